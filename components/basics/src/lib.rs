@@ -1,0 +1,135 @@
+//! What any entity may be asked: which software it is, what time it has, how long it has been up.
+//!
+//! | XEP | payload | answer |
+//! |---|---|---|
+//! | [0092](https://xmpp.org/extensions/xep-0092.html) | `{jabber:iq:version}query` | name and version, and nothing about the system |
+//! | [0202](https://xmpp.org/extensions/xep-0202.html) | `{urn:xmpp:time}time` | UTC |
+//! | [0012](https://xmpp.org/extensions/xep-0012.html) | `{jabber:iq:last}query` | seconds since the component started |
+
+mod last;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use campanile::extract::Payload;
+use campanile::module::Module;
+use campanile::router::{Filter, RecipientPattern, Router};
+use campanile::xmpp_parsers::time::{TimeQuery, TimeResult};
+use campanile::xmpp_parsers::version::{VersionQuery, VersionResult};
+
+use chrono::{DateTime, Offset, Utc};
+
+pub use self::last::Last;
+
+/// Namespace of software version.
+pub const VERSION: &str = "jabber:iq:version";
+/// Namespace of entity time.
+pub const TIME: &str = "urn:xmpp:time";
+/// Namespace of last activity.
+pub const LAST: &str = "jabber:iq:last";
+
+/// Answers version, time and last activity.
+#[derive(Debug, Clone)]
+pub struct Basics {
+    name: String,
+    version: String,
+    // Uptime is about the machine's clock, not about tokio's.
+    since: Instant,
+}
+
+impl Basics {
+    /// Answers as this software, up since now.
+    #[must_use]
+    pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self { name: name.into(), version: version.into(), since: Instant::now() }
+    }
+
+    fn version(&self) -> Payload<VersionResult> {
+        // No operating system: it helps nobody but those who look for weak ones.
+        Payload(VersionResult { name: self.name.clone(), version: self.version.clone(), os: None })
+    }
+
+    fn last(&self) -> Payload<Last> {
+        Payload(Last { seconds: Some(self.since.elapsed().as_secs()) })
+    }
+}
+
+async fn time(_: Payload<TimeQuery>) -> Payload<TimeResult> {
+    Payload(TimeResult { tz_offset: Utc.fix(), utc: now() })
+}
+
+/// The machine's clock, to the second; a clock before 1970 counts as 1970.
+fn now() -> DateTime<Utc> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    DateTime::from_timestamp(i64::try_from(since.as_secs()).unwrap_or(0), 0).unwrap_or_default()
+}
+
+#[async_trait]
+impl Module for Basics {
+    fn name(&self) -> &'static str {
+        "basics"
+    }
+
+    // Duties: done where somebody is at home, and a route for the same goes before.
+    fn mount(self: Arc<Self>, router: Router) -> Router {
+        let basics = Arc::clone(&self);
+        let version = move |_: Payload<VersionQuery>| {
+            let answer = basics.version();
+            async move { answer }
+        };
+        let last = move |_: Payload<Last>| {
+            let answer = self.last();
+            async move { answer }
+        };
+        let get = |namespace, name| Filter::iq_get().payload((namespace, name));
+        router
+            .duty(get(VERSION, "query"), version)
+            .duty(get(TIME, "time"), time)
+            // XEP-0012: that of a component is how long it has been up. Its localparts have no such thing.
+            .duty(get(LAST, "query").to(RecipientPattern::domain()), last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use campanile::host::Host;
+    use campanile::stanza::Stanza;
+
+    use super::*;
+
+    async fn ask(payload: &str) -> Stanza {
+        let host = Host::new("secret");
+        let component = campanile::component::Component::builder("b.localhost")
+            .connector(host.connector())
+            .secret("secret")
+            .module(Basics::new("campanile", "1.2.3"))
+            .build()
+            .unwrap();
+        tokio::spawn(component.run());
+        host.mounted("b.localhost").await;
+        let alice = host.user("alice@localhost/phone").unwrap();
+        let request = format!("<iq type='get' id='1' to='b.localhost'>{payload}</iq>");
+        alice.request(request.as_str()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn version_time_and_last_activity_are_told() {
+        let version = ask("<query xmlns='jabber:iq:version'/>").await;
+        let wanted = "<query xmlns='jabber:iq:version'><name>campanile</name><version>1.2.3</version></query>";
+        assert_eq!(String::from_utf8_lossy(version.children().as_bytes()), wanted);
+        let last: Last = ask("<query xmlns='jabber:iq:last'/>").await.child().unwrap();
+        assert!(last.seconds.is_some_and(|seconds| seconds < 60), "{last:?}");
+        let time: TimeResult = ask("<time xmlns='urn:xmpp:time'/>").await.child().unwrap();
+        assert!((now() - time.utc).num_seconds().abs() < 60, "{time:?}");
+        assert_eq!(time.tz_offset.local_minus_utc(), 0);
+    }
+
+    #[tokio::test]
+    async fn they_are_advertised() {
+        let info = ask("<query xmlns='http://jabber.org/protocol/disco#info'/>").await.to_xml();
+        for namespace in [VERSION, TIME, LAST] {
+            assert!(info.contains(&format!("<feature var='{namespace}'/>")), "{info}");
+        }
+    }
+}

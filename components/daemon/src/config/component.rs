@@ -1,0 +1,85 @@
+//! `[[component]]`: one connection, and what is mounted on it.
+
+use std::ops::Range;
+
+use campanile::jid::{BareJid, Jid};
+use campanile::limits::Limits;
+use campanile::stream::{Secret, ServerAddress, Tls};
+
+use super::access::{self, Access};
+use super::disco::{self, Disco};
+use super::fault::Faults;
+use super::server::Server;
+use super::table::{Table, Value};
+use super::{limits, secret};
+
+/// One component, free of faults.
+#[derive(Debug, Clone)]
+pub(crate) struct Component {
+    pub(crate) jid: BareJid,
+    /// Where its JID stands in the file.
+    pub(super) span: Range<usize>,
+    pub(crate) address: ServerAddress,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) secret: Secret,
+    pub(crate) limits: Limits,
+    pub(crate) access: Access,
+    pub(crate) echo: bool,
+    pub(crate) disco: Disco,
+}
+
+impl Component {
+    /// Reads one table. Every part is read although another is wrong: all faults are found at once.
+    pub(super) fn read(mut table: Table<'_>, defaults: &Server, faults: &mut Faults<'_>) -> Option<Self> {
+        let jid = jid(&mut table, faults);
+        let secret = secret::read(&mut table, faults);
+        let server = Server::read(&mut table, faults).resolve(defaults, &table, faults);
+        let access = access::read(&mut table, faults);
+        let limits = table.table("limits", "[component.limits]", faults).map(|table| limits::read(table, faults));
+        let echo = table.table("echo", "[component.echo]", faults).map(|table| table.finish(faults));
+        let disco = table.table("disco", "[component.disco]", faults).map(|table| disco::read(table, faults));
+        for later in ["logger", "json_bridge"] {
+            let what = format!("[component.{later}] is not in this version");
+            table.refuse(later, &what, "remove it: nothing would be mounted", faults);
+        }
+        table.finish(faults);
+        let ((jid, span), (address, tls)) = (jid?, server?);
+        Some(Self {
+            jid,
+            span,
+            address,
+            tls,
+            secret: secret?,
+            limits: limits.unwrap_or_default(),
+            access,
+            echo: echo.is_some(),
+            disco: disco.unwrap_or_default(),
+        })
+    }
+
+    /// What answers on this JID, for people to read.
+    pub(crate) fn mounted(&self) -> String {
+        let echo = if self.echo { "echo, " } else { "" };
+        format!("{echo}disco, ping, version, time, last")
+    }
+}
+
+fn jid(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<(BareJid, Range<usize>)> {
+    let Some(value) = table.take("jid") else {
+        let remedy = "write jid = \"echo.example.org\", the name that the server's configuration has for it";
+        faults.push(&table.span, format!("{} has no jid", table.name), remedy);
+        return None;
+    };
+    Some((domain(&value, faults)?, value.span))
+}
+
+fn domain(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
+    let text = value.text(faults)?;
+    let what = match Jid::new(text).map(Jid::try_into_full) {
+        Ok(Err(bare)) if bare.node().is_none() => return Some(bare),
+        Ok(_) => format!("{text:?} is an address within a domain"),
+        Err(error) => format!("{text:?} is no domain: {error}"),
+    };
+    faults.push(&value.span, what, "a component is mounted on a whole domain, such as \"echo.example.org\"");
+    None
+}

@@ -1,0 +1,122 @@
+//! `[component.limits]`: every bound of the framework by its own name.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use campanile::limits::Limits;
+
+use super::fault::Faults;
+use super::table::Table;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+const GIB: usize = 1 << 30;
+const COUNT: RangeInclusive<usize> = 1..=1_000_000;
+/// RFC 6120 §13.12: a stanza of 10,000 bytes must be taken.
+const STANZA: RangeInclusive<usize> = 10_000..=256 * MIB;
+
+/// What may be waited for: never so short that nothing can be done in it, and never so long that nobody would notice.
+const WAIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
+/// What may be nothing at all.
+const SPAN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
+/// What would press a server if it were shorter.
+const PAUSE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+
+/// Reads the bounds; what is not named keeps its default.
+pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let mut bounds = Bounds { table: &mut table, faults };
+    bounds.count("in_flight", COUNT, &mut limits.in_flight);
+    bounds.count("waiting", COUNT, &mut limits.waiting);
+    bounds.size("waiting_bytes", 64 * KIB..=GIB, &mut limits.waiting_bytes);
+    bounds.size("outbound", 64 * KIB..=GIB, &mut limits.outbound);
+    bounds.count("pending", COUNT, &mut limits.pending);
+    bounds.time("iq_timeout", WAIT, &mut limits.iq_timeout);
+    bounds.time("handler_timeout", WAIT, &mut limits.handler_timeout);
+    bounds.time("grace", SPAN, &mut limits.grace);
+    bounds.size("max_stanza_in", STANZA, &mut limits.max_stanza_in);
+    bounds.size("max_stanza_out", STANZA, &mut limits.max_stanza_out);
+    // Disco with a form is five deep; beyond a thousand the parsers of payloads would run out of stack.
+    bounds.count("depth", 8..=1000, &mut limits.depth);
+    bounds.time("keepalive", PAUSE, &mut limits.keepalive);
+    bounds.time("keepalive_deadline", PAUSE, &mut limits.keepalive_deadline);
+    bounds.time("open", PAUSE, &mut limits.open);
+    bounds.time("write_stall", PAUSE, &mut limits.write_stall);
+    bounds.time("answer_age", SPAN, &mut limits.answer_age);
+    bounds.pair("back_off", WAIT, &mut limits.back_off);
+    bounds.pair("slow_retry", PAUSE, &mut limits.slow_retry);
+    bounds.time("settled", SPAN, &mut limits.settled);
+    table.finish(faults);
+    limits
+}
+
+/// One line above for each bound.
+struct Bounds<'b, 't, 'f> {
+    table: &'b mut Table<'t>,
+    faults: &'b mut Faults<'f>,
+}
+
+impl Bounds<'_, '_, '_> {
+    fn count(&mut self, key: &'static str, range: RangeInclusive<usize>, bound: &mut usize) {
+        let read = self.table.take(key).and_then(|value| value.count(range, self.faults));
+        *bound = read.unwrap_or(*bound);
+    }
+
+    fn size(&mut self, key: &'static str, range: RangeInclusive<usize>, bound: &mut usize) {
+        let read = self.table.take(key).and_then(|value| value.size(range, self.faults));
+        *bound = read.unwrap_or(*bound);
+    }
+
+    fn time(&mut self, key: &'static str, range: RangeInclusive<Duration>, bound: &mut Duration) {
+        let read = self.table.take(key).and_then(|value| value.duration(range, self.faults));
+        *bound = read.unwrap_or(*bound);
+    }
+
+    /// The first and the longest of waits that grow.
+    fn pair(&mut self, key: &'static str, range: RangeInclusive<Duration>, bound: &mut (Duration, Duration)) {
+        let Some(value) = self.table.take(key) else { return };
+        let remedy = "write the first and the longest wait, as in [\"1s\", \"60s\"]";
+        let Some(items) = value.list("two times", self.faults) else { return };
+        let [first, longest] = items.as_slice() else {
+            return self.faults.push(&value.span, format!("`{key}` needs two times"), remedy);
+        };
+        let read = (first.duration(range.clone(), self.faults), longest.duration(range, self.faults));
+        match read {
+            (Some(first), Some(longest)) if first <= longest => *bound = (first, longest),
+            (Some(_), Some(_)) => {
+                self.faults.push(&value.span, format!("`{key}`: the first wait is longer than the longest"), remedy);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toml::de::DeTable;
+
+    use super::super::source::Source;
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../../../deploy/campanile.toml");
+
+    #[test]
+    fn the_sample_shows_every_bound_with_its_default() {
+        let text = SAMPLE.split_once("#[component.limits]").unwrap().1;
+        let settings = text.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| !line.starts_with(' '));
+        let settings = settings.collect::<Vec<_>>().join("\n");
+        let document = DeTable::parse(&settings).unwrap();
+        let source = Source::built_in("sample", &settings);
+        let mut faults = Faults::new(&source, &settings);
+        let limits = read(Table::new("[component.limits]", 0..0, document.get_ref()), &mut faults);
+        assert_eq!(faults.finish(), (Vec::new(), Vec::new()));
+        assert_eq!(limits, Limits::default());
+        // A bound that is new in the framework must be known here.
+        let debug = format!("{limits:#?}");
+        let fields =
+            debug.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| !line.starts_with([' ', ')']));
+        for field in fields.filter_map(|line| line.split_once(':')).map(|(name, _)| name) {
+            assert!(document.get_ref().contains_key(field), "{field} cannot be set");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Where the configuration is read from.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::exit::Exit;
+
+/// Far more than any configuration; a wrong path may name a device that never ends.
+const LARGEST: u64 = 4 * 1024 * 1024;
+const DEFAULTS: [&str; 2] = ["campanile.toml", "/etc/campanile/campanile.toml"];
+
+/// A configuration that was read, and not understood yet. It holds secrets: nothing here can be shown as a whole.
+pub(crate) struct Source {
+    /// How people know it.
+    pub(super) name: String,
+    /// Where relative paths begin.
+    pub(super) folder: PathBuf,
+    pub(super) bytes: Vec<u8>,
+    /// Everybody on this machine can read it.
+    pub(super) exposed: bool,
+}
+
+impl Source {
+    /// Reads the named file, or the first of the usual places that there is.
+    pub(crate) fn read(named: Option<&Path>) -> Result<Self, Failure> {
+        let from_environment = || std::env::var_os("CAMPANILE_CONFIG").filter(|name| !name.is_empty());
+        let named = named.map(Path::to_path_buf).or_else(|| from_environment().map(PathBuf::from));
+        match named {
+            Some(path) if path.as_os_str() == "-" => Self::stdin(),
+            Some(path) => Self::file(&path).map_err(|error| unreadable(&path, &error)),
+            None => Self::usual(),
+        }
+    }
+
+    /// A configuration that is part of the program.
+    pub(crate) fn built_in(name: &str, text: &str) -> Self {
+        Self { name: name.to_owned(), folder: PathBuf::new(), bytes: text.as_bytes().to_vec(), exposed: false }
+    }
+
+    fn usual() -> Result<Self, Failure> {
+        for path in DEFAULTS.map(Path::new) {
+            match Self::file(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(unreadable(path, &error)),
+                Ok(source) => return Ok(source),
+            }
+        }
+        let text = format!(
+            "there is no configuration: neither {} nor {} exists; name one with --config or CAMPANILE_CONFIG",
+            DEFAULTS[0], DEFAULTS[1]
+        );
+        Err(Failure::Unread { exit: Exit::Config, text })
+    }
+
+    fn file(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory));
+        }
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        Ok(Self {
+            name: path.display().to_string(),
+            folder,
+            bytes: bounded(file)?,
+            exposed: readable_by_everybody(&metadata),
+        })
+    }
+
+    fn stdin() -> Result<Self, Failure> {
+        let bytes = bounded(io::stdin().lock()).map_err(|error| Failure::Unread {
+            exit: Exit::Machine,
+            text: format!("the configuration cannot be read from stdin: {error}"),
+        })?;
+        Ok(Self { name: "stdin".to_owned(), folder: PathBuf::new(), bytes, exposed: false })
+    }
+}
+
+/// Whether everybody on this machine can read a file.
+#[cfg(unix)]
+pub(super) fn readable_by_everybody(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.is_file() && metadata.mode() & 0o004 != 0
+}
+
+#[cfg(not(unix))]
+pub(super) fn readable_by_everybody(_: &Metadata) -> bool {
+    false
+}
+
+fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 MiB: this is no configuration"));
+    }
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    // A missing file is a wrong name in somebody's configuration; all else is the machine's doing.
+    let (exit, remedy) = match error.kind() {
+        io::ErrorKind::NotFound => (Exit::Config, "; check --config and CAMPANILE_CONFIG"),
+        _ => (Exit::Machine, ""),
+    };
+    Failure::Unread { exit, text: format!("{} cannot be read: {error}{remedy}", path.display()) }
+}

@@ -1,0 +1,181 @@
+//! Tables and values of the file, read with their places.
+
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::Faults;
+use super::nearest::nearest;
+use super::unit;
+
+/// A table that remembers which keys were asked for, so that what is left over is unknown.
+pub(super) struct Table<'t> {
+    /// How people name it: `[[component]]`, `[component.limits]`.
+    pub(super) name: String,
+    pub(super) span: Range<usize>,
+    entries: &'t DeTable<'t>,
+    known: Vec<&'static str>,
+    /// Keys that are spoken of elsewhere, and not offered as a remedy.
+    settled: Vec<&'static str>,
+}
+
+/// A value and the key it stands behind.
+pub(super) struct Value<'t> {
+    pub(super) key: String,
+    pub(super) span: Range<usize>,
+    /// The key's own place.
+    pub(super) key_span: Range<usize>,
+    inner: &'t DeValue<'t>,
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn new(name: impl Into<String>, span: Range<usize>, entries: &'t DeTable<'t>) -> Self {
+        Self { name: name.into(), span, entries, known: Vec::new(), settled: Vec::new() }
+    }
+
+    /// The value of a key; from now on the key is known.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'t>> {
+        self.known.push(key);
+        let (name, value) = self.entries.get_key_value(key)?;
+        Some(Value::new(key, name.span(), value))
+    }
+
+    /// Whether a key is there; from now on it is known.
+    pub(super) fn has(&mut self, key: &'static str) -> bool {
+        self.take(key).is_some()
+    }
+
+    /// Refuses a key with words of its own, where it is there.
+    pub(super) fn refuse(&mut self, key: &'static str, what: &str, remedy: &str, faults: &mut Faults<'_>) {
+        if let Some((name, _)) = self.entries.get_key_value(key) {
+            faults.push(&name.span(), what, remedy);
+            self.settled.push(key);
+        }
+    }
+
+    /// A table that may stand below this one.
+    pub(super) fn table(&mut self, key: &'static str, name: &str, faults: &mut Faults<'_>) -> Option<Table<'t>> {
+        self.take(key)?.table(name, faults)
+    }
+
+    /// Reports every key that nobody asked for.
+    pub(super) fn finish(self, faults: &mut Faults<'_>) {
+        let asked = |key: &str| self.known.contains(&key) || self.settled.contains(&key);
+        for key in self.entries.keys().filter(|key| !asked(key.get_ref())) {
+            let name = key.get_ref();
+            let remedy = nearest(name, &self.known).map_or_else(
+                || match self.known.as_slice() {
+                    [] => "remove it: this table has no keys".to_owned(),
+                    known => format!("known are {}", known.join(", ")),
+                },
+                |meant| format!("did you mean `{meant}`?"),
+            );
+            faults.push(&key.span(), format!("unknown key {name:?} in {}", self.name), remedy);
+        }
+    }
+}
+
+impl<'t> Value<'t> {
+    fn new(key: impl Into<String>, key_span: Range<usize>, value: &'t Spanned<DeValue<'t>>) -> Self {
+        Self { key: key.into(), span: value.span(), key_span, inner: value.get_ref() }
+    }
+
+    pub(super) fn text(&self, faults: &mut Faults<'_>) -> Option<&'t str> {
+        let DeValue::String(text) = self.inner else { return self.mismatch("a text in quotation marks", faults) };
+        Some(text)
+    }
+
+    /// Whether this is `false`, where a table might stand.
+    pub(super) fn is_off(&self) -> bool {
+        matches!(self.inner, DeValue::Boolean(false))
+    }
+
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.inner, DeValue::Table(_))
+    }
+
+    pub(super) fn table(&self, name: &str, faults: &mut Faults<'_>) -> Option<Table<'t>> {
+        let DeValue::Table(entries) = self.inner else { return self.mismatch("a table", faults) };
+        Some(Table::new(name, self.key_span.clone(), entries))
+    }
+
+    pub(super) fn list(&self, of: &str, faults: &mut Faults<'_>) -> Option<Vec<Value<'t>>> {
+        let DeValue::Array(items) = self.inner else { return self.mismatch(&format!("a list of {of}"), faults) };
+        Some(items.iter().map(|item| Value::new(self.key.clone(), item.span(), item)).collect())
+    }
+
+    pub(super) fn duration(&self, range: RangeInclusive<Duration>, faults: &mut Faults<'_>) -> Option<Duration> {
+        let parsed = match self.inner {
+            DeValue::String(text) => unit::duration(text),
+            _ => None,
+        };
+        let Some(duration) = parsed else {
+            return self.unreadable("a time with its unit, such as \"500ms\", \"30s\", \"5m\" or \"1h\"", faults);
+        };
+        if !range.contains(&duration) {
+            let (low, high) = (unit::show_duration(*range.start()), unit::show_duration(*range.end()));
+            return self.outside(&low, &high, faults);
+        }
+        Some(duration)
+    }
+
+    pub(super) fn size(&self, range: RangeInclusive<usize>, faults: &mut Faults<'_>) -> Option<usize> {
+        let parsed = match self.inner {
+            DeValue::String(text) => unit::size(text),
+            _ => self.whole(),
+        };
+        let Some(size) = parsed else {
+            return self.unreadable("a size, such as 65536, \"64KiB\" or \"1MiB\"", faults);
+        };
+        if !range.contains(&size) {
+            return self.outside(&unit::show_size(*range.start()), &unit::show_size(*range.end()), faults);
+        }
+        Some(size)
+    }
+
+    pub(super) fn count(&self, range: RangeInclusive<usize>, faults: &mut Faults<'_>) -> Option<usize> {
+        let Some(count) = self.whole() else { return self.unreadable("a whole number", faults) };
+        if !range.contains(&count) {
+            return self.outside(&range.start().to_string(), &range.end().to_string(), faults);
+        }
+        Some(count)
+    }
+
+    fn whole(&self) -> Option<usize> {
+        let DeValue::Integer(number) = self.inner else { return None };
+        usize::from_str_radix(number.as_str(), number.radix()).ok()
+    }
+
+    fn outside<T>(&self, low: &str, high: &str, faults: &mut Faults<'_>) -> Option<T> {
+        faults.push(&self.span, format!("`{}` is out of range", self.key), format!("write {low} to {high}"));
+        None
+    }
+
+    /// A number, time or size that cannot be read. Such values are no secrets.
+    fn unreadable<T>(&self, wanted: &str, faults: &mut Faults<'_>) -> Option<T> {
+        let found = match self.inner {
+            DeValue::String(text) => format!("{text:?}"),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.to_string(),
+            _ => return self.mismatch(wanted, faults),
+        };
+        faults.push(&self.span, format!("`{}` cannot be {found}", self.key), format!("write {wanted}"));
+        None
+    }
+
+    /// Another type than the one that belongs here. Never cites the value: it may be a secret.
+    fn mismatch<T>(&self, wanted: &str, faults: &mut Faults<'_>) -> Option<T> {
+        let found = match self.inner {
+            DeValue::String(_) => "a text",
+            DeValue::Integer(_) | DeValue::Float(_) => "a number",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        faults.push(&self.span, format!("`{}` cannot be {found}", self.key), format!("write {wanted}"));
+        None
+    }
+}

@@ -1,0 +1,88 @@
+//! Times and sizes as people write them.
+
+use std::time::Duration;
+
+const TIMES: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const SIZES: [(&str, usize); 6] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    // What disks are sold by.
+    ("kB", 1000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+];
+
+/// `500ms`, `30s`, `5m`, `1h`, `90d`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = split(text)?;
+    let (_, milliseconds) = TIMES.iter().find(|(name, _)| *name == unit)?;
+    number.checked_mul(*milliseconds).map(Duration::from_millis)
+}
+
+/// `65536`, `64KiB`, `1MiB`.
+pub(super) fn size(text: &str) -> Option<usize> {
+    if let Ok(plain) = text.parse() {
+        return Some(plain);
+    }
+    let (number, unit) = split(text)?;
+    let (_, bytes) = SIZES.iter().find(|(name, _)| *name == unit)?;
+    usize::try_from(number).ok()?.checked_mul(*bytes)
+}
+
+/// A time in the largest unit that holds it whole.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let (unit, of) = TIMES.iter().rev().find(|(_, of)| milliseconds.is_multiple_of(*of)).unwrap_or(&TIMES[0]);
+    match milliseconds {
+        0 => "\"0s\"".to_owned(),
+        _ => format!("\"{}{unit}\"", milliseconds / of),
+    }
+}
+
+/// A size in the largest binary unit that holds it whole.
+pub(super) fn show_size(size: usize) -> String {
+    match SIZES[..3].iter().rev().find(|(_, of)| size.is_multiple_of(*of)) {
+        Some((unit, of)) if size > 0 => format!("\"{}{unit}\"", size / of),
+        _ => size.to_string(),
+    }
+}
+
+/// Number and unit.
+fn split(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(end);
+    Some((number.parse().ok()?, unit.trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_and_shown() {
+        for (text, milliseconds) in
+            [("500ms", 500), ("30s", 30_000), ("5 m", 300_000), ("1h", 3_600_000), ("90d", 7_776_000_000)]
+        {
+            assert_eq!(duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for bad in ["", "30", "s", "-1s", "1.5s", "1s ", "30 sec", "99999999999999999999s", "18446744073709551615d"] {
+            assert_eq!(duration(bad), None, "{bad:?}");
+        }
+        assert_eq!(show_duration(Duration::from_secs(90)), "\"90s\"");
+        assert_eq!(show_duration(Duration::from_secs(86_400)), "\"1d\"");
+        assert_eq!(show_duration(Duration::ZERO), "\"0s\"");
+    }
+
+    #[test]
+    fn sizes_are_read_and_shown() {
+        for (text, bytes) in [("10000", 10_000), ("64KiB", 65_536), ("1 MiB", 1_048_576), ("2kB", 2000)] {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for bad in ["", "MiB", "1M", "1mib", "-1", "1.5MiB", "99999999999GiB"] {
+            assert_eq!(size(bad), None, "{bad:?}");
+        }
+        assert_eq!(show_size(10_000), "10000");
+        assert_eq!(show_size(1 << 20), "\"1MiB\"");
+    }
+}

@@ -1,0 +1,215 @@
+//! `campanile demo --interactive`: a prompt as alice, for people and for scripts.
+
+use std::io::{self, IsTerminal};
+
+use campanile::error::BoxError;
+use campanile::host::{User, UserError};
+use campanile::jid::Jid;
+use campanile::minidom::Element;
+use campanile::stanza::{Kind, PresenceType, Stanza};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use tokio::time::timeout;
+
+use super::screen::{HIDDEN, Screen};
+use super::{ALICE, PATIENCE, fresh_id, words};
+use crate::config::Config;
+use crate::escape::Escaped;
+
+const HELP: &str = "  TEXT             a chat message (begin with // when the text begins with /)
+  /to JID          whom to speak to from now on
+  /iq NS [NAME]    an IQ get with the payload <NAME xmlns='NS'/>
+  /disco [JID]     what is there, and what else
+  /presence [TYPE] presence: available, unavailable, subscribe, probe, …
+  /raw XML         a stanza of your own
+  /help            this
+  /quit            leave";
+
+/// One line of input, understood.
+#[derive(Debug, PartialEq, Eq)]
+enum Input {
+    Nothing,
+    Say(String),
+    To(Jid),
+    Iq { namespace: String, name: String },
+    Disco(Option<Jid>),
+    Presence(PresenceType),
+    Raw(String),
+    Help,
+    Quit,
+}
+
+/// Takes lines from stdin until `/quit` or its end.
+pub(super) async fn converse(alice: &User, screen: &Screen, config: &Config) -> Result<(), BoxError> {
+    let mut to: Jid = config.components.first().ok_or("nothing is mounted")?.jid.clone().into();
+    let mounted: Vec<_> = config.components.iter().map(|component| component.jid.as_str()).collect();
+    screen.line(&format!("You are {ALICE}. Mounted: {}. /help lists what you can do.", mounted.join(", ")));
+    let typed = io::stdin().is_terminal();
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    loop {
+        if typed {
+            screen.ask(&format!("alice → {}> ", Escaped(&to)));
+        }
+        let line = next(&mut lines, alice).await?;
+        screen.asked();
+        match line.as_deref().map(understand) {
+            None | Some(Ok(Input::Quit)) => break,
+            Some(Ok(Input::Help)) => screen.line(HELP),
+            Some(Ok(Input::To(jid))) => to = jid,
+            Some(Ok(input)) => {
+                if let Err(error) = act(alice, &to, input).await {
+                    screen.line(&format!("  {}", Escaped(error)));
+                }
+            }
+            Some(Err(fault)) => screen.line(&format!("  {}", Escaped(fault))),
+        }
+        settle(alice, &to).await?;
+    }
+    for component in &config.components {
+        settle(alice, &component.jid.clone().into()).await?;
+    }
+    Ok(())
+}
+
+/// The next line; `None` at the end.
+async fn next(lines: &mut Lines<BufReader<Stdin>>, alice: &User) -> io::Result<Option<String>> {
+    loop {
+        tokio::select! {
+            line = lines.next_line() => return line,
+            // The screen has shown it already; it must not pile up.
+            Some(_) = alice.recv() => {}
+        }
+    }
+}
+
+async fn act(alice: &User, to: &Jid, input: Input) -> Result<(), UserError> {
+    match input {
+        Input::Say(body) => alice.say(to.as_str(), &body).await,
+        Input::Iq { namespace, name } => get(alice, to, &name, &namespace).await,
+        Input::Disco(jid) => {
+            let to = jid.as_ref().unwrap_or(to);
+            get(alice, to, "query", words::INFO).await?;
+            get(alice, to, "query", words::ITEMS).await
+        }
+        Input::Presence(kind) => alice.send(Stanza::new(Kind::Presence(kind)).with_to(to.clone())).await,
+        Input::Raw(xml) => alice.send(xml).await,
+        Input::Nothing | Input::To(_) | Input::Help | Input::Quit => Ok(()),
+    }
+}
+
+async fn get(alice: &User, to: &Jid, name: &str, namespace: &str) -> Result<(), UserError> {
+    let payload = Element::builder(name, namespace).build();
+    let request = Stanza::iq_get(to.clone(), &payload).map_err(UserError::Write)?;
+    alice.send(request.with_id(fresh_id("a"))).await
+}
+
+/// Waits until what was sent so far is answered: stanzas between two addresses are handled in order, so a ping's
+/// answer comes last. It is not shown.
+async fn settle(alice: &User, to: &Jid) -> Result<(), BoxError> {
+    if to.to_bare().as_str() == ALICE {
+        // Nobody would answer but she.
+        return Ok(());
+    }
+    let payload = Element::builder("ping", words::PING).build();
+    let ping = Stanza::iq_get(to.clone(), &payload)?.with_id(fresh_id(HIDDEN));
+    match timeout(PATIENCE, alice.request(ping)).await {
+        Ok(answer) => answer.map(drop).map_err(Into::into),
+        // Whoever is spoken to may be silent.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Reads one line.
+fn understand(line: &str) -> Result<Input, String> {
+    let line = line.trim();
+    let Some(command) = line.strip_prefix('/').filter(|rest| !rest.starts_with('/')) else {
+        let text = line.strip_prefix('/').unwrap_or(line);
+        return Ok(if text.is_empty() { Input::Nothing } else { Input::Say(text.to_owned()) });
+    };
+    let (command, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let rest = rest.trim();
+    match command {
+        "to" => jid(rest).map(Input::To),
+        "iq" => iq(rest),
+        "disco" if rest.is_empty() => Ok(Input::Disco(None)),
+        "disco" => jid(rest).map(|jid| Input::Disco(Some(jid))),
+        "presence" => presence(rest).map(Input::Presence),
+        "raw" if rest.is_empty() => Err("write the stanza behind it: /raw <message to='…'>…</message>".to_owned()),
+        "raw" => Ok(Input::Raw(rest.to_owned())),
+        "help" | "?" => Ok(Input::Help),
+        "quit" | "q" | "exit" => Ok(Input::Quit),
+        other => Err(format!("there is no /{other}: /help lists what there is")),
+    }
+}
+
+fn jid(text: &str) -> Result<Jid, String> {
+    Jid::new(text).map_err(|error| format!("{text:?} is no JID: {error}"))
+}
+
+fn iq(rest: &str) -> Result<Input, String> {
+    let mut words = rest.split_whitespace();
+    let Some(namespace) = words.next() else { return Err("name a namespace: /iq jabber:iq:version".to_owned()) };
+    let usual = match namespace {
+        words::PING => "ping",
+        words::TIME => "time",
+        _ => "query",
+    };
+    let name = words.next().unwrap_or(usual);
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic())
+        || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    {
+        return Err(format!("{name:?} is no name of an element"));
+    }
+    Ok(Input::Iq { namespace: namespace.to_owned(), name: name.to_owned() })
+}
+
+fn presence(text: &str) -> Result<PresenceType, String> {
+    match text {
+        "" | "available" => Ok(PresenceType::Available),
+        "unavailable" => Ok(PresenceType::Unavailable),
+        "subscribe" => Ok(PresenceType::Subscribe),
+        "subscribed" => Ok(PresenceType::Subscribed),
+        "unsubscribe" => Ok(PresenceType::Unsubscribe),
+        "unsubscribed" => Ok(PresenceType::Unsubscribed),
+        "probe" => Ok(PresenceType::Probe),
+        other => Err(format!("there is no presence of type {other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_understood() {
+        let iq = |namespace: &str, name: &str| Input::Iq { namespace: namespace.into(), name: name.into() };
+        for (line, input) in [
+            ("  ", Input::Nothing),
+            ("hello there", Input::Say("hello there".into())),
+            ("//quit is a command", Input::Say("/quit is a command".into())),
+            ("/to bob@localhost", Input::To(Jid::new("bob@localhost").unwrap())),
+            ("/iq urn:xmpp:ping", iq("urn:xmpp:ping", "ping")),
+            ("/iq jabber:iq:version", iq("jabber:iq:version", "query")),
+            ("/iq urn:example:orders order", iq("urn:example:orders", "order")),
+            ("/disco", Input::Disco(None)),
+            ("/presence subscribe", Input::Presence(PresenceType::Subscribe)),
+            ("/raw <message to='a'/>", Input::Raw("<message to='a'/>".into())),
+            ("/quit", Input::Quit),
+        ] {
+            assert_eq!(understand(line), Ok(input), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        for (line, said) in [
+            ("/dance", "there is no /dance: /help lists what there is"),
+            ("/to @", "\"@\" is no JID: nodepart empty despite the presence of a @"),
+            ("/iq", "name a namespace: /iq jabber:iq:version"),
+            ("/iq urn:x <y/>", "\"<y/>\" is no name of an element"),
+            ("/presence lost", "there is no presence of type \"lost\""),
+            ("/raw", "write the stanza behind it: /raw <message to='…'>…</message>"),
+        ] {
+            assert_eq!(understand(line), Err(said.to_owned()), "{line}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The conversation that the demo shows.
+
+use campanile::error::BoxError;
+use campanile::host::User;
+use campanile::stanza::Stanza;
+use tokio::time::timeout;
+
+use super::screen::Screen;
+use super::{ALICE, PATIENCE, fresh_id, words};
+use crate::config::{Component, Config};
+
+/// Alice speaks to each component.
+pub(super) async fn play(alice: &User, screen: &Screen, config: &Config) -> Result<(), BoxError> {
+    screen.line(&format!("A server is up within this process, for localhost. {ALICE} is online."));
+    for component in &config.components {
+        let jid = component.jid.as_str();
+        screen.heading(&format!("What is mounted on {jid}?"));
+        ask(alice, jid, &payload("query", words::INFO)).await?;
+        if component.echo {
+            echo(alice, screen, component).await?;
+        }
+        screen.heading("What answers on every JID without being asked for");
+        for question in
+            [("ping", words::PING), ("query", words::VERSION), ("time", words::TIME), ("query", words::LAST)]
+        {
+            ask(alice, jid, &payload(question.0, question.1)).await?;
+        }
+        screen.heading("A request that nobody here knows is refused at once: no sender waits in vain");
+        answer(alice, jid, &payload("order", "urn:example:orders")).await?;
+    }
+    screen.heading("Now you");
+    screen.line("  campanile demo --xml            the same with the stanzas themselves");
+    screen.line("  campanile demo --interactive    speak to the components as alice");
+    screen.line("  campanile run --help            attach them to your server");
+    Ok(())
+}
+
+async fn echo(alice: &User, screen: &Screen, component: &Component) -> Result<(), BoxError> {
+    screen.heading("The echo sends back what it is sent");
+    say(alice, component, "<body>Is anybody up there?</body>").await?;
+    screen.heading("Whatever it is: a payload of your own goes through unread");
+    say(alice, component, "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE</data>").await
+}
+
+fn payload(name: &str, namespace: &str) -> String {
+    format!("<{name} xmlns='{namespace}'/>")
+}
+
+/// Asks, and waits for the answer, which must be one.
+async fn ask(alice: &User, jid: &str, payload: &str) -> Result<(), BoxError> {
+    let answer = answer(alice, jid, payload).await?;
+    if answer.kind().is_error() {
+        return Err(format!("{jid} answered {payload} with an {}", words::of(&answer)).into());
+    }
+    Ok(())
+}
+
+async fn answer(alice: &User, jid: &str, payload: &str) -> Result<Stanza, BoxError> {
+    let request = format!("<iq type='get' to='{jid}' id='{}'>{payload}</iq>", fresh_id("a"));
+    let answer = timeout(PATIENCE, alice.request(request)).await;
+    Ok(answer.map_err(|_| format!("{jid} did not answer {payload} in time"))??)
+}
+
+/// Says something, and waits for it to come back.
+async fn say(alice: &User, to: &Component, children: &str) -> Result<(), BoxError> {
+    let id = fresh_id("a");
+    alice.send(format!("<message type='chat' to='{}' id='{id}'>{children}</message>", to.jid)).await?;
+    let echo = timeout(PATIENCE, alice.recv_where(|stanza| !stanza.kind().is_response())).await;
+    let echo = echo.map_err(|_| "no echo came in time")?.ok_or("the server is gone")?;
+    if echo.kind().is_error() {
+        return Err(format!("in place of an echo came an {}", words::of(&echo)).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! The `campanile` binary: ready-made components for XMPP servers, in one process.
+
+mod check;
+mod cli;
+mod config;
+mod connect;
+mod demo;
+mod escape;
+mod exit;
+mod log;
+mod mount;
+mod report;
+mod run;
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use tracing::level_filters::LevelFilter;
+
+use crate::cli::{Cli, Command, LogFormat};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    let level = match cli.command {
+        // It shows its findings itself, and would only say them twice.
+        Command::Check(_) => LevelFilter::OFF,
+        // The conversation is what matters there.
+        Command::Demo(_) => LevelFilter::WARN,
+        _ => LevelFilter::INFO,
+    };
+    if let Err(why) = log::init(cli.log_format, level) {
+        return say(io::stderr(), &format!("campanile: {why}\n"), Exit::Usage).into();
+    }
+    let exit = match cli.command {
+        Command::Check(check) => check::check(&check),
+        Command::Demo(options) => demo::demo(&options, cli.log_format),
+        Command::Run(file) => run::run(&file, cli.log_format),
+        Command::Completions { shell } => completions(shell),
+        Command::Version => say(io::stdout(), &format!("campanile {}\n", env!("CARGO_PKG_VERSION")), Exit::Done),
+    };
+    exit.into()
+}
+
+/// Help and version go to stdout and are no failure; all else is wrong usage.
+fn usage(error: &clap::Error) -> Exit {
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    // Nobody is left to tell when the terminal is gone.
+    let _ = error.print();
+    exit
+}
+
+fn completions(shell: clap_complete::Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "campanile", &mut script);
+    say(io::stdout(), &String::from_utf8_lossy(&script), Exit::Done)
+}
+
+/// Runs a future to its end on the threads that the process has.
+fn runtime(format: LogFormat, work: impl Future<Output = Exit>) -> Exit {
+    // The work is one connection for each component: more threads would only pass it around among themselves.
+    let threads = std::env::var("TOKIO_WORKER_THREADS").ok().and_then(|text| text.parse().ok());
+    let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |all| all.get().min(2)));
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(threads.max(1)).enable_all().build();
+    let runtime = match built {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report::line(&format!("no threads can be started: {error}"), format);
+            return Exit::Machine;
+        }
+    };
+    let exit = runtime.block_on(work);
+    // A name that is still being resolved would hold up the end.
+    runtime.shutdown_background();
+    exit
+}
+
+/// Writes a text; what cannot be written becomes the exit code, as when the disk is full. A reader that has gone,
+/// as `head` does, is none of our faults.
+fn say(mut to: impl Write, text: &str, exit: Exit) -> Exit {
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Machine,
+        _ => exit,
+    }
+}

@@ -1,0 +1,93 @@
+//! From the configuration to components that are ready to run.
+
+use std::sync::Arc;
+
+use campanile::component::{Builder, Component};
+use campanile::error::BoxError;
+use campanile::jid::BareJid;
+use campanile::layer::{AccessLayer, MetricsLayer, RateLayer, RateLimit, TraceLayer};
+use campanile::module::Module;
+use campanile::router::Router;
+use campanile::xmpp_parsers::disco::Identity;
+use campanile_basics::Basics;
+use campanile_disco::Disco;
+use campanile_echo::Echo;
+
+use crate::{config, report};
+
+/// A component that is ready to run.
+pub(crate) fn component(settings: &config::Component) -> Result<Component, BoxError> {
+    Ok(builder(settings).build()?)
+}
+
+/// A component with everything that its settings say.
+pub(crate) fn builder(settings: &config::Component) -> Builder {
+    let mut builder = Component::builder(settings.jid.as_str())
+        .server(settings.address.to_string())
+        .secret(settings.secret.clone())
+        .limits(settings.limits.clone())
+        .router(Router::new())
+        .keep_trying();
+    if let Some(tls) = &settings.tls {
+        builder = builder.tls(tls.clone());
+    }
+    for module in modules(settings) {
+        builder = builder.shared_module(module);
+    }
+    layers(builder, &settings.access)
+}
+
+/// What stands around the modules, from the inside out. Innermost, the builder itself puts the time that a handler has.
+fn layers(builder: Builder, access: &config::Access) -> Builder {
+    let limit = |rate: config::Rate| RateLimit::new(rate.burst, rate.per);
+    // A domain is weighed by what its senders' own limits let through.
+    let builder = match access.per_domain {
+        Some(rate) => builder.layer(RateLayer::per_domain(limit(rate))),
+        None => builder,
+    };
+    let builder = match access.per_sender {
+        Some(rate) => builder.layer(RateLayer::per_sender(limit(rate))),
+        None => builder,
+    };
+    // Who is kept out uses up nobody's rate.
+    let builder = match (access.allow.as_slice(), access.deny.as_slice()) {
+        ([], []) => builder,
+        (allow, deny) => {
+            let layer = allow.iter().fold(AccessLayer::new(), |layer, jid| layer.allow(jid.clone().into()));
+            builder.layer(deny.iter().fold(layer, |layer, jid| layer.deny(jid.clone().into())))
+        }
+    };
+    // What was refused is counted and traced as well.
+    builder.layer(MetricsLayer::new()).layer(TraceLayer)
+}
+
+/// Why a component cannot be built, for people.
+pub(crate) fn explain(jid: &BareJid, error: &BoxError) -> String {
+    format!("{jid}: {}", report::chain(&**error))
+}
+
+/// What is mounted on this JID: what every one has, and what its tables ask for.
+fn modules(settings: &config::Component) -> Vec<Arc<dyn Module>> {
+    let mut modules: Vec<Arc<dyn Module>> = vec![
+        Arc::new(Basics::new("campanile", env!("CARGO_PKG_VERSION"))),
+        Arc::new(Disco::new(disco(&settings.disco))),
+    ];
+    if settings.echo {
+        modules.push(Arc::new(Echo::new()));
+    }
+    modules
+}
+
+fn disco(settings: &config::Disco) -> campanile_disco::Settings {
+    let identity = |identity: &config::Identity| Identity {
+        category: identity.category.clone(),
+        type_: identity.kind.clone(),
+        lang: identity.lang.clone(),
+        name: identity.name.clone(),
+    };
+    campanile_disco::Settings {
+        name: settings.name.clone(),
+        identities: settings.identities.iter().map(identity).collect(),
+        contacts: settings.contacts.clone(),
+    }
+}

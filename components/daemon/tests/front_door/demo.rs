@@ -1,0 +1,100 @@
+//! `demo`: the conversation, and the prompt.
+
+use crate::process::{Ended, campanile, end, with};
+
+fn prompt(arguments: &[&str], lines: &str) -> Ended {
+    let (mut command, _folder) = campanile(&[&["demo", "--interactive"], arguments].concat());
+    end(&mut command, lines)
+}
+
+/// The lines of the conversation.
+fn said(ended: &Ended) -> Vec<&str> {
+    ended.stdout.lines().filter_map(|line| line.strip_prefix("  ")).collect()
+}
+
+#[test]
+fn alice_speaks_to_every_component() {
+    let ended = with(&["demo"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+    let said = said(&ended);
+    let has = |line: &str| said.iter().any(|said| said.starts_with(line));
+    for line in [
+        "alice → echo.localhost  what are you?",
+        "echo.localhost → alice  Echo (client/bot)",
+        "alice → echo.localhost  “Is anybody up there?”",
+        "echo.localhost → alice  “Is anybody up there?”",
+        "echo.localhost → alice  <data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE</…>",
+        "echo.localhost → alice  yes",
+        "echo.localhost → alice  error service-unavailable (cancel)",
+    ] {
+        assert!(has(line), "{line:?} is missing in\n{}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains('\u{1b}'), "colours are for terminals");
+}
+
+#[test]
+fn the_xml_is_shown_on_request() {
+    let ended = with(&["demo", "--xml"]);
+    assert_eq!(ended.code, Some(0));
+    let echo = "\n      <message from='echo.localhost' to='alice@localhost/home' id='a2' type='chat'>\
+        <body>Is anybody up there?</body></message>\n";
+    assert!(ended.stdout.contains(echo), "{}", ended.stdout);
+}
+
+#[test]
+fn a_script_can_speak() {
+    let ended = prompt(&[], "hello\n//hello\n/iq jabber:iq:version\n/iq urn:example:orders order\n/quit\nnever\n");
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let said = said(&ended);
+    assert_eq!(
+        &said[..4],
+        [
+            "alice → echo.localhost  “hello”",
+            "echo.localhost → alice  “hello”",
+            "alice → echo.localhost  “/hello”",
+            "echo.localhost → alice  “/hello”",
+        ]
+    );
+    assert_eq!(said[4], "alice → echo.localhost  which software are you?");
+    assert!(said[5].starts_with("echo.localhost → alice  campanile "), "{}", said[5]);
+    assert_eq!(
+        &said[6..],
+        [
+            "alice → echo.localhost  get <order xmlns='urn:example:orders'/>",
+            "echo.localhost → alice  error service-unavailable (cancel)",
+        ]
+    );
+}
+
+#[test]
+fn every_command_does_what_it_says() {
+    let script = "/disco\n/presence subscribe\n/to nobody@localhost\nhi\n/to echo.localhost\n/raw <message to='echo.localhost'>\
+        <body>a&#x9b;b</body></message>\n/raw <message>\n/dance\n/help\n";
+    // The end of the input is as good as /quit.
+    let ended = prompt(&[], script);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let said = said(&ended);
+    let has = |line: &str| said.iter().any(|said| said.starts_with(line));
+    for line in [
+        "echo.localhost → alice  Echo (client/bot)",
+        "echo.localhost → alice  nothing else",
+        "alice → echo.localhost  presence: subscribe",
+        "echo.localhost → alice  presence: unsubscribed",
+        "nobody@localhost → alice  error service-unavailable (cancel)",
+        "echo.localhost → alice  “a\\u{9b}b”",
+        "not one stanza: ",
+        "there is no /dance: /help lists what there is",
+        "/to JID          whom to speak to from now on",
+    ] {
+        assert!(has(line), "{line:?} is missing in\n{}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains("demo-hidden"), "{}", ended.stdout);
+}
+
+#[test]
+fn nobody_reading_is_no_fault() {
+    let (mut command, _folder) = campanile(&["demo"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

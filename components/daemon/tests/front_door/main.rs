@@ -1,0 +1,11 @@
+//! The binary as operators meet it: arguments in, exit code, stdout and stderr out.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod cli;
+mod demo;
+mod faults;
+mod process;
+mod run;
+mod sample;
+mod secrets;
+mod server;

@@ -1,0 +1,177 @@
+//! The binary as a process.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long anything may take; far more than it does.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a process ended and what it wrote.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The binary with these arguments, in a folder of its own and without the environment of whoever runs the tests.
+pub(crate) fn campanile(arguments: &[&str]) -> (Command, Folder) {
+    let folder = Folder::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
+    command.args(arguments).current_dir(folder.path()).env("XDG_RUNTIME_DIR", folder.path());
+    for name in ["RUST_LOG", "CAMPANILE_CONFIG", "NO_COLOR", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"] {
+        command.env_remove(name);
+    }
+    (command, folder)
+}
+
+/// Runs it to its end.
+pub(crate) fn end(command: &mut Command, stdin: &str) -> Ended {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    // It may end without having read its input.
+    let _ = child.stdin.take().expect("stdin is a pipe").write_all(stdin.as_bytes());
+    let output = child.wait_with_output().expect("the binary ends");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+    }
+}
+
+/// Runs it with these arguments.
+pub(crate) fn with(arguments: &[&str]) -> Ended {
+    let (mut command, _folder) = campanile(arguments);
+    end(&mut command, "")
+}
+
+/// `check` of a configuration from stdin.
+pub(crate) fn check(configuration: &str) -> Ended {
+    let (mut command, _folder) = campanile(&["check", "--config", "-"]);
+    end(&mut command, configuration)
+}
+
+/// `run` with a configuration, while it runs. It is killed when the test is over.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    folder: Folder,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Running {
+    /// Starts it; the arguments come behind `run --config FILE`.
+    pub(crate) fn start(configuration: &str, arguments: &[&str]) -> Self {
+        Self::start_with(configuration, arguments, &[])
+    }
+
+    /// As [`Running::start`], with variables of the environment.
+    pub(crate) fn start_with(configuration: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let (mut command, folder) = campanile(&["run", "--config", "campanile.toml"]);
+        command.envs(environment.iter().copied());
+        folder.write("campanile.toml", configuration);
+        let mut child = command.args(arguments).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let stderr = child.stderr.take().expect("stderr is a pipe");
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                // The test may be over.
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, folder, lines, seen: Vec::new() }
+    }
+
+    /// Waits for an event in the log, which is JSON.
+    pub(crate) fn logs(&mut self, what: &str, fits: impl Fn(&Value) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            let found = serde_json::from_str(&line).is_ok_and(|event| fits(&event));
+            self.seen.push(line);
+            if found {
+                return;
+            }
+        }
+        panic!("it did not log {what}:\n{}", self.seen.join("\n"));
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(&mut self) -> Ended {
+        let until = Instant::now() + PATIENCE;
+        // The lines end with the process.
+        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.seen.push(line);
+        }
+        assert!(Instant::now() < until, "it did not end:\n{}", self.seen.join("\n"));
+        let code = self.child.wait().expect("it has ended").code();
+        Ended { code, stdout: String::new(), stderr: self.seen.join("\n") + "\n" }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder that goes away with the test.
+#[derive(Debug)]
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("campanile-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).expect("the folder can be made");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file that only its owner reads.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().expect("a file has a folder")).expect("the folder can be made");
+        fs::write(&path, text).expect("the file can be written");
+        self.permit(name, 0o600);
+        path
+    }
+
+    pub(crate) fn permit(&self, name: &str, mode: u32) {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(self.0.join(name), fs::Permissions::from_mode(mode)).expect("permissions can be set");
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left lies in the target folder.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,210 @@
+//! `run`: what it says, when it ends, and how.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use crate::process::{Running, campanile, end};
+use crate::server::{self, Answer};
+
+fn component(jid: &str, address: impl std::fmt::Display) -> String {
+    format!(
+        "[[component]]\njid = '{jid}'\naddress = '{address}'\nsecret = 'hunter2'\n[component.echo]\n[component.limits]\n\
+         back_off = ['100ms', '200ms']\nslow_retry = ['1s', '1s']\n"
+    )
+}
+
+#[test]
+fn refused_by_every_server_it_ends_with_their_words() {
+    let (unknown, events) = server::start(&[Answer::HostUnknown]);
+    let (secret, _events) = server::start(&[Answer::Refuse("not-authorized")]);
+    let configuration = component("echo.example.org", unknown) + &component("bot.example.org", secret);
+    let mut running = Running::start(&configuration, &[]);
+    let answered = server::answered(&events);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(69), "{}", ended.stderr);
+    assert!(answered.elapsed() < Duration::from_secs(2), "{:?}", answered.elapsed());
+    let words = ended.stderr.split_once("campanile: every component is refused").expect(&ended.stderr).1;
+    for expected in [
+        &format!("  echo.example.org: {unknown} answered host-unknown: it has no component of this name."),
+        "\n    Component \"echo.example.org\"\n        component_secret = \"…\"\n",
+        &format!("  bot.example.org: {secret} answered not-authorized: the secret is wrong, or, on ejabberd"),
+    ] {
+        assert!(words.contains(expected), "{expected:?} is missing in {words}");
+    }
+    assert!(!ended.stderr.contains("hunter2"));
+}
+
+#[test]
+fn one_that_is_refused_does_not_hurt_the_others() {
+    let (refusing, refused) = server::start(&[Answer::Refuse("not-authorized")]);
+    let (mounting, mounted) = server::start(&[Answer::Mount]);
+    let configuration = component("bad.example.org", refusing) + &component("good.example.org", mounting);
+    let mut running = Running::start(&configuration, &["--log-format", "json"]);
+    running.logs("the mount", |event| event["message"] == "mounted" && event["jid"] == "good.example.org");
+    // It is tried again all the while.
+    server::answered(&refused);
+    server::answered(&refused);
+    running.signal("TERM");
+    let ended = running.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let written = server::ended(&mounted);
+    assert!(written.ends_with("</stream:stream>"), "{written}");
+    for line in ended.stderr.lines() {
+        serde_json::from_str::<serde_json::Value>(line).expect(line);
+    }
+}
+
+#[test]
+fn a_conflict_is_named_and_tried_again() {
+    let (address, events) = server::start(&[Answer::Refuse("conflict"), Answer::Mount]);
+    let mut running = Running::start(&component("echo.example.org", address), &["--log-format", "json"]);
+    server::answered(&events);
+    running.logs("the conflict", |event| {
+        let message = event["message"].as_str().unwrap_or_default();
+        message.contains("answered conflict: another connection is mounted on echo.example.org")
+    });
+    running.logs("the mount", |event| event["message"] == "mounted");
+    running.signal("INT");
+    assert_eq!(running.end().code, Some(0));
+}
+
+#[test]
+fn a_closed_port_is_named_and_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut running = Running::start(&component("echo.example.org", address), &["--log-format", "json"]);
+    running.logs("the closed port", |event| {
+        event["message"].as_str().unwrap_or_default().contains(&format!("nothing listens at {address}"))
+    });
+    let _events = server::serve(TcpListener::bind(address).unwrap(), &[Answer::Mount]);
+    running.logs("the mount", |event| event["message"] == "mounted");
+    running.signal("TERM");
+    assert_eq!(running.end().code, Some(0));
+}
+
+#[test]
+fn a_second_start_is_refused() {
+    let (address, _events) = server::start(&[Answer::Mount]);
+    let configuration = component("echo.example.org", address);
+    let mut running = Running::start(&configuration, &["--log-format", "json"]);
+    running.logs("the mount", |event| event["message"] == "mounted");
+
+    let again = |arguments: &[&str]| {
+        let (mut command, _folder) = campanile(arguments);
+        end(command.env("XDG_RUNTIME_DIR", running.folder()), &configuration)
+    };
+    let said = format!("echo.example.org is already served by process {} on this machine", running.id());
+    let second = again(&["run", "--config", "-"]);
+    assert_eq!((second.code, second.stderr), (Some(71), format!("campanile: {said}\n")));
+    // Nor does a check take its stanzas away.
+    let check = again(&["check", "--config", "-", "--connect"]);
+    assert_eq!(check.code, Some(0), "{}", check.stderr);
+    assert!(check.stdout.ends_with(&format!("echo.example.org: not tried: {said}\n")), "{}", check.stdout);
+
+    running.signal("HUP");
+    running.logs("that it cannot reload", |event| {
+        event["message"].as_str().unwrap_or_default().starts_with("SIGHUP: this version does not read")
+    });
+    running.signal("TERM");
+    assert_eq!(running.end().code, Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let (address, _events) = server::start(&[Answer::Hold]);
+    let configuration = component("echo.example.org", address) + "grace = '1h'\n";
+    let mut running = Running::start(&configuration, &["--log-format", "json"]);
+    running.logs("the mount", |event| event["message"] == "mounted");
+    running.signal("TERM");
+    running.logs("the first signal", |event| {
+        event["message"].as_str().unwrap_or_default().starts_with("SIGTERM: finishing")
+    });
+    running.signal("INT");
+    let ended = running.end();
+    assert_eq!(ended.code, Some(70), "{}", ended.stderr);
+    assert!(ended.stderr.contains("SIGINT again: ending at once"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_a_server_says_cannot_command_a_terminal() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let hostile = "not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
+        <text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>\u{9b}2J\u{202e}\nERROR forged</text><x";
+    let _events = server::serve(listener, Box::leak(Box::new([Answer::Refuse(hostile)])));
+    let ended = Running::start(&component("echo.example.org", address), &[]).end();
+    assert_eq!(ended.code, Some(69), "{}", ended.stderr);
+    assert!(ended.stderr.contains("forged"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains(['\u{9b}', '\u{202e}', '\u{1b}']), "{}", ended.stderr);
+    assert!(!ended.stderr.lines().any(|line| line.starts_with("ERROR")), "{}", ended.stderr);
+}
+
+#[test]
+fn check_connect_explains_each_answer() {
+    let (mounting, mounted) = server::start(&[Answer::Mount]);
+    let (refusing, _events) = server::start(&[Answer::Refuse("not-authorized")]);
+    let (mut command, _folder) = campanile(&["check", "--config", "-", "--connect"]);
+    let good = component("good.example.org", mounting);
+    let ended = end(&mut command, &good);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert!(ended.stdout.ends_with("good.example.org: mounted, and left again\n"), "{}", ended.stdout);
+    assert!(server::ended(&mounted).ends_with("</stream:stream>"));
+
+    let ended = end(&mut command, &(component("bad.example.org", refusing) + &good));
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(69), ""));
+    let bad =
+        format!("bad.example.org: FAILED: {refusing} answered not-authorized: the secret is wrong, or, on ejabberd");
+    assert!(ended.stdout.contains(&bad), "{}", ended.stdout);
+    assert!(ended.stdout.ends_with("good.example.org: mounted, and left again\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn no_level_of_the_log_shows_a_secret() {
+    let (address, _events) = server::start(&[Answer::Mount]);
+    let environment = [("RUST_LOG", "trace")];
+    let mut running =
+        Running::start_with(&component("echo.example.org", address), &["--log-format", "json"], &environment);
+    running.logs("the mount", |event| event["message"] == "mounted");
+    running.signal("TERM");
+    let ended = running.end();
+    assert_eq!(ended.code, Some(0));
+    assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+}
+
+#[test]
+fn who_may_write_and_how_much_is_configured() {
+    const ASKED: &str =
+        "<iq from='a@evil.example/r' to='echo.example.org' id='q1' type='get'><ping xmlns='urn:xmpp:ping'/></iq>";
+    const TWICE: &str = "<iq from='a@good.example/r' to='echo.example.org' id='q0' type='get'><ping xmlns='urn:xmpp:ping'/></iq>\
+        <iq from='a@good.example/r' to='echo.example.org' id='q1' type='get'><ping xmlns='urn:xmpp:ping'/></iq>";
+    for (settings, answer, expected) in [
+        ("", Answer::Ask(ASKED), "<iq from='echo.example.org' to='a@evil.example/r' id='q1' type='result'/>"),
+        ("deny = ['evil.example']", Answer::Ask(ASKED), "<forbidden "),
+        ("allow = ['good.example']", Answer::Ask(ASKED), "<forbidden "),
+        ("rate = { per_sender = '1/h' }", Answer::Ask(TWICE), "<policy-violation "),
+        ("rate = { per_domain = '1/h' }", Answer::Ask(TWICE), "<policy-violation "),
+    ] {
+        let (address, events) = server::start(Box::leak(Box::new([answer])));
+        let configuration = component("echo.example.org", address).replace("[component.echo]", settings);
+        let mut running = Running::start(&configuration, &[]);
+        let said = server::said(&events);
+        assert!(said.contains(expected), "{settings}: {said}");
+        running.signal("TERM");
+        assert_eq!(running.end().code, Some(0), "{settings}");
+    }
+}
+
+#[test]
+fn the_echo_keeps_a_payload_as_it_is() {
+    const SENT: &str = "<message from='alice@localhost/r' to='bot@echo.example.org' id='q1' type='chat'>\
+        <data xmlns=\"MY-FORMAT-NS\">vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data></message>";
+    const BACK: &str = "<message from='bot@echo.example.org' to='alice@localhost/r' id='q1' type='chat'>\
+        <data xmlns=\"MY-FORMAT-NS\">vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data></message>";
+    let (address, events) = server::start(&[Answer::Ask(SENT)]);
+    let mut running = Running::start(&component("echo.example.org", address), &[]);
+    let said = server::said(&events);
+    assert!(said.starts_with(BACK), "{said}");
+    running.signal("TERM");
+    assert_eq!(running.end().code, Some(0));
+}

@@ -1,0 +1,69 @@
+//! The annotated configuration and the unit that are shipped.
+
+use crate::process::{Folder, campanile, end};
+
+const SAMPLE: &str = include_str!("../../../../deploy/campanile.toml");
+const UNIT: &str = include_str!("../../../../deploy/systemd/campanile.service");
+
+/// The sample with every setting in force that is only shown.
+fn in_full() -> String {
+    let bare = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => setting.to_owned(),
+        _ => line.to_owned(),
+    };
+    SAMPLE.lines().map(bare).collect::<Vec<_>>().join("\n")
+}
+
+fn prepare(folder: &Folder, configuration: &str) {
+    folder.write("etc/campanile.toml", configuration);
+    folder.write("etc/echo.secret", "hunter2\n");
+    folder.write("etc/ca.pem", "-----BEGIN CERTIFICATE-----\n");
+}
+
+#[test]
+fn the_sample_has_no_faults_as_it_is_and_in_full() {
+    for (configuration, server) in [(SAMPLE.to_owned(), "127.0.0.1:5347"), (in_full(), "[::1]:5347")] {
+        let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
+        prepare(&folder, &configuration);
+        let ended = end(&mut command, "");
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{configuration}");
+        let line = format!("echo.example.org on {server}: echo, disco, ping, version, time, last\n");
+        assert!(ended.stdout.ends_with(&line), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn every_setting_is_in_the_sample() {
+    // What `check` knows of each table it tells when a key is unknown.
+    for (table, header) in [
+        ("[server]", "[server]"),
+        ("[[component]]", "[[component]]"),
+        ("[component.disco]", "[component.disco]"),
+        ("[component.rate]", "[component.rate]"),
+        ("[component.limits]", "[component.limits]"),
+    ] {
+        let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
+        prepare(&folder, &in_full().replacen(&format!("{header}\n"), &format!("{header}\nxyzzy = 1\n"), 1));
+        let ended = end(&mut command, "");
+        let said = ended.stderr.split_once(&format!("unknown key \"xyzzy\" in {table}\n    known are "));
+        let known = said.expect(&ended.stderr).1.lines().next().expect("a line");
+        for key in known.split(", ") {
+            let shown = [format!("{key} = "), format!("[component.{key}]")];
+            assert!(shown.iter().any(|shown| SAMPLE.contains(shown)), "{key} of {table} is not in the sample");
+        }
+    }
+}
+
+#[test]
+fn the_unit_hands_over_a_credential_that_the_configuration_takes() {
+    let (name, _path) = UNIT
+        .lines()
+        .find_map(|line| line.strip_prefix("LoadCredential="))
+        .and_then(|value| value.split_once(':'))
+        .expect("a credential");
+    let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
+    let configuration = SAMPLE.replace("secret_file = \"echo.secret\"", &format!("secret_credential = \"{name}\""));
+    prepare(&folder, &configuration);
+    let ended = end(command.env("CREDENTIALS_DIRECTORY", folder.path().join("etc")), "");
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+}

@@ -1,0 +1,81 @@
+//! Secrets: where they may come from, and that they are shown nowhere.
+
+use crate::process::{Ended, campanile, check, end};
+
+const HIDDEN: &str = "hunter2-Kq9";
+
+fn component(secret: &str) -> String {
+    format!("[[component]]\njid = 'echo.example.org'\naddress = '127.0.0.1:1'\n{secret}\n")
+}
+
+fn assert_hidden(ended: &Ended) {
+    let all = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(!all.contains("hunter2") && !all.contains("Kq9"), "the secret was shown: {all}");
+}
+
+#[test]
+fn a_file_an_environment_variable_and_a_credential_will_do() {
+    let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
+    folder.write("etc/echo.secret", &format!("{HIDDEN}\n"));
+    // Relative to the file, not to where the process was started.
+    folder.write("etc/campanile.toml", &component("secret_file = 'echo.secret'"));
+    let ended = end(&mut command, "");
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert_hidden(&ended);
+
+    folder.write("etc/campanile.toml", &component("secret_env = 'ECHO_SECRET'"));
+    assert_eq!(end(command.env("ECHO_SECRET", HIDDEN), "").code, Some(0));
+
+    folder.write("etc/campanile.toml", &component("secret_credential = 'echo.secret'"));
+    let ended = end(command.env("CREDENTIALS_DIRECTORY", folder.path().join("etc")), "");
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert_hidden(&ended);
+}
+
+#[test]
+fn what_everybody_can_read_is_warned_of() {
+    let (mut command, folder) = campanile(&["check", "--config", "campanile.toml"]);
+    folder.write("echo.secret", HIDDEN);
+    folder.permit("echo.secret", 0o644);
+    folder.write("campanile.toml", &component("secret_file = 'echo.secret'"));
+    let ended = end(&mut command, "");
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(
+        ended.stderr,
+        "campanile.toml:4:15: warning: everybody on this machine can read echo.secret\n    chmod o-r it\n"
+    );
+
+    folder.write("campanile.toml", &component(&format!("secret = '{HIDDEN}'")));
+    assert_eq!(end(&mut command, "").stderr, "");
+    folder.permit("campanile.toml", 0o644);
+    let ended = end(&mut command, "");
+    assert_eq!(ended.code, Some(0));
+    assert!(
+        ended.stderr.starts_with("campanile.toml:4:1: warning: everybody on this machine can read this secret\n"),
+        "{}",
+        ended.stderr
+    );
+    assert_hidden(&ended);
+}
+
+#[test]
+fn no_fault_shows_a_secret() {
+    for wrong in [
+        // Wrong quotation marks, wrong types, wrong keys, and the secret itself where the name of its place belongs.
+        format!("secret = {HIDDEN}"),
+        format!("secret = \"{HIDDEN}"),
+        format!("secret = \"\"{HIDDEN}\""),
+        format!("secret = \"x\" {HIDDEN} = 1"),
+        format!("secret = \"x\n{HIDDEN}\""),
+        format!("sercet = \"{HIDDEN}\""),
+        format!("secret = [\"{HIDDEN}\"]"),
+        format!("secret = \"x\"\nsecret_env = \"{HIDDEN}\""),
+        format!("secret_env = \"{HIDDEN}\""),
+        format!("secret_credential = \"{HIDDEN}/\""),
+        format!("secret = \"{HIDDEN}\"\nsecret = \"{HIDDEN}\""),
+    ] {
+        let ended = check(&component(&wrong));
+        assert_eq!(ended.code, Some(78), "{wrong}: {}", ended.stdout);
+        assert_hidden(&ended);
+    }
+}

@@ -1,0 +1,120 @@
+//! What a component says about itself beyond what it routes: identities, a name, contact addresses.
+//!
+//! The features come from the routes, and the answers from the framework's duties; this module only adds to them.
+//!
+//! | XEP | |
+//! |---|---|
+//! | [0030](https://xmpp.org/extensions/xep-0030.html) | identities |
+//! | [0157](https://xmpp.org/extensions/xep-0157.html) | contact addresses, as a form in disco#info |
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use campanile::module::Module;
+use campanile::router::{RecipientPattern, Router};
+use campanile::xmpp_parsers::data_forms::{DataForm, DataFormType, Field, FieldType};
+use campanile::xmpp_parsers::disco::Identity;
+
+/// `FORM_TYPE` of contact addresses (XEP-0157 §2).
+pub const CONTACTS: &str = "http://jabber.org/network/serverinfo";
+
+/// What a component says about itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings {
+    /// A name for people, of every identity that has none of its own. Without identities, `component/generic` has it.
+    pub name: Option<String>,
+    /// What the component is, each as registered for XEP-0030.
+    pub identities: Vec<Identity>,
+    /// Whom to turn to: a purpose (`abuse`, `admin`, `support`, …) and its URIs.
+    pub contacts: Vec<(String, Vec<String>)>,
+}
+
+/// Adds identities and contacts to what is advertised.
+#[derive(Debug, Clone, Default)]
+pub struct Disco {
+    settings: Settings,
+}
+
+impl Disco {
+    /// A module that says this.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    fn identities(&self) -> Vec<Identity> {
+        if self.settings.identities.is_empty() {
+            let name = self.settings.name.clone();
+            return vec![Identity { category: "component".into(), type_: "generic".into(), lang: None, name }];
+        }
+        let named = |identity: &Identity| {
+            let name = identity.name.clone().or_else(|| self.settings.name.clone());
+            Identity { name, ..identity.clone() }
+        };
+        self.settings.identities.iter().map(named).collect()
+    }
+
+    /// XEP-0157 §2: one field for each purpose, with all its URIs.
+    fn contacts(&self) -> Option<DataForm> {
+        let field = |(purpose, uris): &(String, Vec<String>)| {
+            let mut field = Field::new(&format!("{purpose}-addresses"), FieldType::ListMulti);
+            field.values.clone_from(uris);
+            field
+        };
+        let fields: Vec<_> = self.settings.contacts.iter().map(field).collect();
+        (!fields.is_empty()).then(|| DataForm::new(DataFormType::Result_, CONTACTS, fields))
+    }
+}
+
+#[async_trait]
+impl Module for Disco {
+    fn name(&self) -> &'static str {
+        "disco"
+    }
+
+    fn mount(self: Arc<Self>, router: Router) -> Router {
+        let router = self.identities().into_iter().fold(router, Router::identity);
+        match self.contacts() {
+            // XEP-0157 §3: of the service itself, not of each address in it.
+            Some(form) => router.at(RecipientPattern::domain(), Router::new().form(form)),
+            None => router,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advertised(settings: Settings) -> campanile::disco::DiscoInfo {
+        let router = campanile::duties::attach(Arc::new(Disco::new(settings)).mount(Router::new()));
+        router.disco().info(None, None).cloned().unwrap_or_default()
+    }
+
+    fn xml(info: &campanile::disco::DiscoInfo) -> String {
+        String::from_utf8_lossy(info.to_children(None).unwrap_or_default().as_bytes()).into_owned()
+    }
+
+    #[test]
+    fn a_name_alone_names_the_usual_identity() {
+        let info = advertised(Settings { name: Some("Echo".into()), ..Settings::default() });
+        assert!(xml(&info).contains("<identity category='component' type='generic' name='Echo'/>"), "{}", xml(&info));
+    }
+
+    #[test]
+    fn contacts_are_a_form() {
+        let contacts = vec![(
+            "abuse".to_owned(),
+            vec!["mailto:abuse@example.org".to_owned(), "xmpp:abuse@example.org".to_owned()],
+        )];
+        let text = xml(&advertised(Settings { contacts, ..Settings::default() }));
+        for part in [
+            "<x xmlns='jabber:x:data' type='result'>",
+            "<value>http://jabber.org/network/serverinfo</value>",
+            "var='abuse-addresses'",
+            "<value>mailto:abuse@example.org</value><value>xmpp:abuse@example.org</value>",
+        ] {
+            assert!(text.contains(part), "{part} not in {text}");
+        }
+    }
+}

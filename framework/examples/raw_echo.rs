@@ -1,0 +1,17 @@
+//! Echo by a bare service, without a router: what the framework itself costs.
+use campanile::component::Component;
+use campanile::error::BoxError;
+use campanile::inbound::Inbound;
+use campanile::reply::Reply;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), BoxError> {
+    let mut args = std::env::args().skip(1);
+    let (domain, secret, server) =
+        (args.next().unwrap_or_default(), args.next().unwrap_or_default(), args.next().unwrap_or_default());
+    let echo = tower::service_fn(|inbound: Inbound| async move {
+        Ok::<_, BoxError>(Reply::Children(inbound.stanza().children().clone()))
+    });
+    Component::builder(domain).server(server).secret(secret).service(echo).build()?.run().await?;
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! How sending and asking fail.
+
+use std::fmt;
+
+use crate::error::StanzaError;
+use crate::stanza::{ParseError, WriteError};
+
+/// A stanza was not sent.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SendError {
+    /// It cannot be written; the stream has seen nothing of it.
+    Write(WriteError),
+    /// The component has ended, and will not connect again.
+    Closed,
+}
+
+/// A request has no result.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum IqError {
+    /// The peer answered with an error.
+    Refused(StanzaError),
+    /// The peer's result is not what was asked for.
+    Answer(ParseError),
+    /// No answer came in time. Whether the request was carried out is not known.
+    Timeout,
+    /// The link is down, or broke before the answer came. Whether the request was carried out is not known.
+    Disconnected,
+    /// As many requests as the bound allows are waiting already.
+    TooMany,
+    /// The request cannot be written.
+    Write(WriteError),
+    /// The component has ended, and will not connect again.
+    Closed,
+}
+
+impl From<WriteError> for SendError {
+    fn from(error: WriteError) -> Self {
+        Self::Write(error)
+    }
+}
+
+impl From<WriteError> for IqError {
+    fn from(error: WriteError) -> Self {
+        Self::Write(error)
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write(_) => f.write_str("the stanza cannot be written"),
+            Self::Closed => f.write_str("the component has ended"),
+        }
+    }
+}
+
+impl fmt::Display for IqError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused(_) => "the peer answered with an error",
+            Self::Answer(_) => "the peer's answer is not what was asked for",
+            Self::Timeout => "no answer in time",
+            Self::Disconnected => "the link to the server is down",
+            Self::TooMany => "too many requests are waiting for answers",
+            Self::Write(_) => "the request cannot be written",
+            Self::Closed => "the component has ended",
+        })
+    }
+}
+
+impl std::error::Error for SendError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Write(error) => Some(error),
+            Self::Closed => None,
+        }
+    }
+}
+
+// The peer's error is no source: `?` in a handler must not pass on to one peer what another one said.
+impl std::error::Error for IqError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Write(error) => Some(error),
+            _ => None,
+        }
+    }
+}

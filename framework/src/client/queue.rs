@@ -1,0 +1,129 @@
+//! What clients want sent, until the connection takes it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use compact_str::CompactString;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::{IqError, Pending, SendError};
+
+/// Serialised stanzas in the order in which they were sent, bounded by their bytes.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    room: std::sync::Arc<Semaphore>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: VecDeque<Entry>,
+    connection: Option<Waker>,
+    closed: bool,
+}
+
+/// One serialised stanza, and who wants to know of it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) note: Note,
+}
+
+/// Who wants to know that a stanza was written.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// A sender; the permit is the room that the stanza takes up.
+    Sender { written: oneshot::Sender<()>, _room: OwnedSemaphorePermit },
+    /// Nobody, but the stanza goes with its request: when that is forgotten, it need not be sent.
+    Request { id: CompactString, _room: OwnedSemaphorePermit },
+    /// Nobody: an answer.
+    Answer,
+    /// Nobody, and no other stream than this one: what the connection itself has to say.
+    Stream,
+}
+
+impl Note {
+    /// Whether anybody still wants the stanza to be sent.
+    pub(crate) fn is_wanted(&self, pending: &Pending) -> bool {
+        match self {
+            Self::Sender { written, .. } => !written.is_closed(),
+            Self::Request { id, .. } => pending.contains(id),
+            Self::Answer | Self::Stream => true,
+        }
+    }
+}
+
+impl Queue {
+    pub(crate) fn new(bytes: usize) -> Self {
+        let room = Semaphore::new(bytes.min(Semaphore::MAX_PERMITS));
+        Self { room: std::sync::Arc::new(room), inner: Mutex::default() }
+    }
+
+    /// Queues a stanza and waits until it is written.
+    pub(crate) async fn written(&self, bytes: Vec<u8>) -> Result<(), SendError> {
+        let room = self.room(bytes.len()).await.ok_or(SendError::Closed)?;
+        let (written, done) = oneshot::channel();
+        self.push(Entry { bytes, note: Note::Sender { written, _room: room } });
+        done.await.map_err(|_| SendError::Closed)
+    }
+
+    /// Queues a request; its answer will tell what became of it.
+    pub(crate) async fn request(&self, bytes: Vec<u8>, id: CompactString) -> Result<(), IqError> {
+        let room = self.room(bytes.len()).await.ok_or(IqError::Closed)?;
+        self.push(Entry { bytes, note: Note::Request { id, _room: room } });
+        Ok(())
+    }
+
+    /// The next stanza to write. Without one, the connection is woken when there is.
+    pub(crate) fn poll_pop(&self, waker: &Waker) -> Option<Entry> {
+        let mut inner = self.lock();
+        let entry = inner.entries.pop_front();
+        if entry.is_none() && inner.connection.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            inner.connection = Some(waker.clone());
+        }
+        entry
+    }
+
+    /// Drops requests that nobody waits for any more.
+    pub(crate) fn forget_requests(&self) {
+        self.lock().entries.retain(|entry| !matches!(entry.note, Note::Request { .. }));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    /// Fails what waits, and all that comes later.
+    pub(crate) fn close(&self) {
+        self.room.close();
+        let mut inner = self.lock();
+        inner.closed = true;
+        let entries = std::mem::take(&mut inner.entries);
+        drop(inner);
+        drop(entries);
+    }
+
+    async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        std::sync::Arc::clone(&self.room).acquire_many_owned(bytes).await.ok()
+    }
+
+    fn push(&self, entry: Entry) {
+        let mut inner = self.lock();
+        if inner.closed {
+            return;
+        }
+        inner.entries.push_back(entry);
+        let connection = inner.connection.take();
+        drop(inner);
+        if let Some(connection) = connection {
+            connection.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // No code that can panic runs under this lock.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

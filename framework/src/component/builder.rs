@@ -1,0 +1,295 @@
+//! From settings to a component: everything that can be wrong is found here, before anything connects.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use jid::BareJid;
+use tower::util::BoxService;
+use tower::{ServiceBuilder, ServiceExt};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::lifecycle::Lifecycle;
+use super::run::{AttemptLog, Runner, watch};
+use super::{App, Component};
+use crate::client::{self, Client};
+use crate::dispatch::{Dispatch, Ordering};
+use crate::duties;
+use crate::error::BoxError;
+use crate::inbound::Inbound;
+use crate::limits::Limits;
+use crate::module::{self, Module, MountError};
+use crate::reply::Reply;
+use crate::router::Router;
+use crate::stanza::Stanza;
+use crate::stats::Counters;
+use crate::stream::{Connect, Io, Keepalive, Outbox, Secret, ServerAddress};
+
+/// Settings of a component.
+#[must_use = "a builder does nothing before `build`"]
+pub struct Builder {
+    domain: String,
+    server: Option<String>,
+    connect: Option<Connect>,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::stream::Tls>,
+    secret: Option<Secret>,
+    limits: Limits,
+    ordering: Option<Ordering>,
+    service: Option<App>,
+    router: Option<Router>,
+    modules: Vec<Arc<dyn Module>>,
+    duties: bool,
+    layers: Vec<Box<dyn FnOnce(App) -> App + Send>>,
+    persistent: bool,
+}
+
+/// Why a component cannot be built.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The domain is no domain.
+    Domain(String),
+    /// The server's address is missing or wrong.
+    Server(String),
+    /// There is no secret.
+    NoSecret,
+    /// There is nothing to handle stanzas with.
+    NoService,
+    /// Modules and routers want the same stanzas.
+    Mount(MountError),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain(why) | Self::Server(why) => f.write_str(why),
+            Self::NoSecret => f.write_str("a component needs the secret that it shares with the server"),
+            Self::NoService => f.write_str("a component needs a router, a module or a service"),
+            Self::Mount(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+impl Builder {
+    pub(super) fn new(domain: String) -> Self {
+        Self {
+            domain,
+            server: None,
+            connect: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            secret: None,
+            limits: Limits::default(),
+            ordering: None,
+            service: None,
+            router: None,
+            modules: Vec::new(),
+            duties: true,
+            layers: Vec::new(),
+            persistent: false,
+        }
+    }
+
+    /// Where the server listens for components: `host:port`, `[v6]:port` or `unix:/path`.
+    pub fn server(mut self, address: impl Into<String>) -> Self {
+        self.server = Some(address.into());
+        self
+    }
+
+    /// Speaks TLS from the first byte.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::stream::Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Connects by calling this for each attempt, in place of an address: pipes within the process, proxies.
+    pub fn connector<F, Fut>(mut self, connect: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = io::Result<Io>> + Send + 'static,
+    {
+        self.connect = Some(Arc::new(move || Box::pin(connect())));
+        self
+    }
+
+    /// The secret shared with the server.
+    pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
+        self.secret = Some(secret.into());
+        self
+    }
+
+    /// Replaces the bounds.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Decides which stanzas are handled one after the other: those with the same key. By default these are the
+    /// stanzas from one bare JID to one bare JID; `None` means in no order at all.
+    pub fn ordering(mut self, key: impl Fn(&Stanza) -> Option<u64> + Send + Sync + 'static) -> Self {
+        self.ordering = Some(Arc::new(key));
+        self
+    }
+
+    /// Handles stanzas with the routes of this router; called again, with the routes of both.
+    ///
+    /// # Panics
+    /// When two routes of the routers are equal.
+    #[track_caller]
+    pub fn router(mut self, router: Router) -> Self {
+        self.router = Some(match self.router.take() {
+            Some(other) => other.merge(router),
+            None => router,
+        });
+        self
+    }
+
+    /// Mounts a module.
+    pub fn module(self, module: impl Module) -> Self {
+        self.shared_module(Arc::new(module))
+    }
+
+    /// Mounts a module that was chosen at run time.
+    pub fn shared_module(mut self, module: Arc<dyn Module>) -> Self {
+        self.modules.push(module);
+        self
+    }
+
+    /// Leaves service discovery and ping to others. The keepalive works all the same.
+    pub fn without_duties(mut self) -> Self {
+        self.duties = false;
+        self
+    }
+
+    /// Handles all stanzas with one service, in place of routers and modules.
+    pub fn service<S>(mut self, service: S) -> Self
+    where
+        S: Service<Inbound, Response = Reply> + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+    {
+        self.service = Some(BoxService::new(service.map_err(Into::into)));
+        self
+    }
+
+    /// Wraps the whole component in a layer of tower's or of one's own. A layer added later is further outside.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<App> + Send + 'static,
+        L::Service: Service<Inbound, Response = Reply> + Send + 'static,
+        <L::Service as Service<Inbound>>::Error: Into<BoxError>,
+        <L::Service as Service<Inbound>>::Future: Send + 'static,
+    {
+        self.layers.push(Box::new(move |app| BoxService::new(layer.layer(app).map_err(Into::into))));
+        self
+    }
+
+    /// Goes on trying although the server refuses the component and never took it.
+    pub fn keep_trying(mut self) -> Self {
+        self.persistent = true;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// See [`BuildError`].
+    pub fn build(self) -> Result<Component, BuildError> {
+        let domain = domain(&self.domain)?;
+        let (server, connect) = self.target()?;
+        let limits = Arc::new(self.limits);
+        let bounds = client::Bounds {
+            max_stanza: limits.max_stanza_out,
+            pending: limits.pending,
+            timeout: limits.iq_timeout,
+            queued: limits.outbound,
+        };
+        let client = Client::new(&domain, bounds);
+        let counters = Arc::new(Counters::default());
+        let inner = match self.service {
+            Some(service) => service,
+            None if self.router.is_none() && self.modules.is_empty() => return Err(BuildError::NoService),
+            None => {
+                let router =
+                    module::mount(self.router.unwrap_or_default(), &self.modules).map_err(BuildError::Mount)?;
+                let router = if self.duties { duties::attach(router) } else { router };
+                BoxService::new(router)
+            }
+        };
+        let timed = ServiceBuilder::new().timeout(limits.handler_timeout).service(inner);
+        let app = self.layers.into_iter().fold(BoxService::new(timed), |app, layer| layer(app));
+        let dispatch = Dispatch::new(app, client.clone(), Arc::clone(&limits), Arc::clone(&counters));
+        let keepalive = Keepalive::new(&limits, tokio::time::Instant::now());
+        let (watch, status) = watch();
+        let runner = Runner {
+            domain,
+            server,
+            connect,
+            secret: self.secret.ok_or(BuildError::NoSecret)?,
+            limits,
+            client,
+            counters,
+            dispatch: dispatch.with_ordering(self.ordering),
+            outbox: Outbox::new(),
+            keepalive,
+            status: watch,
+            persistent: self.persistent,
+            log: AttemptLog::default(),
+            modules: Lifecycle::new(self.modules),
+        };
+        Ok(Component { runner, status })
+    }
+
+    fn target(&self) -> Result<(String, Connect), BuildError> {
+        if let Some(connect) = &self.connect {
+            return Ok((self.server.clone().unwrap_or_else(|| "the server".to_owned()), Arc::clone(connect)));
+        }
+        let text = self
+            .server
+            .as_deref()
+            .ok_or_else(|| BuildError::Server("a component needs its server's address".to_owned()))?;
+        let address: ServerAddress = text.parse().map_err(|error| BuildError::Server(format!("{error}")))?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls.clone() {
+            let connect: Connect = Arc::new(move || {
+                let (address, tls) = (address.clone(), tls.clone());
+                Box::pin(async move { address.connect_tls(&tls).await })
+            });
+            return Ok((text.to_owned(), connect));
+        }
+        if !address.is_local() {
+            tracing::warn!(
+                server = text,
+                "the link to the server is neither encrypted nor on this machine: use TLS or a tunnel"
+            );
+        }
+        let connect: Connect = Arc::new(move || {
+            let address = address.clone();
+            Box::pin(async move { address.connect().await })
+        });
+        Ok((text.to_owned(), connect))
+    }
+}
+
+/// A bare domain, prepared and in lower case: Prosody compares the header's `to` byte for byte.
+fn domain(text: &str) -> Result<BareJid, BuildError> {
+    let jid = BareJid::new(text).map_err(|error| BuildError::Domain(format!("{text:?} is no domain: {error}")))?;
+    if jid.node().is_some() {
+        return Err(BuildError::Domain(format!(
+            "{text:?} is an address within a domain: a component is mounted on a domain"
+        )));
+    }
+    Ok(jid)
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("domain", &self.domain).field("server", &self.server).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,228 @@
+//! The life of a component: connect, serve, find out why it ended, wait, connect again; until it is told to stop.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use jid::BareJid;
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant, timeout};
+
+use super::App;
+use super::backoff::BackOff;
+use super::cause::{Class, explain};
+use super::lifecycle::Lifecycle;
+use super::status::{RunError, Status, Watch};
+use crate::client::Client;
+use crate::dispatch::Dispatch;
+use crate::limits::Limits;
+use crate::stats::Counters;
+use crate::stream::handshake;
+use crate::stream::link::{Ended, Link, Parts, Route};
+use crate::stream::{Bounds, Connect, Keepalive, LinkError, Outbox, Secret};
+
+/// Everything that lives as long as the component.
+pub(super) struct Runner {
+    pub(super) domain: BareJid,
+    pub(super) server: String,
+    pub(super) connect: Connect,
+    pub(super) secret: Secret,
+    pub(super) limits: Arc<Limits>,
+    pub(super) client: Client,
+    pub(super) counters: Arc<Counters>,
+    pub(super) dispatch: Dispatch<App>,
+    pub(super) outbox: Outbox,
+    pub(super) keepalive: Keepalive,
+    pub(super) status: Watch,
+    /// Go on trying although the server refuses us and never took us.
+    pub(super) persistent: bool,
+    pub(super) log: AttemptLog,
+    pub(super) modules: Lifecycle,
+}
+
+/// What ends one round of the life.
+enum Round {
+    Stopped,
+    Failed { error: LinkError, held: Duration },
+}
+
+/// The wish to stop. Once there it stays, and may be asked for again.
+pub(super) struct Stop<'s> {
+    wish: Pin<&'s mut (dyn Future<Output = ()> + Send)>,
+    there: bool,
+}
+
+impl<'s> Stop<'s> {
+    pub(super) fn new(wish: Pin<&'s mut (dyn Future<Output = ()> + Send)>) -> Self {
+        Self { wish, there: false }
+    }
+}
+
+impl Future for Stop<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.there {
+            ready!(self.wish.as_mut().poll(cx));
+            self.there = true;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Runner {
+    pub(super) async fn run(mut self, mut stop: Stop<'_>) -> Result<(), RunError> {
+        self.modules.start(&self.client).await.map_err(|error| RunError::service("a module did not start", error))?;
+        let mut back_off = BackOff::default();
+        let mut mounted = false;
+        let result = loop {
+            let (error, held) = match self.round(&mut stop, &mut mounted).await {
+                Ok(Round::Stopped) => break Ok(()),
+                Ok(Round::Failed { error, .. }) if stop.there => {
+                    tracing::warn!(jid = %self.domain, %error, "the link was lost while stopping");
+                    break Ok(());
+                }
+                Ok(Round::Failed { error, held }) => (error, held),
+                Err(error) => break Err(error),
+            };
+            if held >= self.limits.settled {
+                back_off.reset();
+            }
+            let class = Class::of(&error);
+            let why = explain(&error, &self.domain, &self.server);
+            let refused = class == Class::Refused;
+            let retry = back_off.after(class, &error.to_string(), &self.limits);
+            self.log.failed(&self.domain, &why, retry, refused, mounted);
+            self.status.send_replace(Status::Waiting { why: why.clone(), retry, refused });
+            if refused && !mounted && !self.persistent {
+                break Err(RunError::refused(why, error));
+            }
+            tokio::select! {
+                () = &mut stop => break Ok(()),
+                () = tokio::time::sleep(retry) => {}
+            }
+        };
+        self.modules.stop(self.limits.grace).await;
+        let (running, waiting) = self.dispatch.load();
+        let unsent = self.outbox.len();
+        if running + waiting + unsent > 0 {
+            tracing::warn!(jid = %self.domain, running, waiting, unsent, "stopped without a link: these are lost");
+        }
+        result
+    }
+
+    async fn round(&mut self, stop: &mut Stop<'_>, mounted: &mut bool) -> Result<Round, RunError> {
+        let opened = tokio::select! {
+            () = &mut *stop => return Ok(Round::Stopped),
+            opened = open(&self.connect, &self.domain, &self.secret, &self.limits) => opened,
+        };
+        let (io, reader) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Round::Failed { error, held: Duration::ZERO }),
+        };
+        *mounted = true;
+        let since = Instant::now();
+        // Now, not when the last stream was lost: what waited in between has grown older.
+        self.outbox.restart(&self.client.shared().pending, self.limits.answer_age, &self.counters);
+        self.counters.connected.one();
+        self.log.mounted(&self.domain, &self.server);
+        self.status.send_replace(Status::Mounted { live: true });
+        self.client.shared().pending.connect();
+        self.modules.online(&self.client);
+        let ended = self.serve(io, reader, stop).await;
+        let shared = self.client.shared();
+        let failed = shared.pending.disconnect();
+        shared.queue.forget_requests();
+        self.modules.offline(self.limits.grace).await;
+        if failed > 0 {
+            tracing::info!(jid = %self.domain, requests = failed, "requests have failed because their link is gone");
+        }
+        match ended {
+            Ended::Stopped => Ok(Round::Stopped),
+            Ended::Lost(error) => Ok(Round::Failed { error, held: since.elapsed() }),
+            Ended::Service(error) => Err(RunError::service("the service will never be ready again", error)),
+        }
+    }
+
+    async fn serve(&mut self, io: crate::stream::Io, reader: crate::stream::Reader, stop: &mut Stop<'_>) -> Ended {
+        let status = &self.status;
+        let route = move |route| {
+            status.send_if_modified(|status| {
+                let now = Status::Mounted { live: route == Route::Live };
+                let changed = *status != now;
+                *status = now;
+                changed
+            });
+        };
+        let parts = Parts {
+            dispatch: &mut self.dispatch,
+            outbox: &mut self.outbox,
+            keepalive: &mut self.keepalive,
+            client: &self.client,
+            limits: &self.limits,
+            counters: &self.counters,
+            route: &route,
+        };
+        let stop: Pin<&mut Stop<'_>> = Pin::new(stop);
+        Link::new(io, reader, parts).run(stop).await
+    }
+}
+
+/// However the run ends, also by being dropped: nobody waits for a component that is gone.
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.client.shared().queue.close();
+        self.client.shared().pending.close();
+        self.status.send_replace(Status::Ended);
+    }
+}
+
+async fn open(
+    connect: &Connect,
+    domain: &BareJid,
+    secret: &Secret,
+    limits: &Limits,
+) -> Result<(crate::stream::Io, crate::stream::Reader), LinkError> {
+    let mut io =
+        timeout(limits.open, connect()).await.map_err(|_| LinkError::TimedOut("the server cannot be reached"))??;
+    let bounds = Bounds { max_stanza: limits.max_stanza_in.max(10_000), max_depth: limits.depth };
+    let reader = handshake::open(&mut io, domain, secret, bounds, limits.open).await?;
+    Ok((io, reader))
+}
+
+/// Says what happens to the link, and does not say the same thing over and over.
+#[derive(Debug, Default)]
+pub(super) struct AttemptLog {
+    last: Option<(String, Instant)>,
+    left_out: u32,
+}
+
+impl AttemptLog {
+    const REPEAT: Duration = Duration::from_secs(60);
+
+    fn failed(&mut self, domain: &BareJid, why: &str, retry: Duration, refused: bool, mounted: bool) {
+        let now = Instant::now();
+        let known = self.last.as_ref().is_some_and(|(last, at)| last == why && now.duration_since(*at) < Self::REPEAT);
+        if known {
+            self.left_out += 1;
+            return;
+        }
+        let (retry, attempts) = (retry.as_secs_f32(), std::mem::take(&mut self.left_out));
+        self.last = Some((why.to_owned(), now));
+        if refused && !mounted {
+            tracing::error!(jid = %domain, retry, attempts, "refused: {why}");
+        } else {
+            tracing::warn!(jid = %domain, retry, attempts, "not mounted: {why}");
+        }
+    }
+
+    fn mounted(&mut self, domain: &BareJid, server: &str) {
+        *self = Self::default();
+        tracing::info!(jid = %domain, server, "mounted");
+    }
+}
+
+pub(super) fn watch() -> (Watch, watch::Receiver<Status>) {
+    watch::channel(Status::Connecting)
+}

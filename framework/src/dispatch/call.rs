@@ -1,0 +1,83 @@
+//! Calling a service and polling what it gives, with panics caught.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use tower_service::Service;
+
+use crate::error::BoxError;
+use crate::inbound::Inbound;
+use crate::reply::Reply;
+
+pub(super) type Outcome = Result<Reply, BoxError>;
+
+/// A handler panicked; the message is for the log alone.
+#[derive(Debug)]
+pub(super) struct Panicked(String);
+
+impl std::fmt::Display for Panicked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a handler or a layer panicked: {}", self.0)
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+/// What became of the first poll.
+pub(super) enum First {
+    Ready(Outcome),
+    Pending(Running),
+}
+
+/// A handler that was not done at once.
+pub(super) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// Asks the service whether it is ready. One that panics is never ready again.
+pub(super) fn poll_ready<S>(service: &mut S, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>>
+where
+    S: Service<Inbound>,
+    S::Error: Into<BoxError>,
+{
+    catch_unwind(AssertUnwindSafe(|| service.poll_ready(cx).map_err(Into::into)))
+        .unwrap_or_else(|panic| Poll::Ready(Err(Box::new(Panicked(message(&*panic))))))
+}
+
+/// Calls the service and polls its future once.
+///
+/// The waker does nothing: a future that is not ready is polled again by the task that takes it over. Without
+/// `unconstrained` a handler could be told to yield only because the stanzas before it used up the task's budget.
+pub(super) fn first_poll<S>(service: &mut S, inbound: Inbound) -> First
+where
+    S: Service<Inbound, Response = Reply>,
+    S::Error: Into<BoxError>,
+    S::Future: Unpin + Send + 'static,
+{
+    let called = catch_unwind(AssertUnwindSafe(|| {
+        // Component services are boxed once at their outermost layer, so there is nothing to pin here.
+        let mut future = service.call(inbound);
+        let mut context = Context::from_waker(Waker::noop());
+        let polled = pin!(tokio::task::coop::unconstrained(&mut future)).poll(&mut context);
+        match polled {
+            Poll::Ready(outcome) => First::Ready(outcome.map_err(Into::into)),
+            Poll::Pending => First::Pending(Box::pin(async move { future.await.map_err(Into::into) })),
+        }
+    }));
+    called.unwrap_or_else(|panic| First::Ready(Err(Box::new(Panicked(message(&*panic))))))
+}
+
+/// Polls to the end, turning a panic into an error.
+pub(super) async fn finish(mut running: Running) -> Outcome {
+    std::future::poll_fn(move |context| {
+        catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context)))
+            .unwrap_or_else(|panic| Poll::Ready(Err(Box::new(Panicked(message(&*panic))))))
+    })
+    .await
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,266 @@
+//! Who waits for whom: stanzas of one lane in order, lanes of one sender in turn, senders round-robin.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::limits::Limits;
+use crate::stanza::Stanza;
+
+/// Hash of a lane (bare sender, bare recipient). Two lanes with one hash are handled in one order, which harms
+/// nobody; the hash is keyed, so nobody can bring it about.
+pub(super) type LaneKey = u64;
+/// Hash of a bare sender. Two senders with one hash share one quota.
+pub(super) type SenderKey = u64;
+
+/// A lane and the sender it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) lane: LaneKey,
+    pub(super) sender: SenderKey,
+}
+
+/// What runs and what waits. Only lanes and senders that have something running or waiting are kept.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    lanes: HashMap<LaneKey, Lane>,
+    senders: HashMap<SenderKey, Sender>,
+    /// Senders with a ready lane and room for one more handler, each once.
+    ring: VecDeque<SenderKey>,
+    waiting: usize,
+    waiting_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    busy: bool,
+    /// With the sender of each: an order of the user's own may put several into one lane.
+    waiting: VecDeque<(SenderKey, Arc<Stanza>)>,
+}
+
+#[derive(Debug, Default)]
+struct Sender {
+    running: usize,
+    waiting: usize,
+    waiting_bytes: usize,
+    /// Lanes that wait and are not busy.
+    ready: VecDeque<LaneKey>,
+    in_ring: bool,
+}
+
+impl Lanes {
+    /// Nothing runs and nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.senders.is_empty()
+    }
+
+    /// Whether a stanza for this place could be handled at once.
+    pub(super) fn is_free(&self, place: Place, limits: &Limits) -> bool {
+        !self.lanes.contains_key(&place.lane)
+            && self
+                .senders
+                .get(&place.sender)
+                .is_none_or(|sender| sender.running < limits.in_flight_per_sender() && sender.ready.is_empty())
+    }
+
+    /// Lets a stanza wait; gives it back when the bounds do not allow that.
+    pub(super) fn wait(&mut self, place: Place, stanza: Arc<Stanza>, limits: &Limits) -> Result<(), Arc<Stanza>> {
+        let bytes = stanza.weight();
+        let (count, total) = self.senders.get(&place.sender).map_or((0, 0), |s| (s.waiting, s.waiting_bytes));
+        let fits = self.waiting < limits.waiting
+            && self.waiting_bytes + bytes <= limits.waiting_bytes
+            && count < limits.waiting_per_sender()
+            && total + bytes <= limits.waiting_bytes_per_sender();
+        if !fits {
+            return Err(stanza);
+        }
+        self.waiting += 1;
+        self.waiting_bytes += bytes;
+        let sender = self.senders.entry(place.sender).or_default();
+        sender.waiting += 1;
+        sender.waiting_bytes += bytes;
+        let lane = self.lanes.entry(place.lane).or_default();
+        lane.waiting.push_back((place.sender, stanza));
+        if !lane.busy && lane.waiting.len() == 1 {
+            sender.ready.push_back(place.lane);
+            self.enter_ring(place.sender, limits);
+        }
+        Ok(())
+    }
+
+    /// The next stanza to handle. Its lane counts as busy until [`Lanes::done`].
+    pub(super) fn next(&mut self, limits: &Limits) -> Option<(Place, Arc<Stanza>)> {
+        let key = self.ring.pop_front()?;
+        let sender = self.senders.get_mut(&key)?;
+        sender.in_ring = false;
+        let lane_key = sender.ready.pop_front()?;
+        let lane = self.lanes.get_mut(&lane_key)?;
+        let (_, stanza) = lane.waiting.pop_front()?;
+        lane.busy = true;
+        let bytes = stanza.weight();
+        sender.running += 1;
+        sender.waiting -= 1;
+        sender.waiting_bytes -= bytes;
+        self.waiting -= 1;
+        self.waiting_bytes -= bytes;
+        self.enter_ring(key, limits);
+        Some((Place { lane: lane_key, sender: key }, stanza))
+    }
+
+    /// A stanza that did not wait is being handled, and will be for a while.
+    pub(super) fn start(&mut self, place: Place) {
+        self.lanes.entry(place.lane).or_default().busy = true;
+        self.senders.entry(place.sender).or_default().running += 1;
+    }
+
+    /// The stanza that kept this lane busy has been handled.
+    pub(super) fn done(&mut self, place: Place, limits: &Limits) {
+        let mut next = None;
+        if let Entry::Occupied(mut lane) = self.lanes.entry(place.lane) {
+            lane.get_mut().busy = false;
+            next = lane.get().waiting.front().map(|(sender, _)| *sender);
+            if next.is_none() {
+                lane.remove();
+            }
+        }
+        if let Some(sender) = self.senders.get_mut(&place.sender) {
+            sender.running -= 1;
+        }
+        // The lane is the turn of whoever is next in it, and that may be another sender.
+        if let Some(key) = next
+            && let Some(sender) = self.senders.get_mut(&key)
+        {
+            sender.ready.push_back(place.lane);
+            self.enter_ring(key, limits);
+        }
+        self.enter_ring(place.sender, limits);
+        if self.senders.get(&place.sender).is_some_and(|sender| sender.running == 0 && sender.waiting == 0) {
+            self.senders.remove(&place.sender);
+        }
+        if self.senders.is_empty() {
+            self.release_memory();
+        }
+    }
+
+    /// Stanzas that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Whether a stanza waits that may be handled now.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ring.is_empty()
+    }
+
+    /// Everything that waits, taken out in no particular order.
+    pub(super) fn drain(&mut self, limits: &Limits) -> Vec<Arc<Stanza>> {
+        let waiting = self.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..));
+        let waiting: Vec<_> = waiting.map(|(_, stanza)| stanza).collect();
+        self.lanes.retain(|_, lane| lane.busy);
+        self.senders.retain(|_, sender| {
+            *sender = Sender { running: sender.running, ..Sender::default() };
+            sender.running > 0
+        });
+        self.ring.clear();
+        (self.waiting, self.waiting_bytes) = (0, 0);
+        debug_assert!(limits.waiting >= waiting.len());
+        waiting
+    }
+
+    fn enter_ring(&mut self, key: SenderKey, limits: &Limits) {
+        if let Some(sender) = self.senders.get_mut(&key)
+            && !sender.in_ring
+            && !sender.ready.is_empty()
+            && sender.running < limits.in_flight_per_sender()
+        {
+            sender.in_ring = true;
+            self.ring.push_back(key);
+        }
+    }
+
+    /// After a flood, tables as large as it was would stay for ever.
+    fn release_memory(&mut self) {
+        const KEEP: usize = 1024;
+        if self.lanes.capacity() > KEEP {
+            self.lanes.shrink_to(KEEP);
+            self.senders.shrink_to(KEEP);
+            self.ring.shrink_to(KEEP);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stanza::{Kind, MessageType};
+
+    fn stanza(id: &str) -> Arc<Stanza> {
+        Arc::new(Stanza::new(Kind::Message(MessageType::Chat)).with_id(id))
+    }
+
+    fn place(sender: u64, lane: u64) -> Place {
+        Place { lane: sender * 1000 + lane, sender }
+    }
+
+    fn order(lanes: &mut Lanes, limits: &Limits) -> Vec<String> {
+        let mut ids = Vec::new();
+        while let Some((place, stanza)) = lanes.next(limits) {
+            ids.push(stanza.id().unwrap_or_default().to_owned());
+            lanes.done(place, limits);
+        }
+        ids
+    }
+
+    #[test]
+    fn senders_take_turns_and_lanes_keep_their_order() {
+        let (mut lanes, limits) = (Lanes::default(), Limits::default());
+        for (sender, lane, id) in [(1, 0, "a1"), (1, 0, "a2"), (1, 1, "b1"), (1, 2, "c1"), (2, 0, "x1"), (2, 0, "x2")] {
+            lanes.wait(place(sender, lane), stanza(id), &limits).unwrap();
+        }
+        assert_eq!(order(&mut lanes, &limits), ["a1", "x1", "b1", "x2", "c1", "a2"]);
+        assert_eq!((lanes.waiting, lanes.waiting_bytes), (0, 0));
+        assert!(lanes.lanes.is_empty() && lanes.senders.is_empty() && lanes.ring.is_empty());
+    }
+
+    #[test]
+    fn a_lane_may_hold_several_senders() {
+        let (mut lanes, limits) = (Lanes::default(), Limits::default());
+        let place = |sender| Place { lane: 7, sender };
+        lanes.start(place(1));
+        for (sender, id) in [(1, "a"), (2, "b"), (1, "c"), (3, "d")] {
+            lanes.wait(place(sender), stanza(id), &limits).unwrap();
+        }
+        lanes.done(place(1), &limits);
+        assert_eq!(order(&mut lanes, &limits), ["a", "b", "c", "d"]);
+        assert!(lanes.is_empty() && lanes.lanes.is_empty() && lanes.ring.is_empty());
+    }
+
+    #[test]
+    fn a_busy_lane_waits_and_one_sender_gets_a_quarter() {
+        let limits = Limits { in_flight: 8, ..Limits::default() };
+        let mut lanes = Lanes::default();
+        lanes.start(place(1, 0));
+        assert!(!lanes.is_free(place(1, 0), &limits) && lanes.is_free(place(1, 1), &limits));
+        lanes.start(place(1, 1));
+        assert!(!lanes.is_free(place(1, 2), &limits) && lanes.is_free(place(2, 0), &limits));
+        lanes.wait(place(1, 2), stanza("late"), &limits).unwrap();
+        assert!(!lanes.has_ready());
+        lanes.done(place(1, 0), &limits);
+        assert_eq!(order(&mut lanes, &limits), ["late"]);
+    }
+
+    #[test]
+    fn the_bounds_hold_in_all_and_per_sender() {
+        let limits = Limits { waiting: 8, ..Limits::default() };
+        let mut lanes = Lanes::default();
+        for sender in 1..=4 {
+            for n in 0..2 {
+                assert!(lanes.wait(place(sender, n), stanza("s"), &limits).is_ok());
+            }
+            assert!(lanes.wait(place(sender, 9), stanza("over"), &limits).is_err());
+        }
+        assert!(lanes.wait(place(5, 0), stanza("over"), &limits).is_err());
+        assert_eq!(lanes.drain(&limits).len(), 8);
+        assert!(lanes.wait(place(5, 0), stanza("fits"), &limits).is_ok());
+    }
+}

@@ -1,0 +1,378 @@
+//! Which stanza is handled when: order within a lane, concurrency across lanes, bounds on everything.
+//!
+//! A handler that is done at its first poll costs no task and no table entry. The dispatcher outlives connections:
+//! a lost link cancels no handler.
+
+mod call;
+mod lanes;
+mod overload;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
+use tower_service::Service;
+
+use self::call::{First, Outcome, Panicked};
+use self::lanes::{Lanes, Place};
+use self::overload::Told;
+use crate::client::Client;
+use crate::error::{BoxError, Condition, StanzaError};
+use crate::inbound::Inbound;
+use crate::limits::Limits;
+use crate::overrun::{self, TURN};
+use crate::reply::{self, Later, Reply};
+use crate::rescue;
+use crate::stanza::Stanza;
+use crate::stats::Counters;
+use crate::stream::Outbox;
+use crate::throttle::Throttle;
+
+/// Decides which stanzas are handled one after the other: those with the same key.
+///
+/// `None` means that the stanza may be handled at any time.
+pub type Ordering = Arc<dyn Fn(&Stanza) -> Option<u64> + Send + Sync>;
+
+/// Calls the service of one component, and writes what it answers.
+pub(crate) struct Dispatch<S> {
+    service: S,
+    /// `poll_ready` has said yes and `call` has not been called since.
+    ready: bool,
+    limits: Arc<Limits>,
+    client: Client,
+    counters: Arc<Counters>,
+    ordering: Option<Ordering>,
+    hasher: RandomState,
+    unordered: u64,
+    lanes: Lanes,
+    /// Outcomes, and when they were known: a link that was lost in between must not make an answer young again.
+    tasks: JoinSet<(Outcome, Instant)>,
+    owed: HashMap<Id, Owed>,
+    /// A task was begun whose end would wake nobody yet.
+    unheard: bool,
+    told: Told,
+    log: Throttle,
+    draining: bool,
+}
+
+/// A stanza whose handler runs in a task.
+struct Owed {
+    stanza: Arc<Stanza>,
+    place: Place,
+}
+
+impl<S> Dispatch<S>
+where
+    S: Service<Inbound, Response = Reply>,
+    S::Error: Into<BoxError>,
+    S::Future: Unpin + Send + 'static,
+{
+    pub(crate) fn new(service: S, client: Client, limits: Arc<Limits>, counters: Arc<Counters>) -> Self {
+        Self {
+            service,
+            ready: false,
+            limits,
+            client,
+            counters,
+            ordering: None,
+            hasher: RandomState::new(),
+            unordered: 0,
+            lanes: Lanes::default(),
+            tasks: JoinSet::new(),
+            owed: HashMap::new(),
+            unheard: false,
+            told: Told::new(),
+            log: Throttle::default(),
+            draining: false,
+        }
+    }
+
+    pub(crate) fn with_ordering(mut self, ordering: Option<Ordering>) -> Self {
+        self.ordering = ordering;
+        self
+    }
+
+    /// Takes the next stanza from the stream: handles it at once, lets it wait, or tells its sender that it cannot.
+    ///
+    /// # Errors
+    /// When the service will never be ready again.
+    pub(crate) fn offer(&mut self, cx: &mut Context<'_>, stanza: Stanza, out: &mut Outbox) -> Result<(), BoxError> {
+        if self.draining {
+            self.counters.late.one();
+            self.refuse(&stanza, Condition::RecipientUnavailable, out);
+            return Ok(());
+        }
+        // While nothing runs and nothing waits, nobody needs to know whose turn it is.
+        let place = if self.lanes.is_empty() { None } else { Some(self.place(&stanza)) };
+        let room = self.owed.len() < self.limits.in_flight && !self.lanes.has_ready();
+        let free = place.is_none_or(|place| self.lanes.is_free(place, &self.limits));
+        if room && free && self.is_ready(cx)? {
+            self.counters.taken.one();
+            self.call(place, Arc::new(stanza), false, out);
+            return Ok(());
+        }
+        let place = place.unwrap_or_else(|| self.place(&stanza));
+        let mut stanza = stanza;
+        // A stanza that waits must not keep alive the much larger chunk that it came in.
+        stanza.children.detach();
+        match self.lanes.wait(place, Arc::new(stanza), &self.limits) {
+            Ok(()) => self.counters.taken.one(),
+            Err(stanza) => {
+                self.counters.shed.one();
+                self.refuse(&stanza, Condition::ResourceConstraint, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the answers of handlers that are done and, where `start` says so, starts stanzas that waited for them,
+    /// `turn` at the most. True when there is more to do at once.
+    ///
+    /// # Errors
+    /// When the service will never be ready again.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        turn: usize,
+        start: bool,
+        out: &mut Outbox,
+    ) -> Result<bool, BoxError> {
+        let mut left = turn;
+        loop {
+            self.join(cx, &mut left, out);
+            if start {
+                self.start_waiting(cx, &mut left, out)?;
+            }
+            if left == 0 || !self.unheard {
+                return Ok(left == 0);
+            }
+        }
+    }
+
+    /// Tasks were begun since [`Dispatch::poll`], which must be called again for their end to wake anybody.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.unheard
+    }
+
+    /// Settles what is done, until nothing is: then whoever waits is woken by the next task that ends.
+    fn join(&mut self, cx: &mut Context<'_>, left: &mut usize, out: &mut Outbox) {
+        while *left > 0 {
+            let Poll::Ready(Some(done)) = self.tasks.poll_join_next_with_id(cx) else {
+                self.unheard = false;
+                return;
+            };
+            *left -= 1;
+            let (id, (outcome, since)) = match done {
+                Ok(done) => done,
+                Err(error) => (error.id(), (Err(error.into()), out.now())),
+            };
+            let Some(owed) = self.owed.remove(&id) else { continue };
+            self.lanes.done(owed.place, &self.limits);
+            if out.now().saturating_duration_since(since) >= self.limits.answer_age {
+                self.counters.stale.one();
+                continue;
+            }
+            out.dated(since, |out| self.settle(Some(owed.place), owed.stanza, outcome, out));
+        }
+    }
+
+    fn start_waiting(&mut self, cx: &mut Context<'_>, left: &mut usize, out: &mut Outbox) -> Result<(), BoxError> {
+        while *left > 0 && self.lanes.has_ready() && self.owed.len() < self.limits.in_flight && self.is_ready(cx)? {
+            let Some((place, stanza)) = self.lanes.next(&self.limits) else { break };
+            *left -= 1;
+            self.call(Some(place), stanza, true, out);
+        }
+        Ok(())
+    }
+
+    /// From now on requests are refused; what waits and what runs is finished.
+    pub(crate) fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Nothing waits, nothing runs.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.owed.is_empty() && self.lanes.waiting() == 0
+    }
+
+    /// Handlers that run, and stanzas that wait for one.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        (self.owed.len(), self.lanes.waiting())
+    }
+
+    /// The grace period is over: what waits is refused, what runs is answered with `remote-server-timeout`.
+    pub(crate) fn give_up(&mut self, out: &mut Outbox) {
+        for stanza in self.lanes.drain(&self.limits) {
+            self.counters.late.one();
+            self.refuse(&stanza, Condition::RecipientUnavailable, out);
+        }
+        self.tasks.abort_all();
+        for (_, owed) in std::mem::take(&mut self.owed) {
+            self.counters.timeouts.one();
+            let error = StanzaError::new(Condition::RemoteServerTimeout);
+            self.write(&owed.stanza, Reply::Error(error), out);
+        }
+    }
+
+    fn is_ready(&mut self, cx: &mut Context<'_>) -> Result<bool, BoxError> {
+        if !self.ready {
+            match call::poll_ready(&mut self.service, cx) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => return Ok(false),
+            }
+            self.ready = true;
+        }
+        Ok(true)
+    }
+
+    fn call(&mut self, place: Option<Place>, stanza: Arc<Stanza>, waited: bool, out: &mut Outbox) {
+        let Some(inbound) = Inbound::new(Arc::clone(&stanza), self.client.clone()) else { return };
+        self.ready = false;
+        // The real clock, not tokio's: what is measured is a handler that blocks this very thread.
+        let start = std::time::Instant::now();
+        let first = call::first_poll(&mut self.service, inbound);
+        let took = start.elapsed();
+        if took > TURN {
+            overrun::blame(took);
+        }
+        match first {
+            First::Ready(outcome) => {
+                if let Some(place) = place.filter(|_| waited) {
+                    self.lanes.done(place, &self.limits);
+                }
+                self.settle(place, stanza, outcome, out);
+            }
+            First::Pending(running) => {
+                let place = place.unwrap_or_else(|| self.place(&stanza));
+                if !waited {
+                    self.lanes.start(place);
+                }
+                self.spawn(call::finish(running), Owed { stanza, place });
+            }
+        }
+    }
+
+    fn spawn(&mut self, running: impl Future<Output = Outcome> + Send + 'static, owed: Owed) {
+        let task = self.tasks.spawn(dated(running));
+        self.owed.insert(task.id(), owed);
+        self.unheard = true;
+    }
+
+    fn settle(&mut self, place: Option<Place>, stanza: Arc<Stanza>, outcome: Outcome, out: &mut Outbox) {
+        let reply = match outcome {
+            Ok(Reply::Later(later)) => return self.promise(place, stanza, later),
+            Ok(reply) => reply,
+            Err(error) => Reply::Error(self.rescue(&stanza, &error)),
+        };
+        self.write(&stanza, reply, out);
+    }
+
+    /// The handler's lane is free again; what it owes counts as in flight, for its sender as well.
+    fn promise(&mut self, place: Option<Place>, stanza: Arc<Stanza>, later: Later) {
+        let sender = place.unwrap_or_else(|| self.place(&stanza)).sender;
+        let place = Place { lane: self.fresh_lane(), sender };
+        let deadline = self.limits.handler_timeout;
+        self.lanes.start(place);
+        self.spawn(later.wait(deadline), Owed { stanza, place });
+    }
+
+    fn rescue(&mut self, stanza: &Stanza, error: &BoxError) -> StanzaError {
+        let rescued = rescue::rescue(error);
+        if error.is::<Panicked>() {
+            self.counters.panics.one();
+        } else if rescued.fault {
+            self.counters.faults.one();
+        }
+        if rescued.error.condition() == Condition::RemoteServerTimeout {
+            self.counters.timeouts.one();
+        }
+        if rescued.fault && self.log.allow() {
+            let why = rescue::chain(error);
+            let (from, to, id) = (stanza.from().map(|j| j.as_str()), stanza.to().map(|j| j.as_str()), stanza.id());
+            // Debug escapes control characters and line breaks in text from outside.
+            tracing::error!(?from, ?to, ?id, kind = %stanza.kind, ?why, "a stanza was not handled: a fault of ours");
+        }
+        rescued.error
+    }
+
+    fn write(&mut self, request: &Stanza, reply: Reply, out: &mut Outbox) {
+        let shared = self.client.shared();
+        let (mut failed, mut answered) = (None, false);
+        reply.address(request, |stanza| {
+            let response = stanza.kind.is_response();
+            match out.answer(shared, stanza) {
+                Ok(()) => answered |= response,
+                Err(error) => failed = Some(error),
+            }
+        });
+        let Some(error) = failed else { return };
+        self.counters.unwritable.one();
+        if self.log.allow() {
+            tracing::error!(to = ?request.from().map(|j| j.as_str()), id = ?request.id(), %error, "an answer cannot be written");
+        }
+        let error = StanzaError::new(Condition::InternalServerError);
+        if (request.kind.is_request() && !answered) || reply::error_is_due(request) {
+            // Conditions and addresses that came in can always be written.
+            let _ = out.answer(self.client.shared(), reply::refusal(request, &error));
+        }
+    }
+
+    /// Says no without a handler. Messages are answered once per sender and second, or overload would feed itself.
+    fn refuse(&mut self, stanza: &Stanza, condition: Condition, out: &mut Outbox) {
+        if !stanza.kind.is_request() {
+            if !reply::error_is_due(stanza) {
+                return;
+            }
+            let sender = self.hash(stanza.from.as_ref().map(bare));
+            if !self.told.tell(sender, Instant::now()) {
+                self.counters.shed_silently.one();
+                return;
+            }
+        }
+        let error = StanzaError::new(condition).with_type(crate::error::ErrorType::Wait);
+        self.write(stanza, Reply::Error(error), out);
+    }
+
+    fn place(&mut self, stanza: &Stanza) -> Place {
+        let from = stanza.from.as_ref().map(bare);
+        let sender = self.hash(from);
+        let lane = match &self.ordering {
+            None => Some(self.hash((from, stanza.to.as_ref().map(bare)))),
+            Some(ordering) => ordering(stanza),
+        };
+        Place { lane: lane.unwrap_or_else(|| self.fresh_lane()), sender }
+    }
+
+    /// A lane that nobody else is in. It may meet another one by chance, which only costs a little time.
+    fn fresh_lane(&mut self) -> u64 {
+        self.unordered = self.unordered.wrapping_add(1);
+        self.hash(("unordered", self.unordered))
+    }
+
+    fn hash(&self, value: impl Hash) -> u64 {
+        self.hasher.hash_one(value)
+    }
+}
+
+async fn dated(running: impl Future<Output = Outcome>) -> (Outcome, Instant) {
+    let outcome = running.await;
+    (outcome, Instant::now())
+}
+
+/// A JID without its resource, as text and without a copy.
+fn bare(jid: &jid::Jid) -> &str {
+    let resource = jid.resource().map_or(0, |resource| resource.as_str().len() + 1);
+    let text = jid.as_str();
+    &text[..text.len() - resource]
+}
+
+impl<S> fmt::Debug for Dispatch<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").field("running", &self.owed.len()).field("waiting", &self.lanes.waiting()).finish()
+    }
+}

@@ -1,0 +1,65 @@
+//! JSON containers (XEP-0335), in and out.
+
+use minidom::Element;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{FromInbound, Rejection};
+use crate::error::{BoxError, Condition, StanzaError};
+use crate::inbound::Inbound;
+use crate::reply::{IntoReply, Reply};
+use crate::stanza::{ChildrenBuilder, Stanza};
+
+/// Namespace of the container.
+pub(super) const NS: &str = "urn:xmpp:json:0";
+
+/// The JSON in an XEP-0335 container, which is a child of the stanza or lies anywhere within one.
+///
+/// As a reply it is a container by itself: the payload of an IQ result, or the child of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Json<T> {
+    type Rejection = Rejection;
+
+    fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
+        if let Some(container) = inbound.stanza().children().find(NS, "json") {
+            return read(&container.text());
+        }
+        match nested(inbound.stanza()) {
+            Some(text) => read(&text),
+            None => {
+                let told = StanzaError::new(Condition::BadRequest).with_text("no JSON container (XEP-0335)");
+                Err(Rejection::absent(told))
+            }
+        }
+    }
+}
+
+impl<T: Serialize> IntoReply for Json<T> {
+    fn into_reply(self) -> Result<Reply, BoxError> {
+        let mut children = ChildrenBuilder::default();
+        children.push_text(NS, "json", &serde_json::to_string(&self.0)?)?;
+        Ok(Reply::Children(children.finish()))
+    }
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<Json<T>, Rejection> {
+    // The message of serde names what the sender itself wrote, and the place.
+    serde_json::from_str(text).map(Json).map_err(|error| {
+        Rejection::bad(StanzaError::new(Condition::BadRequest).with_text(format!("unusable JSON: {error}")))
+    })
+}
+
+fn nested(stanza: &Stanza) -> Option<String> {
+    fn search(element: &Element) -> Option<String> {
+        if element.is("json", NS) {
+            return Some(element.text());
+        }
+        element.children().find_map(search)
+    }
+    // Most stanzas hold none: a look at the bytes is much cheaper than a tree.
+    let candidates =
+        stanza.children().iter().filter(|child| memchr::memmem::find(child.as_bytes(), NS.as_bytes()).is_some());
+    candidates.filter_map(|child| child.element().ok()).find_map(|element| search(&element))
+}

@@ -1,0 +1,126 @@
+//! Typed access to a stanza: what the arguments of a handler may be.
+//!
+//! | extractor | what it holds | refused when |
+//! |---|---|---|
+//! | [`Sender`], [`Recipient`] | the address | – |
+//! | [`Payload<P>`] | the first child that is a `P` | there is none, or it is a bad one |
+//! | [`Json<T>`] | the JSON of an XEP-0335 container | there is none, or it is no `T` |
+//! | [`Body`] | the text of a message | there is none |
+//! | [`Message`], [`Presence`] | the whole stanza, parsed | it is of another kind, or a child is a bad one |
+//! | [`Children`](crate::stanza::Children) | the children, unparsed | – |
+//! | [`StanzaRef`] | the stanza, unparsed | – |
+//! | [`Kind`](crate::stanza::Kind) | kind and type | – |
+//! | [`State<T>`] | what [`with_state`](crate::router::Router::with_state) was given | – |
+//! | [`Extension<T>`] | what a layer has added | no layer did: internal-server-error |
+//! | [`Client`](crate::client::Client) | the sending handle | – |
+//! | [`Inbound`] | everything | – |
+//! | `Option<T>` | `None` when the thing is absent; a bad one is refused all the same | – |
+//! | `Result<T, T::Rejection>` | the handler decides | – |
+//!
+//! Extraction is synchronous, looks at the stanza by reference and takes nothing away from it: any arguments fit in any
+//! order. What needs I/O belongs into a layer that leaves its result in the extensions.
+
+mod address;
+mod json;
+mod payload;
+mod rejection;
+mod state;
+#[cfg(test)]
+mod tests;
+mod text;
+mod whole;
+
+use std::convert::Infallible;
+
+pub use self::address::{Recipient, Sender};
+pub use self::json::Json;
+pub use self::payload::Payload;
+pub use self::rejection::Rejection;
+pub use self::state::{Extension, FromRef, MissingExtension, State};
+pub use self::text::Body;
+pub use self::whole::{Message, Presence, StanzaRef};
+use crate::error::BoxError;
+use crate::inbound::Inbound;
+
+/// Something that can be taken from a stanza, given the state `S`.
+///
+/// ```
+/// use campanile::error::{Condition, StanzaError};
+/// use campanile::extract::FromInbound;
+/// use campanile::inbound::Inbound;
+///
+/// struct Nick(String);
+///
+/// impl<S> FromInbound<S> for Nick {
+///     type Rejection = StanzaError;
+///
+///     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, StanzaError> {
+///         let node = inbound.sender().node().ok_or(Condition::JidMalformed)?;
+///         Ok(Self(node.to_string()))
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be taken from a stanza",
+    label = "a handler has this argument",
+    note = "arguments implement `FromInbound<S>`: `Sender`, `Payload<P>`, `Json<T>`, `Body`, `State<T>`, `Client`, ...",
+    note = "for `State<T>` the router's state must be a `T`, or `T` must implement `FromRef` of it"
+)]
+pub trait FromInbound<S>: Sized + 'static {
+    /// Why it cannot be taken. A [`StanzaError`](crate::error::StanzaError) in it is what the peer is told.
+    type Rejection: Into<BoxError>;
+
+    /// Takes it.
+    ///
+    /// # Errors
+    /// When the stanza does not have it.
+    fn from_inbound(inbound: &Inbound, state: &S) -> Result<Self, Self::Rejection>;
+}
+
+impl<S, T: FromInbound<S>> FromInbound<S> for Option<T> {
+    type Rejection = BoxError;
+
+    fn from_inbound(inbound: &Inbound, state: &S) -> Result<Self, BoxError> {
+        match T::from_inbound(inbound, state).map_err(Into::into) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if rejection::is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl<S, T: FromInbound<S>> FromInbound<S> for Result<T, T::Rejection>
+where
+    T::Rejection: 'static,
+{
+    type Rejection = Infallible;
+
+    fn from_inbound(inbound: &Inbound, state: &S) -> Result<Self, Infallible> {
+        Ok(T::from_inbound(inbound, state))
+    }
+}
+
+macro_rules! tuples {
+    ($(($($argument:ident)*))+) => {$(
+        impl<S, $($argument: FromInbound<S>,)*> FromInbound<S> for ($($argument,)*) {
+            type Rejection = BoxError;
+
+            #[allow(unused_variables, reason = "without arguments nothing is looked at")]
+            fn from_inbound(inbound: &Inbound, state: &S) -> Result<Self, BoxError> {
+                Ok(($($argument::from_inbound(inbound, state).map_err(Into::into)?,)*))
+            }
+        }
+    )+};
+}
+
+tuples! {
+    ()
+    (A)
+    (A B)
+    (A B C)
+    (A B C D)
+    (A B C D E)
+    (A B C D E F)
+    (A B C D E F G)
+    (A B C D E F G H)
+}

@@ -1,0 +1,80 @@
+//! What handlers share, and what layers tell them.
+
+use std::any::type_name;
+use std::convert::Infallible;
+use std::fmt;
+
+use super::FromInbound;
+use crate::inbound::Inbound;
+
+/// What [`Router::with_state`](crate::router::Router::with_state) was given, or a part of it.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use campanile::extract::{FromRef, State};
+/// use campanile::router::Router;
+///
+/// #[derive(Clone)]
+/// struct App { motd: Arc<str>, limit: usize }
+///
+/// impl FromRef<App> for Arc<str> {
+///     fn from_ref(app: &App) -> Self { Arc::clone(&app.motd) }
+/// }
+///
+/// async fn motd(State(motd): State<Arc<str>>) -> String { motd.to_string() }
+/// async fn limit(State(app): State<App>) -> String { app.limit.to_string() }
+///
+/// let app = App { motd: "hello".into(), limit: 3 };
+/// let router: Router = Router::new().at("motd", Router::new().message(motd)).message(limit).with_state(app);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State<T>(pub T);
+
+/// A value that can be had from a reference to `S`.
+#[diagnostic::on_unimplemented(
+    message = "the router's state `{S}` has no `{Self}`",
+    note = "give the router a state of type `{Self}`, or implement `FromRef<{S}>` for it"
+)]
+pub trait FromRef<S> {
+    /// Has it.
+    fn from_ref(state: &S) -> Self;
+}
+
+impl<S: Clone> FromRef<S> for S {
+    fn from_ref(state: &S) -> Self {
+        state.clone()
+    }
+}
+
+impl<S, T: FromRef<S> + 'static> FromInbound<S> for State<T> {
+    type Rejection = Infallible;
+
+    fn from_inbound(_inbound: &Inbound, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(T::from_ref(state)))
+    }
+}
+
+/// A value that a layer has added to the stanza's [extensions](crate::inbound::Extensions).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extension<T>(pub T);
+
+impl<S, T: Clone + Send + Sync + 'static> FromInbound<S> for Extension<T> {
+    type Rejection = MissingExtension;
+
+    fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, MissingExtension> {
+        inbound.extensions().get().cloned().map(Self).ok_or(MissingExtension(type_name::<T>()))
+    }
+}
+
+/// No layer has added the value: the layer is missing, or stands in the wrong place. A fault of ours.
+#[derive(Debug)]
+pub struct MissingExtension(&'static str);
+
+impl fmt::Display for MissingExtension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no layer has added a `{}` to the extensions", self.0)
+    }
+}
+
+impl std::error::Error for MissingExtension {}

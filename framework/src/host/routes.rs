@@ -1,0 +1,106 @@
+//! From sender to recipient, and back when that is not possible.
+
+use std::sync::Arc;
+
+use jid::Jid;
+
+use super::inbox::Inbox;
+use super::outgoing::NotTaken;
+use super::parcel::{Parcel, encode};
+use super::tables::{Shared, Target};
+use super::{itself, refusal};
+use crate::error::{Condition, ErrorType, StanzaError};
+use crate::stanza::{Children, IqType, Kind, MessageType, Stanza};
+
+impl Shared {
+    /// Delivers what a user sends, waiting for room at a component.
+    pub(super) async fn deliver_waiting(&self, parcel: Parcel) {
+        let Some(to) = parcel.stanza.to.clone() else { return self.for_own_account(parcel.stanza) };
+        self.observe(&parcel.stanza);
+        match self.target(&to) {
+            Target::Component(stream) => {
+                if !stream.push_waiting(&parcel.bytes()).await {
+                    self.bounce(&parcel.stanza, &refusal::offline(&to));
+                }
+            }
+            target => self.give(target, &to, &parcel.stanza),
+        }
+    }
+
+    /// Delivers a stanza with both addresses at once, or bounces it.
+    pub(super) fn deliver(&self, stanza: &Stanza) {
+        let Some(to) = stanza.to.clone() else { return };
+        self.observe(stanza);
+        let target = self.target(&to);
+        self.give(target, &to, stanza);
+    }
+
+    fn give(&self, target: Target, to: &Jid, stanza: &Stanza) {
+        match target {
+            Target::Component(stream) => match stream.push(&encode(stanza)) {
+                Ok(()) => {}
+                Err(NotTaken::Full) => self.bounce(stanza, &too_much()),
+                Err(NotTaken::Gone) => self.bounce(stanza, &refusal::offline(to)),
+            },
+            Target::Offline => self.bounce(stanza, &refusal::offline(to)),
+            Target::Nowhere => self.bounce(stanza, &StanzaError::new(Condition::RemoteServerNotFound)),
+            Target::Itself => match itself::answer(self, stanza) {
+                Ok(children) => self.answer(stanza, Kind::Iq(IqType::Result), children),
+                Err(condition) => self.bounce(stanza, &StanzaError::new(condition)),
+            },
+            Target::Account(online) => self.give_to_account(&online, to, stanza),
+        }
+    }
+
+    /// RFC 6121 §8.5: what a server does for an account, as far as there is one.
+    fn give_to_account(&self, online: &[Arc<Inbox>], to: &Jid, stanza: &Stanza) {
+        let bare = to.resource().is_none();
+        let unavailable = || StanzaError::new(Condition::ServiceUnavailable);
+        match stanza.kind {
+            // Nobody stores a roster or a vCard here, so the account has no answers of its own.
+            Kind::Iq(_) | Kind::Message(MessageType::Groupchat) if bare => self.bounce(stanza, &unavailable()),
+            Kind::Message(MessageType::Error) if bare => self.dropped.one(),
+            Kind::Presence(_) if online.is_empty() => {}
+            _ if online.is_empty() => self.bounce(stanza, &unavailable()),
+            _ => {
+                for inbox in online {
+                    if !inbox.push(stanza) {
+                        self.bounce(stanza, &too_much());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends an error back, unless the stanza is one, or an answer (RFC 6120 §8.3.1).
+    pub(super) fn bounce(&self, stanza: &Stanza, error: &StanzaError) {
+        if stanza.kind.is_error() || stanza.kind.is_response() {
+            self.dropped.one();
+            return;
+        }
+        self.answer(stanza, stanza.kind.to_error(), error.to_children());
+    }
+
+    fn answer(&self, stanza: &Stanza, kind: Kind, children: Children) {
+        let Stanza { id, from, to, .. } = stanza.clone_head();
+        self.deliver(&Stanza { kind, id, from: to, to: from, lang: None, children });
+    }
+
+    /// RFC 6120 §10.3: without `to` a stanza is for the sender's own account, which knows nothing here.
+    fn for_own_account(&self, mut stanza: Stanza) {
+        stanza.to = stanza.from.as_ref().map(|from| from.to_bare().into());
+        if !matches!(stanza.kind, Kind::Presence(_)) {
+            self.bounce(&stanza, &StanzaError::new(Condition::ServiceUnavailable));
+        }
+    }
+
+    fn observe(&self, stanza: &Stanza) {
+        if let Some(observer) = &self.settings.observer {
+            observer(stanza);
+        }
+    }
+}
+
+fn too_much() -> StanzaError {
+    StanzaError::new(Condition::ResourceConstraint).with_type(ErrorType::Wait)
+}

@@ -1,0 +1,239 @@
+//! Who is there: streams, mounted components, users.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jid::{BareJid, Jid};
+use tokio::sync::{Notify, watch};
+
+use super::builder::{OnConflict, Settings};
+use super::inbox::Inbox;
+use super::outgoing::Outgoing;
+use super::{Farewell, refusal};
+use crate::client::Ids;
+use crate::stats::Counter;
+
+/// Connections at a time, and domains that are remembered after their component has left.
+const STREAMS: usize = 4096;
+
+/// What connections, users and the handle share.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) ids: Ids,
+    pub(super) dropped: Counter,
+    pub(super) changed: Notify,
+    pub(super) running: watch::Sender<bool>,
+    tables: Mutex<Tables>,
+}
+
+#[derive(Default)]
+pub(super) struct Tables {
+    /// Open connections, mounted or not.
+    pub(super) streams: usize,
+    opening: Vec<Arc<Outgoing>>,
+    /// Domains that have or had a component.
+    mounts: HashMap<String, VecDeque<Arc<Outgoing>>>,
+    users: HashMap<BareJid, Vec<(Jid, Arc<Inbox>)>>,
+}
+
+/// What became of the wish to be mounted.
+pub(super) enum Mounting {
+    Done,
+    Taken,
+}
+
+/// Where a stanza goes.
+pub(super) enum Target {
+    Component(Arc<Outgoing>),
+    /// A component's domain, with nobody mounted on it.
+    Offline,
+    /// The host's own domain.
+    Itself,
+    /// All that are online at a bare JID, or the one at a full JID.
+    Account(Vec<Arc<Inbox>>),
+    /// Another server, of which there is none.
+    Nowhere,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings) -> Self {
+        let (running, _) = watch::channel(true);
+        Self {
+            settings,
+            ids: Ids::new(),
+            dropped: Counter::default(),
+            changed: Notify::new(),
+            running,
+            tables: Mutex::default(),
+        }
+    }
+
+    pub(super) fn tables(&self) -> MutexGuard<'_, Tables> {
+        // No code that can panic runs under this lock.
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        *self.running.borrow()
+    }
+
+    /// Ends every stream, and takes no new ones until started again.
+    pub(super) fn stop(&self, farewell: &Farewell) {
+        self.running.send_replace(false);
+        let streams = self.tables().unmount_all();
+        for stream in streams {
+            stream.finish(farewell.bytes().as_bytes());
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until the tables are as wanted.
+    pub(super) async fn until(&self, wanted: impl Fn(&Tables) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if wanted(&self.tables()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Takes in a connection; false when there are too many, or the host is stopped.
+    pub(super) fn connect(&self, stream: &Arc<Outgoing>) -> bool {
+        let mut tables = self.tables();
+        let room = tables.streams < STREAMS && self.is_running();
+        if room {
+            tables.streams += 1;
+            tables.opening.push(Arc::clone(stream));
+        }
+        room
+    }
+
+    /// Mounts a component whose handshake was right, and tells it so before anything else reaches it.
+    pub(super) fn mount(&self, domain: &str, stream: &Arc<Outgoing>) -> Mounting {
+        let mut tables = self.tables();
+        tables.opening.retain(|other| !Arc::ptr_eq(other, stream));
+        let mounted = tables.mounts.entry(domain.to_owned()).or_default();
+        let mut old = VecDeque::new();
+        match self.settings.on_conflict {
+            _ if mounted.is_empty() => {}
+            OnConflict::KickNew => return Mounting::Taken,
+            OnConflict::KickOld => old = std::mem::take(mounted),
+            OnConflict::Share => {}
+        }
+        // A stream that has ended in this moment takes nothing, and is taken out again by its own end.
+        let _ = stream.push(b"<handshake/>");
+        mounted.push_back(Arc::clone(stream));
+        drop(tables);
+        for old in old {
+            old.finish(refusal::replaced().as_bytes());
+        }
+        self.changed.notify_waiters();
+        Mounting::Done
+    }
+
+    /// No stanza goes to this stream any more.
+    pub(super) fn unmount(&self, domain: Option<&str>, stream: &Arc<Outgoing>) {
+        let mut tables = self.tables();
+        tables.opening.retain(|other| !Arc::ptr_eq(other, stream));
+        if let Some(domain) = domain
+            && let Some(mounted) = tables.mounts.get_mut(domain)
+        {
+            mounted.retain(|other| !Arc::ptr_eq(other, stream));
+            if tables.mounts.len() > STREAMS {
+                tables.mounts.retain(|_, mounted| !mounted.is_empty());
+            }
+        }
+        drop(tables);
+        self.changed.notify_waiters();
+    }
+
+    /// A connection is gone.
+    pub(super) fn disconnected(&self) {
+        self.tables().streams -= 1;
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn target(&self, to: &Jid) -> Target {
+        let domain = to.domain().as_str();
+        let mut tables = self.tables();
+        if let Some(mounted) = tables.mounts.get_mut(domain) {
+            // Those that share a domain get the stanzas in turn.
+            mounted.rotate_left(usize::from(mounted.len() > 1));
+            return mounted.back().map_or(Target::Offline, |stream| Target::Component(Arc::clone(stream)));
+        }
+        if self.settings.expects(domain) {
+            return Target::Offline;
+        }
+        if domain == self.settings.domain && to.node().is_none() {
+            return Target::Itself;
+        }
+        match tables.online(to) {
+            found if found.is_empty() && domain != self.settings.domain => Target::Nowhere,
+            found => Target::Account(found),
+        }
+    }
+}
+
+impl Tables {
+    pub(super) fn is_mounted(&self, domain: &str) -> bool {
+        self.mounts.get(domain).is_some_and(|mounted| !mounted.is_empty())
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn mounted(&self, domain: &str) -> Option<&Arc<Outgoing>> {
+        self.mounts.get(domain)?.front()
+    }
+
+    /// Whether a component has this domain, or had it.
+    pub(super) fn is_component(&self, domain: &str) -> bool {
+        self.mounts.contains_key(domain)
+    }
+
+    pub(super) fn domains(&self) -> Vec<String> {
+        let mounted = self.mounts.iter().filter(|(_, mounted)| !mounted.is_empty());
+        let mut domains: Vec<_> = mounted.map(|(domain, _)| domain.clone()).collect();
+        domains.sort();
+        domains
+    }
+
+    pub(super) fn unmount_domain(&mut self, domain: &str) -> Vec<Arc<Outgoing>> {
+        self.mounts.get_mut(domain).map(|mounted| mounted.drain(..).collect()).unwrap_or_default()
+    }
+
+    fn unmount_all(&mut self) -> Vec<Arc<Outgoing>> {
+        let mut streams = std::mem::take(&mut self.opening);
+        streams.extend(self.mounts.values_mut().flat_map(|mounted| mounted.drain(..)));
+        streams
+    }
+
+    /// False when that very JID is online.
+    pub(super) fn sign_on(&mut self, jid: &Jid, inbox: &Arc<Inbox>) -> bool {
+        let resources = self.users.entry(jid.to_bare()).or_default();
+        if resources.iter().any(|(other, _)| other == jid) {
+            return false;
+        }
+        resources.push((jid.clone(), Arc::clone(inbox)));
+        true
+    }
+
+    pub(super) fn sign_off(&mut self, jid: &Jid) {
+        let bare = jid.to_bare();
+        if let Some(resources) = self.users.get_mut(&bare) {
+            resources.retain(|(other, _)| other != jid);
+            if resources.is_empty() {
+                self.users.remove(&bare);
+            }
+        }
+    }
+
+    pub(super) fn close_inboxes(&mut self) {
+        self.users.values().flatten().for_each(|(_, inbox)| inbox.close());
+    }
+
+    fn online(&self, to: &Jid) -> Vec<Arc<Inbox>> {
+        let resources = self.users.get(&to.to_bare()).into_iter().flatten();
+        let wanted = resources.filter(|(jid, _)| to.resource().is_none() || jid == to);
+        wanted.map(|(_, inbox)| Arc::clone(inbox)).collect()
+    }
+}

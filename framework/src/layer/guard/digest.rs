@@ -1,0 +1,80 @@
+//! Messages, told apart by what they say.
+
+use crate::reply::Reply;
+use crate::stanza::{Children, Kind};
+
+/// What a message says, in eight bytes. Who makes two messages fall together harms nobody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Digest(u64);
+
+/// The body, since machines on the way add and drop other children; without a body, all there is.
+pub(super) fn of_children(children: &Children) -> Digest {
+    match children.find("jabber:client", "body") {
+        Some(body) => Digest(hash(body.text().as_bytes())),
+        None => Digest(!hash(children.as_bytes())),
+    }
+}
+
+/// What an answer says, if it is a message.
+pub(super) fn of_reply(reply: &Reply) -> Option<Digest> {
+    match reply {
+        Reply::Children(children) => Some(of_children(children)),
+        Reply::Stanza(stanza) if matches!(stanza.kind(), Kind::Message(_)) => Some(of_children(stanza.children())),
+        Reply::Several(replies) => replies.iter().rev().find_map(of_reply),
+        _ => None,
+    }
+}
+
+/// Four lanes, so that a long message costs a fraction of what its handling costs.
+fn hash(bytes: &[u8]) -> u64 {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut lanes = [1u64, 2, 3, 4].map(|lane| lane.wrapping_mul(ODD));
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    let mut last = [0; 32];
+    last[..rest.len()].copy_from_slice(rest);
+    for block in blocks.iter().chain([&last]) {
+        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+            *lane = (*lane ^ u64::from_le_bytes(*word)).wrapping_mul(ODD).rotate_left(29);
+        }
+    }
+    let mixed = lanes.iter().fold(bytes.len() as u64, |all, lane| (all ^ lane).wrapping_mul(ODD).rotate_left(31));
+    mixed ^ (mixed >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::stanza;
+
+    fn of(xml: &str) -> Digest {
+        of_children(stanza(xml).children())
+    }
+
+    #[test]
+    fn the_body_alone_counts() {
+        let plain = of("<message><body>a &amp; b</body></message>");
+        let rows = [
+            "<message><active xmlns='http://jabber.org/protocol/chatstates'/><body>a &#38; b</body></message>",
+            "<message id='x'><body xml:lang='de'>a &amp; b</body><subject>s</subject></message>",
+        ];
+        for xml in rows {
+            assert_eq!(of(xml), plain, "{xml}");
+        }
+        assert_ne!(of("<message><body>a &amp; c</body></message>"), plain);
+        assert_ne!(of("<message><a xmlns='urn:a'/></message>"), of("<message><b xmlns='urn:a'/></message>"));
+    }
+
+    #[test]
+    fn one_byte_makes_a_difference_anywhere() {
+        for length in [1, 7, 8, 31, 32, 33, 100] {
+            let bytes = vec![b'x'; length];
+            let mut seen = std::collections::HashSet::from([hash(&bytes)]);
+            for at in 0..length {
+                let mut other = bytes.clone();
+                other[at] = b'y';
+                assert!(seen.insert(hash(&other)), "{length} {at}");
+            }
+            assert!(seen.insert(hash(&bytes[1..])));
+        }
+    }
+}

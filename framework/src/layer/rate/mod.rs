@@ -1,0 +1,244 @@
+//! So many stanzas in so much time.
+
+mod bucket;
+
+use std::error::Error;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use jid::Jid;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use self::bucket::{Buckets, Verdict};
+use super::{Gated, bare};
+use crate::error::{BoxError, Condition, ErrorType, StanzaError};
+use crate::inbound::Inbound;
+use crate::reply::Reply;
+
+/// How many senders, and how many domains, are kept in mind. Of more, the most idle are forgotten first.
+const TABLE: usize = 4096;
+
+/// A limit on how fast stanzas may come: so many in so much time, as a bucket that fills again all the while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How many stanzas may come at once.
+    pub burst: NonZeroU32,
+    /// In how much time as many may come again.
+    pub per: Duration,
+}
+
+impl RateLimit {
+    /// So many stanzas in so much time; zero stanzas count as one.
+    #[must_use]
+    pub fn new(burst: u32, per: Duration) -> Self {
+        Self { burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN), per }
+    }
+}
+
+/// Limits how fast stanzas may come from one bare JID, or from all JIDs of one domain.
+///
+/// Whoever is too fast is told policy-violation and to wait; for messages once in a second, the rest is counted. What
+/// is kept in mind has a fixed size. A stranger with a thousand addresses is held by a limit on domains, which stands
+/// further in than the one on senders: what a sender's own limit holds back does not weigh on its domain.
+///
+/// All services of a layer, and of its clones, count together.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use campanile::layer::{RateLayer, RateLimit};
+/// use campanile::router::Router;
+///
+/// let second = Duration::from_secs(1);
+/// let router: Router = Router::new()
+///     .message(|| async { "hello" })
+///     .layer(RateLayer::per_domain(RateLimit::new(1000, second)))
+///     .layer(RateLayer::per_sender(RateLimit::new(20, second)));
+/// ```
+#[derive(Debug, Clone)]
+pub struct RateLayer {
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug)]
+struct Gate {
+    key: fn(&Jid) -> &str,
+    buckets: Mutex<Buckets>,
+    refused: AtomicU64,
+}
+
+impl RateLayer {
+    /// Limits each bare JID.
+    #[must_use]
+    pub fn per_sender(limit: RateLimit) -> Self {
+        Self::new(bare, limit)
+    }
+
+    /// Limits each domain: all its JIDs together.
+    #[must_use]
+    pub fn per_domain(limit: RateLimit) -> Self {
+        Self::new(|sender| sender.domain().as_str(), limit)
+    }
+
+    /// How many stanzas were refused so far.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.gate.refused.load(Ordering::Relaxed)
+    }
+
+    fn new(key: fn(&Jid) -> &str, limit: RateLimit) -> Self {
+        let gate = Gate { key, buckets: Mutex::new(Buckets::new(TABLE, limit)), refused: AtomicU64::new(0) };
+        Self { gate: Arc::new(gate) }
+    }
+}
+
+impl<S> Layer<S> for RateLayer {
+    type Service = Rate<S>;
+
+    fn layer(&self, inner: S) -> Rate<S> {
+        Rate { inner, gate: Arc::clone(&self.gate) }
+    }
+}
+
+/// The service of [`RateLayer`].
+#[derive(Debug, Clone)]
+pub struct Rate<S> {
+    inner: S,
+    gate: Arc<Gate>,
+}
+
+impl<S> Service<Inbound> for Rate<S>
+where
+    S: Service<Inbound, Response = Reply>,
+    S::Error: Into<BoxError>,
+{
+    type Response = Reply;
+    type Error = BoxError;
+    type Future = Gated<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, inbound: Inbound) -> Self::Future {
+        match self.gate.ask(inbound.sender()) {
+            Verdict::Pass => Gated::open(self.inner.call(inbound)),
+            // An IQ request is answered each time (RFC 6120 §8.2.3), a flood of messages is not paid back in kind.
+            Verdict::RefuseSilently if !inbound.kind().is_request() => Gated::shut(Ok(Reply::Empty)),
+            Verdict::Refuse | Verdict::RefuseSilently => Gated::shut(Err(RateLimited::new().into())),
+        }
+    }
+}
+
+impl Gate {
+    fn ask(&self, sender: &Jid) -> Verdict {
+        // No code that can panic runs under this lock.
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = buckets.ask((self.key)(sender));
+        if verdict != Verdict::Pass {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        verdict
+    }
+}
+
+/// A sender, or its domain, is too fast.
+#[derive(Debug)]
+pub struct RateLimited {
+    told: StanzaError,
+}
+
+impl RateLimited {
+    fn new() -> Self {
+        Self { told: StanzaError::new(Condition::PolicyViolation).with_type(ErrorType::Wait).with_text("too fast") }
+    }
+}
+
+impl fmt::Display for RateLimited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("stanzas come faster than the limit allows")
+    }
+}
+
+impl Error for RateLimited {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::Router;
+    use crate::samples::{answer, call};
+
+    fn routes() -> Router {
+        Router::new().message(|| async { "taken" }).iq_get("urn:x", || async {})
+    }
+
+    fn message(from: &str) -> String {
+        format!("<message id='1' from='{from}'><body>hi</body></message>")
+    }
+
+    fn taken(service: &mut impl Service<Inbound, Response = Reply, Error = BoxError>, from: &str) -> bool {
+        matches!(call(service, &message(from)), Ok(Reply::Children(_)))
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sender_that_is_too_fast_waits() {
+        let layer = RateLayer::per_sender(RateLimit::new(3, SECOND));
+        let mut service = layer.layer(routes());
+        let from = ["a@x.org/1", "a@x.org/2", "a@x.org", "a@x.org/1"];
+        assert_eq!(from.map(|from| taken(&mut service, from)), [true, true, true, false]);
+        assert!(taken(&mut service, "b@x.org"));
+        tokio::time::advance(SECOND / 3).await;
+        assert_eq!(from.map(|from| taken(&mut service, from)), [true, false, false, false]);
+        tokio::time::advance(SECOND * 10).await;
+        assert_eq!(from.map(|from| taken(&mut service, from)), [true, true, true, false]);
+        assert_eq!(layer.refused(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_domain_is_limited_whatever_its_senders_are_called() {
+        let layer = RateLayer::per_sender(RateLimit::new(1, SECOND));
+        let mut service = layer.layer(RateLayer::per_domain(RateLimit::new(2, SECOND)).layer(routes()));
+        let from = ["a@x.org", "a@x.org", "b@x.org", "c@x.org", "a@y.org"];
+        assert_eq!(from.map(|from| taken(&mut service, from)), [true, false, true, false, true]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_told_each_time_and_a_message_once_in_a_second() {
+        let layer = RateLayer::per_sender(RateLimit::new(1, SECOND * 100));
+        let mut service = layer.layer(routes());
+        assert!(taken(&mut service, "a@x.org"));
+        let refused = "<message from='bot.localhost' to='a@x.org' id='1' type='error'><error type='wait'>\
+            <policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>too fast</text></error></message>";
+        assert_eq!(answer(&mut service, &message("a@x.org")), refused);
+        assert_eq!(answer(&mut service, &message("a@x.org")), "");
+        let request = "<iq type='get' id='1' from='a@x.org'><q xmlns='urn:x'/></iq>";
+        for _ in 0..2 {
+            let told = answer(&mut service, request);
+            assert!(told.contains("<policy-violation") && told.starts_with("<iq"), "{told}");
+        }
+        tokio::time::advance(SECOND).await;
+        assert_eq!(answer(&mut service, &message("a@x.org")), refused);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clones_count_together() {
+        let layer = RateLayer::per_sender(RateLimit::new(1, SECOND));
+        let mut one = layer.layer(routes());
+        let mut others = (one.clone(), layer.clone().layer(routes()));
+        assert!(taken(&mut one, "a@x.org"));
+        assert!(!taken(&mut others.0, "a@x.org"));
+        assert!(!taken(&mut others.1, "a@x.org"));
+    }
+}

@@ -1,0 +1,111 @@
+//! External components for XMPP servers ([XEP-0114](https://xmpp.org/extensions/xep-0114.html)), on
+//! [tower](https://docs.rs/tower).
+//!
+//! A component holds one authenticated stream to an XMPP server, is mounted on a domain such as `bot.example.org`, and is
+//! sent every stanza for an address in that domain. This crate connects it, keeps it connected, and brings each stanza to
+//! the handler that wants it.
+//!
+//! 1. [A component](#a-component) · 2. [Handlers](#handlers) · 3. [Routes](#routes) · 4. [Errors](#errors) ·
+//! 5. [Order, bounds, backpressure](#order-bounds-backpressure) · 6. [Sending](#sending) · 7. [Layers](#layers) ·
+//! 8. [Modules](#modules) · 9. [Features](#features)
+//!
+//! # A component
+//!
+//! ```no_run
+//! use campanile::component::Component;
+//! use campanile::extract::{Body, Sender};
+//! use campanile::router::Router;
+//!
+//! async fn greet(Sender(who): Sender, Body(body): Body) -> String {
+//!     format!("{who}, you said: {body}")
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let bot = Component::builder("bot.localhost")
+//!         .server("127.0.0.1:5347")
+//!         .secret(std::env::var("BOT_SECRET")?)
+//!         .router(Router::new().message(greet))
+//!         .build()?;
+//!     Ok(bot.run().await?)
+//! }
+//! ```
+//!
+//! [`run_until`](component::Component::run_until) connects, and connects again when the link is lost, with waits that fit the
+//! cause. When it is told to stop, it refuses what is new, finishes what was begun, and closes the stream.
+//!
+//! # Handlers
+//!
+//! A [handler] is an async function. Its arguments are [extractors](extract), in any order: who sent the stanza, its
+//! body, a payload as a Rust type, shared state. What it returns [becomes the reply](reply::IntoReply): nothing, text, a
+//! payload, several stanzas, or a promise to answer [later](reply::Later). Addresses and ids are not its business.
+//!
+//! # Routes
+//!
+//! The [`Router`](router::Router) finds one handler for each stanza, by its kind and type, by the names of its payloads and by
+//! its recipient. What is routed is what [service discovery](disco) tells the world.
+//!
+//! # Errors
+//!
+//! Any error can be returned with `?`. A [`StanzaError`](error::StanzaError) anywhere in its chain is what the peer is told; all
+//! else becomes internal-server-error and a line in the log, and its text stays here. [`rescue`] has the whole table.
+//!
+//! # Order, bounds, backpressure
+//!
+//! Stanzas from one bare JID to another are handled one after the other, in the order in which they came; all else at the same
+//! time. Nothing grows without [bound](limits::Limits), and what a bound turns away is answered, [counted](stats) and logged.
+//! One sender holds at most a quarter of anything.
+//!
+//! # Sending
+//!
+//! A [`Client`](client::Client), also an extractor, sends messages and presence and makes IQ requests. An answer counts only when
+//! it comes from the address that was asked.
+//!
+//! # Layers
+//!
+//! Every level is a `tower::Service<Inbound, Response = Reply, Error = BoxError>`: a route, a router, the whole component. Every
+//! layer of tower fits anywhere, and [`layer`] has some of our own.
+//!
+//! # Modules
+//!
+//! A [`Module`](module::Module) is routes with a life cycle: how ready-made components are mounted in one line.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `tls` | direct TLS to the server, by rustls on ring |
+//! | `tokio-xmpp` | conversions to and from `tokio_xmpp::Stanza` |
+//! | `host` | an embedded XEP-0114 server in the process |
+//! | `testing` | virtual users, transcripts and faults on top of it |
+//!
+//! None is on by default.
+
+pub mod client;
+pub mod component;
+pub mod disco;
+pub mod dispatch;
+pub mod duties;
+pub mod error;
+pub mod extract;
+pub mod handler;
+#[cfg(feature = "host")]
+pub mod host;
+pub mod inbound;
+pub mod layer;
+pub mod limits;
+pub mod module;
+mod overrun;
+pub mod reply;
+pub mod rescue;
+pub mod router;
+#[cfg(test)]
+mod samples;
+pub mod stanza;
+pub mod stats;
+pub mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod throttle;
+
+pub use {bytes, jid, minidom, serde_json, tower_layer, tower_service, xmpp_parsers, xso};

@@ -1,0 +1,88 @@
+//! Every bound of a component, in one place.
+
+use std::time::Duration;
+
+/// The bounds of one component. The defaults suit a server on the same machine or the same network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Handlers that run at a time, waiting answers included. One sender holds at most a quarter.
+    pub in_flight: usize,
+    /// Stanzas that wait for a handler, all together. One sender holds at most a quarter.
+    pub waiting: usize,
+    /// Bytes of stanzas that wait for a handler, all together. One sender holds at most a quarter.
+    pub waiting_bytes: usize,
+    /// While more bytes than this wait for the socket, nothing is read; reading goes on at half of it.
+    pub outbound: usize,
+    /// IQ requests of ours that wait for an answer.
+    pub pending: usize,
+    /// How long the answer to an IQ request of ours may take.
+    pub iq_timeout: Duration,
+    /// How long a handler may take.
+    pub handler_timeout: Duration,
+    /// How long what is in flight may take when the component stops.
+    pub grace: Duration,
+    /// Largest stanza taken, in bytes; never below 10,000 (RFC 6120 §13.12).
+    pub max_stanza_in: usize,
+    /// Largest stanza sent, in bytes after escaping. Prosody's own bound is the default.
+    pub max_stanza_out: usize,
+    /// Deepest nesting of a stanza taken.
+    pub depth: usize,
+    /// How long after the last proof of a live route the component pings itself through the server.
+    pub keepalive: Duration,
+    /// How long that ping may be under way before the link is given up.
+    pub keepalive_deadline: Duration,
+    /// How long connecting, header and handshake may take. ejabberd listens with a backlog of 5.
+    pub open: Duration,
+    /// How long a write may make no progress before the link is given up.
+    pub write_stall: Duration,
+    /// How long an answer that could not be written may wait for the next stream.
+    pub answer_age: Duration,
+    /// First and longest wait before connecting again.
+    pub back_off: (Duration, Duration),
+    /// First and longest wait when trying again soon cannot help.
+    pub slow_retry: (Duration, Duration),
+    /// How long a stream must have held before the waits start anew.
+    pub settled: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            in_flight: 1024,
+            waiting: 16_384,
+            waiting_bytes: 32 * 1024 * 1024,
+            outbound: 1024 * 1024,
+            pending: 4096,
+            iq_timeout: seconds(30),
+            handler_timeout: seconds(30),
+            grace: seconds(10),
+            max_stanza_in: 1024 * 1024,
+            max_stanza_out: 524_288,
+            depth: 64,
+            keepalive: seconds(60),
+            keepalive_deadline: seconds(15),
+            open: seconds(15),
+            write_stall: seconds(30),
+            answer_age: seconds(30),
+            back_off: (seconds(1), seconds(60)),
+            slow_retry: (seconds(60), seconds(600)),
+            settled: seconds(30),
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn in_flight_per_sender(&self) -> usize {
+        (self.in_flight / 4).max(1)
+    }
+
+    pub(crate) fn waiting_per_sender(&self) -> usize {
+        (self.waiting / 4).max(1)
+    }
+
+    pub(crate) fn waiting_bytes_per_sender(&self) -> usize {
+        self.waiting_bytes / 4
+    }
+}

@@ -1,0 +1,230 @@
+//! The table of [`Reply`], cell by cell.
+
+use xmpp_parsers::ping::Ping;
+
+use super::*;
+use crate::error::Condition;
+use crate::extract::{Json, Payload};
+use crate::samples::{addressed, stanza};
+
+const IQ: &str = "<iq type='set' id='q'><a xmlns='urn:a'/></iq>";
+const CHAT: &str = "<message type='chat' id='m'><body>hi</body></message>";
+const NORMAL: &str = "<message id='n'><body>hi</body></message>";
+const ROOM: &str = "<message type='groupchat' id='g' from='room@muc.example.org/bob'><body>hi</body></message>";
+const HEADLINE: &str = "<message type='headline' id='h'><body>hi</body></message>";
+const PRESENCE: &str = "<presence id='p'/>";
+const SILENT: [&str; 6] = [
+    "<message type='error' id='e'><body>hi</body></message>",
+    "<presence type='error'/>",
+    "<iq type='result' id='r'/>",
+    "<iq type='error' id='r'/>",
+    "<iq type='result' id='r'><a xmlns='urn:a'/></iq>",
+    "<message type='error' id='e'/>",
+];
+
+fn answer(reply: impl IntoReply, request: &str) -> String {
+    addressed(reply.into_reply(), &stanza(request))
+}
+
+/// What goes back to Alice: the element with its addresses and id, `rest` behind them.
+fn back(name: &str, id: &str, rest: &str) -> String {
+    format!("<{name} from='bot.localhost' to='alice@example.org/desk' id='{id}'{rest}")
+}
+
+fn children() -> Children {
+    Children::of(&Ping).unwrap()
+}
+
+fn message() -> Stanza {
+    Stanza::new(Kind::Message(MessageType::Headline)).with_id("x").with_text("body", "news").unwrap()
+}
+
+const PING: &str = "<ping xmlns='urn:xmpp:ping'/>";
+const NEWS: &str = " type='headline'><body>news</body></message>";
+const REFUSED: &str = "<error type='modify'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+
+#[test]
+fn empty_to_an_iq_is_an_empty_result() {
+    assert_eq!(answer((), IQ), back("iq", "q", " type='result'/>"));
+    assert_eq!(answer(None::<Children>, IQ), back("iq", "q", " type='result'/>"));
+}
+
+#[test]
+fn empty_to_all_else_is_silence() {
+    for request in [CHAT, NORMAL, ROOM, HEADLINE, PRESENCE] {
+        assert_eq!(answer((), request), "", "{request}");
+    }
+}
+
+#[test]
+fn children_to_an_iq_are_its_result() {
+    assert_eq!(answer(children(), IQ), back("iq", "q", &format!(" type='result'>{PING}</iq>")));
+    assert_eq!(answer(Payload(Ping), IQ), answer(children(), IQ));
+}
+
+#[test]
+fn children_to_a_conversation_are_a_message_of_its_type() {
+    assert_eq!(answer(children(), CHAT), back("message", "m", &format!(" type='chat'>{PING}</message>")));
+    assert_eq!(answer(children(), NORMAL), back("message", "n", &format!(" type='normal'>{PING}</message>")));
+}
+
+#[test]
+fn children_to_rooms_headlines_and_presence_are_silence() {
+    for request in [ROOM, HEADLINE, PRESENCE] {
+        assert_eq!(answer(children(), request), "", "{request}");
+    }
+}
+
+#[test]
+fn a_stanza_to_an_iq_comes_before_the_empty_result() {
+    let wanted = back("message", "x", NEWS) + &back("iq", "q", " type='result'/>");
+    assert_eq!(answer(message(), IQ), wanted);
+}
+
+#[test]
+fn a_stanza_to_all_else_is_that_stanza() {
+    for request in [CHAT, NORMAL, HEADLINE, PRESENCE] {
+        assert_eq!(answer(message(), request), back("message", "x", NEWS), "{request}");
+    }
+}
+
+#[test]
+fn a_stanza_keeps_the_addresses_it_has() {
+    let stanza = message().with_from(jid("news@bot.localhost")).with_to(jid("bob@example.org"));
+    let wanted = format!("<message from='news@bot.localhost' to='bob@example.org' id='x'{NEWS}");
+    assert_eq!(answer(stanza, CHAT), wanted);
+}
+
+#[test]
+fn a_groupchat_message_goes_to_the_bare_room() {
+    let stanza = Stanza::new(Kind::Message(MessageType::Groupchat)).with_text("body", "hi all").unwrap();
+    let wanted =
+        "<message from='bot.localhost' to='room@muc.example.org' type='groupchat'><body>hi all</body></message>";
+    assert_eq!(answer(stanza, ROOM), wanted);
+}
+
+#[test]
+fn a_result_that_a_handler_built_itself_is_the_result() {
+    let result = Stanza::new(Kind::Iq(IqType::Result)).with_id("wrong").with_children(children());
+    assert_eq!(answer(result, IQ), answer(children(), IQ));
+}
+
+#[test]
+fn a_refusal_to_an_iq_is_an_error() {
+    assert_eq!(answer(Condition::NotAcceptable, IQ), back("iq", "q", &format!(" type='error'>{REFUSED}</iq>")));
+}
+
+#[test]
+fn a_refusal_to_a_conversation_with_content_is_an_error() {
+    let refused = |id| back("message", id, &format!(" type='error'>{REFUSED}</message>"));
+    assert_eq!(answer(StanzaError::new(Condition::NotAcceptable), CHAT), refused("m"));
+    assert_eq!(answer(Condition::NotAcceptable, NORMAL), refused("n"));
+}
+
+#[test]
+fn a_refusal_to_all_else_is_silence() {
+    let empty = "<message type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>";
+    let delayed = "<message type='chat'><body>hi</body><delay xmlns='urn:xmpp:delay' stamp='x'/></message>";
+    let own = "<message type='chat' from='x@bot.localhost'><body>hi</body></message>";
+    for request in [ROOM, HEADLINE, PRESENCE, empty, delayed, own] {
+        assert_eq!(answer(Condition::NotAcceptable, request), "", "{request}");
+    }
+}
+
+#[test]
+fn several_to_an_iq_have_one_result() {
+    let twice = vec![Reply::Children(children()), Reply::Stanza(Box::new(message())), Reply::Children(children())];
+    let wanted = answer(children(), IQ) + &back("message", "x", NEWS);
+    assert_eq!(answer(twice, IQ), wanted);
+    let refused = vec![Reply::Error(Condition::NotAcceptable.into()), Reply::Children(children())];
+    assert_eq!(answer(refused, IQ), answer(Condition::NotAcceptable, IQ));
+    let none = vec![Reply::Stanza(Box::new(message()))];
+    assert_eq!(answer(none, IQ), answer(message(), IQ));
+}
+
+#[test]
+fn several_to_all_else_are_all_that_may_be_said() {
+    let both = || vec![Reply::Children(children()), Reply::Stanza(Box::new(message()))];
+    assert_eq!(answer(both(), CHAT), answer(children(), CHAT) + &answer(message(), CHAT));
+    for request in [HEADLINE, PRESENCE] {
+        assert_eq!(answer(both(), request), back("message", "x", NEWS), "{request}");
+    }
+    let in_room = answer(both(), ROOM);
+    assert_eq!(in_room, format!("<message from='bot.localhost' to='room@muc.example.org/bob' id='x'{NEWS}"));
+}
+
+#[test]
+fn errors_and_results_are_never_answered() {
+    for request in SILENT {
+        assert_eq!(answer((), request), "", "{request}");
+        assert_eq!(answer(children(), request), "", "{request}");
+        assert_eq!(answer(message(), request), "", "{request}");
+        assert_eq!(answer(Condition::NotAcceptable, request), "", "{request}");
+        assert_eq!(answer(vec![message()], request), "", "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_later_answer_is_as_if_it_had_come_at_once() {
+    for request in [IQ, CHAT, ROOM, PRESENCE] {
+        let (later, handle) = Later::promise();
+        handle.send(Reply::Children(children()));
+        let Ok(Reply::Later(later)) = later.into_reply() else { panic!("not a later answer") };
+        let reply = later.wait(std::time::Duration::from_secs(1)).await.unwrap();
+        assert_eq!(answer(reply, request), answer(children(), request), "{request}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_answer_that_never_comes_is_a_fault() {
+    let second = std::time::Duration::from_secs(1);
+    let (later, handle) = Later::promise();
+    drop(handle);
+    let told = addressed(later.wait(second).await, &stanza(IQ));
+    assert!(told.contains("internal-server-error"), "{told}");
+    let (later, _handle) = Later::promise();
+    let told = addressed(later.within(second).wait(2 * second).await, &stanza(IQ));
+    assert!(told.contains("remote-server-timeout"), "{told}");
+}
+
+#[test]
+fn text_is_a_body() {
+    let wanted = back("message", "m", " type='chat'><body>a &amp; b</body></message>");
+    assert_eq!(answer("a & b", CHAT), wanted);
+    assert_eq!(answer("a & b".to_owned(), CHAT), wanted);
+    assert_eq!(answer(Text("a & b".to_owned()), CHAT), wanted);
+    assert!("\u{1}".into_reply().is_err());
+}
+
+#[test]
+fn json_is_a_container() {
+    let wanted = back("iq", "q", " type='result'><json xmlns='urn:xmpp:json:0'>[1,2]</json></iq>");
+    assert_eq!(answer(Json([1, 2]), IQ), wanted);
+}
+
+#[test]
+fn types_of_xmpp_parsers_are_stanzas() {
+    let message = xmpp_parsers::message::Message::chat(jid("bob@example.org"))
+        .with_body(xmpp_parsers::message::Lang(String::new()), "hi".to_owned());
+    let wanted = "<message from='bot.localhost' to='bob@example.org' type='chat'><body>hi</body></message>";
+    assert_eq!(answer(message, CHAT), wanted);
+    let presence = xmpp_parsers::presence::Presence::unavailable();
+    assert_eq!(
+        answer(presence, CHAT),
+        "<presence from='bot.localhost' to='alice@example.org/desk' type='unavailable'><priority>0</priority></presence>"
+    );
+}
+
+#[test]
+fn any_error_goes_the_way_of_all_errors() {
+    let number: Result<(), _> = "x".parse::<u8>().map(drop);
+    assert!(answer(number, IQ).contains("internal-server-error"));
+    let refused: Result<(), _> = Err(Condition::Gone);
+    assert!(answer(refused, IQ).contains("<gone xmlns"));
+    let fine: Result<&str, std::fmt::Error> = Ok("hi");
+    assert_eq!(answer(fine, CHAT), answer("hi", CHAT));
+}
+
+fn jid(text: &str) -> jid::Jid {
+    text.parse().unwrap()
+}

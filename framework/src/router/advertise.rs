@@ -1,0 +1,286 @@
+//! What the routes say about themselves: nobody lists a feature twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jid::{BareJid, Jid, NodePart};
+use xmpp_parsers::data_forms::DataForm;
+use xmpp_parsers::disco::Identity;
+
+use super::recipient::Shape;
+use super::{Inner, RecipientPattern, Router, Tier};
+use crate::disco::{self, DiscoInfo, DiscoItem};
+use crate::error::{BoxError, Condition};
+use crate::stanza::{Children, Kind};
+
+impl<S: Clone + Send + Sync + 'static> Router<S> {
+    /// Advertises an identity (XEP-0030). Without any, an address is `component/generic`; below
+    /// [`at`](Router::at), an identity stands in place of the wider ones.
+    #[must_use]
+    pub fn identity(self, identity: Identity) -> Self {
+        self.advertise(What::Identity(identity))
+    }
+
+    /// Advertises a feature. The namespaces of IQ routes are advertised without being asked for.
+    #[must_use]
+    pub fn feature(self, feature: impl Into<String>) -> Self {
+        self.advertise(What::Feature(feature.into()))
+    }
+
+    /// Advertises a form (XEP-0128).
+    #[must_use]
+    pub fn form(self, form: DataForm) -> Self {
+        self.advertise(What::Form(form))
+    }
+
+    /// Lists an item. The domain lists the localparts that there are routes for without being asked to.
+    #[must_use]
+    pub fn item(self, item: DiscoItem) -> Self {
+        self.advertise(What::Item(item))
+    }
+
+    /// Answers disco#info for a node. One that changes while the component runs is a route:
+    /// a [`PayloadPattern`](super::PayloadPattern) with a node.
+    #[must_use]
+    pub fn node(self, node: impl Into<String>, info: DiscoInfo) -> Self {
+        self.advertise(What::Node(node.into(), info))
+    }
+
+    /// Leaves everything registered so far out of disco. It works as before.
+    #[must_use]
+    pub fn hidden(mut self) -> Self {
+        let inner = self.edit();
+        inner.entries.iter_mut().for_each(|entry| entry.hidden = true);
+        inner.adverts.iter_mut().for_each(|advert| advert.hidden = true);
+        self
+    }
+
+    /// What is advertised, by address and node.
+    #[must_use]
+    pub fn disco(&self) -> Advertised {
+        Advertised::new(&self.inner)
+    }
+
+    fn advertise(mut self, what: What) -> Self {
+        self.edit().adverts.push(Advert::new(what));
+        self
+    }
+}
+
+/// Something to be advertised at some addresses.
+#[derive(Clone)]
+pub(super) struct Advert {
+    pub(super) recipient: RecipientPattern,
+    what: What,
+    hidden: bool,
+}
+
+#[derive(Clone)]
+pub(super) enum What {
+    /// Nothing but that somebody is at home.
+    Home,
+    Identity(Identity),
+    Feature(String),
+    Form(DataForm),
+    Item(DiscoItem),
+    Node(String, DiscoInfo),
+}
+
+impl Advert {
+    pub(super) fn new(what: What) -> Self {
+        Self { recipient: RecipientPattern::any(), what, hidden: false }
+    }
+
+    pub(super) fn hidden(self, hidden: bool) -> Self {
+        Self { hidden, ..self }
+    }
+}
+
+impl<S> Inner<S> {
+    /// Whether there is something, and all of it is hidden.
+    pub(super) fn is_hidden(&self) -> bool {
+        let entries = self.entries.iter().map(|entry| entry.hidden);
+        entries.chain(self.adverts.iter().map(|advert| advert.hidden)).reduce(|all, hidden| all && hidden) == Some(true)
+    }
+}
+
+/// What a router advertises, derived from its routes.
+#[derive(Debug, Clone)]
+pub struct Advertised {
+    domain: Place,
+    localparts: HashMap<Box<str>, Place>,
+    /// The longest first, which is the narrowest.
+    prefixes: Vec<(Box<str>, Place)>,
+    /// Localparts that the domain lists, and their names for people.
+    listed: BTreeMap<Box<str>, Option<String>>,
+}
+
+/// What one address advertises, its answers written in advance.
+#[derive(Debug, Clone)]
+struct Place {
+    info: Page,
+    nodes: BTreeMap<String, Page>,
+    items: Vec<DiscoItem>,
+}
+
+#[derive(Debug, Clone)]
+struct Page {
+    info: DiscoInfo,
+    /// `None` when it cannot be written; who asks for it is told why.
+    answer: Option<Children>,
+}
+
+impl Advertised {
+    pub(super) fn new<S>(inner: &Inner<S>) -> Self {
+        let mut advertised = Self {
+            domain: Place::new(inner, &RecipientPattern::domain()),
+            localparts: HashMap::new(),
+            prefixes: Vec::new(),
+            listed: BTreeMap::new(),
+        };
+        let entries = inner.entries.iter().filter(|entry| entry.tier != Tier::Duty);
+        let entries = entries.map(|entry| (&entry.filter.recipient, entry.hidden));
+        let adverts = inner.adverts.iter().map(|advert| (&advert.recipient, advert.hidden));
+        let homes: BTreeSet<_> = entries.chain(adverts).collect();
+        for (pattern, hidden) in homes {
+            advertised.add(inner, pattern, hidden);
+        }
+        advertised.prefixes.sort_by_key(|(beginning, _)| std::cmp::Reverse(beginning.len()));
+        advertised
+    }
+
+    /// What an address says about itself: the domain, or a localpart that something was registered for.
+    #[must_use]
+    pub fn info(&self, localpart: Option<&str>, node: Option<&str>) -> Option<&DiscoInfo> {
+        self.page(localpart, node).map(|page| &page.info)
+    }
+
+    /// The items that an address lists.
+    #[must_use]
+    pub fn items(&self, address: &BareJid) -> Vec<DiscoItem> {
+        let localpart = address.node().map(jid::NodeRef::as_str);
+        let Some(place) = self.place(localpart) else { return Vec::new() };
+        let listed = self.listed.iter().filter(|_| localpart.is_none()).filter_map(|(listed, name)| {
+            let node = NodePart::new(listed).ok()?;
+            let jid = BareJid::from_parts(Some(&node), address.domain());
+            Some(DiscoItem { jid: Some(jid.into()), node: None, name: name.clone() })
+        });
+        listed.chain(place.items.iter().cloned()).collect()
+    }
+
+    pub(crate) fn answer_info(&self, address: &Jid, node: Option<&str>) -> Result<Children, BoxError> {
+        let localpart = address.node().map(jid::NodeRef::as_str);
+        let page = self.page(localpart, node).ok_or(Condition::ItemNotFound)?;
+        match &page.answer {
+            Some(answer) => Ok(answer.clone()),
+            None => Ok(page.info.to_children(node)?),
+        }
+    }
+
+    pub(crate) fn answer_items(&self, address: &Jid, node: Option<&str>) -> Result<Children, BoxError> {
+        let bare = address.to_bare();
+        let localpart = bare.node().map(jid::NodeRef::as_str);
+        let items = match node {
+            None => self.items(&bare),
+            // XEP-0030 §7: a node that is not there is an error, one without items is not.
+            Some(_) if self.page(localpart, node).is_some() => Vec::new(),
+            Some(_) => return Err(Condition::ItemNotFound.into()),
+        };
+        Ok(disco::items_to_children(&bare.clone().into(), node, items)?)
+    }
+
+    fn page(&self, localpart: Option<&str>, node: Option<&str>) -> Option<&Page> {
+        let place = self.place(localpart)?;
+        node.map_or(Some(&place.info), |node| place.nodes.get(node))
+    }
+
+    fn place(&self, localpart: Option<&str>) -> Option<&Place> {
+        let Some(localpart) = localpart else { return Some(&self.domain) };
+        self.localparts.get(localpart).or_else(|| {
+            let mut prefixes = self.prefixes.iter();
+            prefixes.find(|(beginning, _)| localpart.starts_with(&**beginning)).map(|(_, place)| place)
+        })
+    }
+
+    fn add<S>(&mut self, inner: &Inner<S>, pattern: &RecipientPattern, hidden: bool) {
+        match &pattern.0 {
+            Shape::Any | Shape::Domain => {}
+            Shape::Local(localpart) => {
+                let place = Place::new(inner, pattern);
+                if !hidden {
+                    let name = Place::own_identity(inner, pattern).and_then(|identity| identity.name.clone());
+                    self.listed.insert(localpart.clone(), name);
+                }
+                self.localparts.insert(localpart.clone(), place);
+            }
+            Shape::Prefix(beginning) if self.prefixes.iter().any(|(known, _)| known == beginning) => {}
+            Shape::Prefix(beginning) => self.prefixes.push((beginning.clone(), Place::new(inner, pattern))),
+        }
+    }
+}
+
+impl Place {
+    /// Everything registered for this address or for wider patterns that hold it.
+    fn new<S>(inner: &Inner<S>, address: &RecipientPattern) -> Self {
+        let mut info = DiscoInfo::new();
+        let mut nodes = BTreeMap::new();
+        let mut items = Vec::new();
+        let holds = |pattern: &RecipientPattern| address.within(pattern).as_ref() == Some(address);
+        let requests = inner.entries.iter().filter(|entry| {
+            let request = entry.filter.kinds.iter().any(Kind::is_request);
+            request && !entry.hidden && entry.tier != Tier::Fallback && holds(&entry.filter.recipient)
+        });
+        info.features.extend(requests.filter_map(|entry| Some(entry.filter.payload.as_ref()?.namespace.to_string())));
+        let mut adverts: Vec<_> = inner.adverts.iter().filter(|it| !it.hidden && holds(&it.recipient)).collect();
+        // The widest first: of what can stand only once, the narrowest stays.
+        adverts.sort_by_key(|advert| narrowness(&advert.recipient));
+        let mut identified = 0;
+        for advert in adverts {
+            match &advert.what {
+                What::Home => {}
+                What::Identity(identity) => {
+                    let width = narrowness(&advert.recipient);
+                    if width > std::mem::replace(&mut identified, width) {
+                        info.identities.clear();
+                    }
+                    info.add_identity(identity.clone());
+                }
+                What::Feature(feature) => drop(info.features.insert(feature.clone())),
+                What::Form(form) => info.forms.push(form.clone()),
+                What::Item(item) => items.push(item.clone()),
+                What::Node(node, info) => drop(nodes.insert(node.clone(), Page::new(info.clone(), Some(node)))),
+            }
+        }
+        if info.identities.is_empty() {
+            info.add_identity(Identity::new_anonymous::<_, _, String, String>("component", "generic"));
+        }
+        Self { info: Page::new(info, None), nodes, items }
+    }
+
+    fn own_identity<'a, S>(inner: &'a Inner<S>, address: &RecipientPattern) -> Option<&'a Identity> {
+        inner.adverts.iter().filter(|advert| !advert.hidden && advert.recipient == *address).find_map(|advert| {
+            match &advert.what {
+                What::Identity(identity) => Some(identity),
+                _ => None,
+            }
+        })
+    }
+}
+
+impl Page {
+    fn new(info: DiscoInfo, node: Option<&str>) -> Self {
+        let answer = info.to_children(node);
+        if let Err(error) = &answer {
+            tracing::warn!(node, %error, "what is advertised cannot be written as XML");
+        }
+        Self { info, answer: answer.ok() }
+    }
+}
+
+/// The greater, the narrower; for patterns of which each holds the next.
+fn narrowness(pattern: &RecipientPattern) -> usize {
+    match &pattern.0 {
+        Shape::Any => 0,
+        Shape::Prefix(beginning) => 1 + beginning.len(),
+        Shape::Domain | Shape::Local(_) => usize::MAX,
+    }
+}

@@ -1,0 +1,118 @@
+//! Routers made of routers.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::advertise::{Advert, What};
+use super::{Entry, Inner, Overlap, RecipientPattern, Route, Router};
+use crate::error::BoxError;
+use crate::inbound::Inbound;
+use crate::reply::IntoReply;
+
+impl<S: Clone + Send + Sync + 'static> Router<S> {
+    /// Adds the routes of another router for these recipients only: a localpart (`"bot"`), the beginning of one
+    /// (`"order-*"`), any localpart (`"*"`), or a [`RecipientPattern`].
+    ///
+    /// # Panics
+    /// When a route of the other router is for recipients outside of these, or equals one that is here already; when a
+    /// text is no localpart.
+    #[must_use]
+    #[track_caller]
+    pub fn at<R>(self, recipient: R, mut router: Self) -> Self
+    where
+        R: TryInto<RecipientPattern>,
+        R::Error: fmt::Display,
+    {
+        // Not in closures: a panic there would not be at the caller's line.
+        let recipient = match recipient.try_into() {
+            Ok(recipient) => recipient,
+            Err(error) => panic!("{error}"),
+        };
+        let inner = router.edit();
+        inner.adverts.push(Advert::new(What::Home).hidden(inner.is_hidden()));
+        let patterns = inner.entries.iter_mut().map(|entry| &mut entry.filter.recipient);
+        let patterns = patterns.chain(inner.adverts.iter_mut().map(|advert| &mut advert.recipient));
+        for pattern in patterns {
+            let Some(narrowed) = pattern.within(&recipient) else {
+                panic!("a route for {pattern} can never match below {recipient}");
+            };
+            *pattern = narrowed;
+        }
+        self.merge(router)
+    }
+
+    /// Adds the routes of another router.
+    ///
+    /// # Panics
+    /// When two routes overlap.
+    #[must_use]
+    #[track_caller]
+    pub fn merge(self, other: Self) -> Self {
+        match self.try_merge(other) {
+            Ok(router) => router,
+            Err(overlap) => panic!("{overlap}"),
+        }
+    }
+
+    /// Adds the routes of another router, for routers that a configuration chooses.
+    ///
+    /// # Errors
+    /// When two routes overlap.
+    pub fn try_merge(mut self, mut other: Self) -> Result<Self, Overlap> {
+        let inner = self.edit();
+        let other = std::mem::take(other.edit());
+        for entry in other.entries {
+            inner.push(entry)?;
+        }
+        inner.adverts.extend(other.adverts);
+        Ok(self)
+    }
+
+    /// Puts a layer around every route registered so far, around each on its own.
+    ///
+    /// The layer's service may have any error: it becomes a stanza error by [`rescue`](crate::rescue). Its readiness is
+    /// waited for in the future of the call. To share one limit among all routes, put the layer around the whole
+    /// router.
+    #[must_use]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Route> + Send + Sync + 'static,
+        L::Service: Service<Inbound> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Inbound>>::Response: IntoReply,
+        <L::Service as Service<Inbound>>::Error: Into<BoxError>,
+        <L::Service as Service<Inbound>>::Future: Send + 'static,
+    {
+        let layer = Arc::new(layer);
+        let inner = self.edit();
+        let entries = std::mem::take(&mut inner.entries).into_iter();
+        inner.entries = entries.map(|entry| Entry { route: entry.route.layer(&layer), ..entry }).collect();
+        self
+    }
+
+    /// Runs every route registered so far in a task of its own for each stanza: for handlers that compute for long
+    /// before they first wait. A route that was seen to hold up the others is treated like this from then on.
+    #[must_use]
+    pub fn spawned(mut self) -> Self {
+        self.edit().entries.iter_mut().for_each(|entry| entry.spawned = true);
+        self
+    }
+
+    /// Gives the handlers registered so far their state. Handlers that lack another may follow.
+    #[must_use]
+    #[allow(clippy::needless_pass_by_value, reason = "a state is handed over")]
+    pub fn with_state<S2>(mut self, state: S) -> Router<S2> {
+        let inner = std::mem::take(self.edit());
+        let ready = |entry: Entry<S>| Entry {
+            route: entry.route.ready(&state),
+            tier: entry.tier,
+            filter: entry.filter,
+            spawned: entry.spawned,
+            hidden: entry.hidden,
+        };
+        let entries = inner.entries.into_iter().map(ready).collect();
+        Router { inner: Arc::new(Inner { entries, adverts: inner.adverts, table: OnceLock::new() }) }
+    }
+}

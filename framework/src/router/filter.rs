@@ -1,0 +1,266 @@
+//! Which stanzas a route is for.
+
+use std::fmt;
+
+use xso::FromXml;
+use xso::fromxml::XmlNameMatcher;
+
+use super::RecipientPattern;
+use crate::stanza::{Child, IqType, Kind, MessageType, PresenceType};
+
+/// Which stanzas a route is for: kinds and types, the name of a payload, recipient.
+///
+/// ```
+/// use campanile::router::Filter;
+/// use campanile::stanza::{Kind, MessageType};
+///
+/// let notification = Filter::kinds([Kind::Message(MessageType::Normal), Kind::Message(MessageType::Headline)])
+///     .payload(("http://jabber.org/protocol/pubsub#event", "event"));
+/// assert_eq!(
+///     notification.to_string(),
+///     "message normal or message headline with {http://jabber.org/protocol/pubsub#event}event for any recipient",
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    pub(crate) kinds: Kinds,
+    pub(super) payload: Option<PayloadPattern>,
+    pub(super) recipient: RecipientPattern,
+}
+
+impl Filter {
+    /// Every stanza.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::kinds(Kinds::all())
+    }
+
+    /// These kinds and types.
+    #[must_use]
+    pub fn kinds(kinds: impl IntoIterator<Item = Kind>) -> Self {
+        let kinds = kinds.into_iter().fold(Kinds(0), |set, kind| Kinds(set.0 | 1 << slot(kind)));
+        Self { kinds, payload: None, recipient: RecipientPattern::any() }
+    }
+
+    /// IQ requests of type get.
+    #[must_use]
+    pub fn iq_get() -> Self {
+        Self::kinds([Kind::Iq(IqType::Get)])
+    }
+
+    /// IQ requests of type set.
+    #[must_use]
+    pub fn iq_set() -> Self {
+        Self::kinds([Kind::Iq(IqType::Set)])
+    }
+
+    /// IQ requests of both types.
+    #[must_use]
+    pub fn iq() -> Self {
+        Self::kinds([Kind::Iq(IqType::Get), Kind::Iq(IqType::Set)])
+    }
+
+    /// Messages of type chat and normal: those that one person writes to another.
+    #[must_use]
+    pub fn conversation() -> Self {
+        Self::kinds([Kind::Message(MessageType::Chat), Kind::Message(MessageType::Normal)])
+    }
+
+    /// Messages of every type, errors and groupchat included.
+    #[must_use]
+    pub fn message() -> Self {
+        Self::kinds(MessageType::ALL.iter().copied().map(Kind::Message))
+    }
+
+    /// Presence of every type but error.
+    #[must_use]
+    pub fn presence() -> Self {
+        let types = PresenceType::ALL.iter().copied().filter(|kind| *kind != PresenceType::Error);
+        Self::kinds(types.map(Kind::Presence))
+    }
+
+    /// Only with a payload of this name: of an IQ its one child, of a message or presence any child.
+    #[must_use]
+    pub fn payload(mut self, payload: impl Into<PayloadPattern>) -> Self {
+        self.payload = Some(payload.into());
+        self
+    }
+
+    /// Only to these addresses.
+    #[must_use]
+    pub fn to(mut self, recipient: RecipientPattern) -> Self {
+        self.recipient = recipient;
+        self
+    }
+
+    /// Whether two routes would fight over some stanza with equal right.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        self.recipient == other.recipient
+            && self.payload == other.payload
+            && self.kinds.0 & other.kinds.0 != 0
+            && self.kinds.breadth() == other.kinds.breadth()
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kinds)?;
+        if let Some(payload) = &self.payload {
+            write!(f, " with {payload}")?;
+        }
+        write!(f, " for {}", self.recipient)
+    }
+}
+
+/// The name of a payload: a namespace, or a namespace and a local name, or these and a node.
+///
+/// Made from `"urn:example:shelf"`, from `("urn:xmpp:ping", "ping")`, or from a type by [`PayloadPattern::of`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayloadPattern {
+    pub(super) namespace: Box<str>,
+    /// Empty: any element of the namespace. No element has an empty name.
+    pub(super) name: Box<str>,
+    pub(super) node: Option<Box<str>>,
+}
+
+impl PayloadPattern {
+    /// Elements that `P` can be parsed from.
+    ///
+    /// # Panics
+    /// When `P` does not say at least a namespace.
+    #[must_use]
+    #[track_caller]
+    pub fn of<P: FromXml>() -> Self {
+        match P::xml_name_matcher() {
+            XmlNameMatcher::Specific(namespace, name) => (namespace, name).into(),
+            XmlNameMatcher::InNamespace(namespace) => namespace.into(),
+            XmlNameMatcher::Any => panic!("{} can be parsed from elements of any name", std::any::type_name::<P>()),
+        }
+    }
+
+    /// Only elements whose attribute `node` has this value (XEP-0030, XEP-0050).
+    #[must_use]
+    pub fn node(mut self, node: &str) -> Self {
+        self.node = Some(node.into());
+        self
+    }
+
+    /// Whether an element of the right name has the right node, too.
+    pub(super) fn node_matches(&self, child: &Child<'_>) -> bool {
+        self.node.as_deref().is_none_or(|node| child.attribute("node").as_deref() == Some(node))
+    }
+
+    /// How narrow the pattern is; 0 is the narrowest.
+    pub(super) fn level(&self) -> u8 {
+        let named = !self.name.is_empty();
+        match (&self.node, named) {
+            (Some(_), _) => 0,
+            (None, true) => 1,
+            (None, false) => 2,
+        }
+    }
+}
+
+impl From<&str> for PayloadPattern {
+    fn from(namespace: &str) -> Self {
+        (namespace, "").into()
+    }
+}
+
+impl From<(&str, &str)> for PayloadPattern {
+    fn from((namespace, name): (&str, &str)) -> Self {
+        Self { namespace: namespace.into(), name: name.into(), node: None }
+    }
+}
+
+impl fmt::Display for PayloadPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.name.is_empty() { "*" } else { &self.name };
+        write!(f, "{{{}}}{name}", self.namespace)?;
+        self.node.as_deref().map_or(Ok(()), |node| write!(f, " of node {node:?}"))
+    }
+}
+
+/// How many kinds and types there are, those included that never reach a router.
+pub(crate) const SLOTS: usize = 17;
+
+/// The place of a kind and type in a table.
+pub(crate) const fn slot(kind: Kind) -> usize {
+    match kind {
+        Kind::Iq(iq) => iq as usize,
+        Kind::Message(message) => 4 + message as usize,
+        Kind::Presence(presence) => 9 + presence as usize,
+    }
+}
+
+/// A set of kinds and types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kinds(u32);
+
+impl Kinds {
+    /// Everything that reaches a router. IQ results and errors do not.
+    fn all() -> impl Iterator<Item = Kind> {
+        let iq = [IqType::Get, IqType::Set].into_iter().map(Kind::Iq);
+        let message = MessageType::ALL.iter().copied().map(Kind::Message);
+        let presence = PresenceType::ALL.iter().copied().map(Kind::Presence);
+        iq.chain(message).chain(presence)
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Kind> {
+        Self::all().filter(move |kind| self.contains(*kind))
+    }
+
+    pub(super) const fn contains(self, kind: Kind) -> bool {
+        self.0 >> slot(kind) & 1 == 1
+    }
+
+    /// The fewer types, the narrower.
+    pub(super) const fn breadth(self) -> u32 {
+        self.0.count_ones()
+    }
+}
+
+impl fmt::Display for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = [("stanza", Filter::any()), ("presence", Filter::presence()), ("message", Filter::message())];
+        if let Some((name, _)) = whole.iter().find(|(_, filter)| filter.kinds == *self) {
+            return write!(f, "any {name}");
+        }
+        for (count, kind) in self.iter().enumerate() {
+            let or = if count > 0 { " or " } else { "" };
+            match kind {
+                Kind::Presence(PresenceType::Available) => write!(f, "{or}presence available")?,
+                kind => write!(f, "{or}{kind}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_own_place() {
+        let mut seen = [false; SLOTS];
+        for kind in Kinds::all().chain([Kind::Iq(IqType::Result), Kind::Iq(IqType::Error)]) {
+            assert!(!std::mem::replace(&mut seen[slot(kind)], true), "{kind}");
+        }
+        assert!(seen.iter().all(|seen| *seen));
+    }
+
+    #[test]
+    fn a_filter_says_what_it_is() {
+        let ping = Filter::iq_get().payload(PayloadPattern::of::<xmpp_parsers::ping::Ping>());
+        assert_eq!(ping.to_string(), "iq get with {urn:xmpp:ping}ping for any recipient");
+        let command = PayloadPattern::from(("http://jabber.org/protocol/commands", "command")).node("list");
+        let command = Filter::iq_set().payload(command).to("bot".parse().unwrap());
+        assert_eq!(
+            command.to_string(),
+            "iq set with {http://jabber.org/protocol/commands}command of node \"list\" for bot@"
+        );
+        assert_eq!(Filter::presence().payload("urn:x").to_string(), "any presence with {urn:x}* for any recipient");
+        assert_eq!(Filter::conversation().to_string(), "message normal or message chat for any recipient");
+    }
+}

@@ -1,0 +1,328 @@
+//! The router: one lookup, one handler for each stanza.
+//!
+//! Precedence is fixed. Of the routes that match a stanza, the one wins that is narrower in
+//! 1. the recipient: one localpart or the domain itself, then the longest matching beginning of a localpart, then any;
+//! 2. the payload: name with node, then name, then namespace, then no payload asked for;
+//! 3. kind and type: the route for fewer types.
+//!
+//! Two routes that are equal in all three and share a type overlap, and that is refused at registration. Then come
+//! the stock [duties](crate::duties), then fallbacks, in the order of recipients. What is left is answered so that
+//! nobody writes into the void: IQs and messages with content service-unavailable (feature-not-implemented where the
+//! namespace is routed and the element is not), `subscribe` and `probe` with `unsubscribed`.
+//!
+//! The order of the children of a message or presence plays no part.
+
+mod advertise;
+mod compose;
+pub(crate) mod filter;
+mod names;
+mod overlap;
+mod recipient;
+mod route;
+mod service;
+mod spawn;
+mod table;
+#[cfg(test)]
+mod tests;
+mod unrouted;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use tower_service::Service;
+
+use self::advertise::Advert;
+pub use self::advertise::Advertised;
+pub use self::filter::{Filter, PayloadPattern};
+pub use self::overlap::Overlap;
+pub use self::recipient::{PatternError, RecipientPattern};
+use self::route::Pending;
+pub use self::route::Route;
+pub(crate) use self::route::Stock;
+use self::table::Table;
+use crate::error::BoxError;
+use crate::extract::FromInbound;
+use crate::handler::Handler;
+use crate::inbound::Inbound;
+use crate::reply::IntoReply;
+
+/// Routes stanzas to handlers.
+///
+/// `S` is the state that handlers still lack; a `Router<()>` is a [`Service`]. Cloning is cheap.
+///
+/// ```
+/// use campanile::extract::{Body, Payload, Sender};
+/// use campanile::router::Router;
+/// use xmpp_parsers::{ns, version::{VersionQuery, VersionResult}};
+///
+/// async fn version(_: Payload<VersionQuery>) -> Payload<VersionResult> {
+///     Payload(VersionResult { name: "Shelf".into(), version: "1".into(), os: None })
+/// }
+///
+/// async fn greet(Sender(who): Sender, Body(body): Body) -> String {
+///     format!("{who} said {body}")
+/// }
+///
+/// let router: Router = Router::new()
+///     .iq_get(ns::VERSION, version)
+///     .at("greeter", Router::new().message(greet));
+/// ```
+pub struct Router<S = ()> {
+    inner: Arc<Inner<S>>,
+}
+
+struct Inner<S> {
+    entries: Vec<Entry<S>>,
+    adverts: Vec<Advert>,
+    table: OnceLock<Table>,
+}
+
+struct Entry<S> {
+    tier: Tier,
+    filter: Filter,
+    route: Pending<S>,
+    spawned: bool,
+    hidden: bool,
+}
+
+/// What is asked first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tier {
+    Route,
+    Duty,
+    Fallback,
+}
+
+impl<S: Clone + Send + Sync + 'static> Router<S> {
+    /// A router without routes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { inner: Arc::new(Inner::default()) }
+    }
+
+    /// Routes IQ requests of type get with this payload: a namespace, or a pair of namespace and name.
+    ///
+    /// # Panics
+    /// When there is an equal route already.
+    #[must_use]
+    #[track_caller]
+    pub fn iq_get<H, A>(self, payload: impl Into<PayloadPattern>, handler: H) -> Self
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+    {
+        self.on(Filter::iq_get().payload(payload), handler)
+    }
+
+    /// Routes IQ requests of type set with this payload.
+    ///
+    /// # Panics
+    /// When there is an equal route already.
+    #[must_use]
+    #[track_caller]
+    pub fn iq_set<H, A>(self, payload: impl Into<PayloadPattern>, handler: H) -> Self
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+    {
+        self.on(Filter::iq_set().payload(payload), handler)
+    }
+
+    /// Routes messages of type chat and normal. For other types there is [`on`](Router::on).
+    ///
+    /// # Panics
+    /// When there is an equal route already.
+    #[must_use]
+    #[track_caller]
+    pub fn message<H, A>(self, handler: H) -> Self
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+    {
+        self.on(Filter::conversation(), handler)
+    }
+
+    /// Routes messages of type chat and normal that have this payload among their children.
+    ///
+    /// # Panics
+    /// When there is an equal route already.
+    #[must_use]
+    #[track_caller]
+    pub fn message_with<H, A>(self, payload: impl Into<PayloadPattern>, handler: H) -> Self
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+    {
+        self.on(Filter::conversation().payload(payload), handler)
+    }
+
+    /// Routes presence of every type but error.
+    ///
+    /// # Panics
+    /// When there is an equal route already.
+    #[must_use]
+    #[track_caller]
+    pub fn presence<H, A>(self, handler: H) -> Self
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+    {
+        self.on(Filter::presence(), handler)
+    }
+
+    /// Routes what the filter matches.
+    ///
+    /// # Panics
+    /// When there is an equal route already.
+    #[must_use]
+    #[track_caller]
+    pub fn on<H, A>(self, filter: Filter, handler: H) -> Self
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+    {
+        self.with(Tier::Route, filter, Pending::handler(handler))
+    }
+
+    /// Routes what the filter matches to a tower service.
+    ///
+    /// # Panics
+    /// When there is an equal route already.
+    #[must_use]
+    #[track_caller]
+    pub fn route_service<T>(self, filter: Filter, service: T) -> Self
+    where
+        T: Service<Inbound> + Clone + Send + Sync + 'static,
+        T::Response: IntoReply,
+        T::Error: Into<BoxError>,
+        T::Future: Send + 'static,
+    {
+        self.with(Tier::Route, filter, Pending::Ready(Route::new(service)))
+    }
+
+    /// Takes what no route is for. Below [`at`](Router::at), only what is sent to these recipients.
+    ///
+    /// # Panics
+    /// When there is a fallback already.
+    #[must_use]
+    #[track_caller]
+    pub fn fallback<H, A>(self, handler: H) -> Self
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+    {
+        self.with(Tier::Fallback, Filter::any(), Pending::handler(handler))
+    }
+
+    /// Takes on a duty: what the filter matches, where no route is for it, and only where somebody is at home: the
+    /// domain, and localparts that something was registered for.
+    ///
+    /// # Panics
+    /// When there is an equal duty already.
+    #[must_use]
+    #[track_caller]
+    pub fn duty<H, A>(self, filter: Filter, handler: H) -> Self
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+    {
+        self.with(Tier::Duty, filter, Pending::handler(handler))
+    }
+
+    /// A duty that speaks about the router itself.
+    #[must_use]
+    #[track_caller]
+    pub(crate) fn stock(self, filter: Filter, stock: Stock) -> Self {
+        self.with(Tier::Duty, filter, Pending::Stock(stock))
+    }
+
+    #[track_caller]
+    fn with(mut self, tier: Tier, filter: Filter, route: Pending<S>) -> Self {
+        if let Err(overlap) = self.edit().push(Entry::new(tier, filter, route)) {
+            panic!("{overlap}");
+        }
+        self
+    }
+
+    /// The inside, to change it: what was derived from it is gone.
+    fn edit(&mut self) -> &mut Inner<S> {
+        let inner = Arc::make_mut(&mut self.inner);
+        inner.table.take();
+        inner
+    }
+}
+
+impl<S> Entry<S> {
+    fn new(tier: Tier, filter: Filter, route: Pending<S>) -> Self {
+        Self { tier, filter, route, spawned: false, hidden: false }
+    }
+}
+
+impl<S> Inner<S> {
+    fn push(&mut self, entry: Entry<S>) -> Result<(), Overlap> {
+        let equal = |other: &&Entry<S>| other.tier == entry.tier && other.filter.overlaps(&entry.filter);
+        if let Some(other) = self.entries.iter().find(equal) {
+            // Both routers had taken on the stock duties: once is enough.
+            if matches!((&other.route, &entry.route), (Pending::Stock(_), Pending::Stock(_))) {
+                return Ok(());
+            }
+            return Err(Overlap::new(&entry.filter, &other.filter, entry.tier == Tier::Fallback));
+        }
+        self.entries.push(entry);
+        Ok(())
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Default for Router<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Clone for Router<S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<S> fmt::Debug for Router<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let filters = self.inner.entries.iter().map(|entry| entry.filter.to_string());
+        f.debug_list().entries(filters).finish()
+    }
+}
+
+impl<S> Default for Inner<S> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), adverts: Vec::new(), table: OnceLock::new() }
+    }
+}
+
+impl<S> Clone for Inner<S> {
+    fn clone(&self) -> Self {
+        Self { entries: self.entries.clone(), adverts: self.adverts.clone(), table: OnceLock::new() }
+    }
+}
+
+impl<S> Clone for Entry<S> {
+    fn clone(&self) -> Self {
+        let Self { tier, filter, route, spawned, hidden } = self;
+        Self { tier: *tier, filter: filter.clone(), route: route.clone(), spawned: *spawned, hidden: *hidden }
+    }
+}

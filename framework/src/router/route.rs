@@ -1,0 +1,199 @@
+//! The one type that every route ends as.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tower::ServiceExt;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::Advertised;
+use crate::error::BoxError;
+use crate::extract::FromInbound;
+use crate::handler::{Handler, ReplyFuture};
+use crate::inbound::Inbound;
+use crate::overrun::{Mark, step_aside};
+use crate::reply::{IntoReply, Reply};
+
+/// A handler or a service, boxed: what a layer is put around.
+///
+/// A route is always ready. Where a service within it is not, that is waited for in the future of the call, so one
+/// route that is full does not stop the others.
+#[derive(Clone)]
+pub struct Route(Arc<dyn Endpoint>);
+
+trait Endpoint: Send + Sync {
+    fn call(&self, inbound: Inbound) -> ReplyFuture;
+}
+
+impl Route {
+    /// The route of a service.
+    pub fn new<T>(service: T) -> Self
+    where
+        T: Service<Inbound> + Clone + Send + Sync + 'static,
+        T::Response: IntoReply,
+        T::Error: Into<BoxError>,
+        T::Future: Send + 'static,
+    {
+        Self(Arc::new(Leased(service)))
+    }
+
+    pub(super) fn handler<H, A, S>(handler: H, state: S) -> Self
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+        S: Send + Sync + 'static,
+    {
+        let mark = Mark::new(std::any::type_name::<H>(), false);
+        Self(Arc::new(Leaf { handler, state, mark, arguments: PhantomData }))
+    }
+
+    /// Handles one stanza.
+    #[must_use]
+    pub fn handle(&self, inbound: Inbound) -> ReplyFuture {
+        self.0.call(inbound)
+    }
+}
+
+impl Service<Inbound> for Route {
+    type Response = Reply;
+    type Error = BoxError;
+    type Future = ReplyFuture;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, inbound: Inbound) -> ReplyFuture {
+        self.0.call(inbound)
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Route")
+    }
+}
+
+/// A handler: called in place, since it is always ready.
+struct Leaf<H, A, S> {
+    handler: H,
+    state: S,
+    mark: Arc<Mark>,
+    arguments: PhantomData<fn(A)>,
+}
+
+impl<H, A, S> Endpoint for Leaf<H, A, S>
+where
+    H: Handler<A>,
+    A: FromInbound<S>,
+    H::Output: IntoReply,
+    H::Future: Send,
+    S: Send + Sync + 'static,
+{
+    fn call(&self, inbound: Inbound) -> ReplyFuture {
+        // The arguments are taken before anything is boxed, so the future holds them and not the stanza as well.
+        match A::from_inbound(&inbound, &self.state) {
+            Ok(arguments) => {
+                let answer = self.handler.call(arguments);
+                if self.mark.enter() {
+                    return Box::pin(step_aside(async move { answer.await.into_reply() }));
+                }
+                Box::pin(async move { answer.await.into_reply() })
+            }
+            Err(rejection) => Box::pin(std::future::ready(Err(rejection.into()))),
+        }
+    }
+}
+
+/// A service: cloned for each call, and called when the clone is ready.
+struct Leased<T>(T);
+
+impl<T> Endpoint for Leased<T>
+where
+    T: Service<Inbound> + Clone + Send + Sync + 'static,
+    T::Response: IntoReply,
+    T::Error: Into<BoxError>,
+    T::Future: Send + 'static,
+{
+    fn call(&self, inbound: Inbound) -> ReplyFuture {
+        let service = self.0.clone();
+        Box::pin(async move { service.oneshot(inbound).await.map_err(Into::into)?.into_reply() })
+    }
+}
+
+/// A route that may still lack its state.
+pub(super) enum Pending<S> {
+    Ready(Route),
+    Waiting(Arc<dyn Fn(&S) -> Route + Send + Sync>),
+    Stock(Stock),
+}
+
+/// Answers at once, and only from what the router says about itself.
+pub(crate) type Stock = fn(&Inbound, &Advertised) -> Result<Reply, BoxError>;
+
+/// A route without anything left to give.
+pub(super) enum Target {
+    Route(Route),
+    Stock(Stock),
+}
+
+impl<S: 'static> Pending<S> {
+    pub(super) fn handler<H, A>(handler: H) -> Self
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+        S: Clone + Send + Sync,
+    {
+        Self::Waiting(Arc::new(move |state| Route::handler(handler.clone(), state.clone())))
+    }
+
+    pub(super) fn target(&self, state: &S) -> Target {
+        match self {
+            Self::Ready(route) => Target::Route(route.clone()),
+            Self::Waiting(make) => Target::Route(make(state)),
+            Self::Stock(stock) => Target::Stock(*stock),
+        }
+    }
+
+    pub(super) fn ready<S2>(&self, state: &S) -> Pending<S2> {
+        match self.target(state) {
+            Target::Route(route) => Pending::Ready(route),
+            Target::Stock(stock) => Pending::Stock(stock),
+        }
+    }
+
+    pub(super) fn layer<L>(self, layer: &Arc<L>) -> Self
+    where
+        L: Layer<Route> + Send + Sync + 'static,
+        L::Service: Service<Inbound> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Inbound>>::Response: IntoReply,
+        <L::Service as Service<Inbound>>::Error: Into<BoxError>,
+        <L::Service as Service<Inbound>>::Future: Send + 'static,
+    {
+        match self {
+            Self::Ready(route) => Self::Ready(Route::new(layer.layer(route))),
+            Self::Waiting(make) => {
+                let layer = Arc::clone(layer);
+                Self::Waiting(Arc::new(move |state| Route::new(layer.layer(make(state)))))
+            }
+            Self::Stock(stock) => Self::Stock(stock),
+        }
+    }
+}
+
+impl<S> Clone for Pending<S> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Ready(route) => Self::Ready(route.clone()),
+            Self::Waiting(make) => Self::Waiting(Arc::clone(make)),
+            Self::Stock(stock) => Self::Stock(*stock),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The router at work.
+
+use std::task::{Context, Poll};
+
+use tower_service::Service;
+
+use super::spawn::Call;
+use super::table::{self, Table};
+use super::{Advertised, Inner, Router, unrouted};
+use crate::error::BoxError;
+use crate::handler::ReplyFuture;
+use crate::inbound::Inbound;
+use crate::reply::Reply;
+
+impl Inner<()> {
+    fn table(&self) -> &Table {
+        self.table.get_or_init(|| {
+            let entries = self.entries.iter().enumerate().map(|(rank, entry)| table::Entry {
+                tier: entry.tier,
+                filter: &entry.filter,
+                rank,
+                call: Call::new(entry.route.target(&()), &entry.filter, entry.spawned),
+            });
+            let homes = self.adverts.iter().map(|advert| &advert.recipient.0);
+            Table::new(entries, homes, Advertised::new(self))
+        })
+    }
+}
+
+impl Service<Inbound> for Router<()> {
+    type Response = Reply;
+    type Error = BoxError;
+    type Future = ReplyFuture;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, inbound: Inbound) -> ReplyFuture {
+        let table = self.inner.table();
+        if unrouted::is_bad_request(inbound.stanza()) {
+            return Box::pin(std::future::ready(Err(unrouted::bad_request().into())));
+        }
+        match table.find(inbound.stanza()) {
+            Some(call) => call.handle(inbound, table),
+            None => Box::pin(std::future::ready(unrouted::answer(table, &inbound))),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Calling a route: in place, or in a task of its own when it holds up the others.
+
+use std::future::Future;
+use std::panic;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::task::JoinHandle;
+
+use super::Filter;
+use super::route::{Route, Target};
+use super::table::Table;
+use crate::error::BoxError;
+use crate::handler::ReplyFuture;
+use crate::inbound::Inbound;
+use crate::overrun::Mark;
+use crate::reply::Reply;
+
+/// A route as the table holds it.
+#[derive(Debug, Clone)]
+pub(super) enum Call {
+    Route(Route, Arc<Mark>),
+    Stock(super::Stock),
+}
+
+impl Call {
+    pub(super) fn new(target: Target, filter: &Filter, spawned: bool) -> Self {
+        match target {
+            Target::Route(route) => Self::Route(route, Mark::new(filter.to_string(), spawned)),
+            Target::Stock(stock) => Self::Stock(stock),
+        }
+    }
+
+    pub(super) fn handle(&self, inbound: Inbound, table: &Table) -> ReplyFuture {
+        match self {
+            Self::Route(route, mark) if mark.enter() => Box::pin(Spawned::new(route.clone(), inbound)),
+            Self::Route(route, _) => route.handle(inbound),
+            Self::Stock(stock) => Box::pin(std::future::ready(stock(&inbound, table.advertised()))),
+        }
+    }
+}
+
+/// A route that runs in a task, which ends with this.
+struct Spawned(JoinHandle<Result<Reply, BoxError>>);
+
+impl Spawned {
+    fn new(route: Route, inbound: Inbound) -> Self {
+        // What the handler does before it first waits belongs into the task, too.
+        Self(tokio::spawn(async move { route.handle(inbound).await }))
+    }
+}
+
+impl Future for Spawned {
+    type Output = Result<Reply, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|joined| match joined {
+            Ok(answer) => answer,
+            // A panic is the dispatcher's to catch, wherever the handler ran.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => panic::resume_unwind(panic),
+                Err(cancelled) => Err(cancelled.into()),
+            },
+        })
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

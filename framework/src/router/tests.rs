@@ -1,0 +1,372 @@
+//! The router from the outside: stanzas in, stanzas out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use xmpp_parsers::ping::Ping;
+
+use super::*;
+use crate::extract::{Body, Payload, Sender, State};
+use crate::handler::StanzaHandler;
+use crate::reply::Reply;
+use crate::samples::{answer, call};
+use crate::stanza::{Kind, MessageType, PresenceType};
+
+/// A handler that says its name.
+fn say(name: &'static str) -> impl Fn() -> std::future::Ready<&'static str> + Clone + Send + Sync + 'static {
+    move || std::future::ready(name)
+}
+
+/// Which handler was called: the text of the answer.
+fn called(router: &mut Router, xml: &str) -> String {
+    match call(router, xml) {
+        Ok(Reply::Children(children)) => children.first().unwrap().text().into_owned(),
+        Ok(other) => panic!("{xml}: {other:?}"),
+        Err(error) => crate::rescue::stanza_error(&error).condition().to_string(),
+    }
+}
+
+fn iq(payload: &str) -> String {
+    format!("<iq type='get' id='1'>{payload}</iq>")
+}
+
+#[test]
+fn the_narrower_payload_wins_whatever_the_order_of_registration() {
+    let routes = |order: [usize; 4]| {
+        order.into_iter().fold(Router::new(), |router, which| match which {
+            0 => router.on(Filter::iq_get(), say("kind")),
+            1 => router.iq_get("urn:a", say("namespace")),
+            2 => router.iq_get(("urn:a", "q"), say("name")),
+            _ => router.iq_get(PayloadPattern::from(("urn:a", "q")).node("n"), say("node")),
+        })
+    };
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
+        let mut router = routes(order);
+        assert_eq!(called(&mut router, &iq("<q xmlns='urn:a' node='n'/>")), "node");
+        assert_eq!(called(&mut router, &iq("<q xmlns='urn:a' node='m'/>")), "name");
+        assert_eq!(called(&mut router, &iq("<r xmlns='urn:a'/>")), "namespace");
+        assert_eq!(called(&mut router, &iq("<q xmlns='urn:b'/>")), "kind");
+    }
+}
+
+#[test]
+fn the_recipient_comes_first() {
+    let mut router = Router::new()
+        .message_with(("urn:a", "q"), say("anybody, name"))
+        .message(say("anybody"))
+        .at("*", Router::new().message(say("any localpart")))
+        .at("order-*", Router::new().message(say("order")))
+        .at("order-new", Router::new().message_with("urn:b", say("new order, namespace")))
+        .at(RecipientPattern::domain(), Router::new().message(say("domain")));
+    let mut at =
+        |to: &str| called(&mut router, &format!("<message to='{to}'><body>hi</body><q xmlns='urn:a'/></message>"));
+    assert_eq!(at("bot.localhost"), "domain");
+    assert_eq!(at("bot.localhost/resource"), "domain");
+    assert_eq!(at("who@bot.localhost"), "any localpart");
+    assert_eq!(at("order-7@bot.localhost/r"), "order");
+    // The narrowest recipient has no route that matches: the next one is asked.
+    assert_eq!(at("order-new@bot.localhost"), "order");
+}
+
+#[test]
+fn a_route_for_fewer_types_wins() {
+    let mut router = Router::new()
+        .on(Filter::any(), say("anything"))
+        .on(Filter::message(), say("any message"))
+        .message(say("conversation"))
+        .on(Filter::kinds([Kind::Message(MessageType::Chat)]), say("chat"))
+        .on(Filter::kinds([Kind::Presence(PresenceType::Subscribe)]), say("subscribe"))
+        .presence(say("presence"));
+    let rows = [
+        ("<message type='chat'/>", "chat"),
+        ("<message/>", "conversation"),
+        ("<message type='groupchat'/>", "any message"),
+        ("<message type='headline'/>", "any message"),
+        ("<presence type='subscribe'/>", "subscribe"),
+        ("<presence/>", "presence"),
+        ("<presence type='error'/>", "anything"),
+        ("<iq type='get' id='1'><q xmlns='urn:a'/></iq>", "anything"),
+    ];
+    for (xml, wanted) in rows {
+        assert_eq!(called(&mut router, xml), wanted, "{xml}");
+    }
+}
+
+#[test]
+fn the_order_of_children_plays_no_part() {
+    let mut router = Router::new()
+        .message_with(("urn:b", "b"), say("b"))
+        .message_with(("urn:a", "a"), say("a"))
+        .message_with("urn:c", say("c"))
+        .message(say("none"));
+    let children = ["<body>hi</body>", "<a xmlns='urn:a'/>", "<b xmlns='urn:b'/>", "<c xmlns='urn:c'/>"];
+    let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2], [2, 3, 0, 1], [3, 1, 2, 0]];
+    for order in orders {
+        let all: String = order.iter().map(|at| children[*at]).collect();
+        // Both names match: the route that was registered first takes it, always.
+        assert_eq!(called(&mut router, &format!("<message>{all}</message>")), "b");
+        let without_b = all.replace(children[2], "");
+        assert_eq!(called(&mut router, &format!("<message type='chat'>{without_b}</message>")), "a");
+        let without_names = without_b.replace(children[1], "");
+        assert_eq!(called(&mut router, &format!("<message>{without_names}</message>")), "c");
+    }
+}
+
+#[test]
+fn many_names_are_told_apart() {
+    let names: Vec<_> = (0..500).map(|n| (format!("urn:example:service:{n}"), format!("n{}", n % 7))).collect();
+    let mut router = names.iter().fold(Router::new(), |router, (namespace, name)| {
+        let own = namespace.clone();
+        router.iq_get((namespace.as_str(), name.as_str()), move || std::future::ready(own.clone()))
+    });
+    for (namespace, name) in &names {
+        assert_eq!(called(&mut router, &iq(&format!("<{name} xmlns='{namespace}'/>"))), *namespace);
+    }
+}
+
+#[test]
+fn without_a_route_an_iq_is_refused() {
+    let mut router = Router::new().iq_get(("urn:a", "q"), say("q")).at("x", Router::new().iq_set("urn:x", say("x")));
+    assert_eq!(called(&mut router, &iq("<other xmlns='urn:a'/>")), "feature-not-implemented");
+    assert_eq!(called(&mut router, "<iq type='set' id='1'><q xmlns='urn:a'/></iq>"), "feature-not-implemented");
+    assert_eq!(called(&mut router, &iq("<q xmlns='urn:b'/>")), "service-unavailable");
+    assert_eq!(called(&mut router, &iq("<q xmlns='urn:x'/>")), "service-unavailable");
+    let at_x = "<iq type='get' id='1' to='x@bot.localhost'><q xmlns='urn:x'/></iq>";
+    assert_eq!(called(&mut router, at_x), "feature-not-implemented");
+}
+
+#[test]
+fn an_iq_request_has_exactly_one_child() {
+    let mut router = Router::new().on(Filter::any(), say("anything"));
+    for payload in ["", "<a xmlns='urn:a'/><b xmlns='urn:b'/>"] {
+        assert_eq!(called(&mut router, &iq(payload)), "bad-request");
+    }
+}
+
+#[test]
+fn without_a_route_nobody_writes_into_the_void() {
+    let mut router = Router::new();
+    let refused = answer(&mut router, "<message type='chat' id='1'><body>hi</body></message>");
+    let wanted = "<message from='bot.localhost' to='alice@example.org/desk' id='1' type='error'>\
+        <error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
+    assert_eq!(refused, wanted);
+    let silent = [
+        "<message type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>",
+        "<message type='groupchat'><body>hi</body></message>",
+        "<message type='headline'><body>hi</body></message>",
+        "<message type='error'><body>hi</body></message>",
+        "<presence/>",
+        "<presence type='unavailable'/>",
+        "<presence type='unsubscribe'/>",
+    ];
+    for xml in silent {
+        assert!(matches!(call(&mut router, xml), Ok(Reply::Empty)), "{xml}");
+    }
+}
+
+#[test]
+fn without_a_presence_route_nobody_can_subscribe() {
+    let wanted = "<presence from='x@bot.localhost' to='alice@example.org' type='unsubscribed'/>";
+    for kind in ["subscribe", "probe"] {
+        let xml = format!("<presence type='{kind}' to='x@bot.localhost'/>");
+        assert_eq!(answer(&mut Router::new(), &xml), wanted);
+    }
+}
+
+#[test]
+fn fallbacks_take_what_is_left_for_their_recipients() {
+    let mut router = Router::new()
+        .iq_get("urn:a", say("a"))
+        .fallback(say("left"))
+        .at("x", Router::new().fallback(say("left at x")).message(say("message to x")));
+    assert_eq!(called(&mut router, "<message to='x@bot.localhost'/>"), "message to x");
+    assert_eq!(called(&mut router, "<message to='y@bot.localhost'/>"), "left");
+    // A route, though for anybody, comes before the fallback of x.
+    assert_eq!(called(&mut router, "<iq type='get' id='1' to='x@bot.localhost'><q xmlns='urn:a'/></iq>"), "a");
+    assert_eq!(called(&mut router, "<iq type='get' id='1' to='x@bot.localhost'><q xmlns='urn:b'/></iq>"), "left at x");
+}
+
+#[test]
+fn duties_are_done_where_somebody_is_at_home() {
+    let ping = Filter::iq_get().payload(("urn:xmpp:ping", "ping"));
+    let mut router = Router::new()
+        .duty(ping, say("pong"))
+        .message(say("for anybody"))
+        .at("x", Router::new())
+        .at("own", Router::new().iq_get("urn:xmpp:ping", say("own")))
+        .at("o-*", Router::new().message(say("o")));
+    let mut at =
+        |to: &str| called(&mut router, &format!("<iq type='get' id='1' to='{to}'><ping xmlns='urn:xmpp:ping'/></iq>"));
+    assert_eq!(at("bot.localhost"), "pong");
+    assert_eq!(at("x@bot.localhost/r"), "pong");
+    assert_eq!(at("o-1@bot.localhost"), "pong");
+    assert_eq!(at("own@bot.localhost"), "own");
+    assert_eq!(at("nobody@bot.localhost"), "service-unavailable");
+    let other = "<iq type='set' id='1'><ping xmlns='urn:xmpp:ping'/></iq>";
+    assert_eq!(called(&mut router, other), "feature-not-implemented");
+    assert_eq!(called(&mut router, &other.replace("<iq", "<iq to='nobody@bot.localhost'")), "service-unavailable");
+}
+
+#[test]
+fn overlap_names_both_routes() {
+    let one = || Router::<()>::new().iq_get(("urn:a", "q"), say("one"));
+    let both = Router::new().on(Filter::iq().payload(("urn:a", "q")), say("two"));
+    // Fewer types: not an overlap.
+    assert!(one().try_merge(both).is_ok());
+    let error = one().try_merge(one()).unwrap_err();
+    let pattern = "iq get with {urn:a}q for any recipient";
+    assert_eq!(
+        error.to_string(),
+        format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already")
+    );
+    let chat = Filter::kinds([Kind::Message(MessageType::Chat), Kind::Message(MessageType::Headline)]);
+    let error = Router::<()>::new().message(say("m")).try_merge(Router::new().on(chat, say("c"))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the route \"message chat or message headline for any recipient\" overlaps with \
+         \"message normal or message chat for any recipient\", which is there already"
+    );
+    let fallback = || Router::<()>::new().at("x", Router::new().fallback(say("f")));
+    let error = fallback().try_merge(fallback()).unwrap_err();
+    assert!(error.to_string().contains("\"fallback for x@\""), "{error}");
+    assert!(one().try_merge(Router::new().at("x", one())).is_ok());
+}
+
+#[test]
+fn routers_nest() {
+    let inner = Router::new().message(say("all orders")).at("order-1", Router::new().message(say("order 1")));
+    let mut router = Router::new().at("order-*", inner);
+    assert_eq!(called(&mut router, "<message to='order-1@bot.localhost'/>"), "order 1");
+    assert_eq!(called(&mut router, "<message to='order-2@bot.localhost'/>"), "all orders");
+    let debug = format!("{router:?}");
+    assert_eq!(
+        debug,
+        "[\"message normal or message chat for order-*@\", \"message normal or message chat for order-1@\"]"
+    );
+}
+
+#[test]
+fn states_can_differ() {
+    async fn count(State(count): State<u8>) -> String {
+        count.to_string()
+    }
+    async fn name(State(name): State<&'static str>, Sender(_): Sender, Body(body): Body) -> String {
+        format!("{name} {body}")
+    }
+    let numbers = Router::new().iq_get("urn:n", count).with_state::<&'static str>(7);
+    let mut router: Router = numbers.message(name).with_state("seven");
+    assert_eq!(called(&mut router, &iq("<q xmlns='urn:n'/>")), "7");
+    assert_eq!(called(&mut router, "<message><body>up</body></message>"), "seven up");
+}
+
+#[test]
+fn a_router_changes_after_it_was_called_and_its_clones_do_not() {
+    let mut router = Router::new().message(say("message"));
+    assert_eq!(called(&mut router, "<message/>"), "message");
+    let mut clone = router.clone();
+    router = router.presence(say("presence"));
+    assert_eq!(called(&mut router, "<presence/>"), "presence");
+    assert!(matches!(call(&mut clone, "<presence/>"), Ok(Reply::Empty)));
+}
+
+#[test]
+fn objects_are_handlers() {
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+    #[async_trait]
+    impl StanzaHandler for Count {
+        async fn handle(&self, inbound: Inbound) -> Result<Reply, BoxError> {
+            let before = self.0.fetch_add(1, Ordering::Relaxed);
+            format!("{} {before}", inbound.kind()).into_reply()
+        }
+    }
+    let count = Arc::new(Count::default());
+    let object: Arc<dyn StanzaHandler> = count.clone();
+    let mut router = Router::new().message(object.clone()).presence(object).fallback(count);
+    assert_eq!(called(&mut router, "<message/>"), "message normal 0");
+    assert_eq!(called(&mut router, "<presence/>"), "presence 1");
+    assert_eq!(called(&mut router, "<message type='error'/>"), "message error 2");
+}
+
+#[test]
+fn a_rejected_argument_is_a_stanza_error() {
+    async fn ping(_: Payload<Ping>) {}
+    let mut router = Router::new().on(Filter::iq(), ping);
+    assert_eq!(called(&mut router, &iq("<q xmlns='urn:a'/>")), "bad-request");
+    let pong = answer(&mut router, &iq("<ping xmlns='urn:xmpp:ping'/>"));
+    assert_eq!(pong, "<iq from='bot.localhost' to='alice@example.org/desk' id='1' type='result'/>");
+}
+
+#[test]
+fn eight_arguments_in_any_order() {
+    use crate::client::Client;
+    use crate::extract::{Recipient, StanzaRef};
+    use crate::stanza::Children;
+    #[allow(clippy::too_many_arguments, reason = "eight are allowed")]
+    async fn all(
+        body: Body,
+        _: Client,
+        State(()): State<()>,
+        Sender(from): Sender,
+        kind: Kind,
+        stanza: StanzaRef,
+        Recipient(to): Recipient,
+        children: Children,
+    ) -> String {
+        format!("{} {kind} {from} {to} {} {}", body.0, children.len(), stanza.children().len())
+    }
+    let mut router = Router::new().message(all);
+    assert_eq!(
+        called(&mut router, "<message><body>hi</body></message>"),
+        "hi message normal alice@example.org/desk bot.localhost 1 1"
+    );
+}
+
+#[tokio::test]
+async fn a_spawned_route_runs_in_a_task() {
+    let here = tokio::task::try_id();
+    let elsewhere = move || async move { if tokio::task::try_id() == here { "here" } else { "elsewhere" } };
+    let router = Router::new().message(elsewhere).spawned().presence(elsewhere);
+    let body = async |xml| {
+        let request = crate::samples::inbound(xml);
+        let Ok(Reply::Children(children)) = router.clone().call(request).await else { panic!("no body") };
+        children.first().unwrap().text().into_owned()
+    };
+    assert_eq!(body("<message/>").await, "elsewhere");
+    assert_eq!(body("<presence/>").await, "here");
+}
+
+#[tokio::test]
+async fn a_spawned_route_ends_with_its_future_and_panics_in_it() {
+    struct Held(Arc<AtomicUsize>);
+    impl Drop for Held {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    async fn broken() {
+        panic!("no presence");
+    }
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let begun = Arc::new(tokio::sync::Notify::new());
+    let (count, notify) = (Arc::clone(&dropped), Arc::clone(&begun));
+    let endless = move || {
+        let (held, notify) = (Held(Arc::clone(&count)), Arc::clone(&notify));
+        async move {
+            let _held = held;
+            notify.notify_one();
+            std::future::pending::<()>().await;
+        }
+    };
+    let mut router = Router::new().message(endless).presence(broken).spawned();
+    let future = tokio::spawn(router.call(crate::samples::inbound("<message/>")));
+    begun.notified().await;
+    future.abort();
+    assert!(future.await.unwrap_err().is_cancelled());
+    while dropped.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let panicked = tokio::spawn(router.call(crate::samples::inbound("<presence/>"))).await.unwrap_err();
+    assert_eq!(panicked.into_panic().downcast_ref(), Some(&"no presence"));
+}

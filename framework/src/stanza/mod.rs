@@ -1,0 +1,212 @@
+//! Stanzas: what a component receives and sends.
+
+mod children;
+mod convert;
+mod fault;
+mod kind;
+pub(crate) mod wire;
+pub(crate) mod xml;
+
+use compact_str::CompactString;
+use jid::Jid;
+use xso::{AsXml, FromXml};
+
+pub use self::children::{Child, Children};
+pub(crate) use self::children::{ChildrenBuilder, Declared, Mark, Marks};
+pub use self::fault::{ParseError, WriteError};
+pub use self::kind::{IqType, Kind, MessageType, PresenceType};
+
+/// One stanza: its header, parsed, and its children, as bytes until somebody asks for more.
+///
+/// In memory everything is in `jabber:client`, whatever the stream speaks, so all types of `xmpp-parsers` fit.
+#[derive(Debug, Clone)]
+pub struct Stanza {
+    pub(crate) kind: Kind,
+    pub(crate) id: Option<CompactString>,
+    pub(crate) from: Option<Jid>,
+    pub(crate) to: Option<Jid>,
+    pub(crate) lang: Option<CompactString>,
+    pub(crate) children: Children,
+}
+
+impl Stanza {
+    /// A stanza without addresses and children. The writer fills in `from` and `id` where they are missing.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, id: None, from: None, to: None, lang: None, children: Children::new() }
+    }
+
+    /// A chat message with one body.
+    ///
+    /// # Errors
+    /// When `body` holds a character that XML cannot carry.
+    pub fn chat(to: impl Into<Jid>, body: &str) -> Result<Self, WriteError> {
+        Self::new(Kind::Message(MessageType::Chat)).with_to(to).with_text("body", body)
+    }
+
+    /// An IQ get with this payload.
+    ///
+    /// # Errors
+    /// When the payload cannot be written as XML.
+    pub fn iq_get<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
+        Self::new(Kind::Iq(IqType::Get)).with_to(to).with_child(payload)
+    }
+
+    /// An IQ set with this payload.
+    ///
+    /// # Errors
+    /// When the payload cannot be written as XML.
+    pub fn iq_set<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
+        Self::new(Kind::Iq(IqType::Set)).with_to(to).with_child(payload)
+    }
+
+    /// Kind and type.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The id. Messages and presence may lack one (RFC 6120 §8.1.3).
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The sender. On stanzas that reach a handler it is always there.
+    #[must_use]
+    pub fn from(&self) -> Option<&Jid> {
+        self.from.as_ref()
+    }
+
+    /// The recipient. On stanzas that reach a handler it is always there.
+    #[must_use]
+    pub fn to(&self) -> Option<&Jid> {
+        self.to.as_ref()
+    }
+
+    /// The language of human-readable text within, where no child says otherwise (RFC 6120 §8.1.5).
+    #[must_use]
+    pub fn lang(&self) -> Option<&str> {
+        self.lang.as_deref()
+    }
+
+    /// The child elements.
+    #[must_use]
+    pub fn children(&self) -> &Children {
+        &self.children
+    }
+
+    /// Whether a message says something: a body, or anything else but notifications about other messages.
+    #[must_use]
+    pub fn has_content(&self) -> bool {
+        self.children.iter().any(|child| {
+            !matches!(
+                (&*child.namespace(), child.name()),
+                // XEP-0085, XEP-0184, XEP-0333, XEP-0334: nothing that a person wrote.
+                (
+                    "http://jabber.org/protocol/chatstates"
+                    | "urn:xmpp:receipts"
+                    | "urn:xmpp:chat-markers:0"
+                    | "urn:xmpp:hints",
+                    _,
+                )
+                // What servers add by themselves (XEP-0203, XEP-0359, and ejabberd's older form of it).
+                | ("urn:xmpp:delay" | "urn:xmpp:sid:0" | "urn:xmpp:mam:tmp", _)
+                | ("jabber:client", "thread")
+            )
+        })
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub fn with_id(mut self, id: impl AsRef<str>) -> Self {
+        self.id = Some(id.as_ref().into());
+        self
+    }
+
+    /// Sets the sender, which must lie in the component's domain.
+    #[must_use]
+    pub fn with_from(mut self, from: impl Into<Jid>) -> Self {
+        self.from = Some(from.into());
+        self
+    }
+
+    /// Sets the recipient.
+    #[must_use]
+    pub fn with_to(mut self, to: impl Into<Jid>) -> Self {
+        self.to = Some(to.into());
+        self
+    }
+
+    /// Sets the language.
+    #[must_use]
+    pub fn with_lang(mut self, lang: impl AsRef<str>) -> Self {
+        self.lang = Some(lang.as_ref().into());
+        self
+    }
+
+    /// Replaces the children.
+    #[must_use]
+    pub fn with_children(mut self, children: Children) -> Self {
+        self.children = children;
+        self
+    }
+
+    /// Adds one typed child.
+    ///
+    /// # Errors
+    /// When the value cannot be written as XML.
+    pub fn with_child<P: AsXml>(self, payload: &P) -> Result<Self, WriteError> {
+        self.append(|children| children.push(payload))
+    }
+
+    /// Adds a child in `jabber:client` that holds text, such as `body`, `subject` or `status`.
+    ///
+    /// # Errors
+    /// When `text` holds a character that XML cannot carry.
+    pub fn with_text(self, name: &str, text: &str) -> Result<Self, WriteError> {
+        self.append(|children| children.push_text(xml::CLIENT, name, text))
+    }
+
+    /// Parses the first child that is a `P`, judged by namespace and name.
+    ///
+    /// # Errors
+    /// [`ParseError::is_absent`] when there is none, else what is wrong with it.
+    pub fn child<P: FromXml>(&self) -> Result<P, ParseError> {
+        let matcher = P::xml_name_matcher();
+        let mut found = Err(ParseError::absent());
+        for child in self.children.iter().filter(|child| fault::matches(&matcher, child)) {
+            found = xml::events::parse(child.as_str(), self.lang()).map_err(ParseError::from);
+            if found.as_ref().is_err_and(ParseError::is_absent) {
+                continue;
+            }
+            break;
+        }
+        found
+    }
+
+    /// The stanza without its children.
+    pub(crate) fn clone_head(&self) -> Self {
+        Self {
+            kind: self.kind,
+            id: self.id.clone(),
+            from: self.from.clone(),
+            to: self.to.clone(),
+            lang: self.lang.clone(),
+            children: Children::new(),
+        }
+    }
+
+    /// How many bytes the stanza keeps alive, about: for bounds on what waits.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.children.as_bytes().len()
+    }
+
+    fn append(mut self, add: impl FnOnce(&mut ChildrenBuilder) -> Result<(), WriteError>) -> Result<Self, WriteError> {
+        let mut children = ChildrenBuilder::default();
+        children.push_children(&self.children);
+        add(&mut children)?;
+        self.children = children.finish();
+        Ok(self)
+    }
+}

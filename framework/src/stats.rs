@@ -1,0 +1,90 @@
+//! What a component has counted since it started.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// A reading of all counters.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: u64,)+
+        }
+
+        /// The counters themselves; each is read on its own, so a reading is no moment in time.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: Counter,)+
+        }
+
+        impl Counters {
+            pub(crate) fn read(&self) -> Stats {
+                Stats { $($name: self.$name.get(),)+ }
+            }
+        }
+
+        impl Stats {
+            /// Name and value of every counter.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Stanzas that reached a handler or wait for one.
+    taken,
+    /// Stanzas that were well-formed and still refused: unknown type, no id, no payload.
+    malformed,
+    /// Stanzas beyond the bounds on size or depth.
+    oversize,
+    /// Stanzas for another domain, or without a usable sender: never answered.
+    stray,
+    /// IQ results and errors that nobody waited for, forgeries among them.
+    unsolicited,
+    /// Top-level elements that a component's stream does not know.
+    unknown,
+    /// Stanzas beyond the bounds on what waits.
+    shed,
+    /// Errors for shed messages that were not sent, because the sender got one a moment ago.
+    shed_silently,
+    /// Requests that came while the component was stopping.
+    late,
+    /// Requests, messages and presence that came after the component had closed its side, and are owed nothing.
+    after_close,
+    /// Handlers that panicked.
+    panics,
+    /// Handlers and layers that failed with an error of ours.
+    faults,
+    /// Handlers that did not answer in time.
+    timeouts,
+    /// Answers that could not be written, and became internal-server-error.
+    unwritable,
+    /// Answers that were too old for the next stream.
+    stale,
+    /// Stanzas written to a stream.
+    sent,
+    /// Streams opened, handshake included.
+    connected,
+    /// Pings to ourselves that came back.
+    proofs,
+}
+
+/// One counter.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn one(&self) {
+        self.add(1);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

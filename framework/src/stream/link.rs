@@ -1,0 +1,496 @@
+//! One open stream: reading, handling and writing, driven together on every wake, so that none can block another.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::time::{Duration, Instant, Interval, MissedTickBehavior};
+use tower_service::Service;
+
+use super::error::{LinkError, StreamError};
+use super::handshake::last_words;
+use super::keepalive::{Due, Keepalive, Seen};
+use super::outbox::Outbox;
+use super::reader::{Defect, Event, Fault, Head, Reader, Refused, STREAMS, TopLevel};
+use super::transport::Io;
+use crate::client::Client;
+use crate::dispatch::Dispatch;
+use crate::error::{BoxError, Condition, ErrorType, StanzaError};
+use crate::inbound::Inbound;
+use crate::limits::Limits;
+use crate::overrun::TURN;
+use crate::reply::Reply;
+use crate::stanza::{IqType, Kind, MessageType, PresenceType, Stanza};
+use crate::stats::Counters;
+
+/// Stanzas handled before what they were answered is written and others get their turn.
+const TURN_STANZAS: usize = 64;
+/// Bytes of answers after which the same happens.
+const TURN_BYTES: usize = 64 * 1024;
+
+/// What a link tells those who watch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Proof that stanzas reach us, or a reason to believe so.
+    Live,
+    /// No proof for a while.
+    Doubtful,
+}
+
+/// What a link works with and leaves behind for the next one.
+pub(crate) struct Parts<'l, S> {
+    pub(crate) dispatch: &'l mut Dispatch<S>,
+    pub(crate) outbox: &'l mut Outbox,
+    pub(crate) keepalive: &'l mut Keepalive,
+    pub(crate) client: &'l Client,
+    pub(crate) limits: &'l Arc<Limits>,
+    pub(crate) counters: &'l Arc<Counters>,
+    pub(crate) route: &'l (dyn Fn(Route) + Send + Sync),
+}
+
+/// How a link ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// As asked: everything owed was answered, the stream was closed from both sides.
+    Stopped,
+    /// By the server or the network.
+    Lost(LinkError),
+    /// The service will never be ready again.
+    Service(BoxError),
+}
+
+pub(crate) struct Link<'l, S> {
+    io: Io,
+    reader: Reader,
+    parts: Parts<'l, S>,
+    timer: Interval,
+    now: Instant,
+    phase: Phase,
+    /// More waits for the socket than the mark allows: nothing is read.
+    paused: bool,
+    /// The reader may hold events that have not been looked at.
+    unread: bool,
+    /// Since when the socket has taken nothing.
+    stalled: Option<Instant>,
+    /// What came after our closing tag, and is owed nothing: requests, messages, presence.
+    after_close: [u64; 3],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Finishing what was begun, until this time at the latest.
+    Draining(Instant),
+    /// Our closing tag is written or waits to be; the server has until this time to close its side.
+    Closing(Instant),
+}
+
+impl<'l, S> Link<'l, S>
+where
+    S: Service<Inbound, Response = Reply>,
+    S::Error: Into<BoxError>,
+    S::Future: Unpin + Send + 'static,
+{
+    pub(crate) fn new(io: Io, reader: Reader, parts: Parts<'l, S>) -> Self {
+        let now = Instant::now();
+        parts.keepalive.restart(now);
+        Self {
+            io,
+            reader,
+            timer: timer(parts.limits),
+            parts,
+            now,
+            phase: Phase::Running,
+            paused: false,
+            unread: true,
+            stalled: None,
+            after_close: [0; 3],
+        }
+    }
+
+    /// Runs until the stream ends. When `stop` is ready, finishes what was begun and closes the stream.
+    pub(crate) async fn run(mut self, mut stop: Pin<&mut (dyn Future<Output = ()> + Send)>) -> Ended {
+        let ended = std::future::poll_fn(|cx| {
+            if self.phase == Phase::Running && stop.as_mut().poll(cx).is_ready() {
+                self.drain();
+            }
+            self.poll(cx)
+        })
+        .await;
+        let ended = match ended {
+            Ended::Lost(LinkError::Fault(fault)) => {
+                self.say_goodbye(fault).await;
+                Ended::Lost(fault.into())
+            }
+            Ended::Lost(LinkError::Io(error)) => {
+                Ended::Lost(last_words(&mut self.io, &mut self.reader).await.unwrap_or(LinkError::Io(error)))
+            }
+            ended => ended,
+        };
+        if self.after_close.iter().any(|&count| count > 0) {
+            let [requests, messages, presence] = self.after_close;
+            tracing::info!(requests, messages, presence, "came after the stream was closed and are not answered");
+        }
+        ended
+    }
+
+    /// A poll function, to be called again after a wake.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        while self.timer.poll_tick(cx).is_ready() {
+            if let Err(error) = self.tick(cx) {
+                return Poll::Ready(Ended::Lost(error));
+            }
+        }
+        loop {
+            let more = match self.turn(cx) {
+                Ok(more) => more,
+                Err(ended) => return Poll::Ready(ended),
+            };
+            let left = self.take_queue(cx);
+            if let Err(error) = self.write(cx) {
+                return Poll::Ready(Ended::Lost(error));
+            }
+            if self.finish_draining(more) {
+                continue;
+            }
+            // Nobody wakes us for what was left alone for lack of room, once there is room.
+            let resumes = self.paused && !self.is_full();
+            if more || resumes || (left && self.has_room()) {
+                // Others get their turn: this task may have work for ever.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match self.read(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(ended)) => return Poll::Ready(ended),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Handles what has been read and what has been finished, for one turn. True when there is more at once.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        self.paused = self.is_full();
+        let mut more = self.dispatch(cx)?;
+        more |= self.take_events(cx)?;
+        if self.parts.dispatch.is_unheard() {
+            more |= self.dispatch(cx)?;
+        }
+        Ok(more)
+    }
+
+    fn dispatch(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        // While the server takes nothing, nothing new is begun: every answer would have to be kept.
+        let start = !self.paused;
+        self.parts.dispatch.poll(cx, TURN_STANZAS, start, self.parts.outbox).map_err(Ended::Service)
+    }
+
+    fn take_events(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        let full = self.parts.outbox.len() + TURN_BYTES;
+        // The real clock: a turn is about how long this thread is busy.
+        let start = std::time::Instant::now();
+        for handled in 0..TURN_STANZAS {
+            self.paused = self.is_full();
+            if self.paused || !self.unread {
+                return Ok(false);
+            }
+            let Some(event) = self.reader.next().map_err(|fault| Ended::Lost(fault.into()))? else {
+                self.unread = false;
+                return Ok(false);
+            };
+            self.event(cx, event)?;
+            if self.parts.outbox.len() >= full || (handled % 8 == 7 && start.elapsed() >= TURN) {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether so much waits for the socket that nothing is read: down to half of the mark, once it was reached.
+    fn is_full(&self) -> bool {
+        let waiting = self.parts.outbox.len();
+        let mark = self.parts.limits.outbound;
+        if self.paused { waiting > mark / 2 } else { waiting > mark }
+    }
+
+    /// Whether what clients have queued may be taken over.
+    fn has_room(&self) -> bool {
+        self.parts.outbox.len() < self.parts.limits.outbound
+    }
+
+    fn event(&mut self, cx: &mut Context<'_>, event: Event) -> Result<(), Ended> {
+        match event {
+            Event::Stanza(stanza) => self.stanza(cx, stanza),
+            // Nothing may follow our closing tag.
+            Event::Refused(refused) if matches!(self.phase, Phase::Closing(_)) => {
+                self.too_late(refused.name());
+                Ok(())
+            }
+            Event::Refused(refused) => {
+                self.refused(refused);
+                Ok(())
+            }
+            Event::Element(element) => self.element(&element).map_err(Ended::Lost),
+            Event::Open(_) => Err(Ended::Lost(LinkError::Protocol("the server opened a second stream"))),
+            Event::Close if matches!(self.phase, Phase::Closing(_)) => Err(Ended::Stopped),
+            Event::Close => Err(Ended::Lost(LinkError::Closed)),
+        }
+    }
+
+    fn stanza(&mut self, cx: &mut Context<'_>, stanza: Stanza) -> Result<(), Ended> {
+        let shared = self.parts.client.shared();
+        let seen = self.parts.keepalive.see(&stanza, shared, self.now);
+        if matches!(self.phase, Phase::Closing(_)) && !stanza.kind.is_response() {
+            if seen == Seen::Nothing {
+                self.too_late(stanza.kind.name());
+            }
+            return Ok(());
+        }
+        match seen {
+            Seen::Nothing => {}
+            Seen::Proof => {
+                self.parts.counters.proofs.one();
+                (self.parts.route)(Route::Live);
+                return Ok(());
+            }
+            Seen::Failure => return Err(Ended::Lost(LinkError::NoRoute)),
+            Seen::Stranger => {
+                tracing::warn!(jid = %shared.domain, "another process is mounted on this JID: stanzas are shared with it");
+                return Ok(());
+            }
+        }
+        if stanza.kind.is_response() {
+            if !shared.pending.resolve(stanza) {
+                self.parts.counters.unsolicited.one();
+            }
+            return Ok(());
+        }
+        if stanza.from.is_none() || stanza.to.as_ref().is_none_or(|to| to.domain() != shared.domain.domain()) {
+            self.stray(&stanza);
+            return Ok(());
+        }
+        self.parts.keepalive.heard(self.now);
+        self.parts.dispatch.offer(cx, stanza, self.parts.outbox).map_err(Ended::Service)
+    }
+
+    /// Came after our closing tag.
+    fn too_late(&mut self, name: &str) {
+        let [requests, messages, presence] = &mut self.after_close;
+        let count = match name {
+            "iq" => requests,
+            "message" => messages,
+            _ => presence,
+        };
+        *count += 1;
+        self.parts.counters.after_close.one();
+    }
+
+    /// Not ours to answer: with ejabberd's `global_routes` on, one link gets the stanzas of all domains.
+    fn stray(&self, stanza: &Stanza) {
+        if self.parts.counters.stray.get() == 0 {
+            let (from, to) = (stanza.from().map(jid::Jid::as_str), stanza.to().map(jid::Jid::as_str));
+            tracing::warn!(
+                jid = %self.parts.client.domain(), ?from, ?to,
+                "a stanza for another domain, or without a usable sender, is ignored, as will be all that follow; \
+                 on ejabberd, set `global_routes: false` on the listener",
+            );
+        }
+        self.parts.counters.stray.one();
+    }
+
+    /// Answers a stanza that is well-formed and still none.
+    fn refused(&mut self, refused: Refused) {
+        let Refused { head, defect } = refused;
+        let counter = match defect {
+            Defect::TooLarge | Defect::TooDeep => &self.parts.counters.oversize,
+            _ => &self.parts.counters.malformed,
+        };
+        counter.one();
+        let domain = self.parts.client.domain();
+        let here = head.to.as_ref().is_some_and(|to| to.domain() == domain.domain());
+        let Some((stanza, error)) = answer_to(head, defect).filter(|_| here) else { return };
+        if stanza.kind == Kind::Iq(IqType::Result) {
+            // An answer to one of our own requests that is too large to be read is still an answer.
+            let refused = Stanza { kind: Kind::Iq(IqType::Error), children: error.to_children(), ..stanza };
+            if !self.parts.client.shared().pending.resolve(refused) {
+                self.parts.counters.unsolicited.one();
+            }
+            return;
+        }
+        let refusal = crate::reply::refusal(&stanza, &error);
+        if let Err(error) = self.parts.outbox.answer(self.parts.client.shared(), refusal) {
+            tracing::debug!(%error, "a refusal cannot be written");
+        }
+    }
+
+    fn element(&self, element: &TopLevel) -> Result<(), LinkError> {
+        if element.namespace == STREAMS && element.name == "error" {
+            return Err(LinkError::Stream(StreamError::read(element)));
+        }
+        // A well-formed element ends no stream; ejabberd sees it the same way.
+        self.parts.counters.unknown.one();
+        tracing::debug!(name = ?element.name, namespace = ?element.namespace, "an unknown element is ignored");
+        Ok(())
+    }
+
+    /// Takes over what clients have queued, as long as there is room. True when more may be there.
+    fn take_queue(&mut self, cx: &mut Context<'_>) -> bool {
+        if matches!(self.phase, Phase::Closing(_)) {
+            return false;
+        }
+        while self.has_room() {
+            let shared = self.parts.client.shared();
+            let Some(entry) = shared.queue.poll_pop(cx.waker()) else { return false };
+            // What its sender no longer waits for is taken back as long as it can be.
+            if entry.note.is_wanted(&shared.pending) {
+                self.parts.outbox.entry(entry);
+            }
+        }
+        true
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {
+        while self.parts.outbox.len() > 0 {
+            match Pin::new(&mut self.io).poll_write(cx, self.parts.outbox.unsent()) {
+                Poll::Ready(Ok(0)) => return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into()),
+                Poll::Ready(Ok(count)) => {
+                    self.parts.outbox.advance(count, self.parts.counters);
+                    self.stalled = None;
+                }
+                Poll::Ready(Err(error)) => return Err(error.into()),
+                Poll::Pending => {
+                    self.stalled.get_or_insert(self.now);
+                    return Ok(());
+                }
+            }
+        }
+        // Only TLS has anything to flush.
+        match Pin::new(&mut self.io).poll_flush(cx) {
+            Poll::Ready(Err(error)) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+        self.paused = self.is_full();
+        if self.paused {
+            return Poll::Pending;
+        }
+        let read = pin!(self.io.read_buf(self.reader.buffer()));
+        let count = ready!(read.poll(cx)).map_err(|error| Ended::Lost(error.into()))?;
+        if count == 0 {
+            let ended =
+                if matches!(self.phase, Phase::Closing(_)) { Ended::Stopped } else { Ended::Lost(LinkError::Closed) };
+            return Poll::Ready(Err(ended));
+        }
+        self.unread = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn drain(&mut self) {
+        self.phase = Phase::Draining(Instant::now() + self.parts.limits.grace);
+        self.parts.dispatch.drain();
+    }
+
+    /// Closes the stream once nothing is owed any more. True when something was done.
+    fn finish_draining(&mut self, more: bool) -> bool {
+        let waits = self.unread || self.parts.client.shared().queue.len() > 0;
+        let done = matches!(self.phase, Phase::Draining(_)) && !more && !waits && self.parts.dispatch.is_idle();
+        if done {
+            self.close();
+        }
+        done
+    }
+
+    fn close(&mut self) {
+        self.parts.outbox.own(b"</stream:stream>");
+        self.phase = Phase::Closing(Instant::now() + self.parts.limits.grace.min(Duration::from_secs(5)));
+    }
+
+    /// What depends on time and on nothing else.
+    fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {
+        self.now = Instant::now();
+        self.parts.outbox.tick(self.now);
+        match self.phase {
+            Phase::Draining(deadline) if self.now >= deadline => {
+                let (running, waiting) = self.parts.dispatch.load();
+                tracing::warn!(running, waiting, "the grace period is over before all is answered");
+                self.parts.dispatch.give_up(self.parts.outbox);
+                self.close();
+            }
+            Phase::Closing(deadline) if self.now >= deadline => {
+                return Err(LinkError::TimedOut("the server did not close the stream"));
+            }
+            _ => {}
+        }
+        if self.stalled.is_some_and(|since| self.now.duration_since(since) >= self.parts.limits.write_stall) {
+            return Err(LinkError::Stalled);
+        }
+        if self.phase != Phase::Running {
+            return Ok(());
+        }
+        if self.paused {
+            // We do not listen: that nothing is heard says nothing about the route.
+            self.parts.keepalive.heard(self.now);
+        }
+        match self.parts.keepalive.tick(self.now, self.parts.outbox.position()) {
+            Due::Nothing => {}
+            Due::Ping => {
+                let shared = self.parts.client.shared();
+                let ping = self.parts.keepalive.ping(shared, &shared.ids);
+                self.parts.outbox.own(&ping);
+                self.parts.keepalive.queued(self.parts.outbox.end());
+                cx.waker().wake_by_ref();
+            }
+            Due::Doubt => (self.parts.route)(Route::Doubtful),
+            Due::GiveUp => return Err(LinkError::NoRoute),
+        }
+        Ok(())
+    }
+
+    /// Tells the server why, as far as it still listens.
+    async fn say_goodbye(&mut self, fault: Fault) {
+        use tokio::io::AsyncWriteExt;
+        let error = format!(
+            "<stream:error><{} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
+            fault.condition()
+        );
+        let said = tokio::time::timeout(Duration::from_secs(1), self.io.write_all(error.as_bytes())).await;
+        if !matches!(said, Ok(Ok(()))) {
+            tracing::debug!("the server no longer listens to why the stream ends");
+        }
+    }
+}
+
+/// The clock of a link: fine enough for its shortest bound, and at most one wake a second when idle.
+fn timer(limits: &Limits) -> Interval {
+    let shortest = [limits.keepalive, limits.keepalive_deadline, limits.grace, limits.write_stall];
+    let period = shortest.into_iter().min().unwrap_or_default() / 8;
+    let mut timer = tokio::time::interval(period.clamp(Duration::from_millis(5), Duration::from_secs(1)));
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer
+}
+
+/// The stanza that a refused one stands for, and what its sender is told, where anything is due.
+fn answer_to(head: Head, defect: Defect) -> Option<(Stanza, StanzaError)> {
+    let error = match defect {
+        Defect::TooLarge | Defect::TooDeep => StanzaError::new(Condition::PolicyViolation).with_type(ErrorType::Modify),
+        _ => StanzaError::new(Condition::BadRequest),
+    };
+    let kind = match (head.name.as_str(), head.kind.as_str()) {
+        // RFC 6120 §8.2.3: these are answers, even when they cannot be read.
+        ("iq", "result" | "error") => Kind::Iq(IqType::Result),
+        ("iq", "set") => Kind::Iq(IqType::Set),
+        ("iq", _) => Kind::Iq(IqType::Get),
+        ("message", "chat") => Kind::Message(MessageType::Chat),
+        ("message", "groupchat" | "headline" | "error") => return None,
+        ("message", _) => Kind::Message(MessageType::Normal),
+        (_, kind) if PresenceType::parse(kind).is_none() => Kind::Presence(PresenceType::Available),
+        _ => return None,
+    };
+    head.from.as_ref()?;
+    let Head { id, from, to, lang, .. } = head;
+    Some((Stanza { id, from, to, lang, ..Stanza::new(kind) }, error))
+}

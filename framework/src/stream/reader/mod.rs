@@ -1,0 +1,442 @@
+//! From bytes to stanzas: incremental, in one pass, refusing all that is not namespace-well-formed XML 1.0.
+//!
+//! A pull parser from elsewhere would have to be checked byte by byte again (names, characters, `]]>`, duplicate
+//! attributes, undeclared prefixes), and would not say where a stanza ends. So this one looks at each byte once:
+//! a tag is taken apart when its `>` is there, text is judged as it arrives. Into which pieces the bytes were split
+//! on their way makes no difference.
+
+mod draft;
+mod fault;
+mod head;
+mod names;
+mod prolog;
+mod rewrite;
+mod scope;
+mod search;
+mod tag;
+mod text;
+
+use std::borrow::Cow;
+
+use bytes::{Buf, BytesMut};
+
+use self::draft::Draft;
+pub use self::fault::Fault;
+pub(crate) use self::head::Head;
+pub use self::head::{Defect, Refused, StreamHeader};
+use self::prolog::Progress;
+use self::scope::Scope;
+use self::search::Search;
+use self::tag::Tag;
+use crate::stanza::{Children, Stanza};
+
+/// Namespace of the stream element and of stream errors (RFC 6120 §4.8.1).
+pub(crate) const STREAMS: &str = "http://etherx.jabber.org/streams";
+/// The content namespace of a component's stream (XEP-0114 §3).
+pub(crate) const COMPONENT: &str = "jabber:component:accept";
+
+/// Free room offered to the socket at least; a whole chunk when a new one is needed.
+const CHUNK: usize = 16 * 1024;
+/// No stanza is larger, whatever the bounds: offsets within one have 32 bits.
+const MAX_STANZA: usize = 1 << 30;
+
+/// Bounds of the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Largest stanza taken, in bytes. A larger one is refused alone; only one *tag* of that size ends the stream.
+    pub max_stanza: usize,
+    /// Deepest nesting taken, the stanza itself being 1.
+    pub max_depth: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { max_stanza: 1024 * 1024, max_depth: 64 }
+    }
+}
+
+/// What the reader found.
+#[derive(Debug)]
+pub enum Event {
+    /// The stream header.
+    Open(StreamHeader),
+    /// A stanza.
+    Stanza(Stanza),
+    /// A stanza that is well-formed and still not taken. The stream goes on behind it.
+    Refused(Refused),
+    /// Any other element at the top of the stream.
+    Element(TopLevel),
+    /// The end of the stream.
+    Close,
+}
+
+/// An element at the top of the stream that is no stanza: `<handshake/>`, `<stream:error/>` or unknown.
+#[derive(Debug)]
+pub struct TopLevel {
+    /// Namespace of the element.
+    pub namespace: String,
+    /// Local name of the element.
+    pub name: String,
+    /// What it holds.
+    pub children: Children,
+}
+
+impl TopLevel {
+    /// The character data directly in the element, references resolved.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        self.children.text()
+    }
+}
+
+/// The incremental reader of one stream.
+///
+/// ```
+/// use campanile::stream::{Event, Reader};
+///
+/// let mut reader = Reader::default();
+/// reader.buffer().extend_from_slice(b"<stream:stream xmlns='jabber:component:accept' \
+///     xmlns:stream='http://etherx.jabber.org/streams' id='1'><message from='a@x' to='b.x'><bo");
+/// assert!(matches!(reader.next()?, Some(Event::Open(header)) if header.id == "1"));
+/// assert!(reader.next()?.is_none());
+/// reader.buffer().extend_from_slice(b"dy>hi</body></message>");
+/// assert!(matches!(reader.next()?, Some(Event::Stanza(_))));
+/// # Ok::<_, campanile::stream::Fault>(())
+/// ```
+#[derive(Debug)]
+pub struct Reader {
+    bounds: Bounds,
+    buffer: BytesMut,
+    /// Where the piece that is being looked at begins. Inside a stanza, the stanza begins at 0.
+    at: usize,
+    /// For the end of the tag that begins at `at`, while that is not there yet.
+    search: Search,
+    cdata: bool,
+    progress: Progress,
+    scope: Scope,
+    tag: Tag,
+    draft: Option<Draft>,
+    /// Open elements that are only counted, because the bounds do not let them be kept.
+    lost: usize,
+}
+
+/// What one piece of the stream has led to.
+#[allow(clippy::large_enum_variant, reason = "it lives for one turn of the loop")]
+enum Step {
+    /// More bytes are needed.
+    More,
+    /// The next piece can be looked at.
+    On,
+    Event(Event),
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new(Bounds::default())
+    }
+}
+
+impl Reader {
+    /// A reader at the start of a stream.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds: Bounds { max_stanza: bounds.max_stanza.min(MAX_STANZA), ..bounds },
+            buffer: BytesMut::new(),
+            at: 0,
+            search: Search::default(),
+            cdata: false,
+            progress: Progress::Start,
+            scope: Scope::default(),
+            tag: Tag::default(),
+            draft: None,
+            lost: 0,
+        }
+    }
+
+    /// Where bytes from the peer are appended.
+    pub fn buffer(&mut self) -> &mut BytesMut {
+        if self.buffer.capacity() - self.buffer.len() < CHUNK / 4 {
+            self.buffer.reserve(CHUNK);
+        }
+        &mut self.buffer
+    }
+
+    /// The next event that the bytes so far give, or `None` until there are more.
+    ///
+    /// # Errors
+    /// When the stream cannot go on. The reader must not be asked again.
+    #[allow(clippy::should_implement_trait, reason = "it fails, and it goes on after `None`")]
+    pub fn next(&mut self) -> Result<Option<Event>, Fault> {
+        if self.progress == Progress::Ending {
+            self.progress = Progress::Closed;
+            return Ok(Some(Event::Close));
+        }
+        loop {
+            let Some(&first) = self.buffer.get(self.at) else { return Ok(None) };
+            let step = match first {
+                _ if self.progress == Progress::Closed => self.ignore_rest(),
+                b'<' if !self.cdata => self.markup()?,
+                _ => self.text()?,
+            };
+            match step {
+                Step::More => {
+                    self.forget();
+                    return Ok(None);
+                }
+                Step::On => self.forget(),
+                Step::Event(event) => return Ok(Some(event)),
+            }
+        }
+    }
+
+    /// Bytes of a stanza that has not ended yet: 0 between stanzas.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.buffer.len()
+    }
+
+    fn ignore_rest(&mut self) -> Step {
+        self.at = self.buffer.len();
+        Step::More
+    }
+
+    /// Lets go of bytes that nobody needs any more, and gives up a stanza that has become too large.
+    fn forget(&mut self) {
+        if let Some(draft) = &mut self.draft {
+            if self.at > self.bounds.max_stanza {
+                draft.refused.get_or_insert(Defect::TooLarge);
+            }
+            if draft.refused.is_none() {
+                return;
+            }
+        }
+        self.buffer.advance(self.at);
+        self.at = 0;
+    }
+
+    fn text(&mut self) -> Result<Step, Fault> {
+        let rest = &self.buffer[self.at..];
+        let found = if self.cdata { memchr::memmem::find(rest, b"]]>") } else { memchr::memchr(b'<', rest) };
+        let mut end = found.unwrap_or_else(|| text::complete(rest, self.cdata));
+        looked_at(found.unwrap_or(rest.len()));
+        if self.progress == Progress::Open {
+            let returns = text::check(&rest[..end], self.cdata)?;
+            if let Some(draft) = &mut self.draft {
+                draft.rewrite |= returns;
+            }
+        } else {
+            (end, self.progress) = prolog::text(self.progress, &rest[..end])?;
+        }
+        self.at += end;
+        if found.is_some() && self.cdata {
+            self.cdata = false;
+            self.at += b"]]>".len();
+        }
+        Ok(if found.is_some() || end > 0 { Step::On } else { Step::More })
+    }
+
+    fn markup(&mut self) -> Result<Step, Fault> {
+        match self.buffer[self.at..].get(1) {
+            None => Ok(Step::More),
+            Some(b'/') => self.end_tag(),
+            Some(b'!') => self.section(),
+            Some(b'?') => Ok(match prolog::declaration(self.progress, &self.buffer[self.at..])? {
+                None => Step::More,
+                Some(length) => {
+                    self.progress = Progress::Declared;
+                    self.at += length;
+                    Step::On
+                }
+            }),
+            Some(_) => self.start_tag(),
+        }
+    }
+
+    /// `<![CDATA[`, or what RFC 6120 §11.1 forbids.
+    fn section(&mut self) -> Result<Step, Fault> {
+        const CDATA: &[u8] = b"<![CDATA[";
+        const COMMENT: &[u8] = b"<!--";
+        const DOCTYPE: &[u8] = b"<!DOCTYPE";
+        let rest = &self.buffer[self.at..];
+        if rest.starts_with(COMMENT) {
+            return Err(Fault::Restricted("a comment"));
+        }
+        if rest.starts_with(DOCTYPE) {
+            return Err(Fault::Restricted("a document type"));
+        }
+        if rest.starts_with(CDATA) && self.scope.depth() > 0 {
+            if let Some(draft) = &mut self.draft {
+                draft.rewrite = true;
+            }
+            self.cdata = true;
+            self.at += CDATA.len();
+            return Ok(Step::On);
+        }
+        let begins = |wanted: &[u8]| rest.len() < wanted.len() && wanted.starts_with(rest);
+        if begins(COMMENT) || begins(DOCTYPE) || begins(CDATA) {
+            return Ok(Step::More);
+        }
+        Err(Fault::NotWellFormed("markup that XML does not know"))
+    }
+
+    fn start_tag(&mut self) -> Result<Step, Fault> {
+        let rest = &self.buffer[self.at..];
+        if self.search.has_begun() && within(self.bounds, self.search.start_tag(rest), rest)?.is_none() {
+            return Ok(Step::More);
+        }
+        let parsed = self.tag.parse(rest);
+        looked_at(*parsed.as_ref().unwrap_or(&rest.len()));
+        let length = match parsed {
+            Ok(length) => within(self.bounds, Some(length), rest)?.unwrap_or(length),
+            // A fault is told when the tag is complete, however much of the tag shows it.
+            Err(halt) => {
+                return match within(self.bounds, self.search.start_tag(rest), rest)? {
+                    None => Ok(Step::More),
+                    Some(_) => Err(halt.into()),
+                };
+            }
+        };
+        match self.scope.depth() {
+            0 => self.open_stream(length),
+            1 => self.open_top(length),
+            _ => self.open_inner(length),
+        }
+    }
+
+    fn open_stream(&mut self, length: usize) -> Result<Step, Fault> {
+        let bytes = &self.buffer[self.at..self.at + length];
+        if self.tag.crowded {
+            return Err(Fault::TagTooLarge);
+        }
+        names::enter(&mut self.scope, &self.tag, bytes)?;
+        let namespace = |prefix| self.scope.resolve(prefix).map_or(&b""[..], |bound| bound.namespace);
+        if namespace(self.tag.name.prefix(bytes)) != STREAMS.as_bytes() || self.tag.name.local(bytes) != b"stream" {
+            return Err(Fault::NoStream);
+        }
+        let header = StreamHeader::read(&self.tag, bytes, namespace(b""));
+        self.progress = if self.tag.empty { Progress::Ending } else { Progress::Open };
+        self.at += length;
+        self.forget();
+        Ok(Step::Event(Event::Open(header)))
+    }
+
+    fn open_top(&mut self, length: usize) -> Result<Step, Fault> {
+        let bytes = &self.buffer[self.at..self.at + length];
+        names::enter(&mut self.scope, &self.tag, bytes)?;
+        self.draft = Some(Draft::open(&self.scope, &self.tag, bytes, length));
+        // The stanza begins at 0 from here on.
+        self.buffer.advance(self.at);
+        self.at = length;
+        if self.tag.empty { self.finish(length, length) } else { Ok(Step::On) }
+    }
+
+    fn open_inner(&mut self, length: usize) -> Result<Step, Fault> {
+        let Some(draft) = &mut self.draft else { return Ok(Step::On) };
+        let bytes = &self.buffer[self.at..self.at + length];
+        let depth = self.scope.depth();
+        let fits = depth <= self.bounds.max_depth && !self.tag.crowded && !self.scope.is_crowded();
+        if self.lost > 0 || draft.blind || !fits {
+            self.lost += usize::from(!self.tag.empty);
+            draft.refused.get_or_insert(Defect::TooDeep);
+            self.at += length;
+            return Ok(Step::On);
+        }
+        draft.rewrite |= names::enter(&mut self.scope, &self.tag, bytes)?;
+        let is_child = depth == 2 && draft.refused.is_none();
+        if is_child {
+            draft.open_child(&self.scope, &self.tag, bytes, self.at);
+        }
+        self.at += length;
+        if self.tag.empty {
+            self.scope.close();
+            if is_child {
+                draft.close_child(self.at);
+            }
+        }
+        Ok(Step::On)
+    }
+
+    fn end_tag(&mut self) -> Result<Step, Fault> {
+        let Some(end) = self.end_tag_end()? else { return Ok(Step::More) };
+        let start = std::mem::replace(&mut self.at, end);
+        if self.lost > 0 {
+            self.lost -= 1;
+            return Ok(Step::On);
+        }
+        match self.scope.depth() {
+            1 => {
+                self.scope.close();
+                self.progress = Progress::Closed;
+                return Ok(Step::Event(Event::Close));
+            }
+            2 => return self.finish(start, end),
+            depth => {
+                self.scope.close();
+                if let Some(draft) = self.draft.as_mut().filter(|draft| depth == 3 && draft.refused.is_none()) {
+                    draft.close_child(end);
+                }
+            }
+        }
+        Ok(Step::On)
+    }
+
+    /// Where the end tag that begins at `at` ends. It must be that of the innermost element.
+    fn end_tag_end(&mut self) -> Result<Option<usize>, Fault> {
+        const MISMATCHED: Fault = Fault::NotWellFormed("a mismatched end tag");
+        let rest = &self.buffer[self.at..];
+        let wanted = self.scope.name();
+        if self.scope.depth() == 0 {
+            return Err(MISMATCHED);
+        }
+        let plain = rest[2..].strip_prefix(wanted).is_some_and(|behind| behind.starts_with(b">"));
+        if plain && self.lost == 0 {
+            self.search = Search::default();
+            let length = within(self.bounds, Some(wanted.len() + "</>".len()), rest)?;
+            return Ok(length.map(|length| self.at + length));
+        }
+        let Some(length) = within(self.bounds, self.search.end_tag(rest), rest)? else { return Ok(None) };
+        let name = tag::end_name(&rest[..length]);
+        if self.lost > 0 || name != wanted {
+            tag::check_name(name)?;
+        }
+        if self.lost == 0 && name != wanted { Err(MISMATCHED) } else { Ok(Some(self.at + length)) }
+    }
+
+    /// A top-level element is complete: its children end at `inner_end`.
+    fn finish(&mut self, inner_end: usize, end: usize) -> Result<Step, Fault> {
+        let Some(mut draft) = self.draft.take() else { return Ok(Step::On) };
+        if end > self.bounds.max_stanza {
+            draft.refused.get_or_insert(Defect::TooLarge);
+        }
+        let mut rewritten = None;
+        if draft.rewrite && draft.refused.is_none() {
+            let inner = std::str::from_utf8(&self.buffer[draft.inner(inner_end)]).map_err(|_| Fault::Encoding)?;
+            rewritten = rewrite::rewrite(inner, &self.scope, 2 * self.bounds.max_stanza);
+            if rewritten.is_none() {
+                draft.refused = Some(Defect::TooLarge);
+            }
+        }
+        self.scope.close();
+        self.at = 0;
+        let whole = self.buffer.split_to(end);
+        Ok(draft.finish(whole, inner_end, rewritten).map_or(Step::On, Step::Event))
+    }
+}
+
+/// Holds a tag, of which `found` is the length when its end is there, against the bound on its size.
+fn within(bounds: Bounds, found: Option<usize>, rest: &[u8]) -> Result<Option<usize>, Fault> {
+    if found.unwrap_or(rest.len()) > bounds.max_stanza { Err(Fault::TagTooLarge) } else { Ok(found) }
+}
+
+/// Counts bytes looked at, for the test that no byte is looked at again and again.
+#[cfg(not(test))]
+fn looked_at(_bytes: usize) {}
+
+#[cfg(test)]
+fn looked_at(bytes: usize) {
+    tests::LOOKED_AT.with(|count| count.set(count.get() + bytes));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,299 @@
+//! What a component sends by itself: errors for whoever makes them, answers from whoever was asked.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile::client::{Client, IqError, SendError};
+use campanile::error::{Condition, StanzaError};
+use campanile::extract::{Body, Sender};
+use campanile::limits::Limits;
+use campanile::reply::Reply;
+use campanile::router::Router;
+use campanile::stanza::{IqType, Kind, MessageType, Stanza, WriteError};
+use campanile::testing::{Mounted, mount};
+use jid::Jid;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use xmpp_parsers::ping::Ping;
+use xmpp_parsers::version::{VersionQuery, VersionResult};
+
+const BOT: &str = "bot.localhost";
+const PING: &str = "<iq type='get' from='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>";
+
+async fn bot() -> Mounted {
+    mount(BOT, |bot| bot.router(Router::new())).await
+}
+
+async fn bot_with(change: impl FnOnce(&mut Limits)) -> Mounted {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    mount(BOT, |bot| bot.router(Router::new()).limits(limits)).await
+}
+
+/// Starts a request; the task gives its result.
+fn ask(client: Client, to: &Jid) -> tokio::task::JoinHandle<Result<(), IqError>> {
+    let to = to.clone();
+    tokio::spawn(async move { client.iq_get(to, &Ping).await.map(drop) })
+}
+
+// Sending.
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_written_is_an_error_for_its_caller_alone() {
+    let bot = bot().await;
+    let (alice, client) = (bot.user("alice@localhost"), bot.client());
+    let to = alice.jid().clone();
+    let message = || Stanza::new(Kind::Message(MessageType::Chat)).with_to(to.clone());
+
+    let body = Stanza::chat(to.clone(), "bell \u{1}");
+    assert!(matches!(body, Err(WriteError::Character('\u{1}'))), "{body:?}");
+    let written = |result: Result<(), SendError>| match result {
+        Err(SendError::Write(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    for bad in [message().with_id("\u{1}"), message().with_lang("\u{FFFF}")] {
+        assert!(matches!(written(client.send(bad).await), WriteError::Character(_)));
+    }
+    // The bound counts what is written: `&` is five bytes.
+    for (body, fits) in [("x".repeat(524_288), false), ("&".repeat(110_000), false), ("&".repeat(104_000), true)] {
+        let sent = client.send(Stanza::chat(to.clone(), &body).unwrap()).await;
+        assert_eq!(sent.is_ok(), fits);
+        if fits {
+            assert_eq!(alice.recv().await.unwrap().children().first().unwrap().text(), body);
+        } else {
+            assert!(matches!(written(sent), WriteError::TooLarge { limit: 524_288, .. }));
+        }
+    }
+    for foreign in ["alice@localhost", "localhost", "sub.bot.localhost", "xbot.localhost"] {
+        let sent = client.send(message().with_from(Jid::new(foreign).unwrap())).await;
+        assert!(matches!(written(sent), WriteError::ForeignSender(_)), "{foreign}");
+    }
+    assert!(matches!(
+        written(client.send(Stanza::new(Kind::Message(MessageType::Chat))).await),
+        WriteError::NoRecipient
+    ));
+    let foreign =
+        client.iq(Stanza::iq_get(to.clone(), &Ping).unwrap().with_from(to.clone()), Duration::from_secs(1)).await;
+    assert!(matches!(foreign, Err(IqError::Write(WriteError::ForeignSender(_)))), "{foreign:?}");
+
+    client.send(message().with_from(Jid::new("any.body@BOT.localhost/r").unwrap()).with_id("1")).await.unwrap();
+    alice.expect("<message type='chat' from='any.body@bot.localhost/r' id='1'/>").await;
+    alice.expect_nothing(BOT).await;
+    assert_eq!(bot.stats().connected, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_answers_what_cannot_be_written_has_answered_with_an_error() {
+    let large = async || "x".repeat(600_000);
+    let other = async |Sender(who): Sender| Stanza::chat(who.clone(), "hi").unwrap().with_from(who);
+    let router = Router::new().message(large).message_with(("urn:x", "x"), other);
+    let bot = mount(BOT, |bot| bot.router(router)).await;
+    let alice = bot.user("alice@localhost");
+    let wanted = "<message type='error'><error type='cancel'>\
+        <internal-server-error xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
+    alice.say(BOT, "hi").await.unwrap();
+    alice.expect(wanted).await;
+    alice.send("<message to='bot.localhost' type='chat'><x xmlns='urn:x'/></message>").await.unwrap();
+    alice.expect(wanted).await;
+    assert_eq!((bot.stats().unwritable, bot.stats().connected), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_waits_for_room_and_is_done_when_written() {
+    let bot = bot_with(|limits| {
+        limits.outbound = 32 * 1024;
+        limits.max_stanza_out = 16 * 1024;
+    })
+    .await;
+    let alice = bot.user("alice@localhost");
+    bot.wire().block(true);
+    let send = |n: usize| {
+        let (client, message) = (bot.client(), Stanza::chat(alice.jid().clone(), &format!("{n} {}", "x".repeat(8000))));
+        tokio::spawn(async move { client.send(message.unwrap()).await })
+    };
+    let sends: Vec<_> = (0..100).map(send).collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(sends.iter().all(|send| !send.is_finished()));
+    // One that is given up is not sent, whether it waits for room or for the socket.
+    sends[20].abort();
+    sends[97].abort();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bot.wire().block(false);
+    let began = Instant::now();
+    let mut written = 0;
+    for send in sends {
+        written += usize::from(send.await.is_ok_and(|sent| sent.is_ok()));
+    }
+    let pong = alice.request("<iq to='bot.localhost' type='get'><ping xmlns='urn:xmpp:ping'/></iq>").await.unwrap();
+    assert_eq!((pong.kind(), written, alice.waiting()), (Kind::Iq(IqType::Result), 98, 98));
+    // The clock stands still as long as anything can be done.
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+// Asking.
+
+#[tokio::test(start_paused = true)]
+async fn only_who_was_asked_can_answer() {
+    let bot = bot().await;
+    let (alice, mallory) = (bot.user("alice@localhost"), bot.user("mallory@evil.example"));
+    let other = bot.user("alice@localhost/other");
+    let asking = ask(bot.client(), alice.jid());
+    let request = alice.expect(PING).await;
+    let id = request.id().unwrap();
+    for forger in [&mallory, &other] {
+        for kind in ["result", "error"] {
+            forger.send(format!("<iq type='{kind}' id='{id}' to='bot.localhost'/>")).await.unwrap();
+        }
+    }
+    // The bare JID and the server are not the address that was asked either.
+    bot.host().inject(BOT, &format!("<iq type='result' id='{id}' from='alice@localhost' to='bot.localhost'/>"));
+    bot.host().inject(BOT, &format!("<iq type='error' id='{id}' from='localhost' to='bot.localhost'/>"));
+    bot.host().inject(BOT, &format!("<iq type='result' id='{id}' to='bot.localhost'/>"));
+    bot.counted(|stats| stats.unsolicited == 7).await;
+    assert!(!asking.is_finished());
+    alice.answer(&request, Reply::Empty).await.unwrap();
+    asking.await.unwrap().unwrap();
+    // Once answered, it is over.
+    alice.answer(&request, Reply::Empty).await.unwrap();
+    bot.counted(|stats| stats.unsolicited == 8).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_given_as_it_is() {
+    let bot = bot().await;
+    let alice = bot.user("alice@localhost");
+    let (client, to) = (bot.client(), alice.jid().clone());
+    let asking = tokio::spawn(async move {
+        let version: Result<VersionResult, _> = client.request(to.clone(), &VersionQuery).await;
+        let wrong: Result<VersionResult, _> = client.request(to.clone(), &VersionQuery).await;
+        let refused = client.iq_set(to, &Ping).await;
+        (version, wrong, refused)
+    });
+    let query = "<iq type='get'><query xmlns='jabber:iq:version'/></iq>";
+    let request = alice.expect(query).await;
+    let version = VersionResult { name: "test".into(), version: "1".into(), os: None };
+    alice.answer(&request, Reply::payload(&version).unwrap()).await.unwrap();
+    let request = alice.expect(query).await;
+    alice.answer(&request, Reply::payload(&Ping).unwrap()).await.unwrap();
+    let request = alice.expect("<iq type='set'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+    alice.answer(&request, Reply::Error(StanzaError::new(Condition::Forbidden).with_text("no"))).await.unwrap();
+    let (version, wrong, refused) = asking.await.unwrap();
+    assert_eq!(version.unwrap().name, "test");
+    assert!(matches!(wrong, Err(IqError::Answer(_))));
+    assert!(
+        matches!(refused, Err(IqError::Refused(error)) if error.condition() == Condition::Forbidden && error.text() == Some("no"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_large_to_read_is_still_one() {
+    let bot = bot_with(|limits| limits.max_stanza_in = 10_000).await;
+    let alice = bot.user("alice@localhost");
+    let asking = ask(bot.client(), alice.jid());
+    let request = alice.expect(PING).await;
+    let result = "<iq type='result' id='ID' to='bot.localhost'><x xmlns='urn:x'>LONG</x></iq>";
+    let result = result.replace("ID", request.id().unwrap()).replace("LONG", &"x".repeat(20_000));
+    alice.send(result).await.unwrap();
+    let error = asking.await.unwrap();
+    assert!(
+        matches!(&error, Err(IqError::Refused(error)) if error.condition() == Condition::PolicyViolation),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_has_its_time() {
+    let bot = bot().await;
+    let alice = bot.user("alice@localhost");
+    let began = Instant::now();
+    let asking = ask(bot.client(), alice.jid());
+    let request = alice.expect(PING).await;
+    assert!(matches!(asking.await.unwrap(), Err(IqError::Timeout)));
+    assert_eq!(began.elapsed(), Duration::from_secs(30));
+    alice.answer(&request, Reply::Empty).await.unwrap();
+    bot.counted(|stats| stats.unsolicited == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_bounded_and_those_given_up_are_forgotten() {
+    let bot = bot_with(|limits| limits.pending = 3).await;
+    let alice = bot.user("alice@localhost");
+    let asking: Vec<_> = (0..3).map(|_| ask(bot.client(), alice.jid())).collect();
+    for _ in 0..3 {
+        alice.expect(PING).await;
+    }
+    assert!(matches!(bot.client().iq_get(alice.jid().clone(), &Ping).await, Err(IqError::TooMany)));
+    asking[1].abort();
+    while !asking[1].is_finished() {
+        tokio::task::yield_now().await;
+    }
+    let another = ask(bot.client(), alice.jid());
+    let request = alice.expect(PING).await;
+    alice.answer(&request, Reply::Empty).await.unwrap();
+    another.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_asks_its_own_sender_is_answered() {
+    let ask_back = async |Sender(who): Sender, client: Client| {
+        let version: Result<VersionResult, _> = client.request(who, &VersionQuery).await;
+        version.map_or_else(|error| error.to_string(), |version| version.name)
+    };
+    let bot = mount(BOT, |bot| bot.router(Router::new().message(ask_back))).await;
+    let alice = bot.user("alice@localhost");
+    // Also when more of the same lane wait behind it.
+    for _ in 0..3 {
+        alice.say(BOT, "who are you?").await.unwrap();
+    }
+    for n in 0..3 {
+        let request = alice.expect("<iq type='get'><query xmlns='jabber:iq:version'/></iq>").await;
+        let version = VersionResult { name: format!("client {n}"), version: "1".into(), os: None };
+        alice.answer(&request, Reply::payload(&version).unwrap()).await.unwrap();
+        alice.expect(&format!("<message type='chat'><body>client {n}</body></message>")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_are_read_while_all_handlers_are_busy() {
+    let gate = Arc::new(Notify::new());
+    let inner = Arc::clone(&gate);
+    let held = move |Body(_): Body| {
+        let gate = Arc::clone(&inner);
+        async move { gate.notified().await }
+    };
+    let mut limits = Limits::default();
+    (limits.in_flight, limits.waiting) = (8, 8);
+    let bot = mount(BOT, |bot| bot.router(Router::new().message(held)).limits(limits)).await;
+    let users: Vec<_> = (0..8).map(|n| bot.user(&format!("user{n}@localhost"))).collect();
+    for user in &users {
+        for _ in 0..5 {
+            user.say(BOT, "busy").await.unwrap();
+        }
+    }
+    let asking = ask(bot.client(), users[0].jid());
+    let request = users[0].expect_among(PING).await;
+    users[0].answer(&request, Reply::Empty).await.unwrap();
+    asking.await.unwrap().unwrap();
+    assert!(bot.stats().shed > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_are_its_own_and_differ() {
+    let bot = bot().await;
+    let alice = bot.user("alice@localhost");
+    let mut ids = std::collections::HashSet::new();
+    for _ in 0..50 {
+        let request =
+            Stanza::new(Kind::Iq(IqType::Get)).with_to(alice.jid().clone()).with_child(&Ping).unwrap().with_id("mine");
+        let (client, asking) = (bot.client(), request);
+        let asking = tokio::spawn(async move { client.iq(asking, Duration::from_secs(5)).await.map(drop) });
+        let request = alice.expect(PING).await;
+        assert_ne!(request.id(), Some("mine"));
+        ids.insert(request.id().unwrap().to_owned());
+        alice.answer(&request, Reply::Empty).await.unwrap();
+        asking.await.unwrap().unwrap();
+    }
+    assert_eq!(ids.len(), 50);
+}

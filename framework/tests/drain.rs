@@ -1,0 +1,289 @@
+//! Stopping: what is owed is answered, what is new is refused, and the stream is closed properly.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use campanile::client::{IqError, SendError};
+use campanile::component::{Component, Status};
+use campanile::error::{Condition, ErrorType, StanzaError};
+use campanile::extract::Body;
+use campanile::host::{Farewell, Host};
+use campanile::reply::{Later, Reply};
+use campanile::router::Router;
+use campanile::stanza::Stanza;
+use campanile::testing::{Mounted, Transcript, mount, start};
+use jid::Jid;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use xmpp_parsers::ping::Ping;
+
+const BOT: &str = "bot.localhost";
+const ASK: &str = "<iq to='bot.localhost' type='get' id='1'><x xmlns='urn:x'/></iq>";
+
+/// What an error says, in short.
+fn told(stanza: &Stanza) -> (Condition, ErrorType) {
+    let error = StanzaError::of(stanza);
+    (error.condition(), error.error_type())
+}
+
+/// A component whose requests take this long.
+async fn slow(time: Duration) -> Mounted {
+    let slow = move || async move { tokio::time::sleep(time).await };
+    mount(BOT, |bot| bot.router(Router::new().iq_get(("urn:x", "x"), slow))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_component_closes_its_stream_and_ends() {
+    let script =
+        Transcript::opening(BOT).self_ping(BOT).expect("</stream:stream>").send("</stream:stream>").expect_end();
+    let (connector, played) = Transcript::play([script]);
+    let mut bot = start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new()));
+    bot.counted(|stats| stats.proofs == 1).await;
+    bot.stop();
+    bot.ended().await.unwrap();
+    played.done().await;
+    assert_eq!(bot.status(), Status::Ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_its_closing_tag_a_component_says_nothing() {
+    let script = Transcript::opening(BOT)
+        .self_ping(BOT)
+        .expect("</stream:stream>")
+        .send("<iq from='a@x' to='bot.localhost' type='get' id='1'><x xmlns='urn:x'/></iq>")
+        .send("<iq from='a@x' to='bot.localhost' type='weird' id='2'/>")
+        .send("<message from='a@x' to='bot.localhost'><body>hello?</body></message>")
+        .send("<presence from='a@x' to='bot.localhost'/></stream:stream>")
+        .expect_end();
+    let (connector, played) = Transcript::play([script]);
+    let mut bot = start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new()));
+    bot.counted(|stats| stats.proofs == 1).await;
+    bot.stop();
+    bot.ended().await.unwrap();
+    played.done().await;
+    assert_eq!(bot.stats().after_close, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_flight_is_finished_and_what_is_new_is_refused() {
+    let mut bot = slow(Duration::from_secs(5)).await;
+    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let begun = async {
+        let began = Instant::now();
+        let answer = alice.request(ASK).await.unwrap();
+        assert_eq!((answer.kind().is_error(), began.elapsed()), (false, Duration::from_secs(5)));
+    };
+    let then = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        bot.running().stop();
+        let refused = bob.request(ASK).await.unwrap();
+        assert_eq!(told(&refused), (Condition::RecipientUnavailable, ErrorType::Wait));
+        bob.say(BOT, "hello?").await.unwrap();
+        assert_eq!(told(&bob.recv().await.unwrap()), (Condition::RecipientUnavailable, ErrorType::Wait));
+    };
+    tokio::join!(begun, then);
+    bot.running().ended().await.unwrap();
+    assert_eq!(bot.stats().late, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_grace_period_what_runs_and_what_waits_is_answered() {
+    let mut bot = slow(Duration::from_secs(25)).await;
+    let alice = bot.user("alice@localhost");
+    for id in ["runs", "waits"] {
+        alice.send(format!("<iq to='bot.localhost' type='get' id='{id}'><x xmlns='urn:x'/></iq>")).await.unwrap();
+    }
+    bot.counted(|stats| stats.taken == 2).await;
+    let began = Instant::now();
+    bot.running().stop();
+    let (first, second) = (alice.recv().await.unwrap(), alice.recv().await.unwrap());
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(10) && took < Duration::from_secs(12), "{took:?}");
+    let find = |id| [&first, &second].into_iter().find(|answer| answer.id() == Some(id)).unwrap();
+    assert_eq!(told(find("runs")), (Condition::RemoteServerTimeout, ErrorType::Wait));
+    assert_eq!(told(find("waits")), (Condition::RecipientUnavailable, ErrorType::Wait));
+    bot.running().ended().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_promised_is_waited_for() {
+    let go = Arc::new(Notify::new());
+    let gate = Arc::clone(&go);
+    let later = move || {
+        let gate = Arc::clone(&gate);
+        async move {
+            let (later, answer) = Later::promise();
+            tokio::spawn(async move {
+                gate.notified().await;
+                answer.send(Reply::Empty);
+            });
+            later
+        }
+    };
+    let mut bot = mount(BOT, |bot| bot.router(Router::new().iq_get(("urn:x", "x"), later))).await;
+    let alice = bot.user("alice@localhost");
+    let asking = async { alice.request(ASK).await.unwrap() };
+    let stopping = async {
+        bot.counted(|stats| stats.taken == 1).await;
+        bot.running().stop();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        go.notify_one();
+    };
+    let (answer, ()) = tokio::join!(asking, stopping);
+    assert!(!answer.kind().is_error());
+    bot.running().ended().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_to_send_is_sent() {
+    let mut bot = slow(Duration::ZERO).await;
+    let alice = bot.user("alice@localhost");
+    let sends: Vec<_> = (0..200).map(|n| Stanza::chat(alice.jid().clone(), &n.to_string()).unwrap()).collect();
+    let sends: Vec<_> = sends.into_iter().map(|stanza| (bot.client(), stanza)).collect();
+    let sends: Vec<_> =
+        sends.into_iter().map(|(client, stanza)| tokio::spawn(async move { client.send(stanza).await })).collect();
+    tokio::task::yield_now().await;
+    bot.running().stop();
+    bot.running().ended().await.unwrap();
+    for send in sends {
+        send.await.unwrap().unwrap();
+    }
+    assert_eq!(alice.waiting(), 200);
+    let late = bot.client().send(Stanza::chat(alice.jid().clone(), "late").unwrap()).await;
+    assert!(matches!(late, Err(SendError::Closed)));
+    let late = bot.client().iq_get(alice.jid().clone(), &Ping).await;
+    assert!(matches!(late, Err(IqError::Closed)), "{late:?}");
+}
+
+/// Everything that is sent is answered, by the component as long as it is there and by the server afterwards, but for
+/// what the server had passed on when the component closed its side; and of that the component knows the number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_is_owed_an_answer_stays_without_one() {
+    for round in 0..3 {
+        let pause = move || async move { tokio::time::sleep(Duration::from_millis(3)).await };
+        let mut bot = mount(BOT, |bot| bot.router(Router::new().iq_get(("urn:x", "x"), pause))).await;
+        let users: Vec<_> = (0..20).map(|n| bot.user(&format!("user{n}@localhost"))).collect();
+        let sent = Arc::new(AtomicUsize::new(0));
+        let flood: Vec<_> = users
+            .into_iter()
+            .map(|user| {
+                let sent = Arc::clone(&sent);
+                tokio::spawn(async move {
+                    for n in 0..300 {
+                        let ask = format!("<iq to='bot.localhost' type='get' id='{n}'><x xmlns='urn:x'/></iq>");
+                        user.send(ask).await.unwrap();
+                        sent.fetch_add(1, Ordering::Relaxed);
+                        if n % 8 == 0 {
+                            tokio::time::sleep(Duration::from_millis(1)).await;
+                        }
+                    }
+                    user
+                })
+            })
+            .collect();
+        bot.counted(|stats| stats.taken > 200 + 100 * round).await;
+        bot.running().stop();
+        bot.running().ended().await.unwrap();
+        let (mut answers, mut ids) = (0, 0);
+        for user in flood {
+            let user = user.await.unwrap();
+            bot.host().unmounted(BOT).await;
+            let mut seen = std::collections::HashSet::new();
+            while user.waiting() > 0 {
+                let answer = user.recv().await.unwrap();
+                answers += 1;
+                assert!(seen.insert(answer.id().unwrap().to_owned()), "answered twice");
+            }
+            ids += seen.len();
+        }
+        let missing = sent.load(Ordering::Relaxed) - answers;
+        assert_eq!((answers, missing as u64), (ids, bot.stats().after_close), "{:?}", bot.stats());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_closes_is_left_after_a_while() {
+    let script = || Transcript::opening(BOT).self_ping(BOT).expect("</stream:stream>").hold();
+    let (connector, mut played) = Transcript::play([script(), script()]);
+    let mut bot = start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new()));
+    bot.counted(|stats| stats.proofs == 1).await;
+    let began = Instant::now();
+    bot.stop();
+    bot.ended().await.unwrap();
+    assert!(began.elapsed() <= Duration::from_secs(10), "{:?}", began.elapsed());
+    drop(bot);
+    played.next().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_nothing_is_left_too() {
+    let mut bot = slow(Duration::ZERO).await;
+    let alice = bot.user("alice@localhost");
+    bot.wire().block(true);
+    alice.send(ASK).await.unwrap();
+    bot.counted(|stats| stats.taken == 1).await;
+    let began = Instant::now();
+    bot.running().stop();
+    bot.running().ended().await.unwrap();
+    assert!(began.elapsed() <= Duration::from_secs(16), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_lost_while_stopping_ends_it() {
+    let mut bot = slow(Duration::from_secs(5)).await;
+    let alice = bot.user("alice@localhost");
+    alice.send(ASK).await.unwrap();
+    bot.counted(|stats| stats.taken == 1).await;
+    bot.running().stop();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bot.host().disconnect(BOT, &Farewell::Silent);
+    bot.running().ended().await.unwrap();
+    assert_eq!(bot.stats().connected, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_component_that_is_not_mounted_stops_at_once() {
+    // Waiting for its next attempt.
+    let host = Host::new("s3cr3t");
+    host.stop();
+    let mut bot = start(Component::builder(BOT).connector(host.connector()).secret("s3cr3t").router(Router::new()));
+    bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+    let began = Instant::now();
+    bot.stop();
+    bot.ended().await.unwrap();
+    // Opening a stream, with a silent server.
+    let (connector, _played) = Transcript::play([Transcript::new().hold()]);
+    let mut bot = start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new()));
+    tokio::task::yield_now().await;
+    bot.stop();
+    bot.ended().await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_it_is_gone_at_once() {
+    let bot = slow(Duration::from_secs(20)).await;
+    let (host, client) = (bot.host().clone(), bot.client());
+    let alice = bot.user("alice@localhost");
+    alice.send(ASK).await.unwrap();
+    bot.counted(|stats| stats.taken == 1).await;
+    let began = Instant::now();
+    drop(bot);
+    host.unmounted(BOT).await;
+    let to: Jid = alice.jid().clone();
+    assert!(matches!(client.send(Stanza::chat(to, "late").unwrap()).await, Err(SendError::Closed)));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_closing_is_a_lost_link_for_the_component() {
+    let echo = async |Body(body): Body| body;
+    let bot = mount(BOT, |bot| bot.router(Router::new().message(echo))).await;
+    let closing = tokio::spawn(bot.host().clone().close());
+    let status = bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+    assert!(matches!(status, Status::Waiting { refused: false, .. }));
+    closing.await.unwrap();
+}

@@ -1,0 +1,158 @@
+//! A live socket is not a live route: the ping to ourselves, and what is made of it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+
+use std::time::Duration;
+
+use campanile::component::{Component, Status};
+use campanile::host::{Host, OnConflict};
+use campanile::router::Router;
+use campanile::testing::{Mounted, Played, Running, Transcript, mount, start};
+use tokio::time::{Instant, sleep};
+
+const BOT: &str = "bot.localhost";
+
+fn router() -> Router {
+    Router::new()
+}
+
+async fn bot() -> Mounted {
+    mount(BOT, |bot| bot.router(router())).await
+}
+
+/// Runs a component against this server.
+fn scripted(transcript: Transcript) -> (Running, Played) {
+    let (connector, played) = Transcript::play([transcript]);
+    (start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(router())), played)
+}
+
+async fn lost(bot: &Running) -> String {
+    match bot.until(|status| matches!(status, Status::Waiting { .. })).await {
+        Status::Waiting { why, .. } => why,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_comes_back_is_proof() {
+    let bot = bot().await;
+    for proofs in 1..=3 {
+        bot.counted(|stats| stats.proofs == proofs).await;
+        assert!(bot.status().is_ready());
+        sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(bot.stats().connected, 1);
+    // Neither is it handled, nor does anybody answer it.
+    assert_eq!((bot.stats().taken, bot.stats().unsolicited), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_does_not_come_back_ends_the_link() {
+    let (bot, _played) = scripted(Transcript::opening(BOT).hold());
+    bot.mounted().await;
+    let began = Instant::now();
+    bot.until(|status| *status == Status::Mounted { live: false }).await;
+    assert!(began.elapsed() >= Duration::from_secs(9) && began.elapsed() <= Duration::from_secs(12));
+    assert!(lost(&bot).await.contains("a ping to ourselves through the server did not come back"));
+    assert!(began.elapsed() >= Duration::from_secs(15) && began.elapsed() <= Duration::from_secs(17));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_others_are_heard_the_deadline_rests() {
+    let presence = "<presence from='alice@localhost/home' to='bot.localhost'/>";
+    let mut busy = Transcript::opening(BOT);
+    for _ in 0..12 {
+        busy = busy.wait(Duration::from_secs(8)).send(presence);
+    }
+    // Results, errors and strays prove nothing: whoever sends them may not need a route to us.
+    for other in
+        ["<iq from='a@x' to='bot.localhost' type='result' id='1'/>", "<presence from='a@x' to='other.localhost'/>"]
+    {
+        busy = busy.wait(Duration::from_secs(6)).send(other);
+    }
+    let (bot, _played) = scripted(busy.hold());
+    bot.mounted().await;
+    let began = Instant::now();
+    bot.counted(|stats| stats.connected == 1).await;
+    sleep(Duration::from_secs(96)).await;
+    assert_eq!(bot.status(), Status::Mounted { live: true });
+    lost(&bot).await;
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(96 + 14) && took <= Duration::from_secs(96 + 17), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_is_proved_again_is_live_again() {
+    let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let late = Transcript::opening(BOT).expect(ping).wait(Duration::from_secs(12)).send(ping).hold();
+    let (bot, _played) = scripted(late);
+    bot.until(|status| *status == Status::Mounted { live: false }).await;
+    bot.until(|status| *status == Status::Mounted { live: true }).await;
+    assert_eq!(bot.stats().proofs, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_a_failure_whoever_it_seems_to_be_from() {
+    let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    for from in ["bot.localhost/pong", "localhost", "alice@localhost/home"] {
+        let error = format!(
+            "<iq type='error' id='{{ping}}' from='{from}' to='bot.localhost/ping'><error type='cancel'>\
+             <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
+        );
+        let (bot, _played) = scripted(Transcript::opening(BOT).expect(ping).send(&error).hold());
+        bot.mounted().await;
+        let began = Instant::now();
+        assert!(lost(&bot).await.contains("did not come back"));
+        assert!(began.elapsed() < Duration::from_secs(2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forged_ping_proves_nothing() {
+    let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let forged = "<iq type='get' id='{ping}' from='mallory@evil.example/x' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let guessed = "<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let (bot, _played) = scripted(Transcript::opening(BOT).expect(ping).send(forged).send(guessed).hold());
+    assert!(lost(&bot).await.contains("did not come back"));
+    assert_eq!(bot.stats().proofs, 0);
+}
+
+/// Several processes on one domain of ejabberd: the pings of each come out at any of them.
+#[tokio::test(start_paused = true)]
+async fn processes_that_share_a_domain_all_stay() {
+    let host = Host::builder().secret("s3cr3t").on_conflict(OnConflict::Share).build();
+    let process = || start(Component::builder(BOT).connector(host.connector()).secret("s3cr3t").router(router()));
+    let processes = [process(), process(), process()];
+    let connected = || processes.iter().map(|process| process.stats().connected).sum::<u64>();
+    // They have to find out about each other, which may cost a link.
+    sleep(Duration::from_secs(300)).await;
+    let before = connected();
+    assert!(before <= 9, "{before}");
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(connected(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_makes_a_missing_ping_less_of_a_sign() {
+    let stranger = "<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let (bot, _played) = scripted(Transcript::opening(BOT).expect("<iq").send(stranger).hold());
+    bot.mounted().await;
+    let began = Instant::now();
+    assert!(lost(&bot).await.contains("did not come back"));
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(9 * 15) && took < Duration::from_secs(9 * 15 + 20), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_is_found() {
+    let bot = bot().await;
+    bot.counted(|stats| stats.proofs == 1).await;
+    bot.wire().silence(true);
+    let began = Instant::now();
+    assert!(lost(&bot).await.contains("did not come back"));
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(70) && took <= Duration::from_secs(78), "{took:?}");
+    bot.wire().silence(false);
+    bot.mounted().await;
+    bot.counted(|stats| stats.proofs == 2).await;
+}

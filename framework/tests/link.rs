@@ -1,0 +1,401 @@
+//! One open stream: a server that takes nothing, links that break in the wrong places.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+
+use std::time::Duration;
+
+use campanile::component::{Component, Status};
+use campanile::error::BoxError;
+use campanile::extract::Body;
+use campanile::host::Farewell;
+use campanile::inbound::Inbound;
+use campanile::limits::Limits;
+use campanile::reply::Reply;
+use campanile::router::Router;
+use campanile::stanza::Stanza;
+use campanile::testing::{Mounted, Running, digest, mount, start};
+use jid::Jid;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::time::{Instant, sleep, timeout};
+use tower::service_fn;
+
+const BOT: &str = "bot.localhost";
+
+async fn echo(Body(body): Body) -> String {
+    body
+}
+
+/// The same without a router, so always done at its first poll.
+async fn back(inbound: Inbound) -> Result<Reply, BoxError> {
+    Ok(Reply::Children(inbound.stanza().children().clone()))
+}
+
+fn router() -> Router {
+    Router::new().message(echo)
+}
+
+async fn bot() -> Mounted {
+    mount(BOT, |bot| bot.router(router())).await
+}
+
+fn message(body: &str) -> Stanza {
+    Stanza::chat(Jid::new("alice@localhost/home").unwrap(), body).unwrap()
+}
+
+async fn lost(bot: &Running) -> String {
+    match bot.until(|status| matches!(status, Status::Waiting { .. })).await {
+        Status::Waiting { why, .. } => why,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+// Breaking in the wrong places.
+
+#[tokio::test(start_paused = true)]
+async fn one_byte_at_a_time_is_a_stream_like_any_other() {
+    let bot = bot().await;
+    let alice = bot.user("alice@localhost");
+    bot.wire().split(true);
+    bot.wire().cut();
+    lost(&bot).await;
+    bot.mounted().await;
+    alice.say(BOT, "one by one, ünïcödé & all").await.unwrap();
+    alice
+        .expect("<message type='chat' from='bot.localhost'><body>one by one, ünïcödé &amp; all</body></message>")
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stanza_that_was_written_in_part_is_written_again_whole() {
+    let whole = message("x").to_xml().len();
+    for cut in [1, 10, whole - 1, whole + 20] {
+        let bot = bot().await;
+        let alice = bot.user("alice@localhost");
+        bot.counted(|stats| stats.proofs == 1).await;
+        bot.wire().cut_after_written(cut);
+        bot.client().send(message("the whole of it")).await.unwrap();
+        alice.expect("<message type='chat' from='bot.localhost'><body>the whole of it</body></message>").await;
+        alice.expect_nothing(BOT).await;
+        assert_eq!(bot.wire().attempts(), 2, "{cut}");
+    }
+}
+
+/// So much that the beginning of the stanza is no longer needed for this stream.
+#[tokio::test(start_paused = true)]
+async fn a_large_stanza_that_was_written_in_part_is_written_again_whole() {
+    let bot = bot().await;
+    let alice = bot.user("alice@localhost");
+    bot.counted(|stats| stats.proofs == 1).await;
+    let body = "x".repeat(500_000);
+    for cut in [300_000, 300, 499_000] {
+        bot.wire().cut_after_written(cut);
+        let (client, small) = (bot.client(), bot.client());
+        let (sent, also) = tokio::join!(client.send(message(&body)), small.send(message("behind it")));
+        sent.unwrap();
+        also.unwrap();
+        alice.expect(&format!("<message type='chat'><body>{body}</body></message>")).await;
+        alice.expect("<message type='chat'><body>behind it</body></message>").await;
+    }
+    assert_eq!(bot.stats().connected, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_written_whole_is_not_written_again() {
+    let bot = bot().await;
+    let alice = bot.user("alice@localhost");
+    bot.client().send(message("once")).await.unwrap();
+    bot.wire().cut();
+    lost(&bot).await;
+    bot.mounted().await;
+    alice.expect("<message type='chat'><body>once</body></message>").await;
+    alice.expect_nothing(BOT).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_stanza_and_the_end_costs_the_link_alone() {
+    let bot = bot().await;
+    let alice = bot.user("alice@localhost");
+    for half in ["<message from='alice@localhost/home' to='bot.localhost' type='chat'><body>ha", "<iq", "\n "] {
+        bot.host().inject(BOT, half);
+        bot.host().disconnect(BOT, &Farewell::Silent);
+        assert!(lost(&bot).await.contains("closed the connection"));
+        bot.mounted().await;
+    }
+    bot.wire().cut_after_read(25);
+    alice.say(BOT, "never read to its end").await.unwrap();
+    lost(&bot).await;
+    bot.mounted().await;
+    alice.expect_nothing(BOT).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closing_tag_ends_the_stream_though_the_connection_stays() {
+    let bot = bot().await;
+    bot.host().inject(BOT, "</stream:stream>");
+    assert!(lost(&bot).await.contains("closed the connection"));
+    bot.host().unmounted(BOT).await;
+    bot.mounted().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_stanza_is_counted_and_costs_nothing() {
+    let bot = bot().await;
+    let alice = bot.user("alice@localhost");
+    bot.host().inject(BOT, "295\n<unheard-of xmlns='urn:x'><y/></unheard-of><features/> ");
+    bot.host().inject(BOT, "<message from='alice@localhost' to='elsewhere.localhost'><body>hi</body></message>");
+    bot.host().inject(BOT, "<iq from='@' to='bot.localhost' type='get' id='1'><x xmlns='urn:x'/></iq>");
+    alice.expect_nothing(BOT).await;
+    let stats = bot.stats();
+    assert_eq!((stats.unknown, stats.stray, stats.connected), (2, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_ends_the_stream_with_the_reason() {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let mut server = Raw::open(ours, theirs).await;
+    server.send("<message from='a@x' to='bot.localhost'><body>&nbsp;</body></message>").await;
+    let said = server.rest().await;
+    let wanted =
+        "<stream:error><not-well-formed xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
+    assert!(said.ends_with(wanted), "{said}");
+    assert!(lost(&server.bot).await.contains("not-well-formed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_errors_are_named_and_classed() {
+    for (condition, slow, words) in [
+        ("conflict", true, "another connection is mounted"),
+        ("system-shutdown", false, "system-shutdown"),
+        ("policy-violation", false, "a stanza was too large for it"),
+        ("invalid-from", false, "it refused the sender"),
+    ] {
+        let bot = bot().await;
+        bot.host().disconnect(BOT, &Farewell::Error { condition: condition.into(), text: Some("so there".into()) });
+        let status = bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+        let Status::Waiting { why, retry, .. } = status else { unreachable!() };
+        assert!(why.contains(words) && why.contains("so there"), "{why}");
+        assert_eq!(retry > Duration::from_secs(1), slow, "{condition}: {retry:?}");
+    }
+}
+
+/// A server that is gone the moment it has said why: what we write meets a closed socket, and its words must be read
+/// all the same.
+#[tokio::test]
+async fn last_words_are_read_although_nothing_can_be_written() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let bot = start(Component::builder(BOT).server(address).secret("s3cr3t").router(router()));
+    let (mut server, _) = listener.accept().await.unwrap();
+    opening(&mut server).await;
+    // Enough to fill the socket's buffers, so that a write is under way.
+    let senders: Vec<_> = (0..40).map(|_| bot.client()).collect();
+    let senders =
+        senders.into_iter().map(|client| tokio::spawn(async move { client.send(message(&"x".repeat(500_000))).await }));
+    let senders: Vec<_> = senders.collect();
+    server.readable().await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    let error = "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
+    server.write_all(error.as_bytes()).await.unwrap();
+    drop(server);
+    let why = lost(&bot).await;
+    assert!(why.contains("another connection is mounted on bot.localhost"), "{why}");
+    senders.into_iter().for_each(|sender| sender.abort());
+}
+
+// A server that takes nothing.
+
+#[tokio::test(start_paused = true)]
+async fn a_write_without_progress_for_half_a_minute_ends_the_link() {
+    let bot = bot().await;
+    let alice = bot.user("alice@localhost");
+    bot.counted(|stats| stats.proofs == 1).await;
+    bot.wire().block(true);
+    let began = Instant::now();
+    let (client, sending) = (bot.client(), async { message("late") });
+    let sending = tokio::spawn(async move { client.send(sending.await).await });
+    let why = lost(&bot).await;
+    assert!(why.contains("takes no more bytes"), "{why}");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(30) && took <= Duration::from_secs(32), "{took:?}");
+    assert!(!sending.is_finished());
+    bot.wire().block(false);
+    alice.expect("<message type='chat'><body>late</body></message>").await;
+    sending.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_server_is_no_dead_one() {
+    let bot = bot().await;
+    let alice = bot.user("alice@localhost");
+    bot.wire().split(true);
+    let body = "x".repeat(2000);
+    for _ in 0..40 {
+        bot.wire().block(true);
+        alice.say(BOT, &body).await.unwrap();
+        sleep(Duration::from_secs(20)).await;
+        bot.wire().block(false);
+        alice.expect(&format!("<message type='chat'><body>{body}</body></message>")).await;
+    }
+    assert_eq!(bot.stats().connected, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reader_pauses_while_much_waits_and_goes_on_at_half_of_it() {
+    const MARK: usize = 64 * 1024;
+    let mut limits = Limits::default();
+    limits.outbound = MARK;
+    let (ours, theirs) = tokio::io::duplex(512);
+    let mut server = Raw::open_with(ours, theirs, limits).await;
+    let body = "x".repeat(900);
+    let stanza = format!("<message from='a@x' to='bot.localhost' id='1' type='chat'><body>{body}</body></message>");
+    let answer = format!("<message from='bot.localhost' to='a@x' id='1' type='chat'><body>{body}</body></message>");
+    // It takes what the pipe holds, what it has read, and answers up to the mark.
+    let mut accepted = 0;
+    while timeout(Duration::from_secs(1), server.io.write_all(stanza.as_bytes())).await.is_ok() {
+        accepted += 1;
+    }
+    let taken = accepted * stanza.len();
+    assert!(taken > MARK && taken < MARK + 40_000, "{taken}");
+    // The pipe is full in the middle of a stanza; is anything read from it?
+    let goes_on = async |server: &mut Raw| timeout(Duration::from_secs(1), server.io.write_all(b" ")).await.is_ok();
+    server.take(MARK * 4 / 10).await;
+    assert!(!goes_on(&mut server).await);
+    server.take(MARK * 2 / 10).await;
+    assert!(goes_on(&mut server).await);
+    let rest = server.take(accepted * answer.len() - MARK * 6 / 10).await;
+    assert!(rest.ends_with(&answer));
+}
+
+/// A component with little room for what it writes, on a blocked wire, that has read so many messages in one segment.
+async fn cramped(room: usize, messages: usize) -> Mounted {
+    let mut limits = Limits::default();
+    (limits.outbound, limits.max_stanza_out) = (room, room);
+    let bot = mount(BOT, |bot| bot.service(service_fn(back)).limits(limits)).await;
+    bot.counted(|stats| stats.proofs == 1).await;
+    bot.wire().block(true);
+    let messages = (0..messages).map(|n| {
+        format!(
+            "<message from='alice@localhost/home' to='bot.localhost' type='chat' id='{n}'><body>{n}</body></message>"
+        )
+    });
+    bot.host().inject(BOT, &messages.collect::<String>());
+    sleep(Duration::from_secs(1)).await;
+    bot
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_a_pause_is_handled_right_behind_it() {
+    let bot = cramped(1024, 30).await;
+    let alice = bot.user("alice@localhost");
+    assert!(bot.stats().taken < 30, "{:?}", bot.stats());
+    bot.wire().block(false);
+    let began = Instant::now();
+    for n in 0..30 {
+        alice.expect(&format!("<message type='chat' id='{n}'><body>{n}</body></message>")).await;
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_clients_have_queued_is_taken_as_soon_as_there_is_room() {
+    let bot = cramped(4096, 15).await;
+    let alice = bot.user("alice@localhost");
+    let sends = (0..30).map(|_| (bot.client(), message("queued")));
+    let sends: Vec<_> = sends.map(|(client, stanza)| tokio::spawn(async move { client.send(stanza).await })).collect();
+    sleep(Duration::from_secs(1)).await;
+    bot.wire().block(false);
+    let began = Instant::now();
+    for send in sends {
+        send.await.unwrap().unwrap();
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    alice.expect_among("<message type='chat'><body>queued</body></message>").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blocked_link_loses_nothing_and_holds_little() {
+    let bot = mount(BOT, |bot| bot.service(service_fn(back))).await;
+    let alice = bot.user("alice@localhost");
+    bot.wire().block(true);
+    let body = "x".repeat(10_000);
+    let flood = async {
+        for n in 0..2000 {
+            alice.say(BOT, &format!("{n} {body}")).await.unwrap();
+        }
+    };
+    let mut flood = std::pin::pin!(flood);
+    assert!(timeout(Duration::from_secs(20), &mut flood).await.is_err());
+    // 1 MiB of answers, the pipe, and what the host lets users queue up: the rest of 20 MB waits with its sender.
+    assert!(bot.stats().taken < 250, "{:?}", bot.stats());
+    bot.wire().block(false);
+    let began = Instant::now();
+    let receive = async {
+        for n in 0..2000 {
+            let answer = alice.recv().await.unwrap();
+            assert!(answer.to_xml().contains(&format!("<body>{n} xxx")), "{n}");
+        }
+    };
+    tokio::join!(flood, receive);
+    // The clock stands still as long as anything can be done: nothing waited to be woken.
+    assert_eq!((bot.stats().connected, bot.stats().shed, began.elapsed()), (1, 0, Duration::ZERO));
+}
+
+/// A server of raw bytes that this test drives.
+struct Raw {
+    io: DuplexStream,
+    bot: Running,
+}
+
+impl Raw {
+    async fn open(ours: DuplexStream, theirs: DuplexStream) -> Self {
+        Self::open_with(ours, theirs, Limits::default()).await
+    }
+
+    /// Plays the server up to the handshake.
+    async fn open_with(mut ours: DuplexStream, theirs: DuplexStream, limits: Limits) -> Self {
+        let pipe = std::sync::Mutex::new(Some(theirs));
+        let connect = move || {
+            let pipe = pipe.lock().unwrap().take();
+            std::future::ready(
+                pipe.map(|pipe| Box::new(pipe) as _).ok_or_else(|| std::io::ErrorKind::ConnectionRefused.into()),
+            )
+        };
+        let bot = start(Component::builder(BOT).connector(connect).secret("s3cr3t").limits(limits).router(router()));
+        opening(&mut ours).await;
+        Self { io: ours, bot }
+    }
+
+    async fn send(&mut self, xml: &str) {
+        self.io.write_all(xml.as_bytes()).await.unwrap();
+    }
+
+    async fn take(&mut self, bytes: usize) -> String {
+        let mut taken = vec![0; bytes];
+        self.io.read_exact(&mut taken).await.unwrap();
+        String::from_utf8(taken).unwrap()
+    }
+
+    async fn rest(&mut self) -> String {
+        let mut text = String::new();
+        self.io.read_to_string(&mut text).await.unwrap();
+        text
+    }
+}
+
+/// The server's side of an opening, up to the ping of the component to itself, which it swallows.
+async fn opening(io: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) {
+    until(io, b"to='bot.localhost'>").await;
+    let header =
+        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
+    io.write_all(header.as_bytes()).await.unwrap();
+    until(io, format!("<handshake>{}</handshake>", digest("1", "s3cr3t")).as_bytes()).await;
+    io.write_all(b"<handshake/>").await.unwrap();
+    until(io, b"</iq>").await;
+}
+
+async fn until(io: &mut (impl AsyncReadExt + Unpin), end: &[u8]) {
+    let mut read = Vec::new();
+    while !read.ends_with(end) {
+        read.push(io.read_u8().await.unwrap());
+    }
+}

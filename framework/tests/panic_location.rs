@@ -1,0 +1,68 @@
+//! Misuse at start-up speaks at the user's line. A binary of its own, because the panic hook is global.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
+use std::panic;
+use std::sync::Mutex;
+
+use campanile::router::{Filter, Router};
+
+async fn silent() {}
+
+/// File and text of the panic.
+fn misuse(f: impl FnOnce() -> Router + panic::UnwindSafe) -> (String, String) {
+    static SEEN: Mutex<Option<String>> = Mutex::new(None);
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap();
+    panic::set_hook(Box::new(|info| {
+        *SEEN.lock().unwrap() = info.location().map(|location| location.file().to_owned());
+    }));
+    let payload = panic::catch_unwind(f).expect_err("this must panic");
+    let _ = panic::take_hook();
+    let text = *payload.downcast::<String>().expect("a formatted text");
+    (SEEN.lock().unwrap().take().unwrap(), text)
+}
+
+#[test]
+fn misuse_panics_at_the_line_of_the_caller() {
+    let overlap = |pattern| format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already");
+    let with_message = || Router::new().message(silent);
+    let rows: [(Box<dyn FnOnce() -> Router + panic::UnwindSafe>, String); 10] = [
+        (
+            Box::new(|| Router::new().iq_get(("urn:a", "q"), silent).iq_get(("urn:a", "q"), silent)),
+            overlap("iq get with {urn:a}q for any recipient"),
+        ),
+        (
+            Box::new(|| Router::new().iq_set("urn:a", silent).iq_set("urn:a", silent)),
+            overlap("iq set with {urn:a}* for any recipient"),
+        ),
+        (Box::new(move || with_message().message(silent)), overlap("message normal or message chat for any recipient")),
+        (
+            Box::new(|| Router::new().message_with("urn:a", silent).message_with("urn:a", silent)),
+            overlap("message normal or message chat with {urn:a}* for any recipient"),
+        ),
+        (Box::new(|| Router::new().presence(silent).presence(silent)), overlap("any presence for any recipient")),
+        (
+            Box::new(|| Router::new().on(Filter::any(), silent).on(Filter::any(), silent)),
+            overlap("any stanza for any recipient"),
+        ),
+        (Box::new(|| Router::new().fallback(silent).fallback(silent)), overlap("fallback for any recipient")),
+        (
+            Box::new(move || with_message().merge(with_message())),
+            overlap("message normal or message chat for any recipient"),
+        ),
+        (
+            Box::new(move || Router::new().at("a@b", with_message())),
+            "\"a@b\" is no localpart: localpart doesn’t pass nodeprep validation".to_owned(),
+        ),
+        (
+            Box::new(move || Router::new().at("a", Router::new().at("b", with_message()))),
+            "a route for b@ can never match below a@".to_owned(),
+        ),
+    ];
+    for (misused, wanted) in rows {
+        let (file, text) = misuse(misused);
+        assert_eq!(text, wanted);
+        assert!(file.ends_with("panic_location.rs"), "{text}: {file}");
+    }
+}

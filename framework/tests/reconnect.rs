@@ -1,0 +1,264 @@
+//! Links that are lost and found again: what fails at once, what waits, what is sent twice and what is not.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile::client::{Client, IqError};
+use campanile::component::Status;
+use campanile::error::Condition;
+use campanile::extract::{Body, Sender};
+use campanile::host::User;
+use campanile::router::Router;
+use campanile::stanza::Stanza;
+use campanile::testing::{Mounted, Running, mount};
+use jid::Jid;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use xmpp_parsers::ping::Ping;
+
+const BOT: &str = "bot.localhost";
+
+async fn waiting(bot: &Running) -> Duration {
+    match bot.until(|status| matches!(status, Status::Waiting { .. })).await {
+        Status::Waiting { retry, .. } => retry,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+/// A component whose handlers wait until the test lets them go.
+async fn held() -> (Mounted, Arc<Notify>) {
+    let gate = Arc::new(Notify::new());
+    let inner = Arc::clone(&gate);
+    let handler = move |Body(body): Body| {
+        let gate = Arc::clone(&inner);
+        async move {
+            gate.notified().await;
+            body
+        }
+    };
+    (mount(BOT, |bot| bot.router(Router::new().message(handler))).await, gate)
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_each_of_twenty_restarts_the_component_is_back() {
+    let echo = |Body(body): Body| async move { body };
+    let bot = mount(BOT, |bot| bot.router(Router::new().message(echo))).await;
+    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let mut answers: HashMap<String, usize> = HashMap::new();
+    for round in 0..20 {
+        // Requests of ours that are under way, and messages that come all the time.
+        let asking = ask(&bot, bob.jid());
+        bob.expect("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+        for n in 0..10 {
+            alice.say(BOT, &format!("{round}.{n}")).await.unwrap();
+        }
+        bot.host().stop();
+        let broken = Instant::now();
+        let (result, at) = asking.await.unwrap();
+        assert!(matches!(result, Err(IqError::Disconnected)), "{result:?}");
+        assert_eq!(at, broken, "it fails at once");
+        waiting(&bot).await;
+        // While it is down nobody is left waiting either.
+        let result = bot.client().iq_get(bob.jid().clone(), &Ping).await;
+        assert!(matches!(result, Err(IqError::Disconnected)), "{result:?}");
+        alice.say(BOT, &format!("{round}.down")).await.unwrap();
+        bot.host().start();
+        bot.mounted().await;
+        alice.say(BOT, &format!("{round}.up")).await.unwrap();
+        loop {
+            let answer = alice.recv().await.unwrap();
+            // What came while the component was down has come back as an error, without its body.
+            let Some(body) = answer.children().find("jabber:client", "body") else { continue };
+            let text = body.text().into_owned();
+            *answers.entry(text.clone()).or_default() += 1;
+            if text == format!("{round}.up") {
+                break;
+            }
+        }
+    }
+    assert!(answers.values().all(|&count| count == 1), "{answers:?}");
+    assert_eq!((bot.stats().connected, bot.wire().attempts() >= 21), (21, true));
+}
+
+/// Starts a request of the component; gives back its result and when that was known.
+fn ask(bot: &Mounted, peer: &Jid) -> tokio::task::JoinHandle<(Result<(), IqError>, Instant)> {
+    let (client, peer) = (bot.client(), peer.clone());
+    tokio::spawn(async move {
+        let result = client.iq_get(peer, &Ping).await.map(drop);
+        (result, Instant::now())
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_finished_while_the_link_is_down_goes_out_on_the_next_stream() {
+    let (bot, gate) = held().await;
+    let alice = bot.user("alice@localhost");
+    alice.say(BOT, "hold this").await.unwrap();
+    bot.counted(|stats| stats.taken == 1).await;
+    bot.host().stop();
+    waiting(&bot).await;
+    gate.notify_one();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(alice.waiting(), 0);
+    bot.host().start();
+    bot.mounted().await;
+    alice.expect("<message type='chat' from='bot.localhost'><body>hold this</body></message>").await;
+    alice.expect_nothing(BOT).await;
+    assert_eq!(bot.stats().stale, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_old_stays_behind() {
+    let (bot, gate) = held().await;
+    let alice = bot.user("alice@localhost");
+    alice.say(BOT, "hold this").await.unwrap();
+    bot.counted(|stats| stats.taken == 1).await;
+    bot.host().stop();
+    waiting(&bot).await;
+    gate.notify_one();
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    bot.host().start();
+    bot.until(|status| status.is_ready()).await;
+    alice.expect_nothing(BOT).await;
+    bot.counted(|stats| stats.stale == 1).await;
+}
+
+/// A handler that takes its time is not too old: its answer is as young as its end.
+#[tokio::test(start_paused = true)]
+async fn a_lost_link_cancels_no_handler() {
+    let (bot, gate) = held().await;
+    let alice = bot.user("alice@localhost");
+    alice.say(BOT, "hold this").await.unwrap();
+    bot.counted(|stats| stats.taken == 1).await;
+    bot.wire().cut();
+    waiting(&bot).await;
+    bot.mounted().await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    gate.notify_one();
+    alice.expect("<message type='chat' from='bot.localhost'><body>hold this</body></message>").await;
+}
+
+/// Answers that were made and not written are no younger than those that were not made.
+#[tokio::test(start_paused = true)]
+async fn answers_that_wait_for_the_socket_grow_old_too() {
+    let bot = mount(BOT, |bot| bot.router(Router::new().message(async |Body(body): Body| body))).await;
+    let alice = bot.user("alice@localhost");
+    bot.wire().block(true);
+    alice.say(BOT, "written to nobody").await.unwrap();
+    bot.counted(|stats| stats.taken == 1).await;
+    bot.host().stop();
+    waiting(&bot).await;
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    bot.wire().block(false);
+    bot.host().start();
+    bot.until(|status| status.is_ready()).await;
+    alice.expect_nothing(BOT).await;
+    assert_eq!(bot.stats().stale, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_while_the_link_is_down_waits_for_the_next() {
+    let bot = mount(BOT, |bot| bot.router(Router::new())).await;
+    let alice = bot.user("alice@localhost");
+    bot.host().stop();
+    waiting(&bot).await;
+    let client: Client = bot.client();
+    let message = Stanza::chat(alice.jid().clone(), "sent while down").unwrap();
+    let sending = tokio::spawn(async move { client.send(message).await });
+    let given_up = Stanza::chat(alice.jid().clone(), "taken back").unwrap();
+    let given_up = tokio::time::timeout(Duration::from_secs(1), bot.client().send(given_up)).await;
+    assert!(given_up.is_err() && !sending.is_finished());
+    bot.host().start();
+    bot.mounted().await;
+    alice.expect("<message type='chat'><body>sent while down</body></message>").await;
+    sending.await.unwrap().unwrap();
+    alice.expect_nothing(BOT).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_not_written_is_not_written_later() {
+    let bot = mount(BOT, |bot| bot.router(Router::new())).await;
+    let bob = bot.user("bob@localhost");
+    bot.counted(|stats| stats.proofs == 1).await;
+    bot.wire().block(true);
+    let asking = ask(&bot, bob.jid());
+    tokio::task::yield_now().await;
+    bot.wire().cut();
+    assert!(matches!(asking.await.unwrap().0, Err(IqError::Disconnected)));
+    bot.wire().block(false);
+    bot.mounted().await;
+    bob.expect_nothing(BOT).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_grow_and_start_anew_when_a_stream_has_held() {
+    let bot = mount(BOT, |bot| bot.router(Router::new())).await;
+    bot.wire().refuse(true);
+    bot.wire().cut();
+    let mut longest = Duration::ZERO;
+    while longest < Duration::from_secs(10) {
+        longest = longest.max(waiting(&bot).await);
+        let before = bot.wire().attempts();
+        while bot.wire().attempts() == before {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(longest <= Duration::from_secs(60));
+    bot.wire().refuse(false);
+    bot.mounted().await;
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    bot.wire().cut();
+    assert!(waiting(&bot).await <= Duration::from_secs(1));
+}
+
+/// The very first attempt may fail like any other.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_not_there_yet_is_waited_for() {
+    let host = campanile::host::Host::new("s3cr3t");
+    host.stop();
+    let builder = campanile::component::Component::builder(BOT).connector(host.connector()).secret("s3cr3t");
+    let bot = campanile::testing::start(builder.router(Router::new()));
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let alice: User = host.user("alice@localhost").unwrap();
+    let offline = alice.request("<iq to='bot.localhost' type='get'><ping xmlns='urn:xmpp:ping'/></iq>").await.unwrap();
+    assert_eq!(campanile::error::StanzaError::of(&offline).condition(), Condition::RemoteServerTimeout);
+    host.start();
+    bot.mounted().await;
+    alice.ask("<iq to='bot.localhost' type='get'><ping xmlns='urn:xmpp:ping'/></iq>", "<iq type='result'/>").await;
+}
+
+/// What a link had read and not handled is handled, and answered on the next one.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_handler_outlives_the_link() {
+    let (bot, gate) = held().await;
+    let alice = bot.user("alice@localhost");
+    for n in 0..5 {
+        alice.say(BOT, &n.to_string()).await.unwrap();
+    }
+    bot.counted(|stats| stats.taken == 5).await;
+    bot.host().stop();
+    waiting(&bot).await;
+    bot.host().start();
+    bot.mounted().await;
+    for n in 0..5 {
+        gate.notify_one();
+        alice.expect(&format!("<message type='chat'><body>{n}</body></message>")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_to_a_request_of_the_last_stream_resolves_nothing() {
+    let bot = mount(BOT, |bot| bot.router(Router::new().message(async |Sender(who): Sender| who.to_string()))).await;
+    let bob = bot.user("bob@localhost");
+    let asking = ask(&bot, bob.jid());
+    let ping = bob.expect("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+    bot.wire().cut();
+    assert!(asking.await.unwrap().0.is_err());
+    bot.mounted().await;
+    bob.answer(&ping, campanile::reply::Reply::Empty).await.unwrap();
+    bot.counted(|stats| stats.unsolicited == 1).await;
+}

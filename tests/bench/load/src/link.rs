@@ -1,0 +1,110 @@
+//! The stream to the component: one thread, one socket that never blocks, batched writes.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::scan::{self, Found, Stanza};
+
+/// No more stanzas are rendered while more bytes than this wait to be written.
+const OUT_MARK: usize = 256 * 1024;
+/// What is read at once: small enough that new stanzas are on their way before all answers are looked at.
+const CHUNK: usize = 64 * 1024;
+
+#[derive(Debug)]
+pub struct Link {
+    stream: TcpStream,
+    pub out: Vec<u8>,
+    written: usize,
+    input: Vec<u8>,
+    filled: usize,
+    pub bytes_in: u64,
+}
+
+impl Link {
+    pub fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            out: Vec::with_capacity(2 * OUT_MARK),
+            written: 0,
+            input: vec![0; 4 * CHUNK],
+            filled: 0,
+            bytes_in: 0,
+        }
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.out.len() - self.written < OUT_MARK
+    }
+
+    pub fn is_flushed(&self) -> bool {
+        self.written == self.out.len()
+    }
+
+    /// Writes what the socket takes now.
+    pub fn flush(&mut self) -> Result<()> {
+        while !self.is_flushed() {
+            match self.stream.write(&self.out[self.written..]) {
+                Ok(0) => bail!("the component's socket takes nothing"),
+                Ok(n) => self.written += n,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) => return Err(e.into()),
+            }
+        }
+        if self.is_flushed() {
+            self.out.clear();
+            self.written = 0;
+        } else if self.written > OUT_MARK {
+            self.out.drain(..self.written);
+            self.written = 0;
+        }
+        Ok(())
+    }
+
+    /// Waits until there is something to read (if `reading`) or room for what waits to be written.
+    pub fn wait(&self, reading: bool, patience: Duration) -> Result<()> {
+        let mut interest = PollFlags::empty();
+        interest.set(PollFlags::IN, reading);
+        interest.set(PollFlags::OUT, !self.is_flushed());
+        let timeout = Timespec::try_from(patience)?;
+        match poll(&mut [PollFd::new(&self.stream, interest)], Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Reads once and hands every whole stanza to `take`, with the buffer for what must be written in turn.
+    pub fn read(&mut self, mut take: impl FnMut(Stanza<'_>, &mut Vec<u8>)) -> Result<usize> {
+        if self.input.len() - self.filled < CHUNK {
+            self.input.resize(self.filled + 4 * CHUNK, 0);
+        }
+        let got = match self.stream.read(&mut self.input[self.filled..self.filled + CHUNK]) {
+            Ok(0) => bail!("the component closed its socket"),
+            Ok(n) => n,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Err(e) => return Err(e.into()),
+        };
+        self.filled += got;
+        self.bytes_in += got as u64;
+        let mut at = 0;
+        loop {
+            match scan::first(&self.input[at..self.filled]) {
+                Found::Stanza(stanza, end) => {
+                    take(stanza, &mut self.out);
+                    at += end;
+                }
+                Found::Partial => break,
+                Found::End => bail!("the component closed its stream"),
+                Found::Nonsense => {
+                    bail!("the component wrote: {}", String::from_utf8_lossy(&self.input[at..self.filled]))
+                }
+            }
+        }
+        self.input.copy_within(at..self.filled, 0);
+        self.filled -= at;
+        Ok(got)
+    }
+}

@@ -1,0 +1,178 @@
+//! The components that are measured: how each is started, and what it can answer.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::server::{JID, SECRET};
+
+/// A component that can be measured.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    pub name: String,
+    pub title: String,
+    /// Program and arguments. `{bench}` is the folder of the bench, `{root}` that of the product; `{port}`, `{jid}`
+    /// and `{secret}` are the server's; `{config}` is a file for the daemon, written when it is asked for.
+    command: Vec<String>,
+    /// Names of scenarios; none stands for all.
+    scenarios: &'static [&'static str],
+}
+
+/// A component that runs.
+#[derive(Debug)]
+pub struct Running {
+    pub child: Child,
+    log: PathBuf,
+}
+
+const ECHO: &[&str] = &["chat", "chat-4k", "senders-100", "senders-10000", "presence", "million", "stall"];
+const STOCK: &[&str] =
+    &["chat", "chat-4k", "ping", "disco", "unhandled", "senders-100", "senders-10000", "presence", "million", "stall"];
+/// What a program of a few lines on a library can be asked.
+const PROGRAM: &[&str] = &[
+    "chat",
+    "chat-4k",
+    "ping",
+    "disco",
+    "unhandled",
+    "senders-100",
+    "senders-10000",
+    "presence",
+    "million",
+    "stall",
+    "typed",
+    "json",
+];
+const LIMIT: &[&str] = &["chat", "chat-4k", "ping", "senders-100", "senders-10000", "million"];
+const SUBJECT: &[&str] = &["chat", "chat-4k", "ping", "text", "message", "yield", "typed", "json", "million", "stall"];
+
+/// Name, title, command, scenarios.
+type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+const KNOWN: &[Row] = &[
+    ("limit", "byte scanner (`limit`)", "{bench}/target/release/bench-limit {port}", LIMIT),
+    ("campanile", "**campanile** (release)", "{root}/target/release/campanile run --config {config}", STOCK),
+    ("campanile-dist", "**campanile** (dist)", "{root}/target/dist/campanile run --config {config}", STOCK),
+    ("library", "**campanile**, own handlers (release)", "{bench}/target/release/bench-subject {port}", SUBJECT),
+    ("library-dist", "**campanile**, own handlers (dist)", "{bench}/target/dist/bench-subject {port}", SUBJECT),
+    ("libstrophe", "libstrophe 0.12", "{bench}/target/libstrophe {port}", ECHO),
+    (
+        "tokio-xmpp-batched",
+        "tokio-xmpp 6, batched by hand",
+        "{bench}/target/tokio-xmpp/release/batched {port}",
+        PROGRAM,
+    ),
+    ("tokio-xmpp", "tokio-xmpp 6 `Component`", "{bench}/target/tokio-xmpp/release/component {port}", PROGRAM),
+    ("xmpp.js", "xmpp.js 0.13", "node {bench}/target/xmpp-js/echo.mjs {port}", PROGRAM),
+    ("slixmpp", "slixmpp 1.17", "{bench}/target/slixmpp/bin/python {bench}/peers/slixmpp/echo.py {port}", PROGRAM),
+];
+
+impl Peer {
+    /// All that the bench knows by name.
+    pub fn known() -> Vec<Self> {
+        let peer = |&(name, title, command, scenarios): &Row| Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            command: command.split(' ').map(str::to_owned).collect(),
+            scenarios,
+        };
+        KNOWN.iter().map(peer).collect()
+    }
+
+    /// Any other component, from `NAME=COMMAND`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (name, command) = text.split_once('=').ok_or("expected NAME=COMMAND")?;
+        let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+        if name.is_empty() || command.is_empty() {
+            return Err("expected NAME=COMMAND".to_owned());
+        }
+        Ok(Self { name: name.to_owned(), title: name.to_owned(), command, scenarios: &[] })
+    }
+
+    pub fn answers(&self, scenario: &str) -> bool {
+        self.scenarios.is_empty() || self.scenarios.contains(&scenario)
+    }
+
+    /// Has it been built? A name without a slash is looked up by the system.
+    pub fn is_there(&self, bench: &Path) -> bool {
+        let files =
+            self.command.iter().map(|word| fill(word, bench, 0, Path::new(""))).filter(|word| word.starts_with('/'));
+        files.into_iter().all(|file| Path::new(&file).exists())
+    }
+
+    /// Starts it, `under` another program (valgrind) if there is one.
+    pub fn start(&self, bench: &Path, port: u16, under: &[String]) -> Result<Running> {
+        let folder = bench.join("target/runs");
+        fs::create_dir_all(&folder)?;
+        let config = folder.join(format!("{}.toml", self.name));
+        fs::write(&config, daemon_config(port))?;
+        let log = folder.join(format!("{}.log", self.name));
+        let output = File::create(&log)?;
+        let mut words = under.iter().chain(&self.command).map(|word| fill(word, bench, port, &config));
+        let program = words.next().context("an empty command")?;
+        let child = Command::new(&program)
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("cannot start {program}"))?;
+        Ok(Running { child, log })
+    }
+}
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it: asked first, and by force after `grace`.
+    pub fn stop(mut self, grace: Duration) -> Result<()> {
+        if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
+            // Refused only when it has ended already.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let deadline = Instant::now() + grace;
+        while self.child.try_wait()?.is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// The last lines it wrote.
+    pub fn last_words(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().rev().take(5).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn fill(word: &str, bench: &Path, port: u16, config: &Path) -> String {
+    // tests/bench: the product is two folders up.
+    let root = bench.ancestors().nth(2).unwrap_or(bench);
+    word.replace("{bench}", &bench.to_string_lossy())
+        .replace("{root}", &root.to_string_lossy())
+        .replace("{port}", &port.to_string())
+        .replace("{jid}", JID)
+        .replace("{secret}", SECRET)
+        .replace("{config}", &config.to_string_lossy())
+}
+
+fn daemon_config(port: u16) -> String {
+    format!(
+        "[server]\naddress = \"127.0.0.1:{port}\"\n\n[[component]]\njid = \"{JID}\"\nsecret = \"{SECRET}\"\n[component.echo]\n"
+    )
+}

@@ -1,0 +1,89 @@
+//! What the component's process has used, from /proc: CPU of all its threads, and memory.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// The unit of utime and stime in /proc/PID/stat as Linux shows it to user space, in nanoseconds (USER_HZ = 100).
+const TICK: u64 = 10_000_000;
+
+/// A reading of the CPU time of a process.
+#[derive(Debug, Clone)]
+pub struct Cpu {
+    /// Nanoseconds on a CPU, of each living thread.
+    threads: BTreeMap<u32, u64>,
+    /// User and system time of the whole process, threads that have ended included, in coarse ticks.
+    ticks: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Memory {
+    pub now_kib: u64,
+    pub peak_kib: u64,
+}
+
+impl Cpu {
+    pub fn read(pid: u32) -> Result<Self> {
+        let mut threads = BTreeMap::new();
+        for task in fs::read_dir(format!("/proc/{pid}/task")).context("the component's process is gone")? {
+            let path = task?.path();
+            let Some(tid) = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok()) else {
+                continue;
+            };
+            // A thread may end between the listing and the reading.
+            let Ok(text) = fs::read_to_string(path.join("schedstat")) else {
+                continue;
+            };
+            if let Some(nanos) = text.split_whitespace().next().and_then(|n| n.parse().ok()) {
+                threads.insert(tid, nanos);
+            }
+        }
+        Ok(Self { threads, ticks: ticks(pid)? })
+    }
+
+    /// CPU time used since `before`, in nanoseconds: exact, unless a thread ended in between.
+    pub fn since(&self, before: &Self) -> u64 {
+        if before.threads.keys().any(|tid| !self.threads.contains_key(tid)) {
+            return self.ticks.saturating_sub(before.ticks) * TICK;
+        }
+        let spent = |(tid, nanos): (&u32, &u64)| nanos.saturating_sub(before.threads.get(tid).copied().unwrap_or(0));
+        self.threads.iter().map(spent).sum()
+    }
+}
+
+impl Memory {
+    pub fn read(pid: u32) -> Result<Self> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the component's process is gone")?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        Ok(Self { now_kib: field("VmRSS:").context("no VmRSS")?, peak_kib: field("VmHWM:").context("no VmHWM")? })
+    }
+}
+
+fn ticks(pid: u32) -> Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field is the name in brackets, which may hold spaces; utime and stime are the 14th and 15th.
+    let after = stat.rsplit_once(')').context("unexpected /proc/PID/stat")?.1;
+    let mut fields = after.split_whitespace().skip(11);
+    let mut next = || fields.next().and_then(|field| field.parse::<u64>().ok()).context("unexpected /proc/PID/stat");
+    Ok(next()? + next()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_can_be_read() {
+        let pid = std::process::id();
+        let before = Cpu::read(pid).unwrap();
+        let spun = (0..20_000_000u64).fold(0, |a, b| std::hint::black_box(a ^ b));
+        std::hint::black_box(spun);
+        assert!(Cpu::read(pid).unwrap().since(&before) > 100_000);
+        let memory = Memory::read(pid).unwrap();
+        assert!(memory.now_kib > 0 && memory.peak_kib >= memory.now_kib);
+    }
+}

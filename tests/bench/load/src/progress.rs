@@ -1,0 +1,75 @@
+//! One line that says where the bench is; on anything but a terminal, a line for each finished run.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::time::{Duration, Instant};
+
+use crate::sample::Sample;
+
+#[derive(Debug)]
+pub struct Progress {
+    total: usize,
+    done: usize,
+    started: Instant,
+    terminal: bool,
+}
+
+impl Progress {
+    pub fn new(total: usize) -> Self {
+        Self { total, done: 0, started: Instant::now(), terminal: stderr().is_terminal() }
+    }
+
+    pub fn begin(&self, what: &str) {
+        if self.terminal {
+            eprint!("\r\x1b[2K[{}/{}, {} left] {what} …", self.done, self.total, self.left());
+            // A line of progress that cannot be shown is no reason to stop.
+            let _ = stderr().flush();
+        }
+    }
+
+    pub fn finish(&mut self, what: &str, result: &anyhow::Result<Sample>) {
+        self.done += 1;
+        let said = match result {
+            Ok(sample) => describe(sample),
+            Err(e) => format!("FAILED: {e:#}"),
+        };
+        let clear = if self.terminal { "\r\x1b[2K" } else { "" };
+        eprintln!("{clear}[{}/{}] {what}: {said}", self.done, self.total);
+    }
+
+    fn left(&self) -> String {
+        let Some(each) = self.started.elapsed().checked_div(self.done as u32) else {
+            return "?".to_owned();
+        };
+        let left: Duration = each * (self.total - self.done) as u32;
+        format!("{}:{:02}", left.as_secs() / 60, left.as_secs() % 60)
+    }
+}
+
+fn describe(sample: &Sample) -> String {
+    if let Some(stall) = sample.stall {
+        return format!(
+            "{} sent, {} answered ({} refused), {} not, {} reconnects, peak {:.1} MiB{}{}",
+            stall.sent,
+            stall.answered,
+            stall.refused,
+            stall.unanswered,
+            stall.reconnects,
+            sample.rss_peak_kib as f64 / 1024.0,
+            if stall.cut_short { ", cut short" } else { "" },
+            if stall.alive { "" } else { ", SILENT AFTERWARDS" },
+        );
+    }
+    let clean = sample.faults == crate::ledger::Faults::default();
+    format!(
+        "{:.0}/s, {:.2} µs CPU, p50 {:.0} p99 {:.0} p99.9 {:.0} µs, {:.1} MiB, load {:.0} %, others {:.0} %{}",
+        sample.per_second,
+        sample.cpu_us,
+        sample.p50_us,
+        sample.p99_us,
+        sample.p999_us,
+        sample.rss_peak_kib as f64 / 1024.0,
+        sample.load_busy_percent,
+        sample.others_percent,
+        if clean { String::new() } else { format!(", {:?}", sample.faults) },
+    )
+}

@@ -1,0 +1,126 @@
+//! One measurement, and the readings it is made from.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::ledger::{Faults, Ledger};
+use crate::machine::Ticks;
+use crate::process::{Cpu, Memory};
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Sample {
+    pub peer: String,
+    pub scenario: &'static str,
+    pub window: u32,
+    pub round: u32,
+    pub seconds: f64,
+    pub stanzas: u64,
+    pub per_second: f64,
+    /// CPU of the component, all threads, user and system, for one stanza.
+    pub cpu_us: f64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub p999_us: f64,
+    pub rss_start_kib: u64,
+    pub rss_end_kib: u64,
+    pub rss_peak_kib: u64,
+    pub faults: Faults,
+    /// How busy the load generator itself was: at 100 it is the bottleneck.
+    pub load_busy_percent: f64,
+    /// The share of the machine that was used by neither of the two.
+    pub others_percent: f64,
+    pub stall: Option<Stall>,
+}
+
+/// What became of a flood while the server did not read.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Stall {
+    pub seconds: f64,
+    pub sent: u64,
+    pub answered: u64,
+    pub refused: u64,
+    pub unanswered: u64,
+    /// How often the component gave the link up and came back.
+    pub reconnects: u64,
+    /// The flood was cut short because the component had grown past all bounds.
+    pub cut_short: bool,
+    /// Does it still answer afterwards?
+    pub alive: bool,
+}
+
+/// All readings at one instant.
+#[derive(Debug)]
+pub struct Mark {
+    at: Instant,
+    cpu: Cpu,
+    own: Cpu,
+    machine: Ticks,
+    answered: u64,
+}
+
+/// What was used between two marks.
+#[derive(Debug)]
+pub struct Span {
+    pub seconds: f64,
+    pub answered: u64,
+    cpu_nanos: u64,
+    load_busy_percent: f64,
+    others_percent: f64,
+}
+
+impl Mark {
+    pub fn read(pid: u32, answered: u64) -> Result<Self> {
+        let own = Cpu::read(std::process::id())?;
+        Ok(Self { at: Instant::now(), cpu: Cpu::read(pid)?, own, machine: Ticks::read(), answered })
+    }
+
+    pub fn since(&self, before: &Self) -> Span {
+        let seconds = self.at.duration_since(before.at).as_secs_f64();
+        let cpu_nanos = self.cpu.since(&before.cpu);
+        let own = self.own.since(&before.own);
+        Span {
+            seconds,
+            answered: self.answered - before.answered,
+            cpu_nanos,
+            load_busy_percent: own as f64 / seconds / 1e7,
+            others_percent: self.machine.others_since(&before.machine, cpu_nanos + own),
+        }
+    }
+}
+
+impl Sample {
+    /// `weight` stanzas for each answer in `span`.
+    pub fn new(
+        scenario: &'static str,
+        window: u32,
+        span: &Span,
+        weight: u32,
+        ledger: &Ledger,
+        memory: (Memory, Memory),
+    ) -> Self {
+        let stanzas = span.answered * u64::from(weight);
+        let micros = |quantile| ledger.latency.quantile(quantile) as f64 / 1e3;
+        Self {
+            peer: String::new(),
+            scenario,
+            window,
+            round: 0,
+            seconds: span.seconds,
+            stanzas,
+            per_second: stanzas as f64 / span.seconds,
+            cpu_us: span.cpu_nanos as f64 / 1e3 / (stanzas.max(1)) as f64,
+            p50_us: micros(0.5),
+            p99_us: micros(0.99),
+            p999_us: micros(0.999),
+            rss_start_kib: memory.0.now_kib,
+            rss_end_kib: memory.1.now_kib,
+            rss_peak_kib: memory.1.peak_kib,
+            faults: ledger.faults,
+            load_busy_percent: span.load_busy_percent,
+            others_percent: span.others_percent,
+            stall: None,
+        }
+    }
+}

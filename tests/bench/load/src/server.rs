@@ -1,0 +1,81 @@
+//! The accepting side of XEP-0114, as far as a component needs it to come up.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use sha1::{Digest, Sha1};
+
+pub const JID: &str = "echo.localhost";
+pub const SECRET: &str = "s3cr3t";
+const STREAM_ID: &str = "bench-7f3a";
+
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    pub port: u16,
+}
+
+impl Server {
+    pub fn bind(port: u16) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        Ok(Self { listener, port })
+    }
+
+    /// Waits for `component` to connect and shakes hands with it. Gives its socket, not blocking.
+    pub fn accept(&self, component: &mut Child, patience: Duration) -> Result<TcpStream> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => return shake_hands(stream).context("handshake"),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e.into()),
+            }
+            if let Some(status) = component.try_wait()? {
+                bail!("it ended before it connected ({status})");
+            }
+            ensure!(Instant::now() < deadline, "it did not connect within {patience:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+fn shake_hands(mut stream: TcpStream) -> Result<TcpStream> {
+    stream.set_nonblocking(false)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let header = read_until(&mut stream, "<stream:stream", ">")?;
+    ensure!(header.contains("jabber:component:accept"), "the header is not one of XEP-0114: {header}");
+    write!(
+        stream,
+        "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
+         xmlns:stream='http://etherx.jabber.org/streams' from='{JID}' id='{STREAM_ID}'>"
+    )?;
+    let handshake = read_until(&mut stream, "<handshake", "</handshake>")?;
+    // XEP-0114 §3: the SHA-1 of stream id and secret, in lower-case hexadecimal.
+    ensure!(handshake.contains(&digest()), "wrong digest: {handshake}");
+    stream.write_all(b"<handshake/>")?;
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
+/// Reads byte by byte, so as to take nothing of what follows.
+fn read_until(stream: &mut TcpStream, open: &str, close: &str) -> Result<String> {
+    let mut text = String::new();
+    let mut byte = [0];
+    while !text.find(open).is_some_and(|at| text[at..].ends_with(close)) {
+        ensure!(stream.read(&mut byte)? == 1, "closed after: {text}");
+        ensure!(text.len() < 4096, "too long: {text}");
+        text.push(char::from(byte[0]));
+    }
+    Ok(text)
+}
+
+fn digest() -> String {
+    let hash = Sha1::digest(format!("{STREAM_ID}{SECRET}"));
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,81 @@
+//! `bench-subject PORT`: the library under load, with a handler of each kind, each on a localpart of its own.
+
+use anyhow::Context;
+use campanile::component::Component;
+use campanile::extract::{Body, Json, Message, Payload};
+use campanile::router::Router;
+use campanile::stanza::Children;
+use serde::{Deserialize, Serialize};
+use xso::{AsXml, FromXml};
+
+const BENCH: &str = "urn:campanile:bench";
+const JSON: &str = "urn:xmpp:json:0";
+
+#[derive(FromXml, AsXml, Debug)]
+#[xml(namespace = BENCH, name = "order")]
+struct Order {
+    #[xml(attribute)]
+    item: String,
+    #[xml(attribute)]
+    quantity: u32,
+    #[xml(attribute)]
+    express: bool,
+    #[xml(child)]
+    note: Note,
+}
+
+#[derive(FromXml, AsXml, Debug)]
+#[xml(namespace = BENCH, name = "note")]
+struct Note {
+    #[xml(text)]
+    text: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JsonOrder {
+    item: String,
+    quantity: u32,
+    express: bool,
+    note: String,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let port: u16 = std::env::args().nth(1).context("PORT")?.parse()?;
+    let router: Router = Router::new()
+        .at("bot", Router::new().message(unread))
+        .at("text", Router::new().message(text))
+        .at("message", Router::new().message(whole))
+        .at("yield", Router::new().message(yielding))
+        .at("typed", Router::new().iq_set((BENCH, "order"), typed))
+        .at("json", Router::new().iq_set((JSON, "json"), json));
+    let component = Component::builder("echo.localhost").server(format!("127.0.0.1:{port}")).secret("s3cr3t");
+    component.router(router).build()?.run().await?;
+    Ok(())
+}
+
+/// Passed on as bytes.
+async fn unread(children: Children) -> Children {
+    children
+}
+
+async fn text(Body(text): Body) -> String {
+    text
+}
+
+async fn whole(message: Message) -> Message {
+    Message { from: None, to: None, ..message }
+}
+
+async fn yielding(children: Children) -> Children {
+    tokio::task::yield_now().await;
+    children
+}
+
+async fn typed(Payload(order): Payload<Order>) -> Payload<Order> {
+    Payload(order)
+}
+
+async fn json(Json(order): Json<JsonOrder>) -> Json<JsonOrder> {
+    Json(order)
+}

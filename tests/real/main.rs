@@ -1,0 +1,7 @@
+//! Tests against real servers and real clients. Prosody, ejabberd, openssl and a Python environment with slixmpp must
+//! be there: `tests/run` sees to it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod daemon;
+mod people;
+mod servers;

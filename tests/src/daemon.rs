@@ -1,0 +1,152 @@
+//! The `campanile` binary as operators run it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::folder::Folder;
+use crate::output::Output;
+use crate::process::Process;
+use crate::wait::PATIENCE;
+
+/// `campanile run` with a configuration of its own.
+#[derive(Debug)]
+pub struct Daemon {
+    process: Process,
+    output: Output,
+    folder: Folder,
+}
+
+impl Daemon {
+    /// Starts it; `configuration` is the text of a `campanile.toml`. Whether it is up, [`Daemon::logs`] tells.
+    pub fn start(configuration: &str) -> Self {
+        Self::start_with(configuration, &[])
+    }
+
+    /// As [`Daemon::start`], with variables of the environment.
+    pub fn start_with(configuration: &str, environment: &[(&str, &str)]) -> Self {
+        Self::launch(binary(), configuration, environment)
+    }
+
+    fn launch(binary: &Path, configuration: &str, environment: &[(&str, &str)]) -> Self {
+        let folder = Folder::new("daemon");
+        folder.write("campanile.toml", configuration);
+        let mut command = Command::new(binary);
+        command
+            .args(["run", "--config", &folder.at("campanile.toml"), "--log-format", "json"])
+            .current_dir(folder.path())
+            .env_remove("RUST_LOG")
+            // Locks are per JID; tests that run side by side use the same ones on servers of their own.
+            .env("XDG_RUNTIME_DIR", folder.path())
+            .envs(environment.iter().copied());
+        let output = Output::default();
+        let process = Process::start("campanile run", command, &output);
+        Self { process, output, folder }
+    }
+
+    /// Writes a new configuration over the old one; `SIGHUP` makes the daemon read it.
+    pub fn reconfigure(&mut self, configuration: &str) {
+        self.folder.write("campanile.toml", configuration);
+        self.signal("HUP");
+    }
+
+    /// The first log line, old or new, for which `fits` holds.
+    pub async fn logs(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let parse = |line: &str| serde_json::from_str::<Value>(line).ok();
+        let line = self.output.line(PATIENCE, |line| parse(line).is_some_and(|value| fits(&value))).await;
+        match line {
+            Ok(line) => parse(&line).expect("was parsed before"),
+            Err(error) => {
+                let ended = self.process.ended();
+                panic!("campanile did not log {what}: {error}; ended: {ended:?}\n{}", self.output.tail())
+            }
+        }
+    }
+
+    /// Sends a signal by its short name: `TERM`, `INT`, `HUP`.
+    pub fn signal(&mut self, signal: &str) {
+        self.process.signal(signal);
+    }
+
+    /// Waits for its end.
+    pub async fn wait(&mut self, within: Duration) -> ExitStatus {
+        self.process.end(within).await
+    }
+
+    /// `SIGTERM`, and the exit status.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait(PATIENCE).await
+    }
+
+    /// Its process: memory, processor time, whether it runs.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// What it wrote.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// Its folder, where paths of the configuration begin.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+}
+
+/// The binary that belongs to the code as it is: built once per test process, unless `CAMPANILE_BIN` names another.
+pub fn binary() -> &'static PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| std::env::var_os("CAMPANILE_BIN").map_or_else(build, PathBuf::from))
+}
+
+fn build() -> PathBuf {
+    let target = crate::target_directory();
+    let folder = crate::profile_directory();
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(other) => other,
+    };
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "campanile-daemon", "--bin", "campanile", "--profile", profile])
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
+    assert!(output.status.success(), "campanile does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    folder.join("campanile")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// Stands in for the daemon: says what it was told, reads its configuration again on HUP, ends on TERM.
+    const SCRIPT: &str = r#"#!/bin/sh
+trap 'echo "{\"message\":\"reloaded\",\"text\":\"$(cat "$3")\"}" >&2' HUP
+trap 'exit 5' TERM
+echo not json >&2
+echo "{\"message\":\"up\",\"arguments\":\"$1 $2 $4 $5\",\"name\":\"$NAME\"}" >&2
+while :; do sleep 0.01; done
+"#;
+
+    #[tokio::test]
+    async fn a_daemon_is_started_told_and_ended() {
+        let folder = Folder::new("stand-in");
+        folder.write("campanile", SCRIPT);
+        let script = folder.path().join("campanile");
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let mut daemon = Daemon::launch(&script, "one", &[("NAME", "value")]);
+        let up = daemon.logs("that it is up", |line| line["message"] == "up").await;
+        assert_eq!((&up["arguments"], &up["name"]), (&"run --config --log-format json".into(), &"value".into()));
+        daemon.reconfigure("two");
+        daemon.logs("the new configuration", |line| line["text"] == "two").await;
+        assert_eq!(daemon.stop().await.code(), Some(5));
+    }
+}

@@ -1,0 +1,7 @@
+//! People on the other side.
+
+mod person;
+mod rust_person;
+
+pub use person::{Answer, Person};
+pub use rust_person::RustPerson;

@@ -1,0 +1,150 @@
+//! ejabberd 23 as Debian ships it, as a plain Erlang node: `ejabberdctl` insists on a system user and on fixed folders.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Site;
+use crate::setup::{Setup, password};
+use crate::snippet::{DOMAIN, SECRET, Snippet};
+
+pub(super) fn configure(site: &Site, setup: &Setup) {
+    let mut listeners = attach("component", setup).set("port", &site.component.to_string()).below("listen:").to_owned();
+    if let Some(port) = site.tls {
+        let tls = attach("tls", setup)
+            .set("port", &port.to_string())
+            .replace("/etc/ejabberd/example.org.pem", &site.folder.at("both.pem"));
+        listeners.push_str(tls.below("listen:"));
+    }
+    site.folder.write("ejabberd.yml", &main_file(site, &listeners));
+    site.folder.write("users.erl.txt", &users(setup));
+    for folder in ["home", "log", "spool"] {
+        site.folder.write(&format!("{folder}/.keep"), "");
+    }
+}
+
+pub(super) fn command(site: &Site) -> Command {
+    let folder = &site.folder;
+    let _ = std::fs::remove_file(folder.path().join("users.made"));
+    let mut command = node(site, &name(site));
+    command
+        .args(["+K", "true", "+P", "250000", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"])
+        .args(["-mnesia", "dir", &format!("\"{}\"", folder.at("spool"))])
+        .args(["-s", "ejabberd", "-eval", &make_users(site)])
+        .env("EJABBERD_CONFIG_PATH", folder.at("ejabberd.yml"))
+        .env("EJABBERD_LOG_PATH", folder.at("log/ejabberd.log"))
+        .env("ERL_CRASH_DUMP", folder.at("log/crash.dump"))
+        .current_dir(folder.path().join("spool"));
+    command
+}
+
+pub(super) fn shell(site: &Site, line: &str) -> Command {
+    let mut command = node(site, &format!("shell{}@127.0.0.1", std::process::id()));
+    command.args(["-hidden", "-dist_listen", "false", "-s", "ejabberd_ctl", "-extra", &name(site)]);
+    command.args(line.split_whitespace());
+    command
+}
+
+/// The node makes the users last, when everything else has started.
+pub(super) fn has_users(site: &Site) -> bool {
+    site.folder.path().join("users.made").exists()
+}
+
+fn name(site: &Site) -> String {
+    format!("campanile{}@127.0.0.1", site.node)
+}
+
+/// An Erlang node on loopback, without the port mapper daemon that would outlive it.
+fn node(site: &Site, name: &str) -> Command {
+    let mut command = Command::new("erl");
+    command
+        .args(["-noinput", "-name", name, "-setcookie", "campanile-tests", "-start_epmd", "false"])
+        .args(["-erl_epmd_port", &site.node.to_string()])
+        .args(["-kernel", "inet_dist_use_interface", "{127,0,0,1}"])
+        .env("HOME", site.folder.at("home"))
+        .env("ERL_LIBS", libraries());
+    command
+}
+
+/// Debian puts ejabberd's own code beside the machine's libraries, where Erlang does not look by itself.
+fn libraries() -> PathBuf {
+    let has_ejabberd = |folder: &Path| {
+        let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.into_iter().any(|name| name.to_string_lossy().starts_with("ejabberd-"))
+    };
+    let below = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    below
+        .filter(|path| path.is_dir())
+        .find(|path| has_ejabberd(path))
+        .unwrap_or_else(|| panic!("ejabberd is not installed (apt-get install ejabberd; tests/run does it)"))
+}
+
+fn attach(snippet: &str, setup: &Setup) -> Snippet {
+    let mut snippet = Snippet::read(&format!("ejabberd/{snippet}.yml")).repeat(DOMAIN, |line| {
+        assert!(line.contains(SECRET), "the secret stands beside the domain: {line}");
+        let lines = setup.components.iter().map(|component| {
+            line.replace(DOMAIN, &component.jid).replace(SECRET, &format!("\"{}\"", component.secret))
+        });
+        lines.collect()
+    });
+    if let Some(bytes) = setup.max_stanza_size {
+        snippet = snippet.set("max_stanza_size", &bytes.to_string());
+    }
+    if setup.backlog { snippet } else { snippet.without("backlog") }
+}
+
+/// A term per user, read by the node itself: no need to quote names for a command line.
+fn users(setup: &Setup) -> String {
+    let line = |user: &String| format!("{{<<\"{user}\">>, <<\"{}\">>}}.\n", password(user));
+    setup.users.iter().map(line).collect()
+}
+
+fn make_users(site: &Site) -> String {
+    let (users, made) = (site.folder.at("users.erl.txt"), site.folder.at("users.made"));
+    format!(
+        "{{ok, Users}} = file:consult(\"{users}\"), \
+         [case ejabberd_auth:try_register(Name, <<\"localhost\">>, Password) of \
+            ok -> ok; {{error, exists}} -> ok end || {{Name, Password}} <- Users], \
+         ok = file:write_file(\"{made}\", <<>>)."
+    )
+}
+
+fn main_file(site: &Site, listeners: &str) -> String {
+    let client = site.client;
+    // Neither rated nor archived, as with Prosody.
+    format!(
+        r#"
+hosts: [localhost]
+loglevel: info
+log_rotate_count: 0
+auth_method: internal
+auth_password_format: plain
+s2s_access: none
+listen:
+  - {{port: {client}, ip: 127.0.0.1, module: ejabberd_c2s, starttls: false, access: all, shaper: none, backlog: 128}}
+{listeners}
+acl:
+  admin: {{user: [{{alice: localhost}}]}}
+api_permissions:
+  console: {{from: [ejabberd_ctl], who: all, what: "*"}}
+shaper: {{}}
+modules:
+  mod_adhoc: {{}}
+  mod_admin_extra: {{}}
+  mod_blocking: {{}}
+  mod_caps: {{}}
+  mod_carboncopy: {{}}
+  mod_disco: {{}}
+  mod_last: {{}}
+  mod_muc: {{host: rooms.localhost, access_create: all, default_room_options: {{persistent: false}}}}
+  mod_offline: {{}}
+  mod_ping: {{}}
+  mod_privacy: {{}}
+  mod_private: {{}}
+  mod_pubsub: {{plugins: [flat, pep]}}
+  mod_roster: {{}}
+  mod_time: {{}}
+  mod_vcard: {{}}
+  mod_version: {{}}
+"#
+    )
+}
