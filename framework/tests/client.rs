@@ -14,6 +14,7 @@ use campanile::router::Router;
 use campanile::stanza::{IqType, Kind, MessageType, Stanza, WriteError};
 use campanile::testing::{Mounted, mount};
 use jid::Jid;
+use minidom::Element;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use xmpp_parsers::ping::Ping;
@@ -81,6 +82,32 @@ async fn what_cannot_be_written_is_an_error_for_its_caller_alone() {
     client.send(message().with_from(Jid::new("any.body@BOT.localhost/r").unwrap()).with_id("1")).await.unwrap();
     alice.expect("<message type='chat' from='any.body@bot.localhost/r' id='1'/>").await;
     alice.expect_nothing(BOT).await;
+    assert_eq!(bot.stats().connected, 1);
+}
+
+/// Names of XML 1.0's fifth edition, which both servers' parser does not know and ends the stream at.
+#[tokio::test(start_paused = true)]
+async fn names_that_servers_do_not_take_are_an_error_for_their_caller_alone() {
+    let router = Router::new().message(async || Reply::payload(&Element::bare("\u{1F6}", "urn:x")));
+    let bot = mount(BOT, |bot| bot.router(router)).await;
+    let alice = bot.user("alice@localhost");
+    for name in ["\u{1F6}", "a\u{FDF0}", "\u{FEFF}", "\u{10000}", "\u{2C00}", "a\u{203F}"] {
+        let parent = Element::builder("x", "urn:x").append(Element::bare(name, "urn:x")).build();
+        for element in [Element::bare(name, "urn:x"), parent] {
+            let written = Stanza::iq_set(alice.jid().clone(), &element);
+            assert!(matches!(written, Err(WriteError::Name(_) | WriteError::Value(_))), "{name:?}: {written:?}");
+        }
+        let named = Stanza::new(Kind::Message(MessageType::Chat)).with_text(name, "hi");
+        assert!(matches!(named, Err(WriteError::Name(_))), "{name:?}: {named:?}");
+    }
+    alice.say(BOT, "hi").await.unwrap();
+    let wanted = "<message type='error'><error type='cancel'>\
+        <internal-server-error xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
+    alice.expect(wanted).await;
+    // What servers do know goes out.
+    let known = Element::builder("é", "urn:x").append(Element::bare("日\u{300}", "urn:x")).build();
+    bot.client().send(Stanza::chat(alice.jid().clone(), "x").unwrap().with_child(&known).unwrap()).await.unwrap();
+    alice.expect("<message type='chat'><body>x</body><é xmlns='urn:x'><日\u{300}/></é></message>").await;
     assert_eq!(bot.stats().connected, 1);
 }
 

@@ -9,7 +9,7 @@ mod seen;
 mod tree;
 
 use campanile::jid::BareJid;
-use campanile::stanza::{Kind, MessageType, Stanza};
+use campanile::stanza::{Kind, MessageType, Stanza, WriteError};
 use campanile::stream::{Bounds, Event};
 use libfuzzer_sys::fuzz_target;
 
@@ -31,7 +31,11 @@ fuzz_target!(|bytes: &[u8]| {
 /// By way of an element; text directly in a stanza, which no schema allows, need not survive that.
 fn written_again(stanza: &Stanza) {
     let Ok(element) = stanza.to_element() else { return };
-    let again = Stanza::try_from(&element).expect("what was read can be written");
+    let again = match Stanza::try_from(&element) {
+        // XML 1.0 has more names and namespaces than servers take.
+        Err(WriteError::Name(_) | WriteError::Namespace(_)) => return,
+        again => again.expect("what was read can be written"),
+    };
     assert_eq!(comparable(parsed(&again)), comparable(parsed(stanza)), "{again:?}");
 }
 

@@ -48,6 +48,12 @@ impl std::error::Error for ParseError {}
 pub enum WriteError {
     /// A character that XML 1.0 cannot carry, in text or in an attribute.
     Character(char),
+    /// A name of an element or an attribute that is none in XML 1.0, or not in the fourth edition of it, which servers
+    /// hold to: a name of the fifth alone would end the stream.
+    Name(String),
+    /// A namespace that no element or attribute can have: that of declarations (Namespaces in XML 1.0 §3), or one with a
+    /// line feed, at which ejabberd ends the stream.
+    Namespace(String),
     /// The value's own serialisation failed.
     Value(String),
     /// The stanza is larger than the server takes.
@@ -67,7 +73,10 @@ impl From<EmitError> for WriteError {
     fn from(error: EmitError) -> Self {
         match error {
             EmitError::Character(c) => Self::Character(c),
+            EmitError::Name(name) => Self::Name(name),
+            EmitError::Namespace(namespace) => Self::Namespace(namespace),
             EmitError::Value(error) => Self::Value(error.to_string()),
+            EmitError::Shape(why) => Self::Value(why.to_owned()),
             EmitError::TooLarge => Self::Value("too large".to_owned()),
         }
     }
@@ -77,6 +86,8 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Character(c) => write!(f, "the character U+{:04X} cannot stand in XML", u32::from(*c)),
+            Self::Name(name) => write!(f, "{name:?} is no name that XML servers take"),
+            Self::Namespace(namespace) => write!(f, "{namespace:?} is no namespace that XML servers take"),
             Self::Value(why) => write!(f, "the value cannot be written as XML: {why}"),
             Self::TooLarge { size, limit } => write!(f, "the stanza has {size} bytes, the bound is {limit}"),
             Self::ForeignSender(from) => write!(f, "the sender {from} lies outside the component's domain"),

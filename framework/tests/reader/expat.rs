@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
+use campanile::stanza::{Kind, MessageType, Stanza};
 use campanile::stream::Fault;
 use serde_json::Value;
 
@@ -47,6 +48,30 @@ fn expat_agrees() {
         }
     }
     assert!(known * 20 < documents.len(), "{known} documents are judged otherwise");
+}
+
+/// Every character that can be written in a name is one that expat takes there, and no other is kept back.
+#[test]
+fn names_that_are_written_are_names_for_expat() {
+    let (mut names, mut taken) = (Vec::new(), String::new());
+    for c in ('\u{80}'..='\u{1FFFF}').filter(|c| c.len_utf8() < 4 || u32::from(*c) % 0x400 == 0) {
+        for name in [c.to_string(), format!("a{c}")] {
+            if Stanza::new(Kind::Message(MessageType::Chat)).with_text(&name, "").is_ok() {
+                taken += &format!("<{name} {name}=''/>");
+            } else {
+                names.push(name);
+            }
+        }
+    }
+    let mut documents: Vec<_> = names.iter().map(|name| format!("<{name}/>").into_bytes()).collect();
+    documents.push(format!("<x>{taken}</x>").into_bytes());
+    let mut reports = expat(&documents);
+    let all = reports.pop().unwrap();
+    assert!(all.document.end == End::Closed, "{}", all.error);
+    assert_eq!(reports.len(), names.len());
+    for (name, report) in names.iter().zip(&reports) {
+        assert!(report.document.end == End::Broken, "{name:?} is a name for expat");
+    }
 }
 
 /// What expat is known to judge otherwise, and rightly, since RFC 6120 §11 asks for less than all of XML.

@@ -1,19 +1,25 @@
 //! Writing XML in the form that everything in memory has: no prefixes but `xml`, namespaces written where
 //! they change, every character checked.
 
-use std::collections::HashSet;
-
+use compact_str::CompactString;
+use smallvec::SmallVec;
 use xso::{AsXml, Item};
 
-use super::{XML, chars, escape};
+use super::{XML, XMLNS, chars, escape, names};
 
 /// Why something cannot be written as XML.
 #[derive(Debug)]
 pub(crate) enum EmitError {
     /// A character that XML 1.0 cannot carry.
     Character(char),
+    /// A name of an element or an attribute that servers do not take.
+    Name(String),
+    /// A namespace that servers do not take.
+    Namespace(String),
     /// The value's own serialisation failed.
     Value(xso::error::Error),
+    /// The value's items do not make one element.
+    Shape(&'static str),
     /// More output than the caller allows.
     TooLarge,
 }
@@ -24,7 +30,10 @@ pub(crate) struct Emitter<'o> {
     out: &'o mut Vec<u8>,
     open: Vec<Open>,
     in_tag: bool,
-    prefixes: HashSet<String>,
+    /// What stands in the tag that is being written: namespaces and local names.
+    attributes: SmallVec<[(CompactString, CompactString); 4]>,
+    /// Names come from a stream, on which the server has taken them already.
+    taken: bool,
 }
 
 #[derive(Debug)]
@@ -37,12 +46,19 @@ impl<'o> Emitter<'o> {
     /// Elements in `namespace` get no `xmlns` at the outermost level.
     pub(crate) fn new(out: &'o mut Vec<u8>, namespace: &str) -> Self {
         let outside = Open { name: String::new(), namespace: namespace.to_owned() };
-        Self { out, open: vec![outside], in_tag: false, prefixes: HashSet::new() }
+        Self { out, open: vec![outside], in_tag: false, attributes: SmallVec::new(), taken: false }
+    }
+
+    /// Lets names pass that the reader has taken.
+    pub(crate) fn trust_names(&mut self) {
+        self.taken = true;
     }
 
     pub(crate) fn start(&mut self, namespace: &str, name: &str) -> Result<(), EmitError> {
+        self.check_name(name)?;
+        check_namespace(namespace)?;
         self.end_tag();
-        self.prefixes.clear();
+        self.attributes.clear();
         let inherited = self.open.last().map_or("", |open| open.namespace.as_str());
         // Namespaces in XML 1.0 §3: this one has its prefix, and must not be declared as the default.
         let (name, namespace) = match namespace {
@@ -61,17 +77,29 @@ impl<'o> Emitter<'o> {
     }
 
     pub(crate) fn attribute(&mut self, namespace: &str, name: &str, value: &str) -> Result<(), EmitError> {
+        self.check_name(name)?;
+        if !self.in_tag {
+            return Err(EmitError::Shape("an attribute outside a tag"));
+        }
+        // Namespaces in XML 1.0 §6.3: unique by namespace and local name.
+        if self.attributes.iter().any(|(space, other)| space == namespace && other == name) {
+            return Err(EmitError::Shape("an attribute stands twice"));
+        }
         match namespace {
-            "" => self.write_attribute(name, value),
-            XML => self.write_attribute(&format!("xml:{name}"), value),
+            // This would declare a namespace that nobody keeps track of.
+            "" if name == "xmlns" => return Err(EmitError::Name(name.to_owned())),
+            "" => self.write_attribute(name, value)?,
+            XML => self.write_attribute(&format!("xml:{name}"), value)?,
             _ => {
-                let prefix = format!("ns{}", self.prefixes.len());
+                check_namespace(namespace)?;
+                let prefixed = self.attributes.iter().filter(|(space, _)| !space.is_empty() && space != XML);
+                let prefix = format!("ns{}", prefixed.count());
                 self.write_attribute(&format!("xmlns:{prefix}"), namespace)?;
                 self.write_attribute(&format!("{prefix}:{name}"), value)?;
-                self.prefixes.insert(prefix);
-                Ok(())
             }
         }
+        self.attributes.push((namespace.into(), name.into()));
+        Ok(())
     }
 
     pub(crate) fn text(&mut self, text: &str) -> Result<(), EmitError> {
@@ -85,7 +113,8 @@ impl<'o> Emitter<'o> {
     }
 
     pub(crate) fn end(&mut self) {
-        let Some(open) = self.open.pop() else { return };
+        // The outermost entry is no element.
+        let Some(open) = self.open.pop_if(|open| !open.name.is_empty()) else { return };
         if self.in_tag {
             self.out.extend_from_slice(b"/>");
             self.in_tag = false;
@@ -102,12 +131,21 @@ impl<'o> Emitter<'o> {
         self.out.extend_from_slice(checked);
     }
 
-    /// Writes one typed value, whole.
+    /// Writes one typed value, whole. Its items are anybody's code, and still must make one element.
     pub(crate) fn value<T: AsXml + ?Sized>(&mut self, value: &T) -> Result<(), EmitError> {
+        const NOT_ONE: EmitError = EmitError::Shape("the value is not one element");
+        let (outside, mut begun) = (self.open.len(), false);
         for item in value.as_xml_iter().map_err(EmitError::Value)? {
-            self.item(&item.map_err(EmitError::Value)?)?;
+            let item = item.map_err(EmitError::Value)?;
+            let is_start = matches!(item, Item::ElementHeadStart(..));
+            let is_first = is_start && !begun;
+            if self.open.len() == outside && !is_first && !matches!(item, Item::XmlDeclaration(_)) {
+                return Err(NOT_ONE);
+            }
+            begun |= is_start;
+            self.item(&item)?;
         }
-        Ok(())
+        if begun && self.open.len() == outside { Ok(()) } else { Err(NOT_ONE) }
     }
 
     pub(crate) fn item(&mut self, item: &Item<'_>) -> Result<(), EmitError> {
@@ -130,6 +168,10 @@ impl<'o> Emitter<'o> {
         }
     }
 
+    fn check_name(&self, name: &str) -> Result<(), EmitError> {
+        if self.taken || names::is_writable(name) { Ok(()) } else { Err(EmitError::Name(name.to_owned())) }
+    }
+
     fn write_attribute(&mut self, name: &str, value: &str) -> Result<(), EmitError> {
         check(value)?;
         self.out.push(b' ');
@@ -143,6 +185,15 @@ impl<'o> Emitter<'o> {
 
 fn check(text: &str) -> Result<(), EmitError> {
     chars::forbidden(text).map_or(Ok(()), |c| Err(EmitError::Character(c)))
+}
+
+/// Namespaces in XML 1.0 §3 lets nobody declare that of declarations. ejabberd's parser puts a line feed between
+/// namespace and name, and ends the stream when there is one within.
+fn check_namespace(namespace: &str) -> Result<(), EmitError> {
+    if namespace == XMLNS || namespace.contains('\n') {
+        return Err(EmitError::Namespace(namespace.to_owned()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -185,5 +236,78 @@ mod tests {
         emitter.start("", "a").unwrap();
         assert!(matches!(emitter.text("\u{1}"), Err(EmitError::Character('\u{1}'))));
         assert!(matches!(emitter.attribute("", "b", "\0"), Err(EmitError::Character('\0'))));
+    }
+
+    #[test]
+    fn names_that_servers_do_not_take_are_errors() {
+        for bad in ["", "a b", "a:b", "1", "\u{FEFF}", "\u{1F6}", "a/><b"] {
+            let mut out = Vec::new();
+            let mut emitter = Emitter::new(&mut out, "");
+            assert!(matches!(emitter.start("urn:x", bad), Err(EmitError::Name(_))), "{bad:?}");
+            emitter.start("urn:x", "a").unwrap();
+            assert!(matches!(emitter.attribute("", bad, ""), Err(EmitError::Name(_))), "{bad:?}");
+            assert!(matches!(emitter.attribute("urn:y", bad, ""), Err(EmitError::Name(_))), "{bad:?}");
+        }
+        let mut out = Vec::new();
+        let mut emitter = Emitter::new(&mut out, "");
+        emitter.start("urn:x", "a").unwrap();
+        assert!(matches!(emitter.attribute("", "xmlns", "urn:y"), Err(EmitError::Name(_))));
+        for bad in [XMLNS, "urn:\n"] {
+            assert!(matches!(emitter.start(bad, "a"), Err(EmitError::Namespace(_))), "{bad:?}");
+            assert!(matches!(emitter.attribute(bad, "a", ""), Err(EmitError::Namespace(_))), "{bad:?}");
+        }
+    }
+
+    /// A value whose serialisation gives just these items.
+    struct Items(Vec<Item<'static>>);
+
+    impl AsXml for Items {
+        type ItemIter<'x> = Box<dyn Iterator<Item = Result<Item<'x>, xso::error::Error>> + 'x>;
+
+        fn as_xml_iter(&self) -> Result<Self::ItemIter<'_>, xso::error::Error> {
+            Ok(Box::new(self.0.iter().map(|item| {
+                Ok(match item {
+                    Item::ElementHeadStart(namespace, name) => {
+                        Item::ElementHeadStart(namespace.borrow().into_static(), name.clone())
+                    }
+                    Item::Attribute(namespace, name, value) => {
+                        Item::Attribute(namespace.borrow().into_static(), name.clone(), value.clone())
+                    }
+                    Item::Text(text) => Item::Text(text.clone()),
+                    Item::ElementHeadEnd => Item::ElementHeadEnd,
+                    Item::ElementFoot => Item::ElementFoot,
+                    Item::XmlDeclaration(version) => Item::XmlDeclaration(*version),
+                })
+            })))
+        }
+    }
+
+    #[test]
+    fn a_value_is_one_element_or_an_error() {
+        let start = || Item::ElementHeadStart("urn:x".into(), rxml::NcName::try_from("a").unwrap().into());
+        let attribute =
+            || Item::Attribute(rxml::Namespace::NONE, rxml::NcName::try_from("b").unwrap().into(), "".into());
+        let written = |items| {
+            let mut out = Vec::new();
+            let written = Emitter::new(&mut out, "").value(&Items(items));
+            written.map(|()| String::from_utf8(out).unwrap())
+        };
+        let good = vec![start(), attribute(), Item::ElementHeadEnd, Item::Text("t".into()), Item::ElementFoot];
+        assert_eq!(written(good).unwrap(), "<a xmlns='urn:x' b=''>t</a>");
+        let bad = [
+            vec![],
+            vec![Item::Text("t".into())],
+            vec![Item::ElementFoot],
+            vec![start()],
+            vec![start(), Item::ElementFoot, Item::ElementFoot],
+            vec![start(), Item::ElementFoot, Item::Text("t".into())],
+            vec![start(), Item::ElementFoot, start(), Item::ElementFoot],
+            vec![start(), attribute(), attribute(), Item::ElementFoot],
+            vec![start(), Item::Text("t".into()), attribute(), Item::ElementFoot],
+        ];
+        for items in bad {
+            let shown = format!("{items:?}");
+            assert!(matches!(written(items), Err(EmitError::Shape(_))), "{shown}");
+        }
     }
 }

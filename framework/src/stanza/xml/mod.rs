@@ -7,6 +7,7 @@ pub(crate) mod chars;
 pub(crate) mod emit;
 pub(crate) mod escape;
 pub(crate) mod events;
+pub(crate) mod names;
 pub(crate) mod walk;
 
 /// The namespace of everything in memory, whatever the stream speaks (RFC 6120 §4.8.2).

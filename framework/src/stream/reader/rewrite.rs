@@ -36,6 +36,7 @@ struct Rewriter<'a> {
 
 impl<'a> Rewriter<'a> {
     fn element(&mut self, emitter: &mut Emitter<'_>, start: Start<'a>) -> Result<(), EmitError> {
+        emitter.trust_names();
         self.start(emitter, start)?;
         while self.inner.depth() > 0 {
             match self.walk.next() {
