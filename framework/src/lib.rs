@@ -88,6 +88,7 @@ pub mod dispatch;
 pub mod duties;
 pub mod error;
 pub mod extract;
+pub mod form;
 pub mod handler;
 #[cfg(feature = "host")]
 pub mod host;

@@ -1,0 +1,87 @@
+//! A filled form as an argument of a handler, and as its reply.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use xmpp_parsers::data_forms::{DataForm, DataFormType};
+
+use super::{FormError, NS, Table, read, write};
+use crate::error::{BoxError, Condition, StanzaError};
+use crate::extract::{FromInbound, Rejection};
+use crate::inbound::Inbound;
+use crate::reply::{IntoReply, Reply};
+use crate::stanza::Stanza;
+
+/// The fields of a filled data form (XEP-0004) as a struct.
+///
+/// The form is a child of the stanza, or of the payload of an IQ. As a reply it is a form
+/// of type result.
+///
+/// ```
+/// use campanile::form::Form;
+/// use campanile::router::Router;
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Order { sku: String, count: u32 }
+///
+/// async fn order(Form(order): Form<Order>) -> String {
+///     format!("{} × {}", order.count, order.sku)
+/// }
+///
+/// let router: Router = Router::new().message_with(("jabber:x:data", "x"), order);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form<T>(pub T);
+
+impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Form<T> {
+    type Rejection = Rejection;
+
+    fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
+        let form = find(inbound.stanza())?;
+        if form.type_ != DataFormType::Submit {
+            return Err(FormError::new("is not filled in").into());
+        }
+        Ok(Self(read(&form.fields)?))
+    }
+}
+
+impl<T: Serialize> IntoReply for Form<T> {
+    fn into_reply(self) -> Result<Reply, BoxError> {
+        let fields = write(&self.0)?;
+        let form = DataForm { type_: DataFormType::Result_, title: None, instructions: None, fields };
+        Ok(Reply::payload(&form)?)
+    }
+}
+
+impl IntoReply for DataForm {
+    fn into_reply(self) -> Result<Reply, BoxError> {
+        Ok(Reply::payload(&self)?)
+    }
+}
+
+impl IntoReply for Table {
+    fn into_reply(self) -> Result<Reply, BoxError> {
+        Ok(Reply::payload(&self)?)
+    }
+}
+
+impl From<FormError> for Rejection {
+    fn from(error: FormError) -> Self {
+        Self::bad(StanzaError::new(Condition::NotAcceptable).with_text(error.to_string()))
+    }
+}
+
+fn find(stanza: &Stanza) -> Result<DataForm, Rejection> {
+    if let Some(form) = stanza.children().find(NS, "x") {
+        return Ok(form.parse()?);
+    }
+    let payload = stanza.children().first().filter(|_| stanza.kind().is_request());
+    let element = payload.map(|payload| payload.element()).transpose()?;
+    match element.as_ref().and_then(|element| element.get_child("x", NS)) {
+        Some(form) => DataForm::try_from(form.clone()).map_err(|error| {
+            let told = StanzaError::new(Condition::BadRequest).with_text(format!("bad element: {error}"));
+            Rejection::bad(told)
+        }),
+        None => Err(Rejection::absent(StanzaError::new(Condition::BadRequest).with_text("no data form (XEP-0004)"))),
+    }
+}

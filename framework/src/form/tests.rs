@@ -1,0 +1,305 @@
+//! Forms as XML, in and out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use xso::FromXml;
+
+use super::*;
+use crate::extract::FromInbound;
+use crate::rescue::stanza_error;
+use crate::router::Router;
+use crate::samples::{answer, inbound};
+use crate::stanza::Children;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Order {
+    sku: String,
+    count: u32,
+    gift: bool,
+    size: Size,
+    note: Option<String>,
+    tags: Vec<Tag>,
+    lines: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Size {
+    Small,
+    Large,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Tag {
+    New,
+    Sale,
+}
+
+fn parse<T: FromXml>(xml: &str) -> T {
+    let element: minidom::Element = xml.parse().unwrap();
+    Children::of(&element).unwrap().first().unwrap().parse().unwrap()
+}
+
+fn submitted(fields: &str) -> DataForm {
+    parse(&format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>"))
+}
+
+fn xml<P: xso::AsXml>(payload: &P) -> String {
+    String::from_utf8_lossy(Children::of(payload).unwrap().as_bytes()).into_owned()
+}
+
+fn wrong<T>(read: Result<T, FormError>) -> (Option<String>, String) {
+    let Err(error) = read else { panic!("the form was taken") };
+    (error.var().map(str::to_owned), error.to_string())
+}
+
+const ORDER: &str = "<field var='FORM_TYPE' type='hidden'><value>urn:example:order</value></field>\
+    <field var='sku'><value>abc</value></field><field var='count'><value> 3 </value></field>\
+    <field var='gift' type='boolean'><value>true</value></field><field var='size'><value>large</value></field>\
+    <field var='note'><value/></field><field var='tags'><value>new</value><value>sale</value></field>\
+    <field var='lines'><value>a</value><value/><value>b</value></field>";
+
+fn order() -> Order {
+    Order {
+        sku: "abc".into(),
+        count: 3,
+        gift: true,
+        size: Size::Large,
+        note: None,
+        tags: vec![Tag::New, Tag::Sale],
+        lines: vec!["a".into(), String::new(), "b".into()],
+    }
+}
+
+#[test]
+fn a_struct_is_read_from_its_fields() {
+    assert_eq!(read::<Order>(&submitted(ORDER).fields).unwrap(), order());
+}
+
+#[test]
+fn a_struct_is_written_as_fields() {
+    let form =
+        DataForm { type_: DataFormType::Submit, title: None, instructions: None, fields: write(&order()).unwrap() };
+    let wanted = "<x xmlns='jabber:x:data' type='submit'><field var='sku'><value>abc</value></field>\
+        <field var='count'><value>3</value></field><field var='gift' type='boolean'><value>1</value></field>\
+        <field var='size' type='list-single'><value>large</value></field>\
+        <field var='tags' type='text-multi'><value>new</value><value>sale</value></field>\
+        <field var='lines' type='text-multi'><value>a</value><value/><value>b</value></field></x>";
+    assert_eq!(xml(&form), wanted);
+    assert_eq!(read::<Order>(&form.fields).unwrap(), order());
+}
+
+#[test]
+fn what_was_left_empty_is_none_nothing_or_false() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Empty {
+        text: String,
+        some: Option<u32>,
+        several: Vec<u32>,
+        ticked: bool,
+    }
+    let empty = Empty { text: String::new(), some: None, several: Vec::new(), ticked: false };
+    for value in ["", "<value/>"] {
+        let fields = ["text", "some", "several", "ticked"].map(|var| format!("<field var='{var}'>{value}</field>"));
+        assert_eq!(read::<Empty>(&submitted(&fields.concat()).fields).unwrap(), empty, "{value:?}");
+    }
+}
+
+#[test]
+fn lines_are_one_text_where_one_is_wanted() {
+    let fields = submitted("<field var='a'><value>x</value><value>y</value></field>").fields;
+    let joined: BTreeMap<String, String> = read(&fields).unwrap();
+    assert_eq!(joined["a"], "x\ny");
+    let read: BTreeMap<String, Vec<String>> = super::read(&fields).unwrap();
+    assert_eq!(read["a"], ["x", "y"]);
+    #[derive(Deserialize, Serialize)]
+    struct Text {
+        a: String,
+    }
+    let text: Text = super::read(&fields).unwrap();
+    assert_eq!(text.a, "x\ny");
+    assert_eq!(write(&text).unwrap()[0].values, ["x", "y"]);
+}
+
+#[test]
+fn faults_name_the_field() {
+    let rows = [
+        (ORDER.replace(" 3 ", "-3"), "count", "cannot be \"-3\": a whole number from 0 is wanted"),
+        (ORDER.replace(" 3 ", ""), "count", "is empty: a whole number from 0 is wanted"),
+        (ORDER.replace("var='sku'", "var='ska'"), "sku", "is missing"),
+        (ORDER.replace("large", "huge"), "size", "cannot be \"huge\": it is one of small, large"),
+        (ORDER.replace("true", "perhaps"), "gift", "cannot be \"perhaps\": true or false is wanted"),
+        (ORDER.replace("<value>large", "<value>small</value><value>large"), "size", "has more than one value"),
+        (format!("{ORDER}<field var='sku'><value>b</value></field>"), "sku", "is there twice"),
+    ];
+    for (fields, var, why) in rows {
+        let wanted = (Some(var.to_owned()), format!("the field {var:?} {why}"));
+        assert_eq!(wrong(read::<Order>(&submitted(&fields).fields)), wanted);
+    }
+}
+
+#[test]
+fn what_has_parts_has_no_place_in_a_field() {
+    #[derive(Serialize)]
+    struct Outer {
+        inner: Inner,
+    }
+    #[derive(Serialize)]
+    struct Inner {
+        x: u8,
+    }
+    let (var, why) = wrong(write(&Outer { inner: Inner { x: 1 } }));
+    assert_eq!(var.as_deref(), Some("inner"));
+    assert!(why.contains("cannot be written: a field holds text"), "{why}");
+    assert!(write(&3).is_err() && write("x").is_err());
+}
+
+fn definition() -> Definition {
+    Definition::of::<Order>()
+        .form_type("urn:example:order")
+        .title("An order")
+        .instructions("What do you want?")
+        .edit("sku", |field| field.label("Article").description("as on the shelf"))
+        .edit("size", |field| field.option("small", "fits in a pocket"))
+        .edit("count", |field| field.value("1"))
+        .field(Field::hidden("cart", "7"))
+        .field(Field::fixed("Thank you"))
+}
+
+#[test]
+fn a_struct_knows_its_form() {
+    let wanted = "<x xmlns='jabber:x:data' type='form'><title>An order</title><instructions>What do you want?</instructions>\
+        <field var='FORM_TYPE' type='hidden'><value>urn:example:order</value></field>\
+        <field var='sku' label='Article'><required/><desc>as on the shelf</desc></field>\
+        <field var='count'><required/><value>1</value></field><field var='gift' type='boolean'/>\
+        <field var='size' type='list-single'><required/><option label='fits in a pocket'><value>small</value></option>\
+        <option label='large'><value>large</value></option></field><field var='note'/>\
+        <field var='tags' type='list-multi'><option label='new'><value>new</value></option>\
+        <option label='sale'><value>sale</value></option></field><field var='lines' type='text-multi'/>\
+        <field var='cart' type='hidden'><value>7</value></field><field type='fixed'><value>Thank you</value></field></x>";
+    let blank = definition().blank();
+    assert_eq!(blank, parse(wanted));
+    assert_eq!(parse::<DataForm>(&xml(&blank)), blank);
+}
+
+#[test]
+fn a_form_can_be_filled_in_before_it_is_asked() {
+    let filled = definition().filled(&order()).unwrap();
+    let value =
+        |var: &str| filled.fields.iter().find(|field| field.var.as_deref() == Some(var)).unwrap().values.concat();
+    assert_eq!([value("sku"), value("count"), value("gift"), value("note"), value("cart")], ["abc", "3", "1", "", "7"]);
+    assert_eq!((filled.type_, filled.fields[1].required), (DataFormType::Form, true));
+}
+
+#[test]
+fn what_comes_back_is_held_against_the_definition() {
+    let definition = definition().edit("tags", Field::required);
+    let cart = "<field var='cart'><value>7</value></field>";
+    let good = format!("{ORDER}{cart}");
+    assert_eq!(definition.read::<Order>(&submitted(&good)).unwrap(), order());
+    let field = |var: &str, why: &str| (Some(var.to_owned()), format!("the field {var:?} {why}"));
+    let form = |why: &str| (None, format!("the form {why}"));
+    let rows = [
+        (submitted(ORDER), field("cart", "is not to be changed")),
+        (submitted(&good.replace("abc", "")), field("sku", "is required")),
+        (submitted(&good.replace("<value>new</value><value>sale</value>", "")), field("tags", "is required")),
+        (submitted(&good.replace("large", "huge")), field("size", "cannot be \"huge\": it is one of small, large")),
+        (submitted(&good.replace("urn:example:order", "urn:x")), form("is a urn:x, and not a urn:example:order")),
+        (parse("<x xmlns='jabber:x:data' type='cancel'/>"), form("is not filled in")),
+    ];
+    for (form, wanted) in rows {
+        assert_eq!(wrong(definition.read::<Order>(&form)), wanted);
+    }
+}
+
+#[test]
+fn clients_leave_out_what_is_empty() {
+    let fields = "<field var='sku'><value>abc</value></field><field var='count'><value>3</value></field>\
+        <field var='size'><value>small</value></field><field var='cart'><value>7</value></field>";
+    let read: Order = definition().read(&submitted(fields)).unwrap();
+    assert_eq!((read.gift, read.tags, read.lines, read.note), (false, Vec::new(), Vec::new(), None));
+}
+
+#[test]
+fn addresses_are_checked() {
+    let definition = Definition::new().field(Field::jid("who")).field(Field::jids("all"));
+    let form = |who: &str, all: &str| {
+        submitted(&format!(
+            "<field var='who'><value>{who}</value></field><field var='all'><value>{all}</value></field>"
+        ))
+    };
+    assert!(definition.check(&form("a@example.org", "b@example.org/r")).is_ok());
+    assert!(definition.check(&form("", "")).is_ok());
+    assert_eq!(definition.check(&form("@x", "b@example.org")).unwrap_err().var(), Some("who"));
+    assert_eq!(definition.check(&form("a@example.org", "b@@")).unwrap_err().var(), Some("all"));
+}
+
+#[test]
+fn results_have_labels_and_no_rules() {
+    let result = definition().result(&order()).unwrap();
+    let text = xml(&result);
+    assert!(
+        text.starts_with("<x xmlns='jabber:x:data' type='result'><title>An order</title><field var='FORM_TYPE'"),
+        "{text}"
+    );
+    assert!(text.contains("label='Article'") && !text.contains("<required/>") && !text.contains("<option"), "{text}");
+}
+
+#[test]
+fn rows_become_a_table() {
+    #[derive(Serialize, Deserialize)]
+    struct Row {
+        name: String,
+        up: bool,
+    }
+    let definition = Definition::of::<Row>().title("Hosts").edit("name", |field| field.label("Host"));
+    let rows = [Row { name: "a".into(), up: true }, Row { name: "b".into(), up: false }];
+    let table = definition.table(&rows).unwrap();
+    let wanted = "<x xmlns='jabber:x:data' type='result'><title>Hosts</title>\
+        <reported><field var='name' label='Host'/><field var='up' type='boolean'/></reported>\
+        <item><field var='name'><value>a</value></field><field var='up'><value>1</value></field></item>\
+        <item><field var='name'><value>b</value></field><field var='up'><value>0</value></field></item></x>";
+    assert_eq!(table, parse(wanted));
+    let read: Table = parse(&xml(&table));
+    assert_eq!(read.heads().collect::<Vec<_>>(), ["Host", "up"]);
+    let ups: Vec<_> = read.rows().map(|row| super::read::<Row>(row).unwrap().up).collect();
+    assert_eq!(ups, [true, false]);
+}
+
+#[test]
+#[should_panic(expected = "is no struct whose fields can be the fields of a form")]
+fn what_has_no_fields_has_no_form() {
+    let _ = Definition::of::<Vec<String>>();
+}
+
+async fn order_in(Form(order): Form<Order>) -> Form<Order> {
+    Form(order)
+}
+
+#[test]
+fn a_handler_takes_and_gives_forms() {
+    let mut router = Router::new().message_with((NS, "x"), order_in).iq_set(("urn:example:shop", "order"), order_in);
+    let said = answer(&mut router, &format!("<message><x xmlns='jabber:x:data' type='submit'>{ORDER}</x></message>"));
+    assert!(said.contains("<x xmlns='jabber:x:data' type='result'>"), "{said}");
+    let nested = |form: &str| format!("<iq type='set' id='1'><order xmlns='urn:example:shop'>{form}</order></iq>");
+    let form = format!("<x xmlns='jabber:x:data' type='submit'>{ORDER}</x>");
+    assert!(answer(&mut router, &nested(&form)).contains("<value>abc</value>"));
+    let told = answer(&mut router, &nested(&form.replace("large", "huge")));
+    assert!(told.contains("<not-acceptable") && told.contains("the field \"size\" cannot be"), "{told}");
+    let told = answer(&mut router, &nested(""));
+    assert!(told.contains("<bad-request") && told.contains("no data form"), "{told}");
+    let told = answer(&mut router, &nested("<x xmlns='jabber:x:data' type='cancel'/>"));
+    assert!(told.contains("the form is not filled in"), "{told}");
+}
+
+#[test]
+fn an_absent_form_is_none_and_a_bad_one_is_refused() {
+    let take = |xml: &str| <Option<Form<Order>> as FromInbound<()>>::from_inbound(&inbound(xml), &());
+    assert!(take("<message><body>hi</body></message>").unwrap().is_none());
+    let error = take("<message><x xmlns='jabber:x:data' type='submit'/></message>").unwrap_err();
+    assert_eq!(stanza_error(&error).text(), Some("the field \"sku\" is missing"));
+    let error = take("<message><x xmlns='jabber:x:data' type='what'/></message>").unwrap_err();
+    assert_eq!(stanza_error(&error).condition(), crate::error::Condition::BadRequest);
+}

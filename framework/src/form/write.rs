@@ -1,0 +1,368 @@
+//! From a struct to the fields of a form.
+
+use serde::Serialize;
+use serde::ser::{Error, Serializer};
+use serde::ser::{Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, SerializeTupleStruct};
+use xmpp_parsers::data_forms::{Field, FieldType};
+
+use super::FormError;
+
+/// Writes a struct, or a map, as fields. What is `None` has no field.
+///
+/// # Errors
+/// When a value has no place in a field, such as a struct within the struct.
+pub fn write<T: Serialize + ?Sized>(value: &T) -> Result<Vec<Field>, FormError> {
+    value.serialize(Outer)
+}
+
+/// The struct itself.
+struct Outer;
+
+/// The fields written so far.
+struct Written {
+    fields: Vec<Field>,
+    key: String,
+}
+
+impl Written {
+    fn new() -> Self {
+        Self { fields: Vec::new(), key: String::new() }
+    }
+
+    fn push<T: Serialize + ?Sized>(&mut self, var: &str, value: &T) -> Result<(), FormError> {
+        let Some((kind, values)) = value.serialize(Value).map_err(|error| error.at(var))? else { return Ok(()) };
+        let mut field = Field::new(var, kind);
+        field.values = values;
+        self.fields.push(field);
+        Ok(())
+    }
+}
+
+impl SerializeStruct for Written {
+    type Ok = Vec<Field>;
+    type Error = FormError;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, var: &'static str, value: &T) -> Result<(), FormError> {
+        self.push(var, value)
+    }
+
+    fn end(self) -> Result<Vec<Field>, FormError> {
+        Ok(self.fields)
+    }
+}
+
+impl SerializeMap for Written {
+    type Ok = Vec<Field>;
+    type Error = FormError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), FormError> {
+        let (_, values) = key.serialize(Value)?.ok_or_else(|| FormError::new("has a field without a name"))?;
+        self.key = values.concat();
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), FormError> {
+        let var = std::mem::take(&mut self.key);
+        self.push(&var, value)
+    }
+
+    fn end(self) -> Result<Vec<Field>, FormError> {
+        Ok(self.fields)
+    }
+}
+
+/// What a field holds: its type as far as the value tells, and the values. `None` is no field at all.
+type Held = Option<(FieldType, Vec<String>)>;
+
+/// The value of one field.
+struct Value;
+
+fn text(text: &impl ToString) -> Result<Held, FormError> {
+    let text = text.to_string();
+    // XEP-0004 §3.3: the values of text-multi are its lines, those of all other fields have none.
+    if text.contains('\n') {
+        return Ok(Some((FieldType::TextMulti, text.lines().map(str::to_owned).collect())));
+    }
+    Ok(Some((FieldType::TextSingle, vec![text])))
+}
+
+/// A list under way.
+struct Values(Vec<String>);
+
+impl Values {
+    fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), FormError> {
+        if let Some((_, values)) = value.serialize(Value)? {
+            self.0.extend(values);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Held {
+        Some((FieldType::TextMulti, self.0))
+    }
+}
+
+macro_rules! lists {
+    ($($list:ident $push:ident;)+) => {$(
+        impl $list for Values {
+            type Ok = Held;
+            type Error = FormError;
+
+            fn $push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), FormError> {
+                self.push(value)
+            }
+
+            fn end(self) -> Result<Held, FormError> {
+                Ok(self.finish())
+            }
+        }
+    )+};
+}
+
+lists! {
+    SerializeSeq serialize_element;
+    SerializeTuple serialize_element;
+    SerializeTupleStruct serialize_field;
+}
+
+macro_rules! texts {
+    ($($serialize:ident $value:ty;)+) => {$(
+        fn $serialize(self, value: $value) -> Result<Held, FormError> {
+            text(&value)
+        }
+    )+};
+}
+
+impl Serializer for Value {
+    type Ok = Held;
+    type Error = FormError;
+    type SerializeSeq = Values;
+    type SerializeTuple = Values;
+    type SerializeTupleStruct = Values;
+    type SerializeTupleVariant = Impossible<Held, FormError>;
+    type SerializeMap = Impossible<Held, FormError>;
+    type SerializeStruct = Impossible<Held, FormError>;
+    type SerializeStructVariant = Impossible<Held, FormError>;
+
+    texts! {
+        serialize_i8 i8;
+        serialize_i16 i16;
+        serialize_i32 i32;
+        serialize_i64 i64;
+        serialize_i128 i128;
+        serialize_u8 u8;
+        serialize_u16 u16;
+        serialize_u32 u32;
+        serialize_u64 u64;
+        serialize_u128 u128;
+        serialize_f32 f32;
+        serialize_f64 f64;
+        serialize_char char;
+        serialize_str &str;
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<Held, FormError> {
+        Ok(Some((FieldType::Boolean, vec![if value { "1" } else { "0" }.to_owned()])))
+    }
+
+    fn serialize_bytes(self, _: &[u8]) -> Result<Held, FormError> {
+        Err(FormError::custom("bytes are no text"))
+    }
+
+    fn serialize_none(self) -> Result<Held, FormError> {
+        Ok(None)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Held, FormError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<Held, FormError> {
+        Ok(None)
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<Held, FormError> {
+        Ok(None)
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<Held, FormError> {
+        Ok(Some((FieldType::ListSingle, vec![variant.to_owned()])))
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Held, FormError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<Held, FormError> {
+        Err(nested())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Values, FormError> {
+        Ok(Values(Vec::new()))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Values, FormError> {
+        Ok(Values(Vec::new()))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Values, FormError> {
+        Ok(Values(Vec::new()))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, FormError> {
+        Err(nested())
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, FormError> {
+        Err(nested())
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, FormError> {
+        Err(nested())
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, FormError> {
+        Err(nested())
+    }
+}
+
+fn nested() -> FormError {
+    FormError::custom("a field holds text, and nothing that has parts")
+}
+
+fn no_struct<T>() -> Result<T, FormError> {
+    Err(FormError::custom("only structs and maps have fields"))
+}
+
+macro_rules! nothing_else {
+    ($($serialize:ident $value:ty;)+) => {$(
+        fn $serialize(self, _: $value) -> Result<Vec<Field>, FormError> {
+            no_struct()
+        }
+    )+};
+}
+
+impl Serializer for Outer {
+    type Ok = Vec<Field>;
+    type Error = FormError;
+    type SerializeSeq = Impossible<Vec<Field>, FormError>;
+    type SerializeTuple = Impossible<Vec<Field>, FormError>;
+    type SerializeTupleStruct = Impossible<Vec<Field>, FormError>;
+    type SerializeTupleVariant = Impossible<Vec<Field>, FormError>;
+    type SerializeMap = Written;
+    type SerializeStruct = Written;
+    type SerializeStructVariant = Impossible<Vec<Field>, FormError>;
+
+    nothing_else! {
+        serialize_bool bool;
+        serialize_i8 i8;
+        serialize_i16 i16;
+        serialize_i32 i32;
+        serialize_i64 i64;
+        serialize_u8 u8;
+        serialize_u16 u16;
+        serialize_u32 u32;
+        serialize_u64 u64;
+        serialize_f32 f32;
+        serialize_f64 f64;
+        serialize_char char;
+        serialize_str &str;
+        serialize_bytes &[u8];
+    }
+
+    fn serialize_none(self) -> Result<Vec<Field>, FormError> {
+        Ok(Vec::new())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Vec<Field>, FormError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<Vec<Field>, FormError> {
+        Ok(Vec::new())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<Vec<Field>, FormError> {
+        Ok(Vec::new())
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Result<Vec<Field>, FormError> {
+        no_struct()
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<Vec<Field>, FormError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<Vec<Field>, FormError> {
+        no_struct()
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, FormError> {
+        no_struct()
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, FormError> {
+        no_struct()
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, FormError> {
+        no_struct()
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, FormError> {
+        no_struct()
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Written, FormError> {
+        Ok(Written::new())
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Written, FormError> {
+        Ok(Written::new())
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, FormError> {
+        no_struct()
+    }
+}
