@@ -27,7 +27,7 @@ fn misuse(f: impl FnOnce() -> Router + panic::UnwindSafe) -> (String, String) {
 fn misuse_panics_at_the_line_of_the_caller() {
     let overlap = |pattern| format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already");
     let with_message = || Router::new().message(silent);
-    let rows: [(Box<dyn FnOnce() -> Router + panic::UnwindSafe>, String); 10] = [
+    let rows: [(Box<dyn FnOnce() -> Router + panic::UnwindSafe>, String); 12] = [
         (
             Box::new(|| Router::new().iq_get(("urn:a", "q"), silent).iq_get(("urn:a", "q"), silent)),
             overlap("iq get with {urn:a}q for any recipient"),
@@ -52,8 +52,18 @@ fn misuse_panics_at_the_line_of_the_caller() {
             overlap("message normal or message chat for any recipient"),
         ),
         (
-            Box::new(move || Router::new().at("a@b", with_message())),
-            "\"a@b\" is no localpart: localpart doesn’t pass nodeprep validation".to_owned(),
+            Box::new(move || Router::new().at("a b", with_message())),
+            "\"a b\" is no localpart: localpart doesn’t pass nodeprep validation".to_owned(),
+        ),
+        (
+            Box::new(move || Router::new().at("a-{id}", with_message()).at("a-{number}", with_message())),
+            "the route \"message normal or message chat for a-{number}@\" overlaps with \
+             \"message normal or message chat for a-{id}@\", which is there already"
+                .to_owned(),
+        ),
+        (
+            Box::new(|| Router::new().bounced(silent).bounced(silent)),
+            overlap("message error or presence error for any recipient"),
         ),
         (
             Box::new(move || Router::new().at("a", Router::new().at("b", with_message()))),

@@ -24,14 +24,11 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Json<T> {
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
         if let Some(container) = inbound.stanza().children().find(NS, "json") {
-            return read(&container.text());
+            return read(&container.text()).map(Self);
         }
         match nested(inbound.stanza()) {
-            Some(text) => read(&text),
-            None => {
-                let told = StanzaError::new(Condition::BadRequest).with_text("no JSON container (XEP-0335)");
-                Err(Rejection::absent(told))
-            }
+            Some(text) => read(&text).map(Self),
+            None => Err(Rejection::absent(no_container())),
         }
     }
 }
@@ -44,9 +41,13 @@ impl<T: Serialize> IntoReply for Json<T> {
     }
 }
 
-fn read<T: DeserializeOwned>(text: &str) -> Result<Json<T>, Rejection> {
+pub(super) fn no_container() -> StanzaError {
+    StanzaError::new(Condition::BadRequest).with_text("no JSON container (XEP-0335)")
+}
+
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Rejection> {
     // The message of serde names what the sender itself wrote, and the place.
-    serde_json::from_str(text).map(Json).map_err(|error| {
+    serde_json::from_str(text).map_err(|error| {
         Rejection::bad(StanzaError::new(Condition::BadRequest).with_text(format!("unusable JSON: {error}")))
     })
 }

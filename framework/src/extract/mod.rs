@@ -3,13 +3,24 @@
 //! | extractor | what it holds | refused when |
 //! |---|---|---|
 //! | [`Sender`], [`Recipient`] | the address | – |
+//! | [`Id`], [`Lang`] | what the header says | it does not |
+//! | [`Kind`](crate::stanza::Kind) | kind and type | – |
+//! | [`IqType`](crate::stanza::IqType), [`MessageType`](crate::stanza::MessageType), [`PresenceType`](crate::stanza::PresenceType) | the type | it is of another kind |
+//! | [`At<T>`] | what stands for the placeholders of the recipient's pattern | it is no `T` |
 //! | [`Payload<P>`] | the first child that is a `P` | there is none, or it is a bad one |
+//! | [`Payloads<P>`] | every child that is a `P`, or none | one of them is a bad one |
 //! | [`Json<T>`] | the JSON of an XEP-0335 container | there is none, or it is no `T` |
-//! | [`Body`] | the text of a message | there is none |
+//! | [`JsonMessage<T>`] | the XEP-0432 payload of `T`'s datatype | there is none, or it is no `T` |
+//! | [`Body`], [`Subject`] | the text, in the message's own language | there is none |
+//! | [`Bodies`], [`Subjects`] | the text in each of its languages | there is none |
+//! | [`Thread`] | the conversation | there is none |
+//! | [`Show`], [`Status`] | the availability of presence | it says none, or a bad one |
+//! | [`Priority`] | the priority of presence, 0 when it says none | it is a bad one |
+//! | [`Delay`] | when the stanza was first sent (XEP-0203) | it does not say so, or badly |
+//! | [`StanzaError`](crate::error::StanzaError) | why our stanza came back | it is no error |
 //! | [`Message`], [`Presence`] | the whole stanza, parsed | it is of another kind, or a child is a bad one |
 //! | [`Children`](crate::stanza::Children) | the children, unparsed | – |
 //! | [`StanzaRef`] | the stanza, unparsed | – |
-//! | [`Kind`](crate::stanza::Kind) | kind and type | – |
 //! | [`State<T>`] | what [`with_state`](crate::router::Router::with_state) was given | – |
 //! | [`Extension<T>`] | what a layer has added | no layer did: internal-server-error |
 //! | [`Client`](crate::client::Client) | the sending handle | – |
@@ -21,8 +32,14 @@
 //! order. What needs I/O belongs into a layer that leaves its result in the extensions.
 
 mod address;
+mod bounce;
+mod header;
 mod json;
+mod json_message;
+mod language;
 mod payload;
+mod placeholder;
+mod presence;
 mod rejection;
 mod state;
 #[cfg(test)]
@@ -33,13 +50,20 @@ mod whole;
 use std::convert::Infallible;
 
 pub use self::address::{Recipient, Sender};
+pub use self::header::{Id, Lang};
 pub use self::json::Json;
-pub use self::payload::Payload;
+pub(crate) use self::json_message::NS as JSON_MESSAGE;
+pub use self::json_message::{Datatype, JsonMessage};
+pub use self::language::Localized;
+pub use self::payload::{Delay, Payload, Payloads};
+pub(crate) use self::placeholder::{AddressPlaceholders, Placeholders};
+pub use self::placeholder::{At, Parsed};
+pub use self::presence::{Priority, Show, Status};
 pub use self::rejection::Rejection;
 pub use self::state::{Extension, FromRef, MissingExtension, State};
-pub use self::text::Body;
+pub use self::text::{Bodies, Body, Subject, Subjects, Thread};
 pub use self::whole::{Message, Presence, StanzaRef};
-use crate::error::BoxError;
+use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
 
 /// Something that can be taken from a stanza, given the state `S`.
@@ -123,4 +147,9 @@ tuples! {
     (A B C D E F)
     (A B C D E F G)
     (A B C D E F G H)
+}
+
+/// What a stanza does not have at all.
+fn missing(text: &str) -> Rejection {
+    Rejection::absent(StanzaError::new(Condition::BadRequest).with_text(text))
 }

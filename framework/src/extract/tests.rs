@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::error::Condition;
 use crate::rescue::rescue;
 use crate::samples::inbound;
-use crate::stanza::{Children, IqType, Kind};
+use crate::stanza::{Children, IqType, Kind, MessageType, PresenceType};
 
 fn take<T: FromInbound<()>>(xml: &str) -> Result<T, BoxError> {
     T::from_inbound(&inbound(xml), &()).map_err(Into::into)
@@ -44,6 +44,36 @@ fn a_payload_is_found_by_its_name() {
     assert!(text.unwrap().starts_with("bad element: "));
 }
 
+#[test]
+fn the_header() {
+    let xml = "<message type='chat' id='m1' xml:lang='pt-BR'/>";
+    assert_eq!(take::<Id>(xml).unwrap().0, "m1");
+    assert_eq!(take::<Lang>(xml).unwrap().0, "pt-BR");
+    assert_eq!(told::<Id>("<presence/>"), bad("the stanza has no id"));
+    assert_eq!(told::<Lang>("<presence/>"), bad("the stanza has no language"));
+    assert!(take::<Option<Id>>("<presence/>").unwrap().is_none());
+    assert_eq!(take::<MessageType>(xml).unwrap(), MessageType::Chat);
+    assert_eq!(take::<IqType>("<iq type='set' id='1'/>").unwrap(), IqType::Set);
+    assert_eq!(take::<PresenceType>("<presence type='probe'/>").unwrap(), PresenceType::Probe);
+    assert_eq!(told::<IqType>(xml), bad("the stanza is no IQ"));
+    assert_eq!(told::<PresenceType>(xml), bad("the stanza is no presence"));
+    assert_eq!(told::<MessageType>("<presence/>"), bad("the stanza is no message"));
+}
+
+#[test]
+fn every_payload_of_a_type_is_taken() {
+    let pings = |xml| take::<Payloads<Ping>>(xml).map(|pings| pings.0.len());
+    let ping = "<ping xmlns='urn:xmpp:ping'/>";
+    assert_eq!(pings("<message><body>hi</body></message>").unwrap(), 0);
+    assert_eq!(pings(&format!("<message>{ping}<body>hi</body>{ping}</message>")).unwrap(), 2);
+    let version = "<query xmlns='jabber:iq:version'><name>a</name><version>1</version></query>";
+    assert_eq!(take::<Payloads<VersionResult>>(&format!("<message>{version}</message>")).unwrap().0.len(), 1);
+    let one_is_bad = format!("<message>{version}<query xmlns='jabber:iq:version'><what/></query></message>");
+    let (condition, text, fault) = told::<Payloads<VersionResult>>(&one_is_bad);
+    assert_eq!((condition, fault), (Condition::BadRequest, false));
+    assert!(text.unwrap().starts_with("bad element: "));
+}
+
 #[derive(Debug, PartialEq, Deserialize)]
 struct Order {
     count: u32,
@@ -73,6 +103,30 @@ fn unusable_json_is_a_bad_request() {
     assert!(text.unwrap().starts_with("unusable JSON: invalid value: integer `-1`, expected u32"));
 }
 
+impl Datatype for Order {
+    const DATATYPE: &'static str = "urn:example:order";
+}
+
+#[test]
+fn a_json_message_is_found_by_its_datatype() {
+    let payload = |datatype: &str, inner: &str| {
+        format!("<payload xmlns='urn:xmpp:json-msg:0' datatype='{datatype}'>{inner}</payload>")
+    };
+    let json = |text: &str| format!("<json xmlns='urn:xmpp:json:0'>{text}</json>");
+    let both = payload("urn:example:other", &json("[]")) + &payload("urn:example:order", &json("{\"count\":3}"));
+    let message = |children: &str| format!("<message><body>an order</body>{children}</message>");
+    assert_eq!(take::<JsonMessage<Order>>(&message(&both)).unwrap().0, Order { count: 3 });
+    let other = message(&payload("urn:example:other", &json("{\"count\":3}")));
+    assert_eq!(told::<JsonMessage<Order>>(&other), bad("no JSON message of datatype urn:example:order (XEP-0432)"));
+    assert!(take::<Option<JsonMessage<Order>>>(&other).unwrap().is_none());
+    let hollow = message(&payload("urn:example:order", ""));
+    assert_eq!(told::<Option<JsonMessage<Order>>>(&hollow), bad("no JSON container (XEP-0335)"));
+    let wrong = told::<JsonMessage<Order>>(&message(&payload("urn:example:order", &json("7"))));
+    assert!(wrong.1.unwrap().starts_with("unusable JSON: "));
+    // What does not ask for the datatype finds the container all the same.
+    assert_eq!(take::<Json<Order>>(&other).unwrap().0, Order { count: 3 });
+}
+
 #[test]
 fn the_body_is_the_one_in_the_language_of_the_message() {
     let rows = [
@@ -86,6 +140,84 @@ fn the_body_is_the_one_in_the_language_of_the_message() {
         assert_eq!(take::<Body>(xml).unwrap().0, wanted, "{xml}");
     }
     assert_eq!(told::<Body>("<message><body xmlns='urn:x'>hi</body></message>"), bad("no body"));
+}
+
+#[test]
+fn a_text_is_chosen_among_languages() {
+    let xml = "<message xml:lang='en'><body>hi</body><body xml:lang='de'>Hallo</body>\
+        <body xml:lang='de-CH'>Grüezi</body><subject xml:lang='fr'>bonjour</subject></message>";
+    let Bodies(body) = take(xml).unwrap();
+    let rows: [(&[&str], &str); 8] = [
+        (&["de"], "Hallo"),
+        (&["DE-ch"], "Grüezi"),
+        (&["de-AT"], "Hallo"),
+        (&["fr", "de-CH"], "Grüezi"),
+        (&["en-GB"], "hi"),
+        (&["fr"], "hi"),
+        (&[], "hi"),
+        (&["d"], "hi"),
+    ];
+    for (wishes, wanted) in rows {
+        assert_eq!(body.choose(wishes), wanted, "{wishes:?}");
+    }
+    assert_eq!(body.own(), "hi");
+    assert_eq!(body.iter().collect::<Vec<_>>()[1..], [(Some("de"), "Hallo"), (Some("de-CH"), "Grüezi")]);
+    // None is in the language of the stanza: the first stands for it. A wider wish takes a narrower text.
+    let Subjects(subject) = take(xml).unwrap();
+    assert_eq!((subject.own(), subject.choose(&["de"])), ("bonjour", "bonjour"));
+    let Bodies(only) = take("<message><body xml:lang='de-CH'>Grüezi</body><body>hi</body></message>").unwrap();
+    assert_eq!((only.own(), only.choose(&["de"])), ("hi", "Grüezi"));
+    assert_eq!(told::<Bodies>("<message><subject>x</subject></message>"), bad("no body"));
+}
+
+#[test]
+fn subject_and_thread() {
+    let xml = "<message><subject>news</subject><thread parent='t0'>t1</thread></message>";
+    assert_eq!(take::<Subject>(xml).unwrap().0, "news");
+    assert_eq!(take::<Thread>(xml).unwrap(), Thread { id: "t1".to_owned(), parent: Some("t0".to_owned()) });
+    assert_eq!(told::<Subject>("<message/>"), bad("no subject"));
+    assert_eq!(told::<Thread>("<message/>"), bad("no thread"));
+}
+
+#[test]
+fn the_parts_of_presence() {
+    let xml = "<presence><show>xa</show><status>on the moon</status><priority> -7 </priority></presence>";
+    assert_eq!(take::<Show>(xml).unwrap(), Show::Xa);
+    assert_eq!(take::<Status>(xml).unwrap().0, "on the moon");
+    assert_eq!(take::<Priority>(xml).unwrap(), Priority(-7));
+    let plain = "<presence/>";
+    assert!(take::<Option<Show>>(plain).unwrap().is_none());
+    assert!(take::<Option<Status>>(plain).unwrap().is_none());
+    assert_eq!(take::<Priority>(plain).unwrap(), Priority(0));
+    let odd = "<presence><show>busy</show><priority>200</priority></presence>";
+    assert_eq!(told::<Option<Show>>(odd), bad("the show is none of away, chat, dnd, xa"));
+    assert_eq!(told::<Priority>(odd), bad("the priority is no number from -128 to 127"));
+    // In a message such a child says nothing about availability.
+    let message = "<message><status>on the moon</status></message>";
+    assert_eq!(told::<Status>(message), bad("the stanza is no presence"));
+    assert_eq!(told::<Priority>(message), bad("the stanza is no presence"));
+}
+
+#[test]
+fn a_delayed_stanza_says_since_when() {
+    let xml = "<message><body>hi</body><delay xmlns='urn:xmpp:delay' from='example.org' \
+        stamp='2026-01-02T03:04:05Z'>Offline Storage</delay></message>";
+    let delay = take::<Delay>(xml).unwrap();
+    assert_eq!(delay.stamp.0.timestamp(), 1_767_323_045);
+    assert_eq!(delay.data.as_deref(), Some("Offline Storage"));
+    assert!(take::<Option<Delay>>("<message/>").unwrap().is_none());
+    let bad_stamp = "<message><delay xmlns='urn:xmpp:delay' stamp='yesterday'/></message>";
+    assert_eq!(told::<Option<Delay>>(bad_stamp).0, Condition::BadRequest);
+}
+
+#[test]
+fn why_a_stanza_came_back() {
+    let xml = "<message type='error' id='m1'><body>hi</body><error type='wait'>\
+        <recipient-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+        <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>at lunch</text></error></message>";
+    let error = take::<StanzaError>(xml).unwrap();
+    assert_eq!((error.condition(), error.text()), (Condition::RecipientUnavailable, Some("at lunch")));
+    assert!(take::<Option<StanzaError>>("<message><body>hi</body></message>").unwrap().is_none());
 }
 
 #[test]

@@ -1,31 +1,70 @@
-//! The text of a message.
+//! The texts of a message.
 
-use super::{FromInbound, Rejection};
-use crate::error::{Condition, StanzaError};
+use super::language::{self, Localized};
+use super::{FromInbound, Rejection, missing};
 use crate::inbound::Inbound;
 use crate::stanza::xml::CLIENT;
-use crate::stanza::{Child, Stanza};
 
 /// The body of a message: in the message's own language when there are several, else the first.
+///
+/// To choose among the languages that the sender offers, take [`Bodies`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body(pub String);
 
-impl<S> FromInbound<S> for Body {
+/// The subject of a message, chosen as the [`Body`] is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject(pub String);
+
+/// The body of a message in every language that it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bodies(pub Localized);
+
+/// The subject of a message in every language that it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subjects(pub Localized);
+
+/// The conversation that a message belongs to (RFC 6121 §5.2.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    /// Its name, which says nothing to people.
+    pub id: String,
+    /// The conversation that this one began in.
+    pub parent: Option<String>,
+}
+
+macro_rules! texts {
+    ($($one:ident, $all:ident, $name:literal;)+) => {$(
+        impl<S> FromInbound<S> for $one {
+            type Rejection = Rejection;
+
+            fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
+                match language::own(inbound.stanza(), $name) {
+                    Some(text) => Ok(Self(text.text().into_owned())),
+                    None => Err(missing(concat!("no ", $name))),
+                }
+            }
+        }
+
+        impl<S> FromInbound<S> for $all {
+            type Rejection = Rejection;
+
+            fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
+                Localized::of(inbound.stanza(), $name).map(Self).ok_or_else(|| missing(concat!("no ", $name)))
+            }
+        }
+    )+};
+}
+
+texts! {
+    Body, Bodies, "body";
+    Subject, Subjects, "subject";
+}
+
+impl<S> FromInbound<S> for Thread {
     type Rejection = Rejection;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
-        match best(inbound.stanza()) {
-            Some(body) => Ok(Self(body.text().into_owned())),
-            None => Err(Rejection::absent(StanzaError::new(Condition::BadRequest).with_text("no body"))),
-        }
+        let thread = inbound.stanza().children().find(CLIENT, "thread").ok_or_else(|| missing("no thread"))?;
+        Ok(Self { id: thread.text().into_owned(), parent: thread.attribute("parent").map(Into::into) })
     }
-}
-
-fn best(stanza: &Stanza) -> Option<Child<'_>> {
-    let mut bodies = stanza.children().iter().filter(|child| child.is(CLIENT, "body"));
-    let first = bodies.next()?;
-    let Some(second) = bodies.next() else { return Some(first) };
-    // RFC 6121 §5.2.3: bodies differ in language; one without `xml:lang` is in that of the message.
-    let own = |body: &Child<'_>| body.attribute("xml:lang").is_none_or(|lang| Some(&*lang) == stanza.lang());
-    [first, second].into_iter().chain(bodies).find(own).or(Some(first))
 }

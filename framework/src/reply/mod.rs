@@ -7,7 +7,7 @@ mod tests;
 
 pub use self::into::{IntoReply, Text};
 pub use self::later::{Answer, Later};
-use crate::error::StanzaError;
+use crate::error::{Condition, StanzaError};
 use crate::stanza::{Children, IqType, Kind, MessageType, Stanza, WriteError};
 
 /// An answer without addresses: [`address`](Reply::address) adds them, in one place.
@@ -15,7 +15,7 @@ use crate::stanza::{Children, IqType, Kind, MessageType, Stanza, WriteError};
 /// | answer to → | IQ get, set | message chat, normal | groupchat, headline | presence | error, result |
 /// |---|---|---|---|---|---|
 /// | [`Empty`](Reply::Empty) | empty result | – | – | – | – |
-/// | [`Children`](Reply::Children) | result | message of the same type and id | – | – | – |
+/// | [`Children`](Reply::Children) | result, of at most one child | message of the same type and id | – | – | – |
 /// | [`Stanza`](Reply::Stanza) | the stanza, and an empty result | the stanza | the stanza; groupchat to the bare room | the stanza | – |
 /// | [`Error`](Reply::Error) | error | error, when the message has content | – | – | – |
 /// | [`Several`](Reply::Several) | all, with at most one result or error | all | all | all | – |
@@ -65,6 +65,11 @@ impl Reply {
             Self::Empty => {}
             Self::Children(children) => match request.kind {
                 Kind::Iq(_) if *answered => {}
+                // RFC 6120 §8.2.3: a result has at most one child.
+                Kind::Iq(_) if children.len() > 1 => {
+                    tracing::error!(children = children.len(), "a handler answered an IQ with more than one child");
+                    Self::Error(Condition::InternalServerError.into()).parts(request, answered, send);
+                }
                 Kind::Iq(_) => {
                     *answered = true;
                     send(back(request, Kind::Iq(IqType::Result), children));
@@ -88,7 +93,7 @@ impl Reply {
             }
             Self::Several(replies) => replies.into_iter().for_each(|reply| reply.parts(request, answered, send)),
             Self::Later(_) => {
-                let fault = StanzaError::new(crate::error::Condition::InternalServerError);
+                let fault = StanzaError::new(Condition::InternalServerError);
                 Self::Error(fault).parts(request, answered, send);
             }
         }

@@ -4,7 +4,7 @@ use xmpp_parsers::ping::Ping;
 
 use super::*;
 use crate::error::Condition;
-use crate::extract::{Json, Payload};
+use crate::extract::{Json, Payload, Payloads};
 use crate::samples::{addressed, stanza};
 
 const IQ: &str = "<iq type='set' id='q'><a xmlns='urn:a'/></iq>";
@@ -200,6 +200,32 @@ fn text_is_a_body() {
 fn json_is_a_container() {
     let wanted = back("iq", "q", " type='result'><json xmlns='urn:xmpp:json:0'>[1,2]</json></iq>");
     assert_eq!(answer(Json([1, 2]), IQ), wanted);
+}
+
+#[test]
+fn a_json_message_has_its_datatype() {
+    #[derive(serde::Serialize)]
+    struct Position(i8, i8);
+    impl crate::extract::Datatype for Position {
+        const DATATYPE: &'static str = "urn:example:position";
+    }
+    let wanted = " type='chat'><payload xmlns='urn:xmpp:json-msg:0' datatype='urn:example:position'>\
+        <json xmlns='urn:xmpp:json:0'>[1,-2]</json></payload></message>";
+    assert_eq!(answer(crate::extract::JsonMessage(Position(1, -2)), CHAT), back("message", "m", wanted));
+}
+
+#[test]
+fn several_payloads_are_children_of_one_message() {
+    let twice = Payloads(vec![Ping, Ping]);
+    assert_eq!(answer(twice, CHAT), back("message", "m", &format!(" type='chat'>{PING}{PING}</message>")));
+    assert_eq!(answer(Payloads(vec![Ping]), IQ), answer(children(), IQ));
+    assert_eq!(answer(Payloads::<Ping>(vec![]), IQ), answer((), IQ));
+}
+
+#[test]
+fn a_result_with_several_children_is_a_fault_of_ours() {
+    let twice = Payloads(vec![Ping, Ping]);
+    assert_eq!(answer(twice, IQ), answer(Condition::InternalServerError, IQ));
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! What the routes say about themselves: nobody lists a feature twice.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jid::{BareJid, Jid, NodePart};
 use xmpp_parsers::data_forms::DataForm;
 use xmpp_parsers::disco::Identity;
 
-use super::recipient::Shape;
-use super::{Inner, RecipientPattern, Router, Tier};
+use super::places::{Address, Places};
+use super::recipient::{Domain, Resource, Shape};
+use super::{Inner, PayloadPattern, RecipientPattern, Router, Tier};
 use crate::disco::{self, DiscoInfo, DiscoItem};
 use crate::error::{BoxError, Condition};
 use crate::stanza::{Children, Kind};
@@ -20,7 +21,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.advertise(What::Identity(identity))
     }
 
-    /// Advertises a feature. The namespaces of IQ routes are advertised without being asked for.
+    /// Advertises a feature. The namespaces of IQ routes and the datatypes of JSON messages are advertised without being
+    /// asked for.
     #[must_use]
     pub fn feature(self, feature: impl Into<String>) -> Self {
         self.advertise(What::Feature(feature.into()))
@@ -107,9 +109,7 @@ impl<S> Inner<S> {
 #[derive(Debug, Clone)]
 pub struct Advertised {
     domain: Place,
-    localparts: HashMap<Box<str>, Place>,
-    /// The longest first, which is the narrowest.
-    prefixes: Vec<(Box<str>, Place)>,
+    places: Places<Place>,
     /// Localparts that the domain lists, and their names for people.
     listed: BTreeMap<Box<str>, Option<String>>,
 }
@@ -131,45 +131,40 @@ struct Page {
 
 impl Advertised {
     pub(super) fn new<S>(inner: &Inner<S>) -> Self {
-        let mut advertised = Self {
-            domain: Place::new(inner, &RecipientPattern::domain()),
-            localparts: HashMap::new(),
-            prefixes: Vec::new(),
-            listed: BTreeMap::new(),
-        };
         let entries = inner.entries.iter().filter(|entry| entry.tier != Tier::Duty);
         let entries = entries.map(|entry| (&entry.filter.recipient, entry.hidden));
         let adverts = inner.adverts.iter().map(|advert| (&advert.recipient, advert.hidden));
         let homes: BTreeSet<_> = entries.chain(adverts).collect();
-        for (pattern, hidden) in homes {
-            advertised.add(inner, pattern, hidden);
+        let mut listed = BTreeMap::new();
+        for (pattern, _) in homes.iter().filter(|(_, hidden)| !hidden) {
+            let Shape::Local(localpart) = &pattern.local else { continue };
+            let name: &mut Option<String> = listed.entry(localpart.clone()).or_default();
+            if let Some(identity) = Place::own_identity(inner, pattern) {
+                name.clone_from(&identity.name);
+            }
         }
-        advertised.prefixes.sort_by_key(|(beginning, _)| std::cmp::Reverse(beginning.len()));
-        advertised
+        let patterns: BTreeSet<_> = homes.into_iter().map(|(pattern, _)| pattern).collect();
+        Self {
+            domain: Place::new(inner, &RecipientPattern::domain()),
+            places: Places::new(patterns.into_iter().map(|pattern| (pattern.clone(), Place::new(inner, pattern)))),
+            listed,
+        }
     }
 
     /// What an address says about itself: the domain, or a localpart that something was registered for.
     #[must_use]
     pub fn info(&self, localpart: Option<&str>, node: Option<&str>) -> Option<&DiscoInfo> {
-        self.page(localpart, node).map(|page| &page.info)
+        self.page(Address::Localpart(localpart), node).map(|page| &page.info)
     }
 
     /// The items that an address lists.
     #[must_use]
     pub fn items(&self, address: &BareJid) -> Vec<DiscoItem> {
-        let localpart = address.node().map(jid::NodeRef::as_str);
-        let Some(place) = self.place(localpart) else { return Vec::new() };
-        let listed = self.listed.iter().filter(|_| localpart.is_none()).filter_map(|(listed, name)| {
-            let node = NodePart::new(listed).ok()?;
-            let jid = BareJid::from_parts(Some(&node), address.domain());
-            Some(DiscoItem { jid: Some(jid.into()), node: None, name: name.clone() })
-        });
-        listed.chain(place.items.iter().cloned()).collect()
+        self.items_of(&address.clone().into())
     }
 
     pub(crate) fn answer_info(&self, address: &Jid, node: Option<&str>) -> Result<Children, BoxError> {
-        let localpart = address.node().map(jid::NodeRef::as_str);
-        let page = self.page(localpart, node).ok_or(Condition::ItemNotFound)?;
+        let page = self.page(Address::Jid(address), node).ok_or(Condition::ItemNotFound)?;
         match &page.answer {
             Some(answer) => Ok(answer.clone()),
             None => Ok(page.info.to_children(node)?),
@@ -177,44 +172,34 @@ impl Advertised {
     }
 
     pub(crate) fn answer_items(&self, address: &Jid, node: Option<&str>) -> Result<Children, BoxError> {
-        let bare = address.to_bare();
-        let localpart = bare.node().map(jid::NodeRef::as_str);
         let items = match node {
-            None => self.items(&bare),
+            None => self.items_of(address),
             // XEP-0030 §7: a node that is not there is an error, one without items is not.
-            Some(_) if self.page(localpart, node).is_some() => Vec::new(),
+            Some(_) if self.page(Address::Jid(address), node).is_some() => Vec::new(),
             Some(_) => return Err(Condition::ItemNotFound.into()),
         };
-        Ok(disco::items_to_children(&bare.clone().into(), node, items)?)
+        Ok(disco::items_to_children(&address.to_bare().into(), node, items)?)
     }
 
-    fn page(&self, localpart: Option<&str>, node: Option<&str>) -> Option<&Page> {
-        let place = self.place(localpart)?;
+    fn items_of(&self, address: &Jid) -> Vec<DiscoItem> {
+        let Some(place) = self.place(Address::Jid(address)) else { return Vec::new() };
+        let domain = address.node().is_none();
+        let listed = self.listed.iter().filter(|_| domain).filter_map(|(listed, name)| {
+            let node = NodePart::new(listed).ok()?;
+            let jid = BareJid::from_parts(Some(&node), address.domain());
+            Some(DiscoItem { jid: Some(jid.into()), node: None, name: name.clone() })
+        });
+        listed.chain(place.items.iter().cloned()).collect()
+    }
+
+    fn page(&self, address: Address<'_>, node: Option<&str>) -> Option<&Page> {
+        let place = self.place(address)?;
         node.map_or(Some(&place.info), |node| place.nodes.get(node))
     }
 
-    fn place(&self, localpart: Option<&str>) -> Option<&Place> {
-        let Some(localpart) = localpart else { return Some(&self.domain) };
-        self.localparts.get(localpart).or_else(|| {
-            let mut prefixes = self.prefixes.iter();
-            prefixes.find(|(beginning, _)| localpart.starts_with(&**beginning)).map(|(_, place)| place)
-        })
-    }
-
-    fn add<S>(&mut self, inner: &Inner<S>, pattern: &RecipientPattern, hidden: bool) {
-        match &pattern.0 {
-            Shape::Any | Shape::Domain => {}
-            Shape::Local(localpart) => {
-                let place = Place::new(inner, pattern);
-                if !hidden {
-                    let name = Place::own_identity(inner, pattern).and_then(|identity| identity.name.clone());
-                    self.listed.insert(localpart.clone(), name);
-                }
-                self.localparts.insert(localpart.clone(), place);
-            }
-            Shape::Prefix(beginning) if self.prefixes.iter().any(|(known, _)| known == beginning) => {}
-            Shape::Prefix(beginning) => self.prefixes.push((beginning.clone(), Place::new(inner, pattern))),
-        }
+    fn place(&self, address: Address<'_>) -> Option<&Place> {
+        let own = self.places.visit_local(address, &mut Some);
+        own.or_else(|| address.localpart().is_none().then_some(&self.domain))
     }
 }
 
@@ -224,16 +209,20 @@ impl Place {
         let mut info = DiscoInfo::new();
         let mut nodes = BTreeMap::new();
         let mut items = Vec::new();
-        let holds = |pattern: &RecipientPattern| address.within(pattern).as_ref() == Some(address);
-        let requests = inner.entries.iter().filter(|entry| {
+        let holds = |pattern: &RecipientPattern| address.is_within(pattern);
+        let entries = inner.entries.iter();
+        let visible =
+            entries.filter(|entry| !entry.hidden && entry.tier != Tier::Fallback && holds(&entry.filter.recipient));
+        let advertised = visible.filter_map(|entry| {
+            let payload = entry.filter.payload.as_ref()?;
             let request = entry.filter.kinds.iter().any(Kind::is_request);
-            request && !entry.hidden && entry.tier != Tier::Fallback && holds(&entry.filter.recipient)
+            (request || payload.is_datatype()).then_some(payload)
         });
-        info.features.extend(requests.filter_map(|entry| Some(entry.filter.payload.as_ref()?.namespace.to_string())));
+        info.features.extend(advertised.flat_map(PayloadPattern::features));
         let mut adverts: Vec<_> = inner.adverts.iter().filter(|it| !it.hidden && holds(&it.recipient)).collect();
         // The widest first: of what can stand only once, the narrowest stays.
         adverts.sort_by_key(|advert| narrowness(&advert.recipient));
-        let mut identified = 0;
+        let mut identified = narrowness(&RecipientPattern::any());
         for advert in adverts {
             match &advert.what {
                 What::Home => {}
@@ -277,10 +266,16 @@ impl Page {
 }
 
 /// The greater, the narrower; for patterns of which each holds the next.
-fn narrowness(pattern: &RecipientPattern) -> usize {
-    match &pattern.0 {
+fn narrowness(pattern: &RecipientPattern) -> (usize, usize, bool) {
+    let local = match &pattern.local {
         Shape::Any => 0,
         Shape::Prefix(beginning) => 1 + beginning.len(),
         Shape::Domain | Shape::Local(_) => usize::MAX,
-    }
+    };
+    let resource = match &pattern.rest.resource {
+        Resource::Whatever => 0,
+        Resource::Some => 1,
+        Resource::Exactly(_) => 2,
+    };
+    (local, resource, pattern.rest.domain != Domain::Whatever)
 }

@@ -14,13 +14,26 @@ use crate::reply::IntoReply;
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Adds the routes of another router for these recipients only: a localpart (`"bot"`), the beginning of one
-    /// (`"order-*"`), any localpart (`"*"`), or a [`RecipientPattern`].
+    /// (`"order-{id}"`), any localpart (`"{user}"`), the domain itself (`"@"`), some of them with a resource
+    /// (`"{user}/{device}"`); [`RecipientPattern`] has the whole list. An argument of type [`At`](crate::extract::At)
+    /// is what stands for the placeholders.
+    ///
+    /// ```
+    /// use campanile::extract::At;
+    /// use campanile::router::Router;
+    ///
+    /// async fn order(At(id): At<u32>) -> String { format!("order {id}") }
+    ///
+    /// let orders = Router::new().message(order);
+    /// let router: Router = Router::new().at("order-{id}", orders);
+    /// ```
     ///
     /// # Panics
     /// When a route of the other router is for recipients outside of these, or equals one that is here already; when a
-    /// text is no localpart.
+    /// text is no pattern.
     #[must_use]
     #[track_caller]
+    #[doc(alias = "nest")]
     pub fn at<R>(self, recipient: R, mut router: Self) -> Self
     where
         R: TryInto<RecipientPattern>,

@@ -6,7 +6,11 @@ use xso::FromXml;
 use xso::fromxml::XmlNameMatcher;
 
 use super::RecipientPattern;
-use crate::stanza::{Child, IqType, Kind, MessageType, PresenceType};
+use crate::extract::JSON_MESSAGE;
+use crate::stanza::{IqType, Kind, MessageType, PresenceType};
+
+/// The attribute that names what a JSON message holds.
+const DATATYPE: &str = "datatype";
 
 /// Which stanzas a route is for: kinds and types, the name of a payload, recipient.
 ///
@@ -79,6 +83,12 @@ impl Filter {
         Self::kinds(types.map(Kind::Presence))
     }
 
+    /// Messages and presence of type error: those of ours that came back.
+    #[must_use]
+    pub fn bounced() -> Self {
+        Self::kinds([Kind::Message(MessageType::Error), Kind::Presence(PresenceType::Error)])
+    }
+
     /// Only with a payload of this name: of an IQ its one child, of a message or presence any child.
     #[must_use]
     pub fn payload(mut self, payload: impl Into<PayloadPattern>) -> Self {
@@ -112,7 +122,7 @@ impl fmt::Display for Filter {
     }
 }
 
-/// The name of a payload: a namespace, or a namespace and a local name, or these and a node.
+/// The name of a payload: a namespace, or a namespace and a local name, or these and a node or a datatype.
 ///
 /// Made from `"urn:example:shelf"`, from `("urn:xmpp:ping", "ping")`, or from a type by [`PayloadPattern::of`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +130,14 @@ pub struct PayloadPattern {
     pub(super) namespace: Box<str>,
     /// Empty: any element of the namespace. No element has an empty name.
     pub(super) name: Box<str>,
-    pub(super) node: Option<Box<str>>,
+    pub(super) attribute: Option<Attribute>,
+}
+
+/// An attribute that the payload must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Attribute {
+    pub(super) name: &'static str,
+    pub(super) value: Box<str>,
 }
 
 impl PayloadPattern {
@@ -138,22 +155,39 @@ impl PayloadPattern {
         }
     }
 
+    /// JSON messages (XEP-0432) of this datatype, a URI. They are advertised by it.
+    #[must_use]
+    pub fn datatype(uri: &str) -> Self {
+        Self::from((JSON_MESSAGE, "payload")).attribute(DATATYPE, uri)
+    }
+
     /// Only elements whose attribute `node` has this value (XEP-0030, XEP-0050).
     #[must_use]
-    pub fn node(mut self, node: &str) -> Self {
-        self.node = Some(node.into());
+    pub fn node(self, node: &str) -> Self {
+        self.attribute("node", node)
+    }
+
+    fn attribute(mut self, name: &'static str, value: &str) -> Self {
+        self.attribute = Some(Attribute { name, value: value.into() });
         self
     }
 
-    /// Whether an element of the right name has the right node, too.
-    pub(super) fn node_matches(&self, child: &Child<'_>) -> bool {
-        self.node.as_deref().is_none_or(|node| child.attribute("node").as_deref() == Some(node))
+    /// What a route for this payload is advertised by: its namespace, and a datatype as XEP-0432 §4 says.
+    pub(super) fn features(&self) -> impl Iterator<Item = String> {
+        let datatype = self.attribute.as_ref().filter(|attribute| attribute.name == DATATYPE);
+        let datatype = datatype.map(|attribute| format!("{}#{}", self.namespace, attribute.value));
+        std::iter::once(self.namespace.to_string()).chain(datatype)
+    }
+
+    /// Whether it is a JSON message, which is advertised although it comes in messages.
+    pub(super) fn is_datatype(&self) -> bool {
+        self.attribute.as_ref().is_some_and(|attribute| attribute.name == DATATYPE)
     }
 
     /// How narrow the pattern is; 0 is the narrowest.
     pub(super) fn level(&self) -> u8 {
         let named = !self.name.is_empty();
-        match (&self.node, named) {
+        match (&self.attribute, named) {
             (Some(_), _) => 0,
             (None, true) => 1,
             (None, false) => 2,
@@ -169,7 +203,7 @@ impl From<&str> for PayloadPattern {
 
 impl From<(&str, &str)> for PayloadPattern {
     fn from((namespace, name): (&str, &str)) -> Self {
-        Self { namespace: namespace.into(), name: name.into(), node: None }
+        Self { namespace: namespace.into(), name: name.into(), attribute: None }
     }
 }
 
@@ -177,7 +211,8 @@ impl fmt::Display for PayloadPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = if self.name.is_empty() { "*" } else { &self.name };
         write!(f, "{{{}}}{name}", self.namespace)?;
-        self.node.as_deref().map_or(Ok(()), |node| write!(f, " of node {node:?}"))
+        let Some(Attribute { name, value }) = &self.attribute else { return Ok(()) };
+        write!(f, " of {name} {value:?}")
     }
 }
 

@@ -1,11 +1,16 @@
 //! The router: one lookup, one handler for each stanza.
 //!
 //! Precedence is fixed. Of the routes that match a stanza, the one wins that is narrower in
-//! 1. the recipient: one localpart or the domain itself, then the longest matching beginning of a localpart, then any;
-//! 2. the payload: name with node, then name, then namespace, then no payload asked for;
-//! 3. kind and type: the route for fewer types.
 //!
-//! Two routes that are equal in all three and share a type overlap, and that is refused at registration. Then come
+//! | | first | then | then | last |
+//! |---|---|---|---|---|
+//! | 1. the recipient's localpart | this one, or the domain itself | the longest beginning of it | any localpart | any recipient |
+//! | 2. its resource | this one | any that there is | | not asked for |
+//! | 3. its domain | this one | | | not asked for |
+//! | 4. the payload | its name with node or datatype | its name | its namespace | none asked for |
+//! | 5. kind and type | the route for fewer types | | | |
+//!
+//! Two routes that are equal in all five and share a type overlap, and that is refused at registration. Then come
 //! the stock [duties](crate::duties), then fallbacks, in the order of recipients. What is left is answered so that
 //! nobody writes into the void: IQs and messages with content service-unavailable (feature-not-implemented where the
 //! namespace is routed and the element is not), `subscribe` and `probe` with `unsubscribed`.
@@ -13,10 +18,13 @@
 //! The order of the children of a message or presence plays no part.
 
 mod advertise;
+mod capture;
 mod compose;
 pub(crate) mod filter;
+mod label;
 mod names;
 mod overlap;
+mod places;
 mod recipient;
 mod route;
 mod service;
@@ -178,6 +186,23 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H::Future: Send,
     {
         self.on(Filter::presence(), handler)
+    }
+
+    /// Routes what came back: messages and presence of type error. An argument of type
+    /// [`StanzaError`](crate::error::StanzaError) says why.
+    ///
+    /// # Panics
+    /// When there is an equal route already.
+    #[must_use]
+    #[track_caller]
+    pub fn bounced<H, A>(self, handler: H) -> Self
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+    {
+        self.on(Filter::bounced(), handler)
     }
 
     /// Routes what the filter matches.

@@ -1,12 +1,14 @@
 //! Routes by the names of payloads: one probe for a child, whatever the number of routes.
 
-use super::filter::PayloadPattern;
+use std::collections::HashMap;
+
+use super::filter::{Attribute, PayloadPattern};
 use super::spawn::Call;
 use crate::stanza::Child;
 
 /// What decides between two routes that match the same stanza; the least wins.
 ///
-/// Node before full name before namespace, then fewer types before more, then the one registered first. The last only
+/// Node or datatype before full name before namespace, then fewer types before more, then the one registered first. The last only
 /// ever decides between different children of one message, where any fixed order will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Precedence {
@@ -18,7 +20,6 @@ pub(super) struct Precedence {
 /// A route that asks for a payload.
 #[derive(Debug, Clone)]
 pub(super) struct Named {
-    pub(super) pattern: PayloadPattern,
     pub(super) precedence: Precedence,
     pub(super) call: Call,
 }
@@ -26,23 +27,33 @@ pub(super) struct Named {
 /// A table of constant size. What is looked up comes from strangers, what is in it does not: a cheap hash will do.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    buckets: Vec<Vec<Named>>,
+    buckets: Vec<Vec<Name>>,
     /// Whether some route asks for a namespace alone, so that a second probe is due.
     namespaces: bool,
 }
 
+/// The routes for elements of one name.
+#[derive(Debug)]
+struct Name {
+    namespace: Box<str>,
+    name: Box<str>,
+    plain: Option<Named>,
+    /// Those that ask for an attribute as well, by its name and its value: a thousand nodes cost no more than one.
+    by_attribute: Vec<(&'static str, HashMap<Box<str>, Named>)>,
+}
+
 impl Names {
-    pub(super) fn new(routes: Vec<Named>) -> Self {
+    /// Of two routes that ask for the same, the first stays.
+    pub(super) fn new(routes: Vec<(PayloadPattern, Named)>) -> Self {
         if routes.is_empty() {
             return Self::default();
         }
         let mut names = Self {
-            buckets: vec![Vec::new(); (routes.len() * 2).next_power_of_two()],
-            namespaces: routes.iter().any(|named| named.pattern.name.is_empty()),
+            buckets: (0..(routes.len() * 2).next_power_of_two()).map(|_| Vec::new()).collect(),
+            namespaces: routes.iter().any(|(pattern, _)| pattern.name.is_empty()),
         };
-        for named in routes {
-            let bucket = names.bucket(&named.pattern.namespace, &named.pattern.name);
-            names.buckets[bucket].push(named);
+        for (pattern, named) in routes {
+            names.name(&pattern).put(pattern.attribute, named);
         }
         names
     }
@@ -62,14 +73,54 @@ impl Names {
 
     fn probe(&self, namespace: &str, name: &str, child: &Child<'_>) -> Option<&Named> {
         let bucket = &self.buckets[self.bucket(namespace, name)];
-        let matching = bucket.iter().filter(|named| {
-            *named.pattern.name == *name && *named.pattern.namespace == *namespace && named.pattern.node_matches(child)
+        bucket.iter().find(|known| known.is(namespace, name))?.find(child)
+    }
+
+    fn name(&mut self, pattern: &PayloadPattern) -> &mut Name {
+        let bucket = self.bucket(&pattern.namespace, &pattern.name);
+        let bucket = &mut self.buckets[bucket];
+        let at = bucket.iter().position(|known| known.is(&pattern.namespace, &pattern.name));
+        let at = at.unwrap_or_else(|| {
+            bucket.push(Name::new(pattern));
+            bucket.len() - 1
         });
-        matching.min_by_key(|named| named.precedence)
+        &mut bucket[at]
     }
 
     fn bucket(&self, namespace: &str, name: &str) -> usize {
         hash(namespace, name) & (self.buckets.len() - 1)
+    }
+}
+
+impl Name {
+    fn new(pattern: &PayloadPattern) -> Self {
+        Self { namespace: pattern.namespace.clone(), name: pattern.name.clone(), plain: None, by_attribute: Vec::new() }
+    }
+
+    fn is(&self, namespace: &str, name: &str) -> bool {
+        *self.name == *name && *self.namespace == *namespace
+    }
+
+    fn put(&mut self, attribute: Option<Attribute>, named: Named) {
+        let Some(Attribute { name, value }) = attribute else {
+            self.plain.get_or_insert(named);
+            return;
+        };
+        let at = self.by_attribute.iter().position(|(known, _)| *known == name);
+        let at = at.unwrap_or_else(|| {
+            self.by_attribute.push((name, HashMap::new()));
+            self.by_attribute.len() - 1
+        });
+        self.by_attribute[at].1.entry(value).or_insert(named);
+    }
+
+    fn find(&self, child: &Child<'_>) -> Option<&Named> {
+        let mut narrower = None;
+        for (name, values) in &self.by_attribute {
+            let value = child.attribute(name);
+            narrower = best(narrower, value.and_then(|value| values.get(&*value)));
+        }
+        narrower.or(self.plain.as_ref())
     }
 }
 

@@ -3,16 +3,37 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jid::NodePart;
+use jid::{DomainPart, NodePart, ResourcePart};
 
-/// Which addresses in the component's domain a route is for. The resource plays no part.
+use super::label::Label;
+
+/// Which addresses in the component's domain a route is for.
 ///
-/// As text: a localpart (`bot`), the beginning of one with a star (`order-*`), or `*` for any localpart. The domain
-/// itself is [`RecipientPattern::domain`]. Two patterns either exclude each other or one is the narrower, so there is
-/// always one best match.
+/// As text it looks like an address, of which every part but the first can be left out:
+///
+/// | text | recipients | placeholders |
+/// |---|---|---|
+/// | `bot` | this localpart | |
+/// | `order-*`, `order-{id}` | localparts that begin like this | the rest |
+/// | `*`, `{user}` | any localpart | all of it |
+/// | `@` | the domain itself | |
+/// | `{user}@bot.example.org` | only in this domain, where a router serves several | |
+/// | `bot/desk` | only with this resource | |
+/// | `bot/*`, `bot/{device}` | only with some resource | all of it |
+///
+/// Without a resource in the pattern, that of the address plays no part. What stands for a placeholder is taken by the
+/// extractor [`At`](crate::extract::At); its name plays no part in whether two patterns are equal.
+///
+/// Of two localparts in patterns, either they exclude each other or one is the narrower; so there is always one best
+/// match: by localpart first, then by resource, then by domain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct RecipientPattern(pub(super) Shape);
+pub struct RecipientPattern {
+    pub(super) local: Shape,
+    pub(super) rest: Rest,
+    pub(super) names: [Label; 2],
+}
 
+/// The localpart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(super) enum Shape {
     #[default]
@@ -22,17 +43,39 @@ pub(super) enum Shape {
     Prefix(Box<str>),
 }
 
+/// What else is asked for; nothing, as a rule. The first in order is the narrowest.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub(super) struct Rest {
+    pub(super) resource: Resource,
+    pub(super) domain: Domain,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub(super) enum Resource {
+    Exactly(Box<str>),
+    Some,
+    #[default]
+    Whatever,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub(super) enum Domain {
+    Exactly(Box<str>),
+    #[default]
+    Whatever,
+}
+
 impl RecipientPattern {
     /// Every address: the domain and all localparts.
     #[must_use]
-    pub const fn any() -> Self {
-        Self(Shape::Any)
+    pub fn any() -> Self {
+        Self::default()
     }
 
     /// The domain itself, without a localpart.
     #[must_use]
-    pub const fn domain() -> Self {
-        Self(Shape::Domain)
+    pub fn domain() -> Self {
+        Shape::Domain.into()
     }
 
     /// One localpart.
@@ -40,7 +83,7 @@ impl RecipientPattern {
     /// # Errors
     /// When it cannot be a localpart.
     pub fn localpart(localpart: &str) -> Result<Self, PatternError> {
-        prepared(localpart).map(|localpart| Self(Shape::Local(localpart)))
+        Ok(Shape::Local(prepared_local(localpart)?).into())
     }
 
     /// All localparts that begin like this.
@@ -49,15 +92,15 @@ impl RecipientPattern {
     /// When no localpart can begin like this.
     pub fn prefix(beginning: &str) -> Result<Self, PatternError> {
         if beginning.is_empty() {
-            return Ok(Self(Shape::Prefix("".into())));
+            return Ok(Shape::Prefix("".into()).into());
         }
-        prepared(beginning).map(|beginning| Self(Shape::Prefix(beginning)))
+        Ok(Shape::Prefix(prepared_local(beginning)?).into())
     }
 
-    /// Whether the pattern matches this localpart, or the domain when there is none.
+    /// Whether the pattern matches this localpart, or the domain when there is none, whatever else it asks for.
     #[must_use]
     pub fn matches(&self, localpart: Option<&str>) -> bool {
-        match (&self.0, localpart) {
+        match (&self.local, localpart) {
             (Shape::Any, _) | (Shape::Domain, None) => true,
             (Shape::Local(wanted), Some(localpart)) => **wanted == *localpart,
             (Shape::Prefix(beginning), Some(localpart)) => localpart.starts_with(&**beginning),
@@ -65,15 +108,67 @@ impl RecipientPattern {
         }
     }
 
+    /// Whether the other pattern matches everything that this one does.
+    pub(super) fn is_within(&self, outer: &Self) -> bool {
+        self.local.lies_within(&outer.local)
+            && self.rest.resource.lies_within(&outer.rest.resource)
+            && (outer.rest.domain == Domain::Whatever || self.rest.domain == outer.rest.domain)
+    }
+
     /// What both match: the narrower of the two, if it lies within the other.
     pub(super) fn within(&self, outer: &Self) -> Option<Self> {
-        let inside = match (&self.0, &outer.0) {
-            (Shape::Any, _) => return Some(outer.clone()),
-            (_, Shape::Any) => true,
-            (Shape::Local(inner) | Shape::Prefix(inner), Shape::Prefix(outer)) => inner.starts_with(&**outer),
-            (inner, outer) => inner == outer,
+        let (local, name) = match (&self.local, &outer.local) {
+            (Shape::Any, _) => (&outer.local, &outer.names[0]),
+            (inner, outer) if inner.lies_within(outer) => (inner, &self.names[0]),
+            _ => return None,
         };
-        inside.then(|| self.clone())
+        let (resource, device) = match (&self.rest.resource, &outer.rest.resource) {
+            (Resource::Whatever, wider) => (wider, &outer.names[1]),
+            (inner, outer) if inner.lies_within(outer) => (inner, &self.names[1]),
+            _ => return None,
+        };
+        let domain = match (&self.rest.domain, &outer.rest.domain) {
+            (Domain::Whatever, domain) | (domain, Domain::Whatever) => domain,
+            (inner, outer) if inner == outer => inner,
+            _ => return None,
+        };
+        Some(Self {
+            local: local.clone(),
+            rest: Rest { resource: resource.clone(), domain: domain.clone() },
+            names: [name.clone(), device.clone()],
+        })
+    }
+}
+
+impl Shape {
+    fn lies_within(&self, outer: &Self) -> bool {
+        match (self, outer) {
+            (_, Self::Any) => true,
+            (Self::Local(inner) | Self::Prefix(inner), Self::Prefix(outer)) => inner.starts_with(&**outer),
+            (inner, outer) => inner == outer,
+        }
+    }
+}
+
+impl Rest {
+    /// Whether nothing is asked for.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Resource {
+    fn lies_within(&self, outer: &Self) -> bool {
+        match (self, outer) {
+            (_, Self::Whatever) | (Self::Exactly(_), Self::Some) => true,
+            (inner, outer) => inner == outer,
+        }
+    }
+}
+
+impl From<Shape> for RecipientPattern {
+    fn from(local: Shape) -> Self {
+        Self { local, ..Self::default() }
     }
 }
 
@@ -81,8 +176,61 @@ impl FromStr for RecipientPattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
-        text.strip_suffix('*').map_or_else(|| Self::localpart(text), Self::prefix)
+        let (address, resource) = match text.split_once('/') {
+            Some((address, resource)) => (address, Some(resource)),
+            None => (text, None),
+        };
+        let (local, domain) = match address.split_once('@') {
+            Some((local, domain)) => (local, Some(domain)),
+            None => (address, None),
+        };
+        let mut pattern = match (local, domain) {
+            ("", Some(_)) => Self::domain(),
+            _ => local_of(local)?,
+        };
+        if let Some(resource) = resource {
+            (pattern.rest.resource, pattern.names[1]) = resource_of(resource)?;
+        }
+        if let Some(domain) = domain.filter(|domain| !domain.is_empty()) {
+            let prepared = DomainPart::new(domain).map_err(|why| PatternError::new(domain, "domain", why))?;
+            pattern.rest.domain = Domain::Exactly(prepared.as_str().into());
+        }
+        Ok(pattern)
     }
+}
+
+fn local_of(text: &str) -> Result<RecipientPattern, PatternError> {
+    if let Some(beginning) = text.strip_suffix('*') {
+        return RecipientPattern::prefix(beginning);
+    }
+    match placeholder(text) {
+        Some((beginning, name)) => {
+            let mut pattern = RecipientPattern::prefix(beginning)?;
+            pattern.names[0] = Label::new(name);
+            Ok(pattern)
+        }
+        None if text.contains(['{', '}']) => {
+            Err(PatternError::new(text, "localpart", "a placeholder, such as {name}, stands at its end"))
+        }
+        None => RecipientPattern::localpart(text),
+    }
+}
+
+fn resource_of(text: &str) -> Result<(Resource, Label), PatternError> {
+    match placeholder(text) {
+        Some(("", name)) => Ok((Resource::Some, Label::new(name))),
+        _ if text == "*" => Ok((Resource::Some, Label::default())),
+        _ => {
+            let prepared = ResourcePart::new(text).map_err(|why| PatternError::new(text, "resource", why))?;
+            Ok((Resource::Exactly(prepared.as_str().into()), Label::default()))
+        }
+    }
+}
+
+/// What stands before a placeholder at the end, and its name.
+fn placeholder(text: &str) -> Option<(&str, &str)> {
+    let (beginning, name) = text.strip_suffix('}')?.split_once('{')?;
+    (!name.is_empty()).then_some((beginning, name))
 }
 
 impl TryFrom<&str> for RecipientPattern {
@@ -95,35 +243,56 @@ impl TryFrom<&str> for RecipientPattern {
 
 impl fmt::Display for RecipientPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Shape::Any => f.write_str("any recipient"),
-            Shape::Domain => f.write_str("the domain itself"),
-            Shape::Local(localpart) => write!(f, "{localpart}@"),
-            Shape::Prefix(beginning) => write!(f, "{beginning}*@"),
+        let [name, device] = self.names.each_ref().map(Label::to_string);
+        let (before_domain, before_resource) = match &self.local {
+            Shape::Any => (" in ", " with resource "),
+            Shape::Domain => (" ", " with resource "),
+            Shape::Local(_) | Shape::Prefix(_) => ("", "/"),
+        };
+        match &self.local {
+            Shape::Any => f.write_str("any recipient")?,
+            Shape::Domain => f.write_str("the domain itself")?,
+            Shape::Local(localpart) => write!(f, "{localpart}@")?,
+            Shape::Prefix(beginning) => write!(f, "{beginning}{name}@")?,
+        }
+        if let Domain::Exactly(domain) = &self.rest.domain {
+            write!(f, "{before_domain}{domain}")?;
+        }
+        match &self.rest.resource {
+            Resource::Exactly(resource) => write!(f, "{before_resource}{resource}"),
+            Resource::Some => write!(f, "{before_resource}{device}"),
+            Resource::Whatever => Ok(()),
         }
     }
 }
 
-/// A text is neither a localpart nor the beginning of one.
+/// A text is no pattern of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternError {
     text: String,
+    part: &'static str,
     why: String,
+}
+
+impl PatternError {
+    fn new(text: &str, part: &'static str, why: impl fmt::Display) -> Self {
+        Self { text: text.to_owned(), part, why: why.to_string() }
+    }
 }
 
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no localpart: {}", self.text, self.why)
+        write!(f, "{:?} is no {}: {}", self.text, self.part, self.why)
     }
 }
 
 impl std::error::Error for PatternError {}
 
 /// Stanzas come with prepared addresses (RFC 7622 §3.3), so patterns are compared in that form.
-fn prepared(text: &str) -> Result<Box<str>, PatternError> {
+fn prepared_local(text: &str) -> Result<Box<str>, PatternError> {
     match NodePart::new(text) {
         Ok(part) => Ok(part.as_str().into()),
-        Err(why) => Err(PatternError { text: text.to_owned(), why: why.to_string() }),
+        Err(why) => Err(PatternError::new(text, "localpart", why)),
     }
 }
 
@@ -141,33 +310,86 @@ mod tests {
             ("Bot", Some("bot"), true),
             ("bot", Some("bots"), false),
             ("order-*", Some("order-7"), true),
+            ("order-{id}", Some("order-7"), true),
             ("order-*", Some("orders"), false),
             ("*", Some("anybody"), true),
+            ("{user}", Some("anybody"), true),
             ("*", None, false),
+            ("@", None, true),
+            ("@", Some("bot"), false),
         ];
         for (text, localpart, matches) in rows {
             assert_eq!(pattern(text).matches(localpart), matches, "{text} {localpart:?}");
         }
-        assert!(RecipientPattern::domain().matches(None) && !RecipientPattern::domain().matches(Some("bot")));
         assert!(RecipientPattern::any().matches(None) && RecipientPattern::any().matches(Some("bot")));
     }
 
     #[test]
-    fn of_two_patterns_one_is_the_narrower_or_they_exclude_each_other() {
-        let (bot, all, any) = (pattern("bot"), pattern("*"), RecipientPattern::any());
-        assert_eq!(any.within(&bot).as_ref(), Some(&bot));
-        assert_eq!(bot.within(&any).as_ref(), Some(&bot));
-        assert_eq!(bot.within(&all).as_ref(), Some(&bot));
-        assert_eq!(pattern("bo*").within(&all), Some(pattern("bo*")));
-        assert_eq!(all.within(&bot), None);
-        assert_eq!(RecipientPattern::domain().within(&all), None);
+    fn a_pattern_says_what_it_is() {
+        let rows = [
+            ("Bot", "bot@"),
+            ("order-*", "order-*@"),
+            ("order-{id}", "order-{id}@"),
+            ("@", "the domain itself"),
+            ("@bot.example.org/x", "the domain itself bot.example.org with resource x"),
+            ("{user}@Bot.Example.org", "{user}@bot.example.org"),
+            ("bot/Desk", "bot@/Desk"),
+            ("bot@bot.example.org/{device}", "bot@bot.example.org/{device}"),
+            ("*/*", "*@/*"),
+        ];
+        for (text, shown) in rows {
+            assert_eq!(pattern(text).to_string(), shown, "{text}");
+        }
     }
 
     #[test]
-    fn what_is_no_localpart_is_refused() {
-        for text in ["", "a@b", "a b", "a/b"] {
+    fn the_name_of_a_placeholder_plays_no_part() {
+        assert_eq!(pattern("order-{id}"), pattern("order-*"));
+        assert_eq!(pattern("{user}/{device}"), pattern("*/*"));
+        assert_ne!(pattern("{user}/{device}"), pattern("*"));
+    }
+
+    #[test]
+    fn of_two_patterns_one_is_the_narrower_or_they_exclude_each_other() {
+        let any = RecipientPattern::any();
+        let rows = [
+            ("bot", "*", Some("bot")),
+            ("bo*", "*", Some("bo*")),
+            ("*", "bot", None),
+            ("@", "*", None),
+            ("bot/desk", "bot", Some("bot/desk")),
+            ("bot", "*/desk", Some("bot/desk")),
+            ("bot/desk", "{user}/{device}", Some("bot/desk")),
+            ("bot/*", "bot/desk", None),
+            ("bot@a", "*@a", Some("bot@a")),
+            ("bot@a", "*@b", None),
+            ("bot", "*@b/*", Some("bot@b/*")),
+        ];
+        for (inner, outer, both) in rows {
+            let within = pattern(inner).within(&pattern(outer));
+            assert_eq!(within, both.map(pattern), "{inner} within {outer}");
+            assert_eq!(pattern(inner).is_within(&pattern(outer)), within == Some(pattern(inner)), "{inner} in {outer}");
+        }
+        for text in ["bot", "@", "*/desk"] {
+            assert_eq!(any.within(&pattern(text)), Some(pattern(text)));
+        }
+        assert_eq!(pattern("bot").within(&any), Some(pattern("bot")));
+        let named = any.within(&pattern("order-{id}/{device}")).map(|both| both.to_string());
+        assert_eq!(named.as_deref(), Some("order-{id}@/{device}"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        let rows = [
+            ("", "\"\" is no localpart"),
+            ("a b", "\"a b\" is no localpart"),
+            ("{a}b", "\"{a}b\" is no localpart"),
+            ("a@b c", "\"b c\" is no domain"),
+            ("a/", "\"\" is no resource"),
+        ];
+        for (text, why) in rows {
             let error = text.parse::<RecipientPattern>().unwrap_err();
-            assert!(error.to_string().starts_with(&format!("{text:?} is no localpart")), "{error}");
+            assert!(error.to_string().starts_with(why), "{error}");
         }
     }
 }

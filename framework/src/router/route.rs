@@ -24,7 +24,7 @@ use crate::reply::{IntoReply, Reply};
 #[derive(Clone)]
 pub struct Route(Arc<dyn Endpoint>);
 
-trait Endpoint: Send + Sync {
+pub(super) trait Endpoint: Send + Sync {
     fn call(&self, inbound: Inbound) -> ReplyFuture;
 }
 
@@ -38,6 +38,10 @@ impl Route {
         T::Future: Send + 'static,
     {
         Self(Arc::new(Leased(service)))
+    }
+
+    pub(super) fn from_endpoint(endpoint: impl Endpoint + 'static) -> Self {
+        Self(Arc::new(endpoint))
     }
 
     pub(super) fn handler<H, A, S>(handler: H, state: S) -> Self

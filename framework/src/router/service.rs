@@ -21,7 +21,7 @@ impl Inner<()> {
                 rank,
                 call: Call::new(entry.route.target(&()), &entry.filter, entry.spawned),
             });
-            let homes = self.adverts.iter().map(|advert| &advert.recipient.0);
+            let homes = self.adverts.iter().map(|advert| &advert.recipient);
             Table::new(entries, homes, Advertised::new(self))
         })
     }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use tokio::task::JoinHandle;
 
 use super::Filter;
+use super::capture::Capture;
 use super::route::{Route, Target};
 use super::table::Table;
 use crate::error::BoxError;
@@ -27,7 +28,10 @@ pub(super) enum Call {
 impl Call {
     pub(super) fn new(target: Target, filter: &Filter, spawned: bool) -> Self {
         match target {
-            Target::Route(route) => Self::Route(route, Mark::new(filter.to_string(), spawned)),
+            Target::Route(route) => {
+                let route = Capture::around(route, &filter.recipient);
+                Self::Route(route, Mark::new(filter.to_string(), spawned))
+            }
             Target::Stock(stock) => Self::Stock(stock),
         }
     }

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
+use jid::NodeRef;
+
 use super::Tier;
 use super::advertise::Advertised;
 use super::filter::{Filter, SLOTS, slot};
 use super::names::{Named, Names, Precedence, best};
-use super::recipient::Shape;
+use super::places::{Address, Places};
+use super::recipient::RecipientPattern;
 use super::spawn::Call;
 use crate::stanza::{Children, Kind, Stanza};
 
@@ -21,26 +24,29 @@ pub(super) struct Entry<'a> {
 /// Routes first, then the stock duties, then the fallbacks.
 #[derive(Debug)]
 pub(super) struct Table {
-    routes: Addresses,
-    duties: Addresses,
-    fallbacks: Addresses,
+    routes: Places<Group>,
+    duties: Places<Group>,
+    fallbacks: Places<Group>,
     advertised: Advertised,
 }
 
 impl Table {
     pub(super) fn new<'a>(
         entries: impl Iterator<Item = Entry<'a>>,
-        homes: impl Iterator<Item = &'a Shape>,
+        homes: impl Iterator<Item = &'a RecipientPattern>,
         advertised: Advertised,
     ) -> Self {
-        let mut drafts: [HashMap<&Shape, Vec<Entry<'a>>>; 3] = Default::default();
+        let mut drafts: [HashMap<&RecipientPattern, Vec<Entry<'a>>>; 3] = Default::default();
         for home in homes {
             drafts[0].entry(home).or_default();
         }
         for entry in entries {
-            drafts[entry.tier as usize].entry(&entry.filter.recipient.0).or_default().push(entry);
+            drafts[entry.tier as usize].entry(&entry.filter.recipient).or_default().push(entry);
         }
-        let [routes, duties, fallbacks] = drafts.map(Addresses::new);
+        let groups = |draft: HashMap<&RecipientPattern, Vec<Entry<'a>>>| {
+            Places::new(draft.into_iter().map(|(pattern, entries)| (pattern.clone(), Group::new(&entries))))
+        };
+        let [routes, duties, fallbacks] = drafts.map(groups);
         Self { routes, duties, fallbacks, advertised }
     }
 
@@ -50,83 +56,25 @@ impl Table {
 
     /// The one route for this stanza.
     pub(super) fn find(&self, stanza: &Stanza) -> Option<&Call> {
+        let to = Address::Jid(stanza.to()?);
+        let ask = |group| Group::find(group, stanza);
         self.routes
-            .find(stanza)
-            .or_else(|| self.duties.find(stanza).filter(|_| self.exists(stanza)))
-            .or_else(|| self.fallbacks.find(stanza))
+            .visit(to, ask)
+            .or_else(|| self.duties.visit(to, ask).filter(|_| self.exists(stanza)))
+            .or_else(|| self.fallbacks.visit(to, ask))
     }
 
     /// Whether an IQ request to this address would be taken, had its payload another name.
     pub(super) fn knows(&self, stanza: &Stanza, namespace: &str) -> bool {
-        self.routes.knows(stanza, namespace) || self.exists(stanza) && self.duties.knows(stanza, namespace)
+        let Some(to) = stanza.to().map(Address::Jid) else { return false };
+        let knows = |places: &Places<Group>| places.visit(to, |group| group.knows(namespace).then_some(())).is_some();
+        knows(&self.routes) || self.exists(stanza) && knows(&self.duties)
     }
 
     /// Whether somebody is at home: the domain itself, and each localpart that something was registered for.
     fn exists(&self, stanza: &Stanza) -> bool {
-        localpart(stanza).is_none_or(|localpart| self.routes.lists(localpart) || self.fallbacks.lists(localpart))
-    }
-}
-
-/// Routes by recipient.
-#[derive(Debug, Default)]
-struct Addresses {
-    any: Group,
-    domain: Option<Group>,
-    localparts: HashMap<Box<str>, Group>,
-    /// The longest first, which is the narrowest.
-    prefixes: Vec<(Box<str>, Group)>,
-}
-
-impl Addresses {
-    fn new(drafts: HashMap<&Shape, Vec<Entry<'_>>>) -> Self {
-        let mut addresses = Self::default();
-        for (shape, entries) in drafts {
-            let group = Group::new(&entries);
-            match shape {
-                Shape::Any => addresses.any = group,
-                Shape::Domain => addresses.domain = Some(group),
-                Shape::Local(localpart) => drop(addresses.localparts.insert(localpart.clone(), group)),
-                Shape::Prefix(beginning) => addresses.prefixes.push((beginning.clone(), group)),
-            }
-        }
-        addresses.prefixes.sort_by_key(|(beginning, _)| std::cmp::Reverse(beginning.len()));
-        addresses
-    }
-
-    fn find(&self, stanza: &Stanza) -> Option<&Call> {
-        self.visit(stanza, |group| group.find(stanza))
-    }
-
-    fn knows(&self, stanza: &Stanza, namespace: &str) -> bool {
-        self.visit(stanza, |group| group.namespaces.iter().any(|known| **known == *namespace).then_some(())).is_some()
-    }
-
-    fn lists(&self, localpart: &str) -> bool {
-        self.localparts.contains_key(localpart)
-            || self.prefixes.iter().any(|(start, _)| localpart.starts_with(&**start))
-    }
-
-    /// Asks the groups that are responsible for the recipient, the narrowest first.
-    fn visit<'a, T>(&'a self, stanza: &Stanza, mut ask: impl FnMut(&'a Group) -> Option<T>) -> Option<T> {
-        // Most components have nothing but routes for any recipient: they pay for nothing else.
-        let narrow = self.domain.is_some() || !self.localparts.is_empty() || !self.prefixes.is_empty();
-        if narrow && let Some(found) = self.visit_narrow(localpart(stanza), &mut ask) {
-            return Some(found);
-        }
-        ask(&self.any)
-    }
-
-    fn visit_narrow<'a, T>(
-        &'a self,
-        localpart: Option<&str>,
-        ask: &mut impl FnMut(&'a Group) -> Option<T>,
-    ) -> Option<T> {
-        let Some(localpart) = localpart else { return self.domain.as_ref().and_then(ask) };
-        if let Some(found) = self.localparts.get(localpart).and_then(&mut *ask) {
-            return Some(found);
-        }
-        let mut fitting = self.prefixes.iter().filter(|(beginning, _)| localpart.starts_with(&**beginning));
-        fitting.find_map(|(_, group)| ask(group))
+        let localpart = stanza.to().and_then(|to| to.node().map(NodeRef::as_str));
+        localpart.is_none_or(|localpart| self.routes.lists(localpart) || self.fallbacks.lists(localpart))
     }
 }
 
@@ -161,6 +109,10 @@ impl Group {
         group
     }
 
+    fn knows(&self, namespace: &str) -> bool {
+        self.namespaces.iter().any(|known| **known == *namespace)
+    }
+
     fn find(&self, stanza: &Stanza) -> Option<&Call> {
         self.slots[slot(stanza.kind)].as_deref()?.find(stanza.children(), stanza.kind.is_request())
     }
@@ -173,7 +125,7 @@ impl Slot {
             let pattern = entry.filter.payload.clone()?;
             let breadth = entry.filter.kinds.breadth();
             let precedence = Precedence { level: pattern.level(), breadth, rank: entry.rank };
-            Some(Named { pattern, precedence, call: entry.call.clone() })
+            Some((pattern, Named { precedence, call: entry.call.clone() }))
         });
         Self { names: Names::new(named.collect()), any }
     }
@@ -187,8 +139,4 @@ impl Slot {
         let named = children.iter().take(asked).map(|child| self.names.find(&child)).reduce(best).flatten();
         named.map(|named| &named.call).or(self.any.as_ref())
     }
-}
-
-fn localpart(stanza: &Stanza) -> Option<&str> {
-    stanza.to()?.node().map(jid::NodeRef::as_str)
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use xmpp_parsers::ping::Ping;
 
 use super::*;
-use crate::extract::{Body, Payload, Sender, State};
+use crate::extract::{At, Body, Parsed, Payload, Sender, State};
 use crate::handler::StanzaHandler;
 use crate::reply::Reply;
 use crate::samples::{answer, call};
@@ -67,6 +67,158 @@ fn the_recipient_comes_first() {
     assert_eq!(at("order-7@bot.localhost/r"), "order");
     // The narrowest recipient has no route that matches: the next one is asked.
     assert_eq!(at("order-new@bot.localhost"), "order");
+}
+
+#[test]
+fn resource_and_domain_narrow_a_recipient() {
+    let mut router = Router::new()
+        .at("bot", Router::new().message(say("bot")).message_with("urn:a", say("bot, namespace")))
+        .at("bot/desk", Router::new().message(say("bot's desk")))
+        .at("bot/*", Router::new().message(say("some resource of bot")))
+        .at("bot@other.localhost/desk", Router::new().message(say("never: another domain")))
+        .at("{user}/desk", Router::new().message(say("somebody's desk")))
+        .at("{user}@bot.localhost", Router::new().message(say("somebody here")))
+        .at("@/desk", Router::new().message(say("the domain's desk")));
+    let mut at = |to: &str, child: &str| called(&mut router, &format!("<message to='{to}'>{child}</message>"));
+    let rows = [
+        ("bot@bot.localhost", "", "bot"),
+        ("bot@bot.localhost/desk", "", "bot's desk"),
+        ("bot@bot.localhost/phone", "", "some resource of bot"),
+        ("x@bot.localhost/desk", "", "somebody's desk"),
+        ("x@bot.localhost/phone", "", "somebody here"),
+        ("x@bot.localhost", "", "somebody here"),
+        ("bot.localhost/desk", "", "the domain's desk"),
+        // The recipient comes before the payload.
+        ("bot@bot.localhost/desk", "<a xmlns='urn:a'/>", "bot's desk"),
+        ("bot@bot.localhost", "<a xmlns='urn:a'/>", "bot, namespace"),
+    ];
+    for (to, child, wanted) in rows {
+        assert_eq!(at(to, child), wanted, "{to} {child}");
+    }
+    assert_eq!(at("bot.localhost", "<body>hi</body>"), "service-unavailable");
+}
+
+#[test]
+fn placeholders_are_typed() {
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Desk,
+        Phone,
+    }
+    #[derive(Deserialize)]
+    struct Device {
+        device: Kind,
+        user: Option<String>,
+    }
+    async fn order(At(id): At<u32>) -> String {
+        format!("order {id}")
+    }
+    async fn pair(At((user, device)): At<(String, String)>) -> String {
+        format!("{user} {device}")
+    }
+    async fn device(At(Device { user, device }): At<Device>) -> String {
+        format!("{user:?} {}", if matches!(device, Kind::Desk) { "desk" } else { "phone" })
+    }
+    async fn host(At(Parsed(address)): At<Parsed<std::net::Ipv4Addr>>) -> String {
+        format!("host {address}")
+    }
+    let mut router = Router::new()
+        .at("order-{id}", Router::new().message(order))
+        .at("host-{address}", Router::new().message(host))
+        .at("{user}/{device}", Router::new().message(pair).at("typed-{user}", Router::new().message(device)))
+        .at("odd", Router::new().message(order))
+        .at("pair-{one}", Router::new().message(pair));
+    let mut at = |to: &str| called(&mut router, &format!("<message to='{to}'><body>hi</body></message>"));
+    let rows = [
+        ("order-7@bot.localhost", "order 7"),
+        ("order-7@bot.localhost/x", "order 7"),
+        ("order-x@bot.localhost", "item-not-found"),
+        ("order-@bot.localhost", "item-not-found"),
+        ("host-127.0.0.1@bot.localhost", "host 127.0.0.1"),
+        ("host-x@bot.localhost", "item-not-found"),
+        ("Alice@bot.localhost/Desk", "alice Desk"),
+        ("typed-a@bot.localhost/desk", "Some(\"a\") desk"),
+        ("typed-a@bot.localhost/PHONE", "Some(\"a\") phone"),
+        ("typed-a@bot.localhost/car", "item-not-found"),
+        // Faults of ours: no placeholder at all, and fewer than asked for.
+        ("odd@bot.localhost", "internal-server-error"),
+        ("pair-a@bot.localhost", "internal-server-error"),
+    ];
+    for (to, wanted) in rows {
+        assert_eq!(at(to), wanted, "{to}");
+    }
+}
+
+#[test]
+fn what_came_back_is_routed() {
+    use crate::error::StanzaError;
+    use std::sync::Mutex;
+
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&seen);
+    let bounced = move |Sender(from): Sender, why: StanzaError| {
+        note.lock().unwrap().push(format!("{from} {}", why.condition()));
+        std::future::ready(())
+    };
+    let mut router = Router::new().bounced(bounced).message(say("message")).presence(say("presence"));
+    let error = "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    for name in ["message", "presence"] {
+        assert_eq!(answer(&mut router, &format!("<{name} type='error'>{error}</{name}>")), "");
+    }
+    assert_eq!(*seen.lock().unwrap(), ["alice@example.org/desk gone", "alice@example.org/desk gone"]);
+    assert_eq!(called(&mut router, "<message/>"), "message");
+}
+
+#[test]
+fn datatypes_are_told_apart_and_advertised() {
+    let datatype = |uri: &str| PayloadPattern::datatype(uri);
+    let mut router = Router::new()
+        .message_with(datatype("urn:example:a"), say("a"))
+        .message_with(datatype("urn:example:b"), say("b"))
+        .message_with(("urn:xmpp:json-msg:0", "payload"), say("any datatype"))
+        .message(say("message"))
+        .at("x", Router::new().message_with(datatype("urn:example:x"), say("x")).hidden());
+    let payload = |uri: &str| {
+        format!(
+            "<message><body>hi</body><payload xmlns='urn:xmpp:json-msg:0' datatype='{uri}'>\
+             <json xmlns='urn:xmpp:json:0'>1</json></payload></message>"
+        )
+    };
+    for (uri, wanted) in [("urn:example:a", "a"), ("urn:example:b", "b"), ("urn:example:c", "any datatype")] {
+        assert_eq!(called(&mut router, &payload(uri)), wanted);
+    }
+    assert_eq!(called(&mut router, "<message><body>hi</body></message>"), "message");
+    let features = |localpart| router.disco().info(localpart, None).unwrap().features.clone();
+    let wanted = ["urn:xmpp:json-msg:0", "urn:xmpp:json-msg:0#urn:example:a", "urn:xmpp:json-msg:0#urn:example:b"];
+    assert!(features(None).iter().eq(wanted.iter()), "{:?}", features(None));
+    assert_eq!(features(Some("x")), features(None));
+    let error = Router::<()>::new()
+        .message_with(datatype("urn:example:a"), say("a"))
+        .try_merge(Router::new().message_with(datatype("urn:example:a"), say("again")))
+        .unwrap_err();
+    let pattern = "message normal or message chat with {urn:xmpp:json-msg:0}payload of datatype \"urn:example:a\" \
+        for any recipient";
+    assert!(error.to_string().contains(pattern), "{error}");
+}
+
+#[test]
+fn a_thousand_nodes_are_told_apart() {
+    let command = |node: &str| PayloadPattern::from(("http://jabber.org/protocol/commands", "command")).node(node);
+    let mut router = (0..1000).fold(Router::new(), |router, n: u32| {
+        let own = n.to_string();
+        router.iq_set(command(&format!("node-{n}")), move || std::future::ready(own.clone()))
+    });
+    for n in [0, 7, 999] {
+        let xml = format!(
+            "<iq type='set' id='1'><command xmlns='http://jabber.org/protocol/commands' node='node-{n}'/></iq>"
+        );
+        assert_eq!(called(&mut router, &xml), n.to_string());
+    }
+    let unknown = "<iq type='set' id='1'><command xmlns='http://jabber.org/protocol/commands' node='x'/></iq>";
+    assert_eq!(called(&mut router, unknown), "feature-not-implemented");
 }
 
 #[test]

@@ -185,6 +185,17 @@ impl Stanza {
         found
     }
 
+    /// Parses every child that is a `P`, judged by namespace and name, in their order.
+    ///
+    /// # Errors
+    /// What is wrong with the first bad one.
+    pub fn every_child<P: FromXml>(&self) -> Result<Vec<P>, ParseError> {
+        let matcher = P::xml_name_matcher();
+        let named = self.children.iter().filter(|child| fault::matches(&matcher, child));
+        let parsed = named.map(|child| xml::events::parse(child.as_str(), self.lang()).map_err(ParseError::from));
+        parsed.filter(|parsed| !parsed.as_ref().is_err_and(ParseError::is_absent)).collect()
+    }
+
     /// The stanza without its children.
     pub(crate) fn clone_head(&self) -> Self {
         Self {

@@ -1,0 +1,287 @@
+//! From texts to what serde asks for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::value::StrDeserializer;
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+/// Why texts are not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PlaceholderError {
+    /// A text is a bad one: the fault of who wrote it.
+    Text { name: Option<Arc<str>>, why: String },
+    /// The pattern has other placeholders than the handler asks for: a fault of ours.
+    Shape(String),
+}
+
+impl fmt::Display for PlaceholderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { name: Some(name), why } => write!(f, "{name}: {why}"),
+            Self::Text { name: None, why } | Self::Shape(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for PlaceholderError {}
+
+impl Error for PlaceholderError {
+    fn custom<T: fmt::Display>(why: T) -> Self {
+        Self::Text { name: None, why: why.to_string() }
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::Shape(format!("the pattern has no placeholder {{{field}}}"))
+    }
+}
+
+type Pair = (Arc<str>, Option<String>);
+
+/// All texts: a sequence, a map, or the only one of them.
+pub(super) struct All<'a>(pub(super) &'a [Pair]);
+
+/// One text.
+#[derive(Clone, Copy)]
+struct One<'a>(&'a Pair);
+
+type Outcome<T> = Result<T, PlaceholderError>;
+
+impl<'a> All<'a> {
+    fn only(&self) -> Outcome<One<'a>> {
+        match self.0 {
+            [pair] => Ok(One(pair)),
+            pairs => Err(PlaceholderError::Shape(format!(
+                "the pattern has {} placeholders, and the handler asks for a single value",
+                pairs.len()
+            ))),
+        }
+    }
+}
+
+macro_rules! the_only_one {
+    ($($method:ident)+) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+            self.only()?.$method(visitor)
+        }
+    )+};
+}
+
+impl<'de> Deserializer<'de> for All<'_> {
+    type Error = PlaceholderError;
+
+    the_only_one! {
+        deserialize_any deserialize_bool deserialize_char deserialize_str deserialize_string deserialize_option
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+        deserialize_f32 deserialize_f64 deserialize_bytes deserialize_byte_buf deserialize_identifier
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Outcome<V::Value> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Outcome<V::Value> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+        visitor.visit_seq(Each(self.0.iter()))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, wanted: usize, visitor: V) -> Outcome<V::Value> {
+        if self.0.len() != wanted {
+            let there = self.0.len();
+            let why = format!("the pattern has {there} placeholders, and the handler asks for {wanted} values");
+            return Err(PlaceholderError::Shape(why));
+        }
+        visitor.visit_seq(Each(self.0.iter()))
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        wanted: usize,
+        visitor: V,
+    ) -> Outcome<V::Value> {
+        self.deserialize_tuple(wanted, visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+        visitor.visit_map(ByName { pairs: self.0.iter(), value: None })
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Outcome<V::Value> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Outcome<V::Value> {
+        self.only()?.deserialize_enum(name, variants, visitor)
+    }
+}
+
+impl<'a> One<'a> {
+    fn text(self) -> Outcome<&'a str> {
+        self.0.1.as_deref().ok_or_else(|| self.fault("is missing"))
+    }
+
+    fn fault(self, why: impl fmt::Display) -> PlaceholderError {
+        PlaceholderError::Text { name: Some(Arc::clone(&self.0.0)), why: why.to_string() }
+    }
+
+    /// Gives the fault the name of the placeholder.
+    fn named<T>(self, outcome: Outcome<T>) -> Outcome<T> {
+        outcome.map_err(|error| match error {
+            PlaceholderError::Text { name: None, why } => self.fault(why),
+            named => named,
+        })
+    }
+}
+
+macro_rules! parsed {
+    ($($method:ident $visit:ident)+) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+            let value = self.text()?.parse().map_err(|error| self.fault(error))?;
+            self.named(visitor.$visit(value))
+        }
+    )+};
+}
+
+impl<'de> Deserializer<'de> for One<'_> {
+    type Error = PlaceholderError;
+
+    parsed! {
+        deserialize_bool visit_bool
+        deserialize_char visit_char
+        deserialize_i8 visit_i8
+        deserialize_i16 visit_i16
+        deserialize_i32 visit_i32
+        deserialize_i64 visit_i64
+        deserialize_i128 visit_i128
+        deserialize_u8 visit_u8
+        deserialize_u16 visit_u16
+        deserialize_u32 visit_u32
+        deserialize_u64 visit_u64
+        deserialize_u128 visit_u128
+        deserialize_f32 visit_f32
+        deserialize_f64 visit_f64
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+        self.named(visitor.visit_str(self.text()?))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+        if self.0.1.is_some() { visitor.visit_some(self) } else { visitor.visit_none() }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Outcome<V::Value> {
+        self.named(visitor.visit_newtype_struct(self))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Outcome<V::Value> {
+        let text = self.text()?;
+        // Who writes to a bot on a phone writes the first letter in upper case.
+        let variant = variants.iter().find(|variant| variant.eq_ignore_ascii_case(text));
+        let Some(variant) = variant else { return Err(self.fault(format!("none of {}", variants.join(", ")))) };
+        self.named(visitor.visit_enum(Choice(variant)))
+    }
+
+    forward_to_deserialize_any! {
+        str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+struct Each<'a>(std::slice::Iter<'a, Pair>);
+
+impl<'de> SeqAccess<'de> for Each<'_> {
+    type Error = PlaceholderError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Outcome<Option<T::Value>> {
+        self.0.next().map(|pair| One(pair).named(seed.deserialize(One(pair)))).transpose()
+    }
+}
+
+struct ByName<'a> {
+    pairs: std::slice::Iter<'a, Pair>,
+    value: Option<&'a Pair>,
+}
+
+impl<'de> MapAccess<'de> for ByName<'_> {
+    type Error = PlaceholderError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Outcome<Option<K::Value>> {
+        self.value = self.pairs.next();
+        let Some((name, _)) = self.value else { return Ok(None) };
+        let key: StrDeserializer<'_, PlaceholderError> = (**name).into_deserializer();
+        seed.deserialize(key).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Outcome<V::Value> {
+        let pair = self.value.take().ok_or_else(|| PlaceholderError::Shape("a value without a name".to_owned()))?;
+        One(pair).named(seed.deserialize(One(pair)))
+    }
+}
+
+/// A variant without fields.
+struct Choice(&'static str);
+
+impl<'de> EnumAccess<'de> for Choice {
+    type Error = PlaceholderError;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Outcome<(V::Value, Self)> {
+        let name: StrDeserializer<'_, PlaceholderError> = self.0.into_deserializer();
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Choice {
+    type Error = PlaceholderError;
+
+    fn unit_variant(self) -> Outcome<()> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _seed: T) -> Outcome<T::Value> {
+        Err(with_fields())
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Outcome<V::Value> {
+        Err(with_fields())
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], _visitor: V) -> Outcome<V::Value> {
+        Err(with_fields())
+    }
+}
+
+fn with_fields() -> PlaceholderError {
+    PlaceholderError::Shape("a placeholder cannot be a variant that has fields".to_owned())
+}

@@ -1,0 +1,62 @@
+//! The parts of presence (RFC 6121 §4.7.2).
+
+pub use xmpp_parsers::presence::{Priority, Show};
+use xso::FromXmlText;
+
+use super::{FromInbound, Rejection, language, missing};
+use crate::error::{Condition, StanzaError};
+use crate::inbound::Inbound;
+use crate::stanza::Kind;
+use crate::stanza::xml::CLIENT;
+
+/// What a person wrote about its own availability, in the stanza's own language when there are several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status(pub String);
+
+impl<S> FromInbound<S> for Status {
+    type Rejection = Rejection;
+
+    fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
+        presence(inbound)?;
+        match language::own(inbound.stanza(), "status") {
+            Some(text) => Ok(Self(text.text().into_owned())),
+            None => Err(missing("no status")),
+        }
+    }
+}
+
+/// Who is simply online says no `<show/>`: take `Option<Show>`.
+impl<S> FromInbound<S> for Show {
+    type Rejection = Rejection;
+
+    fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
+        let text = text(inbound, "show")?.ok_or_else(|| missing("no show"))?;
+        Self::from_xml_text(text).map_err(|_| bad("the show is none of away, chat, dnd, xa"))
+    }
+}
+
+/// Without a `<priority/>` it is 0 (RFC 6121 §4.7.2.3).
+impl<S> FromInbound<S> for Priority {
+    type Rejection = Rejection;
+
+    fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
+        let Some(text) = text(inbound, "priority")? else { return Ok(Self(0)) };
+        text.parse().map(Self).map_err(|_| bad("the priority is no number from -128 to 127"))
+    }
+}
+
+fn text(inbound: &Inbound, name: &str) -> Result<Option<String>, Rejection> {
+    presence(inbound)?;
+    Ok(inbound.stanza().children().find(CLIENT, name).map(|child| child.text().trim().to_owned()))
+}
+
+fn presence(inbound: &Inbound) -> Result<(), Rejection> {
+    match inbound.kind() {
+        Kind::Presence(_) => Ok(()),
+        _ => Err(missing("the stanza is no presence")),
+    }
+}
+
+fn bad(text: &str) -> Rejection {
+    Rejection::bad(StanzaError::new(Condition::BadRequest).with_text(text))
+}

@@ -1,0 +1,48 @@
+//! What stands for the placeholders of an address, left where the handler finds it.
+
+use jid::{NodeRef, ResourceRef};
+
+use super::RecipientPattern;
+use super::recipient::Shape;
+use super::route::{Endpoint, Route};
+use crate::extract::{AddressPlaceholders, Placeholders};
+use crate::handler::ReplyFuture;
+use crate::inbound::Inbound;
+
+/// A route whose recipients are named with placeholders.
+pub(super) struct Capture {
+    route: Route,
+    pattern: RecipientPattern,
+}
+
+impl Capture {
+    /// The route itself, when there is nothing to find.
+    pub(super) fn around(route: Route, pattern: &RecipientPattern) -> Route {
+        if pattern.names.iter().all(|name| name.get().is_none()) {
+            return route;
+        }
+        Route::from_endpoint(Self { route, pattern: pattern.clone() })
+    }
+
+    fn texts(&self, inbound: &Inbound) -> Placeholders {
+        let mut texts = Placeholders::default();
+        let [local, resource] = &self.pattern.names;
+        let (to, shape) = (inbound.recipient(), &self.pattern.local);
+        if let (Some(name), Shape::Prefix(beginning), Some(localpart)) = (local.get(), shape, to.node()) {
+            let rest = NodeRef::as_str(localpart).get(beginning.len()..).unwrap_or_default();
+            texts.push(name, Some(rest.to_owned()));
+        }
+        if let Some(name) = resource.get() {
+            texts.push(name, to.resource().map(|resource| ResourceRef::as_str(resource).to_owned()));
+        }
+        texts
+    }
+}
+
+impl Endpoint for Capture {
+    fn call(&self, mut inbound: Inbound) -> ReplyFuture {
+        let texts = self.texts(&inbound);
+        inbound.extensions_mut().insert(AddressPlaceholders(texts));
+        self.route.handle(inbound)
+    }
+}
