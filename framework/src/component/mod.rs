@@ -11,7 +11,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
 use tower::util::BoxService;
 
 pub use self::builder::{BuildError, Builder};
@@ -71,8 +72,40 @@ impl Component {
     /// [`RunErrorKind::Refused`] when the server refuses the component and never took it, unless the builder was
     /// told to [keep trying](Builder::keep_trying); [`RunErrorKind::Service`] when the service fails for good.
     pub async fn run_until(self, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
-        let stop = std::pin::pin!(stop);
-        self.runner.run(Stop::new(stop)).await
+        let (tell, told) = oneshot::channel();
+        // A task of its own, on a worker of the runtime: awaited in `block_on` the component would live outside of the
+        // workers, and every handler that is not done at once would wake a thread and be waited for by another.
+        let mut running = Running(tokio::spawn(self.runner.run(Stop::new(async move {
+            if told.await.is_err() {
+                // Dropped without a word: the task is about to be aborted.
+                std::future::pending::<()>().await;
+            }
+        }))));
+        tokio::select! {
+            ended = &mut running.0 => return outcome(ended).await,
+            () = stop => {}
+        }
+        // It may have ended by itself meanwhile.
+        let _ = tell.send(());
+        outcome((&mut running.0).await).await
+    }
+}
+
+/// The task of a component, which ends with whoever waits for it.
+struct Running(JoinHandle<Result<(), RunError>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn outcome(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), RunError> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(ended) => ended,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Only the end of the runtime aborts the task, and that is the end of who waits here, too.
+        Err(Err(_)) => std::future::pending().await,
     }
 }
 

@@ -48,18 +48,18 @@ enum Round {
 }
 
 /// The wish to stop. Once there it stays, and may be asked for again.
-pub(super) struct Stop<'s> {
-    wish: Pin<&'s mut (dyn Future<Output = ()> + Send)>,
+pub(super) struct Stop {
+    wish: Pin<Box<dyn Future<Output = ()> + Send>>,
     there: bool,
 }
 
-impl<'s> Stop<'s> {
-    pub(super) fn new(wish: Pin<&'s mut (dyn Future<Output = ()> + Send)>) -> Self {
-        Self { wish, there: false }
+impl Stop {
+    pub(super) fn new(wish: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { wish: Box::pin(wish), there: false }
     }
 }
 
-impl Future for Stop<'_> {
+impl Future for Stop {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -72,7 +72,7 @@ impl Future for Stop<'_> {
 }
 
 impl Runner {
-    pub(super) async fn run(mut self, mut stop: Stop<'_>) -> Result<(), RunError> {
+    pub(super) async fn run(mut self, mut stop: Stop) -> Result<(), RunError> {
         self.modules.start(&self.client).await.map_err(|error| RunError::service("a module did not start", error))?;
         let mut back_off = BackOff::default();
         let mut mounted = false;
@@ -112,7 +112,7 @@ impl Runner {
         result
     }
 
-    async fn round(&mut self, stop: &mut Stop<'_>, mounted: &mut bool) -> Result<Round, RunError> {
+    async fn round(&mut self, stop: &mut Stop, mounted: &mut bool) -> Result<Round, RunError> {
         let opened = tokio::select! {
             () = &mut *stop => return Ok(Round::Stopped),
             opened = open(&self.connect, &self.domain, &self.secret, &self.limits) => opened,
@@ -145,7 +145,7 @@ impl Runner {
         }
     }
 
-    async fn serve(&mut self, io: crate::stream::Io, reader: crate::stream::Reader, stop: &mut Stop<'_>) -> Ended {
+    async fn serve(&mut self, io: crate::stream::Io, reader: crate::stream::Reader, stop: &mut Stop) -> Ended {
         let status = &self.status;
         let route = move |route| {
             status.send_if_modified(|status| {
@@ -164,7 +164,7 @@ impl Runner {
             counters: &self.counters,
             route: &route,
         };
-        let stop: Pin<&mut Stop<'_>> = Pin::new(stop);
+        let stop: Pin<&mut Stop> = Pin::new(stop);
         Link::new(io, reader, parts).run(stop).await
     }
 }

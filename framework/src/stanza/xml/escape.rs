@@ -30,19 +30,18 @@ fn character(digits: &[u8], radix: u32) -> Option<char> {
 
 /// The value of checked character data: references resolved, line ends as XML 1.0 §2.11 wants them.
 pub(crate) fn text(raw: &str) -> Cow<'_, str> {
-    resolve(raw, |c| if c == '\r' { '\n' } else { c })
+    resolve(raw, memchr::memchr2(b'&', b'\r', raw.as_bytes()), |c| if c == '\r' { '\n' } else { c })
 }
 
 /// The value of a checked attribute: as [`text`], and white space as XML 1.0 §3.3.3 wants it.
 pub(crate) fn attribute(raw: &str) -> Cow<'_, str> {
-    resolve(raw, |c| if matches!(c, '\r' | '\n' | '\t') { ' ' } else { c })
+    let first = raw.bytes().position(|b| matches!(b, b'&' | b'\r' | b'\n' | b'\t'));
+    resolve(raw, first, |c| if matches!(c, '\r' | '\n' | '\t') { ' ' } else { c })
 }
 
-fn resolve(raw: &str, plain: impl Fn(char) -> char) -> Cow<'_, str> {
-    let special = |b: &u8| *b == b'&' || plain(char::from(*b)) != char::from(*b);
-    let Some(first) = raw.as_bytes().iter().position(special) else {
-        return Cow::Borrowed(raw);
-    };
+/// `first` is the first byte that is not its own value.
+fn resolve(raw: &str, first: Option<usize>, plain: impl Fn(char) -> char) -> Cow<'_, str> {
+    let Some(first) = first else { return Cow::Borrowed(raw) };
     let mut value = String::with_capacity(raw.len());
     value.push_str(&raw[..first]);
     let mut rest = &raw[first..];
@@ -88,19 +87,23 @@ pub(crate) fn push_attribute(out: &mut Vec<u8>, value: &str) {
 }
 
 fn push(out: &mut Vec<u8>, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
-    let bytes = text.as_bytes();
-    // Nearly always there is nothing to escape: one pass that the compiler turns into vector code finds that out.
+    // Nearly always there is nothing to escape; one look at a block at a time, by vector code, finds that out.
+    const BLOCK: usize = 32;
     let plain = |b: u8| (b >= 0x20) & (b != b'&') & (b != b'<') & (b != b'>') & (b != b'\'');
-    if bytes.iter().fold(true, |all, &b| all & plain(b)) {
-        out.extend_from_slice(bytes);
-        return;
-    }
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len());
     let mut from = 0;
-    for (at, &b) in bytes.iter().enumerate() {
-        if let Some(reference) = escape(b) {
-            out.extend_from_slice(&bytes[from..at]);
-            out.extend_from_slice(reference.as_bytes());
-            from = at + 1;
+    for (block, piece) in bytes.chunks(BLOCK).enumerate() {
+        if piece.iter().fold(true, |all, &b| all & plain(b)) {
+            continue;
+        }
+        for (at, &b) in piece.iter().enumerate() {
+            if let Some(reference) = escape(b) {
+                let at = block * BLOCK + at;
+                out.extend_from_slice(&bytes[from..at]);
+                out.extend_from_slice(reference.as_bytes());
+                from = at + 1;
+            }
         }
     }
     out.extend_from_slice(&bytes[from..]);
@@ -136,5 +139,15 @@ mod tests {
         push_attribute(&mut as_attribute, value);
         assert_eq!(text(std::str::from_utf8(&as_text).unwrap()), value);
         assert_eq!(attribute(std::str::from_utf8(&as_attribute).unwrap()), value);
+    }
+
+    #[test]
+    fn what_is_escaped_may_stand_anywhere_in_a_long_text() {
+        for at in 0..100 {
+            let value = format!("{}<{}", "x".repeat(at), "é'".repeat(100 - at));
+            let mut out = b"before".to_vec();
+            push_text(&mut out, &value);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("before{}", value.replace('<', "&lt;")));
+        }
     }
 }
