@@ -64,7 +64,8 @@
 //! # Layers
 //!
 //! Every level is a `tower::Service<Inbound, Response = Reply, Error = BoxError>`: a route, a router, the whole component. Every
-//! layer of tower fits anywhere, and [`layer`] has some of our own.
+//! layer of tower fits anywhere, and [`layer`] has some of our own. What a component sends passes the layers of
+//! [`outbound`](component::Builder::outbound), answers, messages and requests alike.
 //!
 //! # Modules
 //!

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::StanzaError;
+use crate::error::{BoxError, StanzaError};
 use crate::stanza::{ParseError, WriteError};
 
 /// A stanza was not sent.
@@ -11,6 +11,8 @@ use crate::stanza::{ParseError, WriteError};
 pub enum SendError {
     /// It cannot be written; the stream has seen nothing of it.
     Write(WriteError),
+    /// An outbound layer refused it, or kept it for too long; the stream has seen nothing of it.
+    Layer(BoxError),
     /// The component has ended, and will not connect again.
     Closed,
 }
@@ -31,8 +33,24 @@ pub enum IqError {
     TooMany,
     /// The request cannot be written.
     Write(WriteError),
+    /// An outbound layer refused the request, or kept it for too long.
+    Layer(BoxError),
     /// The component has ended, and will not connect again.
     Closed,
+}
+
+impl SendError {
+    /// Layers pass on what the writer says, and add their own.
+    pub(crate) fn of_layer(error: BoxError) -> Self {
+        error.downcast().map_or_else(Self::Layer, |error| Self::Write(*error))
+    }
+}
+
+impl IqError {
+    /// As [`SendError::of_layer`].
+    pub(crate) fn of_layer(error: BoxError) -> Self {
+        error.downcast().map_or_else(Self::Layer, |error| Self::Write(*error))
+    }
 }
 
 impl From<WriteError> for SendError {
@@ -51,6 +69,7 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Write(_) => f.write_str("the stanza cannot be written"),
+            Self::Layer(_) => f.write_str("a layer did not let the stanza out"),
             Self::Closed => f.write_str("the component has ended"),
         }
     }
@@ -65,6 +84,7 @@ impl fmt::Display for IqError {
             Self::Disconnected => "the link to the server is down",
             Self::TooMany => "too many requests are waiting for answers",
             Self::Write(_) => "the request cannot be written",
+            Self::Layer(_) => "a layer did not let the request out",
             Self::Closed => "the component has ended",
         })
     }
@@ -74,6 +94,7 @@ impl std::error::Error for SendError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Write(error) => Some(error),
+            Self::Layer(error) => Some(&**error),
             Self::Closed => None,
         }
     }
@@ -84,6 +105,7 @@ impl std::error::Error for IqError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Write(error) => Some(error),
+            Self::Layer(error) => Some(&**error),
             _ => None,
         }
     }

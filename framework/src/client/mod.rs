@@ -14,7 +14,7 @@ use xso::{AsXml, FromXml};
 pub use self::fault::{IqError, SendError};
 pub(crate) use self::id::Ids;
 pub(crate) use self::pending::Pending;
-pub(crate) use self::queue::{Entry, Note, Queue};
+pub(crate) use self::queue::{Content, Entry, Note, Queue};
 use crate::stanza::{Children, Kind, Stanza, WriteError};
 
 /// Sends stanzas and makes requests, from anywhere, as long as the component runs.
@@ -49,11 +49,14 @@ pub(crate) struct Bounds {
     pub(crate) timeout: Duration,
     /// Bytes that may wait in the queue.
     pub(crate) queued: usize,
+    /// The component has outbound layers, which want stanzas and not bytes.
+    pub(crate) layered: bool,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { max_stanza: 524_288, pending: 4096, timeout: Duration::from_secs(30), queued: 1024 * 1024 }
+        let timeout = Duration::from_secs(30);
+        Self { max_stanza: 524_288, pending: 4096, timeout, queued: 1024 * 1024, layered: false }
     }
 }
 
@@ -103,8 +106,8 @@ impl Client {
     /// When the stanza cannot be written ([`SendError::Write`]), or when the component has ended
     /// ([`SendError::Closed`]).
     pub async fn send(&self, stanza: Stanza) -> Result<(), SendError> {
-        let bytes = self.shared.encode(stanza)?;
-        self.shared.queue.written(bytes).await
+        let content = self.shared.encode(stanza)?;
+        self.shared.queue.written(content).await
     }
 
     /// Sends an IQ get and waits for the children of the result.
@@ -142,10 +145,10 @@ impl Client {
     pub async fn iq(&self, request: Stanza, timeout: Duration) -> Result<Children, IqError> {
         let id = self.shared.ids.fresh();
         let Some(peer) = request.to.clone() else { return Err(WriteError::NoRecipient.into()) };
-        let bytes = self.shared.encode(request.with_id(id.clone()))?;
+        let content = self.shared.encode(request.with_id(id.clone()))?;
         let waiting = self.shared.pending.register(id.clone(), peer)?;
         let answered = async {
-            self.shared.queue.request(bytes, id).await?;
+            self.shared.queue.request(content, id).await?;
             waiting.answer().await
         };
         tokio::time::timeout(timeout, answered).await.unwrap_or(Err(IqError::Timeout))
@@ -153,12 +156,12 @@ impl Client {
 }
 
 impl Shared {
-    /// Completes a stanza, checks it, and writes it.
-    pub(crate) fn encode(&self, mut stanza: Stanza) -> Result<Vec<u8>, WriteError> {
+    /// Completes a stanza, checks it, and serialises it unless layers want to see it.
+    pub(crate) fn encode(&self, mut stanza: Stanza) -> Result<Content, WriteError> {
         let mut out = Vec::new();
         self.complete(&mut stanza)?;
         self.append(&stanza, &mut out)?;
-        Ok(out)
+        Ok(if self.bounds.layered { Content::Stanza(Box::new(stanza), out.len()) } else { Content::Bytes(out) })
     }
 
     /// Fills in what the server wants on every stanza (servers.md of both: `from`, `to`; an id on messages and IQ).

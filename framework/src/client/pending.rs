@@ -79,6 +79,15 @@ impl Pending {
         request.is_some_and(|request| request.answer.send(answer).is_ok())
     }
 
+    /// Ends a request that will not be sent.
+    pub(crate) fn fail(&self, id: &str, error: IqError) {
+        let request = self.lock().requests.remove(id);
+        if let Some(request) = request {
+            // The asker may have gone away in this moment; then nobody misses the news.
+            let _ = request.answer.send(Err(error));
+        }
+    }
+
     /// From now on requests can be sent.
     pub(crate) fn connect(&self) {
         self.lock().connected = true;

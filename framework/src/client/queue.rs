@@ -8,8 +8,10 @@ use compact_str::CompactString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{IqError, Pending, SendError};
+use crate::error::BoxError;
+use crate::stanza::Stanza;
 
-/// Serialised stanzas in the order in which they were sent, bounded by their bytes.
+/// Stanzas in the order in which they were sent, bounded by their bytes.
 #[derive(Debug)]
 pub(crate) struct Queue {
     room: std::sync::Arc<Semaphore>,
@@ -23,18 +25,27 @@ struct Inner {
     closed: bool,
 }
 
-/// One serialised stanza, and who wants to know of it.
+/// One stanza, and who wants to know of it.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) content: Content,
     pub(crate) note: Note,
+}
+
+/// What a client wants sent, checked.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// Serialised.
+    Bytes(Vec<u8>),
+    /// For the outbound layers of the component, and how many bytes it has as it is.
+    Stanza(Box<Stanza>, usize),
 }
 
 /// Who wants to know that a stanza was written.
 #[derive(Debug)]
 pub(crate) enum Note {
     /// A sender; the permit is the room that the stanza takes up.
-    Sender { written: oneshot::Sender<()>, _room: OwnedSemaphorePermit },
+    Sender { written: oneshot::Sender<Result<(), SendError>>, _room: OwnedSemaphorePermit },
     /// Nobody, but the stanza goes with its request: when that is forgotten, it need not be sent.
     Request { id: CompactString, _room: OwnedSemaphorePermit },
     /// Nobody: an answer.
@@ -52,6 +63,33 @@ impl Note {
             Self::Answer | Self::Stream => true,
         }
     }
+
+    /// The stanza has been written, or a layer has taken care of it.
+    pub(crate) fn done(self) {
+        if let Self::Sender { written, .. } = self {
+            // The sender may have gone away; its stanza was sent all the same.
+            let _ = written.send(Ok(()));
+        }
+    }
+
+    /// An outbound layer did not let the stanza out: whoever waits is told.
+    pub(crate) fn refuse(self, error: BoxError, pending: &Pending) {
+        match self {
+            // The sender may have gone away; then nobody misses the news.
+            Self::Sender { written, .. } => drop(written.send(Err(SendError::of_layer(error)))),
+            Self::Request { id, .. } => pending.fail(&id, IqError::of_layer(error)),
+            Self::Answer | Self::Stream => {}
+        }
+    }
+}
+
+impl Content {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Stanza(_, len) => *len,
+        }
+    }
 }
 
 impl Queue {
@@ -61,17 +99,17 @@ impl Queue {
     }
 
     /// Queues a stanza and waits until it is written.
-    pub(crate) async fn written(&self, bytes: Vec<u8>) -> Result<(), SendError> {
-        let room = self.room(bytes.len()).await.ok_or(SendError::Closed)?;
+    pub(crate) async fn written(&self, content: Content) -> Result<(), SendError> {
+        let room = self.room(content.len()).await.ok_or(SendError::Closed)?;
         let (written, done) = oneshot::channel();
-        self.push(Entry { bytes, note: Note::Sender { written, _room: room } });
-        done.await.map_err(|_| SendError::Closed)
+        self.push(Entry { content, note: Note::Sender { written, _room: room } });
+        done.await.unwrap_or(Err(SendError::Closed))
     }
 
     /// Queues a request; its answer will tell what became of it.
-    pub(crate) async fn request(&self, bytes: Vec<u8>, id: CompactString) -> Result<(), IqError> {
-        let room = self.room(bytes.len()).await.ok_or(IqError::Closed)?;
-        self.push(Entry { bytes, note: Note::Request { id, _room: room } });
+    pub(crate) async fn request(&self, content: Content, id: CompactString) -> Result<(), IqError> {
+        let room = self.room(content.len()).await.ok_or(IqError::Closed)?;
+        self.push(Entry { content, note: Note::Request { id, _room: room } });
         Ok(())
     }
 

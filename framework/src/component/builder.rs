@@ -25,7 +25,7 @@ use crate::reply::Reply;
 use crate::router::Router;
 use crate::stanza::Stanza;
 use crate::stats::Counters;
-use crate::stream::{Connect, Io, Keepalive, Outbox, Secret, ServerAddress};
+use crate::stream::{Connect, Io, Keepalive, Outbound, Outbox, Secret, ServerAddress, Stack, wrapped};
 
 /// Settings of a component.
 #[must_use = "a builder does nothing before `build`"]
@@ -43,6 +43,7 @@ pub struct Builder {
     modules: Vec<Arc<dyn Module>>,
     duties: bool,
     layers: Vec<Box<dyn FnOnce(App) -> App + Send>>,
+    outbound: Vec<Box<dyn FnOnce(Outbound) -> Outbound + Send>>,
     persistent: bool,
 }
 
@@ -91,6 +92,7 @@ impl Builder {
             modules: Vec::new(),
             duties: true,
             layers: Vec::new(),
+            outbound: Vec::new(),
             persistent: false,
         }
     }
@@ -190,6 +192,38 @@ impl Builder {
         self
     }
 
+    /// Wraps the writer in a layer: it sees every stanza that leaves, answers, sent stanzas and requests alike, in the
+    /// order in which they are written. A layer added later is further outside, and sees a stanza earlier.
+    ///
+    /// The stanza has both addresses and its id. The layer may change it, refuse it with an error, keep it by not
+    /// calling the inner service, or call that more than once. Whoever wanted the stanza sent is told of the error:
+    /// the peer whose request was answered, by the rules of [`rescue`](crate::rescue), or the caller of the
+    /// [`Client`]. One stanza passes after the other, so a layer that awaits holds up those behind it; it may do so
+    /// for [`Limits::handler_timeout`]. The pings of the connection to itself do not pass.
+    ///
+    /// ```
+    /// use campanile::component::Component;
+    /// use campanile::router::Router;
+    /// use campanile::stanza::Stanza;
+    /// use tower::util::MapRequestLayer;
+    ///
+    /// let tap = MapRequestLayer::new(|stanza: Stanza| {
+    ///     println!("out: {}", stanza.to_xml());
+    ///     stanza
+    /// });
+    /// let component = Component::builder("bot.localhost").router(Router::new()).outbound(tap);
+    /// ```
+    pub fn outbound<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Outbound> + Send + 'static,
+        L::Service: Service<Stanza, Response = ()> + Send + 'static,
+        <L::Service as Service<Stanza>>::Error: Into<BoxError>,
+        <L::Service as Service<Stanza>>::Future: Send + 'static,
+    {
+        self.outbound.push(Box::new(move |inner| wrapped(layer.layer(inner))));
+        self
+    }
+
     /// Goes on trying although the server refuses the component and never took it.
     pub fn keep_trying(mut self) -> Self {
         self.persistent = true;
@@ -209,6 +243,7 @@ impl Builder {
             pending: limits.pending,
             timeout: limits.iq_timeout,
             queued: limits.outbound,
+            layered: !self.outbound.is_empty(),
         };
         let client = Client::new(&domain, bounds);
         let counters = Arc::new(Counters::default());
@@ -225,6 +260,10 @@ impl Builder {
         let timed = ServiceBuilder::new().timeout(limits.handler_timeout).service(inner);
         let app = self.layers.into_iter().fold(BoxService::new(timed), |app, layer| layer(app));
         let dispatch = Dispatch::new(app, client.clone(), Arc::clone(&limits), Arc::clone(&counters));
+        let stack = (!self.outbound.is_empty()).then(|| {
+            let layers = |writer| self.outbound.into_iter().fold(writer, |inner, layer| layer(inner));
+            Stack::new(client.shared(), limits.handler_timeout, layers)
+        });
         let keepalive = Keepalive::new(&limits, tokio::time::Instant::now());
         let (watch, status) = watch();
         let runner = Runner {
@@ -236,7 +275,7 @@ impl Builder {
             client,
             counters,
             dispatch: dispatch.with_ordering(self.ordering),
-            outbox: Outbox::new(),
+            outbox: Outbox::new(stack),
             keepalive,
             status: watch,
             persistent: self.persistent,

@@ -305,7 +305,7 @@ where
         let (mut failed, mut answered) = (None, false);
         reply.address(request, |stanza| {
             let response = stanza.kind.is_response();
-            match out.answer(shared, stanza) {
+            match out.answer(shared, stanza, request) {
                 Ok(()) => answered |= response,
                 Err(error) => failed = Some(error),
             }
@@ -318,7 +318,7 @@ where
         let error = StanzaError::new(Condition::InternalServerError);
         if (request.kind.is_request() && !answered) || reply::error_is_due(request) {
             // Conditions and addresses that came in can always be written.
-            let _ = out.answer(self.client.shared(), reply::refusal(request, &error));
+            let _ = out.answer(self.client.shared(), reply::refusal(request, &error), request);
         }
     }
 

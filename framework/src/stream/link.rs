@@ -149,6 +149,10 @@ where
                 Err(ended) => return Poll::Ready(ended),
             };
             let left = self.take_queue(cx);
+            let more = match self.parts.outbox.pass(cx, self.parts.client.shared(), self.parts.counters) {
+                Ok(passing) => more || passing,
+                Err(error) => return Poll::Ready(Ended::Service(error)),
+            };
             if let Err(error) = self.write(cx) {
                 return Poll::Ready(Ended::Lost(error));
             }
@@ -320,7 +324,7 @@ where
             return;
         }
         let refusal = crate::reply::refusal(&stanza, &error);
-        if let Err(error) = self.parts.outbox.answer(self.parts.client.shared(), refusal) {
+        if let Err(error) = self.parts.outbox.answer(self.parts.client.shared(), refusal, &stanza) {
             tracing::debug!(%error, "a refusal cannot be written");
         }
     }
@@ -352,7 +356,7 @@ where
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {
-        while self.parts.outbox.len() > 0 {
+        while !self.parts.outbox.unsent().is_empty() {
             match Pin::new(&mut self.io).poll_write(cx, self.parts.outbox.unsent()) {
                 Poll::Ready(Ok(0)) => return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into()),
                 Poll::Ready(Ok(count)) => {
@@ -396,7 +400,8 @@ where
 
     /// Closes the stream once nothing is owed any more. True when something was done.
     fn finish_draining(&mut self, more: bool) -> bool {
-        let waits = self.unread || self.parts.client.shared().queue.len() > 0;
+        let queued = self.parts.client.shared().queue.len() > 0 || self.parts.outbox.is_passing();
+        let waits = self.unread || queued;
         let done = matches!(self.phase, Phase::Draining(_)) && !more && !waits && self.parts.dispatch.is_idle();
         if done {
             self.close();
@@ -405,6 +410,7 @@ where
     }
 
     fn close(&mut self) {
+        self.parts.outbox.abandon();
         self.parts.outbox.own(b"</stream:stream>");
         self.phase = Phase::Closing(Instant::now() + self.parts.limits.grace.min(Duration::from_secs(5)));
     }

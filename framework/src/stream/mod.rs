@@ -7,6 +7,7 @@ pub(crate) mod link;
 mod outbox;
 mod reader;
 mod secret;
+mod stack;
 mod transport;
 
 pub use self::error::{LinkError, StreamError};
@@ -16,6 +17,7 @@ pub use self::reader::{Bounds, Defect, Event, Fault, Reader, Refused, StreamHead
 #[cfg(feature = "host")]
 pub(crate) use self::reader::{COMPONENT, Head, STREAMS};
 pub use self::secret::Secret;
+pub(crate) use self::stack::{Outbound, Stack, wrapped};
 pub(crate) use self::transport::Connect;
 #[cfg(feature = "tls")]
 pub use self::transport::Tls;

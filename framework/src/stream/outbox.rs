@@ -1,12 +1,19 @@
 //! What waits for the socket, in whole stanzas, so that a broken link costs none of them.
 
 use std::collections::VecDeque;
+use std::task::Context;
 
+use jid::Jid;
 use tokio::time::{Duration, Instant};
 
-use crate::client::{Entry, Note, Pending, Shared};
+use super::stack::{Panicked, Passed, Passing, Stack};
+use crate::client::{Content, Entry, Note, Pending, Shared};
+use crate::error::BoxError;
+use crate::reply;
+use crate::rescue;
 use crate::stanza::{Stanza, WriteError};
 use crate::stats::Counters;
+use crate::throttle::Throttle;
 
 /// Serialised stanzas on their way to the socket. It outlives connections.
 #[derive(Debug)]
@@ -22,6 +29,9 @@ pub(crate) struct Outbox {
     front: u64,
     /// The present, as of the last [`Outbox::tick`]: precise enough for the age of an answer.
     now: Instant,
+    /// The outbound layers, when the component has any.
+    stack: Option<Box<Stack>>,
+    log: Throttle,
 }
 
 #[derive(Debug)]
@@ -32,8 +42,17 @@ struct Mark {
 }
 
 impl Outbox {
-    pub(crate) fn new() -> Self {
-        Self { bytes: Vec::new(), sent: 0, marks: VecDeque::new(), base: 0, front: 0, now: Instant::now() }
+    pub(crate) fn new(stack: Option<Stack>) -> Self {
+        Self {
+            bytes: Vec::new(),
+            sent: 0,
+            marks: VecDeque::new(),
+            base: 0,
+            front: 0,
+            now: Instant::now(),
+            stack: stack.map(Box::new),
+            log: Throttle::default(),
+        }
     }
 
     pub(crate) fn tick(&mut self, now: Instant) {
@@ -53,27 +72,108 @@ impl Outbox {
         added
     }
 
-    /// Bytes that wait for the socket.
+    /// Bytes that wait for the socket, or for the outbound layers.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len() - self.sent
+        self.bytes.len() - self.sent + self.stack.as_ref().map_or(0, |stack| stack.weight())
+    }
+
+    /// Whether some stanzas have not passed the outbound layers yet.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.stack.as_ref().is_some_and(|stack| !stack.is_empty())
     }
 
     pub(crate) fn unsent(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
-    /// Adds an answer: it always fits, since what is in flight is bounded.
-    pub(crate) fn answer(&mut self, shared: &Shared, mut stanza: Stanza) -> Result<(), WriteError> {
+    /// Adds an answer to a request: it always fits, since what is in flight is bounded.
+    pub(crate) fn answer(&mut self, shared: &Shared, mut stanza: Stanza, request: &Stanza) -> Result<(), WriteError> {
+        let start = self.bytes.len();
         shared.complete(&mut stanza)?;
         shared.append(&stanza, &mut self.bytes)?;
-        self.mark(Note::Answer);
+        match &mut self.stack {
+            None => self.mark(Note::Answer),
+            Some(stack) => {
+                let weight = self.bytes.len() - start;
+                self.bytes.truncate(start);
+                let owed = stanza.kind.is_response() || reply::error_is_due(request);
+                let request = owed.then(|| Box::new(request.clone_head()));
+                stack.push(Passing { stanza, note: Note::Answer, since: self.now, request, weight });
+            }
+        }
         Ok(())
     }
 
     /// Adds what a client has queued.
     pub(crate) fn entry(&mut self, entry: Entry) {
-        self.bytes.extend_from_slice(&entry.bytes);
-        self.mark(entry.note);
+        match (entry.content, &mut self.stack) {
+            (Content::Bytes(bytes), _) => {
+                self.bytes.extend_from_slice(&bytes);
+                self.mark(entry.note);
+            }
+            (Content::Stanza(stanza, weight), Some(stack)) => {
+                let (stanza, note) = (*stanza, entry.note);
+                stack.push(Passing { stanza, note, since: self.now, request: None, weight });
+            }
+            // Clients keep stanzas for layers only.
+            (Content::Stanza(..), None) => {}
+        }
+    }
+
+    /// Lets the outbound layers work. True when there is more to do at once.
+    ///
+    /// # Errors
+    /// When the layers will never be ready again.
+    pub(crate) fn pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared,
+        counters: &Counters,
+    ) -> Result<bool, BoxError> {
+        let Some(mut stack) = self.stack.take() else { return Ok(false) };
+        // Without the stack, what is said instead of a refused answer goes straight to the socket.
+        let more = stack.poll(cx, &shared.pending, |passed| self.passed(passed, shared, counters));
+        self.stack = Some(stack);
+        more
+    }
+
+    fn passed(&mut self, passed: Passed, shared: &Shared, counters: &Counters) {
+        let Passed { result, passing } = passed;
+        match result {
+            Ok(bytes) if bytes.is_empty() => passing.note.done(),
+            Ok(bytes) => {
+                self.bytes.extend_from_slice(&bytes);
+                self.dated(passing.since, |out| out.mark(passing.note));
+            }
+            Err(error) => self.refused(passing, error, shared, counters),
+        }
+    }
+
+    /// A layer has something against a stanza. An IQ request and the sender of a message are answered all the same.
+    fn refused(&mut self, passing: Passing, error: BoxError, shared: &Shared, counters: &Counters) {
+        if error.is::<Panicked>() {
+            counters.panics.one();
+        }
+        if !matches!(passing.note, Note::Answer) {
+            return passing.note.refuse(error, &shared.pending);
+        }
+        counters.unwritable.one();
+        if self.log.allow() {
+            let (to, id, why) = (passing.stanza.to().map(Jid::as_str), passing.stanza.id(), rescue::chain(&error));
+            tracing::error!(?to, ?id, ?why, "an outbound layer did not let an answer out");
+        }
+        if let Some(request) = passing.request {
+            let refusal = reply::refusal(&request, &rescue::rescue(&error).error);
+            // Conditions and addresses that came in can always be written.
+            let _ = self.answer(shared, refusal, &request);
+        }
+    }
+
+    /// Gives up what has not passed the outbound layers: nothing may follow our closing tag.
+    pub(crate) fn abandon(&mut self) {
+        if let Some(stack) = &mut self.stack {
+            stack.clear();
+        }
     }
 
     /// Adds bytes that belong to this stream alone.
@@ -100,10 +200,7 @@ impl Outbox {
         while let Some(mark) = self.marks.pop_front_if(|mark| mark.end <= position) {
             self.front = mark.end;
             written += u64::from(!matches!(mark.note, Note::Stream));
-            if let Note::Sender { written, .. } = mark.note {
-                // The sender may have gone away; its stanza was sent all the same.
-                let _ = written.send(());
-            }
+            mark.note.done();
         }
         counters.sent.add(written);
         self.compact();
@@ -116,16 +213,20 @@ impl Outbox {
         let (base, mut start) = (self.base, self.front);
         (self.sent, self.base, self.front) = (0, 0, 0);
         let now = Instant::now();
+        let is_fresh = |since: Instant| {
+            let fresh = now.duration_since(since) < answer_age;
+            counters.stale.add(u64::from(!fresh));
+            fresh
+        };
+        if let Some(stack) = &mut self.stack {
+            stack.retain(|passing| !matches!(passing.note, Note::Answer) || is_fresh(passing.since));
+        }
         for mark in marks {
             let stanza = offset(start, base)..offset(mark.end, base);
             start = mark.end;
             let keep = match &mark.note {
                 Note::Sender { .. } | Note::Request { .. } => mark.note.is_wanted(pending),
-                Note::Answer => {
-                    let fresh = now.duration_since(mark.since) < answer_age;
-                    counters.stale.add(u64::from(!fresh));
-                    fresh
-                }
+                Note::Answer => is_fresh(mark.since),
                 Note::Stream => false,
             };
             if keep {
@@ -138,7 +239,6 @@ impl Outbox {
 
     fn mark(&mut self, note: Note) {
         let end = self.end();
-
         self.marks.push_back(Mark { end, since: self.now, note });
     }
 
