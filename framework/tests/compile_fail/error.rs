@@ -1,0 +1,14 @@
+// An error that is no error.
+// names: `Broken`
+
+use campanile::router::Router;
+
+struct Broken;
+
+async fn count() -> Result<String, Broken> {
+    Err(Broken)
+}
+
+fn main() {
+    let _: Router = Router::new().message(count);
+}

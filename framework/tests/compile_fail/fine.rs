@@ -1,0 +1,12 @@
+// Nothing is wrong here: what the others fail for is not the way they are compiled.
+
+use campanile::extract::{Body, Sender, State};
+use campanile::router::Router;
+
+async fn greet(Sender(who): Sender, State(greeting): State<&'static str>, body: Option<Body>) -> Option<String> {
+    Some(format!("{greeting} {who}, {body:?}"))
+}
+
+fn main() {
+    let _: Router = Router::new().message(greet).with_state("hello");
+}

@@ -1,0 +1,13 @@
+// JSON that serde does not know.
+// names: `Order`
+
+use campanile::extract::Json;
+use campanile::router::Router;
+
+struct Order;
+
+async fn order(_: Json<Order>) {}
+
+fn main() {
+    let _: Router = Router::new().iq_set("urn:xmpp:json:0", order);
+}

@@ -1,0 +1,18 @@
+// A closure that holds what cannot be cloned.
+// names: `Shelf`
+
+use campanile::router::Router;
+
+struct Shelf;
+
+impl Shelf {
+    fn count(&self) -> String {
+        "none".to_owned()
+    }
+}
+
+fn main() {
+    let shelf = Shelf;
+    let count = move || std::future::ready(shelf.count());
+    let _: Router = Router::new().message(count);
+}

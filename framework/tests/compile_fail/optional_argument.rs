@@ -1,0 +1,12 @@
+// The same within an `Option`.
+// names: `u32`
+
+use campanile::router::Router;
+
+async fn greet(times: Option<u32>) -> String {
+    format!("{times:?}")
+}
+
+fn main() {
+    let _: Router = Router::new().message(greet);
+}

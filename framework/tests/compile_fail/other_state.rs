@@ -1,0 +1,19 @@
+// A router that is given another state than its handlers ask for.
+// names: `Shelf` `App`
+
+use campanile::extract::State;
+use campanile::router::Router;
+
+#[derive(Clone)]
+struct Shelf;
+
+#[derive(Clone)]
+struct App;
+
+async fn count(State(_): State<Shelf>) -> &'static str {
+    "none"
+}
+
+fn main() {
+    let _: Router = Router::new().message(count).with_state(App);
+}

@@ -1,0 +1,12 @@
+// A result that is no reply, within a `Result`.
+// names: `u32`
+
+use campanile::router::Router;
+
+async fn count() -> Result<u32, std::fmt::Error> {
+    Ok(7)
+}
+
+fn main() {
+    let _: Router = Router::new().message(count);
+}
