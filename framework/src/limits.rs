@@ -16,6 +16,10 @@ pub struct Limits {
     pub outbound: usize,
     /// IQ requests of ours that wait for an answer.
     pub pending: usize,
+    /// Messages that one IQ request of ours may collect; see [`Collect`](crate::client::Collect).
+    pub collected: usize,
+    /// Bytes of messages that all IQ requests of ours may collect.
+    pub collected_bytes: usize,
     /// How long the answer to an IQ request of ours may take.
     pub iq_timeout: Duration,
     /// How long a handler may take.
@@ -55,6 +59,8 @@ impl Default for Limits {
             waiting_bytes: 32 * 1024 * 1024,
             outbound: 1024 * 1024,
             pending: 4096,
+            collected: 1024,
+            collected_bytes: 16 * 1024 * 1024,
             iq_timeout: seconds(30),
             handler_timeout: seconds(30),
             grace: seconds(10),

@@ -43,6 +43,8 @@ counters! {
     stray,
     /// IQ results and errors that nobody waited for, forgeries among them.
     unsolicited,
+    /// Messages that a request of ours had asked for and had no room for.
+    uncollected,
     /// Top-level elements that a component's stream does not know.
     unknown,
     /// Stanzas beyond the bounds on what waits.

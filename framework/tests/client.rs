@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile::client::{Client, IqError, SendError};
+use campanile::client::{Client, Empty, IqError, Request, SendError};
 use campanile::error::{Condition, StanzaError};
 use campanile::extract::{Body, Sender};
 use campanile::limits::Limits;
@@ -36,7 +36,7 @@ async fn bot_with(change: impl FnOnce(&mut Limits)) -> Mounted {
 /// Starts a request; the task gives its result.
 fn ask(client: Client, to: &Jid) -> tokio::task::JoinHandle<Result<(), IqError>> {
     let to = to.clone();
-    tokio::spawn(async move { client.iq_get(to, &Ping).await.map(drop) })
+    tokio::spawn(async move { client.iq_get::<Empty>(to, &Ping).await.map(drop) })
 }
 
 // Sending.
@@ -75,8 +75,7 @@ async fn what_cannot_be_written_is_an_error_for_its_caller_alone() {
         written(client.send(Stanza::new(Kind::Message(MessageType::Chat))).await),
         WriteError::NoRecipient
     ));
-    let foreign =
-        client.iq(Stanza::iq_get(to.clone(), &Ping).unwrap().with_from(to.clone()), Duration::from_secs(1)).await;
+    let foreign = client.request(Request::get(to.clone(), &Ping).unwrap().with_from(to.clone())).await;
     assert!(matches!(foreign, Err(IqError::Write(WriteError::ForeignSender(_)))), "{foreign:?}");
 
     client.send(message().with_from(Jid::new("any.body@BOT.localhost/r").unwrap()).with_id("1")).await.unwrap();
@@ -193,9 +192,9 @@ async fn an_answer_is_given_as_it_is() {
     let alice = bot.user("alice@localhost");
     let (client, to) = (bot.client(), alice.jid().clone());
     let asking = tokio::spawn(async move {
-        let version: Result<VersionResult, _> = client.request(to.clone(), &VersionQuery).await;
-        let wrong: Result<VersionResult, _> = client.request(to.clone(), &VersionQuery).await;
-        let refused = client.iq_set(to, &Ping).await;
+        let version = client.iq_get::<VersionResult>(to.clone(), &VersionQuery).await;
+        let wrong = client.iq_get::<VersionResult>(to.clone(), &VersionQuery).await;
+        let refused = client.iq_set::<Empty>(to, &Ping).await;
         (version, wrong, refused)
     });
     let query = "<iq type='get'><query xmlns='jabber:iq:version'/></iq>";
@@ -251,7 +250,7 @@ async fn requests_are_bounded_and_those_given_up_are_forgotten() {
     for _ in 0..3 {
         alice.expect(PING).await;
     }
-    assert!(matches!(bot.client().iq_get(alice.jid().clone(), &Ping).await, Err(IqError::TooMany)));
+    assert!(matches!(bot.client().iq_get::<Empty>(alice.jid().clone(), &Ping).await, Err(IqError::TooMany)));
     asking[1].abort();
     while !asking[1].is_finished() {
         tokio::task::yield_now().await;
@@ -265,7 +264,7 @@ async fn requests_are_bounded_and_those_given_up_are_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_asks_its_own_sender_is_answered() {
     let ask_back = async |Sender(who): Sender, client: Client| {
-        let version: Result<VersionResult, _> = client.request(who, &VersionQuery).await;
+        let version = client.iq_get::<VersionResult>(who, &VersionQuery).await;
         version.map_or_else(|error| error.to_string(), |version| version.name)
     };
     let bot = mount(BOT, |bot| bot.router(Router::new().message(ask_back))).await;
@@ -314,8 +313,8 @@ async fn ids_are_its_own_and_differ() {
     for _ in 0..50 {
         let request =
             Stanza::new(Kind::Iq(IqType::Get)).with_to(alice.jid().clone()).with_child(&Ping).unwrap().with_id("mine");
-        let (client, asking) = (bot.client(), request);
-        let asking = tokio::spawn(async move { client.iq(asking, Duration::from_secs(5)).await.map(drop) });
+        let (client, asking) = (bot.client(), Request::new(request).with_timeout(Duration::from_secs(5)));
+        let asking = tokio::spawn(async move { client.request(asking).await.map(drop) });
         let request = alice.expect(PING).await;
         assert_ne!(request.id(), Some("mine"));
         ids.insert(request.id().unwrap().to_owned());

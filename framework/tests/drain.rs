@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use campanile::client::{IqError, SendError};
+use campanile::client::{Empty, IqError, SendError};
 use campanile::component::{Component, Status};
 use campanile::error::{Condition, ErrorType, StanzaError};
 use campanile::extract::Body;
@@ -154,7 +154,7 @@ async fn what_was_given_to_send_is_sent() {
     assert_eq!(alice.waiting(), 200);
     let late = bot.client().send(Stanza::chat(alice.jid().clone(), "late").unwrap()).await;
     assert!(matches!(late, Err(SendError::Closed)));
-    let late = bot.client().iq_get(alice.jid().clone(), &Ping).await;
+    let late = bot.client().iq_get::<Empty>(alice.jid().clone(), &Ping).await;
     assert!(matches!(late, Err(IqError::Closed)), "{late:?}");
 }
 

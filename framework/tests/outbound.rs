@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use campanile::client::{IqError, SendError};
+use campanile::client::{Empty, IqError, SendError};
 use campanile::component::{Builder, RunErrorKind};
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::extract::{Body, Payload};
@@ -121,7 +121,7 @@ async fn everything_that_leaves_passes_in_the_order_of_the_wire() {
     client.send(message(alice.jid(), "news")).await.unwrap();
     alice.expect("<message type='chat'><body>news</body></message>").await;
     let (asking, to) = (client.clone(), alice.jid().clone());
-    let asking = tokio::spawn(async move { asking.iq_get(to, &Ping).await.map(drop) });
+    let asking = tokio::spawn(async move { asking.iq_get::<Empty>(to, &Ping).await });
     let ping = alice.expect("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>").await;
     alice.answer(&ping, Reply::Empty).await.unwrap();
     asking.await.unwrap().unwrap();
@@ -177,7 +177,7 @@ async fn whoever_wanted_a_refused_stanza_sent_is_told() {
     };
     assert_eq!(why.condition(), Condition::NotAllowed);
     let began = Instant::now();
-    let asked = client.iq_get(alice.jid().clone(), &Ping).await;
+    let asked = client.iq_get::<Empty>(alice.jid().clone(), &Ping).await;
     assert!(matches!(asked, Err(IqError::Layer(_))), "{asked:?}");
     assert_eq!(began.elapsed(), Duration::ZERO);
     alice.say(BOT, "good").await.unwrap();

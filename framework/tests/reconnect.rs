@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile::client::{Client, IqError};
+use campanile::client::{Client, Empty, IqError};
 use campanile::component::Status;
 use campanile::error::Condition;
 use campanile::extract::{Body, Sender};
@@ -62,7 +62,7 @@ async fn after_each_of_twenty_restarts_the_component_is_back() {
         assert_eq!(at, broken, "it fails at once");
         waiting(&bot).await;
         // While it is down nobody is left waiting either.
-        let result = bot.client().iq_get(bob.jid().clone(), &Ping).await;
+        let result = bot.client().iq_get::<Empty>(bob.jid().clone(), &Ping).await;
         assert!(matches!(result, Err(IqError::Disconnected)), "{result:?}");
         alice.say(BOT, &format!("{round}.down")).await.unwrap();
         bot.host().start();
@@ -87,7 +87,7 @@ async fn after_each_of_twenty_restarts_the_component_is_back() {
 fn ask(bot: &Mounted, peer: &Jid) -> tokio::task::JoinHandle<(Result<(), IqError>, Instant)> {
     let (client, peer) = (bot.client(), peer.clone());
     tokio::spawn(async move {
-        let result = client.iq_get(peer, &Ping).await.map(drop);
+        let result = client.iq_get::<Empty>(peer, &Ping).await.map(drop);
         (result, Instant::now())
     })
 }

@@ -31,9 +31,11 @@ pub enum IqError {
     Disconnected,
     /// As many requests as the bound allows are waiting already.
     TooMany,
+    /// More messages came with the answer than the bound allows; see [`Collect`](super::Collect).
+    TooMuch,
     /// The request cannot be written.
     Write(WriteError),
-    /// An outbound layer refused the request, or kept it for too long.
+    /// A layer refused the request: one around the client, or one on the way out of the component.
     Layer(BoxError),
     /// The component has ended, and will not connect again.
     Closed,
@@ -47,8 +49,15 @@ impl SendError {
 }
 
 impl IqError {
-    /// As [`SendError::of_layer`].
+    /// Layers pass on what the writer or the client says, and add their own.
     pub(crate) fn of_layer(error: BoxError) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(error) => return *error,
+            Err(error) => error,
+        };
+        if error.is::<tower::timeout::error::Elapsed>() {
+            return Self::Timeout;
+        }
         error.downcast().map_or_else(Self::Layer, |error| Self::Write(*error))
     }
 }
@@ -83,6 +92,7 @@ impl fmt::Display for IqError {
             Self::Timeout => "no answer in time",
             Self::Disconnected => "the link to the server is down",
             Self::TooMany => "too many requests are waiting for answers",
+            Self::TooMuch => "more came with the answer than can be taken",
             Self::Write(_) => "the request cannot be written",
             Self::Layer(_) => "a layer did not let the request out",
             Self::Closed => "the component has ended",

@@ -4,18 +4,22 @@ mod fault;
 mod id;
 mod pending;
 mod queue;
+mod request;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jid::{BareJid, Jid};
-use xso::{AsXml, FromXml};
 
 pub use self::fault::{IqError, SendError};
 pub(crate) use self::id::Ids;
-pub(crate) use self::pending::Pending;
+use self::pending::PendingBounds;
+pub(crate) use self::pending::{Offered, Pending};
 pub(crate) use self::queue::{Content, Entry, Note, Queue};
-use crate::stanza::{Children, Kind, Stanza, WriteError};
+use self::request::Layered;
+pub use self::request::{Asking, Collect, Empty, FromResult, Request, Response};
+use crate::limits::Limits;
+use crate::stanza::{Kind, Stanza, WriteError};
 
 /// Sends stanzas and makes requests, from anywhere, as long as the component runs.
 ///
@@ -26,6 +30,8 @@ use crate::stanza::{Children, Kind, Stanza, WriteError};
 #[derive(Debug, Clone)]
 pub struct Client {
     shared: Arc<Shared>,
+    /// What requests pass, in a client that was given layers of its own.
+    layers: Option<Arc<Layered>>,
 }
 
 /// What clients and the connection share.
@@ -42,21 +48,29 @@ pub(crate) struct Shared {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     /// Largest stanza sent, in bytes after escaping.
-    pub(crate) max_stanza: usize,
-    /// Requests without an answer at a time.
-    pub(crate) pending: usize,
+    max_stanza: usize,
     /// How long an answer may take.
-    pub(crate) timeout: Duration,
+    timeout: Duration,
     /// Bytes that may wait in the queue.
-    pub(crate) queued: usize,
+    queued: usize,
+    pending: PendingBounds,
     /// The component has outbound layers, which want stanzas and not bytes.
-    pub(crate) layered: bool,
+    layered: bool,
 }
 
-impl Default for Bounds {
-    fn default() -> Self {
-        let timeout = Duration::from_secs(30);
-        Self { max_stanza: 524_288, pending: 4096, timeout, queued: 1024 * 1024, layered: false }
+impl Bounds {
+    pub(crate) fn new(limits: &Limits, layered: bool) -> Self {
+        Self {
+            max_stanza: limits.max_stanza_out,
+            timeout: limits.iq_timeout,
+            queued: limits.outbound.max(limits.max_stanza_out),
+            pending: PendingBounds {
+                requests: limits.pending,
+                collected: limits.collected,
+                collected_bytes: limits.collected_bytes,
+            },
+            layered,
+        }
     }
 }
 
@@ -66,16 +80,16 @@ impl Client {
             domain: domain.clone().into(),
             ids: Ids::new(),
             pending: Pending::new(bounds.pending),
-            queue: Queue::new(bounds.queued.max(bounds.max_stanza)),
+            queue: Queue::new(bounds.queued),
             bounds,
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), layers: None }
     }
 
     /// A client of a component that is not running: whatever is sent with it fails. For tests of handlers.
     #[must_use]
     pub fn detached(domain: &BareJid) -> Self {
-        let client = Self::new(domain, Bounds::default());
+        let client = Self::new(domain, Bounds::new(&Limits::default(), false));
         client.shared.queue.close();
         client.shared.pending.close();
         client
@@ -109,53 +123,26 @@ impl Client {
         let content = self.shared.encode(stanza)?;
         self.shared.queue.written(content).await
     }
-
-    /// Sends an IQ get and waits for the children of the result.
-    ///
-    /// # Errors
-    /// See [`IqError`].
-    pub async fn iq_get<P: AsXml>(&self, to: impl Into<Jid>, payload: &P) -> Result<Children, IqError> {
-        self.iq(Stanza::iq_get(to, payload)?, self.shared.bounds.timeout).await
-    }
-
-    /// Sends an IQ set and waits for the children of the result.
-    ///
-    /// # Errors
-    /// See [`IqError`].
-    pub async fn iq_set<P: AsXml>(&self, to: impl Into<Jid>, payload: &P) -> Result<Children, IqError> {
-        self.iq(Stanza::iq_set(to, payload)?, self.shared.bounds.timeout).await
-    }
-
-    /// Sends an IQ get and waits for a payload of type `A`.
-    ///
-    /// # Errors
-    /// See [`IqError`]; an answer that is no `A` is [`IqError::Answer`].
-    pub async fn request<P: AsXml, A: FromXml>(&self, to: impl Into<Jid>, payload: &P) -> Result<A, IqError> {
-        let children = self.iq_get(to, payload).await?;
-        Stanza::new(Kind::Iq(crate::stanza::IqType::Result)).with_children(children).child().map_err(IqError::Answer)
-    }
-
-    /// Sends an IQ request and waits for the children of the result, `timeout` at the most.
-    ///
-    /// The answer counts only when it comes from the very address that was asked. Dropping the future forgets the
-    /// request.
-    ///
-    /// # Errors
-    /// See [`IqError`].
-    pub async fn iq(&self, request: Stanza, timeout: Duration) -> Result<Children, IqError> {
-        let id = self.shared.ids.fresh();
-        let Some(peer) = request.to.clone() else { return Err(WriteError::NoRecipient.into()) };
-        let content = self.shared.encode(request.with_id(id.clone()))?;
-        let waiting = self.shared.pending.register(id.clone(), peer)?;
-        let answered = async {
-            self.shared.queue.request(content, id).await?;
-            waiting.answer().await
-        };
-        tokio::time::timeout(timeout, answered).await.unwrap_or(Err(IqError::Timeout))
-    }
 }
 
 impl Shared {
+    /// Sends a request and waits for the answer.
+    async fn ask(&self, request: Request) -> Result<Response, IqError> {
+        let Request { stanza, timeout, collect } = request;
+        let (id, peer) = (self.ids.fresh(), stanza.to.clone().ok_or(WriteError::NoRecipient)?);
+        if !stanza.kind.is_request() {
+            return Err(WriteError::Value(format!("{} is no request", stanza.kind)).into());
+        }
+        let content = self.encode(stanza.with_id(&id))?;
+        let waiting = self.pending.register(id.clone(), peer, collect)?;
+        let answered = async {
+            self.queue.request(content, id).await?;
+            waiting.answer().await
+        };
+        let timeout = timeout.unwrap_or(self.bounds.timeout);
+        tokio::time::timeout(timeout, answered).await.unwrap_or(Err(IqError::Timeout))
+    }
+
     /// Completes a stanza, checks it, and serialises it unless layers want to see it.
     pub(crate) fn encode(&self, mut stanza: Stanza) -> Result<Content, WriteError> {
         let mut out = Vec::new();

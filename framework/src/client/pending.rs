@@ -1,26 +1,42 @@
 //! Requests that wait for their answers.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 use jid::Jid;
 use tokio::sync::oneshot;
 
-use super::IqError;
+use super::{Collect, IqError, Response};
 use crate::error::StanzaError;
-use crate::stanza::{Children, IqType, Kind, Stanza};
+use crate::stanza::{IqType, Kind, Stanza};
 
 /// The requests without an answer, by id; the answer must come from the peer that was asked.
 #[derive(Debug)]
 pub(crate) struct Pending {
     table: Mutex<Table>,
-    limit: usize,
+    /// How many requests collect messages: without any, messages need not be looked at.
+    collecting: AtomicUsize,
+    bounds: PendingBounds,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PendingBounds {
+    /// Requests at a time.
+    pub(crate) requests: usize,
+    /// Messages that one request may collect.
+    pub(crate) collected: usize,
+    /// Bytes of messages that all requests may collect.
+    pub(crate) collected_bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     requests: HashMap<CompactString, Request>,
+    /// The ids of requests that collect messages, by peer.
+    collectors: HashMap<Jid, Vec<CompactString>>,
+    collected_bytes: usize,
     connected: bool,
     closed: bool,
 }
@@ -28,24 +44,51 @@ struct Table {
 #[derive(Debug)]
 struct Request {
     peer: Jid,
-    answer: oneshot::Sender<Result<Children, IqError>>,
+    answer: oneshot::Sender<Answer>,
+    collector: Option<Collector>,
 }
+
+#[derive(Debug)]
+struct Collector {
+    collect: Collect,
+    messages: Vec<Stanza>,
+    bytes: usize,
+    full: bool,
+}
+
+/// What became of a message that may belong to an answer.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
+#[derive(Debug)]
+pub(crate) enum Offered {
+    /// Nothing: it goes its usual way.
+    Unwanted(Stanza),
+    Collected,
+    /// Its collector is full; the request will fail.
+    TooMany,
+}
+
+type Answer = Result<Response, IqError>;
 
 /// A place in the table, left when dropped.
 #[derive(Debug)]
 pub(crate) struct Waiting<'p> {
     pending: &'p Pending,
     id: CompactString,
-    answer: oneshot::Receiver<Result<Children, IqError>>,
+    answer: oneshot::Receiver<Answer>,
 }
 
 impl Pending {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { table: Mutex::default(), limit }
+    pub(crate) fn new(bounds: PendingBounds) -> Self {
+        Self { table: Mutex::default(), collecting: AtomicUsize::new(0), bounds }
     }
 
     /// Takes a place before the request is sent, so that no answer can come too early.
-    pub(crate) fn register(&self, id: CompactString, peer: Jid) -> Result<Waiting<'_>, IqError> {
+    pub(crate) fn register(
+        &self,
+        id: CompactString,
+        peer: Jid,
+        collect: Option<Collect>,
+    ) -> Result<Waiting<'_>, IqError> {
         let (send, answer) = oneshot::channel();
         let mut table = self.lock();
         if table.closed {
@@ -54,12 +97,50 @@ impl Pending {
         if !table.connected {
             return Err(IqError::Disconnected);
         }
-        if table.requests.len() >= self.limit {
+        if table.requests.len() >= self.bounds.requests {
             return Err(IqError::TooMany);
         }
-        table.requests.insert(id.clone(), Request { peer, answer: send });
+        let collector = collect.map(|collect| Collector { collect, messages: Vec::new(), bytes: 0, full: false });
+        if collector.is_some() {
+            table.collectors.entry(peer.clone()).or_default().push(id.clone());
+            self.collecting.fetch_add(1, Ordering::Relaxed);
+        }
+        table.requests.insert(id.clone(), Request { peer, answer: send, collector });
         drop(table);
         Ok(Waiting { pending: self, id, answer })
+    }
+
+    /// Whether any request collects messages.
+    pub(crate) fn is_collecting(&self) -> bool {
+        // The request is sent after it was registered, by way of a lock, and messages come after that.
+        self.collecting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Gives a message to the request that it belongs to.
+    pub(crate) fn offer(&self, mut message: Stanza) -> Offered {
+        let (mut table, bounds) = (self.lock(), self.bounds);
+        let Table { requests, collectors, collected_bytes, .. } = &mut *table;
+        let ids = message.from.as_ref().and_then(|from| collectors.get(from));
+        for id in ids.into_iter().flatten() {
+            let collector = requests.get_mut(id).and_then(|request| request.collector.as_mut());
+            let Some(collector) = collector.filter(|collector| collector.collect.wants(&message)) else { continue };
+            let weight = message.weight();
+            let fits =
+                collector.messages.len() < bounds.collected && *collected_bytes + weight <= bounds.collected_bytes;
+            if collector.full || !fits {
+                collector.full = true;
+                *collected_bytes -= std::mem::take(&mut collector.bytes);
+                collector.messages = Vec::new();
+                return Offered::TooMany;
+            }
+            // What is kept must not keep alive the much larger chunk that it came in.
+            message.children.detach();
+            collector.bytes += weight;
+            *collected_bytes += weight;
+            collector.messages.push(message);
+            return Offered::Collected;
+        }
+        Offered::Unwanted(message)
     }
 
     /// Gives an IQ result or error to whoever waits for it; false when nobody does.
@@ -70,18 +151,25 @@ impl Pending {
         if table.requests.get(id).is_none_or(|request| request.peer != *from) {
             return false;
         }
-        let request = table.requests.remove(id);
+        let request = self.remove(&mut table, id);
         drop(table);
-        let answer = match response.kind {
-            Kind::Iq(IqType::Result) => Ok(response.children),
+        let Some(Request { answer, collector, .. }) = request else { return false };
+        let result = match response.kind {
+            Kind::Iq(IqType::Result) if collector.as_ref().is_some_and(|collector| collector.full) => {
+                Err(IqError::TooMuch)
+            }
+            Kind::Iq(IqType::Result) => Ok(Response {
+                children: response.children,
+                collected: collector.map(|collector| collector.messages).unwrap_or_default(),
+            }),
             _ => Err(IqError::Refused(StanzaError::of(&response))),
         };
-        request.is_some_and(|request| request.answer.send(answer).is_ok())
+        answer.send(result).is_ok()
     }
 
     /// Ends a request that will not be sent.
     pub(crate) fn fail(&self, id: &str, error: IqError) {
-        let request = self.lock().requests.remove(id);
+        let request = self.remove(&mut self.lock(), id);
         if let Some(request) = request {
             // The asker may have gone away in this moment; then nobody misses the news.
             let _ = request.answer.send(Err(error));
@@ -104,6 +192,9 @@ impl Pending {
         let mut table = self.lock();
         table.connected = false;
         let requests = std::mem::take(&mut table.requests);
+        table.collectors.clear();
+        table.collected_bytes = 0;
+        self.collecting.store(0, Ordering::Relaxed);
         drop(table);
         let count = requests.len();
         for (_, request) in requests {
@@ -117,6 +208,21 @@ impl Pending {
         self.lock().requests.contains_key(id)
     }
 
+    fn remove(&self, table: &mut Table, id: &str) -> Option<Request> {
+        let request = table.requests.remove(id)?;
+        if let Some(collector) = &request.collector {
+            table.collected_bytes -= collector.bytes;
+            self.collecting.fetch_sub(1, Ordering::Relaxed);
+            if let Some(ids) = table.collectors.get_mut(&request.peer) {
+                ids.retain(|other| other != id);
+                if ids.is_empty() {
+                    table.collectors.remove(&request.peer);
+                }
+            }
+        }
+        Some(request)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Table> {
         // No code that can panic runs under this lock.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -124,13 +230,13 @@ impl Pending {
 }
 
 impl Waiting<'_> {
-    pub(crate) async fn answer(mut self) -> Result<Children, IqError> {
+    pub(crate) async fn answer(mut self) -> Answer {
         (&mut self.answer).await.unwrap_or(Err(IqError::Disconnected))
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.pending.lock().requests.remove(&self.id);
+        self.pending.remove(&mut self.pending.lock(), &self.id);
     }
 }

@@ -238,14 +238,7 @@ impl Builder {
         let domain = domain(&self.domain)?;
         let (server, connect) = self.target()?;
         let limits = Arc::new(self.limits);
-        let bounds = client::Bounds {
-            max_stanza: limits.max_stanza_out,
-            pending: limits.pending,
-            timeout: limits.iq_timeout,
-            queued: limits.outbound,
-            layered: !self.outbound.is_empty(),
-        };
-        let client = Client::new(&domain, bounds);
+        let client = Client::new(&domain, client::Bounds::new(&limits, !self.outbound.is_empty()));
         let counters = Arc::new(Counters::default());
         let inner = match self.service {
             Some(service) => service,

@@ -15,7 +15,7 @@ use super::keepalive::{Due, Keepalive, Seen};
 use super::outbox::Outbox;
 use super::reader::{Defect, Event, Fault, Head, Reader, Refused, STREAMS, TopLevel};
 use super::transport::Io;
-use crate::client::Client;
+use crate::client::{Client, Offered};
 use crate::dispatch::Dispatch;
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::inbound::Inbound;
@@ -276,7 +276,22 @@ where
             return Ok(());
         }
         self.parts.keepalive.heard(self.now);
+        let Some(stanza) = self.uncollected(stanza) else { return Ok(()) };
         self.parts.dispatch.offer(cx, stanza, self.parts.outbox).map_err(Ended::Service)
+    }
+
+    /// Gives a message to the request that it came for; whatever else there is comes back.
+    fn uncollected(&self, stanza: Stanza) -> Option<Stanza> {
+        let pending = &self.parts.client.shared().pending;
+        if !matches!(stanza.kind, Kind::Message(_)) || !pending.is_collecting() {
+            return Some(stanza);
+        }
+        match pending.offer(stanza) {
+            Offered::Unwanted(stanza) => return Some(stanza),
+            Offered::Collected => {}
+            Offered::TooMany => self.parts.counters.uncollected.one(),
+        }
+        None
     }
 
     /// Came after our closing tag.

@@ -25,7 +25,7 @@
 //! A component that asks its users, and a link that breaks:
 //!
 //! ```
-//! use campanile::client::{Client, IqError};
+//! use campanile::client::{Empty, IqError};
 //! use campanile::{reply::Reply, router::Router, testing};
 //! use xmpp_parsers::ping::Ping;
 //!
@@ -34,7 +34,7 @@
 //! let bot = testing::mount("bot.localhost", |bot| bot.router(Router::new())).await;
 //! let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
 //! let (client, to_alice, to_bob) = (bot.client(), alice.jid().clone(), bob.jid().clone());
-//! let asking = tokio::spawn(async move { (client.iq_get(to_alice, &Ping).await, client.iq_get(to_bob, &Ping).await) });
+//! let asking = tokio::spawn(async move { (client.iq_get::<Empty>(to_alice, &Ping).await, client.iq_get::<Empty>(to_bob, &Ping).await) });
 //! let ping = alice.expect("<iq type='get' from='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>").await;
 //! alice.answer(&ping, Reply::Empty).await?;
 //! bob.expect("<iq type='get' from='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>").await;
