@@ -45,7 +45,9 @@ fn check(program: &Path, library: &Path) {
     }
     let beside = program.with_extension("stderr");
     if env::var_os("CAMPANILE_BLESS").is_some() {
-        fs::write(&beside, &said.whole).unwrap();
+        // Where a bound stands in the library is nobody's concern, and changes with every line above it.
+        let lines = said.whole.lines().filter(|line| !line.contains("--> framework/src"));
+        fs::write(&beside, lines.map(|line| format!("{}\n", line.trim_end())).collect::<String>()).unwrap();
     }
     assert!(beside.exists(), "{} is missing: run with CAMPANILE_BLESS=1", beside.display());
 }

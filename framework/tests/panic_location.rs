@@ -27,7 +27,7 @@ fn misuse(f: impl FnOnce() -> Router + panic::UnwindSafe) -> (String, String) {
 fn misuse_panics_at_the_line_of_the_caller() {
     let overlap = |pattern| format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already");
     let with_message = || Router::new().message(silent);
-    let rows: [(Box<dyn FnOnce() -> Router + panic::UnwindSafe>, String); 12] = [
+    let rows: [(Box<dyn FnOnce() -> Router + panic::UnwindSafe>, String); 14] = [
         (
             Box::new(|| Router::new().iq_get(("urn:a", "q"), silent).iq_get(("urn:a", "q"), silent)),
             overlap("iq get with {urn:a}q for any recipient"),
@@ -60,6 +60,14 @@ fn misuse_panics_at_the_line_of_the_caller() {
             "the route \"message normal or message chat for a-{number}@\" overlaps with \
              \"message normal or message chat for a-{id}@\", which is there already"
                 .to_owned(),
+        ),
+        (
+            Box::new(|| Router::new().command("!roll {sides}", silent).command("!Roll", silent)),
+            overlap("message normal or message chat with command !roll for any recipient"),
+        ),
+        (
+            Box::new(|| Router::new().command("{sides}", silent)),
+            "\"{sides}\" is no command: it begins with a word".to_owned(),
         ),
         (
             Box::new(|| Router::new().bounced(silent).bounced(silent)),

@@ -7,6 +7,7 @@
 //! | [`Kind`](crate::stanza::Kind) | kind and type | – |
 //! | [`IqType`](crate::stanza::IqType), [`MessageType`](crate::stanza::MessageType), [`PresenceType`](crate::stanza::PresenceType) | the type | it is of another kind |
 //! | [`At<T>`] | what stands for the placeholders of the recipient's pattern | it is no `T` |
+//! | [`Args<T>`] | what stands for the placeholders of a text command | it is no `T`: the person is told the usage |
 //! | [`Payload<P>`] | the first child that is a `P` | there is none, or it is a bad one |
 //! | [`Payloads<P>`] | every child that is a `P`, or none | one of them is a bad one |
 //! | [`Json<T>`] | the JSON of an XEP-0335 container | there is none, or it is no `T` |
@@ -17,7 +18,7 @@
 //! | [`Show`], [`Status`] | the availability of presence | it says none, or a bad one |
 //! | [`Priority`] | the priority of presence, 0 when it says none | it is a bad one |
 //! | [`Delay`] | when the stanza was first sent (XEP-0203) | it does not say so, or badly |
-//! | [`StanzaError`](crate::error::StanzaError) | why our stanza came back | it is no error |
+//! | [`StanzaError`] | why our stanza came back | it is no error |
 //! | [`Message`], [`Presence`] | the whole stanza, parsed | it is of another kind, or a child is a bad one |
 //! | [`Children`](crate::stanza::Children) | the children, unparsed | – |
 //! | [`StanzaRef`] | the stanza, unparsed | – |
@@ -32,6 +33,7 @@
 //! order. What needs I/O belongs into a layer that leaves its result in the extensions.
 
 mod address;
+mod arguments;
 mod bounce;
 mod header;
 mod json;
@@ -50,17 +52,20 @@ mod whole;
 use std::convert::Infallible;
 
 pub use self::address::{Recipient, Sender};
+pub use self::arguments::Args;
+pub(crate) use self::arguments::{ArgumentFault, CommandArguments};
 pub use self::header::{Id, Lang};
 pub use self::json::Json;
 pub(crate) use self::json_message::NS as JSON_MESSAGE;
 pub use self::json_message::{Datatype, JsonMessage};
 pub use self::language::Localized;
 pub use self::payload::{Delay, Payload, Payloads};
-pub(crate) use self::placeholder::{AddressPlaceholders, Placeholders};
+pub(crate) use self::placeholder::{AddressPlaceholders, PlaceholderError, Placeholders};
 pub use self::placeholder::{At, Parsed};
 pub use self::presence::{Priority, Show, Status};
 pub use self::rejection::Rejection;
 pub use self::state::{Extension, FromRef, MissingExtension, State};
+pub(crate) use self::text::body;
 pub use self::text::{Bodies, Body, Subject, Subjects, Thread};
 pub use self::whole::{Message, Presence, StanzaRef};
 use crate::error::{BoxError, Condition, StanzaError};
@@ -91,7 +96,7 @@ use crate::inbound::Inbound;
     note = "for `State<T>` the router's state must be a `T`, or `T` must implement `FromRef` of it"
 )]
 pub trait FromInbound<S>: Sized + 'static {
-    /// Why it cannot be taken. A [`StanzaError`](crate::error::StanzaError) in it is what the peer is told.
+    /// Why it cannot be taken. A [`StanzaError`] in it is what the peer is told.
     type Rejection: Into<BoxError>;
 
     /// Takes it.

@@ -4,6 +4,7 @@ use super::language::{self, Localized};
 use super::{FromInbound, Rejection, missing};
 use crate::inbound::Inbound;
 use crate::stanza::xml::CLIENT;
+use crate::stanza::{Child, Stanza};
 
 /// The body of a message: in the message's own language when there are several, else the first.
 ///
@@ -67,4 +68,9 @@ impl<S> FromInbound<S> for Thread {
         let thread = inbound.stanza().children().find(CLIENT, "thread").ok_or_else(|| missing("no thread"))?;
         Ok(Self { id: thread.text().into_owned(), parent: thread.attribute("parent").map(Into::into) })
     }
+}
+
+/// The body of a message, as [`Body`] chooses it.
+pub(crate) fn body(stanza: &Stanza) -> Option<Child<'_>> {
+    language::own(stanza, "body")
 }

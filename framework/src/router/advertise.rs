@@ -41,7 +41,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 
     /// Answers disco#info for a node. One that changes while the component runs is a route:
-    /// a [`PayloadPattern`](super::PayloadPattern) with a node.
+    /// a [`PayloadPattern`] with a node.
     #[must_use]
     pub fn node(self, node: impl Into<String>, info: DiscoInfo) -> Self {
         self.advertise(What::Node(node.into(), info))

@@ -5,7 +5,7 @@ use std::fmt;
 use xso::FromXml;
 use xso::fromxml::XmlNameMatcher;
 
-use super::RecipientPattern;
+use super::{RecipientPattern, TextCommand};
 use crate::extract::JSON_MESSAGE;
 use crate::stanza::{IqType, Kind, MessageType, PresenceType};
 
@@ -29,6 +29,7 @@ const DATATYPE: &str = "datatype";
 pub struct Filter {
     pub(crate) kinds: Kinds,
     pub(super) payload: Option<PayloadPattern>,
+    pub(super) command: Option<TextCommand>,
     pub(super) recipient: RecipientPattern,
 }
 
@@ -43,7 +44,7 @@ impl Filter {
     #[must_use]
     pub fn kinds(kinds: impl IntoIterator<Item = Kind>) -> Self {
         let kinds = kinds.into_iter().fold(Kinds(0), |set, kind| Kinds(set.0 | 1 << slot(kind)));
-        Self { kinds, payload: None, recipient: RecipientPattern::any() }
+        Self { kinds, payload: None, command: None, recipient: RecipientPattern::any() }
     }
 
     /// IQ requests of type get.
@@ -93,6 +94,15 @@ impl Filter {
     #[must_use]
     pub fn payload(mut self, payload: impl Into<PayloadPattern>) -> Self {
         self.payload = Some(payload.into());
+        self.command = None;
+        self
+    }
+
+    /// Only messages whose body begins with the words of this command, in place of a payload.
+    #[must_use]
+    pub fn command(mut self, command: TextCommand) -> Self {
+        self.command = Some(command);
+        self.payload = None;
         self
     }
 
@@ -107,6 +117,7 @@ impl Filter {
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.recipient == other.recipient
             && self.payload == other.payload
+            && self.command == other.command
             && self.kinds.0 & other.kinds.0 != 0
             && self.kinds.breadth() == other.kinds.breadth()
     }
@@ -117,6 +128,9 @@ impl fmt::Display for Filter {
         write!(f, "{}", self.kinds)?;
         if let Some(payload) = &self.payload {
             write!(f, " with {payload}")?;
+        }
+        if let Some(command) = &self.command {
+            write!(f, " with command {command}")?;
         }
         write!(f, " for {}", self.recipient)
     }

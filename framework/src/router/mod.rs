@@ -7,7 +7,7 @@
 //! | 1. the recipient's localpart | this one, or the domain itself | the longest beginning of it | any localpart | any recipient |
 //! | 2. its resource | this one | any that there is | | not asked for |
 //! | 3. its domain | this one | | | not asked for |
-//! | 4. the payload | its name with node or datatype | its name | its namespace | none asked for |
+//! | 4. the payload | its name with node or datatype | its name | its namespace | a text command, of two the longer; then none |
 //! | 5. kind and type | the route for fewer types | | | |
 //!
 //! Two routes that are equal in all five and share a type overlap, and that is refused at registration. Then come
@@ -19,6 +19,7 @@
 
 mod advertise;
 mod capture;
+mod command;
 mod compose;
 pub(crate) mod filter;
 mod label;
@@ -41,6 +42,7 @@ use tower_service::Service;
 
 use self::advertise::Advert;
 pub use self::advertise::Advertised;
+pub use self::command::TextCommand;
 pub use self::filter::{Filter, PayloadPattern};
 pub use self::overlap::Overlap;
 pub use self::recipient::{PatternError, RecipientPattern};
@@ -170,6 +172,33 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H::Future: Send,
     {
         self.on(Filter::conversation().payload(payload), handler)
+    }
+
+    /// Routes messages of type chat and normal that begin with a [text command](TextCommand): `"!roll"`, or a pair of
+    /// the command and its line in the list of commands.
+    ///
+    /// A list of all commands that begin with the same sign is written by the router: people ask for it by `!help`, and
+    /// for one of them by `!help weather`. Who writes a command wrongly is told how it is written. All of this stands
+    /// outside of layers that are put around routes, and behind a guard of its own against
+    /// [loops](crate::layer::LoopGuardLayer).
+    ///
+    /// # Panics
+    /// When the text is no command, or when there is an equal route already.
+    #[must_use]
+    #[track_caller]
+    pub fn command<C, H, A>(self, command: C, handler: H) -> Self
+    where
+        C: TryInto<TextCommand>,
+        C::Error: fmt::Display,
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+    {
+        match command.try_into() {
+            Ok(command) => self.on(Filter::conversation().command(command), handler),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Routes presence of every type but error.

@@ -266,7 +266,7 @@ impl fmt::Display for RecipientPattern {
     }
 }
 
-/// A text is no pattern of an address.
+/// A text is no pattern of an address, or no text command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternError {
     text: String,
@@ -275,7 +275,7 @@ pub struct PatternError {
 }
 
 impl PatternError {
-    fn new(text: &str, part: &'static str, why: impl fmt::Display) -> Self {
+    pub(super) fn new(text: &str, part: &'static str, why: impl fmt::Display) -> Self {
         Self { text: text.to_owned(), part, why: why.to_string() }
     }
 }

@@ -10,11 +10,13 @@ use tokio::task::JoinHandle;
 
 use super::Filter;
 use super::capture::Capture;
+use super::command::CommandCall;
 use super::route::{Route, Target};
 use super::table::Table;
 use crate::error::BoxError;
 use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
+use crate::layer::LoopGuardLayer;
 use crate::overrun::Mark;
 use crate::reply::Reply;
 
@@ -26,10 +28,14 @@ pub(super) enum Call {
 }
 
 impl Call {
-    pub(super) fn new(target: Target, filter: &Filter, spawned: bool) -> Self {
+    pub(super) fn new(target: Target, filter: &Filter, spawned: bool, guard: Option<&LoopGuardLayer>) -> Self {
         match target {
             Target::Route(route) => {
                 let route = Capture::around(route, &filter.recipient);
+                let route = match &filter.command {
+                    Some(command) => CommandCall::around(route, command, guard),
+                    None => route,
+                };
                 Self::Route(route, Mark::new(filter.to_string(), spawned))
             }
             Target::Stock(stock) => Self::Stock(stock),

@@ -6,12 +6,13 @@ use jid::NodeRef;
 
 use super::Tier;
 use super::advertise::Advertised;
+use super::command::Commands;
 use super::filter::{Filter, SLOTS, slot};
 use super::names::{Named, Names, Precedence, best};
 use super::places::{Address, Places};
 use super::recipient::RecipientPattern;
 use super::spawn::Call;
-use crate::stanza::{Children, Kind, Stanza};
+use crate::stanza::{Kind, Stanza};
 
 /// One route on its way into the table.
 pub(super) struct Entry<'a> {
@@ -90,6 +91,7 @@ struct Group {
 #[derive(Debug, Default)]
 struct Slot {
     names: Names,
+    commands: Commands,
     any: Option<Call>,
 }
 
@@ -114,29 +116,37 @@ impl Group {
     }
 
     fn find(&self, stanza: &Stanza) -> Option<&Call> {
-        self.slots[slot(stanza.kind)].as_deref()?.find(stanza.children(), stanza.kind.is_request())
+        self.slots[slot(stanza.kind)].as_deref()?.find(stanza)
     }
 }
 
 impl Slot {
+    /// The routes for fewer types come first.
     fn new(entries: &[&Entry<'_>]) -> Self {
-        let any = entries.iter().find(|entry| entry.filter.payload.is_none()).map(|entry| entry.call.clone());
-        let named = entries.iter().filter_map(|entry| {
-            let pattern = entry.filter.payload.clone()?;
-            let breadth = entry.filter.kinds.breadth();
-            let precedence = Precedence { level: pattern.level(), breadth, rank: entry.rank };
-            Some((pattern, Named { precedence, call: entry.call.clone() }))
-        });
-        Self { names: Names::new(named.collect()), any }
+        let (mut names, mut commands, mut any) = (Vec::new(), Commands::default(), None);
+        for Entry { filter, rank, call, .. } in entries {
+            match (&filter.payload, &filter.command) {
+                (Some(pattern), _) => {
+                    let precedence =
+                        Precedence { level: pattern.level(), breadth: filter.kinds.breadth(), rank: *rank };
+                    names.push((pattern.clone(), Named { precedence, call: call.clone() }));
+                }
+                (None, Some(command)) => commands.add(command, call),
+                (None, None) => drop(any.get_or_insert_with(|| call.clone())),
+            }
+        }
+        Self { names: Names::new(names), commands, any }
     }
 
-    fn find(&self, children: &Children, request: bool) -> Option<&Call> {
-        if self.names.is_empty() {
-            return self.any.as_ref();
-        }
+    fn find(&self, stanza: &Stanza) -> Option<&Call> {
+        let named = if self.names.is_empty() { None } else { self.named(stanza) };
+        named.or_else(|| self.commands.find(stanza)).or(self.any.as_ref())
+    }
+
+    fn named(&self, stanza: &Stanza) -> Option<&Call> {
         // An IQ request has one child. Those of a message come in any order, and servers change it: all are asked.
-        let asked = if request { 1 } else { children.len() };
-        let named = children.iter().take(asked).map(|child| self.names.find(&child)).reduce(best).flatten();
-        named.map(|named| &named.call).or(self.any.as_ref())
+        let asked = if stanza.kind.is_request() { 1 } else { stanza.children().len() };
+        let children = stanza.children().iter().take(asked);
+        children.map(|child| self.names.find(&child)).reduce(best).flatten().map(|named| &named.call)
     }
 }
