@@ -10,7 +10,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// Stanzas that wait for a handler, all together. One sender holds at most a quarter.
     pub waiting: usize,
-    /// Bytes of stanzas that wait for a handler, all together. One sender holds at most a quarter.
+    /// Bytes of stanzas that wait for a handler or that one is at work on, all together. One sender holds at most a
+    /// quarter. One stanza alone always fits.
     pub waiting_bytes: usize,
     /// While more bytes than this wait for the socket, nothing is read; reading goes on at half of it.
     pub outbound: usize,

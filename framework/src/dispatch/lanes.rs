@@ -28,7 +28,8 @@ pub(super) struct Lanes {
     /// Senders with a ready lane and room for one more handler, each once.
     ring: VecDeque<SenderKey>,
     waiting: usize,
-    waiting_bytes: usize,
+    /// Bytes of stanzas that wait or are in a handler's hands.
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ struct Lane {
 struct Sender {
     running: usize,
     waiting: usize,
-    waiting_bytes: usize,
+    bytes: usize,
     /// Lanes that wait and are not busy.
     ready: VecDeque<LaneKey>,
     in_ring: bool,
@@ -54,31 +55,36 @@ impl Lanes {
         self.senders.is_empty()
     }
 
-    /// Whether a stanza for this place could be handled at once.
-    pub(super) fn is_free(&self, place: Place, limits: &Limits) -> bool {
+    /// Whether a stanza of this size for this place could be handled at once.
+    pub(super) fn is_free(&self, place: Place, bytes: usize, limits: &Limits) -> bool {
         !self.lanes.contains_key(&place.lane)
+            && self.fits(place, bytes, limits)
             && self
                 .senders
                 .get(&place.sender)
                 .is_none_or(|sender| sender.running < limits.in_flight_per_sender() && sender.ready.is_empty())
     }
 
+    /// Whether the bounds on bytes allow another stanza. One alone always fits, of all and of its sender.
+    fn fits(&self, place: Place, bytes: usize, limits: &Limits) -> bool {
+        let held = self.senders.get(&place.sender).map_or(0, |sender| sender.bytes);
+        (self.bytes == 0 || self.bytes + bytes <= limits.waiting_bytes)
+            && (held == 0 || held + bytes <= limits.waiting_bytes_per_sender())
+    }
+
     /// Lets a stanza wait; gives it back when the bounds do not allow that.
     pub(super) fn wait(&mut self, place: Place, stanza: Arc<Stanza>, limits: &Limits) -> Result<(), Arc<Stanza>> {
         let bytes = stanza.weight();
-        let (count, total) = self.senders.get(&place.sender).map_or((0, 0), |s| (s.waiting, s.waiting_bytes));
-        let fits = self.waiting < limits.waiting
-            && self.waiting_bytes + bytes <= limits.waiting_bytes
-            && count < limits.waiting_per_sender()
-            && total + bytes <= limits.waiting_bytes_per_sender();
-        if !fits {
+        let count = self.senders.get(&place.sender).map_or(0, |sender| sender.waiting);
+        let few = self.waiting < limits.waiting && count < limits.waiting_per_sender();
+        if !few || !self.fits(place, bytes, limits) {
             return Err(stanza);
         }
         self.waiting += 1;
-        self.waiting_bytes += bytes;
+        self.bytes += bytes;
         let sender = self.senders.entry(place.sender).or_default();
         sender.waiting += 1;
-        sender.waiting_bytes += bytes;
+        sender.bytes += bytes;
         let lane = self.lanes.entry(place.lane).or_default();
         lane.waiting.push_back((place.sender, stanza));
         if !lane.busy && lane.waiting.len() == 1 {
@@ -97,24 +103,24 @@ impl Lanes {
         let lane = self.lanes.get_mut(&lane_key)?;
         let (_, stanza) = lane.waiting.pop_front()?;
         lane.busy = true;
-        let bytes = stanza.weight();
         sender.running += 1;
         sender.waiting -= 1;
-        sender.waiting_bytes -= bytes;
         self.waiting -= 1;
-        self.waiting_bytes -= bytes;
         self.enter_ring(key, limits);
         Some((Place { lane: lane_key, sender: key }, stanza))
     }
 
     /// A stanza that did not wait is being handled, and will be for a while.
-    pub(super) fn start(&mut self, place: Place) {
+    pub(super) fn start(&mut self, place: Place, bytes: usize) {
         self.lanes.entry(place.lane).or_default().busy = true;
-        self.senders.entry(place.sender).or_default().running += 1;
+        let sender = self.senders.entry(place.sender).or_default();
+        sender.running += 1;
+        sender.bytes += bytes;
+        self.bytes += bytes;
     }
 
-    /// The stanza that kept this lane busy has been handled.
-    pub(super) fn done(&mut self, place: Place, limits: &Limits) {
+    /// The stanza of this size that kept this lane busy has been handled.
+    pub(super) fn done(&mut self, place: Place, bytes: usize, limits: &Limits) {
         let mut next = None;
         if let Entry::Occupied(mut lane) = self.lanes.entry(place.lane) {
             lane.get_mut().busy = false;
@@ -125,7 +131,9 @@ impl Lanes {
         }
         if let Some(sender) = self.senders.get_mut(&place.sender) {
             sender.running -= 1;
+            sender.bytes -= bytes;
         }
+        self.bytes -= bytes;
         // The lane is the turn of whoever is next in it, and that may be another sender.
         if let Some(key) = next
             && let Some(sender) = self.senders.get_mut(&key)
@@ -155,16 +163,22 @@ impl Lanes {
     /// Everything that waits, taken out in no particular order.
     pub(super) fn drain(&mut self, limits: &Limits) -> Vec<Arc<Stanza>> {
         let waiting = self.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..));
-        let waiting: Vec<_> = waiting.map(|(_, stanza)| stanza).collect();
+        let waiting: Vec<_> = waiting.collect();
         self.lanes.retain(|_, lane| lane.busy);
+        for (key, stanza) in &waiting {
+            self.bytes -= stanza.weight();
+            if let Some(sender) = self.senders.get_mut(key) {
+                sender.bytes -= stanza.weight();
+            }
+        }
         self.senders.retain(|_, sender| {
-            *sender = Sender { running: sender.running, ..Sender::default() };
+            *sender = Sender { running: sender.running, bytes: sender.bytes, ..Sender::default() };
             sender.running > 0
         });
         self.ring.clear();
-        (self.waiting, self.waiting_bytes) = (0, 0);
+        self.waiting = 0;
         debug_assert!(limits.waiting >= waiting.len());
-        waiting
+        waiting.into_iter().map(|(_, stanza)| stanza).collect()
     }
 
     fn enter_ring(&mut self, key: SenderKey, limits: &Limits) {
@@ -206,7 +220,7 @@ mod tests {
         let mut ids = Vec::new();
         while let Some((place, stanza)) = lanes.next(limits) {
             ids.push(stanza.id().unwrap_or_default().to_owned());
-            lanes.done(place, limits);
+            lanes.done(place, stanza.weight(), limits);
         }
         ids
     }
@@ -218,7 +232,7 @@ mod tests {
             lanes.wait(place(sender, lane), stanza(id), &limits).unwrap();
         }
         assert_eq!(order(&mut lanes, &limits), ["a1", "x1", "b1", "x2", "c1", "a2"]);
-        assert_eq!((lanes.waiting, lanes.waiting_bytes), (0, 0));
+        assert_eq!((lanes.waiting, lanes.bytes), (0, 0));
         assert!(lanes.lanes.is_empty() && lanes.senders.is_empty() && lanes.ring.is_empty());
     }
 
@@ -226,11 +240,11 @@ mod tests {
     fn a_lane_may_hold_several_senders() {
         let (mut lanes, limits) = (Lanes::default(), Limits::default());
         let place = |sender| Place { lane: 7, sender };
-        lanes.start(place(1));
+        lanes.start(place(1), 0);
         for (sender, id) in [(1, "a"), (2, "b"), (1, "c"), (3, "d")] {
             lanes.wait(place(sender), stanza(id), &limits).unwrap();
         }
-        lanes.done(place(1), &limits);
+        lanes.done(place(1), 0, &limits);
         assert_eq!(order(&mut lanes, &limits), ["a", "b", "c", "d"]);
         assert!(lanes.is_empty() && lanes.lanes.is_empty() && lanes.ring.is_empty());
     }
@@ -239,13 +253,13 @@ mod tests {
     fn a_busy_lane_waits_and_one_sender_gets_a_quarter() {
         let limits = Limits { in_flight: 8, ..Limits::default() };
         let mut lanes = Lanes::default();
-        lanes.start(place(1, 0));
-        assert!(!lanes.is_free(place(1, 0), &limits) && lanes.is_free(place(1, 1), &limits));
-        lanes.start(place(1, 1));
-        assert!(!lanes.is_free(place(1, 2), &limits) && lanes.is_free(place(2, 0), &limits));
+        lanes.start(place(1, 0), 0);
+        assert!(!lanes.is_free(place(1, 0), 0, &limits) && lanes.is_free(place(1, 1), 0, &limits));
+        lanes.start(place(1, 1), 0);
+        assert!(!lanes.is_free(place(1, 2), 0, &limits) && lanes.is_free(place(2, 0), 0, &limits));
         lanes.wait(place(1, 2), stanza("late"), &limits).unwrap();
         assert!(!lanes.has_ready());
-        lanes.done(place(1, 0), &limits);
+        lanes.done(place(1, 0), 0, &limits);
         assert_eq!(order(&mut lanes, &limits), ["late"]);
     }
 
@@ -262,5 +276,24 @@ mod tests {
         assert!(lanes.wait(place(5, 0), stanza("over"), &limits).is_err());
         assert_eq!(lanes.drain(&limits).len(), 8);
         assert!(lanes.wait(place(5, 0), stanza("fits"), &limits).is_ok());
+    }
+
+    #[test]
+    fn bytes_in_hand_count_as_those_that_wait() {
+        let one = stanza("s").weight();
+        let limits = Limits { waiting_bytes: 8 * one, ..Limits::default() };
+        let mut lanes = Lanes::default();
+        lanes.start(place(1, 0), one);
+        assert!(lanes.is_free(place(1, 1), one, &limits));
+        lanes.start(place(1, 1), one);
+        assert!(!lanes.is_free(place(1, 2), one, &limits) && lanes.wait(place(1, 2), stanza("s"), &limits).is_err());
+        // One alone is taken whatever its size, so that a small bound does not shut anybody out.
+        assert!(lanes.is_free(place(2, 0), one, &limits) && !lanes.is_free(place(2, 0), 7 * one, &limits));
+        lanes.done(place(1, 0), one, &limits);
+        lanes.wait(place(1, 1), stanza("s"), &limits).unwrap();
+        lanes.drain(&limits);
+        assert_eq!(lanes.bytes, one);
+        lanes.done(place(1, 1), one, &limits);
+        assert!(lanes.is_empty() && lanes.is_free(place(2, 0), 100 * one, &limits));
     }
 }

@@ -110,7 +110,7 @@ where
         // While nothing runs and nothing waits, nobody needs to know whose turn it is.
         let place = if self.lanes.is_empty() { None } else { Some(self.place(&stanza)) };
         let room = self.owed.len() < self.limits.in_flight && !self.lanes.has_ready();
-        let free = place.is_none_or(|place| self.lanes.is_free(place, &self.limits));
+        let free = place.is_none_or(|place| self.lanes.is_free(place, stanza.weight(), &self.limits));
         if room && free && self.is_ready(cx)? {
             self.counters.taken.one();
             self.call(place, Arc::new(stanza), false, out);
@@ -172,7 +172,7 @@ where
                 Err(error) => (error.id(), (Err(error.into()), out.now())),
             };
             let Some(owed) = self.owed.remove(&id) else { continue };
-            self.lanes.done(owed.place, &self.limits);
+            self.lanes.done(owed.place, owed.stanza.weight(), &self.limits);
             if out.now().saturating_duration_since(since) >= self.limits.answer_age {
                 self.counters.stale.one();
                 continue;
@@ -243,14 +243,14 @@ where
         match first {
             First::Ready(outcome) => {
                 if let Some(place) = place.filter(|_| waited) {
-                    self.lanes.done(place, &self.limits);
+                    self.lanes.done(place, stanza.weight(), &self.limits);
                 }
                 self.settle(place, stanza, outcome, out);
             }
             First::Pending(running) => {
                 let place = place.unwrap_or_else(|| self.place(&stanza));
                 if !waited {
-                    self.lanes.start(place);
+                    self.lanes.start(place, stanza.weight());
                 }
                 self.spawn(call::finish(running), Owed { stanza, place });
             }
@@ -277,7 +277,7 @@ where
         let sender = place.unwrap_or_else(|| self.place(&stanza)).sender;
         let place = Place { lane: self.fresh_lane(), sender };
         let deadline = self.limits.handler_timeout;
-        self.lanes.start(place);
+        self.lanes.start(place, stanza.weight());
         self.spawn(later.wait(deadline), Owed { stanza, place });
     }
 

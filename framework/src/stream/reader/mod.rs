@@ -107,6 +107,8 @@ impl TopLevel {
 pub struct Reader {
     bounds: Bounds,
     buffer: BytesMut,
+    /// The buffer has grown beyond what a chunk needs.
+    grown: bool,
     /// Where the piece that is being looked at begins. Inside a stanza, the stanza begins at 0.
     at: usize,
     /// For the end of the tag that begins at `at`, while that is not there yet.
@@ -143,6 +145,7 @@ impl Reader {
         Self {
             bounds: Bounds { max_stanza: bounds.max_stanza.min(MAX_STANZA), ..bounds },
             buffer: BytesMut::new(),
+            grown: false,
             at: 0,
             search: Search::default(),
             cdata: false,
@@ -419,8 +422,25 @@ impl Reader {
         }
         self.scope.close();
         self.at = 0;
-        let whole = self.buffer.split_to(end);
+        let whole = self.take(end);
         Ok(draft.finish(whole, inner_end, rewritten).map_or(Step::On, Step::Event))
+    }
+
+    /// Cuts off the first bytes, which somebody may hold on to for long.
+    ///
+    /// They share the buffer's memory, unless that has grown for a large stanza: kept alive by each of the small ones
+    /// behind it, it could be a thousand times what these weigh.
+    fn take(&mut self, length: usize) -> BytesMut {
+        let taken = self.buffer.split_to(length);
+        self.grown |= length > CHUNK;
+        if !self.grown {
+            return taken;
+        }
+        if self.buffer.len() <= CHUNK {
+            self.buffer = BytesMut::from(&self.buffer[..]);
+            self.grown = false;
+        }
+        BytesMut::from(&taken[..])
     }
 }
 
