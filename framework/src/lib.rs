@@ -98,6 +98,7 @@ pub mod layer;
 pub mod limits;
 pub mod module;
 mod overrun;
+pub mod payload;
 pub mod reply;
 pub mod rescue;
 pub mod router;
