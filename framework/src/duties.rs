@@ -32,11 +32,11 @@ pub fn attach<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> 
 }
 
 fn info(inbound: &Inbound, advertised: &Advertised) -> Result<Reply, BoxError> {
-    advertised.answer_info(inbound.recipient(), node(inbound).as_deref()).map(Reply::Children)
+    advertised.answer_info(inbound.recipient(), node(inbound).as_deref(), inbound.sender()).map(Reply::Children)
 }
 
 fn items(inbound: &Inbound, advertised: &Advertised) -> Result<Reply, BoxError> {
-    advertised.answer_items(inbound.recipient(), node(inbound).as_deref()).map(Reply::Children)
+    advertised.answer_items(inbound.recipient(), node(inbound).as_deref(), inbound.sender()).map(Reply::Children)
 }
 
 fn ping(_inbound: &Inbound, _advertised: &Advertised) -> Result<Reply, BoxError> {

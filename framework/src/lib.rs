@@ -83,6 +83,7 @@
 //! None is on by default.
 
 pub mod client;
+pub mod command;
 pub mod component;
 pub mod disco;
 pub mod dispatch;

@@ -25,13 +25,18 @@ use super::{FORM_TYPE, Field, FormError, Table, read, reflect, write};
 ///     .edit("size", |field| field.option("small", "fits in a pocket").option("large", "does not"));
 /// assert_eq!(definition.blank().fields.len(), 5);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Definition {
     form_type: Option<String>,
     title: Option<String>,
     instructions: Option<String>,
     fields: Vec<Field>,
+    /// Whether the fields can be read as the struct that they were made of.
+    typed: Option<Typed>,
 }
+
+/// Reads fields as some struct, and says only whether that can be done.
+type Typed = fn(&[FieldElement]) -> Result<(), FormError>;
 
 impl Definition {
     /// A form without fields.
@@ -50,7 +55,7 @@ impl Definition {
     #[track_caller]
     pub fn of<T: DeserializeOwned>() -> Self {
         match reflect::fields::<T>() {
-            Some(fields) => Self { fields, ..Self::default() },
+            Some(fields) => Self { fields, typed: Some(|fields| read::<T>(fields).map(drop)), ..Self::default() },
             None => panic!("{} is no struct whose fields can be the fields of a form", std::any::type_name::<T>()),
         }
     }
@@ -167,15 +172,21 @@ impl Definition {
     /// # Errors
     /// When a field breaks a rule of this definition, or is no value of its type in `T`.
     pub fn read<T: DeserializeOwned>(&self, form: &DataForm) -> Result<T, FormError> {
-        self.check(form)?;
+        self.rules(form)?;
         read(&self.complete(&form.fields))
     }
 
     /// Whether a form was filled in as this definition demands. What the definition does not know plays no part.
     ///
     /// # Errors
-    /// When it was not filled in, belongs to another form, or one of its fields breaks a rule.
+    /// When it was not filled in, belongs to another form, or one of its fields breaks a rule or is no value of its type
+    /// in the struct that the definition was made of.
     pub fn check(&self, form: &DataForm) -> Result<(), FormError> {
+        self.rules(form)?;
+        self.typed.map_or(Ok(()), |typed| typed(&self.complete(&form.fields)))
+    }
+
+    fn rules(&self, form: &DataForm) -> Result<(), FormError> {
         if form.type_ != DataFormType::Submit {
             return Err(FormError::new("is not filled in"));
         }

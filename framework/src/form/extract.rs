@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use xmpp_parsers::data_forms::{DataForm, DataFormType};
+use xmpp_parsers::data_forms::{DataForm, DataFormType, Field};
 
 use super::{FormError, NS, Table, read, write};
 use crate::error::{BoxError, Condition, StanzaError};
@@ -13,8 +13,8 @@ use crate::stanza::Stanza;
 
 /// The fields of a filled data form (XEP-0004) as a struct.
 ///
-/// The form is a child of the stanza, or of the payload of an IQ. As a reply it is a form
-/// of type result.
+/// The form is a child of the stanza, or of the payload of an IQ. In a function of a
+/// [command](crate::command) it is what was filled in so far. As a reply it is a form of type result.
 ///
 /// ```
 /// use campanile::form::Form;
@@ -33,10 +33,17 @@ use crate::stanza::Stanza;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form<T>(pub T);
 
+/// The fields that a command has gathered, over all its steps.
+#[derive(Debug, Clone)]
+pub(crate) struct Gathered(pub(crate) Vec<Field>);
+
 impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Form<T> {
     type Rejection = Rejection;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
+        if let Some(Gathered(fields)) = inbound.extensions().get() {
+            return Ok(Self(read(fields)?));
+        }
         let form = find(inbound.stanza())?;
         if form.type_ != DataFormType::Submit {
             return Err(FormError::new("is not filled in").into());

@@ -40,6 +40,7 @@ pub use xmpp_parsers::data_forms::{DataForm, DataFormType, FieldType};
 
 pub use self::definition::Definition;
 pub use self::extract::Form;
+pub(crate) use self::extract::Gathered;
 pub use self::fault::FormError;
 pub use self::field::Field;
 pub use self::read::read;

@@ -58,6 +58,11 @@ impl Table {
         self.reported.fields.iter().filter_map(|field| field.label.as_deref().or(field.var.as_deref()))
     }
 
+    /// The columns, by the `var` of their heads.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.reported.fields.iter().filter_map(|field| field.var.as_deref())
+    }
+
     /// The rows, as the fields of each.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[Field]> {
         self.items.iter().map(|item| item.fields.as_slice())

@@ -61,6 +61,13 @@ impl AccessLayer {
         Self::default()
     }
 
+    /// Nobody is let in who is not let in by name.
+    #[must_use]
+    pub fn closed(mut self) -> Self {
+        Arc::make_mut(&mut self.rules).closed = true;
+        self
+    }
+
     /// Lets somebody in, and nobody who is not let in as well.
     #[must_use]
     pub fn allow(mut self, rule: Rule) -> Self {
@@ -97,6 +104,14 @@ impl FromStr for Rule {
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
         BareJid::new(text).map(Self).map_err(|why| RuleError { text: text.to_owned(), why: why.to_string() })
+    }
+}
+
+impl TryFrom<&str> for Rule {
+    type Error = RuleError;
+
+    fn try_from(text: &str) -> Result<Self, RuleError> {
+        text.parse()
     }
 }
 

@@ -6,11 +6,13 @@ use jid::{BareJid, Jid, NodePart};
 use xmpp_parsers::data_forms::DataForm;
 use xmpp_parsers::disco::Identity;
 
+use super::menu::{Menu, Offer};
 use super::places::{Address, Places};
 use super::recipient::{Domain, Resource, Shape};
 use super::{Inner, PayloadPattern, RecipientPattern, Router, Tier};
 use crate::disco::{self, DiscoInfo, DiscoItem};
 use crate::error::{BoxError, Condition};
+use crate::layer::AccessLayer;
 use crate::stanza::{Children, Kind};
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
@@ -45,6 +47,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     #[must_use]
     pub fn node(self, node: impl Into<String>, info: DiscoInfo) -> Self {
         self.advertise(What::Node(node.into(), info))
+    }
+
+    /// Lists a command for those who may run it.
+    pub(crate) fn offer(self, node: &str, name: &str, access: AccessLayer) -> Self {
+        self.advertise(What::Command(Offer { node: node.into(), name: name.into(), access }))
     }
 
     /// Leaves everything registered so far out of disco. It works as before.
@@ -85,6 +92,7 @@ pub(super) enum What {
     Form(DataForm),
     Item(DiscoItem),
     Node(String, DiscoInfo),
+    Command(Offer),
 }
 
 impl Advert {
@@ -120,6 +128,7 @@ struct Place {
     info: Page,
     nodes: BTreeMap<String, Page>,
     items: Vec<DiscoItem>,
+    menu: Menu,
 }
 
 #[derive(Debug, Clone)]
@@ -163,7 +172,11 @@ impl Advertised {
         self.items_of(&address.clone().into())
     }
 
-    pub(crate) fn answer_info(&self, address: &Jid, node: Option<&str>) -> Result<Children, BoxError> {
+    pub(crate) fn answer_info(&self, address: &Jid, node: Option<&str>, asker: &Jid) -> Result<Children, BoxError> {
+        let menu = node.and_then(|node| self.place(Address::Jid(address))?.menu.info(node, asker));
+        if let Some(info) = menu {
+            return Ok(info?.to_children(node)?);
+        }
         let page = self.page(Address::Jid(address), node).ok_or(Condition::ItemNotFound)?;
         match &page.answer {
             Some(answer) => Ok(answer.clone()),
@@ -171,9 +184,11 @@ impl Advertised {
         }
     }
 
-    pub(crate) fn answer_items(&self, address: &Jid, node: Option<&str>) -> Result<Children, BoxError> {
+    pub(crate) fn answer_items(&self, address: &Jid, node: Option<&str>, asker: &Jid) -> Result<Children, BoxError> {
+        let menu = node.and_then(|node| self.place(Address::Jid(address))?.menu.items(node, asker));
         let items = match node {
             None => self.items_of(address),
+            Some(_) if menu.is_some() => menu.unwrap_or_default(),
             // XEP-0030 §7: a node that is not there is an error, one without items is not.
             Some(_) if self.page(Address::Jid(address), node).is_some() => Vec::new(),
             Some(_) => return Err(Condition::ItemNotFound.into()),
@@ -209,6 +224,7 @@ impl Place {
         let mut info = DiscoInfo::new();
         let mut nodes = BTreeMap::new();
         let mut items = Vec::new();
+        let mut menu = Menu::default();
         let holds = |pattern: &RecipientPattern| address.is_within(pattern);
         let entries = inner.entries.iter();
         let visible =
@@ -236,13 +252,14 @@ impl Place {
                 What::Feature(feature) => drop(info.features.insert(feature.clone())),
                 What::Form(form) => info.forms.push(form.clone()),
                 What::Item(item) => items.push(item.clone()),
+                What::Command(offer) => menu.add(offer.clone()),
                 What::Node(node, info) => drop(nodes.insert(node.clone(), Page::new(info.clone(), Some(node)))),
             }
         }
         if info.identities.is_empty() {
             info.add_identity(Identity::new_anonymous::<_, _, String, String>("component", "generic"));
         }
-        Self { info: Page::new(info, None), nodes, items }
+        Self { info: Page::new(info, None), nodes, items, menu }
     }
 
     fn own_identity<'a, S>(inner: &'a Inner<S>, address: &RecipientPattern) -> Option<&'a Identity> {

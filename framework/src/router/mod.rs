@@ -23,6 +23,7 @@ mod command;
 mod compose;
 pub(crate) mod filter;
 mod label;
+mod menu;
 mod names;
 mod overlap;
 mod places;

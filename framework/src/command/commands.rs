@@ -1,0 +1,102 @@
+//! All commands of a router.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::time::Duration;
+
+use super::Command;
+use super::flow::Flow;
+use super::session::Sessions;
+use crate::error::{BoxError, Condition};
+use crate::extract::State;
+use crate::form;
+use crate::inbound::Inbound;
+use crate::payload::COMMANDS;
+use crate::reply::Reply;
+use crate::router::{Advertised, Filter, PayloadPattern, Router};
+
+/// Commands that share their sessions.
+pub struct Commands<S = ()> {
+    commands: Vec<Command<S>>,
+    limit: usize,
+    time_out: Duration,
+    sessions: Option<Sessions>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Commands<S> {
+    /// No command yet; sessions of ten minutes, 1,024 at a time.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { commands: Vec::new(), limit: 1024, time_out: Duration::from_secs(600), sessions: None }
+    }
+
+    /// Adds a command. Its node must be the only one of this name at the address.
+    #[must_use]
+    #[allow(clippy::should_implement_trait, reason = "nothing is summed up")]
+    pub fn add(mut self, command: Command<S>) -> Self {
+        self.commands.push(command);
+        self
+    }
+
+    /// How long a session may wait for its next step.
+    #[must_use]
+    pub fn time_out(mut self, time_out: Duration) -> Self {
+        self.time_out = time_out;
+        self
+    }
+
+    /// How many sessions there may be at a time. One domain holds at most a quarter of them, one bare JID four.
+    #[must_use]
+    pub fn limit(mut self, sessions: usize) -> Self {
+        self.limit = sessions;
+        self
+    }
+
+    /// The sessions, to look at while the component runs. Number and time are fixed from now on.
+    pub fn sessions(&mut self) -> Sessions {
+        self.sessions.get_or_insert_with(|| Sessions::new(self.limit, self.time_out)).clone()
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Router<S> {
+    /// Offers commands (XEP-0050): each is routed by its node, and listed for those who may run it.
+    ///
+    /// # Panics
+    /// When there is a command of the same node already.
+    #[must_use]
+    #[track_caller]
+    pub fn commands(self, mut commands: Commands<S>) -> Self {
+        let sessions = commands.sessions();
+        let any = || PayloadPattern::from((COMMANDS, "command"));
+        let mut router = self.stock(Filter::iq_set().payload(any()), unknown).feature(form::NS);
+        // A loop and no fold: a panic in a closure would not be at the caller's line.
+        for command in commands.commands {
+            let filter = Filter::iq_set().payload(any().node(&command.node));
+            router = router.offer(&command.node, &command.name, command.access.clone());
+            let flow = Arc::new(Flow { command, sessions: sessions.clone() });
+            router = router.on(filter, move |inbound: Inbound, State(state): State<S>| {
+                let flow = Arc::clone(&flow);
+                async move { flow.handle(inbound, state).await }
+            });
+        }
+        router
+    }
+}
+
+/// XEP-0050 §4.4: the command of a node that nobody has offered.
+fn unknown(_inbound: &Inbound, _advertised: &Advertised) -> Result<Reply, BoxError> {
+    Err(Condition::ItemNotFound.into())
+}
+
+impl<S: Clone + Send + Sync + 'static> Default for Commands<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> fmt::Debug for Commands<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.commands).finish()
+    }
+}

@@ -1,0 +1,45 @@
+//! What a requester is told when a command cannot go on (XEP-0050 §4.4).
+
+use crate::error::{BoxError, Condition, ErrorType, StanzaError};
+use crate::extract::Rejection;
+use crate::form::FormError;
+use crate::payload::CommandFault;
+
+/// One of the conditions of the specification, each below the general one that belongs to it.
+pub(super) fn fault(fault: CommandFault, text: impl Into<String>) -> StanzaError {
+    let error = match fault {
+        CommandFault::SessionExpired => StanzaError::new(Condition::NotAllowed),
+        _ => StanzaError::new(Condition::BadRequest),
+    };
+    let error = error.with_text(text);
+    // An element without content can always be written.
+    error.clone().with_application(&fault).unwrap_or(error)
+}
+
+pub(super) fn expired() -> StanzaError {
+    fault(CommandFault::SessionExpired, "the session is over: begin anew")
+}
+
+/// There are too many sessions. Some will end.
+pub(super) fn full() -> StanzaError {
+    StanzaError::new(Condition::ResourceConstraint)
+        .with_type(ErrorType::Wait)
+        .with_text("too many commands are under way")
+}
+
+pub(super) fn too_much() -> StanzaError {
+    StanzaError::new(Condition::PolicyViolation).with_text("that is more than one session may hold")
+}
+
+/// What a function says about the form goes to who filled it in; every other error goes its own way.
+pub(super) fn of_form(error: BoxError) -> BoxError {
+    let about = error.downcast_ref::<FormError>().map(ToString::to_string);
+    let refused = || {
+        let rejection = error.downcast_ref::<Rejection>().filter(|rejection| !rejection.is_absent())?;
+        rejection.stanza_error().text().map(str::to_owned)
+    };
+    match about.or_else(refused) {
+        Some(text) => fault(CommandFault::BadPayload, text).into(),
+        None => error,
+    }
+}

@@ -1,0 +1,169 @@
+//! One command at work: what becomes of each request (XEP-0050 §2.4, §3.4).
+
+use xmpp_parsers::data_forms::{DataForm, DataFormType, Field};
+
+use super::fault::{fault, of_form};
+use super::outcome::{Outcome, element};
+use super::session::{Held, Key, Progress, Sessions, Shown};
+use super::{Command, request::Request};
+use crate::error::{BoxError, Condition};
+use crate::form::{Definition, Gathered};
+use crate::inbound::Inbound;
+use crate::payload::{Command as Wire, CommandAction, CommandActions, CommandFault, CommandStatus};
+use crate::reply::Reply;
+
+/// A command, and where its sessions are.
+pub(super) struct Flow<S> {
+    pub(super) command: Command<S>,
+    pub(super) sessions: Sessions,
+}
+
+/// What comes after a step.
+pub(super) enum Next {
+    Show(Shown),
+    Done(Outcome),
+}
+
+impl<S: Send + Sync + 'static> Flow<S> {
+    /// Answers one request.
+    pub(super) async fn handle(&self, inbound: Inbound, state: S) -> Result<Reply, BoxError> {
+        let request = Request::of(&inbound)?;
+        if !self.command.access.lets_in(inbound.sender()) {
+            return Err(Condition::Forbidden.into());
+        }
+        let key = Key {
+            owner: inbound.sender().clone(),
+            recipient: inbound.recipient().clone(),
+            node: self.command.node.clone(),
+        };
+        let Some(id) = &request.session else { return self.begin(&request, key, &inbound, &state).await };
+        let held = self.sessions.take(id, &key)?;
+        match request.action {
+            CommandAction::Cancel => {
+                held.end();
+                self.answer(id, CommandStatus::Canceled)
+            }
+            CommandAction::Prev => self.back(id, held),
+            action => self.on(id, action, request.form.as_ref(), held, &inbound, &state).await,
+        }
+    }
+
+    async fn begin(&self, request: &Request, key: Key, inbound: &Inbound, state: &S) -> Result<Reply, BoxError> {
+        if request.action != CommandAction::Execute {
+            return Err(fault(CommandFault::BadSessionId, "there is no session to go on with").into());
+        }
+        let id = inbound.client().fresh_id();
+        match self.next(0, Vec::new(), inbound, state).await? {
+            Next::Done(outcome) => self.done(&id, outcome),
+            Next::Show(shown) => {
+                let answer = self.show(&id, &shown, true)?;
+                self.sessions.begin(id, key, Progress { shown: vec![shown] })?;
+                Ok(answer)
+            }
+        }
+    }
+
+    /// Takes the step that is shown, and goes on.
+    async fn on(
+        &self,
+        id: &str,
+        action: CommandAction,
+        form: Option<&DataForm>,
+        held: Held<'_>,
+        inbound: &Inbound,
+        state: &S,
+    ) -> Result<Reply, BoxError> {
+        let mut shown = held.progress().shown.clone();
+        let Some(step) = shown.last_mut() else { return Err(Condition::InternalServerError.into()) };
+        let last = self.is_last(step.at);
+        let allowed = match action {
+            CommandAction::Next => !last,
+            CommandAction::Complete => last,
+            _ => true,
+        };
+        if !allowed {
+            return Err(fault(CommandFault::BadAction, format!("this step cannot be taken by {action}")).into());
+        }
+        step.values = values(&step.definition, form)?;
+        let (from, progress) = (step.at + 1, Progress { shown });
+        match self.next(from, progress.gathered(), inbound, state).await.map_err(of_form)? {
+            Next::Done(outcome) => {
+                held.end();
+                self.done(id, outcome)
+            }
+            Next::Show(next) => {
+                let answer = self.show(id, &next, false)?;
+                let mut progress = progress;
+                progress.shown.push(next);
+                held.keep(progress)?;
+                Ok(answer)
+            }
+        }
+    }
+
+    /// Shows the step before again, as it was filled in.
+    fn back(&self, id: &str, held: Held<'_>) -> Result<Reply, BoxError> {
+        let mut shown = held.progress().shown.clone();
+        shown.pop();
+        let Some(step) = shown.last() else {
+            return Err(fault(CommandFault::BadAction, "there is no step before this one").into());
+        };
+        let answer = self.show(id, step, shown.len() == 1)?;
+        held.keep(Progress { shown })?;
+        Ok(answer)
+    }
+
+    /// The first step from here that has something to ask; without any, the command is run.
+    pub(super) async fn next(
+        &self,
+        from: usize,
+        gathered: Vec<Field>,
+        inbound: &Inbound,
+        state: &S,
+    ) -> Result<Next, BoxError> {
+        let mut inbound = inbound.clone();
+        inbound.extensions_mut().insert(Gathered(gathered));
+        for (at, step) in self.command.steps.iter().enumerate().skip(from) {
+            if let Some(definition) = step.form(&inbound, state).await? {
+                return Ok(Next::Show(Shown { at, definition, values: Vec::new() }));
+            }
+        }
+        (self.command.run)(&inbound, state).await.map(Next::Done)
+    }
+
+    fn is_last(&self, at: usize) -> bool {
+        at + 1 >= self.command.steps.len()
+    }
+
+    fn show(&self, id: &str, shown: &Shown, first: bool) -> Result<Reply, BoxError> {
+        let last = self.is_last(shown.at);
+        let execute = if last { CommandAction::Complete } else { CommandAction::Next };
+        let actions = CommandActions { execute: Some(execute), prev: !first, next: !last, complete: last };
+        let form = shown.definition.with_values(&shown.values);
+        let answer = Wire { actions: Some(actions), payloads: vec![element(&form)?], ..self.wire(id) };
+        Ok(Reply::payload(&Wire { status: Some(CommandStatus::Executing), ..answer })?)
+    }
+
+    fn done(&self, id: &str, outcome: Outcome) -> Result<Reply, BoxError> {
+        let (notes, payloads) = outcome.into_wire()?;
+        let answer = Wire { notes, payloads, status: Some(CommandStatus::Completed), ..self.wire(id) };
+        Ok(Reply::payload(&answer)?)
+    }
+
+    fn answer(&self, id: &str, status: CommandStatus) -> Result<Reply, BoxError> {
+        Ok(Reply::payload(&Wire { status: Some(status), ..self.wire(id) })?)
+    }
+
+    fn wire(&self, id: &str) -> Wire {
+        Wire { session: Some(id.to_owned()), ..Wire::new(self.command.node.as_str()) }
+    }
+}
+
+/// What was filled in, held against what was asked.
+fn values(definition: &Definition, form: Option<&DataForm>) -> Result<Vec<Field>, BoxError> {
+    let nothing = || DataForm { type_: DataFormType::Submit, title: None, instructions: None, fields: Vec::new() };
+    // XEP-0050 §3.5.1: a form of type cancel counts as submitted, for the action says what is wanted.
+    let form = form.map_or_else(nothing, |form| DataForm { type_: DataFormType::Submit, ..form.clone() });
+    definition.check(&form).map_err(|error| of_form(error.into()))?;
+    Ok(definition.complete(&form.fields))
+}

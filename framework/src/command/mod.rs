@@ -1,0 +1,53 @@
+//! Ad-hoc commands (XEP-0050): what people run from a menu of their client, step by step.
+//!
+//! ```
+//! use campanile::command::{Command, Commands};
+//! use campanile::form::{Definition, Field, Form};
+//! use campanile::router::Router;
+//! use serde::Deserialize;
+//!
+//! #[derive(Deserialize)]
+//! struct Order { sku: String, count: u32 }
+//!
+//! async fn order(Form(order): Form<Order>) -> String {
+//!     format!("{} × {} are on their way", order.count, order.sku)
+//! }
+//!
+//! let form = Definition::of::<Order>().title("An order").edit("sku", |field| field.label("Article"));
+//! let commands = Commands::new()
+//!     .add(Command::new("order", "Order something", order).form(form))
+//!     .add(Command::new("stop", "Stop the shop", async || "It is closed.").only(["admin@example.org"]));
+//! let router: Router = Router::new().commands(commands);
+//! ```
+//!
+//! A [`Command`] has any number of steps, each a form, fixed or made by a function from what was filled in before, and one
+//! function that does the work in the end. All of them are [handlers](crate::handler).
+//!
+//! | request | answer |
+//! |---|---|
+//! | of who may not run it | forbidden |
+//! | an unknown node | item-not-found |
+//! | an unknown action; one that is not allowed at this step | bad-request with malformed-action, bad-action |
+//! | an unknown session, or somebody else's | bad-request with bad-sessionid |
+//! | a session that is done, cancelled, timed out | not-allowed with session-expired |
+//! | a form that breaks a rule, or that a function returns a [`FormError`](crate::form::FormError) for | bad-request with bad-payload and the name of the field; the step can be taken again |
+//! | too many sessions | resource-constraint, to wait |
+//!
+//! A session is good for the full JID that began it, at the address it was begun at. It ends when it waits too long.
+
+mod commands;
+mod definition;
+mod fault;
+mod flow;
+mod outcome;
+mod request;
+mod session;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use self::commands::Commands;
+pub use self::definition::Command;
+pub use self::outcome::{IntoOutcome, Outcome};
+pub use self::session::Sessions;
+pub use self::step::IntoStep;
