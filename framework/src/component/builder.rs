@@ -163,6 +163,12 @@ impl Builder {
         self
     }
 
+    /// Mounts modules that were chosen at run time, by a [`Catalog`](crate::module::Catalog) for one.
+    pub fn modules(mut self, modules: impl IntoIterator<Item = Arc<dyn Module>>) -> Self {
+        self.modules.extend(modules);
+        self
+    }
+
     /// Leaves service discovery and ping to others. The keepalive works all the same.
     pub fn without_duties(mut self) -> Self {
         self.duties = false;

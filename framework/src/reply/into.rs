@@ -1,5 +1,7 @@
 //! What a handler may return.
 
+use std::borrow::Cow;
+
 use xmpp_parsers::message::Message;
 use xmpp_parsers::presence::Presence;
 
@@ -14,10 +16,10 @@ use crate::stanza::{Children, ChildrenBuilder, Stanza};
 /// |---|---|
 /// | `()`, `None` | nothing: an empty result for an IQ, silence for all else |
 /// | [`Payload`](crate::extract::Payload), [`Json`](crate::extract::Json), [`Children`] | IQ result, or message of the request's type |
-/// | `&str`, `String`, [`Text`] | a message of the request's type with this body |
+/// | `&str`, `String`, `Cow<str>`, [`Text`] | a message of the request's type with this body |
 /// | [`Stanza`], [`Message`], [`Presence`] | that stanza, its missing addresses filled in |
 /// | [`StanzaError`], [`Condition`] | a refusal |
-/// | `Vec` | one after the other |
+/// | `Vec`, tuples of two to four | one after the other |
 /// | `Result` | as its value; any error goes the way of all errors: see [`rescue`](crate::rescue) |
 /// | [`Later`] | what its [`Answer`](super::Answer) says |
 #[diagnostic::on_unimplemented(
@@ -60,6 +62,12 @@ impl IntoReply for &str {
         let mut children = ChildrenBuilder::default();
         children.push_text(CLIENT, "body", self)?;
         Ok(Reply::Children(children.finish()))
+    }
+}
+
+impl IntoReply for Cow<'_, str> {
+    fn into_reply(self) -> Result<Reply, BoxError> {
+        (&*self).into_reply()
     }
 }
 
@@ -121,6 +129,24 @@ impl<T: IntoReply> IntoReply for Vec<T> {
     fn into_reply(self) -> Result<Reply, BoxError> {
         self.into_iter().map(T::into_reply).collect::<Result<_, _>>().map(Reply::Several)
     }
+}
+
+macro_rules! tuples {
+    ($(($($part:ident)+))+) => {$(
+        impl<$($part: IntoReply),+> IntoReply for ($($part,)+) {
+            #[allow(non_snake_case, reason = "one name serves for the type and the value")]
+            fn into_reply(self) -> Result<Reply, BoxError> {
+                let ($($part,)+) = self;
+                Ok(Reply::Several(vec![$($part.into_reply()?),+]))
+            }
+        }
+    )+};
+}
+
+tuples! {
+    (A B)
+    (A B C)
+    (A B C D)
 }
 
 impl<T: IntoReply, E: Into<BoxError>> IntoReply for Result<T, E> {

@@ -47,7 +47,7 @@ impl Reply {
 
     /// Turns the answer into the stanzas that are due, each with both addresses, in the order to send them.
     ///
-    /// A [`Later`] must have been awaited before; one that was not counts as a fault of ours.
+    /// A [`Later`] must have been awaited before; one that was not, such as one among several, is a fault of ours.
     pub fn address(self, request: &Stanza, mut send: impl FnMut(Stanza)) {
         // RFC 6120 §8.3.1, §8.2.3: errors and results are never answered.
         if request.kind.is_error() || request.kind.is_response() {
@@ -93,6 +93,7 @@ impl Reply {
             }
             Self::Several(replies) => replies.into_iter().for_each(|reply| reply.parts(request, answered, send)),
             Self::Later(_) => {
+                tracing::error!("a later answer among several, which nobody can wait for");
                 let fault = StanzaError::new(Condition::InternalServerError);
                 Self::Error(fault).parts(request, answered, send);
             }

@@ -166,7 +166,7 @@ fn errors_and_results_are_never_answered() {
 
 #[tokio::test]
 async fn a_later_answer_is_as_if_it_had_come_at_once() {
-    for request in [IQ, CHAT, ROOM, PRESENCE] {
+    for request in [IQ, CHAT, NORMAL, ROOM, HEADLINE, PRESENCE].into_iter().chain(SILENT) {
         let (later, handle) = Later::promise();
         handle.send(Reply::Children(children()));
         let Ok(Reply::Later(later)) = later.into_reply() else { panic!("not a later answer") };
@@ -188,10 +188,28 @@ async fn a_later_answer_that_never_comes_is_a_fault() {
 }
 
 #[test]
+fn a_later_answer_among_several_is_a_fault() {
+    let (later, _handle) = Later::promise();
+    assert_eq!(answer(vec![later], IQ), answer(Condition::InternalServerError, IQ));
+}
+
+#[test]
+fn tuples_are_several() {
+    let wanted = back("message", "x", NEWS) + &answer(children(), IQ);
+    assert_eq!(answer((message(), Payload(Ping)), IQ), wanted);
+    assert_eq!(
+        answer(("a", None::<&str>, message(), "b"), CHAT),
+        answer("a", CHAT) + &answer(message(), CHAT) + &answer("b", CHAT)
+    );
+    assert_eq!(answer(("a", Err::<(), _>(Condition::Gone)), CHAT), answer(Condition::Gone, CHAT));
+}
+
+#[test]
 fn text_is_a_body() {
     let wanted = back("message", "m", " type='chat'><body>a &amp; b</body></message>");
     assert_eq!(answer("a & b", CHAT), wanted);
     assert_eq!(answer("a & b".to_owned(), CHAT), wanted);
+    assert_eq!(answer(std::borrow::Cow::Borrowed("a & b"), CHAT), wanted);
     assert_eq!(answer(Text("a & b".to_owned()), CHAT), wanted);
     assert!("\u{1}".into_reply().is_err());
 }

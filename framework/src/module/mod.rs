@@ -1,4 +1,6 @@
-//! Plug-ins: routes with a life cycle, chosen by a configuration.
+//! Modules: routes with a life cycle, which a configuration can choose.
+
+mod catalog;
 
 use std::error::Error;
 use std::fmt;
@@ -6,11 +8,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use self::catalog::{Catalog, CatalogError};
 use crate::client::Client;
 use crate::error::BoxError;
 use crate::router::{Overlap, Router};
 
 /// A part of a component: what it routes, what it advertises, and what it does while the component runs.
+///
+/// The router that [`mount`](Module::mount) returns is all that the component needs to know: routes, text commands,
+/// identities, features, items, nodes and forms all stand in it.
+///
+/// | when | what is called |
+/// |---|---|
+/// | the component is built | `mount` |
+/// | it begins to run, before the first connection | `start`, one module after the other |
+/// | a stream is open | `online`, all modules at the same time; dropped when the stream ends before it is done |
+/// | a stream has ended | `offline`, one after the other |
+/// | the component stops | `stop`, one after the other, after the last `offline` |
+///
+/// `offline` and `stop` have as long as the grace period; one that takes longer or panics is left behind and logged.
 ///
 /// ```
 /// use std::sync::Arc;
