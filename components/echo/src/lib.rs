@@ -110,4 +110,31 @@ mod tests {
         let taken = stats.read().taken;
         assert!((5..=20).contains(&taken), "{taken} rounds");
     }
+
+    /// A room sends every message on to all who are in it, the sender included, and private ones to the nick that they
+    /// are for; here that is the echo's own.
+    #[tokio::test(start_paused = true)]
+    async fn an_echo_in_a_room_falls_silent() {
+        let host = Host::new("secret");
+        let echo =
+            Component::builder("echo.localhost").connector(host.connector()).secret("secret").module(Echo::new());
+        let echo = echo.build().unwrap();
+        let stats = echo.stats();
+        tokio::spawn(echo.run());
+        host.mounted("echo.localhost").await;
+        let nick = host.user("room@rooms.example/echo").unwrap();
+        for (kind, most) in [("groupchat", 0), ("chat", 15)] {
+            let said = |body: &str| format!("<message type='{kind}' to='echo.localhost'><body>{body}</body></message>");
+            nick.send(said("Is anybody here?")).await.unwrap();
+            let mut rounds = 0;
+            // Paused time moves on only when nobody has anything to do.
+            let silence = std::time::Duration::from_secs(5);
+            while let Ok(Some(heard)) = tokio::time::timeout(silence, nick.recv()).await {
+                rounds += 1;
+                assert!(rounds <= most, "the echo does not stop: {}", heard.to_xml());
+                nick.send(said(&heard.children().first().unwrap().text())).await.unwrap();
+            }
+            assert_eq!((rounds == 0, stats.read().taken > rounds), (most == 0, true), "{kind}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 mod cli;
 mod demo;
 mod faults;
+mod flood;
 mod process;
 mod run;
 mod sample;

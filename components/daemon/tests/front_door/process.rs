@@ -124,6 +124,13 @@ impl Running {
         self.child.id()
     }
 
+    /// The largest resident memory that it has had, in KiB.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
+        peak.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
