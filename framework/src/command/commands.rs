@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Duration;
 
-use super::Command;
 use super::flow::Flow;
 use super::session::Sessions;
+use super::{Command, chat};
 use crate::error::{BoxError, Condition};
 use crate::extract::State;
 use crate::form;
@@ -22,13 +22,14 @@ pub struct Commands<S = ()> {
     limit: usize,
     time_out: Duration,
     sessions: Option<Sessions>,
+    sign: Option<String>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Commands<S> {
     /// No command yet; sessions of ten minutes, 1,024 at a time.
     #[must_use]
     pub fn new() -> Self {
-        Self { commands: Vec::new(), limit: 1024, time_out: Duration::from_secs(600), sessions: None }
+        Self { commands: Vec::new(), limit: 1024, time_out: Duration::from_secs(600), sessions: None, sign: None }
     }
 
     /// Adds a command. Its node must be the only one of this name at the address.
@@ -53,6 +54,17 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
         self
     }
 
+    /// Lets people write the commands in a chat, too, each as its word behind this sign: `!order abc 3`.
+    ///
+    /// The words behind the command are the fields of its forms: the required ones first, then the others, each in their
+    /// order; a step that a function makes takes what is left. They are [text commands](crate::router::TextCommand) of the router: listed
+    /// by `!help`, but for those that not everybody may run.
+    #[must_use]
+    pub fn chat(mut self, sign: impl Into<String>) -> Self {
+        self.sign = Some(sign.into());
+        self
+    }
+
     /// The sessions, to look at while the component runs. Number and time are fixed from now on.
     pub fn sessions(&mut self) -> Sessions {
         self.sessions.get_or_insert_with(|| Sessions::new(self.limit, self.time_out)).clone()
@@ -63,7 +75,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Offers commands (XEP-0050): each is routed by its node, and listed for those who may run it.
     ///
     /// # Panics
-    /// When there is a command of the same node already.
+    /// When there is a command of the same node already; when one cannot be written in a chat that is to be.
     #[must_use]
     #[track_caller]
     pub fn commands(self, mut commands: Commands<S>) -> Self {
@@ -75,6 +87,9 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             let filter = Filter::iq_set().payload(any().node(&command.node));
             router = router.offer(&command.node, &command.name, command.access.clone());
             let flow = Arc::new(Flow { command, sessions: sessions.clone() });
+            if let Some(sign) = &commands.sign {
+                router = chat::route(router, sign, Arc::clone(&flow));
+            }
             router = router.on(filter, move |inbound: Inbound, State(state): State<S>| {
                 let flow = Arc::clone(&flow);
                 async move { flow.handle(inbound, state).await }

@@ -33,13 +33,17 @@ pub(super) fn too_much() -> StanzaError {
 
 /// What a function says about the form goes to who filled it in; every other error goes its own way.
 pub(super) fn of_form(error: BoxError) -> BoxError {
-    let about = error.downcast_ref::<FormError>().map(ToString::to_string);
-    let refused = || {
-        let rejection = error.downcast_ref::<Rejection>().filter(|rejection| !rejection.is_absent())?;
-        rejection.stanza_error().text().map(str::to_owned)
-    };
-    match about.or_else(refused) {
+    match about_form(&error) {
         Some(text) => fault(CommandFault::BadPayload, text).into(),
         None => error,
     }
+}
+
+/// What an error says about what was filled in; `None` when it is about something else.
+pub(super) fn about_form(error: &BoxError) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<FormError>() {
+        return Some(error.to_string());
+    }
+    let rejection = error.downcast_ref::<Rejection>().filter(|rejection| !rejection.is_absent())?;
+    rejection.stanza_error().text().map(str::to_owned)
 }

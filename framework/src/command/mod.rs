@@ -23,6 +23,9 @@
 //! A [`Command`] has any number of steps, each a form, fixed or made by a function from what was filled in before, and one
 //! function that does the work in the end. All of them are [handlers](crate::handler).
 //!
+//! [`Commands::chat`] lets people write the same commands in a chat, where the words behind a command are its fields:
+//! `!order abc 3`. What is answered becomes text.
+//!
 //! | request | answer |
 //! |---|---|
 //! | of who may not run it | forbidden |
@@ -35,6 +38,7 @@
 //!
 //! A session is good for the full JID that began it, at the address it was begun at. It ends when it waits too long.
 
+mod chat;
 mod commands;
 mod definition;
 mod fault;

@@ -436,3 +436,73 @@ fn outcomes_are_text_in_a_chat() {
     let ping = Outcome::new().payload(&xmpp_parsers::ping::Ping);
     assert_eq!(text(ping), "Done.");
 }
+
+/// What is answered in a chat.
+async fn said(user: &User, text: &str) -> String {
+    user.say("bot.localhost", text).await.unwrap();
+    let answer = user.recv().await.unwrap();
+    let body = answer.children().first().unwrap();
+    assert_eq!(body.name(), "body", "{}", answer.to_xml());
+    body.text().into_owned()
+}
+
+#[tokio::test]
+async fn the_same_commands_can_be_written_in_a_chat() {
+    let bot = mounted(commands().chat("!")).await;
+    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let rows = [
+        ("!order abc 3", "3 × abc"),
+        ("!order \"a b\" 3", "3 × a b"),
+        ("!order abc", "count is missing\nUsage: !order <sku> <count>"),
+        (
+            "!order abc many",
+            "the field \"count\" cannot be \"many\": a whole number from 0 is wanted\nUsage: !order <sku> <count>",
+        ),
+        ("!order abc 13", "the field \"count\" brings bad luck\nUsage: !order <sku> <count>"),
+        ("!config core", "core is as ever"),
+        ("!config httpd OFF", "httpd is off"),
+        ("!config httpd", "the field \"state\" is required\nUsage: !config <service> [...]"),
+        (
+            "!config httpd loud",
+            "the field \"state\" cannot be \"loud\": it is one of on, off\nUsage: !config <service> [...]",
+        ),
+        ("!config none", "the field \"service\" is not installed\nUsage: !config <service> [...]"),
+        ("!hosts", "Warning: one is down\nHost | up\na | 0"),
+        ("!who", "Error: you may not do this"),
+        ("!help", "Commands:\n!config <service> [...] – Configure a service\n!order <sku> <count> – Order something"),
+    ];
+    for (text, wanted) in rows {
+        assert_eq!(said(&alice, text).await, wanted, "{text}");
+    }
+    assert_eq!(said(&bob, "!hosts").await, "Error: you may not do this");
+    bob.say("bot.localhost", "!order abc 99").await.unwrap();
+    bob.expect("<message type='error'><error type='wait'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>").await;
+}
+
+#[tokio::test]
+async fn words_of_a_chat_become_values_of_their_field() {
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "read by its Debug")]
+    struct All {
+        note: Option<String>,
+        gift: bool,
+        tags: Vec<String>,
+        to: String,
+        kind: String,
+    }
+    let show = async |Form(all): Form<All>| format!("{all:?}");
+    let form = Definition::of::<All>()
+        .edit("tags", |field| {
+            field.of_type(crate::form::FieldType::ListMulti).option("a", "A").option("b", "B").required()
+        })
+        .field(Field::hidden("kind", "k"));
+    let commands =
+        Commands::new().chat("/").add(Command::new("urn:example:show", "Show", show).word("show all").form(form));
+    let bot = mounted(commands).await;
+    let alice = bot.user("alice@localhost");
+    let wanted = "All { note: None, gift: true, tags: [\"a\", \"b\"], to: \"bob\", kind: \"k\" }";
+    assert_eq!(said(&alice, "/show all a,B bob \"\" yes").await, wanted);
+    let wanted = "All { note: Some(\"x y\"), gift: false, tags: [\"b\"], to: \"bob\", kind: \"k\" }";
+    assert_eq!(said(&alice, "/show all b bob \"x y\"").await, wanted);
+    assert_eq!(said(&alice, "/show all").await, "tags is missing\nUsage: /show all <tags> <to> [note] [gift]");
+}

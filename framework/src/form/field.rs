@@ -137,6 +137,45 @@ impl Field {
         self.0.var.as_deref()
     }
 
+    /// Whether people fill it in.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.var.is_some() && !matches!(self.0.type_, FieldType::Fixed | FieldType::Hidden)
+    }
+
+    pub(crate) fn is_required(&self) -> bool {
+        self.0.required
+    }
+
+    /// The values that it has before anybody fills it in.
+    pub(crate) fn preset(&self) -> &[String] {
+        &self.0.values
+    }
+
+    /// The values that somebody means by a text.
+    pub(crate) fn values_of(&self, text: &str) -> Vec<String> {
+        let one = |text: &str| vec![text.to_owned()];
+        match (&self.0.type_, text.to_lowercase().as_str()) {
+            (FieldType::Boolean, "yes" | "y" | "on") => one("1"),
+            (FieldType::Boolean, "no" | "n" | "off") => one("0"),
+            (FieldType::TextMulti, _) => text.lines().map(str::to_owned).collect(),
+            (FieldType::ListMulti | FieldType::JidMulti, _) => {
+                let parts = text.split([',', ' ', '\n']).map(str::trim).filter(|part| !part.is_empty());
+                parts.map(|part| self.option_meant(part)).collect()
+            }
+            (FieldType::ListSingle, _) => vec![self.option_meant(text)],
+            _ => one(text),
+        }
+    }
+
+    /// The option that is meant, whatever its case; the text itself when there is none.
+    fn option_meant(&self, text: &str) -> String {
+        let meant = self.0.options.iter().find(|option| {
+            let label = option.label.as_deref().unwrap_or_default();
+            option.value.eq_ignore_ascii_case(text) || label.eq_ignore_ascii_case(text)
+        });
+        meant.map_or_else(|| text.to_owned(), |option| option.value.clone())
+    }
+
     /// Whether it may have more than one value.
     pub(super) fn takes_several(&self) -> bool {
         matches!(self.0.type_, FieldType::TextMulti | FieldType::ListMulti | FieldType::JidMulti)

@@ -85,6 +85,12 @@ impl AccessLayer {
         self
     }
 
+    /// Whether everybody is let in.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.rules.closed && self.rules.verdicts.is_empty()
+    }
+
     /// Whether somebody is let in.
     #[must_use]
     pub fn lets_in(&self, sender: &Jid) -> bool {

@@ -44,6 +44,7 @@ use tower_service::Service;
 use self::advertise::Advert;
 pub use self::advertise::Advertised;
 pub use self::command::TextCommand;
+pub(crate) use self::command::split_words;
 pub use self::filter::{Filter, PayloadPattern};
 pub use self::overlap::Overlap;
 pub use self::recipient::{PatternError, RecipientPattern};

@@ -14,6 +14,7 @@ use std::sync::Arc;
 pub(super) use self::call::CommandCall;
 pub(super) use self::help::help;
 pub(super) use self::table::Commands;
+pub(crate) use self::words::split as split_words;
 use super::PatternError;
 use crate::extract::Placeholders;
 

@@ -13,7 +13,7 @@ pub(super) fn behind(written: &str, words: usize) -> &str {
 }
 
 /// At most so many words; the last one is everything that is left.
-pub(super) fn split(written: &str, most: usize) -> Vec<String> {
+pub(crate) fn split(written: &str, most: usize) -> Vec<String> {
     let (mut words, mut rest) = (Vec::new(), written.trim());
     while !rest.is_empty() && words.len() < most {
         let (word, behind) = word(rest);
