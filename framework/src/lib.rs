@@ -59,7 +59,8 @@
 //! # Sending
 //!
 //! A [`Client`](client::Client), also an extractor, sends messages and presence and makes IQ requests. An answer counts only when
-//! it comes from the address that was asked.
+//! it comes from the address that was asked. What must not be lost is sent by
+//! [`send_confirmed`](client::Client::send_confirmed), which waits until the server has taken it.
 //!
 //! # Layers
 //!

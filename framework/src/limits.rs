@@ -21,6 +21,13 @@ pub struct Limits {
     pub collected: usize,
     /// Bytes of messages that all IQ requests of ours may collect.
     pub collected_bytes: usize,
+    /// Stanzas of ours that wait for the server to take them; see
+    /// [`send_confirmed`](crate::client::Client::send_confirmed).
+    pub unconfirmed: usize,
+    /// Bytes of stanzas of ours that wait for the server to take them.
+    pub unconfirmed_bytes: usize,
+    /// How long a stanza of ours may wait for the server to take it.
+    pub unconfirmed_age: Duration,
     /// How long the answer to an IQ request of ours may take.
     pub iq_timeout: Duration,
     /// How long a handler may take.
@@ -60,6 +67,9 @@ impl Default for Limits {
             waiting_bytes: 32 * 1024 * 1024,
             outbound: 1024 * 1024,
             pending: 4096,
+            unconfirmed: 4096,
+            unconfirmed_bytes: 4 * 1024 * 1024,
+            unconfirmed_age: seconds(300),
             collected: 1024,
             collected_bytes: 16 * 1024 * 1024,
             iq_timeout: seconds(30),

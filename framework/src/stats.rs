@@ -67,6 +67,12 @@ counters! {
     stale,
     /// Stanzas written to a stream.
     sent,
+    /// Stanzas that the server is known to have taken, of those for which that was asked.
+    confirmed,
+    /// Stanzas written to one more stream, because the one before broke before the server was known to have taken them.
+    resent,
+    /// Stanzas over which the server ended two streams: they were given up.
+    condemned,
     /// Streams opened, handshake included.
     connected,
     /// Pings to ourselves that came back.

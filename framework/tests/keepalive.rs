@@ -54,7 +54,8 @@ async fn a_ping_that_does_not_come_back_ends_the_link() {
     bot.until(|status| *status == Status::Mounted { live: false }).await;
     assert!(began.elapsed() >= Duration::from_secs(9) && began.elapsed() <= Duration::from_secs(12));
     assert!(lost(&bot).await.contains("a ping to ourselves through the server did not come back"));
-    assert!(began.elapsed() >= Duration::from_secs(15) && began.elapsed() <= Duration::from_secs(17));
+    // Its second one neither.
+    assert!(began.elapsed() >= Duration::from_secs(30) && began.elapsed() <= Duration::from_secs(32));
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +79,7 @@ async fn while_others_are_heard_the_deadline_rests() {
     assert_eq!(bot.status(), Status::Mounted { live: true });
     lost(&bot).await;
     let took = began.elapsed();
-    assert!(took >= Duration::from_secs(96 + 14) && took <= Duration::from_secs(96 + 17), "{took:?}");
+    assert!(took >= Duration::from_secs(96 + 29) && took <= Duration::from_secs(96 + 32), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,6 +90,25 @@ async fn a_route_that_is_proved_again_is_live_again() {
     bot.until(|status| *status == Status::Mounted { live: false }).await;
     bot.until(|status| *status == Status::Mounted { live: true }).await;
     assert_eq!(bot.stats().proofs, 1);
+}
+
+/// One ping may be lost to a hiccup; the second one proves the route.
+#[tokio::test(start_paused = true)]
+async fn a_second_ping_is_sent_before_the_link_is_given_up() {
+    let ping = |id| {
+        format!(
+            "<iq type='get' id='{{{id}}}' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>"
+        )
+    };
+    let lossy = Transcript::opening(BOT).expect(&ping("lost")).expect(&ping("found")).send(&ping("found")).hold();
+    let (bot, _played) = scripted(lossy);
+    bot.mounted().await;
+    let began = Instant::now();
+    bot.until(|status| *status == Status::Mounted { live: false }).await;
+    bot.until(|status| *status == Status::Mounted { live: true }).await;
+    assert!(began.elapsed() >= Duration::from_secs(14) && began.elapsed() <= Duration::from_secs(17));
+    sleep(Duration::from_secs(40)).await;
+    assert_eq!((bot.stats().connected, bot.stats().proofs), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +171,7 @@ async fn a_server_that_falls_silent_is_found() {
     let began = Instant::now();
     assert!(lost(&bot).await.contains("did not come back"));
     let took = began.elapsed();
-    assert!(took >= Duration::from_secs(70) && took <= Duration::from_secs(78), "{took:?}");
+    assert!(took >= Duration::from_secs(85) && took <= Duration::from_secs(93), "{took:?}");
     bot.wire().silence(false);
     bot.mounted().await;
     bot.counted(|stats| stats.proofs == 2).await;

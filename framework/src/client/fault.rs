@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::{BoxError, StanzaError};
 use crate::stanza::{ParseError, WriteError};
+use crate::stream::StreamError;
 
 /// A stanza was not sent.
 #[derive(Debug)]
@@ -13,6 +14,9 @@ pub enum SendError {
     Write(WriteError),
     /// An outbound layer refused it, or kept it for too long; the stream has seen nothing of it.
     Layer(BoxError),
+    /// The server ended two streams while this stanza was being written, the second time with nothing else: it is too
+    /// large for it, most likely. It will not be sent again.
+    Refused(StreamError),
     /// The component has ended, and will not connect again.
     Closed,
 }
@@ -79,6 +83,7 @@ impl fmt::Display for SendError {
         match self {
             Self::Write(_) => f.write_str("the stanza cannot be written"),
             Self::Layer(_) => f.write_str("a layer did not let the stanza out"),
+            Self::Refused(error) => write!(f, "the server ends the stream over the stanza: {error}"),
             Self::Closed => f.write_str("the component has ended"),
         }
     }
@@ -105,6 +110,7 @@ impl std::error::Error for SendError {
         match self {
             Self::Write(error) => Some(error),
             Self::Layer(error) => Some(&**error),
+            Self::Refused(error) => Some(error),
             Self::Closed => None,
         }
     }

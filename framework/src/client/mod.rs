@@ -1,5 +1,6 @@
 //! The sending handle: messages, presence and IQ requests that a component starts by itself.
 
+mod confirm;
 mod fault;
 mod id;
 mod pending;
@@ -11,6 +12,9 @@ use std::time::Duration;
 
 use jid::{BareJid, Jid};
 
+pub(crate) use self::confirm::Confirm;
+use self::confirm::Room;
+pub use self::confirm::{ConfirmError, Taken};
 pub use self::fault::{IqError, SendError};
 pub(crate) use self::id::Ids;
 use self::pending::PendingBounds;
@@ -26,7 +30,8 @@ use crate::stanza::{Kind, Stanza, WriteError};
 /// Cloning is cheap. A client is there before the first connection and stays across reconnects.
 ///
 /// XEP-0114 knows no acknowledgements: what [`send`](Client::send) reports as done has been written to the
-/// stream, and whether it arrived is not known.
+/// stream, and whether it arrived is not known. What matters more is sent by
+/// [`send_confirmed`](Client::send_confirmed).
 #[derive(Debug, Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -41,12 +46,13 @@ pub(crate) struct Shared {
     pub(crate) ids: Ids,
     pub(crate) pending: Pending,
     pub(crate) queue: Queue,
-    pub(crate) bounds: Bounds,
+    unconfirmed: Room,
+    bounds: Bounds,
 }
 
 /// Bounds of the client.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
+struct Bounds {
     /// Largest stanza sent, in bytes after escaping.
     max_stanza: usize,
     /// How long an answer may take.
@@ -59,7 +65,7 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    pub(crate) fn new(limits: &Limits, layered: bool) -> Self {
+    fn new(limits: &Limits, layered: bool) -> Self {
         Self {
             max_stanza: limits.max_stanza_out,
             timeout: limits.iq_timeout,
@@ -75,12 +81,15 @@ impl Bounds {
 }
 
 impl Client {
-    pub(crate) fn new(domain: &BareJid, bounds: Bounds) -> Self {
+    /// `layered`: the component has outbound layers.
+    pub(crate) fn new(domain: &BareJid, limits: &Limits, layered: bool) -> Self {
+        let bounds = Bounds::new(limits, layered);
         let shared = Shared {
             domain: domain.clone().into(),
             ids: Ids::new(),
             pending: Pending::new(bounds.pending),
             queue: Queue::new(bounds.queued),
+            unconfirmed: Room::new(limits),
             bounds,
         };
         Self { shared: Arc::new(shared), layers: None }
@@ -89,9 +98,8 @@ impl Client {
     /// A client of a component that is not running: whatever is sent with it fails. For tests of handlers.
     #[must_use]
     pub fn detached(domain: &BareJid) -> Self {
-        let client = Self::new(domain, Bounds::new(&Limits::default(), false));
-        client.shared.queue.close();
-        client.shared.pending.close();
+        let client = Self::new(domain, &Limits::default(), false);
+        client.shared.close();
         client
     }
 
@@ -126,6 +134,13 @@ impl Client {
 }
 
 impl Shared {
+    /// Fails whatever waits, and all that comes later.
+    pub(crate) fn close(&self) {
+        self.queue.close();
+        self.unconfirmed.close();
+        self.pending.close();
+    }
+
     /// Sends a request and waits for the answer.
     async fn ask(&self, request: Request) -> Result<Response, IqError> {
         let Request { stanza, timeout, collect } = request;

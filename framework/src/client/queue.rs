@@ -7,9 +7,10 @@ use std::task::Waker;
 use compact_str::CompactString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::{IqError, Pending, SendError};
+use super::{Confirm, ConfirmError, IqError, Pending, SendError};
 use crate::error::BoxError;
 use crate::stanza::Stanza;
+use crate::stream::StreamError;
 
 /// Stanzas in the order in which they were sent, bounded by their bytes.
 #[derive(Debug)]
@@ -48,6 +49,10 @@ pub(crate) enum Note {
     Sender { written: oneshot::Sender<Result<(), SendError>>, _room: OwnedSemaphorePermit },
     /// Nobody, but the stanza goes with its request: when that is forgotten, it need not be sent.
     Request { id: CompactString, _room: OwnedSemaphorePermit },
+    /// A sender who waits until the server has taken it.
+    Confirmed(Box<Confirm>),
+    /// Whoever it is, the stanza itself is kept, and they with it.
+    Kept,
     /// Nobody: an answer.
     Answer,
     /// Nobody, and no other stream than this one: what the connection itself has to say.
@@ -60,15 +65,28 @@ impl Note {
         match self {
             Self::Sender { written, .. } => !written.is_closed(),
             Self::Request { id, .. } => pending.contains(id),
-            Self::Answer | Self::Stream => true,
+            Self::Confirmed(confirm) => confirm.is_wanted(),
+            Self::Kept | Self::Answer | Self::Stream => true,
         }
     }
 
-    /// The stanza has been written, or a layer has taken care of it.
+    /// The stanza has been written, or taken where that was asked for, or a layer has seen to it.
     pub(crate) fn done(self) {
-        if let Self::Sender { written, .. } = self {
+        match self {
             // The sender may have gone away; its stanza was sent all the same.
-            let _ = written.send(Ok(()));
+            Self::Sender { written, .. } => drop(written.send(Ok(()))),
+            Self::Confirmed(confirm) => confirm.end(Ok(())),
+            Self::Request { .. } | Self::Kept | Self::Answer | Self::Stream => {}
+        }
+    }
+
+    /// The server ends streams over the stanza.
+    pub(crate) fn condemn(self, error: &StreamError) {
+        match self {
+            Self::Sender { written, .. } => drop(written.send(Err(SendError::Refused(error.clone())))),
+            Self::Confirmed(confirm) => confirm.end(Err(ConfirmError::Refused(error.clone()))),
+            // A request has failed with its link.
+            Self::Request { .. } | Self::Kept | Self::Answer | Self::Stream => {}
         }
     }
 
@@ -78,7 +96,8 @@ impl Note {
             // The sender may have gone away; then nobody misses the news.
             Self::Sender { written, .. } => drop(written.send(Err(SendError::of_layer(error)))),
             Self::Request { id, .. } => pending.fail(&id, IqError::of_layer(error)),
-            Self::Answer | Self::Stream => {}
+            Self::Confirmed(confirm) => confirm.end(Err(ConfirmError::of_layer(error))),
+            Self::Kept | Self::Answer | Self::Stream => {}
         }
     }
 }
@@ -147,7 +166,7 @@ impl Queue {
         std::sync::Arc::clone(&self.room).acquire_many_owned(bytes).await.ok()
     }
 
-    fn push(&self, entry: Entry) {
+    pub(super) fn push(&self, entry: Entry) {
         let mut inner = self.lock();
         if inner.closed {
             return;

@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::lifecycle::Lifecycle;
 use super::run::{AttemptLog, Runner, watch};
 use super::{App, Component};
-use crate::client::{self, Client};
+use crate::client::Client;
 use crate::dispatch::{Dispatch, Ordering};
 use crate::duties;
 use crate::error::BoxError;
@@ -244,7 +244,7 @@ impl Builder {
         let domain = domain(&self.domain)?;
         let (server, connect) = self.target()?;
         let limits = Arc::new(self.limits);
-        let client = Client::new(&domain, client::Bounds::new(&limits, !self.outbound.is_empty()));
+        let client = Client::new(&domain, &limits, !self.outbound.is_empty());
         let counters = Arc::new(Counters::default());
         let inner = match self.service {
             Some(service) => service,

@@ -131,6 +131,9 @@ impl Runner {
         self.client.shared().pending.connect();
         self.modules.online(&self.client);
         let ended = self.serve(io, reader, stop).await;
+        if let Ended::Lost(LinkError::Stream(error)) = &ended {
+            self.outbox.accuse(error, &self.counters);
+        }
         let shared = self.client.shared();
         let failed = shared.pending.disconnect();
         shared.queue.forget_requests();
@@ -172,8 +175,7 @@ impl Runner {
 /// However the run ends, also by being dropped: nobody waits for a component that is gone.
 impl Drop for Runner {
     fn drop(&mut self) {
-        self.client.shared().queue.close();
-        self.client.shared().pending.close();
+        self.client.shared().close();
         self.status.send_replace(Status::Ended);
     }
 }

@@ -27,6 +27,14 @@ impl StreamError {
     }
 }
 
+impl StreamError {
+    /// Whether the server takes offence at something that we have sent.
+    pub(crate) fn is_about_a_stanza(&self) -> bool {
+        // `invalid-xml` is what RFC 6120 §4.9.3.11 has for what the schema does not allow.
+        matches!(self.condition.as_str(), "not-well-formed" | "policy-violation" | "invalid-from" | "invalid-xml")
+    }
+}
+
 impl fmt::Display for StreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.condition)?;

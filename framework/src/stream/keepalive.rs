@@ -1,6 +1,8 @@
 //! A live socket is not a live route: after a module reload Prosody keeps the link and routes nothing to it. Only a
 //! ping to ourselves through the server finds that.
 
+use std::collections::VecDeque;
+
 use compact_str::{CompactString, format_compact};
 use tokio::time::{Duration, Instant};
 
@@ -12,8 +14,14 @@ use crate::stanza::{IqType, Kind, Stanza};
 const SUFFIX: &str = "-ping";
 /// How long another process on the same JID is remembered.
 const MEMORY: Duration = Duration::from_secs(600);
+/// How many pings in a row may be lost: the first may be lost to a hiccup.
+const PATIENCE: u32 = 2;
 /// With others on the same JID, every ping may come out at one of them; so many do not by chance.
-const PATIENCE: u32 = 8;
+const SHARED_PATIENCE: u32 = 9;
+/// With others on the same JID, and somebody who waits for a ping to come back: how soon the next one is sent.
+const IMPATIENCE: Duration = Duration::from_secs(2);
+/// Pings that are remembered while they are under way.
+const REMEMBERED: usize = 16;
 
 /// The ping to ourselves and what is known of it. It outlives connections, since the others on our JID do.
 #[derive(Debug)]
@@ -21,11 +29,12 @@ pub(crate) struct Keepalive {
     interval: Duration,
     deadline: Duration,
     next: Instant,
-    under_way: Option<Ping>,
+    /// Pings of this stream of which none has come back yet, the oldest first.
+    under_way: VecDeque<Ping>,
+    /// When the oldest of them was written.
+    since: Option<Instant>,
     /// When something last came in that only a live route brings.
     heard: Instant,
-    /// Pings in a row that did not come back.
-    lost: u32,
     /// When another process on our JID was last heard of.
     stranger: Option<Instant>,
 }
@@ -39,12 +48,12 @@ struct Ping {
 }
 
 /// What a stanza means to the keepalive.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// Nothing: it goes its usual way.
     Nothing,
-    /// Our own ping has come back.
-    Proof,
+    /// A ping has come back: stanzas reach us, and the server has taken everything before this position of the stream.
+    Proof { position: u64 },
     /// Our ping was answered with an error, whoever it seems to be from.
     Failure,
     /// A ping that another process sent from this JID.
@@ -68,42 +77,54 @@ impl Keepalive {
             interval: limits.keepalive,
             deadline: limits.keepalive_deadline,
             next: now,
-            under_way: None,
+            under_way: VecDeque::new(),
+            since: None,
             heard: now,
-            lost: 0,
             stranger: None,
         }
     }
 
     /// A new stream: nothing is under way, nothing was heard.
     pub(crate) fn restart(&mut self, now: Instant) {
-        (self.next, self.heard, self.lost, self.under_way) = (now, now, 0, None);
+        (self.next, self.heard, self.since) = (now, now, None);
+        self.under_way.clear();
     }
 
     /// A request, a message or presence came in at about this time: the deadline rests.
     pub(crate) fn heard(&mut self, now: Instant) {
-        (self.heard, self.lost) = (now, 0);
+        self.heard = now;
+    }
+
+    /// Whether a ping may still come back.
+    pub(crate) fn is_under_way(&self) -> bool {
+        !self.under_way.is_empty()
     }
 
     /// Judges a stanza that may be our ping, or the answer to it.
     pub(crate) fn see(&mut self, stanza: &Stanza, shared: &Shared, now: Instant) -> Seen {
         let Some(id) = stanza.id().filter(|id| id.ends_with(SUFFIX)) else { return Seen::Nothing };
-        let ours = self.under_way.as_ref().is_some_and(|ping| ping.id == id);
+        let ping = self.under_way.iter().find(|ping| ping.id == id);
         let from_here = stanza.from().is_some_and(|from| from.domain() == shared.domain.domain());
         match stanza.kind() {
-            Kind::Iq(IqType::Get) if ours && from_here => {
-                self.under_way = None;
-                self.next = now + self.interval;
+            Kind::Iq(IqType::Get) if from_here && id.starts_with(shared.ids.instance()) => {
+                // One of an earlier stream, or a late one, proves as much, but for what was written before it.
+                let position = ping.map_or(0, |ping| ping.end);
+                if position > 0 {
+                    self.under_way.clear();
+                    self.since = None;
+                    self.next = now + self.interval;
+                }
                 self.heard(now);
-                Seen::Proof
+                Seen::Proof { position }
             }
-            Kind::Iq(IqType::Error) if ours => Seen::Failure,
-            Kind::Iq(IqType::Get) if from_here && !id.starts_with(shared.ids.instance()) => {
+            Kind::Iq(IqType::Error) if ping.is_some() => Seen::Failure,
+            // Whatever another process has written, it says nothing about what we have.
+            Kind::Iq(IqType::Get) if from_here => {
                 self.heard(now);
                 let known = self.is_shared(now);
                 self.stranger = Some(now);
                 if known {
-                    return Seen::Proof;
+                    return Seen::Proof { position: 0 };
                 }
                 // It shall know of us, too.
                 self.next = self.next.min(now);
@@ -113,23 +134,29 @@ impl Keepalive {
         }
     }
 
-    /// What is to be done now, when the stream has been written up to `position`.
-    pub(crate) fn tick(&mut self, now: Instant, position: u64) -> Due {
-        let Some(ping) = &mut self.under_way else {
+    /// What is to be done now, when the stream has been written up to `position`. `awaited`: somebody waits to hear
+    /// that what was written has been taken.
+    pub(crate) fn tick(&mut self, now: Instant, position: u64, awaited: bool) -> Due {
+        let shared = self.is_shared(now);
+        let Some(ping) = self.under_way.back_mut() else {
             return if now >= self.next { Due::Ping } else { Due::Nothing };
         };
         if position < ping.end {
             return Due::Nothing;
         }
-        let since = (*ping.written.get_or_insert(now)).max(self.heard);
-        match now.duration_since(since) {
-            waited if waited >= self.deadline && self.is_shared(now) && self.lost < PATIENCE => {
-                self.lost += 1;
-                Due::Ping
-            }
-            waited if waited >= self.deadline => Due::GiveUp,
-            waited if waited >= self.deadline * 2 / 3 => Due::Doubt,
-            _ => Due::Nothing,
+        let written = *ping.written.get_or_insert(now);
+        let waited = now.duration_since(self.heard.max(*self.since.get_or_insert(written)));
+        let patience = if shared { SHARED_PATIENCE } else { PATIENCE };
+        let rest = if awaited && shared { IMPATIENCE.min(self.deadline) } else { self.deadline };
+        let rested = now.duration_since(if awaited { written } else { written.max(self.heard) });
+        if waited >= self.deadline * patience {
+            Due::GiveUp
+        } else if rested >= rest {
+            Due::Ping
+        } else if waited >= self.deadline * 2 / 3 {
+            Due::Doubt
+        } else {
+            Due::Nothing
         }
     }
 
@@ -145,13 +172,16 @@ impl Keepalive {
         let ping = format!(
             "<iq type='get' id='{id}' from='{domain}/ping' to='{domain}/pong'><ping xmlns='urn:xmpp:ping'/></iq>"
         );
-        self.under_way = Some(Ping { id, end: u64::MAX, written: None });
+        if self.under_way.len() == REMEMBERED {
+            self.under_way.pop_front();
+        }
+        self.under_way.push_back(Ping { id, end: u64::MAX, written: None });
         ping.into_bytes()
     }
 
     /// The ping ends at this position of the stream.
     pub(crate) fn queued(&mut self, end: u64) {
-        if let Some(ping) = &mut self.under_way {
+        if let Some(ping) = self.under_way.back_mut() {
             ping.end = end;
         }
     }

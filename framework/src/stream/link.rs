@@ -153,6 +153,7 @@ where
                 Ok(passing) => more || passing,
                 Err(error) => return Poll::Ready(Ended::Service(error)),
             };
+            self.see_to_proof();
             if let Err(error) = self.write(cx) {
                 return Poll::Ready(Ended::Lost(error));
             }
@@ -177,6 +178,10 @@ where
     /// Handles what has been read and what has been finished, for one turn. True when there is more at once.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
         self.paused = self.is_full();
+        if self.paused {
+            // Nothing would be read, and so no proof that would let a trial go on.
+            self.parts.outbox.acquit();
+        }
         let mut more = self.dispatch(cx)?;
         more |= self.take_events(cx)?;
         if self.parts.dispatch.is_unheard() {
@@ -221,7 +226,7 @@ where
 
     /// Whether what clients have queued may be taken over.
     fn has_room(&self) -> bool {
-        self.parts.outbox.len() < self.parts.limits.outbound
+        self.parts.outbox.len() < self.parts.limits.outbound && !self.parts.outbox.is_on_trial()
     }
 
     fn event(&mut self, cx: &mut Context<'_>, event: Event) -> Result<(), Ended> {
@@ -246,6 +251,9 @@ where
     fn stanza(&mut self, cx: &mut Context<'_>, stanza: Stanza) -> Result<(), Ended> {
         let shared = self.parts.client.shared();
         let seen = self.parts.keepalive.see(&stanza, shared, self.now);
+        if let Seen::Proof { position } = seen {
+            self.parts.outbox.confirm(position, self.parts.counters);
+        }
         if matches!(self.phase, Phase::Closing(_)) && !stanza.kind.is_response() {
             if seen == Seen::Nothing {
                 self.too_late(stanza.kind.name());
@@ -254,7 +262,7 @@ where
         }
         match seen {
             Seen::Nothing => {}
-            Seen::Proof => {
+            Seen::Proof { .. } => {
                 self.parts.counters.proofs.one();
                 (self.parts.route)(Route::Live);
                 return Ok(());
@@ -415,8 +423,8 @@ where
 
     /// Closes the stream once nothing is owed any more. True when something was done.
     fn finish_draining(&mut self, more: bool) -> bool {
-        let queued = self.parts.client.shared().queue.len() > 0 || self.parts.outbox.is_passing();
-        let waits = self.unread || queued;
+        let queued = self.parts.client.shared().queue.len() > 0;
+        let waits = self.unread || queued || self.parts.outbox.is_owed();
         let done = matches!(self.phase, Phase::Draining(_)) && !more && !waits && self.parts.dispatch.is_idle();
         if done {
             self.close();
@@ -456,19 +464,33 @@ where
             // We do not listen: that nothing is heard says nothing about the route.
             self.parts.keepalive.heard(self.now);
         }
-        match self.parts.keepalive.tick(self.now, self.parts.outbox.position()) {
+        let outbox = &self.parts.outbox;
+        match self.parts.keepalive.tick(self.now, outbox.position(), outbox.is_unconfirmed()) {
             Due::Nothing => {}
             Due::Ping => {
-                let shared = self.parts.client.shared();
-                let ping = self.parts.keepalive.ping(shared, &shared.ids);
-                self.parts.outbox.own(&ping);
-                self.parts.keepalive.queued(self.parts.outbox.end());
+                self.ping();
                 cx.waker().wake_by_ref();
             }
             Due::Doubt => (self.parts.route)(Route::Doubtful),
             Due::GiveUp => return Err(LinkError::NoRoute),
         }
         Ok(())
+    }
+
+    /// Lets a ping follow whatever waits to be confirmed: one at a time, so that many stanzas share it.
+    fn see_to_proof(&mut self) {
+        self.parts.outbox.proceed(&self.parts.client.shared().pending);
+        let open = !matches!(self.phase, Phase::Closing(_));
+        if open && self.parts.outbox.is_unconfirmed() && !self.parts.keepalive.is_under_way() {
+            self.ping();
+        }
+    }
+
+    fn ping(&mut self) {
+        let shared = self.parts.client.shared();
+        let ping = self.parts.keepalive.ping(shared, &shared.ids);
+        self.parts.outbox.own(&ping);
+        self.parts.keepalive.queued(self.parts.outbox.end());
     }
 
     /// Tells the server why, as far as it still listens.

@@ -9,6 +9,7 @@ mod reader;
 mod secret;
 mod stack;
 mod transport;
+mod unconfirmed;
 
 pub use self::error::{LinkError, StreamError};
 pub(crate) use self::keepalive::Keepalive;

@@ -6,7 +6,9 @@ use std::task::Context;
 use jid::Jid;
 use tokio::time::{Duration, Instant};
 
+use super::error::StreamError;
 use super::stack::{Panicked, Passed, Passing, Stack};
+use super::unconfirmed::{Parcel, Unconfirmed};
 use crate::client::{Content, Entry, Note, Pending, Shared};
 use crate::error::BoxError;
 use crate::reply;
@@ -31,6 +33,11 @@ pub(crate) struct Outbox {
     now: Instant,
     /// The outbound layers, when the component has any.
     stack: Option<Box<Stack>>,
+    unconfirmed: Unconfirmed,
+    /// The server may have ended the last stream over the stanza at the front.
+    accused: bool,
+    /// Something stands between an answer and the socket: layers, or a trial.
+    detour: bool,
     log: Throttle,
 }
 
@@ -50,7 +57,10 @@ impl Outbox {
             base: 0,
             front: 0,
             now: Instant::now(),
+            detour: stack.is_some(),
             stack: stack.map(Box::new),
+            unconfirmed: Unconfirmed::default(),
+            accused: false,
             log: Throttle::default(),
         }
     }
@@ -72,14 +82,25 @@ impl Outbox {
         added
     }
 
-    /// Bytes that wait for the socket, or for the outbound layers.
+    /// Bytes that wait for the socket, or for the outbound layers, or for the end of a trial.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len() - self.sent + self.stack.as_ref().map_or(0, |stack| stack.weight())
+        let waiting = self.bytes.len() - self.sent;
+        if self.detour { waiting + self.aside() } else { waiting }
     }
 
-    /// Whether some stanzas have not passed the outbound layers yet.
-    pub(crate) fn is_passing(&self) -> bool {
-        self.stack.as_ref().is_some_and(|stack| !stack.is_empty())
+    fn aside(&self) -> usize {
+        self.stack.as_ref().map_or(0, |stack| stack.weight()) + self.unconfirmed.added()
+    }
+
+    /// Whether some stanzas have not been written yet, or are not known to have been taken.
+    pub(crate) fn is_owed(&self) -> bool {
+        let passing = self.stack.as_ref().is_some_and(|stack| !stack.is_empty());
+        passing || self.is_unconfirmed() || self.unconfirmed.is_on_trial()
+    }
+
+    /// Whether something waits for the server to take it: a ping behind it will tell.
+    pub(crate) fn is_unconfirmed(&self) -> bool {
+        !self.unconfirmed.is_empty()
     }
 
     pub(crate) fn unsent(&self) -> &[u8] {
@@ -91,26 +112,26 @@ impl Outbox {
         let start = self.bytes.len();
         shared.complete(&mut stanza)?;
         shared.append(&stanza, &mut self.bytes)?;
-        match &mut self.stack {
-            None => self.mark(Note::Answer),
-            Some(stack) => {
-                let weight = self.bytes.len() - start;
-                self.bytes.truncate(start);
-                let owed = stanza.kind.is_response() || reply::error_is_due(request);
-                let request = owed.then(|| Box::new(request.clone_head()));
-                stack.push(Passing { stanza, note: Note::Answer, since: self.now, request, weight });
-            }
+        if self.detour {
+            let bytes = self.bytes.split_off(start);
+            self.divert(stanza, bytes, request);
+        } else {
+            self.mark(Note::Answer);
         }
         Ok(())
+    }
+
+    fn divert(&mut self, stanza: Stanza, bytes: Vec<u8>, request: &Stanza) {
+        let Some(stack) = &mut self.stack else { return self.add(bytes, Note::Answer) };
+        let owed = stanza.kind.is_response() || reply::error_is_due(request);
+        let request = owed.then(|| Box::new(request.clone_head()));
+        stack.push(Passing { stanza, note: Note::Answer, since: self.now, request, weight: bytes.len() });
     }
 
     /// Adds what a client has queued.
     pub(crate) fn entry(&mut self, entry: Entry) {
         match (entry.content, &mut self.stack) {
-            (Content::Bytes(bytes), _) => {
-                self.bytes.extend_from_slice(&bytes);
-                self.mark(entry.note);
-            }
+            (Content::Bytes(bytes), _) => self.add(bytes, entry.note),
             (Content::Stanza(stanza, weight), Some(stack)) => {
                 let (stanza, note) = (*stanza, entry.note);
                 stack.push(Passing { stanza, note, since: self.now, request: None, weight });
@@ -141,10 +162,7 @@ impl Outbox {
         let Passed { result, passing } = passed;
         match result {
             Ok(bytes) if bytes.is_empty() => passing.note.done(),
-            Ok(bytes) => {
-                self.bytes.extend_from_slice(&bytes);
-                self.dated(passing.since, |out| out.mark(passing.note));
-            }
+            Ok(bytes) => self.dated(passing.since, |out| out.add(bytes, passing.note)),
             Err(error) => self.refused(passing, error, shared, counters),
         }
     }
@@ -174,6 +192,49 @@ impl Outbox {
         if let Some(stack) = &mut self.stack {
             stack.clear();
         }
+        drop(self.unconfirmed.end_trial());
+        self.detour = self.stack.is_some();
+    }
+
+    /// A ping to ourselves that ended at this position has come back.
+    pub(crate) fn confirm(&mut self, position: u64, counters: &Counters) {
+        self.unconfirmed.confirm(position, counters);
+    }
+
+    /// The server has ended the stream, perhaps over something that we have sent.
+    pub(crate) fn accuse(&mut self, error: &StreamError, counters: &Counters) {
+        if !error.is_about_a_stanza() {
+            return;
+        }
+        let begun = self.front < self.position() && self.marks.front().is_some();
+        let kept = self.marks.front().is_some_and(|mark| matches!(mark.note, Note::Kept));
+        self.unconfirmed.accuse(error, begun && kept, counters);
+        self.accused = begun && !kept;
+    }
+
+    /// While there are suspects: the next stanza, once the one before is known to be innocent.
+    pub(crate) fn proceed(&mut self, pending: &Pending) {
+        if !self.unconfirmed.is_on_trial() {
+            return;
+        }
+        while let Some(parcel) = self.unconfirmed.next(pending) {
+            self.append(parcel);
+        }
+        self.detour = self.stack.is_some() || self.unconfirmed.is_on_trial();
+    }
+
+    /// Whether stanzas of clients have to wait until the suspects among them are known.
+    pub(crate) fn is_on_trial(&self) -> bool {
+        self.unconfirmed.is_on_trial()
+    }
+
+    /// Too much waits for the end of a trial.
+    pub(crate) fn acquit(&mut self) {
+        if self.unconfirmed.is_on_trial() {
+            let waiting = self.unconfirmed.acquit();
+            waiting.into_iter().for_each(|parcel| self.append(parcel));
+            self.detour = self.stack.is_some();
+        }
     }
 
     /// Adds bytes that belong to this stream alone.
@@ -200,18 +261,19 @@ impl Outbox {
         while let Some(mark) = self.marks.pop_front_if(|mark| mark.end <= position) {
             self.front = mark.end;
             written += u64::from(!matches!(mark.note, Note::Stream));
-            mark.note.done();
+            match mark.note {
+                Note::Kept => self.unconfirmed.wrote(),
+                note => note.done(),
+            }
         }
         counters.sent.add(written);
         self.compact();
     }
 
-    /// Prepares for the next stream: a stanza that was written in part is written again whole, requests that nobody
-    /// waits for any more and answers that are too old are left out.
+    /// Prepares for the next stream. What the server is not known to have taken is written again if that was asked for,
+    /// and so, whole, is a stanza that was written in part. Requests that nobody waits for any more and answers that are
+    /// too old are left out.
     pub(crate) fn restart(&mut self, pending: &Pending, answer_age: Duration, counters: &Counters) {
-        let (bytes, marks) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.marks));
-        let (base, mut start) = (self.base, self.front);
-        (self.sent, self.base, self.front) = (0, 0, 0);
         let now = Instant::now();
         let is_fresh = |since: Instant| {
             let fresh = now.duration_since(since) < answer_age;
@@ -221,20 +283,61 @@ impl Outbox {
         if let Some(stack) = &mut self.stack {
             stack.retain(|passing| !matches!(passing.note, Note::Answer) || is_fresh(passing.since));
         }
-        for mark in marks {
-            let stanza = offset(start, base)..offset(mark.end, base);
-            start = mark.end;
-            let keep = match &mark.note {
-                Note::Sender { .. } | Note::Request { .. } => mark.note.is_wanted(pending),
-                Note::Answer => is_fresh(mark.since),
-                Note::Stream => false,
-            };
-            if keep {
-                self.bytes.extend_from_slice(&bytes[stanza]);
-                let end = self.bytes.len() as u64;
-                self.marks.push_back(Mark { end, ..mark });
-            }
+        let (again, left) = self.left();
+        let again = again.filter(|parcel| parcel.note.is_wanted(pending)).inspect(|_| counters.resent.one());
+        let left = left.into_iter().filter(|parcel| match &parcel.note {
+            Note::Answer => is_fresh(parcel.since),
+            Note::Stream => false,
+            note => note.is_wanted(pending),
+        });
+        let parcels: VecDeque<_> = again.chain(left).collect();
+        if parcels.iter().any(|parcel| parcel.suspect) {
+            self.unconfirmed.begin_trial(parcels);
+            self.detour = true;
+        } else {
+            parcels.into_iter().for_each(|parcel| self.append(parcel));
         }
+    }
+
+    /// What the stream that is over leaves behind: what was written and is kept, and what was not written whole.
+    fn left(&mut self) -> (impl Iterator<Item = Parcel> + use<>, Vec<Parcel>) {
+        let (bytes, marks) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.marks));
+        let (base, mut start) = (self.base, self.front);
+        (self.sent, self.base, self.front) = (0, 0, 0);
+        let (again, mut kept) = self.unconfirmed.take();
+        let mut accused = std::mem::take(&mut self.accused);
+        let mut left = Vec::with_capacity(marks.len());
+        for Mark { end, since, note } in marks {
+            let stanza = &bytes[offset(start, base)..offset(end, base)];
+            start = end;
+            left.extend(match note {
+                Note::Kept => kept.next(),
+                note => Some(Parcel { bytes: stanza.to_vec(), note, since, suspect: std::mem::take(&mut accused) }),
+            });
+        }
+        left.extend(self.unconfirmed.end_trial());
+        self.detour = self.stack.is_some();
+        (again, left)
+    }
+
+    /// Adds a stanza, unless it has to wait for the end of a trial.
+    fn add(&mut self, bytes: Vec<u8>, note: Note) {
+        let parcel = Parcel { bytes, note, since: self.now, suspect: false };
+        if let Some(parcel) = self.unconfirmed.hold(parcel) {
+            self.append(parcel);
+        }
+    }
+
+    fn append(&mut self, parcel: Parcel) {
+        self.bytes.extend_from_slice(&parcel.bytes);
+        let (end, since) = (self.end(), parcel.since);
+        let note = if parcel.is_kept() {
+            self.unconfirmed.keep(parcel, end);
+            Note::Kept
+        } else {
+            parcel.note
+        };
+        self.marks.push_back(Mark { end, since, note });
     }
 
     fn mark(&mut self, note: Note) {

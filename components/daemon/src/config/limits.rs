@@ -31,6 +31,11 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Limits {
     bounds.size("waiting_bytes", 64 * KIB..=GIB, &mut limits.waiting_bytes);
     bounds.size("outbound", 64 * KIB..=GIB, &mut limits.outbound);
     bounds.count("pending", COUNT, &mut limits.pending);
+    bounds.count("unconfirmed", COUNT, &mut limits.unconfirmed);
+    bounds.size("unconfirmed_bytes", 64 * KIB..=GIB, &mut limits.unconfirmed_bytes);
+    bounds.time("unconfirmed_age", WAIT, &mut limits.unconfirmed_age);
+    bounds.count("collected", COUNT, &mut limits.collected);
+    bounds.size("collected_bytes", 64 * KIB..=GIB, &mut limits.collected_bytes);
     bounds.time("iq_timeout", WAIT, &mut limits.iq_timeout);
     bounds.time("handler_timeout", WAIT, &mut limits.handler_timeout);
     bounds.time("grace", SPAN, &mut limits.grace);
