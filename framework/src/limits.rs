@@ -32,6 +32,9 @@ pub struct Limits {
     pub iq_timeout: Duration,
     /// How long a handler may take.
     pub handler_timeout: Duration,
+    /// How long a handler may hold up the others in one go. One that does is moved to tasks of its own from then on, as is
+    /// one that takes more than a hundredth of this time eight times within 100 ms.
+    pub overrun: Duration,
     /// How long what is in flight may take when the component stops.
     pub grace: Duration,
     /// Largest stanza taken, in bytes; never below 10,000 (RFC 6120 §13.12).
@@ -74,6 +77,7 @@ impl Default for Limits {
             collected_bytes: 16 * 1024 * 1024,
             iq_timeout: seconds(30),
             handler_timeout: seconds(30),
+            overrun: Duration::from_millis(20),
             grace: seconds(10),
             max_stanza_in: 1024 * 1024,
             max_stanza_out: 524_288,

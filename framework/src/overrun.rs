@@ -11,10 +11,11 @@ use std::task::Poll;
 // The real clock: what is measured is a thread that is held up, also while tokio's clock stands still.
 use std::time::{Duration, Instant};
 
-/// How long the first poll of a handler may take. The clock on the wall also counts what other processes took from
-/// us meanwhile, so one such poll proves nothing: a route is moved after several in a short time, or one that is long.
+/// How long a turn of the link may take before others get theirs.
 pub(crate) const TURN: Duration = Duration::from_micros(200);
-const LONG: Duration = Duration::from_millis(20);
+/// How many first polls of a handler may take a hundredth of the bound [`overrun`](crate::limits::Limits::overrun). The
+/// clock on the wall also counts what other processes took from us meanwhile, so one such poll proves nothing: a route
+/// is moved after several in a short time, or one that is long.
 const SEVERAL: u32 = 8;
 const SHORT_TIME: Duration = Duration::from_millis(100);
 
@@ -45,14 +46,14 @@ impl Mark {
         false
     }
 
-    fn is_too_much(&self, took: Duration, now: Instant) -> bool {
+    fn is_too_much(&self, took: Duration, bound: Duration, now: Instant) -> bool {
         let mut overruns = self.overruns.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, since) = &mut *overruns;
         if since.is_none_or(|since| now.duration_since(since) > SHORT_TIME) {
             (*count, *since) = (0, Some(now));
         }
         *count += 1;
-        took >= LONG || *count >= SEVERAL
+        took >= bound || *count >= SEVERAL
     }
 }
 
@@ -70,10 +71,18 @@ pub(crate) async fn step_aside<F: Future>(future: F) -> F::Output {
     future.await
 }
 
-/// Called by the dispatcher after a first poll that took longer than [`TURN`].
-pub(crate) fn blame(took: Duration) {
+/// Called by the dispatcher after a first poll that took this long.
+#[inline]
+pub(crate) fn judge(took: Duration, bound: Duration) {
+    if took > bound / 100 {
+        blame(took, bound);
+    }
+}
+
+#[cold]
+fn blame(took: Duration, bound: Duration) {
     let Some(mark) = CURRENT.with_borrow_mut(Option::take) else { return };
-    if mark.is_too_much(took, Instant::now()) && !mark.spawned.swap(true, Ordering::Relaxed) {
+    if mark.is_too_much(took, bound, Instant::now()) && !mark.spawned.swap(true, Ordering::Relaxed) {
         tracing::warn!(route = %mark.route, ?took, "a handler held up the others; its route runs in tasks of its own from now on");
     }
 }
@@ -84,12 +93,13 @@ mod tests {
 
     #[test]
     fn one_long_poll_or_several_short_ones_are_too_much() {
+        const BOUND: Duration = Duration::from_millis(20);
         let (mark, now) = (Mark::new("route", false), Instant::now());
-        assert!(mark.is_too_much(LONG, now));
+        assert!(mark.is_too_much(BOUND, BOUND, now));
         let mark = Mark::new("route", false);
-        let verdicts: Vec<_> = (0..8).map(|n| mark.is_too_much(TURN, now + Duration::from_millis(n))).collect();
+        let verdicts: Vec<_> = (0..8).map(|n| mark.is_too_much(TURN, BOUND, now + Duration::from_millis(n))).collect();
         assert_eq!(verdicts, [false, false, false, false, false, false, false, true]);
         let mark = Mark::new("route", false);
-        assert!((0..100).all(|n| !mark.is_too_much(TURN, now + SHORT_TIME * 2 * n)));
+        assert!((0..100).all(|n| !mark.is_too_much(TURN, BOUND, now + SHORT_TIME * 2 * n)));
     }
 }

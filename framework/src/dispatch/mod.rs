@@ -25,7 +25,7 @@ use crate::client::Client;
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
 use crate::limits::Limits;
-use crate::overrun::{self, TURN};
+use crate::overrun;
 use crate::reply::{self, Later, Reply};
 use crate::rescue;
 use crate::stanza::Stanza;
@@ -236,10 +236,7 @@ where
         // The real clock, not tokio's: what is measured is a handler that blocks this very thread.
         let start = std::time::Instant::now();
         let first = call::first_poll(&mut self.service, inbound);
-        let took = start.elapsed();
-        if took > TURN {
-            overrun::blame(took);
-        }
+        overrun::judge(start.elapsed(), self.limits.overrun);
         match first {
             First::Ready(outcome) => {
                 if let Some(place) = place.filter(|_| waited) {

@@ -38,6 +38,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Limits {
     bounds.size("collected_bytes", 64 * KIB..=GIB, &mut limits.collected_bytes);
     bounds.time("iq_timeout", WAIT, &mut limits.iq_timeout);
     bounds.time("handler_timeout", WAIT, &mut limits.handler_timeout);
+    bounds.time("overrun", Duration::from_millis(1)..=Duration::from_secs(86_400), &mut limits.overrun);
     bounds.time("grace", SPAN, &mut limits.grace);
     bounds.size("max_stanza_in", STANZA, &mut limits.max_stanza_in);
     bounds.size("max_stanza_out", STANZA, &mut limits.max_stanza_out);

@@ -1,8 +1,11 @@
 //! `bench-subject PORT`: the library under load, with a handler of each kind, each on a localpart of its own.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use campanile::component::Component;
 use campanile::extract::{Body, Json, Message, Payload};
+use campanile::limits::Limits;
 use campanile::router::Router;
 use campanile::stanza::Children;
 use serde::{Deserialize, Serialize};
@@ -49,7 +52,12 @@ async fn main() -> anyhow::Result<()> {
         .at("yield", Router::new().message(yielding))
         .at("typed", Router::new().iq_set((BENCH, "order"), typed))
         .at("json", Router::new().iq_set((JSON, "json"), json));
-    let component = Component::builder("echo.localhost").server(format!("127.0.0.1:{port}")).secret("s3cr3t");
+    let mut limits = Limits::default();
+    if let Ok(seconds) = std::env::var("BENCH_OVERRUN_SECONDS") {
+        limits.overrun = Duration::from_secs_f64(seconds.parse()?);
+    }
+    let component =
+        Component::builder("echo.localhost").limits(limits).server(format!("127.0.0.1:{port}")).secret("s3cr3t");
     component.router(router).build()?.run().await?;
     Ok(())
 }
