@@ -40,21 +40,73 @@
 //! body, a payload as a Rust type, shared state. What it returns [becomes the reply](reply::IntoReply): nothing, text, a
 //! payload, several stanzas, or a promise to answer [later](reply::Later). Addresses and ids are not its business.
 //!
+//! ```
+//! use campanile::extract::{Payload, Sender};
+//! use campanile::router::Router;
+//! use xso::{AsXml, FromXml}; // cargo add xso --features macros
+//!
+//! #[derive(FromXml)]
+//! #[xml(namespace = "urn:example:shelf", name = "order")]
+//! struct Order {
+//!     #[xml(attribute)]
+//!     count: u32,
+//! }
+//!
+//! #[derive(AsXml)]
+//! #[xml(namespace = "urn:example:shelf", name = "receipt")]
+//! struct Receipt {
+//!     #[xml(attribute)]
+//!     total: u32,
+//! }
+//!
+//! async fn order(Sender(who): Sender, Payload(order): Payload<Order>) -> Payload<Receipt> {
+//!     println!("{who} orders {}", order.count);
+//!     Payload(Receipt { total: order.count * 7 })
+//! }
+//!
+//! let router: Router = Router::new().iq_set(("urn:example:shelf", "order"), order);
+//! ```
+//!
+//! → [`guide::extractors`]
+//!
 //! # Routes
 //!
 //! The [`Router`](router::Router) finds one handler for each stanza, by its kind and type, by the names of its payloads and by
 //! its recipient. What is routed is what [service discovery](disco) tells the world.
 //!
+//! ```
+//! use campanile::extract::{Args, At};
+//! use campanile::router::Router;
+//!
+//! async fn weather(Args(city): Args<String>) -> String {
+//!     format!("rain in {city}")
+//! }
+//!
+//! async fn state(At(order): At<u32>) -> String {
+//!     format!("order {order} is on its way")
+//! }
+//!
+//! let router: Router = Router::new()
+//!     .command(("!weather {city}", "The weather in a city"), weather)
+//!     .at("order-{id}", Router::new().message(state));
+//! ```
+//!
+//! → [`guide::routing`]; what people fill in and run from a menu: [`form`], [`command`]
+//!
 //! # Errors
 //!
 //! Any error can be returned with `?`. A [`StanzaError`](error::StanzaError) anywhere in its chain is what the peer is told; all
-//! else becomes internal-server-error and a line in the log, and its text stays here. [`rescue`] has the whole table.
+//! else becomes internal-server-error and a line in the log, and its text stays here.
+//!
+//! → [`guide::errors`]
 //!
 //! # Order, bounds, backpressure
 //!
 //! Stanzas from one bare JID to another are handled one after the other, in the order in which they came; all else at the same
 //! time. Nothing grows without [bound](limits::Limits), and what a bound turns away is answered, [counted](stats) and logged.
 //! One sender holds at most a quarter of anything.
+//!
+//! → [`guide::order`]
 //!
 //! # Sending
 //!
@@ -68,9 +120,14 @@
 //! layer of tower fits anywhere, and [`layer`] has some of our own. What a component sends passes the layers of
 //! [`outbound`](component::Builder::outbound), answers, messages and requests alike.
 //!
+//! → [`guide::layers`]
+//!
 //! # Modules
 //!
-//! A [`Module`](module::Module) is routes with a life cycle: how ready-made components are mounted in one line.
+//! A [`Module`](module::Module) is routes with a life cycle: how ready-made components are mounted in one line, and how a
+//! configuration [chooses](module::Catalog) among them.
+//!
+//! → [`guide::modules`]
 //!
 //! # Features
 //!
@@ -92,6 +149,7 @@ pub mod duties;
 pub mod error;
 pub mod extract;
 pub mod form;
+pub mod guide;
 pub mod handler;
 #[cfg(feature = "host")]
 pub mod host;

@@ -11,6 +11,7 @@
 //! | [`AccessLayer`] | lets in, or keeps out, JIDs and domains | forbidden |
 //! | [`RateLayer`] | so many stanzas in so much time from each sender and each domain | policy-violation, to wait |
 //! | [`LoopGuardLayer`] | keeps automatic answers from feeding each other | – |
+//! | [`from_fn`] | what an async function says | what it says |
 //! | `tower::timeout` | gives up | remote-server-timeout |
 //! | `tower::limit`, around a route | waits | – |
 //! | `tower::load_shed` around a limit | gives up at once | resource-constraint |
@@ -19,6 +20,7 @@
 //! outside that serves most components: trace, metrics, access, rate, then what limits the work itself.
 
 mod access;
+mod function;
 mod gate;
 mod guard;
 mod metrics;
@@ -27,6 +29,7 @@ mod table;
 mod trace;
 
 pub use self::access::{Access, AccessLayer, Rule, RuleError};
+pub use self::function::{FromFn, FromFnLayer, Next, from_fn};
 pub use self::gate::Gated;
 pub use self::guard::{Guarded, LoopGuard, LoopGuardLayer};
 pub use self::metrics::{Histogram, Metrics, MetricsFuture, MetricsLayer, Outcome, Snapshot};
