@@ -1,0 +1,3 @@
+//! Bots in any language: stanzas as JSON over HTTP, and back.
+
+pub mod mapping;
