@@ -159,6 +159,7 @@ pub mod limits;
 pub mod module;
 mod overrun;
 pub mod payload;
+pub mod presence;
 pub mod reply;
 pub mod rescue;
 pub mod router;

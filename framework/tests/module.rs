@@ -79,6 +79,10 @@ impl Module for Diary {
         self.online.notify_one();
     }
 
+    async fn leave(&self, client: Client) {
+        let _ = self.note("leave", Some(client)).await;
+    }
+
     async fn offline(&self) {
         let _ = self.note("offline", None).await;
     }
@@ -98,7 +102,8 @@ async fn mounted(modules: impl IntoIterator<Item = Diary>) -> (Mounted, Vec<Arc<
 #[tokio::test(start_paused = true)]
 async fn a_module_is_told_what_happens_in_order() {
     let log = Log::default();
-    let act = |what: &str| if what == "online" { Act::Ask } else { Act::Nothing };
+    // The stream is still good for a request when the component takes its leave.
+    let act = |what: &str| if matches!(what, "online" | "leave") { Act::Ask } else { Act::Nothing };
     let (mut bot, online) = mounted([Diary::new("a", &log, act), Diary::new("b", &log, |_| Act::Nothing)]).await;
     online[0].notified().await;
     online[1].notified().await;
@@ -116,9 +121,10 @@ async fn a_module_is_told_what_happens_in_order() {
         own.map(|what| what.trim().to_owned()).collect()
     };
     let round = ["online", "asked: true", "offline"];
-    let wanted: Vec<_> = [&["mount", "start"], &round[..], &round[..], &["stop"]].concat();
+    let last = ["online", "asked: true", "leave", "asked: true", "offline", "stop"];
+    let wanted: Vec<_> = [&["mount", "start"], &round[..], &last[..]].concat();
     assert_eq!(of("a"), wanted);
-    assert_eq!(of("b"), ["mount", "start", "online", "offline", "online", "offline", "stop"]);
+    assert_eq!(of("b"), ["mount", "start", "online", "offline", "online", "leave", "offline", "stop"]);
     // One after the other, in the order in which they were mounted.
     for what in ["mount", "start", "offline", "stop"] {
         let who: Vec<_> = seen.iter().filter(|line| line.ends_with(&format!(" {what}"))).collect();
@@ -151,7 +157,7 @@ async fn a_module_that_panics_or_hangs_holds_up_no_other() {
     bot.running().stop();
     bot.running().ended().await.unwrap();
     let seen = log.lock().unwrap().clone();
-    for what in ["online", "offline", "stop"] {
+    for what in ["online", "leave", "offline", "stop"] {
         let who = seen.iter().filter(|line| line.ends_with(&format!(" {what}"))).count();
         assert_eq!(who, 3, "{what}: {seen:?}");
     }

@@ -253,6 +253,10 @@ impl Builder {
                 let router =
                     module::mount(self.router.unwrap_or_default(), &self.modules).map_err(BuildError::Mount)?;
                 let router = if self.duties { duties::attach(router) } else { router };
+                if !self.modules.is_empty() {
+                    let disco = router.disco();
+                    self.modules.iter().for_each(|module| module.advertised(&disco));
+                }
                 BoxService::new(router)
             }
         };

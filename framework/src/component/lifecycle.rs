@@ -37,6 +37,25 @@ impl Lifecycle {
         }
     }
 
+    /// The component is told to stop, and the stream is still open.
+    pub(super) async fn leave(&self, client: &Client, within: Duration) {
+        let mut leaving = JoinSet::new();
+        for module in &self.modules {
+            let (module, client) = (Arc::clone(module), client.clone());
+            leaving.spawn(async move { module.leave(client).await });
+        }
+        let all = async {
+            while let Some(left) = leaving.join_next().await {
+                if let Err(error) = left {
+                    tracing::error!(what = "leave", %error, "a module failed");
+                }
+            }
+        };
+        if timeout(within, all).await.is_err() {
+            tracing::warn!(what = "leave", "a module takes too long and is left behind");
+        }
+    }
+
     /// The stream has ended: whoever still works for it is stopped first.
     pub(super) async fn offline(&mut self, within: Duration) {
         self.online.shutdown().await;

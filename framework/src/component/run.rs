@@ -1,7 +1,7 @@
 //! The life of a component: connect, serve, find out why it ended, wait, connect again; until it is told to stop.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -167,8 +167,13 @@ impl Runner {
             counters: &self.counters,
             route: &route,
         };
-        let stop: Pin<&mut Stop> = Pin::new(stop);
-        Link::new(io, reader, parts).run(stop).await
+        let (modules, client, within) = (&self.modules, &self.client, self.limits.grace / 2);
+        // The link goes on while the modules take their leave, and drains only then.
+        let left = async move {
+            stop.await;
+            modules.leave(client, within).await;
+        };
+        Link::new(io, reader, parts).run(pin!(left)).await
     }
 }
 

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 pub use self::catalog::{Catalog, CatalogError};
 use crate::client::Client;
 use crate::error::BoxError;
-use crate::router::{Overlap, Router};
+use crate::router::{Advertised, Overlap, Router};
 
 /// A part of a component: what it routes, what it advertises, and what it does while the component runs.
 ///
@@ -20,13 +20,15 @@ use crate::router::{Overlap, Router};
 ///
 /// | when | what is called |
 /// |---|---|
-/// | the component is built | `mount` |
+/// | the component is built | `mount`, then `advertised` with what all modules together say |
 /// | it begins to run, before the first connection | `start`, one module after the other |
 /// | a stream is open | `online`, all modules at the same time; dropped when the stream ends before it is done |
+/// | the component is told to stop while a stream is open | `leave`, all modules at the same time |
 /// | a stream has ended | `offline`, one after the other |
 /// | the component stops | `stop`, one after the other, after the last `offline` |
 ///
-/// `offline` and `stop` have as long as the grace period; one that takes longer or panics is left behind and logged.
+/// `offline` and `stop` have as long as the grace period, `leave` has half of it; one that takes longer or panics is left
+/// behind and logged.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -55,6 +57,9 @@ pub trait Module: Send + Sync + 'static {
     /// Adds its routes, and what it advertises besides, to an empty router.
     fn mount(self: Arc<Self>, router: Router) -> Router;
 
+    /// Called once, when all modules are mounted: what the component as a whole says about itself.
+    fn advertised(&self, _disco: &Advertised) {}
+
     /// Called once, before the first connection. The component does not run when it fails.
     async fn start(&self, _client: Client) -> Result<(), BoxError> {
         Ok(())
@@ -62,6 +67,10 @@ pub trait Module: Send + Sync + 'static {
 
     /// Called each time when a stream is open.
     async fn online(&self, _client: Client) {}
+
+    /// Called once, when the component is told to stop and a stream is open: the last chance to send something. What is
+    /// sent here goes out before the stream is closed.
+    async fn leave(&self, _client: Client) {}
 
     /// Called each time when a stream has ended.
     async fn offline(&self) {}

@@ -1,0 +1,339 @@
+//! The subscriptions of a component's addresses, and their presence.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use jid::{BareJid, Jid};
+use tokio::sync::MutexGuard as Lock;
+use tokio::time::Duration;
+
+use super::SubscriptionStore;
+use super::silenced::Silenced;
+use super::{Adorn, Availability, Bounds, Change, Decision, Directory, Kept, Pair, Policy, Subscription};
+use crate::client::Client;
+use crate::error::BoxError;
+use crate::router::Advertised;
+use crate::stanza::{Kind, PresenceType, Stanza, WriteError};
+use crate::throttle::Throttle;
+
+/// How many changes of subscriptions may be under way at a time, but for those that fall together.
+const LOCKS: usize = 64;
+
+/// The subscriptions of a component's addresses, and their presence: a [module](crate::module::Module) for the component,
+/// and a handle for the program. Cloning is cheap, and all clones are the same roster.
+#[derive(Clone)]
+pub struct Roster {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) client: OnceLock<Client>,
+    pub(super) disco: OnceLock<Advertised>,
+    told: RwLock<Told>,
+    silenced: Mutex<Silenced>,
+    /// Each change of a subscription is read, decided and written behind one of these.
+    locks: Vec<tokio::sync::Mutex<()>>,
+    hasher: RandomState,
+    refused: AtomicU64,
+    log: Mutex<Throttle>,
+}
+
+/// What the addresses of ours say about themselves.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    all: Availability,
+    /// Those of which the program has said something.
+    each: HashMap<BareJid, Availability>,
+}
+
+impl Told {
+    fn of(&self, own: &BareJid) -> &Availability {
+        self.each.get(own).unwrap_or(&self.all)
+    }
+
+    pub(super) fn is_online(&self, own: &BareJid) -> bool {
+        self.of(own).is_online()
+    }
+}
+
+pub(super) struct Settings {
+    pub(super) store: Arc<dyn SubscriptionStore>,
+    pub(super) directory: Option<Arc<dyn Directory>>,
+    pub(super) policy: Arc<dyn Policy>,
+    pub(super) mutual: bool,
+    pub(super) bounds: Bounds,
+    pub(super) availability: Availability,
+    pub(super) adorn: Vec<Arc<dyn Adorn>>,
+    pub(super) settle: Duration,
+    pub(super) per_second: u32,
+}
+
+/// Settings of a [`Roster`].
+#[must_use = "a builder does nothing before `build`"]
+pub struct RosterBuilder(Settings);
+
+impl Roster {
+    /// A roster that accepts everybody, of all addresses that something is routed to.
+    #[must_use]
+    pub fn new(store: impl SubscriptionStore) -> Self {
+        Self::builder(store).build()
+    }
+
+    /// Begins a roster that keeps its subscriptions in this store.
+    pub fn builder(store: impl SubscriptionStore) -> RosterBuilder {
+        RosterBuilder(Settings {
+            store: Arc::new(store),
+            directory: None,
+            policy: Arc::new(Decision::Accept),
+            mutual: false,
+            bounds: Bounds::default(),
+            availability: Availability::online(),
+            adorn: Vec::new(),
+            settle: Duration::from_secs(5),
+            per_second: 200,
+        })
+    }
+
+    /// The subscription of a pair.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn subscription(&self, pair: &Pair) -> Result<Subscription, BoxError> {
+        self.inner.settings.store.get(pair).await
+    }
+
+    /// Lets a peer see an address of ours, when it has asked for that.
+    ///
+    /// # Errors
+    /// When the store fails, or the component has ended.
+    pub async fn accept(&self, pair: &Pair) -> Result<(), BoxError> {
+        if self.change(pair, Change::Subscribed).await? {
+            self.tell(pair).await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a request, or no longer lets a peer see an address of ours.
+    ///
+    /// # Errors
+    /// When the store fails, or the component has ended.
+    pub async fn deny(&self, pair: &Pair) -> Result<(), BoxError> {
+        self.change(pair, Change::Unsubscribed).await.map(drop)
+    }
+
+    /// Asks a peer to let an address of ours see its presence, which is then routed as any other.
+    ///
+    /// # Errors
+    /// When the store fails or is full, or the component has ended.
+    pub async fn subscribe(&self, pair: &Pair) -> Result<(), BoxError> {
+        self.change(pair, Change::Subscribe).await.map(drop)
+    }
+
+    /// No longer wants to see a peer's presence.
+    ///
+    /// # Errors
+    /// When the store fails, or the component has ended.
+    pub async fn unsubscribe(&self, pair: &Pair) -> Result<(), BoxError> {
+        self.change(pair, Change::Unsubscribe).await.map(drop)
+    }
+
+    /// What an address of ours says about itself.
+    #[must_use]
+    pub fn availability(&self, own: &BareJid) -> Availability {
+        self.inner.availability(own)
+    }
+
+    /// How many requests were refused because there were too many subscriptions.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.inner.refused.load(Ordering::Relaxed)
+    }
+
+    /// How many pairs are sent no presence because the peer has sent it back.
+    #[must_use]
+    pub fn silenced(&self) -> usize {
+        self.inner.silenced().len()
+    }
+
+    /// One of our own changes. True when it went out.
+    async fn change(&self, pair: &Pair, change: Change) -> Result<bool, BoxError> {
+        let inner = &self.inner;
+        let client = inner.client.get().ok_or("the component of this roster does not run yet")?;
+        let passes = {
+            let _lock = inner.lock(pair).await;
+            let step = inner.settings.store.get(pair).await?.outbound(change);
+            if inner.keep(pair, step.next).await? == Kept::Full {
+                return Err("there are too many subscriptions".into());
+            }
+            step.passes
+        };
+        if passes {
+            client.send(stanza(pair, change.presence_type())).await?;
+        }
+        if passes && change == Change::Unsubscribed {
+            // RFC 6121 §3.2.2: who may no longer see us must not go on believing that we are there.
+            client.send(stanza(pair, PresenceType::Unavailable)).await?;
+        }
+        Ok(passes)
+    }
+
+    /// Sends the present presence to one peer.
+    async fn tell(&self, pair: &Pair) -> Result<(), BoxError> {
+        let client = self.inner.client.get().ok_or("the component of this roster does not run yet")?;
+        let availability = self.inner.availability(&pair.own);
+        if availability.is_online() {
+            client.send(self.inner.presence(pair, &pair.peer.clone().into(), &availability)?).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    pub(super) fn availability(&self, own: &BareJid) -> Availability {
+        self.told.read().unwrap_or_else(PoisonError::into_inner).of(own).clone()
+    }
+
+    pub(super) fn set_availability(&self, own: BareJid, availability: Availability) {
+        self.told.write().unwrap_or_else(PoisonError::into_inner).each.insert(own, availability);
+    }
+
+    /// From now on everybody is offline. What they were before comes back.
+    pub(super) fn leave(&self) -> Told {
+        let gone = Told { all: Availability::offline(), each: HashMap::new() };
+        std::mem::replace(&mut *self.told.write().unwrap_or_else(PoisonError::into_inner), gone)
+    }
+
+    pub(super) async fn exists(&self, own: &BareJid) -> bool {
+        let Some(localpart) = own.node() else { return true };
+        match &self.settings.directory {
+            Some(directory) => directory.has(own).await,
+            None => self.disco.get().is_some_and(|disco| disco.info(Some(localpart.as_str()), None).is_some()),
+        }
+    }
+
+    pub(super) async fn lock(&self, pair: &Pair) -> Lock<'_, ()> {
+        let hash = self.hasher.hash_one(pair) % LOCKS as u64;
+        self.locks[usize::try_from(hash).unwrap_or_default()].lock().await
+    }
+
+    /// Writes a subscription. A full store is said aloud, not too often.
+    pub(super) async fn keep(&self, pair: &Pair, subscription: Subscription) -> Result<Kept, BoxError> {
+        let kept = self.settings.store.put(pair, subscription, &self.settings.bounds).await?;
+        if kept == Kept::Full {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            if self.log.lock().unwrap_or_else(PoisonError::into_inner).allow() {
+                tracing::warn!(own = %pair.own, peer = %pair.peer, "too many subscriptions: one is not kept");
+            }
+        }
+        Ok(kept)
+    }
+
+    pub(super) fn silenced(&self) -> MutexGuard<'_, Silenced> {
+        // No code that can panic runs under this lock.
+        self.silenced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The presence of an address of ours, complete.
+    pub(super) fn presence(&self, pair: &Pair, to: &Jid, availability: &Availability) -> Result<Stanza, WriteError> {
+        let stanza = availability.stanza(&pair.own, to)?;
+        if !availability.is_online() {
+            return Ok(stanza);
+        }
+        self.settings.adorn.iter().try_fold(stanza, |stanza, adorn| adorn.adorn(&pair.own, stanza))
+    }
+}
+
+/// Presence from bare JID to bare JID, as all about subscriptions is (RFC 6121 §3.1.1).
+pub(super) fn stanza(pair: &Pair, kind: PresenceType) -> Stanza {
+    Stanza::new(Kind::Presence(kind)).with_from(pair.own.clone()).with_to(pair.peer.clone())
+}
+
+impl RosterBuilder {
+    /// Decides who may see our presence; [`Decision::Accept`] unless said.
+    pub fn policy(mut self, policy: impl Policy) -> Self {
+        self.0.policy = Arc::new(policy);
+        self
+    }
+
+    /// Asks whoever may see us to let us see it as well, and ends that when it no longer wants to see us.
+    pub fn mutual(mut self) -> Self {
+        self.0.mutual = true;
+        self
+    }
+
+    /// Only these localparts have presence, besides the domain itself.
+    pub fn bots<B: Into<String>>(self, localparts: impl IntoIterator<Item = B>) -> Self {
+        self.directory(localparts.into_iter().map(Into::into).collect::<HashSet<String>>())
+    }
+
+    /// Says which addresses have presence, besides the domain itself. Unless said, those that something was registered
+    /// for in the component's router.
+    pub fn directory(mut self, directory: impl Directory) -> Self {
+        self.0.directory = Some(Arc::new(directory));
+        self
+    }
+
+    /// How many subscriptions there may be.
+    pub fn bounds(mut self, bounds: Bounds) -> Self {
+        self.0.bounds = bounds;
+        self
+    }
+
+    /// What every address says about itself until the program says something else; [`Availability::online`] unless said.
+    pub fn availability(mut self, availability: Availability) -> Self {
+        self.0.availability = availability;
+        self
+    }
+
+    /// Adds something to all presence of who is online.
+    pub fn adorn(mut self, adorn: impl Adorn) -> Self {
+        self.0.adorn.push(Arc::new(adorn));
+        self
+    }
+
+    /// How long a link must have held before presence is sent anew; five seconds unless said.
+    pub fn settle(mut self, settle: Duration) -> Self {
+        self.0.settle = settle;
+        self
+    }
+
+    /// How many stanzas a second are sent to all who see us; 200 unless said.
+    pub fn per_second(mut self, stanzas: u32) -> Self {
+        self.0.per_second = stanzas;
+        self
+    }
+
+    /// The roster.
+    #[must_use]
+    pub fn build(self) -> Roster {
+        let told = Told { all: self.0.availability.clone(), each: HashMap::new() };
+        let inner = Inner {
+            settings: self.0,
+            client: OnceLock::new(),
+            disco: OnceLock::new(),
+            told: RwLock::new(told),
+            silenced: Mutex::default(),
+            locks: (0..LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
+            hasher: RandomState::new(),
+            refused: AtomicU64::new(0),
+            log: Mutex::default(),
+        };
+        Roster { inner: Arc::new(inner) }
+    }
+}
+
+impl fmt::Debug for Roster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roster").field("silenced", &self.silenced()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RosterBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RosterBuilder").field("bounds", &self.0.bounds).finish_non_exhaustive()
+    }
+}
