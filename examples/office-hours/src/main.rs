@@ -1,0 +1,101 @@
+//! Layers of one's own: one by hand, which refuses outside of office hours, and one that is an async function, which
+//! leaves something for the handler.
+//!
+//! `BOT_SECRET=secret cargo run -p example-office-hours` mounts it on `office.localhost`, at the server on
+//! 127.0.0.1:5347.
+
+mod hours;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use campanile::component::Component;
+use campanile::error::BoxError;
+use campanile::extract::Extension;
+use campanile::inbound::Inbound;
+use campanile::layer::{Next, from_fn};
+use campanile::reply::Reply;
+use campanile::router::Router;
+
+use self::hours::OfficeHours;
+
+/// Who writes, as the office knows it.
+#[derive(Debug, Clone)]
+struct Customer {
+    name: String,
+}
+
+/// Looks the sender up, and leaves what it finds.
+async fn customer(mut inbound: Inbound, next: Next) -> Result<Reply, BoxError> {
+    let name = inbound.sender().node().map_or("somebody", |node| node.as_str()).to_owned();
+    inbound.extensions_mut().insert(Customer { name });
+    next.run(inbound).await
+}
+
+async fn greet(Extension(customer): Extension<Customer>) -> String {
+    format!("What can we do for you, {}?", customer.name)
+}
+
+async fn emergency() -> &'static str {
+    "Somebody is on the way."
+}
+
+fn app(hour: fn() -> u8) -> Router {
+    // Layers stand around the routes that are there already, so the emergency comes through at night, too.
+    Router::new()
+        .message(greet)
+        .layer(from_fn(customer))
+        .layer(OfficeHours::new(9..17, hour))
+        .command(("!emergency", "At any hour"), emergency)
+}
+
+/// The hour in UTC.
+fn now() -> u8 {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    u8::try_from(seconds / 3600 % 24).unwrap_or_default()
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let secret = std::env::var("BOT_SECRET")?;
+    let bot =
+        Component::builder("office.localhost").server("127.0.0.1:5347").secret(secret).router(app(now)).build()?;
+    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use campanile::testing;
+
+    use super::*;
+
+    const OFFICE: &str = "office.localhost";
+
+    #[tokio::test(start_paused = true)]
+    async fn by_day_customers_are_known_by_name() -> Result<(), Box<dyn std::error::Error>> {
+        let bot = testing::mount(OFFICE, |bot| bot.router(app(|| 9))).await;
+        let alice = bot.user("alice@localhost");
+        alice.say(OFFICE, "hello").await?;
+        alice.expect("<message type='chat'><body>What can we do for you, alice?</body></message>").await;
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn by_night_only_the_emergency_is_attended() -> Result<(), Box<dyn std::error::Error>> {
+        let bot = testing::mount(OFFICE, |bot| bot.router(app(|| 17))).await;
+        let alice = bot.user("alice@localhost");
+        alice.say(OFFICE, "hello").await?;
+        alice
+            .expect(
+                "<message type='error'><error type='wait'>\
+                 <recipient-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+                 <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>somebody is here from 9 to 17</text>\
+                 </error></message>",
+            )
+            .await;
+        alice.say(OFFICE, "!emergency").await?;
+        alice.expect("<message type='chat'><body>Somebody is on the way.</body></message>").await;
+        Ok(())
+    }
+}

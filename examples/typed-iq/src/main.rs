@@ -1,0 +1,109 @@
+//! A service that is asked by IQ in a format of its own: the elements are Rust types, and what is no such element is
+//! refused before the handler is called.
+//!
+//! `BOT_SECRET=secret cargo run -p example-typed-iq` mounts it on `format.localhost`, at the server on 127.0.0.1:5347.
+
+use campanile::component::Component;
+use campanile::error::{Condition, StanzaError};
+use campanile::extract::{Payload, Sender};
+use campanile::router::Router;
+use xso::{AsXml, FromXml};
+
+/// The format's namespace. The route advertises it.
+const MY_FORMAT: &str = "MY-FORMAT-NS";
+
+/// Some text, to be counted. Elements within it are refused; said otherwise, they would be passed over.
+#[derive(Debug, FromXml)]
+#[xml(namespace = MY_FORMAT, name = "data", on_unknown_child = Fail)]
+struct Data {
+    /// What to count: nothing said is `chars`.
+    #[xml(attribute(default))]
+    unit: Option<String>,
+    #[xml(text)]
+    text: String,
+}
+
+/// How many there are.
+#[derive(Debug, AsXml)]
+#[xml(namespace = MY_FORMAT, name = "count")]
+struct Count {
+    #[xml(attribute)]
+    unit: String,
+    #[xml(attribute)]
+    number: usize,
+}
+
+async fn count(Sender(who): Sender, Payload(data): Payload<Data>) -> Result<Payload<Count>, StanzaError> {
+    let unit = data.unit.unwrap_or_else(|| "chars".to_owned());
+    let number = match unit.as_str() {
+        "chars" => data.text.chars().count(),
+        "words" => data.text.split_whitespace().count(),
+        _ => return Err(StanzaError::new(Condition::NotAcceptable).with_text("a unit is chars or words")),
+    };
+    tracing::info!(%who, unit, number, "counted");
+    Ok(Payload(Count { unit, number }))
+}
+
+fn app() -> Router {
+    Router::new().iq_set((MY_FORMAT, "data"), count)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let secret = std::env::var("BOT_SECRET")?;
+    let bot = Component::builder("format.localhost").server("127.0.0.1:5347").secret(secret).router(app()).build()?;
+    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use campanile::testing;
+
+    use super::*;
+
+    fn ask(payload: &str) -> String {
+        format!("<iq type='set' id='1' to='format.localhost'>{payload}</iq>")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_format_is_understood() -> Result<(), Box<dyn std::error::Error>> {
+        let bot = testing::mount("format.localhost", |bot| bot.router(app())).await;
+        let alice = bot.user("alice@localhost");
+        let rows = [
+            ("<data xmlns='MY-FORMAT-NS'>a &amp; b</data>", "<count xmlns='MY-FORMAT-NS' unit='chars' number='5'/>"),
+            (
+                "<data xmlns='MY-FORMAT-NS' unit='words'>a &amp; b</data>",
+                "<count xmlns='MY-FORMAT-NS' unit='words' number='3'/>",
+            ),
+        ];
+        for (data, count) in rows {
+            let answer = alice.request(ask(data).as_str()).await?;
+            assert_eq!(String::from_utf8_lossy(answer.children().as_bytes()), count);
+        }
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_the_format_is_refused() -> Result<(), Box<dyn std::error::Error>> {
+        let bot = testing::mount("format.localhost", |bot| bot.router(app())).await;
+        let alice = bot.user("alice@localhost");
+        let rows = [
+            ("<data xmlns='MY-FORMAT-NS' unit='miles'>a</data>", Condition::NotAcceptable),
+            ("<data xmlns='MY-FORMAT-NS'><b/></data>", Condition::BadRequest),
+            ("<date xmlns='MY-FORMAT-NS'/>", Condition::FeatureNotImplemented),
+            ("<data xmlns='ANOTHER-NS'/>", Condition::ServiceUnavailable),
+        ];
+        for (payload, condition) in rows {
+            let answer = alice.request(ask(payload).as_str()).await?;
+            assert_eq!(StanzaError::of(&answer).condition(), condition, "{payload}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_format_is_advertised() {
+        assert!(app().disco().info(None, None).is_some_and(|info| info.features.contains(MY_FORMAT)));
+    }
+}

@@ -1,0 +1,106 @@
+//! A bot that understands commands written in a chat: their arguments are Rust types, and `!help` lists them.
+//!
+//! `BOT_SECRET=secret cargo run -p example-weather` mounts it on `weather.localhost`, at the server on 127.0.0.1:5347.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use campanile::component::Component;
+use campanile::error::{Condition, StanzaError};
+use campanile::extract::{Args, State};
+use campanile::router::Router;
+use serde::Deserialize;
+
+/// Degrees Celsius by city, in lower case.
+type Stations = Arc<HashMap<&'static str, f32>>;
+
+/// A choice of words: the bot says which there are when somebody writes another.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Unit {
+    #[default]
+    Celsius,
+    Fahrenheit,
+}
+
+impl Unit {
+    fn show(self, celsius: f32) -> String {
+        match self {
+            Self::Celsius => format!("{celsius:.0} °C"),
+            Self::Fahrenheit => format!("{:.0} °F", celsius * 9.0 / 5.0 + 32.0),
+        }
+    }
+}
+
+async fn weather(
+    State(stations): State<Stations>,
+    Args((city, unit)): Args<(String, Option<Unit>)>,
+) -> Result<String, StanzaError> {
+    let Some(celsius) = stations.get(&*city.to_lowercase()) else {
+        return Err(StanzaError::new(Condition::ItemNotFound).with_text("there is no station in that city"));
+    };
+    Ok(format!("{city}: {}", unit.unwrap_or_default().show(*celsius)))
+}
+
+async fn stations(State(stations): State<Stations>) -> String {
+    let mut cities: Vec<_> = stations.keys().copied().collect();
+    cities.sort_unstable();
+    cities.join(", ")
+}
+
+async fn puzzled() -> &'static str {
+    "I do not understand that. Write !help."
+}
+
+fn app() -> Router {
+    let measured = HashMap::from([("oslo", -4.0), ("new york", 11.0)]);
+    Router::new()
+        .command(("!weather {city} {unit?}", "The weather in a city, in Celsius or Fahrenheit"), weather)
+        .command(("!stations", "Cities that have a station"), stations)
+        .message(puzzled)
+        .with_state(Arc::new(measured))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let secret = std::env::var("BOT_SECRET")?;
+    let bot = Component::builder("weather.localhost").server("127.0.0.1:5347").secret(secret).router(app()).build()?;
+    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use campanile::testing;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn commands_are_understood() -> Result<(), Box<dyn std::error::Error>> {
+        let bot = testing::mount("weather.localhost", |bot| bot.router(app())).await;
+        let alice = bot.user("alice@localhost");
+        let rows = [
+            ("!weather Oslo", "Oslo: -4 °C"),
+            ("!Weather \"New York\" fahrenheit", "New York: 52 °F"),
+            ("!stations", "new york, oslo"),
+            ("hello", "I do not understand that. Write !help."),
+            ("!weather", "city is missing\nUsage: !weather <city> [unit]"),
+            ("!weather Oslo kelvin", "unit: none of celsius, fahrenheit\nUsage: !weather <city> [unit]"),
+            (
+                "!help",
+                "Commands:\n!stations – Cities that have a station\n\
+                 !weather <city> [unit] – The weather in a city, in Celsius or Fahrenheit",
+            ),
+        ];
+        for (said, wanted) in rows {
+            alice.say("weather.localhost", said).await?;
+            let answer = alice.recv().await.ok_or("the host is closed")?;
+            let body = answer.children().find("jabber:client", "body").ok_or("an answer has a body")?;
+            assert_eq!(body.text(), wanted, "{said}");
+        }
+        alice.say("weather.localhost", "!weather Atlantis").await?;
+        alice.expect("<message type='error'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>").await;
+        Ok(())
+    }
+}
