@@ -1,0 +1,208 @@
+//! Presence subscriptions of a component, kept in a file of SQLite.
+//!
+//! ```no_run
+//! use campanile::component::Component;
+//! use campanile::presence::Roster;
+//! use campanile_presence_sqlite::SqliteStore;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let roster = Roster::new(SqliteStore::open("presence.db")?);
+//! let component = Component::builder("bot.example.org").server("127.0.0.1:5347").secret("secret").module(roster);
+//! # Ok(())
+//! # }
+//! ```
+
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use campanile::error::BoxError;
+use campanile::jid::BareJid;
+use campanile::presence::{Bounds, Half, Kept, Pair, Subscription, SubscriptionStore};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use self::schema::Refused;
+
+/// How long to wait for another process that writes to the same file.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Subscriptions in a file. What a roster was told to keep is on the disk when it goes on.
+#[derive(Clone)]
+pub struct SqliteStore {
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl SqliteStore {
+    /// Opens a file, or makes it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, belongs to another program, or to a later version of this one.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let opened = Connection::open(path).map_err(Refused::Sqlite).and_then(Self::prepared);
+        opened.map_err(|refused| OpenError { path: path.display().to_string(), refused })
+    }
+
+    fn prepared(mut connection: Connection) -> Result<Self, Refused> {
+        connection.busy_timeout(PATIENCE)?;
+        schema::prepare(&mut connection)?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// Does something with the file, where waiting for the disk holds up nobody.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, BoxError> {
+        let connection = Arc::clone(&self.connection);
+        let done = tokio::task::spawn_blocking(move || {
+            // A transaction that was not committed is rolled back when it is dropped, by a panic too.
+            work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        Ok(done.await??)
+    }
+}
+
+#[async_trait]
+impl SubscriptionStore for SqliteStore {
+    async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
+        let (own, peer) = (pair.own.to_string(), pair.peer.to_string());
+        let sql = "SELECT to_peer, from_peer FROM subscription WHERE own = ?1 AND peer = ?2";
+        let found = move |connection: &mut Connection| {
+            connection.prepare_cached(sql)?.query_row(params![own, peer], |row| subscription(row, 0)).optional()
+        };
+        Ok(self.with(found).await?.unwrap_or_default())
+    }
+
+    async fn put(&self, pair: &Pair, subscription: Subscription, bounds: &Bounds) -> Result<Kept, BoxError> {
+        let (pair, bounds) = (pair.clone(), *bounds);
+        self.with(move |connection| write(connection, &pair, subscription, &bounds)).await
+    }
+
+    async fn list(
+        &self,
+        own: Option<&BareJid>,
+        after: Option<&Pair>,
+        most: usize,
+    ) -> Result<Vec<(Pair, Subscription)>, BoxError> {
+        let own = own.map(ToString::to_string);
+        let after = after.map(|pair| (pair.own.to_string(), pair.peer.to_string())).unwrap_or_default();
+        self.with(move |connection| read(connection, own.as_deref(), &after, most)).await
+    }
+}
+
+/// Counts and writes in one transaction, so that two at a time cannot pass the bounds.
+fn write(
+    connection: &mut Connection,
+    pair: &Pair,
+    subscription: Subscription,
+    bounds: &Bounds,
+) -> rusqlite::Result<Kept> {
+    let (own, peer, domain) = (pair.own.as_str(), pair.peer.as_str(), pair.peer.domain().as_str());
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    if subscription.is_none() {
+        transaction.execute("DELETE FROM subscription WHERE own = ?1 AND peer = ?2", params![own, peer])?;
+        transaction.commit()?;
+        return Ok(Kept::Yes);
+    }
+    let halves = (number(subscription.to), number(subscription.from));
+    let sql = "UPDATE subscription SET to_peer = ?3, from_peer = ?4 WHERE own = ?1 AND peer = ?2";
+    if transaction.execute(sql, params![own, peer, halves.0, halves.1])? == 0 {
+        let (of_peer, of_domain, all) = schema::counts(&transaction, peer, domain)?;
+        if !bounds.admit(of_peer, of_domain, all) {
+            return Ok(Kept::Full);
+        }
+        let sql = "INSERT INTO subscription (own, peer, domain, to_peer, from_peer) VALUES (?1, ?2, ?3, ?4, ?5)";
+        transaction.execute(sql, params![own, peer, domain, halves.0, halves.1])?;
+    }
+    transaction.commit()?;
+    Ok(Kept::Yes)
+}
+
+fn read(
+    connection: &Connection,
+    own: Option<&str>,
+    after: &(String, String),
+    most: usize,
+) -> rusqlite::Result<Vec<(Pair, Subscription)>> {
+    let sql = "SELECT own, peer, to_peer, from_peer FROM subscription
+        WHERE (own, peer) > (?1, ?2) AND (?3 IS NULL OR own = ?3) ORDER BY own, peer LIMIT ?4";
+    // Of one address, the rows before its own need not be passed over.
+    let (from_own, from_peer) = match own {
+        Some(own) if after.0.as_str() < own => (own, ""),
+        _ => (after.0.as_str(), after.1.as_str()),
+    };
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params![from_own, from_peer, own, most], |row| {
+        Ok((Pair { own: jid(row, 0)?, peer: jid(row, 1)? }, subscription(row, 2)?))
+    })?;
+    rows.collect()
+}
+
+fn subscription(row: &Row<'_>, first: usize) -> rusqlite::Result<Subscription> {
+    Ok(Subscription { to: half(row.get(first)?), from: half(row.get(first + 1)?) })
+}
+
+fn jid(row: &Row<'_>, column: usize) -> rusqlite::Result<BareJid> {
+    let text: String = row.get(column)?;
+    BareJid::new(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    })
+}
+
+fn number(half: Half) -> u8 {
+    match half {
+        Half::No => 0,
+        Half::Pending => 1,
+        Half::Yes => 2,
+    }
+}
+
+/// The table has a constraint, so there are no other numbers.
+fn half(number: u8) -> Half {
+    match number {
+        2 => Half::Yes,
+        1 => Half::Pending,
+        _ => Half::No,
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SqliteStore")
+    }
+}
+
+/// Why a file cannot be used.
+#[derive(Debug)]
+pub struct OpenError {
+    path: String,
+    refused: Refused,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path)?;
+        match &self.refused {
+            Refused::Foreign => f.write_str(" belongs to another program: name another file"),
+            Refused::Version(version) => write!(f, " is of a later version ({version}): use the program that made it"),
+            Refused::Sqlite(_) => f.write_str(" cannot be opened"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.refused {
+            Refused::Sqlite(error) => Some(error),
+            _ => None,
+        }
+    }
+}

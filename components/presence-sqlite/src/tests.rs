@@ -1,0 +1,133 @@
+//! The store by itself, and behind a roster over a restart.
+
+use campanile::presence::{Change, Roster};
+use campanile::router::Router;
+use campanile::testing;
+
+use super::*;
+
+/// A folder that is gone with the test.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("campanile-presence-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.0.join("presence.db")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn pair(own: &str, peer: &str) -> Pair {
+    Pair { own: own.parse().unwrap(), peer: peer.parse().unwrap() }
+}
+
+fn all() -> impl Iterator<Item = Subscription> {
+    let halves = [Half::No, Half::Pending, Half::Yes];
+    halves.into_iter().flat_map(move |to| halves.map(|from| Subscription { to, from }))
+}
+
+#[tokio::test]
+async fn every_state_is_kept_and_read_again() {
+    let folder = Folder::new("states");
+    let pair = pair("bot@b.localhost", "alice@localhost");
+    for state in all() {
+        SqliteStore::open(folder.file()).unwrap().put(&pair, state, &Bounds::default()).await.unwrap();
+        let store = SqliteStore::open(folder.file()).unwrap();
+        assert_eq!(store.get(&pair).await.unwrap(), state);
+        let listed = store.list(None, None, 9).await.unwrap();
+        assert_eq!(listed.len(), usize::from(!state.is_none()));
+    }
+}
+
+#[tokio::test]
+async fn pairs_are_listed_in_order_and_page_by_page() {
+    let folder = Folder::new("pages");
+    let store = SqliteStore::open(folder.file()).unwrap();
+    let state = Subscription::NONE.outbound(Change::Subscribe).next;
+    for (own, peer) in [("b", "x"), ("a", "y"), ("a", "x"), ("c", "x"), ("b", "y")] {
+        let pair = pair(&format!("{own}@b.localhost"), &format!("{peer}@example.org"));
+        store.put(&pair, state, &Bounds::default()).await.unwrap();
+    }
+    let shown = |page: &[(Pair, Subscription)]| {
+        let letters = page.iter().map(|(pair, _)| format!("{}{}", &pair.own.as_str()[..1], &pair.peer.as_str()[..1]));
+        letters.collect::<Vec<_>>()
+    };
+    let all = store.list(None, None, 9).await.unwrap();
+    assert_eq!(shown(&all), ["ax", "ay", "bx", "by", "cx"]);
+    assert_eq!(shown(&store.list(None, Some(&all[1].0), 2).await.unwrap()), ["bx", "by"]);
+    let own = "b@b.localhost".parse().unwrap();
+    assert_eq!(shown(&store.list(Some(&own), None, 9).await.unwrap()), ["bx", "by"]);
+    assert_eq!(shown(&store.list(Some(&own), Some(&all[2].0), 9).await.unwrap()), ["by"]);
+    assert_eq!(shown(&store.list(Some(&own), Some(&all[4].0), 9).await.unwrap()), [""; 0]);
+}
+
+#[tokio::test]
+async fn strangers_fill_no_more_than_the_bounds() {
+    let folder = Folder::new("bounds");
+    let store = SqliteStore::open(folder.file()).unwrap();
+    let mut bounds = Bounds::default();
+    (bounds.per_peer, bounds.per_domain, bounds.all) = (2, 3, 4);
+    let state = Subscription::NONE.inbound(Change::Subscribe).next;
+    let rows = [
+        ("0", "a@one.org", Kept::Yes),
+        ("1", "a@one.org", Kept::Yes),
+        ("2", "a@one.org", Kept::Full),
+        ("1", "a@one.org", Kept::Yes),
+        ("0", "b@one.org", Kept::Yes),
+        ("0", "c@one.org", Kept::Full),
+        ("0", "a@two.org", Kept::Yes),
+        ("0", "a@three.org", Kept::Full),
+    ];
+    for (own, peer, kept) in rows {
+        let pair = pair(&format!("{own}@b.localhost"), peer);
+        assert_eq!(store.put(&pair, state, &bounds).await.unwrap(), kept, "{own} {peer}");
+    }
+    // What is forgotten makes room.
+    store.put(&pair("0@b.localhost", "a@two.org"), Subscription::NONE, &bounds).await.unwrap();
+    store.put(&pair("0@b.localhost", "a@two.org"), Subscription::NONE, &bounds).await.unwrap();
+    assert_eq!(store.put(&pair("0@b.localhost", "a@three.org"), state, &bounds).await.unwrap(), Kept::Yes);
+    assert_eq!(store.put(&pair("0@b.localhost", "a@two.org"), state, &bounds).await.unwrap(), Kept::Full);
+}
+
+#[test]
+fn a_file_of_another_program_is_left_alone() {
+    let folder = Folder::new("foreign");
+    let foreign = Connection::open(folder.file()).unwrap();
+    foreign.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    let error = SqliteStore::open(folder.file()).unwrap_err();
+    assert!(error.to_string().ends_with("presence.db belongs to another program: name another file"), "{error}");
+    let error = SqliteStore::open(folder.0.join("no/such/folder.db")).unwrap_err();
+    assert!(error.to_string().ends_with("cannot be opened"), "{error}");
+    let later = folder.0.join("later.db");
+    drop(SqliteStore::open(&later).unwrap());
+    Connection::open(&later).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    let error = SqliteStore::open(&later).unwrap_err();
+    assert!(error.to_string().contains("is of a later version (2)"), "{error}");
+}
+
+#[tokio::test]
+async fn a_bot_knows_after_a_restart_who_may_see_it() {
+    let folder = Folder::new("restart");
+    for subscribes in [true, false] {
+        let roster = Roster::new(SqliteStore::open(folder.file()).unwrap());
+        let bot = testing::mount("b.localhost", |bot| bot.router(Router::new()).module(roster)).await;
+        let alice = bot.user("alice@localhost");
+        if subscribes {
+            alice.send("<presence type='subscribe' to='b.localhost'/>").await.unwrap();
+            alice.expect("<presence type='subscribed' from='b.localhost'/>").await;
+        } else {
+            alice.send("<presence type='probe' to='b.localhost'/>").await.unwrap();
+        }
+        alice.expect("<presence from='b.localhost'/>").await;
+    }
+}
