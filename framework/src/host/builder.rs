@@ -28,6 +28,7 @@ pub struct Builder {
     domain: Option<String>,
     secret: Option<Secret>,
     secrets: HashMap<String, Secret>,
+    accounts: HashMap<String, Secret>,
     on_conflict: OnConflict,
     observer: Option<Observer>,
 }
@@ -40,6 +41,8 @@ pub(super) struct Settings {
     pub(super) domain: String,
     pub(super) secret: Option<Secret>,
     pub(super) secrets: HashMap<String, Secret>,
+    /// Passwords by localpart.
+    pub(super) accounts: HashMap<String, Secret>,
     pub(super) on_conflict: OnConflict,
     pub(super) observer: Option<Observer>,
 }
@@ -63,6 +66,13 @@ impl Builder {
         self
     }
 
+    /// Lets clients log in as this localpart of the host's own domain, once [`Host::listen_for_clients`] is called. A
+    /// name that is no localpart is nobody's.
+    pub fn account(mut self, localpart: impl Into<String>, password: impl Into<String>) -> Self {
+        self.accounts.insert(localpart.into(), Secret::new(password));
+        self
+    }
+
     /// What happens when a second component wants a domain that is taken.
     pub fn on_conflict(mut self, on_conflict: OnConflict) -> Self {
         self.on_conflict = on_conflict;
@@ -82,6 +92,7 @@ impl Builder {
             domain: self.domain.unwrap_or_else(|| "localhost".to_owned()),
             secret: self.secret,
             secrets: self.secrets,
+            accounts: self.accounts,
             on_conflict: self.on_conflict,
             observer: self.observer,
         }))
@@ -128,6 +139,7 @@ mod tests {
             domain: "localhost".into(),
             secret: Some("any".into()),
             secrets: HashMap::from([("echo.localhost".to_owned(), "own".into())]),
+            accounts: HashMap::new(),
             on_conflict: OnConflict::KickNew,
             observer: None,
         };

@@ -1,4 +1,4 @@
-//! Components that come over TCP.
+//! Components and clients that come over TCP.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,21 +8,30 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Duration;
 
-use super::session;
 use super::tables::Shared;
+use crate::stream::Io;
 
 /// How long to wait before a port is tried again that was taken while the host was stopped.
 const RETRY: Duration = Duration::from_millis(100);
 
-pub(super) async fn listen(shared: &Arc<Shared>, address: SocketAddr) -> io::Result<SocketAddr> {
+/// What is done with a connection: a component's, or a client's.
+pub(super) type Serve = fn(&Arc<Shared>, Io);
+
+pub(super) async fn listen(shared: &Arc<Shared>, address: SocketAddr, to: Serve) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
-    tokio::spawn(serve(Arc::downgrade(shared), shared.running.subscribe(), listener, address));
+    tokio::spawn(serve(Arc::downgrade(shared), shared.running.subscribe(), listener, address, to));
     Ok(address)
 }
 
 /// Accepts while the host runs. Stopped, it gives the port up, so that connecting is refused as by a stopped server.
-async fn serve(shared: Weak<Shared>, mut running: watch::Receiver<bool>, listener: TcpListener, address: SocketAddr) {
+async fn serve(
+    shared: Weak<Shared>,
+    mut running: watch::Receiver<bool>,
+    listener: TcpListener,
+    address: SocketAddr,
+    to: Serve,
+) {
     let mut listener = Some(listener);
     // The channel is gone when the host is.
     while running.wait_for(|running| *running).await.is_ok() {
@@ -39,17 +48,17 @@ async fn serve(shared: Weak<Shared>, mut running: watch::Receiver<bool>, listene
         };
         tokio::select! {
             stopped = running.wait_for(|running| !*running) => if stopped.is_err() { return },
-            () = accept(&shared, bound) => {}
+            () = accept(&shared, bound, to) => {}
         }
     }
 }
 
-async fn accept(shared: &Weak<Shared>, listener: TcpListener) {
+async fn accept(shared: &Weak<Shared>, listener: TcpListener, to: Serve) {
     loop {
         match listener.accept().await {
             Ok((connection, _)) => {
                 let Some(shared) = shared.upgrade() else { return };
-                serve_one(&shared, connection);
+                serve_one(&shared, connection, to);
             }
             Err(error) => {
                 // Out of file descriptors, most likely: it passes when connections end.
@@ -60,9 +69,9 @@ async fn accept(shared: &Weak<Shared>, listener: TcpListener) {
     }
 }
 
-fn serve_one(shared: &Arc<Shared>, connection: TcpStream) {
+fn serve_one(shared: &Arc<Shared>, connection: TcpStream, to: Serve) {
     if let Err(error) = connection.set_nodelay(true) {
         tracing::debug!(%error, "a connection that is slower than it could be");
     }
-    session::spawn(shared, Box::new(connection));
+    to(shared, Box::new(connection));
 }

@@ -2,7 +2,8 @@
 //!
 //! Components attach over TCP or through a pipe in memory, as many as there are; virtual users talk to them, and
 //! they to each other. What the host refuses it refuses in Prosody's words, so that a component that stands here
-//! stands there. It is no server for people: nobody logs in, nothing is stored, and nothing leaves the process.
+//! stands there. People's clients may [log in](Host::listen_for_clients), too, over loopback; what they have is kept in
+//! memory, and nothing goes to other servers.
 //!
 //! ```
 //! use campanile::component::Component;
@@ -29,6 +30,8 @@
 //! ```
 
 mod builder;
+mod clients;
+mod connection;
 mod inbox;
 mod itself;
 mod listen;
@@ -125,7 +128,19 @@ impl Host {
     /// # Errors
     /// When the address is taken or not allowed.
     pub async fn listen(&self, address: SocketAddr) -> io::Result<SocketAddr> {
-        listen::listen(&self.shared, address).await
+        listen::listen(&self.shared, address, session::spawn).await
+    }
+
+    /// Listens for people's clients on a TCP address until the host is closed, and gives the address back: port 0 is a
+    /// free one. The accounts are those of [`Builder::account`].
+    ///
+    /// Clients log in by SASL (SCRAM-SHA-256, SCRAM-SHA-1, PLAIN), have a roster, presence and subscriptions, and find
+    /// the components by disco. There is no TLS: this is for loopback.
+    ///
+    /// # Errors
+    /// When the address is taken or not allowed.
+    pub async fn listen_for_clients(&self, address: SocketAddr) -> io::Result<SocketAddr> {
+        listen::listen(&self.shared, address, clients::spawn).await
     }
 
     /// A virtual user, online until dropped. A bare JID gets a resource, as clients do.

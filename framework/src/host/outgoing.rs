@@ -1,4 +1,4 @@
-//! What waits for the socket of one component: bytes, bounded, with an end.
+//! What waits for the socket of one component or client: bytes, bounded, with an end.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -42,6 +42,11 @@ impl Outgoing {
     /// Adds a stanza at once.
     pub(super) fn push(&self, bytes: &[u8]) -> Result<(), NotTaken> {
         self.add(bytes, LIMIT)
+    }
+
+    /// Adds a stanza at once, where no more than this waits.
+    pub(super) fn push_within(&self, bytes: &[u8], limit: usize) -> Result<(), NotTaken> {
+        self.add(bytes, limit)
     }
 
     /// Adds a stanza when there is room; false when the stream has ended.

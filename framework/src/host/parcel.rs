@@ -27,9 +27,15 @@ pub trait IntoParcel: sealed::Sealed {
     fn into_parcel(self) -> Result<Parcel, UserError>;
 }
 
+impl From<Stanza> for Parcel {
+    fn from(stanza: Stanza) -> Self {
+        Self { stanza, raw: None }
+    }
+}
+
 impl IntoParcel for Stanza {
     fn into_parcel(self) -> Result<Parcel, UserError> {
-        Ok(Parcel { stanza: self, raw: None })
+        Ok(self.into())
     }
 }
 

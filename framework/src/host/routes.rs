@@ -1,10 +1,8 @@
 //! From sender to recipient, and back when that is not possible.
 
-use std::sync::Arc;
-
 use jid::Jid;
 
-use super::inbox::Inbox;
+use super::clients::Mailbox;
 use super::outgoing::NotTaken;
 use super::parcel::{Parcel, encode};
 use super::tables::{Shared, Target};
@@ -48,12 +46,13 @@ impl Shared {
                 Ok(children) => self.answer(stanza, Kind::Iq(IqType::Result), children),
                 Err(condition) => self.bounce(stanza, &StanzaError::new(condition)),
             },
+            Target::Registered(account) => self.give_to_registered(&account, to, stanza),
             Target::Account(online) => self.give_to_account(&online, to, stanza),
         }
     }
 
     /// RFC 6121 §8.5: what a server does for an account, as far as there is one.
-    fn give_to_account(&self, online: &[Arc<Inbox>], to: &Jid, stanza: &Stanza) {
+    fn give_to_account(&self, online: &[Mailbox], to: &Jid, stanza: &Stanza) {
         let bare = to.resource().is_none();
         let unavailable = || StanzaError::new(Condition::ServiceUnavailable);
         match stanza.kind {
@@ -63,8 +62,8 @@ impl Shared {
             Kind::Presence(_) if online.is_empty() => {}
             _ if online.is_empty() => self.bounce(stanza, &unavailable()),
             _ => {
-                for inbox in online {
-                    if !inbox.push(stanza) {
+                for mailbox in online {
+                    if !mailbox.push(stanza) {
                         self.bounce(stanza, &too_much());
                     }
                 }
@@ -81,7 +80,7 @@ impl Shared {
         self.answer(stanza, stanza.kind.to_error(), error.to_children());
     }
 
-    fn answer(&self, stanza: &Stanza, kind: Kind, children: Children) {
+    pub(super) fn answer(&self, stanza: &Stanza, kind: Kind, children: Children) {
         let Stanza { id, from, to, .. } = stanza.clone_head();
         self.deliver(&Stanza { kind, id, from: to, to: from, lang: None, children });
     }
@@ -101,6 +100,6 @@ impl Shared {
     }
 }
 
-fn too_much() -> StanzaError {
+pub(super) fn too_much() -> StanzaError {
     StanzaError::new(Condition::ResourceConstraint).with_type(ErrorType::Wait)
 }

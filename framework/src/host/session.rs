@@ -1,11 +1,8 @@
 //! The stream of one component, from its header to its end.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::time::{Duration, Instant, timeout, timeout_at};
-
+use super::connection::{self, Flow, Peer};
 use super::outgoing::Outgoing;
 use super::parcel::{encode, stand_in};
 use super::refusal;
@@ -13,32 +10,17 @@ use super::tables::{Mounting, Shared};
 use crate::error::{Condition, StanzaError};
 use crate::stanza::{Kind, Stanza};
 use crate::stream::handshake::digest;
-use crate::stream::{Bounds, COMPONENT, Defect, Event, Fault, Io, Reader, Refused, STREAMS, StreamHeader, TopLevel};
-
-/// Prosody's `component_stanza_size_limit`.
-const MAX_STANZA: usize = 524_288;
-/// ejabberd's `negotiation_timeout`.
-const OPENING: Duration = Duration::from_secs(30);
-/// How long what was still to be sent may take, and the other side to close.
-const LINGER: Duration = Duration::from_secs(5);
+use crate::stream::{COMPONENT, Defect, Event, Fault, Io, Reader, Refused, STREAMS, StreamHeader, TopLevel};
 
 /// Serves a connection in a task of its own, or drops it when that is not possible.
 pub(super) fn spawn(shared: &Arc<Shared>, io: Io) {
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-        tracing::error!("the host takes connections within a tokio runtime only");
-        return;
-    };
-    let stream = Arc::new(Outgoing::default());
-    if shared.connect(&stream) {
-        let session = Session { shared: Arc::clone(shared), stream, reader: reader(), phase: Phase::Header };
-        runtime.spawn(session.run(io));
-    }
+    let session = |stream| Session { shared: Arc::clone(shared), stream, phase: Phase::Header };
+    connection::spawn(shared, io, session);
 }
 
 struct Session {
     shared: Arc<Shared>,
     stream: Arc<Outgoing>,
-    reader: Reader,
     phase: Phase,
 }
 
@@ -48,73 +30,16 @@ enum Phase {
     Mounted { domain: String },
 }
 
-/// Whether the stream goes on.
-type Flow = ControlFlow<()>;
-
-impl Session {
-    async fn run(mut self, io: Io) {
-        let (mut read, write) = tokio::io::split(io);
-        let stream = Arc::clone(&self.stream);
-        let mut writing = std::pin::pin!(stream.write_to(write));
-        let written = tokio::select! {
-            () = self.read(&mut read) => {
-                self.leave();
-                timeout(LINGER, writing).await.unwrap_or_else(|late| Err(late.into()))
-            }
-            written = &mut writing => written,
-        };
-        self.leave();
-        if let Err(error) = written {
-            tracing::debug!(%error, "a component no longer takes what is sent to it");
-        } else {
-            // Closing with bytes unread would reset the connection, and the other side might never read why.
-            let _ = timeout(LINGER, discard(&mut read)).await;
-        }
-        self.shared.disconnected();
+impl Peer for Session {
+    fn stream(&self) -> &Arc<Outgoing> {
+        &self.stream
     }
 
-    fn leave(&mut self) {
-        let domain = match &self.phase {
-            Phase::Mounted { domain } => Some(domain.as_str()),
-            _ => None,
-        };
-        self.shared.unmount(domain, &self.stream);
+    fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Mounted { .. })
     }
 
-    /// Reads until the stream ends. The last words, if any, are then on their way.
-    async fn read(&mut self, io: &mut (impl AsyncRead + Unpin)) {
-        let deadline = Instant::now() + OPENING;
-        loop {
-            if self.events().is_break() {
-                return;
-            }
-            let read = io.read_buf(self.reader.buffer());
-            let read = match self.phase {
-                Phase::Mounted { .. } => read.await,
-                _ => match timeout_at(deadline, read).await {
-                    Ok(read) => read,
-                    Err(_) => return self.refuse("connection-timeout", Some("Idle connection")),
-                },
-            };
-            if !matches!(read, Ok(1..)) {
-                return self.stream.finish(b"");
-            }
-        }
-    }
-
-    fn events(&mut self) -> Flow {
-        loop {
-            match self.reader.next() {
-                Ok(None) => return Flow::Continue(()),
-                Ok(Some(event)) => self.event(event)?,
-                Err(Fault::NoStream) => return self.end_with("invalid-namespace", None),
-                // Prosody says this of everything that it cannot read, comments included.
-                Err(_) => return self.end_with("not-well-formed", None),
-            }
-        }
-    }
-
-    fn event(&mut self, event: Event) -> Flow {
+    async fn event(&mut self, event: Event, _: &mut Reader) -> Flow {
         match event {
             Event::Open(header) => self.open(header),
             Event::Stanza(stanza) => self.stanza(&stanza),
@@ -124,6 +49,28 @@ impl Session {
         }
     }
 
+    fn fault(&mut self, fault: Fault) {
+        match fault {
+            Fault::NoStream => self.refuse("invalid-namespace", None),
+            // Prosody says this of everything that it cannot read, comments included.
+            _ => self.refuse("not-well-formed", None),
+        }
+    }
+
+    fn late(&mut self) {
+        self.refuse("connection-timeout", Some("Idle connection"));
+    }
+
+    fn leave(&mut self) {
+        let domain = match &self.phase {
+            Phase::Mounted { domain } => Some(domain.as_str()),
+            _ => None,
+        };
+        self.shared.unmount(domain, &self.stream);
+    }
+}
+
+impl Session {
     fn open(&mut self, header: StreamHeader) -> Flow {
         if header.namespace != COMPONENT {
             return self.end_with("invalid-namespace", None);
@@ -225,15 +172,4 @@ impl Session {
         let header = if matches!(self.phase, Phase::Header) { refusal::EMPTY_HEADER } else { "" };
         self.stream.finish((header.to_owned() + &error).as_bytes());
     }
-}
-
-fn reader() -> Reader {
-    Reader::new(Bounds { max_stanza: MAX_STANZA, max_depth: 256 })
-}
-
-/// Reads to the end and keeps nothing.
-async fn discard(io: &mut (impl AsyncRead + Unpin)) -> std::io::Result<()> {
-    let mut bytes = [0; 4096];
-    while io.read(&mut bytes).await? > 0 {}
-    Ok(())
 }

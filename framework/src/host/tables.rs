@@ -7,6 +7,7 @@ use jid::{BareJid, Jid};
 use tokio::sync::{Notify, watch};
 
 use super::builder::{OnConflict, Settings};
+use super::clients::{Account, Mailbox};
 use super::inbox::Inbox;
 use super::outgoing::Outgoing;
 use super::{Farewell, refusal};
@@ -34,6 +35,10 @@ pub(super) struct Tables {
     /// Domains that have or had a component.
     mounts: HashMap<String, VecDeque<Arc<Outgoing>>>,
     users: HashMap<BareJid, Vec<(Jid, Arc<Inbox>)>>,
+    /// Whose clients may log in.
+    pub(super) accounts: HashMap<BareJid, Account>,
+    /// Connections of clients.
+    pub(super) clients: usize,
 }
 
 /// What became of the wish to be mounted.
@@ -50,22 +55,23 @@ pub(super) enum Target {
     /// The host's own domain.
     Itself,
     /// All that are online at a bare JID, or the one at a full JID.
-    Account(Vec<Arc<Inbox>>),
+    Account(Vec<Mailbox>),
+    /// Somebody who can log in.
+    Registered(BareJid),
     /// Another server, of which there is none.
     Nowhere,
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(mut settings: Settings) -> Self {
         let (running, _) = watch::channel(true);
-        Self {
-            settings,
-            ids: Ids::new(),
-            dropped: Counter::default(),
-            changed: Notify::new(),
-            running,
-            tables: Mutex::default(),
-        }
+        let ids = Ids::new();
+        let accounts = std::mem::take(&mut settings.accounts).into_iter().filter_map(|(name, password)| {
+            let jid = BareJid::new(&format!("{name}@{}", settings.domain)).ok()?;
+            Some((jid, Account::new(password, &ids.fresh())))
+        });
+        let tables = Tables { accounts: accounts.collect(), ..Tables::default() };
+        Self { settings, ids, dropped: Counter::default(), changed: Notify::new(), running, tables: Mutex::new(tables) }
     }
 
     pub(super) fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -109,10 +115,18 @@ impl Shared {
         room
     }
 
+    /// Counts a client in; false when there are so many already.
+    pub(super) fn take_client(&self, most: usize) -> bool {
+        let mut tables = self.tables();
+        let room = tables.clients < most;
+        tables.clients += usize::from(room);
+        room
+    }
+
     /// Mounts a component whose handshake was right, and tells it so before anything else reaches it.
     pub(super) fn mount(&self, domain: &str, stream: &Arc<Outgoing>) -> Mounting {
         let mut tables = self.tables();
-        tables.opening.retain(|other| !Arc::ptr_eq(other, stream));
+        tables.opened(stream);
         let mounted = tables.mounts.entry(domain.to_owned()).or_default();
         let mut old = VecDeque::new();
         match self.settings.on_conflict {
@@ -135,7 +149,7 @@ impl Shared {
     /// No stanza goes to this stream any more.
     pub(super) fn unmount(&self, domain: Option<&str>, stream: &Arc<Outgoing>) {
         let mut tables = self.tables();
-        tables.opening.retain(|other| !Arc::ptr_eq(other, stream));
+        tables.opened(stream);
         if let Some(domain) = domain
             && let Some(mounted) = tables.mounts.get_mut(domain)
         {
@@ -167,6 +181,10 @@ impl Shared {
         }
         if domain == self.settings.domain && to.node().is_none() {
             return Target::Itself;
+        }
+        let account = to.to_bare();
+        if tables.accounts.contains_key(&account) {
+            return Target::Registered(account);
         }
         match tables.online(to) {
             found if found.is_empty() && domain != self.settings.domain => Target::Nowhere,
@@ -204,7 +222,15 @@ impl Tables {
     fn unmount_all(&mut self) -> Vec<Arc<Outgoing>> {
         let mut streams = std::mem::take(&mut self.opening);
         streams.extend(self.mounts.values_mut().flat_map(|mounted| mounted.drain(..)));
+        // Those of clients are unbound by their own end.
+        let resources = self.accounts.values().flat_map(|account| &account.resources);
+        streams.extend(resources.map(|resource| Arc::clone(&resource.stream)));
         streams
+    }
+
+    /// The opening of this stream is over, one way or the other.
+    pub(super) fn opened(&mut self, stream: &Arc<Outgoing>) {
+        self.opening.retain(|other| !Arc::ptr_eq(other, stream));
     }
 
     /// False when that very JID is online.
@@ -231,9 +257,10 @@ impl Tables {
         self.users.values().flatten().for_each(|(_, inbox)| inbox.close());
     }
 
-    fn online(&self, to: &Jid) -> Vec<Arc<Inbox>> {
+    /// Virtual users.
+    pub(super) fn online(&self, to: &Jid) -> Vec<Mailbox> {
         let resources = self.users.get(&to.to_bare()).into_iter().flatten();
         let wanted = resources.filter(|(jid, _)| to.resource().is_none() || jid == to);
-        wanted.map(|(_, inbox)| Arc::clone(inbox)).collect()
+        wanted.map(|(_, inbox)| Mailbox::Inbox(Arc::clone(inbox))).collect()
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Draft {
 #[derive(Debug)]
 enum What {
     Stanza(Head),
-    Other { namespace: String, name: String },
+    Other { namespace: String, name: String, attributes: Vec<(String, String)> },
 }
 
 impl Draft {
@@ -40,6 +40,12 @@ impl Draft {
             _ => What::Other {
                 namespace: String::from_utf8_lossy(bound.map_or(b"", |bound| bound.namespace)).into_owned(),
                 name: String::from_utf8_lossy(name).into_owned(),
+                attributes: tag
+                    .attributes
+                    .iter()
+                    .filter(|it| it.role == Role::Plain)
+                    .map(|it| it.owned(bytes))
+                    .collect(),
             },
         };
         let refused = tag.crowded.then_some(Defect::TooDeep);
@@ -95,7 +101,9 @@ impl Draft {
         });
         Some(match self.what {
             What::Stanza(head) => head.into_event(children),
-            What::Other { namespace, name } => Event::Element(TopLevel { namespace, name, children }),
+            What::Other { namespace, name, attributes } => {
+                Event::Element(TopLevel { namespace, name, children, attributes })
+            }
         })
     }
 }

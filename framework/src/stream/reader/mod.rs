@@ -79,9 +79,17 @@ pub struct TopLevel {
     pub name: String,
     /// What it holds.
     pub children: Children,
+    /// Its attributes without prefix.
+    attributes: Vec<(String, String)>,
 }
 
 impl TopLevel {
+    /// The value of an attribute without prefix.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
     /// The character data directly in the element, references resolved.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {

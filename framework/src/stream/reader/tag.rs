@@ -98,6 +98,11 @@ impl Attribute {
         let raw = std::str::from_utf8(&tag[self.value.clone()]).unwrap_or_default();
         if self.raw { escape::attribute(raw) } else { raw.into() }
     }
+
+    /// Name and value.
+    pub(super) fn owned(&self, tag: &[u8]) -> (String, String) {
+        (String::from_utf8_lossy(self.name.all(tag)).into_owned(), self.value(tag).into_owned())
+    }
 }
 
 impl Tag {
