@@ -112,7 +112,8 @@
 //!
 //! A [`Client`](client::Client), also an extractor, sends messages and presence and makes IQ requests. An answer counts only when
 //! it comes from the address that was asked. What must not be lost is sent by
-//! [`send_confirmed`](client::Client::send_confirmed), which waits until the server has taken it.
+//! [`send_confirmed`](client::Client::send_confirmed), which waits until the server has taken it. What is often asked of others,
+//! from their version to their archive, is a method that returns [plain types](request).
 //!
 //! # Layers
 //!
@@ -161,6 +162,7 @@ mod overrun;
 pub mod payload;
 pub mod presence;
 pub mod reply;
+pub mod request;
 pub mod rescue;
 pub mod router;
 #[cfg(test)]

@@ -20,7 +20,7 @@ impl ParseError {
         matches!(self.source, xso::error::Error::TypeMismatch)
     }
 
-    pub(super) fn absent() -> Self {
+    pub(crate) fn absent() -> Self {
         Self { source: xso::error::Error::TypeMismatch }
     }
 }

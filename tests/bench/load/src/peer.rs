@@ -48,7 +48,20 @@ const PROGRAM: &[&str] = &[
     "json",
 ];
 const LIMIT: &[&str] = &["chat", "chat-4k", "ping", "senders-100", "senders-10000", "million"];
-const SUBJECT: &[&str] = &["chat", "chat-4k", "ping", "text", "message", "yield", "typed", "json", "million", "stall"];
+const SUBJECT: &[&str] = &[
+    "chat",
+    "chat-4k",
+    "ping",
+    "text",
+    "message",
+    "sent",
+    "confirmed",
+    "yield",
+    "typed",
+    "json",
+    "million",
+    "stall",
+];
 
 /// Name, title, command, scenarios.
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);

@@ -84,6 +84,9 @@ const CHAT: Scenario = Scenario {
 };
 const IQ: Scenario = Scenario { windows: &[256], quick: false, expect: Expect::Result, ..CHAT };
 
+/// Each handler sends its answer by itself, and ends when that is done.
+const SENT: Scenario = Scenario { senders: 1000, windows: &[1024], quick: false, ..CHAT };
+
 pub const ALL: &[Scenario] = &[
     CHAT,
     Scenario { name: "chat-4k", title: "chat message, body 4 KiB", windows: &[256, 1], load: Load::Chat4k, ..CHAT },
@@ -134,6 +137,13 @@ pub const ALL: &[Scenario] = &[
         windows: &[256],
         load: Load::Chat("message"),
         ..CHAT
+    },
+    Scenario { name: "sent", title: "answered by `send`, 1,000 senders", load: Load::Chat("sent"), ..SENT },
+    Scenario {
+        name: "confirmed",
+        title: "answered by `send_confirmed`, 1,000 senders",
+        load: Load::Chat("confirmed"),
+        ..SENT
     },
     Scenario { name: "yield", title: "handler that yields once", windows: &[256], load: Load::Chat("yield"), ..CHAT },
     Scenario {

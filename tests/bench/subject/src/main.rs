@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use campanile::client::Client;
 use campanile::component::Component;
-use campanile::extract::{Body, Json, Message, Payload};
+use campanile::error::BoxError;
+use campanile::extract::{Body, Json, Message, Payload, StanzaRef};
 use campanile::limits::Limits;
 use campanile::router::Router;
-use campanile::stanza::Children;
+use campanile::stanza::{Children, Stanza};
 use serde::{Deserialize, Serialize};
 use xso::{AsXml, FromXml};
 
@@ -49,6 +51,8 @@ async fn main() -> anyhow::Result<()> {
         .at("bot", Router::new().message(unread))
         .at("text", Router::new().message(text))
         .at("message", Router::new().message(whole))
+        .at("sent", Router::new().message(sent))
+        .at("confirmed", Router::new().message(confirmed))
         .at("yield", Router::new().message(yielding))
         .at("typed", Router::new().iq_set((BENCH, "order"), typed))
         .at("json", Router::new().iq_set((JSON, "json"), json));
@@ -73,6 +77,26 @@ async fn text(Body(text): Body) -> String {
 
 async fn whole(message: Message) -> Message {
     Message { from: None, to: None, ..message }
+}
+
+/// Done when it is written.
+async fn sent(message: StanzaRef, client: Client) -> Result<(), BoxError> {
+    Ok(client.send(echo(&message)).await?)
+}
+
+/// Done when the server has taken it.
+async fn confirmed(message: StanzaRef, client: Client) -> Result<(), BoxError> {
+    client.send_confirmed(echo(&message)).await?;
+    Ok(())
+}
+
+fn echo(message: &Stanza) -> Stanza {
+    let echo = Stanza::new(message.kind()).with_children(message.children().clone());
+    let echo = echo.with_id(message.id().unwrap_or_default());
+    match message.from() {
+        Some(sender) => echo.with_to(sender.clone()),
+        None => echo,
+    }
 }
 
 async fn yielding(children: Children) -> Children {

@@ -1,0 +1,199 @@
+//! Message archives (XEP-0313): of a room, of an account, of oneself.
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use jid::Jid;
+use minidom::Element;
+use rxml::{Namespace, NcName};
+use xmpp_parsers::data_forms::{DataForm, DataFormType, Field};
+use xmpp_parsers::date::DateTime as Stamp;
+use xmpp_parsers::mam::{Fin, MetadataQuery, MetadataResponse, Query, QueryId};
+use xmpp_parsers::ns::{DEFAULT_NS as CLIENT, DELAY, FORWARD, MAM};
+
+use super::{Page, Pages};
+use crate::client::{Client, Collect, IqError, Request, Response};
+use crate::stanza::{MessageType, ParseError, Stanza};
+
+/// An archive, and which of its messages are wanted.
+///
+/// ```
+/// # use campanile::{client::{Client, IqError}, jid::Jid};
+/// use std::time::{Duration, SystemTime};
+///
+/// # async fn example(client: Client, room: Jid) -> Result<(), IqError> {
+/// let yesterday = SystemTime::now() - Duration::from_secs(86_400);
+/// let mut messages = client.archive(room).since(yesterday).messages();
+/// while let Some(archived) = messages.next().await? {
+///     if let Ok(message) = archived.message() {
+///         println!("{:?} {:?} {}", archived.when(), message.from(), message.to_xml());
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Archive {
+    client: Client,
+    to: Jid,
+    node: Option<String>,
+    fields: Vec<Field>,
+}
+
+/// A message that an archive holds.
+#[derive(Debug, Clone)]
+pub struct Archived {
+    id: String,
+    result: Element,
+}
+
+/// The oldest and the newest message of an archive (XEP-0313 §4.1.5).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ArchiveEnds {
+    /// The oldest; `None` when there is none at all.
+    pub first: Option<ArchiveEnd>,
+    /// The newest.
+    pub last: Option<ArchiveEnd>,
+}
+
+/// Id and time of a message in an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveEnd {
+    /// Its id in the archive.
+    pub id: String,
+    /// When it was sent.
+    pub when: SystemTime,
+}
+
+impl Client {
+    /// The archive at an address: a room's, or an account's where the component has the right to read it.
+    #[must_use]
+    pub fn archive(&self, to: impl Into<Jid>) -> Archive {
+        Archive { client: self.clone(), to: to.into(), node: None, fields: Vec::new() }
+    }
+}
+
+impl Archive {
+    /// Only messages exchanged with this JID; of a room, those of an occupant.
+    #[must_use]
+    pub fn with(self, jid: &Jid) -> Self {
+        self.field("with", jid.as_str())
+    }
+
+    /// Only messages from this time on.
+    #[must_use]
+    pub fn since(self, time: SystemTime) -> Self {
+        self.field("start", &utc(time))
+    }
+
+    /// Only messages up to this time.
+    #[must_use]
+    pub fn until(self, time: SystemTime) -> Self {
+        self.field("end", &utc(time))
+    }
+
+    /// Only the messages of a pubsub node.
+    #[must_use]
+    pub fn node(mut self, node: impl Into<String>) -> Self {
+        self.node = Some(node.into());
+        self
+    }
+
+    /// Any other field of the form (XEP-0313 §4.1.6), such as a full-text search.
+    #[must_use]
+    pub fn field(mut self, var: &str, value: &str) -> Self {
+        self.fields.push(Field::text_single(var, value));
+        self
+    }
+
+    /// The messages, the oldest first unless read [backwards](Pages::backwards). All messages of a page are taken out
+    /// of the stream before any handler sees them: none is lost, however busy the handlers are.
+    ///
+    /// A page larger than [`Limits::collected`](crate::limits::Limits::collected) is [`IqError::TooMuch`].
+    #[must_use]
+    pub fn messages(self) -> Pages<Archived> {
+        Pages::new(move |set| {
+            let archive = self.clone();
+            async move {
+                let id = archive.client.fresh_id();
+                let query = Query {
+                    queryid: Some(QueryId(id.clone())),
+                    node: archive.node.map(xmpp_parsers::pubsub::NodeName),
+                    form: Some(form(archive.fields)),
+                    set: Some(set),
+                    flip_page: false,
+                };
+                let request = Request::set(archive.to, &query)?;
+                let request = request.collecting(Collect::new((MAM, "result"), ("queryid", id)));
+                let response = archive.client.request(request).await?;
+                page(&response).map_err(IqError::Answer)
+            }
+        })
+    }
+
+    /// The oldest and the newest message of the whole archive.
+    ///
+    /// # Errors
+    /// See [`IqError`].
+    pub async fn ends(&self) -> Result<ArchiveEnds, IqError> {
+        let found: MetadataResponse = self.client.iq_get(self.to.clone(), &MetadataQuery).await?;
+        let end = |id, stamp: Stamp| ArchiveEnd { id, when: stamp.0.into() };
+        Ok(ArchiveEnds {
+            first: found.start.map(|start| end(start.id, start.timestamp)),
+            last: found.end.map(|last| end(last.id, last.timestamp)),
+        })
+    }
+}
+
+impl Archived {
+    /// Its id in the archive: what [`Pages::after`] and [`Pages::before`] want.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// When it was sent, where the archive says so.
+    #[must_use]
+    pub fn when(&self) -> Option<SystemTime> {
+        let stamp = self.forwarded()?.get_child("delay", DELAY)?.attr("stamp")?;
+        stamp.parse::<Stamp>().ok().map(|stamp| stamp.0.into())
+    }
+
+    /// The message.
+    ///
+    /// # Errors
+    /// When the archive holds something else.
+    pub fn message(&self) -> Result<Stanza, ParseError> {
+        let message = self.forwarded().and_then(|forwarded| forwarded.get_child("message", CLIENT));
+        let mut message = message.cloned().ok_or_else(ParseError::absent)?;
+        // RFC 6121 §5.2.2: an unknown type is the same as none.
+        if message.attr("type").is_some_and(|kind| MessageType::parse(kind).is_none()) {
+            let name = NcName::try_from("type").map_err(xso::error::Error::from)?;
+            message.set_attr(Namespace::NONE, name, "normal");
+        }
+        Stanza::try_from(&message).map_err(|_| ParseError::absent())
+    }
+
+    fn forwarded(&self) -> Option<&Element> {
+        self.result.get_child("forwarded", FORWARD)
+    }
+}
+
+fn page(response: &Response) -> Result<Page<Archived>, ParseError> {
+    let fin: Fin = response.parse()?;
+    let mut items = Vec::with_capacity(response.collected().len());
+    for message in response.collected() {
+        let result = message.children().find(MAM, "result").ok_or_else(ParseError::absent)?.element()?;
+        items.push(Archived { id: result.attr("id").unwrap_or_default().to_owned(), result });
+    }
+    Ok(Page { items, set: Some(fin.set), complete: fin.complete })
+}
+
+fn form(fields: Vec<Field>) -> DataForm {
+    DataForm::new(DataFormType::Submit, MAM, fields)
+}
+
+/// XEP-0082.
+fn utc(time: SystemTime) -> String {
+    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}

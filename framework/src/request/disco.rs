@@ -1,0 +1,53 @@
+//! What others say about themselves (XEP-0030).
+
+use jid::Jid;
+use xmpp_parsers::disco::{DiscoInfoQuery, DiscoInfoResult, DiscoItemsQuery, DiscoItemsResult};
+
+use super::{Page, Pages};
+use crate::client::{Client, IqError};
+use crate::disco::{DiscoInfo, DiscoItem};
+
+impl Client {
+    /// What an entity, or one of its nodes, is and can do.
+    ///
+    /// # Errors
+    /// See [`IqError`].
+    pub async fn disco_info(&self, to: impl Into<Jid>, node: Option<&str>) -> Result<DiscoInfo, IqError> {
+        let info: DiscoInfoResult = self.iq_get(to, &DiscoInfoQuery { node: node.map(str::to_owned) }).await?;
+        let found = DiscoInfo { features: info.features, forms: info.extensions, ..DiscoInfo::new() };
+        Ok(info.identities.into_iter().fold(found, DiscoInfo::identity))
+    }
+
+    /// What belongs to an entity: the rooms of a service, the services of a server.
+    ///
+    /// An entity that knows no pages (XEP-0059) gives all of them at once.
+    #[must_use]
+    pub fn disco_items(&self, to: impl Into<Jid>) -> Pages<DiscoItem> {
+        self.items(to.into(), None)
+    }
+
+    /// What belongs to a node of an entity; the commands of an entity are those of the node
+    /// [`COMMANDS`](crate::payload::COMMANDS).
+    #[must_use]
+    pub fn disco_items_of(&self, to: impl Into<Jid>, node: impl Into<String>) -> Pages<DiscoItem> {
+        self.items(to.into(), Some(node.into()))
+    }
+
+    fn items(&self, to: Jid, node: Option<String>) -> Pages<DiscoItem> {
+        let client = self.clone();
+        Pages::new(move |set| {
+            let (client, to) = (client.clone(), to.clone());
+            let query = DiscoItemsQuery { node: node.clone(), rsm: Some(set) };
+            async move {
+                let found: DiscoItemsResult = client.iq_get(to, &query).await?;
+                let item = |item: xmpp_parsers::disco::Item| DiscoItem {
+                    jid: Some(item.jid),
+                    node: item.node,
+                    name: item.name,
+                };
+                let items = found.items.into_iter().map(item).collect();
+                Ok(Page { items, set: found.rsm, complete: false })
+            }
+        })
+    }
+}

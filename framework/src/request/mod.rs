@@ -1,0 +1,59 @@
+//! What a component often asks of others, as plain types: one method of [`Client`] for each.
+//!
+//! | XEP | method | what comes back |
+//! |---|---|---|
+//! | [0199](https://xmpp.org/extensions/xep-0199.html) | [`Client::ping`] | how long it took |
+//! | [0030](https://xmpp.org/extensions/xep-0030.html) | [`Client::disco_info`] | [`DiscoInfo`](crate::disco::DiscoInfo) |
+//! | 0030 | [`Client::disco_items`] | [`Pages`] of [`DiscoItem`](crate::disco::DiscoItem) |
+//! | [0092](https://xmpp.org/extensions/xep-0092.html) | [`Client::version`] | [`Version`] |
+//! | [0012](https://xmpp.org/extensions/xep-0012.html) | [`Client::last_activity`] | [`LastActivity`] |
+//! | [0202](https://xmpp.org/extensions/xep-0202.html) | [`Client::entity_time`] | [`EntityTime`] |
+//! | [0050](https://xmpp.org/extensions/xep-0050.html) | [`Client::command`] | [`CommandStep`], which goes on to the next |
+//! | [0313](https://xmpp.org/extensions/xep-0313.html) | [`Client::archive`] | [`Archive`], and from it [`Pages`] of [`Archived`] |
+//! | [0054](https://xmpp.org/extensions/xep-0054.html) | [`Client::vcard`] | [`VCard`] |
+//! | [0059](https://xmpp.org/extensions/xep-0059.html) | [`Pages::new`] | pages of anything |
+//!
+//! All of them pass the layers of the client that they are called on; all else is asked with
+//! [`Client::iq_get`] and [`Client::iq_set`].
+//!
+//! ```
+//! # use campanile::{client::{Client, IqError}, jid::Jid};
+//! # async fn example(client: Client, server: Jid) -> Result<(), IqError> {
+//! let mut items = client.disco_items(server);
+//! while let Some(item) = items.next().await? {
+//!     let address = item.jid.unwrap_or_else(|| client.domain().clone());
+//!     if client.disco_info(address.clone(), None).await?.features.contains("http://jabber.org/protocol/muc") {
+//!         println!("{address} has rooms");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod archive;
+mod command;
+mod disco;
+mod facts;
+mod pages;
+mod vcard;
+
+use jid::Jid;
+use tower::util::MapRequestLayer;
+
+pub use self::archive::{Archive, ArchiveEnd, ArchiveEnds, Archived};
+pub use self::command::CommandStep;
+pub use self::facts::{EntityTime, LastActivity, Version};
+pub use self::pages::{Page, Pages};
+pub use self::vcard::{Photo, VCard};
+use crate::client::{Client, Request};
+
+impl Client {
+    /// A client whose requests come from this address within the component's domain, unless they say otherwise.
+    #[must_use]
+    pub fn asking_as(&self, from: impl Into<Jid>) -> Self {
+        let from = from.into();
+        self.layer(MapRequestLayer::new(move |request: Request| {
+            if request.stanza().from().is_some() { request } else { request.with_from(from.clone()) }
+        }))
+    }
+}
