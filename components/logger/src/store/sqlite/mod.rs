@@ -1,0 +1,172 @@
+//! The store in one SQLite file.
+
+mod erase;
+mod jids;
+mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use self::jids::Jids;
+use super::{Backend, Open, Page, Place, Prune, Query, Quota, Stats, StoreError};
+use crate::draft::Draft;
+use crate::keys::Keys;
+
+/// A store in one file, with write-ahead log beside it.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    path: PathBuf,
+    quota: Quota,
+    patience: Duration,
+}
+
+impl SqliteStore {
+    /// The store in this file; it is made when it is not there.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), quota: Quota::default(), patience: Duration::from_secs(5) }
+    }
+
+    /// Sets how much one sender, and one domain, may keep.
+    #[must_use]
+    pub fn quota(self, quota: Quota) -> Self {
+        Self { quota, ..self }
+    }
+
+    /// Sets how long to wait while another process writes. 5 s by default.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Open for SqliteStore {
+    fn open(&self, write: bool) -> Result<Box<dyn Backend>, StoreError> {
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if write {
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        let mut connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(self.patience)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.execute_batch(if write { WRITES } else { READS })?;
+        let keys = if write { schema::prepare(&mut connection)? } else { schema::keys(&connection)? };
+        Ok(Box::new(Sqlite { jids: Jids::new(keys.clone()), connection, keys, quota: self.quota, last: None }))
+    }
+
+    fn name(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+}
+
+/// Commits are on the disk before they are reported (`FULL`), and what is deleted is overwritten with zeros.
+const WRITES: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA secure_delete = ON;
+    PRAGMA cache_size = -32768;
+    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA journal_size_limit = 67108864;
+    PRAGMA temp_store = MEMORY;
+";
+const READS: &str = "
+    PRAGMA query_only = ON;
+    PRAGMA cache_size = -8192;
+    PRAGMA temp_store = MEMORY;
+";
+
+/// One connection.
+struct Sqlite {
+    connection: Connection,
+    keys: Keys,
+    jids: Jids,
+    quota: Quota,
+    /// The last place that was given away.
+    last: Option<Place>,
+}
+
+impl Backend for Sqlite {
+    fn keys(&self) -> Keys {
+        self.keys.clone()
+    }
+
+    fn commit(&mut self, batch: &[Draft]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
+        write::commit(self, batch)
+    }
+
+    fn page(&mut self, query: &Query) -> Result<Page, StoreError> {
+        read::page(self, query)
+    }
+
+    fn count(&mut self, query: &Query, most: u64) -> Result<Option<u64>, StoreError> {
+        read::count(self, query, most)
+    }
+
+    fn place(&mut self, query: &Query, id: &str) -> Result<Place, StoreError> {
+        read::place(self, query, id)
+    }
+
+    fn erase(&mut self, jid: &str, most: usize) -> Result<usize, StoreError> {
+        erase::erase(self, jid, most)
+    }
+
+    fn scrub(&mut self) -> Result<(), StoreError> {
+        erase::scrub(&self.connection)
+    }
+
+    fn prune(&mut self, rule: &Prune, most: usize) -> Result<usize, StoreError> {
+        erase::prune(self, rule, most)
+    }
+
+    fn set_silent(&mut self, jid: &str, silent: bool) -> Result<(), StoreError> {
+        let hash = self.keys.hash(jid);
+        let statement = if silent {
+            "INSERT OR IGNORE INTO silent (hash) VALUES (?1)"
+        } else {
+            "DELETE FROM silent WHERE hash = ?1"
+        };
+        self.connection.execute(statement, [hash])?;
+        Ok(())
+    }
+
+    fn silent(&mut self) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT hash FROM silent")?;
+        let hashes = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(hashes)
+    }
+
+    fn stats(&mut self, owner: Option<&str>) -> Result<Stats, StoreError> {
+        usage::stats(self, owner)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DiskFull) => Self::NoSpace,
+            Some(
+                ErrorCode::CannotOpen
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::NotADatabase
+                | ErrorCode::DatabaseCorrupt,
+            ) => Self::Unavailable(error.to_string()),
+            _ => Self::Fault(error.to_string()),
+        }
+    }
+}

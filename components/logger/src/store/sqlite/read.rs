@@ -1,0 +1,286 @@
+//! Asking for entries.
+//!
+//! Whatever is asked, the index walks through the places that fit and stops when the page is full: the shortest list
+//! leads, and a page far inside is reached by seeking.
+
+use std::time::{Duration, Instant};
+
+use campanile::jid::{BareJid, Jid};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Sqlite, usage};
+use crate::draft::{Class, bare};
+use crate::keys::Keys;
+use crate::store::terms::{self, Term, Terms};
+use crate::store::{Entry, Page, Place, Query, StoreError};
+
+/// How long a page may be looked for, where the index alone does not lead to it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Entries looked at together then.
+const CHUNK: usize = 256;
+
+const COLUMNS: &str = "e.place, coalesce((SELECT alias.id FROM alias WHERE alias.place = e.place), ''), \
+    (SELECT jid FROM jid WHERE id = e.archive), (SELECT jid FROM jid WHERE id = e.sender), \
+    (SELECT jid FROM jid WHERE id = e.recipient), e.class, e.stanza";
+
+/// How a query is answered.
+enum Plan {
+    /// Somebody or something in it is unknown here.
+    Nothing,
+    /// In the order of the entries themselves.
+    Scan,
+    /// By the index.
+    Match(String),
+}
+
+pub(super) fn page(store: &mut Sqlite, query: &Query) -> Result<Page, StoreError> {
+    // One view of the database for the whole page.
+    let view = store.connection.unchecked_transaction()?;
+    let plan = plan(store, &view, query)?;
+    if !query.places.is_empty() {
+        return by_places(store, &view, query, &plan);
+    }
+    let sql = match &plan {
+        Plan::Nothing => return Ok(Page::default()),
+        Plan::Scan => scan(query, COLUMNS),
+        Plan::Match(_) => by_index(query, COLUMNS),
+    };
+    let sieve = Sieve::new(query);
+    let (mut low, mut high) = bounds(query);
+    let wanted = query.limit + 1;
+    let chunk = if sieve.is_open() { wanted } else { wanted.max(CHUNK) };
+    let (mut entries, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    let mut statement = view.prepare_cached(&sql)?;
+    while entries.len() < wanted {
+        let limit = i64::try_from(chunk).unwrap_or(i64::MAX);
+        let mut rows = match &plan {
+            Plan::Match(terms) => statement.query(params![low, high, limit, terms])?,
+            _ => statement.query(params![low, high, limit])?,
+        };
+        let mut seen = 0;
+        while let Some(row) = rows.next()? {
+            seen += 1;
+            let entry = entry(row, &store.keys)?;
+            if query.from_end {
+                high = entry.place
+            } else {
+                low = entry.place
+            }
+            if entries.len() < wanted && sieve.lets_through(&entry) {
+                entries.push(entry);
+            }
+        }
+        if seen < chunk {
+            break;
+        }
+        if Instant::now() > deadline {
+            return Err(StoreError::Busy);
+        }
+    }
+    Ok(finished(entries, query))
+}
+
+/// Cuts what shows only that there is more, and brings the page in the order of time.
+fn finished(mut entries: Vec<Entry>, query: &Query) -> Page {
+    let more = entries.len() > query.limit;
+    entries.truncate(query.limit);
+    if query.from_end {
+        entries.reverse();
+    }
+    Page { entries, more }
+}
+
+pub(super) fn count(store: &mut Sqlite, query: &Query, most: u64) -> Result<Option<u64>, StoreError> {
+    let db = &store.connection;
+    let plain = query.with.is_none() && query.words.trim().is_empty() && query.payload.is_none();
+    if plain && bounds(query) == (i64::MIN, i64::MAX) && query.places.is_empty() {
+        // An unknown JID has nothing; no JID at all is everything.
+        let number = |jid: &Option<BareJid>| -> Result<_, StoreError> {
+            let Some(jid) = jid else { return Ok(Some(None)) };
+            Ok(store.jids.find(db, jid.as_str())?.map(Some))
+        };
+        let (Some(owner), Some(archive)) = (number(&query.owner)?, number(&query.archive)?) else { return Ok(Some(0)) };
+        return Ok(Some(usage::entries(db, owner.unwrap_or(usage::ALL), archive, &query.classes)?.0));
+    }
+    if !query.places.is_empty() {
+        return Ok(Some(query.places.len() as u64));
+    }
+    if !Sieve::new(query).is_open() {
+        return Ok(None);
+    }
+    let plan = plan(store, db, query)?;
+    let (low, high) = bounds(query);
+    let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
+    let counted: i64 = match &plan {
+        Plan::Nothing => 0,
+        Plan::Scan => {
+            let sql = format!("SELECT count(*) FROM ({})", scan(query, "1"));
+            db.prepare_cached(&sql)?.query_row(params![low, high, limit], |row| row.get(0))?
+        }
+        Plan::Match(terms) => {
+            let sql = "SELECT count(*) FROM \
+                (SELECT 1 FROM term WHERE term MATCH ?4 AND rowid > ?1 AND rowid < ?2 ORDER BY rowid LIMIT ?3)";
+            db.prepare_cached(sql)?.query_row(params![low, high, limit, terms], |row| row.get(0))?
+        }
+    };
+    let counted = counted.unsigned_abs();
+    Ok(Some(counted).filter(|counted| *counted <= most))
+}
+
+pub(super) fn place(store: &mut Sqlite, query: &Query, id: &str) -> Result<Place, StoreError> {
+    let db = &store.connection;
+    let place = match store.keys.place(id) {
+        Some(place) => place,
+        None => db
+            .query_row("SELECT place FROM alias WHERE id = ?1", [id], |row| row.get(0))
+            .optional()?
+            .ok_or(StoreError::NotFound)?,
+    };
+    let found = one(db, place, &store.keys)?.ok_or(StoreError::NotFound)?;
+    let archive = query.archive.as_ref().is_none_or(|archive| found.archive == archive.as_str());
+    let owner = query.owner.as_ref().is_none_or(|owner| found.from == owner.as_str() || found.to == owner.as_str());
+    if archive && owner { Ok(place) } else { Err(StoreError::NotFound) }
+}
+
+fn plan(store: &Sqlite, db: &Connection, query: &Query) -> Result<Plan, StoreError> {
+    let find = |jid: &str| store.jids.find(db, jid);
+    let Some(mut all) = terms::words(&query.words) else { return Ok(Plan::Nothing) };
+    if let Some(archive) = &query.archive {
+        let Some(archive) = find(archive.as_str())? else { return Ok(Plan::Nothing) };
+        let classes = if query.classes.is_empty() { &Class::ALL[..] } else { &query.classes[..] };
+        all.push(classes.iter().map(|class| Term::archive(archive, *class)).collect());
+    }
+    let with = query.with.as_ref().map(bare).filter(|with| !is_archive(query, with));
+    for party in query.owner.as_ref().map(|owner| owner.as_str()).into_iter().chain(with) {
+        let Some(party) = find(party)? else { return Ok(Plan::Nothing) };
+        all.push(vec![Term::party(party)]);
+    }
+    if let Some((namespace, name)) = &query.payload {
+        all.push(vec![Term::payload(namespace, name)]);
+    }
+    Ok(if all.is_empty() { Plan::Scan } else { Plan::Match(expression(&all)) })
+}
+
+/// The conditions in the language of FTS5. Terms have no quotation marks in them.
+fn expression(all: &Terms) -> String {
+    let term = |term: &Term| format!("\"{}\"{}", term.text, if term.beginning { " *" } else { "" });
+    let any = |any: &Vec<Term>| format!("({})", any.iter().map(term).collect::<Vec<_>>().join(" OR "));
+    all.iter().map(any).collect::<Vec<_>>().join(" AND ")
+}
+
+/// Places lie between these, both excluded.
+fn bounds(query: &Query) -> (i64, i64) {
+    let low = [query.after, query.start.map(|start| start.saturating_sub(1))].into_iter().flatten().max();
+    let high = [query.before, query.end.map(|end| end.saturating_add(1))].into_iter().flatten().min();
+    (low.unwrap_or(i64::MIN), high.unwrap_or(i64::MAX))
+}
+
+fn scan(query: &Query, columns: &str) -> String {
+    let order = if query.from_end { "DESC" } else { "ASC" };
+    format!("SELECT {columns} FROM entry e WHERE e.place > ?1 AND e.place < ?2 ORDER BY e.place {order} LIMIT ?3")
+}
+
+fn by_index(query: &Query, columns: &str) -> String {
+    let order = if query.from_end { "DESC" } else { "ASC" };
+    // CROSS JOIN keeps the index in front.
+    format!(
+        "SELECT {columns} FROM term CROSS JOIN entry e ON e.place = term.rowid \
+         WHERE term MATCH ?4 AND term.rowid > ?1 AND term.rowid < ?2 ORDER BY term.rowid {order} LIMIT ?3"
+    )
+}
+
+/// Entries that are named one by one, as far as the other conditions hold.
+fn by_places(store: &Sqlite, db: &Connection, query: &Query, plan: &Plan) -> Result<Page, StoreError> {
+    let (low, high) = bounds(query);
+    let mut places: Vec<_> = query.places.iter().copied().filter(|place| low < *place && *place < high).collect();
+    places.sort_unstable();
+    places.dedup();
+    if query.from_end {
+        places.reverse();
+    }
+    let sieve = Sieve::new(query);
+    let mut fits = db.prepare_cached("SELECT 1 FROM term WHERE term MATCH ?1 AND rowid = ?2")?;
+    let mut entries = Vec::new();
+    for place in places {
+        let fits = match plan {
+            Plan::Nothing => false,
+            Plan::Scan => true,
+            Plan::Match(terms) => fits.exists(params![terms, place])?,
+        };
+        if fits
+            && let Some(entry) = one(db, place, &store.keys)?
+            && sieve.lets_through(&entry)
+        {
+            entries.push(entry);
+        }
+        if entries.len() > query.limit {
+            break;
+        }
+    }
+    Ok(finished(entries, query))
+}
+
+fn one(db: &Connection, place: Place, keys: &Keys) -> Result<Option<Entry>, StoreError> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM entry e WHERE e.place = ?1"))?;
+    let mut rows = statement.query([place])?;
+    rows.next()?.map(|row| entry(row, keys)).transpose()
+}
+
+fn entry(row: &Row<'_>, keys: &Keys) -> Result<Entry, StoreError> {
+    let place = row.get(0)?;
+    let alias: String = row.get(1)?;
+    let archive: String = row.get(2)?;
+    let to: Option<String> = row.get(4)?;
+    let class: i64 = row.get(5)?;
+    let stanza: Option<Vec<u8>> = row.get(6)?;
+    let class = Class::ALL.into_iter().find(|known| *known as i64 == class);
+    Ok(Entry {
+        place,
+        id: if alias.is_empty() { keys.id(place) } else { alias },
+        from: row.get(3)?,
+        to: to.unwrap_or_else(|| archive.clone()),
+        archive,
+        class: class.ok_or_else(|| StoreError::Fault("an entry of no known class".to_owned()))?,
+        stanza: stanza.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+    })
+}
+
+fn is_archive(query: &Query, jid: &str) -> bool {
+    query.archive.as_ref().is_some_and(|archive| archive.as_str() == jid)
+}
+
+/// What the index cannot tell.
+struct Sieve<'q> {
+    /// To or from just this resource.
+    full: Option<&'q Jid>,
+    /// To the archive itself.
+    to_archive: bool,
+    classes: &'q [Class],
+}
+
+impl<'q> Sieve<'q> {
+    fn new(query: &'q Query) -> Self {
+        let with = query.with.as_ref();
+        Self {
+            full: with.filter(|with| with.resource().is_some()),
+            to_archive: with.is_some_and(|with| is_archive(query, bare(with))),
+            classes: if query.archive.is_none() { &query.classes } else { &[] },
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.full.is_none() && !self.to_archive && self.classes.is_empty()
+    }
+
+    fn lets_through(&self, entry: &Entry) -> bool {
+        if !self.classes.is_empty() && !self.classes.contains(&entry.class) {
+            return false;
+        }
+        if self.to_archive && entry.to != entry.archive && entry.from != entry.archive {
+            return false;
+        }
+        let Some(full) = self.full else { return true };
+        let stanza = entry.stanza.as_ref().and_then(|stanza| crate::xml::stanza(stanza.as_bytes()));
+        stanza.is_some_and(|stanza| stanza.from() == Some(full) || stanza.to() == Some(full))
+    }
+}

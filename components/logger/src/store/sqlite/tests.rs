@@ -1,0 +1,329 @@
+//! The store alone: what is kept, found, counted, erased, and what stays in the files.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use campanile::jid::{BareJid, Jid};
+
+use super::SqliteStore;
+use crate::draft::{Class, Draft};
+use crate::store::{Backend, Open, Page, Prune, Query, Quota, StoreError};
+
+const HOME: &str = "logger.localhost";
+
+/// A folder of its own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("campanile-logger-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn store(&self) -> SqliteStore {
+        SqliteStore::new(self.0.join("logger.db"))
+    }
+
+    /// Every byte of every file, in lower case.
+    fn bytes(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(&self.0).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        files.flatten().map(|byte| byte.to_ascii_lowercase()).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn jid(text: &str) -> BareJid {
+    BareJid::new(text).unwrap()
+}
+
+fn draft_in(archive: &str, from: &str, body: &str) -> Draft {
+    let xml = format!("<message from='{from}' to='{archive}' type='chat'><body>{body}</body></message>");
+    Draft::new(&jid(archive), &crate::xml::stanza(xml.as_bytes()).unwrap()).unwrap()
+}
+
+fn draft(from: &str, body: &str) -> Draft {
+    draft_in(HOME, from, body)
+}
+
+fn keep(backend: &mut dyn Backend, drafts: &[Draft]) -> Vec<i64> {
+    backend.commit(drafts).unwrap().into_iter().map(Result::unwrap).collect()
+}
+
+fn query() -> Query {
+    Query { archive: Some(jid(HOME)), limit: 50, ..Query::default() }
+}
+
+fn bodies(page: &Page) -> Vec<String> {
+    let body = |xml: &str| crate::xml::stanza(xml.as_bytes()).unwrap().children().first().unwrap().text().into_owned();
+    page.entries.iter().map(|entry| entry.stanza.as_deref().map_or_else(String::new, body)).collect()
+}
+
+#[test]
+fn what_is_kept_is_found_by_all_that_it_is() {
+    let folder = Folder::new();
+    let mut store = folder.store().open(true).unwrap();
+    let places = keep(
+        &mut *store,
+        &[
+            draft("alice@localhost/phone", "The bell rings"),
+            draft("bob@localhost/pc", "a belfry, a Bell"),
+            draft("alice@localhost/pc", "nothing"),
+            draft_in("audit@logger.localhost", "alice@localhost/pc", "bell elsewhere"),
+        ],
+    );
+    assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "{places:?}");
+    let mut found = |query: &Query| bodies(&store.page(query).unwrap());
+    assert_eq!(found(&query()), ["The bell rings", "a belfry, a Bell", "nothing"]);
+    assert_eq!(found(&Query { words: "BELL".into(), ..query() }), ["The bell rings", "a belfry, a Bell"]);
+    assert_eq!(found(&Query { words: "rings bell".into(), ..query() }), ["The bell rings"]);
+    assert_eq!(found(&Query { words: "belf*".into(), ..query() }), ["a belfry, a Bell"]);
+    assert_eq!(found(&Query { words: "!?".into(), ..query() }), [""; 0]);
+    assert_eq!(found(&Query { owner: Some(jid("alice@localhost")), ..query() }), ["The bell rings", "nothing"]);
+    assert_eq!(found(&Query { owner: Some(jid("eve@localhost")), ..query() }), [""; 0]);
+    let with = |with: &str| Query { with: Some(Jid::new(with).unwrap()), ..query() };
+    assert_eq!(found(&with("bob@localhost")), ["a belfry, a Bell"]);
+    assert_eq!(found(&with("alice@localhost/pc")), ["nothing"]);
+    assert_eq!(found(&with(HOME)).len(), 3);
+    assert_eq!(found(&Query { archive: None, words: "bell".into(), ..query() }).len(), 3);
+    assert_eq!(found(&Query { classes: vec![Class::Groupchat], ..query() }), [""; 0]);
+    assert_eq!(found(&Query { archive: None, classes: vec![Class::Iq], ..query() }), [""; 0]);
+    assert_eq!(found(&Query { start: Some(places[1]), end: Some(places[1]), ..query() }), ["a belfry, a Bell"]);
+    assert_eq!(found(&Query { places: vec![places[2], places[0]], ..query() }), ["The bell rings", "nothing"]);
+}
+
+#[test]
+fn pages_go_both_ways_without_loss() {
+    let folder = Folder::new();
+    let mut store = folder.store().open(true).unwrap();
+    let drafts: Vec<_> = (0..1000).map(|n| draft("alice@localhost/x", &format!("all {} n{n}", n % 7))).collect();
+    for batch in drafts.chunks(90) {
+        keep(&mut *store, batch);
+    }
+    for words in ["", "all", "3"] {
+        let query = Query { words: words.into(), limit: 64, ..query() };
+        let all = bodies(&store.page(&Query { limit: 5000, ..query.clone() }).unwrap());
+        let (mut forward, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.page(&Query { after, ..query.clone() }).unwrap();
+            forward.extend(bodies(&page));
+            after = page.entries.last().map(|entry| entry.place);
+            if !page.more {
+                break;
+            }
+        }
+        let (mut backward, mut before) = (Vec::new(), None);
+        loop {
+            let page = store.page(&Query { before, from_end: true, ..query.clone() }).unwrap();
+            backward.splice(0..0, bodies(&page));
+            before = page.entries.first().map(|entry| entry.place);
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!((&forward, &backward), (&all, &all), "{words:?}");
+        assert_eq!(store.count(&query, 100_000).unwrap(), Some(all.len() as u64));
+        assert_eq!(store.count(&query, 3).unwrap().is_none(), !words.is_empty());
+    }
+}
+
+#[test]
+fn an_id_is_known_only_to_those_who_may_see_the_entry() {
+    let folder = Folder::new();
+    let mut store = folder.store().open(true).unwrap();
+    let places = keep(&mut *store, &[draft("alice@localhost/x", "a"), draft("bob@localhost/x", "b")]);
+    let id = store.page(&query()).unwrap().entries[0].id.clone();
+    assert_eq!(store.place(&query(), &id), Ok(places[0]));
+    let of = |owner: &str| Query { owner: Some(jid(owner)), ..query() };
+    assert_eq!(store.place(&of("alice@localhost"), &id), Ok(places[0]));
+    assert_eq!(store.place(&of("bob@localhost"), &id), Err(StoreError::NotFound));
+    let elsewhere = Query { archive: Some(jid("audit@logger.localhost")), ..query() };
+    assert_eq!(store.place(&elsewhere, &id), Err(StoreError::NotFound));
+    assert_eq!(store.place(&query(), "28482-98726-73623"), Err(StoreError::NotFound));
+    let mut again = folder.store().open(false).unwrap();
+    assert_eq!(again.place(&query(), &id), Ok(places[0]), "the same after a restart");
+}
+
+#[test]
+fn an_import_keeps_ids_and_times_and_is_done_once() {
+    let folder = Folder::new();
+    let mut store = folder.store().open(true).unwrap();
+    keep(&mut *store, &[draft("alice@localhost/x", "now")]);
+    let old = draft("bob@localhost/x", "then").at(1_000_000).known_as("28482-98726-73623");
+    let twin = draft("bob@localhost/x", "at the same time").at(1_000_000).known_as("b");
+    for _ in 0..2 {
+        assert_eq!(keep(&mut *store, &[old.clone(), twin.clone()]), [1_000_000, 1_000_001]);
+    }
+    let page = store.page(&query()).unwrap();
+    assert_eq!(bodies(&page), ["then", "at the same time", "now"]);
+    assert_eq!(page.entries[0].id, "28482-98726-73623");
+    assert_eq!(store.place(&query(), "28482-98726-73623"), Ok(1_000_000));
+    let own = draft("alice@localhost/x", "now").at(page.entries[2].place).known_as(&page.entries[2].id);
+    assert_eq!(keep(&mut *store, &[own]), [page.entries[2].place]);
+    assert_eq!(store.count(&query(), 10).unwrap(), Some(3));
+}
+
+#[test]
+fn quotas_refuse_one_and_keep_the_rest() {
+    let folder = Folder::new();
+    let size = draft("alice@localhost/x", "0000").stanza.len() as u64;
+    let quota = Quota { per_sender: Some(2 * size), per_domain: Some(3 * size) };
+    let mut store = folder.store().quota(quota).open(true).unwrap();
+    let four = |from: &str| draft(&format!("{from}@localhost/x"), "0000");
+    let outcomes = store.commit(&[four("alice"), four("alice"), four("alice"), four("aline"), four("alina")]).unwrap();
+    let refused: Vec<_> = outcomes.iter().map(Result::is_err).collect();
+    assert_eq!(refused, [false, false, true, false, true]);
+    drop(store);
+    let mut store = folder.store().quota(quota).open(true).unwrap();
+    assert_eq!(store.commit(&[four("alina")]).unwrap(), [Err(StoreError::Quota)]);
+    assert!(store.commit(&[draft("alice@elsewhere/x", "0000")]).unwrap()[0].is_ok());
+}
+
+#[test]
+fn retention_by_size_takes_from_whoever_has_most() {
+    let folder = Folder::new();
+    let mut store = folder.store().open(true).unwrap();
+    let mut drafts = vec![draft("alice@localhost/x", "the first of all")];
+    drafts.extend((0..300).map(|n| draft("mallory@localhost/x", &format!("noise {n}"))));
+    keep(&mut *store, &drafts);
+    let bytes = store.stats(None).unwrap().bytes;
+    while store.prune(&Prune::Above(bytes / 2), 50).unwrap() > 0 {}
+    let kept = bodies(&store.page(&Query { limit: 1000, ..query() }).unwrap());
+    assert_eq!(kept[0], "the first of all");
+    assert_eq!(kept.last().unwrap(), "noise 299");
+    let stats = store.stats(None).unwrap();
+    assert!(stats.bytes <= bytes / 2 && stats.entries > 100, "{stats:?}");
+    assert_eq!(stats.entries, kept.len() as u64);
+}
+
+#[test]
+fn retention_by_age_leaves_nothing_of_it() {
+    let folder = Folder::new();
+    let mut store = folder.store().open(true).unwrap();
+    keep(&mut *store, &[draft("olda@xyzzy.example/x", "plugh").at(1000), draft("bob@localhost/x", "stays")]);
+    while store.prune(&Prune::Before(2000), 10).unwrap() > 0 {}
+    store.scrub().unwrap();
+    assert_eq!(bodies(&store.page(&query()).unwrap()), ["stays"]);
+    assert_eq!(store.stats(None).unwrap().senders.len(), 1);
+    assert_eq!(found_in(&folder, &["plugh", "olda@", "xyzzy"]), [""; 0]);
+}
+
+/// Which of the texts are in some file of the store.
+fn found_in<'t>(folder: &Folder, texts: &[&'t str]) -> Vec<&'t str> {
+    let bytes = folder.bytes();
+    let holds = |text: &&&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    texts.iter().filter(holds).copied().collect()
+}
+
+#[test]
+fn what_was_erased_is_in_no_file() {
+    let folder = Folder::new();
+    let mut store = folder.store().open(true).unwrap();
+    let words = ["zephyrical", "quixotry", "wombatish", "alicia@secret.example", "xanthippe", "yclept", "kumquatly"];
+    let secret = |n: usize| {
+        let body = format!("{} {} Common {n} {}", words[0], words[1 + n % 2].to_uppercase(), words[4 + n % 3]);
+        draft("alicia@secret.example/phone", &body)
+    };
+    // Among many others, in many batches, in the past as well: pages of the tables split and the index is merged.
+    for round in 0..60_usize {
+        let mut batch: Vec<_> =
+            (0..40).map(|n| draft(&format!("u{n}@localhost/x"), &format!("common {round} n{n}"))).collect();
+        batch.insert(round % 40, secret(round));
+        batch.push(secret(round + 1000).at(1_000_000 * (60 - round as i64)).known_as(&format!("old{round}")));
+        batch.push(
+            draft("bob@localhost/x", "common old")
+                .at(1_000_000 * (60 - round as i64) + 5)
+                .known_as(&format!("bob{round}")),
+        );
+        keep(&mut *store, &batch);
+    }
+    assert_eq!(found_in(&folder, &words).len(), words.len(), "before");
+    let of_alicia = Query { owner: Some(jid("alicia@secret.example")), ..query() };
+    assert_eq!(store.count(&of_alicia, 1000).unwrap(), Some(120));
+    let all = store.count(&query(), 100_000).unwrap();
+    while store.erase("alicia@secret.example", 50).unwrap() > 0 {}
+    store.scrub().unwrap();
+    assert_eq!(found_in(&folder, &words), [""; 0], "after");
+    // Ids and times are there, the rest is not; what others wrote is as it was.
+    assert_eq!(store.count(&query(), 100_000).unwrap(), all);
+    assert_eq!(store.count(&of_alicia, 1000).unwrap(), Some(0));
+    let page = store.page(&Query { limit: 10_000, ..query() }).unwrap();
+    let erased: Vec<_> = page.entries.iter().filter(|entry| entry.stanza.is_none()).collect();
+    assert_eq!(erased.len(), 120);
+    assert!(erased.iter().all(|entry| entry.from.starts_with('#') && entry.from == erased[0].from));
+    assert_eq!(store.place(&query(), &erased[0].id), Ok(erased[0].place));
+    assert_eq!(store.count(&Query { words: "common".into(), ..query() }, 100_000).unwrap(), Some(60 * 41));
+    // Who was forgotten may come again, and be forgotten again.
+    keep(&mut *store, &[secret(0)]);
+    assert_eq!(store.count(&of_alicia, 1000).unwrap(), Some(1));
+    while store.erase("alicia@secret.example", 50).unwrap() > 0 {}
+    while store.prune(&Prune::Before(i64::MAX), 500).unwrap() > 0 {}
+    assert_eq!(store.stats(None).unwrap().entries, 0);
+}
+
+#[test]
+fn a_full_disk_keeps_nothing_and_heals() {
+    let folder = Folder::new();
+    let mut store = folder.store().open(true).unwrap();
+    keep(&mut *store, &[draft("alice@localhost/x", "first")]);
+    // The bound on pages is SQLite's own full disk.
+    let bound = |pages: u32| {
+        let other = rusqlite::Connection::open(folder.store().path()).unwrap();
+        other.pragma_query_value(None, "page_count", |row| row.get::<_, u32>(0)).unwrap().max(pages)
+    };
+    drop(store);
+    let mut store = limited(folder.store().path(), bound(1) + 3);
+    let many: Vec<_> = (0..200).map(|n| draft("alice@localhost/x", &format!("{n} {}", "x".repeat(500)))).collect();
+    assert_eq!(store.commit(&many), Err(StoreError::NoSpace));
+    assert_eq!(bodies(&store.page(&query()).unwrap()), ["first"]);
+    drop(store);
+    let mut store = folder.store().open(true).unwrap();
+    keep(&mut *store, &many);
+    assert_eq!(store.count(&query(), 1000).unwrap(), Some(201));
+}
+
+fn limited(path: &Path, pages: u32) -> Box<dyn Backend> {
+    let mut connection = rusqlite::Connection::open(path).unwrap();
+    connection.execute_batch(super::WRITES).unwrap();
+    connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+    let keys = super::schema::prepare(&mut connection).unwrap();
+    let jids = super::Jids::new(keys.clone());
+    Box::new(super::Sqlite { connection, keys, jids, quota: Quota::default(), last: None })
+}
+
+#[test]
+fn a_locked_database_says_so_and_another_writer_is_seen() {
+    let folder = Folder::new();
+    let open = folder.store().patience(std::time::Duration::from_millis(1));
+    let mut store = open.open(true).unwrap();
+    keep(&mut *store, &[draft("alice@localhost/x", "a")]);
+    let other = rusqlite::Connection::open(folder.store().path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(store.commit(&[draft("alice@localhost/x", "b")]), Err(StoreError::Busy));
+    other.execute_batch("ROLLBACK").unwrap();
+    let mut second = open.open(true).unwrap();
+    while second.erase("alice@localhost", 10).unwrap() > 0 {}
+    keep(&mut *store, &[draft("alice@localhost/x", "c")]);
+    let alice = Query { owner: Some(jid("alice@localhost")), ..query() };
+    assert_eq!(bodies(&store.page(&alice).unwrap()), ["c"], "numbers are not remembered across another's erasure");
+}
+
+#[test]
+fn a_foreign_or_newer_database_is_left_alone() {
+    let folder = Folder::new();
+    let other = rusqlite::Connection::open(folder.store().path()).unwrap();
+    other.execute_batch("CREATE TABLE t (x)").unwrap();
+    let error = folder.store().open(true).err().unwrap();
+    assert!(error.to_string().contains("another program"), "{error}");
+    other.execute_batch("PRAGMA user_version = 999").unwrap();
+    let error = folder.store().open(true).err().unwrap();
+    assert!(error.to_string().contains("newer"), "{error}");
+    assert!(SqliteStore::new(folder.0.join("no/such/file")).open(true).is_err());
+}

@@ -1,0 +1,173 @@
+//! A batch becomes durable, all of it in one transaction.
+
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+
+use super::Sqlite;
+use super::usage::Tally;
+use crate::draft::{Draft, domain};
+use crate::store::{Place, StoreError, terms};
+
+/// A clock that was set back by more than this is followed; else time goes on from the last entry.
+const LEAP: i64 = 60_000_000;
+
+pub(super) fn commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
+    let kept = try_commit(store, batch);
+    if kept.is_err() {
+        // Numbers that were given in a transaction that is no more.
+        store.jids.forget();
+        store.last = None;
+    }
+    kept
+}
+
+fn try_commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
+    let Sqlite { connection, jids, last, quota, keys } = store;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    jids.refresh(&transaction)?;
+    let mut clock = Clock::new(&transaction, last)?;
+    let mut tally = Tally::new(*quota);
+    let mut outcomes = Vec::with_capacity(batch.len());
+    {
+        let mut entries = Entries::new(&transaction)?;
+        let mut known = HashMap::new();
+        for draft in batch {
+            let mut number = |jid: &str| jids.number(&transaction, jid);
+            let (archive, sender) = (number(&draft.archive)?, number(&draft.from)?);
+            let home = match known.get(domain(&draft.from)) {
+                Some(home) => *home,
+                None => {
+                    let home = number(domain(&draft.from))?;
+                    known.insert(domain(&draft.from), home);
+                    home
+                }
+            };
+            let recipient = draft.to.as_deref().map(number).transpose()?;
+            let ours = draft.id.as_deref().and_then(|id| keys.place(id));
+            if let Some(place) = entries.twin(&transaction, draft, ours)? {
+                outcomes.push(Ok(place));
+                continue;
+            }
+            let parties = Parties { archive, sender, home, recipient };
+            if !tally.admits(&transaction, &parties, draft.stanza.len())? {
+                outcomes.push(Err(StoreError::Quota));
+                continue;
+            }
+            let place = entries.insert(draft, &parties, &mut clock)?;
+            if ours.is_none()
+                && let Some(id) = &draft.id
+            {
+                transaction.execute("INSERT INTO alias (id, place) VALUES (?1, ?2)", params![id, place])?;
+            }
+            tally.add(&parties, draft.class, draft.stanza.len());
+            outcomes.push(Ok(place));
+        }
+    }
+    tally.write(&transaction)?;
+    transaction.commit()?;
+    *last = Some(clock.last);
+    Ok(outcomes)
+}
+
+/// Who has to do with an entry, by number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parties {
+    pub(super) archive: i64,
+    pub(super) sender: i64,
+    /// The sender's domain.
+    pub(super) home: i64,
+    pub(super) recipient: Option<i64>,
+}
+
+impl Parties {
+    /// Sender and recipient, each once.
+    pub(super) fn both(&self) -> impl Iterator<Item = i64> {
+        std::iter::once(self.sender).chain(self.recipient.filter(|recipient| *recipient != self.sender))
+    }
+}
+
+struct Entries<'c> {
+    entry: CachedStatement<'c>,
+    term: CachedStatement<'c>,
+    terms: String,
+}
+
+impl<'c> Entries<'c> {
+    fn new(connection: &'c Connection) -> Result<Self, StoreError> {
+        let entry =
+            "INSERT INTO entry (place, archive, sender, recipient, class, stanza) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        Ok(Self {
+            entry: connection.prepare_cached(entry)?,
+            term: connection.prepare_cached("INSERT INTO term (rowid, terms) VALUES (?1, ?2)")?,
+            terms: String::new(),
+        })
+    }
+
+    /// The place of an entry that was imported before, or that comes back to the store it was exported from.
+    fn twin(&self, connection: &Connection, draft: &Draft, ours: Option<Place>) -> Result<Option<Place>, StoreError> {
+        let Some(id) = &draft.id else { return Ok(None) };
+        let found = match ours {
+            Some(place) => connection
+                .query_row("SELECT place FROM entry WHERE place = ?1", [place], |row| row.get(0))
+                .optional()?,
+            None => connection.query_row("SELECT place FROM alias WHERE id = ?1", [id], |row| row.get(0)).optional()?,
+        };
+        Ok(found)
+    }
+
+    fn insert(&mut self, draft: &Draft, parties: &Parties, clock: &mut Clock) -> Result<Place, StoreError> {
+        let Parties { archive, sender, recipient, .. } = *parties;
+        let mut place = draft.time.unwrap_or_else(|| clock.next());
+        let class = draft.class as u8;
+        while let Err(error) = self.entry.execute(params![place, archive, sender, recipient, class, draft.stanza]) {
+            if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
+                return Err(error.into());
+            }
+            // Another process, or an entry from before the clock was set back.
+            place += 1;
+        }
+        if draft.time.is_none() {
+            clock.last = place;
+        }
+        terms::of_entry(archive, draft.class, parties.both(), &draft.payloads, &draft.words, &mut self.terms);
+        self.term.execute(params![place, self.terms])?;
+        Ok(place)
+    }
+}
+
+/// Gives each entry a place of its own.
+struct Clock {
+    now: i64,
+    last: Place,
+}
+
+impl Clock {
+    fn new(connection: &Connection, last: &Option<Place>) -> Result<Self, StoreError> {
+        let now = now();
+        let last = match last {
+            Some(last) => *last,
+            None => connection.query_row("SELECT coalesce(max(place), 0) FROM entry", [], |row| row.get(0))?,
+        };
+        if last - now > LEAP {
+            tracing::warn!(
+                seconds = (last - now) / 1_000_000,
+                "the clock stands before the last entry's time: followed"
+            );
+            return Ok(Self { now, last: now });
+        }
+        Ok(Self { now, last })
+    }
+
+    fn next(&mut self) -> Place {
+        self.last = self.now.max(self.last + 1);
+        self.last
+    }
+}
+
+/// Microseconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

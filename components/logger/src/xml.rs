@@ -1,0 +1,120 @@
+//! Stanzas as text, and back: entries are stored as they stood on the stream.
+
+use campanile::stanza::Stanza;
+use campanile::stream::{Bounds, Event, Reader};
+
+const HEADER: &[u8] =
+    b"<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
+
+/// Reads one stanza, as the stream's reader does. `None` when the text is no stanza.
+pub(crate) fn stanza(xml: &[u8]) -> Option<Stanza> {
+    let mut reader = Reader::new(Bounds { max_stanza: 64 << 20, max_depth: 1024 });
+    reader.buffer().extend_from_slice(HEADER);
+    reader.buffer().extend_from_slice(xml);
+    let (Ok(Some(Event::Open(_))), Ok(Some(Event::Stanza(stanza)))) = (reader.next(), reader.next()) else {
+        return None;
+    };
+    let alone = reader.pending() == 0 && matches!(reader.next(), Ok(None));
+    alone.then_some(stanza)
+}
+
+/// A stored stanza as an element of its own, wherever it stands.
+pub(crate) fn standalone(xml: &str) -> String {
+    let end = xml.find([' ', '/', '>']).unwrap_or(xml.len());
+    let (name, rest) = xml.split_at(end);
+    format!("{name} xmlns='jabber:client'{rest}")
+}
+
+/// Appends a value to an attribute or a text.
+pub(crate) fn escape(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&apos;"),
+            '"' => out.push_str("&quot;"),
+            // Would come back as a blank (XML 1.0 §3.3.3).
+            '\n' | '\r' | '\t' => out.push_str(&format!("&#{};", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+}
+
+/// A text, escaped.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape(&mut out, text);
+    out
+}
+
+/// The character data of checked XML, at any depth, tags as blanks. References other than to letters are blanks, too:
+/// good enough to find words, which is all that it is for.
+pub(crate) fn character_data(xml: &str) -> String {
+    let mut out = String::new();
+    let mut rest = xml;
+    while let Some(at) = rest.find(['<', '&']) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        rest = if let Some(data) = rest.strip_prefix("<![CDATA[") {
+            let end = data.find("]]>").unwrap_or(data.len());
+            out.push_str(&data[..end]);
+            data.get(end + 3..).unwrap_or_default()
+        } else if rest.starts_with('<') {
+            out.push(' ');
+            &rest[tag_end(rest)..]
+        } else {
+            let end = rest.find(';').map_or(rest.len(), |end| end + 1);
+            out.push(reference(&rest[..end]).unwrap_or(' '));
+            &rest[end..]
+        };
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Behind the `>` of a tag; one in an attribute's value does not end it.
+fn tag_end(tag: &str) -> usize {
+    let mut quote = None;
+    for (at, byte) in tag.bytes().enumerate() {
+        match (byte, quote) {
+            (b'>', None) => return at + 1,
+            (b'\'' | b'"', None) => quote = Some(byte),
+            (byte, Some(open)) if byte == open => quote = None,
+            _ => {}
+        }
+    }
+    tag.len()
+}
+
+fn reference(text: &str) -> Option<char> {
+    let number = text.strip_prefix("&#")?.strip_suffix(';')?;
+    let code = match number.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => number.parse(),
+    };
+    char::from_u32(code.ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stanza_comes_back_as_it_went() {
+        let xml =
+            "<message from='a@b/c' to='d.e' type='chat'><body>a &amp; b</body><x xmlns='urn:x'><y/></x></message>";
+        assert_eq!(stanza(xml.as_bytes()).unwrap().to_xml(), xml);
+        for bad in ["", "x", "<message", "<foo/>", "<message/><message/>", "<message/> x"] {
+            assert!(stanza(bad.as_bytes()).is_none(), "{bad}");
+        }
+        assert_eq!(standalone("<message to='x'/>"), "<message xmlns='jabber:client' to='x'/>");
+        assert_eq!(standalone("<presence/>"), "<presence xmlns='jabber:client'/>");
+    }
+
+    #[test]
+    fn words_are_taken_from_any_depth() {
+        let xml = "<a q='x>y'>one<b>two</b>&#116;hree &amp; <![CDATA[fo<ur]]><c/></a>";
+        assert_eq!(character_data(xml), " one two three   fo<ur  ");
+    }
+}
