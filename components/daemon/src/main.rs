@@ -11,6 +11,7 @@ mod log;
 mod mount;
 mod report;
 mod run;
+mod store;
 
 use std::future::Future;
 use std::io::{self, Write};

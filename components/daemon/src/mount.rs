@@ -12,8 +12,10 @@ use campanile::xmpp_parsers::disco::Identity;
 use campanile_basics::Basics;
 use campanile_disco::Disco;
 use campanile_echo::Echo;
+use campanile_logger::Logger;
+use campanile_logger::store::Quota;
 
-use crate::{config, report};
+use crate::{config, report, store};
 
 /// A component that is ready to run.
 pub(crate) fn component(settings: &config::Component) -> Result<Component, BoxError> {
@@ -75,7 +77,32 @@ fn modules(settings: &config::Component) -> Vec<Arc<dyn Module>> {
     if settings.echo {
         modules.push(Arc::new(Echo::new()));
     }
+    if let Some(logger) = &settings.logger {
+        modules.push(Arc::new(Logger::new(store::store(&logger.store), archive(settings, logger))));
+    }
     modules
+}
+
+/// Who may use an archive is who is let in by name; without names, it is the domain that the component is below.
+fn archive(component: &config::Component, logger: &config::Logger) -> campanile_logger::Settings {
+    let parent = component.jid.domain().as_str().split_once('.').and_then(|(_, parent)| BareJid::new(parent).ok());
+    let parent = parent.filter(|_| component.access.allow.is_empty());
+    let allowed = component.access.allow.iter().chain(&parent);
+    campanile_logger::Settings {
+        users: allowed.fold(AccessLayer::new().closed(), |users, jid| users.allow(jid.clone().into())),
+        admins: logger.admins.clone(),
+        formats: logger.formats.clone(),
+        honour_hints: logger.honour_hints,
+        presence: logger.presence,
+        iq: logger.iq,
+        retention: logger.retention,
+        max_bytes: logger.max_size.map(|size| size as u64),
+        quota: Quota {
+            per_sender: logger.quota_per_sender.map(|size| size as u64),
+            per_domain: logger.quota_per_domain.map(|size| size as u64),
+        },
+        ..campanile_logger::Settings::default()
+    }
 }
 
 fn disco(settings: &config::Disco) -> campanile_disco::Settings {

@@ -3,6 +3,7 @@
 use campanile::jid::{BareJid, Jid};
 use campanile::stanza::{Child, Children, Kind, MessageType, Stanza};
 
+use crate::store::Quota;
 use crate::words::Words;
 
 /// Namespace of XEP-0359.
@@ -66,6 +67,8 @@ pub struct Draft {
     pub(crate) payloads: Vec<u64>,
     /// Microseconds since 1970; `None` is now.
     pub(crate) time: Option<i64>,
+    /// How much its sender and their domain may keep.
+    pub(crate) quota: Quota,
     /// The id that it had in the store it was exported from.
     pub(crate) id: Option<Box<str>>,
 }
@@ -85,6 +88,7 @@ impl Draft {
             words,
             payloads,
             time: None,
+            quota: Quota::default(),
             id: None,
         })
     }
@@ -93,6 +97,12 @@ impl Draft {
     #[must_use]
     pub fn at(self, time: i64) -> Self {
         Self { time: Some(time), ..self }
+    }
+
+    /// Refuses it when its sender would have more than this.
+    #[must_use]
+    pub fn within(self, quota: Quota) -> Self {
+        Self { quota, ..self }
     }
 
     /// Keeps the id that it has elsewhere.

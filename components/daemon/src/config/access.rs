@@ -55,7 +55,7 @@ fn rate(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Rate> {
     parsed.filter(sound)
 }
 
-fn jids(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<BareJid>> {
+pub(super) fn jids(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<BareJid>> {
     let items = value.list("JIDs and domains", faults)?;
     if items.is_empty() && value.key == "allow" {
         faults.push(&value.span, "`allow` names nobody", "name who may write, or remove it: then everybody may");

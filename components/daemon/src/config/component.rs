@@ -9,9 +9,11 @@ use campanile::stream::{Secret, ServerAddress, Tls};
 use super::access::{self, Access};
 use super::disco::{self, Disco};
 use super::fault::Faults;
+use super::logger::{self, Logger};
 use super::server::Server;
 use super::table::{Table, Value};
 use super::{limits, secret};
+use crate::escape::Escaped;
 
 /// One component, free of faults.
 #[derive(Debug, Clone)]
@@ -25,6 +27,7 @@ pub(crate) struct Component {
     pub(crate) limits: Limits,
     pub(crate) access: Access,
     pub(crate) echo: bool,
+    pub(crate) logger: Option<Logger>,
     pub(crate) disco: Disco,
 }
 
@@ -38,10 +41,9 @@ impl Component {
         let limits = table.table("limits", "[component.limits]", faults).map(|table| limits::read(table, faults));
         let echo = table.table("echo", "[component.echo]", faults).map(|table| table.finish(faults));
         let disco = table.table("disco", "[component.disco]", faults).map(|table| disco::read(table, faults));
-        for later in ["logger", "json_bridge"] {
-            let what = format!("[component.{later}] is not in this version");
-            table.refuse(later, &what, "remove it: nothing would be mounted", faults);
-        }
+        let logger = table.table("logger", "[component.logger]", faults).map(|table| logger::read(table, faults));
+        let later = "[component.json_bridge] is not in this version";
+        table.refuse("json_bridge", later, "remove it: nothing would be mounted", faults);
         table.finish(faults);
         let ((jid, span), (address, tls)) = (jid?, server?);
         Some(Self {
@@ -53,6 +55,7 @@ impl Component {
             limits: limits.unwrap_or_default(),
             access,
             echo: echo.is_some(),
+            logger: logger.flatten(),
             disco: disco.unwrap_or_default(),
         })
     }
@@ -60,7 +63,8 @@ impl Component {
     /// What answers on this JID, for people to read.
     pub(crate) fn mounted(&self) -> String {
         let echo = if self.echo { "echo, " } else { "" };
-        format!("{echo}disco, ping, version, time, last")
+        let logger = self.logger.as_ref().map(|logger| format!("logger on {}, ", Escaped(&logger.store)));
+        format!("{echo}{}disco, ping, version, time, last", logger.unwrap_or_default())
     }
 }
 

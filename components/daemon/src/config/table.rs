@@ -92,6 +92,11 @@ impl<'t> Value<'t> {
         matches!(self.inner, DeValue::Boolean(false))
     }
 
+    pub(super) fn flag(&self, faults: &mut Faults<'_>) -> Option<bool> {
+        let DeValue::Boolean(flag) = self.inner else { return self.mismatch("true or false", faults) };
+        Some(*flag)
+    }
+
     pub(super) fn is_table(&self) -> bool {
         matches!(self.inner, DeValue::Table(_))
     }

@@ -36,6 +36,23 @@ const ONE: &[(&str, &str)] = &[
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]",
         "5:12: [component.json_bridge] is not in this version\n    remove it: nothing would be mounted",
     ),
+    // The logger.
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nretention='90d'",
+        "5:12: [component.logger] has no store\n    write store = \"sqlite:logger.db\", the file that it is to be kept in",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nstore='mysql:x'",
+        "6:7: `store` names no kind of store\n    write \"sqlite:logger.db\", the file that it is to be kept in",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nstore='sqlite:x'\nadmin=['a@b']",
+        "7:1: unknown key \"admin\" in [component.logger]\n    did you mean `admins`?",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nstore='sqlite:x'\nretention='1s'",
+        "7:11: `retention` is out of range\n    write \"1m\" to \"36500d\"",
+    ),
     // The JID.
     (
         "[[component]]\naddress='c:1'\nsecret='d'",

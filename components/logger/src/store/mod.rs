@@ -8,6 +8,7 @@ mod terms;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use campanile::jid::{BareJid, Jid};
 
@@ -32,11 +33,18 @@ pub trait Open: Send + Sync + 'static {
 
     /// What people know the store by; no secrets.
     fn name(&self) -> String;
+
+    /// Whether it is reached over a network, and may be gone for a while.
+    fn is_remote(&self) -> bool {
+        false
+    }
 }
 
 /// One connection to a database. Calls block; [`Store`] keeps them off the threads of the runtime.
+#[allow(private_interfaces, reason = "keys stay in this crate, and so do implementations")]
 pub trait Backend: Send {
     /// The key of the store.
+    #[doc(hidden)]
     fn keys(&self) -> Keys;
 
     /// Keeps all of a batch, durably, or nothing. An entry beyond a quota is refused alone.
@@ -214,11 +222,17 @@ impl Store {
         self.open.name()
     }
 
+    /// Whether it is reached over a network, and may be gone for a while.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        self.open.is_remote()
+    }
+
     /// Hands over what is to be kept. The ticket is settled when it is, or when it cannot be.
     ///
     /// # Errors
-    /// [`StoreError::Full`] with the ticket's answer untouched, when too much waits already.
-    pub(crate) fn keep(&self, draft: Draft, ticket: Ticket) -> Result<(), (StoreError, Ticket)> {
+    /// [`StoreError::Full`] when too much waits already; then nobody is told by the ticket.
+    pub(crate) fn keep(&self, draft: Draft, ticket: Ticket) -> Result<(), StoreError> {
         self.writer.keep(draft, ticket)
     }
 
@@ -242,11 +256,6 @@ impl Store {
         job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.readers.run(job).await
-    }
-
-    /// Waits until all that was handed over is settled, and closes the connection that writes.
-    pub async fn close(&self) {
-        self.writer.close().await;
     }
 
     /// Erases everything that a bare JID sent or received, in small steps, between which others write. Gives how many.
@@ -292,6 +301,12 @@ impl Store {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     }
+}
+
+/// Microseconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl fmt::Debug for Store {

@@ -49,7 +49,7 @@ impl Ticket {
 type Job = Box<dyn FnOnce(Result<&mut dyn Backend, StoreError>) + Send>;
 
 enum Work {
-    Keep(Draft, Ticket),
+    Keep(Box<(Draft, Ticket)>),
     Job(Job),
 }
 
@@ -59,7 +59,6 @@ struct Waiting {
     entries: usize,
     bytes: usize,
     closed: bool,
-    ended: bool,
 }
 
 struct Shared {
@@ -95,18 +94,18 @@ impl Writer {
         })
     }
 
-    pub(super) fn keep(&self, draft: Draft, ticket: Ticket) -> Result<(), (StoreError, Ticket)> {
+    pub(super) fn keep(&self, draft: Draft, ticket: Ticket) -> Result<(), StoreError> {
         let weight = draft.weight();
         if !self.is_started() {
-            return Err((StoreError::Full, ticket));
+            return Err(StoreError::Full);
         }
         let mut waiting = self.shared.lock();
         if waiting.closed || waiting.entries >= WAITING || waiting.bytes + weight > WAITING_BYTES {
-            return Err((StoreError::Full, ticket));
+            return Err(StoreError::Full);
         }
         waiting.entries += 1;
         waiting.bytes += weight;
-        waiting.work.push_back(Work::Keep(draft, ticket));
+        waiting.work.push_back(Work::Keep(Box::new((draft, ticket))));
         let first = waiting.work.len() == 1;
         drop(waiting);
         // The thread sleeps only while nothing waits.
@@ -137,24 +136,6 @@ impl Writer {
         }
         self.shared.changed.notify_all();
         outcome.await.unwrap_or_else(|_| Err(StoreError::Fault("the thread that writes has ended".to_owned())))
-    }
-
-    pub(super) async fn close(&self) {
-        let shared = Arc::clone(&self.shared);
-        shared.lock().closed = true;
-        shared.changed.notify_all();
-        if !self.started.get().copied().unwrap_or_default() {
-            return;
-        }
-        let waited = tokio::task::spawn_blocking(move || {
-            let mut waiting = shared.lock();
-            while !waiting.ended {
-                waiting = shared.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-            }
-        });
-        if let Err(error) = waited.await {
-            tracing::warn!(%error, "the end of the archive's writer was not waited for");
-        }
     }
 }
 
@@ -199,9 +180,6 @@ impl Thread {
                 Turn::End => break,
             }
         }
-        drop(self.backend.take());
-        self.shared.lock().ended = true;
-        self.shared.changed.notify_all();
     }
 
     fn next(&mut self) -> Turn {
@@ -218,7 +196,8 @@ impl Thread {
         let mut bytes = 0;
         while batch.0.len() < BATCH && bytes < BATCH_BYTES {
             match waiting.work.pop_front() {
-                Some(Work::Keep(draft, ticket)) => {
+                Some(Work::Keep(entry)) => {
+                    let (draft, ticket) = *entry;
                     bytes += draft.weight();
                     batch.0.push(draft);
                     batch.1.push(ticket);

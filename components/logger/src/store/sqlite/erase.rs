@@ -8,14 +8,14 @@ use super::usage::{self, Tally};
 use super::write::Parties;
 use crate::draft::{Class, Index, domain};
 use crate::store::terms::{self, Term};
-use crate::store::{Place, Prune, Quota, StoreError};
+use crate::store::{Place, Prune, StoreError};
 
 pub(super) fn erase(store: &mut Sqlite, jid: &str, most: usize) -> Result<usize, StoreError> {
     let Some(party) = store.jids.find(&store.connection, jid)? else { return Ok(0) };
     let hash = store.keys.hash(jid);
     let erased = in_transaction(store, |transaction, jids| {
         let places = of_party(transaction, party, most)?;
-        let mut tally = Tally::new(Quota::default());
+        let mut tally = Tally::default();
         for place in &places {
             empty(transaction, jids, *place, &mut tally)?;
         }
@@ -43,7 +43,7 @@ pub(super) fn prune(store: &mut Sqlite, rule: &Prune, most: usize) -> Result<usi
             Prune::Before(time) => before(transaction, *time, most)?,
             Prune::Above(bytes) => of_the_heaviest(transaction, *bytes, most)?,
         };
-        let mut tally = Tally::new(Quota::default());
+        let mut tally = Tally::default();
         for place in &places {
             remove(transaction, jids, *place, &mut tally)?;
         }

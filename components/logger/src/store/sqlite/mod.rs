@@ -15,7 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::jids::Jids;
-use super::{Backend, Open, Page, Place, Prune, Query, Quota, Stats, StoreError};
+use super::{Backend, Open, Page, Place, Prune, Query, Stats, StoreError};
 use crate::draft::Draft;
 use crate::keys::Keys;
 
@@ -23,7 +23,6 @@ use crate::keys::Keys;
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     path: PathBuf,
-    quota: Quota,
     patience: Duration,
 }
 
@@ -31,13 +30,7 @@ impl SqliteStore {
     /// The store in this file; it is made when it is not there.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), quota: Quota::default(), patience: Duration::from_secs(5) }
-    }
-
-    /// Sets how much one sender, and one domain, may keep.
-    #[must_use]
-    pub fn quota(self, quota: Quota) -> Self {
-        Self { quota, ..self }
+        Self { path: path.into(), patience: Duration::from_secs(5) }
     }
 
     /// Sets how long to wait while another process writes. 5 s by default.
@@ -64,7 +57,7 @@ impl Open for SqliteStore {
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch(if write { WRITES } else { READS })?;
         let keys = if write { schema::prepare(&mut connection)? } else { schema::keys(&connection)? };
-        Ok(Box::new(Sqlite { jids: Jids::new(keys.clone()), connection, keys, quota: self.quota, last: None }))
+        Ok(Box::new(Sqlite { jids: Jids::new(keys.clone()), connection, keys, last: None }))
     }
 
     fn name(&self) -> String {
@@ -93,7 +86,6 @@ struct Sqlite {
     connection: Connection,
     keys: Keys,
     jids: Jids,
-    quota: Quota,
     /// The last place that was given away.
     last: Option<Place>,
 }

@@ -61,11 +61,7 @@ pub(super) fn page(store: &mut Sqlite, query: &Query) -> Result<Page, StoreError
         while let Some(row) = rows.next()? {
             seen += 1;
             let entry = entry(row, &store.keys)?;
-            if query.from_end {
-                high = entry.place
-            } else {
-                low = entry.place
-            }
+            *(if query.from_end { &mut high } else { &mut low }) = entry.place;
             if entries.len() < wanted && sieve.lets_through(&entry) {
                 entries.push(entry);
             }

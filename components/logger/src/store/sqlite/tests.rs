@@ -175,13 +175,13 @@ fn quotas_refuse_one_and_keep_the_rest() {
     let folder = Folder::new();
     let size = draft("alice@localhost/x", "0000").stanza.len() as u64;
     let quota = Quota { per_sender: Some(2 * size), per_domain: Some(3 * size) };
-    let mut store = folder.store().quota(quota).open(true).unwrap();
-    let four = |from: &str| draft(&format!("{from}@localhost/x"), "0000");
+    let mut store = folder.store().open(true).unwrap();
+    let four = |from: &str| draft(&format!("{from}@localhost/x"), "0000").within(quota);
     let outcomes = store.commit(&[four("alice"), four("alice"), four("alice"), four("aline"), four("alina")]).unwrap();
     let refused: Vec<_> = outcomes.iter().map(Result::is_err).collect();
     assert_eq!(refused, [false, false, true, false, true]);
     drop(store);
-    let mut store = folder.store().quota(quota).open(true).unwrap();
+    let mut store = folder.store().open(true).unwrap();
     assert_eq!(store.commit(&[four("alina")]).unwrap(), [Err(StoreError::Quota)]);
     assert!(store.commit(&[draft("alice@elsewhere/x", "0000")]).unwrap()[0].is_ok());
 }
@@ -295,7 +295,7 @@ fn limited(path: &Path, pages: u32) -> Box<dyn Backend> {
     connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
     let keys = super::schema::prepare(&mut connection).unwrap();
     let jids = super::Jids::new(keys.clone());
-    Box::new(super::Sqlite { connection, keys, jids, quota: Quota::default(), last: None })
+    Box::new(super::Sqlite { connection, keys, jids, last: None })
 }
 
 #[test]

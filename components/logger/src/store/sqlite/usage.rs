@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
 use super::write::Parties;
-use crate::draft::Class;
+use crate::draft::{Class, Draft};
 use crate::store::{Quota, Stats, StoreError};
 
 /// Stands for everybody: what an archive has in all.
@@ -16,21 +16,18 @@ pub(super) const RECEIVED: i64 = 16;
 pub(super) const HOME: i64 = 32;
 
 /// What one transaction changes.
+#[derive(Default)]
 pub(super) struct Tally {
-    quota: Quota,
     changes: HashMap<(i64, i64, i64), (i64, i64)>,
     /// Bytes kept by senders and domains, as far as quotas ask for them.
     kept: HashMap<(i64, bool), u64>,
 }
 
 impl Tally {
-    pub(super) fn new(quota: Quota) -> Self {
-        Self { quota, changes: HashMap::new(), kept: HashMap::new() }
-    }
-
     /// Whether the quotas have room for an entry; if so it is taken up.
-    pub(super) fn admits(&mut self, db: &Connection, parties: &Parties, bytes: usize) -> Result<bool, StoreError> {
-        let bounds = [(parties.sender, false, self.quota.per_sender), (parties.home, true, self.quota.per_domain)];
+    pub(super) fn admits(&mut self, db: &Connection, parties: &Parties, draft: &Draft) -> Result<bool, StoreError> {
+        let (Quota { per_sender, per_domain }, bytes) = (draft.quota, draft.stanza.len() as u64);
+        let bounds = [(parties.sender, false, per_sender), (parties.home, true, per_domain)];
         let bounds = bounds.into_iter().filter_map(|(party, home, bound)| Some((party, home, bound?)));
         for (party, home, bound) in bounds.clone() {
             let kept = match self.kept.get(&(party, home)) {
@@ -41,12 +38,12 @@ impl Tally {
                     kept
                 }
             };
-            if kept + bytes as u64 > bound {
+            if kept + bytes > bound {
                 return Ok(false);
             }
         }
         for (party, home, _) in bounds {
-            *self.kept.entry((party, home)).or_default() += bytes as u64;
+            *self.kept.entry((party, home)).or_default() += bytes;
         }
         Ok(true)
     }

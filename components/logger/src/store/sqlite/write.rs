@@ -1,14 +1,13 @@
 //! A batch becomes durable, all of it in one transaction.
 
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 
 use super::Sqlite;
 use super::usage::Tally;
 use crate::draft::{Draft, domain};
-use crate::store::{Place, StoreError, terms};
+use crate::store::{Place, StoreError, now, terms};
 
 /// A clock that was set back by more than this is followed; else time goes on from the last entry.
 const LEAP: i64 = 60_000_000;
@@ -24,11 +23,11 @@ pub(super) fn commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<P
 }
 
 fn try_commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
-    let Sqlite { connection, jids, last, quota, keys } = store;
+    let Sqlite { connection, jids, last, keys } = store;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     jids.refresh(&transaction)?;
     let mut clock = Clock::new(&transaction, last)?;
-    let mut tally = Tally::new(*quota);
+    let mut tally = Tally::default();
     let mut outcomes = Vec::with_capacity(batch.len());
     {
         let mut entries = Entries::new(&transaction)?;
@@ -51,7 +50,7 @@ fn try_commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<Place, S
                 continue;
             }
             let parties = Parties { archive, sender, home, recipient };
-            if !tally.admits(&transaction, &parties, draft.stanza.len())? {
+            if !tally.admits(&transaction, &parties, draft)? {
                 outcomes.push(Err(StoreError::Quota));
                 continue;
             }
@@ -164,10 +163,4 @@ impl Clock {
         self.last = self.now.max(self.last + 1);
         self.last
     }
-}
-
-/// Microseconds since 1970.
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

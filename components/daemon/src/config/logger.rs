@@ -1,0 +1,103 @@
+//! `[component.logger]`: what is archived, for whom, and for how long.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use campanile::jid::BareJid;
+
+use super::access;
+use super::fault::Faults;
+use super::table::{Table, Value};
+
+const SHORTEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+const SMALLEST: usize = 1 << 10;
+const GREATEST: usize = 1 << 50;
+
+/// One archive, free of faults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Logger {
+    pub(crate) store: StoreAddress,
+    pub(crate) admins: Vec<BareJid>,
+    pub(crate) formats: Vec<String>,
+    pub(crate) honour_hints: bool,
+    pub(crate) presence: bool,
+    pub(crate) iq: bool,
+    pub(crate) retention: Option<Duration>,
+    pub(crate) max_size: Option<usize>,
+    pub(crate) quota_per_sender: Option<usize>,
+    pub(crate) quota_per_domain: Option<usize>,
+}
+
+/// Where an archive is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum StoreAddress {
+    Sqlite(PathBuf),
+}
+
+impl fmt::Display for StoreAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Logger> {
+    let store = match table.take("store") {
+        Some(value) => store(&value, faults),
+        None => {
+            let remedy = "write store = \"sqlite:logger.db\", the file that it is to be kept in";
+            faults.push(&table.span, "[component.logger] has no store", remedy);
+            None
+        }
+    };
+    let admins = table.take("admins").and_then(|value| access::jids(&value, faults)).unwrap_or_default();
+    let formats = table.take("formats").and_then(|value| texts(&value, faults)).unwrap_or_default();
+    let mut flag = |key, usual, faults: &mut Faults<'_>| {
+        table.take(key).and_then(|value: Value<'_>| value.flag(faults)).unwrap_or(usual)
+    };
+    let honour_hints = flag("honour_hints", true, faults);
+    let (presence, iq) = (flag("presence", false, faults), flag("iq", false, faults));
+    let retention = table.take("retention").and_then(|value| value.duration(SHORTEST..=LONGEST, faults));
+    let max_size = table.take("max_size").and_then(|value| value.size(SMALLEST..=GREATEST, faults));
+    let mut quotas = (None, None);
+    if let Some(mut quota) = table.table("quota", "[component.logger.quota]", faults) {
+        let mut size = |key| quota.take(key).and_then(|value| value.size(SMALLEST..=GREATEST, faults));
+        quotas = (size("per_sender"), size("per_domain"));
+        quota.finish(faults);
+    }
+    table.finish(faults);
+    let (quota_per_sender, quota_per_domain) = quotas;
+    Some(Logger {
+        store: store?,
+        admins,
+        formats,
+        honour_hints,
+        presence,
+        iq,
+        retention,
+        max_size,
+        quota_per_sender,
+        quota_per_domain,
+    })
+}
+
+/// Where an archive is kept: the kind of the store, and what that kind wants to know.
+pub(super) fn store(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<StoreAddress> {
+    let text = value.text(faults)?;
+    match text.split_once(':') {
+        Some(("sqlite", path)) if !path.is_empty() => Some(StoreAddress::Sqlite(faults.path(path))),
+        _ => {
+            let remedy = "write \"sqlite:logger.db\", the file that it is to be kept in";
+            faults.push(&value.span, "`store` names no kind of store", remedy);
+            None
+        }
+    }
+}
+
+fn texts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {
+    let items = value.list("namespaces", faults)?;
+    Some(items.iter().filter_map(|item| item.text(faults)).map(str::to_owned).collect())
+}

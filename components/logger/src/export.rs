@@ -1,0 +1,142 @@
+//! Entries in the forms that other programs read, and back.
+
+use campanile::jid::BareJid;
+use serde_json::{Value, json as object};
+
+use crate::draft::Draft;
+use crate::store::Entry;
+use crate::{time, xml};
+
+/// An entry as a JSON object on one line.
+#[must_use]
+pub fn json(entry: &Entry) -> String {
+    let mut line = object!({
+        "id": entry.id,
+        "time": time::show(entry.place),
+        "archive": entry.archive,
+        "from": entry.from,
+        "to": entry.to,
+        "kind": entry.class.as_str(),
+    });
+    match &entry.stanza {
+        Some(stanza) => {
+            line["body"] = body(stanza).into();
+            line["stanza"] = stanza.as_str().into();
+        }
+        None => line["erased"] = true.into(),
+    }
+    line.to_string()
+}
+
+/// The heads of the columns of [`csv`].
+pub const CSV_HEAD: &str = "id,time,archive,from,to,kind,body,stanza";
+
+/// An entry as a line of CSV (RFC 4180). What a spreadsheet would take for a formula begins with an apostrophe.
+#[must_use]
+pub fn csv(entry: &Entry) -> String {
+    let stanza = entry.stanza.as_deref().unwrap_or_default();
+    let body = body(stanza).unwrap_or_default();
+    let time = time::show(entry.place);
+    let cells =
+        [&entry.id, &time, &entry.archive, &entry.from, &entry.to, entry.class.as_str(), &body, stanza].map(cell);
+    cells.join(",")
+}
+
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let guard = if formula { "'" } else { "" };
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+/// An entry as a line for people. Nothing in it moves a cursor or forges a line.
+#[must_use]
+pub fn text(entry: &Entry) -> String {
+    let said = match &entry.stanza {
+        None => "(erased)".to_owned(),
+        Some(stanza) => body(stanza).unwrap_or_else(|| stanza.clone()),
+    };
+    let mut line = format!("{} {} → {}: ", time::show(entry.place), entry.from, entry.to);
+    for c in said.chars() {
+        match c {
+            '\n' => line.push_str("\\n"),
+            c if c.is_control() || is_direction(c) => line.extend(c.escape_unicode()),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The body of a stored stanza, if it has one.
+#[must_use]
+pub fn body(stanza: &str) -> Option<String> {
+    let stanza = xml::stanza(stanza.as_bytes())?;
+    stanza.children().find("jabber:client", "body").map(|body| body.text().into_owned())
+}
+
+/// Reads a line that [`json`] has written. `None` for one that stands for an erased entry.
+///
+/// # Errors
+/// When it is no such line, with the reason.
+pub fn import(line: &str) -> Result<Option<Draft>, String> {
+    let line: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    if line["erased"] == true {
+        return Ok(None);
+    }
+    let text = |key: &str| line[key].as_str().ok_or_else(|| format!("it has no {key}"));
+    let archive = BareJid::new(text("archive")?).map_err(|error| format!("archive: {error}"))?;
+    let at = time::read(text("time")?).ok_or("time is no time")?;
+    let stanza = xml::stanza(text("stanza")?.as_bytes()).ok_or("stanza is no stanza")?;
+    let draft = Draft::new(&archive, &stanza).ok_or("stanza has no sender or no recipient")?;
+    Ok(Some(draft.at(at).known_as(text("id")?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draft::Class;
+
+    fn entry(stanza: Option<&str>) -> Entry {
+        Entry {
+            place: 1_790_000_000_123_456,
+            id: "00ff".into(),
+            archive: "logger.localhost".into(),
+            from: "=cmd@localhost".into(),
+            to: "logger.localhost".into(),
+            class: Class::Message,
+            stanza: stanza.map(str::to_owned),
+        }
+    }
+
+    const MESSAGE: &str = "<message from='=cmd@localhost/x' to='logger.localhost' type='chat'><body>=1+1 \"x\"\u{202e}\n2</body></message>";
+
+    #[test]
+    fn an_exported_entry_can_be_imported() {
+        let line = json(&entry(Some(MESSAGE)));
+        assert!(!line.contains('\n'), "{line}");
+        let draft = import(&line).unwrap().unwrap();
+        assert_eq!((draft.time, draft.id.as_deref()), (Some(1_790_000_000_123_456), Some("00ff")));
+        assert_eq!(String::from_utf8(draft.stanza).unwrap(), MESSAGE);
+        assert!(import(&json(&entry(None))).unwrap().is_none());
+        for bad in ["", "{}", "[]", "{\"archive\":\"x\",\"time\":\"x\",\"stanza\":\"x\",\"id\":\"x\"}"] {
+            assert!(import(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_spreadsheet_finds_no_formula_and_a_terminal_no_command() {
+        let line = csv(&entry(Some(MESSAGE)));
+        assert!(
+            line.starts_with("\"00ff\",\"2026-09-21T14:13:20.123456Z\",\"logger.localhost\",\"'=cmd@localhost\","),
+            "{line}"
+        );
+        assert!(line.contains(",\"'=1+1 \"\"x\"\""), "{line}");
+        assert_eq!(
+            text(&entry(Some(MESSAGE))),
+            "2026-09-21T14:13:20.123456Z =cmd@localhost → logger.localhost: =1+1 \"x\"\\u{202e}\\n2"
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! What is sent here is kept.
+
+use campanile::error::{BoxError, Condition, StanzaError};
+use campanile::extract::State;
+use campanile::inbound::Inbound;
+use campanile::reply::Reply;
+use campanile::stanza::{Children, Kind, MessageType, PresenceType, Stanza};
+use campanile::xmpp_parsers::receipts::Received;
+
+use crate::archive::Archive;
+use crate::draft::HINTS;
+use crate::store::Query;
+use crate::xml;
+
+const RECEIPTS: &str = "urn:xmpp:receipts";
+
+/// Keeps a message. The receipt, where one is asked for, says that it is on the disk.
+pub(crate) async fn message(inbound: Inbound, State(archive): State<Archive>) -> Result<Reply, BoxError> {
+    let stanza = inbound.stanza();
+    admit(&archive, &inbound)?;
+    let unwanted = archive.settings.honour_hints
+        && ["no-store", "no-permanent-store"].iter().any(|hint| stanza.children().find(HINTS, hint).is_some());
+    // What is not kept gets no receipt.
+    if unwanted || archive.is_silent(&inbound.sender().to_bare()) {
+        return Ok(Reply::Empty);
+    }
+    let receipt = receipt(stanza)?;
+    archive.keep(&inbound, receipt)
+}
+
+/// Keeps presence. Somebody who wants to subscribe is told that there is nothing to see.
+pub(crate) async fn presence(inbound: Inbound, State(archive): State<Archive>) -> Result<Reply, BoxError> {
+    admit(&archive, &inbound)?;
+    let reply = match inbound.kind() {
+        Kind::Presence(PresenceType::Subscribe | PresenceType::Probe) => {
+            let refused = Stanza::new(Kind::Presence(PresenceType::Unsubscribed))
+                .with_from(inbound.recipient().to_bare())
+                .with_to(inbound.sender().to_bare());
+            Reply::Stanza(Box::new(refused))
+        }
+        _ => Reply::Empty,
+    };
+    if archive.is_silent(&inbound.sender().to_bare()) {
+        return Ok(reply);
+    }
+    archive.keep(&inbound, reply)
+}
+
+/// Keeps the payload of an IQ set; the result says that it is on the disk.
+pub(crate) async fn set(inbound: Inbound, State(archive): State<Archive>) -> Result<Reply, BoxError> {
+    admit(&archive, &inbound)?;
+    if archive.is_silent(&inbound.sender().to_bare()) {
+        let error = StanzaError::new(Condition::NotAllowed).with_text("you have stopped being logged");
+        return Err(error.into());
+    }
+    archive.keep(&inbound, Reply::Empty)
+}
+
+/// Answers with the newest payload of this name that the asker has sent here.
+pub(crate) async fn get(inbound: Inbound, State(archive): State<Archive>) -> Result<Reply, BoxError> {
+    let rights = archive.rights(&inbound)?;
+    let asked = inbound.stanza().children().first().ok_or(Condition::BadRequest)?;
+    let (namespace, name) = (asked.namespace().into_owned(), asked.name().to_owned());
+    let query = Query {
+        archive: Some(inbound.recipient().to_bare()),
+        owner: Some(rights.who),
+        payload: Some((namespace.clone(), name.clone())),
+        from_end: true,
+        limit: 1,
+        ..Query::default()
+    };
+    let page = archive.store.read(move |backend| backend.page(&query)).await.map_err(|error| error.to_box())?;
+    let newest = page.entries.first().and_then(|entry| xml::stanza(entry.stanza.as_ref()?.as_bytes()));
+    let newest = newest.ok_or(Condition::ItemNotFound)?;
+    let payload = newest.children().find(&namespace, &name).ok_or(Condition::ItemNotFound)?;
+    Ok(Reply::Children(payload.to_children()))
+}
+
+/// What is kept of IQs that nobody else wants.
+pub(crate) async fn other(inbound: Inbound, state: State<Archive>) -> Result<Reply, BoxError> {
+    match inbound.kind() {
+        Kind::Iq(campanile::stanza::IqType::Set) => set(inbound, state).await,
+        Kind::Iq(_) => get(inbound, state).await,
+        _ => Ok(Reply::Empty),
+    }
+}
+
+/// Whether somebody may write here at all.
+fn admit(archive: &Archive, inbound: &Inbound) -> Result<(), BoxError> {
+    let settings = &archive.settings;
+    let admin = settings.admins.contains(&inbound.sender().to_bare());
+    if admin || settings.users.lets_in(inbound.sender()) { Ok(()) } else { Err(Condition::Forbidden.into()) }
+}
+
+/// XEP-0184 §5.4: to a message with an id, between two people, and not to a receipt itself.
+fn receipt(stanza: &Stanza) -> Result<Reply, BoxError> {
+    let conversation = matches!(stanza.kind(), Kind::Message(MessageType::Chat | MessageType::Normal));
+    let asked = conversation && stanza.children().find(RECEIPTS, "request").is_some();
+    let Some(id) = stanza.id().filter(|_| asked) else { return Ok(Reply::Empty) };
+    let receipt = Stanza::new(stanza.kind()).with_children(Children::of(&Received { id: id.into() })?);
+    Ok(Reply::Stanza(Box::new(receipt)))
+}

@@ -1,0 +1,121 @@
+//! Recording what passes through other components of the process.
+
+use std::future::ready;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use campanile::error::{BoxError, StanzaError};
+use campanile::handler::ReplyFuture;
+use campanile::inbound::Inbound;
+use campanile::jid::BareJid;
+use campanile::reply::Reply;
+use campanile::stanza::Stanza;
+use campanile::tower_layer::Layer;
+use campanile::tower_service::Service;
+
+use crate::draft::Draft;
+use crate::store::{Store, Ticket};
+
+/// Records every stanza that passes: around a component's service what comes in, around its writer what goes out.
+///
+/// ```no_run
+/// use campanile::component::Component;
+/// use campanile::jid::BareJid;
+/// use campanile::router::Router;
+/// use campanile_logger::Tap;
+/// use campanile_logger::store::{SqliteStore, Store};
+///
+/// let archive = BareJid::new("shop@logger.example.org")?;
+/// let tap = Tap::new(Store::new(SqliteStore::new("logger.db")), archive);
+/// let shop = Component::builder("shop.example.org").router(Router::new()).layer(tap.clone()).outbound(tap);
+/// # Ok::<_, campanile::jid::Error>(())
+/// ```
+///
+/// What passes is not held up until it is on the disk. While the store takes nothing more, requests are refused with
+/// resource-constraint, and what goes out goes out unrecorded: that, and what the disk refuses, is
+/// [counted](Tap::lost).
+#[derive(Debug, Clone)]
+pub struct Tap {
+    store: Store,
+    archive: BareJid,
+    lost: Arc<AtomicU64>,
+}
+
+impl Tap {
+    /// Records into this archive: an address of a logger that has the same store.
+    #[must_use]
+    pub fn new(store: Store, archive: BareJid) -> Self {
+        Self { store, archive, lost: Arc::default() }
+    }
+
+    /// How many stanzas passed without being recorded.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    fn record(&self, stanza: &Stanza) -> Result<(), StanzaError> {
+        let Some(draft) = Draft::new(&self.archive, stanza) else { return Ok(()) };
+        self.store.keep(draft, Ticket::Counted(Arc::clone(&self.lost))).map_err(|error| error.to_stanza_error())
+    }
+}
+
+impl<S> Layer<S> for Tap {
+    type Service = Tapped<S>;
+
+    fn layer(&self, inner: S) -> Tapped<S> {
+        Tapped { inner, tap: self.clone() }
+    }
+}
+
+/// The service of [`Tap`].
+#[derive(Debug, Clone)]
+pub struct Tapped<S> {
+    inner: S,
+    tap: Tap,
+}
+
+impl<S> Service<Inbound> for Tapped<S>
+where
+    S: Service<Inbound, Response = Reply>,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Reply;
+    type Error = BoxError;
+    type Future = ReplyFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, inbound: Inbound) -> ReplyFuture {
+        // What cannot be recorded is not done either.
+        if let Err(error) = self.tap.record(inbound.stanza()) {
+            return Box::pin(ready(Err(error.into())));
+        }
+        let answer = self.inner.call(inbound);
+        Box::pin(async move { answer.await.map_err(Into::into) })
+    }
+}
+
+impl<S> Service<Stanza> for Tapped<S>
+where
+    S: Service<Stanza, Response = ()>,
+{
+    type Response = ();
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, stanza: Stanza) -> S::Future {
+        if self.tap.record(&stanza).is_err() {
+            self.tap.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        self.inner.call(stanza)
+    }
+}
