@@ -51,7 +51,7 @@ fn every_setting_is_in_the_sample() {
         let said = ended.stderr.split_once(&format!("unknown key \"xyzzy\" in {table}\n    known are "));
         let known = said.expect(&ended.stderr).1.lines().next().expect("a line");
         for key in known.split(", ") {
-            let shown = [format!("{key} = "), format!("[component.{key}]")];
+            let shown = [format!("{key} = "), format!(".{key}]")];
             assert!(shown.iter().any(|shown| SAMPLE.contains(shown)), "{key} of {table} is not in the sample");
         }
     }
