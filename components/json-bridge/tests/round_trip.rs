@@ -1,5 +1,7 @@
 //! Generated stanzas through JSON and back. `CAMPANILE_ROUND_TRIPS=100000` for the large run.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+
 mod schema;
 
 use std::collections::BTreeMap;

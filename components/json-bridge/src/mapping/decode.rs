@@ -46,13 +46,13 @@ const IMPLIED: [(&str, &[&str]); 3] = [
 type Members = BTreeMap<String, Box<RawValue>>;
 
 /// The stanza that the JSON is.
-pub(super) fn decode(text: &str, depth: usize) -> Result<Stanza, Fault> {
+pub(super) fn decode(text: &str, depth: usize, answering: Option<Kind>) -> Result<Stanza, Fault> {
     // One stanza within another costs two levels.
     if depth > MAX_DEPTH / 4 {
         return Err(Fault::field("", "too many stanzas within stanzas"));
     }
     let members = object(text)?;
-    let kind = kind(&members)?;
+    let kind = kind(&members, answering)?;
     let mut stanza = header(Stanza::new(kind), &members)?;
     known(&members, kind)?;
     if let Some(raw) = members.get("xml") {
@@ -100,14 +100,17 @@ fn optional(members: &Members, key: &str) -> Result<Option<String>, Fault> {
     members.get(key).filter(|raw| raw.get() != "null").map(|raw| text_of(raw, key)).transpose()
 }
 
-fn kind(members: &Members) -> Result<Kind, Fault> {
+fn kind(members: &Members, answering: Option<Kind>) -> Result<Kind, Fault> {
     let (name, type_) = (optional(members, "kind")?, optional(members, "type")?);
     let name = name.or_else(|| implied_by(type_.as_deref()).map(str::to_owned));
     let by_key = || IMPLIED.iter().find(|(_, keys)| keys.iter().any(|key| members.contains_key(*key)));
+    let name = name.or_else(|| answering.map(|kind| kind.name().to_owned()));
     let name = name.unwrap_or_else(|| by_key().map_or("message", |(name, _)| name).to_owned());
     let type_ = match (name.as_str(), type_) {
         ("presence", Some(type_)) if type_ == "available" => String::new(),
         (_, Some(type_)) => type_,
+        ("message", None) if matches!(answering, Some(Kind::Message(_))) => answering_type(answering),
+        ("iq", None) if answering == xml::kind("iq", "result") => "result".to_owned(),
         ("message", None) => "normal".to_owned(),
         ("iq", None) if ["command", "archive"].iter().any(|key| members.contains_key(*key)) => "set".to_owned(),
         ("iq", None) => "get".to_owned(),
@@ -117,6 +120,12 @@ fn kind(members: &Members) -> Result<Kind, Fault> {
         return Err(Fault::field("kind", "write message, presence or iq"));
     }
     xml::kind(&name, &type_).ok_or_else(|| Fault::field("type", format!("there is no {name} of this type")))
+}
+
+/// The type of a message that answers another; nobody answers an error.
+fn answering_type(answering: Option<Kind>) -> String {
+    let kind = answering.map_or("normal", Kind::type_str);
+    if kind == "error" { "normal" } else { kind }.to_owned()
 }
 
 fn implied_by(type_: Option<&str>) -> Option<&'static str> {

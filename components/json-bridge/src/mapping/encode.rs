@@ -132,7 +132,7 @@ fn stanza_ids(ids: &[Element]) -> String {
 fn raw(stanza: &Stanza, mode: Mode, object: &mut Object) {
     let so_far = format!("{}}}", object.text);
     let same = || {
-        let back = super::decode::decode(&so_far, 0).ok()?.to_element().ok()?;
+        let back = super::decode::decode(&so_far, 0, None).ok()?.to_element().ok()?;
         Some(back == stanza.to_element().ok()?)
     };
     if mode == Mode::Raw || same() != Some(true) {

@@ -82,7 +82,7 @@ fn write_forwarded(value: &Value, path: &str, depth: usize) -> Result<Element, F
     if let Some(message) = members.get("message") {
         let path = format!("{path}.message");
         let within = |fault: Fault| Fault::field(format!("{path}.{}", fault.path()), fault.why());
-        let stanza = decode::decode(&message.to_string(), depth + 1).map_err(within)?;
+        let stanza = decode::decode(&message.to_string(), depth + 1, None).map_err(within)?;
         forwarded.append_child(stanza.to_element().map_err(|error| Fault::field(&path, error))?);
     }
     Ok(forwarded)

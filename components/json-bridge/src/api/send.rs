@@ -1,0 +1,260 @@
+//! `POST`: messages, presence, IQ requests, raw stanzas; and the echo of a conversion.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, HeaderMap};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use campanile::client::{self, ConfirmError, IqError};
+use campanile::stanza::{IqType, Kind, Stanza};
+use ring::digest;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::caller::Caller;
+use super::problem::Problem;
+use super::{MAX_BODY, Shared, State};
+use crate::bridge::Running;
+use crate::clock::now;
+use crate::mapping::{self, Mode};
+use crate::outbox::{Accepted, Entry, Key, Way};
+
+/// A body must have arrived by then.
+const BODY: Duration = Duration::from_secs(15);
+/// How long a caller is kept waiting for the server to take a stanza.
+const ANSWER: Duration = Duration::from_secs(5);
+
+pub(super) async fn message(shared: State, request: Request) -> Result<Response, Problem> {
+    send(&shared, request, "message").await
+}
+
+pub(super) async fn presence(shared: State, request: Request) -> Result<Response, Problem> {
+    send(&shared, request, "presence").await
+}
+
+/// Any one stanza, as JSON or as XML.
+pub(super) async fn stanza(shared: State, request: Request) -> Result<Response, Problem> {
+    send(&shared, request, "").await
+}
+
+pub(super) async fn iq(shared: State, request: Request) -> Result<Response, Problem> {
+    let caller = shared.callers.find(request.headers())?;
+    let read = read(request, "iq").await?;
+    ask(&shared.running, caller.address(read.stanza)?).await
+}
+
+/// What becomes of a stanza, in both languages.
+pub(super) async fn echo(shared: State, request: Request) -> Result<Response, Problem> {
+    shared.callers.find(request.headers())?;
+    let stanza = read(request, "").await?.stanza;
+    let json = mapping::to_json(&stanza, Mode::Lossless).map_err(|why| Problem::new(422, why.to_string()))?;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap_or(serde_json::Value::String(json));
+    Ok(as_json(StatusCode::OK, &json!({"xml": stanza.to_xml(), "json": json}).to_string()))
+}
+
+/// What a caller sent.
+struct Read {
+    stanza: Stanza,
+    key: Option<Key>,
+}
+
+async fn read(request: Request, kind: &str) -> Result<Read, Problem> {
+    let (head, body) = request.into_parts();
+    let is_xml = format(&head.headers, kind)?;
+    let bytes = whole(body).await?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(400, "this is no UTF-8"))?;
+    let stanza = if is_xml { mapping::from_xml(text)? } else { mapping::from_json_as(text, kind)? };
+    if !kind.is_empty() && stanza.kind().name() != kind {
+        return Err(Problem::new(422, format!("this path takes {kind} stanzas")).field("kind"));
+    }
+    if matches!(stanza.kind(), Kind::Iq(IqType::Result | IqType::Error)) {
+        return Err(Problem::new(422, "only requests are sent: get or set").field("type"));
+    }
+    if stanza.kind().is_request() && stanza.children().len() != 1 {
+        return Err(Problem::new(422, "an iq request has exactly one payload (RFC 6120 §8.2.3)"));
+    }
+    let key = key(&head.headers, &[head.uri.path().as_bytes(), &bytes])?;
+    Ok(Read { stanza, key })
+}
+
+/// Whether the body is XML. That is taken where any stanza is.
+fn format(headers: &HeaderMap, kind: &str) -> Result<bool, Problem> {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "application/json" => Ok(false),
+        "application/xmpp+xml" | "application/xml" | "text/xml" if kind.is_empty() => Ok(true),
+        _ if kind.is_empty() => Err(Problem::new(415, "send application/json or application/xmpp+xml")),
+        _ => Err(Problem::new(415, "send application/json")),
+    }
+}
+
+async fn whole(body: Body) -> Result<bytes::Bytes, Problem> {
+    match tokio::time::timeout(BODY, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        // A body that breaks off has nobody left to be answered.
+        Ok(Err(_)) => Err(Problem::new(413, format!("the body has more than {MAX_BODY} bytes"))),
+        Err(_) => Err(Problem::new(408, "the body did not arrive in time")),
+    }
+}
+
+fn key(headers: &HeaderMap, used_for: &[&[u8]]) -> Result<Option<Key>, Problem> {
+    let Some(given) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = given.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+    let key = key.ok_or_else(|| Problem::new(400, "Idempotency-Key has 1 to 255 ASCII characters"))?.to_owned();
+    let mut context = digest::Context::new(&digest::SHA256);
+    used_for.iter().for_each(|part| context.update(part));
+    let digest = context.finish().as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    Ok(Some(Key { key, digest }))
+}
+
+async fn send(shared: &Shared, request: Request, kind: &str) -> Result<Response, Problem> {
+    let caller = shared.callers.find(request.headers())?;
+    let Read { stanza, key } = read(request, kind).await?;
+    let stanza = caller.address(stanza)?;
+    if stanza.kind().is_request() {
+        return ask(&shared.running, stanza).await;
+    }
+    let full = || Problem::new(503, "as many stanzas as the bound allows are on their way").retry_after(1);
+    let permit = Arc::clone(&shared.sending).try_acquire_owned().map_err(|_| full())?;
+    let id = stanza.id().map_or_else(crate::id::fresh, str::to_owned);
+    let stanza = stanza.with_id(&id);
+    if shared.running.outbox.is_none() {
+        return at_once(shared, stanza, key.is_some(), permit).await;
+    }
+    keep(shared, caller, stanza, key, permit).await
+}
+
+/// Without an outbox: taken by the server, or refused.
+async fn at_once(
+    shared: &Shared,
+    stanza: Stanza,
+    keyed: bool,
+    _permit: OwnedSemaphorePermit,
+) -> Result<Response, Problem> {
+    if keyed {
+        return Err(Problem::new(400, "Idempotency-Key needs an outbox, and this bridge has none"));
+    }
+    let id = stanza.id().unwrap_or_default().to_owned();
+    match shared.running.client.send_confirmed_within(stanza, ANSWER).await {
+        Ok(_) => Ok(accepted(shared, &id, "taken")),
+        Err(ConfirmError::Unknown) => Err(Problem::new(503, format!("whether the server took {id} is not known"))),
+        Err(ConfirmError::Write(error)) => Err(Problem::new(422, error.to_string())),
+        Err(error) => Err(Problem::new(503, format!("not sent: {error}")).retry_after(5)),
+    }
+}
+
+/// With one: it is on disk before the caller is answered, and is sent until the server takes it.
+async fn keep(
+    shared: &Shared,
+    caller: &Caller,
+    stanza: Stanza,
+    key: Option<Key>,
+    permit: OwnedSemaphorePermit,
+) -> Result<Response, Problem> {
+    let Some(outbox) = &shared.running.outbox else { return Err(Problem::new(503, "there is no outbox")) };
+    let id = stanza.id().unwrap_or_default().to_owned();
+    let peer = stanza.to().map(|to| to.to_bare().to_string()).unwrap_or_default();
+    let entry =
+        Entry { seq: 0, way: Way::Server, id, bot: caller.name.clone(), peer, xml: stanza.to_xml(), received: now() };
+    let key = key.map(|key| Key { key: format!("{}\n{}", caller.name, key.key), ..key });
+    let entry = match outbox.accept(entry, key).await {
+        Ok(Accepted::New(entry)) => *entry,
+        Ok(Accepted::Before(id)) => return Ok(accepted(shared, &id, "repeated")),
+        Ok(Accepted::Conflict) => return Err(Problem::new(422, "this Idempotency-Key was used for something else")),
+        Err(error) => return Err(Problem::new(503, error.to_string()).retry_after(5)),
+    };
+    let (id, (done, taken)) = (entry.id.clone(), oneshot::channel());
+    let running = Arc::clone(&shared.running);
+    tokio::spawn(async move {
+        // Whoever asked may have gone away.
+        let _ = done.send(until_taken(&running, &entry, stanza).await);
+        drop(permit);
+    });
+    match tokio::time::timeout(ANSWER, taken).await {
+        Ok(Ok(Ok(()))) => Ok(accepted(shared, &id, "taken")),
+        Ok(Ok(Err(why))) => Err(Problem::new(422, why)),
+        // It is kept, and sent again with the same id.
+        _ => Ok(accepted(shared, &id, "unknown")),
+    }
+}
+
+/// Sends until the server has it, or it is too old, or cannot be written.
+async fn until_taken(running: &Running, entry: &Entry, stanza: Stanza) -> Result<(), String> {
+    let Some(outbox) = &running.outbox else { return Ok(()) };
+    loop {
+        let why = match running.client.send_confirmed(stanza.clone()).await {
+            Ok(_) => {
+                outbox.done(entry.seq);
+                return Ok(());
+            }
+            // Nobody asked for it to be kept: the caller is told now.
+            Err(error @ ConfirmError::Write(_)) => {
+                outbox.done(entry.seq);
+                return Err(error.to_string());
+            }
+            // The process ends; the next one goes on.
+            Err(ConfirmError::Closed) => return Ok(()),
+            Err(error @ ConfirmError::Refused(_)) => error.to_string(),
+            Err(error) if too_old(running, entry) => error.to_string(),
+            Err(_) => continue,
+        };
+        running.delivery.counters.dead.add(1);
+        outbox.dead(entry.seq, &why);
+        return Err(why);
+    }
+}
+
+fn too_old(running: &Running, entry: &Entry) -> bool {
+    let lived = u64::try_from(now() - entry.received).unwrap_or(0);
+    Duration::from_millis(lived) >= running.settings.max_age
+}
+
+/// Goes on with what an earlier process accepted.
+pub(crate) fn resume(running: &Arc<Running>, entry: Entry) {
+    let running = Arc::clone(running);
+    // As many as were accepted, and that was bounded.
+    tokio::spawn(async move {
+        match mapping::from_xml(&entry.xml) {
+            Ok(stanza) => {
+                if let Err(why) = until_taken(&running, &entry, stanza).await {
+                    tracing::warn!(id = entry.id, "not sent: {why}");
+                }
+            }
+            Err(fault) => tracing::error!(id = entry.id, "an entry of the outbox is no stanza: {fault}"),
+        }
+    });
+}
+
+/// An IQ request, and its answer as it comes: a result, or an error of the peer.
+pub(super) async fn ask(running: &Running, stanza: Stanza) -> Result<Response, Problem> {
+    let (from, to) = (stanza.from().cloned(), stanza.to().cloned());
+    let id = stanza.id().map_or_else(crate::id::fresh, str::to_owned);
+    let answer = match running.client.request(client::Request::new(stanza)).await {
+        Ok(response) => Stanza::new(Kind::Iq(IqType::Result)).with_children(response.children().clone()),
+        Err(IqError::Refused(error)) => {
+            let body =
+                format!(r#"{{"kind":"iq","type":"error","id":{},"error":{}}}"#, json!(id), mapping::error_json(&error));
+            return Ok(as_json(StatusCode::OK, &body));
+        }
+        Err(IqError::Timeout) => return Err(Problem::new(504, "no answer in time")),
+        Err(IqError::Write(error)) => return Err(Problem::new(422, error.to_string())),
+        Err(IqError::TooMany) => return Err(Problem::new(429, "too many requests wait for answers").retry_after(1)),
+        Err(error) => return Err(Problem::new(503, error.to_string()).retry_after(5)),
+    };
+    let answer = to.into_iter().fold(answer.with_id(&id), Stanza::with_from);
+    let answer = from.into_iter().fold(answer, Stanza::with_to);
+    let json = mapping::to_json(&answer, Mode::Lossless).map_err(|why| Problem::new(502, why.to_string()))?;
+    Ok(as_json(StatusCode::OK, &json))
+}
+
+fn accepted(shared: &Shared, id: &str, state: &str) -> Response {
+    shared.running.delivery.counters.accepted.add(1);
+    as_json(StatusCode::ACCEPTED, &json!({"id": id, "state": state}).to_string())
+}
+
+pub(super) fn as_json(status: StatusCode, body: &str) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_owned()).into_response()
+}

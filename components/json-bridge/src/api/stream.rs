@@ -1,0 +1,177 @@
+//! `GET /v1/events`: Server-Sent Events or NDJSON, each reader from its own cursor.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::RawQuery;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::State;
+use super::problem::Problem;
+use super::shortcuts::query;
+use crate::events::Feed;
+use crate::outbox::Event;
+
+/// A reader that hears nothing for this long gets a blank line, so that both sides see a dead link.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+
+/// The events that the caller may read, from its cursor on.
+///
+/// A slow reader holds up nobody: it reads from the feed at its own pace. One that falls behind what is kept is told so by
+/// an event `gap`, never silently.
+pub(super) async fn events(shared: State, RawQuery(text): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+    let caller = shared.callers.find(&headers)?;
+    let query = query(text.as_deref());
+    let feed = shared.running.feed.clone();
+    let cursor = cursor(&query, &headers, &feed)?;
+    let limit =
+        query.get("limit").map(|text| text.parse().map_err(|_| Problem::new(400, "write a number").field("limit")));
+    let full = || Problem::new(503, "as many readers as the bound allows are there already").retry_after(30);
+    let permit = Arc::clone(&shared.readers).try_acquire_owned().map_err(|_| full())?;
+    let is_sse = !headers.get(ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|text| text.contains("ndjson"));
+    let reader = Reader {
+        changed: feed.watch(),
+        feed,
+        bot: caller.feed().to_owned(),
+        cursor,
+        filter: Filter::of(&query),
+        left: limit.transpose()?.unwrap_or(u64::MAX),
+        is_sse,
+        _permit: permit,
+    };
+    let kind = if is_sse { "text/event-stream" } else { "application/x-ndjson" };
+    let body = Body::from_stream(reader.stream());
+    Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], body).into_response())
+}
+
+fn cursor(query: &HashMap<String, String>, headers: &HeaderMap, feed: &Feed) -> Result<i64, Problem> {
+    let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    match header.or(query.get("since").map(String::as_str)) {
+        Some(text) => text.parse().map_err(|_| Problem::new(400, "write the id of an event").field("since")),
+        None => feed.latest().map_err(|error| Problem::new(503, error.to_string())),
+    }
+}
+
+/// What a reader wants.
+#[derive(Debug)]
+struct Filter {
+    /// Members of the event's JSON, and what they must be.
+    exactly: Vec<(&'static str, String)>,
+    from: Option<String>,
+    namespace: Option<String>,
+}
+
+impl Filter {
+    fn of(query: &HashMap<String, String>) -> Self {
+        let exactly = ["kind", "type"].into_iter().filter_map(|key| Some((key, query.get(key)?.clone()))).collect();
+        Self { exactly, from: query.get("from").cloned(), namespace: query.get("namespace").cloned() }
+    }
+
+    fn wants(&self, json: &str) -> bool {
+        if self.exactly.is_empty() && self.from.is_none() && self.namespace.is_none() {
+            return true;
+        }
+        // What holds numbers that this parser does not take has no members to look at: it is let through, not dropped.
+        let Ok(event) = serde_json::from_str::<Value>(json) else { return true };
+        let exactly = self.exactly.iter().all(|(key, wanted)| event[*key].as_str() == Some(wanted));
+        let from = self.from.as_ref().is_none_or(|wanted| is_from(event["from"].as_str().unwrap_or_default(), wanted));
+        exactly && from && self.namespace.as_ref().is_none_or(|wanted| has_namespace(&event, wanted))
+    }
+}
+
+/// The full JID, the bare one, or its domain.
+fn is_from(from: &str, wanted: &str) -> bool {
+    let bare = from.split('/').next().unwrap_or_default();
+    let domain = bare.rsplit('@').next().unwrap_or_default();
+    [from, bare, domain].contains(&wanted)
+}
+
+fn has_namespace(event: &Value, wanted: &str) -> bool {
+    let payloads = match &event["payload"] {
+        Value::Array(several) => several.iter().collect(),
+        one => vec![one],
+    };
+    payloads.iter().any(|payload| payload["datatype"] == wanted)
+        || event["container"]["xmlns"] == wanted
+        || event["xml"].as_str().is_some_and(|xml| xml.contains(&format!("xmlns='{wanted}'")))
+}
+
+struct Reader {
+    feed: Feed,
+    changed: watch::Receiver<i64>,
+    bot: String,
+    cursor: i64,
+    filter: Filter,
+    left: u64,
+    is_sse: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    fn stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+        stream::unfold(self, |mut reader| async move {
+            let chunk = reader.next().await?;
+            Some((Ok(Bytes::from(chunk)), reader))
+        })
+    }
+
+    /// The next piece of text: a page of events, or a heartbeat.
+    async fn next(&mut self) -> Option<String> {
+        while self.left > 0 {
+            self.changed.borrow_and_update();
+            let page = match self.feed.page(&self.bot, self.cursor).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!("events cannot be read: {error}");
+                    return None;
+                }
+            };
+            let mut text = String::new();
+            if let Some(oldest) = page.gap.filter(|_| self.cursor > 0) {
+                text.push_str(&self.gap(oldest));
+            }
+            for event in &page.events {
+                self.cursor = event.seq;
+                if self.left > 0 && self.filter.wants(&event.json) {
+                    self.left -= 1;
+                    text.push_str(&self.line(event));
+                }
+            }
+            if !text.is_empty() {
+                return Some(text);
+            }
+            if page.events.is_empty() && tokio::time::timeout(HEARTBEAT, self.changed.changed()).await.is_err() {
+                return Some(if self.is_sse { ":\n\n" } else { "\n" }.to_owned());
+            }
+        }
+        None
+    }
+
+    fn line(&self, event: &Event) -> String {
+        let (seq, bot, json) = (event.seq, Value::from(event.bot.as_str()), one_line(&event.json));
+        if self.is_sse {
+            return format!("id: {seq}\ndata: {json}\n\n");
+        }
+        format!("{{\"id\":{seq},\"bot\":{bot},\"stanza\":{json}}}\n")
+    }
+
+    fn gap(&self, oldest: i64) -> String {
+        if self.is_sse {
+            return format!("event: gap\ndata: {{\"oldest\":{oldest}}}\n\n");
+        }
+        format!("{{\"gap\":{{\"oldest\":{oldest}}}}}\n")
+    }
+}
+
+/// JSON of a payload may have line breaks, between its parts only: there they are space.
+fn one_line(json: &str) -> String {
+    json.replace(['\n', '\r'], " ")
+}

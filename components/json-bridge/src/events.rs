@@ -1,0 +1,91 @@
+//! What was sent to bots, as a feed that is read by many, each from where it left off.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use campanile::error::BoxError;
+use tokio::sync::watch;
+
+use crate::outbox::{Event, Outbox};
+
+/// Events read at a time.
+const PAGE: usize = 100;
+
+/// The feed: in the outbox where there is one, else in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Feed {
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Disk(Outbox),
+    Memory(Arc<Ring>),
+}
+
+#[derive(Debug)]
+struct Ring {
+    events: Mutex<VecDeque<Event>>,
+    keep: usize,
+    latest: watch::Sender<i64>,
+}
+
+/// One page of the feed.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) events: Vec<Event>,
+    /// Events behind the cursor were dropped before they were read: the oldest that is there.
+    pub(crate) gap: Option<i64>,
+}
+
+impl Feed {
+    pub(crate) fn new(outbox: Option<Outbox>, keep: usize) -> Self {
+        let memory = || Place::Memory(Arc::new(Ring { events: Mutex::default(), keep, latest: watch::Sender::new(0) }));
+        Self { place: outbox.map_or_else(memory, Place::Disk) }
+    }
+
+    /// Adds an event to a feed in memory; on disk the outbox does that itself.
+    pub(crate) fn publish(&self, bot: &str, json: &str) {
+        let Place::Memory(ring) = &self.place else { return };
+        let mut events = ring.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let seq = *ring.latest.borrow() + 1;
+        events.push_back(Event { seq, bot: bot.to_owned(), json: json.to_owned() });
+        if events.len() > ring.keep {
+            events.pop_front();
+        }
+        ring.latest.send_replace(seq);
+    }
+
+    /// The events behind a cursor, of one bot or of all (`*`).
+    pub(crate) async fn page(&self, bot: &str, after: i64) -> Result<Page, BoxError> {
+        let (events, oldest) = match &self.place {
+            Place::Disk(outbox) => {
+                let (outbox, bot) = (outbox.clone(), bot.to_owned());
+                tokio::task::spawn_blocking(move || outbox.events(&bot, after, PAGE)).await??
+            }
+            Place::Memory(ring) => {
+                let events = ring.events.lock().unwrap_or_else(PoisonError::into_inner);
+                let wanted = |event: &&Event| event.seq > after && (bot == "*" || event.bot == bot);
+                let page = events.iter().filter(wanted).take(PAGE).cloned().collect();
+                (page, events.front().map_or(0, |event| event.seq))
+            }
+        };
+        Ok(Page { events, gap: (oldest > after + 1).then_some(oldest) })
+    }
+
+    /// The cursor of who wants only what comes from now on.
+    pub(crate) fn latest(&self) -> Result<i64, BoxError> {
+        match &self.place {
+            Place::Disk(outbox) => outbox.latest_event(),
+            Place::Memory(ring) => Ok(*ring.latest.borrow()),
+        }
+    }
+
+    /// Changes whenever there are more.
+    pub(crate) fn watch(&self) -> watch::Receiver<i64> {
+        match &self.place {
+            Place::Disk(outbox) => outbox.watch_events(),
+            Place::Memory(ring) => ring.latest.subscribe(),
+        }
+    }
+}

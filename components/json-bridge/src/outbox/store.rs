@@ -1,0 +1,131 @@
+//! The tables and what is asked of them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Entry, Event, Way};
+
+/// Waits for its delivery.
+pub(super) const WAITING: i64 = 0;
+/// Given up.
+pub(super) const DEAD: i64 = 1;
+/// Given up, and wanted again.
+pub(super) const REPLAY: i64 = 2;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS entry(
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, way INTEGER NOT NULL, id TEXT NOT NULL, bot TEXT NOT NULL, peer TEXT NOT NULL,
+    xml TEXT NOT NULL, received INTEGER NOT NULL, state INTEGER NOT NULL, why TEXT);
+CREATE INDEX IF NOT EXISTS entry_state ON entry(state) WHERE state > 0;
+CREATE TABLE IF NOT EXISTS event(seq INTEGER PRIMARY KEY AUTOINCREMENT, bot TEXT NOT NULL, json TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS answered(
+    key TEXT PRIMARY KEY, id TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS answered_at ON answered(at);
+";
+
+const COLUMNS: &str = "seq, way, id, bot, peer, xml, received";
+
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.execute_batch(TABLES)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+pub(super) fn put(connection: &Connection, entry: &Entry) -> rusqlite::Result<i64> {
+    let sql = "INSERT INTO entry(way, id, bot, peer, xml, received, state) VALUES(?, ?, ?, ?, ?, ?, 0)";
+    let way = entry.way as i64;
+    connection.prepare_cached(sql)?.execute(params![
+        way,
+        entry.id,
+        entry.bot,
+        entry.peer,
+        entry.xml,
+        entry.received
+    ])?;
+    Ok(connection.last_insert_rowid())
+}
+
+pub(super) fn put_event(connection: &Connection, bot: &str, json: &str) -> rusqlite::Result<i64> {
+    connection.prepare_cached("INSERT INTO event(bot, json) VALUES(?, ?)")?.execute(params![bot, json])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Keeps the latest `keep` events.
+pub(super) fn trim_events(connection: &Connection, keep: i64) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM event WHERE seq <= (SELECT max(seq) FROM event) - ?";
+    connection.prepare_cached(sql)?.execute([keep]).map(drop)
+}
+
+pub(super) fn done(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM entry WHERE seq = ?")?.execute([seq]).map(drop)
+}
+
+pub(super) fn state(connection: &Connection, seq: i64, state: i64, why: Option<&str>) -> rusqlite::Result<()> {
+    let sql = "UPDATE entry SET state = ?, why = ? WHERE seq = ?";
+    connection.prepare_cached(sql)?.execute(params![state, why, seq]).map(drop)
+}
+
+/// A page of what waits.
+pub(super) fn waiting(connection: &Connection, after: i64) -> rusqlite::Result<Vec<Entry>> {
+    let sql = format!("SELECT {COLUMNS} FROM entry WHERE state = 0 AND seq > ? ORDER BY seq LIMIT 1000");
+    connection.prepare_cached(&sql)?.query_map([after], entry)?.collect()
+}
+
+pub(super) fn replayed(connection: &Connection) -> rusqlite::Result<Vec<Entry>> {
+    let sql = format!("SELECT {COLUMNS} FROM entry WHERE state = {REPLAY} ORDER BY seq LIMIT 1000");
+    connection.prepare_cached(&sql)?.query_map([], entry)?.collect()
+}
+
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        seq: row.get(0)?,
+        way: if row.get::<_, i64>(1)? == Way::Hook as i64 { Way::Hook } else { Way::Server },
+        id: row.get(2)?,
+        bot: row.get(3)?,
+        peer: row.get(4)?,
+        xml: row.get(5)?,
+        received: row.get(6)?,
+    })
+}
+
+pub(super) fn events(connection: &Connection, bot: &str, after: i64, most: usize) -> rusqlite::Result<Vec<Event>> {
+    let sql = "SELECT seq, bot, json FROM event WHERE seq > ? AND (bot = ? OR ? = '*') ORDER BY seq LIMIT ?";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let read = |row: &Row<'_>| Ok(Event { seq: row.get(0)?, bot: row.get(1)?, json: row.get(2)? });
+    connection.prepare_cached(sql)?.query_map(params![after, bot, bot, most], read)?.collect()
+}
+
+/// The oldest event that is kept; 0 when there is none.
+pub(super) fn oldest_event(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT coalesce(min(seq), 0) FROM event")?.query_row([], |row| row.get(0))
+}
+
+pub(super) fn latest_event(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)";
+    connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
+/// What a key was answered with; `None` when it is new, and then it is kept.
+pub(super) fn idempotent(
+    connection: &Connection,
+    (key, id, digest): (&str, &str, &str),
+    now: i64,
+) -> rusqlite::Result<Option<(String, String)>> {
+    const DAY: i64 = 86_400_000;
+    connection.prepare_cached("DELETE FROM answered WHERE at < ?")?.execute([now - DAY])?;
+    let found = connection
+        .prepare_cached("SELECT id, digest FROM answered WHERE key = ?")?
+        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if found.is_none() {
+        let sql = "INSERT INTO answered(key, id, digest, at) VALUES(?, ?, ?, ?)";
+        connection.prepare_cached(sql)?.execute(params![key, id, digest, now])?;
+    }
+    Ok(found)
+}

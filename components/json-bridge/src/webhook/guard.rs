@@ -1,0 +1,76 @@
+//! Which addresses a URL from strangers may lead to.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Whether the address is on the public internet: nothing of this machine, of the network that it stands in, or of none.
+///
+/// It is asked about the address that is connected to, after the name was resolved: a name may say one thing to a check
+/// and another to the connection.
+pub(super) fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => public_v4(v4),
+        IpAddr::V6(v6) => public_v6(v6),
+    }
+}
+
+fn public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let special = address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_broadcast()
+        || address.is_documentation()
+        || address.is_multicast()
+        // "This network", carrier-grade NAT, IETF assignments, benchmarks, reserved (RFC 6890).
+        || a == 0
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && (18..20).contains(&b))
+        || a >= 240;
+    !special
+}
+
+fn public_v6(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    if let Some(v4) = address.to_ipv4_mapped() {
+        return public_v4(v4);
+    }
+    // Only what is allocated as global unicast, without documentation, tunnels that hold an IPv4 address, and benchmarks.
+    let global = segments[0] & 0xE000 == 0x2000;
+    let special = (segments[0] == 0x2001 && (segments[1] == 0x0DB8 || segments[1] < 0x0200)) || segments[0] == 0x2002;
+    global && !special
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_addresses_are_told_from_public_ones() {
+        for public in ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8"] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+        for private in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "::ffff:127.0.0.1",
+            "2002:7f00:1::",
+            "64:ff9b::7f00:1",
+            "2001::1",
+            "ff02::1",
+        ] {
+            assert!(!is_public(private.parse().unwrap()), "{private}");
+        }
+    }
+}

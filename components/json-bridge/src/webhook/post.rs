@@ -1,0 +1,106 @@
+//! One attempt.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use campanile::error::BoxError;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use hyper::{Method, Request, Response};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::connect::Connector;
+use super::{Outcome, Webhook, unreachable};
+use crate::clock::now;
+
+/// Largest answer read.
+const MAX_ANSWER: usize = 512 * 1024;
+/// An idle connection is closed before most servers close it: a request into a closed one is an attempt lost.
+const IDLE: Duration = Duration::from_secs(4);
+
+type Http = Client<Connector, Full<Bytes>>;
+
+/// Posts stanzas to webhooks, over connections that are kept.
+#[derive(Clone)]
+pub(crate) struct Poster {
+    trusted: Http,
+    guarded: Http,
+}
+
+impl std::fmt::Debug for Poster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Poster")
+    }
+}
+
+impl Poster {
+    pub(crate) fn new() -> Result<Self, BoxError> {
+        let client = |guarded| -> Result<Http, BoxError> {
+            let mut builder = Client::builder(TokioExecutor::new());
+            builder.pool_idle_timeout(IDLE).pool_timer(TokioTimer::new()).pool_max_idle_per_host(64);
+            Ok(builder.build(Connector::new(guarded)?))
+        };
+        Ok(Self { trusted: client(false)?, guarded: client(true)? })
+    }
+
+    /// Posts the body, signed with each secret of the webhook, under this id.
+    pub(crate) async fn post(&self, hook: &Webhook, id: &str, body: Bytes) -> Outcome {
+        let request = match request(hook, id, body) {
+            Ok(request) => request,
+            Err(error) => return unreachable(error.to_string()),
+        };
+        let client = if hook.guarded { &self.guarded } else { &self.trusted };
+        let attempt = async {
+            let response = client.request(request).await.map_err(BoxError::from)?;
+            read(response).await
+        };
+        match tokio::time::timeout(hook.timeout, attempt).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => unreachable(chain(&*error)),
+            Err(_) => unreachable(format!("no answer in {} s", hook.timeout.as_secs_f32())),
+        }
+    }
+}
+
+fn request(hook: &Webhook, id: &str, body: Bytes) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    let timestamp = now() / 1000;
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(hook.url.clone())
+        .header(CONTENT_TYPE, "application/json")
+        .header("user-agent", concat!("campanile/", env!("CARGO_PKG_VERSION")))
+        .header("webhook-id", id)
+        .header("webhook-timestamp", timestamp);
+    let signatures: Vec<String> = hook.secrets.iter().map(|secret| secret.signature(id, timestamp, &body)).collect();
+    if !signatures.is_empty() {
+        request = request.header("webhook-signature", signatures.join(" "));
+    }
+    request.body(Full::new(body))
+}
+
+async fn read(response: Response<hyper::body::Incoming>) -> Result<Outcome, BoxError> {
+    let (head, body) = response.into_parts();
+    let is_json = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(is_json);
+    // The rest is read as well, so that the connection can serve the next one.
+    let bytes = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
+    let blank = bytes.iter().all(u8::is_ascii_whitespace);
+    let json = (is_json && !blank).then_some(bytes);
+    Ok(Outcome::of(head.status, retry_after(&head.headers), json))
+}
+
+fn is_json(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
+}
+
+/// In seconds; the form with a date is left to the usual waits.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// An error and its causes: hyper says little at the top.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

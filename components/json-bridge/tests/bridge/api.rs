@@ -1,0 +1,191 @@
+//! From HTTP to XMPP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use campanile::reply::Reply;
+use campanile::testing::Mounted;
+use campanile_json_bridge::{Api, Bridge, Grant, Secret, Settings};
+use serde_json::json;
+
+use crate::http::{Answer, ask};
+use crate::setup::{Folder, bot, mounted, until};
+
+struct Side {
+    mounted: Mounted,
+    bridge: Arc<Bridge>,
+    address: SocketAddr,
+    _folder: Folder,
+}
+
+async fn side(name: &str) -> Side {
+    let folder = Folder::new(name);
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let api = Api { listen, token: Some(Secret::new("whole-token")), to: Grant::Anybody };
+    let settings = Settings {
+        bots: vec![bot(None)],
+        api: Some(api),
+        outbox: Some(folder.file("outbox.db")),
+        ..Settings::default()
+    };
+    let (mounted, bridge) = mounted(settings).await;
+    let address = bridge.listening().unwrap();
+    Side { mounted, bridge, address, _folder: folder }
+}
+
+impl Side {
+    async fn post(&self, path: &str, token: &str, body: &str) -> Answer {
+        let head = format!("POST {path}\nAuthorization: Bearer {token}\nContent-Type: application/json");
+        ask(self.address, &head, body).await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        ask(self.address, &format!("GET {path}\nAuthorization: Bearer bot-token"), "").await
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_sent_as_the_bot() {
+    let side = side("send").await;
+    let alice = side.mounted.user("alice@localhost/phone");
+    let answer =
+        side.post("/v1/messages", "bot-token", r#"{"to":"alice@localhost/phone","body":"hi","id":"x1"}"#).await;
+    assert_eq!((answer.status, answer.json()), (202, json!({"id": "x1", "state": "taken"})));
+    let got = alice.recv().await.unwrap().to_xml();
+    assert_eq!(
+        got,
+        "<message from='bot@bridge.localhost' to='alice@localhost/phone' id='x1' type='chat'><body>hi</body></message>"
+    );
+    let answer = side
+        .post(
+            "/v1/presence",
+            "whole-token",
+            r#"{"to":"alice@localhost/phone","show":"away","from":"bot@bridge.localhost"}"#,
+        )
+        .await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert!(alice.recv().await.unwrap().to_xml().contains("<show>away</show>"));
+}
+
+#[tokio::test]
+async fn refusals_name_status_and_field() {
+    let side = side("refusals").await;
+    let good = r#"{"to":"alice@localhost","body":"x"}"#;
+    for (path, token, body, status, field) in [
+        ("/v1/messages", "no-token", good, 401, ""),
+        ("/v1/messages", "bot-token", r#"{"to":"alice@other.example","body":"x"}"#, 403, "to"),
+        (
+            "/v1/messages",
+            "bot-token",
+            r#"{"to":"alice@localhost","from":"boss@bridge.localhost","body":"x"}"#,
+            403,
+            "from",
+        ),
+        ("/v1/messages", "whole-token", r#"{"to":"alice@localhost","from":"boss@localhost","body":"x"}"#, 403, "from"),
+        ("/v1/messages", "bot-token", r#"{"body":"x"}"#, 422, "to"),
+        ("/v1/messages", "bot-token", r#"{"to":"@","body":"x"}"#, 422, "to"),
+        ("/v1/messages", "bot-token", r#"{"to":"alice@localhost","body":"\u0007"}"#, 422, "body"),
+        ("/v1/messages", "bot-token", r#"{"kind":"iq","to":"alice@localhost","ping":true}"#, 422, "kind"),
+        ("/v1/messages", "bot-token", "{", 400, ""),
+        ("/v1/iq", "bot-token", r#"{"to":"alice@localhost"}"#, 422, ""),
+        ("/v1/nothing", "bot-token", good, 404, ""),
+    ] {
+        let answer = side.post(path, token, body).await;
+        assert_eq!(answer.status, status, "{body}: {answer:?}");
+        assert_eq!(answer.json()["field"].as_str().unwrap_or_default(), field, "{body}: {answer:?}");
+        assert!(answer.head.contains("application/problem+json"));
+    }
+    let large = format!(r#"{{"to":"alice@localhost","body":"{}"}}"#, "x".repeat(600_000));
+    assert_eq!(side.post("/v1/messages", "bot-token", &large).await.status, 413);
+    let text =
+        ask(side.address, "POST /v1/messages\nAuthorization: Bearer bot-token\nContent-Type: text/plain", "x").await;
+    assert_eq!(text.status, 415);
+    let origin = "POST /v1/messages\nAuthorization: Bearer bot-token\nOrigin: http://evil.example\nContent-Type: application/json";
+    assert_eq!(ask(side.address, origin, good).await.status, 403);
+    assert_eq!(side.get("/v1/messages").await.status, 405);
+}
+
+#[tokio::test]
+async fn a_key_sends_once() {
+    let side = side("key").await;
+    let alice = side.mounted.user("alice@localhost/phone");
+    let head =
+        "POST /v1/messages\nAuthorization: Bearer bot-token\nContent-Type: application/json\nIdempotency-Key: k1";
+    let body = r#"{"to":"alice@localhost/phone","body":"once"}"#;
+    let (first, second) = (ask(side.address, head, body).await, ask(side.address, head, body).await);
+    assert_eq!((first.status, second.status), (202, 202));
+    assert_eq!((&first.json()["id"], second.json()["state"].as_str()), (&second.json()["id"], Some("repeated")));
+    assert_eq!(ask(side.address, head, &body.replace("once", "else")).await.status, 422);
+    alice.recv().await.unwrap();
+    side.post("/v1/messages", "bot-token", r#"{"to":"alice@localhost/phone","body":"end"}"#).await;
+    assert!(alice.recv().await.unwrap().to_xml().contains("end"));
+}
+
+#[tokio::test]
+async fn an_iq_waits_for_its_answer() {
+    let side = side("iq").await;
+    let alice = side.mounted.user("alice@localhost/phone");
+    let answering = async {
+        let request = alice.recv().await.unwrap();
+        let version =
+            campanile::xmpp_parsers::version::VersionResult { name: "n".into(), version: "1".into(), os: None };
+        alice.answer(&request, Reply::payload(&version).unwrap()).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(side.get("/v1/version/alice@localhost%2Fphone"), answering);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["version"], json!({"name": "n", "version": "1"}));
+    let answer = side.post("/v1/iq", "whole-token", r#"{"to":"bridge.localhost","disco":true}"#).await;
+    assert_eq!(answer.json()["kind"], "iq", "{answer:?}");
+    let answer = side.get("/v1/ping/nobody@localhost%2Fx").await;
+    assert_eq!((answer.status, answer.json()["type"].as_str()), (200, Some("error")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn raw_xml_is_one_stanza_under_the_same_grant() {
+    let side = side("xml").await;
+    let alice = side.mounted.user("alice@localhost/phone");
+    let xml = |body: &'static str| {
+        let head = "POST /v1/stanzas\nAuthorization: Bearer bot-token\nContent-Type: application/xmpp+xml";
+        ask(side.address, head, body)
+    };
+    let good = xml("<message to='alice@localhost/phone' id='1'><x xmlns='urn:x'>t</x></message>").await;
+    assert_eq!(good.status, 202, "{good:?}");
+    assert!(alice.recv().await.unwrap().to_xml().contains("<x xmlns='urn:x'>t</x>"));
+    assert_eq!(xml("<message to='a@b'/>").await.status, 403);
+    assert_eq!(xml("<message from='alice@localhost' to='alice@localhost'/>").await.status, 403);
+    assert_eq!(xml("<message to='alice@localhost'/><message to='alice@localhost'/>").await.status, 422);
+    assert_eq!(xml("<message to='alice@localhost'/></stream:stream>").await.status, 422);
+    assert_eq!(xml("<iq type='result' id='1' to='alice@localhost'/>").await.status, 422);
+    let echo = side.post("/v1/echo", "bot-token", r#"{"to":"a@b","body":"x"}"#).await;
+    assert_eq!(echo.json()["xml"], "<message to='a@b' type='normal'><body>x</body></message>");
+}
+
+#[tokio::test]
+async fn events_are_read_from_a_cursor_and_filtered() {
+    let side = side("events").await;
+    let alice = side.mounted.user("alice@localhost/phone");
+    for (id, kind) in [("1", "chat"), ("2", "normal"), ("3", "chat")] {
+        let message = format!("<message type='{kind}' id='{id}' to='bot@bridge.localhost'><body>x</body></message>");
+        alice.send(message.as_str()).await.unwrap();
+    }
+    let sse = side.get("/v1/events?since=0&limit=3").await;
+    assert!(sse.head.contains("text/event-stream"), "{sse:?}");
+    let ids: Vec<_> = sse.body.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
+    assert_eq!(ids, ["1", "2", "3"], "{sse:?}");
+    let head = "GET /v1/events?limit=1&type=chat&from=localhost\nAuthorization: Bearer bot-token\nAccept: application/x-ndjson\nLast-Event-ID: 1";
+    let lines = ask(side.address, head, "").await;
+    let event: serde_json::Value = serde_json::from_str(lines.body.trim()).unwrap();
+    assert_eq!((&event["id"], &event["stanza"]["id"], &event["bot"]), (&json!(3), &json!("3"), &json!("bot")));
+    assert_eq!(side.get("/v1/events?since=x").await.status, 400);
+    assert_eq!(ask(side.address, "GET /v1/events", "").await.status, 401);
+}
+
+#[tokio::test]
+async fn the_document_needs_no_token() {
+    let side = side("document").await;
+    let document = ask(side.address, "GET /v1/openapi.json", "").await;
+    assert_eq!(document.json()["openapi"], "3.1.0");
+    assert_eq!(ask(side.address, "GET /v1/schema.json", "").await.status, 200);
+    assert_eq!(ask(side.address, "GET /healthz", "").await.body, "ok\n");
+    until(|| side.bridge.counts().accepted == 0).await;
+}

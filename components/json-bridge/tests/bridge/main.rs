@@ -1,0 +1,9 @@
+//! A bridge on the embedded host, web handlers on loopback.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+
+mod api;
+mod hook;
+mod http;
+mod outbox;
+mod setup;

@@ -1,0 +1,79 @@
+//! What survives.
+
+use std::time::Duration;
+
+use campanile::error::{Condition, StanzaError};
+use campanile_json_bridge::{Admin, Settings};
+
+use crate::setup::{Folder, Hook, bot, mounted, until, webhook};
+
+const MESSAGE: &str = "<message type='chat' id='m' to='bot@bridge.localhost'><body>x</body></message>";
+
+#[tokio::test]
+async fn what_waits_is_delivered_by_the_next_process_with_the_same_id() {
+    let folder = Folder::new("restart");
+    let (hook, address) = Hook::start(&[(500, "")]).await;
+    let settings = Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        outbox: Some(folder.file("outbox.db")),
+        ..Settings::default()
+    };
+    let (first, _) = mounted(settings.clone()).await;
+    let alice = first.user("alice@localhost/phone");
+    alice.send(MESSAGE).await.unwrap();
+    alice.send(MESSAGE.replace("'m'", "'n'").as_str()).await.unwrap();
+    hook.got(1).await;
+    let admin = Admin::open(&folder.file("outbox.db")).unwrap();
+    until(|| admin.list(10).unwrap().len() == 2).await;
+    drop((alice, first));
+    let (_second, bridge) = mounted(settings).await;
+    until(|| bridge.counts().delivered == 2).await;
+    let got = hook.got(3).await;
+    let ids: Vec<_> = got.iter().map(|got| got.json()["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((ids[0].as_str(), ids.last().unwrap().as_str()), ("m", "n"));
+    assert!(got[1..got.len() - 1].iter().all(|again| again.header("webhook-id") == got[0].header("webhook-id")));
+    until(|| admin.list(10).unwrap().is_empty()).await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_replayed_and_dropped_beside_a_running_bridge() {
+    let folder = Folder::new("dead");
+    let (hook, address) = Hook::start(&[(503, ""), (503, "")]).await;
+    let settings = Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        outbox: Some(folder.file("outbox.db")),
+        max_age: Duration::from_millis(100),
+        ..Settings::default()
+    };
+    let (mounted, bridge) = mounted(settings).await;
+    let alice = mounted.user("alice@localhost/phone");
+    for _ in 0..2 {
+        alice.send(MESSAGE).await.unwrap();
+        // Only now the sender is told.
+        assert_eq!(StanzaError::of(&alice.recv().await.unwrap()).condition(), Condition::ServiceUnavailable);
+    }
+    let admin = Admin::open(&folder.file("outbox.db")).unwrap();
+    until(|| admin.list(10).unwrap().iter().filter(|entry| entry.dead).count() == 2).await;
+    let dead = admin.list(10).unwrap();
+    assert_eq!((&*dead[0].bot, &*dead[0].peer), ("bot", "alice@localhost"));
+    assert!(dead[0].why.as_deref().unwrap().contains("503"), "{dead:?}");
+    assert_eq!(admin.drop(Some(dead[1].seq)).unwrap(), 1);
+    assert_eq!(admin.replay(None).unwrap(), 1);
+    let got = hook.got(3).await;
+    assert_eq!(got[2].header("webhook-id"), dead[0].id);
+    until(|| bridge.counts().delivered == 1 && admin.list(10).unwrap().is_empty()).await;
+    assert!(Admin::open(&folder.file("none.db")).is_err());
+}
+
+#[tokio::test]
+async fn beyond_the_bound_senders_are_told() {
+    let (hook, address) = Hook::start(&[(500, "")]).await;
+    let settings = Settings { bots: vec![bot(Some(webhook(address)))], max_waiting: 1, ..Settings::default() };
+    let (mounted, bridge) = mounted(settings).await;
+    let alice = mounted.user("alice@localhost/phone");
+    alice.send(MESSAGE).await.unwrap();
+    hook.got(1).await;
+    alice.send(MESSAGE).await.unwrap();
+    assert_eq!(StanzaError::of(&alice.recv().await.unwrap()).condition(), Condition::ResourceConstraint);
+    assert_eq!(bridge.counts().turned_away, 1);
+}

@@ -1,0 +1,140 @@
+//! What the tests have in common.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use campanile::testing::{Mounted, mount};
+use campanile_json_bridge::{Bot, Bridge, Grant, Secret, Settings, Webhook};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+pub(crate) const SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
+
+/// One request that a webhook got.
+#[derive(Debug, Clone)]
+pub(crate) struct Got {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Got {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+/// A web handler: answers from a list, 204 when that is empty, and keeps what it got.
+#[derive(Clone, Default)]
+pub(crate) struct Hook {
+    got: Arc<Mutex<Vec<Got>>>,
+    answers: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
+    news: Arc<Notify>,
+}
+
+impl Hook {
+    /// Listens, and answers first with these.
+    pub(crate) async fn start(answers: &[(u16, &'static str)]) -> (Self, SocketAddr) {
+        let hook = Self { answers: Arc::new(Mutex::new(answers.iter().copied().collect())), ..Self::default() };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, own) = (listener.local_addr().unwrap(), hook.clone());
+        let handler =
+            axum::routing::post(move |headers: HeaderMap, body: Bytes| async move { own.take(headers, &body) });
+        let router = axum::Router::new().route("/hook", handler);
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        (hook, address)
+    }
+
+    fn take(&self, headers: HeaderMap, body: &Bytes) -> Response {
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        self.got.lock().unwrap().push(Got { headers, body });
+        self.news.notify_waiters();
+        let (status, body) = self.answers.lock().unwrap().pop_front().unwrap_or((204, ""));
+        let status = StatusCode::from_u16(status).unwrap();
+        (status, [("content-type", "application/json"), ("location", "/elsewhere")], body).into_response()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.got.lock().unwrap().len()
+    }
+
+    /// Waits for so many requests.
+    pub(crate) async fn got(&self, count: usize) -> Vec<Got> {
+        let enough = async {
+            loop {
+                let news = self.news.notified();
+                let got = self.got.lock().unwrap().clone();
+                if got.len() >= count {
+                    return got;
+                }
+                news.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), enough).await.expect("the webhook is asked in time")
+    }
+}
+
+pub(crate) fn webhook(address: SocketAddr) -> Webhook {
+    Webhook::new(&format!("http://{address}/hook"), [Secret::new(SECRET)]).unwrap()
+}
+
+/// A bot `bot` with this webhook and the token `bot-token`.
+pub(crate) fn bot(webhook: Option<Webhook>) -> Bot {
+    Bot {
+        localpart: Some("bot".into()),
+        name: Some("Bot".into()),
+        webhook,
+        token: Some(Secret::new("bot-token")),
+        datatypes: vec!["urn:example:order".into()],
+        iq: vec!["urn:example:q".into(), "jabber:iq:version".into()],
+        to: Grant::Parent,
+        ..Bot::default()
+    }
+}
+
+pub(crate) async fn mounted(settings: Settings) -> (Mounted, Arc<Bridge>) {
+    let bridge = Arc::new(Bridge::new(settings));
+    let shared = Arc::clone(&bridge);
+    (mount("bridge.localhost", |builder| builder.shared_module(shared)).await, bridge)
+}
+
+/// A folder that goes with the test.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("campanile-bridge-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Awaits a condition that changes behind the scenes.
+pub(crate) async fn until(mut wanted: impl FnMut() -> bool) {
+    let seen = async {
+        while !wanted() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), seen).await.expect("in time");
+}
