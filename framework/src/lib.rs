@@ -7,7 +7,7 @@
 //!
 //! 1. [A component](#a-component) · 2. [Handlers](#handlers) · 3. [Routes](#routes) · 4. [Errors](#errors) ·
 //! 5. [Order, bounds, backpressure](#order-bounds-backpressure) · 6. [Sending](#sending) · 7. [Layers](#layers) ·
-//! 8. [Modules](#modules) · 9. [Features](#features)
+//! 8. [Modules](#modules) · 9. [Usual duties](#usual-duties) · 10. [Features](#features)
 //!
 //! # A component
 //!
@@ -130,6 +130,17 @@
 //!
 //! → [`guide::modules`]
 //!
+//! # Usual duties
+//!
+//! | duty | |
+//! |---|---|
+//! | disco and ping are answered | [without being asked for](duties) |
+//! | forms of fields that people fill in | [`form`] |
+//! | commands in a menu of the client, and written in a chat | [`command`] |
+//! | presence and subscriptions of the component and its bots | [`presence`] |
+//! | their vCards and photos | [`vcard`] |
+//! | payloads that everybody needs | [`payload`] |
+//!
 //! # Features
 //!
 //! | feature | what it adds |
@@ -141,6 +152,7 @@
 //!
 //! None is on by default.
 
+pub mod caps;
 pub mod client;
 pub mod command;
 pub mod component;
@@ -173,5 +185,6 @@ pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod throttle;
+pub mod vcard;
 
 pub use {bytes, jid, minidom, serde_json, tower_layer, tower_service, xmpp_parsers, xso};

@@ -32,6 +32,9 @@
 //! | [`Roster::set`] | the new presence to all who see that address, at the same pace |
 //! | the component stops | `unavailable` to all who see us |
 //!
+//! Presence of who is online carries the hash of what [disco](crate::disco) says about that very address (XEP-0115), and
+//! whatever else [adorns](Adorn) it, such as the hash of a [photo](crate::vcard).
+//!
 //! Who sends our presence back as an error is sent no more of it until it subscribes or probes again.
 //!
 //! Subscriptions are kept in a [`SubscriptionStore`], and bounded by peer and by domain ([`Bounds`]): what does not fit is

@@ -9,6 +9,7 @@ use super::pace::Pace;
 use super::roster::{Inner, Roster, stanza};
 use super::walk::Walk;
 use super::{Availability, Half, Pair, Subscription};
+use crate::caps;
 use crate::client::Client;
 use crate::error::BoxError;
 use crate::inbound::Inbound;
@@ -33,6 +34,7 @@ impl Module for Roster {
     }
 
     fn mount(self: Arc<Self>, router: Router) -> Router {
+        let router = if self.inner.settings.caps { router.feature(caps::NS) } else { router };
         router.on(Filter::kinds(TAKEN.map(Kind::Presence)), move |inbound: Inbound| {
             let inner = Arc::clone(&self.inner);
             async move { inner.handle(&inbound).await }

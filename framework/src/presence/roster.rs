@@ -13,7 +13,9 @@ use tokio::time::Duration;
 use super::SubscriptionStore;
 use super::silenced::Silenced;
 use super::{Adorn, Availability, Bounds, Change, Decision, Directory, Kept, Pair, Policy, Subscription};
+use crate::caps;
 use crate::client::Client;
+use crate::disco::DiscoInfo;
 use crate::error::BoxError;
 use crate::router::Advertised;
 use crate::stanza::{Kind, PresenceType, Stanza, WriteError};
@@ -68,6 +70,7 @@ pub(super) struct Settings {
     pub(super) bounds: Bounds,
     pub(super) availability: Availability,
     pub(super) adorn: Vec<Arc<dyn Adorn>>,
+    pub(super) caps: bool,
     pub(super) settle: Duration,
     pub(super) per_second: u32,
 }
@@ -93,6 +96,7 @@ impl Roster {
             bounds: Bounds::default(),
             availability: Availability::online(),
             adorn: Vec::new(),
+            caps: true,
             settle: Duration::from_secs(5),
             per_second: 200,
         })
@@ -208,11 +212,16 @@ impl Inner {
     }
 
     pub(super) async fn exists(&self, own: &BareJid) -> bool {
-        let Some(localpart) = own.node() else { return true };
         match &self.settings.directory {
+            _ if own.node().is_none() => true,
             Some(directory) => directory.has(own).await,
-            None => self.disco.get().is_some_and(|disco| disco.info(Some(localpart.as_str()), None).is_some()),
+            None => self.advertised(own).is_some(),
         }
+    }
+
+    /// What disco says about an address of ours.
+    fn advertised(&self, own: &BareJid) -> Option<&DiscoInfo> {
+        self.disco.get()?.info(own.node().map(jid::NodeRef::as_str), None)
     }
 
     pub(super) async fn lock(&self, pair: &Pair) -> Lock<'_, ()> {
@@ -243,6 +252,10 @@ impl Inner {
         if !availability.is_online() {
             return Ok(stanza);
         }
+        let stanza = match self.advertised(&pair.own).filter(|_| self.settings.caps) {
+            Some(info) => stanza.with_child(&caps::caps(info))?,
+            None => stanza,
+        };
         self.settings.adorn.iter().try_fold(stanza, |stanza, adorn| adorn.adorn(&pair.own, stanza))
     }
 }
@@ -292,6 +305,12 @@ impl RosterBuilder {
     /// Adds something to all presence of who is online.
     pub fn adorn(mut self, adorn: impl Adorn) -> Self {
         self.0.adorn.push(Arc::new(adorn));
+        self
+    }
+
+    /// Leaves the hash of what disco says (XEP-0115) out of presence.
+    pub fn without_caps(mut self) -> Self {
+        self.0.caps = false;
         self
     }
 

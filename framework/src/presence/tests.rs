@@ -34,7 +34,7 @@ async fn with_store(
     store: impl SubscriptionStore,
     build: impl FnOnce(RosterBuilder) -> RosterBuilder,
 ) -> (Mounted, Roster) {
-    let roster = build(Roster::builder(store)).build();
+    let roster = build(Roster::builder(store).without_caps()).build();
     let router = Router::new().at("greeter", Router::new().message(async || ()));
     let bot = testing::mount(BOT, |bot| bot.router(router).module(roster.clone())).await;
     (bot, roster)
@@ -414,6 +414,40 @@ async fn what_is_added_to_presence() {
     alice.expect("<presence><status>bot.localhost with a hat</status></presence>").await;
     alice.send(typed("unsubscribe", BOT).as_str()).await.unwrap();
     alice.expect("<presence type='unavailable'/>").await;
+}
+
+#[tokio::test]
+async fn presence_says_by_a_hash_what_disco_says() {
+    let roster = Roster::new(MemoryStore::new());
+    let greeter = Router::new().iq_get("urn:example:greet", async || ()).message(async || ());
+    let bot = testing::mount(BOT, |bot| bot.router(Router::new().at("greeter", greeter)).module(roster)).await;
+    let alice = bot.user("alice@localhost");
+    let mut vers = BTreeSet::new();
+    for own in ["greeter@bot.localhost", BOT] {
+        alice.send(typed("subscribe", own).as_str()).await.unwrap();
+        alice.expect("<presence type='subscribed'/>").await;
+        let presence = alice.recv().await.unwrap();
+        let caps: xmpp_parsers::caps::Caps = presence.child().unwrap();
+        let query = xmpp_parsers::caps::query_caps(caps.clone());
+        let ask = |node: &str| {
+            format!("<iq type='get' to='{own}'><query xmlns='http://jabber.org/protocol/disco#info'{node}/></iq>")
+        };
+        let node = format!(" node='{}'", query.node.unwrap());
+        let told = alice.request(ask(&node).as_str()).await.unwrap().to_xml();
+        let plain = alice.request(ask("").as_str()).await.unwrap();
+        let content = |xml: &str| xml.split_once("disco#info'").unwrap().1.replace(&node, "");
+        assert_eq!(content(&told), content(&plain.to_xml()));
+        assert!(told.contains(&node) && told.contains("<feature var='http://jabber.org/protocol/caps'/>"), "{told}");
+        // Whoever computes the hash from what is told comes to the same.
+        let info: xmpp_parsers::disco::DiscoInfoResult = plain.child().unwrap();
+        let computed = xmpp_parsers::caps::compute_disco(&info);
+        let computed = xmpp_parsers::caps::hash_caps(&computed, xmpp_parsers::hashes::Algo::Sha_1).unwrap();
+        assert_eq!(computed.hash, caps.ver);
+        vers.insert(caps.ver);
+        let other = alice.request(ask(&node.replace("#", "#A")).as_str()).await.unwrap().to_xml();
+        assert!(other.contains("<item-not-found"), "{other}");
+    }
+    assert_eq!(vers.len(), 2, "each address has its own");
 }
 
 #[tokio::test]

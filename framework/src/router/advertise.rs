@@ -10,6 +10,7 @@ use super::menu::{Menu, Offer};
 use super::places::{Address, Places};
 use super::recipient::{Domain, Resource, Shape};
 use super::{Inner, PayloadPattern, RecipientPattern, Router, Tier};
+use crate::caps;
 use crate::disco::{self, DiscoInfo, DiscoItem};
 use crate::error::{BoxError, Condition};
 use crate::layer::AccessLayer;
@@ -177,11 +178,21 @@ impl Advertised {
         if let Some(info) = menu {
             return Ok(info?.to_children(node)?);
         }
+        if let Some(info) = self.info_by_hash(address, node) {
+            return Ok(info.to_children(node)?);
+        }
         let page = self.page(Address::Jid(address), node).ok_or(Condition::ItemNotFound)?;
         match &page.answer {
             Some(answer) => Ok(answer.clone()),
             None => Ok(page.info.to_children(node)?),
         }
+    }
+
+    /// What an address says about itself, asked for by the hash in its presence (XEP-0115 §6.2).
+    fn info_by_hash(&self, address: &Jid, node: Option<&str>) -> Option<&DiscoInfo> {
+        let node = node.filter(|node| node.starts_with(caps::NODE))?;
+        let info = &self.page(Address::Jid(address), None)?.info;
+        (caps::node(info).as_deref() == Some(node)).then_some(info)
     }
 
     pub(crate) fn answer_items(&self, address: &Jid, node: Option<&str>, asker: &Jid) -> Result<Children, BoxError> {
