@@ -16,6 +16,7 @@
 )]
 
 pub mod daemon;
+pub mod demo;
 pub mod folder;
 pub mod hand_made;
 pub mod output;

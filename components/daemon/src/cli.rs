@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -24,7 +25,7 @@ Environment:
 
 Exit codes:
   0   done                      70  a fault of ours, or a second signal cut the stop short
-  64  wrong usage               71  refused by the machine: already running, no permission, disk
+  64  wrong usage               71  refused by the machine: already running, port taken, no permission, disk
   69  refused by the server     78  wrong configuration";
 
 /// What the process was asked to do.
@@ -98,6 +99,13 @@ pub(crate) struct Demo {
     #[arg(short, long)]
     pub(crate) interactive: bool,
 
+    /// Let clients log in, at 127.0.0.1:5222 unless said otherwise, until SIGINT or SIGTERM
+    ///
+    /// There is no TLS, so this is for the same machine. An address that others can reach is taken as well; then the
+    /// passwords are made up anew for each start.
+    #[arg(short, long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:5222")]
+    pub(crate) listen: Option<SocketAddr>,
+
     /// Show the XML of each stanza too
     #[arg(long)]
     pub(crate) xml: bool,
@@ -108,7 +116,9 @@ Examples:
   campanile demo                               who says what to whom
   campanile demo --xml                         the same with the stanzas themselves
   campanile demo --interactive                 a prompt: write a message, or /help
-  printf 'hello\\n/quit\\n' | campanile demo -i  the prompt from a script";
+  printf 'hello\\n/quit\\n' | campanile demo -i  the prompt from a script
+  campanile demo --listen                      Profanity, Gajim, slixmpp, … may log in; accounts are shown
+  campanile demo --listen 127.0.0.1:15222      the same on another port";
 
 const CHECK: &str = "\
 Examples:

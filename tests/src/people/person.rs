@@ -45,8 +45,12 @@ impl Person {
 
     /// Logs in by address (`alice@localhost/home` asks for a resource) and password.
     pub async fn login_as(server: &Server, jid: &str, password: &str) -> Self {
+        Self::login_at(&server.client_address(), jid, password).await
+    }
+
+    /// Logs in at a server that listens on `host:port`.
+    pub async fn login_at(address: &str, jid: &str, password: &str) -> Self {
         let mut person = Self::begin();
-        let address = server.client_address();
         let (host, port) = address.rsplit_once(':').expect("host and port");
         let port: u16 = port.parse().expect("a port");
         person.tell(&json!({"do": "login", "jid": jid, "password": password, "host": host, "port": port}));

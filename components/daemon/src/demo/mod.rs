@@ -1,21 +1,29 @@
 //! `campanile demo`: every component on a server within the process, and alice@localhost who speaks to each.
 
+mod listen;
 mod prompt;
+mod reception;
 mod scenes;
 mod screen;
 mod words;
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use campanile::component::RunError;
 use campanile::error::BoxError;
 use campanile::host::Host;
+use campanile::jid::BareJid;
+use campanile::presence::{MemoryStore, Roster};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use self::listen::Invitation;
+use self::reception::Reception;
 use self::screen::Screen;
 use crate::cli::{Demo, LogFormat};
 use crate::config::{Config, Source};
@@ -24,6 +32,8 @@ use crate::{log, mount, report};
 
 /// Whom the demo is seen through.
 const ALICE: &str = "alice@localhost";
+/// Who may log in with a client.
+const PEOPLE: [&str; 2] = ["alice", "bob"];
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -36,6 +46,10 @@ pub(crate) fn demo(options: &Demo, format: LogFormat) -> Exit {
     crate::runtime(format, async {
         match play(&config, options).await {
             Ok(()) => Exit::Done,
+            Err(error) if error.is::<Refused>() => {
+                report::line(&error.to_string(), format);
+                Exit::Machine
+            }
             Err(error) => {
                 report::line(&format!("the demo failed: {}", report::chain(&*error)), format);
                 Exit::Fault
@@ -44,14 +58,59 @@ pub(crate) fn demo(options: &Demo, format: LogFormat) -> Exit {
     })
 }
 
+/// What the machine does not allow.
+#[derive(Debug)]
+struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 async fn play(config: &Config, options: &Demo) -> Result<(), BoxError> {
     let screen = Arc::new(Screen::new(options.xml, log::colours(&io::stdout())));
     let observer = Arc::clone(&screen);
-    let host = Host::builder().secret("demo").observer(move |stanza| observer.stanza(stanza)).build();
+    let builder = Host::builder().secret("demo").observer(move |stanza| observer.stanza(stanza));
+    let invitation = options.listen.map(Invitation::new);
+    let host = match &invitation {
+        Some(invitation) => invitation.accounts(builder).build(),
+        None => builder.build(),
+    };
     let stop = watch::Sender::new(false);
+    let running = mount(config, &host, &stop).await?;
+    let listening = invitation.is_some();
+    if let Some(invitation) = invitation {
+        invitation.open(&host, &screen, config).await?;
+    }
+    if options.interactive {
+        prompt::converse(&host.user(ALICE)?, &screen, config).await?;
+    } else if listening {
+        listen::watch(&screen).await?;
+    } else {
+        scenes::play(&host.user(ALICE)?, &screen, config).await?;
+    }
+    stop.send_replace(true);
+    for ended in running.join_all().await {
+        ended?;
+    }
+    host.close().await;
+    Ok(())
+}
+
+/// Runs the components, with what makes them good company: presence, and commands.
+async fn mount(
+    config: &Config,
+    host: &Host,
+    stop: &watch::Sender<bool>,
+) -> Result<JoinSet<Result<(), RunError>>, BoxError> {
     let mut running = JoinSet::new();
     for settings in &config.components {
-        let component = mount::builder(settings).connector(host.connector()).build()?;
+        let presence = Roster::builder(MemoryStore::new()).directory(|_: &BareJid| true).build();
+        let builder = mount::builder(settings).module(presence).module(Reception);
+        let component = builder.connector(host.connector()).build()?;
         let mut stop = stop.subscribe();
         running.spawn(component.run_until(async move {
             // An error means that the sender is gone, which is a stop as well.
@@ -60,19 +119,7 @@ async fn play(config: &Config, options: &Demo) -> Result<(), BoxError> {
         let mounted = timeout(PATIENCE, host.mounted(settings.jid.as_str())).await;
         mounted.map_err(|_| format!("{} was not mounted in time", settings.jid))?;
     }
-    let alice = host.user(ALICE)?;
-    if options.interactive {
-        prompt::converse(&alice, &screen, config).await?;
-    } else {
-        scenes::play(&alice, &screen, config).await?;
-    }
-    drop(alice);
-    stop.send_replace(true);
-    while let Some(ended) = running.join_next().await {
-        ended??;
-    }
-    host.close().await;
-    Ok(())
+    Ok(running)
 }
 
 /// An id that was not used yet.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use campanile::jid::Jid;
 use campanile::stanza::Stanza;
 
-use super::{ALICE, words};
+use super::{PEOPLE, words};
 use crate::escape::Escaped;
 
 /// Ids of stanzas that the demo sends for itself, and does not show.
@@ -54,9 +54,9 @@ impl Screen {
         self.prompt.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// A stanza from alice or to her; the keepalive of the components is their own affair.
+    /// A stanza from a person or to one; the keepalive of the components is their own affair.
     pub(super) fn stanza(&self, stanza: &Stanza) {
-        let own = |jid: Option<&Jid>| jid.is_some_and(|jid| jid.to_bare().as_str() == ALICE);
+        let own = |jid: Option<&Jid>| person(jid).is_some();
         let hidden = stanza.id().is_some_and(|id| id.starts_with(HIDDEN));
         if hidden || !(own(stanza.from()) || own(stanza.to())) {
             return;
@@ -85,13 +85,19 @@ impl Screen {
     }
 }
 
-/// A name to read: alice needs no server.
+/// A name to read: people need no server.
 fn name(jid: Option<&Jid>) -> String {
-    match jid {
-        Some(jid) if jid.to_bare().as_str() == ALICE => "alice".to_owned(),
-        Some(jid) => Escaped(jid).to_string(),
-        None => "the server".to_owned(),
+    match (person(jid), jid) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(jid)) => Escaped(jid).to_string(),
+        (None, None) => "the server".to_owned(),
     }
+}
+
+/// One of those who may log in.
+fn person(jid: Option<&Jid>) -> Option<&'static str> {
+    let jid = jid.filter(|jid| jid.domain().as_str() == "localhost")?;
+    PEOPLE.into_iter().find(|name| jid.node().is_some_and(|node| node.as_str() == *name))
 }
 
 /// Nobody is left to tell when stdout is gone, as behind `head`.

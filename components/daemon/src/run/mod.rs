@@ -1,7 +1,7 @@
 //! `campanile run`: the whole life of the process, on one page.
 
 pub(crate) mod lock;
-mod signals;
+pub(crate) mod signals;
 mod verdict;
 
 use campanile::component::{Component, RunError};

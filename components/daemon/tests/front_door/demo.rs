@@ -79,7 +79,8 @@ fn every_command_does_what_it_says() {
         "echo.localhost → alice  Echo (client/bot)",
         "echo.localhost → alice  nothing else",
         "alice → echo.localhost  presence: subscribe",
-        "echo.localhost → alice  presence: unsubscribed",
+        "echo.localhost → alice  presence: subscribed",
+        "echo.localhost → alice  presence: available",
         "nobody@localhost → alice  error service-unavailable (cancel)",
         "echo.localhost → alice  “a\\u{9b}b”",
         "not one stanza: ",
@@ -97,4 +98,28 @@ fn nobody_reading_is_no_fault() {
     let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let ended = with(&["demo", "--listen", &address]);
+    assert_eq!(ended.code, Some(71));
+    assert!(
+        ended.stderr.starts_with(&format!("campanile: clients cannot be listened for on {address}: ")),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(with(&["demo", "--listen", "nowhere"]).code, Some(64));
+}
+
+#[test]
+fn clients_are_told_how_to_log_in_beside_the_prompt() {
+    let ended = prompt(&["--listen", "127.0.0.1:0"], "hello\n/quit\n");
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let said = said(&ended);
+    assert!(ended.stdout.starts_with("Clients may log in on 127.0.0.1:"), "{}", ended.stdout);
+    assert_eq!(said[..2], ["alice@localhost  password demo", "bob@localhost    password demo"]);
+    assert!(said.contains(&"echo.localhost → alice  “hello”"), "{}", ended.stdout);
 }
