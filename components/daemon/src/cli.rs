@@ -61,6 +61,9 @@ pub(crate) enum Command {
     /// Serve the components of the configuration until SIGTERM or SIGINT
     #[command(after_help = RUN)]
     Run(ConfigFile),
+    /// Look into the archive of a logger, export, import, and prune it
+    #[command(after_help = crate::archive::EXAMPLES)]
+    Log(crate::archive::Log),
     /// Write the completions of a shell on stdout
     #[command(after_help = COMPLETIONS)]
     Completions {

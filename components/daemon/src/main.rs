@@ -1,5 +1,6 @@
 //! The `campanile` binary: ready-made components for XMPP servers, in one process.
 
+mod archive;
 mod check;
 mod cli;
 mod config;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::check(&check),
         Command::Demo(options) => demo::demo(&options, cli.log_format),
         Command::Run(file) => run::run(&file, cli.log_format),
+        Command::Log(options) => archive::run(&options, cli.log_format),
         Command::Completions { shell } => completions(shell),
         Command::Version => say(io::stdout(), &format!("campanile {}\n", env!("CARGO_PKG_VERSION")), Exit::Done),
     };

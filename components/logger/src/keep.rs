@@ -97,6 +97,6 @@ fn receipt(stanza: &Stanza) -> Result<Reply, BoxError> {
     let conversation = matches!(stanza.kind(), Kind::Message(MessageType::Chat | MessageType::Normal));
     let asked = conversation && stanza.children().find(RECEIPTS, "request").is_some();
     let Some(id) = stanza.id().filter(|_| asked) else { return Ok(Reply::Empty) };
-    let receipt = Stanza::new(stanza.kind()).with_children(Children::of(&Received { id: id.into() })?);
-    Ok(Reply::Stanza(Box::new(receipt)))
+    // As a message of the same type and id.
+    Ok(Reply::Children(Children::of(&Received { id: id.into() })?))
 }

@@ -22,7 +22,7 @@ mod rights;
 mod settings;
 pub mod store;
 mod tap;
-mod time;
+pub mod time;
 mod words;
 mod xml;
 

@@ -3,12 +3,14 @@
 use chrono::{DateTime, SecondsFormat};
 
 /// A time in microseconds since 1970, in UTC.
-pub(crate) fn show(time: i64) -> String {
+#[must_use]
+pub fn show(time: i64) -> String {
     DateTime::from_timestamp_micros(time).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// Microseconds since 1970; `None` when the text is no time.
-pub(crate) fn read(text: &str) -> Option<i64> {
+#[must_use]
+pub fn read(text: &str) -> Option<i64> {
     DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| time.timestamp_micros())
 }
 

@@ -11,7 +11,7 @@ mod secret;
 mod server;
 mod source;
 mod table;
-mod unit;
+pub(crate) mod unit;
 
 use toml::de::DeTable;
 

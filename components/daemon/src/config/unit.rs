@@ -14,14 +14,14 @@ const SIZES: [(&str, usize); 6] = [
 ];
 
 /// `500ms`, `30s`, `5m`, `1h`, `90d`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let (_, milliseconds) = TIMES.iter().find(|(name, _)| *name == unit)?;
     number.checked_mul(*milliseconds).map(Duration::from_millis)
 }
 
 /// `65536`, `64KiB`, `1MiB`.
-pub(super) fn size(text: &str) -> Option<usize> {
+pub(crate) fn size(text: &str) -> Option<usize> {
     if let Ok(plain) = text.parse() {
         return Some(plain);
     }

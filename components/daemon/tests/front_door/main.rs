@@ -1,6 +1,7 @@
 //! The binary as operators meet it: arguments in, exit code, stdout and stderr out.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod archive;
 mod cli;
 mod demo;
 mod faults;

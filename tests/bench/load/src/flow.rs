@@ -40,6 +40,9 @@ pub struct Flow {
     pub seq: u32,
     scenario: &'static str,
     window: u32,
+    rate: Option<u32>,
+    /// When the stanzas that a rate counts began.
+    paced_since: (Instant, u32),
     base: Instant,
 }
 
@@ -50,6 +53,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// So many answers make a component warm.
 const WARM_AFTER: u64 = 20_000;
 const TURN: Duration = Duration::from_millis(100);
+const PACED_TURN: Duration = Duration::from_millis(1);
 /// A run that goes by number is given up after so long.
 const COUNT_AT_MOST: Duration = Duration::from_secs(300);
 
@@ -64,6 +68,8 @@ impl Flow {
             seq: 0,
             scenario: scenario.name,
             window,
+            rate: scenario.rate,
+            paced_since: (Instant::now(), 0),
             base: Instant::now(),
         }
     }
@@ -121,8 +127,9 @@ impl Flow {
 
     pub fn run_for(&mut self, time: Duration) -> Result<()> {
         let deadline = Instant::now() + time;
+        self.paced_since = (Instant::now(), self.seq);
         while Instant::now() < deadline {
-            self.fill(u64::MAX, Pace::Rolling);
+            self.fill(self.due(), Pace::Rolling);
             self.turn()?;
         }
         Ok(())
@@ -138,6 +145,12 @@ impl Flow {
         }
         self.ledger.give_up_open();
         Ok(())
+    }
+
+    /// How many stanzas may have been sent by now.
+    fn due(&self) -> u64 {
+        let (since, from) = self.paced_since;
+        self.rate.map_or(u64::MAX, |rate| u64::from(from) + (since.elapsed().as_secs_f64() * f64::from(rate)) as u64)
     }
 
     fn mark(&self) -> Result<Mark> {
@@ -160,7 +173,7 @@ impl Flow {
     /// Writes, waits, reads. Gives the number of bytes read.
     fn turn(&mut self) -> Result<usize> {
         self.link.flush()?;
-        self.link.wait(true, TURN)?;
+        self.link.wait(true, if self.rate.is_some() { PACED_TURN } else { TURN })?;
         let now = self.now();
         self.link.read(|stanza, out| self.ledger.came(stanza, now, out))
     }

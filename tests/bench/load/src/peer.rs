@@ -47,6 +47,7 @@ const PROGRAM: &[&str] = &[
     "typed",
     "json",
 ];
+const LOGGER: &[&str] = &["logger", "logger-tenth"];
 const LIMIT: &[&str] = &["chat", "chat-4k", "ping", "senders-100", "senders-10000", "million"];
 const SUBJECT: &[&str] = &[
     "chat",
@@ -70,6 +71,7 @@ const KNOWN: &[Row] = &[
     ("limit", "byte scanner (`limit`)", "{bench}/target/release/bench-limit {port}", LIMIT),
     ("campanile", "**campanile** (release)", "{root}/target/release/campanile run --config {config}", STOCK),
     ("campanile-dist", "**campanile** (dist)", "{root}/target/dist/campanile run --config {config}", STOCK),
+    ("logger", "**campanile** logger on SQLite (release)", "{root}/target/release/campanile run --config {config}", LOGGER),
     ("library", "**campanile**, own handlers (release)", "{bench}/target/release/bench-subject {port}", SUBJECT),
     ("library-dist", "**campanile**, own handlers (dist)", "{bench}/target/dist/bench-subject {port}", SUBJECT),
     ("libstrophe", "libstrophe 0.12", "{bench}/target/libstrophe {port}", ECHO),
@@ -124,7 +126,11 @@ impl Peer {
         let config = folder.join(format!("{}.toml", self.name));
         // Under valgrind all handlers are slow; they are to be counted where they run otherwise.
         let overrun = if under.is_empty() { "20ms" } else { "1h" };
-        fs::write(&config, daemon_config(port, overrun))?;
+        fs::write(&config, daemon_config(port, overrun, self.name == "logger"))?;
+        for file in ["logger.db", "logger.db-wal", "logger.db-shm"] {
+            // Each run begins with an empty archive; most peers have none.
+            let _ = fs::remove_file(folder.join(file));
+        }
         let log = folder.join(format!("{}.log", self.name));
         let output = File::create(&log)?;
         let mut words = under.iter().chain(&self.command).map(|word| fill(word, bench, port, &config));
@@ -187,8 +193,9 @@ fn fill(word: &str, bench: &Path, port: u16, config: &Path) -> String {
         .replace("{config}", &config.to_string_lossy())
 }
 
-fn daemon_config(port: u16, overrun: &str) -> String {
+fn daemon_config(port: u16, overrun: &str, logger: bool) -> String {
+    let mounted = if logger { "logger]\nstore = \"sqlite:logger.db\"" } else { "echo]" };
     format!(
-        "[server]\naddress = \"127.0.0.1:{port}\"\n\n[[component]]\njid = \"{JID}\"\nsecret = \"{SECRET}\"\nlimits = {{ overrun = \"{overrun}\" }}\n[component.echo]\n"
+        "[server]\naddress = \"127.0.0.1:{port}\"\n\n[[component]]\njid = \"{JID}\"\nsecret = \"{SECRET}\"\nlimits = {{ overrun = \"{overrun}\" }}\n[component.{mounted}\n"
     )
 }

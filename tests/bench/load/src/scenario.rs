@@ -13,6 +13,8 @@ pub struct Scenario {
     pub windows: &'static [u32],
     pub quick: bool,
     pub flow: Flow,
+    /// Stanzas a second at the most, evenly.
+    pub rate: Option<u32>,
     load: Load,
     expect: Expect,
 }
@@ -42,6 +44,8 @@ enum Load {
     /// A chat message to a localpart, padded: the whole stanza to 150 bytes, or the body to 4 KiB.
     Chat(&'static str),
     Chat4k,
+    /// The same as `Chat`, with a request for a receipt.
+    Receipt,
     /// An IQ to an address with a payload.
     Iq(&'static str, &'static str, &'static str),
     /// Fifteen presences, then a chat message whose echo says that all sixteen were taken.
@@ -79,6 +83,7 @@ const CHAT: Scenario = Scenario {
     windows: &[256, 1, 4096],
     quick: true,
     flow: Flow::Window,
+    rate: None,
     load: Load::Chat("bot"),
     expect: Expect::Echo,
 };
@@ -163,6 +168,27 @@ pub const ALL: &[Scenario] = &[
         ..IQ
     },
     Scenario {
+        name: "logger",
+        title: "message archived, receipt after the commit, 10,000 senders",
+        senders: 10_000,
+        windows: &[4096],
+        quick: false,
+        load: Load::Receipt,
+        expect: Expect::ResultWithId,
+        ..CHAT
+    },
+    Scenario {
+        name: "logger-tenth",
+        title: "the same, 5,000 a second",
+        senders: 10_000,
+        windows: &[4096],
+        quick: false,
+        rate: Some(5_000),
+        load: Load::Receipt,
+        expect: Expect::ResultWithId,
+        ..CHAT
+    },
+    Scenario {
         name: "million",
         title: "chat messages by number, 10,000 senders",
         senders: 10_000,
@@ -187,6 +213,7 @@ impl Scenario {
         let (answered, body_len) = match self.load {
             Load::Chat(local) => chat_of_len(local),
             Load::Chat4k => (chat("bot", 4096), 4096),
+            Load::Receipt => (receipt(), 0),
             Load::Presence => chat_of_len("bot"),
             Load::Iq(local, kind, payload) => (iq(local, kind, payload), 0),
         };
@@ -217,6 +244,14 @@ impl Source {
 fn chat_of_len(local: &str) -> (Template, usize) {
     let body_len = CHAT_LEN - (chat(local, BODY_MIN).len() - BODY_MIN);
     (chat(local, body_len), body_len)
+}
+
+/// As long as a chat message, and to the domain itself: that is where an archive is.
+fn receipt() -> Template {
+    let prose: String = PROSE.chars().take(60).collect();
+    Template::new(&format!(
+        "<message from='u{{n}}@localhost/bench' to='{JID}' type='chat' id='{{id}}'><body>{{id}} {prose}</body><request xmlns='urn:xmpp:receipts'/></message>"
+    ))
 }
 
 /// The body begins with the id: no two messages are equal (or a guard against loops might take them for one), and
