@@ -5,4 +5,5 @@
 mod daemon;
 mod embedded;
 mod people;
+mod routing;
 mod servers;

@@ -87,8 +87,9 @@ impl Names {
         &mut bucket[at]
     }
 
+    /// There are at least two buckets, and their number is a power of two.
     fn bucket(&self, namespace: &str, name: &str) -> usize {
-        hash(namespace, name) & (self.buckets.len() - 1)
+        (hash(namespace, name) >> (64 - self.buckets.len().trailing_zeros())) as usize
     }
 }
 
@@ -133,14 +134,54 @@ pub(super) fn best<'a>(one: Option<&'a Named>, other: Option<&'a Named>) -> Opti
     }
 }
 
-/// Namespaces differ at their end, names at their beginning.
-fn hash(namespace: &str, name: &str) -> usize {
-    let end = namespace.as_bytes().last_chunk().map_or(0, |end| u64::from_le_bytes(*end));
-    let beginning = match name.as_bytes().first_chunk::<4>() {
-        Some(four) => u32::from_le_bytes(*four),
-        None => u32::from(name.as_bytes().first().copied().unwrap_or_default()),
-    };
-    let lengths = (namespace.len() as u64) << 40 ^ (name.len() as u64) << 32 ^ u64::from(beginning);
-    let mixed = (end ^ lengths.rotate_left(17)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> 32) as usize
+/// Names differ at their ends. Of the product, the highest bits depend on all bits of the key, and the lowest on few:
+/// it is the highest that choose a bucket.
+fn hash(namespace: &str, name: &str) -> u64 {
+    let lengths = (namespace.len() as u64) << 32 ^ name.len() as u64;
+    let key = end(namespace.as_bytes()) ^ end(name.as_bytes()).rotate_left(23) ^ lengths.rotate_left(48);
+    key.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// The last eight bytes, or all when there are fewer; some then count twice.
+fn end(bytes: &[u8]) -> u64 {
+    if let Some(last) = bytes.last_chunk() {
+        return u64::from_le_bytes(*last);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+    }
+    let at = |index: usize| u64::from(bytes.get(index).copied().unwrap_or_default());
+    at(0) << 16 | at(1) << 8 | at(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many names share a bucket with a name, itself included, on average.
+    fn crowd(names: &[(String, String)]) -> usize {
+        let bits = (names.len() * 2).next_power_of_two().trailing_zeros();
+        let mut buckets = vec![0usize; 1 << bits];
+        for (namespace, name) in names {
+            buckets[usize::try_from(hash(namespace, name) >> (64 - bits)).unwrap()] += 1;
+        }
+        buckets.iter().map(|count| count * count).sum::<usize>() / names.len()
+    }
+
+    #[test]
+    fn names_that_differ_at_their_ends_fall_apart() {
+        let thousand = |name: &dyn Fn(usize) -> (String, String)| -> Vec<_> { (0..1000).map(name).collect() };
+        let families = [
+            thousand(&|n| (format!("urn:example:service:{n}"), "query".to_owned())),
+            thousand(&|n| (format!("urn:xmpp:thing{n}:0"), "x".to_owned())),
+            thousand(&|n| (format!("urn:example:{}:{}", n / 30, n % 30), format!("item{}", n % 7))),
+            thousand(&|n| ("urn:example:one".to_owned(), format!("n{n}"))),
+            thousand(&|n| ("urn:example:one".to_owned(), format!("a-long-name-{n}"))),
+            thousand(&|n| (format!("u:{n}"), "q".to_owned())),
+        ];
+        for names in families {
+            assert!(crowd(&names) <= 2, "{}: {:?}", crowd(&names), names[0]);
+            assert!(crowd(&names[..10]) <= 2, "{}: {:?}", crowd(&names[..10]), names[0]);
+        }
+    }
 }
