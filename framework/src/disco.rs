@@ -6,6 +6,7 @@ use jid::Jid;
 use xmpp_parsers::data_forms::DataForm;
 use xmpp_parsers::disco::Item as ItemElement;
 use xmpp_parsers::disco::{DiscoInfoResult, DiscoItemsResult, Identity};
+use xmpp_parsers::rsm::SetResult;
 
 use crate::stanza::{Children, WriteError};
 
@@ -34,6 +35,15 @@ pub struct DiscoItem {
     pub node: Option<String>,
     /// A name for people.
     pub name: Option<String>,
+}
+
+impl DiscoItem {
+    /// What tells it from all other items of the same list.
+    pub(crate) fn id(&self) -> String {
+        let (jid, node) = (self.jid.as_ref().map(Jid::as_str), self.node.as_deref());
+        // A node may be anything, and a JID has no line breaks.
+        format!("{}\n{}", jid.unwrap_or_default(), node.unwrap_or_default()).trim().to_owned()
+    }
 }
 
 impl DiscoInfo {
@@ -93,11 +103,12 @@ pub(crate) fn items_to_children(
     address: &Jid,
     node: Option<&str>,
     items: Vec<DiscoItem>,
+    set: Option<SetResult>,
 ) -> Result<Children, WriteError> {
     let items = items.into_iter().map(|item| ItemElement {
         jid: item.jid.unwrap_or_else(|| address.clone()),
         node: item.node,
         name: item.name,
     });
-    Children::of(&DiscoItemsResult { node: node.map(str::to_owned), items: items.collect(), rsm: None })
+    Children::of(&DiscoItemsResult { node: node.map(str::to_owned), items: items.collect(), rsm: set })
 }

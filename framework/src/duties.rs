@@ -3,9 +3,12 @@
 //! Duties are done on the bare domain and on localparts that something was registered for, and only for what no
 //! route is for. Whoever wants to answer some of it in another way registers a route.
 
+use xmpp_parsers::disco::DiscoItemsQuery;
+
 use crate::disco::{INFO, ITEMS};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
+use crate::paging::{self, SetQuery};
 use crate::reply::Reply;
 use crate::router::{Advertised, Filter, Router};
 
@@ -28,7 +31,8 @@ pub const PING: &str = "urn:xmpp:ping";
 #[track_caller]
 pub fn attach<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     let query = |namespace| Filter::iq_get().payload((namespace, "query"));
-    router.stock(query(INFO), info).stock(query(ITEMS), items).stock(Filter::iq_get().payload((PING, "ping")), ping)
+    let router = router.stock(query(INFO), info).stock(query(ITEMS), items).feature(paging::NS);
+    router.stock(Filter::iq_get().payload((PING, "ping")), ping)
 }
 
 fn info(inbound: &Inbound, advertised: &Advertised) -> Result<Reply, BoxError> {
@@ -36,7 +40,20 @@ fn info(inbound: &Inbound, advertised: &Advertised) -> Result<Reply, BoxError> {
 }
 
 fn items(inbound: &Inbound, advertised: &Advertised) -> Result<Reply, BoxError> {
-    advertised.answer_items(inbound.recipient(), node(inbound).as_deref(), inbound.sender()).map(Reply::Children)
+    let page = page(inbound)?;
+    let (recipient, sender) = (inbound.recipient(), inbound.sender());
+    advertised.answer_items(recipient, node(inbound).as_deref(), sender, page.as_ref()).map(Reply::Children)
+}
+
+/// Which page is wanted (XEP-0059), where one is.
+fn page(inbound: &Inbound) -> Result<Option<SetQuery>, BoxError> {
+    let Some(query) = inbound.stanza().children().first() else { return Ok(None) };
+    // Hardly anybody asks for one: a look at the bytes is much cheaper than parsing.
+    if memchr::memmem::find(query.as_bytes(), paging::NS.as_bytes()).is_none() {
+        return Ok(None);
+    }
+    let query: DiscoItemsQuery = query.parse()?;
+    Ok(query.rsm)
 }
 
 fn ping(_inbound: &Inbound, _advertised: &Advertised) -> Result<Reply, BoxError> {
@@ -76,7 +93,7 @@ mod tests {
     const ASK_INFO: &str = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
     const ASK_ITEMS: &str = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
     const STOCK: &str = "<feature var='http://jabber.org/protocol/disco#info'/>\
-        <feature var='http://jabber.org/protocol/disco#items'/>";
+        <feature var='http://jabber.org/protocol/disco#items'/><feature var='http://jabber.org/protocol/rsm'/>";
 
     #[test]
     fn an_empty_component_says_that_it_is_one() {
@@ -183,6 +200,37 @@ mod tests {
         let all = "<query xmlns='http://jabber.org/protocol/disco#items'>\
             <item jid='bot.localhost' node='list' name='The list'/></query>";
         assert_eq!(answer(&mut router, &get("bot.localhost", ASK_ITEMS)), result("bot.localhost", all));
+    }
+
+    #[test]
+    fn items_come_in_pages_to_who_asks_for_them() {
+        let item = |number: u8| DiscoItem { node: Some(number.to_string()), ..DiscoItem::default() };
+        let mut router =
+            attach((0..120).fold(Router::new().at("bot", Router::new()), |router, number| router.item(item(number))));
+        let mut ask = |set: &str| {
+            let set = format!("<set xmlns='http://jabber.org/protocol/rsm'>{set}</set>");
+            let query = format!("<query xmlns='http://jabber.org/protocol/disco#items'>{set}</query>");
+            answer(&mut router, &get("bot.localhost", &query))
+        };
+        let page = |items: &str, set: &str| {
+            let set = format!("<set xmlns='http://jabber.org/protocol/rsm'>{set}<count>121</count></set>");
+            result(
+                "bot.localhost",
+                &format!("<query xmlns='http://jabber.org/protocol/disco#items'>{items}{set}</query>"),
+            )
+        };
+        let first = "<item jid='bot@bot.localhost'/><item jid='bot.localhost' node='0'/>";
+        assert_eq!(ask("<max>2</max>"), page(first, "<first index='0'>bot@bot.localhost</first><last>0</last>"));
+        let next = "<item jid='bot.localhost' node='1'/>";
+        assert_eq!(ask("<max>1</max><after>0</after>"), page(next, "<first index='2'>1</first><last>1</last>"));
+        let last = "<item jid='bot.localhost' node='119'/>";
+        assert_eq!(ask("<max>1</max><before/>"), page(last, "<first index='120'>119</first><last>119</last>"));
+        assert_eq!(ask("<max>0</max>"), page("", ""));
+        assert_eq!(ask("<max>1000</max>").matches("<item ").count(), 100);
+        assert_eq!(ask("<after>what</after>"), refused("bot.localhost", "item-not-found"));
+        assert!(ask("<max>many</max>").contains("<bad-request"));
+        let all = answer(&mut router, &get("bot.localhost", ASK_ITEMS));
+        assert_eq!((all.matches("<item ").count(), all.contains("<set")), (121, false));
     }
 
     #[test]

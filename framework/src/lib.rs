@@ -139,7 +139,8 @@
 //! | commands in a menu of the client, and written in a chat | [`command`] |
 //! | presence and subscriptions of the component and its bots | [`presence`] |
 //! | their vCards and photos | [`vcard`] |
-//! | payloads that everybody needs | [`payload`] |
+//! | long lists a page at a time | [`paging`] |
+//! | payloads that everybody needs, receipts | [`payload`], [`ReceiptsLayer`](layer::ReceiptsLayer) |
 //!
 //! # Features
 //!
@@ -171,6 +172,7 @@ pub mod layer;
 pub mod limits;
 pub mod module;
 mod overrun;
+pub mod paging;
 pub mod payload;
 pub mod presence;
 pub mod reply;

@@ -10,6 +10,7 @@
 //! | [`MetricsLayer`] | counts stanzas and measures how long they take | – |
 //! | [`AccessLayer`] | lets in, or keeps out, JIDs and domains | forbidden |
 //! | [`RateLayer`] | so many stanzas in so much time from each sender and each domain | policy-violation, to wait |
+//! | [`ReceiptsLayer`] | confirms messages that were taken (XEP-0184) | – |
 //! | [`LoopGuardLayer`] | keeps automatic answers from feeding each other | – |
 //! | [`from_fn`] | what an async function says | what it says |
 //! | `tower::timeout` | gives up | remote-server-timeout |
@@ -25,6 +26,7 @@ mod gate;
 mod guard;
 mod metrics;
 mod rate;
+mod receipts;
 mod table;
 mod trace;
 
@@ -34,6 +36,8 @@ pub use self::gate::Gated;
 pub use self::guard::{Guarded, LoopGuard, LoopGuardLayer};
 pub use self::metrics::{Histogram, Metrics, MetricsFuture, MetricsLayer, Outcome, Snapshot};
 pub use self::rate::{Rate, RateLayer, RateLimit, RateLimited};
+pub(crate) use self::receipts::NS as RECEIPTS;
+pub use self::receipts::{Receipted, Receipts, ReceiptsLayer};
 pub use self::trace::{Trace, TraceLayer};
 
 /// The bare JID, without copying it.

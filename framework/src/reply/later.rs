@@ -1,5 +1,6 @@
 //! Answers that come after the handler has returned.
 
+use std::fmt;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -8,11 +9,13 @@ use super::Reply;
 use crate::error::BoxError;
 
 /// The answer that a [`Reply::Later`] waits for.
-#[derive(Debug)]
 pub struct Later {
     answer: oneshot::Receiver<Result<Reply, BoxError>>,
     within: Option<Duration>,
+    map: Option<Map>,
 }
+
+type Map = Box<dyn FnOnce(Reply) -> Reply + Send + Sync>;
 
 /// Owes the answer to a stanza whose handler has returned [`Later`].
 ///
@@ -37,7 +40,7 @@ impl Later {
     #[must_use]
     pub fn promise() -> (Self, Answer) {
         let (send, receive) = oneshot::channel();
-        (Self { answer: receive, within: None }, Answer { answer: send })
+        (Self { answer: receive, within: None, map: None }, Answer { answer: send })
     }
 
     /// Sets a deadline other than the component's time for a handler.
@@ -47,10 +50,23 @@ impl Later {
         self
     }
 
+    /// Changes the answer when it is there, if it is no error: for layers.
+    #[must_use]
+    pub fn map(mut self, map: impl FnOnce(Reply) -> Reply + Send + Sync + 'static) -> Self {
+        self.map = Some(match self.map.take() {
+            Some(first) => Box::new(move |reply| map(first(reply))),
+            None => Box::new(map),
+        });
+        self
+    }
+
     /// Waits for the answer: an error when the handle is dropped or when the deadline passes.
     pub(crate) async fn wait(self, deadline: Duration) -> Result<Reply, BoxError> {
         match tokio::time::timeout(self.within.unwrap_or(deadline), self.answer).await {
-            Ok(Ok(reply)) => reply,
+            Ok(Ok(reply)) => match self.map {
+                Some(map) => reply.map(map),
+                None => reply,
+            },
             Ok(Err(_)) => Err("the handle for a later answer was dropped without one".into()),
             Err(elapsed) => Err(Box::new(elapsed)),
         }
@@ -72,5 +88,11 @@ impl Answer {
         if self.answer.send(answer).is_err() {
             tracing::debug!("an answer came after its deadline and is dropped");
         }
+    }
+}
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Later").field("within", &self.within).finish_non_exhaustive()
     }
 }

@@ -14,7 +14,11 @@ use crate::caps;
 use crate::disco::{self, DiscoInfo, DiscoItem};
 use crate::error::{BoxError, Condition};
 use crate::layer::AccessLayer;
+use crate::paging::{self, SetQuery};
 use crate::stanza::{Children, Kind};
+
+/// How many items are on a page at the most.
+const PAGE: usize = 100;
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Advertises an identity (XEP-0030). Without any, an address is `component/generic`; below
@@ -195,7 +199,13 @@ impl Advertised {
         (caps::node(info).as_deref() == Some(node)).then_some(info)
     }
 
-    pub(crate) fn answer_items(&self, address: &Jid, node: Option<&str>, asker: &Jid) -> Result<Children, BoxError> {
+    pub(crate) fn answer_items(
+        &self,
+        address: &Jid,
+        node: Option<&str>,
+        asker: &Jid,
+        query: Option<&SetQuery>,
+    ) -> Result<Children, BoxError> {
         let menu = node.and_then(|node| self.place(Address::Jid(address))?.menu.items(node, asker));
         let items = match node {
             None => self.items_of(address),
@@ -204,7 +214,14 @@ impl Advertised {
             Some(_) if self.page(Address::Jid(address), node).is_some() => Vec::new(),
             Some(_) => return Err(Condition::ItemNotFound.into()),
         };
-        Ok(disco::items_to_children(&address.to_bare().into(), node, items)?)
+        let (items, set) = match query {
+            Some(query) => {
+                let page = paging::page(items, query, PAGE, DiscoItem::id)?;
+                (page.items, Some(page.set))
+            }
+            None => (items, None),
+        };
+        Ok(disco::items_to_children(&address.to_bare().into(), node, items, set)?)
     }
 
     fn items_of(&self, address: &Jid) -> Vec<DiscoItem> {

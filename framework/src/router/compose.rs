@@ -10,6 +10,7 @@ use super::advertise::{Advert, What};
 use super::{Entry, Inner, Overlap, RecipientPattern, Route, Router};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
+use crate::layer::{RECEIPTS, ReceiptsLayer};
 use crate::reply::IntoReply;
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
@@ -103,6 +104,13 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         let entries = std::mem::take(&mut inner.entries).into_iter();
         inner.entries = entries.map(|entry| Entry { route: entry.route.layer(&layer), ..entry }).collect();
         self
+    }
+
+    /// Confirms messages (XEP-0184) that a route registered so far has taken, to who asks for it: a
+    /// [`ReceiptsLayer`] and the feature that belongs to it.
+    #[must_use]
+    pub fn receipts(self) -> Self {
+        self.layer(ReceiptsLayer).feature(RECEIPTS)
     }
 
     /// Runs every route registered so far in a task of its own for each stanza: for handlers that compute for long

@@ -1,0 +1,221 @@
+//! Who asks for a receipt gets one, when its message was taken.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tower_layer::Layer;
+use tower_service::Service;
+use xmpp_parsers::receipts::Received;
+
+use crate::error::BoxError;
+use crate::inbound::Inbound;
+use crate::reply::Reply;
+use crate::stanza::{Children, Kind, MessageType, Stanza};
+
+/// Namespace of receipts.
+pub(crate) const NS: &str = "urn:xmpp:receipts";
+
+/// Answers requests for a receipt (XEP-0184), before whatever the handler answers.
+///
+/// A message that is refused has no receipt, nor has one that a handler will only answer
+/// [later](crate::reply::Later) until that is done, nor one without an id or of another type than chat and normal.
+///
+/// ```
+/// use campanile::extract::Body;
+/// use campanile::router::Router;
+///
+/// async fn note(Body(text): Body) { println!("{text}"); }
+///
+/// let router: Router = Router::new().message(note).receipts();
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReceiptsLayer;
+
+impl<S> Layer<S> for ReceiptsLayer {
+    type Service = Receipts<S>;
+
+    fn layer(&self, inner: S) -> Receipts<S> {
+        Receipts { inner }
+    }
+}
+
+/// The service of [`ReceiptsLayer`].
+#[derive(Debug, Clone)]
+pub struct Receipts<S> {
+    inner: S,
+}
+
+impl<S> Service<Inbound> for Receipts<S>
+where
+    S: Service<Inbound, Response = Reply>,
+    S::Error: Into<BoxError>,
+{
+    type Response = Reply;
+    type Error = BoxError;
+    type Future = Receipted<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, inbound: Inbound) -> Self::Future {
+        let wanted = wanted(inbound.stanza());
+        Receipted { inner: self.inner.call(inbound), wanted }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`Receipts`].
+    #[derive(Debug)]
+    pub struct Receipted<F> {
+        #[pin]
+        inner: F,
+        wanted: Option<Receipt>,
+    }
+}
+
+impl<F, E> Future for Receipted<F>
+where
+    F: Future<Output = Result<Reply, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<Reply, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let reply = ready!(this.inner.poll(cx)).map_err(Into::into)?;
+        Poll::Ready(Ok(match this.wanted.take() {
+            Some(receipt) => receipt.before(reply),
+            None => reply,
+        }))
+    }
+}
+
+/// What somebody wants to know.
+#[derive(Debug, Clone)]
+struct Receipt {
+    kind: Kind,
+    id: String,
+}
+
+/// XEP-0184 §5.3: a receipt is for a message of its own, with an id, and never for a receipt.
+fn wanted(stanza: &Stanza) -> Option<Receipt> {
+    if !matches!(stanza.kind, Kind::Message(MessageType::Chat | MessageType::Normal)) {
+        return None;
+    }
+    let children = stanza.children();
+    let asked = children.find(NS, "request").is_some() && children.find(NS, "received").is_none();
+    let id = stanza.id().filter(|_| asked)?;
+    Some(Receipt { kind: stanza.kind, id: id.to_owned() })
+}
+
+impl Receipt {
+    fn before(self, reply: Reply) -> Reply {
+        match reply {
+            refused if is_refusal(&refused) => refused,
+            Reply::Later(later) => Reply::Later(later.map(move |reply| self.before(reply))),
+            reply => match Children::of(&Received { id: self.id }) {
+                Ok(received) => {
+                    let receipt = Stanza::new(self.kind).with_children(received);
+                    Reply::Several(vec![Reply::Stanza(Box::new(receipt)), reply])
+                }
+                // An id that came in can go out.
+                Err(_) => reply,
+            },
+        }
+    }
+}
+
+fn is_refusal(reply: &Reply) -> bool {
+    match reply {
+        Reply::Error(_) => true,
+        Reply::Several(replies) => replies.iter().any(is_refusal),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::Condition;
+    use crate::reply::{IntoReply, Later};
+    use crate::router::Router;
+    use crate::samples::answer;
+    use crate::testing;
+
+    const REQUEST: &str = "<request xmlns='urn:xmpp:receipts'/>";
+
+    fn receipt(kind: &str) -> String {
+        format!(
+            "<message from='bot.localhost' to='alice@example.org/desk' type='{kind}'>\
+             <received xmlns='urn:xmpp:receipts' id='m1'/></message>"
+        )
+    }
+
+    #[test]
+    fn who_asks_gets_a_receipt_before_the_answer() {
+        let mut silent = Router::new().message(async || ()).receipts();
+        for kind in ["chat", "normal"] {
+            let xml = format!("<message id='m1' type='{kind}'><body>hi</body>{REQUEST}</message>");
+            assert_eq!(answer(&mut silent, &xml), receipt(kind));
+        }
+        let mut talking = Router::new().message(async || "hello").receipts();
+        let said = answer(&mut talking, &format!("<message id='m1' type='chat'>{REQUEST}<body>hi</body></message>"));
+        let hello = "<message from='bot.localhost' to='alice@example.org/desk' id='m1' type='chat'><body>hello</body></message>";
+        assert_eq!(said, receipt("chat") + hello);
+    }
+
+    #[test]
+    fn nobody_else_does() {
+        let mut router = Router::new().on(crate::router::Filter::message(), async || ()).receipts();
+        let received = "<received xmlns='urn:xmpp:receipts' id='x'/>";
+        for xml in [
+            "<message id='m1' type='chat'><body>hi</body></message>".to_owned(),
+            format!("<message type='chat'><body>hi</body>{REQUEST}</message>"),
+            format!("<message id='m1' type='chat'>{received}{REQUEST}</message>"),
+            format!("<message id='m1' type='headline'>{REQUEST}</message>"),
+            format!("<message id='m1' type='groupchat' from='room@x/me'>{REQUEST}</message>"),
+            format!("<message id='m1' type='error'>{REQUEST}</message>"),
+        ] {
+            assert_eq!(answer(&mut router, &xml), "", "{xml}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_has_no_receipt() {
+        let xml = format!("<message id='m1' type='chat'><body>hi</body>{REQUEST}</message>");
+        let mut refusing = Router::new().message(async || Condition::NotAcceptable).receipts();
+        let mut failing = Router::new().message(async || Err::<(), _>("broken")).receipts();
+        for router in [&mut refusing, &mut failing] {
+            let told = answer(router, &xml);
+            assert!(told.contains("type='error'") && !told.contains("<received"), "{told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_answered_later_has_its_receipt_then() {
+        let later = async |crate::extract::Body(body): crate::extract::Body| {
+            let (later, promised) = Later::promise();
+            match body.as_str() {
+                "no" => promised.fail(Condition::NotAcceptable),
+                body => promised.send(body.into_reply().unwrap()),
+            }
+            later
+        };
+        let bot = testing::mount("bot.localhost", |bot| bot.router(Router::new().message(later).receipts())).await;
+        let alice = bot.user("alice@localhost");
+        let say = |body: &str| {
+            format!("<message to='bot.localhost' id='m1' type='chat'><body>{body}</body>{REQUEST}</message>")
+        };
+        alice.send(say("yes").as_str()).await.unwrap();
+        alice.expect("<message type='chat'><received xmlns='urn:xmpp:receipts' id='m1'/></message>").await;
+        alice.expect("<message type='chat' id='m1'><body>yes</body></message>").await;
+        alice.send(say("no").as_str()).await.unwrap();
+        alice.expect_among("<message type='error' id='m1'><error type='modify'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>").await;
+        alice.expect_nothing("bot.localhost").await;
+        let info = alice
+            .request("<iq type='get' to='bot.localhost'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>")
+            .await;
+        assert!(info.unwrap().to_xml().contains("<feature var='urn:xmpp:receipts'/>"));
+    }
+}
