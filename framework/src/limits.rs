@@ -45,7 +45,8 @@ pub struct Limits {
     pub depth: usize,
     /// How long after the last proof of a live route the component pings itself through the server.
     pub keepalive: Duration,
-    /// How long that ping may be under way before the link is given up.
+    /// How long that ping may be under way before a second one is sent, and that one before the link is given up. The
+    /// route is in doubt after two thirds of it.
     pub keepalive_deadline: Duration,
     /// How long connecting, header and handshake may take. ejabberd listens with a backlog of 5.
     pub open: Duration,

@@ -71,7 +71,7 @@ counters! {
     confirmed,
     /// Stanzas written to one more stream, because the one before broke before the server was known to have taken them.
     resent,
-    /// Stanzas over which the server ended two streams: they were given up.
+    /// Stanzas over which the server ends streams: they were given up.
     condemned,
     /// Streams opened, handshake included.
     connected,

@@ -35,8 +35,8 @@ pub enum ConfirmError {
     Expired,
     /// It was written, and its time was over, or the component ended, before the server was known to have taken it.
     Unknown,
-    /// The server ended two streams after it was written, the second time after this stanza alone: it takes offence at
-    /// it. It will not be sent again.
+    /// The server ends streams over it: it was tried alone, between two pings, and the stream ended each time. When the
+    /// server gave no reason that could be read, the condition is `undefined-condition`. It will not be sent again.
     Refused(StreamError),
     /// The component ended before it was written: it was not sent.
     Closed,

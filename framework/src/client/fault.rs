@@ -14,8 +14,8 @@ pub enum SendError {
     Write(WriteError),
     /// An outbound layer refused it, or kept it for too long; the stream has seen nothing of it.
     Layer(BoxError),
-    /// The server ended two streams while this stanza was being written, the second time with nothing else: it is too
-    /// large for it, most likely. It will not be sent again.
+    /// The server ends streams while this stanza is being written, also with nothing else beside it: it is too large
+    /// for it, most likely. It will not be sent again.
     Refused(StreamError),
     /// The component has ended, and will not connect again.
     Closed,

@@ -131,8 +131,8 @@ impl Runner {
         self.client.shared().pending.connect();
         self.modules.online(&self.client);
         let ended = self.serve(io, reader, stop).await;
-        if let Ended::Lost(LinkError::Stream(error)) = &ended {
-            self.outbox.accuse(error, &self.counters);
+        if let Ended::Lost(error) = &ended {
+            self.outbox.broke(error, &self.counters);
         }
         let shared = self.client.shared();
         let failed = shared.pending.disconnect();

@@ -28,6 +28,13 @@ impl StreamError {
 }
 
 impl StreamError {
+    /// What stands for the error that was never read. Prosody closes the socket with bytes unread behind it, and the
+    /// reset that follows may reach us before the error does.
+    pub(super) fn silent() -> Self {
+        let text = "the connection breaks after this stanza, and after no other".to_owned();
+        Self { condition: "undefined-condition".to_owned(), text: Some(text) }
+    }
+
     /// Whether the server takes offence at something that we have sent.
     pub(crate) fn is_about_a_stanza(&self) -> bool {
         // `invalid-xml` is what RFC 6120 §4.9.3.11 has for what the schema does not allow.

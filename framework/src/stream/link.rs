@@ -465,7 +465,7 @@ where
             self.parts.keepalive.heard(self.now);
         }
         let outbox = &self.parts.outbox;
-        match self.parts.keepalive.tick(self.now, outbox.position(), outbox.is_unconfirmed()) {
+        match self.parts.keepalive.tick(self.now, outbox.position(), outbox.wants_proof()) {
             Due::Nothing => {}
             Due::Ping => {
                 self.ping();
@@ -481,7 +481,7 @@ where
     fn see_to_proof(&mut self) {
         self.parts.outbox.proceed(&self.parts.client.shared().pending);
         let open = !matches!(self.phase, Phase::Closing(_));
-        if open && self.parts.outbox.is_unconfirmed() && !self.parts.keepalive.is_under_way() {
+        if open && self.parts.outbox.wants_proof() && !self.parts.keepalive.is_under_way() {
             self.ping();
         }
     }

@@ -6,7 +6,7 @@ use std::task::Context;
 use jid::Jid;
 use tokio::time::{Duration, Instant};
 
-use super::error::StreamError;
+use super::error::{LinkError, StreamError};
 use super::stack::{Panicked, Passed, Passing, Stack};
 use super::unconfirmed::{Parcel, Unconfirmed};
 use crate::client::{Content, Entry, Note, Pending, Shared};
@@ -16,6 +16,9 @@ use crate::rescue;
 use crate::stanza::{Stanza, WriteError};
 use crate::stats::Counters;
 use crate::throttle::Throttle;
+
+/// So many streams in a row that break without progress are no chance any more.
+const BARREN: u32 = 2;
 
 /// Serialised stanzas on their way to the socket. It outlives connections.
 #[derive(Debug)]
@@ -36,6 +39,11 @@ pub(crate) struct Outbox {
     unconfirmed: Unconfirmed,
     /// The server may have ended the last stream over the stanza at the front.
     accused: bool,
+    /// A ping of this stream has come back; and something was confirmed by one.
+    proven: bool,
+    progress: bool,
+    /// Streams in a row that broke without a word, and without progress.
+    barren: u32,
     /// Something stands between an answer and the socket: layers, or a trial.
     detour: bool,
     log: Throttle,
@@ -61,6 +69,9 @@ impl Outbox {
             stack: stack.map(Box::new),
             unconfirmed: Unconfirmed::default(),
             accused: false,
+            proven: false,
+            progress: false,
+            barren: 0,
             log: Throttle::default(),
         }
     }
@@ -95,12 +106,12 @@ impl Outbox {
     /// Whether some stanzas have not been written yet, or are not known to have been taken.
     pub(crate) fn is_owed(&self) -> bool {
         let passing = self.stack.as_ref().is_some_and(|stack| !stack.is_empty());
-        passing || self.is_unconfirmed() || self.unconfirmed.is_on_trial()
+        passing || !self.unconfirmed.is_empty() || self.unconfirmed.is_on_trial()
     }
 
-    /// Whether something waits for the server to take it: a ping behind it will tell.
-    pub(crate) fn is_unconfirmed(&self) -> bool {
-        !self.unconfirmed.is_empty()
+    /// Whether something waits for the server to take it, or to be seen to work: a ping will tell.
+    pub(crate) fn wants_proof(&self) -> bool {
+        !self.unconfirmed.is_empty() || (self.unconfirmed.is_on_trial() && !self.proven)
     }
 
     pub(crate) fn unsent(&self) -> &[u8] {
@@ -198,15 +209,35 @@ impl Outbox {
 
     /// A ping to ourselves that ended at this position has come back.
     pub(crate) fn confirm(&mut self, position: u64, counters: &Counters) {
-        self.unconfirmed.confirm(position, counters);
+        self.proven |= position > 0;
+        self.progress |= self.unconfirmed.confirm(position, counters);
     }
 
-    /// The server has ended the stream, perhaps over something that we have sent.
-    pub(crate) fn accuse(&mut self, error: &StreamError, counters: &Counters) {
-        if !error.is_about_a_stanza() {
-            return;
+    /// The stream has broken, perhaps over something that we have sent.
+    pub(crate) fn broke(&mut self, error: &LinkError, counters: &Counters) {
+        match error {
+            LinkError::Stream(error) if error.is_about_a_stanza() => self.accuse(Some(error), counters),
+            LinkError::Io(_) | LinkError::Closed if self.unconfirmed.is_on_trial() => self.accuse(None, counters),
+            // Both servers end like this when they stop; but what ends one stream after the other may be in them.
+            LinkError::Io(_) | LinkError::Closed if self.is_stuck() => {
+                self.barren += 1;
+                if self.barren >= BARREN {
+                    self.accuse(None, counters);
+                }
+            }
+            _ => self.barren = 0,
         }
-        let begun = self.front < self.position() && self.marks.front().is_some();
+    }
+
+    /// Nothing was confirmed on this stream although something was written, or the very first stanza was cut off.
+    fn is_stuck(&self) -> bool {
+        let cut = self.front < self.position() && !self.proven;
+        !self.progress && (self.unconfirmed.is_written() || cut)
+    }
+
+    fn accuse(&mut self, error: Option<&StreamError>, counters: &Counters) {
+        self.barren = 0;
+        let begun = self.front < self.position();
         let kept = self.marks.front().is_some_and(|mark| matches!(mark.note, Note::Kept));
         self.unconfirmed.accuse(error, begun && kept, counters);
         self.accused = begun && !kept;
@@ -214,7 +245,8 @@ impl Outbox {
 
     /// While there are suspects: the next stanza, once the one before is known to be innocent.
     pub(crate) fn proceed(&mut self, pending: &Pending) {
-        if !self.unconfirmed.is_on_trial() {
+        // Only a stream that works can say anything about a stanza.
+        if !self.unconfirmed.is_on_trial() || !self.proven {
             return;
         }
         while let Some(parcel) = self.unconfirmed.next(pending) {
@@ -284,13 +316,13 @@ impl Outbox {
             stack.retain(|passing| !matches!(passing.note, Note::Answer) || is_fresh(passing.since));
         }
         let (again, left) = self.left();
-        let again = again.filter(|parcel| parcel.note.is_wanted(pending)).inspect(|_| counters.resent.one());
-        let left = left.into_iter().filter(|parcel| match &parcel.note {
+        let is_due = |parcel: &Parcel| match &parcel.note {
             Note::Answer => is_fresh(parcel.since),
             Note::Stream => false,
             note => note.is_wanted(pending),
-        });
-        let parcels: VecDeque<_> = again.chain(left).collect();
+        };
+        let again = again.filter(is_due).inspect(|_| counters.resent.one());
+        let parcels: VecDeque<_> = again.chain(left.into_iter().filter(is_due)).collect();
         if parcels.iter().any(|parcel| parcel.suspect) {
             self.unconfirmed.begin_trial(parcels);
             self.detour = true;
@@ -304,6 +336,7 @@ impl Outbox {
         let (bytes, marks) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.marks));
         let (base, mut start) = (self.base, self.front);
         (self.sent, self.base, self.front) = (0, 0, 0);
+        (self.proven, self.progress) = (false, false);
         let (again, mut kept) = self.unconfirmed.take();
         let mut accused = std::mem::take(&mut self.accused);
         let mut left = Vec::with_capacity(marks.len());
@@ -312,7 +345,10 @@ impl Outbox {
             start = end;
             left.extend(match note {
                 Note::Kept => kept.next(),
-                note => Some(Parcel { bytes: stanza.to_vec(), note, since, suspect: std::mem::take(&mut accused) }),
+                note => {
+                    let (bytes, suspect) = (stanza.to_vec(), std::mem::take(&mut accused));
+                    Some(Parcel { bytes, note, since, suspect, strikes: 0 })
+                }
             });
         }
         left.extend(self.unconfirmed.end_trial());
@@ -322,7 +358,7 @@ impl Outbox {
 
     /// Adds a stanza, unless it has to wait for the end of a trial.
     fn add(&mut self, bytes: Vec<u8>, note: Note) {
-        let parcel = Parcel { bytes, note, since: self.now, suspect: false };
+        let parcel = Parcel { bytes, note, since: self.now, suspect: false, strikes: 0 };
         if let Some(parcel) = self.unconfirmed.hold(parcel) {
             self.append(parcel);
         }

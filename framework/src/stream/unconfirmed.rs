@@ -28,6 +28,8 @@ pub(super) struct Parcel {
     pub(super) since: Instant,
     /// The server may have ended a stream over it.
     pub(super) suspect: bool,
+    /// How many streams have broken without a word while it was on trial.
+    pub(super) strikes: u32,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,10 @@ struct Kept {
     parcel: Parcel,
     end: u64,
 }
+
+/// So many streams that break without a word while a stanza is on trial are no chance any more: each of them had been
+/// seen to work right before.
+const STRIKES: u32 = 3;
 
 /// Suspects are written one at a time, each alone between two pings; all else waits for its turn.
 #[derive(Debug, Default)]
@@ -69,8 +75,9 @@ impl Unconfirmed {
         self.written += 1;
     }
 
-    /// The server has taken everything before this position.
-    pub(super) fn confirm(&mut self, position: u64, counters: &Counters) {
+    /// The server has taken everything before this position. True when that is something new.
+    pub(super) fn confirm(&mut self, position: u64, counters: &Counters) -> bool {
+        let before = self.kept.len();
         while self.written > 0
             && let Some(kept) = self.kept.pop_front_if(|kept| kept.end <= position)
         {
@@ -82,20 +89,33 @@ impl Unconfirmed {
             // A burst must not leave its memory behind.
             self.kept.shrink_to(1024);
         }
+        self.kept.len() < before
     }
 
-    /// The server has ended the stream over a stanza. One that was alone on trial is it, else all that was written, in
-    /// whole or in part, is suspect. `begun`: some of the stanza behind the last written one has been written.
-    pub(super) fn accuse(&mut self, error: &StreamError, begun: bool, counters: &Counters) {
-        let first = self.written > 0 || begun;
-        if let Some(culprit) = self.kept.pop_front_if(|kept| kept.parcel.suspect && first) {
-            self.written = self.written.saturating_sub(1);
-            counters.condemned.one();
-            tracing::error!(%error, bytes = culprit.parcel.bytes.len(), "the server has ended two streams over a stanza: it is not sent again");
-            return culprit.parcel.note.condemn(error);
-        }
+    /// Whether any of them has been written whole.
+    pub(super) fn is_written(&self) -> bool {
+        self.written > 0
+    }
+
+    /// The server has ended the stream over a stanza, or may have. One that was alone on trial is it, else all that was
+    /// written, in whole or in part, is suspect. `begun`: some of the stanza behind the last written one was written.
+    /// Without an error the server said nothing, and it takes more than one such stream.
+    pub(super) fn accuse(&mut self, error: Option<&StreamError>, begun: bool, counters: &Counters) {
         let seen = self.written + usize::from(begun);
-        self.kept.iter_mut().take(seen).for_each(|kept| kept.parcel.suspect = true);
+        let Some(Kept { parcel, .. }) = self.kept.front_mut().filter(|kept| kept.parcel.suspect && seen > 0) else {
+            return self.kept.iter_mut().take(seen).for_each(|kept| kept.parcel.suspect = true);
+        };
+        parcel.strikes += 1;
+        if error.is_none() && parcel.strikes < STRIKES {
+            return;
+        }
+        self.written = self.written.saturating_sub(1);
+        let error = error.cloned().unwrap_or_else(StreamError::silent);
+        if let Some(Kept { parcel: Parcel { bytes, note, .. }, .. }) = self.kept.pop_front() {
+            counters.condemned.one();
+            tracing::error!(%error, bytes = bytes.len(), "the server ends streams over a stanza: it is not sent again");
+            note.condemn(&error);
+        }
     }
 
     /// The stream is over: what was written, and what was not.

@@ -1,0 +1,145 @@
+//! Confirmed delivery: what a real server has taken is there, however often it is stopped and killed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use campanile::client::{Client, ConfirmError};
+use campanile::component::{Builder, Component};
+use campanile::extract::StanzaRef;
+use campanile::limits::Limits;
+use campanile::router::Router;
+use campanile::stanza::Stanza;
+use campanile_tests::setup::SECRET;
+use campanile_tests::{Kind, Server, Setup, on_both, wait};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+const JID: &str = "one.localhost";
+const RESTARTS: u64 = 8;
+const SENDERS: usize = 16;
+
+/// How often each message has come, and in which order each sender's first came.
+#[derive(Debug, Default)]
+struct Inbox {
+    times: HashMap<String, u32>,
+    order: HashMap<String, Vec<usize>>,
+}
+
+/// A component that sends to itself, through the server.
+fn component(server: &Server) -> (Builder, Arc<Mutex<Inbox>>) {
+    let inbox = Arc::new(Mutex::new(Inbox::default()));
+    let counted = Arc::clone(&inbox);
+    let count = move |message: StanzaRef| {
+        let (mut inbox, id) = (counted.lock().unwrap(), message.id().unwrap().to_owned());
+        if !inbox.times.contains_key(&id) {
+            let (sender, number) = id.split_once('-').unwrap();
+            inbox.order.entry(sender.to_owned()).or_default().push(number.parse().unwrap());
+        }
+        *inbox.times.entry(id).or_default() += 1;
+        async {}
+    };
+    let mut limits = Limits::default();
+    limits.back_off = (Duration::from_millis(50), Duration::from_millis(300));
+    limits.slow_retry = limits.back_off;
+    let builder = Component::builder(JID).server(server.component_address()).secret(SECRET).limits(limits);
+    (builder.router(Router::new().at("inbox", Router::new().message(count))), inbox)
+}
+
+fn message(id: &str, size: usize) -> Stanza {
+    let body = format!("{id} {}", "x".repeat(size));
+    Stanza::chat(format!("inbox@{JID}").parse::<xmpp_parsers::jid::Jid>().unwrap(), &body).unwrap().with_id(id)
+}
+
+/// Sends one message after the other until told to stop, and gives back how many.
+fn send_on(client: Client, sender: usize, stop: watch::Receiver<bool>) -> JoinHandle<usize> {
+    tokio::spawn(async move {
+        let mut number = 0;
+        while !*stop.borrow() {
+            client.send_confirmed(message(&format!("s{sender}-{number}"), 150)).await.unwrap();
+            number += 1;
+        }
+        number
+    })
+}
+
+async fn what_is_confirmed_has_come(mut server: Server) {
+    let (builder, inbox) = component(&server);
+    let component = builder.build().unwrap();
+    let (client, stats) = (component.client(), component.stats());
+    let running = tokio::spawn(component.run());
+    let (stop, stopped) = watch::channel(false);
+    let senders: Vec<_> = (0..SENDERS).map(|sender| send_on(client.clone(), sender, stopped.clone())).collect();
+    for round in 0..RESTARTS {
+        let before = stats.read().confirmed;
+        wait::until("progress", Duration::from_secs(60), async || {
+            (stats.read().confirmed > before + 200).then_some(())
+        })
+        .await
+        .unwrap();
+        if round % 2 == 0 {
+            server.kill();
+        } else {
+            server.stop().await;
+        }
+        server.start_again().await;
+    }
+    stop.send(true).unwrap();
+    let mut sent = Vec::new();
+    for (sender, sending) in senders.into_iter().enumerate() {
+        let count = timeout(Duration::from_secs(60), sending).await.unwrap().unwrap();
+        sent.extend((0..count).map(|number| format!("s{sender}-{number}")));
+    }
+    let lost = || sent.iter().filter(|id| !inbox.lock().unwrap().times.contains_key(*id)).cloned().collect::<Vec<_>>();
+    // The server gave them to us before it gave us the ping; the handlers may need a moment.
+    let come = wait::until("all messages", wait::PATIENCE, async || lost().is_empty().then_some(())).await;
+    assert!(come.is_ok(), "{} of {} are lost: {:?}", lost().len(), sent.len(), lost());
+    let (stats, inbox) = (stats.read(), inbox.lock().unwrap());
+    assert!(inbox.order.values().all(|numbers| numbers.is_sorted()), "what one sender sent is in its order");
+    assert!(stats.connected > RESTARTS && stats.confirmed >= RESTARTS * 200, "{stats:?}");
+    let twice = inbox.times.values().filter(|&&times| times > 1).count();
+    println!(
+        "{:?}: {} messages over {} streams, {} written again, {twice} came more than once",
+        server.kind(),
+        sent.len(),
+        stats.connected,
+        stats.resent
+    );
+    running.abort();
+}
+on_both!(what_is_confirmed_has_come, Setup::new().component(JID));
+
+/// The server ends the stream over a stanza that it finds too large; the others are not made to suffer.
+async fn a_stanza_that_the_server_refuses_is_found(server: Server) {
+    let (builder, inbox) = component(&server);
+    let component = builder.build().unwrap();
+    let (client, stats) = (component.client(), component.stats());
+    let running = tokio::spawn(component.run());
+    let sends = (0..20).map(|number| {
+        let (client, size) = (client.clone(), if number == 7 { 40_000 } else { 1000 });
+        tokio::spawn(async move { client.send_confirmed(message(&format!("s-{number}"), size)).await })
+    });
+    for (number, sending) in sends.collect::<Vec<_>>().into_iter().enumerate() {
+        let taken = timeout(Duration::from_secs(60), sending).await.unwrap().unwrap();
+        if number != 7 {
+            taken.unwrap();
+            continue;
+        }
+        // Prosody resets the connection, so that its error does not always arrive.
+        let wanted: &[_] = match server.kind() {
+            Kind::Prosody => &["not-well-formed", "undefined-condition"],
+            Kind::Ejabberd => &["policy-violation"],
+        };
+        assert!(
+            matches!(&taken, Err(ConfirmError::Refused(error)) if wanted.contains(&&*error.condition)),
+            "{taken:?}"
+        );
+    }
+    let all = async || (inbox.lock().unwrap().times.len() == 19).then_some(());
+    wait::until("the others", wait::PATIENCE, all).await.unwrap();
+    let (condemned, streams) = (stats.read().condemned, stats.read().connected);
+    assert!(condemned == 1 && (3..=6).contains(&streams), "{streams} streams, {condemned} given up");
+    running.abort();
+}
+on_both!(a_stanza_that_the_server_refuses_is_found, Setup::new().component(JID).max_stanza_size(32_768));
