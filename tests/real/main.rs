@@ -5,6 +5,7 @@
 mod confirmed;
 mod daemon;
 mod embedded;
+mod logger;
 mod people;
 mod routing;
 mod servers;

@@ -3,5 +3,5 @@
 mod person;
 mod rust_person;
 
-pub use person::{Answer, Person};
+pub use person::{Answer, Person, interpreter};
 pub use rust_person::RustPerson;

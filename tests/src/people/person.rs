@@ -231,7 +231,7 @@ fn listen(spoken: ChildStdout) -> mpsc::Receiver<Value> {
 }
 
 /// The virtual environment that `tests/run` makes in the target directory, or what `CAMPANILE_TESTS_PYTHON` names.
-fn interpreter() -> PathBuf {
+pub fn interpreter() -> PathBuf {
     if let Some(path) = std::env::var_os("CAMPANILE_TESTS_PYTHON") {
         return path.into();
     }

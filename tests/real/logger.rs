@@ -1,0 +1,69 @@
+//! The logger on real servers: what slixmpp's plug-in finds in it, and what it keeps whatever happens.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use campanile_tests::output::Output;
+use campanile_tests::people::interpreter;
+use campanile_tests::process::Process;
+use campanile_tests::{Daemon, Person, Server, Setup, on_both};
+
+const LOGGER: &str = "logger.localhost";
+const DATA: &str = "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data>";
+const TEXT: &str = "vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===";
+
+fn setup() -> Setup {
+    Setup::new().component(LOGGER)
+}
+
+fn configuration(address: &str) -> String {
+    let limits = "limits = { back_off = [\"200ms\", \"1s\"], slow_retry = [\"1s\", \"2s\"] }";
+    format!(
+        "[server]\naddress = \"{address}\"\n\
+         [[component]]\njid = \"{LOGGER}\"\nsecret = \"a secret for tests\"\n{limits}\n\
+         [component.logger]\nstore = \"sqlite:logger.db\"\nformats = [\"MY-FORMAT-NS\"]\nadmins = [\"bob@localhost\"]\n"
+    )
+}
+
+async fn logger(server: &Server) -> Daemon {
+    let mut daemon = Daemon::start(&configuration(&server.component_address()));
+    daemon.logs("that it is mounted", |line| line.to_string().contains("\"mounted\"")).await;
+    daemon
+}
+
+async fn the_plug_in_of_slixmpp(server: Server) {
+    let mut daemon = logger(&server).await;
+    let address = server.client_address();
+    let (host, port) = address.rsplit_once(':').expect("host and port");
+    let mut command = Command::new(interpreter());
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/mam.py"));
+    command.args([host, port, "alice@localhost", "alice-pw", LOGGER, "10000"]);
+    let output = Output::default();
+    let mut asker = Process::start("mam.py", command, &output);
+    let status = asker.end(Duration::from_secs(300)).await;
+    assert!(status.success(), "{}\n{}", output.tail(), daemon.output().tail());
+    assert!(daemon.stop().await.success());
+}
+on_both!(the_plug_in_of_slixmpp, setup());
+
+/// The two stanzas of the component's README.
+async fn a_payload_of_a_known_format(server: Server) {
+    let mut daemon = logger(&server).await;
+    let mut alice = Person::login(&server, "alice").await;
+    let asked = "<data xmlns='MY-FORMAT-NS'/>";
+    let none = alice.iq("get", LOGGER, asked).await.unwrap();
+    assert_eq!(none.error().as_deref(), Some("cancel/item-not-found"));
+    alice.message_with(LOGGER, "normal", None, &format!("{DATA}<request xmlns='urn:xmpp:receipts'/>")).await;
+    let receipt = alice.message_from(LOGGER).await;
+    assert!(receipt.child("received", "urn:xmpp:receipts").is_some(), "{}", receipt.xml);
+    let answer = alice.iq("get", LOGGER, asked).await.unwrap();
+    let data = answer.child("data", "MY-FORMAT-NS").unwrap_or_else(|| panic!("no data in {}", answer.xml));
+    assert_eq!(data.text(), TEXT);
+    let stored = alice.iq("set", LOGGER, "<data xmlns='MY-FORMAT-NS'>newer</data>").await.unwrap();
+    assert_eq!((stored.attr("type"), stored.error()), ("result", None));
+    let answer = alice.iq("get", LOGGER, asked).await.unwrap();
+    assert_eq!(answer.child("data", "MY-FORMAT-NS").map(|data| data.text()).as_deref(), Some("newer"));
+    assert!(daemon.stop().await.success());
+}
+on_both!(a_payload_of_a_known_format, setup());
