@@ -17,7 +17,7 @@ mod schema;
 mod tests;
 
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,24 +35,30 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Subscriptions in a file. What a roster was told to keep is on the disk when it goes on.
 #[derive(Clone)]
 pub struct SqliteStore {
-    connection: Arc<Mutex<Connection>>,
+    file: Arc<File>,
+}
+
+struct File {
+    path: PathBuf,
+    /// `None` as long as nobody has needed it.
+    connection: Mutex<Option<Connection>>,
 }
 
 impl SqliteStore {
+    /// A file that is opened, or made, when the component starts.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { file: Arc::new(File { path: path.into(), connection: Mutex::default() }) }
+    }
+
     /// Opens a file, or makes it.
     ///
     /// # Errors
     /// When it cannot be opened, belongs to another program, or to a later version of this one.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        let opened = Connection::open(path).map_err(Refused::Sqlite).and_then(Self::prepared);
-        opened.map_err(|refused| OpenError { path: path.display().to_string(), refused })
-    }
-
-    fn prepared(mut connection: Connection) -> Result<Self, Refused> {
-        connection.busy_timeout(PATIENCE)?;
-        schema::prepare(&mut connection)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        let store = Self::new(path);
+        store.file.with(|_| Ok::<_, OpenError>(()))?;
+        Ok(store)
     }
 
     /// Does something with the file, where waiting for the disk holds up nobody.
@@ -60,17 +66,38 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, BoxError> {
-        let connection = Arc::clone(&self.connection);
-        let done = tokio::task::spawn_blocking(move || {
-            // A transaction that was not committed is rolled back when it is dropped, by a panic too.
-            work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        Ok(done.await??)
+        let file = Arc::clone(&self.file);
+        tokio::task::spawn_blocking(move || file.with(|connection| Ok(work(connection)?))).await?
+    }
+}
+
+impl File {
+    fn with<T, E: From<OpenError>>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {
+        // A transaction that was not committed is rolled back when it is dropped, by a panic too.
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *connection {
+            Some(connection) => work(connection),
+            none => work(none.insert(self.open()?)),
+        }
+    }
+
+    fn open(&self) -> Result<Connection, OpenError> {
+        let prepared = |mut connection: Connection| {
+            connection.busy_timeout(PATIENCE)?;
+            schema::prepare(&mut connection)?;
+            Ok(connection)
+        };
+        let opened = Connection::open(&self.path).map_err(Refused::Sqlite).and_then(prepared);
+        opened.map_err(|refused| OpenError { path: self.path.display().to_string(), refused })
     }
 }
 
 #[async_trait]
 impl SubscriptionStore for SqliteStore {
+    async fn open(&self) -> Result<(), BoxError> {
+        self.with(|_| Ok(())).await
+    }
+
     async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
         let (own, peer) = (pair.own.to_string(), pair.peer.to_string());
         let sql = "SELECT to_peer, from_peer FROM subscription WHERE own = ?1 AND peer = ?2";
@@ -176,7 +203,7 @@ fn half(number: u8) -> Half {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SqliteStore")
+        f.debug_tuple("SqliteStore").field(&self.file.path).finish()
     }
 }
 

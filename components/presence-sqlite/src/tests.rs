@@ -119,7 +119,7 @@ fn a_file_of_another_program_is_left_alone() {
 async fn a_bot_knows_after_a_restart_who_may_see_it() {
     let folder = Folder::new("restart");
     for subscribes in [true, false] {
-        let roster = Roster::new(SqliteStore::open(folder.file()).unwrap());
+        let roster = Roster::builder(SqliteStore::open(folder.file()).unwrap()).without_caps().build();
         let bot = testing::mount("b.localhost", |bot| bot.router(Router::new()).module(roster)).await;
         let alice = bot.user("alice@localhost");
         if subscribes {
@@ -130,4 +130,34 @@ async fn a_bot_knows_after_a_restart_who_may_see_it() {
         }
         alice.expect("<presence from='b.localhost'/>").await;
     }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_used_stops_the_start() {
+    let folder = Folder::new("start");
+    let store = SqliteStore::new(folder.0.join("no/such/folder.db"));
+    let host = campanile::host::Host::new("s");
+    let bot = campanile::component::Component::builder("b.localhost").connector(host.connector()).secret("s");
+    let error = testing::start(bot.module(Roster::new(store))).ended().await.unwrap_err();
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.starts_with("presence: ") && why.ends_with("folder.db cannot be opened"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_components_share_a_file() {
+    let folder = Folder::new("shared");
+    let store = SqliteStore::open(folder.file()).unwrap();
+    let state = Subscription { to: Half::No, from: Half::Yes };
+    for own in ["a.localhost", "b.localhost"] {
+        store.put(&pair(own, "alice@localhost"), state, &Bounds::default()).await.unwrap();
+    }
+    // Each speaks only as its own addresses, and is not held up by those of the other.
+    let roster = Roster::new(SqliteStore::new(folder.file()));
+    let mut bot = testing::mount("b.localhost", |bot| bot.router(Router::new()).module(roster)).await;
+    let alice = bot.user("alice@localhost");
+    alice.recv_where(|stanza| stanza.kind().type_str().is_empty()).await.unwrap();
+    bot.running().stop();
+    bot.running().ended().await.unwrap();
+    alice.expect("<presence type='unavailable' from='b.localhost'/>").await;
+    assert_eq!(alice.waiting(), 0);
 }

@@ -34,6 +34,8 @@ impl Module for Roster {
     }
 
     fn mount(self: Arc<Self>, router: Router) -> Router {
+        let bots = self.inner.settings.bots.iter();
+        let router = bots.fold(router, |router, bot| router.at(bot.clone(), Router::new()));
         let router = if self.inner.settings.caps { router.feature(caps::NS) } else { router };
         router.on(Filter::kinds(TAKEN.map(Kind::Presence)), move |inbound: Inbound| {
             let inner = Arc::clone(&self.inner);
@@ -47,6 +49,7 @@ impl Module for Roster {
     }
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {
+        self.inner.settings.store.open().await?;
         self.inner.client.set(client).map_err(|_| "a roster belongs to one component".into())
     }
 
@@ -93,7 +96,7 @@ impl Inner {
         let mut pace = Pace::new(self.settings.per_second);
         let mut pairs = Walk::new(&*self.settings.store, None);
         while let Some((pair, subscription)) = pairs.next().await? {
-            if !self.exists(&pair.own).await {
+            if !is_of(&pair, client) || !self.exists(&pair.own).await {
                 continue;
             }
             for stanza in self.anew(&pair, subscription)? {
@@ -125,7 +128,7 @@ impl Inner {
         let told = self.leave();
         let mut pairs = Walk::new(&*self.settings.store, None);
         while let Some((pair, subscription)) = pairs.next().await? {
-            if self.sees_us(&pair, subscription) && told.is_online(&pair.own) {
+            if is_of(&pair, client) && self.sees_us(&pair, subscription) && told.is_online(&pair.own) {
                 client.send(self.to_all(&pair, &Availability::offline())?).await?;
             }
         }
@@ -140,4 +143,9 @@ impl Inner {
     fn to_all(&self, pair: &Pair, availability: &Availability) -> Result<Stanza, BoxError> {
         Ok(self.presence(pair, &pair.peer.clone().into(), availability)?)
     }
+}
+
+/// Whether a pair is this component's: a store may be that of several.
+fn is_of(pair: &Pair, client: &Client) -> bool {
+    pair.own.domain() == client.domain().domain()
 }

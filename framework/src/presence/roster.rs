@@ -17,7 +17,7 @@ use crate::caps;
 use crate::client::Client;
 use crate::disco::DiscoInfo;
 use crate::error::BoxError;
-use crate::router::Advertised;
+use crate::router::{Advertised, RecipientPattern};
 use crate::stanza::{Kind, PresenceType, Stanza, WriteError};
 use crate::throttle::Throttle;
 
@@ -65,6 +65,7 @@ impl Told {
 pub(super) struct Settings {
     pub(super) store: Arc<dyn SubscriptionStore>,
     pub(super) directory: Option<Arc<dyn Directory>>,
+    pub(super) bots: Vec<RecipientPattern>,
     pub(super) policy: Arc<dyn Policy>,
     pub(super) mutual: bool,
     pub(super) bounds: Bounds,
@@ -91,6 +92,7 @@ impl Roster {
         RosterBuilder(Settings {
             store: Arc::new(store),
             directory: None,
+            bots: Vec::new(),
             policy: Arc::new(Decision::Accept),
             mutual: false,
             bounds: Bounds::default(),
@@ -278,9 +280,26 @@ impl RosterBuilder {
         self
     }
 
-    /// Only these localparts have presence, besides the domain itself.
-    pub fn bots<B: Into<String>>(self, localparts: impl IntoIterator<Item = B>) -> Self {
-        self.directory(localparts.into_iter().map(Into::into).collect::<HashSet<String>>())
+    /// Only these localparts have presence, besides the domain itself. They are there for disco and ping as well, whatever
+    /// else is routed to them.
+    ///
+    /// # Panics
+    /// When a text is no localpart.
+    #[track_caller]
+    pub fn bots<'b>(mut self, localparts: impl IntoIterator<Item = &'b str>) -> Self {
+        let mut known = HashSet::new();
+        for localpart in localparts {
+            // In the form in which addresses come; and no closures, where a panic would not be at the caller's line.
+            match (RecipientPattern::localpart(localpart), jid::NodePart::new(localpart)) {
+                (Ok(pattern), Ok(prepared)) => {
+                    self.0.bots.push(pattern);
+                    known.insert(prepared.as_str().to_owned());
+                }
+                (Err(error), _) => panic!("{error}"),
+                (_, Err(error)) => panic!("{localpart:?}: {error}"),
+            }
+        }
+        self.directory(known)
     }
 
     /// Says which addresses have presence, besides the domain itself. Unless said, those that something was registered

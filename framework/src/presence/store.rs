@@ -12,6 +12,14 @@ use crate::error::BoxError;
 /// `campanile-presence-sqlite`.
 #[async_trait]
 pub trait SubscriptionStore: Send + Sync + 'static {
+    /// Called once, before the component connects.
+    ///
+    /// # Errors
+    /// When the store cannot be used: then the component does not start.
+    async fn open(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
     /// The subscription of a pair; [`Subscription::NONE`] when none is known.
     ///
     /// # Errors

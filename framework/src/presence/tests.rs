@@ -190,8 +190,11 @@ async fn who_is_not_there_has_no_presence() {
 
 #[tokio::test]
 async fn a_directory_says_who_is_there() {
-    let (bot, _) = mounted(|roster| roster.bots(["weather"])).await;
+    let (bot, _) = mounted(|roster| roster.bots(["Weather"])).await;
     let alice = bot.user("alice@localhost");
+    alice
+        .ask("<iq type='get' to='weather@bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>", "<iq type='result'/>")
+        .await;
     for (localpart, answer) in [("weather", "subscribed"), ("greeter", "unsubscribed")] {
         let own = format!("{localpart}@bot.localhost");
         alice.send(typed("subscribe", &own).as_str()).await.unwrap();
@@ -377,8 +380,8 @@ async fn who_sees_us_is_told_that_we_are_gone() {
 #[tokio::test(start_paused = true)]
 async fn strangers_fill_no_more_than_the_bounds() {
     let bounds = Bounds { per_peer: 2, per_domain: 3, all: 4 };
-    let bots = (0..9).map(|number| format!("bot{number}"));
-    let (bot, roster) = mounted(|roster| roster.bounds(bounds).bots(bots)).await;
+    let bots: Vec<_> = (0..9).map(|number| format!("bot{number}")).collect();
+    let (bot, roster) = mounted(|roster| roster.bounds(bounds).bots(bots.iter().map(String::as_str))).await;
     let ask = async |user: &str, number: u8| {
         let user = bot.user(&format!("{user}/{number}"));
         user.send(typed("subscribe", &format!("bot{number}@bot.localhost")).as_str()).await.unwrap();
