@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// Look into the archive of a logger, export, import, and prune it
     #[command(after_help = crate::archive::EXAMPLES)]
     Log(crate::archive::Log),
+    /// Show and handle what the JSON bridge has not delivered
+    #[command(after_help = OUTBOX)]
+    Outbox(Outbox),
     /// Write the completions of a shell on stdout
     #[command(after_help = COMPLETIONS)]
     Completions {
@@ -113,6 +116,51 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) xml: bool,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct Outbox {
+    /// The configuration file, as for `run`
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Only the outbox of this component
+    #[arg(long, value_name = "JID", global = true)]
+    pub(crate) component: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) what: OutboxCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OutboxCommand {
+    /// List what waits and what was given up, the oldest first
+    List {
+        /// One JSON object per line, with the stanza
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try again what was given up, with a full time to live
+    Replay(Which),
+    /// Drop what was given up
+    Drop(Which),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// The number that `list` shows
+    pub(crate) number: Option<i64>,
+
+    /// All that was given up
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+const OUTBOX: &str = "\
+Examples:
+  campanile outbox list                        beside a running daemon, or without one
+  campanile outbox replay 17                   a running daemon tries it again within seconds
+  campanile outbox drop --all --component bridge.example.org";
 
 const DEMO: &str = "\
 Examples:

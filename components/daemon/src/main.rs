@@ -10,6 +10,7 @@ mod escape;
 mod exit;
 mod log;
 mod mount;
+mod outbox;
 mod report;
 mod run;
 mod store;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::demo(&options, cli.log_format),
         Command::Run(file) => run::run(&file, cli.log_format),
         Command::Log(options) => archive::run(&options, cli.log_format),
+        Command::Outbox(options) => outbox::outbox(&options, cli.log_format),
         Command::Completions { shell } => completions(shell),
         Command::Version => say(io::stdout(), &format!("campanile {}\n", env!("CARGO_PKG_VERSION")), Exit::Done),
     };

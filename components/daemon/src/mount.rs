@@ -12,6 +12,7 @@ use campanile::xmpp_parsers::disco::Identity;
 use campanile_basics::Basics;
 use campanile_disco::Disco;
 use campanile_echo::Echo;
+use campanile_json_bridge::Bridge;
 use campanile_logger::Logger;
 use campanile_logger::store::Quota;
 
@@ -36,7 +37,16 @@ pub(crate) fn builder(settings: &config::Component) -> Builder {
     for module in modules(settings) {
         builder = builder.shared_module(module);
     }
-    layers(builder, &settings.access)
+    layers(builder, &access(settings))
+}
+
+/// Who may write: to a bridge, where nobody is named, the users of the domain that its own lies in.
+fn access(settings: &config::Component) -> config::Access {
+    let mut access = settings.access.clone();
+    if let (Some(bridge), true) = (&settings.bridge, access.allow.is_empty()) {
+        access.allow.extend(bridge.parent.clone());
+    }
+    access
 }
 
 /// What stands around the modules, from the inside out. Innermost, the builder itself puts the time that a handler has.
@@ -79,6 +89,9 @@ fn modules(settings: &config::Component) -> Vec<Arc<dyn Module>> {
     }
     if let Some(logger) = &settings.logger {
         modules.push(Arc::new(Logger::new(store::store(&logger.store), archive(settings, logger))));
+    }
+    if let Some(bridge) = &settings.bridge {
+        modules.push(Arc::new(Bridge::new(bridge.settings.clone())));
     }
     modules
 }

@@ -27,6 +27,8 @@ use crate::webhook::{Outcome, Poster, Webhook};
 /// Attempts of one bot at the same time.
 const PARALLEL: usize = 64;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// How long the next message of a sender waits for the reply to the last one to be with the server.
+const CONFIRM: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// What is on its way to webhooks.
@@ -246,12 +248,17 @@ impl Delivery {
         }
     }
 
-    /// Sends and waits until the server has it; what did not get there is logged, the bot has done its part.
+    /// Sends and waits until the server has it, but not for long: while the link is down the sender's next messages go on.
+    /// What did not get there is logged, the bot has done its part.
     async fn send(&self, stanza: Stanza) {
-        let to = stanza.to().map(ToString::to_string);
-        if let Err(error) = self.client.send_confirmed(stanza).await {
-            tracing::warn!(to, "a reply was not sent: {error}");
-        }
+        let (to, client) = (stanza.to().map(ToString::to_string), self.client.clone());
+        let sending = self.runtime.spawn(async move {
+            if let Err(error) = client.send_confirmed(stanza).await {
+                tracing::warn!(to, "a reply was not sent: {error}");
+            }
+        });
+        // It goes on by itself, and ends at the latest with the time that the client keeps unconfirmed stanzas.
+        let _ = tokio::time::timeout(CONFIRM, sending).await;
     }
 
     /// Posts an IQ request, once.

@@ -1,6 +1,11 @@
 //! Stanzas to JSON and back, on literal XML.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::needless_pass_by_value,
+    reason = "a test may say so and fail"
+)]
 
 mod schema;
 

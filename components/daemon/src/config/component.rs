@@ -7,6 +7,7 @@ use campanile::limits::Limits;
 use campanile::stream::{Secret, ServerAddress, Tls};
 
 use super::access::{self, Access};
+use super::bridge::{self, Bridge};
 use super::disco::{self, Disco};
 use super::fault::Faults;
 use super::logger::{self, Logger};
@@ -29,6 +30,7 @@ pub(crate) struct Component {
     pub(crate) echo: bool,
     pub(crate) logger: Option<Logger>,
     pub(crate) disco: Disco,
+    pub(crate) bridge: Option<Bridge>,
 }
 
 impl Component {
@@ -42,8 +44,9 @@ impl Component {
         let echo = table.table("echo", "[component.echo]", faults).map(|table| table.finish(faults));
         let disco = table.table("disco", "[component.disco]", faults).map(|table| disco::read(table, faults));
         let logger = table.table("logger", "[component.logger]", faults).map(|table| logger::read(table, faults));
-        let later = "[component.json_bridge] is not in this version";
-        table.refuse("json_bridge", later, "remove it: nothing would be mounted", faults);
+        let domain = jid.as_ref().map(|(jid, _)| jid.clone());
+        let bridge = table.table("json_bridge", "[component.json_bridge]", faults);
+        let bridge = bridge.map(|table| bridge::read(table, domain.as_ref(), faults));
         table.finish(faults);
         let ((jid, span), (address, tls)) = (jid?, server?);
         Some(Self {
@@ -57,6 +60,7 @@ impl Component {
             echo: echo.is_some(),
             logger: logger.flatten(),
             disco: disco.unwrap_or_default(),
+            bridge: bridge.flatten(),
         })
     }
 
@@ -64,7 +68,8 @@ impl Component {
     pub(crate) fn mounted(&self) -> String {
         let echo = if self.echo { "echo, " } else { "" };
         let logger = self.logger.as_ref().map(|logger| format!("logger on {}, ", Escaped(&logger.store)));
-        format!("{echo}{}disco, ping, version, time, last", logger.unwrap_or_default())
+        let bridge = if self.bridge.is_some() { "json-bridge, " } else { "" };
+        format!("{echo}{}{bridge}disco, ping, version, time, last", logger.unwrap_or_default())
     }
 }
 

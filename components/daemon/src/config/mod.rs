@@ -1,6 +1,7 @@
 //! The configuration: read once, every fault found at once, each with its place and its remedy.
 
 mod access;
+mod bridge;
 mod component;
 mod disco;
 mod fault;
@@ -87,7 +88,7 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> Vec<Component> {
     let read = |table| Component::read(table, &defaults, faults);
     let components: Vec<Component> = tables.into_iter().flatten().filter_map(read).collect();
     table.refuse("admin", "[admin] is not in this version", "remove it: nothing would listen there", faults);
-    for misplaced in ["echo", "disco", "limits"] {
+    for misplaced in ["echo", "disco", "json_bridge", "limits"] {
         let what = format!("[{misplaced}] belongs to a component");
         let remedy = format!("write [component.{misplaced}] below its [[component]]");
         table.refuse(misplaced, &what, &remedy, faults);

@@ -11,18 +11,27 @@ use super::fault::Faults;
 use super::source::readable_by_everybody;
 use super::table::{Table, Value};
 
-const KEYS: [&str; 4] = ["secret", "secret_file", "secret_env", "secret_credential"];
+/// The keys that one secret can stand behind: itself, a file, a variable of the environment, a credential of systemd.
+pub(super) type Keys = [&'static str; 4];
+
+const KEYS: Keys = ["secret", "secret_file", "secret_env", "secret_credential"];
 const LARGEST: u64 = 64 * 1024;
 
 /// Reads the secret that exactly one of the four keys gives.
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Secret> {
-    let given: Vec<Value<'_>> = KEYS.iter().filter_map(|key| table.take(key)).collect();
+    if !KEYS.iter().any(|key| table.has(key)) {
+        let what = format!("{} has no secret", table.name);
+        faults.push(&table.span, what, format!("write one of {}", KEYS.join(", ")));
+        return None;
+    }
+    text(table, &KEYS, faults).map(Secret::new)
+}
+
+/// The text of a secret that may be missing.
+pub(super) fn text(table: &mut Table<'_>, keys: &Keys, faults: &mut Faults<'_>) -> Option<String> {
+    let given: Vec<Value<'_>> = keys.iter().filter_map(|key| table.take(key)).collect();
     let value = match given.as_slice() {
-        [] => {
-            let what = format!("{} has no secret", table.name);
-            faults.push(&table.span, what, format!("write one of {}", KEYS.join(", ")));
-            return None;
-        }
+        [] => return None,
         [value] => value,
         [first, second, ..] => {
             let what = format!("`{}` and `{}` are both given", first.key, second.key);
@@ -31,17 +40,17 @@ pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Sec
         }
     };
     let text = value.text(faults)?;
-    let secret = match value.key.as_str() {
-        "secret" => inline(text, value, faults),
-        "secret_file" => from_file(&faults.path(text), &value.span, faults),
-        "secret_env" => from_environment(text, &value.span, faults),
+    let secret = match keys.iter().position(|key| *key == value.key) {
+        Some(0) => inline(text, value, faults),
+        Some(1) => from_file(&faults.path(text), &value.span, faults),
+        Some(2) => from_environment(text, &value.span, faults),
         _ => from_credential(text, &value.span, faults),
     }?;
     if secret.is_empty() {
         faults.push(&value.span, "the secret is empty", "write the one that the server has");
         return None;
     }
-    Some(Secret::new(secret))
+    Some(secret)
 }
 
 fn inline(text: &str, value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {

@@ -55,6 +55,14 @@ impl<'t> Table<'t> {
         }
     }
 
+    /// Every key, for tables whose keys are names that people choose; none is unknown then.
+    pub(super) fn all(self) -> impl Iterator<Item = Value<'t>> {
+        let value = |(name, value): (&'t Spanned<std::borrow::Cow<'t, str>>, &'t Spanned<DeValue<'t>>)| {
+            Value::new(name.get_ref().as_ref(), name.span(), value)
+        };
+        self.entries.iter().map(value)
+    }
+
     /// A table that may stand below this one.
     pub(super) fn table(&mut self, key: &'static str, name: &str, faults: &mut Faults<'_>) -> Option<Table<'t>> {
         self.take(key)?.table(name, faults)
@@ -90,6 +98,11 @@ impl<'t> Value<'t> {
     /// Whether this is `false`, where a table might stand.
     pub(super) fn is_off(&self) -> bool {
         matches!(self.inner, DeValue::Boolean(false))
+    }
+
+    /// Whether this is that very text, where another type might stand.
+    pub(super) fn is_text(&self, text: &str) -> bool {
+        matches!(self.inner, DeValue::String(given) if given == text)
     }
 
     pub(super) fn flag(&self, faults: &mut Faults<'_>) -> Option<bool> {

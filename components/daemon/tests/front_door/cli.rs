@@ -31,7 +31,7 @@ fn wrong_usage_is_64() {
         (&["serve"][..], "unrecognized subcommand 'serve'"),
         (&["init", "prosody"], "unrecognized subcommand 'init'"),
         (&["log"], "unrecognized subcommand 'log'"),
-        (&["outbox", "list"], "unrecognized subcommand 'outbox'"),
+        (&["outbox", "drop"], "<NUMBER|--all>"),
         (&["chekc"], "a similar subcommand exists: 'check'"),
         (&["check", "--conf", "x"], "a similar argument exists: '--config'"),
         (&["run", "--log-format", "xml"], "[possible values: text, json]"),

@@ -34,7 +34,16 @@ const ONE: &[(&str, &str)] = &[
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]",
-        "5:12: [component.json_bridge] is not in this version\n    remove it: nothing would be mounted",
+        "5:12: [component.json_bridge] leads nowhere\n    write webhook = { url = \"http://127.0.0.1:8080/hook\" }, or \
+         api = { listen = \"127.0.0.1:5391\" }",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\nwebhook={url='ftp://x'}",
+        "6:14: \"ftp://x\" is no http or https URL\n    write an address, as in \"https://bots.example.org/hook\"",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='x'}",
+        "6:13: \"x\" is no address with a port\n    write \"127.0.0.1:5391\" or \"[::1]:5391\"",
     ),
     // The logger.
     (

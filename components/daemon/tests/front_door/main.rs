@@ -6,6 +6,7 @@ mod cli;
 mod demo;
 mod faults;
 mod flood;
+mod outbox;
 mod process;
 mod run;
 mod sample;

@@ -18,6 +18,9 @@ fn prepare(folder: &Folder, configuration: &str) {
     folder.write("etc/campanile.toml", configuration);
     folder.write("etc/echo.secret", "hunter2\n");
     folder.write("etc/logger.secret", "hunter2\n");
+    for name in ["bridge.secret", "hook.secret", "old-hook.secret", "bridge.token", "helpdesk.token"] {
+        folder.write(&format!("etc/{name}"), &format!("{name}\n"));
+    }
     folder.write("etc/ca.pem", "-----BEGIN CERTIFICATE-----\n");
 }
 
@@ -44,6 +47,8 @@ fn every_setting_is_in_the_sample() {
         ("[component.limits]", "[component.limits]"),
         ("[component.logger]", "[component.logger]"),
         ("[component.logger.quota]", "[component.logger.quota]"),
+        ("[component.json_bridge]", "[component.json_bridge]"),
+        ("[component.json_bridge.bots.…]", "[component.json_bridge.bots.helpdesk]"),
     ] {
         let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
         prepare(&folder, &in_full().replacen(&format!("{header}\n"), &format!("{header}\nxyzzy = 1\n"), 1));
@@ -51,7 +56,7 @@ fn every_setting_is_in_the_sample() {
         let said = ended.stderr.split_once(&format!("unknown key \"xyzzy\" in {table}\n    known are "));
         let known = said.expect(&ended.stderr).1.lines().next().expect("a line");
         for key in known.split(", ") {
-            let shown = [format!("{key} = "), format!(".{key}]")];
+            let shown = [format!("{key} = "), format!(".{key}]"), format!(".{key}.")];
             assert!(shown.iter().any(|shown| SAMPLE.contains(shown)), "{key} of {table} is not in the sample");
         }
     }

@@ -83,3 +83,15 @@ impl Admin {
         Ok(self.0.execute("DELETE FROM entry WHERE state = ? AND (seq = ? OR ? IS NULL)", params![DEAD, seq, seq])?)
     }
 }
+
+impl Undelivered {
+    /// As one JSON object, on one line.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::json!({
+            "seq": self.seq, "id": self.id, "bot": self.bot, "peer": self.peer, "received": self.received,
+            "dead": self.dead, "why": self.why, "xml": self.xml,
+        })
+        .to_string()
+    }
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
 
 mod api;
+mod examples;
 mod hook;
 mod http;
 mod outbox;

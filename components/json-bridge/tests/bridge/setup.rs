@@ -138,3 +138,13 @@ pub(crate) async fn until(mut wanted: impl FnMut() -> bool) {
     };
     tokio::time::timeout(Duration::from_secs(60), seen).await.expect("in time");
 }
+
+/// Awaits a condition that is asked about.
+pub(crate) async fn eventually(mut wanted: impl AsyncFnMut() -> bool) {
+    let seen = async {
+        while !wanted().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), seen).await.expect("in time");
+}

@@ -1,0 +1,191 @@
+//! `[component.json_bridge]`: bots, their webhooks, and the HTTP side.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use campanile::jid::BareJid;
+use campanile::router::RecipientPattern;
+use campanile_json_bridge::mapping::Mode;
+use campanile_json_bridge::{Api, Bot, Grant, Secret, Settings, Webhook};
+
+use super::access;
+use super::fault::Faults;
+use super::secret::{self, Keys};
+use super::table::{Table, Value};
+
+const SECRET: Keys = ["secret", "secret_file", "secret_env", "secret_credential"];
+const OLD: Keys = ["old_secret", "old_secret_file", "old_secret_env", "old_secret_credential"];
+const TOKEN: Keys = ["token", "token_file", "token_env", "token_credential"];
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A bridge, free of faults.
+#[derive(Debug, Clone)]
+pub(crate) struct Bridge {
+    pub(crate) settings: Settings,
+    /// Who may write to it where the component's `allow` names nobody: everybody, or the users of this domain.
+    pub(crate) parent: Option<BareJid>,
+}
+
+pub(super) fn read(mut table: Table<'_>, domain: Option<&BareJid>, faults: &mut Faults<'_>) -> Option<Bridge> {
+    let span = table.span.clone();
+    let leads = table.has("webhook") || table.has("api") || table.has("bots");
+    let whole = bot(&mut table, None, faults);
+    let bots = table.table("bots", "[component.json_bridge.bots]", faults);
+    let bots: Vec<Bot> = bots.into_iter().flat_map(Table::all).filter_map(|value| named(&value, faults)).collect();
+    let api = table.take("api").map(|value| api(&value, faults));
+    let everybody = table.take("everybody").and_then(|value| value.flag(faults)).unwrap_or(false);
+    let defaults = Settings::default();
+    let seconds = |least: u64, most| Duration::from_secs(least)..=most;
+    let max_age = table.take("max_age").and_then(|value| value.duration(seconds(1, 30 * DAY), faults));
+    let iq_timeout = table.take("iq_timeout").and_then(|value| value.duration(seconds(1, DAY), faults));
+    let max_waiting = table.take("max_waiting").and_then(|value| value.count(1..=1_000_000, faults));
+    let keep_events = table.take("keep_events").and_then(|value| value.count(0..=100_000_000, faults));
+    let outbox = outbox(&mut table, domain, faults);
+    table.finish(faults);
+    // A bridge without bots of a name is one bot; one with them has a bot for the rest only where that has a webhook.
+    let mut all = bots;
+    if whole.webhook.is_some() || all.is_empty() {
+        all.push(whole);
+    }
+    if !leads {
+        let remedy =
+            "write webhook = { url = \"http://127.0.0.1:8080/hook\" }, or api = { listen = \"127.0.0.1:5391\" }";
+        faults.push(&span, "[component.json_bridge] leads nowhere", remedy);
+        return None;
+    }
+    let settings = Settings {
+        bots: all,
+        api: match api {
+            Some(api) => Some(api?),
+            None => None,
+        },
+        outbox,
+        max_age: max_age.unwrap_or(defaults.max_age),
+        iq_timeout: iq_timeout.unwrap_or(defaults.iq_timeout),
+        max_waiting: max_waiting.unwrap_or(defaults.max_waiting),
+        keep_events: keep_events.unwrap_or(defaults.keep_events),
+    };
+    let parent = domain.and_then(|domain| BareJid::new(domain.as_str().split_once('.')?.1).ok());
+    Some(Bridge { settings, parent: parent.filter(|_| !everybody) })
+}
+
+/// `[component.json_bridge.bots.NAME]`.
+fn named(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Bot> {
+    if RecipientPattern::localpart(&value.key).is_err() {
+        let what = format!("{:?} cannot stand before an @", value.key);
+        faults.push(
+            &value.key_span,
+            what,
+            "name a bot as its address begins, as in [component.json_bridge.bots.helpdesk]",
+        );
+        return None;
+    }
+    let mut table = value.table("[component.json_bridge.bots.…]", faults)?;
+    let mut bot = bot(&mut table, Some(value.key.clone()), faults);
+    bot.token = secret::text(&mut table, &TOKEN, faults).map(Secret::new);
+    table.finish(faults);
+    Some(bot)
+}
+
+fn bot(table: &mut Table<'_>, localpart: Option<String>, faults: &mut Faults<'_>) -> Bot {
+    let webhook = table.take("webhook").and_then(|value| webhook(&value, faults));
+    let name = table.take("name").and_then(|value| value.text(faults)).map(str::to_owned);
+    let mut list = |key| table.take(key).and_then(|value| texts(&value, faults)).unwrap_or_default();
+    let (datatypes, iq) = (list("datatypes"), list("iq"));
+    let mode = table.take("xml").and_then(|value| mode(&value, faults)).unwrap_or_default();
+    let to = table.take("to").and_then(|value| grant(&value, faults)).unwrap_or_default();
+    Bot { localpart, name, webhook, token: None, datatypes, iq, mode, to }
+}
+
+fn webhook(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Webhook> {
+    let mut table = value
+        .table("a webhook, as in { url = \"http://127.0.0.1:8080/hook\", secret_env = \"HOOK_SECRET\" }", faults)?;
+    let url = table.take("url");
+    let secrets = [secret::text(&mut table, &SECRET, faults), secret::text(&mut table, &OLD, faults)];
+    let range = Duration::from_millis(100)..=Duration::from_secs(300);
+    let timeout = table.take("timeout").and_then(|value| value.duration(range, faults));
+    table.finish(faults);
+    let Some(url) = url else {
+        faults.push(&value.span, "a webhook needs a `url`", "write where the handler listens");
+        return None;
+    };
+    let text = url.text(faults)?;
+    match Webhook::new(text, secrets.into_iter().flatten().map(Secret::new)) {
+        Ok(webhook) => Some(timeout.into_iter().fold(webhook, Webhook::with_timeout)),
+        Err(why) => {
+            faults.push(&url.span, why, "write an address, as in \"https://bots.example.org/hook\"");
+            None
+        }
+    }
+}
+
+fn api(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Api> {
+    let mut table =
+        value.table("the HTTP side, as in { listen = \"127.0.0.1:5391\", token_env = \"BRIDGE_TOKEN\" }", faults)?;
+    let listen = table.take("listen");
+    let token = secret::text(&mut table, &TOKEN, faults).map(Secret::new);
+    let to = table.take("to").and_then(|value| grant(&value, faults)).unwrap_or_default();
+    table.finish(faults);
+    let Some(listen) = listen else {
+        faults.push(&value.span, "`api` needs `listen`", "write listen = \"127.0.0.1:5391\"");
+        return None;
+    };
+    let text = listen.text(faults)?;
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        faults.push(
+            &listen.span,
+            format!("{text:?} is no address with a port"),
+            "write \"127.0.0.1:5391\" or \"[::1]:5391\"",
+        );
+        return None;
+    };
+    if !address.ip().is_loopback() {
+        let remedy = "listen on loopback, behind a proxy that speaks TLS";
+        faults.warn(&listen.span, "tokens and messages cross the network in the clear", remedy);
+    }
+    Some(Api { listen: address, token, to })
+}
+
+fn outbox(table: &mut Table<'_>, domain: Option<&BareJid>, faults: &mut Faults<'_>) -> Option<PathBuf> {
+    match table.take("outbox") {
+        // Whoever writes that knows what is lost.
+        Some(value) if value.is_off() => None,
+        Some(value) => value.text(faults).map(|text| faults.path(text)),
+        None => {
+            let name = format!("{}.outbox.db", domain?);
+            // systemd's StateDirectory= is there to be written to; the configuration's folder need not be.
+            let state = std::env::var_os("STATE_DIRECTORY").map(|folder| PathBuf::from(folder).join(&name));
+            Some(state.unwrap_or_else(|| faults.path(&name)))
+        }
+    }
+}
+
+fn mode(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Mode> {
+    match value.text(faults)? {
+        "never" => Some(Mode::Plain),
+        "lossless" => Some(Mode::Lossless),
+        "always" => Some(Mode::Raw),
+        other => {
+            faults.push(
+                &value.span,
+                format!("`xml` cannot be {other:?}"),
+                "write \"never\", \"lossless\" or \"always\"",
+            );
+            None
+        }
+    }
+}
+
+/// To whom one may write: `"anybody"`, or JIDs and domains.
+fn grant(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Grant> {
+    if value.is_text("anybody") {
+        return Some(Grant::Anybody);
+    }
+    access::jids(value, faults).map(Grant::Only)
+}
+
+fn texts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {
+    let items = value.list("texts", faults)?;
+    Some(items.iter().filter_map(|item| item.text(faults)).map(str::to_owned).collect())
+}

@@ -1,0 +1,91 @@
+//! The example bots, each as a process of its own.
+
+use std::net::SocketAddr;
+
+use campanile_json_bridge::{Api, Grant, Secret, Settings};
+use tokio::process::{Child, Command};
+
+use crate::setup::{Folder, SECRET, bot, mounted, webhook};
+
+fn run(program: &str, script: &str, argument: &str, environment: &[(&str, &str)]) -> Child {
+    let script = format!("{}/examples/bots/{script}", env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(program);
+    command.arg(script).arg(argument).envs(environment.iter().copied()).kill_on_drop(true);
+    command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"))
+}
+
+async fn free_port() -> SocketAddr {
+    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+async fn listens(address: SocketAddr) {
+    crate::setup::eventually(async || tokio::net::TcpStream::connect(address).await.is_ok()).await;
+}
+
+/// A bot with a webhook: messages and IQs.
+async fn answers(program: &str, script: &str) {
+    let address = free_port().await;
+    let _bot = run(program, script, &address.port().to_string(), &[("HOOK_SECRET", SECRET)]);
+    listens(address).await;
+    let (mounted, _) = mounted(Settings { bots: vec![bot(Some(webhook(address)))], ..Settings::default() }).await;
+    let alice = mounted.user("alice@localhost/phone");
+    alice.say("bot@bridge.localhost", "hello").await.unwrap();
+    assert!(alice.recv().await.unwrap().to_xml().contains("<body>you said: hello</body>"));
+    let version = "<iq type='get' to='bot@bridge.localhost'><query xmlns='jabber:iq:version'/></iq>";
+    let version = alice.request(version).await.unwrap().to_xml();
+    assert!(version.contains(&format!("<name>{script}</name>")), "{version}");
+}
+
+#[tokio::test]
+async fn python_answers() {
+    answers("python3", "echo.py").await;
+}
+
+#[tokio::test]
+async fn node_answers() {
+    answers("node", "echo.mjs").await;
+}
+
+/// A bot without a port: it reads events.
+async fn reads(program: &str, script: &str) {
+    let folder = Folder::new(script);
+    let api = Api { listen: SocketAddr::from(([127, 0, 0, 1], 0)), token: Some(Secret::new("t")), to: Grant::Anybody };
+    let settings = Settings {
+        bots: vec![bot(None)],
+        api: Some(api),
+        outbox: Some(folder.file("outbox.db")),
+        ..Settings::default()
+    };
+    let (mounted, bridge) = mounted(settings).await;
+    let alice = mounted.user("alice@localhost/phone");
+    alice.say("bot@bridge.localhost", "before").await.unwrap();
+    let (url, cursor) = (format!("http://{}", bridge.listening().unwrap()), folder.file("cursor"));
+    let environment = [("API", url.as_str()), ("TOKEN", "bot-token"), ("CURSOR", cursor.to_str().unwrap())];
+    let _bot = run(program, script, "", &environment);
+    for text in ["before", "after"] {
+        if text == "after" {
+            alice.say("bot@bridge.localhost", text).await.unwrap();
+        }
+        let reply = alice.recv().await.unwrap().to_xml();
+        assert!(reply.contains(&format!("<body>you said: {text}</body>")), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn shell_and_curl_answer() {
+    reads("sh", "echo.sh").await;
+}
+
+#[tokio::test]
+async fn python_answers_from_server_sent_events() {
+    reads("python3", "sse.py").await;
+}
+
+#[test]
+fn no_example_is_long() {
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/bots")).unwrap() {
+        let path = entry.unwrap().path();
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines < 40, "{} has {lines} lines", path.display());
+    }
+}
