@@ -7,5 +7,6 @@ mod daemon;
 mod embedded;
 mod logger;
 mod people;
+mod profanity;
 mod routing;
 mod servers;

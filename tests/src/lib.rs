@@ -3,6 +3,7 @@
 //! - [`Prosody`] and [`Ejabberd`] start a [`Server`] from the snippets in `deploy/`, in a temporary folder and on free
 //!   loopback ports.
 //! - [`Person`] is a slixmpp client in another process, [`RustPerson`] a `tokio_xmpp::Client` in this one.
+//! - [`people::Profanity`] types into Profanity, on a terminal that nobody sits at.
 //! - [`Daemon`] runs the `campanile` binary.
 //! - [`HandMade`] is a component written out byte by byte, for what no library would send.
 //!

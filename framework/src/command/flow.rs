@@ -3,11 +3,11 @@
 use xmpp_parsers::data_forms::{DataForm, DataFormType, Field};
 
 use super::fault::{fault, of_form};
-use super::outcome::{Outcome, element};
+use super::outcome::Outcome;
 use super::session::{Held, Key, Progress, Sessions, Shown};
 use super::{Command, request::Request};
 use crate::error::{BoxError, Condition};
-use crate::form::{Definition, Gathered};
+use crate::form::{self, Definition, Gathered};
 use crate::inbound::Inbound;
 use crate::payload::{Command as Wire, CommandAction, CommandActions, CommandFault, CommandStatus};
 use crate::reply::Reply;
@@ -140,7 +140,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
         let execute = if last { CommandAction::Complete } else { CommandAction::Next };
         let actions = CommandActions { execute: Some(execute), prev: !first, next: !last, complete: last };
         let form = shown.definition.with_values(&shown.values);
-        let answer = Wire { actions: Some(actions), payloads: vec![element(&form)?], ..self.wire(id) };
+        let answer = Wire { actions: Some(actions), payloads: vec![form::element(&form)?], ..self.wire(id) };
         Ok(Reply::payload(&Wire { status: Some(CommandStatus::Executing), ..answer })?)
     }
 

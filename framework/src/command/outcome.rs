@@ -5,7 +5,7 @@ use serde::Serialize;
 use xso::AsXml;
 
 use crate::error::BoxError;
-use crate::form::{DataForm, DataFormType, Form, Table, write};
+use crate::form::{self, DataForm, DataFormType, Form, Table, write};
 use crate::payload::{Note, NoteType};
 use crate::stanza::{Children, WriteError};
 
@@ -93,7 +93,7 @@ impl Outcome {
         for part in self.parts {
             match part {
                 Part::Note(note) => notes.push(note),
-                Part::Form(form) => payloads.push(element(&form)?),
+                Part::Form(form) => payloads.push(form::element(&form)?),
                 Part::Table(table) => payloads.push(element(&table)?),
                 Part::Other(element) => payloads.push(element),
             }
@@ -147,7 +147,7 @@ fn cell(row: &[xmpp_parsers::data_forms::Field], var: &str) -> String {
     row.iter().find(|field| field.var.as_deref() == Some(var)).map(|field| field.values.join(", ")).unwrap_or_default()
 }
 
-pub(super) fn element<P: AsXml>(payload: &P) -> Result<Element, BoxError> {
+fn element<P: AsXml>(payload: &P) -> Result<Element, BoxError> {
     let children = Children::of(payload)?;
     let first = children.first().ok_or_else(|| WriteError::Value("no element".to_owned()))?;
     Ok(first.element()?)

@@ -196,8 +196,8 @@ async fn a_command_with_one_form() {
     let (session, form) = run(&alice, "node='order' action='execute'", "").await;
     let wanted = format!(
         "<command xmlns='http://jabber.org/protocol/commands' node='order' sessionid='S' status='executing'>{ACTIONS_LAST}\
-         <x xmlns='jabber:x:data' type='form'><title>An order</title><field var='sku'><required/></field>\
-         <field var='count'><required/></field></x></command>"
+         <x xmlns='jabber:x:data' type='form'><title>An order</title><field var='sku' type='text-single'><required/></field>\
+         <field var='count' type='text-single'><required/></field></x></command>"
     );
     same(&form, &wanted);
     let attributes = format!("node='order' sessionid='{session}' action='complete'");
@@ -241,7 +241,7 @@ async fn a_wizard_goes_on_and_back() {
     let bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost");
     let (session, first) = run(&alice, "node='config'", "").await;
-    same(&first, &step("next'><next/>", "<field var='service'><required/></field>"));
+    same(&first, &step("next'><next/>", "<field var='service' type='text-single'><required/></field>"));
     let with = |action: &str| format!("node='config' sessionid='{session}' {action}");
     assert_eq!(condition(&alice, &with("action='prev'"), "").await, bad("bad-action"));
     assert_eq!(
@@ -261,7 +261,10 @@ async fn a_wizard_goes_on_and_back() {
     same(&second, &step("complete'><prev/><complete/>", &state("")));
     assert_eq!(condition(&alice, &with("action='next'"), &submit(&[("state", "on")])).await, bad("bad-action"));
     let (_, again) = run(&alice, &with("action='prev'"), "").await;
-    same(&again, &step("next'><next/>", "<field var='service'><required/><value>httpd</value></field>"));
+    same(
+        &again,
+        &step("next'><next/>", "<field var='service' type='text-single'><required/><value>httpd</value></field>"),
+    );
     let (_, second) = run(&alice, &with("action='next'"), &submit(&[("service", "httpd")])).await;
     same(&second, &step("complete'><prev/><complete/>", &state("")));
     // XEP-0050 §3.5.1: a form of type cancel counts as filled in.

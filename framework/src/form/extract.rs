@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use xmpp_parsers::data_forms::{DataForm, DataFormType, Field};
 
-use super::{FormError, NS, Table, read, write};
+use super::{FormError, NS, Table, element, read, write};
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::extract::{FromInbound, Rejection};
 use crate::inbound::Inbound;
@@ -55,14 +55,13 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Form<T> {
 impl<T: Serialize> IntoReply for Form<T> {
     fn into_reply(self) -> Result<Reply, BoxError> {
         let fields = write(&self.0)?;
-        let form = DataForm { type_: DataFormType::Result_, title: None, instructions: None, fields };
-        Ok(Reply::payload(&form)?)
+        DataForm { type_: DataFormType::Result_, title: None, instructions: None, fields }.into_reply()
     }
 }
 
 impl IntoReply for DataForm {
     fn into_reply(self) -> Result<Reply, BoxError> {
-        Ok(Reply::payload(&self)?)
+        Ok(Reply::payload(&element(&self)?)?)
     }
 }
 

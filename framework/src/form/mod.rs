@@ -34,6 +34,7 @@ mod reflect;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wire;
 mod write;
 
 pub use xmpp_parsers::data_forms::{DataForm, DataFormType, FieldType};
@@ -45,6 +46,7 @@ pub use self::fault::FormError;
 pub use self::field::Field;
 pub use self::read::read;
 pub use self::table::Table;
+pub(crate) use self::wire::element;
 pub use self::write::write;
 
 /// Namespace of data forms.

@@ -54,7 +54,7 @@ impl Invitation {
         let _ = write!(
             text,
             "Mounted: {}\nFor example:\n  \
-             profanity      /connect alice@localhost server {ip} port {port} tls disable auth default\n  \
+             profanity      /connect alice@localhost server {ip} port {port} tls disable\n  \
              Gajim          account → advanced: host {ip}, port {port}, no TLS; plain passwords allowed\n  \
              slixmpp        client.enable_plaintext = True; client.connect(\"{ip}\", {port})",
             jids.join(", ")
