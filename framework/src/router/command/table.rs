@@ -11,14 +11,15 @@ use crate::stanza::Stanza;
 #[derive(Debug, Default)]
 pub(in crate::router) struct Commands {
     calls: HashMap<Box<str>, Call>,
-    /// How many words the longest begins with.
-    longest: usize,
+    /// How many words the longest begins with, and how many bytes.
+    longest: (usize, usize),
 }
 
 impl Commands {
     /// Of two with the same words, the first stays.
     pub(in crate::router) fn add(&mut self, command: &TextCommand, call: &Call) {
-        self.longest = self.longest.max(command.words.split(' ').count());
+        self.longest.0 = self.longest.0.max(command.words.split(' ').count());
+        self.longest.1 = self.longest.1.max(command.words.len());
         self.calls.entry(command.words.clone()).or_insert_with(|| call.clone());
     }
 
@@ -28,9 +29,12 @@ impl Commands {
             return None;
         }
         let body = body(stanza)?.text();
-        let mut words = body.split_whitespace();
         let (mut written, mut found) = (String::new(), None);
-        for word in words.by_ref().take(self.longest) {
+        for word in body.split_whitespace().take(self.longest.0) {
+            // In lower case a letter may take a third of its bytes; what is longer is no command, and is not copied.
+            if word.len() > self.longest.1 * 3 {
+                break;
+            }
             if !written.is_empty() {
                 written.push(' ');
             }

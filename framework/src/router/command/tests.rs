@@ -156,6 +156,17 @@ fn the_command_with_more_words_wins_and_payloads_come_before() {
 }
 
 #[test]
+fn case_plays_no_part_whatever_it_takes_in_bytes() {
+    // U+212A KELVIN SIGN has three bytes, and is the upper case of a `k`.
+    let mut router = Router::new().command("k", roll).command("grüß dich", roll);
+    for text in ["\u{212a}", "K", "GRÜß DICH", "  Grüß   Dich, Bot"] {
+        let wanted = if text.contains(',') { "service-unavailable" } else { "4" };
+        assert!(told(&mut router, text).contains(wanted), "{text}");
+    }
+    assert!(told(&mut router, &"k".repeat(100_000)).contains("service-unavailable"));
+}
+
+#[test]
 fn nobody_gives_a_command_in_a_room() {
     let mut router = Router::new().command("!roll", roll);
     let room = "<message type='groupchat' from='room@muc.example.org/bob'><body>!roll</body></message>";
