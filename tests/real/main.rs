@@ -2,6 +2,7 @@
 //! be there: `tests/run` sees to it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bridge;
 mod confirmed;
 mod daemon;
 mod embedded;
