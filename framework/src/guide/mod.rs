@@ -4,8 +4,9 @@
 //! 2. [`extractors`]: what a handler may ask for, and how to write an extractor
 //! 3. [`errors`]: what a peer is told when something goes wrong, and what it is not told
 //! 4. [`order`]: what runs at the same time, what waits, and what is turned away
-//! 5. [`modules`]: a part of a component as a crate of its own
-//! 6. [`layers`]: what stands around handlers
+//! 5. [`sending`]: what a component says by itself, what it asks, and what it can know about either
+//! 6. [`modules`]: a part of a component as a crate of its own
+//! 7. [`layers`]: what stands around handlers
 
 #[doc = include_str!("routing.md")]
 pub mod routing {}
@@ -18,6 +19,9 @@ pub mod errors {}
 
 #[doc = include_str!("order.md")]
 pub mod order {}
+
+#[doc = include_str!("sending.md")]
+pub mod sending {}
 
 #[doc = include_str!("modules.md")]
 pub mod modules {}
