@@ -11,7 +11,7 @@ use campanile::client::{Client, ConfirmError, SendError, Taken};
 use campanile::component::{Builder, Component, Status};
 use campanile::error::StanzaError;
 use campanile::extract::Body;
-use campanile::host::{Host, OnConflict, User};
+use campanile::host::{Farewell, Host, OnConflict, User};
 use campanile::limits::Limits;
 use campanile::reply::Reply;
 use campanile::router::Router;
@@ -637,4 +637,130 @@ async fn a_handler_can_send_confirmed_to_its_own_sender() {
         alice.expect("<message type='chat' id='from-handler'><body>hi</body></message>").await;
     }
     bot.counted(|stats| stats.confirmed == 3).await;
+}
+
+// Everything at once.
+
+/// A source of numbers that are the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    /// Less than `sides`.
+    fn roll(&mut self, sides: u64) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % sides
+    }
+}
+
+/// Does harm for a while.
+async fn harm(bot: &Mounted, dice: &mut Dice) {
+    let (wire, host) = (bot.wire(), bot.host());
+    let bytes = usize::try_from(dice.roll(5000)).unwrap();
+    match dice.roll(7) {
+        0 => wire.cut(),
+        1 => wire.cut_after_written(bytes),
+        2 => wire.cut_after_read(bytes),
+        3 => {
+            wire.silence(true);
+            sleep(Duration::from_millis(dice.roll(40_000))).await;
+            wire.silence(false);
+        }
+        4 => {
+            wire.block(true);
+            sleep(Duration::from_millis(dice.roll(40_000))).await;
+            wire.block(false);
+        }
+        5 => {
+            host.stop();
+            sleep(Duration::from_millis(dice.roll(3000))).await;
+            host.start();
+        }
+        _ => {
+            let conditions = ["policy-violation", "not-well-formed", "reset", "system-shutdown"];
+            let condition = conditions[usize::try_from(dice.roll(4)).unwrap()].to_owned();
+            host.disconnect(BOT, &Farewell::Error { condition, text: None });
+        }
+    }
+}
+
+/// Stanzas of all kinds, and links that break in every way, by chance: what was taken has come, in its order, and
+/// nobody waits for ever. The server's offence is never meant, so hardly anything is given up.
+#[tokio::test(start_paused = true)]
+async fn whatever_happens_what_was_taken_has_come() {
+    let (mut sent, mut given_up) = (0, 0);
+    for seed in 0..12 {
+        let mut dice = Dice(seed);
+        let bot = bot_with(|limits| {
+            limits.back_off = (Duration::from_millis(10), Duration::from_secs(1));
+            limits.slow_retry = limits.back_off;
+            limits.unconfirmed_age = SECOND * 3600;
+        })
+        .await;
+        let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+        let stop = Arc::new(AtomicUsize::new(0));
+        let senders: Vec<_> = (0..6)
+            .map(|sender| {
+                let (client, stop, mut dice) = (bot.client(), Arc::clone(&stop), Dice(seed * 100 + sender));
+                tokio::spawn(async move {
+                    let mut taken = Vec::new();
+                    for n in 0usize.. {
+                        if stop.load(Ordering::Relaxed) > 0 {
+                            break;
+                        }
+                        let message = message(
+                            &format!("s{sender}-{n}"),
+                            &"x".repeat(10 + usize::try_from(dice.roll(3000)).unwrap()),
+                        );
+                        // Some are plain, and may be lost.
+                        if dice.roll(4) == 0 {
+                            client.send(message).await.unwrap();
+                        } else {
+                            taken.push((n, client.send_confirmed(message).await));
+                        }
+                        sleep(Duration::from_millis(dice.roll(100))).await;
+                    }
+                    (sender, taken)
+                })
+            })
+            .collect();
+        for _ in 0..12 {
+            harm(&bot, &mut dice).await;
+            bob.say(BOT, "answer me").await.unwrap();
+            sleep(Duration::from_millis(dice.roll(2000))).await;
+        }
+        stop.store(1, Ordering::Relaxed);
+        let results = tokio::time::timeout(SECOND * 600, async {
+            let mut results = Vec::new();
+            for sender in senders {
+                results.push(sender.await.unwrap());
+            }
+            results
+        });
+        let results = results.await.unwrap_or_else(|_| panic!("seed {seed}: {:?} {:?}", bot.status(), bot.stats()));
+        let mut first: HashMap<String, Vec<usize>> = HashMap::new();
+        while alice.waiting() > 0 {
+            let id = alice.recv().await.unwrap().id().unwrap().to_owned();
+            let (sender, n) = id.split_once('-').unwrap();
+            let (numbers, n) = (first.entry(sender.to_owned()).or_default(), n.parse().unwrap());
+            if !numbers.contains(&n) {
+                numbers.push(n);
+            }
+        }
+        assert!(first.values().all(|numbers| numbers.is_sorted()), "seed {seed}: the order of a sender is lost");
+        for (sender, taken) in results {
+            for (n, result) in taken {
+                let came = first.get(&format!("s{sender}")).is_some_and(|numbers| numbers.contains(&n));
+                assert!(came || result.is_err(), "seed {seed}: s{sender}-{n} is lost: {result:?}");
+                assert!(matches!(result, Ok(_) | Err(ConfirmError::Refused(_))), "seed {seed}: {result:?}");
+                sent += 1;
+                given_up += usize::from(result.is_err());
+            }
+        }
+    }
+    println!("{sent} stanzas, {given_up} given up");
+    assert!(sent > 5_000 && given_up * 1000 < sent, "{given_up} of {sent} were given up");
 }
