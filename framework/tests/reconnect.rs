@@ -3,14 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use campanile::client::{Client, Empty, IqError};
-use campanile::component::Status;
+use campanile::component::{Component, Status};
 use campanile::error::Condition;
 use campanile::extract::{Body, Sender};
-use campanile::host::User;
+use campanile::host::{Host, User};
 use campanile::router::Router;
 use campanile::stanza::Stanza;
 use campanile::testing::{Mounted, Running, mount};
@@ -90,6 +93,39 @@ fn ask(bot: &Mounted, peer: &Jid) -> tokio::task::JoinHandle<(Result<(), IqError
         let result = client.iq_get::<Empty>(peer, &Ping).await.map(drop);
         (result, Instant::now())
     })
+}
+
+/// Asks in the very moment in which whoever watches the status is told.
+struct AskWhenTold {
+    client: Client,
+    peer: Jid,
+    refused: Mutex<Option<bool>>,
+}
+
+impl Wake for AskWhenTold {
+    fn wake(self: Arc<Self>) {
+        let asking = pin!(self.client.iq_get::<Empty>(self.peer.clone(), &Ping));
+        let first = asking.poll(&mut Context::from_waker(Waker::noop()));
+        *self.refused.lock().unwrap() = Some(matches!(first, Poll::Ready(Err(IqError::Disconnected))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_told_that_the_component_is_mounted_can_make_requests() {
+    let host = Host::new("secret");
+    let bob = host.user("bob@localhost/r").unwrap();
+    let component = Component::builder(BOT).connector(host.connector()).secret("secret").router(Router::new());
+    let component = component.build().unwrap();
+    let mut status = component.status();
+    let ask =
+        Arc::new(AskWhenTold { client: component.client(), peer: bob.jid().clone(), refused: Mutex::default() });
+    let waker = Waker::from(Arc::clone(&ask));
+    let mut told = pin!(status.changed());
+    assert!(told.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    tokio::spawn(component.run());
+    host.mounted(BOT).await;
+    told.await.unwrap();
+    assert_eq!(*ask.refused.lock().unwrap(), Some(false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -127,8 +127,9 @@ impl Runner {
         self.outbox.restart(&self.client.shared().pending, self.limits.answer_age, &self.counters);
         self.counters.connected.one();
         self.log.mounted(&self.domain, &self.server);
-        self.status.send_replace(Status::Mounted { live: true });
+        // First: whoever is told may ask something at once.
         self.client.shared().pending.connect();
+        self.status.send_replace(Status::Mounted { live: true });
         self.modules.online(&self.client);
         let ended = self.serve(io, reader, stop).await;
         if let Ended::Lost(error) = &ended {
