@@ -117,8 +117,7 @@ async fn who_is_told_that_the_component_is_mounted_can_make_requests() {
     let component = Component::builder(BOT).connector(host.connector()).secret("secret").router(Router::new());
     let component = component.build().unwrap();
     let mut status = component.status();
-    let ask =
-        Arc::new(AskWhenTold { client: component.client(), peer: bob.jid().clone(), refused: Mutex::default() });
+    let ask = Arc::new(AskWhenTold { client: component.client(), peer: bob.jid().clone(), refused: Mutex::default() });
     let waker = Waker::from(Arc::clone(&ask));
     let mut told = pin!(status.changed());
     assert!(told.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());

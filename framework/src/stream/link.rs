@@ -76,6 +76,8 @@ pub(crate) struct Link<'l, S> {
     stalled: Option<Instant>,
     /// What came after our closing tag, and is owed nothing: requests, messages, presence.
     after_close: [u64; 3],
+    /// What had been refused, and what without a word, when the drain began.
+    before_drain: Option<[u64; 2]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +109,7 @@ where
             unread: true,
             stalled: None,
             after_close: [0; 3],
+            before_drain: None,
         }
     }
 
@@ -129,11 +132,31 @@ where
             }
             ended => ended,
         };
-        if self.after_close.iter().any(|&count| count > 0) {
-            let [requests, messages, presence] = self.after_close;
-            tracing::info!(requests, messages, presence, "came after the stream was closed and are not answered");
-        }
+        self.say_what_came_late();
         ended
+    }
+
+    /// What a stop has refused or left without an answer: senders miss no more than this.
+    fn say_what_came_late(&self) {
+        let jid = self.parts.client.domain();
+        let [before, untold_before] = self.before_drain.unwrap_or_else(|| self.refused_so_far());
+        let [refused, untold] = self.refused_so_far();
+        let (refused, untold) = (refused - before, untold - untold_before);
+        if refused > 0 {
+            tracing::info!(
+                %jid, refused, untold,
+                "came while the component was stopping and was refused; who wrote several messages was told once a second"
+            );
+        }
+        let [requests, messages, presence] = self.after_close;
+        if requests + messages + presence > 0 {
+            tracing::info!(%jid, requests, messages, presence, "came after the stream was closed and is not answered");
+        }
+    }
+
+    fn refused_so_far(&self) -> [u64; 2] {
+        let counters = self.parts.counters;
+        [counters.late.get(), counters.shed_silently.get()]
     }
 
     /// A poll function, to be called again after a wake.
@@ -417,6 +440,7 @@ where
     }
 
     fn drain(&mut self) {
+        self.before_drain = Some(self.refused_so_far());
         self.phase = Phase::Draining(Instant::now() + self.parts.limits.grace);
         self.parts.dispatch.drain();
     }

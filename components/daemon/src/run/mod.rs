@@ -8,6 +8,7 @@ use campanile::component::{Component, RunError};
 use campanile::jid::BareJid;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Duration, timeout};
 
 use self::lock::Lock;
 use self::signals::Signals;
@@ -16,6 +17,11 @@ use crate::cli::{ConfigFile, LogFormat};
 use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::{mount, report};
+
+/// Between one component's first attempt and the next one's. The queue of connections that ejabberd has not yet looked at is
+/// five long unless it is told otherwise: of a crowd that comes all at once, some look open and are silent until they are
+/// given up.
+const PACE: Duration = Duration::from_millis(20);
 
 /// Serves the components of the configuration until it is told to stop.
 pub(crate) fn run(options: &ConfigFile, format: LogFormat) -> Exit {
@@ -74,9 +80,13 @@ async fn serve(components: Vec<(BareJid, Component)>, format: LogFormat) -> Exit
     let stop = watch::Sender::new(false);
     let watched = components.iter().map(|(jid, component)| Watched::new(jid, component)).collect();
     let mut running = JoinSet::new();
-    for (jid, component) in components {
-        let stopped = stopped(stop.subscribe());
-        running.spawn(async move { (jid, component.run_until(stopped).await) });
+    for (turn, (jid, component)) in (0..).zip(components) {
+        let (waiting, until) = (stopped(stop.subscribe()), stopped(stop.subscribe()));
+        running.spawn(async move {
+            // Over early when there is nothing to wait for any more.
+            let _ = timeout(PACE * turn, waiting).await;
+            (jid, component.run_until(until).await)
+        });
     }
     let exit = tokio::select! {
         signal = signals.stop() => {
