@@ -19,7 +19,6 @@ import xml.etree.ElementTree as ET
 
 from slixmpp import ClientXMPP
 from slixmpp.exceptions import IqError, IqTimeout
-from slixmpp.xmlstream import tostring
 
 CLIENT = "{jabber:client}"
 NO_TLS = {"unencrypted_plain": True, "unencrypted_scram": True, "encrypted_plain": True}
@@ -28,6 +27,11 @@ ANSWER_WITHIN = 15
 
 def tell(event, **fields):
     print(json.dumps({"event": event, **fields}), flush=True)
+
+
+def as_text(xml):
+    # Not slixmpp's own tostring, which drops attributes in namespaces that it does not know.
+    return ET.tostring(xml, encoding="unicode")
 
 
 def elements(text):
@@ -52,7 +56,7 @@ class Person:
 
     def received(self, stanza):
         if stanza.xml.tag in (CLIENT + "message", CLIENT + "presence", CLIENT + "iq"):
-            tell("stanza", xml=tostring(stanza.xml))
+            tell("stanza", xml=as_text(stanza.xml))
         return stanza
 
     def message(self, id, to, type, body, children):
@@ -93,7 +97,7 @@ class Person:
             return tell("failed", tag=tag, reason="no answer within %d s" % ANSWER_WITHIN)
         except Exception as error:  # whatever slixmpp raises, the test must hear of it
             return tell("failed", tag=tag, reason=repr(error))
-        tell("answer", tag=tag, xml=tostring(stanza.xml))
+        tell("answer", tag=tag, xml=as_text(stanza.xml))
 
     def raw(self, xml):
         self.client.send_raw(xml)

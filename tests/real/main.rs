@@ -1,13 +1,19 @@
 //! Tests against real servers and real clients. Prosody, ejabberd, openssl and a Python environment with slixmpp must
 //! be there: `tests/run` sees to it.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod bridge;
 mod confirmed;
-mod daemon;
+mod crowd;
+mod drain;
+mod echo;
 mod embedded;
+mod hostile;
 mod logger;
 mod people;
 mod profanity;
+mod refusals;
+mod restarts;
 mod routing;
 mod servers;
+mod support;

@@ -111,7 +111,12 @@ fn build() -> PathBuf {
         Some("debug") | None => "dev",
         Some(other) => other,
     };
-    let output = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    // What cargo tells a running test about its package makes build scripts run again, now and at the next build.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_a_package(&name.to_string_lossy())) {
+        cargo.env_remove(name);
+    }
+    let output = cargo
         .args(["build", "--quiet", "--package", "campanile-daemon", "--bin", "campanile", "--profile", profile])
         .arg("--target-dir")
         .arg(&target)
@@ -120,6 +125,11 @@ fn build() -> PathBuf {
         .unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
     assert!(output.status.success(), "campanile does not build:\n{}", String::from_utf8_lossy(&output.stderr));
     folder.join("campanile")
+}
+
+fn is_about_a_package(variable: &str) -> bool {
+    let beginnings = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+    beginnings.iter().any(|beginning| variable.starts_with(beginning))
 }
 
 #[cfg(test)]

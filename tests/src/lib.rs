@@ -5,7 +5,9 @@
 //! - [`Person`] is a slixmpp client in another process, [`RustPerson`] a `tokio_xmpp::Client` in this one.
 //! - [`people::Profanity`] types into Profanity, on a terminal that nobody sits at.
 //! - [`Daemon`] runs the `campanile` binary.
-//! - [`HandMade`] is a component written out byte by byte, for what no library would send.
+//! - [`HandMade`] is a component written out byte by byte, for what no library would send; [`HandMadeServer`] and
+//!   [`HandMadeClient`] are a server and a client of that kind.
+//! - [`hostile`] makes stanzas that nobody should send, each with what is to become of it.
 //!
 //! A fixture that cannot do its work panics, with what the process behind it said last. Whatever a fixture started
 //! ends when it is dropped; if the test process itself is killed, a guard beside each process ends it by its pid.
@@ -20,18 +22,26 @@ pub mod daemon;
 pub mod demo;
 pub mod folder;
 pub mod hand_made;
+pub mod hand_made_client;
+pub mod hand_made_server;
+pub mod hostile;
 pub mod output;
 pub mod people;
 pub mod ports;
 pub mod process;
 pub mod received;
+pub mod rng;
 pub mod server;
 pub mod setup;
 pub mod snippet;
+pub mod tap;
+pub mod tree;
 pub mod wait;
 
 pub use daemon::Daemon;
 pub use hand_made::HandMade;
+pub use hand_made_client::HandMadeClient;
+pub use hand_made_server::HandMadeServer;
 pub use people::{Person, RustPerson};
 pub use received::Received;
 pub use server::{Ejabberd, Kind, Prosody, Server};

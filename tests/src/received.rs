@@ -13,7 +13,8 @@ pub struct Received {
 
 /// The namespace of stanzas between client and server.
 pub const CLIENT: &str = "jabber:client";
-const CONDITIONS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
+/// The namespace of the conditions of stanza errors.
+pub const CONDITIONS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
 impl Received {
     /// Parses it.

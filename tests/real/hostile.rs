@@ -1,0 +1,190 @@
+//! What strangers can send: the stream stays, and each stanza gets what it is due.
+
+use std::collections::BTreeMap;
+
+use campanile_tests::hostile::{Fate, Generator, Hostile, Tally, Wire, shape};
+use campanile_tests::tree::{self, Tree};
+use campanile_tests::{Daemon, Ejabberd, HandMadeServer, Kind, Person, Server, on_both};
+
+use crate::support::{component, components, mounted, setup};
+
+const ECHO: &str = "echo.localhost";
+const COUNT: usize = 10_000;
+/// So many are under way at a time.
+const BLOCK: usize = 250;
+
+/// What is due to a block of stanzas, and what has come of it.
+#[derive(Default)]
+struct Ledger {
+    open: BTreeMap<String, Vec<String>>,
+    due: usize,
+    surplus: Vec<String>,
+}
+
+impl Ledger {
+    fn owes(&mut self, stanza: &Hostile) {
+        if let Some(answer) = stanza.fate.answer() {
+            self.open.entry(answer.to_owned()).or_default().push(stanza.xml.clone());
+            self.due += 1;
+        }
+    }
+
+    fn comes(&mut self, answer: &Tree, wire: Wire) {
+        let shape = shape(answer, wire);
+        self.due = self.due.saturating_sub(1);
+        match self.open.get_mut(&shape).and_then(Vec::pop) {
+            Some(_) => self.open.retain(|_, open| !open.is_empty()),
+            None => self.surplus.push(shape),
+        }
+    }
+
+    fn settle(&self, what: &str) {
+        let short = |text: &str| text.chars().take(700).collect::<String>();
+        let surplus: Vec<_> = self.surplus.iter().map(|shape| short(shape)).collect();
+        let open: Vec<_> = self.open.iter().map(|(shape, xml)| (short(shape), short(&xml[0]))).collect();
+        assert!(
+            surplus.is_empty() && open.is_empty(),
+            "{what}: came and was not due: {surplus:#?}\nis still due: {open:#?}"
+        );
+    }
+}
+
+/// Writes the stanzas and waits for what is due to each.
+async fn converse(alice: &mut Person, stanzas: &[Hostile]) {
+    let mut ledger = Ledger::default();
+    stanzas.iter().for_each(|stanza| ledger.owes(stanza));
+    let all: String = stanzas.iter().map(|stanza| stanza.xml.as_str()).collect();
+    alice.raw(&all).await;
+    let fence = alice.message(ECHO, &format!("and now {}", stanzas.len())).await;
+    let mut fenced = false;
+    while ledger.due > 0 || !fenced {
+        let Some(next) = alice.next_within(campanile_tests::wait::PATIENCE, |_| true).await else { break };
+        let answer = tree::read(&next.xml);
+        if answer.attribute("id") == fence {
+            fenced = true;
+        } else if answer.is_from(ECHO) {
+            ledger.comes(&answer, Wire::Client);
+        }
+    }
+    ledger.settle("a block of stanzas");
+    assert!(fenced, "no echo after a block of stanzas");
+}
+
+/// What a server does not pass on it answers itself; what it lets through is ours to answer.
+fn as_on(kind: Kind, mut stanza: Hostile) -> Hostile {
+    let seen = tree::read(&stanza.xml);
+    let (id, to) = (seen.attribute("id"), seen.attribute("to"));
+    let refused = |from: &str| Fate::BadRequest(format!("{} error {id:?} from {from} bad-request", seen.name));
+    match (kind, seen.name.as_str()) {
+        // An IQ without id, even a result.
+        (Kind::Prosody, "iq") if !stanza.xml.contains(" id=") && seen.attribute("type") != "error" => {
+            stanza.fate = refused(to);
+        }
+        // A type that does not exist, in the name of the bare address.
+        (Kind::Prosody, "presence") if stanza.fate != Fate::Skipped => {
+            stanza.fate = refused(to.split('/').next().unwrap_or_default());
+        }
+        // What cannot stand in <show/> and <priority/>.
+        (Kind::Ejabberd, "presence") if ["<show>busy", "<priority>high"].iter().any(|it| stanza.xml.contains(it)) => {
+            stanza.fate = refused(to);
+        }
+        _ => {}
+    }
+    stanza
+}
+
+/// The stanzas that end the stream of a library that parses each of them (peers of ours do).
+async fn stanzas_that_no_parser_takes(server: Server) {
+    let mut daemon = Daemon::start(&components(&server.component_address()));
+    mounted(&mut daemon, ECHO).await;
+    let mut alice = Person::login(&server, "alice").await;
+    let bad_request = |kind: &str, id: &str| Fate::BadRequest(format!("{kind} error {id:?} from {ECHO} bad-request"));
+    let weird = Fate::Accepted(format!("message normal \"h4\" from {ECHO} <body>\"weird\""));
+    for (xml, fate) in [
+        ("<iq type='error' to='echo.localhost' id='h1'/>", Fate::Skipped),
+        ("<iq type='get' to='echo.localhost' id='h2'/>", bad_request("iq", "h2")),
+        ("<iq type='get' to='echo.localhost'><ping xmlns='urn:xmpp:ping'/></iq>", bad_request("iq", "")),
+        ("<message type='weird' to='echo.localhost' id='h4'><body>weird</body></message>", weird),
+        ("<presence to='echo.localhost' id='h5'><show>busy</show></presence>", Fate::Skipped),
+        ("<presence to='echo.localhost' id='h6'><show/></presence>", Fate::Skipped),
+        ("<presence to='echo.localhost' id='h7'><priority>200</priority></presence>", Fate::Skipped),
+        ("<presence type='invisible' to='echo.localhost' id='h8'/>", bad_request("presence", "h8")),
+    ] {
+        let stanza = as_on(server.kind(), Hostile { xml: xml.to_owned(), fate });
+        converse(&mut alice, &[stanza]).await;
+    }
+    assert!(daemon.stop().await.success());
+}
+on_both!(stanzas_that_no_parser_takes, setup());
+
+async fn ten_thousand_from_a_client(server: Server) {
+    let mut daemon = Daemon::start(&components(&server.component_address()));
+    mounted(&mut daemon, ECHO).await;
+    let mut alice = Person::login(&server, "alice").await;
+    let mut tally = Tally::default();
+    let stanzas = Generator::new(2, Wire::Client, ECHO).take(COUNT).map(|stanza| as_on(server.kind(), stanza));
+    let stanzas: Vec<_> = stanzas.inspect(|stanza| tally.count(&stanza.fate)).collect();
+    for block in stanzas.chunks(BLOCK) {
+        converse(&mut alice, block).await;
+    }
+    tally.report(&format!("a client of {:?}", server.kind()));
+    assert!(daemon.stop().await.success());
+}
+on_both!(ten_thousand_from_a_client, setup());
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_from_a_server() {
+    let server = HandMadeServer::listen().await;
+    let mut daemon = Daemon::start(&component(ECHO, &server.address(), "[component.echo]"));
+    let mut component = server.accept().await;
+    let mut tally = Tally::default();
+    let stanzas: Vec<_> = Generator::new(2, Wire::Component, ECHO).take(COUNT).collect();
+    for block in stanzas.chunks(BLOCK) {
+        let mut ledger = Ledger::default();
+        for stanza in block {
+            tally.count(&stanza.fate);
+            ledger.owes(stanza);
+            component.write(&stanza.xml).await;
+        }
+        while ledger.due > 0 {
+            let Ok(answer) = component.next_within(campanile_tests::wait::PATIENCE).await else { break };
+            ledger.comes(&answer.expect("the stream goes on"), Wire::Component);
+        }
+        ledger.settle("a block of stanzas");
+    }
+    component.write(&format!("<message from='a@localhost/r' to='{ECHO}' id='last'><body>last</body></message>")).await;
+    assert_eq!(component.next().await.map(|echo| echo.attribute("id").to_owned()).as_deref(), Some("last"));
+    assert!(daemon.stop().await.success());
+    assert_eq!(component.next().await, None, "nothing but what is due");
+    tally.report("a server");
+}
+
+/// Twenty megabytes in one stanza: ejabberd sets no bound of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_megabytes_through_ejabberd() {
+    let server = Ejabberd::start(&setup()).await;
+    let mut daemon = Daemon::start(&components(&server.component_address()));
+    mounted(&mut daemon, ECHO).await;
+    let mut alice = Person::login(&server, "alice").await;
+    alice.message(ECHO, "before").await;
+    alice.message_from(ECHO).await;
+    let (_, before) = daemon.process().resident().unwrap();
+    let text = "<x>hello there, </x>".repeat(1024 * 1024);
+    for (id, stanza) in [
+        ("iq", format!("<iq type='set' id='iq' to='{ECHO}'><data xmlns='MY-FORMAT-NS'>{text}</data></iq>")),
+        (
+            "chat",
+            format!("<message type='chat' id='chat' to='{ECHO}'><data xmlns='MY-FORMAT-NS'>{text}</data></message>"),
+        ),
+    ] {
+        alice.raw(&stanza).await;
+        let answer = alice.next("the answer to a large stanza", |it| it.attr("id") == id).await;
+        assert_eq!(answer.error().as_deref(), Some("modify/policy-violation"), "{}", answer.xml);
+        alice.message(ECHO, id).await;
+        assert_eq!(alice.message_from(ECHO).await.body().as_deref(), Some(id));
+    }
+    let (_, after) = daemon.process().resident().unwrap();
+    eprintln!("most memory ever used, before and after two stanzas of 20 MB: {before} KiB, {after} KiB");
+    assert!(after <= before + 4 * 1024, "{before} KiB before, {after} KiB after");
+    assert!(daemon.stop().await.success());
+}
