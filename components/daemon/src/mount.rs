@@ -7,7 +7,9 @@ use campanile::error::BoxError;
 use campanile::jid::BareJid;
 use campanile::layer::{AccessLayer, MetricsLayer, RateLayer, RateLimit, TraceLayer};
 use campanile::module::Module;
+use campanile::presence::{Availability, Decision, MemoryStore, Roster};
 use campanile::router::Router;
+use campanile::vcard::VCards;
 use campanile::xmpp_parsers::disco::Identity;
 use campanile_basics::Basics;
 use campanile_disco::Disco;
@@ -15,6 +17,7 @@ use campanile_echo::Echo;
 use campanile_json_bridge::Bridge;
 use campanile_logger::Logger;
 use campanile_logger::store::Quota;
+use campanile_presence_sqlite::SqliteStore;
 
 use crate::{config, report, store};
 
@@ -93,7 +96,31 @@ fn modules(settings: &config::Component) -> Vec<Arc<dyn Module>> {
     if let Some(bridge) = &settings.bridge {
         modules.push(Arc::new(Bridge::new(bridge.settings.clone())));
     }
+    let cards = settings.vcard.clone().map(|card| VCards::new().domain(card));
+    if let Some(presence) = &settings.presence {
+        modules.push(Arc::new(roster(presence, cards.as_ref())));
+    }
+    modules.extend(cards.map(|cards| Arc::new(cards) as Arc<dyn Module>));
     modules
+}
+
+/// Presence as the settings have it; a photo is announced in it.
+fn roster(settings: &config::Presence, cards: Option<&VCards>) -> Roster {
+    let builder = match &settings.store {
+        config::PresenceStore::Memory => Roster::builder(MemoryStore::new()),
+        config::PresenceStore::Sqlite(path) => Roster::builder(SqliteStore::new(path)),
+    };
+    let here = Availability::online();
+    let builder = builder
+        .bots(settings.bots.iter().map(String::as_str))
+        .policy(if settings.accept { Decision::Accept } else { Decision::Deny })
+        .bounds(settings.bounds)
+        .availability(settings.status.as_ref().map_or(here.clone(), |status| here.status(status)));
+    let builder = if settings.mutual { builder.mutual() } else { builder };
+    match cards {
+        Some(cards) => builder.adorn(cards.clone()).build(),
+        None => builder.build(),
+    }
 }
 
 /// Who may use an archive is who is let in by name; without names, it is the domain that the component is below.

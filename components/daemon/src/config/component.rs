@@ -5,15 +5,17 @@ use std::ops::Range;
 use campanile::jid::{BareJid, Jid};
 use campanile::limits::Limits;
 use campanile::stream::{Secret, ServerAddress, Tls};
+use campanile::vcard::Card;
 
 use super::access::{self, Access};
 use super::bridge::{self, Bridge};
 use super::disco::{self, Disco};
 use super::fault::Faults;
 use super::logger::{self, Logger};
+use super::presence::{self, Presence};
 use super::server::Server;
 use super::table::{Table, Value};
-use super::{limits, secret};
+use super::{limits, secret, vcard};
 use crate::escape::Escaped;
 
 /// One component, free of faults.
@@ -31,6 +33,8 @@ pub(crate) struct Component {
     pub(crate) logger: Option<Logger>,
     pub(crate) disco: Disco,
     pub(crate) bridge: Option<Bridge>,
+    pub(crate) presence: Option<Presence>,
+    pub(crate) vcard: Option<Card>,
 }
 
 impl Component {
@@ -47,6 +51,9 @@ impl Component {
         let domain = jid.as_ref().map(|(jid, _)| jid.clone());
         let bridge = table.table("json_bridge", "[component.json_bridge]", faults);
         let bridge = bridge.map(|table| bridge::read(table, domain.as_ref(), faults));
+        let presence = table.table("presence", "[component.presence]", faults);
+        let presence = presence.map(|table| presence::read(table, faults));
+        let vcard = table.table("vcard", "[component.vcard]", faults).map(|table| vcard::read(table, faults));
         table.finish(faults);
         let ((jid, span), (address, tls)) = (jid?, server?);
         Some(Self {
@@ -61,6 +68,8 @@ impl Component {
             logger: logger.flatten(),
             disco: disco.unwrap_or_default(),
             bridge: bridge.flatten(),
+            presence: presence.flatten(),
+            vcard,
         })
     }
 
@@ -69,7 +78,10 @@ impl Component {
         let echo = if self.echo { "echo, " } else { "" };
         let logger = self.logger.as_ref().map(|logger| format!("logger on {}, ", Escaped(&logger.store)));
         let bridge = if self.bridge.is_some() { "json-bridge, " } else { "" };
-        format!("{echo}{}{bridge}disco, ping, version, time, last", logger.unwrap_or_default())
+        let presence = if self.presence.is_some() { "presence, " } else { "" };
+        let vcard = if self.vcard.is_some() { "vcard, " } else { "" };
+        let more = format!("{bridge}{presence}{vcard}");
+        format!("{echo}{}{more}disco, ping, version, time, last", logger.unwrap_or_default())
     }
 }
 

@@ -8,11 +8,13 @@ mod fault;
 mod limits;
 mod logger;
 mod nearest;
+mod presence;
 mod secret;
 mod server;
 mod source;
 mod table;
 pub(crate) mod unit;
+mod vcard;
 
 use toml::de::DeTable;
 
@@ -22,6 +24,7 @@ pub(crate) use self::disco::{Disco, Identity};
 pub(crate) use self::fault::Fault;
 use self::fault::Faults;
 pub(crate) use self::logger::{Logger, StoreAddress};
+pub(crate) use self::presence::{Presence, PresenceStore};
 use self::server::Server;
 pub(crate) use self::source::Source;
 use self::table::{Table, Value};
@@ -88,7 +91,7 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> Vec<Component> {
     let read = |table| Component::read(table, &defaults, faults);
     let components: Vec<Component> = tables.into_iter().flatten().filter_map(read).collect();
     table.refuse("admin", "[admin] is not in this version", "remove it: nothing would listen there", faults);
-    for misplaced in ["echo", "disco", "json_bridge", "limits"] {
+    for misplaced in ["echo", "disco", "json_bridge", "limits", "presence", "vcard"] {
         let what = format!("[{misplaced}] belongs to a component");
         let remedy = format!("write [component.{misplaced}] below its [[component]]");
         table.refuse(misplaced, &what, &remedy, faults);

@@ -171,6 +171,22 @@ const ONE: &[(&str, &str)] = &[
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.disco.contacts]\npress=[]",
         "6:1: unknown key \"press\" in [component.disco.contacts]\n    known are abuse, admin, feedback, sales, security, status, support",
     ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.presence]",
+        "5:12: [component.presence] has no store\n    write store = \"sqlite:presence.db\", or \"memory\" to forget all contacts with the process",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.presence]\nstore='disk'",
+        "6:7: `store` names no kind of store\n    write store = \"sqlite:presence.db\", or \"memory\" to forget all contacts with the process",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.presence]\nstore='memory'\nacept=true",
+        "7:1: unknown key \"acept\" in [component.presence]\n    did you mean `accept`?",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.vcard]\nphoto='no.png'",
+        "6:7: no.png cannot be read: No such file or directory (os error 2)\n    name a PNG, JPEG, GIF or WebP file of some 10 KiB; paths begin at this file's folder",
+    ),
     // Who may write.
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\nallow='a.b'",

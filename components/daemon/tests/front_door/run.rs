@@ -196,6 +196,32 @@ fn who_may_write_and_how_much_is_configured() {
 }
 
 #[test]
+fn presence_and_a_vcard_are_there_when_asked_for() {
+    // What comes before the answer to the last of the two is the answer to the first.
+    const ASKED: &str = "<presence from='a@good.example' to='echo.example.org' type='subscribe'/>\
+        <iq from='a@good.example' to='echo.example.org' id='q1' type='get'><vCard xmlns='vcard-temp'/></iq>";
+    let (address, events) = server::start(&[Answer::Ask(ASKED)]);
+    let settings =
+        "[component.presence]\nstore = 'sqlite:presence.db'\nstatus = 'at work'\n[component.vcard]\nname = 'Echo'";
+    let configuration = component("echo.example.org", address).replace("[component.echo]", settings);
+    let mut running = Running::start(&configuration, &[]);
+    let said = server::said(&events);
+    running.signal("TERM");
+    assert_eq!(running.end().code, Some(0));
+    let rest = server::ended(&events);
+    let all = said + &rest;
+    for expected in [
+        "<vCard xmlns='vcard-temp'><FN>Echo</FN></vCard>",
+        "<presence from='echo.example.org' to='a@good.example' type='subscribed'/>",
+        "<presence from='echo.example.org' to='a@good.example'><status>at work</status><c ",
+        "<x xmlns='vcard-temp:x:update'><photo/></x></presence>",
+        "<presence from='echo.example.org' to='a@good.example' type='unavailable'/>",
+    ] {
+        assert!(all.contains(expected), "{expected} is not in {all}");
+    }
+}
+
+#[test]
 fn the_echo_keeps_a_payload_as_it_is() {
     const SENT: &str = "<message from='alice@localhost/r' to='bot@echo.example.org' id='q1' type='chat'>\
         <data xmlns=\"MY-FORMAT-NS\">vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data></message>";

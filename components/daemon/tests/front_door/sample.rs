@@ -21,17 +21,20 @@ fn prepare(folder: &Folder, configuration: &str) {
     for name in ["bridge.secret", "hook.secret", "old-hook.secret", "bridge.token", "helpdesk.token"] {
         folder.write(&format!("etc/{name}"), &format!("{name}\n"));
     }
+    folder.write("etc/echo.png", "GIF89a");
     folder.write("etc/ca.pem", "-----BEGIN CERTIFICATE-----\n");
 }
 
 #[test]
 fn the_sample_has_no_faults_as_it_is_and_in_full() {
-    for (configuration, server) in [(SAMPLE.to_owned(), "127.0.0.1:5347"), (in_full(), "[::1]:5347")] {
+    for (configuration, server, more) in
+        [(SAMPLE.to_owned(), "127.0.0.1:5347", ""), (in_full(), "[::1]:5347", "presence, vcard, ")]
+    {
         let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
         prepare(&folder, &configuration);
         let ended = end(&mut command, "");
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{configuration}");
-        let line = format!("echo.example.org on {server}: echo, disco, ping, version, time, last\n");
+        let line = format!("echo.example.org on {server}: echo, {more}disco, ping, version, time, last\n");
         assert!(ended.stdout.contains(&line), "{}", ended.stdout);
     }
 }
@@ -43,6 +46,9 @@ fn every_setting_is_in_the_sample() {
         ("[server]", "[server]"),
         ("[[component]]", "[[component]]"),
         ("[component.disco]", "[component.disco]"),
+        ("[component.presence]", "[component.presence]"),
+        ("[component.presence.bounds]", "[component.presence.bounds]"),
+        ("[component.vcard]", "[component.vcard]"),
         ("[component.rate]", "[component.rate]"),
         ("[component.limits]", "[component.limits]"),
         ("[component.logger]", "[component.logger]"),
