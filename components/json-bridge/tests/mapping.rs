@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 fn json_of(xml: &str) -> Value {
     let text = to_json(&from_xml(xml).unwrap(), Mode::Plain).unwrap();
     let json: Value = serde_json::from_str(&text).unwrap();
-#[allow(clippy::needless_pass_by_value, reason = "a table of literals reads better so")]
+    #[allow(clippy::needless_pass_by_value, reason = "a table of literals reads better so")]
     schema::check(&json);
     json
 }

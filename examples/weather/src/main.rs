@@ -100,7 +100,8 @@ mod tests {
             assert_eq!(body.text(), wanted, "{said}");
         }
         alice.say("weather.localhost", "!weather Atlantis").await?;
-        alice.expect("<message type='error'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>").await;
+        alice.expect("<message type='error'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>there is no station in that city</text></error></message>").await;
         Ok(())
     }
 }

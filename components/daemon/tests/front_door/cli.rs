@@ -30,7 +30,7 @@ fn wrong_usage_is_64() {
     for (arguments, words) in [
         (&["serve"][..], "unrecognized subcommand 'serve'"),
         (&["init", "prosody"], "unrecognized subcommand 'init'"),
-        (&["log"], "unrecognized subcommand 'log'"),
+        (&["log"], "Usage: campanile log"),
         (&["outbox", "drop"], "<NUMBER|--all>"),
         (&["chekc"], "a similar subcommand exists: 'check'"),
         (&["check", "--conf", "x"], "a similar argument exists: '--config'"),
