@@ -7,6 +7,7 @@
 //! 5. [`sending`]: what a component says by itself, what it asks, and what it can know about either
 //! 6. [`modules`]: a part of a component as a crate of its own
 //! 7. [`layers`]: what stands around handlers
+//! 8. `testing`: tests of all of that without a server, with the feature `testing`
 
 #[doc = include_str!("routing.md")]
 pub mod routing {}
@@ -28,3 +29,7 @@ pub mod modules {}
 
 #[doc = include_str!("layers.md")]
 pub mod layers {}
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("testing.md")]
+pub mod testing {}

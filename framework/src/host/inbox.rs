@@ -60,6 +60,13 @@ impl Inbox {
         }
     }
 
+    /// Everything that is there.
+    pub(super) fn take_all(&self) -> Vec<Stanza> {
+        let mut state = self.lock();
+        state.bytes = 0;
+        state.stanzas.drain(..).collect()
+    }
+
     /// Takes nothing in any more; what is there can still be taken out.
     pub(super) fn close(&self) {
         self.lock().closed = true;

@@ -124,7 +124,13 @@ impl User {
         self.inbox.take(wanted).await
     }
 
-    /// Stanzas that have come and were not received yet.
+    /// Everything that has come and was not received yet, without waiting.
+    #[must_use]
+    pub fn take_waiting(&self) -> Vec<Stanza> {
+        self.inbox.take_all()
+    }
+
+    /// How many stanzas have come and were not received yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.inbox.len()

@@ -5,12 +5,15 @@ use std::panic::Location;
 
 use tokio::time::timeout;
 
-use super::PATIENCE;
 use super::compare::Wanted;
-use crate::host::{IntoParcel, User};
+use super::{PATIENCE, show};
+use crate::error::{Condition, StanzaError};
+use crate::host::{IntoParcel, Parcel, User};
+use crate::reply::Reply;
 use crate::stanza::Stanza;
 
-/// With the feature `testing`. These panic at the caller's line.
+/// With the feature `testing`. These panic at the caller's line, and say what was wanted, what was seen, and where the two
+/// differ. `{any}` in what is wanted stands for any text.
 impl User {
     /// Waits for the next stanza, which must be this one, and gives it back.
     ///
@@ -22,9 +25,8 @@ impl User {
     pub fn expect(&self, wanted: &str) -> impl Future<Output = Stanza> + use<'_> {
         let (wanted, place) = (Wanted::parse(wanted), Location::caller());
         async move {
-            let seen = self.within(place, &wanted.to_string()).await;
-            assert!(wanted.is(&seen), "{}", self.complaint(place, &wanted.to_string(), &seen.to_xml()));
-            seen
+            let seen = self.within(place, &wanted.show()).await;
+            self.compare(place, &wanted, seen)
         }
     }
 
@@ -36,9 +38,43 @@ impl User {
     pub fn expect_among(&self, wanted: &str) -> impl Future<Output = Stanza> + use<'_> {
         let (wanted, place) = (Wanted::parse(wanted), Location::caller());
         async move {
-            let found = timeout(PATIENCE, self.recv_where(|seen| wanted.is(seen))).await;
-            let others = || format!("{} other stanzas", self.waiting());
-            found.ok().flatten().unwrap_or_else(|| panic!("{}", self.complaint(place, &wanted.to_string(), &others())))
+            match timeout(PATIENCE, self.recv_where(|seen| wanted.is(seen))).await {
+                Ok(Some(found)) => found,
+                _ => self.fail(place, "it has not come", &wanted.show(), &show::stanzas(&self.take_waiting())),
+            }
+        }
+    }
+
+    /// Waits for these stanzas, in any order, and nothing else before the last of them.
+    ///
+    /// # Panics
+    /// When another one comes, or one of them does not in time.
+    #[track_caller]
+    pub fn expect_all<'u>(&'u self, wanted: &[&str]) -> impl Future<Output = ()> + use<'u> {
+        let mut wanted: Vec<_> = wanted.iter().map(|wanted| Wanted::parse(wanted)).collect();
+        let place = Location::caller();
+        async move {
+            while !wanted.is_empty() {
+                let left = show::join(wanted.iter().map(Wanted::show));
+                let seen = self.within(place, &left).await;
+                match wanted.iter().position(|wanted| wanted.is(&seen)) {
+                    Some(at) => drop(wanted.remove(at)),
+                    None => self.fail(place, "this is none of them", &left, &show::stanza(&seen)),
+                }
+            }
+        }
+    }
+
+    /// Waits for the next stanza, which must be an error with this condition, and gives the error back.
+    ///
+    /// # Panics
+    /// When it is anything else, or nothing comes in time.
+    #[track_caller]
+    pub fn expect_error(&self, condition: Condition) -> impl Future<Output = StanzaError> + use<'_> {
+        let place = Location::caller();
+        async move {
+            let seen = self.within(place, &error_of(condition)).await;
+            self.check_error(place, condition, &seen)
         }
     }
 
@@ -51,9 +87,43 @@ impl User {
         let (wanted, place) = (Wanted::parse(wanted), Location::caller());
         let request = request.to_owned();
         async move {
-            let seen = self.answered(place, request, &wanted.to_string()).await;
-            assert!(wanted.is(&seen), "{}", self.complaint(place, &wanted.to_string(), &seen.to_xml()));
-            seen
+            let seen = self.answered(place, request, &wanted.show()).await;
+            self.compare(place, &wanted, seen)
+        }
+    }
+
+    /// Sends an IQ request, of which the answer must be an error with this condition; gives the error back.
+    ///
+    /// # Panics
+    /// When the answer is anything else, or none comes in time.
+    #[track_caller]
+    pub fn ask_error<'u>(&'u self, request: &str, condition: Condition) -> impl Future<Output = StanzaError> + use<'u> {
+        let (place, request) = (Location::caller(), request.to_owned());
+        async move {
+            let seen = self.answered(place, request, &error_of(condition)).await;
+            self.check_error(place, condition, &seen)
+        }
+    }
+
+    /// Answers an IQ request with a result that holds this payload, or none when the text is empty.
+    ///
+    /// Errors, and all else that a handler could answer, are sent by [`answer`](User::answer).
+    ///
+    /// # Panics
+    /// When the text is no XML, or the request is none.
+    #[track_caller]
+    pub fn result<'u>(&'u self, request: &'u Stanza, payload: &str) -> impl Future<Output = ()> + use<'u> {
+        let (place, children) = (Location::caller(), Parcel::plain(&format!("<message>{payload}</message>")));
+        assert!(
+            request.kind().is_request(),
+            "{}",
+            show::complaint("this is no request", "one", &show::stanza(request))
+        );
+        let children = children.unwrap_or_else(|error| panic!("no payload: {error}\n  {payload}")).children;
+        async move {
+            if let Err(error) = self.answer(request, Reply::Children(children)).await {
+                panic!("{place}: {}: {error}", self.jid());
+            }
         }
     }
 
@@ -69,10 +139,30 @@ impl User {
         let request = format!("<iq type='get' to='{from}'><ping xmlns='urn:xmpp:ping'/></iq>");
         async move {
             self.answered(place, request, "the answer to a ping").await;
-            if self.waiting() > 0
-                && let Some(seen) = self.recv().await
-            {
-                panic!("{}", self.complaint(place, "nothing", &seen.to_xml()));
+            let seen = self.take_waiting();
+            if !seen.is_empty() {
+                self.fail(place, "something has come", "nothing", &show::stanzas(&seen));
+            }
+        }
+    }
+
+    /// Sends so many stanzas, one after the other, as fast as they are taken. The function makes each from its number,
+    /// which begins at 0.
+    ///
+    /// # Panics
+    /// When one is no stanza.
+    #[track_caller]
+    pub fn flood<'u, P: IntoParcel>(
+        &'u self,
+        count: usize,
+        stanza: impl Fn(usize) -> P + 'u,
+    ) -> impl Future<Output = ()> + 'u {
+        let place = Location::caller();
+        async move {
+            for number in 0..count {
+                if let Err(error) = self.send(stanza(number)).await {
+                    panic!("{place}: {}: stanza {number} of a flood: {error}", self.jid());
+                }
             }
         }
     }
@@ -80,29 +170,44 @@ impl User {
     async fn within(&self, place: &Location<'_>, wanted: &str) -> Stanza {
         match timeout(PATIENCE, self.recv()).await {
             Ok(Some(seen)) => seen,
-            Ok(None) => panic!("{}", self.complaint(place, wanted, "the host is closed")),
-            Err(_) => panic!("{}", self.complaint(place, wanted, &format!("nothing within {PATIENCE:?}"))),
+            Ok(None) => self.fail(place, "the host is closed", wanted, "nothing"),
+            Err(_) => self.fail(place, &format!("nothing has come within {PATIENCE:?}"), wanted, "nothing"),
         }
     }
 
     async fn answered(&self, place: &Location<'_>, request: impl IntoParcel, wanted: &str) -> Stanza {
         match timeout(PATIENCE, self.request(request)).await {
             Ok(Ok(seen)) => seen,
-            Ok(Err(error)) => panic!("{}", self.complaint(place, wanted, &error.to_string())),
-            Err(_) => panic!("{}", self.complaint(place, wanted, &format!("no answer within {PATIENCE:?}"))),
+            Ok(Err(error)) => self.fail(place, &error.to_string(), wanted, "nothing"),
+            Err(_) => self.fail(
+                place,
+                &format!("there was no answer within {PATIENCE:?}"),
+                wanted,
+                &show::stanzas(&self.take_waiting()),
+            ),
         }
     }
 
-    fn complaint(&self, place: &Location<'_>, wanted: &str, seen: &str) -> String {
-        format!("{place}: {}\n  wanted: {}\n    seen: {}\n", self.jid(), shown(wanted), shown(seen))
+    fn compare(&self, place: &Location<'_>, wanted: &Wanted, seen: Stanza) -> Stanza {
+        match wanted.difference(&seen) {
+            None => seen,
+            Some(why) => self.fail(place, &why, &wanted.show(), &show::stanza(&seen)),
+        }
+    }
+
+    fn check_error(&self, place: &Location<'_>, condition: Condition, seen: &Stanza) -> StanzaError {
+        let error = StanzaError::of(seen);
+        if !seen.kind().is_error() || error.condition() != condition {
+            self.fail(place, "this is not that error", &error_of(condition), &show::stanza(seen));
+        }
+        error
+    }
+
+    fn fail(&self, place: &Location<'_>, why: &str, wanted: &str, seen: &str) -> ! {
+        panic!("{}", show::complaint(&format!("{place}: {}: {why}", self.jid()), wanted, seen))
     }
 }
 
-/// What a person can still read.
-pub(super) fn shown(text: &str) -> String {
-    const SHOWN: usize = 2000;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{} … ({} bytes)", &text[..end], text.len()),
-        None => text.to_owned(),
-    }
+fn error_of(condition: Condition) -> String {
+    format!("an error {}", condition.as_str())
 }

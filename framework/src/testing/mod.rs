@@ -1,4 +1,5 @@
-//! For tests of components: virtual users, faults on the wire, byte transcripts.
+//! For tests of components: handlers called alone, virtual users, faults on the wire, byte transcripts.
+//! The [guide](crate::guide::testing) goes through all of it.
 //!
 //! Everything here panics when a test must fail, and says what was wanted and what was seen, as XML. Nothing needs a
 //! socket or a server, so a test on a paused clock (`#[tokio::test(start_paused = true)]`) spends minutes in no time.
@@ -12,6 +13,20 @@
 //!     format!("Hello {who}")
 //! }
 //!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let answer = testing::call(Router::new().message(greet), "<message type='chat'><body>hi</body></message>").await;
+//! answer.is("<message type='chat'><body>Hello alice@localhost/home</body></message>");
+//! # }
+//! ```
+//!
+//! A component with its users:
+//!
+//! ```
+//! # use campanile::{extract::Sender, router::Router, testing};
+//! # async fn greet(Sender(who): Sender) -> String {
+//! #     format!("Hello {who}")
+//! # }
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), campanile::error::BoxError> {
 //! let bot = testing::mount("bot.localhost", |bot| bot.router(Router::new().message(greet))).await;
@@ -53,20 +68,25 @@
 //! | the server stops and starts | [`Host::stop`](crate::host::Host::stop), [`Host::start`](crate::host::Host::start) |
 //! | a stream error, such as a conflict | [`Host::disconnect`](crate::host::Host::disconnect) |
 //! | bytes that no server would send | [`Host::inject`](crate::host::Host::inject), [`Transcript`] |
+//! | a flood | [`User::flood`](crate::host::User::flood) |
 //! | late and forged answers | [`User::answer`](crate::host::User::answer), [`User::send`](crate::host::User::send) as another user |
 
+mod call;
 mod compare;
 mod expect;
 mod inject;
 mod mount;
 mod script;
+mod show;
 mod transcript;
 mod wire;
 
+pub use self::call::{Answers, call};
 pub use self::mount::{Mounted, Running, mount, start};
 pub use self::script::Played;
 pub use self::transcript::{Transcript, digest};
 pub use self::wire::Wire;
 
-/// How long a test waits for what must come, unless it says otherwise. On a paused clock it costs nothing.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long a test waits for what must come, unless it says otherwise: longer than a handler or a request may take by
+/// default. On a paused clock it costs nothing.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(40);

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, timeout};
 
-use super::expect::shown;
+use super::show::cut;
 use super::transcript::{Step, Transcript};
 use crate::stream::Io;
 
@@ -164,7 +164,7 @@ impl Actor {
 
     fn complaint(&self, wanted: &str, instead: &str) -> String {
         let seen = String::from_utf8_lossy(&self.read);
-        format!("{instead}\n  wanted: {}\n    seen: {}\n", shown(wanted), shown(&seen))
+        format!("{instead}\n  wanted: {}\n    seen: {}\n", cut(wanted), cut(&seen))
     }
 }
 
