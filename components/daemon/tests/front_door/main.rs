@@ -3,6 +3,7 @@
 
 mod archive;
 mod cli;
+mod crash;
 mod demo;
 mod faults;
 mod flood;

@@ -120,6 +120,12 @@ impl Running {
         Ended { code, stdout: String::new(), stderr: self.seen.join("\n") + "\n" }
     }
 
+    /// Kills it, as the machine would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
