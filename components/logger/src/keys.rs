@@ -61,6 +61,12 @@ impl Keys {
         tag.as_ref().iter().take(16).fold(String::from("#"), |text, byte| format!("{text}{byte:02x}"))
     }
 
+    /// The beginning of that, as a number.
+    pub(crate) fn short_hash(&self, jid: &str) -> i64 {
+        let tag = hmac::sign(&self.jids, jid.as_bytes());
+        tag.as_ref().iter().take(8).fold(0_i64, |value, byte| value << 8 | i64::from(*byte))
+    }
+
     fn round(&self, round: u8, half: u64) -> u64 {
         let mut block = [round; 9];
         block[1..].copy_from_slice(&half.to_be_bytes());

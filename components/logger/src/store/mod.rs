@@ -1,9 +1,13 @@
 //! Where entries are kept, and how they are asked for.
 
 mod error;
+mod plan;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod queue;
 mod readers;
 mod sqlite;
+mod tally;
 mod terms;
 
 use std::fmt;
@@ -13,6 +17,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use campanile::jid::{BareJid, Jid};
 
 pub use self::error::StoreError;
+#[cfg(feature = "postgres")]
+pub use self::postgres::PostgresStore;
 pub(crate) use self::queue::Ticket;
 use self::queue::Writer;
 use self::readers::Readers;

@@ -4,8 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::Sqlite;
 use super::jids::Jids;
-use super::usage::{self, Tally};
-use super::write::Parties;
+use super::usage::{self, Parties, Tally};
 use crate::draft::{Class, Index, domain};
 use crate::store::terms::{self, Term};
 use crate::store::{Place, Prune, StoreError};
@@ -19,7 +18,7 @@ pub(super) fn erase(store: &mut Sqlite, jid: &str, most: usize) -> Result<usize,
         for place in &places {
             empty(transaction, jids, *place, &mut tally)?;
         }
-        tally.write(transaction)?;
+        usage::write(tally, transaction)?;
         if places.is_empty() {
             // The hash goes, so that the same JID is another one when it writes again.
             transaction.execute("DELETE FROM used WHERE party = ?1", [party])?;
@@ -47,7 +46,7 @@ pub(super) fn prune(store: &mut Sqlite, rule: &Prune, most: usize) -> Result<usi
         for place in &places {
             remove(transaction, jids, *place, &mut tally)?;
         }
-        tally.write(transaction)?;
+        usage::write(tally, transaction)?;
         if places.is_empty() {
             sweep(transaction)?;
         }

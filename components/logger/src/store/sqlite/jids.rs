@@ -41,7 +41,7 @@ impl Jids {
     /// The number of a JID, if it has one.
     pub(super) fn find(&self, connection: &Connection, jid: &str) -> Result<Option<i64>, StoreError> {
         let mut statement = connection.prepare_cached("SELECT id, jid FROM jid WHERE hash = ?1")?;
-        let found = statement.query_row([self.hash(jid)], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
+        let found = statement.query_row([self.keys.short_hash(jid)], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
         match found.optional()? {
             Some((id, found)) if found == jid => Ok(Some(id)),
             Some(_) => Err(StoreError::Fault("two JIDs have the same hash".to_owned())),
@@ -59,7 +59,7 @@ impl Jids {
             Some(id) => id,
             None => {
                 let mut insert = connection.prepare_cached("INSERT INTO jid (hash, jid) VALUES (?1, ?2)")?;
-                insert.insert(params![self.hash(jid), jid])?
+                insert.insert(params![self.keys.short_hash(jid), jid])?
             }
         };
         if self.known.len() >= REMEMBERED {
@@ -67,12 +67,5 @@ impl Jids {
         }
         self.known.insert(jid.into(), id);
         Ok(id)
-    }
-
-    /// The first eight bytes of the keyed hash.
-    pub(super) fn hash(&self, jid: &str) -> i64 {
-        let hash = self.keys.hash(jid);
-        let half = hash.get(1..17).and_then(|half| u64::from_str_radix(half, 16).ok());
-        half.unwrap_or_default().cast_signed()
     }
 }

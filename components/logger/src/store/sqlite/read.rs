@@ -5,13 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use campanile::jid::{BareJid, Jid};
+use campanile::jid::BareJid;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Sqlite, usage};
-use crate::draft::{Class, bare};
+use crate::draft::Class;
 use crate::keys::Keys;
-use crate::store::terms::{self, Term, Terms};
+use crate::store::plan::{self, Sieve, bounds, finished};
+use crate::store::terms::{Term, Terms};
 use crate::store::{Entry, Page, Place, Query, StoreError};
 
 /// How long a page may be looked for, where the index alone does not lead to it.
@@ -23,13 +24,10 @@ const COLUMNS: &str = "e.place, coalesce((SELECT alias.id FROM alias WHERE alias
     (SELECT jid FROM jid WHERE id = e.archive), (SELECT jid FROM jid WHERE id = e.sender), \
     (SELECT jid FROM jid WHERE id = e.recipient), e.class, e.stanza";
 
-/// How a query is answered.
+/// How a query is answered, in the language of FTS5.
 enum Plan {
-    /// Somebody or something in it is unknown here.
     Nothing,
-    /// In the order of the entries themselves.
     Scan,
-    /// By the index.
     Match(String),
 }
 
@@ -76,20 +74,9 @@ pub(super) fn page(store: &mut Sqlite, query: &Query) -> Result<Page, StoreError
     Ok(finished(entries, query))
 }
 
-/// Cuts what shows only that there is more, and brings the page in the order of time.
-fn finished(mut entries: Vec<Entry>, query: &Query) -> Page {
-    let more = entries.len() > query.limit;
-    entries.truncate(query.limit);
-    if query.from_end {
-        entries.reverse();
-    }
-    Page { entries, more }
-}
-
 pub(super) fn count(store: &mut Sqlite, query: &Query, most: u64) -> Result<Option<u64>, StoreError> {
     let db = &store.connection;
-    let plain = query.with.is_none() && query.words.trim().is_empty() && query.payload.is_none();
-    if plain && bounds(query) == (i64::MIN, i64::MAX) && query.places.is_empty() {
+    if plan::is_plain(query) {
         // An unknown JID has nothing; no JID at all is everything.
         let number = |jid: &Option<BareJid>| -> Result<_, StoreError> {
             let Some(jid) = jid else { return Ok(Some(None)) };
@@ -139,22 +126,11 @@ pub(super) fn place(store: &mut Sqlite, query: &Query, id: &str) -> Result<Place
 }
 
 fn plan(store: &Sqlite, db: &Connection, query: &Query) -> Result<Plan, StoreError> {
-    let find = |jid: &str| store.jids.find(db, jid);
-    let Some(mut all) = terms::words(&query.words) else { return Ok(Plan::Nothing) };
-    if let Some(archive) = &query.archive {
-        let Some(archive) = find(archive.as_str())? else { return Ok(Plan::Nothing) };
-        let classes = if query.classes.is_empty() { &Class::ALL[..] } else { &query.classes[..] };
-        all.push(classes.iter().map(|class| Term::archive(archive, *class)).collect());
-    }
-    let with = query.with.as_ref().map(bare).filter(|with| !is_archive(query, with));
-    for party in query.owner.as_ref().map(|owner| owner.as_str()).into_iter().chain(with) {
-        let Some(party) = find(party)? else { return Ok(Plan::Nothing) };
-        all.push(vec![Term::party(party)]);
-    }
-    if let Some((namespace, name)) = &query.payload {
-        all.push(vec![Term::payload(namespace, name)]);
-    }
-    Ok(if all.is_empty() { Plan::Scan } else { Plan::Match(expression(&all)) })
+    Ok(match plan::plan(query, |jid| store.jids.find(db, jid))? {
+        plan::Plan::Nothing => Plan::Nothing,
+        plan::Plan::Scan => Plan::Scan,
+        plan::Plan::Match(terms) => Plan::Match(expression(&terms)),
+    })
 }
 
 /// The conditions in the language of FTS5. Terms have no quotation marks in them.
@@ -162,13 +138,6 @@ fn expression(all: &Terms) -> String {
     let term = |term: &Term| format!("\"{}\"{}", term.text, if term.beginning { " *" } else { "" });
     let any = |any: &Vec<Term>| format!("({})", any.iter().map(term).collect::<Vec<_>>().join(" OR "));
     all.iter().map(any).collect::<Vec<_>>().join(" AND ")
-}
-
-/// Places lie between these, both excluded.
-fn bounds(query: &Query) -> (i64, i64) {
-    let low = [query.after, query.start.map(|start| start.saturating_sub(1))].into_iter().flatten().max();
-    let high = [query.before, query.end.map(|end| end.saturating_add(1))].into_iter().flatten().min();
-    (low.unwrap_or(i64::MIN), high.unwrap_or(i64::MAX))
 }
 
 fn scan(query: &Query, columns: &str) -> String {
@@ -239,44 +208,4 @@ fn entry(row: &Row<'_>, keys: &Keys) -> Result<Entry, StoreError> {
         class: class.ok_or_else(|| StoreError::Fault("an entry of no known class".to_owned()))?,
         stanza: stanza.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
     })
-}
-
-fn is_archive(query: &Query, jid: &str) -> bool {
-    query.archive.as_ref().is_some_and(|archive| archive.as_str() == jid)
-}
-
-/// What the index cannot tell.
-struct Sieve<'q> {
-    /// To or from just this resource.
-    full: Option<&'q Jid>,
-    /// To the archive itself.
-    to_archive: bool,
-    classes: &'q [Class],
-}
-
-impl<'q> Sieve<'q> {
-    fn new(query: &'q Query) -> Self {
-        let with = query.with.as_ref();
-        Self {
-            full: with.filter(|with| with.resource().is_some()),
-            to_archive: with.is_some_and(|with| is_archive(query, bare(with))),
-            classes: if query.archive.is_none() { &query.classes } else { &[] },
-        }
-    }
-
-    fn is_open(&self) -> bool {
-        self.full.is_none() && !self.to_archive && self.classes.is_empty()
-    }
-
-    fn lets_through(&self, entry: &Entry) -> bool {
-        if !self.classes.is_empty() && !self.classes.contains(&entry.class) {
-            return false;
-        }
-        if self.to_archive && entry.to != entry.archive && entry.from != entry.archive {
-            return false;
-        }
-        let Some(full) = self.full else { return true };
-        let stanza = entry.stanza.as_ref().and_then(|stanza| crate::xml::stanza(stanza.as_bytes()));
-        stanza.is_some_and(|stanza| stanza.from() == Some(full) || stanza.to() == Some(full))
-    }
 }

@@ -1,102 +1,26 @@
-//! How much everybody has: for quotas, for counts, and for those who ask.
-
-use std::collections::HashMap;
+//! How much everybody has, in the database.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
-use super::write::Parties;
-use crate::draft::{Class, Draft};
-use crate::store::{Quota, Stats, StoreError};
+use crate::draft::Class;
+use crate::store::tally::quota_classes;
+pub(super) use crate::store::tally::{ALL, HOME, Parties, RECEIVED, Tally};
+use crate::store::{Stats, StoreError};
 
-/// Stands for everybody: what an archive has in all.
-pub(super) const ALL: i64 = 0;
-/// Added to the class of what a party received, or what the people of a domain sent: quotas and counts differ.
-pub(super) const RECEIVED: i64 = 16;
-pub(super) const HOME: i64 = 32;
-
-/// What one transaction changes.
-#[derive(Default)]
-pub(super) struct Tally {
-    changes: HashMap<(i64, i64, i64), (i64, i64)>,
-    /// Bytes kept by senders and domains, as far as quotas ask for them.
-    kept: HashMap<(i64, bool), u64>,
-}
-
-impl Tally {
-    /// Whether the quotas have room for an entry; if so it is taken up.
-    pub(super) fn admits(&mut self, db: &Connection, parties: &Parties, draft: &Draft) -> Result<bool, StoreError> {
-        let (Quota { per_sender, per_domain }, bytes) = (draft.quota, draft.stanza.len() as u64);
-        let bounds = [(parties.sender, false, per_sender), (parties.home, true, per_domain)];
-        let bounds = bounds.into_iter().filter_map(|(party, home, bound)| Some((party, home, bound?)));
-        for (party, home, bound) in bounds.clone() {
-            let kept = match self.kept.get(&(party, home)) {
-                Some(kept) => *kept,
-                None => {
-                    let kept = kept(db, party, home)?;
-                    self.kept.insert((party, home), kept);
-                    kept
-                }
-            };
-            if kept + bytes > bound {
-                return Ok(false);
-            }
-        }
-        for (party, home, _) in bounds {
-            *self.kept.entry((party, home)).or_default() += bytes;
-        }
-        Ok(true)
-    }
-
-    pub(super) fn add(&mut self, parties: &Parties, class: Class, bytes: usize) {
-        self.change(parties, class, 1, i64::try_from(bytes).unwrap_or(i64::MAX));
-    }
-
-    pub(super) fn remove(&mut self, parties: &Parties, class: Class, bytes: usize) {
-        self.change(parties, class, -1, -i64::try_from(bytes).unwrap_or(i64::MAX));
-    }
-
-    /// The entry stays for those who see all; nobody else sees it any more, and it has no bytes.
-    pub(super) fn empty(&mut self, parties: &Parties, class: Class, bytes: usize) {
-        self.remove(parties, class, bytes);
-        self.one(ALL, parties.archive, class as i64, (1, 0));
-    }
-
-    /// An entry without bytes goes.
-    pub(super) fn remove_empty(&mut self, parties: &Parties, class: Class) {
-        self.one(ALL, parties.archive, class as i64, (-1, 0));
-    }
-
-    fn change(&mut self, parties: &Parties, class: Class, entries: i64, bytes: i64) {
-        let (class, archive, by) = (class as i64, parties.archive, (entries, bytes));
-        self.one(ALL, archive, class, by);
-        self.one(parties.sender, archive, class, by);
-        self.one(parties.home, archive, class + HOME, by);
-        if let Some(recipient) = parties.recipient.filter(|recipient| *recipient != parties.sender) {
-            self.one(recipient, archive, class + RECEIVED, by);
-        }
-    }
-
-    fn one(&mut self, party: i64, archive: i64, class: i64, (entries, bytes): (i64, i64)) {
-        let (known, size) = self.changes.entry((party, archive, class)).or_default();
-        *known += entries;
-        *size += bytes;
-    }
-
-    pub(super) fn write(self, db: &Connection) -> Result<(), StoreError> {
-        let mut statement = db.prepare_cached(
-            "INSERT INTO used (party, archive, class, entries, bytes) VALUES (?1, ?2, ?3, ?4, ?5) \
+pub(super) fn write(tally: Tally, db: &Connection) -> Result<(), StoreError> {
+    let mut statement = db.prepare_cached(
+        "INSERT INTO used (party, archive, class, entries, bytes) VALUES (?1, ?2, ?3, ?4, ?5) \
              ON CONFLICT DO UPDATE SET entries = entries + excluded.entries, bytes = bytes + excluded.bytes",
-        )?;
-        for ((party, archive, class), (entries, bytes)) in self.changes {
-            statement.execute(params![party, archive, class, entries, bytes])?;
-        }
-        Ok(())
+    )?;
+    for ((party, archive, class), (entries, bytes)) in tally.changes() {
+        statement.execute(params![party, archive, class, entries, bytes])?;
     }
+    Ok(())
 }
 
-fn kept(db: &Connection, party: i64, home: bool) -> Result<u64, StoreError> {
-    let (from, to) = if home { (HOME, HOME + RECEIVED) } else { (0, RECEIVED) };
+pub(super) fn kept(db: &Connection, party: i64, home: bool) -> Result<u64, StoreError> {
+    let (from, to) = quota_classes(home);
     let mut statement =
         db.prepare_cached("SELECT coalesce(sum(bytes), 0) FROM used WHERE party = ?1 AND class >= ?2 AND class < ?3")?;
     let kept: i64 = statement.query_row([party, from, to], |row| row.get(0))?;

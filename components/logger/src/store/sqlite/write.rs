@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 
 use super::Sqlite;
-use super::usage::Tally;
+use super::usage::{self, Parties, Tally};
 use crate::draft::{Draft, domain};
 use crate::store::{Place, StoreError, now, terms};
 
@@ -50,7 +50,7 @@ fn try_commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<Place, S
                 continue;
             }
             let parties = Parties { archive, sender, home, recipient };
-            if !tally.admits(&transaction, &parties, draft)? {
+            if !tally.admits(&parties, draft, |party, home| usage::kept(&transaction, party, home))? {
                 outcomes.push(Err(StoreError::Quota));
                 continue;
             }
@@ -64,27 +64,10 @@ fn try_commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<Place, S
             outcomes.push(Ok(place));
         }
     }
-    tally.write(&transaction)?;
+    usage::write(tally, &transaction)?;
     transaction.commit()?;
     *last = Some(clock.last);
     Ok(outcomes)
-}
-
-/// Who has to do with an entry, by number.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Parties {
-    pub(super) archive: i64,
-    pub(super) sender: i64,
-    /// The sender's domain.
-    pub(super) home: i64,
-    pub(super) recipient: Option<i64>,
-}
-
-impl Parties {
-    /// Sender and recipient, each once.
-    pub(super) fn both(&self) -> impl Iterator<Item = i64> {
-        std::iter::once(self.sender).chain(self.recipient.filter(|recipient| *recipient != self.sender))
-    }
 }
 
 struct Entries<'c> {

@@ -1,0 +1,145 @@
+//! The store in a PostgreSQL database, which several instances may share.
+//!
+//! Whoever writes holds a lock for the length of its transaction: places are given in the order of commits, so that
+//! nobody who pages misses an entry. Batches are large, so the lock is no bottleneck.
+
+mod erase;
+mod read;
+mod schema;
+mod write;
+
+use std::collections::HashMap;
+
+use postgres::{Client, Config, NoTls};
+
+use super::{Backend, Open, Page, Place, Prune, Query, Stats, StoreError};
+use crate::draft::Draft;
+use crate::keys::Keys;
+
+/// A store in a PostgreSQL database.
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    config: Config,
+    name: String,
+}
+
+impl PostgresStore {
+    /// The store in this database, as in `postgres://user:password@host/database`. The tables are made in a schema
+    /// `campanile_logger` when they are not there. The connection is not encrypted: the database belongs on the same
+    /// machine, or behind a tunnel.
+    ///
+    /// # Errors
+    /// When it is no such address, with the reason.
+    pub fn new(address: &str) -> Result<Self, StoreError> {
+        let mut config: Config = address.parse().map_err(|error: postgres::Error| {
+            // The parser's own words name no part of the address.
+            StoreError::Unavailable(format!("no address of a database: {error}"))
+        })?;
+        config.connect_timeout(std::time::Duration::from_secs(5));
+        config.application_name("campanile");
+        let host = config.get_hosts().first().map_or_else(
+            || "localhost".to_owned(),
+            |host| match host {
+                postgres::config::Host::Tcp(host) => host.clone(),
+                postgres::config::Host::Unix(path) => path.display().to_string(),
+            },
+        );
+        let name = format!("postgres://{host}/{}", config.get_dbname().unwrap_or_default());
+        Ok(Self { config, name })
+    }
+}
+
+impl Open for PostgresStore {
+    fn open(&self, write: bool) -> Result<Box<dyn Backend>, StoreError> {
+        let mut client = self.config.connect(NoTls)?;
+        let keys = schema::prepare(&mut client, write)?;
+        Ok(Box::new(Postgres { client, keys, known: HashMap::new(), epoch: 0 }))
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+}
+
+/// One connection.
+struct Postgres {
+    client: Client,
+    keys: Keys,
+    /// Numbers of JIDs.
+    known: HashMap<Box<str>, i64>,
+    /// Grows when somebody erases: then numbers may be stale.
+    epoch: i64,
+}
+
+impl Backend for Postgres {
+    fn keys(&self) -> Keys {
+        self.keys.clone()
+    }
+
+    fn commit(&mut self, batch: &[Draft]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
+        write::commit(self, batch)
+    }
+
+    fn page(&mut self, query: &Query) -> Result<Page, StoreError> {
+        read::page(self, query)
+    }
+
+    fn count(&mut self, query: &Query, most: u64) -> Result<Option<u64>, StoreError> {
+        read::count(self, query, most)
+    }
+
+    fn place(&mut self, query: &Query, id: &str) -> Result<Place, StoreError> {
+        read::place(self, query, id)
+    }
+
+    fn erase(&mut self, jid: &str, most: usize) -> Result<usize, StoreError> {
+        erase::erase(self, jid, most)
+    }
+
+    fn scrub(&mut self) -> Result<(), StoreError> {
+        erase::scrub(self)
+    }
+
+    fn prune(&mut self, rule: &Prune, most: usize) -> Result<usize, StoreError> {
+        erase::prune(self, rule, most)
+    }
+
+    fn set_silent(&mut self, jid: &str, silent: bool) -> Result<(), StoreError> {
+        let statement = if silent {
+            "INSERT INTO silent (hash) VALUES ($1) ON CONFLICT DO NOTHING"
+        } else {
+            "DELETE FROM silent WHERE hash = $1"
+        };
+        self.client.execute(statement, &[&self.keys.hash(jid)])?;
+        Ok(())
+    }
+
+    fn silent(&mut self) -> Result<Vec<String>, StoreError> {
+        Ok(self.client.query("SELECT hash FROM silent", &[])?.iter().map(|row| row.get(0)).collect())
+    }
+
+    fn stats(&mut self, owner: Option<&str>) -> Result<Stats, StoreError> {
+        read::stats(self, owner)
+    }
+}
+
+impl From<postgres::Error> for StoreError {
+    fn from(error: postgres::Error) -> Self {
+        use postgres::error::SqlState;
+        let text = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+        match error.code() {
+            Some(&SqlState::DISK_FULL) => Self::NoSpace,
+            Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::QUERY_CANCELED) => {
+                Self::Busy
+            }
+            // Shutting down, starting up, crashed; too many connections.
+            Some(code) if code.code().starts_with("57P") || code.code().starts_with("53") => Self::Unavailable(text),
+            Some(_) => Self::Fault(text),
+            None => Self::Unavailable(text),
+        }
+    }
+}

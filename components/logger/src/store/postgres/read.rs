@@ -1,0 +1,207 @@
+//! Asking for entries.
+
+use std::time::{Duration, Instant};
+
+use postgres::types::ToSql;
+use postgres::{GenericClient, Row};
+
+use super::Postgres;
+use crate::draft::Class;
+use crate::keys::Keys;
+use crate::store::plan::{self, Plan, Sieve, bounds, finished};
+use crate::store::tally::{ALL, HOME, RECEIVED};
+use crate::store::terms::{Term, Terms};
+use crate::store::{Entry, Page, Place, Query, Stats, StoreError};
+
+/// How long a page may be looked for, where the index alone does not lead to it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Entries looked at together then.
+const CHUNK: usize = 256;
+
+const COLUMNS: &str = "e.place, (SELECT alias.id FROM alias WHERE alias.place = e.place), \
+    (SELECT jid FROM jid WHERE id = e.archive), (SELECT jid FROM jid WHERE id = e.sender), \
+    (SELECT jid FROM jid WHERE id = e.recipient), e.class, e.stanza";
+
+pub(super) fn page(store: &mut Postgres, query: &Query) -> Result<Page, StoreError> {
+    let Postgres { client, keys, .. } = store;
+    let plan = plan::plan(query, |jid| find(client, keys, jid))?;
+    let condition = match &plan {
+        Plan::Nothing => return Ok(Page::default()),
+        Plan::Scan => None,
+        Plan::Match(terms) => Some(expression(terms)),
+    };
+    let sieve = Sieve::new(query);
+    let (mut low, mut high) = bounds(query);
+    let wanted = query.limit + 1;
+    let chunk = if sieve.is_open() { wanted } else { wanted.max(CHUNK) };
+    let sql = select(query, COLUMNS, condition.is_some());
+    let (mut entries, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    while entries.len() < wanted {
+        let limit = i64::try_from(chunk).unwrap_or(i64::MAX);
+        let rows = ask(client, &sql, query, [&low, &high, &limit], condition.as_ref())?;
+        for row in &rows {
+            let entry = entry(row, keys)?;
+            *(if query.from_end { &mut high } else { &mut low }) = entry.place;
+            if entries.len() < wanted && sieve.lets_through(&entry) {
+                entries.push(entry);
+            }
+        }
+        if rows.len() < chunk {
+            break;
+        }
+        if Instant::now() > deadline {
+            return Err(StoreError::Busy);
+        }
+    }
+    Ok(finished(entries, query))
+}
+
+pub(super) fn count(store: &mut Postgres, query: &Query, most: u64) -> Result<Option<u64>, StoreError> {
+    let Postgres { client, keys, .. } = store;
+    if plan::is_plain(query) {
+        let mut number = |jid: Option<&str>| match jid {
+            None => Ok(Some(None)),
+            Some(jid) => find(client, keys, jid).map(|found| found.map(Some)),
+        };
+        let owner = number(query.owner.as_ref().map(|jid| jid.as_str()))?;
+        let archive = number(query.archive.as_ref().map(|jid| jid.as_str()))?;
+        let (Some(owner), Some(archive)) = (owner, archive) else { return Ok(Some(0)) };
+        return Ok(Some(used(client, owner.unwrap_or(ALL), archive, &query.classes)?.0));
+    }
+    if !query.places.is_empty() {
+        return Ok(Some(query.places.len() as u64));
+    }
+    if !Sieve::new(query).is_open() {
+        return Ok(None);
+    }
+    let condition = match plan::plan(query, |jid| find(client, keys, jid))? {
+        Plan::Nothing => return Ok(Some(0)),
+        Plan::Scan => None,
+        Plan::Match(terms) => Some(expression(&terms)),
+    };
+    let sql = format!("SELECT count(*) FROM ({}) AS found", select(query, "1", condition.is_some()));
+    let (low, high) = bounds(query);
+    let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
+    let rows = ask(client, &sql, query, [&low, &high, &limit], condition.as_ref())?;
+    let counted = rows.first().map(|row| row.get::<_, i64>(0)).unwrap_or_default().unsigned_abs();
+    Ok(Some(counted).filter(|counted| *counted <= most))
+}
+
+pub(super) fn place(store: &mut Postgres, query: &Query, id: &str) -> Result<Place, StoreError> {
+    let Postgres { client, keys, .. } = store;
+    let place = match keys.place(id) {
+        Some(place) => place,
+        None => {
+            let row = client.query_opt("SELECT place FROM alias WHERE id = $1", &[&id])?;
+            row.ok_or(StoreError::NotFound)?.get(0)
+        }
+    };
+    let row = client.query_opt(&format!("SELECT {COLUMNS} FROM entry e WHERE e.place = $1"), &[&place])?;
+    let found = entry(&row.ok_or(StoreError::NotFound)?, keys)?;
+    let archive = query.archive.as_ref().is_none_or(|archive| found.archive == archive.as_str());
+    let owner = query.owner.as_ref().is_none_or(|owner| found.from == owner.as_str() || found.to == owner.as_str());
+    if archive && owner { Ok(place) } else { Err(StoreError::NotFound) }
+}
+
+pub(super) fn stats(store: &mut Postgres, owner: Option<&str>) -> Result<Stats, StoreError> {
+    let Postgres { client, keys, .. } = store;
+    let party = match owner {
+        None => ALL,
+        Some(owner) => match find(client, keys, owner)? {
+            Some(party) => party,
+            None => return Ok(Stats::default()),
+        },
+    };
+    let (entries, bytes) = used(client, party, None, &[])?;
+    let mut stats = Stats { entries, bytes, ..Stats::default() };
+    if owner.is_none() {
+        let span = client.query_one("SELECT min(place), max(place) FROM entry", &[])?;
+        stats.span = span.get::<_, Option<i64>>(0).zip(span.get(1));
+        let rows = client.query(
+            "SELECT jid, sum(entries)::bigint, sum(bytes)::bigint FROM used JOIN jid ON jid.id = party \
+             WHERE party > 0 AND class < $1 GROUP BY jid ORDER BY 3 DESC, 2 DESC, 1 LIMIT 10",
+            &[&RECEIVED],
+        )?;
+        let sender = |row: &Row| (row.get(0), row.get::<_, i64>(1).unsigned_abs(), row.get::<_, i64>(2).unsigned_abs());
+        stats.senders = rows.iter().map(sender).collect();
+    }
+    Ok(stats)
+}
+
+/// The number of a JID, if it has one.
+pub(super) fn find(client: &mut impl GenericClient, keys: &Keys, jid: &str) -> Result<Option<i64>, StoreError> {
+    let row = client.query_opt("SELECT id FROM jid WHERE hash = $1 AND jid = $2", &[&keys.short_hash(jid), &jid])?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// Entries and bytes of a party in an archive, sent and received; of all archives when there is none.
+pub(super) fn used(
+    client: &mut impl GenericClient,
+    party: i64,
+    archive: Option<i64>,
+    classes: &[Class],
+) -> Result<(u64, u64), StoreError> {
+    let rows = client.query(
+        "SELECT class, entries, bytes FROM used WHERE party = $1 AND ($2::bigint IS NULL OR archive = $2) AND class < $3",
+        &[&party, &archive, &HOME],
+    )?;
+    let wanted = |class: i64| classes.is_empty() || classes.iter().any(|it| *it as i64 == class % RECEIVED);
+    let rows = rows.iter().filter(|row| wanted(row.get(0)));
+    Ok(rows.fold((0, 0), |sum, row| {
+        (sum.0 + row.get::<_, i64>(1).unsigned_abs(), sum.1 + row.get::<_, i64>(2).unsigned_abs())
+    }))
+}
+
+/// The conditions in the language of tsquery. Terms have no quotation marks in them.
+fn expression(all: &Terms) -> String {
+    let term = |term: &Term| format!("'{}'{}", term.text, if term.beginning { ":*" } else { "" });
+    let any = |any: &Vec<Term>| format!("({})", any.iter().map(term).collect::<Vec<_>>().join(" | "));
+    all.iter().map(any).collect::<Vec<_>>().join(" & ")
+}
+
+fn select(query: &Query, columns: &str, by_index: bool) -> String {
+    let order = if query.from_end { "DESC" } else { "ASC" };
+    let terms = if by_index { " AND e.terms @@ $4::text::tsquery" } else { "" };
+    let places = match (query.places.is_empty(), by_index) {
+        (true, _) => "",
+        (false, true) => " AND e.place = ANY($5)",
+        (false, false) => " AND e.place = ANY($4)",
+    };
+    format!(
+        "SELECT {columns} FROM entry e WHERE e.place > $1 AND e.place < $2{terms}{places} ORDER BY e.place {order} LIMIT $3"
+    )
+}
+
+fn ask(
+    client: &mut impl GenericClient,
+    sql: &str,
+    query: &Query,
+    bounds: [&i64; 3],
+    condition: Option<&String>,
+) -> Result<Vec<Row>, StoreError> {
+    let mut values: Vec<&(dyn ToSql + Sync)> = bounds.into_iter().map(|bound| bound as _).collect();
+    values.extend(condition.map(|condition| condition as &(dyn ToSql + Sync)));
+    if !query.places.is_empty() {
+        values.push(&query.places);
+    }
+    Ok(client.query(sql, &values)?)
+}
+
+fn entry(row: &Row, keys: &Keys) -> Result<Entry, StoreError> {
+    let place = row.get(0);
+    let alias: Option<String> = row.get(1);
+    let archive: String = row.get(2);
+    let to: Option<String> = row.get(4);
+    let class: i16 = row.get(5);
+    let stanza: Option<Vec<u8>> = row.get(6);
+    let class = Class::ALL.into_iter().find(|known| *known as i16 == class);
+    Ok(Entry {
+        place,
+        id: alias.unwrap_or_else(|| keys.id(place)),
+        from: row.get(3),
+        to: to.unwrap_or_else(|| archive.clone()),
+        archive,
+        class: class.ok_or_else(|| StoreError::Fault("an entry of no known class".to_owned()))?,
+        stanza: stanza.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+    })
+}

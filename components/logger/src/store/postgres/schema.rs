@@ -1,0 +1,79 @@
+//! The tables.
+
+use postgres::Client;
+
+use crate::keys::Keys;
+use crate::store::StoreError;
+
+/// One step for each version; the number of steps is the version.
+const STEPS: &[&str] = &["
+    CREATE TABLE jid (id bigserial PRIMARY KEY, hash bigint NOT NULL UNIQUE, jid text NOT NULL);
+    CREATE TABLE entry (
+        place     bigint PRIMARY KEY,
+        archive   bigint NOT NULL,
+        sender    bigint NOT NULL,
+        recipient bigint,
+        class     smallint NOT NULL,
+        stanza    bytea,
+        terms     tsvector NOT NULL
+    );
+    CREATE INDEX entry_terms ON entry USING gin (terms) WITH (fastupdate = on, gin_pending_list_limit = 16384);
+    CREATE TABLE used (
+        party   bigint NOT NULL,
+        archive bigint NOT NULL,
+        class   bigint NOT NULL,
+        entries bigint NOT NULL,
+        bytes   bigint NOT NULL,
+        PRIMARY KEY (party, archive, class)
+    ) WITH (fillfactor = 50);
+    CREATE TABLE alias (id text PRIMARY KEY, place bigint NOT NULL UNIQUE);
+    CREATE TABLE silent (hash text PRIMARY KEY);
+    CREATE TABLE epoch (epoch bigint NOT NULL);
+    INSERT INTO epoch VALUES (1);
+"];
+
+/// Held by whoever writes, to the end of its transaction: \"camp\" and \"logr\".
+pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1667329392, 1819240306)";
+
+/// Brings the schema up to date, and gives the key of the store.
+pub(super) fn prepare(client: &mut Client, write: bool) -> Result<Keys, StoreError> {
+    // A sort or a merge of a query stays in memory; a commit is on the disk before it is reported.
+    client.batch_execute(
+        "SET search_path = campanile_logger; SET synchronous_commit = on; SET lock_timeout = '10s'; SET statement_timeout = '30s'",
+    )?;
+    if write {
+        migrate(client)?;
+    }
+    let row = client.query_opt("SELECT version, key FROM meta", &[])?;
+    let row = row.ok_or_else(|| StoreError::Unavailable("the store is not made yet".to_owned()))?;
+    let (found, key): (i64, Vec<u8>) = (row.get(0), row.get(1));
+    if usize::try_from(found) != Ok(STEPS.len()) {
+        let wanted = STEPS.len();
+        return Err(StoreError::Unavailable(format!("its version is {found}, this program's is {wanted}")));
+    }
+    Ok(Keys::new(&key))
+}
+
+fn migrate(client: &mut Client) -> Result<(), StoreError> {
+    let mut transaction = client.transaction()?;
+    // Two instances may come at the same time: the second one finds the work done.
+    transaction.query(LOCK, &[])?;
+    transaction.batch_execute(
+        "CREATE SCHEMA IF NOT EXISTS campanile_logger; \
+         CREATE TABLE IF NOT EXISTS meta (version bigint NOT NULL, key bytea NOT NULL)",
+    )?;
+    let found = transaction.query_opt("SELECT version FROM meta", &[])?.map(|row| row.get::<_, i64>(0));
+    let from = usize::try_from(found.unwrap_or_default()).unwrap_or(usize::MAX);
+    for step in STEPS.iter().skip(from) {
+        transaction.batch_execute(step)?;
+    }
+    if found.is_none() {
+        let key = Keys::fresh().ok_or_else(|| StoreError::Fault("the system gives no randomness".to_owned()))?;
+        transaction.execute("INSERT INTO meta (version, key) VALUES (0, $1)", &[&key.as_slice()])?;
+    }
+    if from < STEPS.len() {
+        let version = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+        transaction.execute("UPDATE meta SET version = $1", &[&version])?;
+    }
+    Ok(transaction.commit()?)
+}
