@@ -2,12 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use campanile_tests::output::Output;
 use campanile_tests::people::interpreter;
 use campanile_tests::process::Process;
-use campanile_tests::{Daemon, Person, Server, Setup, on_both};
+use campanile_tests::{Daemon, Person, Postgres, Server, Setup, on_both};
 
 const LOGGER: &str = "logger.localhost";
 const DATA: &str = "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data>";
@@ -27,13 +27,30 @@ fn configuration(address: &str) -> String {
 }
 
 async fn logger(server: &Server) -> Daemon {
-    let mut daemon = Daemon::start(&configuration(&server.component_address()));
+    logger_on(server, "sqlite:logger.db").await
+}
+
+async fn logger_on(server: &Server, store: &str) -> Daemon {
+    let configuration = configuration(&server.component_address()).replace("sqlite:logger.db", store);
+    let mut daemon = Daemon::start(&configuration);
     daemon.logs("that it is mounted", |line| line.to_string().contains("\"mounted\"")).await;
     daemon
 }
 
 async fn the_plug_in_of_slixmpp(server: Server) {
-    let mut daemon = logger(&server).await;
+    let daemon = logger(&server).await;
+    asked_by_slixmpp(&server, daemon).await;
+}
+on_both!(the_plug_in_of_slixmpp, setup());
+
+async fn the_plug_in_of_slixmpp_on_postgres(server: Server) {
+    let postgres = Postgres::start().await;
+    let daemon = logger_on(&server, &postgres.address()).await;
+    asked_by_slixmpp(&server, daemon).await;
+}
+on_both!(the_plug_in_of_slixmpp_on_postgres, setup());
+
+async fn asked_by_slixmpp(server: &Server, mut daemon: Daemon) {
     let address = server.client_address();
     let (host, port) = address.rsplit_once(':').expect("host and port");
     let mut command = Command::new(interpreter());
@@ -45,7 +62,34 @@ async fn the_plug_in_of_slixmpp(server: Server) {
     assert!(status.success(), "{}\n{}", output.tail(), daemon.output().tail());
     assert!(daemon.stop().await.success());
 }
-on_both!(the_plug_in_of_slixmpp, setup());
+
+/// A database that goes and comes back: senders are told, nothing has a receipt that is not kept, and all heals by itself.
+async fn a_database_that_comes_and_goes(server: Server) {
+    const ASKED: &str = "<request xmlns='urn:xmpp:receipts'/>";
+    let mut postgres = Postgres::start().await;
+    let mut daemon = logger_on(&server, &postgres.address()).await;
+    let mut alice = Person::login(&server, "alice").await;
+    let receipt = |it: &campanile_tests::Received| it.child("received", "urn:xmpp:receipts").is_some();
+    alice.message_with(LOGGER, "chat", Some("before"), ASKED).await;
+    assert!(receipt(&alice.message_from(LOGGER).await));
+    postgres.stop().await;
+    alice.message_with(LOGGER, "chat", Some("lost"), ASKED).await;
+    let refused = alice.message_from(LOGGER).await;
+    assert_eq!(refused.error().as_deref(), Some("wait/resource-constraint"), "{}", refused.xml);
+    postgres.start_again().await;
+    let started = Instant::now();
+    loop {
+        alice.message_with(LOGGER, "chat", Some("after"), ASKED).await;
+        if receipt(&alice.message_from(LOGGER).await) {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "not back\n{}", daemon.output().tail());
+    }
+    alice.message_with(LOGGER, "chat", Some("!search lost"), "").await;
+    assert_eq!(alice.message_from(LOGGER).await.body().as_deref(), Some("Nothing is found."));
+    assert!(daemon.stop().await.success());
+}
+on_both!(a_database_that_comes_and_goes, setup());
 
 /// The two stanzas of the component's README.
 async fn a_payload_of_a_known_format(server: Server) {

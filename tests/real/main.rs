@@ -16,4 +16,5 @@ mod refusals;
 mod restarts;
 mod routing;
 mod servers;
+mod stores;
 mod support;

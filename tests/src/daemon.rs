@@ -118,6 +118,7 @@ fn build() -> PathBuf {
     }
     let output = cargo
         .args(["build", "--quiet", "--package", "campanile-daemon", "--bin", "campanile", "--profile", profile])
+        .arg("--all-features")
         .arg("--target-dir")
         .arg(&target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))

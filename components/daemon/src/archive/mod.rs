@@ -12,14 +12,14 @@ use std::io;
 use std::path::PathBuf;
 
 use campanile::jid::BareJid;
-use campanile_logger::store::{Backend, Open, SqliteStore, StoreError};
+use campanile_logger::store::StoreError;
 use clap::{Args, Subcommand, ValueEnum};
 
 use self::filter::Filter;
 use crate::cli::{ConfigFile, LogFormat};
 use crate::config::{Config, Source, StoreAddress};
 use crate::exit::Exit;
-use crate::report;
+use crate::{report, store};
 
 #[derive(Debug, Args)]
 pub(crate) struct Log {
@@ -169,15 +169,9 @@ fn address(config: &Config, wanted: Option<&BareJid>) -> Result<StoreAddress, Fa
     }
 }
 
-fn open(address: &StoreAddress, write: bool) -> Result<Box<dyn Backend>, StoreError> {
-    match address {
-        StoreAddress::Sqlite(path) => SqliteStore::new(path).open(write),
-    }
-}
-
 fn work(command: &Command, address: &StoreAddress) -> Result<(), Failure> {
-    let read = || open(address, false);
-    let write = || open(address, true);
+    let read = || store::connect(address, false);
+    let write = || store::connect(address, true);
     match command {
         Command::Search { words, filter, limit, format } => {
             look::search(&mut *read()?, &words.join(" "), filter, *limit, *format)

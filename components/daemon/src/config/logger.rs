@@ -34,12 +34,28 @@ pub(crate) struct Logger {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum StoreAddress {
     Sqlite(PathBuf),
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresAddress),
+}
+
+/// The address of a database. It may hold a password, so it is not shown.
+#[cfg(feature = "postgres")]
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PostgresAddress(pub(crate) String);
+
+#[cfg(feature = "postgres")]
+impl fmt::Debug for PostgresAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PostgresAddress")
+    }
 }
 
 impl fmt::Display for StoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => f.write_str("postgres"),
         }
     }
 }
@@ -89,12 +105,31 @@ pub(super) fn store(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<StoreA
     let text = value.text(faults)?;
     match text.split_once(':') {
         Some(("sqlite", path)) if !path.is_empty() => Some(StoreAddress::Sqlite(faults.path(path))),
+        #[cfg(feature = "postgres")]
+        Some(("postgres" | "postgresql", _)) => postgres(value, text, faults),
+        #[cfg(not(feature = "postgres"))]
+        Some(("postgres" | "postgresql", _)) => {
+            let remedy = "build it with `--features postgres`, or write \"sqlite:logger.db\"";
+            faults.push(&value.span, "this program was built without PostgreSQL", remedy);
+            None
+        }
         _ => {
             let remedy = "write \"sqlite:logger.db\", the file that it is to be kept in";
             faults.push(&value.span, "`store` names no kind of store", remedy);
             None
         }
     }
+}
+
+/// What is wrong with an address is not cited: it may be the password.
+#[cfg(feature = "postgres")]
+fn postgres(value: &Value<'_>, text: &str, faults: &mut Faults<'_>) -> Option<StoreAddress> {
+    if campanile_logger::store::PostgresStore::new(text).is_ok() {
+        return Some(StoreAddress::Postgres(PostgresAddress(text.to_owned())));
+    }
+    let remedy = "write postgres://user:password@host/database";
+    faults.push(&value.span, "`store` is no address of a database", remedy);
+    None
 }
 
 fn texts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {

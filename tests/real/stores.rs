@@ -1,0 +1,136 @@
+//! The two stores of the logger: the same entries, the same questions, the same answers.
+
+use campanile_logger::{Class, export};
+
+use campanile_logger::store::{Backend, Open, PostgresStore, Prune, Query, SqliteStore};
+use campanile_tests::Postgres;
+use campanile_tests::folder::Folder;
+
+/// A line as it is exported.
+fn line(number: u32) -> String {
+    let from = format!("u{}@localhost", number % 7);
+    let archive = if number.is_multiple_of(11) { "audit@logger.localhost" } else { "logger.localhost" };
+    let kind = if number.is_multiple_of(5) { "groupchat" } else { "chat" };
+    let stanza = format!(
+        "<message from='{from}/r{}' to='{archive}' id='i{number}' type='{kind}'><body>n{number} w{} Grüße 鐘楼</body>\
+         <x xmlns='urn:x{}'/></message>",
+        number % 3,
+        number % 13,
+        number % 4
+    );
+    let time = format!("2026-01-01T00:{:02}:{:02}Z", number / 60 % 60, number % 60);
+    format!(
+        "{{\"id\":\"old{number}\",\"time\":\"{time}\",\"archive\":\"{archive}\",\"stanza\":{}}}",
+        serde_json::Value::from(stanza)
+    )
+}
+
+fn fill(backend: &mut dyn Backend) {
+    let drafts: Vec<_> = (0..500).map(|number| export::import(&line(number)).unwrap().unwrap()).collect();
+    for batch in drafts.chunks(64) {
+        assert!(backend.commit(batch).unwrap().iter().all(Result::is_ok));
+    }
+    // A second time nothing is added.
+    backend.commit(&drafts[..64]).unwrap();
+}
+
+fn questions() -> Vec<Query> {
+    let jid = |text: &str| Some(text.parse().unwrap());
+    let base = Query { archive: jid("logger.localhost"), limit: 40, ..Query::default() };
+    let (first, hour) = (1_767_225_600_000_000, 3_600_000_000);
+    let mut all = vec![
+        base.clone(),
+        Query { archive: None, ..base.clone() },
+        Query { owner: jid("u3@localhost"), ..base.clone() },
+        Query { owner: jid("nobody@localhost"), ..base.clone() },
+        Query { with: Some("u3@localhost".parse().unwrap()), ..base.clone() },
+        Query { with: Some("u3@localhost/r1".parse().unwrap()), ..base.clone() },
+        Query { with: Some("logger.localhost".parse().unwrap()), ..base.clone() },
+        Query { classes: vec![Class::Groupchat], ..base.clone() },
+        Query { archive: None, classes: vec![Class::Message], ..base.clone() },
+        Query { payload: Some(("urn:x2".to_owned(), "x".to_owned())), ..base.clone() },
+        Query { start: Some(first + hour / 60), end: Some(first + hour / 30), ..base.clone() },
+    ];
+    for words in ["w5", "W5 grusse", "Gruße", "n49*", "鐘", "nothing", "?!", "w1 w2"] {
+        all.push(Query { words: words.to_owned(), ..base.clone() });
+        all.push(Query { words: words.to_owned(), owner: jid("u1@localhost"), ..base.clone() });
+    }
+    all.iter().flat_map(|query| [query.clone(), Query { from_end: true, ..query.clone() }]).collect()
+}
+
+/// Everything that a question gives, page by page.
+fn pages(backend: &mut dyn Backend, query: &Query) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut query = query.clone();
+    found.push(format!("{:?}", backend.count(&query, 100).unwrap()));
+    loop {
+        let page = backend.page(&query).unwrap();
+        found.extend(page.entries.iter().map(export::json));
+        let ends = (page.entries.first().map(|entry| entry.place), page.entries.last().map(|entry| entry.place));
+        if query.from_end {
+            query.before = ends.0;
+        } else {
+            query.after = ends.1;
+        }
+        if !page.more {
+            return found;
+        }
+    }
+}
+
+fn same(one: &mut dyn Backend, other: &mut dyn Backend) -> usize {
+    let mut compared = 0;
+    for query in questions() {
+        let found = pages(one, &query);
+        compared += found.len();
+        assert_eq!(found, pages(other, &query), "{query:?}");
+    }
+    for id in ["old7", "old11", "none"] {
+        for query in questions() {
+            assert_eq!(one.place(&query, id), other.place(&query, id), "{id} {query:?}");
+        }
+    }
+    for owner in [None, Some("u2@localhost"), Some("x@y")] {
+        assert_eq!(one.stats(owner), other.stats(owner));
+    }
+    compared
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_answer_alike() {
+    let server = Postgres::start().await;
+    let (folder, address) = (Folder::new("stores"), server.address());
+    let compared = tokio::task::spawn_blocking(move || {
+        let mut sqlite = SqliteStore::new(folder.path().join("logger.db")).open(true).unwrap();
+        let mut postgres = PostgresStore::new(&address).unwrap().open(true).unwrap();
+        let both: [&mut dyn Backend; 2] = [&mut *sqlite, &mut *postgres];
+        for backend in both {
+            fill(backend);
+        }
+        let compared = same(&mut *sqlite, &mut *postgres);
+        for backend in [&mut sqlite, &mut postgres] {
+            while backend.erase("u4@localhost", 30).unwrap() > 0 {}
+            backend.scrub().unwrap();
+            let erased = backend.page(&Query { limit: 1000, ..Query::default() }).unwrap();
+            assert_eq!(erased.entries.iter().filter(|entry| entry.stanza.is_none()).count(), 71);
+            backend.set_silent("u2@localhost", true).unwrap();
+            assert_eq!(backend.silent().unwrap().len(), 1);
+            while backend.prune(&Prune::Before(1_767_225_600_000_000 + 60_000_000), 25).unwrap() > 0 {}
+            let bytes = backend.stats(None).unwrap().bytes;
+            while backend.prune(&Prune::Above(bytes * 3 / 4), 25).unwrap() > 0 {}
+        }
+        // The hashes of erased JIDs are keyed, each store by its own key; all else is equal.
+        let query = Query {
+            archive: Some("logger.localhost".parse().unwrap()),
+            words: "w5".into(),
+            limit: 99,
+            ..Query::default()
+        };
+        assert_eq!(pages(&mut *sqlite, &query), pages(&mut *postgres, &query));
+        assert_eq!(sqlite.stats(Some("u1@localhost")), postgres.stats(Some("u1@localhost")));
+        assert_eq!(sqlite.stats(None).unwrap().entries, postgres.stats(None).unwrap().entries);
+        compared
+    });
+    assert!(compared.await.unwrap() > 3000);
+    drop(server);
+}

@@ -1,0 +1,90 @@
+//! A throw-away PostgreSQL of Debian's, on a free loopback port.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::folder::Folder;
+use crate::output::Output;
+use crate::ports;
+use crate::process::Process;
+use crate::wait;
+
+/// A database server with one database. Ends when dropped.
+#[derive(Debug)]
+pub struct Postgres {
+    process: Option<Process>,
+    output: Output,
+    port: u16,
+    folder: Folder,
+}
+
+impl Postgres {
+    /// Makes a cluster and starts it.
+    pub async fn start() -> Self {
+        let folder = Folder::new("postgres");
+        give(&folder);
+        let output = Output::default();
+        let data = folder.at("data");
+        let mut made = as_user("initdb");
+        made.args(["--no-sync", "--auth=trust", "--username=campanile", "--encoding=UTF8", "--locale=C", "-D", &data]);
+        let made = made.output().unwrap_or_else(|error| panic!("cannot run initdb: {error}"));
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let mut this = Self { process: None, output, port: ports::free(), folder };
+        this.start_again().await;
+        this
+    }
+
+    /// Its address, for a configuration.
+    pub fn address(&self) -> String {
+        format!("postgres://campanile@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Stops it: what was begun is broken off.
+    pub async fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.signal("INT");
+            process.end(Duration::from_secs(30)).await;
+        }
+    }
+
+    /// Starts it with the same data on the same port.
+    pub async fn start_again(&mut self) {
+        let mut command = as_user("postgres");
+        command.args(["-D", &self.folder.at("data"), "-h", "127.0.0.1", "-p", &self.port.to_string(), "-k", ""]);
+        self.process = Some(Process::start("postgres", command, &self.output));
+        let address = format!("127.0.0.1:{}", self.port);
+        let up = async || wait::answers(&address).await.then_some(());
+        let started = wait::until("PostgreSQL", Duration::from_secs(30), up).await;
+        started.unwrap_or_else(|error| panic!("{error}\n{}", self.output.tail()));
+    }
+}
+
+/// Root may not run PostgreSQL; Debian's package makes a user for it.
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+fn give(folder: &Folder) {
+    if is_root() {
+        let given = Command::new("chown").arg("postgres").arg(folder.path()).status();
+        assert!(given.is_ok_and(|status| status.success()), "there is no user postgres: `tests/run install`");
+    }
+}
+
+/// One of the server's programs. It becomes the program itself, so that its process id is that of the server.
+fn as_user(program: &str) -> Command {
+    let path = programs().join(program);
+    if !is_root() {
+        return Command::new(path);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(path);
+    command
+}
+
+fn programs() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is there: `tests/run install`");
+    let newest = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).max();
+    newest.expect("PostgreSQL is there: `tests/run install`")
+}
