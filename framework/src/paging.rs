@@ -72,7 +72,13 @@ pub fn page<T>(
     if named.is_some() && !found {
         return Err(StanzaError::new(Condition::ItemNotFound));
     }
-    Ok(window.finish(count, id))
+    let mut page = window.finish(count, id);
+    if query.before.is_some() {
+        // The place is optional (XEP-0059 §2.6). slixmpp takes a page with which the list ends for the last that it asks for,
+        // whichever way it goes, and would stop after its first step backwards.
+        page.set.first.iter_mut().for_each(|first| first.index = None);
+    }
+    Ok(page)
 }
 
 /// The items that may be on the page.
@@ -131,7 +137,8 @@ mod tests {
 
     fn is(query: &SetQuery, items: &str, index: usize) {
         let last = items.chars().last().map(String::from);
-        let wanted = format!("{items} {:?} {last:?} Some(5)", last.as_ref().map(|_| index));
+        let told = last.as_ref().filter(|_| query.before.is_none());
+        let wanted = format!("{items} {:?} {last:?} Some(5)", told.map(|_| index));
         assert_eq!(shown(&LIST, query), Some(wanted), "{query:?}");
     }
 

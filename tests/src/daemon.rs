@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::cargo;
 use crate::folder::Folder;
 use crate::output::Output;
 use crate::process::Process;
@@ -111,26 +112,14 @@ fn build() -> PathBuf {
         Some("debug") | None => "dev",
         Some(other) => other,
     };
-    let mut cargo = Command::new(env!("CARGO"));
-    // What cargo tells a running test about its package makes build scripts run again, now and at the next build.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_a_package(&name.to_string_lossy())) {
-        cargo.env_remove(name);
-    }
-    let output = cargo
+    let mut build = cargo::command(env!("CARGO_MANIFEST_DIR"));
+    build
         .args(["build", "--quiet", "--package", "campanile-daemon", "--bin", "campanile", "--profile", profile])
         .arg("--all-features")
         .arg("--target-dir")
-        .arg(&target)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
-    assert!(output.status.success(), "campanile does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+        .arg(&target);
+    cargo::run(build);
     folder.join("campanile")
-}
-
-fn is_about_a_package(variable: &str) -> bool {
-    let beginnings = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-    beginnings.iter().any(|beginning| variable.starts_with(beginning))
 }
 
 #[cfg(test)]

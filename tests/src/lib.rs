@@ -18,6 +18,7 @@
     reason = "a fixture that fails is a test that fails"
 )]
 
+pub mod cargo;
 pub mod daemon;
 pub mod demo;
 pub mod folder;
