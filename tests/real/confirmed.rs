@@ -139,7 +139,8 @@ async fn a_stanza_that_the_server_refuses_is_found(server: Server) {
     let all = async || (inbox.lock().unwrap().times.len() == 19).then_some(());
     wait::until("the others", wait::PATIENCE, all).await.unwrap();
     let (condemned, streams) = (stats.read().condemned, stats.read().connected);
-    assert!(condemned == 1 && (3..=6).contains(&streams), "{streams} streams, {condemned} given up");
+    // The one that ends with the stanza, the one of its trial, and more when others waited behind it.
+    assert!(condemned == 1 && (2..=6).contains(&streams), "{streams} streams, {condemned} given up");
     running.abort();
 }
 on_both!(a_stanza_that_the_server_refuses_is_found, Setup::new().component(JID).max_stanza_size(32_768));
