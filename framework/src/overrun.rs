@@ -11,8 +11,9 @@ use std::task::Poll;
 // The real clock: what is measured is a thread that is held up, also while tokio's clock stands still.
 use std::time::{Duration, Instant};
 
-/// How long a turn of the link may take before others get theirs.
-pub(crate) const TURN: Duration = Duration::from_micros(200);
+/// How long a turn of the link may take before others get theirs. Each turn that ends with work left costs a system call
+/// and, on an idle machine, a move to another core; a shorter one was dearer by an eighth and answered no sooner.
+pub(crate) const TURN: Duration = Duration::from_micros(500);
 /// How many first polls of a handler may take a hundredth of the bound [`overrun`](crate::limits::Limits::overrun). The
 /// clock on the wall also counts what other processes took from us meanwhile, so one such poll proves nothing: a route
 /// is moved after several in a short time, or one that is long.

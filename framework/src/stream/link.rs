@@ -25,8 +25,8 @@ use crate::reply::Reply;
 use crate::stanza::{IqType, Kind, MessageType, PresenceType, Stanza};
 use crate::stats::Counters;
 
-/// Stanzas handled before what they were answered is written and others get their turn.
-const TURN_STANZAS: usize = 64;
+/// Stanzas handled before what they were answered is written, and others get their turn if this one has lasted for long.
+const TURN_STANZAS: usize = 256;
 /// Bytes of answers after which the same happens.
 const TURN_BYTES: usize = 64 * 1024;
 
@@ -166,8 +166,10 @@ where
                 return Poll::Ready(Ended::Lost(error));
             }
         }
+        // The real clock: how long this thread is busy.
+        let began = std::time::Instant::now();
         loop {
-            let more = match self.turn(cx) {
+            let more = match self.turn(cx, began) {
                 Ok(more) => more,
                 Err(ended) => return Poll::Ready(ended),
             };
@@ -186,7 +188,11 @@ where
             // Nobody wakes us for what was left alone for lack of room, once there is room.
             let resumes = self.paused && !self.is_full();
             if more || resumes || (left && self.has_room()) {
-                // Others get their turn: this task may have work for ever.
+                if began.elapsed() < TURN {
+                    continue;
+                }
+                // Others get their turn: this task may have work for ever. No sooner, for the runtime wakes an idle
+                // thread by a system call each time, which then fetches this task from another core.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -199,14 +205,14 @@ where
     }
 
     /// Handles what has been read and what has been finished, for one turn. True when there is more at once.
-    fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+    fn turn(&mut self, cx: &mut Context<'_>, began: std::time::Instant) -> Result<bool, Ended> {
         self.paused = self.is_full();
         if self.paused {
             // Nothing would be read, and so no proof that would let a trial go on.
             self.parts.outbox.acquit();
         }
         let mut more = self.dispatch(cx)?;
-        more |= self.take_events(cx)?;
+        more |= self.take_events(cx, began)?;
         if self.parts.dispatch.is_unheard() {
             more |= self.dispatch(cx)?;
         }
@@ -219,10 +225,8 @@ where
         self.parts.dispatch.poll(cx, TURN_STANZAS, start, self.parts.outbox).map_err(Ended::Service)
     }
 
-    fn take_events(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+    fn take_events(&mut self, cx: &mut Context<'_>, began: std::time::Instant) -> Result<bool, Ended> {
         let full = self.parts.outbox.len() + TURN_BYTES;
-        // The real clock: a turn is about how long this thread is busy.
-        let start = std::time::Instant::now();
         for handled in 0..TURN_STANZAS {
             self.paused = self.is_full();
             if self.paused || !self.unread {
@@ -233,7 +237,7 @@ where
                 return Ok(false);
             };
             self.event(cx, event)?;
-            if self.parts.outbox.len() >= full || (handled % 8 == 7 && start.elapsed() >= TURN) {
+            if self.parts.outbox.len() >= full || (handled % 8 == 7 && began.elapsed() >= TURN) {
                 break;
             }
         }
