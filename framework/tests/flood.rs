@@ -27,7 +27,7 @@ async fn quick() {}
 // Time.
 
 /// Floods until told to stop, and takes the refusals, of which it gives the number back.
-async fn flood(mallory: Arc<User>, localparts: usize, enough: Arc<AtomicBool>) -> usize {
+async fn flood(mallory: Arc<User>, (localparts, size): (usize, usize), enough: Arc<AtomicBool>) -> usize {
     let (inbox, over) = (Arc::clone(&mallory), Arc::clone(&enough));
     let refused = tokio::spawn(async move {
         let mut refused = 0;
@@ -38,7 +38,7 @@ async fn flood(mallory: Arc<User>, localparts: usize, enough: Arc<AtomicBool>) -
         }
         refused
     });
-    let (mut n, text) = (0, "x".repeat(1000));
+    let (mut n, text) = (0, "x".repeat(size));
     while !enough.load(Ordering::Relaxed) {
         n += 1;
         let to = format!("bot{}@bot.localhost", n % localparts);
@@ -49,11 +49,11 @@ async fn flood(mallory: Arc<User>, localparts: usize, enough: Arc<AtomicBool>) -
 }
 
 /// How long bob's requests take, in order of time, and how many of mallory's were refused meanwhile.
-async fn served_beside_a_flood(localparts: usize) -> (Vec<Duration>, usize) {
+async fn served_beside_a_flood(localparts: usize, size: usize) -> (Vec<Duration>, usize) {
     let bot = mount(BOT, |bot| bot.router(Router::new().iq_get(X, pending::<()>).iq_get(Y, quick))).await;
     let (mallory, bob) = (Arc::new(bot.user("mallory@evil.example")), bot.user("bob@localhost"));
     let enough = Arc::new(AtomicBool::new(false));
-    let flood = tokio::spawn(flood(mallory, localparts, Arc::clone(&enough)));
+    let flood = tokio::spawn(flood(mallory, (localparts, size), Arc::clone(&enough)));
     bot.counted(|stats| stats.shed > 1000).await;
     let mut times = Vec::new();
     for id in 0..500 {
@@ -69,15 +69,19 @@ async fn served_beside_a_flood(localparts: usize) -> (Vec<Duration>, usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beside_a_flood_another_sender_is_served_at_once() {
-    for localparts in [1, 10_000] {
+    // Without optimisation the embedded host is no match for its own flood of requests of no size.
+    let smallest = if cfg!(debug_assertions) { 1000 } else { 0 };
+    for (localparts, size) in [(1, 1000), (10_000, 1000), (1, smallest), (10_000, smallest)] {
         // The machine may be busy with other things; the component must not be.
-        let mut rounds = (0..5).map(|_| served_beside_a_flood(localparts));
+        let mut rounds = (0..5).map(|_| served_beside_a_flood(localparts, size));
         loop {
             let round = rounds.next().expect("one round of five is fast");
             let (times, refused) = round.await;
             let at = |share: usize| times[times.len() * share / 1000];
             let (median, p99) = (at(500), at(990));
-            println!("flood to {localparts} localparts, {refused} refused: others p50 {median:?}, p99 {p99:?}");
+            println!(
+                "flood of {size} bytes to {localparts} localparts, {refused} refused: others p50 {median:?}, p99 {p99:?}"
+            );
             assert!(refused > 1000);
             if p99 < Duration::from_millis(50) {
                 break;
