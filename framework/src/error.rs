@@ -149,13 +149,14 @@ pub struct StanzaError {
     text: Option<String>,
     by: Option<Jid>,
     application: Option<Box<Children>>,
+    request: Option<Box<Children>>,
 }
 
 impl StanzaError {
     /// An error with this condition and its usual type.
     #[must_use]
     pub const fn new(condition: Condition) -> Self {
-        Self { condition, kind: condition.usual_type(), text: None, by: None, application: None }
+        Self { condition, kind: condition.usual_type(), text: None, by: None, application: None, request: None }
     }
 
     /// Sets another type.
@@ -187,6 +188,15 @@ impl StanzaError {
     /// When the value cannot be written as XML.
     pub fn with_application<P: AsXml>(mut self, condition: &P) -> Result<Self, WriteError> {
         self.application = Some(Box::new(Children::of(condition)?));
+        Ok(self)
+    }
+
+    /// Repeats beside the error what was asked (RFC 6120 §8.3.1), or as much of it as a requester finds its place by.
+    ///
+    /// # Errors
+    /// When the value cannot be written as XML.
+    pub fn with_request<P: AsXml>(mut self, request: &P) -> Result<Self, WriteError> {
+        self.request = Some(Box::new(Children::of(request)?));
         Ok(self)
     }
 
@@ -232,9 +242,12 @@ impl StanzaError {
         error
     }
 
-    /// The `<error/>` element, as the only child.
+    /// The `<error/>` element, as the only child but for what is repeated.
     pub(crate) fn to_children(&self) -> Children {
         let mut children = ChildrenBuilder::default();
+        if let Some(request) = &self.request {
+            children.push_children(request);
+        }
         let written = children.push_with(|emitter| self.emit(emitter));
         debug_assert!(written.is_ok(), "conditions, JIDs and filtered text can always be written");
         children.finish()
@@ -332,6 +345,15 @@ mod tests {
         let error = returned(&error);
         assert_eq!((error.text(), error.by().map(Jid::as_str)), (Some("a <b>"), Some("room@x")));
         assert!(error.application().unwrap().is("urn:xmpp:ping", "ping"));
+    }
+
+    #[test]
+    fn what_was_asked_is_repeated_before_the_error() {
+        let error = StanzaError::new(Condition::Gone).with_request(&xmpp_parsers::ping::Ping).unwrap();
+        let wanted = "<ping xmlns='urn:xmpp:ping'/><error type='cancel'>\
+            <gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+        assert_eq!(String::from_utf8_lossy(error.to_children().as_bytes()), wanted);
+        assert_eq!(returned(&error).condition(), Condition::Gone);
     }
 
     #[test]

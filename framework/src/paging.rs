@@ -73,10 +73,10 @@ pub fn page<T>(
         return Err(StanzaError::new(Condition::ItemNotFound));
     }
     let mut page = window.finish(count, id);
-    if query.before.is_some() {
+    if let (Some(_), Some(first)) = (&query.before, &mut page.set.first) {
         // The place is optional (XEP-0059 §2.6). slixmpp takes a page with which the list ends for the last that it asks for,
         // whichever way it goes, and would stop after its first step backwards.
-        page.set.first.iter_mut().for_each(|first| first.index = None);
+        first.index = first.index.filter(|index| *index == 0 || index + page.items.len() < count);
     }
     Ok(page)
 }
@@ -137,7 +137,7 @@ mod tests {
 
     fn is(query: &SetQuery, items: &str, index: usize) {
         let last = items.chars().last().map(String::from);
-        let told = last.as_ref().filter(|_| query.before.is_none());
+        let told = last.as_ref().filter(|last| query.before.is_none() || *last != "e");
         let wanted = format!("{items} {:?} {last:?} Some(5)", told.map(|_| index));
         assert_eq!(shown(&LIST, query), Some(wanted), "{query:?}");
     }

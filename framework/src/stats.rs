@@ -73,6 +73,10 @@ counters! {
     resent,
     /// Stanzas over which the server ends streams: they were given up.
     condemned,
+    /// Ad-hoc commands that were not begun, because there were too many sessions.
+    sessions_refused,
+    /// Subscriptions that were not kept, because there were too many.
+    subscriptions_refused,
     /// Streams opened, handshake included.
     connected,
     /// Pings to ourselves that came back.

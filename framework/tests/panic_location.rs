@@ -5,6 +5,7 @@
 use std::panic;
 use std::sync::Mutex;
 
+use campanile::extract::Args;
 use campanile::router::{Filter, Router};
 
 async fn silent() {}
@@ -26,8 +27,12 @@ fn misuse(f: impl FnOnce() -> Router + panic::UnwindSafe) -> (String, String) {
 #[test]
 fn misuse_panics_at_the_line_of_the_caller() {
     let overlap = |pattern| format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already");
+    let never = |route, why| {
+        let route = format!("message normal or message chat {route}for any recipient");
+        format!("the handler of the route \"{route}\" can never be called: {why}")
+    };
     let with_message = || Router::new().message(silent);
-    let rows: [(Box<dyn FnOnce() -> Router + panic::UnwindSafe>, String); 14] = [
+    let rows: [(Box<dyn FnOnce() -> Router + panic::UnwindSafe>, String); 16] = [
         (
             Box::new(|| Router::new().iq_get(("urn:a", "q"), silent).iq_get(("urn:a", "q"), silent)),
             overlap("iq get with {urn:a}q for any recipient"),
@@ -69,6 +74,11 @@ fn misuse_panics_at_the_line_of_the_caller() {
             Box::new(|| Router::new().command("{sides}", silent)),
             "\"{sides}\" is no command: it begins with a word".to_owned(),
         ),
+        (
+            Box::new(|| Router::new().command("!odd {one}", async |_: Args<(u8, u8)>| ())),
+            never("with command !odd ", "the pattern has 1 placeholder, and the handler asks for 2 values"),
+        ),
+        (Box::new(|| Router::new().message(async |_: Args<u8>| ())), never("", "the route is for no text command")),
         (
             Box::new(|| Router::new().bounced(silent).bounced(silent)),
             overlap("message error or presence error for any recipient"),

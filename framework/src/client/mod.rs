@@ -24,6 +24,7 @@ use self::request::Layered;
 pub use self::request::{Asking, Collect, Empty, FromResult, Request, Response};
 use crate::limits::Limits;
 use crate::stanza::{Kind, Stanza, WriteError};
+use crate::stats::Counters;
 
 /// Sends stanzas and makes requests, from anywhere, as long as the component runs.
 ///
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     unconfirmed: Room,
     bounds: Bounds,
+    /// What the component has counted.
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// Bounds of the client.
@@ -91,6 +94,7 @@ impl Client {
             queue: Queue::new(bounds.queued),
             unconfirmed: Room::new(limits),
             bounds,
+            counters: Arc::default(),
         };
         Self { shared: Arc::new(shared), layers: None }
     }

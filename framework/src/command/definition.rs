@@ -19,6 +19,8 @@ pub struct Command<S = ()> {
     pub(super) word: Option<String>,
     pub(super) access: AccessLayer,
     pub(super) steps: Vec<Step<S>>,
+    /// Behind which steps nothing more need be asked.
+    pub(super) enough: Vec<usize>,
     pub(super) run: Run<S, Outcome>,
 }
 
@@ -37,6 +39,7 @@ impl<S: Send + Sync + 'static> Command<S> {
             word: None,
             access: AccessLayer::new(),
             steps: Vec::new(),
+            enough: Vec::new(),
             run: run(handler, H::Output::into_outcome),
         }
     }
@@ -58,6 +61,31 @@ impl<S: Send + Sync + 'static> Command<S> {
         H::Future: Send,
     {
         self.steps.push(Step::Asked(run(handler, H::Output::into_step)));
+        self
+    }
+
+    /// What was asked up to here is enough: at the step that was added last people may also complete the command at once
+    /// (XEP-0050 §3.4). The steps behind it are then taken as their fields are preset; one whose fields are not is shown
+    /// all the same. In the default case, `execute`, people go on to the next step.
+    ///
+    /// ```
+    /// use campanile::command::Command;
+    /// use campanile::form::{Definition, Field};
+    ///
+    /// let size = Definition::new().field(Field::text("size").required());
+    /// let extras = Definition::new().field(Field::choice("milk").option("none", "No").option("oat", "Oat").value("none"));
+    /// let coffee = Command::<()>::new("coffee", "A coffee", async || "It is on its way.").form(size).enough().form(extras);
+    /// ```
+    ///
+    /// # Panics
+    /// When there is no step yet.
+    #[must_use]
+    #[track_caller]
+    pub fn enough(mut self) -> Self {
+        match self.steps.len().checked_sub(1) {
+            Some(last) => self.enough.push(last),
+            None => panic!("the command of node {:?} has not asked for anything yet", self.node),
+        }
         self
     }
 

@@ -3,7 +3,7 @@
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::extract::Rejection;
 use crate::form::FormError;
-use crate::payload::CommandFault;
+use crate::payload::{Command, CommandFault};
 
 /// One of the conditions of the specification, each below the general one that belongs to it.
 pub(super) fn fault(fault: CommandFault, text: impl Into<String>) -> StanzaError {
@@ -29,6 +29,15 @@ pub(super) fn full() -> StanzaError {
 
 pub(super) fn too_much() -> StanzaError {
     StanzaError::new(Condition::PolicyViolation).with_text("that is more than one session may hold")
+}
+
+/// An error of a session that names it: slixmpp tells nobody of an error that does not.
+pub(super) fn with_session(error: BoxError, command: &Command) -> BoxError {
+    match error.downcast::<StanzaError>() {
+        // An element of a node and an id can be written, for both have been read.
+        Ok(error) => error.clone().with_request(command).unwrap_or(*error).into(),
+        Err(error) => error,
+    }
 }
 
 /// What a function says about the form goes to who filled it in; every other error goes its own way.

@@ -2,7 +2,7 @@
 
 use xmpp_parsers::data_forms::{DataForm, DataFormType, Field};
 
-use super::fault::{fault, of_form};
+use super::fault::{fault, of_form, with_session};
 use super::outcome::Outcome;
 use super::session::{Held, Key, Progress, Sessions, Shown};
 use super::{Command, request::Request};
@@ -28,6 +28,14 @@ impl<S: Send + Sync + 'static> Flow<S> {
     /// Answers one request.
     pub(super) async fn handle(&self, inbound: Inbound, state: S) -> Result<Reply, BoxError> {
         let request = Request::of(&inbound)?;
+        let answered = self.answered(&request, inbound, state).await;
+        answered.map_err(|error| match &request.session {
+            Some(session) => with_session(error, &self.wire(session)),
+            None => error,
+        })
+    }
+
+    async fn answered(&self, request: &Request, inbound: Inbound, state: S) -> Result<Reply, BoxError> {
         if !self.command.access.lets_in(inbound.sender()) {
             return Err(Condition::Forbidden.into());
         }
@@ -36,7 +44,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
             recipient: inbound.recipient().clone(),
             node: self.command.node.clone(),
         };
-        let Some(id) = &request.session else { return self.begin(&request, key, &inbound, &state).await };
+        let Some(id) = &request.session else { return self.begin(request, key, &inbound, &state).await };
         let held = self.sessions.take(id, &key)?;
         match request.action {
             CommandAction::Cancel => {
@@ -57,7 +65,8 @@ impl<S: Send + Sync + 'static> Flow<S> {
             Next::Done(outcome) => self.done(&id, outcome),
             Next::Show(shown) => {
                 let answer = self.show(&id, &shown, true)?;
-                self.sessions.begin(id, key, Progress { shown: vec![shown] })?;
+                let begun = self.sessions.begin(id, key, Progress { shown: vec![shown] });
+                begun.inspect_err(|_| inbound.client().shared().counters.sessions_refused.one())?;
                 Ok(answer)
             }
         }
@@ -75,25 +84,28 @@ impl<S: Send + Sync + 'static> Flow<S> {
     ) -> Result<Reply, BoxError> {
         let mut shown = held.progress().shown.clone();
         let Some(step) = shown.last_mut() else { return Err(Condition::InternalServerError.into()) };
-        let last = self.is_last(step.at);
+        let allowed = self.actions(step.at);
         let allowed = match action {
-            CommandAction::Next => !last,
-            CommandAction::Complete => last,
+            CommandAction::Next => allowed.next,
+            CommandAction::Complete => allowed.complete,
             _ => true,
         };
         if !allowed {
             return Err(fault(CommandFault::BadAction, format!("this step cannot be taken by {action}")).into());
         }
         step.values = values(&step.definition, form)?;
-        let (from, progress) = (step.at + 1, Progress { shown });
-        match self.next(from, progress.gathered(), inbound, state).await.map_err(of_form)? {
+        let (from, mut progress) = (step.at + 1, Progress { shown });
+        let next = match action {
+            CommandAction::Complete => self.rest(from, &mut progress, inbound, state).await,
+            _ => self.next(from, progress.gathered(), inbound, state).await,
+        };
+        match next.map_err(of_form)? {
             Next::Done(outcome) => {
                 held.end();
                 self.done(id, outcome)
             }
             Next::Show(next) => {
                 let answer = self.show(id, &next, false)?;
-                let mut progress = progress;
                 progress.shown.push(next);
                 held.keep(progress)?;
                 Ok(answer)
@@ -131,14 +143,37 @@ impl<S: Send + Sync + 'static> Flow<S> {
         (self.command.run)(&inbound, state).await.map(Next::Done)
     }
 
-    fn is_last(&self, at: usize) -> bool {
-        at + 1 >= self.command.steps.len()
+    /// Takes the steps from here as they are preset, up to the first that is not. XEP-0050 §3.4: completed if possible.
+    async fn rest(
+        &self,
+        mut from: usize,
+        progress: &mut Progress,
+        inbound: &Inbound,
+        state: &S,
+    ) -> Result<Next, BoxError> {
+        loop {
+            let mut shown = match self.next(from, progress.gathered(), inbound, state).await? {
+                Next::Show(shown) => shown,
+                done @ Next::Done(_) => return Ok(done),
+            };
+            let preset = shown.definition.with_values(&[]);
+            let Ok(values) = values(&shown.definition, Some(&preset)) else { return Ok(Next::Show(shown)) };
+            from = shown.at + 1;
+            shown.values = values;
+            progress.shown.push(shown);
+        }
+    }
+
+    /// What may follow the step, but for a step before it.
+    fn actions(&self, at: usize) -> CommandActions {
+        let last = at + 1 >= self.command.steps.len();
+        let execute = if last { CommandAction::Complete } else { CommandAction::Next };
+        let complete = last || self.command.enough.contains(&at);
+        CommandActions { execute: Some(execute), prev: false, next: !last, complete }
     }
 
     fn show(&self, id: &str, shown: &Shown, first: bool) -> Result<Reply, BoxError> {
-        let last = self.is_last(shown.at);
-        let execute = if last { CommandAction::Complete } else { CommandAction::Next };
-        let actions = CommandActions { execute: Some(execute), prev: !first, next: !last, complete: last };
+        let actions = CommandActions { prev: !first, ..self.actions(shown.at) };
         let form = shown.definition.with_values(&shown.values);
         let answer = Wire { actions: Some(actions), payloads: vec![form::element(&form)?], ..self.wire(id) };
         Ok(Reply::payload(&Wire { status: Some(CommandStatus::Executing), ..answer })?)

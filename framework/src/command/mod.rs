@@ -34,7 +34,12 @@
 //! | an unknown session, or somebody else's | bad-request with bad-sessionid |
 //! | a session that is done, cancelled, timed out | not-allowed with session-expired |
 //! | a form that breaks a rule, or that a function returns a [`FormError`](crate::form::FormError) for | bad-request with bad-payload and the name of the field; the step can be taken again |
-//! | too many sessions | resource-constraint, to wait |
+//! | too many sessions | resource-constraint, to wait; counted ([`sessions_refused`](crate::stats::Stats::sessions_refused)) |
+//!
+//! At its last step a command is completed; before it, where the definition says that what was asked is
+//! [enough](Command::enough). Otherwise `execute`, which clients send for want of a choice, goes on to the next step.
+//!
+//! What is refused within a session repeats its node and its id, so that a client can tell which one it is about.
 //!
 //! A session is good for the full JID that began it, at the address it was begun at. It ends when it waits too long.
 

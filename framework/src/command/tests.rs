@@ -283,6 +283,65 @@ async fn a_step_that_has_nothing_to_ask_is_left_out() {
     assert!(done.contains("status='completed'") && done.contains("core is as ever"), "{done}");
 }
 
+#[derive(Deserialize)]
+struct Coffee {
+    size: String,
+    milk: Option<String>,
+    name: Option<String>,
+}
+
+/// Sugar of the size small is asked for in any case.
+async fn sugar(Form(coffee): Form<Coffee>) -> Option<Definition> {
+    (coffee.size == "small").then(|| Definition::new().field(Field::text("sugar").required()))
+}
+
+async fn brew(Form(Coffee { size, milk, name }): Form<Coffee>) -> String {
+    format!("{size}, milk {milk:?}, for {name:?}")
+}
+
+#[tokio::test]
+async fn a_command_may_be_completed_before_its_last_step() {
+    let size = Definition::new().field(Field::text("size").required());
+    let milk = Definition::new()
+        .field(Field::choice("milk").option("none", "No").option("oat", "Oat").value("none").required());
+    let name = Definition::new().field(Field::text("name"));
+    let coffee = Command::new("coffee", "A coffee", brew).form(size).enough().form(milk).step(sugar).form(name);
+    let bot = mounted(Commands::new().add(coffee)).await;
+    let alice = bot.user("alice@localhost");
+    let actions = |answer: &str| {
+        let (_, actions) = answer.split_once("<actions ").unwrap();
+        actions.split_once("</actions>").unwrap().0.to_owned()
+    };
+    let (session, first) = run(&alice, "node='coffee'", "").await;
+    // The default is still the next step.
+    assert_eq!(actions(&first), "execute='next'><next/><complete/>");
+    let complete = |session: &str| format!("node='coffee' sessionid='{session}' action='complete'");
+    // What is asked here must be filled in all the same.
+    assert_eq!(condition(&alice, &complete(&session), &submit(&[])).await, bad("bad-payload"));
+    let (_, done) = run(&alice, &complete(&session), &submit(&[("size", "large")])).await;
+    assert!(done.contains("status='completed'") && done.contains("large, milk Some(\"none\"), for None"), "{done}");
+
+    // Somebody may go on, and then there is no way around the steps that are left.
+    let (session, _) = run(&alice, "node='coffee'", "").await;
+    let next = format!("node='coffee' sessionid='{session}'");
+    let (_, second) = run(&alice, &next, &submit(&[("size", "large")])).await;
+    assert_eq!(actions(&second), "execute='next'><prev/><next/>");
+    assert_eq!(condition(&alice, &complete(&session), &submit(&[("milk", "oat")])).await, bad("bad-action"));
+
+    // A step that is not preset is shown, with those before it taken.
+    let (session, _) = run(&alice, "node='coffee'", "").await;
+    let (_, third) = run(&alice, &complete(&session), &submit(&[("size", "small")])).await;
+    assert!(third.contains("status='executing'") && third.contains("var='sugar'"), "{third}");
+    let (_, second) = run(&alice, &format!("node='coffee' sessionid='{session}' action='prev'"), "").await;
+    assert!(second.contains("var='milk'") && second.contains("<value>none</value></field>"), "{second}");
+}
+
+#[test]
+#[should_panic(expected = "the command of node \"a\" has not asked for anything yet")]
+fn nothing_is_not_enough() {
+    let _ = Command::<()>::new("a", "a", async || ()).enough();
+}
+
 #[tokio::test]
 async fn a_session_can_be_cancelled() {
     let bot = mounted(commands()).await;
@@ -311,6 +370,9 @@ async fn a_session_belongs_to_who_began_it() {
     let elsewhere = request(&cancel("order"), "").replace("to='bot.localhost'", "to='x@bot.localhost'");
     let answer = phone.request(elsewhere.as_str()).await.unwrap().to_xml();
     assert!(answer.contains("<bad-sessionid"), "{answer}");
+    let refused = phone.request(request("node='order' sessionid='made up'", "").as_str()).await.unwrap().to_xml();
+    let repeated = "<command xmlns='http://jabber.org/protocol/commands' node='order' sessionid='made up'/><error ";
+    assert!(refused.contains(repeated), "{refused}");
     for action in ["next", "prev", "complete", "cancel"] {
         assert_eq!(condition(&phone, &format!("node='order' action='{action}'"), "").await, bad("bad-sessionid"));
     }
@@ -367,6 +429,7 @@ async fn sessions_are_bounded() {
     run(&bob, "node='order'", "").await;
     assert_eq!(condition(&bob, "node='order'", "").await, (Condition::ResourceConstraint, None));
     assert_eq!((sessions.open(), sessions.refused()), (5, 1));
+    assert_eq!(bot.stats().sessions_refused, 1);
     run(&bot.user("carol@example.org"), "node='order'", "").await;
     assert_eq!(sessions.open(), 6);
     // What needs no session is done all the same.

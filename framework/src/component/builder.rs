@@ -22,9 +22,8 @@ use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::module::{self, Module, MountError};
 use crate::reply::Reply;
-use crate::router::Router;
+use crate::router::{Router, Unfit};
 use crate::stanza::Stanza;
-use crate::stats::Counters;
 use crate::stream::{Connect, Io, Keepalive, Outbound, Outbox, Secret, ServerAddress, Stack, wrapped};
 
 /// Settings of a component.
@@ -61,6 +60,8 @@ pub enum BuildError {
     NoService,
     /// Modules and routers want the same stanzas.
     Mount(MountError),
+    /// A handler asks for placeholders that its route does not have.
+    Route(Unfit),
 }
 
 impl fmt::Display for BuildError {
@@ -70,11 +71,19 @@ impl fmt::Display for BuildError {
             Self::NoSecret => f.write_str("a component needs the secret that it shares with the server"),
             Self::NoService => f.write_str("a component needs a router, a module or a service"),
             Self::Mount(error) => error.fmt(f),
+            Self::Route(unfit) => write!(f, "{}: {unfit}", unfit.place()),
         }
     }
 }
 
-impl std::error::Error for BuildError {}
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Mount(error) => error.source(),
+            _ => None,
+        }
+    }
+}
 
 impl Builder {
     pub(super) fn new(domain: String) -> Self {
@@ -245,13 +254,14 @@ impl Builder {
         let (server, connect) = self.target()?;
         let limits = Arc::new(self.limits);
         let client = Client::new(&domain, &limits, !self.outbound.is_empty());
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::clone(&client.shared().counters);
         let inner = match self.service {
             Some(service) => service,
             None if self.router.is_none() && self.modules.is_empty() => return Err(BuildError::NoService),
             None => {
                 let router =
                     module::mount(self.router.unwrap_or_default(), &self.modules).map_err(BuildError::Mount)?;
+                router.check().map_err(BuildError::Route)?;
                 let router = if self.duties { duties::attach(router) } else { router };
                 if !self.modules.is_empty() {
                     let disco = router.disco();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-use super::{FromInbound, PlaceholderError, Placeholders};
+use super::{FromInbound, PlaceholderError, Placeholders, RouteFacts};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 
@@ -20,7 +20,8 @@ pub(crate) struct ArgumentFault(pub(crate) String);
 /// their names.
 ///
 /// What may be left out is an `Option`; an enum without fields is a choice of words. What does not fit is answered by
-/// the router with how the command is written; the handler is not called.
+/// the router with how the command is written; the handler is not called. A handler that asks for more than the command
+/// has is refused at its registration.
 ///
 /// ```
 /// use campanile::extract::Args;
@@ -48,6 +49,10 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Args<T> {
             PlaceholderError::Text { .. } => ArgumentFault(error.to_string()).into(),
             PlaceholderError::Shape(_) => error.into(),
         })
+    }
+
+    fn fits(route: &RouteFacts) -> Result<(), String> {
+        route.command_fits::<T>()
     }
 }
 

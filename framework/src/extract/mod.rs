@@ -35,6 +35,7 @@
 mod address;
 mod arguments;
 mod bounce;
+mod facts;
 mod header;
 mod json;
 mod json_message;
@@ -54,6 +55,7 @@ use std::convert::Infallible;
 pub use self::address::{Recipient, Sender};
 pub use self::arguments::Args;
 pub(crate) use self::arguments::{ArgumentFault, CommandArguments};
+pub use self::facts::RouteFacts;
 pub use self::header::{Id, Lang};
 pub use self::json::Json;
 pub(crate) use self::json_message::NS as JSON_MESSAGE;
@@ -104,6 +106,15 @@ pub trait FromInbound<S>: Sized + 'static {
     /// # Errors
     /// When the stanza does not have it.
     fn from_inbound(inbound: &Inbound, state: &S) -> Result<Self, Self::Rejection>;
+
+    /// Whether a route can ever give it. This is asked when a program starts, so that a handler that asks for more
+    /// placeholders than its route has does not fail with the first stanza. What holds another extractor asks that one.
+    ///
+    /// # Errors
+    /// Why it can never be taken there, for who has written the program.
+    fn fits(_route: &RouteFacts) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 impl<S, T: FromInbound<S>> FromInbound<S> for Option<T> {
@@ -115,6 +126,10 @@ impl<S, T: FromInbound<S>> FromInbound<S> for Option<T> {
             Err(error) if rejection::is_absent(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn fits(route: &RouteFacts) -> Result<(), String> {
+        T::fits(route)
     }
 }
 
@@ -137,6 +152,12 @@ macro_rules! tuples {
             #[allow(unused_variables, reason = "without arguments nothing is looked at")]
             fn from_inbound(inbound: &Inbound, state: &S) -> Result<Self, BoxError> {
                 Ok(($($argument::from_inbound(inbound, state).map_err(Into::into)?,)*))
+            }
+
+            #[allow(unused_variables, reason = "without arguments nothing is looked at")]
+            fn fits(route: &RouteFacts) -> Result<(), String> {
+                $($argument::fits(route)?;)*
+                Ok(())
             }
         }
     )+};

@@ -9,11 +9,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Module;
+use super::settings::{self, Misfit};
 use crate::error::BoxError;
 
 /// Modules by name, each with what makes it from its settings.
 ///
-/// Settings are whatever serde reads, in the shape of [`serde_json::Value`]: tables of a TOML file turn into it by
+/// A module may be made more than once, also only to see whether it takes its settings: what it needs from the machine, it
+/// takes when it is [started](Module::start). Settings are whatever serde reads, in the shape of [`serde_json::Value`]: tables of a TOML file turn into it by
 /// `serde_json::to_value`.
 ///
 /// ```
@@ -74,10 +76,17 @@ impl Catalog {
         M: Module,
     {
         let maker = move |settings: &Value| -> Result<Arc<dyn Module>, Fault> {
-            let settings = T::deserialize(settings).map_err(|error| Fault::Unreadable(error.to_string()))?;
+            let settings = settings::read(settings).map_err(Fault::Unreadable)?;
             Ok(Arc::new(make(settings).map_err(Fault::Refused)?))
         };
         self.makers.insert(name, Box::new(maker));
+        self
+    }
+
+    /// Offers everything that another catalog does, in place of earlier ones of the same names.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.makers.extend(other.makers);
         self
     }
 
@@ -95,7 +104,7 @@ impl Catalog {
             Some(make) => make(settings),
             None => Err(Fault::Unknown(self.names().collect())),
         };
-        made.map_err(|fault| CatalogError { faults: vec![(name.to_owned(), fault)] })
+        made.map_err(|fault| CatalogError { faults: vec![CatalogFault { module: name.to_owned(), fault }] })
     }
 
     /// Makes a module for each name, with the settings beside it.
@@ -123,34 +132,90 @@ impl fmt::Debug for Catalog {
 /// What is wrong with the modules that a configuration asks for.
 #[derive(Debug)]
 pub struct CatalogError {
-    faults: Vec<(String, Fault)>,
+    faults: Vec<CatalogFault>,
+}
+
+/// What is wrong with one module that a configuration asks for.
+#[derive(Debug)]
+pub struct CatalogFault {
+    module: String,
+    fault: Fault,
 }
 
 #[derive(Debug)]
 enum Fault {
     Unknown(Vec<&'static str>),
-    Unreadable(String),
+    Unreadable(Misfit),
     Refused(BoxError),
 }
 
 impl CatalogError {
     /// The names of the modules that something is wrong with.
     pub fn modules(&self) -> impl Iterator<Item = &str> {
-        self.faults.iter().map(|(name, _)| name.as_str())
+        self.faults.iter().map(CatalogFault::module)
+    }
+
+    /// Everything that is wrong.
+    pub fn faults(&self) -> impl Iterator<Item = &CatalogFault> {
+        self.faults.iter()
+    }
+}
+
+impl CatalogFault {
+    /// The name of the module.
+    #[must_use]
+    pub fn module(&self) -> &str {
+        &self.module
+    }
+
+    /// The keys that lead to the setting that is wrong, from the outside to the inside; none, when it is about all of
+    /// them. Places within a list are not counted.
+    pub fn path(&self) -> impl Iterator<Item = &str> {
+        let path = match &self.fault {
+            Fault::Unreadable(misfit) => misfit.path.as_slice(),
+            Fault::Unknown(_) | Fault::Refused(_) => &[],
+        };
+        path.iter().rev().map(String::as_str)
+    }
+
+    /// What there might have been in place of a name that is unknown: modules, or keys.
+    #[must_use]
+    pub fn known(&self) -> Option<&[&'static str]> {
+        match &self.fault {
+            Fault::Unknown(names) => Some(names.as_slice()),
+            Fault::Unreadable(misfit) => misfit.known,
+            Fault::Refused(_) => None,
+        }
+    }
+
+    /// What is wrong, without the name of the module. It cites no text of the settings, unless the module does so itself.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match &self.fault {
+            Fault::Unknown(_) => "there is no such module".to_owned(),
+            Fault::Unreadable(misfit) => misfit.why.clone(),
+            Fault::Refused(error) => crate::rescue::chain(error),
+        }
     }
 }
 
 impl fmt::Display for CatalogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (count, (name, fault)) in self.faults.iter().enumerate() {
-            f.write_str(if count > 0 { "; " } else { "" })?;
-            match fault {
-                Fault::Unknown(names) => write!(f, "there is no module {name:?}, but {}", names.join(", "))?,
-                Fault::Unreadable(why) => write!(f, "the settings of {name}: {why}")?,
-                Fault::Refused(error) => write!(f, "the settings of {name}: {}", crate::rescue::chain(error))?,
-            }
+        for (count, fault) in self.faults.iter().enumerate() {
+            write!(f, "{}{fault}", if count > 0 { "; " } else { "" })?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for CatalogFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { module, fault } = self;
+        match fault {
+            Fault::Unknown(names) => write!(f, "there is no module {module:?}, but {}", names.join(", ")),
+            Fault::Unreadable(why) => write!(f, "the settings of {module}: {why}"),
+            Fault::Refused(error) => write!(f, "the settings of {module}: {}", crate::rescue::chain(error)),
+        }
     }
 }
 
@@ -214,6 +279,15 @@ mod tests {
         let refused = catalog().make("greeter", &json!({ "greeting": "" })).map(drop).unwrap_err();
         assert_eq!(refused.to_string(), "the settings of greeter: the greeting is empty");
         let unknown = catalog().make("greeter", &json!({ "greeting": "", "x": 1 })).map(drop).unwrap_err();
-        assert!(unknown.to_string().contains("unknown field `x`"), "{unknown}");
+        assert_eq!(unknown.to_string(), "the settings of greeter: unknown key \"x\", known are greeting");
+        let fault = unknown.faults().next().unwrap();
+        assert_eq!((fault.module(), fault.path().collect::<Vec<_>>()), ("greeter", vec!["x"]));
+        assert_eq!((fault.known(), fault.why()), (Some(&["greeting"][..]), "unknown key \"x\"".to_owned()));
+    }
+
+    #[test]
+    fn two_catalogs_are_one() {
+        let other = Catalog::new().offer("quiet", |(): ()| Ok(Greeter(String::new())));
+        assert_eq!(catalog().and(other).names().collect::<Vec<_>>(), ["greeter", "quiet", "silent"]);
     }
 }

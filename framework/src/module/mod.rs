@@ -1,6 +1,7 @@
 //! Modules: routes with a life cycle, which a configuration can choose.
 
 mod catalog;
+mod settings;
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use self::catalog::{Catalog, CatalogError};
+pub use self::catalog::{Catalog, CatalogError, CatalogFault};
 use crate::client::Client;
 use crate::error::BoxError;
 use crate::router::{Advertised, Overlap, Router};

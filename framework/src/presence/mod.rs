@@ -38,8 +38,9 @@
 //! Who sends our presence back as an error is sent no more of it until it subscribes or probes again.
 //!
 //! Subscriptions are kept in a [`SubscriptionStore`], and bounded by peer and by domain ([`Bounds`]): what does not fit is
-//! answered `unsubscribed`, counted ([`Roster::refused`]) and logged. Presence of peers that we see is routed to handlers
-//! as any other.
+//! answered `unsubscribed`, counted ([`Roster::refused`], [`subscriptions_refused`](crate::stats::Stats::subscriptions_refused))
+//! and logged. Presence of peers that we see is routed to handlers as any other. Pre-approval (RFC 6121 §3.4), which is
+//! optional, is not done.
 
 #[cfg(test)]
 mod appendix_a;

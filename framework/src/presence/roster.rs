@@ -236,6 +236,9 @@ impl Inner {
         let kept = self.settings.store.put(pair, subscription, &self.settings.bounds).await?;
         if kept == Kept::Full {
             self.refused.fetch_add(1, Ordering::Relaxed);
+            if let Some(client) = self.client.get() {
+                client.shared().counters.subscriptions_refused.one();
+            }
             if self.log.lock().unwrap_or_else(PoisonError::into_inner).allow() {
                 tracing::warn!(own = %pair.own, peer = %pair.peer, "too many subscriptions: one is not kept");
             }

@@ -397,7 +397,7 @@ async fn strangers_fill_no_more_than_the_bounds() {
     assert_eq!(ask("c@one.org", 0).await, "unsubscribed");
     assert_eq!(ask("a@two.org", 0).await, "subscribed");
     assert_eq!(ask("a@three.org", 0).await, "unsubscribed");
-    assert_eq!(roster.refused(), 3);
+    assert_eq!((roster.refused(), bot.stats().subscriptions_refused), (3, 3));
     let refused = roster.subscribe(&pair("bot8@bot.localhost", "z@four.org")).await;
     assert_eq!(refused.unwrap_err().to_string(), "there are too many subscriptions");
 }

@@ -130,6 +130,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             route: entry.route.ready(&state),
             tier: entry.tier,
             filter: entry.filter,
+            wants: entry.wants,
             spawned: entry.spawned,
             hidden: entry.hidden,
         };

@@ -35,6 +35,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod unrouted;
+mod wants;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -52,6 +53,8 @@ use self::route::Pending;
 pub use self::route::Route;
 pub(crate) use self::route::Stock;
 use self::table::Table;
+pub use self::wants::Unfit;
+use self::wants::Wants;
 use crate::error::BoxError;
 use crate::extract::FromInbound;
 use crate::handler::Handler;
@@ -93,6 +96,7 @@ struct Entry<S> {
     tier: Tier,
     filter: Filter,
     route: Pending<S>,
+    wants: Option<Wants>,
     spawned: bool,
     hidden: bool,
 }
@@ -249,7 +253,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H::Output: IntoReply,
         H::Future: Send,
     {
-        self.with(Tier::Route, filter, Pending::handler(handler))
+        self.with(Tier::Route, filter, Pending::handler(handler), Some(Wants::of::<A, S>()))
     }
 
     /// Routes what the filter matches to a tower service.
@@ -265,7 +269,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         T::Error: Into<BoxError>,
         T::Future: Send + 'static,
     {
-        self.with(Tier::Route, filter, Pending::Ready(Route::new(service)))
+        self.with(Tier::Route, filter, Pending::Ready(Route::new(service)), None)
     }
 
     /// Takes what no route is for. Below [`at`](Router::at), only what is sent to these recipients.
@@ -281,7 +285,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H::Output: IntoReply,
         H::Future: Send,
     {
-        self.with(Tier::Fallback, Filter::any(), Pending::handler(handler))
+        self.with(Tier::Fallback, Filter::any(), Pending::handler(handler), Some(Wants::of::<A, S>()))
     }
 
     /// Takes on a duty: what the filter matches, where no route is for it, and only where somebody is at home: the
@@ -298,22 +302,36 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H::Output: IntoReply,
         H::Future: Send,
     {
-        self.with(Tier::Duty, filter, Pending::handler(handler))
+        self.with(Tier::Duty, filter, Pending::handler(handler), Some(Wants::of::<A, S>()))
     }
 
     /// A duty that speaks about the router itself.
     #[must_use]
     #[track_caller]
     pub(crate) fn stock(self, filter: Filter, stock: Stock) -> Self {
-        self.with(Tier::Duty, filter, Pending::Stock(stock))
+        self.with(Tier::Duty, filter, Pending::Stock(stock), None)
     }
 
     #[track_caller]
-    fn with(mut self, tier: Tier, filter: Filter, route: Pending<S>) -> Self {
-        if let Err(overlap) = self.edit().push(Entry::new(tier, filter, route)) {
+    fn with(mut self, tier: Tier, filter: Filter, route: Pending<S>, wants: Option<Wants>) -> Self {
+        // What stands around it may still be put around it.
+        if let Some(Err(unfit)) = wants.map(|wants| wants.check(&filter, false)) {
+            panic!("{unfit}");
+        }
+        if let Err(overlap) = self.edit().push(Entry { tier, filter, route, wants, spawned: false, hidden: false }) {
             panic!("{overlap}");
         }
         self
+    }
+
+    /// Whether every handler finds in its route what it asks for, now that nothing is put around the router any more.
+    /// A component looks at this when it is built.
+    ///
+    /// # Errors
+    /// With the first that does not.
+    pub fn check(&self) -> Result<(), Unfit> {
+        let mut wanting = self.inner.entries.iter().filter_map(|entry| Some((entry.wants?, &entry.filter)));
+        wanting.try_for_each(|(wants, filter)| wants.check(filter, true))
     }
 
     /// The inside, to change it: what was derived from it is gone.
@@ -321,12 +339,6 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         let inner = Arc::make_mut(&mut self.inner);
         inner.table.take();
         inner
-    }
-}
-
-impl<S> Entry<S> {
-    fn new(tier: Tier, filter: Filter, route: Pending<S>) -> Self {
-        Self { tier, filter, route, spawned: false, hidden: false }
     }
 }
 
@@ -378,7 +390,8 @@ impl<S> Clone for Inner<S> {
 
 impl<S> Clone for Entry<S> {
     fn clone(&self) -> Self {
-        let Self { tier, filter, route, spawned, hidden } = self;
-        Self { tier: *tier, filter: filter.clone(), route: route.clone(), spawned: *spawned, hidden: *hidden }
+        let Self { tier, filter, route, wants, spawned, hidden } = self;
+        let (filter, route) = (filter.clone(), route.clone());
+        Self { tier: *tier, filter, route, wants: *wants, spawned: *spawned, hidden: *hidden }
     }
 }

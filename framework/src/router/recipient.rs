@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jid::{DomainPart, NodePart, ResourcePart};
 
@@ -106,6 +107,13 @@ impl RecipientPattern {
             (Shape::Prefix(beginning), Some(localpart)) => localpart.starts_with(&**beginning),
             _ => false,
         }
+    }
+
+    /// The names of its placeholders, in their order.
+    pub(super) fn placeholders(&self) -> Vec<Arc<str>> {
+        let [local, resource] = &self.names;
+        let local = local.get().filter(|_| matches!(self.local, Shape::Prefix(_)));
+        local.into_iter().chain(resource.get()).cloned().collect()
     }
 
     /// Whether the other pattern matches everything that this one does.

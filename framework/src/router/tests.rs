@@ -143,13 +143,73 @@ fn placeholders_are_typed() {
         ("typed-a@bot.localhost/desk", "Some(\"a\") desk"),
         ("typed-a@bot.localhost/PHONE", "Some(\"a\") phone"),
         ("typed-a@bot.localhost/car", "item-not-found"),
-        // Faults of ours: no placeholder at all, and fewer than asked for.
+        // Faults of ours: no placeholder at all, and fewer than asked for. A component would not have been built.
         ("odd@bot.localhost", "internal-server-error"),
         ("pair-a@bot.localhost", "internal-server-error"),
     ];
     for (to, wanted) in rows {
         assert_eq!(at(to), wanted, "{to}");
     }
+}
+
+#[test]
+fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "nobody reads it")]
+    struct Device {
+        user: String,
+        device: Option<bool>,
+        kind: Kind,
+    }
+    #[derive(Deserialize)]
+    enum Kind {
+        Desk,
+    }
+    let one = || Router::new().message(async |_: At<u32>| ());
+    let two = || Router::new().message(async |_: At<(String, bool)>| ());
+    let named = || Router::new().message(async |_: Option<At<Device>>| ());
+    let any = || Router::new().message(async |_: At<Vec<String>>| ());
+    let decides = || Router::new().message(async |_: Result<At<u32>, crate::error::BoxError>| ());
+    let parsed = || Router::new().message(async |_: At<Parsed<std::net::Ipv4Addr>>| ());
+    let rows: [(Router, Option<&str>); 12] = [
+        (Router::new().at("order-{id}", one()), None),
+        (Router::new().at("order-{id}", parsed()), None),
+        // Another router around it brings the other placeholder.
+        (Router::new().at("{user}/{device}", Router::new().at("a-{id}", two())), None),
+        (Router::new().at("{user}/{device}", any()), None),
+        (decides(), None),
+        (Router::new().at("{kind}/{user}", named()), None),
+        (one(), Some("the route's recipient pattern has no placeholder")),
+        (Router::new().at("order-*", one()), Some("the route's recipient pattern has no placeholder")),
+        (
+            Router::new().at("{user}/{device}", one()),
+            Some("the pattern has 2 placeholders, and the handler asks for a single value"),
+        ),
+        (
+            Router::new().at("order-{id}", two()),
+            Some("the pattern has 1 placeholder, and the handler asks for 2 values"),
+        ),
+        (Router::new().at("{user}/{device}", named()), Some("the pattern has no placeholder {kind}")),
+        (Router::new().at("{kind}", named()), Some("the pattern has no placeholder {user}")),
+    ];
+    for (router, wanted) in rows {
+        let unfit = router.check().err().map(|unfit| (unfit.place().file(), unfit.to_string()));
+        let wanted = wanted.map(|why| format!("can never be called: {why}"));
+        match (&unfit, &wanted) {
+            (None, None) => {}
+            (Some((file, text)), Some(why)) if text.ends_with(why) && *file == file!() => {}
+            _ => panic!("{wanted:?}, not {unfit:?}"),
+        }
+    }
+    let component = crate::component::Component::builder("bot.localhost").server("127.0.0.1:1").secret("s");
+    let line = line!() + 1;
+    let refused = component.router(Router::new().at("order-{id}", Router::new().message(async |_: At<(u8, u8)>| ())));
+    let refused = refused.build().map(drop).unwrap_err().to_string();
+    let wanted = "the handler of the route \"message normal or message chat for order-{id}@\" can never be called: \
+        the pattern has 1 placeholder, and the handler asks for 2 values";
+    assert!(refused.starts_with(&format!("{}:{line}:", file!())) && refused.ends_with(wanted), "{refused}");
 }
 
 #[test]

@@ -42,21 +42,34 @@ impl Error for PlaceholderError {
 type Pair = (Arc<str>, Option<String>);
 
 /// All texts: a sequence, a map, or the only one of them.
-pub(super) struct All<'a>(pub(super) &'a [Pair]);
+pub(super) struct All<'a> {
+    pub(super) pairs: &'a [Pair],
+    /// There are no texts yet: whatever is asked for gets some value.
+    pub(super) probing: bool,
+}
 
 /// One text.
 #[derive(Clone, Copy)]
-struct One<'a>(&'a Pair);
+struct One<'a> {
+    pair: &'a Pair,
+    probing: bool,
+}
 
 type Outcome<T> = Result<T, PlaceholderError>;
 
 impl<'a> All<'a> {
+    fn next(&mut self) -> Option<One<'a>> {
+        let (pair, rest) = self.pairs.split_first()?;
+        self.pairs = rest;
+        Some(One { pair, probing: self.probing })
+    }
+
     fn only(&self) -> Outcome<One<'a>> {
-        match self.0 {
-            [pair] => Ok(One(pair)),
+        match self.pairs {
+            [pair] => Ok(One { pair, probing: self.probing }),
             pairs => Err(PlaceholderError::Shape(format!(
-                "the pattern has {} placeholders, and the handler asks for a single value",
-                pairs.len()
+                "the pattern has {}, and the handler asks for a single value",
+                number(pairs.len())
             ))),
         }
     }
@@ -97,16 +110,16 @@ impl<'de> Deserializer<'de> for All<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        visitor.visit_seq(Each(self.0.iter()))
+        visitor.visit_seq(Each(self))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, wanted: usize, visitor: V) -> Outcome<V::Value> {
-        if self.0.len() != wanted {
-            let there = self.0.len();
-            let why = format!("the pattern has {there} placeholders, and the handler asks for {wanted} values");
+        if self.pairs.len() != wanted {
+            let there = number(self.pairs.len());
+            let why = format!("the pattern has {there}, and the handler asks for {wanted} values");
             return Err(PlaceholderError::Shape(why));
         }
-        visitor.visit_seq(Each(self.0.iter()))
+        visitor.visit_seq(Each(self))
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -119,7 +132,7 @@ impl<'de> Deserializer<'de> for All<'_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        visitor.visit_map(ByName { pairs: self.0.iter(), value: None })
+        visitor.visit_map(ByName { rest: self, value: None })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -143,11 +156,11 @@ impl<'de> Deserializer<'de> for All<'_> {
 
 impl<'a> One<'a> {
     fn text(self) -> Outcome<&'a str> {
-        self.0.1.as_deref().ok_or_else(|| self.fault("is missing"))
+        self.pair.1.as_deref().ok_or_else(|| self.fault("is missing"))
     }
 
     fn fault(self, why: impl fmt::Display) -> PlaceholderError {
-        PlaceholderError::Text { name: Some(Arc::clone(&self.0.0)), why: why.to_string() }
+        PlaceholderError::Text { name: Some(Arc::clone(&self.pair.0)), why: why.to_string() }
     }
 
     /// Gives the fault the name of the placeholder.
@@ -172,7 +185,6 @@ impl<'de> Deserializer<'de> for One<'_> {
     type Error = PlaceholderError;
 
     parsed! {
-        deserialize_bool visit_bool
         deserialize_char visit_char
         deserialize_i8 visit_i8
         deserialize_i16 visit_i16
@@ -192,8 +204,13 @@ impl<'de> Deserializer<'de> for One<'_> {
         self.named(visitor.visit_str(self.text()?))
     }
 
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+        let value = if self.probing { true } else { self.text()?.parse().map_err(|error| self.fault(error))? };
+        self.named(visitor.visit_bool(value))
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        if self.0.1.is_some() { visitor.visit_some(self) } else { visitor.visit_none() }
+        if self.pair.1.is_some() && !self.probing { visitor.visit_some(self) } else { visitor.visit_none() }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Outcome<V::Value> {
@@ -207,6 +224,11 @@ impl<'de> Deserializer<'de> for One<'_> {
         visitor: V,
     ) -> Outcome<V::Value> {
         let text = self.text()?;
+        if self.probing {
+            // Which of them is a matter of the text, and so is whether that one has fields.
+            let first = variants.first().ok_or_else(|| self.fault("none"))?;
+            return visitor.visit_enum(Choice(first)).map_err(|error| self.fault(error));
+        }
         // Who writes to a bot on a phone writes the first letter in upper case.
         let variant = variants.iter().find(|variant| variant.eq_ignore_ascii_case(text));
         let Some(variant) = variant else { return Err(self.fault(format!("none of {}", variants.join(", ")))) };
@@ -218,34 +240,34 @@ impl<'de> Deserializer<'de> for One<'_> {
     }
 }
 
-struct Each<'a>(std::slice::Iter<'a, Pair>);
+struct Each<'a>(All<'a>);
 
 impl<'de> SeqAccess<'de> for Each<'_> {
     type Error = PlaceholderError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Outcome<Option<T::Value>> {
-        self.0.next().map(|pair| One(pair).named(seed.deserialize(One(pair)))).transpose()
+        self.0.next().map(|one| one.named(seed.deserialize(one))).transpose()
     }
 }
 
 struct ByName<'a> {
-    pairs: std::slice::Iter<'a, Pair>,
-    value: Option<&'a Pair>,
+    rest: All<'a>,
+    value: Option<One<'a>>,
 }
 
 impl<'de> MapAccess<'de> for ByName<'_> {
     type Error = PlaceholderError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Outcome<Option<K::Value>> {
-        self.value = self.pairs.next();
-        let Some((name, _)) = self.value else { return Ok(None) };
-        let key: StrDeserializer<'_, PlaceholderError> = (**name).into_deserializer();
+        self.value = self.rest.next();
+        let Some(one) = self.value else { return Ok(None) };
+        let key: StrDeserializer<'_, PlaceholderError> = (*one.pair.0).into_deserializer();
         seed.deserialize(key).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Outcome<V::Value> {
-        let pair = self.value.take().ok_or_else(|| PlaceholderError::Shape("a value without a name".to_owned()))?;
-        One(pair).named(seed.deserialize(One(pair)))
+        let one = self.value.take().ok_or_else(|| PlaceholderError::Shape("a value without a name".to_owned()))?;
+        one.named(seed.deserialize(one))
     }
 }
 
@@ -280,6 +302,10 @@ impl<'de> VariantAccess<'de> for Choice {
     fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], _visitor: V) -> Outcome<V::Value> {
         Err(with_fields())
     }
+}
+
+fn number(placeholders: usize) -> String {
+    format!("{placeholders} placeholder{}", if placeholders == 1 { "" } else { "s" })
 }
 
 fn with_fields() -> PlaceholderError {

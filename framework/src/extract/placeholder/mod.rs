@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 pub(crate) use self::de::PlaceholderError;
-use super::{FromInbound, Rejection};
+use super::{FromInbound, Rejection, RouteFacts};
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
 
@@ -23,7 +23,16 @@ impl Placeholders {
     }
 
     pub(crate) fn to<T: DeserializeOwned>(&self) -> Result<T, PlaceholderError> {
-        T::deserialize(de::All(&self.0))
+        T::deserialize(de::All { pairs: &self.0, probing: false })
+    }
+
+    /// Whether a `T` can be made of texts for placeholders of these names. What only the texts can tell is not looked at.
+    pub(crate) fn fit<T: DeserializeOwned>(names: &[Arc<str>]) -> Result<(), String> {
+        let pairs: Vec<_> = names.iter().map(|name| (Arc::clone(name), Some("1".to_owned()))).collect();
+        match T::deserialize(de::All { pairs: &pairs, probing: true }) {
+            Err(PlaceholderError::Shape(why)) => Err(why),
+            Ok(_) | Err(PlaceholderError::Text { .. }) => Ok(()),
+        }
     }
 }
 
@@ -36,6 +45,10 @@ pub(crate) struct AddressPlaceholders(pub(crate) Placeholders);
 ///
 /// Texts, numbers, `bool`, enums without fields and `Option` are taken from their text as serde has it; what has a
 /// `FromStr` instead is taken as [`Parsed`]. An address that does not fit is not there: item-not-found.
+///
+/// Whether the pattern has the placeholders is found when the component is built: only then is it known what stands
+/// around a route. Of a struct, a field behind one whose type is made from its text by hand is found with the first
+/// stanza.
 ///
 /// ```
 /// use campanile::extract::{At, Body};
@@ -81,6 +94,10 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for At<T> {
             PlaceholderError::Text { .. } => Rejection::bad(StanzaError::new(Condition::ItemNotFound)).into(),
             PlaceholderError::Shape(_) => error.into(),
         })
+    }
+
+    fn fits(route: &RouteFacts) -> Result<(), String> {
+        route.address_fits::<T>()
     }
 }
 

@@ -63,6 +63,11 @@ impl TextCommand {
         self.words.to_string() + &self.parameters.iter().map(parameter).collect::<String>()
     }
 
+    /// The names of its placeholders, in their order.
+    pub(super) fn placeholders(&self) -> Vec<Arc<str>> {
+        self.parameters.iter().map(|parameter| Arc::clone(&parameter.name)).collect()
+    }
+
     /// What stands for the placeholders in what somebody wrote, or what is missing.
     fn arguments(&self, written: &str) -> Result<Placeholders, String> {
         let rest = words::behind(written, self.words.split(' ').count());

@@ -85,15 +85,10 @@ fn a_handler_may_decide_itself_about_bad_arguments() {
     async fn dice(sides: Result<Args<u32>, crate::error::BoxError>) -> String {
         sides.map_or(6, |Args(sides)| sides).to_string()
     }
-    async fn odd(_: Args<(u8, u8)>) {}
-    async fn outside(_: Args<u8>) {}
-    let mut router = Router::new().command("!dice {sides?}", dice).command("!odd {one}", odd).message(outside);
+    let mut router = Router::new().command("!dice {sides?}", dice);
     assert_eq!(told(&mut router, "!dice"), "6");
     assert_eq!(told(&mut router, "!dice x"), "6");
     assert_eq!(told(&mut router, "!dice 20"), "20");
-    // Other arguments than the command has, and a route that is for none, are faults of ours.
-    assert!(told(&mut router, "!odd 1").contains("internal-server-error"));
-    assert!(told(&mut router, "hello").contains("internal-server-error"));
 }
 
 #[test]
@@ -182,7 +177,7 @@ fn commands_with_the_same_words_overlap() {
         error.to_string(),
         format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already")
     );
-    assert!(one().try_merge(Router::new().at("bot", one()).command("!weather now", weather)).is_ok());
+    assert!(one().try_merge(Router::new().at("bot", one()).command("!weather now", roll)).is_ok());
     let mut both = one().at(RecipientPattern::domain(), Router::new().command("!weather {city} {days?}", weather));
     assert_eq!(told(&mut both, "!weather Oslo"), "Oslo None");
 }
