@@ -13,7 +13,6 @@ use campanile::vcard::VCards;
 use campanile::xmpp_parsers::disco::Identity;
 use campanile_basics::Basics;
 use campanile_disco::Disco;
-use campanile_echo::Echo;
 use campanile_json_bridge::Bridge;
 use campanile_logger::Logger;
 use campanile_logger::store::Quota;
@@ -23,11 +22,11 @@ use crate::{config, report, store};
 
 /// A component that is ready to run.
 pub(crate) fn component(settings: &config::Component) -> Result<Component, BoxError> {
-    Ok(builder(settings).build()?)
+    Ok(builder(settings)?.build()?)
 }
 
 /// A component with everything that its settings say.
-pub(crate) fn builder(settings: &config::Component) -> Builder {
+pub(crate) fn builder(settings: &config::Component) -> Result<Builder, BoxError> {
     let mut builder = Component::builder(settings.jid.as_str())
         .server(settings.address.to_string())
         .secret(settings.secret.clone())
@@ -37,10 +36,10 @@ pub(crate) fn builder(settings: &config::Component) -> Builder {
     if let Some(tls) = &settings.tls {
         builder = builder.tls(tls.clone());
     }
-    for module in modules(settings) {
+    for module in modules(settings)? {
         builder = builder.shared_module(module);
     }
-    layers(builder, &access(settings))
+    Ok(layers(builder, &access(settings)))
 }
 
 /// Who may write: to a bridge, where nobody is named, the users of the domain that its own lies in.
@@ -82,13 +81,13 @@ pub(crate) fn explain(jid: &BareJid, error: &BoxError) -> String {
 }
 
 /// What is mounted on this JID: what every one has, and what its tables ask for.
-fn modules(settings: &config::Component) -> Vec<Arc<dyn Module>> {
+fn modules(settings: &config::Component) -> Result<Vec<Arc<dyn Module>>, BoxError> {
     let mut modules: Vec<Arc<dyn Module>> = vec![
         Arc::new(Basics::new("campanile", env!("CARGO_PKG_VERSION"))),
         Arc::new(Disco::new(disco(&settings.disco))),
     ];
-    if settings.echo {
-        modules.push(Arc::new(Echo::new()));
+    for chosen in &settings.modules {
+        modules.push(chosen.make()?);
     }
     if let Some(logger) = &settings.logger {
         modules.push(Arc::new(Logger::new(store::store(&logger.store), archive(settings, logger))));
@@ -96,12 +95,12 @@ fn modules(settings: &config::Component) -> Vec<Arc<dyn Module>> {
     if let Some(bridge) = &settings.bridge {
         modules.push(Arc::new(Bridge::new(bridge.settings.clone())));
     }
-    let cards = settings.vcard.clone().map(|card| VCards::new().domain(card));
+    let cards = settings.vcard.clone();
     if let Some(presence) = &settings.presence {
         modules.push(Arc::new(roster(presence, cards.as_ref())));
     }
     modules.extend(cards.map(|cards| Arc::new(cards) as Arc<dyn Module>));
-    modules
+    Ok(modules)
 }
 
 /// Presence as the settings have it; a photo is announced in it.

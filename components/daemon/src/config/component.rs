@@ -5,13 +5,14 @@ use std::ops::Range;
 use campanile::jid::{BareJid, Jid};
 use campanile::limits::Limits;
 use campanile::stream::{Secret, ServerAddress, Tls};
-use campanile::vcard::Card;
+use campanile::vcard::VCards;
 
 use super::access::{self, Access};
 use super::bridge::{self, Bridge};
 use super::disco::{self, Disco};
 use super::fault::Faults;
 use super::logger::{self, Logger};
+use super::modules::{self, Chosen};
 use super::presence::{self, Presence};
 use super::server::Server;
 use super::table::{Table, Value};
@@ -29,12 +30,13 @@ pub(crate) struct Component {
     pub(crate) secret: Secret,
     pub(crate) limits: Limits,
     pub(crate) access: Access,
-    pub(crate) echo: bool,
+    /// From the catalog.
+    pub(crate) modules: Vec<Chosen>,
     pub(crate) logger: Option<Logger>,
     pub(crate) disco: Disco,
     pub(crate) bridge: Option<Bridge>,
     pub(crate) presence: Option<Presence>,
-    pub(crate) vcard: Option<Card>,
+    pub(crate) vcard: Option<VCards>,
 }
 
 impl Component {
@@ -45,7 +47,6 @@ impl Component {
         let server = Server::read(&mut table, faults).resolve(defaults, &table, faults);
         let access = access::read(&mut table, faults);
         let limits = table.table("limits", "[component.limits]", faults).map(|table| limits::read(table, faults));
-        let echo = table.table("echo", "[component.echo]", faults).map(|table| table.finish(faults));
         let disco = table.table("disco", "[component.disco]", faults).map(|table| disco::read(table, faults));
         let logger = table.table("logger", "[component.logger]", faults).map(|table| logger::read(table, faults));
         let domain = jid.as_ref().map(|(jid, _)| jid.clone());
@@ -54,6 +55,7 @@ impl Component {
         let presence = table.table("presence", "[component.presence]", faults);
         let presence = presence.map(|table| presence::read(table, faults));
         let vcard = table.table("vcard", "[component.vcard]", faults).map(|table| vcard::read(table, faults));
+        let modules = modules::read(&mut table, faults);
         table.finish(faults);
         let ((jid, span), (address, tls)) = (jid?, server?);
         Some(Self {
@@ -64,7 +66,7 @@ impl Component {
             secret: secret?,
             limits: limits.unwrap_or_default(),
             access,
-            echo: echo.is_some(),
+            modules,
             logger: logger.flatten(),
             disco: disco.unwrap_or_default(),
             bridge: bridge.flatten(),
@@ -73,15 +75,20 @@ impl Component {
         })
     }
 
+    /// Whether a module of the catalog is mounted.
+    pub(crate) fn has(&self, module: &str) -> bool {
+        self.modules.iter().any(|chosen| chosen.name == module)
+    }
+
     /// What answers on this JID, for people to read.
     pub(crate) fn mounted(&self) -> String {
-        let echo = if self.echo { "echo, " } else { "" };
+        let modules: String = self.modules.iter().map(|module| format!("{}, ", module.name)).collect();
         let logger = self.logger.as_ref().map(|logger| format!("logger on {}, ", Escaped(&logger.store)));
         let bridge = if self.bridge.is_some() { "json-bridge, " } else { "" };
         let presence = if self.presence.is_some() { "presence, " } else { "" };
         let vcard = if self.vcard.is_some() { "vcard, " } else { "" };
         let more = format!("{bridge}{presence}{vcard}");
-        format!("{echo}{}{more}disco, ping, version, time, last", logger.unwrap_or_default())
+        format!("{modules}{}{more}disco, ping, version, time, last", logger.unwrap_or_default())
     }
 }
 

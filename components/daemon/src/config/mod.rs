@@ -7,6 +7,7 @@ mod disco;
 mod fault;
 mod limits;
 mod logger;
+mod modules;
 mod nearest;
 mod presence;
 mod secret;
@@ -29,6 +30,7 @@ use self::server::Server;
 pub(crate) use self::source::Source;
 use self::table::{Table, Value};
 use crate::exit::Exit;
+use crate::offer;
 
 /// A configuration without faults.
 #[derive(Debug)]
@@ -91,14 +93,21 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> Vec<Component> {
     let read = |table| Component::read(table, &defaults, faults);
     let components: Vec<Component> = tables.into_iter().flatten().filter_map(read).collect();
     table.refuse("admin", "[admin] is not in this version", "remove it: nothing would listen there", faults);
-    for misplaced in ["echo", "disco", "json_bridge", "limits", "presence", "vcard"] {
-        let what = format!("[{misplaced}] belongs to a component");
-        let remedy = format!("write [component.{misplaced}] below its [[component]]");
-        table.refuse(misplaced, &what, &remedy, faults);
+    for misplaced in offer::catalog().names() {
+        misplace(&mut table, misplaced, faults);
+    }
+    for misplaced in ["disco", "json_bridge", "limits", "presence", "vcard"] {
+        misplace(&mut table, misplaced, faults);
     }
     table.finish(faults);
     each_jid_once(&components, faults);
     components
+}
+
+/// A table that stands at the top of the file.
+fn misplace(table: &mut Table<'_>, name: &'static str, faults: &mut Faults<'_>) {
+    let what = format!("[{name}] belongs to a component");
+    table.refuse(name, &what, &format!("write [component.{name}] below its [[component]]"), faults);
 }
 
 fn component_tables<'t>(value: &Value<'t>, faults: &mut Faults<'_>) -> Vec<Table<'t>> {

@@ -1,7 +1,16 @@
 //! The name that was probably meant.
 
+/// What to do about a name that is none of the known ones.
+pub(super) fn remedy(name: &str, known: &[&str]) -> String {
+    match (nearest(name, known), known) {
+        (Some(meant), _) => format!("did you mean `{meant}`?"),
+        (None, []) => "remove it: this table has no keys".to_owned(),
+        (None, known) => format!("known are {}", known.join(", ")),
+    }
+}
+
 /// The nearest of the known names, if one is near enough to be meant.
-pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     // Long names may be further off: `handler-time-out` is still `handler_timeout`.
     let tolerated = (name.chars().count() / 3).clamp(1, 3);
     known

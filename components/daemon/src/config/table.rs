@@ -3,11 +3,12 @@
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
+use campanile::serde_json::{self, Number};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
-use super::nearest::nearest;
+use super::nearest::remedy;
 use super::unit;
 
 /// A table that remembers which keys were asked for, so that what is left over is unknown.
@@ -42,6 +43,11 @@ impl<'t> Table<'t> {
         Some(Value::new(key, name.span(), value))
     }
 
+    /// Whether a key was asked for before.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.known.contains(&key)
+    }
+
     /// Whether a key is there; from now on it is known.
     pub(super) fn has(&mut self, key: &'static str) -> bool {
         self.take(key).is_some()
@@ -73,14 +79,7 @@ impl<'t> Table<'t> {
         let asked = |key: &str| self.known.contains(&key) || self.settled.contains(&key);
         for key in self.entries.keys().filter(|key| !asked(key.get_ref())) {
             let name = key.get_ref();
-            let remedy = nearest(name, &self.known).map_or_else(
-                || match self.known.as_slice() {
-                    [] => "remove it: this table has no keys".to_owned(),
-                    known => format!("known are {}", known.join(", ")),
-                },
-                |meant| format!("did you mean `{meant}`?"),
-            );
-            faults.push(&key.span(), format!("unknown key {name:?} in {}", self.name), remedy);
+            faults.push(&key.span(), format!("unknown key {name:?} in {}", self.name), remedy(name, &self.known));
         }
     }
 }
@@ -161,6 +160,27 @@ impl<'t> Value<'t> {
         Some(count)
     }
 
+    /// The value as one of JSON, for what is read by serde.
+    pub(super) fn json(&self, faults: &mut Faults<'_>) -> Option<serde_json::Value> {
+        let json = json(self.inner);
+        if json.is_none() {
+            faults.push(&self.span, format!("`{}` has a number out of range", self.key), "write a smaller one");
+        }
+        json
+    }
+
+    /// The place of the key that these lead to, or of the last of them that is there.
+    pub(super) fn place(&self, path: &[&str]) -> Range<usize> {
+        let (mut span, mut inner) = (self.key_span.clone(), self.inner);
+        for key in path {
+            // Of a list, the first that has it.
+            let found = tables(inner).into_iter().find_map(|table| table.get_key_value(*key));
+            let Some((key, value)) = found else { break };
+            (span, inner) = (key.span(), value.get_ref());
+        }
+        span
+    }
+
     fn whole(&self) -> Option<usize> {
         let DeValue::Integer(number) = self.inner else { return None };
         usize::from_str_radix(number.as_str(), number.radix()).ok()
@@ -195,5 +215,33 @@ impl<'t> Value<'t> {
         };
         faults.push(&self.span, format!("`{}` cannot be {found}", self.key), format!("write {wanted}"));
         None
+    }
+}
+
+/// `None` when a number is none of JSON.
+fn json(value: &DeValue<'_>) -> Option<serde_json::Value> {
+    Some(match value {
+        DeValue::String(text) => text.as_ref().into(),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok()?.into(),
+        DeValue::Float(number) => Number::from_f64(number.as_str().parse().ok()?)?.into(),
+        DeValue::Boolean(flag) => (*flag).into(),
+        DeValue::Datetime(time) => time.to_string().into(),
+        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect::<Option<Vec<_>>>()?.into(),
+        DeValue::Table(table) => {
+            let mut members = serde_json::Map::new();
+            for (key, value) in table {
+                members.insert(key.get_ref().to_string(), json(value.get_ref())?);
+            }
+            members.into()
+        }
+    })
+}
+
+/// A table, or those of a list.
+fn tables<'t>(value: &'t DeValue<'t>) -> Vec<&'t DeTable<'t>> {
+    match value {
+        DeValue::Table(table) => vec![table],
+        DeValue::Array(items) => items.iter().flat_map(|item| tables(item.get_ref())).collect(),
+        _ => Vec::new(),
     }
 }

@@ -1,13 +1,42 @@
-//! `[component.vcard]`: who a component is, for people.
+//! `[component.vcard]`: who a component and its bots are, for people.
 
 use std::fs;
 
-use campanile::vcard::Card;
+use campanile::vcard::{Card, VCards};
 
 use super::fault::Faults;
 use super::table::{Table, Value};
 
-pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Card {
+/// The card of the component itself, and those below `bots`, by localpart.
+pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> VCards {
+    let bots = table.table("bots", "[component.vcard.bots]", faults);
+    let own = card(&mut table, faults);
+    table.finish(faults);
+    let cards = VCards::new();
+    let cards = match (&bots, own == Card::new()) {
+        // A table of bots says nothing about the domain.
+        (Some(_), true) => cards,
+        _ => cards.domain(own),
+    };
+    bots.into_iter().flat_map(Table::all).fold(cards, |cards, value| with_bot(cards, &value, faults))
+}
+
+/// `[component.vcard.bots.NAME]`.
+fn with_bot(cards: VCards, value: &Value<'_>, faults: &mut Faults<'_>) -> VCards {
+    let Some(mut table) = value.table("[component.vcard.bots.…]", faults) else { return cards };
+    let card = card(&mut table, faults);
+    table.finish(faults);
+    match cards.clone().bot(&value.key, card) {
+        Ok(cards) => cards,
+        Err(error) => {
+            let remedy = "name a bot as its address begins, as in [component.vcard.bots.weather]";
+            faults.push(&value.key_span, error.to_string(), remedy);
+            cards
+        }
+    }
+}
+
+fn card(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Card {
     let mut text = |key, faults: &mut Faults<'_>| {
         table.take(key).and_then(|value: Value<'_>| value.text(faults)).map(str::to_owned)
     };
@@ -25,7 +54,6 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Card {
         card = card.description(description);
     }
     let photo = table.take("photo");
-    table.finish(faults);
     photo.and_then(|value| with_photo(&card, &value, faults)).unwrap_or(card)
 }
 

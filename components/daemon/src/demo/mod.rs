@@ -109,7 +109,7 @@ async fn mount(
     let mut running = JoinSet::new();
     for settings in &config.components {
         let presence = Roster::builder(MemoryStore::new()).directory(|_: &BareJid| true).build();
-        let builder = mount::builder(settings).module(presence).module(Reception);
+        let builder = mount::builder(settings)?.module(presence).module(Reception);
         let component = builder.connector(host.connector()).build()?;
         let mut stop = stop.subscribe();
         running.spawn(component.run_until(async move {

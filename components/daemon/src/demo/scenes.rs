@@ -16,7 +16,7 @@ pub(super) async fn play(alice: &User, screen: &Screen, config: &Config) -> Resu
         let jid = component.jid.as_str();
         screen.heading(&format!("What is mounted on {jid}?"));
         ask(alice, jid, &payload("query", words::INFO)).await?;
-        if component.echo {
+        if component.has("echo") {
             echo(alice, screen, component).await?;
         }
         screen.heading("What answers on every JID without being asked for");

@@ -187,6 +187,14 @@ const ONE: &[(&str, &str)] = &[
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.vcard]\nphoto='no.png'",
         "6:7: no.png cannot be read: No such file or directory (os error 2)\n    name a PNG, JPEG, GIF or WebP file of some 10 KiB; paths begin at this file's folder",
     ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.vcard.bots.weather]\nnmae='x'",
+        "6:1: unknown key \"nmae\" in [component.vcard.bots.…]\n    did you mean `name`?",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.vcard.bots.'a b']",
+        "5:23: \"a b\" is no localpart: localpart doesn’t pass nodeprep validation\n    name a bot as its address begins, as in [component.vcard.bots.weather]",
+    ),
     // Who may write.
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\nallow='a.b'",

@@ -75,9 +75,21 @@ impl Running {
 
     /// As [`Running::start`], with variables of the environment.
     pub(crate) fn start_with(configuration: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_in(configuration, arguments, environment, &[])
+    }
+
+    /// Starts it with files beside its configuration.
+    pub(crate) fn start_beside(configuration: &str, files: &[(&str, &str)]) -> Self {
+        Self::start_in(configuration, &[], &[], files)
+    }
+
+    fn start_in(configuration: &str, arguments: &[&str], environment: &[(&str, &str)], files: &[(&str, &str)]) -> Self {
         let (mut command, folder) = campanile(&["run", "--config", "campanile.toml"]);
         command.envs(environment.iter().copied());
         folder.write("campanile.toml", configuration);
+        for (name, content) in files {
+            folder.write(name, content);
+        }
         let mut child = command.args(arguments).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let stderr = child.stderr.take().expect("stderr is a pipe");
         let (sender, lines) = channel();

@@ -222,6 +222,32 @@ fn presence_and_a_vcard_are_there_when_asked_for() {
 }
 
 #[test]
+fn a_bot_has_a_vcard_of_its_own() {
+    const ASKED: &str = "<presence from='a@good.example' to='weather@echo.example.org' type='subscribe'/>\
+        <iq from='a@good.example' to='echo.example.org' id='q0' type='get'><vCard xmlns='vcard-temp'/></iq>\
+        <iq from='a@good.example' to='weather@echo.example.org' id='q1' type='get'><vCard xmlns='vcard-temp'/></iq>";
+    let (address, events) = server::start(&[Answer::Ask(ASKED)]);
+    let settings = "[component.presence]\nstore = 'memory'\nbots = ['weather']\n[component.vcard.bots.Weather]\n\
+        name = 'Weather'\nphoto = 'weather.gif'";
+    let configuration = component("echo.example.org", address).replace("[component.echo]", settings);
+    let mut running = Running::start_beside(&configuration, &[("weather.gif", "GIF89a")]);
+    let said = server::said(&events);
+    running.signal("TERM");
+    assert_eq!(running.end().code, Some(0));
+    let all = said + &server::ended(&events);
+    for expected in [
+        "id='q1' type='result'><vCard xmlns='vcard-temp'><FN>Weather</FN><PHOTO><TYPE>image/gif</TYPE>\
+         <BINVAL>R0lGODlh</BINVAL></PHOTO></vCard>",
+        // As `printf GIF89a | sha1sum` has it.
+        "<photo>25c9b37ae36a0a08318d4dca7ca57ea98d776821</photo>",
+        // Nothing was said about the domain.
+        "<iq from='echo.example.org' to='a@good.example' id='q0' type='error'>",
+    ] {
+        assert!(all.contains(expected), "{expected} is not in {all}");
+    }
+}
+
+#[test]
 fn the_echo_keeps_a_payload_as_it_is() {
     const SENT: &str = "<message from='alice@localhost/r' to='bot@echo.example.org' id='q1' type='chat'>\
         <data xmlns=\"MY-FORMAT-NS\">vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data></message>";

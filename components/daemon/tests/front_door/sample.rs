@@ -49,6 +49,7 @@ fn every_setting_is_in_the_sample() {
         ("[component.presence]", "[component.presence]"),
         ("[component.presence.bounds]", "[component.presence.bounds]"),
         ("[component.vcard]", "[component.vcard]"),
+        ("[component.vcard.bots.…]", "[component.vcard.bots.helpdesk]"),
         ("[component.rate]", "[component.rate]"),
         ("[component.limits]", "[component.limits]"),
         ("[component.logger]", "[component.logger]"),

@@ -1,4 +1,28 @@
-//! The `campanile` binary: ready-made components for XMPP servers, in one process.
+//! The program `campanile`: ready-made components for XMPP servers, in one process.
+//!
+//! Whoever has written a [module](campanile::module) builds a program of their own that has it, too, in one line:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! # use std::sync::Arc;
+//! # use campanile::{module::Module, router::Router};
+//! # #[derive(serde::Deserialize)] struct Settings {}
+//! # struct Guestbook;
+//! # impl Guestbook { fn new(_: Settings) -> Result<Self, campanile::error::BoxError> { Ok(Self) } }
+//! # impl Module for Guestbook {
+//! #     fn name(&self) -> &'static str { "guestbook" }
+//! #     fn mount(self: Arc<Self>, router: Router) -> Router { router }
+//! # }
+//!
+//! use campanile::module::Catalog;
+//!
+//! fn main() -> ExitCode {
+//!     campanile_daemon::main(Catalog::new().offer("guestbook", Guestbook::new))
+//! }
+//! ```
+//!
+//! A table of its name switches it on: `[component.guestbook]` below a `[[component]]`, with its settings as keys. All
+//! else is as with `campanile`: the commands, the configuration, its faults with their places.
 
 mod archive;
 mod check;
@@ -10,6 +34,7 @@ mod escape;
 mod exit;
 mod log;
 mod mount;
+mod offer;
 mod outbox;
 mod report;
 mod run;
@@ -19,13 +44,21 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use campanile::module::Catalog;
 use clap::{CommandFactory, Parser};
 use tracing::level_filters::LevelFilter;
 
 use crate::cli::{Cli, Command, LogFormat};
 use crate::exit::Exit;
 
-fn main() -> ExitCode {
+/// The whole program, with these modules besides those that it brings. A table of the configuration switches a module on by
+/// its name, which must be no other key of `[[component]]`.
+///
+/// What makes a module is called to check a configuration, too: it takes nothing from the machine before the module is
+/// [started](campanile::module::Module::start).
+#[must_use]
+pub fn main(modules: Catalog) -> ExitCode {
+    offer::add(modules);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
