@@ -43,6 +43,8 @@ counters! {
     stray,
     /// IQ results and errors that nobody waited for, forgeries among them.
     unsolicited,
+    /// IQ results and errors that belong to another process on the same JID, and were handed over to it.
+    handed_over,
     /// Messages that a request of ours had asked for and had no room for.
     uncollected,
     /// Top-level elements that a component's stream does not know.

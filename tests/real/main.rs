@@ -5,10 +5,12 @@
 mod bridge;
 mod confirmed;
 mod crowd;
+mod doctor;
 mod drain;
 mod echo;
 mod embedded;
 mod hostile;
+mod init;
 mod logger;
 mod people;
 mod plug_ins;

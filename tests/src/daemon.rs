@@ -99,6 +99,35 @@ impl Daemon {
     }
 }
 
+/// How a command of the binary ended, and what it wrote.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// What people asked for.
+    pub stdout: String,
+    /// Faults and logs.
+    pub stderr: String,
+}
+
+/// Runs a command of the binary to its end, in this folder; locks are looked for there, too.
+pub async fn command(folder: &Folder, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(binary());
+    command
+        .args(arguments)
+        .current_dir(folder.path())
+        .env_remove("RUST_LOG")
+        .env_remove("CAMPANILE_CONFIG")
+        .env("XDG_RUNTIME_DIR", folder.path());
+    let run = tokio::task::spawn_blocking(move || command.output());
+    let output = run.await.expect("the task ends").expect("the binary starts");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
 /// The binary that belongs to the code as it is: built once per test process, unless `CAMPANILE_BIN` names another.
 pub fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();

@@ -1,7 +1,7 @@
 //! Temporary folders.
 
 use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -44,6 +44,13 @@ impl Folder {
         fs::create_dir_all(parent)
             .and_then(|()| fs::write(&path, text))
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    }
+
+    /// Says who may read and write a file.
+    pub fn permit(&self, name: &str, mode: u32) {
+        let path = self.path.join(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))
+            .unwrap_or_else(|error| panic!("cannot change {}: {error}", path.display()));
     }
 }
 

@@ -49,6 +49,16 @@ pub struct Setup {
     pub backlog: bool,
     /// Whether there is a port for components over TLS, too.
     pub tls: bool,
+    /// ejabberd: whether the snippet's `global_routes` line stays.
+    pub global_routes_off: bool,
+    /// Whether there is a port for other servers, too.
+    pub federated: bool,
+    /// More of Prosody's configuration, as one of its files.
+    pub prosody: String,
+    /// More of ejabberd's, at the top level.
+    pub ejabberd: String,
+    /// More items for ejabberd's `listen`.
+    pub ejabberd_listen: String,
 }
 
 impl Default for Setup {
@@ -62,7 +72,18 @@ impl Setup {
     #[must_use]
     pub fn new() -> Self {
         let users = ["alice", "bob", "carol"].map(str::to_owned).to_vec();
-        Self { components: Vec::new(), users, max_stanza_size: None, backlog: true, tls: false }
+        Self {
+            components: Vec::new(),
+            users,
+            max_stanza_size: None,
+            backlog: true,
+            tls: false,
+            global_routes_off: true,
+            federated: false,
+            prosody: String::new(),
+            ejabberd: String::new(),
+            ejabberd_listen: String::new(),
+        }
     }
 
     /// One more component.
@@ -97,6 +118,35 @@ impl Setup {
     #[must_use]
     pub fn tls(mut self) -> Self {
         self.tls = true;
+        self
+    }
+
+    /// ejabberd as it is without the snippet's `global_routes` line.
+    #[must_use]
+    pub fn global_routes(mut self) -> Self {
+        self.global_routes_off = false;
+        self
+    }
+
+    /// A port for other servers, too.
+    #[must_use]
+    pub fn federated(mut self) -> Self {
+        self.federated = true;
+        self
+    }
+
+    /// More of Prosody's configuration, as one of its files.
+    #[must_use]
+    pub fn prosody(mut self, lua: &str) -> Self {
+        self.prosody.push_str(lua);
+        self
+    }
+
+    /// More of ejabberd's configuration: at the top level, and items for `listen`.
+    #[must_use]
+    pub fn ejabberd(mut self, top: &str, listen: &str) -> Self {
+        self.ejabberd.push_str(top);
+        self.ejabberd_listen.push_str(listen);
         self
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::cli::{Check, LogFormat};
 use crate::config::{Component, Config, Source};
-use crate::connect::{self, Outcome};
+use crate::doctor::{self, Report};
 use crate::escape::Escaped;
 use crate::exit::Exit;
 use crate::{mount, report, say};
@@ -24,7 +24,11 @@ pub(crate) fn check(options: &Check) -> Exit {
     }
     let said = say(io::stdout(), &overview(&config), Exit::Done);
     if options.connect && said == Exit::Done {
-        return crate::runtime(LogFormat::Text, async { answers(&connect::connect(&config.components).await) });
+        say(io::stdout(), doctor::WARNING, Exit::Done);
+        return crate::runtime(LogFormat::Text, async {
+            let reports = doctor::examine(&config.components, options.resolver).await;
+            findings(&config.components, &reports)
+        });
     }
     said
 }
@@ -52,18 +56,20 @@ fn overview(config: &Config) -> String {
     text
 }
 
-/// Shows what each server answered.
-fn answers(outcomes: &[(campanile::jid::BareJid, Outcome)]) -> Exit {
+/// Shows what was found at each server.
+fn findings(components: &[Component], reports: &[Report]) -> Exit {
     let (mut text, mut exit) = (String::new(), Exit::Done);
-    for (jid, outcome) in outcomes {
-        let _ = match outcome {
-            Outcome::Mounted => writeln!(text, "{jid}: mounted, and left again"),
-            Outcome::Running(why) => writeln!(text, "{jid}: not tried: {}", Escaped(why)),
-            Outcome::Failed(why) => {
+    for (Component { jid, .. }, report) in components.iter().zip(reports) {
+        if let Some(well) = &report.well {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{jid}: {}", Escaped(well));
+        }
+        for finding in &report.findings {
+            text.push_str(&finding.show(jid.as_str()));
+            if finding.is_fault() {
                 exit = Exit::Refused;
-                writeln!(text, "{jid}: FAILED: {}", report::lines(why))
             }
-        };
+        }
     }
     say(io::stdout(), &text, exit)
 }

@@ -1,8 +1,10 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use campanile::jid::BareJid;
+use campanile::stream::ServerAddress;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -15,6 +17,7 @@ component of its configuration, and answers for the addresses below it.";
 const HELP: &str = "\
 Begin here:
   campanile demo                         see every component at work, without a server
+  campanile init prosody                 write a configuration, and what the server needs for it
   campanile check --config my.toml       find every fault of a configuration
   campanile run --config my.toml         serve until SIGTERM or SIGINT
 
@@ -61,6 +64,9 @@ pub(crate) enum Command {
     /// Serve the components of the configuration until SIGTERM or SIGINT
     #[command(after_help = RUN)]
     Run(ConfigFile),
+    /// Write a configuration with a fresh secret, and show what the server needs for it
+    #[command(after_help = INIT)]
+    Init(Init),
     /// Look into the archive of a logger, export, import, and prune it
     #[command(after_help = crate::archive::EXAMPLES)]
     Log(crate::archive::Log),
@@ -92,11 +98,81 @@ pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) file: ConfigFile,
 
-    /// Also try the handshake of each component, and explain what its server answers
+    /// Also try what a running daemon would, and explain what is wrong and which line mends it
     ///
-    /// A component that is running on this machine is left alone: a second connection would steal its stanzas.
+    /// Each component is mounted for a moment, with nothing behind it: what arrives is told to try again. One that is
+    /// running on this machine is left alone: a second connection would take its stanzas.
     #[arg(long)]
     pub(crate) connect: bool,
+
+    /// The DNS server that is asked where other servers find a component; by default that of /etc/resolv.conf
+    ///
+    /// An address, with a port where it is not 53. Names may mean something else inside than outside: a public server
+    /// tells what others see.
+    #[arg(long, value_name = "ADDRESS", requires = "connect", value_parser = resolver)]
+    pub(crate) resolver: Option<SocketAddr>,
+}
+
+/// An address, with or without a port.
+fn resolver(text: &str) -> Result<SocketAddr, String> {
+    let alone = text.parse().map(|address: IpAddr| SocketAddr::new(address, 53));
+    alone
+        .or_else(|_| text.parse())
+        .map_err(|_| "write an address, such as 9.9.9.9, 127.0.0.1:5353 or [::1]:53".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Which server it is for
+    pub(crate) server: ServerKind,
+
+    /// The domain that the component is mounted on, below that of the server as a rule
+    #[arg(long, value_name = "DOMAIN", default_value = "echo.example.org", value_parser = domain)]
+    pub(crate) jid: BareJid,
+
+    /// Where the server listens for components, if not at its usual port on this machine
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: Option<ServerAddress>,
+
+    /// The folder that campanile.toml and the secret are written to; neither may be there already
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(crate) folder: PathBuf,
+
+    /// For the unit in deploy/systemd: the secret goes to FOLDER/secrets, from which systemd hands it to the service
+    #[arg(long)]
+    pub(crate) systemd: bool,
+}
+
+/// Servers that are known by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServerKind {
+    Prosody,
+    Ejabberd,
+    Openfire,
+}
+
+impl ServerKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Prosody => "prosody",
+            Self::Ejabberd => "ejabberd",
+            Self::Openfire => "openfire",
+        }
+    }
+
+    /// Where it listens for components unless it is told otherwise.
+    pub(crate) fn usual_port(self) -> u16 {
+        match self {
+            Self::Prosody | Self::Ejabberd => 5347,
+            Self::Openfire => 5275,
+        }
+    }
+}
+
+/// A whole domain, such as `echo.example.org`.
+fn domain(text: &str) -> Result<BareJid, String> {
+    let jid = BareJid::new(text).map_err(|error| error.to_string())?;
+    if jid.node().is_some() { Err("a component is mounted on a whole domain".to_owned()) } else { Ok(jid) }
 }
 
 #[derive(Debug, Args)]
@@ -171,13 +247,23 @@ Examples:
   campanile demo --listen                      Profanity, Gajim, slixmpp, … may log in; accounts are shown
   campanile demo --listen 127.0.0.1:15222      the same on another port";
 
+const INIT: &str = "\
+Examples:
+  campanile init prosody --jid echo.example.org > /etc/prosody/conf.d/echo.cfg.lua
+  campanile init ejabberd --jid echo.example.org --folder /etc/campanile --systemd
+  campanile init openfire --jid echo.example.org --address openfire.example.org:5275
+
+Writes campanile.toml and a secret that only its owner can read, and nothing over files that are there. What the server
+needs is on stdout, with the secret in it.";
+
 const CHECK: &str = "\
 Examples:
   campanile check                              ./campanile.toml or /etc/campanile/campanile.toml
   campanile check --config my.toml --connect   and ask the servers
+  campanile check --connect --resolver 9.9.9.9 and see DNS as others do
   my-template | campanile check --config -     from stdin
 
-Exits 0 when there is no fault, 78 when there is one, 69 when --connect found a component that cannot be mounted.";
+Exits 0 when there is no fault, 78 when there is one in the file, 69 when --connect found one.";
 
 const RUN: &str = "\
 Examples:

@@ -28,10 +28,11 @@ mod archive;
 mod check;
 mod cli;
 mod config;
-mod connect;
 mod demo;
+mod doctor;
 mod escape;
 mod exit;
+mod init;
 mod log;
 mod mount;
 mod offer;
@@ -76,6 +77,7 @@ pub fn main(modules: Catalog) -> ExitCode {
     let exit = match cli.command {
         Command::Check(check) => check::check(&check),
         Command::Demo(options) => demo::demo(&options, cli.log_format),
+        Command::Init(options) => init::init(&options),
         Command::Run(file) => run::run(&file, cli.log_format),
         Command::Log(options) => archive::run(&options, cli.log_format),
         Command::Outbox(options) => outbox::outbox(&options, cli.log_format),

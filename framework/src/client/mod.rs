@@ -2,6 +2,7 @@
 
 mod confirm;
 mod fault;
+mod handover;
 mod id;
 mod pending;
 mod queue;
@@ -16,6 +17,8 @@ pub(crate) use self::confirm::Confirm;
 use self::confirm::Room;
 pub use self::confirm::{ConfirmError, Taken};
 pub use self::fault::{IqError, SendError};
+pub use self::handover::Handover;
+pub(crate) use self::handover::owner;
 pub(crate) use self::id::Ids;
 use self::pending::PendingBounds;
 pub(crate) use self::pending::{Offered, Pending};
@@ -47,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) ids: Ids,
     pub(crate) pending: Pending,
     pub(crate) queue: Queue,
+    pub(crate) handover: Option<Arc<dyn Handover>>,
     unconfirmed: Room,
     bounds: Bounds,
     /// What the component has counted.
@@ -85,13 +89,14 @@ impl Bounds {
 
 impl Client {
     /// `layered`: the component has outbound layers.
-    pub(crate) fn new(domain: &BareJid, limits: &Limits, layered: bool) -> Self {
+    pub(crate) fn new(domain: &BareJid, limits: &Limits, layered: bool, handover: Option<Arc<dyn Handover>>) -> Self {
         let bounds = Bounds::new(limits, layered);
         let shared = Shared {
             domain: domain.clone().into(),
             ids: Ids::new(),
             pending: Pending::new(bounds.pending),
             queue: Queue::new(bounds.queued),
+            handover,
             unconfirmed: Room::new(limits),
             bounds,
             counters: Arc::default(),
@@ -102,7 +107,7 @@ impl Client {
     /// A client of a component that is not running: whatever is sent with it fails. For tests of handlers.
     #[must_use]
     pub fn detached(domain: &BareJid) -> Self {
-        let client = Self::new(domain, &Limits::default(), false);
+        let client = Self::new(domain, &Limits::default(), false, None);
         client.shared.close();
         client
     }
@@ -115,6 +120,18 @@ impl Client {
     #[must_use]
     pub fn domain(&self) -> &Jid {
         &self.shared.domain
+    }
+
+    /// What tells this process from every other that is mounted on the same JID: the ids of its requests begin with it.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        self.shared.ids.instance()
+    }
+
+    /// Takes an IQ result or error that came to another process on the same JID, and was [handed over](Handover). False
+    /// when nobody here waits for it, or it is not from the address that was asked.
+    pub fn accept_answer(&self, answer: Stanza) -> bool {
+        answer.kind().is_response() && self.shared.pending.resolve(answer)
     }
 
     /// A fresh id that nobody can guess.

@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::lifecycle::Lifecycle;
 use super::run::{AttemptLog, Runner, watch};
 use super::{App, Component};
-use crate::client::Client;
+use crate::client::{Client, Handover};
 use crate::dispatch::{Dispatch, Ordering};
 use crate::duties;
 use crate::error::BoxError;
@@ -44,6 +44,7 @@ pub struct Builder {
     layers: Vec<Box<dyn FnOnce(App) -> App + Send>>,
     outbound: Vec<Box<dyn FnOnce(Outbound) -> Outbound + Send>>,
     persistent: bool,
+    handover: Option<Arc<dyn Handover>>,
 }
 
 /// Why a component cannot be built.
@@ -103,6 +104,7 @@ impl Builder {
             layers: Vec::new(),
             outbound: Vec::new(),
             persistent: false,
+            handover: None,
         }
     }
 
@@ -245,6 +247,12 @@ impl Builder {
         self
     }
 
+    /// Gives answers that belong to another process on the same JID to this, where several are mounted on it.
+    pub fn handover(mut self, handover: Arc<dyn Handover>) -> Self {
+        self.handover = Some(handover);
+        self
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -253,7 +261,7 @@ impl Builder {
         let domain = domain(&self.domain)?;
         let (server, connect) = self.target()?;
         let limits = Arc::new(self.limits);
-        let client = Client::new(&domain, &limits, !self.outbound.is_empty());
+        let client = Client::new(&domain, &limits, !self.outbound.is_empty(), self.handover);
         let counters = Arc::clone(&client.shared().counters);
         let inner = match self.service {
             Some(service) => service,

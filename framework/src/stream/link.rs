@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use compact_str::CompactString;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior};
 use tower_service::Service;
@@ -15,7 +16,7 @@ use super::keepalive::{Due, Keepalive, Seen};
 use super::outbox::Outbox;
 use super::reader::{Defect, Event, Fault, Head, Reader, Refused, STREAMS, TopLevel};
 use super::transport::Io;
-use crate::client::{Client, Offered};
+use crate::client::{Client, Offered, owner};
 use crate::dispatch::Dispatch;
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::inbound::Inbound;
@@ -301,9 +302,7 @@ where
             }
         }
         if stanza.kind.is_response() {
-            if !shared.pending.resolve(stanza) {
-                self.parts.counters.unsolicited.one();
-            }
+            self.answer(stanza);
             return Ok(());
         }
         if stanza.from.is_none() || stanza.to.as_ref().is_none_or(|to| to.domain() != shared.domain.domain()) {
@@ -313,6 +312,22 @@ where
         self.parts.keepalive.heard(self.now);
         let Some(stanza) = self.uncollected(stanza) else { return Ok(()) };
         self.parts.dispatch.offer(cx, stanza, self.parts.outbox).map_err(Ended::Service)
+    }
+
+    /// Gives an answer to whoever waits for it, here or in another process on the same JID.
+    fn answer(&self, stanza: Stanza) {
+        let (shared, counters) = (self.parts.client.shared(), self.parts.counters);
+        if let Some(handover) = &shared.handover {
+            let instance = stanza.id().and_then(owner).filter(|instance| *instance != shared.ids.instance());
+            if let Some(instance) = instance.map(CompactString::from) {
+                counters.handed_over.one();
+                handover.hand_over(&instance, stanza);
+                return;
+            }
+        }
+        if !shared.pending.resolve(stanza) {
+            counters.unsolicited.one();
+        }
     }
 
     /// Gives a message to the request that it came for; whatever else there is comes back.

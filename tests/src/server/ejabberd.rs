@@ -15,11 +15,24 @@ pub(super) fn configure(site: &Site, setup: &Setup) {
             .replace("/etc/ejabberd/example.org.pem", &site.folder.at("both.pem"));
         listeners.push_str(tls.below("listen:"));
     }
-    site.folder.write("ejabberd.yml", &main_file(site, &listeners));
+    if let Some(port) = site.servers {
+        listeners.push_str(&format!("  - {{port: {port}, ip: 127.0.0.1, module: ejabberd_s2s_in}}\n"));
+    }
+    listeners.push_str(&setup.ejabberd_listen);
+    let main_file = main_file(site, &listeners) + &setup.ejabberd;
+    site.folder.write("ejabberd.yml", &main_file);
     site.folder.write("users.erl.txt", &users(setup));
     for folder in ["home", "log", "spool"] {
         site.folder.write(&format!("{folder}/.keep"), "");
     }
+}
+
+/// Puts the items of a snippet's `listen:` beside those that are there.
+pub(super) fn add(site: &Site, snippet: &str) {
+    let path = site.folder.path().join("ejabberd.yml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (_, items) = snippet.split_once("\nlisten:\n").expect("a snippet of ejabberd has a list of listeners");
+    site.folder.write("ejabberd.yml", &text.replace("\nacl:\n", &format!("\n{items}\nacl:\n")));
 }
 
 pub(super) fn command(site: &Site) -> Command {
@@ -89,7 +102,8 @@ fn attach(snippet: &str, setup: &Setup) -> Snippet {
     if let Some(bytes) = setup.max_stanza_size {
         snippet = snippet.set("max_stanza_size", &bytes.to_string());
     }
-    if setup.backlog { snippet } else { snippet.without("backlog") }
+    let snippet = if setup.backlog { snippet } else { snippet.without("backlog") };
+    if setup.global_routes_off { snippet } else { snippet.without("global_routes") }
 }
 
 /// A term per user, read by the node itself: no need to quote names for a command line.

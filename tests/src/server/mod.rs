@@ -63,6 +63,7 @@ struct Site {
     client: u16,
     component: u16,
     tls: Option<u16>,
+    servers: Option<u16>,
     /// ejabberd: where its Erlang node listens.
     node: u16,
 }
@@ -79,7 +80,8 @@ impl Server {
             Kind::Ejabberd => "ejabberd",
         });
         let tls = setup.tls.then(ports::free);
-        let site = Site { folder, client: ports::free(), component: ports::free(), tls, node: ports::free() };
+        let servers = setup.federated.then(ports::free);
+        let site = Site { folder, client: ports::free(), component: ports::free(), tls, servers, node: ports::free() };
         if setup.tls {
             certificate::make(&site.folder);
         }
@@ -139,6 +141,14 @@ impl Server {
         printed
     }
 
+    /// Adds a snippet to the configuration, as an operator does; the server's shell makes it read that anew.
+    pub fn add(&self, snippet: &str) {
+        match self.kind {
+            Kind::Prosody => self.site.folder.write("conf.d/added.cfg.lua", snippet),
+            Kind::Ejabberd => ejabberd::add(&self.site, snippet),
+        }
+    }
+
     /// Which server it is.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -157,6 +167,11 @@ impl Server {
     /// Where components connect over TLS; the set-up must ask for it. The certificate is for `localhost`.
     pub fn component_tls_address(&self) -> String {
         format!("127.0.0.1:{}", self.site.tls.expect("the set-up asks for TLS"))
+    }
+
+    /// Where other servers connect; the set-up must ask for it.
+    pub fn server_address(&self) -> String {
+        format!("127.0.0.1:{}", self.site.servers.expect("the set-up asks for federation"))
     }
 
     /// The certificate authority behind [`Server::component_tls_address`], as a file.
@@ -178,7 +193,7 @@ impl Server {
         if self.kind == Kind::Ejabberd && !ejabberd::has_users(&self.site) {
             return false;
         }
-        let ports = [Some(self.site.client), Some(self.site.component), self.site.tls];
+        let ports = [Some(self.site.client), Some(self.site.component), self.site.tls, self.site.servers];
         for port in ports.into_iter().flatten() {
             if !answers(&format!("127.0.0.1:{port}")).await {
                 return false;

@@ -20,6 +20,9 @@ pub(super) fn configure(site: &Site, setup: &Setup) {
             .replace("/etc/prosody/certs/example.org.key", &folder.at("key.pem"));
         folder.write("conf.d/tls.cfg.lua", tls.text());
     }
+    if !setup.prosody.is_empty() {
+        folder.write("conf.d/more.cfg.lua", &setup.prosody);
+    }
     for user in &setup.users {
         let account = format!("return {{\n\t[\"password\"] = \"{}\";\n}};\n", password(user));
         folder.write(&format!("data/localhost/accounts/{user}.dat"), &account);
@@ -58,6 +61,10 @@ fn attach(component: &Component) -> Snippet {
 
 fn main_file(site: &Site) -> String {
     let folder = &site.folder;
+    let disabled = match site.servers {
+        Some(port) => format!("s2s_ports = {{ {port} }}\nmodules_disabled = {{ \"tls\" }}"),
+        None => "modules_disabled = { \"s2s\", \"tls\" }".to_owned(),
+    };
     let (client, data, socket) = (site.client, folder.at("data"), folder.at("shell.sock"));
     // Stanzas of users are not rated (mod_limits is absent) and nothing is archived: the tests look at components.
     format!(
@@ -76,7 +83,7 @@ authentication = "internal_plain"
 storage = "internal"
 c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
-modules_disabled = {{ "s2s", "tls" }}
+{disabled}
 modules_enabled = {{ "admin_shell"; "posix"; "net_multiplex"; "roster"; "saslauth"; "disco"; "ping"; "version"; "time";
   "carbons"; "pep"; "private"; "vcard4"; "vcard_legacy"; "blocklist"; "offline" }}
 

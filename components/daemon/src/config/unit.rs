@@ -41,7 +41,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
 }
 
 /// A size in the largest binary unit that holds it whole.
-pub(super) fn show_size(size: usize) -> String {
+pub(crate) fn show_size(size: usize) -> String {
     match SIZES[..3].iter().rev().find(|(_, of)| size.is_multiple_of(*of)) {
         Some((unit, of)) if size > 0 => format!("\"{}{unit}\"", size / of),
         _ => size.to_string(),

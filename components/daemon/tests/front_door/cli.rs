@@ -29,7 +29,8 @@ fn help_teaches_and_is_no_failure() {
 fn wrong_usage_is_64() {
     for (arguments, words) in [
         (&["serve"][..], "unrecognized subcommand 'serve'"),
-        (&["init", "prosody"], "unrecognized subcommand 'init'"),
+        (&["init"], "<SERVER>"),
+        (&["check", "--resolver", "9.9.9.9"], "--connect"),
         (&["log"], "Usage: campanile log"),
         (&["outbox", "drop"], "<NUMBER|--all>"),
         (&["chekc"], "a similar subcommand exists: 'check'"),

@@ -141,22 +141,34 @@ fn what_a_server_says_cannot_command_a_terminal() {
 }
 
 #[test]
-fn check_connect_explains_each_answer() {
-    let (mounting, mounted) = server::start(&[Answer::Mount]);
+fn check_connect_tells_what_a_server_says_that_nobody_knows() {
     let (refusing, _events) = server::start(&[Answer::Refuse("not-authorized")]);
     let (mut command, _folder) = campanile(&["check", "--config", "-", "--connect"]);
-    let good = component("good.example.org", mounting);
-    let ended = end(&mut command, &good);
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
-    assert!(ended.stdout.ends_with("good.example.org: mounted, and left again\n"), "{}", ended.stdout);
-    assert!(server::ended(&mounted).ends_with("</stream:stream>"));
-
-    let ended = end(&mut command, &(component("bad.example.org", refusing) + &good));
+    let ended = end(&mut command, &component("bad.example.org", refusing));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(69), ""));
-    let bad =
-        format!("bad.example.org: FAILED: {refusing} answered not-authorized: the secret is wrong, or, on ejabberd");
-    assert!(ended.stdout.contains(&bad), "{}", ended.stdout);
-    assert!(ended.stdout.ends_with("good.example.org: mounted, and left again\n"), "{}", ended.stdout);
+    for expected in [
+        format!(
+            "bad.example.org: FAILED: {refusing} answered not-authorized: the secret is wrong; or, if it is an ejabberd"
+        ),
+        "    prosody.cfg.lua:\n        Component \"bad.example.org\"\n            component_secret = \"…\"".to_owned(),
+        "    ejabberd.yml:\n            hosts:\n              bad.example.org: {password: \"…\"}".to_owned(),
+    ] {
+        assert!(ended.stdout.contains(&expected), "{expected} is not in {}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains("hunter2"), "{}", ended.stdout);
+}
+
+#[test]
+fn check_connect_finds_a_link_that_routes_nothing() {
+    // It takes the handshake, and then gives nothing back.
+    let (mounting, mounted) = server::start(&[Answer::Mount]);
+    let (mut command, _folder) = campanile(&["check", "--config", "-", "--connect"]);
+    let ended = end(&mut command, &component("good.example.org", mounting));
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(69), ""));
+    let said =
+        format!("good.example.org: FAILED: {mounting} has taken the handshake, and routes nothing here: 20 pings");
+    assert!(ended.stdout.contains(&said), "{}", ended.stdout);
+    assert!(server::ended(&mounted).ends_with("</stream:stream>"));
 }
 
 #[test]

@@ -1,0 +1,209 @@
+//! `campanile check --connect`, the doctor: tries what a running daemon would, and says in words what is wrong and which
+//! line mends it.
+//!
+//! It mounts each component for a moment, with nothing behind it: no store is opened, nothing is delivered. Beside a
+//! running daemon it asks that one instead: a second connection would be refused, or take half of the stanzas.
+
+mod dns;
+mod finding;
+mod port;
+mod reach;
+mod refusal;
+mod snippet;
+mod visit;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use campanile::stream::ServerAddress;
+
+use self::dns::Resolver;
+pub(crate) use self::finding::Finding;
+use self::finding::{EJABBERD, ON_SERVER, OURS, PROSODY};
+use self::visit::{PINGS, Pings, Visit, largest, parent, smaller};
+use crate::config::Component;
+use crate::config::unit::show_size;
+use crate::run::lock::{Lock, LockError};
+
+/// How long an answer may take that says what speaks at a port.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// What connecting does to others, said before it is done.
+pub(crate) const WARNING: &str = "\
+Connecting as each of them for a moment. What arrives meanwhile is told to try again (recipient-unavailable). If another
+process is mounted on the same JID, Prosody refuses this one (with component_conflict_resolve = \"kick_old\" it ends the
+other), and ejabberd gives each of the two a part of the stanzas.
+";
+
+/// What is known of one component.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// What is well, in words.
+    pub(crate) well: Option<String>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Tries all at the same time; the reports are in the order of the file.
+pub(crate) async fn examine(components: &[Component], resolver: Option<SocketAddr>) -> Vec<Report> {
+    let resolver = resolver.map(Resolver).or_else(Resolver::of_this_machine);
+    let tries: Vec<_> = components.iter().cloned().map(|component| tokio::spawn(one(component, resolver))).collect();
+    let mut reports = Vec::new();
+    for outcome in tries {
+        reports.push(outcome.await.unwrap_or_else(|error| Finding::failed(format!("a fault of ours: {error}")).into()));
+    }
+    reports
+}
+
+async fn one(settings: Component, resolver: Option<Resolver>) -> Report {
+    let _lock = match Lock::acquire(&settings.jid) {
+        Ok(lock) => lock,
+        Err(held @ LockError::Held { .. }) => {
+            return Report { well: Some(format!("not tried: {held}")), findings: Vec::new() };
+        }
+        Err(nowhere) => return Finding::failed(nowhere.to_string()).into(),
+    };
+    match Visit::begin(&settings).await {
+        Err(why) => {
+            let within = LOOK.min(settings.limits.open);
+            let port = port::look(&settings.address, &settings.jid, within).await;
+            refusal::explain(&settings, &why, &port).await.into()
+        }
+        Ok(visit) => mounted(&settings, visit, resolver).await,
+    }
+}
+
+/// Examines a component that is mounted.
+async fn mounted(settings: &Component, mut visit: Visit, resolver: Option<Resolver>) -> Report {
+    let reach = reach::examine(&settings.jid, resolver);
+    let routes = async {
+        let pings = visit.ping_itself().await;
+        if let Some(parent) = parent(&settings.jid) {
+            visit.ping_siblings(parent).await;
+        }
+        pings
+    };
+    let (reach, pings) = tokio::join!(reach, routes);
+    // Where others' stanzas come here, ours may have gone to them.
+    let astray = if visit.strays() > 0 { Some(strays(settings)) } else { route(settings, &visit, pings) };
+    let mut findings: Vec<Finding> = astray.into_iter().collect();
+    // Where stanzas go elsewhere, the large one would, too.
+    let whole = findings.is_empty();
+    let bytes = largest(&settings.limits);
+    let size = if whole { size(settings, &mut visit, bytes).await } else { None };
+    let strangers = visit.strangers();
+    visit.end().await;
+    let taken = if size.is_none() { format!("; stanzas up to {bytes} bytes pass") } else { String::new() };
+    findings.extend(size);
+    findings.extend(reach);
+    let turned_away = match strangers {
+        0 => String::new(),
+        many => format!("; {many} that arrived meanwhile were told to try again"),
+    };
+    let well = whole.then(|| {
+        let slowest = pings.slowest;
+        format!("mounted, and left again; {PINGS} pings to itself came back within {slowest:.1?}{taken}{turned_away}")
+    });
+    Report { well, findings }
+}
+
+/// Whether what is sent to the component comes to it.
+fn route(settings: &Component, visit: &Visit, pings: Pings) -> Option<Finding> {
+    let (jid, server) = (&settings.jid, &settings.address);
+    match pings.back {
+        PINGS => None,
+        0 => {
+            let lost = visit.lost().map(|why| format!(" ({why})")).unwrap_or_default();
+            Some(not_routed(settings, &format!(
+                "{server} has taken the handshake, and routes nothing here: {PINGS} pings of {jid} to itself did not come \
+                 back{lost}"
+            )))
+        }
+        some => Some(
+            Finding::fault(format!(
+                "{some} of {PINGS} pings of {jid} to itself came back: the others went to another connection that is mounted on \
+                 the same JID. ejabberd never answers conflict, it gives each connection a part of the stanzas: stop the other \
+                 process, unless both are meant to share the work"
+            ))
+            .line(ON_SERVER, format!("ss -tnp 'sport = :{}'      # who is connected", port_of(settings)))
+        ),
+    }
+}
+
+/// Mounted, and nothing comes.
+fn not_routed(settings: &Component, what: &str) -> Finding {
+    let jid = &settings.jid;
+    Finding::failed(what)
+        .line(
+            ON_SERVER,
+            format!(
+                "prosodyctl shell 'host:activate(\"{jid}\")'      # Prosody, after host:deactivate or module:reload; then \
+                 restart campanile"
+            ),
+        )
+        .line(
+            EJABBERD,
+            format!(
+                "domain_balancing:\n  {jid}: {{component_number: …}}      # take this out: with more or fewer connections \
+                 than it says, stanzas are lost"
+            ),
+        )
+}
+
+fn port_of(settings: &Component) -> String {
+    match &settings.address {
+        ServerAddress::Tcp { port, .. } => port.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// With ejabberd's `global_routes`, one connection is given the stanzas of every domain of its listener.
+fn strays(settings: &Component) -> Finding {
+    Finding::fault(format!(
+        "the connection of {} was given stanzas for another domain: the listener has global_routes on, as it has by default, \
+         and spreads what is for one of its hosts over the connections of all",
+        settings.jid
+    ))
+    .line(EJABBERD, "global_routes: false      # in this listener")
+}
+
+/// Whether the server takes the largest stanza that the configuration allows.
+async fn size(settings: &Component, visit: &mut Visit, bytes: usize) -> Option<Finding> {
+    let why = match visit.send_itself(bytes).await {
+        Ok(()) => return None,
+        Err(why) => why?,
+    };
+    let mut taken = None;
+    for bytes in smaller(bytes) {
+        // The server has ended the stream; each size needs one of its own.
+        let Ok(mut visit) = Visit::begin(settings).await else { break };
+        let fits = visit.send_itself(bytes).await.is_ok();
+        visit.end().await;
+        if fits {
+            taken = Some(bytes);
+            break;
+        }
+    }
+    let what = match taken {
+        Some(taken) => format!("it takes a stanza of {taken} bytes and none of {bytes}, which max_stanza_out allows"),
+        None => format!("it takes no stanza of {bytes} bytes, which max_stanza_out allows"),
+    };
+    let finding = Finding::fault(format!("{what}: over a larger one it ends the stream ({why})"));
+    let finding = match taken {
+        Some(taken) => finding.line(OURS, format!("[component.limits]\nmax_stanza_out = {}", show_size(taken))),
+        None => finding,
+    };
+    Some(
+        finding
+            .line(
+                PROSODY,
+                format!("component_stanza_size_limit = {bytes}      -- before the first VirtualHost; default 524288"),
+            )
+            .line(EJABBERD, format!("max_stanza_size: {bytes}      # in this listener")),
+    )
+}
+
+impl From<Finding> for Report {
+    fn from(finding: Finding) -> Self {
+        Self { well: None, findings: vec![finding] }
+    }
+}

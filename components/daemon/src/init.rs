@@ -1,0 +1,132 @@
+//! `campanile init`: both sides of a new component. Ours goes to files, the server's to stdout.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use campanile::jid::BareJid;
+
+use crate::cli::{Init, LogFormat, ServerKind};
+use crate::exit::Exit;
+use crate::{report, say};
+
+const PROSODY: &str = include_str!("../../../deploy/prosody/component.cfg.lua");
+const PROSODY_PORTS: &str = include_str!("../../../deploy/prosody/listen.cfg.lua");
+const EJABBERD: &str = include_str!("../../../deploy/ejabberd/component.yml");
+const OPENFIRE: &str = include_str!("../../../deploy/openfire/component.txt");
+/// What stands in the snippets for the domain, that of the server, and the secret.
+const DOMAIN: &str = "echo.example.org";
+const HOST: &str = "example.org";
+const SECRET: &str = "change-me";
+/// Bytes of a secret: more than SHA-1, which carries it, has.
+const BYTES: usize = 32;
+const CONFIG: &str = "campanile.toml";
+/// What the unit in deploy/systemd takes credentials from.
+const SECRETS: &str = "/etc/campanile/secrets";
+
+/// Writes the configuration and the secret, and shows what the server needs.
+pub(crate) fn init(options: &Init) -> Exit {
+    let written = secret().and_then(|secret| write(options, &secret).map(|()| secret));
+    let secret = match written {
+        Ok(secret) => secret,
+        Err(error) => {
+            report::line(&error.to_string(), LogFormat::Text);
+            return Exit::Machine;
+        }
+    };
+    let (config, secret_file) = (options.folder.join(CONFIG), secret_file(options));
+    let (config, secret_file) = (config.display(), secret_file.display());
+    let alone = format!("campanile check --config {config} --connect");
+    let check =
+        if options.systemd { format!("systemd-run -P -p LoadCredential=secret:{SECRETS} {alone}") } else { alone };
+    let words = format!(
+        "written: {config} and {secret_file} (readable by its owner alone)\nThe server's side is on stdout. When it is \
+         there:\n  {check}\n"
+    );
+    say(io::stderr(), &words, Exit::Done);
+    say(io::stdout(), &snippet(options, &secret), Exit::Done)
+}
+
+fn write(options: &Init, secret: &str) -> io::Result<()> {
+    let file = secret_file(options);
+    create(&file, &format!("{secret}\n"), 0o600)?;
+    create(&options.folder.join(CONFIG), &configuration(options), 0o644).inspect_err(|_| {
+        // A secret that nothing names would be in the way of the next attempt.
+        let _ = fs::remove_file(&file);
+    })
+}
+
+/// Where the secret goes: beside the configuration, or where systemd takes credentials from.
+fn secret_file(options: &Init) -> PathBuf {
+    if options.systemd {
+        options.folder.join("secrets").join(options.jid.as_str())
+    } else {
+        options.folder.join(format!("{}.secret", options.jid))
+    }
+}
+
+/// A secret that nobody can guess.
+fn secret() -> io::Result<String> {
+    let mut bytes = [0; BYTES];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Writes a file that is not there yet.
+fn create(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let told =
+        |error: io::Error| io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(told)?;
+    file.write_all(text.as_bytes()).map_err(told)
+}
+
+fn configuration(options: &Init) -> String {
+    let (jid, address) = (&options.jid, address(options));
+    // As LoadCredential= of a folder names its files.
+    let secret = if options.systemd {
+        format!("secret_credential = \"secret_{jid}\"")
+    } else {
+        format!("secret_file = \"{jid}.secret\"")
+    };
+    format!(
+        "# Written by `campanile init {}`. Everything else that can be set is in deploy/campanile.toml of the sources,\n\
+         # or /usr/share/doc/campanile/campanile.toml.\n\n\
+         [server]\naddress = \"{address}\"\n\n\
+         [[component]]\njid = \"{jid}\"\n{secret}\n\
+         # Each table mounts something on this JID.\n[component.echo]\n[component.disco]\nname = \"Echo\"\n",
+        options.server.name()
+    )
+}
+
+/// What the server needs, in the form that the tests run servers with.
+fn snippet(options: &Init, secret: &str) -> String {
+    let usual = options.server.usual_port().to_string();
+    let port = port(&address(options)).to_owned();
+    let text = match options.server {
+        // Its ports are no matter of the component's block.
+        ServerKind::Prosody if port != usual => format!("{PROSODY_PORTS}\n{PROSODY}"),
+        ServerKind::Prosody => PROSODY.to_owned(),
+        ServerKind::Ejabberd => EJABBERD.to_owned(),
+        ServerKind::Openfire => OPENFIRE.to_owned(),
+    };
+    let text = text.replace(&usual, &port);
+    // The domain may hold the example's own: each is put in once.
+    let parts = text.split(DOMAIN).map(|part| part.replace(HOST, parent(&options.jid)));
+    // The secret comes last: nothing is to be found in it.
+    parts.collect::<Vec<_>>().join(options.jid.as_str()).replace(SECRET, secret)
+}
+
+fn address(options: &Init) -> String {
+    let usual = || format!("127.0.0.1:{}", options.server.usual_port());
+    options.address.as_ref().map_or_else(usual, ToString::to_string)
+}
+
+fn port(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(_, port)| port)
+}
+
+fn parent(jid: &BareJid) -> &str {
+    let domain = jid.domain().as_str();
+    domain.split_once('.').map_or(domain, |(_, parent)| parent)
+}
