@@ -55,7 +55,7 @@ class Customer:
         assert ("client", "bot", "en", "Shopkeeper") in info["disco_info"]["identities"], info
         assert "urn:xmpp:receipts" in info["disco_info"]["features"], info
         assert await self.plugin("0030").supports(self.shop, feature=COMMANDS)
-        assert await self.plugin("0030").has_identity(self.keeper, category="client", itype="bot", lang="en")
+        # Not by has_identity: with 0115 beside it, slixmpp 1.17 forgets to await what it has in its cache, and fails at anybody's.
         items = await self.plugin("0030").get_items(self.shop)
         assert any(item[0] == self.keeper for item in items["disco_items"]["items"]), items
         try:
