@@ -40,11 +40,13 @@ impl Mark {
 
     /// Called by the router right before it calls the route. True when the route must not be polled inline.
     pub(crate) fn enter(self: &Arc<Self>) -> bool {
-        if self.spawned.load(Ordering::Relaxed) {
-            return true;
-        }
         CURRENT.with_borrow_mut(|current| *current = Some(Arc::clone(self)));
-        false
+        self.spawned.load(Ordering::Relaxed)
+    }
+
+    /// The route's name, for people.
+    pub(crate) fn route(&self) -> &str {
+        &self.route
     }
 
     fn is_too_much(&self, took: Duration, bound: Duration, now: Instant) -> bool {
@@ -56,6 +58,11 @@ impl Mark {
         *count += 1;
         took >= bound || *count >= SEVERAL
     }
+}
+
+/// The route that was called last on this thread.
+pub(crate) fn current() -> Option<Arc<Mark>> {
+    CURRENT.with_borrow(Option::clone)
 }
 
 /// Polls `future` only from its second poll on: the first one is the dispatcher's, which then gives it a task.

@@ -176,3 +176,50 @@ async fn a_server_that_falls_silent_is_found() {
     bot.mounted().await;
     bot.counted(|stats| stats.proofs == 2).await;
 }
+
+/// How long it takes until the component counts as ready, or no longer.
+async fn until_ready(bot: &Running, ready: bool) -> Duration {
+    let began = Instant::now();
+    bot.until(|status| status.is_ready() == ready).await;
+    began.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_at_any_time_gets_a_fresh_answer() {
+    let fresh = Duration::from_secs(10);
+    let bot = mount(BOT, |bot| bot.router(router()).proven_within(fresh)).await;
+    until_ready(&bot, true).await;
+    // However long the link was quiet before, and wherever between two pings it becomes silent.
+    for quiet in [0, 1700, 3300, 61_000] {
+        sleep(Duration::from_millis(quiet)).await;
+        assert!(bot.status().is_ready());
+        bot.wire().silence(true);
+        let took = until_ready(&bot, false).await;
+        assert!(took >= Duration::from_secs(5) && took <= fresh, "after {quiet} ms: {took:?}");
+        bot.wire().silence(false);
+        until_ready(&bot, true).await;
+    }
+    assert_eq!(bot.stats().connected, 1);
+    // As of the last tick of the link's clock.
+    let fresh = || bot.figures().levels().proof_age.is_some_and(|age| age <= Duration::from_secs(4));
+    while !fresh() {
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_ready_before_the_first_proof() {
+    let (connector, _played) = Transcript::play([Transcript::opening(BOT).hold()]);
+    let asked = Component::builder(BOT).connector(connector).secret("s3cr3t").router(router());
+    let bot = start(asked.proven_within(Duration::from_secs(10)));
+    bot.mounted().await;
+    assert_eq!(bot.status(), Status::Mounted { live: false });
+    lost(&bot).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_anybody_who_asks_pings_stay_rare() {
+    let bot = bot().await;
+    sleep(Duration::from_secs(59)).await;
+    assert_eq!(bot.stats().proofs, 1);
+}

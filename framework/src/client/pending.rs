@@ -7,10 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use compact_str::CompactString;
 use jid::Jid;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::{Collect, IqError, Response};
 use crate::error::StanzaError;
 use crate::stanza::{IqType, Kind, Stanza};
+use crate::stats::RequestCounters;
 
 /// The requests without an answer, by id; the answer must come from the peer that was asked.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub(crate) struct Pending {
     /// How many requests collect messages: without any, messages need not be looked at.
     collecting: AtomicUsize,
     bounds: PendingBounds,
+    pub(crate) counters: RequestCounters,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +47,7 @@ struct Table {
 #[derive(Debug)]
 struct Request {
     peer: Jid,
+    since: Instant,
     answer: oneshot::Sender<Answer>,
     collector: Option<Collector>,
 }
@@ -79,7 +83,7 @@ pub(crate) struct Waiting<'p> {
 
 impl Pending {
     pub(crate) fn new(bounds: PendingBounds) -> Self {
-        Self { table: Mutex::default(), collecting: AtomicUsize::new(0), bounds }
+        Self { table: Mutex::default(), collecting: AtomicUsize::new(0), bounds, counters: RequestCounters::default() }
     }
 
     /// Takes a place before the request is sent, so that no answer can come too early.
@@ -105,7 +109,7 @@ impl Pending {
             table.collectors.entry(peer.clone()).or_default().push(id.clone());
             self.collecting.fetch_add(1, Ordering::Relaxed);
         }
-        table.requests.insert(id.clone(), Request { peer, answer: send, collector });
+        table.requests.insert(id.clone(), Request { peer, since: Instant::now(), answer: send, collector });
         drop(table);
         Ok(Waiting { pending: self, id, answer })
     }
@@ -153,7 +157,12 @@ impl Pending {
         }
         let request = self.remove(&mut table, id);
         drop(table);
-        let Some(Request { answer, collector, .. }) = request else { return false };
+        let Some(Request { answer, collector, since, .. }) = request else { return false };
+        self.counters.latency.add(since.elapsed());
+        match response.kind {
+            Kind::Iq(IqType::Result) => self.counters.result.one(),
+            _ => self.counters.error.one(),
+        }
         let result = match response.kind {
             Kind::Iq(IqType::Result) if collector.as_ref().is_some_and(|collector| collector.full) => {
                 Err(IqError::TooMuch)
@@ -197,11 +206,17 @@ impl Pending {
         self.collecting.store(0, Ordering::Relaxed);
         drop(table);
         let count = requests.len();
+        self.counters.disconnected.add(count as u64);
         for (_, request) in requests {
             // The asker may have gone away in this moment; then nobody misses the news.
             let _ = request.answer.send(Err(IqError::Disconnected));
         }
         count
+    }
+
+    /// How many requests have no answer yet.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().requests.len()
     }
 
     pub(crate) fn contains(&self, id: &str) -> bool {
@@ -237,6 +252,8 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.pending.remove(&mut self.pending.lock(), &self.id);
+        if self.pending.remove(&mut self.pending.lock(), &self.id).is_some() {
+            self.pending.counters.unanswered.one();
+        }
     }
 }

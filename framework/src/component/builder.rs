@@ -3,9 +3,10 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use jid::BareJid;
+use jid::{BareJid, Jid};
 use tower::util::BoxService;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_layer::Layer;
@@ -45,6 +46,23 @@ pub struct Builder {
     outbound: Vec<Box<dyn FnOnce(Outbound) -> Outbound + Send>>,
     persistent: bool,
     handover: Option<Arc<dyn Handover>>,
+    fresh: Option<Duration>,
+}
+
+/// What can be replaced while the component runs.
+pub(super) struct Parts {
+    pub(super) app: App,
+    pub(super) modules: Vec<Arc<dyn Module>>,
+    pub(super) target: Target,
+}
+
+/// Where the next attempt connects to, and with which secret.
+#[derive(Clone)]
+pub(super) struct Target {
+    /// As people know it.
+    pub(super) server: String,
+    pub(super) connect: Connect,
+    pub(super) secret: Secret,
 }
 
 /// Why a component cannot be built.
@@ -105,6 +123,7 @@ impl Builder {
             outbound: Vec::new(),
             persistent: false,
             handover: None,
+            fresh: None,
         }
     }
 
@@ -253,16 +272,59 @@ impl Builder {
         self
     }
 
+    /// The component is asked at any time whether it is ready: the last proof that stanzas reach it is never to be older than
+    /// this. In quiet times it pings itself through the server whenever the proof is a third as old, and it counts as
+    /// [ready](super::Status::is_ready) only once there was a first proof on the stream.
+    pub fn proven_within(mut self, age: Duration) -> Self {
+        self.fresh = Some(age);
+        self
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
     /// See [`BuildError`].
-    pub fn build(self) -> Result<Component, BuildError> {
+    pub fn build(mut self) -> Result<Component, BuildError> {
         let domain = domain(&self.domain)?;
-        let (server, connect) = self.target()?;
-        let limits = Arc::new(self.limits);
-        let client = Client::new(&domain, &limits, !self.outbound.is_empty(), self.handover);
+        let limits = Arc::new(self.limits.clone());
+        let outbound = std::mem::take(&mut self.outbound);
+        let (ordering, fresh, persistent) = (self.ordering.take(), self.fresh, self.persistent);
+        let handover = self.handover.take();
+        let client = Client::new(&domain, &limits, !outbound.is_empty(), handover);
         let counters = Arc::clone(&client.shared().counters);
+        let Parts { app, modules, target } = self.into_parts(client.domain(), &limits)?;
+        let dispatch = Dispatch::new(app, client.clone(), Arc::clone(&limits), Arc::clone(&counters));
+        let stack = (!outbound.is_empty()).then(|| {
+            let layers = |writer| outbound.into_iter().fold(writer, |inner, layer| layer(inner));
+            Stack::new(client.shared(), limits.handler_timeout, layers)
+        });
+        let keepalive = Keepalive::new(&limits, tokio::time::Instant::now()).proven_within(fresh);
+        let (watch, status) = watch();
+        let runner = Runner {
+            domain,
+            target: Arc::new(Mutex::new(target)),
+            limits,
+            client,
+            counters,
+            dispatch: dispatch.with_ordering(ordering),
+            outbox: Outbox::new(stack),
+            keepalive,
+            status: watch,
+            persistent,
+            log: AttemptLog::default(),
+            modules: Arc::new(Lifecycle::new(modules)),
+        };
+        Ok(Component { runner, status })
+    }
+
+    /// Builds what can be replaced while the component runs. `domain` is that of the component it is for.
+    pub(super) fn into_parts(self, own: &Jid, limits: &Limits) -> Result<Parts, BuildError> {
+        let domain = domain(&self.domain)?;
+        if domain != own.to_bare() {
+            return Err(BuildError::Domain(format!("{domain} is not the domain of this component, {own}")));
+        }
+        let (server, connect) = self.target()?;
+        let target = Target { server, connect, secret: self.secret.ok_or(BuildError::NoSecret)? };
         let inner = match self.service {
             Some(service) => service,
             None if self.router.is_none() && self.modules.is_empty() => return Err(BuildError::NoService),
@@ -280,30 +342,7 @@ impl Builder {
         };
         let timed = ServiceBuilder::new().timeout(limits.handler_timeout).service(inner);
         let app = self.layers.into_iter().fold(BoxService::new(timed), |app, layer| layer(app));
-        let dispatch = Dispatch::new(app, client.clone(), Arc::clone(&limits), Arc::clone(&counters));
-        let stack = (!self.outbound.is_empty()).then(|| {
-            let layers = |writer| self.outbound.into_iter().fold(writer, |inner, layer| layer(inner));
-            Stack::new(client.shared(), limits.handler_timeout, layers)
-        });
-        let keepalive = Keepalive::new(&limits, tokio::time::Instant::now());
-        let (watch, status) = watch();
-        let runner = Runner {
-            domain,
-            server,
-            connect,
-            secret: self.secret.ok_or(BuildError::NoSecret)?,
-            limits,
-            client,
-            counters,
-            dispatch: dispatch.with_ordering(self.ordering),
-            outbox: Outbox::new(stack),
-            keepalive,
-            status: watch,
-            persistent: self.persistent,
-            log: AttemptLog::default(),
-            modules: Lifecycle::new(self.modules),
-        };
-        Ok(Component { runner, status })
+        Ok(Parts { app, modules: self.modules, target })
     }
 
     fn target(&self) -> Result<(String, Connect), BuildError> {

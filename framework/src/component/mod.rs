@@ -5,6 +5,7 @@ mod builder;
 mod cause;
 mod lifecycle;
 mod run;
+mod slot;
 mod status;
 
 use std::fmt;
@@ -17,12 +18,13 @@ use tower::util::BoxService;
 
 pub use self::builder::{BuildError, Builder};
 use self::run::{Runner, Stop};
+pub use self::slot::{ReplaceError, Slot};
 pub use self::status::{RunError, RunErrorKind, Status};
 use crate::client::Client;
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
-use crate::stats::{Counters, Stats};
+use crate::stats::{Cause, Counters, Levels, Requests, Stats};
 
 /// The whole service of a component, boxed once at its outermost layer.
 pub(crate) type App = BoxService<Inbound, Reply, BoxError>;
@@ -54,7 +56,13 @@ impl Component {
     /// A handle to read the counters with, also while the component runs.
     #[must_use]
     pub fn stats(&self) -> StatsHandle {
-        StatsHandle { counters: Arc::clone(&self.runner.counters) }
+        StatsHandle { counters: Arc::clone(&self.runner.counters), client: self.runner.client.clone() }
+    }
+
+    /// A handle to replace what the component does, also while it runs.
+    #[must_use]
+    pub fn slot(&self) -> Slot {
+        Slot::new(&self.runner)
     }
 
     /// Runs until the process ends.
@@ -111,7 +119,7 @@ async fn outcome(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), R
 
 impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Component").field("domain", &self.runner.domain).field("server", &self.runner.server).finish()
+        f.debug_struct("Component").field("domain", &self.runner.domain).finish_non_exhaustive()
     }
 }
 
@@ -119,6 +127,7 @@ impl fmt::Debug for Component {
 #[derive(Debug, Clone)]
 pub struct StatsHandle {
     counters: Arc<Counters>,
+    client: Client,
 }
 
 impl StatsHandle {
@@ -126,5 +135,24 @@ impl StatsHandle {
     #[must_use]
     pub fn read(&self) -> Stats {
         self.counters.read()
+    }
+
+    /// What waits now, at most a second old.
+    #[must_use]
+    pub fn levels(&self) -> Levels {
+        let shared = self.client.shared();
+        self.counters.gauges.read(shared.queue.len(), shared.pending.len())
+    }
+
+    /// Why links ended and attempts failed, and how often.
+    #[must_use]
+    pub fn causes(&self) -> Vec<(Cause, u64)> {
+        self.counters.causes.read()
+    }
+
+    /// What became of the IQ requests that the component made.
+    #[must_use]
+    pub fn requests(&self) -> Requests {
+        self.client.shared().pending.counters.read()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use jid::BareJid;
@@ -11,23 +11,22 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::App;
 use super::backoff::BackOff;
+use super::builder::Target;
 use super::cause::{Class, explain};
 use super::lifecycle::Lifecycle;
 use super::status::{RunError, Status, Watch};
 use crate::client::Client;
 use crate::dispatch::Dispatch;
 use crate::limits::Limits;
-use crate::stats::Counters;
+use crate::stats::{Cause, Counters};
 use crate::stream::handshake;
 use crate::stream::link::{Ended, Link, Parts, Route};
-use crate::stream::{Bounds, Connect, Keepalive, LinkError, Outbox, Secret};
+use crate::stream::{Bounds, Keepalive, LinkError, Outbox};
 
 /// Everything that lives as long as the component.
 pub(super) struct Runner {
     pub(super) domain: BareJid,
-    pub(super) server: String,
-    pub(super) connect: Connect,
-    pub(super) secret: Secret,
+    pub(super) target: Arc<Mutex<Target>>,
     pub(super) limits: Arc<Limits>,
     pub(super) client: Client,
     pub(super) counters: Arc<Counters>,
@@ -38,7 +37,7 @@ pub(super) struct Runner {
     /// Go on trying although the server refuses us and never took us.
     pub(super) persistent: bool,
     pub(super) log: AttemptLog,
-    pub(super) modules: Lifecycle,
+    pub(super) modules: Arc<Lifecycle>,
 }
 
 /// What ends one round of the life.
@@ -90,7 +89,8 @@ impl Runner {
                 back_off.reset();
             }
             let class = Class::of(&error);
-            let why = explain(&error, &self.domain, &self.server);
+            self.counters.causes.one(Cause::of(&error));
+            let why = explain(&error, &self.domain, &self.target().server);
             let refused = class == Class::Refused;
             let retry = back_off.after(class, &error.to_string(), &self.limits);
             self.log.failed(&self.domain, &why, retry, refused, mounted);
@@ -112,10 +112,16 @@ impl Runner {
         result
     }
 
+    /// Where to connect to: a reload may have changed it.
+    fn target(&self) -> Target {
+        self.target.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     async fn round(&mut self, stop: &mut Stop, mounted: &mut bool) -> Result<Round, RunError> {
+        let target = self.target();
         let opened = tokio::select! {
             () = &mut *stop => return Ok(Round::Stopped),
-            opened = open(&self.connect, &self.domain, &self.secret, &self.limits) => opened,
+            opened = open(&target, &self.domain, &self.limits) => opened,
         };
         let (io, reader) = match opened {
             Ok(opened) => opened,
@@ -126,12 +132,14 @@ impl Runner {
         // Now, not when the last stream was lost: what waited in between has grown older.
         self.outbox.restart(&self.client.shared().pending, self.limits.answer_age, &self.counters);
         self.counters.connected.one();
-        self.log.mounted(&self.domain, &self.server);
+        self.log.mounted(&self.domain, &target.server);
         // First: whoever is told may ask something at once.
         self.client.shared().pending.connect();
-        self.status.send_replace(Status::Mounted { live: true });
-        self.modules.online(&self.client);
+        self.status.send_replace(Status::Mounted { live: self.keepalive.shortest().is_none() });
+        self.modules.online(&self.client).await;
         let ended = self.serve(io, reader, stop).await;
+        self.counters.gauges.prove(None);
+        self.counters.gauges.set(self.dispatch.load(), self.outbox.len());
         if let Ended::Lost(error) = &ended {
             self.outbox.broke(error, &self.counters);
         }
@@ -187,15 +195,15 @@ impl Drop for Runner {
 }
 
 async fn open(
-    connect: &Connect,
+    target: &Target,
     domain: &BareJid,
-    secret: &Secret,
     limits: &Limits,
 ) -> Result<(crate::stream::Io, crate::stream::Reader), LinkError> {
-    let mut io =
-        timeout(limits.open, connect()).await.map_err(|_| LinkError::TimedOut("the server cannot be reached"))??;
+    let mut io = timeout(limits.open, (target.connect)())
+        .await
+        .map_err(|_| LinkError::TimedOut("the server cannot be reached"))??;
     let bounds = Bounds { max_stanza: limits.max_stanza_in.max(10_000), max_depth: limits.depth };
-    let reader = handshake::open(&mut io, domain, secret, bounds, limits.open).await?;
+    let reader = handshake::open(&mut io, domain, &target.secret, bounds, limits.open).await?;
     Ok((io, reader))
 }
 

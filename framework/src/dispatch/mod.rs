@@ -6,6 +6,7 @@
 mod call;
 mod lanes;
 mod overload;
+mod slot;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use tower_service::Service;
 use self::call::{First, Outcome, Panicked};
 use self::lanes::{Lanes, Place};
 use self::overload::Told;
+pub(crate) use self::slot::Next;
 use crate::client::Client;
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
@@ -41,6 +43,10 @@ pub type Ordering = Arc<dyn Fn(&Stanza) -> Option<u64> + Send + Sync>;
 /// Calls the service of one component, and writes what it answers.
 pub(crate) struct Dispatch<S> {
     service: S,
+    /// What is to replace it.
+    next: Arc<Next<S>>,
+    /// Nothing is begun until the slot opens.
+    held: bool,
     /// `poll_ready` has said yes and `call` has not been called since.
     ready: bool,
     limits: Arc<Limits>,
@@ -75,6 +81,8 @@ where
     pub(crate) fn new(service: S, client: Client, limits: Arc<Limits>, counters: Arc<Counters>) -> Self {
         Self {
             service,
+            next: Arc::default(),
+            held: false,
             ready: false,
             limits,
             client,
@@ -95,6 +103,11 @@ where
     pub(crate) fn with_ordering(mut self, ordering: Option<Ordering>) -> Self {
         self.ordering = ordering;
         self
+    }
+
+    /// Where another service can be put in place of this one.
+    pub(crate) fn slot(&self) -> Arc<Next<S>> {
+        Arc::clone(&self.next)
     }
 
     /// Takes the next stanza from the stream: handles it at once, lets it wait, or tells its sender that it cannot.
@@ -142,6 +155,9 @@ where
         start: bool,
         out: &mut Outbox,
     ) -> Result<bool, BoxError> {
+        if self.next.is_changed() {
+            self.change();
+        }
         let mut left = turn;
         loop {
             self.join(cx, &mut left, out);
@@ -219,7 +235,20 @@ where
         }
     }
 
+    #[cold]
+    fn change(&mut self) {
+        let (held, service) = self.next.take();
+        self.held = held;
+        if let Some(service) = service {
+            (self.service, self.ready) = (service, false);
+        }
+    }
+
     fn is_ready(&mut self, cx: &mut Context<'_>) -> Result<bool, BoxError> {
+        if self.held {
+            self.next.wait(cx.waker());
+            return Ok(false);
+        }
         if !self.ready {
             match call::poll_ready(&mut self.service, cx) {
                 Poll::Ready(ready) => ready?,

@@ -34,11 +34,12 @@ pub use self::access::{Access, AccessLayer, Rule, RuleError};
 pub use self::function::{FromFn, FromFnLayer, Next, from_fn};
 pub use self::gate::Gated;
 pub use self::guard::{Guarded, LoopGuard, LoopGuardLayer};
-pub use self::metrics::{Histogram, Metrics, MetricsFuture, MetricsLayer, Outcome, Snapshot};
+pub use self::metrics::{Metrics, MetricsFuture, MetricsLayer, Outcome, SlowRoute, Snapshot};
 pub use self::rate::{Rate, RateLayer, RateLimit, RateLimited};
 pub(crate) use self::receipts::NS as RECEIPTS;
 pub use self::receipts::{Receipted, Receipts, ReceiptsLayer};
 pub use self::trace::{Trace, TraceLayer};
+pub use crate::stats::Histogram;
 
 /// The bare JID, without copying it.
 fn bare(jid: &jid::Jid) -> &str {

@@ -13,6 +13,7 @@ pub use self::catalog::{Catalog, CatalogError, CatalogFault};
 use crate::client::Client;
 use crate::error::BoxError;
 use crate::router::{Advertised, Overlap, Router};
+use crate::stats::Figure;
 
 /// A part of a component: what it routes, what it advertises, and what it does while the component runs.
 ///
@@ -27,6 +28,9 @@ use crate::router::{Advertised, Overlap, Router};
 /// | the component is told to stop while a stream is open | `leave`, all modules at the same time |
 /// | a stream has ended | `offline`, one after the other |
 /// | the component stops | `stop`, one after the other, after the last `offline` |
+///
+/// A module that is [replaced](crate::component::Slot) while the component runs is told `leave`, `offline` and `stop`; one that
+/// comes in is told `start`, and `online` where there is a stream.
 ///
 /// `offline` and `stop` have as long as the grace period, `leave` has half of it; one that takes longer or panics is left
 /// behind and logged.
@@ -58,8 +62,13 @@ pub trait Module: Send + Sync + 'static {
     /// Adds its routes, and what it advertises besides, to an empty router.
     fn mount(self: Arc<Self>, router: Router) -> Router;
 
-    /// Called once, when all modules are mounted: what the component as a whole says about itself.
+    /// Called when all modules are mounted, and again when [others are mounted beside it](crate::component::Slot): what the component as a whole says about itself.
     fn advertised(&self, _disco: &Advertised) {}
+
+    /// What it has counted and what waits in it, for `/metrics` and the like. It is asked at any time, and must not block.
+    fn figures(&self) -> Vec<Figure> {
+        Vec::new()
+    }
 
     /// Called once, before the first connection. The component does not run when it fails.
     async fn start(&self, _client: Client) -> Result<(), BoxError> {

@@ -1,6 +1,6 @@
 //! The life of a roster: presence is built anew with each stream, and taken back at the end.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use jid::BareJid;
@@ -44,8 +44,12 @@ impl Module for Roster {
     }
 
     fn advertised(&self, disco: &Advertised) {
-        // A roster belongs to one component; mounted on another one too, it keeps to the first.
-        drop(self.inner.disco.set(disco.clone()));
+        let mut known = self.inner.disco.write().unwrap_or_else(PoisonError::into_inner);
+        // A roster belongs to one component; mounted on another one too, it keeps to the first. Once it runs, this is the
+        // first one again, with other modules beside it.
+        if known.is_none() || self.inner.client.get().is_some() {
+            *known = Some(disco.clone());
+        }
     }
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {

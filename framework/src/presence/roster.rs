@@ -34,7 +34,7 @@ pub struct Roster {
 pub(super) struct Inner {
     pub(super) settings: Settings,
     pub(super) client: OnceLock<Client>,
-    pub(super) disco: OnceLock<Advertised>,
+    pub(super) disco: RwLock<Option<Advertised>>,
     told: RwLock<Told>,
     silenced: Mutex<Silenced>,
     /// Each change of a subscription is read, decided and written behind one of these.
@@ -217,13 +217,14 @@ impl Inner {
         match &self.settings.directory {
             _ if own.node().is_none() => true,
             Some(directory) => directory.has(own).await,
-            None => self.advertised(own).is_some(),
+            None => self.advertised(own, |_| ()).is_some(),
         }
     }
 
     /// What disco says about an address of ours.
-    fn advertised(&self, own: &BareJid) -> Option<&DiscoInfo> {
-        self.disco.get()?.info(own.node().map(jid::NodeRef::as_str), None)
+    fn advertised<T>(&self, own: &BareJid, read: impl FnOnce(&DiscoInfo) -> T) -> Option<T> {
+        let disco = self.disco.read().unwrap_or_else(PoisonError::into_inner);
+        disco.as_ref()?.info(own.node().map(jid::NodeRef::as_str), None).map(read)
     }
 
     pub(super) async fn lock(&self, pair: &Pair) -> Lock<'_, ()> {
@@ -257,8 +258,9 @@ impl Inner {
         if !availability.is_online() {
             return Ok(stanza);
         }
-        let stanza = match self.advertised(&pair.own).filter(|_| self.settings.caps) {
-            Some(info) => stanza.with_child(&caps::caps(info))?,
+        let caps = self.advertised(&pair.own, caps::caps).filter(|_| self.settings.caps);
+        let stanza = match caps {
+            Some(caps) => stanza.with_child(&caps)?,
             None => stanza,
         };
         self.settings.adorn.iter().try_fold(stanza, |stanza, adorn| adorn.adorn(&pair.own, stanza))
@@ -355,7 +357,7 @@ impl RosterBuilder {
         let inner = Inner {
             settings: self.0,
             client: OnceLock::new(),
-            disco: OnceLock::new(),
+            disco: RwLock::default(),
             told: RwLock::new(told),
             silenced: Mutex::default(),
             locks: (0..LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),

@@ -20,6 +20,8 @@ const PATIENCE: u32 = 2;
 const SHARED_PATIENCE: u32 = 9;
 /// With others on the same JID, and somebody who waits for a ping to come back: how soon the next one is sent.
 const IMPATIENCE: Duration = Duration::from_secs(2);
+/// The same while the proof must never be old.
+const SHARED_PAUSE: Duration = Duration::from_secs(1);
 /// Pings that are remembered while they are under way.
 const REMEMBERED: usize = 16;
 
@@ -28,6 +30,8 @@ const REMEMBERED: usize = 16;
 pub(crate) struct Keepalive {
     interval: Duration,
     deadline: Duration,
+    /// How old the last proof may be before the route is in doubt, where somebody wants to know that at any time.
+    fresh: Option<Duration>,
     next: Instant,
     /// Pings of this stream of which none has come back yet, the oldest first.
     under_way: VecDeque<Ping>,
@@ -76,12 +80,35 @@ impl Keepalive {
         Self {
             interval: limits.keepalive,
             deadline: limits.keepalive_deadline,
+            fresh: None,
             next: now,
             under_way: VecDeque::new(),
             since: None,
             heard: now,
             stranger: None,
         }
+    }
+
+    /// The proof is never to be older than this: in quiet times a ping is sent whenever it is a third as old.
+    pub(crate) fn proven_within(mut self, fresh: Option<Duration>) -> Self {
+        self.fresh = fresh;
+        self
+    }
+
+    /// What the clock of a link must be fine enough for.
+    pub(crate) fn shortest(&self) -> Option<Duration> {
+        self.fresh
+    }
+
+    /// When something last came in that only a live route brings, or the stream began.
+    pub(crate) fn last_heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// Whether the last proof is too old for somebody who wants to know at any time. The clock of a link is not finer
+    /// than a tenth of that.
+    pub(crate) fn is_doubtful(&self, now: Instant) -> bool {
+        self.fresh.is_some_and(|fresh| now.duration_since(self.heard) >= fresh * 9 / 10)
     }
 
     /// A new stream: nothing is under way, nothing was heard.
@@ -138,8 +165,10 @@ impl Keepalive {
     /// that what was written has been taken.
     pub(crate) fn tick(&mut self, now: Instant, position: u64, awaited: bool) -> Due {
         let shared = self.is_shared(now);
+        let pause = self.pause(shared);
         let Some(ping) = self.under_way.back_mut() else {
-            return if now >= self.next { Due::Ping } else { Due::Nothing };
+            let quiet = pause.is_some_and(|pause| now.duration_since(self.heard) >= pause);
+            return if quiet || now >= self.next { Due::Ping } else { Due::Nothing };
         };
         if position < ping.end {
             return Due::Nothing;
@@ -147,7 +176,11 @@ impl Keepalive {
         let written = *ping.written.get_or_insert(now);
         let waited = now.duration_since(self.heard.max(*self.since.get_or_insert(written)));
         let patience = if shared { SHARED_PATIENCE } else { PATIENCE };
-        let rest = if awaited && shared { IMPATIENCE.min(self.deadline) } else { self.deadline };
+        let rest = match pause {
+            Some(pause) if shared => pause,
+            _ if awaited && shared => IMPATIENCE.min(self.deadline),
+            _ => self.deadline,
+        };
         let rested = now.duration_since(if awaited { written } else { written.max(self.heard) });
         if waited >= self.deadline * patience {
             Due::GiveUp
@@ -158,6 +191,12 @@ impl Keepalive {
         } else {
             Due::Nothing
         }
+    }
+
+    /// How long nothing may be heard before a ping is sent, where the proof must never be old.
+    fn pause(&self, shared: bool) -> Option<Duration> {
+        let pause = self.fresh? / 3;
+        Some(if shared { pause.min(SHARED_PAUSE) } else { pause })
     }
 
     /// On ejabberd, several processes may be mounted on one JID: each stanza goes to any of them.

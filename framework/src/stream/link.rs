@@ -16,6 +16,7 @@ use super::keepalive::{Due, Keepalive, Seen};
 use super::outbox::Outbox;
 use super::reader::{Defect, Event, Fault, Head, Reader, Refused, STREAMS, TopLevel};
 use super::transport::Io;
+use super::wire;
 use crate::client::{Client, Offered, owner};
 use crate::dispatch::Dispatch;
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
@@ -102,7 +103,7 @@ where
         Self {
             io,
             reader,
-            timer: timer(parts.limits),
+            timer: timer(parts.limits, parts.keepalive.shortest()),
             parts,
             now,
             phase: Phase::Running,
@@ -425,6 +426,10 @@ where
             match Pin::new(&mut self.io).poll_write(cx, self.parts.outbox.unsent()) {
                 Poll::Ready(Ok(0)) => return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into()),
                 Poll::Ready(Ok(count)) => {
+                    if wire::is_watched() {
+                        let sent = self.parts.outbox.unsent().get(..count).unwrap_or_default();
+                        wire::show(self.parts.client.domain(), "sent", sent);
+                    }
                     self.parts.outbox.advance(count, self.parts.counters);
                     self.stalled = None;
                 }
@@ -447,8 +452,14 @@ where
         if self.paused {
             return Poll::Pending;
         }
-        let read = pin!(self.io.read_buf(self.reader.buffer()));
+        let buffer = self.reader.buffer();
+        let before = buffer.len();
+        let read = pin!(self.io.read_buf(buffer));
         let count = ready!(read.poll(cx)).map_err(|error| Ended::Lost(error.into()))?;
+        if wire::is_watched() {
+            let received = self.reader.buffer().get(before..).unwrap_or_default();
+            wire::show(self.parts.client.domain(), "received", received);
+        }
         if count == 0 {
             let ended =
                 if matches!(self.phase, Phase::Closing(_)) { Ended::Stopped } else { Ended::Lost(LinkError::Closed) };
@@ -485,6 +496,7 @@ where
     fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {
         self.now = Instant::now();
         self.parts.outbox.tick(self.now);
+        self.parts.counters.gauges.set(self.parts.dispatch.load(), self.parts.outbox.len());
         match self.phase {
             Phase::Draining(deadline) if self.now >= deadline => {
                 let (running, waiting) = self.parts.dispatch.load();
@@ -506,6 +518,10 @@ where
         if self.paused {
             // We do not listen: that nothing is heard says nothing about the route.
             self.parts.keepalive.heard(self.now);
+        }
+        self.parts.counters.gauges.prove(Some(self.parts.keepalive.last_heard()));
+        if self.parts.keepalive.is_doubtful(self.now) {
+            (self.parts.route)(Route::Doubtful);
         }
         let outbox = &self.parts.outbox;
         match self.parts.keepalive.tick(self.now, outbox.position(), outbox.wants_proof()) {
@@ -551,9 +567,9 @@ where
 }
 
 /// The clock of a link: fine enough for its shortest bound, and at most one wake a second when idle.
-fn timer(limits: &Limits) -> Interval {
-    let shortest = [limits.keepalive, limits.keepalive_deadline, limits.grace, limits.write_stall];
-    let period = shortest.into_iter().min().unwrap_or_default() / 8;
+fn timer(limits: &Limits, fresh: Option<Duration>) -> Interval {
+    let bounds = [limits.keepalive, limits.keepalive_deadline, limits.grace, limits.write_stall];
+    let period = bounds.into_iter().chain(fresh).min().unwrap_or_default() / 10;
     let mut timer = tokio::time::interval(period.clamp(Duration::from_millis(5), Duration::from_secs(1)));
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer

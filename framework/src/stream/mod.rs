@@ -10,6 +10,7 @@ mod secret;
 mod stack;
 mod transport;
 mod unconfirmed;
+mod wire;
 
 pub use self::error::{LinkError, StreamError};
 pub(crate) use self::keepalive::Keepalive;

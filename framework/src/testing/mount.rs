@@ -8,7 +8,7 @@ use tokio::time::{Duration, timeout};
 
 use super::{PATIENCE, Wire};
 use crate::client::Client;
-use crate::component::{Builder, Component, RunError, StatsHandle, Status};
+use crate::component::{Builder, Component, RunError, Slot, StatsHandle, Status};
 use crate::host::{Host, User};
 use crate::stats::Stats;
 
@@ -19,6 +19,7 @@ const RETRIES: Duration = Duration::from_secs(200);
 #[derive(Debug)]
 pub struct Running {
     client: Client,
+    slot: Slot,
     stats: StatsHandle,
     status: watch::Receiver<Status>,
     stop: Option<oneshot::Sender<()>>,
@@ -54,12 +55,13 @@ pub async fn mount(domain: &str, complete: impl FnOnce(Builder) -> Builder) -> M
 pub fn start(builder: Builder) -> Running {
     let component = builder.build().unwrap_or_else(|error| panic!("the component cannot be built: {error}"));
     let (stop, stopped) = oneshot::channel();
-    let (client, stats, status) = (component.client(), component.stats(), component.status());
+    let (client, slot) = (component.client(), component.slot());
+    let (stats, status) = (component.stats(), component.status());
     let task = tokio::spawn(component.run_until(async {
         // Dropped without a word, the task is aborted anyway.
         let _ = stopped.await;
     }));
-    Running { client, stats, status, stop: Some(stop), task }
+    Running { client, slot, stats, status, stop: Some(stop), task }
 }
 
 impl Running {
@@ -67,6 +69,18 @@ impl Running {
     #[must_use]
     pub fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// What replaces what the component does.
+    #[must_use]
+    pub fn slot(&self) -> Slot {
+        self.slot.clone()
+    }
+
+    /// Counters, levels and causes.
+    #[must_use]
+    pub fn figures(&self) -> StatsHandle {
+        self.stats.clone()
     }
 
     /// What the component has counted.

@@ -1,6 +1,6 @@
 //! What came, what became of it, and how long it took.
 
-mod histogram;
+mod slow;
 mod snapshot;
 
 use std::future::Future;
@@ -13,13 +13,15 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use self::histogram::Buckets;
-pub use self::histogram::Histogram;
+pub use self::slow::SlowRoute;
+use self::slow::{SLOW, SlowRoutes};
 pub use self::snapshot::{Outcome, Snapshot};
 use crate::inbound::Inbound;
+use crate::overrun::{self, Mark};
 use crate::reply::Reply;
 use crate::router::filter::{SLOTS, slot};
 use crate::stanza::Kind;
+use crate::stats::Buckets;
 
 /// Counts stanzas by kind, type and outcome, and how long they take.
 ///
@@ -44,6 +46,7 @@ pub struct MetricsLayer {
 struct Counters {
     outcomes: [[AtomicU64; Outcome::ALL.len()]; SLOTS],
     latency: [Buckets; 3],
+    slow: SlowRoutes,
 }
 
 impl MetricsLayer {
@@ -51,6 +54,13 @@ impl MetricsLayer {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The routes that some stanzas were not done with at once; those that took longest in all come first. For an answer
+    /// that comes [later](crate::reply::Reply::Later) only the time until the promise is seen.
+    #[must_use]
+    pub fn slow_routes(&self) -> Vec<SlowRoute> {
+        self.counters.slow.read()
     }
 
     /// What was counted so far. Each counter is read on its own.
@@ -72,6 +82,7 @@ impl Default for Counters {
         Self {
             outcomes: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             latency: Default::default(),
+            slow: SlowRoutes::default(),
         }
     }
 }
@@ -105,7 +116,8 @@ where
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
         // The stanza is on the books before the service is called: a panic in there is counted, too.
-        let entry = Open { kind: inbound.kind(), since: Instant::now(), counters: Some(Arc::clone(&self.counters)) };
+        let counters = Some(Arc::clone(&self.counters));
+        let entry = Open { kind: inbound.kind(), since: Instant::now(), route: None, waited: false, counters };
         MetricsFuture { inner: self.inner.call(inbound), entry }
     }
 }
@@ -128,7 +140,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = std::task::ready!(this.inner.poll(cx));
+        let Poll::Ready(answer) = this.inner.poll(cx) else {
+            this.entry.is_pending();
+            return Poll::Pending;
+        };
         this.entry.close(match &answer {
             Ok(Reply::Error(_)) => Outcome::Refused,
             Ok(_) => Outcome::Done,
@@ -143,6 +158,9 @@ where
 struct Open {
     kind: Kind,
     since: Instant,
+    /// Where it was not done at once: the route that has it.
+    route: Option<Arc<Mark>>,
+    waited: bool,
     counters: Option<Arc<Counters>>,
 }
 
@@ -155,7 +173,28 @@ impl Open {
             Kind::Message(_) => 1,
             Kind::Presence(_) => 2,
         };
-        counters.latency[latency].add(self.since.elapsed());
+        let took = self.since.elapsed();
+        counters.latency[latency].add(took);
+        if took >= SLOW || self.waited {
+            self.is_slow(&counters, took);
+        }
+    }
+}
+
+impl Open {
+    /// At the first poll the route is the one that this very thread has just called.
+    fn is_pending(&mut self) {
+        if !self.waited {
+            (self.waited, self.route) = (true, overrun::current());
+        }
+    }
+
+    #[cold]
+    fn is_slow(&mut self, counters: &Counters, took: std::time::Duration) {
+        let route = if self.waited { self.route.take() } else { overrun::current() };
+        if let Some(route) = route {
+            counters.slow.add(&route, took);
+        }
     }
 }
 
@@ -215,6 +254,21 @@ mod tests {
         assert_eq!((presence.count(), presence.sum()), (2, Duration::from_millis(40)));
         assert_eq!(snapshot.iq_latency().count(), 3);
         assert_eq!(snapshot.message_latency().count(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_done_at_once_is_known_by_its_route() {
+        let metrics = MetricsLayer::new();
+        let mut service = metrics.layer(Router::new().message(|| async { "hi" }).presence(slow));
+        service.call(inbound("<message type='chat'/>")).await.unwrap();
+        for _ in 0..2 {
+            service.call(inbound("<presence/>")).await.unwrap();
+        }
+        let routes = metrics.slow_routes();
+        assert_eq!(routes.len(), 1, "{routes:?}");
+        assert!(routes[0].route.ends_with("::slow"), "{routes:?}");
+        assert_eq!((routes[0].count, routes[0].total), (2, Duration::from_millis(80)));
+        assert_eq!(routes[0].longest, Duration::from_millis(40));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::Histogram;
 use crate::router::Filter;
 use crate::stanza::Kind;
+use crate::stats::Histogram;
 
 /// What became of a stanza.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,4 +1,4 @@
-//! Latency in buckets that are fixed once and for all.
+//! How long something took, in buckets that are fixed once and for all.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,29 +7,32 @@ use std::time::Duration;
 const BOUNDS: [u64; 13] =
     [5, 10, 25, 100, 250, 1_000, 2_500, 10_000, 25_000, 100_000, 1_000_000, 5_000_000, 30_000_000];
 
-/// The counters.
+/// Counts how long something takes: one atomic counter for each bucket, of which there is a fixed number.
 #[derive(Debug, Default)]
-pub(super) struct Buckets {
+pub struct Buckets {
     counts: [AtomicU64; BOUNDS.len() + 1],
     /// In nanoseconds: 584 years of handling fit.
     sum: AtomicU64,
 }
 
 impl Buckets {
-    pub(super) fn add(&self, took: Duration) {
+    /// Adds one that took this long.
+    pub fn add(&self, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|bound| nanos <= bound * 1000).unwrap_or(BOUNDS.len());
         self.counts[bucket].fetch_add(1, Ordering::Relaxed);
         self.sum.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self) -> Histogram {
+    /// A reading. Each counter is read on its own.
+    #[must_use]
+    pub fn read(&self) -> Histogram {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Histogram { counts: self.counts.each_ref().map(read), sum: Duration::from_nanos(read(&self.sum)) }
     }
 }
 
-/// How long stanzas took.
+/// How long stanzas, answers or other things took.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Histogram {
     counts: [u64; BOUNDS.len() + 1],
@@ -37,7 +40,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// How many stanzas.
+    /// How many.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
@@ -49,7 +52,7 @@ impl Histogram {
         self.sum
     }
 
-    /// Upper bounds of the buckets, and how many stanzas took no longer. The last bound is `None`: all of them.
+    /// Upper bounds of the buckets, and how many took no longer. The last bound is `None`: all of them.
     pub fn cumulative(&self) -> impl Iterator<Item = (Option<Duration>, u64)> {
         let bounds = BOUNDS.into_iter().map(|bound| Some(Duration::from_micros(bound))).chain([None]);
         let mut total = 0;

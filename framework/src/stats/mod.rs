@@ -1,6 +1,18 @@
-//! What a component has counted since it started.
+//! What a component has counted since it started, and what waits in it now.
+
+mod cause;
+mod figure;
+mod histogram;
+mod levels;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use self::cause::Cause;
+pub(crate) use self::cause::Causes;
+pub use self::figure::{Figure, Value};
+pub use self::histogram::{Buckets, Histogram};
+pub(crate) use self::levels::Gauges;
+pub use self::levels::Levels;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {
@@ -15,6 +27,8 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
             $(pub(crate) $name: Counter,)+
+            pub(crate) causes: Causes,
+            pub(crate) gauges: Gauges,
         }
 
         impl Counters {
@@ -100,5 +114,43 @@ impl Counter {
 
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What became of the IQ requests that a component made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Requests {
+    /// Requests with a result.
+    pub result: u64,
+    /// Requests that were refused.
+    pub error: u64,
+    /// Requests without an answer in time, or that nobody waited for any longer.
+    pub unanswered: u64,
+    /// Requests that failed with their link.
+    pub disconnected: u64,
+    /// How long answers took, errors among them.
+    pub latency: Histogram,
+}
+
+/// The same while it is counted.
+#[derive(Debug, Default)]
+pub(crate) struct RequestCounters {
+    pub(crate) result: Counter,
+    pub(crate) error: Counter,
+    pub(crate) unanswered: Counter,
+    pub(crate) disconnected: Counter,
+    pub(crate) latency: Buckets,
+}
+
+impl RequestCounters {
+    pub(crate) fn read(&self) -> Requests {
+        Requests {
+            result: self.result.get(),
+            error: self.error.get(),
+            unanswered: self.unanswered.get(),
+            disconnected: self.disconnected.get(),
+            latency: self.latency.read(),
+        }
     }
 }
