@@ -13,6 +13,7 @@ use campanile::module::Module;
 use campanile::reply::{Later, Reply};
 use campanile::router::{Filter, PayloadPattern, RecipientPattern, Router};
 use campanile::stanza::{Kind, MessageType, Stanza};
+use campanile::stats::Figure;
 use campanile::xmpp_parsers::disco::Identity;
 use tokio::task::JoinSet;
 
@@ -21,6 +22,7 @@ use crate::clock::now;
 use crate::counters::{Counters, Counts};
 use crate::deliver::{self, Delivery, Parcel};
 use crate::events::Feed;
+use crate::figures;
 use crate::mapping;
 use crate::outbox::{Entry, Outbox, Way};
 use crate::settings::{Bot, Settings};
@@ -233,6 +235,10 @@ impl Module for Bridge {
                 None => router.merge(routes),
             }
         })
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        figures::figures(&self.counts(), self.waiting(), self.settings.max_waiting)
     }
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {

@@ -24,6 +24,7 @@ mod clock;
 mod counters;
 mod deliver;
 mod events;
+mod figures;
 mod id;
 pub mod mapping;
 mod outbox;

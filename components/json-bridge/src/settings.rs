@@ -11,7 +11,7 @@ use crate::secret::Secret;
 use crate::webhook::Webhook;
 
 /// A bridge.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The bots, each an address.
     pub bots: Vec<Bot>,
@@ -44,7 +44,7 @@ impl Default for Settings {
 }
 
 /// One bot.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bot {
     /// What stands before the domain; `None` for every address of it that no other bot has.
     pub localpart: Option<String>,
@@ -65,7 +65,7 @@ pub struct Bot {
 }
 
 /// The HTTP side.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
     /// Where it listens. Port 0 takes any.
     pub listen: SocketAddr,

@@ -34,6 +34,7 @@ use campanile::error::BoxError;
 use campanile::module::Module;
 use campanile::router::{Filter, Router};
 use campanile::stanza::{Kind, MessageType};
+use campanile::stats::Figure;
 use campanile::xmpp_parsers::disco::Identity;
 use tokio::task::JoinHandle;
 
@@ -100,6 +101,10 @@ impl Module for Logger {
         }
         // Every localpart is an archive, and answers for itself.
         router.merge(routes.with_state(self.archive.clone())).at("*", Router::new())
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        self.archive.store.figures()
     }
 
     async fn start(&self, _client: Client) -> Result<(), BoxError> {

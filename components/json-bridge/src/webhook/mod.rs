@@ -15,7 +15,7 @@ pub(crate) use self::post::Poster;
 use crate::secret::Secret;
 
 /// Where the stanzas of a bot are sent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
     pub(crate) url: Uri,
     pub(crate) secrets: Vec<Secret>,

@@ -1,5 +1,6 @@
 //! Where entries are kept, and how they are asked for.
 
+mod counts;
 mod error;
 mod plan;
 #[cfg(feature = "postgres")]
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use campanile::jid::{BareJid, Jid};
+use campanile::stats::Figure;
 
 pub use self::error::StoreError;
 #[cfg(feature = "postgres")]
@@ -232,6 +234,12 @@ impl Store {
     #[must_use]
     pub fn is_remote(&self) -> bool {
         self.open.is_remote()
+    }
+
+    /// What was done since the process began, and what waits, as figures for operators.
+    #[must_use]
+    pub fn figures(&self) -> Vec<Figure> {
+        self.writer.figures()
     }
 
     /// Hands over what is to be kept. The ticket is settled when it is, or when it cannot be.

@@ -6,9 +6,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use campanile::reply::{Answer, Reply};
+use campanile::stats::Figure;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::counts::Counts;
 use super::{Backend, Open, StoreError};
 use crate::draft::Draft;
 
@@ -64,6 +66,7 @@ struct Waiting {
 struct Shared {
     waiting: Mutex<Waiting>,
     changed: Condvar,
+    counts: Counts,
 }
 
 /// Entries on their way to the thread, which is started by the first of them.
@@ -75,7 +78,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(open: Arc<dyn Open>) -> Self {
-        let shared = Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new(), counts: Counts::default() });
         Self { shared, open, started: OnceLock::new() }
     }
 
@@ -101,6 +104,7 @@ impl Writer {
         }
         let mut waiting = self.shared.lock();
         if waiting.closed || waiting.entries >= WAITING || waiting.bytes + weight > WAITING_BYTES {
+            self.shared.counts.turned_away();
             return Err(StoreError::Full);
         }
         waiting.entries += 1;
@@ -113,6 +117,12 @@ impl Writer {
             self.shared.changed.notify_all();
         }
         Ok(())
+    }
+
+    /// What was done and what waits, as figures for operators.
+    pub(super) fn figures(&self) -> Vec<Figure> {
+        let waiting = self.shared.lock().entries;
+        self.shared.counts.figures(waiting, WAITING)
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -231,7 +241,9 @@ impl Thread {
     }
 
     fn batch(&mut self, drafts: &[Draft], tickets: Vec<Ticket>, runtime: Option<&Handle>) {
+        let began = Instant::now();
         let outcome = self.backend().and_then(|backend| backend.commit(drafts));
+        let took = began.elapsed();
         self.last = Some(Instant::now());
         let outcomes = outcome.unwrap_or_else(|error| {
             tracing::error!(store = %self.open.name(), entries = drafts.len(), %error, "not archived");
@@ -240,6 +252,7 @@ impl Thread {
             }
             vec![Err(error); drafts.len()]
         });
+        self.shared.counts.committed(&outcomes, took);
         let settle = move || tickets.into_iter().zip(outcomes).for_each(|(ticket, outcome)| ticket.settle(&outcome));
         // On the runtime's own threads each answer wakes its task without crossing between threads once more.
         match runtime {
