@@ -24,6 +24,7 @@
 //! A table of its name switches it on: `[component.guestbook]` below a `[[component]]`, with its settings as keys. All
 //! else is as with `campanile`: the commands, the configuration, its faults with their places.
 
+mod admin;
 mod archive;
 mod check;
 mod cli;
@@ -35,6 +36,7 @@ mod exit;
 mod init;
 mod log;
 mod mount;
+mod notify;
 mod offer;
 mod outbox;
 mod report;

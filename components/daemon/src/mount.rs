@@ -1,5 +1,6 @@
 //! From the configuration to components that are ready to run.
 
+use std::fmt;
 use std::sync::Arc;
 
 use campanile::component::{Builder, Component};
@@ -27,6 +28,62 @@ pub(crate) fn component(settings: &config::Component) -> Result<Component, BoxEr
 
 /// A component with everything that its settings say.
 pub(crate) fn builder(settings: &config::Component) -> Result<Builder, BoxError> {
+    Ok(assembled(settings, &Parts::new(settings)?, &MetricsLayer::new()))
+}
+
+/// The modules of one component, each made from its part of the settings.
+#[derive(Clone)]
+pub(crate) struct Parts(Vec<(Part, Arc<dyn Module>)>);
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.modules().map(|module| module.name())).finish()
+    }
+}
+
+/// What a module is made from. Two that are equal make the same module.
+#[derive(Clone, PartialEq)]
+enum Part {
+    Basics,
+    Disco(config::Disco),
+    /// From the catalog.
+    Chosen(config::Chosen),
+    /// With who may use the archive.
+    Logger(config::Logger, Vec<BareJid>),
+    Bridge(config::Bridge),
+    /// With the cards whose photos are announced.
+    Presence(config::Presence, Option<VCards>),
+    Cards(VCards),
+}
+
+impl Parts {
+    pub(crate) fn new(settings: &config::Component) -> Result<Self, BoxError> {
+        Self::from(settings, &Self(Vec::new()))
+    }
+
+    /// The modules of these settings; those that `old` has from the very same part are taken over and go on.
+    pub(crate) fn from(settings: &config::Component, old: &Self) -> Result<Self, BoxError> {
+        let make = |part: Part| -> Result<_, BoxError> {
+            let known = old.0.iter().find(|(other, _)| *other == part).map(|(_, module)| Arc::clone(module));
+            let module = known.map_or_else(|| module(&part, settings), Ok)?;
+            Ok((part, module))
+        };
+        Ok(Self(parts(settings).into_iter().map(make).collect::<Result<_, _>>()?))
+    }
+
+    /// Those modules that are part of another collection as well.
+    pub(crate) fn shared_with(&self, other: &Self) -> Self {
+        let shared = |(_, module): &&(Part, Arc<dyn Module>)| other.modules().any(|it| Arc::ptr_eq(it, module));
+        Self(self.0.iter().filter(shared).cloned().collect())
+    }
+
+    pub(crate) fn modules(&self) -> impl Iterator<Item = &Arc<dyn Module>> {
+        self.0.iter().map(|(_, module)| module)
+    }
+}
+
+/// A component of these modules, with everything else that its settings say.
+pub(crate) fn assembled(settings: &config::Component, parts: &Parts, metrics: &MetricsLayer) -> Builder {
     let mut builder = Component::builder(settings.jid.as_str())
         .server(settings.address.to_string())
         .secret(settings.secret.clone())
@@ -36,10 +93,10 @@ pub(crate) fn builder(settings: &config::Component) -> Result<Builder, BoxError>
     if let Some(tls) = &settings.tls {
         builder = builder.tls(tls.clone());
     }
-    for module in modules(settings)? {
-        builder = builder.shared_module(module);
+    for module in parts.modules() {
+        builder = builder.shared_module(Arc::clone(module));
     }
-    Ok(layers(builder, &access(settings)))
+    layers(builder, &access(settings), metrics)
 }
 
 /// Who may write: to a bridge, where nobody is named, the users of the domain that its own lies in.
@@ -52,7 +109,7 @@ fn access(settings: &config::Component) -> config::Access {
 }
 
 /// What stands around the modules, from the inside out. Innermost, the builder itself puts the time that a handler has.
-fn layers(builder: Builder, access: &config::Access) -> Builder {
+fn layers(builder: Builder, access: &config::Access, metrics: &MetricsLayer) -> Builder {
     let limit = |rate: config::Rate| RateLimit::new(rate.burst, rate.per);
     // A domain is weighed by what its senders' own limits let through.
     let builder = match access.per_domain {
@@ -72,7 +129,7 @@ fn layers(builder: Builder, access: &config::Access) -> Builder {
         }
     };
     // What was refused is counted and traced as well.
-    builder.layer(MetricsLayer::new()).layer(TraceLayer)
+    builder.layer(metrics.clone()).layer(TraceLayer)
 }
 
 /// Why a component cannot be built, for people.
@@ -81,26 +138,26 @@ pub(crate) fn explain(jid: &BareJid, error: &BoxError) -> String {
 }
 
 /// What is mounted on this JID: what every one has, and what its tables ask for.
-fn modules(settings: &config::Component) -> Result<Vec<Arc<dyn Module>>, BoxError> {
-    let mut modules: Vec<Arc<dyn Module>> = vec![
-        Arc::new(Basics::new("campanile", env!("CARGO_PKG_VERSION"))),
-        Arc::new(Disco::new(disco(&settings.disco))),
-    ];
-    for chosen in &settings.modules {
-        modules.push(chosen.make()?);
-    }
-    if let Some(logger) = &settings.logger {
-        modules.push(Arc::new(Logger::new(store::store(&logger.store), archive(settings, logger))));
-    }
-    if let Some(bridge) = &settings.bridge {
-        modules.push(Arc::new(Bridge::new(bridge.settings.clone())));
-    }
-    let cards = settings.vcard.clone();
-    if let Some(presence) = &settings.presence {
-        modules.push(Arc::new(roster(presence, cards.as_ref())));
-    }
-    modules.extend(cards.map(|cards| Arc::new(cards) as Arc<dyn Module>));
-    Ok(modules)
+fn parts(settings: &config::Component) -> Vec<Part> {
+    let mut parts = vec![Part::Basics, Part::Disco(settings.disco.clone())];
+    parts.extend(settings.modules.iter().cloned().map(Part::Chosen));
+    parts.extend(settings.logger.clone().map(|logger| Part::Logger(logger, settings.access.allow.clone())));
+    parts.extend(settings.bridge.clone().map(Part::Bridge));
+    parts.extend(settings.presence.clone().map(|presence| Part::Presence(presence, settings.vcard.clone())));
+    parts.extend(settings.vcard.clone().map(Part::Cards));
+    parts
+}
+
+fn module(part: &Part, settings: &config::Component) -> Result<Arc<dyn Module>, BoxError> {
+    Ok(match part {
+        Part::Basics => Arc::new(Basics::new("campanile", env!("CARGO_PKG_VERSION"))),
+        Part::Disco(settings) => Arc::new(Disco::new(disco(settings))),
+        Part::Chosen(chosen) => chosen.make()?,
+        Part::Logger(logger, _) => Arc::new(Logger::new(store::store(&logger.store), archive(settings, logger))),
+        Part::Bridge(bridge) => Arc::new(Bridge::new(bridge.settings.clone())),
+        Part::Presence(presence, cards) => Arc::new(roster(presence, cards.as_ref())),
+        Part::Cards(cards) => Arc::new(cards.clone()),
+    })
 }
 
 /// Presence as the settings have it; a photo is announced in it.

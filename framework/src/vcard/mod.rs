@@ -42,7 +42,7 @@ pub const NS: &str = "vcard-temp";
 
 /// The cards of a component and its bots: a [module](Module) that answers with them, and the hashes of their photos in
 /// presence. Cloning is cheap.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct VCards {
     /// By localpart; that of the domain has none.
     cards: Arc<BTreeMap<Option<String>, Card>>,

@@ -62,7 +62,7 @@ pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Fail
 /// Removes the oldest entries.
 pub(super) fn prune(backend: &mut dyn Backend, before: Option<&str>, above: Option<&str>) -> Result<(), Failure> {
     let rule = match (before, above) {
-        (Some(time), _) => Prune::Before(moment(time)?),
+        (Some(time), _) => Prune::Before(moment(time).map_err(Failure::Usage)?),
         (None, size) => {
             let size = size.unwrap_or_default();
             let bytes = unit::size(size).ok_or_else(|| Failure::Usage(format!("{size:?} is no size: write 10GiB")))?;

@@ -16,6 +16,7 @@ use campanile_logger::store::StoreError;
 use clap::{Args, Subcommand, ValueEnum};
 
 use self::filter::Filter;
+pub(crate) use self::filter::moment;
 use crate::cli::{ConfigFile, LogFormat};
 use crate::config::{Config, Source, StoreAddress};
 use crate::exit::Exit;

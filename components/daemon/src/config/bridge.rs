@@ -20,7 +20,7 @@ const TOKEN: Keys = ["token", "token_file", "token_env", "token_credential"];
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A bridge, free of faults.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bridge {
     pub(crate) settings: Settings,
     /// Who may write to it where the component's `allow` names nobody: everybody, or the users of this domain.

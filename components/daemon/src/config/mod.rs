@@ -1,6 +1,7 @@
 //! The configuration: read once, every fault found at once, each with its place and its remedy.
 
 mod access;
+mod admin;
 mod bridge;
 mod component;
 mod disco;
@@ -20,11 +21,14 @@ mod vcard;
 use toml::de::DeTable;
 
 pub(crate) use self::access::{Access, Rate};
+pub(crate) use self::admin::Admin;
+pub(crate) use self::bridge::Bridge;
 pub(crate) use self::component::Component;
 pub(crate) use self::disco::{Disco, Identity};
 pub(crate) use self::fault::Fault;
 use self::fault::Faults;
 pub(crate) use self::logger::{Logger, StoreAddress};
+pub(crate) use self::modules::Chosen;
 pub(crate) use self::presence::{Presence, PresenceStore};
 use self::server::Server;
 pub(crate) use self::source::Source;
@@ -38,6 +42,7 @@ pub(crate) struct Config {
     /// How people know it.
     pub(crate) name: String,
     pub(crate) components: Vec<Component>,
+    pub(crate) admin: Option<Admin>,
     /// What works, and should not stay as it is.
     pub(crate) warnings: Vec<Fault>,
 }
@@ -70,16 +75,16 @@ impl Config {
             let span = error.span().unwrap_or(0..0);
             faults.push_broken(&span, format!("this is no TOML: {}", error.message()), "see https://toml.io");
         }
-        let components = top(Table::new("the file", 0..0, document.get_ref()), &mut faults);
+        let (components, admin) = top(Table::new("the file", 0..0, document.get_ref()), &mut faults);
         let (found, warnings) = faults.finish();
         if !found.is_empty() {
             return Err(Failure::Wrong { faults: found, warnings });
         }
-        Ok(Self { name: source.name.clone(), components, warnings })
+        Ok(Self { name: source.name.clone(), components, admin, warnings })
     }
 }
 
-fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> Vec<Component> {
+fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> (Vec<Component>, Option<Admin>) {
     let defaults = table.table("server", "[server]", faults).map(|mut table| {
         let server = Server::read(&mut table, faults);
         table.finish(faults);
@@ -92,7 +97,7 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> Vec<Component> {
     }
     let read = |table| Component::read(table, &defaults, faults);
     let components: Vec<Component> = tables.into_iter().flatten().filter_map(read).collect();
-    table.refuse("admin", "[admin] is not in this version", "remove it: nothing would listen there", faults);
+    let admin = table.table("admin", "[admin]", faults).and_then(|table| admin::read(table, faults));
     for misplaced in offer::catalog().names() {
         misplace(&mut table, misplaced, faults);
     }
@@ -101,7 +106,7 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> Vec<Component> {
     }
     table.finish(faults);
     each_jid_once(&components, faults);
-    components
+    (components, admin)
 }
 
 /// A table that stands at the top of the file.

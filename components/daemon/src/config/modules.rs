@@ -13,7 +13,7 @@ use super::table::{Table, Value};
 use crate::offer;
 
 /// A module that takes its settings.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Chosen {
     pub(crate) name: &'static str,
     settings: serde_json::Value,

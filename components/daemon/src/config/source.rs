@@ -34,6 +34,16 @@ impl Source {
         }
     }
 
+    /// Reads the same once more, while the process runs.
+    pub(crate) fn again(named: Option<&Path>) -> Result<Self, Failure> {
+        if named.is_some_and(|path| path.as_os_str() == "-") {
+            let text =
+                "it came from stdin, which has been read; name a file to change it while campanile runs".to_owned();
+            return Err(Failure::Unread { exit: Exit::Config, text });
+        }
+        Self::read(named)
+    }
+
     /// A configuration that is part of the program.
     pub(crate) fn built_in(name: &str, text: &str) -> Self {
         Self { name: name.to_owned(), folder: PathBuf::new(), bytes: text.as_bytes().to_vec(), exposed: false }

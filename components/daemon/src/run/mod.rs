@@ -1,18 +1,28 @@
 //! `campanile run`: the whole life of the process, on one page.
 
+pub(crate) mod fleet;
 pub(crate) mod lock;
+mod pulse;
+pub(crate) mod reload;
 pub(crate) mod signals;
 mod verdict;
 
+use std::pin::pin;
+use std::sync::Arc;
+
 use campanile::component::{Component, RunError};
 use campanile::jid::BareJid;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Duration, timeout};
 
+use self::fleet::{Fleet, Member};
 use self::lock::Lock;
-use self::signals::Signals;
+use self::pulse::Pulse;
+use self::reload::Reloads;
+use self::signals::{Asked, Signals};
 use self::verdict::Watched;
+use crate::admin::Admin;
 use crate::cli::{ConfigFile, LogFormat};
 use crate::config::{Config, Source};
 use crate::exit::Exit;
@@ -30,21 +40,23 @@ pub(crate) fn run(options: &ConfigFile, format: LogFormat) -> Exit {
         Err(failure) => return report::failure(&failure, format),
     };
     config.warnings.iter().for_each(report::warn);
-    let _locks = match locks(&config) {
+    let locks = match locks(&config) {
         Ok(locks) => locks,
         Err(why) => {
             why.iter().for_each(|why| report::line(why, format));
             return Exit::Machine;
         }
     };
-    let components = match build(&config) {
+    let fleet = Fleet::new(config.admin.is_some());
+    let components = match build(&fleet, &config, locks) {
         Ok(components) => components,
         Err(why) => {
             report::line(&why, format);
             return Exit::Config;
         }
     };
-    crate::runtime(format, serve(components, format))
+    let running = Running { options, fleet: Arc::new(fleet), reloads: Arc::default(), all: JoinSet::new() };
+    crate::runtime(format, running.serve(components, &config, format))
 }
 
 /// Each JID is served by one process: a second one would be refused, or steal half of the stanzas.
@@ -58,56 +70,138 @@ fn locks(config: &Config) -> Result<Vec<Lock>, Vec<String>> {
 }
 
 /// Builds every component, and says what is mounted where.
-fn build(config: &Config) -> Result<Vec<(BareJid, Component)>, String> {
+fn build(fleet: &Fleet, config: &Config, locks: Vec<Lock>) -> Result<Vec<(Arc<Member>, Component)>, String> {
     let mut components = Vec::new();
-    for settings in &config.components {
-        let component = mount::component(settings).map_err(|error| mount::explain(&settings.jid, &error))?;
+    for (settings, lock) in config.components.iter().zip(locks) {
+        let built = fleet.build(settings, lock).map_err(|error| mount::explain(&settings.jid, &error))?;
         let (jid, server, tls) = (&settings.jid, &settings.address, settings.tls.is_some());
         tracing::info!(%jid, %server, tls, "serving {}", settings.mounted());
-        components.push((jid.clone(), component));
+        components.push(built);
     }
+    fleet.set(components.iter().map(|(member, _)| Arc::clone(member)).collect());
     Ok(components)
 }
 
-async fn serve(components: Vec<(BareJid, Component)>, format: LogFormat) -> Exit {
-    let mut signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => {
-            report::line(&format!("signals cannot be waited for: {error}"), format);
-            return Exit::Machine;
+/// The components while they run.
+struct Running<'r> {
+    options: &'r ConfigFile,
+    fleet: Arc<Fleet>,
+    reloads: Arc<Reloads>,
+    all: JoinSet<(BareJid, Result<(), RunError>)>,
+}
+
+/// Why the serving is over.
+enum End {
+    Signal(&'static str),
+    Refused(Vec<(String, String)>),
+    Ended,
+}
+
+impl Running<'_> {
+    async fn serve(mut self, components: Vec<(Arc<Member>, Component)>, config: &Config, format: LogFormat) -> Exit {
+        let mut signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => {
+                report::line(&format!("signals cannot be waited for: {error}"), format);
+                return Exit::Machine;
+            }
+        };
+        let (ask, mut asked) = mpsc::channel(1);
+        let admin = match &config.admin {
+            Some(settings) => match Admin::serve(settings, &self.fleet, &self.reloads, ask).await {
+                Ok(admin) => Some(admin),
+                Err(error) => {
+                    report::line(&error, format);
+                    return Exit::Machine;
+                }
+            },
+            None => None,
+        };
+        let pulse = Pulse::start(&self.fleet);
+        self.start(components);
+        let exit = match self.until_told(&mut signals, &mut asked, admin.as_ref(), &pulse).await {
+            End::Signal(signal) => {
+                tracing::info!("{signal}: finishing what was begun; a second signal ends at once");
+                Exit::Done
+            }
+            End::Refused(refusals) => {
+                report::refusals(&refusals, format);
+                Exit::Refused
+            }
+            End::Ended => {
+                report::line("no component runs any more", format);
+                return Exit::Fault;
+            }
+        };
+        pulse.stopping();
+        for member in self.fleet.members() {
+            member.stop.send_replace(true);
         }
-    };
-    let stop = watch::Sender::new(false);
-    let watched = components.iter().map(|(jid, component)| Watched::new(jid, component)).collect();
-    let mut running = JoinSet::new();
-    for (turn, (jid, component)) in (0..).zip(components) {
-        let (waiting, until) = (stopped(stop.subscribe()), stopped(stop.subscribe()));
-        running.spawn(async move {
-            // Over early when there is nothing to wait for any more.
-            let _ = timeout(PACE * turn, waiting).await;
-            (jid, component.run_until(until).await)
-        });
+        tokio::select! {
+            () = all_ended(&mut self.all) => exit,
+            signal = signals.stop() => {
+                tracing::warn!("{signal} again: ending at once; what was in flight stays unanswered");
+                Exit::Fault
+            }
+        }
     }
-    let exit = tokio::select! {
-        signal = signals.stop() => {
-            tracing::info!("{signal}: finishing what was begun; a second signal ends at once");
-            Exit::Done
+
+    /// Runs components, one after the other.
+    fn start(&mut self, components: Vec<(Arc<Member>, Component)>) {
+        for (turn, (member, component)) in (0..).zip(components) {
+            let (waiting, until) = (stopped(member.stop.subscribe()), stopped(member.stop.subscribe()));
+            self.all.spawn(async move {
+                // Its lock is held until it has ended.
+                let member = member;
+                // Over early when there is nothing to wait for any more.
+                let _ = timeout(PACE * turn, waiting).await;
+                let ended = component.run_until(until).await;
+                (member.jid.clone(), ended)
+            });
         }
-        refusals = verdict::all_refused(watched) => {
-            report::refusals(&refusals, format);
-            Exit::Refused
-        }
-        () = all_ended(&mut running) => {
-            report::line("no component runs any more", format);
-            return Exit::Fault;
-        }
-    };
-    stop.send_replace(true);
-    tokio::select! {
-        () = all_ended(&mut running) => exit,
-        signal = signals.stop() => {
-            tracing::warn!("{signal} again: ending at once; what was in flight stays unanswered");
-            Exit::Fault
+    }
+
+    /// Serves, and reads the configuration anew when asked to.
+    async fn until_told(
+        &mut self,
+        signals: &mut Signals,
+        asked: &mut mpsc::Receiver<()>,
+        admin: Option<&Admin>,
+        pulse: &Pulse,
+    ) -> End {
+        loop {
+            let watched = self.fleet.members().iter().map(|member| Watched::new(member)).collect();
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Asked::Stop(signal) => return End::Signal(signal),
+                    Asked::Reload => tracing::info!("SIGHUP: reading the configuration anew"),
+                },
+                // Without an admin port nobody asks, and this is over at once.
+                Some(()) = asked.recv() => tracing::info!("asked by the admin port: reading the configuration anew"),
+                refusals = verdict::all_refused(watched) => return End::Refused(refusals),
+                () = all_ended(&mut self.all) => return End::Ended,
+            }
+            pulse.reloading();
+            let (options, fleet) = (self.options, Arc::clone(&self.fleet));
+            let mut reload = pin!(reload::reload(options, &fleet));
+            let reloaded = tokio::select! {
+                reloaded = &mut reload => reloaded,
+                signal = signals.stop() => {
+                    // Modules that change places are not left halfway, unless somebody insists.
+                    tokio::select! {
+                        _ = reload => {}
+                        _ = signals.stop() => {}
+                    }
+                    return End::Signal(signal);
+                }
+            };
+            self.reloads.count(reloaded.outcome);
+            self.start(reloaded.new);
+            if let Some(config) = &reloaded.config {
+                Admin::change(admin, config.admin.as_ref());
+            }
+            tracing::info!(outcome = reloaded.outcome.as_str(), "the configuration was read anew");
+            pulse.reloaded();
         }
     }
 }

@@ -12,6 +12,15 @@ pub(crate) struct Signals {
     hang_up: Signal,
 }
 
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To stop; the signal's name.
+    Stop(&'static str),
+    /// To read the configuration anew.
+    Reload,
+}
+
 impl Signals {
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
@@ -21,15 +30,21 @@ impl Signals {
         })
     }
 
+    /// The next signal.
+    pub(crate) async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            _ = self.hang_up.recv() => Asked::Reload,
+        }
+    }
+
     /// The next signal that means to stop.
     pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hang_up.recv() => {
-                    tracing::warn!("SIGHUP: this version does not read its configuration anew; restart it instead");
-                }
+            match self.next().await {
+                Asked::Stop(signal) => return signal,
+                Asked::Reload => tracing::info!("SIGHUP: not now"),
             }
         }
     }

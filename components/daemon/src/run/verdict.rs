@@ -1,8 +1,10 @@
 //! Whether there is any hope.
 
-use campanile::component::{Component, StatsHandle, Status};
+use campanile::component::{StatsHandle, Status};
 use campanile::jid::BareJid;
 use tokio::sync::watch;
+
+use super::fleet::Member;
 
 /// A component as seen from outside.
 #[derive(Debug)]
@@ -13,8 +15,8 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(jid: &BareJid, component: &Component) -> Self {
-        Self { jid: jid.clone(), status: component.status(), stats: component.stats() }
+    pub(super) fn new(member: &Member) -> Self {
+        Self { jid: member.jid.clone(), status: member.status.clone(), stats: member.stats.clone() }
     }
 
     /// Why the server refuses it, if that is how it stands.

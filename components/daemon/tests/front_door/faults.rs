@@ -8,7 +8,7 @@ const ONE: &[(&str, &str)] = &[
     ("", "1:1: there is no [[component]]\n    write one for each JID that is served"),
     (
         "colour = 1\n[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'",
-        "1:1: unknown key \"colour\" in the file\n    known are server, component",
+        "1:1: unknown key \"colour\" in the file\n    known are server, component, admin",
     ),
     (
         "[servr]\n[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'",
@@ -29,8 +29,8 @@ const ONE: &[(&str, &str)] = &[
     ),
     // What comes in a later version is not quietly ignored.
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[admin]\nlisten='127.0.0.1:5390'",
-        "5:2: [admin] is not in this version\n    remove it: nothing would listen there",
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[admin]\ntoken='0123456789abcdef'",
+        "5:2: [admin] needs `listen`\n    write listen = \"127.0.0.1:5390\"",
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]",

@@ -1,6 +1,7 @@
 //! The binary as operators meet it: arguments in, exit code, stdout and stderr out.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod admin;
 mod archive;
 mod cli;
 mod crash;
@@ -8,10 +9,13 @@ mod demo;
 mod deploy;
 mod faults;
 mod flood;
+mod http;
 mod init;
+mod notify;
 mod outbox;
 mod process;
 mod reach;
+mod reload;
 mod run;
 mod sample;
 mod secrets;

@@ -26,7 +26,15 @@ pub(crate) fn campanile(arguments: &[&str]) -> (Command, Folder) {
     let folder = Folder::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
     command.args(arguments).current_dir(folder.path()).env("XDG_RUNTIME_DIR", folder.path());
-    for name in ["RUST_LOG", "CAMPANILE_CONFIG", "NO_COLOR", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"] {
+    for name in [
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "RUST_LOG",
+        "CAMPANILE_CONFIG",
+        "NO_COLOR",
+        "RUNTIME_DIRECTORY",
+        "CREDENTIALS_DIRECTORY",
+    ] {
         command.env_remove(name);
     }
     (command, folder)
@@ -90,7 +98,12 @@ impl Running {
         for (name, content) in files {
             folder.write(name, content);
         }
-        let mut child = command.args(arguments).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let child = command.args(arguments).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        Self::of(child, folder)
+    }
+
+    /// One that was started already, with a pipe for its stderr.
+    pub(crate) fn of(mut child: Child, folder: Folder) -> Self {
         let stderr = child.stderr.take().expect("stderr is a pipe");
         let (sender, lines) = channel();
         std::thread::spawn(move || {
@@ -102,17 +115,27 @@ impl Running {
         Self { child, folder, lines, seen: Vec::new() }
     }
 
-    /// Waits for an event in the log, which is JSON.
-    pub(crate) fn logs(&mut self, what: &str, fits: impl Fn(&Value) -> bool) {
+    /// Waits for an event in the log, which is JSON, and gives it back.
+    pub(crate) fn logs(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let until = Instant::now() + PATIENCE;
         while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            let found = serde_json::from_str(&line).is_ok_and(|event| fits(&event));
+            let found = serde_json::from_str(&line).ok().filter(|event| fits(event));
             self.seen.push(line);
-            if found {
-                return;
+            if let Some(event) = found {
+                return event;
             }
         }
         panic!("it did not log {what}:\n{}", self.seen.join("\n"));
+    }
+
+    /// Waits for an event that says this.
+    pub(crate) fn says(&mut self, words: &str) -> Value {
+        self.logs(words, |event| event["message"].as_str().is_some_and(|message| message.contains(words)))
+    }
+
+    /// Writes another configuration.
+    pub(crate) fn configure(&self, configuration: &str) {
+        self.folder.write("campanile.toml", configuration);
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -21,6 +21,7 @@ fn prepare(folder: &Folder, configuration: &str) {
     for name in ["bridge.secret", "hook.secret", "old-hook.secret", "bridge.token", "helpdesk.token"] {
         folder.write(&format!("etc/{name}"), &format!("{name}\n"));
     }
+    folder.write("etc/admin.token", "0123456789abcdef\n");
     folder.write("etc/echo.png", "GIF89a");
     folder.write("etc/ca.pem", "-----BEGIN CERTIFICATE-----\n");
 }
@@ -44,6 +45,7 @@ fn every_setting_is_in_the_sample() {
     // What `check` knows of each table it tells when a key is unknown.
     for (table, header) in [
         ("[server]", "[server]"),
+        ("[admin]", "[admin]"),
         ("[[component]]", "[[component]]"),
         ("[component.disco]", "[component.disco]"),
         ("[component.presence]", "[component.presence]"),

@@ -16,6 +16,8 @@ pub(crate) enum Answer {
     Mount,
     /// As `Mount`, with this stanza sent at once, whose id is `q1`; what comes back is an event.
     Ask(&'static str),
+    /// As `Mount`, and whatever the component writes comes back to it, as its pings to itself do.
+    Route,
     /// As `Mount`, but the closing tag is never answered.
     Hold,
 }
@@ -117,6 +119,9 @@ fn connection(mut stream: TcpStream, answer: Answer, events: &std::sync::mpsc::S
         });
         let _ = events.send(Event::Said(read.clone()));
     }
+    if matches!(answer, Answer::Route) {
+        send_back(&mut stream, &mut read);
+    }
     read_until(&mut stream, &mut read, |text| !hold && text.ends_with("</stream:stream>"));
     send(&mut stream, "</stream:stream>");
     read
@@ -130,6 +135,18 @@ fn read_until(stream: &mut TcpStream, text: &mut String, enough: impl Fn(&str) -
             Ok(count) if count > 0 => text.push_str(&String::from_utf8_lossy(&chunk[..count])),
             _ => return,
         }
+    }
+}
+
+/// Sends back what comes, until the closing tag or the end of the connection.
+fn send_back(stream: &mut TcpStream, text: &mut String) {
+    let mut chunk = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut chunk) {
+        text.push_str(&String::from_utf8_lossy(&chunk[..count]));
+        if text.ends_with("</stream:stream>") {
+            return;
+        }
+        let _ = stream.write_all(&chunk[..count]);
     }
 }
 

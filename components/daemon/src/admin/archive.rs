@@ -1,0 +1,79 @@
+//! Search in the archive of a logger.
+
+use axum::extract::Query as Asked;
+use axum::response::Response;
+use campanile::jid::{BareJid, Jid};
+use campanile_logger::export;
+use campanile_logger::store::Query;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::access::Content;
+use super::problem::{Problem, json_of};
+use super::{Shared, State};
+use crate::archive::moment;
+use crate::store;
+
+/// Most entries of one answer.
+const MOST: usize = 200;
+const USUAL: usize = 50;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    /// The logger's JID.
+    component: String,
+    #[serde(default)]
+    words: String,
+    #[serde(default)]
+    archive: String,
+    #[serde(default)]
+    with: String,
+    #[serde(default)]
+    since: String,
+    #[serde(default)]
+    until: String,
+    /// Only what is before this place: the page before.
+    before: Option<i64>,
+    limit: Option<usize>,
+}
+
+/// The newest that fit, in the order of time.
+pub(super) async fn search(
+    _: Content,
+    axum::extract::State(shared): State,
+    wish: Result<Asked<Wish>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let Asked(wish) = wish.map_err(|error| Problem::new(400, error.body_text()))?;
+    let (query, store) = (query(&wish)?, store_of(&shared, &wish.component)?);
+    let page = store.read(move |backend| backend.page(&query)).await;
+    let page = page.map_err(|error| Problem::new(503, format!("the archive: {error}")))?;
+    let entry = |entry| serde_json::from_str::<Value>(&export::json(entry)).unwrap_or_default();
+    let before = page.entries.first().filter(|_| page.more).map(|entry| entry.place.to_string());
+    let entries: Vec<_> = page.entries.iter().map(entry).collect();
+    Ok(json_of(&json!({ "entries": entries, "before": before })))
+}
+
+fn store_of(shared: &Shared, component: &str) -> Result<campanile_logger::store::Store, Problem> {
+    let logger = shared.fleet.member(component).and_then(|member| member.made().settings.logger);
+    logger.map(|logger| store::store(&logger.store)).ok_or_else(|| Problem::new(404, "no logger has this JID"))
+}
+
+fn query(wish: &Wish) -> Result<Query, Problem> {
+    let wrong = |key: &str, why: String| Problem::new(422, format!("`{key}`: {why}"));
+    let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let time = |key, text: &str| given(text).map(|text| moment(&text)).transpose().map_err(|why| wrong(key, why));
+    let archive = given(&wish.archive).map(|jid| BareJid::new(&jid)).transpose();
+    let with = given(&wish.with).map(|jid| Jid::new(&jid)).transpose();
+    Ok(Query {
+        archive: archive.map_err(|error| wrong("archive", error.to_string()))?,
+        with: with.map_err(|error| wrong("with", error.to_string()))?,
+        words: wish.words.clone(),
+        start: time("since", &wish.since)?,
+        end: time("until", &wish.until)?,
+        before: wish.before,
+        from_end: true,
+        limit: wish.limit.unwrap_or(USUAL).clamp(1, MOST),
+        ..Query::default()
+    })
+}

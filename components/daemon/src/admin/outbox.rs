@@ -1,0 +1,72 @@
+//! What the JSON bridges have not delivered: shown, tried again, dropped.
+
+use std::path::PathBuf;
+
+use axum::body::Bytes;
+use axum::response::Response;
+use campanile::error::BoxError;
+use campanile_json_bridge::Admin;
+use serde_json::{Value, json};
+
+use super::access::Content;
+use super::problem::{Problem, json_of};
+use super::{Shared, State};
+
+/// Most entries shown of one outbox.
+const MOST: usize = 500;
+
+/// Everything that waits or was given up, by component.
+pub(super) async fn list(_: Content, axum::extract::State(shared): State) -> Result<Response, Problem> {
+    let mut all = Vec::new();
+    for (jid, path) in outboxes(&shared) {
+        let entries = blocking(path, |admin| admin.list(MOST)).await?;
+        for entry in entries {
+            let mut value: Value = serde_json::from_str(&entry.to_json()).unwrap_or_default();
+            value["component"] = jid.as_str().into();
+            all.push(value);
+        }
+    }
+    Ok(json_of(&Value::Array(all)))
+}
+
+/// `{"component": JID, "seq": 17}`, or without a number all that was given up.
+pub(super) async fn replay(_: Content, axum::extract::State(shared): State, body: Bytes) -> Result<Response, Problem> {
+    let (path, seq) = which(&shared, &body)?;
+    let count = blocking(path, move |admin| admin.replay(seq)).await?;
+    tracing::info!(count, "given up before, tried again: asked by the admin port");
+    Ok(json_of(&json!({ "count": count })))
+}
+
+pub(super) async fn remove(_: Content, axum::extract::State(shared): State, body: Bytes) -> Result<Response, Problem> {
+    let (path, seq) = which(&shared, &body)?;
+    let count = blocking(path, move |admin| admin.drop(seq)).await?;
+    tracing::info!(count, "given up before, dropped: asked by the admin port");
+    Ok(json_of(&json!({ "count": count })))
+}
+
+fn outboxes(shared: &Shared) -> Vec<(String, PathBuf)> {
+    let outbox = |made: crate::run::fleet::Made| made.settings.bridge?.settings.outbox;
+    let members = shared.fleet.members();
+    members.iter().filter_map(|member| Some((member.jid.to_string(), outbox(member.made())?))).collect()
+}
+
+fn which(shared: &Shared, body: &[u8]) -> Result<(PathBuf, Option<i64>), Problem> {
+    let wish: Value = serde_json::from_slice(body).map_err(|error| Problem::new(400, error.to_string()))?;
+    let seq = match &wish["seq"] {
+        Value::Null => None,
+        number => Some(number.as_i64().ok_or_else(|| Problem::new(422, "`seq` is a number"))?),
+    };
+    let component = wish["component"].as_str().unwrap_or_default();
+    let found = outboxes(shared).into_iter().find(|(jid, _)| jid == component);
+    found.map(|(_, path)| (path, seq)).ok_or_else(|| Problem::new(404, "no component with an outbox has this JID"))
+}
+
+/// The database is asked on a thread that may wait for it.
+async fn blocking<T: Send + 'static>(
+    path: PathBuf,
+    ask: impl FnOnce(&Admin) -> Result<T, BoxError> + Send + 'static,
+) -> Result<T, Problem> {
+    let asked = tokio::task::spawn_blocking(move || Admin::open(&path).and_then(|admin| ask(&admin)));
+    let asked = asked.await.map_err(|error| Problem::new(500, error.to_string()))?;
+    asked.map_err(|error| Problem::new(503, format!("the outbox: {error}")))
+}
