@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::cargo;
 use crate::folder::Folder;
+use crate::namespace::Namespace;
 use crate::output::Output;
 use crate::process::Process;
 use crate::wait::PATIENCE;
@@ -32,10 +33,18 @@ impl Daemon {
         Self::launch(binary(), configuration, environment)
     }
 
+    /// Starts it within a network namespace.
+    pub fn start_in(namespace: &Namespace, configuration: &str) -> Self {
+        Self::run(namespace.command(binary()), configuration, &[])
+    }
+
     fn launch(binary: &Path, configuration: &str, environment: &[(&str, &str)]) -> Self {
+        Self::run(Command::new(binary), configuration, environment)
+    }
+
+    fn run(mut command: Command, configuration: &str, environment: &[(&str, &str)]) -> Self {
         let folder = Folder::new("daemon");
         folder.write("campanile.toml", configuration);
-        let mut command = Command::new(binary);
         command
             .args(["run", "--config", &folder.at("campanile.toml"), "--log-format", "json"])
             .current_dir(folder.path())

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::tree::{Tree, Trees};
 
@@ -12,6 +13,8 @@ use crate::tree::{Tree, Trees};
 #[derive(Debug)]
 pub struct Tap {
     address: String,
+    /// Nothing is passed on, and nobody is told.
+    silent: watch::Sender<bool>,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -27,9 +30,15 @@ pub struct Seen {
 impl Tap {
     /// Listens on loopback, and connects to `server` for each component that comes.
     pub async fn on(server: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
+        Self::at("127.0.0.1", server).await
+    }
+
+    /// The same on an address of this machine.
+    pub async fn at(host: &str, server: String) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.expect("the address has free ports");
         let address = listener.local_addr().expect("it listens").to_string();
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (seen, silent) = (Arc::new(Mutex::new(Seen::default())), watch::Sender::new(false));
+        let quiet = silent.subscribe();
         let counts = Arc::clone(&seen);
         tokio::spawn(async move {
             while let Ok((component, _)) = listener.accept().await {
@@ -37,22 +46,27 @@ impl Tap {
                 let Ok(server) = TcpStream::connect(&server).await else { continue };
                 let ((from_component, to_component), (from_server, to_server)) =
                     (component.into_split(), server.into_split());
-                tokio::spawn(pass(from_component, to_server, |_| {}));
+                tokio::spawn(pass(from_component, to_server, quiet.clone(), |_| {}));
                 let mut trees = Trees::default();
                 let counts = Arc::clone(&counts);
-                tokio::spawn(pass(from_server, to_component, move |bytes| {
+                tokio::spawn(pass(from_server, to_component, quiet.clone(), move |bytes| {
                     for stanza in trees.feed(bytes) {
                         counts.lock().unwrap_or_else(PoisonError::into_inner).count(&stanza);
                     }
                 }));
             }
         });
-        Self { address, seen }
+        Self { address, silent, seen }
     }
 
     /// Where components connect.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// From now on nothing is passed on, and no connection is closed; or what was held back goes on.
+    pub fn silence(&self, silent: bool) {
+        self.silent.send_replace(silent);
     }
 
     /// What went to components so far.
@@ -77,9 +91,16 @@ impl Seen {
 }
 
 /// Passes bytes on to the end of the stream, each seen before it goes on.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut see: impl FnMut(&[u8])) {
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut silent: watch::Receiver<bool>,
+    mut see: impl FnMut(&[u8]),
+) {
     let mut chunk = vec![0; 16 * 1024];
     while let Ok(count) = from.read(&mut chunk).await {
+        // An error means that the tap is gone, and with it the wish for silence.
+        let _ = silent.wait_for(|silent| !silent).await;
         see(&chunk[..count]);
         if count == 0 || to.write_all(&chunk[..count]).await.is_err() {
             break;

@@ -1,0 +1,104 @@
+//! What an orchestrator is told: a component is ready while stanzas reach it, and no longer than ten seconds after.
+
+use std::time::Duration;
+
+use campanile_tests::tap::Tap;
+use campanile_tests::{Daemon, Namespace, Prosody, Server, http, on_both, ports, wait};
+use tokio::time::Instant;
+
+use crate::support::setup;
+
+/// How soon it must show.
+const SOON: Duration = Duration::from_secs(10);
+/// How long the link may take to heal: TCP tries again ever more slowly.
+const HEALED: Duration = Duration::from_secs(60);
+
+/// The daemon with an admin port, the bounds as they are by default but for `limits`.
+fn configuration(address: &str, port: u16, limits: &str) -> String {
+    format!(
+        "[admin]\nlisten = '127.0.0.1:{port}'\n[[component]]\njid = 'echo.localhost'\naddress = '{address}'\n\
+         secret = 'a secret for tests'\n[component.echo]\n{limits}\n"
+    )
+}
+
+/// What stands between the daemon and the server, and can be made to lose everything.
+enum Between {
+    Namespace(Namespace),
+    Tap(Tap),
+}
+
+impl Between {
+    fn lose(&self, lose: bool) {
+        match self {
+            Self::Namespace(namespace) => namespace.cut(lose),
+            Self::Tap(tap) => tap.silence(lose),
+        }
+    }
+
+    /// The status that `/readyz` has.
+    async fn status(&self, port: u16) -> Option<u16> {
+        let answer = match self {
+            Self::Namespace(namespace) => namespace.get(port, "/readyz")?,
+            Self::Tap(_) => http::get(port, "/readyz", "").await?,
+        };
+        answer.split(' ').nth(1)?.parse().ok()
+    }
+}
+
+/// Waits until readiness is as wanted, and says how long that took.
+async fn until(between: &Between, port: u16, status: u16, within: Duration, daemon: &Daemon) -> Duration {
+    let began = Instant::now();
+    let found = wait::until("readiness", within, async || (between.status(port).await == Some(status)).then_some(()));
+    found.await.unwrap_or_else(|error| panic!("{status}: {error}\n{}", daemon.output().tail()));
+    began.elapsed()
+}
+
+async fn loses_and_heals(between: &Between, port: u16, daemon: &mut Daemon) {
+    until(between, port, 200, HEALED, daemon).await;
+    between.lose(true);
+    let fell = until(between, port, 503, SOON, daemon).await;
+    between.lose(false);
+    let healed = until(between, port, 200, HEALED, daemon).await;
+    println!("not ready after {fell:?}, ready again {healed:?} after the link had healed");
+    assert_eq!(daemon.stop().await.code(), Some(0));
+}
+
+/// Packets are lost in a network namespace, without a reset; where the machine permits none, a pipe swallows the bytes.
+async fn a_half_open_link(server: Server) {
+    let port = ports::free();
+    let Some(namespace) = Namespace::new() else {
+        println!("no network namespace can be made here: a pipe stands in for it");
+        return a_pipe_that_swallows(server).await;
+    };
+    // The server listens on loopback alone: a tap that never holds back brings it within reach.
+    let tap = Tap::at(&namespace.near(), server.component_address()).await;
+    let mut daemon = Daemon::start_in(&namespace, &configuration(tap.address(), port, ""));
+    loses_and_heals(&Between::Namespace(namespace), port, &mut daemon).await;
+}
+
+on_both!(a_half_open_link, setup());
+
+async fn a_pipe_that_swallows(server: Server) {
+    let (port, tap) = (ports::free(), Tap::on(server.component_address()).await);
+    let mut daemon = Daemon::start(&configuration(tap.address(), port, ""));
+    loses_and_heals(&Between::Tap(tap), port, &mut daemon).await;
+}
+
+on_both!(a_pipe_that_swallows, setup());
+
+/// Prosody's `host:deactivate` takes the route away; with `host:activate` it comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_is_deactivated() {
+    let server = Prosody::start(&setup()).await;
+    let (port, tap) = (ports::free(), Tap::on(server.component_address()).await);
+    let retry = "[component.limits]\nback_off = ['200ms', '1s']\nslow_retry = ['1s', '2s']";
+    let mut daemon = Daemon::start(&configuration(tap.address(), port, retry));
+    let between = Between::Tap(tap);
+    until(&between, port, 200, HEALED, &daemon).await;
+    server.shell("host:deactivate('echo.localhost')");
+    let fell = until(&between, port, 503, SOON, &daemon).await;
+    server.shell("host:activate('echo.localhost')");
+    let healed = until(&between, port, 200, HEALED, &daemon).await;
+    println!("not ready {fell:?} after host:deactivate, ready again {healed:?} after host:activate");
+    assert_eq!(daemon.stop().await.code(), Some(0));
+}
