@@ -1,5 +1,6 @@
 //! The logger on real servers: what slixmpp's plug-in finds in it, and what it keeps whatever happens.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -7,7 +8,8 @@ use std::time::{Duration, Instant};
 use campanile_tests::output::Output;
 use campanile_tests::people::interpreter;
 use campanile_tests::process::Process;
-use campanile_tests::{Daemon, Person, Postgres, Server, Setup, on_both};
+use campanile_tests::tree::{self, Tree};
+use campanile_tests::{Daemon, Ejabberd, HandMadeClient, Person, Postgres, Server, Setup, on_both};
 
 const LOGGER: &str = "logger.localhost";
 const DATA: &str = "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data>";
@@ -90,6 +92,81 @@ async fn a_database_that_comes_and_goes(server: Server) {
     assert!(daemon.stop().await.success());
 }
 on_both!(a_database_that_comes_and_goes, setup());
+
+/// ejabberd spreads what is sent over all who are mounted on a domain: each keeps its share, and each finds all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_share_one_database() {
+    const MESSAGES: usize = 200;
+    let server = Ejabberd::start(&setup()).await;
+    let postgres = Postgres::start().await;
+    let mut one = logger_on(&server, &postgres.address()).await;
+    let mut other = logger_on(&server, &postgres.address()).await;
+    let mut alice = Person::login(&server, "alice").await;
+    let mut waiting = BTreeSet::new();
+    for number in 0..MESSAGES {
+        let body = format!("word{number}");
+        waiting.insert(alice.message_with(LOGGER, "chat", Some(&body), "<request xmlns='urn:xmpp:receipts'/>").await);
+    }
+    for _ in 0..MESSAGES {
+        let receipt = alice.message_from(LOGGER).await;
+        let received = receipt.child("received", "urn:xmpp:receipts").unwrap_or_else(|| panic!("{}", receipt.xml));
+        assert!(waiting.remove(received.attr("id").unwrap()), "{}", receipt.xml);
+    }
+    // Whoever is asked knows all of it, and so does the one that stays.
+    for _ in 0..4 {
+        alice.message(LOGGER, "!stats").await;
+        let stats = alice.message_from(LOGGER).await.body().unwrap();
+        assert!(stats.starts_with(&format!("{MESSAGES} entries")), "{stats}");
+    }
+    assert!(one.stop().await.success());
+    alice.message(LOGGER, "!search word7 ").await;
+    assert!(alice.message_from(LOGGER).await.body().unwrap().ends_with(": word7"));
+    assert!(other.stop().await.success());
+}
+
+const README: &str = "../components/logger/README.md";
+const BEGIN: &str = "<!-- The test `the_transcript_of_the_readme` writes this, with CAMPANILE_BLESS=1. -->\n```text\n";
+
+/// The transcript in the component's README is what goes over the wire, whichever the server.
+async fn the_transcript_of_the_readme(server: Server) {
+    let mut daemon = logger(&server).await;
+    let mut alice = HandMadeClient::login(&server, "alice", "phone").await;
+    let sent = [
+        format!(
+            "<message to='{LOGGER}' id='m1'><data xmlns='MY-FORMAT-NS'>any text</data><request xmlns='urn:xmpp:receipts'/></message>"
+        ),
+        format!("<iq type='get' to='{LOGGER}' id='q1'><data xmlns='MY-FORMAT-NS'/></iq>"),
+    ];
+    let mut transcript = String::new();
+    alice.reader.wire();
+    for stanza in sent {
+        alice.writer.write(&stanza).await.expect("the server reads");
+        alice.reader.next().await.expect("an answer");
+        transcript += &format!("C: {stanza}\nS: {}\n", alice.reader.wire().trim());
+    }
+    assert!(daemon.stop().await.success());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(README);
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once(BEGIN).expect("a transcript in the README");
+    let (shown, after) = rest.split_once("```").expect("its end");
+    if std::env::var_os("CAMPANILE_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{transcript}```{after}")).unwrap();
+        return;
+    }
+    assert_eq!(meaning(shown), meaning(&transcript), "{transcript}");
+}
+on_both!(the_transcript_of_the_readme, setup());
+
+/// What the lines of a transcript mean. Servers write attributes in any order, and may add the language of the stream.
+fn meaning(transcript: &str) -> Vec<(String, Tree)> {
+    let lines = transcript.lines().filter_map(|line| line.split_once(": "));
+    let stanza = |xml: &str| {
+        let mut stanza = tree::read(xml);
+        stanza.attributes.retain(|(namespace, _), _| namespace.is_empty());
+        stanza
+    };
+    lines.map(|(side, xml)| (side.to_owned(), stanza(xml))).collect()
+}
 
 /// The two stanzas of the component's README.
 async fn a_payload_of_a_known_format(server: Server) {

@@ -2,7 +2,7 @@
 
 use campanile_logger::{Class, export};
 
-use campanile_logger::store::{Backend, Open, PostgresStore, Prune, Query, SqliteStore};
+use campanile_logger::store::{Backend, Open, PostgresStore, Prune, Query, SqliteStore, StoreError};
 use campanile_tests::Postgres;
 use campanile_tests::folder::Folder;
 
@@ -51,7 +51,8 @@ fn questions() -> Vec<Query> {
         Query { payload: Some(("urn:x2".to_owned(), "x".to_owned())), ..base.clone() },
         Query { start: Some(first + hour / 60), end: Some(first + hour / 30), ..base.clone() },
     ];
-    for words in ["w5", "W5 grusse", "Gruße", "n49*", "鐘", "nothing", "?!", "w1 w2"] {
+    let phrases = ["\"w5 grusse 鐘\"", "\"grusse w5\""];
+    for words in ["w5", "W5 grusse", "Gruße", "n49*", "鐘", "nothing", "?!", "w1 w2"].into_iter().chain(phrases) {
         all.push(Query { words: words.to_owned(), ..base.clone() });
         all.push(Query { words: words.to_owned(), owner: jid("u1@localhost"), ..base.clone() });
     }
@@ -96,6 +97,28 @@ fn same(one: &mut dyn Backend, other: &mut dyn Backend) -> usize {
     compared
 }
 
+/// A server that is deaf to who does not encrypt, with a certificate of an authority that the system does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_encrypted_connection_is_one_to_the_right_server() {
+    let server = Postgres::start_encrypted().await;
+    let address = server.address();
+    let trusted = format!("{address}?sslmode=verify-full&sslrootcert={}", server.authority());
+    let tried = tokio::task::spawn_blocking(move || {
+        let open = |address: &str| PostgresStore::new(address).unwrap().open(true);
+        let why = |address: &str| match open(address) {
+            Err(StoreError::Unavailable(why)) => why,
+            other => panic!("{address}: {:?}", other.map(|_| "open")),
+        };
+        let mut store = open(&trusted).unwrap();
+        fill(&mut *store);
+        assert_eq!(store.stats(None).unwrap().entries, 500);
+        (why(&address), why(&format!("{address}?sslmode=verify-full")))
+    });
+    let (plain, unknown) = tried.await.unwrap();
+    assert!(plain.contains("no encryption"), "{plain}");
+    assert!(unknown.contains("certificate"), "{unknown}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_answer_alike() {
     let server = Postgres::start().await;
@@ -109,8 +132,12 @@ async fn both_answer_alike() {
         }
         let compared = same(&mut *sqlite, &mut *postgres);
         for backend in [&mut sqlite, &mut postgres] {
+            backend.erase("u4@localhost", 30).unwrap();
+            assert_eq!(backend.unfinished().unwrap(), ["u4@localhost"]);
             while backend.erase("u4@localhost", 30).unwrap() > 0 {}
+            assert_eq!(backend.unfinished().unwrap().len(), 1);
             backend.scrub().unwrap();
+            assert_eq!(backend.unfinished().unwrap(), [""; 0]);
             let erased = backend.page(&Query { limit: 1000, ..Query::default() }).unwrap();
             assert_eq!(erased.entries.iter().filter(|entry| entry.stanza.is_none()).count(), 71);
             backend.set_silent("u2@localhost", true).unwrap();

@@ -1,6 +1,6 @@
 //! The `campanile` binary as operators run it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::folder::Folder;
 use crate::namespace::Namespace;
 use crate::output::Output;
 use crate::process::Process;
-use crate::wait::PATIENCE;
+use crate::wait::{self, PATIENCE};
 
 /// `campanile run` with a configuration of its own.
 #[derive(Debug)]
@@ -30,20 +30,44 @@ impl Daemon {
 
     /// As [`Daemon::start`], with variables of the environment.
     pub fn start_with(configuration: &str, environment: &[(&str, &str)]) -> Self {
-        Self::launch(binary(), configuration, environment)
+        Self::launch(Command::new(binary()), Folder::new("daemon"), configuration, environment)
     }
 
     /// Starts it within a network namespace.
     pub fn start_in(namespace: &Namespace, configuration: &str) -> Self {
-        Self::run(namespace.command(binary()), configuration, &[])
+        Self::launch(namespace.command(binary()), Folder::new("daemon"), configuration, &[])
     }
 
-    fn launch(binary: &Path, configuration: &str, environment: &[(&str, &str)]) -> Self {
-        Self::run(Command::new(binary), configuration, environment)
+    /// As [`Daemon::start`], behind a program that becomes the daemon.
+    pub fn start_behind(program: &[&str], configuration: &str) -> Self {
+        let (program, arguments) = program.split_first().expect("a program");
+        let mut command = Command::new(program);
+        command.args(arguments).arg(binary());
+        Self::launch(command, Folder::new("daemon"), configuration, &[])
     }
 
-    fn run(mut command: Command, configuration: &str, environment: &[(&str, &str)]) -> Self {
+    /// As [`Daemon::start`], with strace beside it that records these system calls and all that they carry.
+    pub fn start_traced(configuration: &str, calls: &str) -> Self {
         let folder = Folder::new("daemon");
+        let mut command = Command::new("strace");
+        // -D: what is started is the daemon itself, the tracer stands beside it.
+        command.args(["-D", "-f", "-y", "-s", "200000", "-o", &folder.at("trace")]);
+        command.args(["-e", &format!("trace={calls}"), "--"]).arg(binary());
+        Self::launch(command, folder, configuration, &[])
+    }
+
+    /// What strace has recorded, once the daemon has ended: see [`Daemon::start_traced`].
+    pub async fn trace(&self) -> Vec<String> {
+        let (path, end) = (self.folder.path().join("trace"), format!("{} +++ exited", self.process.pid()));
+        let ended = async || {
+            let text = String::from_utf8_lossy(&std::fs::read(&path).ok()?).into_owned();
+            text.lines().any(|line| line.starts_with(&end)).then_some(text)
+        };
+        let text = wait::until("the end of the trace", PATIENCE, ended).await.unwrap_or_else(|error| panic!("{error}"));
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn launch(mut command: Command, folder: Folder, configuration: &str, environment: &[(&str, &str)]) -> Self {
         folder.write("campanile.toml", configuration);
         command
             .args(["run", "--config", &folder.at("campanile.toml"), "--log-format", "json"])
@@ -180,7 +204,8 @@ while :; do sleep 0.01; done
         folder.write("campanile", SCRIPT);
         let script = folder.path().join("campanile");
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let mut daemon = Daemon::launch(&script, "one", &[("NAME", "value")]);
+        let stand_in = Command::new(&script);
+        let mut daemon = Daemon::launch(stand_in, Folder::new("daemon"), "one", &[("NAME", "value")]);
         let up = daemon.logs("that it is up", |line| line["message"] == "up").await;
         assert_eq!((&up["arguments"], &up["name"]), (&"run --config --log-format json".into(), &"value".into()));
         daemon.reconfigure("two");

@@ -1,9 +1,10 @@
 //! A client written out byte by byte (RFC 6120), which never comes back by itself: what it sends and what it gets is counted
 //! to the last stanza.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
@@ -17,6 +18,8 @@ use crate::setup::password;
 use crate::tree::{self, Tree, Trees};
 use crate::wait::PATIENCE;
 
+/// Of what came first, as it stood on the wire, in bytes.
+const WIRE: usize = 64 * 1024;
 /// Stanzas between the reading task and the test; beyond it the server waits, as with a slow client.
 const STANZAS: usize = 100_000;
 
@@ -37,7 +40,10 @@ pub struct Writer(OwnedWriteHalf);
 
 /// Reads, from a task that goes on while nobody asks.
 #[derive(Debug)]
-pub struct Reader(mpsc::Receiver<Tree>);
+pub struct Reader {
+    stanzas: mpsc::Receiver<Tree>,
+    wire: Arc<Mutex<String>>,
+}
 
 impl HandMadeClient {
     /// Logs a user of the server's set-up in, with this resource.
@@ -64,16 +70,20 @@ impl HandMadeClient {
         let jid = jid.unwrap_or_else(|| panic!("{user}: no address in {bound:?}"));
         let (mut reader, writer) = stream.into_split();
         let (found, stanzas) = mpsc::channel(STANZAS);
+        let wire = Arc::new(Mutex::new(String::new()));
+        let seen = Arc::clone(&wire);
         tokio::spawn(async move {
-            while let Some(tops) = tree::next(&mut reader, &mut trees).await {
-                for stanza in tops {
+            let mut chunk = vec![0; WIRE];
+            while let Ok(count @ 1..) = reader.read(&mut chunk).await {
+                keep(&seen, &chunk[..count]);
+                for stanza in trees.feed(&chunk[..count]) {
                     if found.send(stanza).await.is_err() {
                         return;
                     }
                 }
             }
         });
-        Self { jid, writer: Writer(writer), reader: Reader(stanzas) }
+        Self { jid, writer: Writer(writer), reader: Reader { stanzas, wire } }
     }
 
     /// Asks by an IQ of type `get` until the answer is a result; `meanwhile` is shown whatever else comes.
@@ -129,7 +139,19 @@ impl Reader {
     /// # Errors
     /// When nothing came in time.
     pub async fn next_within(&mut self, within: Duration) -> Result<Option<Tree>, Elapsed> {
-        timeout(within, self.0.recv()).await
+        timeout(within, self.stanzas.recv()).await
+    }
+
+    /// What has come as it stood on the wire, since this was last asked.
+    pub fn wire(&self) -> String {
+        std::mem::take(&mut *self.wire.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn keep(wire: &Mutex<String>, bytes: &[u8]) {
+    let mut wire = wire.lock().unwrap_or_else(PoisonError::into_inner);
+    if wire.len() < WIRE {
+        wire.push_str(&String::from_utf8_lossy(bytes));
     }
 }
 

@@ -1,6 +1,6 @@
 //! A throw-away PostgreSQL of Debian's, on a free loopback port.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use crate::folder::Folder;
 use crate::output::Output;
 use crate::ports;
 use crate::process::Process;
+use crate::server::certificate;
 use crate::wait;
 
 /// A database server with one database. Ends when dropped.
@@ -17,22 +18,47 @@ pub struct Postgres {
     output: Output,
     port: u16,
     folder: Folder,
+    /// Arguments of the server besides the usual ones.
+    more: Vec<String>,
 }
 
 impl Postgres {
     /// Makes a cluster and starts it.
     pub async fn start() -> Self {
+        let mut this = Self::make();
+        this.start_again().await;
+        this
+    }
+
+    /// As [`Postgres::start`], with a certificate by [`Postgres::authority`], and deaf to who does not encrypt.
+    pub async fn start_encrypted() -> Self {
+        let mut this = Self::make();
+        certificate::make(&this.folder);
+        let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| this.folder.at(name));
+        give(&[certificate.as_ref(), key.as_ref()]);
+        let hosts = "hostssl all all 127.0.0.1/32 trust\n";
+        std::fs::write(this.folder.path().join("data/pg_hba.conf"), hosts).expect("it was made");
+        let options = ["ssl=on".to_owned(), format!("ssl_cert_file={certificate}"), format!("ssl_key_file={key}")];
+        this.more = options.into_iter().flat_map(|option| ["-c".to_owned(), option]).collect();
+        this.start_again().await;
+        this
+    }
+
+    /// The file with the certificate of whoever signed the server's.
+    pub fn authority(&self) -> String {
+        self.folder.at("ca.pem")
+    }
+
+    fn make() -> Self {
         let folder = Folder::new("postgres");
-        give(&folder);
+        give(&[folder.path()]);
         let output = Output::default();
         let data = folder.at("data");
         let mut made = as_user("initdb");
         made.args(["--no-sync", "--auth=trust", "--username=campanile", "--encoding=UTF8", "--locale=C", "-D", &data]);
         let made = made.output().unwrap_or_else(|error| panic!("cannot run initdb: {error}"));
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut this = Self { process: None, output, port: ports::free(), folder };
-        this.start_again().await;
-        this
+        Self { process: None, output, port: ports::free(), folder, more: Vec::new() }
     }
 
     /// Its address, for a configuration.
@@ -52,6 +78,7 @@ impl Postgres {
     pub async fn start_again(&mut self) {
         let mut command = as_user("postgres");
         command.args(["-D", &self.folder.at("data"), "-h", "127.0.0.1", "-p", &self.port.to_string(), "-k", ""]);
+        command.args(&self.more);
         self.process = Some(Process::start("postgres", command, &self.output));
         let address = format!("127.0.0.1:{}", self.port);
         let up = async || wait::answers(&address).await.then_some(());
@@ -65,9 +92,9 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
 }
 
-fn give(folder: &Folder) {
+fn give(paths: &[&Path]) {
     if is_root() {
-        let given = Command::new("chown").arg("postgres").arg(folder.path()).status();
+        let given = Command::new("chown").arg("postgres").args(paths).status();
         assert!(given.is_ok_and(|status| status.success()), "there is no user postgres: `tests/run install`");
     }
 }

@@ -15,8 +15,8 @@ use campanile::xmpp_parsers::disco::Identity;
 use campanile_basics::Basics;
 use campanile_disco::Disco;
 use campanile_json_bridge::Bridge;
-use campanile_logger::Logger;
 use campanile_logger::store::Quota;
+use campanile_logger::{Logger, Tap};
 use campanile_presence_sqlite::SqliteStore;
 
 use crate::{config, report, store};
@@ -50,6 +50,7 @@ enum Part {
     Chosen(config::Chosen),
     /// With who may use the archive.
     Logger(config::Logger, Vec<BareJid>),
+    Tap(config::Tap),
     Bridge(config::Bridge),
     /// With the cards whose photos are announced.
     Presence(config::Presence, Option<VCards>),
@@ -96,7 +97,15 @@ pub(crate) fn assembled(settings: &config::Component, parts: &Parts, metrics: &M
     for module in parts.modules() {
         builder = builder.shared_module(Arc::clone(module));
     }
+    // Innermost, so that nobody who is kept out fills an archive; what they are told is recorded as it leaves.
+    if let Some(tap) = settings.tap.as_ref().map(tap) {
+        builder = builder.layer(tap.clone()).outbound(tap);
+    }
     layers(builder, &access(settings), metrics)
+}
+
+fn tap(settings: &config::Tap) -> Tap {
+    Tap::new(store::store(&settings.store), settings.archive.clone())
 }
 
 /// Who may write: to a bridge, where nobody is named, the users of the domain that its own lies in.
@@ -142,6 +151,7 @@ fn parts(settings: &config::Component) -> Vec<Part> {
     let mut parts = vec![Part::Basics, Part::Disco(settings.disco.clone())];
     parts.extend(settings.modules.iter().cloned().map(Part::Chosen));
     parts.extend(settings.logger.clone().map(|logger| Part::Logger(logger, settings.access.allow.clone())));
+    parts.extend(settings.tap.clone().map(Part::Tap));
     parts.extend(settings.bridge.clone().map(Part::Bridge));
     parts.extend(settings.presence.clone().map(|presence| Part::Presence(presence, settings.vcard.clone())));
     parts.extend(settings.vcard.clone().map(Part::Cards));
@@ -154,6 +164,7 @@ fn module(part: &Part, settings: &config::Component) -> Result<Arc<dyn Module>, 
         Part::Disco(settings) => Arc::new(Disco::new(disco(settings))),
         Part::Chosen(chosen) => chosen.make()?,
         Part::Logger(logger, _) => Arc::new(Logger::new(store::store(&logger.store), archive(settings, logger))),
+        Part::Tap(settings) => Arc::new(tap(settings)),
         Part::Bridge(bridge) => Arc::new(Bridge::new(bridge.settings.clone())),
         Part::Presence(presence, cards) => Arc::new(roster(presence, cards.as_ref())),
         Part::Cards(cards) => Arc::new(cards.clone()),

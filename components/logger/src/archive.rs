@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::inbound::Inbound;
-use campanile::jid::BareJid;
+use campanile::jid::{BareJid, Jid};
 use campanile::reply::{Later, Reply};
 
 use crate::Settings;
-use crate::draft::Draft;
+use crate::draft::{Draft, bare};
 use crate::keys::Keys;
 use crate::rights::Rights;
 use crate::store::{Query, Store, StoreError, Ticket};
@@ -58,12 +58,12 @@ impl Archive {
     }
 
     /// Whether somebody has stopped being logged.
-    pub(crate) fn is_silent(&self, jid: &BareJid) -> bool {
+    pub(crate) fn is_silent(&self, jid: &Jid) -> bool {
         let silent = self.silent.read().unwrap_or_else(PoisonError::into_inner);
         if silent.hashes.is_empty() {
             return false;
         }
-        silent.keys.as_ref().is_some_and(|keys| silent.hashes.contains(&keys.hash(jid.as_str())))
+        silent.keys.as_ref().is_some_and(|keys| silent.hashes.contains(&keys.hash(bare(jid))))
     }
 
     /// Stops or resumes logging somebody. It is durable when this returns.

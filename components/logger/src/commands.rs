@@ -65,6 +65,7 @@ async fn search(
     State(archive): State<Archive>,
 ) -> Result<String, BoxError> {
     let rights = archive.rights(&inbound)?;
+    let words = as_written(&inbound).unwrap_or(words);
     let query = Query { words, from_end: true, limit: SHOWN, ..Archive::query(&inbound, &rights) };
     let page = archive.store.read(move |backend| backend.page(&query)).await.map_err(|error| error.to_box())?;
     if page.entries.is_empty() {
@@ -91,13 +92,19 @@ async fn search(
     Ok(text.trim_end().to_owned())
 }
 
+/// What stands behind the command in a chat: an argument comes without the quotation marks that make a phrase of it.
+fn as_written(inbound: &Inbound) -> Option<String> {
+    let body = inbound.stanza().children().find("jabber:client", "body")?;
+    body.text().trim().split_once(char::is_whitespace).map(|(_, words)| words.to_owned())
+}
+
 async fn stats(inbound: Inbound, State(archive): State<Archive>) -> Result<String, BoxError> {
     let rights = archive.rights(&inbound)?;
     let owner = rights.owner();
     let read = archive.store.read(move |backend| backend.stats(owner.as_ref().map(|owner| owner.as_str())));
     let Stats { entries, bytes, senders, .. } = read.await.map_err(|error| error.to_box())?;
     let mut text = format!("{entries} entries, {bytes} bytes.");
-    if archive.is_silent(&rights.who) {
+    if archive.is_silent(inbound.sender()) {
         text.push_str(" You have stopped being logged.");
     }
     for (sender, entries, bytes) in senders {

@@ -4,7 +4,7 @@ use campanile::jid::{BareJid, Jid};
 use campanile::stanza::{Child, Children, Kind, MessageType, Stanza};
 
 use crate::store::Quota;
-use crate::words::Words;
+use crate::words::{self, Words};
 
 /// Namespace of XEP-0359.
 pub(crate) const SID: &str = "urn:xmpp:sid:0";
@@ -131,30 +131,55 @@ impl Index {
         let mut words = Words::default();
         let mut payloads = Vec::new();
         for child in stanza.children().iter() {
-            let namespace = child.namespace();
-            match (&*namespace, child.name()) {
-                ("jabber:client", "body" | "subject" | "status") => words.add(&child.text()),
-                // Notes about messages, and what servers add.
-                (
-                    "jabber:client"
-                    | "http://jabber.org/protocol/chatstates"
-                    | "urn:xmpp:receipts"
-                    | "urn:xmpp:chat-markers:0"
-                    | "urn:xmpp:delay"
-                    | HINTS
-                    | SID,
-                    _,
-                ) => {}
-                (namespace, name) => {
+            match Part::of(&child) {
+                Part::Text => words.add(&child.text()),
+                Part::Payload(payload) => {
                     words.add(&crate::xml::character_data(child.as_str()));
-                    payloads.push(payload(namespace, name));
+                    payloads.push(payload);
                 }
+                Part::Note => {}
             }
         }
         payloads.sort_unstable();
         payloads.dedup();
         Self { words: words.finish(), payloads }
     }
+}
+
+/// What a child of a stanza is found by.
+enum Part {
+    Text,
+    Payload(u64),
+    /// About messages, or what servers add: by nothing.
+    Note,
+}
+
+impl Part {
+    fn of(child: &Child<'_>) -> Self {
+        match (&*child.namespace(), child.name()) {
+            ("jabber:client", "body" | "subject" | "status") => Self::Text,
+            (
+                "jabber:client"
+                | "http://jabber.org/protocol/chatstates"
+                | "urn:xmpp:receipts"
+                | "urn:xmpp:chat-markers:0"
+                | "urn:xmpp:delay"
+                | HINTS
+                | SID,
+                _,
+            ) => Self::Note,
+            (namespace, name) => Self::Payload(payload(namespace, name)),
+        }
+    }
+}
+
+/// Whether these words stand one behind the other in one of the texts that a stanza is found by. The index does not know.
+pub(crate) fn says(stanza: &Stanza, phrase: &[String]) -> bool {
+    stanza.children().iter().any(|child| match Part::of(&child) {
+        Part::Text => words::follow(&child.text(), phrase),
+        Part::Payload(_) => words::follow(&crate::xml::character_data(child.as_str()), phrase),
+        Part::Note => false,
+    })
 }
 
 /// What stands for the name of a payload in the index (FNV-1a: the same in every version and on every machine).

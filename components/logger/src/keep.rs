@@ -1,5 +1,7 @@
 //! What is sent here is kept.
 
+use std::time::Duration;
+
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::extract::State;
 use campanile::inbound::Inbound;
@@ -13,6 +15,8 @@ use crate::store::Query;
 use crate::xml;
 
 const RECEIPTS: &str = "urn:xmpp:receipts";
+/// So long somebody who asks waits for what was sent before.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// Keeps a message. The receipt, where one is asked for, says that it is on the disk.
 pub(crate) async fn message(inbound: Inbound, State(archive): State<Archive>) -> Result<Reply, BoxError> {
@@ -21,7 +25,7 @@ pub(crate) async fn message(inbound: Inbound, State(archive): State<Archive>) ->
     let unwanted = archive.settings.honour_hints
         && ["no-store", "no-permanent-store"].iter().any(|hint| stanza.children().find(HINTS, hint).is_some());
     // What is not kept gets no receipt.
-    if unwanted || archive.is_silent(&inbound.sender().to_bare()) {
+    if unwanted || archive.is_silent(inbound.sender()) {
         return Ok(Reply::Empty);
     }
     let receipt = receipt(stanza)?;
@@ -40,7 +44,7 @@ pub(crate) async fn presence(inbound: Inbound, State(archive): State<Archive>) -
         }
         _ => Reply::Empty,
     };
-    if archive.is_silent(&inbound.sender().to_bare()) {
+    if archive.is_silent(inbound.sender()) {
         return Ok(reply);
     }
     archive.keep(&inbound, reply)
@@ -49,7 +53,7 @@ pub(crate) async fn presence(inbound: Inbound, State(archive): State<Archive>) -
 /// Keeps the payload of an IQ set; the result says that it is on the disk.
 pub(crate) async fn set(inbound: Inbound, State(archive): State<Archive>) -> Result<Reply, BoxError> {
     admit(&archive, &inbound)?;
-    if archive.is_silent(&inbound.sender().to_bare()) {
+    if archive.is_silent(inbound.sender()) {
         let error = StanzaError::new(Condition::NotAllowed).with_text("you have stopped being logged");
         return Err(error.into());
     }
@@ -61,6 +65,8 @@ pub(crate) async fn get(inbound: Inbound, State(archive): State<Archive>) -> Res
     let rights = archive.rights(&inbound)?;
     let asked = inbound.stanza().children().first().ok_or(Condition::BadRequest)?;
     let (namespace, name) = (asked.namespace().into_owned(), asked.name().to_owned());
+    // RFC 6120 §10.1: what the asker sent before counts. A store that takes nothing now can still be read.
+    let _ = tokio::time::timeout(MOMENT, archive.store.write(|_| Ok(()))).await;
     let query = Query {
         archive: Some(inbound.recipient().to_bare()),
         owner: Some(rights.who),

@@ -125,9 +125,6 @@ impl Module for Logger {
 
     async fn stop(&self) {
         self.set_maintenance(None);
-        // What was handed over before is on the disk when this is done.
-        if let Err(error) = self.archive.store.write(|_| Ok(())).await {
-            tracing::warn!(store = %self.archive.store.name(), %error, "the archive was not written to its end");
-        }
+        self.archive.store.settle().await;
     }
 }

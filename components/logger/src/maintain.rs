@@ -1,4 +1,4 @@
-//! What is done from time to time: retention, and news from other instances.
+//! What is done from time to time: erasures that were cut off, retention, and news from other instances.
 
 use std::time::Duration;
 
@@ -16,6 +16,14 @@ pub(crate) async fn maintain(archive: Archive) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        // Before the rest, and at the start: somebody was promised it.
+        match archive.store.finish_erasing().await {
+            Ok(None) => {}
+            Ok(Some(entries)) => tracing::info!(store = %archive.store.name(), entries, "an erasure is finished"),
+            Err(error) => {
+                tracing::warn!(store = %archive.store.name(), %error, "erasures that were cut off cannot be finished now")
+            }
+        }
         for rule in rules(&archive) {
             match archive.store.prune(rule).await {
                 Ok(0) => {}

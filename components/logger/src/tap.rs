@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
+use async_trait::async_trait;
 use campanile::error::{BoxError, StanzaError};
 use campanile::handler::ReplyFuture;
 use campanile::inbound::Inbound;
 use campanile::jid::BareJid;
+use campanile::module::Module;
 use campanile::reply::Reply;
+use campanile::router::Router;
 use campanile::stanza::Stanza;
 use campanile::tower_layer::Layer;
 use campanile::tower_service::Service;
@@ -34,7 +37,10 @@ use crate::store::{Store, Ticket};
 ///
 /// What passes is not held up until it is on the disk. While the store takes nothing more, requests are refused with
 /// resource-constraint, and what goes out goes out unrecorded: that, and what the disk refuses, is
-/// [counted](Tap::lost).
+/// [counted](Tap::lost) and logged. Answers to requests that the component itself makes reach no service: of those only
+/// the requests are recorded.
+///
+/// As a [`Module`] it has no routes; it waits at the end until what passed is on the disk.
 #[derive(Debug, Clone)]
 pub struct Tap {
     store: Store,
@@ -55,9 +61,32 @@ impl Tap {
         self.lost.load(Ordering::Relaxed)
     }
 
+    /// Says so the first time, and each time that it has become twice as many.
+    fn lose(&self) {
+        let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
+        if lost.is_power_of_two() {
+            tracing::warn!(store = %self.store.name(), archive = %self.archive, lost, "stanzas passed unrecorded");
+        }
+    }
+
     fn record(&self, stanza: &Stanza) -> Result<(), StanzaError> {
         let Some(draft) = Draft::new(&self.archive, stanza) else { return Ok(()) };
         self.store.keep(draft, Ticket::Counted(Arc::clone(&self.lost))).map_err(|error| error.to_stanza_error())
+    }
+}
+
+#[async_trait]
+impl Module for Tap {
+    fn name(&self) -> &'static str {
+        "tap"
+    }
+
+    fn mount(self: Arc<Self>, router: Router) -> Router {
+        router
+    }
+
+    async fn stop(&self) {
+        self.store.settle().await;
     }
 }
 
@@ -114,7 +143,7 @@ where
 
     fn call(&mut self, stanza: Stanza) -> S::Future {
         if self.tap.record(&stanza).is_err() {
-            self.tap.lost.fetch_add(1, Ordering::Relaxed);
+            self.tap.lose();
         }
         self.inner.call(stanza)
     }

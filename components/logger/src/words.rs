@@ -3,13 +3,16 @@
 //! A word is a run of letters and digits, in lower case and without accents. Each ideograph is a word of its own, since
 //! nothing separates them. Words and queries go through the same function, so both always agree.
 
-use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// Longer words are found by their beginning, in bytes.
 const LONGEST: usize = 64;
+/// Phones write the curly ones by themselves.
+const QUOTATION_MARKS: [char; 4] = ['"', '“', '”', '„'];
 /// Different words of one entry that are found; more would let one message weigh down the index.
 const MOST: usize = 4096;
 
@@ -18,9 +21,12 @@ const MOST: usize = 4096;
 pub(crate) struct Words {
     text: String,
     count: usize,
-    /// Only where there are many: a short list is looked through faster.
-    seen: HashSet<Box<str>>,
+    /// A table of where each word begins in `text`, plus one; 0 is free. A word is no allocation of its own.
+    begins: Vec<u32>,
 }
+
+/// Nobody can choose words that all fall into the same place of the table.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl Words {
     /// Adds the words of a text.
@@ -34,28 +40,53 @@ impl Words {
     }
 
     fn push(&mut self, word: &str) {
-        if self.count >= MOST || self.is_known(word) {
+        if self.count >= MOST {
             return;
         }
+        if self.begins.len() <= self.count * 2 {
+            self.grow();
+        }
+        let Some(free) = self.place(word) else { return };
         if !self.text.is_empty() {
             self.text.push(' ');
         }
+        // Words are bounded in number and length: they all begin within four gigabytes.
+        self.begins[free] = u32::try_from(self.text.len() + 1).unwrap_or(u32::MAX);
         self.text.push_str(word);
         self.count += 1;
     }
 
-    fn is_known(&mut self, word: &str) -> bool {
-        if self.count < 16 {
-            return self.text.split(' ').any(|known| known == word);
+    /// Where in the table a word that is new belongs; `None` when it is known.
+    fn place(&self, word: &str) -> Option<usize> {
+        let mask = self.begins.len() - 1;
+        let mut at = HASHER.hash_one(word) as usize & mask;
+        loop {
+            let begin = self.begins[at] as usize;
+            if begin == 0 {
+                return Some(at);
+            }
+            let known = &self.text[begin - 1..];
+            if known.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) {
+                return None;
+            }
+            at = (at + 1) & mask;
         }
-        if self.seen.is_empty() {
-            self.seen = self.text.split(' ').map(Box::from).collect();
+    }
+
+    fn grow(&mut self) {
+        let size = (self.begins.len() * 4).max(64);
+        let old = std::mem::replace(&mut self.begins, vec![0; size]);
+        for begin in old.into_iter().filter(|begin| *begin > 0) {
+            let word = self.text[begin as usize - 1..].split(' ').next().unwrap_or_default();
+            if let Some(free) = self.place(word) {
+                self.begins[free] = begin;
+            }
         }
-        !self.seen.insert(word.into())
     }
 }
 
-/// The words of a query, each with whether only its beginning is given (`bell*`).
+/// The words of a query, each with whether only its beginning is given (`bell*`). Words between quotation marks are
+/// among them, and stand one behind the other: see [`phrases`].
 pub(crate) fn query(text: &str) -> Vec<(String, bool)> {
     let mut words: Vec<(String, bool)> = Vec::new();
     for part in text.split_whitespace() {
@@ -69,6 +100,31 @@ pub(crate) fn query(text: &str) -> Vec<(String, bool)> {
         }
     }
     words.truncate(32);
+    words
+}
+
+/// What stands between quotation marks in a query, where it is more than one word.
+pub(crate) fn phrases(text: &str) -> Vec<Vec<String>> {
+    let mut quoted = text.split(QUOTATION_MARKS).skip(1);
+    let mut phrases = Vec::new();
+    while let Some(phrase) = quoted.next() {
+        let phrase = sequence(phrase);
+        // A mark that nothing closes begins no phrase.
+        if quoted.next().is_some() && phrase.len() > 1 {
+            phrases.push(phrase);
+        }
+    }
+    phrases
+}
+
+/// Whether these words stand one behind the other in a text.
+pub(crate) fn follow(text: &str, phrase: &[String]) -> bool {
+    sequence(text).windows(phrase.len().max(1)).any(|window| window == phrase)
+}
+
+fn sequence(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    each(text, |word| words.push(word.to_owned()));
     words
 }
 
@@ -139,5 +195,19 @@ mod tests {
     fn a_query_is_words_and_beginnings() {
         assert_eq!(query("Bell* tow-er"), [("bell".into(), true), ("tow".into(), false), ("er".into(), false)]);
         assert_eq!(query(" *! "), []);
+        assert_eq!(
+            query("\"the bell* r\" x"),
+            [("the".into(), false), ("bell".into(), true), ("r".into(), false), ("x".into(), false)]
+        );
+    }
+
+    #[test]
+    fn a_phrase_is_words_one_behind_the_other() {
+        assert_eq!(phrases("\"The Bell\" x \"one\" \"é-f g\" \"open end"), [vec!["the", "bell"], vec!["e", "f", "g"]]);
+        assert_eq!(phrases("„The Bell“ “a b”"), [["the", "bell"], ["a", "b"]]);
+        assert_eq!(phrases("the bell"), Vec::<Vec<String>>::new());
+        let [phrase] = &phrases("\"the bell\"")[..] else { panic!("one phrase") };
+        assert!(follow("Ring THE, bell!", phrase));
+        assert!(!follow("the big bell", phrase) && !follow("bell the", phrase) && !follow("", phrase));
     }
 }

@@ -302,6 +302,12 @@ async fn a_payload_of_a_known_format_is_stored_and_the_newest_comes_back() {
     assert_eq!(answer.children().first().unwrap().text(), "three");
     let error = bob.request(get.as_str()).await.unwrap();
     assert!(error.kind().is_error());
+    for number in 0..20 {
+        let message = format!("<message to='{LOGGER}'><data xmlns='MY-FORMAT-NS'>{number}</data></message>");
+        alice.send(message.as_str()).await.unwrap();
+        let answer = alice.request(get.as_str()).await.unwrap();
+        assert_eq!(answer.children().first().unwrap().text(), number.to_string(), "what was sent before is found");
+    }
 }
 
 async fn said(user: &User, command: &str) -> String {
@@ -325,6 +331,8 @@ async fn people_have_rights_by_chat_command() {
     log(&bob, "2", "<body>the words of bob</body>").await;
     assert!(said(&alice, "!search bells").await.ends_with("alice@localhost: Quixotic bells"));
     assert_eq!(said(&alice, "!search bob").await, "Nothing is found.");
+    assert!(said(&alice, "!search \"quixotic bells\"").await.ends_with("Quixotic bells"));
+    assert_eq!(said(&alice, "!search \"bells quixotic\"").await, "Nothing is found.");
     assert!(said(&alice, "!stats").await.starts_with("1 entries, "));
     let export = said(&alice, "!export").await;
     let line: serde_json::Value = serde_json::from_str(&export).unwrap();
@@ -344,6 +352,32 @@ async fn people_have_rights_by_chat_command() {
     let auditor = host.user("auditor@localhost/desk");
     let all = ask(&auditor, LOGGER, "").await.unwrap();
     assert_eq!((all.ids.len(), all.bodies()), (2, vec!["the words of bob".to_owned()]));
+}
+
+/// Somebody was promised to be forgotten when the process was killed.
+#[tokio::test]
+async fn an_erasure_that_was_cut_off_is_finished_at_the_start() {
+    let folder = Folder::new();
+    let host = logger(&folder, settings()).await;
+    let alice = host.user("alice@localhost/phone");
+    for number in 0..5 {
+        log(&alice, &format!("m{number}"), "<body>Quixotic bells</body>").await;
+    }
+    drop(host);
+    let store = folder.store();
+    store.write(|backend| backend.erase("alice@localhost", 2)).await.unwrap();
+    drop(store);
+    assert!(bytes(&folder.0).windows(8).any(|window| window == b"quixotic"));
+    let _host = logger(&folder, settings()).await;
+    let gone = async || {
+        while ["quixotic", "bells", "alice"]
+            .iter()
+            .any(|word| bytes(&folder.0).windows(word.len()).any(|window| window == word.as_bytes()))
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), gone()).await.expect("all of it is erased");
 }
 
 #[tokio::test]

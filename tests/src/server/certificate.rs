@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::folder::Folder;
 
 /// Makes `ca.pem`, `certificate.pem`, `key.pem`, and `both.pem` with certificate and key.
-pub(super) fn make(folder: &Folder) {
+pub(crate) fn make(folder: &Folder) {
     folder.write("leaf.ext", "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n");
     let curve = "ec_paramgen_curve:prime256v1";
     let new_key = ["-newkey", "ec", "-pkeyopt", curve, "-nodes", "-batch"];

@@ -1,6 +1,6 @@
 //! Real servers, each in a temporary folder and on free loopback ports.
 
-mod certificate;
+pub(crate) mod certificate;
 mod ejabberd;
 mod prosody;
 

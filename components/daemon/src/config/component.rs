@@ -16,6 +16,7 @@ use super::modules::{self, Chosen};
 use super::presence::{self, Presence};
 use super::server::Server;
 use super::table::{Table, Value};
+use super::tap::{self, Tap};
 use super::{limits, secret, vcard};
 use crate::escape::Escaped;
 
@@ -33,6 +34,8 @@ pub(crate) struct Component {
     /// From the catalog.
     pub(crate) modules: Vec<Chosen>,
     pub(crate) logger: Option<Logger>,
+    pub(crate) tap: Option<Tap>,
+    pub(super) tap_wish: Option<tap::Wish>,
     pub(crate) disco: Disco,
     pub(crate) bridge: Option<Bridge>,
     pub(crate) presence: Option<Presence>,
@@ -46,9 +49,14 @@ impl Component {
         let secret = secret::read(&mut table, faults);
         let server = Server::read(&mut table, faults).resolve(defaults, &table, faults);
         let access = access::read(&mut table, faults);
-        let limits = table.table("limits", "[component.limits]", faults).map(|table| limits::read(table, faults));
         let disco = table.table("disco", "[component.disco]", faults).map(|table| disco::read(table, faults));
         let logger = table.table("logger", "[component.logger]", faults).map(|table| logger::read(table, faults));
+        let usual = limits::usual(logger.is_some());
+        let limits = match table.table("limits", "[component.limits]", faults) {
+            Some(table) => limits::read(table, usual, faults),
+            None => usual,
+        };
+        let tap = table.table("tap", "[component.tap]", faults).map(|table| tap::read(table, faults));
         let domain = jid.as_ref().map(|(jid, _)| jid.clone());
         let bridge = table.table("json_bridge", "[component.json_bridge]", faults);
         let bridge = bridge.map(|table| bridge::read(table, domain.as_ref(), faults));
@@ -64,10 +72,12 @@ impl Component {
             address,
             tls,
             secret: secret?,
-            limits: limits.unwrap_or_default(),
+            limits,
             access,
             modules,
             logger: logger.flatten(),
+            tap: None,
+            tap_wish: tap.flatten(),
             disco: disco.unwrap_or_default(),
             bridge: bridge.flatten(),
             presence: presence.flatten(),
@@ -87,7 +97,8 @@ impl Component {
         let bridge = if self.bridge.is_some() { "json-bridge, " } else { "" };
         let presence = if self.presence.is_some() { "presence, " } else { "" };
         let vcard = if self.vcard.is_some() { "vcard, " } else { "" };
-        let more = format!("{bridge}{presence}{vcard}");
+        let tap = self.tap.as_ref().map(|tap| format!("tap into {}, ", Escaped(&tap.archive))).unwrap_or_default();
+        let more = format!("{bridge}{tap}{presence}{vcard}");
         format!("{modules}{}{more}disco, ping, version, time, last", logger.unwrap_or_default())
     }
 }

@@ -22,9 +22,20 @@ const SPAN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_4
 /// What would press a server if it were shorter.
 const PAUSE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
-/// Reads the bounds; what is not named keeps its default.
-pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Limits {
+/// Answers of an archive wait for a commit, thousands of them for the same one.
+const OF_AN_ARCHIVE: usize = 8192;
+
+/// The bounds where nothing is said.
+pub(super) fn usual(archive: bool) -> Limits {
     let mut limits = Limits::default();
+    if archive {
+        limits.in_flight = OF_AN_ARCHIVE;
+    }
+    limits
+}
+
+/// Reads the bounds; what is not named stays as it is.
+pub(super) fn read(mut table: Table<'_>, mut limits: Limits, faults: &mut Faults<'_>) -> Limits {
     let mut bounds = Bounds { table: &mut table, faults };
     bounds.count("in_flight", COUNT, &mut limits.in_flight);
     bounds.count("waiting", COUNT, &mut limits.waiting);
@@ -116,7 +127,7 @@ mod tests {
         let document = DeTable::parse(&settings).unwrap();
         let source = Source::built_in("sample", &settings);
         let mut faults = Faults::new(&source, &settings);
-        let limits = read(Table::new("[component.limits]", 0..0, document.get_ref()), &mut faults);
+        let limits = read(Table::new("[component.limits]", 0..0, document.get_ref()), usual(false), &mut faults);
         assert_eq!(faults.finish(), (Vec::new(), Vec::new()));
         assert_eq!(limits, Limits::default());
         // A bound that is new in the framework must be known here.

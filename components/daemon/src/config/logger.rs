@@ -124,12 +124,17 @@ pub(super) fn store(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<StoreA
 /// What is wrong with an address is not cited: it may be the password.
 #[cfg(feature = "postgres")]
 fn postgres(value: &Value<'_>, text: &str, faults: &mut Faults<'_>) -> Option<StoreAddress> {
-    if campanile_logger::store::PostgresStore::new(text).is_ok() {
-        return Some(StoreAddress::Postgres(PostgresAddress(text.to_owned())));
+    let Ok(store) = campanile_logger::store::PostgresStore::new(text) else {
+        let remedy = "write postgres://user:password@host/database, and ?sslmode=verify-full behind it to encrypt";
+        faults.push(&value.span, "`store` is no address of a database", remedy);
+        return None;
+    };
+    if store.is_exposed() {
+        let remedy =
+            "write ?sslmode=verify-full behind the address, and &sslrootcert=/path/ca.pem for an authority of your own";
+        faults.warn(&value.span, "what is archived crosses the network unencrypted", remedy);
     }
-    let remedy = "write postgres://user:password@host/database";
-    faults.push(&value.span, "`store` is no address of a database", remedy);
-    None
+    Some(StoreAddress::Postgres(PostgresAddress(text.to_owned())))
 }
 
 fn texts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {

@@ -15,6 +15,7 @@ mod secret;
 mod server;
 mod source;
 mod table;
+mod tap;
 pub(crate) mod unit;
 mod vcard;
 
@@ -33,6 +34,7 @@ pub(crate) use self::presence::{Presence, PresenceStore};
 use self::server::Server;
 pub(crate) use self::source::Source;
 use self::table::{Table, Value};
+pub(crate) use self::tap::Tap;
 use crate::exit::Exit;
 use crate::offer;
 
@@ -96,16 +98,17 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> (Vec<Component>, Option
         faults.push(&(0..0), "there is no [[component]]", "write one for each JID that is served");
     }
     let read = |table| Component::read(table, &defaults, faults);
-    let components: Vec<Component> = tables.into_iter().flatten().filter_map(read).collect();
+    let mut components: Vec<Component> = tables.into_iter().flatten().filter_map(read).collect();
     let admin = table.table("admin", "[admin]", faults).and_then(|table| admin::read(table, faults));
     for misplaced in offer::catalog().names() {
         misplace(&mut table, misplaced, faults);
     }
-    for misplaced in ["disco", "json_bridge", "limits", "presence", "vcard"] {
+    for misplaced in ["disco", "json_bridge", "limits", "presence", "tap", "vcard"] {
         misplace(&mut table, misplaced, faults);
     }
     table.finish(faults);
     each_jid_once(&components, faults);
+    tap::resolve(&mut components, faults);
     (components, admin)
 }
 

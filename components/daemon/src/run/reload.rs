@@ -167,6 +167,8 @@ async fn change(member: &Member, settings: &config::Component) -> Result<bool, N
     if difference.is_nothing() {
         return Ok(false);
     }
+    // What leaves passes the layers that the component was built with: a tap that sees one direction alone is none.
+    let settings = &config::Component { tap: old.settings.tap.clone(), ..settings.clone() };
     let parts = match Parts::from(settings, &old.parts) {
         Ok(parts) => parts,
         Err(error) => {
@@ -240,7 +242,7 @@ impl Difference {
                 ("tls", old.tls == new.tls),
                 ("secret", old.secret == new.secret),
             ]),
-            next_start: names(&[("limits", old.limits == new.limits)]),
+            next_start: names(&[("limits", old.limits == new.limits), ("tap", old.tap == new.tap)]),
         };
         difference.now.extend(chosen);
         difference

@@ -1,13 +1,13 @@
-//! The archive of a daemon that is killed at any moment, and of one whose disk is full: what was acknowledged is there,
-//! once; what was not has no receipt.
+//! The archive of a daemon that is killed at any moment: what was acknowledged is there, once; what was not has no
+//! receipt; and who was promised to be forgotten is.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::process::{Running, campanile, end};
+use crate::stream::Stream;
 
 const DOMAIN: &str = "logger.example.org";
 /// How often it is killed; `CAMPANILE_CRASHES` says otherwise.
@@ -21,66 +21,6 @@ fn configuration(listener: &TcpListener, store: &Path) -> String {
         "[[component]]\njid = '{DOMAIN}'\naddress = '{address}'\nsecret = 'hunter2'\n\
          [component.logger]\nstore = 'sqlite:{store}'\n"
     )
-}
-
-/// The server's side of one stream.
-struct Stream {
-    stream: TcpStream,
-    read: Vec<u8>,
-}
-
-impl Stream {
-    fn open(listener: &TcpListener) -> Self {
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let mut this = Self { stream, read: Vec::new() };
-        this.until(&format!("to='{DOMAIN}'>"));
-        this.write(
-            "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='1'>",
-        );
-        this.until("</handshake>");
-        this.write("<handshake/>");
-        this
-    }
-
-    fn write(&mut self, text: &str) {
-        // It may have been killed.
-        let _ = self.stream.write_all(text.as_bytes());
-    }
-
-    /// What comes up to this, which is taken as well.
-    fn until(&mut self, end: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let found = self.read.windows(end.len()).position(|window| window == end.as_bytes());
-            if let Some(at) = found {
-                let taken = self.read.drain(..at + end.len()).collect();
-                return String::from_utf8(taken).unwrap();
-            }
-            assert!(self.more() && Instant::now() < deadline, "no {end} in {}", String::from_utf8_lossy(&self.read));
-        }
-    }
-
-    /// Reads what is there; false when nothing more will come.
-    fn more(&mut self) -> bool {
-        let mut chunk = [0; 65_536];
-        match self.stream.read(&mut chunk) {
-            Ok(count) if count > 0 => self.read.extend_from_slice(&chunk[..count]),
-            _ => return false,
-        }
-        true
-    }
-
-    /// The numbers of the receipts, and of the errors, that have come whole.
-    fn answers(&mut self) -> (Vec<u32>, usize) {
-        let text = String::from_utf8_lossy(&self.read).into_owned();
-        let Some(end) = text.rfind("</message>") else { return (Vec::new(), 0) };
-        let whole = &text[..end + "</message>".len()];
-        self.read.drain(..whole.len());
-        let receipts = whole.split("<received ").skip(1);
-        let number = |text: &str| text.split("id='m").nth(1)?.split('\'').next()?.parse().ok();
-        (receipts.filter_map(number).collect(), whole.matches("type='error'").count())
-    }
 }
 
 fn message(number: u32) -> String {
@@ -100,6 +40,9 @@ fn kept(store: &Path, configuration: &str) -> HashMap<u32, u32> {
     let mut kept = HashMap::new();
     for line in ended.stdout.lines() {
         let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        if entry["erased"] == true {
+            continue;
+        }
         let number = entry["body"].as_str().unwrap().split(' ').next().unwrap()[1..].parse().unwrap();
         *kept.entry(number).or_default() += 1;
     }
@@ -116,7 +59,7 @@ fn what_was_acknowledged_survives_any_kill() {
     let (mut receipts, mut sent, mut random) = (Vec::new(), 0, 0x9e37_79b9_u32);
     for crash in 0..crashes {
         let mut running = Running::start(&configuration, &[]);
-        let mut stream = Stream::open(&listener);
+        let mut stream = Stream::open(&listener, DOMAIN);
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         // After some receipts, and then some more time: in the middle of whatever it does then.
         let (enough, linger) = ((random >> 8) % 3000, Duration::from_micros(u64::from(random >> 12) % 20_000));
@@ -140,7 +83,7 @@ fn what_was_acknowledged_survives_any_kill() {
         // What it wrote before it died has come as well.
         while stream.more() {}
         receipts.extend(stream.answers().0);
-        let _ = stream.stream.shutdown(Shutdown::Both);
+        stream.close();
     }
     let kept = kept(&store, &configuration);
     let missing: Vec<_> = receipts.iter().filter(|number| kept.get(number) != Some(&1)).collect();
@@ -148,4 +91,62 @@ fn what_was_acknowledged_survives_any_kill() {
     assert!(kept.values().all(|count| *count == 1), "something is there twice");
     assert!(receipts.len() > crashes as usize * 100, "too little load: {} receipts", receipts.len());
     println!("{crashes} kills, {sent} messages, {} receipts, {} kept", receipts.len(), kept.len());
+}
+
+/// Which of these texts are in some file of the store, whatever their case.
+fn found(store: &Path, texts: &[&'static str]) -> Vec<&'static str> {
+    let files = std::fs::read_dir(store.parent().unwrap()).unwrap().map(|file| file.unwrap().path());
+    let files = files.filter(|file| file.to_string_lossy().starts_with(&*store.to_string_lossy()));
+    // A file may go between two looks: the log does, at a clean end.
+    let bytes: Vec<u8> = files.filter_map(|file| std::fs::read(file).ok()).flatten().collect();
+    let bytes = bytes.to_ascii_lowercase();
+    let holds = |text: &&&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    texts.iter().filter(holds).copied().collect()
+}
+
+#[test]
+fn an_erasure_that_is_killed_is_finished_at_the_next_start() {
+    const GONE: [&str; 5] = ["quixotry", "wombatish", "zephyrical", "secretary", "alicia"];
+    let (_, folder) = campanile(&[]);
+    let store = folder.path().join("logger.db");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let configuration = configuration(&listener, &store);
+    let mut running = Running::start(&configuration, &[]);
+    let mut stream = Stream::open(&listener, DOMAIN);
+    let (mut answered, count) = (0, 3000);
+    for number in 0..count {
+        stream.write(&format!(
+            "<message from='alicia@example.org/r' to='{DOMAIN}' type='chat' id='m{number}'><body>Quixotry WOMBATISH {number}</body>\
+             <x xmlns='urn:x'>zephyrical secretary</x><request xmlns='urn:xmpp:receipts'/></message>{}",
+            message(1_000_000 + number)
+        ));
+        while number - answered / 2 > 500 {
+            assert!(stream.more());
+            answered += stream.answers().0.len() as u32;
+        }
+    }
+    while answered < 2 * count {
+        assert!(stream.more());
+        answered += stream.answers().0.len() as u32;
+    }
+    let from = "from='alicia@example.org/r'";
+    stream.write(&format!("<message {from} to='{DOMAIN}' type='chat' id='d'><body>!delete mine</body></message>"));
+    // What writes as well takes its turn between the steps: then some entries are erased, and some are not.
+    for _ in 0..3 {
+        let resume = "<body>!resume</body></message>";
+        stream.write(&format!("<message from='user0@example.org/r' to='{DOMAIN}' type='chat' id='r'>{resume}"));
+        stream.until("what you write is kept.");
+    }
+    running.kill();
+    stream.close();
+    assert!(!found(&store, &GONE).is_empty(), "it was quicker than the kill");
+    let mut running = Running::start(&configuration, &["--log-format", "json"]);
+    let stream = Stream::open(&listener, DOMAIN);
+    running.logs("that it is finished", |line| line["message"] == "an erasure is finished");
+    assert_eq!(found(&store, &GONE), [""; 0]);
+    running.signal("TERM");
+    stream.close();
+    running.end();
+    let kept = kept(&store, &configuration);
+    assert_eq!(kept.len(), count as usize, "what others wrote stays");
 }

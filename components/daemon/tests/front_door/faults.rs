@@ -62,6 +62,23 @@ const ONE: &[(&str, &str)] = &[
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nstore='sqlite:x'\nretention='1s'",
         "7:11: `retention` is out of range\n    write \"1m\" to \"36500d\"",
     ),
+    // The tap.
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.tap]",
+        "5:12: [component.tap] has no archive\n    write archive = \"shop@logger.example.org\", an address of a logger",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.tap]\narchive='x@l.b'",
+        "5:12: no [component.logger] of this file serves x@l.b\n    write the store of that logger here: store = \"sqlite:logger.db\"",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.tap]\narchive='x@A.b'\nstore='sqlite:x'",
+        "5:12: a component cannot be tapped into an archive of its own\n    write the address of a logger on another JID: this one keeps what it is sent anyway",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.tap]\narchive='x@l.b/r'\nstore='sqlite:x'",
+        "6:9: \"x@l.b/r\" is no address of an archive: resource found while parsing a bare JID\n    write an address of a logger, such as \"shop@logger.example.org\"",
+    ),
     // The JID.
     (
         "[[component]]\naddress='c:1'\nsecret='d'",

@@ -20,3 +20,5 @@ mod run;
 mod sample;
 mod secrets;
 mod server;
+mod stream;
+mod tap;

@@ -28,9 +28,10 @@ fn prepare(folder: &Folder, configuration: &str) {
 
 #[test]
 fn the_sample_has_no_faults_as_it_is_and_in_full() {
-    for (configuration, server, more) in
-        [(SAMPLE.to_owned(), "127.0.0.1:5347", ""), (in_full(), "[::1]:5347", "presence, vcard, ")]
-    {
+    for (configuration, server, more) in [
+        (SAMPLE.to_owned(), "127.0.0.1:5347", ""),
+        (in_full(), "[::1]:5347", "tap into echo@logger.example.org, presence, vcard, "),
+    ] {
         let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
         prepare(&folder, &configuration);
         let ended = end(&mut command, "");
@@ -50,6 +51,7 @@ fn every_setting_is_in_the_sample() {
         ("[component.disco]", "[component.disco]"),
         ("[component.presence]", "[component.presence]"),
         ("[component.presence.bounds]", "[component.presence.bounds]"),
+        ("[component.tap]", "[component.tap]"),
         ("[component.vcard]", "[component.vcard]"),
         ("[component.vcard.bots.…]", "[component.vcard.bots.helpdesk]"),
         ("[component.rate]", "[component.rate]"),

@@ -79,17 +79,24 @@ pub trait Backend: Send {
     /// [`StoreError::NotFound`] when there is none of this id.
     fn place(&mut self, query: &Query, id: &str) -> Result<Place, StoreError>;
 
-    /// Erases some entries that this bare JID sent or received, and says how many; 0 when nothing of it is left.
+    /// Erases some entries that this bare JID sent or received, and says how many; 0 when nothing of it is left. The first
+    /// step notes that it was begun.
     ///
     /// # Errors
     /// When the database cannot be written.
     fn erase(&mut self, jid: &str, most: usize) -> Result<usize, StoreError>;
 
-    /// Makes sure that no byte of what was erased stays in any file.
+    /// Makes sure that no byte of what was erased stays in any file: then an erasure is at its end.
     ///
     /// # Errors
     /// When somebody reads the old bytes just now; to be tried again.
     fn scrub(&mut self) -> Result<(), StoreError>;
+
+    /// Whose erasure was begun and is not at its end, by the names that they have here now.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    fn unfinished(&mut self) -> Result<Vec<String>, StoreError>;
 
     /// Removes some of the oldest entries, as the rule says; 0 when none is left to remove.
     ///
@@ -127,7 +134,7 @@ pub struct Query {
     pub with: Option<Jid>,
     /// Of these classes; empty is all.
     pub classes: Vec<Class>,
-    /// With all these words; `bell*` is a beginning.
+    /// With all these words; `bell*` is a beginning, and words between quotation marks stand one behind the other.
     pub words: String,
     /// With a payload of this namespace and name.
     pub payload: Option<(String, String)>,
@@ -212,6 +219,8 @@ pub struct Store {
     open: Arc<dyn Open>,
     writer: Arc<Writer>,
     readers: Arc<Readers>,
+    /// Erasures of this process go one after the other.
+    erasing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Store {
@@ -221,7 +230,7 @@ impl Store {
         let open: Arc<dyn Open> = Arc::new(open);
         let writer = Arc::new(Writer::new(Arc::clone(&open)));
         let readers = Arc::new(Readers::new(Arc::clone(&open)));
-        Self { open, writer, readers }
+        Self { open, writer, readers, erasing: Arc::default() }
     }
 
     /// What people know it by.
@@ -261,6 +270,13 @@ impl Store {
         self.writer.run(job).await
     }
 
+    /// Waits until what was handed over before is on the disk.
+    pub(crate) async fn settle(&self) {
+        if let Err(error) = self.write(|_| Ok(())).await {
+            tracing::warn!(store = %self.name(), %error, "the archive was not written to its end");
+        }
+    }
+
     /// Runs something on a connection that reads.
     ///
     /// # Errors
@@ -275,8 +291,29 @@ impl Store {
     /// Erases everything that a bare JID sent or received, in small steps, between which others write. Gives how many.
     ///
     /// # Errors
-    /// When the database cannot be written; what was erased until then stays erased.
+    /// When the database cannot be written; what was erased until then stays erased, and
+    /// [`finish_erasing`](Store::finish_erasing) does the rest.
     pub async fn erase(&self, jid: &str) -> Result<u64, StoreError> {
+        let _alone = self.erasing.lock().await;
+        self.erase_alone(jid).await
+    }
+
+    /// Goes on with every erasure that was begun and not brought to its end, by a kill or by a fault. Gives how many
+    /// entries are erased now; `None` when there was nothing to go on with.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn finish_erasing(&self) -> Result<Option<u64>, StoreError> {
+        let _alone = self.erasing.lock().await;
+        let unfinished = self.write(|backend| backend.unfinished()).await?;
+        let mut erased = None;
+        for jid in unfinished {
+            erased = Some(erased.unwrap_or_default() + self.erase_alone(&jid).await?);
+        }
+        Ok(erased)
+    }
+
+    async fn erase_alone(&self, jid: &str) -> Result<u64, StoreError> {
         let mut erased = 0;
         loop {
             let name = jid.to_owned();

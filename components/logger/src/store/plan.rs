@@ -4,7 +4,8 @@ use campanile::jid::Jid;
 
 use super::terms::{self, Term, Terms};
 use super::{Entry, Page, Query, StoreError};
-use crate::draft::{Class, bare};
+use crate::draft::{self, Class, bare};
+use crate::words;
 
 /// How a query is answered.
 pub(super) enum Plan {
@@ -72,6 +73,8 @@ pub(super) struct Sieve<'q> {
     /// To the archive itself.
     to_archive: bool,
     classes: &'q [Class],
+    /// Words one behind the other.
+    phrases: Vec<Vec<String>>,
 }
 
 impl<'q> Sieve<'q> {
@@ -81,11 +84,12 @@ impl<'q> Sieve<'q> {
             full: with.filter(|with| with.resource().is_some()),
             to_archive: with.is_some_and(|with| is_archive(query, bare(with))),
             classes: if query.archive.is_none() { &query.classes } else { &[] },
+            phrases: words::phrases(&query.words),
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.full.is_none() && !self.to_archive && self.classes.is_empty()
+        self.full.is_none() && !self.to_archive && self.classes.is_empty() && self.phrases.is_empty()
     }
 
     pub(super) fn lets_through(&self, entry: &Entry) -> bool {
@@ -95,8 +99,13 @@ impl<'q> Sieve<'q> {
         if self.to_archive && entry.to != entry.archive && entry.from != entry.archive {
             return false;
         }
-        let Some(full) = self.full else { return true };
-        let stanza = entry.stanza.as_ref().and_then(|stanza| crate::xml::stanza(stanza.as_bytes()));
-        stanza.is_some_and(|stanza| stanza.from() == Some(full) || stanza.to() == Some(full))
+        if self.full.is_none() && self.phrases.is_empty() {
+            return true;
+        }
+        let Some(stanza) = entry.stanza.as_ref().and_then(|stanza| crate::xml::stanza(stanza.as_bytes())) else {
+            return false;
+        };
+        let party = self.full.is_none_or(|full| stanza.from() == Some(full) || stanza.to() == Some(full));
+        party && self.phrases.iter().all(|phrase| draft::says(&stanza, phrase))
     }
 }

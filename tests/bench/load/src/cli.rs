@@ -51,6 +51,9 @@ pub struct Cli {
     /// Say which peers and scenarios there are, and end.
     #[arg(long)]
     pub list: bool,
+    /// Fill archives with a million entries (--count says otherwise) and ask them.
+    #[arg(long, conflicts_with = "instructions")]
+    pub archive: bool,
     /// Count instructions for each echoed stanza under callgrind and compare with the committed figures.
     #[arg(long)]
     pub instructions: bool,
@@ -70,9 +73,14 @@ impl Cli {
         Extent {
             warm_up: seconds(None, 1.0, 0.5),
             measured: seconds(self.seconds, 2.0, 1.0),
-            count: self.count.unwrap_or(1_000_000),
+            count: self.entries(),
             stall: seconds(self.stall_seconds, 60.0, 10.0),
         }
+    }
+
+    /// How much an archive is filled with.
+    pub fn entries(&self) -> u64 {
+        self.count.unwrap_or(1_000_000)
     }
 
     pub fn rounds(&self) -> u32 {

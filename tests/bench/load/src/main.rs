@@ -1,5 +1,6 @@
 //! The bench's load generator: a XEP-0114 server that keeps a component busy and looks at what it costs.
 
+mod archive;
 mod cli;
 mod flow;
 mod histogram;
@@ -8,6 +9,7 @@ mod ledger;
 mod link;
 mod machine;
 mod peer;
+mod postgres;
 mod process;
 mod progress;
 mod report;
@@ -51,6 +53,9 @@ fn run(mut cli: Cli) -> Result<bool> {
     peers.retain(|peer| cli.wants_peer(peer));
     if cli.instructions {
         return instructions::check(&cli, &peers);
+    }
+    if cli.archive {
+        return archive::measure(&cli, &peers);
     }
     rounds::run(&cli, &peers)
 }

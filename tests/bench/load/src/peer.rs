@@ -8,7 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::postgres::{self, Postgres};
 use crate::server::{JID, SECRET};
+
+/// Who sees all of an archive.
+pub const ADMIN: &str = "auditor@localhost";
 
 /// A component that can be measured.
 #[derive(Debug, Clone)]
@@ -27,6 +31,8 @@ pub struct Peer {
 pub struct Running {
     pub child: Child,
     log: PathBuf,
+    /// Where it keeps what it is sent; ends after it.
+    _database: Option<Postgres>,
 }
 
 const ECHO: &[&str] = &["chat", "chat-4k", "senders-100", "senders-10000", "presence", "million", "stall"];
@@ -48,21 +54,10 @@ const PROGRAM: &[&str] = &[
     "json",
 ];
 const LOGGER: &[&str] = &["logger", "logger-tenth"];
+const POSTGRES: &[&str] = &["logger", "logger-postgres-tenth"];
 const LIMIT: &[&str] = &["chat", "chat-4k", "ping", "senders-100", "senders-10000", "million"];
-const SUBJECT: &[&str] = &[
-    "chat",
-    "chat-4k",
-    "ping",
-    "text",
-    "message",
-    "sent",
-    "confirmed",
-    "yield",
-    "typed",
-    "json",
-    "million",
-    "stall",
-];
+const SUBJECT: &[&str] =
+    &["chat", "chat-4k", "ping", "text", "message", "sent", "confirmed", "yield", "typed", "json", "million", "stall"];
 
 /// Name, title, command, scenarios.
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
@@ -71,7 +66,18 @@ const KNOWN: &[Row] = &[
     ("limit", "byte scanner (`limit`)", "{bench}/target/release/bench-limit {port}", LIMIT),
     ("campanile", "**campanile** (release)", "{root}/target/release/campanile run --config {config}", STOCK),
     ("campanile-dist", "**campanile** (dist)", "{root}/target/dist/campanile run --config {config}", STOCK),
-    ("logger", "**campanile** logger on SQLite (release)", "{root}/target/release/campanile run --config {config}", LOGGER),
+    (
+        "logger",
+        "**campanile** logger on SQLite (release)",
+        "{root}/target/release/campanile run --config {config}",
+        LOGGER,
+    ),
+    (
+        "logger-postgres",
+        "**campanile** logger on PostgreSQL (release)",
+        "{bench}/target/campanile-postgres run --config {config}",
+        POSTGRES,
+    ),
     ("library", "**campanile**, own handlers (release)", "{bench}/target/release/bench-subject {port}", SUBJECT),
     ("library-dist", "**campanile**, own handlers (dist)", "{bench}/target/dist/bench-subject {port}", SUBJECT),
     ("libstrophe", "libstrophe 0.12", "{bench}/target/libstrophe {port}", ECHO),
@@ -116,7 +122,11 @@ impl Peer {
     pub fn is_there(&self, bench: &Path) -> bool {
         let files =
             self.command.iter().map(|word| fill(word, bench, 0, Path::new(""))).filter(|word| word.starts_with('/'));
-        files.into_iter().all(|file| Path::new(&file).exists())
+        files.into_iter().all(|file| Path::new(&file).exists()) && (!self.has_database() || postgres::is_there())
+    }
+
+    fn has_database(&self) -> bool {
+        self.name == "logger-postgres"
     }
 
     /// Starts it, `under` another program (valgrind) if there is one.
@@ -126,7 +136,12 @@ impl Peer {
         let config = folder.join(format!("{}.toml", self.name));
         // Under valgrind all handlers are slow; they are to be counted where they run otherwise.
         let overrun = if under.is_empty() { "20ms" } else { "1h" };
-        fs::write(&config, daemon_config(port, overrun, self.name == "logger"))?;
+        let database = self.has_database().then(Postgres::start).transpose()?;
+        let store = match &database {
+            Some(database) => Some(database.address()),
+            None => (self.name == "logger").then(|| "sqlite:logger.db".to_owned()),
+        };
+        fs::write(&config, daemon_config(port, overrun, store.as_deref()))?;
         for file in ["logger.db", "logger.db-wal", "logger.db-shm"] {
             // Each run begins with an empty archive; most peers have none.
             let _ = fs::remove_file(folder.join(file));
@@ -143,7 +158,7 @@ impl Peer {
             .stderr(output)
             .spawn()
             .with_context(|| format!("cannot start {program}"))?;
-        Ok(Running { child, log })
+        Ok(Running { child, log, _database: database })
     }
 }
 
@@ -193,8 +208,9 @@ fn fill(word: &str, bench: &Path, port: u16, config: &Path) -> String {
         .replace("{config}", &config.to_string_lossy())
 }
 
-fn daemon_config(port: u16, overrun: &str, logger: bool) -> String {
-    let mounted = if logger { "logger]\nstore = \"sqlite:logger.db\"" } else { "echo]" };
+fn daemon_config(port: u16, overrun: &str, store: Option<&str>) -> String {
+    let mounted =
+        store.map_or("echo]".to_owned(), |store| format!("logger]\nstore = \"{store}\"\nadmins = [\"{ADMIN}\"]"));
     format!(
         "[server]\naddress = \"127.0.0.1:{port}\"\n\n[[component]]\njid = \"{JID}\"\nsecret = \"{SECRET}\"\nlimits = {{ overrun = \"{overrun}\" }}\n[component.{mounted}\n"
     )

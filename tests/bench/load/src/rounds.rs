@@ -15,7 +15,7 @@ use crate::scenario::{self, Scenario};
 use crate::server::Server;
 use crate::stall;
 
-const CONNECTS_WITHIN: Duration = Duration::from_secs(20);
+pub const CONNECTS_WITHIN: Duration = Duration::from_secs(20);
 
 /// One run to be made.
 #[derive(Debug, Clone, Copy)]

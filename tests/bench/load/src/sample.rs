@@ -65,9 +65,16 @@ pub struct Mark {
 pub struct Span {
     pub seconds: f64,
     pub answered: u64,
+    pub others_percent: f64,
     cpu_nanos: u64,
     load_busy_percent: f64,
-    others_percent: f64,
+}
+
+impl Span {
+    /// CPU of the component for each answer, in microseconds.
+    pub fn cpu_micros(&self) -> f64 {
+        self.cpu_nanos as f64 / 1e3 / self.answered.max(1) as f64
+    }
 }
 
 impl Mark {

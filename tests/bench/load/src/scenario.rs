@@ -92,6 +92,18 @@ const IQ: Scenario = Scenario { windows: &[256], quick: false, expect: Expect::R
 /// Each handler sends its answer by itself, and ends when that is done.
 const SENT: Scenario = Scenario { senders: 1000, windows: &[1024], quick: false, ..CHAT };
 
+/// What fills an archive: of a million, each of its senders owns ten.
+pub const FILL: Scenario = Scenario {
+    name: "archive",
+    title: "message archived, receipt after the commit, 100,000 senders",
+    senders: 100_000,
+    windows: &[4096],
+    quick: false,
+    load: Load::Receipt,
+    expect: Expect::ResultWithId,
+    ..CHAT
+};
+
 pub const ALL: &[Scenario] = &[
     CHAT,
     Scenario { name: "chat-4k", title: "chat message, body 4 KiB", windows: &[256, 1], load: Load::Chat4k, ..CHAT },
@@ -184,6 +196,17 @@ pub const ALL: &[Scenario] = &[
         windows: &[4096],
         quick: false,
         rate: Some(5_000),
+        load: Load::Receipt,
+        expect: Expect::ResultWithId,
+        ..CHAT
+    },
+    Scenario {
+        name: "logger-postgres-tenth",
+        title: "the same, 2,000 a second",
+        senders: 10_000,
+        windows: &[4096],
+        quick: false,
+        rate: Some(2_000),
         load: Load::Receipt,
         expect: Expect::ResultWithId,
         ..CHAT

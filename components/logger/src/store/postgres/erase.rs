@@ -18,6 +18,7 @@ pub(super) fn erase(store: &mut Postgres, jid: &str, most: usize) -> Result<usiz
     let mut transaction = client.transaction()?;
     transaction.query(schema::LOCK, &[])?;
     let Some(party) = read::find(&mut transaction, keys, jid)? else { return Ok(0) };
+    transaction.execute("INSERT INTO erasing (party) VALUES ($1) ON CONFLICT DO NOTHING", &[&party])?;
     let places = of_party(&mut transaction, party, most)?;
     let mut tally = Tally::default();
     for place in &places {
@@ -37,11 +38,21 @@ pub(super) fn erase(store: &mut Postgres, jid: &str, most: usize) -> Result<usiz
 
 pub(super) fn scrub(store: &mut Postgres) -> Result<(), StoreError> {
     let client = &mut store.client;
+    let emptied = client.query("SELECT party FROM erasing JOIN jid ON jid.id = party WHERE jid.hash = -jid.id", &[])?;
+    let emptied: Vec<i64> = emptied.iter().map(|row| row.get(0)).collect();
     client.batch_execute("SET statement_timeout = 0")?;
     for table in ["entry", "jid", "used", "alias"] {
         client.batch_execute(&format!("VACUUM {table}"))?;
     }
-    Ok(client.batch_execute("SET statement_timeout = '30s'")?)
+    client.batch_execute("SET statement_timeout = '30s'")?;
+    client.execute("DELETE FROM erasing WHERE party = ANY($1)", &[&emptied])?;
+    Ok(())
+}
+
+/// A name that is a hash already stands for entries that are all erased, and not vacuumed yet.
+pub(super) fn unfinished(store: &mut Postgres) -> Result<Vec<String>, StoreError> {
+    let rows = store.client.query("SELECT jid FROM erasing JOIN jid ON jid.id = party", &[])?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 pub(super) fn prune(store: &mut Postgres, rule: &Prune, most: usize) -> Result<usize, StoreError> {
@@ -158,7 +169,7 @@ fn sweep(transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
     transaction.execute("DELETE FROM used WHERE entries <= 0 AND bytes <= 0", &[])?;
     let gone = transaction.execute(
         "DELETE FROM jid WHERE id NOT IN (SELECT party FROM used) AND id NOT IN (SELECT archive FROM used) \
-         AND jid NOT LIKE '#%'",
+         AND id NOT IN (SELECT party FROM erasing) AND jid NOT LIKE '#%'",
         &[],
     )?;
     if gone > 0 {

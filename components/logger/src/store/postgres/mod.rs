@@ -6,11 +6,15 @@
 mod erase;
 mod read;
 mod schema;
+mod tls;
 mod write;
 
 use std::collections::HashMap;
 
+use postgres::config::Host;
 use postgres::{Client, Config, NoTls};
+
+use self::tls::{Encryption, Tls};
 
 use super::{Backend, Open, Page, Place, Prune, Query, Stats, StoreError};
 use crate::draft::Draft;
@@ -20,17 +24,22 @@ use crate::keys::Keys;
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     config: Config,
+    encryption: Encryption,
     name: String,
 }
 
 impl PostgresStore {
     /// The store in this database, as in `postgres://user:password@host/database`. The tables are made in a schema
-    /// `campanile_logger` when they are not there. The connection is not encrypted: the database belongs on the same
-    /// machine, or behind a tunnel.
+    /// `campanile_logger` when they are not there.
+    ///
+    /// With `?sslmode=verify-full` the connection is encrypted, and the certificate must be good for the host:
+    /// `&sslrootcert=/path/ca.pem` says whom to trust instead of the system's authorities. `require` and `verify-ca` mean the
+    /// same here. Without it nothing is encrypted.
     ///
     /// # Errors
     /// When it is no such address, with the reason.
     pub fn new(address: &str) -> Result<Self, StoreError> {
+        let (address, encryption) = tls::take_from(address).map_err(StoreError::Unavailable)?;
         let mut config: Config = address.parse().map_err(|error: postgres::Error| {
             // The parser's own words name no part of the address.
             StoreError::Unavailable(format!("no address of a database: {error}"))
@@ -40,18 +49,38 @@ impl PostgresStore {
         let host = config.get_hosts().first().map_or_else(
             || "localhost".to_owned(),
             |host| match host {
-                postgres::config::Host::Tcp(host) => host.clone(),
-                postgres::config::Host::Unix(path) => path.display().to_string(),
+                Host::Tcp(host) => host.clone(),
+                Host::Unix(path) => path.display().to_string(),
             },
         );
         let name = format!("postgres://{host}/{}", config.get_dbname().unwrap_or_default());
-        Ok(Self { config, name })
+        Ok(Self { config, encryption, name })
+    }
+
+    /// Whether what is archived crosses a network unencrypted.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        let local = |host: &Host| match host {
+            Host::Tcp(host) => host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
+            Host::Unix(_) => true,
+        };
+        self.encryption == Encryption::Off && !self.config.get_hosts().iter().all(local)
+    }
+
+    fn connect(&self) -> Result<Client, StoreError> {
+        match &self.encryption {
+            Encryption::Off => Ok(self.config.connect(NoTls)?),
+            Encryption::On(roots) => {
+                let tls = Tls::new(roots.as_deref()).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+                Ok(self.config.connect(tls)?)
+            }
+        }
     }
 }
 
 impl Open for PostgresStore {
     fn open(&self, write: bool) -> Result<Box<dyn Backend>, StoreError> {
-        let mut client = self.config.connect(NoTls)?;
+        let mut client = self.connect()?;
         let keys = schema::prepare(&mut client, write)?;
         Ok(Box::new(Postgres { client, keys, known: HashMap::new(), epoch: 0 }))
     }
@@ -104,6 +133,10 @@ impl Backend for Postgres {
         erase::scrub(self)
     }
 
+    fn unfinished(&mut self) -> Result<Vec<String>, StoreError> {
+        erase::unfinished(self)
+    }
+
     fn prune(&mut self, rule: &Prune, most: usize) -> Result<usize, StoreError> {
         erase::prune(self, rule, most)
     }
@@ -136,8 +169,10 @@ impl From<postgres::Error> for StoreError {
             Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::QUERY_CANCELED) => {
                 Self::Busy
             }
-            // Shutting down, starting up, crashed; too many connections.
-            Some(code) if code.code().starts_with("57P") || code.code().starts_with("53") => Self::Unavailable(text),
+            // Shutting down, starting up, crashed; too many connections; not let in; no such database.
+            Some(code) if ["57P", "53", "28", "3D"].iter().any(|class| code.code().starts_with(class)) => {
+                Self::Unavailable(text)
+            }
             Some(_) => Self::Fault(text),
             None => Self::Unavailable(text),
         }

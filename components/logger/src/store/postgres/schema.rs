@@ -6,7 +6,8 @@ use crate::keys::Keys;
 use crate::store::StoreError;
 
 /// One step for each version; the number of steps is the version.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE jid (id bigserial PRIMARY KEY, hash bigint NOT NULL UNIQUE, jid text NOT NULL);
     CREATE TABLE entry (
         place     bigint PRIMARY KEY,
@@ -30,7 +31,11 @@ const STEPS: &[&str] = &["
     CREATE TABLE silent (hash text PRIMARY KEY);
     CREATE TABLE epoch (epoch bigint NOT NULL);
     INSERT INTO epoch VALUES (1);
-"];
+",
+    "
+    CREATE TABLE erasing (party bigint PRIMARY KEY);
+",
+];
 
 /// Held by whoever writes, to the end of its transaction: \"camp\" and \"logr\".
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1667329392, 1819240306)";

@@ -13,6 +13,7 @@ pub(super) fn erase(store: &mut Sqlite, jid: &str, most: usize) -> Result<usize,
     let Some(party) = store.jids.find(&store.connection, jid)? else { return Ok(0) };
     let hash = store.keys.hash(jid);
     let erased = in_transaction(store, |transaction, jids| {
+        transaction.execute("INSERT OR IGNORE INTO erasing (party) VALUES (?1)", [party])?;
         let places = of_party(transaction, party, most)?;
         let mut tally = Tally::default();
         for place in &places {
@@ -32,8 +33,25 @@ pub(super) fn erase(store: &mut Sqlite, jid: &str, most: usize) -> Result<usize,
 
 /// Writes all back into the database and cuts the log to nothing: the old bytes are in neither.
 pub(super) fn scrub(db: &Connection) -> Result<(), StoreError> {
+    // Not what another process brings so far in the meantime.
+    let mut emptied =
+        db.prepare_cached("SELECT party FROM erasing JOIN jid ON jid.id = party WHERE jid.hash = -jid.id")?;
+    let emptied: Vec<i64> = emptied.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
+    if busy != 0 {
+        return Err(StoreError::Busy);
+    }
+    for party in emptied {
+        db.execute("DELETE FROM erasing WHERE party = ?1", [party])?;
+    }
+    Ok(())
+}
+
+/// A name that is a hash already stands for entries that are all erased, with old bytes that may be in the log.
+pub(super) fn unfinished(db: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT jid FROM erasing JOIN jid ON jid.id = party")?;
+    let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(names)
 }
 
 pub(super) fn prune(store: &mut Sqlite, rule: &Prune, most: usize) -> Result<usize, StoreError> {
@@ -171,7 +189,7 @@ fn sweep(db: &Connection) -> Result<(), StoreError> {
     db.execute("DELETE FROM used WHERE entries <= 0 AND bytes <= 0", [])?;
     db.execute(
         "DELETE FROM jid WHERE id NOT IN (SELECT party FROM used) AND id NOT IN (SELECT archive FROM used) \
-         AND jid NOT LIKE '#%'",
+         AND id NOT IN (SELECT party FROM erasing) AND jid NOT LIKE '#%'",
         [],
     )?;
     Ok(())

@@ -71,7 +71,7 @@ const WRITES: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA secure_delete = ON;
     PRAGMA cache_size = -32768;
-    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA wal_autocheckpoint = 16000;
     PRAGMA journal_size_limit = 67108864;
     PRAGMA temp_store = MEMORY;
 ";
@@ -117,6 +117,10 @@ impl Backend for Sqlite {
 
     fn scrub(&mut self) -> Result<(), StoreError> {
         erase::scrub(&self.connection)
+    }
+
+    fn unfinished(&mut self) -> Result<Vec<String>, StoreError> {
+        erase::unfinished(&self.connection)
     }
 
     fn prune(&mut self, rule: &Prune, most: usize) -> Result<usize, StoreError> {

@@ -86,6 +86,8 @@ fn what_is_kept_is_found_by_all_that_it_is() {
     assert_eq!(found(&Query { words: "rings bell".into(), ..query() }), ["The bell rings"]);
     assert_eq!(found(&Query { words: "belf*".into(), ..query() }), ["a belfry, a Bell"]);
     assert_eq!(found(&Query { words: "!?".into(), ..query() }), [""; 0]);
+    assert_eq!(found(&Query { words: "\"THE bell\" rings".into(), ..query() }), ["The bell rings"]);
+    assert_eq!(found(&Query { words: "\"bell the\"".into(), ..query() }), [""; 0]);
     assert_eq!(found(&Query { owner: Some(jid("alice@localhost")), ..query() }), ["The bell rings", "nothing"]);
     assert_eq!(found(&Query { owner: Some(jid("eve@localhost")), ..query() }), [""; 0]);
     let with = |with: &str| Query { with: Some(Jid::new(with).unwrap()), ..query() };
@@ -266,6 +268,55 @@ fn what_was_erased_is_in_no_file() {
     while store.erase("alicia@secret.example", 50).unwrap() > 0 {}
     while store.prune(&Prune::Before(i64::MAX), 500).unwrap() > 0 {}
     assert_eq!(store.stats(None).unwrap().entries, 0);
+}
+
+#[test]
+fn an_erasure_that_was_cut_off_is_known_and_goes_on() {
+    let folder = Folder::new();
+    let mut store = folder.store().open(true).unwrap();
+    let drafts: Vec<_> = (0..90).map(|n| draft("alicia@secret.example/x", &format!("quixotry {n}"))).collect();
+    keep(&mut *store, &drafts);
+    keep(&mut *store, &[draft("bob@localhost/x", "stays")]);
+    assert_eq!(store.unfinished().unwrap(), [""; 0]);
+    store.erase("alicia@secret.example", 40).unwrap();
+    drop(store);
+    let mut store = folder.store().open(true).unwrap();
+    assert_eq!(store.unfinished().unwrap(), ["alicia@secret.example"]);
+    // Retention does not forget whose it was.
+    while store.prune(&Prune::Before(0), 10).unwrap() > 0 {}
+    while store.erase("alicia@secret.example", 40).unwrap() > 0 {}
+    drop(store);
+    // All is erased, and the log may still hold it.
+    let mut store = folder.store().open(true).unwrap();
+    let names = store.unfinished().unwrap();
+    assert!(names.len() == 1 && names[0].starts_with('#'), "{names:?}");
+    assert_eq!(store.erase(&names[0], 40).unwrap(), 0);
+    store.scrub().unwrap();
+    assert_eq!(store.unfinished().unwrap(), [""; 0]);
+    assert_eq!(found_in(&folder, &["quixotry", "alicia"]), [""; 0]);
+    assert_eq!(bodies(&store.page(&Query { from_end: true, ..query() }).unwrap()).last().unwrap(), "stays");
+}
+
+#[test]
+fn a_database_of_an_older_version_is_brought_up_to_date() {
+    let folder = Folder::new();
+    let old = rusqlite::Connection::open(folder.store().path()).unwrap();
+    old.execute_batch("PRAGMA journal_mode = WAL; PRAGMA application_id = 0x63616d70; PRAGMA user_version = 1")
+        .unwrap();
+    old.execute_batch(super::schema::STEPS[0]).unwrap();
+    old.execute("INSERT INTO meta (name, value) VALUES ('key', x'00')", []).unwrap();
+    old.execute_batch(
+        "INSERT INTO jid VALUES (1, -1, 'logger.localhost'), (2, -2, 'alice@localhost');
+         INSERT INTO entry VALUES (5, 1, 2, NULL, 0, CAST('<message from=''alice@localhost/x'' to=''logger.localhost''/>' AS BLOB));
+         INSERT INTO term (rowid, terms) VALUES (5, '§a1m §p2')",
+    )
+    .unwrap();
+    drop(old);
+    assert!(folder.store().open(false).is_err(), "who only reads changes nothing");
+    let mut store = folder.store().open(true).unwrap();
+    assert_eq!(store.page(&Query { limit: 9, ..Query::default() }).unwrap().entries[0].from, "alice@localhost");
+    assert_eq!(store.unfinished().unwrap(), [""; 0]);
+    assert!(folder.store().open(false).is_ok());
 }
 
 #[test]

@@ -86,6 +86,30 @@ const TARGETS: &[Target] = &[
         measure: |b| b.daemon("chat", 256, |s| s.p999_us / 1e3),
     },
     Target {
+        what: "archived on SQLite, window 4096",
+        bound: AtLeast(50_000.0),
+        unit: "/s",
+        measure: |b| b.archive("logger", "logger", rate),
+    },
+    Target {
+        what: "the same at a tenth: time to receipt",
+        bound: AtMost(20.0),
+        unit: "ms",
+        measure: |b| b.archive("logger", "logger-tenth", |s| s.p50_us / 1e3),
+    },
+    Target {
+        what: "archived on PostgreSQL, window 4096",
+        bound: AtLeast(20_000.0),
+        unit: "/s",
+        measure: |b| b.archive("logger-postgres", "logger", rate),
+    },
+    Target {
+        what: "the same at a tenth: time to receipt",
+        bound: AtMost(20.0),
+        unit: "ms",
+        measure: |b| b.archive("logger-postgres", "logger-postgres-tenth", |s| s.p50_us / 1e3),
+    },
+    Target {
         what: "CPU at 1, 100 and 10,000 senders, dearest against cheapest",
         bound: AtMost(1.2),
         unit: "×",
@@ -145,6 +169,11 @@ impl Build<'_> {
 
     fn library(&self, scenario: &str, value: fn(&Sample) -> f64) -> Option<f64> {
         self.median(self.library, scenario, 256, value)
+    }
+
+    /// Measured on the release build only.
+    fn archive(&self, peer: &str, scenario: &str, value: fn(&Sample) -> f64) -> Option<f64> {
+        (self.daemon == "campanile").then(|| self.median(peer, scenario, 4096, value))?
     }
 
     fn times(&self, peer: &str) -> Option<f64> {

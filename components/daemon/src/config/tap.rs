@@ -1,0 +1,78 @@
+//! `[component.tap]`: an archive that records what passes through a component.
+
+use std::ops::Range;
+
+use campanile::jid::BareJid;
+
+use super::component::Component;
+use super::fault::Faults;
+use super::logger::{self, StoreAddress};
+use super::table::{Table, Value};
+
+/// Where what passes is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tap {
+    pub(crate) archive: BareJid,
+    pub(crate) store: StoreAddress,
+}
+
+/// What the table says: the store is that of another process, or else that of the `[component.logger]` which serves the
+/// archive, and is known when all components are.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    archive: BareJid,
+    store: Option<StoreAddress>,
+    span: Range<usize>,
+}
+
+pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Wish> {
+    let archive = match table.take("archive") {
+        Some(value) => archive(&value, faults),
+        None => {
+            let remedy = "write archive = \"shop@logger.example.org\", an address of a logger";
+            faults.push(&table.span, "[component.tap] has no archive", remedy);
+            None
+        }
+    };
+    let store = table.take("store").map(|value| logger::store(&value, faults));
+    let span = table.span.clone();
+    table.finish(faults);
+    match store {
+        Some(None) => None,
+        store => Some(Wish { archive: archive?, store: store.flatten(), span }),
+    }
+}
+
+fn archive(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
+    let text = value.text(faults)?;
+    BareJid::new(text).map_or_else(
+        |error| {
+            let what = format!("{text:?} is no address of an archive: {error}");
+            faults.push(&value.span, what, "write an address of a logger, such as \"shop@logger.example.org\"");
+            None
+        },
+        Some,
+    )
+}
+
+/// Gives every tap the store of the logger that serves its archive.
+pub(super) fn resolve(components: &mut [Component], faults: &mut Faults<'_>) {
+    let loggers = components.iter().filter_map(|it| Some((it.jid.clone(), it.logger.as_ref()?.store.clone())));
+    let loggers: Vec<(BareJid, StoreAddress)> = loggers.collect();
+    for component in components {
+        let Some(Wish { archive, store, span }) = component.tap_wish.take() else { continue };
+        if archive.domain() == component.jid.domain() {
+            let remedy = "write the address of a logger on another JID: this one keeps what it is sent anyway";
+            faults.push(&span, "a component cannot be tapped into an archive of its own", remedy);
+            continue;
+        }
+        let serves = |(jid, _): &&(BareJid, StoreAddress)| jid.domain() == archive.domain();
+        match store.or_else(|| loggers.iter().find(serves).map(|(_, store)| store.clone())) {
+            Some(store) => component.tap = Some(Tap { archive, store }),
+            None => {
+                let what = format!("no [component.logger] of this file serves {archive}");
+                faults.push(&span, what, "write the store of that logger here: store = \"sqlite:logger.db\"");
+            }
+        }
+    }
+}

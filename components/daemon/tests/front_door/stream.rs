@@ -1,0 +1,72 @@
+//! The server's side of a component's stream, for loads and for components that are killed.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+/// The server's side of one stream.
+pub(crate) struct Stream {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Stream {
+    /// Lets a component in that is mounted on this domain.
+    pub(crate) fn open(listener: &TcpListener, domain: &str) -> Self {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut this = Self { stream, read: Vec::new() };
+        this.until(&format!("to='{domain}'>"));
+        this.write(
+            "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='1'>",
+        );
+        this.until("</handshake>");
+        this.write("<handshake/>");
+        this
+    }
+
+    /// Closes the connection.
+    pub(crate) fn close(&self) {
+        // It may be closed already.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    pub(crate) fn write(&mut self, text: &str) {
+        // It may have been killed.
+        let _ = self.stream.write_all(text.as_bytes());
+    }
+
+    /// What comes up to this, which is taken as well.
+    pub(crate) fn until(&mut self, end: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let found = self.read.windows(end.len()).position(|window| window == end.as_bytes());
+            if let Some(at) = found {
+                let taken = self.read.drain(..at + end.len()).collect();
+                return String::from_utf8(taken).unwrap();
+            }
+            assert!(self.more() && Instant::now() < deadline, "no {end} in {}", String::from_utf8_lossy(&self.read));
+        }
+    }
+
+    /// Reads what is there; false when nothing more will come.
+    pub(crate) fn more(&mut self) -> bool {
+        let mut chunk = [0; 65_536];
+        match self.stream.read(&mut chunk) {
+            Ok(count) if count > 0 => self.read.extend_from_slice(&chunk[..count]),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The numbers of the receipts, and of the errors, that have come whole.
+    pub(crate) fn answers(&mut self) -> (Vec<u32>, usize) {
+        let text = String::from_utf8_lossy(&self.read).into_owned();
+        let Some(end) = text.rfind("</message>") else { return (Vec::new(), 0) };
+        let whole = &text[..end + "</message>".len()];
+        self.read.drain(..whole.len());
+        let receipts = whole.split("<received ").skip(1);
+        let number = |text: &str| text.split("id='m").nth(1)?.split('\'').next()?.parse().ok();
+        (receipts.filter_map(number).collect(), whole.matches("type='error'").count())
+    }
+}

@@ -1,0 +1,170 @@
+//! The connection to the database, encrypted: rustls on ring, and the server's certificate is always checked.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use campanile::error::BoxError;
+use postgres::Socket;
+use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::{TlsConnector, client};
+
+/// What an address says about encryption.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Encryption {
+    Off,
+    /// The certificate must be signed by one of this file, or else by one that the system trusts.
+    On(Option<PathBuf>),
+}
+
+/// Takes what an address says about encryption out of it. The rest is what the driver understands.
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn take_from(address: &str) -> Result<(String, Encryption), String> {
+    let (base, options) = address.split_once('?').unwrap_or((address, ""));
+    let (mut rest, mut wanted, mut roots) = (Vec::new(), false, None);
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            Some(("sslmode", "disable")) => wanted = false,
+            // Encrypted without a look at the certificate is encrypted for whoever stands between.
+            Some(("sslmode", "require" | "verify-ca" | "verify-full")) => wanted = true,
+            Some(("sslmode", _)) => return Err("sslmode is disable or verify-full".to_owned()),
+            Some(("sslrootcert", "system")) => roots = None,
+            Some(("sslrootcert", path)) => roots = Some(decoded(path)?),
+            _ => rest.push(option),
+        }
+    }
+    rest.push(if wanted { "sslmode=require" } else { "sslmode=disable" });
+    let encryption = if wanted { Encryption::On(roots) } else { Encryption::Off };
+    Ok((format!("{base}?{}", rest.join("&")), encryption))
+}
+
+/// RFC 3986 §2.1.
+fn decoded(text: &str) -> Result<PathBuf, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+        let plain = if byte == b'%' {
+            let (high, low) = (digit(), digit());
+            high.zip(low).and_then(|(high, low)| u8::try_from(high * 16 + low).ok())
+        } else {
+            Some(byte)
+        };
+        bytes.push(plain.ok_or("sslrootcert has a % without two digits")?);
+    }
+    String::from_utf8(bytes).map(PathBuf::from).map_err(|_| "sslrootcert is no UTF-8".to_owned())
+}
+
+/// Encrypts connections to any host that shows a good certificate.
+#[derive(Clone)]
+pub(super) struct Tls(TlsConnector);
+
+impl Tls {
+    /// Reads the certificates to trust.
+    pub(super) fn new(roots: Option<&Path>) -> io::Result<Self> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_root_certificates(trusted(roots)?)
+            .with_no_client_auth();
+        Ok(Self(TlsConnector::from(Arc::new(config))))
+    }
+}
+
+fn trusted(file: Option<&Path>) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let Some(file) = file else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let none = || io::Error::other("the system trusts no certificate: name one by sslrootcert");
+        return if roots.is_empty() { Err(none()) } else { Ok(roots) };
+    };
+    let described = |error| io::Error::other(format!("{}: {error}", file.display()));
+    for certificate in CertificateDer::pem_file_iter(file).map_err(described)? {
+        roots.add(certificate.map_err(described)?).map_err(io::Error::other)?;
+    }
+    let none = || io::Error::other(format!("{}: no certificate in this file", file.display()));
+    if roots.is_empty() { Err(none()) } else { Ok(roots) }
+}
+
+impl MakeTlsConnect<Socket> for Tls {
+    type Stream = Encrypted;
+    type TlsConnect = ToHost;
+    type Error = rustls_pki_types::InvalidDnsNameError;
+
+    fn make_tls_connect(&mut self, host: &str) -> Result<ToHost, Self::Error> {
+        Ok(ToHost { connector: self.0.clone(), name: ServerName::try_from(host.to_owned())? })
+    }
+}
+
+pub(super) struct ToHost {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl TlsConnect<Socket> for ToHost {
+    type Stream = Encrypted;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Encrypted, BoxError>> + Send>>;
+
+    fn connect(self, socket: Socket) -> Self::Future {
+        Box::pin(async move { Ok(Encrypted(self.connector.connect(self.name, socket).await?)) })
+    }
+}
+
+/// What is read and written encrypted.
+pub(super) struct Encrypted(client::TlsStream<Socket>);
+
+impl TlsStream for Encrypted {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+impl AsyncRead for Encrypted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, out)
+    }
+}
+
+impl AsyncWrite for Encrypted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_whether_and_whom_to_trust() {
+        let plain = ("postgres://a@b/c?sslmode=disable".to_owned(), Encryption::Off);
+        assert_eq!(take_from("postgres://a@b/c"), Ok(plain.clone()));
+        assert_eq!(take_from("postgres://a@b/c?sslmode=disable"), Ok(plain));
+        let (rest, encryption) =
+            take_from("postgres://a@b/c?sslrootcert=/etc/my%20ca.pem&sslmode=verify-full&port=1").unwrap();
+        assert_eq!(rest, "postgres://a@b/c?port=1&sslmode=require");
+        assert_eq!(encryption, Encryption::On(Some("/etc/my ca.pem".into())));
+        assert_eq!(take_from("postgres://a@b/c?sslmode=require").unwrap().1, Encryption::On(None));
+        for bad in ["postgres://a@b?sslmode=prefer", "postgres://a@b?sslrootcert=%x"] {
+            assert!(take_from(bad).is_err(), "{bad}");
+        }
+    }
+}

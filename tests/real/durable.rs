@@ -1,0 +1,90 @@
+//! A receipt is written when the disk has the entry, and not before: seen from outside, system call by system call.
+
+use campanile_tests::{Daemon, HandMadeServer};
+
+const LOGGER: &str = "logger.localhost";
+const MESSAGES: usize = 600;
+/// Messages sent in one go; they are kept in groups.
+const BURST: usize = 150;
+const CALLS: &str = "write,writev,sendto,sendmsg,pwrite64,fdatasync,fsync";
+
+fn message(number: usize) -> String {
+    format!(
+        "<message from='alice@localhost/x' to='{LOGGER}' type='chat' id='m{number}-'><body>word{number}</body>\
+         <request xmlns='urn:xmpp:receipts'/></message>"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fdatasync_comes_before_each_batch_of_receipts() {
+    let server = HandMadeServer::listen().await;
+    let configuration = format!(
+        "[[component]]\njid = \"{LOGGER}\"\naddress = \"{}\"\nsecret = \"a secret for tests\"\n\
+         [component.logger]\nstore = \"sqlite:logger.db\"\n",
+        server.address()
+    );
+    let mut daemon = Daemon::start_traced(&configuration, CALLS);
+    let mut component = server.accept().await;
+    for first in (0..MESSAGES).step_by(BURST) {
+        component.write(&(first..first + BURST).map(message).collect::<String>()).await;
+        for _ in 0..BURST {
+            let receipt = component.next().await.expect("the stream is open");
+            assert!(receipt.elements().any(|child| child.name == "received"), "{}", receipt.canonical());
+        }
+    }
+    daemon.signal("TERM");
+    assert!(component.next().await.is_none());
+    assert!(daemon.wait(campanile_tests::wait::PATIENCE).await.success());
+
+    let trace = Trace::read(&daemon.trace().await);
+    for number in 0..MESSAGES {
+        let (kept, sent) = (format!("<body>word{number}</body>"), format!("id='m{number}-'"));
+        let kept = trace.kept.iter().find(|(_, bytes)| bytes.contains(&kept)).map(|(at, _)| *at);
+        let kept = kept.unwrap_or_else(|| panic!("message {number} is not in the log"));
+        let synced = *trace.synced.iter().find(|at| **at > kept).expect("the log is synced");
+        let sent = trace.sent.iter().find(|(_, bytes)| bytes.contains(&sent)).map(|(at, _)| *at);
+        let sent = sent.unwrap_or_else(|| panic!("the receipt of message {number} is not in the trace"));
+        assert!(kept < synced && synced < sent, "message {number}: {kept} {synced} {sent}");
+    }
+    println!("{MESSAGES} receipts in {} writes, {} times fdatasync", trace.sent.len(), trace.synced.len());
+}
+
+/// Lines of the trace that matter, each with its place.
+#[derive(Default)]
+struct Trace {
+    /// What was written to the write-ahead log.
+    kept: Vec<(usize, String)>,
+    /// When the log was on the disk: the call has returned.
+    synced: Vec<usize>,
+    /// What was written to the server, with receipts in it: the call begins.
+    sent: Vec<(usize, String)>,
+}
+
+impl Trace {
+    fn read(lines: &[String]) -> Self {
+        let mut trace = Self::default();
+        // Threads that are within a sync of the log, whose end is on another line.
+        let mut syncing = Vec::new();
+        for (at, line) in lines.iter().enumerate() {
+            let (thread, call) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            let call = call.trim_start();
+            let syncs = call.starts_with("fdatasync(") || call.starts_with("fsync(");
+            if syncs && call.contains("logger.db-wal>") {
+                match call.contains("<unfinished") {
+                    true => syncing.push(thread),
+                    false => trace.synced.push(at),
+                }
+            } else if call.starts_with("<... fdatasync resumed>") || call.starts_with("<... fsync resumed>") {
+                if syncing.contains(&thread) {
+                    syncing.retain(|other| *other != thread);
+                    trace.synced.push(at);
+                }
+            } else if call.starts_with("pwrite64(") && call.contains("logger.db-wal>") {
+                trace.kept.push((at, call.to_owned()));
+            } else if call.contains("<received ") {
+                trace.sent.push((at, call.to_owned()));
+            }
+        }
+        trace
+    }
+}
