@@ -58,10 +58,12 @@ impl Daemon {
 
     /// What strace has recorded, once the daemon has ended: see [`Daemon::start_traced`].
     pub async fn trace(&self) -> Vec<String> {
-        let (path, end) = (self.folder.path().join("trace"), format!("{} +++ exited", self.process.pid()));
+        let (path, pid) = (self.folder.path().join("trace"), self.process.pid().to_string());
         let ended = async || {
             let text = String::from_utf8_lossy(&std::fs::read(&path).ok()?).into_owned();
-            text.lines().any(|line| line.starts_with(&end)).then_some(text)
+            let end =
+                |line: &str| line.split_once(' ').is_some_and(|(id, rest)| id == pid && rest.contains("+++ exited"));
+            text.lines().any(end).then_some(text)
         };
         let text = wait::until("the end of the trace", PATIENCE, ended).await.unwrap_or_else(|error| panic!("{error}"));
         text.lines().map(str::to_owned).collect()

@@ -79,9 +79,12 @@ impl Postgres {
         let mut command = as_user("postgres");
         command.args(["-D", &self.folder.at("data"), "-h", "127.0.0.1", "-p", &self.port.to_string(), "-k", ""]);
         command.args(&self.more);
+        let ready =
+            |output: &Output| output.lines().iter().filter(|line| line.contains("ready to accept connections")).count();
+        let before = ready(&self.output);
         self.process = Some(Process::start("postgres", command, &self.output));
-        let address = format!("127.0.0.1:{}", self.port);
-        let up = async || wait::answers(&address).await.then_some(());
+        // It listens before it answers.
+        let up = async || (ready(&self.output) > before).then_some(());
         let started = wait::until("PostgreSQL", Duration::from_secs(30), up).await;
         started.unwrap_or_else(|error| panic!("{error}\n{}", self.output.tail()));
     }

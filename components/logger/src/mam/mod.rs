@@ -28,6 +28,8 @@ pub(crate) const FEATURES: [&str; 4] = [
 /// Entries of a filtered list that are counted; a longer one goes without its count, which RSM allows (XEP-0059 §2.6).
 /// Counting takes longer than the page.
 const COUNTED: u64 = 10_000;
+/// The same where words are searched for.
+const COUNTED_WORDS: u64 = 1_000;
 
 /// Answers a query: the results first, then the end.
 pub(crate) async fn query(inbound: Inbound, State(archive): State<Archive>) -> Result<Reply, BoxError> {
@@ -39,7 +41,8 @@ pub(crate) async fn query(inbound: Inbound, State(archive): State<Archive>) -> R
     let job = move |backend: &mut dyn Backend| {
         let (query, paged) = ask.queries(base, backend)?;
         let page = backend.page(&paged)?;
-        let count = backend.count(&query, COUNTED)?;
+        let most = if query.words.is_empty() { COUNTED } else { COUNTED_WORDS };
+        let count = backend.count(&query, most)?;
         Ok((ask, page, count))
     };
     let (ask, page, count) = archive.store.read(job).await.map_err(|error| error.to_box())?;

@@ -17,6 +17,9 @@ use crate::store::{Entry, Page, Place, Query, Stats, StoreError};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Entries looked at together then.
 const CHUNK: usize = 256;
+/// Entries looked through one by one before the index of terms is asked. What is common is found among them; the index
+/// would gather all of it first. What is not found among them is rare enough to be gathered.
+const NEAR: usize = 4000;
 
 const COLUMNS: &str = "e.place, (SELECT alias.id FROM alias WHERE alias.place = e.place), \
     (SELECT jid FROM jid WHERE id = e.archive), (SELECT jid FROM jid WHERE id = e.sender), \
@@ -34,11 +37,10 @@ pub(super) fn page(store: &mut Postgres, query: &Query) -> Result<Page, StoreErr
     let (mut low, mut high) = bounds(query);
     let wanted = query.limit + 1;
     let chunk = if sieve.is_open() { wanted } else { wanted.max(CHUNK) };
-    let sql = select(query, COLUMNS, condition.is_some());
     let (mut entries, deadline) = (Vec::new(), Instant::now() + PATIENCE);
     while entries.len() < wanted {
         let limit = i64::try_from(chunk).unwrap_or(i64::MAX);
-        let rows = ask(client, &sql, query, [&low, &high, &limit], condition.as_ref())?;
+        let rows = found(client, query, [&low, &high, &limit], condition.as_ref())?;
         for row in &rows {
             let entry = entry(row, keys)?;
             *(if query.from_end { &mut high } else { &mut low }) = entry.place;
@@ -79,12 +81,21 @@ pub(super) fn count(store: &mut Postgres, query: &Query, most: u64) -> Result<Op
         Plan::Scan => None,
         Plan::Match(terms) => Some(expression(&terms)),
     };
-    let sql = format!("SELECT count(*) FROM ({}) AS found", select(query, "1", condition.is_some()));
     let (low, high) = bounds(query);
     let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = ask(client, &sql, query, [&low, &high, &limit], condition.as_ref())?;
-    let counted = rows.first().map(|row| row.get::<_, i64>(0)).unwrap_or_default().unsigned_abs();
-    Ok(Some(counted).filter(|counted| *counted <= most))
+    let mut counted = |found: String| {
+        let sql = format!("SELECT count(*) FROM ({found}) AS found");
+        let rows = ask(client, &sql, query, [&low, &high, &limit], condition.as_ref())?;
+        Ok::<_, StoreError>(rows.first().map(|row| row.get::<_, i64>(0)).unwrap_or_default().unsigned_abs())
+    };
+    let all = match &condition {
+        None => counted(in_order(query, "1", false))?,
+        Some(_) => match counted(near(query, "1"))? {
+            near if near > most => near,
+            _ => counted(by_terms(query, "1"))?,
+        },
+    };
+    Ok(Some(all).filter(|all| *all <= most))
 }
 
 pub(super) fn place(store: &mut Postgres, query: &Query, id: &str) -> Result<Place, StoreError> {
@@ -159,7 +170,42 @@ fn expression(all: &Terms) -> String {
     all.iter().map(any).collect::<Vec<_>>().join(" & ")
 }
 
-fn select(query: &Query, columns: &str, by_index: bool) -> String {
+/// What is asked for, as far as the limit.
+fn found(
+    client: &mut impl GenericClient,
+    query: &Query,
+    bounds: [&i64; 3],
+    condition: Option<&String>,
+) -> Result<Vec<Row>, StoreError> {
+    if condition.is_none() || !query.places.is_empty() {
+        return ask(client, &in_order(query, COLUMNS, condition.is_some()), query, bounds, condition);
+    }
+    let rows = ask(client, &near(query, COLUMNS), query, bounds, condition)?;
+    if i64::try_from(rows.len()).is_ok_and(|rows| rows >= *bounds[2]) {
+        return Ok(rows);
+    }
+    ask(client, &by_terms(query, COLUMNS), query, bounds, condition)
+}
+
+/// Among the entries that come first.
+fn near(query: &Query, columns: &str) -> String {
+    let order = if query.from_end { "DESC" } else { "ASC" };
+    format!(
+        "SELECT {columns} FROM (SELECT * FROM entry e WHERE e.place > $1 AND e.place < $2 ORDER BY e.place {order} \
+         LIMIT {NEAR}) AS e WHERE e.terms @@ $4::text::tsquery ORDER BY e.place {order} LIMIT $3"
+    )
+}
+
+/// By the index of terms and no other: places are computed, so that their index is of no use.
+fn by_terms(query: &Query, columns: &str) -> String {
+    let order = if query.from_end { "DESC" } else { "ASC" };
+    format!(
+        "SELECT {columns} FROM entry e WHERE e.place + 0 > $1 AND e.place + 0 < $2 AND e.terms @@ $4::text::tsquery \
+         ORDER BY e.place + 0 {order} LIMIT $3"
+    )
+}
+
+fn in_order(query: &Query, columns: &str, by_index: bool) -> String {
     let order = if query.from_end { "DESC" } else { "ASC" };
     let terms = if by_index { " AND e.terms @@ $4::text::tsquery" } else { "" };
     let places = match (query.places.is_empty(), by_index) {

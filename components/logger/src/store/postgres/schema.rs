@@ -48,6 +48,9 @@ pub(super) fn prepare(client: &mut Client, write: bool) -> Result<Keys, StoreErr
     )?;
     if write {
         migrate(client)?;
+    } else {
+        // Which way a query takes is decided here; the planner knows nothing of words that it has not seen in its sample.
+        client.batch_execute("SET enable_seqscan = off")?;
     }
     let row = client.query_opt("SELECT version, key FROM meta", &[])?;
     let row = row.ok_or_else(|| StoreError::Unavailable("the store is not made yet".to_owned()))?;
