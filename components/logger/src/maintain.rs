@@ -21,7 +21,7 @@ pub(crate) async fn maintain(archive: Archive) {
             Ok(None) => {}
             Ok(Some(entries)) => tracing::info!(store = %archive.store.name(), entries, "an erasure is finished"),
             Err(error) => {
-                tracing::warn!(store = %archive.store.name(), %error, "erasures that were cut off cannot be finished now")
+                tracing::warn!(store = %archive.store.name(), %error, "erasures that were cut off cannot be finished now");
             }
         }
         for rule in rules(&archive) {
