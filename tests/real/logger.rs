@@ -157,12 +157,15 @@ async fn the_transcript_of_the_readme(server: Server) {
 }
 on_both!(the_transcript_of_the_readme, setup());
 
-/// What the lines of a transcript mean. Servers write attributes in any order, and may add the language of the stream.
+/// What the lines of a transcript mean. Servers write attributes in any order, may add the language of the stream, and may
+/// leave out the type that a message has without one.
 fn meaning(transcript: &str) -> Vec<(String, Tree)> {
     let lines = transcript.lines().filter_map(|line| line.split_once(": "));
     let stanza = |xml: &str| {
         let mut stanza = tree::read(xml);
-        stanza.attributes.retain(|(namespace, _), _| namespace.is_empty());
+        stanza
+            .attributes
+            .retain(|(namespace, name), value| namespace.is_empty() && !(name == "type" && value == "normal"));
         stanza
     };
     lines.map(|(side, xml)| (side.to_owned(), stanza(xml))).collect()

@@ -160,10 +160,21 @@ impl Backend for Postgres {
     }
 }
 
+/// What went wrong and why: a handshake says by itself only that it failed.
+fn chain(error: &postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
 impl From<postgres::Error> for StoreError {
     fn from(error: postgres::Error) -> Self {
         use postgres::error::SqlState;
-        let text = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+        let text = error.as_db_error().map_or_else(|| chain(&error), |error| error.message().to_owned());
         match error.code() {
             Some(&SqlState::DISK_FULL) => Self::NoSpace,
             Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::QUERY_CANCELED) => {
