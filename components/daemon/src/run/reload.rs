@@ -168,16 +168,17 @@ async fn change(member: &Member, settings: &config::Component) -> Result<bool, N
         return Ok(false);
     }
     // What leaves passes the layers that the component was built with: a tap that sees one direction alone is none.
-    let settings = &config::Component { tap: old.settings.tap.clone(), ..settings.clone() };
-    let parts = match Parts::from(settings, &old.parts) {
+    let mut settings = settings.clone();
+    settings.tap.clone_from(&old.settings.tap);
+    let parts = match Parts::from(&settings, &old.parts) {
         Ok(parts) => parts,
         Err(error) => {
             tracing::error!(%jid, "not changed: {}", report::chain(&*error));
             return Err(NotChanged);
         }
     };
-    let made = Made { settings: settings.clone(), parts };
-    match member.slot.replace(mount::assembled(settings, &made.parts, &member.metrics)).await {
+    let made = Made { settings, parts };
+    match member.slot.replace(mount::assembled(&made.settings, &made.parts, &member.metrics)).await {
         Ok(()) => {
             member.set_made(made);
             difference.say(jid);
