@@ -30,7 +30,7 @@ async function open(options) {
     if (!request.url().startsWith(url)) wrong.push(`asked of another host: ${request.url()}`);
   });
   await page.goto(url);
-  await page.waitForFunction(() => document.getElementById('summary').textContent.includes('of 3 components'));
+  await page.waitForFunction(() => document.getElementById('summary').textContent.includes('of 3 components ready'));
   return page;
 }
 
@@ -57,10 +57,11 @@ async function content(page) {
   const letters = page.locator('#letters');
   await letters.locator('summary').first().click();
   assert.match(await letters.innerText(), /onerror=/, 'the stanza is shown as it is');
+  assert.match(await letters.innerText(), /\\u\{202e\}bell/, 'what turns the direction of a text is written out');
   assert.match(await letters.innerText(), /given up/);
   await page.getByLabel('Words, such as bell*').fill('bell*');
   await page.keyboard.press('Enter');
-  await page.waitForFunction(() => document.getElementById('found').textContent.startsWith('1 entries'));
+  await page.waitForFunction(() => document.getElementById('found').textContent.startsWith('1 entry'));
   assert.match(await page.locator('#entries').innerText(), /<script>window\.pwned=1<\/script>/);
   assert.equal(await page.locator('#entries img, #letters img, #lines img, main script').count(), 0, 'text has become markup');
   await page.getByRole('button', { name: 'Read again' }).first().click();

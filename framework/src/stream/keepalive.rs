@@ -106,9 +106,9 @@ impl Keepalive {
     }
 
     /// Whether the last proof is too old for somebody who wants to know at any time. The clock of a link is not finer
-    /// than a tenth of that.
+    /// than a tenth of that, and whoever asks takes a moment.
     pub(crate) fn is_doubtful(&self, now: Instant) -> bool {
-        self.fresh.is_some_and(|fresh| now.duration_since(self.heard) >= fresh * 9 / 10)
+        self.fresh.is_some_and(|fresh| now.duration_since(self.heard) >= fresh * 8 / 10)
     }
 
     /// A new stream: nothing is under way, nothing was heard.

@@ -10,13 +10,18 @@ let paused = false;
 let last = null;
 let filled = '';
 
+// C0 and C1 but for line breaks and tabs, and what turns or hides the direction of a text, written out: a stranger's text
+// must not change how what stands beside it reads.
+const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const plain = (text) => String(text).replace(CONTROL, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+
 function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (key === 'onclick') element.addEventListener('click', value);
     else element.setAttribute(key, value);
   }
-  element.append(...children.map((child) => (child instanceof Node ? child : String(child))));
+  element.append(...children.map((child) => (child instanceof Node ? child : plain(child))));
   return element;
 }
 
@@ -31,7 +36,7 @@ function table(id, caption, heads, rows, empty) {
   const head = make('thead', {}, make('tr', {}, ...heads.map((text) => make('th', { scope: 'col' }, text))));
   const cell = (value, index) => {
     if (index === 0) return make('th', { scope: 'row' }, value);
-    if (value instanceof Node) return make('td', {}, value);
+    if (value instanceof Node) return make('td', value.localName === 'details' ? { class: 'text' } : {}, value);
     return make('td', { class: typeof value === 'number' || /^[\d.,]+( [µm]?s)?$/.test(value) ? 'number' : 'text' }, value);
   };
   const body = rows.map((row) => make('tr', {}, ...row.map(cell)));
@@ -39,8 +44,10 @@ function table(id, caption, heads, rows, empty) {
   byId(id).replaceChildren(make('caption', {}, caption), head, make('tbody', {}, ...body));
 }
 
-function tell(text) {
-  if (byId('told').textContent !== text) byId('told').textContent = text;
+function tell(words, of = '') {
+  const [told, text] = [byId('told'), plain(words)];
+  told.dataset.of = of;
+  if (told.textContent !== text) told.textContent = text;
 }
 
 async function ask(path, body) {
@@ -78,6 +85,8 @@ const span = (value) => {
   return minutes > 0 ? `${minutes} min` : `${all} s`;
 };
 
+const count = (number, word, many = `${word}s`) => `${number} ${number === 1 ? word : many}`;
+
 const listed = (counts) => Object.entries(counts).map(([name, count]) => `${name.replaceAll('_', ' ')} ${count}`).join(', ');
 
 function standing(component) {
@@ -94,7 +103,7 @@ function showComponents(state) {
     one.jid, standing(one), one.proof_age === null ? '–' : seconds(one.proof_age), one.server + (one.tls ? ' (TLS)' : ''),
     one.streams, listed(one.reconnects) || '–', one.mounted,
   ]);
-  table('links', `${rows.length} components`, ['JID', 'State', 'Last proof', 'Server', 'Streams', 'Links lost', 'Mounted'],
+  table('links', `${count(rows.length, 'component')}`, ['JID', 'State', 'Last proof', 'Server', 'Streams', 'Links lost', 'Mounted'],
     rows, 'none');
   const reasons = state.components.filter((one) => one.why);
   byId('reasons').replaceChildren(...reasons.map((one) => make('div', {}, make('h3', {}, one.jid), make('pre', {}, one.why))));
@@ -118,10 +127,11 @@ function note(one, now) {
 function plot(one, points) {
   const rate = (value) => (value < 100 ? value.toFixed(1) : Math.round(value).toString());
   const [handled, sent] = points.at(-1) || [0, 0];
-  const top = Math.max(1, ...points.flat());
+  const most = Math.max(0, ...points.flat());
+  const top = Math.max(1, most);
   const line = (index) => points.map((point, at) =>
     `${((POINTS - points.length + at) / (POINTS - 1)) * 300},${97 - (point[index] / top) * 94}`).join(' ');
-  const words = `${rate(handled)} handled and ${rate(sent)} written in a second; at most ${rate(top)}`;
+  const words = `${rate(handled)} handled and ${rate(sent)} written in a second; at most ${rate(most)}`;
   const drawing = svg('svg', { viewBox: '0 0 300 100', preserveAspectRatio: 'none', role: 'img', 'aria-label': `${one.jid}: ${words}` });
   drawing.append(svg('line', { class: 'axis', x1: 0, y1: 97, x2: 300, y2: 97 }));
   if (points.length > 1) {
@@ -160,12 +170,12 @@ function showLoggers(state) {
 function show(state) {
   last = state;
   const ready = state.components.filter((one) => one.ready).length;
-  let words = `${state.ready ? 'Ready' : 'Not ready'}: ${ready} of ${state.components.length} components are`;
+  let words = `${state.ready ? 'Ready' : 'Not ready'}: ${ready} of ${count(state.components.length, 'component')} ready`;
   if (state.reload_refused) words += '. The last reload was refused: see the errors';
   const summary = byId('summary');
   summary.className = state.ready ? 'good' : 'bad';
   if (summary.textContent !== words) summary.textContent = words;
-  byId('about').textContent = `Version ${state.version}, up for ${span(state.uptime)}; ${state.errors} errors and ${state.warnings} warnings`;
+  byId('about').textContent = `Version ${state.version}, up for ${span(state.uptime)}; ${count(state.errors, 'error')} and ${count(state.warnings, 'warning')}`;
   document.title = `${state.ready ? '✓' : '✗'} Campanile`;
   showComponents(state);
   showFigures(state);
@@ -178,10 +188,9 @@ async function look() {
     show(await ask('api/state'));
     if (byId('told').dataset.of === 'state') tell('');
   } catch (error) {
-    byId('told').dataset.of = 'state';
     byId('summary').className = 'bad';
     byId('summary').textContent = 'It does not say how it stands';
-    tell(error.message);
+    tell(error.message, 'state');
   }
 }
 
@@ -206,7 +215,7 @@ async function readLetters() {
   });
   const button = (what, word, letter) =>
     make('button', { type: 'button', 'aria-label': `${word} number ${letter.seq}`, onclick: () => act(what, letter) }, word);
-  table('letters', `${letters.length} messages wait or were given up`,
+  table('letters', `${count(letters.length, 'message')} not delivered yet, or given up`,
     ['Number', 'State', 'Bot', 'Peer', 'Since', 'Why', 'Stanza', 'Do'], letters.map((letter) => [
       letter.seq, letter.dead ? 'given up' : 'waiting', `${letter.bot}@${letter.component}`, letter.peer,
       moment(letter.received / 1000), letter.why || '–',
@@ -225,7 +234,7 @@ async function search(before) {
     make('pre', {}, entry.erased ? '(erased)' : entry.body ?? entry.stanza)));
   if (before) byId('entries').append(...entries);
   else byId('entries').replaceChildren(...entries);
-  byId('found').textContent = `${byId('entries').children.length} entries, the newest first`;
+  byId('found').textContent = `${count(byId('entries').children.length, 'entry', 'entries')}, the newest first`;
   byId('older').hidden = !page.before;
   byId('older').onclick = () => attempt(() => search(page.before));
 }
