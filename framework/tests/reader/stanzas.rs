@@ -1,6 +1,6 @@
 //! Stanzas: their header, and the one namespace that everything has in memory.
 
-use campanile::stream::Defect;
+use campanile::stream::{Defect, Event, Reader};
 
 use crate::seen::{HEADER, Head, Seen, everywhere};
 use crate::tree::{Tree, tree};
@@ -318,4 +318,14 @@ fn what_is_no_stanza_is_an_element() {
 fn what_follows_the_end_of_the_stream_is_not_looked_at() {
     assert_eq!(below(STREAM, "</stream:stream >\n<presence/><\u{0}&"), [Seen::Close]);
     assert_eq!(below(&STREAM.replace("'1'>", "'1'/>"), "<presence/><\u{0}&"), [Seen::Close]);
+}
+
+#[test]
+fn an_element_has_its_attributes_by_name() {
+    let mut reader = Reader::default();
+    reader.buffer().extend_from_slice(format!("{STREAM}<foo a='1' b='2 &amp; 3' xml:lang='de'/>").as_bytes());
+    assert!(matches!(reader.next().unwrap(), Some(Event::Open(_))));
+    let Some(Event::Element(element)) = reader.next().unwrap() else { panic!("an element") };
+    let found = ["a", "b", "c", ""].map(|name| element.attribute(name).map(str::to_owned));
+    assert_eq!(found, [Some("1".to_owned()), Some("2 & 3".to_owned()), None, None]);
 }
