@@ -4,6 +4,7 @@
 
 mod bridge;
 mod confirmed;
+mod contract;
 mod crowd;
 mod doctor;
 mod drain;

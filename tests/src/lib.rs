@@ -7,6 +7,7 @@
 //! - [`Daemon`] runs the `campanile` binary.
 //! - [`HandMade`] is a component written out byte by byte, for what no library would send; [`HandMadeServer`] and
 //!   [`HandMadeClient`] are a server and a client of that kind.
+//! - [`WebHandler`] is the program behind a webhook, [`Nats`] the broker that may stand between.
 //! - [`hostile`] makes stanzas that nobody should send, each with what is to become of it.
 //!
 //! A fixture that cannot do its work panics, with what the process behind it said last. Whatever a fixture started
@@ -28,6 +29,7 @@ pub mod hand_made_server;
 pub mod hostile;
 pub mod http;
 pub mod namespace;
+pub mod nats;
 pub mod output;
 pub mod people;
 pub mod ports;
@@ -41,17 +43,20 @@ pub mod snippet;
 pub mod tap;
 pub mod tree;
 pub mod wait;
+pub mod web_handler;
 
 pub use daemon::Daemon;
 pub use hand_made::HandMade;
 pub use hand_made_client::HandMadeClient;
 pub use hand_made_server::HandMadeServer;
 pub use namespace::Namespace;
+pub use nats::Nats;
 pub use people::{Person, RustPerson};
 pub use postgres::Postgres;
 pub use received::Received;
 pub use server::{Ejabberd, Kind, Prosody, Server};
 pub use setup::{Component, Setup};
+pub use web_handler::WebHandler;
 
 /// The target directory of this build.
 pub fn target_directory() -> std::path::PathBuf {

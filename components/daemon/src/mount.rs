@@ -52,8 +52,8 @@ enum Part {
     Logger(config::Logger, Vec<BareJid>),
     Tap(config::Tap),
     Bridge(config::Bridge),
-    /// With the cards whose photos are announced.
-    Presence(config::Presence, Option<VCards>),
+    /// With the bots of a bridge, and the cards whose photos are announced.
+    Presence(config::Presence, Option<config::Bridge>, Option<VCards>),
     Cards(VCards),
 }
 
@@ -153,8 +153,12 @@ fn parts(settings: &config::Component) -> Vec<Part> {
     parts.extend(settings.logger.clone().map(|logger| Part::Logger(logger, settings.access.allow.clone())));
     parts.extend(settings.tap.clone().map(Part::Tap));
     parts.extend(settings.bridge.clone().map(Part::Bridge));
-    parts.extend(settings.presence.clone().map(|presence| Part::Presence(presence, settings.vcard.clone())));
-    parts.extend(settings.vcard.clone().map(Part::Cards));
+    let cards = cards(settings);
+    parts.extend(settings.presence.clone().map(|presence| {
+        let bridge = settings.bridge.clone();
+        Part::Presence(presence, bridge, cards.clone())
+    }));
+    parts.extend(cards.map(Part::Cards));
     parts
 }
 
@@ -166,23 +170,35 @@ fn module(part: &Part, settings: &config::Component) -> Result<Arc<dyn Module>, 
         Part::Logger(logger, _) => Arc::new(Logger::new(store::store(&logger.store), archive(settings, logger))),
         Part::Tap(settings) => Arc::new(tap(settings)),
         Part::Bridge(bridge) => Arc::new(Bridge::new(bridge.settings.clone())),
-        Part::Presence(presence, cards) => Arc::new(roster(presence, cards.as_ref())),
+        Part::Presence(presence, _, cards) => Arc::new(roster(settings, presence, cards.as_ref())),
         Part::Cards(cards) => Arc::new(cards.clone()),
     })
 }
 
+/// The vCard of the component, and those of its bots.
+fn cards(settings: &config::Component) -> Option<VCards> {
+    let Some(bridge) = &settings.bridge else { return settings.vcard.clone() };
+    let own = settings.vcard.clone().unwrap_or_default();
+    // What is no localpart was refused with the settings.
+    Some(bridge.settings.cards(own.clone()).unwrap_or(own))
+}
+
 /// Presence as the settings have it; a photo is announced in it.
-fn roster(settings: &config::Presence, cards: Option<&VCards>) -> Roster {
+fn roster(component: &config::Component, settings: &config::Presence, cards: Option<&VCards>) -> Roster {
     let builder = match &settings.store {
         config::PresenceStore::Memory => Roster::builder(MemoryStore::new()),
         config::PresenceStore::Sqlite(path) => Roster::builder(SqliteStore::new(path)),
     };
     let here = Availability::online();
     let builder = builder
-        .bots(settings.bots.iter().map(String::as_str))
-        .policy(if settings.accept { Decision::Accept } else { Decision::Deny })
         .bounds(settings.bounds)
         .availability(settings.status.as_ref().map_or(here.clone(), |status| here.status(status)));
+    let others = settings.bots.iter().map(String::as_str);
+    let builder = match &component.bridge {
+        Some(bridge) => bridge.settings.roster(builder, &component.jid, others),
+        None => builder.bots(others),
+    };
+    let builder = if settings.accept { builder } else { builder.policy(Decision::Deny) };
     let builder = if settings.mutual { builder.mutual() } else { builder };
     match cards {
         Some(cards) => builder.adorn(cards.clone()).build(),

@@ -1,5 +1,6 @@
 //! The module: routes for each bot, and what runs behind them.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,19 +13,22 @@ use campanile::minidom::Element;
 use campanile::module::Module;
 use campanile::reply::{Later, Reply};
 use campanile::router::{Filter, PayloadPattern, RecipientPattern, Router};
-use campanile::stanza::{Kind, MessageType, Stanza};
+use campanile::stanza::{Kind, MessageType, PresenceType, Stanza};
 use campanile::stats::Figure;
 use campanile::xmpp_parsers::disco::Identity;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::api;
 use crate::clock::now;
 use crate::counters::{Counters, Counts};
-use crate::deliver::{self, Delivery, Parcel};
+use crate::deliver::{self, Delivery};
 use crate::events::Feed;
 use crate::figures;
 use crate::mapping;
-use crate::outbox::{Entry, Outbox, Way};
+use crate::nats::Broker;
+use crate::outbox::{Entry, Event, Outbox, Parcel, Way};
+use crate::sending::Sending;
 use crate::settings::{Bot, Settings};
 use crate::webhook::{Outcome, Poster};
 
@@ -45,8 +49,10 @@ pub(crate) struct Running {
     pub(crate) settings: Settings,
     pub(crate) client: Client,
     pub(crate) delivery: Arc<Delivery>,
+    pub(crate) sending: Arc<Sending>,
     pub(crate) outbox: Option<Outbox>,
     pub(crate) feed: Feed,
+    pub(crate) broker: Option<Broker>,
 }
 
 impl std::fmt::Debug for Bridge {
@@ -72,7 +78,13 @@ impl Bridge {
     /// Messages that wait for webhooks, or are being delivered.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.running.get().map_or(0, |running| running.delivery.waiting())
+        self.running.get().map_or(0, |running| running.delivery.room.count())
+    }
+
+    /// Bytes of them, as XML and as JSON.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.running.get().map_or(0, |running| running.delivery.room.bytes())
     }
 
     /// Where the HTTP side listens, once it does.
@@ -87,60 +99,95 @@ impl Bridge {
 
     /// A message or presence to a bot: into the outbox, and the handler is done.
     fn take(&self, bot: &Bot, stanza: &Stanza) -> Result<Reply, BoxError> {
-        let running = Arc::clone(self.running()?);
+        let running = self.running()?;
         let key = deliver::key(bot);
         if bot.webhook.is_some() && running.delivery.is_gone(&key) {
             return Err(Condition::Gone.into());
         }
-        let body = json(stanza, bot)?;
-        if bot.webhook.is_some() && !running.delivery.reserve(self.settings.max_waiting) {
-            self.counters.turned_away.add(1);
-            return Err(Condition::ResourceConstraint.into());
+        let json = json(stanza, bot)?;
+        if let Some(broker) = &running.broker {
+            let stored = broker.publish(&key, stanza, json.clone());
+            running.note(event(&key, stanza, json));
+            return Ok(self.later(stored.ok_or_else(|| self.turned_away("the broker is slow"))?, receipt(stanza)));
         }
-        let Some(outbox) = &running.outbox else {
-            running.feed.publish(&key, &body);
-            if bot.webhook.is_some() {
-                running.delivery.push(Parcel { entry: entry(&key, stanza), body: body.into() });
+        if bot.webhook.is_none() {
+            // A bot that nobody is told of reads events.
+            let event = event(&key, stanza, json);
+            return Ok(match &running.outbox {
+                Some(outbox) => self.later(outbox.event(event), receipt(stanza)),
+                None => {
+                    running.feed.publish(event);
+                    Reply::Empty
+                }
+            });
+        }
+        let entry = entry(&key, stanza);
+        let place = running.delivery.room.take(&entry.peer, entry.xml.len() + json.len());
+        let place = place.ok_or_else(|| self.turned_away("too much waits for webhooks"))?;
+        match &running.outbox {
+            Some(outbox) => {
+                let parcel =
+                    Parcel { entry, body: json.into(), namespaces: namespaces(stanza), _place: place, letter: None };
+                Ok(self.later(outbox.put(parcel), receipt(stanza)))
             }
-            return Ok(Reply::Empty);
-        };
-        // A bot that nobody is told of reads events.
-        let stored = match bot.webhook {
-            Some(_) => outbox.put(entry(&key, stanza), body),
-            None => outbox.event(key, body),
-        };
-        let (has_hook, receipt) = (bot.webhook.is_some(), receipt(stanza));
+            None => {
+                if running.feed.is_read() {
+                    running.feed.publish(event(&key, stanza, json.clone()));
+                }
+                let (body, namespaces) = (json.into(), String::new());
+                running.delivery.push(Parcel { entry, body, namespaces, _place: place, letter: None });
+                Ok(Reply::Empty)
+            }
+        }
+    }
+
+    /// XEP-0184 §5.4: no receipt before the message is in safe hands.
+    fn later(&self, stored: oneshot::Receiver<()>, receipt: Option<Stanza>) -> Reply {
         let (later, answer) = Later::promise();
+        let counters = Arc::clone(&self.counters);
         tokio::spawn(async move {
             match stored.await {
-                // XEP-0184 §5.4: not before it is in safe hands.
                 Ok(()) => answer.send(receipt.map_or(Reply::Empty, |receipt| Reply::Stanza(Box::new(receipt)))),
                 Err(_) => {
-                    if has_hook {
-                        running.delivery.release();
-                    }
+                    counters.turned_away.add(1);
                     answer.fail(StanzaError::new(Condition::ResourceConstraint));
                 }
             }
         });
-        Ok(Reply::Later(later))
+        Reply::Later(later)
+    }
+
+    /// Counted, and said aloud, but not for each of a flood.
+    fn turned_away(&self, why: &str) -> BoxError {
+        let before = self.counters.turned_away.add(1);
+        if before.is_multiple_of(1000) {
+            tracing::warn!(before, "a message is turned away: {why}");
+        }
+        Condition::ResourceConstraint.into()
     }
 
     /// An IQ request: one attempt, and never the outbox.
     fn ask(&self, bot: &Bot, stanza: Arc<Stanza>) -> Result<Reply, BoxError> {
         let running = Arc::clone(self.running()?);
-        if bot.webhook.is_none() {
+        let (key, within) = (deliver::key(bot), self.settings.iq_timeout);
+        let event = event(&key, &stanza, json(&stanza, bot)?);
+        let body = Bytes::from(event.json.clone());
+        running.note(event);
+        let has_hook = bot.webhook.is_some();
+        if !has_hook && running.broker.is_none() {
             return Err(Condition::ServiceUnavailable.into());
         }
-        let (body, key, within) = (Bytes::from(json(&stanza, bot)?), deliver::key(bot), self.settings.iq_timeout);
         let (later, answer) = Later::promise();
         tokio::spawn(async move {
-            let outcome = running.delivery.ask(&key, body, within).await;
+            let outcome = match &running.broker {
+                Some(broker) if !has_hook => broker.ask(&key, body, within).await,
+                _ => running.delivery.ask(&key, body, within).await,
+            };
             answer.send(match outcome {
                 Outcome::Taken(None) => Reply::Empty,
                 Outcome::Taken(Some(json)) => deliver::answer_of(&stanza, &json).unwrap_or_else(|why| {
                     running.delivery.counters.bad_answers.add(1);
-                    tracing::warn!(bot = key, "the answer of the webhook is no answer to an iq: {why}");
+                    tracing::warn!(bot = key, "the answer of the bot is no answer to an iq: {why}");
                     Reply::Error(Condition::InternalServerError.into())
                 }),
                 Outcome::Refused(error) | Outcome::Retry { error, .. } => Reply::Error(error),
@@ -156,7 +203,7 @@ impl Bridge {
             let taken = bridge.take(&one, &stanza);
             async move { taken }
         };
-        let mut router = Router::new().on(Filter::message(), take).identity(Identity {
+        let mut router = Router::new().on(Filter::message(), take.clone()).identity(Identity {
             category: "client".into(),
             type_: "bot".into(),
             lang: None,
@@ -169,6 +216,14 @@ impl Bridge {
                 async move { asked }
             };
             router = router.on(Filter::iq().payload(PayloadPattern::from(namespace.as_str())), ask);
+        }
+        if bot.presence {
+            // What subscriptions are about belongs to the roster.
+            let shown = [PresenceType::Available, PresenceType::Unavailable].map(Kind::Presence);
+            router = router.on(Filter::kinds(shown), take);
+        }
+        if !bot.access.is_open() {
+            router = router.layer(bot.access.clone());
         }
         if bot.datatypes.is_empty() {
             return router;
@@ -196,7 +251,16 @@ impl Running {
     fn resume(self: &Arc<Self>, entry: Entry) {
         match entry.way {
             Way::Hook => self.delivery.resume(entry),
-            Way::Server => api::resume(self, entry),
+            Way::Server => self.sending.resume(entry),
+        }
+    }
+
+    /// An event that nobody waits for.
+    fn note(&self, event: Event) {
+        match &self.outbox {
+            // Whether it is on disk, nobody was promised.
+            Some(outbox) => drop(outbox.event(event)),
+            None => self.feed.publish(event),
         }
     }
 }
@@ -244,22 +308,23 @@ impl Module for Bridge {
     async fn start(&self, client: Client) -> Result<(), BoxError> {
         let settings = self.settings.clone();
         let (poster, counters) = (Poster::new()?, Arc::clone(&self.counters));
-        let delivery = Arc::new(Delivery::new(&settings.bots, poster, client.clone(), settings.max_age, counters));
+        let keep = if settings.api.is_some() { settings.keep_events } else { 0 };
+        let slot = Arc::new(OnceLock::<Arc<Delivery>>::new());
         let outbox = match &settings.outbox {
-            Some(path) => {
-                let keep = if settings.api.is_some() { i64::try_from(settings.keep_events)? } else { 0 };
-                let to = Arc::clone(&delivery);
-                let committed = move |entry: Entry, body| to.push(Parcel { entry, body });
-                Some(Outbox::open(path, keep, committed).map_err(|error| format!("{}: {error}", path.display()))?)
-            }
+            Some(path) => Some(open(path, keep, Arc::clone(&slot))?),
             None => None,
         };
-        if let Some(outbox) = &outbox {
-            delivery.durable(outbox.clone());
-        }
-        let feed = Feed::new(outbox.clone(), settings.keep_events);
-        let running = Arc::new(Running { settings, client, delivery, outbox, feed });
+        let (way_out, max_age) = (outbox.clone(), settings.max_age);
+        let sending = Arc::new(Sending::new(client.clone(), way_out, max_age, Arc::clone(&counters)));
+        let delivery = Delivery::new(&settings, poster, Arc::clone(&sending), outbox.clone(), counters);
+        let delivery = Arc::clone(slot.get_or_init(|| Arc::new(delivery)));
+        let feed = Feed::new(outbox.clone(), keep);
         let mut tasks = self.tasks.lock().await;
+        let broker = match &settings.nats {
+            Some(nats) => Some(Broker::start(nats, &settings.bots, &delivery, client.domain(), &mut tasks).await?),
+            None => None,
+        };
+        let running = Arc::new(Running { settings, client, delivery, sending, outbox, feed, broker });
         if let Some(api) = &self.settings.api {
             let (address, serving) = api::serve(api, Arc::clone(&running)).await?;
             tracing::info!(%address, "the HTTP side listens");
@@ -281,6 +346,28 @@ impl Module for Bridge {
             outbox.flush().await;
         }
     }
+}
+
+/// The outbox; what is on disk goes to webhooks.
+fn open(path: &Path, keep: usize, delivery: Arc<OnceLock<Arc<Delivery>>>) -> Result<Outbox, BoxError> {
+    let committed = move |parcel| {
+        // Nothing is put before the module has started.
+        if let Some(delivery) = delivery.get() {
+            delivery.push(parcel);
+        }
+    };
+    let opened = Outbox::open(path, i64::try_from(keep)?, committed);
+    opened.map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+fn event(bot: &str, stanza: &Stanza, json: String) -> Event {
+    Event { seq: 0, bot: bot.to_owned(), json, namespaces: namespaces(stanza) }
+}
+
+/// Of the elements right in the stanza, with a space between them.
+fn namespaces(stanza: &Stanza) -> String {
+    let namespaces: Vec<_> = stanza.children().iter().map(|child| child.namespace()).collect();
+    namespaces.join(" ")
 }
 
 fn json(stanza: &Stanza, bot: &Bot) -> Result<String, BoxError> {

@@ -3,25 +3,27 @@
 mod reply;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use campanile::client::Client;
 use campanile::error::{Condition, StanzaError};
 use campanile::reply::Reply;
 use campanile::stanza::Stanza;
+use futures_util::future::join_all;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 pub(crate) use self::reply::{answer_of, replies_of};
 use crate::clock::now;
 use crate::counters::Counters;
 use crate::mapping;
-use crate::outbox::{Entry, Outbox};
-use crate::settings::Bot;
+use crate::outbox::{Entry, Letter, Outbox, Parcel, Way};
+use crate::room::Room;
+use crate::sending::{Fate, Sending};
+use crate::settings::{Bot, Settings};
 use crate::webhook::{Outcome, Poster, Webhook};
 
 /// Attempts of one bot at the same time.
@@ -35,10 +37,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 pub(crate) struct Delivery {
     lanes: Mutex<HashMap<Lane, VecDeque<Parcel>>>,
     bots: HashMap<String, Target>,
-    waiting: AtomicUsize,
+    pub(crate) room: Room,
     poster: Poster,
-    client: Client,
-    outbox: Mutex<Option<Outbox>>,
+    pub(crate) sending: Arc<Sending>,
+    outbox: Option<Outbox>,
     max_age: Duration,
     runtime: Handle,
     pub(crate) counters: Arc<Counters>,
@@ -55,18 +57,12 @@ struct Target {
     gone: AtomicBool,
 }
 
-/// An entry with what is posted.
-pub(crate) struct Parcel {
-    pub(crate) entry: Entry,
-    pub(crate) body: Bytes,
-}
-
 impl Delivery {
     pub(crate) fn new(
-        bots: &[Bot],
+        settings: &Settings,
         poster: Poster,
-        client: Client,
-        max_age: Duration,
+        sending: Arc<Sending>,
+        outbox: Option<Outbox>,
         counters: Arc<Counters>,
     ) -> Self {
         let target = |bot: &Bot| {
@@ -76,25 +72,15 @@ impl Delivery {
         };
         Self {
             lanes: Mutex::default(),
-            bots: bots.iter().filter_map(target).collect(),
-            waiting: AtomicUsize::new(0),
+            bots: settings.bots.iter().filter_map(target).collect(),
+            room: Room::new(settings.max_waiting, settings.max_waiting_bytes),
             poster,
-            client,
-            outbox: Mutex::default(),
-            max_age,
+            sending,
+            outbox,
+            max_age: settings.max_age,
             runtime: Handle::current(),
             counters,
         }
-    }
-
-    /// From now on entries are on disk, and are to be marked there.
-    pub(crate) fn durable(&self, outbox: Outbox) {
-        *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(outbox);
-    }
-
-    /// Messages that wait, or are being delivered.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Whether the bot's webhook has said that it is gone.
@@ -102,30 +88,20 @@ impl Delivery {
         self.bots.get(bot).is_some_and(|target| target.gone.load(Ordering::Relaxed))
     }
 
-    /// Room for one more, to be taken before it goes to the outbox.
-    pub(crate) fn reserve(&self, most: usize) -> bool {
-        let more = |waiting| (waiting < most).then_some(waiting + 1);
-        self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
-    }
-
-    /// The room is not needed after all.
-    pub(crate) fn release(&self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// An entry from disk, as after a start. Its room is taken whatever the bound.
+    /// An entry from disk, as after a start. Its room is taken whatever the bounds.
     pub(crate) fn resume(self: &Arc<Self>, entry: Entry) {
         let body = self.bots.get(&entry.bot).and_then(|target| {
             let stanza = mapping::from_xml(&entry.xml).ok()?;
             mapping::to_json(&stanza, target.bot.mode).ok()
         });
-        match body {
-            Some(body) => {
-                self.waiting.fetch_add(1, Ordering::Relaxed);
-                self.push(Parcel { entry, body: body.into() });
-            }
-            None => self.mark(|outbox| outbox.dead(entry.seq, "no bot with a webhook has this address any more")),
-        }
+        let Some(body) = body else {
+            let why = "no bot with a webhook has this address any more";
+            tracing::warn!(bot = entry.bot, id = entry.id, "given up, see `campanile outbox list`: {why}");
+            self.counters.dead.add(1);
+            return self.mark(|outbox| outbox.dead(entry.seq, why));
+        };
+        let place = self.room.force(&entry.peer, entry.xml.len() + body.len());
+        self.push(Parcel { entry, body: body.into(), namespaces: String::new(), _place: place, letter: None });
     }
 
     /// Puts an entry behind those of the same sender. Room for it was reserved.
@@ -145,7 +121,6 @@ impl Delivery {
     async fn run(self: Arc<Self>, lane: Lane) {
         while let Some(parcel) = self.next(&lane) {
             self.deliver(&parcel).await;
-            self.release();
         }
     }
 
@@ -168,24 +143,22 @@ impl Delivery {
             match self.attempt(target, parcel).await {
                 Outcome::Taken(json) => {
                     self.counters.delivered.add(1);
-                    self.send_replies(&target.bot, entry, json).await;
-                    return self.mark(|outbox| outbox.done(entry.seq));
+                    return self.conclude(parcel, None, self.replies(&target.bot, entry, json)).await;
                 }
                 Outcome::Refused(error) => {
                     self.counters.refused.add(1);
-                    self.tell(entry, error).await;
-                    return self.mark(|outbox| outbox.done(entry.seq));
+                    return self.conclude(parcel, None, told(entry, error)).await;
                 }
                 Outcome::Gone => {
                     self.disable(target, &entry.bot);
-                    return self.give_up(entry, "the webhook is gone (410)", Condition::Gone.into()).await;
+                    return self.give_up(parcel, "the webhook is gone (410)", Condition::Gone.into()).await;
                 }
                 Outcome::Retry { after, why, error } => {
                     self.counters.failed.add(1);
                     let pause = after.unwrap_or_default().max(jittered(wait));
                     tracing::info!(bot = entry.bot, id = entry.id, ?pause, "not delivered: {why}");
                     if Instant::now() + pause >= end {
-                        return self.give_up(entry, &why, error).await;
+                        return self.give_up(parcel, &why, error).await;
                     }
                     tokio::time::sleep(pause).await;
                     wait = (wait * 2).min(LONGEST_WAIT);
@@ -210,7 +183,8 @@ impl Delivery {
         }
     }
 
-    async fn give_up(&self, entry: &Entry, why: &str, error: StanzaError) {
+    async fn give_up(&self, parcel: &Parcel, why: &str, error: StanzaError) {
+        let entry = &parcel.entry;
         self.counters.dead.add(1);
         tracing::warn!(
             bot = entry.bot,
@@ -218,53 +192,58 @@ impl Delivery {
             from = entry.peer,
             "given up, see `campanile outbox list`: {why}"
         );
-        self.mark(|outbox| outbox.dead(entry.seq, why));
-        self.tell(entry, error).await;
+        self.conclude(parcel, Some(why), told(entry, error)).await;
     }
 
-    /// Tells the sender, where an error is due.
-    async fn tell(&self, entry: &Entry, error: StanzaError) {
-        let Ok(stanza) = mapping::from_xml(&entry.xml) else { return };
-        let mut due = Vec::new();
-        Reply::Error(error).address(&stanza, |stanza| due.push(stanza));
-        for stanza in due {
-            self.send(stanza).await;
-        }
+    /// The stanzas that the answer of a webhook sends.
+    fn replies(&self, bot: &Bot, entry: &Entry, json: Option<Bytes>) -> Vec<Stanza> {
+        let (Some(json), Ok(stanza)) = (json, mapping::from_xml(&entry.xml)) else { return Vec::new() };
+        replies_of(&stanza, bot, &json).unwrap_or_else(|why| {
+            self.counters.bad_answers.add(1);
+            tracing::warn!(bot = entry.bot, id = entry.id, "the answer of the webhook is no reply: {why}");
+            Vec::new()
+        })
     }
 
-    async fn send_replies(&self, bot: &Bot, entry: &Entry, json: Option<Bytes>) {
-        let Some(json) = json else { return };
-        let Ok(stanza) = mapping::from_xml(&entry.xml) else { return };
-        match replies_of(&stanza, bot, &json) {
-            Ok(replies) => {
-                for reply in replies {
-                    self.send(reply).await;
+    /// The end of a message: done, or dead when it says why; and what that sends.
+    ///
+    /// On disk the one takes the place of the other in one step. So what is sent need not wait for the disk: as long as the
+    /// stanzas are not there the message is, and after a `kill -9` the webhook is asked again and gives the same answer.
+    async fn conclude(&self, parcel: &Parcel, dead: Option<&str>, stanzas: Vec<Stanza>) {
+        let entry = &parcel.entry;
+        let sends: Vec<_> = stanzas.into_iter().enumerate().map(|(at, stanza)| owed(entry, at, stanza)).collect();
+        let entries = sends.iter().map(|(entry, _)| entry.clone()).collect();
+        let stored = match (&self.outbox, &parcel.letter) {
+            (Some(outbox), None) => Some(outbox.conclude(entry.seq, dead, entries)),
+            (_, letter) => {
+                if let (Some(why), Some(_)) = (dead, letter) {
+                    self.bury(entry.clone(), why).await;
                 }
+                None
             }
-            Err(why) => {
-                self.counters.bad_answers.add(1);
-                tracing::warn!(bot = entry.bot, id = entry.id, "the answer of the webhook is no reply: {why}");
-            }
+        };
+        let letter = parcel.letter.clone();
+        if sends.is_empty() {
+            return done(letter).await;
         }
+        let permit = self.sending.room(sends.len()).await;
+        let sending = self.runtime.spawn(send(Arc::clone(&self.sending), sends, stored, letter, permit));
+        // It goes on by itself. While the link is down, the next messages of the sender do not wait for it.
+        let _ = tokio::time::timeout(CONFIRM, sending).await;
     }
 
-    /// Sends and waits until the server has it, but not for long: while the link is down the sender's next messages go on.
-    /// What did not get there is logged, the bot has done its part.
-    async fn send(&self, stanza: Stanza) {
-        let (to, client) = (stanza.to().map(ToString::to_string), self.client.clone());
-        let sending = self.runtime.spawn(async move {
-            if let Err(error) = client.send_confirmed(stanza).await {
-                tracing::warn!(to, "a reply was not sent: {error}");
-            }
-        });
-        // It goes on by itself, and ends at the latest with the time that the client keeps unconfirmed stanzas.
-        let _ = tokio::time::timeout(CONFIRM, sending).await;
+    /// Keeps for the operator what was given up and was not in the outbox, where there is one.
+    pub(crate) async fn bury(&self, entry: Entry, why: &str) {
+        if let Some(outbox) = &self.outbox {
+            // An error means that the disk has failed, which is in the log.
+            let _ = outbox.bury(entry, why).await;
+        }
     }
 
     /// Posts an IQ request, once.
     pub(crate) async fn ask(&self, bot: &str, body: Bytes, within: Duration) -> Outcome {
         let Some(target) = self.bots.get(bot) else { return Outcome::Gone };
-        let id = format!("iq_{}", self.client.fresh_id());
+        let id = format!("iq_{}", crate::id::fresh());
         let hook = target.hook.clone().with_timeout(within);
         match tokio::time::timeout(within, target.permits.acquire()).await {
             Ok(_turn) if !target.gone.load(Ordering::Relaxed) => self.poster.post(&hook, &id, body).await,
@@ -274,13 +253,62 @@ impl Delivery {
     }
 
     fn mark(&self, how: impl FnOnce(&Outbox)) {
-        if let Some(outbox) = self.outbox.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        if let Some(outbox) = &self.outbox {
             how(outbox);
         }
     }
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<Lane, VecDeque<Parcel>>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the sender is told, where an error is due.
+fn told(entry: &Entry, error: StanzaError) -> Vec<Stanza> {
+    let mut due = Vec::new();
+    if let Ok(stanza) = mapping::from_xml(&entry.xml) {
+        Reply::Error(error).address(&stanza, |stanza| due.push(stanza));
+    }
+    due
+}
+
+/// A stanza that the end of a message sends, as what is owed to the server. Its id, where it has none, follows from the
+/// message's: should it be sent once more by another process, it is the same.
+fn owed(entry: &Entry, at: usize, stanza: Stanza) -> (Entry, Stanza) {
+    let id = stanza.id().map_or_else(|| format!("{}-{at}", entry.id), str::to_owned);
+    let stanza = stanza.with_id(&id);
+    let peer = stanza.to().map(|to| to.to_bare().to_string()).unwrap_or_default();
+    let (bot, xml) = (entry.bot.clone(), stanza.to_xml());
+    (Entry { seq: 0, way: Way::Server, id, bot, peer, xml, received: now() }, stanza)
+}
+
+/// Sends until the server has all of them, in their order, and notes that.
+async fn send(
+    sending: Arc<Sending>,
+    sends: Vec<(Entry, Stanza)>,
+    stored: Option<oneshot::Receiver<Vec<i64>>>,
+    letter: Option<Arc<dyn Letter>>,
+    permit: Option<OwnedSemaphorePermit>,
+) {
+    // Asked in their order, they are written in their order.
+    let fates = join_all(sends.iter().map(|(entry, stanza)| sending.send(stanza, entry.received))).await;
+    drop(permit);
+    for ((entry, _), fate) in sends.iter().zip(&fates) {
+        fate.warn(&entry.peer, &entry.id);
+    }
+    if !fates.contains(&Fate::Left) {
+        done(letter).await;
+    }
+    let Some(stored) = stored else { return };
+    // An error means that the disk has failed; then the message is still there, and the webhook is asked again.
+    if let Ok(seqs) = stored.await {
+        seqs.into_iter().zip(&fates).for_each(|(seq, fate)| sending.settle(seq, fate));
+    }
+}
+
+async fn done(letter: Option<Arc<dyn Letter>>) {
+    if let Some(letter) = letter {
+        letter.done().await;
     }
 }
 

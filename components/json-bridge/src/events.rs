@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use campanile::error::BoxError;
 use tokio::sync::watch;
 
-use crate::outbox::{Event, Outbox};
+use crate::outbox::{Event, Outbox, PAGE_BYTES};
 
 /// Events read at a time.
 const PAGE: usize = 100;
+/// Most bytes that a feed in memory holds.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// The feed: in the outbox where there is one, else in memory.
 #[derive(Debug, Clone)]
@@ -25,9 +27,15 @@ enum Place {
 
 #[derive(Debug)]
 struct Ring {
-    events: Mutex<VecDeque<Event>>,
+    events: Mutex<Kept>,
     keep: usize,
     latest: watch::Sender<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    events: VecDeque<Event>,
+    bytes: usize,
 }
 
 /// One page of the feed.
@@ -44,14 +52,28 @@ impl Feed {
         Self { place: outbox.map_or_else(memory, Place::Disk) }
     }
 
+    /// Whether anybody can read it.
+    pub(crate) fn is_read(&self) -> bool {
+        match &self.place {
+            Place::Disk(_) => true,
+            Place::Memory(ring) => ring.keep > 0,
+        }
+    }
+
     /// Adds an event to a feed in memory; on disk the outbox does that itself.
-    pub(crate) fn publish(&self, bot: &str, json: &str) {
+    pub(crate) fn publish(&self, event: Event) {
         let Place::Memory(ring) = &self.place else { return };
-        let mut events = ring.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if ring.keep == 0 {
+            return;
+        }
+        let mut kept = ring.events.lock().unwrap_or_else(PoisonError::into_inner);
         let seq = *ring.latest.borrow() + 1;
-        events.push_back(Event { seq, bot: bot.to_owned(), json: json.to_owned() });
-        if events.len() > ring.keep {
-            events.pop_front();
+        kept.bytes += event.json.len();
+        kept.events.push_back(Event { seq, ..event });
+        // Who has not read them is told of the gap.
+        while kept.events.len() > ring.keep || kept.bytes > MOST_BYTES {
+            let Some(oldest) = kept.events.pop_front() else { break };
+            kept.bytes -= oldest.json.len();
         }
         ring.latest.send_replace(seq);
     }
@@ -64,9 +86,15 @@ impl Feed {
                 tokio::task::spawn_blocking(move || outbox.events(&bot, after, PAGE)).await??
             }
             Place::Memory(ring) => {
-                let events = ring.events.lock().unwrap_or_else(PoisonError::into_inner);
+                let events = &ring.events.lock().unwrap_or_else(PoisonError::into_inner).events;
                 let wanted = |event: &&Event| event.seq > after && (bot == "*" || event.bot == bot);
-                let page = events.iter().filter(wanted).take(PAGE).cloned().collect();
+                let mut bytes = 0;
+                let fits = |event: &&Event| {
+                    let begun = bytes <= PAGE_BYTES;
+                    bytes += event.json.len();
+                    begun
+                };
+                let page = events.iter().filter(wanted).take(PAGE).take_while(fits).cloned().collect();
                 (page, events.front().map_or(0, |event| event.seq))
             }
         };

@@ -21,14 +21,19 @@
 mod api;
 mod bridge;
 mod clock;
+mod company;
 mod counters;
 mod deliver;
 mod events;
 mod figures;
 mod id;
 pub mod mapping;
+mod nats;
 mod outbox;
+mod rights;
+mod room;
 mod secret;
+mod sending;
 mod settings;
 mod webhook;
 
@@ -36,5 +41,5 @@ pub use self::bridge::Bridge;
 pub use self::counters::Counts;
 pub use self::outbox::{Admin, Undelivered};
 pub use self::secret::Secret;
-pub use self::settings::{Api, Bot, Grant, Settings};
+pub use self::settings::{Api, Bot, Grant, Login, Nats, Settings};
 pub use self::webhook::Webhook;

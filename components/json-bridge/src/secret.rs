@@ -17,6 +17,12 @@ impl Secret {
         Self(secret.into())
     }
 
+    /// The secret itself, for whoever it is meant for.
+    #[cfg(feature = "nats")]
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// Whether this is the same text. How long that takes says nothing about where they differ.
     #[must_use]
     pub fn is(&self, other: &str) -> bool {

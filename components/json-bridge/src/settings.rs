@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use campanile::jid::{BareJid, Jid};
+use campanile::layer::AccessLayer;
+use campanile::presence::Availability;
+use campanile::vcard::Card;
 
 use crate::mapping::Mode;
 use crate::secret::Secret;
 use crate::webhook::Webhook;
 
 /// A bridge.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The bots, each an address.
     pub bots: Vec<Bot>,
@@ -23,10 +26,14 @@ pub struct Settings {
     pub max_age: Duration,
     /// How long a webhook has for an IQ.
     pub iq_timeout: Duration,
-    /// Messages that may wait for webhooks, all bots together.
+    /// Messages that may wait for webhooks, all bots together. One sender may have a quarter of it.
     pub max_waiting: usize,
+    /// Bytes of them, as XML and as JSON. One sender may have a quarter of it.
+    pub max_waiting_bytes: usize,
     /// Events that are kept for readers of streams.
     pub keep_events: usize,
+    /// Where there is a broker, it takes the place of the outbox for what bots are sent.
+    pub nats: Option<Nats>,
 }
 
 impl Default for Settings {
@@ -38,18 +45,28 @@ impl Default for Settings {
             max_age: Duration::from_secs(3600),
             iq_timeout: Duration::from_secs(20),
             max_waiting: 16_384,
+            max_waiting_bytes: 64 * 1024 * 1024,
             keep_events: 10_000,
+            nats: None,
         }
     }
 }
 
 /// One bot.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Bot {
     /// What stands before the domain; `None` for every address of it that no other bot has.
     pub localpart: Option<String>,
     /// Its name in service discovery.
     pub name: Option<String>,
+    /// Who may write to it and see its presence, of those whom the component lets in.
+    pub access: AccessLayer,
+    /// Whether it is told of the presence that is sent to it.
+    pub presence: bool,
+    /// What its own presence says, where the component has a roster; that it is there, unless said.
+    pub availability: Option<Availability>,
+    /// Its vCard, with its avatar.
+    pub card: Option<Card>,
     /// Where its stanzas are sent. Without one they are read as events.
     pub webhook: Option<Webhook>,
     /// A token that speaks as this bot on the HTTP side, and reads its events.
@@ -62,6 +79,49 @@ pub struct Bot {
     pub mode: Mode,
     /// To whom it may write unasked; a domain stands for everybody of it. The sender of a stanza it may always answer.
     pub to: Grant,
+}
+
+/// A NATS server with JetStream (feature `nats`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nats {
+    /// Where it is: `nats://127.0.0.1:4222`, or `tls://…`; several with commas between them.
+    pub url: String,
+    /// How the bridge logs in.
+    pub login: Login,
+    /// What subjects and streams begin with. Each component has one of its own.
+    pub prefix: String,
+    /// Other processes serve the same component on the same broker: they share the work, and take over what one of them
+    /// leaves. The order per sender is not kept then.
+    pub shared: bool,
+    /// Bytes that may wait in each of the streams. Beyond it senders are told.
+    pub max_bytes: i64,
+    /// Copies of the streams, in a cluster.
+    pub replicas: usize,
+}
+
+impl Default for Nats {
+    fn default() -> Self {
+        Self {
+            url: "nats://127.0.0.1:4222".to_owned(),
+            login: Login::Open,
+            prefix: "campanile".to_owned(),
+            shared: false,
+            max_bytes: 1024 * 1024 * 1024,
+            replicas: 1,
+        }
+    }
+}
+
+/// How a bridge logs in at a broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Login {
+    /// The broker asks for nothing.
+    #[default]
+    Open,
+    /// A token.
+    Token(Secret),
+    /// A name and a password.
+    Password(String, Secret),
 }
 
 /// The HTTP side.

@@ -31,7 +31,7 @@ use crate::reply::Reply;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessLayer {
     rules: Arc<Rules>,
 }
@@ -41,7 +41,7 @@ pub struct AccessLayer {
 pub struct Rule(BareJid);
 
 /// Verdicts by JID and by domain, which no localpart tells apart from a JID: both are bare JIDs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Rules {
     verdicts: HashMap<Box<str>, Verdict>,
     /// Somebody is allowed by name, so nobody else is.

@@ -70,6 +70,7 @@ pub(super) struct Settings {
     pub(super) mutual: bool,
     pub(super) bounds: Bounds,
     pub(super) availability: Availability,
+    pub(super) availability_of: HashMap<BareJid, Availability>,
     pub(super) adorn: Vec<Arc<dyn Adorn>>,
     pub(super) caps: bool,
     pub(super) settle: Duration,
@@ -97,6 +98,7 @@ impl Roster {
             mutual: false,
             bounds: Bounds::default(),
             availability: Availability::online(),
+            availability_of: HashMap::new(),
             adorn: Vec::new(),
             caps: true,
             settle: Duration::from_secs(5),
@@ -326,6 +328,12 @@ impl RosterBuilder {
         self
     }
 
+    /// What one address says about itself until the program says something else, in place of what all say.
+    pub fn availability_of(mut self, own: BareJid, availability: Availability) -> Self {
+        self.0.availability_of.insert(own, availability);
+        self
+    }
+
     /// Adds something to all presence of who is online.
     pub fn adorn(mut self, adorn: impl Adorn) -> Self {
         self.0.adorn.push(Arc::new(adorn));
@@ -352,8 +360,9 @@ impl RosterBuilder {
 
     /// The roster.
     #[must_use]
-    pub fn build(self) -> Roster {
-        let told = Told { all: self.0.availability.clone(), each: HashMap::new() };
+    pub fn build(mut self) -> Roster {
+        let each = std::mem::take(&mut self.0.availability_of);
+        let told = Told { all: self.0.availability.clone(), each };
         let inner = Inner {
             settings: self.0,
             client: OnceLock::new(),

@@ -169,6 +169,21 @@ async fn who_subscribes_sees_presence() {
 }
 
 #[tokio::test]
+async fn one_address_says_something_of_its_own() {
+    let away = Availability::online().show(Show::Away);
+    let (bot, _) = mounted(|roster| roster.availability_of(jid("greeter@bot.localhost"), away)).await;
+    let alice = bot.user("alice@localhost");
+    for (own, presence) in [
+        ("greeter@bot.localhost", "<presence from='greeter@bot.localhost'><show>away</show></presence>"),
+        (BOT, "<presence from='bot.localhost'/>"),
+    ] {
+        alice.send(typed("subscribe", own).as_str()).await.unwrap();
+        alice.expect("<presence type='subscribed'/>").await;
+        alice.expect(presence).await;
+    }
+}
+
+#[tokio::test]
 async fn who_is_not_there_has_no_presence() {
     let (bot, _) = mounted(|roster| roster).await;
     let alice = bot.user("alice@localhost");

@@ -4,23 +4,28 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use campanile::jid::BareJid;
+use campanile::jid::{BareJid, NodePart};
+use campanile::layer::AccessLayer;
+use campanile::presence::Availability;
 use campanile::router::RecipientPattern;
+use campanile::vcard::Card;
+use campanile::xmpp_parsers::presence::Show;
 use campanile_json_bridge::mapping::Mode;
 use campanile_json_bridge::{Api, Bot, Grant, Secret, Settings, Webhook};
 
-use super::access;
 use super::fault::Faults;
 use super::secret::{self, Keys};
 use super::table::{Table, Value};
+use super::{access, nats, vcard};
 
 const SECRET: Keys = ["secret", "secret_file", "secret_env", "secret_credential"];
 const OLD: Keys = ["old_secret", "old_secret_file", "old_secret_env", "old_secret_credential"];
 const TOKEN: Keys = ["token", "token_file", "token_env", "token_credential"];
 const DAY: Duration = Duration::from_secs(86_400);
+const MIB: usize = 1024 * 1024;
 
 /// A bridge, free of faults.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bridge {
     pub(crate) settings: Settings,
     /// Who may write to it where the component's `allow` names nobody: everybody, or the users of this domain.
@@ -29,17 +34,20 @@ pub(crate) struct Bridge {
 
 pub(super) fn read(mut table: Table<'_>, domain: Option<&BareJid>, faults: &mut Faults<'_>) -> Option<Bridge> {
     let span = table.span.clone();
-    let leads = table.has("webhook") || table.has("api") || table.has("bots");
+    let leads = ["webhook", "api", "bots", "nats"].into_iter().fold(false, |leads, key| leads | table.has(key));
     let whole = bot(&mut table, None, faults);
     let bots = table.table("bots", "[component.json_bridge.bots]", faults);
     let bots: Vec<Bot> = bots.into_iter().flat_map(Table::all).filter_map(|value| named(&value, faults)).collect();
     let api = table.take("api").map(|value| api(&value, faults));
+    let nats = table.table("nats", "[component.json_bridge.nats]", faults).map(|table| nats::read(table, faults));
     let everybody = table.take("everybody").and_then(|value| value.flag(faults)).unwrap_or(false);
     let defaults = Settings::default();
     let seconds = |least: u64, most| Duration::from_secs(least)..=most;
     let max_age = table.take("max_age").and_then(|value| value.duration(seconds(1, 30 * DAY), faults));
     let iq_timeout = table.take("iq_timeout").and_then(|value| value.duration(seconds(1, DAY), faults));
     let max_waiting = table.take("max_waiting").and_then(|value| value.count(1..=1_000_000, faults));
+    let max_waiting_bytes =
+        table.take("max_waiting_bytes").and_then(|value| value.size(MIB..=1024 * 1024 * MIB, faults));
     let keep_events = table.take("keep_events").and_then(|value| value.count(0..=100_000_000, faults));
     let outbox = outbox(&mut table, domain, faults);
     table.finish(faults);
@@ -64,7 +72,12 @@ pub(super) fn read(mut table: Table<'_>, domain: Option<&BareJid>, faults: &mut 
         max_age: max_age.unwrap_or(defaults.max_age),
         iq_timeout: iq_timeout.unwrap_or(defaults.iq_timeout),
         max_waiting: max_waiting.unwrap_or(defaults.max_waiting),
+        max_waiting_bytes: max_waiting_bytes.unwrap_or(defaults.max_waiting_bytes),
         keep_events: keep_events.unwrap_or(defaults.keep_events),
+        nats: match nats {
+            Some(nats) => Some(nats?),
+            None => None,
+        },
     };
     let parent = domain.and_then(|domain| BareJid::new(domain.as_str().split_once('.')?.1).ok());
     Some(Bridge { settings, parent: parent.filter(|_| !everybody) })
@@ -82,7 +95,9 @@ fn named(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Bot> {
         return None;
     }
     let mut table = value.table("[component.json_bridge.bots.…]", faults)?;
-    let mut bot = bot(&mut table, Some(value.key.clone()), faults);
+    // In the form in which addresses come.
+    let prepared = NodePart::new(&value.key).map(|part| part.as_str().to_owned());
+    let mut bot = bot(&mut table, Some(prepared.unwrap_or_else(|_| value.key.clone())), faults);
     bot.token = secret::text(&mut table, &TOKEN, faults).map(Secret::new);
     table.finish(faults);
     Some(bot)
@@ -95,7 +110,58 @@ fn bot(table: &mut Table<'_>, localpart: Option<String>, faults: &mut Faults<'_>
     let (datatypes, iq) = (list("datatypes"), list("iq"));
     let mode = table.take("xml").and_then(|value| mode(&value, faults)).unwrap_or_default();
     let to = table.take("to").and_then(|value| grant(&value, faults)).unwrap_or_default();
-    Bot { localpart, name, webhook, token: None, datatypes, iq, mode, to }
+    let presence = table.take("presence").and_then(|value| value.flag(faults)).unwrap_or(false);
+    let access = access(table, faults);
+    let availability = availability(table, faults);
+    let card = card(table, name.as_deref(), faults);
+    Bot { localpart, name, webhook, token: None, datatypes, iq, mode, to, access, presence, availability, card }
+}
+
+/// `allow` and `deny` of one bot.
+fn access(table: &mut Table<'_>, faults: &mut Faults<'_>) -> AccessLayer {
+    let mut list = |key| table.take(key).and_then(|value| access::jids(&value, faults)).unwrap_or_default();
+    let (allow, deny) = (list("allow"), list("deny"));
+    let layer = allow.into_iter().fold(AccessLayer::new(), |layer, jid| layer.allow(jid.into()));
+    deny.into_iter().fold(layer, |layer, jid| layer.deny(jid.into()))
+}
+
+/// `show` and `status`: what a bot's presence says.
+fn availability(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Availability> {
+    let show = table.take("show").and_then(|value| show(&value, faults));
+    let status = table.take("status").and_then(|value| value.text(faults));
+    if show.is_none() && status.is_none() {
+        return None;
+    }
+    let here = show.into_iter().fold(Availability::online(), Availability::show);
+    Some(status.into_iter().fold(here, Availability::status))
+}
+
+fn show(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Show> {
+    match value.text(faults)? {
+        "away" => Some(Show::Away),
+        "chat" => Some(Show::Chat),
+        "dnd" => Some(Show::Dnd),
+        "xa" => Some(Show::Xa),
+        other => {
+            let remedy = "write \"away\", \"chat\", \"dnd\" or \"xa\"";
+            faults.push(&value.span, format!("`show` cannot be {other:?}"), remedy);
+            None
+        }
+    }
+}
+
+/// `avatar`, `description` and `url`: with the name, what people see of a bot.
+fn card(table: &mut Table<'_>, name: Option<&str>, faults: &mut Faults<'_>) -> Option<Card> {
+    let mut text = |key| table.take(key).and_then(|value: Value<'_>| value.text(faults));
+    let (description, url) = (text("description"), text("url"));
+    let avatar = table.take("avatar");
+    if description.is_none() && url.is_none() && avatar.is_none() {
+        return None;
+    }
+    let card = name.into_iter().fold(Card::new(), Card::name);
+    let card = description.into_iter().fold(card, Card::description);
+    let card = url.into_iter().fold(card, Card::url);
+    avatar.and_then(|value| vcard::with_photo(&card, &value, faults)).or(Some(card))
 }
 
 fn webhook(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Webhook> {
@@ -152,13 +218,15 @@ fn outbox(table: &mut Table<'_>, domain: Option<&BareJid>, faults: &mut Faults<'
         // Whoever writes that knows what is lost.
         Some(value) if value.is_off() => None,
         Some(value) => value.text(faults).map(|text| faults.path(text)),
-        None => {
-            let name = format!("{}.outbox.db", domain?);
-            // systemd's StateDirectory= is there to be written to; the configuration's folder need not be.
-            let state = std::env::var_os("STATE_DIRECTORY").map(|folder| PathBuf::from(folder).join(&name));
-            Some(state.unwrap_or_else(|| faults.path(&name)))
-        }
+        None => Some(beside(&format!("{}.outbox.db", domain?), faults)),
     }
+}
+
+/// Where a file lies that the configuration does not name.
+pub(super) fn beside(name: &str, faults: &Faults<'_>) -> PathBuf {
+    // systemd's StateDirectory= is there to be written to; the configuration's folder need not be.
+    let state = std::env::var_os("STATE_DIRECTORY").map(|folder| PathBuf::from(folder).join(name));
+    state.unwrap_or_else(|| faults.path(name))
 }
 
 fn mode(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Mode> {

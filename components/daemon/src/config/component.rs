@@ -66,6 +66,13 @@ impl Component {
         let modules = modules::read(&mut table, faults);
         table.finish(faults);
         let ((jid, span), (address, tls)) = (jid?, server?);
+        let bridge = bridge.flatten();
+        let of_bots =
+            |bridge: &Bridge, faults: &Faults<'_>| Presence::of_bots(&jid, bridge.settings.outbox.is_some(), faults);
+        let presence = match presence {
+            Some(presence) => presence,
+            None => bridge.as_ref().map(|bridge| of_bots(bridge, faults)),
+        };
         Some(Self {
             jid,
             span,
@@ -79,8 +86,8 @@ impl Component {
             tap: None,
             tap_wish: tap.flatten(),
             disco: disco.unwrap_or_default(),
-            bridge: bridge.flatten(),
-            presence: presence.flatten(),
+            bridge,
+            presence,
             vcard,
         })
     }

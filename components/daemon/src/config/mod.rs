@@ -9,6 +9,7 @@ mod fault;
 mod limits;
 mod logger;
 mod modules;
+mod nats;
 mod nearest;
 mod presence;
 mod secret;

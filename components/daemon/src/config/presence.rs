@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use campanile::jid::BareJid;
 use campanile::presence::Bounds;
 use campanile::router::RecipientPattern;
 
+use super::bridge;
 use super::fault::Faults;
 use super::table::{Table, Value};
 
@@ -55,6 +57,19 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Pres
     }
     table.finish(faults);
     Some(Presence { store: store?, bots, accept, mutual, status, bounds })
+}
+
+impl Presence {
+    /// That of bots for whom the configuration says nothing of it: beside their outbox, where they have one.
+    pub(super) fn of_bots(domain: &BareJid, has_outbox: bool, faults: &Faults<'_>) -> Self {
+        let store = if has_outbox {
+            PresenceStore::Sqlite(bridge::beside(&format!("{domain}.presence.db"), faults))
+        } else {
+            PresenceStore::Memory
+        };
+        let (bots, status, bounds) = (Vec::new(), None, Bounds::default());
+        Self { store, bots, accept: true, mutual: false, status, bounds }
+    }
 }
 
 fn store(value: &Value<'_>, remedy: &str, faults: &mut Faults<'_>) -> Option<PresenceStore> {

@@ -57,7 +57,7 @@ fn card(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Card {
     photo.and_then(|value| with_photo(&card, &value, faults)).unwrap_or(card)
 }
 
-fn with_photo(card: &Card, value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Card> {
+pub(super) fn with_photo(card: &Card, value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Card> {
     let name = value.text(faults)?;
     let path = faults.path(name);
     let what = match fs::read(&path) {

@@ -5,6 +5,7 @@ mod prompt;
 mod reception;
 mod scenes;
 mod screen;
+mod web_bot;
 mod words;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use tokio::time::timeout;
 use self::listen::Invitation;
 use self::reception::Reception;
 use self::screen::Screen;
+use self::web_bot::WebBot;
 use crate::cli::{Demo, LogFormat};
 use crate::config::{Config, Source};
 use crate::exit::Exit;
@@ -39,12 +41,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Plays the demo, or gives a prompt.
 pub(crate) fn demo(options: &Demo, format: LogFormat) -> Exit {
-    let config = match Config::parse(&Source::built_in("demo.toml", include_str!("demo.toml"))) {
+    let bot = match WebBot::bind() {
+        Ok(bot) => bot,
+        Err(error) => {
+            report::line(&format!("no port of loopback is free for the demo's web handler: {error}"), format);
+            return Exit::Machine;
+        }
+    };
+    let text = include_str!("demo.toml").replace("HANDLER", &bot.address().to_string());
+    let config = match Config::parse(&Source::built_in("demo.toml", &text)) {
         Ok(config) => config,
         Err(failure) => return report::failure(&failure, format),
     };
     crate::runtime(format, async {
-        match play(&config, options).await {
+        match play(&config, options, bot).await {
             Ok(()) => Exit::Done,
             Err(error) if error.is::<Refused>() => {
                 report::line(&error.to_string(), format);
@@ -70,8 +80,9 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-async fn play(config: &Config, options: &Demo) -> Result<(), BoxError> {
+async fn play(config: &Config, options: &Demo, bot: WebBot) -> Result<(), BoxError> {
     let screen = Arc::new(Screen::new(options.xml, log::colours(&io::stdout())));
+    let serving = tokio::spawn(bot.serve(Arc::clone(&screen)));
     let observer = Arc::clone(&screen);
     let builder = Host::builder().secret("demo").observer(move |stanza| observer.stanza(stanza));
     let invitation = options.listen.map(Invitation::new);
@@ -97,6 +108,7 @@ async fn play(config: &Config, options: &Demo) -> Result<(), BoxError> {
         ended?;
     }
     host.close().await;
+    serving.abort();
     Ok(())
 }
 
@@ -108,8 +120,10 @@ async fn mount(
 ) -> Result<JoinSet<Result<(), RunError>>, BoxError> {
     let mut running = JoinSet::new();
     for settings in &config.components {
-        let presence = Roster::builder(MemoryStore::new()).directory(|_: &BareJid| true).build();
-        let builder = mount::builder(settings)?.module(presence).module(Reception);
+        let mut builder = mount::builder(settings)?.module(Reception);
+        if settings.presence.is_none() {
+            builder = builder.module(Roster::builder(MemoryStore::new()).directory(|_: &BareJid| true).build());
+        }
         let component = builder.connector(host.connector()).build()?;
         let mut stop = stop.subscribe();
         running.spawn(component.run_until(async move {

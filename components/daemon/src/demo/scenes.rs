@@ -19,6 +19,9 @@ pub(super) async fn play(alice: &User, screen: &Screen, config: &Config) -> Resu
         if component.has("echo") {
             echo(alice, screen, component).await?;
         }
+        if component.bridge.is_some() {
+            bot(alice, screen, component).await?;
+        }
         screen.heading("What answers on every JID without being asked for");
         for question in
             [("ping", words::PING), ("query", words::VERSION), ("time", words::TIME), ("query", words::LAST)]
@@ -35,11 +38,17 @@ pub(super) async fn play(alice: &User, screen: &Screen, config: &Config) -> Resu
     Ok(())
 }
 
+async fn bot(alice: &User, screen: &Screen, component: &Component) -> Result<(), BoxError> {
+    screen.heading("A bot in any language: what it is sent is one signed POST of JSON, what that answers is the reply");
+    say(alice, &format!("helpdesk@{}", component.jid), "<body>Do you read XML?</body>").await
+}
+
 async fn echo(alice: &User, screen: &Screen, component: &Component) -> Result<(), BoxError> {
     screen.heading("The echo sends back what it is sent");
-    say(alice, component, "<body>Is anybody up there?</body>").await?;
+    let jid = component.jid.as_str();
+    say(alice, jid, "<body>Is anybody up there?</body>").await?;
     screen.heading("Whatever it is: a payload of your own goes through unread");
-    say(alice, component, "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE</data>").await
+    say(alice, jid, "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE</data>").await
 }
 
 fn payload(name: &str, namespace: &str) -> String {
@@ -62,13 +71,13 @@ async fn answer(alice: &User, jid: &str, payload: &str) -> Result<Stanza, BoxErr
 }
 
 /// Says something, and waits for it to come back.
-async fn say(alice: &User, to: &Component, children: &str) -> Result<(), BoxError> {
+async fn say(alice: &User, to: &str, children: &str) -> Result<(), BoxError> {
     let id = fresh_id("a");
-    alice.send(format!("<message type='chat' to='{}' id='{id}'>{children}</message>", to.jid)).await?;
+    alice.send(format!("<message type='chat' to='{to}' id='{id}'>{children}</message>")).await?;
     let echo = timeout(PATIENCE, alice.recv_where(|stanza| !stanza.kind().is_response())).await;
-    let echo = echo.map_err(|_| "no echo came in time")?.ok_or("the server is gone")?;
+    let echo = echo.map_err(|_| "no answer came in time")?.ok_or("the server is gone")?;
     if echo.kind().is_error() {
-        return Err(format!("in place of an echo came an {}", words::of(&echo)).into());
+        return Err(format!("in place of an answer came an {}", words::of(&echo)).into());
     }
     Ok(())
 }

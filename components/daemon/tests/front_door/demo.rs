@@ -25,6 +25,10 @@ fn alice_speaks_to_every_component() {
         "echo.localhost → alice  “Is anybody up there?”",
         "echo.localhost → alice  <data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE</…>",
         "echo.localhost → alice  yes",
+        "alice → helpdesk@bridge.localhost  “Do you read XML?”",
+        "POST /hook  {\"",
+        "       200  {\"body\":\"16 letters, ",
+        "helpdesk@bridge.localhost → alice  “16 letters, ",
         "echo.localhost → alice  error service-unavailable (cancel)",
     ] {
         assert!(has(line), "{line:?} is missing in\n{}", ended.stdout);

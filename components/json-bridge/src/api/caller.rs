@@ -2,13 +2,14 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use campanile::jid::{BareJid, Jid};
+use campanile::jid::Jid;
 use campanile::stanza::Stanza;
 
 use super::problem::Problem;
 use crate::deliver;
+use crate::rights::{Denied, Rights};
 use crate::secret::Secret;
-use crate::settings::{Api, Bot, Grant};
+use crate::settings::{Api, Bot};
 
 /// Somebody with a token.
 #[derive(Debug, Clone)]
@@ -16,10 +17,7 @@ pub(super) struct Caller {
     /// The bot, or empty for the token of the whole.
     pub(super) name: String,
     token: Secret,
-    /// The one address to speak as; `None` for every one in the domain.
-    own: Option<BareJid>,
-    to: Grant,
-    domain: Jid,
+    rights: Rights,
 }
 
 /// Everybody with a token.
@@ -28,27 +26,14 @@ pub(super) struct Callers(Vec<Caller>);
 
 impl Callers {
     pub(super) fn new(api: &Api, bots: &[Bot], domain: &Jid) -> Self {
-        let domain = domain.clone();
         let whole = api.token.clone().map(|token| Caller {
             name: String::new(),
             token,
-            own: None,
-            to: api.to.clone(),
-            domain: domain.clone(),
+            rights: Rights::whole(api.to.clone(), domain),
         });
         let of_bot = |bot: &Bot| {
-            let own = match &bot.localpart {
-                Some(localpart) => BareJid::new(&format!("{localpart}@{domain}")).ok(),
-                // It has every address that no other bot has.
-                None => None,
-            };
-            Some(Caller {
-                name: deliver::key(bot),
-                token: bot.token.clone()?,
-                own,
-                to: bot.to.clone(),
-                domain: domain.clone(),
-            })
+            let (name, token) = (deliver::key(bot), bot.token.clone()?);
+            Some(Caller { name, token, rights: Rights::of(bot, domain) })
         };
         Self(whole.into_iter().chain(bots.iter().filter_map(of_bot)).collect())
     }
@@ -83,24 +68,14 @@ fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
 impl Caller {
     /// Fills in and checks the addresses by the caller's grant.
     pub(super) fn address(&self, stanza: Stanza) -> Result<Stanza, Problem> {
-        let from =
-            stanza.from().cloned().unwrap_or_else(|| self.own.clone().map_or_else(|| self.domain.clone(), Jid::from));
-        let own = match &self.own {
-            Some(own) => from.to_bare() == *own,
-            None => from.domain() == self.domain.domain(),
-        };
-        if !own {
-            return Err(Problem::new(403, format!("this token does not speak as {from}")).field("from"));
-        }
-        let to = stanza.to().cloned().ok_or_else(|| Problem::new(422, "is missing").field("to"))?;
-        if !self.to.covers(&to, self.domain.domain().as_str()) {
-            return Err(Problem::new(403, format!("this token may not write to {to}")).field("to"));
-        }
-        Ok(stanza.with_from(from).with_to(to))
+        self.rights.address(stanza).map_err(|denied| {
+            let status = if denied == Denied::Nobody { 422 } else { 403 };
+            Problem::new(status, denied.to_string()).field(denied.field())
+        })
     }
 
     /// Whose events it may read: its own bot's, or all.
     pub(super) fn feed(&self) -> &str {
-        if self.own.is_none() { "*" } else { &self.name }
+        if self.rights.is_one() { &self.name } else { "*" }
     }
 }

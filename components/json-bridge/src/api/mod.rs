@@ -19,14 +19,11 @@ use tokio::sync::Semaphore;
 
 use self::caller::Callers;
 use self::openapi::Operation;
-pub(crate) use self::send::resume;
 use crate::bridge::Running;
 use crate::settings;
 
 /// Largest body taken: what Prosody takes as a stanza.
 const MAX_BODY: usize = 512 * 1024;
-/// Stanzas from callers that are on their way to the server.
-const MAX_SENDING: usize = 4096;
 /// Readers of events.
 const MAX_READERS: usize = 256;
 
@@ -34,7 +31,6 @@ const MAX_READERS: usize = 256;
 struct Shared {
     running: Arc<Running>,
     callers: Callers,
-    sending: Arc<Semaphore>,
     readers: Arc<Semaphore>,
 }
 
@@ -49,8 +45,8 @@ pub(crate) async fn serve(
         tokio::net::TcpListener::bind(api.listen).await.map_err(|error| format!("{}: {error}", api.listen))?;
     let address = listener.local_addr()?;
     let callers = Callers::new(api, &running.settings.bots, running.client.domain());
-    let (sending, readers) = (Arc::new(Semaphore::new(MAX_SENDING)), Arc::new(Semaphore::new(MAX_READERS)));
-    let router = router(Arc::new(Shared { running, callers, sending, readers }));
+    let readers = Arc::new(Semaphore::new(MAX_READERS));
+    let router = router(Arc::new(Shared { running, callers, readers }));
     Ok((address, listen::serve(listener, router)))
 }
 

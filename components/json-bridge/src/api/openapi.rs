@@ -159,6 +159,13 @@ fn describe(operation: Operation) -> Value {
         if operation.takes_xml() {
             content["application/xmpp+xml"] = json!({"schema": {"type": "string"}});
         }
+        if matches!(operation, Operation::Messages | Operation::Presence) {
+            let texts = json!({"type": "object", "additionalProperties": {"type": "string"}});
+            content["application/x-www-form-urlencoded"] = json!({"schema": texts});
+        }
+        if operation == Operation::Messages {
+            content["text/plain"] = json!({"schema": {"type": "string"}});
+        }
         description["requestBody"] = json!({"required": true, "content": content});
     }
     let parameters = parameters(operation);
@@ -173,7 +180,12 @@ fn parameters(operation: Operation) -> Vec<Value> {
     match operation {
         Operation::Ping | Operation::Disco | Operation::Items | Operation::Version => vec![of("path", "to", "a JID")],
         Operation::Messages | Operation::Presence | Operation::Stanzas => {
-            vec![of("header", "Idempotency-Key", "the same key never sends a second stanza, for a day")]
+            let mut known =
+                vec![of("header", "Idempotency-Key", "the same key never sends a second stanza, for a day")];
+            if operation == Operation::Messages {
+                known.push(of("query", "to", "to whom, where the body of the request is text/plain"));
+            }
+            known
         }
         Operation::Events => [
             (
@@ -185,7 +197,9 @@ fn parameters(operation: Operation) -> Vec<Value> {
             ("query", "kind", "only message, presence or iq"),
             ("query", "type", "only of this type"),
             ("query", "from", "only from this JID, or of this domain"),
-            ("query", "namespace", "only with this namespace in the content's XML, or the datatype of a payload"),
+            ("query", "to", "only to this JID"),
+            ("query", "namespace", "only with an element of this namespace right in the stanza"),
+            ("query", "datatype", "only with a payload of this datatype (XEP-0432)"),
             ("query", "limit", "end after so many events"),
         ]
         .iter()

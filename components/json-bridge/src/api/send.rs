@@ -16,11 +16,13 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::caller::Caller;
 use super::problem::Problem;
+use super::shortcuts::query;
 use super::{MAX_BODY, Shared, State};
 use crate::bridge::Running;
 use crate::clock::now;
 use crate::mapping::{self, Mode};
 use crate::outbox::{Accepted, Entry, Key, Way};
+use crate::sending::Fate;
 
 /// A body must have arrived by then.
 const BODY: Duration = Duration::from_secs(15);
@@ -63,10 +65,19 @@ struct Read {
 
 async fn read(request: Request, kind: &str) -> Result<Read, Problem> {
     let (head, body) = request.into_parts();
-    let is_xml = format(&head.headers, kind)?;
+    let format = Format::of(&head.headers, kind)?;
     let bytes = whole(body).await?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(400, "this is no UTF-8"))?;
-    let stanza = if is_xml { mapping::from_xml(text)? } else { mapping::from_json_as(text, kind)? };
+    let stanza = match format {
+        Format::Json => mapping::from_json_as(text, kind)?,
+        Format::Xml => mapping::from_xml(text)?,
+        Format::Form => mapping::from_json_as(&json!(query(Some(text))).to_string(), kind)?,
+        Format::Text => {
+            let mut keys = query(head.uri.query());
+            keys.insert("body".to_owned(), text.to_owned());
+            mapping::from_json_as(&json!(keys).to_string(), kind)?
+        }
+    };
     if !kind.is_empty() && stanza.kind().name() != kind {
         return Err(Problem::new(422, format!("this path takes {kind} stanzas")).field("kind"));
     }
@@ -76,18 +87,35 @@ async fn read(request: Request, kind: &str) -> Result<Read, Problem> {
     if stanza.kind().is_request() && stanza.children().len() != 1 {
         return Err(Problem::new(422, "an iq request has exactly one payload (RFC 6120 §8.2.3)"));
     }
-    let key = key(&head.headers, &[head.uri.path().as_bytes(), &bytes])?;
+    let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+    let key = key(&head.headers, &[target.as_bytes(), b"\n", &bytes])?;
     Ok(Read { stanza, key })
 }
 
-/// Whether the body is XML. That is taken where any stanza is.
-fn format(headers: &HeaderMap, kind: &str) -> Result<bool, Problem> {
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "application/json" => Ok(false),
-        "application/xmpp+xml" | "application/xml" | "text/xml" if kind.is_empty() => Ok(true),
-        _ if kind.is_empty() => Err(Problem::new(415, "send application/json or application/xmpp+xml")),
-        _ => Err(Problem::new(415, "send application/json")),
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Xml,
+    /// `to=…&body=…`: keys whose values are texts.
+    Form,
+    /// The body of a message; its other keys stand in the query.
+    Text,
+}
+
+impl Format {
+    /// XML is taken where any stanza is.
+    fn of(headers: &HeaderMap, kind: &str) -> Result<Self, Problem> {
+        let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        match (given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str(), kind) {
+            ("application/json", _) => Ok(Self::Json),
+            ("application/xmpp+xml" | "application/xml" | "text/xml", "") => Ok(Self::Xml),
+            ("application/x-www-form-urlencoded", "message" | "presence") => Ok(Self::Form),
+            ("text/plain", "message") => Ok(Self::Text),
+            (_, "") => Err(Problem::new(415, "send application/json or application/xmpp+xml")),
+            (_, "iq") => Err(Problem::new(415, "send application/json")),
+            _ => Err(Problem::new(415, "send application/json or application/x-www-form-urlencoded")),
+        }
     }
 }
 
@@ -118,7 +146,7 @@ async fn send(shared: &Shared, request: Request, kind: &str) -> Result<Response,
         return ask(&shared.running, stanza).await;
     }
     let full = || Problem::new(503, "as many stanzas as the bound allows are on their way").retry_after(1);
-    let permit = Arc::clone(&shared.sending).try_acquire_owned().map_err(|_| full())?;
+    let permit = shared.running.sending.try_room().ok_or_else(full)?;
     let id = stanza.id().map_or_else(crate::id::fresh, str::to_owned);
     let stanza = stanza.with_id(&id);
     if shared.running.outbox.is_none() {
@@ -167,65 +195,22 @@ async fn keep(
         Err(error) => return Err(Problem::new(503, error.to_string()).retry_after(5)),
     };
     let (id, (done, taken)) = (entry.id.clone(), oneshot::channel());
-    let running = Arc::clone(&shared.running);
+    let sending = Arc::clone(&shared.running.sending);
     tokio::spawn(async move {
-        // Whoever asked may have gone away.
-        let _ = done.send(until_taken(&running, &entry, stanza).await);
+        let fate = sending.send(&stanza, entry.received).await;
+        sending.settle(entry.seq, &fate);
         drop(permit);
+        if let Err(fate) = done.send(fate) {
+            // Whoever asked has been told that it is not known.
+            fate.warn(&entry.peer, &entry.id);
+        }
     });
     match tokio::time::timeout(ANSWER, taken).await {
-        Ok(Ok(Ok(()))) => Ok(accepted(shared, &id, "taken")),
-        Ok(Ok(Err(why))) => Err(Problem::new(422, why)),
+        Ok(Ok(Fate::Taken)) => Ok(accepted(shared, &id, "taken")),
+        Ok(Ok(Fate::Unwritable(why) | Fate::GivenUp(why))) => Err(Problem::new(422, why)),
         // It is kept, and sent again with the same id.
         _ => Ok(accepted(shared, &id, "unknown")),
     }
-}
-
-/// Sends until the server has it, or it is too old, or cannot be written.
-async fn until_taken(running: &Running, entry: &Entry, stanza: Stanza) -> Result<(), String> {
-    let Some(outbox) = &running.outbox else { return Ok(()) };
-    loop {
-        let why = match running.client.send_confirmed(stanza.clone()).await {
-            Ok(_) => {
-                outbox.done(entry.seq);
-                return Ok(());
-            }
-            // Nobody asked for it to be kept: the caller is told now.
-            Err(error @ ConfirmError::Write(_)) => {
-                outbox.done(entry.seq);
-                return Err(error.to_string());
-            }
-            // The process ends; the next one goes on.
-            Err(ConfirmError::Closed) => return Ok(()),
-            Err(error @ ConfirmError::Refused(_)) => error.to_string(),
-            Err(error) if too_old(running, entry) => error.to_string(),
-            Err(_) => continue,
-        };
-        running.delivery.counters.dead.add(1);
-        outbox.dead(entry.seq, &why);
-        return Err(why);
-    }
-}
-
-fn too_old(running: &Running, entry: &Entry) -> bool {
-    let lived = u64::try_from(now() - entry.received).unwrap_or(0);
-    Duration::from_millis(lived) >= running.settings.max_age
-}
-
-/// Goes on with what an earlier process accepted.
-pub(crate) fn resume(running: &Arc<Running>, entry: Entry) {
-    let running = Arc::clone(running);
-    // As many as were accepted, and that was bounded.
-    tokio::spawn(async move {
-        match mapping::from_xml(&entry.xml) {
-            Ok(stanza) => {
-                if let Err(why) = until_taken(&running, &entry, stanza).await {
-                    tracing::warn!(id = entry.id, "not sent: {why}");
-                }
-            }
-            Err(fault) => tracing::error!(id = entry.id, "an entry of the outbox is no stanza: {fault}"),
-        }
-    });
 }
 
 /// An IQ request, and its answer as it comes: a result, or an error of the peer.

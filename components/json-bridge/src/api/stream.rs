@@ -65,43 +65,52 @@ fn cursor(query: &HashMap<String, String>, headers: &HeaderMap, feed: &Feed) -> 
 struct Filter {
     /// Members of the event's JSON, and what they must be.
     exactly: Vec<(&'static str, String)>,
-    from: Option<String>,
+    /// Members that are addresses, and whose they must be.
+    addresses: Vec<(&'static str, String)>,
     namespace: Option<String>,
+    datatype: Option<String>,
 }
 
 impl Filter {
     fn of(query: &HashMap<String, String>) -> Self {
-        let exactly = ["kind", "type"].into_iter().filter_map(|key| Some((key, query.get(key)?.clone()))).collect();
-        Self { exactly, from: query.get("from").cloned(), namespace: query.get("namespace").cloned() }
+        let of = |key: &'static str| Some((key, query.get(key)?.clone()));
+        Self {
+            exactly: ["kind", "type"].into_iter().filter_map(of).collect(),
+            addresses: ["from", "to"].into_iter().filter_map(of).collect(),
+            namespace: query.get("namespace").cloned(),
+            datatype: query.get("datatype").cloned(),
+        }
     }
 
-    fn wants(&self, json: &str) -> bool {
-        if self.exactly.is_empty() && self.from.is_none() && self.namespace.is_none() {
+    fn wants(&self, event: &Event) -> bool {
+        let in_namespace = |wanted: &String| event.namespaces.split(' ').any(|namespace| namespace == wanted);
+        if !self.namespace.as_ref().is_none_or(in_namespace) {
+            return false;
+        }
+        if self.exactly.is_empty() && self.addresses.is_empty() && self.datatype.is_none() {
             return true;
         }
         // What holds numbers that this parser does not take has no members to look at: it is let through, not dropped.
-        let Ok(event) = serde_json::from_str::<Value>(json) else { return true };
-        let exactly = self.exactly.iter().all(|(key, wanted)| event[*key].as_str() == Some(wanted));
-        let from = self.from.as_ref().is_none_or(|wanted| is_from(event["from"].as_str().unwrap_or_default(), wanted));
-        exactly && from && self.namespace.as_ref().is_none_or(|wanted| has_namespace(&event, wanted))
+        let Ok(json) = serde_json::from_str::<Value>(&event.json) else { return true };
+        let text = |key: &str| json[key].as_str().unwrap_or_default();
+        self.exactly.iter().all(|(key, wanted)| text(key) == wanted)
+            && self.addresses.iter().all(|(key, wanted)| is_of(text(key), wanted))
+            && self.datatype.as_ref().is_none_or(|wanted| has_datatype(&json, wanted))
     }
 }
 
 /// The full JID, the bare one, or its domain.
-fn is_from(from: &str, wanted: &str) -> bool {
-    let bare = from.split('/').next().unwrap_or_default();
+fn is_of(jid: &str, wanted: &str) -> bool {
+    let bare = jid.split('/').next().unwrap_or_default();
     let domain = bare.rsplit('@').next().unwrap_or_default();
-    [from, bare, domain].contains(&wanted)
+    [jid, bare, domain].contains(&wanted)
 }
 
-fn has_namespace(event: &Value, wanted: &str) -> bool {
-    let payloads = match &event["payload"] {
-        Value::Array(several) => several.iter().collect(),
-        one => vec![one],
-    };
-    payloads.iter().any(|payload| payload["datatype"] == wanted)
-        || event["container"]["xmlns"] == wanted
-        || event["xml"].as_str().is_some_and(|xml| xml.contains(&format!("xmlns='{wanted}'")))
+fn has_datatype(json: &Value, wanted: &str) -> bool {
+    match &json["payload"] {
+        Value::Array(several) => several.iter().any(|payload| payload["datatype"] == wanted),
+        one => one["datatype"] == wanted,
+    }
 }
 
 struct Reader {
@@ -140,7 +149,7 @@ impl Reader {
             }
             for event in &page.events {
                 self.cursor = event.seq;
-                if self.left > 0 && self.filter.wants(&event.json) {
+                if self.left > 0 && self.filter.wants(event) {
                     self.left -= 1;
                     text.push_str(&self.line(event));
                 }

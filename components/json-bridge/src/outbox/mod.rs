@@ -7,16 +7,20 @@ mod admin;
 mod store;
 mod writer;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use campanile::error::BoxError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 pub use self::admin::{Admin, Undelivered};
+pub(crate) use self::store::PAGE_BYTES;
 use self::writer::{Op, Writer};
+use crate::room::Place;
 
 /// Which way an entry goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,12 +47,33 @@ pub(crate) struct Entry {
     pub(crate) received: i64,
 }
 
+/// An entry for a webhook, with what is posted and the room that it takes up.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) entry: Entry,
+    pub(crate) body: Bytes,
+    /// Namespaces of what the stanza holds, for readers of events.
+    pub(crate) namespaces: String,
+    pub(crate) _place: Place,
+    /// Where it came from, when that is not the outbox.
+    pub(crate) letter: Option<Arc<dyn Letter>>,
+}
+
+/// A message that is kept elsewhere until it is done.
+#[async_trait]
+pub(crate) trait Letter: fmt::Debug + Send + Sync {
+    /// It is done, and all that it has sent is with the server.
+    async fn done(&self);
+}
+
 /// An event for those who read a stream of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) seq: i64,
     pub(crate) bot: String,
     pub(crate) json: String,
+    /// Namespaces of what the stanza holds, with a space between them.
+    pub(crate) namespaces: String,
 }
 
 /// A caller's key, and what it was used for.
@@ -81,8 +106,8 @@ pub(crate) struct Outbox {
 #[derive(Debug)]
 pub(crate) struct Broken;
 
-impl std::fmt::Display for Broken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the outbox cannot be written; see the log")
     }
 }
@@ -90,11 +115,11 @@ impl std::fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 impl Outbox {
-    /// Opens or makes the file. `committed` gets each entry when it is on disk, in order, on the writer's thread.
+    /// Opens or makes the file. `committed` gets each parcel when it is on disk, in order, on the writer's thread.
     pub(crate) fn open(
         path: &Path,
         events: i64,
-        committed: impl Fn(Entry, Bytes) + Send + 'static,
+        committed: impl Fn(Parcel) + Send + 'static,
     ) -> Result<Self, BoxError> {
         let reader = store::open(path)?;
         let writer = Writer::start(store::open(path)?, events, Box::new(committed))?;
@@ -102,16 +127,24 @@ impl Outbox {
     }
 
     /// Takes a message over; the receiver says when it is on disk. It fails when the outbox takes nothing now.
-    pub(crate) fn put(&self, entry: Entry, body: String) -> oneshot::Receiver<()> {
+    pub(crate) fn put(&self, parcel: Parcel) -> oneshot::Receiver<()> {
         let (stored, receiver) = oneshot::channel();
-        self.writer.send(Op::Put { entry: Box::new(entry), body, stored });
+        self.writer.send(Op::Put { parcel: Box::new(parcel), stored });
         receiver
     }
 
-    /// Takes an event over that no webhook is told of.
-    pub(crate) fn event(&self, bot: String, body: String) -> oneshot::Receiver<()> {
+    /// Takes an event over that no webhook is told of. Its number is given by the store.
+    pub(crate) fn event(&self, event: Event) -> oneshot::Receiver<()> {
         let (stored, receiver) = oneshot::channel();
-        self.writer.send(Op::Event { bot, body, stored });
+        self.writer.send(Op::Event { event: Box::new(event), stored });
+        receiver
+    }
+
+    /// An entry is done, or given up when it says why; what that sends is put in its place, in one step. The receiver is
+    /// given the numbers of those.
+    pub(crate) fn conclude(&self, seq: i64, dead: Option<&str>, sends: Vec<Entry>) -> oneshot::Receiver<Vec<i64>> {
+        let (stored, receiver) = oneshot::channel();
+        self.writer.push(Op::Conclude { seq, dead: dead.map(str::to_owned), sends, stored });
         receiver
     }
 
@@ -130,6 +163,13 @@ impl Outbox {
     /// An entry is given up; it stays for `campanile outbox`.
     pub(crate) fn dead(&self, seq: i64, why: &str) {
         self.writer.push(Op::Dead(seq, why.to_owned()));
+    }
+
+    /// Keeps for the operator what was given up and was kept elsewhere until then.
+    pub(crate) fn bury(&self, entry: Entry, why: &str) -> oneshot::Receiver<()> {
+        let (stored, receiver) = oneshot::channel();
+        self.writer.push(Op::Bury { entry: Box::new(entry), why: why.to_owned(), stored });
+        receiver
     }
 
     /// All that waits, and what was asked to be tried again; those are waiting from now on.

@@ -19,11 +19,15 @@ CREATE TABLE IF NOT EXISTS entry(
     seq INTEGER PRIMARY KEY AUTOINCREMENT, way INTEGER NOT NULL, id TEXT NOT NULL, bot TEXT NOT NULL, peer TEXT NOT NULL,
     xml TEXT NOT NULL, received INTEGER NOT NULL, state INTEGER NOT NULL, why TEXT);
 CREATE INDEX IF NOT EXISTS entry_state ON entry(state) WHERE state > 0;
-CREATE TABLE IF NOT EXISTS event(seq INTEGER PRIMARY KEY AUTOINCREMENT, bot TEXT NOT NULL, json TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS event(
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, bot TEXT NOT NULL, json TEXT NOT NULL, namespaces TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS answered(
     key TEXT PRIMARY KEY, id TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS answered_at ON answered(at);
 ";
+
+/// Bytes of events read at a time.
+pub(crate) const PAGE_BYTES: usize = 256 * 1024;
 
 const COLUMNS: &str = "seq, way, id, bot, peer, xml, received";
 
@@ -33,6 +37,11 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.execute_batch(TABLES)?;
+    // A file of an earlier version has events without namespaces.
+    let known = "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'namespaces'";
+    if connection.query_row(known, [], |row| row.get::<_, i64>(0))? == 0 {
+        connection.execute_batch("ALTER TABLE event ADD COLUMN namespaces TEXT NOT NULL DEFAULT ''")?;
+    }
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }
@@ -51,8 +60,9 @@ pub(super) fn put(connection: &Connection, entry: &Entry) -> rusqlite::Result<i6
     Ok(connection.last_insert_rowid())
 }
 
-pub(super) fn put_event(connection: &Connection, bot: &str, json: &str) -> rusqlite::Result<i64> {
-    connection.prepare_cached("INSERT INTO event(bot, json) VALUES(?, ?)")?.execute(params![bot, json])?;
+pub(super) fn put_event(connection: &Connection, bot: &str, json: &str, namespaces: &str) -> rusqlite::Result<i64> {
+    let sql = "INSERT INTO event(bot, json, namespaces) VALUES(?, ?, ?)";
+    connection.prepare_cached(sql)?.execute(params![bot, json, namespaces])?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -95,10 +105,23 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 pub(super) fn events(connection: &Connection, bot: &str, after: i64, most: usize) -> rusqlite::Result<Vec<Event>> {
-    let sql = "SELECT seq, bot, json FROM event WHERE seq > ? AND (bot = ? OR ? = '*') ORDER BY seq LIMIT ?";
+    let sql =
+        "SELECT seq, bot, json, namespaces FROM event WHERE seq > ? AND (bot = ? OR ? = '*') ORDER BY seq LIMIT ?";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let read = |row: &Row<'_>| Ok(Event { seq: row.get(0)?, bot: row.get(1)?, json: row.get(2)? });
-    connection.prepare_cached(sql)?.query_map(params![after, bot, bot, most], read)?.collect()
+    let read =
+        |row: &Row<'_>| Ok(Event { seq: row.get(0)?, bot: row.get(1)?, json: row.get(2)?, namespaces: row.get(3)? });
+    let mut statement = connection.prepare_cached(sql)?;
+    // A page is bounded in bytes as well, and holds one event at least.
+    let (mut page, mut bytes): (Vec<Event>, usize) = (Vec::new(), 0);
+    for event in statement.query_map(params![after, bot, bot, most], read)? {
+        let event = event?;
+        bytes += event.json.len();
+        page.push(event);
+        if bytes > PAGE_BYTES {
+            break;
+        }
+    }
+    Ok(page)
 }
 
 /// The oldest event that is kept; 0 when there is none.

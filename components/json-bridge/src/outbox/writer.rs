@@ -2,13 +2,12 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use bytes::Bytes;
 use campanile::error::BoxError;
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use super::store::{self, DEAD, WAITING};
-use super::{Accepted, Entry, Key};
+use super::{Accepted, Entry, Event, Key, Parcel};
 use crate::clock::now;
 
 /// Operations that may wait for the thread.
@@ -19,21 +18,32 @@ const BATCH: usize = 2048;
 pub(super) enum Op {
     /// For a webhook: the entry, and what is posted, which is the event as well.
     Put {
-        entry: Box<Entry>,
-        body: String,
+        parcel: Box<Parcel>,
         stored: oneshot::Sender<()>,
     },
     /// For readers of events alone.
     Event {
-        bot: String,
-        body: String,
+        event: Box<Event>,
         stored: oneshot::Sender<()>,
+    },
+    /// The end of an entry, and what it sends.
+    Conclude {
+        seq: i64,
+        dead: Option<String>,
+        sends: Vec<Entry>,
+        stored: oneshot::Sender<Vec<i64>>,
     },
     /// For the server, once for each key of a caller.
     Accept {
         entry: Box<Entry>,
         key: Option<Key>,
         stored: oneshot::Sender<Accepted>,
+    },
+    /// What was given up, and was kept elsewhere until then.
+    Bury {
+        entry: Box<Entry>,
+        why: String,
+        stored: oneshot::Sender<()>,
     },
     Done(i64),
     Dead(i64, String),
@@ -43,8 +53,9 @@ pub(super) enum Op {
 
 /// What is told to others once the transaction is on disk.
 enum After {
-    Stored(oneshot::Sender<()>, Box<Entry>, Bytes),
+    Stored(oneshot::Sender<()>, Box<Parcel>),
     Said(oneshot::Sender<()>),
+    Concluded(oneshot::Sender<Vec<i64>>, Vec<i64>),
     Accepted(oneshot::Sender<Accepted>, Accepted),
     Flushed(oneshot::Sender<()>),
 }
@@ -59,7 +70,7 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         keep: i64,
-        committed: Box<dyn Fn(Entry, Bytes) + Send>,
+        committed: Box<dyn Fn(Parcel) + Send>,
     ) -> Result<Self, BoxError> {
         let (ops, receiver) = sync_channel(WAIT);
         let (tell, events) = watch::channel(0);
@@ -93,7 +104,7 @@ impl Writer {
 struct Thread {
     connection: Connection,
     keep: i64,
-    committed: Box<dyn Fn(Entry, Bytes) + Send>,
+    committed: Box<dyn Fn(Parcel) + Send>,
     tell: watch::Sender<i64>,
 }
 
@@ -131,16 +142,30 @@ impl Thread {
     fn apply(&self, op: Op, latest: &mut Option<i64>) -> rusqlite::Result<Option<After>> {
         let connection = &self.connection;
         Ok(match op {
-            Op::Put { mut entry, body, stored } => {
-                entry.seq = store::put(connection, &entry)?;
-                self.event(&entry.bot, &body, latest)?;
-                Some(After::Stored(stored, entry, body.into()))
+            Op::Put { mut parcel, stored } => {
+                parcel.entry.seq = store::put(connection, &parcel.entry)?;
+                let json = String::from_utf8_lossy(&parcel.body);
+                self.event(&parcel.entry.bot, &json, &parcel.namespaces, latest)?;
+                Some(After::Stored(stored, parcel))
             }
-            Op::Event { bot, body, stored } => {
-                self.event(&bot, &body, latest)?;
+            Op::Event { event, stored } => {
+                self.event(&event.bot, &event.json, &event.namespaces, latest)?;
                 Some(After::Said(stored))
             }
+            Op::Conclude { seq, dead, sends, stored } => {
+                match dead {
+                    Some(why) => store::state(connection, seq, DEAD, Some(&why))?,
+                    None => store::done(connection, seq)?,
+                }
+                let seqs = sends.iter().map(|entry| store::put(connection, entry)).collect::<Result<_, _>>()?;
+                Some(After::Concluded(stored, seqs))
+            }
             Op::Accept { entry, key, stored } => Some(After::Accepted(stored, self.accept(*entry, key)?)),
+            Op::Bury { entry, why, stored } => {
+                let seq = store::put(connection, &entry)?;
+                store::state(connection, seq, DEAD, Some(&why))?;
+                Some(After::Said(stored))
+            }
             Op::Done(seq) => store::done(connection, seq).map(|()| None)?,
             Op::Dead(seq, why) => store::state(connection, seq, DEAD, Some(&why)).map(|()| None)?,
             Op::Waiting(seq) => store::state(connection, seq, WAITING, None).map(|()| None)?,
@@ -148,9 +173,9 @@ impl Thread {
         })
     }
 
-    fn event(&self, bot: &str, body: &str, latest: &mut Option<i64>) -> rusqlite::Result<()> {
+    fn event(&self, bot: &str, json: &str, namespaces: &str, latest: &mut Option<i64>) -> rusqlite::Result<()> {
         if self.keep > 0 {
-            *latest = Some(store::put_event(&self.connection, bot, body)?);
+            *latest = Some(store::put_event(&self.connection, bot, json, namespaces)?);
         }
         Ok(())
     }
@@ -170,11 +195,12 @@ impl Thread {
     /// Whoever has gone away misses nothing.
     fn told(&self, after: After) {
         match after {
-            After::Stored(stored, entry, body) => {
-                (self.committed)(*entry, body);
+            After::Stored(stored, parcel) => {
+                (self.committed)(*parcel);
                 let _ = stored.send(());
             }
             After::Said(stored) => drop(stored.send(())),
+            After::Concluded(stored, seqs) => drop(stored.send(seqs)),
             After::Accepted(stored, accepted) => drop(stored.send(accepted)),
             After::Flushed(done) => drop(done.send(())),
         }

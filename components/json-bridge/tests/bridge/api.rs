@@ -7,9 +7,10 @@ use campanile::reply::Reply;
 use campanile::testing::Mounted;
 use campanile_json_bridge::{Api, Bridge, Grant, Secret, Settings};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::http::{Answer, ask};
-use crate::setup::{Folder, bot, mounted, until};
+use crate::setup::{Folder, bot, eventually, mounted, until};
 
 struct Side {
     mounted: Mounted,
@@ -68,6 +69,66 @@ async fn a_message_is_sent_as_the_bot() {
 }
 
 #[tokio::test]
+async fn a_message_may_be_a_form_or_plain_text() {
+    let side = side("form").await;
+    let alice = side.mounted.user("alice@localhost/phone");
+    let post = |target: &str, kind: &str, body: &'static str| {
+        let head = format!("POST {target}\nAuthorization: Bearer bot-token\nContent-Type: {kind}");
+        let address = side.address;
+        async move { ask(address, &head, body).await }
+    };
+    let form = "to=alice%40localhost%2Fphone&body=a+%26+b&subject=s&type=normal";
+    let answer = post("/v1/messages", "application/x-www-form-urlencoded", form).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let got = alice.recv().await.unwrap().to_xml();
+    assert!(got.contains("<body>a &amp; b</body>") && got.contains("<subject>s</subject>"), "{got}");
+    let answer = post("/v1/messages?to=alice%40localhost%2Fphone", "text/plain; charset=utf-8", "one & all").await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert!(alice.recv().await.unwrap().to_xml().contains("type='chat'><body>one &amp; all</body>"));
+    let answer = post("/v1/messages", "application/x-www-form-urlencoded", "to=alice%40localhost&colour=red").await;
+    assert_eq!((answer.status, answer.json()["field"].as_str()), (422, Some("colour")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let side = side("slow").await;
+    let (head, mut stream) = (
+        "POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bot-token\r\nContent-Type: application/json\r\n\
+         Content-Length: 100\r\n\r\n{",
+        tokio::net::TcpStream::connect(side.address).await.unwrap(),
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The time that it has passes at once when nothing else is to be done.
+    tokio::time::pause();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+#[tokio::test]
+async fn beyond_the_bound_readers_are_told_and_the_others_are_served() {
+    let side = side("readers").await;
+    let head = format!("GET /v1/events HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer bot-token\r\n\r\n", side.address);
+    let (mut readers, mut refused) = (Vec::new(), 0);
+    for _ in 0..270 {
+        let mut stream = tokio::net::TcpStream::connect(side.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        refused += usize::from(&status == b"HTTP/1.1 503");
+        readers.push(stream);
+    }
+    assert_eq!(refused, 270 - 256);
+    let sent = side.post("/v1/messages", "bot-token", r#"{"to":"alice@localhost/phone","body":"x"}"#).await;
+    assert_eq!(sent.status, 202);
+    drop(readers);
+    eventually(async || {
+        ask(side.address, "GET /v1/events?limit=0\nAuthorization: Bearer bot-token", "").await.status == 200
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn refusals_name_status_and_field() {
     let side = side("refusals").await;
     let good = r#"{"to":"alice@localhost","body":"x"}"#;
@@ -97,9 +158,10 @@ async fn refusals_name_status_and_field() {
     }
     let large = format!(r#"{{"to":"alice@localhost","body":"{}"}}"#, "x".repeat(600_000));
     assert_eq!(side.post("/v1/messages", "bot-token", &large).await.status, 413);
-    let text =
-        ask(side.address, "POST /v1/messages\nAuthorization: Bearer bot-token\nContent-Type: text/plain", "x").await;
-    assert_eq!(text.status, 415);
+    for (path, kind) in [("messages", "application/cbor"), ("presence", "text/plain"), ("iq", "application/xml")] {
+        let head = format!("POST /v1/{path}\nAuthorization: Bearer bot-token\nContent-Type: {kind}");
+        assert_eq!(ask(side.address, &head, "x").await.status, 415, "{path}");
+    }
     let origin = "POST /v1/messages\nAuthorization: Bearer bot-token\nOrigin: http://evil.example\nContent-Type: application/json";
     assert_eq!(ask(side.address, origin, good).await.status, 403);
     assert_eq!(side.get("/v1/messages").await.status, 405);

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
 
 mod api;
+mod bots;
 mod examples;
 mod hook;
 mod http;
+#[cfg(feature = "nats")]
+mod nats;
 mod outbox;
 mod setup;

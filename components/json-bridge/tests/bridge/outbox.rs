@@ -66,14 +66,60 @@ async fn dead_letters_are_listed_replayed_and_dropped_beside_a_running_bridge() 
 }
 
 #[tokio::test]
-async fn beyond_the_bound_senders_are_told() {
-    let (hook, address) = Hook::start(&[(500, "")]).await;
-    let settings = Settings { bots: vec![bot(Some(webhook(address)))], max_waiting: 1, ..Settings::default() };
+async fn beyond_the_bounds_senders_are_told() {
+    for (max_waiting, max_waiting_bytes) in [(1, 1_000_000), (1000, 400)] {
+        let (hook, address) = Hook::start(&[(500, "")]).await;
+        let bots = vec![bot(Some(webhook(address)))];
+        let settings = Settings { bots, max_waiting, max_waiting_bytes, ..Settings::default() };
+        let (mounted, bridge) = mounted(settings).await;
+        let alice = mounted.user("alice@localhost/phone");
+        alice.send(MESSAGE).await.unwrap();
+        hook.got(1).await;
+        assert!(bridge.waiting() == 1 && bridge.waiting_bytes() > MESSAGE.len());
+        alice.send(MESSAGE).await.unwrap();
+        assert_eq!(StanzaError::of(&alice.recv().await.unwrap()).condition(), Condition::ResourceConstraint);
+        assert_eq!(bridge.counts().turned_away, 1);
+        until(|| bridge.waiting() == 0 && bridge.waiting_bytes() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn one_sender_fills_a_quarter_and_no_more() {
+    let (hook, address) = Hook::start(&[(500, ""), (500, ""), (500, "")]).await;
+    let settings = Settings { bots: vec![bot(Some(webhook(address)))], max_waiting: 8, ..Settings::default() };
     let (mounted, bridge) = mounted(settings).await;
-    let alice = mounted.user("alice@localhost/phone");
-    alice.send(MESSAGE).await.unwrap();
-    hook.got(1).await;
-    alice.send(MESSAGE).await.unwrap();
+    let (alice, bob) = (mounted.user("alice@localhost/phone"), mounted.user("bob@localhost/phone"));
+    for _ in 0..3 {
+        alice.send(MESSAGE).await.unwrap();
+    }
     assert_eq!(StanzaError::of(&alice.recv().await.unwrap()).condition(), Condition::ResourceConstraint);
-    assert_eq!(bridge.counts().turned_away, 1);
+    bob.send(MESSAGE).await.unwrap();
+    until(|| bridge.counts().delivered == 3).await;
+    assert!(hook.got(4).await.iter().any(|got| got.json()["from"] == "bob@localhost/phone"));
+}
+
+#[tokio::test]
+async fn a_slow_bot_delays_no_other_and_a_slow_sender_neither() {
+    let (slow, slow_address) = Hook::hanging().await;
+    let (quick, quick_address) = Hook::start(&[]).await;
+    let other = campanile_json_bridge::Bot {
+        localpart: Some("quick".into()),
+        token: None,
+        ..bot(Some(webhook(quick_address)))
+    };
+    let bots = vec![bot(Some(webhook(slow_address))), other];
+    let (mounted, bridge) = mounted(Settings { bots, ..Settings::default() }).await;
+    let users: Vec<_> = (0..100).map(|user| mounted.user(&format!("u{user}@localhost/x"))).collect();
+    for user in &users {
+        user.send(MESSAGE).await.unwrap();
+        user.send(MESSAGE.replace("bot@", "quick@").as_str()).await.unwrap();
+    }
+    // As many attempts at the slow one as one bot may have, and none of them has been answered.
+    quick.got(100).await;
+    slow.got(64).await;
+    until(|| bridge.waiting() == 100).await;
+    assert_eq!(slow.count(), 64);
+    slow.go_on();
+    slow.got(100).await;
+    until(|| bridge.waiting() == 0).await;
 }

@@ -39,25 +39,45 @@ pub(crate) struct Hook {
     got: Arc<Mutex<Vec<Got>>>,
     answers: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
     news: Arc<Notify>,
+    /// Each request waits for one of these before it is answered.
+    turns: Option<Arc<tokio::sync::Semaphore>>,
 }
 
 impl Hook {
     /// Listens, and answers first with these.
     pub(crate) async fn start(answers: &[(u16, &'static str)]) -> (Self, SocketAddr) {
-        let hook = Self { answers: Arc::new(Mutex::new(answers.iter().copied().collect())), ..Self::default() };
+        Self { answers: Arc::new(Mutex::new(answers.iter().copied().collect())), ..Self::default() }.listen().await
+    }
+
+    /// Listens, and answers nothing before [`Hook::go_on`].
+    pub(crate) async fn hanging() -> (Self, SocketAddr) {
+        Self { turns: Some(Arc::new(tokio::sync::Semaphore::new(0))), ..Self::default() }.listen().await
+    }
+
+    /// From now on everything is answered.
+    pub(crate) fn go_on(&self) {
+        self.turns.as_ref().unwrap().close();
+    }
+
+    async fn listen(self) -> (Self, SocketAddr) {
+        let hook = self;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, own) = (listener.local_addr().unwrap(), hook.clone());
         let handler =
-            axum::routing::post(move |headers: HeaderMap, body: Bytes| async move { own.take(headers, &body) });
+            axum::routing::post(move |headers: HeaderMap, body: Bytes| async move { own.take(headers, &body).await });
         let router = axum::Router::new().route("/hook", handler);
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         (hook, address)
     }
 
-    fn take(&self, headers: HeaderMap, body: &Bytes) -> Response {
+    async fn take(&self, headers: HeaderMap, body: &Bytes) -> Response {
         let body = String::from_utf8(body.to_vec()).unwrap();
         self.got.lock().unwrap().push(Got { headers, body });
         self.news.notify_waiters();
+        if let Some(turns) = &self.turns {
+            // Closed: go on.
+            let _ = turns.acquire().await;
+        }
         let (status, body) = self.answers.lock().unwrap().pop_front().unwrap_or((204, ""));
         let status = StatusCode::from_u16(status).unwrap();
         (status, [("content-type", "application/json"), ("location", "/elsewhere")], body).into_response()

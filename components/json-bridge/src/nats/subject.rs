@@ -1,0 +1,76 @@
+//! Names of subjects, streams and consumers.
+
+use campanile::stanza::Kind;
+
+/// What the names of one component begin with.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    /// Where a stanza for a bot is published.
+    pub(super) fn inbound(&self, bot: &str, kind: Kind) -> String {
+        format!("{}.in.{}.{}.{}", self.prefix, token(bot), kind.name(), kind.type_str())
+    }
+
+    /// All that is for one bot.
+    pub(super) fn all_of(&self, bot: &str) -> String {
+        format!("{}.in.{}.>", self.prefix, token(bot))
+    }
+
+    /// All that is for any bot.
+    pub(super) fn all_inbound(&self) -> String {
+        format!("{}.in.>", self.prefix)
+    }
+
+    /// All that bots send.
+    pub(super) fn all_outbound(&self) -> String {
+        format!("{}.out.*", self.prefix)
+    }
+
+    /// Where IQ requests to a bot are made.
+    pub(super) fn iq(&self, bot: &str) -> String {
+        format!("{}.iq.{}", self.prefix, token(bot))
+    }
+
+    /// Where a bot, by its token, is told what was not sent.
+    pub(super) fn refused(&self, token: &str) -> String {
+        format!("{}.refused.{token}", self.prefix)
+    }
+
+    /// The stream for bots, or from them. Names of streams have no dots.
+    pub(super) fn stream(&self, way: &str) -> String {
+        format!("{}-{way}", self.prefix.replace('.', "-"))
+    }
+}
+
+/// A localpart as one token of a subject, which is also the name of the bot's consumer: what is no letter, digit or `-` is
+/// written as `=` and its bytes in hexadecimal. The bot for all addresses that no other has is `_`.
+pub(super) fn token(bot: &str) -> String {
+    if bot.is_empty() {
+        return "_".to_owned();
+    }
+    bot.bytes().fold(String::new(), |text, byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => text + char::from(byte).encode_utf8(&mut [0; 4]),
+        other => text + &format!("={other:02X}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use campanile::stanza::MessageType;
+
+    #[test]
+    fn localparts_are_single_tokens() {
+        assert_eq!((&*token("helpdesk"), &*token(""), &*token("a.b_c>é")), ("helpdesk", "_", "a=2Eb=5Fc=3E=C3=A9"));
+        let names = Names::new("xmpp.bridge");
+        assert_eq!(names.inbound("bot", Kind::Message(MessageType::Chat)), "xmpp.bridge.in.bot.message.chat");
+        assert_eq!(names.stream("in"), "xmpp-bridge-in");
+    }
+}

@@ -1,0 +1,200 @@
+//! A broker between bridge and bots: Debian's nats-server.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{PullConsumer, pull};
+use async_nats::jetstream::{self, Context};
+use campanile::error::{Condition, StanzaError};
+use campanile_json_bridge::{Nats, Settings};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::setup::{Folder, Hook, bot, eventually, mounted, until, webhook};
+
+/// A broker on a free port of loopback. It ends with the test.
+struct Broker {
+    process: Child,
+    port: u16,
+    folder: Folder,
+}
+
+impl Broker {
+    async fn start(name: &str) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = Folder::new(&format!("nats-{name}"));
+        let broker = Self { process: run(port, &folder), port, folder };
+        broker.is_up().await;
+        broker
+    }
+
+    async fn is_up(&self) {
+        eventually(async || TcpStream::connect(("127.0.0.1", self.port)).await.is_ok()).await;
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    async fn start_again(&mut self) {
+        self.process = run(self.port, &self.folder);
+        self.is_up().await;
+    }
+
+    fn settings(&self) -> Nats {
+        Nats { url: format!("nats://127.0.0.1:{}", self.port), prefix: "t.x".into(), ..Nats::default() }
+    }
+
+    async fn client(&self) -> (async_nats::Client, Context) {
+        let client = async_nats::connect(format!("127.0.0.1:{}", self.port)).await.unwrap();
+        (client.clone(), jetstream::new(client))
+    }
+}
+
+fn run(port: u16, folder: &Folder) -> Child {
+    let mut command = Command::new("nats-server");
+    command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]).arg(folder.file("data"));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("nats-server is there: `tests/run install`")
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn message(id: &str) -> String {
+    format!(
+        "<message type='chat' id='{id}' to='bot@bridge.localhost'><body>hello</body>\
+         <request xmlns='urn:xmpp:receipts'/></message>"
+    )
+}
+
+fn with(nats: Nats, bot: campanile_json_bridge::Bot) -> Settings {
+    Settings { bots: vec![bot], nats: Some(nats), ..Settings::default() }
+}
+
+#[tokio::test]
+async fn a_bot_takes_from_one_stream_and_sends_by_the_other() {
+    let broker = Broker::start("bot").await;
+    let (mounted, bridge) = mounted(with(broker.settings(), bot(None))).await;
+    let alice = mounted.user("alice@localhost/phone");
+    alice.send(message("m1").as_str()).await.unwrap();
+    alice.expect("<message type='chat'><received xmlns='urn:xmpp:receipts' id='m1'/></message>").await;
+    let (client, streams) = broker.client().await;
+    let stream = streams.get_stream("t-x-in").await.unwrap();
+    let own = pull::Config { filter_subject: "t.x.in.bot.>".into(), ..pull::Config::default() };
+    let consumer: PullConsumer = stream.create_consumer(own).await.unwrap();
+    let got = consumer.messages().await.unwrap().next().await.unwrap().unwrap();
+    let stanza: Value = serde_json::from_slice(&got.payload).unwrap();
+    assert_eq!((&*got.subject, &stanza["body"]), ("t.x.in.bot.message.chat", &json!("hello")));
+    assert!(got.headers.as_ref().unwrap().get("Nats-Msg-Id").unwrap().as_str().starts_with("msg_"));
+    got.double_ack().await.unwrap();
+    let mut refused = client.subscribe("t.x.refused.bot").await.unwrap();
+    let send = async |id: &str, body: Value| {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Nats-Msg-Id", id);
+        let word = streams.publish_with_headers("t.x.out.bot", headers, body.to_string().into()).await.unwrap();
+        word.await.unwrap();
+    };
+    let reply = json!({"to": "alice@localhost/phone", "body": "hi"});
+    send("r1", reply.clone()).await;
+    // The same again is no second stanza.
+    send("r1", reply).await;
+    alice.expect("<message from='bot@bridge.localhost' id='r1-0'><body>hi</body></message>").await;
+    for (body, field) in [
+        (json!({"to": "bob@other.example", "body": "x"}), "to"),
+        (json!({"to": "alice@localhost", "from": "boss@bridge.localhost", "body": "x"}), "from"),
+        (json!({"to": "alice@localhost", "ping": true}), "kind"),
+        (json!({"to": "alice@localhost", "nonsense": 1}), "nonsense"),
+    ] {
+        send(field, body).await;
+        let told: Value = serde_json::from_slice(&refused.next().await.unwrap().payload).unwrap();
+        assert_eq!((&told["field"], &told["id"]), (&json!(field), &json!(field)));
+    }
+    until(|| bridge.counts().accepted == 1 && bridge.counts().bad_answers == 4).await;
+    // Everything was acknowledged.
+    eventually(async || streams.get_stream("t-x-out").await.unwrap().cached_info().state.messages == 0).await;
+}
+
+#[tokio::test]
+async fn a_request_is_one_question_and_one_answer() {
+    let broker = Broker::start("iq").await;
+    let (mounted, _bridge) = mounted(with(broker.settings(), bot(None))).await;
+    let alice = mounted.user("alice@localhost/phone");
+    let ask = "<iq type='get' to='bot@bridge.localhost'><query xmlns='jabber:iq:version'/></iq>";
+    assert_eq!(StanzaError::of(&alice.request(ask).await.unwrap()).condition(), Condition::ServiceUnavailable);
+    let (client, _) = broker.client().await;
+    let mut requests = client.queue_subscribe("t.x.iq.bot", "workers".into()).await.unwrap();
+    client.flush().await.unwrap();
+    let answering = async {
+        let request = requests.next().await.unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&request.payload).unwrap()["version"], true);
+        let version = json!({"version": {"name": "on nats", "version": "1"}}).to_string();
+        client.publish(request.reply.unwrap(), version.into()).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(alice.request(ask), answering);
+    assert!(answer.unwrap().to_xml().contains("<name>on nats</name>"));
+}
+
+#[tokio::test]
+async fn a_webhook_is_served_from_the_stream_in_order() {
+    let broker = Broker::start("hook").await;
+    let (hook, address) = Hook::start(&[(500, ""), (200, r#"{"body":"hi"}"#)]).await;
+    let (mounted, bridge) = mounted(with(broker.settings(), bot(Some(webhook(address))))).await;
+    let alice = mounted.user("alice@localhost/phone");
+    for id in ["m1", "m2", "m3"] {
+        alice.send(message(id).as_str()).await.unwrap();
+    }
+    let got = hook.got(4).await;
+    let ids: Vec<_> = got.iter().map(|got| got.json()["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids, ["m1", "m1", "m2", "m3"]);
+    assert_eq!(got[0].header("webhook-id"), got[1].header("webhook-id"));
+    until(|| bridge.counts().delivered == 3 && bridge.waiting() == 0).await;
+    let replied = async {
+        loop {
+            let got = alice.recv().await.unwrap().to_xml();
+            if got.contains("<body>hi</body>") {
+                return got;
+            }
+        }
+    };
+    assert!(replied.await.contains("-0'"), "the id of a reply follows from the message's");
+    let (_, streams) = broker.client().await;
+    eventually(async || streams.get_stream("t-x-in").await.unwrap().cached_info().state.messages == 0).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_is_down_is_told_and_comes_back() {
+    let mut broker = Broker::start("down").await;
+    let (hook, address) = Hook::start(&[]).await;
+    let (mounted, bridge) = mounted(with(broker.settings(), bot(Some(webhook(address))))).await;
+    let alice = mounted.user("alice@localhost/phone");
+    alice.send(message("m1").as_str()).await.unwrap();
+    hook.got(1).await;
+    broker.kill();
+    alice.send(message("m2").as_str()).await.unwrap();
+    let error = alice.recv_where(|stanza| stanza.kind().is_error()).await.unwrap();
+    assert_eq!((error.id(), StanzaError::of(&error).condition()), (Some("m2"), Condition::ResourceConstraint));
+    assert_eq!(bridge.counts().turned_away, 1);
+    broker.start_again().await;
+    // Refused as long as the bridge has not found it.
+    let receipted =
+        |id: String| move |stanza: &campanile::stanza::Stanza| stanza.to_xml().contains(&format!("id='{id}'/>"));
+    let mut attempt = 0;
+    eventually(async || {
+        attempt += 1;
+        alice.send(message(&format!("n{attempt}")).as_str()).await.unwrap();
+        let wanted = receipted(format!("n{attempt}"));
+        let receipt = tokio::time::timeout(Duration::from_secs(15), alice.recv_where(wanted)).await;
+        receipt.is_ok()
+    })
+    .await;
+    let wanted = format!("n{attempt}");
+    eventually(async || hook.got(2).await.iter().any(|got| got.json()["id"] == wanted.as_str())).await;
+}

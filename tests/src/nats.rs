@@ -1,0 +1,53 @@
+//! A throw-away NATS server with JetStream, of Debian's, on a free loopback port.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::folder::Folder;
+use crate::output::Output;
+use crate::ports;
+use crate::process::Process;
+use crate::wait;
+
+/// A broker. Ends when dropped.
+#[derive(Debug)]
+pub struct Nats {
+    process: Option<Process>,
+    output: Output,
+    port: u16,
+    folder: Folder,
+}
+
+impl Nats {
+    /// Returns once it answers.
+    pub async fn start() -> Self {
+        let (folder, port) = (Folder::new("nats"), ports::free());
+        let mut this = Self { process: None, output: Output::default(), port, folder };
+        this.start_again().await;
+        this
+    }
+
+    /// Its address, for a configuration.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it, as the machine would.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Starts it with the same data on the same port.
+    pub async fn start_again(&mut self) {
+        let mut command = Command::new("nats-server");
+        let (port, data) = (self.port.to_string(), self.folder.at("data"));
+        command.args(["-js", "-a", "127.0.0.1", "-p", &port, "-sd", &data]);
+        self.process = Some(Process::start("nats-server", command, &self.output));
+        let address = format!("127.0.0.1:{}", self.port);
+        let up = async || wait::answers(&address).await.then_some(());
+        let started = wait::until("NATS", Duration::from_secs(30), up).await;
+        started.unwrap_or_else(|error| panic!("{error}\n{}", self.output.tail()));
+    }
+}
