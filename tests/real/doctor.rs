@@ -3,7 +3,7 @@
 use campanile_tests::daemon::{self, Daemon, Ended};
 use campanile_tests::folder::Folder;
 use campanile_tests::setup::SECRET;
-use campanile_tests::{Component, Ejabberd, HandMade, Kind, Prosody, Server, Setup, on_both, ports};
+use campanile_tests::{Component, Ejabberd, HandMade, Kind, Prosody, Server, Setup, on_both, ports, wait};
 
 use crate::support::mounted;
 
@@ -17,13 +17,9 @@ fn component(jid: &str, address: &str, more: &str) -> String {
 
 async fn check(configuration: &str) -> Ended {
     let folder = Folder::new("doctor");
-    check_in(&folder, configuration).await
-}
-
-async fn check_in(folder: &Folder, configuration: &str) -> Ended {
     folder.write("check.toml", configuration);
     folder.permit("check.toml", 0o600);
-    daemon::command(folder, &["check", "--config", "check.toml", "--connect"]).await
+    daemon::command(&folder, &["check", "--config", "check.toml", "--connect"]).await
 }
 
 /// Runs the doctor on a set-up; it must find the fault, say all of this, and not show the secret.
@@ -163,15 +159,45 @@ async fn refusals_of_ejabberd() {
     refusals(Ejabberd::start(&setup().component("localhost")).await).await;
 }
 
-async fn a_running_daemon_is_left_alone(server: Server) {
-    let configuration = component("echo.localhost", &server.component_address(), "");
+/// Nothing connects beside it; it says itself how it stands, before and after the server has stopped to route.
+async fn a_running_daemon_is_asked(mut server: Server) {
+    let admin = format!("[admin]\nlisten = \"127.0.0.1:{}\"\n", ports::free());
+    let configuration = admin + &component("echo.localhost", &server.component_address(), "") + "keepalive = \"1s\"\n";
     let mut running = Daemon::start(&configuration);
     mounted(&mut running, "echo.localhost").await;
-    let checked = check_in(running.folder(), &configuration).await;
-    judge("a running daemon", &checked, 0, &["echo.localhost: not tried: echo.localhost is already served by process"]);
+    let folder = Folder::new("beside");
+    folder.write("check.toml", &configuration);
+    folder.permit("check.toml", 0o600);
+    let locks = running.folder().path().display().to_string();
+    let beside = async || {
+        let (arguments, environment) =
+            (["check", "--config", "check.toml", "--connect"], [("XDG_RUNTIME_DIR", &*locks)]);
+        daemon::command_with(&folder, &arguments, &environment).await
+    };
+    let well = "on this machine: mounted, and stanzas reach it";
+    let ready = wait::until("that it is ready", wait::PATIENCE, async || {
+        let checked = beside().await;
+        checked.stdout.contains(well).then_some(checked)
+    });
+    judge("a running daemon", &ready.await.unwrap(), 0, &["echo.localhost is already served by process", well]);
+    let (broken, words) = match server.kind() {
+        Kind::Prosody => {
+            server.shell("host:deactivate(\"echo.localhost\")");
+            ("answered host-unknown", ["Component \"echo.localhost\"", "host:activate(\"echo.localhost\")"])
+        }
+        Kind::Ejabberd => {
+            server.stop().await;
+            ("nothing listens at ", ["component_ports = { ", "module: ejabberd_service"])
+        }
+    };
+    let found = wait::until("that it says why", wait::PATIENCE, async || {
+        let checked = beside().await;
+        checked.stdout.contains(broken).then_some(checked)
+    });
+    judge("a running daemon without a route", &found.await.unwrap(), 69, &words);
     assert!(running.stop().await.success());
 }
-on_both!(a_running_daemon_is_left_alone, setup());
+on_both!(a_running_daemon_is_asked, setup());
 
 async fn a_limit_below_ours(server: Server) {
     says(

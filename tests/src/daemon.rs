@@ -147,13 +147,19 @@ pub struct Ended {
 
 /// Runs a command of the binary to its end, in this folder; locks are looked for there, too.
 pub async fn command(folder: &Folder, arguments: &[&str]) -> Ended {
+    command_with(folder, arguments, &[]).await
+}
+
+/// As [`command`], with variables of the environment.
+pub async fn command_with(folder: &Folder, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
     let mut command = Command::new(binary());
     command
         .args(arguments)
         .current_dir(folder.path())
         .env_remove("RUST_LOG")
         .env_remove("CAMPANILE_CONFIG")
-        .env("XDG_RUNTIME_DIR", folder.path());
+        .env("XDG_RUNTIME_DIR", folder.path())
+        .envs(environment.iter().copied());
     let run = tokio::task::spawn_blocking(move || command.output());
     let output = run.await.expect("the task ends").expect("the binary starts");
     Ended {

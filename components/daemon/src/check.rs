@@ -26,7 +26,7 @@ pub(crate) fn check(options: &Check) -> Exit {
     if options.connect && said == Exit::Done {
         say(io::stdout(), doctor::WARNING, Exit::Done);
         return crate::runtime(LogFormat::Text, async {
-            let reports = doctor::examine(&config.components, options.resolver).await;
+            let reports = doctor::examine(&config, options.resolver).await;
             findings(&config.components, &reports)
         });
     }

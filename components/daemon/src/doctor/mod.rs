@@ -4,6 +4,7 @@
 //! It mounts each component for a moment, with nothing behind it: no store is opened, nothing is delivered. Beside a
 //! running daemon it asks that one instead: a second connection would be refused, or take half of the stanzas.
 
+mod beside;
 mod dns;
 mod finding;
 mod port;
@@ -13,16 +14,18 @@ mod snippet;
 mod visit;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::stream::ServerAddress;
 
+use self::beside::Running;
 use self::dns::Resolver;
 pub(crate) use self::finding::Finding;
 use self::finding::{EJABBERD, ON_SERVER, OURS, PROSODY};
 use self::visit::{PINGS, Pings, Visit, largest, parent, smaller};
-use crate::config::Component;
 use crate::config::unit::show_size;
+use crate::config::{Component, Config};
 use crate::run::lock::{Lock, LockError};
 
 /// How long an answer may take that says what speaks at a port.
@@ -44,9 +47,11 @@ pub(crate) struct Report {
 }
 
 /// Tries all at the same time; the reports are in the order of the file.
-pub(crate) async fn examine(components: &[Component], resolver: Option<SocketAddr>) -> Vec<Report> {
+pub(crate) async fn examine(config: &Config, resolver: Option<SocketAddr>) -> Vec<Report> {
     let resolver = resolver.map(Resolver).or_else(Resolver::of_this_machine);
-    let tries: Vec<_> = components.iter().cloned().map(|component| tokio::spawn(one(component, resolver))).collect();
+    let running = Arc::new(Running::new(config.admin.clone()));
+    let one = |component: &Component| tokio::spawn(one(component.clone(), Arc::clone(&running), resolver));
+    let tries: Vec<_> = config.components.iter().map(one).collect();
     let mut reports = Vec::new();
     for outcome in tries {
         reports.push(outcome.await.unwrap_or_else(|error| Finding::failed(format!("a fault of ours: {error}")).into()));
@@ -54,12 +59,10 @@ pub(crate) async fn examine(components: &[Component], resolver: Option<SocketAdd
     reports
 }
 
-async fn one(settings: Component, resolver: Option<Resolver>) -> Report {
+async fn one(settings: Component, running: Arc<Running>, resolver: Option<Resolver>) -> Report {
     let _lock = match Lock::acquire(&settings.jid) {
         Ok(lock) => lock,
-        Err(held @ LockError::Held { .. }) => {
-            return Report { well: Some(format!("not tried: {held}")), findings: Vec::new() };
-        }
+        Err(held @ LockError::Held { .. }) => return running.report(&settings, &held.to_string()).await,
         Err(nowhere) => return Finding::failed(nowhere.to_string()).into(),
     };
     match Visit::begin(&settings).await {

@@ -81,8 +81,12 @@ fn the_unit_hands_over_a_credential_that_the_configuration_takes() {
         .and_then(|value| value.split_once(':'))
         .expect("a credential");
     let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
-    let configuration = SAMPLE.replace("secret_file = \"echo.secret\"", &format!("secret_credential = \"{name}\""));
+    // What is named is a folder: systemd hands over each file in it as NAME_FILE.
+    let credential = format!("{name}_echo.example.org");
+    let configuration =
+        SAMPLE.replace("secret_file = \"echo.secret\"", &format!("secret_credential = \"{credential}\""));
     prepare(&folder, &configuration);
+    folder.write(&format!("etc/{credential}"), "s3cr3t\n");
     let ended = end(command.env("CREDENTIALS_DIRECTORY", folder.path().join("etc")), "");
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
 }
