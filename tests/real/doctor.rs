@@ -162,7 +162,8 @@ async fn refusals_of_ejabberd() {
 /// Nothing connects beside it; it says itself how it stands, before and after the server has stopped to route.
 async fn a_running_daemon_is_asked(mut server: Server) {
     let admin = format!("[admin]\nlisten = \"127.0.0.1:{}\"\n", ports::free());
-    let configuration = admin + &component("echo.localhost", &server.component_address(), "") + "keepalive = \"1s\"\n";
+    let bounds = "keepalive = \"1s\"\nkeepalive_deadline = \"3s\"\n";
+    let configuration = admin + &component("echo.localhost", &server.component_address(), "") + bounds;
     let mut running = Daemon::start(&configuration);
     mounted(&mut running, "echo.localhost").await;
     let folder = Folder::new("beside");

@@ -9,14 +9,15 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::filter::{FilterExt, Filtered, Targets};
+use tracing_subscriber::filter::{Filtered, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{FmtSpan, debug_fn};
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 pub(crate) use self::recent::{Line, Recent};
-use self::throttle::Throttle;
+use self::throttle::{Throttle, Throttled};
 use crate::cli::LogFormat;
 use crate::escape::{Escaped, is_control};
 
@@ -47,13 +48,13 @@ pub(crate) fn init(format: LogFormat, default: LevelFilter) -> Result<(), String
         Some(text) => (targets(&text).map_err(|why| format!("RUST_LOG={text:?} {why}"))?, text),
         None => (Targets::new().with_default(default), default.to_string()),
     };
-    let lines: Box<dyn Layer<Below> + Send + Sync> = match format {
-        LogFormat::Text => Box::new(text()),
-        LogFormat::Json => Box::new(json()),
-    };
     let ((filter, handle), throttle, recent) = (reload::Layer::new(filter), Throttle::default(), Recent::default());
+    let lines: Box<dyn Layer<Below> + Send + Sync> = match format {
+        LogFormat::Text => Box::new(text(throttle.clone(), io::stderr)),
+        LogFormat::Json => Box::new(json(throttle.clone(), || JsonEscaping(io::stderr()))),
+    };
     let kept = recent.clone().with_filter(default.min(LevelFilter::WARN));
-    let subscriber = Registry::default().with(kept).with(lines.with_filter(filter.and(throttle.clone())));
+    let subscriber = Registry::default().with(kept).with(lines.with_filter(filter));
     tracing::subscriber::set_global_default(subscriber).map_err(|error| error.to_string())?;
     // Set once: a second subscriber would have been refused above.
     let _ = LOG.set(Log { filter: handle, words: (words.clone(), Mutex::new(words)), throttle, recent });
@@ -105,17 +106,19 @@ pub(crate) fn colours(on: &impl IsTerminal) -> bool {
 }
 
 /// One object for each event, and at DEBUG one for each stanza, when its span is over.
-fn json<S>() -> impl Layer<S> + Send + Sync
+fn json<S, W>(throttle: Throttle, writer: W) -> impl Layer<S> + Send + Sync
 where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     S: Subscriber + for<'l> LookupSpan<'l>,
 {
     let lines = fmt::layer().json().flatten_event(true).with_span_events(FmtSpan::CLOSE);
-    lines.with_writer(|| JsonEscaping(io::stderr()))
+    lines.with_writer(writer).map_event_format(|inner| Throttled::new(inner, throttle))
 }
 
 /// Lines for people: what the fields hold is escaped, so one event is one line.
-fn text<S>() -> impl Layer<S> + Send + Sync
+fn text<S, W>(throttle: Throttle, writer: W) -> impl Layer<S> + Send + Sync
 where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     S: Subscriber + for<'l> LookupSpan<'l>,
 {
     let fields = debug_fn(|writer, field, value| match field.name() {
@@ -123,7 +126,8 @@ where
         name => write!(writer, "{name}={:?}", Escaped(value)),
     });
     let lines = fmt::layer().fmt_fields(fields.delimited(" ")).with_span_events(FmtSpan::CLOSE);
-    lines.with_ansi(colours(&io::stderr())).with_writer(io::stderr)
+    let lines = lines.with_ansi(colours(&io::stderr())).with_writer(writer);
+    lines.map_event_format(|inner| Throttled::new(inner, throttle))
 }
 
 /// JSON escapes C0 by itself; a terminal obeys C1 as well, and bidi controls hide what a line says. They can stand
@@ -158,7 +162,42 @@ impl<W: Write> Write for JsonEscaping<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
     use super::*;
+
+    #[test]
+    fn what_is_left_out_takes_nothing_else_with_it() {
+        let (lines, throttle) = (Arc::new(Mutex::new(Vec::new())), Throttle::default());
+        let writer = lines.clone();
+        let writer = BoxMakeWriter::new(move || Writing(writer.clone()));
+        let kept = Recent::default().with_filter(LevelFilter::WARN);
+        let shown = json(throttle.clone(), writer).with_filter(Targets::new().with_default(LevelFilter::INFO));
+        tracing::subscriber::with_default(Registry::default().with(kept).with(shown), || {
+            for _ in 0..1100 {
+                tracing::info!("often");
+            }
+            tracing::info!("once");
+            tracing::warn!("and again");
+        });
+        let text = String::from_utf8(lines.lock().unwrap().clone()).unwrap();
+        assert_eq!((text.matches("often").count(), throttle.left_out()), (1000, 100));
+        assert!(text.contains("once") && text.contains("and again"), "{}", text.len());
+    }
+
+    struct Writing(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Writing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     #[test]
     fn json_lines_hold_no_control_character() {

@@ -1,15 +1,16 @@
 //! A loop that fails must not fill the disk: each place in the code that logs may do so only so often.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::callsite::Identifier;
-use tracing::level_filters::LevelFilter;
-use tracing::subscriber::Interest;
-use tracing::{Event, Level, Metadata};
-use tracing_subscriber::layer::{Context, Filter};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
 const WINDOW: Duration = Duration::from_secs(10);
 /// Lines of one place in the code within that time: of warnings and errors, and of what is said in good order. What somebody
@@ -55,23 +56,33 @@ impl Throttle {
     }
 }
 
-impl<S> Filter<S> for Throttle {
-    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        true
-    }
+/// A format of events that leaves out what comes too often.
+// Not a filter: one that turns down a single event (`event_enabled`) leaves a mark in the thread, and the thread's next
+// events are turned down with it.
+#[derive(Debug)]
+pub(super) struct Throttled<F> {
+    inner: F,
+    throttle: Throttle,
+}
 
-    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::always()
+impl<F> Throttled<F> {
+    pub(super) fn new(inner: F, throttle: Throttle) -> Self {
+        Self { inner, throttle }
     }
+}
 
-    // Without a hint of its own, everything would have to be looked at.
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::TRACE)
-    }
-
-    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+impl<S, N, F> FormatEvent<S, N> for Throttled<F>
+where
+    S: Subscriber + for<'l> LookupSpan<'l>,
+    N: for<'w> FormatFields<'w> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let metadata = event.metadata();
-        self.allows(metadata.callsite(), *metadata.level(), Instant::now())
+        if !self.throttle.allows(metadata.callsite(), *metadata.level(), Instant::now()) {
+            return Ok(());
+        }
+        self.inner.format_event(context, writer, event)
     }
 }
 
