@@ -26,5 +26,6 @@ mod restarts;
 mod routing;
 mod servers;
 mod stores;
+mod storm;
 mod stranger;
 mod support;

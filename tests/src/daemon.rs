@@ -69,8 +69,24 @@ impl Daemon {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn launch(mut command: Command, folder: Folder, configuration: &str, environment: &[(&str, &str)]) -> Self {
+    fn launch(command: Command, folder: Folder, configuration: &str, environment: &[(&str, &str)]) -> Self {
         folder.write("campanile.toml", configuration);
+        let output = Output::default();
+        let process = Self::process_in(command, &folder, environment, &output);
+        Self { process, output, folder }
+    }
+
+    /// Kills it, as the machine would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it with the same configuration in the same folder, after it has ended.
+    pub fn start_again(&mut self) {
+        self.process = Self::process_in(Command::new(binary()), &self.folder, &[], &self.output);
+    }
+
+    fn process_in(mut command: Command, folder: &Folder, environment: &[(&str, &str)], output: &Output) -> Process {
         command
             .args(["run", "--config", &folder.at("campanile.toml"), "--log-format", "json"])
             .current_dir(folder.path())
@@ -78,9 +94,7 @@ impl Daemon {
             // Locks are per JID; tests that run side by side use the same ones on servers of their own.
             .env("XDG_RUNTIME_DIR", folder.path())
             .envs(environment.iter().copied());
-        let output = Output::default();
-        let process = Process::start("campanile run", command, &output);
-        Self { process, output, folder }
+        Process::start("campanile run", command, output)
     }
 
     /// Writes a new configuration over the old one; `SIGHUP` makes the daemon read it.

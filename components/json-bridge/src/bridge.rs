@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use campanile::client::Client;
+use campanile::client::{Client, Handover};
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::extract::StanzaRef;
 use campanile::minidom::Element;
@@ -26,7 +26,7 @@ use crate::deliver::{self, Delivery};
 use crate::events::Feed;
 use crate::figures;
 use crate::mapping;
-use crate::nats::Broker;
+use crate::nats::{Answers, Broker};
 use crate::outbox::{Entry, Event, Outbox, Parcel, Way};
 use crate::sending::Sending;
 use crate::settings::{Bot, Settings};
@@ -39,6 +39,8 @@ const LOOK: Duration = Duration::from_secs(2);
 pub struct Bridge {
     settings: Settings,
     running: OnceLock<Arc<Running>>,
+    /// Of other bridges on the same JID, where a broker can carry them.
+    answers: Option<Arc<Answers>>,
     counters: Arc<Counters>,
     tasks: tokio::sync::Mutex<JoinSet<()>>,
     listening: OnceLock<std::net::SocketAddr>,
@@ -66,7 +68,8 @@ impl Bridge {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let (counters, tasks) = (Arc::default(), tokio::sync::Mutex::default());
-        Self { settings, running: OnceLock::new(), counters, tasks, listening: OnceLock::new() }
+        let answers = settings.nats.is_some().then(Arc::default);
+        Self { settings, running: OnceLock::new(), answers, counters, tasks, listening: OnceLock::new() }
     }
 
     /// What has been counted since the start.
@@ -301,6 +304,10 @@ impl Module for Bridge {
         })
     }
 
+    fn handover(self: Arc<Self>) -> Option<Arc<dyn Handover>> {
+        self.answers.clone().map(|answers| answers as Arc<dyn Handover>)
+    }
+
     fn figures(&self) -> Vec<Figure> {
         figures::figures(&self.counts(), self.waiting(), self.settings.max_waiting)
     }
@@ -320,8 +327,10 @@ impl Module for Bridge {
         let delivery = Arc::clone(slot.get_or_init(|| Arc::new(delivery)));
         let feed = Feed::new(outbox.clone(), keep);
         let mut tasks = self.tasks.lock().await;
-        let broker = match &settings.nats {
-            Some(nats) => Some(Broker::start(nats, &settings.bots, &delivery, client.domain(), &mut tasks).await?),
+        let broker = match settings.nats.as_ref().zip(self.answers.as_ref()) {
+            Some((nats, answers)) => {
+                Some(Broker::start(nats, &settings.bots, &delivery, (&client, answers), &mut tasks).await?)
+            }
             None => None,
         };
         let running = Arc::new(Running { settings, client, delivery, sending, outbox, feed, broker });

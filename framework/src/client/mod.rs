@@ -8,7 +8,7 @@ mod pending;
 mod queue;
 mod request;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jid::{BareJid, Jid};
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     pub(crate) ids: Ids,
     pub(crate) pending: Pending,
     pub(crate) queue: Queue,
-    pub(crate) handover: Option<Arc<dyn Handover>>,
+    handover: RwLock<Option<Arc<dyn Handover>>>,
     unconfirmed: Room,
     bounds: Bounds,
     /// What the component has counted.
@@ -89,14 +89,14 @@ impl Bounds {
 
 impl Client {
     /// `layered`: the component has outbound layers.
-    pub(crate) fn new(domain: &BareJid, limits: &Limits, layered: bool, handover: Option<Arc<dyn Handover>>) -> Self {
+    pub(crate) fn new(domain: &BareJid, limits: &Limits, layered: bool) -> Self {
         let bounds = Bounds::new(limits, layered);
         let shared = Shared {
             domain: domain.clone().into(),
             ids: Ids::new(),
             pending: Pending::new(bounds.pending),
             queue: Queue::new(bounds.queued),
-            handover,
+            handover: RwLock::default(),
             unconfirmed: Room::new(limits),
             bounds,
             counters: Arc::default(),
@@ -107,7 +107,7 @@ impl Client {
     /// A client of a component that is not running: whatever is sent with it fails. For tests of handlers.
     #[must_use]
     pub fn detached(domain: &BareJid) -> Self {
-        let client = Self::new(domain, &Limits::default(), false, None);
+        let client = Self::new(domain, &Limits::default(), false);
         client.shared.close();
         client
     }
@@ -155,6 +155,16 @@ impl Client {
 }
 
 impl Shared {
+    /// What carries answers to the process that asked, from now on.
+    pub(crate) fn hand_over_to(&self, handover: Option<Arc<dyn Handover>>) {
+        *self.handover.write().unwrap_or_else(PoisonError::into_inner) = handover;
+    }
+
+    /// What carries answers to the process that asked.
+    pub(crate) fn handover(&self) -> Option<Arc<dyn Handover>> {
+        self.handover.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Fails whatever waits, and all that comes later.
     pub(crate) fn close(&self) {
         self.queue.close();

@@ -54,6 +54,7 @@ pub(super) struct Parts {
     pub(super) app: App,
     pub(super) modules: Vec<Arc<dyn Module>>,
     pub(super) target: Target,
+    pub(super) handover: Option<Arc<dyn Handover>>,
 }
 
 /// Where the next attempt connects to, and with which secret.
@@ -266,7 +267,8 @@ impl Builder {
         self
     }
 
-    /// Gives answers that belong to another process on the same JID to this, where several are mounted on it.
+    /// Gives answers that belong to another process on the same JID to this, where several are mounted on it. Without it,
+    /// to that of the first [module that has one](crate::module::Module::handover).
     pub fn handover(mut self, handover: Arc<dyn Handover>) -> Self {
         self.handover = Some(handover);
         self
@@ -289,10 +291,10 @@ impl Builder {
         let limits = Arc::new(self.limits.clone());
         let outbound = std::mem::take(&mut self.outbound);
         let (ordering, fresh, persistent) = (self.ordering.take(), self.fresh, self.persistent);
-        let handover = self.handover.take();
-        let client = Client::new(&domain, &limits, !outbound.is_empty(), handover);
+        let client = Client::new(&domain, &limits, !outbound.is_empty());
         let counters = Arc::clone(&client.shared().counters);
-        let Parts { app, modules, target } = self.into_parts(client.domain(), &limits)?;
+        let Parts { app, modules, target, handover } = self.into_parts(client.domain(), &limits)?;
+        client.shared().hand_over_to(handover);
         let dispatch = Dispatch::new(app, client.clone(), Arc::clone(&limits), Arc::clone(&counters));
         let stack = (!outbound.is_empty()).then(|| {
             let layers = |writer| outbound.into_iter().fold(writer, |inner, layer| layer(inner));
@@ -342,7 +344,9 @@ impl Builder {
         };
         let timed = ServiceBuilder::new().timeout(limits.handler_timeout).service(inner);
         let app = self.layers.into_iter().fold(BoxService::new(timed), |app, layer| layer(app));
-        Ok(Parts { app, modules: self.modules, target })
+        let of_modules = || self.modules.iter().find_map(|module| Arc::clone(module).handover());
+        let handover = self.handover.or_else(of_modules);
+        Ok(Parts { app, modules: self.modules, target, handover })
     }
 
     fn target(&self) -> Result<(String, Connect), BuildError> {

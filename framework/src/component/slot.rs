@@ -93,6 +93,7 @@ impl Slot {
             crew.take_in(&parts.modules, &self.client, patience).await.map_err(ReplaceError::Module)?;
         }
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = parts.target;
+        self.client.shared().hand_over_to(parts.handover);
         self.next.put(parts.app);
         drop(held);
         Ok(())

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::catalog::{Catalog, CatalogError, CatalogFault};
-use crate::client::Client;
+use crate::client::{Client, Handover};
 use crate::error::BoxError;
 use crate::router::{Advertised, Overlap, Router};
 use crate::stats::Figure;
@@ -64,6 +64,12 @@ pub trait Module: Send + Sync + 'static {
 
     /// Called when all modules are mounted, and again when [others are mounted beside it](crate::component::Slot): what the component as a whole says about itself.
     fn advertised(&self, _disco: &Advertised) {}
+
+    /// What carries answers that belong to another process on the same JID there; see [`Handover`]. It is asked for when the
+    /// component is built, before `start`.
+    fn handover(self: Arc<Self>) -> Option<Arc<dyn Handover>> {
+        None
+    }
 
     /// What it has counted and what waits in it, for `/metrics` and the like. It is asked at any time, and must not block.
     fn figures(&self) -> Vec<Figure> {

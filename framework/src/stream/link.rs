@@ -318,13 +318,12 @@ where
     /// Gives an answer to whoever waits for it, here or in another process on the same JID.
     fn answer(&self, stanza: Stanza) {
         let (shared, counters) = (self.parts.client.shared(), self.parts.counters);
-        if let Some(handover) = &shared.handover {
-            let instance = stanza.id().and_then(owner).filter(|instance| *instance != shared.ids.instance());
-            if let Some(instance) = instance.map(CompactString::from) {
-                counters.handed_over.one();
-                handover.hand_over(&instance, stanza);
-                return;
-            }
+        let instance = stanza.id().and_then(owner).filter(|instance| *instance != shared.ids.instance());
+        let instance = instance.map(CompactString::from);
+        if let Some((instance, handover)) = instance.and_then(|instance| Some((instance, shared.handover()?))) {
+            counters.handed_over.one();
+            handover.hand_over(&instance, stanza);
+            return;
         }
         if !shared.pending.resolve(stanza) {
             counters.unsolicited.one();

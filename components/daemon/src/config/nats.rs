@@ -6,6 +6,7 @@ use super::fault::Faults;
 use super::table::Table;
 
 #[cfg(not(feature = "nats"))]
+#[expect(clippy::needless_pass_by_value, reason = "as the one that is there")]
 pub(super) fn read(table: Table<'_>, faults: &mut Faults<'_>) -> Option<Nats> {
     let remedy = "build it with `--features nats`, or remove this table";
     faults.push(&table.span, "this program was built without NATS", remedy);

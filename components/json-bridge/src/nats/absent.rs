@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use campanile::client::Client;
 use campanile::error::BoxError;
-use campanile::jid::Jid;
 use campanile::stanza::Stanza;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::Answers;
 use crate::deliver::Delivery;
 use crate::settings::{Bot, Nats};
 use crate::webhook::Outcome;
@@ -23,7 +24,7 @@ impl Broker {
         _nats: &Nats,
         _bots: &[Bot],
         _delivery: &Arc<Delivery>,
-        _domain: &Jid,
+        _whose: (&Client, &Arc<Answers>),
         _tasks: &mut JoinSet<()>,
     ) -> Result<Self, BoxError> {
         Err("this program was built without NATS (feature `nats`)".into())

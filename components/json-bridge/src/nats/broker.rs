@@ -8,11 +8,12 @@ use async_nats::jetstream::{self, Context, stream};
 use async_nats::{Client, ConnectOptions, RequestErrorKind, ServerAddr};
 use bytes::Bytes;
 use campanile::error::{BoxError, Condition};
-use campanile::jid::Jid;
 use campanile::stanza::Stanza;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::answers::Answers;
+use super::carry::carry;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 use super::publish::Publisher;
@@ -40,7 +41,7 @@ impl Broker {
         nats: &Nats,
         bots: &[Bot],
         delivery: &Arc<Delivery>,
-        domain: &Jid,
+        (component, answers): (&campanile::client::Client, &Arc<Answers>),
         tasks: &mut JoinSet<()>,
     ) -> Result<Self, BoxError> {
         let client = connect(nats).await?;
@@ -52,7 +53,8 @@ impl Broker {
         }
         let (publisher, publishing) = Publisher::new(jetstream.clone());
         tasks.spawn(publishing);
-        let rights = bots.iter().map(|bot| (super::subject::token(&deliver::key(bot)), Rights::of(bot, domain)));
+        let rights =
+            bots.iter().map(|bot| (super::subject::token(&deliver::key(bot)), Rights::of(bot, component.domain())));
         let outbound = Outbound::new(client.clone(), names.clone(), rights.collect(), Arc::clone(delivery));
         let inbound = bots
             .iter()
@@ -70,6 +72,13 @@ impl Broker {
                 }
             });
         }
+        let (answers, component) = (Arc::clone(answers), component.clone());
+        let (line, own) = (client.clone(), names.clone());
+        tasks.spawn(async move {
+            loop {
+                tell("from other bridges", carry(&answers, line.clone(), own.clone(), component.clone()).await).await;
+            }
+        });
         let nats = nats.clone();
         let own = names.clone();
         tasks.spawn(async move {

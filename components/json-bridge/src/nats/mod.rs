@@ -6,14 +6,18 @@
 //! | `PREFIX.out.BOT` | what a bot sends, as JSON | one of the bridges |
 //! | `PREFIX.iq.BOT` | IQ requests, by request and reply, not kept | the bot |
 //! | `PREFIX.refused.BOT` | why something on `out` was not sent, not kept | whoever listens |
+//! | `PREFIX.answer.INSTANCE` | an answer that came out at another bridge on the same JID, as XML, not kept | the bridge that asked |
 //!
 //! `in` and `out` are streams with the retention of a work queue, and are acknowledged one by one: what is not done by
 //! somebody who died is done by another. `Nats-Msg-Id` is the same each time.
 
 #[cfg(not(feature = "nats"))]
 mod absent;
+mod answers;
 #[cfg(feature = "nats")]
 mod broker;
+#[cfg(feature = "nats")]
+mod carry;
 #[cfg(feature = "nats")]
 mod held;
 #[cfg(feature = "nats")]
@@ -27,5 +31,6 @@ mod subject;
 
 #[cfg(not(feature = "nats"))]
 pub(crate) use self::absent::Broker;
+pub(crate) use self::answers::Answers;
 #[cfg(feature = "nats")]
 pub(crate) use self::broker::Broker;

@@ -43,6 +43,11 @@ impl Names {
         format!("{}.refused.{token}", self.prefix)
     }
 
+    /// Where answers come that belong to one instance of a component.
+    pub(super) fn answer(&self, instance: &str) -> String {
+        format!("{}.answer.{instance}", self.prefix)
+    }
+
     /// The stream for bots, or from them. Names of streams have no dots.
     pub(super) fn stream(&self, way: &str) -> String {
         format!("{}-{way}", self.prefix.replace('.', "-"))

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::{self, Context};
+use campanile::component::Component;
 use campanile::error::{Condition, StanzaError};
-use campanile_json_bridge::{Nats, Settings};
+use campanile::host::{Host, OnConflict};
+use campanile::jid::Jid;
+use campanile::testing::start;
+use campanile_json_bridge::{Bridge, Nats, Settings};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -197,4 +201,38 @@ async fn a_broker_that_is_down_is_told_and_comes_back() {
     .await;
     let wanted = format!("n{attempt}");
     eventually(async || hook.got(2).await.iter().any(|got| got.json()["id"] == wanted.as_str())).await;
+}
+
+/// An answer that comes out at the wrong one of two bridges finds the request.
+#[tokio::test]
+async fn bridges_on_one_address_hand_over_answers() {
+    let broker = Broker::start("answers").await;
+    let host = Host::builder().secret("s3cr3t").on_conflict(OnConflict::Share).build();
+    let alice = host.user("alice@localhost/phone").unwrap();
+    tokio::spawn(async move {
+        while let Some(request) = alice.recv().await {
+            let id = request.id().unwrap_or_default();
+            alice.send(format!("<iq type='result' to='bridge.localhost' id='{id}'/>")).await.unwrap();
+        }
+    });
+    let bridge = || {
+        let builder = Component::builder("bridge.localhost").connector(host.connector()).secret("s3cr3t");
+        start(builder.module(Bridge::new(with(broker.settings(), bot(None)))))
+    };
+    let both = [bridge(), bridge()];
+    let peer: Jid = "alice@localhost/phone".parse().unwrap();
+    for bridge in &both {
+        bridge.mounted().await;
+        // Until a bridge listens to what others carry, an answer may be lost.
+        eventually(async || bridge.client().ping(peer.clone()).await.is_ok()).await;
+    }
+    let asks = (0..50).flat_map(|_| &both).map(|bridge| {
+        let (client, peer) = (bridge.client(), peer.clone());
+        async move { client.ping(peer).await }
+    });
+    for answer in futures_util::future::join_all(asks).await {
+        answer.unwrap();
+    }
+    let handed_over: u64 = both.iter().map(|bridge| bridge.stats().handed_over).sum();
+    assert!(handed_over > 10, "{handed_over}");
 }

@@ -1,0 +1,339 @@
+//! Nothing is lost between XMPP and a bot, whatever is killed: the bridge, the server, the webhook, the broker.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use campanile::client::Client;
+use campanile::component::Component;
+use campanile::extract::StanzaRef;
+use campanile::limits::Limits;
+use campanile::router::Router;
+use campanile::stanza::Stanza;
+use campanile_tests::setup::SECRET;
+use campanile_tests::web_handler::Posted;
+use campanile_tests::{Daemon, Nats, Server, Setup, WebHandler, http, on_both, ports, wait};
+use serde_json::json;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::support::LIMITS;
+
+const BRIDGE: &str = "bridge.localhost";
+const PEOPLE: &str = "people.localhost";
+const HOOK_SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
+const SENDERS: usize = 3;
+/// Messages that a sender has under way at a time.
+const BURST: usize = 8;
+/// Longer than a receipt takes that comes at all.
+const WORD: Duration = Duration::from_millis(500);
+
+/// How often something is killed; `CAMPANILE_STORM` says otherwise.
+fn rounds() -> usize {
+    std::env::var("CAMPANILE_STORM").map_or(6, |rounds| rounds.parse().unwrap())
+}
+
+fn setup() -> Setup {
+    Setup::new().component(BRIDGE).component(PEOPLE)
+}
+
+/// People who write to a bot, on a component of their own: what they were told.
+#[derive(Debug, Default)]
+struct People {
+    /// Ids of messages that have a receipt.
+    receipted: Mutex<HashSet<String>>,
+    /// The messages that came for `inbox`: the ids under which each text came.
+    inbox: Mutex<HashMap<String, HashSet<String>>>,
+    /// Answers of any kind.
+    answers: AtomicUsize,
+    news: Notify,
+}
+
+impl People {
+    fn see(&self, stanza: &Stanza) {
+        if let Some(received) = stanza.children().find("urn:xmpp:receipts", "received") {
+            self.receipted.lock().unwrap().insert(received.attribute("id").unwrap().into_owned());
+        } else if let Some(body) = stanza.children().find("jabber:client", "body") {
+            let mut inbox = self.inbox.lock().unwrap();
+            inbox.entry(body.text().into_owned()).or_default().insert(stanza.id().unwrap().to_owned());
+        }
+        self.answered();
+    }
+
+    fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.news.notify_waiters();
+    }
+
+    /// Waits for so many more answers, and no longer than they take.
+    async fn answers(&self, goal: usize) {
+        let enough = async {
+            loop {
+                let news = self.news.notified();
+                if self.answers.load(Ordering::Relaxed) >= goal {
+                    return;
+                }
+                news.await;
+            }
+        };
+        // What was written to a bridge that is dead is not always answered.
+        let _ = timeout(WORD, enough).await;
+    }
+
+    async fn start(server: &Server) -> (Arc<Self>, Client) {
+        let this = Arc::new(Self::default());
+        let (own, refused) = (Arc::clone(&this), Arc::clone(&this));
+        let see = move |message: StanzaRef| {
+            own.see(&message);
+            async {}
+        };
+        let refused = move || {
+            refused.answered();
+            async {}
+        };
+        let mut limits = Limits::default();
+        limits.back_off = (Duration::from_millis(50), Duration::from_millis(300));
+        limits.slow_retry = limits.back_off;
+        let builder = Component::builder(PEOPLE).server(server.component_address()).secret(SECRET).limits(limits);
+        let component = builder.router(Router::new().message(see).bounced(refused)).build().unwrap();
+        let (client, mut status) = (component.client(), component.status());
+        tokio::spawn(component.run());
+        status.wait_for(campanile::component::Status::is_ready).await.unwrap();
+        (this, client)
+    }
+}
+
+/// Writes to the bot until told to stop: how many.
+fn write(people: Arc<People>, client: Client, sender: usize, stop: watch::Receiver<bool>) -> JoinHandle<usize> {
+    tokio::spawn(async move {
+        let mut number = 0;
+        while !*stop.borrow() {
+            let goal = people.answers.load(Ordering::Relaxed) + BURST;
+            for _ in 0..BURST {
+                let id = format!("s{sender}-{number}");
+                let xml = format!(
+                    "<message xmlns='jabber:client' from='s{sender}@{PEOPLE}/desk' to='bot@{BRIDGE}' type='chat' \
+                     id='{id}'><body>{id}</body><request xmlns='urn:xmpp:receipts'/></message>"
+                );
+                // While there is no stream it waits for one.
+                client.send(stanza(&xml)).await.unwrap();
+                number += 1;
+            }
+            people.answers(goal).await;
+        }
+        number
+    })
+}
+
+fn stanza(xml: &str) -> Stanza {
+    xml.parse::<minidom::Element>().map(|element| Stanza::try_from(&element).unwrap()).unwrap()
+}
+
+/// Asks for messages to be sent until told to stop, each until it is accepted: those that were, and what each was called.
+fn post(api: u16, to: String, stop: watch::Receiver<bool>) -> JoinHandle<HashMap<String, HashSet<String>>> {
+    tokio::spawn(async move {
+        let mut accepted = HashMap::new();
+        let mut number = 0;
+        while !*stop.borrow() {
+            let text = format!("h-{number}");
+            let headers = format!("Authorization: Bearer whole\r\nIdempotency-Key: key-{number}\r\n");
+            let body = json!({"to": to, "body": text}).to_string();
+            let ids: &mut HashSet<String> = accepted.entry(text).or_default();
+            // Twice over: a key that is repeated sends nothing more.
+            for _ in 0..2 {
+                ids.insert(accept(api, &headers, &body).await);
+            }
+            number += 1;
+        }
+        accepted
+    })
+}
+
+/// Asks until it is accepted, and gives the stanza's id.
+async fn accept(api: u16, headers: &str, body: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        let answer = timeout(Duration::from_secs(5), http::post(api, "/v1/messages", headers, body)).await;
+        match answer.ok().flatten().and_then(|answer| accepted_id(&answer)) {
+            Some(id) => return id,
+            None => assert!(begun.elapsed() < Duration::from_secs(60), "{body} is not accepted"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The id of the stanza when it was accepted; what is in the way for now is said by a 503 or a 409.
+fn accepted_id(answer: &str) -> Option<String> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?;
+    if status != "202" {
+        assert!(["503", "409"].contains(&status), "{answer}");
+        return None;
+    }
+    let json: serde_json::Value = serde_json::from_str(body).ok()?;
+    Some(json["id"].as_str().unwrap().to_owned())
+}
+
+struct Storm {
+    people: Arc<People>,
+    hook: WebHandler,
+    stop: watch::Sender<bool>,
+    writing: Vec<JoinHandle<usize>>,
+    posting: JoinHandle<HashMap<String, HashSet<String>>>,
+    daemon: Daemon,
+}
+
+impl Storm {
+    async fn start(server: &Server, more: &str, to: &str) -> Self {
+        let (hook, api) = (WebHandler::start(None).await, ports::free());
+        let webhook = format!("webhook = {{ url = 'http://{}/', secret = '{HOOK_SECRET}' }}", hook.address);
+        let configuration = format!(
+            "[[component]]\njid = '{BRIDGE}'\naddress = '{}'\nsecret = '{SECRET}'\n{LIMITS}\nallow = ['{PEOPLE}', '{BRIDGE}']\n[component.json_bridge]\n\
+             {webhook}\napi = {{ listen = '127.0.0.1:{api}', token = 'whole', to = 'anybody' }}\n{more}",
+            server.component_address()
+        );
+        let (people, client) = People::start(server).await;
+        let mut daemon = Daemon::start(&configuration);
+        daemon.logs("that it is mounted", |line| line["message"] == "mounted").await;
+        let (stop, stopped) = watch::channel(false);
+        let writing =
+            (0..SENDERS).map(|sender| write(Arc::clone(&people), client.clone(), sender, stopped.clone())).collect();
+        let posting = post(api, to.to_owned(), stopped);
+        Self { people, hook, stop, writing, posting, daemon }
+    }
+
+    fn receipts(&self) -> usize {
+        self.people.receipted.lock().unwrap().len()
+    }
+
+    /// Goes on until so many more receipts have come.
+    async fn progress(&self, count: usize) {
+        let goal = self.receipts() + count;
+        let come = async || (self.receipts() >= goal).then_some(());
+        let come = wait::until("receipts", Duration::from_secs(60), come).await;
+        come.unwrap_or_else(|error| panic!("{error}\n{}", self.daemon.output().tail()));
+    }
+
+    /// Ends it, and looks whether all is there.
+    async fn end(mut self, what: &str) {
+        self.stop.send(true).unwrap();
+        let mut sent = 0;
+        for writing in self.writing {
+            sent += writing.await.unwrap();
+        }
+        let accepted = self.posting.await.unwrap();
+        let (people, hook) = (&self.people, &self.hook);
+        let receipted = people.receipted.lock().unwrap().clone();
+        let missing = || {
+            let came: HashSet<String> = hook.posted().iter().filter_map(id).collect();
+            receipted.difference(&came).cloned().collect::<Vec<_>>()
+        };
+        let unsent = || {
+            let (inbox, posted) = (people.inbox.lock().unwrap(), hook.posted());
+            let looped: HashSet<String> = posted.iter().filter_map(text).collect();
+            let is_there = |text: &&String| inbox.contains_key(*text) || looped.contains(*text);
+            accepted.keys().filter(|text| !is_there(text)).cloned().collect::<Vec<_>>()
+        };
+        let all = async || (missing().is_empty() && unsent().is_empty()).then_some(());
+        let all = wait::until("all of them", Duration::from_secs(60), all).await;
+        let tail = self.daemon.output().tail();
+        assert!(all.is_ok(), "{} receipted: missing {:?}; not sent {:?}\n{tail}", receipted.len(), missing(), unsent());
+        let again = in_order(&hook.posted());
+        for (text, ids) in &accepted {
+            let came = people.inbox.lock().unwrap().get(text).cloned().unwrap_or_default();
+            assert!(ids.len() == 1 && came.is_subset(ids), "{text} was accepted as {ids:?} and came as {came:?}");
+        }
+        eprintln!(
+            "{what}: {sent} written, {} receipted, 0 of them missing, {again} posted again; {} accepted, 0 not sent",
+            receipted.len(),
+            accepted.len()
+        );
+        assert!(self.daemon.stop().await.success());
+    }
+}
+
+fn id(posted: &Posted) -> Option<String> {
+    posted.json()["id"].as_str().map(str::to_owned)
+}
+
+fn text(posted: &Posted) -> Option<String> {
+    posted.json()["body"].as_str().map(str::to_owned)
+}
+
+/// Each sender's messages came in their order at first, and each under one id of the webhook; how many came again.
+fn in_order(posted: &[Posted]) -> usize {
+    let (mut names, mut last, mut again) = (HashMap::new(), HashMap::new(), 0);
+    for posted in posted {
+        let Some(id) = id(posted).filter(|id| text(posted).as_ref() == Some(id)) else { continue };
+        let Some((sender, number)) = id.split_once('-').and_then(|(s, n)| Some((s, n.parse::<usize>().ok()?))) else {
+            continue;
+        };
+        let name = posted.head["webhook-id"].clone();
+        if let Some(before) = names.insert(id.clone(), name.clone()) {
+            assert_eq!(before, name, "{id} came under two ids");
+            again += 1;
+            continue;
+        }
+        let before = last.insert(sender.to_owned(), number);
+        assert!(before.is_none_or(|before| before < number), "{id} came behind {before:?}");
+    }
+    again
+}
+
+/// The bridge is killed with -9 again and again, and in between the webhook is down.
+async fn the_bridge_is_killed(server: Server) {
+    let mut storm = Storm::start(&server, "", &format!("inbox@{PEOPLE}")).await;
+    for round in 0..rounds() {
+        storm.progress(50).await;
+        storm.hook.set_down(round % 3 == 1);
+        storm.daemon.kill();
+        storm.daemon.start_again();
+    }
+    storm.hook.set_down(true);
+    storm.progress(200).await;
+    let refused = storm.hook.refused();
+    let tried = async || (storm.hook.refused() > refused).then_some(());
+    wait::until("an attempt", wait::PATIENCE, tried).await.unwrap();
+    storm.hook.set_down(false);
+    storm.end(&format!("{:?}, {} kills", server.kind(), rounds())).await;
+}
+on_both!(the_bridge_is_killed, setup());
+
+/// The same behind a broker, which is killed, too.
+async fn the_broker_is_killed(server: Server) {
+    let mut nats = Nats::start().await;
+    let table = format!("[component.json_bridge.nats]\nurl = '{}'\n", nats.url());
+    let mut storm = Storm::start(&server, &table, &format!("inbox@{PEOPLE}")).await;
+    for round in 0..rounds() {
+        storm.progress(50).await;
+        if round % 2 == 0 {
+            nats.kill();
+            nats.start_again().await;
+        } else {
+            storm.daemon.kill();
+            storm.daemon.start_again();
+        }
+    }
+    storm.progress(50).await;
+    storm.end(&format!("{:?} behind a broker, {} kills", server.kind(), rounds())).await;
+}
+on_both!(the_broker_is_killed, setup());
+
+/// The server goes and comes back. What is accepted goes to a bot of the same bridge: it has no other way than the server.
+async fn the_server_comes_and_goes(mut server: Server) {
+    let storm = Storm::start(&server, "", &format!("other@{BRIDGE}")).await;
+    for round in 0..rounds() {
+        storm.progress(50).await;
+        if round % 2 == 0 {
+            server.kill();
+        } else {
+            server.stop().await;
+        }
+        server.start_again().await;
+    }
+    storm.progress(50).await;
+    storm.end(&format!("{:?}, {} restarts of it", server.kind(), rounds())).await;
+}
+on_both!(the_server_comes_and_goes, setup());
