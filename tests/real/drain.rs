@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use campanile_tests::tap::Tap;
 use campanile_tests::tree::Tree;
 use campanile_tests::wait::PATIENCE;
-use campanile_tests::{Daemon, HandMadeClient, HandMadeServer, Kind, Server, on_both};
+use campanile_tests::{Daemon, HandMadeClient, HandMadeServer, Server, on_both};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;

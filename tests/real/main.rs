@@ -14,6 +14,7 @@ mod embedded;
 mod full_disk;
 mod hostile;
 mod init;
+mod instances;
 mod logger;
 mod metrics;
 mod page;

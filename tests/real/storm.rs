@@ -21,9 +21,10 @@ use tokio::time::timeout;
 
 use crate::support::LIMITS;
 
-const BRIDGE: &str = "bridge.localhost";
-const PEOPLE: &str = "people.localhost";
-const HOOK_SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
+pub(crate) const BRIDGE: &str = "bridge.localhost";
+const BOT: &str = "bot@bridge.localhost";
+pub(crate) const PEOPLE: &str = "people.localhost";
+pub(crate) const HOOK_SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
 const SENDERS: usize = 3;
 /// Messages that a sender has under way at a time.
 const BURST: usize = 8;
@@ -41,11 +42,11 @@ fn setup() -> Setup {
 
 /// People who write to a bot, on a component of their own: what they were told.
 #[derive(Debug, Default)]
-struct People {
+pub(crate) struct People {
     /// Ids of messages that have a receipt.
-    receipted: Mutex<HashSet<String>>,
+    pub(crate) receipted: Mutex<HashSet<String>>,
     /// The messages that came for `inbox`: the ids under which each text came.
-    inbox: Mutex<HashMap<String, HashSet<String>>>,
+    pub(crate) inbox: Mutex<HashMap<String, HashSet<String>>>,
     /// Answers of any kind.
     answers: AtomicUsize,
     news: Notify,
@@ -82,7 +83,7 @@ impl People {
         let _ = timeout(WORD, enough).await;
     }
 
-    async fn start(server: &Server) -> (Arc<Self>, Client) {
+    pub(crate) async fn start(server: &Server) -> (Arc<Self>, Client) {
         let this = Arc::new(Self::default());
         let (own, refused) = (Arc::clone(&this), Arc::clone(&this));
         let see = move |message: StanzaRef| {
@@ -105,8 +106,13 @@ impl People {
     }
 }
 
-/// Writes to the bot until told to stop: how many.
-fn write(people: Arc<People>, client: Client, sender: usize, stop: watch::Receiver<bool>) -> JoinHandle<usize> {
+/// Writes to one address until told to stop: how many.
+pub(crate) fn write(
+    people: Arc<People>,
+    client: Client,
+    (sender, to): (usize, &'static str),
+    stop: watch::Receiver<bool>,
+) -> JoinHandle<usize> {
     tokio::spawn(async move {
         let mut number = 0;
         while !*stop.borrow() {
@@ -114,7 +120,7 @@ fn write(people: Arc<People>, client: Client, sender: usize, stop: watch::Receiv
             for _ in 0..BURST {
                 let id = format!("s{sender}-{number}");
                 let xml = format!(
-                    "<message xmlns='jabber:client' from='s{sender}@{PEOPLE}/desk' to='bot@{BRIDGE}' type='chat' \
+                    "<message xmlns='jabber:client' from='s{sender}@{PEOPLE}/desk' to='{to}' type='chat' \
                      id='{id}'><body>{id}</body><request xmlns='urn:xmpp:receipts'/></message>"
                 );
                 // While there is no stream it waits for one.
@@ -132,13 +138,17 @@ fn stanza(xml: &str) -> Stanza {
 }
 
 /// Asks for messages to be sent until told to stop, each until it is accepted: those that were, and what each was called.
-fn post(api: u16, to: String, stop: watch::Receiver<bool>) -> JoinHandle<HashMap<String, HashSet<String>>> {
+pub(crate) fn post(
+    (api, name): (u16, &'static str),
+    to: String,
+    stop: watch::Receiver<bool>,
+) -> JoinHandle<HashMap<String, HashSet<String>>> {
     tokio::spawn(async move {
         let mut accepted = HashMap::new();
         let mut number = 0;
         while !*stop.borrow() {
-            let text = format!("h-{number}");
-            let headers = format!("Authorization: Bearer whole\r\nIdempotency-Key: key-{number}\r\n");
+            let text = format!("{name}-{number}");
+            let headers = format!("Authorization: Bearer whole\r\nIdempotency-Key: {name}-{number}\r\n");
             let body = json!({"to": to, "body": text}).to_string();
             let ids: &mut HashSet<String> = accepted.entry(text).or_default();
             // Twice over: a key that is repeated sends nothing more.
@@ -198,9 +208,10 @@ impl Storm {
         let mut daemon = Daemon::start(&configuration);
         daemon.logs("that it is mounted", |line| line["message"] == "mounted").await;
         let (stop, stopped) = watch::channel(false);
-        let writing =
-            (0..SENDERS).map(|sender| write(Arc::clone(&people), client.clone(), sender, stopped.clone())).collect();
-        let posting = post(api, to.to_owned(), stopped);
+        let writing = (0..SENDERS)
+            .map(|sender| write(Arc::clone(&people), client.clone(), (sender, BOT), stopped.clone()))
+            .collect();
+        let posting = post((api, "post"), to.to_owned(), stopped);
         Self { people, hook, stop, writing, posting, daemon }
     }
 
@@ -254,11 +265,11 @@ impl Storm {
     }
 }
 
-fn id(posted: &Posted) -> Option<String> {
+pub(crate) fn id(posted: &Posted) -> Option<String> {
     posted.json()["id"].as_str().map(str::to_owned)
 }
 
-fn text(posted: &Posted) -> Option<String> {
+pub(crate) fn text(posted: &Posted) -> Option<String> {
     posted.json()["body"].as_str().map(str::to_owned)
 }
 

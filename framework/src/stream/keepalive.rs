@@ -18,6 +18,8 @@ const MEMORY: Duration = Duration::from_secs(600);
 const PATIENCE: u32 = 2;
 /// With others on the same JID, every ping may come out at one of them; so many do not by chance.
 const SHARED_PATIENCE: u32 = 9;
+/// With others on the same JID, and somebody who waits for a ping to come back: so many at once, that one of them does.
+const VOLLEY: usize = 4;
 /// With others on the same JID, and somebody who waits for a ping to come back: how soon the next one is sent.
 const IMPATIENCE: Duration = Duration::from_secs(2);
 /// The same while the proof must never be old.
@@ -197,6 +199,11 @@ impl Keepalive {
     fn pause(&self, shared: bool) -> Option<Duration> {
         let pause = self.fresh? / 3;
         Some(if shared { pause.min(SHARED_PAUSE) } else { pause })
+    }
+
+    /// Pings to send for somebody who waits for one to come back.
+    pub(crate) fn volley(&self, now: Instant) -> usize {
+        if self.is_shared(now) { VOLLEY } else { 1 }
     }
 
     /// On ejabberd, several processes may be mounted on one JID: each stanza goes to any of them.

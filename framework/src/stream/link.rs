@@ -526,7 +526,9 @@ where
         match self.parts.keepalive.tick(self.now, outbox.position(), outbox.wants_proof()) {
             Due::Nothing => {}
             Due::Ping => {
-                self.ping();
+                let awaited = self.parts.outbox.wants_proof();
+                let count = if awaited { self.parts.keepalive.volley(self.now) } else { 1 };
+                (0..count).for_each(|_| self.ping());
                 cx.waker().wake_by_ref();
             }
             Due::Doubt => (self.parts.route)(Route::Doubtful),
@@ -540,7 +542,7 @@ where
         self.parts.outbox.proceed(&self.parts.client.shared().pending);
         let open = !matches!(self.phase, Phase::Closing(_));
         if open && self.parts.outbox.wants_proof() && !self.parts.keepalive.is_under_way() {
-            self.ping();
+            (0..self.parts.keepalive.volley(self.now)).for_each(|_| self.ping());
         }
     }
 

@@ -119,6 +119,7 @@ fn counters(text: &mut Text, jid: &str, stats: &Stats) {
         ("campanile_stanzas_sent_total", "Stanzas written to the stream", stats.sent),
         ("campanile_stanzas_confirmed_total", "Stanzas that the server is known to have taken", stats.confirmed),
         ("campanile_stanzas_resent_total", "Stanzas written to one more stream", stats.resent),
+        ("campanile_answers_handed_over_total", "Answers that belong to another process", stats.handed_over),
     ] {
         text.counter(name, help, &component, count);
     }

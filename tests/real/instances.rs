@@ -1,0 +1,169 @@
+//! Two processes with the same components on one ejabberd, with one database and one broker.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use campanile::client::Client;
+use campanile_logger::store::{Open, PostgresStore, Query};
+use campanile_tests::setup::SECRET;
+use campanile_tests::{Daemon, Ejabberd, Nats, Postgres, Server, Setup, WebHandler, http, ports, wait};
+use futures_util::{StreamExt, stream};
+use tokio::sync::watch;
+
+use crate::storm::{BRIDGE, HOOK_SECRET, PEOPLE, People, id, post, text, write};
+use crate::support::{LIMITS, mounted};
+
+const LOGGER: &str = "logger.localhost";
+const BOT: &str = "bot@bridge.localhost";
+/// Requests of each instance.
+const REQUESTS: usize = 1000;
+/// Of them under way at a time.
+const WINDOW: usize = 32;
+
+/// One of the two.
+struct Instance {
+    daemon: Daemon,
+    api: u16,
+    admin: u16,
+}
+
+impl Instance {
+    async fn start(server: &Server, postgres: &Postgres, nats: &Nats, hook: &WebHandler) -> Self {
+        let (api, admin) = (ports::free(), ports::free());
+        let configuration = format!(
+            "[admin]\nlisten = '127.0.0.1:{admin}'\n[server]\naddress = '{server}'\n\
+             [[component]]\njid = '{LOGGER}'\nsecret = '{SECRET}'\n{LIMITS}\nallow = ['{PEOPLE}']\n[component.logger]\nstore = '{store}'\n\
+             [[component]]\njid = '{BRIDGE}'\nsecret = '{SECRET}'\n{LIMITS}\nallow = ['{PEOPLE}']\n\
+             [component.json_bridge]\nwebhook = {{ url = 'http://{hook}/', secret = '{HOOK_SECRET}' }}\n\
+             api = {{ listen = '127.0.0.1:{api}', token = 'whole', to = 'anybody' }}\n\
+             [component.json_bridge.nats]\nurl = '{nats}'\nshared = true\n",
+            server = server.component_address(),
+            store = postgres.address(),
+            hook = hook.address,
+            nats = nats.url(),
+        );
+        let mut daemon = Daemon::start(&configuration);
+        for jid in [LOGGER, BRIDGE] {
+            mounted(&mut daemon, jid).await;
+        }
+        Self { daemon, api, admin }
+    }
+
+    /// Asks so many people; how many of them answer.
+    async fn asks(&self) -> usize {
+        let ask = |number| async move {
+            let path = format!("/v1/ping/{PEOPLE}?{number}");
+            let answer = http::get(self.api, &path, "Authorization: Bearer whole\r\n").await;
+            usize::from(answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200")))
+        };
+        stream::iter(0..REQUESTS).map(ask).buffer_unordered(WINDOW).fold(0, |sum, one| async move { sum + one }).await
+    }
+
+    /// The sum of the series that begin so.
+    async fn metric(&self, beginning: &str) -> f64 {
+        let text = http::get(self.admin, "/metrics", "").await.unwrap();
+        let value = |line: &str| line.starts_with(beginning).then(|| line.rsplit(' ').next()?.parse::<f64>().ok());
+        text.lines().filter_map(value).flatten().sum()
+    }
+}
+
+/// What one of the stores has, by the ids of the stanzas.
+async fn archived(postgres: &Postgres) -> HashSet<String> {
+    let address = postgres.address();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut store = PostgresStore::new(&address).unwrap().open(false).unwrap();
+        let mut query = Query { limit: 1000, ..Query::default() };
+        let mut ids = HashSet::new();
+        loop {
+            let page = store.page(&query).unwrap();
+            let stanzas = page.entries.iter().filter_map(|entry| entry.stanza.as_deref());
+            ids.extend(stanzas.filter_map(|xml| Some(xml.split_once(" id='")?.1.split_once('\'')?.0.to_owned())));
+            query.after = page.entries.last().map(|entry| entry.place);
+            if !page.more {
+                return ids;
+            }
+        }
+    });
+    read.await.unwrap()
+}
+
+/// ejabberd deals stanzas out at random, the answers to requests of ours included. Work is shared, each request is answered
+/// whichever of the two the answer went to, and when one of them is killed nothing that was acknowledged is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_of_them_share_the_work() {
+    let setup = [LOGGER, BRIDGE, PEOPLE].into_iter().fold(Setup::new(), Setup::component);
+    let server = Ejabberd::start(&setup).await;
+    let (postgres, nats, hook) = (Postgres::start().await, Nats::start().await, WebHandler::start(None).await);
+    let (people, client): (_, Client) = People::start(&server).await;
+    let one = Instance::start(&server, &postgres, &nats, &hook).await;
+    let mut other = Instance::start(&server, &postgres, &nats, &hook).await;
+
+    assert_eq!(tokio::join!(one.asks(), other.asks()), (REQUESTS, REQUESTS));
+    let handed = "campanile_answers_handed_over_total{component=\"bridge.localhost\"}";
+    let handed = (one.metric(handed).await, other.metric(handed).await);
+    assert!(handed.0 > 100.0 && handed.1 > 100.0, "{handed:?}");
+
+    let (stop, stopped) = watch::channel(false);
+    let addresses = [(0, BOT), (1, BOT), (2, LOGGER), (3, LOGGER)];
+    let writing = addresses.map(|who| write(people.clone(), client.clone(), who, stopped.clone()));
+    let inbox = format!("inbox@{PEOPLE}");
+    let posting = [(one.api, "one"), (other.api, "other")].map(|to| post(to, inbox.clone(), stopped.clone()));
+    let progress = async |count: usize| {
+        let receipts = || people.receipted.lock().unwrap().len();
+        let goal = receipts() + count;
+        wait::until("receipts", Duration::from_secs(60), async || (receipts() >= goal).then_some(())).await.unwrap();
+    };
+    progress(2000).await;
+    let mut shares = Vec::new();
+    for component in [LOGGER, BRIDGE] {
+        let series = format!("campanile_stanzas_total{{component=\"{component}\",kind=\"message\"");
+        shares.push((component, one.metric(&series).await, other.metric(&series).await));
+    }
+    assert!(shares.iter().all(|(_, one, other)| one.min(*other) > 20.0), "{shares:?}");
+    other.daemon.kill();
+    progress(1500).await;
+    other.daemon.start_again();
+    progress(1500).await;
+    stop.send(true).unwrap();
+    for writing in writing {
+        writing.await.unwrap();
+    }
+    let mut accepted = Vec::new();
+    for posting in posting {
+        accepted.extend(posting.await.unwrap());
+    }
+
+    let receipted = people.receipted.lock().unwrap().clone();
+    let (bots, logged): (HashSet<_>, HashSet<_>) =
+        receipted.into_iter().partition(|id| id.starts_with("s0-") || id.starts_with("s1-"));
+    let missing = || {
+        let came: HashSet<_> =
+            hook.posted().iter().filter(|posted| text(posted) == id(posted)).filter_map(id).collect();
+        let came_in = people.inbox.lock().unwrap();
+        let bots = bots.difference(&came).cloned();
+        bots.chain(accepted.iter().map(|(text, _)| text).filter(|text| !came_in.contains_key(*text)).cloned()).collect()
+    };
+    let all = async || Vec::is_empty(&missing()).then_some(());
+    let all = wait::until("all of them", Duration::from_secs(90), all).await;
+    assert!(all.is_ok(), "missing: {:?}\n{}", missing(), one.daemon.output().tail());
+    let archived = archived(&postgres).await;
+    assert!(
+        !logged.is_empty() && logged.is_subset(&archived),
+        "not in the archive: {:?}",
+        logged.difference(&archived).collect::<Vec<_>>()
+    );
+    for (text, ids) in &accepted {
+        assert!(ids.len() == 1 && people.inbox.lock().unwrap()[text].is_subset(ids), "{text}: {ids:?}");
+    }
+    eprintln!(
+        "{} requests answered, {handed:?} of them handed over; stanzas by instance: {shares:?}; receipted {} for the bot, {} \
+         archived, {} accepted: none missing",
+        2 * REQUESTS,
+        bots.len(),
+        logged.len(),
+        accepted.len()
+    );
+    for mut instance in [one, other] {
+        assert!(instance.daemon.stop().await.success());
+    }
+}
