@@ -5,6 +5,7 @@ pub(crate) mod handshake;
 mod keepalive;
 pub(crate) mod link;
 mod outbox;
+mod prompt;
 mod reader;
 mod secret;
 mod stack;

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::prompt::Prompt;
+
 /// Anything that bytes go through both ways.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -101,13 +103,10 @@ impl ServerAddress {
         }
     }
 
-    async fn connect_tcp(&self) -> io::Result<TcpStream> {
+    async fn connect_tcp(&self) -> io::Result<Prompt> {
         let Self::Tcp { host, port } = self else { return Err(io::Error::from(io::ErrorKind::Unsupported)) };
         // Tries each address that the name has; a container may come back with another one.
-        let stream = TcpStream::connect((host.as_str(), *port)).await?;
-        // Five peers leave this off and show 40 ms tails: the delayed ACK of the other side.
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        Prompt::new(TcpStream::connect((host.as_str(), *port)).await?)
     }
 }
 
