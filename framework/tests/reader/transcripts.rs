@@ -4,7 +4,7 @@ use crate::seen::{Seen, everywhere};
 
 fn kinds(wire: &str) -> Vec<String> {
     let kind = |seen: &Seen| match seen {
-        Seen::Open { id, from, to, .. } => format!("open {id} {from:?} {to:?}"),
+        Seen::Open { id, from, to, namespace } => format!("open {id} {from:?} {to:?} {namespace}"),
         Seen::Stanza { head, children } => {
             let names: Vec<_> = children.iter().map(|child| child.name.as_str()).collect();
             format!("{} {} {}", head.kind, head.id.as_deref().unwrap_or("-"), names.join(" "))
@@ -26,7 +26,11 @@ fn prosody_opens() {
         xmlns:stream='http://etherx.jabber.org/streams' xml:lang='en' from='echo.localhost'><handshake/>\
         <message type='chat' to='bot@echo.localhost' id='1' xml:lang='en' from='alice@localhost/r'>\
         <body>it&apos;s &quot;here&quot;</body></message> ";
-    let wanted = ["open 20722f1c-f093 Some(\"echo.localhost\") None", "<handshake> ", "message chat 1 body"];
+    let wanted = [
+        "open 20722f1c-f093 Some(\"echo.localhost\") None jabber:component:accept",
+        "<handshake> ",
+        "message chat 1 body",
+    ];
     assert_eq!(kinds(wire), wanted);
 }
 
@@ -36,7 +40,7 @@ fn prosody_refuses_before_it_has_opened() {
         xmlns='jabber:component:accept' id=''><stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
         <text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>nobody.localhost does not match any configured external \
         components</text></stream:error></stream:stream>";
-    assert_eq!(kinds(wire), ["open  None None", "<error> host-unknown text", "close"]);
+    assert_eq!(kinds(wire), ["open  None None jabber:component:accept", "<error> host-unknown text", "close"]);
 }
 
 #[test]
@@ -45,7 +49,7 @@ fn prosody_writes_prefixes_of_its_own() {
         <message from='alice@localhost/r' to='bot@echo.localhost'><z xmlns:ns1='urn:x' ns1:k='1' xmlns='urn:x'/></message>\
         <handshake type='error'><error type='modify'><bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>\
         </handshake>";
-    assert_eq!(kinds(wire), ["open 2 None None", "message normal - z", "<handshake> error"]);
+    assert_eq!(kinds(wire), ["open 2 None None jabber:component:accept", "message normal - z", "<handshake> error"]);
 }
 
 #[test]
@@ -62,7 +66,7 @@ fn ejabberd_opens_and_moves_known_children_back() {
         <message to='echo.localhost' from='nouser@localhost' type='error' id='p13'><error type='cancel'>\
         <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error><body>x</body></message>";
     let wanted = [
-        "open 17944100300096875724 Some(\"echo.localhost\") Some(\"me.localhost\")",
+        "open 17944100300096875724 Some(\"echo.localhost\") Some(\"me.localhost\") jabber:component:accept",
         "<handshake> ",
         "message chat 3 html body",
         "iq get rr-1795333192527-5800364870706375391-xzCfw66wRr3T4G2nu8gnujXgBA0=-100824273 query",
@@ -81,7 +85,7 @@ fn ejabberd_says_no() {
         <bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>\
         <stream:error><not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
     let wanted = [
-        "open 7331121208035364653 None None",
+        "open 7331121208035364653 None None jabber:component:accept",
         "<failure> not-authorized text",
         "iq error p3 ping error",
         "<error> not-authorized",

@@ -54,6 +54,10 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
+        if matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::SERVICE_UNAVAILABLE) {
+            // Who may not come in, or for whom there is no room, shall not hold a connection that others wait for.
+            headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
