@@ -1,7 +1,7 @@
 #!/bin/sh
 # The Debian package, from a binary that is there already.
 #
-#   cargo build --locked --profile dist --package campanile-daemon --features postgres
+#   cargo build --locked --profile dist --package campanile-daemon --features nats,postgres
 #   deploy/debian/build.sh target/dist/campanile [FOLDER] [REVISION]
 #
 # Prints the path of the package. Needs dpkg-dev, and cargo for the list of licences.

@@ -14,5 +14,5 @@ The binary holds the crates below. Those under MPL-2.0 (/usr/share/common-licens
 those of all others, are at https://crates.io/crates/NAME.
 
 TEXT
-cargo tree --locked --package campanile-daemon --features postgres --edges normal --prefix none --format '{p}: {l}' |
+cargo tree --locked --package campanile-daemon --features nats,postgres --edges normal --prefix none --format '{p}: {l}' |
   sed -e 's/ (\*)$//' -e 's/ (\/[^)]*)//' -e 's/ (proc-macro)//' | grep -v '^campanile' | sort -u
