@@ -6,9 +6,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Handlers that run at a time, waiting answers included. One sender holds at most a quarter.
+    /// Handlers that run at a time, waiting answers included. One sender holds at most a quarter, one domain all but an
+    /// eighth.
     pub in_flight: usize,
-    /// Stanzas that wait for a handler, all together. One sender holds at most a quarter.
+    /// Stanzas that wait for a handler, all together. One sender holds at most a quarter, one domain all but an eighth.
     pub waiting: usize,
     /// Bytes of stanzas that wait for a handler or that one is at work on, all together. One sender holds at most a
     /// quarter. One stanza alone always fits.
@@ -106,5 +107,20 @@ impl Limits {
 
     pub(crate) fn waiting_bytes_per_sender(&self) -> usize {
         self.waiting_bytes / 4
+    }
+
+    // Nearly all users of most components are of one domain: it gets all but an eighth, and that eighth keeps the door open
+    // for everybody else when a domain sends ten thousand of its users.
+
+    pub(crate) fn in_flight_per_domain(&self) -> usize {
+        self.in_flight - self.in_flight / 8
+    }
+
+    pub(crate) fn waiting_per_domain(&self) -> usize {
+        self.waiting - self.waiting / 8
+    }
+
+    pub(crate) fn waiting_bytes_per_domain(&self) -> usize {
+        self.waiting_bytes - self.waiting_bytes / 8
     }
 }

@@ -214,6 +214,27 @@ async fn a_flood_is_answered_while_another_sender_is_served() {
     }
 }
 
+/// However many users a domain sends, an eighth of everything is left to those of other domains.
+#[tokio::test(start_paused = true)]
+async fn a_domain_of_very_many_shuts_nobody_else_out() {
+    let router = Router::new().iq_get(X, std::future::pending::<()>).iq_get(Y, quick);
+    let bot = bot(router, |limits| {
+        (limits.in_flight, limits.waiting, limits.handler_timeout) = (64, 64, Duration::from_secs(3600));
+    })
+    .await;
+    let bob = bot.user("bob@localhost");
+    let crowd: Vec<_> = (0..500).map(|n| bot.user(&format!("user{n}@evil.example"))).collect();
+    for (id, mallory) in crowd.iter().enumerate() {
+        mallory.send(ask(id, BOT, "x")).await.unwrap();
+        // Served as ever, whoever hangs.
+        let began = Instant::now();
+        bob.ask(&ask(id, BOT, "y"), "<iq type='result'/>").await;
+        assert_eq!(began.elapsed(), Duration::ZERO, "beside {id} others");
+    }
+    let stats = bot.stats();
+    assert_eq!((stats.taken, stats.shed), (500 + 56 + 56, 500 - 56 - 56));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_bounds_of_all_senders_together_hold_too() {
     let gate = Arc::new(Notify::new());
@@ -223,7 +244,7 @@ async fn the_bounds_of_all_senders_together_hold_too() {
         async move { gate.notified().await }
     };
     let bot = bot(Router::new().iq_get(X, hang), |limits| (limits.in_flight, limits.waiting) = (16, 40)).await;
-    let users: Vec<_> = (0..30).map(|n| bot.user(&format!("user{n}@localhost"))).collect();
+    let users: Vec<_> = (0..30).map(|n| bot.user(&format!("user{n}@server{n}.example"))).collect();
     for id in 0..4 {
         for user in &users {
             user.send(ask(id, BOT, "x")).await.unwrap();
@@ -548,7 +569,7 @@ async fn a_promise_has_its_time() {
 async fn a_promise_counts_as_in_flight_for_its_sender_and_for_all() {
     let (router, promises) = promising();
     let bot = bot(router, |limits| limits.in_flight = 8).await;
-    let users: Vec<_> = (0..5).map(|n| bot.user(&format!("user{n}@localhost"))).collect();
+    let users: Vec<_> = (0..5).map(|n| bot.user(&format!("user{n}@server{n}.example"))).collect();
     let made = || promises.lock().unwrap().len();
     for id in 0..3 {
         users[0].send(ask(id, BOT, "x")).await.unwrap();

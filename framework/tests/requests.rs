@@ -189,7 +189,7 @@ async fn two_hundred_results_and_the_end_in_one_segment_are_all_there() {
     let mut limits = Limits::default();
     (limits.in_flight, limits.waiting) = (8, 8);
     let bot = mount(BOT, |bot| bot.router(Router::new().message(held)).limits(limits)).await;
-    let users: Vec<_> = (0..8).map(|n| bot.user(&format!("user{n}@localhost"))).collect();
+    let users: Vec<_> = (0..8).map(|n| bot.user(&format!("user{n}@server{n}.example"))).collect();
     for user in &users {
         for _ in 0..5 {
             user.say(BOT, "busy").await.unwrap();

@@ -1,4 +1,5 @@
-//! Who waits for whom: stanzas of one lane in order, lanes of one sender in turn, senders round-robin.
+//! Who waits for whom: stanzas of one lane in order, lanes of one sender in turn, senders round-robin; and how much of it
+//! one sender, and one domain, may have.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -12,12 +13,15 @@ use crate::stanza::Stanza;
 pub(super) type LaneKey = u64;
 /// Hash of a bare sender. Two senders with one hash share one quota.
 pub(super) type SenderKey = u64;
+/// Hash of a sender's domain. Two domains with one hash share one quota.
+pub(super) type DomainKey = u64;
 
-/// A lane and the sender it belongs to.
+/// A lane, the sender it belongs to, and the sender's domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) lane: LaneKey,
     pub(super) sender: SenderKey,
+    pub(super) domain: DomainKey,
 }
 
 /// What runs and what waits. Only lanes and senders that have something running or waiting are kept.
@@ -25,6 +29,7 @@ pub(super) struct Place {
 pub(super) struct Lanes {
     lanes: HashMap<LaneKey, Lane>,
     senders: HashMap<SenderKey, Sender>,
+    domains: HashMap<DomainKey, Domain>,
     /// Senders with a ready lane and room for one more handler, each once.
     ring: VecDeque<SenderKey>,
     waiting: usize,
@@ -41,12 +46,23 @@ struct Lane {
 
 #[derive(Debug, Default)]
 struct Sender {
+    domain: DomainKey,
     running: usize,
     waiting: usize,
     bytes: usize,
     /// Lanes that wait and are not busy.
     ready: VecDeque<LaneKey>,
+    /// In the ring, or taken out of it until its domain has room.
     in_ring: bool,
+}
+
+#[derive(Debug, Default)]
+struct Domain {
+    running: usize,
+    waiting: usize,
+    bytes: usize,
+    /// Senders whose turn it was when as many handlers ran for the domain as may.
+    parked: VecDeque<SenderKey>,
 }
 
 impl Lanes {
@@ -63,26 +79,37 @@ impl Lanes {
                 .senders
                 .get(&place.sender)
                 .is_none_or(|sender| sender.running < limits.in_flight_per_sender() && sender.ready.is_empty())
+            && self.domains.get(&place.domain).is_none_or(|domain| domain.running < limits.in_flight_per_domain())
     }
 
-    /// Whether the bounds on bytes allow another stanza. One alone always fits, of all and of its sender.
+    /// Whether the bounds on bytes allow another stanza. One alone always fits, of all, of its domain and of its sender.
     fn fits(&self, place: Place, bytes: usize, limits: &Limits) -> bool {
-        let held = self.senders.get(&place.sender).map_or(0, |sender| sender.bytes);
-        (self.bytes == 0 || self.bytes + bytes <= limits.waiting_bytes)
-            && (held == 0 || held + bytes <= limits.waiting_bytes_per_sender())
+        let sender = self.senders.get(&place.sender).map_or(0, |sender| sender.bytes);
+        let domain = self.domains.get(&place.domain).map_or(0, |domain| domain.bytes);
+        let fits = |held: usize, most: usize| held == 0 || held + bytes <= most;
+        fits(self.bytes, limits.waiting_bytes)
+            && fits(domain, limits.waiting_bytes_per_domain())
+            && fits(sender, limits.waiting_bytes_per_sender())
     }
 
     /// Lets a stanza wait; gives it back when the bounds do not allow that.
     pub(super) fn wait(&mut self, place: Place, stanza: Arc<Stanza>, limits: &Limits) -> Result<(), Arc<Stanza>> {
         let bytes = stanza.weight();
         let count = self.senders.get(&place.sender).map_or(0, |sender| sender.waiting);
-        let few = self.waiting < limits.waiting && count < limits.waiting_per_sender();
+        let of_domain = self.domains.get(&place.domain).map_or(0, |domain| domain.waiting);
+        let few = self.waiting < limits.waiting
+            && count < limits.waiting_per_sender()
+            && of_domain < limits.waiting_per_domain();
         if !few || !self.fits(place, bytes, limits) {
             return Err(stanza);
         }
         self.waiting += 1;
         self.bytes += bytes;
+        let domain = self.domains.entry(place.domain).or_default();
+        domain.waiting += 1;
+        domain.bytes += bytes;
         let sender = self.senders.entry(place.sender).or_default();
+        sender.domain = place.domain;
         sender.waiting += 1;
         sender.bytes += bytes;
         let lane = self.lanes.entry(place.lane).or_default();
@@ -96,8 +123,11 @@ impl Lanes {
 
     /// The next stanza to handle. Its lane counts as busy until [`Lanes::done`].
     pub(super) fn next(&mut self, limits: &Limits) -> Option<(Place, Arc<Stanza>)> {
+        self.park(limits);
         let key = self.ring.pop_front()?;
         let sender = self.senders.get_mut(&key)?;
+        let domain_key = sender.domain;
+        let domain = self.domains.get_mut(&domain_key)?;
         sender.in_ring = false;
         let lane_key = sender.ready.pop_front()?;
         let lane = self.lanes.get_mut(&lane_key)?;
@@ -105,17 +135,23 @@ impl Lanes {
         lane.busy = true;
         sender.running += 1;
         sender.waiting -= 1;
+        domain.running += 1;
+        domain.waiting -= 1;
         self.waiting -= 1;
         self.enter_ring(key, limits);
-        Some((Place { lane: lane_key, sender: key }, stanza))
+        Some((Place { lane: lane_key, sender: key, domain: domain_key }, stanza))
     }
 
     /// A stanza that did not wait is being handled, and will be for a while.
     pub(super) fn start(&mut self, place: Place, bytes: usize) {
         self.lanes.entry(place.lane).or_default().busy = true;
         let sender = self.senders.entry(place.sender).or_default();
+        sender.domain = place.domain;
         sender.running += 1;
         sender.bytes += bytes;
+        let domain = self.domains.entry(place.domain).or_default();
+        domain.running += 1;
+        domain.bytes += bytes;
         self.bytes += bytes;
     }
 
@@ -132,6 +168,14 @@ impl Lanes {
         if let Some(sender) = self.senders.get_mut(&place.sender) {
             sender.running -= 1;
             sender.bytes -= bytes;
+        }
+        if let Some(domain) = self.domains.get_mut(&place.domain) {
+            domain.running -= 1;
+            domain.bytes -= bytes;
+            self.ring.extend(domain.parked.pop_front());
+            if domain.running == 0 && domain.waiting == 0 {
+                self.domains.remove(&place.domain);
+            }
         }
         self.bytes -= bytes;
         // The lane is the turn of whoever is next in it, and that may be another sender.
@@ -156,8 +200,20 @@ impl Lanes {
     }
 
     /// Whether a stanza waits that may be handled now.
-    pub(super) fn has_ready(&self) -> bool {
+    pub(super) fn has_ready(&mut self, limits: &Limits) -> bool {
+        self.park(limits);
         !self.ring.is_empty()
+    }
+
+    /// Passes over those whose turn it would be, while their domain has as many handlers as it may: one of them comes back
+    /// with each of these that is done.
+    fn park(&mut self, limits: &Limits) {
+        while let Some(&key) = self.ring.front() {
+            let domain = self.senders.get(&key).and_then(|sender| self.domains.get_mut(&sender.domain));
+            let Some(domain) = domain.filter(|domain| domain.running >= limits.in_flight_per_domain()) else { return };
+            domain.parked.push_back(key);
+            self.ring.pop_front();
+        }
     }
 
     /// Everything that waits, taken out in no particular order.
@@ -169,11 +225,19 @@ impl Lanes {
             self.bytes -= stanza.weight();
             if let Some(sender) = self.senders.get_mut(key) {
                 sender.bytes -= stanza.weight();
+                if let Some(domain) = self.domains.get_mut(&sender.domain) {
+                    domain.bytes -= stanza.weight();
+                }
             }
         }
         self.senders.retain(|_, sender| {
-            *sender = Sender { running: sender.running, bytes: sender.bytes, ..Sender::default() };
-            sender.running > 0
+            let Sender { domain, running, bytes, .. } = *sender;
+            *sender = Sender { domain, running, bytes, ..Sender::default() };
+            running > 0
+        });
+        self.domains.retain(|_, domain| {
+            (domain.waiting, domain.parked) = (0, VecDeque::new());
+            domain.running > 0
         });
         self.ring.clear();
         self.waiting = 0;
@@ -198,6 +262,7 @@ impl Lanes {
         if self.lanes.capacity() > KEEP {
             self.lanes.shrink_to(KEEP);
             self.senders.shrink_to(KEEP);
+            self.domains.shrink_to(KEEP);
             self.ring.shrink_to(KEEP);
         }
     }
@@ -213,7 +278,7 @@ mod tests {
     }
 
     fn place(sender: u64, lane: u64) -> Place {
-        Place { lane: sender * 1000 + lane, sender }
+        Place { lane: sender * 1000 + lane, sender, domain: sender }
     }
 
     fn order(lanes: &mut Lanes, limits: &Limits) -> Vec<String> {
@@ -239,7 +304,7 @@ mod tests {
     #[test]
     fn a_lane_may_hold_several_senders() {
         let (mut lanes, limits) = (Lanes::default(), Limits::default());
-        let place = |sender| Place { lane: 7, sender };
+        let place = |sender| Place { lane: 7, sender, domain: sender % 2 };
         lanes.start(place(1), 0);
         for (sender, id) in [(1, "a"), (2, "b"), (1, "c"), (3, "d")] {
             lanes.wait(place(sender), stanza(id), &limits).unwrap();
@@ -258,7 +323,7 @@ mod tests {
         lanes.start(place(1, 1), 0);
         assert!(!lanes.is_free(place(1, 2), 0, &limits) && lanes.is_free(place(2, 0), 0, &limits));
         lanes.wait(place(1, 2), stanza("late"), &limits).unwrap();
-        assert!(!lanes.has_ready());
+        assert!(!lanes.has_ready(&limits));
         lanes.done(place(1, 0), 0, &limits);
         assert_eq!(order(&mut lanes, &limits), ["late"]);
     }
@@ -276,6 +341,38 @@ mod tests {
         assert!(lanes.wait(place(5, 0), stanza("over"), &limits).is_err());
         assert_eq!(lanes.drain(&limits).len(), 8);
         assert!(lanes.wait(place(5, 0), stanza("fits"), &limits).is_ok());
+    }
+
+    #[test]
+    fn a_domain_leaves_an_eighth_to_the_others() {
+        let limits = Limits { in_flight: 16, waiting: 16, ..Limits::default() };
+        let mut lanes = Lanes::default();
+        // Each of the many users of domain 1 does what one alone may.
+        let evil = |user: u64| Place { lane: user, sender: user, domain: 1 };
+        for user in 0..14 {
+            assert!(lanes.is_free(evil(user), 0, &limits), "{user}");
+            lanes.start(evil(user), 0);
+        }
+        assert!(!lanes.is_free(evil(14), 0, &limits));
+        let shed = (14..100).filter(|&user| lanes.wait(evil(user), stanza("evil"), &limits).is_err()).count();
+        assert_eq!(shed, 86 - 14);
+        let honest = Place { lane: 100, sender: 100, domain: 2 };
+        assert!(lanes.is_free(honest, 0, &limits));
+        lanes.wait(honest, stanza("honest"), &limits).unwrap();
+        assert_eq!(lanes.next(&limits).unwrap().1.id(), Some("honest"));
+        assert!(lanes.next(&limits).is_none() && !lanes.has_ready(&limits));
+        // One done is one more to do.
+        lanes.done(evil(0), 0, &limits);
+        assert!(lanes.has_ready(&limits));
+        assert_eq!(lanes.next(&limits).unwrap().0, evil(14));
+        assert!(lanes.next(&limits).is_none());
+        lanes.done(honest, stanza("honest").weight(), &limits);
+        for user in 1..14 {
+            lanes.done(evil(user), 0, &limits);
+        }
+        lanes.done(evil(14), stanza("evil").weight(), &limits);
+        assert_eq!(order(&mut lanes, &limits).len(), 13);
+        assert!(lanes.is_empty() && lanes.domains.is_empty() && lanes.ring.is_empty());
     }
 
     #[test]

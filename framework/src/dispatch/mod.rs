@@ -122,7 +122,7 @@ where
         }
         // While nothing runs and nothing waits, nobody needs to know whose turn it is.
         let place = if self.lanes.is_empty() { None } else { Some(self.place(&stanza)) };
-        let room = self.owed.len() < self.limits.in_flight && !self.lanes.has_ready();
+        let room = self.owed.len() < self.limits.in_flight && !self.lanes.has_ready(&self.limits);
         let free = place.is_none_or(|place| self.lanes.is_free(place, stanza.weight(), &self.limits));
         if room && free && self.is_ready(cx)? {
             self.counters.taken.one();
@@ -198,7 +198,11 @@ where
     }
 
     fn start_waiting(&mut self, cx: &mut Context<'_>, left: &mut usize, out: &mut Outbox) -> Result<(), BoxError> {
-        while *left > 0 && self.lanes.has_ready() && self.owed.len() < self.limits.in_flight && self.is_ready(cx)? {
+        while *left > 0
+            && self.lanes.has_ready(&self.limits)
+            && self.owed.len() < self.limits.in_flight
+            && self.is_ready(cx)?
+        {
             let Some((place, stanza)) = self.lanes.next(&self.limits) else { break };
             *left -= 1;
             self.call(Some(place), stanza, true, out);
@@ -300,8 +304,8 @@ where
 
     /// The handler's lane is free again; what it owes counts as in flight, for its sender as well.
     fn promise(&mut self, place: Option<Place>, stanza: Arc<Stanza>, later: Later) {
-        let sender = place.unwrap_or_else(|| self.place(&stanza)).sender;
-        let place = Place { lane: self.fresh_lane(), sender };
+        let place = place.unwrap_or_else(|| self.place(&stanza));
+        let place = Place { lane: self.fresh_lane(), ..place };
         let deadline = self.limits.handler_timeout;
         self.lanes.start(place, stanza.weight());
         self.spawn(later.wait(deadline), Owed { stanza, place });
@@ -371,7 +375,8 @@ where
             None => Some(self.hash((from, stanza.to.as_ref().map(bare)))),
             Some(ordering) => ordering(stanza),
         };
-        Place { lane: lane.unwrap_or_else(|| self.fresh_lane()), sender }
+        let domain = self.hash(stanza.from.as_ref().map(|from| from.domain().as_str()));
+        Place { lane: lane.unwrap_or_else(|| self.fresh_lane()), sender, domain }
     }
 
     /// A lane that nobody else is in. It may meet another one by chance, which only costs a little time.
