@@ -1,10 +1,11 @@
 //! Who waits for whom: stanzas of one lane in order, lanes of one sender in turn, senders round-robin; and how much of it
 //! one sender, and one domain, may have.
 
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::table::Table;
 use crate::limits::Limits;
 use crate::stanza::Stanza;
 
@@ -27,9 +28,9 @@ pub(super) struct Place {
 /// What runs and what waits. Only lanes and senders that have something running or waiting are kept.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    lanes: HashMap<LaneKey, Lane>,
-    senders: HashMap<SenderKey, Sender>,
-    domains: HashMap<DomainKey, Domain>,
+    lanes: Table<LaneKey, Lane>,
+    senders: Table<SenderKey, Sender>,
+    domains: Table<DomainKey, Domain>,
     /// Senders with a ready lane and room for one more handler, each once.
     ring: VecDeque<SenderKey>,
     waiting: usize,

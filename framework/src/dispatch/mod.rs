@@ -7,8 +7,8 @@ mod call;
 mod lanes;
 mod overload;
 mod slot;
+mod table;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -23,6 +23,7 @@ use self::call::{First, Outcome, Panicked};
 use self::lanes::{Lanes, Place};
 use self::overload::Told;
 pub(crate) use self::slot::Next;
+use self::table::Table;
 use crate::client::Client;
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
@@ -58,7 +59,7 @@ pub(crate) struct Dispatch<S> {
     lanes: Lanes,
     /// Outcomes, and when they were known: a link that was lost in between must not make an answer young again.
     tasks: JoinSet<(Outcome, Instant)>,
-    owed: HashMap<Id, Owed>,
+    owed: Table<Id, Owed>,
     /// A task was begun whose end would wake nobody yet.
     unheard: bool,
     told: Told,
@@ -92,7 +93,7 @@ where
             unordered: 0,
             lanes: Lanes::default(),
             tasks: JoinSet::new(),
-            owed: HashMap::new(),
+            owed: Table::default(),
             unheard: false,
             told: Told::new(),
             log: Throttle::default(),
