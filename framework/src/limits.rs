@@ -12,7 +12,7 @@ pub struct Limits {
     /// Stanzas that wait for a handler, all together. One sender holds at most a quarter, one domain all but an eighth.
     pub waiting: usize,
     /// Bytes of stanzas that wait for a handler or that one is at work on, all together. One sender holds at most a
-    /// quarter. One stanza alone always fits.
+    /// quarter, one domain all but an eighth. One stanza alone always fits.
     pub waiting_bytes: usize,
     /// While more bytes than this wait for the socket, nothing is read; reading goes on at half of it.
     pub outbound: usize,

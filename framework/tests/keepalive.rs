@@ -226,3 +226,22 @@ async fn without_anybody_who_asks_pings_stay_rare() {
     sleep(Duration::from_secs(59)).await;
     assert_eq!(bot.stats().proofs, 1);
 }
+
+/// A server whose parser puts off the tag that came in halves, and all behind it, until twice as much has come: the second
+/// ping brings that much, and the link lives.
+#[tokio::test(start_paused = true)]
+async fn a_second_ping_pushes_what_a_parser_holds() {
+    let ping = |name: &str| {
+        format!("<iq type='get' id='{{{name}}}' from='{BOT}/ping' to='{BOT}/pong'><ping xmlns='urn:xmpp:ping'/></iq>")
+    };
+    let server = Transcript::opening(BOT)
+        .expect(&ping("first"))
+        .expect(&ping("second"))
+        .expect(&" ".repeat(64 * 1024))
+        .send(&ping("first"))
+        .hold();
+    let (bot, _played) = scripted(server);
+    bot.counted(|stats| stats.proofs == 1).await;
+    assert!(bot.status().is_ready());
+    assert_eq!(bot.stats().connected, 1);
+}

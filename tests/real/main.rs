@@ -2,6 +2,7 @@
 //! be there: `tests/run` sees to it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod acknowledged;
 mod bridge;
 mod callers;
 mod confirmed;

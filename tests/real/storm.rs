@@ -36,6 +36,11 @@ fn rounds() -> usize {
     std::env::var("CAMPANILE_STORM").map_or(6, |rounds| rounds.parse().unwrap())
 }
 
+/// How long the webhook is down while everybody goes on, in seconds; `CAMPANILE_STORM_DOWN` says otherwise.
+fn down() -> Duration {
+    Duration::from_secs(std::env::var("CAMPANILE_STORM_DOWN").map_or(2, |seconds| seconds.parse().unwrap()))
+}
+
 fn setup() -> Setup {
     Setup::new().component(BRIDGE).component(PEOPLE)
 }
@@ -170,6 +175,7 @@ async fn accept(api: u16, headers: &str, body: &str) -> String {
             Some(id) => return id,
             None => assert!(begun.elapsed() < Duration::from_secs(60), "{body} is not accepted"),
         }
+        // As `wait::until` does it, which would make this future one that cannot be spawned.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -248,7 +254,8 @@ impl Storm {
             accepted.keys().filter(|text| !is_there(text)).cloned().collect::<Vec<_>>()
         };
         let all = async || (missing().is_empty() && unsent().is_empty()).then_some(());
-        let all = wait::until("all of them", Duration::from_secs(60), all).await;
+        // Attempts are up to a minute apart behind a webhook that was down for one.
+        let all = wait::until("all of them", Duration::from_secs(60) + 2 * down(), all).await;
         let tail = self.daemon.output().tail();
         assert!(all.is_ok(), "{} receipted: missing {:?}; not sent {:?}\n{tail}", receipted.len(), missing(), unsent());
         let again = in_order(&hook.posted());
@@ -303,7 +310,10 @@ async fn the_bridge_is_killed(server: Server) {
         storm.daemon.start_again();
     }
     storm.hook.set_down(true);
-    storm.progress(200).await;
+    let since = Instant::now();
+    while since.elapsed() < down() {
+        storm.progress(50).await;
+    }
     let refused = storm.hook.refused();
     let tried = async || (storm.hook.refused() > refused).then_some(());
     wait::until("an attempt", wait::PATIENCE, tried).await.unwrap();

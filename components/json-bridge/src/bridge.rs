@@ -39,8 +39,8 @@ const LOOK: Duration = Duration::from_secs(2);
 pub struct Bridge {
     settings: Settings,
     running: OnceLock<Arc<Running>>,
-    /// Of other bridges on the same JID, where a broker can carry them.
-    answers: Option<Arc<Answers>>,
+    /// Of other bridges on the same JID, for the broker to carry where there is one.
+    answers: Arc<Answers>,
     counters: Arc<Counters>,
     tasks: tokio::sync::Mutex<JoinSet<()>>,
     listening: OnceLock<std::net::SocketAddr>,
@@ -68,7 +68,7 @@ impl Bridge {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let (counters, tasks) = (Arc::default(), tokio::sync::Mutex::default());
-        let answers = settings.nats.is_some().then(Arc::default);
+        let answers = Arc::new(Answers::new(Arc::clone(&counters)));
         Self { settings, running: OnceLock::new(), answers, counters, tasks, listening: OnceLock::new() }
     }
 
@@ -305,7 +305,7 @@ impl Module for Bridge {
     }
 
     fn handover(self: Arc<Self>) -> Option<Arc<dyn Handover>> {
-        self.answers.clone().map(|answers| answers as Arc<dyn Handover>)
+        self.settings.nats.as_ref().map(|_| Arc::clone(&self.answers) as Arc<dyn Handover>)
     }
 
     fn figures(&self) -> Vec<Figure> {
@@ -327,9 +327,9 @@ impl Module for Bridge {
         let delivery = Arc::clone(slot.get_or_init(|| Arc::new(delivery)));
         let feed = Feed::new(outbox.clone(), keep);
         let mut tasks = self.tasks.lock().await;
-        let broker = match settings.nats.as_ref().zip(self.answers.as_ref()) {
-            Some((nats, answers)) => {
-                Some(Broker::start(nats, &settings.bots, &delivery, (&client, answers), &mut tasks).await?)
+        let broker = match &settings.nats {
+            Some(nats) => {
+                Some(Broker::start(nats, &settings.bots, &delivery, (&client, &self.answers), &mut tasks).await?)
             }
             None => None,
         };

@@ -34,6 +34,8 @@ pub(crate) struct Counters {
     pub(crate) bad_answers: Counter,
     /// Stanzas accepted from callers.
     pub(crate) accepted: Counter,
+    /// Answers to requests of other bridges that the broker did not take.
+    pub(crate) lost_answers: Counter,
 }
 
 /// What a bridge has counted since it started.
@@ -54,6 +56,8 @@ pub struct Counts {
     pub bad_answers: u64,
     /// Stanzas accepted from callers.
     pub accepted: u64,
+    /// Answers to requests of other bridges on the same JID that the broker did not take.
+    pub lost_answers: u64,
 }
 
 impl Counters {
@@ -66,6 +70,7 @@ impl Counters {
             turned_away: self.turned_away.read(),
             bad_answers: self.bad_answers.read(),
             accepted: self.accepted.read(),
+            lost_answers: self.lost_answers.read(),
         }
     }
 }

@@ -32,6 +32,11 @@ pub(crate) fn figures(counts: &Counts, waiting: usize, most: usize) -> Vec<Figur
             "Stanzas accepted from callers of the HTTP side",
             counts.accepted,
         ),
+        Figure::counter(
+            "campanile_broker_lost_answers_total",
+            "Answers to requests of other bridges that the broker did not take",
+            counts.lost_answers,
+        ),
     ]);
     figures
 }

@@ -66,6 +66,12 @@ struct Domain {
     parked: VecDeque<SenderKey>,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Holders<'l> {
+    sender: Option<&'l Sender>,
+    domain: Option<&'l Domain>,
+}
+
 impl Lanes {
     /// Nothing runs and nothing waits.
     pub(super) fn is_empty(&self) -> bool {
@@ -74,34 +80,35 @@ impl Lanes {
 
     /// Whether a stanza of this size for this place could be handled at once.
     pub(super) fn is_free(&self, place: Place, bytes: usize, limits: &Limits) -> bool {
+        let holders = self.holders(place);
         !self.lanes.contains_key(&place.lane)
-            && self.fits(place, bytes, limits)
-            && self
-                .senders
-                .get(&place.sender)
+            && self.fits(holders, bytes, limits)
+            && holders
+                .sender
                 .is_none_or(|sender| sender.running < limits.in_flight_per_sender() && sender.ready.is_empty())
-            && self.domains.get(&place.domain).is_none_or(|domain| domain.running < limits.in_flight_per_domain())
+            && holders.domain.is_none_or(|domain| domain.running < limits.in_flight_per_domain())
+    }
+
+    /// Who else than all has something for this place, if they have.
+    fn holders(&self, place: Place) -> Holders<'_> {
+        Holders { sender: self.senders.get(&place.sender), domain: self.domains.get(&place.domain) }
     }
 
     /// Whether the bounds on bytes allow another stanza. One alone always fits, of all, of its domain and of its sender.
-    fn fits(&self, place: Place, bytes: usize, limits: &Limits) -> bool {
-        let sender = self.senders.get(&place.sender).map_or(0, |sender| sender.bytes);
-        let domain = self.domains.get(&place.domain).map_or(0, |domain| domain.bytes);
+    fn fits(&self, Holders { sender, domain }: Holders<'_>, bytes: usize, limits: &Limits) -> bool {
         let fits = |held: usize, most: usize| held == 0 || held + bytes <= most;
         fits(self.bytes, limits.waiting_bytes)
-            && fits(domain, limits.waiting_bytes_per_domain())
-            && fits(sender, limits.waiting_bytes_per_sender())
+            && fits(domain.map_or(0, |domain| domain.bytes), limits.waiting_bytes_per_domain())
+            && fits(sender.map_or(0, |sender| sender.bytes), limits.waiting_bytes_per_sender())
     }
 
     /// Lets a stanza wait; gives it back when the bounds do not allow that.
     pub(super) fn wait(&mut self, place: Place, stanza: Arc<Stanza>, limits: &Limits) -> Result<(), Arc<Stanza>> {
-        let bytes = stanza.weight();
-        let count = self.senders.get(&place.sender).map_or(0, |sender| sender.waiting);
-        let of_domain = self.domains.get(&place.domain).map_or(0, |domain| domain.waiting);
+        let (bytes, holders) = (stanza.weight(), self.holders(place));
         let few = self.waiting < limits.waiting
-            && count < limits.waiting_per_sender()
-            && of_domain < limits.waiting_per_domain();
-        if !few || !self.fits(place, bytes, limits) {
+            && holders.sender.is_none_or(|sender| sender.waiting < limits.waiting_per_sender())
+            && holders.domain.is_none_or(|domain| domain.waiting < limits.waiting_per_domain());
+        if !few || !self.fits(holders, bytes, limits) {
             return Err(stanza);
         }
         self.waiting += 1;

@@ -201,9 +201,9 @@ impl Keepalive {
         Some(if shared { pause.min(SHARED_PAUSE) } else { pause })
     }
 
-    /// Pings to send for somebody who waits for one to come back.
-    pub(crate) fn volley(&self, now: Instant) -> usize {
-        if self.is_shared(now) { VOLLEY } else { 1 }
+    /// Pings to send at once. `awaited`: somebody waits for one to come back.
+    pub(crate) fn volley(&self, now: Instant, awaited: bool) -> usize {
+        if awaited && self.is_shared(now) { VOLLEY } else { 1 }
     }
 
     /// On ejabberd, several processes may be mounted on one JID: each stanza goes to any of them.

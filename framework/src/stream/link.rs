@@ -52,6 +52,12 @@ pub(crate) struct Parts<'l, S> {
     pub(crate) route: &'l (dyn Fn(Route) + Send + Sync),
 }
 
+/// White space behind a ping that follows one which has not come back. A parser that puts off what was incomplete until twice
+/// as much is there (expat since CVE-2023-52425, ejabberd's on Debian) may hold a long tag of ours and all behind it, the
+/// ping too: this is as much as it can want for a tag of that length, and the link is not taken for dead.
+// RFC 6120 §4.6.1: white space between stanzas.
+const PUSH: usize = 64 * 1024;
+
 /// How a link ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
@@ -318,9 +324,10 @@ where
     /// Gives an answer to whoever waits for it, here or in another process on the same JID.
     fn answer(&self, stanza: Stanza) {
         let (shared, counters) = (self.parts.client.shared(), self.parts.counters);
-        let instance = stanza.id().and_then(owner).filter(|instance| *instance != shared.ids.instance());
-        let instance = instance.map(CompactString::from);
-        if let Some((instance, handover)) = instance.and_then(|instance| Some((instance, shared.handover()?))) {
+        let foreign = stanza.id().filter(|id| !id.starts_with(shared.ids.instance()));
+        if let Some(instance) = foreign.and_then(owner).map(CompactString::from)
+            && let Some(handover) = shared.handover()
+        {
             counters.handed_over.one();
             handover.hand_over(&instance, stanza);
             return;
@@ -526,9 +533,7 @@ where
         match self.parts.keepalive.tick(self.now, outbox.position(), outbox.wants_proof()) {
             Due::Nothing => {}
             Due::Ping => {
-                let awaited = self.parts.outbox.wants_proof();
-                let count = if awaited { self.parts.keepalive.volley(self.now) } else { 1 };
-                (0..count).for_each(|_| self.ping());
+                self.ping();
                 cx.waker().wake_by_ref();
             }
             Due::Doubt => (self.parts.route)(Route::Doubtful),
@@ -542,15 +547,22 @@ where
         self.parts.outbox.proceed(&self.parts.client.shared().pending);
         let open = !matches!(self.phase, Phase::Closing(_));
         if open && self.parts.outbox.wants_proof() && !self.parts.keepalive.is_under_way() {
-            (0..self.parts.keepalive.volley(self.now)).for_each(|_| self.ping());
+            self.ping();
         }
     }
 
+    /// One ping, or several where somebody waits and one may come out elsewhere.
     fn ping(&mut self) {
         let shared = self.parts.client.shared();
-        let ping = self.parts.keepalive.ping(shared, &shared.ids);
-        self.parts.outbox.own(&ping);
-        self.parts.keepalive.queued(self.parts.outbox.end());
+        let (awaited, again) = (self.parts.outbox.wants_proof(), self.parts.keepalive.is_under_way());
+        for _ in 0..self.parts.keepalive.volley(self.now, awaited) {
+            let ping = self.parts.keepalive.ping(shared, &shared.ids);
+            self.parts.outbox.own(&ping);
+            self.parts.keepalive.queued(self.parts.outbox.end());
+        }
+        if again {
+            self.parts.outbox.own(&[b' '; PUSH]);
+        }
     }
 
     /// Tells the server why, as far as it still listens.

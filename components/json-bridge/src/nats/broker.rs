@@ -72,13 +72,15 @@ impl Broker {
                 }
             });
         }
-        let (answers, component) = (Arc::clone(answers), component.clone());
-        let (line, own) = (client.clone(), names.clone());
-        tasks.spawn(async move {
-            loop {
-                tell("from other bridges", carry(&answers, line.clone(), own.clone(), component.clone()).await).await;
-            }
-        });
+        if let Some(mut going) = answers.open() {
+            let (answers, component) = (Arc::clone(answers), component.clone());
+            let (line, own) = (client.clone(), names.clone());
+            tasks.spawn(async move {
+                loop {
+                    tell("from other bridges", carry((&answers, &mut going), &line, &own, &component).await).await;
+                }
+            });
+        }
         let nats = nats.clone();
         let own = names.clone();
         tasks.spawn(async move {

@@ -3,36 +3,32 @@
 use async_nats::Client;
 use campanile::error::BoxError;
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::Receiver;
 
 use super::answers::{Answers, Carried};
 use super::subject::Names;
 use crate::mapping;
 
-/// Carries what is handed over, and takes what was carried here, until it is dropped.
+/// Carries what is handed over, and takes what was carried here, until the broker is gone.
 pub(super) async fn carry(
-    answers: &Answers,
-    nats: Client,
-    names: Names,
-    component: campanile::client::Client,
+    (answers, going): (&Answers, &mut Receiver<Carried>),
+    nats: &Client,
+    names: &Names,
+    component: &campanile::client::Client,
 ) -> Result<(), BoxError> {
     let mut coming = nats.subscribe(names.answer(component.instance())).await?;
-    let taking = async {
-        while let Some(message) = coming.next().await {
-            take(&message.payload, &component);
-        }
-    };
-    match answers.open() {
-        Some(going) => drop(tokio::join!(taking, send(going, &nats, &names))),
-        None => taking.await,
-    }
-    Ok(())
-}
-
-async fn send(mut going: mpsc::Receiver<Carried>, nats: &Client, names: &Names) {
-    while let Some((instance, answer)) = going.recv().await {
-        if let Err(error) = nats.publish(names.answer(&instance), answer.to_xml().into()).await {
-            tracing::warn!(instance, "an answer to another bridge's request is lost: {error}");
+    loop {
+        tokio::select! {
+            message = coming.next() => match message {
+                Some(message) => take(&message.payload, component),
+                None => return Ok(()),
+            },
+            Some((instance, answer)) = going.recv() => {
+                // It waits for room in the client's own buffer, and no longer.
+                if let Err(error) = nats.publish(names.answer(&instance), answer.to_xml().into()).await {
+                    answers.lose(&instance, &error.to_string());
+                }
+            }
         }
     }
 }
