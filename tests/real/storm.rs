@@ -233,6 +233,14 @@ impl Storm {
         come.unwrap_or_else(|error| panic!("{error}\n{}", self.daemon.output().tail()));
     }
 
+    /// Goes on until so many more answers have come: a receipt, or a refusal when too much waits for the webhook.
+    async fn answers(&self, count: usize) {
+        let counted = || self.people.answers.load(Ordering::Relaxed);
+        let goal = counted() + count;
+        let come = wait::until("answers", Duration::from_secs(60), async || (counted() >= goal).then_some(())).await;
+        come.unwrap_or_else(|error| panic!("{error}\n{}", self.daemon.output().tail()));
+    }
+
     /// Ends it, and looks whether all is there.
     async fn end(mut self, what: &str) {
         self.stop.send(true).unwrap();
@@ -309,14 +317,14 @@ async fn the_bridge_is_killed(server: Server) {
         storm.daemon.kill();
         storm.daemon.start_again();
     }
+    let (refused, since) = (storm.hook.refused(), Instant::now());
     storm.hook.set_down(true);
-    let since = Instant::now();
     while since.elapsed() < down() {
-        storm.progress(50).await;
+        storm.answers(50).await;
     }
-    let refused = storm.hook.refused();
     let tried = async || (storm.hook.refused() > refused).then_some(());
-    wait::until("an attempt", wait::PATIENCE, tried).await.unwrap();
+    let tried = wait::until("an attempt", wait::PATIENCE, tried).await;
+    tried.unwrap_or_else(|error| panic!("{error}\n{}", storm.daemon.output().tail()));
     storm.hook.set_down(false);
     storm.end(&format!("{:?}, {} kills", server.kind(), rounds())).await;
 }

@@ -14,7 +14,7 @@ use campanile::stream::{Bounds, Event};
 use libfuzzer_sys::fuzz_target;
 
 use crate::seen::{HEADER, events};
-use crate::tree::{Content, End, Tree, normal_line_ends, rxml};
+use crate::tree::{Content, End, Tree, is_within_rxml, normal_line_ends, rxml};
 
 fuzz_target!(|bytes: &[u8]| {
     let stream = [HEADER.as_bytes(), bytes].concat();
@@ -36,7 +36,9 @@ fn written_again(stanza: &Stanza) {
         Err(WriteError::Name(_) | WriteError::Namespace(_)) => return,
         again => again.expect("what was read can be written"),
     };
-    assert_eq!(comparable(parsed(&again)), comparable(parsed(stanza)), "{again:?}");
+    if is_within_rxml(stanza.to_xml().as_bytes()) {
+        assert_eq!(comparable(parsed(&again)), comparable(parsed(stanza)), "{again:?}");
+    }
 }
 
 /// Without the text, and without the addresses: preparing a domain twice may change it again (`(E)` from U+1F114).

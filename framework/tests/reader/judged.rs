@@ -3,7 +3,7 @@
 use campanile::stream::Fault;
 
 use crate::oracle::compare;
-use crate::tree::{Document, End, normal_line_ends, rxml};
+use crate::tree::{Document, End, is_within_rxml, normal_line_ends, rxml};
 
 /// The same document in the form that rxml takes: without the mark U+FEFF (XML 1.0 §4.3.3) and the white space that
 /// may stand before the first tag, and with line ends normalised (§2.11), since it refuses a lone carriage return
@@ -23,16 +23,22 @@ fn is_known(bytes: &[u8], document: &Document, fault: Option<Fault>) -> bool {
     // Of the XML declaration it takes only `version='1.0'`, where XML 1.0 §2.8 has processors read 1.1 and later
     // as 1.0, and not `standalone='no'`.
     let declaration = document.end == End::Broken && document.header.is_none() && contains(bytes, "<?xml");
+    // It reads `yes` in capitals, and references, where the declaration has neither (§2.9, §2.8).
+    let lax = matches!(fault, Some(Fault::NotWellFormed("a bad XML declaration") | Fault::Encoding)) && is_lax(bytes);
     // It lets a namespace be declared twice in one tag.
     let twice = fault == Some(Fault::NotWellFormed("an attribute stands twice")) && contains(bytes, "xmlns");
     // It lets a section of character data stand before the root element (XML 1.0 §2.8 has no such thing).
     let section = document.header.is_none() && contains(bytes, "<![CDATA[");
-    declaration || twice || section
+    declaration || lax || twice || section
 }
 
-/// Whether rxml can judge the document at all: its table of names lacks U+FDF0 to U+FFFD, which XML 1.0 §2.3 has.
-fn is_within_rxml(bytes: &[u8]) -> bool {
-    !bytes.utf8_chunks().any(|chunk| chunk.valid().contains(|c| matches!(c, '\u{FDF0}'..='\u{FFFD}')))
+/// Whether the XML declaration is one that only rxml takes.
+fn is_lax(bytes: &[u8]) -> bool {
+    let Some(declaration) = bytes.split(|&byte| byte == b'>').next().filter(|first| contains(first, "<?xml")) else {
+        return false;
+    };
+    let capitals = contains(&declaration.to_ascii_lowercase(), "yes") && !contains(declaration, "yes");
+    capitals || declaration.contains(&b'&')
 }
 
 /// Asks both about a document, and fails when they differ in more than what is known. How it ends, says rxml.

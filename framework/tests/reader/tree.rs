@@ -139,6 +139,11 @@ pub(crate) fn rxml(mut bytes: &[u8]) -> Document {
     builder.finish()
 }
 
+/// Whether rxml knows every name that may stand in the document: its table lacks U+FDF0 to U+FFFD, which XML 1.0 §2.3 has.
+pub(crate) fn is_within_rxml(bytes: &[u8]) -> bool {
+    !bytes.utf8_chunks().any(|chunk| chunk.valid().contains(|c| matches!(c, '\u{FDF0}'..='\u{FFFD}')))
+}
+
 /// Line ends as XML 1.0 §2.11 has them: rxml refuses a lone carriage return in an attribute value.
 pub(crate) fn normal_line_ends(bytes: &[u8]) -> Vec<u8> {
     let mut normal = Vec::with_capacity(bytes.len());
