@@ -218,6 +218,14 @@ fn a_namespace_is_its_value_not_its_spelling() {
     assert_eq!(children(STREAM, xml), wanted);
 }
 
+/// ejabberd's parser takes none of these, so nothing of ours may have one; what another server has taken is taken.
+#[test]
+fn a_namespace_may_hold_what_only_a_reference_can_say() {
+    let wanted = [tree("<x xmlns='urn:a&#10;b' xmlns:p='urn:a&#10;b' p:k='1'><y/></x>"), tree("<z xmlns='urn:&#9;'/>")];
+    let xml = "<message xmlns:p='urn:a&#10;b'><p:x p:k='1'><p:y/></p:x><z xmlns='urn:&#9;'/></message>";
+    assert_eq!(children(STREAM, xml), wanted);
+}
+
 #[test]
 fn the_namespace_of_attributes_is_never_translated() {
     let wanted = [tree("<x xmlns='urn:x' xmlns:c='jabber:component:accept' c:k='1'/>")];

@@ -32,7 +32,7 @@ pub(crate) struct Emitter<'o> {
     in_tag: bool,
     /// What stands in the tag that is being written: namespaces and local names.
     attributes: SmallVec<[(CompactString, CompactString); 4]>,
-    /// Names come from a stream, on which the server has taken them already.
+    /// Names and namespaces come from a stream, on which the server has taken them already.
     taken: bool,
 }
 
@@ -49,14 +49,14 @@ impl<'o> Emitter<'o> {
         Self { out, open: vec![outside], in_tag: false, attributes: SmallVec::new(), taken: false }
     }
 
-    /// Lets names pass that the reader has taken.
+    /// Lets names and namespaces pass that the reader has taken.
     pub(crate) fn trust_names(&mut self) {
         self.taken = true;
     }
 
     pub(crate) fn start(&mut self, namespace: &str, name: &str) -> Result<(), EmitError> {
         self.check_name(name)?;
-        check_namespace(namespace)?;
+        self.check_namespace(namespace)?;
         self.end_tag();
         self.attributes.clear();
         let inherited = self.open.last().map_or("", |open| open.namespace.as_str());
@@ -91,7 +91,7 @@ impl<'o> Emitter<'o> {
             "" => self.write_attribute(name, value)?,
             XML => self.write_attribute(&format!("xml:{name}"), value)?,
             _ => {
-                check_namespace(namespace)?;
+                self.check_namespace(namespace)?;
                 let prefixed = self.attributes.iter().filter(|(space, _)| !space.is_empty() && space != XML);
                 let prefix = format!("ns{}", prefixed.count());
                 self.write_attribute(&format!("xmlns:{prefix}"), namespace)?;
@@ -172,6 +172,13 @@ impl<'o> Emitter<'o> {
         if self.taken || names::is_writable(name) { Ok(()) } else { Err(EmitError::Name(name.to_owned())) }
     }
 
+    /// Namespaces in XML 1.0 §3 lets nobody declare that of declarations. ejabberd's parser puts a line feed between
+    /// namespace and name, and ends the stream when there is one within.
+    fn check_namespace(&self, namespace: &str) -> Result<(), EmitError> {
+        let allowed = namespace != XMLNS && (self.taken || !namespace.contains('\n'));
+        if allowed { Ok(()) } else { Err(EmitError::Namespace(namespace.to_owned())) }
+    }
+
     fn write_attribute(&mut self, name: &str, value: &str) -> Result<(), EmitError> {
         check(value)?;
         self.out.push(b' ');
@@ -185,15 +192,6 @@ impl<'o> Emitter<'o> {
 
 fn check(text: &str) -> Result<(), EmitError> {
     chars::forbidden(text).map_or(Ok(()), |c| Err(EmitError::Character(c)))
-}
-
-/// Namespaces in XML 1.0 §3 lets nobody declare that of declarations. ejabberd's parser puts a line feed between
-/// namespace and name, and ends the stream when there is one within.
-fn check_namespace(namespace: &str) -> Result<(), EmitError> {
-    if namespace == XMLNS || namespace.contains('\n') {
-        return Err(EmitError::Namespace(namespace.to_owned()));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
