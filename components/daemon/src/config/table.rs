@@ -38,7 +38,9 @@ impl<'t> Table<'t> {
 
     /// The value of a key; from now on the key is known.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'t>> {
-        self.known.push(key);
+        if !self.knows(key) {
+            self.known.push(key);
+        }
         let (name, value) = self.entries.get_key_value(key)?;
         Some(Value::new(key, name.span(), value))
     }
