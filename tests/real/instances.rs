@@ -4,16 +4,21 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use campanile::client::Client;
+use campanile::component::{Component, Status};
+use campanile::extract::StanzaRef;
+use campanile::router::{Filter, Router};
+use campanile::stanza::{Kind, PresenceType, Stanza};
 use campanile_logger::store::{Open, PostgresStore, Query};
 use campanile_tests::setup::SECRET;
 use campanile_tests::{Daemon, Ejabberd, Nats, Postgres, Server, Setup, WebHandler, http, ports, wait};
 use futures_util::{StreamExt, stream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::storm::{BRIDGE, HOOK_SECRET, PEOPLE, People, id, post, text, write};
 use crate::support::{LIMITS, mounted};
 
 const LOGGER: &str = "logger.localhost";
+const ECHO: &str = "echo.localhost";
 const BOT: &str = "bot@bridge.localhost";
 /// Requests of each instance.
 const REQUESTS: usize = 1000;
@@ -59,12 +64,16 @@ impl Instance {
         stream::iter(0..REQUESTS).map(ask).buffer_unordered(WINDOW).fold(0, |sum, one| async move { sum + one }).await
     }
 
-    /// The sum of the series that begin so.
     async fn metric(&self, beginning: &str) -> f64 {
-        let text = http::get(self.admin, "/metrics", "").await.unwrap();
-        let value = |line: &str| line.starts_with(beginning).then(|| line.rsplit(' ').next()?.parse::<f64>().ok());
-        text.lines().filter_map(value).flatten().sum()
+        metric(self.admin, beginning).await
     }
+}
+
+/// The sum of the series that begin so.
+async fn metric(admin: u16, beginning: &str) -> f64 {
+    let text = http::get(admin, "/metrics", "").await.unwrap();
+    let value = |line: &str| line.starts_with(beginning).then(|| line.rsplit(' ').next()?.parse::<f64>().ok());
+    text.lines().filter_map(value).flatten().sum()
 }
 
 /// What one of the stores has, by the ids of the stanzas.
@@ -166,4 +175,88 @@ async fn two_of_them_share_the_work() {
     for mut instance in [one, other] {
         assert!(instance.daemon.stop().await.success());
     }
+}
+
+/// Ann, on a component of her own: what she sends, and the presence that she is sent.
+struct Ann {
+    client: Client,
+    seen: mpsc::UnboundedReceiver<PresenceType>,
+}
+
+impl Ann {
+    async fn start(server: &Server) -> Self {
+        let (told, seen) = mpsc::unbounded_channel();
+        let see = move |stanza: StanzaRef| {
+            if let Kind::Presence(kind) = stanza.kind() {
+                let _ = told.send(kind);
+            }
+            async {}
+        };
+        let kinds =
+            [PresenceType::Available, PresenceType::Unavailable, PresenceType::Subscribed, PresenceType::Unsubscribed];
+        let router = Router::new().on(Filter::kinds(kinds.map(Kind::Presence)), see);
+        let builder = Component::builder(PEOPLE).server(server.component_address()).secret(SECRET).router(router);
+        let component = builder.build().unwrap();
+        let (client, mut status) = (component.client(), component.status());
+        tokio::spawn(component.run());
+        status.wait_for(Status::is_ready).await.unwrap();
+        Self { client, seen }
+    }
+
+    async fn send(&self, kind: PresenceType) {
+        let ann = format!("ann@{PEOPLE}").parse::<campanile::jid::Jid>().unwrap();
+        let stanza =
+            Stanza::new(Kind::Presence(kind)).with_from(ann).with_to(ECHO.parse::<campanile::jid::Jid>().unwrap());
+        self.client.send(stanza).await.unwrap();
+    }
+
+    async fn sees(&mut self, wanted: PresenceType) {
+        let seen = tokio::time::timeout(wait::PATIENCE, self.seen.recv()).await;
+        assert_eq!(seen.expect("presence is due"), Some(wanted));
+    }
+}
+
+/// A subscription that one of the two was told of is known to both, and whoever leaves the other behind does not say that the
+/// address is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_of_them_share_their_contacts() {
+    let setup = [ECHO, PEOPLE].into_iter().fold(Setup::new(), Setup::component);
+    let (server, postgres) = (Ejabberd::start(&setup).await, Postgres::start().await);
+    let mut ann = Ann::start(&server).await;
+    let admins = [ports::free(), ports::free()];
+    let mut daemons = Vec::new();
+    for admin in admins {
+        let (server, store) = (server.component_address(), postgres.address());
+        let mut daemon = Daemon::start(&format!(
+            "[admin]\nlisten = '127.0.0.1:{admin}'\n[[component]]\njid = '{ECHO}'\naddress = '{server}'\nsecret = '{SECRET}'\n\
+             {LIMITS}\n[component.echo]\n[component.presence]\nstore = '{store}'\n"
+        ));
+        mounted(&mut daemon, ECHO).await;
+        daemons.push(daemon);
+    }
+    ann.send(PresenceType::Subscribe).await;
+    ann.sees(PresenceType::Subscribed).await;
+    ann.sees(PresenceType::Available).await;
+    let probes = async || {
+        let mut counts = Vec::new();
+        for admin in admins {
+            let series = format!("campanile_stanzas_total{{component=\"{ECHO}\",kind=\"presence\",type=\"probe\"");
+            counts.push(metric(admin, &series).await);
+        }
+        counts
+    };
+    // As often as it takes until each of them has been asked.
+    while probes().await.contains(&0.0) {
+        ann.send(PresenceType::Probe).await;
+        ann.sees(PresenceType::Available).await;
+    }
+    let mut other = daemons.pop().unwrap();
+    other
+        .logs("that it is not alone", |line| line["message"].as_str().is_some_and(|text| text.starts_with("another")))
+        .await;
+    assert!(other.stop().await.success());
+    ann.send(PresenceType::Probe).await;
+    ann.sees(PresenceType::Available).await;
+    assert!(ann.seen.try_recv().is_err(), "nobody says that it is gone");
+    assert!(daemons.pop().unwrap().stop().await.success());
 }

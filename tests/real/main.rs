@@ -31,4 +31,5 @@ mod servers;
 mod stores;
 mod storm;
 mod stranger;
+mod subscriptions;
 mod support;

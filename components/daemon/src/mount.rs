@@ -17,6 +17,8 @@ use campanile_disco::Disco;
 use campanile_json_bridge::Bridge;
 use campanile_logger::store::Quota;
 use campanile_logger::{Logger, Tap};
+#[cfg(feature = "postgres")]
+use campanile_presence_postgres::PostgresStore;
 use campanile_presence_sqlite::SqliteStore;
 
 use crate::{config, report, store};
@@ -188,6 +190,8 @@ fn roster(component: &config::Component, settings: &config::Presence, cards: Opt
     let builder = match &settings.store {
         config::PresenceStore::Memory => Roster::builder(MemoryStore::new()),
         config::PresenceStore::Sqlite(path) => Roster::builder(SqliteStore::new(path)),
+        #[cfg(feature = "postgres")]
+        config::PresenceStore::Postgres(address) => Roster::builder(PostgresStore::new(address.database())),
     };
     let here = Availability::online();
     let builder = builder

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+#[cfg(feature = "postgres")]
+use campanile_logger::store::PostgresStore;
 use campanile_logger::store::{Backend, Open, SqliteStore, Store, StoreError};
 
 use crate::config::StoreAddress;
@@ -19,7 +21,7 @@ fn open(address: &StoreAddress) -> Store {
     match address {
         StoreAddress::Sqlite(path) => Store::new(SqliteStore::new(path)),
         #[cfg(feature = "postgres")]
-        StoreAddress::Postgres(address) => Store::new(Later(address.0.clone())),
+        StoreAddress::Postgres(address) => Store::new(PostgresStore::from(address.database())),
     }
 }
 
@@ -28,26 +30,6 @@ pub(crate) fn connect(address: &StoreAddress, write: bool) -> Result<Box<dyn Bac
     match address {
         StoreAddress::Sqlite(path) => SqliteStore::new(path).open(write),
         #[cfg(feature = "postgres")]
-        StoreAddress::Postgres(address) => Later(address.0.clone()).open(write),
-    }
-}
-
-/// A database whose address was checked before.
-#[cfg(feature = "postgres")]
-struct Later(String);
-
-#[cfg(feature = "postgres")]
-impl Open for Later {
-    fn open(&self, write: bool) -> Result<Box<dyn Backend>, StoreError> {
-        campanile_logger::store::PostgresStore::new(&self.0)?.open(write)
-    }
-
-    fn name(&self) -> String {
-        campanile_logger::store::PostgresStore::new(&self.0)
-            .map_or_else(|_| "postgres".to_owned(), |store| store.name())
-    }
-
-    fn is_remote(&self) -> bool {
-        true
+        StoreAddress::Postgres(address) => PostgresStore::from(address.database()).open(write),
     }
 }

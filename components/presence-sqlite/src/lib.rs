@@ -24,7 +24,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use campanile::error::BoxError;
 use campanile::jid::BareJid;
-use campanile::presence::{Bounds, Half, Kept, Pair, Subscription, SubscriptionStore};
+use campanile::presence::{Bounds, Half, Kept, Pair, Replace, Subscription, SubscriptionStore};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use self::schema::Refused;
@@ -99,17 +99,13 @@ impl SubscriptionStore for SqliteStore {
     }
 
     async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
-        let (own, peer) = (pair.own.to_string(), pair.peer.to_string());
-        let sql = "SELECT to_peer, from_peer FROM subscription WHERE own = ?1 AND peer = ?2";
-        let found = move |connection: &mut Connection| {
-            connection.prepare_cached(sql)?.query_row(params![own, peer], |row| subscription(row, 0)).optional()
-        };
-        Ok(self.with(found).await?.unwrap_or_default())
+        let pair = pair.clone();
+        Ok(self.with(move |connection| known(connection, &pair)).await?.unwrap_or_default())
     }
 
-    async fn put(&self, pair: &Pair, subscription: Subscription, bounds: &Bounds) -> Result<Kept, BoxError> {
+    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
         let (pair, bounds) = (pair.clone(), *bounds);
-        self.with(move |connection| write(connection, &pair, subscription, &bounds)).await
+        self.with(move |connection| write(connection, &pair, change, &bounds)).await
     }
 
     async fn list(
@@ -124,23 +120,28 @@ impl SubscriptionStore for SqliteStore {
     }
 }
 
-/// Counts and writes in one transaction, so that two at a time cannot pass the bounds.
-fn write(
-    connection: &mut Connection,
-    pair: &Pair,
-    subscription: Subscription,
-    bounds: &Bounds,
-) -> rusqlite::Result<Kept> {
+/// What is in the file of a pair.
+fn known(connection: &Connection, pair: &Pair) -> rusqlite::Result<Option<Subscription>> {
+    let sql = "SELECT to_peer, from_peer FROM subscription WHERE own = ?1 AND peer = ?2";
+    let row = params![pair.own.as_str(), pair.peer.as_str()];
+    connection.prepare_cached(sql)?.query_row(row, |row| subscription(row, 0)).optional()
+}
+
+/// Looks, counts and writes in one transaction, so that two at a time cannot pass the bounds.
+fn write(connection: &mut Connection, pair: &Pair, change: Replace, bounds: &Bounds) -> rusqlite::Result<Kept> {
     let (own, peer, domain) = (pair.own.as_str(), pair.peer.as_str(), pair.peer.domain().as_str());
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    if subscription.is_none() {
-        transaction.execute("DELETE FROM subscription WHERE own = ?1 AND peer = ?2", params![own, peer])?;
-        transaction.commit()?;
-        return Ok(Kept::Yes);
+    let known = known(&transaction, pair)?;
+    if known.unwrap_or_default() != change.before {
+        return Ok(Kept::Stale);
     }
-    let halves = (number(subscription.to), number(subscription.from));
-    let sql = "UPDATE subscription SET to_peer = ?3, from_peer = ?4 WHERE own = ?1 AND peer = ?2";
-    if transaction.execute(sql, params![own, peer, halves.0, halves.1])? == 0 {
+    let halves = (number(change.after.to), number(change.after.from));
+    if change.after.is_none() {
+        transaction.execute("DELETE FROM subscription WHERE own = ?1 AND peer = ?2", params![own, peer])?;
+    } else if known.is_some() {
+        let sql = "UPDATE subscription SET to_peer = ?3, from_peer = ?4 WHERE own = ?1 AND peer = ?2";
+        transaction.execute(sql, params![own, peer, halves.0, halves.1])?;
+    } else {
         let (of_peer, of_domain, all) = schema::counts(&transaction, peer, domain)?;
         if !bounds.admit(of_peer, of_domain, all) {
             return Ok(Kept::Full);

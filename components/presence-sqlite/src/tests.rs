@@ -31,6 +31,12 @@ fn pair(own: &str, peer: &str) -> Pair {
     Pair { own: own.parse().unwrap(), peer: peer.parse().unwrap() }
 }
 
+/// Keeps a subscription in the place of what is there.
+async fn put(store: &SqliteStore, pair: &Pair, after: Subscription, bounds: &Bounds) -> Kept {
+    let before = store.get(pair).await.unwrap();
+    store.put(pair, Replace { before, after }, bounds).await.unwrap()
+}
+
 fn all() -> impl Iterator<Item = Subscription> {
     let halves = [Half::No, Half::Pending, Half::Yes];
     halves.into_iter().flat_map(move |to| halves.map(|from| Subscription { to, from }))
@@ -41,7 +47,8 @@ async fn every_state_is_kept_and_read_again() {
     let folder = Folder::new("states");
     let pair = pair("bot@b.localhost", "alice@localhost");
     for state in all() {
-        SqliteStore::open(folder.file()).unwrap().put(&pair, state, &Bounds::default()).await.unwrap();
+        let store = SqliteStore::open(folder.file()).unwrap();
+        assert_eq!(put(&store, &pair, state, &Bounds::default()).await, Kept::Yes);
         let store = SqliteStore::open(folder.file()).unwrap();
         assert_eq!(store.get(&pair).await.unwrap(), state);
         let listed = store.list(None, None, 9).await.unwrap();
@@ -56,7 +63,7 @@ async fn pairs_are_listed_in_order_and_page_by_page() {
     let state = Subscription::NONE.outbound(Change::Subscribe).next;
     for (own, peer) in [("b", "x"), ("a", "y"), ("a", "x"), ("c", "x"), ("b", "y")] {
         let pair = pair(&format!("{own}@b.localhost"), &format!("{peer}@example.org"));
-        store.put(&pair, state, &Bounds::default()).await.unwrap();
+        put(&store, &pair, state, &Bounds::default()).await;
     }
     let shown = |page: &[(Pair, Subscription)]| {
         let letters = page.iter().map(|(pair, _)| format!("{}{}", &pair.own.as_str()[..1], &pair.peer.as_str()[..1]));
@@ -90,13 +97,28 @@ async fn strangers_fill_no_more_than_the_bounds() {
     ];
     for (own, peer, kept) in rows {
         let pair = pair(&format!("{own}@b.localhost"), peer);
-        assert_eq!(store.put(&pair, state, &bounds).await.unwrap(), kept, "{own} {peer}");
+        assert_eq!(put(&store, &pair, state, &bounds).await, kept, "{own} {peer}");
     }
     // What is forgotten makes room.
-    store.put(&pair("0@b.localhost", "a@two.org"), Subscription::NONE, &bounds).await.unwrap();
-    store.put(&pair("0@b.localhost", "a@two.org"), Subscription::NONE, &bounds).await.unwrap();
-    assert_eq!(store.put(&pair("0@b.localhost", "a@three.org"), state, &bounds).await.unwrap(), Kept::Yes);
-    assert_eq!(store.put(&pair("0@b.localhost", "a@two.org"), state, &bounds).await.unwrap(), Kept::Full);
+    put(&store, &pair("0@b.localhost", "a@two.org"), Subscription::NONE, &bounds).await;
+    put(&store, &pair("0@b.localhost", "a@two.org"), Subscription::NONE, &bounds).await;
+    assert_eq!(put(&store, &pair("0@b.localhost", "a@three.org"), state, &bounds).await, Kept::Yes);
+    assert_eq!(put(&store, &pair("0@b.localhost", "a@two.org"), state, &bounds).await, Kept::Full);
+}
+
+#[tokio::test]
+async fn what_was_read_is_replaced_and_nothing_else() {
+    let folder = Folder::new("stale");
+    let store = SqliteStore::open(folder.file()).unwrap();
+    let pair = pair("bot@b.localhost", "alice@localhost");
+    for (before, after) in all().flat_map(|before| all().map(move |after| (before, after))) {
+        put(&store, &pair, before, &Bounds::default()).await;
+        for read in all().filter(|read| *read != before) {
+            let change = Replace { before: read, after };
+            assert_eq!(store.put(&pair, change, &Bounds::default()).await.unwrap(), Kept::Stale);
+        }
+        assert_eq!(store.get(&pair).await.unwrap(), before);
+    }
 }
 
 #[test]
@@ -149,7 +171,7 @@ async fn two_components_share_a_file() {
     let store = SqliteStore::open(folder.file()).unwrap();
     let state = Subscription { to: Half::No, from: Half::Yes };
     for own in ["a.localhost", "b.localhost"] {
-        store.put(&pair(own, "alice@localhost"), state, &Bounds::default()).await.unwrap();
+        put(&store, &pair(own, "alice@localhost"), state, &Bounds::default()).await;
     }
     // Each speaks only as its own addresses, and is not held up by those of the other.
     let roster = Roster::new(SqliteStore::new(folder.file()));

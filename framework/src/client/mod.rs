@@ -8,10 +8,11 @@ mod pending;
 mod queue;
 mod request;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use jid::{BareJid, Jid};
+use tokio::time::Instant;
 
 pub(crate) use self::confirm::Confirm;
 use self::confirm::Room;
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) pending: Pending,
     pub(crate) queue: Queue,
     handover: RwLock<Option<Arc<dyn Handover>>>,
+    /// When another process on the same JID was last heard of.
+    neighbour: Mutex<Option<Instant>>,
     unconfirmed: Room,
     bounds: Bounds,
     /// What the component has counted.
@@ -67,6 +70,8 @@ struct Bounds {
     /// Bytes that may wait in the queue.
     queued: usize,
     pending: PendingBounds,
+    /// How long another process on the same JID is believed to be there.
+    neighbour: Duration,
     /// The component has outbound layers, which want stanzas and not bytes.
     layered: bool,
 }
@@ -82,6 +87,7 @@ impl Bounds {
                 collected: limits.collected,
                 collected_bytes: limits.collected_bytes,
             },
+            neighbour: limits.keepalive * 3,
             layered,
         }
     }
@@ -97,6 +103,7 @@ impl Client {
             pending: Pending::new(bounds.pending),
             queue: Queue::new(bounds.queued),
             handover: RwLock::default(),
+            neighbour: Mutex::default(),
             unconfirmed: Room::new(limits),
             bounds,
             counters: Arc::default(),
@@ -126,6 +133,13 @@ impl Client {
     #[must_use]
     pub fn instance(&self) -> &str {
         self.shared.ids.instance()
+    }
+
+    /// Whether another process is mounted on the same JID, as far as is known: one of its pings came here within the last
+    /// three [keepalive intervals](crate::limits::Limits::keepalive).
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared.neighbour().is_some_and(|heard| heard.elapsed() < self.shared.bounds.neighbour)
     }
 
     /// Takes an IQ result or error that came to another process on the same JID, and was [handed over](Handover). False
@@ -163,6 +177,15 @@ impl Shared {
     /// What carries answers to the process that asked.
     pub(crate) fn handover(&self) -> Option<Arc<dyn Handover>> {
         self.handover.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another process on the same JID has been heard of.
+    pub(crate) fn heard_neighbour(&self, now: Instant) {
+        *self.neighbour.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    fn neighbour(&self) -> Option<Instant> {
+        *self.neighbour.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fails whatever waits, and all that comes later.

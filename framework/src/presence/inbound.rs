@@ -3,7 +3,7 @@
 use jid::Jid;
 
 use super::roster::{Inner, stanza};
-use super::{Availability, Change, Decision, Half, Kept, Pair, Request, Subscription};
+use super::{Availability, Change, Decision, Half, Kept, Pair, Replace, Request, Subscription};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
@@ -53,30 +53,42 @@ impl Inner {
     /// A peer wants to see us (RFC 6121 §3.1.3).
     async fn asked(&self, pair: &Pair, status: Option<String>) -> Result<Vec<Stanza>, BoxError> {
         let _lock = self.lock(pair).await;
-        let before = self.settings.store.get(pair).await?;
-        let step = before.inbound(Change::Subscribe);
-        if before.from == Half::Yes {
-            return self.granted(pair, before);
+        let mut decided = None;
+        loop {
+            let before = self.settings.store.get(pair).await?;
+            let step = before.inbound(Change::Subscribe);
+            if before.from == Half::Yes {
+                return self.granted(pair, before);
+            }
+            if !step.passes {
+                // Asked before, and somebody is still to decide.
+                return Ok(Vec::new());
+            }
+            let decision = match decided {
+                Some(decision) => decision,
+                None => self.settings.policy.decide(&Request { pair: pair.clone(), status: status.clone() }).await,
+            };
+            decided = Some(decision);
+            let after = self.after(decision, step.next);
+            match (self.keep(pair, Replace { before, after }).await?, decision) {
+                (Kept::Stale, _) => {}
+                (Kept::Yes, Decision::Accept) => return self.granted(pair, after),
+                (Kept::Yes, Decision::Wait) => return Ok(Vec::new()),
+                (Kept::Full, _) | (_, Decision::Deny) => return Ok(vec![stanza(pair, PresenceType::Unsubscribed)]),
+            }
         }
-        if !step.passes {
-            // Asked before, and somebody is still to decide.
-            return Ok(Vec::new());
-        }
-        let decision = self.settings.policy.decide(&Request { pair: pair.clone(), status }).await;
-        let after = match decision {
-            Decision::Accept => step.next.outbound(Change::Subscribed).next,
-            Decision::Deny => step.next.outbound(Change::Unsubscribed).next,
-            Decision::Wait => step.next,
-        };
-        let mutual = self.settings.mutual && decision == Decision::Accept && after.to == Half::No;
-        let after = if mutual { after.outbound(Change::Subscribe).next } else { after };
-        if after != before && self.keep(pair, after).await? == Kept::Full {
-            return Ok(vec![stanza(pair, PresenceType::Unsubscribed)]);
-        }
+    }
+
+    /// What a request makes of a subscription in which it is pending.
+    fn after(&self, decision: Decision, pending: Subscription) -> Subscription {
         match decision {
-            Decision::Accept => self.granted(pair, after),
-            Decision::Deny => Ok(vec![stanza(pair, PresenceType::Unsubscribed)]),
-            Decision::Wait => Ok(Vec::new()),
+            Decision::Accept => {
+                let after = pending.outbound(Change::Subscribed).next;
+                let mutual = self.settings.mutual && after.to == Half::No;
+                if mutual { after.outbound(Change::Subscribe).next } else { after }
+            }
+            Decision::Deny => pending.outbound(Change::Unsubscribed).next,
+            Decision::Wait => pending,
         }
     }
 
@@ -97,22 +109,26 @@ impl Inner {
     /// A peer grants, or ends something.
     async fn changed(&self, pair: &Pair, change: Change) -> Result<Vec<Stanza>, BoxError> {
         let _lock = self.lock(pair).await;
-        let step = self.settings.store.get(pair).await?.inbound(change);
-        if !step.passes {
-            return Ok(Vec::new());
-        }
-        let mut answers = Vec::new();
-        let mut after = step.next;
-        if change == Change::Unsubscribe {
-            // RFC 6121 §3.3.3: who no longer sees us is told that we are gone.
-            answers.push(self.presence(pair, &pair.peer.clone().into(), &Availability::offline())?);
-            if self.settings.mutual && after.to != Half::No {
-                after = after.outbound(Change::Unsubscribe).next;
-                answers.push(stanza(pair, PresenceType::Unsubscribe));
+        loop {
+            let before = self.settings.store.get(pair).await?;
+            let step = before.inbound(change);
+            if !step.passes {
+                return Ok(Vec::new());
+            }
+            let mut answers = Vec::new();
+            let mut after = step.next;
+            if change == Change::Unsubscribe {
+                // RFC 6121 §3.3.3: who no longer sees us is told that we are gone.
+                answers.push(self.presence(pair, &pair.peer.clone().into(), &Availability::offline())?);
+                if self.settings.mutual && after.to != Half::No {
+                    after = after.outbound(Change::Unsubscribe).next;
+                    answers.push(stanza(pair, PresenceType::Unsubscribe));
+                }
+            }
+            if self.keep(pair, Replace { before, after }).await? != Kept::Stale {
+                return Ok(answers);
             }
         }
-        self.keep(pair, after).await?;
-        Ok(answers)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jid::BareJid;
 
-use super::{Bounds, Kept, Pair, Subscription, SubscriptionStore};
+use super::{Bounds, Kept, Pair, Replace, Subscription, SubscriptionStore};
 use crate::error::BoxError;
 
 /// Subscriptions that are forgotten with the process: for tests, and for bots that nobody has to find again.
@@ -85,16 +85,20 @@ impl SubscriptionStore for MemoryStore {
         Ok(self.table().pairs.get(pair).copied().unwrap_or_default())
     }
 
-    async fn put(&self, pair: &Pair, subscription: Subscription, bounds: &Bounds) -> Result<Kept, BoxError> {
+    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
         let mut table = self.table();
-        if subscription.is_none() {
+        let known = table.pairs.get(pair).copied();
+        if known.unwrap_or_default() != change.before {
+            return Ok(Kept::Stale);
+        }
+        if change.after.is_none() {
             table.remove(pair);
             return Ok(Kept::Yes);
         }
-        if !table.pairs.contains_key(pair) && !table.has_room(pair, bounds) {
+        if known.is_none() && !table.has_room(pair, bounds) {
             return Ok(Kept::Full);
         }
-        table.insert(pair, subscription);
+        table.insert(pair, change.after);
         Ok(Kept::Yes)
     }
 

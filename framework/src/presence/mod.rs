@@ -30,14 +30,14 @@
 //! | a server probes | presence, or `unsubscribed` to who may not see it |
 //! | a stream has been open for five seconds | presence to all who see us, probes to all whom we see, 200 a second with jitter |
 //! | [`Roster::set`] | the new presence to all who see that address, at the same pace |
-//! | the component stops | `unavailable` to all who see us |
+//! | the component stops | `unavailable` to all who see us, unless [another process](crate::client::Client::is_shared) goes on |
 //!
 //! Presence of who is online carries the hash of what [disco](crate::disco) says about that very address (XEP-0115), and
 //! whatever else [adorns](Adorn) it, such as the hash of a [photo](crate::vcard).
 //!
 //! Who sends our presence back as an error is sent no more of it until it subscribes or probes again.
 //!
-//! Subscriptions are kept in a [`SubscriptionStore`], and bounded by peer and by domain ([`Bounds`]): what does not fit is
+//! Subscriptions are kept in a [`SubscriptionStore`], which several processes may share, and bounded by peer and by domain ([`Bounds`]): what does not fit is
 //! answered `unsubscribed`, counted ([`Roster::refused`], [`subscriptions_refused`](crate::stats::Stats::subscriptions_refused))
 //! and logged. Presence of peers that we see is routed to handlers as any other. Pre-approval (RFC 6121 §3.4), which is
 //! optional, is not done.
@@ -64,7 +64,7 @@ pub use self::availability::Availability;
 pub use self::memory::MemoryStore;
 pub use self::policy::{Decision, Directory, Policy, Request};
 pub use self::roster::{Roster, RosterBuilder};
-pub use self::store::{Bounds, Kept, Pair, SubscriptionStore};
+pub use self::store::{Bounds, Kept, Pair, Replace, SubscriptionStore};
 pub use self::subscription::{Change, Half, Step, Subscription};
 use crate::stanza::{Stanza, WriteError};
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use jid::BareJid;
+use tokio::time::Duration;
 
 use super::pace::Pace;
 use super::roster::{Inner, Roster, stanza};
@@ -26,6 +27,9 @@ const TAKEN: [PresenceType; 6] = [
     PresenceType::Probe,
     PresenceType::Error,
 ];
+
+/// How long to wait for a store that has failed, before presence is built anew from the beginning.
+const RETRY: Duration = Duration::from_secs(30);
 
 #[async_trait]
 impl Module for Roster {
@@ -59,12 +63,17 @@ impl Module for Roster {
 
     async fn online(&self, client: Client) {
         tokio::time::sleep(self.inner.settings.settle).await;
-        if let Err(error) = self.inner.rebuild(&client).await {
-            tracing::error!(%error, "presence is not complete");
+        while let Err(error) = self.inner.rebuild(&client).await {
+            tracing::error!(%error, "presence is not complete: tried again in {} s", RETRY.as_secs());
+            tokio::time::sleep(RETRY).await;
         }
     }
 
     async fn leave(&self, client: Client) {
+        if client.is_shared() {
+            tracing::info!("another process is mounted on this JID: its addresses stay online");
+            return;
+        }
         if let Err(error) = self.inner.take_back(&client).await {
             tracing::error!(%error, "not everybody is told that we are gone");
         }

@@ -12,7 +12,7 @@ use tokio::time::Duration;
 
 use super::SubscriptionStore;
 use super::silenced::Silenced;
-use super::{Adorn, Availability, Bounds, Change, Decision, Directory, Kept, Pair, Policy, Subscription};
+use super::{Adorn, Availability, Bounds, Change, Decision, Directory, Kept, Pair, Policy, Replace, Subscription};
 use crate::caps;
 use crate::client::Client;
 use crate::disco::DiscoInfo;
@@ -173,11 +173,15 @@ impl Roster {
         let client = inner.client.get().ok_or("the component of this roster does not run yet")?;
         let passes = {
             let _lock = inner.lock(pair).await;
-            let step = inner.settings.store.get(pair).await?.outbound(change);
-            if inner.keep(pair, step.next).await? == Kept::Full {
-                return Err("there are too many subscriptions".into());
+            loop {
+                let before = inner.settings.store.get(pair).await?;
+                let step = before.outbound(change);
+                match inner.keep(pair, Replace { before, after: step.next }).await? {
+                    Kept::Yes => break step.passes,
+                    Kept::Full => return Err("there are too many subscriptions".into()),
+                    Kept::Stale => {}
+                }
             }
-            step.passes
         };
         if passes {
             client.send(stanza(pair, change.presence_type())).await?;
@@ -234,9 +238,12 @@ impl Inner {
         self.locks[usize::try_from(hash).unwrap_or_default()].lock().await
     }
 
-    /// Writes a subscription. A full store is said aloud, not too often.
-    pub(super) async fn keep(&self, pair: &Pair, subscription: Subscription) -> Result<Kept, BoxError> {
-        let kept = self.settings.store.put(pair, subscription, &self.settings.bounds).await?;
+    /// Writes a subscription; one that is as it was need not be. A full store is said aloud, not too often.
+    pub(super) async fn keep(&self, pair: &Pair, change: Replace) -> Result<Kept, BoxError> {
+        if change.before == change.after {
+            return Ok(Kept::Yes);
+        }
+        let kept = self.settings.store.put(pair, change, &self.settings.bounds).await?;
         if kept == Kept::Full {
             self.refused.fetch_add(1, Ordering::Relaxed);
             if let Some(client) = self.client.get() {

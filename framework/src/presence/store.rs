@@ -8,8 +8,8 @@ use crate::error::BoxError;
 
 /// Keeps subscriptions, each of a pair of an address of ours and a peer.
 ///
-/// There is [`MemoryStore`](super::MemoryStore), which forgets everything with the process, and the crate
-/// `campanile-presence-sqlite`.
+/// There is [`MemoryStore`](super::MemoryStore), which forgets everything with the process, the crate
+/// `campanile-presence-sqlite`, and `campanile-presence-postgres` for several processes on one JID.
 #[async_trait]
 pub trait SubscriptionStore: Send + Sync + 'static {
     /// Called once, before the component connects.
@@ -26,12 +26,15 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     /// When the store cannot be read.
     async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError>;
 
-    /// Keeps the subscription of a pair, and forgets it when it is [`Subscription::NONE`]. A pair that is not known yet
-    /// and does not fit into the bounds is not kept.
+    /// Puts one subscription of a pair in the place of another, and forgets it when it is [`Subscription::NONE`]. A pair that
+    /// is not known yet and does not fit into the bounds is not kept.
+    ///
+    /// It is what [`get`](Self::get) gave that is replaced, and nothing else: where another process on the same JID has
+    /// been faster, the decision is to be made anew.
     ///
     /// # Errors
     /// When the store cannot be written.
-    async fn put(&self, pair: &Pair, subscription: Subscription, bounds: &Bounds) -> Result<Kept, BoxError>;
+    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError>;
 
     /// Up to so many pairs behind `after`, of one address of ours or of all, in a fixed order.
     ///
@@ -54,6 +57,15 @@ pub struct Pair {
     pub peer: BareJid,
 }
 
+/// A subscription in the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replace {
+    /// What was read.
+    pub before: Subscription,
+    /// What is to be kept.
+    pub after: Subscription,
+}
+
 /// Whether a pair was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
@@ -61,6 +73,8 @@ pub enum Kept {
     Yes,
     /// There is no room for a new one.
     Full,
+    /// It was not: what is there is not what was read.
+    Stale,
 }
 
 /// How many pairs there may be. Strangers make them: all of these are bounds on what strangers can fill.

@@ -50,8 +50,8 @@ impl SubscriptionStore for Shared {
         self.0.get(pair).await
     }
 
-    async fn put(&self, pair: &Pair, subscription: Subscription, bounds: &Bounds) -> Result<Kept, BoxError> {
-        self.0.put(pair, subscription, bounds).await
+    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
+        self.0.put(pair, change, bounds).await
     }
 
     async fn list(
@@ -66,7 +66,34 @@ impl SubscriptionStore for Shared {
 
 impl Shared {
     async fn set(&self, pair: &Pair, state: &str) {
-        self.put(pair, named(state), &Bounds::default()).await.unwrap();
+        let before = self.get(pair).await.unwrap();
+        self.put(pair, Replace { before, after: named(state) }, &Bounds::default()).await.unwrap();
+    }
+}
+
+/// The same, with another process that has just changed each pair that is about to be written.
+struct Overtaken(Shared, &'static str);
+
+#[async_trait::async_trait]
+impl SubscriptionStore for Overtaken {
+    async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
+        self.0.get(pair).await
+    }
+
+    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
+        if change.before.is_none() {
+            self.0.set(pair, self.1).await;
+        }
+        self.0.put(pair, change, bounds).await
+    }
+
+    async fn list(
+        &self,
+        _: Option<&BareJid>,
+        _: Option<&Pair>,
+        _: usize,
+    ) -> Result<Vec<(Pair, Subscription)>, BoxError> {
+        Ok(Vec::new())
     }
 }
 
@@ -479,12 +506,100 @@ async fn a_roster_belongs_to_one_component() {
     assert!(idle.subscribe(&pair(BOT, "a@x.org")).await.is_err());
 }
 
+/// A store that cannot be listed the first times.
+struct Flaky(Shared, std::sync::atomic::AtomicU32);
+
+#[async_trait::async_trait]
+impl SubscriptionStore for Flaky {
+    async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
+        self.0.get(pair).await
+    }
+
+    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
+        self.0.put(pair, change, bounds).await
+    }
+
+    async fn list(
+        &self,
+        own: Option<&BareJid>,
+        after: Option<&Pair>,
+        most: usize,
+    ) -> Result<Vec<(Pair, Subscription)>, BoxError> {
+        use std::sync::atomic::Ordering::Relaxed;
+        if self.1.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+            return Err("the disk is away".into());
+        }
+        self.0.list(own, after, most).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn presence_is_built_when_the_store_is_back() {
+    let store = Shared::default();
+    store.set(&pair(BOT, "alice@localhost"), "From").await;
+    let begun = tokio::time::Instant::now();
+    let (bot, _) = with_store(Flaky(store, 1.into()), |roster| roster).await;
+    bot.user("alice@localhost").expect("<presence from='bot.localhost' to='alice@localhost'/>").await;
+    assert_eq!(begun.elapsed().as_secs(), 35);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_another_process_behind_says_no_farewell() {
+    let store = Shared::default();
+    store.set(&pair(BOT, "alice@localhost"), "From").await;
+    for (pause, farewell) in [(Duration::ZERO, false), (Duration::from_secs(181), true)] {
+        let (mut bot, _) = with_store(store.clone(), |roster| roster).await;
+        let alice = bot.user("alice@localhost");
+        alice.expect("<presence from='bot.localhost' to='alice@localhost'/>").await;
+        let ping = b"<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'>\
+                     <ping xmlns='urn:xmpp:ping'/></iq>";
+        assert!(bot.host().push_raw(BOT, ping));
+        // What was sent before is there when this is answered.
+        alice.request("<iq type='get' to='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>").await.unwrap();
+        assert!(bot.running().client().is_shared());
+        tokio::time::sleep(pause).await;
+        bot.running().stop();
+        bot.running().ended().await.unwrap();
+        assert_eq!(alice.waiting(), usize::from(farewell), "{pause:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_another_process_has_changed_meanwhile_counts() {
+    let store = Shared::default();
+    let (bot, roster) = with_store(Overtaken(store.clone(), "None + Pending Out"), |roster| roster).await;
+    let alice = bot.user("alice@localhost");
+    alice.send(typed("subscribe", BOT).as_str()).await.unwrap();
+    alice.expect("<presence type='subscribed' from='bot.localhost'/>").await;
+    assert_eq!(store.get(&pair(BOT, "alice@localhost")).await.unwrap(), named("From + Pending Out"));
+    let greeter = pair("greeter@bot.localhost", "alice@localhost");
+    roster.subscribe(&greeter).await.unwrap();
+    assert_eq!(store.get(&greeter).await.unwrap(), named("None + Pending Out"));
+}
+
+#[tokio::test]
+async fn who_was_let_in_by_another_process_meanwhile_is_told_so() {
+    let store = Shared::default();
+    let (bot, _) = with_store(Overtaken(store.clone(), "From"), |roster| roster.policy(Decision::Deny)).await;
+    let alice = bot.user("alice@localhost");
+    alice.send(typed("subscribe", BOT).as_str()).await.unwrap();
+    // It is refused without a change, so nothing is written and nobody overtakes it.
+    alice.expect("<presence type='unsubscribed' from='bot.localhost'/>").await;
+    let (bot, _) = with_store(Overtaken(store.clone(), "From"), |roster| roster.policy(Decision::Wait)).await;
+    let alice = bot.user("alice@localhost");
+    alice.send(typed("subscribe", BOT).as_str()).await.unwrap();
+    alice.expect("<presence type='subscribed' from='bot.localhost'/>").await;
+    assert_eq!(store.get(&pair(BOT, "alice@localhost")).await.unwrap(), named("From"));
+}
+
 #[tokio::test]
 async fn a_store_lists_pairs_in_order_and_page_by_page() {
     let store = MemoryStore::new();
     for (own, peer) in [("b", "x"), ("a", "y"), ("a", "x"), ("c", "x"), ("b", "y")] {
         let pair = pair(&format!("{own}@bot.localhost"), &format!("{peer}@example.org"));
-        store.put(&pair, named("To"), &Bounds::default()).await.unwrap();
+        let change = Replace { before: Subscription::NONE, after: named("To") };
+        assert_eq!(store.put(&pair, change, &Bounds::default()).await.unwrap(), Kept::Yes);
+        assert_eq!(store.put(&pair, change, &Bounds::default()).await.unwrap(), Kept::Stale);
     }
     let shown = |page: Vec<(Pair, Subscription)>| {
         page.iter()
@@ -497,7 +612,8 @@ async fn a_store_lists_pairs_in_order_and_page_by_page() {
     let own = jid("b@bot.localhost");
     assert_eq!(shown(store.list(Some(&own), None, 9).await.unwrap()), ["bx", "by"]);
     assert_eq!(shown(store.list(Some(&own), Some(&all[2].0), 9).await.unwrap()), ["by"]);
-    store.put(&all[2].0, Subscription::NONE, &Bounds::default()).await.unwrap();
+    let change = Replace { before: named("To"), after: Subscription::NONE };
+    store.put(&all[2].0, change, &Bounds::default()).await.unwrap();
     assert_eq!(shown(store.list(Some(&own), None, 9).await.unwrap()), ["by"]);
     assert!(store.get(&all[2].0).await.unwrap().is_none());
     let _: Jid = all[0].0.own.clone().into();

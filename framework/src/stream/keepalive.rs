@@ -152,6 +152,7 @@ impl Keepalive {
                 self.heard(now);
                 let known = self.is_shared(now);
                 self.stranger = Some(now);
+                shared.heard_neighbour(now);
                 if known {
                     return Seen::Proof { position: 0 };
                 }

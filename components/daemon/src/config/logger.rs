@@ -7,6 +7,8 @@ use std::time::Duration;
 use campanile::jid::BareJid;
 
 use super::access;
+#[cfg(feature = "postgres")]
+use super::database::{self, PostgresAddress};
 use super::fault::Faults;
 use super::table::{Table, Value};
 
@@ -36,18 +38,6 @@ pub(crate) enum StoreAddress {
     Sqlite(PathBuf),
     #[cfg(feature = "postgres")]
     Postgres(PostgresAddress),
-}
-
-/// The address of a database. It may hold a password, so it is not shown.
-#[cfg(feature = "postgres")]
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PostgresAddress(pub(crate) String);
-
-#[cfg(feature = "postgres")]
-impl fmt::Debug for PostgresAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PostgresAddress")
-    }
 }
 
 impl fmt::Display for StoreAddress {
@@ -106,7 +96,9 @@ pub(super) fn store(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<StoreA
     match text.split_once(':') {
         Some(("sqlite", path)) if !path.is_empty() => Some(StoreAddress::Sqlite(faults.path(path))),
         #[cfg(feature = "postgres")]
-        Some(("postgres" | "postgresql", _)) => postgres(value, text, faults),
+        Some(("postgres" | "postgresql", _)) => {
+            database::read(value, "what is archived", faults).map(StoreAddress::Postgres)
+        }
         #[cfg(not(feature = "postgres"))]
         Some(("postgres" | "postgresql", _)) => {
             let remedy = "build it with `--features postgres`, or write \"sqlite:logger.db\"";
@@ -119,22 +111,6 @@ pub(super) fn store(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<StoreA
             None
         }
     }
-}
-
-/// What is wrong with an address is not cited: it may be the password.
-#[cfg(feature = "postgres")]
-fn postgres(value: &Value<'_>, text: &str, faults: &mut Faults<'_>) -> Option<StoreAddress> {
-    let Ok(store) = campanile_logger::store::PostgresStore::new(text) else {
-        let remedy = "write postgres://user:password@host/database, and ?sslmode=verify-full behind it to encrypt";
-        faults.push(&value.span, "`store` is no address of a database", remedy);
-        return None;
-    };
-    if store.is_exposed() {
-        let remedy =
-            "write ?sslmode=verify-full behind the address, and &sslrootcert=/path/ca.pem for an authority of your own";
-        faults.warn(&value.span, "what is archived crosses the network unencrypted", remedy);
-    }
-    Some(StoreAddress::Postgres(PostgresAddress(text.to_owned())))
 }
 
 fn texts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {

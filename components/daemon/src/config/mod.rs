@@ -4,6 +4,8 @@ mod access;
 mod admin;
 mod bridge;
 mod component;
+#[cfg(feature = "postgres")]
+mod database;
 mod disco;
 mod fault;
 mod limits;

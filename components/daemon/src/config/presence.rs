@@ -7,6 +7,8 @@ use campanile::presence::Bounds;
 use campanile::router::RecipientPattern;
 
 use super::bridge;
+#[cfg(feature = "postgres")]
+use super::database::{self, PostgresAddress};
 use super::fault::Faults;
 use super::table::{Table, Value};
 
@@ -28,6 +30,8 @@ pub(crate) struct Presence {
 pub(crate) enum PresenceStore {
     Memory,
     Sqlite(PathBuf),
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresAddress),
 }
 
 pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Presence> {
@@ -76,6 +80,16 @@ fn store(value: &Value<'_>, remedy: &str, faults: &mut Faults<'_>) -> Option<Pre
     match value.text(faults)?.split_once(':') {
         None if value.text(faults) == Some("memory") => Some(PresenceStore::Memory),
         Some(("sqlite", path)) if !path.is_empty() => Some(PresenceStore::Sqlite(faults.path(path))),
+        #[cfg(feature = "postgres")]
+        Some(("postgres" | "postgresql", _)) => {
+            database::read(value, "who sees whom", faults).map(PresenceStore::Postgres)
+        }
+        #[cfg(not(feature = "postgres"))]
+        Some(("postgres" | "postgresql", _)) => {
+            let remedy = "build it with `--features postgres`, or write \"sqlite:presence.db\"";
+            faults.push(&value.span, "this program was built without PostgreSQL", remedy);
+            None
+        }
         _ => {
             faults.push(&value.span, "`store` names no kind of store", remedy);
             None

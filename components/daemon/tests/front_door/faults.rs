@@ -2,6 +2,12 @@
 
 use crate::process::{campanile, check, end};
 
+/// What is said of an address with a fault; no part of it is cited.
+#[cfg(feature = "postgres")]
+const POSTGRES: &str = "6:7: `store` is no address of a database\n    write postgres://user:password@host/database, and ?sslmode=verify-full behind it to encrypt";
+#[cfg(not(feature = "postgres"))]
+const POSTGRES: &str = "6:7: this program was built without PostgreSQL\n    build it with `--features postgres`, or write \"sqlite:presence.db\"";
+
 /// Configurations with one fault: the file, and what is said behind its name.
 const ONE: &[(&str, &str)] = &[
     // The file as a whole.
@@ -195,6 +201,14 @@ const ONE: &[(&str, &str)] = &[
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.presence]\nstore='disk'",
         "6:7: `store` names no kind of store\n    write store = \"sqlite:presence.db\", or \"memory\" to forget all contacts with the process",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\ncolour='red'",
+        "5:1: unknown key \"colour\" in [[component]]\n    known are jid, secret, secret_file, secret_env, secret_credential, address, tls, allow, deny, rate, disco, logger, limits, tap, json_bridge, presence, vcard, echo",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.presence]\nstore='postgres://a:s3cret@b:port/c'",
+        POSTGRES,
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.presence]\nstore='memory'\nacept=true",

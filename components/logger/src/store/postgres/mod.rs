@@ -6,15 +6,12 @@
 mod erase;
 mod read;
 mod schema;
-mod tls;
 mod write;
 
 use std::collections::HashMap;
 
-use postgres::config::Host;
-use postgres::{Client, Config, NoTls};
-
-use self::tls::{Encryption, Tls};
+use campanile_postgres::{ConnectError, Database, chain};
+use postgres::Client;
 
 use super::{Backend, Open, Page, Place, Prune, Query, Stats, StoreError};
 use crate::draft::Draft;
@@ -22,71 +19,34 @@ use crate::keys::Keys;
 
 /// A store in a PostgreSQL database.
 #[derive(Debug, Clone)]
-pub struct PostgresStore {
-    config: Config,
-    encryption: Encryption,
-    name: String,
-}
+pub struct PostgresStore(Database);
 
 impl PostgresStore {
-    /// The store in this database, as in `postgres://user:password@host/database`. The tables are made in a schema
-    /// `campanile_logger` when they are not there.
-    ///
-    /// With `?sslmode=verify-full` the connection is encrypted, and the certificate must be good for the host:
-    /// `&sslrootcert=/path/ca.pem` says whom to trust instead of the system's authorities. `require` and `verify-ca` mean the
-    /// same here. Without it nothing is encrypted.
+    /// The store in the database of this [address](Database::new). The tables are made in a schema `campanile_logger` when
+    /// they are not there.
     ///
     /// # Errors
     /// When it is no such address, with the reason.
     pub fn new(address: &str) -> Result<Self, StoreError> {
-        let (address, encryption) = tls::take_from(address).map_err(StoreError::Unavailable)?;
-        let mut config: Config = address.parse().map_err(|error: postgres::Error| {
-            // The parser's own words name no part of the address.
-            StoreError::Unavailable(format!("no address of a database: {error}"))
-        })?;
-        config.connect_timeout(std::time::Duration::from_secs(5));
-        config.application_name("campanile");
-        let host = config.get_hosts().first().map_or_else(
-            || "localhost".to_owned(),
-            |host| match host {
-                Host::Tcp(host) => host.clone(),
-                Host::Unix(path) => path.display().to_string(),
-            },
-        );
-        let name = format!("postgres://{host}/{}", config.get_dbname().unwrap_or_default());
-        Ok(Self { config, encryption, name })
+        Database::new(address).map(Self).map_err(|error| StoreError::Unavailable(error.to_string()))
     }
+}
 
-    /// Whether what is archived crosses a network unencrypted.
-    #[must_use]
-    pub fn is_exposed(&self) -> bool {
-        let local = |host: &Host| match host {
-            Host::Tcp(host) => host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
-            Host::Unix(_) => true,
-        };
-        self.encryption == Encryption::Off && !self.config.get_hosts().iter().all(local)
-    }
-
-    fn connect(&self) -> Result<Client, StoreError> {
-        match &self.encryption {
-            Encryption::Off => Ok(self.config.connect(NoTls)?),
-            Encryption::On(roots) => {
-                let tls = Tls::new(roots.as_deref()).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-                Ok(self.config.connect(tls)?)
-            }
-        }
+impl From<Database> for PostgresStore {
+    fn from(database: Database) -> Self {
+        Self(database)
     }
 }
 
 impl Open for PostgresStore {
     fn open(&self, write: bool) -> Result<Box<dyn Backend>, StoreError> {
-        let mut client = self.connect()?;
+        let mut client = self.0.connect_blocking()?;
         let keys = schema::prepare(&mut client, write)?;
         Ok(Box::new(Postgres { client, keys, known: HashMap::new(), epoch: 0 }))
     }
 
     fn name(&self) -> String {
-        self.name.clone()
+        self.0.name().to_owned()
     }
 
     fn is_remote(&self) -> bool {
@@ -160,21 +120,19 @@ impl Backend for Postgres {
     }
 }
 
-/// What went wrong and why: a handshake says by itself only that it failed.
-fn chain(error: &postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
+impl From<ConnectError> for StoreError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Database(error) => error.into(),
+            error => Self::Unavailable(error.to_string()),
+        }
     }
-    text
 }
 
 impl From<postgres::Error> for StoreError {
     fn from(error: postgres::Error) -> Self {
         use postgres::error::SqlState;
-        let text = error.as_db_error().map_or_else(|| chain(&error), |error| error.message().to_owned());
+        let text = chain(&error);
         match error.code() {
             Some(&SqlState::DISK_FULL) => Self::NoSpace,
             Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::QUERY_CANCELED) => {

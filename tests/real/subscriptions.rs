@@ -1,0 +1,172 @@
+//! Subscriptions in a real PostgreSQL: what several processes on one JID share.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use campanile::presence::{Bounds, Half, Kept, Pair, Replace, Roster, Subscription, SubscriptionStore};
+use campanile::router::Router;
+use campanile::testing;
+use campanile_presence_postgres::{Database, PostgresStore};
+use campanile_tests::{Postgres, wait};
+
+/// As another process has it: with a connection of its own.
+fn store(server: &Postgres) -> PostgresStore {
+    PostgresStore::new(Database::new(&server.address()).unwrap())
+}
+
+fn pair(own: &str, peer: &str) -> Pair {
+    Pair { own: own.parse().unwrap(), peer: peer.parse().unwrap() }
+}
+
+fn all() -> impl Iterator<Item = Subscription> + Clone {
+    let halves = [Half::No, Half::Pending, Half::Yes];
+    halves.into_iter().flat_map(move |to| halves.map(|from| Subscription { to, from }))
+}
+
+/// Keeps a subscription in the place of what is there.
+async fn put(store: &PostgresStore, pair: &Pair, after: Subscription, bounds: &Bounds) -> Kept {
+    let before = store.get(pair).await.unwrap();
+    store.put(pair, Replace { before, after }, bounds).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_read_is_replaced_and_nothing_else() {
+    let server = Postgres::start().await;
+    let (one, other) = (store(&server), store(&server));
+    let pair = pair("bot@b.localhost", "alice@localhost");
+    for (before, after) in all().flat_map(|before| all().map(move |after| (before, after))) {
+        assert_eq!(put(&one, &pair, before, &Bounds::default()).await, Kept::Yes);
+        for read in all().filter(|read| *read != before) {
+            let change = Replace { before: read, after };
+            assert_eq!(other.put(&pair, change, &Bounds::default()).await.unwrap(), Kept::Stale);
+        }
+        assert_eq!(other.get(&pair).await.unwrap(), before);
+        assert_eq!(other.list(None, None, 9).await.unwrap().len(), usize::from(!before.is_none()));
+    }
+}
+
+#[tokio::test]
+async fn pairs_are_listed_in_order_and_page_by_page() {
+    let server = Postgres::start().await;
+    let store = store(&server);
+    let state = Subscription { to: Half::No, from: Half::Yes };
+    // By their bytes, as Rust orders them: not by a language.
+    let addresses = ["a-1@b.org", "_@b.org", "a1@b.org", "é@b.org", "中@b.org", "b.org", "𐐨@b.org"];
+    let mut wanted = BTreeSet::new();
+    for own in ["b", "a", "é"] {
+        for peer in addresses {
+            let pair = pair(&format!("{own}@b.localhost"), peer);
+            put(&store, &pair, state, &Bounds::default()).await;
+            wanted.insert(pair);
+        }
+    }
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    for own in [None, Some(&wanted[0].own), Some(&wanted[17].own), Some(&"none@b.localhost".parse().unwrap())] {
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.list(own, after.as_ref(), 4).await.unwrap();
+            listed.extend(page.iter().map(|(pair, _)| pair.clone()));
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+        }
+        let of_own: Vec<_> = wanted.iter().filter(|pair| own.is_none_or(|own| pair.own == *own)).cloned().collect();
+        assert_eq!(listed, of_own);
+    }
+}
+
+/// Four processes at a time: the bounds hold, and each change builds on the one before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_write_at_the_same_time() {
+    let server = Postgres::start().await;
+    let bounds = {
+        let mut bounds = Bounds::default();
+        (bounds.per_peer, bounds.per_domain, bounds.all) = (5, 20, 60);
+        bounds
+    };
+    let state = Subscription { to: Half::No, from: Half::Yes };
+    let writers = (0..4).map(|process| {
+        let store = store(&server);
+        tokio::spawn(async move {
+            let (mut kept, mut full) = (0, 0);
+            for number in 0..200 {
+                let own = format!("bot{}@b.localhost", (number + process) % 10);
+                let peer = format!("peer{}@domain{}.org", number % 7, number % 5);
+                match put(&store, &pair(&own, &peer), state, &bounds).await {
+                    Kept::Yes => kept += 1,
+                    Kept::Full => full += 1,
+                    // Another process was faster, and has kept the same.
+                    Kept::Stale => {}
+                }
+            }
+            (kept, full)
+        })
+    });
+    let mut full = 0;
+    for writer in writers.collect::<Vec<_>>() {
+        full += writer.await.unwrap().1;
+    }
+    let listed = store(&server).list(None, None, 1000).await.unwrap();
+    let count =
+        |by: &dyn Fn(&Pair) -> String, key: &Pair| listed.iter().filter(|(pair, _)| by(pair) == by(key)).count();
+    assert!(full > 0 && listed.len() == 60, "{full} were full, {} are kept", listed.len());
+    for (pair, _) in &listed {
+        assert!(count(&|pair| pair.peer.to_string(), pair) <= 5, "{}", pair.peer);
+        assert!(count(&|pair| pair.peer.domain().to_string(), pair) <= 20, "{}", pair.peer);
+    }
+    // What is forgotten makes room again.
+    let (gone, new) = (&listed[0].0, pair("new@b.localhost", "new@new.org"));
+    assert_eq!(put(&store(&server), &new, state, &bounds).await, Kept::Full);
+    assert_eq!(put(&store(&server), gone, Subscription::NONE, &bounds).await, Kept::Yes);
+    assert_eq!(put(&store(&server), &new, state, &bounds).await, Kept::Yes);
+}
+
+#[tokio::test]
+async fn a_bot_knows_who_subscribed_at_another_process() {
+    let server = Postgres::start().await;
+    for subscribes in [true, false] {
+        let roster = Roster::builder(store(&server)).without_caps().build();
+        let bot = testing::mount("b.localhost", |bot| bot.router(Router::new()).module(roster)).await;
+        let alice = bot.user("alice@localhost");
+        if subscribes {
+            alice.send("<presence type='subscribe' to='b.localhost'/>").await.unwrap();
+            alice.expect("<presence type='subscribed' from='b.localhost'/>").await;
+        } else {
+            alice.send("<presence type='probe' to='b.localhost'/>").await.unwrap();
+        }
+        alice.expect("<presence from='b.localhost'/>").await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_comes_and_goes() {
+    let mut server = Postgres::start().await;
+    let (here, later) = (store(&server), store(&server));
+    let (pair, state) = (pair("bot@b.localhost", "alice@localhost"), Subscription { to: Half::Yes, from: Half::Yes });
+    assert_eq!(put(&here, &pair, state, &Bounds::default()).await, Kept::Yes);
+    server.stop().await;
+    // Whoever starts meanwhile does start, and is told what is missing when it needs it.
+    later.open().await.unwrap();
+    for store in [&here, &later] {
+        let why = store.get(&pair).await.unwrap_err().to_string();
+        assert!(why.starts_with("postgres://127.0.0.1/postgres: "), "{why}");
+    }
+    server.start_again().await;
+    for store in [&here, &later] {
+        let back = async || store.get(&pair).await.ok();
+        assert_eq!(wait::until("the store", Duration::from_secs(10), back).await.unwrap(), state);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_to_be_used_stops_the_start() {
+    let server = Postgres::start().await;
+    let open = async |address: &str| PostgresStore::new(Database::new(address).unwrap()).open().await;
+    let nobody = server.address().replace("campanile@", "nobody@");
+    let why = open(&nobody).await.unwrap_err().to_string();
+    assert!(why.contains("role \"nobody\" does not exist"), "{why}");
+    store(&server).open().await.unwrap();
+    let client = Database::new(&server.address()).unwrap().connect().await.unwrap();
+    client.batch_execute("UPDATE campanile_presence.meta SET version = 2").await.unwrap();
+    let why = store(&server).open().await.unwrap_err().to_string();
+    assert!(why.contains("its tables are of version 2"), "{why}");
+}
