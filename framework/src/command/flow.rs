@@ -5,7 +5,9 @@ use xmpp_parsers::data_forms::{DataForm, DataFormType, Field};
 use super::fault::{fault, of_form, with_session};
 use super::outcome::Outcome;
 use super::session::{Held, Key, Progress, Sessions, Shown};
+use super::step::Step;
 use super::{Command, request::Request};
+use crate::client::{Client, owner};
 use crate::error::{BoxError, Condition};
 use crate::form::{self, Definition, Gathered};
 use crate::inbound::Inbound;
@@ -45,6 +47,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
             node: self.command.node.clone(),
         };
         let Some(id) = &request.session else { return self.begin(request, key, &inbound, &state).await };
+        self.adopt(id, &key, inbound.client())?;
         let held = self.sessions.take(id, &key)?;
         match request.action {
             CommandAction::Cancel => {
@@ -70,6 +73,19 @@ impl<S: Send + Sync + 'static> Flow<S> {
                 Ok(answer)
             }
         }
+    }
+
+    /// Where several processes are mounted on one JID, what was begun by one of them may go on at any. A command with one form,
+    /// always the same, needs nothing that another process knows: it is as if it had been begun here.
+    fn adopt(&self, id: &str, key: &Key, client: &Client) -> Result<(), BoxError> {
+        let is_foreign = client.is_shared() && owner(id).is_some_and(|instance| instance != client.instance());
+        let [Step::Fixed(definition)] = &self.command.steps[..] else { return Ok(()) };
+        if is_foreign && !self.sessions.knows(id) {
+            let shown = Shown { at: 0, definition: (**definition).clone(), values: Vec::new() };
+            let begun = self.sessions.begin(id.to_owned(), key.clone(), Progress { shown: vec![shown] });
+            begun.inspect_err(|_| client.shared().counters.sessions_refused.one())?;
+        }
+        Ok(())
     }
 
     /// Takes the step that is shown, and goes on.

@@ -41,7 +41,9 @@
 //!
 //! What is refused within a session repeats its node and its id, so that a client can tell which one it is about.
 //!
-//! A session is good for the full JID that began it, at the address it was begun at. It ends when it waits too long.
+//! A session is good for the full JID that began it, at the address it was begun at. It ends when it waits too long. Where
+//! [several processes](crate::client::Client::is_shared) are mounted on one JID, each has sessions of its own, and a command
+//! with one form, always the same, goes on at any of them.
 
 mod chat;
 mod commands;

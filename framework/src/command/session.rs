@@ -125,6 +125,11 @@ impl Sessions {
         Ok(())
     }
 
+    /// Whether there is, or was of late, a session of this id.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.table().places.contains_key(id)
+    }
+
     /// Takes a session to go on with it. Dropped without a word, it is as it was.
     pub(super) fn take(&self, id: &str, key: &Key) -> Result<Held<'_>, StanzaError> {
         let mut table = self.table();

@@ -572,3 +572,40 @@ async fn words_of_a_chat_become_values_of_their_field() {
     assert_eq!(said(&alice, "/show all b bob \"x y\"").await, wanted);
     assert_eq!(said(&alice, "/show all").await, "tags is missing\nUsage: /show all <tags> <to> [note] [gift]");
 }
+
+/// As with several processes on one JID, where each request comes to any of them.
+#[tokio::test(start_paused = true)]
+async fn a_command_with_one_form_goes_on_at_another_process() {
+    let mut bot = mounted(commands()).await;
+    let alice = bot.user("alice@localhost/desk");
+    let id = |instance: &str| format!("{instance}-0123456789abcdef01234567");
+    let attributes = |node: &str, instance: &str| format!("node='{node}' sessionid='{}'", id(instance));
+    let filled = submit(&[("sku", "abc"), ("count", "3")]);
+    // Nobody else is there as far as is known.
+    assert_eq!(condition(&alice, &attributes("order", "00112233"), &filled).await, bad("bad-sessionid"));
+    let ping = b"<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'>\
+                 <ping xmlns='urn:xmpp:ping'/></iq>";
+    assert!(bot.host().push_raw("bot.localhost", ping));
+    let (_, answer) = run(&alice, &attributes("order", "00112233"), &filled).await;
+    assert!(answer.contains("status='completed'") && answer.contains("3 × abc"), "{answer}");
+    // It is over now, as one that was begun here.
+    let expired = (Condition::NotAllowed, Some("session-expired".to_owned()));
+    assert_eq!(condition(&alice, &attributes("order", "00112233"), &filled).await, expired);
+    // What was filled in is judged as ever, and what is wrong can be mended.
+    let wrong = submit(&[("sku", "abc"), ("count", "many")]);
+    assert_eq!(condition(&alice, &attributes("order", "33445566"), &wrong).await.0, Condition::BadRequest);
+    let (_, answer) = run(&alice, &attributes("order", "33445566"), &filled).await;
+    assert!(answer.contains("status='completed'"), "{answer}");
+    let (_, answer) = run(&alice, &format!("{} action='cancel'", attributes("order", "44556677")), "").await;
+    assert!(answer.contains("status='canceled'"), "{answer}");
+    // A session of this process that it does not know, and a command whose steps depend on each other.
+    let own = bot.running().client().instance().to_owned();
+    assert_eq!(condition(&alice, &attributes("order", &own), &filled).await, bad("bad-sessionid"));
+    assert_eq!(
+        condition(&alice, &attributes("config", "00112244"), &submit(&[("service", "web")])).await,
+        bad("bad-sessionid")
+    );
+    // Nobody gets in who was to be kept out.
+    let mallory = bot.user("mallory@example.net/desk");
+    assert_eq!(condition(&mallory, &attributes("hosts", "00112233"), "").await.0, Condition::Forbidden);
+}
