@@ -1,6 +1,7 @@
 //! A broker between bridge and bots: Debian's nats-server.
 
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{PullConsumer, pull};
@@ -26,7 +27,7 @@ struct Broker {
 
 impl Broker {
     async fn start(name: &str) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = port();
         let folder = Folder::new(&format!("nats-{name}"));
         let broker = Self { process: run(port, &folder), port, folder };
         broker.is_up().await;
@@ -55,6 +56,15 @@ impl Broker {
         let client = async_nats::connect(format!("127.0.0.1:{}", self.port)).await.unwrap();
         (client.clone(), jetstream::new(client))
     }
+}
+
+/// A free port below the range from which the kernel takes those of outgoing connections: none of these is in the way when
+/// the broker is started again.
+fn port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 12_000 + u16::try_from(std::process::id() * 97 % 5_000).unwrap();
+    let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed)).take(1_000);
+    ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port is free")
 }
 
 fn run(port: u16, folder: &Folder) -> Child {
@@ -133,17 +143,19 @@ async fn a_request_is_one_question_and_one_answer() {
     let alice = mounted.user("alice@localhost/phone");
     let ask = "<iq type='get' to='bot@bridge.localhost'><query xmlns='jabber:iq:version'/></iq>";
     assert_eq!(StanzaError::of(&alice.request(ask).await.unwrap()).condition(), Condition::ServiceUnavailable);
-    let (client, _) = broker.client().await;
+    let (client, streams) = broker.client().await;
     let mut requests = client.queue_subscribe("t.x.iq.bot", "workers".into()).await.unwrap();
-    client.flush().await.unwrap();
+    // The broker takes a connection's words in their order: with an answer to this one, it knows of the worker.
+    streams.get_stream("t-x-in").await.unwrap();
     let answering = async {
         let request = requests.next().await.unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&request.payload).unwrap()["version"], true);
         let version = json!({"version": {"name": "on nats", "version": "1"}}).to_string();
         client.publish(request.reply.unwrap(), version.into()).await.unwrap();
     };
-    let (answer, ()) = tokio::join!(alice.request(ask), answering);
-    assert!(answer.unwrap().to_xml().contains("<name>on nats</name>"));
+    let asked = async { tokio::join!(alice.request(ask), answering).0.unwrap().to_xml() };
+    let answer = tokio::time::timeout(Duration::from_secs(60), asked).await.expect("in time");
+    assert!(answer.contains("<name>on nats</name>"), "{answer}");
 }
 
 #[tokio::test]
