@@ -18,6 +18,13 @@ pub(crate) fn stanza(xml: &[u8]) -> Option<Stanza> {
     alone.then_some(stanza)
 }
 
+/// Whether every server takes this stanza again. Prosody takes namespaces that hold a line feed, which only a reference can
+/// say; ejabberd ends the stream of whoever sends it one, and an archive may be that of components on both.
+pub(crate) fn is_sendable(xml: &str) -> bool {
+    let anew = || Stanza::try_from(&stanza(xml.as_bytes())?.to_element().ok()?).ok();
+    !xml.contains("&#") || anew().is_some()
+}
+
 /// A stored stanza as an element of its own, wherever it stands.
 pub(crate) fn standalone(xml: &str) -> String {
     let end = xml.find([' ', '/', '>']).unwrap_or(xml.len());

@@ -151,6 +151,19 @@ async fn a_receipt_says_that_it_is_kept_and_what_is_kept_comes_back() {
 }
 
 #[tokio::test]
+async fn what_a_server_may_not_take_is_kept_and_not_sent_on() {
+    let folder = Folder::new();
+    let host = logger(&folder, settings()).await;
+    let alice = host.user("alice@localhost/phone");
+    // A reference in its place is nothing odd.
+    log(&alice, "m1", "<body>a &#128276; b</body><x xmlns='urn:x' k='&#10;'/>").await;
+    log(&alice, "m2", "<body>m2</body><x xmlns='urn:a&#10;b'/>").await;
+    log(&alice, "m3", "<body>m3</body><x xmlns='urn:a&#38;b'/>").await;
+    let all = ask(&alice, LOGGER, "").await.unwrap();
+    assert_eq!((all.ids.len(), all.bodies()), (3, vec!["a \u{1F514} b".to_owned(), "m3".to_owned()]));
+}
+
+#[tokio::test]
 async fn hints_and_strangers_and_errors() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;

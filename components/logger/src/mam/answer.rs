@@ -12,7 +12,7 @@ use crate::store::{Entry, Page};
 use crate::time;
 use crate::xml::{self, escaped};
 
-/// A larger stanza cannot be sent on; its place is shown without it (XEP-0313 §3.2).
+/// A larger stanza cannot be sent on, nor one that a server may not take; its place is shown without it (XEP-0313 §3.2).
 const LARGEST: usize = 500_000;
 
 /// The results in order, then the end of the query.
@@ -33,7 +33,9 @@ fn message(archive: &BareJid, queryid: Option<&str>, entry: &Entry) -> String {
     let queryid = queryid.map(|id| format!(" queryid='{}'", escaped(id))).unwrap_or_default();
     let (id, stamp) = (escaped(&entry.id), time::show(entry.place));
     let forwarded = match &entry.stanza {
-        Some(stanza) if stanza.len() <= LARGEST => with_id(&xml::standalone(stanza), archive, &id),
+        Some(stanza) if stanza.len() <= LARGEST && xml::is_sendable(stanza) => {
+            with_id(&xml::standalone(stanza), archive, &id)
+        }
         _ => String::new(),
     };
     format!(
