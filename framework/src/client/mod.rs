@@ -30,6 +30,10 @@ use crate::limits::Limits;
 use crate::stanza::{Kind, Stanza, WriteError};
 use crate::stats::Counters;
 
+/// So many keepalive intervals another process on the same JID is believed to be there. Of two, every second ping of the
+/// other comes back to itself: ten in a row do so once in a thousand times.
+const NEIGHBOUR: u32 = 10;
+
 /// Sends stanzas and makes requests, from anywhere, as long as the component runs.
 ///
 /// Cloning is cheap. A client is there before the first connection and stays across reconnects.
@@ -87,7 +91,7 @@ impl Bounds {
                 collected: limits.collected,
                 collected_bytes: limits.collected_bytes,
             },
-            neighbour: limits.keepalive * 3,
+            neighbour: limits.keepalive * NEIGHBOUR,
             layered,
         }
     }
@@ -136,7 +140,7 @@ impl Client {
     }
 
     /// Whether another process is mounted on the same JID, as far as is known: one of its pings came here within the last
-    /// three [keepalive intervals](crate::limits::Limits::keepalive).
+    /// ten [keepalive intervals](crate::limits::Limits::keepalive).
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.shared.neighbour().is_some_and(|heard| heard.elapsed() < self.shared.bounds.neighbour)

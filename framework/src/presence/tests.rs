@@ -547,7 +547,7 @@ async fn presence_is_built_when_the_store_is_back() {
 async fn who_leaves_another_process_behind_says_no_farewell() {
     let store = Shared::default();
     store.set(&pair(BOT, "alice@localhost"), "From").await;
-    for (pause, farewell) in [(Duration::ZERO, false), (Duration::from_secs(181), true)] {
+    for (pause, farewell) in [(Duration::ZERO, false), (Duration::from_secs(601), true)] {
         let (mut bot, _) = with_store(store.clone(), |roster| roster).await;
         let alice = bot.user("alice@localhost");
         alice.expect("<presence from='bot.localhost' to='alice@localhost'/>").await;
