@@ -124,6 +124,22 @@ async fn no_other_ping_confirms() {
     assert_eq!(began.elapsed(), SECOND * 2);
 }
 
+/// One that comes out at another process on the JID is followed by others, and is no sign that the server holds it back.
+#[tokio::test(start_paused = true)]
+async fn pings_that_others_get_are_not_pushed() {
+    let stranger = "<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let server = Transcript::opening(BOT).expect(&ping("first")).send(&ping("first")).send(stranger);
+    let server = server.expect(&ping("known")).send(&ping("known")).expect(&wire("m1"));
+    let names: Vec<_> = (0..12).map(|number| format!("p{number}")).collect();
+    // Four at once, and every two seconds four more, with nothing between them.
+    let server = names.iter().fold(server, |server, name| server.expect(&ping(name)));
+    let (bot, _played) = scripted([server.send(&ping("p11")).hold()]);
+    bot.counted(|stats| stats.proofs == 2).await;
+    let began = Instant::now();
+    confirm(&bot.client(), "m1").await.unwrap().unwrap();
+    assert!(began.elapsed() < SECOND * 8, "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_stanzas_share_one_ping() {
     let bot = bot(|bot| bot).await;

@@ -62,7 +62,8 @@ impl SubscriptionStore for PostgresStore {
     async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
         let session = self.sessions.session().await?;
         let (own, peer, domain) = (pair.own.as_str(), pair.peer.as_str(), pair.peer.domain().as_str());
-        let halves = [change.before.to, change.before.from, change.after.to, change.after.from].map(number);
+        let halves = [change.before.to, change.before.from, change.after.to, change.after.from]
+            .map(|half| i16::from(half.number()));
         let bounds =
             [bounds.per_peer, bounds.per_domain, bounds.all].map(|most| i64::try_from(most).unwrap_or(i64::MAX));
         let row = self
@@ -101,29 +102,15 @@ impl SubscriptionStore for PostgresStore {
     }
 }
 
+/// The table has a constraint: each half has one of the numbers.
 fn subscription(row: &Row, first: usize) -> Result<Subscription, BoxError> {
-    Ok(Subscription { to: half(row.try_get(first)?), from: half(row.try_get(first + 1)?) })
+    let half =
+        |column| Ok::<_, BoxError>(Half::of_number(u8::try_from(row.try_get::<_, i16>(column)?)?).unwrap_or_default());
+    Ok(Subscription { to: half(first)?, from: half(first + 1)? })
 }
 
 fn jid(row: &Row, column: usize) -> Result<BareJid, BoxError> {
     Ok(BareJid::new(row.try_get(column)?)?)
-}
-
-fn number(half: Half) -> i16 {
-    match half {
-        Half::No => 0,
-        Half::Pending => 1,
-        Half::Yes => 2,
-    }
-}
-
-/// The table has a constraint, so there are no other numbers.
-fn half(number: i16) -> Half {
-    match number {
-        2 => Half::Yes,
-        1 => Half::Pending,
-        _ => Half::No,
-    }
 }
 
 impl fmt::Debug for PostgresStore {

@@ -135,7 +135,7 @@ fn write(connection: &mut Connection, pair: &Pair, change: Replace, bounds: &Bou
     if known.unwrap_or_default() != change.before {
         return Ok(Kept::Stale);
     }
-    let halves = (number(change.after.to), number(change.after.from));
+    let halves = (change.after.to.number(), change.after.from.number());
     if change.after.is_none() {
         transaction.execute("DELETE FROM subscription WHERE own = ?1 AND peer = ?2", params![own, peer])?;
     } else if known.is_some() {
@@ -174,8 +174,10 @@ fn read(
     rows.collect()
 }
 
+/// The table has a constraint: each half has one of the numbers.
 fn subscription(row: &Row<'_>, first: usize) -> rusqlite::Result<Subscription> {
-    Ok(Subscription { to: half(row.get(first)?), from: half(row.get(first + 1)?) })
+    let half = |column| Ok::<_, rusqlite::Error>(Half::of_number(row.get(column)?).unwrap_or_default());
+    Ok(Subscription { to: half(first)?, from: half(first + 1)? })
 }
 
 fn jid(row: &Row<'_>, column: usize) -> rusqlite::Result<BareJid> {
@@ -183,23 +185,6 @@ fn jid(row: &Row<'_>, column: usize) -> rusqlite::Result<BareJid> {
     BareJid::new(&text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
     })
-}
-
-fn number(half: Half) -> u8 {
-    match half {
-        Half::No => 0,
-        Half::Pending => 1,
-        Half::Yes => 2,
-    }
-}
-
-/// The table has a constraint, so there are no other numbers.
-fn half(number: u8) -> Half {
-    match number {
-        2 => Half::Yes,
-        1 => Half::Pending,
-        _ => Half::No,
-    }
 }
 
 impl fmt::Debug for SqliteStore {

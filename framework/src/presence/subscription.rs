@@ -28,6 +28,24 @@ pub enum Half {
     Yes,
 }
 
+impl Half {
+    /// What a store may write for it: 0, 1 and 2, in the order above.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::No => 0,
+            Self::Pending => 1,
+            Self::Yes => 2,
+        }
+    }
+
+    /// What was written by this [`number`](Self::number); no other means anything.
+    #[must_use]
+    pub fn of_number(number: u8) -> Option<Self> {
+        [Self::No, Self::Pending, Self::Yes].into_iter().find(|half| half.number() == number)
+    }
+}
+
 /// A stanza that changes a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use jid::{BareJid, Jid};
 use tokio::time::{Duration, Instant};
@@ -71,30 +72,42 @@ impl Shared {
     }
 }
 
-/// The same, with another process that has just changed each pair that is about to be written.
-struct Overtaken(Shared, &'static str);
+/// The same in trouble: another process has just made this of each new pair, and it cannot be listed the first times.
+struct Troubled {
+    store: Shared,
+    overtaken: Option<&'static str>,
+    failures: AtomicU32,
+}
 
 #[async_trait::async_trait]
-impl SubscriptionStore for Overtaken {
+impl SubscriptionStore for Troubled {
     async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
-        self.0.get(pair).await
+        self.store.get(pair).await
     }
 
     async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
-        if change.before.is_none() {
-            self.0.set(pair, self.1).await;
+        if let Some(state) = self.overtaken.filter(|_| change.before.is_none()) {
+            self.store.set(pair, state).await;
         }
-        self.0.put(pair, change, bounds).await
+        self.store.put(pair, change, bounds).await
     }
 
     async fn list(
         &self,
-        _: Option<&BareJid>,
-        _: Option<&Pair>,
-        _: usize,
+        own: Option<&BareJid>,
+        after: Option<&Pair>,
+        most: usize,
     ) -> Result<Vec<(Pair, Subscription)>, BoxError> {
-        Ok(Vec::new())
+        if self.failures.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+            return Err("the disk is away".into());
+        }
+        self.store.list(own, after, most).await
     }
+}
+
+/// As [`Shared`], but for what another process makes of each new pair.
+fn overtaken(store: &Shared, state: &'static str) -> Troubled {
+    Troubled { store: store.clone(), overtaken: Some(state), failures: 0.into() }
 }
 
 fn typed(kind: &str, to: &str) -> String {
@@ -506,39 +519,12 @@ async fn a_roster_belongs_to_one_component() {
     assert!(idle.subscribe(&pair(BOT, "a@x.org")).await.is_err());
 }
 
-/// A store that cannot be listed the first times.
-struct Flaky(Shared, std::sync::atomic::AtomicU32);
-
-#[async_trait::async_trait]
-impl SubscriptionStore for Flaky {
-    async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
-        self.0.get(pair).await
-    }
-
-    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
-        self.0.put(pair, change, bounds).await
-    }
-
-    async fn list(
-        &self,
-        own: Option<&BareJid>,
-        after: Option<&Pair>,
-        most: usize,
-    ) -> Result<Vec<(Pair, Subscription)>, BoxError> {
-        use std::sync::atomic::Ordering::Relaxed;
-        if self.1.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
-            return Err("the disk is away".into());
-        }
-        self.0.list(own, after, most).await
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn presence_is_built_when_the_store_is_back() {
     let store = Shared::default();
     store.set(&pair(BOT, "alice@localhost"), "From").await;
     let begun = tokio::time::Instant::now();
-    let (bot, _) = with_store(Flaky(store, 1.into()), |roster| roster).await;
+    let (bot, _) = with_store(Troubled { store, overtaken: None, failures: 1.into() }, |roster| roster).await;
     bot.user("alice@localhost").expect("<presence from='bot.localhost' to='alice@localhost'/>").await;
     assert_eq!(begun.elapsed().as_secs(), 35);
 }
@@ -567,7 +553,7 @@ async fn who_leaves_another_process_behind_says_no_farewell() {
 #[tokio::test]
 async fn what_another_process_has_changed_meanwhile_counts() {
     let store = Shared::default();
-    let (bot, roster) = with_store(Overtaken(store.clone(), "None + Pending Out"), |roster| roster).await;
+    let (bot, roster) = with_store(overtaken(&store, "None + Pending Out"), |roster| roster).await;
     let alice = bot.user("alice@localhost");
     alice.send(typed("subscribe", BOT).as_str()).await.unwrap();
     alice.expect("<presence type='subscribed' from='bot.localhost'/>").await;
@@ -580,12 +566,12 @@ async fn what_another_process_has_changed_meanwhile_counts() {
 #[tokio::test]
 async fn who_was_let_in_by_another_process_meanwhile_is_told_so() {
     let store = Shared::default();
-    let (bot, _) = with_store(Overtaken(store.clone(), "From"), |roster| roster.policy(Decision::Deny)).await;
+    let (bot, _) = with_store(overtaken(&store, "From"), |roster| roster.policy(Decision::Deny)).await;
     let alice = bot.user("alice@localhost");
     alice.send(typed("subscribe", BOT).as_str()).await.unwrap();
     // It is refused without a change, so nothing is written and nobody overtakes it.
     alice.expect("<presence type='unsubscribed' from='bot.localhost'/>").await;
-    let (bot, _) = with_store(Overtaken(store.clone(), "From"), |roster| roster.policy(Decision::Wait)).await;
+    let (bot, _) = with_store(overtaken(&store, "From"), |roster| roster.policy(Decision::Wait)).await;
     let alice = bot.user("alice@localhost");
     alice.send(typed("subscribe", BOT).as_str()).await.unwrap();
     alice.expect("<presence type='subscribed' from='bot.localhost'/>").await;

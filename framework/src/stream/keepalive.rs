@@ -129,6 +129,12 @@ impl Keepalive {
         !self.under_way.is_empty()
     }
 
+    /// Whether none has come back for as long as one may take. With others on the same JID, one ping that comes out there says
+    /// nothing yet.
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        self.since.is_some_and(|since| now.duration_since(since) >= self.deadline)
+    }
+
     /// Judges a stanza that may be our ping, or the answer to it.
     pub(crate) fn see(&mut self, stanza: &Stanza, shared: &Shared, now: Instant) -> Seen {
         let Some(id) = stanza.id().filter(|id| id.ends_with(SUFFIX)) else { return Seen::Nothing };

@@ -52,7 +52,7 @@ pub(crate) struct Parts<'l, S> {
     pub(crate) route: &'l (dyn Fn(Route) + Send + Sync),
 }
 
-/// White space behind a ping that follows one which has not come back. A parser that puts off what was incomplete until twice
+/// White space behind a ping when none has come back in time. A parser that puts off what was incomplete until twice
 /// as much is there (expat since CVE-2023-52425, ejabberd's on Debian) may hold a long tag of ours and all behind it, the
 /// ping too: this is as much as it can want for a tag of that length, and the link is not taken for dead.
 // RFC 6120 §4.6.1: white space between stanzas.
@@ -554,13 +554,13 @@ where
     /// One ping, or several where somebody waits and one may come out elsewhere.
     fn ping(&mut self) {
         let shared = self.parts.client.shared();
-        let (awaited, again) = (self.parts.outbox.wants_proof(), self.parts.keepalive.is_under_way());
+        let awaited = self.parts.outbox.wants_proof();
         for _ in 0..self.parts.keepalive.volley(self.now, awaited) {
             let ping = self.parts.keepalive.ping(shared, &shared.ids);
             self.parts.outbox.own(&ping);
             self.parts.keepalive.queued(self.parts.outbox.end());
         }
-        if again {
+        if self.parts.keepalive.is_overdue(self.now) {
             self.parts.outbox.own(&[b' '; PUSH]);
         }
     }
