@@ -1,5 +1,6 @@
 //! What systemd is told.
 
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -11,7 +12,10 @@ use crate::server::{self, Answer};
 fn hears(socket: &UnixDatagram, wanted: &str) -> String {
     let mut bytes = [0; 4096];
     loop {
-        let count = socket.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted} was not said: {error}"));
+        let count = match socket.recv(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            received => received.unwrap_or_else(|error| panic!("{wanted} was not said: {error}")),
+        };
         let said = String::from_utf8_lossy(&bytes[..count]).into_owned();
         if said.contains(wanted) {
             return said;

@@ -1,6 +1,6 @@
 //! The server's side of a component's stream, for loads and for components that are killed.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,7 @@ impl Stream {
         let mut chunk = [0; 65_536];
         match self.stream.read(&mut chunk) {
             Ok(count) if count > 0 => self.read.extend_from_slice(&chunk[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             _ => return false,
         }
         true
