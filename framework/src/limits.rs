@@ -36,7 +36,8 @@ pub struct Limits {
     /// How long a handler may hold up the others in one go. One that does is moved to tasks of its own from then on, as is
     /// one that takes more than a hundredth of this time eight times within 100 ms.
     pub overrun: Duration,
-    /// How long what is in flight may take when the component stops.
+    /// How long what is in flight may take when the component stops. The server then has as long again to close its side of
+    /// the stream, as long as it says something every 5 s.
     pub grace: Duration,
     /// Largest stanza taken, in bytes; never below 10,000 (RFC 6120 §13.12).
     pub max_stanza_in: usize,

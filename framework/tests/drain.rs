@@ -67,6 +67,28 @@ async fn behind_its_closing_tag_a_component_says_nothing() {
     assert_eq!(bot.stats().after_close, 4);
 }
 
+/// A server with a long queue of its own is read to its closing tag; one that never comes to it is left.
+#[tokio::test(start_paused = true)]
+async fn who_still_writes_is_waited_for() {
+    const LATE: &str = "<message from='a@x' to='bot.localhost'><body>hello?</body></message>";
+    let opening = || Transcript::opening(BOT).self_ping(BOT).expect("</stream:stream>");
+    let writes = |times| (0..times).fold(opening(), |script, _| script.wait(Duration::from_secs(3)).send(LATE));
+    for (times, counted, at_most) in [(3, 3, 10), (9, 3, 12)] {
+        let script = writes(times).send("</stream:stream>").expect_end();
+        let (connector, played) = Transcript::play([script]);
+        let mut bot = start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new()));
+        bot.counted(|stats| stats.proofs == 1).await;
+        let began = Instant::now();
+        bot.stop();
+        bot.ended().await.unwrap();
+        assert_eq!(bot.stats().after_close, counted);
+        assert!(began.elapsed() <= Duration::from_secs(at_most), "{:?}", began.elapsed());
+        if times == 3 {
+            played.done().await;
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_in_flight_is_finished_and_what_is_new_is_refused() {
     let mut bot = slow(Duration::from_secs(5)).await;

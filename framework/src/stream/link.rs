@@ -32,6 +32,10 @@ const TURN_STANZAS: usize = 256;
 /// Bytes of answers after which the same happens.
 const TURN_BYTES: usize = 64 * 1024;
 
+const NOT_CLOSED: LinkError = LinkError::TimedOut("the server did not close the stream");
+/// For how long a server may say nothing before it closes its side. One that still writes what it had queued is waited for.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// What a link tells those who watch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -82,6 +86,8 @@ pub(crate) struct Link<'l, S> {
     unread: bool,
     /// Since when the socket has taken nothing.
     stalled: Option<Instant>,
+    /// When bytes came last; exact only to a tick.
+    heard: Instant,
     /// What came after our closing tag, and is owed nothing: requests, messages, presence.
     after_close: [u64; 3],
     /// What had been refused, and what without a word, when the drain began.
@@ -93,7 +99,8 @@ enum Phase {
     Running,
     /// Finishing what was begun, until this time at the latest.
     Draining(Instant),
-    /// Our closing tag is written or waits to be; the server has until this time to close its side.
+    /// Our closing tag is written or waits to be; the server has until this time at the latest to close its side, and no
+    /// more than [`SILENCE`] without a byte.
     Closing(Instant),
 }
 
@@ -116,6 +123,7 @@ where
             paused: false,
             unread: true,
             stalled: None,
+            heard: now,
             after_close: [0; 3],
             before_drain: None,
         }
@@ -207,6 +215,8 @@ where
             match self.read(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(ended)) => return Poll::Ready(ended),
+                // Judged when all that has come is read: this process may have stood still for as long.
+                Poll::Pending if self.is_left_alone() => return Poll::Ready(Ended::Lost(NOT_CLOSED)),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -471,8 +481,14 @@ where
                 if matches!(self.phase, Phase::Closing(_)) { Ended::Stopped } else { Ended::Lost(LinkError::Closed) };
             return Poll::Ready(Err(ended));
         }
-        self.unread = true;
+        (self.unread, self.heard) = (true, self.now);
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether the server has said nothing for too long since our closing tag.
+    fn is_left_alone(&self) -> bool {
+        let silence = self.parts.limits.grace.min(SILENCE);
+        matches!(self.phase, Phase::Closing(_)) && self.now.duration_since(self.heard) >= silence
     }
 
     fn drain(&mut self) {
@@ -495,7 +511,8 @@ where
     fn close(&mut self) {
         self.parts.outbox.abandon();
         self.parts.outbox.own(b"</stream:stream>");
-        self.phase = Phase::Closing(Instant::now() + self.parts.limits.grace.min(Duration::from_secs(5)));
+        self.heard = Instant::now();
+        self.phase = Phase::Closing(self.heard + self.parts.limits.grace);
     }
 
     /// What depends on time and on nothing else.
@@ -510,9 +527,7 @@ where
                 self.parts.dispatch.give_up(self.parts.outbox);
                 self.close();
             }
-            Phase::Closing(deadline) if self.now >= deadline => {
-                return Err(LinkError::TimedOut("the server did not close the stream"));
-            }
+            Phase::Closing(deadline) if self.now >= deadline => return Err(NOT_CLOSED),
             _ => {}
         }
         if self.stalled.is_some_and(|since| self.now.duration_since(since) >= self.parts.limits.write_stall) {
