@@ -28,6 +28,7 @@ mod refusals;
 mod restarts;
 mod routing;
 mod servers;
+mod sessions;
 mod stores;
 mod storm;
 mod stranger;

@@ -1,8 +1,11 @@
 //! How components reach a PostgreSQL database: addresses, and connections that are encrypted when the address says so.
 //!
 //! What is kept there is the business of whoever connects: the archive of `campanile-logger`, the subscriptions of
-//! `campanile-presence-postgres`.
+//! `campanile-presence-postgres`, the sessions of `campanile-command-postgres`. A store with one connection has it from
+//! [`Sessions`], and its tables by a [`Schema`].
 
+mod schema;
+mod session;
 mod tls;
 
 use std::path::PathBuf;
@@ -12,6 +15,8 @@ use std::{fmt, io};
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
+pub use self::schema::Schema;
+pub use self::session::{Session, SessionError, Sessions};
 use self::tls::{Encryption, Tls};
 
 /// How long one host of an address may take to let us in.

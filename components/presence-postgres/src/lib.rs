@@ -23,10 +23,11 @@ use async_trait::async_trait;
 use campanile::error::BoxError;
 use campanile::jid::BareJid;
 use campanile::presence::{Bounds, Half, Kept, Pair, Replace, Subscription, SubscriptionStore};
+use campanile_postgres::Sessions;
 pub use campanile_postgres::{AddressError, Database};
 use tokio_postgres::Row;
 
-use self::session::Sessions;
+use self::session::Asked;
 
 /// Subscriptions in a database. What a roster was told to keep is on the disk there when it goes on.
 ///
@@ -34,7 +35,7 @@ use self::session::Sessions;
 /// is an error, so that a roster changes nothing that it cannot keep.
 #[derive(Clone)]
 pub struct PostgresStore {
-    sessions: Arc<Sessions>,
+    sessions: Arc<Sessions<Asked>>,
 }
 
 impl PostgresStore {

@@ -1,16 +1,12 @@
 //! The tables.
 
-use tokio_postgres::Client;
-
-use crate::session::SessionError;
-
-const VERSION: i64 = 1;
+use campanile_postgres::Schema;
 
 /// One row for each pair. The columns of a subscription are 0 none, 1 pending, 2 there. JIDs are ordered as Rust orders
 /// them, by their bytes.
 ///
 /// All that writes holds the row of `total` first: two at a time cannot pass the bounds, and nobody waits in a circle.
-const SCHEMA: &str = r#"
+const TABLES: &str = r#"
     CREATE TABLE subscription (
         own text COLLATE "C" NOT NULL,
         peer text COLLATE "C" NOT NULL,
@@ -56,35 +52,6 @@ const SCHEMA: &str = r#"
     END $$;
 "#;
 
-/// Held while the tables are made: "camp" and "pres".
-const LOCK: &str = "SELECT pg_advisory_xact_lock(1667329392, 1886545267)";
-
-/// Makes the tables when they are not there.
-pub(crate) async fn prepare(client: &mut Client) -> Result<(), SessionError> {
-    // A commit is on the disk before it is reported; whoever holds a lock does not hold up everybody for ever.
-    client
-        .batch_execute(
-            "SET search_path = campanile_presence; SET synchronous_commit = on; \
-             SET lock_timeout = '5s'; SET statement_timeout = '5s'",
-        )
-        .await?;
-    let transaction = client.transaction().await?;
-    // Two processes may come at the same time: the second one finds the work done.
-    transaction.batch_execute(LOCK).await?;
-    transaction
-        .batch_execute(
-            "CREATE SCHEMA IF NOT EXISTS campanile_presence; CREATE TABLE IF NOT EXISTS meta (version bigint NOT NULL)",
-        )
-        .await?;
-    match transaction.query_opt("SELECT version FROM meta", &[]).await? {
-        None => {
-            transaction.batch_execute(SCHEMA).await?;
-            transaction.execute("INSERT INTO meta VALUES ($1)", &[&VERSION]).await?;
-        }
-        Some(row) => match row.try_get(0)? {
-            VERSION => {}
-            later => return Err(SessionError::Version(later)),
-        },
-    }
-    Ok(transaction.commit().await?)
-}
+/// The lock is "pres".
+pub(crate) const SCHEMA: Schema =
+    Schema { name: "campanile_presence", version: 1, tables: TABLES, lock: 1_886_545_267 };

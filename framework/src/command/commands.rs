@@ -7,6 +7,7 @@ use tokio::time::Duration;
 
 use super::flow::Flow;
 use super::session::Sessions;
+use super::store::SessionStore;
 use super::{Command, chat};
 use crate::error::{BoxError, Condition};
 use crate::extract::State;
@@ -21,6 +22,7 @@ pub struct Commands<S = ()> {
     commands: Vec<Command<S>>,
     limit: usize,
     time_out: Duration,
+    store: Option<Arc<dyn SessionStore>>,
     sessions: Option<Sessions>,
     sign: Option<String>,
 }
@@ -29,7 +31,8 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
     /// No command yet; sessions of ten minutes, 1,024 at a time.
     #[must_use]
     pub fn new() -> Self {
-        Self { commands: Vec::new(), limit: 1024, time_out: Duration::from_secs(600), sessions: None, sign: None }
+        let time_out = Duration::from_secs(600);
+        Self { commands: Vec::new(), limit: 1024, time_out, store: None, sessions: None, sign: None }
     }
 
     /// Adds a command. Its node must be the only one of this name at the address.
@@ -54,6 +57,13 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
         self
     }
 
+    /// Keeps the sessions in a store that several processes on one JID share: what one of them has begun goes on at any.
+    #[must_use]
+    pub fn store(mut self, store: impl SessionStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
     /// Lets people write the commands in a chat, too, each as its word behind this sign: `!order abc 3`.
     ///
     /// The words behind the command are the fields of its forms: the required ones first, then the others, each in their
@@ -65,9 +75,9 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
         self
     }
 
-    /// The sessions, to look at while the component runs. Number and time are fixed from now on.
+    /// The sessions, to look at while the component runs. Number, time and store are fixed from now on.
     pub fn sessions(&mut self) -> Sessions {
-        self.sessions.get_or_insert_with(|| Sessions::new(self.limit, self.time_out)).clone()
+        self.sessions.get_or_insert_with(|| Sessions::new(self.limit, self.time_out, self.store.clone())).clone()
     }
 }
 

@@ -16,6 +16,14 @@ pub(super) fn fault(fault: CommandFault, text: impl Into<String>) -> StanzaError
     error.clone().with_application(&fault).unwrap_or(error)
 }
 
+pub(super) fn unknown() -> StanzaError {
+    fault(CommandFault::BadSessionId, "no such session of yours")
+}
+
+pub(super) fn busy() -> StanzaError {
+    fault(CommandFault::BadAction, "the step before is still being taken")
+}
+
 pub(super) fn expired() -> StanzaError {
     fault(CommandFault::SessionExpired, "the session is over: begin anew")
 }
@@ -25,6 +33,14 @@ pub(super) fn full() -> StanzaError {
     StanzaError::new(Condition::ResourceConstraint)
         .with_type(ErrorType::Wait)
         .with_text("too many commands are under way")
+}
+
+/// The store of the sessions fails. It may be there again in a while.
+pub(super) fn out_of_reach(error: &BoxError) -> StanzaError {
+    tracing::warn!("a command cannot go on, because its session is out of reach: {error}");
+    StanzaError::new(Condition::ResourceConstraint)
+        .with_type(ErrorType::Wait)
+        .with_text("commands cannot be used at the moment")
 }
 
 pub(super) fn too_much() -> StanzaError {

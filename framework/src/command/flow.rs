@@ -3,9 +3,11 @@
 use xmpp_parsers::data_forms::{DataForm, DataFormType, Field};
 
 use super::fault::{fault, of_form, with_session};
+use super::held::{After, Turn};
 use super::outcome::Outcome;
-use super::session::{Held, Key, Progress, Sessions, Shown};
+use super::session::{Progress, Sessions, Shown};
 use super::step::Step;
+use super::store::SessionKey;
 use super::{Command, request::Request};
 use crate::client::{Client, owner};
 use crate::error::{BoxError, Condition};
@@ -41,25 +43,22 @@ impl<S: Send + Sync + 'static> Flow<S> {
         if !self.command.access.lets_in(inbound.sender()) {
             return Err(Condition::Forbidden.into());
         }
-        let key = Key {
+        let key = SessionKey {
             owner: inbound.sender().clone(),
             recipient: inbound.recipient().clone(),
             node: self.command.node.clone(),
         };
         let Some(id) = &request.session else { return self.begin(request, key, &inbound, &state).await };
-        self.adopt(id, &key, inbound.client())?;
-        let held = self.sessions.take(id, &key)?;
-        match request.action {
-            CommandAction::Cancel => {
-                held.end();
-                self.answer(id, CommandStatus::Canceled)
-            }
-            CommandAction::Prev => self.back(id, held),
-            action => self.on(id, action, request.form.as_ref(), held, &inbound, &state).await,
-        }
+        let held = self.hold(id, &key, &inbound, &state).await?;
+        let turn = match request.action {
+            CommandAction::Cancel => Ok(Turn { after: After::Over, answer: self.answer(id, CommandStatus::Canceled) }),
+            CommandAction::Prev => self.back(id, held.progress()),
+            action => self.on(id, action, request.form.as_ref(), held.progress(), &inbound, &state).await,
+        };
+        held.settle(turn).await
     }
 
-    async fn begin(&self, request: &Request, key: Key, inbound: &Inbound, state: &S) -> Result<Reply, BoxError> {
+    async fn begin(&self, request: &Request, key: SessionKey, inbound: &Inbound, state: &S) -> Result<Reply, BoxError> {
         if request.action != CommandAction::Execute {
             return Err(fault(CommandFault::BadSessionId, "there is no session to go on with").into());
         }
@@ -68,8 +67,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
             Next::Done(outcome) => self.done(&id, outcome),
             Next::Show(shown) => {
                 let answer = self.show(&id, &shown, true)?;
-                let begun = self.sessions.begin(id, key, Progress { shown: vec![shown] });
-                begun.inspect_err(|_| inbound.client().shared().counters.sessions_refused.one())?;
+                self.keep(id, key, Progress { shown: vec![shown] }, inbound.client()).await?;
                 Ok(answer)
             }
         }
@@ -77,7 +75,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
 
     /// Where several processes are mounted on one JID, what was begun by one of them may go on at any. A command with one form,
     /// always the same, needs nothing that another process knows: it is as if it had been begun here.
-    fn adopt(&self, id: &str, key: &Key, client: &Client) -> Result<(), BoxError> {
+    pub(super) fn adopt(&self, id: &str, key: &SessionKey, client: &Client) -> Result<(), BoxError> {
         let is_foreign = client.is_shared() && owner(id).is_some_and(|instance| instance != client.instance());
         let [Step::Fixed(definition)] = &self.command.steps[..] else { return Ok(()) };
         if is_foreign && !self.sessions.knows(id) {
@@ -94,11 +92,11 @@ impl<S: Send + Sync + 'static> Flow<S> {
         id: &str,
         action: CommandAction,
         form: Option<&DataForm>,
-        held: Held<'_>,
+        progress: &Progress,
         inbound: &Inbound,
         state: &S,
-    ) -> Result<Reply, BoxError> {
-        let mut shown = held.progress().shown.clone();
+    ) -> Result<Turn, BoxError> {
+        let mut shown = progress.shown.clone();
         let Some(step) = shown.last_mut() else { return Err(Condition::InternalServerError.into()) };
         let allowed = self.actions(step.at);
         let allowed = match action {
@@ -116,41 +114,35 @@ impl<S: Send + Sync + 'static> Flow<S> {
             _ => self.next(from, progress.gathered(), inbound, state).await,
         };
         match next.map_err(of_form)? {
-            Next::Done(outcome) => {
-                held.end();
-                self.done(id, outcome)
-            }
+            Next::Done(outcome) => Ok(Turn { after: After::Over, answer: self.done(id, outcome) }),
             Next::Show(next) => {
                 let answer = self.show(id, &next, false)?;
                 progress.shown.push(next);
-                held.keep(progress)?;
-                Ok(answer)
+                Ok(Turn { after: After::On(progress), answer: Ok(answer) })
             }
         }
     }
 
     /// Shows the step before again, as it was filled in.
-    fn back(&self, id: &str, held: Held<'_>) -> Result<Reply, BoxError> {
-        let mut shown = held.progress().shown.clone();
+    fn back(&self, id: &str, progress: &Progress) -> Result<Turn, BoxError> {
+        let mut shown = progress.shown.clone();
         shown.pop();
         let Some(step) = shown.last() else {
             return Err(fault(CommandFault::BadAction, "there is no step before this one").into());
         };
         let answer = self.show(id, step, shown.len() == 1)?;
-        held.keep(Progress { shown })?;
-        Ok(answer)
+        Ok(Turn { after: After::On(Progress { shown }), answer: Ok(answer) })
     }
 
     /// The first step from here that has something to ask; without any, the command is run.
     pub(super) async fn next(
         &self,
         from: usize,
-        gathered: Vec<Field>,
+        values: Vec<Field>,
         inbound: &Inbound,
         state: &S,
     ) -> Result<Next, BoxError> {
-        let mut inbound = inbound.clone();
-        inbound.extensions_mut().insert(Gathered(gathered));
+        let inbound = gathered(inbound, values);
         for (at, step) in self.command.steps.iter().enumerate().skip(from) {
             if let Some(definition) = step.form(&inbound, state).await? {
                 return Ok(Next::Show(Shown { at, definition, values: Vec::new() }));
@@ -208,6 +200,13 @@ impl<S: Send + Sync + 'static> Flow<S> {
     fn wire(&self, id: &str) -> Wire {
         Wire { session: Some(id.to_owned()), ..Wire::new(self.command.node.as_str()) }
     }
+}
+
+/// The request, with what was filled in before.
+pub(super) fn gathered(inbound: &Inbound, values: Vec<Field>) -> Inbound {
+    let mut inbound = inbound.clone();
+    inbound.extensions_mut().insert(Gathered(values));
+    inbound
 }
 
 /// What was filled in, held against what was asked.

@@ -43,17 +43,21 @@
 //!
 //! A session is good for the full JID that began it, at the address it was begun at. It ends when it waits too long. Where
 //! [several processes](crate::client::Client::is_shared) are mounted on one JID, each has sessions of its own, and a command
-//! with one form, always the same, goes on at any of them.
+//! with one form, always the same, goes on at any of them; with a [`SessionStore`] every command does.
 
 mod chat;
 mod commands;
 mod definition;
 mod fault;
 mod flow;
+mod held;
 mod outcome;
 mod request;
+mod saved;
 mod session;
+mod shared;
 mod step;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -62,3 +66,4 @@ pub use self::definition::Command;
 pub use self::outcome::{IntoOutcome, Outcome};
 pub use self::session::Sessions;
 pub use self::step::IntoStep;
+pub use self::store::{SessionBegun, SessionBounds, SessionKey, SessionStore, SessionTaken};

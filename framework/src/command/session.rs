@@ -4,18 +4,20 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jid::Jid;
 use tokio::time::{Duration, Instant};
 use xmpp_parsers::data_forms::Field;
 
-use super::fault::{expired, fault, full, too_much};
+use super::fault::{busy, expired, full, unknown};
+use super::held::Held;
+use super::store::{SessionBounds, SessionKey, SessionStore};
 use crate::error::StanzaError;
 use crate::form::Definition;
-use crate::payload::CommandFault;
 use crate::throttle::Throttle;
 
 /// How many sessions one bare JID may have. The oldest of them ends when it begins another one.
 const PER_SENDER: usize = 4;
+/// How long a step may take where others may want to go on with the session. More than a handler may take by default.
+const LEASE: Duration = Duration::from_secs(60);
 /// How much one session may hold, in bytes of what was filled in.
 const SIZE: usize = 32 * 1024;
 
@@ -29,6 +31,8 @@ struct Shared {
     table: Mutex<Table>,
     limit: usize,
     time_out: Duration,
+    /// In whose place this table stands as long as there is none.
+    store: Option<Arc<dyn SessionStore>>,
 }
 
 #[derive(Default)]
@@ -39,7 +43,7 @@ struct Table {
 }
 
 struct Place {
-    key: Key,
+    key: SessionKey,
     state: State,
     touched: Instant,
 }
@@ -50,14 +54,6 @@ enum State {
     Busy,
     /// Done, cancelled or timed out: kept as long as there is room, so that who comes late is told so.
     Over,
-}
-
-/// Whose session it is, and of what: it is good for the very same three only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) owner: Jid,
-    pub(super) recipient: Jid,
-    pub(super) node: String,
 }
 
 /// How far a command is: the steps shown, of which the last is waited for.
@@ -81,6 +77,10 @@ impl Progress {
         self.shown.iter().flat_map(|shown| shown.values.iter().cloned()).collect()
     }
 
+    pub(super) fn is_too_large(&self) -> bool {
+        self.size() > SIZE
+    }
+
     fn size(&self) -> usize {
         let fields = self.shown.iter().flat_map(|shown| &shown.values);
         fields.flat_map(|field| &field.values).map(String::len).sum()
@@ -88,11 +88,26 @@ impl Progress {
 }
 
 impl Sessions {
-    pub(super) fn new(limit: usize, time_out: Duration) -> Self {
-        Self { shared: Arc::new(Shared { table: Mutex::default(), limit: limit.max(1), time_out }) }
+    pub(super) fn new(limit: usize, time_out: Duration, store: Option<Arc<dyn SessionStore>>) -> Self {
+        Self { shared: Arc::new(Shared { table: Mutex::default(), limit: limit.max(1), time_out, store }) }
     }
 
-    /// How many sessions wait for their next step.
+    /// Where they are, when they are not here.
+    pub(super) fn store(&self) -> Option<&Arc<dyn SessionStore>> {
+        self.shared.store.as_ref()
+    }
+
+    pub(super) fn bounds(&self) -> SessionBounds {
+        SessionBounds {
+            all: self.shared.limit,
+            per_domain: (self.shared.limit / 4).max(1),
+            per_sender: PER_SENDER,
+            time_out: self.shared.time_out,
+            lease: LEASE,
+        }
+    }
+
+    /// How many sessions wait for their next step; of those in a [store](super::SessionStore), none.
     #[must_use]
     pub fn open(&self) -> usize {
         let now = Instant::now();
@@ -106,23 +121,23 @@ impl Sessions {
     }
 
     /// Begins a session.
-    pub(super) fn begin(&self, id: String, key: Key, progress: Progress) -> Result<(), StanzaError> {
+    pub(super) fn begin(&self, id: String, key: SessionKey, progress: Progress) -> Result<(), StanzaError> {
         let mut table = self.table();
         let now = Instant::now();
         table.make_room(&key, now, &self.shared);
         let open = |place: &&Place| place.is_open(now, self.shared.time_out);
         let of_domain =
             table.places.values().filter(open).filter(|place| place.key.owner.domain() == key.owner.domain());
-        let quarter = (self.shared.limit / 4).max(1);
-        if table.places.len() >= self.shared.limit || of_domain.count() >= quarter {
-            table.refused += 1;
-            if table.log.allow() {
-                tracing::warn!(sender = %key.owner, node = key.node, "too many commands are under way: one is refused");
-            }
-            return Err(full());
+        if table.places.len() >= self.shared.limit || of_domain.count() >= self.bounds().per_domain {
+            return Err(table.refuse(&key));
         }
         table.places.insert(id, Place { key, state: State::Waiting(progress), touched: now });
         Ok(())
+    }
+
+    /// Counts one that has no room in the store.
+    pub(super) fn refuse(&self, key: &SessionKey) -> StanzaError {
+        self.table().refuse(key)
     }
 
     /// Whether there is, or was of late, a session of this id.
@@ -131,22 +146,24 @@ impl Sessions {
     }
 
     /// Takes a session to go on with it. Dropped without a word, it is as it was.
-    pub(super) fn take(&self, id: &str, key: &Key) -> Result<Held<'_>, StanzaError> {
+    pub(super) fn take(&self, id: &str, key: &SessionKey) -> Result<Held<'_>, StanzaError> {
         let mut table = self.table();
         let Some(place) = table.places.get_mut(id).filter(|place| place.key == *key) else {
-            return Err(fault(CommandFault::BadSessionId, "no such session of yours"));
+            return Err(unknown());
         };
         if !place.is_open(Instant::now(), self.shared.time_out) {
             place.state = State::Over;
             return Err(expired());
         }
         match std::mem::replace(&mut place.state, State::Busy) {
-            State::Waiting(progress) => Ok(Held { sessions: self, id: id.to_owned(), progress: Some(progress) }),
-            _ => Err(fault(CommandFault::BadAction, "the step before is still being taken")),
+            State::Waiting(progress) => Ok(Held::new(self, id, progress)),
+            _ => Err(busy()),
         }
     }
 
-    fn put(&self, id: &str, state: State) {
+    /// Puts a session back: as far as it is, or as one that is over.
+    pub(super) fn put(&self, id: &str, progress: Option<Progress>) {
+        let state = progress.map_or(State::Over, State::Waiting);
         if let Some(place) = self.table().places.get_mut(id) {
             *place = Place { key: place.key.clone(), state, touched: Instant::now() };
         }
@@ -159,8 +176,16 @@ impl Sessions {
 }
 
 impl Table {
+    fn refuse(&mut self, key: &SessionKey) -> StanzaError {
+        self.refused += 1;
+        if self.log.allow() {
+            tracing::warn!(sender = %key.owner, node = key.node, "too many commands are under way: one is refused");
+        }
+        full()
+    }
+
     /// What is over makes room, and so does the oldest of who has many.
-    fn make_room(&mut self, key: &Key, now: Instant, shared: &Shared) {
+    fn make_room(&mut self, key: &SessionKey, now: Instant, shared: &Shared) {
         if self.places.len() >= shared.limit {
             self.places.retain(|_, place| place.is_open(now, shared.time_out));
         }
@@ -185,42 +210,6 @@ impl Place {
             State::Busy => true,
             State::Over => false,
         }
-    }
-}
-
-/// A session while a step is being taken.
-pub(super) struct Held<'s> {
-    sessions: &'s Sessions,
-    id: String,
-    progress: Option<Progress>,
-}
-
-impl Held<'_> {
-    /// How far it is. The one step that is shown is the last.
-    pub(super) fn progress(&self) -> &Progress {
-        const NONE: &Progress = &Progress { shown: Vec::new() };
-        self.progress.as_ref().unwrap_or(NONE)
-    }
-
-    /// Goes on from here.
-    pub(super) fn keep(mut self, progress: Progress) -> Result<(), StanzaError> {
-        if progress.size() > SIZE {
-            return Err(too_much());
-        }
-        self.progress = Some(progress);
-        Ok(())
-    }
-
-    /// Ends it.
-    pub(super) fn end(mut self) {
-        self.progress = None;
-    }
-}
-
-/// However the step ended: by an error, by a panic, or because it took too long.
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.sessions.put(&self.id, self.progress.take().map_or(State::Over, State::Waiting));
     }
 }
 

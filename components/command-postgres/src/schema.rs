@@ -1,0 +1,78 @@
+//! The tables.
+
+use campanile_postgres::Schema;
+
+/// One row for each session, until nobody can come late for it any more. `turn` counts how often it was taken; while a step is
+/// being taken `until` says for how long; `state` is NULL when it is over.
+///
+/// All that begins holds one lock: two at a time cannot pass the bounds.
+const TABLES: &str = r#"
+    CREATE TABLE session (
+        id text PRIMARY KEY,
+        owner text NOT NULL,
+        bare text NOT NULL,
+        domain text NOT NULL,
+        recipient text NOT NULL,
+        node text NOT NULL,
+        state text,
+        turn bigint NOT NULL DEFAULT 0,
+        until timestamptz,
+        touched timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE INDEX session_bare ON session (bare);
+    CREATE INDEX session_domain ON session (domain);
+    CREATE INDEX session_touched ON session (touched);
+    -- bounds: of all, of a domain, of a bare JID.
+    CREATE FUNCTION begin(
+        a_id text, a_owner text, a_bare text, a_domain text, a_recipient text, a_node text, a_state text,
+        bounds bigint[], time_out interval
+    ) RETURNS boolean LANGUAGE plpgsql SET search_path = campanile_command AS $$
+    BEGIN
+        PERFORM pg_advisory_xact_lock(1667329392, 1936942451);
+        -- Who comes late is told so for as long again.
+        DELETE FROM session WHERE touched < now() - 2 * time_out AND (until IS NULL OR until < now());
+        IF (SELECT count(*) FROM session WHERE bare = a_bare AND state IS NOT NULL AND touched >= now() - time_out) >= bounds[3] THEN
+            UPDATE session SET state = NULL, until = NULL, turn = turn + 1 WHERE id = (
+                SELECT id FROM session WHERE bare = a_bare AND state IS NOT NULL ORDER BY touched LIMIT 1
+            );
+        END IF;
+        IF (SELECT count(*) FROM session) >= bounds[1] THEN
+            DELETE FROM session WHERE state IS NULL OR (touched < now() - time_out AND (until IS NULL OR until < now()));
+            IF (SELECT count(*) FROM session) >= bounds[1] THEN
+                RETURN false;
+            END IF;
+        END IF;
+        IF (SELECT count(*) FROM session WHERE domain = a_domain AND state IS NOT NULL AND touched >= now() - time_out) >= bounds[2] THEN
+            RETURN false;
+        END IF;
+        INSERT INTO session (id, owner, bare, domain, recipient, node, state)
+        VALUES (a_id, a_owner, a_bare, a_domain, a_recipient, a_node, a_state);
+        RETURN true;
+    END $$;
+    -- 0 taken, 1 a step is being taken, 2 over, 3 unknown.
+    CREATE FUNCTION take(
+        a_id text, a_owner text, a_recipient text, a_node text, time_out interval, lease interval,
+        OUT became smallint, OUT a_turn bigint, OUT a_state text
+    ) LANGUAGE plpgsql SET search_path = campanile_command AS $$
+    DECLARE
+        known session%ROWTYPE;
+    BEGIN
+        SELECT * INTO known FROM session WHERE id = a_id FOR UPDATE;
+        IF NOT FOUND OR known.owner <> a_owner OR known.recipient <> a_recipient OR known.node <> a_node THEN
+            became := 3;
+        ELSIF known.state IS NULL THEN
+            became := 2;
+        ELSIF known.until >= clock_timestamp() THEN
+            became := 1;
+        ELSIF known.touched < clock_timestamp() - time_out THEN
+            became := 2;
+        ELSE
+            UPDATE session SET turn = turn + 1, until = clock_timestamp() + lease WHERE id = a_id
+            RETURNING turn, state INTO a_turn, a_state;
+            became := 0;
+        END IF;
+    END $$;
+"#;
+
+/// The lock is "cmds"; that of [`TABLES`] is "sess".
+pub(crate) const SCHEMA: Schema = Schema { name: "campanile_command", version: 1, tables: TABLES, lock: 1_668_113_523 };

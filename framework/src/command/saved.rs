@@ -1,0 +1,27 @@
+//! A session as a text: which steps were shown, and what was filled in.
+
+use xmpp_parsers::data_forms::{Field, FieldType};
+
+use super::session::Progress;
+use crate::error::BoxError;
+
+/// A step, and the names and values of its fields.
+type Step = (usize, Vec<(Option<String>, Vec<String>)>);
+
+pub(super) fn write(progress: &Progress) -> Result<String, BoxError> {
+    let field = |field: &Field| (field.var.clone(), field.values.clone());
+    let steps = progress.shown.iter().map(|shown| (shown.at, shown.values.iter().map(field).collect()));
+    Ok(serde_json::to_string(&steps.collect::<Vec<Step>>())?)
+}
+
+/// The steps, by their number, with what was filled in.
+pub(super) fn read(state: &str) -> Result<Vec<(usize, Vec<Field>)>, BoxError> {
+    let field = |(var, values): (Option<String>, Vec<String>)| Field {
+        var,
+        values,
+        // Who reads values goes by the form that asked for them.
+        ..Field::new("", FieldType::TextSingle)
+    };
+    let steps: Vec<Step> = serde_json::from_str(state)?;
+    Ok(steps.into_iter().map(|(at, values)| (at, values.into_iter().map(field).collect())).collect())
+}

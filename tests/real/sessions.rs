@@ -1,0 +1,229 @@
+//! Sessions of commands in a real PostgreSQL: what several processes on one JID share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use campanile::command::{Command, Commands, SessionBegun, SessionBounds, SessionKey, SessionStore, SessionTaken};
+use campanile::component::{Component, Status};
+use campanile::extract::State;
+use campanile::form::{Definition, Field, Form};
+use campanile::jid::Jid;
+use campanile::router::Router;
+use campanile_command_postgres::{Database, PostgresSessions};
+use campanile_tests::setup::SECRET;
+use campanile_tests::{Ejabberd, Postgres, Server, Setup, wait};
+use serde::Deserialize;
+
+use crate::storm::{PEOPLE, People};
+
+const SHOP: &str = "shop.localhost";
+const STEPS: &str = "[[0,[]]]";
+const BOUNDS: SessionBounds = SessionBounds {
+    all: 50,
+    per_domain: 20,
+    per_sender: 4,
+    time_out: Duration::from_secs(600),
+    lease: Duration::from_secs(60),
+};
+
+/// As another process has it: with a connection of its own.
+fn store(server: &Postgres) -> PostgresSessions {
+    PostgresSessions::new(Database::new(&server.address()).unwrap())
+}
+
+fn key(owner: &str) -> SessionKey {
+    SessionKey { owner: owner.parse().unwrap(), recipient: SHOP.parse().unwrap(), node: "order".to_owned() }
+}
+
+async fn begin(store: &PostgresSessions, id: &str, owner: &str) -> SessionBegun {
+    store.begin(id, &key(owner), STEPS, &BOUNDS).await.unwrap()
+}
+
+async fn take(store: &PostgresSessions, id: &str, owner: &str) -> SessionTaken {
+    store.take(id, &key(owner), &BOUNDS).await.unwrap()
+}
+
+fn taken(turn: i64, state: &str) -> SessionTaken {
+    SessionTaken::Yes { turn, state: state.to_owned() }
+}
+
+#[tokio::test]
+async fn one_takes_what_another_has_begun() {
+    const ALICE: &str = "alice@localhost/home";
+    let server = Postgres::start().await;
+    let (one, other) = (store(&server), store(&server));
+    assert_eq!(begin(&one, "a", ALICE).await, SessionBegun::Yes);
+    for (id, owner) in [("b", ALICE), ("a", "alice@localhost/work"), ("a", "alice@localhost")] {
+        assert_eq!(take(&other, id, owner).await, SessionTaken::Unknown);
+    }
+    let elsewhere = [SessionKey { recipient: "x@shop.localhost".parse().unwrap(), ..key(ALICE) }, {
+        SessionKey { node: "stop".to_owned(), ..key(ALICE) }
+    }];
+    for key in elsewhere {
+        assert_eq!(one.take("a", &key, &BOUNDS).await.unwrap(), SessionTaken::Unknown);
+    }
+    assert_eq!(take(&other, "a", ALICE).await, taken(1, STEPS));
+    assert_eq!(take(&one, "a", ALICE).await, SessionTaken::Busy);
+    assert!(!other.put("a", 7, Some("[]")).await.unwrap(), "a turn that was not taken");
+    assert!(other.put("a", 1, Some("[[1,[]]]")).await.unwrap());
+    assert!(!other.put("a", 1, None).await.unwrap(), "it was put back already");
+    assert_eq!(take(&one, "a", ALICE).await, taken(2, "[[1,[]]]"));
+    assert!(one.put("a", 2, None).await.unwrap());
+    for store in [&one, &other] {
+        assert_eq!(take(store, "a", ALICE).await, SessionTaken::Over);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_put_back_in_time_can_be_taken_again() {
+    const ALICE: &str = "alice@localhost/home";
+    let server = Postgres::start().await;
+    let (dead, living) = (store(&server), store(&server));
+    begin(&living, "a", ALICE).await;
+    let short = SessionBounds { lease: Duration::from_millis(300), ..BOUNDS };
+    assert_eq!(dead.take("a", &key(ALICE), &short).await.unwrap(), taken(1, STEPS));
+    let again = async || match take(&living, "a", ALICE).await {
+        SessionTaken::Busy => None,
+        other => Some(other),
+    };
+    assert_eq!(wait::until("its time to be over", Duration::from_secs(10), again).await.unwrap(), taken(2, STEPS));
+    assert!(!dead.put("a", 1, None).await.unwrap(), "somebody else has it");
+    assert!(living.put("a", 2, Some(STEPS)).await.unwrap());
+
+    // And what waits too long is over.
+    let short = SessionBounds { time_out: Duration::from_millis(300), ..BOUNDS };
+    let over = async || match living.take("a", &key(ALICE), &short).await.unwrap() {
+        SessionTaken::Yes { turn, state } => {
+            // Not touched: as it was, and as old.
+            let client = Database::new(&server.address()).unwrap().connect().await.unwrap();
+            let back = "UPDATE campanile_command.session SET until = NULL";
+            client.batch_execute(back).await.unwrap();
+            assert_eq!(state, STEPS, "{turn}");
+            None
+        }
+        other => Some(other),
+    };
+    assert_eq!(wait::until("it to be over", Duration::from_secs(10), over).await.unwrap(), SessionTaken::Over);
+}
+
+/// Four processes at a time: the bounds hold, and what is over makes room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_fill_no_more_than_their_share() {
+    let server = Postgres::start().await;
+    let writers = (0..4).map(|process| {
+        let store = store(&server);
+        tokio::spawn(async move {
+            let mut full = 0;
+            for number in 0..100 {
+                // One domain tries most.
+                let owner = format!("u{}@domain{}.org/r", number % 12, [0, 0, 0, 1, 2][number % 5]);
+                let begun = begin(&store, &format!("{process}-{number}"), &owner).await;
+                full += usize::from(begun == SessionBegun::Full);
+            }
+            full
+        })
+    });
+    let mut full = 0;
+    for writer in writers.collect::<Vec<_>>() {
+        full += writer.await.unwrap();
+    }
+    let client = Database::new(&server.address()).unwrap().connect().await.unwrap();
+    let count = async |by: &str| {
+        let most = format!(
+            "SELECT coalesce(max(n), 0) FROM (SELECT count(*) n FROM campanile_command.session WHERE state IS NOT NULL GROUP BY {by}) x"
+        );
+        client.query_one(&most, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    assert_eq!((count("bare").await, count("domain").await), (4, 20));
+    let all: i64 = client.query_one("SELECT count(*) FROM campanile_command.session", &[]).await.unwrap().get(0);
+    assert!(full > 0 && (40..=50).contains(&all), "{full} were full, {all} are there");
+
+    // One more of somebody who has four ends the oldest of theirs; one that is over makes room for somebody else.
+    let sql = "SELECT bare, id FROM campanile_command.session s WHERE state IS NOT NULL \
+        AND (SELECT count(*) FROM campanile_command.session o WHERE o.bare = s.bare AND o.state IS NOT NULL) = 4 \
+        ORDER BY bare, touched LIMIT 1";
+    let row = client.query_one(sql, &[]).await.unwrap();
+    let (bare, oldest): (String, String) = (row.get(0), row.get(1));
+    let store = store(&server);
+    let new = format!("{bare}/r");
+    assert_eq!(begin(&store, "new", &new).await, SessionBegun::Yes);
+    let over = take(&store, &oldest, &new).await;
+    assert!(matches!(over, SessionTaken::Over | SessionTaken::Unknown), "{over:?}");
+    assert!(matches!(take(&store, "new", &new).await, SessionTaken::Yes { .. }));
+}
+
+#[tokio::test]
+async fn a_database_that_comes_and_goes() {
+    const ALICE: &str = "alice@localhost/home";
+    let mut server = Postgres::start().await;
+    let store = store(&server);
+    begin(&store, "a", ALICE).await;
+    server.stop().await;
+    let why = store.take("a", &key(ALICE), &BOUNDS).await.unwrap_err().to_string();
+    assert!(why.starts_with("postgres://127.0.0.1/postgres: "), "{why}");
+    server.start_again().await;
+    let back = async || store.take("a", &key(ALICE), &BOUNDS).await.ok();
+    assert_eq!(wait::until("the store", Duration::from_secs(10), back).await.unwrap(), taken(1, STEPS));
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Order {
+    kind: String,
+    size: String,
+}
+
+/// How many steps a process has taken.
+type Taken = Arc<AtomicUsize>;
+
+/// Depends on the step before.
+async fn sizes(Form(Kind { kind }): Form<Kind>, State(taken): State<Taken>) -> Definition {
+    taken.fetch_add(1, Ordering::Relaxed);
+    Definition::new().field(Field::choice("size").option("s", format!("a small {kind}")).required())
+}
+
+async fn order(Form(order): Form<Order>, State(taken): State<Taken>) -> String {
+    taken.fetch_add(1, Ordering::Relaxed);
+    format!("{} {}", order.kind, order.size)
+}
+
+/// One of two processes; counts the steps that it takes.
+async fn process(server: &Server, postgres: &Postgres) -> Taken {
+    let taken = Taken::default();
+    let order = Command::new("order", "Order something", order).form(Definition::of::<Kind>()).step(sizes);
+    let commands = Commands::new().store(store(postgres)).add(order);
+    let router = Router::new().commands(commands).with_state(Arc::clone(&taken));
+    let builder = Component::builder(SHOP).server(server.component_address()).secret(SECRET).router(router);
+    let component = builder.build().unwrap();
+    let mut status = component.status();
+    tokio::spawn(component.run());
+    status.wait_for(Status::is_ready).await.unwrap();
+    taken
+}
+
+/// ejabberd deals the steps of one command out at random.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_of_several_steps_goes_on_at_either() {
+    let server = Ejabberd::start(&Setup::new().component(SHOP).component(PEOPLE)).await;
+    let postgres = Postgres::start().await;
+    let (_people, client) = People::start(&server).await;
+    let processes = [process(&server, &postgres).await, process(&server, &postgres).await];
+    for number in 0..40 {
+        let fill = |var: &str, value: String| Some(Definition::new().submit(&HashMap::from([(var, value)])).unwrap());
+        let step = client.command(SHOP.parse::<Jid>().unwrap(), "order").await.unwrap();
+        let step = step.next(fill("kind", format!("hat {number}"))).await.unwrap();
+        let form = step.form().unwrap();
+        assert_eq!(form.fields[0].options[0].label.as_deref(), Some(format!("a small hat {number}").as_str()));
+        let step = step.complete(fill("size", "s".to_owned())).await.unwrap();
+        assert_eq!(step.notes()[0].text, format!("hat {number} s"));
+    }
+    let steps = processes.map(|taken| taken.load(Ordering::Relaxed));
+    eprintln!("40 commands of two forms: {steps:?} functions were run by each process");
+    assert!(steps.iter().all(|steps| *steps > 10), "{steps:?}");
+}
