@@ -140,9 +140,15 @@ async fn strangers_fill_no_more_than_their_share() {
     let all: i64 = client.query_one("SELECT count(*) FROM campanile_command.session", &[]).await.unwrap().get(0);
     assert!(full > 0 && (40..=50).contains(&all), "{full} were full, {all} are there");
 
+    // Another component has room of its own.
+    let elsewhere = SessionKey { recipient: "bot@other.localhost".parse().unwrap(), ..key("u0@domain0.org/r") };
+    let begun = self::store(&server).begin("elsewhere", &elsewhere, STEPS, &BOUNDS).await.unwrap();
+    assert_eq!(begun, SessionBegun::Yes);
+
     // One more of somebody who has four ends the oldest of theirs; one that is over makes room for somebody else.
-    let sql = "SELECT bare, id FROM campanile_command.session s WHERE state IS NOT NULL \
-        AND (SELECT count(*) FROM campanile_command.session o WHERE o.bare = s.bare AND o.state IS NOT NULL) = 4 \
+    let sql = "SELECT bare, id FROM campanile_command.session s WHERE state IS NOT NULL AND component = 'shop.localhost' \
+        AND (SELECT count(*) FROM campanile_command.session o \
+        WHERE o.bare = s.bare AND o.state IS NOT NULL AND o.component = 'shop.localhost') = 4 \
         ORDER BY bare, touched LIMIT 1";
     let row = client.query_one(sql, &[]).await.unwrap();
     let (bare, oldest): (String, String) = (row.get(0), row.get(1));

@@ -71,6 +71,7 @@ impl SessionStore for PostgresSessions {
                     &bare.as_str(),
                     &key.owner.domain().as_str(),
                     &key.recipient.as_str(),
+                    &key.recipient.domain().as_str(),
                     &key.node,
                     &state,
                     &&most[..],

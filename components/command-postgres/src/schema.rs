@@ -13,40 +13,50 @@ const TABLES: &str = r#"
         bare text NOT NULL,
         domain text NOT NULL,
         recipient text NOT NULL,
+        component text NOT NULL,
         node text NOT NULL,
         state text,
         turn bigint NOT NULL DEFAULT 0,
         until timestamptz,
         touched timestamptz NOT NULL DEFAULT now()
     );
-    CREATE INDEX session_bare ON session (bare);
-    CREATE INDEX session_domain ON session (domain);
+    CREATE INDEX session_of ON session (component, domain, bare);
     CREATE INDEX session_touched ON session (touched);
-    -- bounds: of all, of a domain, of a bare JID.
+    -- bounds: of all of a component, of a domain, of a bare JID.
     CREATE FUNCTION begin(
-        a_id text, a_owner text, a_bare text, a_domain text, a_recipient text, a_node text, a_state text,
+        a_id text, a_owner text, a_bare text, a_domain text, a_recipient text, a_component text, a_node text, a_state text,
         bounds bigint[], time_out interval
     ) RETURNS boolean LANGUAGE plpgsql SET search_path = campanile_command AS $$
+    DECLARE
+        of_all bigint;
+        of_domain bigint;
+        of_bare bigint;
     BEGIN
         PERFORM pg_advisory_xact_lock(1667329392, 1936942451);
         -- Who comes late is told so for as long again.
         DELETE FROM session WHERE touched < now() - 2 * time_out AND (until IS NULL OR until < now());
-        IF (SELECT count(*) FROM session WHERE bare = a_bare AND state IS NOT NULL AND touched >= now() - time_out) >= bounds[3] THEN
+        SELECT count(*) INTO of_bare FROM session
+        WHERE component = a_component AND domain = a_domain AND bare = a_bare AND state IS NOT NULL AND touched >= now() - time_out;
+        IF of_bare >= bounds[3] THEN
             UPDATE session SET state = NULL, until = NULL, turn = turn + 1 WHERE id = (
-                SELECT id FROM session WHERE bare = a_bare AND state IS NOT NULL ORDER BY touched LIMIT 1
+                SELECT id FROM session
+                WHERE component = a_component AND domain = a_domain AND bare = a_bare AND state IS NOT NULL
+                ORDER BY touched LIMIT 1
             );
         END IF;
-        IF (SELECT count(*) FROM session) >= bounds[1] THEN
-            DELETE FROM session WHERE state IS NULL OR (touched < now() - time_out AND (until IS NULL OR until < now()));
-            IF (SELECT count(*) FROM session) >= bounds[1] THEN
-                RETURN false;
-            END IF;
+        SELECT count(*) INTO of_all FROM session WHERE component = a_component;
+        IF of_all >= bounds[1] THEN
+            DELETE FROM session WHERE component = a_component
+            AND (state IS NULL OR (touched < now() - time_out AND (until IS NULL OR until < now())));
+            SELECT count(*) INTO of_all FROM session WHERE component = a_component;
         END IF;
-        IF (SELECT count(*) FROM session WHERE domain = a_domain AND state IS NOT NULL AND touched >= now() - time_out) >= bounds[2] THEN
+        SELECT count(*) INTO of_domain FROM session
+        WHERE component = a_component AND domain = a_domain AND state IS NOT NULL AND touched >= now() - time_out;
+        IF of_all >= bounds[1] OR of_domain >= bounds[2] THEN
             RETURN false;
         END IF;
-        INSERT INTO session (id, owner, bare, domain, recipient, node, state)
-        VALUES (a_id, a_owner, a_bare, a_domain, a_recipient, a_node, a_state);
+        INSERT INTO session (id, owner, bare, domain, recipient, component, node, state)
+        VALUES (a_id, a_owner, a_bare, a_domain, a_recipient, a_component, a_node, a_state);
         RETURN true;
     END $$;
     -- 0 taken, 1 a step is being taken, 2 over, 3 unknown.

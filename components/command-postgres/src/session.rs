@@ -19,7 +19,8 @@ impl Session for Asked {
 
     async fn prepare(mut client: Client) -> Result<Self, SessionError> {
         SCHEMA.prepare(&mut client).await?;
-        let begin = client.prepare("SELECT begin($1, $2, $3, $4, $5, $6, $7, $8, make_interval(secs => $9))").await?;
+        let begin =
+            client.prepare("SELECT begin($1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10))").await?;
         let take = client
             .prepare(
                 "SELECT became, a_turn, a_state \

@@ -22,6 +22,7 @@ pub struct Commands<S = ()> {
     commands: Vec<Command<S>>,
     limit: usize,
     time_out: Duration,
+    lease: Duration,
     store: Option<Arc<dyn SessionStore>>,
     sessions: Option<Sessions>,
     sign: Option<String>,
@@ -31,8 +32,8 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
     /// No command yet; sessions of ten minutes, 1,024 at a time.
     #[must_use]
     pub fn new() -> Self {
-        let time_out = Duration::from_secs(600);
-        Self { commands: Vec::new(), limit: 1024, time_out, store: None, sessions: None, sign: None }
+        let (time_out, lease) = (Duration::from_secs(600), Duration::from_secs(60));
+        Self { commands: Vec::new(), limit: 1024, time_out, lease, store: None, sessions: None, sign: None }
     }
 
     /// Adds a command. Its node must be the only one of this name at the address.
@@ -64,6 +65,15 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
         self
     }
 
+    /// How long a step may take when the sessions are in a store, 60 s unless said: longer than a
+    /// [handler](crate::limits::Limits::handler_timeout) may. When a process dies in the middle of a step, the session can be
+    /// taken again after this time.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
     /// Lets people write the commands in a chat, too, each as its word behind this sign: `!order abc 3`.
     ///
     /// The words behind the command are the fields of its forms: the required ones first, then the others, each in their
@@ -75,9 +85,11 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
         self
     }
 
-    /// The sessions, to look at while the component runs. Number, time and store are fixed from now on.
+    /// The sessions, to look at while the component runs. Number, times and store are fixed from now on.
     pub fn sessions(&mut self) -> Sessions {
-        self.sessions.get_or_insert_with(|| Sessions::new(self.limit, self.time_out, self.store.clone())).clone()
+        self.sessions
+            .get_or_insert_with(|| Sessions::new(self.limit, self.time_out, self.lease, self.store.clone()))
+            .clone()
     }
 }
 

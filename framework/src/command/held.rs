@@ -49,7 +49,7 @@ impl Lease {
         id: &str,
         key: &SessionKey,
     ) -> Result<Self, BoxError> {
-        let taken = store.take(id, key, &sessions.bounds()).await;
+        let taken = store.take(id, key, sessions.bounds()).await;
         match taken.map_err(|error| out_of_reach(&error))? {
             SessionTaken::Yes { turn, state } => Ok(Self { store: Arc::clone(store), turn, state }),
             SessionTaken::Busy => Err(busy().into()),

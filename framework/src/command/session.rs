@@ -16,8 +16,6 @@ use crate::throttle::Throttle;
 
 /// How many sessions one bare JID may have. The oldest of them ends when it begins another one.
 const PER_SENDER: usize = 4;
-/// How long a step may take where others may want to go on with the session. More than a handler may take by default.
-const LEASE: Duration = Duration::from_secs(60);
 /// How much one session may hold, in bytes of what was filled in.
 const SIZE: usize = 32 * 1024;
 
@@ -29,8 +27,7 @@ pub struct Sessions {
 
 struct Shared {
     table: Mutex<Table>,
-    limit: usize,
-    time_out: Duration,
+    bounds: SessionBounds,
     /// In whose place this table stands as long as there is none.
     store: Option<Arc<dyn SessionStore>>,
 }
@@ -88,8 +85,11 @@ impl Progress {
 }
 
 impl Sessions {
-    pub(super) fn new(limit: usize, time_out: Duration, store: Option<Arc<dyn SessionStore>>) -> Self {
-        Self { shared: Arc::new(Shared { table: Mutex::default(), limit: limit.max(1), time_out, store }) }
+    /// So many sessions at a time, of which a domain holds a quarter.
+    pub(super) fn new(limit: usize, time_out: Duration, lease: Duration, store: Option<Arc<dyn SessionStore>>) -> Self {
+        let all = limit.max(1);
+        let bounds = SessionBounds { all, per_domain: (all / 4).max(1), per_sender: PER_SENDER, time_out, lease };
+        Self { shared: Arc::new(Shared { table: Mutex::default(), bounds, store }) }
     }
 
     /// Where they are, when they are not here.
@@ -97,21 +97,15 @@ impl Sessions {
         self.shared.store.as_ref()
     }
 
-    pub(super) fn bounds(&self) -> SessionBounds {
-        SessionBounds {
-            all: self.shared.limit,
-            per_domain: (self.shared.limit / 4).max(1),
-            per_sender: PER_SENDER,
-            time_out: self.shared.time_out,
-            lease: LEASE,
-        }
+    pub(super) fn bounds(&self) -> &SessionBounds {
+        &self.shared.bounds
     }
 
     /// How many sessions wait for their next step; of those in a [store](super::SessionStore), none.
     #[must_use]
     pub fn open(&self) -> usize {
         let now = Instant::now();
-        self.table().places.values().filter(|place| place.is_open(now, self.shared.time_out)).count()
+        self.table().places.values().filter(|place| place.is_open(now, self.shared.bounds.time_out)).count()
     }
 
     /// How many commands were not begun because there were too many sessions.
@@ -125,10 +119,10 @@ impl Sessions {
         let mut table = self.table();
         let now = Instant::now();
         table.make_room(&key, now, &self.shared);
-        let open = |place: &&Place| place.is_open(now, self.shared.time_out);
+        let open = |place: &&Place| place.is_open(now, self.shared.bounds.time_out);
         let of_domain =
             table.places.values().filter(open).filter(|place| place.key.owner.domain() == key.owner.domain());
-        if table.places.len() >= self.shared.limit || of_domain.count() >= self.bounds().per_domain {
+        if table.places.len() >= self.shared.bounds.all || of_domain.count() >= self.bounds().per_domain {
             return Err(table.refuse(&key));
         }
         table.places.insert(id, Place { key, state: State::Waiting(progress), touched: now });
@@ -151,7 +145,7 @@ impl Sessions {
         let Some(place) = table.places.get_mut(id).filter(|place| place.key == *key) else {
             return Err(unknown());
         };
-        if !place.is_open(Instant::now(), self.shared.time_out) {
+        if !place.is_open(Instant::now(), self.shared.bounds.time_out) {
             place.state = State::Over;
             return Err(expired());
         }
@@ -186,14 +180,14 @@ impl Table {
 
     /// What is over makes room, and so does the oldest of who has many.
     fn make_room(&mut self, key: &SessionKey, now: Instant, shared: &Shared) {
-        if self.places.len() >= shared.limit {
-            self.places.retain(|_, place| place.is_open(now, shared.time_out));
+        if self.places.len() >= shared.bounds.all {
+            self.places.retain(|_, place| place.is_open(now, shared.bounds.time_out));
         }
         let owner = key.owner.to_bare();
         let own = self
             .places
             .values_mut()
-            .filter(|place| place.key.owner.to_bare() == owner && place.is_open(now, shared.time_out));
+            .filter(|place| place.key.owner.to_bare() == owner && place.is_open(now, shared.bounds.time_out));
         let mut own: Vec<_> = own.collect();
         if own.len() >= PER_SENDER
             && let Some(oldest) = own.iter_mut().min_by_key(|place| place.touched)

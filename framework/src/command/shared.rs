@@ -21,7 +21,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
     ) -> Result<(), BoxError> {
         let begun = match self.sessions.store() {
             None => self.sessions.begin(id, key, progress),
-            Some(store) => match store.begin(&id, &key, &saved::write(&progress)?, &self.sessions.bounds()).await {
+            Some(store) => match store.begin(&id, &key, &saved::write(&progress)?, self.sessions.bounds()).await {
                 Ok(SessionBegun::Yes) => Ok(()),
                 Ok(SessionBegun::Full) => Err(self.sessions.refuse(&key)),
                 Err(error) => Err(out_of_reach(&error)),
