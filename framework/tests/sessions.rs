@@ -146,14 +146,18 @@ async fn process(store: &Shared, shop: &Shop) -> Mounted {
     testing::mount("bot.localhost", |bot| bot.router(router)).await
 }
 
-/// Sends a request; the answer's session, and its words.
-async fn run(user: &User, attributes: &str, fields: &[(&str, &str)]) -> (String, String) {
+fn request(attributes: &str, fields: &[(&str, &str)]) -> String {
     let fields = fields.iter().map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>"));
     let form = format!("<x xmlns='jabber:x:data' type='submit'>{}</x>", fields.collect::<String>());
-    let request = format!(
+    format!(
         "<iq type='set' to='bot.localhost'><command xmlns='http://jabber.org/protocol/commands' node='order' {attributes}>{form}\
          </command></iq>"
-    );
+    )
+}
+
+/// Sends a request; the answer's session, and its words.
+async fn run(user: &User, attributes: &str, fields: &[(&str, &str)]) -> (String, String) {
+    let request = request(attributes, fields);
     let answer = user.request(request.as_str()).await.unwrap();
     let payload = answer.children().first().unwrap();
     let session = payload.attribute("sessionid").unwrap_or_default().into_owned();
@@ -226,10 +230,7 @@ async fn a_step_is_taken_once_at_a_time_and_again_when_its_process_is_gone() {
         run(&alice, &session, &fields).await;
     }
     // One process is in the middle of the last step, and dies of it.
-    let sent = format!(
-        "<iq type='set' id='1' to='bot.localhost'><command xmlns='http://jabber.org/protocol/commands' node='order' {session}>\
-         <x xmlns='jabber:x:data' type='submit'><field var='gift'><value>0</value></field></x></command></iq>"
-    );
+    let sent = request(&session, &[("gift", "0")]).replace("<iq ", "<iq id='1' ");
     dying.user("alice@localhost").send(sent.as_str()).await.unwrap();
     deadly.busy.notified().await;
     assert_eq!(run(&alice, &session, &[("gift", "0")]).await.1, "BadRequest bad-action");
@@ -269,10 +270,7 @@ async fn a_store_that_is_full_or_fails_is_said_and_counted() {
 
     store.fails.store(true, Ordering::Relaxed);
     for attributes in ["", &session] {
-        let request = format!(
-            "<iq type='set' to='bot.localhost'><command xmlns='http://jabber.org/protocol/commands' node='order' {attributes}/></iq>"
-        );
-        let error = StanzaError::of(&alice.request(request.as_str()).await.unwrap());
+        let error = StanzaError::of(&alice.request(request(attributes, &[]).as_str()).await.unwrap());
         assert_eq!((error.condition(), error.error_type()), (Condition::ResourceConstraint, ErrorType::Wait));
     }
     store.fails.store(false, Ordering::Relaxed);

@@ -108,6 +108,46 @@ async fn what_is_not_put_back_in_time_can_be_taken_again() {
     assert_eq!(wait::until("it to be over", Duration::from_secs(10), over).await.unwrap(), SessionTaken::Over);
 }
 
+/// Components that share a database need not agree on how long a session may wait, nor on how many there are.
+#[tokio::test]
+async fn one_component_takes_nothing_from_another() {
+    const ALICE: &str = "alice@localhost/home";
+    let server = Postgres::start().await;
+    let store = store(&server);
+    begin(&store, "a", ALICE).await;
+    let hasty = SessionBounds { all: 1, time_out: Duration::ZERO, ..BOUNDS };
+    for id in ["b", "c"] {
+        let other = SessionKey { recipient: "bot@other.localhost".parse().unwrap(), ..key(ALICE) };
+        assert_eq!(store.begin(id, &other, STEPS, &hasty).await.unwrap(), SessionBegun::Yes);
+    }
+    assert_eq!(take(&store, "a", ALICE).await, taken(1, STEPS));
+}
+
+/// Those that wait too long are not among the four of somebody: the one that ends is one that still could go on.
+#[tokio::test]
+async fn somebody_has_four_that_can_go_on() {
+    const ALICE: &str = "alice@localhost/home";
+    let server = Postgres::start().await;
+    let store = store(&server);
+    for id in ["old", "1", "2", "3", "4"] {
+        assert_eq!(begin(&store, id, ALICE).await, SessionBegun::Yes);
+        if id == "old" {
+            let client = Database::new(&server.address()).unwrap().connect().await.unwrap();
+            let aged = "UPDATE campanile_command.session SET touched = now() - interval '15 minutes'";
+            client.batch_execute(aged).await.unwrap();
+        }
+    }
+    // A step of the first is being taken; that does not make it another's.
+    assert_eq!(take(&store, "1", ALICE).await, taken(1, STEPS));
+    assert_eq!(begin(&store, "5", ALICE).await, SessionBegun::Yes);
+    assert_eq!(take(&store, "1", ALICE).await, SessionTaken::Over);
+    assert_eq!(take(&store, "old", ALICE).await, SessionTaken::Over);
+    for id in ["2", "3", "4", "5"] {
+        assert_eq!(take(&store, id, ALICE).await, taken(1, STEPS));
+    }
+    assert!(!store.put("1", 1, Some(STEPS)).await.unwrap(), "it has ended meanwhile");
+}
+
 /// Four processes at a time: the bounds hold, and what is over makes room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_fill_no_more_than_their_share() {
@@ -140,15 +180,10 @@ async fn strangers_fill_no_more_than_their_share() {
     let all: i64 = client.query_one("SELECT count(*) FROM campanile_command.session", &[]).await.unwrap().get(0);
     assert!(full > 0 && (40..=50).contains(&all), "{full} were full, {all} are there");
 
-    // Another component has room of its own.
-    let elsewhere = SessionKey { recipient: "bot@other.localhost".parse().unwrap(), ..key("u0@domain0.org/r") };
-    let begun = self::store(&server).begin("elsewhere", &elsewhere, STEPS, &BOUNDS).await.unwrap();
-    assert_eq!(begun, SessionBegun::Yes);
-
     // One more of somebody who has four ends the oldest of theirs; one that is over makes room for somebody else.
-    let sql = "SELECT bare, id FROM campanile_command.session s WHERE state IS NOT NULL AND component = 'shop.localhost' \
+    let sql = "SELECT bare, id FROM campanile_command.session s WHERE state IS NOT NULL \
         AND (SELECT count(*) FROM campanile_command.session o \
-        WHERE o.bare = s.bare AND o.state IS NOT NULL AND o.component = 'shop.localhost') = 4 \
+        WHERE o.bare = s.bare AND o.state IS NOT NULL) = 4 \
         ORDER BY bare, touched LIMIT 1";
     let row = client.query_one(sql, &[]).await.unwrap();
     let (bare, oldest): (String, String) = (row.get(0), row.get(1));

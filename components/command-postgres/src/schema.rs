@@ -21,7 +21,9 @@ const TABLES: &str = r#"
         touched timestamptz NOT NULL DEFAULT now()
     );
     CREATE INDEX session_of ON session (component, domain, bare);
-    CREATE INDEX session_touched ON session (touched);
+    -- Whether it waits for its next step, or one is being taken.
+    CREATE FUNCTION is_open(state text, touched timestamptz, until timestamptz, time_out interval) RETURNS boolean
+    LANGUAGE sql STABLE AS $$ SELECT state IS NOT NULL AND (touched >= now() - time_out OR coalesce(until >= now(), false)) $$;
     -- bounds: of all of a component, of a domain, of a bare JID.
     CREATE FUNCTION begin(
         a_id text, a_owner text, a_bare text, a_domain text, a_recipient text, a_component text, a_node text, a_state text,
@@ -31,27 +33,24 @@ const TABLES: &str = r#"
         of_all bigint;
         of_domain bigint;
         of_bare bigint;
+        oldest text;
     BEGIN
         PERFORM pg_advisory_xact_lock(1667329392, 1936942451);
         -- Who comes late is told so for as long again.
-        DELETE FROM session WHERE touched < now() - 2 * time_out AND (until IS NULL OR until < now());
-        SELECT count(*) INTO of_bare FROM session
-        WHERE component = a_component AND domain = a_domain AND bare = a_bare AND state IS NOT NULL AND touched >= now() - time_out;
+        DELETE FROM session WHERE component = a_component
+        AND touched < now() - 2 * time_out AND NOT is_open(state, touched, until, time_out);
+        SELECT count(*), (array_agg(id ORDER BY touched))[1] INTO of_bare, oldest FROM session
+        WHERE component = a_component AND domain = a_domain AND bare = a_bare AND is_open(state, touched, until, time_out);
         IF of_bare >= bounds[3] THEN
-            UPDATE session SET state = NULL, until = NULL, turn = turn + 1 WHERE id = (
-                SELECT id FROM session
-                WHERE component = a_component AND domain = a_domain AND bare = a_bare AND state IS NOT NULL
-                ORDER BY touched LIMIT 1
-            );
+            UPDATE session SET state = NULL, until = NULL, turn = turn + 1 WHERE id = oldest;
         END IF;
         SELECT count(*) INTO of_all FROM session WHERE component = a_component;
         IF of_all >= bounds[1] THEN
-            DELETE FROM session WHERE component = a_component
-            AND (state IS NULL OR (touched < now() - time_out AND (until IS NULL OR until < now())));
+            DELETE FROM session WHERE component = a_component AND NOT is_open(state, touched, until, time_out);
             SELECT count(*) INTO of_all FROM session WHERE component = a_component;
         END IF;
         SELECT count(*) INTO of_domain FROM session
-        WHERE component = a_component AND domain = a_domain AND state IS NOT NULL AND touched >= now() - time_out;
+        WHERE component = a_component AND domain = a_domain AND is_open(state, touched, until, time_out);
         IF of_all >= bounds[1] OR of_domain >= bounds[2] THEN
             RETURN false;
         END IF;

@@ -64,7 +64,7 @@ impl Lease {
         if !put.map_err(|error| out_of_reach(&error))? {
             tracing::warn!(
                 session = id,
-                "a step of a command took so long that somebody else could go on with its session"
+                "a session has ended, or was taken by somebody else, before a step of its command was done"
             );
         }
         Ok(())

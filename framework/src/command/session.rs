@@ -155,10 +155,10 @@ impl Sessions {
         }
     }
 
-    /// Puts a session back: as far as it is, or as one that is over.
+    /// Puts a session back: as far as it is, or as one that is over. One that has ended during the step stays over.
     pub(super) fn put(&self, id: &str, progress: Option<Progress>) {
         let state = progress.map_or(State::Over, State::Waiting);
-        if let Some(place) = self.table().places.get_mut(id) {
+        if let Some(place) = self.table().places.get_mut(id).filter(|place| matches!(place.state, State::Busy)) {
             *place = Place { key: place.key.clone(), state, touched: Instant::now() };
         }
     }

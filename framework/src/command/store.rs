@@ -36,8 +36,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// When the store cannot be written.
     async fn take(&self, id: &str, key: &SessionKey, bounds: &SessionBounds) -> Result<SessionTaken, BoxError>;
 
-    /// Puts a session back that was taken as `turn`: with this state, or as one that is over. False when it was not put
-    /// back in time and somebody else has taken it since; then nothing has changed.
+    /// Puts a session back that was taken as `turn`: with this state, or as one that is over. False when it has ended since,
+    /// or was not put back in time and somebody else has taken it; then nothing has changed.
     ///
     /// # Errors
     /// When the store cannot be written.

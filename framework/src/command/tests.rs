@@ -609,3 +609,21 @@ async fn a_command_with_one_form_goes_on_at_another_process() {
     let mallory = bot.user("mallory@example.net/desk");
     assert_eq!(condition(&mallory, &attributes("hosts", "00112233"), "").await.0, Condition::Forbidden);
 }
+
+/// Whoever has four ends the oldest by a fifth, also while a step of it is being taken.
+#[test]
+fn what_ends_during_a_step_stays_over() {
+    let sessions = session::Sessions::new(64, Duration::from_secs(600), Duration::from_secs(60), None);
+    let key = store::SessionKey {
+        owner: "alice@localhost/a".parse().unwrap(),
+        recipient: "bot.localhost".parse().unwrap(),
+        node: "order".to_owned(),
+    };
+    let begin = |id: &str| sessions.begin(id.to_owned(), key.clone(), session::Progress::default()).unwrap();
+    ["1", "2", "3", "4"].into_iter().for_each(begin);
+    let held = sessions.take("1", &key).ok().unwrap();
+    begin("5");
+    drop(held);
+    assert!(sessions.take("1", &key).is_err());
+    assert_eq!(sessions.open(), 4);
+}
