@@ -1,5 +1,7 @@
 //! One open stream: reading, handling and writing, driven together on every wake, so that none can block another.
 
+mod stop;
+
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior};
 use tower_service::Service;
 
+use self::stop::NOT_CLOSED;
 use super::error::{LinkError, StreamError};
 use super::handshake::last_words;
 use super::keepalive::{Due, Keepalive, Seen};
@@ -31,10 +34,6 @@ use crate::stats::Counters;
 const TURN_STANZAS: usize = 256;
 /// Bytes of answers after which the same happens.
 const TURN_BYTES: usize = 64 * 1024;
-
-const NOT_CLOSED: LinkError = LinkError::TimedOut("the server did not close the stream");
-/// For how long a server may say nothing before it closes its side. One that still writes what it had queued is waited for.
-const SILENCE: Duration = Duration::from_secs(5);
 
 /// What a link tells those who watch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +99,7 @@ enum Phase {
     /// Finishing what was begun, until this time at the latest.
     Draining(Instant),
     /// Our closing tag is written or waits to be; the server has until this time at the latest to close its side, and no
-    /// more than [`SILENCE`] without a byte.
+    /// more than a few seconds without a byte.
     Closing(Instant),
 }
 
@@ -150,29 +149,6 @@ where
         };
         self.say_what_came_late();
         ended
-    }
-
-    /// What a stop has refused or left without an answer: senders miss no more than this.
-    fn say_what_came_late(&self) {
-        let jid = self.parts.client.domain();
-        let [before, untold_before] = self.before_drain.unwrap_or_else(|| self.refused_so_far());
-        let [refused, untold] = self.refused_so_far();
-        let (refused, untold) = (refused - before, untold - untold_before);
-        if refused > 0 {
-            tracing::info!(
-                %jid, refused, untold,
-                "came while the component was stopping and was refused; who wrote several messages was told once a second"
-            );
-        }
-        let [requests, messages, presence] = self.after_close;
-        if requests + messages + presence > 0 {
-            tracing::info!(%jid, requests, messages, presence, "came after the stream was closed and is not answered");
-        }
-    }
-
-    fn refused_so_far(&self) -> [u64; 2] {
-        let counters = self.parts.counters;
-        [counters.late.get(), counters.shed_silently.get()]
     }
 
     /// A poll function, to be called again after a wake.
@@ -361,18 +337,6 @@ where
         None
     }
 
-    /// Came after our closing tag.
-    fn too_late(&mut self, name: &str) {
-        let [requests, messages, presence] = &mut self.after_close;
-        let count = match name {
-            "iq" => requests,
-            "message" => messages,
-            _ => presence,
-        };
-        *count += 1;
-        self.parts.counters.after_close.one();
-    }
-
     /// Not ours to answer: with ejabberd's `global_routes` on, one link gets the stanzas of all domains.
     fn stray(&self, stanza: &Stanza) {
         if self.parts.counters.stray.get() == 0 {
@@ -483,36 +447,6 @@ where
         }
         (self.unread, self.heard) = (true, self.now);
         Poll::Ready(Ok(()))
-    }
-
-    /// Whether the server has said nothing for too long since our closing tag.
-    fn is_left_alone(&self) -> bool {
-        let silence = self.parts.limits.grace.min(SILENCE);
-        matches!(self.phase, Phase::Closing(_)) && self.now.duration_since(self.heard) >= silence
-    }
-
-    fn drain(&mut self) {
-        self.before_drain = Some(self.refused_so_far());
-        self.phase = Phase::Draining(Instant::now() + self.parts.limits.grace);
-        self.parts.dispatch.drain();
-    }
-
-    /// Closes the stream once nothing is owed any more. True when something was done.
-    fn finish_draining(&mut self, more: bool) -> bool {
-        let queued = self.parts.client.shared().queue.len() > 0;
-        let waits = self.unread || queued || self.parts.outbox.is_owed();
-        let done = matches!(self.phase, Phase::Draining(_)) && !more && !waits && self.parts.dispatch.is_idle();
-        if done {
-            self.close();
-        }
-        done
-    }
-
-    fn close(&mut self) {
-        self.parts.outbox.abandon();
-        self.parts.outbox.own(b"</stream:stream>");
-        self.heard = Instant::now();
-        self.phase = Phase::Closing(self.heard + self.parts.limits.grace);
     }
 
     /// What depends on time and on nothing else.
