@@ -1,7 +1,7 @@
 //! What it costs to get a stanza from the stream, beside rxml, which only splits it into events.
 //!
-//! `cargo bench --bench reader` prints nanoseconds (the best of several rounds) and, where valgrind is installed,
-//! instructions for each stanza.
+//! `cargo bench --bench reader` prints nanoseconds (the best of several rounds) and, where valgrind
+//! is installed, instructions for each stanza.
 
 #![allow(clippy::expect_used, reason = "a bench may say so and fail")]
 
@@ -26,33 +26,56 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, name, scenario, times] = &arguments[..] {
         // Under valgrind: one reader, one scenario, so many times.
-        let run = READERS.iter().find(|(known, _)| known == name).expect("a reader").1;
+        let run = READERS
+            .iter()
+            .find(|(known, _)| known == name)
+            .expect("a reader")
+            .1;
         run(&scenarios(scenario), times.parse().expect("a number"));
         return;
     }
-    println!("{:<8} {:<10} {:>6} {:>10} {:>14}", "reader", "stanza", "bytes", "ns", "instructions");
+    println!(
+        "{:<8} {:<10} {:>6} {:>10} {:>14}",
+        "reader", "stanza", "bytes", "ns", "instructions"
+    );
     for scenario in ["chat", "chat-3", "body-4k", "typing", "iq", "prefixed"] {
         let stanza = scenarios(scenario);
         for (name, run) in READERS {
             let nanoseconds = nanoseconds(run, &stanza);
-            let instructions = instructions(name, scenario).map_or("-".to_owned(), |count| count.to_string());
-            println!("{name:<8} {scenario:<10} {:>6} {nanoseconds:>10.0} {instructions:>14}", stanza.len());
+            let instructions =
+                instructions(name, scenario).map_or("-".to_owned(), |count| count.to_string());
+            println!(
+                "{name:<8} {scenario:<10} {:>6} {nanoseconds:>10.0} {instructions:>14}",
+                stanza.len()
+            );
         }
     }
 }
 
 fn scenarios(name: &str) -> String {
     let message = |children: &str| {
-        format!("<message from='alice@localhost/r' to='bot@echo.localhost' id='a1b2' type='chat'>{children}</message>")
+        format!(
+            "<message from='alice@localhost/r' to='bot@echo.localhost' id='a1b2' \
+            type='chat'>{children}</message>"
+        )
     };
     match name {
-        "chat" => message("<body>hello there</body><active xmlns='http://jabber.org/protocol/chatstates'/>"),
+        "chat" => message(
+            "<body>hello there</body><active xmlns='http://jabber.org/protocol/chatstates'/>",
+        ),
         "chat-3" => message(
-            "<active xmlns='http://jabber.org/protocol/chatstates'/><request xmlns='urn:xmpp:receipts'/>\
+            "<active xmlns='http://jabber.org/protocol/chatstates'/><request \
+            xmlns='urn:xmpp:receipts'/>\
              <body>hello there</body>",
         ),
-        "body-4k" => message(&format!("<body>{}</body>", "the quick brown fox ".repeat(205))),
-        "typing" => message(&format!("<body>{}</body>", "über die Brücke – jetzt. ".repeat(8))),
+        "body-4k" => message(&format!(
+            "<body>{}</body>",
+            "the quick brown fox ".repeat(205)
+        )),
+        "typing" => message(&format!(
+            "<body>{}</body>",
+            "über die Brücke – jetzt. ".repeat(8)
+        )),
         "iq" => "<iq from='alice@localhost/r' to='echo.localhost' id='disco-77' type='get'>\
              <query xmlns='http://jabber.org/protocol/disco#info'/></iq>"
             .to_owned(),
@@ -73,7 +96,8 @@ fn nanoseconds(run: Run, stanza: &str) -> f64 {
     (0..ROUNDS).map(|_| round()).fold(f64::INFINITY, f64::min)
 }
 
-/// The difference between two runs under valgrind, so that what comes before and after does not count.
+/// The difference between two runs under valgrind, so that what comes before and after does not
+/// count.
 fn instructions(name: &str, scenario: &str) -> Option<u64> {
     let count = |times: u64| {
         let out = Command::new("valgrind")
@@ -83,7 +107,8 @@ fn instructions(name: &str, scenario: &str) -> Option<u64> {
             .output()
             .ok()?;
         let log = String::from_utf8_lossy(&out.stderr).into_owned();
-        log.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse::<u64>().ok())
+        log.lines()
+            .find_map(|line| line.split_once("Collected :")?.1.trim().parse::<u64>().ok())
     };
     Some((count(2000)? - count(1000)?) / 1000)
 }

@@ -1,7 +1,8 @@
-//! What a route costs: ten of them against a thousand, with layers and without, typed arguments against raw ones.
+//! What a route costs: ten of them against a thousand, with layers and without, typed arguments
+//! against raw ones.
 //!
-//! `cargo bench --bench router`. Every stanza is parsed already, as the reader leaves it; each figure includes the clone
-//! of it that is handed over, which the first row shows alone.
+//! `cargo bench --bench router`. Every stanza is parsed already, as the reader leaves it; each
+//! figure includes the clone of it that is handed over, which the first row shows alone.
 
 #![allow(clippy::expect_used, reason = "a bench may say so and fail")]
 
@@ -47,21 +48,34 @@ fn main() {
         Box::new(move || drop(black_box(inbound.clone())))
     })];
     for count in [1, 10, 1000] {
-        cases.push(Case::new(format!("{count} payloads"), move || work(payloads(count), spread(count, iq))));
-    }
-    for count in [10, 1000] {
-        cases.push(Case::new(format!("{count} payloads, three layers around each"), move || {
-            work(layered(payloads(count)), spread(count, iq))
-        }));
-        cases.push(Case::new(format!("{count} payloads, three layers around all"), move || {
-            let whole = TraceLayer.layer(MetricsLayer::new().layer(access().layer(payloads(count))));
-            work(whole, spread(count, iq))
+        cases.push(Case::new(format!("{count} payloads"), move || {
+            work(payloads(count), spread(count, iq))
         }));
     }
     for count in [10, 1000] {
-        cases.push(Case::new(format!("{count} recipients"), move || work(recipients(count), spread(count, chat_to))));
-        cases.push(Case::new(format!("{count} nodes"), move || work(nodes(count), spread(count, node))));
-        cases.push(Case::new(format!("{count} text commands"), move || work(commands(count), spread(count, command))));
+        cases.push(Case::new(
+            format!("{count} payloads, three layers around each"),
+            move || work(layered(payloads(count)), spread(count, iq)),
+        ));
+        cases.push(Case::new(
+            format!("{count} payloads, three layers around all"),
+            move || {
+                let whole =
+                    TraceLayer.layer(MetricsLayer::new().layer(access().layer(payloads(count))));
+                work(whole, spread(count, iq))
+            },
+        ));
+    }
+    for count in [10, 1000] {
+        cases.push(Case::new(format!("{count} recipients"), move || {
+            work(recipients(count), spread(count, chat_to))
+        }));
+        cases.push(Case::new(format!("{count} nodes"), move || {
+            work(nodes(count), spread(count, node))
+        }));
+        cases.push(Case::new(format!("{count} text commands"), move || {
+            work(commands(count), spread(count, command))
+        }));
     }
     cases.extend(arguments());
     table(&cases);
@@ -71,32 +85,55 @@ fn main() {
 fn arguments() -> Vec<Case> {
     let order = "<order xmlns='urn:example:shelf' item='teapot' quantity='3'/>";
     let json = "<json xmlns='urn:xmpp:json:0'>{\"item\":\"teapot\",\"quantity\":3}</json>";
-    let set = |payload: &str| inbound(&format!("<iq xmlns='jabber:client' type='set' id='1'>{payload}</iq>"));
+    let set = |payload: &str| {
+        inbound(&format!(
+            "<iq xmlns='jabber:client' type='set' id='1'>{payload}</iq>"
+        ))
+    };
     vec![
-        Case::new("chat: no argument", || work(Router::new().message(silent), [chat()])),
+        Case::new("chat: no argument", || {
+            work(Router::new().message(silent), [chat()])
+        }),
         Case::new("chat: Children, unparsed", || {
-            work(Router::new().message(|all: Children| async move { drop(black_box(all)) }), [chat()])
+            work(
+                Router::new().message(|all: Children| async move { drop(black_box(all)) }),
+                [chat()],
+            )
         }),
         Case::new("chat: Body", || {
-            work(Router::new().message(|Body(text): Body| async move { drop(black_box(text)) }), [chat()])
+            work(
+                Router::new().message(|Body(text): Body| async move { drop(black_box(text)) }),
+                [chat()],
+            )
         }),
         Case::new("chat: Sender and Body", || {
-            let both = |Sender(who): Sender, Body(text): Body| async move { drop(black_box((who, text))) };
+            let both =
+                |Sender(who): Sender, Body(text): Body| async move { drop(black_box((who, text))) };
             work(Router::new().message(both), [chat()])
         }),
         Case::new("chat: Message, whole", || {
-            work(Router::new().message(|all: Message| async move { drop(black_box(all)) }), [chat()])
+            work(
+                Router::new().message(|all: Message| async move { drop(black_box(all)) }),
+                [chat()],
+            )
         }),
         Case::new("order: Children, unparsed", move || {
             let raw = |all: Children| async move { drop(black_box(all)) };
             work(Router::new().iq_set("urn:example:shelf", raw), [set(order)])
         }),
         Case::new("order: Payload of a derived type", move || {
-            let typed = |Payload(order): Payload<Order>| async move { drop(black_box((order.item, order.quantity))) };
-            work(Router::new().iq_set("urn:example:shelf", typed), [set(order)])
+            let typed = |Payload(order): Payload<Order>| async move {
+                drop(black_box((order.item, order.quantity)))
+            };
+            work(
+                Router::new().iq_set("urn:example:shelf", typed),
+                [set(order)],
+            )
         }),
         Case::new("order: Json of a derived type", move || {
-            let typed = |Json(order): Json<JsonOrder>| async move { drop(black_box((order.item, order.quantity))) };
+            let typed = |Json(order): Json<JsonOrder>| async move {
+                drop(black_box((order.item, order.quantity)))
+            };
             work(Router::new().iq_set("urn:xmpp:json:0", typed), [set(json)])
         }),
     ]
@@ -110,11 +147,15 @@ fn spread(count: usize, stanza: impl Fn(usize) -> Inbound) -> Vec<Inbound> {
 }
 
 fn payloads(count: usize) -> Router {
-    (0..count).fold(Router::new(), |router, n| router.iq_get((&*format!("urn:example:service:{n}"), "query"), silent))
+    (0..count).fold(Router::new(), |router, n| {
+        router.iq_get((&*format!("urn:example:service:{n}"), "query"), silent)
+    })
 }
 
 fn recipients(count: usize) -> Router {
-    (0..count).fold(Router::new(), |router, n| router.at(&*format!("bot-{n}"), Router::new().message(silent)))
+    (0..count).fold(Router::new(), |router, n| {
+        router.at(&*format!("bot-{n}"), Router::new().message(silent))
+    })
 }
 
 fn nodes(count: usize) -> Router {
@@ -124,7 +165,9 @@ fn nodes(count: usize) -> Router {
 
 fn commands(count: usize) -> Router {
     let weather = |Args(city): Args<String>| async move { drop(black_box(city)) };
-    (0..count).fold(Router::new(), |router, n| router.command(&*format!("!weather-{n} {{city}}"), weather))
+    (0..count).fold(Router::new(), |router, n| {
+        router.command(&*format!("!weather-{n} {{city}}"), weather)
+    })
 }
 
 fn access() -> AccessLayer {
@@ -132,20 +175,29 @@ fn access() -> AccessLayer {
 }
 
 fn layered(router: Router) -> Router {
-    router.layer(access()).layer(MetricsLayer::new()).layer(TraceLayer)
+    router
+        .layer(access())
+        .layer(MetricsLayer::new())
+        .layer(TraceLayer)
 }
 
 fn iq(n: usize) -> Inbound {
-    inbound(&format!("<iq xmlns='jabber:client' type='get' id='1'><query xmlns='urn:example:service:{n}'/></iq>"))
+    inbound(&format!(
+        "<iq xmlns='jabber:client' type='get' id='1'><query xmlns='urn:example:service:{n}'/></iq>"
+    ))
 }
 
 fn node(n: usize) -> Inbound {
     let xml = format!("<command xmlns='{COMMANDS}' node='node-{n}'/>");
-    inbound(&format!("<iq xmlns='jabber:client' type='set' id='1'>{xml}</iq>"))
+    inbound(&format!(
+        "<iq xmlns='jabber:client' type='set' id='1'>{xml}</iq>"
+    ))
 }
 
 fn command(n: usize) -> Inbound {
-    inbound(&format!("<message xmlns='jabber:client' type='chat' id='1'><body>!weather-{n} Oslo</body></message>"))
+    inbound(&format!(
+        "<message xmlns='jabber:client' type='chat' id='1'><body>!weather-{n} Oslo</body></message>"
+    ))
 }
 
 fn chat() -> Inbound {
@@ -163,13 +215,26 @@ fn inbound(xml: &str) -> Inbound {
     let element: campanile::minidom::Element = xml.parse().expect("XML");
     let mut stanza = Stanza::try_from(&element).expect("a stanza");
     if stanza.to().is_none() {
-        stanza = stanza.with_to("bot@bot.localhost".parse::<campanile::jid::Jid>().expect("a JID"));
+        stanza = stanza.with_to(
+            "bot@bot.localhost"
+                .parse::<campanile::jid::Jid>()
+                .expect("a JID"),
+        );
     }
-    let stanza = stanza.with_from("alice@localhost/desk".parse::<campanile::jid::Jid>().expect("a JID"));
-    Inbound::new(stanza, Client::detached(&"bot.localhost".parse().expect("a domain"))).expect("addresses")
+    let stanza = stanza.with_from(
+        "alice@localhost/desk"
+            .parse::<campanile::jid::Jid>()
+            .expect("a JID"),
+    );
+    Inbound::new(
+        stanza,
+        Client::detached(&"bot.localhost".parse().expect("a domain")),
+    )
+    .expect("addresses")
 }
 
-/// Calls the service with one stanza after the other, and polls its answer once: every handler here is done by then.
+/// Calls the service with one stanza after the other, and polls its answer once: every handler here
+/// is done by then.
 fn work<S>(mut service: S, inbound: impl Into<Vec<Inbound>>) -> Work
 where
     S: Service<Inbound, Response = Reply> + 'static,

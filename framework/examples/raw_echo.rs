@@ -7,11 +7,18 @@ use campanile::reply::Reply;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
     let mut args = std::env::args().skip(1);
-    let (domain, secret, server) =
-        (args.next().unwrap_or_default(), args.next().unwrap_or_default(), args.next().unwrap_or_default());
+    let domain = args.next().unwrap_or_default();
+    let secret = args.next().unwrap_or_default();
+    let server = args.next().unwrap_or_default();
     let echo = tower::service_fn(|inbound: Inbound| async move {
         Ok::<_, BoxError>(Reply::Children(inbound.stanza().children().clone()))
     });
-    Component::builder(domain).server(server).secret(secret).service(echo).build()?.run().await?;
+    Component::builder(domain)
+        .server(server)
+        .secret(secret)
+        .service(echo)
+        .build()?
+        .run()
+        .await?;
     Ok(())
 }

@@ -24,7 +24,12 @@ pub fn hash(info: &DiscoInfo) -> Vec<u8> {
 /// What goes into presence.
 #[must_use]
 pub fn caps(info: &DiscoInfo) -> Caps {
-    Caps { ext: None, node: NODE.to_owned(), hash: Algo::Sha_1, ver: hash(info) }
+    Caps {
+        ext: None,
+        node: NODE.to_owned(),
+        hash: Algo::Sha_1,
+        ver: hash(info),
+    }
 }
 
 /// The node that is asked for what the hash stands for (XEP-0115 §6.2).
@@ -36,26 +41,54 @@ pub(crate) fn node(info: &DiscoInfo) -> Option<String> {
 
 fn text(info: &DiscoInfo) -> String {
     let lines = |mut lines: Vec<String>| {
-        // XEP-0115 §5.1: by octets, as Rust compares text. What follows a line plays no part in its place.
+        // XEP-0115 §5.1: by octets, as Rust compares text. What follows a line plays no part in its
+        // place.
         lines.sort();
-        lines.iter().map(|line| format!("{line}<")).collect::<String>()
+        lines
+            .iter()
+            .map(|line| format!("{line}<"))
+            .collect::<String>()
     };
     let identities = info.identities.iter().map(|identity| {
-        let (lang, name) = (identity.lang.as_deref(), identity.name.as_deref());
-        format!("{}/{}/{}/{}", identity.category, identity.type_, lang.unwrap_or_default(), name.unwrap_or_default())
+        let lang = identity.lang.as_deref();
+        let name = identity.name.as_deref();
+        format!(
+            "{}/{}/{}/{}",
+            identity.category,
+            identity.type_,
+            lang.unwrap_or_default(),
+            name.unwrap_or_default()
+        )
     });
-    // A form that is not named says nothing that others understand, and is left out by them (XEP-0115 §5.4).
-    let mut forms: Vec<_> = info.forms.iter().filter_map(|form| Some((form.form_type()?, form))).collect();
+    // A form that is not named says nothing that others understand, and is left out by them
+    // (XEP-0115 §5.4).
+    let mut forms: Vec<_> = info
+        .forms
+        .iter()
+        .filter_map(|form| Some((form.form_type()?, form)))
+        .collect();
     forms.sort_by_key(|(name, _)| *name);
-    let forms = forms.into_iter().map(|(name, form)| format!("{name}<{}", fields(form, lines)));
-    lines(identities.collect()) + &lines(info.features.iter().cloned().collect()) + &forms.collect::<String>()
+    let forms = forms
+        .into_iter()
+        .map(|(name, form)| format!("{name}<{}", fields(form, lines)));
+    lines(identities.collect())
+        + &lines(info.features.iter().cloned().collect())
+        + &forms.collect::<String>()
 }
 
 fn fields(form: &DataForm, lines: impl Fn(Vec<String>) -> String) -> String {
-    let mut fields: Vec<_> = form.fields.iter().filter(|field| !field.is_form_type(&form.type_)).collect();
+    let mut fields: Vec<_> = form
+        .fields
+        .iter()
+        .filter(|field| !field.is_form_type(&form.type_))
+        .collect();
     fields.sort_by_key(|field| field.var.as_deref());
     let field = |field: &&xmpp_parsers::data_forms::Field| {
-        format!("{}<{}", field.var.as_deref().unwrap_or_default(), lines(field.values.clone()))
+        format!(
+            "{}<{}",
+            field.var.as_deref().unwrap_or_default(),
+            lines(field.values.clone())
+        )
     };
     fields.iter().map(field).collect()
 }
@@ -75,7 +108,11 @@ mod tests {
     ];
 
     fn ver(info: &DiscoInfo) -> String {
-        node(info).unwrap().strip_prefix(&format!("{NODE}#")).unwrap().to_owned()
+        node(info)
+            .unwrap()
+            .strip_prefix(&format!("{NODE}#"))
+            .unwrap()
+            .to_owned()
     }
 
     fn features(info: DiscoInfo) -> DiscoInfo {
@@ -84,15 +121,25 @@ mod tests {
 
     #[test]
     fn the_simple_example_of_the_specification() {
-        let exodus = Identity { name: Some("Exodus 0.9.1".into()), ..Identity::new("client", "pc", "", "") };
-        let info = features(DiscoInfo::new().identity(Identity { lang: None, ..exodus }));
+        let exodus = Identity {
+            name: Some("Exodus 0.9.1".into()),
+            ..Identity::new("client", "pc", "", "")
+        };
+        let info = features(DiscoInfo::new().identity(Identity {
+            lang: None,
+            ..exodus
+        }));
         assert_eq!(ver(&info), "QgayPKawpkPSDYmwT/WM94uAlu0=");
     }
 
     #[test]
     fn the_complex_example_of_the_specification_in_any_order() {
         let field = |var: &str, values: &[&str]| {
-            values.iter().fold(Field::new(var, FieldType::TextSingle), |field, value| field.with_value(value))
+            values
+                .iter()
+                .fold(Field::new(var, FieldType::TextSingle), |field, value| {
+                    field.with_value(value)
+                })
         };
         let form = DataForm::new(
             DataFormType::Result_,
@@ -110,7 +157,12 @@ mod tests {
             .identity(Identity::new("client", "pc", "el", "Ψ 0.11"));
         let info = features(info).form(form);
         assert_eq!(ver(&info), "q07IKJEyjvHSyhy//CH0CxmKi8w=");
-        let unnamed = DataForm { type_: DataFormType::Result_, title: None, instructions: None, fields: Vec::new() };
+        let unnamed = DataForm {
+            type_: DataFormType::Result_,
+            title: None,
+            instructions: None,
+            fields: Vec::new(),
+        };
         assert_eq!(ver(&info.form(unnamed)), "q07IKJEyjvHSyhy//CH0CxmKi8w=");
     }
 

@@ -40,9 +40,12 @@ pub struct DiscoItem {
 impl DiscoItem {
     /// What tells it from all other items of the same list.
     pub(crate) fn id(&self) -> String {
-        let (jid, node) = (self.jid.as_ref().map(Jid::as_str), self.node.as_deref());
+        let jid = self.jid.as_ref().map(Jid::as_str);
+        let node = self.node.as_deref();
         // A node may be anything, and a JID has no line breaks.
-        format!("{}\n{}", jid.unwrap_or_default(), node.unwrap_or_default()).trim().to_owned()
+        format!("{}\n{}", jid.unwrap_or_default(), node.unwrap_or_default())
+            .trim()
+            .to_owned()
     }
 }
 
@@ -76,9 +79,16 @@ impl DiscoInfo {
 
     pub(crate) fn add_identity(&mut self, identity: Identity) {
         fn key(identity: &Identity) -> (&str, &str, Option<&str>) {
-            (&identity.category, &identity.type_, identity.lang.as_deref())
+            (
+                &identity.category,
+                &identity.type_,
+                identity.lang.as_deref(),
+            )
         }
-        match self.identities.binary_search_by(|known| key(known).cmp(&key(&identity))) {
+        match self
+            .identities
+            .binary_search_by(|known| key(known).cmp(&key(&identity)))
+        {
             Ok(at) => self.identities[at] = identity,
             Err(at) => self.identities.insert(at, identity),
         }
@@ -110,5 +120,9 @@ pub(crate) fn items_to_children(
         node: item.node,
         name: item.name,
     });
-    Children::of(&DiscoItemsResult { node: node.map(str::to_owned), items: items.collect(), rsm: set })
+    Children::of(&DiscoItemsResult {
+        node: node.map(str::to_owned),
+        items: items.collect(),
+        rsm: set,
+    })
 }

@@ -128,7 +128,13 @@ impl ErrorType {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let all = [Self::Auth, Self::Cancel, Self::Continue, Self::Modify, Self::Wait];
+        let all = [
+            Self::Auth,
+            Self::Cancel,
+            Self::Continue,
+            Self::Modify,
+            Self::Wait,
+        ];
         all.into_iter().find(|kind| kind.as_str() == text)
     }
 }
@@ -156,7 +162,14 @@ impl StanzaError {
     /// An error with this condition and its usual type.
     #[must_use]
     pub const fn new(condition: Condition) -> Self {
-        Self { condition, kind: condition.usual_type(), text: None, by: None, application: None, request: None }
+        Self {
+            condition,
+            kind: condition.usual_type(),
+            text: None,
+            by: None,
+            application: None,
+            request: None,
+        }
     }
 
     /// Sets another type.
@@ -191,7 +204,8 @@ impl StanzaError {
         Ok(self)
     }
 
-    /// Repeats beside the error what was asked (RFC 6120 §8.3.1), or as much of it as a requester finds its place by.
+    /// Repeats beside the error what was asked (RFC 6120 §8.3.1), or as much of it as a requester
+    /// finds its place by.
     ///
     /// # Errors
     /// When the value cannot be written as XML.
@@ -227,12 +241,15 @@ impl StanzaError {
     /// The application-specific condition.
     #[must_use]
     pub fn application(&self) -> Option<Child<'_>> {
-        self.application.as_ref().and_then(|application| application.first())
+        self.application
+            .as_ref()
+            .and_then(|application| application.first())
     }
 
     /// Reads the error out of a stanza of type `error`.
     ///
-    /// A stanza without a readable `<error/>` gives `undefined-condition`, so that an answer is never lost.
+    /// A stanza without a readable `<error/>` gives `undefined-condition`, so that an answer is
+    /// never lost.
     #[must_use]
     pub fn of(stanza: &Stanza) -> Self {
         let mut error = Self::new(Condition::UndefinedCondition);
@@ -249,7 +266,10 @@ impl StanzaError {
             children.push_children(request);
         }
         let written = children.push_with(|emitter| self.emit(emitter));
-        debug_assert!(written.is_ok(), "conditions, JIDs and filtered text can always be written");
+        debug_assert!(
+            written.is_ok(),
+            "conditions, JIDs and filtered text can always be written"
+        );
         children.finish()
     }
 
@@ -308,7 +328,9 @@ impl From<Condition> for BoxError {
 impl fmt::Display for StanzaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.condition.as_str())?;
-        self.text.as_ref().map_or(Ok(()), |text| write!(f, ": {text}"))
+        self.text
+            .as_ref()
+            .map_or(Ok(()), |text| write!(f, ": {text}"))
     }
 }
 
@@ -327,7 +349,10 @@ mod tests {
     fn every_condition_is_written_and_read() {
         for &condition in Condition::ALL {
             let error = returned(&StanzaError::new(condition));
-            assert_eq!((error.condition(), error.error_type()), (condition, condition.usual_type()));
+            assert_eq!(
+                (error.condition(), error.error_type()),
+                (condition, condition.usual_type())
+            );
         }
     }
 
@@ -339,20 +364,33 @@ mod tests {
             .with_by(Jid::new("room@x").unwrap())
             .with_application(&xmpp_parsers::ping::Ping)
             .unwrap();
-        let wanted = "<error type='wait' by='room@x'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>a &lt;b&gt;</text><ping xmlns='urn:xmpp:ping'/></error>";
-        assert_eq!(String::from_utf8_lossy(error.to_children().as_bytes()), wanted);
+        let wanted = "<error type='wait' by='room@x'><conflict \
+            xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>a \
+            &lt;b&gt;</text><ping xmlns='urn:xmpp:ping'/></error>";
+        assert_eq!(
+            String::from_utf8_lossy(error.to_children().as_bytes()),
+            wanted
+        );
         let error = returned(&error);
-        assert_eq!((error.text(), error.by().map(Jid::as_str)), (Some("a <b>"), Some("room@x")));
+        assert_eq!(
+            (error.text(), error.by().map(Jid::as_str)),
+            (Some("a <b>"), Some("room@x"))
+        );
         assert!(error.application().unwrap().is("urn:xmpp:ping", "ping"));
     }
 
     #[test]
     fn what_was_asked_is_repeated_before_the_error() {
-        let error = StanzaError::new(Condition::Gone).with_request(&xmpp_parsers::ping::Ping).unwrap();
+        let error = StanzaError::new(Condition::Gone)
+            .with_request(&xmpp_parsers::ping::Ping)
+            .unwrap();
         let wanted = "<ping xmlns='urn:xmpp:ping'/><error type='cancel'>\
             <gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
-        assert_eq!(String::from_utf8_lossy(error.to_children().as_bytes()), wanted);
+        assert_eq!(
+            String::from_utf8_lossy(error.to_children().as_bytes()),
+            wanted
+        );
         assert_eq!(returned(&error).condition(), Condition::Gone);
     }
 

@@ -13,9 +13,9 @@
 //! let router: Router = Router::new().message(greet).with_state("hello");
 //! ```
 //!
-//! The arguments are [extractors](crate::extract), up to eight in any order; the result is anything that
-//! [can be a reply](crate::reply::IntoReply). Registration asks for the two things one by one, so the compiler names
-//! the argument or the result that does not fit.
+//! The arguments are [extractors](crate::extract), up to eight in any order; the result is anything
+//! that [can be a reply](crate::reply::IntoReply). Registration asks for the two things one by one,
+//! so the compiler names the argument or the result that does not fit.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -33,12 +33,13 @@ pub type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, BoxError>> + Se
 
 /// An async function of up to eight arguments, or an `Arc` of a [`StanzaHandler`].
 ///
-/// This is about the shape only: whether `Args` can be taken from a stanza and `Output` can be a reply is asked where
-/// the handler is registered.
+/// This is about the shape only: whether `Args` can be taken from a stanza and `Output` can be a
+/// reply is asked where the handler is registered.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a stanza handler",
     label = "not an async function of zero to eight arguments",
-    note = "a handler is an `async fn` of up to eight arguments, or a closure that returns a future, and is `Clone + Send + Sync + 'static`",
+    note = "a handler is an `async fn` of up to eight arguments, or a closure that returns a \
+        future, and is `Clone + Send + Sync + 'static`",
     note = "an object that implements `StanzaHandler` is registered as `Arc<_>`"
 )]
 pub trait Handler<Args>: Clone + Send + Sync + 'static {
@@ -53,7 +54,8 @@ pub trait Handler<Args>: Clone + Send + Sync + 'static {
 
 /// The object-safe form of a handler, for one that a configuration chooses at run time.
 ///
-/// `Arc<dyn StanzaHandler>`, and an `Arc` of any type that implements it, can be registered like a function.
+/// `Arc<dyn StanzaHandler>`, and an `Arc` of any type that implements it, can be registered like a
+/// function.
 #[async_trait]
 pub trait StanzaHandler: Send + Sync + 'static {
     /// Handles one stanza.

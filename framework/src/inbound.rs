@@ -11,8 +11,9 @@ use crate::stanza::{Kind, Stanza};
 
 /// A stanza on its way to a handler, with what layers have added to it.
 ///
-/// IQ results and errors never become one: they resolve the [`Client`]'s pending requests. The stanza has a sender
-/// and a recipient, and the recipient lies in the component's domain. Cloning is cheap.
+/// IQ results and errors never become one: they resolve the [`Client`]'s pending requests. The
+/// stanza has a sender and a recipient, and the recipient lies in the component's domain. Cloning
+/// is cheap.
 #[derive(Debug, Clone)]
 pub struct Inbound {
     stanza: Arc<Stanza>,
@@ -26,7 +27,11 @@ impl Inbound {
     pub fn new(stanza: impl Into<Arc<Stanza>>, client: Client) -> Option<Self> {
         let stanza = stanza.into();
         let addressed = stanza.from.is_some() && stanza.to.is_some();
-        addressed.then(|| Self { stanza, extensions: Extensions::default(), client })
+        addressed.then(|| Self {
+            stanza,
+            extensions: Extensions::default(),
+            client,
+        })
     }
 
     /// The stanza.
@@ -49,16 +54,30 @@ impl Inbound {
 
     /// Who sent it.
     #[must_use]
-    #[allow(clippy::missing_panics_doc, clippy::expect_used, reason = "`new` has seen the address")]
+    #[allow(
+        clippy::missing_panics_doc,
+        clippy::expect_used,
+        reason = "`new` has seen the address"
+    )]
     pub fn sender(&self) -> &Jid {
-        self.stanza.from.as_ref().expect("an inbound stanza has a sender")
+        self.stanza
+            .from
+            .as_ref()
+            .expect("an inbound stanza has a sender")
     }
 
     /// To whom in the component's domain it was sent.
     #[must_use]
-    #[allow(clippy::missing_panics_doc, clippy::expect_used, reason = "`new` has seen the address")]
+    #[allow(
+        clippy::missing_panics_doc,
+        clippy::expect_used,
+        reason = "`new` has seen the address"
+    )]
     pub fn recipient(&self) -> &Jid {
-        self.stanza.to.as_ref().expect("an inbound stanza has a recipient")
+        self.stanza
+            .to
+            .as_ref()
+            .expect("an inbound stanza has a recipient")
     }
 
     /// What layers have added.
@@ -109,7 +128,10 @@ impl Extensions {
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         let id = TypeId::of::<T>();
-        self.values.iter().find(|(other, _)| *other == id).and_then(|(_, value)| value.downcast_ref())
+        self.values
+            .iter()
+            .find(|(other, _)| *other == id)
+            .and_then(|(_, value)| value.downcast_ref())
     }
 }
 

@@ -1,12 +1,14 @@
 //! External components for XMPP servers ([XEP-0114](https://xmpp.org/extensions/xep-0114.html)), on
 //! [tower](https://docs.rs/tower).
 //!
-//! A component holds one authenticated stream to an XMPP server, is mounted on a domain such as `bot.example.org`, and is
-//! sent every stanza for an address in that domain. This crate connects it, keeps it connected, and brings each stanza to
-//! the handler that wants it.
+//! A component holds one authenticated stream to an XMPP server, is mounted on a domain such as
+//! `bot.example.org`, and is sent every stanza for an address in that domain. This crate connects
+//! it, keeps it connected, and brings each stanza to the handler that wants it.
 //!
-//! 1. [A component](#a-component) · 2. [Handlers](#handlers) · 3. [Routes](#routes) · 4. [Errors](#errors) ·
-//! 5. [Order, bounds, backpressure](#order-bounds-backpressure) · 6. [Sending](#sending) · 7. [Layers](#layers) ·
+//! 1. [A component](#a-component) · 2. [Handlers](#handlers) · 3. [Routes](#routes) · 4.
+//!    [Errors](#errors) ·
+//! 5. [Order, bounds, backpressure](#order-bounds-backpressure) · 6. [Sending](#sending) · 7.
+//!    [Layers](#layers) ·
 //! 8. [Modules](#modules) · 9. [Usual duties](#usual-duties) · 10. [Features](#features)
 //!
 //! # A component
@@ -31,14 +33,16 @@
 //! }
 //! ```
 //!
-//! [`run_until`](component::Component::run_until) connects, and connects again when the link is lost, with waits that fit the
-//! cause. When it is told to stop, it refuses what is new, finishes what was begun, and closes the stream.
+//! [`run_until`](component::Component::run_until) connects, and connects again when the link is
+//! lost, with waits that fit the cause. When it is told to stop, it refuses what is new, finishes
+//! what was begun, and closes the stream.
 //!
 //! # Handlers
 //!
-//! A [handler] is an async function. Its arguments are [extractors](extract), in any order: who sent the stanza, its
-//! body, a payload as a Rust type, shared state. What it returns [becomes the reply](reply::IntoReply): nothing, text, a
-//! payload, several stanzas, or a promise to answer [later](reply::Later). Addresses and ids are not its business.
+//! A [handler] is an async function. Its arguments are [extractors](extract), in any order: who
+//! sent the stanza, its body, a payload as a Rust type, shared state. What it returns [becomes the
+//! reply](reply::IntoReply): nothing, text, a payload, several stanzas, or a promise to answer
+//! [later](reply::Later). Addresses and ids are not its business.
 //!
 //! ```
 //! use campanile::extract::{Payload, Sender};
@@ -71,8 +75,9 @@
 //!
 //! # Routes
 //!
-//! The [`Router`](router::Router) finds one handler for each stanza, by its kind and type, by the names of its payloads and by
-//! its recipient. What is routed is what [service discovery](disco) tells the world.
+//! The [`Router`](router::Router) finds one handler for each stanza, by its kind and type, by the
+//! names of its payloads and by its recipient. What is routed is what [service discovery](disco)
+//! tells the world.
 //!
 //! ```
 //! use campanile::extract::{Args, At};
@@ -95,38 +100,42 @@
 //!
 //! # Errors
 //!
-//! Any error can be returned with `?`. A [`StanzaError`](error::StanzaError) anywhere in its chain is what the peer is told; all
-//! else becomes internal-server-error and a line in the log, and its text stays here.
+//! Any error can be returned with `?`. A [`StanzaError`](error::StanzaError) anywhere in its chain
+//! is what the peer is told; all else becomes internal-server-error and a line in the log, and its
+//! text stays here.
 //!
 //! → [`guide::errors`]
 //!
 //! # Order, bounds, backpressure
 //!
-//! Stanzas from one bare JID to another are handled one after the other, in the order in which they came; all else at the same
-//! time. Nothing grows without [bound](limits::Limits), and what a bound turns away is answered, [counted](stats) and logged.
-//! One sender holds at most a quarter of anything.
+//! Stanzas from one bare JID to another are handled one after the other, in the order in which they
+//! came; all else at the same time. Nothing grows without [bound](limits::Limits), and what a bound
+//! turns away is answered, [counted](stats) and logged. One sender holds at most a quarter of
+//! anything.
 //!
 //! → [`guide::order`]
 //!
 //! # Sending
 //!
-//! A [`Client`](client::Client), also an extractor, sends messages and presence and makes IQ requests. An answer counts only when
-//! it comes from the address that was asked. What must not be lost is sent by
-//! [`send_confirmed`](client::Client::send_confirmed), which waits until the server has taken it. What is often asked of others,
-//! from their version to their archive, is a method that returns [plain types](request).
+//! A [`Client`](client::Client), also an extractor, sends messages and presence and makes IQ
+//! requests. An answer counts only when it comes from the address that was asked. What must not be
+//! lost is sent by [`send_confirmed`](client::Client::send_confirmed), which waits until the server
+//! has taken it. What is often asked of others, from their version to their archive, is a method
+//! that returns [plain types](request).
 //!
 //! # Layers
 //!
-//! Every level is a `tower::Service<Inbound, Response = Reply, Error = BoxError>`: a route, a router, the whole component. Every
-//! layer of tower fits anywhere, and [`layer`] has some of our own. What a component sends passes the layers of
-//! [`outbound`](component::Builder::outbound), answers, messages and requests alike.
+//! Every level is a `tower::Service<Inbound, Response = Reply, Error = BoxError>`: a route, a
+//! router, the whole component. Every layer of tower fits anywhere, and [`layer`] has some of our
+//! own. What a component sends passes the layers of [`outbound`](component::Builder::outbound),
+//! answers, messages and requests alike.
 //!
 //! → [`guide::layers`]
 //!
 //! # Modules
 //!
-//! A [`Module`](module::Module) is routes with a life cycle: how ready-made components are mounted in one line, and how a
-//! configuration [chooses](module::Catalog) among them.
+//! A [`Module`](module::Module) is routes with a life cycle: how ready-made components are mounted
+//! in one line, and how a configuration [chooses](module::Catalog) among them.
 //!
 //! → [`guide::modules`]
 //!

@@ -6,15 +6,17 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Handlers that run at a time, waiting answers included. One sender holds at most a quarter, one domain all but an
-    /// eighth.
+    /// Handlers that run at a time, waiting answers included. One sender holds at most a quarter,
+    /// one domain all but an eighth.
     pub in_flight: usize,
-    /// Stanzas that wait for a handler, all together. One sender holds at most a quarter, one domain all but an eighth.
+    /// Stanzas that wait for a handler, all together. One sender holds at most a quarter, one
+    /// domain all but an eighth.
     pub waiting: usize,
-    /// Bytes of stanzas that wait for a handler or that one is at work on, all together. One sender holds at most a
-    /// quarter, one domain all but an eighth. One stanza alone always fits.
+    /// Bytes of stanzas that wait for a handler or that one is at work on, all together. One sender
+    /// holds at most a quarter, one domain all but an eighth. One stanza alone always fits.
     pub waiting_bytes: usize,
-    /// While more bytes than this wait for the socket, nothing is read; reading goes on at half of it.
+    /// While more bytes than this wait for the socket, nothing is read; reading goes on at half of
+    /// it.
     pub outbound: usize,
     /// IQ requests of ours that wait for an answer.
     pub pending: usize,
@@ -33,11 +35,12 @@ pub struct Limits {
     pub iq_timeout: Duration,
     /// How long a handler may take.
     pub handler_timeout: Duration,
-    /// How long a handler may hold up the others in one go. One that does is moved to tasks of its own from then on, as is
-    /// one that takes more than a hundredth of this time eight times within 100 ms.
+    /// How long a handler may hold up the others in one go. One that does is moved to tasks of its
+    /// own from then on, as is one that takes more than a hundredth of this time eight times within
+    /// 100 ms.
     pub overrun: Duration,
-    /// How long what is in flight may take when the component stops. The server then has as long again to close its side of
-    /// the stream, as long as it says something every 5 s.
+    /// How long what is in flight may take when the component stops. The server then has as long
+    /// again to close its side of the stream, as long as it says something every 5 s.
     pub grace: Duration,
     /// Largest stanza taken, in bytes; never below 10,000 (RFC 6120 §13.12).
     pub max_stanza_in: usize,
@@ -47,8 +50,8 @@ pub struct Limits {
     pub depth: usize,
     /// How long after the last proof of a live route the component pings itself through the server.
     pub keepalive: Duration,
-    /// How long that ping may be under way before a second one is sent, and that one before the link is given up. The
-    /// route is in doubt after two thirds of it.
+    /// How long that ping may be under way before a second one is sent, and that one before the
+    /// link is given up. The route is in doubt after two thirds of it.
     pub keepalive_deadline: Duration,
     /// How long connecting, header and handshake may take. ejabberd listens with a backlog of 5.
     pub open: Duration,
@@ -110,8 +113,8 @@ impl Limits {
         self.waiting_bytes / 4
     }
 
-    // Nearly all users of most components are of one domain: it gets all but an eighth, and that eighth keeps the door open
-    // for everybody else when a domain sends ten thousand of its users.
+    // Nearly all users of most components are of one domain: it gets all but an eighth, and that
+    // eighth keeps the door open for everybody else when a domain sends ten thousand of its users.
 
     pub(crate) fn in_flight_per_domain(&self) -> usize {
         self.in_flight - self.in_flight / 8

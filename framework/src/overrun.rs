@@ -1,22 +1,26 @@
 //! Routes that hold up the others: after one overrun they run in a task of their own.
 //!
-//! The router leaves the mark of the route it calls, the dispatcher looks at the clock and sets it. So neither
-//! needs to know the other, and a route that never overruns costs one store and one load.
+//! The router leaves the mark of the route it calls, the dispatcher looks at the clock and sets it.
+//! So neither needs to know the other, and a route that never overruns costs one store and one
+//! load.
 
 use std::cell::RefCell;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-// The real clock: what is measured is a thread that is held up, also while tokio's clock stands still.
+// The real clock: what is measured is a thread that is held up, also while tokio's clock stands
+// still.
 use std::time::{Duration, Instant};
 
-/// How long a turn of the link may take before others get theirs. Each turn that ends with work left costs a system call
-/// and, on an idle machine, a move to another core; a shorter one was dearer by an eighth and answered no sooner.
+/// How long a turn of the link may take before others get theirs. Each turn that ends with work
+/// left costs a system call and, on an idle machine, a move to another core; a shorter one was
+/// dearer by an eighth and answered no sooner.
 pub(crate) const TURN: Duration = Duration::from_micros(500);
-/// How many first polls of a handler may take a hundredth of the bound [`overrun`](crate::limits::Limits::overrun). The
-/// clock on the wall also counts what other processes took from us meanwhile, so one such poll proves nothing: a route
-/// is moved after several in a short time, or one that is long.
+/// How many first polls of a handler may take a hundredth of the bound
+/// [`overrun`](crate::limits::Limits::overrun). The clock on the wall also counts what other
+/// processes took from us meanwhile, so one such poll proves nothing: a route is moved after
+/// several in a short time, or one that is long.
 const SEVERAL: u32 = 8;
 const SHORT_TIME: Duration = Duration::from_millis(100);
 
@@ -35,10 +39,15 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) fn new(route: impl Into<String>, spawned: bool) -> Arc<Self> {
-        Arc::new(Self { route: route.into(), spawned: AtomicBool::new(spawned), overruns: Mutex::default() })
+        Arc::new(Self {
+            route: route.into(),
+            spawned: AtomicBool::new(spawned),
+            overruns: Mutex::default(),
+        })
     }
 
-    /// Called by the router right before it calls the route. True when the route must not be polled inline.
+    /// Called by the router right before it calls the route. True when the route must not be polled
+    /// inline.
     pub(crate) fn enter(self: &Arc<Self>) -> bool {
         CURRENT.with_borrow_mut(|current| *current = Some(Arc::clone(self)));
         self.spawned.load(Ordering::Relaxed)
@@ -65,7 +74,8 @@ pub(crate) fn current() -> Option<Arc<Mark>> {
     CURRENT.with_borrow(Option::clone)
 }
 
-/// Polls `future` only from its second poll on: the first one is the dispatcher's, which then gives it a task.
+/// Polls `future` only from its second poll on: the first one is the dispatcher's, which then gives
+/// it a task.
 pub(crate) async fn step_aside<F: Future>(future: F) -> F::Output {
     let mut first = true;
     std::future::poll_fn(|cx| {
@@ -89,9 +99,13 @@ pub(crate) fn judge(took: Duration, bound: Duration) {
 
 #[cold]
 fn blame(took: Duration, bound: Duration) {
-    let Some(mark) = CURRENT.with_borrow_mut(Option::take) else { return };
-    if mark.is_too_much(took, bound, Instant::now()) && !mark.spawned.swap(true, Ordering::Relaxed) {
-        tracing::warn!(route = %mark.route, ?took, "a handler held up the others; its route runs in tasks of its own from now on");
+    let Some(mark) = CURRENT.with_borrow_mut(Option::take) else {
+        return;
+    };
+    if mark.is_too_much(took, bound, Instant::now()) && !mark.spawned.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(route = %mark.route, ?took, "a handler held up the others; its route runs \
+            in tasks of its own from now on");
     }
 }
 
@@ -102,11 +116,17 @@ mod tests {
     #[test]
     fn one_long_poll_or_several_short_ones_are_too_much() {
         const BOUND: Duration = Duration::from_millis(20);
-        let (mark, now) = (Mark::new("route", false), Instant::now());
+        let mark = Mark::new("route", false);
+        let now = Instant::now();
         assert!(mark.is_too_much(BOUND, BOUND, now));
         let mark = Mark::new("route", false);
-        let verdicts: Vec<_> = (0..8).map(|n| mark.is_too_much(TURN, BOUND, now + Duration::from_millis(n))).collect();
-        assert_eq!(verdicts, [false, false, false, false, false, false, false, true]);
+        let verdicts: Vec<_> = (0..8)
+            .map(|n| mark.is_too_much(TURN, BOUND, now + Duration::from_millis(n)))
+            .collect();
+        assert_eq!(
+            verdicts,
+            [false, false, false, false, false, false, false, true]
+        );
         let mark = Mark::new("route", false);
         assert!((0..100).all(|n| !mark.is_too_much(TURN, BOUND, now + SHORT_TIME * 2 * n)));
     }

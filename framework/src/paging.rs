@@ -22,9 +22,9 @@ pub struct Page<T> {
 
 /// Cuts out of a list the page that is asked for.
 ///
-/// `id` names an item so that no other has the same name, for as long as somebody may read on. At most `most` items are
-/// on a page, also when more are asked for, or no number. The list is gone through once, and no more than a page of it
-/// is held.
+/// `id` names an item so that no other has the same name, for as long as somebody may read on. At
+/// most `most` items are on a page, also when more are asked for, or no number. The list is gone
+/// through once, and no more than a page of it is held.
 ///
 /// ```
 /// use campanile::paging::{SetQuery, page};
@@ -39,7 +39,8 @@ pub struct Page<T> {
 /// ```
 ///
 /// # Errors
-/// Item-not-found, when the item that the page begins behind or ends before is not there (XEP-0059 §2.3).
+/// Item-not-found, when the item that the page begins behind or ends before is not there (XEP-0059
+/// §2.3).
 pub fn page<T>(
     list: impl IntoIterator<Item = T>,
     query: &SetQuery,
@@ -47,7 +48,11 @@ pub fn page<T>(
     id: impl Fn(&T) -> String,
 ) -> Result<Page<T>, StanzaError> {
     let most = query.max.unwrap_or(most).min(most);
-    let mut window = Window { most, first: 0, items: VecDeque::new() };
+    let mut window = Window {
+        most,
+        first: 0,
+        items: VecDeque::new(),
+    };
     let mut count = 0;
     // The item that the page begins behind or ends before has been seen, if there is one.
     let mut found = false;
@@ -68,15 +73,21 @@ pub fn page<T>(
         }
         count += 1;
     }
-    let named = query.after.as_ref().or(query.before.as_ref().filter(|before| !before.is_empty()));
+    let named = query
+        .after
+        .as_ref()
+        .or(query.before.as_ref().filter(|before| !before.is_empty()));
     if named.is_some() && !found {
         return Err(StanzaError::new(Condition::ItemNotFound));
     }
     let mut page = window.finish(count, id);
     if let (Some(_), Some(first)) = (&query.before, &mut page.set.first) {
-        // The place is optional (XEP-0059 §2.6). slixmpp takes a page with which the list ends for the last that it asks for,
-        // whichever way it goes, and would stop after its first step backwards.
-        first.index = first.index.filter(|index| *index == 0 || index + page.items.len() < count);
+        // The place is optional (XEP-0059 §2.6). slixmpp takes a page with which the list ends for
+        // the last that it asks for, whichever way it goes, and would stop after its first step
+        // backwards.
+        first.index = first
+            .index
+            .filter(|index| *index == 0 || index + page.items.len() < count);
     }
     Ok(page)
 }
@@ -111,9 +122,19 @@ impl<T> Window<T> {
     }
 
     fn finish(self, count: usize, id: impl Fn(&T) -> String) -> Page<T> {
-        let first = self.items.front().map(|item| First { index: Some(self.first), item: id(item) });
+        let first = self.items.front().map(|item| First {
+            index: Some(self.first),
+            item: id(item),
+        });
         let last = self.items.back().map(id);
-        Page { items: self.items.into(), set: SetResult { first, last, count: Some(count) } }
+        Page {
+            items: self.items.into(),
+            set: SetResult {
+                first,
+                last,
+                count: Some(count),
+            },
+        }
     }
 }
 
@@ -124,29 +145,52 @@ mod tests {
     const LIST: [&str; 5] = ["a", "b", "c", "d", "e"];
 
     fn query(max: Option<usize>) -> SetQuery {
-        SetQuery { max, after: None, before: None, index: None }
+        SetQuery {
+            max,
+            after: None,
+            before: None,
+            index: None,
+        }
     }
 
     /// The items in one text, the index of the first, the last, the count.
     fn shown(list: &[&'static str], query: &SetQuery) -> Option<String> {
         let page = page(list.iter().copied(), query, 3, |item| (*item).to_owned()).ok()?;
         let SetResult { first, last, count } = page.set;
-        assert_eq!(first.as_ref().map(|first| first.item.as_str()), page.items.first().copied());
-        Some(format!("{} {:?} {last:?} {count:?}", page.items.concat(), first.and_then(|first| first.index)))
+        assert_eq!(
+            first.as_ref().map(|first| first.item.as_str()),
+            page.items.first().copied()
+        );
+        Some(format!(
+            "{} {:?} {last:?} {count:?}",
+            page.items.concat(),
+            first.and_then(|first| first.index)
+        ))
     }
 
     fn is(query: &SetQuery, items: &str, index: usize) {
         let last = items.chars().last().map(String::from);
-        let told = last.as_ref().filter(|last| query.before.is_none() || *last != "e");
+        let told = last
+            .as_ref()
+            .filter(|last| query.before.is_none() || *last != "e");
         let wanted = format!("{items} {:?} {last:?} Some(5)", told.map(|_| index));
         assert_eq!(shown(&LIST, query), Some(wanted), "{query:?}");
     }
 
     #[test]
     fn every_way_to_ask_for_a_page() {
-        let after = |id: &str| SetQuery { after: Some(id.into()), ..query(Some(2)) };
-        let before = |id: &str| SetQuery { before: Some(id.into()), ..query(Some(2)) };
-        let index = |index| SetQuery { index: Some(index), ..query(Some(2)) };
+        let after = |id: &str| SetQuery {
+            after: Some(id.into()),
+            ..query(Some(2))
+        };
+        let before = |id: &str| SetQuery {
+            before: Some(id.into()),
+            ..query(Some(2))
+        };
+        let index = |index| SetQuery {
+            index: Some(index),
+            ..query(Some(2))
+        };
         is(&query(None), "abc", 0);
         is(&query(Some(2)), "ab", 0);
         is(&query(Some(99)), "abc", 0);
@@ -166,7 +210,10 @@ mod tests {
         for unknown in [after("x"), before("x"), after("")] {
             assert_eq!(shown(&LIST, &unknown), None, "{unknown:?}");
         }
-        assert_eq!(shown(&[], &query(None)), Some(" None None Some(0)".to_owned()));
+        assert_eq!(
+            shown(&[], &query(None)),
+            Some(" None None Some(0)".to_owned())
+        );
     }
 
     #[test]
@@ -181,7 +228,10 @@ mod tests {
         }
         assert_eq!(forwards, LIST);
         let mut backwards = Vec::new();
-        let mut ask = SetQuery { before: Some(String::new()), ..query(Some(2)) };
+        let mut ask = SetQuery {
+            before: Some(String::new()),
+            ..query(Some(2))
+        };
         while let Ok(Page { items, set }) = page(LIST, &ask, 3, |item| (*item).to_owned())
             && let Some(first) = set.first
         {

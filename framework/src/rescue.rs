@@ -5,14 +5,16 @@ use std::error::Error;
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::stanza::ParseError;
 
-/// What the peer is told, and whether the error itself must be logged because it is a fault of ours.
+/// What the peer is told, and whether the error itself must be logged because it is a fault of
+/// ours.
 #[derive(Debug)]
 pub(crate) struct Rescued {
     pub(crate) error: StanzaError,
     pub(crate) fault: bool,
 }
 
-/// The first error of the chain that says what to answer wins; the text of any other never reaches the peer.
+/// The first error of the chain that says what to answer wins; the text of any other never reaches
+/// the peer.
 ///
 /// | error | condition | type |
 /// |---|---|---|
@@ -25,11 +27,17 @@ pub(crate) fn rescue(error: &BoxError) -> Rescued {
     let mut link: Option<&(dyn Error + 'static)> = Some(&**error);
     while let Some(error) = link {
         if let Some(error) = known(error) {
-            return Rescued { error, fault: false };
+            return Rescued {
+                error,
+                fault: false,
+            };
         }
         link = error.source();
     }
-    Rescued { error: StanzaError::new(Condition::InternalServerError), fault: true }
+    Rescued {
+        error: StanzaError::new(Condition::InternalServerError),
+        fault: true,
+    }
 }
 
 /// The same, for those outside who want to see what a peer would be told.
@@ -89,21 +97,42 @@ mod tests {
 
     fn told(error: impl Into<BoxError>) -> (Condition, ErrorType, bool) {
         let rescued = rescue(&error.into());
-        (rescued.error.condition(), rescued.error.error_type(), rescued.fault)
+        (
+            rescued.error.condition(),
+            rescued.error.error_type(),
+            rescued.fault,
+        )
     }
 
     #[test]
     fn every_row_of_the_table() {
-        let parse = Stanza::new(Kind::Message(MessageType::Chat)).child::<xmpp_parsers::ping::Ping>().unwrap_err();
-        assert_eq!(told(parse), (Condition::BadRequest, ErrorType::Modify, false));
+        let parse = Stanza::new(Kind::Message(MessageType::Chat))
+            .child::<xmpp_parsers::ping::Ping>()
+            .unwrap_err();
+        assert_eq!(
+            told(parse),
+            (Condition::BadRequest, ErrorType::Modify, false)
+        );
         let elapsed = tower::timeout::error::Elapsed::new();
-        assert_eq!(told(elapsed), (Condition::RemoteServerTimeout, ErrorType::Wait, false));
+        assert_eq!(
+            told(elapsed),
+            (Condition::RemoteServerTimeout, ErrorType::Wait, false)
+        );
         let shed = tower::load_shed::error::Overloaded::new();
-        assert_eq!(told(shed), (Condition::ResourceConstraint, ErrorType::Wait, false));
+        assert_eq!(
+            told(shed),
+            (Condition::ResourceConstraint, ErrorType::Wait, false)
+        );
         let own = StanzaError::new(Condition::Conflict).with_type(ErrorType::Modify);
         assert_eq!(told(own), (Condition::Conflict, ErrorType::Modify, false));
-        assert_eq!(told("no idea"), (Condition::InternalServerError, ErrorType::Cancel, true));
-        assert_eq!(told(WriteError::Character('\u{1}')), (Condition::InternalServerError, ErrorType::Cancel, true));
+        assert_eq!(
+            told("no idea"),
+            (Condition::InternalServerError, ErrorType::Cancel, true)
+        );
+        assert_eq!(
+            told(WriteError::Character('\u{1}')),
+            (Condition::InternalServerError, ErrorType::Cancel, true)
+        );
     }
 
     #[test]

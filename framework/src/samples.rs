@@ -1,4 +1,5 @@
-//! What tests of handlers, routes and layers share: a stanza in, the stanzas that answer it out, both as XML.
+//! What tests of handlers, routes and layers share: a stanza in, the stanzas that answer it out,
+//! both as XML.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -18,13 +19,19 @@ pub(crate) fn stanza(xml: &str) -> Stanza {
     let end = xml.find([' ', '/', '>']).unwrap();
     let xml = format!("{} xmlns='jabber:client'{}", &xml[..end], &xml[end..]);
     let mut stanza = Stanza::try_from(&xml.parse::<Element>().unwrap()).unwrap();
-    stanza.from.get_or_insert("alice@example.org/desk".parse().unwrap());
+    stanza
+        .from
+        .get_or_insert("alice@example.org/desk".parse().unwrap());
     stanza.to.get_or_insert("bot.localhost".parse().unwrap());
     stanza
 }
 
 pub(crate) fn inbound(xml: &str) -> Inbound {
-    Inbound::new(stanza(xml), Client::detached(&"bot.localhost".parse().unwrap())).unwrap()
+    Inbound::new(
+        stanza(xml),
+        Client::detached(&"bot.localhost".parse().unwrap()),
+    )
+    .unwrap()
 }
 
 /// What a service that is done at once answers.
@@ -33,7 +40,10 @@ where
     T: Service<Inbound, Response = Reply, Error = BoxError>,
 {
     let mut cx = Context::from_waker(Waker::noop());
-    assert!(service.poll_ready(&mut cx).is_ready(), "the service is not ready");
+    assert!(
+        service.poll_ready(&mut cx).is_ready(),
+        "the service is not ready"
+    );
     match pin!(service.call(inbound(xml))).poll(&mut cx) {
         Poll::Ready(answer) => answer,
         Poll::Pending => panic!("the answer is not there at once"),

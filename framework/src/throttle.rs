@@ -17,11 +17,21 @@ impl Throttle {
     /// Whether the next line may be written.
     pub(crate) fn allow(&mut self) -> bool {
         let now = Instant::now();
-        if self.window.is_none_or(|start| now.duration_since(start) >= WINDOW) {
+        if self
+            .window
+            .is_none_or(|start| now.duration_since(start) >= WINDOW)
+        {
             if self.held_back > 0 {
-                tracing::warn!(lines = self.held_back, "similar lines were left out of the log");
+                tracing::warn!(
+                    lines = self.held_back,
+                    "similar lines were left out of the log"
+                );
             }
-            *self = Self { window: Some(now), lines: 0, held_back: 0 };
+            *self = Self {
+                window: Some(now),
+                lines: 0,
+                held_back: 0,
+            };
         }
         if self.lines == LINES {
             self.held_back += 1;

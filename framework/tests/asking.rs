@@ -1,6 +1,11 @@
-//! What a component asks of others: each helper against the wire text of its specification, and lists page by page.
+//! What a component asks of others: each helper against the wire text of its specification, and
+//! lists page by page.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::time::{Duration, SystemTime};
 
@@ -41,20 +46,29 @@ where
 
 async fn answer(user: &User, request: &Stanza, payload: &str) {
     let id = request.id().unwrap();
-    user.send(format!("<iq type='result' to='{BOT}' id='{id}'>{payload}</iq>")).await.unwrap();
+    user.send(format!(
+        "<iq type='result' to='{BOT}' id='{id}'>{payload}</iq>"
+    ))
+    .await
+    .unwrap();
 }
 
 fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
 
 #[tokio::test(start_paused = true)]
 async fn ping_says_how_long_it_took() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    let (client, to) = (bot.client(), alice.jid().clone());
+    let client = bot.client();
+    let to = alice.jid().clone();
     let asking = tokio::spawn(async move { client.ping(to).await });
-    let request = alice.expect("<iq type='get' from='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+    let request = alice
+        .expect("<iq type='get' from='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
+        .await;
     sleep(Duration::from_millis(1500)).await;
     alice.answer(&request, Reply::Empty).await.unwrap();
     assert_eq!(asking.await.unwrap().unwrap(), Duration::from_millis(1500));
@@ -64,7 +78,8 @@ async fn ping_says_how_long_it_took() {
 async fn version_idle_time_and_clock_are_told() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    let (client, to) = (bot.client(), alice.jid().clone());
+    let client = bot.client();
+    let to = alice.jid().clone();
     let ask = async move { client.version(to).await };
     let query = "<iq type='get'><query xmlns='jabber:iq:version'/></iq>";
     let version = "<query xmlns='jabber:iq:version'><name>Exodus</name><version>0.7.0.4</version><os>Windows-XP 5.01</os></query>";
@@ -75,20 +90,49 @@ async fn version_idle_time_and_clock_are_told() {
     );
 
     for (answer, ago, status) in [
-        ("<query xmlns='jabber:iq:last' seconds='903'>Heading Home</query>", 903, Some("Heading Home")),
+        (
+            "<query xmlns='jabber:iq:last' seconds='903'>Heading Home</query>",
+            903,
+            Some("Heading Home"),
+        ),
         ("<query xmlns='jabber:iq:last' seconds='0'/>", 0, None),
     ] {
-        let (client, to) = (bot.client(), alice.jid().clone());
+        let client = bot.client();
+        let to = alice.jid().clone();
         let ask = async move { client.last_activity(to).await };
-        let last = asked(&alice, ask, "<iq type='get'><query xmlns='jabber:iq:last'/></iq>", answer).await.unwrap();
-        assert_eq!((last.ago, last.status.as_deref()), (Duration::from_secs(ago), status));
+        let last = asked(
+            &alice,
+            ask,
+            "<iq type='get'><query xmlns='jabber:iq:last'/></iq>",
+            answer,
+        )
+        .await
+        .unwrap();
+        assert_eq!(
+            (last.ago, last.status.as_deref()),
+            (Duration::from_secs(ago), status)
+        );
     }
 
-    for (zone, ahead) in [("-06:00", -21_600), ("+05:30", 19_800), ("+00:00", 0), ("Z", 0)] {
-        let (client, to) = (bot.client(), alice.jid().clone());
+    for (zone, ahead) in [
+        ("-06:00", -21_600),
+        ("+05:30", 19_800),
+        ("+00:00", 0),
+        ("Z", 0),
+    ] {
+        let client = bot.client();
+        let to = alice.jid().clone();
         let ask = async move { client.entity_time(to).await };
-        let time = format!("<time xmlns='urn:xmpp:time'><tzo>{zone}</tzo><utc>2006-12-19T17:58:35Z</utc></time>");
-        let time = asked(&alice, ask, "<iq type='get'><time xmlns='urn:xmpp:time'/></iq>", &time).await;
+        let time = format!(
+            "<time xmlns='urn:xmpp:time'><tzo>{zone}</tzo><utc>2006-12-19T17:58:35Z</utc></time>"
+        );
+        let time = asked(
+            &alice,
+            ask,
+            "<iq type='get'><time xmlns='urn:xmpp:time'/></iq>",
+            &time,
+        )
+        .await;
         let time = time.unwrap_or_else(|error| panic!("{zone}: {error:?}"));
         assert_eq!((seconds(time.utc), time.ahead), (1_166_551_115, ahead));
     }
@@ -98,14 +142,24 @@ async fn version_idle_time_and_clock_are_told() {
 async fn refusals_and_nonsense_are_errors() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    let (client, to) = (bot.client(), alice.jid().clone());
-    let asking = tokio::spawn(async move { (client.version(to.clone()).await, client.version(to).await) });
+    let client = bot.client();
+    let to = alice.jid().clone();
+    let asking =
+        tokio::spawn(async move { (client.version(to.clone()).await, client.version(to).await) });
     let request = alice.recv().await.unwrap();
-    alice.answer(&request, Reply::Error(StanzaError::new(Condition::Forbidden))).await.unwrap();
+    alice
+        .answer(
+            &request,
+            Reply::Error(StanzaError::new(Condition::Forbidden)),
+        )
+        .await
+        .unwrap();
     let request = alice.recv().await.unwrap();
     answer(&alice, &request, "<query xmlns='jabber:iq:version'/>").await;
     let (refused, nonsense) = asking.await.unwrap();
-    assert!(matches!(refused, Err(IqError::Refused(error)) if error.condition() == Condition::Forbidden));
+    assert!(
+        matches!(refused, Err(IqError::Refused(error)) if error.condition() == Condition::Forbidden)
+    );
     assert!(matches!(nonsense, Err(IqError::Answer(error)) if !error.is_absent()));
 }
 
@@ -113,15 +167,23 @@ async fn refusals_and_nonsense_are_errors() {
 async fn disco_info_is_what_a_router_would_say() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    let (client, to) = (bot.client(), alice.jid().clone());
+    let client = bot.client();
+    let to = alice.jid().clone();
     let ask = async move { client.disco_info(to, Some("n")).await };
     let info = "<query xmlns='http://jabber.org/protocol/disco#info' node='n'><feature var='b'/>\
-        <identity category='gateway' type='x' name='two'/><identity category='client' type='pc' xml:lang='de'/>\
-        <feature var='a'/><x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>f</value></field></x></query>";
-    let query = "<iq type='get'><query xmlns='http://jabber.org/protocol/disco#info' node='n'/></iq>";
+        <identity category='gateway' type='x' name='two'/><identity category='client' type='pc' \
+        xml:lang='de'/>\
+        <feature var='a'/><x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' \
+        type='hidden'><value>f</value></field></x></query>";
+    let query =
+        "<iq type='get'><query xmlns='http://jabber.org/protocol/disco#info' node='n'/></iq>";
     let info = asked(&alice, ask, query, info).await.unwrap();
     assert_eq!(info.features.iter().collect::<Vec<_>>(), ["a", "b"]);
-    let identities: Vec<_> = info.identities.iter().map(|i| (&*i.category, i.lang.as_deref())).collect();
+    let identities: Vec<_> = info
+        .identities
+        .iter()
+        .map(|i| (&*i.category, i.lang.as_deref()))
+        .collect();
     assert_eq!(identities, [("client", Some("de")), ("gateway", None)]);
     assert_eq!(info.forms.len(), 1);
 }
@@ -130,10 +192,14 @@ async fn disco_info_is_what_a_router_would_say() {
 async fn a_bot_asks_as_itself() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    let client = bot.client().asking_as(Jid::new("helper@bot.localhost/x").unwrap());
+    let client = bot
+        .client()
+        .asking_as(Jid::new("helper@bot.localhost/x").unwrap());
     let to = alice.jid().clone();
     let asking = tokio::spawn(async move { client.ping(to).await });
-    let request = alice.expect("<iq type='get' from='helper@bot.localhost/x'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+    let request = alice
+        .expect("<iq type='get' from='helper@bot.localhost/x'><ping xmlns='urn:xmpp:ping'/></iq>")
+        .await;
     alice.answer(&request, Reply::Empty).await.unwrap();
     asking.await.unwrap().unwrap();
 }
@@ -149,12 +215,18 @@ struct Service {
 async fn a_command_is_run_step_by_step() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    let (client, to) = (bot.client(), alice.jid().clone());
+    let client = bot.client();
+    let to = alice.jid().clone();
     let running = tokio::spawn(async move {
         let step = client.command(to, "config").await.unwrap();
         assert!(!step.is_completed() && step.actions().unwrap().next);
-        assert_eq!(step.form().unwrap().fields[0].var.as_deref(), Some("service"));
-        let form = Definition::new().submit(&Service { service: "httpd" }).unwrap();
+        assert_eq!(
+            step.form().unwrap().fields[0].var.as_deref(),
+            Some("service")
+        );
+        let form = Definition::new()
+            .submit(&Service { service: "httpd" })
+            .unwrap();
         let step = step.next(Some(form)).await.unwrap();
         assert_eq!(step.notes()[0].text, "nearly there");
         let step = step.prev().await.unwrap();
@@ -167,18 +239,57 @@ async fn a_command_is_run_step_by_step() {
     let form = "<x xmlns='jabber:x:data' type='form'><field var='service' type='list-single'/></x>";
     let request = alice.expect(&iq(&command("action='execute'", ""))).await;
     let actions = "<actions execute='complete'><prev/><next/></actions>";
-    answer(&alice, &request, &command("sessionid='s' status='executing'", &format!("{actions}{form}"))).await;
-    let filled = "<x xmlns='jabber:x:data' type='submit'><field var='service'><value>httpd</value></field></x>";
+    answer(
+        &alice,
+        &request,
+        &command(
+            "sessionid='s' status='executing'",
+            &format!("{actions}{form}"),
+        ),
+    )
+    .await;
+    let filled = "<x xmlns='jabber:x:data' type='submit'><field \
+        var='service'><value>httpd</value></field></x>";
     let request = alice.recv().await.unwrap();
     let sent: campanile::payload::Command = request.child().unwrap();
-    assert_eq!((sent.session.as_deref(), sent.action), (Some("s"), Some(CommandAction::Next)));
-    assert_eq!(sent.payloads[0].children().count(), filled.parse::<Element>().unwrap().children().count());
-    answer(&alice, &request, &command("sessionid='s' status='executing'", "<note type='warn'>nearly there</note>"))
+    assert_eq!(
+        (sent.session.as_deref(), sent.action),
+        (Some("s"), Some(CommandAction::Next))
+    );
+    assert_eq!(
+        sent.payloads[0].children().count(),
+        filled.parse::<Element>().unwrap().children().count()
+    );
+    answer(
+        &alice,
+        &request,
+        &command(
+            "sessionid='s' status='executing'",
+            "<note type='warn'>nearly there</note>",
+        ),
+    )
+    .await;
+    let request = alice
+        .expect(&iq(&command("sessionid='s' action='prev'", "")))
         .await;
-    let request = alice.expect(&iq(&command("sessionid='s' action='prev'", ""))).await;
-    answer(&alice, &request, &command("sessionid='s' status='executing'", "")).await;
-    let request = alice.expect(&iq(&command("sessionid='s' action='complete'", ""))).await;
-    answer(&alice, &request, &command("sessionid='s' status='completed'", "<note type='error'>no</note>")).await;
+    answer(
+        &alice,
+        &request,
+        &command("sessionid='s' status='executing'", ""),
+    )
+    .await;
+    let request = alice
+        .expect(&iq(&command("sessionid='s' action='complete'", "")))
+        .await;
+    answer(
+        &alice,
+        &request,
+        &command(
+            "sessionid='s' status='completed'",
+            "<note type='error'>no</note>",
+        ),
+    )
+    .await;
     let done = running.await.unwrap();
     assert!(done.is_completed());
     assert_eq!(done.notes()[0].kind, Some(NoteType::Error));
@@ -191,20 +302,46 @@ async fn a_vcard_is_read_as_far_as_it_goes() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     for (photo, wanted) in [
-        ("<PHOTO><TYPE>image/png</TYPE><BINVAL>aGVs\nbG8=</BINVAL></PHOTO>", Some("hello")),
-        ("<PHOTO><EXTVAL>http://example.org/x.png</EXTVAL></PHOTO>", None),
-        ("<PHOTO><TYPE>image/png</TYPE><BINVAL>!!</BINVAL></PHOTO>", None),
+        (
+            "<PHOTO><TYPE>image/png</TYPE><BINVAL>aGVs\nbG8=</BINVAL></PHOTO>",
+            Some("hello"),
+        ),
+        (
+            "<PHOTO><EXTVAL>http://example.org/x.png</EXTVAL></PHOTO>",
+            None,
+        ),
+        (
+            "<PHOTO><TYPE>image/png</TYPE><BINVAL>!!</BINVAL></PHOTO>",
+            None,
+        ),
         ("", None),
     ] {
-        let (client, to) = (bot.client(), alice.jid().clone());
+        let client = bot.client();
+        let to = alice.jid().clone();
         let ask = async move { client.vcard(to).await };
         let card = format!(
-            "<vCard xmlns='vcard-temp'><FN>Peter &amp; Paul</FN><ORG><ORGNAME>XSF</ORGNAME></ORG>{photo}<NICKNAME/></vCard>"
+            "<vCard xmlns='vcard-temp'><FN>Peter &amp; \
+            Paul</FN><ORG><ORGNAME>XSF</ORGNAME></ORG>{photo}<NICKNAME/></vCard>"
         );
-        let card = asked(&alice, ask, "<iq type='get'><vCard xmlns='vcard-temp'/></iq>", &card).await.unwrap();
-        assert_eq!((card.full_name().as_deref(), card.nickname()), (Some("Peter & Paul"), None));
+        let card = asked(
+            &alice,
+            ask,
+            "<iq type='get'><vCard xmlns='vcard-temp'/></iq>",
+            &card,
+        )
+        .await
+        .unwrap();
+        assert_eq!(
+            (card.full_name().as_deref(), card.nickname()),
+            (Some("Peter & Paul"), None)
+        );
         assert_eq!(card.text("ORG/ORGNAME").as_deref(), Some("XSF"));
-        assert_eq!(card.photo().map(|photo| String::from_utf8(photo.bytes).unwrap()).as_deref(), wanted);
+        assert_eq!(
+            card.photo()
+                .map(|photo| String::from_utf8(photo.bytes).unwrap())
+                .as_deref(),
+            wanted
+        );
     }
 }
 
@@ -212,7 +349,10 @@ async fn a_vcard_is_read_as_far_as_it_goes() {
 
 /// Which part of a list of so many items a request for a page is about.
 fn part(set: &Element, length: usize) -> std::ops::Range<usize> {
-    let child = |name| set.get_child(name, "http://jabber.org/protocol/rsm").map(Element::text);
+    let child = |name| {
+        set.get_child(name, "http://jabber.org/protocol/rsm")
+            .map(Element::text)
+    };
     let max: usize = child("max").unwrap().parse().unwrap();
     match (child("after"), child("before")) {
         (Some(after), _) => {
@@ -220,7 +360,11 @@ fn part(set: &Element, length: usize) -> std::ops::Range<usize> {
             from..(from + max).min(length)
         }
         (None, Some(before)) => {
-            let to = if before.is_empty() { length } else { before.parse().unwrap() };
+            let to = if before.is_empty() {
+                length
+            } else {
+                before.parse().unwrap()
+            };
             to.saturating_sub(max)..to
         }
         (None, None) => 0..max.min(length),
@@ -230,7 +374,12 @@ fn part(set: &Element, length: usize) -> std::ops::Range<usize> {
 fn set(part: &std::ops::Range<usize>, length: usize) -> String {
     let ends = match part.is_empty() {
         true => String::new(),
-        false => format!("<first index='{}'>{}</first><last>{}</last>", part.start, part.start, part.end - 1),
+        false => format!(
+            "<first index='{}'>{}</first><last>{}</last>",
+            part.start,
+            part.start,
+            part.end - 1
+        ),
     };
     format!("<set xmlns='http://jabber.org/protocol/rsm'>{ends}<count>{length}</count></set>")
 }
@@ -240,13 +389,23 @@ fn serve_items(user: User, length: usize) -> JoinHandle<()> {
     tokio::spawn(async move {
         while let Some(request) = user.recv().await {
             let query = request.children().first().unwrap().element().unwrap();
-            let part = part(query.get_child("set", "http://jabber.org/protocol/rsm").unwrap(), length);
-            let items: String = part.clone().map(|n| format!("<item jid='room{n}@localhost'/>")).collect();
+            let part = part(
+                query
+                    .get_child("set", "http://jabber.org/protocol/rsm")
+                    .unwrap(),
+                length,
+            );
+            let items: String = part
+                .clone()
+                .map(|n| format!("<item jid='room{n}@localhost'/>"))
+                .collect();
             let set = set(&part, length);
             answer(
                 &user,
                 &request,
-                &format!("<query xmlns='http://jabber.org/protocol/disco#items'>{items}{set}</query>"),
+                &format!(
+                    "<query xmlns='http://jabber.org/protocol/disco#items'>{items}{set}</query>"
+                ),
             )
             .await;
         }
@@ -256,7 +415,11 @@ fn serve_items(user: User, length: usize) -> JoinHandle<()> {
 async fn rooms(mut pages: Pages<DiscoItem>) -> Vec<usize> {
     let mut rooms = Vec::new();
     while let Some(item) = pages.next().await.unwrap() {
-        rooms.push(item.jid.unwrap().node().unwrap().as_str()["room".len()..].parse().unwrap());
+        rooms.push(
+            item.jid.unwrap().node().unwrap().as_str()["room".len()..]
+                .parse()
+                .unwrap(),
+        );
     }
     rooms
 }
@@ -270,10 +433,19 @@ async fn a_list_is_read_page_by_page_in_both_directions() {
         let _serving = serve_items(alice, length);
         let items = || bot.client().disco_items(to.clone()).page_size(10);
         assert_eq!(rooms(items()).await, (0..length).collect::<Vec<_>>());
-        assert_eq!(rooms(items().backwards()).await, (0..length).rev().collect::<Vec<_>>());
+        assert_eq!(
+            rooms(items().backwards()).await,
+            (0..length).rev().collect::<Vec<_>>()
+        );
         if length == 95 {
-            assert_eq!(rooms(items().after("41")).await, (42..length).collect::<Vec<_>>());
-            assert_eq!(rooms(items().before("42")).await, (0..42).rev().collect::<Vec<_>>());
+            assert_eq!(
+                rooms(items().after("41")).await,
+                (42..length).collect::<Vec<_>>()
+            );
+            assert_eq!(
+                rooms(items().before("42")).await,
+                (0..42).rev().collect::<Vec<_>>()
+            );
             assert_eq!(items().collect(17).await.unwrap().len(), 17);
             let mut counted = items();
             counted.next().await.unwrap();
@@ -286,11 +458,16 @@ async fn a_list_is_read_page_by_page_in_both_directions() {
 async fn whoever_knows_no_pages_is_asked_once() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    for set in ["", "<set xmlns='http://jabber.org/protocol/rsm'><count>2</count></set>"] {
-        let (client, to) = (bot.client(), alice.jid().clone());
+    for set in [
+        "",
+        "<set xmlns='http://jabber.org/protocol/rsm'><count>2</count></set>",
+    ] {
+        let client = bot.client();
+        let to = alice.jid().clone();
         let ask = async move { rooms(client.disco_items_of(to, "n")).await };
         let items = format!(
-            "<query xmlns='http://jabber.org/protocol/disco#items' node='n'><item jid='room0@x'/><item jid='room1@x' node='y'/>{set}</query>"
+            "<query xmlns='http://jabber.org/protocol/disco#items' node='n'><item \
+            jid='room0@x'/><item jid='room1@x' node='y'/>{set}</query>"
         );
         let query = "<iq type='get'><query xmlns='http://jabber.org/protocol/disco#items' node='n'>\
             <set xmlns='http://jabber.org/protocol/rsm'><max>100</max></set></query></iq>";
@@ -304,7 +481,8 @@ async fn whoever_knows_no_pages_is_asked_once() {
 async fn a_page_that_leads_nowhere_is_the_last() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    let (client, to) = (bot.client(), alice.jid().clone());
+    let client = bot.client();
+    let to = alice.jid().clone();
     let asking = tokio::spawn(async move { rooms(client.disco_items(to)).await });
     let page = format!(
         "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='room0@x'/>{}</query>",
@@ -324,7 +502,8 @@ async fn after_an_error_or_a_dropped_future_the_same_page_is_asked_for_again() {
     let mut pages = bot.client().disco_items(alice.jid().clone()).page_size(1);
     let page = |n: usize| {
         format!(
-            "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='room{n}@x'/>{}</query>",
+            "<query xmlns='http://jabber.org/protocol/disco#items'><item \
+            jid='room{n}@x'/>{}</query>",
             set(&(n..n + 1), 9)
         )
     };
@@ -332,7 +511,13 @@ async fn after_an_error_or_a_dropped_future_the_same_page_is_asked_for_again() {
         let request = alice.recv().await.unwrap();
         answer(&alice, &request, &page(0)).await;
         let request = alice.recv().await.unwrap();
-        alice.answer(&request, Reply::Error(StanzaError::new(Condition::ResourceConstraint))).await.unwrap();
+        alice
+            .answer(
+                &request,
+                Reply::Error(StanzaError::new(Condition::ResourceConstraint)),
+            )
+            .await
+            .unwrap();
         let ignored = alice.recv().await.unwrap();
         let request = alice.recv().await.unwrap();
         answer(&alice, &ignored, &page(5)).await;
@@ -342,7 +527,11 @@ async fn after_an_error_or_a_dropped_future_the_same_page_is_asked_for_again() {
         let room = |item: Option<DiscoItem>| item.unwrap().jid.unwrap().node().unwrap().to_string();
         assert_eq!(room(pages.next().await.unwrap()), "room0");
         assert!(matches!(pages.next().await, Err(IqError::Refused(_))));
-        assert!(tokio::time::timeout(Duration::from_secs(1), pages.next()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), pages.next())
+                .await
+                .is_err()
+        );
         assert_eq!(room(pages.next().await.unwrap()), "room1");
     };
     tokio::join!(serve, ask);
@@ -356,13 +545,22 @@ fn serve_archive(bot: &Mounted, archive: User, length: usize) -> JoinHandle<()> 
     tokio::spawn(async move {
         while let Some(request) = archive.recv().await {
             let query = request.children().first().unwrap().element().unwrap();
-            let part = part(query.get_child("set", "http://jabber.org/protocol/rsm").unwrap(), length);
-            let (from, id) = (archive.jid(), query.attr("queryid").unwrap());
+            let part = part(
+                query
+                    .get_child("set", "http://jabber.org/protocol/rsm")
+                    .unwrap(),
+                length,
+            );
+            let from = archive.jid();
+            let id = query.attr("queryid").unwrap();
             let message = |n| {
                 format!(
-                    "<message from='{from}' to='{BOT}'><result xmlns='urn:xmpp:mam:2' queryid='{id}' id='{n}'>\
-                     <forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='2010-07-10T23:08:25Z'/>\
-                     <message xmlns='jabber:client' from='witch@shakespeare.lit' to='macbeth@shakespeare.lit' type='chat'>\
+                    "<message from='{from}' to='{BOT}'><result xmlns='urn:xmpp:mam:2' \
+                    queryid='{id}' id='{n}'>\
+                     <forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' \
+                     stamp='2010-07-10T23:08:25Z'/>\
+                     <message xmlns='jabber:client' from='witch@shakespeare.lit' \
+                     to='macbeth@shakespeare.lit' type='chat'>\
                      <body>Hail to thee, {n}</body></message></forwarded></result></message>"
                 )
             };
@@ -374,7 +572,8 @@ fn serve_archive(bot: &Mounted, archive: User, length: usize) -> JoinHandle<()> 
                     .children()
                     .all(|c| c.name() != "before");
             page += &format!(
-                "<iq type='result' from='{from}' to='{BOT}' id='{}'><fin xmlns='urn:xmpp:mam:2' complete='{complete}'>{}</fin></iq>",
+                "<iq type='result' from='{from}' to='{BOT}' id='{}'><fin xmlns='urn:xmpp:mam:2' \
+                complete='{complete}'>{}</fin></iq>",
                 request.id().unwrap(),
                 set(&part, length)
             );
@@ -394,27 +593,38 @@ async fn hails(mut pages: Pages<Archived>) -> Vec<usize> {
     hails
 }
 
-/// Five hundred messages over pages of two hundred, while the only handler never ends and nothing more may wait.
+/// Five hundred messages over pages of two hundred, while the only handler never ends and nothing
+/// more may wait.
 #[tokio::test(start_paused = true)]
 async fn an_archive_is_read_whole_while_the_dispatcher_is_full() {
     let mut limits = Limits::default();
     (limits.in_flight, limits.waiting) = (4, 4);
     let never = async |_: campanile::extract::StanzaRef| std::future::pending::<()>().await;
-    let bot = mount(BOT, |bot| bot.router(Router::new().message(never)).limits(limits)).await;
+    let bot = mount(BOT, |bot| {
+        bot.router(Router::new().message(never)).limits(limits)
+    })
+    .await;
     for n in 0..8 {
         let user = bot.user(&format!("user{n}@localhost"));
         for _ in 0..2 {
             user.say(BOT, "busy").await.unwrap();
         }
     }
-    bot.counted(|stats| stats.taken == 8 && stats.shed == 8).await;
+    bot.counted(|stats| stats.taken == 8 && stats.shed == 8)
+        .await;
     let archive = bot.user("room@localhost");
     let to = archive.jid().clone();
     let _serving = serve_archive(&bot, archive, 500);
     let messages = || bot.client().archive(to.clone()).messages().page_size(200);
     assert_eq!(hails(messages()).await, (0..500).collect::<Vec<_>>());
-    assert_eq!(hails(messages().backwards()).await, (0..500).rev().collect::<Vec<_>>());
-    assert_eq!(hails(messages().after("480")).await, (481..500).collect::<Vec<_>>());
+    assert_eq!(
+        hails(messages().backwards()).await,
+        (0..500).rev().collect::<Vec<_>>()
+    );
+    assert_eq!(
+        hails(messages().after("480")).await,
+        (481..500).collect::<Vec<_>>()
+    );
     let stats = bot.stats();
     assert_eq!((stats.taken, stats.shed, stats.uncollected), (8, 8, 0));
 }
@@ -424,25 +634,36 @@ async fn an_archive_is_asked_for_what_is_wanted() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_278_803_305_250);
-    let archive = bot.client().archive(alice.jid().clone()).with(&Jid::new("juliet@capulet.lit").unwrap());
-    let mut pages = archive.since(time).until(time + Duration::from_millis(750)).node("n").field("x", "y").messages();
+    let archive = bot
+        .client()
+        .archive(alice.jid().clone())
+        .with(&Jid::new("juliet@capulet.lit").unwrap());
+    let mut pages = archive
+        .since(time)
+        .until(time + Duration::from_millis(750))
+        .node("n")
+        .field("x", "y")
+        .messages();
     let asking = tokio::spawn(async move { pages.next().await.map(|found| found.is_none()) });
     let request = alice.recv().await.unwrap();
     let query = request.children().first().unwrap();
     let id = query.attribute("queryid").unwrap();
     let wanted = format!(
-        "<query xmlns='urn:xmpp:mam:2' queryid='{id}' node='n'><x xmlns='jabber:x:data' type='submit'>\
+        "<query xmlns='urn:xmpp:mam:2' queryid='{id}' node='n'><x xmlns='jabber:x:data' \
+        type='submit'>\
          <field var='FORM_TYPE' type='hidden'><value>urn:xmpp:mam:2</value></field>\
          <field var='with'><value>juliet@capulet.lit</value></field>\
          <field var='start'><value>2010-07-10T23:08:25.250Z</value></field>\
-         <field var='end'><value>2010-07-10T23:08:26Z</value></field><field var='x'><value>y</value></field></x>\
+         <field var='end'><value>2010-07-10T23:08:26Z</value></field><field \
+         var='x'><value>y</value></field></x>\
          <set xmlns='http://jabber.org/protocol/rsm'><max>100</max></set></query>"
     );
     assert_eq!(query.as_str(), wanted);
     answer(
         &alice,
         &request,
-        "<fin xmlns='urn:xmpp:mam:2' complete='true'><set xmlns='http://jabber.org/protocol/rsm'/></fin>",
+        "<fin xmlns='urn:xmpp:mam:2' complete='true'><set \
+        xmlns='http://jabber.org/protocol/rsm'/></fin>",
     )
     .await;
     assert!(asking.await.unwrap().unwrap());
@@ -453,34 +674,58 @@ async fn an_archive_is_asked_for_what_is_wanted() {
 async fn a_message_that_cannot_be_read_harms_no_other() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    let (client, to) = (bot.client(), alice.jid().clone());
+    let client = bot.client();
+    let to = alice.jid().clone();
     let asking = tokio::spawn(async move { client.archive(to).messages().collect(10).await });
     let request = alice.recv().await.unwrap();
-    let id = request.children().first().unwrap().attribute("queryid").unwrap().into_owned();
+    let id = request
+        .children()
+        .first()
+        .unwrap()
+        .attribute("queryid")
+        .unwrap()
+        .into_owned();
     for (n, forwarded) in [
-        "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' type='strange'><body>hi</body></message></forwarded>",
-        "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' from='@@'/></forwarded>",
-        "<forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='soon'/><other xmlns='urn:x'/></forwarded>",
+        "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' \
+        type='strange'><body>hi</body></message></forwarded>",
+        "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' \
+        from='@@'/></forwarded>",
+        "<forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='soon'/><other \
+        xmlns='urn:x'/></forwarded>",
         "",
     ]
     .iter()
     .enumerate()
     {
         alice
-            .send(format!("<message to='{BOT}'><result xmlns='urn:xmpp:mam:2' queryid='{id}' id='{n}'>{forwarded}</result></message>"))
+            .send(format!(
+                "<message to='{BOT}'><result xmlns='urn:xmpp:mam:2' queryid='{id}' \
+                id='{n}'>{forwarded}</result></message>"
+            ))
             .await
             .unwrap();
     }
     answer(
         &alice,
         &request,
-        "<fin xmlns='urn:xmpp:mam:2' complete='true'><set xmlns='http://jabber.org/protocol/rsm'/></fin>",
+        "<fin xmlns='urn:xmpp:mam:2' complete='true'><set \
+        xmlns='http://jabber.org/protocol/rsm'/></fin>",
     )
     .await;
     let found = asking.await.unwrap().unwrap();
-    let read: Vec<_> =
-        found.iter().map(|archived| (archived.id(), archived.message().is_ok(), archived.when())).collect();
-    assert_eq!(read, [("0", true, None), ("1", false, None), ("2", false, None), ("3", false, None)]);
+    let read: Vec<_> = found
+        .iter()
+        .map(|archived| (archived.id(), archived.message().is_ok(), archived.when()))
+        .collect();
+    assert_eq!(
+        read,
+        [
+            ("0", true, None),
+            ("1", false, None),
+            ("2", false, None),
+            ("3", false, None)
+        ]
+    );
     let message: Message = found[0].message().unwrap().to_message().unwrap();
     assert_eq!(message.bodies.len(), 1);
 }
@@ -489,12 +734,21 @@ async fn a_message_that_cannot_be_read_harms_no_other() {
 async fn the_ends_of_an_archive_are_told() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    let end =
-        |id: &str, seconds| ArchiveEnd { id: id.into(), when: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) };
-    let full = "<metadata xmlns='urn:xmpp:mam:2'><start id='YWxwaGEg' timestamp='2008-08-22T21:09:04Z'/>\
+    let end = |id: &str, seconds| ArchiveEnd {
+        id: id.into(),
+        when: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+    };
+    let full = "<metadata xmlns='urn:xmpp:mam:2'><start id='YWxwaGEg' \
+        timestamp='2008-08-22T21:09:04Z'/>\
         <end id='b21lZ2Eg' timestamp='2020-04-20T14:34:21Z'/></metadata>";
-    let ends = ArchiveEnds { first: Some(end("YWxwaGEg", 1_219_439_344)), last: Some(end("b21lZ2Eg", 1_587_393_261)) };
-    for (answer, wanted) in [(full, ends), ("<metadata xmlns='urn:xmpp:mam:2'/>", ArchiveEnds::default())] {
+    let ends = ArchiveEnds {
+        first: Some(end("YWxwaGEg", 1_219_439_344)),
+        last: Some(end("b21lZ2Eg", 1_587_393_261)),
+    };
+    for (answer, wanted) in [
+        (full, ends),
+        ("<metadata xmlns='urn:xmpp:mam:2'/>", ArchiveEnds::default()),
+    ] {
         let (client, to): (Client, Jid) = (bot.client(), alice.jid().clone());
         let ask = async move { client.archive(to).ends().await };
         let query = "<iq type='get'><metadata xmlns='urn:xmpp:mam:2'/></iq>";

@@ -1,6 +1,10 @@
 //! What a component sends by itself: errors for whoever makes them, answers from whoever was asked.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,69 +48,153 @@ fn ask(client: Client, to: &Jid) -> tokio::task::JoinHandle<Result<(), IqError>>
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_written_is_an_error_for_its_caller_alone() {
     let bot = bot().await;
-    let (alice, client) = (bot.user("alice@localhost"), bot.client());
+    let alice = bot.user("alice@localhost");
+    let client = bot.client();
     let to = alice.jid().clone();
     let message = || Stanza::new(Kind::Message(MessageType::Chat)).with_to(to.clone());
 
     let body = Stanza::chat(to.clone(), "bell \u{1}");
-    assert!(matches!(body, Err(WriteError::Character('\u{1}'))), "{body:?}");
+    assert!(
+        matches!(body, Err(WriteError::Character('\u{1}'))),
+        "{body:?}"
+    );
     let written = |result: Result<(), SendError>| match result {
         Err(SendError::Write(error)) => error,
         other => panic!("{other:?}"),
     };
     for bad in [message().with_id("\u{1}"), message().with_lang("\u{FFFF}")] {
-        assert!(matches!(written(client.send(bad).await), WriteError::Character(_)));
+        assert!(matches!(
+            written(client.send(bad).await),
+            WriteError::Character(_)
+        ));
     }
     // The bound counts what is written: `&` is five bytes.
-    for (body, fits) in [("x".repeat(524_288), false), ("&".repeat(110_000), false), ("&".repeat(104_000), true)] {
+    for (body, fits) in [
+        ("x".repeat(524_288), false),
+        ("&".repeat(110_000), false),
+        ("&".repeat(104_000), true),
+    ] {
         let sent = client.send(Stanza::chat(to.clone(), &body).unwrap()).await;
         assert_eq!(sent.is_ok(), fits);
         if fits {
-            assert_eq!(alice.recv().await.unwrap().children().first().unwrap().text(), body);
+            assert_eq!(
+                alice
+                    .recv()
+                    .await
+                    .unwrap()
+                    .children()
+                    .first()
+                    .unwrap()
+                    .text(),
+                body
+            );
         } else {
-            assert!(matches!(written(sent), WriteError::TooLarge { limit: 524_288, .. }));
+            assert!(matches!(
+                written(sent),
+                WriteError::TooLarge { limit: 524_288, .. }
+            ));
         }
     }
-    for foreign in ["alice@localhost", "localhost", "sub.bot.localhost", "xbot.localhost"] {
-        let sent = client.send(message().with_from(Jid::new(foreign).unwrap())).await;
-        assert!(matches!(written(sent), WriteError::ForeignSender(_)), "{foreign}");
+    for foreign in [
+        "alice@localhost",
+        "localhost",
+        "sub.bot.localhost",
+        "xbot.localhost",
+    ] {
+        let sent = client
+            .send(message().with_from(Jid::new(foreign).unwrap()))
+            .await;
+        assert!(
+            matches!(written(sent), WriteError::ForeignSender(_)),
+            "{foreign}"
+        );
     }
     assert!(matches!(
-        written(client.send(Stanza::new(Kind::Message(MessageType::Chat))).await),
+        written(
+            client
+                .send(Stanza::new(Kind::Message(MessageType::Chat)))
+                .await
+        ),
         WriteError::NoRecipient
     ));
-    let foreign = client.request(Request::get(to.clone(), &Ping).unwrap().with_from(to.clone())).await;
-    assert!(matches!(foreign, Err(IqError::Write(WriteError::ForeignSender(_)))), "{foreign:?}");
+    let foreign = client
+        .request(
+            Request::get(to.clone(), &Ping)
+                .unwrap()
+                .with_from(to.clone()),
+        )
+        .await;
+    assert!(
+        matches!(foreign, Err(IqError::Write(WriteError::ForeignSender(_)))),
+        "{foreign:?}"
+    );
 
-    client.send(message().with_from(Jid::new("any.body@BOT.localhost/r").unwrap()).with_id("1")).await.unwrap();
-    alice.expect("<message type='chat' from='any.body@bot.localhost/r' id='1'/>").await;
+    client
+        .send(
+            message()
+                .with_from(Jid::new("any.body@BOT.localhost/r").unwrap())
+                .with_id("1"),
+        )
+        .await
+        .unwrap();
+    alice
+        .expect("<message type='chat' from='any.body@bot.localhost/r' id='1'/>")
+        .await;
     alice.expect_nothing(BOT).await;
     assert_eq!(bot.stats().connected, 1);
 }
 
-/// Names of XML 1.0's fifth edition, which both servers' parser does not know and ends the stream at.
+/// Names of XML 1.0's fifth edition, which both servers' parser does not know and ends the stream
+/// at.
 #[tokio::test(start_paused = true)]
 async fn names_that_servers_do_not_take_are_an_error_for_their_caller_alone() {
     let router = Router::new().message(async || Reply::payload(&Element::bare("\u{1F6}", "urn:x")));
     let bot = mount(BOT, |bot| bot.router(router)).await;
     let alice = bot.user("alice@localhost");
-    for name in ["\u{1F6}", "a\u{FDF0}", "\u{FEFF}", "\u{10000}", "\u{2C00}", "a\u{203F}"] {
-        let parent = Element::builder("x", "urn:x").append(Element::bare(name, "urn:x")).build();
+    for name in [
+        "\u{1F6}",
+        "a\u{FDF0}",
+        "\u{FEFF}",
+        "\u{10000}",
+        "\u{2C00}",
+        "a\u{203F}",
+    ] {
+        let parent = Element::builder("x", "urn:x")
+            .append(Element::bare(name, "urn:x"))
+            .build();
         for element in [Element::bare(name, "urn:x"), parent] {
             let written = Stanza::iq_set(alice.jid().clone(), &element);
-            assert!(matches!(written, Err(WriteError::Name(_) | WriteError::Value(_))), "{name:?}: {written:?}");
+            assert!(
+                matches!(written, Err(WriteError::Name(_) | WriteError::Value(_))),
+                "{name:?}: {written:?}"
+            );
         }
         let named = Stanza::new(Kind::Message(MessageType::Chat)).with_text(name, "hi");
-        assert!(matches!(named, Err(WriteError::Name(_))), "{name:?}: {named:?}");
+        assert!(
+            matches!(named, Err(WriteError::Name(_))),
+            "{name:?}: {named:?}"
+        );
     }
     alice.say(BOT, "hi").await.unwrap();
     let wanted = "<message type='error'><error type='cancel'>\
         <internal-server-error xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
     alice.expect(wanted).await;
     // What servers do know goes out.
-    let known = Element::builder("é", "urn:x").append(Element::bare("日\u{300}", "urn:x")).build();
-    bot.client().send(Stanza::chat(alice.jid().clone(), "x").unwrap().with_child(&known).unwrap()).await.unwrap();
-    alice.expect("<message type='chat'><body>x</body><é xmlns='urn:x'><日\u{300}/></é></message>").await;
+    let known = Element::builder("é", "urn:x")
+        .append(Element::bare("日\u{300}", "urn:x"))
+        .build();
+    bot.client()
+        .send(
+            Stanza::chat(alice.jid().clone(), "x")
+                .unwrap()
+                .with_child(&known)
+                .unwrap(),
+        )
+        .await
+        .unwrap();
+    alice
+        .expect("<message type='chat'><body>x</body><é xmlns='urn:x'><日\u{300}/></é></message>")
+        .await;
     assert_eq!(bot.stats().connected, 1);
 }
 
@@ -114,14 +202,19 @@ async fn names_that_servers_do_not_take_are_an_error_for_their_caller_alone() {
 async fn a_handler_that_answers_what_cannot_be_written_has_answered_with_an_error() {
     let large = async || "x".repeat(600_000);
     let other = async |Sender(who): Sender| Stanza::chat(who.clone(), "hi").unwrap().with_from(who);
-    let router = Router::new().message(large).message_with(("urn:x", "x"), other);
+    let router = Router::new()
+        .message(large)
+        .message_with(("urn:x", "x"), other);
     let bot = mount(BOT, |bot| bot.router(router)).await;
     let alice = bot.user("alice@localhost");
     let wanted = "<message type='error'><error type='cancel'>\
         <internal-server-error xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
     alice.say(BOT, "hi").await.unwrap();
     alice.expect(wanted).await;
-    alice.send("<message to='bot.localhost' type='chat'><x xmlns='urn:x'/></message>").await.unwrap();
+    alice
+        .send("<message to='bot.localhost' type='chat'><x xmlns='urn:x'/></message>")
+        .await
+        .unwrap();
     alice.expect(wanted).await;
     assert_eq!((bot.stats().unwritable, bot.stats().connected), (2, 1));
 }
@@ -136,7 +229,8 @@ async fn send_waits_for_room_and_is_done_when_written() {
     let alice = bot.user("alice@localhost");
     bot.wire().block(true);
     let send = |n: usize| {
-        let (client, message) = (bot.client(), Stanza::chat(alice.jid().clone(), &format!("{n} {}", "x".repeat(8000))));
+        let client = bot.client();
+        let message = Stanza::chat(alice.jid().clone(), &format!("{n} {}", "x".repeat(8000)));
         tokio::spawn(async move { client.send(message.unwrap()).await })
     };
     let sends: Vec<_> = (0..100).map(send).collect();
@@ -152,8 +246,14 @@ async fn send_waits_for_room_and_is_done_when_written() {
     for send in sends {
         written += usize::from(send.await.is_ok_and(|sent| sent.is_ok()));
     }
-    let pong = alice.request("<iq to='bot.localhost' type='get'><ping xmlns='urn:xmpp:ping'/></iq>").await.unwrap();
-    assert_eq!((pong.kind(), written, alice.waiting()), (Kind::Iq(IqType::Result), 98, 98));
+    let pong = alice
+        .request("<iq to='bot.localhost' type='get'><ping xmlns='urn:xmpp:ping'/></iq>")
+        .await
+        .unwrap();
+    assert_eq!(
+        (pong.kind(), written, alice.waiting()),
+        (Kind::Iq(IqType::Result), 98, 98)
+    );
     // The clock stands still as long as anything can be done.
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
@@ -163,20 +263,33 @@ async fn send_waits_for_room_and_is_done_when_written() {
 #[tokio::test(start_paused = true)]
 async fn only_who_was_asked_can_answer() {
     let bot = bot().await;
-    let (alice, mallory) = (bot.user("alice@localhost"), bot.user("mallory@evil.example"));
+    let alice = bot.user("alice@localhost");
+    let mallory = bot.user("mallory@evil.example");
     let other = bot.user("alice@localhost/other");
     let asking = ask(bot.client(), alice.jid());
     let request = alice.expect(PING).await;
     let id = request.id().unwrap();
     for forger in [&mallory, &other] {
         for kind in ["result", "error"] {
-            forger.send(format!("<iq type='{kind}' id='{id}' to='bot.localhost'/>")).await.unwrap();
+            forger
+                .send(format!("<iq type='{kind}' id='{id}' to='bot.localhost'/>"))
+                .await
+                .unwrap();
         }
     }
     // The bare JID and the server are not the address that was asked either.
-    bot.host().inject(BOT, &format!("<iq type='result' id='{id}' from='alice@localhost' to='bot.localhost'/>"));
-    bot.host().inject(BOT, &format!("<iq type='error' id='{id}' from='localhost' to='bot.localhost'/>"));
-    bot.host().inject(BOT, &format!("<iq type='result' id='{id}' to='bot.localhost'/>"));
+    bot.host().inject(
+        BOT,
+        &format!("<iq type='result' id='{id}' from='alice@localhost' to='bot.localhost'/>"),
+    );
+    bot.host().inject(
+        BOT,
+        &format!("<iq type='error' id='{id}' from='localhost' to='bot.localhost'/>"),
+    );
+    bot.host().inject(
+        BOT,
+        &format!("<iq type='result' id='{id}' to='bot.localhost'/>"),
+    );
     bot.counted(|stats| stats.unsolicited == 7).await;
     assert!(!asking.is_finished());
     alice.answer(&request, Reply::Empty).await.unwrap();
@@ -190,21 +303,44 @@ async fn only_who_was_asked_can_answer() {
 async fn an_answer_is_given_as_it_is() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    let (client, to) = (bot.client(), alice.jid().clone());
+    let client = bot.client();
+    let to = alice.jid().clone();
     let asking = tokio::spawn(async move {
-        let version = client.iq_get::<VersionResult>(to.clone(), &VersionQuery).await;
-        let wrong = client.iq_get::<VersionResult>(to.clone(), &VersionQuery).await;
+        let version = client
+            .iq_get::<VersionResult>(to.clone(), &VersionQuery)
+            .await;
+        let wrong = client
+            .iq_get::<VersionResult>(to.clone(), &VersionQuery)
+            .await;
         let refused = client.iq_set::<Empty>(to, &Ping).await;
         (version, wrong, refused)
     });
     let query = "<iq type='get'><query xmlns='jabber:iq:version'/></iq>";
     let request = alice.expect(query).await;
-    let version = VersionResult { name: "test".into(), version: "1".into(), os: None };
-    alice.answer(&request, Reply::payload(&version).unwrap()).await.unwrap();
+    let version = VersionResult {
+        name: "test".into(),
+        version: "1".into(),
+        os: None,
+    };
+    alice
+        .answer(&request, Reply::payload(&version).unwrap())
+        .await
+        .unwrap();
     let request = alice.expect(query).await;
-    alice.answer(&request, Reply::payload(&Ping).unwrap()).await.unwrap();
-    let request = alice.expect("<iq type='set'><ping xmlns='urn:xmpp:ping'/></iq>").await;
-    alice.answer(&request, Reply::Error(StanzaError::new(Condition::Forbidden).with_text("no"))).await.unwrap();
+    alice
+        .answer(&request, Reply::payload(&Ping).unwrap())
+        .await
+        .unwrap();
+    let request = alice
+        .expect("<iq type='set'><ping xmlns='urn:xmpp:ping'/></iq>")
+        .await;
+    alice
+        .answer(
+            &request,
+            Reply::Error(StanzaError::new(Condition::Forbidden).with_text("no")),
+        )
+        .await
+        .unwrap();
     let (version, wrong, refused) = asking.await.unwrap();
     assert_eq!(version.unwrap().name, "test");
     assert!(matches!(wrong, Err(IqError::Answer(_))));
@@ -220,7 +356,9 @@ async fn an_answer_that_is_too_large_to_read_is_still_one() {
     let asking = ask(bot.client(), alice.jid());
     let request = alice.expect(PING).await;
     let result = "<iq type='result' id='ID' to='bot.localhost'><x xmlns='urn:x'>LONG</x></iq>";
-    let result = result.replace("ID", request.id().unwrap()).replace("LONG", &"x".repeat(20_000));
+    let result = result
+        .replace("ID", request.id().unwrap())
+        .replace("LONG", &"x".repeat(20_000));
     alice.send(result).await.unwrap();
     let error = asking.await.unwrap();
     assert!(
@@ -250,7 +388,12 @@ async fn requests_are_bounded_and_those_given_up_are_forgotten() {
     for _ in 0..3 {
         alice.expect(PING).await;
     }
-    assert!(matches!(bot.client().iq_get::<Empty>(alice.jid().clone(), &Ping).await, Err(IqError::TooMany)));
+    assert!(matches!(
+        bot.client()
+            .iq_get::<Empty>(alice.jid().clone(), &Ping)
+            .await,
+        Err(IqError::TooMany)
+    ));
     asking[1].abort();
     while !asking[1].is_finished() {
         tokio::task::yield_now().await;
@@ -274,10 +417,23 @@ async fn a_handler_that_asks_its_own_sender_is_answered() {
         alice.say(BOT, "who are you?").await.unwrap();
     }
     for n in 0..3 {
-        let request = alice.expect("<iq type='get'><query xmlns='jabber:iq:version'/></iq>").await;
-        let version = VersionResult { name: format!("client {n}"), version: "1".into(), os: None };
-        alice.answer(&request, Reply::payload(&version).unwrap()).await.unwrap();
-        alice.expect(&format!("<message type='chat'><body>client {n}</body></message>")).await;
+        let request = alice
+            .expect("<iq type='get'><query xmlns='jabber:iq:version'/></iq>")
+            .await;
+        let version = VersionResult {
+            name: format!("client {n}"),
+            version: "1".into(),
+            os: None,
+        };
+        alice
+            .answer(&request, Reply::payload(&version).unwrap())
+            .await
+            .unwrap();
+        alice
+            .expect(&format!(
+                "<message type='chat'><body>client {n}</body></message>"
+            ))
+            .await;
     }
 }
 
@@ -291,8 +447,13 @@ async fn results_are_read_while_all_handlers_are_busy() {
     };
     let mut limits = Limits::default();
     (limits.in_flight, limits.waiting) = (8, 8);
-    let bot = mount(BOT, |bot| bot.router(Router::new().message(held)).limits(limits)).await;
-    let users: Vec<_> = (0..8).map(|n| bot.user(&format!("user{n}@localhost"))).collect();
+    let bot = mount(BOT, |bot| {
+        bot.router(Router::new().message(held)).limits(limits)
+    })
+    .await;
+    let users: Vec<_> = (0..8)
+        .map(|n| bot.user(&format!("user{n}@localhost")))
+        .collect();
     for user in &users {
         for _ in 0..5 {
             user.say(BOT, "busy").await.unwrap();
@@ -311,9 +472,13 @@ async fn ids_are_its_own_and_differ() {
     let alice = bot.user("alice@localhost");
     let mut ids = std::collections::HashSet::new();
     for _ in 0..50 {
-        let request =
-            Stanza::new(Kind::Iq(IqType::Get)).with_to(alice.jid().clone()).with_child(&Ping).unwrap().with_id("mine");
-        let (client, asking) = (bot.client(), Request::new(request).with_timeout(Duration::from_secs(5)));
+        let request = Stanza::new(Kind::Iq(IqType::Get))
+            .with_to(alice.jid().clone())
+            .with_child(&Ping)
+            .unwrap()
+            .with_id("mine");
+        let client = bot.client();
+        let asking = Request::new(request).with_timeout(Duration::from_secs(5));
         let asking = tokio::spawn(async move { client.request(asking).await.map(drop) });
         let request = alice.expect(PING).await;
         assert_ne!(request.id(), Some("mine"));

@@ -1,6 +1,10 @@
 //! People's clients at the embedded host: logging in, rosters, subscriptions, presence.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::time::Duration;
 
@@ -17,7 +21,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-const HEADER: &str = "<?xml version='1.0'?><stream:stream to='localhost' version='1.0' xmlns='jabber:client' \
+const HEADER: &str = "<?xml version='1.0'?><stream:stream to='localhost' version='1.0' \
+    xmlns='jabber:client' \
     xmlns:stream='http://etherx.jabber.org/streams'>";
 const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 
@@ -30,9 +35,16 @@ struct Client {
 
 impl Client {
     async fn connect(host: &Host) -> Self {
-        let address = host.listen_for_clients(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = host
+            .listen_for_clients(([127, 0, 0, 1], 0).into())
+            .await
+            .unwrap();
         let socket = TcpStream::connect(address).await.unwrap();
-        let mut client = Self { socket, reader: Reader::default(), jid: String::new() };
+        let mut client = Self {
+            socket,
+            reader: Reader::default(),
+            jid: String::new(),
+        };
         client.begin().await;
         client
     }
@@ -40,24 +52,41 @@ impl Client {
     async fn login(host: &Host, user: &str, resource: &str) -> Self {
         let mut client = Self::connect(host).await;
         client.send(&plain(user, user)).await;
-        let Event::Element(success) = client.event().await.unwrap() else { panic!("no element") };
+        let Event::Element(success) = client.event().await.unwrap() else {
+            panic!("no element")
+        };
         assert_eq!(success.name, "success");
         client.begin().await;
-        let bind = "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>R</resource></bind></iq>";
+        let bind = "<iq type='set' id='bind'><bind \
+            xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>R</resource></bind></iq>";
         client.send(&bind.replace('R', resource)).await;
         let bound = client.next().await;
-        client.jid = bound.children().first().unwrap().element().unwrap().children().next().unwrap().text();
+        client.jid = bound
+            .children()
+            .first()
+            .unwrap()
+            .element()
+            .unwrap()
+            .children()
+            .next()
+            .unwrap()
+            .text();
         client
     }
 
     /// Logs in, asks for the roster, and becomes available.
     async fn online(host: &Host, user: &str, resource: &str) -> Self {
         let mut client = Self::login(host, user, resource).await;
-        client.send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>").await;
+        client
+            .send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>")
+            .await;
         assert!(client.next().await.to_xml().contains("type='result'"));
         client.send("<presence/>").await;
         let own = client.next().await;
-        assert_eq!((own.from().unwrap().as_str(), own.kind().type_str()), (client.jid.as_str(), ""));
+        assert_eq!(
+            (own.from().unwrap().as_str(), own.kind().type_str()),
+            (client.jid.as_str(), "")
+        );
         client
     }
 
@@ -66,7 +95,9 @@ impl Client {
         self.reader = Reader::default();
         self.send(HEADER).await;
         assert!(matches!(self.event().await, Some(Event::Open(_))));
-        assert!(matches!(self.event().await, Some(Event::Element(features)) if features.name == "features"));
+        assert!(
+            matches!(self.event().await, Some(Event::Element(features)) if features.name == "features")
+        );
     }
 
     async fn send(&mut self, xml: &str) {
@@ -78,7 +109,11 @@ impl Client {
             if let Some(event) = self.reader.next().unwrap() {
                 return Some(event);
             }
-            let read = timeout(Duration::from_secs(20), self.socket.read_buf(self.reader.buffer())).await;
+            let read = timeout(
+                Duration::from_secs(20),
+                self.socket.read_buf(self.reader.buffer()),
+            )
+            .await;
             if read.expect("something is said in time").unwrap() == 0 {
                 return None;
             }
@@ -96,20 +131,27 @@ impl Client {
     async fn expect(&mut self, wanted: &str) {
         let seen = self.next().await;
         let id = seen.id().unwrap_or_default().to_owned();
-        assert_eq!(seen.to_xml(), wanted.replace("ID", &id).replace("ME", &self.jid));
+        assert_eq!(
+            seen.to_xml(),
+            wanted.replace("ID", &id).replace("ME", &self.jid)
+        );
     }
 
     /// A stream error with this condition, and the end.
     async fn expect_end(&mut self, condition: &str) {
-        let Some(Event::Element(error)) = self.event().await else { panic!("no stream error") };
+        let Some(Event::Element(error)) = self.event().await else {
+            panic!("no stream error")
+        };
         assert_eq!(error.children.first().unwrap().name(), condition);
         assert!(matches!(self.event().await, Some(Event::Close)));
     }
 
     /// Nothing has come but what was expected: a ping of the server is answered behind it.
     async fn expect_nothing(&mut self) {
-        self.send("<iq type='get' to='localhost' id='last'><ping xmlns='urn:xmpp:ping'/></iq>").await;
-        self.expect("<iq from='localhost' to='ME' id='last' type='result'/>").await;
+        self.send("<iq type='get' to='localhost' id='last'><ping xmlns='urn:xmpp:ping'/></iq>")
+            .await;
+        self.expect("<iq from='localhost' to='ME' id='last' type='result'/>")
+            .await;
     }
 }
 
@@ -119,13 +161,22 @@ fn plain(user: &str, password: &str) -> String {
 }
 
 fn host() -> Host {
-    Host::builder().secret("s3cr3t").account("alice", "alice").account("bob", "bob").build()
+    Host::builder()
+        .secret("s3cr3t")
+        .account("alice", "alice")
+        .account("bob", "bob")
+        .build()
 }
 
 async fn bot(host: &Host) -> Running {
     let echo = async |Body(body): Body| body;
     let router = Router::new().message(echo);
-    let bot = start(Component::builder("bot.localhost").connector(host.connector()).secret("s3cr3t").router(router));
+    let bot = start(
+        Component::builder("bot.localhost")
+            .connector(host.connector())
+            .secret("s3cr3t")
+            .router(router),
+    );
     bot.mounted().await;
     bot
 }
@@ -139,27 +190,52 @@ async fn a_client_logs_in_and_speaks_to_a_component() {
     let mut alice = Client::login(&host, "alice", "desk").await;
     assert_eq!(alice.jid, "alice@localhost/desk");
     // RFC 3921 §3.
-    alice.send("<iq type='set' id='s'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>").await;
-    alice.expect("<iq to='ME' id='s' type='result'/>").await;
-    alice.send("<message to='bot.localhost' id='1' type='chat'><body>hi</body></message>").await;
-    alice.expect("<message from='bot.localhost' to='ME' id='1' type='chat'><body>hi</body></message>").await;
     alice
-        .send("<iq type='get' to='localhost' id='2'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>")
+        .send("<iq type='set' id='s'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>")
+        .await;
+    alice.expect("<iq to='ME' id='s' type='result'/>").await;
+    alice
+        .send("<message to='bot.localhost' id='1' type='chat'><body>hi</body></message>")
+        .await;
+    alice
+        .expect(
+            "<message from='bot.localhost' to='ME' id='1' type='chat'><body>hi</body></message>",
+        )
+        .await;
+    alice
+        .send(
+            "<iq type='get' to='localhost' id='2'><query \
+            xmlns='http://jabber.org/protocol/disco#items'/></iq>",
+        )
         .await;
     alice
         .expect(
             "<iq from='localhost' to='ME' id='2' type='result'>\
-             <query xmlns='http://jabber.org/protocol/disco#items'><item jid='bot.localhost'/></query></iq>",
+             <query xmlns='http://jabber.org/protocol/disco#items'><item \
+             jid='bot.localhost'/></query></iq>",
         )
         .await;
-    for payload in
-        ["<vCard xmlns='vcard-temp'/>", "<query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'/></query>"]
-    {
-        alice.send(&format!("<iq type='get' id='3'>{payload}</iq>")).await;
-        alice.expect(&format!("<iq to='ME' id='3' type='result'>{payload}</iq>")).await;
+    for payload in [
+        "<vCard xmlns='vcard-temp'/>",
+        "<query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'/></query>",
+    ] {
+        alice
+            .send(&format!("<iq type='get' id='3'>{payload}</iq>"))
+            .await;
+        alice
+            .expect(&format!("<iq to='ME' id='3' type='result'>{payload}</iq>"))
+            .await;
     }
-    alice.send("<iq type='set' id='4'><enable xmlns='urn:xmpp:carbons:2'/></iq>").await;
-    assert!(alice.next().await.to_xml().contains("<service-unavailable "));
+    alice
+        .send("<iq type='set' id='4'><enable xmlns='urn:xmpp:carbons:2'/></iq>")
+        .await;
+    assert!(
+        alice
+            .next()
+            .await
+            .to_xml()
+            .contains("<service-unavailable ")
+    );
     alice.send("</stream:stream>").await;
     assert!(matches!(alice.event().await, Some(Event::Close)));
 }
@@ -170,24 +246,50 @@ async fn wrong_logins_fail_as_they_should() {
     let mut client = Client::connect(&host).await;
     let failed = async |client: &mut Client, sent: &str, condition: &str| {
         client.send(sent).await;
-        let Some(Event::Element(failure)) = client.event().await else { panic!("no element") };
-        assert_eq!((failure.name.as_str(), failure.children.first().unwrap().name()), ("failure", condition), "{sent}");
+        let Some(Event::Element(failure)) = client.event().await else {
+            panic!("no element")
+        };
+        assert_eq!(
+            (
+                failure.name.as_str(),
+                failure.children.first().unwrap().name()
+            ),
+            ("failure", condition),
+            "{sent}"
+        );
     };
     for (sent, condition) in [
         (plain("alice", "wrong"), "not-authorized"),
         (plain("nobody", "alice"), "not-authorized"),
-        (format!("<auth xmlns='{SASL}' mechanism='GSSAPI'/>"), "invalid-mechanism"),
-        (format!("<auth xmlns='{SASL}' mechanism='PLAIN'>?</auth>"), "incorrect-encoding"),
+        (
+            format!("<auth xmlns='{SASL}' mechanism='GSSAPI'/>"),
+            "invalid-mechanism",
+        ),
+        (
+            format!("<auth xmlns='{SASL}' mechanism='PLAIN'>?</auth>"),
+            "incorrect-encoding",
+        ),
     ] {
         failed(&mut client, &sent, condition).await;
     }
     // The fifth is the last.
-    failed(&mut client, &format!("<response xmlns='{SASL}'>YQ==</response>"), "malformed-request").await;
+    failed(
+        &mut client,
+        &format!("<response xmlns='{SASL}'>YQ==</response>"),
+        "malformed-request",
+    )
+    .await;
     client.expect_end("policy-violation").await;
 
     for (sent, condition) in [
-        ("<message to='bot.localhost'><body>hi</body></message>", "not-authorized"),
-        ("<iq type='set' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>", "not-authorized"),
+        (
+            "<message to='bot.localhost'><body>hi</body></message>",
+            "not-authorized",
+        ),
+        (
+            "<iq type='set' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>",
+            "not-authorized",
+        ),
         ("<!-- hi -->", "restricted-xml"),
         ("<a></b>", "not-well-formed"),
     ] {
@@ -197,11 +299,16 @@ async fn wrong_logins_fail_as_they_should() {
     }
     for (header, condition) in [
         (HEADER.replace("localhost", "example.org"), "host-unknown"),
-        (HEADER.replace("jabber:client", "jabber:component:accept"), "invalid-namespace"),
+        (
+            HEADER.replace("jabber:client", "jabber:component:accept"),
+            "invalid-namespace",
+        ),
     ] {
         let mut client = Client::connect(&host).await;
         client.reader = Reader::default();
-        client.socket = TcpStream::connect(client.socket.peer_addr().unwrap()).await.unwrap();
+        client.socket = TcpStream::connect(client.socket.peer_addr().unwrap())
+            .await
+            .unwrap();
         client.send(&header).await;
         assert!(matches!(client.event().await, Some(Event::Open(_))));
         client.expect_end(condition).await;
@@ -212,7 +319,9 @@ async fn wrong_logins_fail_as_they_should() {
 async fn nobody_speaks_as_somebody_else() {
     let host = host();
     let mut alice = Client::login(&host, "alice", "desk").await;
-    alice.send("<message from='bob@localhost' to='bob@localhost'><body>hi</body></message>").await;
+    alice
+        .send("<message from='bob@localhost' to='bob@localhost'><body>hi</body></message>")
+        .await;
     alice.expect_end("invalid-from").await;
 }
 
@@ -226,20 +335,42 @@ async fn a_resource_is_the_last_one_that_took_it() {
     // A virtual user is not driven out.
     let _home = host.user("alice@localhost/home").unwrap();
     let third = Client::login(&host, "alice", "home").await;
-    assert!(third.jid.starts_with("alice@localhost/") && third.jid != "alice@localhost/home", "{}", third.jid);
+    assert!(
+        third.jid.starts_with("alice@localhost/") && third.jid != "alice@localhost/home",
+        "{}",
+        third.jid
+    );
 }
 
 #[tokio::test]
 async fn what_is_no_stanza_is_told_and_the_stream_lives() {
     let host = host();
     let mut alice = Client::login(&host, "alice", "desk").await;
-    alice.send("<iq to='bot.localhost' type='weird' id='1'/>").await;
+    alice
+        .send("<iq to='bot.localhost' type='weird' id='1'/>")
+        .await;
     assert!(alice.next().await.to_xml().contains("<bad-request "));
     // The component that will come is not there yet.
-    alice.send("<message to='bot.localhost' type='chat' id='2'><body>hi</body></message>").await;
-    assert!(alice.next().await.to_xml().contains("<remote-server-timeout "));
-    alice.send("<message to='bob@localhost' type='chat' id='3'><body>hi</body></message>").await;
-    assert!(alice.next().await.to_xml().contains("<service-unavailable "));
+    alice
+        .send("<message to='bot.localhost' type='chat' id='2'><body>hi</body></message>")
+        .await;
+    assert!(
+        alice
+            .next()
+            .await
+            .to_xml()
+            .contains("<remote-server-timeout ")
+    );
+    alice
+        .send("<message to='bob@localhost' type='chat' id='3'><body>hi</body></message>")
+        .await;
+    assert!(
+        alice
+            .next()
+            .await
+            .to_xml()
+            .contains("<service-unavailable ")
+    );
     alice.expect_nothing().await;
 }
 
@@ -252,7 +383,12 @@ async fn a_bot_is_subscribed_to_and_seen() {
     let bot = host.user("bot@example.org/b").unwrap();
     let mut alice = Client::online(&host, "alice", "desk").await;
 
-    alice.send("<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='bot@example.org' name='Bot'><group>Bots</group></item></query></iq>").await;
+    alice
+        .send(
+            "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='bot@example.org' \
+        name='Bot'><group>Bots</group></item></query></iq>",
+        )
+        .await;
     alice
         .expect(
             "<iq id='ID' type='set'><query xmlns='jabber:iq:roster'>\
@@ -260,49 +396,107 @@ async fn a_bot_is_subscribed_to_and_seen() {
         )
         .await;
     alice.expect("<iq to='ME' id='1' type='result'/>").await;
-    alice.send("<presence type='subscribe' to='bot@example.org' id='s'/>").await;
+    alice
+        .send("<presence type='subscribe' to='bot@example.org' id='s'/>")
+        .await;
     assert!(alice.next().await.to_xml().contains("ask='subscribe'"));
-    bot.expect("<presence from='alice@localhost' to='bot@example.org' type='subscribe'/>").await;
+    bot.expect("<presence from='alice@localhost' to='bot@example.org' type='subscribe'/>")
+        .await;
 
-    bot.send("<presence type='subscribed' to='alice@localhost'/>").await.unwrap();
-    alice.expect("<presence from='bot@example.org' to='alice@localhost' type='subscribed'/>").await;
+    bot.send("<presence type='subscribed' to='alice@localhost'/>")
+        .await
+        .unwrap();
+    alice
+        .expect("<presence from='bot@example.org' to='alice@localhost' type='subscribed'/>")
+        .await;
     assert!(alice.next().await.to_xml().contains("subscription='to'"));
-    bot.send("<presence to='alice@localhost'><status>at work</status></presence>").await.unwrap();
-    alice.expect("<presence from='bot@example.org/b' to='alice@localhost'><status>at work</status></presence>").await;
+    bot.send("<presence to='alice@localhost'><status>at work</status></presence>")
+        .await
+        .unwrap();
+    alice
+        .expect(
+            "<presence from='bot@example.org/b' to='alice@localhost'><status>at \
+        work</status></presence>",
+        )
+        .await;
 
     // The other way round.
-    bot.send("<presence type='subscribe' to='alice@localhost'/>").await.unwrap();
-    alice.expect("<presence from='bot@example.org' to='alice@localhost' type='subscribe'/>").await;
-    alice.send("<presence type='subscribed' to='bot@example.org'/>").await;
+    bot.send("<presence type='subscribe' to='alice@localhost'/>")
+        .await
+        .unwrap();
+    alice
+        .expect("<presence from='bot@example.org' to='alice@localhost' type='subscribe'/>")
+        .await;
+    alice
+        .send("<presence type='subscribed' to='bot@example.org'/>")
+        .await;
     assert!(alice.next().await.to_xml().contains("subscription='both'"));
-    bot.expect("<presence from='alice@localhost' type='subscribed'/>").await;
+    bot.expect("<presence from='alice@localhost' type='subscribed'/>")
+        .await;
     bot.expect("<presence from='alice@localhost/desk'/>").await;
     alice.send("<presence><show>away</show></presence>").await;
-    bot.expect("<presence from='alice@localhost/desk'><show>away</show></presence>").await;
-    alice.expect("<presence from='ME' to='alice@localhost'><show>away</show></presence>").await;
+    bot.expect("<presence from='alice@localhost/desk'><show>away</show></presence>")
+        .await;
+    alice
+        .expect("<presence from='ME' to='alice@localhost'><show>away</show></presence>")
+        .await;
 
     // A probe is answered, and the next client asks for presence by itself.
-    bot.send("<presence type='probe' to='alice@localhost'/>").await.unwrap();
-    bot.expect("<presence from='alice@localhost/desk' to='bot@example.org/b'><show>away</show></presence>").await;
+    bot.send("<presence type='probe' to='alice@localhost'/>")
+        .await
+        .unwrap();
+    bot.expect(
+        "<presence from='alice@localhost/desk' to='bot@example.org/b'><show>away</show></presence>",
+    )
+    .await;
     let mut phone = Client::login(&host, "alice", "phone").await;
-    phone.send("<presence><priority>-1</priority></presence>").await;
-    bot.expect("<presence from='alice@localhost/phone'><priority>-1</priority></presence>").await;
-    bot.expect("<presence type='probe' from='alice@localhost/phone'/>").await;
-    phone.expect("<presence from='ME' to='alice@localhost'><priority>-1</priority></presence>").await;
-    phone.expect("<presence from='alice@localhost/desk' to='ME'><show>away</show></presence>").await;
-    assert!(alice.next().await.to_xml().contains("from='alice@localhost/phone'"));
+    phone
+        .send("<presence><priority>-1</priority></presence>")
+        .await;
+    bot.expect("<presence from='alice@localhost/phone'><priority>-1</priority></presence>")
+        .await;
+    bot.expect("<presence type='probe' from='alice@localhost/phone'/>")
+        .await;
+    phone
+        .expect("<presence from='ME' to='alice@localhost'><priority>-1</priority></presence>")
+        .await;
+    phone
+        .expect("<presence from='alice@localhost/desk' to='ME'><show>away</show></presence>")
+        .await;
+    assert!(
+        alice
+            .next()
+            .await
+            .to_xml()
+            .contains("from='alice@localhost/phone'")
+    );
     // A negative priority is for presence alone.
-    bot.send("<message to='alice@localhost' type='chat'><body>hi</body></message>").await.unwrap();
-    alice.expect("<message from='bot@example.org/b' to='alice@localhost' type='chat'><body>hi</body></message>").await;
+    bot.send("<message to='alice@localhost' type='chat'><body>hi</body></message>")
+        .await
+        .unwrap();
+    alice
+        .expect(
+            "<message from='bot@example.org/b' to='alice@localhost' \
+        type='chat'><body>hi</body></message>",
+        )
+        .await;
     phone.expect_nothing().await;
 
     // Gone without a word.
     drop(phone);
-    bot.expect("<presence type='unavailable' from='alice@localhost/phone'/>").await;
-    alice.expect("<presence from='alice@localhost/phone' to='alice@localhost' type='unavailable'/>").await;
+    bot.expect("<presence type='unavailable' from='alice@localhost/phone'/>")
+        .await;
+    alice
+        .expect("<presence from='alice@localhost/phone' to='alice@localhost' type='unavailable'/>")
+        .await;
 
     // Taken out of the roster, all is over.
-    alice.send("<iq type='set' id='9'><query xmlns='jabber:iq:roster'><item jid='bot@example.org' subscription='remove'/></query></iq>").await;
+    alice
+        .send(
+            "<iq type='set' id='9'><query xmlns='jabber:iq:roster'><item jid='bot@example.org' \
+        subscription='remove'/></query></iq>",
+        )
+        .await;
     alice
         .expect(
             "<iq id='ID' type='set'><query xmlns='jabber:iq:roster'>\
@@ -310,11 +504,17 @@ async fn a_bot_is_subscribed_to_and_seen() {
         )
         .await;
     alice.expect("<iq to='ME' id='9' type='result'/>").await;
-    bot.expect("<presence type='unsubscribe' from='alice@localhost'/>").await;
-    bot.expect("<presence type='unsubscribed' from='alice@localhost'/>").await;
-    bot.expect("<presence type='unavailable' from='alice@localhost/desk'/>").await;
-    bot.send("<presence type='probe' to='alice@localhost'/>").await.unwrap();
-    bot.expect("<presence type='unsubscribed' from='alice@localhost'/>").await;
+    bot.expect("<presence type='unsubscribe' from='alice@localhost'/>")
+        .await;
+    bot.expect("<presence type='unsubscribed' from='alice@localhost'/>")
+        .await;
+    bot.expect("<presence type='unavailable' from='alice@localhost/desk'/>")
+        .await;
+    bot.send("<presence type='probe' to='alice@localhost'/>")
+        .await
+        .unwrap();
+    bot.expect("<presence type='unsubscribed' from='alice@localhost'/>")
+        .await;
     alice.expect_nothing().await;
 }
 
@@ -323,23 +523,39 @@ async fn two_accounts_see_each_other() {
     let host = host();
     let mut alice = Client::online(&host, "alice", "desk").await;
     let mut bob = Client::login(&host, "bob", "desk").await;
-    alice.send("<presence type='subscribe' to='bob@localhost'/>").await;
+    alice
+        .send("<presence type='subscribe' to='bob@localhost'/>")
+        .await;
     assert!(alice.next().await.to_xml().contains("ask='subscribe'"));
     // Bob was not there to be asked; he is when he comes.
     bob.send("<presence/>").await;
     bob.expect("<presence from='ME' to='bob@localhost'/>").await;
-    bob.expect("<presence from='alice@localhost' to='bob@localhost' type='subscribe'/>").await;
-    bob.send("<presence type='subscribed' to='alice@localhost'/>").await;
-    alice.expect("<presence from='bob@localhost' to='alice@localhost' type='subscribed'/>").await;
-    assert!(alice.next().await.to_xml().contains("subscription='to'"));
-    alice.expect("<presence from='bob@localhost/desk' to='alice@localhost'/>").await;
-    // A conversation goes on when one client has left for another.
-    alice.send("<message to='bob@localhost/gone' type='chat'><body>hi</body></message>").await;
-    bob.expect("<message from='alice@localhost/desk' to='bob@localhost/gone' type='chat'><body>hi</body></message>")
+    bob.expect("<presence from='alice@localhost' to='bob@localhost' type='subscribe'/>")
         .await;
+    bob.send("<presence type='subscribed' to='alice@localhost'/>")
+        .await;
+    alice
+        .expect("<presence from='bob@localhost' to='alice@localhost' type='subscribed'/>")
+        .await;
+    assert!(alice.next().await.to_xml().contains("subscription='to'"));
+    alice
+        .expect("<presence from='bob@localhost/desk' to='alice@localhost'/>")
+        .await;
+    // A conversation goes on when one client has left for another.
+    alice
+        .send("<message to='bob@localhost/gone' type='chat'><body>hi</body></message>")
+        .await;
+    bob.expect(
+        "<message from='alice@localhost/desk' to='bob@localhost/gone' \
+        type='chat'><body>hi</body></message>",
+    )
+    .await;
     bob.send("<presence type='unavailable'/>").await;
-    alice.expect("<presence from='bob@localhost/desk' to='alice@localhost' type='unavailable'/>").await;
-    bob.expect("<presence from='ME' to='ME' type='unavailable'/>").await;
+    alice
+        .expect("<presence from='bob@localhost/desk' to='alice@localhost' type='unavailable'/>")
+        .await;
+    bob.expect("<presence from='ME' to='ME' type='unavailable'/>")
+        .await;
 }
 
 #[tokio::test]
@@ -350,7 +566,8 @@ async fn presence_that_was_sent_directly_is_taken_back() {
     alice.send("<presence to='room@rooms.example/me'/>").await;
     room.expect("<presence from='alice@localhost/desk'/>").await;
     drop(alice);
-    room.expect("<presence type='unavailable' from='alice@localhost/desk'/>").await;
+    room.expect("<presence type='unavailable' from='alice@localhost/desk'/>")
+        .await;
 }
 
 #[tokio::test]
@@ -372,8 +589,15 @@ async fn a_client_that_reads_nothing_is_bounded() {
     let mut bob = Client::online(&host, "bob", "desk").await;
     let body = "x".repeat(100_000);
     for _ in 0..300 {
-        bob.send(&format!("<message to='alice@localhost' type='chat'><body>{body}</body></message>")).await;
+        bob.send(&format!(
+            "<message to='alice@localhost' type='chat'><body>{body}</body></message>"
+        ))
+        .await;
     }
     let refused = bob.next().await;
-    assert!(refused.to_xml().contains("<resource-constraint "), "{}", refused.to_xml());
+    assert!(
+        refused.to_xml().contains("<resource-constraint "),
+        "{}",
+        refused.to_xml()
+    );
 }

@@ -1,6 +1,11 @@
-//! Confirmed delivery: when a stanza counts as taken, what is sent again and what is not, and what is told instead.
+//! Confirmed delivery: when a stanza counts as taken, what is sent again and what is not, and what
+//! is told instead.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -37,24 +42,37 @@ fn message(id: &str, body: &str) -> Stanza {
 
 /// The same as it is written.
 fn wire(id: &str) -> String {
-    format!("<message from='{BOT}' to='alice@localhost/home' id='{id}' type='chat'><body>{id}</body></message>")
+    format!(
+        "<message from='{BOT}' to='alice@localhost/home' id='{id}' \
+        type='chat'><body>{id}</body></message>"
+    )
 }
 
 fn ping(name: &str) -> String {
-    format!("<iq type='get' id='{{{name}}}' from='{BOT}/ping' to='{BOT}/pong'><ping xmlns='urn:xmpp:ping'/></iq>")
+    format!(
+        "<iq type='get' id='{{{name}}}' from='{BOT}/ping' to='{BOT}/pong'><ping \
+        xmlns='urn:xmpp:ping'/></iq>"
+    )
 }
 
 fn error(condition: &str) -> String {
-    format!("<stream:error><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")
+    format!(
+        "<stream:error><{condition} \
+        xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>"
+    )
 }
 
 fn confirm(client: &Client, id: &str) -> Sending {
-    let (client, message) = (client.clone(), message(id, id));
+    let client = client.clone();
+    let message = message(id, id);
     tokio::spawn(async move { client.send_confirmed(message).await })
 }
 
 async fn bot(complete: impl FnOnce(Builder) -> Builder) -> Mounted {
-    mount(BOT, |bot| complete(bot.router(Router::new().message(async |Body(body): Body| body)))).await
+    mount(BOT, |bot| {
+        complete(bot.router(Router::new().message(async |Body(body): Body| body)))
+    })
+    .await
 }
 
 async fn bot_with(change: impl FnOnce(&mut Limits)) -> Mounted {
@@ -65,7 +83,10 @@ async fn bot_with(change: impl FnOnce(&mut Limits)) -> Mounted {
 
 fn scripted(transcripts: impl IntoIterator<Item = Transcript>) -> (Running, Played) {
     let (connector, played) = Transcript::play(transcripts);
-    let builder = Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new());
+    let builder = Component::builder(BOT)
+        .connector(connector)
+        .secret("s3cr3t")
+        .router(Router::new());
     (start(builder), played)
 }
 
@@ -98,11 +119,14 @@ async fn a_stanza_is_taken_when_a_ping_behind_it_has_come_back() {
     assert_eq!((bot.stats().confirmed, bot.stats().resent), (1, 0));
 }
 
-/// The ping of the stream's beginning was written before, and says nothing; nor does one that somebody else has sent.
+/// The ping of the stream's beginning was written before, and says nothing; nor does one that
+/// somebody else has sent.
 #[tokio::test(start_paused = true)]
 async fn no_other_ping_confirms() {
-    let stranger = "<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
-    let forged = "<iq type='get' id='{p}' from='mallory@evil.example/x' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let stranger = "<iq type='get' id='0123-ping' from='bot.localhost/ping' \
+        to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let forged = "<iq type='get' id='{p}' from='mallory@evil.example/x' \
+        to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
     let result = "<iq type='result' id='{p}' from='bot.localhost/pong' to='bot.localhost/ping'/>";
     let server = Transcript::opening(BOT)
         .expect(&ping("first"))
@@ -124,15 +148,25 @@ async fn no_other_ping_confirms() {
     assert_eq!(began.elapsed(), SECOND * 2);
 }
 
-/// One that comes out at another process on the JID is followed by others, and is no sign that the server holds it back.
+/// One that comes out at another process on the JID is followed by others, and is no sign that the
+/// server holds it back.
 #[tokio::test(start_paused = true)]
 async fn pings_that_others_get_are_not_pushed() {
-    let stranger = "<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
-    let server = Transcript::opening(BOT).expect(&ping("first")).send(&ping("first")).send(stranger);
-    let server = server.expect(&ping("known")).send(&ping("known")).expect(&wire("m1"));
+    let stranger = "<iq type='get' id='0123-ping' from='bot.localhost/ping' \
+        to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let server = Transcript::opening(BOT)
+        .expect(&ping("first"))
+        .send(&ping("first"))
+        .send(stranger);
+    let server = server
+        .expect(&ping("known"))
+        .send(&ping("known"))
+        .expect(&wire("m1"));
     let names: Vec<_> = (0..12).map(|number| format!("p{number}")).collect();
     // Four at once, and every two seconds four more, with nothing between them.
-    let server = names.iter().fold(server, |server, name| server.expect(&ping(name)));
+    let server = names
+        .iter()
+        .fold(server, |server, name| server.expect(&ping(name)));
     let (bot, _played) = scripted([server.send(&ping("p11")).hold()]);
     bot.counted(|stats| stats.proofs == 2).await;
     let began = Instant::now();
@@ -145,7 +179,9 @@ async fn many_stanzas_share_one_ping() {
     let bot = bot(|bot| bot).await;
     let alice = bot.user("alice@localhost");
     bot.counted(|stats| stats.proofs == 1).await;
-    let sends: Vec<_> = (0..2000).map(|n| confirm(&bot.client(), &format!("m{n}"))).collect();
+    let sends: Vec<_> = (0..2000)
+        .map(|n| confirm(&bot.client(), &format!("m{n}")))
+        .collect();
     for send in sends {
         assert_eq!(send.await.unwrap().unwrap().streams, 1);
     }
@@ -158,7 +194,8 @@ async fn many_stanzas_share_one_ping() {
 async fn presence_and_what_has_no_id_get_one() {
     let bot = bot(|bot| bot).await;
     let alice = bot.user("alice@localhost");
-    let presence = Stanza::new(Kind::Presence(PresenceType::Available)).with_to(alice.jid().clone());
+    let presence =
+        Stanza::new(Kind::Presence(PresenceType::Available)).with_to(alice.jid().clone());
     bot.client().send_confirmed(presence).await.unwrap();
     assert!(alice.recv().await.unwrap().id().is_some());
 }
@@ -176,24 +213,30 @@ async fn what_passes_the_outbound_layers_is_sent_again_as_they_made_it() {
     bot.counted(|stats| stats.proofs == 1).await;
     bot.wire().silence(true);
     let sending = confirm(&bot.client(), "m1");
-    alice.expect("<message type='chat' id='m1' xml:lang='fr'><body>m1</body></message>").await;
+    alice
+        .expect("<message type='chat' id='m1' xml:lang='fr'><body>m1</body></message>")
+        .await;
     bot.wire().cut();
     bot.wire().silence(false);
     assert_eq!(sending.await.unwrap().unwrap().streams, 2);
-    alice.expect("<message type='chat' id='m1' xml:lang='fr'><body>m1</body></message>").await;
+    alice
+        .expect("<message type='chat' id='m1' xml:lang='fr'><body>m1</body></message>")
+        .await;
     assert_eq!(passed.load(Ordering::Relaxed), 1);
 }
 
 // Links that break.
 
-/// Two stanzas, an answer and a plain message in between, and a link that breaks after each byte of it, either way.
+/// Two stanzas, an answer and a plain message in between, and a link that breaks after each byte of
+/// it, either way.
 #[tokio::test(start_paused = true)]
 async fn wherever_the_link_breaks_what_is_confirmed_has_arrived() {
     let cuts = (0..700).map(|n| (n, 0)).chain((0..400).map(|n| (0, n)));
     let mut again = HashSet::new();
     for (written, read) in cuts {
         let bot = bot(|bot| bot).await;
-        let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+        let alice = bot.user("alice@localhost");
+        let bob = bot.user("bob@localhost");
         bot.counted(|stats| stats.proofs == 1).await;
         if written > 0 {
             bot.wire().cut_after_written(written);
@@ -201,39 +244,57 @@ async fn wherever_the_link_breaks_what_is_confirmed_has_arrived() {
         if read > 0 {
             bot.wire().cut_after_read(read);
         }
-        let (first, second) = (confirm(&bot.client(), "first"), confirm(&bot.client(), "second"));
+        let first = confirm(&bot.client(), "first");
+        let second = confirm(&bot.client(), "second");
         let plain = bot.client();
         let plain = tokio::spawn(async move { plain.send(message("plain", "plain")).await });
         bob.say(BOT, "hello").await.unwrap();
-        let (first, second) = (first.await.unwrap().unwrap(), second.await.unwrap().unwrap());
+        let first = first.await.unwrap().unwrap();
+        let second = second.await.unwrap().unwrap();
         plain.await.unwrap().unwrap();
         let got = received(&alice).await;
         for (id, taken) in [("first", first), ("second", second)] {
             let times = got.get(id).copied().unwrap_or_default();
             let most = usize::try_from(taken.streams).unwrap();
-            assert!(times >= 1 && times <= most, "cut {written}/{read}: {id} came {times} times, {taken:?}");
+            assert!(
+                times >= 1 && times <= most,
+                "cut {written}/{read}: {id} came {times} times, {taken:?}"
+            );
             again.insert((id, most));
         }
-        assert!(got.get("plain").copied().unwrap_or_default() <= 1, "cut {written}/{read}: {got:?}");
+        assert!(
+            got.get("plain").copied().unwrap_or_default() <= 1,
+            "cut {written}/{read}: {got:?}"
+        );
     }
     // Some cuts came too late to matter, others did not.
-    assert_eq!(again, HashSet::from([("first", 1), ("first", 2), ("second", 1), ("second", 2)]));
+    assert_eq!(
+        again,
+        HashSet::from([("first", 1), ("first", 2), ("second", 1), ("second", 2)])
+    );
 }
 
 /// A server that stops and starts all the time, while stanzas are sent all the time.
 #[tokio::test(start_paused = true)]
 async fn through_two_hundred_restarts_every_awaited_stanza_arrives() {
-    let bot = bot_with(|limits| limits.back_off = (Duration::from_millis(10), Duration::from_millis(100))).await;
+    let bot = bot_with(|limits| {
+        limits.back_off = (Duration::from_millis(10), Duration::from_millis(100))
+    })
+    .await;
     let alice = bot.user("alice@localhost");
     let stop = Arc::new(AtomicUsize::new(0));
     let senders: Vec<_> = (0..20)
         .map(|sender| {
-            let (client, stop) = (bot.client(), Arc::clone(&stop));
+            let client = bot.client();
+            let stop = Arc::clone(&stop);
             tokio::spawn(async move {
                 let mut sent = Vec::new();
                 while stop.load(Ordering::Relaxed) == 0 {
                     let id = format!("s{sender}-{}", sent.len());
-                    client.send_confirmed(message(&id, &"x".repeat(200))).await.unwrap();
+                    client
+                        .send_confirmed(message(&id, &"x".repeat(200)))
+                        .await
+                        .unwrap();
                     sent.push(id);
                     // Something else to do, for a time that differs.
                     sleep(Duration::from_micros(100 * (1 + sender))).await;
@@ -247,7 +308,8 @@ async fn through_two_hundred_restarts_every_awaited_stanza_arrives() {
     for round in 0..200u64 {
         sleep(Duration::from_micros(1000 + round * 37 % 2000)).await;
         bot.host().stop();
-        bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+        bot.until(|status| matches!(status, Status::Waiting { .. }))
+            .await;
         bot.host().start();
         bot.mounted().await;
         while alice.waiting() > 0 {
@@ -255,7 +317,10 @@ async fn through_two_hundred_restarts_every_awaited_stanza_arrives() {
             let (sender, number) = id.split_once('-').unwrap();
             let first = !got.contains_key(&id);
             if first {
-                order.entry(sender.to_owned()).or_default().push(number.parse().unwrap());
+                order
+                    .entry(sender.to_owned())
+                    .or_default()
+                    .push(number.parse().unwrap());
             }
             *got.entry(id).or_default() += 1;
         }
@@ -269,12 +334,24 @@ async fn through_two_hundred_restarts_every_awaited_stanza_arrives() {
         *got.entry(id).or_default() += times;
     }
     let lost: Vec<_> = sent.iter().filter(|id| !got.contains_key(*id)).collect();
-    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), sent.len());
-    assert!(order.values().all(|numbers| numbers.is_sorted()), "what one sender sent is in its order");
+    assert!(
+        lost.is_empty(),
+        "{} of {} are lost: {lost:?}",
+        lost.len(),
+        sent.len()
+    );
+    assert!(
+        order.values().all(|numbers| numbers.is_sorted()),
+        "what one sender sent is in its order"
+    );
     let stats = bot.stats();
     assert_eq!((stats.connected, stats.confirmed), (201, sent.len() as u64));
     assert!(stats.resent > 0 && sent.len() > 1000, "{stats:?}");
-    println!("{} stanzas over 201 streams, {} written again", sent.len(), stats.resent);
+    println!(
+        "{} stanzas over 201 streams, {} written again",
+        sent.len(),
+        stats.resent
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -286,10 +363,15 @@ async fn what_was_sent_while_the_link_was_down_keeps_its_order() {
     let mut sends: Vec<_> = Vec::new();
     for n in 0..3 {
         sends.push(confirm(&bot.client(), &format!("{n}")));
-        alice.expect(&format!("<message type='chat' id='{n}'><body>{n}</body></message>")).await;
+        alice
+            .expect(&format!(
+                "<message type='chat' id='{n}'><body>{n}</body></message>"
+            ))
+            .await;
     }
     bot.host().stop();
-    bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+    bot.until(|status| matches!(status, Status::Waiting { .. }))
+        .await;
     sends.push(confirm(&bot.client(), "3"));
     tokio::task::yield_now().await;
     let plain = bot.client();
@@ -299,7 +381,11 @@ async fn what_was_sent_while_the_link_was_down_keeps_its_order() {
     bot.wire().silence(false);
     bot.host().start();
     for n in 0..6 {
-        alice.expect(&format!("<message type='chat' id='{n}'><body>{n}</body></message>")).await;
+        alice
+            .expect(&format!(
+                "<message type='chat' id='{n}'><body>{n}</body></message>"
+            ))
+            .await;
     }
     plain.await.unwrap().unwrap();
     let mut streams = Vec::new();
@@ -310,11 +396,22 @@ async fn what_was_sent_while_the_link_was_down_keeps_its_order() {
     assert_eq!(bot.stats().resent, 3);
 }
 
-/// Several processes on one domain of ejabberd: a ping comes out at any of them, and only its own one confirms.
+/// Several processes on one domain of ejabberd: a ping comes out at any of them, and only its own
+/// one confirms.
 #[tokio::test(start_paused = true)]
 async fn processes_that_share_a_domain_confirm_each_their_own() {
-    let host = Host::builder().secret("s3cr3t").on_conflict(OnConflict::Share).build();
-    let process = || start(Component::builder(BOT).connector(host.connector()).secret("s3cr3t").router(Router::new()));
+    let host = Host::builder()
+        .secret("s3cr3t")
+        .on_conflict(OnConflict::Share)
+        .build();
+    let process = || {
+        start(
+            Component::builder(BOT)
+                .connector(host.connector())
+                .secret("s3cr3t")
+                .router(Router::new()),
+        )
+    };
     let processes = [process(), process(), process()];
     // They find out about each other.
     sleep(SECOND * 300).await;
@@ -322,11 +419,15 @@ async fn processes_that_share_a_domain_confirm_each_their_own() {
     let began = Instant::now();
     for n in 0..30 {
         for (process, bot) in processes.iter().enumerate() {
-            confirm(&bot.client(), &format!("{process}-{n}")).await.unwrap().unwrap();
+            confirm(&bot.client(), &format!("{process}-{n}"))
+                .await
+                .unwrap()
+                .unwrap();
         }
     }
     assert_eq!(received(&alice).await.len(), 90);
-    // Stanzas go to each in turn, so most pings come out elsewhere, and each of these costs two seconds.
+    // Stanzas go to each in turn, so most pings come out elsewhere, and each of these costs two
+    // seconds.
     let took = began.elapsed() / 90;
     assert!(took <= SECOND * 10, "{took:?}");
 }
@@ -344,15 +445,22 @@ async fn time_that_is_over_says_whether_the_stanza_was_sent() {
     assert!(matches!(unknown, Err(ConfirmError::Unknown)), "{unknown:?}");
     assert_eq!(began.elapsed(), SECOND * 10);
     bot.host().stop();
-    bot.until(|status| matches!(status, Status::Waiting { .. })).await;
-    let expired = bot.client().send_confirmed_within(message("expired", "x"), SECOND).await;
+    bot.until(|status| matches!(status, Status::Waiting { .. }))
+        .await;
+    let expired = bot
+        .client()
+        .send_confirmed_within(message("expired", "x"), SECOND)
+        .await;
     assert!(matches!(expired, Err(ConfirmError::Expired)), "{expired:?}");
     bot.wire().silence(false);
     bot.host().start();
     bot.mounted().await;
     bot.counted(|stats| stats.proofs == 2).await;
     // Neither of them is sent now.
-    assert_eq!(received(&alice).await, HashMap::from([("unknown".to_owned(), 1)]));
+    assert_eq!(
+        received(&alice).await,
+        HashMap::from([("unknown".to_owned(), 1)])
+    );
     assert_eq!((bot.stats().resent, bot.stats().confirmed), (0, 0));
 }
 
@@ -363,12 +471,15 @@ async fn what_nobody_waits_for_any_more_is_not_sent_again() {
     bot.counted(|stats| stats.proofs == 1).await;
     bot.wire().silence(true);
     let sending = confirm(&bot.client(), "m1");
-    alice.expect("<message type='chat' id='m1'><body>m1</body></message>").await;
+    alice
+        .expect("<message type='chat' id='m1'><body>m1</body></message>")
+        .await;
     sending.abort();
     assert!(sending.await.unwrap_err().is_cancelled());
     bot.wire().silence(false);
     bot.wire().cut();
-    bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+    bot.until(|status| matches!(status, Status::Waiting { .. }))
+        .await;
     bot.until(Status::is_ready).await;
     alice.expect_nothing(BOT).await;
 }
@@ -382,19 +493,27 @@ async fn a_component_that_ends_says_what_it_knows() {
     let written = confirm(&bot.client(), "written");
     bot.counted(|stats| stats.sent == 1).await;
     bot.host().stop();
-    bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+    bot.until(|status| matches!(status, Status::Waiting { .. }))
+        .await;
     let queued = confirm(&bot.client(), "queued");
     tokio::task::yield_now().await;
     bot.running().stop();
     bot.running().ended().await.unwrap();
-    let (written, queued) = (written.await.unwrap(), queued.await.unwrap());
+    let written = written.await.unwrap();
+    let queued = queued.await.unwrap();
     assert!(matches!(written, Err(ConfirmError::Unknown)), "{written:?}");
     assert!(matches!(queued, Err(ConfirmError::Closed)), "{queued:?}");
     let late = bot.client().send_confirmed(message("late", "x")).await;
     assert!(matches!(late, Err(ConfirmError::Closed)), "{late:?}");
     let foreign = message("x", "x").with_from(Jid::new("mallory@evil.example").unwrap());
     let foreign = bot.client().send_confirmed(foreign).await;
-    assert!(matches!(foreign, Err(ConfirmError::Write(WriteError::ForeignSender(_)))), "{foreign:?}");
+    assert!(
+        matches!(
+            foreign,
+            Err(ConfirmError::Write(WriteError::ForeignSender(_)))
+        ),
+        "{foreign:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -402,7 +521,9 @@ async fn a_component_that_stops_waits_for_what_is_to_be_confirmed() {
     let mut bot = bot(|bot| bot).await;
     let alice = bot.user("alice@localhost");
     bot.counted(|stats| stats.proofs == 1).await;
-    let sends: Vec<_> = (0..100).map(|n| confirm(&bot.client(), &format!("{n}"))).collect();
+    let sends: Vec<_> = (0..100)
+        .map(|n| confirm(&bot.client(), &format!("{n}")))
+        .collect();
     tokio::task::yield_now().await;
     bot.running().stop();
     bot.running().ended().await.unwrap();
@@ -415,8 +536,16 @@ async fn a_component_that_stops_waits_for_what_is_to_be_confirmed() {
 #[tokio::test(start_paused = true)]
 async fn what_may_wait_is_bounded_by_number_and_bytes() {
     for (change, wanted) in [
-        ((|limits: &mut Limits| limits.unconfirmed = 8) as fn(&mut Limits), 8),
-        (|limits: &mut Limits| (limits.unconfirmed_bytes, limits.max_stanza_out) = (16 * 1024, 4096), 16),
+        (
+            (|limits: &mut Limits| limits.unconfirmed = 8) as fn(&mut Limits),
+            8,
+        ),
+        (
+            |limits: &mut Limits| {
+                (limits.unconfirmed_bytes, limits.max_stanza_out) = (16 * 1024, 4096)
+            },
+            16,
+        ),
     ] {
         let bot = bot_with(change).await;
         let alice = bot.user("alice@localhost");
@@ -424,7 +553,8 @@ async fn what_may_wait_is_bounded_by_number_and_bytes() {
         bot.wire().silence(true);
         let sends: Vec<_> = (0..30)
             .map(|n| {
-                let (client, message) = (bot.client(), message(&format!("{n}"), &"x".repeat(900)));
+                let client = bot.client();
+                let message = message(&format!("{n}"), &"x".repeat(900));
                 tokio::spawn(async move { client.send_confirmed(message).await })
             })
             .collect();
@@ -444,7 +574,9 @@ async fn what_may_wait_is_bounded_by_number_and_bytes() {
 #[tokio::test(start_paused = true)]
 async fn a_stanza_that_ends_streams_is_found_and_given_up() {
     for condition in ["policy-violation", "not-well-formed", "invalid-from"] {
-        let all = Transcript::opening(BOT).self_ping(BOT).expect(&(wire("a") + &wire("b") + &wire("c")));
+        let all = Transcript::opening(BOT)
+            .self_ping(BOT)
+            .expect(&(wire("a") + &wire("b") + &wire("c")));
         let one_by_one = Transcript::opening(BOT)
             .expect(&ping("p1"))
             .send(&ping("p1"))
@@ -465,38 +597,55 @@ async fn a_stanza_that_ends_streams_is_found_and_given_up() {
             .expect(&ping("p6"))
             .send(&ping("p6"))
             .hold();
-        let (bot, _played) =
-            scripted([all.expect(&ping("p0")).send(&error(condition)), one_by_one.send(&error(condition)), rest]);
+        let (bot, _played) = scripted([
+            all.expect(&ping("p0")).send(&error(condition)),
+            one_by_one.send(&error(condition)),
+            rest,
+        ]);
         bot.counted(|stats| stats.proofs == 1).await;
-        let sends: Vec<_> = ["a", "b", "c"].iter().map(|id| confirm(&bot.client(), id)).collect();
-        bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+        let sends: Vec<_> = ["a", "b", "c"]
+            .iter()
+            .map(|id| confirm(&bot.client(), id))
+            .collect();
+        bot.until(|status| matches!(status, Status::Waiting { .. }))
+            .await;
         let later = confirm(&bot.client(), "d");
         let [a, b, c] = sends.try_into().unwrap();
         let [a, b, c]: [Sending; 3] = [a, b, c];
         assert_eq!(a.await.unwrap().unwrap().streams, 2);
         let b = b.await.unwrap();
-        assert!(matches!(&b, Err(ConfirmError::Refused(error)) if error.condition == condition), "{b:?}");
+        assert!(
+            matches!(&b, Err(ConfirmError::Refused(error)) if error.condition == condition),
+            "{b:?}"
+        );
         assert_eq!(c.await.unwrap().unwrap().streams, 2);
         assert_eq!(later.await.unwrap().unwrap().streams, 1);
         assert_eq!((bot.stats().condemned, bot.stats().confirmed), (1, 3));
     }
 }
 
-/// Prosody closes the socket while bytes of ours are unread, so that its stream error does not always arrive. What ends
-/// one stream after the other is found all the same.
+/// Prosody closes the socket while bytes of ours are unread, so that its stream error does not
+/// always arrive. What ends one stream after the other is found all the same.
 #[tokio::test(start_paused = true)]
 async fn a_stanza_that_ends_streams_without_a_word_is_found_too() {
     let all = wire("a") + &wire("b") + &wire("c");
     let trial = |first: &str| {
         let opened = Transcript::opening(BOT).self_ping(BOT);
         match first {
-            "a" => opened.expect(&wire("a")).expect(&ping("pa")).send(&ping("pa")),
+            "a" => opened
+                .expect(&wire("a"))
+                .expect(&ping("pa"))
+                .send(&ping("pa")),
             _ => opened,
         }
         .expect(&wire("b"))
         .expect(&ping("pb"))
     };
-    let last = Transcript::opening(BOT).self_ping(BOT).expect(&wire("c")).expect(&ping("pc")).send(&ping("pc"));
+    let last = Transcript::opening(BOT)
+        .self_ping(BOT)
+        .expect(&wire("c"))
+        .expect(&ping("pc"))
+        .send(&ping("pc"));
     let (bot, _played) = scripted([
         Transcript::opening(BOT).self_ping(BOT).expect(&all),
         Transcript::opening(BOT).expect(&all),
@@ -509,24 +658,50 @@ async fn a_stanza_that_ends_streams_without_a_word_is_found_too() {
     let [a, b, c] = ["a", "b", "c"].map(|id| confirm(&bot.client(), id));
     assert_eq!(a.await.unwrap().unwrap().streams, 3);
     let b = b.await.unwrap();
-    assert!(matches!(&b, Err(ConfirmError::Refused(error)) if error.condition == "undefined-condition"), "{b:?}");
+    assert!(
+        matches!(&b, Err(ConfirmError::Refused(error)) if error.condition == "undefined-condition"),
+        "{b:?}"
+    );
     assert_eq!(c.await.unwrap().unwrap().streams, 3);
-    assert_eq!((bot.stats().condemned, bot.stats().confirmed, bot.stats().connected), (1, 2, 6));
+    assert_eq!(
+        (
+            bot.stats().condemned,
+            bot.stats().confirmed,
+            bot.stats().connected
+        ),
+        (1, 2, 6)
+    );
 }
 
 /// The same for a plain stanza that is never written whole.
 #[tokio::test(start_paused = true)]
 async fn a_stanza_that_is_cut_off_every_time_is_given_up() {
-    let begin = format!("<message from='{BOT}' to='alice@localhost/home' id='large' type='chat'><body>xxxxx");
+    let begin = format!(
+        "<message from='{BOT}' to='alice@localhost/home' id='large' type='chat'><body>xxxxx"
+    );
     let untried = Transcript::opening(BOT).expect(&begin);
     let tried = Transcript::opening(BOT).self_ping(BOT).expect(&begin);
     let last = Transcript::opening(BOT).expect(&ping("p")).hold();
-    let streams = [tried.clone(), untried.clone(), untried, tried.clone(), tried.clone(), tried, last];
+    let streams = [
+        tried.clone(),
+        untried.clone(),
+        untried,
+        tried.clone(),
+        tried.clone(),
+        tried,
+        last,
+    ];
     let (connector, _played) = Transcript::play(streams);
-    let builder = Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new());
+    let builder = Component::builder(BOT)
+        .connector(connector)
+        .secret("s3cr3t")
+        .router(Router::new());
     let bot = start(builder.limits(roomy()));
     bot.counted(|stats| stats.proofs == 1).await;
-    let sent = bot.client().send(message("large", &"x".repeat(1_000_000))).await;
+    let sent = bot
+        .client()
+        .send(message("large", &"x".repeat(1_000_000)))
+        .await;
     assert!(matches!(sent, Err(SendError::Refused(_))), "{sent:?}");
     bot.mounted().await;
     assert_eq!((bot.stats().condemned, bot.stats().connected), (1, 7));
@@ -537,19 +712,36 @@ async fn a_stanza_that_is_cut_off_every_time_is_given_up() {
 async fn other_stream_errors_make_no_suspects() {
     let both = wire("a") + &wire("b");
     for end in [error("reset"), "</stream:stream>".to_owned(), String::new()] {
-        let first = Transcript::opening(BOT).self_ping(BOT).expect(&both).expect(&ping("p0")).send(&end);
-        let second = Transcript::opening(BOT).expect(&both).expect(&ping("p1")).send(&ping("p1")).hold();
+        let first = Transcript::opening(BOT)
+            .self_ping(BOT)
+            .expect(&both)
+            .expect(&ping("p0"))
+            .send(&end);
+        let second = Transcript::opening(BOT)
+            .expect(&both)
+            .expect(&ping("p1"))
+            .send(&ping("p1"))
+            .hold();
         let (bot, _played) = scripted([first, second]);
         bot.counted(|stats| stats.proofs == 1).await;
-        let (a, b) = (confirm(&bot.client(), "a"), confirm(&bot.client(), "b"));
-        assert_eq!((a.await.unwrap().unwrap().streams, b.await.unwrap().unwrap().streams), (2, 2));
+        let a = confirm(&bot.client(), "a");
+        let b = confirm(&bot.client(), "b");
+        assert_eq!(
+            (
+                a.await.unwrap().unwrap().streams,
+                b.await.unwrap().unwrap().streams
+            ),
+            (2, 2)
+        );
         assert_eq!((bot.stats().resent, bot.stats().condemned), (2, 0));
     }
 }
 
 /// A server that ends the stream within a stanza, since it finds that too large.
 fn strict(opened: Transcript, id: &str) -> Transcript {
-    let begin = format!("<message from='{BOT}' to='alice@localhost/home' id='{id}' type='chat'><body>xxxxx");
+    let begin = format!(
+        "<message from='{BOT}' to='alice@localhost/home' id='{id}' type='chat'><body>xxxxx"
+    );
     opened.expect(&begin).send(&error("policy-violation"))
 }
 
@@ -574,17 +766,25 @@ async fn what_is_too_large_for_the_server_ends_two_streams_and_no_more() {
                 .send(&ping("p3"))
                 .hold(),
         ]);
-        let builder = Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new());
+        let builder = Component::builder(BOT)
+            .connector(connector)
+            .secret("s3cr3t")
+            .router(Router::new());
         let bot = start(builder.limits(roomy()));
         bot.counted(|stats| stats.proofs == 1).await;
-        let (client, large) = (bot.client(), message("large", &"x".repeat(1_000_000)));
+        let client = bot.client();
+        let large = message("large", &"x".repeat(1_000_000));
         let large = tokio::spawn(async move {
             match confirmed {
-                true => matches!(client.send_confirmed(large).await, Err(ConfirmError::Refused(_))),
+                true => matches!(
+                    client.send_confirmed(large).await,
+                    Err(ConfirmError::Refused(_))
+                ),
                 false => matches!(client.send(large).await, Err(SendError::Refused(_))),
             }
         });
-        bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+        bot.until(|status| matches!(status, Status::Waiting { .. }))
+            .await;
         let small = confirm(&bot.client(), "small");
         assert!(large.await.unwrap());
         small.await.unwrap().unwrap();
@@ -592,20 +792,43 @@ async fn what_is_too_large_for_the_server_ends_two_streams_and_no_more() {
     }
 }
 
-/// An answer that the server finds too large is given up in the same way, and later ones are written.
+/// An answer that the server finds too large is given up in the same way, and later ones are
+/// written.
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_too_large_for_the_server_is_given_up() {
     let ask = |id: &str| {
-        format!("<message from='alice@localhost/home' to='{BOT}' id='{id}' type='chat'><body>{id}</body></message>")
+        format!(
+            "<message from='alice@localhost/home' to='{BOT}' id='{id}' \
+            type='chat'><body>{id}</body></message>"
+        )
     };
     let (connector, played) = Transcript::play([
-        strict(Transcript::opening(BOT).self_ping(BOT).send(&(ask("large") + &ask("small"))), "large"),
+        strict(
+            Transcript::opening(BOT)
+                .self_ping(BOT)
+                .send(&(ask("large") + &ask("small"))),
+            "large",
+        ),
         strict(Transcript::opening(BOT).self_ping(BOT), "large"),
-        Transcript::opening(BOT).expect(&wire("small")).expect(&ping("p2")),
+        Transcript::opening(BOT)
+            .expect(&wire("small"))
+            .expect(&ping("p2")),
     ]);
-    let answer = async |Body(body): Body| if body == "large" { "x".repeat(1_000_000) } else { body };
-    let builder = Component::builder(BOT).connector(connector).secret("s3cr3t");
-    let bot = start(builder.router(Router::new().message(answer)).limits(roomy()));
+    let answer = async |Body(body): Body| {
+        if body == "large" {
+            "x".repeat(1_000_000)
+        } else {
+            body
+        }
+    };
+    let builder = Component::builder(BOT)
+        .connector(connector)
+        .secret("s3cr3t");
+    let bot = start(
+        builder
+            .router(Router::new().message(answer))
+            .limits(roomy()),
+    );
     played.done().await;
     assert_eq!((bot.stats().connected, bot.stats().condemned), (3, 1));
 }
@@ -614,12 +837,23 @@ async fn an_answer_that_is_too_large_for_the_server_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn a_trial_ends_when_too_much_waits_for_it() {
     let body = "x".repeat(8000);
-    let ask =
-        |n| format!("<message from='bob@localhost/home' to='{BOT}' id='{n}' type='chat'><body>{body}</body></message>");
-    let answer =
-        |n| format!("<message from='{BOT}' to='bob@localhost/home' id='{n}' type='chat'><body>{body}</body></message>");
+    let ask = |n| {
+        format!(
+            "<message from='bob@localhost/home' to='{BOT}' id='{n}' \
+            type='chat'><body>{body}</body></message>"
+        )
+    };
+    let answer = |n| {
+        format!(
+            "<message from='{BOT}' to='bob@localhost/home' id='{n}' \
+            type='chat'><body>{body}</body></message>"
+        )
+    };
     let all = |what: &dyn Fn(u32) -> String| (0..10).map(what).collect::<String>();
-    let first = Transcript::opening(BOT).self_ping(BOT).expect(&wire("m1")).expect(&ping("p0"));
+    let first = Transcript::opening(BOT)
+        .self_ping(BOT)
+        .expect(&wire("m1"))
+        .expect(&ping("p0"));
     let second = Transcript::opening(BOT)
         .self_ping(BOT)
         .expect(&wire("m1"))
@@ -631,7 +865,10 @@ async fn a_trial_ends_when_too_much_waits_for_it() {
     let (connector, _played) = Transcript::play([first.send(&error("policy-violation")), second]);
     let mut limits = Limits::default();
     limits.outbound = 64 * 1024;
-    let builder = Component::builder(BOT).connector(connector).secret("s3cr3t").limits(limits);
+    let builder = Component::builder(BOT)
+        .connector(connector)
+        .secret("s3cr3t")
+        .limits(limits);
     let bot = start(builder.router(Router::new().message(async |Body(body): Body| body)));
     bot.counted(|stats| stats.proofs == 1).await;
     let sending = confirm(&bot.client(), "m1");
@@ -643,14 +880,19 @@ async fn a_trial_ends_when_too_much_waits_for_it() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_can_send_confirmed_to_its_own_sender() {
     let handler = async |client: Client, Body(body): Body| -> Result<Reply, StanzaError> {
-        client.send_confirmed(message("from-handler", &body)).await.unwrap();
+        client
+            .send_confirmed(message("from-handler", &body))
+            .await
+            .unwrap();
         Ok(Reply::Empty)
     };
     let bot = mount(BOT, |bot| bot.router(Router::new().message(handler))).await;
     let alice = bot.user("alice@localhost");
     for _ in 0..3 {
         alice.say(BOT, "hi").await.unwrap();
-        alice.expect("<message type='chat' id='from-handler'><body>hi</body></message>").await;
+        alice
+            .expect("<message type='chat' id='from-handler'><body>hi</body></message>")
+            .await;
     }
     bot.counted(|stats| stats.confirmed == 3).await;
 }
@@ -674,7 +916,8 @@ impl Dice {
 
 /// Does harm for a while.
 async fn harm(bot: &Mounted, dice: &mut Dice) {
-    let (wire, host) = (bot.wire(), bot.host());
+    let wire = bot.wire();
+    let host = bot.host();
     let bytes = usize::try_from(dice.roll(5000)).unwrap();
     match dice.roll(7) {
         0 => wire.cut(),
@@ -696,18 +939,31 @@ async fn harm(bot: &Mounted, dice: &mut Dice) {
             host.start();
         }
         _ => {
-            let conditions = ["policy-violation", "not-well-formed", "reset", "system-shutdown"];
+            let conditions = [
+                "policy-violation",
+                "not-well-formed",
+                "reset",
+                "system-shutdown",
+            ];
             let condition = conditions[usize::try_from(dice.roll(4)).unwrap()].to_owned();
-            host.disconnect(BOT, &Farewell::Error { condition, text: None });
+            host.disconnect(
+                BOT,
+                &Farewell::Error {
+                    condition,
+                    text: None,
+                },
+            );
         }
     }
 }
 
-/// Stanzas of all kinds, and links that break in every way, by chance: what was taken has come, in its order, and
-/// nobody waits for ever. The server's offence is never meant, so hardly anything is given up.
+/// Stanzas of all kinds, and links that break in every way, by chance: what was taken has come, in
+/// its order, and nobody waits for ever. The server's offence is never meant, so hardly anything is
+/// given up.
 #[tokio::test(start_paused = true)]
 async fn whatever_happens_what_was_taken_has_come() {
-    let (mut sent, mut given_up) = (0, 0);
+    let mut sent = 0;
+    let mut given_up = 0;
     for seed in 0..12 {
         let mut dice = Dice(seed);
         let bot = bot_with(|limits| {
@@ -716,11 +972,13 @@ async fn whatever_happens_what_was_taken_has_come() {
             limits.unconfirmed_age = SECOND * 3600;
         })
         .await;
-        let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+        let alice = bot.user("alice@localhost");
+        let bob = bot.user("bob@localhost");
         let stop = Arc::new(AtomicUsize::new(0));
         let senders: Vec<_> = (0..6)
             .map(|sender| {
-                let (client, stop, mut dice) = (bot.client(), Arc::clone(&stop), Dice(seed * 100 + sender));
+                let (client, stop, mut dice) =
+                    (bot.client(), Arc::clone(&stop), Dice(seed * 100 + sender));
                 tokio::spawn(async move {
                     let mut taken = Vec::new();
                     for n in 0usize.. {
@@ -756,27 +1014,44 @@ async fn whatever_happens_what_was_taken_has_come() {
             }
             results
         });
-        let results = results.await.unwrap_or_else(|_| panic!("seed {seed}: {:?} {:?}", bot.status(), bot.stats()));
+        let results = results
+            .await
+            .unwrap_or_else(|_| panic!("seed {seed}: {:?} {:?}", bot.status(), bot.stats()));
         let mut first: HashMap<String, Vec<usize>> = HashMap::new();
         while alice.waiting() > 0 {
             let id = alice.recv().await.unwrap().id().unwrap().to_owned();
             let (sender, n) = id.split_once('-').unwrap();
-            let (numbers, n) = (first.entry(sender.to_owned()).or_default(), n.parse().unwrap());
+            let numbers = first.entry(sender.to_owned()).or_default();
+            let n = n.parse().unwrap();
             if !numbers.contains(&n) {
                 numbers.push(n);
             }
         }
-        assert!(first.values().all(|numbers| numbers.is_sorted()), "seed {seed}: the order of a sender is lost");
+        assert!(
+            first.values().all(|numbers| numbers.is_sorted()),
+            "seed {seed}: the order of a sender is lost"
+        );
         for (sender, taken) in results {
             for (n, result) in taken {
-                let came = first.get(&format!("s{sender}")).is_some_and(|numbers| numbers.contains(&n));
-                assert!(came || result.is_err(), "seed {seed}: s{sender}-{n} is lost: {result:?}");
-                assert!(matches!(result, Ok(_) | Err(ConfirmError::Refused(_))), "seed {seed}: {result:?}");
+                let came = first
+                    .get(&format!("s{sender}"))
+                    .is_some_and(|numbers| numbers.contains(&n));
+                assert!(
+                    came || result.is_err(),
+                    "seed {seed}: s{sender}-{n} is lost: {result:?}"
+                );
+                assert!(
+                    matches!(result, Ok(_) | Err(ConfirmError::Refused(_))),
+                    "seed {seed}: {result:?}"
+                );
                 sent += 1;
                 given_up += usize::from(result.is_err());
             }
         }
     }
     println!("{sent} stanzas, {given_up} given up");
-    assert!(sent > 5_000 && given_up * 1000 < sent, "{given_up} of {sent} were given up");
+    assert!(
+        sent > 5_000 && given_up * 1000 < sent,
+        "{given_up} of {sent} were given up"
+    );
 }

@@ -1,6 +1,11 @@
-//! Who is handled when: order in a lane, no waiting across lanes, bounds that are said aloud, handlers that go wrong.
+//! Who is handled when: order in a lane, no waiting across lanes, bounds that are said aloud,
+//! handlers that go wrong.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::collections::{HashMap, HashSet};
 use std::future::{pending, poll_fn};
@@ -57,12 +62,16 @@ async fn a_handler_that_sleeps_for_one_sender_delays_no_other() {
         }
     };
     let bot = bot(Router::new().iq_get(X, slow), |_| {}).await;
-    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let alice = bot.user("alice@localhost");
+    let bob = bot.user("bob@localhost");
     let began = Instant::now();
     alice.send(ask(1, BOT, "x")).await.unwrap();
     alice.send(ask(2, BOT, "x")).await.unwrap();
     // Another recipient is another lane, of the same sender too; only requests that sleep are slow.
-    alice.send(ask(3, "other@bot.localhost", "x")).await.unwrap();
+    alice
+        .send(ask(3, "other@bot.localhost", "x"))
+        .await
+        .unwrap();
     for id in 0..100 {
         bob.ask(&ask(id, BOT, "x"), "<iq type='result'/>").await;
     }
@@ -73,12 +82,21 @@ async fn a_handler_that_sleeps_for_one_sender_delays_no_other() {
         seen.push((answer.id().unwrap().to_owned(), began.elapsed().as_secs()));
     }
     seen.sort();
-    assert_eq!(seen, [("1".to_owned(), 5), ("2".to_owned(), 10), ("3".to_owned(), 5)]);
+    assert_eq!(
+        seen,
+        [
+            ("1".to_owned(), 5),
+            ("2".to_owned(), 10),
+            ("3".to_owned(), 5)
+        ]
+    );
 }
 
 /// Yields a few times, as the text says: no two runs are the same, and nothing is drawn by lot.
 async fn yields(Body(body): Body) -> String {
-    let turns = body.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let turns = body.bytes().fold(0u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
     for _ in 0..turns % 5 {
         tokio::task::yield_now().await;
     }
@@ -110,7 +128,10 @@ async fn a_thousand_stanzas_of_a_hundred_senders_come_back_in_order() {
 }
 
 async fn next_is(user: &User, n: usize) {
-    let answer = timeout(Duration::from_secs(60), user.recv()).await.unwrap().unwrap();
+    let answer = timeout(Duration::from_secs(60), user.recv())
+        .await
+        .unwrap()
+        .unwrap();
     let body = answer.children().first().unwrap();
     assert_eq!(body.text(), format!("{n}:{}", user.jid()));
 }
@@ -122,21 +143,34 @@ async fn the_order_is_a_knob() {
         body
     };
     let order = async |bot: Mounted| {
-        let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+        let alice = bot.user("alice@localhost");
+        let bob = bot.user("bob@localhost");
         for (user, body) in [(&alice, "slow"), (&alice, "next"), (&bob, "other")] {
             user.say(BOT, body).await.unwrap();
         }
         let began = Instant::now();
         let at = async |user: &User, body: &str| {
-            user.expect_among(&format!("<message type='chat'><body>{body}</body></message>")).await;
+            user.expect_among(&format!(
+                "<message type='chat'><body>{body}</body></message>"
+            ))
+            .await;
             began.elapsed().as_secs()
         };
         tokio::join!(at(&alice, "slow"), at(&alice, "next"), at(&bob, "other"))
     };
     let router = || Router::new().message(handler);
-    assert_eq!(order(mount(BOT, |bot| bot.router(router())).await).await, (5, 6, 1));
-    assert_eq!(order(mount(BOT, |bot| bot.router(router()).ordering(|_| None)).await).await, (5, 1, 1));
-    assert_eq!(order(mount(BOT, |bot| bot.router(router()).ordering(|_| Some(7))).await).await, (5, 6, 7));
+    assert_eq!(
+        order(mount(BOT, |bot| bot.router(router())).await).await,
+        (5, 6, 1)
+    );
+    assert_eq!(
+        order(mount(BOT, |bot| bot.router(router()).ordering(|_| None)).await).await,
+        (5, 1, 1)
+    );
+    assert_eq!(
+        order(mount(BOT, |bot| bot.router(router()).ordering(|_| Some(7))).await).await,
+        (5, 6, 7)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,7 +181,8 @@ async fn a_handler_that_yields_is_heard_of_at_once() {
     for id in 0..100 {
         alice.ask(&ask(id, BOT, "x"), "<iq type='result'/>").await;
     }
-    // The clock stands still as long as anything can be done: nothing waited for the next tick of the link.
+    // The clock stands still as long as anything can be done: nothing waited for the next tick of
+    // the link.
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
@@ -156,7 +191,11 @@ async fn a_handler_that_yields_is_heard_of_at_once() {
 /// What one sender floods a component with, and where to.
 async fn flood(alice: &User, count: usize, localparts: usize) {
     for n in 0..count {
-        let to = if localparts > 1 { format!("bot{}@{BOT}", n % localparts) } else { BOT.to_owned() };
+        let to = if localparts > 1 {
+            format!("bot{}@{BOT}", n % localparts)
+        } else {
+            BOT.to_owned()
+        };
         alice.send(ask(n, &to, "x")).await.unwrap();
     }
 }
@@ -176,9 +215,12 @@ async fn a_flood_is_answered_while_another_sender_is_served() {
             }
         };
         let router = Router::new().iq_get(X, hang).iq_get(Y, quick);
-        let bot =
-            bot(router, |limits| (limits.handler_timeout, limits.in_flight) = (Duration::from_secs(3600), 512)).await;
-        let (mallory, bob) = (bot.user("mallory@evil.example"), bot.user("bob@localhost"));
+        let bot = bot(router, |limits| {
+            (limits.handler_timeout, limits.in_flight) = (Duration::from_secs(3600), 512)
+        })
+        .await;
+        let mallory = bot.user("mallory@evil.example");
+        let bob = bot.user("bob@localhost");
         const COUNT: usize = 12_000;
         let waiting = Limits::default().waiting / 4;
         let running = if localparts == 1 { 1 } else { 512 / 4 };
@@ -192,22 +234,30 @@ async fn a_flood_is_answered_while_another_sender_is_served() {
         };
         tokio::join!(flooding, serving);
         // Beyond one quarter of what may run and of what may wait, each request is told so.
-        bot.counted(|stats| stats.shed == (COUNT - waiting - running) as u64).await;
-        bob.ask(&ask("still", BOT, "y"), "<iq type='result'/>").await;
+        bot.counted(|stats| stats.shed == (COUNT - waiting - running) as u64)
+            .await;
+        bob.ask(&ask("still", BOT, "y"), "<iq type='result'/>")
+            .await;
         while mallory.waiting() < COUNT - waiting - running {
             tokio::task::yield_now().await;
         }
         let mut answered = HashSet::new();
         while mallory.waiting() > 0 {
             let refusal = mallory.recv().await.unwrap();
-            assert_eq!(told(&refusal), (Condition::ResourceConstraint, ErrorType::Wait));
+            assert_eq!(
+                told(&refusal),
+                (Condition::ResourceConstraint, ErrorType::Wait)
+            );
             assert!(answered.insert(refusal.id().unwrap().to_owned()));
         }
         assert_eq!(answered.len(), COUNT - waiting - running, "{localparts}");
         // And the rest is handled as soon as it can be.
         gate.store(true, Ordering::Relaxed);
         while answered.len() < COUNT {
-            let answer = timeout(Duration::from_secs(60), mallory.recv()).await.unwrap().unwrap();
+            let answer = timeout(Duration::from_secs(60), mallory.recv())
+                .await
+                .unwrap()
+                .unwrap();
             assert!(!answer.kind().is_error() && answered.insert(answer.id().unwrap().to_owned()));
         }
         assert_eq!(bot.stats().connected, 1);
@@ -217,13 +267,18 @@ async fn a_flood_is_answered_while_another_sender_is_served() {
 /// However many users a domain sends, an eighth of everything is left to those of other domains.
 #[tokio::test(start_paused = true)]
 async fn a_domain_of_very_many_shuts_nobody_else_out() {
-    let router = Router::new().iq_get(X, std::future::pending::<()>).iq_get(Y, quick);
+    let router = Router::new()
+        .iq_get(X, std::future::pending::<()>)
+        .iq_get(Y, quick);
     let bot = bot(router, |limits| {
-        (limits.in_flight, limits.waiting, limits.handler_timeout) = (64, 64, Duration::from_secs(3600));
+        (limits.in_flight, limits.waiting, limits.handler_timeout) =
+            (64, 64, Duration::from_secs(3600));
     })
     .await;
     let bob = bot.user("bob@localhost");
-    let crowd: Vec<_> = (0..500).map(|n| bot.user(&format!("user{n}@evil.example"))).collect();
+    let crowd: Vec<_> = (0..500)
+        .map(|n| bot.user(&format!("user{n}@evil.example")))
+        .collect();
     for (id, mallory) in crowd.iter().enumerate() {
         mallory.send(ask(id, BOT, "x")).await.unwrap();
         // Served as ever, whoever hangs.
@@ -243,8 +298,13 @@ async fn the_bounds_of_all_senders_together_hold_too() {
         let gate = Arc::clone(&inner);
         async move { gate.notified().await }
     };
-    let bot = bot(Router::new().iq_get(X, hang), |limits| (limits.in_flight, limits.waiting) = (16, 40)).await;
-    let users: Vec<_> = (0..30).map(|n| bot.user(&format!("user{n}@server{n}.example"))).collect();
+    let bot = bot(Router::new().iq_get(X, hang), |limits| {
+        (limits.in_flight, limits.waiting) = (16, 40)
+    })
+    .await;
+    let users: Vec<_> = (0..30)
+        .map(|n| bot.user(&format!("user{n}@server{n}.example")))
+        .collect();
     for id in 0..4 {
         for user in &users {
             user.send(ask(id, BOT, "x")).await.unwrap();
@@ -277,7 +337,10 @@ async fn the_bounds_of_all_senders_together_hold_too() {
 
 #[tokio::test(start_paused = true)]
 async fn bytes_that_wait_are_bounded_as_well() {
-    let bot = bot(Router::new().message(pending::<()>), |limits| limits.waiting_bytes = 400_000).await;
+    let bot = bot(Router::new().message(pending::<()>), |limits| {
+        limits.waiting_bytes = 400_000
+    })
+    .await;
     let alice = bot.user("alice@localhost");
     for _ in 0..20 {
         alice.say(BOT, &"x".repeat(10_000)).await.unwrap();
@@ -289,8 +352,12 @@ async fn bytes_that_wait_are_bounded_as_well() {
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_messages_is_told_once_a_second() {
-    let bot = bot(Router::new().message(pending::<()>), |limits| limits.waiting = 4).await;
-    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let bot = bot(Router::new().message(pending::<()>), |limits| {
+        limits.waiting = 4
+    })
+    .await;
+    let alice = bot.user("alice@localhost");
+    let bob = bot.user("bob@localhost");
     for _ in 0..5 {
         for _ in 0..100 {
             alice.say(BOT, "flood").await.unwrap();
@@ -302,21 +369,32 @@ async fn a_flood_of_messages_is_told_once_a_second() {
     }
     for user in [&alice, &bob] {
         for _ in 0..5 {
-            assert_eq!(told(&user.recv().await.unwrap()), (Condition::ResourceConstraint, ErrorType::Wait));
+            assert_eq!(
+                told(&user.recv().await.unwrap()),
+                (Condition::ResourceConstraint, ErrorType::Wait)
+            );
         }
         assert_eq!(user.waiting(), 0);
     }
     let stats = bot.stats();
-    assert_eq!((stats.shed, stats.shed_silently), (550 - stats.taken, 550 - stats.taken - 10));
+    assert_eq!(
+        (stats.shed, stats.shed_silently),
+        (550 - stats.taken, 550 - stats.taken - 10)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_wrote_is_shed_without_a_word() {
-    let bot = bot(Router::new().message(pending::<()>).presence(pending::<()>), |limits| limits.waiting = 4).await;
+    let bot = bot(
+        Router::new().message(pending::<()>).presence(pending::<()>),
+        |limits| limits.waiting = 4,
+    )
+    .await;
     let alice = bot.user("alice@localhost");
     for _ in 0..3 {
         for silent in [
-            "<message to='bot.localhost' type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>",
+            "<message to='bot.localhost' type='chat'><active \
+            xmlns='http://jabber.org/protocol/chatstates'/></message>",
             "<message to='bot.localhost' type='groupchat'><body>hi</body></message>",
             "<message to='bot.localhost' type='headline'><body>hi</body></message>",
             "<presence to='bot.localhost'/>",
@@ -338,8 +416,11 @@ async fn a_panic_is_the_handlers_own() {
         tokio::task::yield_now().await;
         panic!("in a later poll")
     };
-    let router =
-        Router::new().iq_get(X, in_call).iq_get(Y, in_poll).iq_get(("urn:z", "z"), later).iq_get(("urn:w", "w"), quick);
+    let router = Router::new()
+        .iq_get(X, in_call)
+        .iq_get(Y, in_poll)
+        .iq_get(("urn:z", "z"), later)
+        .iq_get(("urn:w", "w"), quick);
     let bot = bot(router, |_| {}).await;
     let alice = bot.user("alice@localhost");
     let error = "<iq type='error'><error type='cancel'>\
@@ -348,7 +429,9 @@ async fn a_panic_is_the_handlers_own() {
         for name in ["x", "y", "z"] {
             alice.ask(&ask(round, BOT, name), error).await;
         }
-        alice.ask(&ask(round, BOT, "w"), "<iq type='result'/>").await;
+        alice
+            .ask(&ask(round, BOT, "w"), "<iq type='result'/>")
+            .await;
     }
     assert_eq!((bot.stats().panics, bot.stats().connected), (9, 1));
 }
@@ -373,8 +456,10 @@ impl Service<Inbound> for Fickle {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_never_ready_again_ends_its_component() {
-    let failures: [fn() -> Result<(), BoxError>; 2] =
-        [|| Err("the disk is gone".into()), || panic!("the disk is gone")];
+    let failures: [fn() -> Result<(), BoxError>; 2] = [
+        || Err("the disk is gone".into()),
+        || panic!("the disk is gone"),
+    ];
     for failure in failures {
         let mut bot = mount(BOT, |bot| bot.service(Fickle(3, failure))).await;
         let alice = bot.user("alice@localhost");
@@ -391,21 +476,33 @@ async fn a_service_that_is_never_ready_again_ends_its_component() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_has_its_time() {
-    let bot = bot(Router::new().iq_get(X, pending::<()>).iq_get(Y, quick), |_| {}).await;
+    let bot = bot(
+        Router::new().iq_get(X, pending::<()>).iq_get(Y, quick),
+        |_| {},
+    )
+    .await;
     let alice = bot.user("alice@localhost");
     let began = Instant::now();
     let answer = alice.request(ask(1, BOT, "x")).await.unwrap();
-    assert_eq!(told(&answer), (Condition::RemoteServerTimeout, ErrorType::Wait));
-    assert_eq!((began.elapsed(), bot.stats().timeouts), (Duration::from_secs(30), 1));
+    assert_eq!(
+        told(&answer),
+        (Condition::RemoteServerTimeout, ErrorType::Wait)
+    );
+    assert_eq!(
+        (began.elapsed(), bot.stats().timeouts),
+        (Duration::from_secs(30), 1)
+    );
     alice.ask(&ask(2, BOT, "y"), "<iq type='result'/>").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_blocks_is_out_of_the_way_from_then_on() {
     let tasks: Arc<Mutex<Vec<_>>> = Arc::default();
-    let (seen, calls) = (Arc::clone(&tasks), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&tasks);
+    let calls = Arc::new(AtomicUsize::new(0));
     let blocks = move || {
-        let (seen, calls) = (Arc::clone(&seen), Arc::clone(&calls));
+        let seen = Arc::clone(&seen);
+        let calls = Arc::clone(&calls);
         async move {
             seen.lock().unwrap().push(tokio::task::id());
             // Once is enough.
@@ -426,12 +523,15 @@ async fn a_handler_that_blocks_is_out_of_the_way_from_then_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_woken_from_elsewhere_goes_on() {
-    // Its first poll has a waker that does nothing; the task that takes over must poll it once more by itself.
+    // Its first poll has a waker that does nothing; the task that takes over must poll it once more
+    // by itself.
     let waiting: Arc<Mutex<Option<std::task::Waker>>> = Arc::default();
     let done = Arc::new(AtomicBool::new(false));
-    let (inner, finished) = (Arc::clone(&waiting), Arc::clone(&done));
+    let inner = Arc::clone(&waiting);
+    let finished = Arc::clone(&done);
     let handler = move || {
-        let (waiting, done) = (Arc::clone(&inner), Arc::clone(&finished));
+        let waiting = Arc::clone(&inner);
+        let done = Arc::clone(&finished);
         poll_fn(move |cx: &mut Context<'_>| {
             if done.load(Ordering::Relaxed) {
                 return Poll::Ready(());
@@ -449,7 +549,10 @@ async fn a_handler_woken_from_elsewhere_goes_on() {
         waiting.lock().unwrap().take().unwrap().wake();
     };
     tokio::join!(
-        alice.ask("<iq to='bot.localhost' type='get' id='1'><x xmlns='urn:x'/></iq>", "<iq type='result'/>"),
+        alice.ask(
+            "<iq to='bot.localhost' type='get' id='1'><x xmlns='urn:x'/></iq>",
+            "<iq type='result'/>"
+        ),
         waking
     );
 }
@@ -459,8 +562,14 @@ async fn a_handler_woken_from_elsewhere_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_full_is_waited_for() {
     let slow = async || sleep(Duration::from_secs(1)).await;
-    let bot = mount(BOT, |bot| bot.router(Router::new().iq_get(X, slow)).layer(ConcurrencyLimitLayer::new(2))).await;
-    let users: Vec<_> = (0..10).map(|n| bot.user(&format!("user{n}@localhost"))).collect();
+    let bot = mount(BOT, |bot| {
+        bot.router(Router::new().iq_get(X, slow))
+            .layer(ConcurrencyLimitLayer::new(2))
+    })
+    .await;
+    let users: Vec<_> = (0..10)
+        .map(|n| bot.user(&format!("user{n}@localhost")))
+        .collect();
     let began = Instant::now();
     for user in &users {
         user.send(ask(1, BOT, "x")).await.unwrap();
@@ -474,9 +583,16 @@ async fn a_service_that_is_full_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn load_that_is_shed_is_told() {
     let slow = async || sleep(Duration::from_secs(1)).await;
-    let layer = ServiceBuilder::new().layer(LoadShedLayer::new()).layer(ConcurrencyLimitLayer::new(2));
-    let bot = mount(BOT, |bot| bot.router(Router::new().iq_get(X, slow)).layer(layer)).await;
-    let users: Vec<_> = (0..5).map(|n| bot.user(&format!("user{n}@localhost"))).collect();
+    let layer = ServiceBuilder::new()
+        .layer(LoadShedLayer::new())
+        .layer(ConcurrencyLimitLayer::new(2));
+    let bot = mount(BOT, |bot| {
+        bot.router(Router::new().iq_get(X, slow)).layer(layer)
+    })
+    .await;
+    let users: Vec<_> = (0..5)
+        .map(|n| bot.user(&format!("user{n}@localhost")))
+        .collect();
     for user in &users {
         user.send(ask(1, BOT, "x")).await.unwrap();
     }
@@ -486,7 +602,10 @@ async fn load_that_is_shed_is_told() {
         let condition = answer.kind().is_error().then(|| told(&answer).0);
         *answers.entry(condition).or_insert(0) += 1;
     }
-    assert_eq!(answers, HashMap::from([(None, 2), (Some(Condition::ResourceConstraint), 3)]));
+    assert_eq!(
+        answers,
+        HashMap::from([(None, 2), (Some(Condition::ResourceConstraint), 3)])
+    );
 }
 
 // Promises.
@@ -518,11 +637,18 @@ async fn a_promise_frees_the_lane_and_is_kept_later() {
         alice.send(ask(id, BOT, "x")).await.unwrap();
     }
     alice.ask(&ask("y", BOT, "y"), "<iq type='result'/>").await;
-    let (first, second, third) = (take(&promises), take(&promises), take(&promises));
+    let first = take(&promises);
+    let second = take(&promises);
+    let third = take(&promises);
     second.send(Reply::Empty);
     alice.expect("<iq type='result' id='1'/>").await;
     third.fail(StanzaError::new(Condition::ItemNotFound));
-    alice.expect("<iq type='error' id='2'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>").await;
+    alice
+        .expect(
+            "<iq type='error' id='2'><error type='cancel'><item-not-found \
+        xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+        )
+        .await;
     first.send(Reply::Empty);
     alice.expect("<iq type='result' id='0'/>").await;
 }
@@ -537,7 +663,10 @@ async fn a_promise_that_is_dropped_is_an_error() {
         drop(take(&promises));
     };
     let (answer, ()) = tokio::join!(alice.request(ask(1, BOT, "x")), dropping);
-    assert_eq!(told(&answer.unwrap()), (Condition::InternalServerError, ErrorType::Cancel));
+    assert_eq!(
+        told(&answer.unwrap()),
+        (Condition::InternalServerError, ErrorType::Cancel)
+    );
     assert_eq!(bot.stats().faults, 1);
 }
 
@@ -557,7 +686,10 @@ async fn a_promise_has_its_time() {
     for (name, time) in [("x", 30), ("z", 7)] {
         let began = Instant::now();
         let answer = alice.request(ask(1, BOT, name)).await.unwrap();
-        assert_eq!(told(&answer), (Condition::RemoteServerTimeout, ErrorType::Wait));
+        assert_eq!(
+            told(&answer),
+            (Condition::RemoteServerTimeout, ErrorType::Wait)
+        );
         assert_eq!(began.elapsed(), Duration::from_secs(time));
     }
     // Too late is too late, and no second answer.
@@ -569,7 +701,9 @@ async fn a_promise_has_its_time() {
 async fn a_promise_counts_as_in_flight_for_its_sender_and_for_all() {
     let (router, promises) = promising();
     let bot = bot(router, |limits| limits.in_flight = 8).await;
-    let users: Vec<_> = (0..5).map(|n| bot.user(&format!("user{n}@server{n}.example"))).collect();
+    let users: Vec<_> = (0..5)
+        .map(|n| bot.user(&format!("user{n}@server{n}.example")))
+        .collect();
     let made = || promises.lock().unwrap().len();
     for id in 0..3 {
         users[0].send(ask(id, BOT, "x")).await.unwrap();

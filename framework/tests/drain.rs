@@ -1,6 +1,10 @@
 //! Stopping: what is owed is answered, what is new is refused, and the stream is closed properly.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,15 +36,26 @@ fn told(stanza: &Stanza) -> (Condition, ErrorType) {
 /// A component whose requests take this long.
 async fn slow(time: Duration) -> Mounted {
     let slow = move || async move { tokio::time::sleep(time).await };
-    mount(BOT, |bot| bot.router(Router::new().iq_get(("urn:x", "x"), slow))).await
+    mount(BOT, |bot| {
+        bot.router(Router::new().iq_get(("urn:x", "x"), slow))
+    })
+    .await
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_component_closes_its_stream_and_ends() {
-    let script =
-        Transcript::opening(BOT).self_ping(BOT).expect("</stream:stream>").send("</stream:stream>").expect_end();
+    let script = Transcript::opening(BOT)
+        .self_ping(BOT)
+        .expect("</stream:stream>")
+        .send("</stream:stream>")
+        .expect_end();
     let (connector, played) = Transcript::play([script]);
-    let mut bot = start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new()));
+    let mut bot = start(
+        Component::builder(BOT)
+            .connector(connector)
+            .secret("s3cr3t")
+            .router(Router::new()),
+    );
     bot.counted(|stats| stats.proofs == 1).await;
     bot.stop();
     bot.ended().await.unwrap();
@@ -59,7 +74,12 @@ async fn behind_its_closing_tag_a_component_says_nothing() {
         .send("<presence from='a@x' to='bot.localhost'/></stream:stream>")
         .expect_end();
     let (connector, played) = Transcript::play([script]);
-    let mut bot = start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new()));
+    let mut bot = start(
+        Component::builder(BOT)
+            .connector(connector)
+            .secret("s3cr3t")
+            .router(Router::new()),
+    );
     bot.counted(|stats| stats.proofs == 1).await;
     bot.stop();
     bot.ended().await.unwrap();
@@ -67,22 +87,40 @@ async fn behind_its_closing_tag_a_component_says_nothing() {
     assert_eq!(bot.stats().after_close, 4);
 }
 
-/// A server with a long queue of its own is read to its closing tag; one that never comes to it is left.
+/// A server with a long queue of its own is read to its closing tag; one that never comes to it is
+/// left.
 #[tokio::test(start_paused = true)]
 async fn who_still_writes_is_waited_for() {
     const LATE: &str = "<message from='a@x' to='bot.localhost'><body>hello?</body></message>";
-    let opening = || Transcript::opening(BOT).self_ping(BOT).expect("</stream:stream>");
-    let writes = |times| (0..times).fold(opening(), |script, _| script.wait(Duration::from_secs(3)).send(LATE));
+    let opening = || {
+        Transcript::opening(BOT)
+            .self_ping(BOT)
+            .expect("</stream:stream>")
+    };
+    let writes = |times| {
+        (0..times).fold(opening(), |script, _| {
+            script.wait(Duration::from_secs(3)).send(LATE)
+        })
+    };
     for (times, counted, at_most) in [(3, 3, 10), (9, 3, 12)] {
         let script = writes(times).send("</stream:stream>").expect_end();
         let (connector, played) = Transcript::play([script]);
-        let mut bot = start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new()));
+        let mut bot = start(
+            Component::builder(BOT)
+                .connector(connector)
+                .secret("s3cr3t")
+                .router(Router::new()),
+        );
         bot.counted(|stats| stats.proofs == 1).await;
         let began = Instant::now();
         bot.stop();
         bot.ended().await.unwrap();
         assert_eq!(bot.stats().after_close, counted);
-        assert!(began.elapsed() <= Duration::from_secs(at_most), "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() <= Duration::from_secs(at_most),
+            "{:?}",
+            began.elapsed()
+        );
         if times == 3 {
             played.done().await;
         }
@@ -92,19 +130,29 @@ async fn who_still_writes_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn what_is_in_flight_is_finished_and_what_is_new_is_refused() {
     let mut bot = slow(Duration::from_secs(5)).await;
-    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let alice = bot.user("alice@localhost");
+    let bob = bot.user("bob@localhost");
     let begun = async {
         let began = Instant::now();
         let answer = alice.request(ASK).await.unwrap();
-        assert_eq!((answer.kind().is_error(), began.elapsed()), (false, Duration::from_secs(5)));
+        assert_eq!(
+            (answer.kind().is_error(), began.elapsed()),
+            (false, Duration::from_secs(5))
+        );
     };
     let then = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         bot.running().stop();
         let refused = bob.request(ASK).await.unwrap();
-        assert_eq!(told(&refused), (Condition::RecipientUnavailable, ErrorType::Wait));
+        assert_eq!(
+            told(&refused),
+            (Condition::RecipientUnavailable, ErrorType::Wait)
+        );
         bob.say(BOT, "hello?").await.unwrap();
-        assert_eq!(told(&bob.recv().await.unwrap()), (Condition::RecipientUnavailable, ErrorType::Wait));
+        assert_eq!(
+            told(&bob.recv().await.unwrap()),
+            (Condition::RecipientUnavailable, ErrorType::Wait)
+        );
     };
     tokio::join!(begun, then);
     bot.running().ended().await.unwrap();
@@ -116,17 +164,37 @@ async fn after_the_grace_period_what_runs_and_what_waits_is_answered() {
     let mut bot = slow(Duration::from_secs(25)).await;
     let alice = bot.user("alice@localhost");
     for id in ["runs", "waits"] {
-        alice.send(format!("<iq to='bot.localhost' type='get' id='{id}'><x xmlns='urn:x'/></iq>")).await.unwrap();
+        alice
+            .send(format!(
+                "<iq to='bot.localhost' type='get' id='{id}'><x xmlns='urn:x'/></iq>"
+            ))
+            .await
+            .unwrap();
     }
     bot.counted(|stats| stats.taken == 2).await;
     let began = Instant::now();
     bot.running().stop();
-    let (first, second) = (alice.recv().await.unwrap(), alice.recv().await.unwrap());
+    let first = alice.recv().await.unwrap();
+    let second = alice.recv().await.unwrap();
     let took = began.elapsed();
-    assert!(took >= Duration::from_secs(10) && took < Duration::from_secs(12), "{took:?}");
-    let find = |id| [&first, &second].into_iter().find(|answer| answer.id() == Some(id)).unwrap();
-    assert_eq!(told(find("runs")), (Condition::RemoteServerTimeout, ErrorType::Wait));
-    assert_eq!(told(find("waits")), (Condition::RecipientUnavailable, ErrorType::Wait));
+    assert!(
+        took >= Duration::from_secs(10) && took < Duration::from_secs(12),
+        "{took:?}"
+    );
+    let find = |id| {
+        [&first, &second]
+            .into_iter()
+            .find(|answer| answer.id() == Some(id))
+            .unwrap()
+    };
+    assert_eq!(
+        told(find("runs")),
+        (Condition::RemoteServerTimeout, ErrorType::Wait)
+    );
+    assert_eq!(
+        told(find("waits")),
+        (Condition::RecipientUnavailable, ErrorType::Wait)
+    );
     bot.running().ended().await.unwrap();
 }
 
@@ -145,7 +213,10 @@ async fn an_answer_that_was_promised_is_waited_for() {
             later
         }
     };
-    let mut bot = mount(BOT, |bot| bot.router(Router::new().iq_get(("urn:x", "x"), later))).await;
+    let mut bot = mount(BOT, |bot| {
+        bot.router(Router::new().iq_get(("urn:x", "x"), later))
+    })
+    .await;
     let alice = bot.user("alice@localhost");
     let asking = async { alice.request(ASK).await.unwrap() };
     let stopping = async {
@@ -163,10 +234,17 @@ async fn an_answer_that_was_promised_is_waited_for() {
 async fn what_was_given_to_send_is_sent() {
     let mut bot = slow(Duration::ZERO).await;
     let alice = bot.user("alice@localhost");
-    let sends: Vec<_> = (0..200).map(|n| Stanza::chat(alice.jid().clone(), &n.to_string()).unwrap()).collect();
-    let sends: Vec<_> = sends.into_iter().map(|stanza| (bot.client(), stanza)).collect();
-    let sends: Vec<_> =
-        sends.into_iter().map(|(client, stanza)| tokio::spawn(async move { client.send(stanza).await })).collect();
+    let sends: Vec<_> = (0..200)
+        .map(|n| Stanza::chat(alice.jid().clone(), &n.to_string()).unwrap())
+        .collect();
+    let sends: Vec<_> = sends
+        .into_iter()
+        .map(|stanza| (bot.client(), stanza))
+        .collect();
+    let sends: Vec<_> = sends
+        .into_iter()
+        .map(|(client, stanza)| tokio::spawn(async move { client.send(stanza).await }))
+        .collect();
     tokio::task::yield_now().await;
     bot.running().stop();
     bot.running().ended().await.unwrap();
@@ -174,20 +252,32 @@ async fn what_was_given_to_send_is_sent() {
         send.await.unwrap().unwrap();
     }
     assert_eq!(alice.waiting(), 200);
-    let late = bot.client().send(Stanza::chat(alice.jid().clone(), "late").unwrap()).await;
+    let late = bot
+        .client()
+        .send(Stanza::chat(alice.jid().clone(), "late").unwrap())
+        .await;
     assert!(matches!(late, Err(SendError::Closed)));
-    let late = bot.client().iq_get::<Empty>(alice.jid().clone(), &Ping).await;
+    let late = bot
+        .client()
+        .iq_get::<Empty>(alice.jid().clone(), &Ping)
+        .await;
     assert!(matches!(late, Err(IqError::Closed)), "{late:?}");
 }
 
-/// Everything that is sent is answered, by the component as long as it is there and by the server afterwards, but for
-/// what the server had passed on when the component closed its side; and of that the component knows the number.
+/// Everything that is sent is answered, by the component as long as it is there and by the server
+/// afterwards, but for what the server had passed on when the component closed its side; and of
+/// that the component knows the number.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_is_owed_an_answer_stays_without_one() {
     for round in 0..3 {
         let pause = move || async move { tokio::time::sleep(Duration::from_millis(3)).await };
-        let mut bot = mount(BOT, |bot| bot.router(Router::new().iq_get(("urn:x", "x"), pause))).await;
-        let users: Vec<_> = (0..20).map(|n| bot.user(&format!("user{n}@localhost"))).collect();
+        let mut bot = mount(BOT, |bot| {
+            bot.router(Router::new().iq_get(("urn:x", "x"), pause))
+        })
+        .await;
+        let users: Vec<_> = (0..20)
+            .map(|n| bot.user(&format!("user{n}@localhost")))
+            .collect();
         let sent = Arc::new(AtomicUsize::new(0));
         let flood: Vec<_> = users
             .into_iter()
@@ -195,7 +285,9 @@ async fn nothing_that_is_owed_an_answer_stays_without_one() {
                 let sent = Arc::clone(&sent);
                 tokio::spawn(async move {
                     for n in 0..300 {
-                        let ask = format!("<iq to='bot.localhost' type='get' id='{n}'><x xmlns='urn:x'/></iq>");
+                        let ask = format!(
+                            "<iq to='bot.localhost' type='get' id='{n}'><x xmlns='urn:x'/></iq>"
+                        );
                         user.send(ask).await.unwrap();
                         sent.fetch_add(1, Ordering::Relaxed);
                         if n % 8 == 0 {
@@ -209,7 +301,8 @@ async fn nothing_that_is_owed_an_answer_stays_without_one() {
         bot.counted(|stats| stats.taken > 200 + 100 * round).await;
         bot.running().stop();
         bot.running().ended().await.unwrap();
-        let (mut answers, mut ids) = (0, 0);
+        let mut answers = 0;
+        let mut ids = 0;
         for user in flood {
             let user = user.await.unwrap();
             bot.host().unmounted(BOT).await;
@@ -217,25 +310,47 @@ async fn nothing_that_is_owed_an_answer_stays_without_one() {
             while user.waiting() > 0 {
                 let answer = user.recv().await.unwrap();
                 answers += 1;
-                assert!(seen.insert(answer.id().unwrap().to_owned()), "answered twice");
+                assert!(
+                    seen.insert(answer.id().unwrap().to_owned()),
+                    "answered twice"
+                );
             }
             ids += seen.len();
         }
         let missing = sent.load(Ordering::Relaxed) - answers;
-        assert_eq!((answers, missing as u64), (ids, bot.stats().after_close), "{:?}", bot.stats());
+        assert_eq!(
+            (answers, missing as u64),
+            (ids, bot.stats().after_close),
+            "{:?}",
+            bot.stats()
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_closes_is_left_after_a_while() {
-    let script = || Transcript::opening(BOT).self_ping(BOT).expect("</stream:stream>").hold();
+    let script = || {
+        Transcript::opening(BOT)
+            .self_ping(BOT)
+            .expect("</stream:stream>")
+            .hold()
+    };
     let (connector, mut played) = Transcript::play([script(), script()]);
-    let mut bot = start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new()));
+    let mut bot = start(
+        Component::builder(BOT)
+            .connector(connector)
+            .secret("s3cr3t")
+            .router(Router::new()),
+    );
     bot.counted(|stats| stats.proofs == 1).await;
     let began = Instant::now();
     bot.stop();
     bot.ended().await.unwrap();
-    assert!(began.elapsed() <= Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() <= Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
     drop(bot);
     played.next().await;
 }
@@ -250,7 +365,11 @@ async fn a_server_that_takes_nothing_is_left_too() {
     let began = Instant::now();
     bot.running().stop();
     bot.running().ended().await.unwrap();
-    assert!(began.elapsed() <= Duration::from_secs(16), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() <= Duration::from_secs(16),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,14 +390,25 @@ async fn a_component_that_is_not_mounted_stops_at_once() {
     // Waiting for its next attempt.
     let host = Host::new("s3cr3t");
     host.stop();
-    let mut bot = start(Component::builder(BOT).connector(host.connector()).secret("s3cr3t").router(Router::new()));
-    bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+    let mut bot = start(
+        Component::builder(BOT)
+            .connector(host.connector())
+            .secret("s3cr3t")
+            .router(Router::new()),
+    );
+    bot.until(|status| matches!(status, Status::Waiting { .. }))
+        .await;
     let began = Instant::now();
     bot.stop();
     bot.ended().await.unwrap();
     // Opening a stream, with a silent server.
     let (connector, _played) = Transcript::play([Transcript::new().hold()]);
-    let mut bot = start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(Router::new()));
+    let mut bot = start(
+        Component::builder(BOT)
+            .connector(connector)
+            .secret("s3cr3t")
+            .router(Router::new()),
+    );
     tokio::task::yield_now().await;
     bot.stop();
     bot.ended().await.unwrap();
@@ -288,7 +418,8 @@ async fn a_component_that_is_not_mounted_stops_at_once() {
 #[tokio::test(start_paused = true)]
 async fn dropped_it_is_gone_at_once() {
     let bot = slow(Duration::from_secs(20)).await;
-    let (host, client) = (bot.host().clone(), bot.client());
+    let host = bot.host().clone();
+    let client = bot.client();
     let alice = bot.user("alice@localhost");
     alice.send(ASK).await.unwrap();
     bot.counted(|stats| stats.taken == 1).await;
@@ -296,7 +427,10 @@ async fn dropped_it_is_gone_at_once() {
     drop(bot);
     host.unmounted(BOT).await;
     let to: Jid = alice.jid().clone();
-    assert!(matches!(client.send(Stanza::chat(to, "late").unwrap()).await, Err(SendError::Closed)));
+    assert!(matches!(
+        client.send(Stanza::chat(to, "late").unwrap()).await,
+        Err(SendError::Closed)
+    ));
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
@@ -305,7 +439,9 @@ async fn the_host_closing_is_a_lost_link_for_the_component() {
     let echo = async |Body(body): Body| body;
     let bot = mount(BOT, |bot| bot.router(Router::new().message(echo))).await;
     let closing = tokio::spawn(bot.host().clone().close());
-    let status = bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+    let status = bot
+        .until(|status| matches!(status, Status::Waiting { .. }))
+        .await;
     assert!(matches!(status, Status::Waiting { refused: false, .. }));
     closing.await.unwrap();
 }

@@ -1,6 +1,11 @@
-//! Floods in real time and in real memory: what others notice of them, and how far a component grows.
+//! Floods in real time and in real memory: what others notice of them, and how far a component
+//! grows.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::future::pending;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -27,18 +32,27 @@ async fn quick() {}
 // Time.
 
 /// Floods until told to stop, and takes the refusals, of which it gives the number back.
-async fn flood(mallory: Arc<User>, (localparts, size): (usize, usize), enough: Arc<AtomicBool>) -> usize {
-    let (inbox, over) = (Arc::clone(&mallory), Arc::clone(&enough));
+async fn flood(
+    mallory: Arc<User>,
+    (localparts, size): (usize, usize),
+    enough: Arc<AtomicBool>,
+) -> usize {
+    let inbox = Arc::clone(&mallory);
+    let over = Arc::clone(&enough);
     let refused = tokio::spawn(async move {
         let mut refused = 0;
         while !over.load(Ordering::Relaxed) || inbox.waiting() > 0 {
             let told = inbox.recv().await.unwrap();
-            assert_eq!(StanzaError::of(&told).condition(), Condition::ResourceConstraint);
+            assert_eq!(
+                StanzaError::of(&told).condition(),
+                Condition::ResourceConstraint
+            );
             refused += 1;
         }
         refused
     });
-    let (mut n, text) = (0, "x".repeat(size));
+    let mut n = 0;
+    let text = "x".repeat(size);
     while !enough.load(Ordering::Relaxed) {
         n += 1;
         let to = format!("bot{}@bot.localhost", n % localparts);
@@ -48,10 +62,15 @@ async fn flood(mallory: Arc<User>, (localparts, size): (usize, usize), enough: A
     refused.await.unwrap()
 }
 
-/// How long bob's requests take, in order of time, and how many of mallory's were refused meanwhile.
+/// How long bob's requests take, in order of time, and how many of mallory's were refused
+/// meanwhile.
 async fn served_beside_a_flood(localparts: usize, size: usize) -> (Vec<Duration>, usize) {
-    let bot = mount(BOT, |bot| bot.router(Router::new().iq_get(X, pending::<()>).iq_get(Y, quick))).await;
-    let (mallory, bob) = (Arc::new(bot.user("mallory@evil.example")), bot.user("bob@localhost"));
+    let bot = mount(BOT, |bot| {
+        bot.router(Router::new().iq_get(X, pending::<()>).iq_get(Y, quick))
+    })
+    .await;
+    let mallory = Arc::new(bot.user("mallory@evil.example"));
+    let bob = bot.user("bob@localhost");
     let enough = Arc::new(AtomicBool::new(false));
     let flood = tokio::spawn(flood(mallory, (localparts, size), Arc::clone(&enough)));
     bot.counted(|stats| stats.shed > 1000).await;
@@ -78,9 +97,11 @@ async fn beside_a_flood_another_sender_is_served_at_once() {
             let round = rounds.next().expect("one round of five is fast");
             let (times, refused) = round.await;
             let at = |share: usize| times[times.len() * share / 1000];
-            let (median, p99) = (at(500), at(990));
+            let median = at(500);
+            let p99 = at(990);
             println!(
-                "flood of {size} bytes to {localparts} localparts, {refused} refused: others p50 {median:?}, p99 {p99:?}"
+                "flood of {size} bytes to {localparts} localparts, {refused} refused: others p50 \
+                {median:?}, p99 {p99:?}"
             );
             assert!(refused > 1000);
             if p99 < Duration::from_millis(50) {
@@ -90,28 +111,47 @@ async fn beside_a_flood_another_sender_is_served_at_once() {
     }
 }
 
-/// The first stanza of a handler that blocks is a pause for all; from then on it blocks a thread of its own, and the
-/// others are served meanwhile: each later one waits until somebody else has had an answer.
+/// The first stanza of a handler that blocks is a pause for all; from then on it blocks a thread of
+/// its own, and the others are served meanwhile: each later one waits until somebody else has had
+/// an answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_blocks_is_one_pause_for_the_others() {
     let (served, waiting) = mpsc::channel::<()>();
-    let (waiting, calls, late) =
-        (Arc::new(Mutex::new(waiting)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (counted, missed) = (Arc::clone(&calls), Arc::clone(&late));
+    let waiting = Arc::new(Mutex::new(waiting));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let late = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let missed = Arc::clone(&late);
     let blocks = move || {
-        let (waiting, calls, late) = (Arc::clone(&waiting), Arc::clone(&counted), Arc::clone(&missed));
+        let waiting = Arc::clone(&waiting);
+        let calls = Arc::clone(&counted);
+        let late = Arc::clone(&missed);
         async move {
             if calls.fetch_add(1, Ordering::Relaxed) == 0 {
                 thread::sleep(Duration::from_millis(50));
-            } else if waiting.lock().unwrap().recv_timeout(Duration::from_secs(20)).is_err() {
+            } else if waiting
+                .lock()
+                .unwrap()
+                .recv_timeout(Duration::from_secs(20))
+                .is_err()
+            {
                 late.fetch_add(1, Ordering::Relaxed);
             }
         }
     };
-    let bot = mount(BOT, |bot| bot.router(Router::new().iq_get(X, blocks).iq_get(Y, quick))).await;
-    let (mallory, bob) = (bot.user("mallory@evil.example"), bot.user("bob@localhost"));
+    let bot = mount(BOT, |bot| {
+        bot.router(Router::new().iq_get(X, blocks).iq_get(Y, quick))
+    })
+    .await;
+    let mallory = bot.user("mallory@evil.example");
+    let bob = bot.user("bob@localhost");
     for id in 0..20 {
-        mallory.send(format!("<iq to='bot.localhost' type='get' id='{id}'><x xmlns='urn:x'/></iq>")).await.unwrap();
+        mallory
+            .send(format!(
+                "<iq to='bot.localhost' type='get' id='{id}'><x xmlns='urn:x'/></iq>"
+            ))
+            .await
+            .unwrap();
     }
     for id in 0..20 {
         // Within one of mallory's handlers, but for the first.
@@ -125,9 +165,14 @@ async fn a_handler_that_blocks_is_one_pause_for_the_others() {
         }
     }
     for id in 0..20 {
-        mallory.expect(&format!("<iq type='result' id='{id}'/>")).await;
+        mallory
+            .expect(&format!("<iq type='result' id='{id}'/>"))
+            .await;
     }
-    assert_eq!((calls.load(Ordering::Relaxed), late.load(Ordering::Relaxed)), (20, 0));
+    assert_eq!(
+        (calls.load(Ordering::Relaxed), late.load(Ordering::Relaxed)),
+        (20, 0)
+    );
 }
 
 // Memory. The component is a process of its own, so that nothing is counted but what it holds.
@@ -138,12 +183,18 @@ const SERVER: &str = "CAMPANILE_FLOODED_SERVER";
 /// Not a test: what runs in the other process.
 #[tokio::test]
 async fn the_flooded_component() {
-    let Ok(address) = std::env::var(SERVER) else { return };
+    let Ok(address) = std::env::var(SERVER) else {
+        return;
+    };
     let router = Router::new().message(pending::<()>).iq_get(Y, quick);
     // The server of these tests routes nothing, not even a ping to ourselves.
     let mut limits = Limits::default();
     limits.keepalive_deadline = Duration::from_secs(3600);
-    let bot = Component::builder(BOT).server(address).secret("s3cr3t").limits(limits).router(router);
+    let bot = Component::builder(BOT)
+        .server(address)
+        .secret("s3cr3t")
+        .limits(limits)
+        .router(router);
     let _bot = start(bot);
     pending::<()>().await;
 }
@@ -170,10 +221,15 @@ impl Flooded {
         let (told, refused) = mpsc::channel();
         let answers = BufReader::new(stream.try_clone().unwrap());
         thread::spawn(move || count(answers, &told));
-        Self { process, stream, refused }
+        Self {
+            process,
+            stream,
+            refused,
+        }
     }
 
-    /// Sends so many stanzas, and waits until all are taken or refused. How many were refused aloud?
+    /// Sends so many stanzas, and waits until all are taken or refused. How many were refused
+    /// aloud?
     fn flood(&mut self, count: usize, stanza: impl Fn(usize) -> String) -> usize {
         let mut batch = String::new();
         for n in 0..count {
@@ -186,13 +242,19 @@ impl Flooded {
         // Everybody else's handlers run or wait; what is no request at all is told so at once.
         let last = "<iq from='bob@localhost/r' to='bot.localhost' type='weird' id='last'/>";
         self.stream.write_all(last.as_bytes()).unwrap();
-        self.refused.recv_timeout(Duration::from_secs(120)).expect("the component answers behind the flood")
+        self.refused
+            .recv_timeout(Duration::from_secs(120))
+            .expect("the component answers behind the flood")
     }
 
     /// The largest resident memory so far, in KiB.
     fn peak(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
     }
 }
@@ -207,8 +269,12 @@ impl Drop for Flooded {
 
 /// Counts errors until the answer to the last request, each time.
 fn count(mut answers: impl BufRead, told: &mpsc::Sender<usize>) {
-    let (mut refused, mut tag) = (0, Vec::new());
-    while answers.read_until(b'>', &mut tag).is_ok_and(|count| count > 0) {
+    let mut refused = 0;
+    let mut tag = Vec::new();
+    while answers
+        .read_until(b'>', &mut tag)
+        .is_ok_and(|count| count > 0)
+    {
         refused += usize::from(tag.starts_with(b"<resource-constraint "));
         let last = tag.starts_with(b"<iq ") && tag.windows(9).any(|window| window == b"id='last'");
         if last && told.send(std::mem::take(&mut refused)).is_err() {
@@ -220,10 +286,13 @@ fn count(mut answers: impl BufRead, told: &mpsc::Sender<usize>) {
 
 fn opening(stream: &mut TcpStream) {
     until(stream, "to='bot.localhost'>");
-    let header =
-        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
+    let header = "<stream:stream xmlns='jabber:component:accept' \
+        xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
     stream.write_all(header.as_bytes()).unwrap();
-    until(stream, &format!("<handshake>{}</handshake>", digest("1", "s3cr3t")));
+    until(
+        stream,
+        &format!("<handshake>{}</handshake>", digest("1", "s3cr3t")),
+    );
     stream.write_all(b"<handshake/>").unwrap();
 }
 
@@ -236,9 +305,11 @@ fn until(stream: &mut TcpStream, end: &str) {
     }
 }
 
-/// A message to a handler that never ends, from one of ten thousand senders to one of as many localparts.
+/// A message to a handler that never ends, from one of ten thousand senders to one of as many
+/// localparts.
 fn message(n: usize, body: &str) -> String {
-    let (sender, localpart) = (n % 10_000, n % 9_973);
+    let sender = n % 10_000;
+    let localpart = n % 9_973;
     format!(
         "<message from='user{sender}@evil.example/r' to='bot{localpart}@bot.localhost' type='chat'>\
          <body>{body}</body></message>"
@@ -248,24 +319,31 @@ fn message(n: usize, body: &str) -> String {
 #[test]
 fn a_flood_that_waits_takes_little_memory() {
     for (count, size) in [(60_000, 80), (30_000, 2_000), (2_000, 60_000)] {
-        let (mut bot, body) = (Flooded::start(), "x".repeat(size));
+        let mut bot = Flooded::start();
+        let body = "x".repeat(size);
         let refused = bot.flood(count, |n| message(n, &body));
         let peak = bot.peak();
         println!(
-            "{count} messages of {size} bytes to handlers that never end: {refused} senders told, peak {peak} KiB"
+            "{count} messages of {size} bytes to handlers that never end: {refused} senders told, \
+            peak {peak} KiB"
         );
-        assert!(peak <= 64 * 1024 && refused > 0, "{peak} KiB, {refused} refused");
+        assert!(
+            peak <= 64 * 1024 && refused > 0,
+            "{peak} KiB, {refused} refused"
+        );
     }
 }
 
 /// What comes behind a large stanza must not keep its memory.
 #[test]
 fn small_stanzas_do_not_hold_on_to_large_ones() {
-    let (mut bot, text) = (Flooded::start(), "x".repeat(300_000));
+    let mut bot = Flooded::start();
+    let text = "x".repeat(300_000);
     bot.flood(1000, |n| {
         let small = message(n, "small");
         format!(
-            "<iq from='bob@localhost/r' to='bot.localhost' type='get' id='{n}'><y xmlns='urn:y'>{text}</y></iq>{small}"
+            "<iq from='bob@localhost/r' to='bot.localhost' type='get' id='{n}'><y \
+            xmlns='urn:y'>{text}</y></iq>{small}"
         )
     });
     let peak = bot.peak();

@@ -1,6 +1,10 @@
 //! Processes on one JID: an answer that comes out at the wrong one finds whoever asked.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -22,20 +26,29 @@ struct Line(Mutex<HashMap<String, Client>>);
 impl Handover for Line {
     fn hand_over(&self, instance: &str, answer: Stanza) {
         if let Some(client) = self.0.lock().unwrap().get(instance) {
-            assert!(client.accept_answer(answer), "nobody waits for it at {instance}");
+            assert!(
+                client.accept_answer(answer),
+                "nobody waits for it at {instance}"
+            );
         }
     }
 }
 
 async fn processes(host: &Host, line: Option<&Arc<Line>>) -> [Running; 2] {
     let process = || {
-        let builder = Component::builder(BOT).connector(host.connector()).secret("s3cr3t").router(Router::new());
+        let builder = Component::builder(BOT)
+            .connector(host.connector())
+            .secret("s3cr3t")
+            .router(Router::new());
         let bot = start(match line {
             Some(line) => builder.handover(Arc::clone(line) as Arc<dyn Handover>),
             None => builder,
         });
         if let Some(line) = line {
-            line.0.lock().unwrap().insert(bot.client().instance().to_owned(), bot.client());
+            line.0
+                .lock()
+                .unwrap()
+                .insert(bot.client().instance().to_owned(), bot.client());
         }
         bot
     };
@@ -51,29 +64,43 @@ fn answering(user: User) {
     tokio::spawn(async move {
         while let Some(request) = user.recv().await {
             let id = request.id().unwrap_or_default();
-            user.send(format!("<iq type='result' to='{BOT}' id='{id}'/>")).await.unwrap();
+            user.send(format!("<iq type='result' to='{BOT}' id='{id}'/>"))
+                .await
+                .unwrap();
         }
     });
 }
 
-/// How many of a hundred requests of each process are answered, and how many answers were handed over.
+/// How many of a hundred requests of each process are answered, and how many answers were handed
+/// over.
 async fn answered(both: &[Running; 2]) -> (usize, u64) {
     let mut answered = 0;
     for _ in 0..50 {
-        // Stanzas go to each process in turn: of two requests of one process, one answer comes out at the other.
+        // Stanzas go to each process in turn: of two requests of one process, one answer comes out
+        // at the other.
         for bot in both.iter().flat_map(|bot| [bot, bot]) {
-            match bot.client().ping("alice@localhost/r".parse::<jid::Jid>().unwrap()).await {
+            match bot
+                .client()
+                .ping("alice@localhost/r".parse::<jid::Jid>().unwrap())
+                .await
+            {
                 Ok(_) => answered += 1,
                 Err(IqError::Timeout) => {}
                 Err(other) => panic!("{other}"),
             }
         }
     }
-    (answered, both.iter().map(|bot| bot.stats().handed_over).sum())
+    (
+        answered,
+        both.iter().map(|bot| bot.stats().handed_over).sum(),
+    )
 }
 
 fn host() -> Host {
-    Host::builder().secret("s3cr3t").on_conflict(OnConflict::Share).build()
+    Host::builder()
+        .secret("s3cr3t")
+        .on_conflict(OnConflict::Share)
+        .build()
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,21 +127,41 @@ async fn without_a_handover_about_half_of_them_are_lost() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_from_elsewhere_counts_as_little_as_ever() {
     let host = host();
-    let (alice, mallory) = (host.user("alice@localhost/r").unwrap(), host.user("mallory@localhost/r").unwrap());
+    let alice = host.user("alice@localhost/r").unwrap();
+    let mallory = host.user("mallory@localhost/r").unwrap();
     let line: Arc<Line> = Arc::default();
     let both = processes(&host, Some(&line)).await;
     let client = both[0].client();
-    let asked = tokio::spawn(async move { client.ping("alice@localhost/r".parse::<jid::Jid>().unwrap()).await });
+    let asked = tokio::spawn(async move {
+        client
+            .ping("alice@localhost/r".parse::<jid::Jid>().unwrap())
+            .await
+    });
     let request = alice.recv().await.unwrap();
-    let forged = mallory.request("<iq type='get' to='localhost' id='x'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+    let forged = mallory
+        .request("<iq type='get' to='localhost' id='x'><ping xmlns='urn:xmpp:ping'/></iq>")
+        .await;
     let mut forged = forged.unwrap();
-    forged = forged.with_id(request.id().unwrap()).with_from(mallory.jid().clone());
+    forged = forged
+        .with_id(request.id().unwrap())
+        .with_from(mallory.jid().clone());
     assert!(!both[0].client().accept_answer(forged.clone()));
-    assert!(!both[1].client().accept_answer(forged.with_from(alice.jid().clone())));
+    assert!(
+        !both[1]
+            .client()
+            .accept_answer(forged.with_from(alice.jid().clone()))
+    );
     assert!(!asked.is_finished());
-    // It goes on as if nothing had happened: answered, or out of time where the answer went to the other stream.
+    // It goes on as if nothing had happened: answered, or out of time where the answer went to the
+    // other stream.
     let id = request.id().unwrap();
-    alice.send(format!("<iq type='result' to='{BOT}' id='{id}'/>")).await.unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap().unwrap();
+    alice
+        .send(format!("<iq type='result' to='{BOT}' id='{id}'/>"))
+        .await
+        .unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), asked)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(ended.is_ok(), "{ended:?}");
 }

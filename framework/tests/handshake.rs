@@ -1,6 +1,11 @@
-//! The opening of a stream, byte for byte: what servers really send, what they could send, and what is made of it.
+//! The opening of a stream, byte for byte: what servers really send, what they could send, and what
+//! is made of it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::time::Duration;
 
@@ -16,7 +21,8 @@ const ACCEPT: &str = "xmlns='jabber:component:accept'";
 /// `printf 3BF96D32s3cr3t | sha1sum`
 const HANDSHAKE: &str = "<handshake>ba33290100f616a33656a931798d6c9011cfa840</handshake>";
 /// Prosody's header where it has not sent its own: a version, and an empty id.
-const EMPTY_ID: &str = "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' version='1.0' \
+const EMPTY_ID: &str = "<?xml version='1.0'?><stream:stream \
+    xmlns:stream='http://etherx.jabber.org/streams' version='1.0' \
     xmlns='jabber:component:accept' id=''>";
 
 async fn echo(Body(body): Body) -> String {
@@ -25,11 +31,16 @@ async fn echo(Body(body): Body) -> String {
 
 /// A server's side up to the component's header.
 fn header() -> Transcript {
-    Transcript::new().expect(&format!("<?xml version='1.0'?><stream:stream {ACCEPT} {STREAMS} to='{DOMAIN}'>"))
+    Transcript::new().expect(&format!(
+        "<?xml version='1.0'?><stream:stream {ACCEPT} {STREAMS} to='{DOMAIN}'>"
+    ))
 }
 
 fn open() -> String {
-    format!("<?xml version='1.0'?><stream:stream {STREAMS} id='3BF96D32' from='{DOMAIN}' {ACCEPT} xml:lang='en'>")
+    format!(
+        "<?xml version='1.0'?><stream:stream {STREAMS} id='3BF96D32' from='{DOMAIN}' {ACCEPT} \
+        xml:lang='en'>"
+    )
 }
 
 /// A server's side up to the component's handshake.
@@ -39,13 +50,20 @@ fn shaken() -> Transcript {
 
 fn error(condition: &str, text: &str) -> String {
     let namespace = "urn:ietf:params:xml:ns:xmpp-streams";
-    let text = if text.is_empty() { String::new() } else { format!("<text xmlns='{namespace}'>{text}</text>") };
+    let text = if text.is_empty() {
+        String::new()
+    } else {
+        format!("<text xmlns='{namespace}'>{text}</text>")
+    };
     format!("<stream:error><{condition} xmlns='{namespace}'/>{text}</stream:error></stream:stream>")
 }
 
 fn run(transcript: Transcript) -> (Running, Played) {
     let (connector, played) = Transcript::play([transcript]);
-    let builder = Component::builder("BOT.Localhost").connector(connector).secret("s3cr3t").keep_trying();
+    let builder = Component::builder("BOT.Localhost")
+        .connector(connector)
+        .secret("s3cr3t")
+        .keep_trying();
     (start(builder.router(Router::new().message(echo))), played)
 }
 
@@ -55,13 +73,26 @@ async fn every_shape_of_a_good_opening_is_taken() {
     let headers = [
         plain.clone(),
         // ejabberd's order, and Prosody's after another start.
-        format!("<?xml version='1.0'?><stream:stream id='3BF96D32' xml:lang='en' {STREAMS} from='{DOMAIN}' {ACCEPT}>"),
-        format!("<stream:stream from=\"{DOMAIN}\" xmlns=\"jabber:component:accept\" id=\"3BF96D32\" {STREAMS} >"),
-        // Other prefixes, attributes that nobody asked for, white space wherever it may be.
-        format!("<s:stream xmlns:s='http://etherx.jabber.org/streams' id='3BF96D32' {ACCEPT} version='1.0'>"),
-        format!("<stream:stream {ACCEPT} {STREAMS} xmlns:db='jabber:server:dialback' db:x='1' to='x' id='3BF96D32'>"),
         format!(
-            "\u{FEFF}<?xml version=\"1.0\" encoding='UTF-8' ?>\r\n  <stream:stream\n {ACCEPT}\t{STREAMS}\nid='3BF96D32'>"
+            "<?xml version='1.0'?><stream:stream id='3BF96D32' xml:lang='en' {STREAMS} \
+            from='{DOMAIN}' {ACCEPT}>"
+        ),
+        format!(
+            "<stream:stream from=\"{DOMAIN}\" xmlns=\"jabber:component:accept\" id=\"3BF96D32\" \
+            {STREAMS} >"
+        ),
+        // Other prefixes, attributes that nobody asked for, white space wherever it may be.
+        format!(
+            "<s:stream xmlns:s='http://etherx.jabber.org/streams' id='3BF96D32' {ACCEPT} \
+            version='1.0'>"
+        ),
+        format!(
+            "<stream:stream {ACCEPT} {STREAMS} xmlns:db='jabber:server:dialback' db:x='1' to='x' \
+            id='3BF96D32'>"
+        ),
+        format!(
+            "\u{FEFF}<?xml version=\"1.0\" encoding='UTF-8' ?>\r\n  <stream:stream\n \
+            {ACCEPT}\t{STREAMS}\nid='3BF96D32'>"
         ),
         format!("<stream:stream {ACCEPT} {STREAMS} id='&#x33;BF96D32'>\n \n"),
     ];
@@ -72,11 +103,24 @@ async fn every_shape_of_a_good_opening_is_taken() {
         "<handshake xmlns='jabber:component:accept'/>",
         "<c:handshake xmlns:c='jabber:component:accept'/>",
     ];
-    let openings = headers.iter().map(|header| (header.as_str(), "<handshake/>"));
-    for (server, handshake) in openings.chain(handshakes.map(|handshake| (plain.as_str(), handshake))) {
+    let openings = headers
+        .iter()
+        .map(|header| (header.as_str(), "<handshake/>"));
+    for (server, handshake) in
+        openings.chain(handshakes.map(|handshake| (plain.as_str(), handshake)))
+    {
         for bytewise in [false, true] {
-            let opening = header().send(server).expect(HANDSHAKE).send(handshake).self_ping(DOMAIN).expect_end();
-            let (mut bot, played) = run(if bytewise { opening.bytewise() } else { opening });
+            let opening = header()
+                .send(server)
+                .expect(HANDSHAKE)
+                .send(handshake)
+                .self_ping(DOMAIN)
+                .expect_end();
+            let (mut bot, played) = run(if bytewise {
+                opening.bytewise()
+            } else {
+                opening
+            });
             bot.mounted().await;
             bot.counted(|stats| stats.proofs == 1).await;
             drop(bot.ended());
@@ -88,17 +132,27 @@ async fn every_shape_of_a_good_opening_is_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn stanzas_in_the_segment_of_the_handshake_are_handled() {
-    let message = "<message from='a@x' to='bot.localhost' id='1' type='chat'><body>early</body></message>";
-    let answer = "<message from='bot.localhost' to='a@x' id='1' type='chat'><body>early</body></message>";
+    let message =
+        "<message from='a@x' to='bot.localhost' id='1' type='chat'><body>early</body></message>";
+    let answer =
+        "<message from='bot.localhost' to='a@x' id='1' type='chat'><body>early</body></message>";
     let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'>\
         <ping xmlns='urn:xmpp:ping'/></iq>";
-    let opening = shaken().send("<handshake/>").send(message).send(&message[..20]);
-    let opening = opening.expect(ping).expect(answer).send(&message[20..]).expect(answer);
+    let opening = shaken()
+        .send("<handshake/>")
+        .send(message)
+        .send(&message[..20]);
+    let opening = opening
+        .expect(ping)
+        .expect(answer)
+        .send(&message[20..])
+        .expect(answer);
     let (_bot, played) = run(opening);
     played.done().await;
 }
 
-/// What becomes of a refusal: whether only a changed configuration helps, how soon it is tried again, what is said.
+/// What becomes of a refusal: whether only a changed configuration helps, how soon it is tried
+/// again, what is said.
 struct Refusal {
     name: &'static str,
     server: Transcript,
@@ -109,9 +163,21 @@ struct Refusal {
 }
 
 fn refusals() -> Vec<Refusal> {
-    let row = |name, server, refused, slow, words| Refusal { name, server, refused, slow, words };
+    let row = |name, server, refused, slow, words| Refusal {
+        name,
+        server,
+        refused,
+        slow,
+        words,
+    };
     let in_header = |error: String| header().send(EMPTY_ID).send(&error).expect_end();
-    let behind_header = |error: String| header().send(&open()).send(&error).expect(HANDSHAKE).expect_end();
+    let behind_header = |error: String| {
+        header()
+            .send(&open())
+            .send(&error)
+            .expect(HANDSHAKE)
+            .expect_end()
+    };
     let token = "Given token does not match calculated token";
     let unknown = "bot.localhost does not match any configured external components";
     vec![
@@ -120,7 +186,8 @@ fn refusals() -> Vec<Refusal> {
             shaken().send(&error("not-authorized", token)),
             true,
             true,
-            "not-authorized|Given token does not match|the secret is wrong|component_secret|ejabberd",
+            "not-authorized|Given token does not match|the secret is \
+            wrong|component_secret|ejabberd",
         ),
         row(
             "ejabberd: wrong secret or unknown domain",
@@ -164,7 +231,13 @@ fn refusals() -> Vec<Refusal> {
             true,
             "improper-addressing|A 'to'",
         ),
-        row("ejabberd: bad to", behind_header(error("improper-addressing", "Improper")), true, true, "component port"),
+        row(
+            "ejabberd: bad to",
+            behind_header(error("improper-addressing", "Improper")),
+            true,
+            true,
+            "component port",
+        ),
         row(
             "a port for clients",
             behind_header(error("invalid-namespace", "")),
@@ -179,7 +252,13 @@ fn refusals() -> Vec<Refusal> {
             false,
             "internal-server-error",
         ),
-        row("shutting down", shaken().send(&error("system-shutdown", "")), false, false, "system-shutdown"),
+        row(
+            "shutting down",
+            shaken().send(&error("system-shutdown", "")),
+            false,
+            false,
+            "system-shutdown",
+        ),
         row(
             "unheard of",
             shaken().send(&error("out-of-tea", "\u{85}[31m\nred\u{202e}")),
@@ -201,19 +280,77 @@ fn refusals() -> Vec<Refusal> {
             false,
             "no stream header",
         ),
-        row("TLS", Transcript::new().send_bytes([0x15, 3, 1, 0, 2, 2, 0x46]), false, false, "does it expect TLS"),
-        row("HTTP", Transcript::new().send("HTTP/1.1 400 Bad Request\r\n\r\n"), false, false, "no XMPP stream"),
-        row("not a stream", Transcript::new().send("<html><body/></html>"), false, false, "no XMPP stream"),
-        row("end at once", Transcript::new(), false, false, "closed the connection"),
-        row("end behind the header", header().send(&open()), false, false, "closed the connection"),
-        row("end behind the handshake", shaken(), false, false, "closed the connection"),
-        row("half a header", header().send("<stream:stream xmlns='jab"), false, false, "closed the connection"),
-        row("closing tag", shaken().send("</stream:stream>").hold(), false, false, "closed the connection"),
+        row(
+            "TLS",
+            Transcript::new().send_bytes([0x15, 3, 1, 0, 2, 2, 0x46]),
+            false,
+            false,
+            "does it expect TLS",
+        ),
+        row(
+            "HTTP",
+            Transcript::new().send("HTTP/1.1 400 Bad Request\r\n\r\n"),
+            false,
+            false,
+            "no XMPP stream",
+        ),
+        row(
+            "not a stream",
+            Transcript::new().send("<html><body/></html>"),
+            false,
+            false,
+            "no XMPP stream",
+        ),
+        row(
+            "end at once",
+            Transcript::new(),
+            false,
+            false,
+            "closed the connection",
+        ),
+        row(
+            "end behind the header",
+            header().send(&open()),
+            false,
+            false,
+            "closed the connection",
+        ),
+        row(
+            "end behind the handshake",
+            shaken(),
+            false,
+            false,
+            "closed the connection",
+        ),
+        row(
+            "half a header",
+            header().send("<stream:stream xmlns='jab"),
+            false,
+            false,
+            "closed the connection",
+        ),
+        row(
+            "closing tag",
+            shaken().send("</stream:stream>").hold(),
+            false,
+            false,
+            "closed the connection",
+        ),
         row("silence", header().hold(), false, false, "no stream header"),
-        row("silence behind the handshake", shaken().hold(), false, false, "did not answer the handshake"),
+        row(
+            "silence behind the handshake",
+            shaken().hold(),
+            false,
+            false,
+            "did not answer the handshake",
+        ),
         row(
             "spaces for ever",
-            shaken().send(" ").wait(Duration::from_secs(9)).send(" ").hold(),
+            shaken()
+                .send(" ")
+                .wait(Duration::from_secs(9))
+                .send(" ")
+                .hold(),
             false,
             false,
             "did not answer the handshake",
@@ -225,41 +362,81 @@ fn refusals() -> Vec<Refusal> {
             false,
             "before it answered",
         ),
-        row("something else", shaken().send("<features/>"), false, false, "neither a handshake nor an error"),
+        row(
+            "something else",
+            shaken().send("<features/>"),
+            false,
+            false,
+            "neither a handshake nor an error",
+        ),
     ]
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_refusal_has_its_class_and_its_words() {
-    for Refusal { name, server, refused: wanted, slow, words } in refusals() {
+    for Refusal {
+        name,
+        server,
+        refused: wanted,
+        slow,
+        words,
+    } in refusals()
+    {
         let began = Instant::now();
         let (bot, _played) = run(server);
-        let status = bot.until(|status| matches!(status, Status::Waiting { .. })).await;
-        let Status::Waiting { why, retry, refused, .. } = status else { unreachable!() };
+        let status = bot
+            .until(|status| matches!(status, Status::Waiting { .. }))
+            .await;
+        let Status::Waiting {
+            why,
+            retry,
+            refused,
+            ..
+        } = status
+        else {
+            unreachable!()
+        };
         assert_eq!(refused, wanted, "{name}: {why}");
         let (shortest, longest) = if slow { (6, 60) } else { (0, 1) };
-        assert!(retry >= Duration::from_secs(shortest) && retry <= Duration::from_secs(longest), "{name}: {retry:?}");
+        assert!(
+            retry >= Duration::from_secs(shortest) && retry <= Duration::from_secs(longest),
+            "{name}: {retry:?}"
+        );
         for word in words.split('|') {
             assert!(why.contains(word), "{name}: {word:?} is not in {why:?}");
         }
         assert!(why.starts_with("the server"), "{name}: {why:?}");
         assert!(!why.contains(['\u{85}', '\u{202e}']), "{name}: {why:?}");
-        assert!(began.elapsed() <= Duration::from_secs(30), "{name}: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() <= Duration::from_secs(30),
+            "{name}: {:?}",
+            began.elapsed()
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_component_that_is_refused_ends_unless_told_otherwise() {
-    for Refusal { name, server, refused, .. } in refusals() {
+    for Refusal {
+        name,
+        server,
+        refused,
+        ..
+    } in refusals()
+    {
         let (connector, _played) = Transcript::play([server]);
-        let builder = Component::builder(DOMAIN).connector(connector).secret("s3cr3t").router(Router::new());
+        let builder = Component::builder(DOMAIN)
+            .connector(connector)
+            .secret("s3cr3t")
+            .router(Router::new());
         let mut bot = start(builder);
         if refused {
             let error = bot.ended().await.unwrap_err();
             assert_eq!(error.kind(), RunErrorKind::Refused, "{name}");
             assert_eq!(bot.status(), Status::Ended, "{name}");
         } else {
-            bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+            bot.until(|status| matches!(status, Status::Waiting { .. }))
+                .await;
         }
     }
 }
@@ -271,10 +448,16 @@ async fn a_component_that_was_mounted_before_goes_on_when_it_is_refused() {
         shaken().send(&error("not-authorized", "")),
         Transcript::opening(DOMAIN),
     ]);
-    let bot = start(Component::builder(DOMAIN).connector(connector).secret("s3cr3t").router(Router::new()));
+    let bot = start(
+        Component::builder(DOMAIN)
+            .connector(connector)
+            .secret("s3cr3t")
+            .router(Router::new()),
+    );
     played.next().await;
     played.next().await;
-    bot.until(|status| matches!(status, Status::Waiting { refused: true, .. })).await;
+    bot.until(|status| matches!(status, Status::Waiting { refused: true, .. }))
+        .await;
     played.next().await;
 }
 
@@ -282,7 +465,12 @@ async fn a_component_that_was_mounted_before_goes_on_when_it_is_refused() {
 async fn the_same_complaint_three_times_a_minute_is_tried_more_slowly() {
     let complaint = || shaken().send(&error("undefined-condition", ""));
     let (connector, _played) = Transcript::play([complaint(), complaint(), complaint()]);
-    let bot = start(Component::builder(DOMAIN).connector(connector).secret("s3cr3t").router(Router::new()));
+    let bot = start(
+        Component::builder(DOMAIN)
+            .connector(connector)
+            .secret("s3cr3t")
+            .router(Router::new()),
+    );
     let mut waits = 0;
     let slow = bot.until(|status| match status {
         Status::Waiting { retry, .. } => {
@@ -297,9 +485,24 @@ async fn the_same_complaint_three_times_a_minute_is_tried_more_slowly() {
 
 #[tokio::test]
 async fn a_port_that_nobody_listens_on_is_named() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let bot = start(Component::builder(DOMAIN).server(port.to_string()).secret("s3cr3t").router(Router::new()));
-    let status = bot.until(|status| matches!(status, Status::Waiting { .. })).await;
-    let Status::Waiting { why, refused, .. } = status else { unreachable!() };
-    assert!(why.contains(&format!("nothing listens at {port}")) && !refused, "{why}");
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let bot = start(
+        Component::builder(DOMAIN)
+            .server(port.to_string())
+            .secret("s3cr3t")
+            .router(Router::new()),
+    );
+    let status = bot
+        .until(|status| matches!(status, Status::Waiting { .. }))
+        .await;
+    let Status::Waiting { why, refused, .. } = status else {
+        unreachable!()
+    };
+    assert!(
+        why.contains(&format!("nothing listens at {port}")) && !refused,
+        "{why}"
+    );
 }

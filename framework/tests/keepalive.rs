@@ -1,6 +1,10 @@
 //! A live socket is not a live route: the ping to ourselves, and what is made of it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::time::Duration;
 
@@ -23,11 +27,22 @@ async fn bot() -> Mounted {
 /// Runs a component against this server.
 fn scripted(transcript: Transcript) -> (Running, Played) {
     let (connector, played) = Transcript::play([transcript]);
-    (start(Component::builder(BOT).connector(connector).secret("s3cr3t").router(router())), played)
+    (
+        start(
+            Component::builder(BOT)
+                .connector(connector)
+                .secret("s3cr3t")
+                .router(router()),
+        ),
+        played,
+    )
 }
 
 async fn lost(bot: &Running) -> String {
-    match bot.until(|status| matches!(status, Status::Waiting { .. })).await {
+    match bot
+        .until(|status| matches!(status, Status::Waiting { .. }))
+        .await
+    {
         Status::Waiting { why, .. } => why,
         other => unreachable!("{other:?}"),
     }
@@ -51,11 +66,20 @@ async fn a_ping_that_does_not_come_back_ends_the_link() {
     let (bot, _played) = scripted(Transcript::opening(BOT).hold());
     bot.mounted().await;
     let began = Instant::now();
-    bot.until(|status| *status == Status::Mounted { live: false }).await;
-    assert!(began.elapsed() >= Duration::from_secs(9) && began.elapsed() <= Duration::from_secs(12));
-    assert!(lost(&bot).await.contains("a ping to ourselves through the server did not come back"));
+    bot.until(|status| *status == Status::Mounted { live: false })
+        .await;
+    assert!(
+        began.elapsed() >= Duration::from_secs(9) && began.elapsed() <= Duration::from_secs(12)
+    );
+    assert!(
+        lost(&bot)
+            .await
+            .contains("a ping to ourselves through the server did not come back")
+    );
     // Its second one neither.
-    assert!(began.elapsed() >= Duration::from_secs(30) && began.elapsed() <= Duration::from_secs(32));
+    assert!(
+        began.elapsed() >= Duration::from_secs(30) && began.elapsed() <= Duration::from_secs(32)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,9 +90,10 @@ async fn while_others_are_heard_the_deadline_rests() {
         busy = busy.wait(Duration::from_secs(8)).send(presence);
     }
     // Results, errors and strays prove nothing: whoever sends them may not need a route to us.
-    for other in
-        ["<iq from='a@x' to='bot.localhost' type='result' id='1'/>", "<presence from='a@x' to='other.localhost'/>"]
-    {
+    for other in [
+        "<iq from='a@x' to='bot.localhost' type='result' id='1'/>",
+        "<presence from='a@x' to='other.localhost'/>",
+    ] {
         busy = busy.wait(Duration::from_secs(6)).send(other);
     }
     let (bot, _played) = scripted(busy.hold());
@@ -79,16 +104,26 @@ async fn while_others_are_heard_the_deadline_rests() {
     assert_eq!(bot.status(), Status::Mounted { live: true });
     lost(&bot).await;
     let took = began.elapsed();
-    assert!(took >= Duration::from_secs(96 + 29) && took <= Duration::from_secs(96 + 32), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(96 + 29) && took <= Duration::from_secs(96 + 32),
+        "{took:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_route_that_is_proved_again_is_live_again() {
-    let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
-    let late = Transcript::opening(BOT).expect(ping).wait(Duration::from_secs(12)).send(ping).hold();
+    let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping \
+        xmlns='urn:xmpp:ping'/></iq>";
+    let late = Transcript::opening(BOT)
+        .expect(ping)
+        .wait(Duration::from_secs(12))
+        .send(ping)
+        .hold();
     let (bot, _played) = scripted(late);
-    bot.until(|status| *status == Status::Mounted { live: false }).await;
-    bot.until(|status| *status == Status::Mounted { live: true }).await;
+    bot.until(|status| *status == Status::Mounted { live: false })
+        .await;
+    bot.until(|status| *status == Status::Mounted { live: true })
+        .await;
     assert_eq!(bot.stats().proofs, 1);
 }
 
@@ -97,26 +132,37 @@ async fn a_route_that_is_proved_again_is_live_again() {
 async fn a_second_ping_is_sent_before_the_link_is_given_up() {
     let ping = |id| {
         format!(
-            "<iq type='get' id='{{{id}}}' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>"
+            "<iq type='get' id='{{{id}}}' from='bot.localhost/ping' to='bot.localhost/pong'><ping \
+            xmlns='urn:xmpp:ping'/></iq>"
         )
     };
-    let lossy = Transcript::opening(BOT).expect(&ping("lost")).expect(&ping("found")).send(&ping("found")).hold();
+    let lossy = Transcript::opening(BOT)
+        .expect(&ping("lost"))
+        .expect(&ping("found"))
+        .send(&ping("found"))
+        .hold();
     let (bot, _played) = scripted(lossy);
     bot.mounted().await;
     let began = Instant::now();
-    bot.until(|status| *status == Status::Mounted { live: false }).await;
-    bot.until(|status| *status == Status::Mounted { live: true }).await;
-    assert!(began.elapsed() >= Duration::from_secs(14) && began.elapsed() <= Duration::from_secs(17));
+    bot.until(|status| *status == Status::Mounted { live: false })
+        .await;
+    bot.until(|status| *status == Status::Mounted { live: true })
+        .await;
+    assert!(
+        began.elapsed() >= Duration::from_secs(14) && began.elapsed() <= Duration::from_secs(17)
+    );
     sleep(Duration::from_secs(40)).await;
     assert_eq!((bot.stats().connected, bot.stats().proofs), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_error_is_a_failure_whoever_it_seems_to_be_from() {
-    let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping \
+        xmlns='urn:xmpp:ping'/></iq>";
     for from in ["bot.localhost/pong", "localhost", "alice@localhost/home"] {
         let error = format!(
-            "<iq type='error' id='{{ping}}' from='{from}' to='bot.localhost/ping'><error type='cancel'>\
+            "<iq type='error' id='{{ping}}' from='{from}' to='bot.localhost/ping'><error \
+            type='cancel'>\
              <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
         );
         let (bot, _played) = scripted(Transcript::opening(BOT).expect(ping).send(&error).hold());
@@ -129,10 +175,19 @@ async fn an_error_is_a_failure_whoever_it_seems_to_be_from() {
 
 #[tokio::test(start_paused = true)]
 async fn a_forged_ping_proves_nothing() {
-    let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
-    let forged = "<iq type='get' id='{ping}' from='mallory@evil.example/x' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
-    let guessed = "<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
-    let (bot, _played) = scripted(Transcript::opening(BOT).expect(ping).send(forged).send(guessed).hold());
+    let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping \
+        xmlns='urn:xmpp:ping'/></iq>";
+    let forged = "<iq type='get' id='{ping}' from='mallory@evil.example/x' \
+        to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let guessed = "<iq type='get' id='0123-ping' from='bot.localhost/ping' \
+        to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let (bot, _played) = scripted(
+        Transcript::opening(BOT)
+            .expect(ping)
+            .send(forged)
+            .send(guessed)
+            .hold(),
+    );
     assert!(lost(&bot).await.contains("did not come back"));
     assert_eq!(bot.stats().proofs, 0);
 }
@@ -140,10 +195,25 @@ async fn a_forged_ping_proves_nothing() {
 /// Several processes on one domain of ejabberd: the pings of each come out at any of them.
 #[tokio::test(start_paused = true)]
 async fn processes_that_share_a_domain_all_stay() {
-    let host = Host::builder().secret("s3cr3t").on_conflict(OnConflict::Share).build();
-    let process = || start(Component::builder(BOT).connector(host.connector()).secret("s3cr3t").router(router()));
+    let host = Host::builder()
+        .secret("s3cr3t")
+        .on_conflict(OnConflict::Share)
+        .build();
+    let process = || {
+        start(
+            Component::builder(BOT)
+                .connector(host.connector())
+                .secret("s3cr3t")
+                .router(router()),
+        )
+    };
     let processes = [process(), process(), process()];
-    let connected = || processes.iter().map(|process| process.stats().connected).sum::<u64>();
+    let connected = || {
+        processes
+            .iter()
+            .map(|process| process.stats().connected)
+            .sum::<u64>()
+    };
     // They have to find out about each other, which may cost a link.
     sleep(Duration::from_secs(300)).await;
     let before = connected();
@@ -154,13 +224,17 @@ async fn processes_that_share_a_domain_all_stay() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stranger_makes_a_missing_ping_less_of_a_sign() {
-    let stranger = "<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let stranger = "<iq type='get' id='0123-ping' from='bot.localhost/ping' \
+        to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
     let (bot, _played) = scripted(Transcript::opening(BOT).expect("<iq").send(stranger).hold());
     bot.mounted().await;
     let began = Instant::now();
     assert!(lost(&bot).await.contains("did not come back"));
     let took = began.elapsed();
-    assert!(took >= Duration::from_secs(9 * 15) && took < Duration::from_secs(9 * 15 + 20), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(9 * 15) && took < Duration::from_secs(9 * 15 + 20),
+        "{took:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,7 +245,10 @@ async fn a_server_that_falls_silent_is_found() {
     let began = Instant::now();
     assert!(lost(&bot).await.contains("did not come back"));
     let took = began.elapsed();
-    assert!(took >= Duration::from_secs(85) && took <= Duration::from_secs(93), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(85) && took <= Duration::from_secs(93),
+        "{took:?}"
+    );
     bot.wire().silence(false);
     bot.mounted().await;
     bot.counted(|stats| stats.proofs == 2).await;
@@ -204,7 +281,12 @@ async fn who_asks_at_any_time_gets_a_fresh_answer() {
     }
     assert_eq!(bot.stats().connected, 1);
     // As of the last tick of the link's clock.
-    let fresh = || bot.figures().levels().proof_age.is_some_and(|age| age <= Duration::from_secs(4));
+    let fresh = || {
+        bot.figures()
+            .levels()
+            .proof_age
+            .is_some_and(|age| age <= Duration::from_secs(4))
+    };
     while !fresh() {
         sleep(Duration::from_millis(100)).await;
     }
@@ -213,7 +295,10 @@ async fn who_asks_at_any_time_gets_a_fresh_answer() {
 #[tokio::test(start_paused = true)]
 async fn nobody_is_ready_before_the_first_proof() {
     let (connector, _played) = Transcript::play([Transcript::opening(BOT).hold()]);
-    let asked = Component::builder(BOT).connector(connector).secret("s3cr3t").router(router());
+    let asked = Component::builder(BOT)
+        .connector(connector)
+        .secret("s3cr3t")
+        .router(router());
     let bot = start(asked.proven_within(Duration::from_secs(10)));
     bot.mounted().await;
     assert_eq!(bot.status(), Status::Mounted { live: false });
@@ -227,12 +312,15 @@ async fn without_anybody_who_asks_pings_stay_rare() {
     assert_eq!(bot.stats().proofs, 1);
 }
 
-/// A server whose parser puts off the tag that came in halves, and all behind it, until twice as much has come: the second
-/// ping brings that much, and the link lives.
+/// A server whose parser puts off the tag that came in halves, and all behind it, until twice as
+/// much has come: the second ping brings that much, and the link lives.
 #[tokio::test(start_paused = true)]
 async fn a_second_ping_pushes_what_a_parser_holds() {
     let ping = |name: &str| {
-        format!("<iq type='get' id='{{{name}}}' from='{BOT}/ping' to='{BOT}/pong'><ping xmlns='urn:xmpp:ping'/></iq>")
+        format!(
+            "<iq type='get' id='{{{name}}}' from='{BOT}/ping' to='{BOT}/pong'><ping \
+            xmlns='urn:xmpp:ping'/></iq>"
+        )
     };
     let server = Transcript::opening(BOT)
         .expect(&ping("first"))

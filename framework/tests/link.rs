@@ -1,6 +1,10 @@
 //! One open stream: a server that takes nothing, links that break in the wrong places.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::time::Duration;
 
@@ -43,7 +47,10 @@ fn message(body: &str) -> Stanza {
 }
 
 async fn lost(bot: &Running) -> String {
-    match bot.until(|status| matches!(status, Status::Waiting { .. })).await {
+    match bot
+        .until(|status| matches!(status, Status::Waiting { .. }))
+        .await
+    {
         Status::Waiting { why, .. } => why,
         other => unreachable!("{other:?}"),
     }
@@ -61,7 +68,10 @@ async fn one_byte_at_a_time_is_a_stream_like_any_other() {
     bot.mounted().await;
     alice.say(BOT, "one by one, ünïcödé & all").await.unwrap();
     alice
-        .expect("<message type='chat' from='bot.localhost'><body>one by one, ünïcödé &amp; all</body></message>")
+        .expect(
+            "<message type='chat' from='bot.localhost'><body>one by one, ünïcödé &amp; \
+            all</body></message>",
+        )
         .await;
 }
 
@@ -74,7 +84,11 @@ async fn a_stanza_that_was_written_in_part_is_written_again_whole() {
         bot.counted(|stats| stats.proofs == 1).await;
         bot.wire().cut_after_written(cut);
         bot.client().send(message("the whole of it")).await.unwrap();
-        alice.expect("<message type='chat' from='bot.localhost'><body>the whole of it</body></message>").await;
+        alice
+            .expect(
+                "<message type='chat' from='bot.localhost'><body>the whole of it</body></message>",
+            )
+            .await;
         alice.expect_nothing(BOT).await;
         assert_eq!(bot.wire().attempts(), 2, "{cut}");
     }
@@ -89,12 +103,22 @@ async fn a_large_stanza_that_was_written_in_part_is_written_again_whole() {
     let body = "x".repeat(500_000);
     for cut in [300_000, 300, 499_000] {
         bot.wire().cut_after_written(cut);
-        let (client, small) = (bot.client(), bot.client());
-        let (sent, also) = tokio::join!(client.send(message(&body)), small.send(message("behind it")));
+        let client = bot.client();
+        let small = bot.client();
+        let (sent, also) = tokio::join!(
+            client.send(message(&body)),
+            small.send(message("behind it"))
+        );
         sent.unwrap();
         also.unwrap();
-        alice.expect(&format!("<message type='chat'><body>{body}</body></message>")).await;
-        alice.expect("<message type='chat'><body>behind it</body></message>").await;
+        alice
+            .expect(&format!(
+                "<message type='chat'><body>{body}</body></message>"
+            ))
+            .await;
+        alice
+            .expect("<message type='chat'><body>behind it</body></message>")
+            .await;
     }
     assert_eq!(bot.stats().connected, 4);
 }
@@ -107,7 +131,9 @@ async fn what_was_written_whole_is_not_written_again() {
     bot.wire().cut();
     lost(&bot).await;
     bot.mounted().await;
-    alice.expect("<message type='chat'><body>once</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>once</body></message>")
+        .await;
     alice.expect_nothing(BOT).await;
 }
 
@@ -115,7 +141,11 @@ async fn what_was_written_whole_is_not_written_again() {
 async fn half_a_stanza_and_the_end_costs_the_link_alone() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    for half in ["<message from='alice@localhost/home' to='bot.localhost' type='chat'><body>ha", "<iq", "\n "] {
+    for half in [
+        "<message from='alice@localhost/home' to='bot.localhost' type='chat'><body>ha",
+        "<iq",
+        "\n ",
+    ] {
         bot.host().inject(BOT, half);
         bot.host().disconnect(BOT, &Farewell::Silent);
         assert!(lost(&bot).await.contains("closed the connection"));
@@ -141,9 +171,18 @@ async fn a_closing_tag_ends_the_stream_though_the_connection_stays() {
 async fn what_is_no_stanza_is_counted_and_costs_nothing() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    bot.host().inject(BOT, "295\n<unheard-of xmlns='urn:x'><y/></unheard-of><features/> ");
-    bot.host().inject(BOT, "<message from='alice@localhost' to='elsewhere.localhost'><body>hi</body></message>");
-    bot.host().inject(BOT, "<iq from='@' to='bot.localhost' type='get' id='1'><x xmlns='urn:x'/></iq>");
+    bot.host().inject(
+        BOT,
+        "295\n<unheard-of xmlns='urn:x'><y/></unheard-of><features/> ",
+    );
+    bot.host().inject(
+        BOT,
+        "<message from='alice@localhost' to='elsewhere.localhost'><body>hi</body></message>",
+    );
+    bot.host().inject(
+        BOT,
+        "<iq from='@' to='bot.localhost' type='get' id='1'><x xmlns='urn:x'/></iq>",
+    );
     alice.expect_nothing(BOT).await;
     let stats = bot.stats();
     assert_eq!((stats.unknown, stats.stray, stats.connected), (2, 2, 1));
@@ -153,10 +192,12 @@ async fn what_is_no_stanza_is_counted_and_costs_nothing() {
 async fn what_cannot_be_read_ends_the_stream_with_the_reason() {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let mut server = Raw::open(ours, theirs).await;
-    server.send("<message from='a@x' to='bot.localhost'><body>&nbsp;</body></message>").await;
+    server
+        .send("<message from='a@x' to='bot.localhost'><body>&nbsp;</body></message>")
+        .await;
     let said = server.rest().await;
-    let wanted =
-        "<stream:error><not-well-formed xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
+    let wanted = "<stream:error><not-well-formed \
+        xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
     assert!(said.ends_with(wanted), "{said}");
     assert!(lost(&server.bot).await.contains("not-well-formed"));
 }
@@ -170,35 +211,59 @@ async fn stream_errors_are_named_and_classed() {
         ("invalid-from", false, "it refused the sender"),
     ] {
         let bot = bot().await;
-        bot.host().disconnect(BOT, &Farewell::Error { condition: condition.into(), text: Some("so there".into()) });
-        let status = bot.until(|status| matches!(status, Status::Waiting { .. })).await;
-        let Status::Waiting { why, retry, .. } = status else { unreachable!() };
+        bot.host().disconnect(
+            BOT,
+            &Farewell::Error {
+                condition: condition.into(),
+                text: Some("so there".into()),
+            },
+        );
+        let status = bot
+            .until(|status| matches!(status, Status::Waiting { .. }))
+            .await;
+        let Status::Waiting { why, retry, .. } = status else {
+            unreachable!()
+        };
         assert!(why.contains(words) && why.contains("so there"), "{why}");
-        assert_eq!(retry > Duration::from_secs(1), slow, "{condition}: {retry:?}");
+        assert_eq!(
+            retry > Duration::from_secs(1),
+            slow,
+            "{condition}: {retry:?}"
+        );
     }
 }
 
-/// A server that is gone the moment it has said why: what we write meets a closed socket, and its words must be read
-/// all the same.
+/// A server that is gone the moment it has said why: what we write meets a closed socket, and its
+/// words must be read all the same.
 #[tokio::test]
 async fn last_words_are_read_although_nothing_can_be_written() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let bot = start(Component::builder(BOT).server(address).secret("s3cr3t").router(router()));
+    let bot = start(
+        Component::builder(BOT)
+            .server(address)
+            .secret("s3cr3t")
+            .router(router()),
+    );
     let (mut server, _) = listener.accept().await.unwrap();
     opening(&mut server).await;
     // Enough to fill the socket's buffers, so that a write is under way.
     let senders: Vec<_> = (0..40).map(|_| bot.client()).collect();
-    let senders =
-        senders.into_iter().map(|client| tokio::spawn(async move { client.send(message(&"x".repeat(500_000))).await }));
+    let senders = senders.into_iter().map(|client| {
+        tokio::spawn(async move { client.send(message(&"x".repeat(500_000))).await })
+    });
     let senders: Vec<_> = senders.collect();
     server.readable().await.unwrap();
     sleep(Duration::from_millis(50)).await;
-    let error = "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
+    let error = "<stream:error><conflict \
+        xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
     server.write_all(error.as_bytes()).await.unwrap();
     drop(server);
     let why = lost(&bot).await;
-    assert!(why.contains("another connection is mounted on bot.localhost"), "{why}");
+    assert!(
+        why.contains("another connection is mounted on bot.localhost"),
+        "{why}"
+    );
     senders.into_iter().for_each(|sender| sender.abort());
 }
 
@@ -211,15 +276,21 @@ async fn a_write_without_progress_for_half_a_minute_ends_the_link() {
     bot.counted(|stats| stats.proofs == 1).await;
     bot.wire().block(true);
     let began = Instant::now();
-    let (client, sending) = (bot.client(), async { message("late") });
+    let client = bot.client();
+    let sending = async { message("late") };
     let sending = tokio::spawn(async move { client.send(sending.await).await });
     let why = lost(&bot).await;
     assert!(why.contains("takes no more bytes"), "{why}");
     let took = began.elapsed();
-    assert!(took >= Duration::from_secs(30) && took <= Duration::from_secs(32), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(30) && took <= Duration::from_secs(32),
+        "{took:?}"
+    );
     assert!(!sending.is_finished());
     bot.wire().block(false);
-    alice.expect("<message type='chat'><body>late</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>late</body></message>")
+        .await;
     sending.await.unwrap().unwrap();
 }
 
@@ -234,7 +305,11 @@ async fn a_slow_server_is_no_dead_one() {
         alice.say(BOT, &body).await.unwrap();
         sleep(Duration::from_secs(20)).await;
         bot.wire().block(false);
-        alice.expect(&format!("<message type='chat'><body>{body}</body></message>")).await;
+        alice
+            .expect(&format!(
+                "<message type='chat'><body>{body}</body></message>"
+            ))
+            .await;
     }
     assert_eq!(bot.stats().connected, 1);
 }
@@ -247,17 +322,31 @@ async fn the_reader_pauses_while_much_waits_and_goes_on_at_half_of_it() {
     let (ours, theirs) = tokio::io::duplex(512);
     let mut server = Raw::open_with(ours, theirs, limits).await;
     let body = "x".repeat(900);
-    let stanza = format!("<message from='a@x' to='bot.localhost' id='1' type='chat'><body>{body}</body></message>");
-    let answer = format!("<message from='bot.localhost' to='a@x' id='1' type='chat'><body>{body}</body></message>");
+    let stanza = format!(
+        "<message from='a@x' to='bot.localhost' id='1' type='chat'><body>{body}</body></message>"
+    );
+    let answer = format!(
+        "<message from='bot.localhost' to='a@x' id='1' type='chat'><body>{body}</body></message>"
+    );
     // It takes what the pipe holds, what it has read, and answers up to the mark.
     let mut accepted = 0;
-    while timeout(Duration::from_secs(1), server.io.write_all(stanza.as_bytes())).await.is_ok() {
+    while timeout(
+        Duration::from_secs(1),
+        server.io.write_all(stanza.as_bytes()),
+    )
+    .await
+    .is_ok()
+    {
         accepted += 1;
     }
     let taken = accepted * stanza.len();
     assert!(taken > MARK && taken < MARK + 40_000, "{taken}");
     // The pipe is full in the middle of a stanza; is anything read from it?
-    let goes_on = async |server: &mut Raw| timeout(Duration::from_secs(1), server.io.write_all(b" ")).await.is_ok();
+    let goes_on = async |server: &mut Raw| {
+        timeout(Duration::from_secs(1), server.io.write_all(b" "))
+            .await
+            .is_ok()
+    };
     server.take(MARK * 4 / 10).await;
     assert!(!goes_on(&mut server).await);
     server.take(MARK * 2 / 10).await;
@@ -266,7 +355,8 @@ async fn the_reader_pauses_while_much_waits_and_goes_on_at_half_of_it() {
     assert!(rest.ends_with(&answer));
 }
 
-/// A component with little room for what it writes, on a blocked wire, that has read so many messages in one segment.
+/// A component with little room for what it writes, on a blocked wire, that has read so many
+/// messages in one segment.
 async fn cramped(room: usize, messages: usize) -> Mounted {
     let mut limits = Limits::default();
     (limits.outbound, limits.max_stanza_out) = (room, room);
@@ -275,7 +365,8 @@ async fn cramped(room: usize, messages: usize) -> Mounted {
     bot.wire().block(true);
     let messages = (0..messages).map(|n| {
         format!(
-            "<message from='alice@localhost/home' to='bot.localhost' type='chat' id='{n}'><body>{n}</body></message>"
+            "<message from='alice@localhost/home' to='bot.localhost' type='chat' \
+            id='{n}'><body>{n}</body></message>"
         )
     });
     bot.host().inject(BOT, &messages.collect::<String>());
@@ -291,7 +382,11 @@ async fn what_was_read_before_a_pause_is_handled_right_behind_it() {
     bot.wire().block(false);
     let began = Instant::now();
     for n in 0..30 {
-        alice.expect(&format!("<message type='chat' id='{n}'><body>{n}</body></message>")).await;
+        alice
+            .expect(&format!(
+                "<message type='chat' id='{n}'><body>{n}</body></message>"
+            ))
+            .await;
     }
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
@@ -301,7 +396,9 @@ async fn what_clients_have_queued_is_taken_as_soon_as_there_is_room() {
     let bot = cramped(4096, 15).await;
     let alice = bot.user("alice@localhost");
     let sends = (0..30).map(|_| (bot.client(), message("queued")));
-    let sends: Vec<_> = sends.map(|(client, stanza)| tokio::spawn(async move { client.send(stanza).await })).collect();
+    let sends: Vec<_> = sends
+        .map(|(client, stanza)| tokio::spawn(async move { client.send(stanza).await }))
+        .collect();
     sleep(Duration::from_secs(1)).await;
     bot.wire().block(false);
     let began = Instant::now();
@@ -309,7 +406,9 @@ async fn what_clients_have_queued_is_taken_as_soon_as_there_is_room() {
         send.await.unwrap().unwrap();
     }
     assert_eq!(began.elapsed(), Duration::ZERO);
-    alice.expect_among("<message type='chat'><body>queued</body></message>").await;
+    alice
+        .expect_among("<message type='chat'><body>queued</body></message>")
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -325,7 +424,8 @@ async fn a_blocked_link_loses_nothing_and_holds_little() {
     };
     let mut flood = std::pin::pin!(flood);
     assert!(timeout(Duration::from_secs(20), &mut flood).await.is_err());
-    // 1 MiB of answers, the pipe, and what the host lets users queue up: the rest of 20 MB waits with its sender.
+    // 1 MiB of answers, the pipe, and what the host lets users queue up: the rest of 20 MB waits
+    // with its sender.
     assert!(bot.stats().taken < 250, "{:?}", bot.stats());
     bot.wire().block(false);
     let began = Instant::now();
@@ -337,7 +437,10 @@ async fn a_blocked_link_loses_nothing_and_holds_little() {
     };
     tokio::join!(flood, receive);
     // The clock stands still as long as anything can be done: nothing waited to be woken.
-    assert_eq!((bot.stats().connected, bot.stats().shed, began.elapsed()), (1, 0, Duration::ZERO));
+    assert_eq!(
+        (bot.stats().connected, bot.stats().shed, began.elapsed()),
+        (1, 0, Duration::ZERO)
+    );
 }
 
 /// A server of raw bytes that this test drives.
@@ -357,10 +460,17 @@ impl Raw {
         let connect = move || {
             let pipe = pipe.lock().unwrap().take();
             std::future::ready(
-                pipe.map(|pipe| Box::new(pipe) as _).ok_or_else(|| std::io::ErrorKind::ConnectionRefused.into()),
+                pipe.map(|pipe| Box::new(pipe) as _)
+                    .ok_or_else(|| std::io::ErrorKind::ConnectionRefused.into()),
             )
         };
-        let bot = start(Component::builder(BOT).connector(connect).secret("s3cr3t").limits(limits).router(router()));
+        let bot = start(
+            Component::builder(BOT)
+                .connector(connect)
+                .secret("s3cr3t")
+                .limits(limits)
+                .router(router()),
+        );
         opening(&mut ours).await;
         Self { io: ours, bot }
     }
@@ -385,10 +495,14 @@ impl Raw {
 /// The server's side of an opening, up to the ping of the component to itself, which it swallows.
 async fn opening(io: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) {
     until(io, b"to='bot.localhost'>").await;
-    let header =
-        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
+    let header = "<stream:stream xmlns='jabber:component:accept' \
+        xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
     io.write_all(header.as_bytes()).await.unwrap();
-    until(io, format!("<handshake>{}</handshake>", digest("1", "s3cr3t")).as_bytes()).await;
+    until(
+        io,
+        format!("<handshake>{}</handshake>", digest("1", "s3cr3t")).as_bytes(),
+    )
+    .await;
     io.write_all(b"<handshake/>").await.unwrap();
     until(io, b"</iq>").await;
 }

@@ -1,6 +1,11 @@
-//! The life of a module: what it is told, when, and what becomes of one that fails or takes too long.
+//! The life of a module: what it is told, when, and what becomes of one that fails or takes too
+//! long.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -38,11 +43,21 @@ enum Act {
 
 impl Diary {
     fn new(name: &'static str, log: &Log, act: fn(&'static str) -> Act) -> Self {
-        Self { name, log: Arc::clone(log), act, online: Arc::default() }
+        Self {
+            name,
+            log: Arc::clone(log),
+            act,
+            online: Arc::default(),
+        }
     }
 
     async fn note(&self, what: &'static str, client: Option<Client>) -> Result<(), BoxError> {
-        let write = |text: String| self.log.lock().unwrap().push(format!("{} {text}", self.name));
+        let write = |text: String| {
+            self.log
+                .lock()
+                .unwrap()
+                .push(format!("{} {text}", self.name))
+        };
         write(what.to_owned());
         match (self.act)(what) {
             Act::Nothing => {}
@@ -51,7 +66,10 @@ impl Diary {
             Act::Forever => std::future::pending().await,
             Act::Ask => {
                 let to = campanile::jid::Jid::new("localhost").unwrap();
-                let answer = client.expect("a handle to send with").iq_get::<Empty>(to, &Ping).await;
+                let answer = client
+                    .expect("a handle to send with")
+                    .iq_get::<Empty>(to, &Ping)
+                    .await;
                 write(format!("asked: {}", answer.is_ok()));
             }
         }
@@ -66,8 +84,14 @@ impl Module for Diary {
     }
 
     fn mount(self: Arc<Self>, router: Router) -> Router {
-        self.log.lock().unwrap().push(format!("{} mount", self.name));
-        router.at(self.name, Router::new().feature(format!("urn:example:{}", self.name)))
+        self.log
+            .lock()
+            .unwrap()
+            .push(format!("{} mount", self.name));
+        router.at(
+            self.name,
+            Router::new().feature(format!("urn:example:{}", self.name)),
+        )
     }
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {
@@ -94,7 +118,10 @@ impl Module for Diary {
 
 async fn mounted(modules: impl IntoIterator<Item = Diary>) -> (Mounted, Vec<Arc<Notify>>) {
     let modules: Vec<_> = modules.into_iter().map(Arc::new).collect();
-    let online: Vec<_> = modules.iter().map(|module| Arc::clone(&module.online)).collect();
+    let online: Vec<_> = modules
+        .iter()
+        .map(|module| Arc::clone(&module.online))
+        .collect();
     let shared: Vec<Arc<dyn Module>> = modules.into_iter().map(|module| module as _).collect();
     (mount(BOT, |bot| bot.modules(shared)).await, online)
 }
@@ -103,12 +130,23 @@ async fn mounted(modules: impl IntoIterator<Item = Diary>) -> (Mounted, Vec<Arc<
 async fn a_module_is_told_what_happens_in_order() {
     let log = Log::default();
     // The stream is still good for a request when the component takes its leave.
-    let act = |what: &str| if matches!(what, "online" | "leave") { Act::Ask } else { Act::Nothing };
-    let (mut bot, online) = mounted([Diary::new("a", &log, act), Diary::new("b", &log, |_| Act::Nothing)]).await;
+    let act = |what: &str| {
+        if matches!(what, "online" | "leave") {
+            Act::Ask
+        } else {
+            Act::Nothing
+        }
+    };
+    let (mut bot, online) = mounted([
+        Diary::new("a", &log, act),
+        Diary::new("b", &log, |_| Act::Nothing),
+    ])
+    .await;
     online[0].notified().await;
     online[1].notified().await;
     bot.host().stop();
-    bot.until(|status| matches!(status, Status::Waiting { .. })).await;
+    bot.until(|status| matches!(status, Status::Waiting { .. }))
+        .await;
     bot.host().start();
     bot.mounted().await;
     online[0].notified().await;
@@ -121,14 +159,33 @@ async fn a_module_is_told_what_happens_in_order() {
         own.map(|what| what.trim().to_owned()).collect()
     };
     let round = ["online", "asked: true", "offline"];
-    let last = ["online", "asked: true", "leave", "asked: true", "offline", "stop"];
+    let last = [
+        "online",
+        "asked: true",
+        "leave",
+        "asked: true",
+        "offline",
+        "stop",
+    ];
     let wanted: Vec<_> = [&["mount", "start"], &round[..], &last[..]].concat();
     assert_eq!(of("a"), wanted);
-    assert_eq!(of("b"), ["mount", "start", "online", "offline", "online", "leave", "offline", "stop"]);
+    assert_eq!(
+        of("b"),
+        [
+            "mount", "start", "online", "offline", "online", "leave", "offline", "stop"
+        ]
+    );
     // One after the other, in the order in which they were mounted.
     for what in ["mount", "start", "offline", "stop"] {
-        let who: Vec<_> = seen.iter().filter(|line| line.ends_with(&format!(" {what}"))).collect();
-        assert!(who.chunks(2).all(|pair| pair[0].starts_with('a') && pair[1].starts_with('b')), "{who:?}");
+        let who: Vec<_> = seen
+            .iter()
+            .filter(|line| line.ends_with(&format!(" {what}")))
+            .collect();
+        assert!(
+            who.chunks(2)
+                .all(|pair| pair[0].starts_with('a') && pair[1].starts_with('b')),
+            "{who:?}"
+        );
     }
 }
 
@@ -136,9 +193,13 @@ async fn a_module_is_told_what_happens_in_order() {
 async fn a_module_that_does_not_start_stops_the_start() {
     let log = Log::default();
     let host = campanile::host::Host::new("secret");
-    let builder = campanile::component::Component::builder(BOT).connector(host.connector()).secret("secret");
-    let modules: [Arc<dyn Module>; 2] =
-        [Arc::new(Diary::new("a", &log, |_| Act::Fail)), Arc::new(Diary::new("b", &log, |_| Act::Nothing))];
+    let builder = campanile::component::Component::builder(BOT)
+        .connector(host.connector())
+        .secret("secret");
+    let modules: [Arc<dyn Module>; 2] = [
+        Arc::new(Diary::new("a", &log, |_| Act::Fail)),
+        Arc::new(Diary::new("b", &log, |_| Act::Nothing)),
+    ];
     let error = start(builder.modules(modules)).ended().await.unwrap_err();
     assert!(matches!(error.kind(), RunErrorKind::Service), "{error}");
     assert_eq!(*log.lock().unwrap(), ["a mount", "b mount", "a start"]);
@@ -147,10 +208,25 @@ async fn a_module_that_does_not_start_stops_the_start() {
 #[tokio::test(start_paused = true)]
 async fn a_module_that_panics_or_hangs_holds_up_no_other() {
     let log = Log::default();
-    let panics = |what: &str| if what == "start" { Act::Nothing } else { Act::Panic };
-    let hangs = |what: &str| if what == "start" { Act::Nothing } else { Act::Forever };
-    let modules =
-        [Diary::new("a", &log, panics), Diary::new("b", &log, hangs), Diary::new("c", &log, |_| Act::Nothing)];
+    let panics = |what: &str| {
+        if what == "start" {
+            Act::Nothing
+        } else {
+            Act::Panic
+        }
+    };
+    let hangs = |what: &str| {
+        if what == "start" {
+            Act::Nothing
+        } else {
+            Act::Forever
+        }
+    };
+    let modules = [
+        Diary::new("a", &log, panics),
+        Diary::new("b", &log, hangs),
+        Diary::new("c", &log, |_| Act::Nothing),
+    ];
     let (mut bot, online) = mounted(modules).await;
     online[2].notified().await;
     let began = tokio::time::Instant::now();
@@ -158,9 +234,16 @@ async fn a_module_that_panics_or_hangs_holds_up_no_other() {
     bot.running().ended().await.unwrap();
     let seen = log.lock().unwrap().clone();
     for what in ["online", "leave", "offline", "stop"] {
-        let who = seen.iter().filter(|line| line.ends_with(&format!(" {what}"))).count();
+        let who = seen
+            .iter()
+            .filter(|line| line.ends_with(&format!(" {what}")))
+            .count();
         assert_eq!(who, 3, "{what}: {seen:?}");
     }
     // The grace period of ten seconds, once for each that hangs.
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
 }

@@ -1,6 +1,10 @@
 //! The outbound layers: what they see, what they may do, and who is told when they refuse.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,8 +34,16 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A component that says what it is told, and its version.
 async fn bot(complete: impl FnOnce(Builder) -> Builder) -> Mounted {
-    let version = async || Payload(VersionResult { name: "x".into(), version: "1".into(), os: None });
-    let router = Router::new().message(async |Body(body): Body| body).iq_get("jabber:iq:version", version);
+    let version = async || {
+        Payload(VersionResult {
+            name: "x".into(),
+            version: "1".into(),
+            os: None,
+        })
+    };
+    let router = Router::new()
+        .message(async |Body(body): Body| body)
+        .iq_get("jabber:iq:version", version);
     mount(BOT, |bot| complete(bot.router(router))).await
 }
 
@@ -40,7 +52,11 @@ fn message(to: &Jid, body: &str) -> Stanza {
 }
 
 fn text(stanza: &Stanza) -> String {
-    stanza.children().first().map(|child| child.text().into_owned()).unwrap_or_default()
+    stanza
+        .children()
+        .first()
+        .map(|child| child.text().into_owned())
+        .unwrap_or_default()
 }
 
 /// What a layer does with a stanza.
@@ -80,7 +96,8 @@ where
     }
 
     fn call(&mut self, stanza: Stanza) -> Self::Future {
-        let (verdict, inner) = ((self.0)(stanza), Arc::clone(&self.1));
+        let verdict = (self.0)(stanza);
+        let inner = Arc::clone(&self.1);
         let pass = move |stanza| inner.lock().unwrap().call(stanza);
         Box::pin(async move {
             match verdict {
@@ -110,24 +127,42 @@ async fn everything_that_leaves_passes_in_the_order_of_the_wire() {
             assert_eq!(stanza.from().map(Jid::as_str), Some(BOT));
             assert!(stanza.id().is_some() || matches!(stanza.kind(), Kind::Presence(_)));
             let to = stanza.to().unwrap().node().unwrap().to_owned();
-            seen.lock().unwrap().push(format!("{mark} {} {to} {}", stanza.kind(), text(&stanza)));
+            seen.lock()
+                .unwrap()
+                .push(format!("{mark} {} {to} {}", stanza.kind(), text(&stanza)));
             stanza
         })
     };
     let bot = bot(|bot| bot.outbound(tap("inner")).outbound(tap("outer"))).await;
-    let (alice, client) = (bot.user("alice@localhost"), bot.client());
+    let alice = bot.user("alice@localhost");
+    let client = bot.client();
     alice.say(BOT, "hello").await.unwrap();
-    alice.expect("<message type='chat' from='bot.localhost'><body>hello</body></message>").await;
+    alice
+        .expect("<message type='chat' from='bot.localhost'><body>hello</body></message>")
+        .await;
     client.send(message(alice.jid(), "news")).await.unwrap();
-    alice.expect("<message type='chat'><body>news</body></message>").await;
-    let (asking, to) = (client.clone(), alice.jid().clone());
+    alice
+        .expect("<message type='chat'><body>news</body></message>")
+        .await;
+    let asking = client.clone();
+    let to = alice.jid().clone();
     let asking = tokio::spawn(async move { asking.iq_get::<Empty>(to, &Ping).await });
-    let ping = alice.expect("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+    let ping = alice
+        .expect("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>")
+        .await;
     alice.answer(&ping, Reply::Empty).await.unwrap();
     asking.await.unwrap().unwrap();
     alice.expect_nothing(BOT).await;
-    let wanted = ["message chat alice hello", "message chat alice news", "iq get alice ", "iq result alice "];
-    let wanted: Vec<_> = wanted.iter().flat_map(|line| [format!("outer {line}"), format!("inner {line}")]).collect();
+    let wanted = [
+        "message chat alice hello",
+        "message chat alice news",
+        "iq get alice ",
+        "iq result alice ",
+    ];
+    let wanted: Vec<_> = wanted
+        .iter()
+        .flat_map(|line| [format!("outer {line}"), format!("inner {line}")])
+        .collect();
     assert_eq!(*seen.lock().unwrap(), wanted);
 }
 
@@ -139,31 +174,49 @@ async fn a_layer_may_change_keep_and_double() {
         _ => Verdict::Pass(stanza.with_lang("fr")),
     });
     let bot = bot(|bot| bot.outbound(judge)).await;
-    let (alice, client) = (bot.user("alice@localhost"), bot.client());
+    let alice = bot.user("alice@localhost");
+    let client = bot.client();
     for text in ["keep", "twice", "once"] {
         client.send(message(alice.jid(), text)).await.unwrap();
     }
     for text in ["twice", "twice"] {
-        alice.expect(&format!("<message type='chat'><body>{text}</body></message>")).await;
+        alice
+            .expect(&format!(
+                "<message type='chat'><body>{text}</body></message>"
+            ))
+            .await;
     }
-    alice.expect("<message type='chat' xml:lang='fr'><body>once</body></message>").await;
+    alice
+        .expect("<message type='chat' xml:lang='fr'><body>once</body></message>")
+        .await;
     alice.expect_nothing(BOT).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn whoever_wanted_a_refused_stanza_sent_is_told() {
     let judge = Judge(|stanza| {
-        let payload = stanza.children().first().map(|child| child.name().to_owned());
-        let bad = text(&stanza) == "bad" || payload.is_some_and(|name| name == "query" || name == "ping");
+        let payload = stanza
+            .children()
+            .first()
+            .map(|child| child.name().to_owned());
+        let bad =
+            text(&stanza) == "bad" || payload.is_some_and(|name| name == "query" || name == "ping");
         let error = StanzaError::new(Condition::NotAllowed).with_text("audit");
-        if bad { Verdict::Refuse(error) } else { Verdict::Pass(stanza) }
+        if bad {
+            Verdict::Refuse(error)
+        } else {
+            Verdict::Pass(stanza)
+        }
     });
     let bot = bot(|bot| bot.outbound(judge)).await;
-    let (alice, client) = (bot.user("alice@localhost"), bot.client());
+    let alice = bot.user("alice@localhost");
+    let client = bot.client();
     let error = |name: &str| {
         format!(
-            "<{name} type='error'><error type='cancel'><not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-             <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>audit</text></error></{name}>"
+            "<{name} type='error'><error type='cancel'><not-allowed \
+            xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+             <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' \
+             xml:lang='en'>audit</text></error></{name}>"
         )
     };
     alice.say(BOT, "bad").await.unwrap();
@@ -181,7 +234,9 @@ async fn whoever_wanted_a_refused_stanza_sent_is_told() {
     assert!(matches!(asked, Err(IqError::Layer(_))), "{asked:?}");
     assert_eq!(began.elapsed(), Duration::ZERO);
     alice.say(BOT, "good").await.unwrap();
-    alice.expect("<message type='chat'><body>good</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>good</body></message>")
+        .await;
     assert_eq!((bot.stats().unwritable, bot.stats().connected), (2, 1));
 }
 
@@ -193,7 +248,8 @@ async fn a_layer_writes_no_bad_byte_either() {
         _ => Verdict::Pass(stanza.with_text("subject", &"x".repeat(600_000)).unwrap()),
     });
     let bot = bot(|bot| bot.outbound(judge)).await;
-    let (alice, client) = (bot.user("alice@localhost"), bot.client());
+    let alice = bot.user("alice@localhost");
+    let client = bot.client();
     let mut faults = Vec::new();
     for body in ["id", "from", "large"] {
         match client.send(message(alice.jid(), body)).await {
@@ -201,29 +257,49 @@ async fn a_layer_writes_no_bad_byte_either() {
             other => panic!("{other:?}"),
         }
     }
-    let [WriteError::Character('\u{1}'), WriteError::ForeignSender(_), WriteError::TooLarge { .. }] = faults[..] else {
+    let [
+        WriteError::Character('\u{1}'),
+        WriteError::ForeignSender(_),
+        WriteError::TooLarge { .. },
+    ] = faults[..]
+    else {
         panic!("{faults:?}")
     };
     alice.say(BOT, "id").await.unwrap();
-    let error = "<error type='cancel'><internal-server-error xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
-    alice.expect(&format!("<message type='error'>{error}</message>")).await;
-    assert_eq!((bot.stats().unwritable, bot.stats().connected, alice.waiting()), (1, 1, 0));
+    let error = "<error type='cancel'><internal-server-error \
+        xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    alice
+        .expect(&format!("<message type='error'>{error}</message>"))
+        .await;
+    assert_eq!(
+        (
+            bot.stats().unwritable,
+            bot.stats().connected,
+            alice.waiting()
+        ),
+        (1, 1, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_layer_that_awaits_keeps_the_order() {
     // The first waits longest.
-    let judge = Judge(|stanza| Verdict::Wait(SECOND / (1 + text(&stanza).parse::<u32>().unwrap()), stanza));
+    let judge =
+        Judge(|stanza| Verdict::Wait(SECOND / (1 + text(&stanza).parse::<u32>().unwrap()), stanza));
     let bot = bot(|bot| bot.outbound(judge)).await;
-    let (alice, client) = (bot.user("alice@localhost"), bot.client());
+    let alice = bot.user("alice@localhost");
+    let client = bot.client();
     let began = Instant::now();
     let sends = (0..5).map(|n| {
-        let (client, message) = (client.clone(), message(alice.jid(), &n.to_string()));
+        let client = client.clone();
+        let message = message(alice.jid(), &n.to_string());
         tokio::spawn(async move { client.send(message).await })
     });
     let sends: Vec<_> = sends.collect();
     for n in 0..5 {
-        alice.expect(&format!("<message type='chat'><body>{n}</body></message>")).await;
+        alice
+            .expect(&format!("<message type='chat'><body>{n}</body></message>"))
+            .await;
     }
     for send in sends {
         send.await.unwrap().unwrap();
@@ -241,19 +317,31 @@ async fn a_layer_that_limits_the_rate_spaces_what_is_written() {
         alice.say(BOT, &n.to_string()).await.unwrap();
     }
     for n in 0..6 {
-        alice.expect(&format!("<message type='chat'><body>{n}</body></message>")).await;
+        alice
+            .expect(&format!("<message type='chat'><body>{n}</body></message>"))
+            .await;
     }
     assert_eq!(began.elapsed().as_secs(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_layer_that_keeps_a_stanza_too_long_is_given_up() {
-    let stuck = Judge(|stanza| if text(&stanza) == "bad" { Verdict::Stuck } else { Verdict::Pass(stanza) });
+    let stuck = Judge(|stanza| {
+        if text(&stanza) == "bad" {
+            Verdict::Stuck
+        } else {
+            Verdict::Pass(stanza)
+        }
+    });
     let bot = bot(|bot| bot.outbound(stuck)).await;
-    let (alice, client) = (bot.user("alice@localhost"), bot.client());
+    let alice = bot.user("alice@localhost");
+    let client = bot.client();
     let began = Instant::now();
     let late = client.send(message(alice.jid(), "bad")).await;
-    assert!(matches!(&late, Err(SendError::Layer(error)) if error.is::<tower::timeout::error::Elapsed>()), "{late:?}");
+    assert!(
+        matches!(&late, Err(SendError::Layer(error)) if error.is::<tower::timeout::error::Elapsed>()),
+        "{late:?}"
+    );
     assert!(began.elapsed() >= SECOND * 30 && began.elapsed() <= SECOND * 32);
     alice.say(BOT, "bad").await.unwrap();
     // Longer than `expect` waits.
@@ -262,31 +350,48 @@ async fn a_layer_that_keeps_a_stanza_too_long_is_given_up() {
         <remote-server-timeout xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
     alice.expect(timed_out).await;
     client.send(message(alice.jid(), "good")).await.unwrap();
-    alice.expect("<message type='chat'><body>good</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>good</body></message>")
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn layers_that_are_not_ready_hold_a_stanza_up_for_a_while() {
     // One an hour.
     let bot = bot(|bot| bot.outbound(RateLimitLayer::new(1, SECOND * 3600))).await;
-    let (alice, client) = (bot.user("alice@localhost"), bot.client());
+    let alice = bot.user("alice@localhost");
+    let client = bot.client();
     client.send(message(alice.jid(), "first")).await.unwrap();
     let began = Instant::now();
     let late = client.send(message(alice.jid(), "second")).await;
-    assert!(matches!(&late, Err(SendError::Layer(error)) if error.is::<tower::timeout::error::Elapsed>()), "{late:?}");
+    assert!(
+        matches!(&late, Err(SendError::Layer(error)) if error.is::<tower::timeout::error::Elapsed>()),
+        "{late:?}"
+    );
     assert!(began.elapsed() >= SECOND * 30 && began.elapsed() <= SECOND * 32);
-    alice.expect("<message type='chat'><body>first</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>first</body></message>")
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_layer_that_panics_harms_one_stanza() {
-    let judge = Judge(|stanza| if text(&stanza) == "bad" { panic!("on purpose") } else { Verdict::Pass(stanza) });
+    let judge = Judge(|stanza| {
+        if text(&stanza) == "bad" {
+            panic!("on purpose")
+        } else {
+            Verdict::Pass(stanza)
+        }
+    });
     let bot = bot(|bot| bot.outbound(judge)).await;
-    let (alice, client) = (bot.user("alice@localhost"), bot.client());
+    let alice = bot.user("alice@localhost");
+    let client = bot.client();
     let sent = client.send(message(alice.jid(), "bad")).await;
     assert!(matches!(sent, Err(SendError::Layer(_))), "{sent:?}");
     alice.say(BOT, "good").await.unwrap();
-    alice.expect("<message type='chat'><body>good</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>good</body></message>")
+        .await;
     assert_eq!((bot.stats().panics, bot.stats().connected), (1, 1));
 }
 
@@ -312,9 +417,15 @@ async fn layers_that_are_broken_end_the_component() {
         }
     }
     let mut bot = bot(|bot| bot.outbound(Broken)).await;
-    let sent = bot.client().send(message(&Jid::new("alice@localhost/home").unwrap(), "hi")).await;
+    let sent = bot
+        .client()
+        .send(message(&Jid::new("alice@localhost/home").unwrap(), "hi"))
+        .await;
     assert!(matches!(sent, Err(SendError::Closed)), "{sent:?}");
-    assert_eq!(bot.running().ended().await.unwrap_err().kind(), RunErrorKind::Service);
+    assert_eq!(
+        bot.running().ended().await.unwrap_err().kind(),
+        RunErrorKind::Service
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -328,7 +439,9 @@ async fn what_waits_for_the_layers_outlives_the_link() {
     bot.counted(|stats| stats.taken == 3).await;
     bot.wire().cut();
     for n in 0..3 {
-        alice.expect(&format!("<message type='chat'><body>{n}</body></message>")).await;
+        alice
+            .expect(&format!("<message type='chat'><body>{n}</body></message>"))
+            .await;
     }
     assert_eq!(bot.stats().connected, 2);
 }
@@ -347,27 +460,39 @@ async fn what_waits_for_the_layers_is_finished_before_the_stream_is_closed() {
     assert_eq!(alice.waiting(), 5);
 }
 
-/// Nothing grows without bound while the layers hold everything up: the reader stops, as for a server that takes
-/// nothing.
+/// Nothing grows without bound while the layers hold everything up: the reader stops, as for a
+/// server that takes nothing.
 #[tokio::test(start_paused = true)]
 async fn layers_that_hold_everything_up_stop_the_reader() {
     let judge = Judge(|stanza| Verdict::Wait(SECOND, stanza));
     let mut limits = Limits::default();
     (limits.outbound, limits.max_stanza_out) = (32 * 1024, 16 * 1024);
-    // However long this machine stands still: a route that is given tasks of its own has some more stanzas under way.
+    // However long this machine stands still: a route that is given tasks of its own has some more
+    // stanzas under way.
     limits.overrun = Duration::from_secs(3600);
     let bot = bot(|bot| bot.outbound(judge).limits(limits)).await;
     let alice = bot.user("alice@localhost");
     let flood = async {
         for n in 0..40 {
-            alice.say(BOT, &format!("{n} {}", "x".repeat(8000))).await.unwrap();
+            alice
+                .say(BOT, &format!("{n} {}", "x".repeat(8000)))
+                .await
+                .unwrap();
         }
     };
     let most = async {
         for n in 0..40 {
             let taken = bot.stats().taken;
             assert!(taken < n + 8, "{taken} taken, {n} written");
-            let body = alice.recv().await.unwrap().children().first().unwrap().text().into_owned();
+            let body = alice
+                .recv()
+                .await
+                .unwrap()
+                .children()
+                .first()
+                .unwrap()
+                .text()
+                .into_owned();
             assert!(body.starts_with(&format!("{n} ")), "{body:.20}");
         }
     };

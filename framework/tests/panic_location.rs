@@ -1,4 +1,5 @@
-//! Misuse at start-up speaks at the user's line. A binary of its own, because the panic hook is global.
+//! Misuse at start-up speaks at the user's line. A binary of its own, because the panic hook is
+//! global.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
@@ -26,7 +27,9 @@ fn misuse(f: impl FnOnce() -> Router + panic::UnwindSafe) -> (String, String) {
 
 #[test]
 fn misuse_panics_at_the_line_of_the_caller() {
-    let overlap = |pattern| format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already");
+    let overlap = |pattern| {
+        format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already")
+    };
     let never = |route, why| {
         let route = format!("message normal or message chat {route}for any recipient");
         format!("the handler of the route \"{route}\" can never be called: {why}")
@@ -34,24 +37,49 @@ fn misuse_panics_at_the_line_of_the_caller() {
     let with_message = || Router::new().message(silent);
     let rows: [(Box<dyn FnOnce() -> Router + panic::UnwindSafe>, String); 16] = [
         (
-            Box::new(|| Router::new().iq_get(("urn:a", "q"), silent).iq_get(("urn:a", "q"), silent)),
+            Box::new(|| {
+                Router::new()
+                    .iq_get(("urn:a", "q"), silent)
+                    .iq_get(("urn:a", "q"), silent)
+            }),
             overlap("iq get with {urn:a}q for any recipient"),
         ),
         (
-            Box::new(|| Router::new().iq_set("urn:a", silent).iq_set("urn:a", silent)),
+            Box::new(|| {
+                Router::new()
+                    .iq_set("urn:a", silent)
+                    .iq_set("urn:a", silent)
+            }),
             overlap("iq set with {urn:a}* for any recipient"),
         ),
-        (Box::new(move || with_message().message(silent)), overlap("message normal or message chat for any recipient")),
         (
-            Box::new(|| Router::new().message_with("urn:a", silent).message_with("urn:a", silent)),
+            Box::new(move || with_message().message(silent)),
+            overlap("message normal or message chat for any recipient"),
+        ),
+        (
+            Box::new(|| {
+                Router::new()
+                    .message_with("urn:a", silent)
+                    .message_with("urn:a", silent)
+            }),
             overlap("message normal or message chat with {urn:a}* for any recipient"),
         ),
-        (Box::new(|| Router::new().presence(silent).presence(silent)), overlap("any presence for any recipient")),
         (
-            Box::new(|| Router::new().on(Filter::any(), silent).on(Filter::any(), silent)),
+            Box::new(|| Router::new().presence(silent).presence(silent)),
+            overlap("any presence for any recipient"),
+        ),
+        (
+            Box::new(|| {
+                Router::new()
+                    .on(Filter::any(), silent)
+                    .on(Filter::any(), silent)
+            }),
             overlap("any stanza for any recipient"),
         ),
-        (Box::new(|| Router::new().fallback(silent).fallback(silent)), overlap("fallback for any recipient")),
+        (
+            Box::new(|| Router::new().fallback(silent).fallback(silent)),
+            overlap("fallback for any recipient"),
+        ),
         (
             Box::new(move || with_message().merge(with_message())),
             overlap("message normal or message chat for any recipient"),
@@ -61,13 +89,21 @@ fn misuse_panics_at_the_line_of_the_caller() {
             "\"a b\" is no localpart: localpart doesn’t pass nodeprep validation".to_owned(),
         ),
         (
-            Box::new(move || Router::new().at("a-{id}", with_message()).at("a-{number}", with_message())),
+            Box::new(move || {
+                Router::new()
+                    .at("a-{id}", with_message())
+                    .at("a-{number}", with_message())
+            }),
             "the route \"message normal or message chat for a-{number}@\" overlaps with \
              \"message normal or message chat for a-{id}@\", which is there already"
                 .to_owned(),
         ),
         (
-            Box::new(|| Router::new().command("!roll {sides}", silent).command("!Roll", silent)),
+            Box::new(|| {
+                Router::new()
+                    .command("!roll {sides}", silent)
+                    .command("!Roll", silent)
+            }),
             overlap("message normal or message chat with command !roll for any recipient"),
         ),
         (
@@ -76,9 +112,15 @@ fn misuse_panics_at_the_line_of_the_caller() {
         ),
         (
             Box::new(|| Router::new().command("!odd {one}", async |_: Args<(u8, u8)>| ())),
-            never("with command !odd ", "the pattern has 1 placeholder, and the handler asks for 2 values"),
+            never(
+                "with command !odd ",
+                "the pattern has 1 placeholder, and the handler asks for 2 values",
+            ),
         ),
-        (Box::new(|| Router::new().message(async |_: Args<u8>| ())), never("", "the route is for no text command")),
+        (
+            Box::new(|| Router::new().message(async |_: Args<u8>| ())),
+            never("", "the route is for no text command"),
+        ),
         (
             Box::new(|| Router::new().bounced(silent).bounced(silent)),
             overlap("message error or presence error for any recipient"),

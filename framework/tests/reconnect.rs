@@ -1,6 +1,11 @@
-//! Links that are lost and found again: what fails at once, what waits, what is sent twice and what is not.
+//! Links that are lost and found again: what fails at once, what waits, what is sent twice and what
+//! is not.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -25,7 +30,10 @@ use xmpp_parsers::ping::Ping;
 const BOT: &str = "bot.localhost";
 
 async fn waiting(bot: &Running) -> Duration {
-    match bot.until(|status| matches!(status, Status::Waiting { .. })).await {
+    match bot
+        .until(|status| matches!(status, Status::Waiting { .. }))
+        .await
+    {
         Status::Waiting { retry, .. } => retry,
         other => unreachable!("{other:?}"),
     }
@@ -42,19 +50,24 @@ async fn held() -> (Mounted, Arc<Notify>) {
             body
         }
     };
-    (mount(BOT, |bot| bot.router(Router::new().message(handler))).await, gate)
+    (
+        mount(BOT, |bot| bot.router(Router::new().message(handler))).await,
+        gate,
+    )
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_each_of_twenty_restarts_the_component_is_back() {
     let echo = |Body(body): Body| async move { body };
     let bot = mount(BOT, |bot| bot.router(Router::new().message(echo))).await;
-    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let alice = bot.user("alice@localhost");
+    let bob = bot.user("bob@localhost");
     let mut answers: HashMap<String, usize> = HashMap::new();
     for round in 0..20 {
         // Requests of ours that are under way, and messages that come all the time.
         let asking = ask(&bot, bob.jid());
-        bob.expect("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+        bob.expect("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>")
+            .await;
         for n in 0..10 {
             alice.say(BOT, &format!("{round}.{n}")).await.unwrap();
         }
@@ -74,7 +87,9 @@ async fn after_each_of_twenty_restarts_the_component_is_back() {
         loop {
             let answer = alice.recv().await.unwrap();
             // What came while the component was down has come back as an error, without its body.
-            let Some(body) = answer.children().find("jabber:client", "body") else { continue };
+            let Some(body) = answer.children().find("jabber:client", "body") else {
+                continue;
+            };
             let text = body.text().into_owned();
             *answers.entry(text.clone()).or_default() += 1;
             if text == format!("{round}.up") {
@@ -83,12 +98,16 @@ async fn after_each_of_twenty_restarts_the_component_is_back() {
         }
     }
     assert!(answers.values().all(|&count| count == 1), "{answers:?}");
-    assert_eq!((bot.stats().connected, bot.wire().attempts() >= 21), (21, true));
+    assert_eq!(
+        (bot.stats().connected, bot.wire().attempts() >= 21),
+        (21, true)
+    );
 }
 
 /// Starts a request of the component; gives back its result and when that was known.
 fn ask(bot: &Mounted, peer: &Jid) -> tokio::task::JoinHandle<(Result<(), IqError>, Instant)> {
-    let (client, peer) = (bot.client(), peer.clone());
+    let client = bot.client();
+    let peer = peer.clone();
     tokio::spawn(async move {
         let result = client.iq_get::<Empty>(peer, &Ping).await.map(drop);
         (result, Instant::now())
@@ -106,7 +125,8 @@ impl Wake for AskWhenTold {
     fn wake(self: Arc<Self>) {
         let asking = pin!(self.client.iq_get::<Empty>(self.peer.clone(), &Ping));
         let first = asking.poll(&mut Context::from_waker(Waker::noop()));
-        *self.refused.lock().unwrap() = Some(matches!(first, Poll::Ready(Err(IqError::Disconnected))));
+        *self.refused.lock().unwrap() =
+            Some(matches!(first, Poll::Ready(Err(IqError::Disconnected))));
     }
 }
 
@@ -114,13 +134,24 @@ impl Wake for AskWhenTold {
 async fn who_is_told_that_the_component_is_mounted_can_make_requests() {
     let host = Host::new("secret");
     let bob = host.user("bob@localhost/r").unwrap();
-    let component = Component::builder(BOT).connector(host.connector()).secret("secret").router(Router::new());
+    let component = Component::builder(BOT)
+        .connector(host.connector())
+        .secret("secret")
+        .router(Router::new());
     let component = component.build().unwrap();
     let mut status = component.status();
-    let ask = Arc::new(AskWhenTold { client: component.client(), peer: bob.jid().clone(), refused: Mutex::default() });
+    let ask = Arc::new(AskWhenTold {
+        client: component.client(),
+        peer: bob.jid().clone(),
+        refused: Mutex::default(),
+    });
     let waker = Waker::from(Arc::clone(&ask));
     let mut told = pin!(status.changed());
-    assert!(told.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(
+        told.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
     tokio::spawn(component.run());
     host.mounted(BOT).await;
     told.await.unwrap();
@@ -140,7 +171,9 @@ async fn an_answer_finished_while_the_link_is_down_goes_out_on_the_next_stream()
     assert_eq!(alice.waiting(), 0);
     bot.host().start();
     bot.mounted().await;
-    alice.expect("<message type='chat' from='bot.localhost'><body>hold this</body></message>").await;
+    alice
+        .expect("<message type='chat' from='bot.localhost'><body>hold this</body></message>")
+        .await;
     alice.expect_nothing(BOT).await;
     assert_eq!(bot.stats().stale, 0);
 }
@@ -173,13 +206,18 @@ async fn a_lost_link_cancels_no_handler() {
     bot.mounted().await;
     tokio::time::sleep(Duration::from_secs(20)).await;
     gate.notify_one();
-    alice.expect("<message type='chat' from='bot.localhost'><body>hold this</body></message>").await;
+    alice
+        .expect("<message type='chat' from='bot.localhost'><body>hold this</body></message>")
+        .await;
 }
 
 /// Answers that were made and not written are no younger than those that were not made.
 #[tokio::test(start_paused = true)]
 async fn answers_that_wait_for_the_socket_grow_old_too() {
-    let bot = mount(BOT, |bot| bot.router(Router::new().message(async |Body(body): Body| body))).await;
+    let bot = mount(BOT, |bot| {
+        bot.router(Router::new().message(async |Body(body): Body| body))
+    })
+    .await;
     let alice = bot.user("alice@localhost");
     bot.wire().block(true);
     alice.say(BOT, "written to nobody").await.unwrap();
@@ -208,7 +246,9 @@ async fn what_is_sent_while_the_link_is_down_waits_for_the_next() {
     assert!(given_up.is_err() && !sending.is_finished());
     bot.host().start();
     bot.mounted().await;
-    alice.expect("<message type='chat'><body>sent while down</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>sent while down</body></message>")
+        .await;
     sending.await.unwrap().unwrap();
     alice.expect_nothing(BOT).await;
 }
@@ -222,7 +262,10 @@ async fn a_request_that_was_not_written_is_not_written_later() {
     let asking = ask(&bot, bob.jid());
     tokio::task::yield_now().await;
     bot.wire().cut();
-    assert!(matches!(asking.await.unwrap().0, Err(IqError::Disconnected)));
+    assert!(matches!(
+        asking.await.unwrap().0,
+        Err(IqError::Disconnected)
+    ));
     bot.wire().block(false);
     bot.mounted().await;
     bob.expect_nothing(BOT).await;
@@ -255,15 +298,28 @@ async fn waits_grow_and_start_anew_when_a_stream_has_held() {
 async fn a_server_that_is_not_there_yet_is_waited_for() {
     let host = campanile::host::Host::new("s3cr3t");
     host.stop();
-    let builder = campanile::component::Component::builder(BOT).connector(host.connector()).secret("s3cr3t");
+    let builder = campanile::component::Component::builder(BOT)
+        .connector(host.connector())
+        .secret("s3cr3t");
     let bot = campanile::testing::start(builder.router(Router::new()));
     tokio::time::sleep(Duration::from_secs(300)).await;
     let alice: User = host.user("alice@localhost").unwrap();
-    let offline = alice.request("<iq to='bot.localhost' type='get'><ping xmlns='urn:xmpp:ping'/></iq>").await.unwrap();
-    assert_eq!(campanile::error::StanzaError::of(&offline).condition(), Condition::RemoteServerTimeout);
+    let offline = alice
+        .request("<iq to='bot.localhost' type='get'><ping xmlns='urn:xmpp:ping'/></iq>")
+        .await
+        .unwrap();
+    assert_eq!(
+        campanile::error::StanzaError::of(&offline).condition(),
+        Condition::RemoteServerTimeout
+    );
     host.start();
     bot.mounted().await;
-    alice.ask("<iq to='bot.localhost' type='get'><ping xmlns='urn:xmpp:ping'/></iq>", "<iq type='result'/>").await;
+    alice
+        .ask(
+            "<iq to='bot.localhost' type='get'><ping xmlns='urn:xmpp:ping'/></iq>",
+            "<iq type='result'/>",
+        )
+        .await;
 }
 
 /// What a link had read and not handled is handled, and answered on the next one.
@@ -281,19 +337,28 @@ async fn what_waits_for_a_handler_outlives_the_link() {
     bot.mounted().await;
     for n in 0..5 {
         gate.notify_one();
-        alice.expect(&format!("<message type='chat'><body>{n}</body></message>")).await;
+        alice
+            .expect(&format!("<message type='chat'><body>{n}</body></message>"))
+            .await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_late_answer_to_a_request_of_the_last_stream_resolves_nothing() {
-    let bot = mount(BOT, |bot| bot.router(Router::new().message(async |Sender(who): Sender| who.to_string()))).await;
+    let bot = mount(BOT, |bot| {
+        bot.router(Router::new().message(async |Sender(who): Sender| who.to_string()))
+    })
+    .await;
     let bob = bot.user("bob@localhost");
     let asking = ask(&bot, bob.jid());
-    let ping = bob.expect("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+    let ping = bob
+        .expect("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>")
+        .await;
     bot.wire().cut();
     assert!(asking.await.unwrap().0.is_err());
     bot.mounted().await;
-    bob.answer(&ping, campanile::reply::Reply::Empty).await.unwrap();
+    bob.answer(&ping, campanile::reply::Reply::Empty)
+        .await
+        .unwrap();
     bot.counted(|stats| stats.unsolicited == 1).await;
 }

@@ -1,6 +1,10 @@
 //! Requests and what is around them: layers of tower's, and messages that come with an answer.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +39,8 @@ async fn bot(change: impl FnOnce(&mut Limits)) -> Mounted {
 }
 
 fn ping(client: &Client, to: &Jid) -> tokio::task::JoinHandle<Result<Empty, IqError>> {
-    let (client, to) = (client.clone(), to.clone());
+    let client = client.clone();
+    let to = to.clone();
     tokio::spawn(async move { client.iq_get(to, &Ping).await })
 }
 
@@ -48,9 +53,12 @@ struct Patient(Arc<AtomicUsize>);
 impl Policy<Request, Response, IqError> for Patient {
     type Future = tokio::time::Sleep;
 
-    fn retry(&mut self, _: &mut Request, result: &mut Result<Response, IqError>) -> Option<Self::Future> {
-        let again =
-            matches!(result, Err(IqError::Refused(error)) if error.condition() == Condition::ResourceConstraint);
+    fn retry(
+        &mut self,
+        _: &mut Request,
+        result: &mut Result<Response, IqError>,
+    ) -> Option<Self::Future> {
+        let again = matches!(result, Err(IqError::Refused(error)) if error.condition() == Condition::ResourceConstraint);
         let left = self.0.fetch_sub(1, Ordering::Relaxed) > 0;
         (again && left).then(|| tokio::time::sleep(SECOND))
     }
@@ -64,13 +72,22 @@ impl Policy<Request, Response, IqError> for Patient {
 async fn a_client_asks_again_through_a_retry_layer() {
     let bot = bot(|_| {}).await;
     let alice = bot.user("alice@localhost");
-    let patient = bot.client().layer(RetryLayer::new(Patient(Arc::new(AtomicUsize::new(5)))));
-    let (began, asking) = (Instant::now(), ping(&patient, alice.jid()));
+    let patient = bot
+        .client()
+        .layer(RetryLayer::new(Patient(Arc::new(AtomicUsize::new(5)))));
+    let began = Instant::now();
+    let asking = ping(&patient, alice.jid());
     let mut ids = Vec::new();
     for _ in 0..2 {
         let request = alice.expect(PING).await;
         ids.push(request.id().unwrap().to_owned());
-        alice.answer(&request, Reply::Error(StanzaError::new(Condition::ResourceConstraint))).await.unwrap();
+        alice
+            .answer(
+                &request,
+                Reply::Error(StanzaError::new(Condition::ResourceConstraint)),
+            )
+            .await
+            .unwrap();
     }
     let request = alice.expect(PING).await;
     ids.push(request.id().unwrap().to_owned());
@@ -89,12 +106,16 @@ async fn a_timeout_layer_is_a_timeout_and_a_limit_waits_or_refuses() {
     let alice = bot.user("alice@localhost");
     let quick = bot.client().layer(TimeoutLayer::new(SECOND));
     let began = Instant::now();
-    assert!(matches!(ping(&quick, alice.jid()).await.unwrap(), Err(IqError::Timeout)));
+    assert!(matches!(
+        ping(&quick, alice.jid()).await.unwrap(),
+        Err(IqError::Timeout)
+    ));
     assert_eq!(began.elapsed(), SECOND);
     alice.expect(PING).await;
 
     let one = bot.client().layer(GlobalConcurrencyLimitLayer::new(1));
-    let (first, second) = (ping(&one, alice.jid()), ping(&one, alice.jid()));
+    let first = ping(&one, alice.jid());
+    let second = ping(&one, alice.jid());
     let request = alice.expect(PING).await;
     alice.expect_nothing(BOT).await;
     alice.answer(&request, Reply::Empty).await.unwrap();
@@ -104,7 +125,10 @@ async fn a_timeout_layer_is_a_timeout_and_a_limit_waits_or_refuses() {
     alice.answer(&request, Reply::Empty).await.unwrap();
     second.await.unwrap().unwrap();
 
-    let stack = ServiceBuilder::new().load_shed().concurrency_limit(1).into_inner();
+    let stack = ServiceBuilder::new()
+        .load_shed()
+        .concurrency_limit(1)
+        .into_inner();
     let shedding = bot.client().layer(stack);
     let first = ping(&shedding, alice.jid());
     let request = alice.expect(PING).await;
@@ -122,19 +146,36 @@ async fn a_layer_sees_the_request_and_what_fails_below_it_keeps_its_name() {
     let bot = bot(|limits| limits.iq_timeout = SECOND * 7).await;
     let alice = bot.user("alice@localhost");
     let client = bot.client().layer(MapRequestLayer::new(|request: Request| {
-        assert!(request.stanza().children().find("urn:xmpp:ping", "ping").is_some());
+        assert!(
+            request
+                .stanza()
+                .children()
+                .find("urn:xmpp:ping", "ping")
+                .is_some()
+        );
         request.with_from(Jid::new("robot@bot.localhost").unwrap())
     }));
     let began = Instant::now();
     let asking = ping(&client, alice.jid());
-    let request = alice.expect("<iq type='get' from='robot@bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>").await;
-    alice.answer(&request, Reply::Error(StanzaError::new(Condition::Forbidden))).await.unwrap();
+    let request = alice
+        .expect("<iq type='get' from='robot@bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
+        .await;
+    alice
+        .answer(
+            &request,
+            Reply::Error(StanzaError::new(Condition::Forbidden)),
+        )
+        .await
+        .unwrap();
     let refused = asking.await.unwrap();
     assert!(
         matches!(&refused, Err(IqError::Refused(error)) if error.condition() == Condition::Forbidden),
         "{refused:?}"
     );
-    assert!(matches!(ping(&client, alice.jid()).await.unwrap(), Err(IqError::Timeout)));
+    assert!(matches!(
+        ping(&client, alice.jid()).await.unwrap(),
+        Err(IqError::Timeout)
+    ));
     assert_eq!(began.elapsed(), SECOND * 7);
 }
 
@@ -143,17 +184,32 @@ async fn a_client_is_a_service() {
     let bot = bot(|_| {}).await;
     let alice = bot.user("alice@localhost");
     let mut client = bot.client();
-    let asking = client.ready().await.unwrap().call(Request::get(alice.jid().clone(), &Ping).unwrap());
+    let asking = client
+        .ready()
+        .await
+        .unwrap()
+        .call(Request::get(alice.jid().clone(), &Ping).unwrap());
     let asking = tokio::spawn(asking);
     let request = alice.expect(PING).await;
-    alice.answer(&request, Reply::payload(&Ping).unwrap()).await.unwrap();
+    alice
+        .answer(&request, Reply::payload(&Ping).unwrap())
+        .await
+        .unwrap();
     let response = asking.await.unwrap().unwrap();
     assert_eq!(response.children().len(), 1);
     response.parse::<Ping>().unwrap();
-    assert!(response.parse::<xmpp_parsers::version::VersionResult>().is_err() && response.collected().is_empty());
+    assert!(
+        response
+            .parse::<xmpp_parsers::version::VersionResult>()
+            .is_err()
+            && response.collected().is_empty()
+    );
     // Only a request has an answer.
     let message = Stanza::chat(alice.jid().clone(), "hi").unwrap();
-    assert!(matches!(client.request(Request::new(message)).await, Err(IqError::Write(_))));
+    assert!(matches!(
+        client.request(Request::new(message)).await,
+        Err(IqError::Write(_))
+    ));
 }
 
 // Messages that come with an answer.
@@ -161,7 +217,10 @@ async fn a_client_is_a_service() {
 const ARCHIVE: &str = "urn:xmpp:mam:2";
 
 fn result(query: &str, n: usize) -> String {
-    format!("<message to='bot.localhost'><result xmlns='urn:xmpp:mam:2' queryid='{query}' id='{n}'/></message>")
+    format!(
+        "<message to='bot.localhost'><result xmlns='urn:xmpp:mam:2' queryid='{query}' \
+        id='{n}'/></message>"
+    )
 }
 
 /// Asks with a collector for the query `q`.
@@ -174,10 +233,15 @@ fn collect(client: &Client, to: &Jid) -> tokio::task::JoinHandle<Result<Response
 
 fn ids(response: &Response) -> Vec<usize> {
     let id = |message: &Stanza| message.children().first()?.attribute("id")?.parse().ok();
-    response.collected().iter().map(|message| id(message).unwrap()).collect()
+    response
+        .collected()
+        .iter()
+        .map(|message| id(message).unwrap())
+        .collect()
 }
 
-/// All of an archive's page in one segment, while every handler is busy and everything that may wait does.
+/// All of an archive's page in one segment, while every handler is busy and everything that may
+/// wait does.
 #[tokio::test(start_paused = true)]
 async fn two_hundred_results_and_the_end_in_one_segment_are_all_there() {
     let gate = Arc::new(Notify::new());
@@ -188,20 +252,31 @@ async fn two_hundred_results_and_the_end_in_one_segment_are_all_there() {
     };
     let mut limits = Limits::default();
     (limits.in_flight, limits.waiting) = (8, 8);
-    let bot = mount(BOT, |bot| bot.router(Router::new().message(held)).limits(limits)).await;
-    let users: Vec<_> = (0..8).map(|n| bot.user(&format!("user{n}@server{n}.example"))).collect();
+    let bot = mount(BOT, |bot| {
+        bot.router(Router::new().message(held)).limits(limits)
+    })
+    .await;
+    let users: Vec<_> = (0..8)
+        .map(|n| bot.user(&format!("user{n}@server{n}.example")))
+        .collect();
     for user in &users {
         for _ in 0..5 {
             user.say(BOT, "busy").await.unwrap();
         }
     }
-    bot.counted(|stats| stats.taken == 16 && stats.shed >= 24).await;
+    bot.counted(|stats| stats.taken == 16 && stats.shed >= 24)
+        .await;
     let archive = bot.user("archive@localhost");
     let asking = collect(&bot.client(), archive.jid());
     let request = archive.expect(PING).await;
     let from = format!(" from='{}' ", archive.jid());
-    let mut page: String = (0..200).map(|n| result("q", n).replace(" to=", &format!("{from}to="))).collect();
-    page += &format!("<iq type='result'{from}to='{BOT}' id='{}'/>", request.id().unwrap());
+    let mut page: String = (0..200)
+        .map(|n| result("q", n).replace(" to=", &format!("{from}to=")))
+        .collect();
+    page += &format!(
+        "<iq type='result'{from}to='{BOT}' id='{}'/>",
+        request.id().unwrap()
+    );
     let shed = bot.stats().shed;
     bot.host().inject(BOT, &page);
     let response = asking.await.unwrap().unwrap();
@@ -212,9 +287,15 @@ async fn two_hundred_results_and_the_end_in_one_segment_are_all_there() {
 
 #[tokio::test(start_paused = true)]
 async fn only_what_belongs_to_the_answer_is_collected() {
-    let bot = mount(BOT, |bot| bot.router(Router::new().message(async |Body(body): Body| body))).await;
-    let (alice, mallory, other) =
-        (bot.user("alice@localhost"), bot.user("mallory@localhost"), bot.user("alice@localhost/other"));
+    let bot = mount(BOT, |bot| {
+        bot.router(Router::new().message(async |Body(body): Body| body))
+    })
+    .await;
+    let (alice, mallory, other) = (
+        bot.user("alice@localhost"),
+        bot.user("mallory@localhost"),
+        bot.user("alice@localhost/other"),
+    );
     let asking = collect(&bot.client(), alice.jid());
     let request = alice.expect(PING).await;
     alice.send(result("q", 1)).await.unwrap();
@@ -222,13 +303,23 @@ async fn only_what_belongs_to_the_answer_is_collected() {
         forger.send(result("q", 2)).await.unwrap();
     }
     alice.send(result("p", 3)).await.unwrap();
-    alice.send("<message to='bot.localhost'><result xmlns='urn:x' queryid='q' id='4'/></message>").await.unwrap();
-    alice.send("<message to='bot.localhost'><x xmlns='urn:xmpp:mam:2' queryid='q' id='5'/></message>").await.unwrap();
+    alice
+        .send("<message to='bot.localhost'><result xmlns='urn:x' queryid='q' id='4'/></message>")
+        .await
+        .unwrap();
+    alice
+        .send(
+            "<message to='bot.localhost'><x xmlns='urn:xmpp:mam:2' queryid='q' id='5'/></message>",
+        )
+        .await
+        .unwrap();
     alice.say(BOT, "as ever").await.unwrap();
     alice.send(result("q", 6)).await.unwrap();
     alice.answer(&request, Reply::Empty).await.unwrap();
     assert_eq!(ids(&asking.await.unwrap().unwrap()), [1, 6]);
-    alice.expect_among("<message type='chat'><body>as ever</body></message>").await;
+    alice
+        .expect_among("<message type='chat'><body>as ever</body></message>")
+        .await;
     // Once it is over nothing is taken any more.
     let taken = bot.stats().taken;
     alice.send(result("q", 7)).await.unwrap();
@@ -250,7 +341,10 @@ async fn requests_of_one_peer_collect_each_its_own() {
     let second = ask("b");
     let second_request = alice.expect(PING).await;
     for n in 0..10 {
-        alice.send(result(if n % 2 == 0 { "a" } else { "b" }, n)).await.unwrap();
+        alice
+            .send(result(if n % 2 == 0 { "a" } else { "b" }, n))
+            .await
+            .unwrap();
     }
     alice.answer(&second_request, Reply::Empty).await.unwrap();
     assert_eq!(ids(&second.await.unwrap().unwrap()), [1, 3, 5, 7, 9]);
@@ -261,7 +355,10 @@ async fn requests_of_one_peer_collect_each_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_collector_takes_no_more_and_fails_its_request() {
-    for change in [|limits: &mut Limits| limits.collected = 3, |limits: &mut Limits| limits.collected_bytes = 1200] {
+    for change in [
+        |limits: &mut Limits| limits.collected = 3,
+        |limits: &mut Limits| limits.collected_bytes = 1200,
+    ] {
         let bot = bot(change).await;
         let alice = bot.user("alice@localhost");
         let asking = collect(&bot.client(), alice.jid());

@@ -1,6 +1,11 @@
-//! Commands whose sessions several processes share: two components on one JID, each at a server of its own here.
+//! Commands whose sessions several processes share: two components on one JID, each at a server of
+//! its own here.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use campanile::command::{Command, Commands, SessionBegun, SessionBounds, SessionKey, SessionStore, SessionTaken};
+use campanile::command::{
+    Command, Commands, SessionBegun, SessionBounds, SessionKey, SessionStore, SessionTaken,
+};
 use campanile::error::{BoxError, Condition, ErrorType, StanzaError};
 use campanile::extract::State;
 use campanile::form::{Definition, Field, Form, FormError};
@@ -35,7 +42,11 @@ struct Row {
 
 impl Shared {
     fn reach(&self) -> Result<std::sync::MutexGuard<'_, HashMap<String, Row>>, BoxError> {
-        if self.fails.load(Ordering::Relaxed) { Err("the disk is full".into()) } else { Ok(self.rows.lock().unwrap()) }
+        if self.fails.load(Ordering::Relaxed) {
+            Err("the disk is full".into())
+        } else {
+            Ok(self.rows.lock().unwrap())
+        }
     }
 }
 
@@ -52,26 +63,48 @@ impl SessionStore for Shared {
         if rows.len() >= bounds.all {
             return Ok(SessionBegun::Full);
         }
-        let row = Row { key: key.clone(), state: Some(state.to_owned()), turn: 0, until: None };
-        assert!(rows.insert(id.to_owned(), row).is_none(), "an id was given twice");
+        let row = Row {
+            key: key.clone(),
+            state: Some(state.to_owned()),
+            turn: 0,
+            until: None,
+        };
+        assert!(
+            rows.insert(id.to_owned(), row).is_none(),
+            "an id was given twice"
+        );
         Ok(SessionBegun::Yes)
     }
 
-    async fn take(&self, id: &str, key: &SessionKey, bounds: &SessionBounds) -> Result<SessionTaken, BoxError> {
+    async fn take(
+        &self,
+        id: &str,
+        key: &SessionKey,
+        bounds: &SessionBounds,
+    ) -> Result<SessionTaken, BoxError> {
         let mut rows = self.reach()?;
-        let Some(row) = rows.get_mut(id).filter(|row| row.key == *key) else { return Ok(SessionTaken::Unknown) };
-        let Some(state) = row.state.clone() else { return Ok(SessionTaken::Over) };
+        let Some(row) = rows.get_mut(id).filter(|row| row.key == *key) else {
+            return Ok(SessionTaken::Unknown);
+        };
+        let Some(state) = row.state.clone() else {
+            return Ok(SessionTaken::Over);
+        };
         if row.until.is_some_and(|until| until > Instant::now()) {
             return Ok(SessionTaken::Busy);
         }
         row.turn += 1;
         row.until = Some(Instant::now() + bounds.lease);
-        Ok(SessionTaken::Yes { turn: row.turn, state })
+        Ok(SessionTaken::Yes {
+            turn: row.turn,
+            state,
+        })
     }
 
     async fn put(&self, id: &str, turn: i64, state: Option<&str>) -> Result<bool, BoxError> {
         let mut rows = self.reach()?;
-        let Some(row) = rows.get_mut(id).filter(|row| row.turn == turn) else { return Ok(false) };
+        let Some(row) = rows.get_mut(id).filter(|row| row.turn == turn) else {
+            return Ok(false);
+        };
         (row.state, row.until) = (state.map(str::to_owned), None);
         Ok(true)
     }
@@ -112,12 +145,21 @@ struct Order {
 }
 
 /// Depends on the step before.
-async fn sizes(Form(Kind { kind }): Form<Kind>, State(shop): State<Shop>) -> Result<Option<Definition>, BoxError> {
+async fn sizes(
+    Form(Kind { kind }): Form<Kind>,
+    State(shop): State<Shop>,
+) -> Result<Option<Definition>, BoxError> {
     if kind == "nothing" {
         return Err(FormError::field("kind", "is sold out").into());
     }
-    let sizes = Field::choice("size").option("s", format!("a small {kind}")).option("l", format!("a large {kind}"));
-    Ok(shop.open.load(Ordering::Relaxed).then(|| Definition::new().title(format!("A {kind}")).field(sizes.required())))
+    let sizes = Field::choice("size")
+        .option("s", format!("a small {kind}"))
+        .option("l", format!("a large {kind}"));
+    Ok(shop.open.load(Ordering::Relaxed).then(|| {
+        Definition::new()
+            .title(format!("A {kind}"))
+            .field(sizes.required())
+    }))
 }
 
 async fn order(Form(order): Form<Order>, State(shop): State<Shop>) -> String {
@@ -147,10 +189,16 @@ async fn process(store: &Shared, shop: &Shop) -> Mounted {
 }
 
 fn request(attributes: &str, fields: &[(&str, &str)]) -> String {
-    let fields = fields.iter().map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>"));
-    let form = format!("<x xmlns='jabber:x:data' type='submit'>{}</x>", fields.collect::<String>());
+    let fields = fields
+        .iter()
+        .map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>"));
+    let form = format!(
+        "<x xmlns='jabber:x:data' type='submit'>{}</x>",
+        fields.collect::<String>()
+    );
     format!(
-        "<iq type='set' to='bot.localhost'><command xmlns='http://jabber.org/protocol/commands' node='order' {attributes}>{form}\
+        "<iq type='set' to='bot.localhost'><command xmlns='http://jabber.org/protocol/commands' \
+        node='order' {attributes}>{form}\
          </command></iq>"
     )
 }
@@ -160,11 +208,17 @@ async fn run(user: &User, attributes: &str, fields: &[(&str, &str)]) -> (String,
     let request = request(attributes, fields);
     let answer = user.request(request.as_str()).await.unwrap();
     let payload = answer.children().first().unwrap();
-    let session = payload.attribute("sessionid").unwrap_or_default().into_owned();
+    let session = payload
+        .attribute("sessionid")
+        .unwrap_or_default()
+        .into_owned();
     let words = match answer.kind().is_error() {
         true => {
             let error = StanzaError::of(&answer);
-            let application = error.application().map(|child| child.name().to_owned()).unwrap_or_default();
+            let application = error
+                .application()
+                .map(|child| child.name().to_owned())
+                .unwrap_or_default();
             format!("{:?} {application}", error.condition())
         }
         false => payload.as_str().to_owned(),
@@ -180,18 +234,28 @@ async fn begin(user: &User) -> String {
 
 #[tokio::test]
 async fn a_command_goes_on_wherever_the_server_sends_its_steps() {
-    let (store, shop) = (Shared::default(), Shop::default());
+    let store = Shared::default();
+    let shop = Shop::default();
     let processes = [process(&store, &shop).await, process(&store, &shop).await];
-    let [one, other] = processes.each_ref().map(|process| process.user("alice@localhost"));
+    let [one, other] = processes
+        .each_ref()
+        .map(|process| process.user("alice@localhost"));
     let session = begin(&one).await;
     let (_, words) = run(&other, &session, &[("kind", "hat")]).await;
-    assert!(words.contains("A hat") && words.contains("a small hat") && words.contains("<prev/>"), "{words}");
-    // What a function says of a form is said wherever it is, and the step can be taken again elsewhere.
+    assert!(
+        words.contains("A hat") && words.contains("a small hat") && words.contains("<prev/>"),
+        "{words}"
+    );
+    // What a function says of a form is said wherever it is, and the step can be taken again
+    // elsewhere.
     let (_, words) = run(&one, &session, &[("size", "xl")]).await;
     assert_eq!(words, "BadRequest bad-payload");
     // Back at the first step there is what was filled in.
     let (_, words) = run(&one, &format!("{session} action='prev'"), &[]).await;
-    assert!(words.contains("var='kind'") && words.contains("<value>hat</value>"), "{words}");
+    assert!(
+        words.contains("var='kind'") && words.contains("<value>hat</value>"),
+        "{words}"
+    );
     let (_, words) = run(&one, &session, &[("kind", "nothing")]).await;
     assert_eq!(words, "BadRequest bad-payload");
     let (_, words) = run(&other, &session, &[("kind", "cap")]).await;
@@ -199,31 +263,64 @@ async fn a_command_goes_on_wherever_the_server_sends_its_steps() {
     let (_, words) = run(&one, &session, &[("size", "l")]).await;
     assert!(words.contains("var='gift'"), "{words}");
     let (_, words) = run(&other, &session, &[("gift", "1")]).await;
-    assert!(words.contains("status='completed'") && words.contains("cap l true"), "{words}");
+    assert!(
+        words.contains("status='completed'") && words.contains("cap l true"),
+        "{words}"
+    );
     for process in [&one, &other] {
-        assert_eq!(run(process, &session, &[("gift", "1")]).await.1, "NotAllowed session-expired");
+        assert_eq!(
+            run(process, &session, &[("gift", "1")]).await.1,
+            "NotAllowed session-expired"
+        );
     }
     assert_eq!(*shop.done.lock().unwrap(), ["cap l true"]);
-    assert!(store.rows.lock().unwrap().values().all(|row| row.state.is_none()));
+    assert!(
+        store
+            .rows
+            .lock()
+            .unwrap()
+            .values()
+            .all(|row| row.state.is_none())
+    );
 }
 
 #[tokio::test]
 async fn a_session_is_good_for_who_began_it_until_it_is_cancelled() {
-    let (store, shop) = (Shared::default(), Shop::default());
-    let (here, there) = (process(&store, &shop).await, process(&store, &shop).await);
+    let store = Shared::default();
+    let shop = Shop::default();
+    let here = process(&store, &shop).await;
+    let there = process(&store, &shop).await;
     let session = begin(&here.user("alice@localhost")).await;
-    let (_, words) = run(&there.user("mallory@localhost"), &session, &[("kind", "hat")]).await;
+    let (_, words) = run(
+        &there.user("mallory@localhost"),
+        &session,
+        &[("kind", "hat")],
+    )
+    .await;
     assert_eq!(words, "BadRequest bad-sessionid");
     let alice = there.user("alice@localhost");
-    assert!(run(&alice, &format!("{session} action='cancel'"), &[]).await.1.contains("status='canceled'"));
-    assert_eq!(run(&here.user("alice@localhost"), &session, &[]).await.1, "NotAllowed session-expired");
+    assert!(
+        run(&alice, &format!("{session} action='cancel'"), &[])
+            .await
+            .1
+            .contains("status='canceled'")
+    );
+    assert_eq!(
+        run(&here.user("alice@localhost"), &session, &[]).await.1,
+        "NotAllowed session-expired"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_step_is_taken_once_at_a_time_and_again_when_its_process_is_gone() {
-    let (store, shop) = (Shared::default(), Shop::default());
-    let deadly = Shop { hands: Arc::new(Semaphore::new(0)), ..Shop::default() };
-    let (dying, living) = (process(&store, &deadly).await, process(&store, &shop).await);
+    let store = Shared::default();
+    let shop = Shop::default();
+    let deadly = Shop {
+        hands: Arc::new(Semaphore::new(0)),
+        ..Shop::default()
+    };
+    let dying = process(&store, &deadly).await;
+    let living = process(&store, &shop).await;
     let alice = living.user("alice@localhost");
     let session = begin(&alice).await;
     for fields in [[("kind", "hat")], [("size", "s")]] {
@@ -231,35 +328,51 @@ async fn a_step_is_taken_once_at_a_time_and_again_when_its_process_is_gone() {
     }
     // One process is in the middle of the last step, and dies of it.
     let sent = request(&session, &[("gift", "0")]).replace("<iq ", "<iq id='1' ");
-    dying.user("alice@localhost").send(sent.as_str()).await.unwrap();
+    dying
+        .user("alice@localhost")
+        .send(sent.as_str())
+        .await
+        .unwrap();
     deadly.busy.notified().await;
-    assert_eq!(run(&alice, &session, &[("gift", "0")]).await.1, "BadRequest bad-action");
+    assert_eq!(
+        run(&alice, &session, &[("gift", "0")]).await.1,
+        "BadRequest bad-action"
+    );
     drop(dying);
     let began = Instant::now();
     while run(&alice, &session, &[("gift", "0")]).await.1 == "BadRequest bad-action" {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    assert!((59..=61).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!(
+        (59..=61).contains(&began.elapsed().as_secs()),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(*shop.done.lock().unwrap(), ["hat s false"]);
     assert!(deadly.done.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn what_was_asked_and_is_not_any_more_ends_the_session() {
-    let (store, shop) = (Shared::default(), Shop::default());
+    let store = Shared::default();
+    let shop = Shop::default();
     let bot = process(&store, &shop).await;
     let alice = bot.user("alice@localhost");
     let session = begin(&alice).await;
     run(&alice, &session, &[("kind", "hat")]).await;
     shop.open.store(false, Ordering::Relaxed);
     for _ in 0..2 {
-        assert_eq!(run(&alice, &session, &[("size", "s")]).await.1, "NotAllowed session-expired");
+        assert_eq!(
+            run(&alice, &session, &[("size", "s")]).await.1,
+            "NotAllowed session-expired"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_store_that_is_full_or_fails_is_said_and_counted() {
-    let (store, shop) = (Shared::default(), Shop::default());
+    let store = Shared::default();
+    let shop = Shop::default();
     let bot = process(&store, &shop).await;
     let alice = bot.user("alice@localhost");
     let session = begin(&alice).await;
@@ -270,9 +383,22 @@ async fn a_store_that_is_full_or_fails_is_said_and_counted() {
 
     store.fails.store(true, Ordering::Relaxed);
     for attributes in ["", &session] {
-        let error = StanzaError::of(&alice.request(request(attributes, &[]).as_str()).await.unwrap());
-        assert_eq!((error.condition(), error.error_type()), (Condition::ResourceConstraint, ErrorType::Wait));
+        let error = StanzaError::of(
+            &alice
+                .request(request(attributes, &[]).as_str())
+                .await
+                .unwrap(),
+        );
+        assert_eq!(
+            (error.condition(), error.error_type()),
+            (Condition::ResourceConstraint, ErrorType::Wait)
+        );
     }
     store.fails.store(false, Ordering::Relaxed);
-    assert!(run(&alice, &session, &[("kind", "hat")]).await.1.contains("A hat"));
+    assert!(
+        run(&alice, &session, &[("kind", "hat")])
+            .await
+            .1
+            .contains("A hat")
+    );
 }

@@ -1,6 +1,10 @@
 //! What a component does is replaced while it runs: between two stanzas, and the stream stays.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -34,7 +38,9 @@ impl Module for Named {
     }
 
     fn mount(self: Arc<Self>, router: Router) -> Router {
-        router.iq_get(format!("urn:{}", self.name).as_str(), move || std::future::ready(()))
+        router.iq_get(format!("urn:{}", self.name).as_str(), move || {
+            std::future::ready(())
+        })
     }
 
     async fn start(&self, _client: Client) -> Result<(), BoxError> {
@@ -42,7 +48,11 @@ impl Module for Named {
         if let Some(gate) = &self.gate {
             gate.notified().await;
         }
-        if self.fails { Err("the port is taken".into()) } else { Ok(()) }
+        if self.fails {
+            Err("the port is taken".into())
+        } else {
+            Ok(())
+        }
     }
 
     async fn online(&self, _client: Client) {
@@ -64,11 +74,19 @@ impl Module for Named {
 
 impl Named {
     fn new(name: &'static str, log: &Log) -> Self {
-        Self { name, log: Arc::clone(log), gate: None, fails: false }
+        Self {
+            name,
+            log: Arc::clone(log),
+            gate: None,
+            fails: false,
+        }
     }
 
     fn note(&self, what: &str) {
-        self.log.lock().unwrap().push(format!("{} {what}", self.name));
+        self.log
+            .lock()
+            .unwrap()
+            .push(format!("{} {what}", self.name));
     }
 }
 
@@ -78,7 +96,9 @@ fn told(log: &Log) -> Vec<String> {
 
 /// Settings for the running component of this name.
 fn anew(bot: &Mounted) -> Builder {
-    Component::builder(BOT).connector(bot.wire().connector()).secret("s3cr3t")
+    Component::builder(BOT)
+        .connector(bot.wire().connector())
+        .secret("s3cr3t")
 }
 
 fn says(word: &'static str) -> Router {
@@ -88,31 +108,46 @@ fn says(word: &'static str) -> Router {
 async fn hears(bot: &Mounted, word: &str) {
     let alice = bot.user("alice@localhost");
     alice.say(BOT, "hi").await.unwrap();
-    alice.expect(&format!("<message type='chat'><body>{word}</body></message>")).await;
+    alice
+        .expect(&format!(
+            "<message type='chat'><body>{word}</body></message>"
+        ))
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn routes_are_replaced_and_the_stream_stays() {
     let bot = mount(BOT, |bot| bot.router(says("one"))).await;
     hears(&bot, "one").await;
-    bot.slot().replace(anew(&bot).router(says("two"))).await.unwrap();
+    bot.slot()
+        .replace(anew(&bot).router(says("two")))
+        .await
+        .unwrap();
     hears(&bot, "two").await;
     // Service discovery tells what is routed now.
-    bot.slot().replace(anew(&bot).router(says("three").feature("urn:three"))).await.unwrap();
+    bot.slot()
+        .replace(anew(&bot).router(says("three").feature("urn:three")))
+        .await
+        .unwrap();
     hears(&bot, "three").await;
     let alice = bot.user("alice@localhost");
-    let asked =
-        alice.request("<iq type='get' to='bot.localhost'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>");
+    let asked = alice.request(
+        "<iq type='get' to='bot.localhost'><query \
+            xmlns='http://jabber.org/protocol/disco#info'/></iq>",
+    );
     assert!(asked.await.unwrap().to_xml().contains("urn:three"));
     assert_eq!((bot.stats().connected, bot.wire().attempts()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_finishes_what_it_has() {
-    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (tell, wait) = (Arc::clone(&begun), Arc::clone(&go));
+    let begun = Arc::new(Notify::new());
+    let go = Arc::new(Notify::new());
+    let tell = Arc::clone(&begun);
+    let wait = Arc::clone(&go);
     let slow = Router::new().message(move || {
-        let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+        let tell = Arc::clone(&tell);
+        let wait = Arc::clone(&wait);
         async move {
             tell.notify_one();
             wait.notified().await;
@@ -123,24 +158,48 @@ async fn a_handler_finishes_what_it_has() {
     let alice = bot.user("alice@localhost");
     alice.say(BOT, "hi").await.unwrap();
     begun.notified().await;
-    bot.slot().replace(anew(&bot).router(says("the new one"))).await.unwrap();
+    bot.slot()
+        .replace(anew(&bot).router(says("the new one")))
+        .await
+        .unwrap();
     let bob = bot.user("bob@localhost");
     bob.say(BOT, "hi").await.unwrap();
-    bob.expect("<message type='chat'><body>the new one</body></message>").await;
+    bob.expect("<message type='chat'><body>the new one</body></message>")
+        .await;
     go.notify_one();
-    alice.expect("<message type='chat'><body>the old one</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>the old one</body></message>")
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn modules_that_stay_go_on_and_stanzas_wait_for_the_others() {
-    let (log, gate) = (Log::default(), Arc::new(Notify::new()));
-    let [keep, go]: [Arc<dyn Module>; 2] = [Arc::new(Named::new("keep", &log)), Arc::new(Named::new("go", &log))];
-    let bot = mount(BOT, |bot| bot.shared_module(Arc::clone(&keep)).shared_module(go).router(says("old"))).await;
+    let log = Log::default();
+    let gate = Arc::new(Notify::new());
+    let [keep, go]: [Arc<dyn Module>; 2] = [
+        Arc::new(Named::new("keep", &log)),
+        Arc::new(Named::new("go", &log)),
+    ];
+    let bot = mount(BOT, |bot| {
+        bot.shared_module(Arc::clone(&keep))
+            .shared_module(go)
+            .router(says("old"))
+    })
+    .await;
     hears(&bot, "old").await;
-    assert_eq!(told(&log), ["keep start", "go start", "keep online", "go online"]);
+    assert_eq!(
+        told(&log),
+        ["keep start", "go start", "keep online", "go online"]
+    );
 
-    let come = Named { gate: Some(Arc::clone(&gate)), ..Named::new("come", &log) };
-    let with = anew(&bot).shared_module(keep).module(come).router(says("new"));
+    let come = Named {
+        gate: Some(Arc::clone(&gate)),
+        ..Named::new("come", &log)
+    };
+    let with = anew(&bot)
+        .shared_module(keep)
+        .module(come)
+        .router(says("new"));
     let slot = bot.slot();
     let replaced = tokio::spawn(async move { slot.replace(with).await });
     let alice = bot.user("alice@localhost");
@@ -154,9 +213,20 @@ async fn modules_that_stay_go_on_and_stanzas_wait_for_the_others() {
     assert_eq!(alice.waiting(), 0);
     gate.notify_one();
     replaced.await.unwrap().unwrap();
-    alice.expect("<message type='chat'><body>new</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>new</body></message>")
+        .await;
     let lines = told(&log);
-    assert_eq!(lines, ["go leave", "go offline", "go stop", "come start", "come online"]);
+    assert_eq!(
+        lines,
+        [
+            "go leave",
+            "go offline",
+            "go stop",
+            "come start",
+            "come online"
+        ]
+    );
     assert_eq!(bot.stats().connected, 1);
 }
 
@@ -164,16 +234,35 @@ async fn modules_that_stay_go_on_and_stanzas_wait_for_the_others() {
 async fn a_module_that_does_not_start_leaves_the_old_routes() {
     let log = Log::default();
     let bot = mount(BOT, |bot| bot.router(says("old"))).await;
-    let broken = Named { fails: true, ..Named::new("broken", &log) };
-    let error = bot.slot().replace(anew(&bot).module(broken).router(says("new"))).await.unwrap_err();
-    let ReplaceError::Module(why) = &error else { panic!("{error:?}") };
+    let broken = Named {
+        fails: true,
+        ..Named::new("broken", &log)
+    };
+    let error = bot
+        .slot()
+        .replace(anew(&bot).module(broken).router(says("new")))
+        .await
+        .unwrap_err();
+    let ReplaceError::Module(why) = &error else {
+        panic!("{error:?}")
+    };
     assert_eq!(
         (error.to_string(), why.to_string()),
-        ("a module did not start".into(), "broken: the port is taken".into())
+        (
+            "a module did not start".into(),
+            "broken: the port is taken".into()
+        )
     );
     hears(&bot, "old").await;
     // It can be tried again.
-    bot.slot().replace(anew(&bot).module(Named::new("sound", &log)).router(says("new"))).await.unwrap();
+    bot.slot()
+        .replace(
+            anew(&bot)
+                .module(Named::new("sound", &log))
+                .router(says("new")),
+        )
+        .await
+        .unwrap();
     hears(&bot, "new").await;
 }
 
@@ -184,10 +273,22 @@ async fn what_cannot_be_built_changes_nothing() {
     let bot = mount(BOT, |bot| bot.shared_module(kept).router(says("old"))).await;
     hears(&bot, "old").await;
     told(&log);
-    let twice = anew(&bot).module(Named::new("same", &log)).module(Named::new("same", &log)).router(says("new"));
-    assert!(matches!(bot.slot().replace(twice).await, Err(ReplaceError::Build(_))));
-    let other = Component::builder("other.localhost").connector(bot.wire().connector()).secret("s").router(says("new"));
-    assert!(matches!(bot.slot().replace(other).await, Err(ReplaceError::Build(_))));
+    let twice = anew(&bot)
+        .module(Named::new("same", &log))
+        .module(Named::new("same", &log))
+        .router(says("new"));
+    assert!(matches!(
+        bot.slot().replace(twice).await,
+        Err(ReplaceError::Build(_))
+    ));
+    let other = Component::builder("other.localhost")
+        .connector(bot.wire().connector())
+        .secret("s")
+        .router(says("new"));
+    assert!(matches!(
+        bot.slot().replace(other).await,
+        Err(ReplaceError::Build(_))
+    ));
     hears(&bot, "old").await;
     assert_eq!(told(&log), [""; 0]);
 }
@@ -196,13 +297,17 @@ async fn what_cannot_be_built_changes_nothing() {
 async fn server_and_secret_hold_from_the_next_connection_on() {
     let bot = mount(BOT, |bot| bot.router(says("old"))).await;
     let reached = Arc::new(AtomicBool::new(false));
-    let (connect, flag) = (bot.wire().connector(), Arc::clone(&reached));
+    let connect = bot.wire().connector();
+    let flag = Arc::clone(&reached);
     let connect = move || {
         flag.store(true, Ordering::Relaxed);
         connect()
     };
-    let elsewhere =
-        Component::builder(BOT).server("there:5347").connector(connect).secret("s3cr3t").router(says("new"));
+    let elsewhere = Component::builder(BOT)
+        .server("there:5347")
+        .connector(connect)
+        .secret("s3cr3t")
+        .router(says("new"));
     bot.slot().replace(elsewhere).await.unwrap();
     hears(&bot, "new").await;
     assert!(!reached.load(Ordering::Relaxed));
@@ -210,14 +315,20 @@ async fn server_and_secret_hold_from_the_next_connection_on() {
     bot.counted(|stats| stats.connected == 2).await;
     assert!(reached.load(Ordering::Relaxed));
     hears(&bot, "new").await;
-    let causes: Vec<_> = bot.figures().causes().iter().map(|(cause, count)| (cause.as_str(), *count)).collect();
+    let causes: Vec<_> = bot
+        .figures()
+        .causes()
+        .iter()
+        .map(|(cause, count)| (cause.as_str(), *count))
+        .collect();
     assert_eq!(causes, [("closed", 1)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_component_that_has_ended_is_not_replaced() {
     let mut bot = mount(BOT, |bot| bot.router(says("old"))).await;
-    let (slot, with) = (bot.slot(), anew(&bot).router(says("new")));
+    let slot = bot.slot();
+    let with = anew(&bot).router(says("new"));
     bot.running().stop();
     bot.running().ended().await.unwrap();
     assert_eq!(bot.status(), Status::Ended);

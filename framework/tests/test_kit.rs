@@ -1,6 +1,10 @@
 //! The test kit itself: what it lets pass, and what it says when a test must fail.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -36,7 +40,12 @@ fn failure(check: impl FnOnce()) -> String {
 
 /// The message of a failed test.
 async fn failed(test: impl Future<Output = ()> + Send + 'static) -> String {
-    said(&*tokio::spawn(test).await.expect_err("the test fails").into_panic())
+    said(
+        &*tokio::spawn(test)
+            .await
+            .expect_err("the test fails")
+            .into_panic(),
+    )
 }
 
 async fn bot() -> Mounted {
@@ -50,22 +59,35 @@ async fn a_router_is_called_alone() {
     let router = || {
         Router::new()
             .message(echo)
-            .iq_get(("urn:x", "x"), async || Err::<(), _>(Condition::Gone.into()) as Result<(), BoxError>)
+            .iq_get(("urn:x", "x"), async || {
+                Err::<(), _>(Condition::Gone.into()) as Result<(), BoxError>
+            })
     };
     let call = async |xml: &str| testing::call(router(), xml).await;
     assert_eq!(
         call(HI)
             .await
-            .is("<message from='bot.localhost' to='alice@localhost/home' type='chat'><body>hi</body></message>")
+            .is("<message from='bot.localhost' to='alice@localhost/home' \
+                type='chat'><body>hi</body></message>")
             .id(),
         None
     );
-    call("<message type='chat' from='bob@x/r' to='any@bot.example.org' id='7'><body>hi</body></message>")
+    call(
+        "<message type='chat' from='bob@x/r' to='any@bot.example.org' \
+        id='7'><body>hi</body></message>",
+    )
+    .await
+    .is("<message from='any@bot.example.org' to='bob@x/r' id='7' \
+            type='chat'><body>{any}</body></message>");
+    call("<message type='groupchat'><body>hi</body></message>")
         .await
-        .is("<message from='any@bot.example.org' to='bob@x/r' id='7' type='chat'><body>{any}</body></message>");
-    call("<message type='groupchat'><body>hi</body></message>").await.is_nothing();
-    call("<iq type='get'><x xmlns='urn:x'/></iq>").await.is_error(Condition::Gone);
-    let told = call("<iq type='set'><unknown xmlns='urn:unknown'/></iq>").await.is_error(Condition::ServiceUnavailable);
+        .is_nothing();
+    call("<iq type='get'><x xmlns='urn:x'/></iq>")
+        .await
+        .is_error(Condition::Gone);
+    let told = call("<iq type='set'><unknown xmlns='urn:unknown'/></iq>")
+        .await
+        .is_error(Condition::ServiceUnavailable);
     assert_eq!(told.text(), None);
 }
 
@@ -81,25 +103,41 @@ async fn layers_and_later_answers_are_called_alone_as_well() {
     };
     let ask = "<iq type='get'><x xmlns='urn:x'/></iq>";
     let began = Instant::now();
-    testing::call(Router::new().iq_get(("urn:x", "x"), later), ask).await.is("<iq type='result' id='1'/>");
+    testing::call(Router::new().iq_get(("urn:x", "x"), later), ask)
+        .await
+        .is("<iq type='result' id='1'/>");
     assert_eq!(began.elapsed(), Duration::from_secs(5));
     let layer = AccessLayer::new().deny("localhost".parse().unwrap());
-    testing::call(layer.layer(Router::new().message(echo)), HI).await.is_error(Condition::Forbidden);
+    testing::call(layer.layer(Router::new().message(echo)), HI)
+        .await
+        .is_error(Condition::Forbidden);
     // A layer that fails is what the peer would be told.
-    let broken = tower::service_fn(async |_| Err::<Reply, BoxError>(StanzaError::new(Condition::Conflict).into()));
-    testing::call(broken, HI).await.is_error(Condition::Conflict);
+    let broken = tower::service_fn(async |_| {
+        Err::<Reply, BoxError>(StanzaError::new(Condition::Conflict).into())
+    });
+    testing::call(broken, HI)
+        .await
+        .is_error(Condition::Conflict);
 }
 
 #[tokio::test]
 async fn what_a_handler_answered_otherwise_is_shown() {
     let answer = testing::call(Router::new().message(echo), HI).await;
-    let other = failure(|| drop(answer.is("<message type='chat'><body>ho</body></message>").clone()));
+    let other = failure(|| {
+        drop(
+            answer
+                .is("<message type='chat'><body>ho</body></message>")
+                .clone(),
+        )
+    });
     assert_eq!(
         other,
         "message/body is \"hi\", not \"ho\"\n   \
-         asked: <message from='alice@localhost/home' to='bot.localhost' type='chat'><body>hi</body></message>\n  \
+         asked: <message from='alice@localhost/home' to='bot.localhost' \
+         type='chat'><body>hi</body></message>\n  \
          wanted: <message type='chat'><body>ho</body></message>\n    \
-         seen: <message from='bot.localhost' to='alice@localhost/home' type='chat'><body>hi</body></message>\n"
+         seen: <message from='bot.localhost' to='alice@localhost/home' \
+         type='chat'><body>hi</body></message>\n"
     );
     assert!(failure(|| answer.is_nothing()).contains("there is an answer"));
     assert!(failure(|| drop(answer.is_error(Condition::Gone))).contains("wanted: an error gone\n"));
@@ -109,7 +147,10 @@ async fn what_a_handler_answered_otherwise_is_shown() {
     let broken = async || Err::<(), BoxError>("the disk is full".into());
     let answer: Answers = testing::call(Router::new().message(broken), HI).await;
     let text = failure(|| drop(answer.is(HI).clone()));
-    assert!(text.contains("\n   error: the disk is full\n") && text.contains("<internal-server-error "), "{text}");
+    assert!(
+        text.contains("\n   error: the disk is full\n") && text.contains("<internal-server-error "),
+        "{text}"
+    );
 }
 
 // With one.
@@ -119,9 +160,12 @@ async fn a_stanza_that_differs_is_shown_as_xml_with_the_place() {
     let text = failed(async {
         let bot = bot().await;
         let alice = bot.user("alice@localhost");
-        let long = "a long body, so that the stanza does not fit on one line of a terminal, and is spread";
+        let long =
+            "a long body, so that the stanza does not fit on one line of a terminal, and is spread";
         alice
-            .send(format!("<message to='bot.localhost' id='7' type='chat'><body>{long}</body></message>"))
+            .send(format!(
+                "<message to='bot.localhost' id='7' type='chat'><body>{long}</body></message>"
+            ))
             .await
             .unwrap();
         alice.expect(HI).await;
@@ -129,10 +173,12 @@ async fn a_stanza_that_differs_is_shown_as_xml_with_the_place() {
     .await;
     let (place, rest) = text.split_once(": alice@localhost/home: ").expect(&text);
     assert!(place.starts_with(file!()), "{place}");
-    let wanted = "message/body is \"a long body, so that the stanza does not fit on one line of a terminal, and is spread\", not \"hi\"
+    let wanted = "message/body is \"a long body, so that the stanza does not fit on one line of a \
+        terminal, and is spread\", not \"hi\"
   wanted: <message type='chat'><body>hi</body></message>
     seen: <message from='bot.localhost' to='alice@localhost/home' id='7' type='chat'>
-            <body>a long body, so that the stanza does not fit on one line of a terminal, and is spread</body>
+            <body>a long body, so that the stanza does not fit on one line of a terminal, and is \
+            spread</body>
           </message>
 ";
     assert_eq!(rest, wanted);
@@ -145,7 +191,10 @@ async fn what_does_not_come_is_missed_in_virtual_time() {
         bot.user("alice@localhost").expect(HI).await;
     })
     .await;
-    assert!(text.contains("nothing has come within 40s\n  wanted: <message type='chat'>"), "{text}");
+    assert!(
+        text.contains("nothing has come within 40s\n  wanted: <message type='chat'>"),
+        "{text}"
+    );
     let text = failed(async {
         let bot = bot().await;
         let alice = bot.user("alice@localhost");
@@ -153,7 +202,10 @@ async fn what_does_not_come_is_missed_in_virtual_time() {
         alice.expect_among("<presence/>").await;
     })
     .await;
-    assert!(text.contains("it has not come\n  wanted: <presence/>\n    seen: <message "), "{text}");
+    assert!(
+        text.contains("it has not come\n  wanted: <presence/>\n    seen: <message "),
+        "{text}"
+    );
     let text = failed(async {
         let bot = bot().await;
         let alice = bot.user("alice@localhost");
@@ -161,19 +213,30 @@ async fn what_does_not_come_is_missed_in_virtual_time() {
         alice.expect_nothing(BOT).await;
     })
     .await;
-    assert!(text.contains("something has come\n  wanted: nothing\n    seen: <message "), "{text}");
+    assert!(
+        text.contains("something has come\n  wanted: nothing\n    seen: <message "),
+        "{text}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn errors_and_any_order_are_expected() {
     let bot = bot().await;
-    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let alice = bot.user("alice@localhost");
+    let bob = bot.user("bob@localhost");
     let ask = "<iq type='get' to='bot.localhost'><x xmlns='urn:x'/></iq>";
     alice.ask_error(ask, Condition::ServiceUnavailable).await;
-    alice.send("<message to='nobody@nowhere.example' type='chat'><body>hi</body></message>").await.unwrap();
+    alice
+        .send("<message to='nobody@nowhere.example' type='chat'><body>hi</body></message>")
+        .await
+        .unwrap();
     alice.expect_error(Condition::RemoteServerNotFound).await;
     for (user, body) in [(&bob, "b"), (&alice, "a")] {
-        user.send(format!("<message to='carol@localhost' type='chat'><body>{body}</body></message>")).await.unwrap();
+        user.send(format!(
+            "<message to='carol@localhost' type='chat'><body>{body}</body></message>"
+        ))
+        .await
+        .unwrap();
     }
     alice.expect_error(Condition::ServiceUnavailable).await;
     assert_eq!(bob.take_waiting().len(), 1);
@@ -182,16 +245,28 @@ async fn errors_and_any_order_are_expected() {
         user.say("carol@localhost", body).await.unwrap();
     }
     let message = |from: &str, body: &str| {
-        format!("<message from='{from}@localhost/{{any}}' type='chat'><body>{body}</body></message>")
+        format!(
+            "<message from='{from}@localhost/{{any}}' type='chat'><body>{body}</body></message>"
+        )
     };
-    carol.expect_all(&[&message("alice", "a"), &message("bob", "b")]).await;
+    carol
+        .expect_all(&[&message("alice", "a"), &message("bob", "b")])
+        .await;
     let text = failed(async move {
         let bot = bot;
         let alice = bot.user("alice@localhost/other");
-        alice.ask_error("<iq type='get' to='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>", Condition::Gone).await;
+        alice
+            .ask_error(
+                "<iq type='get' to='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>",
+                Condition::Gone,
+            )
+            .await;
     })
     .await;
-    assert!(text.contains("this is not that error\n  wanted: an error gone\n    seen: <iq "), "{text}");
+    assert!(
+        text.contains("this is not that error\n  wanted: an error gone\n    seen: <iq "),
+        "{text}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,7 +277,11 @@ async fn a_flood_takes_no_time_and_is_counted() {
     let router = Router::new().iq_get(("urn:x", "x"), slow);
     let bot = testing::mount(BOT, |bot| bot.router(router).limits(limits)).await;
     let mallory = bot.user("mallory@evil.example");
-    mallory.flood(100, |n| format!("<iq type='get' to='bot.localhost' id='{n}'><x xmlns='urn:x'/></iq>")).await;
+    mallory
+        .flood(100, |n| {
+            format!("<iq type='get' to='bot.localhost' id='{n}'><x xmlns='urn:x'/></iq>")
+        })
+        .await;
     // One runs, a quarter of 40 waits.
     for _ in 0..89 {
         mallory.expect_error(Condition::ResourceConstraint).await;
@@ -221,6 +300,11 @@ async fn who_writes_as_whom() {
     testing::call(Router::new().message(whom), HI)
         .await
         .is("<message type='chat'><body>alice@localhost/home</body></message>");
-    let text = failed(async move { drop(testing::call(Router::new().message(whom), "<message>").await) }).await;
-    assert!(text.starts_with("no handler would see this: not one stanza"), "{text}");
+    let text =
+        failed(async move { drop(testing::call(Router::new().message(whom), "<message>").await) })
+            .await;
+    assert!(
+        text.starts_with("no handler would see this: not one stanza"),
+        "{text}"
+    );
 }

@@ -1,5 +1,5 @@
-//! Every layer of tower's that makes sense here stands around a route and around the whole service without an
-//! adapter, and what it does reaches the peer as a stanza error.
+//! Every layer of tower's that makes sense here stands around a route and around the whole service
+//! without an adapter, and what it does reaches the peer as a stanza error.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -27,7 +27,9 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn message() -> Inbound {
     let jid = |text: &str| text.parse::<Jid>().unwrap();
-    let stanza = Stanza::chat(jid("bot.localhost"), "hi").unwrap().with_from(jid("alice@example.org/desk"));
+    let stanza = Stanza::chat(jid("bot.localhost"), "hi")
+        .unwrap()
+        .with_from(jid("alice@example.org/desk"));
     Inbound::new(stanza, Client::detached(&"bot.localhost".parse().unwrap())).unwrap()
 }
 
@@ -59,31 +61,47 @@ fn patient(permission: &Arc<Notify>) -> Router {
 fn both<L>(router: &Router, layer: impl Fn() -> L) -> [Route; 2]
 where
     L: Layer<Route> + Layer<Router> + Send + Sync + 'static,
-    <L as Layer<Route>>::Service: Service<Inbound, Response = Reply> + Clone + Send + Sync + 'static,
+    <L as Layer<Route>>::Service:
+        Service<Inbound, Response = Reply> + Clone + Send + Sync + 'static,
     <<L as Layer<Route>>::Service as Service<Inbound>>::Error: Into<BoxError>,
     <<L as Layer<Route>>::Service as Service<Inbound>>::Future: Send + 'static,
-    <L as Layer<Router>>::Service: Service<Inbound, Response = Reply> + Clone + Send + Sync + 'static,
+    <L as Layer<Router>>::Service:
+        Service<Inbound, Response = Reply> + Clone + Send + Sync + 'static,
     <<L as Layer<Router>>::Service as Service<Inbound>>::Error: Into<BoxError>,
     <<L as Layer<Router>>::Service as Service<Inbound>>::Future: Send + 'static,
 {
-    [Route::new(router.clone().layer(layer())), Route::new(Layer::<Router>::layer(&layer(), router.clone()))]
+    [
+        Route::new(router.clone().layer(layer())),
+        Route::new(Layer::<Router>::layer(&layer(), router.clone())),
+    ]
 }
 
 #[tokio::test(start_paused = true)]
 async fn timeout_gives_up() {
     for mut service in both(&patient(&Arc::default()), || TimeoutLayer::new(SECOND)) {
-        assert_eq!(told(service.call(message()).await), "remote-server-timeout wait");
+        assert_eq!(
+            told(service.call(message()).await),
+            "remote-server-timeout wait"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn concurrency_limit_waits_and_load_shed_gives_up() {
     let permission = Arc::new(Notify::new());
-    let shed = || ServiceBuilder::new().load_shed().concurrency_limit(1).into_inner();
+    let shed = || {
+        ServiceBuilder::new()
+            .load_shed()
+            .concurrency_limit(1)
+            .into_inner()
+    };
     for mut service in both(&patient(&permission), shed) {
         let first = tokio::spawn(service.call(message()));
         tokio::task::yield_now().await;
-        assert_eq!(told(service.call(message()).await), "resource-constraint wait");
+        assert_eq!(
+            told(service.call(message()).await),
+            "resource-constraint wait"
+        );
         permission.notify_one();
         assert_eq!(told(first.await.unwrap()), "done");
     }
@@ -106,7 +124,12 @@ async fn concurrency_limit_waits_and_load_shed_gives_up() {
 #[tokio::test(start_paused = true)]
 async fn rate_limit_behind_a_buffer_spaces_stanzas() {
     // tower's rate limit is no Clone: a buffer in front of it is.
-    let spaced = || ServiceBuilder::new().layer(BufferLayer::new(8)).rate_limit(2, SECOND).into_inner();
+    let spaced = || {
+        ServiceBuilder::new()
+            .layer(BufferLayer::new(8))
+            .rate_limit(2, SECOND)
+            .into_inner()
+    };
     for service in both(&Router::new().message(|| async { "done" }), spaced) {
         let start = Instant::now();
         for _ in 0..6 {
@@ -119,8 +142,12 @@ async fn rate_limit_behind_a_buffer_spaces_stanzas() {
 
 #[tokio::test]
 async fn buffer_shares_a_service_that_is_no_clone() {
-    let buffered = ServiceBuilder::new().buffer(4).service(tower::util::BoxService::new(patient(&Arc::default())));
-    let router = Router::new().route_service(Filter::presence(), buffered.clone()).message(|| async { "done" });
+    let buffered = ServiceBuilder::new()
+        .buffer(4)
+        .service(tower::util::BoxService::new(patient(&Arc::default())));
+    let router = Router::new()
+        .route_service(Filter::presence(), buffered.clone())
+        .message(|| async { "done" });
     for mut service in both(&router, || BufferLayer::new(4)) {
         assert_eq!(told(service.call(message()).await), "done");
     }
@@ -128,7 +155,10 @@ async fn buffer_shares_a_service_that_is_no_clone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_without_clone_stands_around_a_whole_component() {
-    let stack = ServiceBuilder::new().load_shed().layer(RateLimitLayer::new(100, SECOND)).timeout(SECOND);
+    let stack = ServiceBuilder::new()
+        .load_shed()
+        .layer(RateLimitLayer::new(100, SECOND))
+        .timeout(SECOND);
     let component = Component::builder("bot.localhost")
         .server("127.0.0.1:5347")
         .secret("secret")
@@ -143,11 +173,21 @@ async fn a_limit_without_clone_stands_around_a_whole_component() {
 #[tokio::test(start_paused = true)]
 async fn layers_stand_in_the_order_of_their_names() {
     let metrics = campanile::layer::MetricsLayer::new();
-    let router = patient(&Arc::default()).layer(TimeoutLayer::new(SECOND)).layer(metrics.clone());
-    assert_eq!(told(router.oneshot(message()).await), "remote-server-timeout wait");
+    let router = patient(&Arc::default())
+        .layer(TimeoutLayer::new(SECOND))
+        .layer(metrics.clone());
+    assert_eq!(
+        told(router.oneshot(message()).await),
+        "remote-server-timeout wait"
+    );
     let failed = campanile::layer::Outcome::Failed;
     assert_eq!(
-        metrics.snapshot().counts().filter(|(_, outcome, _)| *outcome == failed).map(|row| row.2).sum::<u64>(),
+        metrics
+            .snapshot()
+            .counts()
+            .filter(|(_, outcome, _)| *outcome == failed)
+            .map(|row| row.2)
+            .sum::<u64>(),
         1
     );
 }

@@ -1,4 +1,5 @@
-//! A server with Nagle's algorithm on does not wait for the delayed acknowledgement of what we leave without an answer.
+//! A server with Nagle's algorithm on does not wait for the delayed acknowledgement of what we
+//! leave without an answer.
 
 use std::time::{Duration, Instant};
 
@@ -20,18 +21,26 @@ async fn what_is_not_answered_is_acknowledged_at_once() {
         heard.try_send(Instant::now()).unwrap();
         async {}
     };
-    let builder = Component::builder("bot.localhost").server(server.address()).secret(SECRET);
-    let component = builder.router(Router::new().message(listen)).build().unwrap();
+    let builder = Component::builder("bot.localhost")
+        .server(server.address())
+        .secret(SECRET);
+    let component = builder
+        .router(Router::new().message(listen))
+        .build()
+        .unwrap();
     tokio::spawn(component.run());
     let attached = server.accept().await;
     let mut late = Vec::new();
     for _ in 0..ROUNDS {
         // The second is held back until the first is acknowledged.
         for body in ["one", "two"] {
-            let stanza = format!("<message from='a@localhost/x' to='bot.localhost'><body>{body}</body></message>");
+            let stanza = format!(
+                "<message from='a@localhost/x' to='bot.localhost'><body>{body}</body></message>"
+            );
             attached.write(&stanza).await;
         }
-        let (one, two) = (hears.recv().await.unwrap(), hears.recv().await.unwrap());
+        let one = hears.recv().await.unwrap();
+        let two = hears.recv().await.unwrap();
         late.push(two - one);
     }
     late.sort_unstable();

@@ -5,7 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use campanile_tests::people::interpreter;
-use campanile_tests::{Daemon, Nats, Person, RustPerson, Server, Setup, WebHandler, on_both, ports};
+use campanile_tests::{
+    Daemon, Nats, Person, RustPerson, Server, Setup, WebHandler, on_both, ports,
+};
 
 const HOOK_SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
 
@@ -13,10 +15,22 @@ const HOOK_SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
 struct Bot(Child);
 
 impl Bot {
-    fn start(program: impl AsRef<OsStr>, script: &str, argument: &str, environment: &[(&str, &str)]) -> Self {
-        let script = format!("{}/../components/json-bridge/examples/bots/{script}", env!("CARGO_MANIFEST_DIR"));
+    fn start(
+        program: impl AsRef<OsStr>,
+        script: &str,
+        argument: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let script = format!(
+            "{}/../components/json-bridge/examples/bots/{script}",
+            env!("CARGO_MANIFEST_DIR")
+        );
         let mut command = Command::new(program);
-        command.arg(script).arg(argument).envs(environment.iter().copied()).stderr(Stdio::null());
+        command
+            .arg(script)
+            .arg(argument)
+            .envs(environment.iter().copied())
+            .stderr(Stdio::null());
         Self(command.spawn().unwrap())
     }
 }
@@ -30,47 +44,108 @@ impl Drop for Bot {
 }
 
 async fn a_bot_answers(server: Server) {
-    let (python, node, api) = (ports::free(), ports::free(), ports::free());
+    let python = ports::free();
+    let node = ports::free();
+    let api = ports::free();
     let configuration = format!(
-        "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = 'a secret for tests'\n[component.json_bridge]\n\
+        "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = 'a secret for \
+        tests'\n[component.json_bridge]\n\
          api = {{ listen = '127.0.0.1:{api}', token = 'whole' }}\n\
-         [component.json_bridge.bots.python]\nwebhook = {{ url = 'http://127.0.0.1:{python}/', secret = '{HOOK_SECRET}' }}\n\
+         [component.json_bridge.bots.python]\nwebhook = {{ url = 'http://127.0.0.1:{python}/', \
+         secret = '{HOOK_SECRET}' }}\n\
          iq = ['jabber:iq:version']\n\
-         [component.json_bridge.bots.node]\nwebhook = {{ url = 'http://127.0.0.1:{node}/', secret = '{HOOK_SECRET}' }}\n\
+         [component.json_bridge.bots.node]\nwebhook = {{ url = 'http://127.0.0.1:{node}/', secret \
+         = '{HOOK_SECRET}' }}\n\
          [component.json_bridge.bots.reader]\ntoken = 'reader'\n\
-         [component.json_bridge.bots.shell]\ntoken = 'shell'\nname = 'Shell'\nstatus = 'at the prompt'\n",
+         [component.json_bridge.bots.shell]\ntoken = 'shell'\nname = 'Shell'\nstatus = 'at the \
+         prompt'\n",
         server.component_address()
     );
     let mut daemon = Daemon::start(&configuration);
-    daemon.logs("that it is mounted", |line| line.to_string().contains("\"mounted\"")).await;
+    daemon
+        .logs("that it is mounted", |line| {
+            line.to_string().contains("\"mounted\"")
+        })
+        .await;
     let secret = [("HOOK_SECRET", HOOK_SECRET)];
-    let (url, cursor) = (format!("http://127.0.0.1:{api}"), daemon.folder().at("cursor"));
+    let url = format!("http://127.0.0.1:{api}");
+    let cursor = daemon.folder().at("cursor");
     // A bot that starts late is no matter: its messages wait.
     let _bots = [
         Bot::start("python3", "echo.py", &python.to_string(), &secret),
         Bot::start("node", "echo.mjs", &node.to_string(), &secret),
-        Bot::start("python3", "sse.py", "", &[("API", url.as_str()), ("TOKEN", "reader")]),
-        Bot::start("sh", "echo.sh", "", &[("API", url.as_str()), ("TOKEN", "shell"), ("CURSOR", &cursor)]),
+        Bot::start(
+            "python3",
+            "sse.py",
+            "",
+            &[("API", url.as_str()), ("TOKEN", "reader")],
+        ),
+        Bot::start(
+            "sh",
+            "echo.sh",
+            "",
+            &[
+                ("API", url.as_str()),
+                ("TOKEN", "shell"),
+                ("CURSOR", &cursor),
+            ],
+        ),
     ];
     let mut alice = Person::login(&server, "alice").await;
     for bot in ["python", "node", "reader", "shell"] {
         let address = format!("{bot}@bridge.localhost");
         alice.message(&address, "hello & <welcome>").await;
         let answer = alice.message_from(&address).await;
-        assert_eq!(answer.body().as_deref(), Some("you said: hello & <welcome>"), "{bot}");
+        assert_eq!(
+            answer.body().as_deref(),
+            Some("you said: hello & <welcome>"),
+            "{bot}"
+        );
     }
-    let version = alice.iq("get", "python@bridge.localhost", "<query xmlns='jabber:iq:version'/>").await.unwrap();
+    let version = alice
+        .iq(
+            "get",
+            "python@bridge.localhost",
+            "<query xmlns='jabber:iq:version'/>",
+        )
+        .await
+        .unwrap();
     let query = version.child("query", "jabber:iq:version");
     let name = query.and_then(|query| query.get_child("name", "jabber:iq:version"));
-    assert_eq!(name.map(|name| name.text()).as_deref(), Some("echo.py"), "{}", version.xml);
-    let info = alice.disco_info("python@bridge.localhost", None).await.unwrap();
+    assert_eq!(
+        name.map(|name| name.text()).as_deref(),
+        Some("echo.py"),
+        "{}",
+        version.xml
+    );
+    let info = alice
+        .disco_info("python@bridge.localhost", None)
+        .await
+        .unwrap();
     assert!(info.xml.contains("jabber:iq:version"), "{}", info.xml);
     // A bot shows that it is there.
     alice.presence(None, None, "").await;
-    alice.presence(Some("shell@bridge.localhost"), Some("subscribe"), "").await;
-    let shown = alice.next("presence", |stanza| stanza.is("presence") && stanza.xml.contains("at the prompt")).await;
-    assert!(shown.attr("from").starts_with("shell@bridge.localhost"), "{}", shown.xml);
-    let card = alice.iq("get", "shell@bridge.localhost", "<vCard xmlns='vcard-temp'/>").await.unwrap();
+    alice
+        .presence(Some("shell@bridge.localhost"), Some("subscribe"), "")
+        .await;
+    let shown = alice
+        .next("presence", |stanza| {
+            stanza.is("presence") && stanza.xml.contains("at the prompt")
+        })
+        .await;
+    assert!(
+        shown.attr("from").starts_with("shell@bridge.localhost"),
+        "{}",
+        shown.xml
+    );
+    let card = alice
+        .iq(
+            "get",
+            "shell@bridge.localhost",
+            "<vCard xmlns='vcard-temp'/>",
+        )
+        .await
+        .unwrap();
     assert!(card.xml.contains("Shell"), "{}", card.xml);
     alice.logout().await;
     assert!(daemon.stop().await.success());
@@ -80,27 +155,51 @@ on_both!(a_bot_answers, Setup::new().component("bridge.localhost"));
 async fn a_bot_behind_a_broker_answers(server: Server) {
     let nats = Nats::start().await;
     let configuration = format!(
-        "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = 'a secret for tests'\n[component.json_bridge]\n\
-         [component.json_bridge.nats]\nurl = '{}'\n[component.json_bridge.bots.bot]\niq = ['jabber:iq:version']\n",
+        "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = 'a secret for \
+        tests'\n[component.json_bridge]\n\
+         [component.json_bridge.nats]\nurl = '{}'\n[component.json_bridge.bots.bot]\niq = \
+         ['jabber:iq:version']\n",
         server.component_address(),
         nats.url()
     );
     let mut daemon = Daemon::start(&configuration);
-    daemon.logs("that it is mounted", |line| line.to_string().contains("\"mounted\"")).await;
+    daemon
+        .logs("that it is mounted", |line| {
+            line.to_string().contains("\"mounted\"")
+        })
+        .await;
     let mut alice = Person::login(&server, "alice").await;
     // Before any bot is there: it waits in the stream.
     alice.message("bot@bridge.localhost", "early").await;
-    let _bots = [(); 2].map(|()| Bot::start(interpreter(), "on_nats.py", &nats.url(), &[("BOT", "bot")]));
+    let _bots =
+        [(); 2].map(|()| Bot::start(interpreter(), "on_nats.py", &nats.url(), &[("BOT", "bot")]));
     let early = alice.message_from("bot@bridge.localhost").await;
     assert_eq!(early.body().as_deref(), Some("you said: early"));
     alice.message("bot@bridge.localhost", "late").await;
-    assert_eq!(alice.message_from("bot@bridge.localhost").await.body().as_deref(), Some("you said: late"));
-    let version = alice.iq("get", "bot@bridge.localhost", "<query xmlns='jabber:iq:version'/>").await.unwrap();
+    assert_eq!(
+        alice
+            .message_from("bot@bridge.localhost")
+            .await
+            .body()
+            .as_deref(),
+        Some("you said: late")
+    );
+    let version = alice
+        .iq(
+            "get",
+            "bot@bridge.localhost",
+            "<query xmlns='jabber:iq:version'/>",
+        )
+        .await
+        .unwrap();
     assert!(version.xml.contains("on_nats.py"), "{}", version.xml);
     alice.logout().await;
     assert!(daemon.stop().await.success());
 }
-on_both!(a_bot_behind_a_broker_answers, Setup::new().component("bridge.localhost"));
+on_both!(
+    a_bot_behind_a_broker_answers,
+    Setup::new().component("bridge.localhost")
+);
 
 /// How long answers take, in the middle.
 async fn median(alice: &mut RustPerson, to: &str) -> Duration {
@@ -115,28 +214,41 @@ async fn median(alice: &mut RustPerson, to: &str) -> Duration {
     times[times.len() / 2]
 }
 
-/// The figures are for people to read (`--nocapture`, `CAMPANILE_BIN` names a release build): no test is timed.
+/// The figures are for people to read (`--nocapture`, `CAMPANILE_BIN` names a release build): no
+/// test is timed.
 async fn a_bot_that_answers_at_once_answers_soon(server: Server) {
     let hook = WebHandler::start(Some(r#"{"body":"hello"}"#)).await;
     let one = |jid: &str, tables: &str| {
         let address = server.component_address();
-        format!("[[component]]\njid = '{jid}'\naddress = '{address}'\nsecret = 'a secret for tests'\n{tables}\n")
+        format!(
+            "[[component]]\njid = '{jid}'\naddress = '{address}'\nsecret = 'a secret for \
+            tests'\n{tables}\n"
+        )
     };
-    let bridge =
-        format!("[component.json_bridge]\nwebhook = {{ url = 'http://{}/', secret = '{HOOK_SECRET}' }}", hook.address);
-    let configuration = one("echo.localhost", "[component.echo]") + &one("bridge.localhost", &bridge);
+    let bridge = format!(
+        "[component.json_bridge]\nwebhook = {{ url = 'http://{}/', secret = '{HOOK_SECRET}' }}",
+        hook.address
+    );
+    let configuration =
+        one("echo.localhost", "[component.echo]") + &one("bridge.localhost", &bridge);
     let mut daemon = Daemon::start(&configuration);
     crate::support::mounted(&mut daemon, "echo.localhost").await;
     crate::support::mounted(&mut daemon, "bridge.localhost").await;
     let mut alice = RustPerson::login(&server, "alice").await;
-    let (echo, bot) =
-        (median(&mut alice, "bot@echo.localhost").await, median(&mut alice, "bot@bridge.localhost").await);
+    let echo = median(&mut alice, "bot@echo.localhost").await;
+    let bot = median(&mut alice, "bot@bridge.localhost").await;
     let bot = bot.min(median(&mut alice, "bot@bridge.localhost").await);
-    println!("{:?}: median {echo:?} by the echo, {bot:?} by a bot: {:?} more", server.kind(), bot.saturating_sub(echo));
+    println!(
+        "{:?}: median {echo:?} by the echo, {bot:?} by a bot: {:?} more",
+        server.kind(),
+        bot.saturating_sub(echo)
+    );
     alice.logout().await;
     assert!(daemon.stop().await.success());
 }
 on_both!(
     a_bot_that_answers_at_once_answers_soon,
-    Setup::new().component("bridge.localhost").component("echo.localhost")
+    Setup::new()
+        .component("bridge.localhost")
+        .component("echo.localhost")
 );

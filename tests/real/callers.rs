@@ -1,4 +1,5 @@
-//! Callers of the bridge's HTTP side that mean no good: the limits hold, and everybody else is served.
+//! Callers of the bridge's HTTP side that mean no good: the limits hold, and everybody else is
+//! served.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,9 @@ const MOST: u64 = 32 * 1024;
 /// One reader of events: the connection, where it is served, else nothing, once it is closed.
 async fn reader(api: u16) -> Option<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", api)).await.unwrap();
-    let head = format!("GET /v1/events HTTP/1.1\r\nHost: localhost:{api}\r\nAuthorization: Bearer whole\r\n\r\n");
+    let head = format!(
+        "GET /v1/events HTTP/1.1\r\nHost: localhost:{api}\r\nAuthorization: Bearer whole\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut status = [0; 12];
     stream.read_exact(&mut status).await.unwrap();
@@ -57,7 +60,10 @@ async fn oversized(api: u16, megabytes: usize) -> (String, usize) {
     let mut answer = [0; 12];
     // The answer may have been overtaken by the reset.
     let read = stream.read(&mut answer).await.unwrap_or(0);
-    (String::from_utf8_lossy(&answer[..read]).into_owned(), written)
+    (
+        String::from_utf8_lossy(&answer[..read]).into_owned(),
+        written,
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,7 +71,8 @@ async fn ten_thousand_idle_readers_and_worse() {
     let server = Prosody::start(&Setup::new().component("bridge.localhost")).await;
     let api = ports::free();
     let configuration = format!(
-        "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = '{SECRET}'\n[component.json_bridge]\n\
+        "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = \
+        '{SECRET}'\n[component.json_bridge]\n\
          api = {{ listen = '127.0.0.1:{api}', token = 'whole' }}\n",
         server.component_address()
     );
@@ -74,7 +81,13 @@ async fn ten_thousand_idle_readers_and_worse() {
     let post = async |token: &str, body: &str| {
         let head = format!("Authorization: Bearer {token}\r\n");
         let answer = timeout(wait::PATIENCE, http::post(api, "/v1/messages", &head, body)).await;
-        answer.expect("an answer in time").expect("an answer").split(' ').nth(1).unwrap().to_owned()
+        answer
+            .expect("an answer in time")
+            .expect("an answer")
+            .split(' ')
+            .nth(1)
+            .unwrap()
+            .to_owned()
     };
     let to_alice = r#"{"to":"alice@localhost","body":"hello"}"#;
     assert_eq!(post("whole", to_alice).await, "202");
@@ -94,18 +107,37 @@ async fn ten_thousand_idle_readers_and_worse() {
     for token in ["", "hole", "wholes", "WHOLE"] {
         assert_eq!(post(token, to_alice).await, "401", "{token:?}");
     }
-    for to in ["alice@other.example", "alice@localhost.evil.example", "localhost.evil.example"] {
-        assert_eq!(post("whole", &format!(r#"{{"to":"{to}","body":"x"}}"#)).await, "403", "{to}");
+    for to in [
+        "alice@other.example",
+        "alice@localhost.evil.example",
+        "localhost.evil.example",
+    ] {
+        assert_eq!(
+            post("whole", &format!(r#"{{"to":"{to}","body":"x"}}"#)).await,
+            "403",
+            "{to}"
+        );
     }
     let (answer, written) = oversized(api, 200).await;
-    assert!((answer.is_empty() || answer == "HTTP/1.1 413") && written < 20 << 20, "{answer} after {written} bytes");
+    assert!(
+        (answer.is_empty() || answer == "HTTP/1.1 413") && written < 20 << 20,
+        "{answer} after {written} bytes"
+    );
     assert_eq!(post("whole", to_alice).await, "202");
 
     let (_, peak) = daemon.process().resident().unwrap();
-    println!("{READERS} readers in {took:?}, {SERVED} of them served; {before} KiB before, {peak} KiB at most");
-    assert!(peak < before + MOST, "{before} KiB before, {peak} KiB at most");
+    println!(
+        "{READERS} readers in {took:?}, {SERVED} of them served; {before} KiB before, {peak} KiB \
+        at most"
+    );
+    assert!(
+        peak < before + MOST,
+        "{before} KiB before, {peak} KiB at most"
+    );
     drop(idle);
     let served = async || reader(api).await.map(drop);
-    wait::until("room for a reader", Duration::from_secs(20), served).await.unwrap();
+    wait::until("room for a reader", Duration::from_secs(20), served)
+        .await
+        .unwrap();
     assert!(daemon.stop().await.success());
 }

@@ -1,4 +1,5 @@
-//! Confirmed delivery: what a real server has taken is there, however often it is stopped and killed.
+//! Confirmed delivery: what a real server has taken is there, however often it is stopped and
+//! killed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -32,10 +33,15 @@ fn component(server: &Server) -> (Builder, Arc<Mutex<Inbox>>) {
     let inbox = Arc::new(Mutex::new(Inbox::default()));
     let counted = Arc::clone(&inbox);
     let count = move |message: StanzaRef| {
-        let (mut inbox, id) = (counted.lock().unwrap(), message.id().unwrap().to_owned());
+        let mut inbox = counted.lock().unwrap();
+        let id = message.id().unwrap().to_owned();
         if !inbox.times.contains_key(&id) {
             let (sender, number) = id.split_once('-').unwrap();
-            inbox.order.entry(sender.to_owned()).or_default().push(number.parse().unwrap());
+            inbox
+                .order
+                .entry(sender.to_owned())
+                .or_default()
+                .push(number.parse().unwrap());
         }
         *inbox.times.entry(id).or_default() += 1;
         async {}
@@ -43,13 +49,26 @@ fn component(server: &Server) -> (Builder, Arc<Mutex<Inbox>>) {
     let mut limits = Limits::default();
     limits.back_off = (Duration::from_millis(50), Duration::from_millis(300));
     limits.slow_retry = limits.back_off;
-    let builder = Component::builder(JID).server(server.component_address()).secret(SECRET).limits(limits);
-    (builder.router(Router::new().at("inbox", Router::new().message(count))), inbox)
+    let builder = Component::builder(JID)
+        .server(server.component_address())
+        .secret(SECRET)
+        .limits(limits);
+    (
+        builder.router(Router::new().at("inbox", Router::new().message(count))),
+        inbox,
+    )
 }
 
 fn message(id: &str, size: usize) -> Stanza {
     let body = format!("{id} {}", "x".repeat(size));
-    Stanza::chat(format!("inbox@{JID}").parse::<xmpp_parsers::jid::Jid>().unwrap(), &body).unwrap().with_id(id)
+    Stanza::chat(
+        format!("inbox@{JID}")
+            .parse::<xmpp_parsers::jid::Jid>()
+            .unwrap(),
+        &body,
+    )
+    .unwrap()
+    .with_id(id)
 }
 
 /// Sends one message after the other until told to stop, and gives back how many.
@@ -57,7 +76,10 @@ fn send_on(client: Client, sender: usize, stop: watch::Receiver<bool>) -> JoinHa
     tokio::spawn(async move {
         let mut number = 0;
         while !*stop.borrow() {
-            client.send_confirmed(message(&format!("s{sender}-{number}"), 150)).await.unwrap();
+            client
+                .send_confirmed(message(&format!("s{sender}-{number}"), 150))
+                .await
+                .unwrap();
             number += 1;
         }
         number
@@ -67,10 +89,13 @@ fn send_on(client: Client, sender: usize, stop: watch::Receiver<bool>) -> JoinHa
 async fn what_is_confirmed_has_come(mut server: Server) {
     let (builder, inbox) = component(&server);
     let component = builder.build().unwrap();
-    let (client, stats) = (component.client(), component.stats());
+    let client = component.client();
+    let stats = component.stats();
     let running = tokio::spawn(component.run());
     let (stop, stopped) = watch::channel(false);
-    let senders: Vec<_> = (0..SENDERS).map(|sender| send_on(client.clone(), sender, stopped.clone())).collect();
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|sender| send_on(client.clone(), sender, stopped.clone()))
+        .collect();
     for round in 0..RESTARTS {
         let before = stats.read().confirmed;
         wait::until("progress", Duration::from_secs(60), async || {
@@ -88,16 +113,40 @@ async fn what_is_confirmed_has_come(mut server: Server) {
     stop.send(true).unwrap();
     let mut sent = Vec::new();
     for (sender, sending) in senders.into_iter().enumerate() {
-        let count = timeout(Duration::from_secs(60), sending).await.unwrap().unwrap();
+        let count = timeout(Duration::from_secs(60), sending)
+            .await
+            .unwrap()
+            .unwrap();
         sent.extend((0..count).map(|number| format!("s{sender}-{number}")));
     }
-    let lost = || sent.iter().filter(|id| !inbox.lock().unwrap().times.contains_key(*id)).cloned().collect::<Vec<_>>();
+    let lost = || {
+        sent.iter()
+            .filter(|id| !inbox.lock().unwrap().times.contains_key(*id))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     // The server gave them to us before it gave us the ping; the handlers may need a moment.
-    let come = wait::until("all messages", wait::PATIENCE, async || lost().is_empty().then_some(())).await;
-    assert!(come.is_ok(), "{} of {} are lost: {:?}", lost().len(), sent.len(), lost());
-    let (stats, inbox) = (stats.read(), inbox.lock().unwrap());
-    assert!(inbox.order.values().all(|numbers| numbers.is_sorted()), "what one sender sent is in its order");
-    assert!(stats.connected > RESTARTS && stats.confirmed >= RESTARTS * 200, "{stats:?}");
+    let come = wait::until("all messages", wait::PATIENCE, async || {
+        lost().is_empty().then_some(())
+    })
+    .await;
+    assert!(
+        come.is_ok(),
+        "{} of {} are lost: {:?}",
+        lost().len(),
+        sent.len(),
+        lost()
+    );
+    let stats = stats.read();
+    let inbox = inbox.lock().unwrap();
+    assert!(
+        inbox.order.values().all(|numbers| numbers.is_sorted()),
+        "what one sender sent is in its order"
+    );
+    assert!(
+        stats.connected > RESTARTS && stats.confirmed >= RESTARTS * 200,
+        "{stats:?}"
+    );
     let twice = inbox.times.values().filter(|&&times| times > 1).count();
     println!(
         "{:?}: {} messages over {} streams, {} written again, {twice} came more than once",
@@ -110,18 +159,28 @@ async fn what_is_confirmed_has_come(mut server: Server) {
 }
 on_both!(what_is_confirmed_has_come, Setup::new().component(JID));
 
-/// The server ends the stream over a stanza that it finds too large; the others are not made to suffer.
+/// The server ends the stream over a stanza that it finds too large; the others are not made to
+/// suffer.
 async fn a_stanza_that_the_server_refuses_is_found(server: Server) {
     let (builder, inbox) = component(&server);
     let component = builder.build().unwrap();
-    let (client, stats) = (component.client(), component.stats());
+    let client = component.client();
+    let stats = component.stats();
     let running = tokio::spawn(component.run());
     let sends = (0..20).map(|number| {
-        let (client, size) = (client.clone(), if number == 7 { 40_000 } else { 1000 });
-        tokio::spawn(async move { client.send_confirmed(message(&format!("s-{number}"), size)).await })
+        let client = client.clone();
+        let size = if number == 7 { 40_000 } else { 1000 };
+        tokio::spawn(async move {
+            client
+                .send_confirmed(message(&format!("s-{number}"), size))
+                .await
+        })
     });
     for (number, sending) in sends.collect::<Vec<_>>().into_iter().enumerate() {
-        let taken = timeout(Duration::from_secs(60), sending).await.unwrap().unwrap();
+        let taken = timeout(Duration::from_secs(60), sending)
+            .await
+            .unwrap()
+            .unwrap();
         if number != 7 {
             taken.unwrap();
             continue;
@@ -137,10 +196,20 @@ async fn a_stanza_that_the_server_refuses_is_found(server: Server) {
         );
     }
     let all = async || (inbox.lock().unwrap().times.len() == 19).then_some(());
-    wait::until("the others", wait::PATIENCE, all).await.unwrap();
-    let (condemned, streams) = (stats.read().condemned, stats.read().connected);
-    // The one that ends with the stanza, the one of its trial, and more when others waited behind it.
-    assert!(condemned == 1 && (2..=6).contains(&streams), "{streams} streams, {condemned} given up");
+    wait::until("the others", wait::PATIENCE, all)
+        .await
+        .unwrap();
+    let condemned = stats.read().condemned;
+    let streams = stats.read().connected;
+    // The one that ends with the stanza, the one of its trial, and more when others waited behind
+    // it.
+    assert!(
+        condemned == 1 && (2..=6).contains(&streams),
+        "{streams} streams, {condemned} given up"
+    );
     running.abort();
 }
-on_both!(a_stanza_that_the_server_refuses_is_found, Setup::new().component(JID).max_stanza_size(32_768));
+on_both!(
+    a_stanza_that_the_server_refuses_is_found,
+    Setup::new().component(JID).max_stanza_size(32_768)
+);

@@ -1,5 +1,6 @@
-//! The bridge held against what others have written: the library of Standard Webhooks, a validator of OpenAPI documents, and
-//! schemathesis, which asks the HTTP side what its document allows and what it does not.
+//! The bridge held against what others have written: the library of Standard Webhooks, a validator
+//! of OpenAPI documents, and schemathesis, which asks the HTTP side what its document allows and
+//! what it does not.
 
 use std::process::{Command, Output};
 
@@ -15,11 +16,17 @@ const SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
 const SECONDS: &str = "20";
 
 async fn run(mut command: Command) -> Output {
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
 }
 
 fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 const VERIFY: &str = "
@@ -28,7 +35,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 posted = json.load(sys.stdin)
 for secret in sys.argv[1:]:
     Webhook(secret).verify(posted['body'], posted['head'])
-for changed in [dict(posted['head'], **{'webhook-id': 'msg_other'}), dict(posted['head'], **{'webhook-timestamp': '1'})]:
+for changed in [dict(posted['head'], **{'webhook-id': 'msg_other'}), dict(posted['head'], \
+**{'webhook-timestamp': '1'})]:
     try:
         Webhook(sys.argv[1]).verify(posted['body'], changed)
     except WebhookVerificationError:
@@ -39,22 +47,35 @@ for changed in [dict(posted['head'], **{'webhook-id': 'msg_other'}), dict(posted
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_library_verifies_our_signatures() {
     let server = Prosody::start(&Setup::new().component("bridge.localhost")).await;
-    let (hook, old) = (WebHandler::start(None).await, "whsec_b2xkc2VjcmV0b2xkc2VjcmV0b2xkc2VjcmV0");
+    let hook = WebHandler::start(None).await;
+    let old = "whsec_b2xkc2VjcmV0b2xkc2VjcmV0b2xkc2VjcmV0";
     let configuration = format!(
         "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = 'a secret for tests'\n\
-         [component.json_bridge]\nwebhook = {{ url = 'http://{}/', secret = '{SECRET}', old_secret = '{old}' }}\n",
+         [component.json_bridge]\nwebhook = {{ url = 'http://{}/', secret = '{SECRET}', old_secret \
+         = '{old}' }}\n",
         server.component_address(),
         hook.address
     );
     let mut daemon = Daemon::start(&configuration);
     mounted(&mut daemon, "bridge.localhost").await;
     let mut alice = Person::login(&server, "alice").await;
-    alice.message("bot@bridge.localhost", "grüße & \"quotes\"").await;
-    let posted = wait::until("the request", wait::PATIENCE, async || hook.posted().first().cloned()).await.unwrap();
+    alice
+        .message("bot@bridge.localhost", "grüße & \"quotes\"")
+        .await;
+    let posted = wait::until("the request", wait::PATIENCE, async || {
+        hook.posted().first().cloned()
+    })
+    .await
+    .unwrap();
     let folder = Folder::new("posted");
-    folder.write("posted.json", &json!({"head": posted.head, "body": posted.body}).to_string());
+    folder.write(
+        "posted.json",
+        &json!({"head": posted.head, "body": posted.body}).to_string(),
+    );
     let mut verify = Command::new(interpreter());
-    verify.args(["-c", VERIFY, SECRET, old]).stdin(std::fs::File::open(folder.at("posted.json")).unwrap());
+    verify
+        .args(["-c", VERIFY, SECRET, old])
+        .stdin(std::fs::File::open(folder.at("posted.json")).unwrap());
     let verified = run(verify).await;
     assert!(verified.status.success(), "{}", said(&verified));
     alice.logout().await;
@@ -73,7 +94,8 @@ async fn the_http_side_does_what_its_document_says() {
     let api = format!("127.0.0.1:{}", ports::free());
     let configuration = format!(
         "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = 'a secret for tests'\n\
-         limits = {{ iq_timeout = '2s' }}\n[component.json_bridge]\napi = {{ listen = '{api}', token = 'whole' }}\n",
+         limits = {{ iq_timeout = '2s' }}\n[component.json_bridge]\napi = {{ listen = '{api}', \
+         token = 'whole' }}\n",
         server.component_address()
     );
     let mut daemon = Daemon::start(&configuration);
@@ -85,11 +107,24 @@ async fn the_http_side_does_what_its_document_says() {
     let seconds = std::env::var("CAMPANILE_SCHEMATHESIS").unwrap_or_else(|_| SECONDS.to_owned());
     let folder = Folder::new("schemathesis");
     // These say that somebody else does not answer, and are documented.
-    let told = "[checks.not_a_server_error]\nexpected-statuses = [\"2xx\", \"4xx\", \"502\", \"503\", \"504\"]\n";
+    let told = "[checks.not_a_server_error]\nexpected-statuses = \
+        [\"2xx\", \"4xx\", \"502\", \"503\", \"504\"]\n";
     folder.write("schemathesis.toml", told);
     let mut ask = Command::new(interpreter());
-    ask.current_dir(folder.path()).args(["-m", "schemathesis.cli", "run", &format!("http://{api}/v1/openapi.json")]);
-    ask.args(["--header", "Authorization: Bearer whole", "--max-time", &seconds, "--workers", "2"]);
+    ask.current_dir(folder.path()).args([
+        "-m",
+        "schemathesis.cli",
+        "run",
+        &format!("http://{api}/v1/openapi.json"),
+    ]);
+    ask.args([
+        "--header",
+        "Authorization: Bearer whole",
+        "--max-time",
+        &seconds,
+        "--workers",
+        "2",
+    ]);
     ask.args([
         "--checks",
         "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",

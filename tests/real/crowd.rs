@@ -11,15 +11,18 @@ use crate::support::{says, setup_for};
 const COUNT: usize = 200;
 const SOON: Duration = Duration::from_secs(60);
 
-/// With a queue of five waiting connections some of them look open and are silent for seconds: with the shipped bounds
-/// they are all up in time, at first and after a restart of the server.
+/// With a queue of five waiting connections some of them look open and are silent for seconds: with
+/// the shipped bounds they are all up in time, at first and after a restart of the server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_come_up_on_the_default_backlog_of_ejabberd() {
-    let jids: Vec<String> = (0..COUNT).map(|number| format!("c{number}.localhost")).collect();
+    let jids: Vec<String> = (0..COUNT)
+        .map(|number| format!("c{number}.localhost"))
+        .collect();
     let mut server = Ejabberd::start(&setup_for(&jids).default_backlog()).await;
     let server_table = format!("[server]\naddress = \"{}\"\n", server.component_address());
-    let tables =
-        jids.iter().map(|jid| format!("[[component]]\njid = \"{jid}\"\nsecret = \"{SECRET}\"\n[component.echo]\n"));
+    let tables = jids.iter().map(|jid| {
+        format!("[[component]]\njid = \"{jid}\"\nsecret = \"{SECRET}\"\n[component.echo]\n")
+    });
     // The build is not what is measured.
     daemon::binary();
     let start = Instant::now();
@@ -28,7 +31,14 @@ async fn two_hundred_come_up_on_the_default_backlog_of_ejabberd() {
     let before = daemon.output().lines().len();
     server.stop().await;
     server.start_again().await;
-    up(&daemon, &jids, before, Instant::now(), "from the end of the server's restart").await;
+    up(
+        &daemon,
+        &jids,
+        before,
+        Instant::now(),
+        "from the end of the server's restart",
+    )
+    .await;
     assert!(daemon.stop().await.success());
 }
 
@@ -38,7 +48,11 @@ async fn up(daemon: &Daemon, jids: &[String], before: usize, since: Instant, wha
     let mut read = before;
     let all = wait::until("all of them", SOON, async || {
         let lines = daemon.output().lines();
-        for line in lines.iter().skip(read).filter_map(|line| serde_json::from_str(line).ok()) {
+        for line in lines
+            .iter()
+            .skip(read)
+            .filter_map(|line| serde_json::from_str(line).ok())
+        {
             missing.retain(|jid| !says(&line, "mounted", jid));
         }
         read = lines.len();
@@ -46,5 +60,9 @@ async fn up(daemon: &Daemon, jids: &[String], before: usize, since: Instant, wha
     });
     let all = all.await;
     eprintln!("{COUNT} components up after {:?} {what}", since.elapsed());
-    assert!(all.is_ok() && since.elapsed() < SOON, "still missing: {missing:?}\n{}", daemon.output().tail());
+    assert!(
+        all.is_ok() && since.elapsed() < SOON,
+        "still missing: {missing:?}\n{}",
+        daemon.output().tail()
+    );
 }

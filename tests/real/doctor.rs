@@ -3,14 +3,17 @@
 use campanile_tests::daemon::{self, Daemon, Ended};
 use campanile_tests::folder::Folder;
 use campanile_tests::setup::SECRET;
-use campanile_tests::{Component, Ejabberd, HandMade, Kind, Prosody, Server, Setup, on_both, ports, wait};
+use campanile_tests::{
+    Component, Ejabberd, HandMade, Kind, Prosody, Server, Setup, on_both, ports, wait,
+};
 
 use crate::support::mounted;
 
 /// A component with the echo on it, and short waits.
 fn component(jid: &str, address: &str, more: &str) -> String {
     format!(
-        "[[component]]\njid = \"{jid}\"\naddress = \"{address}\"\nsecret = \"{SECRET}\"\n{more}\n[component.echo]\n\
+        "[[component]]\njid = \"{jid}\"\naddress = \"{address}\"\nsecret \
+        = \"{SECRET}\"\n{more}\n[component.echo]\n\
          [component.limits]\nopen = \"2s\"\n"
     )
 }
@@ -30,20 +33,43 @@ async fn says(name: &str, configuration: &str, words: &[&str]) {
 
 fn judge(name: &str, checked: &Ended, code: i32, words: &[&str]) {
     eprintln!("--- {name}\n{}{}", checked.stdout, checked.stderr);
-    assert_eq!(checked.code, Some(code), "{name}: {}{}", checked.stdout, checked.stderr);
+    assert_eq!(
+        checked.code,
+        Some(code),
+        "{name}: {}{}",
+        checked.stdout,
+        checked.stderr
+    );
     for word in words {
-        assert!(checked.stdout.contains(word), "{name}: no {word:?} in {}", checked.stdout);
+        assert!(
+            checked.stdout.contains(word),
+            "{name}: no {word:?} in {}",
+            checked.stdout
+        );
     }
-    assert!(!checked.stdout.contains(SECRET), "{name}: a secret was shown: {}", checked.stdout);
+    assert!(
+        !checked.stdout.contains(SECRET),
+        "{name}: a secret was shown: {}",
+        checked.stdout
+    );
 }
 
 fn setup() -> Setup {
-    Setup::new().component("echo.localhost").component("other.localhost").tls().federated()
+    Setup::new()
+        .component("echo.localhost")
+        .component("other.localhost")
+        .tls()
+        .federated()
 }
 
 /// A set-up without a fault: what the doctor says of all others means something.
 async fn a_sound_one_is_sound(server: Server) {
-    let checked = check(&component("echo.localhost", &server.component_address(), "")).await;
+    let checked = check(&component(
+        "echo.localhost",
+        &server.component_address(),
+        "",
+    ))
+    .await;
     let words = [
         "Connecting as each of them for a moment.",
         "echo.localhost: mounted, and left again; 20 pings to itself came back",
@@ -51,39 +77,69 @@ async fn a_sound_one_is_sound(server: Server) {
         "note: other servers cannot reach it: localhost is a name that DNS gives to nobody",
     ];
     judge("sound", &checked, 0, &words);
-    let secure = format!("tls = {{ server_name = \"localhost\", ca_file = \"{}\" }}", server.ca_file());
-    let checked = check(&component("echo.localhost", &server.component_tls_address(), &secure)).await;
+    let secure = format!(
+        "tls = {{ server_name = \"localhost\", ca_file = \"{}\" }}",
+        server.ca_file()
+    );
+    let checked = check(&component(
+        "echo.localhost",
+        &server.component_tls_address(),
+        &secure,
+    ))
+    .await;
     judge("sound, over TLS", &checked, 0, &words);
 }
 on_both!(a_sound_one_is_sound, setup());
 
 async fn wrong_places(server: Server) {
-    let (plain, secure) = (server.component_address(), server.component_tls_address());
+    let plain = server.component_address();
+    let secure = server.component_tls_address();
     let closed = format!("127.0.0.1:{}", ports::free());
     let echo = |address: &str, more: &str| component("echo.localhost", address, more);
     says(
         "nothing listens",
         &echo(&closed, ""),
-        &["FAILED: nothing listens at ", "component_ports = { ", "module: ejabberd_service", "global_routes: false"],
+        &[
+            "FAILED: nothing listens at ",
+            "component_ports = { ",
+            "module: ejabberd_service",
+            "global_routes: false",
+        ],
     )
     .await;
-    says("no such host", &echo("server.invalid:5347", ""), &["FAILED: server.invalid:5347 cannot be reached: "]).await;
+    says(
+        "no such host",
+        &echo("server.invalid:5347", ""),
+        &["FAILED: server.invalid:5347 cannot be reached: "],
+    )
+    .await;
     says(
         "no such socket",
         &echo("unix:/nowhere/component.sock", ""),
-        &["FAILED: unix:/nowhere/component.sock cannot be connected to: ", "port: \"unix:/nowhere/component.sock\""],
+        &[
+            "FAILED: unix:/nowhere/component.sock cannot be connected to: ",
+            "port: \"unix:/nowhere/component.sock\"",
+        ],
     )
     .await;
     says(
         "TLS on a plain port",
         &echo(&plain, "tls = { server_name = \"localhost\" }"),
-        &["speaks no TLS, and this component has tls", "tls = false", "\"net_multiplex\"", "tls: true"],
+        &[
+            "speaks no TLS, and this component has tls",
+            "tls = false",
+            "\"net_multiplex\"",
+            "tls: true",
+        ],
     )
     .await;
     says(
         "plain on a TLS port",
         &echo(&secure, ""),
-        &["expects TLS, and this component has no tls", "tls = { server_name = \"localhost\" }"],
+        &[
+            "expects TLS, and this component has no tls",
+            "tls = { server_name = \"localhost\" }",
+        ],
     )
     .await;
     let unknown_issuer = "tls = { server_name = \"localhost\" }";
@@ -93,20 +149,48 @@ async fn wrong_places(server: Server) {
         &["invalid peer certificate", "ca_file ="],
     )
     .await;
-    let other_name = format!("tls = {{ server_name = \"example.org\", ca_file = \"{}\" }}", server.ca_file());
-    // Prosody refuses to begin under a name that it does not have, ejabberd shows the certificate that it has.
-    let said = if server.kind() == Kind::Prosody { "UnrecognisedName" } else { "invalid peer certificate" };
-    says("a certificate for another name", &echo(&secure, &other_name), &[said, "server_name = \"localhost\""]).await;
+    let other_name = format!(
+        "tls = {{ server_name = \"example.org\", ca_file = \"{}\" }}",
+        server.ca_file()
+    );
+    // Prosody refuses to begin under a name that it does not have, ejabberd shows the certificate
+    // that it has.
+    let said = if server.kind() == Kind::Prosody {
+        "UnrecognisedName"
+    } else {
+        "invalid peer certificate"
+    };
+    says(
+        "a certificate for another name",
+        &echo(&secure, &other_name),
+        &[said, "server_name = \"localhost\""],
+    )
+    .await;
     let wrong = ["component_ports = { 5347 }", "module: ejabberd_service"];
     let clients = [&["is the port for clients, not for components"], &wrong[..]].concat();
-    says("the port for clients", &echo(&server.client_address(), ""), &clients).await;
-    let servers = [&["is the port for other servers, not for components"], &wrong[..]].concat();
-    says("the port for servers", &echo(&server.server_address(), ""), &servers).await;
+    says(
+        "the port for clients",
+        &echo(&server.client_address(), ""),
+        &clients,
+    )
+    .await;
+    let servers = [
+        &["is the port for other servers, not for components"],
+        &wrong[..],
+    ]
+    .concat();
+    says(
+        "the port for servers",
+        &echo(&server.server_address(), ""),
+        &servers,
+    )
+    .await;
 }
 on_both!(wrong_places, setup());
 
 async fn refusals(server: Server) {
-    let (kind, address) = (server.kind(), server.component_address());
+    let kind = server.kind();
+    let address = server.component_address();
     let by_kind = |prosody: &'static [&'static str], ejabberd: &'static [&'static str]| match kind {
         Kind::Prosody => prosody,
         Kind::Ejabberd => ejabberd,
@@ -119,22 +203,46 @@ async fn refusals(server: Server) {
             "prosodyctl shell 'host:activate(\"new.localhost\")'",
         ],
         &[
-            "new.localhost is not among the `hosts` of this listener; ejabberd says the same of both",
+            "new.localhost is not among the `hosts` of this listener; ejabberd says the same of \
+            both",
             "new.localhost: {password: ",
         ],
     );
-    says("an unknown domain", &component("new.localhost", &address, ""), unknown).await;
+    says(
+        "an unknown domain",
+        &component("new.localhost", &address, ""),
+        unknown,
+    )
+    .await;
     let secret = by_kind(
-        &["the secret is not the one of the Component", "Component \"echo.localhost\""],
-        &["the secret is wrong, or echo.localhost is not among", "hosts:", "echo.localhost: {password: "],
+        &[
+            "the secret is not the one of the Component",
+            "Component \"echo.localhost\"",
+        ],
+        &[
+            "the secret is wrong, or echo.localhost is not among",
+            "hosts:",
+            "echo.localhost: {password: ",
+        ],
     );
     let wrong = component("echo.localhost", &address, "").replace(SECRET, "not the secret");
     says("a wrong secret", &wrong, secret).await;
     let host = by_kind(
-        &["answered host-unknown: it has no component localhost", "nor may a virtual host have that name"],
-        &["answered conflict: localhost is a virtual host of this server", "take this line out"],
+        &[
+            "answered host-unknown: it has no component localhost",
+            "nor may a virtual host have that name",
+        ],
+        &[
+            "answered conflict: localhost is a virtual host of this server",
+            "take this line out",
+        ],
     );
-    says("a virtual host", &component("localhost", &address, ""), host).await;
+    says(
+        "a virtual host",
+        &component("localhost", &address, ""),
+        host,
+    )
+    .await;
 
     let other = HandMade::attach(&address, "echo.localhost", SECRET).await;
     let conflict = by_kind(
@@ -142,9 +250,17 @@ async fn refusals(server: Server) {
             "answered conflict: another connection is mounted on echo.localhost",
             "component_conflict_resolve = \"kick_old\"",
         ],
-        &["pings of echo.localhost to itself came back: the others went to another connection", "ss -tnp"],
+        &[
+            "pings of echo.localhost to itself came back: the others went to another connection",
+            "ss -tnp",
+        ],
     );
-    says("another connection", &component("echo.localhost", &address, ""), conflict).await;
+    says(
+        "another connection",
+        &component("echo.localhost", &address, ""),
+        conflict,
+    )
+    .await;
     drop(other);
 }
 
@@ -159,11 +275,13 @@ async fn refusals_of_ejabberd() {
     refusals(Ejabberd::start(&setup().component("localhost")).await).await;
 }
 
-/// Nothing connects beside it; it says itself how it stands, before and after the server has stopped to route.
+/// Nothing connects beside it; it says itself how it stands, before and after the server has
+/// stopped to route.
 async fn a_running_daemon_is_asked(mut server: Server) {
     let admin = format!("[admin]\nlisten = \"127.0.0.1:{}\"\n", ports::free());
     let bounds = "keepalive = \"1s\"\nkeepalive_deadline = \"3s\"\n";
-    let configuration = admin + &component("echo.localhost", &server.component_address(), "") + bounds;
+    let configuration =
+        admin + &component("echo.localhost", &server.component_address(), "") + bounds;
     let mut running = Daemon::start(&configuration);
     mounted(&mut running, "echo.localhost").await;
     let folder = Folder::new("beside");
@@ -171,8 +289,8 @@ async fn a_running_daemon_is_asked(mut server: Server) {
     folder.permit("check.toml", 0o600);
     let locks = running.folder().path().display().to_string();
     let beside = async || {
-        let (arguments, environment) =
-            (["check", "--config", "check.toml", "--connect"], [("XDG_RUNTIME_DIR", &*locks)]);
+        let arguments = ["check", "--config", "check.toml", "--connect"];
+        let environment = [("XDG_RUNTIME_DIR", &*locks)];
         daemon::command_with(&folder, &arguments, &environment).await
     };
     let well = "on this machine: mounted, and stanzas reach it";
@@ -180,22 +298,41 @@ async fn a_running_daemon_is_asked(mut server: Server) {
         let checked = beside().await;
         checked.stdout.contains(well).then_some(checked)
     });
-    judge("a running daemon", &ready.await.unwrap(), 0, &["echo.localhost is already served by process", well]);
+    judge(
+        "a running daemon",
+        &ready.await.unwrap(),
+        0,
+        &["echo.localhost is already served by process", well],
+    );
     let (broken, words) = match server.kind() {
         Kind::Prosody => {
             server.shell("host:deactivate(\"echo.localhost\")");
-            ("answered host-unknown", ["Component \"echo.localhost\"", "host:activate(\"echo.localhost\")"])
+            (
+                "answered host-unknown",
+                [
+                    "Component \"echo.localhost\"",
+                    "host:activate(\"echo.localhost\")",
+                ],
+            )
         }
         Kind::Ejabberd => {
             server.stop().await;
-            ("nothing listens at ", ["component_ports = { ", "module: ejabberd_service"])
+            (
+                "nothing listens at ",
+                ["component_ports = { ", "module: ejabberd_service"],
+            )
         }
     };
     let found = wait::until("that it says why", wait::PATIENCE, async || {
         let checked = beside().await;
         checked.stdout.contains(broken).then_some(checked)
     });
-    judge("a running daemon without a route", &found.await.unwrap(), 69, &words);
+    judge(
+        "a running daemon without a route",
+        &found.await.unwrap(),
+        69,
+        &words,
+    );
     assert!(running.stop().await.success());
 }
 on_both!(a_running_daemon_is_asked, setup());
@@ -205,7 +342,8 @@ async fn a_limit_below_ours(server: Server) {
         "a limit on stanzas below ours",
         &component("echo.localhost", &server.component_address(), ""),
         &[
-            "FAULT: it takes a stanza of 65536 bytes and none of 524288, which max_stanza_out allows",
+            "FAULT: it takes a stanza of 65536 bytes and none of 524288, which max_stanza_out \
+            allows",
             "max_stanza_out = \"64KiB\"",
             "component_stanza_size_limit = 524288",
             "max_stanza_size: 524288",
@@ -219,26 +357,38 @@ on_both!(a_limit_below_ours, setup().max_stanza_size(100_000));
 async fn a_server_that_hangs(server: Server) {
     let process = server.process().expect("it runs").pid().to_string();
     let signal = |name: &str| {
-        let sent =
-            std::process::Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &process]).status();
+        let sent = std::process::Command::new("sh")
+            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &process])
+            .status();
         assert!(sent.is_ok_and(|status| status.success()));
     };
     signal("STOP");
     let configuration = component("echo.localhost", &server.component_address(), "");
     let checked = check(&configuration).await;
     signal("CONT");
-    judge("a server that hangs", &checked, 69, &["takes connections and says nothing"]);
+    judge(
+        "a server that hangs",
+        &checked,
+        69,
+        &["takes connections and says nothing"],
+    );
 }
 on_both!(a_server_that_hangs, setup());
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ejabberd_gives_one_connection_the_stanzas_of_all() {
-    let setup = Setup::new().component("echo.localhost").component("other.localhost").global_routes();
+    let setup = Setup::new()
+        .component("echo.localhost")
+        .component("other.localhost")
+        .global_routes();
     let server = Ejabberd::start(&setup).await;
     says(
         "global_routes",
         &component("echo.localhost", &server.component_address(), ""),
-        &["FAULT: the connection of echo.localhost was given stanzas for another domain", "global_routes: false"],
+        &[
+            "FAULT: the connection of echo.localhost was given stanzas for another domain",
+            "global_routes: false",
+        ],
     )
     .await;
 }
@@ -252,7 +402,10 @@ async fn ejabberd_routes_nothing_to_a_spare() {
     says(
         "a spare of domain_balancing",
         &component("echo.localhost", &server.component_address(), ""),
-        &["has taken the handshake, and routes nothing here", "domain_balancing:"],
+        &[
+            "has taken the handshake, and routes nothing here",
+            "domain_balancing:",
+        ],
     )
     .await;
 }
@@ -263,7 +416,10 @@ async fn prosody_has_a_component_without_a_secret() {
     says(
         "a Component without a secret",
         &component("open.localhost", &server.component_address(), ""),
-        &["the secret is not the one of the Component, or that has none", "component_secret = \"…\""],
+        &[
+            "the secret is not the one of the Component, or that has none",
+            "component_secret = \"…\"",
+        ],
     )
     .await;
 }
@@ -271,9 +427,25 @@ async fn prosody_has_a_component_without_a_secret() {
 /// The new one wins there: the doctor says so before it connects, and the old one comes back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prosody_lets_the_doctor_win_over_a_stranger() {
-    let server = Prosody::start(&Setup::new().component(Component::from("echo.localhost").kick_old())).await;
+    let server =
+        Prosody::start(&Setup::new().component(Component::from("echo.localhost").kick_old())).await;
     let mut other = HandMade::attach(&server.component_address(), "echo.localhost", SECRET).await;
-    let checked = check(&component("echo.localhost", &server.component_address(), "")).await;
-    judge("kick_old", &checked, 0, &["(with component_conflict_resolve = \"kick_old\" it ends the\nother)"]);
-    assert!(other.read_past("<stream:error>", "</stream:error>").await.contains("<conflict"));
+    let checked = check(&component(
+        "echo.localhost",
+        &server.component_address(),
+        "",
+    ))
+    .await;
+    judge(
+        "kick_old",
+        &checked,
+        0,
+        &["(with component_conflict_resolve = \"kick_old\" it ends the\nother)"],
+    );
+    assert!(
+        other
+            .read_past("<stream:error>", "</stream:error>")
+            .await
+            .contains("<conflict")
+    );
 }

@@ -1,4 +1,5 @@
-//! A receipt is written when the disk has the entry, and not before: seen from outside, system call by system call.
+//! A receipt is written when the disk has the entry, and not before: seen from outside, system call
+//! by system call.
 
 use campanile_tests::{Daemon, HandMadeServer};
 
@@ -10,7 +11,8 @@ const CALLS: &str = "write,writev,sendto,sendmsg,pwrite64,fdatasync,fsync";
 
 fn message(number: usize) -> String {
     format!(
-        "<message from='alice@localhost/x' to='{LOGGER}' type='chat' id='m{number}-'><body>word{number}</body>\
+        "<message from='alice@localhost/x' to='{LOGGER}' type='chat' \
+        id='m{number}-'><body>word{number}</body>\
          <request xmlns='urn:xmpp:receipts'/></message>"
     )
 }
@@ -26,10 +28,16 @@ async fn fdatasync_comes_before_each_batch_of_receipts() {
     let mut daemon = Daemon::start_traced(&configuration, CALLS);
     let mut component = server.accept().await;
     for first in (0..MESSAGES).step_by(BURST) {
-        component.write(&(first..first + BURST).map(message).collect::<String>()).await;
+        component
+            .write(&(first..first + BURST).map(message).collect::<String>())
+            .await;
         for _ in 0..BURST {
             let receipt = component.next().await.expect("the stream is open");
-            assert!(receipt.elements().any(|child| child.name == "received"), "{}", receipt.canonical());
+            assert!(
+                receipt.elements().any(|child| child.name == "received"),
+                "{}",
+                receipt.canonical()
+            );
         }
     }
     daemon.signal("TERM");
@@ -38,15 +46,36 @@ async fn fdatasync_comes_before_each_batch_of_receipts() {
 
     let trace = Trace::read(&daemon.trace().await);
     for number in 0..MESSAGES {
-        let (kept, sent) = (format!("<body>word{number}</body>"), format!("id='m{number}-'"));
-        let kept = trace.kept.iter().find(|(_, bytes)| bytes.contains(&kept)).map(|(at, _)| *at);
+        let kept = format!("<body>word{number}</body>");
+        let sent = format!("id='m{number}-'");
+        let kept = trace
+            .kept
+            .iter()
+            .find(|(_, bytes)| bytes.contains(&kept))
+            .map(|(at, _)| *at);
         let kept = kept.unwrap_or_else(|| panic!("message {number} is not in the log"));
-        let synced = *trace.synced.iter().find(|at| **at > kept).expect("the log is synced");
-        let sent = trace.sent.iter().find(|(_, bytes)| bytes.contains(&sent)).map(|(at, _)| *at);
-        let sent = sent.unwrap_or_else(|| panic!("the receipt of message {number} is not in the trace"));
-        assert!(kept < synced && synced < sent, "message {number}: {kept} {synced} {sent}");
+        let synced = *trace
+            .synced
+            .iter()
+            .find(|at| **at > kept)
+            .expect("the log is synced");
+        let sent = trace
+            .sent
+            .iter()
+            .find(|(_, bytes)| bytes.contains(&sent))
+            .map(|(at, _)| *at);
+        let sent =
+            sent.unwrap_or_else(|| panic!("the receipt of message {number} is not in the trace"));
+        assert!(
+            kept < synced && synced < sent,
+            "message {number}: {kept} {synced} {sent}"
+        );
     }
-    println!("{MESSAGES} receipts in {} writes, {} times fdatasync", trace.sent.len(), trace.synced.len());
+    println!(
+        "{MESSAGES} receipts in {} writes, {} times fdatasync",
+        trace.sent.len(),
+        trace.synced.len()
+    );
 }
 
 /// Lines of the trace that matter, each with its place.
@@ -74,7 +103,9 @@ impl Trace {
                     true => syncing.push(thread),
                     false => trace.synced.push(at),
                 }
-            } else if call.starts_with("<... fdatasync resumed>") || call.starts_with("<... fsync resumed>") {
+            } else if call.starts_with("<... fdatasync resumed>")
+                || call.starts_with("<... fsync resumed>")
+            {
                 if syncing.contains(&thread) {
                     syncing.retain(|other| *other != thread);
                     trace.synced.push(at);

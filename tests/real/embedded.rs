@@ -14,29 +14,61 @@ async fn slixmpp_logs_in_and_speaks_to_a_component() {
     let items = alice.disco_items("localhost", None).await.unwrap();
     assert!(items.xml.contains(ECHO), "{}", items.xml);
     let info = alice.disco_info(ECHO, None).await.unwrap();
-    assert!(info.xml.contains("category=\"client\"") && info.xml.contains("urn:xmpp:ping"), "{}", info.xml);
+    assert!(
+        info.xml.contains("category=\"client\"") && info.xml.contains("urn:xmpp:ping"),
+        "{}",
+        info.xml
+    );
     let id = alice.message(ECHO, "hello & <welcome>").await;
     let echo = alice.message_from(ECHO).await;
-    assert_eq!((echo.attr("id"), echo.body().as_deref()), (id.as_str(), Some("hello & <welcome>")));
+    assert_eq!(
+        (echo.attr("id"), echo.body().as_deref()),
+        (id.as_str(), Some("hello & <welcome>"))
+    );
 
     // The roster, and the bot's presence in it.
     let roster = "<query xmlns='jabber:iq:roster'/>";
-    assert_eq!(alice.iq("get", "alice@localhost", roster).await.unwrap().error(), None);
+    assert_eq!(
+        alice
+            .iq("get", "alice@localhost", roster)
+            .await
+            .unwrap()
+            .error(),
+        None
+    );
     alice.presence(None, None, "").await;
-    alice.presence(Some("bot@echo.localhost"), Some("subscribe"), "").await;
+    alice
+        .presence(Some("bot@echo.localhost"), Some("subscribe"), "")
+        .await;
     for kind in ["subscribed", ""] {
         alice
             .next(&format!("presence {kind:?} of the bot"), |it| {
-                it.is("presence") && it.attr("type") == kind && it.attr("from").starts_with("bot@echo.localhost")
+                it.is("presence")
+                    && it.attr("type") == kind
+                    && it.attr("from").starts_with("bot@echo.localhost")
             })
             .await;
     }
     let roster = alice.iq("get", "alice@localhost", roster).await.unwrap();
-    let item = roster.child("query", "jabber:iq:roster").unwrap().children().next().unwrap().clone();
-    assert_eq!((item.attr("jid"), item.attr("subscription")), (Some("bot@echo.localhost"), Some("to")));
+    let item = roster
+        .child("query", "jabber:iq:roster")
+        .unwrap()
+        .children()
+        .next()
+        .unwrap()
+        .clone();
+    assert_eq!(
+        (item.attr("jid"), item.attr("subscription")),
+        (Some("bot@echo.localhost"), Some("to"))
+    );
 
     // What the component's owner sees of it.
-    demo.output().line(campanile_tests::wait::PATIENCE, |line| line.contains("hello & <welcome>")).await.unwrap();
+    demo.output()
+        .line(campanile_tests::wait::PATIENCE, |line| {
+            line.contains("hello & <welcome>")
+        })
+        .await
+        .unwrap();
     alice.logout().await;
     assert!(demo.stop().await.success());
 }
@@ -46,16 +78,44 @@ async fn tokio_xmpp_logs_in_and_speaks_to_a_component() {
     let mut demo = Demo::start().await;
     let mut bob = RustPerson::login_at(&demo.address(), "bob@localhost", PASSWORD).await;
     bob.message(ECHO, "hello").await;
-    assert_eq!(bob.message_from(ECHO).await.bodies.values().next().map(String::as_str), Some("hello"));
-    let info = bob.get(ECHO, "<query xmlns='http://jabber.org/protocol/disco#info'/>").await.unwrap().unwrap();
-    assert!(info.children().any(|child| child.attr("var") == Some("http://jabber.org/protocol/commands")));
-    assert!(bob.get("localhost", "<ping xmlns='urn:xmpp:ping'/>").await.unwrap().is_none());
+    assert_eq!(
+        bob.message_from(ECHO)
+            .await
+            .bodies
+            .values()
+            .next()
+            .map(String::as_str),
+        Some("hello")
+    );
+    let info = bob
+        .get(
+            ECHO,
+            "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+        )
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        info.children()
+            .any(|child| child.attr("var") == Some("http://jabber.org/protocol/commands"))
+    );
+    assert!(
+        bob.get("localhost", "<ping xmlns='urn:xmpp:ping'/>")
+            .await
+            .unwrap()
+            .is_none()
+    );
 
     // The two of them, each on a client of another make.
     let mut alice = Person::login_at(&demo.address(), "alice@localhost", PASSWORD).await;
     alice.message(bob.jid(), "Are you there, too?").await;
     assert_eq!(
-        bob.message_from(alice.jid()).await.bodies.values().next().map(String::as_str),
+        bob.message_from(alice.jid())
+            .await
+            .bodies
+            .values()
+            .next()
+            .map(String::as_str),
         Some("Are you there, too?")
     );
     bob.logout().await;

@@ -1,4 +1,5 @@
-//! A disk that is full: senders are told, no receipt is false, and when there is room again all goes on by itself.
+//! A disk that is full: senders are told, no receipt is false, and when there is room again all
+//! goes on by itself.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -29,20 +30,34 @@ impl SmallDisk {
         let folder = Folder::new("disk");
         let size = format!("size={megabytes}m");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "campanile-tests"]).arg(folder.path());
-        mount.output().is_ok_and(|output| output.status.success()).then_some(Self(folder))
+        mount
+            .args(["-t", "tmpfs", "-o", &size, "campanile-tests"])
+            .arg(folder.path());
+        mount
+            .output()
+            .is_ok_and(|output| output.status.success())
+            .then_some(Self(folder))
     }
 
     fn grow(&self, megabytes: u32) {
         let size = format!("remount,size={megabytes}m");
-        let grown = Command::new("mount").args(["-o", &size]).arg(self.0.path()).status();
-        assert!(grown.is_ok_and(|status| status.success()), "cannot make the disk larger");
+        let grown = Command::new("mount")
+            .args(["-o", &size])
+            .arg(self.0.path())
+            .status();
+        assert!(
+            grown.is_ok_and(|status| status.success()),
+            "cannot make the disk larger"
+        );
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let gone = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+        let gone = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.0.path())
+            .status();
         if !gone.is_ok_and(|status| status.success()) {
             eprintln!("could not unmount {}", self.0.path().display());
         }
@@ -68,11 +83,19 @@ async fn files_that_may_not_grow() {
     let server = HandMadeServer::listen().await;
     let configuration = configuration(&server, &folder.at("logger.db"));
     // The signal that comes with the bound would end the process.
-    let mut daemon = Daemon::start_behind(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"], &configuration);
+    let mut daemon = Daemon::start_behind(
+        &["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"],
+        &configuration,
+    );
     let pid = daemon.process().pid().to_string();
     let bound = move |bytes: &str| {
-        let bounded = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status();
-        assert!(bounded.is_ok_and(|status| status.success()), "cannot bound the size of files");
+        let bounded = Command::new("prlimit")
+            .args(["--pid", &pid, &format!("--fsize={bytes}:")])
+            .status();
+        assert!(
+            bounded.is_ok_and(|status| status.success()),
+            "cannot bound the size of files"
+        );
     };
     bound("1000000");
     fills_up_and_heals(&server, daemon, || bound("unlimited")).await;
@@ -83,19 +106,35 @@ async fn fills_up_and_heals(server: &HandMadeServer, mut daemon: Daemon, make_ro
     let mut told = Told::default();
     while told.refused.len() < 3 * BURST {
         told.send(&mut component, BURST).await;
-        assert!(told.next < 100_000, "it is never full\n{}", daemon.output().tail());
+        assert!(
+            told.next < 100_000,
+            "it is never full\n{}",
+            daemon.output().tail()
+        );
     }
-    assert!(told.kept.len() > BURST, "it is full from the start: {}", told.kept.len());
+    assert!(
+        told.kept.len() > BURST,
+        "it is full from the start: {}",
+        told.kept.len()
+    );
     check(&daemon, &told);
     let full = told.kept.len();
     make_room();
     let started = Instant::now();
     while told.kept.len() < full + 3 * BURST {
-        assert!(started.elapsed() < Duration::from_secs(30), "it does not heal\n{}", daemon.output().tail());
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "it does not heal\n{}",
+            daemon.output().tail()
+        );
         told.send(&mut component, BURST).await;
     }
     check(&daemon, &told);
-    println!("{} receipts, {} refusals", told.kept.len(), told.refused.len());
+    println!(
+        "{} receipts, {} refusals",
+        told.kept.len(),
+        told.refused.len()
+    );
     daemon.signal("TERM");
     assert!(component.next().await.is_none());
     assert!(daemon.wait(campanile_tests::wait::PATIENCE).await.success());
@@ -115,12 +154,19 @@ impl Told {
         let message = |number: usize| {
             // A sender of its own: each is told.
             format!(
-                "<message from='u{number}@localhost/x' to='{LOGGER}' type='chat' id='{number}'><body>n{number} {}</body>\
+                "<message from='u{number}@localhost/x' to='{LOGGER}' type='chat' \
+                id='{number}'><body>n{number} {}</body>\
                  <request xmlns='urn:xmpp:receipts'/></message>",
                 "of many words ".repeat(100)
             )
         };
-        component.write(&(self.next..self.next + count).map(message).collect::<String>()).await;
+        component
+            .write(
+                &(self.next..self.next + count)
+                    .map(message)
+                    .collect::<String>(),
+            )
+            .await;
         self.next += count;
         for _ in 0..count {
             let answer = component.next().await.expect("the stream is open");
@@ -129,15 +175,27 @@ impl Told {
     }
 
     fn take(&mut self, answer: &Tree) {
-        let number = answer.attribute("id").parse().unwrap_or_else(|_| panic!("{}", answer.canonical()));
+        let number = answer
+            .attribute("id")
+            .parse()
+            .unwrap_or_else(|_| panic!("{}", answer.canonical()));
         if answer.elements().any(|child| child.name == "received") {
             assert!(self.kept.insert(number), "{number} has two receipts");
             return;
         }
-        let error = answer.elements().find(|child| child.name == "error").expect("a receipt or an error");
+        let error = answer
+            .elements()
+            .find(|child| child.name == "error")
+            .expect("a receipt or an error");
         let conditions: Vec<_> = error.elements().map(|child| child.name.as_str()).collect();
-        assert_eq!((error.attribute("type"), conditions), ("wait", vec!["resource-constraint", "text"]));
-        let text = error.elements().find(|child| child.name == "text").map(Tree::text);
+        assert_eq!(
+            (error.attribute("type"), conditions),
+            ("wait", vec!["resource-constraint", "text"])
+        );
+        let text = error
+            .elements()
+            .find(|child| child.name == "text")
+            .map(Tree::text);
         assert_eq!(text.as_deref(), Some("the archive cannot be written now"));
         assert!(self.refused.insert(number), "{number} is told twice");
     }
@@ -146,13 +204,36 @@ impl Told {
 /// What has a receipt is in the archive, once; what was refused is not.
 fn check(daemon: &Daemon, told: &Told) {
     let mut export = Command::new(daemon::binary());
-    export.args(["log", "--config", &daemon.folder().at("campanile.toml"), "export"]);
+    export.args([
+        "log",
+        "--config",
+        &daemon.folder().at("campanile.toml"),
+        "export",
+    ]);
     let output = export.output().expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let lines = String::from_utf8(output.stdout).expect("JSON is UTF-8");
-    let body = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["body"].as_str().map(str::to_owned);
-    let number = |line: &str| body(line)?.strip_prefix('n')?.split(' ').next()?.parse().ok();
-    let there: Vec<usize> = lines.lines().map(|line| number(line).expect("one of ours")).collect();
+    let body = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).ok()?["body"]
+            .as_str()
+            .map(str::to_owned)
+    };
+    let number = |line: &str| {
+        body(line)?
+            .strip_prefix('n')?
+            .split(' ')
+            .next()?
+            .parse()
+            .ok()
+    };
+    let there: Vec<usize> = lines
+        .lines()
+        .map(|line| number(line).expect("one of ours"))
+        .collect();
     let once: BTreeSet<usize> = there.iter().copied().collect();
     assert_eq!(once.len(), there.len(), "something is there twice");
     assert_eq!(once, told.kept);

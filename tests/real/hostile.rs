@@ -26,7 +26,10 @@ struct Ledger {
 impl Ledger {
     fn owes(&mut self, stanza: &Hostile) {
         if let Some(answer) = stanza.fate.answer() {
-            self.open.entry(answer.to_owned()).or_default().push(stanza.xml.clone());
+            self.open
+                .entry(answer.to_owned())
+                .or_default()
+                .push(stanza.xml.clone());
             self.due += 1;
         }
     }
@@ -43,7 +46,11 @@ impl Ledger {
     fn settle(&self, what: &str) {
         let short = |text: &str| text.chars().take(700).collect::<String>();
         let surplus: Vec<_> = self.surplus.iter().map(|shape| short(shape)).collect();
-        let open: Vec<_> = self.open.iter().map(|(shape, xml)| (short(shape), short(&xml[0]))).collect();
+        let open: Vec<_> = self
+            .open
+            .iter()
+            .map(|(shape, xml)| (short(shape), short(&xml[0])))
+            .collect();
         assert!(
             surplus.is_empty() && open.is_empty(),
             "{what}: came and was not due: {surplus:#?}\nis still due: {open:#?}"
@@ -57,12 +64,22 @@ async fn converse(alice: &mut Person, stanzas: &[Hostile]) {
     stanzas.iter().for_each(|stanza| ledger.owes(stanza));
     let all: String = stanzas.iter().map(|stanza| stanza.xml.as_str()).collect();
     alice.raw(&all).await;
-    // The servers' parser may put off a long tag that came in halves, and all behind it, until twice as much is there (expat
-    // since CVE-2023-52425; Debian's as of 2.5.0-1+deb12u2).
-    let fence = alice.message(ECHO, &format!("and now {} {}", stanzas.len(), "x".repeat(PUSH))).await;
+    // The servers' parser may put off a long tag that came in halves, and all behind it, until
+    // twice as much is there (expat since CVE-2023-52425; Debian's as of 2.5.0-1+deb12u2).
+    let fence = alice
+        .message(
+            ECHO,
+            &format!("and now {} {}", stanzas.len(), "x".repeat(PUSH)),
+        )
+        .await;
     let mut fenced = false;
     while ledger.due > 0 || !fenced {
-        let Some(next) = alice.next_within(campanile_tests::wait::PATIENCE, |_| true).await else { break };
+        let Some(next) = alice
+            .next_within(campanile_tests::wait::PATIENCE, |_| true)
+            .await
+        else {
+            break;
+        };
         let answer = tree::read(&next.xml);
         if answer.attribute("id") == fence {
             fenced = true;
@@ -77,11 +94,19 @@ async fn converse(alice: &mut Person, stanzas: &[Hostile]) {
 /// What a server does not pass on it answers itself; what it lets through is ours to answer.
 fn as_on(kind: Kind, mut stanza: Hostile) -> Hostile {
     let seen = tree::read(&stanza.xml);
-    let (id, to) = (seen.attribute("id"), seen.attribute("to"));
-    let refused = |from: &str| Fate::BadRequest(format!("{} error {id:?} from {from} bad-request", seen.name));
+    let id = seen.attribute("id");
+    let to = seen.attribute("to");
+    let refused = |from: &str| {
+        Fate::BadRequest(format!(
+            "{} error {id:?} from {from} bad-request",
+            seen.name
+        ))
+    };
     match (kind, seen.name.as_str()) {
         // An IQ without id, even a result.
-        (Kind::Prosody, "iq") if !stanza.xml.contains(" id=") && seen.attribute("type") != "error" => {
+        (Kind::Prosody, "iq")
+            if !stanza.xml.contains(" id=") && seen.attribute("type") != "error" =>
+        {
             stanza.fate = refused(to);
         }
         // A type that does not exist, in the name of the bare address.
@@ -89,7 +114,11 @@ fn as_on(kind: Kind, mut stanza: Hostile) -> Hostile {
             stanza.fate = refused(to.split('/').next().unwrap_or_default());
         }
         // What cannot stand in <show/> and <priority/>.
-        (Kind::Ejabberd, "presence") if ["<show>busy", "<priority>high"].iter().any(|it| stanza.xml.contains(it)) => {
+        (Kind::Ejabberd, "presence")
+            if ["<show>busy", "<priority>high"]
+                .iter()
+                .any(|it| stanza.xml.contains(it)) =>
+        {
             stanza.fate = refused(to);
         }
         _ => {}
@@ -102,19 +131,51 @@ async fn stanzas_that_no_parser_takes(server: Server) {
     let mut daemon = Daemon::start(&components(&server.component_address()));
     mounted(&mut daemon, ECHO).await;
     let mut alice = Person::login(&server, "alice").await;
-    let bad_request = |kind: &str, id: &str| Fate::BadRequest(format!("{kind} error {id:?} from {ECHO} bad-request"));
+    let bad_request = |kind: &str, id: &str| {
+        Fate::BadRequest(format!("{kind} error {id:?} from {ECHO} bad-request"))
+    };
     let weird = Fate::Accepted(format!("message normal \"h4\" from {ECHO} <body>\"weird\""));
     for (xml, fate) in [
-        ("<iq type='error' to='echo.localhost' id='h1'/>", Fate::Skipped),
-        ("<iq type='get' to='echo.localhost' id='h2'/>", bad_request("iq", "h2")),
-        ("<iq type='get' to='echo.localhost'><ping xmlns='urn:xmpp:ping'/></iq>", bad_request("iq", "")),
-        ("<message type='weird' to='echo.localhost' id='h4'><body>weird</body></message>", weird),
-        ("<presence to='echo.localhost' id='h5'><show>busy</show></presence>", Fate::Skipped),
-        ("<presence to='echo.localhost' id='h6'><show/></presence>", Fate::Skipped),
-        ("<presence to='echo.localhost' id='h7'><priority>200</priority></presence>", Fate::Skipped),
-        ("<presence type='invisible' to='echo.localhost' id='h8'/>", bad_request("presence", "h8")),
+        (
+            "<iq type='error' to='echo.localhost' id='h1'/>",
+            Fate::Skipped,
+        ),
+        (
+            "<iq type='get' to='echo.localhost' id='h2'/>",
+            bad_request("iq", "h2"),
+        ),
+        (
+            "<iq type='get' to='echo.localhost'><ping xmlns='urn:xmpp:ping'/></iq>",
+            bad_request("iq", ""),
+        ),
+        (
+            "<message type='weird' to='echo.localhost' id='h4'><body>weird</body></message>",
+            weird,
+        ),
+        (
+            "<presence to='echo.localhost' id='h5'><show>busy</show></presence>",
+            Fate::Skipped,
+        ),
+        (
+            "<presence to='echo.localhost' id='h6'><show/></presence>",
+            Fate::Skipped,
+        ),
+        (
+            "<presence to='echo.localhost' id='h7'><priority>200</priority></presence>",
+            Fate::Skipped,
+        ),
+        (
+            "<presence type='invisible' to='echo.localhost' id='h8'/>",
+            bad_request("presence", "h8"),
+        ),
     ] {
-        let stanza = as_on(server.kind(), Hostile { xml: xml.to_owned(), fate });
+        let stanza = as_on(
+            server.kind(),
+            Hostile {
+                xml: xml.to_owned(),
+                fate,
+            },
+        );
         converse(&mut alice, &[stanza]).await;
     }
     assert!(daemon.stop().await.success());
@@ -126,8 +187,12 @@ async fn ten_thousand_from_a_client(server: Server) {
     mounted(&mut daemon, ECHO).await;
     let mut alice = Person::login(&server, "alice").await;
     let mut tally = Tally::default();
-    let stanzas = Generator::new(2, Wire::Client, ECHO).take(COUNT).map(|stanza| as_on(server.kind(), stanza));
-    let stanzas: Vec<_> = stanzas.inspect(|stanza| tally.count(&stanza.fate)).collect();
+    let stanzas = Generator::new(2, Wire::Client, ECHO)
+        .take(COUNT)
+        .map(|stanza| as_on(server.kind(), stanza));
+    let stanzas: Vec<_> = stanzas
+        .inspect(|stanza| tally.count(&stanza.fate))
+        .collect();
     for block in stanzas.chunks(BLOCK) {
         converse(&mut alice, block).await;
     }
@@ -142,7 +207,9 @@ async fn ten_thousand_from_a_server() {
     let mut daemon = Daemon::start(&component(ECHO, &server.address(), "[component.echo]"));
     let mut component = server.accept().await;
     let mut tally = Tally::default();
-    let stanzas: Vec<_> = Generator::new(2, Wire::Component, ECHO).take(COUNT).collect();
+    let stanzas: Vec<_> = Generator::new(2, Wire::Component, ECHO)
+        .take(COUNT)
+        .collect();
     for block in stanzas.chunks(BLOCK) {
         let mut ledger = Ledger::default();
         for stanza in block {
@@ -151,13 +218,26 @@ async fn ten_thousand_from_a_server() {
             component.write(&stanza.xml).await;
         }
         while ledger.due > 0 {
-            let Ok(answer) = component.next_within(campanile_tests::wait::PATIENCE).await else { break };
+            let Ok(answer) = component.next_within(campanile_tests::wait::PATIENCE).await else {
+                break;
+            };
             ledger.comes(&answer.expect("the stream goes on"), Wire::Component);
         }
         ledger.settle("a block of stanzas");
     }
-    component.write(&format!("<message from='a@localhost/r' to='{ECHO}' id='last'><body>last</body></message>")).await;
-    assert_eq!(component.next().await.map(|echo| echo.attribute("id").to_owned()).as_deref(), Some("last"));
+    component
+        .write(&format!(
+            "<message from='a@localhost/r' to='{ECHO}' id='last'><body>last</body></message>"
+        ))
+        .await;
+    assert_eq!(
+        component
+            .next()
+            .await
+            .map(|echo| echo.attribute("id").to_owned())
+            .as_deref(),
+        Some("last")
+    );
     assert!(daemon.stop().await.success());
     assert_eq!(component.next().await, None, "nothing but what is due");
     tally.report("a server");
@@ -175,20 +255,40 @@ async fn twenty_megabytes_through_ejabberd() {
     let (_, before) = daemon.process().resident().unwrap();
     let text = "<x>hello there, </x>".repeat(1024 * 1024);
     for (id, stanza) in [
-        ("iq", format!("<iq type='set' id='iq' to='{ECHO}'><data xmlns='MY-FORMAT-NS'>{text}</data></iq>")),
+        (
+            "iq",
+            format!(
+                "<iq type='set' id='iq' to='{ECHO}'><data xmlns='MY-FORMAT-NS'>{text}</data></iq>"
+            ),
+        ),
         (
             "chat",
-            format!("<message type='chat' id='chat' to='{ECHO}'><data xmlns='MY-FORMAT-NS'>{text}</data></message>"),
+            format!(
+                "<message type='chat' id='chat' to='{ECHO}'><data \
+                xmlns='MY-FORMAT-NS'>{text}</data></message>"
+            ),
         ),
     ] {
         alice.raw(&stanza).await;
-        let answer = alice.next("the answer to a large stanza", |it| it.attr("id") == id).await;
-        assert_eq!(answer.error().as_deref(), Some("modify/policy-violation"), "{}", answer.xml);
+        let answer = alice
+            .next("the answer to a large stanza", |it| it.attr("id") == id)
+            .await;
+        assert_eq!(
+            answer.error().as_deref(),
+            Some("modify/policy-violation"),
+            "{}",
+            answer.xml
+        );
         alice.message(ECHO, id).await;
         assert_eq!(alice.message_from(ECHO).await.body().as_deref(), Some(id));
     }
     let (_, after) = daemon.process().resident().unwrap();
-    eprintln!("most memory ever used, before and after two stanzas of 20 MB: {before} KiB, {after} KiB");
-    assert!(after <= before + 4 * 1024, "{before} KiB before, {after} KiB after");
+    eprintln!(
+        "most memory ever used, before and after two stanzas of 20 MB: {before} KiB, {after} KiB"
+    );
+    assert!(
+        after <= before + 4 * 1024,
+        "{before} KiB before, {after} KiB after"
+    );
     assert!(daemon.stop().await.success());
 }

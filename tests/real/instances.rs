@@ -12,7 +12,9 @@ use campanile::router::{Filter, Router};
 use campanile::stanza::{Kind, PresenceType, Stanza};
 use campanile_logger::store::{Open, PostgresStore, Query};
 use campanile_tests::setup::SECRET;
-use campanile_tests::{Daemon, Ejabberd, Nats, Postgres, Server, Setup, WebHandler, http, ports, wait};
+use campanile_tests::{
+    Daemon, Ejabberd, Nats, Postgres, Server, Setup, WebHandler, http, ports, wait,
+};
 use futures_util::{StreamExt, stream};
 use tokio::sync::{mpsc, watch};
 
@@ -36,12 +38,15 @@ struct Instance {
 
 impl Instance {
     async fn start(server: &Server, postgres: &Postgres, nats: &Nats, hook: &WebHandler) -> Self {
-        let (api, admin) = (ports::free(), ports::free());
+        let api = ports::free();
+        let admin = ports::free();
         let configuration = format!(
             "[admin]\nlisten = '127.0.0.1:{admin}'\n[server]\naddress = '{server}'\n\
-             [[component]]\njid = '{LOGGER}'\nsecret = '{SECRET}'\n{LIMITS}\nallow = ['{PEOPLE}']\n[component.logger]\nstore = '{store}'\nadmins = ['{PEOPLE}']\n\
+             [[component]]\njid = '{LOGGER}'\nsecret = '{SECRET}'\n{LIMITS}\nallow = \
+             ['{PEOPLE}']\n[component.logger]\nstore = '{store}'\nadmins = ['{PEOPLE}']\n\
              [[component]]\njid = '{BRIDGE}'\nsecret = '{SECRET}'\n{LIMITS}\nallow = ['{PEOPLE}']\n\
-             [component.json_bridge]\nwebhook = {{ url = 'http://{hook}/', secret = '{HOOK_SECRET}' }}\n\
+             [component.json_bridge]\nwebhook = {{ url = 'http://{hook}/', secret = \
+             '{HOOK_SECRET}' }}\n\
              api = {{ listen = '127.0.0.1:{api}', token = 'whole', to = 'anybody' }}\n\
              [component.json_bridge.nats]\nurl = '{nats}'\nshared = true\n",
             server = server.component_address(),
@@ -63,7 +68,11 @@ impl Instance {
             let answer = http::get(self.api, &path, "Authorization: Bearer whole\r\n").await;
             usize::from(answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200")))
         };
-        stream::iter(0..REQUESTS).map(ask).buffer_unordered(WINDOW).fold(0, |sum, one| async move { sum + one }).await
+        stream::iter(0..REQUESTS)
+            .map(ask)
+            .buffer_unordered(WINDOW)
+            .fold(0, |sum, one| async move { sum + one })
+            .await
     }
 
     async fn knows_of_the_other(&mut self, jid: &str) {
@@ -86,37 +95,54 @@ async fn knows_of_the_other(daemon: &mut Daemon, jid: &str) {
 /// The sum of the series that begin so.
 async fn metric(admin: u16, beginning: &str) -> f64 {
     let text = http::get(admin, "/metrics", "").await.unwrap();
-    let value = |line: &str| line.starts_with(beginning).then(|| line.rsplit(' ').next()?.parse::<f64>().ok());
+    let value = |line: &str| {
+        line.starts_with(beginning)
+            .then(|| line.rsplit(' ').next()?.parse::<f64>().ok())
+    };
     text.lines().filter_map(value).flatten().sum()
 }
 
 /// What one of the stores has, by the ids of the stanzas.
 async fn archived(postgres: &Postgres) -> HashSet<String> {
     let address = postgres.address();
-    let read = tokio::task::spawn_blocking(move || {
-        let mut store = PostgresStore::new(&address).unwrap().open(false).unwrap();
-        let mut query = Query { limit: 1000, ..Query::default() };
-        let mut ids = HashSet::new();
-        loop {
-            let page = store.page(&query).unwrap();
-            let stanzas = page.entries.iter().filter_map(|entry| entry.stanza.as_deref());
-            ids.extend(stanzas.filter_map(|xml| Some(xml.split_once(" id='")?.1.split_once('\'')?.0.to_owned())));
-            query.after = page.entries.last().map(|entry| entry.place);
-            if !page.more {
-                return ids;
+    let read =
+        tokio::task::spawn_blocking(move || {
+            let mut store = PostgresStore::new(&address).unwrap().open(false).unwrap();
+            let mut query = Query {
+                limit: 1000,
+                ..Query::default()
+            };
+            let mut ids = HashSet::new();
+            loop {
+                let page = store.page(&query).unwrap();
+                let stanzas = page
+                    .entries
+                    .iter()
+                    .filter_map(|entry| entry.stanza.as_deref());
+                ids.extend(stanzas.filter_map(|xml| {
+                    Some(xml.split_once(" id='")?.1.split_once('\'')?.0.to_owned())
+                }));
+                query.after = page.entries.last().map(|entry| entry.place);
+                if !page.more {
+                    return ids;
+                }
             }
-        }
-    });
+        });
     read.await.unwrap()
 }
 
-/// ejabberd deals stanzas out at random, the answers to requests of ours included. Work is shared, each request is answered
-/// whichever of the two the answer went to, and when one of them is killed nothing that was acknowledged is lost.
+/// ejabberd deals stanzas out at random, the answers to requests of ours included. Work is shared,
+/// each request is answered whichever of the two the answer went to, and when one of them is killed
+/// nothing that was acknowledged is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_of_them_share_the_work() {
-    let setup = [LOGGER, BRIDGE, PEOPLE].into_iter().fold(Setup::new(), Setup::component);
+    let setup = [LOGGER, BRIDGE, PEOPLE]
+        .into_iter()
+        .fold(Setup::new(), Setup::component);
     let server = Ejabberd::start(&setup).await;
-    let (postgres, nats, hook) = (Postgres::start().await, Nats::start().await, WebHandler::start(None).await);
+    let postgres = Postgres::start().await;
+    let nats = Nats::start().await;
+    let hook = WebHandler::start(None).await;
     let (people, client): (_, Client) = People::start(&server).await;
     let mut one = Instance::start(&server, &postgres, &nats, &hook).await;
     let mut other = Instance::start(&server, &postgres, &nats, &hook).await;
@@ -131,8 +157,13 @@ async fn two_of_them_share_the_work() {
     }
     for _ in 0..20 {
         // The second request of each comes to either, too.
-        let step = client.command(LOGGER.parse::<Jid>().unwrap(), "search").await.unwrap();
-        let words = Definition::new().submit(&HashMap::from([("words", "nothing")])).unwrap();
+        let step = client
+            .command(LOGGER.parse::<Jid>().unwrap(), "search")
+            .await
+            .unwrap();
+        let words = Definition::new()
+            .submit(&HashMap::from([("words", "nothing")]))
+            .unwrap();
         assert!(step.complete(Some(words)).await.unwrap().is_completed());
     }
 
@@ -140,19 +171,31 @@ async fn two_of_them_share_the_work() {
     let addresses = [(0, BOT), (1, BOT), (2, LOGGER), (3, LOGGER)];
     let writing = addresses.map(|who| write(people.clone(), client.clone(), who, stopped.clone()));
     let inbox = format!("inbox@{PEOPLE}");
-    let posting = [(one.api, "one"), (other.api, "other")].map(|to| post(to, inbox.clone(), stopped.clone()));
+    let posting =
+        [(one.api, "one"), (other.api, "other")].map(|to| post(to, inbox.clone(), stopped.clone()));
     let progress = async |count: usize| {
         let receipts = || people.receipted.lock().unwrap().len();
         let goal = receipts() + count;
-        wait::until("receipts", Duration::from_secs(60), async || (receipts() >= goal).then_some(())).await.unwrap();
+        wait::until("receipts", Duration::from_secs(60), async || {
+            (receipts() >= goal).then_some(())
+        })
+        .await
+        .unwrap();
     };
     progress(2000).await;
     let mut shares = Vec::new();
     for component in [LOGGER, BRIDGE] {
         let series = format!("campanile_stanzas_total{{component=\"{component}\",kind=\"message\"");
-        shares.push((component, one.metric(&series).await, other.metric(&series).await));
+        shares.push((
+            component,
+            one.metric(&series).await,
+            other.metric(&series).await,
+        ));
     }
-    assert!(shares.iter().all(|(_, one, other)| one.min(*other) > 20.0), "{shares:?}");
+    assert!(
+        shares.iter().all(|(_, one, other)| one.min(*other) > 20.0),
+        "{shares:?}"
+    );
     other.daemon.kill();
     progress(1500).await;
     other.daemon.start_again();
@@ -167,18 +210,35 @@ async fn two_of_them_share_the_work() {
     }
 
     let receipted = people.receipted.lock().unwrap().clone();
-    let (bots, logged): (HashSet<_>, HashSet<_>) =
-        receipted.into_iter().partition(|id| id.starts_with("s0-") || id.starts_with("s1-"));
+    let (bots, logged): (HashSet<_>, HashSet<_>) = receipted
+        .into_iter()
+        .partition(|id| id.starts_with("s0-") || id.starts_with("s1-"));
     let missing = || {
-        let came: HashSet<_> =
-            hook.posted().iter().filter(|posted| text(posted) == id(posted)).filter_map(id).collect();
+        let came: HashSet<_> = hook
+            .posted()
+            .iter()
+            .filter(|posted| text(posted) == id(posted))
+            .filter_map(id)
+            .collect();
         let came_in = people.inbox.lock().unwrap();
         let bots = bots.difference(&came).cloned();
-        bots.chain(accepted.iter().map(|(text, _)| text).filter(|text| !came_in.contains_key(*text)).cloned()).collect()
+        bots.chain(
+            accepted
+                .iter()
+                .map(|(text, _)| text)
+                .filter(|text| !came_in.contains_key(*text))
+                .cloned(),
+        )
+        .collect()
     };
     let all = async || Vec::is_empty(&missing()).then_some(());
     let all = wait::until("all of them", Duration::from_secs(90), all).await;
-    assert!(all.is_ok(), "missing: {:?}\n{}", missing(), one.daemon.output().tail());
+    assert!(
+        all.is_ok(),
+        "missing: {:?}\n{}",
+        missing(),
+        one.daemon.output().tail()
+    );
     let archived = archived(&postgres).await;
     assert!(
         !logged.is_empty() && logged.is_subset(&archived),
@@ -186,10 +246,14 @@ async fn two_of_them_share_the_work() {
         logged.difference(&archived).collect::<Vec<_>>()
     );
     for (text, ids) in &accepted {
-        assert!(ids.len() == 1 && people.inbox.lock().unwrap()[text].is_subset(ids), "{text}: {ids:?}");
+        assert!(
+            ids.len() == 1 && people.inbox.lock().unwrap()[text].is_subset(ids),
+            "{text}: {ids:?}"
+        );
     }
     eprintln!(
-        "{} requests answered, {handed:?} of them handed over; stanzas by instance: {shares:?}; receipted {} for the bot, {} \
+        "{} requests answered, {handed:?} of them handed over; stanzas by instance: {shares:?}; \
+        receipted {} for the bot, {} \
          archived, {} accepted: none missing",
         2 * REQUESTS,
         bots.len(),
@@ -216,12 +280,20 @@ impl Ann {
             }
             async {}
         };
-        let kinds =
-            [PresenceType::Available, PresenceType::Unavailable, PresenceType::Subscribed, PresenceType::Unsubscribed];
+        let kinds = [
+            PresenceType::Available,
+            PresenceType::Unavailable,
+            PresenceType::Subscribed,
+            PresenceType::Unsubscribed,
+        ];
         let router = Router::new().on(Filter::kinds(kinds.map(Kind::Presence)), see);
-        let builder = Component::builder(PEOPLE).server(server.component_address()).secret(SECRET).router(router);
+        let builder = Component::builder(PEOPLE)
+            .server(server.component_address())
+            .secret(SECRET)
+            .router(router);
         let component = builder.build().unwrap();
-        let (client, mut status) = (component.client(), component.status());
+        let client = component.client();
+        let mut status = component.status();
         tokio::spawn(component.run());
         status.wait_for(Status::is_ready).await.unwrap();
         Self { client, seen }
@@ -229,7 +301,9 @@ impl Ann {
 
     async fn send(&self, kind: PresenceType) {
         let ann = format!("ann@{PEOPLE}").parse::<Jid>().unwrap();
-        let stanza = Stanza::new(Kind::Presence(kind)).with_from(ann).with_to(ECHO.parse::<Jid>().unwrap());
+        let stanza = Stanza::new(Kind::Presence(kind))
+            .with_from(ann)
+            .with_to(ECHO.parse::<Jid>().unwrap());
         self.client.send(stanza).await.unwrap();
     }
 
@@ -246,19 +320,24 @@ impl Ann {
     }
 }
 
-/// A subscription that one of the two was told of is known to both, and whoever leaves the other behind does not say that the
-/// address is gone.
+/// A subscription that one of the two was told of is known to both, and whoever leaves the other
+/// behind does not say that the address is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_of_them_share_their_contacts() {
-    let setup = [ECHO, PEOPLE].into_iter().fold(Setup::new(), Setup::component);
-    let (server, postgres) = (Ejabberd::start(&setup).await, Postgres::start().await);
+    let setup = [ECHO, PEOPLE]
+        .into_iter()
+        .fold(Setup::new(), Setup::component);
+    let server = Ejabberd::start(&setup).await;
+    let postgres = Postgres::start().await;
     let mut ann = Ann::start(&server).await;
     let admins = [ports::free(), ports::free()];
     let mut daemons = Vec::new();
     for admin in admins {
-        let (server, store) = (server.component_address(), postgres.address());
+        let server = server.component_address();
+        let store = postgres.address();
         let mut daemon = Daemon::start(&format!(
-            "[admin]\nlisten = '127.0.0.1:{admin}'\n[[component]]\njid = '{ECHO}'\naddress = '{server}'\nsecret = '{SECRET}'\n\
+            "[admin]\nlisten = '127.0.0.1:{admin}'\n[[component]]\njid = '{ECHO}'\naddress = \
+            '{server}'\nsecret = '{SECRET}'\n\
              {LIMITS}\n[component.echo]\n[component.presence]\nstore = '{store}'\n"
         ));
         mounted(&mut daemon, ECHO).await;
@@ -270,7 +349,9 @@ async fn two_of_them_share_their_contacts() {
     let probes = async || {
         let mut counts = Vec::new();
         for admin in admins {
-            let series = format!("campanile_stanzas_total{{component=\"{ECHO}\",kind=\"presence\",type=\"probe\"");
+            let series = format!(
+                "campanile_stanzas_total{{component=\"{ECHO}\",kind=\"presence\",type=\"probe\""
+            );
             counts.push(metric(admin, &series).await);
         }
         counts

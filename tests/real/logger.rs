@@ -1,4 +1,5 @@
-//! The logger on real servers: what slixmpp's plug-in finds in it, and what it keeps whatever happens.
+//! The logger on real servers: what slixmpp's plug-in finds in it, and what it keeps whatever
+//! happens.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +13,8 @@ use campanile_tests::tree::{self, Tree};
 use campanile_tests::{Daemon, Ejabberd, HandMadeClient, Person, Postgres, Server, Setup, on_both};
 
 const LOGGER: &str = "logger.localhost";
-const DATA: &str = "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data>";
+const DATA: &str =
+    "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data>";
 const TEXT: &str = "vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===";
 
 fn setup() -> Setup {
@@ -24,7 +26,8 @@ fn configuration(address: &str) -> String {
     format!(
         "[server]\naddress = \"{address}\"\n\
          [[component]]\njid = \"{LOGGER}\"\nsecret = \"a secret for tests\"\n{limits}\n\
-         [component.logger]\nstore = \"sqlite:logger.db\"\nformats = [\"MY-FORMAT-NS\"]\nadmins = [\"bob@localhost\"]\n"
+         [component.logger]\nstore = \"sqlite:logger.db\"\nformats = [\"MY-FORMAT-NS\"]\nadmins = \
+         [\"bob@localhost\"]\n"
     )
 }
 
@@ -33,9 +36,14 @@ async fn logger(server: &Server) -> Daemon {
 }
 
 async fn logger_on(server: &Server, store: &str) -> Daemon {
-    let configuration = configuration(&server.component_address()).replace("sqlite:logger.db", store);
+    let configuration =
+        configuration(&server.component_address()).replace("sqlite:logger.db", store);
     let mut daemon = Daemon::start(&configuration);
-    daemon.logs("that it is mounted", |line| line.to_string().contains("\"mounted\"")).await;
+    daemon
+        .logs("that it is mounted", |line| {
+            line.to_string().contains("\"mounted\"")
+        })
+        .await;
     daemon
 }
 
@@ -61,39 +69,67 @@ async fn asked_by_slixmpp(server: &Server, mut daemon: Daemon) {
     let output = Output::default();
     let mut asker = Process::start("mam.py", command, &output);
     let status = asker.end(Duration::from_secs(300)).await;
-    assert!(status.success(), "{}\n{}", output.tail(), daemon.output().tail());
+    assert!(
+        status.success(),
+        "{}\n{}",
+        output.tail(),
+        daemon.output().tail()
+    );
     assert!(daemon.stop().await.success());
 }
 
-/// A database that goes and comes back: senders are told, nothing has a receipt that is not kept, and all heals by itself.
+/// A database that goes and comes back: senders are told, nothing has a receipt that is not kept,
+/// and all heals by itself.
 async fn a_database_that_comes_and_goes(server: Server) {
     const ASKED: &str = "<request xmlns='urn:xmpp:receipts'/>";
     let mut postgres = Postgres::start().await;
     let mut daemon = logger_on(&server, &postgres.address()).await;
     let mut alice = Person::login(&server, "alice").await;
-    let receipt = |it: &campanile_tests::Received| it.child("received", "urn:xmpp:receipts").is_some();
-    alice.message_with(LOGGER, "chat", Some("before"), ASKED).await;
+    let receipt =
+        |it: &campanile_tests::Received| it.child("received", "urn:xmpp:receipts").is_some();
+    alice
+        .message_with(LOGGER, "chat", Some("before"), ASKED)
+        .await;
     assert!(receipt(&alice.message_from(LOGGER).await));
     postgres.stop().await;
-    alice.message_with(LOGGER, "chat", Some("lost"), ASKED).await;
+    alice
+        .message_with(LOGGER, "chat", Some("lost"), ASKED)
+        .await;
     let refused = alice.message_from(LOGGER).await;
-    assert_eq!(refused.error().as_deref(), Some("wait/resource-constraint"), "{}", refused.xml);
+    assert_eq!(
+        refused.error().as_deref(),
+        Some("wait/resource-constraint"),
+        "{}",
+        refused.xml
+    );
     postgres.start_again().await;
     let started = Instant::now();
     loop {
-        alice.message_with(LOGGER, "chat", Some("after"), ASKED).await;
+        alice
+            .message_with(LOGGER, "chat", Some("after"), ASKED)
+            .await;
         if receipt(&alice.message_from(LOGGER).await) {
             break;
         }
-        assert!(started.elapsed() < Duration::from_secs(30), "not back\n{}", daemon.output().tail());
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "not back\n{}",
+            daemon.output().tail()
+        );
     }
-    alice.message_with(LOGGER, "chat", Some("!search lost"), "").await;
-    assert_eq!(alice.message_from(LOGGER).await.body().as_deref(), Some("Nothing is found."));
+    alice
+        .message_with(LOGGER, "chat", Some("!search lost"), "")
+        .await;
+    assert_eq!(
+        alice.message_from(LOGGER).await.body().as_deref(),
+        Some("Nothing is found.")
+    );
     assert!(daemon.stop().await.success());
 }
 on_both!(a_database_that_comes_and_goes, setup());
 
-/// ejabberd spreads what is sent over all who are mounted on a domain: each keeps its share, and each finds all.
+/// ejabberd spreads what is sent over all who are mounted on a domain: each keeps its share, and
+/// each finds all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_instances_share_one_database() {
     const MESSAGES: usize = 200;
@@ -105,12 +141,27 @@ async fn two_instances_share_one_database() {
     let mut waiting = BTreeSet::new();
     for number in 0..MESSAGES {
         let body = format!("word{number}");
-        waiting.insert(alice.message_with(LOGGER, "chat", Some(&body), "<request xmlns='urn:xmpp:receipts'/>").await);
+        waiting.insert(
+            alice
+                .message_with(
+                    LOGGER,
+                    "chat",
+                    Some(&body),
+                    "<request xmlns='urn:xmpp:receipts'/>",
+                )
+                .await,
+        );
     }
     for _ in 0..MESSAGES {
         let receipt = alice.message_from(LOGGER).await;
-        let received = receipt.child("received", "urn:xmpp:receipts").unwrap_or_else(|| panic!("{}", receipt.xml));
-        assert!(waiting.remove(received.attr("id").unwrap()), "{}", receipt.xml);
+        let received = receipt
+            .child("received", "urn:xmpp:receipts")
+            .unwrap_or_else(|| panic!("{}", receipt.xml));
+        assert!(
+            waiting.remove(received.attr("id").unwrap()),
+            "{}",
+            receipt.xml
+        );
     }
     // Whoever is asked knows all of it, and so does the one that stays.
     for _ in 0..4 {
@@ -120,12 +171,20 @@ async fn two_instances_share_one_database() {
     }
     assert!(one.stop().await.success());
     alice.message(LOGGER, "!search word7 ").await;
-    assert!(alice.message_from(LOGGER).await.body().unwrap().ends_with(": word7"));
+    assert!(
+        alice
+            .message_from(LOGGER)
+            .await
+            .body()
+            .unwrap()
+            .ends_with(": word7")
+    );
     assert!(other.stop().await.success());
 }
 
 const README: &str = "../components/logger/README.md";
-const BEGIN: &str = "<!-- The test `the_transcript_of_the_readme` writes this, with CAMPANILE_BLESS=1. -->\n```text\n";
+const BEGIN: &str = "<!-- The test `the_transcript_of_the_readme` writes this, with \
+    CAMPANILE_BLESS=1. -->\n```text\n";
 
 /// The transcript in the component's README is what goes over the wire, whichever the server.
 async fn the_transcript_of_the_readme(server: Server) {
@@ -133,7 +192,8 @@ async fn the_transcript_of_the_readme(server: Server) {
     let mut alice = HandMadeClient::login(&server, "alice", "phone").await;
     let sent = [
         format!(
-            "<message to='{LOGGER}' id='m1'><data xmlns='MY-FORMAT-NS'>any text</data><request xmlns='urn:xmpp:receipts'/></message>"
+            "<message to='{LOGGER}' id='m1'><data xmlns='MY-FORMAT-NS'>any text</data><request \
+            xmlns='urn:xmpp:receipts'/></message>"
         ),
         format!("<iq type='get' to='{LOGGER}' id='q1'><data xmlns='MY-FORMAT-NS'/></iq>"),
     ];
@@ -147,7 +207,9 @@ async fn the_transcript_of_the_readme(server: Server) {
     assert!(daemon.stop().await.success());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(README);
     let readme = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = readme.split_once(BEGIN).expect("a transcript in the README");
+    let (before, rest) = readme
+        .split_once(BEGIN)
+        .expect("a transcript in the README");
     let (shown, after) = rest.split_once("```").expect("its end");
     if std::env::var_os("CAMPANILE_BLESS").is_some() {
         std::fs::write(&path, format!("{before}{BEGIN}{transcript}```{after}")).unwrap();
@@ -157,18 +219,20 @@ async fn the_transcript_of_the_readme(server: Server) {
 }
 on_both!(the_transcript_of_the_readme, setup());
 
-/// What the lines of a transcript mean. Servers write attributes in any order, may add the language of the stream, and may
-/// leave out the type that a message has without one.
+/// What the lines of a transcript mean. Servers write attributes in any order, may add the language
+/// of the stream, and may leave out the type that a message has without one.
 fn meaning(transcript: &str) -> Vec<(String, Tree)> {
     let lines = transcript.lines().filter_map(|line| line.split_once(": "));
     let stanza = |xml: &str| {
         let mut stanza = tree::read(xml);
-        stanza
-            .attributes
-            .retain(|(namespace, name), value| namespace.is_empty() && !(name == "type" && value == "normal"));
+        stanza.attributes.retain(|(namespace, name), value| {
+            namespace.is_empty() && !(name == "type" && value == "normal")
+        });
         stanza
     };
-    lines.map(|(side, xml)| (side.to_owned(), stanza(xml))).collect()
+    lines
+        .map(|(side, xml)| (side.to_owned(), stanza(xml)))
+        .collect()
 }
 
 /// The two stanzas of the component's README.
@@ -178,16 +242,38 @@ async fn a_payload_of_a_known_format(server: Server) {
     let asked = "<data xmlns='MY-FORMAT-NS'/>";
     let none = alice.iq("get", LOGGER, asked).await.unwrap();
     assert_eq!(none.error().as_deref(), Some("cancel/item-not-found"));
-    alice.message_with(LOGGER, "normal", None, &format!("{DATA}<request xmlns='urn:xmpp:receipts'/>")).await;
+    alice
+        .message_with(
+            LOGGER,
+            "normal",
+            None,
+            &format!("{DATA}<request xmlns='urn:xmpp:receipts'/>"),
+        )
+        .await;
     let receipt = alice.message_from(LOGGER).await;
-    assert!(receipt.child("received", "urn:xmpp:receipts").is_some(), "{}", receipt.xml);
+    assert!(
+        receipt.child("received", "urn:xmpp:receipts").is_some(),
+        "{}",
+        receipt.xml
+    );
     let answer = alice.iq("get", LOGGER, asked).await.unwrap();
-    let data = answer.child("data", "MY-FORMAT-NS").unwrap_or_else(|| panic!("no data in {}", answer.xml));
+    let data = answer
+        .child("data", "MY-FORMAT-NS")
+        .unwrap_or_else(|| panic!("no data in {}", answer.xml));
     assert_eq!(data.text(), TEXT);
-    let stored = alice.iq("set", LOGGER, "<data xmlns='MY-FORMAT-NS'>newer</data>").await.unwrap();
+    let stored = alice
+        .iq("set", LOGGER, "<data xmlns='MY-FORMAT-NS'>newer</data>")
+        .await
+        .unwrap();
     assert_eq!((stored.attr("type"), stored.error()), ("result", None));
     let answer = alice.iq("get", LOGGER, asked).await.unwrap();
-    assert_eq!(answer.child("data", "MY-FORMAT-NS").map(|data| data.text()).as_deref(), Some("newer"));
+    assert_eq!(
+        answer
+            .child("data", "MY-FORMAT-NS")
+            .map(|data| data.text())
+            .as_deref(),
+        Some("newer")
+    );
     assert!(daemon.stop().await.success());
 }
 on_both!(a_payload_of_a_known_format, setup());

@@ -1,6 +1,10 @@
-//! Tests against real servers and real clients. Prosody, ejabberd, openssl and a Python environment with slixmpp must
-//! be there: `tests/run` sees to it.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+//! Tests against real servers and real clients. Prosody, ejabberd, openssl and a Python environment
+//! with slixmpp must be there: `tests/run` sees to it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod acknowledged;
 mod bridge;

@@ -1,4 +1,5 @@
-//! What Prometheus gets: sound by its own tool's word, and small and quick however many stanzas there were.
+//! What Prometheus gets: sound by its own tool's word, and small and quick however many stanzas
+//! there were.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -20,8 +21,8 @@ const LONGEST: Duration = Duration::from_millis(20);
 async fn attach(listener: &TcpListener) -> TcpStream {
     let (mut stream, _) = listener.accept().await.unwrap();
     read_until(&mut stream, ">").await;
-    let header =
-        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
+    let header = "<stream:stream xmlns='jabber:component:accept' \
+        xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
     stream.write_all(header.as_bytes()).await.unwrap();
     read_until(&mut stream, "</handshake>").await;
     stream.write_all(b"<handshake/>").await.unwrap();
@@ -29,7 +30,8 @@ async fn attach(listener: &TcpListener) -> TcpStream {
 }
 
 async fn read_until(stream: &mut TcpStream, end: &str) {
-    let (mut read, mut chunk) = (String::new(), [0; 1024]);
+    let mut read = String::new();
+    let mut chunk = [0; 1024];
     while !read.contains(end) {
         let count = stream.read(&mut chunk).await.unwrap();
         assert_ne!(count, 0, "the component left: {read}");
@@ -37,12 +39,23 @@ async fn read_until(stream: &mut TcpStream, end: &str) {
     }
 }
 
-/// Messages, IQ and presence of every type that a server passes on, from strangers with names of their choice.
+/// Messages, IQ and presence of every type that a server passes on, from strangers with names of
+/// their choice.
 fn stanza(number: usize) -> String {
-    let sender = format!("user{}@evil{}.example/r\"{number}", number % SENDERS, number % 97).replace('"', "&quot;");
-    let head = format!("from=\"{sender}\" to=\"bot{}@echo.localhost\" id=\"{number}\"", number % 9973);
+    let sender = format!(
+        "user{}@evil{}.example/r\"{number}",
+        number % SENDERS,
+        number % 97
+    )
+    .replace('"', "&quot;");
+    let head = format!(
+        "from=\"{sender}\" to=\"bot{}@echo.localhost\" id=\"{number}\"",
+        number % 9973
+    );
     match number % 10 {
-        0 => format!("<iq {head} type=\"get\"><query xmlns=\"http://jabber.org/protocol/disco#info\"/></iq>"),
+        0 => format!(
+            "<iq {head} type=\"get\"><query xmlns=\"http://jabber.org/protocol/disco#info\"/></iq>"
+        ),
         1 => format!("<iq {head} type=\"set\"><q xmlns=\"urn:stranger:{number}\"/></iq>"),
         2 => format!("<message {head} type=\"headline\"><body>{number}</body></message>"),
         3 => format!("<presence {head} type=\"probe\"/>"),
@@ -54,7 +67,10 @@ fn stanza(number: usize) -> String {
 async fn send(stream: &mut TcpStream, count: usize) {
     for start in (0..count).step_by(WINDOW) {
         let mut batch: String = (start..(start + WINDOW).min(count)).map(stanza).collect();
-        batch.push_str("<iq from='a@b/c' to='echo.localhost' type='get' id='end'><ping xmlns='urn:xmpp:ping'/></iq>");
+        batch.push_str(
+            "<iq from='a@b/c' to='echo.localhost' type='get' id='end'><ping \
+            xmlns='urn:xmpp:ping'/></iq>",
+        );
         stream.write_all(batch.as_bytes()).await.unwrap();
         read_until(stream, "id='end' type='result'/>").await;
     }
@@ -63,9 +79,11 @@ async fn send(stream: &mut TcpStream, count: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scrape_stays_small_and_sound() {
     let count = std::env::var("CAMPANILE_STANZAS").map_or(STANZAS, |count| count.parse().unwrap());
-    let (listener, admin) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), ports::free());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let admin = ports::free();
     let configuration = format!(
-        "[admin]\nlisten = '127.0.0.1:{admin}'\n[[component]]\njid = 'echo.localhost'\naddress = '{}'\n\
+        "[admin]\nlisten = '127.0.0.1:{admin}'\n[[component]]\njid = 'echo.localhost'\naddress = \
+        '{}'\n\
          secret = 'a secret for tests'\n[component.echo]\n[component.presence]\n\
          store = 'memory'\n",
         listener.local_addr().unwrap()
@@ -80,19 +98,32 @@ async fn a_scrape_stays_small_and_sound() {
         let answer = http::get(admin, "/metrics", "").await?;
         Some((began.elapsed(), answer))
     };
-    let (_, first) = wait::until("metrics", wait::PATIENCE, scrape).await.unwrap();
+    let (_, first) = wait::until("metrics", wait::PATIENCE, scrape)
+        .await
+        .unwrap();
     for _ in 0..20 {
         times.push(scrape().await.unwrap().0);
     }
     let (_, body) = first.split_once("\r\n\r\n").unwrap();
     times.sort();
-    let (quickest, slowest) = (times[0], times[times.len() - 1]);
-    println!("after {count} stanzas: {} bytes, in {quickest:?} to {slowest:?}", body.len());
+    let quickest = times[0];
+    let slowest = times[times.len() - 1];
+    println!(
+        "after {count} stanzas: {} bytes, in {quickest:?} to {slowest:?}",
+        body.len()
+    );
     let counted = |line: &str| {
-        line.starts_with("campanile_stanzas_total{").then(|| line.rsplit_once(' ')?.1.parse::<usize>().ok())
+        line.starts_with("campanile_stanzas_total{")
+            .then(|| line.rsplit_once(' ')?.1.parse::<usize>().ok())
     };
-    assert!(body.lines().filter_map(counted).flatten().sum::<usize>() >= count, "{body}");
-    assert!(!body.contains("evil") && !body.contains("stranger"), "a stranger has chosen a label: {body}");
+    assert!(
+        body.lines().filter_map(counted).flatten().sum::<usize>() >= count,
+        "{body}"
+    );
+    assert!(
+        !body.contains("evil") && !body.contains("stranger"),
+        "a stranger has chosen a label: {body}"
+    );
     assert!(body.len() < MOST_BYTES, "{} bytes", body.len());
     // The quickest: other tests have the machine as well.
     assert!(quickest < LONGEST, "{quickest:?}");
@@ -104,10 +135,25 @@ async fn a_scrape_stays_small_and_sound() {
 /// `promtool check metrics` reads them from its stdin.
 fn check(metrics: &str) {
     let mut command = Command::new("promtool");
-    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("promtool runs (apt-get install prometheus; tests/run does it)");
-    child.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    command
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .expect("promtool runs (apt-get install prometheus; tests/run does it)");
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(metrics.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said)
+    );
 }

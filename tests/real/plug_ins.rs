@@ -44,23 +44,41 @@ struct Filled {
 }
 
 fn order() -> command::Command<()> {
-    let article = Definition::of::<Order>().title("An order").edit("sku", |field| field.label("Article"));
+    let article = Definition::of::<Order>()
+        .title("An order")
+        .edit("sku", |field| field.label("Article"));
     let delivery = async |Form(order): Form<Order>| {
         // One is carried home.
-        (order.count > 1).then(|| Definition::new().title("Its way").field(Field::boolean("express").label("Express")))
+        (order.count > 1).then(|| {
+            Definition::new()
+                .title("Its way")
+                .field(Field::boolean("express").label("Express"))
+        })
     };
-    command::Command::new("order", "Order something", ordered).form(article).step(delivery)
+    command::Command::new("order", "Order something", ordered)
+        .form(article)
+        .step(delivery)
 }
 
 /// Which way it goes is seen in the number of parcels.
 async fn ordered(Form(filled): Form<Filled>) -> Form<Order> {
-    let count = if filled.express == Some(true) { filled.count } else { 1 };
-    Form(Order { sku: filled.sku, count })
+    let count = if filled.express == Some(true) {
+        filled.count
+    } else {
+        1
+    };
+    Form(Order {
+        sku: filled.sku,
+        count,
+    })
 }
 
 fn shop() -> Router {
     let keeper = Identity::new("client", "bot", "en", "Shopkeeper");
-    let keeper = Router::new().message(async |Body(text): Body| text).receipts().identity(keeper);
+    let keeper = Router::new()
+        .message(async |Body(text): Body| text)
+        .receipts()
+        .identity(keeper);
     let shelves = (0..SHELVES).map(|number| DiscoItem {
         node: Some(format!("shelf-{number}")),
         name: Some(format!("Shelf {number}")),
@@ -68,18 +86,34 @@ fn shop() -> Router {
     });
     let router = Router::new()
         .commands(Commands::new().add(order()))
-        .message_with(("urn:xmpp:json:0", "json"), async |Json(order): Json<Order>| {
-            Json(Order { count: order.count * 2, ..order })
-        })
+        .message_with(
+            ("urn:xmpp:json:0", "json"),
+            async |Json(order): Json<Order>| {
+                Json(Order {
+                    count: order.count * 2,
+                    ..order
+                })
+            },
+        )
         .at("keeper", keeper);
     shelves.fold(router, Router::item)
 }
 
 async fn each_plug_in_works(server: Server) {
-    let card = Card::new().name("Shopkeeper").description("Sells tea").photo(PHOTO.to_vec()).unwrap();
-    let cards = VCards::new().domain(Card::new().name("The shop")).bot("keeper", card).unwrap();
+    let card = Card::new()
+        .name("Shopkeeper")
+        .description("Sells tea")
+        .photo(PHOTO.to_vec())
+        .unwrap();
+    let cards = VCards::new()
+        .domain(Card::new().name("The shop"))
+        .bot("keeper", card)
+        .unwrap();
     let availability = Availability::online().status("open");
-    let roster = Roster::builder(MemoryStore::new()).availability(availability).adorn(cards.clone()).build();
+    let roster = Roster::builder(MemoryStore::new())
+        .availability(availability)
+        .adorn(cards.clone())
+        .build();
     let component = Component::builder(SHOP)
         .server(server.component_address())
         .secret(SECRET)
@@ -102,6 +136,10 @@ async fn each_plug_in_works(server: Server) {
     let mut asker = Process::start("plugins.py", command, &output);
     let ended = asker.end(Duration::from_secs(120)).await;
     assert!(ended.success(), "{ended}\n{}", output.tail());
-    eprintln!("slixmpp's plug-ins on {:?}: {}", server.kind(), output.lines().join(", "));
+    eprintln!(
+        "slixmpp's plug-ins on {:?}: {}",
+        server.kind(),
+        output.lines().join(", ")
+    );
 }
 on_both!(each_plug_in_works, setup_for(&[SHOP]));

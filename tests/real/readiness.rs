@@ -1,4 +1,5 @@
-//! What an orchestrator is told: a component is ready while stanzas reach it, and no longer than ten seconds after.
+//! What an orchestrator is told: a component is ready while stanzas reach it, and no longer than
+//! ten seconds after.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ const HEALED: Duration = Duration::from_secs(60);
 /// The daemon with an admin port, the bounds as they are by default but for `limits`.
 fn configuration(address: &str, port: u16, limits: &str) -> String {
     format!(
-        "[admin]\nlisten = '127.0.0.1:{port}'\n[[component]]\njid = 'echo.localhost'\naddress = '{address}'\n\
+        "[admin]\nlisten = '127.0.0.1:{port}'\n[[component]]\njid = 'echo.localhost'\naddress = \
+        '{address}'\n\
          secret = 'a secret for tests'\n[component.echo]\n{limits}\n"
     )
 }
@@ -46,10 +48,20 @@ impl Between {
 }
 
 /// Waits until readiness is as wanted, and says how long that took.
-async fn until(between: &Between, port: u16, status: u16, within: Duration, daemon: &Daemon) -> Duration {
+async fn until(
+    between: &Between,
+    port: u16,
+    status: u16,
+    within: Duration,
+    daemon: &Daemon,
+) -> Duration {
     let began = Instant::now();
-    let found = wait::until("readiness", within, async || (between.status(port).await == Some(status)).then_some(()));
-    found.await.unwrap_or_else(|error| panic!("{status}: {error}\n{}", daemon.output().tail()));
+    let found = wait::until("readiness", within, async || {
+        (between.status(port).await == Some(status)).then_some(())
+    });
+    found
+        .await
+        .unwrap_or_else(|error| panic!("{status}: {error}\n{}", daemon.output().tail()));
     began.elapsed()
 }
 
@@ -63,7 +75,8 @@ async fn loses_and_heals(between: &Between, port: u16, daemon: &mut Daemon) {
     assert_eq!(daemon.stop().await.code(), Some(0));
 }
 
-/// Packets are lost in a network namespace, without a reset; where the machine permits none, a pipe swallows the bytes.
+/// Packets are lost in a network namespace, without a reset; where the machine permits none, a pipe
+/// swallows the bytes.
 async fn a_half_open_link(server: Server) {
     let port = ports::free();
     let Some(namespace) = Namespace::new() else {
@@ -79,7 +92,8 @@ async fn a_half_open_link(server: Server) {
 on_both!(a_half_open_link, setup());
 
 async fn a_pipe_that_swallows(server: Server) {
-    let (port, tap) = (ports::free(), Tap::on(server.component_address()).await);
+    let port = ports::free();
+    let tap = Tap::on(server.component_address()).await;
     let mut daemon = Daemon::start(&configuration(tap.address(), port, ""));
     loses_and_heals(&Between::Tap(tap), port, &mut daemon).await;
 }
@@ -90,7 +104,8 @@ on_both!(a_pipe_that_swallows, setup());
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_is_deactivated() {
     let server = Prosody::start(&setup()).await;
-    let (port, tap) = (ports::free(), Tap::on(server.component_address()).await);
+    let port = ports::free();
+    let tap = Tap::on(server.component_address()).await;
     let retry = "[component.limits]\nback_off = ['200ms', '1s']\nslow_retry = ['1s', '2s']";
     let mut daemon = Daemon::start(&configuration(tap.address(), port, retry));
     let between = Between::Tap(tap);
@@ -99,6 +114,8 @@ async fn a_host_that_is_deactivated() {
     let fell = until(&between, port, 503, SOON, &daemon).await;
     server.shell("host:activate('echo.localhost')");
     let healed = until(&between, port, 200, HEALED, &daemon).await;
-    println!("not ready {fell:?} after host:deactivate, ready again {healed:?} after host:activate");
+    println!(
+        "not ready {fell:?} after host:deactivate, ready again {healed:?} after host:activate"
+    );
     assert_eq!(daemon.stop().await.code(), Some(0));
 }

@@ -34,27 +34,39 @@ struct Echoes(BTreeMap<String, usize>);
 
 impl Echoes {
     fn see(&mut self, stanza: &Tree) {
-        let echo = stanza.name == "message" && stanza.is_from(ECHO) && stanza.attribute("type") == "chat";
+        let echo =
+            stanza.name == "message" && stanza.is_from(ECHO) && stanza.attribute("type") == "chat";
         if echo {
             *self.0.entry(stanza.attribute("id").to_owned()).or_default() += 1;
         }
     }
 }
 
-/// Twenty times, stopped and killed in turn, while a client sends without a pause: the daemon's component is back without
-/// help, no message is answered twice, and what another component has asked fails at once with a reason.
+/// Twenty times, stopped and killed in turn, while a client sends without a pause: the daemon's
+/// component is back without help, no message is answered twice, and what another component has
+/// asked fails at once with a reason.
 async fn a_server_that_comes_and_goes(mut server: Server) {
-    let mut daemon = Daemon::start(&component(ECHO, &server.component_address(), "[component.echo]"));
+    let mut daemon = Daemon::start(&component(
+        ECHO,
+        &server.component_address(),
+        "[component.echo]",
+    ));
     let (client, mut status) = asker(&server);
-    let (mut echoes, mut sent, mut slowest) = (Echoes::default(), 0, Duration::ZERO);
+    let mut echoes = Echoes::default();
+    let mut sent = 0;
+    let mut slowest = Duration::ZERO;
     for round in 0..ROUNDS {
         let mut bob = HandMadeClient::login(&server, "bob", "home").await;
         // Until the component is back the server answers in its place.
-        let back = bob.get_until_answered(ECHO, PING, |stanza| echoes.see(stanza)).await;
+        let back = bob
+            .get_until_answered(ECHO, PING, |stanza| echoes.see(stanza))
+            .await;
         back.unwrap_or_else(|error| panic!("round {round}: {error}\n{}", daemon.output().tail()));
         status.wait_for(Status::is_ready).await.unwrap();
         let pending = ask(&client, &bob.jid);
-        let HandMadeClient { writer, mut reader, .. } = bob;
+        let HandMadeClient {
+            writer, mut reader, ..
+        } = bob;
         until_asked(&mut reader, &mut echoes).await;
 
         let window = Arc::new(Semaphore::new(WINDOW));
@@ -67,9 +79,15 @@ async fn a_server_that_comes_and_goes(mut server: Server) {
         }
         let gone = Instant::now();
         let (answer, failed) = pending.await.unwrap();
-        assert!(matches!(answer, Err(IqError::Disconnected)), "round {round}: {answer:?}");
+        assert!(
+            matches!(answer, Err(IqError::Disconnected)),
+            "round {round}: {answer:?}"
+        );
         let late = failed.saturating_duration_since(gone);
-        assert!(late < Duration::from_secs(2), "round {round}: the request failed {late:?} after the server was gone");
+        assert!(
+            late < Duration::from_secs(2),
+            "round {round}: the request failed {late:?} after the server was gone"
+        );
         slowest = slowest.max(late);
         listen(&mut reader, &mut echoes, &window, usize::MAX).await;
         window.close();
@@ -77,10 +95,13 @@ async fn a_server_that_comes_and_goes(mut server: Server) {
         server.start_again().await;
     }
     let mut bob = HandMadeClient::login(&server, "bob", "home").await;
-    bob.get_until_answered(ECHO, PING, |stanza| echoes.see(stanza)).await.unwrap();
+    bob.get_until_answered(ECHO, PING, |stanza| echoes.see(stanza))
+        .await
+        .unwrap();
     let answered = echoes.0.len();
     eprintln!(
-        "{:?}: {ROUNDS} restarts, {sent} messages sent, {answered} answered; requests failed {slowest:?} after the end at most",
+        "{:?}: {ROUNDS} restarts, {sent} messages sent, {answered} answered; requests failed \
+        {slowest:?} after the end at most",
         server.kind()
     );
     let twice: Vec<_> = echoes.0.iter().filter(|&(_, &count)| count > 1).collect();
@@ -93,16 +114,24 @@ on_both!(a_server_that_comes_and_goes, setup_for(&[ECHO, ASKER]));
 fn asker(server: &Server) -> (Client, watch::Receiver<Status>) {
     let mut limits = Limits::default();
     limits.back_off = (Duration::from_millis(200), Duration::from_secs(1));
-    let builder = Component::builder(ASKER).server(server.component_address()).secret(SECRET);
-    let component = builder.limits(limits).router(Router::new()).build().unwrap();
-    let (client, status) = (component.client(), component.status());
+    let builder = Component::builder(ASKER)
+        .server(server.component_address())
+        .secret(SECRET);
+    let component = builder
+        .limits(limits)
+        .router(Router::new())
+        .build()
+        .unwrap();
+    let client = component.client();
+    let status = component.status();
     tokio::spawn(component.run());
     (client, status)
 }
 
 /// Asks what will never be answered; gives what comes of it, and when.
 fn ask(client: &Client, peer: &str) -> JoinHandle<(Result<(), IqError>, Instant)> {
-    let (client, peer) = (client.clone(), Jid::new(peer).unwrap());
+    let client = client.clone();
+    let peer = Jid::new(peer).unwrap();
     tokio::spawn(async move {
         let answer = client.iq_get::<Empty>(peer, &Ping).await.map(|_| ());
         (answer, Instant::now())
@@ -122,10 +151,13 @@ async fn until_asked(reader: &mut Reader, echoes: &mut Echoes) {
 /// Sends until the server or the window is gone; gives how many.
 async fn send(mut writer: Writer, round: usize, window: Arc<Semaphore>) -> usize {
     for number in 0.. {
-        let Ok(permit) = window.acquire().await else { return number };
+        let Ok(permit) = window.acquire().await else {
+            return number;
+        };
         permit.forget();
         let id = format!("r{round}-{number}");
-        let message = format!("<message type='chat' id='{id}' to='{ECHO}'><body>{id}</body></message>");
+        let message =
+            format!("<message type='chat' id='{id}' to='{ECHO}'><body>{id}</body></message>");
         if writer.write(&message).await.is_err() {
             return number;
         }
@@ -137,20 +169,27 @@ async fn send(mut writer: Writer, round: usize, window: Arc<Semaphore>) -> usize
 async fn listen(reader: &mut Reader, echoes: &mut Echoes, window: &Semaphore, count: usize) {
     let before = echoes.0.len();
     while echoes.0.len() - before < count {
-        let Some(stanza) = reader.next().await else { return };
+        let Some(stanza) = reader.next().await else {
+            return;
+        };
         echoes.see(&stanza);
         window.add_permits(1);
     }
 }
 
-/// After a deactivation Prosody keeps the link and routes nothing to it: only the ping to ourselves finds that.
+/// After a deactivation Prosody keeps the link and routes nothing to it: only the ping to ourselves
+/// finds that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prosody_takes_the_route_away_and_gives_it_back() {
     let server = Prosody::start(&setup()).await;
     let mut daemon = Daemon::start(&components(&server.component_address()));
     mounted(&mut daemon, ECHO).await;
     server.shell("host:deactivate('echo.localhost')");
-    daemon.logs("that the route is gone", |line| tells(line, "not mounted", ECHO)).await;
+    daemon
+        .logs("that the route is gone", |line| {
+            tells(line, "not mounted", ECHO)
+        })
+        .await;
     server.shell("host:activate('echo.localhost')");
     let mut bob = HandMadeClient::login(&server, "bob", "home").await;
     let back = bob.get_until_answered(ECHO, PING, |_| {}).await;

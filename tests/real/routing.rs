@@ -1,4 +1,5 @@
-//! What the router goes by, as it is after a server has had it in hands: bodies, JSON messages, resources, bounces.
+//! What the router goes by, as it is after a server has had it in hands: bodies, JSON messages,
+//! resources, bounces.
 
 use campanile::component::Component;
 use campanile::error::StanzaError;
@@ -41,11 +42,16 @@ type Bounces = mpsc::UnboundedSender<(String, Option<Id>, StanzaError)>;
 
 fn router(bounces: Bounces) -> Router {
     let bounced = move |Sender(from): Sender, id: Option<Id>, why: StanzaError| {
-        let told = bounces.send((from.to_string(), id, why)).map_err(|_| "the test is over");
+        let told = bounces
+            .send((from.to_string(), id, why))
+            .map_err(|_| "the test is over");
         std::future::ready(told)
     };
     Router::new()
-        .command(("!weather {city} {days?}", "The weather in a city"), weather)
+        .command(
+            ("!weather {city} {days?}", "The weather in a city"),
+            weather,
+        )
         .message_with(PayloadPattern::datatype(Position::DATATYPE), mirror)
         .at("{user}/{device}", Router::new().message(device))
         .bounced(bounced)
@@ -53,39 +59,97 @@ fn router(bounces: Bounces) -> Router {
 
 async fn what_the_router_goes_by_survives(server: Server) {
     let (bounces, mut came_back) = mpsc::unbounded_channel();
-    let bot = Component::builder(BOT).server(server.component_address()).secret(SECRET).router(router(bounces));
+    let bot = Component::builder(BOT)
+        .server(server.component_address())
+        .secret(SECRET)
+        .router(router(bounces));
     let bot = bot.build().unwrap();
-    let (client, mut status) = (bot.client(), bot.status());
+    let client = bot.client();
+    let mut status = bot.status();
     let running = tokio::spawn(bot.run());
-    let mounted = status.wait_for(|status| matches!(status, campanile::component::Status::Mounted { .. }));
-    timeout(Duration::from_secs(20), mounted).await.unwrap().unwrap();
+    let mounted =
+        status.wait_for(|status| matches!(status, campanile::component::Status::Mounted { .. }));
+    timeout(Duration::from_secs(20), mounted)
+        .await
+        .unwrap()
+        .unwrap();
 
     let mut alice = RustPerson::login(&server, "alice").await;
     let said = async |alice: &mut RustPerson, to: &str, text: &str| {
         alice.message(to, text).await;
-        alice.message_from(to).await.bodies.into_values().next().unwrap()
+        alice
+            .message_from(to)
+            .await
+            .bodies
+            .into_values()
+            .next()
+            .unwrap()
     };
-    assert_eq!(said(&mut alice, BOT, "!weather \"New York\" 3").await, "New York Some(3)");
+    assert_eq!(
+        said(&mut alice, BOT, "!weather \"New York\" 3").await,
+        "New York Some(3)"
+    );
     let list = "Commands:\n!weather <city> [days] – The weather in a city";
     assert_eq!(said(&mut alice, BOT, "!help").await, list);
-    assert_eq!(said(&mut alice, "Bob@bot.localhost/Desk 1", "hello").await, "bob at Desk 1");
+    assert_eq!(
+        said(&mut alice, "Bob@bot.localhost/Desk 1", "hello").await,
+        "bob at Desk 1"
+    );
 
     let payload = "<payload xmlns='urn:xmpp:json-msg:0' datatype='urn:example:position'>\
         <json xmlns='urn:xmpp:json:0'>{\"x\": 3, \"y\": 4}</json></payload>";
-    alice.message_with(BOT, MessageType::Chat, Some("I am here"), &[payload]).await;
+    alice
+        .message_with(BOT, MessageType::Chat, Some("I am here"), &[payload])
+        .await;
     let answer = alice.message_from(BOT).await;
-    let payload = answer.payloads.iter().find(|payload| payload.is("payload", "urn:xmpp:json-msg:0")).unwrap();
+    let payload = answer
+        .payloads
+        .iter()
+        .find(|payload| payload.is("payload", "urn:xmpp:json-msg:0"))
+        .unwrap();
     assert_eq!(payload.attr("datatype"), Some("urn:example:position"));
-    assert_eq!(payload.get_child("json", "urn:xmpp:json:0").unwrap().text(), "{\"x\":-3,\"y\":4}");
-    let info = alice.get(BOT, "<query xmlns='http://jabber.org/protocol/disco#info'/>").await.unwrap().unwrap();
-    let advertised = |feature: &str| info.children().any(|child| child.attr("var") == Some(feature));
-    assert!(advertised("urn:xmpp:json-msg:0#urn:example:position"), "{info:?}");
+    assert_eq!(
+        payload.get_child("json", "urn:xmpp:json:0").unwrap().text(),
+        "{\"x\":-3,\"y\":4}"
+    );
+    let info = alice
+        .get(
+            BOT,
+            "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+        )
+        .await
+        .unwrap()
+        .unwrap();
+    let advertised = |feature: &str| {
+        info.children()
+            .any(|child| child.attr("var") == Some(feature))
+    };
+    assert!(
+        advertised("urn:xmpp:json-msg:0#urn:example:position"),
+        "{info:?}"
+    );
 
     let nobody: campanile::jid::Jid = "nobody@localhost".parse().unwrap();
-    client.send(Stanza::chat(nobody, "are you there?").unwrap().with_id("b1")).await.unwrap();
-    let (from, id, why) = timeout(Duration::from_secs(20), came_back.recv()).await.unwrap().unwrap();
-    assert_eq!((from.as_str(), id), ("nobody@localhost", Some(Id("b1".to_owned()))));
+    client
+        .send(
+            Stanza::chat(nobody, "are you there?")
+                .unwrap()
+                .with_id("b1"),
+        )
+        .await
+        .unwrap();
+    let (from, id, why) = timeout(Duration::from_secs(20), came_back.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (from.as_str(), id),
+        ("nobody@localhost", Some(Id("b1".to_owned())))
+    );
     assert_eq!(why.condition().to_string(), "service-unavailable");
     running.abort();
 }
-on_both!(what_the_router_goes_by_survives, Setup::new().component(BOT));
+on_both!(
+    what_the_router_goes_by_survives,
+    Setup::new().component(BOT)
+);

@@ -11,11 +11,13 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-const TO_ITSELF: &str =
-    "<iq type='get' id='p1' from='one.localhost/a' to='one.localhost/b'><ping xmlns='urn:xmpp:ping'/></iq>";
+const TO_ITSELF: &str = "<iq type='get' id='p1' from='one.localhost/a' to='one.localhost/b'><ping \
+    xmlns='urn:xmpp:ping'/></iq>";
 
 fn two() -> Setup {
-    Setup::new().component("one.localhost").component(Component::from("two.example.org").secret("other"))
+    Setup::new()
+        .component("one.localhost")
+        .component(Component::from("two.example.org").secret("other"))
 }
 
 async fn components_attach(server: Server) {
@@ -28,11 +30,16 @@ async fn components_attach(server: Server) {
 on_both!(components_attach, two());
 
 async fn a_wrong_secret_is_refused(server: Server) {
-    let stream = TcpStream::connect(server.component_address()).await.unwrap();
+    let stream = TcpStream::connect(server.component_address())
+        .await
+        .unwrap();
     let mut one = HandMade::open(stream, "one.localhost").await;
     one.prove("not the secret").await;
     let words = one.read_past("<", "</stream:stream>").await;
-    assert!(words.contains("<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"), "{words}");
+    assert!(
+        words.contains("<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"),
+        "{words}"
+    );
 }
 on_both!(a_wrong_secret_is_refused, two());
 
@@ -42,7 +49,10 @@ async fn stopped_and_started_it_is_the_same_server(mut server: Server) {
     server.stop().await;
     let rest = one.read_to_end(Duration::from_secs(5)).await;
     assert!(rest.is_ok(), "the stream is still open: {rest:?}");
-    assert!(TcpStream::connect(&address).await.is_err(), "{address} still answers");
+    assert!(
+        TcpStream::connect(&address).await.is_err(),
+        "{address} still answers"
+    );
     server.start_again().await;
     HandMade::attach(&address, "one.localhost", SECRET).await;
     server.kill();
@@ -53,11 +63,20 @@ on_both!(stopped_and_started_it_is_the_same_server, two());
 
 async fn components_attach_over_tls(server: Server) {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(server.ca_file()).unwrap()).unwrap();
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let stream = TcpStream::connect(server.component_tls_address()).await.unwrap();
+    roots
+        .add(CertificateDer::from_pem_file(server.ca_file()).unwrap())
+        .unwrap();
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(server.component_tls_address())
+        .await
+        .unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let stream = TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+        .unwrap();
     let mut one = HandMade::attach_over(stream, "one.localhost", SECRET).await;
     one.write(TO_ITSELF).await;
     one.read_past("<iq ", "</iq>").await;
@@ -74,35 +93,64 @@ async fn a_larger_stanza_than_allowed_ends_the_stream(server: Server) {
     one.read_past("<message ", "</message>").await;
     one.write(&message(40_000)).await;
     let words = one.read_past("<stream:error>", "</stream:error>").await;
-    let condition = if server.kind() == Kind::Prosody { "<not-well-formed" } else { "<policy-violation" };
+    let condition = if server.kind() == Kind::Prosody {
+        "<not-well-formed"
+    } else {
+        "<policy-violation"
+    };
     assert!(words.contains(condition), "{words}");
 }
-on_both!(a_larger_stanza_than_allowed_ends_the_stream, two().max_stanza_size(32_768));
+on_both!(
+    a_larger_stanza_than_allowed_ends_the_stream,
+    two().max_stanza_size(32_768)
+);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prosody_lets_the_new_connection_win_when_told_so() {
-    let setup = Setup::new().component(Component::from("one.localhost").kick_old()).component("two.localhost");
+    let setup = Setup::new()
+        .component(Component::from("one.localhost").kick_old())
+        .component("two.localhost");
     let server = Prosody::start(&setup).await;
     let address = server.component_address();
     let mut old = HandMade::attach(&address, "one.localhost", SECRET).await;
     let _new = HandMade::attach(&address, "one.localhost", SECRET).await;
-    assert!(old.read_past("<", "</stream:stream>").await.contains("<conflict "));
+    assert!(
+        old.read_past("<", "</stream:stream>")
+            .await
+            .contains("<conflict ")
+    );
     let _old = HandMade::attach(&address, "two.localhost", SECRET).await;
-    let mut new = HandMade::open(TcpStream::connect(&address).await.unwrap(), "two.localhost").await;
+    let mut new =
+        HandMade::open(TcpStream::connect(&address).await.unwrap(), "two.localhost").await;
     new.prove(SECRET).await;
-    assert!(new.read_past("<", "</stream:stream>").await.contains("<conflict "));
+    assert!(
+        new.read_past("<", "</stream:stream>")
+            .await
+            .contains("<conflict ")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prosody_has_a_shell() {
     let server = Prosody::start(&two()).await;
     let _one = HandMade::attach(&server.component_address(), "one.localhost", SECRET).await;
-    assert!(server.shell("host:deactivate(\"one.localhost\")").contains("Result: true"));
-    assert!(server.shell("host:activate(\"one.localhost\")").contains("Result: true"));
+    assert!(
+        server
+            .shell("host:deactivate(\"one.localhost\")")
+            .contains("Result: true")
+    );
+    assert!(
+        server
+            .shell("host:activate(\"one.localhost\")")
+            .contains("Result: true")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ejabberd_has_a_shell() {
     let server = Ejabberd::start(&two().user("dora")).await;
-    assert_eq!(server.shell("registered_users localhost"), "alice\nbob\ncarol\ndora\n");
+    assert_eq!(
+        server.shell("registered_users localhost"),
+        "alice\nbob\ncarol\ndora\n"
+    );
 }

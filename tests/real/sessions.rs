@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use campanile::command::{Command, Commands, SessionBegun, SessionBounds, SessionKey, SessionStore, SessionTaken};
+use campanile::command::{
+    Command, Commands, SessionBegun, SessionBounds, SessionKey, SessionStore, SessionTaken,
+};
 use campanile::component::{Component, Status};
 use campanile::extract::State;
 use campanile::form::{Definition, Field, Form};
@@ -34,7 +36,11 @@ fn store(server: &Postgres) -> PostgresSessions {
 }
 
 fn key(owner: &str) -> SessionKey {
-    SessionKey { owner: owner.parse().unwrap(), recipient: SHOP.parse().unwrap(), node: "order".to_owned() }
+    SessionKey {
+        owner: owner.parse().unwrap(),
+        recipient: SHOP.parse().unwrap(),
+        node: "order".to_owned(),
+    }
 }
 
 async fn begin(store: &PostgresSessions, id: &str, owner: &str) -> SessionBegun {
@@ -46,29 +52,55 @@ async fn take(store: &PostgresSessions, id: &str, owner: &str) -> SessionTaken {
 }
 
 fn taken(turn: i64, state: &str) -> SessionTaken {
-    SessionTaken::Yes { turn, state: state.to_owned() }
+    SessionTaken::Yes {
+        turn,
+        state: state.to_owned(),
+    }
 }
 
 #[tokio::test]
 async fn one_takes_what_another_has_begun() {
     const ALICE: &str = "alice@localhost/home";
     let server = Postgres::start().await;
-    let (one, other) = (store(&server), store(&server));
+    let one = store(&server);
+    let other = store(&server);
     assert_eq!(begin(&one, "a", ALICE).await, SessionBegun::Yes);
-    for (id, owner) in [("b", ALICE), ("a", "alice@localhost/work"), ("a", "alice@localhost")] {
+    for (id, owner) in [
+        ("b", ALICE),
+        ("a", "alice@localhost/work"),
+        ("a", "alice@localhost"),
+    ] {
         assert_eq!(take(&other, id, owner).await, SessionTaken::Unknown);
     }
-    let elsewhere = [SessionKey { recipient: "x@shop.localhost".parse().unwrap(), ..key(ALICE) }, {
-        SessionKey { node: "stop".to_owned(), ..key(ALICE) }
-    }];
+    let elsewhere = [
+        SessionKey {
+            recipient: "x@shop.localhost".parse().unwrap(),
+            ..key(ALICE)
+        },
+        {
+            SessionKey {
+                node: "stop".to_owned(),
+                ..key(ALICE)
+            }
+        },
+    ];
     for key in elsewhere {
-        assert_eq!(one.take("a", &key, &BOUNDS).await.unwrap(), SessionTaken::Unknown);
+        assert_eq!(
+            one.take("a", &key, &BOUNDS).await.unwrap(),
+            SessionTaken::Unknown
+        );
     }
     assert_eq!(take(&other, "a", ALICE).await, taken(1, STEPS));
     assert_eq!(take(&one, "a", ALICE).await, SessionTaken::Busy);
-    assert!(!other.put("a", 7, Some("[]")).await.unwrap(), "a turn that was not taken");
+    assert!(
+        !other.put("a", 7, Some("[]")).await.unwrap(),
+        "a turn that was not taken"
+    );
     assert!(other.put("a", 1, Some("[[1,[]]]")).await.unwrap());
-    assert!(!other.put("a", 1, None).await.unwrap(), "it was put back already");
+    assert!(
+        !other.put("a", 1, None).await.unwrap(),
+        "it was put back already"
+    );
     assert_eq!(take(&one, "a", ALICE).await, taken(2, "[[1,[]]]"));
     assert!(one.put("a", 2, None).await.unwrap());
     for store in [&one, &other] {
@@ -80,24 +112,46 @@ async fn one_takes_what_another_has_begun() {
 async fn what_is_not_put_back_in_time_can_be_taken_again() {
     const ALICE: &str = "alice@localhost/home";
     let server = Postgres::start().await;
-    let (dead, living) = (store(&server), store(&server));
+    let dead = store(&server);
+    let living = store(&server);
     begin(&living, "a", ALICE).await;
-    let short = SessionBounds { lease: Duration::from_millis(300), ..BOUNDS };
-    assert_eq!(dead.take("a", &key(ALICE), &short).await.unwrap(), taken(1, STEPS));
+    let short = SessionBounds {
+        lease: Duration::from_millis(300),
+        ..BOUNDS
+    };
+    assert_eq!(
+        dead.take("a", &key(ALICE), &short).await.unwrap(),
+        taken(1, STEPS)
+    );
     let again = async || match take(&living, "a", ALICE).await {
         SessionTaken::Busy => None,
         other => Some(other),
     };
-    assert_eq!(wait::until("its time to be over", Duration::from_secs(10), again).await.unwrap(), taken(2, STEPS));
-    assert!(!dead.put("a", 1, None).await.unwrap(), "somebody else has it");
+    assert_eq!(
+        wait::until("its time to be over", Duration::from_secs(10), again)
+            .await
+            .unwrap(),
+        taken(2, STEPS)
+    );
+    assert!(
+        !dead.put("a", 1, None).await.unwrap(),
+        "somebody else has it"
+    );
     assert!(living.put("a", 2, Some(STEPS)).await.unwrap());
 
     // And what waits too long is over.
-    let short = SessionBounds { time_out: Duration::from_millis(300), ..BOUNDS };
+    let short = SessionBounds {
+        time_out: Duration::from_millis(300),
+        ..BOUNDS
+    };
     let over = async || match living.take("a", &key(ALICE), &short).await.unwrap() {
         SessionTaken::Yes { turn, state } => {
             // Not touched: as it was, and as old.
-            let client = Database::new(&server.address()).unwrap().connect().await.unwrap();
+            let client = Database::new(&server.address())
+                .unwrap()
+                .connect()
+                .await
+                .unwrap();
             let back = "UPDATE campanile_command.session SET until = NULL";
             client.batch_execute(back).await.unwrap();
             assert_eq!(state, STEPS, "{turn}");
@@ -105,25 +159,42 @@ async fn what_is_not_put_back_in_time_can_be_taken_again() {
         }
         other => Some(other),
     };
-    assert_eq!(wait::until("it to be over", Duration::from_secs(10), over).await.unwrap(), SessionTaken::Over);
+    assert_eq!(
+        wait::until("it to be over", Duration::from_secs(10), over)
+            .await
+            .unwrap(),
+        SessionTaken::Over
+    );
 }
 
-/// Components that share a database need not agree on how long a session may wait, nor on how many there are.
+/// Components that share a database need not agree on how long a session may wait, nor on how many
+/// there are.
 #[tokio::test]
 async fn one_component_takes_nothing_from_another() {
     const ALICE: &str = "alice@localhost/home";
     let server = Postgres::start().await;
     let store = store(&server);
     begin(&store, "a", ALICE).await;
-    let hasty = SessionBounds { all: 1, time_out: Duration::ZERO, ..BOUNDS };
+    let hasty = SessionBounds {
+        all: 1,
+        time_out: Duration::ZERO,
+        ..BOUNDS
+    };
     for id in ["b", "c"] {
-        let other = SessionKey { recipient: "bot@other.localhost".parse().unwrap(), ..key(ALICE) };
-        assert_eq!(store.begin(id, &other, STEPS, &hasty).await.unwrap(), SessionBegun::Yes);
+        let other = SessionKey {
+            recipient: "bot@other.localhost".parse().unwrap(),
+            ..key(ALICE)
+        };
+        assert_eq!(
+            store.begin(id, &other, STEPS, &hasty).await.unwrap(),
+            SessionBegun::Yes
+        );
     }
     assert_eq!(take(&store, "a", ALICE).await, taken(1, STEPS));
 }
 
-/// Those that wait too long are not among the four of somebody: the one that ends is one that still could go on.
+/// Those that wait too long are not among the four of somebody: the one that ends is one that still
+/// could go on.
 #[tokio::test]
 async fn somebody_has_four_that_can_go_on() {
     const ALICE: &str = "alice@localhost/home";
@@ -132,8 +203,13 @@ async fn somebody_has_four_that_can_go_on() {
     for id in ["old", "1", "2", "3", "4"] {
         assert_eq!(begin(&store, id, ALICE).await, SessionBegun::Yes);
         if id == "old" {
-            let client = Database::new(&server.address()).unwrap().connect().await.unwrap();
-            let aged = "UPDATE campanile_command.session SET touched = now() - interval '15 minutes'";
+            let client = Database::new(&server.address())
+                .unwrap()
+                .connect()
+                .await
+                .unwrap();
+            let aged =
+                "UPDATE campanile_command.session SET touched = now() - interval '15 minutes'";
             client.batch_execute(aged).await.unwrap();
         }
     }
@@ -145,7 +221,10 @@ async fn somebody_has_four_that_can_go_on() {
     for id in ["2", "3", "4", "5"] {
         assert_eq!(take(&store, id, ALICE).await, taken(1, STEPS));
     }
-    assert!(!store.put("1", 1, Some(STEPS)).await.unwrap(), "it has ended meanwhile");
+    assert!(
+        !store.put("1", 1, Some(STEPS)).await.unwrap(),
+        "it has ended meanwhile"
+    );
 }
 
 /// Four processes at a time: the bounds hold, and what is over makes room.
@@ -158,7 +237,11 @@ async fn strangers_fill_no_more_than_their_share() {
             let mut full = 0;
             for number in 0..100 {
                 // One domain tries most.
-                let owner = format!("u{}@domain{}.org/r", number % 12, [0, 0, 0, 1, 2][number % 5]);
+                let owner = format!(
+                    "u{}@domain{}.org/r",
+                    number % 12,
+                    [0, 0, 0, 1, 2][number % 5]
+                );
                 let begun = begin(&store, &format!("{process}-{number}"), &owner).await;
                 full += usize::from(begun == SessionBegun::Full);
             }
@@ -169,18 +252,31 @@ async fn strangers_fill_no_more_than_their_share() {
     for writer in writers.collect::<Vec<_>>() {
         full += writer.await.unwrap();
     }
-    let client = Database::new(&server.address()).unwrap().connect().await.unwrap();
+    let client = Database::new(&server.address())
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
     let count = async |by: &str| {
         let most = format!(
-            "SELECT coalesce(max(n), 0) FROM (SELECT count(*) n FROM campanile_command.session WHERE state IS NOT NULL GROUP BY {by}) x"
+            "SELECT coalesce(max(n), 0) FROM (SELECT count(*) n FROM campanile_command.session \
+            WHERE state IS NOT NULL GROUP BY {by}) x"
         );
         client.query_one(&most, &[]).await.unwrap().get::<_, i64>(0)
     };
     assert_eq!((count("bare").await, count("domain").await), (4, 20));
-    let all: i64 = client.query_one("SELECT count(*) FROM campanile_command.session", &[]).await.unwrap().get(0);
-    assert!(full > 0 && (40..=50).contains(&all), "{full} were full, {all} are there");
+    let all: i64 = client
+        .query_one("SELECT count(*) FROM campanile_command.session", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert!(
+        full > 0 && (40..=50).contains(&all),
+        "{full} were full, {all} are there"
+    );
 
-    // One more of somebody who has four ends the oldest of theirs; one that is over makes room for somebody else.
+    // One more of somebody who has four ends the oldest of theirs; one that is over makes room for
+    // somebody else.
     let sql = "SELECT bare, id FROM campanile_command.session s WHERE state IS NOT NULL \
         AND (SELECT count(*) FROM campanile_command.session o \
         WHERE o.bare = s.bare AND o.state IS NOT NULL) = 4 \
@@ -191,8 +287,14 @@ async fn strangers_fill_no_more_than_their_share() {
     let new = format!("{bare}/r");
     assert_eq!(begin(&store, "new", &new).await, SessionBegun::Yes);
     let over = take(&store, &oldest, &new).await;
-    assert!(matches!(over, SessionTaken::Over | SessionTaken::Unknown), "{over:?}");
-    assert!(matches!(take(&store, "new", &new).await, SessionTaken::Yes { .. }));
+    assert!(
+        matches!(over, SessionTaken::Over | SessionTaken::Unknown),
+        "{over:?}"
+    );
+    assert!(matches!(
+        take(&store, "new", &new).await,
+        SessionTaken::Yes { .. }
+    ));
 }
 
 #[tokio::test]
@@ -202,11 +304,20 @@ async fn a_database_that_comes_and_goes() {
     let store = store(&server);
     begin(&store, "a", ALICE).await;
     server.stop().await;
-    let why = store.take("a", &key(ALICE), &BOUNDS).await.unwrap_err().to_string();
+    let why = store
+        .take("a", &key(ALICE), &BOUNDS)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(why.starts_with("postgres://127.0.0.1/postgres: "), "{why}");
     server.start_again().await;
     let back = async || store.take("a", &key(ALICE), &BOUNDS).await.ok();
-    assert_eq!(wait::until("the store", Duration::from_secs(10), back).await.unwrap(), taken(1, STEPS));
+    assert_eq!(
+        wait::until("the store", Duration::from_secs(10), back)
+            .await
+            .unwrap(),
+        taken(1, STEPS)
+    );
 }
 
 #[derive(Deserialize)]
@@ -226,7 +337,11 @@ type Taken = Arc<AtomicUsize>;
 /// Depends on the step before.
 async fn sizes(Form(Kind { kind }): Form<Kind>, State(taken): State<Taken>) -> Definition {
     taken.fetch_add(1, Ordering::Relaxed);
-    Definition::new().field(Field::choice("size").option("s", format!("a small {kind}")).required())
+    Definition::new().field(
+        Field::choice("size")
+            .option("s", format!("a small {kind}"))
+            .required(),
+    )
 }
 
 async fn order(Form(order): Form<Order>, State(taken): State<Taken>) -> String {
@@ -237,10 +352,17 @@ async fn order(Form(order): Form<Order>, State(taken): State<Taken>) -> String {
 /// One of two processes; counts the steps that it takes.
 async fn process(server: &Server, postgres: &Postgres) -> Taken {
     let taken = Taken::default();
-    let order = Command::new("order", "Order something", order).form(Definition::of::<Kind>()).step(sizes);
+    let order = Command::new("order", "Order something", order)
+        .form(Definition::of::<Kind>())
+        .step(sizes);
     let commands = Commands::new().store(store(postgres)).add(order);
-    let router = Router::new().commands(commands).with_state(Arc::clone(&taken));
-    let builder = Component::builder(SHOP).server(server.component_address()).secret(SECRET).router(router);
+    let router = Router::new()
+        .commands(commands)
+        .with_state(Arc::clone(&taken));
+    let builder = Component::builder(SHOP)
+        .server(server.component_address())
+        .secret(SECRET)
+        .router(router);
     let component = builder.build().unwrap();
     let mut status = component.status();
     tokio::spawn(component.run());
@@ -254,13 +376,31 @@ async fn a_command_of_several_steps_goes_on_at_either() {
     let server = Ejabberd::start(&Setup::new().component(SHOP).component(PEOPLE)).await;
     let postgres = Postgres::start().await;
     let (_people, client) = People::start(&server).await;
-    let processes = [process(&server, &postgres).await, process(&server, &postgres).await];
+    let processes = [
+        process(&server, &postgres).await,
+        process(&server, &postgres).await,
+    ];
     for number in 0..40 {
-        let fill = |var: &str, value: String| Some(Definition::new().submit(&HashMap::from([(var, value)])).unwrap());
-        let step = client.command(SHOP.parse::<Jid>().unwrap(), "order").await.unwrap();
-        let step = step.next(fill("kind", format!("hat {number}"))).await.unwrap();
+        let fill = |var: &str, value: String| {
+            Some(
+                Definition::new()
+                    .submit(&HashMap::from([(var, value)]))
+                    .unwrap(),
+            )
+        };
+        let step = client
+            .command(SHOP.parse::<Jid>().unwrap(), "order")
+            .await
+            .unwrap();
+        let step = step
+            .next(fill("kind", format!("hat {number}")))
+            .await
+            .unwrap();
         let form = step.form().unwrap();
-        assert_eq!(form.fields[0].options[0].label.as_deref(), Some(format!("a small hat {number}").as_str()));
+        assert_eq!(
+            form.fields[0].options[0].label.as_deref(),
+            Some(format!("a small hat {number}").as_str())
+        );
         let step = step.complete(fill("size", "s".to_owned())).await.unwrap();
         assert_eq!(step.notes()[0].text, format!("hat {number} s"));
     }

@@ -2,17 +2,28 @@
 
 use campanile_logger::{Class, export};
 
-use campanile_logger::store::{Backend, Open, PostgresStore, Prune, Query, SqliteStore, StoreError};
+use campanile_logger::store::{
+    Backend, Open, PostgresStore, Prune, Query, SqliteStore, StoreError,
+};
 use campanile_tests::Postgres;
 use campanile_tests::folder::Folder;
 
 /// A line as it is exported.
 fn line(number: u32) -> String {
     let from = format!("u{}@localhost", number % 7);
-    let archive = if number.is_multiple_of(11) { "audit@logger.localhost" } else { "logger.localhost" };
-    let kind = if number.is_multiple_of(5) { "groupchat" } else { "chat" };
+    let archive = if number.is_multiple_of(11) {
+        "audit@logger.localhost"
+    } else {
+        "logger.localhost"
+    };
+    let kind = if number.is_multiple_of(5) {
+        "groupchat"
+    } else {
+        "chat"
+    };
     let stanza = format!(
-        "<message from='{from}/r{}' to='{archive}' id='i{number}' type='{kind}'><body>n{number} w{} Grüße 鐘楼</body>\
+        "<message from='{from}/r{}' to='{archive}' id='i{number}' type='{kind}'><body>n{number} \
+        w{} Grüße 鐘楼</body>\
          <x xmlns='urn:x{}'/></message>",
         number % 3,
         number % 13,
@@ -26,7 +37,9 @@ fn line(number: u32) -> String {
 }
 
 fn fill(backend: &mut dyn Backend) {
-    let drafts: Vec<_> = (0..500).map(|number| export::import(&line(number)).unwrap().unwrap()).collect();
+    let drafts: Vec<_> = (0..500)
+        .map(|number| export::import(&line(number)).unwrap().unwrap())
+        .collect();
     for batch in drafts.chunks(64) {
         assert!(backend.commit(batch).unwrap().iter().all(Result::is_ok));
     }
@@ -36,27 +49,93 @@ fn fill(backend: &mut dyn Backend) {
 
 fn questions() -> Vec<Query> {
     let jid = |text: &str| Some(text.parse().unwrap());
-    let base = Query { archive: jid("logger.localhost"), limit: 40, ..Query::default() };
-    let (first, hour) = (1_767_225_600_000_000, 3_600_000_000);
+    let base = Query {
+        archive: jid("logger.localhost"),
+        limit: 40,
+        ..Query::default()
+    };
+    let first = 1_767_225_600_000_000;
+    let hour = 3_600_000_000;
     let mut all = vec![
         base.clone(),
-        Query { archive: None, ..base.clone() },
-        Query { owner: jid("u3@localhost"), ..base.clone() },
-        Query { owner: jid("nobody@localhost"), ..base.clone() },
-        Query { with: Some("u3@localhost".parse().unwrap()), ..base.clone() },
-        Query { with: Some("u3@localhost/r1".parse().unwrap()), ..base.clone() },
-        Query { with: Some("logger.localhost".parse().unwrap()), ..base.clone() },
-        Query { classes: vec![Class::Groupchat], ..base.clone() },
-        Query { archive: None, classes: vec![Class::Message], ..base.clone() },
-        Query { payload: Some(("urn:x2".to_owned(), "x".to_owned())), ..base.clone() },
-        Query { start: Some(first + hour / 60), end: Some(first + hour / 30), ..base.clone() },
+        Query {
+            archive: None,
+            ..base.clone()
+        },
+        Query {
+            owner: jid("u3@localhost"),
+            ..base.clone()
+        },
+        Query {
+            owner: jid("nobody@localhost"),
+            ..base.clone()
+        },
+        Query {
+            with: Some("u3@localhost".parse().unwrap()),
+            ..base.clone()
+        },
+        Query {
+            with: Some("u3@localhost/r1".parse().unwrap()),
+            ..base.clone()
+        },
+        Query {
+            with: Some("logger.localhost".parse().unwrap()),
+            ..base.clone()
+        },
+        Query {
+            classes: vec![Class::Groupchat],
+            ..base.clone()
+        },
+        Query {
+            archive: None,
+            classes: vec![Class::Message],
+            ..base.clone()
+        },
+        Query {
+            payload: Some(("urn:x2".to_owned(), "x".to_owned())),
+            ..base.clone()
+        },
+        Query {
+            start: Some(first + hour / 60),
+            end: Some(first + hour / 30),
+            ..base.clone()
+        },
     ];
     let phrases = ["\"w5 grusse 鐘\"", "\"grusse w5\""];
-    for words in ["w5", "W5 grusse", "Gruße", "n49*", "鐘", "nothing", "?!", "w1 w2"].into_iter().chain(phrases) {
-        all.push(Query { words: words.to_owned(), ..base.clone() });
-        all.push(Query { words: words.to_owned(), owner: jid("u1@localhost"), ..base.clone() });
+    for words in [
+        "w5",
+        "W5 grusse",
+        "Gruße",
+        "n49*",
+        "鐘",
+        "nothing",
+        "?!",
+        "w1 w2",
+    ]
+    .into_iter()
+    .chain(phrases)
+    {
+        all.push(Query {
+            words: words.to_owned(),
+            ..base.clone()
+        });
+        all.push(Query {
+            words: words.to_owned(),
+            owner: jid("u1@localhost"),
+            ..base.clone()
+        });
     }
-    all.iter().flat_map(|query| [query.clone(), Query { from_end: true, ..query.clone() }]).collect()
+    all.iter()
+        .flat_map(|query| {
+            [
+                query.clone(),
+                Query {
+                    from_end: true,
+                    ..query.clone()
+                },
+            ]
+        })
+        .collect()
 }
 
 /// Everything that a question gives, page by page.
@@ -67,7 +146,10 @@ fn pages(backend: &mut dyn Backend, query: &Query) -> Vec<String> {
     loop {
         let page = backend.page(&query).unwrap();
         found.extend(page.entries.iter().map(export::json));
-        let ends = (page.entries.first().map(|entry| entry.place), page.entries.last().map(|entry| entry.place));
+        let ends = (
+            page.entries.first().map(|entry| entry.place),
+            page.entries.last().map(|entry| entry.place),
+        );
         if query.from_end {
             query.before = ends.0;
         } else {
@@ -88,7 +170,11 @@ fn same(one: &mut dyn Backend, other: &mut dyn Backend) -> usize {
     }
     for id in ["old7", "old11", "none"] {
         for query in questions() {
-            assert_eq!(one.place(&query, id), other.place(&query, id), "{id} {query:?}");
+            assert_eq!(
+                one.place(&query, id),
+                other.place(&query, id),
+                "{id} {query:?}"
+            );
         }
     }
     for owner in [None, Some("u2@localhost"), Some("x@y")] {
@@ -97,12 +183,16 @@ fn same(one: &mut dyn Backend, other: &mut dyn Backend) -> usize {
     compared
 }
 
-/// A server that is deaf to who does not encrypt, with a certificate of an authority that the system does not know.
+/// A server that is deaf to who does not encrypt, with a certificate of an authority that the
+/// system does not know.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_encrypted_connection_is_one_to_the_right_server() {
     let server = Postgres::start_encrypted().await;
     let address = server.address();
-    let trusted = format!("{address}?sslmode=verify-full&sslrootcert={}", server.authority());
+    let trusted = format!(
+        "{address}?sslmode=verify-full&sslrootcert={}",
+        server.authority()
+    );
     let tried = tokio::task::spawn_blocking(move || {
         let open = |address: &str| PostgresStore::new(address).unwrap().open(true);
         let why = |address: &str| match open(address) {
@@ -112,7 +202,10 @@ async fn an_encrypted_connection_is_one_to_the_right_server() {
         let mut store = open(&trusted).unwrap();
         fill(&mut *store);
         assert_eq!(store.stats(None).unwrap().entries, 500);
-        (why(&address), why(&format!("{address}?sslmode=verify-full")))
+        (
+            why(&address),
+            why(&format!("{address}?sslmode=verify-full")),
+        )
     });
     let (plain, unknown) = tried.await.unwrap();
     assert!(plain.contains("no encryption"), "{plain}");
@@ -122,9 +215,12 @@ async fn an_encrypted_connection_is_one_to_the_right_server() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_answer_alike() {
     let server = Postgres::start().await;
-    let (folder, address) = (Folder::new("stores"), server.address());
+    let folder = Folder::new("stores");
+    let address = server.address();
     let compared = tokio::task::spawn_blocking(move || {
-        let mut sqlite = SqliteStore::new(folder.path().join("logger.db")).open(true).unwrap();
+        let mut sqlite = SqliteStore::new(folder.path().join("logger.db"))
+            .open(true)
+            .unwrap();
         let mut postgres = PostgresStore::new(&address).unwrap().open(true).unwrap();
         let both: [&mut dyn Backend; 2] = [&mut *sqlite, &mut *postgres];
         for backend in both {
@@ -138,11 +234,27 @@ async fn both_answer_alike() {
             assert_eq!(backend.unfinished().unwrap().len(), 1);
             backend.scrub().unwrap();
             assert_eq!(backend.unfinished().unwrap(), [""; 0]);
-            let erased = backend.page(&Query { limit: 1000, ..Query::default() }).unwrap();
-            assert_eq!(erased.entries.iter().filter(|entry| entry.stanza.is_none()).count(), 71);
+            let erased = backend
+                .page(&Query {
+                    limit: 1000,
+                    ..Query::default()
+                })
+                .unwrap();
+            assert_eq!(
+                erased
+                    .entries
+                    .iter()
+                    .filter(|entry| entry.stanza.is_none())
+                    .count(),
+                71
+            );
             backend.set_silent("u2@localhost", true).unwrap();
             assert_eq!(backend.silent().unwrap().len(), 1);
-            while backend.prune(&Prune::Before(1_767_225_600_000_000 + 60_000_000), 25).unwrap() > 0 {}
+            while backend
+                .prune(&Prune::Before(1_767_225_600_000_000 + 60_000_000), 25)
+                .unwrap()
+                > 0
+            {}
             let bytes = backend.stats(None).unwrap().bytes;
             while backend.prune(&Prune::Above(bytes * 3 / 4), 25).unwrap() > 0 {}
         }
@@ -154,8 +266,14 @@ async fn both_answer_alike() {
             ..Query::default()
         };
         assert_eq!(pages(&mut *sqlite, &query), pages(&mut *postgres, &query));
-        assert_eq!(sqlite.stats(Some("u1@localhost")), postgres.stats(Some("u1@localhost")));
-        assert_eq!(sqlite.stats(None).unwrap().entries, postgres.stats(None).unwrap().entries);
+        assert_eq!(
+            sqlite.stats(Some("u1@localhost")),
+            postgres.stats(Some("u1@localhost"))
+        );
+        assert_eq!(
+            sqlite.stats(None).unwrap().entries,
+            postgres.stats(None).unwrap().entries
+        );
         compared
     });
     assert!(compared.await.unwrap() > 3000);

@@ -1,4 +1,5 @@
-//! Nothing is lost between XMPP and a bot, whatever is killed: the bridge, the server, the webhook, the broker.
+//! Nothing is lost between XMPP and a bot, whatever is killed: the bridge, the server, the webhook,
+//! the broker.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,9 +37,12 @@ fn rounds() -> usize {
     std::env::var("CAMPANILE_STORM").map_or(6, |rounds| rounds.parse().unwrap())
 }
 
-/// How long the webhook is down while everybody goes on, in seconds; `CAMPANILE_STORM_DOWN` says otherwise.
+/// How long the webhook is down while everybody goes on, in seconds; `CAMPANILE_STORM_DOWN` says
+/// otherwise.
 fn down() -> Duration {
-    Duration::from_secs(std::env::var("CAMPANILE_STORM_DOWN").map_or(2, |seconds| seconds.parse().unwrap()))
+    Duration::from_secs(
+        std::env::var("CAMPANILE_STORM_DOWN").map_or(2, |seconds| seconds.parse().unwrap()),
+    )
 }
 
 fn setup() -> Setup {
@@ -60,10 +64,16 @@ pub(crate) struct People {
 impl People {
     fn see(&self, stanza: &Stanza) {
         if let Some(received) = stanza.children().find("urn:xmpp:receipts", "received") {
-            self.receipted.lock().unwrap().insert(received.attribute("id").unwrap().into_owned());
+            self.receipted
+                .lock()
+                .unwrap()
+                .insert(received.attribute("id").unwrap().into_owned());
         } else if let Some(body) = stanza.children().find("jabber:client", "body") {
             let mut inbox = self.inbox.lock().unwrap();
-            inbox.entry(body.text().into_owned()).or_default().insert(stanza.id().unwrap().to_owned());
+            inbox
+                .entry(body.text().into_owned())
+                .or_default()
+                .insert(stanza.id().unwrap().to_owned());
         }
         self.answered();
     }
@@ -90,7 +100,8 @@ impl People {
 
     pub(crate) async fn start(server: &Server) -> (Arc<Self>, Client) {
         let this = Arc::new(Self::default());
-        let (own, refused) = (Arc::clone(&this), Arc::clone(&this));
+        let own = Arc::clone(&this);
+        let refused = Arc::clone(&this);
         let see = move |message: StanzaRef| {
             own.see(&message);
             async {}
@@ -102,11 +113,21 @@ impl People {
         let mut limits = Limits::default();
         limits.back_off = (Duration::from_millis(50), Duration::from_millis(300));
         limits.slow_retry = limits.back_off;
-        let builder = Component::builder(PEOPLE).server(server.component_address()).secret(SECRET).limits(limits);
-        let component = builder.router(Router::new().message(see).bounced(refused)).build().unwrap();
-        let (client, mut status) = (component.client(), component.status());
+        let builder = Component::builder(PEOPLE)
+            .server(server.component_address())
+            .secret(SECRET)
+            .limits(limits);
+        let component = builder
+            .router(Router::new().message(see).bounced(refused))
+            .build()
+            .unwrap();
+        let client = component.client();
+        let mut status = component.status();
         tokio::spawn(component.run());
-        status.wait_for(campanile::component::Status::is_ready).await.unwrap();
+        status
+            .wait_for(campanile::component::Status::is_ready)
+            .await
+            .unwrap();
         (this, client)
     }
 }
@@ -125,7 +146,8 @@ pub(crate) fn write(
             for _ in 0..BURST {
                 let id = format!("s{sender}-{number}");
                 let xml = format!(
-                    "<message xmlns='jabber:client' from='s{sender}@{PEOPLE}/desk' to='{to}' type='chat' \
+                    "<message xmlns='jabber:client' from='s{sender}@{PEOPLE}/desk' to='{to}' \
+                    type='chat' \
                      id='{id}'><body>{id}</body><request xmlns='urn:xmpp:receipts'/></message>"
                 );
                 // While there is no stream it waits for one.
@@ -139,10 +161,13 @@ pub(crate) fn write(
 }
 
 fn stanza(xml: &str) -> Stanza {
-    xml.parse::<minidom::Element>().map(|element| Stanza::try_from(&element).unwrap()).unwrap()
+    xml.parse::<minidom::Element>()
+        .map(|element| Stanza::try_from(&element).unwrap())
+        .unwrap()
 }
 
-/// Asks for messages to be sent until told to stop, each until it is accepted: those that were, and what each was called.
+/// Asks for messages to be sent until told to stop, each until it is accepted: those that were, and
+/// what each was called.
 pub(crate) fn post(
     (api, name): (u16, &'static str),
     to: String,
@@ -153,7 +178,8 @@ pub(crate) fn post(
         let mut number = 0;
         while !*stop.borrow() {
             let text = format!("{name}-{number}");
-            let headers = format!("Authorization: Bearer whole\r\nIdempotency-Key: {name}-{number}\r\n");
+            let headers =
+                format!("Authorization: Bearer whole\r\nIdempotency-Key: {name}-{number}\r\n");
             let body = json!({"to": to, "body": text}).to_string();
             let ids: &mut HashSet<String> = accepted.entry(text).or_default();
             // Twice over: a key that is repeated sends nothing more.
@@ -170,10 +196,21 @@ pub(crate) fn post(
 async fn accept(api: u16, headers: &str, body: &str) -> String {
     let begun = Instant::now();
     loop {
-        let answer = timeout(Duration::from_secs(5), http::post(api, "/v1/messages", headers, body)).await;
-        match answer.ok().flatten().and_then(|answer| accepted_id(&answer)) {
+        let answer = timeout(
+            Duration::from_secs(5),
+            http::post(api, "/v1/messages", headers, body),
+        )
+        .await;
+        match answer
+            .ok()
+            .flatten()
+            .and_then(|answer| accepted_id(&answer))
+        {
             Some(id) => return id,
-            None => assert!(begun.elapsed() < Duration::from_secs(60), "{body} is not accepted"),
+            None => assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{body} is not accepted"
+            ),
         }
         // As `wait::until` does it, which would make this future one that cannot be spawned.
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -203,22 +240,44 @@ struct Storm {
 
 impl Storm {
     async fn start(server: &Server, more: &str, to: &str) -> Self {
-        let (hook, api) = (WebHandler::start(None).await, ports::free());
-        let webhook = format!("webhook = {{ url = 'http://{}/', secret = '{HOOK_SECRET}' }}", hook.address);
+        let hook = WebHandler::start(None).await;
+        let api = ports::free();
+        let webhook = format!(
+            "webhook = {{ url = 'http://{}/', secret = '{HOOK_SECRET}' }}",
+            hook.address
+        );
         let configuration = format!(
-            "[[component]]\njid = '{BRIDGE}'\naddress = '{}'\nsecret = '{SECRET}'\n{LIMITS}\nallow = ['{PEOPLE}', '{BRIDGE}']\n[component.json_bridge]\n\
-             {webhook}\napi = {{ listen = '127.0.0.1:{api}', token = 'whole', to = 'anybody' }}\n{more}",
+            "[[component]]\njid = '{BRIDGE}'\naddress = '{}'\nsecret = '{SECRET}'\n{LIMITS}\nallow \
+            = ['{PEOPLE}', '{BRIDGE}']\n[component.json_bridge]\n\
+             {webhook}\napi = {{ listen = '127.0.0.1:{api}', token = 'whole', to = 'anybody' \
+             }}\n{more}",
             server.component_address()
         );
         let (people, client) = People::start(server).await;
         let mut daemon = Daemon::start(&configuration);
-        daemon.logs("that it is mounted", |line| line["message"] == "mounted").await;
+        daemon
+            .logs("that it is mounted", |line| line["message"] == "mounted")
+            .await;
         let (stop, stopped) = watch::channel(false);
         let writing = (0..SENDERS)
-            .map(|sender| write(Arc::clone(&people), client.clone(), (sender, BOT), stopped.clone()))
+            .map(|sender| {
+                write(
+                    Arc::clone(&people),
+                    client.clone(),
+                    (sender, BOT),
+                    stopped.clone(),
+                )
+            })
             .collect();
         let posting = post((api, "post"), to.to_owned(), stopped);
-        Self { people, hook, stop, writing, posting, daemon }
+        Self {
+            people,
+            hook,
+            stop,
+            writing,
+            posting,
+            daemon,
+        }
     }
 
     fn receipts(&self) -> usize {
@@ -233,11 +292,15 @@ impl Storm {
         come.unwrap_or_else(|error| panic!("{error}\n{}", self.daemon.output().tail()));
     }
 
-    /// Goes on until so many more answers have come: a receipt, or a refusal when too much waits for the webhook.
+    /// Goes on until so many more answers have come: a receipt, or a refusal when too much waits
+    /// for the webhook.
     async fn answers(&self, count: usize) {
         let counted = || self.people.answers.load(Ordering::Relaxed);
         let goal = counted() + count;
-        let come = wait::until("answers", Duration::from_secs(60), async || (counted() >= goal).then_some(())).await;
+        let come = wait::until("answers", Duration::from_secs(60), async || {
+            (counted() >= goal).then_some(())
+        })
+        .await;
         come.unwrap_or_else(|error| panic!("{error}\n{}", self.daemon.output().tail()));
     }
 
@@ -249,30 +312,52 @@ impl Storm {
             sent += writing.await.unwrap();
         }
         let accepted = self.posting.await.unwrap();
-        let (people, hook) = (&self.people, &self.hook);
+        let people = &self.people;
+        let hook = &self.hook;
         let receipted = people.receipted.lock().unwrap().clone();
         let missing = || {
             let came: HashSet<String> = hook.posted().iter().filter_map(id).collect();
             receipted.difference(&came).cloned().collect::<Vec<_>>()
         };
         let unsent = || {
-            let (inbox, posted) = (people.inbox.lock().unwrap(), hook.posted());
+            let inbox = people.inbox.lock().unwrap();
+            let posted = hook.posted();
             let looped: HashSet<String> = posted.iter().filter_map(text).collect();
             let is_there = |text: &&String| inbox.contains_key(*text) || looped.contains(*text);
-            accepted.keys().filter(|text| !is_there(text)).cloned().collect::<Vec<_>>()
+            accepted
+                .keys()
+                .filter(|text| !is_there(text))
+                .cloned()
+                .collect::<Vec<_>>()
         };
         let all = async || (missing().is_empty() && unsent().is_empty()).then_some(());
         // Attempts are up to a minute apart behind a webhook that was down for one.
         let all = wait::until("all of them", Duration::from_secs(60) + 2 * down(), all).await;
         let tail = self.daemon.output().tail();
-        assert!(all.is_ok(), "{} receipted: missing {:?}; not sent {:?}\n{tail}", receipted.len(), missing(), unsent());
+        assert!(
+            all.is_ok(),
+            "{} receipted: missing {:?}; not sent {:?}\n{tail}",
+            receipted.len(),
+            missing(),
+            unsent()
+        );
         let again = in_order(&hook.posted());
         for (text, ids) in &accepted {
-            let came = people.inbox.lock().unwrap().get(text).cloned().unwrap_or_default();
-            assert!(ids.len() == 1 && came.is_subset(ids), "{text} was accepted as {ids:?} and came as {came:?}");
+            let came = people
+                .inbox
+                .lock()
+                .unwrap()
+                .get(text)
+                .cloned()
+                .unwrap_or_default();
+            assert!(
+                ids.len() == 1 && came.is_subset(ids),
+                "{text} was accepted as {ids:?} and came as {came:?}"
+            );
         }
         eprintln!(
-            "{what}: {sent} written, {} receipted, 0 of them missing, {again} posted again; {} accepted, 0 not sent",
+            "{what}: {sent} written, {} receipted, 0 of them missing, {again} posted again; {} \
+            accepted, 0 not sent",
             receipted.len(),
             accepted.len()
         );
@@ -288,12 +373,20 @@ pub(crate) fn text(posted: &Posted) -> Option<String> {
     posted.json()["body"].as_str().map(str::to_owned)
 }
 
-/// Each sender's messages came in their order at first, and each under one id of the webhook; how many came again.
+/// Each sender's messages came in their order at first, and each under one id of the webhook; how
+/// many came again.
 fn in_order(posted: &[Posted]) -> usize {
-    let (mut names, mut last, mut again) = (HashMap::new(), HashMap::new(), 0);
+    let mut names = HashMap::new();
+    let mut last = HashMap::new();
+    let mut again = 0;
     for posted in posted {
-        let Some(id) = id(posted).filter(|id| text(posted).as_ref() == Some(id)) else { continue };
-        let Some((sender, number)) = id.split_once('-').and_then(|(s, n)| Some((s, n.parse::<usize>().ok()?))) else {
+        let Some(id) = id(posted).filter(|id| text(posted).as_ref() == Some(id)) else {
+            continue;
+        };
+        let Some((sender, number)) = id
+            .split_once('-')
+            .and_then(|(s, n)| Some((s, n.parse::<usize>().ok()?)))
+        else {
             continue;
         };
         let name = posted.head["webhook-id"].clone();
@@ -303,7 +396,10 @@ fn in_order(posted: &[Posted]) -> usize {
             continue;
         }
         let before = last.insert(sender.to_owned(), number);
-        assert!(before.is_none_or(|before| before < number), "{id} came behind {before:?}");
+        assert!(
+            before.is_none_or(|before| before < number),
+            "{id} came behind {before:?}"
+        );
     }
     again
 }
@@ -317,7 +413,8 @@ async fn the_bridge_is_killed(server: Server) {
         storm.daemon.kill();
         storm.daemon.start_again();
     }
-    let (refused, since) = (storm.hook.refused(), Instant::now());
+    let refused = storm.hook.refused();
+    let since = Instant::now();
     storm.hook.set_down(true);
     while since.elapsed() < down() {
         storm.answers(50).await;
@@ -326,7 +423,9 @@ async fn the_bridge_is_killed(server: Server) {
     let tried = wait::until("an attempt", wait::PATIENCE, tried).await;
     tried.unwrap_or_else(|error| panic!("{error}\n{}", storm.daemon.output().tail()));
     storm.hook.set_down(false);
-    storm.end(&format!("{:?}, {} kills", server.kind(), rounds())).await;
+    storm
+        .end(&format!("{:?}, {} kills", server.kind(), rounds()))
+        .await;
 }
 on_both!(the_bridge_is_killed, setup());
 
@@ -346,11 +445,18 @@ async fn the_broker_is_killed(server: Server) {
         }
     }
     storm.progress(50).await;
-    storm.end(&format!("{:?} behind a broker, {} kills", server.kind(), rounds())).await;
+    storm
+        .end(&format!(
+            "{:?} behind a broker, {} kills",
+            server.kind(),
+            rounds()
+        ))
+        .await;
 }
 on_both!(the_broker_is_killed, setup());
 
-/// The server goes and comes back. What is accepted goes to a bot of the same bridge: it has no other way than the server.
+/// The server goes and comes back. What is accepted goes to a bot of the same bridge: it has no
+/// other way than the server.
 async fn the_server_comes_and_goes(mut server: Server) {
     let storm = Storm::start(&server, "", &format!("other@{BRIDGE}")).await;
     for round in 0..rounds() {
@@ -363,6 +469,8 @@ async fn the_server_comes_and_goes(mut server: Server) {
         server.start_again().await;
     }
     storm.progress(50).await;
-    storm.end(&format!("{:?}, {} restarts of it", server.kind(), rounds())).await;
+    storm
+        .end(&format!("{:?}, {} restarts of it", server.kind(), rounds()))
+        .await;
 }
 on_both!(the_server_comes_and_goes, setup());

@@ -1,4 +1,5 @@
-//! Somebody who has only the front page: a new project, one dependency by path, the program that stands there.
+//! Somebody who has only the front page: a new project, one dependency by path, the program that
+//! stands there.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,23 +55,40 @@ impl Project {
         new.args(["new", "--quiet", "--vcs", "none", "greeter"]);
         cargo::run(new);
         let manifest = std::fs::read_to_string(outside.path().join("greeter/Cargo.toml")).unwrap();
-        let project = Self { path: target_directory().join("stranger") };
+        let project = Self {
+            path: target_directory().join("stranger"),
+        };
         std::fs::create_dir_all(project.path.join("src")).unwrap();
-        std::fs::write(project.path.join("Cargo.toml"), manifest + "\n[workspace]\n").unwrap();
+        std::fs::write(
+            project.path.join("Cargo.toml"),
+            manifest + "\n[workspace]\n",
+        )
+        .unwrap();
         project.write("fn main() {}");
-        std::fs::copy(repository().join("Cargo.lock"), project.path.join("Cargo.lock")).unwrap();
+        std::fs::copy(
+            repository().join("Cargo.lock"),
+            project.path.join("Cargo.lock"),
+        )
+        .unwrap();
         let framework = repository().join("framework");
         let campanile = framework.to_str().unwrap();
         project.cargo(&["add", "--path", campanile]);
         project.cargo(&["add", "--dev", "--path", campanile, "--features", "testing"]);
-        project.cargo(&["add", "tokio", "--features", "macros,rt-multi-thread,signal"]);
+        project.cargo(&[
+            "add",
+            "tokio",
+            "--features",
+            "macros,rt-multi-thread,signal",
+        ]);
         project
     }
 
     fn cargo(&self, arguments: &[&str]) {
         let mut cargo = cargo::command(&self.path);
         cargo.args(arguments).args(["--quiet", "--offline"]);
-        cargo.env("CARGO_TARGET_DIR", target_directory()).env("CARGO_PROFILE_DEV_DEBUG", "0");
+        cargo
+            .env("CARGO_TARGET_DIR", target_directory())
+            .env("CARGO_PROFILE_DEV_DEBUG", "0");
         cargo::run(cargo);
     }
 
@@ -80,15 +98,23 @@ impl Project {
 }
 
 fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 /// The first program of the front page.
 fn program() -> String {
     let page = std::fs::read_to_string(repository().join("README.md")).unwrap();
-    let (_, program) = page.split_once("```rust\n").expect("the front page has a program");
+    let (_, program) = page
+        .split_once("```rust\n")
+        .expect("the front page has a program");
     let program = program.split_once("```").expect("and it ends").0;
-    assert!(program.lines().count() <= 20, "the program has grown:\n{program}");
+    assert!(
+        program.lines().count() <= 20,
+        "the program has grown:\n{program}"
+    );
     assert!(program.contains(ADDRESS), "{program}");
     program.to_owned()
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use campanile::presence::{Bounds, Half, Kept, Pair, Replace, Roster, Subscription, SubscriptionStore};
+use campanile::presence::{
+    Bounds, Half, Kept, Pair, Replace, Roster, Subscription, SubscriptionStore,
+};
 use campanile::router::Router;
 use campanile::testing;
 use campanile_presence_postgres::{Database, PostgresStore};
@@ -15,33 +17,54 @@ fn store(server: &Postgres) -> PostgresStore {
 }
 
 fn pair(own: &str, peer: &str) -> Pair {
-    Pair { own: own.parse().unwrap(), peer: peer.parse().unwrap() }
+    Pair {
+        own: own.parse().unwrap(),
+        peer: peer.parse().unwrap(),
+    }
 }
 
 fn all() -> impl Iterator<Item = Subscription> + Clone {
     let halves = [Half::No, Half::Pending, Half::Yes];
-    halves.into_iter().flat_map(move |to| halves.map(|from| Subscription { to, from }))
+    halves
+        .into_iter()
+        .flat_map(move |to| halves.map(|from| Subscription { to, from }))
 }
 
 /// Keeps a subscription in the place of what is there.
 async fn put(store: &PostgresStore, pair: &Pair, after: Subscription, bounds: &Bounds) -> Kept {
     let before = store.get(pair).await.unwrap();
-    store.put(pair, Replace { before, after }, bounds).await.unwrap()
+    store
+        .put(pair, Replace { before, after }, bounds)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
 async fn what_was_read_is_replaced_and_nothing_else() {
     let server = Postgres::start().await;
-    let (one, other) = (store(&server), store(&server));
+    let one = store(&server);
+    let other = store(&server);
     let pair = pair("bot@b.localhost", "alice@localhost");
     for (before, after) in all().flat_map(|before| all().map(move |after| (before, after))) {
-        assert_eq!(put(&one, &pair, before, &Bounds::default()).await, Kept::Yes);
+        assert_eq!(
+            put(&one, &pair, before, &Bounds::default()).await,
+            Kept::Yes
+        );
         for read in all().filter(|read| *read != before) {
-            let change = Replace { before: read, after };
-            assert_eq!(other.put(&pair, change, &Bounds::default()).await.unwrap(), Kept::Stale);
+            let change = Replace {
+                before: read,
+                after,
+            };
+            assert_eq!(
+                other.put(&pair, change, &Bounds::default()).await.unwrap(),
+                Kept::Stale
+            );
         }
         assert_eq!(other.get(&pair).await.unwrap(), before);
-        assert_eq!(other.list(None, None, 9).await.unwrap().len(), usize::from(!before.is_none()));
+        assert_eq!(
+            other.list(None, None, 9).await.unwrap().len(),
+            usize::from(!before.is_none())
+        );
     }
 }
 
@@ -49,9 +72,20 @@ async fn what_was_read_is_replaced_and_nothing_else() {
 async fn pairs_are_listed_in_order_and_page_by_page() {
     let server = Postgres::start().await;
     let store = store(&server);
-    let state = Subscription { to: Half::No, from: Half::Yes };
+    let state = Subscription {
+        to: Half::No,
+        from: Half::Yes,
+    };
     // By their bytes, as Rust orders them: not by a language.
-    let addresses = ["a-1@b.org", "_@b.org", "a1@b.org", "é@b.org", "中@b.org", "b.org", "𐐨@b.org"];
+    let addresses = [
+        "a-1@b.org",
+        "_@b.org",
+        "a1@b.org",
+        "é@b.org",
+        "中@b.org",
+        "b.org",
+        "𐐨@b.org",
+    ];
     let mut wanted = BTreeSet::new();
     for own in ["b", "a", "é"] {
         for peer in addresses {
@@ -61,15 +95,25 @@ async fn pairs_are_listed_in_order_and_page_by_page() {
         }
     }
     let wanted: Vec<_> = wanted.into_iter().collect();
-    for own in [None, Some(&wanted[0].own), Some(&wanted[17].own), Some(&"none@b.localhost".parse().unwrap())] {
-        let (mut listed, mut after) = (Vec::new(), None);
+    for own in [
+        None,
+        Some(&wanted[0].own),
+        Some(&wanted[17].own),
+        Some(&"none@b.localhost".parse().unwrap()),
+    ] {
+        let mut listed = Vec::new();
+        let mut after = None;
         loop {
             let page = store.list(own, after.as_ref(), 4).await.unwrap();
             listed.extend(page.iter().map(|(pair, _)| pair.clone()));
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
         }
-        let of_own: Vec<_> = wanted.iter().filter(|pair| own.is_none_or(|own| pair.own == *own)).cloned().collect();
+        let of_own: Vec<_> = wanted
+            .iter()
+            .filter(|pair| own.is_none_or(|own| pair.own == *own))
+            .cloned()
+            .collect();
         assert_eq!(listed, of_own);
     }
 }
@@ -83,11 +127,15 @@ async fn processes_that_write_at_the_same_time() {
         (bounds.per_peer, bounds.per_domain, bounds.all) = (5, 20, 60);
         bounds
     };
-    let state = Subscription { to: Half::No, from: Half::Yes };
+    let state = Subscription {
+        to: Half::No,
+        from: Half::Yes,
+    };
     let writers = (0..4).map(|process| {
         let store = store(&server);
         tokio::spawn(async move {
-            let (mut kept, mut full) = (0, 0);
+            let mut kept = 0;
+            let mut full = 0;
             for number in 0..200 {
                 let own = format!("bot{}@b.localhost", (number + process) % 10);
                 let peer = format!("peer{}@domain{}.org", number % 7, number % 5);
@@ -106,17 +154,37 @@ async fn processes_that_write_at_the_same_time() {
         full += writer.await.unwrap().1;
     }
     let listed = store(&server).list(None, None, 1000).await.unwrap();
-    let count =
-        |by: &dyn Fn(&Pair) -> String, key: &Pair| listed.iter().filter(|(pair, _)| by(pair) == by(key)).count();
-    assert!(full > 0 && listed.len() == 60, "{full} were full, {} are kept", listed.len());
+    let count = |by: &dyn Fn(&Pair) -> String, key: &Pair| {
+        listed
+            .iter()
+            .filter(|(pair, _)| by(pair) == by(key))
+            .count()
+    };
+    assert!(
+        full > 0 && listed.len() == 60,
+        "{full} were full, {} are kept",
+        listed.len()
+    );
     for (pair, _) in &listed {
-        assert!(count(&|pair| pair.peer.to_string(), pair) <= 5, "{}", pair.peer);
-        assert!(count(&|pair| pair.peer.domain().to_string(), pair) <= 20, "{}", pair.peer);
+        assert!(
+            count(&|pair| pair.peer.to_string(), pair) <= 5,
+            "{}",
+            pair.peer
+        );
+        assert!(
+            count(&|pair| pair.peer.domain().to_string(), pair) <= 20,
+            "{}",
+            pair.peer
+        );
     }
     // What is forgotten makes room again.
-    let (gone, new) = (&listed[0].0, pair("new@b.localhost", "new@new.org"));
+    let gone = &listed[0].0;
+    let new = pair("new@b.localhost", "new@new.org");
     assert_eq!(put(&store(&server), &new, state, &bounds).await, Kept::Full);
-    assert_eq!(put(&store(&server), gone, Subscription::NONE, &bounds).await, Kept::Yes);
+    assert_eq!(
+        put(&store(&server), gone, Subscription::NONE, &bounds).await,
+        Kept::Yes
+    );
     assert_eq!(put(&store(&server), &new, state, &bounds).await, Kept::Yes);
 }
 
@@ -125,13 +193,24 @@ async fn a_bot_knows_who_subscribed_at_another_process() {
     let server = Postgres::start().await;
     for subscribes in [true, false] {
         let roster = Roster::builder(store(&server)).without_caps().build();
-        let bot = testing::mount("b.localhost", |bot| bot.router(Router::new()).module(roster)).await;
+        let bot = testing::mount("b.localhost", |bot| {
+            bot.router(Router::new()).module(roster)
+        })
+        .await;
         let alice = bot.user("alice@localhost");
         if subscribes {
-            alice.send("<presence type='subscribe' to='b.localhost'/>").await.unwrap();
-            alice.expect("<presence type='subscribed' from='b.localhost'/>").await;
+            alice
+                .send("<presence type='subscribe' to='b.localhost'/>")
+                .await
+                .unwrap();
+            alice
+                .expect("<presence type='subscribed' from='b.localhost'/>")
+                .await;
         } else {
-            alice.send("<presence type='probe' to='b.localhost'/>").await.unwrap();
+            alice
+                .send("<presence type='probe' to='b.localhost'/>")
+                .await
+                .unwrap();
         }
         alice.expect("<presence from='b.localhost'/>").await;
     }
@@ -140,9 +219,17 @@ async fn a_bot_knows_who_subscribed_at_another_process() {
 #[tokio::test]
 async fn a_database_that_comes_and_goes() {
     let mut server = Postgres::start().await;
-    let (here, later) = (store(&server), store(&server));
-    let (pair, state) = (pair("bot@b.localhost", "alice@localhost"), Subscription { to: Half::Yes, from: Half::Yes });
-    assert_eq!(put(&here, &pair, state, &Bounds::default()).await, Kept::Yes);
+    let here = store(&server);
+    let later = store(&server);
+    let pair = pair("bot@b.localhost", "alice@localhost");
+    let state = Subscription {
+        to: Half::Yes,
+        from: Half::Yes,
+    };
+    assert_eq!(
+        put(&here, &pair, state, &Bounds::default()).await,
+        Kept::Yes
+    );
     server.stop().await;
     // Whoever starts meanwhile does start, and is told what is missing when it needs it.
     later.open().await.unwrap();
@@ -153,20 +240,36 @@ async fn a_database_that_comes_and_goes() {
     server.start_again().await;
     for store in [&here, &later] {
         let back = async || store.get(&pair).await.ok();
-        assert_eq!(wait::until("the store", Duration::from_secs(10), back).await.unwrap(), state);
+        assert_eq!(
+            wait::until("the store", Duration::from_secs(10), back)
+                .await
+                .unwrap(),
+            state
+        );
     }
 }
 
 #[tokio::test]
 async fn a_database_that_is_not_to_be_used_stops_the_start() {
     let server = Postgres::start().await;
-    let open = async |address: &str| PostgresStore::new(Database::new(address).unwrap()).open().await;
+    let open = async |address: &str| {
+        PostgresStore::new(Database::new(address).unwrap())
+            .open()
+            .await
+    };
     let nobody = server.address().replace("campanile@", "nobody@");
     let why = open(&nobody).await.unwrap_err().to_string();
     assert!(why.contains("role \"nobody\" does not exist"), "{why}");
     store(&server).open().await.unwrap();
-    let client = Database::new(&server.address()).unwrap().connect().await.unwrap();
-    client.batch_execute("UPDATE campanile_presence.meta SET version = 2").await.unwrap();
+    let client = Database::new(&server.address())
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    client
+        .batch_execute("UPDATE campanile_presence.meta SET version = 2")
+        .await
+        .unwrap();
     let why = store(&server).open().await.unwrap_err().to_string();
     assert!(why.contains("its tables are of version 2"), "{why}");
 }

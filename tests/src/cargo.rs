@@ -3,14 +3,24 @@
 use std::path::Path;
 use std::process::Command;
 
-/// What cargo tells a running test about its package makes build scripts run again, now and at the next build.
-const ABOUT_A_PACKAGE: [&str; 5] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+/// What cargo tells a running test about its package makes build scripts run again, now and at the
+/// next build.
+const ABOUT_A_PACKAGE: [&str; 5] = [
+    "CARGO_PKG_",
+    "CARGO_MANIFEST_",
+    "CARGO_BIN_",
+    "CARGO_CRATE_",
+    "CARGO_PRIMARY_",
+];
 
 /// The cargo that built this, in a folder.
 pub fn command(folder: impl AsRef<Path>) -> Command {
     let mut command = Command::new(env!("CARGO"));
     for (name, _) in std::env::vars_os() {
-        if ABOUT_A_PACKAGE.iter().any(|beginning| name.to_string_lossy().starts_with(beginning)) {
+        if ABOUT_A_PACKAGE
+            .iter()
+            .any(|beginning| name.to_string_lossy().starts_with(beginning))
+        {
             command.env_remove(name);
         }
     }
@@ -23,8 +33,15 @@ pub fn command(folder: impl AsRef<Path>) -> Command {
 /// # Panics
 /// When it fails, with what it said.
 pub fn run(mut command: Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
-    let (wrote, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{wrote}{said}", output.status);
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    let wrote = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{wrote}{said}",
+        output.status
+    );
     wrote.into_owned()
 }

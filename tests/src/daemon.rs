@@ -23,19 +23,30 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it; `configuration` is the text of a `campanile.toml`. Whether it is up, [`Daemon::logs`] tells.
+    /// Starts it; `configuration` is the text of a `campanile.toml`. Whether it is up,
+    /// [`Daemon::logs`] tells.
     pub fn start(configuration: &str) -> Self {
         Self::start_with(configuration, &[])
     }
 
     /// As [`Daemon::start`], with variables of the environment.
     pub fn start_with(configuration: &str, environment: &[(&str, &str)]) -> Self {
-        Self::launch(Command::new(binary()), Folder::new("daemon"), configuration, environment)
+        Self::launch(
+            Command::new(binary()),
+            Folder::new("daemon"),
+            configuration,
+            environment,
+        )
     }
 
     /// Starts it within a network namespace.
     pub fn start_in(namespace: &Namespace, configuration: &str) -> Self {
-        Self::launch(namespace.command(binary()), Folder::new("daemon"), configuration, &[])
+        Self::launch(
+            namespace.command(binary()),
+            Folder::new("daemon"),
+            configuration,
+            &[],
+        )
     }
 
     /// As [`Daemon::start`], behind a program that becomes the daemon.
@@ -46,34 +57,51 @@ impl Daemon {
         Self::launch(command, Folder::new("daemon"), configuration, &[])
     }
 
-    /// As [`Daemon::start`], with strace beside it that records these system calls and all that they carry.
+    /// As [`Daemon::start`], with strace beside it that records these system calls and all that
+    /// they carry.
     pub fn start_traced(configuration: &str, calls: &str) -> Self {
         let folder = Folder::new("daemon");
         let mut command = Command::new("strace");
         // -D: what is started is the daemon itself, the tracer stands beside it.
         command.args(["-D", "-f", "-y", "-s", "200000", "-o", &folder.at("trace")]);
-        command.args(["-e", &format!("trace={calls}"), "--"]).arg(binary());
+        command
+            .args(["-e", &format!("trace={calls}"), "--"])
+            .arg(binary());
         Self::launch(command, folder, configuration, &[])
     }
 
     /// What strace has recorded, once the daemon has ended: see [`Daemon::start_traced`].
     pub async fn trace(&self) -> Vec<String> {
-        let (path, pid) = (self.folder.path().join("trace"), self.process.pid().to_string());
+        let path = self.folder.path().join("trace");
+        let pid = self.process.pid().to_string();
         let ended = async || {
             let text = String::from_utf8_lossy(&std::fs::read(&path).ok()?).into_owned();
-            let end =
-                |line: &str| line.split_once(' ').is_some_and(|(id, rest)| id == pid && rest.contains("+++ exited"));
+            let end = |line: &str| {
+                line.split_once(' ')
+                    .is_some_and(|(id, rest)| id == pid && rest.contains("+++ exited"))
+            };
             text.lines().any(end).then_some(text)
         };
-        let text = wait::until("the end of the trace", PATIENCE, ended).await.unwrap_or_else(|error| panic!("{error}"));
+        let text = wait::until("the end of the trace", PATIENCE, ended)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         text.lines().map(str::to_owned).collect()
     }
 
-    fn launch(command: Command, folder: Folder, configuration: &str, environment: &[(&str, &str)]) -> Self {
+    fn launch(
+        command: Command,
+        folder: Folder,
+        configuration: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         folder.write("campanile.toml", configuration);
         let output = Output::default();
         let process = Self::process_in(command, &folder, environment, &output);
-        Self { process, output, folder }
+        Self {
+            process,
+            output,
+            folder,
+        }
     }
 
     /// Kills it, as the machine would.
@@ -86,12 +114,24 @@ impl Daemon {
         self.process = Self::process_in(Command::new(binary()), &self.folder, &[], &self.output);
     }
 
-    fn process_in(mut command: Command, folder: &Folder, environment: &[(&str, &str)], output: &Output) -> Process {
+    fn process_in(
+        mut command: Command,
+        folder: &Folder,
+        environment: &[(&str, &str)],
+        output: &Output,
+    ) -> Process {
         command
-            .args(["run", "--config", &folder.at("campanile.toml"), "--log-format", "json"])
+            .args([
+                "run",
+                "--config",
+                &folder.at("campanile.toml"),
+                "--log-format",
+                "json",
+            ])
             .current_dir(folder.path())
             .env_remove("RUST_LOG")
-            // Locks are per JID; tests that run side by side use the same ones on servers of their own.
+            // Locks are per JID; tests that run side by side use the same ones on servers of their
+            // own.
             .env("XDG_RUNTIME_DIR", folder.path())
             .envs(environment.iter().copied());
         Process::start("campanile run", command, output)
@@ -106,12 +146,20 @@ impl Daemon {
     /// The first log line, old or new, for which `fits` holds.
     pub async fn logs(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let parse = |line: &str| serde_json::from_str::<Value>(line).ok();
-        let line = self.output.line(PATIENCE, |line| parse(line).is_some_and(|value| fits(&value))).await;
+        let line = self
+            .output
+            .line(PATIENCE, |line| {
+                parse(line).is_some_and(|value| fits(&value))
+            })
+            .await;
         match line {
             Ok(line) => parse(&line).expect("was parsed before"),
             Err(error) => {
                 let ended = self.process.ended();
-                panic!("campanile did not log {what}: {error}; ended: {ended:?}\n{}", self.output.tail())
+                panic!(
+                    "campanile did not log {what}: {error}; ended: {ended:?}\n{}",
+                    self.output.tail()
+                )
             }
         }
     }
@@ -165,7 +213,11 @@ pub async fn command(folder: &Folder, arguments: &[&str]) -> Ended {
 }
 
 /// As [`command`], with variables of the environment.
-pub async fn command_with(folder: &Folder, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+pub async fn command_with(
+    folder: &Folder,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Ended {
     let mut command = Command::new(binary());
     command
         .args(arguments)
@@ -175,7 +227,10 @@ pub async fn command_with(folder: &Folder, arguments: &[&str], environment: &[(&
         .env("XDG_RUNTIME_DIR", folder.path())
         .envs(environment.iter().copied());
     let run = tokio::task::spawn_blocking(move || command.output());
-    let output = run.await.expect("the task ends").expect("the binary starts");
+    let output = run
+        .await
+        .expect("the task ends")
+        .expect("the binary starts");
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -183,7 +238,8 @@ pub async fn command_with(folder: &Folder, arguments: &[&str], environment: &[(&
     }
 }
 
-/// The binary that belongs to the code as it is: built once per test process, unless `CAMPANILE_BIN` names another.
+/// The binary that belongs to the code as it is: built once per test process, unless
+/// `CAMPANILE_BIN` names another.
 pub fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| std::env::var_os("CAMPANILE_BIN").map_or_else(build, PathBuf::from))
@@ -198,7 +254,16 @@ fn build() -> PathBuf {
     };
     let mut build = cargo::command(env!("CARGO_MANIFEST_DIR"));
     build
-        .args(["build", "--quiet", "--package", "campanile-daemon", "--bin", "campanile", "--profile", profile])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "campanile-daemon",
+            "--bin",
+            "campanile",
+            "--profile",
+            profile,
+        ])
         .arg("--all-features")
         .arg("--target-dir")
         .arg(&target);
@@ -211,7 +276,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// Stands in for the daemon: says what it was told, reads its configuration again on HUP, ends on TERM.
+    /// Stands in for the daemon: says what it was told, reads its configuration again on HUP, ends
+    /// on TERM.
     const SCRIPT: &str = r#"#!/bin/sh
 trap 'echo "{\"message\":\"reloaded\",\"text\":\"$(cat "$3")\"}" >&2' HUP
 trap 'exit 5' TERM
@@ -227,11 +293,19 @@ while :; do sleep 0.01; done
         let script = folder.path().join("campanile");
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
         let stand_in = Command::new(&script);
-        let mut daemon = Daemon::launch(stand_in, Folder::new("daemon"), "one", &[("NAME", "value")]);
-        let up = daemon.logs("that it is up", |line| line["message"] == "up").await;
-        assert_eq!((&up["arguments"], &up["name"]), (&"run --config --log-format json".into(), &"value".into()));
+        let mut daemon =
+            Daemon::launch(stand_in, Folder::new("daemon"), "one", &[("NAME", "value")]);
+        let up = daemon
+            .logs("that it is up", |line| line["message"] == "up")
+            .await;
+        assert_eq!(
+            (&up["arguments"], &up["name"]),
+            (&"run --config --log-format json".into(), &"value".into())
+        );
         daemon.reconfigure("two");
-        daemon.logs("the new configuration", |line| line["text"] == "two").await;
+        daemon
+            .logs("the new configuration", |line| line["text"] == "two")
+            .await;
         assert_eq!(daemon.stop().await.code(), Some(5));
     }
 }

@@ -23,13 +23,26 @@ impl Demo {
     pub async fn start() -> Self {
         let output = Output::default();
         let mut command = Command::new(binary());
-        command.args(["demo", "--listen", "127.0.0.1:0", "--xml"]).env_remove("RUST_LOG");
+        command
+            .args(["demo", "--listen", "127.0.0.1:0", "--xml"])
+            .env_remove("RUST_LOG");
         let process = Process::start("campanile demo", command, &output);
-        let line = output.line(PATIENCE, |line| line.starts_with("Clients may log in on ")).await;
-        let line = line.unwrap_or_else(|error| panic!("the demo does not listen: {error}\n{}", output.tail()));
-        let address =
-            line.trim_start_matches("Clients may log in on ").split(',').next().unwrap_or_default().to_owned();
-        Self { process, output, address }
+        let line = output
+            .line(PATIENCE, |line| line.starts_with("Clients may log in on "))
+            .await;
+        let line = line
+            .unwrap_or_else(|error| panic!("the demo does not listen: {error}\n{}", output.tail()));
+        let address = line
+            .trim_start_matches("Clients may log in on ")
+            .split(',')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        Self {
+            process,
+            output,
+            address,
+        }
     }
 
     /// Where clients connect, as `host:port`.

@@ -14,11 +14,13 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes one whose name begins with `name`. Paths stay short: the path of a UNIX socket has about 100 bytes.
+    /// Makes one whose name begins with `name`. Paths stay short: the path of a UNIX socket has
+    /// about 100 bytes.
     pub fn new(name: &str) -> Self {
         loop {
             let number = MADE.fetch_add(1, Ordering::Relaxed);
-            let path = std::env::temp_dir().join(format!("campanile-{name}-{}-{number}", std::process::id()));
+            let path = std::env::temp_dir()
+                .join(format!("campanile-{name}-{}-{number}", std::process::id()));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Self { path },
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}

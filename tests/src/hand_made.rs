@@ -19,7 +19,9 @@ pub struct HandMade<S = TcpStream> {
 impl HandMade {
     /// Connects and proves itself; the answer of the server is checked.
     pub async fn attach(address: &str, domain: &str, secret: &str) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap_or_else(|error| panic!("{address}: {error}"));
+        let stream = TcpStream::connect(address)
+            .await
+            .unwrap_or_else(|error| panic!("{address}: {error}"));
         Self::attach_over(stream, domain, secret).await
     }
 }
@@ -35,26 +37,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HandMade<S> {
 
     /// Opens the stream: XEP-0114 §3, step 1.
     pub async fn open(stream: S, domain: &str) -> Self {
-        let mut component = Self { stream, read: String::new() };
+        let mut component = Self {
+            stream,
+            read: String::new(),
+        };
         let header = format!(
-            "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='{domain}'>"
+            "<stream:stream xmlns='jabber:component:accept' \
+            xmlns:stream='http://etherx.jabber.org/streams' to='{domain}'>"
         );
         component.write(&header).await;
         component
     }
 
-    /// Reads the server's header and sends the digest of its id: steps 2 and 3. Returns the next element.
+    /// Reads the server's header and sends the digest of its id: steps 2 and 3. Returns the next
+    /// element.
     pub async fn prove(&mut self, secret: &str) -> String {
         let header = self.read_past("<stream:stream ", ">").await;
-        let id = header.split_once(" id='").and_then(|(_, rest)| rest.split_once('\'')).expect("a stream id").0;
-        let digest: String = Sha1::digest(format!("{id}{secret}")).iter().map(|byte| format!("{byte:02x}")).collect();
-        self.write(&format!("<handshake>{digest}</handshake>")).await;
+        let id = header
+            .split_once(" id='")
+            .and_then(|(_, rest)| rest.split_once('\''))
+            .expect("a stream id")
+            .0;
+        let digest: String = Sha1::digest(format!("{id}{secret}"))
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        self.write(&format!("<handshake>{digest}</handshake>"))
+            .await;
         self.read_past("<", ">").await
     }
 
     /// Writes bytes as they are.
     pub async fn write(&mut self, xml: &str) {
-        self.stream.write_all(xml.as_bytes()).await.unwrap_or_else(|error| panic!("cannot write {xml}: {error}"));
+        self.stream
+            .write_all(xml.as_bytes())
+            .await
+            .unwrap_or_else(|error| panic!("cannot write {xml}: {error}"));
     }
 
     /// The next text that begins with `start` and ends with `end`; what stood before it is skipped.
@@ -71,7 +89,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HandMade<S> {
         });
         match read.await {
             Ok(Some(found)) => found,
-            Ok(None) => panic!("no {start}…{end} before the end of the stream, only: {}", self.read),
+            Ok(None) => panic!(
+                "no {start}…{end} before the end of the stream, only: {}",
+                self.read
+            ),
             Err(_) => panic!("no {start}…{end} within {PATIENCE:?}, only: {}", self.read),
         }
     }
@@ -81,7 +102,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HandMade<S> {
     /// # Errors
     /// What was read, when the stream has not ended in time.
     pub async fn read_to_end(&mut self, within: Duration) -> Result<String, String> {
-        let ended = timeout(within, async { while self.read_more().await {} }).await.is_ok();
+        let ended = timeout(within, async { while self.read_more().await {} })
+            .await
+            .is_ok();
         let read = std::mem::take(&mut self.read);
         if ended { Ok(read) } else { Err(read) }
     }
@@ -98,7 +121,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HandMade<S> {
     async fn read_more(&mut self) -> bool {
         let mut chunk = vec![0; 16 * 1024];
         let count = self.stream.read(&mut chunk).await.unwrap_or(0);
-        self.read.push_str(&String::from_utf8_lossy(&chunk[..count]));
+        self.read
+            .push_str(&String::from_utf8_lossy(&chunk[..count]));
         count > 0
     }
 }

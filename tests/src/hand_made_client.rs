@@ -1,5 +1,5 @@
-//! A client written out byte by byte (RFC 6120), which never comes back by itself: what it sends and what it gets is counted
-//! to the last stanza.
+//! A client written out byte by byte (RFC 6120), which never comes back by itself: what it sends
+//! and what it gets is counted to the last stanza.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,7 +20,8 @@ use crate::wait::PATIENCE;
 
 /// Of what came first, as it stood on the wire, in bytes.
 const WIRE: usize = 64 * 1024;
-/// Stanzas between the reading task and the test; beyond it the server waits, as with a slow client.
+/// Stanzas between the reading task and the test; beyond it the server waits, as with a slow
+/// client.
 const STANZAS: usize = 100_000;
 
 /// A client, logged in without presence.
@@ -50,23 +51,41 @@ impl HandMadeClient {
     pub async fn login(server: &Server, user: &str, resource: &str) -> Self {
         let address = server.client_address();
         let login = timeout(PATIENCE, async {
-            let stream = TcpStream::connect(&address).await.unwrap_or_else(|error| panic!("{address}: {error}"));
+            let stream = TcpStream::connect(&address)
+                .await
+                .unwrap_or_else(|error| panic!("{address}: {error}"));
             Self::open(stream, user, resource).await
         });
-        login.await.unwrap_or_else(|_| panic!("{user}: no login within {PATIENCE:?}"))
+        login
+            .await
+            .unwrap_or_else(|_| panic!("{user}: no login within {PATIENCE:?}"))
     }
 
     async fn open(mut stream: TcpStream, user: &str, resource: &str) -> Self {
         begin(&mut stream).await;
         let data = format!("\0{user}\0{}", password(user)).into_bytes();
-        let auth = String::from(&Element::from(Auth { mechanism: Mechanism::Plain, data }));
-        assert_eq!(ask(&mut stream, &mut Trees::default(), &auth, true).await.name, "success", "{user}");
+        let auth = String::from(&Element::from(Auth {
+            mechanism: Mechanism::Plain,
+            data,
+        }));
+        assert_eq!(
+            ask(&mut stream, &mut Trees::default(), &auth, true)
+                .await
+                .name,
+            "success",
+            "{user}"
+        );
         let mut trees = begin(&mut stream).await;
         let bind = format!(
-            "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>{resource}</resource></bind></iq>"
+            "<iq type='set' id='bind'><bind \
+            xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>{resource}</resource></bind></iq>"
         );
         let bound = ask(&mut stream, &mut trees, &bind, false).await;
-        let jid = bound.elements().flat_map(Tree::elements).find(|child| child.name == "jid").map(Tree::text);
+        let jid = bound
+            .elements()
+            .flat_map(Tree::elements)
+            .find(|child| child.name == "jid")
+            .map(Tree::text);
         let jid = jid.unwrap_or_else(|| panic!("{user}: no address in {bound:?}"));
         let (mut reader, writer) = stream.into_split();
         let (found, stanzas) = mpsc::channel(STANZAS);
@@ -83,10 +102,15 @@ impl HandMadeClient {
                 }
             }
         });
-        Self { jid, writer: Writer(writer), reader: Reader { stanzas, wire } }
+        Self {
+            jid,
+            writer: Writer(writer),
+            reader: Reader { stanzas, wire },
+        }
     }
 
-    /// Asks by an IQ of type `get` until the answer is a result; `meanwhile` is shown whatever else comes.
+    /// Asks by an IQ of type `get` until the answer is a result; `meanwhile` is shown whatever else
+    /// comes.
     ///
     /// # Errors
     /// What was asked, when that did not come within a minute.
@@ -99,7 +123,11 @@ impl HandMadeClient {
         let asking = async {
             for number in 0.. {
                 let id = format!("until-{number}");
-                self.writer.write(&format!("<iq type='get' id='{id}' to='{to}'>{payload}</iq>")).await?;
+                self.writer
+                    .write(&format!(
+                        "<iq type='get' id='{id}' to='{to}'>{payload}</iq>"
+                    ))
+                    .await?;
                 while let Some(stanza) = self.reader.next().await {
                     match stanza.attribute("id") == id {
                         true if stanza.attribute("type") == "result" => return Ok(()),
@@ -131,7 +159,9 @@ impl Writer {
 impl Reader {
     /// The next stanza; none at the end of the stream.
     pub async fn next(&mut self) -> Option<Tree> {
-        self.next_within(PATIENCE).await.unwrap_or_else(|_| panic!("nothing from the server within {PATIENCE:?}"))
+        self.next_within(PATIENCE)
+            .await
+            .unwrap_or_else(|_| panic!("nothing from the server within {PATIENCE:?}"))
     }
 
     /// As [`Reader::next`].
@@ -157,20 +187,27 @@ fn keep(wire: &Mutex<String>, bytes: &[u8]) {
 
 /// Opens a stream and waits for its features.
 async fn begin(stream: &mut TcpStream) -> Trees {
-    let header = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'>";
+    let header = "<stream:stream xmlns='jabber:client' \
+        xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'>";
     let mut trees = Trees::default();
     ask(stream, &mut trees, header, false).await;
     trees
 }
 
-/// Writes, and gives the next element. What stands outside of any stream is read as if it were in one.
+/// Writes, and gives the next element. What stands outside of any stream is read as if it were in
+/// one.
 async fn ask(stream: &mut TcpStream, trees: &mut Trees, xml: &str, outside: bool) -> Tree {
     if outside {
         trees.feed(b"<stream>");
     }
-    stream.write_all(xml.as_bytes()).await.expect("the server reads");
+    stream
+        .write_all(xml.as_bytes())
+        .await
+        .expect("the server reads");
     loop {
-        let mut tops = tree::next(stream, trees).await.unwrap_or_else(|| panic!("the stream ended after {xml}"));
+        let mut tops = tree::next(stream, trees)
+            .await
+            .unwrap_or_else(|| panic!("the stream ended after {xml}"));
         if let Some(top) = tops.pop() {
             return top;
         }

@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use crate::tree::{self, Tree, Trees};
 use crate::wait::PATIENCE;
 
-/// Stanzas between the reading task and the test; beyond it the component waits, as with a slow server.
+/// Stanzas between the reading task and the test; beyond it the component waits, as with a slow
+/// server.
 const STANZAS: usize = 4096;
 
 /// Listens on loopback. It takes every secret.
@@ -37,7 +38,9 @@ pub struct Writer(Arc<Mutex<Option<OwnedWriteHalf>>>);
 impl HandMadeServer {
     /// Listens on a port of its own.
     pub async fn listen() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("loopback has free ports");
         Self { listener }
     }
 
@@ -52,7 +55,9 @@ impl HandMadeServer {
             let (stream, _) = self.listener.accept().await.expect("it listens");
             Attached::open(stream).await
         });
-        accepted.await.unwrap_or_else(|_| panic!("no component within {PATIENCE:?}"))
+        accepted
+            .await
+            .unwrap_or_else(|_| panic!("no component within {PATIENCE:?}"))
     }
 }
 
@@ -61,36 +66,56 @@ impl Attached {
         let mut trees = Trees::default();
         let mut domain = None;
         loop {
-            let tops = tree::next(&mut stream, &mut trees).await.expect("the component opens its stream");
+            let tops = tree::next(&mut stream, &mut trees)
+                .await
+                .expect("the component opens its stream");
             if let (None, Some(header)) = (&domain, trees.header()) {
                 let to = header.attribute("to").to_owned();
                 let header = format!(
                     "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
-                     xmlns:stream='http://etherx.jabber.org/streams' from='{to}' id='1' xml:lang='en'>"
+                     xmlns:stream='http://etherx.jabber.org/streams' from='{to}' id='1' \
+                     xml:lang='en'>"
                 );
-                stream.write_all(header.as_bytes()).await.expect("the component reads");
+                stream
+                    .write_all(header.as_bytes())
+                    .await
+                    .expect("the component reads");
                 domain = Some(to);
             }
             if tops.iter().any(|top| top.name == "handshake") {
                 break;
             }
         }
-        stream.write_all(b"<handshake/>").await.expect("the component reads");
+        stream
+            .write_all(b"<handshake/>")
+            .await
+            .expect("the component reads");
         let (reader, writer) = stream.into_split();
         let (found, stanzas) = mpsc::channel(STANZAS);
         let writer = Writer(Arc::new(Mutex::new(Some(writer))));
-        tokio::spawn(hear(reader, trees, domain.unwrap_or_default(), writer.clone(), found));
+        tokio::spawn(hear(
+            reader,
+            trees,
+            domain.unwrap_or_default(),
+            writer.clone(),
+            found,
+        ));
         Self { writer, stanzas }
     }
 
     /// Writes bytes as they are.
     pub async fn write(&self, xml: &str) {
-        assert!(self.writer.write(xml).await, "the component has closed its stream");
+        assert!(
+            self.writer.write(xml).await,
+            "the component has closed its stream"
+        );
     }
 
     /// The next stanza that is not for the component itself; none at the end of the stream.
     pub async fn next(&mut self) -> Option<Tree> {
-        self.next_within(PATIENCE).await.unwrap_or_else(|_| panic!("nothing from the component within {PATIENCE:?}"))
+        self.next_within(PATIENCE)
+            .await
+            .unwrap_or_else(|_| panic!("nothing from the component within {PATIENCE:?}"))
     }
 
     /// As [`Attached::next`].
@@ -103,7 +128,8 @@ impl Attached {
 }
 
 impl Writer {
-    /// Writes bytes as they are. False, and nothing written, once the component has closed the stream.
+    /// Writes bytes as they are. False, and nothing written, once the component has closed the
+    /// stream.
     pub async fn write(&self, xml: &str) -> bool {
         match &mut *self.0.lock().await {
             Some(writer) => writer.write_all(xml.as_bytes()).await.is_ok(),
@@ -121,7 +147,13 @@ impl Writer {
 }
 
 /// Reads to the end; closes the stream when the component does.
-async fn hear(mut reader: OwnedReadHalf, mut trees: Trees, domain: String, writer: Writer, found: mpsc::Sender<Tree>) {
+async fn hear(
+    mut reader: OwnedReadHalf,
+    mut trees: Trees,
+    domain: String,
+    writer: Writer,
+    found: mpsc::Sender<Tree>,
+) {
     while let Some(tops) = tree::next(&mut reader, &mut trees).await {
         for stanza in tops {
             if !is_at(stanza.attribute("to"), &domain) {
@@ -147,6 +179,10 @@ fn is_at(jid: &str, domain: &str) -> bool {
 
 /// The component's ping to itself, as it comes back.
 fn ping(stanza: &Tree) -> String {
-    let attributes = ["from", "to", "id", "type"].map(|name| format!(" {name}='{}'", stanza.attribute(name)));
-    format!("<iq{}><ping xmlns='urn:xmpp:ping'/></iq>", attributes.concat())
+    let attributes =
+        ["from", "to", "id", "type"].map(|name| format!(" {name}='{}'", stanza.attribute(name)));
+    format!(
+        "<iq{}><ping xmlns='urn:xmpp:ping'/></iq>",
+        attributes.concat()
+    )
 }

@@ -1,17 +1,20 @@
-//! Fixtures for the integration tests: real servers, real clients, and the daemon, each as processes of their own.
+//! Fixtures for the integration tests: real servers, real clients, and the daemon, each as
+//! processes of their own.
 //!
-//! - [`Prosody`] and [`Ejabberd`] start a [`Server`] from the snippets in `deploy/`, in a temporary folder and on free
-//!   loopback ports.
-//! - [`Person`] is a slixmpp client in another process, [`RustPerson`] a `tokio_xmpp::Client` in this one.
+//! - [`Prosody`] and [`Ejabberd`] start a [`Server`] from the snippets in `deploy/`, in a temporary
+//!   folder and on free loopback ports.
+//! - [`Person`] is a slixmpp client in another process, [`RustPerson`] a `tokio_xmpp::Client` in
+//!   this one.
 //! - [`people::Profanity`] types into Profanity, on a terminal that nobody sits at.
 //! - [`Daemon`] runs the `campanile` binary.
-//! - [`HandMade`] is a component written out byte by byte, for what no library would send; [`HandMadeServer`] and
-//!   [`HandMadeClient`] are a server and a client of that kind.
+//! - [`HandMade`] is a component written out byte by byte, for what no library would send;
+//!   [`HandMadeServer`] and [`HandMadeClient`] are a server and a client of that kind.
 //! - [`WebHandler`] is the program behind a webhook, [`Nats`] the broker that may stand between.
 //! - [`hostile`] makes stanzas that nobody should send, each with what is to become of it.
 //!
-//! A fixture that cannot do its work panics, with what the process behind it said last. Whatever a fixture started
-//! ends when it is dropped; if the test process itself is killed, a guard beside each process ends it by its pid.
+//! A fixture that cannot do its work panics, with what the process behind it said last. Whatever a
+//! fixture started ends when it is dropped; if the test process itself is killed, a guard beside
+//! each process ends it by its pid.
 #![allow(
     clippy::expect_used,
     clippy::missing_panics_doc,
@@ -60,19 +63,24 @@ pub use web_handler::WebHandler;
 
 /// The target directory of this build.
 pub fn target_directory() -> std::path::PathBuf {
-    profile_directory().parent().expect("a profile lies in the target directory").to_owned()
+    profile_directory()
+        .parent()
+        .expect("a profile lies in the target directory")
+        .to_owned()
 }
 
 /// Where binaries of this build's profile lie. A test runs from `deps/` below it.
 fn profile_directory() -> std::path::PathBuf {
     let test = std::env::current_exe().expect("the test knows its own path");
     let mut above = test.ancestors().skip(1);
-    let deps = above.find(|path| path.ends_with("deps")).expect("tests lie in deps/");
+    let deps = above
+        .find(|path| path.ends_with("deps"))
+        .expect("tests lie in deps/");
     deps.parent().expect("deps/ lies in a profile").to_owned()
 }
 
-/// Runs one test body on Prosody and on ejabberd: `on_both!(name, setup)` makes the tests `name::on_prosody` and
-/// `name::on_ejabberd` out of `async fn name(server: Server)`.
+/// Runs one test body on Prosody and on ejabberd: `on_both!(name, setup)` makes the tests
+/// `name::on_prosody` and `name::on_ejabberd` out of `async fn name(server: Server)`.
 #[macro_export]
 macro_rules! on_both {
     ($name:ident, $setup:expr) => {

@@ -1,4 +1,5 @@
-//! A network namespace beside this one, with one link to it that can be cut: what is sent then is lost, and nobody is told.
+//! A network namespace beside this one, with one link to it that can be cut: what is sent then is
+//! lost, and nobody is told.
 
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -21,9 +22,16 @@ impl Namespace {
         // The link's name has at most 15 characters.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let id = format!("{}x{number}", std::process::id() % 100_000);
-        let namespace = Self { name: format!("campanile-{id}"), link: format!("cl{id}"), number };
-        let (name, link, far) = (&namespace.name, &namespace.link, format!("cf{id}"));
-        let (near, other) = (namespace.address(1), namespace.address(2));
+        let namespace = Self {
+            name: format!("campanile-{id}"),
+            link: format!("cl{id}"),
+            number,
+        };
+        let name = &namespace.name;
+        let link = &namespace.link;
+        let far = format!("cf{id}");
+        let near = namespace.address(1);
+        let other = namespace.address(2);
         let steps = [
             format!("netns add {name}"),
             format!("link add {link} type veth peer name {far}"),
@@ -54,7 +62,10 @@ impl Namespace {
     /// From now on everything that is sent over the link is lost; or it arrives again.
     pub fn cut(&self, cut: bool) {
         let state = if cut { "down" } else { "up" };
-        assert!(ip(&format!("link set {} {state}", self.link)), "the link cannot be set {state}");
+        assert!(
+            ip(&format!("link set {} {state}", self.link)),
+            "the link cannot be set {state}"
+        );
     }
 
     /// What an HTTP server within the namespace answers at this port of its loopback.
@@ -62,16 +73,26 @@ impl Namespace {
     pub fn get(&self, port: u16, path: &str) -> Option<String> {
         let script = format!(
             "exec 3<>/dev/tcp/127.0.0.1/{port} && \
-             printf 'GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && cat <&3"
+             printf 'GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' \
+             >&3 && cat <&3"
         );
-        let Output { status, stdout, .. } =
-            self.command("bash".as_ref()).args(["-c", &script]).output().expect("ip runs");
-        status.success().then(|| String::from_utf8_lossy(&stdout).into_owned())
+        let Output { status, stdout, .. } = self
+            .command("bash".as_ref())
+            .args(["-c", &script])
+            .output()
+            .expect("ip runs");
+        status
+            .success()
+            .then(|| String::from_utf8_lossy(&stdout).into_owned())
     }
 
     /// Links get networks of their own, out of what no machine of a test network has.
     fn address(&self, end: u8) -> String {
-        format!("10.213.{}.{}", std::process::id() % 200, self.number * 4 + end)
+        format!(
+            "10.213.{}.{}",
+            std::process::id() % 200,
+            self.number * 4 + end
+        )
     }
 }
 

@@ -21,8 +21,14 @@ pub struct Nats {
 impl Nats {
     /// Returns once it answers.
     pub async fn start() -> Self {
-        let (folder, port) = (Folder::new("nats"), ports::free());
-        let mut this = Self { process: None, output: Output::default(), port, folder };
+        let folder = Folder::new("nats");
+        let port = ports::free();
+        let mut this = Self {
+            process: None,
+            output: Output::default(),
+            port,
+            folder,
+        };
         this.start_again().await;
         this
     }
@@ -42,7 +48,8 @@ impl Nats {
     /// Starts it with the same data on the same port.
     pub async fn start_again(&mut self) {
         let mut command = Command::new("nats-server");
-        let (port, data) = (self.port.to_string(), self.folder.at("data"));
+        let port = self.port.to_string();
+        let data = self.folder.at("data");
         command.args(["-js", "-a", "127.0.0.1", "-p", &port, "-sd", &data]);
         self.process = Some(Process::start("nats-server", command, &self.output));
         let address = format!("127.0.0.1:{}", self.port);

@@ -20,7 +20,10 @@ pub struct Output {
 
 impl Default for Output {
     fn default() -> Self {
-        Self { lines: Arc::default(), written: watch::Sender::new(0) }
+        Self {
+            lines: Arc::default(),
+            written: watch::Sender::new(0),
+        }
     }
 }
 
@@ -44,14 +47,21 @@ impl Output {
     pub fn tail(&self) -> String {
         let lines = self.lock();
         let skipped = lines.len().saturating_sub(30);
-        lines.iter().skip(skipped).fold(String::new(), |text, line| text + "  | " + line + "\n")
+        lines
+            .iter()
+            .skip(skipped)
+            .fold(String::new(), |text, line| text + "  | " + line + "\n")
     }
 
     /// The first line, old or new, for which `matches` holds.
     ///
     /// # Errors
     /// When none came in time.
-    pub async fn line(&self, within: Duration, matches: impl Fn(&str) -> bool) -> Result<String, String> {
+    pub async fn line(
+        &self,
+        within: Duration,
+        matches: impl Fn(&str) -> bool,
+    ) -> Result<String, String> {
         let mut written = self.written.subscribe();
         let search = async {
             loop {
@@ -63,7 +73,9 @@ impl Output {
                 let _ = written.changed().await;
             }
         };
-        timeout(within, search).await.map_err(|_| format!("no such line within {within:?}"))
+        timeout(within, search)
+            .await
+            .map_err(|_| format!("no such line within {within:?}"))
     }
 
     /// Adds a line of our own.

@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below the range from which the kernel takes ports for outgoing connections, so that none of those is in the way
-/// when a server is stopped and started again on the same port.
+/// Below the range from which the kernel takes ports for outgoing connections, so that none of
+/// those is in the way when a server is stopped and started again on the same port.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 

@@ -30,7 +30,8 @@ impl Postgres {
         this
     }
 
-    /// As [`Postgres::start`], with a certificate by [`Postgres::authority`], and deaf to who does not encrypt.
+    /// As [`Postgres::start`], with a certificate by [`Postgres::authority`], and deaf to who does
+    /// not encrypt.
     pub async fn start_encrypted() -> Self {
         let mut this = Self::make();
         certificate::make(&this.folder);
@@ -38,8 +39,15 @@ impl Postgres {
         give(&[certificate.as_ref(), key.as_ref()]);
         let hosts = "hostssl all all 127.0.0.1/32 trust\n";
         std::fs::write(this.folder.path().join("data/pg_hba.conf"), hosts).expect("it was made");
-        let options = ["ssl=on".to_owned(), format!("ssl_cert_file={certificate}"), format!("ssl_key_file={key}")];
-        this.more = options.into_iter().flat_map(|option| ["-c".to_owned(), option]).collect();
+        let options = [
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={certificate}"),
+            format!("ssl_key_file={key}"),
+        ];
+        this.more = options
+            .into_iter()
+            .flat_map(|option| ["-c".to_owned(), option])
+            .collect();
         this.start_again().await;
         this
     }
@@ -55,10 +63,30 @@ impl Postgres {
         let output = Output::default();
         let data = folder.at("data");
         let mut made = as_user("initdb");
-        made.args(["--no-sync", "--auth=trust", "--username=campanile", "--encoding=UTF8", "--locale=C", "-D", &data]);
-        let made = made.output().unwrap_or_else(|error| panic!("cannot run initdb: {error}"));
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        Self { process: None, output, port: ports::free(), folder, more: Vec::new() }
+        made.args([
+            "--no-sync",
+            "--auth=trust",
+            "--username=campanile",
+            "--encoding=UTF8",
+            "--locale=C",
+            "-D",
+            &data,
+        ]);
+        let made = made
+            .output()
+            .unwrap_or_else(|error| panic!("cannot run initdb: {error}"));
+        assert!(
+            made.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        Self {
+            process: None,
+            output,
+            port: ports::free(),
+            folder,
+            more: Vec::new(),
+        }
     }
 
     /// Its address, for a configuration.
@@ -77,10 +105,24 @@ impl Postgres {
     /// Starts it with the same data on the same port.
     pub async fn start_again(&mut self) {
         let mut command = as_user("postgres");
-        command.args(["-D", &self.folder.at("data"), "-h", "127.0.0.1", "-p", &self.port.to_string(), "-k", ""]);
+        command.args([
+            "-D",
+            &self.folder.at("data"),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port.to_string(),
+            "-k",
+            "",
+        ]);
         command.args(&self.more);
-        let ready =
-            |output: &Output| output.lines().iter().filter(|line| line.contains("ready to accept connections")).count();
+        let ready = |output: &Output| {
+            output
+                .lines()
+                .iter()
+                .filter(|line| line.contains("ready to accept connections"))
+                .count()
+        };
         let before = ready(&self.output);
         self.process = Some(Process::start("postgres", command, &self.output));
         // It listens before it answers.
@@ -92,29 +134,46 @@ impl Postgres {
 
 /// Root may not run PostgreSQL; Debian's package makes a user for it.
 fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout == b"0\n")
 }
 
 fn give(paths: &[&Path]) {
     if is_root() {
         let given = Command::new("chown").arg("postgres").args(paths).status();
-        assert!(given.is_ok_and(|status| status.success()), "there is no user postgres: `tests/run install`");
+        assert!(
+            given.is_ok_and(|status| status.success()),
+            "there is no user postgres: `tests/run install`"
+        );
     }
 }
 
-/// One of the server's programs. It becomes the program itself, so that its process id is that of the server.
+/// One of the server's programs. It becomes the program itself, so that its process id is that of
+/// the server.
 fn as_user(program: &str) -> Command {
     let path = programs().join(program);
     if !is_root() {
         return Command::new(path);
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(path);
+    command
+        .args([
+            "--reuid=postgres",
+            "--regid=postgres",
+            "--clear-groups",
+            "--",
+        ])
+        .arg(path);
     command
 }
 
 fn programs() -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is there: `tests/run install`");
-    let newest = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).max();
+    let versions =
+        std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is there: `tests/run install`");
+    let newest = versions
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .max();
     newest.expect("PostgreSQL is there: `tests/run install`")
 }

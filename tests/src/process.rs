@@ -7,9 +7,11 @@ use std::time::Duration;
 use crate::output::Output;
 use crate::wait;
 
-/// A child process. Dropped, it is killed and reaped; and should this process be killed before, a guard ends it.
+/// A child process. Dropped, it is killed and reaped; and should this process be killed before, a
+/// guard ends it.
 ///
-/// Only the pid of a child that was not yet reaped is ever signalled, so it cannot have become somebody else's.
+/// Only the pid of a child that was not yet reaped is ever signalled, so it cannot have become
+/// somebody else's.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -20,7 +22,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with nothing on its standard input; standard output and error go to `output`.
+    /// Starts `command` with nothing on its standard input; standard output and error go to
+    /// `output`.
     pub fn start(name: &str, mut command: Command, output: &Output) -> Self {
         command.stdin(Stdio::null());
         let mut process = Self::spawn(name, command, output);
@@ -29,7 +32,11 @@ impl Process {
     }
 
     /// Starts `command` to be spoken to: only its standard error goes to `output`.
-    pub fn start_talking(name: &str, mut command: Command, output: &Output) -> (Self, ChildStdin, ChildStdout) {
+    pub fn start_talking(
+        name: &str,
+        mut command: Command,
+        output: &Output,
+    ) -> (Self, ChildStdin, ChildStdout) {
         command.stdin(Stdio::piped());
         let mut process = Self::spawn(name, command, output);
         let input = process.child.stdin.take().expect("is piped");
@@ -42,10 +49,18 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {name} ({:?}): {error}", command.get_program()));
+            .unwrap_or_else(|error| {
+                panic!("cannot start {name} ({:?}): {error}", command.get_program())
+            });
         output.collect(child.stderr.take().expect("is piped"));
         let guard = Some(guard(child.id()));
-        Self { name: name.to_owned(), child, guard, ended: None, output: output.clone() }
+        Self {
+            name: name.to_owned(),
+            child,
+            guard,
+            ended: None,
+            output: output.clone(),
+        }
     }
 
     /// Its process id.
@@ -56,7 +71,10 @@ impl Process {
     /// Its status, once it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
-            self.ended = self.child.try_wait().unwrap_or_else(|error| panic!("waiting for {}: {error}", self.name));
+            self.ended = self
+                .child
+                .try_wait()
+                .unwrap_or_else(|error| panic!("waiting for {}: {error}", self.name));
             if self.ended.is_some() {
                 self.release_guard();
             }
@@ -74,8 +92,14 @@ impl Process {
     pub fn signal(&mut self, signal: &str) {
         if self.ended().is_none() {
             let pid = self.pid().to_string();
-            let sent = Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &pid]).status();
-            assert!(sent.is_ok_and(|status| status.success()), "cannot send SIG{signal} to {}", self.name);
+            let sent = Command::new("sh")
+                .args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &pid])
+                .status();
+            assert!(
+                sent.is_ok_and(|status| status.success()),
+                "cannot send SIG{signal} to {}",
+                self.name
+            );
         }
     }
 
@@ -99,10 +123,12 @@ impl Process {
         Some((field("VmRSS:")?, field("VmHWM:")?))
     }
 
-    /// Processor time used so far, in steps of 10 ms (the kernel's unit for user space); none once it has ended.
+    /// Processor time used so far, in steps of 10 ms (the kernel's unit for user space); none once
+    /// it has ended.
     pub fn cpu(&self) -> Option<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
-        // The second field is the name in brackets, which may hold spaces; utime and stime are 14 and 15.
+        // The second field is the name in brackets, which may hold spaces; utime and stime are 14
+        // and 15.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
         let user: u64 = fields.next()?.parse().ok()?;
         let system: u64 = fields.next()?.parse().ok()?;
@@ -112,7 +138,10 @@ impl Process {
     fn release_guard(&mut self) {
         if let Some(mut guard) = self.guard.take() {
             // A guard that is gone already has nothing to be told.
-            let _ = guard.stdin.take().map(|mut input| input.write_all(b"released\n"));
+            let _ = guard
+                .stdin
+                .take()
+                .map(|mut input| input.write_all(b"released\n"));
             let _ = guard.wait();
         }
     }
@@ -124,7 +153,8 @@ impl Drop for Process {
     }
 }
 
-/// Waits for a line on its input; when the input closes without one, our process is gone and its child must go too.
+/// Waits for a line on its input; when the input closes without one, our process is gone and its
+/// child must go too.
 fn guard(pid: u32) -> Child {
     let script = "trap '' HUP INT TERM; read -r _ || kill -s KILL \"$1\"";
     Command::new("sh")
@@ -152,14 +182,21 @@ mod tests {
         let (mut process, output) = sh("echo one; echo two >&2; exit 7");
         assert_eq!(process.end(wait::PATIENCE).await.code(), Some(7));
         for wanted in ["one", "two"] {
-            output.line(wait::PATIENCE, |line| line == wanted).await.unwrap();
+            output
+                .line(wait::PATIENCE, |line| line == wanted)
+                .await
+                .unwrap();
         }
     }
 
     #[tokio::test]
     async fn a_signal_reaches_it() {
-        let (mut process, output) = sh("trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done");
-        output.line(wait::PATIENCE, |line| line == "ready").await.unwrap();
+        let (mut process, output) =
+            sh("trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done");
+        output
+            .line(wait::PATIENCE, |line| line == "ready")
+            .await
+            .unwrap();
         process.signal("TERM");
         assert_eq!(process.end(wait::PATIENCE).await.code(), Some(3));
         assert!(process.resident().is_none(), "what is gone has no memory");
@@ -168,8 +205,15 @@ mod tests {
     #[tokio::test]
     async fn dropped_it_is_gone() {
         let (process, output) = sh("echo ready; exec sleep 1000");
-        output.line(wait::PATIENCE, |line| line == "ready").await.unwrap();
-        assert!(process.resident().is_some_and(|(now, peak)| now > 0 && peak >= now));
+        output
+            .line(wait::PATIENCE, |line| line == "ready")
+            .await
+            .unwrap();
+        assert!(
+            process
+                .resident()
+                .is_some_and(|(now, peak)| now > 0 && peak >= now)
+        );
         assert!(process.cpu().is_some());
         let pid = process.pid();
         drop(process);
@@ -179,12 +223,18 @@ mod tests {
     #[tokio::test]
     async fn the_guard_ends_what_was_left() {
         let (mut process, output) = sh("echo ready; exec sleep 1000");
-        output.line(wait::PATIENCE, |line| line == "ready").await.unwrap();
+        output
+            .line(wait::PATIENCE, |line| line == "ready")
+            .await
+            .unwrap();
         // As when our process is killed: the guard's input closes without a word.
         let mut guard = process.guard.take().unwrap();
         drop(guard.stdin.take());
         guard.wait().unwrap();
         let status = process.end(wait::PATIENCE).await;
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status),
+            Some(9)
+        );
     }
 }

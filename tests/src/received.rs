@@ -19,7 +19,9 @@ pub const CONDITIONS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 impl Received {
     /// Parses it.
     pub fn new(xml: String) -> Self {
-        let stanza = xml.parse().unwrap_or_else(|error| panic!("not XML: {error}: {xml}"));
+        let stanza = xml
+            .parse()
+            .unwrap_or_else(|error| panic!("not XML: {error}: {xml}"));
         Self { xml, stanza }
     }
 
@@ -46,7 +48,9 @@ impl Received {
     /// Type and condition of its error, as `cancel/service-unavailable`.
     pub fn error(&self) -> Option<String> {
         let error = self.child("error", CLIENT)?;
-        let condition = error.children().find(|child| child.ns() == CONDITIONS && child.name() != "text")?;
+        let condition = error
+            .children()
+            .find(|child| child.ns() == CONDITIONS && child.name() != "text")?;
         Some(format!("{}/{}", error.attr("type")?, condition.name()))
     }
 }
@@ -63,7 +67,10 @@ mod tests {
              <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
                 .to_owned(),
         );
-        assert_eq!(received.error().as_deref(), Some("cancel/service-unavailable"));
+        assert_eq!(
+            received.error().as_deref(),
+            Some("cancel/service-unavailable")
+        );
         assert_eq!((received.attr("id"), received.attr("from")), ("1", ""));
     }
 }

@@ -16,7 +16,11 @@ pub struct Component {
 
 impl From<&str> for Component {
     fn from(jid: &str) -> Self {
-        Self { jid: jid.to_owned(), secret: SECRET.to_owned(), conflict_resolve: None }
+        Self {
+            jid: jid.to_owned(),
+            secret: SECRET.to_owned(),
+            conflict_resolve: None,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The files in `deploy/`, filled in as an operator would.
 //!
-//! Each change must find what it changes: a snippet that no longer holds a documented line fails the tests.
+//! Each change must find what it changes: a snippet that no longer holds a documented line fails
+//! the tests.
 
 use std::path::Path;
 
@@ -19,15 +20,25 @@ pub struct Snippet {
 impl Snippet {
     /// Reads `deploy/NAME`.
     pub fn read(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name);
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Self { name: name.to_owned(), text }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../deploy")
+            .join(name);
+        let text = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self {
+            name: name.to_owned(),
+            text,
+        }
     }
 
     /// Puts `new` wherever `old` stands.
     #[must_use]
     pub fn replace(mut self, old: &str, new: &str) -> Self {
-        assert!(self.text.contains(old), "deploy/{} no longer holds {old}", self.name);
+        assert!(
+            self.text.contains(old),
+            "deploy/{} no longer holds {old}",
+            self.name
+        );
         self.text = self.text.replace(old, new);
         self
     }
@@ -59,7 +70,8 @@ impl Snippet {
     /// What stands behind the line `header` (the items of a YAML list).
     pub fn below(&self, header: &str) -> &str {
         let at = self.text.find(&format!("\n{header}\n"));
-        let at = at.unwrap_or_else(|| panic!("deploy/{} no longer holds the line {header}", self.name));
+        let at =
+            at.unwrap_or_else(|| panic!("deploy/{} no longer holds the line {header}", self.name));
         &self.text[at + header.len() + 2..]
     }
 
@@ -71,7 +83,10 @@ impl Snippet {
     fn edit(mut self, key: &str, change: impl Fn(&str) -> Option<String>) -> Self {
         let mut found = 0;
         let changed = self.text.split_inclusive('\n').map(|line| {
-            let bare = line.trim_start().trim_start_matches(['-', '#']).trim_start();
+            let bare = line
+                .trim_start()
+                .trim_start_matches(['-', '#'])
+                .trim_start();
             let rest = bare.strip_prefix(key).map(str::trim_start);
             if rest.is_some_and(|rest| rest.starts_with(['=', ':'])) {
                 found += 1;
@@ -81,7 +96,11 @@ impl Snippet {
             }
         });
         self.text = changed.collect();
-        assert_eq!(found, 1, "deploy/{} has not exactly one line for {key}", self.name);
+        assert_eq!(
+            found, 1,
+            "deploy/{} has not exactly one line for {key}",
+            self.name
+        );
         self
     }
 }
@@ -91,14 +110,21 @@ mod tests {
     use super::*;
 
     fn snippet(text: &str) -> Snippet {
-        Snippet { name: "x".to_owned(), text: text.to_owned() }
+        Snippet {
+            name: "x".to_owned(),
+            text: text.to_owned(),
+        }
     }
 
     #[test]
     fn options_are_set_also_behind_a_comment_sign() {
-        let lua = snippet("a = 1 -- words\n  -- b = \"x\"\n-- about b\n").set("a", "2").set("b", "\"y\"");
+        let lua = snippet("a = 1 -- words\n  -- b = \"x\"\n-- about b\n")
+            .set("a", "2")
+            .set("b", "\"y\"");
         assert_eq!(lua.text(), "a = 2\n  b = \"y\"\n-- about b\n");
-        let yaml = snippet("\nlisten:\n  -\n    backlog: 128\n    x: 1\n").set("backlog", "5").without("x");
+        let yaml = snippet("\nlisten:\n  -\n    backlog: 128\n    x: 1\n")
+            .set("backlog", "5")
+            .without("x");
         assert_eq!(yaml.below("listen:"), "  -\n    backlog: 5\n");
     }
 

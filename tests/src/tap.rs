@@ -35,28 +35,45 @@ impl Tap {
 
     /// The same on an address of this machine.
     pub async fn at(host: &str, server: String) -> Self {
-        let listener = TcpListener::bind((host, 0)).await.expect("the address has free ports");
+        let listener = TcpListener::bind((host, 0))
+            .await
+            .expect("the address has free ports");
         let address = listener.local_addr().expect("it listens").to_string();
-        let (seen, silent) = (Arc::new(Mutex::new(Seen::default())), watch::Sender::new(false));
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let silent = watch::Sender::new(false);
         let quiet = silent.subscribe();
         let counts = Arc::clone(&seen);
         tokio::spawn(async move {
             while let Ok((component, _)) = listener.accept().await {
                 // A server that is down is told to the component by a connection that ends.
-                let Ok(server) = TcpStream::connect(&server).await else { continue };
+                let Ok(server) = TcpStream::connect(&server).await else {
+                    continue;
+                };
                 let ((from_component, to_component), (from_server, to_server)) =
                     (component.into_split(), server.into_split());
                 tokio::spawn(pass(from_component, to_server, quiet.clone(), |_| {}));
                 let mut trees = Trees::default();
                 let counts = Arc::clone(&counts);
-                tokio::spawn(pass(from_server, to_component, quiet.clone(), move |bytes| {
-                    for stanza in trees.feed(bytes) {
-                        counts.lock().unwrap_or_else(PoisonError::into_inner).count(&stanza);
-                    }
-                }));
+                tokio::spawn(pass(
+                    from_server,
+                    to_component,
+                    quiet.clone(),
+                    move |bytes| {
+                        for stanza in trees.feed(bytes) {
+                            counts
+                                .lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .count(&stanza);
+                        }
+                    },
+                ));
             }
         });
-        Self { address, silent, seen }
+        Self {
+            address,
+            silent,
+            seen,
+        }
     }
 
     /// Where components connect.
@@ -64,7 +81,8 @@ impl Tap {
         &self.address
     }
 
-    /// From now on nothing is passed on, and no connection is closed; or what was held back goes on.
+    /// From now on nothing is passed on, and no connection is closed; or what was held back goes
+    /// on.
     pub fn silence(&self, silent: bool) {
         self.silent.send_replace(silent);
     }

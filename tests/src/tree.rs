@@ -1,4 +1,5 @@
-//! XML as plain data, read by rxml: what was sent and what came back are compared by what they mean, however it is written.
+//! XML as plain data, read by rxml: what was sent and what came back are compared by what they
+//! mean, however it is written.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,7 +34,9 @@ pub enum Content {
 impl Tree {
     /// An attribute without a prefix; an empty text when it is absent.
     pub fn attribute(&self, name: &str) -> &str {
-        self.attributes.get(&(String::new(), name.to_owned())).map_or("", String::as_str)
+        self.attributes
+            .get(&(String::new(), name.to_owned()))
+            .map_or("", String::as_str)
     }
 
     /// The children.
@@ -85,11 +88,17 @@ impl Tree {
 /// When it is not that.
 pub fn read(xml: &str) -> Tree {
     let tops = Trees::default().feed(format!("<all>{xml}</all>").as_bytes());
-    tops.into_iter().next().unwrap_or_else(|| panic!("no element: {xml}"))
+    tops.into_iter()
+        .next()
+        .unwrap_or_else(|| panic!("no element: {xml}"))
 }
 
-/// The elements that the next bytes complete; none at the end of the stream, of which a reset is one.
-pub async fn next(reader: &mut (impl AsyncReadExt + Unpin), trees: &mut Trees) -> Option<Vec<Tree>> {
+/// The elements that the next bytes complete; none at the end of the stream, of which a reset is
+/// one.
+pub async fn next(
+    reader: &mut (impl AsyncReadExt + Unpin),
+    trees: &mut Trees,
+) -> Option<Vec<Tree>> {
     let mut chunk = vec![0; 64 * 1024];
     let count = reader.read(&mut chunk).await.unwrap_or(0);
     (count > 0).then(|| trees.feed(&chunk[..count]))
@@ -105,14 +114,25 @@ pub struct Trees {
 
 impl std::fmt::Debug for Trees {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trees").field("header", &self.header).field("open", &self.open).finish_non_exhaustive()
+        f.debug_struct("Trees")
+            .field("header", &self.header)
+            .field("open", &self.open)
+            .finish_non_exhaustive()
     }
 }
 
 impl Default for Trees {
     fn default() -> Self {
-        let parser = Parser::with_options(Options { max_token_length: 1 << 22, ..Options::default() });
-        Self { parser, header: None, open: Vec::new(), closed: false }
+        let parser = Parser::with_options(Options {
+            max_token_length: 1 << 22,
+            ..Options::default()
+        });
+        Self {
+            parser,
+            header: None,
+            open: Vec::new(),
+            closed: false,
+        }
     }
 }
 
@@ -166,7 +186,9 @@ impl Trees {
     }
 
     fn text(&mut self, more: &str) {
-        let Some(open) = self.open.last_mut() else { return };
+        let Some(open) = self.open.last_mut() else {
+            return;
+        };
         match open.content.last_mut() {
             Some(Content::Text(text)) => text.push_str(more),
             _ if more.is_empty() => {}
@@ -192,14 +214,21 @@ mod tests {
     fn however_it_is_written_and_split_it_is_the_same() {
         let read = |xml: &str, piece: usize| {
             let mut trees = Trees::default();
-            let read: Vec<Tree> = xml.as_bytes().chunks(piece).flat_map(|bytes| trees.feed(bytes)).collect();
+            let read: Vec<Tree> = xml
+                .as_bytes()
+                .chunks(piece)
+                .flat_map(|bytes| trees.feed(bytes))
+                .collect();
             assert!(trees.is_closed());
             read.iter().map(Tree::canonical).collect::<Vec<_>>()
         };
         let one = "<s xmlns='urn:s'><a x='1' y='2'>t<b xmlns='urn:b'/>&amp;</a>ignored<c/></s>";
-        let other = "<p:s xmlns:p='urn:s'><p:a y=\"2\" x='&#49;'><![CDATA[t]]><q:b xmlns:q='urn:b'></q:b>&#38;</p:a><p:c></p:c></p:s>";
-        let wanted =
-            ["<{urn:s}a {}x=\"1\" {}y=\"2\">\"t\"<{urn:b}b></>\"&\"</>".to_owned(), "<{urn:s}c></>".to_owned()];
+        let other = "<p:s xmlns:p='urn:s'><p:a y=\"2\" x='&#49;'><![CDATA[t]]><q:b \
+            xmlns:q='urn:b'></q:b>&#38;</p:a><p:c></p:c></p:s>";
+        let wanted = [
+            "<{urn:s}a {}x=\"1\" {}y=\"2\">\"t\"<{urn:b}b></>\"&\"</>".to_owned(),
+            "<{urn:s}c></>".to_owned(),
+        ];
         for piece in [1, 7, 1000] {
             assert_eq!(read(one, piece), wanted);
             assert_eq!(read(other, piece), wanted);

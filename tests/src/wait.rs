@@ -15,7 +15,11 @@ const LOOK: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// What was waited for, when it did not come in time.
-pub async fn until<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> Result<T, String> {
+pub async fn until<T>(
+    what: &str,
+    within: Duration,
+    mut probe: impl AsyncFnMut() -> Option<T>,
+) -> Result<T, String> {
     let end = Instant::now() + within;
     loop {
         if let Some(found) = probe().await {
@@ -30,5 +34,8 @@ pub async fn until<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut()
 
 /// Whether something accepts connections at `address`.
 pub async fn answers(address: &str) -> bool {
-    matches!(timeout(Duration::from_secs(1), TcpStream::connect(address)).await, Ok(Ok(_)))
+    matches!(
+        timeout(Duration::from_secs(1), TcpStream::connect(address)).await,
+        Ok(Ok(_))
+    )
 }

@@ -38,9 +38,16 @@ impl Posted {
 impl WebHandler {
     /// Listens, and answers every request with this JSON, or with nothing.
     pub async fn start(answer: Option<&'static str>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let this = Self { address, posted: Arc::default(), down: Arc::default(), refused: Arc::default() };
+        let this = Self {
+            address,
+            posted: Arc::default(),
+            down: Arc::default(),
+            refused: Arc::default(),
+        };
         let own = this.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -75,9 +82,13 @@ impl WebHandler {
                 "HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n".to_owned()
             } else {
                 self.posted().push(posted);
-                let (kind, body) = answer.map_or(("text/plain", ""), |json| ("application/json", json));
+                let (kind, body) =
+                    answer.map_or(("text/plain", ""), |json| ("application/json", json));
                 let length = body.len();
-                format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}")
+                format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: \
+                    {length}\r\n\r\n{body}"
+                )
             };
             stream.write_all(answer.as_bytes()).await.ok()?;
             stream.flush().await.ok()?;
@@ -98,8 +109,14 @@ async fn read(stream: &mut BufStream<TcpStream>) -> Option<Posted> {
             None => {}
         }
     }
-    let length = head.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let length = head
+        .get("content-length")
+        .and_then(|length| length.parse().ok())
+        .unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    Some(Posted { head, body: String::from_utf8(body).ok()? })
+    Some(Posted {
+        head,
+        body: String::from_utf8(body).ok()?,
+    })
 }

@@ -42,26 +42,41 @@ impl Basics {
     /// Answers as this software, up since now.
     #[must_use]
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
-        Self { name: name.into(), version: version.into(), since: Instant::now() }
+        Self {
+            name: name.into(),
+            version: version.into(),
+            since: Instant::now(),
+        }
     }
 
     fn version(&self) -> Payload<VersionResult> {
         // No operating system: it helps nobody but those who look for weak ones.
-        Payload(VersionResult { name: self.name.clone(), version: self.version.clone(), os: None })
+        Payload(VersionResult {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            os: None,
+        })
     }
 
     fn last(&self) -> Payload<Last> {
-        Payload(Last { seconds: Some(self.since.elapsed().as_secs()) })
+        Payload(Last {
+            seconds: Some(self.since.elapsed().as_secs()),
+        })
     }
 }
 
 async fn time(_: Payload<TimeQuery>) -> Payload<TimeResult> {
-    Payload(TimeResult { tz_offset: Utc.fix(), utc: now() })
+    Payload(TimeResult {
+        tz_offset: Utc.fix(),
+        utc: now(),
+    })
 }
 
 /// The machine's clock, to the second; a clock before 1970 counts as 1970.
 fn now() -> DateTime<Utc> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     DateTime::from_timestamp(i64::try_from(since.as_secs()).unwrap_or(0), 0).unwrap_or_default()
 }
 
@@ -86,7 +101,8 @@ impl Module for Basics {
         router
             .duty(get(VERSION, "query"), version)
             .duty(get(TIME, "time"), time)
-            // XEP-0012: that of a component is how long it has been up. Its localparts have no such thing.
+            // XEP-0012: that of a component is how long it has been up. Its localparts have no such
+            // thing.
             .duty(get(LAST, "query").to(RecipientPattern::domain()), last)
     }
 }
@@ -117,8 +133,14 @@ mod tests {
     async fn version_time_and_last_activity_are_told() {
         let version = ask("<query xmlns='jabber:iq:version'/>").await;
         let wanted = "<query xmlns='jabber:iq:version'><name>campanile</name><version>1.2.3</version></query>";
-        assert_eq!(String::from_utf8_lossy(version.children().as_bytes()), wanted);
-        let last: Last = ask("<query xmlns='jabber:iq:last'/>").await.child().unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(version.children().as_bytes()),
+            wanted
+        );
+        let last: Last = ask("<query xmlns='jabber:iq:last'/>")
+            .await
+            .child()
+            .unwrap();
         assert!(last.seconds.is_some_and(|seconds| seconds < 60), "{last:?}");
         let time: TimeResult = ask("<time xmlns='urn:xmpp:time'/>").await.child().unwrap();
         assert!((now() - time.utc).num_seconds().abs() < 60, "{time:?}");
@@ -127,9 +149,14 @@ mod tests {
 
     #[tokio::test]
     async fn they_are_advertised() {
-        let info = ask("<query xmlns='http://jabber.org/protocol/disco#info'/>").await.to_xml();
+        let info = ask("<query xmlns='http://jabber.org/protocol/disco#info'/>")
+            .await
+            .to_xml();
         for namespace in [VERSION, TIME, LAST] {
-            assert!(info.contains(&format!("<feature var='{namespace}'/>")), "{info}");
+            assert!(
+                info.contains(&format!("<feature var='{namespace}'/>")),
+                "{info}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Sessions of ad-hoc commands, kept in a PostgreSQL database that several processes on one JID share.
+//! Sessions of ad-hoc commands, kept in a PostgreSQL database that several processes on one JID
+//! share.
 //!
 //! ```no_run
 //! use campanile::command::{Command, Commands};
@@ -31,20 +32,24 @@ pub use campanile_postgres::{AddressError, Database};
 
 use self::session::Asked;
 
-/// Sessions in a database. Times are those of its clock, so that processes need not agree on theirs.
+/// Sessions in a database. Times are those of its clock, so that processes need not agree on
+/// theirs.
 ///
-/// There is one connection, which is made when it is needed and anew when it is lost. As long as there is none, whoever wants
-/// to begin a command or to go on with one is told to try again later.
+/// There is one connection, which is made when it is needed and anew when it is lost. As long as
+/// there is none, whoever wants to begin a command or to go on with one is told to try again later.
 #[derive(Clone)]
 pub struct PostgresSessions {
     sessions: Arc<Sessions<Asked>>,
 }
 
 impl PostgresSessions {
-    /// Sessions in this database. The tables are made in a schema `campanile_command` when they are not there.
+    /// Sessions in this database. The tables are made in a schema `campanile_command` when they are
+    /// not there.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { sessions: Arc::new(Sessions::new(database)) }
+        Self {
+            sessions: Arc::new(Sessions::new(database)),
+        }
     }
 }
 
@@ -58,9 +63,10 @@ impl SessionStore for PostgresSessions {
         bounds: &SessionBounds,
     ) -> Result<SessionBegun, BoxError> {
         let session = self.sessions.session().await?;
-        let (owner, bare) = (key.owner.as_str(), key.owner.to_bare());
-        let most =
-            [bounds.all, bounds.per_domain, bounds.per_sender].map(|most| i64::try_from(most).unwrap_or(i64::MAX));
+        let owner = key.owner.as_str();
+        let bare = key.owner.to_bare();
+        let most = [bounds.all, bounds.per_domain, bounds.per_sender]
+            .map(|most| i64::try_from(most).unwrap_or(i64::MAX));
         let row = self
             .sessions
             .within(session.client.query_one(
@@ -79,19 +85,36 @@ impl SessionStore for PostgresSessions {
                 ],
             ))
             .await?;
-        Ok(if row.try_get(0)? { SessionBegun::Yes } else { SessionBegun::Full })
+        Ok(if row.try_get(0)? {
+            SessionBegun::Yes
+        } else {
+            SessionBegun::Full
+        })
     }
 
-    async fn take(&self, id: &str, key: &SessionKey, bounds: &SessionBounds) -> Result<SessionTaken, BoxError> {
+    async fn take(
+        &self,
+        id: &str,
+        key: &SessionKey,
+        bounds: &SessionBounds,
+    ) -> Result<SessionTaken, BoxError> {
         let session = self.sessions.session().await?;
-        let (owner, recipient) = (key.owner.as_str(), key.recipient.as_str());
-        let (time_out, lease) = (bounds.time_out.as_secs_f64(), bounds.lease.as_secs_f64());
+        let owner = key.owner.as_str();
+        let recipient = key.recipient.as_str();
+        let time_out = bounds.time_out.as_secs_f64();
+        let lease = bounds.lease.as_secs_f64();
         let row = self
             .sessions
-            .within(session.client.query_one(&session.take, &[&id, &owner, &recipient, &key.node, &time_out, &lease]))
+            .within(session.client.query_one(
+                &session.take,
+                &[&id, &owner, &recipient, &key.node, &time_out, &lease],
+            ))
             .await?;
         Ok(match row.try_get::<_, i16>(0)? {
-            0 => SessionTaken::Yes { turn: row.try_get(1)?, state: row.try_get(2)? },
+            0 => SessionTaken::Yes {
+                turn: row.try_get(1)?,
+                state: row.try_get(2)?,
+            },
             1 => SessionTaken::Busy,
             2 => SessionTaken::Over,
             _ => SessionTaken::Unknown,
@@ -100,13 +123,18 @@ impl SessionStore for PostgresSessions {
 
     async fn put(&self, id: &str, turn: i64, state: Option<&str>) -> Result<bool, BoxError> {
         let session = self.sessions.session().await?;
-        let changed = self.sessions.within(session.client.execute(&session.put, &[&id, &turn, &state])).await?;
+        let changed = self
+            .sessions
+            .within(session.client.execute(&session.put, &[&id, &turn, &state]))
+            .await?;
         Ok(changed == 1)
     }
 }
 
 impl fmt::Debug for PostgresSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PostgresSessions").field(&self.sessions.name()).finish()
+        f.debug_tuple("PostgresSessions")
+            .field(&self.sessions.name())
+            .finish()
     }
 }

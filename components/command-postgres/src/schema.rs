@@ -2,8 +2,9 @@
 
 use campanile_postgres::Schema;
 
-/// One row for each session, until nobody can come late for it any more. `turn` counts how often it was taken; while a step is
-/// being taken `until` says for how long; `state` is NULL when it is over.
+/// One row for each session, until nobody can come late for it any more. `turn` counts how often it
+/// was taken; while a step is being taken `until` says for how long; `state` is NULL when it is
+/// over.
 ///
 /// All that begins holds one lock: two at a time cannot pass the bounds.
 const TABLES: &str = r#"
@@ -84,4 +85,9 @@ const TABLES: &str = r#"
 "#;
 
 /// The lock is "cmds"; that of [`TABLES`] is "sess".
-pub(crate) const SCHEMA: Schema = Schema { name: "campanile_command", version: 1, tables: TABLES, lock: 1_668_113_523 };
+pub(crate) const SCHEMA: Schema = Schema {
+    name: "campanile_command",
+    version: 1,
+    tables: TABLES,
+    lock: 1_668_113_523,
+};

@@ -19,8 +19,9 @@ impl Session for Asked {
 
     async fn prepare(mut client: Client) -> Result<Self, SessionError> {
         SCHEMA.prepare(&mut client).await?;
-        let begin =
-            client.prepare("SELECT begin($1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10))").await?;
+        let begin = client
+            .prepare("SELECT begin($1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10))")
+            .await?;
         let take = client
             .prepare(
                 "SELECT became, a_turn, a_state \
@@ -28,9 +29,17 @@ impl Session for Asked {
             )
             .await?;
         let put = client
-            .prepare("UPDATE session SET state = $3, until = NULL, touched = now() WHERE id = $1 AND turn = $2 AND until IS NOT NULL")
+            .prepare(
+                "UPDATE session SET state = $3, until = NULL, touched = now() WHERE id = $1 \
+                AND turn = $2 AND until IS NOT NULL",
+            )
             .await?;
-        Ok(Self { client, begin, take, put })
+        Ok(Self {
+            client,
+            begin,
+            take,
+            put,
+        })
     }
 
     fn client(&self) -> &Client {

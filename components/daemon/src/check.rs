@@ -12,12 +12,18 @@ use crate::{mount, report, say};
 
 /// Reads the configuration and says what is wrong with it.
 pub(crate) fn check(options: &Check) -> Exit {
-    let config = match Source::read(options.file.config.as_deref()).and_then(|source| Config::parse(&source)) {
+    let config = match Source::read(options.file.config.as_deref())
+        .and_then(|source| Config::parse(&source))
+    {
         Ok(config) => config,
         // Findings are for people here, whatever the log looks like.
         Err(failure) => return report::failure(&failure, LogFormat::Text),
     };
-    say(io::stderr(), &report::list(&config.warnings, "warning: "), Exit::Done);
+    say(
+        io::stderr(),
+        &report::list(&config.warnings, "warning: "),
+        Exit::Done,
+    );
     if let Err(why) = buildable(&config) {
         report::line(&why, LogFormat::Text);
         return Exit::Config;
@@ -44,21 +50,29 @@ fn buildable(config: &Config) -> Result<(), String> {
 fn overview(config: &Config) -> String {
     let mut text = format!("{} has no faults\n", Escaped(&config.name));
     for component in &config.components {
-        let Component { jid, address, tls, .. } = component;
+        let Component {
+            jid, address, tls, ..
+        } = component;
         let link = match tls {
             Some(_) => " over TLS",
             None if address.is_local() => "",
             None => " WITHOUT ENCRYPTION",
         };
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{jid} on {}{link}: {}", Escaped(address), component.mounted());
+        let _ = writeln!(
+            text,
+            "{jid} on {}{link}: {}",
+            Escaped(address),
+            component.mounted()
+        );
     }
     text
 }
 
 /// Shows what was found at each server.
 fn findings(components: &[Component], reports: &[Report]) -> Exit {
-    let (mut text, mut exit) = (String::new(), Exit::Done);
+    let mut text = String::new();
+    let mut exit = Exit::Done;
     for (Component { jid, .. }, report) in components.iter().zip(reports) {
         if let Some(well) = &report.well {
             // Writing to a string does not fail.

@@ -11,7 +11,8 @@ use clap_complete::Shell;
 const ABOUT: &str = "\
 Ready-made components for XMPP servers, in one process.
 
-Campanile attaches to Prosody, ejabberd or any other server with a component port (XEP-0114), one connection for each
+Campanile attaches to Prosody, ejabberd or any other server with a component port (XEP-0114), one \
+connection for each
 component of its configuration, and answers for the addresses below it.";
 
 const HELP: &str = "\
@@ -23,21 +24,33 @@ Begin here:
 
 Environment:
   CAMPANILE_CONFIG   the configuration file, where --config names none
-  RUST_LOG           what is logged: error, warn, info (the default), debug, trace, or by target: info,campanile=debug
+  RUST_LOG           what is logged: error, warn, info (the default), debug, trace, or by target: \
+  info,campanile=debug
   NO_COLOR           no colours, on a terminal either
 
 Exit codes:
   0   done                      70  a fault of ours, or a second signal cut the stop short
-  64  wrong usage               71  refused by the machine: already running, port taken, no permission, disk
+  64  wrong usage               71  refused by the machine: already running, port taken, no \
+  permission, disk
   69  refused by the server     78  wrong configuration";
 
 /// What the process was asked to do.
 #[derive(Debug, Parser)]
-#[command(name = "campanile", version, about = "Ready-made components for XMPP servers, in one process")]
+#[command(
+    name = "campanile",
+    version,
+    about = "Ready-made components for XMPP servers, in one process"
+)]
 #[command(long_about = ABOUT, after_help = HELP, disable_help_subcommand = true, max_term_width = 100)]
 pub(crate) struct Cli {
     /// How log lines are written, on stderr
-    #[arg(long, value_enum, default_value_t, global = true, value_name = "FORMAT")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        global = true,
+        value_name = "FORMAT"
+    )]
     pub(crate) log_format: LogFormat,
 
     #[command(subcommand)]
@@ -87,8 +100,8 @@ pub(crate) enum Command {
 pub(crate) struct ConfigFile {
     /// The configuration file; - reads it from stdin
     ///
-    /// Without it: CAMPANILE_CONFIG, then ./campanile.toml, then /etc/campanile/campanile.toml. Paths in the file are
-    /// relative to the folder of the file.
+    /// Without it: CAMPANILE_CONFIG, then ./campanile.toml, then /etc/campanile/campanile.toml.
+    /// Paths in the file are relative to the folder of the file.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -100,22 +113,26 @@ pub(crate) struct Check {
 
     /// Also try what a running daemon would, and explain what is wrong and which line mends it
     ///
-    /// Each component is mounted for a moment, with nothing behind it: what arrives is told to try again. One that is
-    /// running on this machine is left alone: a second connection would take its stanzas.
+    /// Each component is mounted for a moment, with nothing behind it: what arrives is told to try
+    /// again. One that is running on this machine is left alone: a second connection would take its
+    /// stanzas.
     #[arg(long)]
     pub(crate) connect: bool,
 
-    /// The DNS server that is asked where other servers find a component; by default that of /etc/resolv.conf
+    /// The DNS server that is asked where other servers find a component; by default that of
+    /// /etc/resolv.conf
     ///
-    /// An address, with a port where it is not 53. Names may mean something else inside than outside: a public server
-    /// tells what others see.
+    /// An address, with a port where it is not 53. Names may mean something else inside than
+    /// outside: a public server tells what others see.
     #[arg(long, value_name = "ADDRESS", requires = "connect", value_parser = resolver)]
     pub(crate) resolver: Option<SocketAddr>,
 }
 
 /// An address, with or without a port.
 fn resolver(text: &str) -> Result<SocketAddr, String> {
-    let alone = text.parse().map(|address: IpAddr| SocketAddr::new(address, 53));
+    let alone = text
+        .parse()
+        .map(|address: IpAddr| SocketAddr::new(address, 53));
     alone
         .or_else(|_| text.parse())
         .map_err(|_| "write an address, such as 9.9.9.9, 127.0.0.1:5353 or [::1]:53".to_owned())
@@ -138,7 +155,8 @@ pub(crate) struct Init {
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub(crate) folder: PathBuf,
 
-    /// For the unit in deploy/systemd: the secret goes to FOLDER/secrets, from which systemd hands it to the service
+    /// For the unit in deploy/systemd: the secret goes to FOLDER/secrets, from which systemd hands
+    /// it to the service
     #[arg(long)]
     pub(crate) systemd: bool,
 }
@@ -172,7 +190,11 @@ impl ServerKind {
 /// A whole domain, such as `echo.example.org`.
 fn domain(text: &str) -> Result<BareJid, String> {
     let jid = BareJid::new(text).map_err(|error| error.to_string())?;
-    if jid.node().is_some() { Err("a component is mounted on a whole domain".to_owned()) } else { Ok(jid) }
+    if jid.node().is_some() {
+        Err("a component is mounted on a whole domain".to_owned())
+    } else {
+        Ok(jid)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -183,8 +205,8 @@ pub(crate) struct Demo {
 
     /// Let clients log in, at 127.0.0.1:5222 unless said otherwise, until SIGINT or SIGTERM
     ///
-    /// There is no TLS, so this is for the same machine. An address that others can reach is taken as well; then the
-    /// passwords are made up anew for each start.
+    /// There is no TLS, so this is for the same machine. An address that others can reach is taken
+    /// as well; then the passwords are made up anew for each start.
     #[arg(short, long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:5222")]
     pub(crate) listen: Option<SocketAddr>,
 
@@ -244,7 +266,8 @@ Examples:
   campanile demo --xml                         the same with the stanzas themselves
   campanile demo --interactive                 a prompt: write a message, or /help
   printf 'hello\\n/quit\\n' | campanile demo -i  the prompt from a script
-  campanile demo --listen                      Profanity, Gajim, slixmpp, … may log in; accounts are shown
+  campanile demo --listen                      Profanity, Gajim, slixmpp, … may log in; accounts \
+  are shown
   campanile demo --listen 127.0.0.1:15222      the same on another port";
 
 const INIT: &str = "\
@@ -253,7 +276,8 @@ Examples:
   campanile init ejabberd --jid echo.example.org --folder /etc/campanile --systemd
   campanile init openfire --jid echo.example.org --address openfire.example.org:5275
 
-Writes campanile.toml and a secret that only its owner can read, and nothing over files that are there. What the server
+Writes campanile.toml and a secret that only its owner can read, and nothing over files that are \
+there. What the server
 needs is on stdout, with the secret in it.";
 
 const CHECK: &str = "\
@@ -271,8 +295,10 @@ Examples:
   campanile run --config my.toml --log-format json 2>> campanile.log
   RUST_LOG=campanile=debug campanile run --config my.toml
 
-The first SIGTERM or SIGINT finishes what was begun, closes the streams and exits 0; a second one ends at once, with 70.
-Exits 69 when every component is refused by its server and none was ever mounted; otherwise the refused ones are tried
+The first SIGTERM or SIGINT finishes what was begun, closes the streams and exits 0; a second one \
+ends at once, with 70.
+Exits 69 when every component is refused by its server and none was ever mounted; otherwise the \
+refused ones are tried
 again, and do not hurt the others.";
 
 const COMPLETIONS: &str = "\

@@ -1,5 +1,5 @@
-//! Text from outside, made safe to show: an address or a body must not move the cursor, forge a log line or turn the
-//! direction of what follows.
+//! Text from outside, made safe to show: an address or a body must not move the cursor, forge a log
+//! line or turn the direction of what follows.
 
 use std::fmt::{self, Write};
 
@@ -40,7 +40,8 @@ impl<W: Write> Write for Escaping<'_, W> {
     }
 }
 
-/// C0 and C1, which terminals obey, what ends a line, and what turns or hides the direction of a text.
+/// C0 and C1, which terminals obey, what ends a line, and what turns or hides the direction of a
+/// text.
 pub(crate) fn is_control(c: char) -> bool {
     matches!(c,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
@@ -55,7 +56,10 @@ mod tests {
     #[test]
     fn what_a_terminal_obeys_is_written_out() {
         let hostile = "a\u{1b}[2Jb\r\nc\u{9b}1md\u{202e}e\u{2067}f\u{2028}g\u{7f}";
-        assert_eq!(Escaped(hostile).to_string(), r"a\u{1b}[2Jb\u{d}\nc\u{9b}1md\u{202e}e\u{2067}f\u{2028}g\u{7f}");
+        assert_eq!(
+            Escaped(hostile).to_string(),
+            r"a\u{1b}[2Jb\u{d}\nc\u{9b}1md\u{202e}e\u{2067}f\u{2028}g\u{7f}"
+        );
         assert_eq!(Escaped("Grüße, 鐘楼 🔔").to_string(), "Grüße, 鐘楼 🔔");
     }
 }

@@ -35,13 +35,19 @@ pub(crate) fn init(options: &Init) -> Exit {
             return Exit::Machine;
         }
     };
-    let (config, secret_file) = (options.folder.join(CONFIG), secret_file(options));
-    let (config, secret_file) = (config.display(), secret_file.display());
+    let config = options.folder.join(CONFIG);
+    let secret_file = secret_file(options);
+    let config = config.display();
+    let secret_file = secret_file.display();
     let alone = format!("campanile check --config {config} --connect");
-    let check =
-        if options.systemd { format!("systemd-run -P -p LoadCredential=secret:{SECRETS} {alone}") } else { alone };
+    let check = if options.systemd {
+        format!("systemd-run -P -p LoadCredential=secret:{SECRETS} {alone}")
+    } else {
+        alone
+    };
     let words = format!(
-        "written: {config} and {secret_file} (readable by its owner alone)\nThe server's side is on stdout. When it is \
+        "written: {config} and {secret_file} (readable by its owner alone)\nThe server's side is \
+        on stdout. When it is \
          there:\n  {check}\n"
     );
     say(io::stderr(), &words, Exit::Done);
@@ -75,14 +81,24 @@ fn secret() -> io::Result<String> {
 
 /// Writes a file that is not there yet.
 fn create(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let told =
-        |error: io::Error| io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(told)?;
+    let told = |error: io::Error| {
+        io::Error::new(
+            error.kind(),
+            format!("{} cannot be written: {error}", path.display()),
+        )
+    };
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .map_err(told)?;
     file.write_all(text.as_bytes()).map_err(told)
 }
 
 fn configuration(options: &Init) -> String {
-    let (jid, address) = (&options.jid, address(options));
+    let jid = &options.jid;
+    let address = address(options);
     // As LoadCredential= of a folder names its files.
     let secret = if options.systemd {
         format!("secret_credential = \"secret_{jid}\"")
@@ -90,11 +106,13 @@ fn configuration(options: &Init) -> String {
         format!("secret_file = \"{jid}.secret\"")
     };
     format!(
-        "# Written by `campanile init {}`. Everything else that can be set is in deploy/campanile.toml of the sources,\n\
+        "# Written by `campanile init {}`. Everything else that can be set is in \
+        deploy/campanile.toml of the sources,\n\
          # or /usr/share/doc/campanile/campanile.toml.\n\n\
          [server]\naddress = \"{address}\"\n\n\
          [[component]]\njid = \"{jid}\"\n{secret}\n\
-         # Each table mounts something on this JID.\n[component.echo]\n[component.disco]\nname = \"Echo\"\n",
+         # Each table mounts something on this JID.\n[component.echo]\n[component.disco]\nname \
+         = \"Echo\"\n",
         options.server.name()
     )
 }
@@ -112,14 +130,22 @@ fn snippet(options: &Init, secret: &str) -> String {
     };
     let text = text.replace(&usual, &port);
     // The domain may hold the example's own: each is put in once.
-    let parts = text.split(DOMAIN).map(|part| part.replace(HOST, parent(&options.jid)));
+    let parts = text
+        .split(DOMAIN)
+        .map(|part| part.replace(HOST, parent(&options.jid)));
     // The secret comes last: nothing is to be found in it.
-    parts.collect::<Vec<_>>().join(options.jid.as_str()).replace(SECRET, secret)
+    parts
+        .collect::<Vec<_>>()
+        .join(options.jid.as_str())
+        .replace(SECRET, secret)
 }
 
 fn address(options: &Init) -> String {
     let usual = || format!("127.0.0.1:{}", options.server.usual_port());
-    options.address.as_ref().map_or_else(usual, ToString::to_string)
+    options
+        .address
+        .as_ref()
+        .map_or_else(usual, ToString::to_string)
 }
 
 fn port(address: &str) -> &str {

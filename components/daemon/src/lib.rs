@@ -1,6 +1,7 @@
 //! The program `campanile`: ready-made components for XMPP servers, in one process.
 //!
-//! Whoever has written a [module](campanile::module) builds a program of their own that has it, too, in one line:
+//! Whoever has written a [module](campanile::module) builds a program of their own that has it,
+//! too, in one line:
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -21,8 +22,9 @@
 //! }
 //! ```
 //!
-//! A table of its name switches it on: `[component.guestbook]` below a `[[component]]`, with its settings as keys. All
-//! else is as with `campanile`: the commands, the configuration, its faults with their places.
+//! A table of its name switches it on: `[component.guestbook]` below a `[[component]]`, with its
+//! settings as keys. All else is as with `campanile`: the commands, the configuration, its faults
+//! with their places.
 
 mod admin;
 mod archive;
@@ -54,11 +56,11 @@ use tracing::level_filters::LevelFilter;
 use crate::cli::{Cli, Command, LogFormat};
 use crate::exit::Exit;
 
-/// The whole program, with these modules besides those that it brings. A table of the configuration switches a module on by
-/// its name, which must be no other key of `[[component]]`.
+/// The whole program, with these modules besides those that it brings. A table of the configuration
+/// switches a module on by its name, which must be no other key of `[[component]]`.
 ///
-/// What makes a module is called to check a configuration, too: it takes nothing from the machine before the module is
-/// [started](campanile::module::Module::start).
+/// What makes a module is called to check a configuration, too: it takes nothing from the machine
+/// before the module is [started](campanile::module::Module::start).
 #[must_use]
 pub fn main(modules: Catalog) -> ExitCode {
     offer::add(modules);
@@ -84,14 +86,22 @@ pub fn main(modules: Catalog) -> ExitCode {
         Command::Log(options) => archive::run(&options, cli.log_format),
         Command::Outbox(options) => outbox::outbox(&options, cli.log_format),
         Command::Completions { shell } => completions(shell),
-        Command::Version => say(io::stdout(), &format!("campanile {}\n", env!("CARGO_PKG_VERSION")), Exit::Done),
+        Command::Version => say(
+            io::stdout(),
+            &format!("campanile {}\n", env!("CARGO_PKG_VERSION")),
+            Exit::Done,
+        ),
     };
     exit.into()
 }
 
 /// Help and version go to stdout and are no failure; all else is wrong usage.
 fn usage(error: &clap::Error) -> Exit {
-    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    let exit = if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Done
+    };
     // Nobody is left to tell when the terminal is gone.
     let _ = error.print();
     exit
@@ -105,10 +115,17 @@ fn completions(shell: clap_complete::Shell) -> Exit {
 
 /// Runs a future to its end on the threads that the process has.
 fn runtime(format: LogFormat, work: impl Future<Output = Exit>) -> Exit {
-    // The work is one connection for each component: more threads would only pass it around among themselves.
-    let threads = std::env::var("TOKIO_WORKER_THREADS").ok().and_then(|text| text.parse().ok());
-    let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |all| all.get().min(2)));
-    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(threads.max(1)).enable_all().build();
+    // The work is one connection for each component: more threads would only pass it around among
+    // themselves.
+    let threads = std::env::var("TOKIO_WORKER_THREADS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let threads = threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |all| all.get().min(2)));
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.max(1))
+        .enable_all()
+        .build();
     let runtime = match built {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -122,8 +139,8 @@ fn runtime(format: LogFormat, work: impl Future<Output = Exit>) -> Exit {
     exit
 }
 
-/// Writes a text; what cannot be written becomes the exit code, as when the disk is full. A reader that has gone,
-/// as `head` does, is none of our faults.
+/// Writes a text; what cannot be written becomes the exit code, as when the disk is full. A reader
+/// that has gone, as `head` does, is none of our faults.
 fn say(mut to: impl Write, text: &str, exit: Exit) -> Exit {
     match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Machine,

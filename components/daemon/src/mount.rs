@@ -30,7 +30,11 @@ pub(crate) fn component(settings: &config::Component) -> Result<Component, BoxEr
 
 /// A component with everything that its settings say.
 pub(crate) fn builder(settings: &config::Component) -> Result<Builder, BoxError> {
-    Ok(assembled(settings, &Parts::new(settings)?, &MetricsLayer::new()))
+    Ok(assembled(
+        settings,
+        &Parts::new(settings)?,
+        &MetricsLayer::new(),
+    ))
 }
 
 /// The modules of one component, each made from its part of the settings.
@@ -39,7 +43,9 @@ pub(crate) struct Parts(Vec<(Part, Arc<dyn Module>)>);
 
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.modules().map(|module| module.name())).finish()
+        f.debug_list()
+            .entries(self.modules().map(|module| module.name()))
+            .finish()
     }
 }
 
@@ -64,19 +70,31 @@ impl Parts {
         Self::from(settings, &Self(Vec::new()))
     }
 
-    /// The modules of these settings; those that `old` has from the very same part are taken over and go on.
+    /// The modules of these settings; those that `old` has from the very same part are taken over
+    /// and go on.
     pub(crate) fn from(settings: &config::Component, old: &Self) -> Result<Self, BoxError> {
         let make = |part: Part| -> Result<_, BoxError> {
-            let known = old.0.iter().find(|(other, _)| *other == part).map(|(_, module)| Arc::clone(module));
+            let known = old
+                .0
+                .iter()
+                .find(|(other, _)| *other == part)
+                .map(|(_, module)| Arc::clone(module));
             let module = known.map_or_else(|| module(&part, settings), Ok)?;
             Ok((part, module))
         };
-        Ok(Self(parts(settings).into_iter().map(make).collect::<Result<_, _>>()?))
+        Ok(Self(
+            parts(settings)
+                .into_iter()
+                .map(make)
+                .collect::<Result<_, _>>()?,
+        ))
     }
 
     /// Those modules that are part of another collection as well.
     pub(crate) fn shared_with(&self, other: &Self) -> Self {
-        let shared = |(_, module): &&(Part, Arc<dyn Module>)| other.modules().any(|it| Arc::ptr_eq(it, module));
+        let shared = |(_, module): &&(Part, Arc<dyn Module>)| {
+            other.modules().any(|it| Arc::ptr_eq(it, module))
+        };
         Self(self.0.iter().filter(shared).cloned().collect())
     }
 
@@ -86,7 +104,11 @@ impl Parts {
 }
 
 /// A component of these modules, with everything else that its settings say.
-pub(crate) fn assembled(settings: &config::Component, parts: &Parts, metrics: &MetricsLayer) -> Builder {
+pub(crate) fn assembled(
+    settings: &config::Component,
+    parts: &Parts,
+    metrics: &MetricsLayer,
+) -> Builder {
     let mut builder = Component::builder(settings.jid.as_str())
         .server(settings.address.to_string())
         .secret(settings.secret.clone())
@@ -99,7 +121,8 @@ pub(crate) fn assembled(settings: &config::Component, parts: &Parts, metrics: &M
     for module in parts.modules() {
         builder = builder.shared_module(Arc::clone(module));
     }
-    // Innermost, so that nobody who is kept out fills an archive; what they are told is recorded as it leaves.
+    // Innermost, so that nobody who is kept out fills an archive; what they are told is recorded as
+    // it leaves.
     if let Some(tap) = settings.tap.as_ref().map(tap) {
         builder = builder.layer(tap.clone()).outbound(tap);
     }
@@ -119,7 +142,8 @@ fn access(settings: &config::Component) -> config::Access {
     access
 }
 
-/// What stands around the modules, from the inside out. Innermost, the builder itself puts the time that a handler has.
+/// What stands around the modules, from the inside out. Innermost, the builder itself puts the time
+/// that a handler has.
 fn layers(builder: Builder, access: &config::Access, metrics: &MetricsLayer) -> Builder {
     let limit = |rate: config::Rate| RateLimit::new(rate.burst, rate.per);
     // A domain is weighed by what its senders' own limits let through.
@@ -135,8 +159,13 @@ fn layers(builder: Builder, access: &config::Access, metrics: &MetricsLayer) -> 
     let builder = match (access.allow.as_slice(), access.deny.as_slice()) {
         ([], []) => builder,
         (allow, deny) => {
-            let layer = allow.iter().fold(AccessLayer::new(), |layer, jid| layer.allow(jid.clone().into()));
-            builder.layer(deny.iter().fold(layer, |layer, jid| layer.deny(jid.clone().into())))
+            let layer = allow.iter().fold(AccessLayer::new(), |layer, jid| {
+                layer.allow(jid.clone().into())
+            });
+            builder.layer(
+                deny.iter()
+                    .fold(layer, |layer, jid| layer.deny(jid.clone().into())),
+            )
         }
     };
     // What was refused is counted and traced as well.
@@ -152,7 +181,12 @@ pub(crate) fn explain(jid: &BareJid, error: &BoxError) -> String {
 fn parts(settings: &config::Component) -> Vec<Part> {
     let mut parts = vec![Part::Basics, Part::Disco(settings.disco.clone())];
     parts.extend(settings.modules.iter().cloned().map(Part::Chosen));
-    parts.extend(settings.logger.clone().map(|logger| Part::Logger(logger, settings.access.allow.clone())));
+    parts.extend(
+        settings
+            .logger
+            .clone()
+            .map(|logger| Part::Logger(logger, settings.access.allow.clone())),
+    );
     parts.extend(settings.tap.clone().map(Part::Tap));
     parts.extend(settings.bridge.clone().map(Part::Bridge));
     let cards = cards(settings);
@@ -169,7 +203,10 @@ fn module(part: &Part, settings: &config::Component) -> Result<Arc<dyn Module>, 
         Part::Basics => Arc::new(Basics::new("campanile", env!("CARGO_PKG_VERSION"))),
         Part::Disco(settings) => Arc::new(Disco::new(disco(settings))),
         Part::Chosen(chosen) => chosen.make()?,
-        Part::Logger(logger, _) => Arc::new(Logger::new(store::store(&logger.store), archive(settings, logger))),
+        Part::Logger(logger, _) => Arc::new(Logger::new(
+            store::store(&logger.store),
+            archive(settings, logger),
+        )),
         Part::Tap(settings) => Arc::new(tap(settings)),
         Part::Bridge(bridge) => Arc::new(Bridge::new(bridge.settings.clone())),
         Part::Presence(presence, _, cards) => Arc::new(roster(settings, presence, cards.as_ref())),
@@ -179,44 +216,71 @@ fn module(part: &Part, settings: &config::Component) -> Result<Arc<dyn Module>, 
 
 /// The vCard of the component, and those of its bots.
 fn cards(settings: &config::Component) -> Option<VCards> {
-    let Some(bridge) = &settings.bridge else { return settings.vcard.clone() };
+    let Some(bridge) = &settings.bridge else {
+        return settings.vcard.clone();
+    };
     let own = settings.vcard.clone().unwrap_or_default();
     // What is no localpart was refused with the settings.
     Some(bridge.settings.cards(own.clone()).unwrap_or(own))
 }
 
 /// Presence as the settings have it; a photo is announced in it.
-fn roster(component: &config::Component, settings: &config::Presence, cards: Option<&VCards>) -> Roster {
+fn roster(
+    component: &config::Component,
+    settings: &config::Presence,
+    cards: Option<&VCards>,
+) -> Roster {
     let builder = match &settings.store {
         config::PresenceStore::Memory => Roster::builder(MemoryStore::new()),
         config::PresenceStore::Sqlite(path) => Roster::builder(SqliteStore::new(path)),
         #[cfg(feature = "postgres")]
-        config::PresenceStore::Postgres(address) => Roster::builder(PostgresStore::new(address.database())),
+        config::PresenceStore::Postgres(address) => {
+            Roster::builder(PostgresStore::new(address.database()))
+        }
     };
     let here = Availability::online();
-    let builder = builder
-        .bounds(settings.bounds)
-        .availability(settings.status.as_ref().map_or(here.clone(), |status| here.status(status)));
+    let builder = builder.bounds(settings.bounds).availability(
+        settings
+            .status
+            .as_ref()
+            .map_or(here.clone(), |status| here.status(status)),
+    );
     let others = settings.bots.iter().map(String::as_str);
     let builder = match &component.bridge {
         Some(bridge) => bridge.settings.roster(builder, &component.jid, others),
         None => builder.bots(others),
     };
-    let builder = if settings.accept { builder } else { builder.policy(Decision::Deny) };
-    let builder = if settings.mutual { builder.mutual() } else { builder };
+    let builder = if settings.accept {
+        builder
+    } else {
+        builder.policy(Decision::Deny)
+    };
+    let builder = if settings.mutual {
+        builder.mutual()
+    } else {
+        builder
+    };
     match cards {
         Some(cards) => builder.adorn(cards.clone()).build(),
         None => builder.build(),
     }
 }
 
-/// Who may use an archive is who is let in by name; without names, it is the domain that the component is below.
+/// Who may use an archive is who is let in by name; without names, it is the domain that the
+/// component is below.
 fn archive(component: &config::Component, logger: &config::Logger) -> campanile_logger::Settings {
-    let parent = component.jid.domain().as_str().split_once('.').and_then(|(_, parent)| BareJid::new(parent).ok());
+    let parent = component
+        .jid
+        .domain()
+        .as_str()
+        .split_once('.')
+        .and_then(|(_, parent)| BareJid::new(parent).ok());
     let parent = parent.filter(|_| component.access.allow.is_empty());
     let allowed = component.access.allow.iter().chain(&parent);
     campanile_logger::Settings {
-        users: allowed.fold(AccessLayer::new().closed(), |users, jid| users.allow(jid.clone().into())),
+        users: allowed.fold(AccessLayer::new().closed(), |users, jid| {
+            users.allow(jid.clone().into())
+        }),
         admins: logger.admins.clone(),
         formats: logger.formats.clone(),
         honour_hints: logger.honour_hints,

@@ -1,10 +1,12 @@
-//! What systemd is told (sd_notify(3)): that the service is ready, how it stands, that it is alive, that it stops.
+//! What systemd is told (sd_notify(3)): that the service is ready, how it stands, that it is alive,
+//! that it stops.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-/// Who started this process and wants to hear of it. Without systemd nobody does, and nothing is said.
+/// Who started this process and wants to hear of it. Without systemd nobody does, and nothing is
+/// said.
 #[derive(Debug)]
 pub(crate) struct Notify {
     socket: Option<UnixDatagram>,
@@ -25,13 +27,18 @@ impl Notify {
         let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
         // A variable that was meant for the process that started this one.
         let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
-        let watchdog = number("WATCHDOG_USEC").filter(|micros| ours && *micros > 0).map(Duration::from_micros);
+        let watchdog = number("WATCHDOG_USEC")
+            .filter(|micros| ours && *micros > 0)
+            .map(Duration::from_micros);
         Self { socket, watchdog }
     }
 
-    /// How often a sign of life is wanted: twice within the time after which systemd would end the process.
+    /// How often a sign of life is wanted: twice within the time after which systemd would end the
+    /// process.
     pub(crate) fn pulse(&self) -> Option<Duration> {
-        self.watchdog.filter(|_| self.socket.is_some()).map(|time| time / 2)
+        self.watchdog
+            .filter(|_| self.socket.is_some())
+            .map(|time| time / 2)
     }
 
     /// The service is up, also after a reload.
@@ -57,7 +64,10 @@ impl Notify {
 
     fn say(&self, words: &str) {
         // systemd notices what does not arrive, and nobody else is there to be told.
-        let _ = self.socket.as_ref().map(|socket| socket.send(words.as_bytes()));
+        let _ = self
+            .socket
+            .as_ref()
+            .map(|socket| socket.send(words.as_bytes()));
     }
 }
 
@@ -82,7 +92,9 @@ fn connect(name: &std::ffi::OsStr) -> io::Result<UnixDatagram> {
 fn abstract_name(name: &std::ffi::OsStr) -> Option<io::Result<std::os::unix::net::SocketAddr>> {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::ffi::OsStrExt;
-    name.as_bytes().strip_prefix(b"@").map(std::os::unix::net::SocketAddr::from_abstract_name)
+    name.as_bytes()
+        .strip_prefix(b"@")
+        .map(std::os::unix::net::SocketAddr::from_abstract_name)
 }
 
 #[cfg(not(target_os = "linux"))]

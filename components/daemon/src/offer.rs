@@ -1,4 +1,5 @@
-//! The modules that a table of the configuration switches on by its name alone: what the program was built with.
+//! The modules that a table of the configuration switches on by its name alone: what the program
+//! was built with.
 
 use std::sync::OnceLock;
 
@@ -24,8 +25,8 @@ pub(crate) fn add(more: Catalog) {
     OFFERED.get_or_init(|| own().and(more));
 }
 
-/// Those that come with the program and need nothing of it. What shares stores, or has paths and secrets that are looked
-/// at with their places, is read by [`config`](crate::config).
+/// Those that come with the program and need nothing of it. What shares stores, or has paths and
+/// secrets that are looked at with their places, is read by [`config`](crate::config).
 fn own() -> Catalog {
     Catalog::new().offer("echo", |Nothing {}| Ok(Echo::new()))
 }

@@ -18,16 +18,29 @@ const MOST: usize = 10_000;
 
 /// Lists, replays or drops.
 pub(crate) fn outbox(options: &Outbox, format: LogFormat) -> Exit {
-    let config = match Source::read(options.config.as_deref()).and_then(|source| Config::parse(&source)) {
-        Ok(config) => config,
-        Err(failure) => return report::failure(&failure, format),
+    let config =
+        match Source::read(options.config.as_deref()).and_then(|source| Config::parse(&source)) {
+            Ok(config) => config,
+            Err(failure) => return report::failure(&failure, format),
+        };
+    let wanted = |jid: &str| {
+        options
+            .component
+            .as_deref()
+            .is_none_or(|wanted| wanted == jid)
     };
-    let wanted = |jid: &str| options.component.as_deref().is_none_or(|wanted| wanted == jid);
-    let bridges = config.components.iter().filter(|component| wanted(component.jid.as_str()));
-    let paths: Vec<PathBuf> =
-        bridges.filter_map(|component| component.bridge.as_ref()?.settings.outbox.clone()).collect();
+    let bridges = config
+        .components
+        .iter()
+        .filter(|component| wanted(component.jid.as_str()));
+    let paths: Vec<PathBuf> = bridges
+        .filter_map(|component| component.bridge.as_ref()?.settings.outbox.clone())
+        .collect();
     if paths.is_empty() {
-        report::line("the configuration has no such bridge with an outbox", format);
+        report::line(
+            "the configuration has no such bridge with an outbox",
+            format,
+        );
         return Exit::Config;
     }
     let mut text = String::new();
@@ -49,7 +62,9 @@ fn one(path: &std::path::Path, what: &OutboxCommand) -> Result<String, BoxError>
     Ok(match what {
         OutboxCommand::List { json: true } => admin.list(MOST)?.iter().map(as_json).collect(),
         OutboxCommand::List { json: false } => table(&admin.list(MOST)?),
-        OutboxCommand::Replay(which) => format!("{} to be tried again\n", admin.replay(number(which))?),
+        OutboxCommand::Replay(which) => {
+            format!("{} to be tried again\n", admin.replay(number(which))?)
+        }
         OutboxCommand::Drop(which) => format!("{} dropped\n", admin.drop(number(which))?),
     })
 }
@@ -57,14 +72,26 @@ fn one(path: &std::path::Path, what: &OutboxCommand) -> Result<String, BoxError>
 fn table(entries: &[Undelivered]) -> String {
     let mut text = String::new();
     for entry in entries {
-        let Undelivered { seq, bot, peer, id, .. } = entry;
+        let Undelivered {
+            seq, bot, peer, id, ..
+        } = entry;
         let state = if entry.dead { "dead" } else { "waiting" };
         let why = entry.why.as_deref().unwrap_or_default();
         // Writing to a string does not fail.
-        let _ =
-            writeln!(text, "{seq}\t{state}\t{}\t{}\t{}\t{}", Escaped(bot), Escaped(peer), Escaped(id), Escaped(why));
+        let _ = writeln!(
+            text,
+            "{seq}\t{state}\t{}\t{}\t{}\t{}",
+            Escaped(bot),
+            Escaped(peer),
+            Escaped(id),
+            Escaped(why)
+        );
     }
-    if text.is_empty() { "nothing is undelivered\n".to_owned() } else { text }
+    if text.is_empty() {
+        "nothing is undelivered\n".to_owned()
+    } else {
+        text
+    }
 }
 
 fn as_json(entry: &Undelivered) -> String {

@@ -1,4 +1,5 @@
-//! The stores of the process: components that name the same one share it, with one thread that writes.
+//! The stores of the process: components that name the same one share it, with one thread that
+//! writes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -13,8 +14,14 @@ static STORES: OnceLock<Mutex<HashMap<StoreAddress, Store>>> = OnceLock::new();
 
 /// The store of this address. Nothing is opened before it is needed.
 pub(crate) fn store(address: &StoreAddress) -> Store {
-    let mut stores = STORES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    stores.entry(address.clone()).or_insert_with(|| open(address)).clone()
+    let mut stores = STORES
+        .get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    stores
+        .entry(address.clone())
+        .or_insert_with(|| open(address))
+        .clone()
 }
 
 fn open(address: &StoreAddress) -> Store {

@@ -1,6 +1,7 @@
 //! What a component says about itself beyond what it routes: identities, a name, contact addresses.
 //!
-//! The features come from the routes, and the answers from the framework's duties; this module only adds to them.
+//! The features come from the routes, and the answers from the framework's duties; this module only
+//! adds to them.
 //!
 //! | XEP | |
 //! |---|---|
@@ -21,7 +22,8 @@ pub const CONTACTS: &str = "http://jabber.org/network/serverinfo";
 /// What a component says about itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
-    /// A name for people, of every identity that has none of its own. Without identities, `component/generic` has it.
+    /// A name for people, of every identity that has none of its own. Without identities,
+    /// `component/generic` has it.
     pub name: Option<String>,
     /// What the component is, each as registered for XEP-0030.
     pub identities: Vec<Identity>,
@@ -45,11 +47,19 @@ impl Disco {
     fn identities(&self) -> Vec<Identity> {
         if self.settings.identities.is_empty() {
             let name = self.settings.name.clone();
-            return vec![Identity { category: "component".into(), type_: "generic".into(), lang: None, name }];
+            return vec![Identity {
+                category: "component".into(),
+                type_: "generic".into(),
+                lang: None,
+                name,
+            }];
         }
         let named = |identity: &Identity| {
             let name = identity.name.clone().or_else(|| self.settings.name.clone());
-            Identity { name, ..identity.clone() }
+            Identity {
+                name,
+                ..identity.clone()
+            }
         };
         self.settings.identities.iter().map(named).collect()
     }
@@ -97,17 +107,30 @@ mod tests {
 
     #[test]
     fn a_name_alone_names_the_usual_identity() {
-        let info = advertised(Settings { name: Some("Echo".into()), ..Settings::default() });
-        assert!(xml(&info).contains("<identity category='component' type='generic' name='Echo'/>"), "{}", xml(&info));
+        let info = advertised(Settings {
+            name: Some("Echo".into()),
+            ..Settings::default()
+        });
+        assert!(
+            xml(&info).contains("<identity category='component' type='generic' name='Echo'/>"),
+            "{}",
+            xml(&info)
+        );
     }
 
     #[test]
     fn contacts_are_a_form() {
         let contacts = vec![(
             "abuse".to_owned(),
-            vec!["mailto:abuse@example.org".to_owned(), "xmpp:abuse@example.org".to_owned()],
+            vec![
+                "mailto:abuse@example.org".to_owned(),
+                "xmpp:abuse@example.org".to_owned(),
+            ],
         )];
-        let text = xml(&advertised(Settings { contacts, ..Settings::default() }));
+        let text = xml(&advertised(Settings {
+            contacts,
+            ..Settings::default()
+        }));
         for part in [
             "<x xmlns='jabber:x:data' type='result'>",
             "<value>http://jabber.org/network/serverinfo</value>",

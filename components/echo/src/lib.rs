@@ -1,7 +1,7 @@
 //! Sends back what it is sent: the children of a message, unread, whatever they are.
 //!
-//! Messages of type chat and normal are echoed with their type and id. Groupchat, headlines and errors are not: nobody
-//! speaks in a room unasked, and an echo of an error would never end.
+//! Messages of type chat and normal are echoed with their type and id. Groupchat, headlines and
+//! errors are not: nobody speaks in a room unasked, and an echo of an error would never end.
 
 use std::sync::Arc;
 
@@ -49,7 +49,10 @@ mod tests {
     use super::*;
 
     async fn mounted(host: &Host, domain: &str) {
-        let component = Component::builder(domain).connector(host.connector()).secret("secret").module(Echo::new());
+        let component = Component::builder(domain)
+            .connector(host.connector())
+            .secret("secret")
+            .module(Echo::new());
         tokio::spawn(component.build().unwrap().run());
         host.mounted(domain).await;
     }
@@ -64,11 +67,16 @@ mod tests {
         let host = Host::new("secret");
         mounted(&host, "echo.localhost").await;
         let alice = host.user("alice@localhost/phone").unwrap();
-        let children = "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data><body>a &amp; b</body>";
-        let echo =
-            echoed(&alice, &format!("<message type='chat' id='m1' to='bot@echo.localhost'>{children}</message>")).await;
+        let children = "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T \
+            B£%$BYQAgregOK OKo ===</data><body>a &amp; b</body>";
+        let echo = echoed(
+            &alice,
+            &format!("<message type='chat' id='m1' to='bot@echo.localhost'>{children}</message>"),
+        )
+        .await;
         let wanted = format!(
-            "<message from='bot@echo.localhost' to='alice@localhost/phone' id='m1' type='chat'>{children}</message>"
+            "<message from='bot@echo.localhost' to='alice@localhost/phone' id='m1' \
+            type='chat'>{children}</message>"
         );
         assert_eq!(echo, wanted);
     }
@@ -80,14 +88,22 @@ mod tests {
         let alice = host.user("alice@localhost/phone").unwrap();
         for kind in ["groupchat", "headline", "error"] {
             alice
-                .send(format!("<message type='{kind}' to='echo.localhost'><body>x</body></message>").as_str())
+                .send(
+                    format!("<message type='{kind}' to='echo.localhost'><body>x</body></message>")
+                        .as_str(),
+                )
                 .await
                 .unwrap();
         }
-        let echo = echoed(&alice, "<message type='weird' id='w' to='echo.localhost'><body>x</body></message>").await;
+        let echo = echoed(
+            &alice,
+            "<message type='weird' id='w' to='echo.localhost'><body>x</body></message>",
+        )
+        .await;
         assert_eq!(
             echo,
-            "<message from='echo.localhost' to='alice@localhost/phone' id='w' type='normal'><body>x</body></message>"
+            "<message from='echo.localhost' to='alice@localhost/phone' id='w' \
+            type='normal'><body>x</body></message>"
         );
     }
 
@@ -96,13 +112,23 @@ mod tests {
         let host = Host::new("secret");
         mounted(&host, "b.localhost").await;
         // The first word of a, which is an echo itself and has no other way to begin.
-        let a = Component::builder("a.localhost").connector(host.connector()).secret("secret").module(Echo::new());
+        let a = Component::builder("a.localhost")
+            .connector(host.connector())
+            .secret("secret")
+            .module(Echo::new());
         let a = a.build().unwrap();
-        let (client, stats) = (a.client(), a.stats());
+        let client = a.client();
+        let stats = a.stats();
         tokio::spawn(a.run());
         host.mounted("a.localhost").await;
         client
-            .send(campanile::stanza::Stanza::chat(campanile::jid::Jid::new("b.localhost").unwrap(), "x").unwrap())
+            .send(
+                campanile::stanza::Stanza::chat(
+                    campanile::jid::Jid::new("b.localhost").unwrap(),
+                    "x",
+                )
+                .unwrap(),
+            )
             .await
             .unwrap();
         // Paused time moves on only when nobody has anything to do: by then both are silent.
@@ -111,20 +137,24 @@ mod tests {
         assert!((5..=20).contains(&taken), "{taken} rounds");
     }
 
-    /// A room sends every message on to all who are in it, the sender included, and private ones to the nick that they
-    /// are for; here that is the echo's own.
+    /// A room sends every message on to all who are in it, the sender included, and private ones to
+    /// the nick that they are for; here that is the echo's own.
     #[tokio::test(start_paused = true)]
     async fn an_echo_in_a_room_falls_silent() {
         let host = Host::new("secret");
-        let echo =
-            Component::builder("echo.localhost").connector(host.connector()).secret("secret").module(Echo::new());
+        let echo = Component::builder("echo.localhost")
+            .connector(host.connector())
+            .secret("secret")
+            .module(Echo::new());
         let echo = echo.build().unwrap();
         let stats = echo.stats();
         tokio::spawn(echo.run());
         host.mounted("echo.localhost").await;
         let nick = host.user("room@rooms.example/echo").unwrap();
         for (kind, most) in [("groupchat", 0), ("chat", 15)] {
-            let said = |body: &str| format!("<message type='{kind}' to='echo.localhost'><body>{body}</body></message>");
+            let said = |body: &str| {
+                format!("<message type='{kind}' to='echo.localhost'><body>{body}</body></message>")
+            };
             nick.send(said("Is anybody here?")).await.unwrap();
             let mut rounds = 0;
             // Paused time moves on only when nobody has anything to do.
@@ -132,9 +162,15 @@ mod tests {
             while let Ok(Some(heard)) = tokio::time::timeout(silence, nick.recv()).await {
                 rounds += 1;
                 assert!(rounds <= most, "the echo does not stop: {}", heard.to_xml());
-                nick.send(said(&heard.children().first().unwrap().text())).await.unwrap();
+                nick.send(said(&heard.children().first().unwrap().text()))
+                    .await
+                    .unwrap();
             }
-            assert_eq!((rounds == 0, stats.read().taken > rounds), (most == 0, true), "{kind}");
+            assert_eq!(
+                (rounds == 0, stats.read().taken > rounds),
+                (most == 0, true),
+                "{kind}"
+            );
         }
     }
 }

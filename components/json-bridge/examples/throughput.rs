@@ -1,4 +1,5 @@
-//! How many messages reach a webhook in a second, with and without an outbox: everything in one process, on loopback.
+//! How many messages reach a webhook in a second, with and without an outbox: everything in one
+//! process, on loopback.
 //!
 //! `cargo run --release -p campanile-json-bridge --example throughput -- [MESSAGES]`
 
@@ -18,7 +19,8 @@ use campanile_json_bridge::{Bot, Bridge, Secret, Settings, Webhook};
 const SENDERS: usize = 100;
 const WINDOW: usize = 4096;
 
-/// What the webhook has seen of each sender: the number of the last message, and how many came out of order.
+/// What the webhook has seen of each sender: the number of the last message, and how many came out
+/// of order.
 #[derive(Default)]
 struct Seen {
     last: HashMap<String, u64>,
@@ -33,7 +35,9 @@ async fn hook(seen: Arc<Mutex<Seen>>) -> SocketAddr {
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let mut seen = seen.lock().unwrap();
         let number: u64 = json["id"].as_str().unwrap().parse().unwrap();
-        let last = seen.last.insert(json["from"].as_str().unwrap().to_owned(), number);
+        let last = seen
+            .last
+            .insert(json["from"].as_str().unwrap().to_owned(), number);
         seen.disordered += u64::from(last.is_some_and(|last| last >= number));
         seen.all += 1;
         async { axum::http::StatusCode::NO_CONTENT }
@@ -46,19 +50,46 @@ async fn hook(seen: Arc<Mutex<Seen>>) -> SocketAddr {
 async fn measure(messages: usize, outbox: Option<PathBuf>) {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let address = hook(Arc::clone(&seen)).await;
-    let webhook = Webhook::new(&format!("http://{address}/"), [Secret::new("whsec_c2VjcmV0c2VjcmV0c2VjcmV0")]).unwrap();
-    let bot = Bot { localpart: Some("bot".into()), webhook: Some(webhook), ..Bot::default() };
-    let what = if outbox.is_some() { "with an outbox" } else { "without" };
-    let bridge = Arc::new(Bridge::new(Settings { bots: vec![bot], outbox, ..Settings::default() }));
+    let webhook = Webhook::new(
+        &format!("http://{address}/"),
+        [Secret::new("whsec_c2VjcmV0c2VjcmV0c2VjcmV0")],
+    )
+    .unwrap();
+    let bot = Bot {
+        localpart: Some("bot".into()),
+        webhook: Some(webhook),
+        ..Bot::default()
+    };
+    let what = if outbox.is_some() {
+        "with an outbox"
+    } else {
+        "without"
+    };
+    let bridge = Arc::new(Bridge::new(Settings {
+        bots: vec![bot],
+        outbox,
+        ..Settings::default()
+    }));
     let host = Host::new("secret");
-    let component = Component::builder("bridge.localhost").connector(host.connector()).secret("secret");
-    tokio::spawn(component.shared_module(Arc::clone(&bridge) as Arc<_>).build().unwrap().run());
+    let component = Component::builder("bridge.localhost")
+        .connector(host.connector())
+        .secret("secret");
+    tokio::spawn(
+        component
+            .shared_module(Arc::clone(&bridge) as Arc<_>)
+            .build()
+            .unwrap()
+            .run(),
+    );
     host.mounted("bridge.localhost").await;
-    let users: Vec<_> = (0..SENDERS).map(|number| host.user(&format!("u{number}@localhost/x")).unwrap()).collect();
+    let users: Vec<_> = (0..SENDERS)
+        .map(|number| host.user(&format!("u{number}@localhost/x")).unwrap())
+        .collect();
     let begun = Instant::now();
     for number in 0..messages {
         let xml = format!(
-            "<message type='chat' id='{number}' to='bot@bridge.localhost'><body>A message as people write.</body></message>"
+            "<message type='chat' id='{number}' to='bot@bridge.localhost'><body>A message as \
+            people write.</body></message>"
         );
         users[number % SENDERS].send(xml.as_str()).await.unwrap();
         while number >= seen.lock().unwrap().all + WINDOW {
@@ -68,13 +99,20 @@ async fn measure(messages: usize, outbox: Option<PathBuf>) {
     while seen.lock().unwrap().all < messages {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    let (time, seen) = (begun.elapsed().as_secs_f64(), seen.lock().unwrap());
-    println!("{what}: {:.0} deliveries/s, {} out of order per sender", messages as f64 / time, seen.disordered);
+    let time = begun.elapsed().as_secs_f64();
+    let seen = seen.lock().unwrap();
+    println!(
+        "{what}: {:.0} deliveries/s, {} out of order per sender",
+        messages as f64 / time,
+        seen.disordered
+    );
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let messages = std::env::args().nth(1).map_or(50_000, |text| text.parse().unwrap());
+    let messages = std::env::args()
+        .nth(1)
+        .map_or(50_000, |text| text.parse().unwrap());
     let folder = std::env::temp_dir().join(format!("campanile-throughput-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     measure(messages, None).await;

@@ -59,7 +59,9 @@ pub(crate) struct Running {
 
 impl std::fmt::Debug for Bridge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bridge").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Bridge")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -67,9 +69,17 @@ impl Bridge {
     /// A bridge with these settings. Files are opened and ports taken when the component starts.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let (counters, tasks) = (Arc::default(), tokio::sync::Mutex::default());
+        let counters = Arc::default();
+        let tasks = tokio::sync::Mutex::default();
         let answers = Arc::new(Answers::new(Arc::clone(&counters)));
-        Self { settings, running: OnceLock::new(), answers, counters, tasks, listening: OnceLock::new() }
+        Self {
+            settings,
+            running: OnceLock::new(),
+            answers,
+            counters,
+            tasks,
+            listening: OnceLock::new(),
+        }
     }
 
     /// What has been counted since the start.
@@ -81,13 +91,17 @@ impl Bridge {
     /// Messages that wait for webhooks, or are being delivered.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.running.get().map_or(0, |running| running.delivery.room.count())
+        self.running
+            .get()
+            .map_or(0, |running| running.delivery.room.count())
     }
 
     /// Bytes of them, as XML and as JSON.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
-        self.running.get().map_or(0, |running| running.delivery.room.bytes())
+        self.running
+            .get()
+            .map_or(0, |running| running.delivery.room.bytes())
     }
 
     /// Where the HTTP side listens, once it does.
@@ -97,7 +111,9 @@ impl Bridge {
     }
 
     fn running(&self) -> Result<&Arc<Running>, BoxError> {
-        self.running.get().ok_or_else(|| Condition::ServiceUnavailable.into())
+        self.running
+            .get()
+            .ok_or_else(|| Condition::ServiceUnavailable.into())
     }
 
     /// A message or presence to a bot: into the outbox, and the handler is done.
@@ -111,7 +127,10 @@ impl Bridge {
         if let Some(broker) = &running.broker {
             let stored = broker.publish(&key, stanza, json.clone());
             running.note(event(&key, stanza, json));
-            return Ok(self.later(stored.ok_or_else(|| self.turned_away("the broker is slow"))?, receipt(stanza)));
+            return Ok(self.later(
+                stored.ok_or_else(|| self.turned_away("the broker is slow"))?,
+                receipt(stanza),
+            ));
         }
         if bot.webhook.is_none() {
             // A bot that nobody is told of reads events.
@@ -125,20 +144,35 @@ impl Bridge {
             });
         }
         let entry = entry(&key, stanza);
-        let place = running.delivery.room.take(&entry.peer, entry.xml.len() + json.len());
+        let place = running
+            .delivery
+            .room
+            .take(&entry.peer, entry.xml.len() + json.len());
         let place = place.ok_or_else(|| self.turned_away("too much waits for webhooks"))?;
         match &running.outbox {
             Some(outbox) => {
-                let parcel =
-                    Parcel { entry, body: json.into(), namespaces: namespaces(stanza), _place: place, letter: None };
+                let parcel = Parcel {
+                    entry,
+                    body: json.into(),
+                    namespaces: namespaces(stanza),
+                    _place: place,
+                    letter: None,
+                };
                 Ok(self.later(outbox.put(parcel), receipt(stanza)))
             }
             None => {
                 if running.feed.is_read() {
                     running.feed.publish(event(&key, stanza, json.clone()));
                 }
-                let (body, namespaces) = (json.into(), String::new());
-                running.delivery.push(Parcel { entry, body, namespaces, _place: place, letter: None });
+                let body = json.into();
+                let namespaces = String::new();
+                running.delivery.push(Parcel {
+                    entry,
+                    body,
+                    namespaces,
+                    _place: place,
+                    letter: None,
+                });
                 Ok(Reply::Empty)
             }
         }
@@ -150,7 +184,8 @@ impl Bridge {
         let counters = Arc::clone(&self.counters);
         tokio::spawn(async move {
             match stored.await {
-                Ok(()) => answer.send(receipt.map_or(Reply::Empty, |receipt| Reply::Stanza(Box::new(receipt)))),
+                Ok(()) => answer
+                    .send(receipt.map_or(Reply::Empty, |receipt| Reply::Stanza(Box::new(receipt)))),
                 Err(_) => {
                     counters.turned_away.add(1);
                     answer.fail(StanzaError::new(Condition::ResourceConstraint));
@@ -172,7 +207,8 @@ impl Bridge {
     /// An IQ request: one attempt, and never the outbox.
     fn ask(&self, bot: &Bot, stanza: Arc<Stanza>) -> Result<Reply, BoxError> {
         let running = Arc::clone(self.running()?);
-        let (key, within) = (deliver::key(bot), self.settings.iq_timeout);
+        let key = deliver::key(bot);
+        let within = self.settings.iq_timeout;
         let event = event(&key, &stanza, json(&stanza, bot)?);
         let body = Bytes::from(event.json.clone());
         running.note(event);
@@ -188,11 +224,16 @@ impl Bridge {
             };
             answer.send(match outcome {
                 Outcome::Taken(None) => Reply::Empty,
-                Outcome::Taken(Some(json)) => deliver::answer_of(&stanza, &json).unwrap_or_else(|why| {
-                    running.delivery.counters.bad_answers.add(1);
-                    tracing::warn!(bot = key, "the answer of the bot is no answer to an iq: {why}");
-                    Reply::Error(Condition::InternalServerError.into())
-                }),
+                Outcome::Taken(Some(json)) => {
+                    deliver::answer_of(&stanza, &json).unwrap_or_else(|why| {
+                        running.delivery.counters.bad_answers.add(1);
+                        tracing::warn!(
+                            bot = key,
+                            "the answer of the bot is no answer to an iq: {why}"
+                        );
+                        Reply::Error(Condition::InternalServerError.into())
+                    })
+                }
                 Outcome::Refused(error) | Outcome::Retry { error, .. } => Reply::Error(error),
                 Outcome::Gone => Reply::Error(Condition::Gone.into()),
             });
@@ -201,24 +242,31 @@ impl Bridge {
     }
 
     fn routes(self: &Arc<Self>, bot: &Arc<Bot>) -> Router {
-        let (bridge, one) = (Arc::clone(self), Arc::clone(bot));
+        let bridge = Arc::clone(self);
+        let one = Arc::clone(bot);
         let take = move |StanzaRef(stanza): StanzaRef| {
             let taken = bridge.take(&one, &stanza);
             async move { taken }
         };
-        let mut router = Router::new().on(Filter::message(), take.clone()).identity(Identity {
-            category: "client".into(),
-            type_: "bot".into(),
-            lang: None,
-            name: bot.name.clone(),
-        });
+        let mut router = Router::new()
+            .on(Filter::message(), take.clone())
+            .identity(Identity {
+                category: "client".into(),
+                type_: "bot".into(),
+                lang: None,
+                name: bot.name.clone(),
+            });
         for namespace in &bot.iq {
-            let (bridge, one) = (Arc::clone(self), Arc::clone(bot));
+            let bridge = Arc::clone(self);
+            let one = Arc::clone(bot);
             let ask = move |StanzaRef(stanza): StanzaRef| {
                 let asked = bridge.ask(&one, stanza);
                 async move { asked }
             };
-            router = router.on(Filter::iq().payload(PayloadPattern::from(namespace.as_str())), ask);
+            router = router.on(
+                Filter::iq().payload(PayloadPattern::from(namespace.as_str())),
+                ask,
+            );
         }
         if bot.presence {
             // What subscriptions are about belongs to the roster.
@@ -233,9 +281,9 @@ impl Bridge {
         }
         // XEP-0432 §4: one feature for each datatype that is listened for.
         let router = router.feature(mapping::JSON_MSG);
-        bot.datatypes
-            .iter()
-            .fold(router, |router, datatype| router.feature(format!("{}#{datatype}", mapping::JSON_MSG)))
+        bot.datatypes.iter().fold(router, |router, datatype| {
+            router.feature(format!("{}#{datatype}", mapping::JSON_MSG))
+        })
     }
 
     /// Reads back what waits, in order, and looks for what is wanted again.
@@ -243,7 +291,9 @@ impl Bridge {
         let mut after = 0;
         loop {
             let page = outbox.waiting(after)?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
             after = last.seq;
             page.into_iter().for_each(|entry| running.resume(entry));
         }
@@ -305,7 +355,10 @@ impl Module for Bridge {
     }
 
     fn handover(self: Arc<Self>) -> Option<Arc<dyn Handover>> {
-        self.settings.nats.as_ref().map(|_| Arc::clone(&self.answers) as Arc<dyn Handover>)
+        self.settings
+            .nats
+            .as_ref()
+            .map(|_| Arc::clone(&self.answers) as Arc<dyn Handover>)
     }
 
     fn figures(&self) -> Vec<Figure> {
@@ -314,26 +367,58 @@ impl Module for Bridge {
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {
         let settings = self.settings.clone();
-        let (poster, counters) = (Poster::new()?, Arc::clone(&self.counters));
-        let keep = if settings.api.is_some() { settings.keep_events } else { 0 };
+        let poster = Poster::new()?;
+        let counters = Arc::clone(&self.counters);
+        let keep = if settings.api.is_some() {
+            settings.keep_events
+        } else {
+            0
+        };
         let slot = Arc::new(OnceLock::<Arc<Delivery>>::new());
         let outbox = match &settings.outbox {
             Some(path) => Some(open(path, keep, Arc::clone(&slot))?),
             None => None,
         };
-        let (way_out, max_age) = (outbox.clone(), settings.max_age);
-        let sending = Arc::new(Sending::new(client.clone(), way_out, max_age, Arc::clone(&counters)));
-        let delivery = Delivery::new(&settings, poster, Arc::clone(&sending), outbox.clone(), counters);
+        let way_out = outbox.clone();
+        let max_age = settings.max_age;
+        let sending = Arc::new(Sending::new(
+            client.clone(),
+            way_out,
+            max_age,
+            Arc::clone(&counters),
+        ));
+        let delivery = Delivery::new(
+            &settings,
+            poster,
+            Arc::clone(&sending),
+            outbox.clone(),
+            counters,
+        );
         let delivery = Arc::clone(slot.get_or_init(|| Arc::new(delivery)));
         let feed = Feed::new(outbox.clone(), keep);
         let mut tasks = self.tasks.lock().await;
         let broker = match &settings.nats {
-            Some(nats) => {
-                Some(Broker::start(nats, &settings.bots, &delivery, (&client, &self.answers), &mut tasks).await?)
-            }
+            Some(nats) => Some(
+                Broker::start(
+                    nats,
+                    &settings.bots,
+                    &delivery,
+                    (&client, &self.answers),
+                    &mut tasks,
+                )
+                .await?,
+            ),
             None => None,
         };
-        let running = Arc::new(Running { settings, client, delivery, sending, outbox, feed, broker });
+        let running = Arc::new(Running {
+            settings,
+            client,
+            delivery,
+            sending,
+            outbox,
+            feed,
+            broker,
+        });
         if let Some(api) = &self.settings.api {
             let (address, serving) = api::serve(api, Arc::clone(&running)).await?;
             tracing::info!(%address, "the HTTP side listens");
@@ -351,14 +436,22 @@ impl Module for Bridge {
 
     async fn stop(&self) {
         self.tasks.lock().await.abort_all();
-        if let Some(outbox) = self.running.get().and_then(|running| running.outbox.as_ref()) {
+        if let Some(outbox) = self
+            .running
+            .get()
+            .and_then(|running| running.outbox.as_ref())
+        {
             outbox.flush().await;
         }
     }
 }
 
 /// The outbox; what is on disk goes to webhooks.
-fn open(path: &Path, keep: usize, delivery: Arc<OnceLock<Arc<Delivery>>>) -> Result<Outbox, BoxError> {
+fn open(
+    path: &Path,
+    keep: usize,
+    delivery: Arc<OnceLock<Arc<Delivery>>>,
+) -> Result<Outbox, BoxError> {
     let committed = move |parcel| {
         // Nothing is put before the module has started.
         if let Some(delivery) = delivery.get() {
@@ -370,34 +463,63 @@ fn open(path: &Path, keep: usize, delivery: Arc<OnceLock<Arc<Delivery>>>) -> Res
 }
 
 fn event(bot: &str, stanza: &Stanza, json: String) -> Event {
-    Event { seq: 0, bot: bot.to_owned(), json, namespaces: namespaces(stanza) }
+    Event {
+        seq: 0,
+        bot: bot.to_owned(),
+        json,
+        namespaces: namespaces(stanza),
+    }
 }
 
 /// Of the elements right in the stanza, with a space between them.
 fn namespaces(stanza: &Stanza) -> String {
-    let namespaces: Vec<_> = stanza.children().iter().map(|child| child.namespace()).collect();
+    let namespaces: Vec<_> = stanza
+        .children()
+        .iter()
+        .map(|child| child.namespace())
+        .collect();
     namespaces.join(" ")
 }
 
 fn json(stanza: &Stanza, bot: &Bot) -> Result<String, BoxError> {
-    let refused = |why: mapping::Unmappable| StanzaError::new(Condition::BadRequest).with_text(why.to_string());
+    let refused = |why: mapping::Unmappable| {
+        StanzaError::new(Condition::BadRequest).with_text(why.to_string())
+    };
     Ok(mapping::to_json(stanza, bot.mode).map_err(refused)?)
 }
 
 fn entry(bot: &str, stanza: &Stanza) -> Entry {
-    let peer = stanza.from().map(|from| from.to_bare().to_string()).unwrap_or_default();
+    let peer = stanza
+        .from()
+        .map(|from| from.to_bare().to_string())
+        .unwrap_or_default();
     let id = format!("msg_{}", crate::id::fresh());
-    Entry { seq: 0, way: Way::Hook, id, bot: bot.to_owned(), peer, xml: stanza.to_xml(), received: now() }
+    Entry {
+        seq: 0,
+        way: Way::Hook,
+        id,
+        bot: bot.to_owned(),
+        peer,
+        xml: stanza.to_xml(),
+        received: now(),
+    }
 }
 
 /// The receipt (XEP-0184) that the sender has asked for.
 fn receipt(stanza: &Stanza) -> Option<Stanza> {
     const NS: &str = "urn:xmpp:receipts";
-    let asked = matches!(stanza.kind(), Kind::Message(MessageType::Chat | MessageType::Normal | MessageType::Headline));
+    let asked = matches!(
+        stanza.kind(),
+        Kind::Message(MessageType::Chat | MessageType::Normal | MessageType::Headline)
+    );
     stanza.children().find(NS, "request").filter(|_| asked)?;
     let received: Element = format!("<received xmlns='{NS}'/>").parse().ok()?;
     let mut received = received;
     let name = campanile::xso::exports::rxml::NcName::try_from("id").ok()?;
-    received.attrs_mut().insert(campanile::xso::exports::rxml::Namespace::NONE, name, stanza.id()?.to_owned());
+    received.attrs_mut().insert(
+        campanile::xso::exports::rxml::Namespace::NONE,
+        name,
+        stanza.id()?.to_owned(),
+    );
     Stanza::new(stanza.kind()).with_child(&received).ok()
 }

@@ -24,8 +24,8 @@ impl Settings {
         })
     }
 
-    /// A roster of a component that has these bots, and these localparts besides: each bot shows its own presence, to those
-    /// whom it lets in.
+    /// A roster of a component that has these bots, and these localparts besides: each bot shows
+    /// its own presence, to those whom it lets in.
     ///
     /// # Panics
     /// When a text is no localpart.
@@ -36,7 +36,10 @@ impl Settings {
         domain: &BareJid,
         others: impl IntoIterator<Item = &'b str>,
     ) -> RosterBuilder {
-        let named = self.bots.iter().filter_map(|bot| Some((bot.localpart.as_deref()?, bot)));
+        let named = self
+            .bots
+            .iter()
+            .filter_map(|bot| Some((bot.localpart.as_deref()?, bot)));
         let mut roster = roster.bots(named.clone().map(|(localpart, _)| localpart).chain(others));
         if self.bots.iter().any(|bot| bot.localpart.is_none()) {
             // One of them has every address.
@@ -57,7 +60,14 @@ impl Settings {
 fn decide(bots: &[Bot], request: &Request) -> Decision {
     let own = request.pair.own.node().map(|localpart| localpart.as_str());
     let is_own = |bot: &&Bot| bot.localpart.as_deref() == own;
-    let bot = bots.iter().find(is_own).or_else(|| bots.iter().find(|bot| bot.localpart.is_none()));
+    let bot = bots
+        .iter()
+        .find(is_own)
+        .or_else(|| bots.iter().find(|bot| bot.localpart.is_none()));
     let peer = Jid::from(request.pair.peer.clone());
-    if bot.is_none_or(|bot| bot.access.lets_in(&peer)) { Decision::Accept } else { Decision::Deny }
+    if bot.is_none_or(|bot| bot.access.lets_in(&peer)) {
+        Decision::Accept
+    } else {
+        Decision::Deny
+    }
 }

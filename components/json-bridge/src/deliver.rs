@@ -66,9 +66,18 @@ impl Delivery {
         counters: Arc<Counters>,
     ) -> Self {
         let target = |bot: &Bot| {
-            let (gone, permits) = (AtomicBool::new(false), Semaphore::new(PARALLEL));
+            let gone = AtomicBool::new(false);
+            let permits = Semaphore::new(PARALLEL);
             let hook = bot.webhook.clone()?;
-            Some((key(bot), Target { bot: bot.clone(), hook, permits, gone }))
+            Some((
+                key(bot),
+                Target {
+                    bot: bot.clone(),
+                    hook,
+                    permits,
+                    gone,
+                },
+            ))
         };
         Self {
             lanes: Mutex::default(),
@@ -85,7 +94,9 @@ impl Delivery {
 
     /// Whether the bot's webhook has said that it is gone.
     pub(crate) fn is_gone(&self, bot: &str) -> bool {
-        self.bots.get(bot).is_some_and(|target| target.gone.load(Ordering::Relaxed))
+        self.bots
+            .get(bot)
+            .is_some_and(|target| target.gone.load(Ordering::Relaxed))
     }
 
     /// An entry from disk, as after a start. Its room is taken whatever the bounds.
@@ -96,12 +107,22 @@ impl Delivery {
         });
         let Some(body) = body else {
             let why = "no bot with a webhook has this address any more";
-            tracing::warn!(bot = entry.bot, id = entry.id, "given up, see `campanile outbox list`: {why}");
+            tracing::warn!(
+                bot = entry.bot,
+                id = entry.id,
+                "given up, see `campanile outbox list`: {why}"
+            );
             self.counters.dead.add(1);
             return self.mark(|outbox| outbox.dead(entry.seq, why));
         };
         let place = self.room.force(&entry.peer, entry.xml.len() + body.len());
-        self.push(Parcel { entry, body: body.into(), namespaces: String::new(), _place: place, letter: None });
+        self.push(Parcel {
+            entry,
+            body: body.into(),
+            namespaces: String::new(),
+            _place: place,
+            letter: None,
+        });
     }
 
     /// Puts an entry behind those of the same sender. Room for it was reserved.
@@ -135,7 +156,9 @@ impl Delivery {
 
     async fn deliver(&self, parcel: &Parcel) {
         let entry = &parcel.entry;
-        let Some(target) = self.bots.get(&entry.bot) else { return };
+        let Some(target) = self.bots.get(&entry.bot) else {
+            return;
+        };
         let lived = Duration::from_millis(u64::try_from(now() - entry.received).unwrap_or(0));
         let end = Instant::now() + self.max_age.saturating_sub(lived);
         let mut wait = FIRST_WAIT;
@@ -143,7 +166,9 @@ impl Delivery {
             match self.attempt(target, parcel).await {
                 Outcome::Taken(json) => {
                     self.counters.delivered.add(1);
-                    return self.conclude(parcel, None, self.replies(&target.bot, entry, json)).await;
+                    return self
+                        .conclude(parcel, None, self.replies(&target.bot, entry, json))
+                        .await;
                 }
                 Outcome::Refused(error) => {
                     self.counters.refused.add(1);
@@ -151,12 +176,19 @@ impl Delivery {
                 }
                 Outcome::Gone => {
                     self.disable(target, &entry.bot);
-                    return self.give_up(parcel, "the webhook is gone (410)", Condition::Gone.into()).await;
+                    return self
+                        .give_up(parcel, "the webhook is gone (410)", Condition::Gone.into())
+                        .await;
                 }
                 Outcome::Retry { after, why, error } => {
                     self.counters.failed.add(1);
                     let pause = after.unwrap_or_default().max(jittered(wait));
-                    tracing::info!(bot = entry.bot, id = entry.id, ?pause, "not delivered: {why}");
+                    tracing::info!(
+                        bot = entry.bot,
+                        id = entry.id,
+                        ?pause,
+                        "not delivered: {why}"
+                    );
                     if Instant::now() + pause >= end {
                         return self.give_up(parcel, &why, error).await;
                     }
@@ -174,12 +206,17 @@ impl Delivery {
         if target.gone.load(Ordering::Relaxed) {
             return Outcome::Gone;
         }
-        self.poster.post(&target.hook, &parcel.entry.id, parcel.body.clone()).await
+        self.poster
+            .post(&target.hook, &parcel.entry.id, parcel.body.clone())
+            .await
     }
 
     fn disable(&self, target: &Target, bot: &str) {
         if !target.gone.swap(true, Ordering::Relaxed) {
-            tracing::error!(bot, "the webhook says that it is gone (410): it is asked no more until the next start");
+            tracing::error!(
+                bot,
+                "the webhook says that it is gone (410): it is asked no more until the next start"
+            );
         }
     }
 
@@ -197,21 +234,32 @@ impl Delivery {
 
     /// The stanzas that the answer of a webhook sends.
     fn replies(&self, bot: &Bot, entry: &Entry, json: Option<Bytes>) -> Vec<Stanza> {
-        let (Some(json), Ok(stanza)) = (json, mapping::from_xml(&entry.xml)) else { return Vec::new() };
+        let (Some(json), Ok(stanza)) = (json, mapping::from_xml(&entry.xml)) else {
+            return Vec::new();
+        };
         replies_of(&stanza, bot, &json).unwrap_or_else(|why| {
             self.counters.bad_answers.add(1);
-            tracing::warn!(bot = entry.bot, id = entry.id, "the answer of the webhook is no reply: {why}");
+            tracing::warn!(
+                bot = entry.bot,
+                id = entry.id,
+                "the answer of the webhook is no reply: {why}"
+            );
             Vec::new()
         })
     }
 
     /// The end of a message: done, or dead when it says why; and what that sends.
     ///
-    /// On disk the one takes the place of the other in one step. So what is sent need not wait for the disk: as long as the
-    /// stanzas are not there the message is, and after a `kill -9` the webhook is asked again and gives the same answer.
+    /// On disk the one takes the place of the other in one step. So what is sent need not wait for
+    /// the disk: as long as the stanzas are not there the message is, and after a `kill -9` the
+    /// webhook is asked again and gives the same answer.
     async fn conclude(&self, parcel: &Parcel, dead: Option<&str>, stanzas: Vec<Stanza>) {
         let entry = &parcel.entry;
-        let sends: Vec<_> = stanzas.into_iter().enumerate().map(|(at, stanza)| owed(entry, at, stanza)).collect();
+        let sends: Vec<_> = stanzas
+            .into_iter()
+            .enumerate()
+            .map(|(at, stanza)| owed(entry, at, stanza))
+            .collect();
         let entries = sends.iter().map(|(entry, _)| entry.clone()).collect();
         let stored = match (&self.outbox, &parcel.letter) {
             (Some(outbox), None) => Some(outbox.conclude(entry.seq, dead, entries)),
@@ -227,8 +275,15 @@ impl Delivery {
             return done(letter).await;
         }
         let permit = self.sending.room(sends.len()).await;
-        let sending = self.runtime.spawn(send(Arc::clone(&self.sending), sends, stored, letter, permit));
-        // It goes on by itself. While the link is down, the next messages of the sender do not wait for it.
+        let sending = self.runtime.spawn(send(
+            Arc::clone(&self.sending),
+            sends,
+            stored,
+            letter,
+            permit,
+        ));
+        // It goes on by itself. While the link is down, the next messages of the sender do not wait
+        // for it.
         let _ = tokio::time::timeout(CONFIRM, sending).await;
     }
 
@@ -242,11 +297,15 @@ impl Delivery {
 
     /// Posts an IQ request, once.
     pub(crate) async fn ask(&self, bot: &str, body: Bytes, within: Duration) -> Outcome {
-        let Some(target) = self.bots.get(bot) else { return Outcome::Gone };
+        let Some(target) = self.bots.get(bot) else {
+            return Outcome::Gone;
+        };
         let id = format!("iq_{}", crate::id::fresh());
         let hook = target.hook.clone().with_timeout(within);
         match tokio::time::timeout(within, target.permits.acquire()).await {
-            Ok(_turn) if !target.gone.load(Ordering::Relaxed) => self.poster.post(&hook, &id, body).await,
+            Ok(_turn) if !target.gone.load(Ordering::Relaxed) => {
+                self.poster.post(&hook, &id, body).await
+            }
             Ok(_) => Outcome::Gone,
             Err(_) => crate::webhook::unreachable("no turn in time".to_owned()),
         }
@@ -272,14 +331,32 @@ fn told(entry: &Entry, error: StanzaError) -> Vec<Stanza> {
     due
 }
 
-/// A stanza that the end of a message sends, as what is owed to the server. Its id, where it has none, follows from the
-/// message's: should it be sent once more by another process, it is the same.
+/// A stanza that the end of a message sends, as what is owed to the server. Its id, where it has
+/// none, follows from the message's: should it be sent once more by another process, it is the
+/// same.
 fn owed(entry: &Entry, at: usize, stanza: Stanza) -> (Entry, Stanza) {
-    let id = stanza.id().map_or_else(|| format!("{}-{at}", entry.id), str::to_owned);
+    let id = stanza
+        .id()
+        .map_or_else(|| format!("{}-{at}", entry.id), str::to_owned);
     let stanza = stanza.with_id(&id);
-    let peer = stanza.to().map(|to| to.to_bare().to_string()).unwrap_or_default();
-    let (bot, xml) = (entry.bot.clone(), stanza.to_xml());
-    (Entry { seq: 0, way: Way::Server, id, bot, peer, xml, received: now() }, stanza)
+    let peer = stanza
+        .to()
+        .map(|to| to.to_bare().to_string())
+        .unwrap_or_default();
+    let bot = entry.bot.clone();
+    let xml = stanza.to_xml();
+    (
+        Entry {
+            seq: 0,
+            way: Way::Server,
+            id,
+            bot,
+            peer,
+            xml,
+            received: now(),
+        },
+        stanza,
+    )
 }
 
 /// Sends until the server has all of them, in their order, and notes that.
@@ -291,7 +368,12 @@ async fn send(
     permit: Option<OwnedSemaphorePermit>,
 ) {
     // Asked in their order, they are written in their order.
-    let fates = join_all(sends.iter().map(|(entry, stanza)| sending.send(stanza, entry.received))).await;
+    let fates = join_all(
+        sends
+            .iter()
+            .map(|(entry, stanza)| sending.send(stanza, entry.received)),
+    )
+    .await;
     drop(permit);
     for ((entry, _), fate) in sends.iter().zip(&fates) {
         fate.warn(&entry.peer, &entry.id);
@@ -300,9 +382,12 @@ async fn send(
         done(letter).await;
     }
     let Some(stored) = stored else { return };
-    // An error means that the disk has failed; then the message is still there, and the webhook is asked again.
+    // An error means that the disk has failed; then the message is still there, and the webhook is
+    // asked again.
     if let Ok(seqs) = stored.await {
-        seqs.into_iter().zip(&fates).for_each(|(seq, fate)| sending.settle(seq, fate));
+        seqs.into_iter()
+            .zip(&fates)
+            .for_each(|(seq, fate)| sending.settle(seq, fate));
     }
 }
 

@@ -48,8 +48,16 @@ pub(crate) struct Page {
 
 impl Feed {
     pub(crate) fn new(outbox: Option<Outbox>, keep: usize) -> Self {
-        let memory = || Place::Memory(Arc::new(Ring { events: Mutex::default(), keep, latest: watch::Sender::new(0) }));
-        Self { place: outbox.map_or_else(memory, Place::Disk) }
+        let memory = || {
+            Place::Memory(Arc::new(Ring {
+                events: Mutex::default(),
+                keep,
+                latest: watch::Sender::new(0),
+            }))
+        };
+        Self {
+            place: outbox.map_or_else(memory, Place::Disk),
+        }
     }
 
     /// Whether anybody can read it.
@@ -62,7 +70,9 @@ impl Feed {
 
     /// Adds an event to a feed in memory; on disk the outbox does that itself.
     pub(crate) fn publish(&self, event: Event) {
-        let Place::Memory(ring) = &self.place else { return };
+        let Place::Memory(ring) = &self.place else {
+            return;
+        };
         if ring.keep == 0 {
             return;
         }
@@ -72,7 +82,9 @@ impl Feed {
         kept.events.push_back(Event { seq, ..event });
         // Who has not read them is told of the gap.
         while kept.events.len() > ring.keep || kept.bytes > MOST_BYTES {
-            let Some(oldest) = kept.events.pop_front() else { break };
+            let Some(oldest) = kept.events.pop_front() else {
+                break;
+            };
             kept.bytes -= oldest.json.len();
         }
         ring.latest.send_replace(seq);
@@ -82,11 +94,16 @@ impl Feed {
     pub(crate) async fn page(&self, bot: &str, after: i64) -> Result<Page, BoxError> {
         let (events, oldest) = match &self.place {
             Place::Disk(outbox) => {
-                let (outbox, bot) = (outbox.clone(), bot.to_owned());
+                let outbox = outbox.clone();
+                let bot = bot.to_owned();
                 tokio::task::spawn_blocking(move || outbox.events(&bot, after, PAGE)).await??
             }
             Place::Memory(ring) => {
-                let events = &ring.events.lock().unwrap_or_else(PoisonError::into_inner).events;
+                let events = &ring
+                    .events
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .events;
                 let wanted = |event: &&Event| event.seq > after && (bot == "*" || event.bot == bot);
                 let mut bytes = 0;
                 let fits = |event: &&Event| {
@@ -94,11 +111,20 @@ impl Feed {
                     bytes += event.json.len();
                     begun
                 };
-                let page = events.iter().filter(wanted).take(PAGE).take_while(fits).cloned().collect();
+                let page = events
+                    .iter()
+                    .filter(wanted)
+                    .take(PAGE)
+                    .take_while(fits)
+                    .cloned()
+                    .collect();
                 (page, events.front().map_or(0, |event| event.seq))
             }
         };
-        Ok(Page { events, gap: (oldest > after + 1).then_some(oldest) })
+        Ok(Page {
+            events,
+            gap: (oldest > after + 1).then_some(oldest),
+        })
     }
 
     /// The cursor of who wants only what comes from now on.

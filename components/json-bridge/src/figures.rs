@@ -4,10 +4,16 @@ use campanile::stats::Figure;
 
 use crate::counters::Counts;
 
-const MESSAGES: (&str, &str) = ("campanile_webhook_messages_total", "Messages to webhooks by what became of them");
+const MESSAGES: (&str, &str) = (
+    "campanile_webhook_messages_total",
+    "Messages to webhooks by what became of them",
+);
 
 /// Everything that a bridge counts, and what waits in it.
-#[allow(clippy::cast_precision_loss, reason = "no count of what waits in memory comes near 2^52")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "no count of what waits in memory comes near 2^52"
+)]
 pub(crate) fn figures(counts: &Counts, waiting: usize, most: usize) -> Vec<Figure> {
     let outcomes = [
         ("delivered", counts.delivered),
@@ -15,18 +21,31 @@ pub(crate) fn figures(counts: &Counts, waiting: usize, most: usize) -> Vec<Figur
         ("dead", counts.dead),
         ("turned_away", counts.turned_away),
     ];
-    let messages =
-        outcomes.map(|(outcome, count)| Figure::counter(MESSAGES.0, MESSAGES.1, count).with("outcome", outcome));
+    let messages = outcomes.map(|(outcome, count)| {
+        Figure::counter(MESSAGES.0, MESSAGES.1, count).with("outcome", outcome)
+    });
     let mut figures = messages.to_vec();
     figures.extend([
-        Figure::counter("campanile_webhook_retries_total", "Attempts that failed and are made again", counts.failed),
+        Figure::counter(
+            "campanile_webhook_retries_total",
+            "Attempts that failed and are made again",
+            counts.failed,
+        ),
         Figure::counter(
             "campanile_webhook_bad_answers_total",
             "Answers of webhooks that are no stanzas, or that the bot may not send",
             counts.bad_answers,
         ),
-        Figure::gauge("campanile_webhook_waiting", "Messages that wait for webhooks", waiting as f64),
-        Figure::gauge("campanile_webhook_waiting_limit", "How many messages may wait for webhooks", most as f64),
+        Figure::gauge(
+            "campanile_webhook_waiting",
+            "Messages that wait for webhooks",
+            waiting as f64,
+        ),
+        Figure::gauge(
+            "campanile_webhook_waiting_limit",
+            "How many messages may wait for webhooks",
+            most as f64,
+        ),
         Figure::counter(
             "campanile_api_stanzas_total",
             "Stanzas accepted from callers of the HTTP side",

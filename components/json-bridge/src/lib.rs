@@ -1,7 +1,8 @@
 //! Bots in any language: stanzas as JSON over HTTP, and back.
 //!
-//! A message to a bot is stored, then sent to its webhook as one signed POST, again and again until the webhook has taken it;
-//! the answer may carry replies. Programs send and ask by the HTTP side, and read what bots are sent as a stream of events.
+//! A message to a bot is stored, then sent to its webhook as one signed POST, again and again until
+//! the webhook has taken it; the answer may carry replies. Programs send and ask by the HTTP side,
+//! and read what bots are sent as a stream of events.
 //!
 //! | XEP | |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! As whom somebody may speak, and to whom: the same for callers of the HTTP side and for bots elsewhere.
+//! As whom somebody may speak, and to whom: the same for callers of the HTTP side and for bots
+//! elsewhere.
 
 use std::fmt;
 
@@ -30,13 +31,24 @@ pub(crate) enum Denied {
 impl Rights {
     /// Those of a bot; one without a localpart has every address that no other has.
     pub(crate) fn of(bot: &Bot, domain: &Jid) -> Self {
-        let own = bot.localpart.as_ref().and_then(|localpart| BareJid::new(&format!("{localpart}@{domain}")).ok());
-        Self { own, to: bot.to.clone(), domain: domain.clone() }
+        let own = bot
+            .localpart
+            .as_ref()
+            .and_then(|localpart| BareJid::new(&format!("{localpart}@{domain}")).ok());
+        Self {
+            own,
+            to: bot.to.clone(),
+            domain: domain.clone(),
+        }
     }
 
     /// To speak as every address of the domain.
     pub(crate) fn whole(to: Grant, domain: &Jid) -> Self {
-        Self { own: None, to, domain: domain.clone() }
+        Self {
+            own: None,
+            to,
+            domain: domain.clone(),
+        }
     }
 
     /// Whether they are those of one address alone.
@@ -46,7 +58,11 @@ impl Rights {
 
     /// Fills in and checks the addresses.
     pub(crate) fn address(&self, stanza: Stanza) -> Result<Stanza, Denied> {
-        let usual = || self.own.clone().map_or_else(|| self.domain.clone(), Jid::from);
+        let usual = || {
+            self.own
+                .clone()
+                .map_or_else(|| self.domain.clone(), Jid::from)
+        };
         let from = stanza.from().cloned().unwrap_or_else(usual);
         let own = match &self.own {
             Some(own) => from.to_bare() == *own,

@@ -36,15 +36,24 @@ pub(crate) struct Place {
 
 impl Room {
     pub(crate) fn new(count: usize, bytes: usize) -> Self {
-        Self(Arc::new(Shared { most: Amount { count, bytes }, held: Mutex::default() }))
+        Self(Arc::new(Shared {
+            most: Amount { count, bytes },
+            held: Mutex::default(),
+        }))
     }
 
     /// A place for one message of a bare JID; none where the bounds leave no room.
     pub(crate) fn take(&self, sender: &str, bytes: usize) -> Option<Place> {
-        let (mut held, most) = (self.held(), self.0.most);
+        let mut held = self.held();
+        let most = self.0.most;
         let own = held.senders.get(sender).copied().unwrap_or_default();
         // The first one of a sender may be larger than a quarter.
-        let (all, own) = (held.all.with(bytes), if own.count == 0 { Amount::default() } else { own.with(bytes) });
+        let all = held.all.with(bytes);
+        let own = if own.count == 0 {
+            Amount::default()
+        } else {
+            own.with(bytes)
+        };
         if !all.is_within(most) || !own.is_within(most.quarter()) {
             return None;
         }
@@ -70,7 +79,11 @@ impl Room {
         held.all = held.all.with(bytes);
         let own = held.senders.entry(sender.into()).or_default();
         *own = own.with(bytes);
-        Place { room: self.clone(), sender: sender.into(), bytes }
+        Place {
+            room: self.clone(),
+            sender: sender.into(),
+            bytes,
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -81,11 +94,17 @@ impl Room {
 
 impl Amount {
     fn with(self, bytes: usize) -> Self {
-        Self { count: self.count + 1, bytes: self.bytes + bytes }
+        Self {
+            count: self.count + 1,
+            bytes: self.bytes + bytes,
+        }
     }
 
     fn without(self, bytes: usize) -> Self {
-        Self { count: self.count.saturating_sub(1), bytes: self.bytes.saturating_sub(bytes) }
+        Self {
+            count: self.count.saturating_sub(1),
+            bytes: self.bytes.saturating_sub(bytes),
+        }
     }
 
     fn is_within(self, most: Self) -> bool {
@@ -93,7 +112,10 @@ impl Amount {
     }
 
     fn quarter(self) -> Self {
-        Self { count: self.count.div_ceil(4), bytes: self.bytes.div_ceil(4) }
+        Self {
+            count: self.count.div_ceil(4),
+            bytes: self.bytes.div_ceil(4),
+        }
     }
 }
 
@@ -101,7 +123,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.room.held();
         held.all = held.all.without(self.bytes);
-        let Some(own) = held.senders.get_mut(&self.sender) else { return };
+        let Some(own) = held.senders.get_mut(&self.sender) else {
+            return;
+        };
         *own = own.without(self.bytes);
         if own.count == 0 {
             held.senders.remove(&self.sender);
@@ -122,11 +146,18 @@ mod tests {
         let large = room.take("c@b", 400).unwrap();
         assert!(room.take("c@b", 10).is_none() && room.take("d@b", 600).is_none());
         drop(large);
-        places.extend(["e", "f", "g", "h", "i", "j", "k"].iter().filter_map(|sender| room.take(sender, 10)));
+        places.extend(
+            ["e", "f", "g", "h", "i", "j", "k"]
+                .iter()
+                .filter_map(|sender| room.take(sender, 10)),
+        );
         assert_eq!((places.len(), room.count(), room.bytes()), (8, 8, 80));
         let forced = room.force("a@b", 10);
         assert_eq!(room.count(), 9);
         drop((places, forced));
-        assert_eq!((room.count(), room.bytes(), room.held().senders.len()), (0, 0, 0));
+        assert_eq!(
+            (room.count(), room.bytes(), room.held().senders.len()),
+            (0, 0, 0)
+        );
     }
 }

@@ -26,13 +26,15 @@ impl Secret {
     /// Whether this is the same text. How long that takes says nothing about where they differ.
     #[must_use]
     pub fn is(&self, other: &str) -> bool {
-        // Of equal length whatever is given: what is compared are digests under a key that is used once.
+        // Of equal length whatever is given: what is compared are digests under a key that is used
+        // once.
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"campanile token");
         let digest = hmac::sign(&key, self.0.as_bytes());
         hmac::verify(&key, other.as_bytes(), digest.as_ref()).is_ok()
     }
 
-    /// The signature of a message by Standard Webhooks 1.0.0: `v1,` and the HMAC of `id.timestamp.body`.
+    /// The signature of a message by Standard Webhooks 1.0.0: `v1,` and the HMAC of
+    /// `id.timestamp.body`.
     #[must_use]
     pub fn signature(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &self.key()));
@@ -43,7 +45,10 @@ impl Secret {
 
     /// `whsec_` and base64, as Standard Webhooks writes secrets; else the text as it is.
     fn key(&self) -> Vec<u8> {
-        let encoded = self.0.strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok());
+        let encoded = self
+            .0
+            .strip_prefix("whsec_")
+            .and_then(|text| STANDARD.decode(text).ok());
         encoded.unwrap_or_else(|| self.0.clone().into_bytes())
     }
 }
@@ -62,7 +67,11 @@ mod tests {
     fn signatures_are_those_of_standard_webhooks() {
         // The example of the specification's libraries.
         let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-        let signature = secret.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
+        let signature = secret.signature(
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            br#"{"test": 2432232314}"#,
+        );
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 

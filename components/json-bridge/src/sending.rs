@@ -1,4 +1,5 @@
-//! To the server, until it has taken a stanza: what callers have sent, and what webhooks have answered.
+//! To the server, until it has taken a stanza: what callers have sent, and what webhooks have
+//! answered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +39,19 @@ pub(crate) enum Fate {
 }
 
 impl Sending {
-    pub(crate) fn new(client: Client, outbox: Option<Outbox>, max_age: Duration, counters: Arc<Counters>) -> Self {
-        Self { client, outbox, room: Arc::new(Semaphore::new(MOST)), max_age, counters }
+    pub(crate) fn new(
+        client: Client,
+        outbox: Option<Outbox>,
+        max_age: Duration,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            client,
+            outbox,
+            room: Arc::new(Semaphore::new(MOST)),
+            max_age,
+            counters,
+        }
     }
 
     /// Room for one more stanza, where there is some.
@@ -51,7 +63,10 @@ impl Sending {
     pub(crate) async fn room(&self, stanzas: usize) -> Option<OwnedSemaphorePermit> {
         let stanzas = u32::try_from(stanzas.min(MOST)).unwrap_or(u32::MAX);
         // The semaphore is never closed.
-        Arc::clone(&self.room).acquire_many_owned(stanzas).await.ok()
+        Arc::clone(&self.room)
+            .acquire_many_owned(stanzas)
+            .await
+            .ok()
     }
 
     /// Sends until the server has it, with the same id each time.
@@ -61,7 +76,9 @@ impl Sending {
                 Ok(_) => Fate::Taken,
                 Err(error @ ConfirmError::Write(_)) => Fate::Unwritable(error.to_string()),
                 Err(ConfirmError::Closed) => Fate::Left,
-                Err(error @ (ConfirmError::Refused(_) | ConfirmError::Layer(_))) => Fate::GivenUp(error.to_string()),
+                Err(error @ (ConfirmError::Refused(_) | ConfirmError::Layer(_))) => {
+                    Fate::GivenUp(error.to_string())
+                }
                 Err(error) if self.is_too_old(accepted) => Fate::GivenUp(error.to_string()),
                 Err(_) => continue,
             };
@@ -92,7 +109,10 @@ impl Sending {
                     this.settle(entry.seq, &fate);
                 }
                 Err(fault) => {
-                    tracing::error!(id = entry.id, "an entry of the outbox is no stanza: {fault}");
+                    tracing::error!(
+                        id = entry.id,
+                        "an entry of the outbox is no stanza: {fault}"
+                    );
                     this.mark(|outbox| outbox.dead(entry.seq, "this is no stanza"));
                 }
             }

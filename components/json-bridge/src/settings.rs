@@ -20,7 +20,8 @@ pub struct Settings {
     pub bots: Vec<Bot>,
     /// The HTTP side, where there is one.
     pub api: Option<Api>,
-    /// The file of the outbox. Without one nothing survives the process, and nobody is promised anything.
+    /// The file of the outbox. Without one nothing survives the process, and nobody is promised
+    /// anything.
     pub outbox: Option<PathBuf>,
     /// How long a message is tried before its sender is told that it was not delivered.
     pub max_age: Duration,
@@ -77,7 +78,8 @@ pub struct Bot {
     pub iq: Vec<String>,
     /// How much of a stanza its JSON holds.
     pub mode: Mode,
-    /// To whom it may write unasked; a domain stands for everybody of it. The sender of a stanza it may always answer.
+    /// To whom it may write unasked; a domain stands for everybody of it. The sender of a stanza it
+    /// may always answer.
     pub to: Grant,
 }
 
@@ -90,8 +92,8 @@ pub struct Nats {
     pub login: Login,
     /// What subjects and streams begin with. Each component has one of its own.
     pub prefix: String,
-    /// Other processes serve the same component on the same broker: they share the work, and take over what one of them
-    /// leaves. The order per sender is not kept then.
+    /// Other processes serve the same component on the same broker: they share the work, and take
+    /// over what one of them leaves. The order per sender is not kept then.
     pub shared: bool,
     /// Bytes that may wait in each of the streams. Beyond it senders are told.
     pub max_bytes: i64,
@@ -153,10 +155,14 @@ impl Grant {
     pub fn covers(&self, to: &Jid, domain: &str) -> bool {
         match self {
             Self::Anybody => true,
-            Self::Parent => domain.split_once('.').is_some_and(|(_, parent)| to.domain().as_str() == parent),
+            Self::Parent => domain
+                .split_once('.')
+                .is_some_and(|(_, parent)| to.domain().as_str() == parent),
             Self::Only(list) => {
                 let bare = to.to_bare();
-                list.iter().any(|one| *one == bare || (one.node().is_none() && one.domain() == to.domain()))
+                list.iter().any(|one| {
+                    *one == bare || (one.node().is_none() && one.domain() == to.domain())
+                })
             }
         }
     }

@@ -16,7 +16,10 @@ use serde_json::{Value, json};
 fn json_of(xml: &str) -> Value {
     let text = to_json(&from_xml(xml).unwrap(), Mode::Plain).unwrap();
     let json: Value = serde_json::from_str(&text).unwrap();
-    #[allow(clippy::needless_pass_by_value, reason = "a table of literals reads better so")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a table of literals reads better so"
+    )]
     schema::check(&json);
     json
 }
@@ -25,7 +28,11 @@ fn json_of(xml: &str) -> Value {
 fn both(xml: &str, json: Value) {
     assert_eq!(json_of(xml), json, "{xml}");
     let back = from_json(&json.to_string()).unwrap();
-    assert_eq!(back.to_element().unwrap(), from_xml(xml).unwrap().to_element().unwrap(), "{json}");
+    assert_eq!(
+        back.to_element().unwrap(),
+        from_xml(xml).unwrap().to_element().unwrap(),
+        "{json}"
+    );
 }
 
 fn fault(json: &str) -> (String, String) {
@@ -38,7 +45,8 @@ fn message(children: &str) -> String {
 }
 
 fn with(key: &str, value: Value) -> Value {
-    let mut json = json!({"kind": "message", "type": "chat", "from": "a@x/r", "to": "b@y", "id": "1"});
+    let mut json =
+        json!({"kind": "message", "type": "chat", "from": "a@x/r", "to": "b@y", "id": "1"});
     json[key] = value;
     json
 }
@@ -48,44 +56,88 @@ fn what_a_message_holds() {
     for (xml, key, value) in [
         ("<body>a &amp; b\n</body>", "body", json!("a & b\n")),
         ("<subject>s</subject>", "subject", json!("s")),
-        ("<thread parent='p'>t</thread>", "thread", json!({"id": "t", "parent": "p"})),
-        ("<composing xmlns='http://jabber.org/protocol/chatstates'/>", "state", json!("composing")),
-        ("<request xmlns='urn:xmpp:receipts'/>", "receipt", json!(true)),
-        ("<received xmlns='urn:xmpp:receipts' id='9'/>", "received", json!("9")),
-        ("<replace xmlns='urn:xmpp:message-correct:0' id='9'/>", "replace", json!("9")),
-        ("<reply xmlns='urn:xmpp:reply:0' id='9' to='a@x'/>", "reply", json!({"id": "9", "to": "a@x"})),
+        (
+            "<thread parent='p'>t</thread>",
+            "thread",
+            json!({"id": "t", "parent": "p"}),
+        ),
+        (
+            "<composing xmlns='http://jabber.org/protocol/chatstates'/>",
+            "state",
+            json!("composing"),
+        ),
+        (
+            "<request xmlns='urn:xmpp:receipts'/>",
+            "receipt",
+            json!(true),
+        ),
+        (
+            "<received xmlns='urn:xmpp:receipts' id='9'/>",
+            "received",
+            json!("9"),
+        ),
+        (
+            "<replace xmlns='urn:xmpp:message-correct:0' id='9'/>",
+            "replace",
+            json!("9"),
+        ),
+        (
+            "<reply xmlns='urn:xmpp:reply:0' id='9' to='a@x'/>",
+            "reply",
+            json!({"id": "9", "to": "a@x"}),
+        ),
         (
             "<reactions xmlns='urn:xmpp:reactions:0' id='9'><reaction>👍</reaction></reactions>",
             "reactions",
             json!({"id": "9", "reactions": ["👍"]}),
         ),
-        ("<markable xmlns='urn:xmpp:chat-markers:0'/>", "markable", json!(true)),
-        ("<displayed xmlns='urn:xmpp:chat-markers:0' id='9'/>", "displayed", json!("9")),
+        (
+            "<markable xmlns='urn:xmpp:chat-markers:0'/>",
+            "markable",
+            json!(true),
+        ),
+        (
+            "<displayed xmlns='urn:xmpp:chat-markers:0' id='9'/>",
+            "displayed",
+            json!("9"),
+        ),
         (
             "<x xmlns='jabber:x:conference' jid='r@c' continue='true'/>",
             "invite",
             json!({"jid": "r@c", "continue": true}),
         ),
         (
-            "<reference xmlns='urn:xmpp:reference:0' begin='0' end='3' type='mention' uri='xmpp:a@x'/>",
+            "<reference xmlns='urn:xmpp:reference:0' begin='0' end='3' type='mention' \
+            uri='xmpp:a@x'/>",
             "reference",
             json!({"begin": 0, "end": 3, "type": "mention", "uri": "xmpp:a@x"}),
         ),
         (
-            "<stanza-id xmlns='urn:xmpp:sid:0' by='y' id='1'/><stanza-id xmlns='urn:xmpp:sid:0' by='z' id='2'/>",
+            "<stanza-id xmlns='urn:xmpp:sid:0' by='y' id='1'/><stanza-id xmlns='urn:xmpp:sid:0' \
+            by='z' id='2'/>",
             "stanza_ids",
             json!([{"by": "y", "id": "1"}, {"by": "z", "id": "2"}]),
         ),
-        ("<delay xmlns='urn:xmpp:delay' stamp='2026-01-01T00:00:00Z'/>", "delay", json!("2026-01-01T00:00:00Z")),
-        ("<nick xmlns='http://jabber.org/protocol/nick'>n</nick>", "nick", json!("n")),
         (
-            "<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'><p>x</p></body></html>",
+            "<delay xmlns='urn:xmpp:delay' stamp='2026-01-01T00:00:00Z'/>",
+            "delay",
+            json!("2026-01-01T00:00:00Z"),
+        ),
+        (
+            "<nick xmlns='http://jabber.org/protocol/nick'>n</nick>",
+            "nick",
+            json!("n"),
+        ),
+        (
+            "<html xmlns='http://jabber.org/protocol/xhtml-im'><body \
+            xmlns='http://www.w3.org/1999/xhtml'><p>x</p></body></html>",
             "html",
             json!("<body xmlns='http://www.w3.org/1999/xhtml'><p>x</p></body>"),
         ),
         (
             "<forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='s'/>\
-             <message xmlns='jabber:client' from='c@x' to='d@x' type='chat'><body>x</body></message></forwarded>",
+             <message xmlns='jabber:client' from='c@x' to='d@x' \
+             type='chat'><body>x</body></message></forwarded>",
             "forwarded",
             json!({"delay": "s", "message": {"kind": "message", "type": "chat", "from": "c@x", "to": "d@x", "body": "x"}}),
         ),
@@ -107,12 +159,15 @@ fn what_presence_holds() {
             json!({"type": "available", "show": "away", "priority": -1}),
         ),
         (
-            "<presence from='a@x'><x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x></presence>",
+            "<presence from='a@x'><x xmlns='http://jabber.org/protocol/muc'><history \
+            maxstanzas='0'/></x></presence>",
             json!({"type": "available", "muc": {"history": {"maxstanzas": 0}}}),
         ),
     ] {
         let mut json = json!({"kind": "presence", "from": "a@x"});
-        json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         both(xml, json);
     }
 }
@@ -122,33 +177,57 @@ fn what_an_iq_holds() {
     let iq = |kind: &str, payload: &str| format!("<iq type='{kind}' id='1'>{payload}</iq>");
     for (kind, xml, key, value) in [
         ("get", "<ping xmlns='urn:xmpp:ping'/>", "ping", json!(true)),
-        ("get", "<query xmlns='jabber:iq:version'/>", "version", json!(true)),
+        (
+            "get",
+            "<query xmlns='jabber:iq:version'/>",
+            "version",
+            json!(true),
+        ),
         (
             "result",
             "<query xmlns='jabber:iq:version'><name>n</name><version>1</version></query>",
             "version",
             json!({"name": "n", "version": "1"}),
         ),
-        ("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>", "disco", json!(true)),
-        ("get", "<query xmlns='http://jabber.org/protocol/disco#info' node='n'/>", "disco", json!("n")),
+        (
+            "get",
+            "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+            "disco",
+            json!(true),
+        ),
+        (
+            "get",
+            "<query xmlns='http://jabber.org/protocol/disco#info' node='n'/>",
+            "disco",
+            json!("n"),
+        ),
         (
             "result",
-            "<query xmlns='http://jabber.org/protocol/disco#info'><identity category='client' type='bot' name='b'/><feature var='f'/>\
-             <x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>t</value></field>\
+            "<query xmlns='http://jabber.org/protocol/disco#info'><identity category='client' \
+            type='bot' name='b'/><feature var='f'/>\
+             <x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' \
+             type='hidden'><value>t</value></field>\
              <field var='a'><value>1</value><value>2</value></field></x></query>",
             "disco",
             json!({"identities": [{"category": "client", "type": "bot", "name": "b"}], "features": ["f"], "extensions": {"t": {"a": ["1", "2"]}}}),
         ),
         (
             "result",
-            "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='a@x' node='n'/></query>",
+            "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='a@x' \
+            node='n'/></query>",
             "items",
             json!([{"jid": "a@x", "node": "n"}]),
         ),
-        ("set", "<command xmlns='http://jabber.org/protocol/commands' node='n'/>", "command", json!("n")),
+        (
+            "set",
+            "<command xmlns='http://jabber.org/protocol/commands' node='n'/>",
+            "command",
+            json!("n"),
+        ),
         (
             "result",
-            "<command xmlns='http://jabber.org/protocol/commands' node='n' status='executing' sessionid='s'>\
+            "<command xmlns='http://jabber.org/protocol/commands' node='n' status='executing' \
+            sessionid='s'>\
              <actions execute='next'><next/></actions><note type='info'>t</note></command>",
             "command",
             json!({"node": "n", "status": "executing", "sessionid": "s", "actions": {"execute": "next", "next": true}, "note": {"type": "info", "text": "t"}}),
@@ -161,19 +240,22 @@ fn what_an_iq_holds() {
         ),
         (
             "result",
-            "<slot xmlns='urn:xmpp:http:upload:0'><get url='g'/><put url='p'><header name='A'>b</header></put></slot>",
+            "<slot xmlns='urn:xmpp:http:upload:0'><get url='g'/><put url='p'><header \
+            name='A'>b</header></put></slot>",
             "upload_slot",
             json!({"get": {"url": "g"}, "put": {"url": "p", "headers": [{"name": "A", "value": "b"}]}}),
         ),
         (
             "set",
-            "<query xmlns='urn:xmpp:mam:2' queryid='q'><set xmlns='http://jabber.org/protocol/rsm'><before/><max>5</max></set></query>",
+            "<query xmlns='urn:xmpp:mam:2' queryid='q'><set \
+            xmlns='http://jabber.org/protocol/rsm'><before/><max>5</max></set></query>",
             "archive",
             json!({"queryid": "q", "page": {"before": "", "max": 5}}),
         ),
         (
             "result",
-            "<query xmlns='http://jabber.org/protocol/stats'><stat name='a' unit='b' value='1'/></query>",
+            "<query xmlns='http://jabber.org/protocol/stats'><stat name='a' unit='b' \
+            value='1'/></query>",
             "stats",
             json!([{"name": "a", "unit": "b", "value": "1"}]),
         ),
@@ -190,17 +272,25 @@ fn what_an_iq_holds() {
     }
     assert_eq!(
         from_json(r#"{"disco":true,"id":"1"}"#).unwrap().to_xml(),
-        iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>")
-            .replace(" type='get' id='1'", " id='1' type='get'")
+        iq(
+            "get",
+            "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+        )
+        .replace(" type='get' id='1'", " id='1' type='get'")
     );
-    assert_eq!(fault(r#"{"ping":true,"version":true}"#).1, "an iq has one payload (RFC 6120 §8.2.3)");
+    assert_eq!(
+        fault(r#"{"ping":true,"version":true}"#).1,
+        "an iq has one payload (RFC 6120 §8.2.3)"
+    );
 }
 
 #[test]
 fn forms_keep_their_options() {
     both(
-        "<iq type='result' id='1'><command xmlns='http://jabber.org/protocol/commands' node='n'><x xmlns='jabber:x:data' type='form'>\
-         <title>T</title><field var='a' type='list-single' label='L'><desc>d</desc><required/><value>1</value>\
+        "<iq type='result' id='1'><command xmlns='http://jabber.org/protocol/commands' node='n'><x \
+        xmlns='jabber:x:data' type='form'>\
+         <title>T</title><field var='a' type='list-single' \
+         label='L'><desc>d</desc><required/><value>1</value>\
          <option label='One'><value>1</value></option><option><value>2</value></option></field>\
          <field var='m' type='text-multi'><value>x</value><value>y</value></field>\
          <field var='j' type='jid-multi'><value>a@x</value></field></x></command></iq>",
@@ -211,13 +301,14 @@ fn forms_keep_their_options() {
             {"var": "j", "type": "jid-multi", "value": ["a@x"]},
         ]}}}),
     );
-    let short =
-        from_json(r#"{"command":{"node":"n","action":"complete","data":{"a":"1","l":["x","y"],"b":true}}}"#).unwrap();
-    assert!(
-        short
-            .to_xml()
-            .contains("<field var='b'><value>1</value></field><field var='l'><value>x</value><value>y</value></field>")
-    );
+    let short = from_json(
+        r#"{"command":{"node":"n","action":"complete","data":{"a":"1","l":["x","y"],"b":true}}}"#,
+    )
+    .unwrap();
+    assert!(short.to_xml().contains(
+        "<field var='b'><value>1</value></field><field \
+                var='l'><value>x</value><value>y</value></field>"
+    ));
 }
 
 #[test]
@@ -231,29 +322,48 @@ fn errors_are_said_by_their_condition() {
         json!({"kind": "message", "type": "error", "from": "a@x/r", "to": "b@y", "id": "1",
                "error": {"type": "wait", "condition": "conflict", "by": "c@x", "text": "t"}}),
     );
-    assert_eq!(fault(r#"{"kind":"iq","type":"error","error":{"condition":"x"}}"#).0, "error.condition");
+    assert_eq!(
+        fault(r#"{"kind":"iq","type":"error","error":{"condition":"x"}}"#).0,
+        "error.condition"
+    );
 }
 
 #[test]
 fn json_passes_as_it_is_written() {
     let big = r#"{ "n":1e400,"i":123456789012345678901234567890,"z":"\u0000\ud83d\ude00 <&]]>" }"#;
-    let json =
-        format!(r#"{{"kind":"message","type":"chat","to":"b@y","payload":{{"datatype":"urn:d","data":{big}}}}}"#);
+    let json = format!(
+        r#"{{"kind":"message","type":"chat","to":"b@y","payload":{{"datatype":"urn:d","data":{big}}}}}"#
+    );
     let stanza = from_json(&json).unwrap();
-    let wanted = big.replace('<', "&lt;").replace('&', "&amp;").replace("&amp;lt;", "&lt;");
+    let wanted = big
+        .replace('<', "&lt;")
+        .replace('&', "&amp;")
+        .replace("&amp;lt;", "&lt;");
     let inner = stanza.to_element().unwrap();
-    let text =
-        inner.get_child("payload", "urn:xmpp:json-msg:0").unwrap().get_child("json", "urn:xmpp:json:0").unwrap().text();
+    let text = inner
+        .get_child("payload", "urn:xmpp:json-msg:0")
+        .unwrap()
+        .get_child("json", "urn:xmpp:json:0")
+        .unwrap()
+        .text();
     assert_eq!(text, big, "{wanted}");
     assert!(to_json(&stanza, Mode::Plain).unwrap().contains(big));
     both(
         &message(
-            "<payload xmlns='urn:xmpp:json-msg:0' datatype='urn:a'><json xmlns='urn:xmpp:json:0'>1</json></payload>\
-         <payload xmlns='urn:xmpp:json-msg:0' datatype='urn:b'><json xmlns='urn:xmpp:json:0'>null</json></payload>",
+            "<payload xmlns='urn:xmpp:json-msg:0' datatype='urn:a'><json \
+            xmlns='urn:xmpp:json:0'>1</json></payload>\
+         <payload xmlns='urn:xmpp:json-msg:0' datatype='urn:b'><json \
+         xmlns='urn:xmpp:json:0'>null</json></payload>",
         ),
-        with("payload", json!([{"datatype": "urn:a", "data": 1}, {"datatype": "urn:b", "data": null}])),
+        with(
+            "payload",
+            json!([{"datatype": "urn:a", "data": 1}, {"datatype": "urn:b", "data": null}]),
+        ),
     );
-    both(&message("<json xmlns='urn:xmpp:json:0'>{\"a\":[]}</json>"), with("json", json!({"a": []})));
+    both(
+        &message("<json xmlns='urn:xmpp:json:0'>{\"a\":[]}</json>"),
+        with("json", json!({"a": []})),
+    );
     // Characters that XML cannot carry, written plainly in a string, are escaped.
     let escaped = from_json("{\"to\":\"b@y\",\"json\":\"\u{FFFE}\"}").unwrap();
     assert!(escaped.to_xml().contains("\"\\ufffe\""));
@@ -263,33 +373,84 @@ fn json_passes_as_it_is_written() {
 fn broken_json_within_is_refused() {
     for bad in ["", "{", "nul", "{'a':1}", &"[".repeat(200), "<a/>"] {
         let xml = message(&format!(
-            "<payload xmlns='urn:xmpp:json-msg:0' datatype='d'><json xmlns='urn:xmpp:json:0'>{bad}</json></payload>"
+            "<payload xmlns='urn:xmpp:json-msg:0' datatype='d'><json \
+            xmlns='urn:xmpp:json:0'>{bad}</json></payload>"
         ));
-        assert!(to_json(&from_xml(&xml).unwrap(), Mode::Lossless).is_err(), "{bad}");
+        assert!(
+            to_json(&from_xml(&xml).unwrap(), Mode::Lossless).is_err(),
+            "{bad}"
+        );
     }
-    let deep = format!(r#"{{"to":"b@y","json":{}{}}}"#, "[".repeat(200), "]".repeat(200));
-    assert_eq!(fault(&deep), ("json".to_owned(), "nested deeper than 127".to_owned()));
+    let deep = format!(
+        r#"{{"to":"b@y","json":{}{}}}"#,
+        "[".repeat(200),
+        "]".repeat(200)
+    );
+    assert_eq!(
+        fault(&deep),
+        ("json".to_owned(), "nested deeper than 127".to_owned())
+    );
 }
 
 #[test]
 fn faults_name_their_field() {
     for (json, field, why) in [
-        (r#"{"body":"a\u0000"}"#, "body", "the character U+0000 cannot stand in XML"),
-        (r#"{"id":"\u0001"}"#, "id", "the character U+0001 cannot stand in XML"),
+        (
+            r#"{"body":"a\u0000"}"#,
+            "body",
+            "the character U+0000 cannot stand in XML",
+        ),
+        (
+            r#"{"id":"\u0001"}"#,
+            "id",
+            "the character U+0001 cannot stand in XML",
+        ),
         (r#"{"to":"@"}"#, "to", "this is no JID: "),
         (r#"{"bodi":"a"}"#, "bodi", "unknown"),
         (r#"{"kind":"iq","body":"a"}"#, "body", "belongs to no iq"),
-        (r#"{"kind":"iq","type":"chat"}"#, "type", "there is no iq of this type"),
+        (
+            r#"{"kind":"iq","type":"chat"}"#,
+            "type",
+            "there is no iq of this type",
+        ),
         (r#"{"kind":"x"}"#, "kind", "write message, presence or iq"),
         (r#"{"body":["a"]}"#, "body", "write a string"),
-        (r#"{"thread":{"id":"a","x":1}}"#, "thread.x", "unknown; known are id, parent"),
-        (r#"{"reactions":{"reactions":[1,null]}}"#, "reactions.reactions[1]", "write a string"),
-        (r#"{"payload":{"datatype":"d"}}"#, "payload.data", "is missing"),
-        (r#"{"payload":[{"datatype":"d","data":1},{}]}"#, "payload[1].datatype", "is missing"),
-        (r#"{"container":{"name":"a b","xmlns":"u","json":1}}"#, "", ""),
+        (
+            r#"{"thread":{"id":"a","x":1}}"#,
+            "thread.x",
+            "unknown; known are id, parent",
+        ),
+        (
+            r#"{"reactions":{"reactions":[1,null]}}"#,
+            "reactions.reactions[1]",
+            "write a string",
+        ),
+        (
+            r#"{"payload":{"datatype":"d"}}"#,
+            "payload.data",
+            "is missing",
+        ),
+        (
+            r#"{"payload":[{"datatype":"d","data":1},{}]}"#,
+            "payload[1].datatype",
+            "is missing",
+        ),
+        (
+            r#"{"container":{"name":"a b","xmlns":"u","json":1}}"#,
+            "",
+            "",
+        ),
         (r#"{"state":"body"}"#, "state", "write one of "),
-        (r#"{"xml":"<body>a</body>","body":"b"}"#, "body", "contradicts `xml`"),
-        (r#"{"xml":"</message><message>"}"#, "xml", "more than one stanza"),
+        (
+            r#"{"xml":"<body>a</body>","body":"b"}"#,
+            "body",
+            "contradicts `xml`",
+        ),
+        (
+            r#"{"xml":"</message><message>"}"#,
+            "xml",
+            "more than one stanza",
+        ),
         (r#"[]"#, "", "write an object"),
         ("\"", "", "this is no JSON: "),
         ("{\"body\":\"\\ud800\"}", "body", ""),
@@ -299,7 +460,11 @@ fn faults_name_their_field() {
         assert_eq!(path, field, "{json}: {said}");
         assert!(said.starts_with(why), "{json}: {said}");
     }
-    let deep = format!("{}{}", r#"{"forwarded":{"message":"#.repeat(60), "{}".to_owned() + &"}}".repeat(60));
+    let deep = format!(
+        "{}{}",
+        r#"{"forwarded":{"message":"#.repeat(60),
+        "{}".to_owned() + &"}}".repeat(60)
+    );
     assert!(
         fault(&deep).1.contains("recursion limit") || fault(&deep).1.contains("too many stanzas"),
         "{:?}",
@@ -307,26 +472,52 @@ fn faults_name_their_field() {
     );
     let fault = many_from_json(r#"{"xmpp":[{"body":"a"},{"body":1.5,"x":1}]}"#).unwrap_err();
     assert_eq!(fault.to_string(), "xmpp[1].x: unknown");
-    assert_eq!(many_from_json(r#"{"xmpp":[{"body":"a"},{"ping":true}]}"#).unwrap().len(), 2);
+    assert_eq!(
+        many_from_json(r#"{"xmpp":[{"body":"a"},{"ping":true}]}"#)
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 #[test]
 fn nothing_is_lost_on_request() {
-    let xml = message("<body xml:lang='de'>a</body><body>b</body><unknown xmlns='urn:u' a='1'>t<v/></unknown>");
+    let xml = message(
+        "<body xml:lang='de'>a</body><body>b</body><unknown xmlns='urn:u' a='1'>t<v/></unknown>",
+    );
     let stanza = from_xml(&xml).unwrap();
     let json = to_json(&stanza, Mode::Lossless).unwrap();
-    assert!(json.contains(r#""body":"a""#) && json.contains(r#""xml":""#), "{json}");
-    assert_eq!(from_json(&json).unwrap().to_element().unwrap(), stanza.to_element().unwrap());
+    assert!(
+        json.contains(r#""body":"a""#) && json.contains(r#""xml":""#),
+        "{json}"
+    );
+    assert_eq!(
+        from_json(&json).unwrap().to_element().unwrap(),
+        stanza.to_element().unwrap()
+    );
     // Where the keys say all, there is no XML.
     let plain = from_xml(&message("<body>a</body>")).unwrap();
-    assert_eq!(to_json(&plain, Mode::Lossless), to_json(&plain, Mode::Plain));
-    assert!(to_json(&plain, Mode::Raw).unwrap().contains(r#""xml":"<body>a</body>""#));
+    assert_eq!(
+        to_json(&plain, Mode::Lossless),
+        to_json(&plain, Mode::Plain)
+    );
+    assert!(
+        to_json(&plain, Mode::Raw)
+            .unwrap()
+            .contains(r#""xml":"<body>a</body>""#)
+    );
 }
 
 #[test]
 fn xml_from_callers_is_one_stanza_or_nothing() {
-    let good = from_xml(" <message xmlns='jabber:client' to='a@b' type='weird'><body>x</body></message>\n").unwrap();
-    assert_eq!(good.to_xml(), "<message to='a@b' type='normal'><body>x</body></message>");
+    let good = from_xml(
+        " <message xmlns='jabber:client' to='a@b' type='weird'><body>x</body></message>\n",
+    )
+    .unwrap();
+    assert_eq!(
+        good.to_xml(),
+        "<message to='a@b' type='normal'><body>x</body></message>"
+    );
     for bad in INJECTIONS {
         assert!(from_xml(bad).is_err(), "{bad}");
         let inside: Result<Stanza, _> = from_json(&json!({"to": "a@b", "xml": bad}).to_string());

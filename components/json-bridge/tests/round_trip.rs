@@ -1,6 +1,10 @@
 //! Generated stanzas through JSON and back. `CAMPANILE_ROUND_TRIPS=100000` for the large run.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 mod schema;
 
@@ -26,8 +30,8 @@ impl Rng {
 
     fn text(&mut self) -> String {
         let pieces = [
-            "a", "Zoë", "&lt;", "&amp;", "&#9;", " ", "\n", "日本", "😀", "]]&gt;", "\"", "&apos;", "\u{85}",
-            "\u{200F}", "",
+            "a", "Zoë", "&lt;", "&amp;", "&#9;", " ", "\n", "日本", "😀", "]]&gt;", "\"", "&apos;",
+            "\u{85}", "\u{200F}", "",
         ];
         (0..self.below(6)).map(|_| self.pick(&pieces)).collect()
     }
@@ -36,41 +40,87 @@ impl Rng {
         match self.below(if depth > 4 { 6 } else { 8 }) {
             0 => "null".into(),
             1 => "true".into(),
-            2 => self.pick(&["0", "-1.5e300", "1e999", "123456789012345678901234567890", "1.0"]).into(),
+            2 => self
+                .pick(&[
+                    "0",
+                    "-1.5e300",
+                    "1e999",
+                    "123456789012345678901234567890",
+                    "1.0",
+                ])
+                .into(),
             3 => "\"\\u0000\\ud800 x\"".into(),
-            4 => format!("\"{}\"", self.pick(&["", "a", "é😀", "\\\"", "&lt;/json&gt;", "&amp;"])),
+            4 => format!(
+                "\"{}\"",
+                self.pick(&["", "a", "é😀", "\\\"", "&lt;/json&gt;", "&amp;"])
+            ),
             5 => " [ ] ".into(),
             6 => format!("[{},{}]", self.json(depth + 1), self.json(depth + 1)),
-            _ => format!("{{\"k\":{},\"\":{}}}", self.json(depth + 1), self.json(depth + 1)),
+            _ => format!(
+                "{{\"k\":{},\"\":{}}}",
+                self.json(depth + 1),
+                self.json(depth + 1)
+            ),
         }
     }
 
     fn unknown(&mut self, depth: usize) -> String {
-        let (name, text) = (self.pick(&["x", "body", "query", "json", "é", "message"]), self.text());
-        let namespace = self.pick(&["urn:x", "urn:y&amp;z", "jabber:x:data", "jabber:iq:version", "urn:xmpp:mam:2"]);
-        let lang = self.pick(&["", " xml:lang='de'", " a='&#10;'", " xmlns:p='urn:p' p:a='1'"]);
-        let inner = if depth < 4 && self.below(2) == 0 { self.unknown(depth + 1) } else { String::new() };
+        let name = self.pick(&["x", "body", "query", "json", "é", "message"]);
+        let text = self.text();
+        let namespace = self.pick(&[
+            "urn:x",
+            "urn:y&amp;z",
+            "jabber:x:data",
+            "jabber:iq:version",
+            "urn:xmpp:mam:2",
+        ]);
+        let lang = self.pick(&[
+            "",
+            " xml:lang='de'",
+            " a='&#10;'",
+            " xmlns:p='urn:p' p:a='1'",
+        ]);
+        let inner = if depth < 4 && self.below(2) == 0 {
+            self.unknown(depth + 1)
+        } else {
+            String::new()
+        };
         format!("<{name} xmlns='{namespace}'{lang}>{text}{inner}</{name}>")
     }
 
     fn child(&mut self) -> String {
-        let (text, json) = (self.text(), self.json(0));
+        let text = self.text();
+        let json = self.json(0);
         match self.below(20) {
             0..=3 => format!("<body>{text}</body>"),
             4 => format!("<body xml:lang='de'>{text}</body>"),
             5 => format!("<subject>{text}</subject>"),
             6 => format!("<thread parent='{}'>{text}</thread>", self.pick(&["", "p"])),
-            7 => format!("<payload xmlns='urn:xmpp:json-msg:0' datatype='urn:d'><json xmlns='urn:xmpp:json:0'>{json}</json></payload>"),
+            7 => format!(
+                "<payload xmlns='urn:xmpp:json-msg:0' datatype='urn:d'><json \
+                xmlns='urn:xmpp:json:0'>{json}</json></payload>"
+            ),
             8 => format!("<json xmlns='urn:xmpp:json:0'>{json}</json>"),
             9 => format!("<q xmlns='urn:q'><json xmlns='urn:xmpp:json:0'>{json}</json></q>"),
             10 => "<active xmlns='http://jabber.org/protocol/chatstates'/>".into(),
             11 => "<request xmlns='urn:xmpp:receipts'/>".into(),
-            12 => "<delay xmlns='urn:xmpp:delay' stamp='2026-01-01T00:00:00Z' from='x'>offline</delay>".into(),
+            12 => "<delay xmlns='urn:xmpp:delay' stamp='2026-01-01T00:00:00Z' \
+                from='x'>offline</delay>"
+                .into(),
             13 => "<stanza-id xmlns='urn:xmpp:sid:0' by='y' id='1'/>".into(),
             14 => "<x xmlns='jabber:x:oob'><url>http://x/</url></x>".into(),
-            15 => "<reactions xmlns='urn:xmpp:reactions:0' id='1'><reaction>👍</reaction><reaction>x</reaction></reactions>".into(),
-            16 => format!("<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' to='a@b'><body>{text}</body></message></forwarded>"),
-            17 => format!("<x xmlns='jabber:x:data' type='form'><field var='a' type='list-multi'><value>{text}</value><option label='l'><value>1</value></option></field></x>"),
+            15 => "<reactions xmlns='urn:xmpp:reactions:0' \
+                id='1'><reaction>👍</reaction><reaction>x</reaction></reactions>"
+                .into(),
+            16 => format!(
+                "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' \
+                to='a@b'><body>{text}</body></message></forwarded>"
+            ),
+            17 => format!(
+                "<x xmlns='jabber:x:data' type='form'><field var='a' \
+                type='list-multi'><value>{text}</value><option \
+                label='l'><value>1</value></option></field></x>"
+            ),
             _ => self.unknown(0),
         }
     }
@@ -92,7 +142,13 @@ impl Rng {
             ),
             _ => {
                 let children: String = (0..self.below(5)).map(|_| self.child()).collect();
-                let kind = self.pick(&["", " type='chat'", " type='groupchat'", " type='headline'", " type='weird'"]);
+                let kind = self.pick(&[
+                    "",
+                    " type='chat'",
+                    " type='groupchat'",
+                    " type='headline'",
+                    " type='weird'",
+                ]);
                 format!("<message{kind} id='1' from='c@d/e' to='{to}'{lang}>{children}</message>")
             }
         }
@@ -105,14 +161,21 @@ fn elements(stanza: &Stanza) -> campanile::minidom::Element {
 
 /// The members as they are written, in no order.
 fn members(json: &str) -> BTreeMap<String, String> {
-    let raw: BTreeMap<String, Box<serde_json::value::RawValue>> = serde_json::from_str(json).unwrap();
-    raw.into_iter().map(|(key, value)| (key, value.get().to_owned())).collect()
+    let raw: BTreeMap<String, Box<serde_json::value::RawValue>> =
+        serde_json::from_str(json).unwrap();
+    raw.into_iter()
+        .map(|(key, value)| (key, value.get().to_owned()))
+        .collect()
 }
 
 #[test]
 fn what_goes_through_json_comes_back() {
     let rounds = std::env::var("CAMPANILE_ROUND_TRIPS").map_or(2000, |text| text.parse().unwrap());
-    let (mut rng, mut refused, mut with_xml) = (Rng(88_172_645_463_325_252), BTreeMap::<String, usize>::new(), 0);
+    let (mut rng, mut refused, mut with_xml) = (
+        Rng(88_172_645_463_325_252),
+        BTreeMap::<String, usize>::new(),
+        0,
+    );
     for _ in 0..rounds {
         let xml = rng.stanza();
         let stanza = from_xml(&xml).unwrap_or_else(|fault| panic!("{fault}: {xml}"));
@@ -132,8 +195,15 @@ fn what_goes_through_json_comes_back() {
             schema::check(&value);
         }
         let once = from_json(&json).unwrap_or_else(|fault| panic!("{fault}: {json}"));
-        assert_eq!(members(&to_json(&once, Mode::Plain).unwrap()), members(&json), "what the keys hold is kept");
+        assert_eq!(
+            members(&to_json(&once, Mode::Plain).unwrap()),
+            members(&json),
+            "what the keys hold is kept"
+        );
     }
     println!("{rounds} stanzas, {with_xml} needed their XML, refused: {refused:?}");
-    assert!(refused.values().sum::<usize>() * 1000 <= rounds, "{refused:?}");
+    assert!(
+        refused.values().sum::<usize>() * 1000 <= rounds,
+        "{refused:?}"
+    );
 }

@@ -33,7 +33,12 @@ struct Silent {
 
 impl Archive {
     pub(crate) fn new(store: Store, settings: Settings) -> Self {
-        Self { store, settings: Arc::new(settings), silent: Arc::default(), asking: Arc::default() }
+        Self {
+            store,
+            settings: Arc::new(settings),
+            silent: Arc::default(),
+            asking: Arc::default(),
+        }
     }
 
     /// Who the sender of a stanza is here.
@@ -47,14 +52,21 @@ impl Archive {
         let draft = Draft::new(&archive, inbound.stanza()).ok_or(Condition::BadRequest)?;
         let draft = draft.within(self.settings.quota);
         let (later, answer) = Later::promise();
-        self.store.keep(draft, Ticket::Owed(answer, reply)).map_err(|error| error.to_box())?;
+        self.store
+            .keep(draft, Ticket::Owed(answer, reply))
+            .map_err(|error| error.to_box())?;
         Ok(Reply::Later(later))
     }
 
     /// What somebody asks of the archive that a stanza was sent to.
     pub(crate) fn query(inbound: &Inbound, rights: &Rights) -> Query {
         let archive = inbound.recipient().to_bare();
-        Query { archive: Some(archive), owner: rights.owner(), limit: 50, ..Query::default() }
+        Query {
+            archive: Some(archive),
+            owner: rights.owner(),
+            limit: 50,
+            ..Query::default()
+        }
     }
 
     /// Whether somebody has stopped being logged.
@@ -63,20 +75,35 @@ impl Archive {
         if silent.hashes.is_empty() {
             return false;
         }
-        silent.keys.as_ref().is_some_and(|keys| silent.hashes.contains(&keys.hash(bare(jid))))
+        silent
+            .keys
+            .as_ref()
+            .is_some_and(|keys| silent.hashes.contains(&keys.hash(bare(jid))))
     }
 
     /// Stops or resumes logging somebody. It is durable when this returns.
-    pub(crate) async fn set_silent(&self, jid: &BareJid, is_silent: bool) -> Result<(), StoreError> {
+    pub(crate) async fn set_silent(
+        &self,
+        jid: &BareJid,
+        is_silent: bool,
+    ) -> Result<(), StoreError> {
         let name = jid.to_string();
-        self.store.write(move |backend| backend.set_silent(&name, is_silent)).await?;
+        self.store
+            .write(move |backend| backend.set_silent(&name, is_silent))
+            .await?;
         self.read_silent().await
     }
 
     /// Learns again who does not want to be logged: other instances may share the store.
     pub(crate) async fn read_silent(&self) -> Result<(), StoreError> {
-        let (keys, hashes) = self.store.write(|backend| Ok((backend.keys(), backend.silent()?))).await?;
-        let silent = Silent { keys: Some(keys), hashes: hashes.into_iter().collect() };
+        let (keys, hashes) = self
+            .store
+            .write(|backend| Ok((backend.keys(), backend.silent()?)))
+            .await?;
+        let silent = Silent {
+            keys: Some(keys),
+            hashes: hashes.into_iter().collect(),
+        };
         *self.silent.write().unwrap_or_else(PoisonError::into_inner) = silent;
         Ok(())
     }
@@ -85,16 +112,22 @@ impl Archive {
     pub(crate) fn begin(&self, who: &BareJid) -> Result<Asking, BoxError> {
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         if !asking.insert(who.clone()) {
-            let error = StanzaError::new(Condition::ResourceConstraint).with_text("one query at a time");
+            let error =
+                StanzaError::new(Condition::ResourceConstraint).with_text("one query at a time");
             return Err(error.into());
         }
-        Ok(Asking { all: Arc::clone(&self.asking), who: who.clone() })
+        Ok(Asking {
+            all: Arc::clone(&self.asking),
+            who: who.clone(),
+        })
     }
 }
 
 impl fmt::Debug for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Archive").field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("Archive")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }
 
@@ -106,6 +139,9 @@ pub(crate) struct Asking {
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.who);
+        self.all
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.who);
     }
 }

@@ -1,4 +1,5 @@
-//! What people may do with what is kept of them: from a menu of their client (XEP-0050), or by a word in a chat.
+//! What people may do with what is kept of them: from a menu of their client (XEP-0050), or by a
+//! word in a chat.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -27,24 +28,44 @@ const BODY: usize = 300;
 /// All commands, for those who may write here.
 pub(crate) fn routes(archive: &Archive) -> Router<Archive> {
     let settings = &archive.settings;
-    let access = settings.admins.iter().fold(settings.users.clone(), |access, admin| {
-        if access.is_open() { access } else { access.allow(admin.clone().into()) }
-    });
+    let access = settings
+        .admins
+        .iter()
+        .fold(settings.users.clone(), |access, admin| {
+            if access.is_open() {
+                access
+            } else {
+                access.allow(admin.clone().into())
+            }
+        });
     let command = |command: Command<Archive>| command.access(access.clone());
-    let words = Definition::new().title("Search").field(Field::text("words").label("Words").required());
+    let words = Definition::new()
+        .title("Search")
+        .field(Field::text("words").label("Words").required());
     let after = Field::text("after").label("Behind this id").optional();
-    let sure =
-        Definition::new().title("Erase").instructions("Everything that you sent or received is erased for good.");
-    let sure = sure.field(Field::choice("what").label("What").option("mine", "All of mine").required());
+    let sure = Definition::new()
+        .title("Erase")
+        .instructions("Everything that you sent or received is erased for good.");
+    let sure = sure.field(
+        Field::choice("what")
+            .label("What")
+            .option("mine", "All of mine")
+            .required(),
+    );
     let commands = Commands::new()
-        .add(command(Command::new("search", "Search the archive", search).form(words)))
+        .add(command(
+            Command::new("search", "Search the archive", search).form(words),
+        ))
         .add(command(Command::new("stats", "How much is kept", stats)))
         .add(command(
-            Command::new("export", "Export what is mine", export).form(Definition::new().title("Export").field(after)),
+            Command::new("export", "Export what is mine", export)
+                .form(Definition::new().title("Export").field(after)),
         ))
         .add(command(Command::new("stop", "Stop logging me", stop)))
         .add(command(Command::new("resume", "Log me again", resume)))
-        .add(command(Command::new("delete", "Erase what is mine", delete).form(sure)))
+        .add(command(
+            Command::new("delete", "Erase what is mine", delete).form(sure),
+        ))
         .chat(settings.sign.clone());
     Router::new().commands(commands)
 }
@@ -66,17 +87,37 @@ async fn search(
 ) -> Result<String, BoxError> {
     let rights = archive.rights(&inbound)?;
     let words = as_written(&inbound).unwrap_or(words);
-    let query = Query { words, from_end: true, limit: SHOWN, ..Archive::query(&inbound, &rights) };
-    let page = archive.store.read(move |backend| backend.page(&query)).await.map_err(|error| error.to_box())?;
+    let query = Query {
+        words,
+        from_end: true,
+        limit: SHOWN,
+        ..Archive::query(&inbound, &rights)
+    };
+    let page = archive
+        .store
+        .read(move |backend| backend.page(&query))
+        .await
+        .map_err(|error| error.to_box())?;
     if page.entries.is_empty() {
         return Ok("Nothing is found.".to_owned());
     }
     let mut text = String::new();
     for entry in &page.entries {
-        let stanza = entry.stanza.as_ref().and_then(|stanza| xml::stanza(stanza.as_bytes()));
-        let body = stanza
-            .and_then(|stanza| stanza.children().find("jabber:client", "body").map(|body| body.text().into_owned()));
-        let body: String = body.unwrap_or_else(|| "(no text)".to_owned()).chars().take(BODY).collect();
+        let stanza = entry
+            .stanza
+            .as_ref()
+            .and_then(|stanza| xml::stanza(stanza.as_bytes()));
+        let body = stanza.and_then(|stanza| {
+            stanza
+                .children()
+                .find("jabber:client", "body")
+                .map(|body| body.text().into_owned())
+        });
+        let body: String = body
+            .unwrap_or_else(|| "(no text)".to_owned())
+            .chars()
+            .take(BODY)
+            .collect();
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
@@ -92,17 +133,28 @@ async fn search(
     Ok(text.trim_end().to_owned())
 }
 
-/// What stands behind the command in a chat: an argument comes without the quotation marks that make a phrase of it.
+/// What stands behind the command in a chat: an argument comes without the quotation marks that
+/// make a phrase of it.
 fn as_written(inbound: &Inbound) -> Option<String> {
     let body = inbound.stanza().children().find("jabber:client", "body")?;
-    body.text().trim().split_once(char::is_whitespace).map(|(_, words)| words.to_owned())
+    body.text()
+        .trim()
+        .split_once(char::is_whitespace)
+        .map(|(_, words)| words.to_owned())
 }
 
 async fn stats(inbound: Inbound, State(archive): State<Archive>) -> Result<String, BoxError> {
     let rights = archive.rights(&inbound)?;
     let owner = rights.owner();
-    let read = archive.store.read(move |backend| backend.stats(owner.as_ref().map(|owner| owner.as_str())));
-    let Stats { entries, bytes, senders, .. } = read.await.map_err(|error| error.to_box())?;
+    let read = archive
+        .store
+        .read(move |backend| backend.stats(owner.as_ref().map(|owner| owner.as_str())));
+    let Stats {
+        entries,
+        bytes,
+        senders,
+        ..
+    } = read.await.map_err(|error| error.to_box())?;
     let mut text = format!("{entries} entries, {bytes} bytes.");
     if archive.is_silent(inbound.sender()) {
         text.push_str(" You have stopped being logged.");
@@ -120,13 +172,25 @@ async fn export(
     State(archive): State<Archive>,
 ) -> Result<String, BoxError> {
     let rights = archive.rights(&inbound)?;
-    let own = Query { owner: Some(rights.who.clone()), limit: EXPORTED, ..Archive::query(&inbound, &rights) };
+    let own = Query {
+        owner: Some(rights.who.clone()),
+        limit: EXPORTED,
+        ..Archive::query(&inbound, &rights)
+    };
     let job = move |backend: &mut dyn crate::store::Backend| {
-        let after = after.filter(|id| !id.is_empty()).map(|id| backend.place(&own, &id)).transpose()?;
+        let after = after
+            .filter(|id| !id.is_empty())
+            .map(|id| backend.place(&own, &id))
+            .transpose()?;
         backend.page(&Query { after, ..own })
     };
-    let page = archive.store.read(job).await.map_err(|error| error.to_box())?;
-    let (mut text, mut last) = (String::new(), None);
+    let page = archive
+        .store
+        .read(job)
+        .await
+        .map_err(|error| error.to_box())?;
+    let mut text = String::new();
+    let mut last = None;
     for entry in &page.entries {
         let line = export::json(entry);
         if !text.is_empty() && text.len() + line.len() > EXPORTED_BYTES {
@@ -138,7 +202,11 @@ async fn export(
     match last {
         None => Ok("There is nothing of yours.".to_owned()),
         Some(last) if page.more || Some(last) != page.entries.last() => {
-            let _ = write!(text, "There is more: {}export {}", archive.settings.sign, last.id);
+            let _ = write!(
+                text,
+                "There is more: {}export {}",
+                archive.settings.sign, last.id
+            );
             Ok(text)
         }
         Some(_) => Ok(text.trim_end().to_owned()),
@@ -147,13 +215,22 @@ async fn export(
 
 async fn stop(inbound: Inbound, State(archive): State<Archive>) -> Result<&'static str, BoxError> {
     let rights = archive.rights(&inbound)?;
-    archive.set_silent(&rights.who, true).await.map_err(|error| error.to_box())?;
+    archive
+        .set_silent(&rights.who, true)
+        .await
+        .map_err(|error| error.to_box())?;
     Ok("From now on nothing that you write is kept. What is there stays, until you erase it.")
 }
 
-async fn resume(inbound: Inbound, State(archive): State<Archive>) -> Result<&'static str, BoxError> {
+async fn resume(
+    inbound: Inbound,
+    State(archive): State<Archive>,
+) -> Result<&'static str, BoxError> {
     let rights = archive.rights(&inbound)?;
-    archive.set_silent(&rights.who, false).await.map_err(|error| error.to_box())?;
+    archive
+        .set_silent(&rights.who, false)
+        .await
+        .map_err(|error| error.to_box())?;
     Ok("From now on what you write is kept.")
 }
 
@@ -165,7 +242,9 @@ async fn delete(inbound: Inbound, State(archive): State<Archive>) -> Result<Stri
     // A task of its own: what was begun is finished, whoever waits.
     let erasing = tokio::spawn(async move { archive.store.erase(rights.who.as_str()).await });
     match tokio::time::timeout(PATIENCE, erasing).await {
-        Err(_) => Ok("It is a lot, and it takes its time. Ask for stats to see how much is left.".to_owned()),
+        Err(_) => Ok(
+            "It is a lot, and it takes its time. Ask for stats to see how much is left.".to_owned(),
+        ),
         Ok(erased) => {
             let erased = erased?.map_err(|error| error.to_box())?;
             Ok(format!("{erased} entries are erased."))

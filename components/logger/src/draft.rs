@@ -77,7 +77,8 @@ impl Draft {
     /// Prepares a stanza for an archive. `None` when it has no sender or no recipient.
     #[must_use]
     pub fn new(archive: &BareJid, stanza: &Stanza) -> Option<Self> {
-        let (from, to) = (bare(stanza.from()?), bare(stanza.to()?));
+        let from = bare(stanza.from()?);
+        let to = bare(stanza.to()?);
         let Index { words, payloads } = Index::of(stanza);
         Some(Self {
             archive: archive.as_str().into(),
@@ -96,7 +97,10 @@ impl Draft {
     /// Sets when it came, in microseconds since 1970.
     #[must_use]
     pub fn at(self, time: i64) -> Self {
-        Self { time: Some(time), ..self }
+        Self {
+            time: Some(time),
+            ..self
+        }
     }
 
     /// Refuses it when its sender would have more than this.
@@ -108,12 +112,19 @@ impl Draft {
     /// Keeps the id that it has elsewhere.
     #[must_use]
     pub fn known_as(self, id: &str) -> Self {
-        Self { id: Some(id.into()), ..self }
+        Self {
+            id: Some(id.into()),
+            ..self
+        }
     }
 
     /// How many bytes it keeps alive, about.
     pub(crate) fn weight(&self) -> usize {
-        size_of::<Self>() + self.stanza.len() + self.words.len() + self.from.len() + self.archive.len()
+        size_of::<Self>()
+            + self.stanza.len()
+            + self.words.len()
+            + self.from.len()
+            + self.archive.len()
     }
 }
 
@@ -142,7 +153,10 @@ impl Index {
         }
         payloads.sort_unstable();
         payloads.dedup();
-        Self { words: words.finish(), payloads }
+        Self {
+            words: words.finish(),
+            payloads,
+        }
     }
 }
 
@@ -173,41 +187,60 @@ impl Part {
     }
 }
 
-/// Whether these words stand one behind the other in one of the texts that a stanza is found by. The index does not know.
+/// Whether these words stand one behind the other in one of the texts that a stanza is found by.
+/// The index does not know.
 pub(crate) fn says(stanza: &Stanza, phrase: &[String]) -> bool {
-    stanza.children().iter().any(|child| match Part::of(&child) {
-        Part::Text => words::follow(&child.text(), phrase),
-        Part::Payload(_) => words::follow(&crate::xml::character_data(child.as_str()), phrase),
-        Part::Note => false,
-    })
+    stanza
+        .children()
+        .iter()
+        .any(|child| match Part::of(&child) {
+            Part::Text => words::follow(&child.text(), phrase),
+            Part::Payload(_) => words::follow(&crate::xml::character_data(child.as_str()), phrase),
+            Part::Note => false,
+        })
 }
 
-/// What stands for the name of a payload in the index (FNV-1a: the same in every version and on every machine).
+/// What stands for the name of a payload in the index (FNV-1a: the same in every version and on
+/// every machine).
 pub(crate) fn payload(namespace: &str, name: &str) -> u64 {
     let bytes = namespace.bytes().chain([0]).chain(name.bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// The stanza without ids that pretend to be this archive's (XEP-0359 §4).
 fn as_received(stanza: &Stanza, archive: &BareJid) -> Vec<u8> {
     let forged = |child: &Child<'_>| {
         child.is(SID, "stanza-id")
-            && child.attribute("by").and_then(|by| Jid::new(&by).ok()).is_none_or(|by| by.to_bare() == *archive)
+            && child
+                .attribute("by")
+                .and_then(|by| Jid::new(&by).ok())
+                .is_none_or(|by| by.to_bare() == *archive)
     };
     if !stanza.children().iter().any(|child| forged(&child)) {
         return stanza.to_xml().into_bytes();
     }
-    let kept: String = stanza.children().iter().filter(|child| !forged(child)).map(|child| child.as_str()).collect();
+    let kept: String = stanza
+        .children()
+        .iter()
+        .filter(|child| !forged(child))
+        .map(|child| child.as_str())
+        .collect();
     let head = stanza.clone().with_children(Children::new()).to_xml();
     match head.strip_suffix("/>") {
-        Some(head) if !kept.is_empty() => format!("{head}>{kept}</{}>", stanza.kind().name()).into_bytes(),
+        Some(head) if !kept.is_empty() => {
+            format!("{head}>{kept}</{}>", stanza.kind().name()).into_bytes()
+        }
         _ => head.into_bytes(),
     }
 }
 
 /// A JID without its resource, as text and without a copy.
 pub(crate) fn bare(jid: &Jid) -> &str {
-    let resource = jid.resource().map_or(0, |resource| resource.as_str().len() + 1);
+    let resource = jid
+        .resource()
+        .map_or(0, |resource| resource.as_str().len() + 1);
     let text = jid.as_str();
     &text[..text.len() - resource]
 }
@@ -222,14 +255,20 @@ mod tests {
     use super::*;
 
     fn draft(xml: &str) -> Draft {
-        Draft::new(&BareJid::new("logger.example.org").unwrap(), &crate::xml::stanza(xml.as_bytes()).unwrap()).unwrap()
+        Draft::new(
+            &BareJid::new("logger.example.org").unwrap(),
+            &crate::xml::stanza(xml.as_bytes()).unwrap(),
+        )
+        .unwrap()
     }
 
     #[test]
     fn ids_that_pretend_to_be_ours_are_stripped() {
         let kept = "<body>x</body><stanza-id xmlns='urn:xmpp:sid:0' by='room@x' id='1'/>";
         let forged = "<stanza-id xmlns='urn:xmpp:sid:0' by='LOGGER.example.org' id='2'/>";
-        let message = |children: &str| format!("<message from='a@x/r' to='logger.example.org'>{children}</message>");
+        let message = |children: &str| {
+            format!("<message from='a@x/r' to='logger.example.org'>{children}</message>")
+        };
         let stored = draft(&message(&format!("{forged}{kept}"))).stanza;
         let wanted = message(kept).replace(
             "<message from='a@x/r' to='logger.example.org'>",
@@ -237,14 +276,19 @@ mod tests {
         );
         assert_eq!(String::from_utf8(stored).unwrap(), wanted);
         let stored = String::from_utf8(draft(&message(forged)).stanza).unwrap();
-        assert_eq!(stored, "<message from='a@x/r' to='logger.example.org' type='normal'/>");
+        assert_eq!(
+            stored,
+            "<message from='a@x/r' to='logger.example.org' type='normal'/>"
+        );
     }
 
     #[test]
     fn an_entry_is_found_by_all_that_was_written() {
         let draft = draft(
-            "<message from='a@x/r' to='audit@logger.example.org' type='headline'><subject>Bell</subject><body>rings</body>\
-             <json xmlns='urn:xmpp:json:0'>{&quot;note&quot;:&quot;twice&quot;}</json><request xmlns='urn:xmpp:receipts'/></message>",
+            "<message from='a@x/r' to='audit@logger.example.org' \
+            type='headline'><subject>Bell</subject><body>rings</body>\
+             <json xmlns='urn:xmpp:json:0'>{&quot;note&quot;:&quot;twice&quot;}</json><request \
+             xmlns='urn:xmpp:receipts'/></message>",
         );
         assert_eq!(draft.words, "bell rings note twice");
         assert_eq!(draft.payloads, [payload("urn:xmpp:json:0", "json")]);
@@ -253,6 +297,12 @@ mod tests {
             (Class::Message, "a@x", Some("audit@logger.example.org"))
         );
         let stored = crate::xml::stanza(&draft.stanza).unwrap();
-        assert_eq!(Index::of(&stored), Index { words: draft.words, payloads: draft.payloads });
+        assert_eq!(
+            Index::of(&stored),
+            Index {
+                words: draft.words,
+                payloads: draft.payloads
+            }
+        );
     }
 }

@@ -31,14 +31,24 @@ pub fn json(entry: &Entry) -> String {
 /// The heads of the columns of [`csv`].
 pub const CSV_HEAD: &str = "id,time,archive,from,to,kind,body,stanza";
 
-/// An entry as a line of CSV (RFC 4180). What a spreadsheet would take for a formula begins with an apostrophe.
+/// An entry as a line of CSV (RFC 4180). What a spreadsheet would take for a formula begins with an
+/// apostrophe.
 #[must_use]
 pub fn csv(entry: &Entry) -> String {
     let stanza = entry.stanza.as_deref().unwrap_or_default();
     let body = body(stanza).unwrap_or_default();
     let time = time::show(entry.place);
-    let cells =
-        [&entry.id, &time, &entry.archive, &entry.from, &entry.to, entry.class.as_str(), &body, stanza].map(cell);
+    let cells = [
+        &entry.id,
+        &time,
+        &entry.archive,
+        &entry.from,
+        &entry.to,
+        entry.class.as_str(),
+        &body,
+        stanza,
+    ]
+    .map(cell);
     cells.join(",")
 }
 
@@ -55,7 +65,12 @@ pub fn text(entry: &Entry) -> String {
         None => "(erased)".to_owned(),
         Some(stanza) => body(stanza).unwrap_or_else(|| stanza.clone()),
     };
-    let mut line = format!("{} {} → {}: ", time::show(entry.place), entry.from, entry.to);
+    let mut line = format!(
+        "{} {} → {}: ",
+        time::show(entry.place),
+        entry.from,
+        entry.to
+    );
     for c in said.chars() {
         match c {
             '\n' => line.push_str("\\n"),
@@ -74,7 +89,10 @@ fn is_direction(c: char) -> bool {
 #[must_use]
 pub fn body(stanza: &str) -> Option<String> {
     let stanza = xml::stanza(stanza.as_bytes())?;
-    stanza.children().find("jabber:client", "body").map(|body| body.text().into_owned())
+    stanza
+        .children()
+        .find("jabber:client", "body")
+        .map(|body| body.text().into_owned())
 }
 
 /// Reads a line that [`json`] has written. `None` for one that stands for an erased entry.
@@ -111,17 +129,26 @@ mod tests {
         }
     }
 
-    const MESSAGE: &str = "<message from='=cmd@localhost/x' to='logger.localhost' type='chat'><body>=1+1 \"x\"\u{202e}\n2</body></message>";
+    const MESSAGE: &str = "<message from='=cmd@localhost/x' to='logger.localhost' \
+        type='chat'><body>=1+1 \"x\"\u{202e}\n2</body></message>";
 
     #[test]
     fn an_exported_entry_can_be_imported() {
         let line = json(&entry(Some(MESSAGE)));
         assert!(!line.contains('\n'), "{line}");
         let draft = import(&line).unwrap().unwrap();
-        assert_eq!((draft.time, draft.id.as_deref()), (Some(1_790_000_000_123_456), Some("00ff")));
+        assert_eq!(
+            (draft.time, draft.id.as_deref()),
+            (Some(1_790_000_000_123_456), Some("00ff"))
+        );
         assert_eq!(String::from_utf8(draft.stanza).unwrap(), MESSAGE);
         assert!(import(&json(&entry(None))).unwrap().is_none());
-        for bad in ["", "{}", "[]", "{\"archive\":\"x\",\"time\":\"x\",\"stanza\":\"x\",\"id\":\"x\"}"] {
+        for bad in [
+            "",
+            "{}",
+            "[]",
+            "{\"archive\":\"x\",\"time\":\"x\",\"stanza\":\"x\",\"id\":\"x\"}",
+        ] {
             assert!(import(bad).is_err(), "{bad}");
         }
     }
@@ -130,7 +157,9 @@ mod tests {
     fn a_spreadsheet_finds_no_formula_and_a_terminal_no_command() {
         let line = csv(&entry(Some(MESSAGE)));
         assert!(
-            line.starts_with("\"00ff\",\"2026-09-21T14:13:20.123456Z\",\"logger.localhost\",\"'=cmd@localhost\","),
+            line.starts_with(
+                "\"00ff\",\"2026-09-21T14:13:20.123456Z\",\"logger.localhost\",\"'=cmd@localhost\","
+            ),
             "{line}"
         );
         assert!(line.contains(",\"'=1+1 \"\"x\"\""), "{line}");

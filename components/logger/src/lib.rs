@@ -1,5 +1,5 @@
-//! An archive that people and auditors can use: whatever is sent to the component is kept, found again, and when asked,
-//! forgotten.
+//! An archive that people and auditors can use: whatever is sent to the component is kept, found
+//! again, and when asked, forgotten.
 //!
 //! | what | how |
 //! |---|---|
@@ -55,11 +55,17 @@ impl Logger {
     /// A logger with this store. Several may share one.
     #[must_use]
     pub fn new(store: Store, settings: Settings) -> Self {
-        Self { archive: Archive::new(store, settings), maintenance: Mutex::default() }
+        Self {
+            archive: Archive::new(store, settings),
+            maintenance: Mutex::default(),
+        }
     }
 
     fn set_maintenance(&self, task: Option<JoinHandle<()>>) {
-        let mut maintenance = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut maintenance = self
+            .maintenance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(old) = std::mem::replace(&mut *maintenance, task) {
             old.abort();
         }
@@ -68,7 +74,12 @@ impl Logger {
 
 /// Every type but errors: those come back from somewhere, and nobody wrote them.
 fn messages() -> Filter {
-    let types = [MessageType::Normal, MessageType::Chat, MessageType::Headline, MessageType::Groupchat];
+    let types = [
+        MessageType::Normal,
+        MessageType::Chat,
+        MessageType::Headline,
+        MessageType::Groupchat,
+    ];
     Filter::kinds(types.map(Kind::Message))
 }
 
@@ -81,17 +92,26 @@ impl Module for Logger {
     fn mount(self: Arc<Self>, router: Router) -> Router {
         let settings = &self.archive.settings;
         let mut routes = Router::new()
-            .identity(Identity::new_anonymous::<_, _, String, String>("component", "archive"))
+            .identity(Identity::new_anonymous::<_, _, String, String>(
+                "component",
+                "archive",
+            ))
             .on(messages(), keep::message)
             .iq_set((mam::MAM, "query"), mam::query)
             .iq_get((mam::MAM, "query"), mam::form)
             .iq_get((mam::MAM, "metadata"), mam::metadata)
             .merge(commands::routes(&self.archive));
-        for feature in mam::FEATURES.into_iter().chain(["urn:xmpp:receipts", draft::SID, draft::HINTS]) {
+        for feature in
+            mam::FEATURES
+                .into_iter()
+                .chain(["urn:xmpp:receipts", draft::SID, draft::HINTS])
+        {
             routes = routes.feature(feature);
         }
         for format in &settings.formats {
-            routes = routes.iq_set(format.as_str(), keep::set).iq_get(format.as_str(), keep::get);
+            routes = routes
+                .iq_set(format.as_str(), keep::set)
+                .iq_get(format.as_str(), keep::get);
         }
         if settings.presence {
             routes = routes.presence(keep::presence);
@@ -100,7 +120,9 @@ impl Module for Logger {
             routes = routes.fallback(keep::other);
         }
         // Every localpart is an archive, and answers for itself.
-        router.merge(routes.with_state(self.archive.clone())).at("*", Router::new())
+        router
+            .merge(routes.with_state(self.archive.clone()))
+            .at("*", Router::new())
     }
 
     fn figures(&self) -> Vec<Figure> {
@@ -112,10 +134,12 @@ impl Module for Logger {
             Ok(()) => {}
             // It may come back; until then senders are told.
             Err(error @ (StoreError::Busy | StoreError::NoSpace)) => {
-                tracing::warn!(store = %self.archive.store.name(), %error, "nothing can be kept now");
+                tracing::warn!(store = %self.archive.store.name(), %error, "nothing can be kept \
+                    now");
             }
             Err(error) if self.archive.store.is_remote() => {
-                tracing::warn!(store = %self.archive.store.name(), %error, "nothing can be kept now");
+                tracing::warn!(store = %self.archive.store.name(), %error, "nothing can be kept \
+                    now");
             }
             Err(error) => return Err(format!("{}: {error}", self.archive.store.name()).into()),
         }

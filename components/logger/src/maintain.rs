@@ -1,4 +1,5 @@
-//! What is done from time to time: erasures that were cut off, retention, and news from other instances.
+//! What is done from time to time: erasures that were cut off, retention, and news from other
+//! instances.
 
 use std::time::Duration;
 
@@ -19,22 +20,29 @@ pub(crate) async fn maintain(archive: Archive) {
         // Before the rest, and at the start: somebody was promised it.
         match archive.store.finish_erasing().await {
             Ok(None) => {}
-            Ok(Some(entries)) => tracing::info!(store = %archive.store.name(), entries, "an erasure is finished"),
+            Ok(Some(entries)) => {
+                tracing::info!(store = %archive.store.name(), entries, "an erasure is finished")
+            }
             Err(error) => {
-                tracing::warn!(store = %archive.store.name(), %error, "erasures that were cut off cannot be finished now");
+                tracing::warn!(store = %archive.store.name(), %error, "erasures that were cut off \
+                    cannot be finished now");
             }
         }
         for rule in rules(&archive) {
             match archive.store.prune(rule).await {
                 Ok(0) => {}
-                Ok(pruned) => tracing::info!(store = %archive.store.name(), pruned, "old entries are removed"),
+                Ok(pruned) => {
+                    tracing::info!(store = %archive.store.name(), pruned, "old entries are removed")
+                }
                 Err(error) => {
-                    tracing::warn!(store = %archive.store.name(), %error, "old entries cannot be removed now");
+                    tracing::warn!(store = %archive.store.name(), %error, "old entries cannot be \
+                        removed now");
                 }
             }
         }
         if let Err(error) = archive.read_silent().await {
-            tracing::warn!(store = %archive.store.name(), %error, "who has stopped being logged cannot be read now");
+            tracing::warn!(store = %archive.store.name(), %error, "who has stopped being logged \
+                cannot be read now");
         }
     }
 }
@@ -42,6 +50,8 @@ pub(crate) async fn maintain(archive: Archive) {
 fn rules(archive: &Archive) -> impl Iterator<Item = Prune> + use<> {
     let settings = &archive.settings;
     let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-    let age = settings.retention.map(|age| Prune::Before(now().saturating_sub(micros(age))));
+    let age = settings
+        .retention
+        .map(|age| Prune::Before(now().saturating_sub(micros(age))));
     age.into_iter().chain(settings.max_bytes.map(Prune::Above))
 }

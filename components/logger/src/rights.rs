@@ -21,7 +21,11 @@ impl Rights {
         let who = sender.to_bare();
         let admin = settings.admins.contains(&who);
         let user = who.node().is_some() && settings.users.lets_in(sender);
-        if admin || user { Ok(Self { who, admin }) } else { Err(Condition::Forbidden.into()) }
+        if admin || user {
+            Ok(Self { who, admin })
+        } else {
+            Err(Condition::Forbidden.into())
+        }
     }
 
     /// Whose entries these rights are for; `None` is everybody's.

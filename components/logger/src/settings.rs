@@ -7,7 +7,8 @@ use campanile::layer::AccessLayer;
 
 use crate::store::Quota;
 
-/// How one logger works. The defaults suit a small server: messages of everybody who may write, for ever.
+/// How one logger works. The defaults suit a small server: messages of everybody who may write, for
+/// ever.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Who may write to it, and see and erase what they wrote. Everybody, unless said otherwise.
@@ -24,7 +25,8 @@ pub struct Settings {
     pub iq: bool,
     /// How long entries are kept; `None` is for ever.
     pub retention: Option<Duration>,
-    /// How many bytes of stanzas are kept; whoever has most loses the oldest. `None` is without bound.
+    /// How many bytes of stanzas are kept; whoever has most loses the oldest. `None` is without
+    /// bound.
     pub max_bytes: Option<u64>,
     /// How much one sender, and one domain, may keep.
     pub quota: Quota,

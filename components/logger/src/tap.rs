@@ -20,7 +20,8 @@ use campanile::tower_service::Service;
 use crate::draft::Draft;
 use crate::store::{Store, Ticket};
 
-/// Records every stanza that passes: around a component's service what comes in, around its writer what goes out.
+/// Records every stanza that passes: around a component's service what comes in, around its writer
+/// what goes out.
 ///
 /// ```no_run
 /// use campanile::component::Component;
@@ -35,10 +36,10 @@ use crate::store::{Store, Ticket};
 /// # Ok::<_, campanile::jid::Error>(())
 /// ```
 ///
-/// What passes is not held up until it is on the disk. While the store takes nothing more, requests are refused with
-/// resource-constraint, and what goes out goes out unrecorded: that, and what the disk refuses, is
-/// [counted](Tap::lost) and logged. Answers to requests that the component itself makes reach no service: of those only
-/// the requests are recorded.
+/// What passes is not held up until it is on the disk. While the store takes nothing more, requests
+/// are refused with resource-constraint, and what goes out goes out unrecorded: that, and what the
+/// disk refuses, is [counted](Tap::lost) and logged. Answers to requests that the component itself
+/// makes reach no service: of those only the requests are recorded.
 ///
 /// As a [`Module`] it has no routes; it waits at the end until what passed is on the disk.
 #[derive(Debug, Clone)]
@@ -52,7 +53,11 @@ impl Tap {
     /// Records into this archive: an address of a logger that has the same store.
     #[must_use]
     pub fn new(store: Store, archive: BareJid) -> Self {
-        Self { store, archive, lost: Arc::default() }
+        Self {
+            store,
+            archive,
+            lost: Arc::default(),
+        }
     }
 
     /// How many stanzas passed without being recorded.
@@ -70,8 +75,12 @@ impl Tap {
     }
 
     fn record(&self, stanza: &Stanza) -> Result<(), StanzaError> {
-        let Some(draft) = Draft::new(&self.archive, stanza) else { return Ok(()) };
-        self.store.keep(draft, Ticket::Counted(Arc::clone(&self.lost))).map_err(|error| error.to_stanza_error())
+        let Some(draft) = Draft::new(&self.archive, stanza) else {
+            return Ok(());
+        };
+        self.store
+            .keep(draft, Ticket::Counted(Arc::clone(&self.lost)))
+            .map_err(|error| error.to_stanza_error())
     }
 }
 
@@ -94,7 +103,10 @@ impl<S> Layer<S> for Tap {
     type Service = Tapped<S>;
 
     fn layer(&self, inner: S) -> Tapped<S> {
-        Tapped { inner, tap: self.clone() }
+        Tapped {
+            inner,
+            tap: self.clone(),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a text is found by: its words, in one spelling.
 //!
-//! A word is a run of letters and digits, in lower case and without accents. Each ideograph is a word of its own, since
-//! nothing separates them. Words and queries go through the same function, so both always agree.
+//! A word is a run of letters and digits, in lower case and without accents. Each ideograph is a
+//! word of its own, since nothing separates them. Words and queries go through the same function,
+//! so both always agree.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
@@ -21,7 +22,8 @@ const MOST: usize = 4096;
 pub(crate) struct Words {
     text: String,
     count: usize,
-    /// A table of where each word begins in `text`, plus one; 0 is free. A word is no allocation of its own.
+    /// A table of where each word begins in `text`, plus one; 0 is free. A word is no allocation of
+    /// its own.
     begins: Vec<u32>,
 }
 
@@ -66,7 +68,10 @@ impl Words {
                 return Some(at);
             }
             let known = &self.text[begin - 1..];
-            if known.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) {
+            if known
+                .strip_prefix(word)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            {
                 return None;
             }
             at = (at + 1) & mask;
@@ -77,7 +82,10 @@ impl Words {
         let size = (self.begins.len() * 4).max(64);
         let old = std::mem::replace(&mut self.begins, vec![0; size]);
         for begin in old.into_iter().filter(|begin| *begin > 0) {
-            let word = self.text[begin as usize - 1..].split(' ').next().unwrap_or_default();
+            let word = self.text[begin as usize - 1..]
+                .split(' ')
+                .next()
+                .unwrap_or_default();
             if let Some(free) = self.place(word) {
                 self.begins[free] = begin;
             }
@@ -85,8 +93,8 @@ impl Words {
     }
 }
 
-/// The words of a query, each with whether only its beginning is given (`bell*`). Words between quotation marks are
-/// among them, and stand one behind the other: see [`phrases`].
+/// The words of a query, each with whether only its beginning is given (`bell*`). Words between
+/// quotation marks are among them, and stand one behind the other: see [`phrases`].
 pub(crate) fn query(text: &str) -> Vec<(String, bool)> {
     let mut words: Vec<(String, bool)> = Vec::new();
     for part in text.split_whitespace() {
@@ -119,7 +127,9 @@ pub(crate) fn phrases(text: &str) -> Vec<Vec<String>> {
 
 /// Whether these words stand one behind the other in a text.
 pub(crate) fn follow(text: &str, phrase: &[String]) -> bool {
-    sequence(text).windows(phrase.len().max(1)).any(|window| window == phrase)
+    sequence(text)
+        .windows(phrase.len().max(1))
+        .any(|window| window == phrase)
 }
 
 fn sequence(text: &str) -> Vec<String> {
@@ -193,21 +203,40 @@ mod tests {
 
     #[test]
     fn a_query_is_words_and_beginnings() {
-        assert_eq!(query("Bell* tow-er"), [("bell".into(), true), ("tow".into(), false), ("er".into(), false)]);
+        assert_eq!(
+            query("Bell* tow-er"),
+            [
+                ("bell".into(), true),
+                ("tow".into(), false),
+                ("er".into(), false)
+            ]
+        );
         assert_eq!(query(" *! "), []);
         assert_eq!(
             query("\"the bell* r\" x"),
-            [("the".into(), false), ("bell".into(), true), ("r".into(), false), ("x".into(), false)]
+            [
+                ("the".into(), false),
+                ("bell".into(), true),
+                ("r".into(), false),
+                ("x".into(), false)
+            ]
         );
     }
 
     #[test]
     fn a_phrase_is_words_one_behind_the_other() {
-        assert_eq!(phrases("\"The Bell\" x \"one\" \"é-f g\" \"open end"), [vec!["the", "bell"], vec!["e", "f", "g"]]);
+        assert_eq!(
+            phrases("\"The Bell\" x \"one\" \"é-f g\" \"open end"),
+            [vec!["the", "bell"], vec!["e", "f", "g"]]
+        );
         assert_eq!(phrases("„The Bell“ “a b”"), [["the", "bell"], ["a", "b"]]);
         assert_eq!(phrases("the bell"), Vec::<Vec<String>>::new());
-        let [phrase] = &phrases("\"the bell\"")[..] else { panic!("one phrase") };
+        let [phrase] = &phrases("\"the bell\"")[..] else {
+            panic!("one phrase")
+        };
         assert!(follow("Ring THE, bell!", phrase));
-        assert!(!follow("the big bell", phrase) && !follow("bell the", phrase) && !follow("", phrase));
+        assert!(
+            !follow("the big bell", phrase) && !follow("bell the", phrase) && !follow("", phrase)
+        );
     }
 }

@@ -3,23 +3,29 @@
 use campanile::stanza::Stanza;
 use campanile::stream::{Bounds, Event, Reader};
 
-const HEADER: &[u8] =
-    b"<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
+const HEADER: &[u8] = b"<stream:stream xmlns='jabber:component:accept' \
+        xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
 
 /// Reads one stanza, as the stream's reader does. `None` when the text is no stanza.
 pub(crate) fn stanza(xml: &[u8]) -> Option<Stanza> {
-    let mut reader = Reader::new(Bounds { max_stanza: 64 << 20, max_depth: 1024 });
+    let mut reader = Reader::new(Bounds {
+        max_stanza: 64 << 20,
+        max_depth: 1024,
+    });
     reader.buffer().extend_from_slice(HEADER);
     reader.buffer().extend_from_slice(xml);
-    let (Ok(Some(Event::Open(_))), Ok(Some(Event::Stanza(stanza)))) = (reader.next(), reader.next()) else {
+    let (Ok(Some(Event::Open(_))), Ok(Some(Event::Stanza(stanza)))) =
+        (reader.next(), reader.next())
+    else {
         return None;
     };
     let alone = reader.pending() == 0 && matches!(reader.next(), Ok(None));
     alone.then_some(stanza)
 }
 
-/// Whether every server takes this stanza again. Prosody takes namespaces that hold a line feed, which only a reference can
-/// say; ejabberd ends the stream of whoever sends it one, and an archive may be that of components on both.
+/// Whether every server takes this stanza again. Prosody takes namespaces that hold a line feed,
+/// which only a reference can say; ejabberd ends the stream of whoever sends it one, and an archive
+/// may be that of components on both.
 pub(crate) fn is_sendable(xml: &str) -> bool {
     let anew = || Stanza::try_from(&stanza(xml.as_bytes())?.to_element().ok()?).ok();
     !xml.contains("&#") || anew().is_some()
@@ -55,8 +61,8 @@ pub(crate) fn escaped(text: &str) -> String {
     out
 }
 
-/// The character data of checked XML, at any depth, tags as blanks. References other than to letters are blanks, too:
-/// good enough to find words, which is all that it is for.
+/// The character data of checked XML, at any depth, tags as blanks. References other than to
+/// letters are blanks, too: good enough to find words, which is all that it is for.
 pub(crate) fn character_data(xml: &str) -> String {
     let mut out = String::new();
     let mut rest = xml;
@@ -109,14 +115,27 @@ mod tests {
 
     #[test]
     fn a_stanza_comes_back_as_it_went() {
-        let xml =
-            "<message from='a@b/c' to='d.e' type='chat'><body>a &amp; b</body><x xmlns='urn:x'><y/></x></message>";
+        let xml = "<message from='a@b/c' to='d.e' type='chat'><body>a &amp; b</body><x \
+            xmlns='urn:x'><y/></x></message>";
         assert_eq!(stanza(xml.as_bytes()).unwrap().to_xml(), xml);
-        for bad in ["", "x", "<message", "<foo/>", "<message/><message/>", "<message/> x"] {
+        for bad in [
+            "",
+            "x",
+            "<message",
+            "<foo/>",
+            "<message/><message/>",
+            "<message/> x",
+        ] {
             assert!(stanza(bad.as_bytes()).is_none(), "{bad}");
         }
-        assert_eq!(standalone("<message to='x'/>"), "<message xmlns='jabber:client' to='x'/>");
-        assert_eq!(standalone("<presence/>"), "<presence xmlns='jabber:client'/>");
+        assert_eq!(
+            standalone("<message to='x'/>"),
+            "<message xmlns='jabber:client' to='x'/>"
+        );
+        assert_eq!(
+            standalone("<presence/>"),
+            "<presence xmlns='jabber:client'/>"
+        );
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! The logger through its front door: stanzas in, stanzas out, on the embedded host.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,7 +26,11 @@ struct Folder(PathBuf);
 impl Folder {
     fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("campanile-logger-door-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "campanile-logger-door-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -50,17 +58,24 @@ fn settings() -> Settings {
 
 async fn logger(folder: &Folder, settings: Settings) -> Mounted {
     let logger = Logger::new(folder.store(), settings);
-    mount(LOGGER, |builder| builder.router(Router::new()).module(logger)).await
+    mount(LOGGER, |builder| {
+        builder.router(Router::new()).module(logger)
+    })
+    .await
 }
 
 /// Sends a message and waits for its receipt.
 async fn log(user: &User, id: &str, children: &str) {
     let message = format!(
-        "<message type='chat' id='{id}' to='{LOGGER}'>{children}<request xmlns='urn:xmpp:receipts'/></message>"
+        "<message type='chat' id='{id}' to='{LOGGER}'>{children}<request \
+        xmlns='urn:xmpp:receipts'/></message>"
     );
     user.send(message.as_str()).await.unwrap();
     let receipt = user.recv().await.unwrap();
-    let received = receipt.children().find("urn:xmpp:receipts", "received").expect("a receipt");
+    let received = receipt
+        .children()
+        .find("urn:xmpp:receipts", "received")
+        .expect("a receipt");
     assert_eq!(received.attribute("id").as_deref(), Some(id));
 }
 
@@ -75,7 +90,10 @@ impl Results {
     fn bodies(&self) -> Vec<String> {
         let body = |xml: &String| {
             let element: Element = xml.parse().unwrap();
-            element.get_child("body", "jabber:client").map(Element::text).unwrap_or_default()
+            element
+                .get_child("body", "jabber:client")
+                .map(Element::text)
+                .unwrap_or_default()
         };
         self.stanzas.iter().map(body).collect()
     }
@@ -86,30 +104,52 @@ fn field(var: &str, value: &str) -> String {
 }
 
 async fn ask(user: &User, to: &str, inner: &str) -> Result<Results, Stanza> {
-    let query = format!("<iq type='set' to='{to}'><query xmlns='urn:xmpp:mam:2' queryid='q1'>{inner}</query></iq>");
+    let query = format!(
+        "<iq type='set' to='{to}'><query xmlns='urn:xmpp:mam:2' queryid='q1'>{inner}</query></iq>"
+    );
     let answer = user.request(query.as_str()).await.unwrap();
     if answer.kind().is_error() {
         return Err(answer);
     }
-    let (mut ids, mut stanzas) = (Vec::new(), Vec::new());
+    let mut ids = Vec::new();
+    let mut stanzas = Vec::new();
     // The results came before the answer: they are all here by now.
     while user.waiting() > 0 {
         let message = user.recv().await.unwrap();
-        let result = message.children().find("urn:xmpp:mam:2", "result").expect("only results").element().unwrap();
+        let result = message
+            .children()
+            .find("urn:xmpp:mam:2", "result")
+            .expect("only results")
+            .element()
+            .unwrap();
         assert_eq!(result.attr("queryid"), Some("q1"));
         assert_eq!(message.from().unwrap().as_str(), to);
         ids.push(result.attr("id").unwrap().to_owned());
         let forwarded = result.get_child("forwarded", "urn:xmpp:forward:0").unwrap();
         assert!(forwarded.get_child("delay", "urn:xmpp:delay").is_some());
-        stanzas.extend(forwarded.get_child("message", "jabber:client").map(String::from));
+        stanzas.extend(
+            forwarded
+                .get_child("message", "jabber:client")
+                .map(String::from),
+        );
     }
-    let fin = answer.children().first().expect("a fin").as_str().to_owned();
+    let fin = answer
+        .children()
+        .first()
+        .expect("a fin")
+        .as_str()
+        .to_owned();
     Ok(Results { ids, stanzas, fin })
 }
 
 async fn form(user: &User, fields: &str, rest: &str) -> Result<Results, Stanza> {
     let form_type = "<field var='FORM_TYPE' type='hidden'><value>urn:xmpp:mam:2</value></field>";
-    ask(user, LOGGER, &format!("<x xmlns='jabber:x:data' type='submit'>{form_type}{fields}</x>{rest}")).await
+    ask(
+        user,
+        LOGGER,
+        &format!("<x xmlns='jabber:x:data' type='submit'>{form_type}{fields}</x>{rest}"),
+    )
+    .await
 }
 
 fn rsm(inner: &str) -> String {
@@ -117,8 +157,12 @@ fn rsm(inner: &str) -> String {
 }
 
 fn condition(error: Result<Results, Stanza>) -> String {
-    let Err(stanza) = error else { panic!("no error") };
-    campanile::error::StanzaError::of(&stanza).condition().to_string()
+    let Err(stanza) = error else {
+        panic!("no error")
+    };
+    campanile::error::StanzaError::of(&stanza)
+        .condition()
+        .to_string()
 }
 
 #[tokio::test]
@@ -126,7 +170,8 @@ async fn a_receipt_says_that_it_is_kept_and_what_is_kept_comes_back() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
-    let odd = "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data>";
+    let odd = "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo \
+        ===</data>";
     log(&alice, "m1", &format!("<body>a &amp; b</body>{odd}")).await;
     let forged = format!("<stanza-id xmlns='urn:xmpp:sid:0' by='{LOGGER}' id='forged'/>");
     log(&alice, "m2", &format!("{forged}<body>second</body>")).await;
@@ -139,11 +184,18 @@ async fn a_receipt_says_that_it_is_kept_and_what_is_kept_comes_back() {
     );
     assert!(!all.stanzas[1].contains("forged"), "{}", all.stanzas[1]);
     let element: Element = all.stanzas[1].parse().unwrap();
-    assert_eq!(element.get_child("stanza-id", "urn:xmpp:sid:0").unwrap().attr("id"), Some(all.ids[1].as_str()));
+    assert_eq!(
+        element
+            .get_child("stanza-id", "urn:xmpp:sid:0")
+            .unwrap()
+            .attr("id"),
+        Some(all.ids[1].as_str())
+    );
     assert_eq!(
         all.fin,
         format!(
-            "<fin xmlns='urn:xmpp:mam:2' complete='true'><set xmlns='http://jabber.org/protocol/rsm'>\
+            "<fin xmlns='urn:xmpp:mam:2' complete='true'><set \
+            xmlns='http://jabber.org/protocol/rsm'>\
              <first>{}</first><last>{}</last><count>2</count></set></fin>",
             all.ids[0], all.ids[1]
         )
@@ -156,28 +208,43 @@ async fn what_a_server_may_not_take_is_kept_and_not_sent_on() {
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
     // A reference in its place is nothing odd.
-    log(&alice, "m1", "<body>a &#128276; b</body><x xmlns='urn:x' k='&#10;'/>").await;
+    log(
+        &alice,
+        "m1",
+        "<body>a &#128276; b</body><x xmlns='urn:x' k='&#10;'/>",
+    )
+    .await;
     log(&alice, "m2", "<body>m2</body><x xmlns='urn:a&#10;b'/>").await;
     log(&alice, "m3", "<body>m3</body><x xmlns='urn:a&#38;b'/>").await;
     let all = ask(&alice, LOGGER, "").await.unwrap();
-    assert_eq!((all.ids.len(), all.bodies()), (3, vec!["a \u{1F514} b".to_owned(), "m3".to_owned()]));
+    assert_eq!(
+        (all.ids.len(), all.bodies()),
+        (3, vec!["a \u{1F514} b".to_owned(), "m3".to_owned()])
+    );
 }
 
 #[tokio::test]
 async fn hints_and_strangers_and_errors() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
-    let (alice, mallory) = (host.user("alice@localhost/phone"), host.user("mallory@elsewhere/x"));
+    let alice = host.user("alice@localhost/phone");
+    let mallory = host.user("mallory@elsewhere/x");
     for hint in ["no-store", "no-permanent-store"] {
         let message = format!(
-            "<message type='chat' id='h' to='{LOGGER}'><body>secret</body><{hint} xmlns='urn:xmpp:hints'/>\
+            "<message type='chat' id='h' to='{LOGGER}'><body>secret</body><{hint} \
+            xmlns='urn:xmpp:hints'/>\
              <request xmlns='urn:xmpp:receipts'/></message>"
         );
         alice.send(message.as_str()).await.unwrap();
     }
     mallory.say(LOGGER, "hello").await.unwrap();
     let refused = mallory.recv().await.unwrap();
-    assert_eq!(campanile::error::StanzaError::of(&refused).condition().to_string(), "forbidden");
+    assert_eq!(
+        campanile::error::StanzaError::of(&refused)
+            .condition()
+            .to_string(),
+        "forbidden"
+    );
     assert_eq!(condition(ask(&mallory, LOGGER, "").await), "forbidden");
     log(&alice, "m1", "<body>kept</body>").await;
     let all = ask(&alice, LOGGER, "").await.unwrap();
@@ -193,17 +260,30 @@ async fn everything_is_taken_and_each_localpart_is_an_archive() {
         let message = format!("<message type='{kind}' to='{LOGGER}'><body>{kind}</body></message>");
         alice.send(message.as_str()).await.unwrap();
     }
-    alice.send(format!("<message to='{LOGGER}'><x xmlns='urn:any'/></message>").as_str()).await.unwrap();
-    alice.send(format!("<message to='audit@{LOGGER}'><body>elsewhere</body></message>").as_str()).await.unwrap();
+    alice
+        .send(format!("<message to='{LOGGER}'><x xmlns='urn:any'/></message>").as_str())
+        .await
+        .unwrap();
+    alice
+        .send(format!("<message to='audit@{LOGGER}'><body>elsewhere</body></message>").as_str())
+        .await
+        .unwrap();
     log(&alice, "last", "<body>last</body>").await;
     let all = ask(&alice, LOGGER, "").await.unwrap();
-    assert_eq!(all.bodies(), ["chat", "normal", "headline", "groupchat", "", "last"]);
-    let rooms = form(&alice, &field("include-groupchat", "false"), "").await.unwrap();
+    assert_eq!(
+        all.bodies(),
+        ["chat", "normal", "headline", "groupchat", "", "last"]
+    );
+    let rooms = form(&alice, &field("include-groupchat", "false"), "")
+        .await
+        .unwrap();
     assert_eq!(rooms.bodies(), ["chat", "normal", "headline", "", "last"]);
     let audit = ask(&alice, &format!("audit@{LOGGER}"), "").await.unwrap();
     assert_eq!(audit.bodies(), ["elsewhere"]);
-    let info =
-        format!("<iq type='get' to='audit@{LOGGER}'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>");
+    let info = format!(
+        "<iq type='get' to='audit@{LOGGER}'><query \
+        xmlns='http://jabber.org/protocol/disco#info'/></iq>"
+    );
     let info = alice.request(info.as_str()).await.unwrap().to_xml();
     for feature in [
         "urn:xmpp:mam:2",
@@ -213,7 +293,10 @@ async fn everything_is_taken_and_each_localpart_is_an_archive() {
         "MY-FORMAT-NS",
         "urn:xmpp:receipts",
     ] {
-        assert!(info.contains(&format!("<feature var='{feature}'/>")), "{feature}: {info}");
+        assert!(
+            info.contains(&format!("<feature var='{feature}'/>")),
+            "{feature}: {info}"
+        );
     }
 }
 
@@ -221,7 +304,8 @@ async fn everything_is_taken_and_each_localpart_is_an_archive() {
 async fn a_user_sees_what_is_theirs_and_an_admin_sees_all() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
-    let (alice, bob) = (host.user("alice@localhost/phone"), host.user("bob@localhost/pc"));
+    let alice = host.user("alice@localhost/phone");
+    let bob = host.user("bob@localhost/pc");
     let auditor = host.user("auditor@localhost/desk");
     log(&alice, "1", "<body>the bell of alice</body>").await;
     log(&bob, "2", "<body>the bell of bob</body>").await;
@@ -229,27 +313,58 @@ async fn a_user_sees_what_is_theirs_and_an_admin_sees_all() {
     assert_eq!(of_alice.bodies(), ["the bell of alice"]);
     let all = ask(&auditor, LOGGER, "").await.unwrap();
     assert_eq!(all.bodies(), ["the bell of alice", "the bell of bob"]);
-    let with = form(&auditor, &field("with", "bob@localhost"), "").await.unwrap();
+    let with = form(&auditor, &field("with", "bob@localhost"), "")
+        .await
+        .unwrap();
     assert_eq!(with.bodies(), ["the bell of bob"]);
-    let found = form(&alice, &field("{urn:xmpp:fulltext:0}fulltext", "BELL"), "").await.unwrap();
+    let found = form(&alice, &field("{urn:xmpp:fulltext:0}fulltext", "BELL"), "")
+        .await
+        .unwrap();
     assert_eq!(found.bodies(), ["the bell of alice"]);
     // Another's id is as unknown as one that was made up.
     for id in [all.ids[1].as_str(), "28482-98726-73623"] {
         for var in ["before-id", "after-id", "ids"] {
-            assert_eq!(condition(form(&alice, &field(var, id), "").await), "item-not-found", "{var}");
+            assert_eq!(
+                condition(form(&alice, &field(var, id), "").await),
+                "item-not-found",
+                "{var}"
+            );
         }
-        assert_eq!(condition(ask(&alice, LOGGER, &rsm(&format!("<after>{id}</after>"))).await), "item-not-found");
+        assert_eq!(
+            condition(ask(&alice, LOGGER, &rsm(&format!("<after>{id}</after>"))).await),
+            "item-not-found"
+        );
     }
-    assert_eq!(condition(form(&alice, &field("colour", "blue"), "").await), "feature-not-implemented");
-    assert_eq!(condition(form(&alice, &field("start", "yesterday"), "").await), "bad-request");
-    assert_eq!(condition(ask(&alice, LOGGER, &rsm("<max>x</max>")).await), "bad-request");
-    assert_eq!(condition(ask(&alice, LOGGER, &rsm("<index>3</index>")).await), "feature-not-implemented");
+    assert_eq!(
+        condition(form(&alice, &field("colour", "blue"), "").await),
+        "feature-not-implemented"
+    );
+    assert_eq!(
+        condition(form(&alice, &field("start", "yesterday"), "").await),
+        "bad-request"
+    );
+    assert_eq!(
+        condition(ask(&alice, LOGGER, &rsm("<max>x</max>")).await),
+        "bad-request"
+    );
+    assert_eq!(
+        condition(ask(&alice, LOGGER, &rsm("<index>3</index>")).await),
+        "feature-not-implemented"
+    );
     let metadata = format!("<iq type='get' to='{LOGGER}'><metadata xmlns='urn:xmpp:mam:2'/></iq>");
     let metadata = alice.request(metadata.as_str()).await.unwrap().to_xml();
     assert_eq!(metadata.matches(&of_alice.ids[0]).count(), 2, "{metadata}");
     let fields = format!("<iq type='get' to='{LOGGER}'><query xmlns='urn:xmpp:mam:2'/></iq>");
     let fields = alice.request(fields.as_str()).await.unwrap().to_xml();
-    for var in ["with", "start", "end", "before-id", "after-id", "ids", "include-groupchat"] {
+    for var in [
+        "with",
+        "start",
+        "end",
+        "before-id",
+        "after-id",
+        "ids",
+        "include-groupchat",
+    ] {
         assert!(fields.contains(&format!("var='{var}'")), "{fields}");
     }
 }
@@ -260,111 +375,235 @@ async fn pages_in_every_direction() {
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
     for n in 0..7 {
-        alice.send(format!("<message type='chat' to='{LOGGER}'><body>{n}</body></message>").as_str()).await.unwrap();
+        alice
+            .send(format!("<message type='chat' to='{LOGGER}'><body>{n}</body></message>").as_str())
+            .await
+            .unwrap();
     }
     log(&alice, "last", "<body>7</body>").await;
     let all = ask(&alice, LOGGER, "").await.unwrap();
     assert_eq!(all.bodies(), ["0", "1", "2", "3", "4", "5", "6", "7"]);
     let id = |n: usize| &all.ids[n];
     let first = ask(&alice, LOGGER, &rsm("<max>3</max>")).await.unwrap();
-    assert_eq!((first.bodies().join(""), first.fin.contains("complete")), ("012".to_owned(), false));
-    assert!(first.fin.contains("<count>8</count>"), "{}", first.fin);
-    let next = ask(&alice, LOGGER, &rsm(&format!("<max>3</max><after>{}</after>", id(2)))).await.unwrap();
-    assert_eq!(next.bodies().join(""), "345");
-    let last = ask(&alice, LOGGER, &rsm("<max>3</max><before/>")).await.unwrap();
-    assert_eq!(last.bodies().join(""), "567");
-    let before = ask(&alice, LOGGER, &rsm(&format!("<max>9</max><before>{}</before>", id(2)))).await.unwrap();
-    assert_eq!((before.bodies().join(""), before.fin.contains("complete='true'")), ("01".to_owned(), true));
-    let flipped = ask(&alice, LOGGER, &format!("{}<flip-page/>", rsm("<max>3</max><before/>"))).await.unwrap();
-    assert_eq!(flipped.bodies().join(""), "765");
-    assert!(flipped.fin.contains(&format!("<first>{}</first><last>{}</last>", id(5), id(7))), "{}", flipped.fin);
-    let between =
-        form(&alice, &(field("after-id", id(1)) + &field("before-id", id(5))), &rsm("<max>2</max>")).await.unwrap();
     assert_eq!(
-        (between.bodies().join(""), between.fin.contains("<count>3</count>")),
+        (first.bodies().join(""), first.fin.contains("complete")),
+        ("012".to_owned(), false)
+    );
+    assert!(first.fin.contains("<count>8</count>"), "{}", first.fin);
+    let next = ask(
+        &alice,
+        LOGGER,
+        &rsm(&format!("<max>3</max><after>{}</after>", id(2))),
+    )
+    .await
+    .unwrap();
+    assert_eq!(next.bodies().join(""), "345");
+    let last = ask(&alice, LOGGER, &rsm("<max>3</max><before/>"))
+        .await
+        .unwrap();
+    assert_eq!(last.bodies().join(""), "567");
+    let before = ask(
+        &alice,
+        LOGGER,
+        &rsm(&format!("<max>9</max><before>{}</before>", id(2))),
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        (
+            before.bodies().join(""),
+            before.fin.contains("complete='true'")
+        ),
+        ("01".to_owned(), true)
+    );
+    let flipped = ask(
+        &alice,
+        LOGGER,
+        &format!("{}<flip-page/>", rsm("<max>3</max><before/>")),
+    )
+    .await
+    .unwrap();
+    assert_eq!(flipped.bodies().join(""), "765");
+    assert!(
+        flipped
+            .fin
+            .contains(&format!("<first>{}</first><last>{}</last>", id(5), id(7))),
+        "{}",
+        flipped.fin
+    );
+    let between = form(
+        &alice,
+        &(field("after-id", id(1)) + &field("before-id", id(5))),
+        &rsm("<max>2</max>"),
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        (
+            between.bodies().join(""),
+            between.fin.contains("<count>3</count>")
+        ),
         ("23".to_owned(), true),
         "{}",
         between.fin
     );
-    let ids = format!("<field var='ids'><value>{}</value><value>{}</value></field>", id(6), id(1));
+    let ids = format!(
+        "<field var='ids'><value>{}</value><value>{}</value></field>",
+        id(6),
+        id(1)
+    );
     let ids = form(&alice, &ids, "").await.unwrap();
     assert_eq!(ids.bodies().join(""), "16");
     let none = ask(&alice, LOGGER, &rsm("<max>0</max>")).await.unwrap();
-    assert!(none.ids.is_empty() && none.fin.contains("<count>8</count>"), "{}", none.fin);
-    let past = form(&alice, &field("end", "2020-01-01T00:00:00Z"), "").await.unwrap();
-    assert!(past.ids.is_empty() && past.fin.contains("complete='true'") && past.fin.contains("<count>0</count>"));
+    assert!(
+        none.ids.is_empty() && none.fin.contains("<count>8</count>"),
+        "{}",
+        none.fin
+    );
+    let past = form(&alice, &field("end", "2020-01-01T00:00:00Z"), "")
+        .await
+        .unwrap();
+    assert!(
+        past.ids.is_empty()
+            && past.fin.contains("complete='true'")
+            && past.fin.contains("<count>0</count>")
+    );
 }
 
 #[tokio::test]
 async fn a_payload_of_a_known_format_is_stored_and_the_newest_comes_back() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
-    let (alice, bob) = (host.user("alice@localhost/phone"), host.user("bob@localhost/pc"));
+    let alice = host.user("alice@localhost/phone");
+    let bob = host.user("bob@localhost/pc");
     let get = format!("<iq type='get' to='{LOGGER}'><data xmlns='MY-FORMAT-NS'/></iq>");
     let error = alice.request(get.as_str()).await.unwrap();
-    assert_eq!(campanile::error::StanzaError::of(&error).condition().to_string(), "item-not-found");
+    assert_eq!(
+        campanile::error::StanzaError::of(&error)
+            .condition()
+            .to_string(),
+        "item-not-found"
+    );
     for value in ["one", "two"] {
-        let set = format!("<iq type='set' to='{LOGGER}'><data xmlns='MY-FORMAT-NS'>{value}</data></iq>");
+        let set =
+            format!("<iq type='set' to='{LOGGER}'><data xmlns='MY-FORMAT-NS'>{value}</data></iq>");
         let result = alice.request(set.as_str()).await.unwrap();
-        assert!(result.kind().is_response() && !result.kind().is_error() && result.children().is_empty());
+        assert!(
+            result.kind().is_response()
+                && !result.kind().is_error()
+                && result.children().is_empty()
+        );
     }
     let answer = alice.request(get.as_str()).await.unwrap();
-    assert_eq!(answer.children().first().unwrap().as_str(), "<data xmlns='MY-FORMAT-NS'>two</data>");
+    assert_eq!(
+        answer.children().first().unwrap().as_str(),
+        "<data xmlns='MY-FORMAT-NS'>two</data>"
+    );
     log(&alice, "m", "<data xmlns='MY-FORMAT-NS'>three</data>").await;
     let answer = alice.request(get.as_str()).await.unwrap();
     assert_eq!(answer.children().first().unwrap().text(), "three");
     let error = bob.request(get.as_str()).await.unwrap();
     assert!(error.kind().is_error());
     for number in 0..20 {
-        let message = format!("<message to='{LOGGER}'><data xmlns='MY-FORMAT-NS'>{number}</data></message>");
+        let message =
+            format!("<message to='{LOGGER}'><data xmlns='MY-FORMAT-NS'>{number}</data></message>");
         alice.send(message.as_str()).await.unwrap();
         let answer = alice.request(get.as_str()).await.unwrap();
-        assert_eq!(answer.children().first().unwrap().text(), number.to_string(), "what was sent before is found");
+        assert_eq!(
+            answer.children().first().unwrap().text(),
+            number.to_string(),
+            "what was sent before is found"
+        );
     }
 }
 
 async fn said(user: &User, command: &str) -> String {
     user.say(LOGGER, command).await.unwrap();
     let answer = user.recv().await.unwrap();
-    answer.children().find("jabber:client", "body").unwrap().text().into_owned()
+    answer
+        .children()
+        .find("jabber:client", "body")
+        .unwrap()
+        .text()
+        .into_owned()
 }
 
 /// Every byte of every file below a folder, in lower case.
 fn bytes(folder: &Path) -> Vec<u8> {
-    let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
-    files.flatten().map(|byte| byte.to_ascii_lowercase()).collect()
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    files
+        .flatten()
+        .map(|byte| byte.to_ascii_lowercase())
+        .collect()
 }
 
 #[tokio::test]
 async fn people_have_rights_by_chat_command() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
-    let (alice, bob) = (host.user("alice@localhost/phone"), host.user("bob@localhost/pc"));
+    let alice = host.user("alice@localhost/phone");
+    let bob = host.user("bob@localhost/pc");
     log(&alice, "1", "<body>Quixotic bells</body>").await;
     log(&bob, "2", "<body>the words of bob</body>").await;
-    assert!(said(&alice, "!search bells").await.ends_with("alice@localhost: Quixotic bells"));
+    assert!(
+        said(&alice, "!search bells")
+            .await
+            .ends_with("alice@localhost: Quixotic bells")
+    );
     assert_eq!(said(&alice, "!search bob").await, "Nothing is found.");
-    assert!(said(&alice, "!search \"quixotic bells\"").await.ends_with("Quixotic bells"));
-    assert_eq!(said(&alice, "!search \"bells quixotic\"").await, "Nothing is found.");
+    assert!(
+        said(&alice, "!search \"quixotic bells\"")
+            .await
+            .ends_with("Quixotic bells")
+    );
+    assert_eq!(
+        said(&alice, "!search \"bells quixotic\"").await,
+        "Nothing is found."
+    );
     assert!(said(&alice, "!stats").await.starts_with("1 entries, "));
     let export = said(&alice, "!export").await;
     let line: serde_json::Value = serde_json::from_str(&export).unwrap();
-    assert_eq!((&line["body"], &line["from"]), (&"Quixotic bells".into(), &"alice@localhost".into()));
-    assert!(said(&alice, "!stop").await.starts_with("From now on nothing"));
+    assert_eq!(
+        (&line["body"], &line["from"]),
+        (&"Quixotic bells".into(), &"alice@localhost".into())
+    );
+    assert!(
+        said(&alice, "!stop")
+            .await
+            .starts_with("From now on nothing")
+    );
     alice.say(LOGGER, "not logged").await.unwrap();
-    assert!(said(&alice, "!stats").await.contains("You have stopped being logged."));
-    assert!(said(&alice, "!resume").await.starts_with("From now on what you write"));
+    assert!(
+        said(&alice, "!stats")
+            .await
+            .contains("You have stopped being logged.")
+    );
+    assert!(
+        said(&alice, "!resume")
+            .await
+            .starts_with("From now on what you write")
+    );
     assert_eq!(said(&alice, "!search logged").await, "Nothing is found.");
     assert_eq!(said(&alice, "!delete mine").await, "1 entries are erased.");
     assert_eq!(said(&alice, "!search bells").await, "Nothing is found.");
     let bytes = bytes(&folder.0);
     for gone in ["quixotic", "bells", "alice@localhost", "alice"] {
-        assert!(!bytes.windows(gone.len()).any(|window| window == gone.as_bytes()), "{gone}");
+        assert!(
+            !bytes
+                .windows(gone.len())
+                .any(|window| window == gone.as_bytes()),
+            "{gone}"
+        );
     }
     assert!(bytes.windows(3).any(|window| window == b"bob"));
     let auditor = host.user("auditor@localhost/desk");
     let all = ask(&auditor, LOGGER, "").await.unwrap();
-    assert_eq!((all.ids.len(), all.bodies()), (2, vec!["the words of bob".to_owned()]));
+    assert_eq!(
+        (all.ids.len(), all.bodies()),
+        (2, vec!["the words of bob".to_owned()])
+    );
 }
 
 /// Somebody was promised to be forgotten when the process was killed.
@@ -378,19 +617,29 @@ async fn an_erasure_that_was_cut_off_is_finished_at_the_start() {
     }
     drop(host);
     let store = folder.store();
-    store.write(|backend| backend.erase("alice@localhost", 2)).await.unwrap();
+    store
+        .write(|backend| backend.erase("alice@localhost", 2))
+        .await
+        .unwrap();
     drop(store);
-    assert!(bytes(&folder.0).windows(8).any(|window| window == b"quixotic"));
+    assert!(
+        bytes(&folder.0)
+            .windows(8)
+            .any(|window| window == b"quixotic")
+    );
     let _host = logger(&folder, settings()).await;
     let gone = async || {
-        while ["quixotic", "bells", "alice"]
-            .iter()
-            .any(|word| bytes(&folder.0).windows(word.len()).any(|window| window == word.as_bytes()))
-        {
+        while ["quixotic", "bells", "alice"].iter().any(|word| {
+            bytes(&folder.0)
+                .windows(word.len())
+                .any(|window| window == word.as_bytes())
+        }) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), gone()).await.expect("all of it is erased");
+    tokio::time::timeout(std::time::Duration::from_secs(20), gone())
+        .await
+        .expect("all of it is erased");
 }
 
 #[tokio::test]
@@ -409,27 +658,65 @@ async fn who_has_stopped_is_known_after_a_restart() {
 #[tokio::test]
 async fn presence_and_other_payloads_when_asked_to() {
     let folder = Folder::new();
-    let host = logger(&folder, Settings { presence: true, iq: true, ..settings() }).await;
+    let host = logger(
+        &folder,
+        Settings {
+            presence: true,
+            iq: true,
+            ..settings()
+        },
+    )
+    .await;
     let alice = host.user("alice@localhost/phone");
-    alice.send(format!("<presence to='{LOGGER}'><status>bellringing</status></presence>").as_str()).await.unwrap();
+    alice
+        .send(format!("<presence to='{LOGGER}'><status>bellringing</status></presence>").as_str())
+        .await
+        .unwrap();
     let set = format!("<iq type='set' to='{LOGGER}'><any xmlns='urn:any'>value</any></iq>");
     assert!(!alice.request(set.as_str()).await.unwrap().kind().is_error());
     let get = format!("<iq type='get' to='{LOGGER}'><any xmlns='urn:any'/></iq>");
-    assert_eq!(alice.request(get.as_str()).await.unwrap().children().first().unwrap().text(), "value");
-    assert_eq!(ask(&alice, LOGGER, "").await.unwrap().ids.len(), 0, "they are no messages");
+    assert_eq!(
+        alice
+            .request(get.as_str())
+            .await
+            .unwrap()
+            .children()
+            .first()
+            .unwrap()
+            .text(),
+        "value"
+    );
+    assert_eq!(
+        ask(&alice, LOGGER, "").await.unwrap().ids.len(),
+        0,
+        "they are no messages"
+    );
     assert!(said(&alice, "!stats").await.starts_with("2 entries"));
     let ping = format!("<iq type='get' to='{LOGGER}'><ping xmlns='urn:xmpp:ping'/></iq>");
-    assert!(!alice.request(ping.as_str()).await.unwrap().kind().is_error());
+    assert!(
+        !alice
+            .request(ping.as_str())
+            .await
+            .unwrap()
+            .kind()
+            .is_error()
+    );
 }
 
 #[tokio::test]
 async fn a_tap_records_both_directions() {
     let folder = Folder::new();
     let store = folder.store();
-    let tap = Tap::new(store.clone(), BareJid::new("shop@logger.localhost").unwrap());
+    let tap = Tap::new(
+        store.clone(),
+        BareJid::new("shop@logger.localhost").unwrap(),
+    );
     let shop = mount("shop.localhost", |builder| {
         let router = Router::new().message(async || "hello back");
-        builder.router(router).layer(tap.clone()).outbound(tap.clone())
+        builder
+            .router(router)
+            .layer(tap.clone())
+            .outbound(tap.clone())
     })
     .await;
     let alice = shop.user("alice@localhost/phone");
@@ -441,8 +728,24 @@ async fn a_tap_records_both_directions() {
         ..Default::default()
     };
     store.write(|_| Ok(())).await.unwrap();
-    let page = store.read(move |backend| backend.page(&query)).await.unwrap();
-    let pairs: Vec<_> = page.entries.iter().map(|entry| (entry.from.as_str(), entry.to.as_str())).collect();
-    assert_eq!(pairs, [("alice@localhost", "shop.localhost"), ("shop.localhost", "alice@localhost")]);
-    assert_eq!((tap.lost(), page.entries[0].archive.as_str()), (0, "shop@logger.localhost"));
+    let page = store
+        .read(move |backend| backend.page(&query))
+        .await
+        .unwrap();
+    let pairs: Vec<_> = page
+        .entries
+        .iter()
+        .map(|entry| (entry.from.as_str(), entry.to.as_str()))
+        .collect();
+    assert_eq!(
+        pairs,
+        [
+            ("alice@localhost", "shop.localhost"),
+            ("shop.localhost", "alice@localhost")
+        ]
+    );
+    assert_eq!(
+        (tap.lost(), page.entries[0].archive.as_str()),
+        (0, "shop@logger.localhost")
+    );
 }

@@ -1,8 +1,9 @@
-//! How components reach a PostgreSQL database: addresses, and connections that are encrypted when the address says so.
+//! How components reach a PostgreSQL database: addresses, and connections that are encrypted when
+//! the address says so.
 //!
-//! What is kept there is the business of whoever connects: the archive of `campanile-logger`, the subscriptions of
-//! `campanile-presence-postgres`, the sessions of `campanile-command-postgres`. A store with one connection has it from
-//! [`Sessions`], and its tables by a [`Schema`].
+//! What is kept there is the business of whoever connects: the archive of `campanile-logger`, the
+//! subscriptions of `campanile-presence-postgres`, the sessions of `campanile-command-postgres`. A
+//! store with one connection has it from [`Sessions`], and its tables by a [`Schema`].
 
 mod schema;
 mod session;
@@ -22,7 +23,8 @@ use self::tls::{Encryption, Tls};
 /// How long one host of an address may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where a database is, who we are there, and whether what goes there is encrypted. A password in it is never shown.
+/// Where a database is, who we are there, and whether what goes there is encrypted. A password in
+/// it is never shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
     config: Config,
@@ -33,12 +35,13 @@ pub struct Database {
 impl Database {
     /// The database of this address, as in `postgres://user:password@host/database`.
     ///
-    /// With `?sslmode=verify-full` the connection is encrypted, and the certificate must be good for the host:
-    /// `&sslrootcert=/path/ca.pem` says whom to trust instead of the system's authorities. `require` and `verify-ca` mean the
-    /// same here. Without it nothing is encrypted.
+    /// With `?sslmode=verify-full` the connection is encrypted, and the certificate must be good
+    /// for the host: `&sslrootcert=/path/ca.pem` says whom to trust instead of the system's
+    /// authorities. `require` and `verify-ca` mean the same here. Without it nothing is encrypted.
     ///
     /// # Errors
-    /// When it is no such address, with the reason, which cites no part of it: it may be the password.
+    /// When it is no such address, with the reason, which cites no part of it: it may be the
+    /// password.
     pub fn new(address: &str) -> Result<Self, AddressError> {
         let (address, encryption) = tls::take_from(address).map_err(AddressError)?;
         // The parser's own words name no part of the address; their causes do.
@@ -51,8 +54,15 @@ impl Database {
             Some(Host::Unix(path)) => path.display().to_string(),
             None => "localhost".to_owned(),
         };
-        let name = format!("postgres://{host}/{}", config.get_dbname().unwrap_or_default());
-        Ok(Self { config, encryption, name })
+        let name = format!(
+            "postgres://{host}/{}",
+            config.get_dbname().unwrap_or_default()
+        );
+        Ok(Self {
+            config,
+            encryption,
+            name,
+        })
     }
 
     /// Host and database, for people.
@@ -65,7 +75,12 @@ impl Database {
     #[must_use]
     pub fn is_exposed(&self) -> bool {
         let local = |host: &Host| match host {
-            Host::Tcp(host) => host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
+            Host::Tcp(host) => {
+                host == "localhost"
+                    || host
+                        .parse()
+                        .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+            }
             Host::Unix(_) => true,
         };
         self.encryption == Encryption::Off && !self.config.get_hosts().iter().all(local)
@@ -105,17 +120,21 @@ impl Database {
     fn tls(&self) -> Result<Option<Tls>, ConnectError> {
         match &self.encryption {
             Encryption::Off => Ok(None),
-            Encryption::On(roots) => {
-                Ok(Some(Tls::new(roots.as_ref().map(PathBuf::as_path)).map_err(ConnectError::Tls)?))
-            }
+            Encryption::On(roots) => Ok(Some(
+                Tls::new(roots.as_ref().map(PathBuf::as_path)).map_err(ConnectError::Tls)?,
+            )),
         }
     }
 }
 
-/// Carries a connection. Whoever waits for an answer is told of its end, so here it is for the log only.
+/// Carries a connection. Whoever waits for an answer is told of its end, so here it is for the log
+/// only.
 async fn served(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
     if let Err(error) = connection.await {
-        tracing::debug!("the connection to the database has ended: {}", chain(&error));
+        tracing::debug!(
+            "the connection to the database has ended: {}",
+            chain(&error)
+        );
     }
 }
 
@@ -182,17 +201,28 @@ mod tests {
         let database = Database::new("postgres://ann:s3cret@db.example.org/archive").unwrap();
         assert_eq!(database.name(), "postgres://db.example.org/archive");
         assert!(!format!("{database:?}").contains("s3cret"));
-        let error = Database::new("postgres://ann:s3cret@db.example.org:port/archive").unwrap_err().to_string();
-        assert!(error.starts_with("no address of a database: ") && !error.contains("s3cret"), "{error}");
+        let error = Database::new("postgres://ann:s3cret@db.example.org:port/archive")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("no address of a database: ") && !error.contains("s3cret"),
+            "{error}"
+        );
     }
 
     #[test]
     fn what_leaves_the_machine_unencrypted_is_exposed() {
         let exposed = |address| Database::new(address).unwrap().is_exposed();
         assert!(exposed("postgres://a@db.example.org/b"));
-        for covered in ["postgres://a@127.0.0.1/b", "postgres://a@%2Frun%2Fpostgresql/b", "postgres://a@localhost/b"] {
+        for covered in [
+            "postgres://a@127.0.0.1/b",
+            "postgres://a@%2Frun%2Fpostgresql/b",
+            "postgres://a@localhost/b",
+        ] {
             assert!(!exposed(covered), "{covered}");
         }
-        assert!(!exposed("postgres://a@db.example.org/b?sslmode=verify-full"));
+        assert!(!exposed(
+            "postgres://a@db.example.org/b?sslmode=verify-full"
+        ));
     }
 }

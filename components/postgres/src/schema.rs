@@ -26,22 +26,38 @@ impl Schema {
     /// # Errors
     /// When the database does not let us, or the tables are those of another version.
     pub async fn prepare(&self, client: &mut Client) -> Result<(), SessionError> {
-        let Self { name, version, tables, lock } = self;
-        // A commit is on the disk before it is reported; whoever holds a lock does not hold up everybody for ever.
+        let Self {
+            name,
+            version,
+            tables,
+            lock,
+        } = self;
+        // A commit is on the disk before it is reported; whoever holds a lock does not hold up
+        // everybody for ever.
         let settings = format!(
-            "SET search_path = {name}; SET synchronous_commit = on; SET lock_timeout = '5s'; SET statement_timeout = '5s'"
+            "SET search_path = {name}; SET synchronous_commit = on; SET lock_timeout = '5s'; SET \
+            statement_timeout = '5s'"
         );
         client.batch_execute(&settings).await?;
         let transaction = client.transaction().await?;
         // Two processes may come at the same time: the second one finds the work done.
-        transaction.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK}, {lock})")).await?;
-        let meta =
-            format!("CREATE SCHEMA IF NOT EXISTS {name}; CREATE TABLE IF NOT EXISTS meta (version bigint NOT NULL)");
+        transaction
+            .batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK}, {lock})"))
+            .await?;
+        let meta = format!(
+            "CREATE SCHEMA IF NOT EXISTS {name}; CREATE TABLE IF NOT EXISTS meta (version bigint \
+            NOT NULL)"
+        );
         transaction.batch_execute(&meta).await?;
-        match transaction.query_opt("SELECT version FROM meta", &[]).await? {
+        match transaction
+            .query_opt("SELECT version FROM meta", &[])
+            .await?
+        {
             None => {
                 transaction.batch_execute(tables).await?;
-                transaction.execute("INSERT INTO meta VALUES ($1)", &[version]).await?;
+                transaction
+                    .execute("INSERT INTO meta VALUES ($1)", &[version])
+                    .await?;
             }
             Some(row) => match row.try_get::<_, i64>(0)? {
                 found if found == *version => {}

@@ -13,7 +13,8 @@ use crate::{ConnectError, Database, chain};
 
 /// How long the database may take for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long nobody tries again after a failure, so that those who wait do not wait for each other's attempts.
+/// How long nobody tries again after a failure, so that those who wait do not wait for each other's
+/// attempts.
 const REST: Duration = Duration::from_secs(1);
 
 /// A connection, and the statements that a store has prepared on it.
@@ -30,7 +31,8 @@ pub trait Session: Sized + Send + Sync + 'static {
 
 /// The one connection of a store.
 ///
-/// As long as there is none each use of it is an error; within a second of a failure nobody tries again.
+/// As long as there is none each use of it is an error; within a second of a failure nobody tries
+/// again.
 #[derive(Debug)]
 pub struct Sessions<T> {
     database: Database,
@@ -49,7 +51,10 @@ impl<T: Session> Sessions<T> {
     /// None yet.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database, last: Mutex::new(Last::None) }
+        Self {
+            database,
+            last: Mutex::new(Last::None),
+        }
     }
 
     /// Host and database, for people.
@@ -88,7 +93,9 @@ impl<T: Session> Sessions<T> {
             Last::Failed(when, error) if when.elapsed() < REST => return Err(Arc::clone(error)),
             _ => {}
         }
-        let opened = timeout(PATIENCE, self.open()).await.unwrap_or(Err(SessionError::Silent));
+        let opened = timeout(PATIENCE, self.open())
+            .await
+            .unwrap_or(Err(SessionError::Silent));
         *last = match opened {
             Ok(session) => Last::Open(Arc::new(session)),
             Err(error) => Last::Failed(Instant::now(), Arc::new(error)),
@@ -115,7 +122,8 @@ impl<T: Session> Sessions<T> {
         match timeout(PATIENCE, answer).await {
             Ok(answer) => answer.map_err(|error| self.said(&error.into())),
             Err(_) => {
-                *self.last.lock().await = Last::Failed(Instant::now(), Arc::new(SessionError::Silent));
+                *self.last.lock().await =
+                    Last::Failed(Instant::now(), Arc::new(SessionError::Silent));
                 Err(self.said(&SessionError::Silent))
             }
         }
@@ -141,13 +149,19 @@ pub enum SessionError {
 }
 
 impl SessionError {
-    /// Whether trying again is of no use: what has to be changed is the address, the database or the program.
+    /// Whether trying again is of no use: what has to be changed is the address, the database or
+    /// the program.
     fn is_final(&self) -> bool {
         let (Self::Connect(ConnectError::Database(error)) | Self::Database(error)) = self else {
             return matches!(self, Self::Version(_) | Self::Connect(ConnectError::Tls(_)));
         };
-        // Shutting down, starting up, crashed, too many connections: that passes. Without a code, nobody was there.
-        error.code().is_some_and(|code| !["57", "53", "55"].iter().any(|class| code.code().starts_with(class)))
+        // Shutting down, starting up, crashed, too many connections: that passes. Without a code,
+        // nobody was there.
+        error.code().is_some_and(|code| {
+            !["57", "53", "55"]
+                .iter()
+                .any(|class| code.code().starts_with(class))
+        })
     }
 }
 
@@ -168,7 +182,10 @@ impl fmt::Display for SessionError {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::Database(error) => f.write_str(&chain(error)),
-            Self::Version(version) => write!(f, "its tables are of version {version}: use the program that made them"),
+            Self::Version(version) => write!(
+                f,
+                "its tables are of version {version}: use the program that made them"
+            ),
             Self::Silent => f.write_str("the database does not answer"),
         }
     }

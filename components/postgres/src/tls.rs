@@ -1,4 +1,5 @@
-//! The connection to the database, encrypted: rustls on ring, and the server's certificate is always checked.
+//! The connection to the database, encrypted: rustls on ring, and the server's certificate is
+//! always checked.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,9 @@ pub(super) enum Encryption {
 /// What is wrong.
 pub(super) fn take_from(address: &str) -> Result<(String, Encryption), String> {
     let (base, options) = address.split_once('?').unwrap_or((address, ""));
-    let (mut rest, mut wanted, mut roots) = (Vec::new(), false, None);
+    let mut rest = Vec::new();
+    let mut wanted = false;
+    let mut roots = None;
     for option in options.split('&').filter(|option| !option.is_empty()) {
         match option.split_once('=') {
             Some(("sslmode", "disable")) => wanted = false,
@@ -41,8 +44,16 @@ pub(super) fn take_from(address: &str) -> Result<(String, Encryption), String> {
             _ => rest.push(option),
         }
     }
-    rest.push(if wanted { "sslmode=require" } else { "sslmode=disable" });
-    let encryption = if wanted { Encryption::On(roots) } else { Encryption::Off };
+    rest.push(if wanted {
+        "sslmode=require"
+    } else {
+        "sslmode=disable"
+    });
+    let encryption = if wanted {
+        Encryption::On(roots)
+    } else {
+        Encryption::Off
+    };
     Ok((format!("{base}?{}", rest.join("&")), encryption))
 }
 
@@ -53,14 +64,18 @@ fn decoded(text: &str) -> Result<PathBuf, String> {
     while let Some(byte) = rest.next() {
         let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
         let plain = if byte == b'%' {
-            let (high, low) = (digit(), digit());
-            high.zip(low).and_then(|(high, low)| u8::try_from(high * 16 + low).ok())
+            let high = digit();
+            let low = digit();
+            high.zip(low)
+                .and_then(|(high, low)| u8::try_from(high * 16 + low).ok())
         } else {
             Some(byte)
         };
         bytes.push(plain.ok_or("sslrootcert has a % without two digits")?);
     }
-    String::from_utf8(bytes).map(PathBuf::from).map_err(|_| "sslrootcert is no UTF-8".to_owned())
+    String::from_utf8(bytes)
+        .map(PathBuf::from)
+        .map_err(|_| "sslrootcert is no UTF-8".to_owned())
 }
 
 /// Encrypts connections to any host that shows a good certificate.
@@ -85,14 +100,24 @@ fn trusted(file: Option<&Path>) -> io::Result<RootCertStore> {
     let Some(file) = file else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let none = || io::Error::other("the system trusts no certificate: name one by sslrootcert");
-        return if roots.is_empty() { Err(none()) } else { Ok(roots) };
+        return if roots.is_empty() {
+            Err(none())
+        } else {
+            Ok(roots)
+        };
     };
     let described = |error| io::Error::other(format!("{}: {error}", file.display()));
     for certificate in CertificateDer::pem_file_iter(file).map_err(described)? {
-        roots.add(certificate.map_err(described)?).map_err(io::Error::other)?;
+        roots
+            .add(certificate.map_err(described)?)
+            .map_err(io::Error::other)?;
     }
     let none = || io::Error::other(format!("{}: no certificate in this file", file.display()));
-    if roots.is_empty() { Err(none()) } else { Ok(roots) }
+    if roots.is_empty() {
+        Err(none())
+    } else {
+        Ok(roots)
+    }
 }
 
 impl MakeTlsConnect<Socket> for Tls {
@@ -101,7 +126,10 @@ impl MakeTlsConnect<Socket> for Tls {
     type Error = rustls_pki_types::InvalidDnsNameError;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<ToHost, Self::Error> {
-        Ok(ToHost { connector: self.0.clone(), name: ServerName::try_from(host.to_owned())? })
+        Ok(ToHost {
+            connector: self.0.clone(),
+            name: ServerName::try_from(host.to_owned())?,
+        })
     }
 }
 
@@ -130,13 +158,21 @@ impl TlsStream for Encrypted {
 }
 
 impl AsyncRead for Encrypted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, out)
     }
 }
 
 impl AsyncWrite for Encrypted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, bytes)
     }
 
@@ -155,15 +191,25 @@ mod tests {
 
     #[test]
     fn an_address_says_whether_and_whom_to_trust() {
-        let plain = ("postgres://a@b/c?sslmode=disable".to_owned(), Encryption::Off);
+        let plain = (
+            "postgres://a@b/c?sslmode=disable".to_owned(),
+            Encryption::Off,
+        );
         assert_eq!(take_from("postgres://a@b/c"), Ok(plain.clone()));
         assert_eq!(take_from("postgres://a@b/c?sslmode=disable"), Ok(plain));
         let (rest, encryption) =
-            take_from("postgres://a@b/c?sslrootcert=/etc/my%20ca.pem&sslmode=verify-full&port=1").unwrap();
+            take_from("postgres://a@b/c?sslrootcert=/etc/my%20ca.pem&sslmode=verify-full&port=1")
+                .unwrap();
         assert_eq!(rest, "postgres://a@b/c?port=1&sslmode=require");
         assert_eq!(encryption, Encryption::On(Some("/etc/my ca.pem".into())));
-        assert_eq!(take_from("postgres://a@b/c?sslmode=require").unwrap().1, Encryption::On(None));
-        for bad in ["postgres://a@b?sslmode=prefer", "postgres://a@b?sslrootcert=%x"] {
+        assert_eq!(
+            take_from("postgres://a@b/c?sslmode=require").unwrap().1,
+            Encryption::On(None)
+        );
+        for bad in [
+            "postgres://a@b?sslmode=prefer",
+            "postgres://a@b?sslrootcert=%x",
+        ] {
             assert!(take_from(bad).is_err(), "{bad}");
         }
     }

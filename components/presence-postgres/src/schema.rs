@@ -2,10 +2,11 @@
 
 use campanile_postgres::Schema;
 
-/// One row for each pair. The columns of a subscription are 0 none, 1 pending, 2 there. JIDs are ordered as Rust orders
-/// them, by their bytes.
+/// One row for each pair. The columns of a subscription are 0 none, 1 pending, 2 there. JIDs are
+/// ordered as Rust orders them, by their bytes.
 ///
-/// All that writes holds the row of `total` first: two at a time cannot pass the bounds, and nobody waits in a circle.
+/// All that writes holds the row of `total` first: two at a time cannot pass the bounds, and nobody
+/// waits in a circle.
 const TABLES: &str = r#"
     CREATE TABLE subscription (
         own text COLLATE "C" NOT NULL,
@@ -53,5 +54,9 @@ const TABLES: &str = r#"
 "#;
 
 /// The lock is "pres".
-pub(crate) const SCHEMA: Schema =
-    Schema { name: "campanile_presence", version: 1, tables: TABLES, lock: 1_886_545_267 };
+pub(crate) const SCHEMA: Schema = Schema {
+    name: "campanile_presence",
+    version: 1,
+    tables: TABLES,
+    lock: 1_886_545_267,
+};

@@ -48,7 +48,12 @@ impl SqliteStore {
     /// A file that is opened, or made, when the component starts.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { file: Arc::new(File { path: path.into(), connection: Mutex::default() }) }
+        Self {
+            file: Arc::new(File {
+                path: path.into(),
+                connection: Mutex::default(),
+            }),
+        }
     }
 
     /// Opens a file, or makes it.
@@ -72,9 +77,15 @@ impl SqliteStore {
 }
 
 impl File {
-    fn with<T, E: From<OpenError>>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {
+    fn with<T, E: From<OpenError>>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
         // A transaction that was not committed is rolled back when it is dropped, by a panic too.
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match &mut *connection {
             Some(connection) => work(connection),
             none => work(none.insert(self.open()?)),
@@ -87,8 +98,13 @@ impl File {
             schema::prepare(&mut connection)?;
             Ok(connection)
         };
-        let opened = Connection::open(&self.path).map_err(Refused::Sqlite).and_then(prepared);
-        opened.map_err(|refused| OpenError { path: self.path.display().to_string(), refused })
+        let opened = Connection::open(&self.path)
+            .map_err(Refused::Sqlite)
+            .and_then(prepared);
+        opened.map_err(|refused| OpenError {
+            path: self.path.display().to_string(),
+            refused,
+        })
     }
 }
 
@@ -100,12 +116,17 @@ impl SubscriptionStore for SqliteStore {
 
     async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
         let pair = pair.clone();
-        Ok(self.with(move |connection| known(connection, &pair)).await?.unwrap_or_default())
+        Ok(self
+            .with(move |connection| known(connection, &pair))
+            .await?
+            .unwrap_or_default())
     }
 
     async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
-        let (pair, bounds) = (pair.clone(), *bounds);
-        self.with(move |connection| write(connection, &pair, change, &bounds)).await
+        let pair = pair.clone();
+        let bounds = *bounds;
+        self.with(move |connection| write(connection, &pair, change, &bounds))
+            .await
     }
 
     async fn list(
@@ -115,8 +136,11 @@ impl SubscriptionStore for SqliteStore {
         most: usize,
     ) -> Result<Vec<(Pair, Subscription)>, BoxError> {
         let own = own.map(ToString::to_string);
-        let after = after.map(|pair| (pair.own.to_string(), pair.peer.to_string())).unwrap_or_default();
-        self.with(move |connection| read(connection, own.as_deref(), &after, most)).await
+        let after = after
+            .map(|pair| (pair.own.to_string(), pair.peer.to_string()))
+            .unwrap_or_default();
+        self.with(move |connection| read(connection, own.as_deref(), &after, most))
+            .await
     }
 }
 
@@ -124,29 +148,45 @@ impl SubscriptionStore for SqliteStore {
 fn known(connection: &Connection, pair: &Pair) -> rusqlite::Result<Option<Subscription>> {
     let sql = "SELECT to_peer, from_peer FROM subscription WHERE own = ?1 AND peer = ?2";
     let row = params![pair.own.as_str(), pair.peer.as_str()];
-    connection.prepare_cached(sql)?.query_row(row, |row| subscription(row, 0)).optional()
+    connection
+        .prepare_cached(sql)?
+        .query_row(row, |row| subscription(row, 0))
+        .optional()
 }
 
 /// Looks, counts and writes in one transaction, so that two at a time cannot pass the bounds.
-fn write(connection: &mut Connection, pair: &Pair, change: Replace, bounds: &Bounds) -> rusqlite::Result<Kept> {
-    let (own, peer, domain) = (pair.own.as_str(), pair.peer.as_str(), pair.peer.domain().as_str());
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+fn write(
+    connection: &mut Connection,
+    pair: &Pair,
+    change: Replace,
+    bounds: &Bounds,
+) -> rusqlite::Result<Kept> {
+    let own = pair.own.as_str();
+    let peer = pair.peer.as_str();
+    let domain = pair.peer.domain().as_str();
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let known = known(&transaction, pair)?;
     if known.unwrap_or_default() != change.before {
         return Ok(Kept::Stale);
     }
     let halves = (change.after.to.number(), change.after.from.number());
     if change.after.is_none() {
-        transaction.execute("DELETE FROM subscription WHERE own = ?1 AND peer = ?2", params![own, peer])?;
+        transaction.execute(
+            "DELETE FROM subscription WHERE own = ?1 AND peer = ?2",
+            params![own, peer],
+        )?;
     } else if known.is_some() {
-        let sql = "UPDATE subscription SET to_peer = ?3, from_peer = ?4 WHERE own = ?1 AND peer = ?2";
+        let sql =
+            "UPDATE subscription SET to_peer = ?3, from_peer = ?4 WHERE own = ?1 AND peer = ?2";
         transaction.execute(sql, params![own, peer, halves.0, halves.1])?;
     } else {
         let (of_peer, of_domain, all) = schema::counts(&transaction, peer, domain)?;
         if !bounds.admit(of_peer, of_domain, all) {
             return Ok(Kept::Full);
         }
-        let sql = "INSERT INTO subscription (own, peer, domain, to_peer, from_peer) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let sql = "INSERT INTO subscription (own, peer, domain, to_peer, from_peer) VALUES (?1, \
+            ?2, ?3, ?4, ?5)";
         transaction.execute(sql, params![own, peer, domain, halves.0, halves.1])?;
     }
     transaction.commit()?;
@@ -169,21 +209,35 @@ fn read(
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params![from_own, from_peer, own, most], |row| {
-        Ok((Pair { own: jid(row, 0)?, peer: jid(row, 1)? }, subscription(row, 2)?))
+        Ok((
+            Pair {
+                own: jid(row, 0)?,
+                peer: jid(row, 1)?,
+            },
+            subscription(row, 2)?,
+        ))
     })?;
     rows.collect()
 }
 
 /// The table has a constraint: each half has one of the numbers.
 fn subscription(row: &Row<'_>, first: usize) -> rusqlite::Result<Subscription> {
-    let half = |column| Ok::<_, rusqlite::Error>(Half::of_number(row.get(column)?).unwrap_or_default());
-    Ok(Subscription { to: half(first)?, from: half(first + 1)? })
+    let half =
+        |column| Ok::<_, rusqlite::Error>(Half::of_number(row.get(column)?).unwrap_or_default());
+    Ok(Subscription {
+        to: half(first)?,
+        from: half(first + 1)?,
+    })
 }
 
 fn jid(row: &Row<'_>, column: usize) -> rusqlite::Result<BareJid> {
     let text: String = row.get(column)?;
     BareJid::new(&text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Text,
+            Box::new(error),
+        )
     })
 }
 
@@ -205,7 +259,10 @@ impl fmt::Display for OpenError {
         write!(f, "{}", self.path)?;
         match &self.refused {
             Refused::Foreign => f.write_str(" belongs to another program: name another file"),
-            Refused::Version(version) => write!(f, " is of a later version ({version}): use the program that made it"),
+            Refused::Version(version) => write!(
+                f,
+                " is of a later version ({version}): use the program that made it"
+            ),
             Refused::Sqlite(_) => f.write_str(" cannot be opened"),
         }
     }

@@ -21,18 +21,25 @@ const SCHEMA: &str = "
     -- Counted as rows come and go: a count over all of them grows with the file.
     CREATE TABLE total (count INTEGER NOT NULL) STRICT;
     INSERT INTO total VALUES (0);
-    CREATE TRIGGER subscription_added AFTER INSERT ON subscription BEGIN UPDATE total SET count = count + 1; END;
-    CREATE TRIGGER subscription_removed AFTER DELETE ON subscription BEGIN UPDATE total SET count = count - 1; END;
+    CREATE TRIGGER subscription_added AFTER INSERT ON subscription BEGIN UPDATE total SET count = \
+    count + 1; END;
+    CREATE TRIGGER subscription_removed AFTER DELETE ON subscription BEGIN UPDATE total SET count \
+    = count - 1; END;
 ";
 
 /// Makes a new file ours, and refuses one that is not.
 pub(crate) fn prepare(connection: &mut Connection) -> Result<(), Refused> {
-    // Readers and the one writer do not wait for each other; a commit is on the disk when it is done.
+    // Readers and the one writer do not wait for each other; a commit is on the disk when it is
+    // done.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let number = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let empty = transaction.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(())).optional()?.is_none();
+    let empty = transaction
+        .query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))
+        .optional()?
+        .is_none();
     match (number("application_id")?, number("user_version")?) {
         (APPLICATION, VERSION) => return Ok(()),
         (APPLICATION, version) => return Err(Refused::Version(version)),
@@ -60,11 +67,24 @@ impl From<rusqlite::Error> for Refused {
 }
 
 /// How many pairs a peer, a domain and all together have.
-pub(crate) fn counts(connection: &Connection, peer: &str, domain: &str) -> Result<(usize, usize, usize)> {
-    let one = |sql: &str, of: &str| connection.prepare_cached(sql)?.query_row(params![of], |row| row.get::<_, i64>(0));
+pub(crate) fn counts(
+    connection: &Connection,
+    peer: &str,
+    domain: &str,
+) -> Result<(usize, usize, usize)> {
+    let one = |sql: &str, of: &str| {
+        connection
+            .prepare_cached(sql)?
+            .query_row(params![of], |row| row.get::<_, i64>(0))
+    };
     let of_peer = one("SELECT count(*) FROM subscription WHERE peer = ?1", peer)?;
-    let of_domain = one("SELECT count(*) FROM subscription WHERE domain = ?1", domain)?;
-    let all: i64 = connection.prepare_cached("SELECT count FROM total")?.query_row([], |row| row.get(0))?;
+    let of_domain = one(
+        "SELECT count(*) FROM subscription WHERE domain = ?1",
+        domain,
+    )?;
+    let all: i64 = connection
+        .prepare_cached("SELECT count FROM total")?
+        .query_row([], |row| row.get(0))?;
     let count = |rows: i64| usize::try_from(rows).unwrap_or_default();
     Ok((count(of_peer), count(of_domain), count(all)))
 }

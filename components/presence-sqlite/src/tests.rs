@@ -11,7 +11,8 @@ struct Folder(std::path::PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("campanile-presence-{}-{name}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("campanile-presence-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -28,18 +29,26 @@ impl Drop for Folder {
 }
 
 fn pair(own: &str, peer: &str) -> Pair {
-    Pair { own: own.parse().unwrap(), peer: peer.parse().unwrap() }
+    Pair {
+        own: own.parse().unwrap(),
+        peer: peer.parse().unwrap(),
+    }
 }
 
 /// Keeps a subscription in the place of what is there.
 async fn put(store: &SqliteStore, pair: &Pair, after: Subscription, bounds: &Bounds) -> Kept {
     let before = store.get(pair).await.unwrap();
-    store.put(pair, Replace { before, after }, bounds).await.unwrap()
+    store
+        .put(pair, Replace { before, after }, bounds)
+        .await
+        .unwrap()
 }
 
 fn all() -> impl Iterator<Item = Subscription> {
     let halves = [Half::No, Half::Pending, Half::Yes];
-    halves.into_iter().flat_map(move |to| halves.map(|from| Subscription { to, from }))
+    halves
+        .into_iter()
+        .flat_map(move |to| halves.map(|from| Subscription { to, from }))
 }
 
 #[tokio::test]
@@ -48,7 +57,10 @@ async fn every_state_is_kept_and_read_again() {
     let pair = pair("bot@b.localhost", "alice@localhost");
     for state in all() {
         let store = SqliteStore::open(folder.file()).unwrap();
-        assert_eq!(put(&store, &pair, state, &Bounds::default()).await, Kept::Yes);
+        assert_eq!(
+            put(&store, &pair, state, &Bounds::default()).await,
+            Kept::Yes
+        );
         let store = SqliteStore::open(folder.file()).unwrap();
         assert_eq!(store.get(&pair).await.unwrap(), state);
         let listed = store.list(None, None, 9).await.unwrap();
@@ -62,20 +74,37 @@ async fn pairs_are_listed_in_order_and_page_by_page() {
     let store = SqliteStore::open(folder.file()).unwrap();
     let state = Subscription::NONE.outbound(Change::Subscribe).next;
     for (own, peer) in [("b", "x"), ("a", "y"), ("a", "x"), ("c", "x"), ("b", "y")] {
-        let pair = pair(&format!("{own}@b.localhost"), &format!("{peer}@example.org"));
+        let pair = pair(
+            &format!("{own}@b.localhost"),
+            &format!("{peer}@example.org"),
+        );
         put(&store, &pair, state, &Bounds::default()).await;
     }
     let shown = |page: &[(Pair, Subscription)]| {
-        let letters = page.iter().map(|(pair, _)| format!("{}{}", &pair.own.as_str()[..1], &pair.peer.as_str()[..1]));
+        let letters = page
+            .iter()
+            .map(|(pair, _)| format!("{}{}", &pair.own.as_str()[..1], &pair.peer.as_str()[..1]));
         letters.collect::<Vec<_>>()
     };
     let all = store.list(None, None, 9).await.unwrap();
     assert_eq!(shown(&all), ["ax", "ay", "bx", "by", "cx"]);
-    assert_eq!(shown(&store.list(None, Some(&all[1].0), 2).await.unwrap()), ["bx", "by"]);
+    assert_eq!(
+        shown(&store.list(None, Some(&all[1].0), 2).await.unwrap()),
+        ["bx", "by"]
+    );
     let own = "b@b.localhost".parse().unwrap();
-    assert_eq!(shown(&store.list(Some(&own), None, 9).await.unwrap()), ["bx", "by"]);
-    assert_eq!(shown(&store.list(Some(&own), Some(&all[2].0), 9).await.unwrap()), ["by"]);
-    assert_eq!(shown(&store.list(Some(&own), Some(&all[4].0), 9).await.unwrap()), [""; 0]);
+    assert_eq!(
+        shown(&store.list(Some(&own), None, 9).await.unwrap()),
+        ["bx", "by"]
+    );
+    assert_eq!(
+        shown(&store.list(Some(&own), Some(&all[2].0), 9).await.unwrap()),
+        ["by"]
+    );
+    assert_eq!(
+        shown(&store.list(Some(&own), Some(&all[4].0), 9).await.unwrap()),
+        [""; 0]
+    );
 }
 
 #[tokio::test]
@@ -97,13 +126,41 @@ async fn strangers_fill_no_more_than_the_bounds() {
     ];
     for (own, peer, kept) in rows {
         let pair = pair(&format!("{own}@b.localhost"), peer);
-        assert_eq!(put(&store, &pair, state, &bounds).await, kept, "{own} {peer}");
+        assert_eq!(
+            put(&store, &pair, state, &bounds).await,
+            kept,
+            "{own} {peer}"
+        );
     }
     // What is forgotten makes room.
-    put(&store, &pair("0@b.localhost", "a@two.org"), Subscription::NONE, &bounds).await;
-    put(&store, &pair("0@b.localhost", "a@two.org"), Subscription::NONE, &bounds).await;
-    assert_eq!(put(&store, &pair("0@b.localhost", "a@three.org"), state, &bounds).await, Kept::Yes);
-    assert_eq!(put(&store, &pair("0@b.localhost", "a@two.org"), state, &bounds).await, Kept::Full);
+    put(
+        &store,
+        &pair("0@b.localhost", "a@two.org"),
+        Subscription::NONE,
+        &bounds,
+    )
+    .await;
+    put(
+        &store,
+        &pair("0@b.localhost", "a@two.org"),
+        Subscription::NONE,
+        &bounds,
+    )
+    .await;
+    assert_eq!(
+        put(
+            &store,
+            &pair("0@b.localhost", "a@three.org"),
+            state,
+            &bounds
+        )
+        .await,
+        Kept::Yes
+    );
+    assert_eq!(
+        put(&store, &pair("0@b.localhost", "a@two.org"), state, &bounds).await,
+        Kept::Full
+    );
 }
 
 #[tokio::test]
@@ -114,8 +171,14 @@ async fn what_was_read_is_replaced_and_nothing_else() {
     for (before, after) in all().flat_map(|before| all().map(move |after| (before, after))) {
         put(&store, &pair, before, &Bounds::default()).await;
         for read in all().filter(|read| *read != before) {
-            let change = Replace { before: read, after };
-            assert_eq!(store.put(&pair, change, &Bounds::default()).await.unwrap(), Kept::Stale);
+            let change = Replace {
+                before: read,
+                after,
+            };
+            assert_eq!(
+                store.put(&pair, change, &Bounds::default()).await.unwrap(),
+                Kept::Stale
+            );
         }
         assert_eq!(store.get(&pair).await.unwrap(), before);
     }
@@ -127,28 +190,52 @@ fn a_file_of_another_program_is_left_alone() {
     let foreign = Connection::open(folder.file()).unwrap();
     foreign.execute_batch("CREATE TABLE theirs (x)").unwrap();
     let error = SqliteStore::open(folder.file()).unwrap_err();
-    assert!(error.to_string().ends_with("presence.db belongs to another program: name another file"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("presence.db belongs to another program: name another file"),
+        "{error}"
+    );
     let error = SqliteStore::open(folder.0.join("no/such/folder.db")).unwrap_err();
     assert!(error.to_string().ends_with("cannot be opened"), "{error}");
     let later = folder.0.join("later.db");
     drop(SqliteStore::open(&later).unwrap());
-    Connection::open(&later).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    Connection::open(&later)
+        .unwrap()
+        .pragma_update(None, "user_version", 2)
+        .unwrap();
     let error = SqliteStore::open(&later).unwrap_err();
-    assert!(error.to_string().contains("is of a later version (2)"), "{error}");
+    assert!(
+        error.to_string().contains("is of a later version (2)"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_bot_knows_after_a_restart_who_may_see_it() {
     let folder = Folder::new("restart");
     for subscribes in [true, false] {
-        let roster = Roster::builder(SqliteStore::open(folder.file()).unwrap()).without_caps().build();
-        let bot = testing::mount("b.localhost", |bot| bot.router(Router::new()).module(roster)).await;
+        let roster = Roster::builder(SqliteStore::open(folder.file()).unwrap())
+            .without_caps()
+            .build();
+        let bot = testing::mount("b.localhost", |bot| {
+            bot.router(Router::new()).module(roster)
+        })
+        .await;
         let alice = bot.user("alice@localhost");
         if subscribes {
-            alice.send("<presence type='subscribe' to='b.localhost'/>").await.unwrap();
-            alice.expect("<presence type='subscribed' from='b.localhost'/>").await;
+            alice
+                .send("<presence type='subscribe' to='b.localhost'/>")
+                .await
+                .unwrap();
+            alice
+                .expect("<presence type='subscribed' from='b.localhost'/>")
+                .await;
         } else {
-            alice.send("<presence type='probe' to='b.localhost'/>").await.unwrap();
+            alice
+                .send("<presence type='probe' to='b.localhost'/>")
+                .await
+                .unwrap();
         }
         alice.expect("<presence from='b.localhost'/>").await;
     }
@@ -159,27 +246,52 @@ async fn a_file_that_cannot_be_used_stops_the_start() {
     let folder = Folder::new("start");
     let store = SqliteStore::new(folder.0.join("no/such/folder.db"));
     let host = campanile::host::Host::new("s");
-    let bot = campanile::component::Component::builder("b.localhost").connector(host.connector()).secret("s");
-    let error = testing::start(bot.module(Roster::new(store))).ended().await.unwrap_err();
+    let bot = campanile::component::Component::builder("b.localhost")
+        .connector(host.connector())
+        .secret("s");
+    let error = testing::start(bot.module(Roster::new(store)))
+        .ended()
+        .await
+        .unwrap_err();
     let why = std::error::Error::source(&error).unwrap().to_string();
-    assert!(why.starts_with("presence: ") && why.ends_with("folder.db cannot be opened"), "{why}");
+    assert!(
+        why.starts_with("presence: ") && why.ends_with("folder.db cannot be opened"),
+        "{why}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_components_share_a_file() {
     let folder = Folder::new("shared");
     let store = SqliteStore::open(folder.file()).unwrap();
-    let state = Subscription { to: Half::No, from: Half::Yes };
+    let state = Subscription {
+        to: Half::No,
+        from: Half::Yes,
+    };
     for own in ["a.localhost", "b.localhost"] {
-        put(&store, &pair(own, "alice@localhost"), state, &Bounds::default()).await;
+        put(
+            &store,
+            &pair(own, "alice@localhost"),
+            state,
+            &Bounds::default(),
+        )
+        .await;
     }
     // Each speaks only as its own addresses, and is not held up by those of the other.
     let roster = Roster::new(SqliteStore::new(folder.file()));
-    let mut bot = testing::mount("b.localhost", |bot| bot.router(Router::new()).module(roster)).await;
+    let mut bot = testing::mount("b.localhost", |bot| {
+        bot.router(Router::new()).module(roster)
+    })
+    .await;
     let alice = bot.user("alice@localhost");
-    alice.recv_where(|stanza| stanza.kind().type_str().is_empty()).await.unwrap();
+    alice
+        .recv_where(|stanza| stanza.kind().type_str().is_empty())
+        .await
+        .unwrap();
     bot.running().stop();
     bot.running().ended().await.unwrap();
-    alice.expect("<presence type='unavailable' from='b.localhost'/>").await;
+    alice
+        .expect("<presence type='unavailable' from='b.localhost'/>")
+        .await;
     assert_eq!(alice.waiting(), 0);
 }

@@ -15,9 +15,21 @@ pub(crate) struct Room {
 }
 
 const ROOMS: [Room; 3] = [
-    Room { name: "attic", about: "The attic, for four", seats: 4 },
-    Room { name: "library", about: "The library, for eight", seats: 8 },
-    Room { name: "hall", about: "The hall, for forty", seats: 40 },
+    Room {
+        name: "attic",
+        about: "The attic, for four",
+        seats: 4,
+    },
+    Room {
+        name: "library",
+        about: "The library, for eight",
+        seats: 8,
+    },
+    Room {
+        name: "hall",
+        about: "The hall, for forty",
+        seats: 40,
+    },
 ];
 
 /// When a room can be had.
@@ -54,7 +66,10 @@ impl Calendar {
     /// The rooms with so many seats that nobody has then.
     pub(crate) fn free(&self, day: Day, people: u8) -> Vec<Room> {
         let entries = self.entries();
-        ROOMS.into_iter().filter(|room| room.seats >= people && !entries.contains_key(&(day, room.name))).collect()
+        ROOMS
+            .into_iter()
+            .filter(|room| room.seats >= people && !entries.contains_key(&(day, room.name)))
+            .collect()
     }
 
     /// Books a room; false when somebody else has it.
@@ -63,7 +78,15 @@ impl Calendar {
         if entries.contains_key(&(day, room.name)) {
             return false;
         }
-        entries.insert((day, room.name), Entry { day, room: room.name, who, note });
+        entries.insert(
+            (day, room.name),
+            Entry {
+                day,
+                room: room.name,
+                who,
+                note,
+            },
+        );
         true
     }
 

@@ -1,7 +1,8 @@
-//! A wizard: a room is booked over several steps. The same definition serves clients that show forms (XEP-0050) and
-//! people who write one line in a chat: `!book tuesday 3 attic`.
+//! A wizard: a room is booked over several steps. The same definition serves clients that show
+//! forms (XEP-0050) and people who write one line in a chat: `!book tuesday 3 attic`.
 //!
-//! `BOT_SECRET=secret cargo run -p example-booking` mounts it on `rooms.localhost`, at the server on 127.0.0.1:5347.
+//! `BOT_SECRET=secret cargo run -p example-booking` mounts it on `rooms.localhost`, at the server
+//! on 127.0.0.1:5347.
 
 mod calendar;
 
@@ -32,13 +33,21 @@ struct Booking {
 }
 
 /// Which room: those that are free then, and large enough.
-async fn rooms(State(calendar): State<Calendar>, Form(wish): Form<Wish>) -> Result<Definition, FormError> {
+async fn rooms(
+    State(calendar): State<Calendar>,
+    Form(wish): Form<Wish>,
+) -> Result<Definition, FormError> {
     let free = calendar.free(wish.day, wish.people);
     if free.is_empty() {
-        return Err(FormError::field("people", "is too large for the rooms that are free"));
+        return Err(FormError::field(
+            "people",
+            "is too large for the rooms that are free",
+        ));
     }
     let rooms = Field::choice("room").label("Room").required();
-    let rooms = free.iter().fold(rooms, |field, room| field.option(room.name, room.about));
+    let rooms = free
+        .iter()
+        .fold(rooms, |field, room| field.option(room.name, room.about));
     Ok(Definition::new().title("Which room?").field(rooms))
 }
 
@@ -55,9 +64,19 @@ async fn book(
     State(calendar): State<Calendar>,
     Form(booking): Form<Booking>,
 ) -> Result<String, FormError> {
-    let Booking { day, people, room, projector, note } = booking;
-    // Somebody else may have been faster, or a program has left out what the steps before have found.
-    let wanted = calendar.free(day, people).into_iter().find(|free| free.name == room);
+    let Booking {
+        day,
+        people,
+        room,
+        projector,
+        note,
+    } = booking;
+    // Somebody else may have been faster, or a program has left out what the steps before have
+    // found.
+    let wanted = calendar
+        .free(day, people)
+        .into_iter()
+        .find(|free| free.name == room);
     let room = wanted.filter(|room| calendar.take(day, room, who.to_bare().to_string(), note));
     let room = room.ok_or_else(|| FormError::field("room", "is not free any more"))?;
     let projector = if projector { ", with a projector" } else { "" };
@@ -79,19 +98,34 @@ fn app(porter: &str) -> Router {
     let wish = Definition::of::<Wish>()
         .title("A room")
         .edit("day", |field| field.label("Day"))
-        .edit("people", |field| field.label("How many are you?").value("2"));
-    let book = Command::new("book", "Book a room", book).form(wish).step(rooms).enough().step(extras);
+        .edit("people", |field| {
+            field.label("How many are you?").value("2")
+        });
+    let book = Command::new("book", "Book a room", book)
+        .form(wish)
+        .step(rooms)
+        .enough()
+        .step(extras);
     let bookings = Command::new("bookings", "All bookings", bookings).only([porter]);
-    Router::new().commands(Commands::new().add(book).add(bookings).chat("!")).with_state(Calendar::default())
+    Router::new()
+        .commands(Commands::new().add(book).add(bookings).chat("!"))
+        .with_state(Calendar::default())
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let secret = std::env::var("BOT_SECRET")?;
     let app = app("porter@localhost");
-    let bot = Component::builder("rooms.localhost").server("127.0.0.1:5347").secret(secret).router(app).build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+    let bot = Component::builder("rooms.localhost")
+        .server("127.0.0.1:5347")
+        .secret(secret)
+        .router(app)
+        .build()?;
+    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+        .await?;
     Ok(())
 }
 

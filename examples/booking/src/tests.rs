@@ -13,20 +13,36 @@ async fn mounted() -> Mounted {
 }
 
 fn request(attributes: &str, fields: &[(&str, &str)]) -> String {
-    let fields: String =
-        fields.iter().map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>")).collect();
-    let form = if fields.is_empty() { fields } else { format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>") };
+    let fields: String = fields
+        .iter()
+        .map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>"))
+        .collect();
+    let form = if fields.is_empty() {
+        fields
+    } else {
+        format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>")
+    };
     format!(
-        "<iq type='set' to='{ROOMS}'><command xmlns='http://jabber.org/protocol/commands' node='book' {attributes}>\
+        "<iq type='set' to='{ROOMS}'><command xmlns='http://jabber.org/protocol/commands' \
+        node='book' {attributes}>\
          {form}</command></iq>"
     )
 }
 
 /// Takes a step; gives back the session and what is answered.
 async fn step(user: &User, attributes: &str, fields: &[(&str, &str)]) -> (String, String) {
-    let answer = user.request(request(attributes, fields)).await.unwrap_or_else(|why| panic!("{why}"));
-    let command = answer.children().first().unwrap_or_else(|| panic!("{}", answer.to_xml()));
-    let session = command.attribute("sessionid").unwrap_or_default().into_owned();
+    let answer = user
+        .request(request(attributes, fields))
+        .await
+        .unwrap_or_else(|why| panic!("{why}"));
+    let command = answer
+        .children()
+        .first()
+        .unwrap_or_else(|| panic!("{}", answer.to_xml()));
+    let session = command
+        .attribute("sessionid")
+        .unwrap_or_default()
+        .into_owned();
     (session, command.as_str().to_owned())
 }
 
@@ -42,36 +58,81 @@ async fn a_room_is_booked_step_by_step() {
     let bot = mounted().await;
     let alice = bot.user("alice@localhost");
     let (session, first) = step(&alice, "action='execute'", &[]).await;
-    holds(&first, &["<actions execute='next'><next/></actions>", "<title>A room</title>", "<value>2</value>"]);
+    holds(
+        &first,
+        &[
+            "<actions execute='next'><next/></actions>",
+            "<title>A room</title>",
+            "<value>2</value>",
+        ],
+    );
     let session = format!("sessionid='{session}'");
     let (_, second) = step(&alice, &session, &[("day", "tuesday"), ("people", "5")]).await;
-    holds(&second, &["<actions execute='next'><prev/><next/><complete/></actions>", "The hall, for forty"]);
+    holds(
+        &second,
+        &[
+            "<actions execute='next'><prev/><next/><complete/></actions>",
+            "The hall, for forty",
+        ],
+    );
     assert!(!second.contains("attic"), "it is too small: {second}");
     let (_, again) = step(&alice, &format!("{session} action='prev'"), &[]).await;
     holds(&again, &["<value>tuesday</value>", "<value>5</value>"]);
     step(&alice, &session, &[("day", "tuesday"), ("people", "3")]).await;
     let (_, third) = step(&alice, &session, &[("room", "attic")]).await;
-    holds(&third, &["<actions execute='complete'><prev/><complete/></actions>", "A projector"]);
-    let (_, done) = step(&alice, &session, &[("projector", "true"), ("note", "tea, please")]).await;
-    holds(&done, &["status='completed'", "The attic is yours on Tuesday, with a projector."]);
+    holds(
+        &third,
+        &[
+            "<actions execute='complete'><prev/><complete/></actions>",
+            "A projector",
+        ],
+    );
+    let (_, done) = step(
+        &alice,
+        &session,
+        &[("projector", "true"), ("note", "tea, please")],
+    )
+    .await;
+    holds(
+        &done,
+        &[
+            "status='completed'",
+            "The attic is yours on Tuesday, with a projector.",
+        ],
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_wants_no_extras_is_done_earlier() {
     let bot = mounted().await;
-    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let alice = bot.user("alice@localhost");
+    let bob = bot.user("bob@localhost");
     let mut sessions = Vec::new();
     for user in [&alice, &bob] {
         let (session, _) = step(user, "", &[]).await;
-        step(user, &format!("sessionid='{session}'"), &[("day", "friday"), ("people", "3")]).await;
+        step(
+            user,
+            &format!("sessionid='{session}'"),
+            &[("day", "friday"), ("people", "3")],
+        )
+        .await;
         sessions.push(format!("sessionid='{session}' action='complete'"));
     }
     let (_, done) = step(&alice, &sessions[0], &[("room", "attic")]).await;
-    holds(&done, &["status='completed'", "The attic is yours on Friday."]);
+    holds(
+        &done,
+        &["status='completed'", "The attic is yours on Friday."],
+    );
     // Whoever comes too late is told so, and takes another one.
-    let late = bob.request(request(&sessions[1], &[("room", "attic")])).await.unwrap_or_else(|why| panic!("{why}"));
+    let late = bob
+        .request(request(&sessions[1], &[("room", "attic")]))
+        .await
+        .unwrap_or_else(|why| panic!("{why}"));
     let error = StanzaError::of(&late);
-    let wanted = (Condition::BadRequest, Some("the field \"room\" is not free any more"));
+    let wanted = (
+        Condition::BadRequest,
+        Some("the field \"room\" is not free any more"),
+    );
     assert_eq!((error.condition(), error.text()), wanted);
     let (_, done) = step(&bob, &sessions[1], &[("room", "library")]).await;
     holds(&done, &["The library is yours on Friday."]);
@@ -80,20 +141,35 @@ async fn who_wants_no_extras_is_done_earlier() {
 #[tokio::test(start_paused = true)]
 async fn one_line_in_a_chat_does_the_same() -> Result<(), Box<dyn std::error::Error>> {
     let bot = mounted().await;
-    let (alice, porter) = (bot.user("alice@localhost"), bot.user("porter@localhost"));
+    let alice = bot.user("alice@localhost");
+    let porter = bot.user("porter@localhost");
     let rows = [
-        (&alice, "!help", "Commands:\n!book <day> <people> [...] – Book a room"),
-        (&alice, "!book Tuesday 3 Attic", "The attic is yours on Tuesday."),
-        (&alice, "!book tuesday 3 library yes \"tea, please\"", "The library is yours on Tuesday, with a projector."),
+        (
+            &alice,
+            "!help",
+            "Commands:\n!book <day> <people> [...] – Book a room",
+        ),
+        (
+            &alice,
+            "!book Tuesday 3 Attic",
+            "The attic is yours on Tuesday.",
+        ),
+        (
+            &alice,
+            "!book tuesday 3 library yes \"tea, please\"",
+            "The library is yours on Tuesday, with a projector.",
+        ),
         (
             &alice,
             "!book tuesday 3 attic",
-            "the field \"room\" cannot be \"attic\": it is one of hall\nUsage: !book <day> <people> [...]",
+            "the field \"room\" cannot be \"attic\": it is one of hall\nUsage: !book <day> \
+            <people> [...]",
         ),
         (
             &alice,
             "!book tuesday 41",
-            "the field \"people\" is too large for the rooms that are free\nUsage: !book <day> <people> [...]",
+            "the field \"people\" is too large for the rooms that are free\nUsage: !book <day> \
+            <people> [...]",
         ),
         (&alice, "!bookings", "Error: you may not do this"),
         (
@@ -106,7 +182,10 @@ async fn one_line_in_a_chat_does_the_same() -> Result<(), Box<dyn std::error::Er
     for (user, said, wanted) in rows {
         user.say(ROOMS, said).await?;
         let answer = user.recv().await.ok_or("the host is closed")?;
-        let body = answer.children().find("jabber:client", "body").ok_or("an answer has a body")?;
+        let body = answer
+            .children()
+            .find("jabber:client", "body")
+            .ok_or("an answer has a body")?;
         assert_eq!(body.text(), wanted, "{said}");
     }
     Ok(())

@@ -12,7 +12,8 @@ use tower::timeout::TimeoutLayer;
 
 use crate::format::Answer;
 
-/// How many are asked at the same time. A server that is asked too much at once keeps all of its users waiting.
+/// How many are asked at the same time. A server that is asked too much at once keeps all of its
+/// users waiting.
 pub(crate) const AT_A_TIME: usize = 16;
 /// How long one of them has for its answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,7 +56,8 @@ impl Survey {
     /// Asks all of them, so many at a time; gives back how many have answered, of how many.
     pub(crate) async fn run(&self, client: &Client, members: Vec<Jid>) -> (usize, usize) {
         let client = client.layer(TimeoutLayer::new(PATIENCE));
-        let (mut asking, mut answers) = (JoinSet::new(), Vec::new());
+        let mut asking = JoinSet::new();
+        let mut answers = Vec::new();
         for jid in members {
             if asking.len() == AT_A_TIME {
                 answers.extend(asking.join_next().await.and_then(Result::ok));
@@ -65,7 +67,13 @@ impl Survey {
         answers.extend(asking.join_all().await);
         // In the order in which they are shown, whoever was the fastest.
         answers.sort_by(|one, other| one.jid.cmp(&other.jid));
-        let count = (answers.iter().filter(|answer| answer.software.is_some()).count(), answers.len());
+        let count = (
+            answers
+                .iter()
+                .filter(|answer| answer.software.is_some())
+                .count(),
+            answers.len(),
+        );
         *lock(&self.0.answers) = Arc::new(answers);
         self.0.running.store(false, Ordering::Release);
         count
@@ -84,7 +92,11 @@ async fn one(client: Client, jid: Jid) -> Answer {
         Err(IqError::Refused(error)) => (None, Some(error.condition().to_string())),
         Err(error) => (None, Some(error.to_string())),
     };
-    Answer { jid, software, failure }
+    Answer {
+        jid,
+        software,
+        failure,
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -28,15 +28,25 @@ struct Asked {
 /// Answers after a second; every tenth never does, and every tenth does not know.
 async fn somebody(user: User, number: usize, asked: Arc<Asked>) -> Result<(), BoxError> {
     user.send(format!("<presence to='{SERVICE}'/>")).await?;
-    let request = user.recv_where(|stanza| stanza.kind().is_request()).await.ok_or("the host is closed")?;
-    asked.most.fetch_max(asked.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    let request = user
+        .recv_where(|stanza| stanza.kind().is_request())
+        .await
+        .ok_or("the host is closed")?;
+    asked.most.fetch_max(
+        asked.now.fetch_add(1, Ordering::SeqCst) + 1,
+        Ordering::SeqCst,
+    );
     let silent = number % 10 == 3;
     tokio::time::sleep(Duration::from_secs(1)).await;
     asked.now.fetch_sub(1, Ordering::SeqCst);
     if silent {
         return Ok(());
     }
-    let version = VersionResult { name: "tin can".into(), version: number.to_string(), os: None };
+    let version = VersionResult {
+        name: "tin can".into(),
+        version: number.to_string(),
+        os: None,
+    };
     let reply = match number % 10 {
         7 => Reply::Error(Condition::ServiceUnavailable.into()),
         _ => Reply::payload(&version)?,
@@ -60,20 +70,34 @@ async fn a_crowd_is_asked_and_its_answers_are_read_page_by_page() -> Result<(), 
     let alice = bot.user("alice@localhost");
     let began = Instant::now();
     alice.say(SERVICE, "!ask").await?;
-    alice.expect("<message type='chat'><body>Asking 60 of them.</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>Asking 60 of them.</body></message>")
+        .await;
     alice.say(SERVICE, "!ask").await?;
-    alice.expect("<message type='chat'><body>They are being asked at this moment.</body></message>").await;
-    alice.expect("<message type='chat'><body>48 of 60 have answered.</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>They are being asked at this moment.</body></message>")
+        .await;
+    alice
+        .expect("<message type='chat'><body>48 of 60 have answered.</body></message>")
+        .await;
     assert_eq!(asked.most.load(Ordering::SeqCst), AT_A_TIME);
     let took = began.elapsed();
-    assert!(took < 4 * PATIENCE, "one after the other they would have taken more than a minute: {took:?}");
+    assert!(
+        took < 4 * PATIENCE,
+        "one after the other they would have taken more than a minute: {took:?}"
+    );
 
-    let (mut read, mut set) = (Vec::new(), "<max>25</max>".to_owned());
+    let mut read = Vec::new();
+    let mut set = "<max>25</max>".to_owned();
     for items in [25, 25, 10] {
         let page = alice.request(request(&set)).await?.to_xml();
         let answers: Vec<_> = page.split("<answer ").skip(1).map(str::to_owned).collect();
         assert_eq!(answers.len(), items, "{page}");
-        let last = page.split_once("<last>").and_then(|(_, rest)| rest.split_once("</last>")).ok_or("no last")?.0;
+        let last = page
+            .split_once("<last>")
+            .and_then(|(_, rest)| rest.split_once("</last>"))
+            .ok_or("no last")?
+            .0;
         assert!(page.contains("<count>60</count>"), "{page}");
         set = format!("<max>25</max><after>{last}</after>");
         read.extend(answers);
@@ -81,31 +105,47 @@ async fn a_crowd_is_asked_and_its_answers_are_read_page_by_page() -> Result<(), 
     for (number, wanted) in [
         (2, "jid='user02@localhost/can' software='tin can 2'"),
         (3, "jid='user03@localhost/can' failure='no answer in time'"),
-        (7, "jid='user07@localhost/can' failure='service-unavailable'"),
+        (
+            7,
+            "jid='user07@localhost/can' failure='service-unavailable'",
+        ),
         (59, "jid='user59@localhost/can' software='tin can 59'"),
     ] {
         assert!(read[number].starts_with(wanted), "{}", read[number]);
     }
-    alice.ask_error(&request("<after>nobody@localhost</after>"), Condition::ItemNotFound).await;
+    alice
+        .ask_error(
+            &request("<after>nobody@localhost</after>"),
+            Condition::ItemNotFound,
+        )
+        .await;
     Ok(())
 }
 
 fn request(set: &str) -> String {
     let set = format!("<set xmlns='http://jabber.org/protocol/rsm'>{set}</set>");
-    format!("<iq type='get' to='{SERVICE}'><results xmlns='urn:example:census'>{set}</results></iq>")
+    format!(
+        "<iq type='get' to='{SERVICE}'><results xmlns='urn:example:census'>{set}</results></iq>"
+    )
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_has_gone_is_not_asked() -> Result<(), BoxError> {
     let bot = testing::mount(SERVICE, |bot| bot.router(app())).await;
-    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let alice = bot.user("alice@localhost");
+    let bob = bot.user("bob@localhost");
     for kind in ["", " type='unavailable'"] {
-        bob.send(format!("<presence to='{SERVICE}'{kind}/>")).await?;
+        bob.send(format!("<presence to='{SERVICE}'{kind}/>"))
+            .await?;
     }
     bot.counted(|stats| stats.taken == 2).await;
     alice.say(SERVICE, "!ask").await?;
-    alice.expect("<message type='chat'><body>Asking 0 of them.</body></message>").await;
-    alice.expect("<message type='chat'><body>0 of 0 have answered.</body></message>").await;
+    alice
+        .expect("<message type='chat'><body>Asking 0 of them.</body></message>")
+        .await;
+    alice
+        .expect("<message type='chat'><body>0 of 0 have answered.</body></message>")
+        .await;
     let empty = "<iq type='result'><results xmlns='urn:example:census'>\
         <set xmlns='http://jabber.org/protocol/rsm'><count>0</count></set></results></iq>";
     alice.ask(&request(""), empty).await;

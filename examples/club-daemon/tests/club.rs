@@ -1,6 +1,10 @@
 //! The program as a process: what it says about its configuration, and what it does at a server.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
@@ -23,11 +27,21 @@ impl Drop for Running {
 /// Starts it with a configuration from stdin.
 fn start(command: &str, configuration: &str) -> Child {
     let mut program = Command::new(env!("CARGO_BIN_EXE_example-club-daemon"));
-    program.args([command, "--config", "-"]).env_remove("RUST_LOG");
+    program
+        .args([command, "--config", "-"])
+        .env_remove("RUST_LOG");
     program.env("XDG_RUNTIME_DIR", env!("CARGO_TARGET_TMPDIR"));
-    let pipes = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let pipes = program
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = pipes.spawn().expect("the program starts");
-    child.stdin.take().unwrap().write_all(configuration.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(configuration.as_bytes())
+        .unwrap();
     child
 }
 
@@ -39,12 +53,22 @@ fn check(configuration: &str) -> Output {
 fn a_table_switches_the_module_on() {
     let checked = check(CLUB);
     let said = String::from_utf8(checked.stdout).unwrap();
-    assert!(said.contains("club.localhost on 127.0.0.1:5347: guestbook, disco, ping"), "{said}");
+    assert!(
+        said.contains("club.localhost on 127.0.0.1:5347: guestbook, disco, ping"),
+        "{said}"
+    );
     // The modules that come with the program are there as ever.
     let said = String::from_utf8(
-        check(&CLUB.replace("[component.guestbook]", "[component.echo]\n[component.guestbook]")).stdout,
+        check(&CLUB.replace(
+            "[component.guestbook]",
+            "[component.echo]\n[component.guestbook]",
+        ))
+        .stdout,
     );
-    assert!(said.as_ref().unwrap().contains("echo, guestbook, disco"), "{said:?}");
+    assert!(
+        said.as_ref().unwrap().contains("echo, guestbook, disco"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -52,23 +76,28 @@ fn what_is_wrong_with_its_table_has_a_place_and_a_remedy() {
     let rows = [
         (
             "[component.guestbok]",
-            "stdin:7:12: unknown key \"guestbok\" in [[component]]\n    did you mean `guestbook`?\n",
+            "stdin:7:12: unknown key \"guestbok\" in [[component]]\n    did you mean \
+            `guestbook`?\n",
         ),
         (
             "[component.guestbook]\nentires = 1",
-            "stdin:8:1: unknown key \"entires\" in [component.guestbook]\n    did you mean `entries`?\n",
+            "stdin:8:1: unknown key \"entires\" in [component.guestbook]\n    did you mean \
+            `entries`?\n",
         ),
         (
             "[component.guestbook]\nlocalpart = 7",
-            "stdin:8:1: `localpart`: invalid type: integer `7`, expected a string\n    write what the module's documentation asks for\n",
+            "stdin:8:1: `localpart`: invalid type: integer `7`, expected a string\n    write what \
+            the module's documentation asks for\n",
         ),
         (
             "[component.guestbook]",
-            "stdin:7:12: [component.guestbook]: missing field `localpart`\n    write what the module's documentation asks for\n",
+            "stdin:7:12: [component.guestbook]: missing field `localpart`\n    write what the \
+            module's documentation asks for\n",
         ),
         (
             "[component.guestbook]\nlocalpart = 'guests'\nentries = 0",
-            "stdin:7:12: [component.guestbook]: a guestbook without room for entries is none\n    write what the module's documentation asks for\n",
+            "stdin:7:12: [component.guestbook]: a guestbook without room for entries is none\n    \
+            write what the module's documentation asks for\n",
         ),
     ];
     let (head, _) = CLUB.split_once("[component.guestbook]").unwrap();
@@ -80,24 +109,43 @@ fn what_is_wrong_with_its_table_has_a_place_and_a_remedy() {
     }
     let top = check(&format!("{CLUB}\n[guestbook]\nlocalpart = 'guests'"));
     let said = String::from_utf8(top.stderr).unwrap();
-    assert!(said.contains("[guestbook] belongs to a component\n    write [component.guestbook]"), "{said}");
+    assert!(
+        said.contains("[guestbook] belongs to a component\n    write [component.guestbook]"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_module_answers_at_a_server() {
     let host = Host::new("secret");
     let address = host.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let mut club = Running(start("run", &CLUB.replace("127.0.0.1:5347", &address.to_string())));
+    let mut club = Running(start(
+        "run",
+        &CLUB.replace("127.0.0.1:5347", &address.to_string()),
+    ));
     let alice = host.user("alice@localhost").unwrap();
     let answered = async {
         host.mounted("club.localhost").await;
-        alice.say("guests@club.localhost", "!sign What a nice place").await.unwrap();
+        alice
+            .say("guests@club.localhost", "!sign What a nice place")
+            .await
+            .unwrap();
         alice.recv().await.unwrap().to_xml()
     };
-    let answer = tokio::time::timeout(Duration::from_secs(30), answered).await.expect("an answer in time");
-    assert!(answer.contains("<body>Thank you. The book has 1 entries.</body>"), "{answer}");
-    let killed = Command::new("kill").args(["-TERM", &club.0.id().to_string()]).status();
+    let answer = tokio::time::timeout(Duration::from_secs(30), answered)
+        .await
+        .expect("an answer in time");
+    assert!(
+        answer.contains("<body>Thank you. The book has 1 entries.</body>"),
+        "{answer}"
+    );
+    let killed = Command::new("kill")
+        .args(["-TERM", &club.0.id().to_string()])
+        .status();
     assert!(killed.expect("kill runs").success());
-    let ended = tokio::task::spawn_blocking(move || club.0.wait()).await.unwrap().unwrap();
+    let ended = tokio::task::spawn_blocking(move || club.0.wait())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(ended.code(), Some(0));
 }

@@ -1,7 +1,7 @@
 //! A module as a third party would publish it: a guestbook, signed by a command in a chat.
 //!
-//! Its users need one line, `.module(Guestbook::new(settings)?)`, or one in their [catalog](campanile::module::Catalog),
-//! which makes it from a configuration.
+//! Its users need one line, `.module(Guestbook::new(settings)?)`, or one in their
+//! [catalog](campanile::module::Catalog), which makes it from a configuration.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,11 +45,18 @@ impl Guestbook {
     /// # Errors
     /// When the settings name no localpart, or no room for entries.
     pub fn new(settings: Settings) -> Result<Self, BoxError> {
-        let Settings { localpart, entries: most } = settings;
+        let Settings {
+            localpart,
+            entries: most,
+        } = settings;
         if most == 0 {
             return Err("a guestbook without room for entries is none".into());
         }
-        Ok(Self { recipient: RecipientPattern::localpart(&localpart)?, most, entries: Mutex::default() })
+        Ok(Self {
+            recipient: RecipientPattern::localpart(&localpart)?,
+            most,
+            entries: Mutex::default(),
+        })
     }
 
     fn sign(&self, who: BareJid, text: String) -> usize {
@@ -63,8 +70,15 @@ impl Guestbook {
 
     fn read(&self) -> String {
         let entries = self.entries();
-        let lines: Vec<_> = entries.iter().map(|(who, text)| format!("{who}: {text}")).collect();
-        if lines.is_empty() { "Nobody has signed yet.".to_owned() } else { lines.join("\n") }
+        let lines: Vec<_> = entries
+            .iter()
+            .map(|(who, text)| format!("{who}: {text}"))
+            .collect();
+        if lines.is_empty() {
+            "Nobody has signed yet.".to_owned()
+        } else {
+            lines.join("\n")
+        }
     }
 
     fn entries(&self) -> MutexGuard<'_, VecDeque<(BareJid, String)>> {
@@ -79,7 +93,8 @@ impl Module for Guestbook {
     }
 
     fn mount(self: Arc<Self>, router: Router) -> Router {
-        let (recipient, book) = (self.recipient.clone(), Arc::clone(&self));
+        let recipient = self.recipient.clone();
+        let book = Arc::clone(&self);
         let sign = move |Sender(who): Sender, Args(text): Args<String>| {
             let count = book.sign(who.into_bare(), text);
             async move { format!("Thank you. The book has {count} entries.") }
@@ -93,6 +108,7 @@ impl Module for Guestbook {
     }
 
     async fn online(&self, client: Client) {
-        tracing::info!(at = %client.domain(), localpart = %self.recipient, "the guestbook can be signed");
+        tracing::info!(at = %client.domain(), localpart = %self.recipient, "the guestbook can be \
+            signed");
     }
 }

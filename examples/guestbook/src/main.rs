@@ -1,7 +1,7 @@
 //! A program that offers modules and lets a configuration choose among them.
 //!
-//! `BOT_SECRET=secret cargo run -p example-guestbook examples/guestbook/modules.json` mounts what the file says on
-//! `club.localhost`, at the server on 127.0.0.1:5347.
+//! `BOT_SECRET=secret cargo run -p example-guestbook examples/guestbook/modules.json` mounts what
+//! the file says on `club.localhost`, at the server on 127.0.0.1:5347.
 
 use campanile::component::{Builder, Component};
 use campanile::error::BoxError;
@@ -21,11 +21,18 @@ fn configured(builder: Builder, configuration: &str) -> Result<Builder, BoxError
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let file = std::env::args().nth(1).ok_or("usage: example-guestbook FILE")?;
-    let club = Component::builder("club.localhost").server("127.0.0.1:5347").secret(std::env::var("BOT_SECRET")?);
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
+    let file = std::env::args()
+        .nth(1)
+        .ok_or("usage: example-guestbook FILE")?;
+    let club = Component::builder("club.localhost")
+        .server("127.0.0.1:5347")
+        .secret(std::env::var("BOT_SECRET")?);
     let club = configured(club, &std::fs::read_to_string(file)?)?.build()?;
-    club.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+    club.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+        .await?;
     Ok(())
 }
 
@@ -38,34 +45,56 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_file_beside_this_program_mounts_a_guestbook() -> Result<(), BoxError> {
         let file = include_str!("../modules.json");
-        let club =
-            testing::mount("club.localhost", |club| configured(club, file).unwrap_or_else(|why| panic!("{why}"))).await;
+        let club = testing::mount("club.localhost", |club| {
+            configured(club, file).unwrap_or_else(|why| panic!("{why}"))
+        })
+        .await;
         let alice = club.user("alice@localhost");
         for (said, wanted) in [
             ("!read", "Nobody has signed yet."),
-            ("!sign What a nice place", "Thank you. The book has 1 entries."),
+            (
+                "!sign What a nice place",
+                "Thank you. The book has 1 entries.",
+            ),
             ("!sign \"Once more\"", "Thank you. The book has 2 entries."),
             ("!sign And again", "Thank you. The book has 2 entries."),
-            ("!read", "alice@localhost: Once more\nalice@localhost: And again"),
+            (
+                "!read",
+                "alice@localhost: Once more\nalice@localhost: And again",
+            ),
         ] {
             alice.say("guests@club.localhost", said).await?;
-            alice.expect(&format!("<message type='chat'><body>{wanted}</body></message>")).await;
+            alice
+                .expect(&format!(
+                    "<message type='chat'><body>{wanted}</body></message>"
+                ))
+                .await;
         }
-        let items =
-            "<iq type='get' id='1' to='club.localhost'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>";
+        let items = "<iq type='get' id='1' to='club.localhost'><query \
+            xmlns='http://jabber.org/protocol/disco#items'/></iq>";
         let items = alice.request(items).await?.to_xml();
-        assert!(items.contains("<item jid='guests@club.localhost' name='Guestbook'/>"), "{items}");
+        assert!(
+            items.contains("<item jid='guests@club.localhost' name='Guestbook'/>"),
+            "{items}"
+        );
         Ok(())
     }
 
     #[test]
     fn what_is_wrong_with_a_configuration_is_said() {
         for (file, wanted) in [
-            ("{\"guestbok\":{}}", "there is no module \"guestbok\", but guestbook"),
-            ("{\"guestbook\":{}}", "the settings of guestbook: missing field `localpart`"),
+            (
+                "{\"guestbok\":{}}",
+                "there is no module \"guestbok\", but guestbook",
+            ),
+            (
+                "{\"guestbook\":{}}",
+                "the settings of guestbook: missing field `localpart`",
+            ),
             (
                 "{\"guestbook\":{\"localpart\":\"a b\"}}",
-                "the settings of guestbook: \"a b\" is no localpart: localpart doesn’t pass nodeprep validation",
+                "the settings of guestbook: \"a b\" is no localpart: localpart doesn’t pass \
+                nodeprep validation",
             ),
             (
                 "{\"guestbook\":{\"localpart\":\"a\",\"entries\":0}}",
@@ -73,7 +102,10 @@ mod tests {
             ),
         ] {
             let refused = configured(Component::builder("club.localhost"), file).map(drop);
-            assert_eq!(refused.map_err(|why| why.to_string()), Err(wanted.to_owned()));
+            assert_eq!(
+                refused.map_err(|why| why.to_string()),
+                Err(wanted.to_owned())
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
-//! A shop that takes orders as JSON, from programs that never see XML types: by IQ in an XEP-0335 container, and by
-//! message as XEP-0432 has it, with a datatype that service discovery tells.
+//! A shop that takes orders as JSON, from programs that never see XML types: by IQ in an XEP-0335
+//! container, and by message as XEP-0432 has it, with a datatype that service discovery tells.
 //!
-//! `BOT_SECRET=secret cargo run -p example-json-orders` mounts it on `shop.localhost`, at the server on 127.0.0.1:5347.
+//! `BOT_SECRET=secret cargo run -p example-json-orders` mounts it on `shop.localhost`, at the
+//! server on 127.0.0.1:5347.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +40,9 @@ struct Shelf(Arc<Mutex<HashMap<String, u32>>>);
 
 impl Shelf {
     fn new(articles: &[(&str, u32)]) -> Self {
-        let articles = articles.iter().map(|(sku, count)| ((*sku).to_owned(), *count));
+        let articles = articles
+            .iter()
+            .map(|(sku, count)| ((*sku).to_owned(), *count));
         Self(Arc::new(Mutex::new(articles.collect())))
     }
 
@@ -49,13 +52,20 @@ impl Shelf {
             return Err(StanzaError::new(Condition::ItemNotFound).with_text("no such article"));
         };
         *left = left.checked_sub(order.count).ok_or_else(|| {
-            StanzaError::new(Condition::ResourceConstraint).with_text(format!("only {left} of them are left"))
+            StanzaError::new(Condition::ResourceConstraint)
+                .with_text(format!("only {left} of them are left"))
         })?;
-        Ok(Receipt { sku: order.sku, left: *left })
+        Ok(Receipt {
+            sku: order.sku,
+            left: *left,
+        })
     }
 }
 
-async fn by_iq(State(shelf): State<Shelf>, Json(order): Json<Order>) -> Result<Json<Receipt>, StanzaError> {
+async fn by_iq(
+    State(shelf): State<Shelf>,
+    Json(order): Json<Order>,
+) -> Result<Json<Receipt>, StanzaError> {
     shelf.take(order).map(Json)
 }
 
@@ -77,10 +87,17 @@ fn app() -> Router {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let secret = std::env::var("BOT_SECRET")?;
-    let bot = Component::builder("shop.localhost").server("127.0.0.1:5347").secret(secret).router(app()).build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+    let bot = Component::builder("shop.localhost")
+        .server("127.0.0.1:5347")
+        .secret(secret)
+        .router(app())
+        .build()?;
+    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+        .await?;
     Ok(())
 }
 
@@ -91,24 +108,48 @@ mod tests {
     use super::*;
 
     fn iq(json: &str) -> String {
-        format!("<iq type='set' id='1' to='shop.localhost'><json xmlns='urn:xmpp:json:0'>{json}</json></iq>")
+        format!(
+            "<iq type='set' id='1' to='shop.localhost'><json \
+            xmlns='urn:xmpp:json:0'>{json}</json></iq>"
+        )
     }
 
     #[tokio::test(start_paused = true)]
     async fn orders_come_by_iq() -> Result<(), Box<dyn std::error::Error>> {
         let bot = testing::mount("shop.localhost", |bot| bot.router(app())).await;
         let alice = bot.user("alice@localhost");
-        let receipt = alice.request(iq("{\"sku\":\"tea\",\"count\":3}").as_str()).await?;
+        let receipt = alice
+            .request(iq("{\"sku\":\"tea\",\"count\":3}").as_str())
+            .await?;
         let wanted = "<json xmlns='urn:xmpp:json:0'>{\"sku\":\"tea\",\"left\":7}</json>";
-        assert_eq!(String::from_utf8_lossy(receipt.children().as_bytes()), wanted);
+        assert_eq!(
+            String::from_utf8_lossy(receipt.children().as_bytes()),
+            wanted
+        );
         let rows = [
-            ("{\"sku\":\"cake\",\"count\":1}", Condition::ItemNotFound, "no such article"),
-            ("{\"sku\":\"tea\",\"count\":8}", Condition::ResourceConstraint, "only 7 of them are left"),
-            ("{\"sku\":\"tea\"}", Condition::BadRequest, "unusable JSON: missing field `count` at line 1 column 13"),
+            (
+                "{\"sku\":\"cake\",\"count\":1}",
+                Condition::ItemNotFound,
+                "no such article",
+            ),
+            (
+                "{\"sku\":\"tea\",\"count\":8}",
+                Condition::ResourceConstraint,
+                "only 7 of them are left",
+            ),
+            (
+                "{\"sku\":\"tea\"}",
+                Condition::BadRequest,
+                "unusable JSON: missing field `count` at line 1 column 13",
+            ),
         ];
         for (json, condition, text) in rows {
             let error = StanzaError::of(&alice.request(iq(json).as_str()).await?);
-            assert_eq!((error.condition(), error.text()), (condition, Some(text)), "{json}");
+            assert_eq!(
+                (error.condition(), error.text()),
+                (condition, Some(text)),
+                "{json}"
+            );
         }
         Ok(())
     }
@@ -119,7 +160,8 @@ mod tests {
         let alice = bot.user("alice@localhost");
         let order = "<message type='chat' id='m1' to='shop.localhost'><body>ten teas, please</body>\
             <payload xmlns='urn:xmpp:json-msg:0' datatype='urn:example:shop:order'>\
-            <json xmlns='urn:xmpp:json:0'>{\"sku\":\"tea\",\"count\":10}</json></payload></message>";
+            <json \
+            xmlns='urn:xmpp:json:0'>{\"sku\":\"tea\",\"count\":10}</json></payload></message>";
         alice.send(order).await?;
         let receipt = alice.recv().await.ok_or("the host is closed")?;
         let wanted = "<message from='shop.localhost' to='alice@localhost/home' id='m1' type='chat'>\
@@ -133,6 +175,10 @@ mod tests {
     fn the_datatype_is_advertised() {
         let disco = app().disco();
         let feature = "urn:xmpp:json-msg:0#urn:example:shop:order";
-        assert!(disco.info(None, None).is_some_and(|info| info.features.contains(feature)));
+        assert!(
+            disco
+                .info(None, None)
+                .is_some_and(|info| info.features.contains(feature))
+        );
     }
 }

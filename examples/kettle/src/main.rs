@@ -1,7 +1,8 @@
-//! A bot that one has in one's roster: whoever subscribes sees whether it is at work, its vCard has a photo, and it
-//! takes commands in a chat.
+//! A bot that one has in one's roster: whoever subscribes sees whether it is at work, its vCard has
+//! a photo, and it takes commands in a chat.
 //!
-//! `BOT_SECRET=secret cargo run -p example-kettle` mounts `kettle@kitchen.localhost`, at the server on 127.0.0.1:5347.
+//! `BOT_SECRET=secret cargo run -p example-kettle` mounts `kettle@kitchen.localhost`, at the server
+//! on 127.0.0.1:5347.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,10 +42,14 @@ impl Kitchen {
 
     /// Ends; gives back what was boiling.
     fn end(&self) -> Option<(u8, BareJid)> {
-        self.boiling.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.boiling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
-    /// Tells all who have the bot in their rosters. That may be many, so it is no part of the answer.
+    /// Tells all who have the bot in their rosters. That may be many, so it is no part of the
+    /// answer.
     fn tell(&self, own: BareJid, availability: Availability) {
         let roster = self.roster.clone();
         tokio::spawn(async move {
@@ -73,7 +78,10 @@ async fn boil(
         return format!("It is boiling {cups} cups for {other}.");
     }
     let status = format!("boiling {cups} cups");
-    kitchen.tell(me.to_bare(), Availability::online().show(Show::Dnd).status(status));
+    kitchen.tell(
+        me.to_bare(),
+        Availability::online().show(Show::Dnd).status(status),
+    );
     format!("{cups} cups it is.")
 }
 
@@ -94,27 +102,48 @@ async fn puzzled() -> &'static str {
 /// The bot, its card, and the roster that says how it is.
 fn mount(kitchen: Builder) -> Result<Builder, BoxError> {
     let photo = include_bytes!("../kettle.png").to_vec();
-    let card = Card::new().name("Kettle").description("Boils water: !boil 3").photo(photo)?;
-    let cards = VCards::new().domain(Card::new().name("The kitchen")).bot(KETTLE, card)?;
-    // Who subscribes is accepted. With campanile-presence-sqlite in place of this store, a restart forgets nobody.
-    let roster = Roster::builder(MemoryStore::new()).availability(idle()).adorn(cards.clone()).build();
-    let state = Kitchen { boiling: Arc::default(), roster: roster.clone() };
+    let card = Card::new()
+        .name("Kettle")
+        .description("Boils water: !boil 3")
+        .photo(photo)?;
+    let cards = VCards::new()
+        .domain(Card::new().name("The kitchen"))
+        .bot(KETTLE, card)?;
+    // Who subscribes is accepted. With campanile-presence-sqlite in place of this store, a restart
+    // forgets nobody.
+    let roster = Roster::builder(MemoryStore::new())
+        .availability(idle())
+        .adorn(cards.clone())
+        .build();
+    let state = Kitchen {
+        boiling: Arc::default(),
+        roster: roster.clone(),
+    };
     let bot = Router::new()
         .identity(Identity::new("client", "bot", "en", "Kettle"))
         .command(("!boil {cups}", "Boils water"), boil)
         .command(("!off", "Enough"), off)
         .message(puzzled)
         .with_state(state);
-    Ok(kitchen.router(Router::new().at(KETTLE, bot)).module(cards).module(roster))
+    Ok(kitchen
+        .router(Router::new().at(KETTLE, bot))
+        .module(cards)
+        .module(roster))
 }
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let secret = std::env::var("BOT_SECRET")?;
-    let kitchen = Component::builder("kitchen.localhost").server("127.0.0.1:5347").secret(secret);
+    let kitchen = Component::builder("kitchen.localhost")
+        .server("127.0.0.1:5347")
+        .secret(secret);
     let kitchen = mount(kitchen)?.build()?;
-    kitchen.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+    kitchen
+        .run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+        .await?;
     Ok(())
 }
 
@@ -131,44 +160,75 @@ mod tests {
     const HASH: &str = "1bba3fc9911761ec55ffca8a6f51214154221c93";
 
     async fn mounted() -> Mounted {
-        testing::mount("kitchen.localhost", |kitchen| mount(kitchen).unwrap_or_else(|why| panic!("{why}"))).await
+        testing::mount("kitchen.localhost", |kitchen| {
+            mount(kitchen).unwrap_or_else(|why| panic!("{why}"))
+        })
+        .await
     }
 
     async fn subscribed(user: &User) -> Result<Stanza, BoxError> {
-        user.send(format!("<presence type='subscribe' to='{BOT}'/>")).await?;
-        user.expect(&format!("<presence type='subscribed' from='{BOT}'/>")).await;
+        user.send(format!("<presence type='subscribe' to='{BOT}'/>"))
+            .await?;
+        user.expect(&format!("<presence type='subscribed' from='{BOT}'/>"))
+            .await;
         Ok(user.recv().await.ok_or("the host is closed")?)
     }
 
     fn text(stanza: &Stanza, name: &str) -> Option<String> {
-        stanza.children().find("jabber:client", name).map(|child| child.text().into_owned())
+        stanza
+            .children()
+            .find("jabber:client", name)
+            .map(|child| child.text().into_owned())
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_subscribes_sees_what_it_does() -> Result<(), BoxError> {
         let kitchen = mounted().await;
-        let (alice, bob) = (kitchen.user("alice@localhost"), kitchen.user("bob@localhost"));
+        let alice = kitchen.user("alice@localhost");
+        let bob = kitchen.user("bob@localhost");
         for user in [&alice, &bob] {
-            assert_eq!(text(&subscribed(user).await?, "status").as_deref(), Some("cold"));
+            assert_eq!(
+                text(&subscribed(user).await?, "status").as_deref(),
+                Some("cold")
+            );
         }
         let rows = [
             ("!boil 9", "It holds one cup at least, and 7 at most.", None),
-            ("!boil 3", "3 cups it is.", Some((Some("dnd"), "boiling 3 cups"))),
+            (
+                "!boil 3",
+                "3 cups it is.",
+                Some((Some("dnd"), "boiling 3 cups")),
+            ),
             ("!boil 2", "It is boiling 3 cups for alice@localhost.", None),
-            ("!off", "There are 3 cups for alice@localhost.", Some((None, "cold"))),
+            (
+                "!off",
+                "There are 3 cups for alice@localhost.",
+                Some((None, "cold")),
+            ),
             ("!off", "It is cold already.", None),
             ("tea, please", "I can only boil water. Write !help.", None),
-            ("!help", "Commands:\n!boil <cups> – Boils water\n!off – Enough", None),
+            (
+                "!help",
+                "Commands:\n!boil <cups> – Boils water\n!off – Enough",
+                None,
+            ),
         ];
         for (said, wanted, seen) in rows {
             alice.say(BOT, said).await?;
-            let answer = alice.recv_where(|stanza| stanza.kind().name() == "message").await.ok_or("closed")?;
+            let answer = alice
+                .recv_where(|stanza| stanza.kind().name() == "message")
+                .await
+                .ok_or("closed")?;
             assert_eq!(text(&answer, "body").as_deref(), Some(wanted), "{said}");
             for user in [&alice, &bob] {
                 let Some((show, status)) = seen else { continue };
                 let presence = user.recv().await.ok_or("the host is closed")?;
                 let told = (text(&presence, "show"), text(&presence, "status"));
-                assert_eq!(told, (show.map(str::to_owned), Some(status.to_owned())), "{said}");
+                assert_eq!(
+                    told,
+                    (show.map(str::to_owned), Some(status.to_owned())),
+                    "{said}"
+                );
             }
         }
         Ok(())
@@ -179,10 +239,16 @@ mod tests {
         let kitchen = mounted().await;
         let alice = kitchen.user("alice@localhost");
         let presence = subscribed(&alice).await?.to_xml();
-        assert!(presence.contains(&format!("<photo>{HASH}</photo>")), "{presence}");
+        assert!(
+            presence.contains(&format!("<photo>{HASH}</photo>")),
+            "{presence}"
+        );
         let ask = |to: &str| format!("<iq type='get' to='{to}'><vCard xmlns='vcard-temp'/></iq>");
         let card = alice.request(ask(BOT)).await?.to_xml();
-        assert!(card.contains("<FN>Kettle</FN>") && card.contains("<TYPE>image/png</TYPE>"), "{card}");
+        assert!(
+            card.contains("<FN>Kettle</FN>") && card.contains("<TYPE>image/png</TYPE>"),
+            "{card}"
+        );
         let card = alice.request(ask("kitchen.localhost")).await?.to_xml();
         assert!(card.contains("<FN>The kitchen</FN>"), "{card}");
         Ok(())

@@ -28,7 +28,10 @@ impl<S> Layer<S> for OfficeHours {
     type Service = Attended<S>;
 
     fn layer(&self, inner: S) -> Attended<S> {
-        Attended { inner, office: self.clone() }
+        Attended {
+            inner,
+            office: self.clone(),
+        }
     }
 }
 
@@ -59,7 +62,10 @@ where
         let hours = &self.office.hours;
         let told = StanzaError::new(Condition::RecipientUnavailable)
             .with_type(ErrorType::Wait)
-            .with_text(format!("somebody is here from {} to {}", hours.start, hours.end));
+            .with_text(format!(
+                "somebody is here from {} to {}",
+                hours.start, hours.end
+            ));
         Either::Closed(ready(Err(told.into())))
     }
 }

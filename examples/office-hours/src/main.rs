@@ -1,8 +1,8 @@
-//! Layers of one's own: one by hand, which refuses outside of office hours, and one that is an async function, which
-//! leaves something for the handler.
+//! Layers of one's own: one by hand, which refuses outside of office hours, and one that is an
+//! async function, which leaves something for the handler.
 //!
-//! `BOT_SECRET=secret cargo run -p example-office-hours` mounts it on `office.localhost`, at the server on
-//! 127.0.0.1:5347.
+//! `BOT_SECRET=secret cargo run -p example-office-hours` mounts it on `office.localhost`, at the
+//! server on 127.0.0.1:5347.
 
 mod hours;
 
@@ -26,7 +26,11 @@ struct Customer {
 
 /// Looks the sender up, and leaves what it finds.
 async fn customer(mut inbound: Inbound, next: Next) -> Result<Reply, BoxError> {
-    let name = inbound.sender().node().map_or("somebody", |node| node.as_str()).to_owned();
+    let name = inbound
+        .sender()
+        .node()
+        .map_or("somebody", |node| node.as_str())
+        .to_owned();
     inbound.extensions_mut().insert(Customer { name });
     next.run(inbound).await
 }
@@ -40,7 +44,8 @@ async fn emergency() -> &'static str {
 }
 
 fn app(hour: fn() -> u8) -> Router {
-    // Layers stand around the routes that are there already, so the emergency comes through at night, too.
+    // Layers stand around the routes that are there already, so the emergency comes through at
+    // night, too.
     Router::new()
         .message(greet)
         .layer(from_fn(customer))
@@ -50,17 +55,26 @@ fn app(hour: fn() -> u8) -> Router {
 
 /// The hour in UTC.
 fn now() -> u8 {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
     u8::try_from(seconds / 3600 % 24).unwrap_or_default()
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let secret = std::env::var("BOT_SECRET")?;
-    let bot =
-        Component::builder("office.localhost").server("127.0.0.1:5347").secret(secret).router(app(now)).build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+    let bot = Component::builder("office.localhost")
+        .server("127.0.0.1:5347")
+        .secret(secret)
+        .router(app(now))
+        .build()?;
+    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+        .await?;
     Ok(())
 }
 
@@ -77,7 +91,9 @@ mod tests {
         let bot = testing::mount(OFFICE, |bot| bot.router(app(|| 9))).await;
         let alice = bot.user("alice@localhost");
         alice.say(OFFICE, "hello").await?;
-        alice.expect("<message type='chat'><body>What can we do for you, alice?</body></message>").await;
+        alice
+            .expect("<message type='chat'><body>What can we do for you, alice?</body></message>")
+            .await;
         Ok(())
     }
 
@@ -90,12 +106,15 @@ mod tests {
             .expect(
                 "<message type='error'><error type='wait'>\
                  <recipient-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-                 <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>somebody is here from 9 to 17</text>\
+                 <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>somebody is here \
+                 from 9 to 17</text>\
                  </error></message>",
             )
             .await;
         alice.say(OFFICE, "!emergency").await?;
-        alice.expect("<message type='chat'><body>Somebody is on the way.</body></message>").await;
+        alice
+            .expect("<message type='chat'><body>Somebody is on the way.</body></message>")
+            .await;
         Ok(())
     }
 }

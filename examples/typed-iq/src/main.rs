@@ -1,7 +1,8 @@
-//! A service that is asked by IQ in a format of its own: the elements are Rust types, and what is no such element is
-//! refused before the handler is called.
+//! A service that is asked by IQ in a format of its own: the elements are Rust types, and what is
+//! no such element is refused before the handler is called.
 //!
-//! `BOT_SECRET=secret cargo run -p example-typed-iq` mounts it on `format.localhost`, at the server on 127.0.0.1:5347.
+//! `BOT_SECRET=secret cargo run -p example-typed-iq` mounts it on `format.localhost`, at the server
+//! on 127.0.0.1:5347.
 
 use campanile::component::Component;
 use campanile::error::{Condition, StanzaError};
@@ -12,7 +13,8 @@ use xso::{AsXml, FromXml};
 /// The format's namespace. The route advertises it.
 const MY_FORMAT: &str = "MY-FORMAT-NS";
 
-/// Some text, to be counted. Elements within it are refused; said otherwise, they would be passed over.
+/// Some text, to be counted. Elements within it are refused; said otherwise, they would be passed
+/// over.
 #[derive(Debug, FromXml)]
 #[xml(namespace = MY_FORMAT, name = "data", on_unknown_child = Fail)]
 struct Data {
@@ -33,12 +35,19 @@ struct Count {
     number: usize,
 }
 
-async fn count(Sender(who): Sender, Payload(data): Payload<Data>) -> Result<Payload<Count>, StanzaError> {
+async fn count(
+    Sender(who): Sender,
+    Payload(data): Payload<Data>,
+) -> Result<Payload<Count>, StanzaError> {
     let unit = data.unit.unwrap_or_else(|| "chars".to_owned());
     let number = match unit.as_str() {
         "chars" => data.text.chars().count(),
         "words" => data.text.split_whitespace().count(),
-        _ => return Err(StanzaError::new(Condition::NotAcceptable).with_text("a unit is chars or words")),
+        _ => {
+            return Err(
+                StanzaError::new(Condition::NotAcceptable).with_text("a unit is chars or words")
+            );
+        }
     };
     tracing::info!(%who, unit, number, "counted");
     Ok(Payload(Count { unit, number }))
@@ -50,10 +59,17 @@ fn app() -> Router {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let secret = std::env::var("BOT_SECRET")?;
-    let bot = Component::builder("format.localhost").server("127.0.0.1:5347").secret(secret).router(app()).build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+    let bot = Component::builder("format.localhost")
+        .server("127.0.0.1:5347")
+        .secret(secret)
+        .router(app())
+        .build()?;
+    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+        .await?;
     Ok(())
 }
 
@@ -72,7 +88,10 @@ mod tests {
         let bot = testing::mount("format.localhost", |bot| bot.router(app())).await;
         let alice = bot.user("alice@localhost");
         let rows = [
-            ("<data xmlns='MY-FORMAT-NS'>a &amp; b</data>", "<count xmlns='MY-FORMAT-NS' unit='chars' number='5'/>"),
+            (
+                "<data xmlns='MY-FORMAT-NS'>a &amp; b</data>",
+                "<count xmlns='MY-FORMAT-NS' unit='chars' number='5'/>",
+            ),
             (
                 "<data xmlns='MY-FORMAT-NS' unit='words'>a &amp; b</data>",
                 "<count xmlns='MY-FORMAT-NS' unit='words' number='3'/>",
@@ -90,9 +109,18 @@ mod tests {
         let bot = testing::mount("format.localhost", |bot| bot.router(app())).await;
         let alice = bot.user("alice@localhost");
         let rows = [
-            ("<data xmlns='MY-FORMAT-NS' unit='miles'>a</data>", Condition::NotAcceptable),
-            ("<data xmlns='MY-FORMAT-NS'><b/></data>", Condition::BadRequest),
-            ("<date xmlns='MY-FORMAT-NS'/>", Condition::FeatureNotImplemented),
+            (
+                "<data xmlns='MY-FORMAT-NS' unit='miles'>a</data>",
+                Condition::NotAcceptable,
+            ),
+            (
+                "<data xmlns='MY-FORMAT-NS'><b/></data>",
+                Condition::BadRequest,
+            ),
+            (
+                "<date xmlns='MY-FORMAT-NS'/>",
+                Condition::FeatureNotImplemented,
+            ),
             ("<data xmlns='ANOTHER-NS'/>", Condition::ServiceUnavailable),
         ];
         for (payload, condition) in rows {
@@ -104,6 +132,11 @@ mod tests {
 
     #[test]
     fn the_format_is_advertised() {
-        assert!(app().disco().info(None, None).is_some_and(|info| info.features.contains(MY_FORMAT)));
+        assert!(
+            app()
+                .disco()
+                .info(None, None)
+                .is_some_and(|info| info.features.contains(MY_FORMAT))
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! A bot that understands commands written in a chat: their arguments are Rust types, and `!help` lists them.
+//! A bot that understands commands written in a chat: their arguments are Rust types, and `!help`
+//! lists them.
 //!
-//! `BOT_SECRET=secret cargo run -p example-weather` mounts it on `weather.localhost`, at the server on 127.0.0.1:5347.
+//! `BOT_SECRET=secret cargo run -p example-weather` mounts it on `weather.localhost`, at the server
+//! on 127.0.0.1:5347.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,9 +39,14 @@ async fn weather(
     Args((city, unit)): Args<(String, Option<Unit>)>,
 ) -> Result<String, StanzaError> {
     let Some(celsius) = stations.get(&*city.to_lowercase()) else {
-        return Err(StanzaError::new(Condition::ItemNotFound).with_text("there is no station in that city"));
+        return Err(
+            StanzaError::new(Condition::ItemNotFound).with_text("there is no station in that city")
+        );
     };
-    Ok(format!("{city}: {}", unit.unwrap_or_default().show(*celsius)))
+    Ok(format!(
+        "{city}: {}",
+        unit.unwrap_or_default().show(*celsius)
+    ))
 }
 
 async fn stations(State(stations): State<Stations>) -> String {
@@ -55,7 +62,13 @@ async fn puzzled() -> &'static str {
 fn app() -> Router {
     let measured = HashMap::from([("oslo", -4.0), ("new york", 11.0)]);
     Router::new()
-        .command(("!weather {city} {unit?}", "The weather in a city, in Celsius or Fahrenheit"), weather)
+        .command(
+            (
+                "!weather {city} {unit?}",
+                "The weather in a city, in Celsius or Fahrenheit",
+            ),
+            weather,
+        )
         .command(("!stations", "Cities that have a station"), stations)
         .message(puzzled)
         .with_state(Arc::new(measured))
@@ -63,10 +76,17 @@ fn app() -> Router {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let secret = std::env::var("BOT_SECRET")?;
-    let bot = Component::builder("weather.localhost").server("127.0.0.1:5347").secret(secret).router(app()).build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+    let bot = Component::builder("weather.localhost")
+        .server("127.0.0.1:5347")
+        .secret(secret)
+        .router(app())
+        .build()?;
+    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+        .await?;
     Ok(())
 }
 
@@ -86,7 +106,10 @@ mod tests {
             ("!stations", "new york, oslo"),
             ("hello", "I do not understand that. Write !help."),
             ("!weather", "city is missing\nUsage: !weather <city> [unit]"),
-            ("!weather Oslo kelvin", "unit: none of celsius, fahrenheit\nUsage: !weather <city> [unit]"),
+            (
+                "!weather Oslo kelvin",
+                "unit: none of celsius, fahrenheit\nUsage: !weather <city> [unit]",
+            ),
             (
                 "!help",
                 "Commands:\n!stations – Cities that have a station\n\
@@ -96,12 +119,21 @@ mod tests {
         for (said, wanted) in rows {
             alice.say("weather.localhost", said).await?;
             let answer = alice.recv().await.ok_or("the host is closed")?;
-            let body = answer.children().find("jabber:client", "body").ok_or("an answer has a body")?;
+            let body = answer
+                .children()
+                .find("jabber:client", "body")
+                .ok_or("an answer has a body")?;
             assert_eq!(body.text(), wanted, "{said}");
         }
         alice.say("weather.localhost", "!weather Atlantis").await?;
-        alice.expect("<message type='error'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>there is no station in that city</text></error></message>").await;
+        alice
+            .expect(
+                "<message type='error'><error type='cancel'><item-not-found \
+            xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>there is no station in \
+            that city</text></error></message>",
+            )
+            .await;
         Ok(())
     }
 }

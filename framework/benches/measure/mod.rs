@@ -1,4 +1,5 @@
-//! What a piece of work costs: nanoseconds, the best of many rounds, and instructions where valgrind is installed.
+//! What a piece of work costs: nanoseconds, the best of many rounds, and instructions where
+//! valgrind is installed.
 
 use std::env;
 use std::hint::black_box;
@@ -15,7 +16,10 @@ pub(crate) type Work = Box<dyn FnMut()>;
 
 impl Case {
     pub(crate) fn new(name: impl Into<String>, make: impl Fn() -> Work + 'static) -> Self {
-        Self { name: name.into(), make: Box::new(make) }
+        Self {
+            name: name.into(),
+            make: Box::new(make),
+        }
     }
 }
 
@@ -25,19 +29,28 @@ pub(crate) fn table(cases: &[Case]) {
     if let [_, only, name, times] = &arguments[..]
         && only == "--only"
     {
-        let case = cases.iter().find(|case| case.name == *name).expect("a case");
+        let case = cases
+            .iter()
+            .find(|case| case.name == *name)
+            .expect("a case");
         let mut work = (case.make)();
         (0..times.parse().expect("a number")).for_each(|_| work());
         return;
     }
     println!("{:<44} {:>10} {:>14}", "", "ns", "instructions");
     for case in cases {
-        let instructions = instructions(&case.name).map_or("-".to_owned(), |count| count.to_string());
-        println!("{:<44} {:>10.0} {instructions:>14}", case.name, nanoseconds(&mut (case.make)()));
+        let instructions =
+            instructions(&case.name).map_or("-".to_owned(), |count| count.to_string());
+        println!(
+            "{:<44} {:>10.0} {instructions:>14}",
+            case.name,
+            nanoseconds(&mut (case.make)())
+        );
     }
 }
 
-/// The best round, because everything else on the machine only adds. A round is short, so that some run undisturbed.
+/// The best round, because everything else on the machine only adds. A round is short, so that some
+/// run undisturbed.
 fn nanoseconds(work: &mut Work) -> f64 {
     const TIMES: u32 = 500;
     let round = |work: &mut Work| {
@@ -53,7 +66,8 @@ fn nanoseconds(work: &mut Work) -> f64 {
     best
 }
 
-/// The difference between two runs under valgrind, so that what comes before and after does not count.
+/// The difference between two runs under valgrind, so that what comes before and after does not
+/// count.
 fn instructions(name: &str) -> Option<u64> {
     let count = |times: u64| {
         let out = Command::new("valgrind")
@@ -63,7 +77,8 @@ fn instructions(name: &str) -> Option<u64> {
             .output()
             .ok()?;
         let log = String::from_utf8_lossy(&out.stderr).into_owned();
-        log.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse::<u64>().ok())
+        log.lines()
+            .find_map(|line| line.split_once("Collected :")?.1.trim().parse::<u64>().ok())
     };
     Some(count(2000)?.saturating_sub(count(1000)?) / 1000)
 }

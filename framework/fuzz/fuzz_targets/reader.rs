@@ -1,6 +1,9 @@
 //! Any bytes, whole, byte by byte and in two pieces: the reader sees the same, and what rxml sees.
 #![no_main]
-#![allow(dead_code, reason = "the modules serve the tests of the reader as well")]
+#![allow(
+    dead_code,
+    reason = "the modules serve the tests of the reader as well"
+)]
 
 #[path = "../../tests/reader/judged.rs"]
 mod judged;
@@ -17,14 +20,28 @@ use libfuzzer_sys::fuzz_target;
 use crate::seen::{events, snapshot};
 
 /// The bound on a stanza is larger than any document here, so that only form decides.
-const BOUNDS: Bounds = Bounds { max_stanza: 1 << 20, max_depth: 64 };
+const BOUNDS: Bounds = Bounds {
+    max_stanza: 1 << 20,
+    max_depth: 64,
+};
 
 fuzz_target!(|bytes: &[u8]| {
     let wanted = snapshot(&events(BOUNDS, [bytes]));
-    assert_eq!(wanted, snapshot(&events(BOUNDS, bytes.chunks(1))), "byte by byte");
+    assert_eq!(
+        wanted,
+        snapshot(&events(BOUNDS, bytes.chunks(1))),
+        "byte by byte"
+    );
     // Where it is cut follows from the bytes, so that a finding can be repeated.
-    let sum = bytes.iter().fold(0usize, |sum, &byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let sum = bytes.iter().fold(0usize, |sum, &byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
     let (first, second) = bytes.split_at(sum % (bytes.len() + 1));
-    assert_eq!(wanted, snapshot(&events(BOUNDS, [first, second])), "in two pieces, cut at {}", first.len());
+    assert_eq!(
+        wanted,
+        snapshot(&events(BOUNDS, [first, second])),
+        "in two pieces, cut at {}",
+        first.len()
+    );
     judged::check(bytes);
 });

@@ -18,8 +18,8 @@ use crate::stream::StreamError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Taken {
-    /// To how many streams it was written. When that is more than one, the recipient may have got it more than once,
-    /// each time with the same id.
+    /// To how many streams it was written. When that is more than one, the recipient may have got
+    /// it more than once, each time with the same id.
     pub streams: u32,
 }
 
@@ -33,10 +33,12 @@ pub enum ConfirmError {
     Layer(BoxError),
     /// Its time was over before it was written: it was not sent.
     Expired,
-    /// It was written, and its time was over, or the component ended, before the server was known to have taken it.
+    /// It was written, and its time was over, or the component ended, before the server was known
+    /// to have taken it.
     Unknown,
-    /// The server ends streams over it: it was tried alone, between two pings, and the stream ended each time. When the
-    /// server gave no reason that could be read, the condition is `undefined-condition`. It will not be sent again.
+    /// The server ends streams over it: it was tried alone, between two pings, and the stream ended
+    /// each time. When the server gave no reason that could be read, the condition is
+    /// `undefined-condition`. It will not be sent again.
     Refused(StreamError),
     /// The component ended before it was written: it was not sent.
     Closed,
@@ -80,11 +82,19 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) fn new(limits: &Limits) -> Self {
-        let all = limits.unconfirmed_bytes.max(limits.max_stanza_out).min(Semaphore::MAX_PERMITS);
-        let (all, count) =
-            (u32::try_from(all).unwrap_or(u32::MAX), u32::try_from(limits.unconfirmed).unwrap_or(u32::MAX));
+        let all = limits
+            .unconfirmed_bytes
+            .max(limits.max_stanza_out)
+            .min(Semaphore::MAX_PERMITS);
+        let all = u32::try_from(all).unwrap_or(u32::MAX);
+        let count = u32::try_from(limits.unconfirmed).unwrap_or(u32::MAX);
         let bytes = Arc::new(Semaphore::new(all as usize));
-        Self { bytes, all, least: (all / count.max(1)).max(1), age: limits.unconfirmed_age }
+        Self {
+            bytes,
+            all,
+            least: (all / count.max(1)).max(1),
+            age: limits.unconfirmed_age,
+        }
     }
 
     pub(super) fn close(&self) {
@@ -92,23 +102,28 @@ impl Room {
     }
 
     async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(self.least, self.all);
+        let bytes = u32::try_from(bytes)
+            .unwrap_or(u32::MAX)
+            .clamp(self.least, self.all);
         Arc::clone(&self.bytes).acquire_many_owned(bytes).await.ok()
     }
 }
 
 impl Client {
-    /// Sends a stanza and waits until the server has taken it, for [`Limits::unconfirmed_age`] at the most.
+    /// Sends a stanza and waits until the server has taken it, for [`Limits::unconfirmed_age`] at
+    /// the most.
     ///
-    /// The stanza is kept until a ping that was written after it has come back through the server. If the link breaks
-    /// before that, it is sent again on the next stream, with the same id: the recipient gets it at least once. Stanzas
-    /// that are sent at the same time share one ping, so have many under way where throughput matters. What may wait
-    /// here is bounded: [`Limits::unconfirmed`].
+    /// The stanza is kept until a ping that was written after it has come back through the server.
+    /// If the link breaks before that, it is sent again on the next stream, with the same id: the
+    /// recipient gets it at least once. Stanzas that are sent at the same time share one ping, so
+    /// have many under way where throughput matters. What may wait here is bounded:
+    /// [`Limits::unconfirmed`].
     ///
-    /// *Taken* means that the server has routed it. Whether it has reached its recipient only the recipient can say
-    /// (XEP-0184), and what cannot be delivered comes back as an error stanza.
+    /// *Taken* means that the server has routed it. Whether it has reached its recipient only the
+    /// recipient can say (XEP-0184), and what cannot be delivered comes back as an error stanza.
     ///
-    /// Dropping the future gives the stanza up: it is not sent again, and not at all if it has not been written.
+    /// Dropping the future gives the stanza up: it is not sent again, and not at all if it has not
+    /// been written.
     ///
     /// ```
     /// # use campanile::{client::{Client, ConfirmError}, error::BoxError, jid::Jid};
@@ -128,14 +143,19 @@ impl Client {
     /// # Errors
     /// See [`ConfirmError`].
     pub async fn send_confirmed(&self, stanza: Stanza) -> Result<Taken, ConfirmError> {
-        self.send_confirmed_within(stanza, self.shared.unconfirmed.age).await
+        self.send_confirmed_within(stanza, self.shared.unconfirmed.age)
+            .await
     }
 
     /// The same, with a time of its own, which begins now.
     ///
     /// # Errors
     /// See [`ConfirmError`].
-    pub async fn send_confirmed_within(&self, stanza: Stanza, time: Duration) -> Result<Taken, ConfirmError> {
+    pub async fn send_confirmed_within(
+        &self,
+        stanza: Stanza,
+        time: Duration,
+    ) -> Result<Taken, ConfirmError> {
         let streams = Arc::new(AtomicU32::new(0));
         let result = timeout(time, self.shared.confirmed(stanza, Arc::clone(&streams))).await;
         let streams = streams.load(Ordering::Relaxed);
@@ -149,14 +169,29 @@ impl Client {
 }
 
 impl Shared {
-    async fn confirmed(&self, mut stanza: Stanza, streams: Arc<AtomicU32>) -> Result<(), ConfirmError> {
+    async fn confirmed(
+        &self,
+        mut stanza: Stanza,
+        streams: Arc<AtomicU32>,
+    ) -> Result<(), ConfirmError> {
         // Presence, too: it may be sent more than once.
         stanza.id.get_or_insert_with(|| self.ids.fresh());
         let content = self.encode(stanza).map_err(ConfirmError::Write)?;
-        let room = self.unconfirmed.take(content.len()).await.ok_or(ConfirmError::Closed)?;
+        let room = self
+            .unconfirmed
+            .take(content.len())
+            .await
+            .ok_or(ConfirmError::Closed)?;
         let (taken, done) = oneshot::channel();
-        let confirm = Box::new(Confirm { taken, streams, _room: room });
-        self.queue.push(Entry { content, note: Note::Confirmed(confirm) });
+        let confirm = Box::new(Confirm {
+            taken,
+            streams,
+            _room: room,
+        });
+        self.queue.push(Entry {
+            content,
+            note: Note::Confirmed(confirm),
+        });
         done.await.unwrap_or(Err(ConfirmError::Closed))
     }
 }
@@ -164,7 +199,9 @@ impl Shared {
 impl ConfirmError {
     /// Layers pass on what the writer says, and add their own.
     pub(crate) fn of_layer(error: BoxError) -> Self {
-        error.downcast().map_or_else(Self::Layer, |error| Self::Write(*error))
+        error
+            .downcast()
+            .map_or_else(Self::Layer, |error| Self::Write(*error))
     }
 }
 
@@ -173,9 +210,15 @@ impl fmt::Display for ConfirmError {
         match self {
             Self::Write(_) => f.write_str("the stanza cannot be written"),
             Self::Layer(_) => f.write_str("a layer did not let the stanza out"),
-            Self::Expired => f.write_str("the time for the stanza was over before it could be sent"),
-            Self::Unknown => f.write_str("the stanza was sent, and whether the server has taken it is not known"),
-            Self::Refused(error) => write!(f, "the server ends the stream over the stanza: {error}"),
+            Self::Expired => {
+                f.write_str("the time for the stanza was over before it could be sent")
+            }
+            Self::Unknown => {
+                f.write_str("the stanza was sent, and whether the server has taken it is not known")
+            }
+            Self::Refused(error) => {
+                write!(f, "the server ends the stream over the stanza: {error}")
+            }
             Self::Closed => f.write_str("the component ended before the stanza could be sent"),
         }
     }

@@ -14,8 +14,8 @@ pub enum SendError {
     Write(WriteError),
     /// An outbound layer refused it, or kept it for too long; the stream has seen nothing of it.
     Layer(BoxError),
-    /// The server ends streams while this stanza is being written, also with nothing else beside it: it is too large
-    /// for it, most likely. It will not be sent again.
+    /// The server ends streams while this stanza is being written, also with nothing else beside
+    /// it: it is too large for it, most likely. It will not be sent again.
     Refused(StreamError),
     /// The component has ended, and will not connect again.
     Closed,
@@ -31,7 +31,8 @@ pub enum IqError {
     Answer(ParseError),
     /// No answer came in time. Whether the request was carried out is not known.
     Timeout,
-    /// The link is down, or broke before the answer came. Whether the request was carried out is not known.
+    /// The link is down, or broke before the answer came. Whether the request was carried out is
+    /// not known.
     Disconnected,
     /// As many requests as the bound allows are waiting already.
     TooMany,
@@ -48,7 +49,9 @@ pub enum IqError {
 impl SendError {
     /// Layers pass on what the writer says, and add their own.
     pub(crate) fn of_layer(error: BoxError) -> Self {
-        error.downcast().map_or_else(Self::Layer, |error| Self::Write(*error))
+        error
+            .downcast()
+            .map_or_else(Self::Layer, |error| Self::Write(*error))
     }
 }
 
@@ -62,7 +65,9 @@ impl IqError {
         if error.is::<tower::timeout::error::Elapsed>() {
             return Self::Timeout;
         }
-        error.downcast().map_or_else(Self::Layer, |error| Self::Write(*error))
+        error
+            .downcast()
+            .map_or_else(Self::Layer, |error| Self::Write(*error))
     }
 }
 
@@ -83,7 +88,9 @@ impl fmt::Display for SendError {
         match self {
             Self::Write(_) => f.write_str("the stanza cannot be written"),
             Self::Layer(_) => f.write_str("a layer did not let the stanza out"),
-            Self::Refused(error) => write!(f, "the server ends the stream over the stanza: {error}"),
+            Self::Refused(error) => {
+                write!(f, "the server ends the stream over the stanza: {error}")
+            }
             Self::Closed => f.write_str("the component has ended"),
         }
     }
@@ -116,7 +123,8 @@ impl std::error::Error for SendError {
     }
 }
 
-// The peer's error is no source: `?` in a handler must not pass on to one peer what another one said.
+// The peer's error is no source: `?` in a handler must not pass on to one peer what another one
+// said.
 impl std::error::Error for IqError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {

@@ -9,8 +9,8 @@ use compact_str::CompactString;
 /// Makes the ids of one component in one process.
 #[derive(Debug)]
 pub(crate) struct Ids {
-    // SipHash keyed by the system's random numbers is a pseudo-random function: 128 bits of it cannot be guessed
-    // from the ids seen so far, and no generator has to be depended on.
+    // SipHash keyed by the system's random numbers is a pseudo-random function: 128 bits of it
+    // cannot be guessed from the ids seen so far, and no generator has to be depended on.
     keys: [RandomState; 2],
     next: AtomicU64,
     instance: CompactString,
@@ -22,7 +22,11 @@ impl Ids {
         let mut instance = CompactString::default();
         // Writing to a string does not fail.
         let _ = write!(instance, "{:08x}", keys[0].hash_one("instance") >> 32);
-        Self { keys, next: AtomicU64::new(0), instance }
+        Self {
+            keys,
+            next: AtomicU64::new(0),
+            instance,
+        }
     }
 
     /// Tells this process from every other that is mounted on the same JID.
@@ -56,7 +60,10 @@ mod tests {
         let ids = Ids::new();
         let made: HashSet<_> = (0..1000).map(|_| ids.fresh()).collect();
         assert_eq!(made.len(), 1000);
-        assert!(made.iter().all(|id| id.starts_with(ids.instance()) && id.len() == 33));
+        assert!(
+            made.iter()
+                .all(|id| id.starts_with(ids.instance()) && id.len() == 33)
+        );
         assert_ne!(Ids::new().instance(), ids.instance());
     }
 }

@@ -30,16 +30,17 @@ use crate::limits::Limits;
 use crate::stanza::{Kind, Stanza, WriteError};
 use crate::stats::Counters;
 
-/// So many keepalive intervals another process on the same JID is believed to be there. Of two, every second ping of the
-/// other comes back to itself: ten in a row do so once in a thousand times.
+/// So many keepalive intervals another process on the same JID is believed to be there. Of two,
+/// every second ping of the other comes back to itself: ten in a row do so once in a thousand
+/// times.
 const NEIGHBOUR: u32 = 10;
 
 /// Sends stanzas and makes requests, from anywhere, as long as the component runs.
 ///
 /// Cloning is cheap. A client is there before the first connection and stays across reconnects.
 ///
-/// XEP-0114 knows no acknowledgements: what [`send`](Client::send) reports as done has been written to the
-/// stream, and whether it arrived is not known. What matters more is sent by
+/// XEP-0114 knows no acknowledgements: what [`send`](Client::send) reports as done has been written
+/// to the stream, and whether it arrived is not known. What matters more is sent by
 /// [`send_confirmed`](Client::send_confirmed).
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -112,10 +113,14 @@ impl Client {
             bounds,
             counters: Arc::default(),
         };
-        Self { shared: Arc::new(shared), layers: None }
+        Self {
+            shared: Arc::new(shared),
+            layers: None,
+        }
     }
 
-    /// A client of a component that is not running: whatever is sent with it fails. For tests of handlers.
+    /// A client of a component that is not running: whatever is sent with it fails. For tests of
+    /// handlers.
     #[must_use]
     pub fn detached(domain: &BareJid) -> Self {
         let client = Self::new(domain, &Limits::default(), false);
@@ -133,21 +138,25 @@ impl Client {
         &self.shared.domain
     }
 
-    /// What tells this process from every other that is mounted on the same JID: the ids of its requests begin with it.
+    /// What tells this process from every other that is mounted on the same JID: the ids of its
+    /// requests begin with it.
     #[must_use]
     pub fn instance(&self) -> &str {
         self.shared.ids.instance()
     }
 
-    /// Whether another process is mounted on the same JID, as far as is known: one of its pings came here within the last
-    /// ten [keepalive intervals](crate::limits::Limits::keepalive).
+    /// Whether another process is mounted on the same JID, as far as is known: one of its pings
+    /// came here within the last ten [keepalive intervals](crate::limits::Limits::keepalive).
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.shared.neighbour().is_some_and(|heard| heard.elapsed() < self.shared.bounds.neighbour)
+        self.shared
+            .neighbour()
+            .is_some_and(|heard| heard.elapsed() < self.shared.bounds.neighbour)
     }
 
-    /// Takes an IQ result or error that came to another process on the same JID, and was [handed over](Handover). False
-    /// when nobody here waits for it, or it is not from the address that was asked.
+    /// Takes an IQ result or error that came to another process on the same JID, and was [handed
+    /// over](Handover). False when nobody here waits for it, or it is not from the address that was
+    /// asked.
     pub fn accept_answer(&self, answer: Stanza) -> bool {
         answer.kind().is_response() && self.shared.pending.resolve(answer)
     }
@@ -160,8 +169,9 @@ impl Client {
 
     /// Sends a message or presence, and waits until it has been written to the stream.
     ///
-    /// Waits for room first, and for a connection when there is none. `from` defaults to the component's domain,
-    /// a message without id gets a fresh one. Dropping the future takes the stanza back while that is possible.
+    /// Waits for room first, and for a connection when there is none. `from` defaults to the
+    /// component's domain, a message without id gets a fresh one. Dropping the future takes the
+    /// stanza back while that is possible.
     ///
     /// # Errors
     /// When the stanza cannot be written ([`SendError::Write`]), or when the component has ended
@@ -175,21 +185,33 @@ impl Client {
 impl Shared {
     /// What carries answers to the process that asked, from now on.
     pub(crate) fn hand_over_to(&self, handover: Option<Arc<dyn Handover>>) {
-        *self.handover.write().unwrap_or_else(PoisonError::into_inner) = handover;
+        *self
+            .handover
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = handover;
     }
 
     /// What carries answers to the process that asked.
     pub(crate) fn handover(&self) -> Option<Arc<dyn Handover>> {
-        self.handover.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.handover
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Another process on the same JID has been heard of.
     pub(crate) fn heard_neighbour(&self, now: Instant) {
-        *self.neighbour.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        *self
+            .neighbour
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     fn neighbour(&self) -> Option<Instant> {
-        *self.neighbour.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .neighbour
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fails whatever waits, and all that comes later.
@@ -201,8 +223,13 @@ impl Shared {
 
     /// Sends a request and waits for the answer.
     async fn ask(&self, request: Request) -> Result<Response, IqError> {
-        let Request { stanza, timeout, collect } = request;
-        let (id, peer) = (self.ids.fresh(), stanza.to.clone().ok_or(WriteError::NoRecipient)?);
+        let Request {
+            stanza,
+            timeout,
+            collect,
+        } = request;
+        let id = self.ids.fresh();
+        let peer = stanza.to.clone().ok_or(WriteError::NoRecipient)?;
         if !stanza.kind.is_request() {
             return Err(WriteError::Value(format!("{} is no request", stanza.kind)).into());
         }
@@ -213,7 +240,9 @@ impl Shared {
             waiting.answer().await
         };
         let timeout = timeout.unwrap_or(self.bounds.timeout);
-        tokio::time::timeout(timeout, answered).await.unwrap_or(Err(IqError::Timeout))
+        tokio::time::timeout(timeout, answered)
+            .await
+            .unwrap_or(Err(IqError::Timeout))
     }
 
     /// Completes a stanza, checks it, and serialises it unless layers want to see it.
@@ -221,10 +250,15 @@ impl Shared {
         let mut out = Vec::new();
         self.complete(&mut stanza)?;
         self.append(&stanza, &mut out)?;
-        Ok(if self.bounds.layered { Content::Stanza(Box::new(stanza), out.len()) } else { Content::Bytes(out) })
+        Ok(if self.bounds.layered {
+            Content::Stanza(Box::new(stanza), out.len())
+        } else {
+            Content::Bytes(out)
+        })
     }
 
-    /// Fills in what the server wants on every stanza (servers.md of both: `from`, `to`; an id on messages and IQ).
+    /// Fills in what the server wants on every stanza (servers.md of both: `from`, `to`; an id on
+    /// messages and IQ).
     pub(crate) fn complete(&self, stanza: &mut Stanza) -> Result<(), WriteError> {
         match &stanza.from {
             None => stanza.from = Some(self.domain.clone()),
@@ -241,7 +275,10 @@ impl Shared {
         if stanza.id.is_none() && !matches!(stanza.kind, Kind::Presence(_)) {
             stanza.id = Some(self.ids.fresh());
         }
-        for text in [stanza.id.as_deref(), stanza.lang.as_deref()].into_iter().flatten() {
+        for text in [stanza.id.as_deref(), stanza.lang.as_deref()]
+            .into_iter()
+            .flatten()
+        {
             if let Some(c) = crate::stanza::xml::chars::forbidden(text) {
                 return Err(WriteError::Character(c));
             }
@@ -256,7 +293,10 @@ impl Shared {
         let size = out.len() - start;
         if size > self.bounds.max_stanza {
             out.truncate(start);
-            return Err(WriteError::TooLarge { size, limit: self.bounds.max_stanza });
+            return Err(WriteError::TooLarge {
+                size,
+                limit: self.bounds.max_stanza,
+            });
         }
         Ok(())
     }

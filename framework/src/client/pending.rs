@@ -61,7 +61,10 @@ struct Collector {
 }
 
 /// What became of a message that may belong to an answer.
-#[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made"
+)]
 #[derive(Debug)]
 pub(crate) enum Offered {
     /// Nothing: it goes its usual way.
@@ -83,7 +86,12 @@ pub(crate) struct Waiting<'p> {
 
 impl Pending {
     pub(crate) fn new(bounds: PendingBounds) -> Self {
-        Self { table: Mutex::default(), collecting: AtomicUsize::new(0), bounds, counters: RequestCounters::default() }
+        Self {
+            table: Mutex::default(),
+            collecting: AtomicUsize::new(0),
+            bounds,
+            counters: RequestCounters::default(),
+        }
     }
 
     /// Takes a place before the request is sent, so that no answer can come too early.
@@ -104,33 +112,66 @@ impl Pending {
         if table.requests.len() >= self.bounds.requests {
             return Err(IqError::TooMany);
         }
-        let collector = collect.map(|collect| Collector { collect, messages: Vec::new(), bytes: 0, full: false });
+        let collector = collect.map(|collect| Collector {
+            collect,
+            messages: Vec::new(),
+            bytes: 0,
+            full: false,
+        });
         if collector.is_some() {
-            table.collectors.entry(peer.clone()).or_default().push(id.clone());
+            table
+                .collectors
+                .entry(peer.clone())
+                .or_default()
+                .push(id.clone());
             self.collecting.fetch_add(1, Ordering::Relaxed);
         }
-        table.requests.insert(id.clone(), Request { peer, since: Instant::now(), answer: send, collector });
+        table.requests.insert(
+            id.clone(),
+            Request {
+                peer,
+                since: Instant::now(),
+                answer: send,
+                collector,
+            },
+        );
         drop(table);
-        Ok(Waiting { pending: self, id, answer })
+        Ok(Waiting {
+            pending: self,
+            id,
+            answer,
+        })
     }
 
     /// Whether any request collects messages.
     pub(crate) fn is_collecting(&self) -> bool {
-        // The request is sent after it was registered, by way of a lock, and messages come after that.
+        // The request is sent after it was registered, by way of a lock, and messages come after
+        // that.
         self.collecting.load(Ordering::Relaxed) > 0
     }
 
     /// Gives a message to the request that it belongs to.
     pub(crate) fn offer(&self, mut message: Stanza) -> Offered {
-        let (mut table, bounds) = (self.lock(), self.bounds);
-        let Table { requests, collectors, collected_bytes, .. } = &mut *table;
+        let mut table = self.lock();
+        let bounds = self.bounds;
+        let Table {
+            requests,
+            collectors,
+            collected_bytes,
+            ..
+        } = &mut *table;
         let ids = message.from.as_ref().and_then(|from| collectors.get(from));
         for id in ids.into_iter().flatten() {
-            let collector = requests.get_mut(id).and_then(|request| request.collector.as_mut());
-            let Some(collector) = collector.filter(|collector| collector.collect.wants(&message)) else { continue };
+            let collector = requests
+                .get_mut(id)
+                .and_then(|request| request.collector.as_mut());
+            let Some(collector) = collector.filter(|collector| collector.collect.wants(&message))
+            else {
+                continue;
+            };
             let weight = message.weight();
-            let fits =
-                collector.messages.len() < bounds.collected && *collected_bytes + weight <= bounds.collected_bytes;
+            let fits = collector.messages.len() < bounds.collected
+                && *collected_bytes + weight <= bounds.collected_bytes;
             if collector.full || !fits {
                 collector.full = true;
                 *collected_bytes -= std::mem::take(&mut collector.bytes);
@@ -149,27 +190,45 @@ impl Pending {
 
     /// Gives an IQ result or error to whoever waits for it; false when nobody does.
     pub(crate) fn resolve(&self, response: Stanza) -> bool {
-        let (Some(id), Some(from)) = (&response.id, &response.from) else { return false };
+        let (Some(id), Some(from)) = (&response.id, &response.from) else {
+            return false;
+        };
         let mut table = self.lock();
         // RFC 6120 §8.1.2.1, §8.2.3: the pair of peer and id tells an answer from a forgery.
-        if table.requests.get(id).is_none_or(|request| request.peer != *from) {
+        if table
+            .requests
+            .get(id)
+            .is_none_or(|request| request.peer != *from)
+        {
             return false;
         }
         let request = self.remove(&mut table, id);
         drop(table);
-        let Some(Request { answer, collector, since, .. }) = request else { return false };
+        let Some(Request {
+            answer,
+            collector,
+            since,
+            ..
+        }) = request
+        else {
+            return false;
+        };
         self.counters.latency.add(since.elapsed());
         match response.kind {
             Kind::Iq(IqType::Result) => self.counters.result.one(),
             _ => self.counters.error.one(),
         }
         let result = match response.kind {
-            Kind::Iq(IqType::Result) if collector.as_ref().is_some_and(|collector| collector.full) => {
+            Kind::Iq(IqType::Result)
+                if collector.as_ref().is_some_and(|collector| collector.full) =>
+            {
                 Err(IqError::TooMuch)
             }
             Kind::Iq(IqType::Result) => Ok(Response {
                 children: response.children,
-                collected: collector.map(|collector| collector.messages).unwrap_or_default(),
+                collected: collector
+                    .map(|collector| collector.messages)
+                    .unwrap_or_default(),
             }),
             _ => Err(IqError::Refused(StanzaError::of(&response))),
         };
@@ -246,13 +305,19 @@ impl Pending {
 
 impl Waiting<'_> {
     pub(crate) async fn answer(mut self) -> Answer {
-        (&mut self.answer).await.unwrap_or(Err(IqError::Disconnected))
+        (&mut self.answer)
+            .await
+            .unwrap_or(Err(IqError::Disconnected))
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.pending.remove(&mut self.pending.lock(), &self.id).is_some() {
+        if self
+            .pending
+            .remove(&mut self.pending.lock(), &self.id)
+            .is_some()
+        {
             self.pending.counters.unanswered.one();
         }
     }

@@ -46,9 +46,15 @@ pub(crate) enum Content {
 #[derive(Debug)]
 pub(crate) enum Note {
     /// A sender; the permit is the room that the stanza takes up.
-    Sender { written: oneshot::Sender<Result<(), SendError>>, _room: OwnedSemaphorePermit },
+    Sender {
+        written: oneshot::Sender<Result<(), SendError>>,
+        _room: OwnedSemaphorePermit,
+    },
     /// Nobody, but the stanza goes with its request: when that is forgotten, it need not be sent.
-    Request { id: CompactString, _room: OwnedSemaphorePermit },
+    Request {
+        id: CompactString,
+        _room: OwnedSemaphorePermit,
+    },
     /// A sender who waits until the server has taken it.
     Confirmed(Box<Confirm>),
     /// Whoever it is, the stanza itself is kept, and they with it.
@@ -83,7 +89,9 @@ impl Note {
     /// The server ends streams over the stanza.
     pub(crate) fn condemn(self, error: &StreamError) {
         match self {
-            Self::Sender { written, .. } => drop(written.send(Err(SendError::Refused(error.clone())))),
+            Self::Sender { written, .. } => {
+                drop(written.send(Err(SendError::Refused(error.clone()))))
+            }
             Self::Confirmed(confirm) => confirm.end(Err(ConfirmError::Refused(error.clone()))),
             // A request has failed with its link.
             Self::Request { .. } | Self::Kept | Self::Answer | Self::Stream => {}
@@ -114,21 +122,33 @@ impl Content {
 impl Queue {
     pub(crate) fn new(bytes: usize) -> Self {
         let room = Semaphore::new(bytes.min(Semaphore::MAX_PERMITS));
-        Self { room: std::sync::Arc::new(room), inner: Mutex::default() }
+        Self {
+            room: std::sync::Arc::new(room),
+            inner: Mutex::default(),
+        }
     }
 
     /// Queues a stanza and waits until it is written.
     pub(crate) async fn written(&self, content: Content) -> Result<(), SendError> {
         let room = self.room(content.len()).await.ok_or(SendError::Closed)?;
         let (written, done) = oneshot::channel();
-        self.push(Entry { content, note: Note::Sender { written, _room: room } });
+        self.push(Entry {
+            content,
+            note: Note::Sender {
+                written,
+                _room: room,
+            },
+        });
         done.await.unwrap_or(Err(SendError::Closed))
     }
 
     /// Queues a request; its answer will tell what became of it.
     pub(crate) async fn request(&self, content: Content, id: CompactString) -> Result<(), IqError> {
         let room = self.room(content.len()).await.ok_or(IqError::Closed)?;
-        self.push(Entry { content, note: Note::Request { id, _room: room } });
+        self.push(Entry {
+            content,
+            note: Note::Request { id, _room: room },
+        });
         Ok(())
     }
 
@@ -136,7 +156,12 @@ impl Queue {
     pub(crate) fn poll_pop(&self, waker: &Waker) -> Option<Entry> {
         let mut inner = self.lock();
         let entry = inner.entries.pop_front();
-        if entry.is_none() && inner.connection.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+        if entry.is_none()
+            && inner
+                .connection
+                .as_ref()
+                .is_none_or(|known| !known.will_wake(waker))
+        {
             inner.connection = Some(waker.clone());
         }
         entry
@@ -144,7 +169,9 @@ impl Queue {
 
     /// Drops requests that nobody waits for any more.
     pub(crate) fn forget_requests(&self) {
-        self.lock().entries.retain(|entry| !matches!(entry.note, Note::Request { .. }));
+        self.lock()
+            .entries
+            .retain(|entry| !matches!(entry.note, Note::Request { .. }));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -163,7 +190,10 @@ impl Queue {
 
     async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        std::sync::Arc::clone(&self.room).acquire_many_owned(bytes).await.ok()
+        std::sync::Arc::clone(&self.room)
+            .acquire_many_owned(bytes)
+            .await
+            .ok()
     }
 
     pub(super) fn push(&self, entry: Entry) {

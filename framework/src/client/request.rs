@@ -33,11 +33,12 @@ pub struct Response {
     pub(super) collected: Vec<Stanza>,
 }
 
-/// Which messages are part of the answer to a request: those from the peer that was asked, with a child element of
-/// this name of which one attribute has this value.
+/// Which messages are part of the answer to a request: those from the peer that was asked, with a
+/// child element of this name of which one attribute has this value.
 ///
-/// They are taken out of the stream in its order, before the result, and reach no handler. So an archive's messages
-/// (XEP-0313 §4.2) are complete when the request is, however busy the handlers are.
+/// They are taken out of the stream in its order, before the result, and reach no handler. So an
+/// archive's messages (XEP-0313 §4.2) are complete when the request is, however busy the handlers
+/// are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collect {
     namespace: String,
@@ -50,7 +51,8 @@ pub struct Collect {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Empty;
 
-/// What the payload of an IQ result can be read as: any `xso::FromXml`, [`Children`] as they came, or [`Empty`].
+/// What the payload of an IQ result can be read as: any `xso::FromXml`, [`Children`] as they came,
+/// or [`Empty`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from an IQ result",
     note = "it is a type that implements `xso::FromXml`, or `Children`, or `Empty`"
@@ -65,7 +67,9 @@ pub trait FromResult: Sized {
 
 impl<P: FromXml> FromResult for P {
     fn from_result(payload: Children) -> Result<Self, ParseError> {
-        Stanza::new(Kind::Iq(IqType::Result)).with_children(payload).child()
+        Stanza::new(Kind::Iq(IqType::Result))
+            .with_children(payload)
+            .child()
     }
 }
 
@@ -85,7 +89,11 @@ impl Request {
     /// An IQ request that is there already. Its id is replaced.
     #[must_use]
     pub fn new(stanza: Stanza) -> Self {
-        Self { stanza, timeout: None, collect: None }
+        Self {
+            stanza,
+            timeout: None,
+            collect: None,
+        }
     }
 
     /// An IQ get.
@@ -104,14 +112,16 @@ impl Request {
         Stanza::iq_set(to, payload).map(Self::new)
     }
 
-    /// The request comes from this address within the component's domain, not from the domain itself.
+    /// The request comes from this address within the component's domain, not from the domain
+    /// itself.
     #[must_use]
     pub fn with_from(mut self, from: impl Into<Jid>) -> Self {
         self.stanza = self.stanza.with_from(from);
         self
     }
 
-    /// How long the answer may take, in place of [`Limits::iq_timeout`](crate::limits::Limits::iq_timeout).
+    /// How long the answer may take, in place of
+    /// [`Limits::iq_timeout`](crate::limits::Limits::iq_timeout).
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -156,14 +166,25 @@ impl Response {
 
 impl Collect {
     /// Messages with an element of this namespace and name, of which this attribute has this value.
-    pub fn new((namespace, name): (&str, &str), (attribute, value): (impl Into<String>, impl Into<String>)) -> Self {
-        let (namespace, name) = (namespace.to_owned(), name.to_owned());
-        Self { namespace, name, attribute: attribute.into(), value: value.into() }
+    pub fn new(
+        (namespace, name): (&str, &str),
+        (attribute, value): (impl Into<String>, impl Into<String>),
+    ) -> Self {
+        let namespace = namespace.to_owned();
+        let name = name.to_owned();
+        Self {
+            namespace,
+            name,
+            attribute: attribute.into(),
+            value: value.into(),
+        }
     }
 
     pub(super) fn wants(&self, message: &Stanza) -> bool {
         let found = message.children().find(&self.namespace, &self.name);
-        found.and_then(|child| child.attribute(&self.attribute)).is_some_and(|value| value == self.value.as_str())
+        found
+            .and_then(|child| child.attribute(&self.attribute))
+            .is_some_and(|value| value == self.value.as_str())
     }
 }
 
@@ -187,7 +208,8 @@ impl fmt::Debug for Asking {
     }
 }
 
-/// Asking is a service, so layers of tower's and of one's own fit around it; [`Client::layer`] makes a client of that.
+/// Asking is a service, so layers of tower's and of one's own fit around it; [`Client::layer`]
+/// makes a client of that.
 ///
 /// It is always ready: a request beyond the bounds fails with [`IqError::TooMany`].
 impl Service<Request> for Client {
@@ -206,11 +228,12 @@ impl Service<Request> for Client {
 }
 
 impl Client {
-    /// A client whose requests pass this layer: retry, timeout, limit. A layer added later is further outside. What
-    /// must see whether the layer below is ready, such as load shedding around a limit, is given with it as one stack.
+    /// A client whose requests pass this layer: retry, timeout, limit. A layer added later is
+    /// further outside. What must see whether the layer below is ready, such as load shedding
+    /// around a limit, is given with it as one stack.
     ///
-    /// Only requests pass, not what is sent without an answer: that and everything else passes the component's own
-    /// [outbound layers](crate::component::Builder::outbound).
+    /// Only requests pass, not what is sent without an answer: that and everything else passes the
+    /// component's own [outbound layers](crate::component::Builder::outbound).
     ///
     /// ```
     /// # use campanile::{client::{Client, IqError}, jid::Jid, xmpp_parsers};
@@ -235,19 +258,27 @@ impl Client {
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
         let service = layer.layer(self.clone()).map_err(Into::into);
-        Self { shared: Arc::clone(&self.shared), layers: Some(Arc::new(BoxCloneSyncService::new(service))) }
+        Self {
+            shared: Arc::clone(&self.shared),
+            layers: Some(Arc::new(BoxCloneSyncService::new(service))),
+        }
     }
 
     /// Makes a request and waits for the result.
     ///
-    /// The answer counts only when it comes from the very address that was asked. Dropping the future forgets the
-    /// request.
+    /// The answer counts only when it comes from the very address that was asked. Dropping the
+    /// future forgets the request.
     ///
     /// # Errors
     /// See [`IqError`].
     pub async fn request(&self, request: Request) -> Result<Response, IqError> {
-        let Some(layers) = &self.layers else { return self.shared.ask(request).await };
-        Layered::clone(layers).oneshot(request).await.map_err(IqError::of_layer)
+        let Some(layers) = &self.layers else {
+            return self.shared.ask(request).await;
+        };
+        Layered::clone(layers)
+            .oneshot(request)
+            .await
+            .map_err(IqError::of_layer)
     }
 
     /// Sends an IQ get and waits for the result.
@@ -265,15 +296,29 @@ impl Client {
     ///
     /// # Errors
     /// See [`IqError`]; a result that is no `A` is [`IqError::Answer`].
-    pub async fn iq_get<A: FromResult>(&self, to: impl Into<Jid>, payload: &impl AsXml) -> Result<A, IqError> {
-        self.request(Request::get(to, payload)?).await?.parse().map_err(IqError::Answer)
+    pub async fn iq_get<A: FromResult>(
+        &self,
+        to: impl Into<Jid>,
+        payload: &impl AsXml,
+    ) -> Result<A, IqError> {
+        self.request(Request::get(to, payload)?)
+            .await?
+            .parse()
+            .map_err(IqError::Answer)
     }
 
     /// Sends an IQ set and waits for the result, often [`Empty`].
     ///
     /// # Errors
     /// See [`IqError`]; a result that is no `A` is [`IqError::Answer`].
-    pub async fn iq_set<A: FromResult>(&self, to: impl Into<Jid>, payload: &impl AsXml) -> Result<A, IqError> {
-        self.request(Request::set(to, payload)?).await?.parse().map_err(IqError::Answer)
+    pub async fn iq_set<A: FromResult>(
+        &self,
+        to: impl Into<Jid>,
+        payload: &impl AsXml,
+    ) -> Result<A, IqError> {
+        self.request(Request::set(to, payload)?)
+            .await?
+            .parse()
+            .map_err(IqError::Answer)
     }
 }

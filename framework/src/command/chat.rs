@@ -21,19 +21,29 @@ const MORE: &str = "...";
 
 /// Adds the text command of a command.
 #[track_caller]
-pub(super) fn route<S: Clone + Send + Sync + 'static>(router: Router<S>, sign: &str, flow: Arc<Flow<S>>) -> Router<S> {
+pub(super) fn route<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    sign: &str,
+    flow: Arc<Flow<S>>,
+) -> Router<S> {
     let command = &flow.command;
     let text: TextCommand = match pattern(command, sign).parse() {
         Ok(text) => text,
-        Err(error) => panic!("the command of node {:?} cannot be written in a chat: {error}", command.node),
+        Err(error) => panic!(
+            "the command of node {:?} cannot be written in a chat: {error}",
+            command.node
+        ),
     };
     // Who may not run it need not know of it.
     let secret = !command.access.is_open();
     let filter = Filter::conversation().command(text.help(&command.name));
-    let chat = Router::new().on(filter, move |inbound: Inbound, State(state): State<S>, Args(texts): Args<Vec<_>>| {
-        let flow = Arc::clone(&flow);
-        async move { flow.chat(&inbound, &state, texts).await }
-    });
+    let chat = Router::new().on(
+        filter,
+        move |inbound: Inbound, State(state): State<S>, Args(texts): Args<Vec<_>>| {
+            let flow = Arc::clone(&flow);
+            async move { flow.chat(&inbound, &state, texts).await }
+        },
+    );
     router.merge(if secret { chat.hidden() } else { chat })
 }
 
@@ -44,26 +54,55 @@ fn pattern<S>(command: &Command<S>, sign: &str) -> String {
         Step::Fixed(definition) => Some(&**definition),
         Step::Asked(_) => None,
     });
-    let fields: Vec<_> = fixed.flat_map(Definition::fields).filter(|field| field.is_asked()).collect();
-    let name =
-        |field: &Field| field.var().unwrap_or_default().replace(|c: char| c.is_whitespace() || "{}".contains(c), "_");
-    let required = fields.iter().filter(|field| field.is_required()).map(|field| format!(" {{{}}}", name(field)));
-    let optional = fields.iter().filter(|field| !field.is_required()).map(|field| format!(" {{{}?}}", name(field)));
-    let asked = command.steps.iter().any(|step| matches!(step, Step::Asked(_)));
+    let fields: Vec<_> = fixed
+        .flat_map(Definition::fields)
+        .filter(|field| field.is_asked())
+        .collect();
+    let name = |field: &Field| {
+        field
+            .var()
+            .unwrap_or_default()
+            .replace(|c: char| c.is_whitespace() || "{}".contains(c), "_")
+    };
+    let required = fields
+        .iter()
+        .filter(|field| field.is_required())
+        .map(|field| format!(" {{{}}}", name(field)));
+    let optional = fields
+        .iter()
+        .filter(|field| !field.is_required())
+        .map(|field| format!(" {{{}?}}", name(field)));
+    let asked = command
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::Asked(_)));
     let more = asked.then(|| format!(" {{{MORE}?}}"));
-    format!("{sign}{word}{}", required.chain(optional).chain(more).collect::<String>())
+    format!(
+        "{sign}{word}{}",
+        required.chain(optional).chain(more).collect::<String>()
+    )
 }
 
 impl<S: Send + Sync + 'static> Flow<S> {
     /// Takes all steps at once.
-    async fn chat(&self, inbound: &Inbound, state: &S, texts: Vec<Option<String>>) -> Result<String, BoxError> {
+    async fn chat(
+        &self,
+        inbound: &Inbound,
+        state: &S,
+        texts: Vec<Option<String>>,
+    ) -> Result<String, BoxError> {
         if !self.command.access.lets_in(inbound.sender()) {
             return Ok(told("you may not do this"));
         }
         let mut said = Said::new(&self.command, texts);
-        let (mut from, mut gathered) = (0, Vec::new());
+        let mut from = 0;
+        let mut gathered = Vec::new();
         loop {
-            match self.next(from, gathered.clone(), inbound, state).await.map_err(explained) {
+            match self
+                .next(from, gathered.clone(), inbound, state)
+                .await
+                .map_err(explained)
+            {
                 Ok(Next::Done(outcome)) => return Ok(outcome.to_text()),
                 Ok(Next::Show(shown)) => {
                     gathered.extend(said.fill_in(&self.command, &shown)?);
@@ -95,35 +134,68 @@ impl Said {
             fields.into_iter().partition(|field| field.is_required());
         let mut texts = texts.into_iter();
         let vars = required.into_iter().chain(optional).filter_map(Field::var);
-        let values = vars.zip(texts.by_ref()).filter_map(|(var, text)| Some((var.to_owned(), text?))).collect();
-        Self { values, more: texts.next().flatten() }
+        let values = vars
+            .zip(texts.by_ref())
+            .filter_map(|(var, text)| Some((var.to_owned(), text?)))
+            .collect();
+        Self {
+            values,
+            more: texts.next().flatten(),
+        }
     }
 
     /// Fills in a form.
-    fn fill_in<S>(&mut self, command: &Command<S>, shown: &Shown) -> Result<Vec<FieldElement>, BoxError> {
+    fn fill_in<S>(
+        &mut self,
+        command: &Command<S>,
+        shown: &Shown,
+    ) -> Result<Vec<FieldElement>, BoxError> {
         let definition = &shown.definition;
         if matches!(command.steps.get(shown.at), Some(Step::Asked(_))) {
             self.take_more(definition);
         }
         let fields = definition.fields().iter().filter_map(|field| {
             let var = field.var()?;
-            let said = self.values.iter().find(|(known, _)| known == var).map(|(_, text)| field.values_of(text));
+            let said = self
+                .values
+                .iter()
+                .find(|(known, _)| known == var)
+                .map(|(_, text)| field.values_of(text));
             let values = said.unwrap_or_else(|| field.preset().to_vec());
-            Some(FieldElement { values, ..FieldElement::new(var, FieldType::TextSingle) })
+            Some(FieldElement {
+                values,
+                ..FieldElement::new(var, FieldType::TextSingle)
+            })
         });
-        let form = DataForm { type_: DataFormType::Submit, title: None, instructions: None, fields: fields.collect() };
-        definition.check(&form).map_err(|error| ArgumentFault(error.to_string()))?;
+        let form = DataForm {
+            type_: DataFormType::Submit,
+            title: None,
+            instructions: None,
+            fields: fields.collect(),
+        };
+        definition
+            .check(&form)
+            .map_err(|error| ArgumentFault(error.to_string()))?;
         Ok(definition.complete(&form.fields))
     }
 
     /// Gives the words that are left to the fields of a step that nobody knew beforehand.
     fn take_more(&mut self, definition: &Definition) {
-        let asked: Vec<_> =
-            definition.fields().iter().filter(|field| field.is_asked()).filter_map(Field::var).collect();
+        let asked: Vec<_> = definition
+            .fields()
+            .iter()
+            .filter(|field| field.is_asked())
+            .filter_map(Field::var)
+            .collect();
         let Some(more) = self.more.take() else { return };
         let mut words = split_words(&more, asked.len() + 1);
-        self.more = if words.len() > asked.len() { words.pop() } else { None };
-        self.values.extend(asked.into_iter().map(str::to_owned).zip(words));
+        self.more = if words.len() > asked.len() {
+            words.pop()
+        } else {
+            None
+        };
+        self.values
+            .extend(asked.into_iter().map(str::to_owned).zip(words));
     }
 }
 
@@ -136,7 +208,10 @@ fn explained(error: BoxError) -> BoxError {
 fn explained_to_person(error: BoxError) -> Result<String, BoxError> {
     let rescued = rescue::stanza_error(&error);
     match rescued.text() {
-        Some(text) if !error.is::<ArgumentFault>() && rescued.condition() != Condition::InternalServerError => {
+        Some(text)
+            if !error.is::<ArgumentFault>()
+                && rescued.condition() != Condition::InternalServerError =>
+        {
             Ok(told(text))
         }
         _ => Err(error),

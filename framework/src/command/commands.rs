@@ -32,8 +32,17 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
     /// No command yet; sessions of ten minutes, 1,024 at a time.
     #[must_use]
     pub fn new() -> Self {
-        let (time_out, lease) = (Duration::from_secs(600), Duration::from_secs(60));
-        Self { commands: Vec::new(), limit: 1024, time_out, lease, store: None, sessions: None, sign: None }
+        let time_out = Duration::from_secs(600);
+        let lease = Duration::from_secs(60);
+        Self {
+            commands: Vec::new(),
+            limit: 1024,
+            time_out,
+            lease,
+            store: None,
+            sessions: None,
+            sign: None,
+        }
     }
 
     /// Adds a command. Its node must be the only one of this name at the address.
@@ -51,14 +60,16 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
         self
     }
 
-    /// How many sessions there may be at a time. One domain holds at most a quarter of them, one bare JID four.
+    /// How many sessions there may be at a time. One domain holds at most a quarter of them, one
+    /// bare JID four.
     #[must_use]
     pub fn limit(mut self, sessions: usize) -> Self {
         self.limit = sessions;
         self
     }
 
-    /// Keeps the sessions in a store that several processes on one JID share: what one of them has begun goes on at any.
+    /// Keeps the sessions in a store that several processes on one JID share: what one of them has
+    /// begun goes on at any.
     #[must_use]
     pub fn store(mut self, store: impl SessionStore) -> Self {
         self.store = Some(Arc::new(store));
@@ -66,29 +77,34 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
     }
 
     /// How long a step may take when the sessions are in a store, 60 s unless said: longer than a
-    /// [handler](crate::limits::Limits::handler_timeout) may. When a process dies in the middle of a step, the session can be
-    /// taken again after this time.
+    /// [handler](crate::limits::Limits::handler_timeout) may. When a process dies in the middle of
+    /// a step, the session can be taken again after this time.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// Lets people write the commands in a chat, too, each as its word behind this sign: `!order abc 3`.
+    /// Lets people write the commands in a chat, too, each as its word behind this sign:
+    /// `!order abc 3`.
     ///
-    /// The words behind the command are the fields of its forms: the required ones first, then the others, each in their
-    /// order; a step that a function makes takes what is left. They are [text commands](crate::router::TextCommand) of the router: listed
-    /// by `!help`, but for those that not everybody may run.
+    /// The words behind the command are the fields of its forms: the required ones first, then the
+    /// others, each in their order; a step that a function makes takes what is left. They are [text
+    /// commands](crate::router::TextCommand) of the router: listed by `!help`, but for those that
+    /// not everybody may run.
     #[must_use]
     pub fn chat(mut self, sign: impl Into<String>) -> Self {
         self.sign = Some(sign.into());
         self
     }
 
-    /// The sessions, to look at while the component runs. Number, times and store are fixed from now on.
+    /// The sessions, to look at while the component runs. Number, times and store are fixed from
+    /// now on.
     pub fn sessions(&mut self) -> Sessions {
         self.sessions
-            .get_or_insert_with(|| Sessions::new(self.limit, self.time_out, self.lease, self.store.clone()))
+            .get_or_insert_with(|| {
+                Sessions::new(self.limit, self.time_out, self.lease, self.store.clone())
+            })
             .clone()
     }
 }
@@ -97,18 +113,24 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Offers commands (XEP-0050): each is routed by its node, and listed for those who may run it.
     ///
     /// # Panics
-    /// When there is a command of the same node already; when one cannot be written in a chat that is to be.
+    /// When there is a command of the same node already; when one cannot be written in a chat that
+    /// is to be.
     #[must_use]
     #[track_caller]
     pub fn commands(self, mut commands: Commands<S>) -> Self {
         let sessions = commands.sessions();
         let any = || PayloadPattern::from((COMMANDS, "command"));
-        let mut router = self.stock(Filter::iq_set().payload(any()), unknown).feature(form::NS);
+        let mut router = self
+            .stock(Filter::iq_set().payload(any()), unknown)
+            .feature(form::NS);
         // A loop and no fold: a panic in a closure would not be at the caller's line.
         for command in commands.commands {
             let filter = Filter::iq_set().payload(any().node(&command.node));
             router = router.offer(&command.node, &command.name, command.access.clone());
-            let flow = Arc::new(Flow { command, sessions: sessions.clone() });
+            let flow = Arc::new(Flow {
+                command,
+                sessions: sessions.clone(),
+            });
             if let Some(sign) = &commands.sign {
                 router = chat::route(router, sign, Arc::clone(&flow));
             }

@@ -11,8 +11,9 @@ use crate::layer::{AccessLayer, Rule};
 
 /// One command, for clients that show forms (XEP-0050) and for people who chat.
 ///
-/// Its functions are [handlers](crate::handler): they take the same arguments, and [`Form<T>`](crate::form::Form) is
-/// what was filled in so far, over all steps. `S` is the state that they still lack.
+/// Its functions are [handlers](crate::handler): they take the same arguments, and
+/// [`Form<T>`](crate::form::Form) is what was filled in so far, over all steps. `S` is the state
+/// that they still lack.
 pub struct Command<S = ()> {
     pub(super) node: String,
     pub(super) name: String,
@@ -51,7 +52,8 @@ impl<S: Send + Sync + 'static> Command<S> {
         self
     }
 
-    /// Asks for what this function says, which knows what was filled in before. Each call adds a step.
+    /// Asks for what this function says, which knows what was filled in before. Each call adds a
+    /// step.
     #[must_use]
     pub fn step<H, A>(mut self, handler: H) -> Self
     where
@@ -60,13 +62,15 @@ impl<S: Send + Sync + 'static> Command<S> {
         H::Output: IntoStep + 'static,
         H::Future: Send,
     {
-        self.steps.push(Step::Asked(run(handler, H::Output::into_step)));
+        self.steps
+            .push(Step::Asked(run(handler, H::Output::into_step)));
         self
     }
 
-    /// What was asked up to here is enough: at the step that was added last people may also complete the command at once
-    /// (XEP-0050 §3.4). The steps behind it are then taken as their fields are preset; one whose fields are not is shown
-    /// all the same. In the default case, `execute`, people go on to the next step.
+    /// What was asked up to here is enough: at the step that was added last people may also
+    /// complete the command at once (XEP-0050 §3.4). The steps behind it are then taken as their
+    /// fields are preset; one whose fields are not is shown all the same. In the default case,
+    /// `execute`, people go on to the next step.
     ///
     /// ```
     /// use campanile::command::Command;
@@ -84,7 +88,10 @@ impl<S: Send + Sync + 'static> Command<S> {
     pub fn enough(mut self) -> Self {
         match self.steps.len().checked_sub(1) {
             Some(last) => self.enough.push(last),
-            None => panic!("the command of node {:?} has not asked for anything yet", self.node),
+            None => panic!(
+                "the command of node {:?} has not asked for anything yet",
+                self.node
+            ),
         }
         self
     }
@@ -109,7 +116,9 @@ impl<S: Send + Sync + 'static> Command<S> {
             }
         }
         // Nobody at all is a list, too.
-        self.access = rules.into_iter().fold(self.access.closed(), AccessLayer::allow);
+        self.access = rules
+            .into_iter()
+            .fold(self.access.closed(), AccessLayer::allow);
         self
     }
 
@@ -130,6 +139,9 @@ impl<S: Send + Sync + 'static> Command<S> {
 
 impl<S> fmt::Debug for Command<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Command").field("node", &self.node).field("steps", &self.steps.len()).finish_non_exhaustive()
+        f.debug_struct("Command")
+            .field("node", &self.node)
+            .field("steps", &self.steps.len())
+            .finish_non_exhaustive()
     }
 }

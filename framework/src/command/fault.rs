@@ -21,11 +21,17 @@ pub(super) fn unknown() -> StanzaError {
 }
 
 pub(super) fn busy() -> StanzaError {
-    fault(CommandFault::BadAction, "the step before is still being taken")
+    fault(
+        CommandFault::BadAction,
+        "the step before is still being taken",
+    )
 }
 
 pub(super) fn expired() -> StanzaError {
-    fault(CommandFault::SessionExpired, "the session is over: begin anew")
+    fault(
+        CommandFault::SessionExpired,
+        "the session is over: begin anew",
+    )
 }
 
 /// There are too many sessions. Some will end.
@@ -56,7 +62,8 @@ pub(super) fn with_session(error: BoxError, command: &Command) -> BoxError {
     }
 }
 
-/// What a function says about the form goes to who filled it in; every other error goes its own way.
+/// What a function says about the form goes to who filled it in; every other error goes its own
+/// way.
 pub(super) fn of_form(error: BoxError) -> BoxError {
     match about_form(&error) {
         Some(text) => fault(CommandFault::BadPayload, text).into(),
@@ -69,6 +76,8 @@ pub(super) fn about_form(error: &BoxError) -> Option<String> {
     if let Some(error) = error.downcast_ref::<FormError>() {
         return Some(error.to_string());
     }
-    let rejection = error.downcast_ref::<Rejection>().filter(|rejection| !rejection.is_absent())?;
+    let rejection = error
+        .downcast_ref::<Rejection>()
+        .filter(|rejection| !rejection.is_absent())?;
     rejection.stanza_error().text().map(str::to_owned)
 }

@@ -39,7 +39,12 @@ impl<S: Send + Sync + 'static> Flow<S> {
         })
     }
 
-    async fn answered(&self, request: &Request, inbound: Inbound, state: S) -> Result<Reply, BoxError> {
+    async fn answered(
+        &self,
+        request: &Request,
+        inbound: Inbound,
+        state: S,
+    ) -> Result<Reply, BoxError> {
         if !self.command.access.lets_in(inbound.sender()) {
             return Err(Condition::Forbidden.into());
         }
@@ -48,39 +53,80 @@ impl<S: Send + Sync + 'static> Flow<S> {
             recipient: inbound.recipient().clone(),
             node: self.command.node.clone(),
         };
-        let Some(id) = &request.session else { return self.begin(request, key, &inbound, &state).await };
+        let Some(id) = &request.session else {
+            return self.begin(request, key, &inbound, &state).await;
+        };
         let held = self.hold(id, &key, &inbound, &state).await?;
         let turn = match request.action {
-            CommandAction::Cancel => Ok(Turn { after: After::Over, answer: self.answer(id, CommandStatus::Canceled) }),
+            CommandAction::Cancel => Ok(Turn {
+                after: After::Over,
+                answer: self.answer(id, CommandStatus::Canceled),
+            }),
             CommandAction::Prev => self.back(id, held.progress()),
-            action => self.on(id, action, request.form.as_ref(), held.progress(), &inbound, &state).await,
+            action => {
+                self.on(
+                    id,
+                    action,
+                    request.form.as_ref(),
+                    held.progress(),
+                    &inbound,
+                    &state,
+                )
+                .await
+            }
         };
         held.settle(turn).await
     }
 
-    async fn begin(&self, request: &Request, key: SessionKey, inbound: &Inbound, state: &S) -> Result<Reply, BoxError> {
+    async fn begin(
+        &self,
+        request: &Request,
+        key: SessionKey,
+        inbound: &Inbound,
+        state: &S,
+    ) -> Result<Reply, BoxError> {
         if request.action != CommandAction::Execute {
-            return Err(fault(CommandFault::BadSessionId, "there is no session to go on with").into());
+            return Err(fault(
+                CommandFault::BadSessionId,
+                "there is no session to go on with",
+            )
+            .into());
         }
         let id = inbound.client().fresh_id();
         match self.next(0, Vec::new(), inbound, state).await? {
             Next::Done(outcome) => self.done(&id, outcome),
             Next::Show(shown) => {
                 let answer = self.show(&id, &shown, true)?;
-                self.keep(id, key, Progress { shown: vec![shown] }, inbound.client()).await?;
+                self.keep(id, key, Progress { shown: vec![shown] }, inbound.client())
+                    .await?;
                 Ok(answer)
             }
         }
     }
 
-    /// Where several processes are mounted on one JID, what was begun by one of them may go on at any. A command with one form,
-    /// always the same, needs nothing that another process knows: it is as if it had been begun here.
-    pub(super) fn adopt(&self, id: &str, key: &SessionKey, client: &Client) -> Result<(), BoxError> {
-        let is_foreign = client.is_shared() && owner(id).is_some_and(|instance| instance != client.instance());
-        let [Step::Fixed(definition)] = &self.command.steps[..] else { return Ok(()) };
+    /// Where several processes are mounted on one JID, what was begun by one of them may go on at
+    /// any. A command with one form, always the same, needs nothing that another process knows: it
+    /// is as if it had been begun here.
+    pub(super) fn adopt(
+        &self,
+        id: &str,
+        key: &SessionKey,
+        client: &Client,
+    ) -> Result<(), BoxError> {
+        let is_foreign =
+            client.is_shared() && owner(id).is_some_and(|instance| instance != client.instance());
+        let [Step::Fixed(definition)] = &self.command.steps[..] else {
+            return Ok(());
+        };
         if is_foreign && !self.sessions.knows(id) {
-            let shown = Shown { at: 0, definition: (**definition).clone(), values: Vec::new() };
-            let begun = self.sessions.begin(id.to_owned(), key.clone(), Progress { shown: vec![shown] });
+            let shown = Shown {
+                at: 0,
+                definition: (**definition).clone(),
+                values: Vec::new(),
+            };
+            let begun =
+                self.sessions
+                    .begin(id.to_owned(), key.clone(), Progress { shown: vec![shown] });
             begun.inspect_err(|_| client.shared().counters.sessions_refused.one())?;
         }
         Ok(())
@@ -97,7 +143,9 @@ impl<S: Send + Sync + 'static> Flow<S> {
         state: &S,
     ) -> Result<Turn, BoxError> {
         let mut shown = progress.shown.clone();
-        let Some(step) = shown.last_mut() else { return Err(Condition::InternalServerError.into()) };
+        let Some(step) = shown.last_mut() else {
+            return Err(Condition::InternalServerError.into());
+        };
         let allowed = self.actions(step.at);
         let allowed = match action {
             CommandAction::Next => allowed.next,
@@ -105,20 +153,31 @@ impl<S: Send + Sync + 'static> Flow<S> {
             _ => true,
         };
         if !allowed {
-            return Err(fault(CommandFault::BadAction, format!("this step cannot be taken by {action}")).into());
+            return Err(fault(
+                CommandFault::BadAction,
+                format!("this step cannot be taken by {action}"),
+            )
+            .into());
         }
         step.values = values(&step.definition, form)?;
-        let (from, mut progress) = (step.at + 1, Progress { shown });
+        let from = step.at + 1;
+        let mut progress = Progress { shown };
         let next = match action {
             CommandAction::Complete => self.rest(from, &mut progress, inbound, state).await,
             _ => self.next(from, progress.gathered(), inbound, state).await,
         };
         match next.map_err(of_form)? {
-            Next::Done(outcome) => Ok(Turn { after: After::Over, answer: self.done(id, outcome) }),
+            Next::Done(outcome) => Ok(Turn {
+                after: After::Over,
+                answer: self.done(id, outcome),
+            }),
             Next::Show(next) => {
                 let answer = self.show(id, &next, false)?;
                 progress.shown.push(next);
-                Ok(Turn { after: After::On(progress), answer: Ok(answer) })
+                Ok(Turn {
+                    after: After::On(progress),
+                    answer: Ok(answer),
+                })
             }
         }
     }
@@ -131,7 +190,10 @@ impl<S: Send + Sync + 'static> Flow<S> {
             return Err(fault(CommandFault::BadAction, "there is no step before this one").into());
         };
         let answer = self.show(id, step, shown.len() == 1)?;
-        Ok(Turn { after: After::On(Progress { shown }), answer: Ok(answer) })
+        Ok(Turn {
+            after: After::On(Progress { shown }),
+            answer: Ok(answer),
+        })
     }
 
     /// The first step from here that has something to ask; without any, the command is run.
@@ -145,13 +207,18 @@ impl<S: Send + Sync + 'static> Flow<S> {
         let inbound = gathered(inbound, values);
         for (at, step) in self.command.steps.iter().enumerate().skip(from) {
             if let Some(definition) = step.form(&inbound, state).await? {
-                return Ok(Next::Show(Shown { at, definition, values: Vec::new() }));
+                return Ok(Next::Show(Shown {
+                    at,
+                    definition,
+                    values: Vec::new(),
+                }));
             }
         }
         (self.command.run)(&inbound, state).await.map(Next::Done)
     }
 
-    /// Takes the steps from here as they are preset, up to the first that is not. XEP-0050 §3.4: completed if possible.
+    /// Takes the steps from here as they are preset, up to the first that is not. XEP-0050 §3.4:
+    /// completed if possible.
     async fn rest(
         &self,
         mut from: usize,
@@ -165,7 +232,9 @@ impl<S: Send + Sync + 'static> Flow<S> {
                 done @ Next::Done(_) => return Ok(done),
             };
             let preset = shown.definition.with_values(&[]);
-            let Ok(values) = values(&shown.definition, Some(&preset)) else { return Ok(Next::Show(shown)) };
+            let Ok(values) = values(&shown.definition, Some(&preset)) else {
+                return Ok(Next::Show(shown));
+            };
             from = shown.at + 1;
             shown.values = values;
             progress.shown.push(shown);
@@ -175,30 +244,60 @@ impl<S: Send + Sync + 'static> Flow<S> {
     /// What may follow the step, but for a step before it.
     fn actions(&self, at: usize) -> CommandActions {
         let last = at + 1 >= self.command.steps.len();
-        let execute = if last { CommandAction::Complete } else { CommandAction::Next };
+        let execute = if last {
+            CommandAction::Complete
+        } else {
+            CommandAction::Next
+        };
         let complete = last || self.command.enough.contains(&at);
-        CommandActions { execute: Some(execute), prev: false, next: !last, complete }
+        CommandActions {
+            execute: Some(execute),
+            prev: false,
+            next: !last,
+            complete,
+        }
     }
 
     fn show(&self, id: &str, shown: &Shown, first: bool) -> Result<Reply, BoxError> {
-        let actions = CommandActions { prev: !first, ..self.actions(shown.at) };
+        let actions = CommandActions {
+            prev: !first,
+            ..self.actions(shown.at)
+        };
         let form = shown.definition.with_values(&shown.values);
-        let answer = Wire { actions: Some(actions), payloads: vec![form::element(&form)?], ..self.wire(id) };
-        Ok(Reply::payload(&Wire { status: Some(CommandStatus::Executing), ..answer })?)
+        let answer = Wire {
+            actions: Some(actions),
+            payloads: vec![form::element(&form)?],
+            ..self.wire(id)
+        };
+        Ok(Reply::payload(&Wire {
+            status: Some(CommandStatus::Executing),
+            ..answer
+        })?)
     }
 
     fn done(&self, id: &str, outcome: Outcome) -> Result<Reply, BoxError> {
         let (notes, payloads) = outcome.into_wire()?;
-        let answer = Wire { notes, payloads, status: Some(CommandStatus::Completed), ..self.wire(id) };
+        let answer = Wire {
+            notes,
+            payloads,
+            status: Some(CommandStatus::Completed),
+            ..self.wire(id)
+        };
         Ok(Reply::payload(&answer)?)
     }
 
     fn answer(&self, id: &str, status: CommandStatus) -> Result<Reply, BoxError> {
-        Ok(Reply::payload(&Wire { status: Some(status), ..self.wire(id) })?)
+        Ok(Reply::payload(&Wire {
+            status: Some(status),
+            ..self.wire(id)
+        })?)
     }
 
     fn wire(&self, id: &str) -> Wire {
-        Wire { session: Some(id.to_owned()), ..Wire::new(self.command.node.as_str()) }
+        Wire {
+            session: Some(id.to_owned()),
+            ..Wire::new(self.command.node.as_str())
+        }
     }
 }
 
@@ -211,9 +310,20 @@ pub(super) fn gathered(inbound: &Inbound, values: Vec<Field>) -> Inbound {
 
 /// What was filled in, held against what was asked.
 fn values(definition: &Definition, form: Option<&DataForm>) -> Result<Vec<Field>, BoxError> {
-    let nothing = || DataForm { type_: DataFormType::Submit, title: None, instructions: None, fields: Vec::new() };
-    // XEP-0050 §3.5.1: a form of type cancel counts as submitted, for the action says what is wanted.
-    let form = form.map_or_else(nothing, |form| DataForm { type_: DataFormType::Submit, ..form.clone() });
-    definition.check(&form).map_err(|error| of_form(error.into()))?;
+    let nothing = || DataForm {
+        type_: DataFormType::Submit,
+        title: None,
+        instructions: None,
+        fields: Vec::new(),
+    };
+    // XEP-0050 §3.5.1: a form of type cancel counts as submitted, for the action says what is
+    // wanted.
+    let form = form.map_or_else(nothing, |form| DataForm {
+        type_: DataFormType::Submit,
+        ..form.clone()
+    });
+    definition
+        .check(&form)
+        .map_err(|error| of_form(error.into()))?;
     Ok(definition.complete(&form.fields))
 }

@@ -51,7 +51,11 @@ impl Lease {
     ) -> Result<Self, BoxError> {
         let taken = store.take(id, key, sessions.bounds()).await;
         match taken.map_err(|error| out_of_reach(&error))? {
-            SessionTaken::Yes { turn, state } => Ok(Self { store: Arc::clone(store), turn, state }),
+            SessionTaken::Yes { turn, state } => Ok(Self {
+                store: Arc::clone(store),
+                turn,
+                state,
+            }),
             SessionTaken::Busy => Err(busy().into()),
             SessionTaken::Over => Err(expired().into()),
             SessionTaken::Unknown => Err(unknown().into()),
@@ -64,7 +68,8 @@ impl Lease {
         if !put.map_err(|error| out_of_reach(&error))? {
             tracing::warn!(
                 session = id,
-                "a session has ended, or was taken by somebody else, before a step of its command was done"
+                "a session has ended, or was taken by somebody else, before a step of its command \
+                was done"
             );
         }
         Ok(())
@@ -73,11 +78,19 @@ impl Lease {
 
 impl<'s> Held<'s> {
     pub(super) fn new(sessions: &'s Sessions, id: &str, progress: Progress) -> Self {
-        Self { id: id.to_owned(), progress: Some(progress), place: Place::Here(sessions) }
+        Self {
+            id: id.to_owned(),
+            progress: Some(progress),
+            place: Place::Here(sessions),
+        }
     }
 
     pub(super) fn leased(lease: Lease, id: &str, progress: Progress) -> Self {
-        Self { id: id.to_owned(), progress: Some(progress), place: Place::There(lease) }
+        Self {
+            id: id.to_owned(),
+            progress: Some(progress),
+            place: Place::There(lease),
+        }
     }
 
     /// How far it is. The one step that is shown is the last.
@@ -89,7 +102,10 @@ impl<'s> Held<'s> {
     /// Puts it back as the turn wants it, and gives the answer. After an error it is as it was.
     pub(super) async fn settle(mut self, turn: Result<Turn, BoxError>) -> Result<Reply, BoxError> {
         let (after, answer) = match turn {
-            Ok(Turn { after: After::On(progress), .. }) if progress.is_too_large() => (None, Err(too_much().into())),
+            Ok(Turn {
+                after: After::On(progress),
+                ..
+            }) if progress.is_too_large() => (None, Err(too_much().into())),
             Ok(turn) => (Some(turn.after), turn.answer),
             Err(error) => (None, Err(error)),
         };
@@ -112,8 +128,8 @@ impl<'s> Held<'s> {
     ) -> Result<Reply, BoxError> {
         match after {
             Some(After::On(progress)) => lease.put(id, Some(&saved::write(&progress)?)).await?,
-            // That it cannot be put back is in the log, and it waits for the time of the step to be over. What was done is
-            // done, and who asked for it is told so.
+            // That it cannot be put back is in the log, and it waits for the time of the step to be
+            // over. What was done is done, and who asked for it is told so.
             after => {
                 let state = after.is_none().then_some(lease.state.as_str());
                 let _ = lease.put(id, state).await;
@@ -123,8 +139,8 @@ impl<'s> Held<'s> {
     }
 }
 
-/// However the step ended: by an error, by a panic, or because it took too long. What is in a store waits there until the
-/// time of the step is over.
+/// However the step ended: by an error, by a panic, or because it took too long. What is in a store
+/// waits there until the time of the step is over.
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Place::Here(sessions) = self.place {

@@ -20,11 +20,12 @@
 //! let router: Router = Router::new().commands(commands);
 //! ```
 //!
-//! A [`Command`] has any number of steps, each a form, fixed or made by a function from what was filled in before, and one
-//! function that does the work in the end. All of them are [handlers](crate::handler).
+//! A [`Command`] has any number of steps, each a form, fixed or made by a function from what was
+//! filled in before, and one function that does the work in the end. All of them are
+//! [handlers](crate::handler).
 //!
-//! [`Commands::chat`] lets people write the same commands in a chat, where the words behind a command are its fields:
-//! `!order abc 3`. What is answered becomes text.
+//! [`Commands::chat`] lets people write the same commands in a chat, where the words behind a
+//! command are its fields: `!order abc 3`. What is answered becomes text.
 //!
 //! | request | answer |
 //! |---|---|
@@ -36,14 +37,17 @@
 //! | a form that breaks a rule, or that a function returns a [`FormError`](crate::form::FormError) for | bad-request with bad-payload and the name of the field; the step can be taken again |
 //! | too many sessions | resource-constraint, to wait; counted ([`sessions_refused`](crate::stats::Stats::sessions_refused)) |
 //!
-//! At its last step a command is completed; before it, where the definition says that what was asked is
-//! [enough](Command::enough). Otherwise `execute`, which clients send for want of a choice, goes on to the next step.
+//! At its last step a command is completed; before it, where the definition says that what was
+//! asked is [enough](Command::enough). Otherwise `execute`, which clients send for want of a
+//! choice, goes on to the next step.
 //!
-//! What is refused within a session repeats its node and its id, so that a client can tell which one it is about.
+//! What is refused within a session repeats its node and its id, so that a client can tell which
+//! one it is about.
 //!
-//! A session is good for the full JID that began it, at the address it was begun at. It ends when it waits too long. Where
-//! [several processes](crate::client::Client::is_shared) are mounted on one JID, each has sessions of its own, and a command
-//! with one form, always the same, goes on at any of them; with a [`SessionStore`] every command does.
+//! A session is good for the full JID that began it, at the address it was begun at. It ends when
+//! it waits too long. Where [several processes](crate::client::Client::is_shared) are mounted on
+//! one JID, each has sessions of its own, and a command with one form, always the same, goes on at
+//! any of them; with a [`SessionStore`] every command does.
 
 mod chat;
 mod commands;

@@ -38,7 +38,8 @@ enum Part {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be what a command answers",
     label = "a command returns this",
-    note = "commands return `()`, `String`, `Note`, `Form<T>`, `DataForm`, `Table`, `Outcome`, `Option`, `Vec`, pairs of these, or `Result<_, E>` with any error"
+    note = "commands return `()`, `String`, `Note`, `Form<T>`, `DataForm`, `Table`, `Outcome`, \
+        `Option`, `Vec`, pairs of these, or `Result<_, E>` with any error"
 )]
 pub trait IntoOutcome {
     /// The answer, or why there is none.
@@ -89,7 +90,8 @@ impl Outcome {
 
     /// The parts as they stand within a `<command/>`.
     pub(super) fn into_wire(self) -> Result<(Vec<Note>, Vec<Element>), BoxError> {
-        let (mut notes, mut payloads) = (Vec::new(), Vec::new());
+        let mut notes = Vec::new();
+        let mut payloads = Vec::new();
         for part in self.parts {
             match part {
                 Part::Note(note) => notes.push(note),
@@ -105,7 +107,11 @@ impl Outcome {
     #[must_use]
     pub fn to_text(&self) -> String {
         let parts: Vec<_> = self.parts.iter().filter_map(Part::to_text).collect();
-        if parts.is_empty() { "Done.".to_owned() } else { parts.join("\n") }
+        if parts.is_empty() {
+            "Done.".to_owned()
+        } else {
+            parts.join("\n")
+        }
     }
 }
 
@@ -125,13 +131,21 @@ impl Part {
 }
 
 fn form_text(form: &DataForm) -> String {
-    let fields = form.fields.iter().filter(|field| !field.is_form_type(&form.type_));
+    let fields = form
+        .fields
+        .iter()
+        .filter(|field| !field.is_form_type(&form.type_));
     let lines = fields.map(|field| {
         let name = field.label.as_deref().or(field.var.as_deref());
         let values = field.values.join(", ");
         name.map_or_else(|| values.clone(), |name| format!("{name}: {values}"))
     });
-    form.title.iter().cloned().chain(lines).collect::<Vec<_>>().join("\n")
+    form.title
+        .iter()
+        .cloned()
+        .chain(lines)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn table_text(table: &Table) -> String {
@@ -140,16 +154,28 @@ fn table_text(table: &Table) -> String {
         let cells: Vec<_> = table.columns().map(|var| cell(row, var)).collect();
         cells.join(" | ")
     });
-    table.title.iter().cloned().chain([heads]).chain(rows).collect::<Vec<_>>().join("\n")
+    table
+        .title
+        .iter()
+        .cloned()
+        .chain([heads])
+        .chain(rows)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn cell(row: &[xmpp_parsers::data_forms::Field], var: &str) -> String {
-    row.iter().find(|field| field.var.as_deref() == Some(var)).map(|field| field.values.join(", ")).unwrap_or_default()
+    row.iter()
+        .find(|field| field.var.as_deref() == Some(var))
+        .map(|field| field.values.join(", "))
+        .unwrap_or_default()
 }
 
 fn element<P: AsXml>(payload: &P) -> Result<Element, BoxError> {
     let children = Children::of(payload)?;
-    let first = children.first().ok_or_else(|| WriteError::Value("no element".to_owned()))?;
+    let first = children
+        .first()
+        .ok_or_else(|| WriteError::Value("no element".to_owned()))?;
     Ok(first.element()?)
 }
 
@@ -198,7 +224,13 @@ impl IntoOutcome for Table {
 impl<T: Serialize> IntoOutcome for Form<T> {
     fn into_outcome(self) -> Result<Outcome, BoxError> {
         let fields = write(&self.0)?;
-        DataForm { type_: DataFormType::Result_, title: None, instructions: None, fields }.into_outcome()
+        DataForm {
+            type_: DataFormType::Result_,
+            title: None,
+            instructions: None,
+            fields,
+        }
+        .into_outcome()
     }
 }
 

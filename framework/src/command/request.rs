@@ -17,18 +17,35 @@ pub(super) struct Request {
 
 impl Request {
     pub(super) fn of(inbound: &Inbound) -> Result<Self, BoxError> {
-        let payload = inbound.stanza().children().first().ok_or(Condition::BadRequest)?;
+        let payload = inbound
+            .stanza()
+            .children()
+            .first()
+            .ok_or(Condition::BadRequest)?;
         let action = match payload.attribute("action") {
             None => CommandAction::Execute,
-            Some(word) => word
-                .parse()
-                .map_err(|_| fault(CommandFault::MalformedAction, format!("there is no action {word:?}")))?,
+            Some(word) => word.parse().map_err(|_| {
+                fault(
+                    CommandFault::MalformedAction,
+                    format!("there is no action {word:?}"),
+                )
+            })?,
         };
-        let command: Command =
-            payload.parse().map_err(|error| StanzaError::new(Condition::BadRequest).with_text(error.to_string()))?;
-        let form = command.payloads.into_iter().find(|payload| payload.is("x", form::NS)).map(|form| {
-            DataForm::try_from(form).map_err(|error| fault(CommandFault::BadPayload, format!("bad form: {error}")))
-        });
-        Ok(Self { session: command.session, action, form: form.transpose()? })
+        let command: Command = payload.parse().map_err(|error| {
+            StanzaError::new(Condition::BadRequest).with_text(error.to_string())
+        })?;
+        let form = command
+            .payloads
+            .into_iter()
+            .find(|payload| payload.is("x", form::NS))
+            .map(|form| {
+                DataForm::try_from(form)
+                    .map_err(|error| fault(CommandFault::BadPayload, format!("bad form: {error}")))
+            });
+        Ok(Self {
+            session: command.session,
+            action,
+            form: form.transpose()?,
+        })
     }
 }

@@ -10,7 +10,10 @@ type Step = (usize, Vec<(Option<String>, Vec<String>)>);
 
 pub(super) fn write(progress: &Progress) -> Result<String, BoxError> {
     let field = |field: &Field| (field.var.clone(), field.values.clone());
-    let steps = progress.shown.iter().map(|shown| (shown.at, shown.values.iter().map(field).collect()));
+    let steps = progress
+        .shown
+        .iter()
+        .map(|shown| (shown.at, shown.values.iter().map(field).collect()));
     Ok(serde_json::to_string(&steps.collect::<Vec<Step>>())?)
 }
 
@@ -23,5 +26,8 @@ pub(super) fn read(state: &str) -> Result<Vec<(usize, Vec<Field>)>, BoxError> {
         ..Field::new("", FieldType::TextSingle)
     };
     let steps: Vec<Step> = serde_json::from_str(state)?;
-    Ok(steps.into_iter().map(|(at, values)| (at, values.into_iter().map(field).collect())).collect())
+    Ok(steps
+        .into_iter()
+        .map(|(at, values)| (at, values.into_iter().map(field).collect()))
+        .collect())
 }

@@ -19,7 +19,8 @@ const PER_SENDER: usize = 4;
 /// How much one session may hold, in bytes of what was filled in.
 const SIZE: usize = 32 * 1024;
 
-/// The sessions of the commands of one router. Cloning is cheap, and all clones are the same sessions.
+/// The sessions of the commands of one router. Cloning is cheap, and all clones are the same
+/// sessions.
 #[derive(Clone)]
 pub struct Sessions {
     shared: Arc<Shared>,
@@ -49,7 +50,8 @@ enum State {
     Waiting(Progress),
     /// A step is being taken.
     Busy,
-    /// Done, cancelled or timed out: kept as long as there is room, so that who comes late is told so.
+    /// Done, cancelled or timed out: kept as long as there is room, so that who comes late is told
+    /// so.
     Over,
 }
 
@@ -71,7 +73,10 @@ pub(super) struct Shown {
 impl Progress {
     /// Everything that was filled in so far.
     pub(super) fn gathered(&self) -> Vec<Field> {
-        self.shown.iter().flat_map(|shown| shown.values.iter().cloned()).collect()
+        self.shown
+            .iter()
+            .flat_map(|shown| shown.values.iter().cloned())
+            .collect()
     }
 
     pub(super) fn is_too_large(&self) -> bool {
@@ -80,16 +85,36 @@ impl Progress {
 
     fn size(&self) -> usize {
         let fields = self.shown.iter().flat_map(|shown| &shown.values);
-        fields.flat_map(|field| &field.values).map(String::len).sum()
+        fields
+            .flat_map(|field| &field.values)
+            .map(String::len)
+            .sum()
     }
 }
 
 impl Sessions {
     /// So many sessions at a time, of which a domain holds a quarter.
-    pub(super) fn new(limit: usize, time_out: Duration, lease: Duration, store: Option<Arc<dyn SessionStore>>) -> Self {
+    pub(super) fn new(
+        limit: usize,
+        time_out: Duration,
+        lease: Duration,
+        store: Option<Arc<dyn SessionStore>>,
+    ) -> Self {
         let all = limit.max(1);
-        let bounds = SessionBounds { all, per_domain: (all / 4).max(1), per_sender: PER_SENDER, time_out, lease };
-        Self { shared: Arc::new(Shared { table: Mutex::default(), bounds, store }) }
+        let bounds = SessionBounds {
+            all,
+            per_domain: (all / 4).max(1),
+            per_sender: PER_SENDER,
+            time_out,
+            lease,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                table: Mutex::default(),
+                bounds,
+                store,
+            }),
+        }
     }
 
     /// Where they are, when they are not here.
@@ -101,11 +126,16 @@ impl Sessions {
         &self.shared.bounds
     }
 
-    /// How many sessions wait for their next step; of those in a [store](super::SessionStore), none.
+    /// How many sessions wait for their next step; of those in a [store](super::SessionStore),
+    /// none.
     #[must_use]
     pub fn open(&self) -> usize {
         let now = Instant::now();
-        self.table().places.values().filter(|place| place.is_open(now, self.shared.bounds.time_out)).count()
+        self.table()
+            .places
+            .values()
+            .filter(|place| place.is_open(now, self.shared.bounds.time_out))
+            .count()
     }
 
     /// How many commands were not begun because there were too many sessions.
@@ -115,17 +145,34 @@ impl Sessions {
     }
 
     /// Begins a session.
-    pub(super) fn begin(&self, id: String, key: SessionKey, progress: Progress) -> Result<(), StanzaError> {
+    pub(super) fn begin(
+        &self,
+        id: String,
+        key: SessionKey,
+        progress: Progress,
+    ) -> Result<(), StanzaError> {
         let mut table = self.table();
         let now = Instant::now();
         table.make_room(&key, now, &self.shared);
         let open = |place: &&Place| place.is_open(now, self.shared.bounds.time_out);
-        let of_domain =
-            table.places.values().filter(open).filter(|place| place.key.owner.domain() == key.owner.domain());
-        if table.places.len() >= self.shared.bounds.all || of_domain.count() >= self.bounds().per_domain {
+        let of_domain = table
+            .places
+            .values()
+            .filter(open)
+            .filter(|place| place.key.owner.domain() == key.owner.domain());
+        if table.places.len() >= self.shared.bounds.all
+            || of_domain.count() >= self.bounds().per_domain
+        {
             return Err(table.refuse(&key));
         }
-        table.places.insert(id, Place { key, state: State::Waiting(progress), touched: now });
+        table.places.insert(
+            id,
+            Place {
+                key,
+                state: State::Waiting(progress),
+                touched: now,
+            },
+        );
         Ok(())
     }
 
@@ -155,17 +202,30 @@ impl Sessions {
         }
     }
 
-    /// Puts a session back: as far as it is, or as one that is over. One that has ended during the step stays over.
+    /// Puts a session back: as far as it is, or as one that is over. One that has ended during the
+    /// step stays over.
     pub(super) fn put(&self, id: &str, progress: Option<Progress>) {
         let state = progress.map_or(State::Over, State::Waiting);
-        if let Some(place) = self.table().places.get_mut(id).filter(|place| matches!(place.state, State::Busy)) {
-            *place = Place { key: place.key.clone(), state, touched: Instant::now() };
+        if let Some(place) = self
+            .table()
+            .places
+            .get_mut(id)
+            .filter(|place| matches!(place.state, State::Busy))
+        {
+            *place = Place {
+                key: place.key.clone(),
+                state,
+                touched: Instant::now(),
+            };
         }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
         // No code that can panic runs under this lock.
-        self.shared.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .table
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -173,7 +233,8 @@ impl Table {
     fn refuse(&mut self, key: &SessionKey) -> StanzaError {
         self.refused += 1;
         if self.log.allow() {
-            tracing::warn!(sender = %key.owner, node = key.node, "too many commands are under way: one is refused");
+            tracing::warn!(sender = %key.owner, node = key.node, "too many commands are under way: \
+                one is refused");
         }
         full()
     }
@@ -181,13 +242,13 @@ impl Table {
     /// What is over makes room, and so does the oldest of who has many.
     fn make_room(&mut self, key: &SessionKey, now: Instant, shared: &Shared) {
         if self.places.len() >= shared.bounds.all {
-            self.places.retain(|_, place| place.is_open(now, shared.bounds.time_out));
+            self.places
+                .retain(|_, place| place.is_open(now, shared.bounds.time_out));
         }
         let owner = key.owner.to_bare();
-        let own = self
-            .places
-            .values_mut()
-            .filter(|place| place.key.owner.to_bare() == owner && place.is_open(now, shared.bounds.time_out));
+        let own = self.places.values_mut().filter(|place| {
+            place.key.owner.to_bare() == owner && place.is_open(now, shared.bounds.time_out)
+        });
         let mut own: Vec<_> = own.collect();
         if own.len() >= PER_SENDER
             && let Some(oldest) = own.iter_mut().min_by_key(|place| place.touched)
@@ -209,6 +270,8 @@ impl Place {
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").field("open", &self.open()).finish_non_exhaustive()
+        f.debug_struct("Sessions")
+            .field("open", &self.open())
+            .finish_non_exhaustive()
     }
 }

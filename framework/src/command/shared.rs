@@ -21,7 +21,10 @@ impl<S: Send + Sync + 'static> Flow<S> {
     ) -> Result<(), BoxError> {
         let begun = match self.sessions.store() {
             None => self.sessions.begin(id, key, progress),
-            Some(store) => match store.begin(&id, &key, &saved::write(&progress)?, self.sessions.bounds()).await {
+            Some(store) => match store
+                .begin(&id, &key, &saved::write(&progress)?, self.sessions.bounds())
+                .await
+            {
                 Ok(SessionBegun::Yes) => Ok(()),
                 Ok(SessionBegun::Full) => Err(self.sessions.refuse(&key)),
                 Err(error) => Err(out_of_reach(&error)),
@@ -56,15 +59,28 @@ impl<S: Send + Sync + 'static> Flow<S> {
         }
     }
 
-    /// How far a session is that may have been begun elsewhere: its forms are made anew. None, when a step that was taken no
-    /// longer has anything to ask.
-    async fn restored(&self, saved: &str, inbound: &Inbound, state: &S) -> Result<Option<Progress>, BoxError> {
+    /// How far a session is that may have been begun elsewhere: its forms are made anew. None, when
+    /// a step that was taken no longer has anything to ask.
+    async fn restored(
+        &self,
+        saved: &str,
+        inbound: &Inbound,
+        state: &S,
+    ) -> Result<Option<Progress>, BoxError> {
         let mut progress = Progress::default();
         for (at, values) in saved::read(saved)? {
-            let Some(step) = self.command.steps.get(at) else { return Ok(None) };
+            let Some(step) = self.command.steps.get(at) else {
+                return Ok(None);
+            };
             let inbound = gathered(inbound, progress.gathered());
-            let Some(definition) = step.form(&inbound, state).await? else { return Ok(None) };
-            progress.shown.push(Shown { at, definition, values });
+            let Some(definition) = step.form(&inbound, state).await? else {
+                return Ok(None);
+            };
+            progress.shown.push(Shown {
+                at,
+                definition,
+                values,
+            });
         }
         Ok(Some(progress))
     }

@@ -24,13 +24,15 @@ where
     H::Future: Send,
     T: Send + 'static,
 {
-    Arc::new(move |inbound, state| match A::from_inbound(inbound, state) {
-        Ok(arguments) => {
-            let running = handler.call(arguments);
-            Box::pin(async move { result(running.await) })
-        }
-        Err(rejection) => Box::pin(std::future::ready(Err(rejection.into()))),
-    })
+    Arc::new(
+        move |inbound, state| match A::from_inbound(inbound, state) {
+            Ok(arguments) => {
+                let running = handler.call(arguments);
+                Box::pin(async move { result(running.await) })
+            }
+            Err(rejection) => Box::pin(std::future::ready(Err(rejection.into()))),
+        },
+    )
 }
 
 /// One form that is shown on the way.
@@ -42,7 +44,11 @@ pub(super) enum Step<S> {
 
 impl<S> Step<S> {
     /// The form of this step for who has come here.
-    pub(super) async fn form(&self, inbound: &Inbound, state: &S) -> Result<Option<Definition>, BoxError> {
+    pub(super) async fn form(
+        &self,
+        inbound: &Inbound,
+        state: &S,
+    ) -> Result<Option<Definition>, BoxError> {
         match self {
             Self::Fixed(definition) => Ok(Some((**definition).clone())),
             Self::Asked(run) => run(inbound, state).await,
@@ -63,7 +69,8 @@ impl<S> Clone for Step<S> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the step of a command",
     label = "a step returns this",
-    note = "steps return `Definition`, `Option<Definition>`, or `Result<_, E>` of these with any error"
+    note = "steps return `Definition`, `Option<Definition>`, or `Result<_, E>` of these with any \
+        error"
 )]
 pub trait IntoStep {
     /// The form.

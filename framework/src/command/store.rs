@@ -6,19 +6,21 @@ use tokio::time::Duration;
 
 use crate::error::BoxError;
 
-/// Keeps the sessions of commands for several processes that are mounted on one JID: what one of them has begun goes on at
-/// any ([`Commands::store`](super::Commands::store)).
+/// Keeps the sessions of commands for several processes that are mounted on one JID: what one of
+/// them has begun goes on at any ([`Commands::store`](super::Commands::store)).
 ///
-/// There is the crate `campanile-command-postgres`. Without a store a process keeps its sessions itself.
+/// There is the crate `campanile-command-postgres`. Without a store a process keeps its sessions
+/// itself.
 ///
-/// What is kept of a session is a text: the steps that were shown, and what was filled in. The forms are not in it; they are
-/// made anew, so a function that makes one must make the same of the same. All processes must have the same commands.
+/// What is kept of a session is a text: the steps that were shown, and what was filled in. The
+/// forms are not in it; they are made anew, so a function that makes one must make the same of the
+/// same. All processes must have the same commands.
 ///
 /// Every call must be one step, whoever else calls at the same time.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
-    /// Keeps a new session, which waits for its first step to be taken. When the bare JID has as many as it may, the one of
-    /// them that waits longest is over.
+    /// Keeps a new session, which waits for its first step to be taken. When the bare JID has as
+    /// many as it may, the one of them that waits longest is over.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -30,14 +32,21 @@ pub trait SessionStore: Send + Sync + 'static {
         bounds: &SessionBounds,
     ) -> Result<SessionBegun, BoxError>;
 
-    /// Takes a session to go on with it. Nobody else can until it is put back, or until the time for that is over.
+    /// Takes a session to go on with it. Nobody else can until it is put back, or until the time
+    /// for that is over.
     ///
     /// # Errors
     /// When the store cannot be written.
-    async fn take(&self, id: &str, key: &SessionKey, bounds: &SessionBounds) -> Result<SessionTaken, BoxError>;
+    async fn take(
+        &self,
+        id: &str,
+        key: &SessionKey,
+        bounds: &SessionBounds,
+    ) -> Result<SessionTaken, BoxError>;
 
-    /// Puts a session back that was taken as `turn`: with this state, or as one that is over. False when it has ended since,
-    /// or was not put back in time and somebody else has taken it; then nothing has changed.
+    /// Puts a session back that was taken as `turn`: with this state, or as one that is over. False
+    /// when it has ended since, or was not put back in time and somebody else has taken it; then
+    /// nothing has changed.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -66,8 +75,8 @@ pub struct SessionBounds {
     pub per_sender: usize,
     /// How long a session may wait for its next step.
     pub time_out: Duration,
-    /// How long a step may take. A session that is not put back by then, because the process is gone, can be taken again as
-    /// it was.
+    /// How long a step may take. A session that is not put back by then, because the process is
+    /// gone, can be taken again as it was.
     pub lease: Duration,
 }
 

@@ -38,20 +38,30 @@ struct Configuration {
 }
 
 /// A step that depends on the one before; a service that is always on has no such step.
-async fn state_of(Form(Service { service }): Form<Service>) -> Result<Option<Definition>, BoxError> {
+async fn state_of(
+    Form(Service { service }): Form<Service>,
+) -> Result<Option<Definition>, BoxError> {
     match service.as_str() {
         "core" => Ok(None),
         "none" => Err(FormError::field("service", "is not installed").into()),
         _ => Ok(Some(
             Definition::new()
                 .title(format!("The state of {service}"))
-                .field(Field::choice("state").option("on", "On").option("off", "Off").required()),
+                .field(
+                    Field::choice("state")
+                        .option("on", "On")
+                        .option("off", "Off")
+                        .required(),
+                ),
         )),
     }
 }
 
 async fn configure(Form(Configuration { service, state }): Form<Configuration>) -> Note {
-    Note::info(format!("{service} is {}", state.as_deref().unwrap_or("as ever")))
+    Note::info(format!(
+        "{service} is {}",
+        state.as_deref().unwrap_or("as ever")
+    ))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,7 +72,13 @@ struct Host {
 
 async fn hosts() -> Result<(Note, Table), BoxError> {
     let definition = Definition::of::<Host>().edit("name", |field| field.label("Host"));
-    Ok((Note::warn("one is down"), definition.table(&[Host { name: "a".into(), up: false }])?))
+    Ok((
+        Note::warn("one is down"),
+        definition.table(&[Host {
+            name: "a".into(),
+            up: false,
+        }])?,
+    ))
 }
 
 fn commands() -> Commands {
@@ -70,32 +86,57 @@ fn commands() -> Commands {
     let service_form = Definition::of::<Service>();
     Commands::new()
         .add(Command::new("order", "Order something", order).form(order_form))
-        .add(Command::new("config", "Configure a service", configure).form(service_form).step(state_of))
+        .add(
+            Command::new("config", "Configure a service", configure)
+                .form(service_form)
+                .step(state_of),
+        )
         .add(Command::new("hosts", "List hosts", hosts).only(["alice@localhost", "example.org"]))
-        .add(Command::new("who", "Who am I", async |Sender(who): Sender| who.to_string()).only(["admin@localhost"]))
+        .add(
+            Command::new("who", "Who am I", async |Sender(who): Sender| {
+                who.to_string()
+            })
+            .only(["admin@localhost"]),
+        )
 }
 
 async fn mounted(commands: Commands) -> Mounted {
-    testing::mount("bot.localhost", |bot| bot.router(Router::new().commands(commands))).await
+    testing::mount("bot.localhost", |bot| {
+        bot.router(Router::new().commands(commands))
+    })
+    .await
 }
 
 fn request(attributes: &str, content: &str) -> String {
     format!(
-        "<iq type='set' to='bot.localhost'><command xmlns='http://jabber.org/protocol/commands' {attributes}>{content}\
+        "<iq type='set' to='bot.localhost'><command xmlns='http://jabber.org/protocol/commands' \
+        {attributes}>{content}\
          </command></iq>"
     )
 }
 
 fn submit(fields: &[(&str, &str)]) -> String {
-    let fields = fields.iter().map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>"));
-    format!("<x xmlns='jabber:x:data' type='submit'>{}</x>", fields.collect::<String>())
+    let fields = fields
+        .iter()
+        .map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>"));
+    format!(
+        "<x xmlns='jabber:x:data' type='submit'>{}</x>",
+        fields.collect::<String>()
+    )
 }
 
-/// Sends a request, and gives back the session and the content of the answer, without session and addresses.
+/// Sends a request, and gives back the session and the content of the answer, without session and
+/// addresses.
 async fn run(user: &User, attributes: &str, content: &str) -> (String, String) {
-    let answer = user.request(request(attributes, content).as_str()).await.unwrap();
+    let answer = user
+        .request(request(attributes, content).as_str())
+        .await
+        .unwrap();
     let payload = answer.children().first().unwrap();
-    let session = payload.attribute("sessionid").unwrap_or_default().into_owned();
+    let session = payload
+        .attribute("sessionid")
+        .unwrap_or_default()
+        .into_owned();
     (session.clone(), payload.as_str().replace(&session, "S"))
 }
 
@@ -103,15 +144,30 @@ async fn run(user: &User, attributes: &str, content: &str) -> (String, String) {
 #[track_caller]
 fn same(seen: &str, wanted: &str) {
     let tree = |xml: &str| xml.parse::<minidom::Element>().unwrap();
-    assert_eq!(tree(seen), tree(wanted), "\n  seen: {seen}\nwanted: {wanted}");
+    assert_eq!(
+        tree(seen),
+        tree(wanted),
+        "\n  seen: {seen}\nwanted: {wanted}"
+    );
 }
 
 /// What is told in an error: condition, application-specific condition, text.
-async fn refused(user: &User, attributes: &str, content: &str) -> (Condition, Option<String>, Option<String>) {
-    let answer = user.request(request(attributes, content).as_str()).await.unwrap();
+async fn refused(
+    user: &User,
+    attributes: &str,
+    content: &str,
+) -> (Condition, Option<String>, Option<String>) {
+    let answer = user
+        .request(request(attributes, content).as_str())
+        .await
+        .unwrap();
     assert!(answer.kind().is_error(), "{}", answer.to_xml());
     let error = crate::error::StanzaError::of(&answer);
-    (error.condition(), error.application().map(|child| child.name().to_owned()), error.text().map(str::to_owned))
+    (
+        error.condition(),
+        error.application().map(|child| child.name().to_owned()),
+        error.text().map(str::to_owned),
+    )
 }
 
 async fn condition(user: &User, attributes: &str, content: &str) -> (Condition, Option<String>) {
@@ -128,49 +184,71 @@ const ACTIONS_LAST: &str = "<actions execute='complete'><complete/></actions>";
 #[tokio::test]
 async fn who_may_run_a_command_sees_it() {
     let bot = mounted(commands()).await;
-    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let alice = bot.user("alice@localhost");
+    let bob = bot.user("bob@localhost");
     let ask = |kind: &str, node: &str| {
-        let query = format!("<query xmlns='http://jabber.org/protocol/disco#{kind}' node='{node}'/>");
+        let query =
+            format!("<query xmlns='http://jabber.org/protocol/disco#{kind}' node='{node}'/>");
         format!("<iq type='get' to='bot.localhost'>{query}</iq>")
     };
     let list = |items: &str| {
         format!(
             "<iq type='result'><query xmlns='http://jabber.org/protocol/disco#items' \
-             node='http://jabber.org/protocol/commands'><item jid='bot.localhost' node='order' name='Order something'/>\
-             <item jid='bot.localhost' node='config' name='Configure a service'/>{items}</query></iq>"
+             node='http://jabber.org/protocol/commands'><item jid='bot.localhost' node='order' \
+             name='Order something'/>\
+             <item jid='bot.localhost' node='config' name='Configure a \
+             service'/>{items}</query></iq>"
         )
     };
     let items = ask("items", "http://jabber.org/protocol/commands");
-    alice.ask(&items, &list("<item jid='bot.localhost' node='hosts' name='List hosts'/>")).await;
+    alice
+        .ask(
+            &items,
+            &list("<item jid='bot.localhost' node='hosts' name='List hosts'/>"),
+        )
+        .await;
     bob.ask(&items, &list("")).await;
     let info = |node: &str, content: &str| {
         format!(
-            "<iq type='result'><query xmlns='http://jabber.org/protocol/disco#info' node='{node}'>{content}</query></iq>"
+            "<iq type='result'><query xmlns='http://jabber.org/protocol/disco#info' \
+            node='{node}'>{content}</query></iq>"
         )
     };
-    let wanted =
-        "<identity category='automation' type='command-list'/><feature var='http://jabber.org/protocol/commands'/>";
+    let wanted = "<identity category='automation' type='command-list'/><feature \
+        var='http://jabber.org/protocol/commands'/>";
     let node = "http://jabber.org/protocol/commands";
     bob.ask(&ask("info", node), &info(node, wanted)).await;
     let wanted = "<identity category='automation' type='command-node' name='List hosts'/>\
         <feature var='http://jabber.org/protocol/commands'/><feature var='jabber:x:data'/>";
-    alice.ask(&ask("info", "hosts"), &info("hosts", wanted)).await;
+    alice
+        .ask(&ask("info", "hosts"), &info("hosts", wanted))
+        .await;
     alice
         .ask(
             &ask("items", "hosts"),
-            "<iq type='result'><query xmlns='http://jabber.org/protocol/disco#items' node='hosts'/></iq>",
+            "<iq type='result'><query xmlns='http://jabber.org/protocol/disco#items' \
+            node='hosts'/></iq>",
         )
         .await;
-    let forbidden =
-        "<iq type='error'><error type='auth'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>";
+    let forbidden = "<iq type='error'><error type='auth'><forbidden \
+        xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>";
     bob.ask(&ask("info", "hosts"), forbidden).await;
-    assert_eq!(condition(&bob, "node='hosts'", "").await, (Condition::Forbidden, None));
+    assert_eq!(
+        condition(&bob, "node='hosts'", "").await,
+        (Condition::Forbidden, None)
+    );
     let features = bob
-        .request("<iq type='get' to='bot.localhost'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>")
+        .request(
+            "<iq type='get' to='bot.localhost'><query \
+            xmlns='http://jabber.org/protocol/disco#info'/></iq>",
+        )
         .await;
     let features = features.unwrap().to_xml();
     for feature in ["http://jabber.org/protocol/commands", "jabber:x:data"] {
-        assert!(features.contains(&format!("<feature var='{feature}'/>")), "{features}");
+        assert!(
+            features.contains(&format!("<feature var='{feature}'/>")),
+            "{features}"
+        );
     }
 }
 
@@ -178,14 +256,19 @@ async fn who_may_run_a_command_sees_it() {
 async fn a_command_without_form_is_done_at_once() {
     let bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost");
-    let wanted = "<command xmlns='http://jabber.org/protocol/commands' node='hosts' sessionid='S' status='completed'>\
+    let wanted = "<command xmlns='http://jabber.org/protocol/commands' node='hosts' sessionid='S' \
+        status='completed'>\
         <note type='warn'>one is down</note><x xmlns='jabber:x:data' type='result'><reported>\
-        <field var='name' label='Host'/><field var='up' type='boolean'/></reported><item><field var='name'><value>a</value>\
+        <field var='name' label='Host'/><field var='up' type='boolean'/></reported><item><field \
+        var='name'><value>a</value>\
         </field><field var='up'><value>0</value></field></item></x></command>";
     for action in ["", "action='execute'"] {
         let (session, answer) = run(&alice, &format!("node='hosts' {action}"), "").await;
         same(&answer, wanted);
-        assert_eq!(condition(&alice, &format!("node='hosts' sessionid='{session}'"), "").await, bad("bad-sessionid"));
+        assert_eq!(
+            condition(&alice, &format!("node='hosts' sessionid='{session}'"), "").await,
+            bad("bad-sessionid")
+        );
     }
 }
 
@@ -195,8 +278,10 @@ async fn a_command_with_one_form() {
     let alice = bot.user("alice@localhost");
     let (session, form) = run(&alice, "node='order' action='execute'", "").await;
     let wanted = format!(
-        "<command xmlns='http://jabber.org/protocol/commands' node='order' sessionid='S' status='executing'>{ACTIONS_LAST}\
-         <x xmlns='jabber:x:data' type='form'><title>An order</title><field var='sku' type='text-single'><required/></field>\
+        "<command xmlns='http://jabber.org/protocol/commands' node='order' sessionid='S' \
+        status='executing'>{ACTIONS_LAST}\
+         <x xmlns='jabber:x:data' type='form'><title>An order</title><field var='sku' \
+         type='text-single'><required/></field>\
          <field var='count' type='text-single'><required/></field></x></command>"
     );
     same(&form, &wanted);
@@ -208,69 +293,142 @@ async fn a_command_with_one_form() {
             &[("sku", "abc"), ("count", "many")],
             "the field \"count\" cannot be \"many\": a whole number from 0 is wanted",
         ),
-        (&[("sku", "abc"), ("count", "13")], "the field \"count\" brings bad luck"),
+        (
+            &[("sku", "abc"), ("count", "13")],
+            "the field \"count\" brings bad luck",
+        ),
     ] {
         let (condition, application, told) = refused(&alice, &attributes, &submit(fields)).await;
         assert_eq!((condition, application), bad("bad-payload"));
         assert_eq!(told.as_deref(), Some(text));
     }
     assert_eq!(condition(&alice, &attributes, "").await, bad("bad-payload"));
-    assert_eq!(condition(&alice, &attributes, "<x xmlns='jabber:x:data' type='what'/>").await, bad("bad-payload"));
+    assert_eq!(
+        condition(
+            &alice,
+            &attributes,
+            "<x xmlns='jabber:x:data' type='what'/>"
+        )
+        .await,
+        bad("bad-payload")
+    );
     // Any other error of the function is told as it is, and does not end the session.
-    let busy = condition(&alice, &attributes, &submit(&[("sku", "abc"), ("count", "99")])).await;
+    let busy = condition(
+        &alice,
+        &attributes,
+        &submit(&[("sku", "abc"), ("count", "99")]),
+    )
+    .await;
     assert_eq!(busy, (Condition::ResourceConstraint, None));
-    let (_, done) = run(&alice, &attributes, &submit(&[("sku", "abc"), ("count", "3")])).await;
-    let wanted = "<command xmlns='http://jabber.org/protocol/commands' node='order' sessionid='S' status='completed'>\
+    let (_, done) = run(
+        &alice,
+        &attributes,
+        &submit(&[("sku", "abc"), ("count", "3")]),
+    )
+    .await;
+    let wanted = "<command xmlns='http://jabber.org/protocol/commands' node='order' sessionid='S' \
+        status='completed'>\
         <note type='info'>3 × abc</note></command>";
     same(&done, wanted);
-    let over = condition(&alice, &attributes, &submit(&[("sku", "abc"), ("count", "3")])).await;
-    assert_eq!(over, (Condition::NotAllowed, Some("session-expired".to_owned())));
+    let over = condition(
+        &alice,
+        &attributes,
+        &submit(&[("sku", "abc"), ("count", "3")]),
+    )
+    .await;
+    assert_eq!(
+        over,
+        (Condition::NotAllowed, Some("session-expired".to_owned()))
+    );
 }
 
 fn step(actions: &str, form: &str) -> String {
     format!(
-        "<command xmlns='http://jabber.org/protocol/commands' node='config' sessionid='S' status='executing'>\
-         <actions execute='{actions}</actions><x xmlns='jabber:x:data' type='form'>{form}</x></command>"
+        "<command xmlns='http://jabber.org/protocol/commands' node='config' sessionid='S' \
+        status='executing'>\
+         <actions execute='{actions}</actions><x xmlns='jabber:x:data' \
+         type='form'>{form}</x></command>"
     )
 }
 
-const STATES: &str = "<option label='On'><value>on</value></option><option label='Off'><value>off</value></option>";
+const STATES: &str =
+    "<option label='On'><value>on</value></option><option label='Off'><value>off</value></option>";
 
 #[tokio::test]
 async fn a_wizard_goes_on_and_back() {
     let bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost");
     let (session, first) = run(&alice, "node='config'", "").await;
-    same(&first, &step("next'><next/>", "<field var='service' type='text-single'><required/></field>"));
+    same(
+        &first,
+        &step(
+            "next'><next/>",
+            "<field var='service' type='text-single'><required/></field>",
+        ),
+    );
     let with = |action: &str| format!("node='config' sessionid='{session}' {action}");
-    assert_eq!(condition(&alice, &with("action='prev'"), "").await, bad("bad-action"));
     assert_eq!(
-        condition(&alice, &with("action='complete'"), &submit(&[("service", "httpd")])).await,
+        condition(&alice, &with("action='prev'"), "").await,
         bad("bad-action")
     );
-    assert_eq!(condition(&alice, &with("action='jump'"), "").await, bad("malformed-action"));
-    let (_, _, told) = refused(&alice, &with("action='next'"), &submit(&[("service", "none")])).await;
-    assert_eq!(told.as_deref(), Some("the field \"service\" is not installed"));
+    assert_eq!(
+        condition(
+            &alice,
+            &with("action='complete'"),
+            &submit(&[("service", "httpd")])
+        )
+        .await,
+        bad("bad-action")
+    );
+    assert_eq!(
+        condition(&alice, &with("action='jump'"), "").await,
+        bad("malformed-action")
+    );
+    let (_, _, told) = refused(
+        &alice,
+        &with("action='next'"),
+        &submit(&[("service", "none")]),
+    )
+    .await;
+    assert_eq!(
+        told.as_deref(),
+        Some("the field \"service\" is not installed")
+    );
     // Without an action: what the step itself suggests.
     let (_, second) = run(&alice, &with(""), &submit(&[("service", "httpd")])).await;
     let state = |value: &str| {
         format!(
-            "<title>The state of httpd</title><field var='state' type='list-single'><required/>{STATES}{value}</field>"
+            "<title>The state of httpd</title><field var='state' \
+            type='list-single'><required/>{STATES}{value}</field>"
         )
     };
     same(&second, &step("complete'><prev/><complete/>", &state("")));
-    assert_eq!(condition(&alice, &with("action='next'"), &submit(&[("state", "on")])).await, bad("bad-action"));
+    assert_eq!(
+        condition(&alice, &with("action='next'"), &submit(&[("state", "on")])).await,
+        bad("bad-action")
+    );
     let (_, again) = run(&alice, &with("action='prev'"), "").await;
     same(
         &again,
-        &step("next'><next/>", "<field var='service' type='text-single'><required/><value>httpd</value></field>"),
+        &step(
+            "next'><next/>",
+            "<field var='service' type='text-single'><required/><value>httpd</value></field>",
+        ),
     );
-    let (_, second) = run(&alice, &with("action='next'"), &submit(&[("service", "httpd")])).await;
+    let (_, second) = run(
+        &alice,
+        &with("action='next'"),
+        &submit(&[("service", "httpd")]),
+    )
+    .await;
     same(&second, &step("complete'><prev/><complete/>", &state("")));
     // XEP-0050 §3.5.1: a form of type cancel counts as filled in.
     let form = submit(&[("state", "off")]).replace("submit", "cancel");
     let (_, done) = run(&alice, &with("action='execute'"), &form).await;
-    assert!(done.contains("status='completed'") && done.contains("httpd is off"), "{done}");
+    assert!(
+        done.contains("status='completed'") && done.contains("httpd is off"),
+        "{done}"
+    );
 }
 
 #[tokio::test]
@@ -280,7 +438,10 @@ async fn a_step_that_has_nothing_to_ask_is_left_out() {
     let (session, _) = run(&alice, "node='config'", "").await;
     let attributes = format!("node='config' sessionid='{session}' action='next'");
     let (_, done) = run(&alice, &attributes, &submit(&[("service", "core")])).await;
-    assert!(done.contains("status='completed'") && done.contains("core is as ever"), "{done}");
+    assert!(
+        done.contains("status='completed'") && done.contains("core is as ever"),
+        "{done}"
+    );
 }
 
 #[derive(Deserialize)]
@@ -302,10 +463,20 @@ async fn brew(Form(Coffee { size, milk, name }): Form<Coffee>) -> String {
 #[tokio::test]
 async fn a_command_may_be_completed_before_its_last_step() {
     let size = Definition::new().field(Field::text("size").required());
-    let milk = Definition::new()
-        .field(Field::choice("milk").option("none", "No").option("oat", "Oat").value("none").required());
+    let milk = Definition::new().field(
+        Field::choice("milk")
+            .option("none", "No")
+            .option("oat", "Oat")
+            .value("none")
+            .required(),
+    );
     let name = Definition::new().field(Field::text("name"));
-    let coffee = Command::new("coffee", "A coffee", brew).form(size).enough().form(milk).step(sugar).form(name);
+    let coffee = Command::new("coffee", "A coffee", brew)
+        .form(size)
+        .enough()
+        .form(milk)
+        .step(sugar)
+        .form(name);
     let bot = mounted(Commands::new().add(coffee)).await;
     let alice = bot.user("alice@localhost");
     let actions = |answer: &str| {
@@ -317,23 +488,44 @@ async fn a_command_may_be_completed_before_its_last_step() {
     assert_eq!(actions(&first), "execute='next'><next/><complete/>");
     let complete = |session: &str| format!("node='coffee' sessionid='{session}' action='complete'");
     // What is asked here must be filled in all the same.
-    assert_eq!(condition(&alice, &complete(&session), &submit(&[])).await, bad("bad-payload"));
+    assert_eq!(
+        condition(&alice, &complete(&session), &submit(&[])).await,
+        bad("bad-payload")
+    );
     let (_, done) = run(&alice, &complete(&session), &submit(&[("size", "large")])).await;
-    assert!(done.contains("status='completed'") && done.contains("large, milk Some(\"none\"), for None"), "{done}");
+    assert!(
+        done.contains("status='completed'")
+            && done.contains("large, milk Some(\"none\"), for None"),
+        "{done}"
+    );
 
     // Somebody may go on, and then there is no way around the steps that are left.
     let (session, _) = run(&alice, "node='coffee'", "").await;
     let next = format!("node='coffee' sessionid='{session}'");
     let (_, second) = run(&alice, &next, &submit(&[("size", "large")])).await;
     assert_eq!(actions(&second), "execute='next'><prev/><next/>");
-    assert_eq!(condition(&alice, &complete(&session), &submit(&[("milk", "oat")])).await, bad("bad-action"));
+    assert_eq!(
+        condition(&alice, &complete(&session), &submit(&[("milk", "oat")])).await,
+        bad("bad-action")
+    );
 
     // A step that is not preset is shown, with those before it taken.
     let (session, _) = run(&alice, "node='coffee'", "").await;
     let (_, third) = run(&alice, &complete(&session), &submit(&[("size", "small")])).await;
-    assert!(third.contains("status='executing'") && third.contains("var='sugar'"), "{third}");
-    let (_, second) = run(&alice, &format!("node='coffee' sessionid='{session}' action='prev'"), "").await;
-    assert!(second.contains("var='milk'") && second.contains("<value>none</value></field>"), "{second}");
+    assert!(
+        third.contains("status='executing'") && third.contains("var='sugar'"),
+        "{third}"
+    );
+    let (_, second) = run(
+        &alice,
+        &format!("node='coffee' sessionid='{session}' action='prev'"),
+        "",
+    )
+    .await;
+    assert!(
+        second.contains("var='milk'") && second.contains("<value>none</value></field>"),
+        "{second}"
+    );
 }
 
 #[test]
@@ -349,7 +541,8 @@ async fn a_session_can_be_cancelled() {
     let (session, _) = run(&alice, "node='order'", "").await;
     let attributes = format!("node='order' sessionid='{session}' action='cancel'");
     let (_, cancelled) = run(&alice, &attributes, "").await;
-    let wanted = "<command xmlns='http://jabber.org/protocol/commands' node='order' sessionid='S' status='canceled'/>";
+    let wanted = "<command xmlns='http://jabber.org/protocol/commands' node='order' sessionid='S' \
+        status='canceled'/>";
     same(&cancelled, wanted);
     let over = (Condition::NotAllowed, Some("session-expired".to_owned()));
     assert_eq!(condition(&alice, &attributes, "").await, over);
@@ -358,23 +551,46 @@ async fn a_session_can_be_cancelled() {
 #[tokio::test]
 async fn a_session_belongs_to_who_began_it() {
     let bot = testing::mount("bot.localhost", |bot| {
-        bot.router(Router::new().commands(commands()).at("x", Router::new().message(async || ())))
+        bot.router(
+            Router::new()
+                .commands(commands())
+                .at("x", Router::new().message(async || ())),
+        )
     })
     .await;
-    let (phone, desk) = (bot.user("alice@localhost/phone"), bot.user("alice@localhost/desk"));
+    let phone = bot.user("alice@localhost/phone");
+    let desk = bot.user("alice@localhost/desk");
     let (session, _) = run(&phone, "node='order'", "").await;
     let cancel = |node: &str| format!("node='{node}' sessionid='{session}' action='cancel'");
-    assert_eq!(condition(&desk, &cancel("order"), "").await, bad("bad-sessionid"));
-    assert_eq!(condition(&phone, &cancel("config"), "").await, bad("bad-sessionid"));
-    assert_eq!(condition(&phone, "node='order' sessionid='made up'", "").await, bad("bad-sessionid"));
-    let elsewhere = request(&cancel("order"), "").replace("to='bot.localhost'", "to='x@bot.localhost'");
+    assert_eq!(
+        condition(&desk, &cancel("order"), "").await,
+        bad("bad-sessionid")
+    );
+    assert_eq!(
+        condition(&phone, &cancel("config"), "").await,
+        bad("bad-sessionid")
+    );
+    assert_eq!(
+        condition(&phone, "node='order' sessionid='made up'", "").await,
+        bad("bad-sessionid")
+    );
+    let elsewhere =
+        request(&cancel("order"), "").replace("to='bot.localhost'", "to='x@bot.localhost'");
     let answer = phone.request(elsewhere.as_str()).await.unwrap().to_xml();
     assert!(answer.contains("<bad-sessionid"), "{answer}");
-    let refused = phone.request(request("node='order' sessionid='made up'", "").as_str()).await.unwrap().to_xml();
-    let repeated = "<command xmlns='http://jabber.org/protocol/commands' node='order' sessionid='made up'/><error ";
+    let refused = phone
+        .request(request("node='order' sessionid='made up'", "").as_str())
+        .await
+        .unwrap()
+        .to_xml();
+    let repeated = "<command xmlns='http://jabber.org/protocol/commands' node='order' \
+        sessionid='made up'/><error ";
     assert!(refused.contains(repeated), "{refused}");
     for action in ["next", "prev", "complete", "cancel"] {
-        assert_eq!(condition(&phone, &format!("node='order' action='{action}'"), "").await, bad("bad-sessionid"));
+        assert_eq!(
+            condition(&phone, &format!("node='order' action='{action}'"), "").await,
+            bad("bad-sessionid")
+        );
     }
     run(&phone, &cancel("order"), "").await;
 }
@@ -383,9 +599,18 @@ async fn a_session_belongs_to_who_began_it() {
 async fn unknown_nodes_and_bad_requests() {
     let bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost");
-    assert_eq!(condition(&alice, "node='what'", "").await, (Condition::ItemNotFound, None));
-    assert_eq!(condition(&alice, "", "").await, (Condition::ItemNotFound, None));
-    assert_eq!(condition(&alice, "node='order' status='busy'", "").await, (Condition::BadRequest, None));
+    assert_eq!(
+        condition(&alice, "node='what'", "").await,
+        (Condition::ItemNotFound, None)
+    );
+    assert_eq!(
+        condition(&alice, "", "").await,
+        (Condition::ItemNotFound, None)
+    );
+    assert_eq!(
+        condition(&alice, "node='order' status='busy'", "").await,
+        (Condition::BadRequest, None)
+    );
     let get = request("node='order'", "").replace("type='set'", "type='get'");
     let answer = alice.request(get.as_str()).await.unwrap().to_xml();
     assert!(answer.contains("<feature-not-implemented"), "{answer}");
@@ -407,7 +632,10 @@ async fn a_session_that_waits_too_long_is_over() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(sessions.open(), 0);
     let over = (Condition::NotAllowed, Some("session-expired".to_owned()));
-    assert_eq!(condition(&alice, &attributes, &submit(&[("state", "on")])).await, over);
+    assert_eq!(
+        condition(&alice, &attributes, &submit(&[("state", "on")])).await,
+        over
+    );
 }
 
 #[tokio::test]
@@ -423,11 +651,17 @@ async fn sessions_are_bounded() {
     // Of one JID the oldest ends.
     assert_eq!(sessions.open(), 4);
     let over = (Condition::NotAllowed, Some("session-expired".to_owned()));
-    assert_eq!(condition(&alice, &format!("node='order' sessionid='{first}'"), "").await, over);
+    assert_eq!(
+        condition(&alice, &format!("node='order' sessionid='{first}'"), "").await,
+        over
+    );
     // Of one domain no more than a quarter of all is taken.
     let bob = bot.user("bob@localhost");
     run(&bob, "node='order'", "").await;
-    assert_eq!(condition(&bob, "node='order'", "").await, (Condition::ResourceConstraint, None));
+    assert_eq!(
+        condition(&bob, "node='order'", "").await,
+        (Condition::ResourceConstraint, None)
+    );
     assert_eq!((sessions.open(), sessions.refused()), (5, 1));
     assert_eq!(bot.stats().sessions_refused, 1);
     run(&bot.user("carol@example.org"), "node='order'", "").await;
@@ -440,13 +674,20 @@ async fn sessions_are_bounded() {
 async fn a_session_holds_no_more_than_its_share() {
     let form = Definition::new().field(Field::lines("text"));
     let last = Definition::new().field(Field::text("more"));
-    let commands = Commands::new().add(Command::new("note", "A note", async || ()).form(form).form(last));
+    let commands = Commands::new().add(
+        Command::new("note", "A note", async || ())
+            .form(form)
+            .form(last),
+    );
     let bot = mounted(commands).await;
     let alice = bot.user("alice@localhost");
     let (session, _) = run(&alice, "node='note'", "").await;
     let attributes = format!("node='note' sessionid='{session}'");
     let large = "x".repeat(33 * 1024);
-    assert_eq!(condition(&alice, &attributes, &submit(&[("text", &large)])).await, (Condition::PolicyViolation, None));
+    assert_eq!(
+        condition(&alice, &attributes, &submit(&[("text", &large)])).await,
+        (Condition::PolicyViolation, None)
+    );
     let (_, second) = run(&alice, &attributes, &submit(&[("text", "x")])).await;
     assert!(second.contains("<prev/><complete/>"), "{second}");
 }
@@ -456,25 +697,37 @@ async fn functions_have_the_state_and_stand_where_the_router_does() {
     let who = async |State(shop): State<&'static str>| shop;
     let commands = Commands::new().add(Command::new("who", "Who are you", who));
     let shop: Router = Router::new().commands(commands).with_state("the shop");
-    let bot = testing::mount("bot.localhost", |bot| bot.router(Router::new().at("shop", shop))).await;
+    let bot = testing::mount("bot.localhost", |bot| {
+        bot.router(Router::new().at("shop", shop))
+    })
+    .await;
     let alice = bot.user("alice@localhost");
-    let at_shop = request("node='who'", "").replace("to='bot.localhost'", "to='shop@bot.localhost'");
+    let at_shop =
+        request("node='who'", "").replace("to='bot.localhost'", "to='shop@bot.localhost'");
     let answer = alice.request(at_shop.as_str()).await.unwrap().to_xml();
-    assert!(answer.contains("<note type='info'>the shop</note>"), "{answer}");
+    assert!(
+        answer.contains("<note type='info'>the shop</note>"),
+        "{answer}"
+    );
     let (condition, _) = condition(&alice, "node='who'", "").await;
     assert_eq!(condition, Condition::ServiceUnavailable);
 }
 
 #[tokio::test]
 async fn two_routers_offer_their_commands_side_by_side() {
-    let one = |node: &'static str| Router::new().commands(Commands::new().add(Command::new(node, node, async || ())));
+    let one = |node: &'static str| {
+        Router::new().commands(Commands::new().add(Command::new(node, node, async || ())))
+    };
     let bot = testing::mount("bot.localhost", |bot| bot.router(one("a").merge(one("b")))).await;
     let alice = bot.user("alice@localhost");
     for node in ["a", "b"] {
         let (_, answer) = run(&alice, &format!("node='{node}'"), "").await;
         assert!(answer.contains("status='completed'"), "{answer}");
     }
-    assert_eq!(condition(&alice, "node='c'", "").await, (Condition::ItemNotFound, None));
+    assert_eq!(
+        condition(&alice, "node='c'", "").await,
+        (Condition::ItemNotFound, None)
+    );
     assert!(one("a").try_merge(one("a")).is_err());
 }
 
@@ -492,12 +745,32 @@ fn outcomes_are_text_in_a_chat() {
         text(vec![Note::info("a"), Note::warn("b"), Note::error("c")].into_outcome()),
         "a\nWarning: b\nError: c"
     );
-    let host = Host { name: "a".into(), up: true };
-    let definition =
-        Definition::of::<Host>().title("Hosts").form_type("urn:x").edit("name", |field| field.label("Host"));
-    assert_eq!(text(definition.result(&host).into_outcome()), "Hosts\nHost: a\nup: 1");
-    assert_eq!(text(definition.table(&[host]).into_outcome()), "Hosts\nHost | up\na | 1");
-    assert_eq!(text(Form(Host { name: "b".into(), up: false }).into_outcome()), "name: b\nup: 0");
+    let host = Host {
+        name: "a".into(),
+        up: true,
+    };
+    let definition = Definition::of::<Host>()
+        .title("Hosts")
+        .form_type("urn:x")
+        .edit("name", |field| field.label("Host"));
+    assert_eq!(
+        text(definition.result(&host).into_outcome()),
+        "Hosts\nHost: a\nup: 1"
+    );
+    assert_eq!(
+        text(definition.table(&[host]).into_outcome()),
+        "Hosts\nHost | up\na | 1"
+    );
+    assert_eq!(
+        text(
+            Form(Host {
+                name: "b".into(),
+                up: false
+            })
+            .into_outcome()
+        ),
+        "name: b\nup: 0"
+    );
     assert_eq!(text(Some("x").into_outcome()), "x");
     let ping = Outcome::new().payload(&xmpp_parsers::ping::Ping);
     assert_eq!(text(ping), "Done.");
@@ -515,34 +788,57 @@ async fn said(user: &User, text: &str) -> String {
 #[tokio::test]
 async fn the_same_commands_can_be_written_in_a_chat() {
     let bot = mounted(commands().chat("!")).await;
-    let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
+    let alice = bot.user("alice@localhost");
+    let bob = bot.user("bob@localhost");
     let rows = [
         ("!order abc 3", "3 × abc"),
         ("!order \"a b\" 3", "3 × a b"),
-        ("!order abc", "count is missing\nUsage: !order <sku> <count>"),
+        (
+            "!order abc",
+            "count is missing\nUsage: !order <sku> <count>",
+        ),
         (
             "!order abc many",
-            "the field \"count\" cannot be \"many\": a whole number from 0 is wanted\nUsage: !order <sku> <count>",
+            "the field \"count\" cannot be \"many\": a whole number from 0 is wanted\nUsage: \
+            !order <sku> <count>",
         ),
-        ("!order abc 13", "the field \"count\" brings bad luck\nUsage: !order <sku> <count>"),
+        (
+            "!order abc 13",
+            "the field \"count\" brings bad luck\nUsage: !order <sku> <count>",
+        ),
         ("!config core", "core is as ever"),
         ("!config httpd OFF", "httpd is off"),
-        ("!config httpd", "the field \"state\" is required\nUsage: !config <service> [...]"),
+        (
+            "!config httpd",
+            "the field \"state\" is required\nUsage: !config <service> [...]",
+        ),
         (
             "!config httpd loud",
-            "the field \"state\" cannot be \"loud\": it is one of on, off\nUsage: !config <service> [...]",
+            "the field \"state\" cannot be \"loud\": it is one of on, off\nUsage: !config \
+            <service> [...]",
         ),
-        ("!config none", "the field \"service\" is not installed\nUsage: !config <service> [...]"),
+        (
+            "!config none",
+            "the field \"service\" is not installed\nUsage: !config <service> [...]",
+        ),
         ("!hosts", "Warning: one is down\nHost | up\na | 0"),
         ("!who", "Error: you may not do this"),
-        ("!help", "Commands:\n!config <service> [...] – Configure a service\n!order <sku> <count> – Order something"),
+        (
+            "!help",
+            "Commands:\n!config <service> [...] – Configure a service\n!order <sku> <count> – \
+            Order something",
+        ),
     ];
     for (text, wanted) in rows {
         assert_eq!(said(&alice, text).await, wanted, "{text}");
     }
     assert_eq!(said(&bob, "!hosts").await, "Error: you may not do this");
     bob.say("bot.localhost", "!order abc 99").await.unwrap();
-    bob.expect("<message type='error'><error type='wait'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>").await;
+    bob.expect(
+        "<message type='error'><error type='wait'><resource-constraint \
+        xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -559,18 +855,29 @@ async fn words_of_a_chat_become_values_of_their_field() {
     let show = async |Form(all): Form<All>| format!("{all:?}");
     let form = Definition::of::<All>()
         .edit("tags", |field| {
-            field.of_type(crate::form::FieldType::ListMulti).option("a", "A").option("b", "B").required()
+            field
+                .of_type(crate::form::FieldType::ListMulti)
+                .option("a", "A")
+                .option("b", "B")
+                .required()
         })
         .field(Field::hidden("kind", "k"));
-    let commands =
-        Commands::new().chat("/").add(Command::new("urn:example:show", "Show", show).word("show all").form(form));
+    let commands = Commands::new().chat("/").add(
+        Command::new("urn:example:show", "Show", show)
+            .word("show all")
+            .form(form),
+    );
     let bot = mounted(commands).await;
     let alice = bot.user("alice@localhost");
     let wanted = "All { note: None, gift: true, tags: [\"a\", \"b\"], to: \"bob\", kind: \"k\" }";
     assert_eq!(said(&alice, "/show all a,B bob \"\" yes").await, wanted);
-    let wanted = "All { note: Some(\"x y\"), gift: false, tags: [\"b\"], to: \"bob\", kind: \"k\" }";
+    let wanted =
+        "All { note: Some(\"x y\"), gift: false, tags: [\"b\"], to: \"bob\", kind: \"k\" }";
     assert_eq!(said(&alice, "/show all b bob \"x y\"").await, wanted);
-    assert_eq!(said(&alice, "/show all").await, "tags is missing\nUsage: /show all <tags> <to> [note] [gift]");
+    assert_eq!(
+        said(&alice, "/show all").await,
+        "tags is missing\nUsage: /show all <tags> <to> [note] [gift]"
+    );
 }
 
 /// As with several processes on one JID, where each request comes to any of them.
@@ -579,47 +886,86 @@ async fn a_command_with_one_form_goes_on_at_another_process() {
     let mut bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost/desk");
     let id = |instance: &str| format!("{instance}-0123456789abcdef01234567");
-    let attributes = |node: &str, instance: &str| format!("node='{node}' sessionid='{}'", id(instance));
+    let attributes =
+        |node: &str, instance: &str| format!("node='{node}' sessionid='{}'", id(instance));
     let filled = submit(&[("sku", "abc"), ("count", "3")]);
     // Nobody else is there as far as is known.
-    assert_eq!(condition(&alice, &attributes("order", "00112233"), &filled).await, bad("bad-sessionid"));
+    assert_eq!(
+        condition(&alice, &attributes("order", "00112233"), &filled).await,
+        bad("bad-sessionid")
+    );
     let ping = b"<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'>\
                  <ping xmlns='urn:xmpp:ping'/></iq>";
     assert!(bot.host().push_raw("bot.localhost", ping));
     let (_, answer) = run(&alice, &attributes("order", "00112233"), &filled).await;
-    assert!(answer.contains("status='completed'") && answer.contains("3 × abc"), "{answer}");
+    assert!(
+        answer.contains("status='completed'") && answer.contains("3 × abc"),
+        "{answer}"
+    );
     // It is over now, as one that was begun here.
     let expired = (Condition::NotAllowed, Some("session-expired".to_owned()));
-    assert_eq!(condition(&alice, &attributes("order", "00112233"), &filled).await, expired);
+    assert_eq!(
+        condition(&alice, &attributes("order", "00112233"), &filled).await,
+        expired
+    );
     // What was filled in is judged as ever, and what is wrong can be mended.
     let wrong = submit(&[("sku", "abc"), ("count", "many")]);
-    assert_eq!(condition(&alice, &attributes("order", "33445566"), &wrong).await.0, Condition::BadRequest);
+    assert_eq!(
+        condition(&alice, &attributes("order", "33445566"), &wrong)
+            .await
+            .0,
+        Condition::BadRequest
+    );
     let (_, answer) = run(&alice, &attributes("order", "33445566"), &filled).await;
     assert!(answer.contains("status='completed'"), "{answer}");
-    let (_, answer) = run(&alice, &format!("{} action='cancel'", attributes("order", "44556677")), "").await;
+    let (_, answer) = run(
+        &alice,
+        &format!("{} action='cancel'", attributes("order", "44556677")),
+        "",
+    )
+    .await;
     assert!(answer.contains("status='canceled'"), "{answer}");
-    // A session of this process that it does not know, and a command whose steps depend on each other.
+    // A session of this process that it does not know, and a command whose steps depend on each
+    // other.
     let own = bot.running().client().instance().to_owned();
-    assert_eq!(condition(&alice, &attributes("order", &own), &filled).await, bad("bad-sessionid"));
     assert_eq!(
-        condition(&alice, &attributes("config", "00112244"), &submit(&[("service", "web")])).await,
+        condition(&alice, &attributes("order", &own), &filled).await,
+        bad("bad-sessionid")
+    );
+    assert_eq!(
+        condition(
+            &alice,
+            &attributes("config", "00112244"),
+            &submit(&[("service", "web")])
+        )
+        .await,
         bad("bad-sessionid")
     );
     // Nobody gets in who was to be kept out.
     let mallory = bot.user("mallory@example.net/desk");
-    assert_eq!(condition(&mallory, &attributes("hosts", "00112233"), "").await.0, Condition::Forbidden);
+    assert_eq!(
+        condition(&mallory, &attributes("hosts", "00112233"), "")
+            .await
+            .0,
+        Condition::Forbidden
+    );
 }
 
 /// Whoever has four ends the oldest by a fifth, also while a step of it is being taken.
 #[test]
 fn what_ends_during_a_step_stays_over() {
-    let sessions = session::Sessions::new(64, Duration::from_secs(600), Duration::from_secs(60), None);
+    let sessions =
+        session::Sessions::new(64, Duration::from_secs(600), Duration::from_secs(60), None);
     let key = store::SessionKey {
         owner: "alice@localhost/a".parse().unwrap(),
         recipient: "bot.localhost".parse().unwrap(),
         node: "order".to_owned(),
     };
-    let begin = |id: &str| sessions.begin(id.to_owned(), key.clone(), session::Progress::default()).unwrap();
+    let begin = |id: &str| {
+        sessions
+            .begin(id.to_owned(), key.clone(), session::Progress::default())
+            .unwrap()
+    };
     ["1", "2", "3", "4"].into_iter().for_each(begin);
     let held = sessions.take("1", &key).ok().unwrap();
     begin("5");

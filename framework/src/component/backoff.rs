@@ -7,8 +7,8 @@ use tokio::time::{Duration, Instant};
 use super::cause::Class;
 use crate::limits::Limits;
 
-/// Waits that grow with each failure, with full jitter: a random share of the wait, so that two hundred components
-/// do not come back at once.
+/// Waits that grow with each failure, with full jitter: a random share of the wait, so that two
+/// hundred components do not come back at once.
 #[derive(Debug, Default)]
 pub(super) struct BackOff {
     failures: u32,
@@ -29,8 +29,14 @@ impl BackOff {
             Class::Temporary { server_says } => self.repeats(cause) && server_says,
             Class::Conflict | Class::Refused => true,
         };
-        let (first, longest) = if slow { limits.slow_retry } else { limits.back_off };
-        let ceiling = first.saturating_mul(1 << self.failures.min(16)).min(longest);
+        let (first, longest) = if slow {
+            limits.slow_retry
+        } else {
+            limits.back_off
+        };
+        let ceiling = first
+            .saturating_mul(1 << self.failures.min(16))
+            .min(longest);
         self.failures += 1;
         // Never less than a tenth, or a server that refuses at once would be asked in a tight loop.
         ceiling.mul_f64(0.1 + 0.9 * share())
@@ -44,7 +50,8 @@ impl BackOff {
             self.same.clear();
         }
         self.same.push(now);
-        self.same.retain(|&then| now.duration_since(then) < Duration::from_secs(60));
+        self.same
+            .retain(|&then| now.duration_since(then) < Duration::from_secs(60));
         self.same.len() >= 3
     }
 }
@@ -65,10 +72,15 @@ mod tests {
         let limits = Limits::default();
         let mut back_off = BackOff::default();
         let temporary = Class::Temporary { server_says: false };
-        let waits: Vec<_> = (0..20).map(|_| back_off.after(temporary, "gone", &limits)).collect();
+        let waits: Vec<_> = (0..20)
+            .map(|_| back_off.after(temporary, "gone", &limits))
+            .collect();
         for (failure, wait) in waits.iter().enumerate() {
             let ceiling = Duration::from_secs(1 << failure.min(10)).min(Duration::from_secs(60));
-            assert!(*wait <= ceiling && *wait >= ceiling / 10, "{failure}: {wait:?}");
+            assert!(
+                *wait <= ceiling && *wait >= ceiling / 10,
+                "{failure}: {wait:?}"
+            );
         }
         back_off.reset();
         assert!(back_off.after(temporary, "gone", &limits) <= Duration::from_secs(1));
@@ -77,7 +89,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_cannot_heal_soon_waits_longer() {
         let limits = Limits::default();
-        assert!(BackOff::default().after(Class::Conflict, "conflict", &limits) >= Duration::from_secs(6));
+        assert!(
+            BackOff::default().after(Class::Conflict, "conflict", &limits)
+                >= Duration::from_secs(6)
+        );
         let mut back_off = BackOff::default();
         let says = Class::Temporary { server_says: true };
         back_off.after(says, "undefined-condition", &limits);

@@ -1,4 +1,5 @@
-//! From settings to a component: everything that can be wrong is found here, before anything connects.
+//! From settings to a component: everything that can be wrong is found here, before anything
+//! connects.
 
 use std::fmt;
 use std::future::Future;
@@ -25,7 +26,9 @@ use crate::module::{self, Module, MountError};
 use crate::reply::Reply;
 use crate::router::{Router, Unfit};
 use crate::stanza::Stanza;
-use crate::stream::{Connect, Io, Keepalive, Outbound, Outbox, Secret, ServerAddress, Stack, wrapped};
+use crate::stream::{
+    Connect, Io, Keepalive, Outbound, Outbox, Secret, ServerAddress, Stack, wrapped,
+};
 
 /// Settings of a component.
 #[must_use = "a builder does nothing before `build`"]
@@ -88,7 +91,9 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Domain(why) | Self::Server(why) => f.write_str(why),
-            Self::NoSecret => f.write_str("a component needs the secret that it shares with the server"),
+            Self::NoSecret => {
+                f.write_str("a component needs the secret that it shares with the server")
+            }
             Self::NoService => f.write_str("a component needs a router, a module or a service"),
             Self::Mount(error) => error.fmt(f),
             Self::Route(unfit) => write!(f, "{}: {unfit}", unfit.place()),
@@ -141,7 +146,8 @@ impl Builder {
         self
     }
 
-    /// Connects by calling this for each attempt, in place of an address: pipes within the process, proxies.
+    /// Connects by calling this for each attempt, in place of an address: pipes within the process,
+    /// proxies.
     pub fn connector<F, Fut>(mut self, connect: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -163,9 +169,12 @@ impl Builder {
         self
     }
 
-    /// Decides which stanzas are handled one after the other: those with the same key. By default these are the
-    /// stanzas from one bare JID to one bare JID; `None` means in no order at all.
-    pub fn ordering(mut self, key: impl Fn(&Stanza) -> Option<u64> + Send + Sync + 'static) -> Self {
+    /// Decides which stanzas are handled one after the other: those with the same key. By default
+    /// these are the stanzas from one bare JID to one bare JID; `None` means in no order at all.
+    pub fn ordering(
+        mut self,
+        key: impl Fn(&Stanza) -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
         self.ordering = Some(Arc::new(key));
         self
     }
@@ -194,7 +203,8 @@ impl Builder {
         self
     }
 
-    /// Mounts modules that were chosen at run time, by a [`Catalog`](crate::module::Catalog) for one.
+    /// Mounts modules that were chosen at run time, by a [`Catalog`](crate::module::Catalog) for
+    /// one.
     pub fn modules(mut self, modules: impl IntoIterator<Item = Arc<dyn Module>>) -> Self {
         self.modules.extend(modules);
         self
@@ -217,7 +227,8 @@ impl Builder {
         self
     }
 
-    /// Wraps the whole component in a layer of tower's or of one's own. A layer added later is further outside.
+    /// Wraps the whole component in a layer of tower's or of one's own. A layer added later is
+    /// further outside.
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<App> + Send + 'static,
@@ -225,18 +236,22 @@ impl Builder {
         <L::Service as Service<Inbound>>::Error: Into<BoxError>,
         <L::Service as Service<Inbound>>::Future: Send + 'static,
     {
-        self.layers.push(Box::new(move |app| BoxService::new(layer.layer(app).map_err(Into::into))));
+        self.layers.push(Box::new(move |app| {
+            BoxService::new(layer.layer(app).map_err(Into::into))
+        }));
         self
     }
 
-    /// Wraps the writer in a layer: it sees every stanza that leaves, answers, sent stanzas and requests alike, in the
-    /// order in which they are written. A layer added later is further outside, and sees a stanza earlier.
+    /// Wraps the writer in a layer: it sees every stanza that leaves, answers, sent stanzas and
+    /// requests alike, in the order in which they are written. A layer added later is further
+    /// outside, and sees a stanza earlier.
     ///
-    /// The stanza has both addresses and its id. The layer may change it, refuse it with an error, keep it by not
-    /// calling the inner service, or call that more than once. Whoever wanted the stanza sent is told of the error:
-    /// the peer whose request was answered, by the rules of [`rescue`](crate::rescue), or the caller of the
-    /// [`Client`]. One stanza passes after the other, so a layer that awaits holds up those behind it; it may do so
-    /// for [`Limits::handler_timeout`]. The pings of the connection to itself do not pass.
+    /// The stanza has both addresses and its id. The layer may change it, refuse it with an error,
+    /// keep it by not calling the inner service, or call that more than once. Whoever wanted the
+    /// stanza sent is told of the error: the peer whose request was answered, by the rules of
+    /// [`rescue`](crate::rescue), or the caller of the [`Client`]. One stanza passes after the
+    /// other, so a layer that awaits holds up those behind it; it may do so for
+    /// [`Limits::handler_timeout`]. The pings of the connection to itself do not pass.
     ///
     /// ```
     /// use campanile::component::Component;
@@ -257,7 +272,8 @@ impl Builder {
         <L::Service as Service<Stanza>>::Error: Into<BoxError>,
         <L::Service as Service<Stanza>>::Future: Send + 'static,
     {
-        self.outbound.push(Box::new(move |inner| wrapped(layer.layer(inner))));
+        self.outbound
+            .push(Box::new(move |inner| wrapped(layer.layer(inner))));
         self
     }
 
@@ -267,16 +283,18 @@ impl Builder {
         self
     }
 
-    /// Gives answers that belong to another process on the same JID to this, where several are mounted on it. Without it,
-    /// to that of the first [module that has one](crate::module::Module::handover).
+    /// Gives answers that belong to another process on the same JID to this, where several are
+    /// mounted on it. Without it, to that of the first [module that has
+    /// one](crate::module::Module::handover).
     pub fn handover(mut self, handover: Arc<dyn Handover>) -> Self {
         self.handover = Some(handover);
         self
     }
 
-    /// The component is asked at any time whether it is ready: the last proof that stanzas reach it is never to be older than
-    /// this. In quiet times it pings itself through the server whenever the proof is a third as old, and it counts as
-    /// [ready](super::Status::is_ready) only once there was a first proof on the stream.
+    /// The component is asked at any time whether it is ready: the last proof that stanzas reach it
+    /// is never to be older than this. In quiet times it pings itself through the server whenever
+    /// the proof is a third as old, and it counts as [ready](super::Status::is_ready) only once
+    /// there was a first proof on the stream.
     pub fn proven_within(mut self, age: Duration) -> Self {
         self.fresh = Some(age);
         self
@@ -290,14 +308,30 @@ impl Builder {
         let domain = domain(&self.domain)?;
         let limits = Arc::new(self.limits.clone());
         let outbound = std::mem::take(&mut self.outbound);
-        let (ordering, fresh, persistent) = (self.ordering.take(), self.fresh, self.persistent);
+        let ordering = self.ordering.take();
+        let fresh = self.fresh;
+        let persistent = self.persistent;
         let client = Client::new(&domain, &limits, !outbound.is_empty());
         let counters = Arc::clone(&client.shared().counters);
-        let Parts { app, modules, target, handover } = self.into_parts(client.domain(), &limits)?;
+        let Parts {
+            app,
+            modules,
+            target,
+            handover,
+        } = self.into_parts(client.domain(), &limits)?;
         client.shared().hand_over_to(handover);
-        let dispatch = Dispatch::new(app, client.clone(), Arc::clone(&limits), Arc::clone(&counters));
+        let dispatch = Dispatch::new(
+            app,
+            client.clone(),
+            Arc::clone(&limits),
+            Arc::clone(&counters),
+        );
         let stack = (!outbound.is_empty()).then(|| {
-            let layers = |writer| outbound.into_iter().fold(writer, |inner, layer| layer(inner));
+            let layers = |writer| {
+                outbound
+                    .into_iter()
+                    .fold(writer, |inner, layer| layer(inner))
+            };
             Stack::new(client.shared(), limits.handler_timeout, layers)
         });
         let keepalive = Keepalive::new(&limits, tokio::time::Instant::now()).proven_within(fresh);
@@ -319,49 +353,85 @@ impl Builder {
         Ok(Component { runner, status })
     }
 
-    /// Builds what can be replaced while the component runs. `domain` is that of the component it is for.
+    /// Builds what can be replaced while the component runs. `domain` is that of the component it
+    /// is for.
     pub(super) fn into_parts(self, own: &Jid, limits: &Limits) -> Result<Parts, BuildError> {
         let domain = domain(&self.domain)?;
         if domain != own.to_bare() {
-            return Err(BuildError::Domain(format!("{domain} is not the domain of this component, {own}")));
+            return Err(BuildError::Domain(format!(
+                "{domain} is not the domain of this component, {own}"
+            )));
         }
         let (server, connect) = self.target()?;
-        let target = Target { server, connect, secret: self.secret.ok_or(BuildError::NoSecret)? };
+        let target = Target {
+            server,
+            connect,
+            secret: self.secret.ok_or(BuildError::NoSecret)?,
+        };
         let inner = match self.service {
             Some(service) => service,
-            None if self.router.is_none() && self.modules.is_empty() => return Err(BuildError::NoService),
+            None if self.router.is_none() && self.modules.is_empty() => {
+                return Err(BuildError::NoService);
+            }
             None => {
-                let router =
-                    module::mount(self.router.unwrap_or_default(), &self.modules).map_err(BuildError::Mount)?;
+                let router = module::mount(self.router.unwrap_or_default(), &self.modules)
+                    .map_err(BuildError::Mount)?;
                 router.check().map_err(BuildError::Route)?;
-                let router = if self.duties { duties::attach(router) } else { router };
+                let router = if self.duties {
+                    duties::attach(router)
+                } else {
+                    router
+                };
                 if !self.modules.is_empty() {
                     let disco = router.disco();
-                    self.modules.iter().for_each(|module| module.advertised(&disco));
+                    self.modules
+                        .iter()
+                        .for_each(|module| module.advertised(&disco));
                 }
                 BoxService::new(router)
             }
         };
-        let timed = ServiceBuilder::new().timeout(limits.handler_timeout).service(inner);
-        let app = self.layers.into_iter().fold(BoxService::new(timed), |app, layer| layer(app));
-        let of_modules = || self.modules.iter().find_map(|module| Arc::clone(module).handover());
+        let timed = ServiceBuilder::new()
+            .timeout(limits.handler_timeout)
+            .service(inner);
+        let app = self
+            .layers
+            .into_iter()
+            .fold(BoxService::new(timed), |app, layer| layer(app));
+        let of_modules = || {
+            self.modules
+                .iter()
+                .find_map(|module| Arc::clone(module).handover())
+        };
         let handover = self.handover.or_else(of_modules);
-        Ok(Parts { app, modules: self.modules, target, handover })
+        Ok(Parts {
+            app,
+            modules: self.modules,
+            target,
+            handover,
+        })
     }
 
     fn target(&self) -> Result<(String, Connect), BuildError> {
         if let Some(connect) = &self.connect {
-            return Ok((self.server.clone().unwrap_or_else(|| "the server".to_owned()), Arc::clone(connect)));
+            return Ok((
+                self.server
+                    .clone()
+                    .unwrap_or_else(|| "the server".to_owned()),
+                Arc::clone(connect),
+            ));
         }
-        let text = self
-            .server
-            .as_deref()
-            .ok_or_else(|| BuildError::Server("a component needs its server's address".to_owned()))?;
-        let address: ServerAddress = text.parse().map_err(|error| BuildError::Server(format!("{error}")))?;
+        let text = self.server.as_deref().ok_or_else(|| {
+            BuildError::Server("a component needs its server's address".to_owned())
+        })?;
+        let address: ServerAddress = text
+            .parse()
+            .map_err(|error| BuildError::Server(format!("{error}")))?;
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls.clone() {
             let connect: Connect = Arc::new(move || {
-                let (address, tls) = (address.clone(), tls.clone());
+                let address = address.clone();
+                let tls = tls.clone();
                 Box::pin(async move { address.connect_tls(&tls).await })
             });
             return Ok((text.to_owned(), connect));
@@ -369,7 +439,8 @@ impl Builder {
         if !address.is_local() {
             tracing::warn!(
                 server = text,
-                "the link to the server is neither encrypted nor on this machine: use TLS or a tunnel"
+                "the link to the server is neither encrypted nor on this machine: use TLS or a \
+                tunnel"
             );
         }
         let connect: Connect = Arc::new(move || {
@@ -382,7 +453,8 @@ impl Builder {
 
 /// A bare domain, prepared and in lower case: Prosody compares the header's `to` byte for byte.
 fn domain(text: &str) -> Result<BareJid, BuildError> {
-    let jid = BareJid::new(text).map_err(|error| BuildError::Domain(format!("{text:?} is no domain: {error}")))?;
+    let jid = BareJid::new(text)
+        .map_err(|error| BuildError::Domain(format!("{text:?} is no domain: {error}")))?;
     if jid.node().is_some() {
         return Err(BuildError::Domain(format!(
             "{text:?} is an address within a domain: a component is mounted on a domain"
@@ -393,6 +465,9 @@ fn domain(text: &str) -> Result<BareJid, BuildError> {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("domain", &self.domain).field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("domain", &self.domain)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }

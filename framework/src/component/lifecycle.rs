@@ -11,7 +11,8 @@ use crate::client::Client;
 use crate::error::BoxError;
 use crate::module::Module;
 
-/// The modules of a component, and how far they have been told. Whoever replaces some of them holds it meanwhile.
+/// The modules of a component, and how far they have been told. Whoever replaces some of them holds
+/// it meanwhile.
 pub(super) struct Lifecycle(Mutex<Crew>);
 
 /// All modules, one after the other.
@@ -46,7 +47,10 @@ impl Drop for Task {
 
 impl Lifecycle {
     pub(super) fn new(modules: Vec<Arc<dyn Module>>) -> Self {
-        Self(Mutex::new(Crew { members: modules.into_iter().map(Member::new).collect(), stage: Stage::New }))
+        Self(Mutex::new(Crew {
+            members: modules.into_iter().map(Member::new).collect(),
+            stage: Stage::New,
+        }))
     }
 
     pub(super) async fn lock(&self) -> MutexGuard<'_, Crew> {
@@ -67,7 +71,9 @@ impl Lifecycle {
     pub(super) async fn online(&self, client: &Client) {
         let mut crew = self.lock().await;
         crew.stage = Stage::Online;
-        crew.members.iter_mut().for_each(|member| member.go_online(client));
+        crew.members
+            .iter_mut()
+            .for_each(|member| member.go_online(client));
     }
 
     /// The component is told to stop, and the stream is still open.
@@ -108,12 +114,26 @@ impl Crew {
     }
 
     /// Lets those go that are not among `staying`, as at the end of a component.
-    pub(super) async fn dismiss(&mut self, staying: &[Arc<dyn Module>], client: &Client, within: Duration) {
-        let stays = |member: &Member| staying.iter().any(|module| Arc::ptr_eq(module, &member.module));
-        let (kept, mut going): (Vec<_>, Vec<_>) = std::mem::take(&mut self.members).into_iter().partition(stays);
+    pub(super) async fn dismiss(
+        &mut self,
+        staying: &[Arc<dyn Module>],
+        client: &Client,
+        within: Duration,
+    ) {
+        let stays = |member: &Member| {
+            staying
+                .iter()
+                .any(|module| Arc::ptr_eq(module, &member.module))
+        };
+        let (kept, mut going): (Vec<_>, Vec<_>) = std::mem::take(&mut self.members)
+            .into_iter()
+            .partition(stays);
         self.members = kept;
         if self.stage == Stage::Online {
-            let modules: Vec<_> = going.iter().map(|member| Arc::clone(&member.module)).collect();
+            let modules: Vec<_> = going
+                .iter()
+                .map(|member| Arc::clone(&member.module))
+                .collect();
             leave(&modules, client, within / 2).await;
             for member in &mut going {
                 member.halt().await;
@@ -130,7 +150,8 @@ impl Crew {
     /// Takes in those that are not there yet; the order is that of `all`.
     ///
     /// # Errors
-    /// When one does not start within the time; it is not taken in, nor are those that come after it.
+    /// When one does not start within the time; it is not taken in, nor are those that come after
+    /// it.
     pub(super) async fn take_in(
         &mut self,
         all: &[Arc<dyn Module>],
@@ -138,27 +159,39 @@ impl Crew {
         within: Duration,
     ) -> Result<(), BoxError> {
         for module in all {
-            if self.members.iter().any(|member| Arc::ptr_eq(&member.module, module)) {
+            if self
+                .members
+                .iter()
+                .any(|member| Arc::ptr_eq(&member.module, module))
+            {
                 continue;
             }
             let mut member = Member::new(Arc::clone(module));
             if self.stage != Stage::New {
                 let started = timeout(within, member.start(client)).await;
-                started.unwrap_or_else(|_| Err(format!("{} takes too long to start", module.name()).into()))?;
+                started.unwrap_or_else(|_| {
+                    Err(format!("{} takes too long to start", module.name()).into())
+                })?;
             }
             if self.stage == Stage::Online {
                 member.go_online(client);
             }
             self.members.push(member);
         }
-        self.members.sort_by_key(|member| all.iter().position(|module| Arc::ptr_eq(&member.module, module)));
+        self.members.sort_by_key(|member| {
+            all.iter()
+                .position(|module| Arc::ptr_eq(&member.module, module))
+        });
         Ok(())
     }
 }
 
 impl Member {
     fn new(module: Arc<dyn Module>) -> Self {
-        Self { module, online: None }
+        Self {
+            module,
+            online: None,
+        }
     }
 
     async fn start(&self, client: &Client) -> Result<(), BoxError> {
@@ -167,8 +200,11 @@ impl Member {
     }
 
     fn go_online(&mut self, client: &Client) {
-        let (module, client) = (Arc::clone(&self.module), client.clone());
-        self.online = Some(Task(tokio::spawn(async move { module.online(client).await })));
+        let module = Arc::clone(&self.module);
+        let client = client.clone();
+        self.online = Some(Task(tokio::spawn(
+            async move { module.online(client).await },
+        )));
     }
 
     /// Ends what it does about the present stream.
@@ -181,11 +217,17 @@ impl Member {
     }
 
     async fn offline(&self, within: Duration) {
-        self.tell(within, "offline", |module| async move { module.offline().await }).await;
+        self.tell(
+            within,
+            "offline",
+            |module| async move { module.offline().await },
+        )
+        .await;
     }
 
     async fn stop(&self, within: Duration) {
-        self.tell(within, "stop", |module| async move { module.stop().await }).await;
+        self.tell(within, "stop", |module| async move { module.stop().await })
+            .await;
     }
 
     async fn tell<F>(&self, within: Duration, what: &str, call: impl Fn(Arc<dyn Module>) -> F)
@@ -198,10 +240,16 @@ impl Member {
         let abort = told.abort_handle();
         match timeout(within, told).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(module = module.name(), what, %error, "a module failed"),
+            Ok(Err(error)) => {
+                tracing::error!(module = module.name(), what, %error, "a module failed")
+            }
             Err(_) => {
                 abort.abort();
-                tracing::warn!(module = module.name(), what, "a module takes too long and is left behind");
+                tracing::warn!(
+                    module = module.name(),
+                    what,
+                    "a module takes too long and is left behind"
+                );
             }
         }
     }
@@ -211,7 +259,8 @@ impl Member {
 async fn leave(modules: &[Arc<dyn Module>], client: &Client, within: Duration) {
     let mut leaving = JoinSet::new();
     for module in modules {
-        let (module, client) = (Arc::clone(module), client.clone());
+        let module = Arc::clone(module);
+        let client = client.clone();
         leaving.spawn(async move { module.leave(client).await });
     }
     let all = async {

@@ -56,7 +56,10 @@ impl Component {
     /// A handle to read the counters with, also while the component runs.
     #[must_use]
     pub fn stats(&self) -> StatsHandle {
-        StatsHandle { counters: Arc::clone(&self.runner.counters), client: self.runner.client.clone() }
+        StatsHandle {
+            counters: Arc::clone(&self.runner.counters),
+            client: self.runner.client.clone(),
+        }
     }
 
     /// A handle to replace what the component does, also while it runs.
@@ -73,16 +76,19 @@ impl Component {
         self.run_until(std::future::pending()).await
     }
 
-    /// Connects, serves, and connects again, until `stop` is ready. Then requests are refused, what was begun is
-    /// finished within the grace period, and the stream is closed. Dropping the future ends all at once.
+    /// Connects, serves, and connects again, until `stop` is ready. Then requests are refused, what
+    /// was begun is finished within the grace period, and the stream is closed. Dropping the future
+    /// ends all at once.
     ///
     /// # Errors
-    /// [`RunErrorKind::Refused`] when the server refuses the component and never took it, unless the builder was
-    /// told to [keep trying](Builder::keep_trying); [`RunErrorKind::Service`] when the service fails for good.
+    /// [`RunErrorKind::Refused`] when the server refuses the component and never took it, unless
+    /// the builder was told to [keep trying](Builder::keep_trying); [`RunErrorKind::Service`] when
+    /// the service fails for good.
     pub async fn run_until(self, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
         let (tell, told) = oneshot::channel();
-        // A task of its own, on a worker of the runtime: awaited in `block_on` the component would live outside of the
-        // workers, and every handler that is not done at once would wake a thread and be waited for by another.
+        // A task of its own, on a worker of the runtime: awaited in `block_on` the component would
+        // live outside of the workers, and every handler that is not done at once would wake a
+        // thread and be waited for by another.
         let mut running = Running(tokio::spawn(self.runner.run(Stop::new(async move {
             if told.await.is_err() {
                 // Dropped without a word: the task is about to be aborted.
@@ -119,7 +125,9 @@ async fn outcome(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), R
 
 impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Component").field("domain", &self.runner.domain).finish_non_exhaustive()
+        f.debug_struct("Component")
+            .field("domain", &self.runner.domain)
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,7 +149,9 @@ impl StatsHandle {
     #[must_use]
     pub fn levels(&self) -> Levels {
         let shared = self.client.shared();
-        self.counters.gauges.read(shared.queue.len(), shared.pending.len())
+        self.counters
+            .gauges
+            .read(shared.queue.len(), shared.pending.len())
     }
 
     /// Why links ended and attempts failed, and how often.

@@ -1,4 +1,5 @@
-//! The life of a component: connect, serve, find out why it ended, wait, connect again; until it is told to stop.
+//! The life of a component: connect, serve, find out why it ended, wait, connect again; until it is
+//! told to stop.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -54,7 +55,10 @@ pub(super) struct Stop {
 
 impl Stop {
     pub(super) fn new(wish: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self { wish: Box::pin(wish), there: false }
+        Self {
+            wish: Box::pin(wish),
+            there: false,
+        }
     }
 }
 
@@ -72,7 +76,10 @@ impl Future for Stop {
 
 impl Runner {
     pub(super) async fn run(mut self, mut stop: Stop) -> Result<(), RunError> {
-        self.modules.start(&self.client).await.map_err(|error| RunError::service("a module did not start", error))?;
+        self.modules
+            .start(&self.client)
+            .await
+            .map_err(|error| RunError::service("a module did not start", error))?;
         let mut back_off = BackOff::default();
         let mut mounted = false;
         let result = loop {
@@ -94,7 +101,11 @@ impl Runner {
             let refused = class == Class::Refused;
             let retry = back_off.after(class, &error.to_string(), &self.limits);
             self.log.failed(&self.domain, &why, retry, refused, mounted);
-            self.status.send_replace(Status::Waiting { why: why.clone(), retry, refused });
+            self.status.send_replace(Status::Waiting {
+                why: why.clone(),
+                retry,
+                refused,
+            });
             if refused && !mounted && !self.persistent {
                 break Err(RunError::refused(why, error));
             }
@@ -107,14 +118,18 @@ impl Runner {
         let (running, waiting) = self.dispatch.load();
         let unsent = self.outbox.len();
         if running + waiting + unsent > 0 {
-            tracing::warn!(jid = %self.domain, running, waiting, unsent, "stopped without a link: these are lost");
+            tracing::warn!(jid = %self.domain, running, waiting, unsent, "stopped without a link: \
+                these are lost");
         }
         result
     }
 
     /// Where to connect to: a reload may have changed it.
     fn target(&self) -> Target {
-        self.target.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.target
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     async fn round(&mut self, stop: &mut Stop, mounted: &mut bool) -> Result<Round, RunError> {
@@ -125,21 +140,34 @@ impl Runner {
         };
         let (io, reader) = match opened {
             Ok(opened) => opened,
-            Err(error) => return Ok(Round::Failed { error, held: Duration::ZERO }),
+            Err(error) => {
+                return Ok(Round::Failed {
+                    error,
+                    held: Duration::ZERO,
+                });
+            }
         };
         *mounted = true;
         let since = Instant::now();
         // Now, not when the last stream was lost: what waited in between has grown older.
-        self.outbox.restart(&self.client.shared().pending, self.limits.answer_age, &self.counters);
+        self.outbox.restart(
+            &self.client.shared().pending,
+            self.limits.answer_age,
+            &self.counters,
+        );
         self.counters.connected.one();
         self.log.mounted(&self.domain, &target.server);
         // First: whoever is told may ask something at once.
         self.client.shared().pending.connect();
-        self.status.send_replace(Status::Mounted { live: self.keepalive.shortest().is_none() });
+        self.status.send_replace(Status::Mounted {
+            live: self.keepalive.shortest().is_none(),
+        });
         self.modules.online(&self.client).await;
         let ended = self.serve(io, reader, stop).await;
         self.counters.gauges.prove(None);
-        self.counters.gauges.set(self.dispatch.load(), self.outbox.len());
+        self.counters
+            .gauges
+            .set(self.dispatch.load(), self.outbox.len());
         if let Ended::Lost(error) = &ended {
             self.outbox.broke(error, &self.counters);
         }
@@ -148,20 +176,34 @@ impl Runner {
         shared.queue.forget_requests();
         self.modules.offline(self.limits.grace).await;
         if failed > 0 {
-            tracing::info!(jid = %self.domain, requests = failed, "requests have failed because their link is gone");
+            tracing::info!(jid = %self.domain, requests = failed, "requests have failed because \
+                their link is gone");
         }
         match ended {
             Ended::Stopped => Ok(Round::Stopped),
-            Ended::Lost(error) => Ok(Round::Failed { error, held: since.elapsed() }),
-            Ended::Service(error) => Err(RunError::service("the service will never be ready again", error)),
+            Ended::Lost(error) => Ok(Round::Failed {
+                error,
+                held: since.elapsed(),
+            }),
+            Ended::Service(error) => Err(RunError::service(
+                "the service will never be ready again",
+                error,
+            )),
         }
     }
 
-    async fn serve(&mut self, io: crate::stream::Io, reader: crate::stream::Reader, stop: &mut Stop) -> Ended {
+    async fn serve(
+        &mut self,
+        io: crate::stream::Io,
+        reader: crate::stream::Reader,
+        stop: &mut Stop,
+    ) -> Ended {
         let status = &self.status;
         let route = move |route| {
             status.send_if_modified(|status| {
-                let now = Status::Mounted { live: route == Route::Live };
+                let now = Status::Mounted {
+                    live: route == Route::Live,
+                };
                 let changed = *status != now;
                 *status = now;
                 changed
@@ -176,7 +218,9 @@ impl Runner {
             counters: &self.counters,
             route: &route,
         };
-        let (modules, client, within) = (&self.modules, &self.client, self.limits.grace / 2);
+        let modules = &self.modules;
+        let client = &self.client;
+        let within = self.limits.grace / 2;
         // The link goes on while the modules take their leave, and drains only then.
         let left = async move {
             stop.await;
@@ -202,7 +246,10 @@ async fn open(
     let mut io = timeout(limits.open, (target.connect)())
         .await
         .map_err(|_| LinkError::TimedOut("the server cannot be reached"))??;
-    let bounds = Bounds { max_stanza: limits.max_stanza_in.max(10_000), max_depth: limits.depth };
+    let bounds = Bounds {
+        max_stanza: limits.max_stanza_in.max(10_000),
+        max_depth: limits.depth,
+    };
     let reader = handshake::open(&mut io, domain, &target.secret, bounds, limits.open).await?;
     Ok((io, reader))
 }
@@ -217,14 +264,25 @@ pub(super) struct AttemptLog {
 impl AttemptLog {
     const REPEAT: Duration = Duration::from_secs(60);
 
-    fn failed(&mut self, domain: &BareJid, why: &str, retry: Duration, refused: bool, mounted: bool) {
+    fn failed(
+        &mut self,
+        domain: &BareJid,
+        why: &str,
+        retry: Duration,
+        refused: bool,
+        mounted: bool,
+    ) {
         let now = Instant::now();
-        let known = self.last.as_ref().is_some_and(|(last, at)| last == why && now.duration_since(*at) < Self::REPEAT);
+        let known = self
+            .last
+            .as_ref()
+            .is_some_and(|(last, at)| last == why && now.duration_since(*at) < Self::REPEAT);
         if known {
             self.left_out += 1;
             return;
         }
-        let (retry, attempts) = (retry.as_secs_f32(), std::mem::take(&mut self.left_out));
+        let retry = retry.as_secs_f32();
+        let attempts = std::mem::take(&mut self.left_out);
         self.last = Some((why.to_owned(), now));
         if refused && !mounted {
             tracing::error!(jid = %domain, retry, attempts, "refused: {why}");

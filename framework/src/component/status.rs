@@ -14,7 +14,8 @@ pub enum Status {
     Connecting,
     /// Mounted: the server has taken the handshake.
     Mounted {
-        /// Stanzas are known to reach us: a ping to ourselves came back, or others' stanzas keep coming.
+        /// Stanzas are known to reach us: a ping to ourselves came back, or others' stanzas keep
+        /// coming.
         live: bool,
     },
     /// The link is lost, or was never there; it is tried again.
@@ -58,11 +59,19 @@ pub enum RunErrorKind {
 
 impl RunError {
     pub(super) fn refused(text: String, source: LinkError) -> Self {
-        Self { kind: RunErrorKind::Refused, text, source: Some(Box::new(source)) }
+        Self {
+            kind: RunErrorKind::Refused,
+            text,
+            source: Some(Box::new(source)),
+        }
     }
 
     pub(super) fn service(text: &str, source: crate::error::BoxError) -> Self {
-        Self { kind: RunErrorKind::Service, text: text.to_owned(), source: Some(source) }
+        Self {
+            kind: RunErrorKind::Service,
+            text: text.to_owned(),
+            source: Some(source),
+        }
     }
 
     /// What went wrong.

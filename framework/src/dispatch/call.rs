@@ -41,14 +41,17 @@ where
     S: Service<Inbound>,
     S::Error: Into<BoxError>,
 {
-    catch_unwind(AssertUnwindSafe(|| service.poll_ready(cx).map_err(Into::into)))
-        .unwrap_or_else(|panic| Poll::Ready(Err(Box::new(Panicked(message(&*panic))))))
+    catch_unwind(AssertUnwindSafe(|| {
+        service.poll_ready(cx).map_err(Into::into)
+    }))
+    .unwrap_or_else(|panic| Poll::Ready(Err(Box::new(Panicked(message(&*panic))))))
 }
 
 /// Calls the service and polls its future once.
 ///
-/// The waker does nothing: a future that is not ready is polled again by the task that takes it over. Without
-/// `unconstrained` a handler could be told to yield only because the stanzas before it used up the task's budget.
+/// The waker does nothing: a future that is not ready is polled again by the task that takes it
+/// over. Without `unconstrained` a handler could be told to yield only because the stanzas before
+/// it used up the task's budget.
 pub(super) fn first_poll<S>(service: &mut S, inbound: Inbound) -> First
 where
     S: Service<Inbound, Response = Reply>,
@@ -56,13 +59,16 @@ where
     S::Future: Unpin + Send + 'static,
 {
     let called = catch_unwind(AssertUnwindSafe(|| {
-        // Component services are boxed once at their outermost layer, so there is nothing to pin here.
+        // Component services are boxed once at their outermost layer, so there is nothing to pin
+        // here.
         let mut future = service.call(inbound);
         let mut context = Context::from_waker(Waker::noop());
         let polled = pin!(tokio::task::coop::unconstrained(&mut future)).poll(&mut context);
         match polled {
             Poll::Ready(outcome) => First::Ready(outcome.map_err(Into::into)),
-            Poll::Pending => First::Pending(Box::pin(async move { future.await.map_err(Into::into) })),
+            Poll::Pending => {
+                First::Pending(Box::pin(async move { future.await.map_err(Into::into) }))
+            }
         }
     }));
     called.unwrap_or_else(|panic| First::Ready(Err(Box::new(Panicked(message(&*panic))))))
@@ -79,5 +85,6 @@ pub(super) async fn finish(mut running: Running) -> Outcome {
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }

@@ -1,5 +1,5 @@
-//! Who waits for whom: stanzas of one lane in order, lanes of one sender in turn, senders round-robin; and how much of it
-//! one sender, and one domain, may have.
+//! Who waits for whom: stanzas of one lane in order, lanes of one sender in turn, senders
+//! round-robin; and how much of it one sender, and one domain, may have.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -9,8 +9,8 @@ use super::table::Table;
 use crate::limits::Limits;
 use crate::stanza::Stanza;
 
-/// Hash of a lane (bare sender, bare recipient). Two lanes with one hash are handled in one order, which harms
-/// nobody; the hash is keyed, so nobody can bring it about.
+/// Hash of a lane (bare sender, bare recipient). Two lanes with one hash are handled in one order,
+/// which harms nobody; the hash is keyed, so nobody can bring it about.
 pub(super) type LaneKey = u64;
 /// Hash of a bare sender. Two senders with one hash share one quota.
 pub(super) type SenderKey = u64;
@@ -25,7 +25,8 @@ pub(super) struct Place {
     pub(super) domain: DomainKey,
 }
 
-/// What runs and what waits. Only lanes and senders that have something running or waiting are kept.
+/// What runs and what waits. Only lanes and senders that have something running or waiting are
+/// kept.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     lanes: Table<LaneKey, Lane>,
@@ -83,31 +84,53 @@ impl Lanes {
         let holders = self.holders(place);
         !self.lanes.contains_key(&place.lane)
             && self.fits(holders, bytes, limits)
+            && holders.sender.is_none_or(|sender| {
+                sender.running < limits.in_flight_per_sender() && sender.ready.is_empty()
+            })
             && holders
-                .sender
-                .is_none_or(|sender| sender.running < limits.in_flight_per_sender() && sender.ready.is_empty())
-            && holders.domain.is_none_or(|domain| domain.running < limits.in_flight_per_domain())
+                .domain
+                .is_none_or(|domain| domain.running < limits.in_flight_per_domain())
     }
 
     /// Who else than all has something for this place, if they have.
     fn holders(&self, place: Place) -> Holders<'_> {
-        Holders { sender: self.senders.get(&place.sender), domain: self.domains.get(&place.domain) }
+        Holders {
+            sender: self.senders.get(&place.sender),
+            domain: self.domains.get(&place.domain),
+        }
     }
 
-    /// Whether the bounds on bytes allow another stanza. One alone always fits, of all, of its domain and of its sender.
+    /// Whether the bounds on bytes allow another stanza. One alone always fits, of all, of its
+    /// domain and of its sender.
     fn fits(&self, Holders { sender, domain }: Holders<'_>, bytes: usize, limits: &Limits) -> bool {
         let fits = |held: usize, most: usize| held == 0 || held + bytes <= most;
         fits(self.bytes, limits.waiting_bytes)
-            && fits(domain.map_or(0, |domain| domain.bytes), limits.waiting_bytes_per_domain())
-            && fits(sender.map_or(0, |sender| sender.bytes), limits.waiting_bytes_per_sender())
+            && fits(
+                domain.map_or(0, |domain| domain.bytes),
+                limits.waiting_bytes_per_domain(),
+            )
+            && fits(
+                sender.map_or(0, |sender| sender.bytes),
+                limits.waiting_bytes_per_sender(),
+            )
     }
 
     /// Lets a stanza wait; gives it back when the bounds do not allow that.
-    pub(super) fn wait(&mut self, place: Place, stanza: Arc<Stanza>, limits: &Limits) -> Result<(), Arc<Stanza>> {
-        let (bytes, holders) = (stanza.weight(), self.holders(place));
+    pub(super) fn wait(
+        &mut self,
+        place: Place,
+        stanza: Arc<Stanza>,
+        limits: &Limits,
+    ) -> Result<(), Arc<Stanza>> {
+        let bytes = stanza.weight();
+        let holders = self.holders(place);
         let few = self.waiting < limits.waiting
-            && holders.sender.is_none_or(|sender| sender.waiting < limits.waiting_per_sender())
-            && holders.domain.is_none_or(|domain| domain.waiting < limits.waiting_per_domain());
+            && holders
+                .sender
+                .is_none_or(|sender| sender.waiting < limits.waiting_per_sender())
+            && holders
+                .domain
+                .is_none_or(|domain| domain.waiting < limits.waiting_per_domain());
         if !few || !self.fits(holders, bytes, limits) {
             return Err(stanza);
         }
@@ -147,7 +170,14 @@ impl Lanes {
         domain.waiting -= 1;
         self.waiting -= 1;
         self.enter_ring(key, limits);
-        Some((Place { lane: lane_key, sender: key, domain: domain_key }, stanza))
+        Some((
+            Place {
+                lane: lane_key,
+                sender: key,
+                domain: domain_key,
+            },
+            stanza,
+        ))
     }
 
     /// A stanza that did not wait is being handled, and will be for a while.
@@ -194,7 +224,11 @@ impl Lanes {
             self.enter_ring(key, limits);
         }
         self.enter_ring(place.sender, limits);
-        if self.senders.get(&place.sender).is_some_and(|sender| sender.running == 0 && sender.waiting == 0) {
+        if self
+            .senders
+            .get(&place.sender)
+            .is_some_and(|sender| sender.running == 0 && sender.waiting == 0)
+        {
             self.senders.remove(&place.sender);
         }
         if self.senders.is_empty() {
@@ -213,12 +247,19 @@ impl Lanes {
         !self.ring.is_empty()
     }
 
-    /// Passes over those whose turn it would be, while their domain has as many handlers as it may: one of them comes back
-    /// with each of these that is done.
+    /// Passes over those whose turn it would be, while their domain has as many handlers as it may:
+    /// one of them comes back with each of these that is done.
     fn park(&mut self, limits: &Limits) {
         while let Some(&key) = self.ring.front() {
-            let domain = self.senders.get(&key).and_then(|sender| self.domains.get_mut(&sender.domain));
-            let Some(domain) = domain.filter(|domain| domain.running >= limits.in_flight_per_domain()) else { return };
+            let domain = self
+                .senders
+                .get(&key)
+                .and_then(|sender| self.domains.get_mut(&sender.domain));
+            let Some(domain) =
+                domain.filter(|domain| domain.running >= limits.in_flight_per_domain())
+            else {
+                return;
+            };
             domain.parked.push_back(key);
             self.ring.pop_front();
         }
@@ -226,7 +267,10 @@ impl Lanes {
 
     /// Everything that waits, taken out in no particular order.
     pub(super) fn drain(&mut self, limits: &Limits) -> Vec<Arc<Stanza>> {
-        let waiting = self.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..));
+        let waiting = self
+            .lanes
+            .values_mut()
+            .flat_map(|lane| lane.waiting.drain(..));
         let waiting: Vec<_> = waiting.collect();
         self.lanes.retain(|_, lane| lane.busy);
         for (key, stanza) in &waiting {
@@ -239,8 +283,18 @@ impl Lanes {
             }
         }
         self.senders.retain(|_, sender| {
-            let Sender { domain, running, bytes, .. } = *sender;
-            *sender = Sender { domain, running, bytes, ..Sender::default() };
+            let Sender {
+                domain,
+                running,
+                bytes,
+                ..
+            } = *sender;
+            *sender = Sender {
+                domain,
+                running,
+                bytes,
+                ..Sender::default()
+            };
             running > 0
         });
         self.domains.retain(|_, domain| {
@@ -286,7 +340,11 @@ mod tests {
     }
 
     fn place(sender: u64, lane: u64) -> Place {
-        Place { lane: sender * 1000 + lane, sender, domain: sender }
+        Place {
+            lane: sender * 1000 + lane,
+            sender,
+            domain: sender,
+        }
     }
 
     fn order(lanes: &mut Lanes, limits: &Limits) -> Vec<String> {
@@ -300,19 +358,37 @@ mod tests {
 
     #[test]
     fn senders_take_turns_and_lanes_keep_their_order() {
-        let (mut lanes, limits) = (Lanes::default(), Limits::default());
-        for (sender, lane, id) in [(1, 0, "a1"), (1, 0, "a2"), (1, 1, "b1"), (1, 2, "c1"), (2, 0, "x1"), (2, 0, "x2")] {
-            lanes.wait(place(sender, lane), stanza(id), &limits).unwrap();
+        let mut lanes = Lanes::default();
+        let limits = Limits::default();
+        for (sender, lane, id) in [
+            (1, 0, "a1"),
+            (1, 0, "a2"),
+            (1, 1, "b1"),
+            (1, 2, "c1"),
+            (2, 0, "x1"),
+            (2, 0, "x2"),
+        ] {
+            lanes
+                .wait(place(sender, lane), stanza(id), &limits)
+                .unwrap();
         }
-        assert_eq!(order(&mut lanes, &limits), ["a1", "x1", "b1", "x2", "c1", "a2"]);
+        assert_eq!(
+            order(&mut lanes, &limits),
+            ["a1", "x1", "b1", "x2", "c1", "a2"]
+        );
         assert_eq!((lanes.waiting, lanes.bytes), (0, 0));
         assert!(lanes.lanes.is_empty() && lanes.senders.is_empty() && lanes.ring.is_empty());
     }
 
     #[test]
     fn a_lane_may_hold_several_senders() {
-        let (mut lanes, limits) = (Lanes::default(), Limits::default());
-        let place = |sender| Place { lane: 7, sender, domain: sender % 2 };
+        let mut lanes = Lanes::default();
+        let limits = Limits::default();
+        let place = |sender| Place {
+            lane: 7,
+            sender,
+            domain: sender % 2,
+        };
         lanes.start(place(1), 0);
         for (sender, id) in [(1, "a"), (2, "b"), (1, "c"), (3, "d")] {
             lanes.wait(place(sender), stanza(id), &limits).unwrap();
@@ -324,7 +400,10 @@ mod tests {
 
     #[test]
     fn a_busy_lane_waits_and_one_sender_gets_a_quarter() {
-        let limits = Limits { in_flight: 8, ..Limits::default() };
+        let limits = Limits {
+            in_flight: 8,
+            ..Limits::default()
+        };
         let mut lanes = Lanes::default();
         lanes.start(place(1, 0), 0);
         assert!(!lanes.is_free(place(1, 0), 0, &limits) && lanes.is_free(place(1, 1), 0, &limits));
@@ -338,13 +417,20 @@ mod tests {
 
     #[test]
     fn the_bounds_hold_in_all_and_per_sender() {
-        let limits = Limits { waiting: 8, ..Limits::default() };
+        let limits = Limits {
+            waiting: 8,
+            ..Limits::default()
+        };
         let mut lanes = Lanes::default();
         for sender in 1..=4 {
             for n in 0..2 {
                 assert!(lanes.wait(place(sender, n), stanza("s"), &limits).is_ok());
             }
-            assert!(lanes.wait(place(sender, 9), stanza("over"), &limits).is_err());
+            assert!(
+                lanes
+                    .wait(place(sender, 9), stanza("over"), &limits)
+                    .is_err()
+            );
         }
         assert!(lanes.wait(place(5, 0), stanza("over"), &limits).is_err());
         assert_eq!(lanes.drain(&limits).len(), 8);
@@ -353,18 +439,32 @@ mod tests {
 
     #[test]
     fn a_domain_leaves_an_eighth_to_the_others() {
-        let limits = Limits { in_flight: 16, waiting: 16, ..Limits::default() };
+        let limits = Limits {
+            in_flight: 16,
+            waiting: 16,
+            ..Limits::default()
+        };
         let mut lanes = Lanes::default();
         // Each of the many users of domain 1 does what one alone may.
-        let evil = |user: u64| Place { lane: user, sender: user, domain: 1 };
+        let evil = |user: u64| Place {
+            lane: user,
+            sender: user,
+            domain: 1,
+        };
         for user in 0..14 {
             assert!(lanes.is_free(evil(user), 0, &limits), "{user}");
             lanes.start(evil(user), 0);
         }
         assert!(!lanes.is_free(evil(14), 0, &limits));
-        let shed = (14..100).filter(|&user| lanes.wait(evil(user), stanza("evil"), &limits).is_err()).count();
+        let shed = (14..100)
+            .filter(|&user| lanes.wait(evil(user), stanza("evil"), &limits).is_err())
+            .count();
         assert_eq!(shed, 86 - 14);
-        let honest = Place { lane: 100, sender: 100, domain: 2 };
+        let honest = Place {
+            lane: 100,
+            sender: 100,
+            domain: 2,
+        };
         assert!(lanes.is_free(honest, 0, &limits));
         lanes.wait(honest, stanza("honest"), &limits).unwrap();
         assert_eq!(lanes.next(&limits).unwrap().1.id(), Some("honest"));
@@ -386,14 +486,23 @@ mod tests {
     #[test]
     fn bytes_in_hand_count_as_those_that_wait() {
         let one = stanza("s").weight();
-        let limits = Limits { waiting_bytes: 8 * one, ..Limits::default() };
+        let limits = Limits {
+            waiting_bytes: 8 * one,
+            ..Limits::default()
+        };
         let mut lanes = Lanes::default();
         lanes.start(place(1, 0), one);
         assert!(lanes.is_free(place(1, 1), one, &limits));
         lanes.start(place(1, 1), one);
-        assert!(!lanes.is_free(place(1, 2), one, &limits) && lanes.wait(place(1, 2), stanza("s"), &limits).is_err());
+        assert!(
+            !lanes.is_free(place(1, 2), one, &limits)
+                && lanes.wait(place(1, 2), stanza("s"), &limits).is_err()
+        );
         // One alone is taken whatever its size, so that a small bound does not shut anybody out.
-        assert!(lanes.is_free(place(2, 0), one, &limits) && !lanes.is_free(place(2, 0), 7 * one, &limits));
+        assert!(
+            lanes.is_free(place(2, 0), one, &limits)
+                && !lanes.is_free(place(2, 0), 7 * one, &limits)
+        );
         lanes.done(place(1, 0), one, &limits);
         lanes.wait(place(1, 1), stanza("s"), &limits).unwrap();
         lanes.drain(&limits);

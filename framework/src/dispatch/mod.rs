@@ -1,7 +1,8 @@
-//! Which stanza is handled when: order within a lane, concurrency across lanes, bounds on everything.
+//! Which stanza is handled when: order within a lane, concurrency across lanes, bounds on
+//! everything.
 //!
-//! A handler that is done at its first poll costs no task and no table entry. The dispatcher outlives connections:
-//! a lost link cancels no handler.
+//! A handler that is done at its first poll costs no task and no table entry. The dispatcher
+//! outlives connections: a lost link cancels no handler.
 
 mod call;
 mod lanes;
@@ -57,7 +58,8 @@ pub(crate) struct Dispatch<S> {
     hasher: RandomState,
     unordered: u64,
     lanes: Lanes,
-    /// Outcomes, and when they were known: a link that was lost in between must not make an answer young again.
+    /// Outcomes, and when they were known: a link that was lost in between must not make an answer
+    /// young again.
     tasks: JoinSet<(Outcome, Instant)>,
     owed: Table<Id, Owed>,
     /// A task was begun whose end would wake nobody yet.
@@ -79,7 +81,12 @@ where
     S::Error: Into<BoxError>,
     S::Future: Unpin + Send + 'static,
 {
-    pub(crate) fn new(service: S, client: Client, limits: Arc<Limits>, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(
+        service: S,
+        client: Client,
+        limits: Arc<Limits>,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             service,
             next: Arc::default(),
@@ -111,20 +118,31 @@ where
         Arc::clone(&self.next)
     }
 
-    /// Takes the next stanza from the stream: handles it at once, lets it wait, or tells its sender that it cannot.
+    /// Takes the next stanza from the stream: handles it at once, lets it wait, or tells its sender
+    /// that it cannot.
     ///
     /// # Errors
     /// When the service will never be ready again.
-    pub(crate) fn offer(&mut self, cx: &mut Context<'_>, stanza: Stanza, out: &mut Outbox) -> Result<(), BoxError> {
+    pub(crate) fn offer(
+        &mut self,
+        cx: &mut Context<'_>,
+        stanza: Stanza,
+        out: &mut Outbox,
+    ) -> Result<(), BoxError> {
         if self.draining {
             self.counters.late.one();
             self.refuse(&stanza, Condition::RecipientUnavailable, out);
             return Ok(());
         }
         // While nothing runs and nothing waits, nobody needs to know whose turn it is.
-        let place = if self.lanes.is_empty() { None } else { Some(self.place(&stanza)) };
+        let place = if self.lanes.is_empty() {
+            None
+        } else {
+            Some(self.place(&stanza))
+        };
         let room = self.owed.len() < self.limits.in_flight && !self.lanes.has_ready(&self.limits);
-        let free = place.is_none_or(|place| self.lanes.is_free(place, stanza.weight(), &self.limits));
+        let free =
+            place.is_none_or(|place| self.lanes.is_free(place, stanza.weight(), &self.limits));
         if room && free && self.is_ready(cx)? {
             self.counters.taken.one();
             self.call(place, Arc::new(stanza), false, out);
@@ -144,8 +162,8 @@ where
         Ok(())
     }
 
-    /// Writes the answers of handlers that are done and, where `start` says so, starts stanzas that waited for them,
-    /// `turn` at the most. True when there is more to do at once.
+    /// Writes the answers of handlers that are done and, where `start` says so, starts stanzas that
+    /// waited for them, `turn` at the most. True when there is more to do at once.
     ///
     /// # Errors
     /// When the service will never be ready again.
@@ -171,12 +189,14 @@ where
         }
     }
 
-    /// Tasks were begun since [`Dispatch::poll`], which must be called again for their end to wake anybody.
+    /// Tasks were begun since [`Dispatch::poll`], which must be called again for their end to wake
+    /// anybody.
     pub(crate) fn is_unheard(&self) -> bool {
         self.unheard
     }
 
-    /// Settles what is done, until nothing is: then whoever waits is woken by the next task that ends.
+    /// Settles what is done, until nothing is: then whoever waits is woken by the next task that
+    /// ends.
     fn join(&mut self, cx: &mut Context<'_>, left: &mut usize, out: &mut Outbox) {
         while *left > 0 {
             let Poll::Ready(Some(done)) = self.tasks.poll_join_next_with_id(cx) else {
@@ -188,23 +208,35 @@ where
                 Ok(done) => done,
                 Err(error) => (error.id(), (Err(error.into()), out.now())),
             };
-            let Some(owed) = self.owed.remove(&id) else { continue };
-            self.lanes.done(owed.place, owed.stanza.weight(), &self.limits);
+            let Some(owed) = self.owed.remove(&id) else {
+                continue;
+            };
+            self.lanes
+                .done(owed.place, owed.stanza.weight(), &self.limits);
             if out.now().saturating_duration_since(since) >= self.limits.answer_age {
                 self.counters.stale.one();
                 continue;
             }
-            out.dated(since, |out| self.settle(Some(owed.place), owed.stanza, outcome, out));
+            out.dated(since, |out| {
+                self.settle(Some(owed.place), owed.stanza, outcome, out)
+            });
         }
     }
 
-    fn start_waiting(&mut self, cx: &mut Context<'_>, left: &mut usize, out: &mut Outbox) -> Result<(), BoxError> {
+    fn start_waiting(
+        &mut self,
+        cx: &mut Context<'_>,
+        left: &mut usize,
+        out: &mut Outbox,
+    ) -> Result<(), BoxError> {
         while *left > 0
             && self.lanes.has_ready(&self.limits)
             && self.owed.len() < self.limits.in_flight
             && self.is_ready(cx)?
         {
-            let Some((place, stanza)) = self.lanes.next(&self.limits) else { break };
+            let Some((place, stanza)) = self.lanes.next(&self.limits) else {
+                break;
+            };
             *left -= 1;
             self.call(Some(place), stanza, true, out);
         }
@@ -226,7 +258,8 @@ where
         (self.owed.len(), self.lanes.waiting())
     }
 
-    /// The grace period is over: what waits is refused, what runs is answered with `remote-server-timeout`.
+    /// The grace period is over: what waits is refused, what runs is answered with
+    /// `remote-server-timeout`.
     pub(crate) fn give_up(&mut self, out: &mut Outbox) {
         for stanza in self.lanes.drain(&self.limits) {
             self.counters.late.one();
@@ -265,7 +298,9 @@ where
     }
 
     fn call(&mut self, place: Option<Place>, stanza: Arc<Stanza>, waited: bool, out: &mut Outbox) {
-        let Some(inbound) = Inbound::new(Arc::clone(&stanza), self.client.clone()) else { return };
+        let Some(inbound) = Inbound::new(Arc::clone(&stanza), self.client.clone()) else {
+            return;
+        };
         self.ready = false;
         // The real clock, not tokio's: what is measured is a handler that blocks this very thread.
         let start = std::time::Instant::now();
@@ -294,7 +329,13 @@ where
         self.unheard = true;
     }
 
-    fn settle(&mut self, place: Option<Place>, stanza: Arc<Stanza>, outcome: Outcome, out: &mut Outbox) {
+    fn settle(
+        &mut self,
+        place: Option<Place>,
+        stanza: Arc<Stanza>,
+        outcome: Outcome,
+        out: &mut Outbox,
+    ) {
         let reply = match outcome {
             Ok(Reply::Later(later)) => return self.promise(place, stanza, later),
             Ok(reply) => reply,
@@ -306,7 +347,10 @@ where
     /// The handler's lane is free again; what it owes counts as in flight, for its sender as well.
     fn promise(&mut self, place: Option<Place>, stanza: Arc<Stanza>, later: Later) {
         let place = place.unwrap_or_else(|| self.place(&stanza));
-        let place = Place { lane: self.fresh_lane(), ..place };
+        let place = Place {
+            lane: self.fresh_lane(),
+            ..place
+        };
         let deadline = self.limits.handler_timeout;
         self.lanes.start(place, stanza.weight());
         self.spawn(later.wait(deadline), Owed { stanza, place });
@@ -324,16 +368,20 @@ where
         }
         if rescued.fault && self.log.allow() {
             let why = rescue::chain(error);
-            let (from, to, id) = (stanza.from().map(|j| j.as_str()), stanza.to().map(|j| j.as_str()), stanza.id());
+            let from = stanza.from().map(|j| j.as_str());
+            let to = stanza.to().map(|j| j.as_str());
+            let id = stanza.id();
             // Debug escapes control characters and line breaks in text from outside.
-            tracing::error!(?from, ?to, ?id, kind = %stanza.kind, ?why, "a stanza was not handled: a fault of ours");
+            tracing::error!(?from, ?to, ?id, kind = %stanza.kind, ?why, "a stanza was not handled: \
+                a fault of ours");
         }
         rescued.error
     }
 
     fn write(&mut self, request: &Stanza, reply: Reply, out: &mut Outbox) {
         let shared = self.client.shared();
-        let (mut failed, mut answered) = (None, false);
+        let mut failed = None;
+        let mut answered = false;
         reply.address(request, |stanza| {
             let response = stanza.kind.is_response();
             match out.answer(shared, stanza, request) {
@@ -349,11 +397,16 @@ where
         let error = StanzaError::new(Condition::InternalServerError);
         if (request.kind.is_request() && !answered) || reply::error_is_due(request) {
             // Conditions and addresses that came in can always be written.
-            let _ = out.answer(self.client.shared(), reply::refusal(request, &error), request);
+            let _ = out.answer(
+                self.client.shared(),
+                reply::refusal(request, &error),
+                request,
+            );
         }
     }
 
-    /// Says no without a handler. Messages are answered once per sender and second, or overload would feed itself.
+    /// Says no without a handler. Messages are answered once per sender and second, or overload
+    /// would feed itself.
     fn refuse(&mut self, stanza: &Stanza, condition: Condition, out: &mut Outbox) {
         if !stanza.kind.is_request() {
             if !reply::error_is_due(stanza) {
@@ -377,10 +430,15 @@ where
             Some(ordering) => ordering(stanza),
         };
         let domain = self.hash(stanza.from.as_ref().map(|from| from.domain().as_str()));
-        Place { lane: lane.unwrap_or_else(|| self.fresh_lane()), sender, domain }
+        Place {
+            lane: lane.unwrap_or_else(|| self.fresh_lane()),
+            sender,
+            domain,
+        }
     }
 
-    /// A lane that nobody else is in. It may meet another one by chance, which only costs a little time.
+    /// A lane that nobody else is in. It may meet another one by chance, which only costs a little
+    /// time.
     fn fresh_lane(&mut self) -> u64 {
         self.unordered = self.unordered.wrapping_add(1);
         self.hash(("unordered", self.unordered))
@@ -398,13 +456,18 @@ async fn dated(running: impl Future<Output = Outcome>) -> (Outcome, Instant) {
 
 /// A JID without its resource, as text and without a copy.
 fn bare(jid: &jid::Jid) -> &str {
-    let resource = jid.resource().map_or(0, |resource| resource.as_str().len() + 1);
+    let resource = jid
+        .resource()
+        .map_or(0, |resource| resource.as_str().len() + 1);
     let text = jid.as_str();
     &text[..text.len() - resource]
 }
 
 impl<S> fmt::Debug for Dispatch<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dispatch").field("running", &self.owed.len()).field("waiting", &self.lanes.waiting()).finish()
+        f.debug_struct("Dispatch")
+            .field("running", &self.owed.len())
+            .field("waiting", &self.lanes.waiting())
+            .finish()
     }
 }

@@ -5,7 +5,8 @@ use tokio::time::{Duration, Instant};
 const SLOTS: usize = 4096;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A table of fixed size. Two senders in one slot share it: then one of them is told a little less often.
+/// A table of fixed size. Two senders in one slot share it: then one of them is told a little less
+/// often.
 #[derive(Debug)]
 pub(super) struct Told {
     slots: Vec<Option<Instant>>,

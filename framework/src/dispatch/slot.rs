@@ -1,7 +1,7 @@
 //! The service can be replaced between two stanzas.
 //!
-//! The dispatcher looks once a turn whether there is something new. While the slot is held the service counts as not
-//! ready: what comes in waits its turn, within the usual bounds.
+//! The dispatcher looks once a turn whether there is something new. While the slot is held the
+//! service counts as not ready: what comes in waits its turn, within the usual bounds.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,15 +24,23 @@ struct Change<S> {
 
 impl<S> Default for Next<S> {
     fn default() -> Self {
-        let change = Change { service: None, held: false, waker: None };
-        Self { changed: AtomicBool::new(false), change: Mutex::new(change) }
+        let change = Change {
+            service: None,
+            held: false,
+            waker: None,
+        };
+        Self {
+            changed: AtomicBool::new(false),
+            change: Mutex::new(change),
+        }
     }
 }
 
 impl<S> Next<S> {
     /// Replaces the service.
     pub(crate) fn put(&self, service: S) {
-        // The old one, where the dispatcher has not even seen it, is dropped when nothing is locked any more.
+        // The old one, where the dispatcher has not even seen it, is dropped when nothing is locked
+        // any more.
         let old = self.lock().service.replace(service);
         self.changed.store(true, Ordering::Release);
         drop(old);

@@ -42,6 +42,11 @@ mod tests {
         let hashes: Vec<_> = (0..128).map(hash).collect();
         let highest: HashSet<_> = hashes.iter().map(|hash| hash >> 57).collect();
         let lowest: HashSet<_> = hashes.iter().map(|hash| hash & 127).collect();
-        assert!(highest.len() > 64 && lowest.len() > 64, "{} {}", highest.len(), lowest.len());
+        assert!(
+            highest.len() > 64 && lowest.len() > 64,
+            "{} {}",
+            highest.len(),
+            lowest.len()
+        );
     }
 }

@@ -8,7 +8,8 @@ use super::{FromInbound, PlaceholderError, Placeholders, RouteFacts};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 
-/// What stands for the placeholders of the [`TextCommand`](crate::router::TextCommand), or why something does not.
+/// What stands for the placeholders of the [`TextCommand`](crate::router::TextCommand), or why
+/// something does not.
 #[derive(Debug)]
 pub(crate) struct CommandArguments(pub(crate) Result<Placeholders, ArgumentFault>);
 
@@ -16,12 +17,12 @@ pub(crate) struct CommandArguments(pub(crate) Result<Placeholders, ArgumentFault
 #[derive(Debug, Clone)]
 pub(crate) struct ArgumentFault(pub(crate) String);
 
-/// What stands for the placeholders of a text command: one value, a tuple in their order, or a struct with fields of
-/// their names.
+/// What stands for the placeholders of a text command: one value, a tuple in their order, or a
+/// struct with fields of their names.
 ///
-/// What may be left out is an `Option`; an enum without fields is a choice of words. What does not fit is answered by
-/// the router with how the command is written; the handler is not called. A handler that asks for more than the command
-/// has is refused at its registration.
+/// What may be left out is an `Option`; an enum without fields is a choice of words. What does not
+/// fit is answered by the router with how the command is written; the handler is not called. A
+/// handler that asks for more than the command has is refused at its registration.
 ///
 /// ```
 /// use campanile::extract::Args;

@@ -22,6 +22,10 @@ impl<S> FromInbound<S> for StanzaError {
     type Rejection = Rejection;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
-        if inbound.kind().is_error() { Ok(Self::of(inbound.stanza())) } else { Err(missing("the stanza is no error")) }
+        if inbound.kind().is_error() {
+            Ok(Self::of(inbound.stanza()))
+        } else {
+            Err(missing("the stanza is no error"))
+        }
     }
 }

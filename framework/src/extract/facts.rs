@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::Placeholders;
 
-/// What is known of a route before any stanza comes: the placeholders of its recipient's pattern and of its text command.
+/// What is known of a route before any stanza comes: the placeholders of its recipient's pattern
+/// and of its text command.
 ///
 /// See [`FromInbound::fits`](super::FromInbound::fits).
 #[derive(Debug, Clone, Default)]

@@ -4,7 +4,8 @@ use super::{FromInbound, Rejection, missing};
 use crate::inbound::Inbound;
 use crate::stanza::{IqType, Kind, MessageType, PresenceType};
 
-/// The id that the sender gave the stanza. Every IQ has one; messages and presence may lack it (RFC 6120 §8.1.3).
+/// The id that the sender gave the stanza. Every IQ has one; messages and presence may lack it (RFC
+/// 6120 §8.1.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Id(pub String);
 

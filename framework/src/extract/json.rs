@@ -48,7 +48,9 @@ pub(super) fn no_container() -> StanzaError {
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Rejection> {
     // The message of serde names what the sender itself wrote, and the place.
     serde_json::from_str(text).map_err(|error| {
-        Rejection::bad(StanzaError::new(Condition::BadRequest).with_text(format!("unusable JSON: {error}")))
+        Rejection::bad(
+            StanzaError::new(Condition::BadRequest).with_text(format!("unusable JSON: {error}")),
+        )
     })
 }
 
@@ -60,7 +62,11 @@ fn nested(stanza: &Stanza) -> Option<String> {
         element.children().find_map(search)
     }
     // Most stanzas hold none: a look at the bytes is much cheaper than a tree.
-    let candidates =
-        stanza.children().iter().filter(|child| memchr::memmem::find(child.as_bytes(), NS.as_bytes()).is_some());
-    candidates.filter_map(|child| child.element().ok()).find_map(|element| search(&element))
+    let candidates = stanza
+        .children()
+        .iter()
+        .filter(|child| memchr::memmem::find(child.as_bytes(), NS.as_bytes()).is_some());
+    candidates
+        .filter_map(|child| child.element().ok())
+        .find_map(|element| search(&element))
 }

@@ -49,11 +49,14 @@ impl<S, T: Datatype + DeserializeOwned + 'static> FromInbound<S> for JsonMessage
     type Rejection = Rejection;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
-        let wanted =
-            |child: &Child<'_>| child.is(NS, "payload") && child.attribute("datatype").as_deref() == Some(T::DATATYPE);
+        let wanted = |child: &Child<'_>| {
+            child.is(NS, "payload") && child.attribute("datatype").as_deref() == Some(T::DATATYPE)
+        };
         let Some(payload) = inbound.stanza().children().iter().find(wanted) else {
             let text = format!("no JSON message of datatype {} (XEP-0432)", T::DATATYPE);
-            return Err(Rejection::absent(StanzaError::new(Condition::BadRequest).with_text(text)));
+            return Err(Rejection::absent(
+                StanzaError::new(Condition::BadRequest).with_text(text),
+            ));
         };
         // XEP-0432 §3: the payload holds one XEP-0335 container.
         let element = payload.element()?;

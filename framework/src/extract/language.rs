@@ -21,8 +21,15 @@ pub struct Localized {
 impl Localized {
     /// The elements of this name; `None` when there is none.
     pub(super) fn of(stanza: &Stanza, name: &str) -> Option<Self> {
-        let lang = |child: &Child<'_>| child.attribute("xml:lang").map(Into::into).or(stanza.lang().map(str::to_owned));
-        let texts: Vec<_> = all(stanza, name).map(|child| (lang(&child), child.text().into_owned())).collect();
+        let lang = |child: &Child<'_>| {
+            child
+                .attribute("xml:lang")
+                .map(Into::into)
+                .or(stanza.lang().map(str::to_owned))
+        };
+        let texts: Vec<_> = all(stanza, name)
+            .map(|child| (lang(&child), child.text().into_owned()))
+            .collect();
         let own = own_at(stanza, name)?;
         Some(Self { texts, own })
     }
@@ -33,28 +40,40 @@ impl Localized {
         self.texts.get(self.own).map_or("", |(_, text)| text)
     }
 
-    /// The text in the first of these languages that there is one in, else the [own](Localized::own) one.
+    /// The text in the first of these languages that there is one in, else the
+    /// [own](Localized::own) one.
     ///
-    /// A wish for `de-AT` also takes `de` (RFC 4647 §3.4), and one for `de` takes `de-CH`: better than nothing.
+    /// A wish for `de-AT` also takes `de` (RFC 4647 §3.4), and one for `de` takes `de-CH`: better
+    /// than nothing.
     #[must_use]
     pub fn choose(&self, wishes: &[&str]) -> &str {
-        wishes.iter().find_map(|wish| self.find(wish)).unwrap_or_else(|| self.own())
+        wishes
+            .iter()
+            .find_map(|wish| self.find(wish))
+            .unwrap_or_else(|| self.own())
     }
 
     /// All texts in their order, each with its language where one is said.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (Option<&str>, &str)> {
-        self.texts.iter().map(|(lang, text)| (lang.as_deref(), text.as_str()))
+        self.texts
+            .iter()
+            .map(|(lang, text)| (lang.as_deref(), text.as_str()))
     }
 
     fn find(&self, wish: &str) -> Option<&str> {
-        let with =
-            |fits: &dyn Fn(&str) -> bool| self.iter().find(|(lang, _)| lang.is_some_and(fits)).map(|(_, text)| text);
+        let with = |fits: &dyn Fn(&str) -> bool| {
+            self.iter()
+                .find(|(lang, _)| lang.is_some_and(fits))
+                .map(|(_, text)| text)
+        };
         let mut range = wish;
         loop {
             if let Some(text) = with(&|lang| lang.eq_ignore_ascii_case(range)) {
                 return Some(text);
             }
-            let Some((shorter, _)) = range.rsplit_once('-') else { break };
+            let Some((shorter, _)) = range.rsplit_once('-') else {
+                break;
+            };
             range = shorter;
         }
         with(&|lang| primary(lang).eq_ignore_ascii_case(primary(wish)))
@@ -66,21 +85,33 @@ pub(super) fn own<'a>(stanza: &'a Stanza, name: &str) -> Option<Child<'a>> {
     let mut texts = all(stanza, name);
     let first = texts.next()?;
     // Nearly every message has one body: nothing else is looked at.
-    let Some(second) = texts.next() else { return Some(first) };
-    [first, second].into_iter().chain(texts).find(|text| is_own(stanza, text)).or(Some(first))
+    let Some(second) = texts.next() else {
+        return Some(first);
+    };
+    [first, second]
+        .into_iter()
+        .chain(texts)
+        .find(|text| is_own(stanza, text))
+        .or(Some(first))
 }
 
 fn own_at(stanza: &Stanza, name: &str) -> Option<usize> {
-    all(stanza, name).position(|text| is_own(stanza, &text)).or(all(stanza, name).next().map(|_| 0))
+    all(stanza, name)
+        .position(|text| is_own(stanza, &text))
+        .or(all(stanza, name).next().map(|_| 0))
 }
 
 /// RFC 6121 §5.2.3: texts differ in language; one without `xml:lang` is in that of the stanza.
 fn is_own(stanza: &Stanza, text: &Child<'_>) -> bool {
-    text.attribute("xml:lang").is_none_or(|lang| Some(&*lang) == stanza.lang())
+    text.attribute("xml:lang")
+        .is_none_or(|lang| Some(&*lang) == stanza.lang())
 }
 
 fn all<'a>(stanza: &'a Stanza, name: &str) -> impl Iterator<Item = Child<'a>> {
-    stanza.children().iter().filter(move |child| child.is(CLIENT, name))
+    stanza
+        .children()
+        .iter()
+        .filter(move |child| child.is(CLIENT, name))
 }
 
 fn primary(tag: &str) -> &str {

@@ -29,8 +29,9 @@
 //! | `Option<T>` | `None` when the thing is absent; a bad one is refused all the same | – |
 //! | `Result<T, T::Rejection>` | the handler decides | – |
 //!
-//! Extraction is synchronous, looks at the stanza by reference and takes nothing away from it: any arguments fit in any
-//! order. What needs I/O belongs into a layer that leaves its result in the extensions.
+//! Extraction is synchronous, looks at the stanza by reference and takes nothing away from it: any
+//! arguments fit in any order. What needs I/O belongs into a layer that leaves its result in the
+//! extensions.
 
 mod address;
 mod arguments;
@@ -94,7 +95,8 @@ use crate::inbound::Inbound;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be taken from a stanza",
     label = "a handler has this argument",
-    note = "arguments implement `FromInbound<S>`: `Sender`, `Payload<P>`, `Json<T>`, `Body`, `State<T>`, `Client`, ...",
+    note = "arguments implement `FromInbound<S>`: `Sender`, `Payload<P>`, `Json<T>`, `Body`, \
+        `State<T>`, `Client`, ...",
     note = "for `State<T>` the router's state must be a `T`, or `T` must implement `FromRef` of it"
 )]
 pub trait FromInbound<S>: Sized + 'static {
@@ -107,8 +109,9 @@ pub trait FromInbound<S>: Sized + 'static {
     /// When the stanza does not have it.
     fn from_inbound(inbound: &Inbound, state: &S) -> Result<Self, Self::Rejection>;
 
-    /// Whether a route can ever give it. This is asked when a program starts, so that a handler that asks for more
-    /// placeholders than its route has does not fail with the first stanza. What holds another extractor asks that one.
+    /// Whether a route can ever give it. This is asked when a program starts, so that a handler
+    /// that asks for more placeholders than its route has does not fail with the first stanza. What
+    /// holds another extractor asks that one.
     ///
     /// # Errors
     /// Why it can never be taken there, for who has written the program.

@@ -11,12 +11,14 @@ use crate::stanza::ChildrenBuilder;
 
 /// A child element of the stanza as a type: of an IQ its payload.
 ///
-/// `P` is anything that implements `xso::FromXml`, such as the types of `xmpp-parsers` and those with
-/// `#[derive(FromXml)]`; as a reply, `xso::AsXml`. The children are tried in their order, by namespace and name.
+/// `P` is anything that implements `xso::FromXml`, such as the types of `xmpp-parsers` and those
+/// with `#[derive(FromXml)]`; as a reply, `xso::AsXml`. The children are tried in their order, by
+/// namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload<P>(pub P);
 
-/// Every child element of the stanza that is a `P`, in their order; there may be none. As a reply, all of them.
+/// Every child element of the stanza that is a `P`, in their order; there may be none. As a reply,
+/// all of them.
 ///
 /// A bad one among them refuses all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +58,9 @@ impl<P: AsXml> IntoReply for Payload<P> {
 impl<P: AsXml> IntoReply for Payloads<P> {
     fn into_reply(self) -> Result<Reply, BoxError> {
         let mut children = ChildrenBuilder::default();
-        self.0.iter().try_for_each(|payload| children.push(payload))?;
+        self.0
+            .iter()
+            .try_for_each(|payload| children.push(payload))?;
         Ok(Reply::Children(children.finish()))
     }
 }

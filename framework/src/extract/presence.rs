@@ -9,7 +9,8 @@ use crate::inbound::Inbound;
 use crate::stanza::Kind;
 use crate::stanza::xml::CLIENT;
 
-/// What a person wrote about its own availability, in the stanza's own language when there are several.
+/// What a person wrote about its own availability, in the stanza's own language when there are
+/// several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status(pub String);
 
@@ -40,14 +41,22 @@ impl<S> FromInbound<S> for Priority {
     type Rejection = Rejection;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
-        let Some(text) = text(inbound, "priority")? else { return Ok(Self(0)) };
-        text.parse().map(Self).map_err(|_| bad("the priority is no number from -128 to 127"))
+        let Some(text) = text(inbound, "priority")? else {
+            return Ok(Self(0));
+        };
+        text.parse()
+            .map(Self)
+            .map_err(|_| bad("the priority is no number from -128 to 127"))
     }
 }
 
 fn text(inbound: &Inbound, name: &str) -> Result<Option<String>, Rejection> {
     presence(inbound)?;
-    Ok(inbound.stanza().children().find(CLIENT, name).map(|child| child.text().trim().to_owned()))
+    Ok(inbound
+        .stanza()
+        .children()
+        .find(CLIENT, name)
+        .map(|child| child.text().trim().to_owned()))
 }
 
 fn presence(inbound: &Inbound) -> Result<(), Rejection> {

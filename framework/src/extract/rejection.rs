@@ -18,13 +18,19 @@ impl Rejection {
     /// The thing is not there at all: `Option` of the extractor is `None`.
     #[must_use]
     pub fn absent(error: impl Into<StanzaError>) -> Self {
-        Self { error: Box::new(error.into()), absent: true }
+        Self {
+            error: Box::new(error.into()),
+            absent: true,
+        }
     }
 
     /// The thing is there, and a bad one: `Option` of the extractor is refused, too.
     #[must_use]
     pub fn bad(error: impl Into<StanzaError>) -> Self {
-        Self { error: Box::new(error.into()), absent: false }
+        Self {
+            error: Box::new(error.into()),
+            absent: false,
+        }
     }
 
     /// Whether the thing is not there at all.
@@ -43,7 +49,10 @@ impl Rejection {
 impl From<ParseError> for Rejection {
     fn from(error: ParseError) -> Self {
         let told = StanzaError::new(Condition::BadRequest).with_text(error.to_string());
-        Self { error: Box::new(told), absent: error.is_absent() }
+        Self {
+            error: Box::new(told),
+            absent: error.is_absent(),
+        }
     }
 }
 
@@ -60,5 +69,8 @@ impl Error for Rejection {
 }
 
 pub(super) fn is_absent(error: &BoxError) -> bool {
-    error.is::<MissingExtension>() || error.downcast_ref::<Rejection>().is_some_and(Rejection::is_absent)
+    error.is::<MissingExtension>()
+        || error
+            .downcast_ref::<Rejection>()
+            .is_some_and(Rejection::is_absent)
 }

@@ -63,11 +63,17 @@ impl<S, T: Clone + Send + Sync + 'static> FromInbound<S> for Extension<T> {
     type Rejection = MissingExtension;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, MissingExtension> {
-        inbound.extensions().get().cloned().map(Self).ok_or(MissingExtension(type_name::<T>()))
+        inbound
+            .extensions()
+            .get()
+            .cloned()
+            .map(Self)
+            .ok_or(MissingExtension(type_name::<T>()))
     }
 }
 
-/// No layer has added the value: the layer is missing, or stands in the wrong place. A fault of ours.
+/// No layer has added the value: the layer is missing, or stands in the wrong place. A fault of
+/// ours.
 #[derive(Debug)]
 pub struct MissingExtension(&'static str);
 

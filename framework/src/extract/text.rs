@@ -65,8 +65,15 @@ impl<S> FromInbound<S> for Thread {
     type Rejection = Rejection;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
-        let thread = inbound.stanza().children().find(CLIENT, "thread").ok_or_else(|| missing("no thread"))?;
-        Ok(Self { id: thread.text().into_owned(), parent: thread.attribute("parent").map(Into::into) })
+        let thread = inbound
+            .stanza()
+            .children()
+            .find(CLIENT, "thread")
+            .ok_or_else(|| missing("no thread"))?;
+        Ok(Self {
+            id: thread.text().into_owned(),
+            parent: thread.attribute("parent").map(Into::into),
+        })
     }
 }
 

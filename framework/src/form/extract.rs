@@ -14,7 +14,8 @@ use crate::stanza::Stanza;
 /// The fields of a filled data form (XEP-0004) as a struct.
 ///
 /// The form is a child of the stanza, or of the payload of an IQ. In a function of a
-/// [command](crate::command) it is what was filled in so far. As a reply it is a form of type result.
+/// [command](crate::command) it is what was filled in so far. As a reply it is a form of type
+/// result.
 ///
 /// ```
 /// use campanile::form::Form;
@@ -55,7 +56,13 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Form<T> {
 impl<T: Serialize> IntoReply for Form<T> {
     fn into_reply(self) -> Result<Reply, BoxError> {
         let fields = write(&self.0)?;
-        DataForm { type_: DataFormType::Result_, title: None, instructions: None, fields }.into_reply()
+        DataForm {
+            type_: DataFormType::Result_,
+            title: None,
+            instructions: None,
+            fields,
+        }
+        .into_reply()
     }
 }
 
@@ -81,13 +88,22 @@ fn find(stanza: &Stanza) -> Result<DataForm, Rejection> {
     if let Some(form) = stanza.children().find(NS, "x") {
         return Ok(form.parse()?);
     }
-    let payload = stanza.children().first().filter(|_| stanza.kind().is_request());
+    let payload = stanza
+        .children()
+        .first()
+        .filter(|_| stanza.kind().is_request());
     let element = payload.map(|payload| payload.element()).transpose()?;
-    match element.as_ref().and_then(|element| element.get_child("x", NS)) {
+    match element
+        .as_ref()
+        .and_then(|element| element.get_child("x", NS))
+    {
         Some(form) => DataForm::try_from(form.clone()).map_err(|error| {
-            let told = StanzaError::new(Condition::BadRequest).with_text(format!("bad element: {error}"));
+            let told =
+                StanzaError::new(Condition::BadRequest).with_text(format!("bad element: {error}"));
             Rejection::bad(told)
         }),
-        None => Err(Rejection::absent(StanzaError::new(Condition::BadRequest).with_text("no data form (XEP-0004)"))),
+        None => Err(Rejection::absent(
+            StanzaError::new(Condition::BadRequest).with_text("no data form (XEP-0004)"),
+        )),
     }
 }

@@ -34,12 +34,21 @@ impl FormError {
 
     /// The same, about this field where it is about none yet.
     pub(super) fn at(self, var: &str) -> Self {
-        if self.field.is_some() { self } else { Self::field(var, self.why) }
+        if self.field.is_some() {
+            self
+        } else {
+            Self::field(var, self.why)
+        }
     }
 
     fn build(field: Option<String>, why: String) -> Self {
-        let told = StanzaError::new(Condition::NotAcceptable).with_text(text(field.as_deref(), &why));
-        Self { field, why, told: Box::new(told) }
+        let told =
+            StanzaError::new(Condition::NotAcceptable).with_text(text(field.as_deref(), &why));
+        Self {
+            field,
+            why,
+            told: Box::new(told),
+        }
     }
 }
 
@@ -80,7 +89,10 @@ impl serde::de::Error for FormError {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format!("cannot be {variant:?}: it is one of {}", expected.join(", ")))
+        Self::new(format!(
+            "cannot be {variant:?}: it is one of {}",
+            expected.join(", ")
+        ))
     }
 }
 

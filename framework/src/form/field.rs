@@ -61,8 +61,8 @@ impl Field {
         Self::new(var, FieldType::JidMulti)
     }
 
-    /// A value that clients give back as it is, and do not show. It is no secret, and whoever sends another value back
-    /// is refused.
+    /// A value that clients give back as it is, and do not show. It is no secret, and whoever sends
+    /// another value back is refused.
     #[must_use]
     pub fn hidden(var: &str, value: impl Into<String>) -> Self {
         Self::new(var, FieldType::Hidden).value(value)
@@ -71,7 +71,10 @@ impl Field {
     /// A text between the fields, such as a heading. It has no value.
     #[must_use]
     pub fn fixed(text: impl Into<String>) -> Self {
-        Self(FieldElement { var: None, ..Self::new("", FieldType::Fixed).value(text).0 })
+        Self(FieldElement {
+            var: None,
+            ..Self::new("", FieldType::Fixed).value(text).0
+        })
     }
 
     /// Sets what clients show beside the field.
@@ -105,8 +108,14 @@ impl Field {
     /// Adds an option to a choice, or labels the one of this value.
     #[must_use]
     pub fn option(mut self, value: impl Into<String>, label: impl Into<String>) -> Self {
-        let (value, label) = (value.into(), Some(label.into()));
-        match self.0.options.iter_mut().find(|option| option.value == value) {
+        let value = value.into();
+        let label = Some(label.into());
+        match self
+            .0
+            .options
+            .iter_mut()
+            .find(|option| option.value == value)
+        {
             Some(option) => option.label = label,
             None => self.0.options.push(Option_ { label, value }),
         }
@@ -120,8 +129,8 @@ impl Field {
         self
     }
 
-    /// Turns a line of text into another type that holds one: a jid, a secret, several lines. Options go with choices
-    /// only.
+    /// Turns a line of text into another type that holds one: a jid, a secret, several lines.
+    /// Options go with choices only.
     #[must_use]
     pub fn of_type(mut self, kind: FieldType) -> Self {
         if !matches!(kind, FieldType::ListSingle | FieldType::ListMulti) {
@@ -159,7 +168,10 @@ impl Field {
             (FieldType::Boolean, "no" | "n" | "off") => one("0"),
             (FieldType::TextMulti, _) => text.lines().map(str::to_owned).collect(),
             (FieldType::ListMulti | FieldType::JidMulti, _) => {
-                let parts = text.split([',', ' ', '\n']).map(str::trim).filter(|part| !part.is_empty());
+                let parts = text
+                    .split([',', ' ', '\n'])
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty());
                 parts.map(|part| self.option_meant(part)).collect()
             }
             (FieldType::ListSingle, _) => vec![self.option_meant(text)],
@@ -178,7 +190,10 @@ impl Field {
 
     /// Whether it may have more than one value.
     pub(super) fn takes_several(&self) -> bool {
-        matches!(self.0.type_, FieldType::TextMulti | FieldType::ListMulti | FieldType::JidMulti)
+        matches!(
+            self.0.type_,
+            FieldType::TextMulti | FieldType::ListMulti | FieldType::JidMulti
+        )
     }
 
     /// Whether it being left out says something: nothing of the list, box not ticked.
@@ -189,7 +204,8 @@ impl Field {
     /// Whether these values may be its own.
     pub(super) fn check(&self, values: &[String]) -> Result<(), FormError> {
         let Some(var) = self.var() else { return Ok(()) };
-        self.check_values(values).map_err(|why| FormError::field(var, why))
+        self.check_values(values)
+            .map_err(|why| FormError::field(var, why))
     }
 
     fn check_values(&self, values: &[String]) -> Result<(), String> {
@@ -221,8 +237,16 @@ impl Field {
             FieldType::ListSingle | FieldType::ListMulti
                 if !self.0.options.iter().any(|option| option.value == value) =>
             {
-                let options: Vec<_> = self.0.options.iter().map(|option| option.value.as_str()).collect();
-                Err(format!("cannot be {value:?}: it is one of {}", options.join(", ")))
+                let options: Vec<_> = self
+                    .0
+                    .options
+                    .iter()
+                    .map(|option| option.value.as_str())
+                    .collect();
+                Err(format!(
+                    "cannot be {value:?}: it is one of {}",
+                    options.join(", ")
+                ))
             }
             _ => Ok(()),
         }

@@ -20,10 +20,12 @@
 //! | any of them, empty | `None`, `[]`, `false` | `None` has no field |
 //! | fixed | – | – |
 //!
-//! A field is named by `var`, as serde names it: `#[serde(rename = "muc#roomconfig_roomname")]`. With
-//! `#[serde(flatten)]` serde no longer says which types it wants, so that only text and lists of it can be flattened.
+//! A field is named by `var`, as serde names it: `#[serde(rename = "muc#roomconfig_roomname")]`.
+//! With `#[serde(flatten)]` serde no longer says which types it wants, so that only text and lists
+//! of it can be flattened.
 //!
-//! What is wrong is said by [`FormError`], which names the field, and becomes not-acceptable for the peer.
+//! What is wrong is said by [`FormError`], which names the field, and becomes not-acceptable for
+//! the peer.
 
 mod definition;
 mod extract;

@@ -2,7 +2,9 @@
 
 use serde::Deserializer;
 use serde::de::value::StrDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
+};
 use serde::de::{VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use xmpp_parsers::data_forms::{Field, FieldType};
@@ -14,7 +16,10 @@ use super::{FORM_TYPE, FormError};
 /// # Errors
 /// When a field is missing or no value of its type.
 pub fn read<T: DeserializeOwned>(fields: &[Field]) -> Result<T, FormError> {
-    T::deserialize(Fields { rest: fields.iter(), value: None })
+    T::deserialize(Fields {
+        rest: fields.iter(),
+        value: None,
+    })
 }
 
 /// The fields as a map from `var` to values.
@@ -34,11 +39,19 @@ impl<'de> Deserializer<'de> for Fields<'_> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FormError> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FormError> {
         visitor.visit_unit()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FormError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FormError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -55,10 +68,18 @@ impl<'de> Deserializer<'de> for Fields<'_> {
 impl<'de> MapAccess<'de> for Fields<'_> {
     type Error = FormError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, FormError> {
-        // XEP-0004 §3.3: fixed fields are for people. XEP-0068: FORM_TYPE names the form and is none of its values.
-        let values = |field: &&Field| field.type_ != FieldType::Fixed && field.var.as_deref() != Some(FORM_TYPE);
-        let Some(field) = self.rest.by_ref().find(values) else { return Ok(None) };
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, FormError> {
+        // XEP-0004 §3.3: fixed fields are for people. XEP-0068: FORM_TYPE names the form and is
+        // none of its values.
+        let values = |field: &&Field| {
+            field.type_ != FieldType::Fixed && field.var.as_deref() != Some(FORM_TYPE)
+        };
+        let Some(field) = self.rest.by_ref().find(values) else {
+            return Ok(None);
+        };
         let var = field.var.as_deref().unwrap_or_default();
         self.value = Some((var, &field.values));
         seed.deserialize(StrDeserializer::new(var)).map(Some)
@@ -66,7 +87,8 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, FormError> {
         let (var, values) = self.value.take().unwrap_or_default();
-        seed.deserialize(Values(values)).map_err(|error| error.at(var))
+        seed.deserialize(Values(values))
+            .map_err(|error| error.at(var))
     }
 }
 
@@ -132,7 +154,11 @@ impl<'de> Deserializer<'de> for Values<'_> {
 
     /// What is asked for without a type, as by maps and flattened structs.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FormError> {
-        if self.0.len() > 1 { self.deserialize_seq(visitor) } else { visitor.visit_string(self.text()) }
+        if self.0.len() > 1 {
+            self.deserialize_seq(visitor)
+        } else {
+            visitor.visit_string(self.text())
+        }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FormError> {
@@ -142,7 +168,9 @@ impl<'de> Deserializer<'de> for Values<'_> {
             _ => match self.single()?.trim() {
                 "1" | "true" => visitor.visit_bool(true),
                 "0" | "false" | "" => visitor.visit_bool(false),
-                other => Err(FormError::new(format!("cannot be {other:?}: true or false is wanted"))),
+                other => Err(FormError::new(format!(
+                    "cannot be {other:?}: true or false is wanted"
+                ))),
             },
         }
     }
@@ -156,18 +184,30 @@ impl<'de> Deserializer<'de> for Values<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FormError> {
-        if self.is_blank() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.is_blank() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FormError> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FormError> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FormError> {
         visitor.visit_unit()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FormError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FormError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -176,7 +216,11 @@ impl<'de> Deserializer<'de> for Values<'_> {
         visitor.visit_seq(Each(values))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, FormError> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, FormError> {
         self.deserialize_seq(visitor)
     }
 
@@ -211,10 +255,16 @@ struct Each<'a>(&'a [String]);
 impl<'de> SeqAccess<'de> for Each<'_> {
     type Error = FormError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, FormError> {
-        let Some((first, rest)) = self.0.split_first() else { return Ok(None) };
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, FormError> {
+        let Some((first, rest)) = self.0.split_first() else {
+            return Ok(None);
+        };
         self.0 = rest;
-        seed.deserialize(Values(std::slice::from_ref(first))).map(Some)
+        seed.deserialize(Values(std::slice::from_ref(first)))
+            .map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -250,13 +300,20 @@ impl<'de> VariantAccess<'de> for Choice<'_> {
         Err(self.has_content())
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, FormError> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, FormError> {
         Err(self.has_content())
     }
 }
 
 impl Choice<'_> {
     fn has_content(&self) -> FormError {
-        FormError::new(format!("cannot be {:?}: a field has no place for what belongs to it", self.0))
+        FormError::new(format!(
+            "cannot be {:?}: a field has no place for what belongs to it",
+            self.0
+        ))
     }
 }

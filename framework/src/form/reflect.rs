@@ -1,4 +1,5 @@
-//! The fields of a struct, found by asking serde for them: a struct that can be read knows its form.
+//! The fields of a struct, found by asking serde for them: a struct that can be read knows its
+//! form.
 
 use serde::Deserializer;
 use serde::de::value::StrDeserializer;
@@ -8,10 +9,14 @@ use xmpp_parsers::data_forms::FieldType;
 
 use super::{Field, FormError};
 
-/// A field for each one of the struct, in their order; `None` when `T` is no struct with named fields.
+/// A field for each one of the struct, in their order; `None` when `T` is no struct with named
+/// fields.
 pub(super) fn fields<T: DeserializeOwned>() -> Option<Vec<Field>> {
     let mut names = None;
-    stopped(&T::deserialize(Struct { names: &mut names, look_at: None }));
+    stopped(&T::deserialize(Struct {
+        names: &mut names,
+        look_at: None,
+    }));
     let names = names?;
     names.iter().map(|name| field::<T>(name)).collect()
 }
@@ -19,7 +24,10 @@ pub(super) fn fields<T: DeserializeOwned>() -> Option<Vec<Field>> {
 /// The struct is read up to the one field, and no further: no value has to be made up.
 fn field<T: DeserializeOwned>(name: &'static str) -> Option<Field> {
     let mut seen = Seen::default();
-    stopped(&T::deserialize(Struct { names: &mut None, look_at: Some((name, &mut seen)) }));
+    stopped(&T::deserialize(Struct {
+        names: &mut None,
+        look_at: Some((name, &mut seen)),
+    }));
     Some(seen.field(name))
 }
 
@@ -46,7 +54,12 @@ impl Seen {
         };
         // A box that is not ticked and a list of nothing are answers, too.
         let required = !self.optional && !self.several && kind != FieldType::Boolean;
-        let field = self.options.iter().fold(Field::new(name, kind), |field, option| field.option(*option, *option));
+        let field = self
+            .options
+            .iter()
+            .fold(Field::new(name, kind), |field, option| {
+                field.option(*option, *option)
+            });
         if required { field.required() } else { field }
     }
 }
@@ -68,7 +81,11 @@ impl<'de> Deserializer<'de> for Struct<'_> {
         Err(stop())
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FormError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FormError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -77,7 +94,11 @@ impl<'de> Deserializer<'de> for Struct<'_> {
         Err(stop())
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FormError> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FormError> {
         self.deserialize_unit(visitor)
     }
 
@@ -89,7 +110,10 @@ impl<'de> Deserializer<'de> for Struct<'_> {
     ) -> Result<V::Value, FormError> {
         *self.names = Some(names);
         match self.look_at {
-            Some((name, seen)) => visitor.visit_map(One { name: Some(name), seen }),
+            Some((name, seen)) => visitor.visit_map(One {
+                name: Some(name),
+                seen,
+            }),
             None => Err(stop()),
         }
     }
@@ -109,8 +133,14 @@ struct One<'a> {
 impl<'de> MapAccess<'de> for One<'_> {
     type Error = FormError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, FormError> {
-        self.name.take().map(|name| seed.deserialize(StrDeserializer::new(name))).transpose()
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, FormError> {
+        self.name
+            .take()
+            .map(|name| seed.deserialize(StrDeserializer::new(name)))
+            .transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, FormError> {
@@ -121,7 +151,10 @@ impl<'de> MapAccess<'de> for One<'_> {
 impl<'de> SeqAccess<'de> for Look<'_> {
     type Error = FormError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, FormError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, FormError> {
         seed.deserialize(Look(self.0)).map(Some)
     }
 }
@@ -147,7 +180,11 @@ impl<'de> Deserializer<'de> for Look<'_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FormError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FormError> {
         visitor.visit_newtype_struct(self)
     }
 

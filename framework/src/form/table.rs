@@ -46,21 +46,34 @@ impl Table {
         heads: Vec<Field>,
         rows: impl IntoIterator<Item = &'r T>,
     ) -> Result<Self, FormError> {
-        let named = form_type.map(|form_type| Field::new(FORM_TYPE, FieldType::Hidden).with_value(form_type));
+        let named = form_type
+            .map(|form_type| Field::new(FORM_TYPE, FieldType::Hidden).with_value(form_type));
         let items: Result<_, _> = rows.into_iter().map(|row| item(&heads, row)).collect();
         let items = items?;
         let fields = named.into_iter().collect();
-        Ok(Self { kind: DataFormType::Result_, title, fields, reported: Reported { fields: heads }, items })
+        Ok(Self {
+            kind: DataFormType::Result_,
+            title,
+            fields,
+            reported: Reported { fields: heads },
+            items,
+        })
     }
 
     /// The heads of the columns: labels, or the names of fields that have none.
     pub fn heads(&self) -> impl Iterator<Item = &str> {
-        self.reported.fields.iter().filter_map(|field| field.label.as_deref().or(field.var.as_deref()))
+        self.reported
+            .fields
+            .iter()
+            .filter_map(|field| field.label.as_deref().or(field.var.as_deref()))
     }
 
     /// The columns, by the `var` of their heads.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
-        self.reported.fields.iter().filter_map(|field| field.var.as_deref())
+        self.reported
+            .fields
+            .iter()
+            .filter_map(|field| field.var.as_deref())
     }
 
     /// The rows, as the fields of each.
@@ -72,6 +85,11 @@ impl Table {
 /// One row: the columns that have a head, without the type that stands in the head.
 fn item<T: Serialize>(heads: &[Field], row: &T) -> Result<Item, FormError> {
     let headed = |field: &Field| heads.iter().any(|head| head.var == field.var);
-    let plain = |field: Field| Field { type_: FieldType::TextSingle, ..field };
-    Ok(Item { fields: write(row)?.into_iter().filter(headed).map(plain).collect() })
+    let plain = |field: Field| Field {
+        type_: FieldType::TextSingle,
+        ..field
+    };
+    Ok(Item {
+        fields: write(row)?.into_iter().filter(headed).map(plain).collect(),
+    })
 }

@@ -39,11 +39,18 @@ enum Tag {
 
 fn parse<T: FromXml>(xml: &str) -> T {
     let element: minidom::Element = xml.parse().unwrap();
-    Children::of(&element).unwrap().first().unwrap().parse().unwrap()
+    Children::of(&element)
+        .unwrap()
+        .first()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 fn submitted(fields: &str) -> DataForm {
-    parse(&format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>"))
+    parse(&format!(
+        "<x xmlns='jabber:x:data' type='submit'>{fields}</x>"
+    ))
 }
 
 fn xml<P: xso::AsXml>(payload: &P) -> String {
@@ -51,14 +58,18 @@ fn xml<P: xso::AsXml>(payload: &P) -> String {
 }
 
 fn wrong<T>(read: Result<T, FormError>) -> (Option<String>, String) {
-    let Err(error) = read else { panic!("the form was taken") };
+    let Err(error) = read else {
+        panic!("the form was taken")
+    };
     (error.var().map(str::to_owned), error.to_string())
 }
 
 const ORDER: &str = "<field var='FORM_TYPE' type='hidden'><value>urn:example:order</value></field>\
     <field var='sku'><value>abc</value></field><field var='count'><value> 3 </value></field>\
-    <field var='gift' type='boolean'><value>true</value></field><field var='size'><value>large</value></field>\
-    <field var='note'><value/></field><field var='tags'><value>new</value><value>sale</value></field>\
+    <field var='gift' type='boolean'><value>true</value></field><field \
+    var='size'><value>large</value></field>\
+    <field var='note'><value/></field><field \
+    var='tags'><value>new</value><value>sale</value></field>\
     <field var='lines'><value>a</value><value/><value>b</value></field>";
 
 fn order() -> Order {
@@ -80,10 +91,16 @@ fn a_struct_is_read_from_its_fields() {
 
 #[test]
 fn a_struct_is_written_as_fields() {
-    let form =
-        DataForm { type_: DataFormType::Submit, title: None, instructions: None, fields: write(&order()).unwrap() };
-    let wanted = "<x xmlns='jabber:x:data' type='submit'><field var='sku'><value>abc</value></field>\
-        <field var='count'><value>3</value></field><field var='gift' type='boolean'><value>1</value></field>\
+    let form = DataForm {
+        type_: DataFormType::Submit,
+        title: None,
+        instructions: None,
+        fields: write(&order()).unwrap(),
+    };
+    let wanted = "<x xmlns='jabber:x:data' type='submit'><field \
+        var='sku'><value>abc</value></field>\
+        <field var='count'><value>3</value></field><field var='gift' \
+        type='boolean'><value>1</value></field>\
         <field var='size' type='list-single'><value>large</value></field>\
         <field var='tags' type='text-multi'><value>new</value><value>sale</value></field>\
         <field var='lines' type='text-multi'><value>a</value><value/><value>b</value></field></x>";
@@ -100,10 +117,20 @@ fn what_was_left_empty_is_none_nothing_or_false() {
         several: Vec<u32>,
         ticked: bool,
     }
-    let empty = Empty { text: String::new(), some: None, several: Vec::new(), ticked: false };
+    let empty = Empty {
+        text: String::new(),
+        some: None,
+        several: Vec::new(),
+        ticked: false,
+    };
     for value in ["", "<value/>"] {
-        let fields = ["text", "some", "several", "ticked"].map(|var| format!("<field var='{var}'>{value}</field>"));
-        assert_eq!(read::<Empty>(&submitted(&fields.concat()).fields).unwrap(), empty, "{value:?}");
+        let fields = ["text", "some", "several", "ticked"]
+            .map(|var| format!("<field var='{var}'>{value}</field>"));
+        assert_eq!(
+            read::<Empty>(&submitted(&fields.concat()).fields).unwrap(),
+            empty,
+            "{value:?}"
+        );
     }
 }
 
@@ -126,13 +153,37 @@ fn lines_are_one_text_where_one_is_wanted() {
 #[test]
 fn faults_name_the_field() {
     let rows = [
-        (ORDER.replace(" 3 ", "-3"), "count", "cannot be \"-3\": a whole number from 0 is wanted"),
-        (ORDER.replace(" 3 ", ""), "count", "is empty: a whole number from 0 is wanted"),
+        (
+            ORDER.replace(" 3 ", "-3"),
+            "count",
+            "cannot be \"-3\": a whole number from 0 is wanted",
+        ),
+        (
+            ORDER.replace(" 3 ", ""),
+            "count",
+            "is empty: a whole number from 0 is wanted",
+        ),
         (ORDER.replace("var='sku'", "var='ska'"), "sku", "is missing"),
-        (ORDER.replace("large", "huge"), "size", "cannot be \"huge\": it is one of small, large"),
-        (ORDER.replace("true", "perhaps"), "gift", "cannot be \"perhaps\": true or false is wanted"),
-        (ORDER.replace("<value>large", "<value>small</value><value>large"), "size", "has more than one value"),
-        (format!("{ORDER}<field var='sku'><value>b</value></field>"), "sku", "is there twice"),
+        (
+            ORDER.replace("large", "huge"),
+            "size",
+            "cannot be \"huge\": it is one of small, large",
+        ),
+        (
+            ORDER.replace("true", "perhaps"),
+            "gift",
+            "cannot be \"perhaps\": true or false is wanted",
+        ),
+        (
+            ORDER.replace("<value>large", "<value>small</value><value>large"),
+            "size",
+            "has more than one value",
+        ),
+        (
+            format!("{ORDER}<field var='sku'><value>b</value></field>"),
+            "sku",
+            "is there twice",
+        ),
     ];
     for (fields, var, why) in rows {
         let wanted = (Some(var.to_owned()), format!("the field {var:?} {why}"));
@@ -150,9 +201,14 @@ fn what_has_parts_has_no_place_in_a_field() {
     struct Inner {
         x: u8,
     }
-    let (var, why) = wrong(write(&Outer { inner: Inner { x: 1 } }));
+    let (var, why) = wrong(write(&Outer {
+        inner: Inner { x: 1 },
+    }));
     assert_eq!(var.as_deref(), Some("inner"));
-    assert!(why.contains("cannot be written: a field holds text"), "{why}");
+    assert!(
+        why.contains("cannot be written: a field holds text"),
+        "{why}"
+    );
     assert!(write(&3).is_err() && write("x").is_err());
 }
 
@@ -161,7 +217,9 @@ fn definition() -> Definition {
         .form_type("urn:example:order")
         .title("An order")
         .instructions("What do you want?")
-        .edit("sku", |field| field.label("Article").description("as on the shelf"))
+        .edit("sku", |field| {
+            field.label("Article").description("as on the shelf")
+        })
         .edit("size", |field| field.option("small", "fits in a pocket"))
         .edit("count", |field| field.value("1"))
         .field(Field::hidden("cart", "7"))
@@ -170,15 +228,19 @@ fn definition() -> Definition {
 
 #[test]
 fn a_struct_knows_its_form() {
-    let wanted = "<x xmlns='jabber:x:data' type='form'><title>An order</title><instructions>What do you want?</instructions>\
+    let wanted = "<x xmlns='jabber:x:data' type='form'><title>An order</title><instructions>What \
+        do you want?</instructions>\
         <field var='FORM_TYPE' type='hidden'><value>urn:example:order</value></field>\
         <field var='sku' label='Article'><required/><desc>as on the shelf</desc></field>\
         <field var='count'><required/><value>1</value></field><field var='gift' type='boolean'/>\
-        <field var='size' type='list-single'><required/><option label='fits in a pocket'><value>small</value></option>\
+        <field var='size' type='list-single'><required/><option label='fits in a \
+        pocket'><value>small</value></option>\
         <option label='large'><value>large</value></option></field><field var='note'/>\
         <field var='tags' type='list-multi'><option label='new'><value>new</value></option>\
-        <option label='sale'><value>sale</value></option></field><field var='lines' type='text-multi'/>\
-        <field var='cart' type='hidden'><value>7</value></field><field type='fixed'><value>Thank you</value></field></x>";
+        <option label='sale'><value>sale</value></option></field><field var='lines' \
+        type='text-multi'/>\
+        <field var='cart' type='hidden'><value>7</value></field><field type='fixed'><value>Thank \
+        you</value></field></x>";
     let blank = definition().blank();
     assert_eq!(blank, parse(wanted));
     assert_eq!(parse::<DataForm>(&xml(&blank)), blank);
@@ -187,10 +249,29 @@ fn a_struct_knows_its_form() {
 #[test]
 fn a_form_can_be_filled_in_before_it_is_asked() {
     let filled = definition().filled(&order()).unwrap();
-    let value =
-        |var: &str| filled.fields.iter().find(|field| field.var.as_deref() == Some(var)).unwrap().values.concat();
-    assert_eq!([value("sku"), value("count"), value("gift"), value("note"), value("cart")], ["abc", "3", "1", "", "7"]);
-    assert_eq!((filled.type_, filled.fields[1].required), (DataFormType::Form, true));
+    let value = |var: &str| {
+        filled
+            .fields
+            .iter()
+            .find(|field| field.var.as_deref() == Some(var))
+            .unwrap()
+            .values
+            .concat()
+    };
+    assert_eq!(
+        [
+            value("sku"),
+            value("count"),
+            value("gift"),
+            value("note"),
+            value("cart")
+        ],
+        ["abc", "3", "1", "", "7"]
+    );
+    assert_eq!(
+        (filled.type_, filled.fields[1].required),
+        (DataFormType::Form, true)
+    );
 }
 
 #[test]
@@ -198,16 +279,34 @@ fn what_comes_back_is_held_against_the_definition() {
     let definition = definition().edit("tags", Field::required);
     let cart = "<field var='cart'><value>7</value></field>";
     let good = format!("{ORDER}{cart}");
-    assert_eq!(definition.read::<Order>(&submitted(&good)).unwrap(), order());
+    assert_eq!(
+        definition.read::<Order>(&submitted(&good)).unwrap(),
+        order()
+    );
     let field = |var: &str, why: &str| (Some(var.to_owned()), format!("the field {var:?} {why}"));
     let form = |why: &str| (None, format!("the form {why}"));
     let rows = [
         (submitted(ORDER), field("cart", "is not to be changed")),
-        (submitted(&good.replace("abc", "")), field("sku", "is required")),
-        (submitted(&good.replace("<value>new</value><value>sale</value>", "")), field("tags", "is required")),
-        (submitted(&good.replace("large", "huge")), field("size", "cannot be \"huge\": it is one of small, large")),
-        (submitted(&good.replace("urn:example:order", "urn:x")), form("is a urn:x, and not a urn:example:order")),
-        (parse("<x xmlns='jabber:x:data' type='cancel'/>"), form("is not filled in")),
+        (
+            submitted(&good.replace("abc", "")),
+            field("sku", "is required"),
+        ),
+        (
+            submitted(&good.replace("<value>new</value><value>sale</value>", "")),
+            field("tags", "is required"),
+        ),
+        (
+            submitted(&good.replace("large", "huge")),
+            field("size", "cannot be \"huge\": it is one of small, large"),
+        ),
+        (
+            submitted(&good.replace("urn:example:order", "urn:x")),
+            form("is a urn:x, and not a urn:example:order"),
+        ),
+        (
+            parse("<x xmlns='jabber:x:data' type='cancel'/>"),
+            form("is not filled in"),
+        ),
     ];
     for (form, wanted) in rows {
         assert_eq!(wrong(definition.read::<Order>(&form)), wanted);
@@ -216,24 +315,47 @@ fn what_comes_back_is_held_against_the_definition() {
 
 #[test]
 fn clients_leave_out_what_is_empty() {
-    let fields = "<field var='sku'><value>abc</value></field><field var='count'><value>3</value></field>\
+    let fields = "<field var='sku'><value>abc</value></field><field \
+        var='count'><value>3</value></field>\
         <field var='size'><value>small</value></field><field var='cart'><value>7</value></field>";
     let read: Order = definition().read(&submitted(fields)).unwrap();
-    assert_eq!((read.gift, read.tags, read.lines, read.note), (false, Vec::new(), Vec::new(), None));
+    assert_eq!(
+        (read.gift, read.tags, read.lines, read.note),
+        (false, Vec::new(), Vec::new(), None)
+    );
 }
 
 #[test]
 fn addresses_are_checked() {
-    let definition = Definition::new().field(Field::jid("who")).field(Field::jids("all"));
+    let definition = Definition::new()
+        .field(Field::jid("who"))
+        .field(Field::jids("all"));
     let form = |who: &str, all: &str| {
         submitted(&format!(
-            "<field var='who'><value>{who}</value></field><field var='all'><value>{all}</value></field>"
+            "<field var='who'><value>{who}</value></field><field \
+            var='all'><value>{all}</value></field>"
         ))
     };
-    assert!(definition.check(&form("a@example.org", "b@example.org/r")).is_ok());
+    assert!(
+        definition
+            .check(&form("a@example.org", "b@example.org/r"))
+            .is_ok()
+    );
     assert!(definition.check(&form("", "")).is_ok());
-    assert_eq!(definition.check(&form("@x", "b@example.org")).unwrap_err().var(), Some("who"));
-    assert_eq!(definition.check(&form("a@example.org", "b@@")).unwrap_err().var(), Some("all"));
+    assert_eq!(
+        definition
+            .check(&form("@x", "b@example.org"))
+            .unwrap_err()
+            .var(),
+        Some("who")
+    );
+    assert_eq!(
+        definition
+            .check(&form("a@example.org", "b@@"))
+            .unwrap_err()
+            .var(),
+        Some("all")
+    );
 }
 
 #[test]
@@ -241,10 +363,17 @@ fn results_have_labels_and_no_rules() {
     let result = definition().result(&order()).unwrap();
     let text = xml(&result);
     assert!(
-        text.starts_with("<x xmlns='jabber:x:data' type='result'><title>An order</title><field var='FORM_TYPE'"),
+        text.starts_with(
+            "<x xmlns='jabber:x:data' type='result'><title>An order</title><field var='FORM_TYPE'"
+        ),
         "{text}"
     );
-    assert!(text.contains("label='Article'") && !text.contains("<required/>") && !text.contains("<option"), "{text}");
+    assert!(
+        text.contains("label='Article'")
+            && !text.contains("<required/>")
+            && !text.contains("<option"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -254,17 +383,33 @@ fn rows_become_a_table() {
         name: String,
         up: bool,
     }
-    let definition = Definition::of::<Row>().title("Hosts").edit("name", |field| field.label("Host"));
-    let rows = [Row { name: "a".into(), up: true }, Row { name: "b".into(), up: false }];
+    let definition = Definition::of::<Row>()
+        .title("Hosts")
+        .edit("name", |field| field.label("Host"));
+    let rows = [
+        Row {
+            name: "a".into(),
+            up: true,
+        },
+        Row {
+            name: "b".into(),
+            up: false,
+        },
+    ];
     let table = definition.table(&rows).unwrap();
     let wanted = "<x xmlns='jabber:x:data' type='result'><title>Hosts</title>\
         <reported><field var='name' label='Host'/><field var='up' type='boolean'/></reported>\
-        <item><field var='name'><value>a</value></field><field var='up'><value>1</value></field></item>\
-        <item><field var='name'><value>b</value></field><field var='up'><value>0</value></field></item></x>";
+        <item><field var='name'><value>a</value></field><field \
+        var='up'><value>1</value></field></item>\
+        <item><field var='name'><value>b</value></field><field \
+        var='up'><value>0</value></field></item></x>";
     assert_eq!(table, parse(wanted));
     let read: Table = parse(&xml(&table));
     assert_eq!(read.heads().collect::<Vec<_>>(), ["Host", "up"]);
-    let ups: Vec<_> = read.rows().map(|row| super::read::<Row>(row).unwrap().up).collect();
+    let ups: Vec<_> = read
+        .rows()
+        .map(|row| super::read::<Row>(row).unwrap().up)
+        .collect();
     assert_eq!(ups, [true, false]);
 }
 
@@ -280,26 +425,56 @@ async fn order_in(Form(order): Form<Order>) -> Form<Order> {
 
 #[test]
 fn a_handler_takes_and_gives_forms() {
-    let mut router = Router::new().message_with((NS, "x"), order_in).iq_set(("urn:example:shop", "order"), order_in);
-    let said = answer(&mut router, &format!("<message><x xmlns='jabber:x:data' type='submit'>{ORDER}</x></message>"));
-    assert!(said.contains("<x xmlns='jabber:x:data' type='result'>"), "{said}");
-    let nested = |form: &str| format!("<iq type='set' id='1'><order xmlns='urn:example:shop'>{form}</order></iq>");
+    let mut router = Router::new()
+        .message_with((NS, "x"), order_in)
+        .iq_set(("urn:example:shop", "order"), order_in);
+    let said = answer(
+        &mut router,
+        &format!("<message><x xmlns='jabber:x:data' type='submit'>{ORDER}</x></message>"),
+    );
+    assert!(
+        said.contains("<x xmlns='jabber:x:data' type='result'>"),
+        "{said}"
+    );
+    let nested = |form: &str| {
+        format!("<iq type='set' id='1'><order xmlns='urn:example:shop'>{form}</order></iq>")
+    };
     let form = format!("<x xmlns='jabber:x:data' type='submit'>{ORDER}</x>");
     assert!(answer(&mut router, &nested(&form)).contains("<value>abc</value>"));
     let told = answer(&mut router, &nested(&form.replace("large", "huge")));
-    assert!(told.contains("<not-acceptable") && told.contains("the field \"size\" cannot be"), "{told}");
+    assert!(
+        told.contains("<not-acceptable") && told.contains("the field \"size\" cannot be"),
+        "{told}"
+    );
     let told = answer(&mut router, &nested(""));
-    assert!(told.contains("<bad-request") && told.contains("no data form"), "{told}");
-    let told = answer(&mut router, &nested("<x xmlns='jabber:x:data' type='cancel'/>"));
+    assert!(
+        told.contains("<bad-request") && told.contains("no data form"),
+        "{told}"
+    );
+    let told = answer(
+        &mut router,
+        &nested("<x xmlns='jabber:x:data' type='cancel'/>"),
+    );
     assert!(told.contains("the form is not filled in"), "{told}");
 }
 
 #[test]
 fn an_absent_form_is_none_and_a_bad_one_is_refused() {
-    let take = |xml: &str| <Option<Form<Order>> as FromInbound<()>>::from_inbound(&inbound(xml), &());
-    assert!(take("<message><body>hi</body></message>").unwrap().is_none());
+    let take =
+        |xml: &str| <Option<Form<Order>> as FromInbound<()>>::from_inbound(&inbound(xml), &());
+    assert!(
+        take("<message><body>hi</body></message>")
+            .unwrap()
+            .is_none()
+    );
     let error = take("<message><x xmlns='jabber:x:data' type='submit'/></message>").unwrap_err();
-    assert_eq!(stanza_error(&error).text(), Some("the field \"sku\" is missing"));
+    assert_eq!(
+        stanza_error(&error).text(),
+        Some("the field \"sku\" is missing")
+    );
     let error = take("<message><x xmlns='jabber:x:data' type='what'/></message>").unwrap_err();
-    assert_eq!(stanza_error(&error).condition(), crate::error::Condition::BadRequest);
+    assert_eq!(
+        stanza_error(&error).condition(),
+        crate::error::Condition::BadRequest
+    );
 }

@@ -9,8 +9,8 @@ use crate::stanza::{Children, WriteError};
 
 /// The form as an element in which every field says its type.
 ///
-/// XEP-0004 §3.3 lets `text-single` be left out, and xmpp-parsers does; Profanity can neither show nor fill in a field
-/// without one.
+/// XEP-0004 §3.3 lets `text-single` be left out, and xmpp-parsers does; Profanity can neither show
+/// nor fill in a field without one.
 pub(crate) fn element(form: &DataForm) -> Result<Element, WriteError> {
     let children = Children::of(form)?;
     let value = |error: &dyn std::fmt::Display| WriteError::Value(error.to_string());
@@ -20,7 +20,10 @@ pub(crate) fn element(form: &DataForm) -> Result<Element, WriteError> {
         return Ok(element);
     }
     let name = NcName::try_from("type").map_err(|error| value(&error))?;
-    for field in element.children_mut().filter(|child| child.is("field", NS) && child.attr("type").is_none()) {
+    for field in element
+        .children_mut()
+        .filter(|child| child.is("field", NS) && child.attr("type").is_none())
+    {
         field.set_attr(Namespace::NONE, name.clone(), "text-single");
     }
     Ok(element)
@@ -40,7 +43,8 @@ mod tests {
     fn a_field_that_is_to_be_shown_says_its_type() {
         let form = |kind: &str, of_a: &str| {
             format!(
-                "<x xmlns='jabber:x:data' type='{kind}'><field var='a'{of_a}><value>1</value></field>\
+                "<x xmlns='jabber:x:data' type='{kind}'><field \
+                var='a'{of_a}><value>1</value></field>\
                  <field var='b' type='boolean'/></x>"
             )
         };

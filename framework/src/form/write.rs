@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use serde::ser::{Error, Serializer};
-use serde::ser::{Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, SerializeTupleStruct};
+use serde::ser::{
+    Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, SerializeTupleStruct,
+};
 use xmpp_parsers::data_forms::{Field, FieldType};
 
 use super::FormError;
@@ -26,11 +28,16 @@ struct Written {
 
 impl Written {
     fn new() -> Self {
-        Self { fields: Vec::new(), key: String::new() }
+        Self {
+            fields: Vec::new(),
+            key: String::new(),
+        }
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, var: &str, value: &T) -> Result<(), FormError> {
-        let Some((kind, values)) = value.serialize(Value).map_err(|error| error.at(var))? else { return Ok(()) };
+        let Some((kind, values)) = value.serialize(Value).map_err(|error| error.at(var))? else {
+            return Ok(());
+        };
         let mut field = Field::new(var, kind);
         field.values = values;
         self.fields.push(field);
@@ -42,7 +49,11 @@ impl SerializeStruct for Written {
     type Ok = Vec<Field>;
     type Error = FormError;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, var: &'static str, value: &T) -> Result<(), FormError> {
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        var: &'static str,
+        value: &T,
+    ) -> Result<(), FormError> {
         self.push(var, value)
     }
 
@@ -56,7 +67,9 @@ impl SerializeMap for Written {
     type Error = FormError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), FormError> {
-        let (_, values) = key.serialize(Value)?.ok_or_else(|| FormError::new("has a field without a name"))?;
+        let (_, values) = key
+            .serialize(Value)?
+            .ok_or_else(|| FormError::new("has a field without a name"))?;
         self.key = values.concat();
         Ok(())
     }
@@ -71,7 +84,8 @@ impl SerializeMap for Written {
     }
 }
 
-/// What a field holds: its type as far as the value tells, and the values. `None` is no field at all.
+/// What a field holds: its type as far as the value tells, and the values. `None` is no field at
+/// all.
 type Held = Option<(FieldType, Vec<String>)>;
 
 /// The value of one field.
@@ -81,7 +95,10 @@ fn text(text: &impl ToString) -> Result<Held, FormError> {
     let text = text.to_string();
     // XEP-0004 §3.3: the values of text-multi are its lines, those of all other fields have none.
     if text.contains('\n') {
-        return Ok(Some((FieldType::TextMulti, text.lines().map(str::to_owned).collect())));
+        return Ok(Some((
+            FieldType::TextMulti,
+            text.lines().map(str::to_owned).collect(),
+        )));
     }
     Ok(Some((FieldType::TextSingle, vec![text])))
 }
@@ -162,7 +179,10 @@ impl Serializer for Value {
     }
 
     fn serialize_bool(self, value: bool) -> Result<Held, FormError> {
-        Ok(Some((FieldType::Boolean, vec![if value { "1" } else { "0" }.to_owned()])))
+        Ok(Some((
+            FieldType::Boolean,
+            vec![if value { "1" } else { "0" }.to_owned()],
+        )))
     }
 
     fn serialize_bytes(self, _: &[u8]) -> Result<Held, FormError> {
@@ -185,11 +205,20 @@ impl Serializer for Value {
         Ok(None)
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<Held, FormError> {
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<Held, FormError> {
         Ok(Some((FieldType::ListSingle, vec![variant.to_owned()])))
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Held, FormError> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<Held, FormError> {
         value.serialize(self)
     }
 
@@ -229,7 +258,11 @@ impl Serializer for Value {
         Err(nested())
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, FormError> {
+    fn serialize_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStruct, FormError> {
         Err(nested())
     }
 
@@ -304,7 +337,12 @@ impl Serializer for Outer {
         Ok(Vec::new())
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Result<Vec<Field>, FormError> {
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+    ) -> Result<Vec<Field>, FormError> {
         no_struct()
     }
 
@@ -334,7 +372,11 @@ impl Serializer for Outer {
         no_struct()
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, FormError> {
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct, FormError> {
         no_struct()
     }
 

@@ -60,16 +60,18 @@ impl Builder {
         self
     }
 
-    /// Lets a component of this domain attach with this secret. The domain is compared byte for byte, as by Prosody.
+    /// Lets a component of this domain attach with this secret. The domain is compared byte for
+    /// byte, as by Prosody.
     pub fn component(mut self, domain: impl Into<String>, secret: impl Into<String>) -> Self {
         self.secrets.insert(domain.into(), Secret::new(secret));
         self
     }
 
-    /// Lets clients log in as this localpart of the host's own domain, once [`Host::listen_for_clients`] is called. A
-    /// name that is no localpart is nobody's.
+    /// Lets clients log in as this localpart of the host's own domain, once
+    /// [`Host::listen_for_clients`] is called. A name that is no localpart is nobody's.
     pub fn account(mut self, localpart: impl Into<String>, password: impl Into<String>) -> Self {
-        self.accounts.insert(localpart.into(), Secret::new(password));
+        self.accounts
+            .insert(localpart.into(), Secret::new(password));
         self
     }
 
@@ -100,17 +102,25 @@ impl Builder {
 }
 
 impl Settings {
-    /// The secret of a component with this domain, written as in its stream header; `None` when there is none.
+    /// The secret of a component with this domain, written as in its stream header; `None` when
+    /// there is none.
     pub(super) fn secret_for(&self, domain: &str) -> Option<&Secret> {
         if domain == self.domain {
             return None;
         }
-        self.secrets.get(domain).or_else(|| self.secret.as_ref().filter(|_| is_domain(domain)))
+        self.secrets
+            .get(domain)
+            .or_else(|| self.secret.as_ref().filter(|_| is_domain(domain)))
     }
 
-    /// Whether a component may come to this domain, so that it counts as offline and not as unknown.
+    /// Whether a component may come to this domain, so that it counts as offline and not as
+    /// unknown.
     pub(super) fn expects(&self, domain: &str) -> bool {
-        let below = || domain.strip_suffix(&self.domain).is_some_and(|rest| rest.ends_with('.'));
+        let below = || {
+            domain
+                .strip_suffix(&self.domain)
+                .is_some_and(|rest| rest.ends_with('.'))
+        };
         self.secrets.contains_key(domain) || (self.secret.is_some() && below())
     }
 }
@@ -145,7 +155,13 @@ mod tests {
         };
         assert_eq!(settings.secret_for("echo.localhost"), Some(&"own".into()));
         assert_eq!(settings.secret_for("bot.example.org"), Some(&"any".into()));
-        for refused in ["localhost", "ECHO.localhost", "a@echo.localhost", "bot.localhost/r", ""] {
+        for refused in [
+            "localhost",
+            "ECHO.localhost",
+            "a@echo.localhost",
+            "bot.localhost/r",
+            "",
+        ] {
             assert_eq!(settings.secret_for(refused), None, "{refused:?}");
         }
         assert!(settings.expects("bot.localhost") && settings.expects("echo.localhost"));

@@ -69,7 +69,8 @@ async fn run<P: Peer>(mut peer: P, io: Io, shared: Arc<Shared>) {
     if let Err(error) = written {
         tracing::debug!(%error, "a peer no longer takes what is sent to it");
     } else {
-        // Closing with bytes unread would reset the connection, and the other side might never read why.
+        // Closing with bytes unread would reset the connection, and the other side might never read
+        // why.
         let _ = timeout(LINGER, discard(&mut read)).await;
     }
     shared.disconnected();
@@ -113,7 +114,10 @@ async fn events<P: Peer>(peer: &mut P, reader: &mut Reader) -> Flow {
 
 /// A reader at the start of a stream.
 pub(super) fn reader() -> Reader {
-    Reader::new(Bounds { max_stanza: MAX_STANZA, max_depth: 256 })
+    Reader::new(Bounds {
+        max_stanza: MAX_STANZA,
+        max_depth: 256,
+    })
 }
 
 /// Reads to the end and keeps nothing.

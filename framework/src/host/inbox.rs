@@ -41,7 +41,8 @@ impl Inbox {
         true
     }
 
-    /// The first stanza that is wanted, as soon as it is there; the others stay. `None` when the host is closed.
+    /// The first stanza that is wanted, as soon as it is there; the others stay. `None` when the
+    /// host is closed.
     pub(super) async fn take(&self, wanted: impl Fn(&Stanza) -> bool) -> Option<Stanza> {
         loop {
             let arrived = self.arrived.notified();

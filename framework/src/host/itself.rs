@@ -25,16 +25,31 @@ pub(super) fn answer(host: &Shared, stanza: &Stanza) -> Result<Children, Conditi
 }
 
 fn info() -> DiscoInfoResult {
-    let features = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING].map(str::to_owned).into();
+    let features = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING]
+        .map(str::to_owned)
+        .into();
     let identities = vec![Identity::new("server", "im", "en", "Campanile")];
-    DiscoInfoResult { node: None, identities, features, extensions: Vec::new() }
+    DiscoInfoResult {
+        node: None,
+        identities,
+        features,
+        extensions: Vec::new(),
+    }
 }
 
 fn items(host: &Shared) -> DiscoItemsResult {
     let domains = host.tables().domains();
     let items = domains.iter().filter_map(|domain| {
         let jid = BareJid::new(domain).ok()?.into();
-        Some(Item { jid, node: None, name: None })
+        Some(Item {
+            jid,
+            node: None,
+            name: None,
+        })
     });
-    DiscoItemsResult { node: None, items: items.collect(), rsm: None }
+    DiscoItemsResult {
+        node: None,
+        items: items.collect(),
+        rsm: None,
+    }
 }

@@ -17,14 +17,25 @@ const RETRY: Duration = Duration::from_millis(100);
 /// What is done with a connection: a component's, or a client's.
 pub(super) type Serve = fn(&Arc<Shared>, Io);
 
-pub(super) async fn listen(shared: &Arc<Shared>, address: SocketAddr, to: Serve) -> io::Result<SocketAddr> {
+pub(super) async fn listen(
+    shared: &Arc<Shared>,
+    address: SocketAddr,
+    to: Serve,
+) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
-    tokio::spawn(serve(Arc::downgrade(shared), shared.running.subscribe(), listener, address, to));
+    tokio::spawn(serve(
+        Arc::downgrade(shared),
+        shared.running.subscribe(),
+        listener,
+        address,
+        to,
+    ));
     Ok(address)
 }
 
-/// Accepts while the host runs. Stopped, it gives the port up, so that connecting is refused as by a stopped server.
+/// Accepts while the host runs. Stopped, it gives the port up, so that connecting is refused as by
+/// a stopped server.
 async fn serve(
     shared: Weak<Shared>,
     mut running: watch::Receiver<bool>,
@@ -40,7 +51,8 @@ async fn serve(
             None => match TcpListener::bind(address).await {
                 Ok(bound) => bound,
                 Err(error) => {
-                    tracing::warn!(%address, %error, "the host cannot listen again; it goes on trying");
+                    tracing::warn!(%address, %error, "the host cannot listen again; it goes on \
+                        trying");
                     tokio::time::sleep(RETRY).await;
                     continue;
                 }
@@ -57,7 +69,9 @@ async fn accept(shared: &Weak<Shared>, listener: TcpListener, to: Serve) {
     loop {
         match listener.accept().await {
             Ok((connection, _)) => {
-                let Some(shared) = shared.upgrade() else { return };
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
                 serve_one(&shared, connection, to);
             }
             Err(error) => {

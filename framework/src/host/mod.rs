@@ -1,9 +1,11 @@
-//! A server for components (XEP-0114) within this process: to try a component without a server, and to test it.
+//! A server for components (XEP-0114) within this process: to try a component without a server, and
+//! to test it.
 //!
-//! Components attach over TCP or through a pipe in memory, as many as there are; virtual users talk to them, and
-//! they to each other. What the host refuses it refuses in Prosody's words, so that a component that stands here
-//! stands there. People's clients may [log in](Host::listen_for_clients), too, over loopback; what they have is kept in
-//! memory, and nothing goes to other servers.
+//! Components attach over TCP or through a pipe in memory, as many as there are; virtual users talk
+//! to them, and they to each other. What the host refuses it refuses in Prosody's words, so that a
+//! component that stands here stands there. People's clients may [log
+//! in](Host::listen_for_clients), too, over loopback; what they have is kept in memory, and nothing
+//! goes to other servers.
 //!
 //! ```
 //! use campanile::component::Component;
@@ -64,8 +66,8 @@ const PIPE: usize = 64 * 1024;
 /// How long a component may take to close its side when the host closes.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// An XEP-0114 server in this process. Cloning is cheap; when the last clone and the last [`User`] are gone, the
-/// host is.
+/// An XEP-0114 server in this process. Cloning is cheap; when the last clone and the last [`User`]
+/// are gone, the host is.
 #[derive(Clone)]
 pub struct Host {
     shared: Arc<Shared>,
@@ -104,15 +106,21 @@ impl Host {
 
     fn open(shared: Shared) -> Self {
         let shared = Arc::new(shared);
-        Self { _open: Arc::new(Open(Arc::clone(&shared))), shared }
+        Self {
+            _open: Arc::new(Open(Arc::clone(&shared))),
+            shared,
+        }
     }
 
-    /// What [`Builder::connector`](crate::component::Builder::connector) takes: a pipe in memory for each attempt,
-    /// refused while the host is stopped.
+    /// What [`Builder::connector`](crate::component::Builder::connector) takes: a pipe in memory
+    /// for each attempt, refused while the host is stopped.
     pub fn connector(&self) -> impl Fn() -> Ready<io::Result<Io>> + Clone + Send + Sync + 'static {
         let shared = Arc::downgrade(&self.shared);
         move || {
-            let pipe = shared.upgrade().ok_or_else(refused).and_then(|shared| pipe(&shared));
+            let pipe = shared
+                .upgrade()
+                .ok_or_else(refused)
+                .and_then(|shared| pipe(&shared));
             ready(pipe.map(|pipe| Box::new(pipe) as Io))
         }
     }
@@ -122,8 +130,8 @@ impl Host {
         session::spawn(&self.shared, Box::new(connection));
     }
 
-    /// Listens for components on a TCP address until the host is closed, and gives the address back: port 0 is a
-    /// free one.
+    /// Listens for components on a TCP address until the host is closed, and gives the address
+    /// back: port 0 is a free one.
     ///
     /// # Errors
     /// When the address is taken or not allowed.
@@ -131,11 +139,11 @@ impl Host {
         listen::listen(&self.shared, address, session::spawn).await
     }
 
-    /// Listens for people's clients on a TCP address until the host is closed, and gives the address back: port 0 is a
-    /// free one. The accounts are those of [`Builder::account`].
+    /// Listens for people's clients on a TCP address until the host is closed, and gives the
+    /// address back: port 0 is a free one. The accounts are those of [`Builder::account`].
     ///
-    /// Clients log in by SASL (SCRAM-SHA-256, SCRAM-SHA-1, PLAIN), have a roster, presence and subscriptions, and find
-    /// the components by disco. There is no TLS: this is for loopback.
+    /// Clients log in by SASL (SCRAM-SHA-256, SCRAM-SHA-1, PLAIN), have a roster, presence and
+    /// subscriptions, and find the components by disco. There is no TLS: this is for loopback.
     ///
     /// # Errors
     /// When the address is taken or not allowed.
@@ -146,8 +154,8 @@ impl Host {
     /// A virtual user, online until dropped. A bare JID gets a resource, as clients do.
     ///
     /// # Errors
-    /// [`UserError::Jid`] when it is no address of a user, [`UserError::Taken`] when that very address is online or
-    /// lies in a component's domain.
+    /// [`UserError::Jid`] when it is no address of a user, [`UserError::Taken`] when that very
+    /// address is online or lies in a component's domain.
     pub fn user(&self, jid: &str) -> Result<User, UserError> {
         User::online(self, jid)
     }
@@ -168,8 +176,8 @@ impl Host {
         self.shared.tables().domains()
     }
 
-    /// Stanzas that were dropped because nobody was there to be told: answers and errors without a recipient, or
-    /// beyond the bounds on what waits.
+    /// Stanzas that were dropped because nobody was there to be told: answers and errors without a
+    /// recipient, or beyond the bounds on what waits.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.get()
@@ -177,7 +185,10 @@ impl Host {
 
     #[cfg(feature = "testing")]
     pub(crate) fn push_raw(&self, domain: &str, bytes: &[u8]) -> bool {
-        self.shared.tables().mounted(domain).is_some_and(|stream| stream.push(bytes).is_ok())
+        self.shared
+            .tables()
+            .mounted(domain)
+            .is_some_and(|stream| stream.push(bytes).is_ok())
     }
 
     /// Ends the streams of the components on this domain. They may come back at once.
@@ -188,7 +199,8 @@ impl Host {
         self.shared.changed.notify_waiters();
     }
 
-    /// Ends all streams without a word and refuses new ones, as a server does that stops. Users stay online.
+    /// Ends all streams without a word and refuses new ones, as a server does that stops. Users
+    /// stay online.
     pub fn stop(&self) {
         self.shared.stop(&Farewell::Silent);
     }
@@ -198,7 +210,8 @@ impl Host {
         self.shared.running.send_replace(true);
     }
 
-    /// Stops for good, closing each stream properly, and waits until the components have closed their side.
+    /// Stops for good, closing each stream properly, and waits until the components have closed
+    /// their side.
     pub async fn close(self) {
         self.shared.stop(&Farewell::Closed);
         // A component that does not close its side is cut off.
@@ -209,7 +222,10 @@ impl Host {
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Host").field("domain", &self.shared.settings.domain).field("mounted", &self.domains()).finish()
+        f.debug_struct("Host")
+            .field("domain", &self.shared.settings.domain)
+            .field("mounted", &self.domains())
+            .finish()
     }
 }
 

@@ -6,10 +6,11 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::time::{Duration, timeout};
 
-/// Users wait with sending while more than this waits for a component: not much, or one who floods would delay all.
+/// Users wait with sending while more than this waits for a component: not much, or one who floods
+/// would delay all.
 const ROOM: usize = 64 * 1024;
-/// What other components send is bounced beyond this. A component cannot be made to wait: it may be the very one
-/// that does not read, because it waits until the host has read what it writes.
+/// What other components send is bounced beyond this. A component cannot be made to wait: it may be
+/// the very one that does not read, because it waits until the host has read what it writes.
 const LIMIT: usize = 8 * 1024 * 1024;
 /// Prosody's `send_timeout`: a component that takes no byte for so long is gone.
 const STALL: Duration = Duration::from_secs(180);
@@ -74,7 +75,10 @@ impl Outgoing {
     }
 
     /// Writes until the end, and shuts the connection down behind it.
-    pub(super) async fn write_to(&self, mut socket: impl AsyncWrite + Unpin) -> std::io::Result<()> {
+    pub(super) async fn write_to(
+        &self,
+        mut socket: impl AsyncWrite + Unpin,
+    ) -> std::io::Result<()> {
         loop {
             let (bytes, finished) = self.take();
             if !bytes.is_empty() {
@@ -117,7 +121,10 @@ impl Outgoing {
     }
 }
 
-async fn write_all(socket: &mut (impl AsyncWrite + Unpin), mut bytes: &[u8]) -> std::io::Result<()> {
+async fn write_all(
+    socket: &mut (impl AsyncWrite + Unpin),
+    mut bytes: &[u8],
+) -> std::io::Result<()> {
     while !bytes.is_empty() {
         let written = timeout(STALL, socket.write(bytes)).await??;
         if written == 0 {
@@ -138,7 +145,11 @@ mod tests {
     async fn users_wait_for_room_and_components_are_bounced() {
         let outgoing = Outgoing::default();
         outgoing.push(&vec![b'x'; ROOM + 1]).unwrap();
-        assert!(timeout(Duration::from_millis(20), outgoing.push_waiting(b"late")).await.is_err());
+        assert!(
+            timeout(Duration::from_millis(20), outgoing.push_waiting(b"late"))
+                .await
+                .is_err()
+        );
         outgoing.push(&vec![b'x'; LIMIT]).unwrap();
         assert_eq!(outgoing.push(b"more"), Err(NotTaken::Full));
 
@@ -155,7 +166,10 @@ mod tests {
         );
         written.unwrap();
         assert!(sent && read.ends_with(b"lateend"));
-        assert_eq!((outgoing.push(b"x"), outgoing.push_waiting(b"x").await), (Err(NotTaken::Gone), false));
+        assert_eq!(
+            (outgoing.push(b"x"), outgoing.push_waiting(b"x").await),
+            (Err(NotTaken::Gone), false)
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -164,7 +178,10 @@ mod tests {
         let outgoing = Outgoing::default();
         outgoing.push(&[b'x'; 64]).unwrap();
         let start = tokio::time::Instant::now();
-        assert_eq!(outgoing.write_to(ours).await.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(
+            outgoing.write_to(ours).await.unwrap_err().kind(),
+            std::io::ErrorKind::TimedOut
+        );
         assert_eq!(start.elapsed(), STALL);
     }
 }

@@ -17,8 +17,9 @@ pub struct Parcel {
 
 /// What a [`User`](super::User) can send: a [`Stanza`], or XML as text.
 ///
-/// XML must be one well-formed stanza without prefixes from outside; namespaces are inherited, so `<body>` needs
-/// none. What is no valid stanza (`type='weird'`, an IQ without id) is sent as it is, since clients do that.
+/// XML must be one well-formed stanza without prefixes from outside; namespaces are inherited, so
+/// `<body>` needs none. What is no valid stanza (`type='weird'`, an IQ without id) is sent as it
+/// is, since clients do that.
 pub trait IntoParcel: sealed::Sealed {
     /// The stanza, checked.
     ///
@@ -67,8 +68,13 @@ impl Parcel {
     fn read(xml: &str) -> Result<Self, UserError> {
         match element(xml).map_err(UserError::Xml)? {
             Event::Stanza(stanza) => stanza.into_parcel(),
-            Event::Refused(refused) => Ok(Self { stanza: stand_in(refused.head), raw: Some(xml.to_owned()) }),
-            _ => Err(UserError::Xml("this is no iq, message or presence".to_owned())),
+            Event::Refused(refused) => Ok(Self {
+                stanza: stand_in(refused.head),
+                raw: Some(xml.to_owned()),
+            }),
+            _ => Err(UserError::Xml(
+                "this is no iq, message or presence".to_owned(),
+            )),
         }
     }
 
@@ -81,7 +87,14 @@ impl Parcel {
         if parcel.raw.is_some() {
             return Err(UserError::Xml("RFC 6120 does not allow it".to_owned()));
         }
-        Ok(if nameless { Stanza { id: None, ..parcel.stanza } } else { parcel.stanza })
+        Ok(if nameless {
+            Stanza {
+                id: None,
+                ..parcel.stanza
+            }
+        } else {
+            parcel.stanza
+        })
     }
 
     /// Writes the sender's address on it, as a server does (RFC 6120 §8.1.2.1).
@@ -138,7 +151,10 @@ fn with_attribute(text: &str, kind: Kind, name: &str, value: &str) -> String {
     let mut escaped = Vec::new();
     xml::escape::push_attribute(&mut escaped, value);
     let (start, rest) = text.split_at(1 + kind.name().len());
-    format!("{start} {name}='{}'{rest}", String::from_utf8_lossy(&escaped))
+    format!(
+        "{start} {name}='{}'{rest}",
+        String::from_utf8_lossy(&escaped)
+    )
 }
 
 pub(super) fn encode(stanza: &Stanza) -> Vec<u8> {
@@ -147,7 +163,8 @@ pub(super) fn encode(stanza: &Stanza) -> Vec<u8> {
     bytes
 }
 
-/// The stanza that stands in for one that is none: for its addresses, and for what its sender is told.
+/// The stanza that stands in for one that is none: for its addresses, and for what its sender is
+/// told.
 pub(super) fn stand_in(head: Head) -> Stanza {
     let kind = match head.name.as_str() {
         "iq" if matches!(head.kind.as_str(), "result" | "error") => Kind::Iq(IqType::Result),
@@ -155,18 +172,30 @@ pub(super) fn stand_in(head: Head) -> Stanza {
         "message" => Kind::Message(MessageType::parse(&head.kind).unwrap_or(MessageType::Normal)),
         _ => Kind::Presence(PresenceType::parse(&head.kind).unwrap_or(PresenceType::Available)),
     };
-    let Head { id, from, to, lang, .. } = head;
-    Stanza { id, from, to, lang, ..Stanza::new(kind) }
+    let Head {
+        id, from, to, lang, ..
+    } = head;
+    Stanza {
+        id,
+        from,
+        to,
+        lang,
+        ..Stanza::new(kind)
+    }
 }
 
-/// Reads one element as if it came on a component's stream, where it inherits what it does not declare.
+/// Reads one element as if it came on a component's stream, where it inherits what it does not
+/// declare.
 pub(crate) fn element(xml: &str) -> Result<Event, String> {
-    const HEADER: &[u8] =
-        b"<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
+    const HEADER: &[u8] = b"<stream:stream xmlns='jabber:component:accept' \
+            xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
     if !(xml.starts_with('<') && xml.ends_with('>')) {
         return Err("this is no element".to_owned());
     }
-    let mut reader = Reader::new(Bounds { max_stanza: 64 * 1024 * 1024, max_depth: 1024 });
+    let mut reader = Reader::new(Bounds {
+        max_stanza: 64 * 1024 * 1024,
+        max_depth: 1024,
+    });
     reader.buffer().extend_from_slice(HEADER);
     reader.buffer().extend_from_slice(xml.as_bytes());
     let mut next = || reader.next().map_err(|fault| fault.to_string());
@@ -204,11 +233,13 @@ mod tests {
     fn the_sender_is_written_on_everything() {
         assert_eq!(
             sent("<message to='b.x'><body>hi</body></message>").unwrap(),
-            "<message from='alice@localhost/o&apos;neill' to='b.x' type='normal'><body>hi</body></message>"
+            "<message from='alice@localhost/o&apos;neill' to='b.x' \
+            type='normal'><body>hi</body></message>"
         );
         assert_eq!(
             sent("<iq type='weird' to='b.x' id='1'><x xmlns='urn:x'/></iq>").unwrap(),
-            "<iq from='alice@localhost/o&apos;neill' type='weird' to='b.x' id='1'><x xmlns='urn:x'/></iq>"
+            "<iq from='alice@localhost/o&apos;neill' type='weird' to='b.x' id='1'><x \
+            xmlns='urn:x'/></iq>"
         );
         assert_eq!(
             sent("<presence type='subscribe' to='b.x'/>").unwrap(),
@@ -218,10 +249,22 @@ mod tests {
 
     #[test]
     fn what_no_client_could_send_is_an_error() {
-        for xml in ["", "hi", "<message>", "<message/><message/>", "<message/> x", "<foo/>", "</message>", "<!-- -->"] {
+        for xml in [
+            "",
+            "hi",
+            "<message>",
+            "<message/><message/>",
+            "<message/> x",
+            "<foo/>",
+            "</message>",
+            "<!-- -->",
+        ] {
             assert!(matches!(sent(xml), Err(UserError::Xml(_))), "{xml}");
         }
-        assert!(matches!(sent("<message from='bob@localhost'/>"), Err(UserError::Sender(_))));
+        assert!(matches!(
+            sent("<message from='bob@localhost'/>"),
+            Err(UserError::Sender(_))
+        ));
         assert!(sent("<message from='alice@localhost' to='b.x'/>").is_ok());
     }
 }

@@ -13,7 +13,9 @@ use crate::stanza::{Children, IqType, Kind, MessageType, Stanza};
 impl Shared {
     /// Delivers what a user sends, waiting for room at a component.
     pub(super) async fn deliver_waiting(&self, parcel: Parcel) {
-        let Some(to) = parcel.stanza.to.clone() else { return self.for_own_account(parcel.stanza) };
+        let Some(to) = parcel.stanza.to.clone() else {
+            return self.for_own_account(parcel.stanza);
+        };
         self.observe(&parcel.stanza);
         match self.target(&to) {
             Target::Component(stream) => {
@@ -41,7 +43,9 @@ impl Shared {
                 Err(NotTaken::Gone) => self.bounce(stanza, &refusal::offline(to)),
             },
             Target::Offline => self.bounce(stanza, &refusal::offline(to)),
-            Target::Nowhere => self.bounce(stanza, &StanzaError::new(Condition::RemoteServerNotFound)),
+            Target::Nowhere => {
+                self.bounce(stanza, &StanzaError::new(Condition::RemoteServerNotFound))
+            }
             Target::Itself => match itself::answer(self, stanza) {
                 Ok(children) => self.answer(stanza, Kind::Iq(IqType::Result), children),
                 Err(condition) => self.bounce(stanza, &StanzaError::new(condition)),
@@ -57,7 +61,9 @@ impl Shared {
         let unavailable = || StanzaError::new(Condition::ServiceUnavailable);
         match stanza.kind {
             // Nobody stores a roster or a vCard here, so the account has no answers of its own.
-            Kind::Iq(_) | Kind::Message(MessageType::Groupchat) if bare => self.bounce(stanza, &unavailable()),
+            Kind::Iq(_) | Kind::Message(MessageType::Groupchat) if bare => {
+                self.bounce(stanza, &unavailable())
+            }
             Kind::Message(MessageType::Error) if bare => self.dropped.one(),
             Kind::Presence(_) if online.is_empty() => {}
             _ if online.is_empty() => self.bounce(stanza, &unavailable()),
@@ -82,10 +88,18 @@ impl Shared {
 
     pub(super) fn answer(&self, stanza: &Stanza, kind: Kind, children: Children) {
         let Stanza { id, from, to, .. } = stanza.clone_head();
-        self.deliver(&Stanza { kind, id, from: to, to: from, lang: None, children });
+        self.deliver(&Stanza {
+            kind,
+            id,
+            from: to,
+            to: from,
+            lang: None,
+            children,
+        });
     }
 
-    /// RFC 6120 §10.3: without `to` a stanza is for the sender's own account, which knows nothing here.
+    /// RFC 6120 §10.3: without `to` a stanza is for the sender's own account, which knows nothing
+    /// here.
     fn for_own_account(&self, mut stanza: Stanza) {
         stanza.to = stanza.from.as_ref().map(|from| from.to_bare().into());
         if !matches!(stanza.kind, Kind::Presence(_)) {

@@ -10,11 +10,17 @@ use super::tables::{Mounting, Shared};
 use crate::error::{Condition, StanzaError};
 use crate::stanza::{Kind, Stanza};
 use crate::stream::handshake::digest;
-use crate::stream::{COMPONENT, Defect, Event, Fault, Io, Reader, Refused, STREAMS, StreamHeader, TopLevel};
+use crate::stream::{
+    COMPONENT, Defect, Event, Fault, Io, Reader, Refused, STREAMS, StreamHeader, TopLevel,
+};
 
 /// Serves a connection in a task of its own, or drops it when that is not possible.
 pub(super) fn spawn(shared: &Arc<Shared>, io: Io) {
-    let session = |stream| Session { shared: Arc::clone(shared), stream, phase: Phase::Header };
+    let session = |stream| Session {
+        shared: Arc::clone(shared),
+        stream,
+        phase: Phase::Header,
+    };
     connection::spawn(shared, io, session);
 }
 
@@ -75,13 +81,16 @@ impl Session {
         if header.namespace != COMPONENT {
             return self.end_with("invalid-namespace", None);
         }
-        let Some(domain) = header.to else { return self.end(&refusal::no_to()) };
+        let Some(domain) = header.to else {
+            return self.end(&refusal::no_to());
+        };
         if self.shared.settings.secret_for(&domain).is_none() {
             return self.end(&refusal::host_unknown(&domain));
         }
         let id = String::from(self.shared.ids.fresh());
         let header = format!(
-            "<?xml version='1.0'?><stream:stream xmlns='{COMPONENT}' xmlns:stream='{STREAMS}' from='{domain}' id='{id}' \
+            "<?xml version='1.0'?><stream:stream xmlns='{COMPONENT}' xmlns:stream='{STREAMS}' \
+            from='{domain}' id='{id}' \
              xml:lang='en'>"
         );
         self.phase = Phase::Handshake { domain, id };
@@ -89,7 +98,11 @@ impl Session {
     }
 
     fn element(&mut self, element: &TopLevel) -> Flow {
-        match (&self.phase, element.namespace.as_str(), element.name.as_str()) {
+        match (
+            &self.phase,
+            element.namespace.as_str(),
+            element.name.as_str(),
+        ) {
             (_, STREAMS, "error") => self.end(refusal::CLOSE),
             (Phase::Handshake { .. }, COMPONENT, "handshake") => self.handshake(element),
             _ => self.end_with("unsupported-stanza-type", None),
@@ -97,12 +110,18 @@ impl Session {
     }
 
     fn handshake(&mut self, element: &TopLevel) -> Flow {
-        let Phase::Handshake { domain, id } = &self.phase else { return Flow::Continue(()) };
+        let Phase::Handshake { domain, id } = &self.phase else {
+            return Flow::Continue(());
+        };
         if !element.children.is_empty() {
             return self.end_with("not-authorized", None);
         }
         // Lower case and no white space, which is what satisfies ejabberd too.
-        let right = self.shared.settings.secret_for(domain).map(|secret| digest(id, secret));
+        let right = self
+            .shared
+            .settings
+            .secret_for(domain)
+            .map(|secret| digest(id, secret));
         if right.is_none_or(|right| right.as_bytes() != element.children.as_bytes()) {
             return self.end(&refusal::wrong_secret());
         }
@@ -118,8 +137,13 @@ impl Session {
         let Phase::Mounted { domain } = &self.phase else {
             return self.tell(stanza, &StanzaError::new(Condition::ServiceUnavailable));
         };
-        // Without `from`, Prosody 13 and ejabberd close the stream; an address that is no JID counts as missing.
-        if stanza.from.as_ref().is_none_or(|from| from.domain().as_str() != domain) {
+        // Without `from`, Prosody 13 and ejabberd close the stream; an address that is no JID
+        // counts as missing.
+        if stanza
+            .from
+            .as_ref()
+            .is_none_or(|from| from.domain().as_str() != domain)
+        {
             return self.end(&refusal::foreign_sender(stanza.from.as_ref(), domain));
         }
         if stanza.to.is_none() {
@@ -135,7 +159,10 @@ impl Session {
             // This is what Prosody says of it.
             return self.end_with("not-well-formed", None);
         }
-        self.tell(&stand_in(refused.head), &StanzaError::new(Condition::BadRequest))
+        self.tell(
+            &stand_in(refused.head),
+            &StanzaError::new(Condition::BadRequest),
+        )
     }
 
     /// Sends a stanza error to the component itself.
@@ -144,9 +171,18 @@ impl Session {
             self.shared.dropped.one();
             return Flow::Continue(());
         }
-        let Stanza { kind, id, from, to, .. } = stanza.clone_head();
+        let Stanza {
+            kind, id, from, to, ..
+        } = stanza.clone_head();
         let (kind, children): (Kind, _) = (kind.to_error(), error.to_children());
-        let refusal = Stanza { kind, id, from: to, to: from, lang: None, children };
+        let refusal = Stanza {
+            kind,
+            id,
+            from: to,
+            to: from,
+            lang: None,
+            children,
+        };
         self.say(&String::from_utf8_lossy(&encode(&refusal)))
     }
 
@@ -169,7 +205,11 @@ impl Session {
 
     fn refuse(&self, condition: &str, text: Option<&str>) {
         let error = refusal::stream_error(condition, text);
-        let header = if matches!(self.phase, Phase::Header) { refusal::EMPTY_HEADER } else { "" };
+        let header = if matches!(self.phase, Phase::Header) {
+            refusal::EMPTY_HEADER
+        } else {
+            ""
+        };
         self.stream.finish((header.to_owned() + &error).as_bytes());
     }
 }

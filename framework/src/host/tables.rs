@@ -66,12 +66,24 @@ impl Shared {
     pub(super) fn new(mut settings: Settings) -> Self {
         let (running, _) = watch::channel(true);
         let ids = Ids::new();
-        let accounts = std::mem::take(&mut settings.accounts).into_iter().filter_map(|(name, password)| {
-            let jid = BareJid::new(&format!("{name}@{}", settings.domain)).ok()?;
-            Some((jid, Account::new(password, &ids.fresh())))
-        });
-        let tables = Tables { accounts: accounts.collect(), ..Tables::default() };
-        Self { settings, ids, dropped: Counter::default(), changed: Notify::new(), running, tables: Mutex::new(tables) }
+        let accounts = std::mem::take(&mut settings.accounts)
+            .into_iter()
+            .filter_map(|(name, password)| {
+                let jid = BareJid::new(&format!("{name}@{}", settings.domain)).ok()?;
+                Some((jid, Account::new(password, &ids.fresh())))
+            });
+        let tables = Tables {
+            accounts: accounts.collect(),
+            ..Tables::default()
+        };
+        Self {
+            settings,
+            ids,
+            dropped: Counter::default(),
+            changed: Notify::new(),
+            running,
+            tables: Mutex::new(tables),
+        }
     }
 
     pub(super) fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -123,7 +135,8 @@ impl Shared {
         room
     }
 
-    /// Mounts a component whose handshake was right, and tells it so before anything else reaches it.
+    /// Mounts a component whose handshake was right, and tells it so before anything else reaches
+    /// it.
     pub(super) fn mount(&self, domain: &str, stream: &Arc<Outgoing>) -> Mounting {
         let mut tables = self.tables();
         tables.opened(stream);
@@ -135,7 +148,8 @@ impl Shared {
             OnConflict::KickOld => old = std::mem::take(mounted),
             OnConflict::Share => {}
         }
-        // A stream that has ended in this moment takes nothing, and is taken out again by its own end.
+        // A stream that has ended in this moment takes nothing, and is taken out again by its own
+        // end.
         let _ = stream.push(b"<handshake/>");
         mounted.push_back(Arc::clone(stream));
         drop(tables);
@@ -174,7 +188,9 @@ impl Shared {
         if let Some(mounted) = tables.mounts.get_mut(domain) {
             // Those that share a domain get the stanzas in turn.
             mounted.rotate_left(usize::from(mounted.len() > 1));
-            return mounted.back().map_or(Target::Offline, |stream| Target::Component(Arc::clone(stream)));
+            return mounted.back().map_or(Target::Offline, |stream| {
+                Target::Component(Arc::clone(stream))
+            });
         }
         if self.settings.expects(domain) {
             return Target::Offline;
@@ -195,7 +211,9 @@ impl Shared {
 
 impl Tables {
     pub(super) fn is_mounted(&self, domain: &str) -> bool {
-        self.mounts.get(domain).is_some_and(|mounted| !mounted.is_empty())
+        self.mounts
+            .get(domain)
+            .is_some_and(|mounted| !mounted.is_empty())
     }
 
     #[cfg(feature = "testing")]
@@ -209,21 +227,34 @@ impl Tables {
     }
 
     pub(super) fn domains(&self) -> Vec<String> {
-        let mounted = self.mounts.iter().filter(|(_, mounted)| !mounted.is_empty());
+        let mounted = self
+            .mounts
+            .iter()
+            .filter(|(_, mounted)| !mounted.is_empty());
         let mut domains: Vec<_> = mounted.map(|(domain, _)| domain.clone()).collect();
         domains.sort();
         domains
     }
 
     pub(super) fn unmount_domain(&mut self, domain: &str) -> Vec<Arc<Outgoing>> {
-        self.mounts.get_mut(domain).map(|mounted| mounted.drain(..).collect()).unwrap_or_default()
+        self.mounts
+            .get_mut(domain)
+            .map(|mounted| mounted.drain(..).collect())
+            .unwrap_or_default()
     }
 
     fn unmount_all(&mut self) -> Vec<Arc<Outgoing>> {
         let mut streams = std::mem::take(&mut self.opening);
-        streams.extend(self.mounts.values_mut().flat_map(|mounted| mounted.drain(..)));
+        streams.extend(
+            self.mounts
+                .values_mut()
+                .flat_map(|mounted| mounted.drain(..)),
+        );
         // Those of clients are unbound by their own end.
-        let resources = self.accounts.values().flat_map(|account| &account.resources);
+        let resources = self
+            .accounts
+            .values()
+            .flat_map(|account| &account.resources);
         streams.extend(resources.map(|resource| Arc::clone(&resource.stream)));
         streams
     }
@@ -254,13 +285,18 @@ impl Tables {
     }
 
     pub(super) fn close_inboxes(&mut self) {
-        self.users.values().flatten().for_each(|(_, inbox)| inbox.close());
+        self.users
+            .values()
+            .flatten()
+            .for_each(|(_, inbox)| inbox.close());
     }
 
     /// Virtual users.
     pub(super) fn online(&self, to: &Jid) -> Vec<Mailbox> {
         let resources = self.users.get(&to.to_bare()).into_iter().flatten();
         let wanted = resources.filter(|(jid, _)| to.resource().is_none() || jid == to);
-        wanted.map(|(_, inbox)| Mailbox::Inbox(Arc::clone(inbox))).collect()
+        wanted
+            .map(|(_, inbox)| Mailbox::Inbox(Arc::clone(inbox)))
+            .collect()
     }
 }

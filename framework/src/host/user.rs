@@ -40,12 +40,16 @@ pub enum UserError {
 
 impl User {
     pub(super) fn online(host: &Host, text: &str) -> Result<Self, UserError> {
-        let mut jid = Jid::new(text).map_err(|error| UserError::Jid(format!("{text:?}: {error}")))?;
+        let mut jid =
+            Jid::new(text).map_err(|error| UserError::Jid(format!("{text:?}: {error}")))?;
         if jid.node().is_none() {
-            return Err(UserError::Jid(format!("{text:?} has no name before the domain")));
+            return Err(UserError::Jid(format!(
+                "{text:?} has no name before the domain"
+            )));
         }
         if jid.resource().is_none() {
-            jid = Jid::new(&format!("{jid}/home")).map_err(|error| UserError::Jid(error.to_string()))?;
+            jid = Jid::new(&format!("{jid}/home"))
+                .map_err(|error| UserError::Jid(error.to_string()))?;
         }
         let inbox = Arc::new(Inbox::default());
         let domain = jid.domain().as_str();
@@ -55,7 +59,11 @@ impl User {
             return Err(UserError::Taken(jid));
         }
         drop(tables);
-        Ok(Self { host: host.clone(), jid, inbox })
+        Ok(Self {
+            host: host.clone(),
+            jid,
+            inbox,
+        })
     }
 
     /// The full JID.
@@ -66,10 +74,12 @@ impl User {
 
     /// Sends a stanza, or XML as text. Waits while the component takes nothing.
     ///
-    /// The sender's address is filled in. What cannot be delivered comes back as an error stanza, as from a server.
+    /// The sender's address is filled in. What cannot be delivered comes back as an error stanza,
+    /// as from a server.
     ///
     /// # Errors
-    /// [`UserError::Xml`] when the text is not one stanza, [`UserError::Sender`] when it names another sender.
+    /// [`UserError::Xml`] when the text is not one stanza, [`UserError::Sender`] when it names
+    /// another sender.
     pub async fn send(&self, stanza: impl IntoParcel) -> Result<(), UserError> {
         let mut parcel = stanza.into_parcel()?;
         parcel.stamp(&self.jid)?;
@@ -83,21 +93,25 @@ impl User {
     /// When `to` is no JID, or when `body` holds a character that XML cannot carry.
     pub async fn say(&self, to: &str, body: &str) -> Result<(), UserError> {
         let to = Jid::new(to).map_err(|error| UserError::Jid(format!("{to:?}: {error}")))?;
-        self.send(Stanza::chat(to, body).map_err(UserError::Write)?).await
+        self.send(Stanza::chat(to, body).map_err(UserError::Write)?)
+            .await
     }
 
-    /// Sends an IQ get or set and waits for the answer, a result or an error. Other stanzas stay where they are. An
-    /// id is filled in when there is none.
+    /// Sends an IQ get or set and waits for the answer, a result or an error. Other stanzas stay
+    /// where they are. An id is filled in when there is none.
     ///
     /// # Errors
-    /// As [`send`](User::send), and [`UserError::Closed`] when the host is closed before an answer comes.
+    /// As [`send`](User::send), and [`UserError::Closed`] when the host is closed before an answer
+    /// comes.
     pub async fn request(&self, iq: impl IntoParcel) -> Result<Stanza, UserError> {
         let mut parcel = iq.into_parcel()?;
         parcel.identify(|| self.host.shared.ids.fresh())?;
         parcel.stamp(&self.jid)?;
-        let (id, to) = (parcel.stanza.id.clone(), parcel.stanza.to.clone());
+        let id = parcel.stanza.id.clone();
+        let to = parcel.stanza.to.clone();
         self.host.shared.deliver_waiting(parcel).await;
-        let answer = |stanza: &Stanza| stanza.kind.is_response() && stanza.id == id && stanza.from == to;
+        let answer =
+            |stanza: &Stanza| stanza.kind.is_response() && stanza.id == id && stanza.from == to;
         self.inbox.take(answer).await.ok_or(UserError::Closed)
     }
 
@@ -119,7 +133,8 @@ impl User {
         self.inbox.take(|_| true).await
     }
 
-    /// The next stanza that is wanted; the others stay where they are. `None` when the host is closed.
+    /// The next stanza that is wanted; the others stay where they are. `None` when the host is
+    /// closed.
     pub async fn recv_where(&self, wanted: impl Fn(&Stanza) -> bool) -> Option<Stanza> {
         self.inbox.take(wanted).await
     }
@@ -145,7 +160,10 @@ impl Drop for User {
 
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User").field("jid", &self.jid.as_str()).field("waiting", &self.waiting()).finish()
+        f.debug_struct("User")
+            .field("jid", &self.jid.as_str())
+            .field("waiting", &self.waiting())
+            .finish()
     }
 }
 

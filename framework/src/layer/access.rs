@@ -17,9 +17,9 @@ use crate::reply::Reply;
 
 /// Lets in, or keeps out, bare JIDs and domains.
 ///
-/// What is said of a JID goes before what is said of its domain, and of the same one `deny` goes before `allow`. Who
-/// is not named is let in as long as nobody is allowed by name. The others are told forbidden: an action that only
-/// certain entities are allowed to perform (RFC 6120 §8.3.3.4).
+/// What is said of a JID goes before what is said of its domain, and of the same one `deny` goes
+/// before `allow`. Who is not named is let in as long as nobody is allowed by name. The others are
+/// told forbidden: an action that only certain entities are allowed to perform (RFC 6120 §8.3.3.4).
 ///
 /// ```
 /// use campanile::layer::AccessLayer;
@@ -73,7 +73,10 @@ impl AccessLayer {
     pub fn allow(mut self, rule: Rule) -> Self {
         let rules = Arc::make_mut(&mut self.rules);
         rules.closed = true;
-        rules.verdicts.entry(rule.0.into_inner().into_boxed_str()).or_insert(Verdict::Allow);
+        rules
+            .verdicts
+            .entry(rule.0.into_inner().into_boxed_str())
+            .or_insert(Verdict::Allow);
         self
     }
 
@@ -81,7 +84,9 @@ impl AccessLayer {
     #[must_use]
     pub fn deny(mut self, rule: Rule) -> Self {
         let rules = Arc::make_mut(&mut self.rules);
-        rules.verdicts.insert(rule.0.into_inner().into_boxed_str(), Verdict::Deny);
+        rules
+            .verdicts
+            .insert(rule.0.into_inner().into_boxed_str(), Verdict::Deny);
         self
     }
 
@@ -100,7 +105,10 @@ impl AccessLayer {
 
 impl Rules {
     fn lets_in(&self, sender: &Jid) -> bool {
-        let verdict = self.verdicts.get(bare(sender)).or_else(|| self.verdicts.get(sender.domain().as_str()));
+        let verdict = self
+            .verdicts
+            .get(bare(sender))
+            .or_else(|| self.verdicts.get(sender.domain().as_str()));
         verdict.map_or(!self.closed, |verdict| *verdict == Verdict::Allow)
     }
 }
@@ -109,7 +117,10 @@ impl FromStr for Rule {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
-        BareJid::new(text).map(Self).map_err(|why| RuleError { text: text.to_owned(), why: why.to_string() })
+        BareJid::new(text).map(Self).map_err(|why| RuleError {
+            text: text.to_owned(),
+            why: why.to_string(),
+        })
     }
 }
 
@@ -136,7 +147,11 @@ pub struct RuleError {
 
 impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is neither a bare JID nor a domain: {}", self.text, self.why)
+        write!(
+            f,
+            "{:?} is neither a bare JID nor a domain: {}",
+            self.text, self.why
+        )
     }
 }
 
@@ -146,7 +161,10 @@ impl<S> Layer<S> for AccessLayer {
     type Service = Access<S>;
 
     fn layer(&self, inner: S) -> Access<S> {
-        Access { inner, rules: Arc::clone(&self.rules) }
+        Access {
+            inner,
+            rules: Arc::clone(&self.rules),
+        }
     }
 }
 
@@ -185,8 +203,11 @@ mod tests {
     use crate::samples::answer;
 
     fn layer(allow: &[&str], deny: &[&str]) -> AccessLayer {
-        let allowed = allow.iter().fold(AccessLayer::new(), |layer, rule| layer.allow(rule.parse().unwrap()));
-        deny.iter().fold(allowed, |layer, rule| layer.deny(rule.parse().unwrap()))
+        let allowed = allow.iter().fold(AccessLayer::new(), |layer, rule| {
+            layer.allow(rule.parse().unwrap())
+        });
+        deny.iter()
+            .fold(allowed, |layer, rule| layer.deny(rule.parse().unwrap()))
     }
 
     fn lets_in(layer: &AccessLayer, sender: &str) -> bool {
@@ -204,13 +225,22 @@ mod tests {
             (&["example.org"], &[], "a@sub.example.org", false),
             (&["A@Example.org"], &[], "a@example.org/r", true),
             (&["a@example.org"], &[], "b@example.org", false),
-            (&["example.org"], &["a@example.org"], "a@example.org/r", false),
+            (
+                &["example.org"],
+                &["a@example.org"],
+                "a@example.org/r",
+                false,
+            ),
             (&["a@evil.org"], &["evil.org"], "a@evil.org/r", true),
             (&["a@x.org"], &["a@x.org"], "a@x.org", false),
             (&[], &["evil.org"], "b@example.org", true),
         ];
         for (allow, deny, sender, wanted) in rows {
-            assert_eq!(lets_in(&layer(allow, deny), sender), wanted, "{allow:?} {deny:?} {sender}");
+            assert_eq!(
+                lets_in(&layer(allow, deny), sender),
+                wanted,
+                "{allow:?} {deny:?} {sender}"
+            );
         }
     }
 
@@ -218,10 +248,18 @@ mod tests {
     fn who_is_kept_out_is_told_so() {
         let handler = || async { "hello" };
         let mut service = layer(&["example.net"], &[]).layer(Router::new().message(handler));
-        let refused = "<message from='bot.localhost' to='alice@example.org/desk' id='1' type='error'>\
-            <error type='auth'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
-        assert_eq!(answer(&mut service, "<message id='1'><body>hi</body></message>"), refused);
-        let taken = answer(&mut service, "<message id='1' from='a@example.net'><body>hi</body></message>");
+        let refused = "<message from='bot.localhost' to='alice@example.org/desk' id='1' \
+            type='error'>\
+            <error type='auth'><forbidden \
+            xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
+        assert_eq!(
+            answer(&mut service, "<message id='1'><body>hi</body></message>"),
+            refused
+        );
+        let taken = answer(
+            &mut service,
+            "<message id='1' from='a@example.net'><body>hi</body></message>",
+        );
         assert!(taken.contains("<body>hello</body>"), "{taken}");
         assert_eq!(answer(&mut service, "<presence/>"), "");
     }

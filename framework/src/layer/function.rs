@@ -12,7 +12,8 @@ use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::reply::{IntoReply, Reply};
 
-/// A layer that calls this function for each stanza. What the function is given besides the stanza calls what is below.
+/// A layer that calls this function for each stanza. What the function is given besides the stanza
+/// calls what is below.
 ///
 /// ```
 /// use campanile::error::BoxError;
@@ -38,8 +39,8 @@ use crate::reply::{IntoReply, Reply};
 /// let router: Router = Router::new().message(greet).layer(from_fn(tenant));
 /// ```
 ///
-/// It fits around whatever is `Clone`: routes, a router. Each stanza costs two small allocations; a layer that must be
-/// cheaper is written by hand, as the ones here are.
+/// It fits around whatever is `Clone`: routes, a router. Each stanza costs two small allocations; a
+/// layer that must be cheaper is written by hand, as the ones here are.
 pub fn from_fn<F>(function: F) -> FromFnLayer<F> {
     FromFnLayer { function }
 }
@@ -76,7 +77,10 @@ impl<F: Clone, S> Layer<S> for FromFnLayer<F> {
     type Service = FromFn<F, S>;
 
     fn layer(&self, inner: S) -> FromFn<F, S> {
-        FromFn { function: self.function.clone(), inner }
+        FromFn {
+            function: self.function.clone(),
+            inner,
+        }
     }
 }
 
@@ -99,14 +103,20 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> ReplyFuture {
-        // The one that was ready goes with the call; its clone stays, and has to become ready by itself.
+        // The one that was ready goes with the call; its clone stays, and has to become ready by
+        // itself.
         let clone = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, clone);
         let call = move |inbound| -> ReplyFuture {
             let answer = ready.call(inbound);
             Box::pin(async move { answer.await.map_err(Into::into)?.into_reply() })
         };
-        let answer = (self.function)(inbound, Next { call: Box::new(call) });
+        let answer = (self.function)(
+            inbound,
+            Next {
+                call: Box::new(call),
+            },
+        );
         Box::pin(async move { answer.await.into_reply() })
     }
 }
@@ -119,7 +129,9 @@ impl<F> fmt::Debug for FromFnLayer<F> {
 
 impl<F, S: fmt::Debug> fmt::Debug for FromFn<F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FromFn").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("FromFn")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }
 
@@ -140,7 +152,10 @@ mod tests {
     use crate::samples::answer;
 
     async fn numbered(mut inbound: Inbound, next: Next) -> Result<Reply, BoxError> {
-        let number = inbound.extensions().get::<u8>().map_or(1, |number| number + 1);
+        let number = inbound
+            .extensions()
+            .get::<u8>()
+            .map_or(1, |number| number + 1);
         inbound.extensions_mut().insert(number);
         next.run(inbound).await
     }
@@ -151,8 +166,11 @@ mod tests {
 
     #[test]
     fn what_a_function_adds_is_there_below() {
-        let mut router =
-            Router::new().message(number).layer(from_fn(numbered)).layer(from_fn(numbered)).presence(number);
+        let mut router = Router::new()
+            .message(number)
+            .layer(from_fn(numbered))
+            .layer(from_fn(numbered))
+            .presence(number);
         assert!(answer(&mut router, "<message/>").contains("<body>2</body>"));
         let mut whole = from_fn(numbered).layer(ConcurrencyLimitLayer::new(1).layer(router));
         assert!(answer(&mut whole, "<message/>").contains("<body>3</body>"));

@@ -19,11 +19,17 @@ pin_project_lite::pin_project! {
 
 impl<F> Gated<F> {
     pub(super) fn open(inner: F) -> Self {
-        Self { inner: Some(inner), refusal: None }
+        Self {
+            inner: Some(inner),
+            refusal: None,
+        }
     }
 
     pub(super) fn shut(refusal: Result<Reply, BoxError>) -> Self {
-        Self { inner: None, refusal: Some(refusal) }
+        Self {
+            inner: None,
+            refusal: Some(refusal),
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Layers: what stands around handlers. Ours and tower's are put together in the same way.
 //!
-//! Every service here is `Service<Inbound, Response = Reply>` with an error that becomes a [`BoxError`](crate::error::BoxError), so any layer
-//! of tower fits anywhere without an adapter: around some routes by [`Router::layer`](crate::router::Router::layer),
-//! around everything by [`Builder::layer`](crate::component::Builder::layer).
+//! Every service here is `Service<Inbound, Response = Reply>` with an error that becomes a
+//! [`BoxError`](crate::error::BoxError), so any layer of tower fits anywhere without an adapter:
+//! around some routes by [`Router::layer`](crate::router::Router::layer), around everything by
+//! [`Builder::layer`](crate::component::Builder::layer).
 //!
 //! | layer | what it does | what the peer is told |
 //! |---|---|---|
@@ -17,8 +18,9 @@
 //! | `tower::limit`, around a route | waits | – |
 //! | `tower::load_shed` around a limit | gives up at once | resource-constraint |
 //!
-//! Each is a layer, which holds the settings and what is counted, and a service, which it makes. The order from the
-//! outside that serves most components: trace, metrics, access, rate, then what limits the work itself.
+//! Each is a layer, which holds the settings and what is counted, and a service, which it makes.
+//! The order from the outside that serves most components: trace, metrics, access, rate, then what
+//! limits the work itself.
 
 mod access;
 mod function;
@@ -43,5 +45,7 @@ pub use crate::stats::Histogram;
 
 /// The bare JID, without copying it.
 fn bare(jid: &jid::Jid) -> &str {
-    jid.as_str().split_once('/').map_or(jid.as_str(), |(bare, _)| bare)
+    jid.as_str()
+        .split_once('/')
+        .map_or(jid.as_str(), |(bare, _)| bare)
 }

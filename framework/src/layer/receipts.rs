@@ -19,7 +19,8 @@ pub(crate) const NS: &str = "urn:xmpp:receipts";
 /// Answers requests for a receipt (XEP-0184), before whatever the handler answers.
 ///
 /// A message that is refused has no receipt, nor has one that a handler will only answer
-/// [later](crate::reply::Later) until that is done, nor one without an id or of another type than chat and normal.
+/// [later](crate::reply::Later) until that is done, nor one without an id or of another type than
+/// chat and normal.
 ///
 /// ```
 /// use campanile::extract::Body;
@@ -61,7 +62,10 @@ where
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
         let wanted = wanted(inbound.stanza());
-        Receipted { inner: self.inner.call(inbound), wanted }
+        Receipted {
+            inner: self.inner.call(inbound),
+            wanted,
+        }
     }
 }
 
@@ -101,13 +105,19 @@ struct Receipt {
 
 /// XEP-0184 §5.3: a receipt is for a message of its own, with an id, and never for a receipt.
 fn wanted(stanza: &Stanza) -> Option<Receipt> {
-    if !matches!(stanza.kind, Kind::Message(MessageType::Chat | MessageType::Normal)) {
+    if !matches!(
+        stanza.kind,
+        Kind::Message(MessageType::Chat | MessageType::Normal)
+    ) {
         return None;
     }
     let children = stanza.children();
     let asked = children.find(NS, "request").is_some() && children.find(NS, "received").is_none();
     let id = stanza.id().filter(|_| asked)?;
-    Some(Receipt { kind: stanza.kind, id: id.to_owned() })
+    Some(Receipt {
+        kind: stanza.kind,
+        id: id.to_owned(),
+    })
 }
 
 impl Receipt {
@@ -160,14 +170,20 @@ mod tests {
             assert_eq!(answer(&mut silent, &xml), receipt(kind));
         }
         let mut talking = Router::new().message(async || "hello").receipts();
-        let said = answer(&mut talking, &format!("<message id='m1' type='chat'>{REQUEST}<body>hi</body></message>"));
-        let hello = "<message from='bot.localhost' to='alice@example.org/desk' id='m1' type='chat'><body>hello</body></message>";
+        let said = answer(
+            &mut talking,
+            &format!("<message id='m1' type='chat'>{REQUEST}<body>hi</body></message>"),
+        );
+        let hello = "<message from='bot.localhost' to='alice@example.org/desk' id='m1' \
+            type='chat'><body>hello</body></message>";
         assert_eq!(said, receipt("chat") + hello);
     }
 
     #[test]
     fn nobody_else_does() {
-        let mut router = Router::new().on(crate::router::Filter::message(), async || ()).receipts();
+        let mut router = Router::new()
+            .on(crate::router::Filter::message(), async || ())
+            .receipts();
         let received = "<received xmlns='urn:xmpp:receipts' id='x'/>";
         for xml in [
             "<message id='m1' type='chat'><body>hi</body></message>".to_owned(),
@@ -184,11 +200,18 @@ mod tests {
     #[test]
     fn what_is_refused_has_no_receipt() {
         let xml = format!("<message id='m1' type='chat'><body>hi</body>{REQUEST}</message>");
-        let mut refusing = Router::new().message(async || Condition::NotAcceptable).receipts();
-        let mut failing = Router::new().message(async || Err::<(), _>("broken")).receipts();
+        let mut refusing = Router::new()
+            .message(async || Condition::NotAcceptable)
+            .receipts();
+        let mut failing = Router::new()
+            .message(async || Err::<(), _>("broken"))
+            .receipts();
         for router in [&mut refusing, &mut failing] {
             let told = answer(router, &xml);
-            assert!(told.contains("type='error'") && !told.contains("<received"), "{told}");
+            assert!(
+                told.contains("type='error'") && !told.contains("<received"),
+                "{told}"
+            );
         }
     }
 
@@ -202,20 +225,42 @@ mod tests {
             }
             later
         };
-        let bot = testing::mount("bot.localhost", |bot| bot.router(Router::new().message(later).receipts())).await;
+        let bot = testing::mount("bot.localhost", |bot| {
+            bot.router(Router::new().message(later).receipts())
+        })
+        .await;
         let alice = bot.user("alice@localhost");
         let say = |body: &str| {
-            format!("<message to='bot.localhost' id='m1' type='chat'><body>{body}</body>{REQUEST}</message>")
+            format!(
+                "<message to='bot.localhost' id='m1' \
+                type='chat'><body>{body}</body>{REQUEST}</message>"
+            )
         };
         alice.send(say("yes").as_str()).await.unwrap();
-        alice.expect("<message type='chat'><received xmlns='urn:xmpp:receipts' id='m1'/></message>").await;
-        alice.expect("<message type='chat' id='m1'><body>yes</body></message>").await;
+        alice
+            .expect("<message type='chat'><received xmlns='urn:xmpp:receipts' id='m1'/></message>")
+            .await;
+        alice
+            .expect("<message type='chat' id='m1'><body>yes</body></message>")
+            .await;
         alice.send(say("no").as_str()).await.unwrap();
-        alice.expect_among("<message type='error' id='m1'><error type='modify'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>").await;
+        alice
+            .expect_among(
+                "<message type='error' id='m1'><error type='modify'><not-acceptable \
+            xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>",
+            )
+            .await;
         alice.expect_nothing("bot.localhost").await;
         let info = alice
-            .request("<iq type='get' to='bot.localhost'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>")
+            .request(
+                "<iq type='get' to='bot.localhost'><query \
+                xmlns='http://jabber.org/protocol/disco#info'/></iq>",
+            )
             .await;
-        assert!(info.unwrap().to_xml().contains("<feature var='urn:xmpp:receipts'/>"));
+        assert!(
+            info.unwrap()
+                .to_xml()
+                .contains("<feature var='urn:xmpp:receipts'/>")
+        );
     }
 }

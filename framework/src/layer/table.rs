@@ -28,14 +28,18 @@ impl<V: Copy + Default> Table<V> {
     /// A table for about so many keys.
     pub(super) fn new(places: usize) -> Self {
         let sets = (places / WAYS).next_power_of_two();
-        Self { sets: vec![[Place::default(); WAYS]; sets].into_boxed_slice(), hasher: RandomState::new() }
+        Self {
+            sets: vec![[Place::default(); WAYS]; sets].into_boxed_slice(),
+            hasher: RandomState::new(),
+        }
     }
 
     pub(super) fn key(&self, key: impl Hash) -> Key {
         Key(self.hasher.hash_one(key))
     }
 
-    /// The value of a key. When it is new and there is no room, the value with the least `used` is forgotten.
+    /// The value of a key. When it is new and there is no room, the value with the least `used` is
+    /// forgotten.
     pub(super) fn get<T: Ord>(&mut self, key: Key, used: impl Fn(&V) -> T) -> &mut V {
         // The low bits choose the set, all of them tell the keys within it apart.
         let at = usize::try_from(key.0 & (self.sets.len() as u64 - 1)).unwrap_or_default();
@@ -43,11 +47,16 @@ impl<V: Copy + Default> Table<V> {
         let known = set.iter().position(|place| place.key == Some(key));
         let at = known.unwrap_or_else(|| {
             let places = set.iter().enumerate();
-            places.min_by_key(|(_, place)| place.key.map(|_| used(&place.value))).map_or(0, |(at, _)| at)
+            places
+                .min_by_key(|(_, place)| place.key.map(|_| used(&place.value)))
+                .map_or(0, |(at, _)| at)
         });
         let place = &mut set[at];
         if place.key != Some(key) {
-            *place = Place { key: Some(key), value: V::default() };
+            *place = Place {
+                key: Some(key),
+                value: V::default(),
+            };
         }
         &mut place.value
     }
@@ -64,7 +73,9 @@ mod tests {
             let key = table.key(value);
             *table.get(key, |used| *used) = 10 * value;
         }
-        let (stranger, first, second) = (table.key("stranger"), table.key(1), table.key(2));
+        let stranger = table.key("stranger");
+        let first = table.key(1);
+        let second = table.key(2);
         *table.get(stranger, |used| *used) = 99;
         assert_eq!(*table.get(second, |used| *used), 20);
         // The first was forgotten; it comes back empty, and in place of the second.

@@ -10,8 +10,8 @@ use crate::inbound::Inbound;
 
 /// Opens a span at debug level around each stanza: kind, sender, recipient and id.
 ///
-/// At the default level nothing is opened and next to nothing is paid. Failures are not logged here: the dispatcher
-/// does that for every component, with addresses and id.
+/// At the default level nothing is opened and next to nothing is paid. Failures are not logged
+/// here: the dispatcher does that for every component, with addresses and id.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TraceLayer;
 
@@ -39,7 +39,8 @@ impl<S: Service<Inbound>> Service<Inbound> for Trace<S> {
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        // An id is any text that its sender likes: `?` escapes what would break a line or a terminal.
+        // An id is any text that its sender likes: `?` escapes what would break a line or a
+        // terminal.
         let span = tracing::debug_span!(
             "stanza",
             kind = %inbound.kind(),
@@ -69,7 +70,10 @@ mod tests {
 
     impl Visit for Notes {
         fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-            self.1.lock().unwrap().push_str(&format!("{field}={value:?} "));
+            self.1
+                .lock()
+                .unwrap()
+                .push_str(&format!("{field}={value:?} "));
         }
     }
 
@@ -95,14 +99,19 @@ mod tests {
         let handler = || async {};
         let mut service = TraceLayer.layer(Router::new().message(handler));
         tracing::subscriber::with_default(Notes(level, Arc::clone(&notes)), || {
-            call(&mut service, "<message id='a&#10;b'><body>hi</body></message>").unwrap();
+            call(
+                &mut service,
+                "<message id='a&#10;b'><body>hi</body></message>",
+            )
+            .unwrap();
         });
         notes.lock().unwrap().clone()
     }
 
     #[test]
     fn a_span_is_opened_at_debug_level_only() {
-        let wanted = "kind=message normal from=alice@example.org/desk to=bot.localhost id=\"a\\nb\" ";
+        let wanted =
+            "kind=message normal from=alice@example.org/desk to=bot.localhost id=\"a\\nb\" ";
         assert_eq!(spans(Level::DEBUG), wanted);
         assert_eq!(spans(Level::INFO), "");
     }

@@ -14,8 +14,9 @@ use crate::error::BoxError;
 
 /// Modules by name, each with what makes it from its settings.
 ///
-/// A module may be made more than once, also only to see whether it takes its settings: what it needs from the machine, it
-/// takes when it is [started](Module::start). Settings are whatever serde reads, in the shape of [`serde_json::Value`]: tables of a TOML file turn into it by
+/// A module may be made more than once, also only to see whether it takes its settings: what it
+/// needs from the machine, it takes when it is [started](Module::start). Settings are whatever
+/// serde reads, in the shape of [`serde_json::Value`]: tables of a TOML file turn into it by
 /// `serde_json::to_value`.
 ///
 /// ```
@@ -63,8 +64,8 @@ impl Catalog {
         Self::default()
     }
 
-    /// Offers a module under this name, in place of an earlier one of the same name. What makes it may refuse its
-    /// settings.
+    /// Offers a module under this name, in place of an earlier one of the same name. What makes it
+    /// may refuse its settings.
     #[must_use]
     pub fn offer<T, M>(
         mut self,
@@ -104,22 +105,35 @@ impl Catalog {
             Some(make) => make(settings),
             None => Err(Fault::Unknown(self.names().collect())),
         };
-        made.map_err(|fault| CatalogError { faults: vec![CatalogFault { module: name.to_owned(), fault }] })
+        made.map_err(|fault| CatalogError {
+            faults: vec![CatalogFault {
+                module: name.to_owned(),
+                fault,
+            }],
+        })
     }
 
     /// Makes a module for each name, with the settings beside it.
     ///
     /// # Errors
     /// With everything that is wrong, not only the first.
-    pub fn choose(&self, settings: &Map<String, Value>) -> Result<Vec<Arc<dyn Module>>, CatalogError> {
-        let (mut modules, mut faults) = (Vec::new(), Vec::new());
+    pub fn choose(
+        &self,
+        settings: &Map<String, Value>,
+    ) -> Result<Vec<Arc<dyn Module>>, CatalogError> {
+        let mut modules = Vec::new();
+        let mut faults = Vec::new();
         for (name, settings) in settings {
             match self.make(name, settings) {
                 Ok(module) => modules.push(module),
                 Err(error) => faults.extend(error.faults),
             }
         }
-        if faults.is_empty() { Ok(modules) } else { Err(CatalogError { faults }) }
+        if faults.is_empty() {
+            Ok(modules)
+        } else {
+            Err(CatalogError { faults })
+        }
     }
 }
 
@@ -168,8 +182,8 @@ impl CatalogFault {
         &self.module
     }
 
-    /// The keys that lead to the setting that is wrong, from the outside to the inside; none, when it is about all of
-    /// them. Places within a list are not counted.
+    /// The keys that lead to the setting that is wrong, from the outside to the inside; none, when
+    /// it is about all of them. Places within a list are not counted.
     pub fn path(&self) -> impl Iterator<Item = &str> {
         let path = match &self.fault {
             Fault::Unreadable(misfit) => misfit.path.as_slice(),
@@ -188,7 +202,8 @@ impl CatalogFault {
         }
     }
 
-    /// What is wrong, without the name of the module. It cites no text of the settings, unless the module does so itself.
+    /// What is wrong, without the name of the module. It cites no text of the settings, unless the
+    /// module does so itself.
     #[must_use]
     pub fn why(&self) -> String {
         match &self.fault {
@@ -212,9 +227,15 @@ impl fmt::Display for CatalogFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { module, fault } = self;
         match fault {
-            Fault::Unknown(names) => write!(f, "there is no module {module:?}, but {}", names.join(", ")),
+            Fault::Unknown(names) => {
+                write!(f, "there is no module {module:?}, but {}", names.join(", "))
+            }
             Fault::Unreadable(why) => write!(f, "the settings of {module}: {why}"),
-            Fault::Refused(error) => write!(f, "the settings of {module}: {}", crate::rescue::chain(error)),
+            Fault::Refused(error) => write!(
+                f,
+                "the settings of {module}: {}",
+                crate::rescue::chain(error)
+            ),
         }
     }
 }
@@ -254,7 +275,9 @@ mod tests {
             "" => Err("the greeting is empty".into()),
             greeting => Ok(Greeter(greeting.to_owned())),
         };
-        Catalog::new().offer("greeter", make).offer("silent", |(): ()| Ok(Greeter(String::new())))
+        Catalog::new()
+            .offer("greeter", make)
+            .offer("silent", |(): ()| Ok(Greeter(String::new())))
     }
 
     #[test]
@@ -263,31 +286,58 @@ mod tests {
         let modules = catalog().choose(settings.as_object().unwrap()).unwrap();
         let mut router = module::mount(Router::new(), &modules).unwrap();
         assert!(answer(&mut router, "<message/>").contains("<body>hello</body>"));
-        assert_eq!(catalog().make("silent", &Value::Null).unwrap().name(), "greeter");
+        assert_eq!(
+            catalog().make("silent", &Value::Null).unwrap().name(),
+            "greeter"
+        );
     }
 
     #[test]
     fn all_faults_are_said_at_once() {
         let settings = json!({ "greeter": { "greeting": 7 }, "greter": {}, "silent": null });
-        let error = catalog().choose(settings.as_object().unwrap()).map(drop).unwrap_err();
+        let error = catalog()
+            .choose(settings.as_object().unwrap())
+            .map(drop)
+            .unwrap_err();
         assert_eq!(error.modules().collect::<Vec<_>>(), ["greeter", "greter"]);
         assert_eq!(
             error.to_string(),
             "the settings of greeter: invalid type: integer `7`, expected a string; \
              there is no module \"greter\", but greeter, silent"
         );
-        let refused = catalog().make("greeter", &json!({ "greeting": "" })).map(drop).unwrap_err();
-        assert_eq!(refused.to_string(), "the settings of greeter: the greeting is empty");
-        let unknown = catalog().make("greeter", &json!({ "greeting": "", "x": 1 })).map(drop).unwrap_err();
-        assert_eq!(unknown.to_string(), "the settings of greeter: unknown key \"x\", known are greeting");
+        let refused = catalog()
+            .make("greeter", &json!({ "greeting": "" }))
+            .map(drop)
+            .unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the settings of greeter: the greeting is empty"
+        );
+        let unknown = catalog()
+            .make("greeter", &json!({ "greeting": "", "x": 1 }))
+            .map(drop)
+            .unwrap_err();
+        assert_eq!(
+            unknown.to_string(),
+            "the settings of greeter: unknown key \"x\", known are greeting"
+        );
         let fault = unknown.faults().next().unwrap();
-        assert_eq!((fault.module(), fault.path().collect::<Vec<_>>()), ("greeter", vec!["x"]));
-        assert_eq!((fault.known(), fault.why()), (Some(&["greeting"][..]), "unknown key \"x\"".to_owned()));
+        assert_eq!(
+            (fault.module(), fault.path().collect::<Vec<_>>()),
+            ("greeter", vec!["x"])
+        );
+        assert_eq!(
+            (fault.known(), fault.why()),
+            (Some(&["greeting"][..]), "unknown key \"x\"".to_owned())
+        );
     }
 
     #[test]
     fn two_catalogs_are_one() {
         let other = Catalog::new().offer("quiet", |(): ()| Ok(Greeter(String::new())));
-        assert_eq!(catalog().and(other).names().collect::<Vec<_>>(), ["greeter", "quiet", "silent"]);
+        assert_eq!(
+            catalog().and(other).names().collect::<Vec<_>>(),
+            ["greeter", "quiet", "silent"]
+        );
     }
 }

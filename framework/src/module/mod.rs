@@ -15,10 +15,11 @@ use crate::error::BoxError;
 use crate::router::{Advertised, Overlap, Router};
 use crate::stats::Figure;
 
-/// A part of a component: what it routes, what it advertises, and what it does while the component runs.
+/// A part of a component: what it routes, what it advertises, and what it does while the component
+/// runs.
 ///
-/// The router that [`mount`](Module::mount) returns is all that the component needs to know: routes, text commands,
-/// identities, features, items, nodes and forms all stand in it.
+/// The router that [`mount`](Module::mount) returns is all that the component needs to know:
+/// routes, text commands, identities, features, items, nodes and forms all stand in it.
 ///
 /// | when | what is called |
 /// |---|---|
@@ -29,11 +30,11 @@ use crate::stats::Figure;
 /// | a stream has ended | `offline`, one after the other |
 /// | the component stops | `stop`, one after the other, after the last `offline` |
 ///
-/// A module that is [replaced](crate::component::Slot) while the component runs is told `leave`, `offline` and `stop`; one that
-/// comes in is told `start`, and `online` where there is a stream.
+/// A module that is [replaced](crate::component::Slot) while the component runs is told `leave`,
+/// `offline` and `stop`; one that comes in is told `start`, and `online` where there is a stream.
 ///
-/// `offline` and `stop` have as long as the grace period, `leave` has half of it; one that takes longer or panics is left
-/// behind and logged.
+/// `offline` and `stop` have as long as the grace period, `leave` has half of it; one that takes
+/// longer or panics is left behind and logged.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -62,16 +63,18 @@ pub trait Module: Send + Sync + 'static {
     /// Adds its routes, and what it advertises besides, to an empty router.
     fn mount(self: Arc<Self>, router: Router) -> Router;
 
-    /// Called when all modules are mounted, and again when [others are mounted beside it](crate::component::Slot): what the component as a whole says about itself.
+    /// Called when all modules are mounted, and again when [others are mounted beside
+    /// it](crate::component::Slot): what the component as a whole says about itself.
     fn advertised(&self, _disco: &Advertised) {}
 
-    /// What carries answers that belong to another process on the same JID there; see [`Handover`]. It is asked for when the
-    /// component is built, before `start`.
+    /// What carries answers that belong to another process on the same JID there; see [`Handover`].
+    /// It is asked for when the component is built, before `start`.
     fn handover(self: Arc<Self>) -> Option<Arc<dyn Handover>> {
         None
     }
 
-    /// What it has counted and what waits in it, for `/metrics` and the like. It is asked at any time, and must not block.
+    /// What it has counted and what waits in it, for `/metrics` and the like. It is asked at any
+    /// time, and must not block.
     fn figures(&self) -> Vec<Figure> {
         Vec::new()
     }
@@ -84,8 +87,8 @@ pub trait Module: Send + Sync + 'static {
     /// Called each time when a stream is open.
     async fn online(&self, _client: Client) {}
 
-    /// Called once, when the component is told to stop and a stream is open: the last chance to send something. What is
-    /// sent here goes out before the stream is closed.
+    /// Called once, when the component is told to stop and a stream is open: the last chance to
+    /// send something. What is sent here goes out before the stream is closed.
     async fn leave(&self, _client: Client) {}
 
     /// Called each time when a stream has ended.
@@ -104,7 +107,9 @@ pub fn mount(router: Router, modules: &[Arc<dyn Module>]) -> Result<Router, Moun
     let mut all = router;
     for module in modules {
         let own = Arc::clone(module).mount(Router::new());
-        all = all.try_merge(own.clone()).map_err(|overlap| MountError::new(module.name(), &mounted, &own, overlap))?;
+        all = all
+            .try_merge(own.clone())
+            .map_err(|overlap| MountError::new(module.name(), &mounted, &own, overlap))?;
         mounted.push((module.name(), own));
     }
     Ok(all)
@@ -119,10 +124,22 @@ pub struct MountError {
 }
 
 impl MountError {
-    fn new(module: &'static str, mounted: &[(&'static str, Router)], own: &Router, overlap: Overlap) -> Self {
+    fn new(
+        module: &'static str,
+        mounted: &[(&'static str, Router)],
+        own: &Router,
+        overlap: Overlap,
+    ) -> Self {
         let overlaps = |(_, other): &&(&str, Router)| other.clone().try_merge(own.clone()).is_err();
-        let other = mounted.iter().find(overlaps).map_or("the router", |(name, _)| *name);
-        Self { module, other, overlap }
+        let other = mounted
+            .iter()
+            .find(overlaps)
+            .map_or("the router", |(name, _)| *name);
+        Self {
+            module,
+            other,
+            overlap,
+        }
     }
 
     /// The module that came second.
@@ -170,7 +187,10 @@ mod tests {
 
     #[test]
     fn modules_stand_side_by_side() {
-        let modules = [module("a", |router| router.message(silent)), module("b", |router| router.presence(silent))];
+        let modules = [
+            module("a", |router| router.message(silent)),
+            module("b", |router| router.presence(silent)),
+        ];
         let router = mount(Router::new().iq_get("urn:x", silent), &modules).unwrap();
         assert_eq!(router.disco().info(None, None).unwrap().features.len(), 1);
     }
@@ -188,10 +208,16 @@ mod tests {
         assert_eq!(
             chain(&error.into()),
             format!(
-                "c cannot be mounted beside b: the route \"{pattern}\" overlaps with \"{pattern}\", which is there already"
+                "c cannot be mounted beside b: the route \"{pattern}\" overlaps \
+                with \"{pattern}\", which is there already"
             )
         );
         let error = mount(Router::new().presence(silent), &modules).unwrap_err();
-        assert!(error.to_string().starts_with("a cannot be mounted beside the router"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("a cannot be mounted beside the router"),
+            "{error}"
+        );
     }
 }

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{DeserializeOwned, Visitor};
-use serde::de::{DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer, MapAccess, SeqAccess,
+    Unexpected,
+};
 use serde::forward_to_deserialize_any;
 use serde_json::Value;
 
@@ -25,7 +28,11 @@ pub(super) fn read<T: DeserializeOwned>(settings: &Value) -> Result<T, Misfit> {
 
 impl Misfit {
     fn new(why: impl fmt::Display) -> Self {
-        Self { path: Vec::new(), why: why.to_string(), known: None }
+        Self {
+            path: Vec::new(),
+            why: why.to_string(),
+            known: None,
+        }
     }
 
     fn below(mut self, key: &str) -> Self {
@@ -40,15 +47,25 @@ impl Error for Misfit {
     }
 
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Self::new(format_args!("invalid type: {}, expected {wanted}", Uncited(found)))
+        Self::new(format_args!(
+            "invalid type: {}, expected {wanted}",
+            Uncited(found)
+        ))
     }
 
     fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Self::new(format_args!("invalid value: {}, expected {wanted}", Uncited(found)))
+        Self::new(format_args!(
+            "invalid value: {}, expected {wanted}",
+            Uncited(found)
+        ))
     }
 
     fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {
-        Self { path: vec![key.to_owned()], why: format!("unknown key {key:?}"), known: Some(known) }
+        Self {
+            path: vec![key.to_owned()],
+            why: format!("unknown key {key:?}"),
+            known: Some(known),
+        }
     }
 }
 
@@ -95,15 +112,26 @@ impl<'de> Deserializer<'de> for Settings<'de> {
             },
             Value::String(text) => visitor.visit_borrowed_str(text),
             Value::Array(items) => visitor.visit_seq(Items(items.iter())),
-            Value::Object(members) => visitor.visit_map(Members { rest: members.iter(), value: None }),
+            Value::Object(members) => visitor.visit_map(Members {
+                rest: members.iter(),
+                value: None,
+            }),
         }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.0.is_null() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -118,9 +146,10 @@ impl<'de> Deserializer<'de> for Settings<'de> {
                 let variant: StrDeserializer<'_, Misfit> = text.as_str().into_deserializer();
                 visitor.visit_enum(variant)
             }
-            Value::Object(members) => {
-                visitor.visit_enum(MapAccessDeserializer::new(Members { rest: members.iter(), value: None }))
-            }
+            Value::Object(members) => visitor.visit_enum(MapAccessDeserializer::new(Members {
+                rest: members.iter(),
+                value: None,
+            })),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -136,8 +165,14 @@ struct Items<'a>(std::slice::Iter<'a, Value>);
 impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = Misfit;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Misfit> {
-        self.0.next().map(|value| seed.deserialize(Settings(value))).transpose()
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Misfit> {
+        self.0
+            .next()
+            .map(|value| seed.deserialize(Settings(value)))
+            .transpose()
     }
 }
 
@@ -149,16 +184,25 @@ struct Members<'a> {
 impl<'de> MapAccess<'de> for Members<'de> {
     type Error = Misfit;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Misfit> {
         self.value = self.rest.next();
-        let Some((key, _)) = self.value else { return Ok(None) };
+        let Some((key, _)) = self.value else {
+            return Ok(None);
+        };
         let key: StrDeserializer<'_, Misfit> = key.as_str().into_deserializer();
         seed.deserialize(key).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
-        let (key, value) = self.value.take().ok_or_else(|| Misfit::new("a value without a key"))?;
-        seed.deserialize(Settings(value)).map_err(|misfit| misfit.below(key))
+        let (key, value) = self
+            .value
+            .take()
+            .ok_or_else(|| Misfit::new("a value without a key"))?;
+        seed.deserialize(Settings(value))
+            .map_err(|misfit| misfit.below(key))
     }
 }
 
@@ -199,8 +243,22 @@ mod tests {
             "name": "tea", "open": true, "shelves": [{ "height": 1, "count": -2 }, { "height": 1.5, "count": 3 }],
             "door": { "locked": { "key": 7 } },
         });
-        let shelves = vec![Shelf { height: 1.0, count: -2 }, Shelf { height: 1.5, count: 3 }];
-        let wanted = Shop { name: "tea".into(), open: Some(true), shelves, door: Door::Locked { key: 7 } };
+        let shelves = vec![
+            Shelf {
+                height: 1.0,
+                count: -2,
+            },
+            Shelf {
+                height: 1.5,
+                count: 3,
+            },
+        ];
+        let wanted = Shop {
+            name: "tea".into(),
+            open: Some(true),
+            shelves,
+            door: Door::Locked { key: 7 },
+        };
         assert_eq!(read::<Shop>(&settings).unwrap(), wanted);
         let settings = json!({ "name": "tea", "shelves": [], "door": "wide" });
         assert_eq!(read::<Shop>(&settings).unwrap().door, Door::Wide);
@@ -211,25 +269,40 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named_with_its_place() {
         let rows = [
-            (json!({ "nam": "tea" }), "nam", "unknown key \"nam\", known are name, open, shelves, door"),
+            (
+                json!({ "nam": "tea" }),
+                "nam",
+                "unknown key \"nam\", known are name, open, shelves, door",
+            ),
             (
                 json!({ "shelves": [{ "heigth": 1 }] }),
                 "shelves/heigth",
                 "unknown key \"heigth\", known are height, count",
             ),
-            (json!({ "shelves": [{ "height": "hunter2" }] }), "shelves/height", "invalid type: a text, expected f64"),
+            (
+                json!({ "shelves": [{ "height": "hunter2" }] }),
+                "shelves/height",
+                "invalid type: a text, expected f64",
+            ),
             (
                 json!({ "door": { "locked": { "key": 300 } } }),
                 "door/locked/key",
                 "invalid value: integer `300`, expected u8",
             ),
             (json!({ "name": "tea" }), "", "missing field `shelves`"),
-            (json!({ "door": 1 }), "door", "invalid type: integer `1`, expected enum Door"),
+            (
+                json!({ "door": 1 }),
+                "door",
+                "invalid type: integer `1`, expected enum Door",
+            ),
         ];
         for (settings, place, why) in rows {
             let misfit = read::<Shop>(&settings).unwrap_err();
             let path: Vec<_> = misfit.path.iter().rev().map(String::as_str).collect();
-            assert_eq!((path.join("/").as_str(), misfit.to_string().as_str()), (place, why));
+            assert_eq!(
+                (path.join("/").as_str(), misfit.to_string().as_str()),
+                (place, why)
+            );
         }
     }
 }

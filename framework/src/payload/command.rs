@@ -125,19 +125,28 @@ impl Note {
     /// Information.
     #[must_use]
     pub fn info(text: impl Into<String>) -> Self {
-        Self { kind: Some(NoteType::Info), text: text.into() }
+        Self {
+            kind: Some(NoteType::Info),
+            text: text.into(),
+        }
     }
 
     /// A warning.
     #[must_use]
     pub fn warn(text: impl Into<String>) -> Self {
-        Self { kind: Some(NoteType::Warn), text: text.into() }
+        Self {
+            kind: Some(NoteType::Warn),
+            text: text.into(),
+        }
     }
 
     /// Why the command failed.
     #[must_use]
     pub fn error(text: impl Into<String>) -> Self {
-        Self { kind: Some(NoteType::Error), text: text.into() }
+        Self {
+            kind: Some(NoteType::Error),
+            text: text.into(),
+        }
     }
 }
 

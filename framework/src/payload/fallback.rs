@@ -1,8 +1,10 @@
-//! Fallback indication (XEP-0428): parts of a message that are only for clients that do not know better.
+//! Fallback indication (XEP-0428): parts of a message that are only for clients that do not know
+//! better.
 
 use xso::{AsXml, FromXml};
 
-/// Says that the body, the subject, or parts of them only stand in for a payload of some other specification.
+/// Says that the body, the subject, or parts of them only stand in for a payload of some other
+/// specification.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromXml, AsXml)]
 #[xml(namespace = "urn:xmpp:fallback:0", name = "fallback")]
 pub struct Fallback {
@@ -45,10 +47,15 @@ impl Fallback {
     /// All of the body stands in for a payload of this namespace.
     #[must_use]
     pub fn of(namespace: impl Into<String>) -> Self {
-        Self { what: Some(namespace.into()), body: vec![FallbackBody::default()], subject: Vec::new() }
+        Self {
+            what: Some(namespace.into()),
+            body: vec![FallbackBody::default()],
+            subject: Vec::new(),
+        }
     }
 
-    /// The body without the parts that only stand in for something: what there is to read for who knows that.
+    /// The body without the parts that only stand in for something: what there is to read for who
+    /// knows that.
     #[must_use]
     pub fn strip(&self, body: &str) -> String {
         // XEP-0428 §2.1: without any child everything is a fallback.
@@ -56,9 +63,15 @@ impl Fallback {
             return String::new();
         }
         let inside = |at: &usize| {
-            let within = |part: &FallbackBody| (part.start.unwrap_or(0)..part.end.unwrap_or(usize::MAX)).contains(at);
+            let within = |part: &FallbackBody| {
+                (part.start.unwrap_or(0)..part.end.unwrap_or(usize::MAX)).contains(at)
+            };
             self.body.iter().any(within)
         };
-        body.chars().enumerate().filter(|(at, _)| !inside(at)).map(|(_, c)| c).collect()
+        body.chars()
+            .enumerate()
+            .filter(|(at, _)| !inside(at))
+            .map(|(_, c)| c)
+            .collect()
     }
 }

@@ -1,4 +1,5 @@
-//! Payload types that everybody needs: those that `xmpp-parsers` lacks, and the names of those that it has.
+//! Payload types that everybody needs: those that `xmpp-parsers` lacks, and the names of those that
+//! it has.
 //!
 //! | XEP | types |
 //! |---|---|
@@ -12,7 +13,8 @@
 //! | 0428 Fallback Indication | [`Fallback`] |
 //! | 0461 Message Replies | [`InReplyTo`] |
 //!
-//! All of them go into [`Payload`](crate::extract::Payload) and [`Stanza::with_child`](crate::stanza::Stanza::with_child):
+//! All of them go into [`Payload`](crate::extract::Payload) and
+//! [`Stanza::with_child`](crate::stanza::Stanza::with_child):
 //!
 //! ```
 //! use campanile::payload::{Hint, InReplyTo};

@@ -10,7 +10,8 @@ pub struct InReplyTo {
     /// Who sent that message.
     #[xml(attribute(default))]
     pub to: Option<Jid>,
-    /// Its id: in rooms the one that the room gave it (XEP-0359), else the one that its sender gave it.
+    /// Its id: in rooms the one that the room gave it (XEP-0359), else the one that its sender gave
+    /// it.
     #[xml(attribute)]
     pub id: String,
 }

@@ -11,34 +11,56 @@ fn parse<T: FromXml>(xml: &str) -> Result<T, crate::stanza::ParseError> {
 }
 
 fn same<T: FromXml + AsXml + PartialEq + std::fmt::Debug>(value: &T, xml: &str) {
-    assert_eq!(String::from_utf8_lossy(Children::of(value).unwrap().as_bytes()), xml);
+    assert_eq!(
+        String::from_utf8_lossy(Children::of(value).unwrap().as_bytes()),
+        xml
+    );
     assert_eq!(parse::<T>(xml).unwrap(), *value, "{xml}");
 }
 
 #[test]
 fn commands() {
-    let request = Command { action: Some(CommandAction::Execute), ..Command::new("list") };
-    same(&request, "<command xmlns='http://jabber.org/protocol/commands' node='list' action='execute'/>");
+    let request = Command {
+        action: Some(CommandAction::Execute),
+        ..Command::new("list")
+    };
+    same(
+        &request,
+        "<command xmlns='http://jabber.org/protocol/commands' node='list' action='execute'/>",
+    );
     let form: minidom::Element = "<x xmlns='jabber:x:data' type='form'/>".parse().unwrap();
     let answer = Command {
         session: Some("s1".into()),
         status: Some(CommandStatus::Executing),
-        actions: Some(CommandActions { execute: Some(CommandAction::Next), prev: true, next: true, complete: false }),
+        actions: Some(CommandActions {
+            execute: Some(CommandAction::Next),
+            prev: true,
+            next: true,
+            complete: false,
+        }),
         notes: vec![Note::warn("slow")],
         payloads: vec![form],
         ..Command::new("config")
     };
-    let xml = "<command xmlns='http://jabber.org/protocol/commands' node='config' sessionid='s1' status='executing'>\
+    let xml = "<command xmlns='http://jabber.org/protocol/commands' node='config' sessionid='s1' \
+        status='executing'>\
         <actions execute='next'><prev/><next/></actions><note type='warn'>slow</note>\
         <x xmlns='jabber:x:data' type='form'/></command>";
     same(&answer, xml);
     let other = xml
         .replace("<note type='warn'>slow</note>", "")
         .replace("</command>", "<note type='warn'>slow</note></command>");
-    assert_eq!(parse::<Command>(&other).unwrap(), answer, "the order of children plays no part");
+    assert_eq!(
+        parse::<Command>(&other).unwrap(),
+        answer,
+        "the order of children plays no part"
+    );
     assert!(parse::<Command>("<command xmlns='http://jabber.org/protocol/commands'/>").is_err());
     assert!(parse::<Command>(&xml.replace("executing", "busy")).is_err());
-    same(&CommandFault::BadSessionId, "<bad-sessionid xmlns='http://jabber.org/protocol/commands'/>");
+    same(
+        &CommandFault::BadSessionId,
+        "<bad-sessionid xmlns='http://jabber.org/protocol/commands'/>",
+    );
     assert_eq!(CommandStatus::Canceled.to_string(), "canceled");
     assert_eq!("what".parse::<CommandAction>(), Err(NoSuchWord));
 }
@@ -54,35 +76,66 @@ fn hints_replies_and_fallbacks() {
     for (hint, name) in hints {
         same(&hint, &format!("<{name} xmlns='urn:xmpp:hints'/>"));
     }
-    let reply = InReplyTo { to: Some("anna@example.com/tablet".parse().unwrap()), id: "m1".into() };
-    same(&reply, "<reply xmlns='urn:xmpp:reply:0' to='anna@example.com/tablet' id='m1'/>");
-    same(&InReplyTo { to: None, ..reply }, "<reply xmlns='urn:xmpp:reply:0' id='m1'/>");
+    let reply = InReplyTo {
+        to: Some("anna@example.com/tablet".parse().unwrap()),
+        id: "m1".into(),
+    };
+    same(
+        &reply,
+        "<reply xmlns='urn:xmpp:reply:0' to='anna@example.com/tablet' id='m1'/>",
+    );
+    same(
+        &InReplyTo { to: None, ..reply },
+        "<reply xmlns='urn:xmpp:reply:0' id='m1'/>",
+    );
     same(
         &Fallback::of("urn:xmpp:reply:0"),
         "<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'><body/></fallback>",
     );
-    same(&Fallback::default(), "<fallback xmlns='urn:xmpp:fallback:0'/>");
+    same(
+        &Fallback::default(),
+        "<fallback xmlns='urn:xmpp:fallback:0'/>",
+    );
 }
 
 #[test]
 fn what_stands_in_for_something_can_be_left_out() {
-    let quote = "<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'><body start='0' end='8'/></fallback>";
+    let quote = "<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'><body start='0' \
+        end='8'/></fallback>";
     let quote: Fallback = parse(quote).unwrap();
     assert_eq!(quote.strip("> héllo\nyes"), "yes");
     assert_eq!(Fallback::of("urn:x").strip("all of it"), "");
     assert_eq!(Fallback::default().strip("all of it"), "");
-    let subject = Fallback { subject: vec![FallbackSubject::default()], ..Fallback::default() };
+    let subject = Fallback {
+        subject: vec![FallbackSubject::default()],
+        ..Fallback::default()
+    };
     assert_eq!(subject.strip("the body stays"), "the body stays");
-    let beyond = Fallback { body: vec![FallbackBody { start: Some(2), end: Some(99) }], ..Fallback::default() };
+    let beyond = Fallback {
+        body: vec![FallbackBody {
+            start: Some(2),
+            end: Some(99),
+        }],
+        ..Fallback::default()
+    };
     assert_eq!(beyond.strip("äöü"), "äö");
 }
 
 #[test]
 fn what_xmpp_parsers_has_is_here_by_name() {
-    same(&ChatState::Composing, "<composing xmlns='http://jabber.org/protocol/chatstates'/>");
-    same(&Received { id: "1".into() }, "<received xmlns='urn:xmpp:receipts' id='1'/>");
+    same(
+        &ChatState::Composing,
+        "<composing xmlns='http://jabber.org/protocol/chatstates'/>",
+    );
+    same(
+        &Received { id: "1".into() },
+        "<received xmlns='urn:xmpp:receipts' id='1'/>",
+    );
     same(&Markable, "<markable xmlns='urn:xmpp:chat-markers:0'/>");
-    same(&OriginId { id: "1".into() }, "<origin-id xmlns='urn:xmpp:sid:0' id='1'/>");
+    same(
+        &OriginId { id: "1".into() },
+        "<origin-id xmlns='urn:xmpp:sid:0' id='1'/>",
+    );
     parse::<ReceiptRequest>("<request xmlns='urn:xmpp:receipts'/>").unwrap();
     parse::<Displayed>("<displayed xmlns='urn:xmpp:chat-markers:0' id='1'/>").unwrap();
     parse::<StanzaId>("<stanza-id xmlns='urn:xmpp:sid:0' id='1' by='room@x'/>").unwrap();

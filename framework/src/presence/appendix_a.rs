@@ -1,8 +1,10 @@
-//! RFC 6121 Appendix A, row by row: the state before, whether the stanza must pass, the state after.
+//! RFC 6121 Appendix A, row by row: the state before, whether the stanza must pass, the state
+//! after.
 //!
-//! The 54 rows of §A.2.3 to §A.3.4 have been held against the tables of RFC 3921 §9, from which they come unchanged but for
-//! pre-approval; the 18 of §A.2.1 and §A.2.2 are new in RFC 6121, which routes all of them (MUST). Pre-approval (§3.4) is
-//! optional and not done here: where §A.2.3 has it, nothing passes and nothing changes.
+//! The 54 rows of §A.2.3 to §A.3.4 have been held against the tables of RFC 3921 §9, from which
+//! they come unchanged but for pre-approval; the 18 of §A.2.1 and §A.2.2 are new in RFC 6121, which
+//! routes all of them (MUST). Pre-approval (§3.4) is optional and not done here: where §A.2.3 has
+//! it, nothing passes and nothing changes.
 
 use super::{Change, Half, Step, Subscription};
 
@@ -131,7 +133,9 @@ const INBOUND_UNSUBSCRIBED: [Row; 9] = [
 /// §A.1
 pub(super) fn states() -> impl Iterator<Item = Subscription> {
     let halves = [Half::No, Half::Pending, Half::Yes];
-    halves.into_iter().flat_map(move |to| halves.map(|from| Subscription { to, from }))
+    halves
+        .into_iter()
+        .flat_map(move |to| halves.map(|from| Subscription { to, from }))
 }
 
 pub(super) fn named(name: &str) -> Subscription {
@@ -143,9 +147,16 @@ pub(super) fn named(name: &str) -> Subscription {
 fn holds(table: [Row; 9], step: impl Fn(Subscription) -> Step) {
     let mut seen: Vec<_> = states().collect();
     for (before, passes, after) in table {
-        let wanted = Step { next: named(after), passes };
+        let wanted = Step {
+            next: named(after),
+            passes,
+        };
         let found = step(named(before));
-        assert_eq!((found, found.next.to_string()), (wanted, after.to_owned()), "{before}");
+        assert_eq!(
+            (found, found.next.to_string()),
+            (wanted, after.to_owned()),
+            "{before}"
+        );
         seen.retain(|state| *state != named(before));
     }
     assert!(seen.is_empty(), "{seen:?} have no row");
@@ -153,22 +164,30 @@ fn holds(table: [Row; 9], step: impl Fn(Subscription) -> Step) {
 
 #[test]
 fn outbound_subscribe() {
-    holds(OUTBOUND_SUBSCRIBE, |state| state.outbound(Change::Subscribe));
+    holds(OUTBOUND_SUBSCRIBE, |state| {
+        state.outbound(Change::Subscribe)
+    });
 }
 
 #[test]
 fn outbound_unsubscribe() {
-    holds(OUTBOUND_UNSUBSCRIBE, |state| state.outbound(Change::Unsubscribe));
+    holds(OUTBOUND_UNSUBSCRIBE, |state| {
+        state.outbound(Change::Unsubscribe)
+    });
 }
 
 #[test]
 fn outbound_subscribed() {
-    holds(OUTBOUND_SUBSCRIBED, |state| state.outbound(Change::Subscribed));
+    holds(OUTBOUND_SUBSCRIBED, |state| {
+        state.outbound(Change::Subscribed)
+    });
 }
 
 #[test]
 fn outbound_unsubscribed() {
-    holds(OUTBOUND_UNSUBSCRIBED, |state| state.outbound(Change::Unsubscribed));
+    holds(OUTBOUND_UNSUBSCRIBED, |state| {
+        state.outbound(Change::Unsubscribed)
+    });
 }
 
 #[test]
@@ -178,17 +197,23 @@ fn inbound_subscribe() {
 
 #[test]
 fn inbound_unsubscribe() {
-    holds(INBOUND_UNSUBSCRIBE, |state| state.inbound(Change::Unsubscribe));
+    holds(INBOUND_UNSUBSCRIBE, |state| {
+        state.inbound(Change::Unsubscribe)
+    });
 }
 
 #[test]
 fn inbound_subscribed() {
-    holds(INBOUND_SUBSCRIBED, |state| state.inbound(Change::Subscribed));
+    holds(INBOUND_SUBSCRIBED, |state| {
+        state.inbound(Change::Subscribed)
+    });
 }
 
 #[test]
 fn inbound_unsubscribed() {
-    holds(INBOUND_UNSUBSCRIBED, |state| state.inbound(Change::Unsubscribed));
+    holds(INBOUND_UNSUBSCRIBED, |state| {
+        state.inbound(Change::Unsubscribed)
+    });
 }
 
 #[test]

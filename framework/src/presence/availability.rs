@@ -19,7 +19,10 @@ impl Availability {
     /// There, and nothing more to say.
     #[must_use]
     pub fn online() -> Self {
-        Self { online: true, ..Self::default() }
+        Self {
+            online: true,
+            ..Self::default()
+        }
     }
 
     /// Not there.
@@ -57,10 +60,18 @@ impl Availability {
 
     /// The stanza that says so.
     pub(super) fn stanza(&self, own: &BareJid, peer: &Jid) -> Result<Stanza, WriteError> {
-        let kind = if self.online { PresenceType::Available } else { PresenceType::Unavailable };
-        let mut stanza = Stanza::new(Kind::Presence(kind)).with_from(own.clone()).with_to(peer.clone());
+        let kind = if self.online {
+            PresenceType::Available
+        } else {
+            PresenceType::Unavailable
+        };
+        let mut stanza = Stanza::new(Kind::Presence(kind))
+            .with_from(own.clone())
+            .with_to(peer.clone());
         if let Some(show) = self.show.as_ref().filter(|_| self.online) {
-            let text = show.as_xml_text().map_err(|error| WriteError::Value(error.to_string()))?;
+            let text = show
+                .as_xml_text()
+                .map_err(|error| WriteError::Value(error.to_string()))?;
             stanza = stanza.with_text("show", &text)?;
         }
         if let Some(status) = &self.status {

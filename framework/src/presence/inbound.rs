@@ -14,8 +14,13 @@ impl Inner {
     /// Takes one stanza.
     pub(super) async fn handle(&self, inbound: &Inbound) -> Result<Reply, BoxError> {
         // Prosody sends a full JID where a bare one belongs.
-        let pair = Pair { own: inbound.recipient().to_bare(), peer: inbound.sender().to_bare() };
-        let Kind::Presence(kind) = inbound.kind() else { return Ok(Reply::Empty) };
+        let pair = Pair {
+            own: inbound.recipient().to_bare(),
+            peer: inbound.sender().to_bare(),
+        };
+        let Kind::Presence(kind) = inbound.kind() else {
+            return Ok(Reply::Empty);
+        };
         if kind == PresenceType::Error {
             return Ok(self.bounced(pair));
         }
@@ -36,7 +41,8 @@ impl Inner {
 
     /// Who sends our presence back gets no more of it until it is heard of again.
     fn bounced(&self, pair: Pair) -> Reply {
-        tracing::debug!(own = %pair.own, peer = %pair.peer, "presence came back: none is sent there any more");
+        tracing::debug!(own = %pair.own, peer = %pair.peer, "presence came back: none is sent \
+            there any more");
         self.silenced().add(pair);
         Reply::Empty
     }
@@ -47,7 +53,11 @@ impl Inner {
         if subscription.from != Half::Yes {
             return Ok(one(stanza(pair, PresenceType::Unsubscribed)));
         }
-        Ok(one(self.presence(pair, prober, &self.availability(&pair.own))?))
+        Ok(one(self.presence(
+            pair,
+            prober,
+            &self.availability(&pair.own),
+        )?))
     }
 
     /// A peer wants to see us (RFC 6121 §3.1.3).
@@ -66,7 +76,15 @@ impl Inner {
             }
             let decision = match decided {
                 Some(decision) => decision,
-                None => self.settings.policy.decide(&Request { pair: pair.clone(), status: status.clone() }).await,
+                None => {
+                    self.settings
+                        .policy
+                        .decide(&Request {
+                            pair: pair.clone(),
+                            status: status.clone(),
+                        })
+                        .await
+                }
             };
             decided = Some(decision);
             let after = self.after(decision, step.next);
@@ -74,7 +92,9 @@ impl Inner {
                 (Kept::Stale, _) => {}
                 (Kept::Yes, Decision::Accept) => return self.granted(pair, after),
                 (Kept::Yes, Decision::Wait) => return Ok(Vec::new()),
-                (Kept::Full, _) | (_, Decision::Deny) => return Ok(vec![stanza(pair, PresenceType::Unsubscribed)]),
+                (Kept::Full, _) | (_, Decision::Deny) => {
+                    return Ok(vec![stanza(pair, PresenceType::Unsubscribed)]);
+                }
             }
         }
     }
@@ -85,7 +105,11 @@ impl Inner {
             Decision::Accept => {
                 let after = pending.outbound(Change::Subscribed).next;
                 let mutual = self.settings.mutual && after.to == Half::No;
-                if mutual { after.outbound(Change::Subscribe).next } else { after }
+                if mutual {
+                    after.outbound(Change::Subscribe).next
+                } else {
+                    after
+                }
             }
             Decision::Deny => pending.outbound(Change::Unsubscribed).next,
             Decision::Wait => pending,
@@ -119,7 +143,11 @@ impl Inner {
             let mut after = step.next;
             if change == Change::Unsubscribe {
                 // RFC 6121 §3.3.3: who no longer sees us is told that we are gone.
-                answers.push(self.presence(pair, &pair.peer.clone().into(), &Availability::offline())?);
+                answers.push(self.presence(
+                    pair,
+                    &pair.peer.clone().into(),
+                    &Availability::offline(),
+                )?);
                 if self.settings.mutual && after.to != Half::No {
                     after = after.outbound(Change::Unsubscribe).next;
                     answers.push(stanza(pair, PresenceType::Unsubscribe));
@@ -135,7 +163,9 @@ impl Inner {
 /// RFC 6121 §3.1.3, §4.3.2: who is not there has no presence.
 fn nobody(pair: &Pair, kind: PresenceType) -> Reply {
     match kind {
-        PresenceType::Subscribe | PresenceType::Probe => one(stanza(pair, PresenceType::Unsubscribed)),
+        PresenceType::Subscribe | PresenceType::Probe => {
+            one(stanza(pair, PresenceType::Unsubscribed))
+        }
         _ => Reply::Empty,
     }
 }
@@ -149,5 +179,8 @@ fn several(stanzas: Vec<Stanza>) -> Reply {
 }
 
 fn status(stanza: &Stanza) -> Option<String> {
-    stanza.children().find(CLIENT, "status").map(|status| status.text().into_owned())
+    stanza
+        .children()
+        .find(CLIENT, "status")
+        .map(|status| status.text().into_owned())
 }

@@ -11,7 +11,8 @@ use jid::BareJid;
 use super::{Bounds, Kept, Pair, Replace, Subscription, SubscriptionStore};
 use crate::error::BoxError;
 
-/// Subscriptions that are forgotten with the process: for tests, and for bots that nobody has to find again.
+/// Subscriptions that are forgotten with the process: for tests, and for bots that nobody has to
+/// find again.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     table: Mutex<Table>,
@@ -114,6 +115,9 @@ impl SubscriptionStore for MemoryStore {
         let of_own = pairs
             .skip_while(|(pair, _)| own.is_some_and(|own| pair.own < *own))
             .take_while(|(pair, _)| own.is_none_or(|own| pair.own == *own));
-        Ok(of_own.take(most).map(|(pair, subscription)| (pair.clone(), *subscription)).collect())
+        Ok(of_own
+            .take(most)
+            .map(|(pair, subscription)| (pair.clone(), *subscription))
+            .collect())
     }
 }

@@ -1,7 +1,9 @@
-//! Presence of the component and its bots: subscriptions (RFC 6121), probes, and who is told what when.
+//! Presence of the component and its bots: subscriptions (RFC 6121), probes, and who is told what
+//! when.
 //!
-//! A server keeps rosters for its users and for nobody else. What it does for them, a component does for its own
-//! addresses: it remembers who may see whom, answers probes, and says by itself that it is there and that it is gone.
+//! A server keeps rosters for its users and for nobody else. What it does for them, a component
+//! does for its own addresses: it remembers who may see whom, answers probes, and says by itself
+//! that it is there and that it is gone.
 //!
 //! ```
 //! use campanile::component::Component;
@@ -32,14 +34,18 @@
 //! | [`Roster::set`] | the new presence to all who see that address, at the same pace |
 //! | the component stops | `unavailable` to all who see us, unless [another process](crate::client::Client::is_shared) goes on |
 //!
-//! Presence of who is online carries the hash of what [disco](crate::disco) says about that very address (XEP-0115), and
-//! whatever else [adorns](Adorn) it, such as the hash of a [photo](crate::vcard).
+//! Presence of who is online carries the hash of what [disco](crate::disco) says about that very
+//! address (XEP-0115), and whatever else [adorns](Adorn) it, such as the hash of a
+//! [photo](crate::vcard).
 //!
-//! Who sends our presence back as an error is sent no more of it until it subscribes or probes again.
+//! Who sends our presence back as an error is sent no more of it until it subscribes or probes
+//! again.
 //!
-//! Subscriptions are kept in a [`SubscriptionStore`], which several processes may share, and bounded by peer and by domain ([`Bounds`]): what does not fit is
-//! answered `unsubscribed`, counted ([`Roster::refused`], [`subscriptions_refused`](crate::stats::Stats::subscriptions_refused))
-//! and logged. Presence of peers that we see is routed to handlers as any other. Pre-approval (RFC 6121 §3.4), which is
+//! Subscriptions are kept in a [`SubscriptionStore`], which several processes may share, and
+//! bounded by peer and by domain ([`Bounds`]): what does not fit is answered `unsubscribed`,
+//! counted ([`Roster::refused`],
+//! [`subscriptions_refused`](crate::stats::Stats::subscriptions_refused)) and logged. Presence of
+//! peers that we see is routed to handlers as any other. Pre-approval (RFC 6121 §3.4), which is
 //! optional, is not done.
 
 #[cfg(test)]

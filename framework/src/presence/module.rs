@@ -40,17 +40,28 @@ impl Module for Roster {
     fn mount(self: Arc<Self>, router: Router) -> Router {
         let bots = self.inner.settings.bots.iter();
         let router = bots.fold(router, |router, bot| router.at(bot.clone(), Router::new()));
-        let router = if self.inner.settings.caps { router.feature(caps::NS) } else { router };
-        router.on(Filter::kinds(TAKEN.map(Kind::Presence)), move |inbound: Inbound| {
-            let inner = Arc::clone(&self.inner);
-            async move { inner.handle(&inbound).await }
-        })
+        let router = if self.inner.settings.caps {
+            router.feature(caps::NS)
+        } else {
+            router
+        };
+        router.on(
+            Filter::kinds(TAKEN.map(Kind::Presence)),
+            move |inbound: Inbound| {
+                let inner = Arc::clone(&self.inner);
+                async move { inner.handle(&inbound).await }
+            },
+        )
     }
 
     fn advertised(&self, disco: &Advertised) {
-        let mut known = self.inner.disco.write().unwrap_or_else(PoisonError::into_inner);
-        // A roster belongs to one component; mounted on another one too, it keeps to the first. Once it runs, this is the
-        // first one again, with other modules beside it.
+        let mut known = self
+            .inner
+            .disco
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        // A roster belongs to one component; mounted on another one too, it keeps to the first.
+        // Once it runs, this is the first one again, with other modules beside it.
         if known.is_none() || self.inner.client.get().is_some() {
             *known = Some(disco.clone());
         }
@@ -58,7 +69,10 @@ impl Module for Roster {
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {
         self.inner.settings.store.open().await?;
-        self.inner.client.set(client).map_err(|_| "a roster belongs to one component".into())
+        self.inner
+            .client
+            .set(client)
+            .map_err(|_| "a roster belongs to one component".into())
     }
 
     async fn online(&self, client: Client) {
@@ -81,7 +95,8 @@ impl Module for Roster {
 }
 
 impl Roster {
-    /// Changes what an address of ours says about itself, and tells all who see it, at the [pace] of the roster.
+    /// Changes what an address of ours says about itself, and tells all who see it, at the [pace]
+    /// of the roster.
     ///
     /// [pace]: super::RosterBuilder::per_second
     ///
@@ -90,13 +105,18 @@ impl Roster {
     pub async fn set(&self, own: &BareJid, availability: Availability) -> Result<(), BoxError> {
         let inner = &self.inner;
         inner.set_availability(own.clone(), availability);
-        let client = inner.client.get().ok_or("the component of this roster does not run yet")?;
+        let client = inner
+            .client
+            .get()
+            .ok_or("the component of this roster does not run yet")?;
         let mut pace = Pace::new(inner.settings.per_second);
         let mut pairs = Walk::new(&*inner.settings.store, Some(own));
         while let Some((pair, subscription)) = pairs.next().await? {
             if inner.sees_us(&pair, subscription) {
                 pace.wait().await;
-                client.send(inner.to_all(&pair, &inner.availability(own))?).await?;
+                client
+                    .send(inner.to_all(&pair, &inner.availability(own))?)
+                    .await?;
             }
         }
         Ok(())
@@ -141,8 +161,13 @@ impl Inner {
         let told = self.leave();
         let mut pairs = Walk::new(&*self.settings.store, None);
         while let Some((pair, subscription)) = pairs.next().await? {
-            if is_of(&pair, client) && self.sees_us(&pair, subscription) && told.is_online(&pair.own) {
-                client.send(self.to_all(&pair, &Availability::offline())?).await?;
+            if is_of(&pair, client)
+                && self.sees_us(&pair, subscription)
+                && told.is_online(&pair.own)
+            {
+                client
+                    .send(self.to_all(&pair, &Availability::offline())?)
+                    .await?;
             }
         }
         Ok(())

@@ -16,19 +16,29 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(per_second: u32) -> Self {
-        Self { gap: Duration::from_secs(1) / per_second.max(1), random: RandomState::new(), due: None, count: 0 }
+        Self {
+            gap: Duration::from_secs(1) / per_second.max(1),
+            random: RandomState::new(),
+            due: None,
+            count: 0,
+        }
     }
 
     /// Waits until the next one may go.
     pub(super) async fn wait(&mut self) {
         // From when it was due, not from when it went: a timer is late by a millisecond each time.
         let now = Instant::now();
-        let due = self.due.filter(|due| *due + Duration::from_millis(100) > now).unwrap_or(now) + self.next();
+        let due = self
+            .due
+            .filter(|due| *due + Duration::from_millis(100) > now)
+            .unwrap_or(now)
+            + self.next();
         self.due = Some(due);
         tokio::time::sleep_until(due).await;
     }
 
-    /// Half of the gap to one and a half: several components that lost the same server do not come in step.
+    /// Half of the gap to one and a half: several components that lost the same server do not come
+    /// in step.
     fn next(&mut self) -> Duration {
         self.count += 1;
         // A keyed hash of a count is as good a random number as any.
@@ -48,7 +58,10 @@ mod tests {
         let bounds = Duration::from_micros(2500)..=Duration::from_micros(7500);
         assert!(gaps.iter().all(|gap| bounds.contains(gap)));
         let all: Duration = gaps.iter().sum();
-        assert!((Duration::from_millis(4500)..Duration::from_millis(5500)).contains(&all), "{all:?}");
+        assert!(
+            (Duration::from_millis(4500)..Duration::from_millis(5500)).contains(&all),
+            "{all:?}"
+        );
         assert!(gaps.iter().collect::<std::collections::HashSet<_>>().len() > 900);
     }
 }

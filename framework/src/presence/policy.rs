@@ -68,6 +68,7 @@ impl<F: Fn(&BareJid) -> bool + Send + Sync + 'static> Directory for F {
 #[async_trait]
 impl Directory for HashSet<String> {
     async fn has(&self, own: &BareJid) -> bool {
-        own.node().is_some_and(|localpart| self.contains(localpart.as_str()))
+        own.node()
+            .is_some_and(|localpart| self.contains(localpart.as_str()))
     }
 }

@@ -12,7 +12,10 @@ use tokio::time::Duration;
 
 use super::SubscriptionStore;
 use super::silenced::Silenced;
-use super::{Adorn, Availability, Bounds, Change, Decision, Directory, Kept, Pair, Policy, Replace, Subscription};
+use super::{
+    Adorn, Availability, Bounds, Change, Decision, Directory, Kept, Pair, Policy, Replace,
+    Subscription,
+};
 use crate::caps;
 use crate::client::Client;
 use crate::disco::DiscoInfo;
@@ -24,8 +27,9 @@ use crate::throttle::Throttle;
 /// How many changes of subscriptions may be under way at a time, but for those that fall together.
 const LOCKS: usize = 64;
 
-/// The subscriptions of a component's addresses, and their presence: a [module](crate::module::Module) for the component,
-/// and a handle for the program. Cloning is cheap, and all clones are the same roster.
+/// The subscriptions of a component's addresses, and their presence: a
+/// [module](crate::module::Module) for the component, and a handle for the program. Cloning is
+/// cheap, and all clones are the same roster.
 #[derive(Clone)]
 pub struct Roster {
     pub(super) inner: Arc<Inner>,
@@ -170,13 +174,25 @@ impl Roster {
     /// One of our own changes. True when it went out.
     async fn change(&self, pair: &Pair, change: Change) -> Result<bool, BoxError> {
         let inner = &self.inner;
-        let client = inner.client.get().ok_or("the component of this roster does not run yet")?;
+        let client = inner
+            .client
+            .get()
+            .ok_or("the component of this roster does not run yet")?;
         let passes = {
             let _lock = inner.lock(pair).await;
             loop {
                 let before = inner.settings.store.get(pair).await?;
                 let step = before.outbound(change);
-                match inner.keep(pair, Replace { before, after: step.next }).await? {
+                match inner
+                    .keep(
+                        pair,
+                        Replace {
+                            before,
+                            after: step.next,
+                        },
+                    )
+                    .await?
+                {
                     Kept::Yes => break step.passes,
                     Kept::Full => return Err("there are too many subscriptions".into()),
                     Kept::Stale => {}
@@ -195,10 +211,19 @@ impl Roster {
 
     /// Sends the present presence to one peer.
     async fn tell(&self, pair: &Pair) -> Result<(), BoxError> {
-        let client = self.inner.client.get().ok_or("the component of this roster does not run yet")?;
+        let client = self
+            .inner
+            .client
+            .get()
+            .ok_or("the component of this roster does not run yet")?;
         let availability = self.inner.availability(&pair.own);
         if availability.is_online() {
-            client.send(self.inner.presence(pair, &pair.peer.clone().into(), &availability)?).await?;
+            client
+                .send(
+                    self.inner
+                        .presence(pair, &pair.peer.clone().into(), &availability)?,
+                )
+                .await?;
         }
         Ok(())
     }
@@ -206,17 +231,31 @@ impl Roster {
 
 impl Inner {
     pub(super) fn availability(&self, own: &BareJid) -> Availability {
-        self.told.read().unwrap_or_else(PoisonError::into_inner).of(own).clone()
+        self.told
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .of(own)
+            .clone()
     }
 
     pub(super) fn set_availability(&self, own: BareJid, availability: Availability) {
-        self.told.write().unwrap_or_else(PoisonError::into_inner).each.insert(own, availability);
+        self.told
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .each
+            .insert(own, availability);
     }
 
     /// From now on everybody is offline. What they were before comes back.
     pub(super) fn leave(&self) -> Told {
-        let gone = Told { all: Availability::offline(), each: HashMap::new() };
-        std::mem::replace(&mut *self.told.write().unwrap_or_else(PoisonError::into_inner), gone)
+        let gone = Told {
+            all: Availability::offline(),
+            each: HashMap::new(),
+        };
+        std::mem::replace(
+            &mut *self.told.write().unwrap_or_else(PoisonError::into_inner),
+            gone,
+        )
     }
 
     pub(super) async fn exists(&self, own: &BareJid) -> bool {
@@ -230,27 +269,43 @@ impl Inner {
     /// What disco says about an address of ours.
     fn advertised<T>(&self, own: &BareJid, read: impl FnOnce(&DiscoInfo) -> T) -> Option<T> {
         let disco = self.disco.read().unwrap_or_else(PoisonError::into_inner);
-        disco.as_ref()?.info(own.node().map(jid::NodeRef::as_str), None).map(read)
+        disco
+            .as_ref()?
+            .info(own.node().map(jid::NodeRef::as_str), None)
+            .map(read)
     }
 
     pub(super) async fn lock(&self, pair: &Pair) -> Lock<'_, ()> {
         let hash = self.hasher.hash_one(pair) % LOCKS as u64;
-        self.locks[usize::try_from(hash).unwrap_or_default()].lock().await
+        self.locks[usize::try_from(hash).unwrap_or_default()]
+            .lock()
+            .await
     }
 
-    /// Writes a subscription; one that is as it was need not be. A full store is said aloud, not too often.
+    /// Writes a subscription; one that is as it was need not be. A full store is said aloud, not
+    /// too often.
     pub(super) async fn keep(&self, pair: &Pair, change: Replace) -> Result<Kept, BoxError> {
         if change.before == change.after {
             return Ok(Kept::Yes);
         }
-        let kept = self.settings.store.put(pair, change, &self.settings.bounds).await?;
+        let kept = self
+            .settings
+            .store
+            .put(pair, change, &self.settings.bounds)
+            .await?;
         if kept == Kept::Full {
             self.refused.fetch_add(1, Ordering::Relaxed);
             if let Some(client) = self.client.get() {
                 client.shared().counters.subscriptions_refused.one();
             }
-            if self.log.lock().unwrap_or_else(PoisonError::into_inner).allow() {
-                tracing::warn!(own = %pair.own, peer = %pair.peer, "too many subscriptions: one is not kept");
+            if self
+                .log
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .allow()
+            {
+                tracing::warn!(own = %pair.own, peer = %pair.peer, "too many subscriptions: one is \
+                    not kept");
             }
         }
         Ok(kept)
@@ -262,23 +317,35 @@ impl Inner {
     }
 
     /// The presence of an address of ours, complete.
-    pub(super) fn presence(&self, pair: &Pair, to: &Jid, availability: &Availability) -> Result<Stanza, WriteError> {
+    pub(super) fn presence(
+        &self,
+        pair: &Pair,
+        to: &Jid,
+        availability: &Availability,
+    ) -> Result<Stanza, WriteError> {
         let stanza = availability.stanza(&pair.own, to)?;
         if !availability.is_online() {
             return Ok(stanza);
         }
-        let caps = self.advertised(&pair.own, caps::caps).filter(|_| self.settings.caps);
+        let caps = self
+            .advertised(&pair.own, caps::caps)
+            .filter(|_| self.settings.caps);
         let stanza = match caps {
             Some(caps) => stanza.with_child(&caps)?,
             None => stanza,
         };
-        self.settings.adorn.iter().try_fold(stanza, |stanza, adorn| adorn.adorn(&pair.own, stanza))
+        self.settings
+            .adorn
+            .iter()
+            .try_fold(stanza, |stanza, adorn| adorn.adorn(&pair.own, stanza))
     }
 }
 
 /// Presence from bare JID to bare JID, as all about subscriptions is (RFC 6121 §3.1.1).
 pub(super) fn stanza(pair: &Pair, kind: PresenceType) -> Stanza {
-    Stanza::new(Kind::Presence(kind)).with_from(pair.own.clone()).with_to(pair.peer.clone())
+    Stanza::new(Kind::Presence(kind))
+        .with_from(pair.own.clone())
+        .with_to(pair.peer.clone())
 }
 
 impl RosterBuilder {
@@ -288,14 +355,15 @@ impl RosterBuilder {
         self
     }
 
-    /// Asks whoever may see us to let us see it as well, and ends that when it no longer wants to see us.
+    /// Asks whoever may see us to let us see it as well, and ends that when it no longer wants to
+    /// see us.
     pub fn mutual(mut self) -> Self {
         self.0.mutual = true;
         self
     }
 
-    /// Only these localparts have presence, besides the domain itself. They are there for disco and ping as well, whatever
-    /// else is routed to them.
+    /// Only these localparts have presence, besides the domain itself. They are there for disco and
+    /// ping as well, whatever else is routed to them.
     ///
     /// # Panics
     /// When a text is no localpart.
@@ -303,8 +371,12 @@ impl RosterBuilder {
     pub fn bots<'b>(mut self, localparts: impl IntoIterator<Item = &'b str>) -> Self {
         let mut known = HashSet::new();
         for localpart in localparts {
-            // In the form in which addresses come; and no closures, where a panic would not be at the caller's line.
-            match (RecipientPattern::localpart(localpart), jid::NodePart::new(localpart)) {
+            // In the form in which addresses come; and no closures, where a panic would not be at
+            // the caller's line.
+            match (
+                RecipientPattern::localpart(localpart),
+                jid::NodePart::new(localpart),
+            ) {
                 (Ok(pattern), Ok(prepared)) => {
                     self.0.bots.push(pattern);
                     known.insert(prepared.as_str().to_owned());
@@ -316,8 +388,8 @@ impl RosterBuilder {
         self.directory(known)
     }
 
-    /// Says which addresses have presence, besides the domain itself. Unless said, those that something was registered
-    /// for in the component's router.
+    /// Says which addresses have presence, besides the domain itself. Unless said, those that
+    /// something was registered for in the component's router.
     pub fn directory(mut self, directory: impl Directory) -> Self {
         self.0.directory = Some(Arc::new(directory));
         self
@@ -329,13 +401,15 @@ impl RosterBuilder {
         self
     }
 
-    /// What every address says about itself until the program says something else; [`Availability::online`] unless said.
+    /// What every address says about itself until the program says something else;
+    /// [`Availability::online`] unless said.
     pub fn availability(mut self, availability: Availability) -> Self {
         self.0.availability = availability;
         self
     }
 
-    /// What one address says about itself until the program says something else, in place of what all say.
+    /// What one address says about itself until the program says something else, in place of what
+    /// all say.
     pub fn availability_of(mut self, own: BareJid, availability: Availability) -> Self {
         self.0.availability_of.insert(own, availability);
         self
@@ -369,7 +443,10 @@ impl RosterBuilder {
     #[must_use]
     pub fn build(mut self) -> Roster {
         let each = std::mem::take(&mut self.0.availability_of);
-        let told = Told { all: self.0.availability.clone(), each };
+        let told = Told {
+            all: self.0.availability.clone(),
+            each,
+        };
         let inner = Inner {
             settings: self.0,
             client: OnceLock::new(),
@@ -381,18 +458,24 @@ impl RosterBuilder {
             refused: AtomicU64::new(0),
             log: Mutex::default(),
         };
-        Roster { inner: Arc::new(inner) }
+        Roster {
+            inner: Arc::new(inner),
+        }
     }
 }
 
 impl fmt::Debug for Roster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Roster").field("silenced", &self.silenced()).finish_non_exhaustive()
+        f.debug_struct("Roster")
+            .field("silenced", &self.silenced())
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for RosterBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RosterBuilder").field("bounds", &self.0.bounds).finish_non_exhaustive()
+        f.debug_struct("RosterBuilder")
+            .field("bounds", &self.0.bounds)
+            .finish_non_exhaustive()
     }
 }

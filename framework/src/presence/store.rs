@@ -8,8 +8,9 @@ use crate::error::BoxError;
 
 /// Keeps subscriptions, each of a pair of an address of ours and a peer.
 ///
-/// There is [`MemoryStore`](super::MemoryStore), which forgets everything with the process, the crate
-/// `campanile-presence-sqlite`, and `campanile-presence-postgres` for several processes on one JID.
+/// There is [`MemoryStore`](super::MemoryStore), which forgets everything with the process, the
+/// crate `campanile-presence-sqlite`, and `campanile-presence-postgres` for several processes on
+/// one JID.
 #[async_trait]
 pub trait SubscriptionStore: Send + Sync + 'static {
     /// Called once, before the component connects.
@@ -26,11 +27,12 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     /// When the store cannot be read.
     async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError>;
 
-    /// Puts one subscription of a pair in the place of another, and forgets it when it is [`Subscription::NONE`]. A pair that
-    /// is not known yet and does not fit into the bounds is not kept.
+    /// Puts one subscription of a pair in the place of another, and forgets it when it is
+    /// [`Subscription::NONE`]. A pair that is not known yet and does not fit into the bounds is not
+    /// kept.
     ///
-    /// It is what [`get`](Self::get) gave that is replaced, and nothing else: where another process on the same JID has
-    /// been faster, the decision is to be made anew.
+    /// It is what [`get`](Self::get) gave that is replaced, and nothing else: where another process
+    /// on the same JID has been faster, the decision is to be made anew.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -77,13 +79,15 @@ pub enum Kept {
     Stale,
 }
 
-/// How many pairs there may be. Strangers make them: all of these are bounds on what strangers can fill.
+/// How many pairs there may be. Strangers make them: all of these are bounds on what strangers can
+/// fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bounds {
     /// Of one peer, with all addresses of ours. 256 unless said.
     pub per_peer: usize,
-    /// Of all peers of one domain. 10,000 unless said; more where that is the domain of one's own users.
+    /// Of all peers of one domain. 10,000 unless said; more where that is the domain of one's own
+    /// users.
     pub per_domain: usize,
     /// Of everybody. 100,000 unless said.
     pub all: usize,
@@ -91,7 +95,11 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { per_peer: 256, per_domain: 10_000, all: 100_000 }
+        Self {
+            per_peer: 256,
+            per_domain: 10_000,
+            all: 100_000,
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use crate::stanza::PresenceType;
 
 /// The subscription between an address of ours and a peer.
 ///
-/// Each of its halves has three states, so there are the nine of RFC 6121 Appendix A.1; the halves do not touch each
-/// other.
+/// Each of its halves has three states, so there are the nine of RFC 6121 Appendix A.1; the halves
+/// do not touch each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Subscription {
     /// Whether we see the peer's presence.
@@ -42,7 +42,9 @@ impl Half {
     /// What was written by this [`number`](Self::number); no other means anything.
     #[must_use]
     pub fn of_number(number: u8) -> Option<Self> {
-        [Self::No, Self::Pending, Self::Yes].into_iter().find(|half| half.number() == number)
+        [Self::No, Self::Pending, Self::Yes]
+            .into_iter()
+            .find(|half| half.number() == number)
     }
 }
 
@@ -70,7 +72,12 @@ pub struct Step {
 
 impl Change {
     /// All four.
-    pub const ALL: [Self; 4] = [Self::Subscribe, Self::Subscribed, Self::Unsubscribe, Self::Unsubscribed];
+    pub const ALL: [Self; 4] = [
+        Self::Subscribe,
+        Self::Subscribed,
+        Self::Unsubscribe,
+        Self::Unsubscribed,
+    ];
 
     /// The type of presence that says it.
     #[must_use]
@@ -86,13 +93,18 @@ impl Change {
     /// What a type of presence says about subscriptions, if anything.
     #[must_use]
     pub fn of(presence: PresenceType) -> Option<Self> {
-        Self::ALL.into_iter().find(|change| change.presence_type() == presence)
+        Self::ALL
+            .into_iter()
+            .find(|change| change.presence_type() == presence)
     }
 }
 
 impl Subscription {
     /// Neither sees the other, and nobody has asked.
-    pub const NONE: Self = Self { to: Half::No, from: Half::No };
+    pub const NONE: Self = Self {
+        to: Half::No,
+        from: Half::No,
+    };
 
     /// Whether there is nothing to remember.
     #[must_use]
@@ -106,13 +118,31 @@ impl Subscription {
         let Self { to, from } = self;
         match change {
             // §A.2.1: whoever has lost it may be asked again at any time.
-            Change::Subscribe => Step { next: Self { to: asked(to), from }, passes: true },
+            Change::Subscribe => Step {
+                next: Self {
+                    to: asked(to),
+                    from,
+                },
+                passes: true,
+            },
             // §A.2.2
-            Change::Unsubscribe => Step { next: Self { to: Half::No, from }, passes: true },
+            Change::Unsubscribe => Step {
+                next: Self { to: Half::No, from },
+                passes: true,
+            },
             // §A.2.3: there must be a request.
-            Change::Subscribed => Step { next: Self { to, from: granted(from) }, passes: from == Half::Pending },
+            Change::Subscribed => Step {
+                next: Self {
+                    to,
+                    from: granted(from),
+                },
+                passes: from == Half::Pending,
+            },
             // §A.2.4
-            Change::Unsubscribed => Step { next: Self { to, from: Half::No }, passes: from != Half::No },
+            Change::Unsubscribed => Step {
+                next: Self { to, from: Half::No },
+                passes: from != Half::No,
+            },
         }
     }
 
@@ -122,23 +152,49 @@ impl Subscription {
         let Self { to, from } = self;
         match change {
             // §A.3.1: who sees us already is told so, and nobody is asked.
-            Change::Subscribe => Step { next: Self { to, from: asked(from) }, passes: from == Half::No },
+            Change::Subscribe => Step {
+                next: Self {
+                    to,
+                    from: asked(from),
+                },
+                passes: from == Half::No,
+            },
             // §A.3.2
-            Change::Unsubscribe => Step { next: Self { to, from: Half::No }, passes: from != Half::No },
+            Change::Unsubscribe => Step {
+                next: Self { to, from: Half::No },
+                passes: from != Half::No,
+            },
             // §A.3.3: nobody can make us see what we did not ask for.
-            Change::Subscribed => Step { next: Self { to: granted(to), from }, passes: to == Half::Pending },
+            Change::Subscribed => Step {
+                next: Self {
+                    to: granted(to),
+                    from,
+                },
+                passes: to == Half::Pending,
+            },
             // §A.3.4
-            Change::Unsubscribed => Step { next: Self { to: Half::No, from }, passes: to != Half::No },
+            Change::Unsubscribed => Step {
+                next: Self { to: Half::No, from },
+                passes: to != Half::No,
+            },
         }
     }
 }
 
 fn asked(half: Half) -> Half {
-    if half == Half::No { Half::Pending } else { half }
+    if half == Half::No {
+        Half::Pending
+    } else {
+        half
+    }
 }
 
 fn granted(half: Half) -> Half {
-    if half == Half::Pending { Half::Yes } else { half }
+    if half == Half::Pending {
+        Half::Yes
+    } else {
+        half
+    }
 }
 
 /// As RFC 6121 names the states.

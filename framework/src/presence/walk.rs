@@ -21,12 +21,22 @@ pub(super) struct Walk<'s> {
 impl<'s> Walk<'s> {
     /// Of one address of ours, or of all.
     pub(super) fn new(store: &'s dyn SubscriptionStore, own: Option<&'s BareJid>) -> Self {
-        Self { store, own, last: None, page: VecDeque::new(), done: false }
+        Self {
+            store,
+            own,
+            last: None,
+            page: VecDeque::new(),
+            done: false,
+        }
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<(Pair, Subscription)>, BoxError> {
         if self.page.is_empty() && !self.done {
-            self.page = self.store.list(self.own, self.last.as_ref(), PAGE).await?.into();
+            self.page = self
+                .store
+                .list(self.own, self.last.as_ref(), PAGE)
+                .await?
+                .into();
             self.done = self.page.len() < PAGE;
             self.last = self.page.back().map(|(pair, _)| pair.clone());
         }

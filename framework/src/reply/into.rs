@@ -25,7 +25,8 @@ use crate::stanza::{Children, ChildrenBuilder, Stanza};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as a reply",
     label = "a handler returns this",
-    note = "replies implement `IntoReply`: `()`, `Payload<P>`, `Json<T>`, `String`, `Message`, `Stanza`, `StanzaError`, `Option`, `Vec`, `Result<_, E>` with any error, ..."
+    note = "replies implement `IntoReply`: `()`, `Payload<P>`, `Json<T>`, `String`, `Message`, \
+        `Stanza`, `StanzaError`, `Option`, `Vec`, `Result<_, E>` with any error, ..."
 )]
 pub trait IntoReply {
     /// The answer, or why there is none.
@@ -127,7 +128,10 @@ impl<T: IntoReply> IntoReply for Option<T> {
 
 impl<T: IntoReply> IntoReply for Vec<T> {
     fn into_reply(self) -> Result<Reply, BoxError> {
-        self.into_iter().map(T::into_reply).collect::<Result<_, _>>().map(Reply::Several)
+        self.into_iter()
+            .map(T::into_reply)
+            .collect::<Result<_, _>>()
+            .map(Reply::Several)
     }
 }
 

@@ -19,7 +19,8 @@ type Map = Box<dyn FnOnce(Reply) -> Reply + Send + Sync>;
 
 /// Owes the answer to a stanza whose handler has returned [`Later`].
 ///
-/// It counts as in flight until it is used. Dropped without an answer it sends internal-server-error.
+/// It counts as in flight until it is used. Dropped without an answer it sends
+/// internal-server-error.
 #[derive(Debug)]
 pub struct Answer {
     answer: oneshot::Sender<Result<Reply, BoxError>>,
@@ -40,7 +41,14 @@ impl Later {
     #[must_use]
     pub fn promise() -> (Self, Answer) {
         let (send, receive) = oneshot::channel();
-        (Self { answer: receive, within: None, map: None }, Answer { answer: send })
+        (
+            Self {
+                answer: receive,
+                within: None,
+                map: None,
+            },
+            Answer { answer: send },
+        )
     }
 
     /// Sets a deadline other than the component's time for a handler.
@@ -93,6 +101,8 @@ impl Answer {
 
 impl fmt::Debug for Later {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Later").field("within", &self.within).finish_non_exhaustive()
+        f.debug_struct("Later")
+            .field("within", &self.within)
+            .finish_non_exhaustive()
     }
 }

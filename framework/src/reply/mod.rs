@@ -45,9 +45,11 @@ impl Reply {
         Children::of(payload).map(Self::Children)
     }
 
-    /// Turns the answer into the stanzas that are due, each with both addresses, in the order to send them.
+    /// Turns the answer into the stanzas that are due, each with both addresses, in the order to
+    /// send them.
     ///
-    /// A [`Later`] must have been awaited before; one that was not, such as one among several, is a fault of ours.
+    /// A [`Later`] must have been awaited before; one that was not, such as one among several, is a
+    /// fault of ours.
     pub fn address(self, request: &Stanza, mut send: impl FnMut(Stanza)) {
         // RFC 6120 §8.3.1, §8.2.3: errors and results are never answered.
         if request.kind.is_error() || request.kind.is_response() {
@@ -67,15 +69,22 @@ impl Reply {
                 Kind::Iq(_) if *answered => {}
                 // RFC 6120 §8.2.3: a result has at most one child.
                 Kind::Iq(_) if children.len() > 1 => {
-                    tracing::error!(children = children.len(), "a handler answered an IQ with more than one child");
-                    Self::Error(Condition::InternalServerError.into()).parts(request, answered, send);
+                    tracing::error!(
+                        children = children.len(),
+                        "a handler answered an IQ with more than one child"
+                    );
+                    Self::Error(Condition::InternalServerError.into())
+                        .parts(request, answered, send);
                 }
                 Kind::Iq(_) => {
                     *answered = true;
                     send(back(request, Kind::Iq(IqType::Result), children));
                 }
-                Kind::Message(MessageType::Chat | MessageType::Normal) => send(back(request, request.kind, children)),
-                // Nothing is said in a room unasked, and nobody waits for an answer to a headline or to presence.
+                Kind::Message(MessageType::Chat | MessageType::Normal) => {
+                    send(back(request, request.kind, children))
+                }
+                // Nothing is said in a room unasked, and nobody waits for an answer to a headline
+                // or to presence.
                 Kind::Message(_) | Kind::Presence(_) => {}
             },
             Self::Stanza(stanza) if stanza.kind.is_response() => {
@@ -85,13 +94,19 @@ impl Reply {
             }
             Self::Stanza(stanza) => send(complete(request, *stanza)),
             Self::Error(error) => {
-                let due = if request.kind.is_request() { !*answered } else { error_is_due(request) };
+                let due = if request.kind.is_request() {
+                    !*answered
+                } else {
+                    error_is_due(request)
+                };
                 if due {
                     *answered = true;
                     send(refusal(request, &error));
                 }
             }
-            Self::Several(replies) => replies.into_iter().for_each(|reply| reply.parts(request, answered, send)),
+            Self::Several(replies) => replies
+                .into_iter()
+                .for_each(|reply| reply.parts(request, answered, send)),
             Self::Later(_) => {
                 tracing::error!("a later answer among several, which nobody can wait for");
                 let fault = StanzaError::new(Condition::InternalServerError);
@@ -106,22 +121,35 @@ pub(crate) fn refusal(request: &Stanza, error: &StanzaError) -> Stanza {
     back(request, request.kind.to_error(), error.to_children())
 }
 
-/// Whether a message that is not taken must be bounced: a person must not write into the void (RFC 6121 §8.5.1),
-/// and two machines must not send each other errors for ever.
+/// Whether a message that is not taken must be bounced: a person must not write into the void (RFC
+/// 6121 §8.5.1), and two machines must not send each other errors for ever.
 pub(crate) fn error_is_due(stanza: &Stanza) -> bool {
-    let conversation = matches!(stanza.kind, Kind::Message(MessageType::Chat | MessageType::Normal));
+    let conversation = matches!(
+        stanza.kind,
+        Kind::Message(MessageType::Chat | MessageType::Normal)
+    );
     let own = match (&stanza.from, &stanza.to) {
         (Some(from), Some(to)) => from.domain() == to.domain(),
         _ => true,
     };
     // XEP-0203: it was delivered once before, or its sender is long gone.
-    conversation && !own && stanza.has_content() && stanza.children.find("urn:xmpp:delay", "delay").is_none()
+    conversation
+        && !own
+        && stanza.has_content()
+        && stanza.children.find("urn:xmpp:delay", "delay").is_none()
 }
 
 /// A stanza from the recipient of `request` to its sender, with its id.
 fn back(request: &Stanza, kind: Kind, children: Children) -> Stanza {
     let Stanza { id, from, to, .. } = request.clone_head();
-    Stanza { kind, id, from: to, to: from, lang: None, children }
+    Stanza {
+        kind,
+        id,
+        from: to,
+        to: from,
+        lang: None,
+        children,
+    }
 }
 
 fn complete(request: &Stanza, mut stanza: Stanza) -> Stanza {

@@ -10,7 +10,8 @@ use crate::samples::{addressed, stanza};
 const IQ: &str = "<iq type='set' id='q'><a xmlns='urn:a'/></iq>";
 const CHAT: &str = "<message type='chat' id='m'><body>hi</body></message>";
 const NORMAL: &str = "<message id='n'><body>hi</body></message>";
-const ROOM: &str = "<message type='groupchat' id='g' from='room@muc.example.org/bob'><body>hi</body></message>";
+const ROOM: &str =
+    "<message type='groupchat' id='g' from='room@muc.example.org/bob'><body>hi</body></message>";
 const HEADLINE: &str = "<message type='headline' id='h'><body>hi</body></message>";
 const PRESENCE: &str = "<presence id='p'/>";
 const SILENT: [&str; 6] = [
@@ -36,17 +37,24 @@ fn children() -> Children {
 }
 
 fn message() -> Stanza {
-    Stanza::new(Kind::Message(MessageType::Headline)).with_id("x").with_text("body", "news").unwrap()
+    Stanza::new(Kind::Message(MessageType::Headline))
+        .with_id("x")
+        .with_text("body", "news")
+        .unwrap()
 }
 
 const PING: &str = "<ping xmlns='urn:xmpp:ping'/>";
 const NEWS: &str = " type='headline'><body>news</body></message>";
-const REFUSED: &str = "<error type='modify'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+const REFUSED: &str =
+    "<error type='modify'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
 
 #[test]
 fn empty_to_an_iq_is_an_empty_result() {
     assert_eq!(answer((), IQ), back("iq", "q", " type='result'/>"));
-    assert_eq!(answer(None::<Children>, IQ), back("iq", "q", " type='result'/>"));
+    assert_eq!(
+        answer(None::<Children>, IQ),
+        back("iq", "q", " type='result'/>")
+    );
 }
 
 #[test]
@@ -58,14 +66,23 @@ fn empty_to_all_else_is_silence() {
 
 #[test]
 fn children_to_an_iq_are_its_result() {
-    assert_eq!(answer(children(), IQ), back("iq", "q", &format!(" type='result'>{PING}</iq>")));
+    assert_eq!(
+        answer(children(), IQ),
+        back("iq", "q", &format!(" type='result'>{PING}</iq>"))
+    );
     assert_eq!(answer(Payload(Ping), IQ), answer(children(), IQ));
 }
 
 #[test]
 fn children_to_a_conversation_are_a_message_of_its_type() {
-    assert_eq!(answer(children(), CHAT), back("message", "m", &format!(" type='chat'>{PING}</message>")));
-    assert_eq!(answer(children(), NORMAL), back("message", "n", &format!(" type='normal'>{PING}</message>")));
+    assert_eq!(
+        answer(children(), CHAT),
+        back("message", "m", &format!(" type='chat'>{PING}</message>"))
+    );
+    assert_eq!(
+        answer(children(), NORMAL),
+        back("message", "n", &format!(" type='normal'>{PING}</message>"))
+    );
 }
 
 #[test]
@@ -84,47 +101,65 @@ fn a_stanza_to_an_iq_comes_before_the_empty_result() {
 #[test]
 fn a_stanza_to_all_else_is_that_stanza() {
     for request in [CHAT, NORMAL, HEADLINE, PRESENCE] {
-        assert_eq!(answer(message(), request), back("message", "x", NEWS), "{request}");
+        assert_eq!(
+            answer(message(), request),
+            back("message", "x", NEWS),
+            "{request}"
+        );
     }
 }
 
 #[test]
 fn a_stanza_keeps_the_addresses_it_has() {
-    let stanza = message().with_from(jid("news@bot.localhost")).with_to(jid("bob@example.org"));
+    let stanza = message()
+        .with_from(jid("news@bot.localhost"))
+        .with_to(jid("bob@example.org"));
     let wanted = format!("<message from='news@bot.localhost' to='bob@example.org' id='x'{NEWS}");
     assert_eq!(answer(stanza, CHAT), wanted);
 }
 
 #[test]
 fn a_groupchat_message_goes_to_the_bare_room() {
-    let stanza = Stanza::new(Kind::Message(MessageType::Groupchat)).with_text("body", "hi all").unwrap();
-    let wanted =
-        "<message from='bot.localhost' to='room@muc.example.org' type='groupchat'><body>hi all</body></message>";
+    let stanza = Stanza::new(Kind::Message(MessageType::Groupchat))
+        .with_text("body", "hi all")
+        .unwrap();
+    let wanted = "<message from='bot.localhost' to='room@muc.example.org' \
+        type='groupchat'><body>hi all</body></message>";
     assert_eq!(answer(stanza, ROOM), wanted);
 }
 
 #[test]
 fn a_result_that_a_handler_built_itself_is_the_result() {
-    let result = Stanza::new(Kind::Iq(IqType::Result)).with_id("wrong").with_children(children());
+    let result = Stanza::new(Kind::Iq(IqType::Result))
+        .with_id("wrong")
+        .with_children(children());
     assert_eq!(answer(result, IQ), answer(children(), IQ));
 }
 
 #[test]
 fn a_refusal_to_an_iq_is_an_error() {
-    assert_eq!(answer(Condition::NotAcceptable, IQ), back("iq", "q", &format!(" type='error'>{REFUSED}</iq>")));
+    assert_eq!(
+        answer(Condition::NotAcceptable, IQ),
+        back("iq", "q", &format!(" type='error'>{REFUSED}</iq>"))
+    );
 }
 
 #[test]
 fn a_refusal_to_a_conversation_with_content_is_an_error() {
     let refused = |id| back("message", id, &format!(" type='error'>{REFUSED}</message>"));
-    assert_eq!(answer(StanzaError::new(Condition::NotAcceptable), CHAT), refused("m"));
+    assert_eq!(
+        answer(StanzaError::new(Condition::NotAcceptable), CHAT),
+        refused("m")
+    );
     assert_eq!(answer(Condition::NotAcceptable, NORMAL), refused("n"));
 }
 
 #[test]
 fn a_refusal_to_all_else_is_silence() {
-    let empty = "<message type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>";
-    let delayed = "<message type='chat'><body>hi</body><delay xmlns='urn:xmpp:delay' stamp='x'/></message>";
+    let empty =
+        "<message type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>";
+    let delayed =
+        "<message type='chat'><body>hi</body><delay xmlns='urn:xmpp:delay' stamp='x'/></message>";
     let own = "<message type='chat' from='x@bot.localhost'><body>hi</body></message>";
     for request in [ROOM, HEADLINE, PRESENCE, empty, delayed, own] {
         assert_eq!(answer(Condition::NotAcceptable, request), "", "{request}");
@@ -133,10 +168,17 @@ fn a_refusal_to_all_else_is_silence() {
 
 #[test]
 fn several_to_an_iq_have_one_result() {
-    let twice = vec![Reply::Children(children()), Reply::Stanza(Box::new(message())), Reply::Children(children())];
+    let twice = vec![
+        Reply::Children(children()),
+        Reply::Stanza(Box::new(message())),
+        Reply::Children(children()),
+    ];
     let wanted = answer(children(), IQ) + &back("message", "x", NEWS);
     assert_eq!(answer(twice, IQ), wanted);
-    let refused = vec![Reply::Error(Condition::NotAcceptable.into()), Reply::Children(children())];
+    let refused = vec![
+        Reply::Error(Condition::NotAcceptable.into()),
+        Reply::Children(children()),
+    ];
     assert_eq!(answer(refused, IQ), answer(Condition::NotAcceptable, IQ));
     let none = vec![Reply::Stanza(Box::new(message()))];
     assert_eq!(answer(none, IQ), answer(message(), IQ));
@@ -144,13 +186,28 @@ fn several_to_an_iq_have_one_result() {
 
 #[test]
 fn several_to_all_else_are_all_that_may_be_said() {
-    let both = || vec![Reply::Children(children()), Reply::Stanza(Box::new(message()))];
-    assert_eq!(answer(both(), CHAT), answer(children(), CHAT) + &answer(message(), CHAT));
+    let both = || {
+        vec![
+            Reply::Children(children()),
+            Reply::Stanza(Box::new(message())),
+        ]
+    };
+    assert_eq!(
+        answer(both(), CHAT),
+        answer(children(), CHAT) + &answer(message(), CHAT)
+    );
     for request in [HEADLINE, PRESENCE] {
-        assert_eq!(answer(both(), request), back("message", "x", NEWS), "{request}");
+        assert_eq!(
+            answer(both(), request),
+            back("message", "x", NEWS),
+            "{request}"
+        );
     }
     let in_room = answer(both(), ROOM);
-    assert_eq!(in_room, format!("<message from='bot.localhost' to='room@muc.example.org/bob' id='x'{NEWS}"));
+    assert_eq!(
+        in_room,
+        format!("<message from='bot.localhost' to='room@muc.example.org/bob' id='x'{NEWS}")
+    );
 }
 
 #[test]
@@ -166,12 +223,21 @@ fn errors_and_results_are_never_answered() {
 
 #[tokio::test]
 async fn a_later_answer_is_as_if_it_had_come_at_once() {
-    for request in [IQ, CHAT, NORMAL, ROOM, HEADLINE, PRESENCE].into_iter().chain(SILENT) {
+    for request in [IQ, CHAT, NORMAL, ROOM, HEADLINE, PRESENCE]
+        .into_iter()
+        .chain(SILENT)
+    {
         let (later, handle) = Later::promise();
         handle.send(Reply::Children(children()));
-        let Ok(Reply::Later(later)) = later.into_reply() else { panic!("not a later answer") };
+        let Ok(Reply::Later(later)) = later.into_reply() else {
+            panic!("not a later answer")
+        };
         let reply = later.wait(std::time::Duration::from_secs(1)).await.unwrap();
-        assert_eq!(answer(reply, request), answer(children(), request), "{request}");
+        assert_eq!(
+            answer(reply, request),
+            answer(children(), request),
+            "{request}"
+        );
     }
 }
 
@@ -190,7 +256,10 @@ async fn a_later_answer_that_never_comes_is_a_fault() {
 #[test]
 fn a_later_answer_among_several_is_a_fault() {
     let (later, _handle) = Later::promise();
-    assert_eq!(answer(vec![later], IQ), answer(Condition::InternalServerError, IQ));
+    assert_eq!(
+        answer(vec![later], IQ),
+        answer(Condition::InternalServerError, IQ)
+    );
 }
 
 #[test]
@@ -201,12 +270,19 @@ fn tuples_are_several() {
         answer(("a", None::<&str>, message(), "b"), CHAT),
         answer("a", CHAT) + &answer(message(), CHAT) + &answer("b", CHAT)
     );
-    assert_eq!(answer(("a", Err::<(), _>(Condition::Gone)), CHAT), answer(Condition::Gone, CHAT));
+    assert_eq!(
+        answer(("a", Err::<(), _>(Condition::Gone)), CHAT),
+        answer(Condition::Gone, CHAT)
+    );
 }
 
 #[test]
 fn text_is_a_body() {
-    let wanted = back("message", "m", " type='chat'><body>a &amp; b</body></message>");
+    let wanted = back(
+        "message",
+        "m",
+        " type='chat'><body>a &amp; b</body></message>",
+    );
     assert_eq!(answer("a & b", CHAT), wanted);
     assert_eq!(answer("a & b".to_owned(), CHAT), wanted);
     assert_eq!(answer(std::borrow::Cow::Borrowed("a & b"), CHAT), wanted);
@@ -216,7 +292,11 @@ fn text_is_a_body() {
 
 #[test]
 fn json_is_a_container() {
-    let wanted = back("iq", "q", " type='result'><json xmlns='urn:xmpp:json:0'>[1,2]</json></iq>");
+    let wanted = back(
+        "iq",
+        "q",
+        " type='result'><json xmlns='urn:xmpp:json:0'>[1,2]</json></iq>",
+    );
     assert_eq!(answer(Json([1, 2]), IQ), wanted);
 }
 
@@ -227,15 +307,26 @@ fn a_json_message_has_its_datatype() {
     impl crate::extract::Datatype for Position {
         const DATATYPE: &'static str = "urn:example:position";
     }
-    let wanted = " type='chat'><payload xmlns='urn:xmpp:json-msg:0' datatype='urn:example:position'>\
+    let wanted = " type='chat'><payload xmlns='urn:xmpp:json-msg:0' \
+        datatype='urn:example:position'>\
         <json xmlns='urn:xmpp:json:0'>[1,-2]</json></payload></message>";
-    assert_eq!(answer(crate::extract::JsonMessage(Position(1, -2)), CHAT), back("message", "m", wanted));
+    assert_eq!(
+        answer(crate::extract::JsonMessage(Position(1, -2)), CHAT),
+        back("message", "m", wanted)
+    );
 }
 
 #[test]
 fn several_payloads_are_children_of_one_message() {
     let twice = Payloads(vec![Ping, Ping]);
-    assert_eq!(answer(twice, CHAT), back("message", "m", &format!(" type='chat'>{PING}{PING}</message>")));
+    assert_eq!(
+        answer(twice, CHAT),
+        back(
+            "message",
+            "m",
+            &format!(" type='chat'>{PING}{PING}</message>")
+        )
+    );
     assert_eq!(answer(Payloads(vec![Ping]), IQ), answer(children(), IQ));
     assert_eq!(answer(Payloads::<Ping>(vec![]), IQ), answer((), IQ));
 }
@@ -243,19 +334,24 @@ fn several_payloads_are_children_of_one_message() {
 #[test]
 fn a_result_with_several_children_is_a_fault_of_ours() {
     let twice = Payloads(vec![Ping, Ping]);
-    assert_eq!(answer(twice, IQ), answer(Condition::InternalServerError, IQ));
+    assert_eq!(
+        answer(twice, IQ),
+        answer(Condition::InternalServerError, IQ)
+    );
 }
 
 #[test]
 fn types_of_xmpp_parsers_are_stanzas() {
     let message = xmpp_parsers::message::Message::chat(jid("bob@example.org"))
         .with_body(xmpp_parsers::message::Lang(String::new()), "hi".to_owned());
-    let wanted = "<message from='bot.localhost' to='bob@example.org' type='chat'><body>hi</body></message>";
+    let wanted =
+        "<message from='bot.localhost' to='bob@example.org' type='chat'><body>hi</body></message>";
     assert_eq!(answer(message, CHAT), wanted);
     let presence = xmpp_parsers::presence::Presence::unavailable();
     assert_eq!(
         answer(presence, CHAT),
-        "<presence from='bot.localhost' to='alice@example.org/desk' type='unavailable'><priority>0</priority></presence>"
+        "<presence from='bot.localhost' to='alice@example.org/desk' \
+        type='unavailable'><priority>0</priority></presence>"
     );
 }
 

@@ -66,10 +66,16 @@ pub struct ArchiveEnd {
 }
 
 impl Client {
-    /// The archive at an address: a room's, or an account's where the component has the right to read it.
+    /// The archive at an address: a room's, or an account's where the component has the right to
+    /// read it.
     #[must_use]
     pub fn archive(&self, to: impl Into<Jid>) -> Archive {
-        Archive { client: self.clone(), to: to.into(), node: None, fields: Vec::new() }
+        Archive {
+            client: self.clone(),
+            to: to.into(),
+            node: None,
+            fields: Vec::new(),
+        }
     }
 }
 
@@ -106,10 +112,12 @@ impl Archive {
         self
     }
 
-    /// The messages, the oldest first unless read [backwards](Pages::backwards). All messages of a page are taken out
-    /// of the stream before any handler sees them: none is lost, however busy the handlers are.
+    /// The messages, the oldest first unless read [backwards](Pages::backwards). All messages of a
+    /// page are taken out of the stream before any handler sees them: none is lost, however busy
+    /// the handlers are.
     ///
-    /// A page larger than [`Limits::collected`](crate::limits::Limits::collected) is [`IqError::TooMuch`].
+    /// A page larger than [`Limits::collected`](crate::limits::Limits::collected) is
+    /// [`IqError::TooMuch`].
     #[must_use]
     pub fn messages(self) -> Pages<Archived> {
         Pages::new(move |set| {
@@ -137,7 +145,10 @@ impl Archive {
     /// See [`IqError`].
     pub async fn ends(&self) -> Result<ArchiveEnds, IqError> {
         let found: MetadataResponse = self.client.iq_get(self.to.clone(), &MetadataQuery).await?;
-        let end = |id, stamp: Stamp| ArchiveEnd { id, when: stamp.0.into() };
+        let end = |id, stamp: Stamp| ArchiveEnd {
+            id,
+            when: stamp.0.into(),
+        };
         Ok(ArchiveEnds {
             first: found.start.map(|start| end(start.id, start.timestamp)),
             last: found.end.map(|last| end(last.id, last.timestamp)),
@@ -164,10 +175,15 @@ impl Archived {
     /// # Errors
     /// When the archive holds something else.
     pub fn message(&self) -> Result<Stanza, ParseError> {
-        let message = self.forwarded().and_then(|forwarded| forwarded.get_child("message", CLIENT));
+        let message = self
+            .forwarded()
+            .and_then(|forwarded| forwarded.get_child("message", CLIENT));
         let mut message = message.cloned().ok_or_else(ParseError::absent)?;
         // RFC 6121 §5.2.2: an unknown type is the same as none.
-        if message.attr("type").is_some_and(|kind| MessageType::parse(kind).is_none()) {
+        if message
+            .attr("type")
+            .is_some_and(|kind| MessageType::parse(kind).is_none())
+        {
             let name = NcName::try_from("type").map_err(xso::error::Error::from)?;
             message.set_attr(Namespace::NONE, name, "normal");
         }
@@ -183,10 +199,21 @@ fn page(response: &Response) -> Result<Page<Archived>, ParseError> {
     let fin: Fin = response.parse()?;
     let mut items = Vec::with_capacity(response.collected().len());
     for message in response.collected() {
-        let result = message.children().find(MAM, "result").ok_or_else(ParseError::absent)?.element()?;
-        items.push(Archived { id: result.attr("id").unwrap_or_default().to_owned(), result });
+        let result = message
+            .children()
+            .find(MAM, "result")
+            .ok_or_else(ParseError::absent)?
+            .element()?;
+        items.push(Archived {
+            id: result.attr("id").unwrap_or_default().to_owned(),
+            result,
+        });
     }
-    Ok(Page { items, set: Some(fin.set), complete: fin.complete })
+    Ok(Page {
+        items,
+        set: Some(fin.set),
+        complete: fin.complete,
+    })
 }
 
 fn form(fields: Vec<Field>) -> DataForm {

@@ -39,8 +39,15 @@ impl Client {
     ///
     /// # Errors
     /// See [`IqError`].
-    pub async fn command(&self, to: impl Into<Jid>, node: impl Into<String>) -> Result<CommandStep, IqError> {
-        let command = Command { action: Some(CommandAction::Execute), ..Command::new(node) };
+    pub async fn command(
+        &self,
+        to: impl Into<Jid>,
+        node: impl Into<String>,
+    ) -> Result<CommandStep, IqError> {
+        let command = Command {
+            action: Some(CommandAction::Execute),
+            ..Command::new(node)
+        };
         run(self.clone(), to.into(), command).await
     }
 }
@@ -55,7 +62,10 @@ impl CommandStep {
     /// The form to fill in, or the result.
     #[must_use]
     pub fn form(&self) -> Option<DataForm> {
-        self.answer.payloads.iter().find_map(|payload| DataForm::try_from(payload.clone()).ok())
+        self.answer
+            .payloads
+            .iter()
+            .find_map(|payload| DataForm::try_from(payload.clone()).ok())
     }
 
     /// Texts for people.
@@ -119,7 +129,17 @@ impl CommandStep {
     async fn act(self, action: CommandAction, form: Option<DataForm>) -> Result<Self, IqError> {
         let Command { node, session, .. } = self.answer;
         let payloads = form.into_iter().map(Into::into).collect();
-        run(self.client, self.to, Command { session, action: Some(action), payloads, ..Command::new(node) }).await
+        run(
+            self.client,
+            self.to,
+            Command {
+                session,
+                action: Some(action),
+                payloads,
+                ..Command::new(node)
+            },
+        )
+        .await
     }
 }
 

@@ -12,9 +12,24 @@ impl Client {
     ///
     /// # Errors
     /// See [`IqError`].
-    pub async fn disco_info(&self, to: impl Into<Jid>, node: Option<&str>) -> Result<DiscoInfo, IqError> {
-        let info: DiscoInfoResult = self.iq_get(to, &DiscoInfoQuery { node: node.map(str::to_owned) }).await?;
-        let found = DiscoInfo { features: info.features, forms: info.extensions, ..DiscoInfo::new() };
+    pub async fn disco_info(
+        &self,
+        to: impl Into<Jid>,
+        node: Option<&str>,
+    ) -> Result<DiscoInfo, IqError> {
+        let info: DiscoInfoResult = self
+            .iq_get(
+                to,
+                &DiscoInfoQuery {
+                    node: node.map(str::to_owned),
+                },
+            )
+            .await?;
+        let found = DiscoInfo {
+            features: info.features,
+            forms: info.extensions,
+            ..DiscoInfo::new()
+        };
         Ok(info.identities.into_iter().fold(found, DiscoInfo::identity))
     }
 
@@ -36,8 +51,12 @@ impl Client {
     fn items(&self, to: Jid, node: Option<String>) -> Pages<DiscoItem> {
         let client = self.clone();
         Pages::new(move |set| {
-            let (client, to) = (client.clone(), to.clone());
-            let query = DiscoItemsQuery { node: node.clone(), rsm: Some(set) };
+            let client = client.clone();
+            let to = to.clone();
+            let query = DiscoItemsQuery {
+                node: node.clone(),
+                rsm: Some(set),
+            };
             async move {
                 let found: DiscoItemsResult = client.iq_get(to, &query).await?;
                 let item = |item: xmpp_parsers::disco::Item| DiscoItem {
@@ -46,7 +65,11 @@ impl Client {
                     name: item.name,
                 };
                 let items = found.items.into_iter().map(item).collect();
-                Ok(Page { items, set: found.rsm, complete: false })
+                Ok(Page {
+                    items,
+                    set: found.rsm,
+                    complete: false,
+                })
             }
         })
     }

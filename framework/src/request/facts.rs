@@ -18,8 +18,8 @@ use crate::client::{Client, Empty, IqError};
 /// Since when somebody or something is idle (XEP-0012).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastActivity {
-    /// Of a bare JID: since it was last online. Of a full JID: since the person last did something. Of a server or a
-    /// component: since it was started.
+    /// Of a bare JID: since it was last online. Of a full JID: since the person last did something.
+    /// Of a server or a component: since it was started.
     pub ago: Duration,
     /// What the person said on leaving.
     pub status: Option<String>,
@@ -46,7 +46,8 @@ struct Last {
 impl Client {
     /// Pings an entity (XEP-0199), and says how long the answer took.
     ///
-    /// An entity that does not know ping answers with an error, which proves as much that it is there.
+    /// An entity that does not know ping answers with an error, which proves as much that it is
+    /// there.
     ///
     /// # Errors
     /// See [`IqError`].
@@ -69,9 +70,20 @@ impl Client {
     /// # Errors
     /// See [`IqError`].
     pub async fn last_activity(&self, to: impl Into<Jid>) -> Result<LastActivity, IqError> {
-        let last: Last = self.iq_get(to, &Last { seconds: None, status: String::new() }).await?;
+        let last: Last = self
+            .iq_get(
+                to,
+                &Last {
+                    seconds: None,
+                    status: String::new(),
+                },
+            )
+            .await?;
         let ago = Duration::from_secs(last.seconds.unwrap_or_default());
-        Ok(LastActivity { ago, status: Some(last.status).filter(|status| !status.is_empty()) })
+        Ok(LastActivity {
+            ago,
+            status: Some(last.status).filter(|status| !status.is_empty()),
+        })
     }
 
     /// What time it is at an entity (XEP-0202).
@@ -80,11 +92,19 @@ impl Client {
     /// See [`IqError`].
     pub async fn entity_time(&self, to: impl Into<Jid>) -> Result<EntityTime, IqError> {
         let time: Element = self.iq_get(to, &TimeQuery).await?;
-        let text = |name| time.get_child(name, TIME).map(Element::text).unwrap_or_default();
+        let text = |name| {
+            time.get_child(name, TIME)
+                .map(Element::text)
+                .unwrap_or_default()
+        };
         let bad = |error| IqError::Answer(xso::error::Error::text_parse_error(error).into());
         let utc = DateTime::parse_from_rfc3339(&text("utc")).map_err(bad)?;
         // XEP-0082 §3.2: `Z` is a time zone, too.
-        let zone = DateTime::parse_from_rfc3339(&format!("2000-01-01T00:00:00{}", text("tzo"))).map_err(bad)?;
-        Ok(EntityTime { utc: utc.into(), ahead: zone.offset().local_minus_utc() })
+        let zone = DateTime::parse_from_rfc3339(&format!("2000-01-01T00:00:00{}", text("tzo")))
+            .map_err(bad)?;
+        Ok(EntityTime {
+            utc: utc.into(),
+            ahead: zone.offset().local_minus_utc(),
+        })
     }
 }

@@ -48,12 +48,17 @@ pub use self::vcard::{Photo, VCard};
 use crate::client::{Client, Request};
 
 impl Client {
-    /// A client whose requests come from this address within the component's domain, unless they say otherwise.
+    /// A client whose requests come from this address within the component's domain, unless they
+    /// say otherwise.
     #[must_use]
     pub fn asking_as(&self, from: impl Into<Jid>) -> Self {
         let from = from.into();
         self.layer(MapRequestLayer::new(move |request: Request| {
-            if request.stanza().from().is_some() { request } else { request.with_from(from.clone()) }
+            if request.stanza().from().is_some() {
+                request
+            } else {
+                request.with_from(from.clone())
+            }
         }))
     }
 }

@@ -24,8 +24,8 @@ pub struct Page<T> {
 
 /// A list that is asked for page by page, as far as somebody wants to read it.
 ///
-/// The next page is asked for when the last one has been read. A future that is dropped loses nothing: the page is
-/// asked for again. After an error the same page may be tried again.
+/// The next page is asked for when the last one has been read. A future that is dropped loses
+/// nothing: the page is asked for again. After an error the same page may be tried again.
 ///
 /// ```
 /// # use campanile::{client::{Client, IqError}, jid::Jid};
@@ -119,17 +119,29 @@ impl<T> Pages<T> {
         Ok(all)
     }
 
-    /// How many items the whole list has, as was last said with a page. It may be an estimate (XEP-0059 §2.6).
+    /// How many items the whole list has, as was last said with a page. It may be an estimate
+    /// (XEP-0059 §2.6).
     #[must_use]
     pub fn count(&self) -> Option<usize> {
         self.count
     }
 
     async fn fetch(&mut self) -> Result<(), IqError> {
-        let (at, begin) = (self.at.clone(), self.backwards && self.at.is_none());
+        let at = self.at.clone();
+        let begin = self.backwards && self.at.is_none();
         let set = match self.backwards {
-            false => SetQuery { max: Some(self.size), after: at, before: None, index: None },
-            true => SetQuery { max: Some(self.size), after: None, before: at.or(begin.then(String::new)), index: None },
+            false => SetQuery {
+                max: Some(self.size),
+                after: at,
+                before: None,
+                index: None,
+            },
+            true => SetQuery {
+                max: Some(self.size),
+                after: None,
+                before: at.or(begin.then(String::new)),
+                index: None,
+            },
         };
         let page = (self.fetch)(set).await?;
         self.turn(page);
@@ -137,12 +149,24 @@ impl<T> Pages<T> {
     }
 
     fn turn(&mut self, page: Page<T>) {
-        let Page { items, set, complete } = page;
-        let set = set.unwrap_or(SetResult { first: None, last: None, count: None });
-        let edge = if self.backwards { set.first.map(|first| first.item) } else { set.last };
+        let Page {
+            items,
+            set,
+            complete,
+        } = page;
+        let set = set.unwrap_or(SetResult {
+            first: None,
+            last: None,
+            count: None,
+        });
+        let edge = if self.backwards {
+            set.first.map(|first| first.item)
+        } else {
+            set.last
+        };
         self.count = set.count.or(self.count);
-        // Only an empty page, or the word of whoever was asked, is the end: counts may be estimates. One whose edge
-        // stays where it is would be asked for for ever.
+        // Only an empty page, or the word of whoever was asked, is the end: counts may be
+        // estimates. One whose edge stays where it is would be asked for for ever.
         self.ended = complete || items.is_empty() || edge.is_none() || edge == self.at;
         self.at = edge.or(self.at.take());
         self.items.extend(items);
@@ -154,6 +178,9 @@ impl<T> Pages<T> {
 
 impl<T> fmt::Debug for Pages<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pages").field("at", &self.at).field("read", &self.ended).finish_non_exhaustive()
+        f.debug_struct("Pages")
+            .field("at", &self.at)
+            .field("read", &self.ended)
+            .finish_non_exhaustive()
     }
 }

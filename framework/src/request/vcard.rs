@@ -46,11 +46,13 @@ impl VCard {
         self.text("NICKNAME")
     }
 
-    /// The text of the first element with this name, such as `URL`, `BDAY` or `DESC`, or of a way to it, such as
-    /// `ORG/ORGNAME`.
+    /// The text of the first element with this name, such as `URL`, `BDAY` or `DESC`, or of a way
+    /// to it, such as `ORG/ORGNAME`.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
-        let found = name.split('/').try_fold(&self.element, |element, name| element.get_child(name, VCARD))?;
+        let found = name.split('/').try_fold(&self.element, |element, name| {
+            element.get_child(name, VCARD)
+        })?;
         Some(found.text()).filter(|text| !text.is_empty())
     }
 
@@ -58,7 +60,10 @@ impl VCard {
     #[must_use]
     pub fn photo(&self) -> Option<Photo> {
         let photo = PhotoElement::try_from(self.element.get_child("PHOTO", VCARD)?.clone()).ok()?;
-        Some(Photo { kind: photo.type_.data, bytes: photo.binval.data })
+        Some(Photo {
+            kind: photo.type_.data,
+            bytes: photo.binval.data,
+        })
     }
 
     /// The whole of it.

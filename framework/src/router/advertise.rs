@@ -28,8 +28,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.advertise(What::Identity(identity))
     }
 
-    /// Advertises a feature. The namespaces of IQ routes and the datatypes of JSON messages are advertised without being
-    /// asked for.
+    /// Advertises a feature. The namespaces of IQ routes and the datatypes of JSON messages are
+    /// advertised without being asked for.
     #[must_use]
     pub fn feature(self, feature: impl Into<String>) -> Self {
         self.advertise(What::Feature(feature.into()))
@@ -41,7 +41,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.advertise(What::Form(form))
     }
 
-    /// Lists an item. The domain lists the localparts that there are routes for without being asked to.
+    /// Lists an item. The domain lists the localparts that there are routes for without being asked
+    /// to.
     #[must_use]
     pub fn item(self, item: DiscoItem) -> Self {
         self.advertise(What::Item(item))
@@ -56,15 +57,25 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Lists a command for those who may run it.
     pub(crate) fn offer(self, node: &str, name: &str, access: AccessLayer) -> Self {
-        self.advertise(What::Command(Offer { node: node.into(), name: name.into(), access }))
+        self.advertise(What::Command(Offer {
+            node: node.into(),
+            name: name.into(),
+            access,
+        }))
     }
 
     /// Leaves everything registered so far out of disco. It works as before.
     #[must_use]
     pub fn hidden(mut self) -> Self {
         let inner = self.edit();
-        inner.entries.iter_mut().for_each(|entry| entry.hidden = true);
-        inner.adverts.iter_mut().for_each(|advert| advert.hidden = true);
+        inner
+            .entries
+            .iter_mut()
+            .for_each(|entry| entry.hidden = true);
+        inner
+            .adverts
+            .iter_mut()
+            .for_each(|advert| advert.hidden = true);
         self
     }
 
@@ -102,7 +113,11 @@ pub(super) enum What {
 
 impl Advert {
     pub(super) fn new(what: What) -> Self {
-        Self { recipient: RecipientPattern::any(), what, hidden: false }
+        Self {
+            recipient: RecipientPattern::any(),
+            what,
+            hidden: false,
+        }
     }
 
     pub(super) fn hidden(self, hidden: bool) -> Self {
@@ -114,7 +129,10 @@ impl<S> Inner<S> {
     /// Whether there is something, and all of it is hidden.
     pub(super) fn is_hidden(&self) -> bool {
         let entries = self.entries.iter().map(|entry| entry.hidden);
-        entries.chain(self.adverts.iter().map(|advert| advert.hidden)).reduce(|all, hidden| all && hidden) == Some(true)
+        entries
+            .chain(self.adverts.iter().map(|advert| advert.hidden))
+            .reduce(|all, hidden| all && hidden)
+            == Some(true)
     }
 }
 
@@ -145,13 +163,21 @@ struct Page {
 
 impl Advertised {
     pub(super) fn new<S>(inner: &Inner<S>) -> Self {
-        let entries = inner.entries.iter().filter(|entry| entry.tier != Tier::Duty);
+        let entries = inner
+            .entries
+            .iter()
+            .filter(|entry| entry.tier != Tier::Duty);
         let entries = entries.map(|entry| (&entry.filter.recipient, entry.hidden));
-        let adverts = inner.adverts.iter().map(|advert| (&advert.recipient, advert.hidden));
+        let adverts = inner
+            .adverts
+            .iter()
+            .map(|advert| (&advert.recipient, advert.hidden));
         let homes: BTreeSet<_> = entries.chain(adverts).collect();
         let mut listed = BTreeMap::new();
         for (pattern, _) in homes.iter().filter(|(_, hidden)| !hidden) {
-            let Shape::Local(localpart) = &pattern.local else { continue };
+            let Shape::Local(localpart) = &pattern.local else {
+                continue;
+            };
             let name: &mut Option<String> = listed.entry(localpart.clone()).or_default();
             if let Some(identity) = Place::own_identity(inner, pattern) {
                 name.clone_from(&identity.name);
@@ -160,15 +186,21 @@ impl Advertised {
         let patterns: BTreeSet<_> = homes.into_iter().map(|(pattern, _)| pattern).collect();
         Self {
             domain: Place::new(inner, &RecipientPattern::domain()),
-            places: Places::new(patterns.into_iter().map(|pattern| (pattern.clone(), Place::new(inner, pattern)))),
+            places: Places::new(
+                patterns
+                    .into_iter()
+                    .map(|pattern| (pattern.clone(), Place::new(inner, pattern))),
+            ),
             listed,
         }
     }
 
-    /// What an address says about itself: the domain, or a localpart that something was registered for.
+    /// What an address says about itself: the domain, or a localpart that something was registered
+    /// for.
     #[must_use]
     pub fn info(&self, localpart: Option<&str>, node: Option<&str>) -> Option<&DiscoInfo> {
-        self.page(Address::Localpart(localpart), node).map(|page| &page.info)
+        self.page(Address::Localpart(localpart), node)
+            .map(|page| &page.info)
     }
 
     /// The items that an address lists.
@@ -177,7 +209,12 @@ impl Advertised {
         self.items_of(&address.clone().into())
     }
 
-    pub(crate) fn answer_info(&self, address: &Jid, node: Option<&str>, asker: &Jid) -> Result<Children, BoxError> {
+    pub(crate) fn answer_info(
+        &self,
+        address: &Jid,
+        node: Option<&str>,
+        asker: &Jid,
+    ) -> Result<Children, BoxError> {
         let menu = node.and_then(|node| self.place(Address::Jid(address))?.menu.info(node, asker));
         if let Some(info) = menu {
             return Ok(info?.to_children(node)?);
@@ -185,7 +222,9 @@ impl Advertised {
         if let Some(info) = self.info_by_hash(address, node) {
             return Ok(info.to_children(node)?);
         }
-        let page = self.page(Address::Jid(address), node).ok_or(Condition::ItemNotFound)?;
+        let page = self
+            .page(Address::Jid(address), node)
+            .ok_or(Condition::ItemNotFound)?;
         match &page.answer {
             Some(answer) => Ok(answer.clone()),
             None => Ok(page.info.to_children(node)?),
@@ -221,17 +260,32 @@ impl Advertised {
             }
             None => (items, None),
         };
-        Ok(disco::items_to_children(&address.to_bare().into(), node, items, set)?)
+        Ok(disco::items_to_children(
+            &address.to_bare().into(),
+            node,
+            items,
+            set,
+        )?)
     }
 
     fn items_of(&self, address: &Jid) -> Vec<DiscoItem> {
-        let Some(place) = self.place(Address::Jid(address)) else { return Vec::new() };
+        let Some(place) = self.place(Address::Jid(address)) else {
+            return Vec::new();
+        };
         let domain = address.node().is_none();
-        let listed = self.listed.iter().filter(|_| domain).filter_map(|(listed, name)| {
-            let node = NodePart::new(listed).ok()?;
-            let jid = BareJid::from_parts(Some(&node), address.domain());
-            Some(DiscoItem { jid: Some(jid.into()), node: None, name: name.clone() })
-        });
+        let listed = self
+            .listed
+            .iter()
+            .filter(|_| domain)
+            .filter_map(|(listed, name)| {
+                let node = NodePart::new(listed).ok()?;
+                let jid = BareJid::from_parts(Some(&node), address.domain());
+                Some(DiscoItem {
+                    jid: Some(jid.into()),
+                    node: None,
+                    name: name.clone(),
+                })
+            });
         listed.chain(place.items.iter().cloned()).collect()
     }
 
@@ -255,15 +309,21 @@ impl Place {
         let mut menu = Menu::default();
         let holds = |pattern: &RecipientPattern| address.is_within(pattern);
         let entries = inner.entries.iter();
-        let visible =
-            entries.filter(|entry| !entry.hidden && entry.tier != Tier::Fallback && holds(&entry.filter.recipient));
+        let visible = entries.filter(|entry| {
+            !entry.hidden && entry.tier != Tier::Fallback && holds(&entry.filter.recipient)
+        });
         let advertised = visible.filter_map(|entry| {
             let payload = entry.filter.payload.as_ref()?;
             let request = entry.filter.kinds.iter().any(Kind::is_request);
             (request || payload.is_datatype()).then_some(payload)
         });
-        info.features.extend(advertised.flat_map(PayloadPattern::features));
-        let mut adverts: Vec<_> = inner.adverts.iter().filter(|it| !it.hidden && holds(&it.recipient)).collect();
+        info.features
+            .extend(advertised.flat_map(PayloadPattern::features));
+        let mut adverts: Vec<_> = inner
+            .adverts
+            .iter()
+            .filter(|it| !it.hidden && holds(&it.recipient))
+            .collect();
         // The widest first: of what can stand only once, the narrowest stays.
         adverts.sort_by_key(|advert| narrowness(&advert.recipient));
         let mut identified = narrowness(&RecipientPattern::any());
@@ -281,22 +341,37 @@ impl Place {
                 What::Form(form) => info.forms.push(form.clone()),
                 What::Item(item) => items.push(item.clone()),
                 What::Command(offer) => menu.add(offer.clone()),
-                What::Node(node, info) => drop(nodes.insert(node.clone(), Page::new(info.clone(), Some(node)))),
+                What::Node(node, info) => {
+                    drop(nodes.insert(node.clone(), Page::new(info.clone(), Some(node))))
+                }
             }
         }
         if info.identities.is_empty() {
-            info.add_identity(Identity::new_anonymous::<_, _, String, String>("component", "generic"));
+            info.add_identity(Identity::new_anonymous::<_, _, String, String>(
+                "component",
+                "generic",
+            ));
         }
-        Self { info: Page::new(info, None), nodes, items, menu }
+        Self {
+            info: Page::new(info, None),
+            nodes,
+            items,
+            menu,
+        }
     }
 
-    fn own_identity<'a, S>(inner: &'a Inner<S>, address: &RecipientPattern) -> Option<&'a Identity> {
-        inner.adverts.iter().filter(|advert| !advert.hidden && advert.recipient == *address).find_map(|advert| {
-            match &advert.what {
+    fn own_identity<'a, S>(
+        inner: &'a Inner<S>,
+        address: &RecipientPattern,
+    ) -> Option<&'a Identity> {
+        inner
+            .adverts
+            .iter()
+            .filter(|advert| !advert.hidden && advert.recipient == *address)
+            .find_map(|advert| match &advert.what {
                 What::Identity(identity) => Some(identity),
                 _ => None,
-            }
-        })
+            })
     }
 }
 
@@ -306,7 +381,10 @@ impl Page {
         if let Err(error) = &answer {
             tracing::warn!(node, %error, "what is advertised cannot be written as XML");
         }
-        Self { info, answer: answer.ok() }
+        Self {
+            info,
+            answer: answer.ok(),
+        }
     }
 }
 

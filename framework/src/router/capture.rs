@@ -21,19 +21,31 @@ impl Capture {
         if pattern.names.iter().all(|name| name.get().is_none()) {
             return route;
         }
-        Route::from_endpoint(Self { route, pattern: pattern.clone() })
+        Route::from_endpoint(Self {
+            route,
+            pattern: pattern.clone(),
+        })
     }
 
     fn texts(&self, inbound: &Inbound) -> Placeholders {
         let mut texts = Placeholders::default();
         let [local, resource] = &self.pattern.names;
-        let (to, shape) = (inbound.recipient(), &self.pattern.local);
-        if let (Some(name), Shape::Prefix(beginning), Some(localpart)) = (local.get(), shape, to.node()) {
-            let rest = NodeRef::as_str(localpart).get(beginning.len()..).unwrap_or_default();
+        let to = inbound.recipient();
+        let shape = &self.pattern.local;
+        if let (Some(name), Shape::Prefix(beginning), Some(localpart)) =
+            (local.get(), shape, to.node())
+        {
+            let rest = NodeRef::as_str(localpart)
+                .get(beginning.len()..)
+                .unwrap_or_default();
             texts.push(name, Some(rest.to_owned()));
         }
         if let Some(name) = resource.get() {
-            texts.push(name, to.resource().map(|resource| ResourceRef::as_str(resource).to_owned()));
+            texts.push(
+                name,
+                to.resource()
+                    .map(|resource| ResourceRef::as_str(resource).to_owned()),
+            );
         }
         texts
     }

@@ -14,10 +14,10 @@ use crate::layer::{RECEIPTS, ReceiptsLayer};
 use crate::reply::IntoReply;
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
-    /// Adds the routes of another router for these recipients only: a localpart (`"bot"`), the beginning of one
-    /// (`"order-{id}"`), any localpart (`"{user}"`), the domain itself (`"@"`), some of them with a resource
-    /// (`"{user}/{device}"`); [`RecipientPattern`] has the whole list. An argument of type [`At`](crate::extract::At)
-    /// is what stands for the placeholders.
+    /// Adds the routes of another router for these recipients only: a localpart (`"bot"`), the
+    /// beginning of one (`"order-{id}"`), any localpart (`"{user}"`), the domain itself (`"@"`),
+    /// some of them with a resource (`"{user}/{device}"`); [`RecipientPattern`] has the whole list.
+    /// An argument of type [`At`](crate::extract::At) is what stands for the placeholders.
     ///
     /// ```
     /// use campanile::extract::At;
@@ -30,8 +30,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// ```
     ///
     /// # Panics
-    /// When a route of the other router is for recipients outside of these, or equals one that is here already; when a
-    /// text is no pattern.
+    /// When a route of the other router is for recipients outside of these, or equals one that is
+    /// here already; when a text is no pattern.
     #[must_use]
     #[track_caller]
     #[doc(alias = "nest")]
@@ -46,8 +46,13 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             Err(error) => panic!("{error}"),
         };
         let inner = router.edit();
-        inner.adverts.push(Advert::new(What::Home).hidden(inner.is_hidden()));
-        let patterns = inner.entries.iter_mut().map(|entry| &mut entry.filter.recipient);
+        inner
+            .adverts
+            .push(Advert::new(What::Home).hidden(inner.is_hidden()));
+        let patterns = inner
+            .entries
+            .iter_mut()
+            .map(|entry| &mut entry.filter.recipient);
         let patterns = patterns.chain(inner.adverts.iter_mut().map(|advert| &mut advert.recipient));
         for pattern in patterns {
             let Some(narrowed) = pattern.within(&recipient) else {
@@ -87,9 +92,9 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
     /// Puts a layer around every route registered so far, around each on its own.
     ///
-    /// The layer's service may have any error: it becomes a stanza error by [`rescue`](crate::rescue). Its readiness is
-    /// waited for in the future of the call. To share one limit among all routes, put the layer around the whole
-    /// router.
+    /// The layer's service may have any error: it becomes a stanza error by
+    /// [`rescue`](crate::rescue). Its readiness is waited for in the future of the call. To share
+    /// one limit among all routes, put the layer around the whole router.
     #[must_use]
     pub fn layer<L>(mut self, layer: L) -> Self
     where
@@ -102,7 +107,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         let layer = Arc::new(layer);
         let inner = self.edit();
         let entries = std::mem::take(&mut inner.entries).into_iter();
-        inner.entries = entries.map(|entry| Entry { route: entry.route.layer(&layer), ..entry }).collect();
+        inner.entries = entries
+            .map(|entry| Entry {
+                route: entry.route.layer(&layer),
+                ..entry
+            })
+            .collect();
         self
     }
 
@@ -113,11 +123,15 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.layer(ReceiptsLayer).feature(RECEIPTS)
     }
 
-    /// Runs every route registered so far in a task of its own for each stanza: for handlers that compute for long
-    /// before they first wait. A route that was seen to hold up the others is treated like this from then on.
+    /// Runs every route registered so far in a task of its own for each stanza: for handlers that
+    /// compute for long before they first wait. A route that was seen to hold up the others is
+    /// treated like this from then on.
     #[must_use]
     pub fn spawned(mut self) -> Self {
-        self.edit().entries.iter_mut().for_each(|entry| entry.spawned = true);
+        self.edit()
+            .entries
+            .iter_mut()
+            .for_each(|entry| entry.spawned = true);
         self
     }
 
@@ -135,6 +149,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             hidden: entry.hidden,
         };
         let entries = inner.entries.into_iter().map(ready).collect();
-        Router { inner: Arc::new(Inner { entries, adverts: inner.adverts, table: OnceLock::new() }) }
+        Router {
+            inner: Arc::new(Inner {
+                entries,
+                adverts: inner.adverts,
+                table: OnceLock::new(),
+            }),
+        }
     }
 }

@@ -43,8 +43,15 @@ impl Filter {
     /// These kinds and types.
     #[must_use]
     pub fn kinds(kinds: impl IntoIterator<Item = Kind>) -> Self {
-        let kinds = kinds.into_iter().fold(Kinds(0), |set, kind| Kinds(set.0 | 1 << slot(kind)));
-        Self { kinds, payload: None, command: None, recipient: RecipientPattern::any() }
+        let kinds = kinds
+            .into_iter()
+            .fold(Kinds(0), |set, kind| Kinds(set.0 | 1 << slot(kind)));
+        Self {
+            kinds,
+            payload: None,
+            command: None,
+            recipient: RecipientPattern::any(),
+        }
     }
 
     /// IQ requests of type get.
@@ -68,7 +75,10 @@ impl Filter {
     /// Messages of type chat and normal: those that one person writes to another.
     #[must_use]
     pub fn conversation() -> Self {
-        Self::kinds([Kind::Message(MessageType::Chat), Kind::Message(MessageType::Normal)])
+        Self::kinds([
+            Kind::Message(MessageType::Chat),
+            Kind::Message(MessageType::Normal),
+        ])
     }
 
     /// Messages of every type, errors and groupchat included.
@@ -80,17 +90,24 @@ impl Filter {
     /// Presence of every type but error.
     #[must_use]
     pub fn presence() -> Self {
-        let types = PresenceType::ALL.iter().copied().filter(|kind| *kind != PresenceType::Error);
+        let types = PresenceType::ALL
+            .iter()
+            .copied()
+            .filter(|kind| *kind != PresenceType::Error);
         Self::kinds(types.map(Kind::Presence))
     }
 
     /// Messages and presence of type error: those of ours that came back.
     #[must_use]
     pub fn bounced() -> Self {
-        Self::kinds([Kind::Message(MessageType::Error), Kind::Presence(PresenceType::Error)])
+        Self::kinds([
+            Kind::Message(MessageType::Error),
+            Kind::Presence(PresenceType::Error),
+        ])
     }
 
-    /// Only with a payload of this name: of an IQ its one child, of a message or presence any child.
+    /// Only with a payload of this name: of an IQ its one child, of a message or presence any
+    /// child.
     #[must_use]
     pub fn payload(mut self, payload: impl Into<PayloadPattern>) -> Self {
         self.payload = Some(payload.into());
@@ -136,9 +153,11 @@ impl fmt::Display for Filter {
     }
 }
 
-/// The name of a payload: a namespace, or a namespace and a local name, or these and a node or a datatype.
+/// The name of a payload: a namespace, or a namespace and a local name, or these and a node or a
+/// datatype.
 ///
-/// Made from `"urn:example:shelf"`, from `("urn:xmpp:ping", "ping")`, or from a type by [`PayloadPattern::of`].
+/// Made from `"urn:example:shelf"`, from `("urn:xmpp:ping", "ping")`, or from a type by
+/// [`PayloadPattern::of`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayloadPattern {
     pub(super) namespace: Box<str>,
@@ -165,7 +184,10 @@ impl PayloadPattern {
         match P::xml_name_matcher() {
             XmlNameMatcher::Specific(namespace, name) => (namespace, name).into(),
             XmlNameMatcher::InNamespace(namespace) => namespace.into(),
-            XmlNameMatcher::Any => panic!("{} can be parsed from elements of any name", std::any::type_name::<P>()),
+            XmlNameMatcher::Any => panic!(
+                "{} can be parsed from elements of any name",
+                std::any::type_name::<P>()
+            ),
         }
     }
 
@@ -182,20 +204,29 @@ impl PayloadPattern {
     }
 
     fn attribute(mut self, name: &'static str, value: &str) -> Self {
-        self.attribute = Some(Attribute { name, value: value.into() });
+        self.attribute = Some(Attribute {
+            name,
+            value: value.into(),
+        });
         self
     }
 
-    /// What a route for this payload is advertised by: its namespace, and a datatype as XEP-0432 §4 says.
+    /// What a route for this payload is advertised by: its namespace, and a datatype as XEP-0432 §4
+    /// says.
     pub(super) fn features(&self) -> impl Iterator<Item = String> {
-        let datatype = self.attribute.as_ref().filter(|attribute| attribute.name == DATATYPE);
+        let datatype = self
+            .attribute
+            .as_ref()
+            .filter(|attribute| attribute.name == DATATYPE);
         let datatype = datatype.map(|attribute| format!("{}#{}", self.namespace, attribute.value));
         std::iter::once(self.namespace.to_string()).chain(datatype)
     }
 
     /// Whether it is a JSON message, which is advertised although it comes in messages.
     pub(super) fn is_datatype(&self) -> bool {
-        self.attribute.as_ref().is_some_and(|attribute| attribute.name == DATATYPE)
+        self.attribute
+            .as_ref()
+            .is_some_and(|attribute| attribute.name == DATATYPE)
     }
 
     /// How narrow the pattern is; 0 is the narrowest.
@@ -217,15 +248,25 @@ impl From<&str> for PayloadPattern {
 
 impl From<(&str, &str)> for PayloadPattern {
     fn from((namespace, name): (&str, &str)) -> Self {
-        Self { namespace: namespace.into(), name: name.into(), attribute: None }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            attribute: None,
+        }
     }
 }
 
 impl fmt::Display for PayloadPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.name.is_empty() { "*" } else { &self.name };
+        let name = if self.name.is_empty() {
+            "*"
+        } else {
+            &self.name
+        };
         write!(f, "{{{}}}{name}", self.namespace)?;
-        let Some(Attribute { name, value }) = &self.attribute else { return Ok(()) };
+        let Some(Attribute { name, value }) = &self.attribute else {
+            return Ok(());
+        };
         write!(f, " of {name} {value:?}")
     }
 }
@@ -271,7 +312,11 @@ impl Kinds {
 
 impl fmt::Display for Kinds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = [("stanza", Filter::any()), ("presence", Filter::presence()), ("message", Filter::message())];
+        let whole = [
+            ("stanza", Filter::any()),
+            ("presence", Filter::presence()),
+            ("message", Filter::message()),
+        ];
         if let Some((name, _)) = whole.iter().find(|(_, filter)| filter.kinds == *self) {
             return write!(f, "any {name}");
         }
@@ -302,14 +347,24 @@ mod tests {
     #[test]
     fn a_filter_says_what_it_is() {
         let ping = Filter::iq_get().payload(PayloadPattern::of::<xmpp_parsers::ping::Ping>());
-        assert_eq!(ping.to_string(), "iq get with {urn:xmpp:ping}ping for any recipient");
-        let command = PayloadPattern::from(("http://jabber.org/protocol/commands", "command")).node("list");
+        assert_eq!(
+            ping.to_string(),
+            "iq get with {urn:xmpp:ping}ping for any recipient"
+        );
+        let command =
+            PayloadPattern::from(("http://jabber.org/protocol/commands", "command")).node("list");
         let command = Filter::iq_set().payload(command).to("bot".parse().unwrap());
         assert_eq!(
             command.to_string(),
             "iq set with {http://jabber.org/protocol/commands}command of node \"list\" for bot@"
         );
-        assert_eq!(Filter::presence().payload("urn:x").to_string(), "any presence with {urn:x}* for any recipient");
-        assert_eq!(Filter::conversation().to_string(), "message normal or message chat for any recipient");
+        assert_eq!(
+            Filter::presence().payload("urn:x").to_string(),
+            "any presence with {urn:x}* for any recipient"
+        );
+        assert_eq!(
+            Filter::conversation().to_string(),
+            "message normal or message chat for any recipient"
+        );
     }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The name of a placeholder, or none. All are equal: what a placeholder is called changes nothing in what matches.
+/// The name of a placeholder, or none. All are equal: what a placeholder is called changes nothing
+/// in what matches.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Label(Option<Arc<str>>);
 

@@ -33,14 +33,24 @@ impl Menu {
         }
         let offer = self.0.iter().find(|offer| *offer.node == *node)?;
         // XEP-0050 §2.2: forbidden, when the command is not available to who asks.
-        let seen = offer.access.lets_in(asker).then(|| info("command-node", Some(&offer.name)));
-        Some(seen.map(|info| info.feature(COMMANDS).feature(form::NS)).ok_or(Condition::Forbidden))
+        let seen = offer
+            .access
+            .lets_in(asker)
+            .then(|| info("command-node", Some(&offer.name)));
+        Some(
+            seen.map(|info| info.feature(COMMANDS).feature(form::NS))
+                .ok_or(Condition::Forbidden),
+        )
     }
 
     /// The items of a node; `None` when it is no node of commands.
     pub(super) fn items(&self, node: &str, asker: &Jid) -> Option<Vec<DiscoItem>> {
         if node != COMMANDS || self.0.is_empty() {
-            return self.0.iter().any(|offer| *offer.node == *node).then(Vec::new);
+            return self
+                .0
+                .iter()
+                .any(|offer| *offer.node == *node)
+                .then(Vec::new);
         }
         let offered = self.0.iter().filter(|offer| offer.access.lets_in(asker));
         let item = |offer: &Offer| DiscoItem {

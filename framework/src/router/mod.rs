@@ -10,10 +10,11 @@
 //! | 4. the payload | its name with node or datatype | its name | its namespace | a text command, of two the longer; then none |
 //! | 5. kind and type | the route for fewer types | | | |
 //!
-//! Two routes that are equal in all five and share a type overlap, and that is refused at registration. Then come
-//! the stock [duties](crate::duties), then fallbacks, in the order of recipients. What is left is answered so that
-//! nobody writes into the void: IQs and messages with content service-unavailable (feature-not-implemented where the
-//! namespace is routed and the element is not), `subscribe` and `probe` with `unsubscribed`.
+//! Two routes that are equal in all five and share a type overlap, and that is refused at
+//! registration. Then come the stock [duties](crate::duties), then fallbacks, in the order of
+//! recipients. What is left is answered so that nobody writes into the void: IQs and messages with
+//! content service-unavailable (feature-not-implemented where the namespace is routed and the
+//! element is not), `subscribe` and `probe` with `unsubscribed`.
 //!
 //! The order of the children of a message or presence plays no part.
 
@@ -113,10 +114,13 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// A router without routes.
     #[must_use]
     pub fn new() -> Self {
-        Self { inner: Arc::new(Inner::default()) }
+        Self {
+            inner: Arc::new(Inner::default()),
+        }
     }
 
-    /// Routes IQ requests of type get with this payload: a namespace, or a pair of namespace and name.
+    /// Routes IQ requests of type get with this payload: a namespace, or a pair of namespace and
+    /// name.
     ///
     /// # Panics
     /// When there is an equal route already.
@@ -180,13 +184,13 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.on(Filter::conversation().payload(payload), handler)
     }
 
-    /// Routes messages of type chat and normal that begin with a [text command](TextCommand): `"!roll"`, or a pair of
-    /// the command and its line in the list of commands.
+    /// Routes messages of type chat and normal that begin with a [text command](TextCommand):
+    /// `"!roll"`, or a pair of the command and its line in the list of commands.
     ///
-    /// A list of all commands that begin with the same sign is written by the router: people ask for it by `!help`, and
-    /// for one of them by `!help weather`. Who writes a command wrongly is told how it is written. All of this stands
-    /// outside of layers that are put around routes, and behind a guard of its own against
-    /// [loops](crate::layer::LoopGuardLayer).
+    /// A list of all commands that begin with the same sign is written by the router: people ask
+    /// for it by `!help`, and for one of them by `!help weather`. Who writes a command wrongly is
+    /// told how it is written. All of this stands outside of layers that are put around routes, and
+    /// behind a guard of its own against [loops](crate::layer::LoopGuardLayer).
     ///
     /// # Panics
     /// When the text is no command, or when there is an equal route already.
@@ -253,7 +257,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H::Output: IntoReply,
         H::Future: Send,
     {
-        self.with(Tier::Route, filter, Pending::handler(handler), Some(Wants::of::<A, S>()))
+        self.with(
+            Tier::Route,
+            filter,
+            Pending::handler(handler),
+            Some(Wants::of::<A, S>()),
+        )
     }
 
     /// Routes what the filter matches to a tower service.
@@ -269,7 +278,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         T::Error: Into<BoxError>,
         T::Future: Send + 'static,
     {
-        self.with(Tier::Route, filter, Pending::Ready(Route::new(service)), None)
+        self.with(
+            Tier::Route,
+            filter,
+            Pending::Ready(Route::new(service)),
+            None,
+        )
     }
 
     /// Takes what no route is for. Below [`at`](Router::at), only what is sent to these recipients.
@@ -285,11 +299,16 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H::Output: IntoReply,
         H::Future: Send,
     {
-        self.with(Tier::Fallback, Filter::any(), Pending::handler(handler), Some(Wants::of::<A, S>()))
+        self.with(
+            Tier::Fallback,
+            Filter::any(),
+            Pending::handler(handler),
+            Some(Wants::of::<A, S>()),
+        )
     }
 
-    /// Takes on a duty: what the filter matches, where no route is for it, and only where somebody is at home: the
-    /// domain, and localparts that something was registered for.
+    /// Takes on a duty: what the filter matches, where no route is for it, and only where somebody
+    /// is at home: the domain, and localparts that something was registered for.
     ///
     /// # Panics
     /// When there is an equal duty already.
@@ -302,7 +321,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H::Output: IntoReply,
         H::Future: Send,
     {
-        self.with(Tier::Duty, filter, Pending::handler(handler), Some(Wants::of::<A, S>()))
+        self.with(
+            Tier::Duty,
+            filter,
+            Pending::handler(handler),
+            Some(Wants::of::<A, S>()),
+        )
     }
 
     /// A duty that speaks about the router itself.
@@ -318,19 +342,30 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         if let Some(Err(unfit)) = wants.map(|wants| wants.check(&filter, false)) {
             panic!("{unfit}");
         }
-        if let Err(overlap) = self.edit().push(Entry { tier, filter, route, wants, spawned: false, hidden: false }) {
+        if let Err(overlap) = self.edit().push(Entry {
+            tier,
+            filter,
+            route,
+            wants,
+            spawned: false,
+            hidden: false,
+        }) {
             panic!("{overlap}");
         }
         self
     }
 
-    /// Whether every handler finds in its route what it asks for, now that nothing is put around the router any more.
-    /// A component looks at this when it is built.
+    /// Whether every handler finds in its route what it asks for, now that nothing is put around
+    /// the router any more. A component looks at this when it is built.
     ///
     /// # Errors
     /// With the first that does not.
     pub fn check(&self) -> Result<(), Unfit> {
-        let mut wanting = self.inner.entries.iter().filter_map(|entry| Some((entry.wants?, &entry.filter)));
+        let mut wanting = self
+            .inner
+            .entries
+            .iter()
+            .filter_map(|entry| Some((entry.wants?, &entry.filter)));
         wanting.try_for_each(|(wants, filter)| wants.check(filter, true))
     }
 
@@ -344,13 +379,21 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 
 impl<S> Inner<S> {
     fn push(&mut self, entry: Entry<S>) -> Result<(), Overlap> {
-        let equal = |other: &&Entry<S>| other.tier == entry.tier && other.filter.overlaps(&entry.filter);
+        let equal =
+            |other: &&Entry<S>| other.tier == entry.tier && other.filter.overlaps(&entry.filter);
         if let Some(other) = self.entries.iter().find(equal) {
             // Both routers had taken on the stock duties: once is enough.
-            if matches!((&other.route, &entry.route), (Pending::Stock(_), Pending::Stock(_))) {
+            if matches!(
+                (&other.route, &entry.route),
+                (Pending::Stock(_), Pending::Stock(_))
+            ) {
                 return Ok(());
             }
-            return Err(Overlap::new(&entry.filter, &other.filter, entry.tier == Tier::Fallback));
+            return Err(Overlap::new(
+                &entry.filter,
+                &other.filter,
+                entry.tier == Tier::Fallback,
+            ));
         }
         self.entries.push(entry);
         Ok(())
@@ -365,33 +408,62 @@ impl<S: Clone + Send + Sync + 'static> Default for Router<S> {
 
 impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
     }
 }
 
 impl<S> fmt::Debug for Router<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let filters = self.inner.entries.iter().map(|entry| entry.filter.to_string());
+        let filters = self
+            .inner
+            .entries
+            .iter()
+            .map(|entry| entry.filter.to_string());
         f.debug_list().entries(filters).finish()
     }
 }
 
 impl<S> Default for Inner<S> {
     fn default() -> Self {
-        Self { entries: Vec::new(), adverts: Vec::new(), table: OnceLock::new() }
+        Self {
+            entries: Vec::new(),
+            adverts: Vec::new(),
+            table: OnceLock::new(),
+        }
     }
 }
 
 impl<S> Clone for Inner<S> {
     fn clone(&self) -> Self {
-        Self { entries: self.entries.clone(), adverts: self.adverts.clone(), table: OnceLock::new() }
+        Self {
+            entries: self.entries.clone(),
+            adverts: self.adverts.clone(),
+            table: OnceLock::new(),
+        }
     }
 }
 
 impl<S> Clone for Entry<S> {
     fn clone(&self) -> Self {
-        let Self { tier, filter, route, wants, spawned, hidden } = self;
-        let (filter, route) = (filter.clone(), route.clone());
-        Self { tier: *tier, filter, route, wants: *wants, spawned: *spawned, hidden: *hidden }
+        let Self {
+            tier,
+            filter,
+            route,
+            wants,
+            spawned,
+            hidden,
+        } = self;
+        let filter = filter.clone();
+        let route = route.clone();
+        Self {
+            tier: *tier,
+            filter,
+            route,
+            wants: *wants,
+            spawned: *spawned,
+            hidden: *hidden,
+        }
     }
 }

@@ -8,8 +8,9 @@ use crate::stanza::Child;
 
 /// What decides between two routes that match the same stanza; the least wins.
 ///
-/// Node or datatype before full name before namespace, then fewer types before more, then the one registered first. The last only
-/// ever decides between different children of one message, where any fixed order will do.
+/// Node or datatype before full name before namespace, then fewer types before more, then the one
+/// registered first. The last only ever decides between different children of one message, where
+/// any fixed order will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Precedence {
     pub(super) level: u8,
@@ -24,7 +25,8 @@ pub(super) struct Named {
     pub(super) call: Call,
 }
 
-/// A table of constant size. What is looked up comes from strangers, what is in it does not: a cheap hash will do.
+/// A table of constant size. What is looked up comes from strangers, what is in it does not: a
+/// cheap hash will do.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     buckets: Vec<Vec<Name>>,
@@ -38,7 +40,8 @@ struct Name {
     namespace: Box<str>,
     name: Box<str>,
     plain: Option<Named>,
-    /// Those that ask for an attribute as well, by its name and its value: a thousand nodes cost no more than one.
+    /// Those that ask for an attribute as well, by its name and its value: a thousand nodes cost no
+    /// more than one.
     by_attribute: Vec<(&'static str, HashMap<Box<str>, Named>)>,
 }
 
@@ -49,7 +52,9 @@ impl Names {
             return Self::default();
         }
         let mut names = Self {
-            buckets: (0..(routes.len() * 2).next_power_of_two()).map(|_| Vec::new()).collect(),
+            buckets: (0..(routes.len() * 2).next_power_of_two())
+                .map(|_| Vec::new())
+                .collect(),
             namespaces: routes.iter().any(|(pattern, _)| pattern.name.is_empty()),
         };
         for (pattern, named) in routes {
@@ -68,18 +73,27 @@ impl Names {
         let full = self.probe(&namespace, child.name(), child);
         let wide = || self.probe(&namespace, "", child);
         // A namespace with a node is narrower than a full name without one.
-        if self.namespaces { best(full, wide()) } else { full }
+        if self.namespaces {
+            best(full, wide())
+        } else {
+            full
+        }
     }
 
     fn probe(&self, namespace: &str, name: &str, child: &Child<'_>) -> Option<&Named> {
         let bucket = &self.buckets[self.bucket(namespace, name)];
-        bucket.iter().find(|known| known.is(namespace, name))?.find(child)
+        bucket
+            .iter()
+            .find(|known| known.is(namespace, name))?
+            .find(child)
     }
 
     fn name(&mut self, pattern: &PayloadPattern) -> &mut Name {
         let bucket = self.bucket(&pattern.namespace, &pattern.name);
         let bucket = &mut self.buckets[bucket];
-        let at = bucket.iter().position(|known| known.is(&pattern.namespace, &pattern.name));
+        let at = bucket
+            .iter()
+            .position(|known| known.is(&pattern.namespace, &pattern.name));
         let at = at.unwrap_or_else(|| {
             bucket.push(Name::new(pattern));
             bucket.len() - 1
@@ -95,7 +109,12 @@ impl Names {
 
 impl Name {
     fn new(pattern: &PayloadPattern) -> Self {
-        Self { namespace: pattern.namespace.clone(), name: pattern.name.clone(), plain: None, by_attribute: Vec::new() }
+        Self {
+            namespace: pattern.namespace.clone(),
+            name: pattern.name.clone(),
+            plain: None,
+            by_attribute: Vec::new(),
+        }
     }
 
     fn is(&self, namespace: &str, name: &str) -> bool {
@@ -107,7 +126,10 @@ impl Name {
             self.plain.get_or_insert(named);
             return;
         };
-        let at = self.by_attribute.iter().position(|(known, _)| *known == name);
+        let at = self
+            .by_attribute
+            .iter()
+            .position(|(known, _)| *known == name);
         let at = at.unwrap_or_else(|| {
             self.by_attribute.push((name, HashMap::new()));
             self.by_attribute.len() - 1
@@ -134,11 +156,12 @@ pub(super) fn best<'a>(one: Option<&'a Named>, other: Option<&'a Named>) -> Opti
     }
 }
 
-/// Names differ at their ends. Of the product, the highest bits depend on all bits of the key, and the lowest on few:
-/// it is the highest that choose a bucket.
+/// Names differ at their ends. Of the product, the highest bits depend on all bits of the key, and
+/// the lowest on few: it is the highest that choose a bucket.
 fn hash(namespace: &str, name: &str) -> u64 {
     let lengths = (namespace.len() as u64) << 32 ^ name.len() as u64;
-    let key = end(namespace.as_bytes()) ^ end(name.as_bytes()).rotate_left(23) ^ lengths.rotate_left(48);
+    let key =
+        end(namespace.as_bytes()) ^ end(name.as_bytes()).rotate_left(23) ^ lengths.rotate_left(48);
     key.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
@@ -170,18 +193,29 @@ mod tests {
 
     #[test]
     fn names_that_differ_at_their_ends_fall_apart() {
-        let thousand = |name: &dyn Fn(usize) -> (String, String)| -> Vec<_> { (0..1000).map(name).collect() };
+        let thousand =
+            |name: &dyn Fn(usize) -> (String, String)| -> Vec<_> { (0..1000).map(name).collect() };
         let families = [
             thousand(&|n| (format!("urn:example:service:{n}"), "query".to_owned())),
             thousand(&|n| (format!("urn:xmpp:thing{n}:0"), "x".to_owned())),
-            thousand(&|n| (format!("urn:example:{}:{}", n / 30, n % 30), format!("item{}", n % 7))),
+            thousand(&|n| {
+                (
+                    format!("urn:example:{}:{}", n / 30, n % 30),
+                    format!("item{}", n % 7),
+                )
+            }),
             thousand(&|n| ("urn:example:one".to_owned(), format!("n{n}"))),
             thousand(&|n| ("urn:example:one".to_owned(), format!("a-long-name-{n}"))),
             thousand(&|n| (format!("u:{n}"), "q".to_owned())),
         ];
         for names in families {
             assert!(crowd(&names) <= 2, "{}: {:?}", crowd(&names), names[0]);
-            assert!(crowd(&names[..10]) <= 2, "{}: {:?}", crowd(&names[..10]), names[0]);
+            assert!(
+                crowd(&names[..10]) <= 2,
+                "{}: {:?}",
+                crowd(&names[..10]),
+                names[0]
+            );
         }
     }
 }

@@ -13,15 +13,27 @@ pub struct Overlap {
 
 impl Overlap {
     pub(super) fn new(new: &Filter, existing: &Filter, fallback: bool) -> Self {
-        let name =
-            |filter: &Filter| if fallback { format!("fallback for {}", filter.recipient) } else { filter.to_string() };
-        Self { new: name(new), existing: name(existing) }
+        let name = |filter: &Filter| {
+            if fallback {
+                format!("fallback for {}", filter.recipient)
+            } else {
+                filter.to_string()
+            }
+        };
+        Self {
+            new: name(new),
+            existing: name(existing),
+        }
     }
 }
 
 impl fmt::Display for Overlap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the route \"{}\" overlaps with \"{}\", which is there already", self.new, self.existing)
+        write!(
+            f,
+            "the route \"{}\" overlaps with \"{}\", which is there already",
+            self.new, self.existing
+        )
     }
 }
 

@@ -67,21 +67,34 @@ impl<T> Places<T> {
             places.local |= pattern.local != Shape::Any;
             places.site(pattern.local).put(pattern.rest, thing);
         }
-        places.prefixes.sort_by_key(|(beginning, _)| std::cmp::Reverse(beginning.len()));
+        places
+            .prefixes
+            .sort_by_key(|(beginning, _)| std::cmp::Reverse(beginning.len()));
         places
     }
 
     /// Asks what is responsible for the address, the narrowest first.
-    pub(super) fn visit<'a, R>(&'a self, address: Address<'_>, mut ask: impl FnMut(&'a T) -> Option<R>) -> Option<R> {
+    pub(super) fn visit<'a, R>(
+        &'a self,
+        address: Address<'_>,
+        mut ask: impl FnMut(&'a T) -> Option<R>,
+    ) -> Option<R> {
         // Most components have nothing but routes for any recipient: they pay for nothing else.
-        let found = if self.local { self.visit_local(address, &mut ask) } else { None };
+        let found = if self.local {
+            self.visit_local(address, &mut ask)
+        } else {
+            None
+        };
         found.or_else(|| self.any.visit(address, &mut ask))
     }
 
     /// Whether a localpart is named, or its beginning is.
     pub(super) fn lists(&self, localpart: &str) -> bool {
         self.localparts.contains_key(localpart)
-            || self.prefixes.iter().any(|(start, _)| localpart.starts_with(&**start))
+            || self
+                .prefixes
+                .iter()
+                .any(|(start, _)| localpart.starts_with(&**start))
     }
 
     /// The same without what is for any recipient.
@@ -90,13 +103,21 @@ impl<T> Places<T> {
         address: Address<'_>,
         ask: &mut impl FnMut(&'a T) -> Option<R>,
     ) -> Option<R> {
-        let Some(localpart) = address.localpart() else { return self.domain.visit(address, ask) };
+        let Some(localpart) = address.localpart() else {
+            return self.domain.visit(address, ask);
+        };
         if !self.localparts.is_empty()
-            && let Some(found) = self.localparts.get(localpart).and_then(|site| site.visit(address, ask))
+            && let Some(found) = self
+                .localparts
+                .get(localpart)
+                .and_then(|site| site.visit(address, ask))
         {
             return Some(found);
         }
-        let mut fitting = self.prefixes.iter().filter(|(beginning, _)| localpart.starts_with(&**beginning));
+        let mut fitting = self
+            .prefixes
+            .iter()
+            .filter(|(beginning, _)| localpart.starts_with(&**beginning));
         fitting.find_map(|(_, site)| site.visit(address, ask))
     }
 
@@ -106,7 +127,10 @@ impl<T> Places<T> {
             Shape::Domain => &mut self.domain,
             Shape::Local(localpart) => self.localparts.entry(localpart).or_default(),
             Shape::Prefix(beginning) => {
-                let known = self.prefixes.iter().position(|(other, _)| *other == beginning);
+                let known = self
+                    .prefixes
+                    .iter()
+                    .position(|(other, _)| *other == beginning);
                 let at = known.unwrap_or_else(|| {
                     self.prefixes.push((beginning, Site::default()));
                     self.prefixes.len() - 1
@@ -127,15 +151,27 @@ impl<T> Site<T> {
         self.narrower.insert(at, (rest, thing));
     }
 
-    fn visit<'a, R>(&'a self, address: Address<'_>, ask: &mut impl FnMut(&'a T) -> Option<R>) -> Option<R> {
-        let mut narrower = self.narrower.iter().filter(|(rest, _)| rest.matches(address));
-        narrower.find_map(|(_, thing)| ask(thing)).or_else(|| self.whole.as_ref().and_then(ask))
+    fn visit<'a, R>(
+        &'a self,
+        address: Address<'_>,
+        ask: &mut impl FnMut(&'a T) -> Option<R>,
+    ) -> Option<R> {
+        let mut narrower = self
+            .narrower
+            .iter()
+            .filter(|(rest, _)| rest.matches(address));
+        narrower
+            .find_map(|(_, thing)| ask(thing))
+            .or_else(|| self.whole.as_ref().and_then(ask))
     }
 }
 
 impl<T> Default for Site<T> {
     fn default() -> Self {
-        Self { narrower: Vec::new(), whole: None }
+        Self {
+            narrower: Vec::new(),
+            whole: None,
+        }
     }
 }
 

@@ -22,11 +22,12 @@ use super::label::Label;
 /// | `bot/desk` | only with this resource | |
 /// | `bot/*`, `bot/{device}` | only with some resource | all of it |
 ///
-/// Without a resource in the pattern, that of the address plays no part. What stands for a placeholder is taken by the
-/// extractor [`At`](crate::extract::At); its name plays no part in whether two patterns are equal.
+/// Without a resource in the pattern, that of the address plays no part. What stands for a
+/// placeholder is taken by the extractor [`At`](crate::extract::At); its name plays no part in
+/// whether two patterns are equal.
 ///
-/// Of two localparts in patterns, either they exclude each other or one is the narrower; so there is always one best
-/// match: by localpart first, then by resource, then by domain.
+/// Of two localparts in patterns, either they exclude each other or one is the narrower; so there
+/// is always one best match: by localpart first, then by resource, then by domain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RecipientPattern {
     pub(super) local: Shape,
@@ -98,7 +99,8 @@ impl RecipientPattern {
         Ok(Shape::Prefix(prepared_local(beginning)?).into())
     }
 
-    /// Whether the pattern matches this localpart, or the domain when there is none, whatever else it asks for.
+    /// Whether the pattern matches this localpart, or the domain when there is none, whatever else
+    /// it asks for.
     #[must_use]
     pub fn matches(&self, localpart: Option<&str>) -> bool {
         match (&self.local, localpart) {
@@ -112,7 +114,9 @@ impl RecipientPattern {
     /// The names of its placeholders, in their order.
     pub(super) fn placeholders(&self) -> Vec<Arc<str>> {
         let [local, resource] = &self.names;
-        let local = local.get().filter(|_| matches!(self.local, Shape::Prefix(_)));
+        let local = local
+            .get()
+            .filter(|_| matches!(self.local, Shape::Prefix(_)));
         local.into_iter().chain(resource.get()).cloned().collect()
     }
 
@@ -142,7 +146,10 @@ impl RecipientPattern {
         };
         Some(Self {
             local: local.clone(),
-            rest: Rest { resource: resource.clone(), domain: domain.clone() },
+            rest: Rest {
+                resource: resource.clone(),
+                domain: domain.clone(),
+            },
             names: [name.clone(), device.clone()],
         })
     }
@@ -152,7 +159,9 @@ impl Shape {
     fn lies_within(&self, outer: &Self) -> bool {
         match (self, outer) {
             (_, Self::Any) => true,
-            (Self::Local(inner) | Self::Prefix(inner), Self::Prefix(outer)) => inner.starts_with(&**outer),
+            (Self::Local(inner) | Self::Prefix(inner), Self::Prefix(outer)) => {
+                inner.starts_with(&**outer)
+            }
             (inner, outer) => inner == outer,
         }
     }
@@ -176,7 +185,10 @@ impl Resource {
 
 impl From<Shape> for RecipientPattern {
     fn from(local: Shape) -> Self {
-        Self { local, ..Self::default() }
+        Self {
+            local,
+            ..Self::default()
+        }
     }
 }
 
@@ -200,7 +212,8 @@ impl FromStr for RecipientPattern {
             (pattern.rest.resource, pattern.names[1]) = resource_of(resource)?;
         }
         if let Some(domain) = domain.filter(|domain| !domain.is_empty()) {
-            let prepared = DomainPart::new(domain).map_err(|why| PatternError::new(domain, "domain", why))?;
+            let prepared =
+                DomainPart::new(domain).map_err(|why| PatternError::new(domain, "domain", why))?;
             pattern.rest.domain = Domain::Exactly(prepared.as_str().into());
         }
         Ok(pattern)
@@ -217,9 +230,11 @@ fn local_of(text: &str) -> Result<RecipientPattern, PatternError> {
             pattern.names[0] = Label::new(name);
             Ok(pattern)
         }
-        None if text.contains(['{', '}']) => {
-            Err(PatternError::new(text, "localpart", "a placeholder, such as {name}, stands at its end"))
-        }
+        None if text.contains(['{', '}']) => Err(PatternError::new(
+            text,
+            "localpart",
+            "a placeholder, such as {name}, stands at its end",
+        )),
         None => RecipientPattern::localpart(text),
     }
 }
@@ -229,8 +244,12 @@ fn resource_of(text: &str) -> Result<(Resource, Label), PatternError> {
         Some(("", name)) => Ok((Resource::Some, Label::new(name))),
         _ if text == "*" => Ok((Resource::Some, Label::default())),
         _ => {
-            let prepared = ResourcePart::new(text).map_err(|why| PatternError::new(text, "resource", why))?;
-            Ok((Resource::Exactly(prepared.as_str().into()), Label::default()))
+            let prepared =
+                ResourcePart::new(text).map_err(|why| PatternError::new(text, "resource", why))?;
+            Ok((
+                Resource::Exactly(prepared.as_str().into()),
+                Label::default(),
+            ))
         }
     }
 }
@@ -284,7 +303,11 @@ pub struct PatternError {
 
 impl PatternError {
     pub(super) fn new(text: &str, part: &'static str, why: impl fmt::Display) -> Self {
-        Self { text: text.to_owned(), part, why: why.to_string() }
+        Self {
+            text: text.to_owned(),
+            part,
+            why: why.to_string(),
+        }
     }
 }
 
@@ -327,9 +350,15 @@ mod tests {
             ("@", Some("bot"), false),
         ];
         for (text, localpart, matches) in rows {
-            assert_eq!(pattern(text).matches(localpart), matches, "{text} {localpart:?}");
+            assert_eq!(
+                pattern(text).matches(localpart),
+                matches,
+                "{text} {localpart:?}"
+            );
         }
-        assert!(RecipientPattern::any().matches(None) && RecipientPattern::any().matches(Some("bot")));
+        assert!(
+            RecipientPattern::any().matches(None) && RecipientPattern::any().matches(Some("bot"))
+        );
     }
 
     #[test]
@@ -339,10 +368,16 @@ mod tests {
             ("order-*", "order-*@"),
             ("order-{id}", "order-{id}@"),
             ("@", "the domain itself"),
-            ("@bot.example.org/x", "the domain itself bot.example.org with resource x"),
+            (
+                "@bot.example.org/x",
+                "the domain itself bot.example.org with resource x",
+            ),
             ("{user}@Bot.Example.org", "{user}@bot.example.org"),
             ("bot/Desk", "bot@/Desk"),
-            ("bot@bot.example.org/{device}", "bot@bot.example.org/{device}"),
+            (
+                "bot@bot.example.org/{device}",
+                "bot@bot.example.org/{device}",
+            ),
             ("*/*", "*@/*"),
         ];
         for (text, shown) in rows {
@@ -376,13 +411,19 @@ mod tests {
         for (inner, outer, both) in rows {
             let within = pattern(inner).within(&pattern(outer));
             assert_eq!(within, both.map(pattern), "{inner} within {outer}");
-            assert_eq!(pattern(inner).is_within(&pattern(outer)), within == Some(pattern(inner)), "{inner} in {outer}");
+            assert_eq!(
+                pattern(inner).is_within(&pattern(outer)),
+                within == Some(pattern(inner)),
+                "{inner} in {outer}"
+            );
         }
         for text in ["bot", "@", "*/desk"] {
             assert_eq!(any.within(&pattern(text)), Some(pattern(text)));
         }
         assert_eq!(pattern("bot").within(&any), Some(pattern("bot")));
-        let named = any.within(&pattern("order-{id}/{device}")).map(|both| both.to_string());
+        let named = any
+            .within(&pattern("order-{id}/{device}"))
+            .map(|both| both.to_string());
         assert_eq!(named.as_deref(), Some("order-{id}@/{device}"));
     }
 

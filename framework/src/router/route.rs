@@ -19,8 +19,8 @@ use crate::reply::{IntoReply, Reply};
 
 /// A handler or a service, boxed: what a layer is put around.
 ///
-/// A route is always ready. Where a service within it is not, that is waited for in the future of the call, so one
-/// route that is full does not stop the others.
+/// A route is always ready. Where a service within it is not, that is waited for in the future of
+/// the call, so one route that is full does not stop the others.
 #[derive(Clone)]
 pub struct Route(Arc<dyn Endpoint>);
 
@@ -53,7 +53,12 @@ impl Route {
         S: Send + Sync + 'static,
     {
         let mark = Mark::new(std::any::type_name::<H>(), false);
-        Self(Arc::new(Leaf { handler, state, mark, arguments: PhantomData }))
+        Self(Arc::new(Leaf {
+            handler,
+            state,
+            mark,
+            arguments: PhantomData,
+        }))
     }
 
     /// Handles one stanza.
@@ -100,7 +105,8 @@ where
     S: Send + Sync + 'static,
 {
     fn call(&self, inbound: Inbound) -> ReplyFuture {
-        // The arguments are taken before anything is boxed, so the future holds them and not the stanza as well.
+        // The arguments are taken before anything is boxed, so the future holds them and not the
+        // stanza as well.
         match A::from_inbound(&inbound, &self.state) {
             Ok(arguments) => {
                 let answer = self.handler.call(arguments);
@@ -126,7 +132,13 @@ where
 {
     fn call(&self, inbound: Inbound) -> ReplyFuture {
         let service = self.0.clone();
-        Box::pin(async move { service.oneshot(inbound).await.map_err(Into::into)?.into_reply() })
+        Box::pin(async move {
+            service
+                .oneshot(inbound)
+                .await
+                .map_err(Into::into)?
+                .into_reply()
+        })
     }
 }
 
@@ -155,7 +167,9 @@ impl<S: 'static> Pending<S> {
         H::Future: Send,
         S: Clone + Send + Sync,
     {
-        Self::Waiting(Arc::new(move |state| Route::handler(handler.clone(), state.clone())))
+        Self::Waiting(Arc::new(move |state| {
+            Route::handler(handler.clone(), state.clone())
+        }))
     }
 
     pub(super) fn target(&self, state: &S) -> Target {

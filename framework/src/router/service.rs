@@ -17,17 +17,35 @@ use crate::reply::Reply;
 impl Inner<()> {
     fn table(&self) -> &Table {
         self.table.get_or_init(|| {
-            let commands = self.entries.iter().filter(|entry| entry.filter.command.is_some());
+            let commands = self
+                .entries
+                .iter()
+                .filter(|entry| entry.filter.command.is_some());
             let help = command::help(commands.map(|entry| (&entry.filter, entry.hidden)));
             // One for all of them; a router without commands has none.
             let guard = (!help.is_empty()).then(LoopGuardLayer::new);
             let entries = self.entries.iter().enumerate().map(|(rank, entry)| {
-                let call = Call::new(entry.route.target(&()), &entry.filter, entry.spawned, guard.as_ref());
-                table::Entry { tier: entry.tier, filter: &entry.filter, rank, call }
+                let call = Call::new(
+                    entry.route.target(&()),
+                    &entry.filter,
+                    entry.spawned,
+                    guard.as_ref(),
+                );
+                table::Entry {
+                    tier: entry.tier,
+                    filter: &entry.filter,
+                    rank,
+                    call,
+                }
             });
             let help = help.iter().map(|(filter, route)| {
                 let call = Call::new(Target::Route(route.clone()), filter, false, guard.as_ref());
-                table::Entry { tier: Tier::Route, filter, rank: self.entries.len(), call }
+                table::Entry {
+                    tier: Tier::Route,
+                    filter,
+                    rank: self.entries.len(),
+                    call,
+                }
             });
             let homes = self.adverts.iter().map(|advert| &advert.recipient);
             Table::new(entries.chain(help), homes, Advertised::new(self))

@@ -28,7 +28,12 @@ pub(super) enum Call {
 }
 
 impl Call {
-    pub(super) fn new(target: Target, filter: &Filter, spawned: bool, guard: Option<&LoopGuardLayer>) -> Self {
+    pub(super) fn new(
+        target: Target,
+        filter: &Filter,
+        spawned: bool,
+        guard: Option<&LoopGuardLayer>,
+    ) -> Self {
         match target {
             Target::Route(route) => {
                 let route = Capture::around(route, &filter.recipient);
@@ -44,7 +49,9 @@ impl Call {
 
     pub(super) fn handle(&self, inbound: Inbound, table: &Table) -> ReplyFuture {
         match self {
-            Self::Route(route, mark) if mark.enter() => Box::pin(Spawned::new(route.clone(), inbound)),
+            Self::Route(route, mark) if mark.enter() => {
+                Box::pin(Spawned::new(route.clone(), inbound))
+            }
             Self::Route(route, _) => route.handle(inbound),
             Self::Stock(stock) => Box::pin(std::future::ready(stock(&inbound, table.advertised()))),
         }

@@ -42,13 +42,25 @@ impl Table {
             drafts[0].entry(home).or_default();
         }
         for entry in entries {
-            drafts[entry.tier as usize].entry(&entry.filter.recipient).or_default().push(entry);
+            drafts[entry.tier as usize]
+                .entry(&entry.filter.recipient)
+                .or_default()
+                .push(entry);
         }
         let groups = |draft: HashMap<&RecipientPattern, Vec<Entry<'a>>>| {
-            Places::new(draft.into_iter().map(|(pattern, entries)| (pattern.clone(), Group::new(&entries))))
+            Places::new(
+                draft
+                    .into_iter()
+                    .map(|(pattern, entries)| (pattern.clone(), Group::new(&entries))),
+            )
         };
         let [routes, duties, fallbacks] = drafts.map(groups);
-        Self { routes, duties, fallbacks, advertised }
+        Self {
+            routes,
+            duties,
+            fallbacks,
+            advertised,
+        }
     }
 
     pub(super) fn advertised(&self) -> &Advertised {
@@ -67,15 +79,23 @@ impl Table {
 
     /// Whether an IQ request to this address would be taken, had its payload another name.
     pub(super) fn knows(&self, stanza: &Stanza, namespace: &str) -> bool {
-        let Some(to) = stanza.to().map(Address::Jid) else { return false };
-        let knows = |places: &Places<Group>| places.visit(to, |group| group.knows(namespace).then_some(())).is_some();
+        let Some(to) = stanza.to().map(Address::Jid) else {
+            return false;
+        };
+        let knows = |places: &Places<Group>| {
+            places
+                .visit(to, |group| group.knows(namespace).then_some(()))
+                .is_some()
+        };
         knows(&self.routes) || self.exists(stanza) && knows(&self.duties)
     }
 
-    /// Whether somebody is at home: the domain itself, and each localpart that something was registered for.
+    /// Whether somebody is at home: the domain itself, and each localpart that something was
+    /// registered for.
     fn exists(&self, stanza: &Stanza) -> bool {
         let localpart = stanza.to().and_then(|to| to.node().map(NodeRef::as_str));
-        localpart.is_none_or(|localpart| self.routes.lists(localpart) || self.fallbacks.lists(localpart))
+        localpart
+            .is_none_or(|localpart| self.routes.lists(localpart) || self.fallbacks.lists(localpart))
     }
 }
 
@@ -99,15 +119,22 @@ impl Group {
     fn new(entries: &[Entry<'_>]) -> Self {
         let mut group = Self::default();
         for kind in Filter::any().kinds.iter() {
-            let mut fitting: Vec<_> = entries.iter().filter(|entry| entry.filter.kinds.contains(kind)).collect();
+            let mut fitting: Vec<_> = entries
+                .iter()
+                .filter(|entry| entry.filter.kinds.contains(kind))
+                .collect();
             // Overlap was refused before, so no two that ask for the same are equally broad.
             fitting.sort_by_key(|entry| entry.filter.kinds.breadth());
             if !fitting.is_empty() {
                 group.slots[slot(kind)] = Some(Box::new(Slot::new(&fitting)));
             }
         }
-        let iq = entries.iter().filter(|entry| entry.filter.kinds.iter().any(Kind::is_request));
-        group.namespaces = iq.filter_map(|entry| Some(entry.filter.payload.as_ref()?.namespace.clone())).collect();
+        let iq = entries
+            .iter()
+            .filter(|entry| entry.filter.kinds.iter().any(Kind::is_request));
+        group.namespaces = iq
+            .filter_map(|entry| Some(entry.filter.payload.as_ref()?.namespace.clone()))
+            .collect();
         group
     }
 
@@ -123,30 +150,63 @@ impl Group {
 impl Slot {
     /// The routes for fewer types come first.
     fn new(entries: &[&Entry<'_>]) -> Self {
-        let (mut names, mut commands, mut any) = (Vec::new(), Commands::default(), None);
-        for Entry { filter, rank, call, .. } in entries {
+        let mut names = Vec::new();
+        let mut commands = Commands::default();
+        let mut any = None;
+        for Entry {
+            filter, rank, call, ..
+        } in entries
+        {
             match (&filter.payload, &filter.command) {
                 (Some(pattern), _) => {
-                    let precedence =
-                        Precedence { level: pattern.level(), breadth: filter.kinds.breadth(), rank: *rank };
-                    names.push((pattern.clone(), Named { precedence, call: call.clone() }));
+                    let precedence = Precedence {
+                        level: pattern.level(),
+                        breadth: filter.kinds.breadth(),
+                        rank: *rank,
+                    };
+                    names.push((
+                        pattern.clone(),
+                        Named {
+                            precedence,
+                            call: call.clone(),
+                        },
+                    ));
                 }
                 (None, Some(command)) => commands.add(command, call),
                 (None, None) => drop(any.get_or_insert_with(|| call.clone())),
             }
         }
-        Self { names: Names::new(names), commands, any }
+        Self {
+            names: Names::new(names),
+            commands,
+            any,
+        }
     }
 
     fn find(&self, stanza: &Stanza) -> Option<&Call> {
-        let named = if self.names.is_empty() { None } else { self.named(stanza) };
-        named.or_else(|| self.commands.find(stanza)).or(self.any.as_ref())
+        let named = if self.names.is_empty() {
+            None
+        } else {
+            self.named(stanza)
+        };
+        named
+            .or_else(|| self.commands.find(stanza))
+            .or(self.any.as_ref())
     }
 
     fn named(&self, stanza: &Stanza) -> Option<&Call> {
-        // An IQ request has one child. Those of a message come in any order, and servers change it: all are asked.
-        let asked = if stanza.kind.is_request() { 1 } else { stanza.children().len() };
+        // An IQ request has one child. Those of a message come in any order, and servers change it:
+        // all are asked.
+        let asked = if stanza.kind.is_request() {
+            1
+        } else {
+            stanza.children().len()
+        };
         let children = stanza.children().iter().take(asked);
-        children.map(|child| self.names.find(&child)).reduce(best).flatten().map(|named| &named.call)
+        children
+            .map(|child| self.names.find(&child))
+            .reduce(best)
+            .flatten()
+            .map(|named| &named.call)
     }
 }

@@ -14,7 +14,9 @@ use crate::samples::{answer, call};
 use crate::stanza::{Kind, MessageType, PresenceType};
 
 /// A handler that says its name.
-fn say(name: &'static str) -> impl Fn() -> std::future::Ready<&'static str> + Clone + Send + Sync + 'static {
+fn say(
+    name: &'static str,
+) -> impl Fn() -> std::future::Ready<&'static str> + Clone + Send + Sync + 'static {
     move || std::future::ready(name)
 }
 
@@ -34,17 +36,25 @@ fn iq(payload: &str) -> String {
 #[test]
 fn the_narrower_payload_wins_whatever_the_order_of_registration() {
     let routes = |order: [usize; 4]| {
-        order.into_iter().fold(Router::new(), |router, which| match which {
-            0 => router.on(Filter::iq_get(), say("kind")),
-            1 => router.iq_get("urn:a", say("namespace")),
-            2 => router.iq_get(("urn:a", "q"), say("name")),
-            _ => router.iq_get(PayloadPattern::from(("urn:a", "q")).node("n"), say("node")),
-        })
+        order
+            .into_iter()
+            .fold(Router::new(), |router, which| match which {
+                0 => router.on(Filter::iq_get(), say("kind")),
+                1 => router.iq_get("urn:a", say("namespace")),
+                2 => router.iq_get(("urn:a", "q"), say("name")),
+                _ => router.iq_get(PayloadPattern::from(("urn:a", "q")).node("n"), say("node")),
+            })
     };
     for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
         let mut router = routes(order);
-        assert_eq!(called(&mut router, &iq("<q xmlns='urn:a' node='n'/>")), "node");
-        assert_eq!(called(&mut router, &iq("<q xmlns='urn:a' node='m'/>")), "name");
+        assert_eq!(
+            called(&mut router, &iq("<q xmlns='urn:a' node='n'/>")),
+            "node"
+        );
+        assert_eq!(
+            called(&mut router, &iq("<q xmlns='urn:a' node='m'/>")),
+            "name"
+        );
         assert_eq!(called(&mut router, &iq("<r xmlns='urn:a'/>")), "namespace");
         assert_eq!(called(&mut router, &iq("<q xmlns='urn:b'/>")), "kind");
     }
@@ -57,10 +67,20 @@ fn the_recipient_comes_first() {
         .message(say("anybody"))
         .at("*", Router::new().message(say("any localpart")))
         .at("order-*", Router::new().message(say("order")))
-        .at("order-new", Router::new().message_with("urn:b", say("new order, namespace")))
-        .at(RecipientPattern::domain(), Router::new().message(say("domain")));
-    let mut at =
-        |to: &str| called(&mut router, &format!("<message to='{to}'><body>hi</body><q xmlns='urn:a'/></message>"));
+        .at(
+            "order-new",
+            Router::new().message_with("urn:b", say("new order, namespace")),
+        )
+        .at(
+            RecipientPattern::domain(),
+            Router::new().message(say("domain")),
+        );
+    let mut at = |to: &str| {
+        called(
+            &mut router,
+            &format!("<message to='{to}'><body>hi</body><q xmlns='urn:a'/></message>"),
+        )
+    };
     assert_eq!(at("bot.localhost"), "domain");
     assert_eq!(at("bot.localhost/resource"), "domain");
     assert_eq!(at("who@bot.localhost"), "any localpart");
@@ -72,14 +92,30 @@ fn the_recipient_comes_first() {
 #[test]
 fn resource_and_domain_narrow_a_recipient() {
     let mut router = Router::new()
-        .at("bot", Router::new().message(say("bot")).message_with("urn:a", say("bot, namespace")))
+        .at(
+            "bot",
+            Router::new()
+                .message(say("bot"))
+                .message_with("urn:a", say("bot, namespace")),
+        )
         .at("bot/desk", Router::new().message(say("bot's desk")))
         .at("bot/*", Router::new().message(say("some resource of bot")))
-        .at("bot@other.localhost/desk", Router::new().message(say("never: another domain")))
+        .at(
+            "bot@other.localhost/desk",
+            Router::new().message(say("never: another domain")),
+        )
         .at("{user}/desk", Router::new().message(say("somebody's desk")))
-        .at("{user}@bot.localhost", Router::new().message(say("somebody here")))
+        .at(
+            "{user}@bot.localhost",
+            Router::new().message(say("somebody here")),
+        )
         .at("@/desk", Router::new().message(say("the domain's desk")));
-    let mut at = |to: &str, child: &str| called(&mut router, &format!("<message to='{to}'>{child}</message>"));
+    let mut at = |to: &str, child: &str| {
+        called(
+            &mut router,
+            &format!("<message to='{to}'>{child}</message>"),
+        )
+    };
     let rows = [
         ("bot@bot.localhost", "", "bot"),
         ("bot@bot.localhost/desk", "", "bot's desk"),
@@ -95,7 +131,10 @@ fn resource_and_domain_narrow_a_recipient() {
     for (to, child, wanted) in rows {
         assert_eq!(at(to, child), wanted, "{to} {child}");
     }
-    assert_eq!(at("bot.localhost", "<body>hi</body>"), "service-unavailable");
+    assert_eq!(
+        at("bot.localhost", "<body>hi</body>"),
+        "service-unavailable"
+    );
 }
 
 #[test]
@@ -120,7 +159,14 @@ fn placeholders_are_typed() {
         format!("{user} {device}")
     }
     async fn device(At(Device { user, device }): At<Device>) -> String {
-        format!("{user:?} {}", if matches!(device, Kind::Desk) { "desk" } else { "phone" })
+        format!(
+            "{user:?} {}",
+            if matches!(device, Kind::Desk) {
+                "desk"
+            } else {
+                "phone"
+            }
+        )
     }
     async fn host(At(Parsed(address)): At<Parsed<std::net::Ipv4Addr>>) -> String {
         format!("host {address}")
@@ -128,10 +174,20 @@ fn placeholders_are_typed() {
     let mut router = Router::new()
         .at("order-{id}", Router::new().message(order))
         .at("host-{address}", Router::new().message(host))
-        .at("{user}/{device}", Router::new().message(pair).at("typed-{user}", Router::new().message(device)))
+        .at(
+            "{user}/{device}",
+            Router::new()
+                .message(pair)
+                .at("typed-{user}", Router::new().message(device)),
+        )
         .at("odd", Router::new().message(order))
         .at("pair-{one}", Router::new().message(pair));
-    let mut at = |to: &str| called(&mut router, &format!("<message to='{to}'><body>hi</body></message>"));
+    let mut at = |to: &str| {
+        called(
+            &mut router,
+            &format!("<message to='{to}'><body>hi</body></message>"),
+        )
+    };
     let rows = [
         ("order-7@bot.localhost", "order 7"),
         ("order-7@bot.localhost/x", "order 7"),
@@ -143,7 +199,8 @@ fn placeholders_are_typed() {
         ("typed-a@bot.localhost/desk", "Some(\"a\") desk"),
         ("typed-a@bot.localhost/PHONE", "Some(\"a\") phone"),
         ("typed-a@bot.localhost/car", "item-not-found"),
-        // Faults of ours: no placeholder at all, and fewer than asked for. A component would not have been built.
+        // Faults of ours: no placeholder at all, and fewer than asked for. A component would not
+        // have been built.
         ("odd@bot.localhost", "internal-server-error"),
         ("pair-a@bot.localhost", "internal-server-error"),
     ];
@@ -177,12 +234,21 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
         (Router::new().at("order-{id}", one()), None),
         (Router::new().at("order-{id}", parsed()), None),
         // Another router around it brings the other placeholder.
-        (Router::new().at("{user}/{device}", Router::new().at("a-{id}", two())), None),
+        (
+            Router::new().at("{user}/{device}", Router::new().at("a-{id}", two())),
+            None,
+        ),
         (Router::new().at("{user}/{device}", any()), None),
         (decides(), None),
         (Router::new().at("{kind}/{user}", named()), None),
-        (one(), Some("the route's recipient pattern has no placeholder")),
-        (Router::new().at("order-*", one()), Some("the route's recipient pattern has no placeholder")),
+        (
+            one(),
+            Some("the route's recipient pattern has no placeholder"),
+        ),
+        (
+            Router::new().at("order-*", one()),
+            Some("the route's recipient pattern has no placeholder"),
+        ),
         (
             Router::new().at("{user}/{device}", one()),
             Some("the pattern has 2 placeholders, and the handler asks for a single value"),
@@ -191,11 +257,20 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
             Router::new().at("order-{id}", two()),
             Some("the pattern has 1 placeholder, and the handler asks for 2 values"),
         ),
-        (Router::new().at("{user}/{device}", named()), Some("the pattern has no placeholder {kind}")),
-        (Router::new().at("{kind}", named()), Some("the pattern has no placeholder {user}")),
+        (
+            Router::new().at("{user}/{device}", named()),
+            Some("the pattern has no placeholder {kind}"),
+        ),
+        (
+            Router::new().at("{kind}", named()),
+            Some("the pattern has no placeholder {user}"),
+        ),
     ];
     for (router, wanted) in rows {
-        let unfit = router.check().err().map(|unfit| (unfit.place().file(), unfit.to_string()));
+        let unfit = router
+            .check()
+            .err()
+            .map(|unfit| (unfit.place().file(), unfit.to_string()));
         let wanted = wanted.map(|why| format!("can never be called: {why}"));
         match (&unfit, &wanted) {
             (None, None) => {}
@@ -203,13 +278,22 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
             _ => panic!("{wanted:?}, not {unfit:?}"),
         }
     }
-    let component = crate::component::Component::builder("bot.localhost").server("127.0.0.1:1").secret("s");
+    let component = crate::component::Component::builder("bot.localhost")
+        .server("127.0.0.1:1")
+        .secret("s");
     let line = line!() + 1;
-    let refused = component.router(Router::new().at("order-{id}", Router::new().message(async |_: At<(u8, u8)>| ())));
+    let refused = component.router(Router::new().at(
+        "order-{id}",
+        Router::new().message(async |_: At<(u8, u8)>| ()),
+    ));
     let refused = refused.build().map(drop).unwrap_err().to_string();
-    let wanted = "the handler of the route \"message normal or message chat for order-{id}@\" can never be called: \
+    let wanted = "the handler of the route \"message normal or message chat for order-{id}@\" can \
+        never be called: \
         the pattern has 1 placeholder, and the handler asks for 2 values";
-    assert!(refused.starts_with(&format!("{}:{line}:", file!())) && refused.ends_with(wanted), "{refused}");
+    assert!(
+        refused.starts_with(&format!("{}:{line}:", file!())) && refused.ends_with(wanted),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -220,15 +304,29 @@ fn what_came_back_is_routed() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let note = Arc::clone(&seen);
     let bounced = move |Sender(from): Sender, why: StanzaError| {
-        note.lock().unwrap().push(format!("{from} {}", why.condition()));
+        note.lock()
+            .unwrap()
+            .push(format!("{from} {}", why.condition()));
         std::future::ready(())
     };
-    let mut router = Router::new().bounced(bounced).message(say("message")).presence(say("presence"));
+    let mut router = Router::new()
+        .bounced(bounced)
+        .message(say("message"))
+        .presence(say("presence"));
     let error = "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
     for name in ["message", "presence"] {
-        assert_eq!(answer(&mut router, &format!("<{name} type='error'>{error}</{name}>")), "");
+        assert_eq!(
+            answer(
+                &mut router,
+                &format!("<{name} type='error'>{error}</{name}>")
+            ),
+            ""
+        );
     }
-    assert_eq!(*seen.lock().unwrap(), ["alice@example.org/desk gone", "alice@example.org/desk gone"]);
+    assert_eq!(
+        *seen.lock().unwrap(),
+        ["alice@example.org/desk gone", "alice@example.org/desk gone"]
+    );
     assert_eq!(called(&mut router, "<message/>"), "message");
 }
 
@@ -240,44 +338,78 @@ fn datatypes_are_told_apart_and_advertised() {
         .message_with(datatype("urn:example:b"), say("b"))
         .message_with(("urn:xmpp:json-msg:0", "payload"), say("any datatype"))
         .message(say("message"))
-        .at("x", Router::new().message_with(datatype("urn:example:x"), say("x")).hidden());
+        .at(
+            "x",
+            Router::new()
+                .message_with(datatype("urn:example:x"), say("x"))
+                .hidden(),
+        );
     let payload = |uri: &str| {
         format!(
             "<message><body>hi</body><payload xmlns='urn:xmpp:json-msg:0' datatype='{uri}'>\
              <json xmlns='urn:xmpp:json:0'>1</json></payload></message>"
         )
     };
-    for (uri, wanted) in [("urn:example:a", "a"), ("urn:example:b", "b"), ("urn:example:c", "any datatype")] {
+    for (uri, wanted) in [
+        ("urn:example:a", "a"),
+        ("urn:example:b", "b"),
+        ("urn:example:c", "any datatype"),
+    ] {
         assert_eq!(called(&mut router, &payload(uri)), wanted);
     }
-    assert_eq!(called(&mut router, "<message><body>hi</body></message>"), "message");
-    let features = |localpart| router.disco().info(localpart, None).unwrap().features.clone();
-    let wanted = ["urn:xmpp:json-msg:0", "urn:xmpp:json-msg:0#urn:example:a", "urn:xmpp:json-msg:0#urn:example:b"];
-    assert!(features(None).iter().eq(wanted.iter()), "{:?}", features(None));
+    assert_eq!(
+        called(&mut router, "<message><body>hi</body></message>"),
+        "message"
+    );
+    let features = |localpart| {
+        router
+            .disco()
+            .info(localpart, None)
+            .unwrap()
+            .features
+            .clone()
+    };
+    let wanted = [
+        "urn:xmpp:json-msg:0",
+        "urn:xmpp:json-msg:0#urn:example:a",
+        "urn:xmpp:json-msg:0#urn:example:b",
+    ];
+    assert!(
+        features(None).iter().eq(wanted.iter()),
+        "{:?}",
+        features(None)
+    );
     assert_eq!(features(Some("x")), features(None));
     let error = Router::<()>::new()
         .message_with(datatype("urn:example:a"), say("a"))
         .try_merge(Router::new().message_with(datatype("urn:example:a"), say("again")))
         .unwrap_err();
-    let pattern = "message normal or message chat with {urn:xmpp:json-msg:0}payload of datatype \"urn:example:a\" \
+    let pattern = "message normal or message chat with {urn:xmpp:json-msg:0}payload of \
+        datatype \"urn:example:a\" \
         for any recipient";
     assert!(error.to_string().contains(pattern), "{error}");
 }
 
 #[test]
 fn a_thousand_nodes_are_told_apart() {
-    let command = |node: &str| PayloadPattern::from(("http://jabber.org/protocol/commands", "command")).node(node);
+    let command = |node: &str| {
+        PayloadPattern::from(("http://jabber.org/protocol/commands", "command")).node(node)
+    };
     let mut router = (0..1000).fold(Router::new(), |router, n: u32| {
         let own = n.to_string();
-        router.iq_set(command(&format!("node-{n}")), move || std::future::ready(own.clone()))
+        router.iq_set(command(&format!("node-{n}")), move || {
+            std::future::ready(own.clone())
+        })
     });
     for n in [0, 7, 999] {
         let xml = format!(
-            "<iq type='set' id='1'><command xmlns='http://jabber.org/protocol/commands' node='node-{n}'/></iq>"
+            "<iq type='set' id='1'><command xmlns='http://jabber.org/protocol/commands' \
+            node='node-{n}'/></iq>"
         );
         assert_eq!(called(&mut router, &xml), n.to_string());
     }
-    let unknown = "<iq type='set' id='1'><command xmlns='http://jabber.org/protocol/commands' node='x'/></iq>";
+    let unknown = "<iq type='set' id='1'><command xmlns='http://jabber.org/protocol/commands' \
+        node='x'/></iq>";
     assert_eq!(called(&mut router, unknown), "feature-not-implemented");
 }
 
@@ -287,8 +419,14 @@ fn a_route_for_fewer_types_wins() {
         .on(Filter::any(), say("anything"))
         .on(Filter::message(), say("any message"))
         .message(say("conversation"))
-        .on(Filter::kinds([Kind::Message(MessageType::Chat)]), say("chat"))
-        .on(Filter::kinds([Kind::Presence(PresenceType::Subscribe)]), say("subscribe"))
+        .on(
+            Filter::kinds([Kind::Message(MessageType::Chat)]),
+            say("chat"),
+        )
+        .on(
+            Filter::kinds([Kind::Presence(PresenceType::Subscribe)]),
+            say("subscribe"),
+        )
         .presence(say("presence"));
     let rows = [
         ("<message type='chat'/>", "chat"),
@@ -312,38 +450,84 @@ fn the_order_of_children_plays_no_part() {
         .message_with(("urn:a", "a"), say("a"))
         .message_with("urn:c", say("c"))
         .message(say("none"));
-    let children = ["<body>hi</body>", "<a xmlns='urn:a'/>", "<b xmlns='urn:b'/>", "<c xmlns='urn:c'/>"];
-    let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2], [2, 3, 0, 1], [3, 1, 2, 0]];
+    let children = [
+        "<body>hi</body>",
+        "<a xmlns='urn:a'/>",
+        "<b xmlns='urn:b'/>",
+        "<c xmlns='urn:c'/>",
+    ];
+    let orders = [
+        [0, 1, 2, 3],
+        [3, 2, 1, 0],
+        [1, 0, 3, 2],
+        [2, 3, 0, 1],
+        [3, 1, 2, 0],
+    ];
     for order in orders {
         let all: String = order.iter().map(|at| children[*at]).collect();
         // Both names match: the route that was registered first takes it, always.
-        assert_eq!(called(&mut router, &format!("<message>{all}</message>")), "b");
+        assert_eq!(
+            called(&mut router, &format!("<message>{all}</message>")),
+            "b"
+        );
         let without_b = all.replace(children[2], "");
-        assert_eq!(called(&mut router, &format!("<message type='chat'>{without_b}</message>")), "a");
+        assert_eq!(
+            called(
+                &mut router,
+                &format!("<message type='chat'>{without_b}</message>")
+            ),
+            "a"
+        );
         let without_names = without_b.replace(children[1], "");
-        assert_eq!(called(&mut router, &format!("<message>{without_names}</message>")), "c");
+        assert_eq!(
+            called(&mut router, &format!("<message>{without_names}</message>")),
+            "c"
+        );
     }
 }
 
 #[test]
 fn many_names_are_told_apart() {
-    let names: Vec<_> = (0..500).map(|n| (format!("urn:example:service:{n}"), format!("n{}", n % 7))).collect();
-    let mut router = names.iter().fold(Router::new(), |router, (namespace, name)| {
-        let own = namespace.clone();
-        router.iq_get((namespace.as_str(), name.as_str()), move || std::future::ready(own.clone()))
-    });
+    let names: Vec<_> = (0..500)
+        .map(|n| (format!("urn:example:service:{n}"), format!("n{}", n % 7)))
+        .collect();
+    let mut router = names
+        .iter()
+        .fold(Router::new(), |router, (namespace, name)| {
+            let own = namespace.clone();
+            router.iq_get((namespace.as_str(), name.as_str()), move || {
+                std::future::ready(own.clone())
+            })
+        });
     for (namespace, name) in &names {
-        assert_eq!(called(&mut router, &iq(&format!("<{name} xmlns='{namespace}'/>"))), *namespace);
+        assert_eq!(
+            called(&mut router, &iq(&format!("<{name} xmlns='{namespace}'/>"))),
+            *namespace
+        );
     }
 }
 
 #[test]
 fn without_a_route_an_iq_is_refused() {
-    let mut router = Router::new().iq_get(("urn:a", "q"), say("q")).at("x", Router::new().iq_set("urn:x", say("x")));
-    assert_eq!(called(&mut router, &iq("<other xmlns='urn:a'/>")), "feature-not-implemented");
-    assert_eq!(called(&mut router, "<iq type='set' id='1'><q xmlns='urn:a'/></iq>"), "feature-not-implemented");
-    assert_eq!(called(&mut router, &iq("<q xmlns='urn:b'/>")), "service-unavailable");
-    assert_eq!(called(&mut router, &iq("<q xmlns='urn:x'/>")), "service-unavailable");
+    let mut router = Router::new()
+        .iq_get(("urn:a", "q"), say("q"))
+        .at("x", Router::new().iq_set("urn:x", say("x")));
+    assert_eq!(
+        called(&mut router, &iq("<other xmlns='urn:a'/>")),
+        "feature-not-implemented"
+    );
+    assert_eq!(
+        called(&mut router, "<iq type='set' id='1'><q xmlns='urn:a'/></iq>"),
+        "feature-not-implemented"
+    );
+    assert_eq!(
+        called(&mut router, &iq("<q xmlns='urn:b'/>")),
+        "service-unavailable"
+    );
+    assert_eq!(
+        called(&mut router, &iq("<q xmlns='urn:x'/>")),
+        "service-unavailable"
+    );
     let at_x = "<iq type='get' id='1' to='x@bot.localhost'><q xmlns='urn:x'/></iq>";
     assert_eq!(called(&mut router, at_x), "feature-not-implemented");
 }
@@ -359,9 +543,13 @@ fn an_iq_request_has_exactly_one_child() {
 #[test]
 fn without_a_route_nobody_writes_into_the_void() {
     let mut router = Router::new();
-    let refused = answer(&mut router, "<message type='chat' id='1'><body>hi</body></message>");
+    let refused = answer(
+        &mut router,
+        "<message type='chat' id='1'><body>hi</body></message>",
+    );
     let wanted = "<message from='bot.localhost' to='alice@example.org/desk' id='1' type='error'>\
-        <error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
+        <error type='cancel'><service-unavailable \
+        xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
     assert_eq!(refused, wanted);
     let silent = [
         "<message type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>",
@@ -391,12 +579,35 @@ fn fallbacks_take_what_is_left_for_their_recipients() {
     let mut router = Router::new()
         .iq_get("urn:a", say("a"))
         .fallback(say("left"))
-        .at("x", Router::new().fallback(say("left at x")).message(say("message to x")));
-    assert_eq!(called(&mut router, "<message to='x@bot.localhost'/>"), "message to x");
-    assert_eq!(called(&mut router, "<message to='y@bot.localhost'/>"), "left");
+        .at(
+            "x",
+            Router::new()
+                .fallback(say("left at x"))
+                .message(say("message to x")),
+        );
+    assert_eq!(
+        called(&mut router, "<message to='x@bot.localhost'/>"),
+        "message to x"
+    );
+    assert_eq!(
+        called(&mut router, "<message to='y@bot.localhost'/>"),
+        "left"
+    );
     // A route, though for anybody, comes before the fallback of x.
-    assert_eq!(called(&mut router, "<iq type='get' id='1' to='x@bot.localhost'><q xmlns='urn:a'/></iq>"), "a");
-    assert_eq!(called(&mut router, "<iq type='get' id='1' to='x@bot.localhost'><q xmlns='urn:b'/></iq>"), "left at x");
+    assert_eq!(
+        called(
+            &mut router,
+            "<iq type='get' id='1' to='x@bot.localhost'><q xmlns='urn:a'/></iq>"
+        ),
+        "a"
+    );
+    assert_eq!(
+        called(
+            &mut router,
+            "<iq type='get' id='1' to='x@bot.localhost'><q xmlns='urn:b'/></iq>"
+        ),
+        "left at x"
+    );
 }
 
 #[test]
@@ -408,8 +619,12 @@ fn duties_are_done_where_somebody_is_at_home() {
         .at("x", Router::new())
         .at("own", Router::new().iq_get("urn:xmpp:ping", say("own")))
         .at("o-*", Router::new().message(say("o")));
-    let mut at =
-        |to: &str| called(&mut router, &format!("<iq type='get' id='1' to='{to}'><ping xmlns='urn:xmpp:ping'/></iq>"));
+    let mut at = |to: &str| {
+        called(
+            &mut router,
+            &format!("<iq type='get' id='1' to='{to}'><ping xmlns='urn:xmpp:ping'/></iq>"),
+        )
+    };
     assert_eq!(at("bot.localhost"), "pong");
     assert_eq!(at("x@bot.localhost/r"), "pong");
     assert_eq!(at("o-1@bot.localhost"), "pong");
@@ -417,7 +632,13 @@ fn duties_are_done_where_somebody_is_at_home() {
     assert_eq!(at("nobody@bot.localhost"), "service-unavailable");
     let other = "<iq type='set' id='1'><ping xmlns='urn:xmpp:ping'/></iq>";
     assert_eq!(called(&mut router, other), "feature-not-implemented");
-    assert_eq!(called(&mut router, &other.replace("<iq", "<iq to='nobody@bot.localhost'")), "service-unavailable");
+    assert_eq!(
+        called(
+            &mut router,
+            &other.replace("<iq", "<iq to='nobody@bot.localhost'")
+        ),
+        "service-unavailable"
+    );
 }
 
 #[test]
@@ -432,8 +653,14 @@ fn overlap_names_both_routes() {
         error.to_string(),
         format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already")
     );
-    let chat = Filter::kinds([Kind::Message(MessageType::Chat), Kind::Message(MessageType::Headline)]);
-    let error = Router::<()>::new().message(say("m")).try_merge(Router::new().on(chat, say("c"))).unwrap_err();
+    let chat = Filter::kinds([
+        Kind::Message(MessageType::Chat),
+        Kind::Message(MessageType::Headline),
+    ]);
+    let error = Router::<()>::new()
+        .message(say("m"))
+        .try_merge(Router::new().on(chat, say("c")))
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "the route \"message chat or message headline for any recipient\" overlaps with \
@@ -447,14 +674,23 @@ fn overlap_names_both_routes() {
 
 #[test]
 fn routers_nest() {
-    let inner = Router::new().message(say("all orders")).at("order-1", Router::new().message(say("order 1")));
+    let inner = Router::new()
+        .message(say("all orders"))
+        .at("order-1", Router::new().message(say("order 1")));
     let mut router = Router::new().at("order-*", inner);
-    assert_eq!(called(&mut router, "<message to='order-1@bot.localhost'/>"), "order 1");
-    assert_eq!(called(&mut router, "<message to='order-2@bot.localhost'/>"), "all orders");
+    assert_eq!(
+        called(&mut router, "<message to='order-1@bot.localhost'/>"),
+        "order 1"
+    );
+    assert_eq!(
+        called(&mut router, "<message to='order-2@bot.localhost'/>"),
+        "all orders"
+    );
     let debug = format!("{router:?}");
     assert_eq!(
         debug,
-        "[\"message normal or message chat for order-*@\", \"message normal or message chat for order-1@\"]"
+        "[\"message normal or message chat for order-*@\", \"message normal or message chat for \
+        order-1@\"]"
     );
 }
 
@@ -466,10 +702,15 @@ fn states_can_differ() {
     async fn name(State(name): State<&'static str>, Sender(_): Sender, Body(body): Body) -> String {
         format!("{name} {body}")
     }
-    let numbers = Router::new().iq_get("urn:n", count).with_state::<&'static str>(7);
+    let numbers = Router::new()
+        .iq_get("urn:n", count)
+        .with_state::<&'static str>(7);
     let mut router: Router = numbers.message(name).with_state("seven");
     assert_eq!(called(&mut router, &iq("<q xmlns='urn:n'/>")), "7");
-    assert_eq!(called(&mut router, "<message><body>up</body></message>"), "seven up");
+    assert_eq!(
+        called(&mut router, "<message><body>up</body></message>"),
+        "seven up"
+    );
 }
 
 #[test]
@@ -495,19 +736,31 @@ fn objects_are_handlers() {
     }
     let count = Arc::new(Count::default());
     let object: Arc<dyn StanzaHandler> = count.clone();
-    let mut router = Router::new().message(object.clone()).presence(object).fallback(count);
+    let mut router = Router::new()
+        .message(object.clone())
+        .presence(object)
+        .fallback(count);
     assert_eq!(called(&mut router, "<message/>"), "message normal 0");
     assert_eq!(called(&mut router, "<presence/>"), "presence 1");
-    assert_eq!(called(&mut router, "<message type='error'/>"), "message error 2");
+    assert_eq!(
+        called(&mut router, "<message type='error'/>"),
+        "message error 2"
+    );
 }
 
 #[test]
 fn a_rejected_argument_is_a_stanza_error() {
     async fn ping(_: Payload<Ping>) {}
     let mut router = Router::new().on(Filter::iq(), ping);
-    assert_eq!(called(&mut router, &iq("<q xmlns='urn:a'/>")), "bad-request");
+    assert_eq!(
+        called(&mut router, &iq("<q xmlns='urn:a'/>")),
+        "bad-request"
+    );
     let pong = answer(&mut router, &iq("<ping xmlns='urn:xmpp:ping'/>"));
-    assert_eq!(pong, "<iq from='bot.localhost' to='alice@example.org/desk' id='1' type='result'/>");
+    assert_eq!(
+        pong,
+        "<iq from='bot.localhost' to='alice@example.org/desk' id='1' type='result'/>"
+    );
 }
 
 #[test]
@@ -526,7 +779,12 @@ fn eight_arguments_in_any_order() {
         Recipient(to): Recipient,
         children: Children,
     ) -> String {
-        format!("{} {kind} {from} {to} {} {}", body.0, children.len(), stanza.children().len())
+        format!(
+            "{} {kind} {from} {to} {} {}",
+            body.0,
+            children.len(),
+            stanza.children().len()
+        )
     }
     let mut router = Router::new().message(all);
     assert_eq!(
@@ -538,11 +796,22 @@ fn eight_arguments_in_any_order() {
 #[tokio::test]
 async fn a_spawned_route_runs_in_a_task() {
     let here = tokio::task::try_id();
-    let elsewhere = move || async move { if tokio::task::try_id() == here { "here" } else { "elsewhere" } };
-    let router = Router::new().message(elsewhere).spawned().presence(elsewhere);
+    let elsewhere = move || async move {
+        if tokio::task::try_id() == here {
+            "here"
+        } else {
+            "elsewhere"
+        }
+    };
+    let router = Router::new()
+        .message(elsewhere)
+        .spawned()
+        .presence(elsewhere);
     let body = async |xml| {
         let request = crate::samples::inbound(xml);
-        let Ok(Reply::Children(children)) = router.clone().call(request).await else { panic!("no body") };
+        let Ok(Reply::Children(children)) = router.clone().call(request).await else {
+            panic!("no body")
+        };
         children.first().unwrap().text().into_owned()
     };
     assert_eq!(body("<message/>").await, "elsewhere");
@@ -562,9 +831,11 @@ async fn a_spawned_route_ends_with_its_future_and_panics_in_it() {
     }
     let dropped = Arc::new(AtomicUsize::new(0));
     let begun = Arc::new(tokio::sync::Notify::new());
-    let (count, notify) = (Arc::clone(&dropped), Arc::clone(&begun));
+    let count = Arc::clone(&dropped);
+    let notify = Arc::clone(&begun);
     let endless = move || {
-        let (held, notify) = (Held(Arc::clone(&count)), Arc::clone(&notify));
+        let held = Held(Arc::clone(&count));
+        let notify = Arc::clone(&notify);
         async move {
             let _held = held;
             notify.notify_one();
@@ -579,6 +850,8 @@ async fn a_spawned_route_ends_with_its_future_and_panics_in_it() {
     while dropped.load(Ordering::Relaxed) == 0 {
         tokio::task::yield_now().await;
     }
-    let panicked = tokio::spawn(router.call(crate::samples::inbound("<presence/>"))).await.unwrap_err();
+    let panicked = tokio::spawn(router.call(crate::samples::inbound("<presence/>")))
+        .await
+        .unwrap_err();
     assert_eq!(panicked.into_panic().downcast_ref(), Some(&"no presence"));
 }

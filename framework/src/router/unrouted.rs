@@ -20,17 +20,23 @@ pub(super) fn answer(table: &Table, inbound: &Inbound) -> Result<Reply, BoxError
     match stanza.kind {
         Kind::Iq(_) => Err(refusal(table, stanza).into()),
         // RFC 6121 §8.5.1: a person must not write into the void.
-        Kind::Message(_) if reply::error_is_due(stanza) => Err(Condition::ServiceUnavailable.into()),
-        // RFC 6121 §3.1.3 and §4.3.2: who has no presence says so, else the asking server will ask again.
+        Kind::Message(_) if reply::error_is_due(stanza) => {
+            Err(Condition::ServiceUnavailable.into())
+        }
+        // RFC 6121 §3.1.3 and §4.3.2: who has no presence says so, else the asking server will ask
+        // again.
         Kind::Presence(PresenceType::Subscribe | PresenceType::Probe) => Ok(unsubscribed(inbound)),
         Kind::Message(_) | Kind::Presence(_) => Ok(Reply::Empty),
     }
 }
 
-/// RFC 6120 §8.3.3: the two differ in whether the sender may try something else of the same namespace.
+/// RFC 6120 §8.3.3: the two differ in whether the sender may try something else of the same
+/// namespace.
 fn refusal(table: &Table, stanza: &Stanza) -> Condition {
     match stanza.children().first() {
-        Some(payload) if table.knows(stanza, &payload.namespace()) => Condition::FeatureNotImplemented,
+        Some(payload) if table.knows(stanza, &payload.namespace()) => {
+            Condition::FeatureNotImplemented
+        }
         _ => Condition::ServiceUnavailable,
     }
 }

@@ -16,16 +16,27 @@ pub(super) struct Wants {
 impl Wants {
     #[track_caller]
     pub(super) fn of<A: FromInbound<S>, S>() -> Self {
-        Self { fits: A::fits, at: Location::caller() }
+        Self {
+            fits: A::fits,
+            at: Location::caller(),
+        }
     }
 
-    /// Whether the route has it. It has all its placeholders only when nothing can be put around it any more.
+    /// Whether the route has it. It has all its placeholders only when nothing can be put around it
+    /// any more.
     pub(super) fn check(&self, filter: &Filter, complete: bool) -> Result<(), Unfit> {
         let facts = RouteFacts {
             address: complete.then(|| filter.recipient.placeholders()),
-            command: filter.command.as_ref().map(super::TextCommand::placeholders),
+            command: filter
+                .command
+                .as_ref()
+                .map(super::TextCommand::placeholders),
         };
-        (self.fits)(&facts).map_err(|why| Unfit { route: filter.to_string(), why, at: self.at })
+        (self.fits)(&facts).map_err(|why| Unfit {
+            route: filter.to_string(),
+            why,
+            at: self.at,
+        })
     }
 }
 
@@ -47,7 +58,11 @@ impl Unfit {
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the handler of the route \"{}\" can never be called: {}", self.route, self.why)
+        write!(
+            f,
+            "the handler of the route \"{}\" can never be called: {}",
+            self.route, self.why
+        )
     }
 }
 

@@ -15,8 +15,8 @@ use super::{ParseError, WriteError};
 
 /// The child elements of a stanza, in the order in which they came.
 ///
-/// The bytes are checked XML: they come from the [reader](crate::stream::Reader) or from a serialised value, never
-/// from a caller's string.
+/// The bytes are checked XML: they come from the [reader](crate::stream::Reader) or from a
+/// serialised value, never from a caller's string.
 #[derive(Clone, Default)]
 pub struct Children {
     bytes: Bytes,
@@ -91,7 +91,10 @@ impl Children {
 
     /// The children, one after the other.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Child<'_>> + Clone {
-        self.marks.iter().map(|mark| Child { bytes: &self.bytes, mark })
+        self.marks.iter().map(|mark| Child {
+            bytes: &self.bytes,
+            mark,
+        })
     }
 
     /// The first child; of an IQ request, its payload.
@@ -141,7 +144,10 @@ impl<'a> Child<'a> {
     #[must_use]
     pub fn name(&self) -> &'a str {
         let start = self.mark.start as usize;
-        self.str(start + self.mark.name.0 as usize, start + self.mark.name.1 as usize)
+        self.str(
+            start + self.mark.name.0 as usize,
+            start + self.mark.name.1 as usize,
+        )
     }
 
     /// Namespace of the element.
@@ -163,7 +169,9 @@ impl<'a> Child<'a> {
     /// The value of an attribute of the element, by its name as it is written: `node`, `xml:lang`.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<Cow<'a, str>> {
-        let Some(Piece::Start(Start { attributes, .. })) = Walk::new(self.as_str()).next() else { return None };
+        let Some(Piece::Start(Start { attributes, .. })) = Walk::new(self.as_str()).next() else {
+            return None;
+        };
         let (_, value) = walk::attributes(attributes).find(|(other, _)| *other == name)?;
         Some(escape::attribute(value))
     }
@@ -197,7 +205,8 @@ impl<'a> Child<'a> {
     /// The element as a tree.
     ///
     /// # Errors
-    /// Never for a child that the reader has checked, but for limits that the tree's library may have.
+    /// Never for a child that the reader has checked, but for limits that the tree's library may
+    /// have.
     pub fn element(&self) -> Result<Element, ParseError> {
         self.parse()
     }
@@ -217,8 +226,12 @@ impl<'a> Child<'a> {
     }
 
     fn str(&self, from: usize, to: usize) -> &'a str {
-        // The reader has checked the encoding and marks lie on tag boundaries, so this never falls back.
-        self.bytes.get(from..to).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+        // The reader has checked the encoding and marks lie on tag boundaries, so this never falls
+        // back.
+        self.bytes
+            .get(from..to)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or_default()
     }
 }
 
@@ -263,10 +276,17 @@ impl ChildrenBuilder {
     }
 
     /// An element with text and nothing else.
-    pub(crate) fn push_text(&mut self, namespace: &str, name: &str, text: &str) -> Result<(), WriteError> {
+    pub(crate) fn push_text(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        text: &str,
+    ) -> Result<(), WriteError> {
         let start = self.out.len();
         let mut emitter = Emitter::new(&mut self.out, CLIENT);
-        let written = emitter.start(namespace, name).and_then(|()| emitter.text(text));
+        let written = emitter
+            .start(namespace, name)
+            .and_then(|()| emitter.text(text));
         emitter.end();
         self.close(start, written)
     }
@@ -322,20 +342,29 @@ fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
 /// Finds the name and the namespace of an element that the emitter wrote.
 fn mark(out: &[u8], start: usize) -> Option<Mark> {
     let element = &out[start..];
-    let name_end = element.iter().position(|b| matches!(b, b' ' | b'/' | b'>'))?;
+    let name_end = element
+        .iter()
+        .position(|b| matches!(b, b' ' | b'/' | b'>'))?;
     // The emitter writes a changed namespace as the first attribute, in single quotes.
-    let declared = element[name_end..].strip_prefix(b" xmlns='").and_then(|value| {
-        let from = start + name_end + " xmlns='".len();
-        let to = from + memchr::memchr(b'\'', value)?;
-        Some(Declared::At(length(from), length(to)))
-    });
+    let declared = element[name_end..]
+        .strip_prefix(b" xmlns='")
+        .and_then(|value| {
+            let from = start + name_end + " xmlns='".len();
+            let to = from + memchr::memchr(b'\'', value)?;
+            Some(Declared::At(length(from), length(to)))
+        });
     // It writes no prefix but one.
     let (name_start, namespace) = match element.strip_prefix(b"<xml:") {
         Some(_) => ("<xml:".len(), Declared::Xml),
         None => ("<".len(), declared.unwrap_or(Declared::Inherited)),
     };
     let name = (length(name_start), length(name_end));
-    Some(Mark { start: length(start), end: length(out.len()), name, namespace })
+    Some(Mark {
+        start: length(start),
+        end: length(out.len()),
+        name,
+        namespace,
+    })
 }
 
 /// Stanzas are bounded far below 4 GiB, by the reader and by the writer.
@@ -351,7 +380,10 @@ mod tests {
     fn a_typed_child_is_marked() {
         let ping = Children::of(&xmpp_parsers::ping::Ping).unwrap();
         let child = ping.first().unwrap();
-        assert_eq!((child.name(), &*child.namespace()), ("ping", "urn:xmpp:ping"));
+        assert_eq!(
+            (child.name(), &*child.namespace()),
+            ("ping", "urn:xmpp:ping")
+        );
         assert_eq!(child.as_str(), "<ping xmlns='urn:xmpp:ping'/>");
         child.parse::<xmpp_parsers::ping::Ping>().unwrap();
     }
@@ -362,7 +394,10 @@ mod tests {
         builder.push_text(CLIENT, "body", "a & b").unwrap();
         builder.push(&xmpp_parsers::ping::Ping).unwrap();
         let children = builder.finish();
-        let ping = children.find("urn:xmpp:ping", "ping").unwrap().to_children();
+        let ping = children
+            .find("urn:xmpp:ping", "ping")
+            .unwrap()
+            .to_children();
         assert_eq!(ping.as_bytes(), b"<ping xmlns='urn:xmpp:ping'/>");
         assert!(ping.first().unwrap().is("urn:xmpp:ping", "ping"));
         assert!(children.first().unwrap().is(CLIENT, "body"));
@@ -370,7 +405,9 @@ mod tests {
 
     #[test]
     fn an_attribute_is_read_without_parsing() {
-        let element: Element = "<q xmlns='urn:x' node='a &amp; b' xml:lang='de'><r at='1'/></q>".parse().unwrap();
+        let element: Element = "<q xmlns='urn:x' node='a &amp; b' xml:lang='de'><r at='1'/></q>"
+            .parse()
+            .unwrap();
         let children = Children::of(&element).unwrap();
         let child = children.first().unwrap();
         assert_eq!(child.attribute("node").as_deref(), Some("a & b"));

@@ -10,13 +10,16 @@ use xso::{AsXml, FromXml, Item};
 
 use super::xml::emit::Emitter;
 use super::xml::{CLIENT, XML, events};
-use super::{ChildrenBuilder, IqType, Kind, MessageType, ParseError, PresenceType, Stanza, WriteError};
+use super::{
+    ChildrenBuilder, IqType, Kind, MessageType, ParseError, PresenceType, Stanza, WriteError,
+};
 
-// With the feature `component`, every type of xmpp-parsers lives in another namespace, and forwarded messages
-// (MAM, carbons) are read and written wrongly.
+// With the feature `component`, every type of xmpp-parsers lives in another namespace, and
+// forwarded messages (MAM, carbons) are read and written wrongly.
 const _: () = assert!(
     matches!(xmpp_parsers::ns::DEFAULT_NS.as_bytes(), b"jabber:client"),
-    "some crate switches on the feature `component` of xmpp-parsers; find it: cargo tree -e features -i xmpp-parsers",
+    "some crate switches on the feature `component` of xmpp-parsers; find it: cargo tree -e \
+    features -i xmpp-parsers",
 );
 
 impl Stanza {
@@ -62,7 +65,12 @@ impl Stanza {
 
     fn parse<T: FromXml>(&self) -> Result<T, ParseError> {
         let children = std::str::from_utf8(self.children.as_bytes()).unwrap_or_default();
-        Ok(events::parse_stanza(self.kind.name(), self.attributes()?, children, self.lang())?)
+        Ok(events::parse_stanza(
+            self.kind.name(),
+            self.attributes()?,
+            children,
+            self.lang(),
+        )?)
     }
 
     fn attributes(&self) -> Result<AttrMap, ParseError> {
@@ -76,7 +84,10 @@ impl Stanza {
         insert("from", self.from.as_ref().map(Jid::as_str))?;
         insert("to", self.to.as_ref().map(Jid::as_str))?;
         insert("id", self.id())?;
-        insert("type", Some(self.kind.type_str()).filter(|kind| !kind.is_empty()))?;
+        insert(
+            "type",
+            Some(self.kind.type_str()).filter(|kind| !kind.is_empty()),
+        )?;
         if let Some(lang) = self.lang() {
             let name = NcName::try_from("lang").map_err(xso::error::Error::from)?;
             map.insert(Namespace::from_str(XML), name, lang.to_owned());
@@ -87,7 +98,10 @@ impl Stanza {
     /// Takes a typed stanza apart: its own element becomes the header, the rest stays serialised.
     fn from_value<T: AsXml>(value: &T) -> Result<Self, WriteError> {
         let mut parts = Parts::default();
-        for item in value.as_xml_iter().map_err(|error| WriteError::Value(error.to_string()))? {
+        for item in value
+            .as_xml_iter()
+            .map_err(|error| WriteError::Value(error.to_string()))?
+        {
             parts.item(&item.map_err(|error| WriteError::Value(error.to_string()))?)?;
         }
         parts.finish()
@@ -173,7 +187,9 @@ impl Parts {
                     self.stanza = Some(Stanza::new(Kind::Message(MessageType::Normal)));
                 }
             }
-            Item::Attribute(namespace, name, value) if self.depth == 1 => self.attribute(namespace, name, value)?,
+            Item::Attribute(namespace, name, value) if self.depth == 1 => {
+                self.attribute(namespace, name, value)?
+            }
             Item::ElementHeadStart(..) => {
                 self.depth += 1;
                 self.child.push(owned(item));
@@ -185,8 +201,9 @@ impl Parts {
                 }
                 if self.depth == 1 {
                     let items = std::mem::take(&mut self.child);
-                    self.children
-                        .push_with(|emitter: &mut Emitter<'_>| items.iter().try_for_each(|item| emitter.item(item)))?;
+                    self.children.push_with(|emitter: &mut Emitter<'_>| {
+                        items.iter().try_for_each(|item| emitter.item(item))
+                    })?;
                 }
             }
             _ if self.depth > 1 => self.child.push(owned(item)),
@@ -196,7 +213,9 @@ impl Parts {
     }
 
     fn attribute(&mut self, namespace: &str, name: &str, value: &str) -> Result<(), WriteError> {
-        let Some(stanza) = &mut self.stanza else { return Ok(()) };
+        let Some(stanza) = &mut self.stanza else {
+            return Ok(());
+        };
         let jid = || Jid::new(value).map_err(|error| WriteError::Value(error.to_string()));
         match (namespace, name) {
             ("", "id") => stanza.id = Some(value.into()),
@@ -210,7 +229,12 @@ impl Parts {
     }
 
     fn finish(self) -> Result<Stanza, WriteError> {
-        let wrong = || WriteError::Value(format!("<{}/> of type {:?} is no stanza", self.name, self.kind));
+        let wrong = || {
+            WriteError::Value(format!(
+                "<{}/> of type {:?} is no stanza",
+                self.name, self.kind
+            ))
+        };
         let kind = match self.name.as_str() {
             "iq" => Kind::Iq(IqType::parse(&self.kind).ok_or_else(wrong)?),
             "message" if self.kind.is_empty() => Kind::Message(MessageType::Normal),
@@ -218,17 +242,24 @@ impl Parts {
             "presence" => Kind::Presence(PresenceType::parse(&self.kind).ok_or_else(wrong)?),
             _ => return Err(wrong()),
         };
-        let stanza = self.stanza.ok_or_else(|| WriteError::Value("no stanza".to_owned()))?;
-        Ok(Stanza { kind, children: self.children.finish(), ..stanza })
+        let stanza = self
+            .stanza
+            .ok_or_else(|| WriteError::Value("no stanza".to_owned()))?;
+        Ok(Stanza {
+            kind,
+            children: self.children.finish(),
+            ..stanza
+        })
     }
 }
 
 fn owned(item: &Item<'_>) -> Item<'static> {
     match item {
         Item::XmlDeclaration(version) => Item::XmlDeclaration(*version),
-        Item::ElementHeadStart(namespace, name) => {
-            Item::ElementHeadStart(namespace.borrow().into_static(), name.clone().into_owned().into())
-        }
+        Item::ElementHeadStart(namespace, name) => Item::ElementHeadStart(
+            namespace.borrow().into_static(),
+            name.clone().into_owned().into(),
+        ),
         Item::Attribute(namespace, name, value) => Item::Attribute(
             namespace.borrow().into_static(),
             name.clone().into_owned().into(),
@@ -245,7 +276,8 @@ mod tests {
     use super::*;
     use crate::stanza::Children;
 
-    const MESSAGE: &str = "<message xmlns='jabber:client' type='chat' id='m1' from='a@x/r' to='b@y' xml:lang='en'>\
+    const MESSAGE: &str = "<message xmlns='jabber:client' type='chat' id='m1' from='a@x/r' \
+        to='b@y' xml:lang='en'>\
         <body>a &amp; b</body><active xmlns='http://jabber.org/protocol/chatstates'/></message>";
 
     #[test]
@@ -262,7 +294,11 @@ mod tests {
 
     #[test]
     fn an_element_that_is_no_stanza_is_refused() {
-        for xml in ["<iq xmlns='jabber:client' type='x'/>", "<foo xmlns='jabber:client'/>", "<iq xmlns='urn:x'/>"] {
+        for xml in [
+            "<iq xmlns='jabber:client' type='x'/>",
+            "<foo xmlns='jabber:client'/>",
+            "<iq xmlns='urn:x'/>",
+        ] {
             let element: Element = xml.parse().unwrap();
             assert!(Stanza::try_from(&element).is_err(), "{xml}");
         }
@@ -271,7 +307,9 @@ mod tests {
     #[test]
     fn no_children_is_an_empty_set() {
         assert_eq!(
-            Stanza::new(Kind::Presence(PresenceType::Available)).children().as_bytes(),
+            Stanza::new(Kind::Presence(PresenceType::Available))
+                .children()
+                .as_bytes(),
             Children::new().as_bytes()
         );
     }

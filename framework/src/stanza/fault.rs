@@ -21,7 +21,9 @@ impl ParseError {
     }
 
     pub(crate) fn absent() -> Self {
-        Self { source: xso::error::Error::TypeMismatch }
+        Self {
+            source: xso::error::Error::TypeMismatch,
+        }
     }
 }
 
@@ -48,11 +50,11 @@ impl std::error::Error for ParseError {}
 pub enum WriteError {
     /// A character that XML 1.0 cannot carry, in text or in an attribute.
     Character(char),
-    /// A name of an element or an attribute that is none in XML 1.0, or not in the fourth edition of it, which servers
-    /// hold to: a name of the fifth alone would end the stream.
+    /// A name of an element or an attribute that is none in XML 1.0, or not in the fourth edition
+    /// of it, which servers hold to: a name of the fifth alone would end the stream.
     Name(String),
-    /// A namespace that no element or attribute can have: that of declarations (Namespaces in XML 1.0 §3), or one with a
-    /// line feed, at which ejabberd ends the stream.
+    /// A namespace that no element or attribute can have: that of declarations (Namespaces in XML
+    /// 1.0 §3), or one with a line feed, at which ejabberd ends the stream.
     Namespace(String),
     /// The value's own serialisation failed.
     Value(String),
@@ -85,12 +87,22 @@ impl From<EmitError> for WriteError {
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Character(c) => write!(f, "the character U+{:04X} cannot stand in XML", u32::from(*c)),
+            Self::Character(c) => write!(
+                f,
+                "the character U+{:04X} cannot stand in XML",
+                u32::from(*c)
+            ),
             Self::Name(name) => write!(f, "{name:?} is no name that XML servers take"),
-            Self::Namespace(namespace) => write!(f, "{namespace:?} is no namespace that XML servers take"),
+            Self::Namespace(namespace) => {
+                write!(f, "{namespace:?} is no namespace that XML servers take")
+            }
             Self::Value(why) => write!(f, "the value cannot be written as XML: {why}"),
-            Self::TooLarge { size, limit } => write!(f, "the stanza has {size} bytes, the bound is {limit}"),
-            Self::ForeignSender(from) => write!(f, "the sender {from} lies outside the component's domain"),
+            Self::TooLarge { size, limit } => {
+                write!(f, "the stanza has {size} bytes, the bound is {limit}")
+            }
+            Self::ForeignSender(from) => {
+                write!(f, "the sender {from} lies outside the component's domain")
+            }
             Self::NoRecipient => f.write_str("the stanza has no recipient"),
         }
     }

@@ -134,7 +134,9 @@ impl Kind {
     pub const fn is_error(self) -> bool {
         matches!(
             self,
-            Self::Iq(IqType::Error) | Self::Message(MessageType::Error) | Self::Presence(PresenceType::Error)
+            Self::Iq(IqType::Error)
+                | Self::Message(MessageType::Error)
+                | Self::Presence(PresenceType::Error)
         )
     }
 

@@ -18,7 +18,8 @@ pub use self::kind::{IqType, Kind, MessageType, PresenceType};
 
 /// One stanza: its header, parsed, and its children, as bytes until somebody asks for more.
 ///
-/// In memory everything is in `jabber:client`, whatever the stream speaks, so all types of `xmpp-parsers` fit.
+/// In memory everything is in `jabber:client`, whatever the stream speaks, so all types of
+/// `xmpp-parsers` fit.
 #[derive(Debug, Clone)]
 pub struct Stanza {
     pub(crate) kind: Kind,
@@ -30,10 +31,18 @@ pub struct Stanza {
 }
 
 impl Stanza {
-    /// A stanza without addresses and children. The writer fills in `from` and `id` where they are missing.
+    /// A stanza without addresses and children. The writer fills in `from` and `id` where they are
+    /// missing.
     #[must_use]
     pub fn new(kind: Kind) -> Self {
-        Self { kind, id: None, from: None, to: None, lang: None, children: Children::new() }
+        Self {
+            kind,
+            id: None,
+            from: None,
+            to: None,
+            lang: None,
+            children: Children::new(),
+        }
     }
 
     /// A chat message with one body.
@@ -41,7 +50,9 @@ impl Stanza {
     /// # Errors
     /// When `body` holds a character that XML cannot carry.
     pub fn chat(to: impl Into<Jid>, body: &str) -> Result<Self, WriteError> {
-        Self::new(Kind::Message(MessageType::Chat)).with_to(to).with_text("body", body)
+        Self::new(Kind::Message(MessageType::Chat))
+            .with_to(to)
+            .with_text("body", body)
     }
 
     /// An IQ get with this payload.
@@ -49,7 +60,9 @@ impl Stanza {
     /// # Errors
     /// When the payload cannot be written as XML.
     pub fn iq_get<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
-        Self::new(Kind::Iq(IqType::Get)).with_to(to).with_child(payload)
+        Self::new(Kind::Iq(IqType::Get))
+            .with_to(to)
+            .with_child(payload)
     }
 
     /// An IQ set with this payload.
@@ -57,7 +70,9 @@ impl Stanza {
     /// # Errors
     /// When the payload cannot be written as XML.
     pub fn iq_set<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
-        Self::new(Kind::Iq(IqType::Set)).with_to(to).with_child(payload)
+        Self::new(Kind::Iq(IqType::Set))
+            .with_to(to)
+            .with_child(payload)
     }
 
     /// Kind and type.
@@ -96,7 +111,8 @@ impl Stanza {
         &self.children
     }
 
-    /// Whether a message says something: a body, or anything else but notifications about other messages.
+    /// Whether a message says something: a body, or anything else but notifications about other
+    /// messages.
     #[must_use]
     pub fn has_content(&self) -> bool {
         self.children.iter().any(|child| {
@@ -110,7 +126,8 @@ impl Stanza {
                     | "urn:xmpp:hints",
                     _,
                 )
-                // What servers add by themselves (XEP-0203, XEP-0359, and ejabberd's older form of it).
+                // What servers add by themselves (XEP-0203, XEP-0359, and ejabberd's older form of
+                // it).
                 | ("urn:xmpp:delay" | "urn:xmpp:sid:0" | "urn:xmpp:mam:tmp", _)
                 | ("jabber:client", "thread")
             )
@@ -175,7 +192,11 @@ impl Stanza {
     pub fn child<P: FromXml>(&self) -> Result<P, ParseError> {
         let matcher = P::xml_name_matcher();
         let mut found = Err(ParseError::absent());
-        for child in self.children.iter().filter(|child| fault::matches(&matcher, child)) {
+        for child in self
+            .children
+            .iter()
+            .filter(|child| fault::matches(&matcher, child))
+        {
             found = xml::events::parse(child.as_str(), self.lang()).map_err(ParseError::from);
             if found.as_ref().is_err_and(ParseError::is_absent) {
                 continue;
@@ -191,9 +212,15 @@ impl Stanza {
     /// What is wrong with the first bad one.
     pub fn every_child<P: FromXml>(&self) -> Result<Vec<P>, ParseError> {
         let matcher = P::xml_name_matcher();
-        let named = self.children.iter().filter(|child| fault::matches(&matcher, child));
-        let parsed = named.map(|child| xml::events::parse(child.as_str(), self.lang()).map_err(ParseError::from));
-        parsed.filter(|parsed| !parsed.as_ref().is_err_and(ParseError::is_absent)).collect()
+        let named = self
+            .children
+            .iter()
+            .filter(|child| fault::matches(&matcher, child));
+        let parsed = named
+            .map(|child| xml::events::parse(child.as_str(), self.lang()).map_err(ParseError::from));
+        parsed
+            .filter(|parsed| !parsed.as_ref().is_err_and(ParseError::is_absent))
+            .collect()
     }
 
     /// The stanza without its children.
@@ -213,7 +240,10 @@ impl Stanza {
         size_of::<Self>() + self.children.as_bytes().len()
     }
 
-    fn append(mut self, add: impl FnOnce(&mut ChildrenBuilder) -> Result<(), WriteError>) -> Result<Self, WriteError> {
+    fn append(
+        mut self,
+        add: impl FnOnce(&mut ChildrenBuilder) -> Result<(), WriteError>,
+    ) -> Result<Self, WriteError> {
         let mut children = ChildrenBuilder::default();
         children.push_children(&self.children);
         add(&mut children)?;

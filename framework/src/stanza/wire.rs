@@ -10,11 +10,16 @@ pub(crate) fn encode(stanza: &Stanza, out: &mut Vec<u8>) {
     out.reserve(children.len() + 192);
     out.push(b'<');
     out.extend_from_slice(name);
-    // JIDs are checked by stringprep, which lets `'` and `&` through in resources: they are escaped like all else.
+    // JIDs are checked by stringprep, which lets `'` and `&` through in resources: they are escaped
+    // like all else.
     attribute(out, b" from='", stanza.from.as_ref().map(jid::Jid::as_str));
     attribute(out, b" to='", stanza.to.as_ref().map(jid::Jid::as_str));
     attribute(out, b" id='", stanza.id());
-    attribute(out, b" type='", Some(stanza.kind.type_str()).filter(|kind| !kind.is_empty()));
+    attribute(
+        out,
+        b" type='",
+        Some(stanza.kind.type_str()).filter(|kind| !kind.is_empty()),
+    );
     attribute(out, b" xml:lang='", stanza.lang());
     if children.is_empty() {
         out.extend_from_slice(b"/>");

@@ -65,7 +65,9 @@ impl Cause {
     #[must_use]
     pub fn of(error: &LinkError) -> Self {
         match error {
-            LinkError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Self::NothingListens,
+            LinkError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                Self::NothingListens
+            }
             LinkError::Io(_) => Self::Io,
             LinkError::Closed => Self::Closed,
             LinkError::TimedOut(_) => Self::Timeout,
@@ -107,7 +109,9 @@ impl Causes {
 
     /// Those that have occurred.
     pub(crate) fn read(&self) -> Vec<(Cause, u64)> {
-        let all = Cause::ALL.iter().map(|cause| (*cause, self.0[*cause as usize].get()));
+        let all = Cause::ALL
+            .iter()
+            .map(|cause| (*cause, self.0[*cause as usize].get()));
         all.filter(|(_, count)| *count > 0).collect()
     }
 }
@@ -123,7 +127,10 @@ mod tests {
         Cause::ALL.iter().for_each(|cause| causes.one(*cause));
         let read = causes.read();
         assert_eq!(read.len(), Cause::ALL.len());
-        let mut names: Vec<_> = read.iter().map(|(cause, count)| (cause.as_str(), *count)).collect();
+        let mut names: Vec<_> = read
+            .iter()
+            .map(|(cause, count)| (cause.as_str(), *count))
+            .collect();
         names.dedup();
         assert_eq!(names.len(), Cause::ALL.len());
         assert!(names.iter().all(|(_, count)| *count == 1));
@@ -131,10 +138,21 @@ mod tests {
 
     #[test]
     fn errors_are_classed() {
-        let stream = |condition: &str| LinkError::Stream(StreamError { condition: condition.to_owned(), text: None });
+        let stream = |condition: &str| {
+            LinkError::Stream(StreamError {
+                condition: condition.to_owned(),
+                text: None,
+            })
+        };
         assert_eq!(Cause::of(&stream("conflict")), Cause::Conflict);
         assert_eq!(Cause::of(&stream("reset")), Cause::StreamError);
-        assert_eq!(Cause::of(&LinkError::Io(std::io::ErrorKind::ConnectionRefused.into())), Cause::NothingListens);
-        assert_eq!(Cause::of(&LinkError::Io(std::io::ErrorKind::BrokenPipe.into())), Cause::Io);
+        assert_eq!(
+            Cause::of(&LinkError::Io(std::io::ErrorKind::ConnectionRefused.into())),
+            Cause::NothingListens
+        );
+        assert_eq!(
+            Cause::of(&LinkError::Io(std::io::ErrorKind::BrokenPipe.into())),
+            Cause::Io
+        );
     }
 }

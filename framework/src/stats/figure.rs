@@ -4,8 +4,8 @@ use super::Histogram;
 
 /// One figure: what is counted or measured, and how much of it there is now.
 ///
-/// Names and labels are those of Prometheus: a name ends in its unit, or in `_total` when it only grows, and a label takes few
-/// values, none of which strangers choose.
+/// Names and labels are those of Prometheus: a name ends in its unit, or in `_total` when it only
+/// grows, and a label takes few values, none of which strangers choose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
     /// Its name, such as `shelf_orders_total`.
@@ -34,19 +34,34 @@ impl Figure {
     /// What only grows.
     #[must_use]
     pub const fn counter(name: &'static str, help: &'static str, value: u64) -> Self {
-        Self { name, help, labels: Vec::new(), value: Value::Counter(value) }
+        Self {
+            name,
+            help,
+            labels: Vec::new(),
+            value: Value::Counter(value),
+        }
     }
 
     /// What goes up and down.
     #[must_use]
     pub const fn gauge(name: &'static str, help: &'static str, value: f64) -> Self {
-        Self { name, help, labels: Vec::new(), value: Value::Gauge(value) }
+        Self {
+            name,
+            help,
+            labels: Vec::new(),
+            value: Value::Gauge(value),
+        }
     }
 
     /// How long something took.
     #[must_use]
     pub const fn seconds(name: &'static str, help: &'static str, value: Histogram) -> Self {
-        Self { name, help, labels: Vec::new(), value: Value::Seconds(value) }
+        Self {
+            name,
+            help,
+            labels: Vec::new(),
+            value: Value::Seconds(value),
+        }
     }
 
     /// Adds a label.

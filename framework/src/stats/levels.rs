@@ -23,7 +23,8 @@ pub struct Levels {
     pub sending: usize,
     /// IQ requests of our own without an answer yet.
     pub requests: usize,
-    /// How long ago something last came in that only a live route brings; `None` while there is no stream.
+    /// How long ago something last came in that only a live route brings; `None` while there is no
+    /// stream.
     pub proof_age: Option<Duration>,
 }
 
@@ -60,8 +61,13 @@ impl Gauges {
 
     /// Notes when something last came in; `None`: there is no stream.
     pub(crate) fn prove(&self, when: Option<Instant>) {
-        let since = |when: Instant| when.saturating_duration_since(*self.origin.get_or_init(|| when)).as_millis();
-        let proof = when.map_or(NEVER, |when| u64::try_from(since(when)).unwrap_or(NEVER - 1));
+        let since = |when: Instant| {
+            when.saturating_duration_since(*self.origin.get_or_init(|| when))
+                .as_millis()
+        };
+        let proof = when.map_or(NEVER, |when| {
+            u64::try_from(since(when)).unwrap_or(NEVER - 1)
+        });
         self.proof.store(proof, Ordering::Relaxed);
     }
 

@@ -57,7 +57,8 @@ counters! {
     stray,
     /// IQ results and errors that nobody waited for, forgeries among them.
     unsolicited,
-    /// IQ results and errors that belong to another process on the same JID, and were handed over to it.
+    /// IQ results and errors that belong to another process on the same JID, and were handed over
+    /// to it.
     handed_over,
     /// Messages that a request of ours had asked for and had no room for.
     uncollected,
@@ -69,7 +70,8 @@ counters! {
     shed_silently,
     /// Requests that came while the component was stopping.
     late,
-    /// Requests, messages and presence that came after the component had closed its side, and are owed nothing.
+    /// Requests, messages and presence that came after the component had closed its side, and are
+    /// owed nothing.
     after_close,
     /// Handlers that panicked.
     panics,
@@ -85,7 +87,8 @@ counters! {
     sent,
     /// Stanzas that the server is known to have taken, of those for which that was asked.
     confirmed,
-    /// Stanzas written to one more stream, because the one before broke before the server was known to have taken them.
+    /// Stanzas written to one more stream, because the one before broke before the server was known
+    /// to have taken them.
     resent,
     /// Stanzas over which the server ends streams: they were given up.
     condemned,

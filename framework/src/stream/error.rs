@@ -14,31 +14,49 @@ const CONDITIONS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
 pub struct StreamError {
     /// Name of the defined condition, such as `conflict`.
     pub condition: String,
-    /// The server's words, where it has any. They come from outside: escape them where they are shown.
+    /// The server's words, where it has any. They come from outside: escape them where they are
+    /// shown.
     pub text: Option<String>,
 }
 
 impl StreamError {
     pub(crate) fn read(error: &TopLevel) -> Self {
         let ours = |child: &Child<'_>| child.namespace() == CONDITIONS;
-        let condition = error.children.iter().find(|child| ours(child) && child.name() != "text");
-        let text = error.children.find(CONDITIONS, "text").map(|text| text.text().into_owned());
-        Self { condition: condition.map_or("undefined-condition", |child| child.name()).to_owned(), text }
+        let condition = error
+            .children
+            .iter()
+            .find(|child| ours(child) && child.name() != "text");
+        let text = error
+            .children
+            .find(CONDITIONS, "text")
+            .map(|text| text.text().into_owned());
+        Self {
+            condition: condition
+                .map_or("undefined-condition", |child| child.name())
+                .to_owned(),
+            text,
+        }
     }
 }
 
 impl StreamError {
-    /// What stands for the error that was never read. Prosody closes the socket with bytes unread behind it, and the
-    /// reset that follows may reach us before the error does.
+    /// What stands for the error that was never read. Prosody closes the socket with bytes unread
+    /// behind it, and the reset that follows may reach us before the error does.
     pub(super) fn silent() -> Self {
         let text = "the connection breaks after this stanza, and after no other".to_owned();
-        Self { condition: "undefined-condition".to_owned(), text: Some(text) }
+        Self {
+            condition: "undefined-condition".to_owned(),
+            text: Some(text),
+        }
     }
 
     /// Whether the server takes offence at something that we have sent.
     pub(crate) fn is_about_a_stanza(&self) -> bool {
         // `invalid-xml` is what RFC 6120 §4.9.3.11 has for what the schema does not allow.
-        matches!(self.condition.as_str(), "not-well-formed" | "policy-violation" | "invalid-from" | "invalid-xml")
+        matches!(
+            self.condition.as_str(),
+            "not-well-formed" | "policy-violation" | "invalid-from" | "invalid-xml"
+        )
     }
 }
 
@@ -65,7 +83,8 @@ pub enum LinkError {
     Stream(StreamError),
     /// The server sent what no stream may hold.
     Fault(Fault),
-    /// The server closed the stream, or the connection, without a word: what both do when they stop.
+    /// The server closed the stream, or the connection, without a word: what both do when they
+    /// stop.
     Closed,
     /// Connecting, header or handshake took too long; the text says which.
     TimedOut(&'static str),
@@ -86,7 +105,9 @@ impl fmt::Display for LinkError {
             Self::Closed => f.write_str("the server closed the connection"),
             Self::TimedOut(what) => write!(f, "no answer in time: {what}"),
             Self::Protocol(what) => f.write_str(what),
-            Self::NoRoute => f.write_str("a ping to ourselves through the server did not come back"),
+            Self::NoRoute => {
+                f.write_str("a ping to ourselves through the server did not come back")
+            }
             Self::Stalled => f.write_str("the server takes no more bytes"),
         }
     }

@@ -12,8 +12,8 @@ use super::reader::{Bounds, COMPONENT, Event, Reader, STREAMS, TopLevel};
 use super::secret::Secret;
 use super::transport::Io;
 
-/// Sends the header, proves knowledge of the secret, and gives the reader back: stanzas may have come in the same
-/// segment as the server's `<handshake/>`.
+/// Sends the header, proves knowledge of the secret, and gives the reader back: stanzas may have
+/// come in the same segment as the server's `<handshake/>`.
 pub(crate) async fn open(
     io: &mut Io,
     domain: &BareJid,
@@ -22,21 +22,29 @@ pub(crate) async fn open(
     within: Duration,
 ) -> Result<Reader, LinkError> {
     let mut reader = Reader::new(bounds);
-    let header =
-        format!("<?xml version='1.0'?><stream:stream xmlns='{COMPONENT}' xmlns:stream='{STREAMS}' to='{domain}'>");
+    let header = format!(
+        "<?xml version='1.0'?><stream:stream xmlns='{COMPONENT}' xmlns:stream='{STREAMS}' \
+        to='{domain}'>"
+    );
     let opened = async {
         write(io, header.as_bytes()).await?;
         expect_header(io, &mut reader).await
     };
-    let id = timeout(within, opened).await.map_err(|_| LinkError::TimedOut("the server sent no stream header"))??;
+    let id = timeout(within, opened)
+        .await
+        .map_err(|_| LinkError::TimedOut("the server sent no stream header"))??;
     let proof = format!("<handshake>{}</handshake>", digest(&id, secret));
     let answered = async {
         if let Err(error) = write(io, proof.as_bytes()).await {
-            return Err(last_words(io, &mut reader).await.unwrap_or(LinkError::Io(error)));
+            return Err(last_words(io, &mut reader)
+                .await
+                .unwrap_or(LinkError::Io(error)));
         }
         expect_handshake(io, &mut reader).await
     };
-    timeout(within, answered).await.map_err(|_| LinkError::TimedOut("the server did not answer the handshake"))??;
+    timeout(within, answered)
+        .await
+        .map_err(|_| LinkError::TimedOut("the server did not answer the handshake"))??;
     Ok(reader)
 }
 
@@ -45,11 +53,13 @@ pub(crate) fn digest(id: &str, secret: &Secret) -> String {
     let mut hash = Sha1::new();
     hash.update(id.as_bytes());
     hash.update(secret.reveal().as_bytes());
-    hash.finalize().iter().fold(String::with_capacity(40), |mut hex, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hash.finalize()
+        .iter()
+        .fold(String::with_capacity(40), |mut hex, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 async fn write(io: &mut Io, bytes: &[u8]) -> std::io::Result<()> {
@@ -57,8 +67,8 @@ async fn write(io: &mut Io, bytes: &[u8]) -> std::io::Result<()> {
     io.flush().await
 }
 
-/// The stream error that the server sent before it was gone. Servers close the socket behind it at once, so that a
-/// write may fail before it has been read.
+/// The stream error that the server sent before it was gone. Servers close the socket behind it at
+/// once, so that a write may fail before it has been read.
 pub(super) async fn last_words(io: &mut Io, reader: &mut Reader) -> Option<LinkError> {
     let reading = async {
         loop {
@@ -69,7 +79,10 @@ pub(super) async fn last_words(io: &mut Io, reader: &mut Reader) -> Option<LinkE
             }
         }
     };
-    timeout(Duration::from_secs(1), reading).await.ok().flatten()
+    timeout(Duration::from_secs(1), reading)
+        .await
+        .ok()
+        .flatten()
 }
 
 async fn expect_header(io: &mut Io, reader: &mut Reader) -> Result<String, LinkError> {
@@ -80,9 +93,9 @@ async fn expect_header(io: &mut Io, reader: &mut Reader) -> Result<String, LinkE
             _ => Err(LinkError::Protocol("the server's stream header has no id")),
         },
         // Answering a header in another namespace would prove nothing: this is no component port.
-        Event::Open(header) if header.namespace != COMPONENT => {
-            Err(LinkError::Protocol("the server speaks another protocol here: is this its component port?"))
-        }
+        Event::Open(header) if header.namespace != COMPONENT => Err(LinkError::Protocol(
+            "the server speaks another protocol here: is this its component port?",
+        )),
         Event::Open(header) => Ok(header.id),
         _ => Err(LinkError::Protocol("the server sent no stream header")),
     }
@@ -90,12 +103,16 @@ async fn expect_header(io: &mut Io, reader: &mut Reader) -> Result<String, LinkE
 
 async fn expect_handshake(io: &mut Io, reader: &mut Reader) -> Result<(), LinkError> {
     match next(io, reader).await? {
-        Event::Element(element) if element.namespace == COMPONENT && element.name == "handshake" => Ok(()),
+        Event::Element(element)
+            if element.namespace == COMPONENT && element.name == "handshake" =>
+        {
+            Ok(())
+        }
         Event::Element(element) => Err(refusal(&element)),
         Event::Close => Err(LinkError::Closed),
-        Event::Open(_) | Event::Stanza(_) | Event::Refused(_) => {
-            Err(LinkError::Protocol("the server sent a stanza before it answered the handshake"))
-        }
+        Event::Open(_) | Event::Stanza(_) | Event::Refused(_) => Err(LinkError::Protocol(
+            "the server sent a stanza before it answered the handshake",
+        )),
     }
 }
 
@@ -129,7 +146,11 @@ mod tests {
     fn the_digest_is_sha1_in_lower_case() {
         let digest = digest("3BF96D32", &Secret::new("hunter2"));
         assert_eq!(digest.len(), 40);
-        assert!(digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+        assert!(
+            digest
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        );
         // Checked against `printf 3BF96D32hunter2 | sha1sum`.
         assert_eq!(digest, "1afcbe9c604aab3cae1c07b36a7403d2bb6bdc74");
     }

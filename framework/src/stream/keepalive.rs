@@ -1,5 +1,5 @@
-//! A live socket is not a live route: after a module reload Prosody keeps the link and routes nothing to it. Only a
-//! ping to ourselves through the server finds that.
+//! A live socket is not a live route: after a module reload Prosody keeps the link and routes
+//! nothing to it. Only a ping to ourselves through the server finds that.
 
 use std::collections::VecDeque;
 
@@ -18,21 +18,25 @@ const MEMORY: Duration = Duration::from_secs(600);
 const PATIENCE: u32 = 2;
 /// With others on the same JID, every ping may come out at one of them; so many do not by chance.
 const SHARED_PATIENCE: u32 = 9;
-/// With others on the same JID, and somebody who waits for a ping to come back: so many at once, that one of them does.
+/// With others on the same JID, and somebody who waits for a ping to come back: so many at once,
+/// that one of them does.
 const VOLLEY: usize = 4;
-/// With others on the same JID, and somebody who waits for a ping to come back: how soon the next one is sent.
+/// With others on the same JID, and somebody who waits for a ping to come back: how soon the next
+/// one is sent.
 const IMPATIENCE: Duration = Duration::from_secs(2);
 /// The same while the proof must never be old.
 const SHARED_PAUSE: Duration = Duration::from_secs(1);
 /// Pings that are remembered while they are under way.
 const REMEMBERED: usize = 16;
 
-/// The ping to ourselves and what is known of it. It outlives connections, since the others on our JID do.
+/// The ping to ourselves and what is known of it. It outlives connections, since the others on our
+/// JID do.
 #[derive(Debug)]
 pub(crate) struct Keepalive {
     interval: Duration,
     deadline: Duration,
-    /// How old the last proof may be before the route is in doubt, where somebody wants to know that at any time.
+    /// How old the last proof may be before the route is in doubt, where somebody wants to know
+    /// that at any time.
     fresh: Option<Duration>,
     next: Instant,
     /// Pings of this stream of which none has come back yet, the oldest first.
@@ -58,7 +62,8 @@ struct Ping {
 pub(crate) enum Seen {
     /// Nothing: it goes its usual way.
     Nothing,
-    /// A ping has come back: stanzas reach us, and the server has taken everything before this position of the stream.
+    /// A ping has come back: stanzas reach us, and the server has taken everything before this
+    /// position of the stream.
     Proof { position: u64 },
     /// Our ping was answered with an error, whoever it seems to be from.
     Failure,
@@ -91,7 +96,8 @@ impl Keepalive {
         }
     }
 
-    /// The proof is never to be older than this: in quiet times a ping is sent whenever it is a third as old.
+    /// The proof is never to be older than this: in quiet times a ping is sent whenever it is a
+    /// third as old.
     pub(crate) fn proven_within(mut self, fresh: Option<Duration>) -> Self {
         self.fresh = fresh;
         self
@@ -107,10 +113,11 @@ impl Keepalive {
         self.heard
     }
 
-    /// Whether the last proof is too old for somebody who wants to know at any time. The clock of a link is not finer
-    /// than a tenth of that, and whoever asks takes a moment.
+    /// Whether the last proof is too old for somebody who wants to know at any time. The clock of a
+    /// link is not finer than a tenth of that, and whoever asks takes a moment.
     pub(crate) fn is_doubtful(&self, now: Instant) -> bool {
-        self.fresh.is_some_and(|fresh| now.duration_since(self.heard) >= fresh * 8 / 10)
+        self.fresh
+            .is_some_and(|fresh| now.duration_since(self.heard) >= fresh * 8 / 10)
     }
 
     /// A new stream: nothing is under way, nothing was heard.
@@ -129,20 +136,26 @@ impl Keepalive {
         !self.under_way.is_empty()
     }
 
-    /// Whether none has come back for as long as one may take. With others on the same JID, one ping that comes out there says
-    /// nothing yet.
+    /// Whether none has come back for as long as one may take. With others on the same JID, one
+    /// ping that comes out there says nothing yet.
     pub(crate) fn is_overdue(&self, now: Instant) -> bool {
-        self.since.is_some_and(|since| now.duration_since(since) >= self.deadline)
+        self.since
+            .is_some_and(|since| now.duration_since(since) >= self.deadline)
     }
 
     /// Judges a stanza that may be our ping, or the answer to it.
     pub(crate) fn see(&mut self, stanza: &Stanza, shared: &Shared, now: Instant) -> Seen {
-        let Some(id) = stanza.id().filter(|id| id.ends_with(SUFFIX)) else { return Seen::Nothing };
+        let Some(id) = stanza.id().filter(|id| id.ends_with(SUFFIX)) else {
+            return Seen::Nothing;
+        };
         let ping = self.under_way.iter().find(|ping| ping.id == id);
-        let from_here = stanza.from().is_some_and(|from| from.domain() == shared.domain.domain());
+        let from_here = stanza
+            .from()
+            .is_some_and(|from| from.domain() == shared.domain.domain());
         match stanza.kind() {
             Kind::Iq(IqType::Get) if from_here && id.starts_with(shared.ids.instance()) => {
-                // One of an earlier stream, or a late one, proves as much, but for what was written before it.
+                // One of an earlier stream, or a late one, proves as much, but for what was written
+                // before it.
                 let position = ping.map_or(0, |ping| ping.end);
                 if position > 0 {
                     self.under_way.clear();
@@ -170,14 +183,18 @@ impl Keepalive {
         }
     }
 
-    /// What is to be done now, when the stream has been written up to `position`. `awaited`: somebody waits to hear
-    /// that what was written has been taken.
+    /// What is to be done now, when the stream has been written up to `position`. `awaited`:
+    /// somebody waits to hear that what was written has been taken.
     pub(crate) fn tick(&mut self, now: Instant, position: u64, awaited: bool) -> Due {
         let shared = self.is_shared(now);
         let pause = self.pause(shared);
         let Some(ping) = self.under_way.back_mut() else {
             let quiet = pause.is_some_and(|pause| now.duration_since(self.heard) >= pause);
-            return if quiet || now >= self.next { Due::Ping } else { Due::Nothing };
+            return if quiet || now >= self.next {
+                Due::Ping
+            } else {
+                Due::Nothing
+            };
         };
         if position < ping.end {
             return Due::Nothing;
@@ -190,7 +207,11 @@ impl Keepalive {
             _ if awaited && shared => IMPATIENCE.min(self.deadline),
             _ => self.deadline,
         };
-        let rested = now.duration_since(if awaited { written } else { written.max(self.heard) });
+        let rested = now.duration_since(if awaited {
+            written
+        } else {
+            written.max(self.heard)
+        });
         if waited >= self.deadline * patience {
             Due::GiveUp
         } else if rested >= rest {
@@ -205,17 +226,26 @@ impl Keepalive {
     /// How long nothing may be heard before a ping is sent, where the proof must never be old.
     fn pause(&self, shared: bool) -> Option<Duration> {
         let pause = self.fresh? / 3;
-        Some(if shared { pause.min(SHARED_PAUSE) } else { pause })
+        Some(if shared {
+            pause.min(SHARED_PAUSE)
+        } else {
+            pause
+        })
     }
 
     /// Pings to send at once. `awaited`: somebody waits for one to come back.
     pub(crate) fn volley(&self, now: Instant, awaited: bool) -> usize {
-        if awaited && self.is_shared(now) { VOLLEY } else { 1 }
+        if awaited && self.is_shared(now) {
+            VOLLEY
+        } else {
+            1
+        }
     }
 
     /// On ejabberd, several processes may be mounted on one JID: each stanza goes to any of them.
     fn is_shared(&self, now: Instant) -> bool {
-        self.stranger.is_some_and(|last| now.duration_since(last) < MEMORY)
+        self.stranger
+            .is_some_and(|last| now.duration_since(last) < MEMORY)
     }
 
     /// The ping to send.
@@ -223,12 +253,17 @@ impl Keepalive {
         let id = format_compact!("{}{SUFFIX}", ids.fresh());
         let domain = &shared.domain;
         let ping = format!(
-            "<iq type='get' id='{id}' from='{domain}/ping' to='{domain}/pong'><ping xmlns='urn:xmpp:ping'/></iq>"
+            "<iq type='get' id='{id}' from='{domain}/ping' to='{domain}/pong'><ping \
+            xmlns='urn:xmpp:ping'/></iq>"
         );
         if self.under_way.len() == REMEMBERED {
             self.under_way.pop_front();
         }
-        self.under_way.push_back(Ping { id, end: u64::MAX, written: None });
+        self.under_way.push_back(Ping {
+            id,
+            end: u64::MAX,
+            written: None,
+        });
         ping.into_bytes()
     }
 

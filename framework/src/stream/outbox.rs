@@ -96,7 +96,11 @@ impl Outbox {
     /// Bytes that wait for the socket, or for the outbound layers, or for the end of a trial.
     pub(crate) fn len(&self) -> usize {
         let waiting = self.bytes.len() - self.sent;
-        if self.detour { waiting + self.aside() } else { waiting }
+        if self.detour {
+            waiting + self.aside()
+        } else {
+            waiting
+        }
     }
 
     fn aside(&self) -> usize {
@@ -119,7 +123,12 @@ impl Outbox {
     }
 
     /// Adds an answer to a request: it always fits, since what is in flight is bounded.
-    pub(crate) fn answer(&mut self, shared: &Shared, mut stanza: Stanza, request: &Stanza) -> Result<(), WriteError> {
+    pub(crate) fn answer(
+        &mut self,
+        shared: &Shared,
+        mut stanza: Stanza,
+        request: &Stanza,
+    ) -> Result<(), WriteError> {
         let start = self.bytes.len();
         shared.complete(&mut stanza)?;
         shared.append(&stanza, &mut self.bytes)?;
@@ -133,10 +142,18 @@ impl Outbox {
     }
 
     fn divert(&mut self, stanza: Stanza, bytes: Vec<u8>, request: &Stanza) {
-        let Some(stack) = &mut self.stack else { return self.add(bytes, Note::Answer) };
+        let Some(stack) = &mut self.stack else {
+            return self.add(bytes, Note::Answer);
+        };
         let owed = stanza.kind.is_response() || reply::error_is_due(request);
         let request = owed.then(|| Box::new(request.clone_head()));
-        stack.push(Passing { stanza, note: Note::Answer, since: self.now, request, weight: bytes.len() });
+        stack.push(Passing {
+            stanza,
+            note: Note::Answer,
+            since: self.now,
+            request,
+            weight: bytes.len(),
+        });
     }
 
     /// Adds what a client has queued.
@@ -144,8 +161,15 @@ impl Outbox {
         match (entry.content, &mut self.stack) {
             (Content::Bytes(bytes), _) => self.add(bytes, entry.note),
             (Content::Stanza(stanza, weight), Some(stack)) => {
-                let (stanza, note) = (*stanza, entry.note);
-                stack.push(Passing { stanza, note, since: self.now, request: None, weight });
+                let stanza = *stanza;
+                let note = entry.note;
+                stack.push(Passing {
+                    stanza,
+                    note,
+                    since: self.now,
+                    request: None,
+                    weight,
+                });
             }
             // Clients keep stanzas for layers only.
             (Content::Stanza(..), None) => {}
@@ -162,9 +186,13 @@ impl Outbox {
         shared: &Shared,
         counters: &Counters,
     ) -> Result<bool, BoxError> {
-        let Some(mut stack) = self.stack.take() else { return Ok(false) };
+        let Some(mut stack) = self.stack.take() else {
+            return Ok(false);
+        };
         // Without the stack, what is said instead of a refused answer goes straight to the socket.
-        let more = stack.poll(cx, &shared.pending, |passed| self.passed(passed, shared, counters));
+        let more = stack.poll(cx, &shared.pending, |passed| {
+            self.passed(passed, shared, counters)
+        });
         self.stack = Some(stack);
         more
     }
@@ -178,7 +206,8 @@ impl Outbox {
         }
     }
 
-    /// A layer has something against a stanza. An IQ request and the sender of a message are answered all the same.
+    /// A layer has something against a stanza. An IQ request and the sender of a message are
+    /// answered all the same.
     fn refused(&mut self, passing: Passing, error: BoxError, shared: &Shared, counters: &Counters) {
         if error.is::<Panicked>() {
             counters.panics.one();
@@ -188,8 +217,15 @@ impl Outbox {
         }
         counters.unwritable.one();
         if self.log.allow() {
-            let (to, id, why) = (passing.stanza.to().map(Jid::as_str), passing.stanza.id(), rescue::chain(&error));
-            tracing::error!(?to, ?id, ?why, "an outbound layer did not let an answer out");
+            let to = passing.stanza.to().map(Jid::as_str);
+            let id = passing.stanza.id();
+            let why = rescue::chain(&error);
+            tracing::error!(
+                ?to,
+                ?id,
+                ?why,
+                "an outbound layer did not let an answer out"
+            );
         }
         if let Some(request) = passing.request {
             let refusal = reply::refusal(&request, &rescue::rescue(&error).error);
@@ -216,9 +252,14 @@ impl Outbox {
     /// The stream has broken, perhaps over something that we have sent.
     pub(crate) fn broke(&mut self, error: &LinkError, counters: &Counters) {
         match error {
-            LinkError::Stream(error) if error.is_about_a_stanza() => self.accuse(Some(error), counters),
-            LinkError::Io(_) | LinkError::Closed if self.unconfirmed.is_on_trial() => self.accuse(None, counters),
-            // Both servers end like this when they stop; but what ends one stream after the other may be in them.
+            LinkError::Stream(error) if error.is_about_a_stanza() => {
+                self.accuse(Some(error), counters)
+            }
+            LinkError::Io(_) | LinkError::Closed if self.unconfirmed.is_on_trial() => {
+                self.accuse(None, counters)
+            }
+            // Both servers end like this when they stop; but what ends one stream after the other
+            // may be in them.
             LinkError::Io(_) | LinkError::Closed if self.is_stuck() => {
                 self.barren += 1;
                 if self.barren >= BARREN {
@@ -229,7 +270,8 @@ impl Outbox {
         }
     }
 
-    /// Nothing was confirmed on this stream although something was written, or the very first stanza was cut off.
+    /// Nothing was confirmed on this stream although something was written, or the very first
+    /// stanza was cut off.
     fn is_stuck(&self) -> bool {
         let cut = self.front < self.position() && !self.proven;
         !self.progress && (self.unconfirmed.is_written() || cut)
@@ -238,7 +280,10 @@ impl Outbox {
     fn accuse(&mut self, error: Option<&StreamError>, counters: &Counters) {
         self.barren = 0;
         let begun = self.front < self.position();
-        let kept = self.marks.front().is_some_and(|mark| matches!(mark.note, Note::Kept));
+        let kept = self
+            .marks
+            .front()
+            .is_some_and(|mark| matches!(mark.note, Note::Kept));
         self.unconfirmed.accuse(error, begun && kept, counters);
         self.accused = begun && !kept;
     }
@@ -302,9 +347,9 @@ impl Outbox {
         self.compact();
     }
 
-    /// Prepares for the next stream. What the server is not known to have taken is written again if that was asked for,
-    /// and so, whole, is a stanza that was written in part. Requests that nobody waits for any more and answers that are
-    /// too old are left out.
+    /// Prepares for the next stream. What the server is not known to have taken is written again if
+    /// that was asked for, and so, whole, is a stanza that was written in part. Requests that
+    /// nobody waits for any more and answers that are too old are left out.
     pub(crate) fn restart(&mut self, pending: &Pending, answer_age: Duration, counters: &Counters) {
         let now = Instant::now();
         let is_fresh = |since: Instant| {
@@ -313,7 +358,8 @@ impl Outbox {
             fresh
         };
         if let Some(stack) = &mut self.stack {
-            stack.retain(|passing| !matches!(passing.note, Note::Answer) || is_fresh(passing.since));
+            stack
+                .retain(|passing| !matches!(passing.note, Note::Answer) || is_fresh(passing.since));
         }
         let (again, left) = self.left();
         let is_due = |parcel: &Parcel| match &parcel.note {
@@ -331,10 +377,13 @@ impl Outbox {
         }
     }
 
-    /// What the stream that is over leaves behind: what was written and is kept, and what was not written whole.
+    /// What the stream that is over leaves behind: what was written and is kept, and what was not
+    /// written whole.
     fn left(&mut self) -> (impl Iterator<Item = Parcel> + use<>, Vec<Parcel>) {
-        let (bytes, marks) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.marks));
-        let (base, mut start) = (self.base, self.front);
+        let bytes = std::mem::take(&mut self.bytes);
+        let marks = std::mem::take(&mut self.marks);
+        let base = self.base;
+        let mut start = self.front;
         (self.sent, self.base, self.front) = (0, 0, 0);
         (self.proven, self.progress) = (false, false);
         let (again, mut kept) = self.unconfirmed.take();
@@ -346,8 +395,15 @@ impl Outbox {
             left.extend(match note {
                 Note::Kept => kept.next(),
                 note => {
-                    let (bytes, suspect) = (stanza.to_vec(), std::mem::take(&mut accused));
-                    Some(Parcel { bytes, note, since, suspect, strikes: 0 })
+                    let bytes = stanza.to_vec();
+                    let suspect = std::mem::take(&mut accused);
+                    Some(Parcel {
+                        bytes,
+                        note,
+                        since,
+                        suspect,
+                        strikes: 0,
+                    })
                 }
             });
         }
@@ -358,7 +414,13 @@ impl Outbox {
 
     /// Adds a stanza, unless it has to wait for the end of a trial.
     fn add(&mut self, bytes: Vec<u8>, note: Note) {
-        let parcel = Parcel { bytes, note, since: self.now, suspect: false, strikes: 0 };
+        let parcel = Parcel {
+            bytes,
+            note,
+            since: self.now,
+            suspect: false,
+            strikes: 0,
+        };
         if let Some(parcel) = self.unconfirmed.hold(parcel) {
             self.append(parcel);
         }
@@ -366,7 +428,8 @@ impl Outbox {
 
     fn append(&mut self, parcel: Parcel) {
         self.bytes.extend_from_slice(&parcel.bytes);
-        let (end, since) = (self.end(), parcel.since);
+        let end = self.end();
+        let since = parcel.since;
         let note = if parcel.is_kept() {
             self.unconfirmed.keep(parcel, end);
             Note::Kept
@@ -378,7 +441,11 @@ impl Outbox {
 
     fn mark(&mut self, note: Note) {
         let end = self.end();
-        self.marks.push_back(Mark { end, since: self.now, note });
+        self.marks.push_back(Mark {
+            end,
+            since: self.now,
+            note,
+        });
     }
 
     fn compact(&mut self) {
@@ -391,7 +458,8 @@ impl Outbox {
             self.bytes.shrink_to(KEEP);
             self.marks.shrink_to(KEEP / 64);
         } else {
-            // Not what was sent of the stanza at the front: on the next stream that is sent again, whole.
+            // Not what was sent of the stanza at the front: on the next stream that is sent again,
+            // whole.
             let done = offset(self.front, self.base);
             if done >= KEEP {
                 self.base += done as u64;

@@ -9,10 +9,11 @@ use tokio::net::TcpStream;
 
 /// Acknowledges at once what it is not going to answer at once.
 ///
-/// A server that leaves Nagle's algorithm on, as Prosody does, holds a small segment back until the one before it is
-/// acknowledged. The kernel puts that off for 40 ms in the hope of something to send it with. Whatever is answered in the
-/// same turn has its acknowledgement with the answer; a ping to ourselves, or a message that a handler thinks about, has not,
-/// and would hold up the stanza behind it.
+/// A server that leaves Nagle's algorithm on, as Prosody does, holds a small segment back until the
+/// one before it is acknowledged. The kernel puts that off for 40 ms in the hope of something to
+/// send it with. Whatever is answered in the same turn has its acknowledgement with the answer; a
+/// ping to ourselves, or a message that a handler thinks about, has not, and would hold up the
+/// stanza behind it.
 #[derive(Debug)]
 pub(super) struct Prompt {
     stream: TcpStream,
@@ -26,21 +27,28 @@ impl Prompt {
     pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
         // Five peers leave this off and show 40 ms tails: the delayed ACK of the other side.
         stream.set_nodelay(true)?;
-        Ok(Self { stream, owed: false })
+        Ok(Self {
+            stream,
+            owed: false,
+        })
     }
 
     /// Lets the acknowledgement go.
     fn acknowledge(&mut self) {
         self.owed = false;
-        // The kernel forgets it with the next thing that is written. Where it fails, the connection is at its end, and reading
-        // says so.
+        // The kernel forgets it with the next thing that is written. Where it fails, the connection
+        // is at its end, and reading says so.
         #[cfg(target_os = "linux")]
         let _ = socket2::SockRef::from(&self.stream).set_tcp_quickack(true);
     }
 }
 
 impl AsyncRead for Prompt {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, into);
         if read.is_ready() {
             self.owed = true;
@@ -52,7 +60,11 @@ impl AsyncRead for Prompt {
 }
 
 impl AsyncWrite for Prompt {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.owed = false;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

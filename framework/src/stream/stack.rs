@@ -1,7 +1,9 @@
-//! What stanzas pass on their way out: the layers that the component was built with, in front of the writer.
+//! What stanzas pass on their way out: the layers that the component was built with, in front of
+//! the writer.
 //!
-//! One stanza after the other, in the order in which they will stand on the wire: a layer that awaits holds up those
-//! behind it, and is given up after a while. Without layers there is no stack, and nothing is paid for it.
+//! One stanza after the other, in the order in which they will stand on the wire: a layer that
+//! awaits holds up those behind it, and is given up after a while. Without layers there is no
+//! stack, and nothing is paid for it.
 
 use std::collections::VecDeque;
 use std::future::{Future, Ready, ready};
@@ -49,7 +51,8 @@ pub(crate) struct Passing {
     pub(crate) stanza: Stanza,
     pub(crate) note: Note,
     pub(crate) since: Instant,
-    /// The stanza that this one answers, without children, where its sender must hear of it in any case.
+    /// The stanza that this one answers, without children, where its sender must hear of it in any
+    /// case.
     pub(crate) request: Option<Box<Stanza>>,
     pub(crate) weight: usize,
 }
@@ -62,11 +65,26 @@ pub(crate) struct Passed {
 
 impl Stack {
     /// Puts the layers around the writer.
-    pub(crate) fn new(shared: &Arc<Shared>, patience: Duration, layers: impl FnOnce(Outbound) -> Outbound) -> Self {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        patience: Duration,
+        layers: impl FnOnce(Outbound) -> Outbound,
+    ) -> Self {
         let written = Written::default();
-        let writer = Writer { shared: Arc::clone(shared), written: written.clone() };
+        let writer = Writer {
+            shared: Arc::clone(shared),
+            written: written.clone(),
+        };
         let service = layers(BoxService::new(writer));
-        Self { service, written, waiting: VecDeque::new(), passing: None, blocked: None, weight: 0, patience }
+        Self {
+            service,
+            written,
+            waiting: VecDeque::new(),
+            passing: None,
+            blocked: None,
+            weight: 0,
+            patience,
+        }
     }
 
     pub(super) fn push(&mut self, passing: Passing) {
@@ -100,7 +118,8 @@ impl Stack {
         self.written.take();
     }
 
-    /// Passes stanzas on, as far as the layers let them. `Ok(true)` when there is more to do at once.
+    /// Passes stanzas on, as far as the layers let them. `Ok(true)` when there is more to do at
+    /// once.
     ///
     /// # Errors
     /// When the layers will never be ready again.
@@ -112,11 +131,18 @@ impl Stack {
     ) -> Result<bool, BoxError> {
         for _ in 0..TURN {
             if self.passing.is_none() && !self.begin(cx, pending)? {
-                let Some(passing) = self.held_up() else { return Ok(false) };
-                passed(Passed { result: Err(Elapsed::new().into()), passing });
+                let Some(passing) = self.held_up() else {
+                    return Ok(false);
+                };
+                passed(Passed {
+                    result: Err(Elapsed::new().into()),
+                    passing,
+                });
                 continue;
             }
-            let Some((_, since, passage)) = &mut self.passing else { return Ok(false) };
+            let Some((_, since, passage)) = &mut self.passing else {
+                return Ok(false);
+            };
             let result = match (poll(passage, cx), since.elapsed() >= self.patience) {
                 (Poll::Ready(result), _) => result,
                 (Poll::Pending, true) => Err(Elapsed::new().into()),
@@ -125,7 +151,10 @@ impl Stack {
             let written = self.written.take();
             if let Some((passing, ..)) = self.passing.take() {
                 self.weight -= passing.weight;
-                passed(Passed { result: result.map(|()| written), passing });
+                passed(Passed {
+                    result: result.map(|()| written),
+                    passing,
+                });
             }
         }
         Ok(true)
@@ -133,7 +162,11 @@ impl Stack {
 
     /// Hands the next stanza to the layers. False when there is none, or they are not ready for it.
     fn begin(&mut self, cx: &mut Context<'_>, pending: &Pending) -> Result<bool, BoxError> {
-        while self.waiting.front().is_some_and(|passing| !passing.note.is_wanted(pending)) {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|passing| !passing.note.is_wanted(pending))
+        {
             self.weight -= self.waiting.pop_front().map_or(0, |passing| passing.weight);
         }
         if self.waiting.is_empty() {
@@ -147,7 +180,9 @@ impl Stack {
             }
             Ok(Poll::Ready(Err(error))) | Err(error) => return Err(error),
         }
-        let Some(passing) = self.waiting.pop_front() else { return Ok(false) };
+        let Some(passing) = self.waiting.pop_front() else {
+            return Ok(false);
+        };
         let stanza = passing.stanza.clone();
         let passage = caught(|| -> Passage { self.service.call(stanza) });
         let passage = passage.unwrap_or_else(|error| Box::pin(ready(Err(error))));
@@ -157,7 +192,8 @@ impl Stack {
 
     /// The next stanza, when the layers have not been ready for it for too long.
     fn held_up(&mut self) -> Option<Passing> {
-        self.blocked.take_if(|since| since.elapsed() >= self.patience)?;
+        self.blocked
+            .take_if(|since| since.elapsed() >= self.patience)?;
         let passing = self.waiting.pop_front()?;
         self.weight -= passing.weight;
         Some(passing)
@@ -200,7 +236,8 @@ fn caught<T>(run: impl FnOnce() -> T) -> Result<T, BoxError> {
     })
 }
 
-/// The innermost service: checks the stanza once more, since layers may have changed it, and writes it.
+/// The innermost service: checks the stanza once more, since layers may have changed it, and writes
+/// it.
 #[derive(Debug)]
 struct Writer {
     shared: Arc<Shared>,
@@ -218,12 +255,14 @@ impl Service<Stanza> for Writer {
 
     fn call(&mut self, mut stanza: Stanza) -> Self::Future {
         let completed = self.shared.complete(&mut stanza);
-        let written = completed.and_then(|()| self.shared.append(&stanza, &mut self.written.lock()));
+        let written =
+            completed.and_then(|()| self.shared.append(&stanza, &mut self.written.lock()));
         ready(written.map_err(Into::into))
     }
 }
 
-/// What the writer has written of the stanza that passes: usually one, but a layer may drop or double it.
+/// What the writer has written of the stanza that passes: usually one, but a layer may drop or
+/// double it.
 #[derive(Debug, Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
@@ -240,6 +279,9 @@ impl Written {
 
 impl std::fmt::Debug for Stack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stack").field("waiting", &self.waiting.len()).field("weight", &self.weight).finish()
+        f.debug_struct("Stack")
+            .field("waiting", &self.waiting.len())
+            .field("weight", &self.weight)
+            .finish()
     }
 }

@@ -22,7 +22,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 pub type Io = Box<dyn Transport>;
 
 /// Makes a connection for each attempt.
-pub(crate) type Connect = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = io::Result<Io>> + Send>> + Send + Sync>;
+pub(crate) type Connect =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = io::Result<Io>> + Send>> + Send + Sync>;
 
 /// Where the server listens for components.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +46,11 @@ pub struct AddressError(String);
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no server address: write host:port, [v6]:port or unix:/path", self.0)
+        write!(
+            f,
+            "{:?} is no server address: write host:port, [v6]:port or unix:/path",
+            self.0
+        )
     }
 }
 
@@ -56,15 +61,25 @@ impl FromStr for ServerAddress {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return if path.is_empty() { Err(AddressError(text.to_owned())) } else { Ok(Self::Unix(path.into())) };
+            return if path.is_empty() {
+                Err(AddressError(text.to_owned()))
+            } else {
+                Ok(Self::Unix(path.into()))
+            };
         }
         let parsed = text.rsplit_once(':').and_then(|(host, port)| {
             let port = port.parse().ok().filter(|&port| port != 0)?;
-            let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-            let valid = bare.map_or(!host.is_empty() && !host.contains([':', '[', ']', '/', ' ']), |v6| {
-                v6.parse::<std::net::Ipv6Addr>().is_ok()
-            });
-            valid.then(|| Self::Tcp { host: bare.unwrap_or(host).to_owned(), port })
+            let bare = host
+                .strip_prefix('[')
+                .and_then(|host| host.strip_suffix(']'));
+            let valid = bare.map_or(
+                !host.is_empty() && !host.contains([':', '[', ']', '/', ' ']),
+                |v6| v6.parse::<std::net::Ipv6Addr>().is_ok(),
+            );
+            valid.then(|| Self::Tcp {
+                host: bare.unwrap_or(host).to_owned(),
+                port,
+            })
         });
         parsed.ok_or_else(|| AddressError(text.to_owned()))
     }
@@ -86,7 +101,10 @@ impl ServerAddress {
     pub fn is_local(&self) -> bool {
         match self {
             Self::Tcp { host, .. } => {
-                host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+                host == "localhost"
+                    || host
+                        .parse::<std::net::IpAddr>()
+                        .is_ok_and(|address| address.is_loopback())
             }
             Self::Unix(_) => true,
         }
@@ -104,7 +122,9 @@ impl ServerAddress {
     }
 
     async fn connect_tcp(&self) -> io::Result<Prompt> {
-        let Self::Tcp { host, port } = self else { return Err(io::Error::from(io::ErrorKind::Unsupported)) };
+        let Self::Tcp { host, port } = self else {
+            return Err(io::Error::from(io::ErrorKind::Unsupported));
+        };
         // Tries each address that the name has; a container may come back with another one.
         Prompt::new(TcpStream::connect((host.as_str(), *port)).await?)
     }
@@ -129,7 +149,8 @@ mod tls {
     /// TLS from the first byte: ejabberd with `tls: true`, Prosody with `mod_net_multiplex`.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Tls {
-        /// The name that the server's certificate must have: not the component's, as the server has none for that.
+        /// The name that the server's certificate must have: not the component's, as the server has
+        /// none for that.
         pub server_name: String,
         /// Certificates to trust instead of the system's, in PEM.
         pub ca_file: Option<PathBuf>,
@@ -154,17 +175,24 @@ mod tls {
             if let Some(file) = &self.ca_file {
                 let described = |error| io::Error::other(format!("{}: {error}", file.display()));
                 for certificate in CertificateDer::pem_file_iter(file).map_err(described)? {
-                    roots.add(certificate.map_err(described)?).map_err(io::Error::other)?;
+                    roots
+                        .add(certificate.map_err(described)?)
+                        .map_err(io::Error::other)?;
                 }
                 if roots.is_empty() {
-                    return Err(io::Error::other(format!("{}: no certificate in this file", file.display())));
+                    return Err(io::Error::other(format!(
+                        "{}: no certificate in this file",
+                        file.display()
+                    )));
                 }
                 return Ok(roots);
             }
             let found = rustls_native_certs::load_native_certs();
             let (added, _) = roots.add_parsable_certificates(found.certs);
             if added == 0 {
-                return Err(io::Error::other("the system trusts no certificate: name a ca_file"));
+                return Err(io::Error::other(
+                    "the system trusts no certificate: name a ca_file",
+                ));
             }
             Ok(roots)
         }
@@ -175,8 +203,12 @@ mod tls {
         pub(crate) async fn connect_tls(&self, tls: &Tls) -> io::Result<Io> {
             let (connector, name) = tls.connector()?;
             match self {
-                Self::Tcp { .. } => Ok(Box::new(connector.connect(name, self.connect_tcp().await?).await?)),
-                Self::Unix(_) => Ok(Box::new(connector.connect(name, self.connect().await?).await?)),
+                Self::Tcp { .. } => Ok(Box::new(
+                    connector.connect(name, self.connect_tcp().await?).await?,
+                )),
+                Self::Unix(_) => Ok(Box::new(
+                    connector.connect(name, self.connect().await?).await?,
+                )),
             }
         }
     }
@@ -188,12 +220,25 @@ mod tests {
 
     #[test]
     fn addresses_are_read_and_shown() {
-        for good in ["127.0.0.1:5347", "[::1]:5347", "xmpp.example.org:5347", "unix:/run/ejabberd/component.sock"] {
+        for good in [
+            "127.0.0.1:5347",
+            "[::1]:5347",
+            "xmpp.example.org:5347",
+            "unix:/run/ejabberd/component.sock",
+        ] {
             assert_eq!(good.parse::<ServerAddress>().unwrap().to_string(), good);
         }
-        for bad in
-            ["", "localhost", ":5347", "localhost:0", "localhost:70000", "::1:5347", "[x]:1", "unix:", "http://x:1"]
-        {
+        for bad in [
+            "",
+            "localhost",
+            ":5347",
+            "localhost:0",
+            "localhost:70000",
+            "::1:5347",
+            "[x]:1",
+            "unix:",
+            "http://x:1",
+        ] {
             assert!(bad.parse::<ServerAddress>().is_err(), "{bad:?}");
         }
         assert!("[::1]:1".parse::<ServerAddress>().unwrap().is_local());

@@ -1,7 +1,8 @@
-//! Stanzas that are kept until the server is known to have taken them, and those that it may have ended a stream over.
+//! Stanzas that are kept until the server is known to have taken them, and those that it may have
+//! ended a stream over.
 //!
-//! XEP-0114 has no acknowledgements. But servers handle a stream in its order, so when a ping to ourselves comes back,
-//! all that was written before it has been taken.
+//! XEP-0114 has no acknowledgements. But servers handle a stream in its order, so when a ping to
+//! ourselves comes back, all that was written before it has been taken.
 
 use std::collections::VecDeque;
 
@@ -38,8 +39,8 @@ struct Kept {
     end: u64,
 }
 
-/// So many streams that break without a word while a stanza is on trial are no chance any more: each of them had been
-/// seen to work right before.
+/// So many streams that break without a word while a stanza is on trial are no chance any more:
+/// each of them had been seen to work right before.
 const STRIKES: u32 = 3;
 
 /// Suspects are written one at a time, each alone between two pings; all else waits for its turn.
@@ -69,7 +70,15 @@ impl Unconfirmed {
 
     /// The next of them has been written.
     pub(super) fn wrote(&mut self) {
-        if let Some(Kept { parcel: Parcel { note: Note::Confirmed(confirm), .. }, .. }) = self.kept.get(self.written) {
+        if let Some(Kept {
+            parcel:
+                Parcel {
+                    note: Note::Confirmed(confirm),
+                    ..
+                },
+            ..
+        }) = self.kept.get(self.written)
+        {
             confirm.written();
         }
         self.written += 1;
@@ -97,13 +106,22 @@ impl Unconfirmed {
         self.written > 0
     }
 
-    /// The server has ended the stream over a stanza, or may have. One that was alone on trial is it, else all that was
-    /// written, in whole or in part, is suspect. `begun`: some of the stanza behind the last written one was written.
-    /// Without an error the server said nothing, and it takes more than one such stream.
+    /// The server has ended the stream over a stanza, or may have. One that was alone on trial is
+    /// it, else all that was written, in whole or in part, is suspect. `begun`: some of the stanza
+    /// behind the last written one was written. Without an error the server said nothing, and it
+    /// takes more than one such stream.
     pub(super) fn accuse(&mut self, error: Option<&StreamError>, begun: bool, counters: &Counters) {
         let seen = self.written + usize::from(begun);
-        let Some(Kept { parcel, .. }) = self.kept.front_mut().filter(|kept| kept.parcel.suspect && seen > 0) else {
-            return self.kept.iter_mut().take(seen).for_each(|kept| kept.parcel.suspect = true);
+        let Some(Kept { parcel, .. }) = self
+            .kept
+            .front_mut()
+            .filter(|kept| kept.parcel.suspect && seen > 0)
+        else {
+            return self
+                .kept
+                .iter_mut()
+                .take(seen)
+                .for_each(|kept| kept.parcel.suspect = true);
         };
         parcel.strikes += 1;
         if error.is_none() && parcel.strikes < STRIKES {
@@ -111,19 +129,32 @@ impl Unconfirmed {
         }
         self.written = self.written.saturating_sub(1);
         let error = error.cloned().unwrap_or_else(StreamError::silent);
-        if let Some(Kept { parcel: Parcel { bytes, note, .. }, .. }) = self.kept.pop_front() {
+        if let Some(Kept {
+            parcel: Parcel { bytes, note, .. },
+            ..
+        }) = self.kept.pop_front()
+        {
             counters.condemned.one();
-            tracing::error!(%error, bytes = bytes.len(), "the server ends streams over a stanza: it is not sent again");
+            tracing::error!(%error, bytes = bytes.len(), "the server ends streams over a stanza: \
+                it is not sent again");
             note.condemn(&error);
         }
     }
 
     /// The stream is over: what was written, and what was not.
-    pub(super) fn take(&mut self) -> (impl Iterator<Item = Parcel> + use<>, impl Iterator<Item = Parcel> + use<>) {
+    pub(super) fn take(
+        &mut self,
+    ) -> (
+        impl Iterator<Item = Parcel> + use<>,
+        impl Iterator<Item = Parcel> + use<>,
+    ) {
         let mut written = std::mem::take(&mut self.kept);
         let rest = written.split_off(std::mem::take(&mut self.written).min(written.len()));
         let parcel = |kept: Kept| kept.parcel;
-        (written.into_iter().map(parcel), rest.into_iter().map(parcel))
+        (
+            written.into_iter().map(parcel),
+            rest.into_iter().map(parcel),
+        )
     }
 
     pub(super) fn is_on_trial(&self) -> bool {
@@ -142,7 +173,9 @@ impl Unconfirmed {
 
     /// Gives back the parcel unless it has to wait for the end of the trial.
     pub(super) fn hold(&mut self, parcel: Parcel) -> Option<Parcel> {
-        let Some(trial) = &mut self.trial else { return Some(parcel) };
+        let Some(trial) = &mut self.trial else {
+            return Some(parcel);
+        };
         trial.added += parcel.bytes.len();
         trial.waiting.push_back(parcel);
         None
@@ -166,12 +199,18 @@ impl Unconfirmed {
 
     /// Ends the trial; gives back what has waited for that.
     pub(super) fn end_trial(&mut self) -> VecDeque<Parcel> {
-        self.trial.take().map(|trial| trial.waiting).unwrap_or_default()
+        self.trial
+            .take()
+            .map(|trial| trial.waiting)
+            .unwrap_or_default()
     }
 
-    /// Lets all suspects go: with others around them, nothing could be held against one of them any more.
+    /// Lets all suspects go: with others around them, nothing could be held against one of them any
+    /// more.
     pub(super) fn acquit(&mut self) -> VecDeque<Parcel> {
-        self.kept.iter_mut().for_each(|kept| kept.parcel.suspect = false);
+        self.kept
+            .iter_mut()
+            .for_each(|kept| kept.parcel.suspect = false);
         let mut waiting = self.end_trial();
         waiting.iter_mut().for_each(|parcel| parcel.suspect = false);
         waiting

@@ -1,7 +1,8 @@
-//! What crosses the wire, as trace events of the target `campanile::wire`: for looking on while something goes wrong.
+//! What crosses the wire, as trace events of the target `campanile::wire`: for looking on while
+//! something goes wrong.
 //!
-//! One event for each read and each write, so that nothing is paid for a stanza. The handshake is over by then: what is shown
-//! holds no secret of ours, but everything that people write.
+//! One event for each read and each write, so that nothing is paid for a stanza. The handshake is
+//! over by then: what is shown holds no secret of ours, but everything that people write.
 
 use jid::Jid;
 use tracing::Level;

@@ -1,4 +1,5 @@
-//! A handler, a router or a layer alone: one stanza in, and what comes of it. Nothing is mounted, nothing connects.
+//! A handler, a router or a layer alone: one stanza in, and what comes of it. Nothing is mounted,
+//! nothing connects.
 
 use std::future::poll_fn;
 
@@ -22,9 +23,10 @@ const RECIPIENT: &str = "bot.localhost";
 
 /// Calls a service with one stanza, as a component does, and gives what would go out.
 ///
-/// That is a [`Router`](crate::router::Router), or whatever stands in layers. A stanza without sender is from
-/// `alice@localhost/home`, one without recipient to `bot.localhost`, an IQ without id has one. An error becomes what the
-/// peer would be told of it ([`rescue`]); an answer that was promised for [later](crate::reply::Later) is waited for.
+/// That is a [`Router`](crate::router::Router), or whatever stands in layers. A stanza without
+/// sender is from `alice@localhost/home`, one without recipient to `bot.localhost`, an IQ without
+/// id has one. An error becomes what the peer would be told of it ([`rescue`]); an answer that was
+/// promised for [later](crate::reply::Later) is waited for.
 ///
 /// The handler's [`Client`] leads nowhere: for a component that asks or sends by itself there is
 /// [`mount`](super::mount).
@@ -64,11 +66,18 @@ where
     };
     let (reply, error) = match answered {
         Ok(reply) => (reply, None),
-        Err(error) => (Reply::Error(rescue::stanza_error(&error)), Some(rescue::chain(&error))),
+        Err(error) => (
+            Reply::Error(rescue::stanza_error(&error)),
+            Some(rescue::chain(&error)),
+        ),
     };
     let mut stanzas = Vec::new();
     reply.address(&stanza, |answer| stanzas.push(answer));
-    Answers { asked, stanzas, error }
+    Answers {
+        asked,
+        stanzas,
+        error,
+    }
 }
 
 /// What a service has answered.
@@ -85,7 +94,8 @@ pub struct Answers {
 impl Answers {
     /// There is one stanza, and it is this one, which is given back.
     ///
-    /// Kind, type and children must be the same; addresses and id only where the wanted stanza has them.
+    /// Kind, type and children must be the same; addresses and id only where the wanted stanza has
+    /// them.
     ///
     /// # Panics
     /// When it is another one, none, or several.
@@ -103,10 +113,13 @@ impl Answers {
     pub fn are(&self, wanted: &[&str]) {
         let wanted: Vec<_> = wanted.iter().map(|wanted| Wanted::parse(wanted)).collect();
         let mut pairs = wanted.iter().zip(&self.stanzas);
-        let difference = pairs.find_map(|(wanted, seen)| wanted.difference(seen)).or_else(|| {
-            let (few, many) = (wanted.len(), self.stanzas.len());
-            (few != many).then(|| format!("there are {many} stanzas, not {few}"))
-        });
+        let difference = pairs
+            .find_map(|(wanted, seen)| wanted.difference(seen))
+            .or_else(|| {
+                let few = wanted.len();
+                let many = self.stanzas.len();
+                (few != many).then(|| format!("there are {many} stanzas, not {few}"))
+            });
         if let Some(why) = difference {
             self.fail(&why, &show::join(wanted.iter().map(Wanted::show)));
         }
@@ -130,10 +143,15 @@ impl Answers {
     #[track_caller]
     pub fn is_error(&self, condition: Condition) -> StanzaError {
         match self.stanzas.as_slice() {
-            [error] if error.kind().is_error() && StanzaError::of(error).condition() == condition => {
+            [error]
+                if error.kind().is_error() && StanzaError::of(error).condition() == condition =>
+            {
                 StanzaError::of(error)
             }
-            _ => self.fail("this is not that error", &format!("an error {}", condition.as_str())),
+            _ => self.fail(
+                "this is not that error",
+                &format!("an error {}", condition.as_str()),
+            ),
         }
     }
 
@@ -145,14 +163,26 @@ impl Answers {
 
     #[track_caller]
     fn fail(&self, why: &str, wanted: &str) -> ! {
-        let error = self.error.as_ref().map(|error| format!("\n   error: {error}")).unwrap_or_default();
+        let error = self
+            .error
+            .as_ref()
+            .map(|error| format!("\n   error: {error}"))
+            .unwrap_or_default();
         let seen = show::stanzas(&self.stanzas);
-        panic!("{}", show::complaint(&format!("{why}\n   asked: {}{error}", self.asked), wanted, &seen));
+        panic!(
+            "{}",
+            show::complaint(
+                &format!("{why}\n   asked: {}{error}", self.asked),
+                wanted,
+                &seen
+            )
+        );
     }
 }
 
 fn addressed(xml: &str) -> Stanza {
-    let mut stanza = Parcel::plain(xml).unwrap_or_else(|error| panic!("no handler would see this: {error}\n  {xml}"));
+    let mut stanza = Parcel::plain(xml)
+        .unwrap_or_else(|error| panic!("no handler would see this: {error}\n  {xml}"));
     stanza.from.get_or_insert_with(|| known(SENDER));
     stanza.to.get_or_insert_with(|| known(RECIPIENT));
     if stanza.kind().is_request() {

@@ -32,7 +32,8 @@ impl Wanted {
 
     /// Where the stanza differs, in words.
     ///
-    /// Kind, type and children are always compared, addresses, id and language where they are given.
+    /// Kind, type and children are always compared, addresses, id and language where they are
+    /// given.
     pub(super) fn difference(&self, seen: &Stanza) -> Option<String> {
         let wanted = &self.stanza;
         if wanted.kind != seen.kind {
@@ -49,10 +50,13 @@ impl Wanted {
         ];
         let mentioned = header.into_iter().filter(|(_, wanted, _)| wanted.is_some());
         let mut differences = mentioned.filter_map(|(name, wanted, seen)| {
-            let (wanted, seen) = (wanted.unwrap_or_default(), seen.unwrap_or_default());
+            let wanted = wanted.unwrap_or_default();
+            let seen = seen.unwrap_or_default();
             (!fits(&wanted, &seen)).then(|| format!("{name} is {seen:?}, not {wanted:?}"))
         });
-        differences.next().or_else(|| list(&trees(wanted), &trees(seen), wanted.kind.name()))
+        differences
+            .next()
+            .or_else(|| list(&trees(wanted), &trees(seen), wanted.kind.name()))
     }
 
     /// For people.
@@ -71,15 +75,22 @@ fn named(stanza: &Stanza) -> String {
 /// The children as trees, so that neither prefixes nor the order of attributes matter.
 fn trees(stanza: &Stanza) -> Vec<Element> {
     // What the reader has taken has a tree.
-    stanza.children().iter().filter_map(|child| child.element().ok()).collect()
+    stanza
+        .children()
+        .iter()
+        .filter_map(|child| child.element().ok())
+        .collect()
 }
 
 fn list(wanted: &[Element], seen: &[Element], path: &str) -> Option<String> {
     let missing = |element: &Element| format!("there is no {} in {path}", tag(element));
-    let surplus = |element: &Element| format!("there is {} in {path}, which is not wanted", tag(element));
+    let surplus =
+        |element: &Element| format!("there is {} in {path}, which is not wanted", tag(element));
     for at in 0..wanted.len().max(seen.len()) {
         let difference = match (wanted.get(at), seen.get(at)) {
-            (Some(wanted), Some(seen)) if wanted.is(seen.name(), seen.ns().as_str()) => element(wanted, seen, path),
+            (Some(wanted), Some(seen)) if wanted.is(seen.name(), seen.ns().as_str()) => {
+                element(wanted, seen, path)
+            }
             (Some(_), Some(other)) if wanted.len() < seen.len() => Some(surplus(other)),
             (Some(wanted), _) => Some(missing(wanted)),
             (None, Some(seen)) => Some(surplus(seen)),
@@ -98,18 +109,24 @@ fn element(wanted: &Element, seen: &Element, path: &str) -> Option<String> {
     for ((space, name), value) in wanted.attrs().iter() {
         match seen.attrs().get(space, name) {
             None => return Some(format!("{path} has no {name}")),
-            Some(other) if !fits(value, other) => return Some(format!("{name} of {path} is {other:?}, not {value:?}")),
+            Some(other) if !fits(value, other) => {
+                return Some(format!("{name} of {path} is {other:?}, not {value:?}"));
+            }
             Some(_) => {}
         }
     }
-    let surplus = seen.attrs().iter().find(|((space, name), _)| wanted.attrs().get(*space, *name).is_none());
+    let surplus = seen
+        .attrs()
+        .iter()
+        .find(|((space, name), _)| wanted.attrs().get(*space, *name).is_none());
     if let Some(((_, name), value)) = surplus {
         return Some(format!("{path} has {name}={value:?}, which is not wanted"));
     }
     let children = |element: &Element| element.children().cloned().collect::<Vec<_>>();
     let difference = list(&children(wanted), &children(seen), &path);
     difference.or_else(|| {
-        let (wanted, seen) = (wanted.text(), seen.text());
+        let wanted = wanted.text();
+        let seen = seen.text();
         (!fits(&wanted, &seen)).then(|| format!("{path} is {seen:?}, not {wanted:?}"))
     })
 }
@@ -124,7 +141,9 @@ fn tag(element: &Element) -> String {
 /// Whether a text is the wanted one, in which `{any}` stands for any text.
 fn fits(wanted: &str, seen: &str) -> bool {
     let mut pieces = wanted.split(ANY);
-    let Some(mut rest) = pieces.next().and_then(|first| seen.strip_prefix(first)) else { return false };
+    let Some(mut rest) = pieces.next().and_then(|first| seen.strip_prefix(first)) else {
+        return false;
+    };
     let mut pieces = pieces.peekable();
     while let Some(piece) = pieces.next() {
         if pieces.peek().is_none() {
@@ -148,11 +167,13 @@ mod tests {
 
     #[test]
     fn what_is_not_mentioned_is_not_looked_at() {
-        let seen = "<message from='a@x/r' to='b@y' id='1' type='chat'><p:x xmlns:p='urn:x' b='1' a='2'/></message>";
+        let seen = "<message from='a@x/r' to='b@y' id='1' type='chat'><p:x xmlns:p='urn:x' b='1' \
+            a='2'/></message>";
         for wanted in [
             "<message type='chat'><x xmlns='urn:x' a='2' b='1'/></message>",
             "<message type='chat' id='1' to='b@y'><x xmlns='urn:x' a='2' b='1'/></message>",
-            "<message type='chat' from='a@x/{any}' id='{any}'><x xmlns='urn:x' a='{any}' b='1'/></message>",
+            "<message type='chat' from='a@x/{any}' id='{any}'><x xmlns='urn:x' a='{any}' \
+            b='1'/></message>",
         ] {
             assert_eq!(difference(wanted, seen), None, "{wanted}");
         }
@@ -160,13 +181,26 @@ mod tests {
 
     #[test]
     fn what_differs_is_named() {
-        let seen = "<message from='a@x/r' id='1' type='chat'><body>hi</body><x xmlns='urn:x' a='2'><y/></x></message>";
+        let seen = "<message from='a@x/r' id='1' type='chat'><body>hi</body><x xmlns='urn:x' \
+            a='2'><y/></x></message>";
         for (wanted, named) in [
-            ("<message><body>hi</body></message>", "this is <message type='chat'>, not <message type='normal'>"),
-            ("<presence/>", "this is <message type='chat'>, not <presence> without a type"),
-            ("<message type='chat' from='b@x'/>", "from is \"a@x/r\", not \"b@x\""),
+            (
+                "<message><body>hi</body></message>",
+                "this is <message type='chat'>, not <message type='normal'>",
+            ),
+            (
+                "<presence/>",
+                "this is <message type='chat'>, not <presence> without a type",
+            ),
+            (
+                "<message type='chat' from='b@x'/>",
+                "from is \"a@x/r\", not \"b@x\"",
+            ),
             ("<message type='chat' id='2'/>", "id is \"1\", not \"2\""),
-            ("<message type='chat'/>", "there is <body> in message, which is not wanted"),
+            (
+                "<message type='chat'/>",
+                "there is <body> in message, which is not wanted",
+            ),
             (
                 "<message type='chat'><body>hi</body></message>",
                 "there is <x xmlns='urn:x'> in message, which is not wanted",
@@ -184,7 +218,8 @@ mod tests {
                 "a of message/x is \"2\", not \"3\"",
             ),
             (
-                "<message type='chat'><body>hi</body><x xmlns='urn:x' a='2' b='1'><y/></x></message>",
+                "<message type='chat'><body>hi</body><x xmlns='urn:x' a='2' \
+                b='1'><y/></x></message>",
                 "message/x has no b",
             ),
             (

@@ -12,18 +12,20 @@ use crate::host::{IntoParcel, Parcel, User};
 use crate::reply::Reply;
 use crate::stanza::Stanza;
 
-/// With the feature `testing`. These panic at the caller's line, and say what was wanted, what was seen, and where the two
-/// differ. `{any}` in what is wanted stands for any text.
+/// With the feature `testing`. These panic at the caller's line, and say what was wanted, what was
+/// seen, and where the two differ. `{any}` in what is wanted stands for any text.
 impl User {
     /// Waits for the next stanza, which must be this one, and gives it back.
     ///
-    /// Kind, type and children must be the same; addresses and id only where the wanted stanza has them.
+    /// Kind, type and children must be the same; addresses and id only where the wanted stanza has
+    /// them.
     ///
     /// # Panics
     /// When another one comes, or none in time.
     #[track_caller]
     pub fn expect(&self, wanted: &str) -> impl Future<Output = Stanza> + use<'_> {
-        let (wanted, place) = (Wanted::parse(wanted), Location::caller());
+        let wanted = Wanted::parse(wanted);
+        let place = Location::caller();
         async move {
             let seen = self.within(place, &wanted.show()).await;
             self.compare(place, &wanted, seen)
@@ -36,11 +38,17 @@ impl User {
     /// When it does not come in time.
     #[track_caller]
     pub fn expect_among(&self, wanted: &str) -> impl Future<Output = Stanza> + use<'_> {
-        let (wanted, place) = (Wanted::parse(wanted), Location::caller());
+        let wanted = Wanted::parse(wanted);
+        let place = Location::caller();
         async move {
             match timeout(PATIENCE, self.recv_where(|seen| wanted.is(seen))).await {
                 Ok(Some(found)) => found,
-                _ => self.fail(place, "it has not come", &wanted.show(), &show::stanzas(&self.take_waiting())),
+                _ => self.fail(
+                    place,
+                    "it has not come",
+                    &wanted.show(),
+                    &show::stanzas(&self.take_waiting()),
+                ),
             }
         }
     }
@@ -65,12 +73,16 @@ impl User {
         }
     }
 
-    /// Waits for the next stanza, which must be an error with this condition, and gives the error back.
+    /// Waits for the next stanza, which must be an error with this condition, and gives the error
+    /// back.
     ///
     /// # Panics
     /// When it is anything else, or nothing comes in time.
     #[track_caller]
-    pub fn expect_error(&self, condition: Condition) -> impl Future<Output = StanzaError> + use<'_> {
+    pub fn expect_error(
+        &self,
+        condition: Condition,
+    ) -> impl Future<Output = StanzaError> + use<'_> {
         let place = Location::caller();
         async move {
             let seen = self.within(place, &error_of(condition)).await;
@@ -83,8 +95,13 @@ impl User {
     /// # Panics
     /// When it is another one, or none comes in time.
     #[track_caller]
-    pub fn ask<'u>(&'u self, request: &str, wanted: &str) -> impl Future<Output = Stanza> + use<'u> {
-        let (wanted, place) = (Wanted::parse(wanted), Location::caller());
+    pub fn ask<'u>(
+        &'u self,
+        request: &str,
+        wanted: &str,
+    ) -> impl Future<Output = Stanza> + use<'u> {
+        let wanted = Wanted::parse(wanted);
+        let place = Location::caller();
         let request = request.to_owned();
         async move {
             let seen = self.answered(place, request, &wanted.show()).await;
@@ -92,13 +109,19 @@ impl User {
         }
     }
 
-    /// Sends an IQ request, of which the answer must be an error with this condition; gives the error back.
+    /// Sends an IQ request, of which the answer must be an error with this condition; gives the
+    /// error back.
     ///
     /// # Panics
     /// When the answer is anything else, or none comes in time.
     #[track_caller]
-    pub fn ask_error<'u>(&'u self, request: &str, condition: Condition) -> impl Future<Output = StanzaError> + use<'u> {
-        let (place, request) = (Location::caller(), request.to_owned());
+    pub fn ask_error<'u>(
+        &'u self,
+        request: &str,
+        condition: Condition,
+    ) -> impl Future<Output = StanzaError> + use<'u> {
+        let place = Location::caller();
+        let request = request.to_owned();
         async move {
             let seen = self.answered(place, request, &error_of(condition)).await;
             self.check_error(place, condition, &seen)
@@ -112,14 +135,21 @@ impl User {
     /// # Panics
     /// When the text is no XML, or the request is none.
     #[track_caller]
-    pub fn result<'u>(&'u self, request: &'u Stanza, payload: &str) -> impl Future<Output = ()> + use<'u> {
-        let (place, children) = (Location::caller(), Parcel::plain(&format!("<message>{payload}</message>")));
+    pub fn result<'u>(
+        &'u self,
+        request: &'u Stanza,
+        payload: &str,
+    ) -> impl Future<Output = ()> + use<'u> {
+        let place = Location::caller();
+        let children = Parcel::plain(&format!("<message>{payload}</message>"));
         assert!(
             request.kind().is_request(),
             "{}",
             show::complaint("this is no request", "one", &show::stanza(request))
         );
-        let children = children.unwrap_or_else(|error| panic!("no payload: {error}\n  {payload}")).children;
+        let children = children
+            .unwrap_or_else(|error| panic!("no payload: {error}\n  {payload}"))
+            .children;
         async move {
             if let Err(error) = self.answer(request, Reply::Children(children)).await {
                 panic!("{place}: {}: {error}", self.jid());
@@ -129,7 +159,8 @@ impl User {
 
     /// Nothing has come, and nothing that this user has sent to this address will bring anything.
     ///
-    /// Found without a guess at how long to wait: a request is answered behind all that was sent before it.
+    /// Found without a guess at how long to wait: a request is answered behind all that was sent
+    /// before it.
     ///
     /// # Panics
     /// When something has come.
@@ -141,13 +172,18 @@ impl User {
             self.answered(place, request, "the answer to a ping").await;
             let seen = self.take_waiting();
             if !seen.is_empty() {
-                self.fail(place, "something has come", "nothing", &show::stanzas(&seen));
+                self.fail(
+                    place,
+                    "something has come",
+                    "nothing",
+                    &show::stanzas(&seen),
+                );
             }
         }
     }
 
-    /// Sends so many stanzas, one after the other, as fast as they are taken. The function makes each from its number,
-    /// which begins at 0.
+    /// Sends so many stanzas, one after the other, as fast as they are taken. The function makes
+    /// each from its number, which begins at 0.
     ///
     /// # Panics
     /// When one is no stanza.
@@ -161,7 +197,10 @@ impl User {
         async move {
             for number in 0..count {
                 if let Err(error) = self.send(stanza(number)).await {
-                    panic!("{place}: {}: stanza {number} of a flood: {error}", self.jid());
+                    panic!(
+                        "{place}: {}: stanza {number} of a flood: {error}",
+                        self.jid()
+                    );
                 }
             }
         }
@@ -171,11 +210,21 @@ impl User {
         match timeout(PATIENCE, self.recv()).await {
             Ok(Some(seen)) => seen,
             Ok(None) => self.fail(place, "the host is closed", wanted, "nothing"),
-            Err(_) => self.fail(place, &format!("nothing has come within {PATIENCE:?}"), wanted, "nothing"),
+            Err(_) => self.fail(
+                place,
+                &format!("nothing has come within {PATIENCE:?}"),
+                wanted,
+                "nothing",
+            ),
         }
     }
 
-    async fn answered(&self, place: &Location<'_>, request: impl IntoParcel, wanted: &str) -> Stanza {
+    async fn answered(
+        &self,
+        place: &Location<'_>,
+        request: impl IntoParcel,
+        wanted: &str,
+    ) -> Stanza {
         match timeout(PATIENCE, self.request(request)).await {
             Ok(Ok(seen)) => seen,
             Ok(Err(error)) => self.fail(place, &error.to_string(), wanted, "nothing"),
@@ -195,16 +244,29 @@ impl User {
         }
     }
 
-    fn check_error(&self, place: &Location<'_>, condition: Condition, seen: &Stanza) -> StanzaError {
+    fn check_error(
+        &self,
+        place: &Location<'_>,
+        condition: Condition,
+        seen: &Stanza,
+    ) -> StanzaError {
         let error = StanzaError::of(seen);
         if !seen.kind().is_error() || error.condition() != condition {
-            self.fail(place, "this is not that error", &error_of(condition), &show::stanza(seen));
+            self.fail(
+                place,
+                "this is not that error",
+                &error_of(condition),
+                &show::stanza(seen),
+            );
         }
         error
     }
 
     fn fail(&self, place: &Location<'_>, why: &str, wanted: &str, seen: &str) -> ! {
-        panic!("{}", show::complaint(&format!("{place}: {}: {why}", self.jid()), wanted, seen))
+        panic!(
+            "{}",
+            show::complaint(&format!("{place}: {}: {why}", self.jid()), wanted, seen)
+        )
     }
 }
 

@@ -1,8 +1,9 @@
-//! For tests of components: handlers called alone, virtual users, faults on the wire, byte transcripts.
-//! The [guide](crate::guide::testing) goes through all of it.
+//! For tests of components: handlers called alone, virtual users, faults on the wire, byte
+//! transcripts. The [guide](crate::guide::testing) goes through all of it.
 //!
-//! Everything here panics when a test must fail, and says what was wanted and what was seen, as XML. Nothing needs a
-//! socket or a server, so a test on a paused clock (`#[tokio::test(start_paused = true)]`) spends minutes in no time.
+//! Everything here panics when a test must fail, and says what was wanted and what was seen, as
+//! XML. Nothing needs a socket or a server, so a test on a paused clock
+//! (`#[tokio::test(start_paused = true)]`) spends minutes in no time.
 //!
 //! A handler, and what it answers:
 //!
@@ -87,6 +88,6 @@ pub use self::script::Played;
 pub use self::transcript::{Transcript, digest};
 pub use self::wire::Wire;
 
-/// How long a test waits for what must come, unless it says otherwise: longer than a handler or a request may take by
-/// default. On a paused clock it costs nothing.
+/// How long a test waits for what must come, unless it says otherwise: longer than a handler or a
+/// request may take by default. On a paused clock it costs nothing.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(40);

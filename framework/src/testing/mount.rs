@@ -34,17 +34,24 @@ pub struct Mounted {
     running: Running,
 }
 
-/// Mounts a component on this domain. The closure completes it, with a router or a service at the least.
+/// Mounts a component on this domain. The closure completes it, with a router or a service at the
+/// least.
 ///
 /// # Panics
 /// When the component cannot be built, or is not mounted in time.
 pub async fn mount(domain: &str, complete: impl FnOnce(Builder) -> Builder) -> Mounted {
     let host = Host::new("s3cr3t");
     let wire = Wire::new(host.connector());
-    let builder = Component::builder(domain).connector(wire.connector()).secret("s3cr3t");
+    let builder = Component::builder(domain)
+        .connector(wire.connector())
+        .secret("s3cr3t");
     let running = start(complete(builder));
     running.mounted().await;
-    Mounted { host, wire, running }
+    Mounted {
+        host,
+        wire,
+        running,
+    }
 }
 
 /// Runs a component.
@@ -53,15 +60,26 @@ pub async fn mount(domain: &str, complete: impl FnOnce(Builder) -> Builder) -> M
 /// When the component cannot be built.
 #[must_use]
 pub fn start(builder: Builder) -> Running {
-    let component = builder.build().unwrap_or_else(|error| panic!("the component cannot be built: {error}"));
+    let component = builder
+        .build()
+        .unwrap_or_else(|error| panic!("the component cannot be built: {error}"));
     let (stop, stopped) = oneshot::channel();
-    let (client, slot) = (component.client(), component.slot());
-    let (stats, status) = (component.stats(), component.status());
+    let client = component.client();
+    let slot = component.slot();
+    let stats = component.stats();
+    let status = component.status();
     let task = tokio::spawn(component.run_until(async {
         // Dropped without a word, the task is aborted anyway.
         let _ = stopped.await;
     }));
-    Running { client, slot, stats, status, stop: Some(stop), task }
+    Running {
+        client,
+        slot,
+        stats,
+        status,
+        stop: Some(stop),
+        task,
+    }
 }
 
 impl Running {
@@ -112,7 +130,8 @@ impl Running {
     /// # Panics
     /// When it is not in time.
     pub async fn mounted(&self) {
-        self.until(|status| matches!(status, Status::Mounted { .. })).await;
+        self.until(|status| matches!(status, Status::Mounted { .. }))
+            .await;
     }
 
     /// Waits until the counters are as wanted.
@@ -125,7 +144,11 @@ impl Running {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
-        assert!(counted.await.is_ok(), "the component does not count so far: {:?}", self.stats());
+        assert!(
+            counted.await.is_ok(),
+            "the component does not count so far: {:?}",
+            self.stats()
+        );
     }
 
     /// Tells the component to stop, as SIGTERM does.
@@ -176,7 +199,9 @@ impl Mounted {
     #[must_use]
     #[track_caller]
     pub fn user(&self, jid: &str) -> User {
-        self.host.user(jid).unwrap_or_else(|error| panic!("{error}"))
+        self.host
+            .user(jid)
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The component, to stop it.

@@ -13,7 +13,8 @@ use super::show::cut;
 use super::transcript::{Step, Transcript};
 use crate::stream::Io;
 
-/// How long the component may take for what is expected: longer than any wait before it connects again.
+/// How long the component may take for what is expected: longer than any wait before it connects
+/// again.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Tells how transcripts were played.
@@ -50,22 +51,37 @@ impl Played {
 
 pub(super) fn play(
     transcripts: Vec<Transcript>,
-) -> (impl Fn() -> Ready<io::Result<Io>> + Send + Sync + 'static, Played) {
+) -> (
+    impl Fn() -> Ready<io::Result<Io>> + Send + Sync + 'static,
+    Played,
+) {
     let (report, results) = mpsc::unbounded_channel();
-    let played = Played { left: transcripts.len(), results };
+    let played = Played {
+        left: transcripts.len(),
+        results,
+    };
     let transcripts = Mutex::new((1usize..).zip(transcripts));
     let connector = move || {
-        let next = transcripts.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let next = transcripts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next();
         let Some((number, transcript)) = next else {
             return ready(Err(io::ErrorKind::ConnectionRefused.into()));
         };
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let report = report.clone();
         tokio::spawn(async move {
-            let mut actor = Actor { io: ours, read: Vec::new(), named: HashMap::new(), bytewise: transcript.bytewise };
+            let mut actor = Actor {
+                io: ours,
+                read: Vec::new(),
+                named: HashMap::new(),
+                bytewise: transcript.bytewise,
+            };
             let result = actor.act(&transcript.steps).await;
             // A test that does not ask how it went does not want to know.
-            let _ = report.send(result.map_err(|complaint| format!("connection {number}, {complaint}")));
+            let _ = report
+                .send(result.map_err(|complaint| format!("connection {number}, {complaint}")));
         });
         ready(Ok(Box::new(theirs) as Io))
     };
@@ -84,16 +100,22 @@ struct Actor {
 impl Actor {
     async fn act(&mut self, steps: &[Step]) -> Result<(), String> {
         for (number, step) in steps.iter().enumerate() {
-            self.step(step).await.map_err(|complaint| format!("step {}: {complaint}", number + 1))?;
+            self.step(step)
+                .await
+                .map_err(|complaint| format!("step {}: {complaint}", number + 1))?;
         }
         Ok(())
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
-            Step::Expect(wanted) => timeout(PATIENCE, self.expect(wanted))
-                .await
-                .unwrap_or_else(|_| Err(self.complaint(wanted, &format!("nothing more within {PATIENCE:?}")))),
+            Step::Expect(wanted) => {
+                timeout(PATIENCE, self.expect(wanted))
+                    .await
+                    .unwrap_or_else(|_| {
+                        Err(self.complaint(wanted, &format!("nothing more within {PATIENCE:?}")))
+                    })
+            }
             Step::Send(bytes) => self.send(bytes).await,
             Step::Wait(time) => {
                 tokio::time::sleep(*time).await;
@@ -101,7 +123,9 @@ impl Actor {
             }
             Step::ExpectEnd => timeout(PATIENCE, self.expect_end())
                 .await
-                .unwrap_or_else(|_| Err(self.complaint("the end", &format!("no end within {PATIENCE:?}")))),
+                .unwrap_or_else(|_| {
+                    Err(self.complaint("the end", &format!("no end within {PATIENCE:?}")))
+                }),
             Step::Hold => self.hold().await,
         }
     }
@@ -128,7 +152,10 @@ impl Actor {
         let bytes = self.filled_in(bytes);
         let step = if self.bytewise { 1 } else { bytes.len().max(1) };
         for part in bytes.chunks(step) {
-            self.io.write_all(part).await.map_err(|error| format!("the component does not read: {error}"))?;
+            self.io
+                .write_all(part)
+                .await
+                .map_err(|error| format!("the component does not read: {error}"))?;
             tokio::task::yield_now().await;
         }
         Ok(())
@@ -152,19 +179,33 @@ impl Actor {
 
     /// False at the end.
     async fn more(&mut self) -> Result<bool, String> {
-        let count = self.io.read_buf(&mut self.read).await.map_err(|error| error.to_string())?;
+        let count = self
+            .io
+            .read_buf(&mut self.read)
+            .await
+            .map_err(|error| error.to_string())?;
         Ok(count > 0)
     }
 
     fn filled_in(&self, bytes: &[u8]) -> Vec<u8> {
-        let Ok(text) = std::str::from_utf8(bytes) else { return bytes.to_vec() };
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return bytes.to_vec();
+        };
         let known = self.named.iter();
-        known.fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value)).into_bytes()
+        known
+            .fold(text.to_owned(), |text, (name, value)| {
+                text.replace(&format!("{{{name}}}"), value)
+            })
+            .into_bytes()
     }
 
     fn complaint(&self, wanted: &str, instead: &str) -> String {
         let seen = String::from_utf8_lossy(&self.read);
-        format!("{instead}\n  wanted: {}\n    seen: {}\n", cut(wanted), cut(&seen))
+        format!(
+            "{instead}\n  wanted: {}\n    seen: {}\n",
+            cut(wanted),
+            cut(&seen)
+        )
     }
 }
 
@@ -175,7 +216,10 @@ enum Piece<'w> {
 }
 
 enum Followed {
-    Whole { length: usize, named: Vec<(String, String)> },
+    Whole {
+        length: usize,
+        named: Vec<(String, String)>,
+    },
     SoFar,
     Otherwise,
 }
@@ -184,7 +228,9 @@ fn pieces(wanted: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = wanted;
     while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, behind)) = after.split_once('}') else { break };
+        let Some((name, behind)) = after.split_once('}') else {
+            break;
+        };
         pieces.extend([Piece::Text(before), Piece::Any(name)]);
         rest = behind;
     }
@@ -194,7 +240,9 @@ fn pieces(wanted: &str) -> Vec<Piece<'_>> {
 
 /// Whether bytes begin as the pieces say.
 fn follow(pieces: &[Piece<'_>], bytes: &[u8]) -> Followed {
-    let (mut at, mut named, mut open) = (0, Vec::new(), None);
+    let mut at = 0;
+    let mut named = Vec::new();
+    let mut open = None;
     for piece in pieces {
         let text = match piece {
             Piece::Any(name) => {
@@ -206,13 +254,22 @@ fn follow(pieces: &[Piece<'_>], bytes: &[u8]) -> Followed {
         let rest = &bytes[at..];
         if let Some(name) = open.take() {
             // Any text ends where the literal text behind it begins.
-            let Some(end) = memchr::memmem::find(rest, text) else { return Followed::SoFar };
-            named.push((name.to_owned(), String::from_utf8_lossy(&rest[..end]).into_owned()));
+            let Some(end) = memchr::memmem::find(rest, text) else {
+                return Followed::SoFar;
+            };
+            named.push((
+                name.to_owned(),
+                String::from_utf8_lossy(&rest[..end]).into_owned(),
+            ));
             at += end + text.len();
         } else if rest.starts_with(text) {
             at += text.len();
         } else {
-            return if text.starts_with(rest) { Followed::SoFar } else { Followed::Otherwise };
+            return if text.starts_with(rest) {
+                Followed::SoFar
+            } else {
+                Followed::Otherwise
+            };
         }
     }
     Followed::Whole { length: at, named }
@@ -224,7 +281,11 @@ mod tests {
 
     #[tokio::test]
     async fn ids_are_given_back() {
-        let script = Transcript::new().expect("<iq id='{id}'/>").send("<{id}>").expect("bye").expect_end();
+        let script = Transcript::new()
+            .expect("<iq id='{id}'/>")
+            .send("<{id}>")
+            .expect("bye")
+            .expect_end();
         let (connector, played) = Transcript::play([script]);
         let mut io = connector().await.unwrap();
         io.write_all(b"<iq id='42'/>by").await.unwrap();

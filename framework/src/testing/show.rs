@@ -1,4 +1,5 @@
-//! Stanzas for people who look for what went wrong: as XML, one element below the other where a line would be long.
+//! Stanzas for people who look for what went wrong: as XML, one element below the other where a
+//! line would be long.
 
 use crate::stanza::Stanza;
 use crate::stanza::xml::walk::{Piece, Walk};
@@ -11,12 +12,20 @@ const SHOWN: usize = 4000;
 /// One stanza.
 pub(super) fn stanza(stanza: &Stanza) -> String {
     let xml = stanza.to_xml();
-    if xml.chars().count() <= LINE { xml } else { cut(&spread(&xml)) }
+    if xml.chars().count() <= LINE {
+        xml
+    } else {
+        cut(&spread(&xml))
+    }
 }
 
 /// Several, one below the other.
 pub(super) fn stanzas(stanzas: &[Stanza]) -> String {
-    if stanzas.is_empty() { "nothing".to_owned() } else { join(stanzas.iter().map(stanza)) }
+    if stanzas.is_empty() {
+        "nothing".to_owned()
+    } else {
+        join(stanzas.iter().map(stanza))
+    }
 }
 
 /// Puts each text on a line of its own.
@@ -26,7 +35,11 @@ pub(super) fn join(texts: impl Iterator<Item = String>) -> String {
 
 /// What was wanted and what was seen, with the reason above and both below each other.
 pub(super) fn complaint(head: &str, wanted: &str, seen: &str) -> String {
-    format!("{head}\n  wanted: {}\n    seen: {}\n", indented(wanted), indented(seen))
+    format!(
+        "{head}\n  wanted: {}\n    seen: {}\n",
+        indented(wanted),
+        indented(seen)
+    )
 }
 
 /// What a person can still read.
@@ -44,7 +57,8 @@ fn indented(text: &str) -> String {
 
 /// An element that holds nothing but text stays on one line.
 fn spread(xml: &str) -> String {
-    let (mut lines, mut depth) = (String::new(), 0usize);
+    let mut lines = String::new();
+    let mut depth = 0usize;
     let pieces: Vec<_> = Walk::new(xml).collect();
     let mut names = Vec::new();
     let mut at = 0;
@@ -68,7 +82,11 @@ fn spread(xml: &str) -> String {
             }
             Piece::End => {
                 depth = depth.saturating_sub(1);
-                lines += &format!("{}</{}>\n", "  ".repeat(depth), names.pop().unwrap_or_default());
+                lines += &format!(
+                    "{}</{}>\n",
+                    "  ".repeat(depth),
+                    names.pop().unwrap_or_default()
+                );
             }
             Piece::Text(text) | Piece::Cdata(text) => lines += &format!("{indent}{text}\n"),
         }
@@ -96,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_long_stanza_is_spread() {
-        let long = "<iq from='bot.localhost' to='alice@localhost/home' id='1' type='result'><query xmlns='urn:x'>\
+        let long = "<iq from='bot.localhost' to='alice@localhost/home' id='1' type='result'><query \
+            xmlns='urn:x'>\
             <item jid='a@x'/><item jid='b@x'><name>b &amp; c</name></item>text<item/></query></iq>";
         let wanted = "\
 <iq from='bot.localhost' to='alice@localhost/home' id='1' type='result'>
@@ -114,12 +133,18 @@ mod tests {
 
     #[test]
     fn a_complaint_puts_both_below_each_other() {
-        assert_eq!(complaint("here", "a\nb", "c"), "here\n  wanted: a\n          b\n    seen: c\n");
+        assert_eq!(
+            complaint("here", "a\nb", "c"),
+            "here\n  wanted: a\n          b\n    seen: c\n"
+        );
     }
 
     #[test]
     fn what_nobody_would_read_is_left_out() {
         let text = "é".repeat(SHOWN + 1);
-        assert_eq!(cut(&text).chars().count(), SHOWN + " … (8002 bytes)".chars().count());
+        assert_eq!(
+            cut(&text).chars().count(),
+            SHOWN + " … (8002 bytes)".chars().count()
+        );
     }
 }

@@ -11,8 +11,9 @@ use crate::stream::Io;
 
 /// What happens on one connection, seen from the server.
 ///
-/// `{name}` in what is expected stands for any text, and for the same text in what is sent later: so the id of a
-/// stanza can be given back. The connection ends with the table, unless that says [`hold`](Transcript::hold).
+/// `{name}` in what is expected stands for any text, and for the same text in what is sent later:
+/// so the id of a stanza can be given back. The connection ends with the table, unless that says
+/// [`hold`](Transcript::hold).
 ///
 /// ```
 /// use campanile::component::Component;
@@ -57,15 +58,22 @@ impl Transcript {
         Self::default()
     }
 
-    /// The opening of the stream of a component with this domain and the secret `s3cr3t`, up to the server's
-    /// `<handshake/>`, with the id `3BF96D32`.
+    /// The opening of the stream of a component with this domain and the secret `s3cr3t`, up to the
+    /// server's `<handshake/>`, with the id `3BF96D32`.
     pub fn opening(domain: &str) -> Self {
         Self::new()
             .expect("<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' ")
-            .expect(&format!("xmlns:stream='http://etherx.jabber.org/streams' to='{domain}'>"))
+            .expect(&format!(
+                "xmlns:stream='http://etherx.jabber.org/streams' to='{domain}'>"
+            ))
             .send("<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' ")
-            .send(&format!("xmlns:stream='http://etherx.jabber.org/streams' from='{domain}' id='3BF96D32'>"))
-            .expect(&format!("<handshake>{}</handshake>", digest("3BF96D32", "s3cr3t")))
+            .send(&format!(
+                "xmlns:stream='http://etherx.jabber.org/streams' from='{domain}' id='3BF96D32'>"
+            ))
+            .expect(&format!(
+                "<handshake>{}</handshake>",
+                digest("3BF96D32", "s3cr3t")
+            ))
             .send("<handshake/>")
     }
 
@@ -73,7 +81,8 @@ impl Transcript {
     pub fn self_ping(self, domain: &str) -> Self {
         let ping = |id: &str| {
             format!(
-                "<iq type='get' id='{id}' from='{domain}/ping' to='{domain}/pong'><ping xmlns='urn:xmpp:ping'/></iq>"
+                "<iq type='get' id='{id}' from='{domain}/ping' to='{domain}/pong'><ping \
+                xmlns='urn:xmpp:ping'/></iq>"
             )
         };
         self.expect(&ping("{ping}")).send(&ping("{ping}"))
@@ -119,11 +128,14 @@ impl Transcript {
         self
     }
 
-    /// A connector that plays one table per connection, and refuses the connections after the last, and a handle that
-    /// tells how it went.
+    /// A connector that plays one table per connection, and refuses the connections after the last,
+    /// and a handle that tells how it went.
     pub fn play(
         transcripts: impl IntoIterator<Item = Self>,
-    ) -> (impl Fn() -> std::future::Ready<io::Result<Io>> + Send + Sync + 'static, Played) {
+    ) -> (
+        impl Fn() -> std::future::Ready<io::Result<Io>> + Send + Sync + 'static,
+        Played,
+    ) {
         script::play(transcripts.into_iter().collect())
     }
 
@@ -133,7 +145,8 @@ impl Transcript {
     }
 }
 
-/// SHA-1 of stream id and secret in lower-case hex (XEP-0114 §3), computed apart from the library's own.
+/// SHA-1 of stream id and secret in lower-case hex (XEP-0114 §3), computed apart from the library's
+/// own.
 #[must_use]
 pub fn digest(id: &str, secret: &str) -> String {
     let digest = Sha1::digest([id.as_bytes(), secret.as_bytes()].concat());

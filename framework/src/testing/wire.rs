@@ -13,8 +13,8 @@ use crate::stream::Io;
 
 /// Stands between one component and its server, and does harm when told to.
 ///
-/// Settings hold for the connection that stands and for those that follow, except that a cut is over with the next
-/// connection.
+/// Settings hold for the connection that stands and for those that follow, except that a cut is
+/// over with the next connection.
 #[derive(Clone)]
 pub struct Wire {
     connect: Arc<dyn Fn() -> Connecting + Send + Sync>,
@@ -48,7 +48,10 @@ impl Wire {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = io::Result<Io>> + Send + 'static,
     {
-        Self { connect: Arc::new(move || Box::pin(connect())), faults: Arc::default() }
+        Self {
+            connect: Arc::new(move || Box::pin(connect())),
+            faults: Arc::default(),
+        }
     }
 
     /// What [`Builder::connector`](crate::component::Builder::connector) takes.
@@ -123,7 +126,11 @@ impl Wire {
     fn tap(&self, io: Io) -> Tapped {
         let mut faults = self.lock();
         faults.present += 1;
-        Tapped { io, number: faults.present, faults: Arc::clone(&self.faults) }
+        Tapped {
+            io,
+            number: faults.present,
+            faults: Arc::clone(&self.faults),
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Faults)) {
@@ -141,7 +148,9 @@ impl Wire {
 
 impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wire").field("faults", &self.lock()).finish_non_exhaustive()
+        f.debug_struct("Wire")
+            .field("faults", &self.lock())
+            .finish_non_exhaustive()
     }
 }
 
@@ -153,7 +162,11 @@ struct Tapped {
 }
 
 impl AsyncRead for Tapped {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let mut bytes = [0; 4096];
         let room = buffer.remaining().min(bytes.len());
         let room = match self.faults().read(self.number, room, cx.waker()) {
@@ -170,7 +183,11 @@ impl AsyncRead for Tapped {
 }
 
 impl AsyncWrite for Tapped {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let room = match self.faults().write(self.number, bytes.len(), cx.waker()) {
             Share::Bytes(room) => room,
             Share::Wait => return Poll::Pending,
@@ -204,7 +221,8 @@ enum Share {
 }
 
 impl Faults {
-    // The waker is kept in any case: whatever the connection itself waits for, a change of the faults must be seen.
+    // The waker is kept in any case: whatever the connection itself waits for, a change of the
+    // faults must be seen.
 
     fn read(&mut self, number: usize, wanted: usize, waker: &Waker) -> Share {
         self.reading = Some(waker.clone());

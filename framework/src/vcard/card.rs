@@ -6,7 +6,8 @@ use sha1::{Digest, Sha1};
 use xmpp_parsers::vcard::{Binval, Photo, Type};
 use xso::{AsXml, FromXml};
 
-/// Largest photo, in bytes. In base64 and with everything else it still fits into one stanza of any server.
+/// Largest photo, in bytes. In base64 and with everything else it still fits into one stanza of any
+/// server.
 const LARGEST: usize = 256 * 1024;
 
 /// Who somebody is, for people: what clients show of a contact (XEP-0054).
@@ -69,14 +70,21 @@ impl Card {
             return Err(PhotoError::TooLarge(file.len()));
         }
         let kind = media_type(&file).ok_or(PhotoError::Unknown)?;
-        self.photo = Some(Photo { type_: Type { data: kind.to_owned() }, binval: Binval { data: file } });
+        self.photo = Some(Photo {
+            type_: Type {
+                data: kind.to_owned(),
+            },
+            binval: Binval { data: file },
+        });
         Ok(self)
     }
 
     /// The hash that tells whether a photo is known already (XEP-0153 §3).
     #[must_use]
     pub fn photo_hash(&self) -> Option<[u8; 20]> {
-        self.photo.as_ref().map(|photo| Sha1::digest(&photo.binval.data).into())
+        self.photo
+            .as_ref()
+            .map(|photo| Sha1::digest(&photo.binval.data).into())
     }
 }
 
@@ -86,7 +94,21 @@ fn media_type(file: &[u8]) -> Option<&'static str> {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        [
+            b'R',
+            b'I',
+            b'F',
+            b'F',
+            _,
+            _,
+            _,
+            _,
+            b'W',
+            b'E',
+            b'B',
+            b'P',
+            ..,
+        ] => Some("image/webp"),
         _ => None,
     }
 }
@@ -104,7 +126,10 @@ pub enum PhotoError {
 impl fmt::Display for PhotoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge(bytes) => write!(f, "a photo of {bytes} bytes is too large: {LARGEST} is the most"),
+            Self::TooLarge(bytes) => write!(
+                f,
+                "a photo of {bytes} bytes is too large: {LARGEST} is the most"
+            ),
             Self::Unknown => f.write_str("a photo is a PNG, JPEG, GIF or WebP file"),
         }
     }

@@ -17,8 +17,8 @@
 //! # }
 //! ```
 //!
-//! Clients ask for a card when they meet a contact, and again when the hash in its presence is another one; so a photo
-//! needs a [`Roster`](crate::presence::Roster) that [`VCards`] adorns.
+//! Clients ask for a card when they meet a contact, and again when the hash in its presence is
+//! another one; so a photo needs a [`Roster`](crate::presence::Roster) that [`VCards`] adorns.
 
 mod card;
 #[cfg(test)]
@@ -40,8 +40,8 @@ use crate::stanza::{Children, Stanza, WriteError};
 /// Namespace of vCards.
 pub const NS: &str = "vcard-temp";
 
-/// The cards of a component and its bots: a [module](Module) that answers with them, and the hashes of their photos in
-/// presence. Cloning is cheap.
+/// The cards of a component and its bots: a [module](Module) that answers with them, and the hashes
+/// of their photos in presence. Cloning is cheap.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VCards {
     /// By localpart; that of the domain has none.
@@ -69,7 +69,10 @@ impl VCards {
         // In the form in which addresses come.
         RecipientPattern::localpart(localpart)?;
         let prepared = jid::NodePart::new(localpart).map(|part| part.as_str().to_owned());
-        Ok(self.with(Some(prepared.unwrap_or_else(|_| localpart.to_owned())), card))
+        Ok(self.with(
+            Some(prepared.unwrap_or_else(|_| localpart.to_owned())),
+            card,
+        ))
     }
 
     fn with(mut self, localpart: Option<String>, card: Card) -> Self {
@@ -86,14 +89,19 @@ impl Module for VCards {
 
     fn mount(self: Arc<Self>, router: Router) -> Router {
         self.cards.iter().fold(router, |router, (localpart, card)| {
-            let Some(recipient) = pattern(localpart.as_deref()) else { return router };
+            let Some(recipient) = pattern(localpart.as_deref()) else {
+                return router;
+            };
             // Written once: a photo is large, and is asked for often.
             let answer = Children::of(card);
             if let Err(error) = &answer {
                 tracing::error!(localpart, %error, "a vCard cannot be written, and is not there");
             }
             let Ok(answer) = answer else { return router };
-            router.at(recipient, Router::new().iq_get((NS, "vCard"), move || std::future::ready(answer.clone())))
+            router.at(
+                recipient,
+                Router::new().iq_get((NS, "vCard"), move || std::future::ready(answer.clone())),
+            )
         })
     }
 }
@@ -108,8 +116,14 @@ fn pattern(localpart: Option<&str>) -> Option<RecipientPattern> {
 impl Adorn for VCards {
     fn adorn(&self, own: &BareJid, presence: Stanza) -> Result<Stanza, WriteError> {
         let localpart = own.node().map(|node| node.as_str().to_owned());
-        let Some(card) = self.cards.get(&localpart) else { return Ok(presence) };
+        let Some(card) = self.cards.get(&localpart) else {
+            return Ok(presence);
+        };
         // XEP-0153 §3: an empty element says that there is no photo.
-        presence.with_child(&VCardUpdate { photo: Some(Photo { data: card.photo_hash() }) })
+        presence.with_child(&VCardUpdate {
+            photo: Some(Photo {
+                data: card.photo_hash(),
+            }),
+        })
     }
 }

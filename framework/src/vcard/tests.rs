@@ -16,7 +16,10 @@ fn cards() -> VCards {
         .description("Ask me")
         .photo(PNG.to_vec())
         .unwrap();
-    VCards::new().domain(Card::new().name("Bots")).bot("Weather", bot).unwrap()
+    VCards::new()
+        .domain(Card::new().name("Bots"))
+        .bot("Weather", bot)
+        .unwrap()
 }
 
 fn ask(to: &str) -> String {
@@ -27,8 +30,14 @@ fn ask(to: &str) -> String {
 async fn each_address_has_its_own_card() {
     let bot = testing::mount("b.localhost", |bot| bot.module(cards())).await;
     let alice = bot.user("alice@localhost");
-    alice.ask(&ask("b.localhost"), "<iq type='result'><vCard xmlns='vcard-temp'><FN>Bots</FN></vCard></iq>").await;
-    let wanted = "<iq type='result'><vCard xmlns='vcard-temp'><FN>Weather &amp; more</FN><NICKNAME>w</NICKNAME>\
+    alice
+        .ask(
+            &ask("b.localhost"),
+            "<iq type='result'><vCard xmlns='vcard-temp'><FN>Bots</FN></vCard></iq>",
+        )
+        .await;
+    let wanted = "<iq type='result'><vCard xmlns='vcard-temp'><FN>Weather &amp; \
+        more</FN><NICKNAME>w</NICKNAME>\
         <URL>https://example.org/weather</URL><DESC>Ask me</DESC><PHOTO><TYPE>image/png</TYPE>\
         <BINVAL>iVBORw0KGgpub3QgbXVjaCBvZiBhIHBpY3R1cmU=</BINVAL></PHOTO></vCard></iq>";
     alice.ask(&ask("weather@b.localhost"), wanted).await;
@@ -36,7 +45,8 @@ async fn each_address_has_its_own_card() {
     let refused = "<iq type='error'><error type='cancel'>\
         <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>";
     alice.ask(&ask("nobody@b.localhost"), refused).await;
-    let items = "<iq type='get' to='b.localhost'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>";
+    let items = "<iq type='get' to='b.localhost'><query \
+        xmlns='http://jabber.org/protocol/disco#items'/></iq>";
     let wanted = "<iq type='result'><query xmlns='http://jabber.org/protocol/disco#items'>\
         <item jid='weather@b.localhost'/></query></iq>";
     alice.ask(items, wanted).await;
@@ -45,20 +55,39 @@ async fn each_address_has_its_own_card() {
 #[tokio::test]
 async fn presence_announces_the_photo() {
     let cards = cards();
-    let roster = Roster::builder(MemoryStore::new()).policy(Decision::Accept).adorn(cards.clone()).without_caps();
-    let bot = testing::mount("b.localhost", |bot| bot.module(cards).module(roster.build())).await;
+    let roster = Roster::builder(MemoryStore::new())
+        .policy(Decision::Accept)
+        .adorn(cards.clone())
+        .without_caps();
+    let bot = testing::mount("b.localhost", |bot| {
+        bot.module(cards).module(roster.build())
+    })
+    .await;
     let alice = bot.user("alice@localhost");
-    for (own, photo) in [("weather@b.localhost", format!("<photo>{HASH}</photo>")), ("b.localhost", "<photo/>".into())]
-    {
-        alice.send(format!("<presence type='subscribe' to='{own}'/>").as_str()).await.unwrap();
+    for (own, photo) in [
+        ("weather@b.localhost", format!("<photo>{HASH}</photo>")),
+        ("b.localhost", "<photo/>".into()),
+    ] {
+        alice
+            .send(format!("<presence type='subscribe' to='{own}'/>").as_str())
+            .await
+            .unwrap();
         alice.expect("<presence type='subscribed'/>").await;
-        alice.expect(&format!("<presence from='{own}'><x xmlns='vcard-temp:x:update'>{photo}</x></presence>")).await;
+        alice
+            .expect(&format!(
+                "<presence from='{own}'><x xmlns='vcard-temp:x:update'>{photo}</x></presence>"
+            ))
+            .await;
     }
 }
 
 #[test]
 fn what_is_no_photo_is_refused() {
-    let photo = |file: &[u8]| Card::new().photo(file.to_vec()).map(|card| card.photo_hash().is_some());
+    let photo = |file: &[u8]| {
+        Card::new()
+            .photo(file.to_vec())
+            .map(|card| card.photo_hash().is_some())
+    };
     for file in [PNG, b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF\0\0\0\0WEBPVP8 "] {
         assert_eq!(photo(file), Ok(true));
     }

@@ -1,12 +1,17 @@
-//! Stanzas beyond the bounds: refused with their header, thrown away as they arrive, the stream goes on.
+//! Stanzas beyond the bounds: refused with their header, thrown away as they arrive, the stream
+//! goes on.
 
 use campanile::stream::{Bounds, Defect, Event, Reader};
 
 use crate::seen::{HEADER, Head, Seen, everywhere_within};
 
 const MAX: usize = 64 * 1024;
-const BOUNDS: Bounds = Bounds { max_stanza: MAX, max_depth: 8 };
-const START: &str = "<message from='alice@localhost/r' to='bot@echo.localhost' id='big' type='chat'>";
+const BOUNDS: Bounds = Bounds {
+    max_stanza: MAX,
+    max_depth: 8,
+};
+const START: &str =
+    "<message from='alice@localhost/r' to='bot@echo.localhost' id='big' type='chat'>";
 
 fn refused(defect: Defect) -> Seen {
     let some = |text: &str| Some(text.to_owned());
@@ -20,8 +25,8 @@ fn refused(defect: Defect) -> Seen {
     Seen::Refused { head, defect }
 }
 
-/// Feeds a header, one stanza made of `before`, megabytes of `middle` and `after`, and a last stanza; gives what is
-/// seen between, and how large the buffer has become.
+/// Feeds a header, one stanza made of `before`, megabytes of `middle` and `after`, and a last
+/// stanza; gives what is seen between, and how large the buffer has become.
 fn flood(megabytes: usize, before: &str, middle: &str, after: &str) -> (Vec<Seen>, usize) {
     let mut reader = Reader::new(BOUNDS);
     let mut seen = Vec::new();
@@ -42,23 +47,41 @@ fn flood(megabytes: usize, before: &str, middle: &str, after: &str) -> (Vec<Seen
     (0..megabytes).for_each(|_| give(block.as_bytes()));
     give(format!("{after}</message><presence/>").as_bytes());
     assert!(matches!(seen.remove(0), Seen::Open { .. }));
-    assert!(matches!(seen.pop(), Some(Seen::Stanza { .. })), "{before}{middle}{after}");
+    assert!(
+        matches!(seen.pop(), Some(Seen::Stanza { .. })),
+        "{before}{middle}{after}"
+    );
     (seen, largest)
 }
 
 #[test]
 fn twenty_megabytes_in_one_stanza_leave_memory_flat() {
     for (megabytes, before, middle, after) in [
-        (20, "", "<body>hello there, hello there, hello there</body>", ""),
+        (
+            20,
+            "",
+            "<body>hello there, hello there, hello there</body>",
+            "",
+        ),
         (20, "<body>", "hello there. ", "</body>"),
         (20, "<body><![CDATA[", "hello > there < ]] & ", "]]></body>"),
         (2, "", "<a/>", ""),
         (2, "<body>", "&amp;&#x1F514;", "</body>"),
         (2, "<body>", "é日本\u{1F514}]] \r\n", "</body>"),
         (2, "<body>", "<![CDATA[x]]>", "</body>"),
-        (2, "<x xmlns='urn:x'><y>", "<z k='v' xml:lang='en'><z/>t</z>", "</y></x>"),
+        (
+            2,
+            "<x xmlns='urn:x'><y>",
+            "<z k='v' xml:lang='en'><z/>t</z>",
+            "</y></x>",
+        ),
         (2, "", "text", ""),
-        (2, "<x>", "<y xmlns='urn:y' xmlns:p='urn:p' p:k='v'/>", "</x>"),
+        (
+            2,
+            "<x>",
+            "<y xmlns='urn:y' xmlns:p='urn:p' p:k='v'/>",
+            "</x>",
+        ),
     ] {
         let (seen, largest) = flood(megabytes, before, middle, after);
         assert_eq!(seen, [refused(Defect::TooLarge)], "{before}{middle}{after}");
@@ -99,7 +122,10 @@ fn one(bounds: Bounds, stanza: &str) -> Seen {
 
 #[test]
 fn the_bound_on_size_is_exact() {
-    let bounds = Bounds { max_stanza: 300, ..Bounds::default() };
+    let bounds = Bounds {
+        max_stanza: 300,
+        ..Bounds::default()
+    };
     for (before, after) in [
         ("<body>", "</body></message>"),
         ("", "</message>"),
@@ -108,30 +134,70 @@ fn the_bound_on_size_is_exact() {
     ] {
         let fits = 300 - START.len() - before.len() - after.len();
         let stanza = |length| format!("{START}{before}{}{after}", "x".repeat(length));
-        assert!(matches!(one(bounds, &stanza(fits)), Seen::Stanza { .. }), "{before}");
-        assert_eq!(one(bounds, &stanza(fits + 1)), refused(Defect::TooLarge), "{before}");
+        assert!(
+            matches!(one(bounds, &stanza(fits)), Seen::Stanza { .. }),
+            "{before}"
+        );
+        assert_eq!(
+            one(bounds, &stanza(fits + 1)),
+            refused(Defect::TooLarge),
+            "{before}"
+        );
     }
 }
 
 #[test]
 fn the_bound_on_depth_is_exact() {
-    let bounds = Bounds { max_depth: 4, ..Bounds::default() };
-    assert!(matches!(one(bounds, &format!("{START}<a><b><c>t</c></b></a></message>")), Seen::Stanza { .. }));
+    let bounds = Bounds {
+        max_depth: 4,
+        ..Bounds::default()
+    };
+    assert!(matches!(
+        one(bounds, &format!("{START}<a><b><c>t</c></b></a></message>")),
+        Seen::Stanza { .. }
+    ));
     for deep in [
         "<a><b><c><d/></c></b></a>",
         "<a><b><c><d><e/>t<e></e></d><d/></c></b></a>",
         // What is lost is not resolved, but still XML.
         "<a><b><c><d><p:e/></d></c></b></a><body/>",
     ] {
-        assert_eq!(one(bounds, &format!("{START}{deep}</message>")), refused(Defect::TooDeep), "{deep}");
+        assert_eq!(
+            one(bounds, &format!("{START}{deep}</message>")),
+            refused(Defect::TooDeep),
+            "{deep}"
+        );
     }
-    for bad in ["<a b/>", "<a>&x;</a>", "</1>", "<a></a/>", "<!---->", "<a>\u{1}</a>", "<a></a\u{D7}>"] {
-        let seen = everywhere_within(bounds, format!("{HEADER}{START}<a><b><c><d>{bad}").as_bytes());
-        assert!(matches!(seen.last(), Some(Seen::Fault(_))), "{bad}: {seen:?}");
+    for bad in [
+        "<a b/>",
+        "<a>&x;</a>",
+        "</1>",
+        "<a></a/>",
+        "<!---->",
+        "<a>\u{1}</a>",
+        "<a></a\u{D7}>",
+    ] {
+        let seen = everywhere_within(
+            bounds,
+            format!("{HEADER}{START}<a><b><c><d>{bad}").as_bytes(),
+        );
+        assert!(
+            matches!(seen.last(), Some(Seen::Fault(_))),
+            "{bad}: {seen:?}"
+        );
     }
-    let bounds = Bounds { max_depth: 1, ..bounds };
-    assert!(matches!(one(bounds, &format!("{START}text</message>")), Seen::Stanza { .. }));
-    assert_eq!(one(bounds, &format!("{START}<a/></message>")), refused(Defect::TooDeep));
+    let bounds = Bounds {
+        max_depth: 1,
+        ..bounds
+    };
+    assert!(matches!(
+        one(bounds, &format!("{START}text</message>")),
+        Seen::Stanza { .. }
+    ));
+    assert_eq!(
+        one(bounds, &format!("{START}<a/></message>")),
+        refused(Defect::TooDeep)
+    );
 }
 
 fn many(count: usize, attribute: impl Fn(usize) -> String) -> String {
@@ -142,16 +208,36 @@ fn many(count: usize, attribute: impl Fn(usize) -> String) -> String {
 fn more_attributes_than_fit() {
     let bounds = Bounds::default();
     let fits = many(128, |i| format!("a{i}=''"));
-    assert!(matches!(one(bounds, &format!("{START}<x{fits}/></message>")), Seen::Stanza { .. }));
+    assert!(matches!(
+        one(bounds, &format!("{START}<x{fits}/></message>")),
+        Seen::Stanza { .. }
+    ));
     let crowd = many(129, |i| format!("a{i}=''"));
-    assert_eq!(one(bounds, &format!("{START}<x{crowd}/></message>")), refused(Defect::TooDeep));
-    assert_eq!(one(bounds, &format!("{START}<x{crowd}><y/></x><body/></message>")), refused(Defect::TooDeep));
-    // On the stanza itself: the header is kept, wherever it stands, and what leans on a prefix that did not fit
-    // ends no stream.
+    assert_eq!(
+        one(bounds, &format!("{START}<x{crowd}/></message>")),
+        refused(Defect::TooDeep)
+    );
+    assert_eq!(
+        one(
+            bounds,
+            &format!("{START}<x{crowd}><y/></x><body/></message>")
+        ),
+        refused(Defect::TooDeep)
+    );
+    // On the stanza itself: the header is kept, wherever it stands, and what leans on a prefix that
+    // did not fit ends no stream.
     let crowd = many(150, |i| format!("xmlns:p{i}='urn:{i}'"));
     let stanza = START.replacen("<message", &format!("<message{crowd}"), 1);
-    assert_eq!(one(bounds, &format!("{stanza}<p140:x/><y p149:a=''/></message>")), refused(Defect::TooDeep));
-    let stanza = START.replacen("<message", &format!("<message{crowd}"), 1).replace("'chat'>", "'chat'/>");
+    assert_eq!(
+        one(
+            bounds,
+            &format!("{stanza}<p140:x/><y p149:a=''/></message>")
+        ),
+        refused(Defect::TooDeep)
+    );
+    let stanza = START
+        .replacen("<message", &format!("<message{crowd}"), 1)
+        .replace("'chat'>", "'chat'/>");
     assert_eq!(one(bounds, &stanza), refused(Defect::TooDeep));
     // An attribute of the header that stands twice is told, however many are between.
     let twice = START.replacen(" id='big'", &format!(" id='big'{crowd} id='big'"), 1);
@@ -162,17 +248,25 @@ fn more_attributes_than_fit() {
 #[test]
 fn more_namespaces_than_fit() {
     let declare = |from: usize| many(100, |i| format!("xmlns:p{}='urn:x'", from + i));
-    let (a, b, c) = (declare(0), declare(100), declare(200));
+    let a = declare(0);
+    let b = declare(100);
+    let c = declare(200);
     let stanza = format!("{START}<x{a}><x{b}><x{c}><p299:y/></x></x></x></message>");
     assert_eq!(one(Bounds::default(), &stanza), refused(Defect::TooDeep));
     let stanza = format!("{START}<x{a}/><x{b}/><x{c}><p299:y/></x></message>");
-    assert!(matches!(one(Bounds::default(), &stanza), Seen::Stanza { .. }));
+    assert!(matches!(
+        one(Bounds::default(), &stanza),
+        Seen::Stanza { .. }
+    ));
 }
 
 #[test]
 fn a_prefix_that_stands_for_much_is_too_large_when_written_out() {
     let namespace = "x".repeat(1000);
-    let bounds = Bounds { max_stanza: 4000, ..Bounds::default() };
+    let bounds = Bounds {
+        max_stanza: 4000,
+        ..Bounds::default()
+    };
     let stanza = format!(
         "{}{}</message>",
         START.replace("<message", &format!("<message xmlns:p='{namespace}'")),
@@ -182,16 +276,28 @@ fn a_prefix_that_stands_for_much_is_too_large_when_written_out() {
     assert_eq!(seen[1], refused(Defect::TooLarge));
     assert!(matches!(seen[2], Seen::Stanza { .. }));
     // Text that grows by being escaped is no reason to refuse what fits.
-    let stanza = format!("{START}<body><![CDATA[{}]]></body></message>", "&".repeat(3000));
+    let stanza = format!(
+        "{START}<body><![CDATA[{}]]></body></message>",
+        "&".repeat(3000)
+    );
     assert!(matches!(one(bounds, &stanza), Seen::Stanza { .. }));
 }
 
 #[test]
 fn an_element_that_is_no_stanza_is_thrown_away_in_silence() {
-    let bounds = Bounds { max_stanza: 300, max_depth: 3 };
-    for xml in [format!("<foo>{}</foo>", "x".repeat(300)), "<foo><a><b><c/></b></a></foo>".to_owned()] {
+    let bounds = Bounds {
+        max_stanza: 300,
+        max_depth: 3,
+    };
+    for xml in [
+        format!("<foo>{}</foo>", "x".repeat(300)),
+        "<foo><a><b><c/></b></a></foo>".to_owned(),
+    ] {
         let seen = everywhere_within(bounds, format!("{HEADER}{xml}<presence/>").as_bytes());
-        assert!(matches!(seen[..], [Seen::Open { .. }, Seen::Stanza { .. }]), "{seen:?}");
+        assert!(
+            matches!(seen[..], [Seen::Open { .. }, Seen::Stanza { .. }]),
+            "{seen:?}"
+        );
     }
 }
 
@@ -201,7 +307,9 @@ fn nothing_is_kept_between_stanzas() {
     reader.buffer().extend_from_slice(HEADER.as_bytes());
     assert!(matches!(reader.next(), Ok(Some(Event::Open(_)))));
     for _ in 0..1000 {
-        reader.buffer().extend_from_slice(b"<presence/> stray text, of which there is much ");
+        reader
+            .buffer()
+            .extend_from_slice(b"<presence/> stray text, of which there is much ");
         assert!(matches!(reader.next(), Ok(Some(Event::Stanza(_)))));
         assert!(matches!(reader.next(), Ok(None)));
         assert_eq!(reader.pending(), 0);
@@ -214,6 +322,12 @@ fn nothing_is_kept_between_stanzas() {
 
 #[test]
 fn bounds_beyond_reason_are_cut() {
-    let bounds = Bounds { max_stanza: usize::MAX, max_depth: usize::MAX };
-    assert!(matches!(one(bounds, &format!("{START}<a/></message>")), Seen::Stanza { .. }));
+    let bounds = Bounds {
+        max_stanza: usize::MAX,
+        max_depth: usize::MAX,
+    };
+    assert!(matches!(
+        one(bounds, &format!("{START}<a/></message>")),
+        Seen::Stanza { .. }
+    ));
 }

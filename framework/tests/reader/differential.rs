@@ -10,8 +10,11 @@ use crate::tree::End;
 /// Documents kept because they once told something; the fuzz target starts from them, too.
 pub(crate) fn corpus() -> Vec<Vec<u8>> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/reader");
-    let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let documents: Vec<_> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+    let files =
+        std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let documents: Vec<_> = files
+        .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+        .collect();
     assert!(documents.len() >= 20, "a corpus of {}", documents.len());
     documents
 }
@@ -33,7 +36,10 @@ fn generated_documents() {
         good += usize::from(check(&bytes) != End::Broken);
         pieces(&mut rng, &bytes);
     }
-    assert!((1500..3900).contains(&good), "{good} of 4000 are good: too few, or too few faults");
+    assert!(
+        (1500..3900).contains(&good),
+        "{good} of 4000 are good: too few, or too few faults"
+    );
 }
 
 #[test]
@@ -53,10 +59,22 @@ fn damaged_documents() {
 fn pieces(rng: &mut Rng, bytes: &[u8]) {
     let bounds = Bounds::default();
     let wanted = snapshot(&events(bounds, [bytes]));
-    assert_eq!(wanted, snapshot(&events(bounds, bytes.chunks(1))), "byte by byte: {}", bytes.escape_ascii());
+    assert_eq!(
+        wanted,
+        snapshot(&events(bounds, bytes.chunks(1))),
+        "byte by byte: {}",
+        bytes.escape_ascii()
+    );
     let mut cuts: Vec<usize> = (0..3).map(|_| rng.below(bytes.len() + 1)).collect();
     cuts.sort_unstable();
-    let (a, b, c) = (cuts[0], cuts[1], cuts[2]);
+    let a = cuts[0];
+    let b = cuts[1];
+    let c = cuts[2];
     let pieces = [&bytes[..a], &bytes[a..b], &bytes[b..c], &bytes[c..]];
-    assert_eq!(wanted, snapshot(&events(bounds, pieces)), "{cuts:?}: {}", bytes.escape_ascii());
+    assert_eq!(
+        wanted,
+        snapshot(&events(bounds, pieces)),
+        "{cuts:?}: {}",
+        bytes.escape_ascii()
+    );
 }

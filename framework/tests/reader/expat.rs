@@ -47,37 +47,53 @@ fn expat_agrees() {
             known += 1;
         }
     }
-    assert!(known * 20 < documents.len(), "{known} documents are judged otherwise");
+    assert!(
+        known * 20 < documents.len(),
+        "{known} documents are judged otherwise"
+    );
 }
 
-/// Every character that can be written in a name is one that expat takes there, and no other is kept back.
+/// Every character that can be written in a name is one that expat takes there, and no other is
+/// kept back.
 #[test]
 fn names_that_are_written_are_names_for_expat() {
-    let (mut names, mut taken) = (Vec::new(), String::new());
+    let mut names = Vec::new();
+    let mut taken = String::new();
     for c in ('\u{80}'..='\u{1FFFF}').filter(|c| c.len_utf8() < 4 || u32::from(*c) % 0x400 == 0) {
         for name in [c.to_string(), format!("a{c}")] {
-            if Stanza::new(Kind::Message(MessageType::Chat)).with_text(&name, "").is_ok() {
+            if Stanza::new(Kind::Message(MessageType::Chat))
+                .with_text(&name, "")
+                .is_ok()
+            {
                 taken += &format!("<{name} {name}=''/>");
             } else {
                 names.push(name);
             }
         }
     }
-    let mut documents: Vec<_> = names.iter().map(|name| format!("<{name}/>").into_bytes()).collect();
+    let mut documents: Vec<_> = names
+        .iter()
+        .map(|name| format!("<{name}/>").into_bytes())
+        .collect();
     documents.push(format!("<x>{taken}</x>").into_bytes());
     let mut reports = expat(&documents);
     let all = reports.pop().unwrap();
     assert!(all.document.end == End::Closed, "{}", all.error);
     assert_eq!(reports.len(), names.len());
     for (name, report) in names.iter().zip(&reports) {
-        assert!(report.document.end == End::Broken, "{name:?} is a name for expat");
+        assert!(
+            report.document.end == End::Broken,
+            "{name:?} is a name for expat"
+        );
     }
 }
 
-/// What expat is known to judge otherwise, and rightly, since RFC 6120 §11 asks for less than all of XML.
+/// What expat is known to judge otherwise, and rightly, since RFC 6120 §11 asks for less than all
+/// of XML.
 fn is_known(bytes: &[u8], report: &Report, fault: Option<Fault>) -> bool {
     let Document { header, end, .. } = &report.document;
-    let (declared, unfinished) = (bytes.starts_with(b"<?xml"), *end == End::Open);
+    let declared = bytes.starts_with(b"<?xml");
+    let unfinished = *end == End::Open;
     match fault {
         // RFC 6120 §11.1: no comments, processing instructions and document types.
         Some(Fault::Restricted(_)) => report.restricted || unfinished,
@@ -90,7 +106,8 @@ fn is_known(bytes: &[u8], report: &Report, fault: Option<Fault>) -> bool {
         // It takes any version, and looks at the declaration only when that has ended.
         Some(Fault::NotWellFormed(_)) if declared => {
             let version = report.version.as_ref();
-            version.is_some_and(|version| !version.starts_with("1.")) || (unfinished && header.is_none())
+            version.is_some_and(|version| !version.starts_with("1."))
+                || (unfinished && header.is_none())
         }
         _ => false,
     }
@@ -110,10 +127,15 @@ fn expat(documents: &[Vec<u8>]) -> Vec<Report> {
     let reports = std::thread::scope(|scope| {
         scope.spawn(move || {
             for bytes in documents {
-                writeln!(input, "{}", bytes.len()).and_then(|()| input.write_all(bytes)).expect("expat reads");
+                writeln!(input, "{}", bytes.len())
+                    .and_then(|()| input.write_all(bytes))
+                    .expect("expat reads");
             }
         });
-        output.lines().map(|line| report(&serde_json::from_str(&line.unwrap()).unwrap())).collect()
+        output
+            .lines()
+            .map(|line| report(&serde_json::from_str(&line.unwrap()).unwrap()))
+            .collect()
     });
     assert!(child.wait().unwrap().success());
     reports
@@ -145,7 +167,17 @@ fn report(value: &Value) -> Report {
 fn element(event: &Value) -> Tree {
     let string = |value: &Value| value.as_str().unwrap().to_owned();
     let name = |value: &Value| (string(&value[0]), string(&value[1]));
-    let attributes = event[2].as_array().unwrap().iter().map(|pair| (name(&pair[0]), string(&pair[1]))).collect();
+    let attributes = event[2]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|pair| (name(&pair[0]), string(&pair[1])))
+        .collect();
     let (namespace, name) = name(&event[1]);
-    Tree { namespace, name, attributes, content: Vec::new() }
+    Tree {
+        namespace,
+        name,
+        attributes,
+        content: Vec::new(),
+    }
 }

@@ -129,10 +129,21 @@ fn not_well_formed_in_a_stanza() {
         b"<a <![CDATA[]]>></a>",
     ];
     for bytes in bad {
-        assert_eq!(below(bytes), Some("not-well-formed"), "{}", bytes.escape_ascii());
-        if !bytes.starts_with(b"</a>") && !bytes.starts_with(b"</>") && !bytes.starts_with(b"</ a>") {
+        assert_eq!(
+            below(bytes),
+            Some("not-well-formed"),
+            "{}",
+            bytes.escape_ascii()
+        );
+        if !bytes.starts_with(b"</a>") && !bytes.starts_with(b"</>") && !bytes.starts_with(b"</ a>")
+        {
             let inside = [b"<message><x xmlns='urn:x'>", *bytes].concat();
-            assert_eq!(below(&inside), Some("not-well-formed"), "{}", inside.escape_ascii());
+            assert_eq!(
+                below(&inside),
+                Some("not-well-formed"),
+                "{}",
+                inside.escape_ascii()
+            );
         }
     }
 }
@@ -160,7 +171,12 @@ fn bytes_that_are_no_utf8() {
         ] {
             let document = [before.as_bytes(), bytes, after.as_bytes()].concat();
             // RFC 6120 §4.9.3.22: also for "improperly encoded" streams.
-            assert_eq!(below(&document), Some("unsupported-encoding"), "{}", document.escape_ascii());
+            assert_eq!(
+                below(&document),
+                Some("unsupported-encoding"),
+                "{}",
+                document.escape_ascii()
+            );
         }
     }
 }
@@ -168,11 +184,21 @@ fn bytes_that_are_no_utf8() {
 #[test]
 fn what_the_rfc_forbids() {
     // RFC 6120 §11.1.
-    for bytes in
-        ["<!---->", "<!-- a -->", "<!DOCTYPE a>", "<?php ?>", "<?xml version='1.0'?>", "<?xml-stylesheet?>", "<?"]
-    {
+    for bytes in [
+        "<!---->",
+        "<!-- a -->",
+        "<!DOCTYPE a>",
+        "<?php ?>",
+        "<?xml version='1.0'?>",
+        "<?xml-stylesheet?>",
+        "<?",
+    ] {
         assert_eq!(below(bytes.as_bytes()), Some("restricted-xml"), "{bytes}");
-        assert_eq!(below(format!("<message><a>{bytes}").as_bytes()), Some("restricted-xml"), "{bytes}");
+        assert_eq!(
+            below(format!("<message><a>{bytes}").as_bytes()),
+            Some("restricted-xml"),
+            "{bytes}"
+        );
     }
     for bytes in [
         "<!---->",
@@ -184,7 +210,11 @@ fn what_the_rfc_forbids() {
         "<?xml version='1.0'?><?xml version='1.0'?>",
         "\u{FEFF} <?xml version='1.0'?>",
     ] {
-        assert_eq!(condition(format!("{bytes}{HEADER}").as_bytes()), Some("restricted-xml"), "{bytes}");
+        assert_eq!(
+            condition(format!("{bytes}{HEADER}").as_bytes()),
+            Some("restricted-xml"),
+            "{bytes}"
+        );
     }
 }
 
@@ -203,7 +233,10 @@ fn what_may_stand_before_the_header() {
         "<?xml version='1.0' standalone='no'?>",
     ] {
         let seen = everywhere(format!("{prolog}{header}").as_bytes());
-        assert!(matches!(seen[..], [Seen::Open { .. }]), "{prolog:?}: {seen:?}");
+        assert!(
+            matches!(seen[..], [Seen::Open { .. }]),
+            "{prolog:?}: {seen:?}"
+        );
     }
     for prolog in [
         "x",
@@ -229,15 +262,29 @@ fn what_may_stand_before_the_header() {
         "<?xml version='1.0'/?>",
     ] {
         let document = format!("{prolog}{header}");
-        assert_eq!(condition(document.as_bytes()), Some("not-well-formed"), "{prolog:?}");
+        assert_eq!(
+            condition(document.as_bytes()),
+            Some("not-well-formed"),
+            "{prolog:?}"
+        );
     }
-    for prolog in ["<?xml version='1.0' encoding='iso-8859-1'?>", "<?xml version='1.0' encoding='UTF-16'?>"] {
+    for prolog in [
+        "<?xml version='1.0' encoding='iso-8859-1'?>",
+        "<?xml version='1.0' encoding='UTF-16'?>",
+    ] {
         let document = format!("{prolog}{header}");
-        assert_eq!(condition(document.as_bytes()), Some("unsupported-encoding"), "{prolog:?}");
+        assert_eq!(
+            condition(document.as_bytes()),
+            Some("unsupported-encoding"),
+            "{prolog:?}"
+        );
     }
     // The marks of UTF-16 (XML 1.0 Appendix F).
     for mark in [b"\xFF\xFE<\0", b"\xFE\xFF\0<"] {
-        assert_eq!(condition(&[mark, header.as_bytes()].concat()), Some("unsupported-encoding"));
+        assert_eq!(
+            condition(&[mark, header.as_bytes()].concat()),
+            Some("unsupported-encoding")
+        );
     }
 }
 
@@ -251,7 +298,11 @@ fn the_first_element_is_a_stream() {
         "<message xmlns='jabber:component:accept'>",
         "<stream>",
     ] {
-        assert_eq!(everywhere(header.as_bytes()), [Seen::Fault(Fault::NoStream)], "{header}");
+        assert_eq!(
+            everywhere(header.as_bytes()),
+            [Seen::Fault(Fault::NoStream)],
+            "{header}"
+        );
     }
     assert_eq!(Fault::NoStream.condition(), "invalid-namespace");
     assert_eq!(condition(b"<stream:stream>"), Some("not-well-formed"));
@@ -259,7 +310,10 @@ fn the_first_element_is_a_stream() {
 
 #[test]
 fn a_tag_beyond_the_bound() {
-    let bounds = Bounds { max_stanza: 200, ..Bounds::default() };
+    let bounds = Bounds {
+        max_stanza: 200,
+        ..Bounds::default()
+    };
     let long = "x".repeat(200);
     for xml in [
         format!("<message id='{long}'>"),
@@ -273,8 +327,17 @@ fn a_tag_beyond_the_bound() {
     }
     assert_eq!(Fault::TagTooLarge.condition(), "policy-violation");
     let fits = "x".repeat(200 - "<a b=''/>".len());
-    let seen = everywhere_within(bounds, format!("{HEADER}<a b='{fits}'/><presence/>").as_bytes());
-    assert!(matches!(seen[..], [Seen::Open { .. }, Seen::Element { .. }, Seen::Stanza { .. }]), "{seen:?}");
+    let seen = everywhere_within(
+        bounds,
+        format!("{HEADER}<a b='{fits}'/><presence/>").as_bytes(),
+    );
+    assert!(
+        matches!(
+            seen[..],
+            [Seen::Open { .. }, Seen::Element { .. }, Seen::Stanza { .. }]
+        ),
+        "{seen:?}"
+    );
 }
 
 #[test]
@@ -287,11 +350,20 @@ fn a_header_with_more_than_anyone_needs_is_refused() {
 #[test]
 fn faults_say_what_they_are() {
     for (fault, words) in [
-        (Fault::NoStream, "invalid-namespace: the first element is no stream"),
-        (Fault::TagTooLarge, "policy-violation: a single tag beyond the bounds"),
+        (
+            Fault::NoStream,
+            "invalid-namespace: the first element is no stream",
+        ),
+        (
+            Fault::TagTooLarge,
+            "policy-violation: a single tag beyond the bounds",
+        ),
         (Fault::NotWellFormed("x"), "not-well-formed: x"),
         (Fault::Restricted("x"), "restricted-xml: x"),
-        (Fault::Encoding, "unsupported-encoding: bytes that are no UTF-8"),
+        (
+            Fault::Encoding,
+            "unsupported-encoding: bytes that are no UTF-8",
+        ),
     ] {
         assert_eq!(fault.to_string(), words);
     }

@@ -13,14 +13,20 @@ const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
 /// Events that a document gives; `None` when its root is no stream.
 pub(crate) fn expected(document: &Document) -> Option<Vec<Seen>> {
-    let Some(header) = &document.header else { return Some(Vec::new()) };
+    let Some(header) = &document.header else {
+        return Some(Vec::new());
+    };
     if (&*header.namespace, &*header.name) != (STREAMS, "stream") {
         return None;
     }
     // The content namespace is a declaration, which no event shows; it is tested elsewhere.
     let own = |name: &str| header.attribute(name).map(str::to_owned);
-    let open =
-        Seen::Open { namespace: String::new(), id: own("id").unwrap_or_default(), from: own("from"), to: own("to") };
+    let open = Seen::Open {
+        namespace: String::new(),
+        id: own("id").unwrap_or_default(),
+        from: own("from"),
+        to: own("to"),
+    };
     let mut seen = vec![open];
     seen.extend(document.tops.iter().filter_map(top));
     Some(seen)
@@ -28,26 +34,55 @@ pub(crate) fn expected(document: &Document) -> Option<Vec<Seen>> {
 
 fn top(tree: &Tree) -> Option<Seen> {
     let children: Vec<Tree> = tree.elements().map(translated).collect();
-    let stanza = matches!(&*tree.namespace, ACCEPT | CLIENT) && matches!(&*tree.name, "iq" | "message" | "presence");
+    let stanza = matches!(&*tree.namespace, ACCEPT | CLIENT)
+        && matches!(&*tree.name, "iq" | "message" | "presence");
     if !stanza {
-        let Tree { namespace, name, .. } = tree.clone();
-        return fits(tree, 1).then(|| Seen::Element { namespace, name, children, text: tree.text() });
+        let Tree {
+            namespace, name, ..
+        } = tree.clone();
+        return fits(tree, 1).then(|| Seen::Element {
+            namespace,
+            name,
+            children,
+            text: tree.text(),
+        });
     }
-    let jid = |name| tree.attribute(name).and_then(|jid| Jid::new(jid).ok()).map(|jid| jid.to_string());
+    let jid = |name| {
+        tree.attribute(name)
+            .and_then(|jid| Jid::new(jid).ok())
+            .map(|jid| jid.to_string())
+    };
     let head = Head {
         kind: tree.name.clone(),
         from: jid("from"),
         to: jid("to"),
-        id: tree.attribute("id").filter(|id| !id.is_empty()).map(str::to_owned),
-        lang: tree.attributes.get(&(XML.to_owned(), "lang".to_owned())).cloned(),
+        id: tree
+            .attribute("id")
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned),
+        lang: tree
+            .attributes
+            .get(&(XML.to_owned(), "lang".to_owned()))
+            .cloned(),
     };
-    let kind = match kind(&tree.name, tree.attribute("type").unwrap_or_default(), head.id.is_some(), children.len()) {
+    let kind = match kind(
+        &tree.name,
+        tree.attribute("type").unwrap_or_default(),
+        head.id.is_some(),
+        children.len(),
+    ) {
         _ if !fits(tree, 1) => Err(Defect::TooDeep),
         kind => kind,
     };
     Some(match kind {
-        Ok(kind) => Seen::Stanza { head: Head { kind, ..head }, children },
-        Err(defect) => Seen::Refused { head: Head { lang: None, ..head }, defect },
+        Ok(kind) => Seen::Stanza {
+            head: Head { kind, ..head },
+            children,
+        },
+        Err(defect) => Seen::Refused {
+            head: Head { lang: None, ..head },
+            defect,
+        },
     })
 }
 
@@ -69,7 +104,8 @@ fn kind(name: &str, kind: &str, id: bool, children: usize) -> Result<String, Def
         ("presence", "") => Ok("presence".to_owned()),
         (
             "presence",
-            "unavailable" | "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed" | "probe" | "error",
+            "unavailable" | "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed" | "probe"
+            | "error",
         ) => Ok(format!("presence {kind}")),
         _ => Err(Defect::UnknownType),
     }
@@ -77,7 +113,11 @@ fn kind(name: &str, kind: &str, id: bool, children: usize) -> Result<String, Def
 
 /// What is in the stream's namespace is in `jabber:client` in memory; attributes stay as they are.
 fn translated(tree: &Tree) -> Tree {
-    let namespace = if tree.namespace == ACCEPT { CLIENT } else { &tree.namespace };
+    let namespace = if tree.namespace == ACCEPT {
+        CLIENT
+    } else {
+        &tree.namespace
+    };
     let content = tree.content.iter().map(|content| match content {
         Content::Element(tree) => Content::Element(translated(tree)),
         Content::Text(text) => Content::Text(text.clone()),
@@ -96,15 +136,21 @@ pub(crate) struct Disagreement {
     pub(crate) why: String,
     /// Why the reader gave up, if it did.
     pub(crate) fault: Option<Fault>,
-    /// The other found a fault where the reader does not look: in an element beyond the bounds on depth and attributes.
+    /// The other found a fault where the reader does not look: in an element beyond the bounds on
+    /// depth and attributes.
     ///
-    /// Such an element is thrown away as it comes: its tags are read, but which names and prefixes stand in them is not
-    /// kept, since keeping them is what the bounds forbid. So nobody misses an attribute that stands twice there.
+    /// Such an element is thrown away as it comes: its tags are read, but which names and prefixes
+    /// stand in them is not kept, since keeping them is what the bounds forbid. So nobody misses an
+    /// attribute that stands twice there.
     pub(crate) blind: bool,
 }
 
 /// Compares with what another parser saw in the same bytes. `again` asks the other once more.
-pub(crate) fn compare(bytes: &[u8], document: &Document, again: impl Fn(&[u8]) -> End) -> Result<(), Disagreement> {
+pub(crate) fn compare(
+    bytes: &[u8],
+    document: &Document,
+    again: impl Fn(&[u8]) -> End,
+) -> Result<(), Disagreement> {
     let mut ours = whole(bytes);
     let (end, fault) = match ours.last() {
         Some(Seen::Close) => (End::Closed, None),
@@ -129,30 +175,56 @@ pub(crate) fn compare(bytes: &[u8], document: &Document, again: impl Fn(&[u8]) -
     };
     let blind = document.end == End::Broken
         && is_beyond_bounds(bytes)
-        && wanted.as_ref().is_some_and(|wanted| ours.starts_with(wanted));
-    let why = || format!("{end:?} {fault:?} {ours:?}\nthe other: {:?} {wanted:?}", document.end);
-    if agreed { Ok(()) } else { Err(Disagreement { why: why(), fault, blind }) }
+        && wanted
+            .as_ref()
+            .is_some_and(|wanted| ours.starts_with(wanted));
+    let why = || {
+        format!(
+            "{end:?} {fault:?} {ours:?}\nthe other: {:?} {wanted:?}",
+            document.end
+        )
+    };
+    if agreed {
+        Ok(())
+    } else {
+        Err(Disagreement {
+            why: why(),
+            fault,
+            blind,
+        })
+    }
 }
 
 /// Whether something in the document may be nested too deep, or have too many attributes.
 fn is_beyond_bounds(bytes: &[u8]) -> bool {
     let count = |bytes: &[u8], wanted| bytes.iter().filter(|&&byte| byte == wanted).count();
-    count(bytes, b'<') > Bounds::default().max_depth || bytes.split(|&b| b == b'<').any(|tag| count(tag, b'=') > 128)
+    count(bytes, b'<') > Bounds::default().max_depth
+        || bytes
+            .split(|&b| b == b'<')
+            .any(|tag| count(tag, b'=') > 128)
 }
 
 /// The document with an end to the text with which it ends.
 fn completed(bytes: &[u8]) -> Vec<u8> {
-    let last = |wanted: &[u8]| bytes.windows(wanted.len()).rposition(|window| window == wanted);
-    let in_section = last(b"<![CDATA[").is_some_and(|open| last(b"]]>").is_none_or(|close| close < open));
+    let last = |wanted: &[u8]| {
+        bytes
+            .windows(wanted.len())
+            .rposition(|window| window == wanted)
+    };
+    let in_section =
+        last(b"<![CDATA[").is_some_and(|open| last(b"]]>").is_none_or(|close| close < open));
     let end: &[u8] = if in_section { b"]]><a>" } else { b"<a>" };
     [bytes, end].concat()
 }
 
-/// The reader judges a tag, a section or a reference when it is complete; others may know earlier that it is bad.
+/// The reader judges a tag, a section or a reference when it is complete; others may know earlier
+/// that it is bad.
 fn is_doomed(bytes: &[u8]) -> bool {
     let ends: [&[u8]; 8] = [b">", b"'>", b"\">", b";", b"]]>", b"--", b"DOCTYPE", b"?>"];
     let before = whole(bytes).len();
     let after = ends.map(|end| whole(&[bytes, end].concat()));
-    after.iter().any(|seen| matches!(seen.last(), Some(Seen::Fault(_))))
+    after
+        .iter()
+        .any(|seen| matches!(seen.last(), Some(Seen::Fault(_))))
         && after.iter().all(|seen| seen.len() <= before + 1)
 }

@@ -7,15 +7,32 @@ use crate::tree::{Tree, of_children};
 
 /// The header that most documents begin with, as ejabberd writes it.
 pub(crate) const HEADER: &str = "<?xml version='1.0'?><stream:stream id='1' xml:lang='en' \
-    xmlns:stream='http://etherx.jabber.org/streams' from='echo.localhost' xmlns='jabber:component:accept'>";
+    xmlns:stream='http://etherx.jabber.org/streams' from='echo.localhost' \
+    xmlns='jabber:component:accept'>";
 
 /// An event, all that can be asked of it, as plain data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
-    Open { namespace: String, id: String, from: Option<String>, to: Option<String> },
-    Stanza { head: Head, children: Vec<Tree> },
-    Refused { head: Head, defect: Defect },
-    Element { namespace: String, name: String, children: Vec<Tree>, text: String },
+    Open {
+        namespace: String,
+        id: String,
+        from: Option<String>,
+        to: Option<String>,
+    },
+    Stanza {
+        head: Head,
+        children: Vec<Tree>,
+    },
+    Refused {
+        head: Head,
+        defect: Defect,
+    },
+    Element {
+        namespace: String,
+        name: String,
+        children: Vec<Tree>,
+        text: String,
+    },
     Close,
     Fault(Fault),
 }
@@ -45,12 +62,16 @@ impl Head {
 impl From<Event> for Seen {
     fn from(event: Event) -> Self {
         match event {
-            Event::Open(header) => {
-                Self::Open { namespace: header.namespace, id: header.id, from: header.from, to: header.to }
-            }
-            Event::Stanza(stanza) => {
-                Self::Stanza { head: Head::of(&stanza), children: checked_children(stanza.children()) }
-            }
+            Event::Open(header) => Self::Open {
+                namespace: header.namespace,
+                id: header.id,
+                from: header.from,
+                to: header.to,
+            },
+            Event::Stanza(stanza) => Self::Stanza {
+                head: Head::of(&stanza),
+                children: checked_children(stanza.children()),
+            },
             Event::Refused(refused) => Self::Refused {
                 head: Head {
                     kind: refused.name().to_owned(),
@@ -77,16 +98,28 @@ fn checked_children(children: &Children) -> Vec<Tree> {
     let (trees, _) = of_children(children);
     assert_eq!(children.len(), trees.len(), "{children:?}");
     for (child, tree) in children.iter().zip(&trees) {
-        assert_eq!((&*child.namespace(), child.name()), (&*tree.namespace, &*tree.name), "{child:?}");
+        assert_eq!(
+            (&*child.namespace(), child.name()),
+            (&*tree.namespace, &*tree.name),
+            "{child:?}"
+        );
         assert_eq!(child.text(), tree.text(), "{child:?}");
         let (alone, text) = of_children(&child.to_children());
-        assert_eq!((alone, text), (vec![tree.clone()], String::new()), "{child:?}");
+        assert_eq!(
+            (alone, text),
+            (vec![tree.clone()], String::new()),
+            "{child:?}"
+        );
     }
     trees
 }
 
-/// Reads `pieces` until they end or the stream does; the reader must not be asked again after a fault.
-pub(crate) fn events<'a>(bounds: Bounds, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Fault>) {
+/// Reads `pieces` until they end or the stream does; the reader must not be asked again after a
+/// fault.
+pub(crate) fn events<'a>(
+    bounds: Bounds,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Event>, Option<Fault>) {
     let mut reader = Reader::new(bounds);
     let mut events = Vec::new();
     for piece in pieces {
@@ -120,11 +153,22 @@ pub(crate) fn everywhere_within(bounds: Bounds, bytes: &[u8]) -> Vec<Seen> {
     let events_whole = events(bounds, [bytes]);
     let wanted = snapshot(&events_whole);
     let bytewise = events(bounds, bytes.chunks(1));
-    assert_eq!(wanted, snapshot(&bytewise), "byte by byte: {}", bytes.escape_ascii());
+    assert_eq!(
+        wanted,
+        snapshot(&bytewise),
+        "byte by byte: {}",
+        bytes.escape_ascii()
+    );
     for at in (0..=bytes.len()).step_by(1 + bytes.len() / SHORT) {
         let (first, second) = bytes.split_at(at);
         let split = events(bounds, [first, second]);
-        assert_eq!(wanted, snapshot(&split), "{} | {}", first.escape_ascii(), second.escape_ascii());
+        assert_eq!(
+            wanted,
+            snapshot(&split),
+            "{} | {}",
+            first.escape_ascii(),
+            second.escape_ascii()
+        );
     }
     seen(events_whole)
 }
@@ -132,7 +176,8 @@ pub(crate) fn everywhere_within(bounds: Bounds, bytes: &[u8]) -> Vec<Seen> {
 /// The same events in a form that is cheap to compare: everything but the trees.
 pub(crate) fn snapshot((events, fault): &(Vec<Event>, Option<Fault>)) -> Vec<String> {
     let mut all: Vec<String> = events.iter().map(shot).collect();
-    // Which fault is named may depend on what has been seen of the bytes; that there is one, and its kind, not.
+    // Which fault is named may depend on what has been seen of the bytes; that there is one, and
+    // its kind, not.
     all.extend(fault.map(|fault| fault.condition().to_owned()));
     all
 }
@@ -143,10 +188,17 @@ fn shot(event: &Event) -> String {
         Event::Element(top) => &top.children,
         _ => return format!("{event:?}"),
     };
-    let names: Vec<_> = children.iter().map(|child| format!("{{{}}}{}", child.namespace(), child.name())).collect();
+    let names: Vec<_> = children
+        .iter()
+        .map(|child| format!("{{{}}}{}", child.namespace(), child.name()))
+        .collect();
     format!("{event:?} {names:?}")
 }
 
 pub(crate) fn seen((events, fault): (Vec<Event>, Option<Fault>)) -> Vec<Seen> {
-    events.into_iter().map(Seen::from).chain(fault.map(Seen::Fault)).collect()
+    events
+        .into_iter()
+        .map(Seen::from)
+        .chain(fault.map(Seen::Fault))
+        .collect()
 }

@@ -4,10 +4,20 @@ use crate::seen::{Seen, everywhere};
 
 fn kinds(wire: &str) -> Vec<String> {
     let kind = |seen: &Seen| match seen {
-        Seen::Open { id, from, to, namespace } => format!("open {id} {from:?} {to:?} {namespace}"),
+        Seen::Open {
+            id,
+            from,
+            to,
+            namespace,
+        } => format!("open {id} {from:?} {to:?} {namespace}"),
         Seen::Stanza { head, children } => {
             let names: Vec<_> = children.iter().map(|child| child.name.as_str()).collect();
-            format!("{} {} {}", head.kind, head.id.as_deref().unwrap_or("-"), names.join(" "))
+            format!(
+                "{} {} {}",
+                head.kind,
+                head.id.as_deref().unwrap_or("-"),
+                names.join(" ")
+            )
         }
         Seen::Refused { head, defect } => format!("refused {} {defect:?}", head.kind),
         Seen::Element { name, children, .. } => {
@@ -22,8 +32,10 @@ fn kinds(wire: &str) -> Vec<String> {
 
 #[test]
 fn prosody_opens() {
-    let wire = "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' id='20722f1c-f093' \
-        xmlns:stream='http://etherx.jabber.org/streams' xml:lang='en' from='echo.localhost'><handshake/>\
+    let wire = "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
+        id='20722f1c-f093' \
+        xmlns:stream='http://etherx.jabber.org/streams' xml:lang='en' \
+        from='echo.localhost'><handshake/>\
         <message type='chat' to='bot@echo.localhost' id='1' xml:lang='en' from='alice@localhost/r'>\
         <body>it&apos;s &quot;here&quot;</body></message> ";
     let wanted = [
@@ -36,20 +48,40 @@ fn prosody_opens() {
 
 #[test]
 fn prosody_refuses_before_it_has_opened() {
-    let wire = "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' version='1.0' \
-        xmlns='jabber:component:accept' id=''><stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
-        <text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>nobody.localhost does not match any configured external \
+    let wire = "<?xml version='1.0'?><stream:stream \
+        xmlns:stream='http://etherx.jabber.org/streams' version='1.0' \
+        xmlns='jabber:component:accept' id=''><stream:error><host-unknown \
+        xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
+        <text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>nobody.localhost does not match any \
+        configured external \
         components</text></stream:error></stream:stream>";
-    assert_eq!(kinds(wire), ["open  None None jabber:component:accept", "<error> host-unknown text", "close"]);
+    assert_eq!(
+        kinds(wire),
+        [
+            "open  None None jabber:component:accept",
+            "<error> host-unknown text",
+            "close"
+        ]
+    );
 }
 
 #[test]
 fn prosody_writes_prefixes_of_its_own() {
-    let wire = "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:component:accept' id='2'>\
-        <message from='alice@localhost/r' to='bot@echo.localhost'><z xmlns:ns1='urn:x' ns1:k='1' xmlns='urn:x'/></message>\
-        <handshake type='error'><error type='modify'><bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>\
+    let wire = "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' \
+        xmlns='jabber:component:accept' id='2'>\
+        <message from='alice@localhost/r' to='bot@echo.localhost'><z xmlns:ns1='urn:x' ns1:k='1' \
+        xmlns='urn:x'/></message>\
+        <handshake type='error'><error type='modify'><bad-request \
+        xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>\
         </handshake>";
-    assert_eq!(kinds(wire), ["open 2 None None jabber:component:accept", "message normal - z", "<handshake> error"]);
+    assert_eq!(
+        kinds(wire),
+        [
+            "open 2 None None jabber:component:accept",
+            "message normal - z",
+            "<handshake> error"
+        ]
+    );
 }
 
 #[test]
@@ -58,15 +90,19 @@ fn ejabberd_opens_and_moves_known_children_back() {
         xmlns:stream='http://etherx.jabber.org/streams' to='me.localhost' from='echo.localhost' \
         xmlns='jabber:component:accept'><handshake/>\
         <message xml:lang='en' to='Bot@ECHO.localhost' from='alice@localhost/r' type='chat' id='3'>\
-        <html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'><b>x</b></body>\
+        <html xmlns='http://jabber.org/protocol/xhtml-im'><body \
+        xmlns='http://www.w3.org/1999/xhtml'><b>x</b></body>\
         </html><body>line1\nline2</body></message>\
         <iq xml:lang='en' to='echo.localhost' from='localhost' type='get' \
         id='rr-1795333192527-5800364870706375391-xzCfw66wRr3T4G2nu8gnujXgBA0=-100824273'>\
         <query xmlns='http://jabber.org/protocol/disco#info'/></iq>\
-        <message to='echo.localhost' from='nouser@localhost' type='error' id='p13'><error type='cancel'>\
-        <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error><body>x</body></message>";
+        <message to='echo.localhost' from='nouser@localhost' type='error' id='p13'><error \
+        type='cancel'>\
+        <service-unavailable \
+        xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error><body>x</body></message>";
     let wanted = [
-        "open 17944100300096875724 Some(\"echo.localhost\") Some(\"me.localhost\") jabber:component:accept",
+        "open 17944100300096875724 Some(\"echo.localhost\") Some(\"me.localhost\") \
+        jabber:component:accept",
         "<handshake> ",
         "message chat 3 html body",
         "iq get rr-1795333192527-5800364870706375391-xzCfw66wRr3T4G2nu8gnujXgBA0=-100824273 query",
@@ -79,11 +115,14 @@ fn ejabberd_opens_and_moves_known_children_back() {
 fn ejabberd_says_no() {
     let wire = "<?xml version='1.0'?><stream:stream id='7331121208035364653' xml:lang='en' \
         xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:component:accept'>\
-        <failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/><text xml:lang='en'>SASL negotiation is \
+        <failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/><text \
+        xml:lang='en'>SASL negotiation is \
         not allowed in this state</text></failure>\
-        <iq type='error' id='p3' from='' to='echo.localhost'><ping xmlns='urn:xmpp:ping'/><error type='modify'>\
+        <iq type='error' id='p3' from='' to='echo.localhost'><ping xmlns='urn:xmpp:ping'/><error \
+        type='modify'>\
         <bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>\
-        <stream:error><not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
+        <stream:error><not-authorized \
+        xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
     let wanted = [
         "open 7331121208035364653 None None jabber:component:accept",
         "<failure> not-authorized text",

@@ -23,7 +23,9 @@ pub(crate) enum Content {
 
 impl Tree {
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.get(&(String::new(), name.to_owned())).map(String::as_str)
+        self.attributes
+            .get(&(String::new(), name.to_owned()))
+            .map(String::as_str)
     }
 
     pub(crate) fn elements(&self) -> impl Iterator<Item = &Tree> {
@@ -79,7 +81,9 @@ impl Builder {
     }
 
     pub(crate) fn text(&mut self, more: &str) {
-        let Some(open) = self.open.last_mut() else { return };
+        let Some(open) = self.open.last_mut() else {
+            return;
+        };
         match open.content.last_mut() {
             Some(Content::Text(text)) => text.push_str(more),
             _ if more.is_empty() => {}
@@ -110,15 +114,19 @@ impl Builder {
 
 /// The document as rxml sees it.
 pub(crate) fn rxml(mut bytes: &[u8]) -> Document {
-    let options = Options { max_token_length: 1 << 21, ..Options::default() };
+    let options = Options {
+        max_token_length: 1 << 21,
+        ..Options::default()
+    };
     let mut parser = Parser::with_options(options);
     let mut builder = Builder::default();
     while !builder.is_closed() {
         match parser.parse(&mut bytes, false) {
             Ok(Some(Event::StartElement(_, (namespace, name), attributes))) => {
-                let attribute = |((namespace, name), value): ((rxml::Namespace<'_>, rxml::NcName), String)| {
-                    ((namespace.to_string(), name.to_string()), value)
-                };
+                let attribute =
+                    |((namespace, name), value): ((rxml::Namespace<'_>, rxml::NcName), String)| {
+                        ((namespace.to_string(), name.to_string()), value)
+                    };
                 builder.start(Tree {
                     namespace: namespace.to_string(),
                     name: name.to_string(),
@@ -139,9 +147,14 @@ pub(crate) fn rxml(mut bytes: &[u8]) -> Document {
     builder.finish()
 }
 
-/// Whether rxml knows every name that may stand in the document: its table lacks U+FDF0 to U+FFFD, which XML 1.0 §2.3 has.
+/// Whether rxml knows every name that may stand in the document: its table lacks U+FDF0 to U+FFFD,
+/// which XML 1.0 §2.3 has.
 pub(crate) fn is_within_rxml(bytes: &[u8]) -> bool {
-    !bytes.utf8_chunks().any(|chunk| chunk.valid().contains(|c| matches!(c, '\u{FDF0}'..='\u{FFFD}')))
+    !bytes.utf8_chunks().any(|chunk| {
+        chunk
+            .valid()
+            .contains(|c| matches!(c, '\u{FDF0}'..='\u{FFFD}'))
+    })
 }
 
 /// Line ends as XML 1.0 §2.11 has them: rxml refuses a lone carriage return in an attribute value.
@@ -161,9 +174,18 @@ pub(crate) fn normal_line_ends(bytes: &[u8]) -> Vec<u8> {
 
 /// Children as another parser sees their bytes, and the text between them.
 pub(crate) fn of_children(children: &Children) -> (Vec<Tree>, String) {
-    let bytes = [b"<stream><stanza xmlns='jabber:client'>", children.as_bytes(), b"</stanza></stream>"].concat();
+    let bytes = [
+        b"<stream><stanza xmlns='jabber:client'>",
+        children.as_bytes(),
+        b"</stanza></stream>",
+    ]
+    .concat();
     let document = rxml(&normal_line_ends(&bytes));
-    assert_eq!(document.end, End::Closed, "children that cannot stand alone: {children:?}");
+    assert_eq!(
+        document.end,
+        End::Closed,
+        "children that cannot stand alone: {children:?}"
+    );
     let stanza = &document.tops[0];
     (stanza.elements().cloned().collect(), stanza.text())
 }
@@ -171,6 +193,10 @@ pub(crate) fn of_children(children: &Children) -> (Vec<Tree>, String) {
 /// One element, written out.
 pub(crate) fn tree(xml: &str) -> Tree {
     let document = rxml(format!("<stream>{xml}</stream>").as_bytes());
-    assert_eq!((document.end, document.tops.len()), (End::Closed, 1), "{xml}");
+    assert_eq!(
+        (document.end, document.tops.len()),
+        (End::Closed, 1),
+        "{xml}"
+    );
     document.tops.into_iter().next().unwrap()
 }

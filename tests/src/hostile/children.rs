@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use super::{Generator, Wire};
 
-const NAMES: [&str; 10] = ["a", "b", "x", "data", "event", "_x-1.y", "日本", "é", "query", "stanza"];
+const NAMES: [&str; 10] = [
+    "a", "b", "x", "data", "event", "_x-1.y", "日本", "é", "query", "stanza",
+];
 const NAMESPACES: [&str; 7] = [
     "urn:a",
     "urn:b",
@@ -15,7 +17,12 @@ const NAMESPACES: [&str; 7] = [
     "urn:xmpp:forward:0",
 ];
 /// Those that servers have their own ideas about.
-const STRANGE: [&str; 4] = ["", "jabber:client", "http://etherx.jabber.org/streams", "http://www.w3.org/2000/xmlns"];
+const STRANGE: [&str; 4] = [
+    "",
+    "jabber:client",
+    "http://etherx.jabber.org/streams",
+    "http://www.w3.org/2000/xmlns",
+];
 const TEXTS: [&str; 16] = [
     "t",
     "hello there",
@@ -34,7 +41,16 @@ const TEXTS: [&str; 16] = [
     "<![CDATA[&amp;]]]]>&gt;<![CDATA[</body>]]>",
     "&lt;/message&gt;&lt;iq type='set'/&gt;",
 ];
-const VALUES: [&str; 8] = ["", "v", "a  b", "&lt;&gt;&amp;&quot;&apos;", "é日\u{1F514}", "> >", "get", "&#65;"];
+const VALUES: [&str; 8] = [
+    "",
+    "v",
+    "a  b",
+    "&lt;&gt;&amp;&quot;&apos;",
+    "é日\u{1F514}",
+    "> >",
+    "get",
+    "&#65;",
+];
 /// What the two servers write in another way than they have read it.
 const SPACES: [&str; 3] = ["&#13;", "&#9;&#10;", "\r\n"];
 
@@ -63,13 +79,20 @@ impl Generator {
 
     /// A child that the stanza's own namespace knows, or seems to.
     fn own_child(&mut self, out: &mut String) {
-        let name = self.rng.pick(&["body", "body", "body", "subject", "thread"]);
+        let name = self
+            .rng
+            .pick(&["body", "body", "body", "subject", "thread"]);
         let text = self.text();
         let _ = match self.rng.below(6) {
             0 => write!(out, "<{name}/>"),
-            1 if self.wire == Wire::Component => write!(out, "<{name} x='1'>{text}<b/>{text}</{name}><{name}/>"),
+            1 if self.wire == Wire::Component => {
+                write!(out, "<{name} x='1'>{text}<b/>{text}</{name}><{name}/>")
+            }
             2 if self.wire == Wire::Component => {
-                write!(out, "<c:{name} xmlns:c='jabber:component:accept'>{text}</c:{name}>")
+                write!(
+                    out,
+                    "<c:{name} xmlns:c='jabber:component:accept'>{text}</c:{name}>"
+                )
             }
             3 => write!(out, "<{name} xml:lang='de'>{text}</{name}>"),
             _ => write!(out, "<{name}>{text}</{name}>"),
@@ -79,22 +102,42 @@ impl Generator {
     fn element(&mut self, out: &mut String, depth: usize) {
         let name = self.rng.pick(&NAMES);
         let prefixed = self.rng.one_in(4);
-        let prefix = if prefixed { format!("p{depth}:") } else { String::new() };
+        let prefix = if prefixed {
+            format!("p{depth}:")
+        } else {
+            String::new()
+        };
         let mut attributes = String::new();
         if prefixed {
-            let _ = write!(attributes, " xmlns:p{depth}=\"{}\"", self.rng.pick(&NAMESPACES));
+            let _ = write!(
+                attributes,
+                " xmlns:p{depth}=\"{}\"",
+                self.rng.pick(&NAMESPACES)
+            );
         }
         if depth == 0 || self.rng.one_in(4) {
             let strange = self.wire == Wire::Component && self.rng.one_in(10);
             // The last of the strange ones may not be bound at all.
-            let namespace = if strange { self.rng.pick(&STRANGE[..3]) } else { self.rng.pick(&NAMESPACES) };
+            let namespace = if strange {
+                self.rng.pick(&STRANGE[..3])
+            } else {
+                self.rng.pick(&NAMESPACES)
+            };
             let _ = write!(attributes, " xmlns='{namespace}'");
         }
         for number in 0..self.rng.below(3) {
-            let prefix = if prefixed && self.rng.one_in(2) { &prefix } else { "" };
+            let prefix = if prefixed && self.rng.one_in(2) {
+                &prefix
+            } else {
+                ""
+            };
             let equals = self.rng.pick(&["=", " = ", "=\n"]);
             let quote = self.rng.pick(&["'", "\""]);
-            let _ = write!(attributes, "\n{prefix}k{number}{equals}{quote}{}{quote}", self.value());
+            let _ = write!(
+                attributes,
+                "\n{prefix}k{number}{equals}{quote}{}{quote}",
+                self.value()
+            );
         }
         if self.rng.one_in(3) {
             let _ = write!(out, "<{prefix}{name}{attributes} />");
@@ -118,13 +161,21 @@ impl Generator {
         } else {
             self.rng.pick(&TEXTS)
         };
-        let times = if self.rng.one_in(20) { self.rng.below(500) } else { 1 };
+        let times = if self.rng.one_in(20) {
+            self.rng.below(500)
+        } else {
+            1
+        };
         text.repeat(times.max(1))
     }
 
     fn value(&mut self) -> &'static str {
         let spaces = self.wire == Wire::Component && self.rng.one_in(8);
-        if spaces { self.rng.pick(&SPACES[..2]) } else { self.rng.pick(&VALUES) }
+        if spaces {
+            self.rng.pick(&SPACES[..2])
+        } else {
+            self.rng.pick(&VALUES)
+        }
     }
 
     /// Deep, and within the bound.

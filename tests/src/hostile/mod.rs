@@ -1,6 +1,7 @@
 //! Stanzas that nobody should send and anybody can, each with what is to become of it.
 //!
-//! All are well-formed: what is not ends a stream, on real servers too. The same seed gives the same stanzas everywhere.
+//! All are well-formed: what is not ends a stream, on real servers too. The same seed gives the
+//! same stanzas everywhere.
 
 mod children;
 mod stanza;
@@ -48,7 +49,9 @@ impl Fate {
     /// The answer that is due.
     pub fn answer(&self) -> Option<&str> {
         match self {
-            Self::Accepted(answer) | Self::BadRequest(answer) | Self::Bounded(answer) => Some(answer),
+            Self::Accepted(answer) | Self::BadRequest(answer) | Self::Bounded(answer) => {
+                Some(answer)
+            }
             Self::Skipped => None,
         }
     }
@@ -83,13 +86,23 @@ impl Tally {
     /// # Panics
     /// When one of them is below 5 %.
     pub fn report(&self, from: &str) {
-        let Self { accepted, bad_request, bounded, skipped } = *self;
+        let Self {
+            accepted,
+            bad_request,
+            bounded,
+            skipped,
+        } = *self;
         let all = accepted + bad_request + bounded + skipped;
         eprintln!(
-            "hostile stanzas from {from}: {all}: {accepted} accepted, {bad_request} answered bad-request, {skipped} skipped, \
+            "hostile stanzas from {from}: {all}: {accepted} accepted, {bad_request} answered \
+            bad-request, {skipped} skipped, \
              {bounded} beyond a bound"
         );
-        for (what, count) in [("accepted", accepted), ("bad-request", bad_request), ("skipped", skipped)] {
+        for (what, count) in [
+            ("accepted", accepted),
+            ("bad-request", bad_request),
+            ("skipped", skipped),
+        ] {
             assert!(count * 20 >= all, "only {count} of {all} are {what}");
         }
     }
@@ -107,7 +120,12 @@ pub struct Generator {
 impl Generator {
     /// All that follows depends on the seed alone.
     pub fn new(seed: u64, wire: Wire, domain: &str) -> Self {
-        Self { rng: Rng(seed), wire, domain: domain.to_owned(), count: 0 }
+        Self {
+            rng: Rng(seed),
+            wire,
+            domain: domain.to_owned(),
+            count: 0,
+        }
     }
 }
 
@@ -120,23 +138,32 @@ impl Iterator for Generator {
     }
 }
 
-/// What matters of an answer: kind, type, id, sender; of an error its condition, of a message its children.
+/// What matters of an answer: kind, type, id, sender; of an error its condition, of a message its
+/// children.
 ///
 /// An id that is none of ours counts as none: IQs and messages never leave a component without one.
 ///
-/// Behind a real server (`Wire::Client`) the order of children and text between them do not matter, and of a child in the
-/// stanza's own namespace only its name and text.
+/// Behind a real server (`Wire::Client`) the order of children and text between them do not matter,
+/// and of a child in the stanza's own namespace only its name and text.
 pub fn shape(stanza: &Tree, wire: Wire) -> String {
     let kind = match (stanza.name.as_str(), stanza.attribute("type")) {
         ("message", "") => "normal",
         (_, kind) => kind,
     };
-    let id = Some(stanza.attribute("id")).filter(|id| id.starts_with('h')).unwrap_or_default();
-    let mut out = format!("{} {kind} {id:?} from {}", stanza.name, stanza.attribute("from"));
+    let id = Some(stanza.attribute("id"))
+        .filter(|id| id.starts_with('h'))
+        .unwrap_or_default();
+    let mut out = format!(
+        "{} {kind} {id:?} from {}",
+        stanza.name,
+        stanza.attribute("from")
+    );
     if kind == "error" {
         let error = stanza.elements().find(|child| child.name == "error");
         let conditions = error.into_iter().flat_map(Tree::elements);
-        for condition in conditions.filter(|child| child.namespace == CONDITIONS && child.name != "text") {
+        for condition in
+            conditions.filter(|child| child.namespace == CONDITIONS && child.name != "text")
+        {
             // Writing to a string does not fail.
             let _ = write!(out, " {}", condition.name);
         }
@@ -153,7 +180,9 @@ fn content(stanza: &Tree, wire: Wire) -> String {
     let mut parts: Vec<String> = Vec::new();
     for content in &stanza.content {
         match content {
-            Content::Element(tree) if own(tree) => parts.push(format!("<{}>{:?}", tree.name, tree.text())),
+            Content::Element(tree) if own(tree) => {
+                parts.push(format!("<{}>{:?}", tree.name, tree.text()))
+            }
             Content::Element(tree) => parts.push(inherited(tree).canonical()),
             Content::Text(text) if wire == Wire::Component => parts.push(format!("{text:?}")),
             Content::Text(_) => {}
@@ -165,7 +194,8 @@ fn content(stanza: &Tree, wire: Wire) -> String {
     parts.concat()
 }
 
-/// On a component's stream `jabber:client` at the top of a stanza and what inherits it means the stream's own namespace.
+/// On a component's stream `jabber:client` at the top of a stanza and what inherits it means the
+/// stream's own namespace.
 fn inherited(tree: &Tree) -> Tree {
     if tree.namespace != CLIENT && tree.namespace != ACCEPT {
         return tree.clone();
@@ -174,16 +204,23 @@ fn inherited(tree: &Tree) -> Tree {
         Content::Element(tree) => Content::Element(inherited(tree)),
         Content::Text(text) => Content::Text(text.clone()),
     });
-    Tree { namespace: ACCEPT.to_owned(), content: content.collect(), ..tree.clone() }
+    Tree {
+        namespace: ACCEPT.to_owned(),
+        content: content.collect(),
+        ..tree.clone()
+    }
 }
 
 /// Reads a stanza as it stands on the wire.
 fn parse(xml: &str, wire: Wire) -> Tree {
     let namespace = if wire == Wire::Client { CLIENT } else { ACCEPT };
-    let header = format!("<stream:stream xmlns='{namespace}' xmlns:stream='http://etherx.jabber.org/streams'>");
+    let header = format!(
+        "<stream:stream xmlns='{namespace}' xmlns:stream='http://etherx.jabber.org/streams'>"
+    );
     let mut trees = Trees::default();
     let mut tops = trees.feed((header + xml).as_bytes());
-    tops.pop().unwrap_or_else(|| panic!("not one stanza: {xml}"))
+    tops.pop()
+        .unwrap_or_else(|| panic!("not one stanza: {xml}"))
 }
 
 #[cfg(test)]

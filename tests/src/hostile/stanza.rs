@@ -41,7 +41,12 @@ impl Generator {
         let with_id = !self.rng.one_in(8);
         let head = self.head(with_id);
         let (written, kind) = self.rng.pick(&TYPES);
-        let Head { attributes, id, to, whole } = &head;
+        let Head {
+            attributes,
+            id,
+            to,
+            whole,
+        } = &head;
         let answered = matches!(kind, "chat" | "normal") && *whole;
         let mut children = self.children();
         let beyond = self.rng.one_in(100);
@@ -71,7 +76,12 @@ impl Generator {
     fn iq(&mut self) -> Hostile {
         let with_id = !self.rng.one_in(8);
         let head = self.head(with_id);
-        let Head { attributes, id, to, whole } = &head;
+        let Head {
+            attributes,
+            id,
+            to,
+            whole,
+        } = &head;
         let at_home = !to.contains('@');
         let (kind, request) = self.rng.pick(&[
             ("get", true),
@@ -95,7 +105,11 @@ impl Generator {
             children.clear();
             self.beyond(&mut children);
         }
-        let written = if kind.is_empty() && self.rng.one_in(2) { String::new() } else { format!(" type='{kind}'") };
+        let written = if kind.is_empty() && self.rng.one_in(2) {
+            String::new()
+        } else {
+            format!(" type='{kind}'")
+        };
         let xml = self.tag("iq", &format!("{attributes}{written}"), &children);
         let error = |condition: &str| format!("iq error {id:?} from {to} {condition}");
         let fate = if !request || !whole {
@@ -116,11 +130,23 @@ impl Generator {
     /// One payload, and the condition with which a request that holds it is refused, if it is.
     fn payload(&mut self, kind: &str, at_home: bool) -> (String, Option<&'static str>) {
         let (payload, answer) = match self.rng.below(8) {
-            0 => ("<ping xmlns='urn:xmpp:ping' weird='1'><a/>text</ping>", None),
+            0 => (
+                "<ping xmlns='urn:xmpp:ping' weird='1'><a/>text</ping>",
+                None,
+            ),
             1 => ("<p:time xmlns:p='urn:xmpp:time'/>", None),
-            2 => ("<query xmlns='http://jabber.org/protocol/disco#info'/>", None),
-            3 => ("<query xmlns='http://jabber.org/protocol/disco#info' node='no such node'/>", Some("item-not-found")),
-            4 => ("<pong xmlns='urn:xmpp:ping'/>", Some("feature-not-implemented")),
+            2 => (
+                "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+                None,
+            ),
+            3 => (
+                "<query xmlns='http://jabber.org/protocol/disco#info' node='no such node'/>",
+                Some("item-not-found"),
+            ),
+            4 => (
+                "<pong xmlns='urn:xmpp:ping'/>",
+                Some("feature-not-implemented"),
+            ),
             _ => {
                 let mut payload = String::new();
                 self.child(&mut payload);
@@ -139,7 +165,12 @@ impl Generator {
 
     fn presence(&mut self) -> Hostile {
         let with_id = !self.rng.one_in(4);
-        let Head { attributes, id, to, whole } = self.head(with_id);
+        let Head {
+            attributes,
+            id,
+            to,
+            whole,
+        } = self.head(with_id);
         let children = self.rng.pick(&[
             "",
             "<show>busy</show>",
@@ -154,20 +185,35 @@ impl Generator {
         let (kind, fate) = match self.rng.below(8) {
             0 | 1 => ("", None),
             2 => ("unavailable", None),
-            3 if self.wire == Wire::Component => (self.rng.pick(&["subscribed", "unsubscribe", "error"]), None),
+            3 if self.wire == Wire::Component => {
+                (self.rng.pick(&["subscribed", "unsubscribe", "error"]), None)
+            }
             4 if self.wire == Wire::Component => {
                 let bare = to.split('/').next().unwrap_or_default();
                 let answer = format!("presence unsubscribed \"\" from {bare}");
-                (self.rng.pick(&["subscribe", "probe"]), Some(Fate::Accepted(answer)))
+                (
+                    self.rng.pick(&["subscribe", "probe"]),
+                    Some(Fate::Accepted(answer)),
+                )
             }
             _ => {
                 let answer = format!("presence error {id:?} from {to} bad-request");
-                (self.rng.pick(&["invisible", "gone", "weird", "SUBSCRIBE"]), Some(Fate::BadRequest(answer)))
+                (
+                    self.rng.pick(&["invisible", "gone", "weird", "SUBSCRIBE"]),
+                    Some(Fate::BadRequest(answer)),
+                )
             }
         };
-        let written = if kind.is_empty() { String::new() } else { format!(" type='{kind}'") };
+        let written = if kind.is_empty() {
+            String::new()
+        } else {
+            format!(" type='{kind}'")
+        };
         let xml = self.tag("presence", &format!("{attributes}{written}"), children);
-        Hostile { xml, fate: fate.filter(|_| whole).unwrap_or(Fate::Skipped) }
+        Hostile {
+            xml,
+            fate: fate.filter(|_| whole).unwrap_or(Fate::Skipped),
+        }
     }
 
     /// What is no stanza at all.
@@ -176,16 +222,24 @@ impl Generator {
             0 => "stray text &amp; white space\n".to_owned(),
             1 => "<handshake/>".to_owned(),
             2 => "<foo/>".to_owned(),
-            3 => "<message xmlns='urn:a' from='a@localhost' to='echo.localhost'><body>a</body></message>".to_owned(),
+            3 => "<message xmlns='urn:a' from='a@localhost' \
+                to='echo.localhost'><body>a</body></message>"
+                .to_owned(),
             4 => "<stream:features/>".to_owned(),
-            5 => format!("<r xmlns='urn:xmpp:sm:3' from='a@localhost' to='{}'/>", self.domain),
+            5 => format!(
+                "<r xmlns='urn:xmpp:sm:3' from='a@localhost' to='{}'/>",
+                self.domain
+            ),
             6 => "<Message from='a@localhost' to='echo.localhost'/>".to_owned(),
             _ => String::new(),
         };
         if xml.is_empty() {
             self.child(&mut xml);
         }
-        Hostile { xml, fate: Fate::Skipped }
+        Hostile {
+            xml,
+            fate: Fate::Skipped,
+        }
     }
 
     /// Between the two bounds, or beyond both; a server lets its clients send less.
@@ -199,12 +253,22 @@ impl Generator {
     }
 
     fn head(&mut self, with_id: bool) -> Head {
-        let (number, domain) = (self.count, &self.domain);
+        let number = self.count;
+        let domain = &self.domain;
         let (written, id) = match self.rng.below(12) {
             _ if !with_id => (self.rng.pick(&["", " id=''"]).to_owned(), String::new()),
-            0 => (format!(" id='h{number}&apos;&quot;&lt;&amp;'"), format!("h{number}'\"<&")),
-            1 => (format!(" id=\"h{number} é日\u{1F514}\""), format!("h{number} é日\u{1F514}")),
-            2 => (format!(" id='h{number}{}'", "x".repeat(3000)), format!("h{number}{}", "x".repeat(3000))),
+            0 => (
+                format!(" id='h{number}&apos;&quot;&lt;&amp;'"),
+                format!("h{number}'\"<&"),
+            ),
+            1 => (
+                format!(" id=\"h{number} é日\u{1F514}\""),
+                format!("h{number} é日\u{1F514}"),
+            ),
+            2 => (
+                format!(" id='h{number}{}'", "x".repeat(3000)),
+                format!("h{number}{}", "x".repeat(3000)),
+            ),
             _ => (format!(" id='h{number}'"), format!("h{number}")),
         };
         let to = match self.rng.below(8) {
@@ -219,7 +283,12 @@ impl Generator {
         if self.wire == Wire::Component {
             self.addresses(&mut attributes, &to, &mut whole);
         }
-        Head { attributes, id, to, whole }
+        Head {
+            attributes,
+            id,
+            to,
+            whole,
+        }
     }
 
     /// What a client's server sees to: the sender, and that both addresses are JIDs.
@@ -229,7 +298,11 @@ impl Generator {
         *whole = odd >= 6;
         let from = match odd {
             0 => String::new(),
-            1 => format!(" from='{}'", self.rng.pick(&["", "@", "a@", "a@b@c", "a b@c", "@/", "a@localhost/"])),
+            1 => format!(
+                " from='{}'",
+                self.rng
+                    .pick(&["", "@", "a@", "a@b@c", "a b@c", "@/", "a@localhost/"])
+            ),
             _ => format!(" from='{sender}'"),
         };
         let other = match odd {
@@ -246,7 +319,8 @@ impl Generator {
         }
         attributes.push_str(&from);
         if self.rng.one_in(10) {
-            attributes.push_str(" foo='1' xmlns:x='urn:x' x:from='mallory@localhost' xml:lang='tlh'");
+            attributes
+                .push_str(" foo='1' xmlns:x='urn:x' x:from='mallory@localhost' xml:lang='tlh'");
         }
     }
 
@@ -256,7 +330,9 @@ impl Generator {
             return format!("<{name}{attributes}/>");
         }
         if self.wire == Wire::Component && self.rng.one_in(12) {
-            return format!("<c:{name} xmlns:c='jabber:component:accept'{attributes}\n>{children}</c:{name}\n>");
+            return format!(
+                "<c:{name} xmlns:c='jabber:component:accept'{attributes}\n>{children}</c:{name}\n>"
+            );
         }
         format!("<{name}{attributes}>{children}</{name}>")
     }

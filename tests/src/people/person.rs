@@ -22,7 +22,8 @@ const EVENTS: usize = 4096;
 /// Stanzas that came and were not asked for.
 const INBOX: usize = 200_000;
 
-/// What a person was told about an IQ: the answer, be it a result or an error, or why there is none.
+/// What a person was told about an IQ: the answer, be it a result or an error, or why there is
+/// none.
 pub type Answer = Result<Received, String>;
 
 /// A client of slixmpp, logged in.
@@ -53,8 +54,14 @@ impl Person {
         let mut person = Self::begin();
         let (host, port) = address.rsplit_once(':').expect("host and port");
         let port: u16 = port.parse().expect("a port");
-        person.tell(&json!({"do": "login", "jid": jid, "password": password, "host": host, "port": port}));
-        let online = person.event("the login", |event| event["event"] == "online" || event["event"] == "offline").await;
+        person.tell(
+            &json!({"do": "login", "jid": jid, "password": password, "host": host, "port": port}),
+        );
+        let online = person
+            .event("the login", |event| {
+                event["event"] == "online" || event["event"] == "offline"
+            })
+            .await;
         match online["jid"].as_str() {
             Some(full) => full.clone_into(&mut person.jid),
             None => panic!("{jid} could not log in: {online}\n{}", person.output.tail()),
@@ -72,8 +79,15 @@ impl Person {
         self.message_with(to, "chat", Some(body), "").await
     }
 
-    /// Sends a message with any type and children (XML without an own namespace is in `jabber:client`).
-    pub async fn message_with(&mut self, to: &str, kind: &str, body: Option<&str>, children: &str) -> String {
+    /// Sends a message with any type and children (XML without an own namespace is in
+    /// `jabber:client`).
+    pub async fn message_with(
+        &mut self,
+        to: &str,
+        kind: &str,
+        body: Option<&str>,
+        children: &str,
+    ) -> String {
         let id = format!("m{}", self.number());
         self.tell(&json!({"do": "message", "id": id, "to": to, "type": kind, "body": body, "children": children}));
         id
@@ -118,8 +132,16 @@ impl Person {
     /// The first stanza that fits, of those that came and were not yet taken, or of those to come.
     pub async fn next(&mut self, what: &str, fits: impl Fn(&Received) -> bool) -> Received {
         self.next_within(PATIENCE, fits).await.unwrap_or_else(|| {
-            let inbox: Vec<&str> = self.inbox.iter().map(|received| received.xml.as_str()).collect();
-            panic!("{}: no {what}; came: {inbox:#?}\n{}", self.jid, self.output.tail())
+            let inbox: Vec<&str> = self
+                .inbox
+                .iter()
+                .map(|received| received.xml.as_str())
+                .collect();
+            panic!(
+                "{}: no {what}; came: {inbox:#?}\n{}",
+                self.jid,
+                self.output.tail()
+            )
         })
     }
 
@@ -127,13 +149,18 @@ impl Person {
     pub async fn message_from(&mut self, from: &str) -> Received {
         let bare = |jid: &str| jid.split('/').next().unwrap_or_default().to_owned();
         let wanted = |received: &Received| {
-            received.is("message") && (received.attr("from") == from || bare(received.attr("from")) == from)
+            received.is("message")
+                && (received.attr("from") == from || bare(received.attr("from")) == from)
         };
         self.next(&format!("message from {from}"), wanted).await
     }
 
     /// As [`Person::next`]; none when nothing that fits came in time.
-    pub async fn next_within(&mut self, within: Duration, fits: impl Fn(&Received) -> bool) -> Option<Received> {
+    pub async fn next_within(
+        &mut self,
+        within: Duration,
+        fits: impl Fn(&Received) -> bool,
+    ) -> Option<Received> {
         let end = Instant::now() + within;
         loop {
             if let Some(at) = self.inbox.iter().position(&fits) {
@@ -155,7 +182,8 @@ impl Person {
     /// Logs out and ends the process.
     pub async fn logout(mut self) {
         self.tell(&json!({"do": "logout"}));
-        self.event("the end of the stream", |event| event["event"] == "offline").await;
+        self.event("the end of the stream", |event| event["event"] == "offline")
+            .await;
     }
 
     fn begin() -> Self {
@@ -164,7 +192,15 @@ impl Person {
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/person.py"));
         let (process, input, spoken) = Process::start_talking("slixmpp", command, &output);
         let events = listen(spoken);
-        Self { jid: String::new(), process, output, input, events, inbox: VecDeque::new(), count: 0 }
+        Self {
+            jid: String::new(),
+            process,
+            output,
+            input,
+            events,
+            inbox: VecDeque::new(),
+            count: 0,
+        }
     }
 
     async fn disco(&mut self, what: &str, to: &str, node: Option<&str>) -> Answer {
@@ -187,8 +223,16 @@ impl Person {
             match timeout_at(end, self.events.recv()).await {
                 Ok(Some(event)) if fits(&event) => return event,
                 Ok(Some(event)) => self.keep(&event),
-                Ok(None) => panic!("{}: slixmpp ended before {what}\n{}", self.jid, self.output.tail()),
-                Err(_) => panic!("{}: no {what} within {PATIENCE:?}\n{}", self.jid, self.output.tail()),
+                Ok(None) => panic!(
+                    "{}: slixmpp ended before {what}\n{}",
+                    self.jid,
+                    self.output.tail()
+                ),
+                Err(_) => panic!(
+                    "{}: no {what} within {PATIENCE:?}\n{}",
+                    self.jid,
+                    self.output.tail()
+                ),
             }
         }
     }
@@ -196,7 +240,11 @@ impl Person {
     fn keep(&mut self, event: &Value) {
         match event["xml"].as_str() {
             Some(xml) if event["event"] == "stanza" => {
-                assert!(self.inbox.len() < INBOX, "{}: nobody takes the stanzas", self.jid);
+                assert!(
+                    self.inbox.len() < INBOX,
+                    "{}: nobody takes the stanzas",
+                    self.jid
+                );
                 self.inbox.push_back(Received::new(xml.to_owned()));
             }
             _ => self.output.push(event.to_string()),
@@ -206,7 +254,11 @@ impl Person {
     fn tell(&mut self, command: &Value) {
         let told = writeln!(self.input, "{command}").and_then(|()| self.input.flush());
         if let Err(error) = told {
-            panic!("slixmpp (pid {}) does not listen: {error}\n{}", self.process.pid(), self.output.tail());
+            panic!(
+                "slixmpp (pid {}) does not listen: {error}\n{}",
+                self.process.pid(),
+                self.output.tail()
+            );
         }
     }
 
@@ -221,7 +273,8 @@ fn listen(spoken: ChildStdout) -> mpsc::Receiver<Value> {
     let (sender, events) = mpsc::channel(EVENTS);
     std::thread::spawn(move || {
         for line in BufReader::new(spoken).lines().map_while(Result::ok) {
-            let event = serde_json::from_str(&line).unwrap_or_else(|_| json!({"event": "noise", "line": line}));
+            let event = serde_json::from_str(&line)
+                .unwrap_or_else(|_| json!({"event": "noise", "line": line}));
             if sender.blocking_send(event).is_err() {
                 return;
             }
@@ -230,12 +283,17 @@ fn listen(spoken: ChildStdout) -> mpsc::Receiver<Value> {
     events
 }
 
-/// The virtual environment that `tests/run` makes in the target directory, or what `CAMPANILE_TESTS_PYTHON` names.
+/// The virtual environment that `tests/run` makes in the target directory, or what
+/// `CAMPANILE_TESTS_PYTHON` names.
 pub fn interpreter() -> PathBuf {
     if let Some(path) = std::env::var_os("CAMPANILE_TESTS_PYTHON") {
         return path.into();
     }
     let path = crate::target_directory().join("tests-venv/bin/python");
-    assert!(path.exists(), "no {}: `tests/run venv` makes it", path.display());
+    assert!(
+        path.exists(),
+        "no {}: `tests/run venv` makes it",
+        path.display()
+    );
     path
 }

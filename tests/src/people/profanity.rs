@@ -14,7 +14,9 @@ impl Profanity {
         let (host, port) = address.rsplit_once(':').expect("host and port");
         let terminal = Terminal::start("profanity").await;
         terminal.shows("Type '/help' to show complete help.").await;
-        terminal.enter(&format!("/connect {jid} server {host} port {port} tls disable"));
+        terminal.enter(&format!(
+            "/connect {jid} server {host} port {port} tls disable"
+        ));
         terminal.shows("Enter password:").await;
         terminal.enter(password);
         terminal.shows("logged in successfully").await;

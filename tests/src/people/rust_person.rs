@@ -1,8 +1,9 @@
 //! A person on `tokio_xmpp::Client`, in this process.
 //!
-//! The client lives on a single-threaded runtime of its own. In tokio-xmpp 6 the receiving half of a client gives up
-//! for good, without a waker, when it looks for a stanza while another thread is sending one
-//! (`StanzaReceiver::poll_next` only tries the lock that `StanzaSender::send` holds); on one thread the two cannot meet.
+//! The client lives on a single-threaded runtime of its own. In tokio-xmpp 6 the receiving half of
+//! a client gives up for good, without a waker, when it looks for a stanza while another thread is
+//! sending one (`StanzaReceiver::poll_next` only tries the lock that `StanzaSender::send` holds);
+//! on one thread the two cannot meet.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -40,13 +41,20 @@ pub struct RustPerson {
 impl RustPerson {
     /// Logs a user of the server's set-up in, without presence.
     pub async fn login(server: &Server, user: &str) -> Self {
-        Self::login_at(&server.client_address(), &format!("{user}@localhost"), &password(user)).await
+        Self::login_at(
+            &server.client_address(),
+            &format!("{user}@localhost"),
+            &password(user),
+        )
+        .await
     }
 
     /// Logs in at a server that listens on `host:port`.
     pub async fn login_at(address: &str, user: &str, password: &str) -> Self {
         let jid = Jid::new(user).expect("a JID");
-        let address = DnsConfig::Addr { addr: address.to_owned() };
+        let address = DnsConfig::Addr {
+            addr: address.to_owned(),
+        };
         let (orders, mut events) = run(jid, password.to_owned(), address);
         let online = timeout(PATIENCE, async {
             loop {
@@ -57,8 +65,16 @@ impl RustPerson {
                 }
             }
         });
-        let bound = online.await.unwrap_or_else(|_| panic!("{user}: no login within {PATIENCE:?}"));
-        Self { orders, events, jid: bound.to_string(), inbox: VecDeque::new(), count: 0 }
+        let bound = online
+            .await
+            .unwrap_or_else(|_| panic!("{user}: no login within {PATIENCE:?}"));
+        Self {
+            orders,
+            events,
+            jid: bound.to_string(),
+            inbox: VecDeque::new(),
+            count: 0,
+        }
     }
 
     /// The full address.
@@ -68,16 +84,25 @@ impl RustPerson {
 
     /// Sends a chat message and returns its id.
     pub async fn message(&mut self, to: &str, body: &str) -> String {
-        self.message_with(to, MessageType::Chat, Some(body), &[]).await
+        self.message_with(to, MessageType::Chat, Some(body), &[])
+            .await
     }
 
     /// Sends a message of any type with any children.
-    pub async fn message_with(&mut self, to: &str, kind: MessageType, body: Option<&str>, children: &[&str]) -> String {
+    pub async fn message_with(
+        &mut self,
+        to: &str,
+        kind: MessageType,
+        body: Option<&str>,
+        children: &[&str],
+    ) -> String {
         self.count += 1;
         let id = format!("r{}", self.count);
         let mut message = Message::new_with_type(kind, Some(Jid::new(to).expect("a JID")));
         message.id = Some(Id(id.clone()));
-        message.bodies.extend(body.map(|body| (Lang::default(), body.to_owned())));
+        message
+            .bodies
+            .extend(body.map(|body| (Lang::default(), body.to_owned())));
         message.payloads = children.iter().map(|xml| element(xml)).collect();
         self.send(message.into()).await;
         id
@@ -86,8 +111,15 @@ impl RustPerson {
     /// Sends any stanza, and returns when it is written.
     pub async fn send(&mut self, stanza: Stanza) {
         let (written, wait) = oneshot::channel();
-        let told = self.orders.send(Order::Send(Box::new(stanza), written)).await;
-        assert!(told.is_ok() && wait.await.is_ok(), "{}: the stanza was not written", self.jid);
+        let told = self
+            .orders
+            .send(Order::Send(Box::new(stanza), written))
+            .await;
+        assert!(
+            told.is_ok() && wait.await.is_ok(),
+            "{}: the stanza was not written",
+            self.jid
+        );
     }
 
     /// Asks by an IQ of type `get` and waits for the answer: the payload of a result, or the error.
@@ -96,7 +128,16 @@ impl RustPerson {
     /// The stanza error, when that was the answer.
     pub async fn get(&mut self, to: &str, payload: &str) -> Result<Option<Element>, StanzaError> {
         let payload = element(payload);
-        self.ask(|to, id| Iq::Get { from: None, to: Some(to), id, payload }, to).await
+        self.ask(
+            |to, id| Iq::Get {
+                from: None,
+                to: Some(to),
+                id,
+                payload,
+            },
+            to,
+        )
+        .await
     }
 
     /// As [`RustPerson::get`], of type `set`.
@@ -105,7 +146,16 @@ impl RustPerson {
     /// As [`RustPerson::get`].
     pub async fn set(&mut self, to: &str, payload: &str) -> Result<Option<Element>, StanzaError> {
         let payload = element(payload);
-        self.ask(|to, id| Iq::Set { from: None, to: Some(to), id, payload }, to).await
+        self.ask(
+            |to, id| Iq::Set {
+                from: None,
+                to: Some(to),
+                id,
+                payload,
+            },
+            to,
+        )
+        .await
     }
 
     /// The first stanza that fits, of those that came and were not yet taken, or of those to come.
@@ -131,7 +181,11 @@ impl RustPerson {
     }
 
     /// As [`RustPerson::next`]; none when nothing that fits came in time.
-    pub async fn next_within(&mut self, within: Duration, fits: impl Fn(&Stanza) -> bool) -> Option<Stanza> {
+    pub async fn next_within(
+        &mut self,
+        within: Duration,
+        fits: impl Fn(&Stanza) -> bool,
+    ) -> Option<Stanza> {
         let end = Instant::now() + within;
         loop {
             if let Some(at) = self.inbox.iter().position(&fits) {
@@ -150,16 +204,26 @@ impl RustPerson {
     pub async fn logout(self) {
         let (closed, wait) = oneshot::channel();
         let told = self.orders.send(Order::Close(closed)).await;
-        assert!(told.is_ok() && wait.await.is_ok(), "{}: the stream was not closed", self.jid);
+        assert!(
+            told.is_ok() && wait.await.is_ok(),
+            "{}: the stream was not closed",
+            self.jid
+        );
     }
 
-    async fn ask(&mut self, make: impl FnOnce(Jid, String) -> Iq, to: &str) -> Result<Option<Element>, StanzaError> {
+    async fn ask(
+        &mut self,
+        make: impl FnOnce(Jid, String) -> Iq,
+        to: &str,
+    ) -> Result<Option<Element>, StanzaError> {
         self.count += 1;
         let id = format!("q{}", self.count);
         let peer = Jid::new(to).expect("a JID");
         self.send(make(peer.clone(), id.clone()).into()).await;
         let answers = |stanza: &Stanza| match stanza {
-            Stanza::Iq(iq @ (Iq::Result { .. } | Iq::Error { .. })) => *iq.id() == id && iq.from() == Some(&peer),
+            Stanza::Iq(iq @ (Iq::Result { .. } | Iq::Error { .. })) => {
+                *iq.id() == id && iq.from() == Some(&peer)
+            }
             _ => false,
         };
         match self.next(&format!("answer from {to}"), answers).await {
@@ -170,7 +234,8 @@ impl RustPerson {
     }
 }
 
-/// What the thread of the client is asked to do; who asked hears when it is done, and loses the answer on failure.
+/// What the thread of the client is asked to do; who asked hears when it is done, and loses the
+/// answer on failure.
 #[derive(Debug)]
 enum Order {
     Send(Box<Stanza>, oneshot::Sender<()>),
@@ -178,11 +243,17 @@ enum Order {
 }
 
 /// Starts the client in a thread that ends when the orders or the events are dropped.
-fn run(jid: Jid, password: String, address: DnsConfig) -> (mpsc::Sender<Order>, mpsc::Receiver<Event>) {
+fn run(
+    jid: Jid,
+    password: String,
+    address: DnsConfig,
+) -> (mpsc::Sender<Order>, mpsc::Receiver<Event>) {
     let (orders, to_do) = mpsc::channel(1);
     let (happened, events) = mpsc::channel(EVENTS);
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         runtime.expect("a runtime").block_on(async move {
             let client = Client::new_plaintext(jid, password, address, Timeouts::tight());
             serve(client, to_do, happened).await;
@@ -191,7 +262,11 @@ fn run(jid: Jid, password: String, address: DnsConfig) -> (mpsc::Sender<Order>, 
     (orders, events)
 }
 
-async fn serve(mut client: Client, mut orders: mpsc::Receiver<Order>, happened: mpsc::Sender<Event>) {
+async fn serve(
+    mut client: Client,
+    mut orders: mpsc::Receiver<Order>,
+    happened: mpsc::Sender<Event>,
+) {
     loop {
         tokio::select! {
             order = orders.recv() => match order {
@@ -222,6 +297,11 @@ async fn serve(mut client: Client, mut orders: mpsc::Receiver<Order>, happened: 
 /// Parses XML; what names no namespace is in `jabber:client`.
 fn element(xml: &str) -> Element {
     let wrapped = format!("<all xmlns='{CLIENT}'>{xml}</all>");
-    let all: Element = wrapped.parse().unwrap_or_else(|error| panic!("not XML: {error}: {xml}"));
-    all.children().next().cloned().unwrap_or_else(|| panic!("no element: {xml}"))
+    let all: Element = wrapped
+        .parse()
+        .unwrap_or_else(|error| panic!("not XML: {error}: {xml}"));
+    all.children()
+        .next()
+        .cloned()
+        .unwrap_or_else(|| panic!("no element: {xml}"))
 }

@@ -18,9 +18,11 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a program, as a shell would; what it keeps at home is kept in a folder that goes away with it.
+    /// Starts a program, as a shell would; what it keeps at home is kept in a folder that goes away
+    /// with it.
     pub async fn start(program: &str) -> Self {
-        let (folder, output) = (Folder::new("terminal"), Output::default());
+        let folder = Folder::new("terminal");
+        let output = Output::default();
         folder.write("tmux.conf", "");
         // In the foreground, so that it is a child of ours like any other.
         let mut command = tmux(&folder);
@@ -28,20 +30,33 @@ impl Terminal {
         for variable in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
             command.env(variable, folder.path());
         }
-        command.env("LC_ALL", "C.UTF-8").env("TERM", "screen").env_remove("TMUX");
+        command
+            .env("LC_ALL", "C.UTF-8")
+            .env("TERM", "screen")
+            .env_remove("TMUX");
         let server = Process::start("tmux", command, &output);
-        let terminal = Self { server, output, folder };
+        let terminal = Self {
+            server,
+            output,
+            folder,
+        };
         let started = wait::until("tmux", PATIENCE, async || {
             terminal.ask(&["new-session", "-d", "-x", "200", "-y", "60", program])
         });
-        started.await.unwrap_or_else(|error| panic!("{error}\n{}", terminal.output.tail()));
+        started
+            .await
+            .unwrap_or_else(|error| panic!("{error}\n{}", terminal.output.tail()));
         terminal
     }
 
     /// Types a line, and Enter.
     pub fn enter(&self, line: &str) {
         for keys in [&["send-keys", "-l", line][..], &["send-keys", "Enter"]] {
-            assert!(self.ask(keys).is_some(), "nobody takes {line:?} any more:\n{}", self.output.tail());
+            assert!(
+                self.ask(keys).is_some(),
+                "nobody takes {line:?} any more:\n{}",
+                self.output.tail()
+            );
         }
     }
 
@@ -57,13 +72,22 @@ impl Terminal {
 
     /// As [`Terminal::shows`], with a patience of one's own.
     pub async fn shows_within(&self, text: &str, within: Duration) {
-        let seen = wait::until(text, within, async || self.screen().contains(text).then_some(()));
-        seen.await.unwrap_or_else(|error| panic!("{error}; the screen shows\n{}", self.screen()));
+        let seen = wait::until(text, within, async || {
+            self.screen().contains(text).then_some(())
+        });
+        seen.await
+            .unwrap_or_else(|error| panic!("{error}; the screen shows\n{}", self.screen()));
     }
 
     fn ask(&self, arguments: &[&str]) -> Option<String> {
-        let output = tmux(&self.folder).args(arguments).output().expect("tmux runs");
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        let output = tmux(&self.folder)
+            .args(arguments)
+            .output()
+            .expect("tmux runs");
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

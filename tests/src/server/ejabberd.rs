@@ -1,4 +1,5 @@
-//! ejabberd 23 as Debian ships it, as a plain Erlang node: `ejabberdctl` insists on a system user and on fixed folders.
+//! ejabberd 23 as Debian ships it, as a plain Erlang node: `ejabberdctl` insists on a system user
+//! and on fixed folders.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +9,10 @@ use crate::setup::{Setup, password};
 use crate::snippet::{DOMAIN, SECRET, Snippet};
 
 pub(super) fn configure(site: &Site, setup: &Setup) {
-    let mut listeners = attach("component", setup).set("port", &site.component.to_string()).below("listen:").to_owned();
+    let mut listeners = attach("component", setup)
+        .set("port", &site.component.to_string())
+        .below("listen:")
+        .to_owned();
     if let Some(port) = site.tls {
         let tls = attach("tls", setup)
             .set("port", &port.to_string())
@@ -16,7 +20,9 @@ pub(super) fn configure(site: &Site, setup: &Setup) {
         listeners.push_str(tls.below("listen:"));
     }
     if let Some(port) = site.servers {
-        listeners.push_str(&format!("  - {{port: {port}, ip: 127.0.0.1, module: ejabberd_s2s_in}}\n"));
+        listeners.push_str(&format!(
+            "  - {{port: {port}, ip: 127.0.0.1, module: ejabberd_s2s_in}}\n"
+        ));
     }
     listeners.push_str(&setup.ejabberd_listen);
     let main_file = main_file(site, &listeners) + &setup.ejabberd;
@@ -30,9 +36,15 @@ pub(super) fn configure(site: &Site, setup: &Setup) {
 /// Puts the items of a snippet's `listen:` beside those that are there.
 pub(super) fn add(site: &Site, snippet: &str) {
     let path = site.folder.path().join("ejabberd.yml");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let (_, items) = snippet.split_once("\nlisten:\n").expect("a snippet of ejabberd has a list of listeners");
-    site.folder.write("ejabberd.yml", &text.replace("\nacl:\n", &format!("\n{items}\nacl:\n")));
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (_, items) = snippet
+        .split_once("\nlisten:\n")
+        .expect("a snippet of ejabberd has a list of listeners");
+    site.folder.write(
+        "ejabberd.yml",
+        &text.replace("\nacl:\n", &format!("\n{items}\nacl:\n")),
+    );
 }
 
 pub(super) fn command(site: &Site) -> Command {
@@ -40,7 +52,18 @@ pub(super) fn command(site: &Site) -> Command {
     let _ = std::fs::remove_file(folder.path().join("users.made"));
     let mut command = node(site, &name(site));
     command
-        .args(["+K", "true", "+P", "250000", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"])
+        .args([
+            "+K",
+            "true",
+            "+P",
+            "250000",
+            "+sbwt",
+            "none",
+            "+sbwtdcpu",
+            "none",
+            "+sbwtdio",
+            "none",
+        ])
         .args(["-mnesia", "dir", &format!("\"{}\"", folder.at("spool"))])
         .args(["-s", "ejabberd", "-eval", &make_users(site)])
         .env("EJABBERD_CONFIG_PATH", folder.at("ejabberd.yml"))
@@ -52,7 +75,15 @@ pub(super) fn command(site: &Site) -> Command {
 
 pub(super) fn shell(site: &Site, line: &str) -> Command {
     let mut command = node(site, &format!("shell{}@127.0.0.1", std::process::id()));
-    command.args(["-hidden", "-dist_listen", "false", "-s", "ejabberd_ctl", "-extra", &name(site)]);
+    command.args([
+        "-hidden",
+        "-dist_listen",
+        "false",
+        "-s",
+        "ejabberd_ctl",
+        "-extra",
+        &name(site),
+    ]);
     command.args(line.split_whitespace());
     command
 }
@@ -70,7 +101,15 @@ fn name(site: &Site) -> String {
 fn node(site: &Site, name: &str) -> Command {
     let mut command = Command::new("erl");
     command
-        .args(["-noinput", "-name", name, "-setcookie", "campanile-tests", "-start_epmd", "false"])
+        .args([
+            "-noinput",
+            "-name",
+            name,
+            "-setcookie",
+            "campanile-tests",
+            "-start_epmd",
+            "false",
+        ])
         .args(["-erl_epmd_port", &site.node.to_string()])
         .args(["-kernel", "inet_dist_use_interface", "{127,0,0,1}"])
         .env("HOME", site.folder.at("home"))
@@ -78,32 +117,57 @@ fn node(site: &Site, name: &str) -> Command {
     command
 }
 
-/// Debian puts ejabberd's own code beside the machine's libraries, where Erlang does not look by itself.
+/// Debian puts ejabberd's own code beside the machine's libraries, where Erlang does not look by
+/// itself.
 fn libraries() -> PathBuf {
     let has_ejabberd = |folder: &Path| {
-        let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        names.into_iter().any(|name| name.to_string_lossy().starts_with("ejabberd-"))
+        let names = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name());
+        names
+            .into_iter()
+            .any(|name| name.to_string_lossy().starts_with("ejabberd-"))
     };
-    let below = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    let below = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
     below
         .filter(|path| path.is_dir())
         .find(|path| has_ejabberd(path))
-        .unwrap_or_else(|| panic!("ejabberd is not installed (apt-get install ejabberd; tests/run does it)"))
+        .unwrap_or_else(|| {
+            panic!("ejabberd is not installed (apt-get install ejabberd; tests/run does it)")
+        })
 }
 
 fn attach(snippet: &str, setup: &Setup) -> Snippet {
     let mut snippet = Snippet::read(&format!("ejabberd/{snippet}.yml")).repeat(DOMAIN, |line| {
-        assert!(line.contains(SECRET), "the secret stands beside the domain: {line}");
+        assert!(
+            line.contains(SECRET),
+            "the secret stands beside the domain: {line}"
+        );
         let lines = setup.components.iter().map(|component| {
-            line.replace(DOMAIN, &component.jid).replace(SECRET, &format!("\"{}\"", component.secret))
+            line.replace(DOMAIN, &component.jid)
+                .replace(SECRET, &format!("\"{}\"", component.secret))
         });
         lines.collect()
     });
     if let Some(bytes) = setup.max_stanza_size {
         snippet = snippet.set("max_stanza_size", &bytes.to_string());
     }
-    let snippet = if setup.backlog { snippet } else { snippet.without("backlog") };
-    if setup.global_routes_off { snippet } else { snippet.without("global_routes") }
+    let snippet = if setup.backlog {
+        snippet
+    } else {
+        snippet.without("backlog")
+    };
+    if setup.global_routes_off {
+        snippet
+    } else {
+        snippet.without("global_routes")
+    }
 }
 
 /// A term per user, read by the node itself: no need to quote names for a command line.
@@ -113,7 +177,10 @@ fn users(setup: &Setup) -> String {
 }
 
 fn make_users(site: &Site) -> String {
-    let (users, made) = (site.folder.at("users.erl.txt"), site.folder.at("users.made"));
+    let (users, made) = (
+        site.folder.at("users.erl.txt"),
+        site.folder.at("users.made"),
+    );
     format!(
         "{{ok, Users}} = file:consult(\"{users}\"), \
          [case ejabberd_auth:try_register(Name, <<\"localhost\">>, Password) of \

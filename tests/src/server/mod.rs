@@ -56,7 +56,8 @@ pub struct Server {
     site: Site,
 }
 
-/// What outlives a restart. The process stands before it in [`Server`], so it ends before the folder goes.
+/// What outlives a restart. The process stands before it in [`Server`], so it ends before the
+/// folder goes.
 #[derive(Debug)]
 struct Site {
     folder: Folder,
@@ -81,7 +82,14 @@ impl Server {
         });
         let tls = setup.tls.then(ports::free);
         let servers = setup.federated.then(ports::free);
-        let site = Site { folder, client: ports::free(), component: ports::free(), tls, servers, node: ports::free() };
+        let site = Site {
+            folder,
+            client: ports::free(),
+            component: ports::free(),
+            tls,
+            servers,
+            node: ports::free(),
+        };
         if setup.tls {
             certificate::make(&site.folder);
         }
@@ -89,12 +97,18 @@ impl Server {
             Kind::Prosody => prosody::configure(&site, &setup),
             Kind::Ejabberd => ejabberd::configure(&site, &setup),
         }
-        let mut server = Self { kind, process: None, output: Output::default(), site };
+        let mut server = Self {
+            kind,
+            process: None,
+            output: Output::default(),
+            site,
+        };
         server.start_again().await;
         server
     }
 
-    /// Starts it on the same ports and with the same data, after [`Server::stop`] or [`Server::kill`].
+    /// Starts it on the same ports and with the same data, after [`Server::stop`] or
+    /// [`Server::kill`].
     pub async fn start_again(&mut self) {
         assert!(self.process.is_none(), "{:?} is running", self.kind);
         let site = &self.site;
@@ -110,7 +124,11 @@ impl Server {
             self.is_ready().await.then_some(Ok(()))
         });
         if let Err(error) = up.await.and_then(|up| up) {
-            panic!("{:?} did not start: {error}\n{}", self.kind, self.output.tail());
+            panic!(
+                "{:?} did not start: {error}\n{}",
+                self.kind,
+                self.output.tail()
+            );
         }
         self.process = Some(process);
     }
@@ -128,20 +146,29 @@ impl Server {
     }
 
     /// Runs a command of the server's own shell and returns what it printed: for Prosody a line of
-    /// `prosodyctl shell` (`host:deactivate("echo.localhost")`), for ejabberd the words of an `ejabberdctl` command.
+    /// `prosodyctl shell` (`host:deactivate("echo.localhost")`), for ejabberd the words of an
+    /// `ejabberdctl` command.
     pub fn shell(&self, line: &str) -> String {
         let mut command = match self.kind {
             Kind::Prosody => prosody::shell(&self.site, line),
             Kind::Ejabberd => ejabberd::shell(&self.site, line),
         };
-        let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+        let output = command
+            .output()
+            .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line}: {}\n{printed}{words}{}", output.status, self.output.tail());
+        assert!(
+            output.status.success(),
+            "{line}: {}\n{printed}{words}{}",
+            output.status,
+            self.output.tail()
+        );
         printed
     }
 
-    /// Adds a snippet to the configuration, as an operator does; the server's shell makes it read that anew.
+    /// Adds a snippet to the configuration, as an operator does; the server's shell makes it read
+    /// that anew.
     pub fn add(&self, snippet: &str) {
         match self.kind {
             Kind::Prosody => self.site.folder.write("conf.d/added.cfg.lua", snippet),
@@ -164,14 +191,21 @@ impl Server {
         format!("127.0.0.1:{}", self.site.component)
     }
 
-    /// Where components connect over TLS; the set-up must ask for it. The certificate is for `localhost`.
+    /// Where components connect over TLS; the set-up must ask for it. The certificate is for
+    /// `localhost`.
     pub fn component_tls_address(&self) -> String {
-        format!("127.0.0.1:{}", self.site.tls.expect("the set-up asks for TLS"))
+        format!(
+            "127.0.0.1:{}",
+            self.site.tls.expect("the set-up asks for TLS")
+        )
     }
 
     /// Where other servers connect; the set-up must ask for it.
     pub fn server_address(&self) -> String {
-        format!("127.0.0.1:{}", self.site.servers.expect("the set-up asks for federation"))
+        format!(
+            "127.0.0.1:{}",
+            self.site.servers.expect("the set-up asks for federation")
+        )
     }
 
     /// The certificate authority behind [`Server::component_tls_address`], as a file.
@@ -193,7 +227,12 @@ impl Server {
         if self.kind == Kind::Ejabberd && !ejabberd::has_users(&self.site) {
             return false;
         }
-        let ports = [Some(self.site.client), Some(self.site.component), self.site.tls, self.site.servers];
+        let ports = [
+            Some(self.site.client),
+            Some(self.site.component),
+            self.site.tls,
+            self.site.servers,
+        ];
         for port in ports.into_iter().flatten() {
             if !answers(&format!("127.0.0.1:{port}")).await {
                 return false;
@@ -203,6 +242,8 @@ impl Server {
     }
 
     fn running(&mut self) -> Process {
-        self.process.take().unwrap_or_else(|| panic!("{:?} is not running", self.kind))
+        self.process
+            .take()
+            .unwrap_or_else(|| panic!("{:?} is not running", self.kind))
     }
 }

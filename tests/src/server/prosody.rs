@@ -11,12 +11,18 @@ pub(super) fn configure(site: &Site, setup: &Setup) {
     folder.write("prosody.cfg.lua", &main_file(site));
     folder.write("conf.d/listen.cfg.lua", listen(site, setup).text());
     for component in &setup.components {
-        folder.write(&format!("conf.d/{}.cfg.lua", component.jid), attach(component).text());
+        folder.write(
+            &format!("conf.d/{}.cfg.lua", component.jid),
+            attach(component).text(),
+        );
     }
     if let Some(port) = site.tls {
         let tls = Snippet::read("prosody/tls.cfg.lua")
             .replace("5349", &port.to_string())
-            .replace("/etc/prosody/certs/example.org.crt", &folder.at("certificate.pem"))
+            .replace(
+                "/etc/prosody/certs/example.org.crt",
+                &folder.at("certificate.pem"),
+            )
             .replace("/etc/prosody/certs/example.org.key", &folder.at("key.pem"));
         folder.write("conf.d/tls.cfg.lua", tls.text());
     }
@@ -24,7 +30,10 @@ pub(super) fn configure(site: &Site, setup: &Setup) {
         folder.write("conf.d/more.cfg.lua", &setup.prosody);
     }
     for user in &setup.users {
-        let account = format!("return {{\n\t[\"password\"] = \"{}\";\n}};\n", password(user));
+        let account = format!(
+            "return {{\n\t[\"password\"] = \"{}\";\n}};\n",
+            password(user)
+        );
         folder.write(&format!("data/localhost/accounts/{user}.dat"), &account);
     }
 }
@@ -37,12 +46,19 @@ pub(super) fn command(site: &Site) -> Command {
 
 pub(super) fn shell(site: &Site, line: &str) -> Command {
     let mut command = Command::new("prosodyctl");
-    command.args(["--root", "--config", &site.folder.at("prosody.cfg.lua"), "shell", line]);
+    command.args([
+        "--root",
+        "--config",
+        &site.folder.at("prosody.cfg.lua"),
+        "shell",
+        line,
+    ]);
     command
 }
 
 fn listen(site: &Site, setup: &Setup) -> Snippet {
-    let snippet = Snippet::read("prosody/listen.cfg.lua").replace("5347", &site.component.to_string());
+    let snippet =
+        Snippet::read("prosody/listen.cfg.lua").replace("5347", &site.component.to_string());
     match setup.max_stanza_size {
         Some(bytes) => snippet.set("component_stanza_size_limit", &bytes.to_string()),
         None => snippet,
@@ -65,8 +81,11 @@ fn main_file(site: &Site) -> String {
         Some(port) => format!("s2s_ports = {{ {port} }}\nmodules_disabled = {{ \"tls\" }}"),
         None => "modules_disabled = { \"s2s\", \"tls\" }".to_owned(),
     };
-    let (client, data, socket) = (site.client, folder.at("data"), folder.at("shell.sock"));
-    // Stanzas of users are not rated (mod_limits is absent) and nothing is archived: the tests look at components.
+    let client = site.client;
+    let data = folder.at("data");
+    let socket = folder.at("shell.sock");
+    // Stanzas of users are not rated (mod_limits is absent) and nothing is archived: the tests look
+    // at components.
     format!(
         r#"
 run_as_root = true

@@ -6,8 +6,9 @@
 //! | figures, and how each component stands | whoever is on this machine, or has the token |
 //! | content, and changes | whoever has the token |
 //!
-//! A page of another site cannot ask through somebody's browser: the name that the browser was given (`Host`) must be one of
-//! ours, or a name of a stranger's could point here, and so must the page's (`Origin`).
+//! A page of another site cannot ask through somebody's browser: the name that the browser was
+//! given (`Host`) must be one of ours, or a name of a stranger's could point here, and so must the
+//! page's (`Origin`).
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
@@ -49,7 +50,10 @@ impl Access {
         if !settings.listen.ip().is_unspecified() {
             hosts.push(written(settings.listen.ip()));
         }
-        Self { token: settings.token.clone(), hosts }
+        Self {
+            token: settings.token.clone(),
+            hosts,
+        }
     }
 
     fn figures(&self, peer: Option<&Peer>, headers: &HeaderMap) -> Result<(), Problem> {
@@ -57,8 +61,13 @@ impl Access {
         if headers.contains_key(AUTHORIZATION) {
             return self.token(headers);
         }
-        let forwarded = FORWARDED.iter().any(|name| headers.contains_key(HeaderName::from_static(name)));
-        if local && !forwarded && peer.is_some_and(|Peer(address)| address.ip().to_canonical().is_loopback()) {
+        let forwarded = FORWARDED
+            .iter()
+            .any(|name| headers.contains_key(HeaderName::from_static(name)));
+        if local
+            && !forwarded
+            && peer.is_some_and(|Peer(address)| address.ip().to_canonical().is_loopback())
+        {
             return Ok(());
         }
         self.token(headers)
@@ -71,13 +80,25 @@ impl Access {
 
     /// Whether the names are ours. True for those that only this machine has.
     fn called(&self, headers: &HeaderMap) -> Result<bool, Problem> {
-        let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let text = |name: HeaderName| {
+            headers
+                .get(name)
+                .map(|value| value.to_str().unwrap_or_default())
+        };
         let host = text(HOST).ok_or_else(|| Problem::new(400, "the request has no Host"))?;
         let name = host_name(host);
-        let local =
-            name.eq_ignore_ascii_case("localhost") || name.trim_matches(['[', ']']).parse().is_ok_and(is_loopback);
-        if !local && !self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            return Err(Problem::new(403, "this port is not known by that name: add it to `hosts` in [admin]"));
+        let local = name.eq_ignore_ascii_case("localhost")
+            || name.trim_matches(['[', ']']).parse().is_ok_and(is_loopback);
+        if !local
+            && !self
+                .hosts
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(name))
+        {
+            return Err(Problem::new(
+                403,
+                "this port is not known by that name: add it to `hosts` in [admin]",
+            ));
         }
         match text(ORIGIN).map(|origin| origin.split_once("://").map(|(_, rest)| rest)) {
             None => Ok(local),
@@ -93,12 +114,20 @@ impl Access {
                 "this needs a token, and [admin] has none: write one of token, token_file, …",
             ));
         };
-        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| {
-            let (scheme, given) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(given.trim())
-        });
+        let given = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| {
+                let (scheme, given) = text.split_once(' ')?;
+                scheme
+                    .eq_ignore_ascii_case("bearer")
+                    .then_some(given.trim())
+            });
         match given {
-            None => Err(Problem::new(401, "send the header Authorization: Bearer, with the token of [admin]")),
+            None => Err(Problem::new(
+                401,
+                "send the header Authorization: Bearer, with the token of [admin]",
+            )),
             Some(given) if token.is(given) => Ok(()),
             Some(_) => Err(Problem::new(401, "this is not the token")),
         }
@@ -131,7 +160,9 @@ impl FromRequestParts<Arc<Shared>> for Figures {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
         let access = shared.access.read().unwrap_or_else(PoisonError::into_inner);
-        access.figures(parts.extensions.get::<Peer>(), &parts.headers).map(|()| Self)
+        access
+            .figures(parts.extensions.get::<Peer>(), &parts.headers)
+            .map(|()| Self)
     }
 }
 
@@ -139,7 +170,12 @@ impl FromRequestParts<Arc<Shared>> for Content {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        shared.access.read().unwrap_or_else(PoisonError::into_inner).content(&parts.headers).map(|()| Self)
+        shared
+            .access
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .content(&parts.headers)
+            .map(|()| Self)
     }
 }
 
@@ -151,17 +187,24 @@ mod tests {
 
     fn access(listen: &str, hosts: &[&str]) -> Access {
         let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-        Access::new(&config::Admin { listen: listen.parse().unwrap(), token: Some(Secret::new(TOKEN)), hosts })
+        Access::new(&config::Admin {
+            listen: listen.parse().unwrap(),
+            token: Some(Secret::new(TOKEN)),
+            hosts,
+        })
     }
 
     fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
-        list.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+        list.iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
     fn figures_are_for_this_machine_and_for_the_token() {
         let access = access("0.0.0.0:5390", &["status.example.org"]);
-        let (here, there) = (Peer("127.0.0.1:9".parse().unwrap()), Peer("192.0.2.1:9".parse().unwrap()));
+        let here = Peer("127.0.0.1:9".parse().unwrap());
+        let there = Peer("192.0.2.1:9".parse().unwrap());
         let bearer = format!("Bearer {TOKEN}");
         for (peer, list, allowed) in [
             (here, vec![("host", "localhost:5390")], true),
@@ -169,19 +212,51 @@ mod tests {
             (here, vec![("host", "[::1]:5390")], true),
             // A stranger's name that points here (DNS rebinding).
             (here, vec![("host", "evil.example")], false),
-            (here, vec![("host", "evil.example"), ("authorization", &bearer)], false),
+            (
+                here,
+                vec![("host", "evil.example"), ("authorization", &bearer)],
+                false,
+            ),
             (here, vec![("host", "status.example.org")], false),
-            (here, vec![("host", "status.example.org"), ("authorization", &bearer)], true),
-            (here, vec![("host", "localhost"), ("x-forwarded-for", "192.0.2.7")], false),
-            (here, vec![("host", "localhost"), ("origin", "http://localhost")], true),
-            (here, vec![("host", "localhost"), ("origin", "https://evil.example")], false),
+            (
+                here,
+                vec![("host", "status.example.org"), ("authorization", &bearer)],
+                true,
+            ),
+            (
+                here,
+                vec![("host", "localhost"), ("x-forwarded-for", "192.0.2.7")],
+                false,
+            ),
+            (
+                here,
+                vec![("host", "localhost"), ("origin", "http://localhost")],
+                true,
+            ),
+            (
+                here,
+                vec![("host", "localhost"), ("origin", "https://evil.example")],
+                false,
+            ),
             (here, vec![("host", "localhost"), ("origin", "null")], false),
-            (here, vec![("host", "localhost"), ("authorization", "Bearer wrong")], false),
+            (
+                here,
+                vec![("host", "localhost"), ("authorization", "Bearer wrong")],
+                false,
+            ),
             (there, vec![("host", "localhost")], false),
-            (there, vec![("host", "STATUS.example.org"), ("authorization", &bearer)], true),
+            (
+                there,
+                vec![("host", "STATUS.example.org"), ("authorization", &bearer)],
+                true,
+            ),
             (here, vec![], false),
         ] {
-            assert_eq!(access.figures(Some(&peer), &headers(&list)).is_ok(), allowed, "{peer:?} {list:?}");
+            assert_eq!(
+                access.figures(Some(&peer), &headers(&list)).is_ok(),
+                allowed,
+                "{peer:?} {list:?}"
+            );
         }
     }
 
@@ -191,10 +266,33 @@ mod tests {
         let bearer = format!("bearer {TOKEN}");
         for (list, allowed) in [
             (vec![("host", "localhost")], false),
-            (vec![("host", "localhost"), ("authorization", bearer.as_str())], true),
-            (vec![("host", "127.0.0.1:5390"), ("authorization", &bearer), ("origin", "http://127.0.0.1:5390")], true),
-            (vec![("host", "localhost"), ("authorization", &bearer), ("origin", "http://localhost:1")], false),
-            (vec![("host", "localhost"), ("authorization", "Basic 0123456789abcdef")], false),
+            (
+                vec![("host", "localhost"), ("authorization", bearer.as_str())],
+                true,
+            ),
+            (
+                vec![
+                    ("host", "127.0.0.1:5390"),
+                    ("authorization", &bearer),
+                    ("origin", "http://127.0.0.1:5390"),
+                ],
+                true,
+            ),
+            (
+                vec![
+                    ("host", "localhost"),
+                    ("authorization", &bearer),
+                    ("origin", "http://localhost:1"),
+                ],
+                false,
+            ),
+            (
+                vec![
+                    ("host", "localhost"),
+                    ("authorization", "Basic 0123456789abcdef"),
+                ],
+                false,
+            ),
         ] {
             assert_eq!(access.content(&headers(&list)).is_ok(), allowed, "{list:?}");
         }

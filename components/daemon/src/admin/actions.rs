@@ -18,13 +18,26 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// The last warnings and errors: they name JIDs, and cite servers and webhooks.
 pub(super) async fn errors(_: Content) -> Response {
-    let lines = log::log().map(|log| log.recent().lines()).unwrap_or_default();
+    let lines = log::log()
+        .map(|log| log.recent().lines())
+        .unwrap_or_default();
     json_of(&lines.iter().map(line).collect())
 }
 
 fn line(line: &Line) -> Value {
-    let Line { level, target, text, first, last, times } = line;
-    let seconds = |time: &SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let Line {
+        level,
+        target,
+        text,
+        first,
+        last,
+        times,
+    } = line;
+    let seconds = |time: &SystemTime| {
+        time.duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs_f64()
+    };
     json!({
         "level": level.as_str().to_ascii_lowercase(), "target": target, "text": text,
         "first": seconds(first), "last": seconds(last), "times": times,
@@ -35,30 +48,40 @@ pub(super) async fn log(_: Content) -> Result<Response, Problem> {
     Ok(json_of(&json!({ "filter": the_log()?.filter() })))
 }
 
-/// `{"filter": "info,campanile::wire=trace", "for": "10m"}`; without a filter it is again as it was at the start.
+/// `{"filter": "info,campanile::wire=trace", "for": "10m"}`; without a filter it is again as it was
+/// at the start.
 pub(super) async fn change_log(
     _: Content,
     axum::extract::State(shared): State,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let wish: Value = serde_json::from_slice(&body).map_err(|error| Problem::new(400, error.to_string()))?;
-    let (filter, log) = (wish["filter"].as_str(), the_log()?);
+    let wish: Value =
+        serde_json::from_slice(&body).map_err(|error| Problem::new(400, error.to_string()))?;
+    let filter = wish["filter"].as_str();
+    let log = the_log()?;
     let span = match &wish["for"] {
         Value::Null => None,
         Value::String(text) => {
             let span = unit::duration(text).filter(|span| *span <= LONGEST);
-            Some(span.ok_or_else(|| Problem::new(422, "`for` is a time of at most a day, as in \"10m\""))?)
+            Some(span.ok_or_else(|| {
+                Problem::new(422, "`for` is a time of at most a day, as in \"10m\"")
+            })?)
         }
         _ => return Err(Problem::new(422, "`for` is a text, as in \"10m\"")),
     };
-    log.change(filter).map_err(|why| Problem::new(422, format!("this filter {why}")))?;
-    tracing::warn!(filter = log.filter(), span = ?span, "what is logged was changed by the admin port");
+    log.change(filter)
+        .map_err(|why| Problem::new(422, format!("this filter {why}")))?;
+    tracing::warn!(filter = log.filter(), span = ?span, "what is logged was changed by the admin \
+        port");
     let revert = span.map(|span| {
         tokio::spawn(async move {
             tokio::time::sleep(span).await;
             // What it was at the start was readable then.
             let _ = log.change(None);
-            tracing::warn!(filter = log.filter(), "what is logged is again as it was at the start");
+            tracing::warn!(
+                filter = log.filter(),
+                "what is logged is again as it was at the start"
+            );
         })
     });
     set_revert(&shared, revert);
@@ -77,9 +100,15 @@ fn the_log() -> Result<&'static Log, Problem> {
 }
 
 /// As SIGHUP does; what comes of it is in the log.
-pub(super) async fn reload(_: Content, axum::extract::State(shared): State) -> Result<Response, Problem> {
+pub(super) async fn reload(
+    _: Content,
+    axum::extract::State(shared): State,
+) -> Result<Response, Problem> {
     match shared.reload.try_send(()) {
         Ok(()) => Ok(json_of(&json!({ "asked": true }))),
-        Err(_) => Err(Problem::new(409, "a reload is under way, or campanile is stopping")),
+        Err(_) => Err(Problem::new(
+            409,
+            "a reload is under way, or campanile is stopping",
+        )),
     }
 }

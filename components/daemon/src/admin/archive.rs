@@ -45,25 +45,42 @@ pub(super) async fn search(
     wish: Result<Asked<Wish>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Asked(wish) = wish.map_err(|error| Problem::new(400, error.body_text()))?;
-    let (query, store) = (query(&wish)?, store_of(&shared, &wish.component)?);
+    let query = query(&wish)?;
+    let store = store_of(&shared, &wish.component)?;
     let page = store.read(move |backend| backend.page(&query)).await;
     let page = page.map_err(|error| Problem::new(503, format!("the archive: {error}")))?;
     let entry = |entry| serde_json::from_str::<Value>(&export::json(entry)).unwrap_or_default();
-    let before = page.entries.first().filter(|_| page.more).map(|entry| entry.place.to_string());
+    let before = page
+        .entries
+        .first()
+        .filter(|_| page.more)
+        .map(|entry| entry.place.to_string());
     let entries: Vec<_> = page.entries.iter().map(entry).collect();
     Ok(json_of(&json!({ "entries": entries, "before": before })))
 }
 
 fn store_of(shared: &Shared, component: &str) -> Result<campanile_logger::store::Store, Problem> {
-    let logger = shared.fleet.member(component).and_then(|member| member.made().settings.logger);
-    logger.map(|logger| store::store(&logger.store)).ok_or_else(|| Problem::new(404, "no logger has this JID"))
+    let logger = shared
+        .fleet
+        .member(component)
+        .and_then(|member| member.made().settings.logger);
+    logger
+        .map(|logger| store::store(&logger.store))
+        .ok_or_else(|| Problem::new(404, "no logger has this JID"))
 }
 
 fn query(wish: &Wish) -> Result<Query, Problem> {
     let wrong = |key: &str, why: String| Problem::new(422, format!("`{key}`: {why}"));
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    let time = |key, text: &str| given(text).map(|text| moment(&text)).transpose().map_err(|why| wrong(key, why));
-    let archive = given(&wish.archive).map(|jid| BareJid::new(&jid)).transpose();
+    let time = |key, text: &str| {
+        given(text)
+            .map(|text| moment(&text))
+            .transpose()
+            .map_err(|why| wrong(key, why))
+    };
+    let archive = given(&wish.archive)
+        .map(|jid| BareJid::new(&jid))
+        .transpose();
     let with = given(&wish.with).map(|jid| Jid::new(&jid)).transpose();
     Ok(Query {
         archive: archive.map_err(|error| wrong("archive", error.to_string()))?,

@@ -24,7 +24,9 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
     let mut open = tokio::task::JoinSet::new();
     loop {
         // Beyond the bound new ones wait in the backlog of the socket.
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -41,7 +43,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
             let service = TowerToHyperService::new(router);
-            if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+            if let Err(error) = builder
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+            {
                 tracing::debug!("a connection to the admin port ended: {error}");
             }
             drop(permit);

@@ -1,6 +1,7 @@
 //! The admin port: health, metrics, and the status page.
 //!
-//! Figures are there for whoever is on this machine; content and changes only for whoever has the token.
+//! Figures are there for whoever is on this machine; content and changes only for whoever has the
+//! token.
 
 mod access;
 mod actions;
@@ -67,9 +68,11 @@ impl Admin {
     ) -> Result<Self, String> {
         let listen = settings.listen;
         let taken = TcpListener::bind(listen).await;
-        let listener = taken.map_err(|error| format!("[admin] cannot listen on {listen}: {error}"))?;
+        let listener =
+            taken.map_err(|error| format!("[admin] cannot listen on {listen}: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
-        tracing::info!(%address, token = settings.token.is_some(), "health, metrics and the status page");
+        tracing::info!(%address, token = settings.token.is_some(), "health, metrics and the status \
+            page");
         let shared = Arc::new(Shared {
             fleet: Arc::clone(fleet),
             reloads: Arc::clone(reloads),
@@ -78,17 +81,26 @@ impl Admin {
             revert: Mutex::default(),
         });
         let serving = tokio::spawn(listen::serve(listener, router(Arc::clone(&shared))));
-        Ok(Self { shared, settings: settings.clone(), serving })
+        Ok(Self {
+            shared,
+            settings: settings.clone(),
+            serving,
+        })
     }
 
-    /// Takes over what a new configuration says: who has access holds at once, the address with the next start.
+    /// Takes over what a new configuration says: who has access holds at once, the address with the
+    /// next start.
     pub(crate) fn change(admin: Option<&Self>, settings: Option<&config::Admin>) {
         let listens = admin.map(|admin| admin.settings.listen);
         if listens != settings.map(|settings| settings.listen) {
             tracing::warn!("changed only when campanile is started anew: where [admin] listens");
         }
         if let (Some(admin), Some(settings)) = (admin, settings) {
-            *admin.shared.access.write().unwrap_or_else(PoisonError::into_inner) = Access::new(settings);
+            *admin
+                .shared
+                .access
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = Access::new(settings);
         }
     }
 }
@@ -121,7 +133,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What every answer says to a browser: nothing of it is kept, framed, guessed at, or taken from elsewhere.
+/// What every answer says to a browser: nothing of it is kept, framed, guessed at, or taken from
+/// elsewhere.
 async fn guarded(request: Request, next: Next) -> Response {
     const HEADERS: [(&str, &str); 7] = [
         ("cache-control", "no-store"),
@@ -134,7 +147,9 @@ async fn guarded(request: Request, next: Next) -> Response {
     ];
     let mut response = next.run(request).await;
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(name, axum::http::HeaderValue::from_static(value));
     }
     response
 }

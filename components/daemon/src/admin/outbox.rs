@@ -16,7 +16,10 @@ use super::{Shared, State};
 const MOST: usize = 500;
 
 /// Everything that waits or was given up, by component.
-pub(super) async fn list(_: Content, axum::extract::State(shared): State) -> Result<Response, Problem> {
+pub(super) async fn list(
+    _: Content,
+    axum::extract::State(shared): State,
+) -> Result<Response, Problem> {
     let mut all = Vec::new();
     for (jid, path) in outboxes(&shared) {
         let entries = blocking(path, |admin| admin.list(MOST)).await?;
@@ -30,14 +33,25 @@ pub(super) async fn list(_: Content, axum::extract::State(shared): State) -> Res
 }
 
 /// `{"component": JID, "seq": 17}`, or without a number all that was given up.
-pub(super) async fn replay(_: Content, axum::extract::State(shared): State, body: Bytes) -> Result<Response, Problem> {
+pub(super) async fn replay(
+    _: Content,
+    axum::extract::State(shared): State,
+    body: Bytes,
+) -> Result<Response, Problem> {
     let (path, seq) = which(&shared, &body)?;
     let count = blocking(path, move |admin| admin.replay(seq)).await?;
-    tracing::info!(count, "given up before, tried again: asked by the admin port");
+    tracing::info!(
+        count,
+        "given up before, tried again: asked by the admin port"
+    );
     Ok(json_of(&json!({ "count": count })))
 }
 
-pub(super) async fn remove(_: Content, axum::extract::State(shared): State, body: Bytes) -> Result<Response, Problem> {
+pub(super) async fn remove(
+    _: Content,
+    axum::extract::State(shared): State,
+    body: Bytes,
+) -> Result<Response, Problem> {
     let (path, seq) = which(&shared, &body)?;
     let count = blocking(path, move |admin| admin.drop(seq)).await?;
     tracing::info!(count, "given up before, dropped: asked by the admin port");
@@ -47,18 +61,30 @@ pub(super) async fn remove(_: Content, axum::extract::State(shared): State, body
 fn outboxes(shared: &Shared) -> Vec<(String, PathBuf)> {
     let outbox = |made: crate::run::fleet::Made| made.settings.bridge?.settings.outbox;
     let members = shared.fleet.members();
-    members.iter().filter_map(|member| Some((member.jid.to_string(), outbox(member.made())?))).collect()
+    members
+        .iter()
+        .filter_map(|member| Some((member.jid.to_string(), outbox(member.made())?)))
+        .collect()
 }
 
 fn which(shared: &Shared, body: &[u8]) -> Result<(PathBuf, Option<i64>), Problem> {
-    let wish: Value = serde_json::from_slice(body).map_err(|error| Problem::new(400, error.to_string()))?;
+    let wish: Value =
+        serde_json::from_slice(body).map_err(|error| Problem::new(400, error.to_string()))?;
     let seq = match &wish["seq"] {
         Value::Null => None,
-        number => Some(number.as_i64().ok_or_else(|| Problem::new(422, "`seq` is a number"))?),
+        number => Some(
+            number
+                .as_i64()
+                .ok_or_else(|| Problem::new(422, "`seq` is a number"))?,
+        ),
     };
     let component = wish["component"].as_str().unwrap_or_default();
-    let found = outboxes(shared).into_iter().find(|(jid, _)| jid == component);
-    found.map(|(_, path)| (path, seq)).ok_or_else(|| Problem::new(404, "no component with an outbox has this JID"))
+    let found = outboxes(shared)
+        .into_iter()
+        .find(|(jid, _)| jid == component);
+    found
+        .map(|(_, path)| (path, seq))
+        .ok_or_else(|| Problem::new(404, "no component with an outbox has this JID"))
 }
 
 /// The database is asked on a thread that may wait for it.
@@ -66,7 +92,10 @@ async fn blocking<T: Send + 'static>(
     path: PathBuf,
     ask: impl FnOnce(&Admin) -> Result<T, BoxError> + Send + 'static,
 ) -> Result<T, Problem> {
-    let asked = tokio::task::spawn_blocking(move || Admin::open(&path).and_then(|admin| ask(&admin)));
-    let asked = asked.await.map_err(|error| Problem::new(500, error.to_string()))?;
+    let asked =
+        tokio::task::spawn_blocking(move || Admin::open(&path).and_then(|admin| ask(&admin)));
+    let asked = asked
+        .await
+        .map_err(|error| Problem::new(500, error.to_string()))?;
     asked.map_err(|error| Problem::new(503, format!("the outbox: {error}")))
 }

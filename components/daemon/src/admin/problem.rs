@@ -14,7 +14,10 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(status: u16, detail: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, detail: detail.into() }
+        Self {
+            status,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -25,7 +28,9 @@ impl IntoResponse for Problem {
         let mut response = typed("application/problem+json", body.to_string());
         *response.status_mut() = self.status;
         if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -36,5 +41,9 @@ pub(super) fn json_of(value: &Value) -> Response {
 }
 
 pub(super) fn typed(kind: &'static str, body: impl Into<axum::body::Body>) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body.into()).into_response()
+    (
+        [(header::CONTENT_TYPE, HeaderValue::from_static(kind))],
+        body.into(),
+    )
+        .into_response()
 }

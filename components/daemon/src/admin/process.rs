@@ -10,22 +10,53 @@ const TICKS: f64 = 100.0;
 
 /// What cannot be read is left out: `/proc` may be hidden, and is not there on other systems.
 pub(super) fn add(text: &mut Text, began: Instant) {
-    if let Some(spent) = fs::read_to_string("/proc/self/stat").ok().and_then(|stat| spent(&stat)) {
+    if let Some(spent) = fs::read_to_string("/proc/self/stat")
+        .ok()
+        .and_then(|stat| spent(&stat))
+    {
         text.seconds_spent("process_cpu_seconds_total", "Time of the processors", spent);
     }
-    let resident = fs::read_to_string("/proc/self/status").ok().and_then(|status| resident(&status));
+    let resident = fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| resident(&status));
     if let Some(resident) = resident {
-        text.gauge("process_resident_memory_bytes", "Memory that is resident", &[], bytes(resident));
+        text.gauge(
+            "process_resident_memory_bytes",
+            "Memory that is resident",
+            &[],
+            bytes(resident),
+        );
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (name, help) = ("process_start_time_seconds", "When the process started, in seconds since 1970");
-    text.gauge(name, help, &[], now.saturating_sub(began.elapsed()).as_secs_f64().round());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let name = "process_start_time_seconds";
+    let help = "When the process started, in seconds since 1970";
+    text.gauge(
+        name,
+        help,
+        &[],
+        now.saturating_sub(began.elapsed()).as_secs_f64().round(),
+    );
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
         // Reading the folder takes one itself.
-        text.size("process_open_fds", "Open files and sockets", &[], open.count().saturating_sub(1));
+        text.size(
+            "process_open_fds",
+            "Open files and sockets",
+            &[],
+            open.count().saturating_sub(1),
+        );
     }
-    if let Some(most) = fs::read_to_string("/proc/self/limits").ok().and_then(|limits| open_files(&limits)) {
-        text.gauge("process_max_fds", "Open files and sockets there may be", &[], bytes(most));
+    if let Some(most) = fs::read_to_string("/proc/self/limits")
+        .ok()
+        .and_then(|limits| open_files(&limits))
+    {
+        text.gauge(
+            "process_max_fds",
+            "Open files and sockets there may be",
+            &[],
+            bytes(most),
+        );
     }
 }
 
@@ -42,12 +73,16 @@ fn spent(stat: &str) -> Option<f64> {
 }
 
 fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
 fn open_files(limits: &str) -> Option<u64> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
@@ -57,10 +92,17 @@ mod tests {
 
     #[test]
     fn what_the_kernel_says_is_read() {
-        let stat = "7 (a) b) S 1 7 7 0 -1 4194304 500 0 0 0 250 50 0 0 20 0 4 0 1234 99999 321 18446744073709551615 1";
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194304 500 0 0 0 250 50 0 0 20 0 4 0 1234 99999 321 \
+            18446744073709551615 1";
         assert_eq!(spent(stat), Some(3.0));
         assert_eq!(spent("7 (a) S"), None);
-        assert_eq!(resident("VmHWM:   99 kB\nVmRSS:\t    12 kB\n"), Some(12_288));
-        assert_eq!(open_files("Limit Soft Hard\nMax open files            1024   524288   files\n"), Some(1024));
+        assert_eq!(
+            resident("VmHWM:   99 kB\nVmRSS:\t    12 kB\n"),
+            Some(12_288)
+        );
+        assert_eq!(
+            open_files("Limit Soft Hard\nMax open files            1024   524288   files\n"),
+            Some(1024)
+        );
     }
 }

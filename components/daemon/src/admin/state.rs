@@ -20,7 +20,12 @@ pub(super) async fn state(_: Figures, axum::extract::State(shared): State) -> Re
 
 fn all(shared: &Shared) -> Value {
     let (ready, ..) = shared.fleet.readiness();
-    let components: Vec<_> = shared.fleet.members().iter().map(|member| component(member)).collect();
+    let components: Vec<_> = shared
+        .fleet
+        .members()
+        .iter()
+        .map(|member| component(member))
+        .collect();
     let (errors, warnings) = log::log().map_or((0, 0), |log| log.recent().counts());
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -34,11 +39,20 @@ fn all(shared: &Shared) -> Value {
 }
 
 fn component(member: &Member) -> Value {
-    let (made, stats, levels) = (member.made(), member.stats.read(), member.stats.levels());
+    let made = member.made();
+    let stats = member.stats.read();
+    let levels = member.stats.levels();
     let queues = metrics::queue_lengths(&levels, &made.settings.limits);
-    let causes = member.stats.causes().into_iter().map(|(cause, count)| (cause.as_str().to_owned(), count.into()));
+    let causes = member
+        .stats
+        .causes()
+        .into_iter()
+        .map(|(cause, count)| (cause.as_str().to_owned(), count.into()));
     let counted = |list: &[(&'static str, u64)]| {
-        list.iter().filter(|(_, count)| *count > 0).map(|(name, count)| ((*name).to_owned(), (*count).into())).collect()
+        list.iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| ((*name).to_owned(), (*count).into()))
+            .collect()
     };
     let mut value = json!({
         "jid": member.jid.as_str(),
@@ -71,29 +85,48 @@ fn component(member: &Member) -> Value {
 /// How many of each kind ended how.
 fn stanzas(member: &Member) -> Value {
     let snapshot = member.metrics.snapshot();
-    let latencies = [snapshot.iq_latency(), snapshot.message_latency(), snapshot.presence_latency()];
-    let kinds = ["iq", "message", "presence"].into_iter().zip(latencies).map(|(kind, latency)| {
-        let of = |outcome| -> u64 {
-            let fits = |(other, is, _): &(_, Outcome, u64)| metrics::label(*other).0 == kind && *is == outcome;
-            snapshot.counts().filter(fits).map(|(.., count)| count).sum()
-        };
-        let mut counts = json!({ "seconds": latency.sum().as_secs_f64(), "count": latency.count() });
-        for outcome in Outcome::ALL {
-            counts[outcome.as_str()] = of(outcome).into();
-        }
-        (kind.to_owned(), counts)
-    });
+    let latencies = [
+        snapshot.iq_latency(),
+        snapshot.message_latency(),
+        snapshot.presence_latency(),
+    ];
+    let kinds = ["iq", "message", "presence"]
+        .into_iter()
+        .zip(latencies)
+        .map(|(kind, latency)| {
+            let of = |outcome| -> u64 {
+                let fits = |(other, is, _): &(_, Outcome, u64)| {
+                    metrics::label(*other).0 == kind && *is == outcome
+                };
+                snapshot
+                    .counts()
+                    .filter(fits)
+                    .map(|(.., count)| count)
+                    .sum()
+            };
+            let mut counts =
+                json!({ "seconds": latency.sum().as_secs_f64(), "count": latency.count() });
+            for outcome in Outcome::ALL {
+                counts[outcome.as_str()] = of(outcome).into();
+            }
+            (kind.to_owned(), counts)
+        });
     Value::Object(kinds.collect())
 }
 
 fn slow(member: &Member) -> Value {
-    let routes = member.metrics.slow_routes().into_iter().take(SLOW).map(|route| {
-        json!({
-            "route": route.route,
-            "count": route.count,
-            "total": route.total.as_secs_f64(),
-            "longest": route.longest.as_secs_f64(),
-        })
-    });
+    let routes = member
+        .metrics
+        .slow_routes()
+        .into_iter()
+        .take(SLOW)
+        .map(|route| {
+            json!({
+                "route": route.route,
+                "count": route.count,
+                "total": route.total.as_secs_f64(),
+                "longest": route.longest.as_secs_f64(),
+            })
+        });
     routes.collect()
 }

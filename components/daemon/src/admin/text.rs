@@ -1,4 +1,5 @@
-//! The text format of Prometheus (version 0.0.4): each name once, with its type, and all series below it.
+//! The text format of Prometheus (version 0.0.4): each name once, with its type, and all series
+//! below it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -23,11 +24,23 @@ struct Family {
 pub(super) type Labels<'l> = &'l [(&'static str, &'l str)];
 
 impl Text {
-    pub(super) fn counter(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, value: u64) {
+    pub(super) fn counter(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: Labels<'_>,
+        value: u64,
+    ) {
         self.line("counter", name, help, labels, value);
     }
 
-    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, value: f64) {
+    pub(super) fn gauge(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: Labels<'_>,
+        value: f64,
+    ) {
         self.line("gauge", name, help, labels, value);
     }
 
@@ -37,15 +50,33 @@ impl Text {
     }
 
     /// A length or a bound.
-    #[allow(clippy::cast_precision_loss, reason = "nothing that is bounded comes near 2^52")]
-    pub(super) fn size(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, value: usize) {
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "nothing that is bounded comes near 2^52"
+    )]
+    pub(super) fn size(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: Labels<'_>,
+        value: usize,
+    ) {
         self.gauge(name, help, labels, value as f64);
     }
 
-    pub(super) fn seconds(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, value: &Histogram) {
+    pub(super) fn seconds(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: Labels<'_>,
+        value: &Histogram,
+    ) {
         let lines = self.family("histogram", name, help);
         for (bound, count) in value.cumulative() {
-            let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| bound.as_secs_f64().to_string());
+            let bound = bound.map_or_else(
+                || "+Inf".to_owned(),
+                |bound| bound.as_secs_f64().to_string(),
+            );
             let mut labels = labels.to_vec();
             labels.push(("le", &bound));
             write(lines, name, "_bucket", &labels, count);
@@ -87,12 +118,31 @@ impl Text {
         write(self.family(kind, name, help), name, "", labels, value);
     }
 
-    fn family(&mut self, kind: &'static str, name: &'static str, help: &'static str) -> &mut String {
-        &mut self.families.entry(name).or_insert(Family { kind, help, lines: String::new() }).lines
+    fn family(
+        &mut self,
+        kind: &'static str,
+        name: &'static str,
+        help: &'static str,
+    ) -> &mut String {
+        &mut self
+            .families
+            .entry(name)
+            .or_insert(Family {
+                kind,
+                help,
+                lines: String::new(),
+            })
+            .lines
     }
 }
 
-fn write(lines: &mut String, name: &str, suffix: &str, labels: Labels<'_>, value: impl std::fmt::Display) {
+fn write(
+    lines: &mut String,
+    name: &str,
+    suffix: &str,
+    labels: Labels<'_>,
+    value: impl std::fmt::Display,
+) {
     lines.push_str(name);
     lines.push_str(suffix);
     for (index, (label, value)) in labels.iter().enumerate() {
@@ -110,7 +160,11 @@ fn write(lines: &mut String, name: &str, suffix: &str, labels: Labels<'_>, value
         lines.push('"');
     }
     // Writing to a string does not fail.
-    let _ = writeln!(lines, "{} {value}", if labels.is_empty() { "" } else { "}" });
+    let _ = writeln!(
+        lines,
+        "{} {value}",
+        if labels.is_empty() { "" } else { "}" }
+    );
 }
 
 #[cfg(test)]
@@ -122,8 +176,14 @@ mod tests {
         let mut text = Text::default();
         text.counter("b_total", "B", &[("component", "x")], 1);
         text.gauge("a", "A", &[], 0.5);
-        text.counter("b_total", "B", &[("component", "a\"b\\c\nd"), ("k", "v")], 2);
-        let expected = "# HELP a A\n# TYPE a gauge\na 0.5\n# HELP b_total B\n# TYPE b_total counter\n\
+        text.counter(
+            "b_total",
+            "B",
+            &[("component", "a\"b\\c\nd"), ("k", "v")],
+            2,
+        );
+        let expected = "# HELP a A\n# TYPE a gauge\na 0.5\n# HELP b_total B\n# TYPE b_total \
+            counter\n\
             b_total{component=\"x\"} 1\nb_total{component=\"a\\\"b\\\\c\\nd\",k=\"v\"} 2\n";
         assert_eq!(text.finish(), expected);
     }

@@ -18,7 +18,8 @@ const STEP: usize = 500;
 /// How often, and after how long, a step that others hold up is tried again.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
-/// No line of an export is longer: stanzas are bounded, and JSON at most doubles them several times.
+/// No line of an export is longer: stanzas are bounded, and JSON at most doubles them several
+/// times.
 const LINE: u64 = 16 << 20;
 
 /// Reads what was exported.
@@ -31,7 +32,10 @@ pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Fail
         (Box::new(BufReader::new(file)), Some(size))
     };
     let progress = Progress::bytes(size);
-    let (mut batch, mut number, mut kept, mut skipped) = (Vec::new(), 0_u64, 0_u64, 0_u64);
+    let mut batch = Vec::new();
+    let mut number = 0_u64;
+    let mut kept = 0_u64;
+    let mut skipped = 0_u64;
     loop {
         let mut line = Vec::new();
         let read = lines.by_ref().take(LINE).read_until(b'\n', &mut line)?;
@@ -41,7 +45,11 @@ pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Fail
             match export::import(&line) {
                 Ok(Some(draft)) => batch.push(draft),
                 Ok(None) => skipped += 1,
-                Err(why) => return Err(Failure::Usage(format!("line {number}: {why}; {kept} entries are imported"))),
+                Err(why) => {
+                    return Err(Failure::Usage(format!(
+                        "line {number}: {why}; {kept} entries are imported"
+                    )));
+                }
             }
         }
         if batch.len() >= STEP || (read == 0 && !batch.is_empty()) {
@@ -55,17 +63,29 @@ pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Fail
         }
     }
     progress.finish();
-    let erased = if skipped > 0 { format!("; {skipped} erased ones are skipped") } else { String::new() };
-    Ok(writeln!(io::stdout(), "{kept} entries are in the archive{erased}")?)
+    let erased = if skipped > 0 {
+        format!("; {skipped} erased ones are skipped")
+    } else {
+        String::new()
+    };
+    Ok(writeln!(
+        io::stdout(),
+        "{kept} entries are in the archive{erased}"
+    )?)
 }
 
 /// Removes the oldest entries.
-pub(super) fn prune(backend: &mut dyn Backend, before: Option<&str>, above: Option<&str>) -> Result<(), Failure> {
+pub(super) fn prune(
+    backend: &mut dyn Backend,
+    before: Option<&str>,
+    above: Option<&str>,
+) -> Result<(), Failure> {
     let rule = match (before, above) {
         (Some(time), _) => Prune::Before(moment(time).map_err(Failure::Usage)?),
         (None, size) => {
             let size = size.unwrap_or_default();
-            let bytes = unit::size(size).ok_or_else(|| Failure::Usage(format!("{size:?} is no size: write 10GiB")))?;
+            let bytes = unit::size(size)
+                .ok_or_else(|| Failure::Usage(format!("{size:?} is no size: write 10GiB")))?;
             Prune::Above(bytes as u64)
         }
     };

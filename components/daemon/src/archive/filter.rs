@@ -31,7 +31,12 @@ pub(super) struct Filter {
 
 impl Filter {
     pub(super) fn query(&self) -> Result<Query, Failure> {
-        let time = |text: &Option<String>| text.as_deref().map(moment).transpose().map_err(Failure::Usage);
+        let time = |text: &Option<String>| {
+            text.as_deref()
+                .map(moment)
+                .transpose()
+                .map_err(Failure::Usage)
+        };
         Ok(Query {
             archive: self.archive.clone(),
             with: self.with.clone(),
@@ -45,11 +50,18 @@ impl Filter {
 /// A moment, in microseconds since 1970.
 pub(crate) fn moment(text: &str) -> Result<i64, String> {
     let ago = |ago: std::time::Duration| {
-        let then = SystemTime::now().checked_sub(ago)?.duration_since(UNIX_EPOCH).ok()?;
+        let then = SystemTime::now()
+            .checked_sub(ago)?
+            .duration_since(UNIX_EPOCH)
+            .ok()?;
         i64::try_from(then.as_micros()).ok()
     };
     let found = time::read(text).or_else(|| time::read(&format!("{text}T00:00:00Z")));
     found
         .or_else(|| unit::duration(text).and_then(ago))
-        .ok_or_else(|| format!("{text:?} is no time: write 2026-01-31T12:00:00Z, 2026-01-31, or so long ago: 90d"))
+        .ok_or_else(|| {
+            format!(
+                "{text:?} is no time: write 2026-01-31T12:00:00Z, 2026-01-31, or so long ago: 90d"
+            )
+        })
 }

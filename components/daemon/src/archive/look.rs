@@ -27,9 +27,18 @@ pub(super) fn search(
     limit: usize,
     format: Format,
 ) -> Result<(), Failure> {
-    let query = Query { words: words.to_owned(), from_end: true, limit, ..filter.query()? };
+    let query = Query {
+        words: words.to_owned(),
+        from_end: true,
+        limit,
+        ..filter.query()?
+    };
     let mut out = Lines::new(io::stdout().lock(), format);
-    backend.page(&query)?.entries.iter().try_for_each(|entry| out.write(entry))?;
+    backend
+        .page(&query)?
+        .entries
+        .iter()
+        .try_for_each(|entry| out.write(entry))?;
     Ok(out.finish()?)
 }
 
@@ -42,8 +51,16 @@ pub(super) fn tail(
     format: Format,
 ) -> Result<(), Failure> {
     let base = filter.query()?;
-    let last = backend.page(&Query { from_end: true, limit, ..base.clone() })?;
-    let newest = backend.page(&Query { from_end: true, limit: 1, ..Query::default() })?;
+    let last = backend.page(&Query {
+        from_end: true,
+        limit,
+        ..base.clone()
+    })?;
+    let newest = backend.page(&Query {
+        from_end: true,
+        limit: 1,
+        ..Query::default()
+    })?;
     let mut after = newest.entries.last().map(|entry| entry.place);
     let mut out = Lines::new(io::stdout().lock(), format);
     last.entries.iter().try_for_each(|entry| out.write(entry))?;
@@ -52,7 +69,11 @@ pub(super) fn tail(
         return Ok(out.finish()?);
     }
     loop {
-        let page = backend.page(&Query { after, limit: PAGE, ..base.clone() })?;
+        let page = backend.page(&Query {
+            after,
+            limit: PAGE,
+            ..base.clone()
+        })?;
         page.entries.iter().try_for_each(|entry| out.write(entry))?;
         out.flush()?;
         after = page.entries.last().map(|entry| entry.place).or(after);
@@ -82,7 +103,10 @@ pub(super) fn export(
     format: Format,
     output: Option<&Path>,
 ) -> Result<(), Failure> {
-    let query = Query { limit: PAGE, ..filter.query()? };
+    let query = Query {
+        limit: PAGE,
+        ..filter.query()?
+    };
     let progress = Progress::counting(backend.count(&query, u64::from(u32::MAX))?);
     let to: Box<dyn Write> = match output {
         Some(path) => Box::new(File::create(path)?),
@@ -91,7 +115,10 @@ pub(super) fn export(
     let mut out = Lines::new(to, format);
     let mut after = None;
     loop {
-        let page = backend.page(&Query { after, ..query.clone() })?;
+        let page = backend.page(&Query {
+            after,
+            ..query.clone()
+        })?;
         page.entries.iter().try_for_each(|entry| out.write(entry))?;
         progress.advance(page.entries.len() as u64);
         after = page.entries.last().map(|entry| entry.place).or(after);
@@ -113,7 +140,11 @@ struct Lines<W: Write> {
 
 impl<W: Write> Lines<W> {
     fn new(out: W, format: Format) -> Self {
-        Self { out: BufWriter::new(out), format, empty: true }
+        Self {
+            out: BufWriter::new(out),
+            format,
+            empty: true,
+        }
     }
 
     fn write(&mut self, entry: &Entry) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! `campanile log`: the archive from the command line, beside a daemon that runs.
 //!
-//! Each command has a connection of its own. SQLite lets one process write at a time: what writes here does so in small
-//! steps, between which the daemon has its turn.
+//! Each command has a connection of its own. SQLite lets one process write at a time: what writes
+//! here does so in small steps, between which the daemon has its turn.
 
 mod change;
 mod filter;
@@ -137,11 +137,14 @@ impl From<io::Error> for Failure {
 
 /// Does what the command line asks.
 pub(crate) fn run(options: &Log, format: LogFormat) -> Exit {
-    let config = match Source::read(options.file.config.as_deref()).and_then(|source| Config::parse(&source)) {
+    let config = match Source::read(options.file.config.as_deref())
+        .and_then(|source| Config::parse(&source))
+    {
         Ok(config) => config,
         Err(failure) => return report::failure(&failure, format),
     };
-    let done = address(&config, options.component.as_ref()).and_then(|address| work(&options.command, &address));
+    let done = address(&config, options.component.as_ref())
+        .and_then(|address| work(&options.command, &address));
     match done {
         Ok(()) => Exit::Done,
         // A reader that has gone, as `head` does, is none of our faults.
@@ -159,14 +162,28 @@ fn said(why: &str, format: LogFormat, exit: Exit) -> Exit {
 
 /// The one store that is meant.
 fn address(config: &Config, wanted: Option<&BareJid>) -> Result<StoreAddress, Failure> {
-    let loggers = config.components.iter().filter(|it| wanted.is_none_or(|wanted| *wanted == it.jid));
-    let mut stores: Vec<_> = loggers.filter_map(|it| Some((&it.jid, &it.logger.as_ref()?.store))).collect();
-    let jids = stores.iter().map(|(jid, _)| jid.to_string()).collect::<Vec<_>>().join(", ");
+    let loggers = config
+        .components
+        .iter()
+        .filter(|it| wanted.is_none_or(|wanted| *wanted == it.jid));
+    let mut stores: Vec<_> = loggers
+        .filter_map(|it| Some((&it.jid, &it.logger.as_ref()?.store)))
+        .collect();
+    let jids = stores
+        .iter()
+        .map(|(jid, _)| jid.to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
     stores.dedup_by_key(|(_, store)| *store);
     match stores.as_slice() {
         [(_, store)] => Ok((*store).clone()),
-        [] => Err(Failure::Usage(format!("{} has no such component with [component.logger]", config.name))),
-        _ => Err(Failure::Usage(format!("there are several loggers: say --component with one of {jids}"))),
+        [] => Err(Failure::Usage(format!(
+            "{} has no such component with [component.logger]",
+            config.name
+        ))),
+        _ => Err(Failure::Usage(format!(
+            "there are several loggers: say --component with one of {jids}"
+        ))),
     }
 }
 
@@ -174,13 +191,27 @@ fn work(command: &Command, address: &StoreAddress) -> Result<(), Failure> {
     let read = || store::connect(address, false);
     let write = || store::connect(address, true);
     match command {
-        Command::Search { words, filter, limit, format } => {
-            look::search(&mut *read()?, &words.join(" "), filter, *limit, *format)
-        }
-        Command::Tail { filter, limit, follow, format } => look::tail(&mut *read()?, filter, *limit, *follow, *format),
+        Command::Search {
+            words,
+            filter,
+            limit,
+            format,
+        } => look::search(&mut *read()?, &words.join(" "), filter, *limit, *format),
+        Command::Tail {
+            filter,
+            limit,
+            follow,
+            format,
+        } => look::tail(&mut *read()?, filter, *limit, *follow, *format),
         Command::Stats => look::stats(&mut *read()?),
-        Command::Export { filter, format, output } => look::export(&mut *read()?, filter, *format, output.as_deref()),
+        Command::Export {
+            filter,
+            format,
+            output,
+        } => look::export(&mut *read()?, filter, *format, output.as_deref()),
         Command::Import { input } => change::import(&mut *write()?, input),
-        Command::Prune { before, above } => change::prune(&mut *write()?, before.as_deref(), above.as_deref()),
+        Command::Prune { before, above } => {
+            change::prune(&mut *write()?, before.as_deref(), above.as_deref())
+        }
     }
 }

@@ -10,12 +10,22 @@ pub(super) struct Progress(ProgressBar);
 impl Progress {
     /// Over so many entries; of an unknown number without the time left.
     pub(super) fn counting(entries: Option<u64>) -> Self {
-        Self::new(entries, "{human_pos} of {human_len} entries", "{human_pos} entries", "{per_sec}")
+        Self::new(
+            entries,
+            "{human_pos} of {human_len} entries",
+            "{human_pos} entries",
+            "{per_sec}",
+        )
     }
 
     /// Over so many bytes.
     pub(super) fn bytes(bytes: Option<u64>) -> Self {
-        Self::new(bytes, "{bytes} of {total_bytes}", "{bytes}", "{bytes_per_sec}")
+        Self::new(
+            bytes,
+            "{bytes} of {total_bytes}",
+            "{bytes}",
+            "{bytes_per_sec}",
+        )
     }
 
     fn new(length: Option<u64>, of: &str, so_far: &str, rate: &str) -> Self {
@@ -23,13 +33,20 @@ impl Progress {
             return Self(ProgressBar::hidden());
         }
         let (bar, template) = match length {
-            Some(length) => (ProgressBar::new(length), format!("{{bar:30}} {of}, {rate}, {{eta}} left")),
-            None => (ProgressBar::no_length(), format!("{{spinner}} {so_far}, {rate}")),
+            Some(length) => (
+                ProgressBar::new(length),
+                format!("{{bar:30}} {of}, {rate}, {{eta}} left"),
+            ),
+            None => (
+                ProgressBar::no_length(),
+                format!("{{spinner}} {so_far}, {rate}"),
+            ),
         };
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
         // The templates above are sound; a bar in another style is no harm.
         Self(
-            ProgressStyle::with_template(&template).map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style)),
+            ProgressStyle::with_template(&template)
+                .map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style)),
         )
     }
 

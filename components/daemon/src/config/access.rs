@@ -10,8 +10,8 @@ use super::unit;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Who may write to a component, and how much. A domain stands for everybody of it; what is said of a JID goes before
-/// what is said of its domain.
+/// Who may write to a component, and how much. A domain stands for everybody of it; what is said of
+/// a JID goes before what is said of its domain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Access {
     /// Only these, where anybody is named.
@@ -30,9 +30,19 @@ pub(crate) struct Rate {
 }
 
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Access {
-    let mut list = |key| table.take(key).and_then(|value| jids(&value, faults)).unwrap_or_default();
-    let (allow, deny) = (list("allow"), list("deny"));
-    let mut access = Access { allow, deny, ..Access::default() };
+    let mut list = |key| {
+        table
+            .take(key)
+            .and_then(|value| jids(&value, faults))
+            .unwrap_or_default()
+    };
+    let allow = list("allow");
+    let deny = list("deny");
+    let mut access = Access {
+        allow,
+        deny,
+        ..Access::default()
+    };
     if let Some(mut table) = table.table("rate", "[component.rate]", faults) {
         let mut rate = |key| table.take(key).and_then(|value| rate(&value, faults));
         (access.per_sender, access.per_domain) = (rate("per_sender"), rate("per_domain"));
@@ -45,12 +55,20 @@ fn rate(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Rate> {
     let text = value.text(faults)?;
     let parsed = text.split_once('/').and_then(|(burst, per)| {
         let per = unit::duration(per).or_else(|| unit::duration(&format!("1{per}")));
-        Some(Rate { burst: burst.trim().parse().ok()?, per: per? })
+        Some(Rate {
+            burst: burst.trim().parse().ok()?,
+            per: per?,
+        })
     });
-    let sound = |rate: &Rate| rate.burst > 0 && (Duration::from_millis(1)..=DAY).contains(&rate.per);
+    let sound =
+        |rate: &Rate| rate.burst > 0 && (Duration::from_millis(1)..=DAY).contains(&rate.per);
     if parsed.filter(sound).is_none() {
         let what = format!("`{}` cannot be {text:?}", value.key);
-        faults.push(&value.span, what, "write so many stanzas in so much time, as in \"20/s\" or \"1000/10s\"");
+        faults.push(
+            &value.span,
+            what,
+            "write so many stanzas in so much time, as in \"20/s\" or \"1000/10s\"",
+        );
     }
     parsed.filter(sound)
 }
@@ -58,7 +76,11 @@ fn rate(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Rate> {
 pub(super) fn jids(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<BareJid>> {
     let items = value.list("JIDs and domains", faults)?;
     if items.is_empty() && value.key == "allow" {
-        faults.push(&value.span, "`allow` names nobody", "name who may write, or remove it: then everybody may");
+        faults.push(
+            &value.span,
+            "`allow` names nobody",
+            "name who may write, or remove it: then everybody may",
+        );
     }
     Some(items.iter().filter_map(|item| jid(item, faults)).collect())
 }
@@ -70,6 +92,10 @@ fn jid(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
         Ok(Ok(_)) => format!("{text:?} names one resource: clients choose those anew"),
         Err(error) => format!("{text:?} is no JID: {error}"),
     };
-    faults.push(&value.span, what, "write user@example.org, or example.org for everybody there");
+    faults.push(
+        &value.span,
+        what,
+        "write user@example.org, or example.org for everybody there",
+    );
     None
 }

@@ -27,29 +27,49 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Admi
     let listen = table.take("listen");
     let token = secret::text(&mut table, &TOKEN, faults);
     if token.as_ref().is_some_and(|token| token.len() < SHORTEST) {
-        let remedy = "write at least 16 characters that nobody can guess, as `openssl rand -hex 24` gives them";
+        let remedy = "write at least 16 characters that nobody can guess, as `openssl rand -hex \
+            24` gives them";
         faults.push(&span, "the token of [admin] is too short", remedy);
     }
-    let hosts = table.take("hosts").and_then(|value| hosts(&value, faults)).unwrap_or_default();
+    let hosts = table
+        .take("hosts")
+        .and_then(|value| hosts(&value, faults))
+        .unwrap_or_default();
     table.finish(faults);
     let Some(listen) = listen else {
-        faults.push(&span, "[admin] needs `listen`", "write listen = \"127.0.0.1:5390\"");
+        faults.push(
+            &span,
+            "[admin] needs `listen`",
+            "write listen = \"127.0.0.1:5390\"",
+        );
         return None;
     };
     let listen = address(&listen, faults)?;
-    Some(Admin { listen, token: token.map(Secret::new), hosts })
+    Some(Admin {
+        listen,
+        token: token.map(Secret::new),
+        hosts,
+    })
 }
 
 fn address(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<SocketAddr> {
     let text = value.text(faults)?;
     let Ok(address) = text.parse::<SocketAddr>() else {
         let remedy = "write \"127.0.0.1:5390\" or \"[::1]:5390\"";
-        faults.push(&value.span, format!("{text:?} is no address with a port"), remedy);
+        faults.push(
+            &value.span,
+            format!("{text:?} is no address with a port"),
+            remedy,
+        );
         return None;
     };
     if !address.ip().is_loopback() {
         let remedy = "listen on loopback, behind a proxy that speaks TLS";
-        faults.warn(&value.span, "tokens and content cross the network in the clear", remedy);
+        faults.warn(
+            &value.span,
+            "tokens and content cross the network in the clear",
+            remedy,
+        );
     }
     Some(address)
 }
@@ -63,7 +83,8 @@ fn hosts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {
 fn host(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let text = value.text(faults)?;
     let fits = |c: char| c.is_ascii_alphanumeric() || "-.[]:".contains(c);
-    if text.is_empty() || !text.chars().all(fits) || (text.contains(':') && !text.starts_with('[')) {
+    if text.is_empty() || !text.chars().all(fits) || (text.contains(':') && !text.starts_with('['))
+    {
         let remedy = "write the name alone, as in \"status.example.org\"";
         faults.push(&value.span, format!("{text:?} is no host name"), remedy);
         return None;

@@ -19,7 +19,12 @@ use super::table::{Table, Value};
 use super::{access, nats, vcard};
 
 const SECRET: Keys = ["secret", "secret_file", "secret_env", "secret_credential"];
-const OLD: Keys = ["old_secret", "old_secret_file", "old_secret_env", "old_secret_credential"];
+const OLD: Keys = [
+    "old_secret",
+    "old_secret_file",
+    "old_secret_env",
+    "old_secret_credential",
+];
 const TOKEN: Keys = ["token", "token_file", "token_env", "token_credential"];
 const DAY: Duration = Duration::from_secs(86_400);
 const MIB: usize = 1024 * 1024;
@@ -28,37 +33,63 @@ const MIB: usize = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bridge {
     pub(crate) settings: Settings,
-    /// Who may write to it where the component's `allow` names nobody: everybody, or the users of this domain.
+    /// Who may write to it where the component's `allow` names nobody: everybody, or the users of
+    /// this domain.
     pub(crate) parent: Option<BareJid>,
 }
 
-pub(super) fn read(mut table: Table<'_>, domain: Option<&BareJid>, faults: &mut Faults<'_>) -> Option<Bridge> {
+pub(super) fn read(
+    mut table: Table<'_>,
+    domain: Option<&BareJid>,
+    faults: &mut Faults<'_>,
+) -> Option<Bridge> {
     let span = table.span.clone();
-    let leads = ["webhook", "api", "bots", "nats"].into_iter().fold(false, |leads, key| leads | table.has(key));
+    let leads = ["webhook", "api", "bots", "nats"]
+        .into_iter()
+        .fold(false, |leads, key| leads | table.has(key));
     let whole = bot(&mut table, None, faults);
     let bots = table.table("bots", "[component.json_bridge.bots]", faults);
-    let bots: Vec<Bot> = bots.into_iter().flat_map(Table::all).filter_map(|value| named(&value, faults)).collect();
+    let bots: Vec<Bot> = bots
+        .into_iter()
+        .flat_map(Table::all)
+        .filter_map(|value| named(&value, faults))
+        .collect();
     let api = table.take("api").map(|value| api(&value, faults));
-    let nats = table.table("nats", "[component.json_bridge.nats]", faults).map(|table| nats::read(table, faults));
-    let everybody = table.take("everybody").and_then(|value| value.flag(faults)).unwrap_or(false);
+    let nats = table
+        .table("nats", "[component.json_bridge.nats]", faults)
+        .map(|table| nats::read(table, faults));
+    let everybody = table
+        .take("everybody")
+        .and_then(|value| value.flag(faults))
+        .unwrap_or(false);
     let defaults = Settings::default();
     let seconds = |least: u64, most| Duration::from_secs(least)..=most;
-    let max_age = table.take("max_age").and_then(|value| value.duration(seconds(1, 30 * DAY), faults));
-    let iq_timeout = table.take("iq_timeout").and_then(|value| value.duration(seconds(1, DAY), faults));
-    let max_waiting = table.take("max_waiting").and_then(|value| value.count(1..=1_000_000, faults));
-    let max_waiting_bytes =
-        table.take("max_waiting_bytes").and_then(|value| value.size(MIB..=1024 * 1024 * MIB, faults));
-    let keep_events = table.take("keep_events").and_then(|value| value.count(0..=100_000_000, faults));
+    let max_age = table
+        .take("max_age")
+        .and_then(|value| value.duration(seconds(1, 30 * DAY), faults));
+    let iq_timeout = table
+        .take("iq_timeout")
+        .and_then(|value| value.duration(seconds(1, DAY), faults));
+    let max_waiting = table
+        .take("max_waiting")
+        .and_then(|value| value.count(1..=1_000_000, faults));
+    let max_waiting_bytes = table
+        .take("max_waiting_bytes")
+        .and_then(|value| value.size(MIB..=1024 * 1024 * MIB, faults));
+    let keep_events = table
+        .take("keep_events")
+        .and_then(|value| value.count(0..=100_000_000, faults));
     let outbox = outbox(&mut table, domain, faults);
     table.finish(faults);
-    // A bridge without bots of a name is one bot; one with them has a bot for the rest only where that has a webhook.
+    // A bridge without bots of a name is one bot; one with them has a bot for the rest only where
+    // that has a webhook.
     let mut all = bots;
     if whole.webhook.is_some() || all.is_empty() {
         all.push(whole);
     }
     if !leads {
-        let remedy =
-            "write webhook = { url = \"http://127.0.0.1:8080/hook\" }, or api = { listen = \"127.0.0.1:5391\" }";
+        let remedy = "write webhook = { url = \"http://127.0.0.1:8080/hook\" }, or api = { listen \
+            = \"127.0.0.1:5391\" }";
         faults.push(&span, "[component.json_bridge] leads nowhere", remedy);
         return None;
     }
@@ -80,7 +111,10 @@ pub(super) fn read(mut table: Table<'_>, domain: Option<&BareJid>, faults: &mut 
         },
     };
     let parent = domain.and_then(|domain| BareJid::new(domain.as_str().split_once('.')?.1).ok());
-    Some(Bridge { settings, parent: parent.filter(|_| !everybody) })
+    Some(Bridge {
+        settings,
+        parent: parent.filter(|_| !everybody),
+    })
 }
 
 /// `[component.json_bridge.bots.NAME]`.
@@ -97,32 +131,78 @@ fn named(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Bot> {
     let mut table = value.table("[component.json_bridge.bots.…]", faults)?;
     // In the form in which addresses come.
     let prepared = NodePart::new(&value.key).map(|part| part.as_str().to_owned());
-    let mut bot = bot(&mut table, Some(prepared.unwrap_or_else(|_| value.key.clone())), faults);
+    let mut bot = bot(
+        &mut table,
+        Some(prepared.unwrap_or_else(|_| value.key.clone())),
+        faults,
+    );
     bot.token = secret::text(&mut table, &TOKEN, faults).map(Secret::new);
     table.finish(faults);
     Some(bot)
 }
 
 fn bot(table: &mut Table<'_>, localpart: Option<String>, faults: &mut Faults<'_>) -> Bot {
-    let webhook = table.take("webhook").and_then(|value| webhook(&value, faults));
-    let name = table.take("name").and_then(|value| value.text(faults)).map(str::to_owned);
-    let mut list = |key| table.take(key).and_then(|value| texts(&value, faults)).unwrap_or_default();
-    let (datatypes, iq) = (list("datatypes"), list("iq"));
-    let mode = table.take("xml").and_then(|value| mode(&value, faults)).unwrap_or_default();
-    let to = table.take("to").and_then(|value| grant(&value, faults)).unwrap_or_default();
-    let presence = table.take("presence").and_then(|value| value.flag(faults)).unwrap_or(false);
+    let webhook = table
+        .take("webhook")
+        .and_then(|value| webhook(&value, faults));
+    let name = table
+        .take("name")
+        .and_then(|value| value.text(faults))
+        .map(str::to_owned);
+    let mut list = |key| {
+        table
+            .take(key)
+            .and_then(|value| texts(&value, faults))
+            .unwrap_or_default()
+    };
+    let datatypes = list("datatypes");
+    let iq = list("iq");
+    let mode = table
+        .take("xml")
+        .and_then(|value| mode(&value, faults))
+        .unwrap_or_default();
+    let to = table
+        .take("to")
+        .and_then(|value| grant(&value, faults))
+        .unwrap_or_default();
+    let presence = table
+        .take("presence")
+        .and_then(|value| value.flag(faults))
+        .unwrap_or(false);
     let access = access(table, faults);
     let availability = availability(table, faults);
     let card = card(table, name.as_deref(), faults);
-    Bot { localpart, name, webhook, token: None, datatypes, iq, mode, to, access, presence, availability, card }
+    Bot {
+        localpart,
+        name,
+        webhook,
+        token: None,
+        datatypes,
+        iq,
+        mode,
+        to,
+        access,
+        presence,
+        availability,
+        card,
+    }
 }
 
 /// `allow` and `deny` of one bot.
 fn access(table: &mut Table<'_>, faults: &mut Faults<'_>) -> AccessLayer {
-    let mut list = |key| table.take(key).and_then(|value| access::jids(&value, faults)).unwrap_or_default();
-    let (allow, deny) = (list("allow"), list("deny"));
-    let layer = allow.into_iter().fold(AccessLayer::new(), |layer, jid| layer.allow(jid.into()));
-    deny.into_iter().fold(layer, |layer, jid| layer.deny(jid.into()))
+    let mut list = |key| {
+        table
+            .take(key)
+            .and_then(|value| access::jids(&value, faults))
+            .unwrap_or_default()
+    };
+    let allow = list("allow");
+    let deny = list("deny");
+    let layer = allow
+        .into_iter()
+        .fold(AccessLayer::new(), |layer, jid| layer.allow(jid.into()));
+    deny.into_iter()
+        .fold(layer, |layer, jid| layer.deny(jid.into()))
 }
 
 /// `show` and `status`: what a bot's presence says.
@@ -132,7 +212,9 @@ fn availability(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Availa
     if show.is_none() && status.is_none() {
         return None;
     }
-    let here = show.into_iter().fold(Availability::online(), Availability::show);
+    let here = show
+        .into_iter()
+        .fold(Availability::online(), Availability::show);
     Some(status.into_iter().fold(here, Availability::status))
 }
 
@@ -152,8 +234,13 @@ fn show(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Show> {
 
 /// `avatar`, `description` and `url`: with the name, what people see of a bot.
 fn card(table: &mut Table<'_>, name: Option<&str>, faults: &mut Faults<'_>) -> Option<Card> {
-    let mut text = |key| table.take(key).and_then(|value: Value<'_>| value.text(faults));
-    let (description, url) = (text("description"), text("url"));
+    let mut text = |key| {
+        table
+            .take(key)
+            .and_then(|value: Value<'_>| value.text(faults))
+    };
+    let description = text("description");
+    let url = text("url");
     let avatar = table.take("avatar");
     if description.is_none() && url.is_none() && avatar.is_none() {
         return None;
@@ -161,40 +248,66 @@ fn card(table: &mut Table<'_>, name: Option<&str>, faults: &mut Faults<'_>) -> O
     let card = name.into_iter().fold(Card::new(), Card::name);
     let card = description.into_iter().fold(card, Card::description);
     let card = url.into_iter().fold(card, Card::url);
-    avatar.and_then(|value| vcard::with_photo(&card, &value, faults)).or(Some(card))
+    avatar
+        .and_then(|value| vcard::with_photo(&card, &value, faults))
+        .or(Some(card))
 }
 
 fn webhook(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Webhook> {
-    let mut table = value
-        .table("a webhook, as in { url = \"http://127.0.0.1:8080/hook\", secret_env = \"HOOK_SECRET\" }", faults)?;
+    let mut table = value.table(
+        "a webhook, as in { url = \"http://127.0.0.1:8080/hook\", secret_env = \"HOOK_SECRET\" }",
+        faults,
+    )?;
     let url = table.take("url");
-    let secrets = [secret::text(&mut table, &SECRET, faults), secret::text(&mut table, &OLD, faults)];
+    let secrets = [
+        secret::text(&mut table, &SECRET, faults),
+        secret::text(&mut table, &OLD, faults),
+    ];
     let range = Duration::from_millis(100)..=Duration::from_secs(300);
-    let timeout = table.take("timeout").and_then(|value| value.duration(range, faults));
+    let timeout = table
+        .take("timeout")
+        .and_then(|value| value.duration(range, faults));
     table.finish(faults);
     let Some(url) = url else {
-        faults.push(&value.span, "a webhook needs a `url`", "write where the handler listens");
+        faults.push(
+            &value.span,
+            "a webhook needs a `url`",
+            "write where the handler listens",
+        );
         return None;
     };
     let text = url.text(faults)?;
     match Webhook::new(text, secrets.into_iter().flatten().map(Secret::new)) {
         Ok(webhook) => Some(timeout.into_iter().fold(webhook, Webhook::with_timeout)),
         Err(why) => {
-            faults.push(&url.span, why, "write an address, as in \"https://bots.example.org/hook\"");
+            faults.push(
+                &url.span,
+                why,
+                "write an address, as in \"https://bots.example.org/hook\"",
+            );
             None
         }
     }
 }
 
 fn api(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Api> {
-    let mut table =
-        value.table("the HTTP side, as in { listen = \"127.0.0.1:5391\", token_env = \"BRIDGE_TOKEN\" }", faults)?;
+    let mut table = value.table(
+        "the HTTP side, as in { listen = \"127.0.0.1:5391\", token_env = \"BRIDGE_TOKEN\" }",
+        faults,
+    )?;
     let listen = table.take("listen");
     let token = secret::text(&mut table, &TOKEN, faults).map(Secret::new);
-    let to = table.take("to").and_then(|value| grant(&value, faults)).unwrap_or_default();
+    let to = table
+        .take("to")
+        .and_then(|value| grant(&value, faults))
+        .unwrap_or_default();
     table.finish(faults);
     let Some(listen) = listen else {
-        faults.push(&value.span, "`api` needs `listen`", "write listen = \"127.0.0.1:5391\"");
+        faults.push(
+            &value.span,
+            "`api` needs `listen`",
+            "write listen = \"127.0.0.1:5391\"",
+        );
         return None;
     };
     let text = listen.text(faults)?;
@@ -208,12 +321,24 @@ fn api(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Api> {
     };
     if !address.ip().is_loopback() {
         let remedy = "listen on loopback, behind a proxy that speaks TLS";
-        faults.warn(&listen.span, "tokens and messages cross the network in the clear", remedy);
+        faults.warn(
+            &listen.span,
+            "tokens and messages cross the network in the clear",
+            remedy,
+        );
     }
-    Some(Api { listen: address, token, to })
+    Some(Api {
+        listen: address,
+        token,
+        to,
+    })
 }
 
-fn outbox(table: &mut Table<'_>, domain: Option<&BareJid>, faults: &mut Faults<'_>) -> Option<PathBuf> {
+fn outbox(
+    table: &mut Table<'_>,
+    domain: Option<&BareJid>,
+    faults: &mut Faults<'_>,
+) -> Option<PathBuf> {
     match table.take("outbox") {
         // Whoever writes that knows what is lost.
         Some(value) if value.is_off() => None,
@@ -255,5 +380,11 @@ fn grant(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Grant> {
 
 fn texts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {
     let items = value.list("texts", faults)?;
-    Some(items.iter().filter_map(|item| item.text(faults)).map(str::to_owned).collect())
+    Some(
+        items
+            .iter()
+            .filter_map(|item| item.text(faults))
+            .map(str::to_owned)
+            .collect(),
+    )
 }

@@ -44,31 +44,44 @@ pub(crate) struct Component {
 
 impl Component {
     /// Reads one table. Every part is read although another is wrong: all faults are found at once.
-    pub(super) fn read(mut table: Table<'_>, defaults: &Server, faults: &mut Faults<'_>) -> Option<Self> {
+    pub(super) fn read(
+        mut table: Table<'_>,
+        defaults: &Server,
+        faults: &mut Faults<'_>,
+    ) -> Option<Self> {
         let jid = jid(&mut table, faults);
         let secret = secret::read(&mut table, faults);
         let server = Server::read(&mut table, faults).resolve(defaults, &table, faults);
         let access = access::read(&mut table, faults);
-        let disco = table.table("disco", "[component.disco]", faults).map(|table| disco::read(table, faults));
-        let logger = table.table("logger", "[component.logger]", faults).map(|table| logger::read(table, faults));
+        let disco = table
+            .table("disco", "[component.disco]", faults)
+            .map(|table| disco::read(table, faults));
+        let logger = table
+            .table("logger", "[component.logger]", faults)
+            .map(|table| logger::read(table, faults));
         let usual = limits::usual(logger.is_some());
         let limits = match table.table("limits", "[component.limits]", faults) {
             Some(table) => limits::read(table, usual, faults),
             None => usual,
         };
-        let tap = table.table("tap", "[component.tap]", faults).map(|table| tap::read(table, faults));
+        let tap = table
+            .table("tap", "[component.tap]", faults)
+            .map(|table| tap::read(table, faults));
         let domain = jid.as_ref().map(|(jid, _)| jid.clone());
         let bridge = table.table("json_bridge", "[component.json_bridge]", faults);
         let bridge = bridge.map(|table| bridge::read(table, domain.as_ref(), faults));
         let presence = table.table("presence", "[component.presence]", faults);
         let presence = presence.map(|table| presence::read(table, faults));
-        let vcard = table.table("vcard", "[component.vcard]", faults).map(|table| vcard::read(table, faults));
+        let vcard = table
+            .table("vcard", "[component.vcard]", faults)
+            .map(|table| vcard::read(table, faults));
         let modules = modules::read(&mut table, faults);
         table.finish(faults);
         let ((jid, span), (address, tls)) = (jid?, server?);
         let bridge = bridge.flatten();
-        let of_bots =
-            |bridge: &Bridge, faults: &Faults<'_>| Presence::of_bots(&jid, bridge.settings.outbox.is_some(), faults);
+        let of_bots = |bridge: &Bridge, faults: &Faults<'_>| {
+            Presence::of_bots(&jid, bridge.settings.outbox.is_some(), faults)
+        };
         let presence = match presence {
             Some(presence) => presence,
             None => bridge.as_ref().map(|bridge| of_bots(bridge, faults)),
@@ -99,20 +112,43 @@ impl Component {
 
     /// What answers on this JID, for people to read.
     pub(crate) fn mounted(&self) -> String {
-        let modules: String = self.modules.iter().map(|module| format!("{}, ", module.name)).collect();
-        let logger = self.logger.as_ref().map(|logger| format!("logger on {}, ", Escaped(&logger.store)));
-        let bridge = if self.bridge.is_some() { "json-bridge, " } else { "" };
-        let presence = if self.presence.is_some() { "presence, " } else { "" };
+        let modules: String = self
+            .modules
+            .iter()
+            .map(|module| format!("{}, ", module.name))
+            .collect();
+        let logger = self
+            .logger
+            .as_ref()
+            .map(|logger| format!("logger on {}, ", Escaped(&logger.store)));
+        let bridge = if self.bridge.is_some() {
+            "json-bridge, "
+        } else {
+            ""
+        };
+        let presence = if self.presence.is_some() {
+            "presence, "
+        } else {
+            ""
+        };
         let vcard = if self.vcard.is_some() { "vcard, " } else { "" };
-        let tap = self.tap.as_ref().map(|tap| format!("tap into {}, ", Escaped(&tap.archive))).unwrap_or_default();
+        let tap = self
+            .tap
+            .as_ref()
+            .map(|tap| format!("tap into {}, ", Escaped(&tap.archive)))
+            .unwrap_or_default();
         let more = format!("{bridge}{tap}{presence}{vcard}");
-        format!("{modules}{}{more}disco, ping, version, time, last", logger.unwrap_or_default())
+        format!(
+            "{modules}{}{more}disco, ping, version, time, last",
+            logger.unwrap_or_default()
+        )
     }
 }
 
 fn jid(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<(BareJid, Range<usize>)> {
     let Some(value) = table.take("jid") else {
-        let remedy = "write jid = \"echo.example.org\", the name that the server's configuration has for it";
+        let remedy =
+            "write jid = \"echo.example.org\", the name that the server's configuration has for it";
         faults.push(&table.span, format!("{} has no jid", table.name), remedy);
         return None;
     };
@@ -126,6 +162,10 @@ fn domain(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
         Ok(_) => format!("{text:?} is an address within a domain"),
         Err(error) => format!("{text:?} is no domain: {error}"),
     };
-    faults.push(&value.span, what, "a component is mounted on a whole domain, such as \"echo.example.org\"");
+    faults.push(
+        &value.span,
+        what,
+        "a component is mounted on a whole domain, such as \"echo.example.org\"",
+    );
     None
 }

@@ -4,7 +4,9 @@ use super::fault::Faults;
 use super::table::{Table, Value};
 
 /// XEP-0157 §3: whom one may ask for, each with its field `…-addresses`.
-const CONTACTS: [&str; 7] = ["abuse", "admin", "feedback", "sales", "security", "status", "support"];
+const CONTACTS: [&str; 7] = [
+    "abuse", "admin", "feedback", "sales", "security", "status", "support",
+];
 
 /// What a component says about itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,16 +27,37 @@ pub(crate) struct Identity {
 }
 
 pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Disco {
-    let name = table.take("name").and_then(|value| value.text(faults)).map(str::to_owned);
-    let identities = table.take("identities").and_then(|value| identities(&value, faults)).unwrap_or_default();
-    let contacts = table.take("contacts").and_then(|value| contacts(&value, faults)).unwrap_or_default();
+    let name = table
+        .take("name")
+        .and_then(|value| value.text(faults))
+        .map(str::to_owned);
+    let identities = table
+        .take("identities")
+        .and_then(|value| identities(&value, faults))
+        .unwrap_or_default();
+    let contacts = table
+        .take("contacts")
+        .and_then(|value| contacts(&value, faults))
+        .unwrap_or_default();
     table.finish(faults);
-    Disco { name, identities, contacts }
+    Disco {
+        name,
+        identities,
+        contacts,
+    }
 }
 
 fn identities(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<Identity>> {
-    let items = value.list("identities, as in [{ category = \"client\", type = \"bot\" }]", faults)?;
-    Some(items.iter().filter_map(|item| identity(item, faults)).collect())
+    let items = value.list(
+        "identities, as in [{ category = \"client\", type = \"bot\" }]",
+        faults,
+    )?;
+    Some(
+        items
+            .iter()
+            .filter_map(|item| identity(item, faults))
+            .collect(),
+    )
 }
 
 fn identity(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Identity> {
@@ -43,22 +66,39 @@ fn identity(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Identity> {
         let text = table.take(key)?.text(faults)?;
         Some(text.to_owned())
     };
-    let (category, kind) = (text("category", faults), text("type", faults));
-    let (name, lang) = (text("name", faults), text("lang", faults));
+    let category = text("category", faults);
+    let kind = text("type", faults);
+    let name = text("name", faults);
+    let lang = text("lang", faults);
     let complete = table.has("category") && table.has("type");
     if !complete {
-        let remedy = "write both, as registered at https://xmpp.org/registrar/disco-categories.html";
-        faults.push(&value.span, "an identity needs `category` and `type`", remedy);
+        let remedy =
+            "write both, as registered at https://xmpp.org/registrar/disco-categories.html";
+        faults.push(
+            &value.span,
+            "an identity needs `category` and `type`",
+            remedy,
+        );
     }
     table.finish(faults);
-    Some(Identity { category: category?, kind: kind?, name, lang })
+    Some(Identity {
+        category: category?,
+        kind: kind?,
+        name,
+        lang,
+    })
 }
 
 fn contacts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<(String, Vec<String>)>> {
     let mut table = value.table("[component.disco.contacts]", faults)?;
     let mut contacts = Vec::new();
     for purpose in CONTACTS {
-        let Some(items) = table.take(purpose).and_then(|value| value.list("URIs", faults)) else { continue };
+        let Some(items) = table
+            .take(purpose)
+            .and_then(|value| value.list("URIs", faults))
+        else {
+            continue;
+        };
         let uris = items.iter().filter_map(|item| uri(item, faults)).collect();
         contacts.push((purpose.to_owned(), uris));
     }
@@ -69,8 +109,13 @@ fn contacts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<(String, V
 fn uri(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let text = value.text(faults)?;
     let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-    if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
-        let remedy = "write where to turn to, as in \"mailto:abuse@example.org\" or \"xmpp:help@example.org\"";
+    if scheme.is_empty()
+        || !scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    {
+        let remedy = "write where to turn to, as in \"mailto:abuse@example.org\" \
+            or \"xmpp:help@example.org\"";
         faults.push(&value.span, format!("{text:?} is no URI"), remedy);
         return None;
     }

@@ -21,7 +21,12 @@ pub(crate) struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, at: (line, column), what, remedy } = self;
+        let Self {
+            file,
+            at: (line, column),
+            what,
+            remedy,
+        } = self;
         write!(f, "{file}:{line}:{column}: {what}; {remedy}")
     }
 }
@@ -38,11 +43,22 @@ pub(super) struct Faults<'t> {
 
 impl<'t> Faults<'t> {
     pub(super) fn new(source: &'t Source, text: &'t str) -> Self {
-        Self { source, text, faults: Vec::new(), warnings: Vec::new(), broken: Vec::new() }
+        Self {
+            source,
+            text,
+            faults: Vec::new(),
+            warnings: Vec::new(),
+            broken: Vec::new(),
+        }
     }
 
     /// Notes what makes the configuration unusable.
-    pub(super) fn push(&mut self, span: &Range<usize>, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn push(
+        &mut self,
+        span: &Range<usize>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         if self.broken.contains(&self.position(span).0) {
             return;
         }
@@ -50,9 +66,14 @@ impl<'t> Faults<'t> {
         self.faults.push((span.start, fault));
     }
 
-    /// Notes a line that is no TOML. What else is found there follows from it, and may be half of a secret whose
-    /// quotation marks are wrong: it is not said.
-    pub(super) fn push_broken(&mut self, span: &Range<usize>, what: impl Into<String>, remedy: impl Into<String>) {
+    /// Notes a line that is no TOML. What else is found there follows from it, and may be half of a
+    /// secret whose quotation marks are wrong: it is not said.
+    pub(super) fn push_broken(
+        &mut self,
+        span: &Range<usize>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         let (line, _) = self.position(span);
         if !self.broken.contains(&line) {
             self.push(span, what, remedy);
@@ -61,7 +82,12 @@ impl<'t> Faults<'t> {
     }
 
     /// Notes what works, and should not stay as it is.
-    pub(super) fn warn(&mut self, span: &Range<usize>, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn warn(
+        &mut self,
+        span: &Range<usize>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         let warning = self.place(span, what.into(), remedy.into());
         self.warnings.push((span.start, warning));
     }
@@ -70,7 +96,8 @@ impl<'t> Faults<'t> {
     pub(super) fn finish(mut self) -> (Vec<Fault>, Vec<Fault>) {
         self.faults.sort_by_key(|(at, _)| *at);
         self.warnings.sort_by_key(|(at, _)| *at);
-        let strip = |found: Vec<(usize, Fault)>| found.into_iter().map(|(_, fault)| fault).collect();
+        let strip =
+            |found: Vec<(usize, Fault)>| found.into_iter().map(|(_, fault)| fault).collect();
         (strip(self.faults), strip(self.warnings))
     }
 
@@ -90,7 +117,12 @@ impl<'t> Faults<'t> {
     }
 
     fn place(&self, span: &Range<usize>, what: String, remedy: String) -> Fault {
-        Fault { file: self.source.name.clone(), at: self.position(span), what, remedy }
+        Fault {
+            file: self.source.name.clone(),
+            at: self.position(span),
+            what,
+            remedy,
+        }
     }
 }
 

@@ -15,7 +15,8 @@ const COUNT: RangeInclusive<usize> = 1..=1_000_000;
 /// RFC 6120 §13.12: a stanza of 10,000 bytes must be taken.
 const STANZA: RangeInclusive<usize> = 10_000..=256 * MIB;
 
-/// What may be waited for: never so short that nothing can be done in it, and never so long that nobody would notice.
+/// What may be waited for: never so short that nothing can be done in it, and never so long that
+/// nobody would notice.
 const WAIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
 /// What may be nothing at all.
 const SPAN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
@@ -36,24 +37,40 @@ pub(super) fn usual(archive: bool) -> Limits {
 
 /// Reads the bounds; what is not named stays as it is.
 pub(super) fn read(mut table: Table<'_>, mut limits: Limits, faults: &mut Faults<'_>) -> Limits {
-    let mut bounds = Bounds { table: &mut table, faults };
+    let mut bounds = Bounds {
+        table: &mut table,
+        faults,
+    };
     bounds.count("in_flight", COUNT, &mut limits.in_flight);
     bounds.count("waiting", COUNT, &mut limits.waiting);
     bounds.size("waiting_bytes", 64 * KIB..=GIB, &mut limits.waiting_bytes);
     bounds.size("outbound", 64 * KIB..=GIB, &mut limits.outbound);
     bounds.count("pending", COUNT, &mut limits.pending);
     bounds.count("unconfirmed", COUNT, &mut limits.unconfirmed);
-    bounds.size("unconfirmed_bytes", 64 * KIB..=GIB, &mut limits.unconfirmed_bytes);
+    bounds.size(
+        "unconfirmed_bytes",
+        64 * KIB..=GIB,
+        &mut limits.unconfirmed_bytes,
+    );
     bounds.time("unconfirmed_age", WAIT, &mut limits.unconfirmed_age);
     bounds.count("collected", COUNT, &mut limits.collected);
-    bounds.size("collected_bytes", 64 * KIB..=GIB, &mut limits.collected_bytes);
+    bounds.size(
+        "collected_bytes",
+        64 * KIB..=GIB,
+        &mut limits.collected_bytes,
+    );
     bounds.time("iq_timeout", WAIT, &mut limits.iq_timeout);
     bounds.time("handler_timeout", WAIT, &mut limits.handler_timeout);
-    bounds.time("overrun", Duration::from_millis(1)..=Duration::from_secs(86_400), &mut limits.overrun);
+    bounds.time(
+        "overrun",
+        Duration::from_millis(1)..=Duration::from_secs(86_400),
+        &mut limits.overrun,
+    );
     bounds.time("grace", SPAN, &mut limits.grace);
     bounds.size("max_stanza_in", STANZA, &mut limits.max_stanza_in);
     bounds.size("max_stanza_out", STANZA, &mut limits.max_stanza_out);
-    // Disco with a form is five deep; beyond a thousand the parsers of payloads would run out of stack.
+    // Disco with a form is five deep; beyond a thousand the parsers of payloads would run out of
+    // stack.
     bounds.count("depth", 8..=1000, &mut limits.depth);
     bounds.time("keepalive", PAUSE, &mut limits.keepalive);
     bounds.time("keepalive_deadline", PAUSE, &mut limits.keepalive_deadline);
@@ -75,33 +92,60 @@ struct Bounds<'b, 't, 'f> {
 
 impl Bounds<'_, '_, '_> {
     fn count(&mut self, key: &'static str, range: RangeInclusive<usize>, bound: &mut usize) {
-        let read = self.table.take(key).and_then(|value| value.count(range, self.faults));
+        let read = self
+            .table
+            .take(key)
+            .and_then(|value| value.count(range, self.faults));
         *bound = read.unwrap_or(*bound);
     }
 
     fn size(&mut self, key: &'static str, range: RangeInclusive<usize>, bound: &mut usize) {
-        let read = self.table.take(key).and_then(|value| value.size(range, self.faults));
+        let read = self
+            .table
+            .take(key)
+            .and_then(|value| value.size(range, self.faults));
         *bound = read.unwrap_or(*bound);
     }
 
     fn time(&mut self, key: &'static str, range: RangeInclusive<Duration>, bound: &mut Duration) {
-        let read = self.table.take(key).and_then(|value| value.duration(range, self.faults));
+        let read = self
+            .table
+            .take(key)
+            .and_then(|value| value.duration(range, self.faults));
         *bound = read.unwrap_or(*bound);
     }
 
     /// The first and the longest of waits that grow.
-    fn pair(&mut self, key: &'static str, range: RangeInclusive<Duration>, bound: &mut (Duration, Duration)) {
-        let Some(value) = self.table.take(key) else { return };
-        let remedy = "write the first and the longest wait, as in [\"1s\", \"60s\"]";
-        let Some(items) = value.list("two times", self.faults) else { return };
-        let [first, longest] = items.as_slice() else {
-            return self.faults.push(&value.span, format!("`{key}` needs two times"), remedy);
+    fn pair(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<Duration>,
+        bound: &mut (Duration, Duration),
+    ) {
+        let Some(value) = self.table.take(key) else {
+            return;
         };
-        let read = (first.duration(range.clone(), self.faults), longest.duration(range, self.faults));
+        let remedy = "write the first and the longest wait, as in [\"1s\", \"60s\"]";
+        let Some(items) = value.list("two times", self.faults) else {
+            return;
+        };
+        let [first, longest] = items.as_slice() else {
+            return self
+                .faults
+                .push(&value.span, format!("`{key}` needs two times"), remedy);
+        };
+        let read = (
+            first.duration(range.clone(), self.faults),
+            longest.duration(range, self.faults),
+        );
         match read {
             (Some(first), Some(longest)) if first <= longest => *bound = (first, longest),
             (Some(_), Some(_)) => {
-                self.faults.push(&value.span, format!("`{key}`: the first wait is longer than the longest"), remedy);
+                self.faults.push(
+                    &value.span,
+                    format!("`{key}`: the first wait is longer than the longest"),
+                    remedy,
+                );
             }
             _ => {}
         }
@@ -122,20 +166,35 @@ mod tests {
         let text = SAMPLE.split_once("#[component.limits]").unwrap().1;
         // Another component begins behind it.
         let text = text.split("\n#[[").next().unwrap();
-        let settings = text.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| !line.starts_with(' '));
+        let settings = text
+            .lines()
+            .filter_map(|line| line.strip_prefix('#'))
+            .filter(|line| !line.starts_with(' '));
         let settings = settings.collect::<Vec<_>>().join("\n");
         let document = DeTable::parse(&settings).unwrap();
         let source = Source::built_in("sample", &settings);
         let mut faults = Faults::new(&source, &settings);
-        let limits = read(Table::new("[component.limits]", 0..0, document.get_ref()), usual(false), &mut faults);
+        let limits = read(
+            Table::new("[component.limits]", 0..0, document.get_ref()),
+            usual(false),
+            &mut faults,
+        );
         assert_eq!(faults.finish(), (Vec::new(), Vec::new()));
         assert_eq!(limits, Limits::default());
         // A bound that is new in the framework must be known here.
         let debug = format!("{limits:#?}");
-        let fields =
-            debug.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| !line.starts_with([' ', ')']));
-        for field in fields.filter_map(|line| line.split_once(':')).map(|(name, _)| name) {
-            assert!(document.get_ref().contains_key(field), "{field} cannot be set");
+        let fields = debug
+            .lines()
+            .filter_map(|line| line.strip_prefix("    "))
+            .filter(|line| !line.starts_with([' ', ')']));
+        for field in fields
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, _)| name)
+        {
+            assert!(
+                document.get_ref().contains_key(field),
+                "{field} cannot be set"
+            );
         }
     }
 }

@@ -59,18 +59,36 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Logg
             None
         }
     };
-    let admins = table.take("admins").and_then(|value| access::jids(&value, faults)).unwrap_or_default();
-    let formats = table.take("formats").and_then(|value| texts(&value, faults)).unwrap_or_default();
+    let admins = table
+        .take("admins")
+        .and_then(|value| access::jids(&value, faults))
+        .unwrap_or_default();
+    let formats = table
+        .take("formats")
+        .and_then(|value| texts(&value, faults))
+        .unwrap_or_default();
     let mut flag = |key, usual, faults: &mut Faults<'_>| {
-        table.take(key).and_then(|value: Value<'_>| value.flag(faults)).unwrap_or(usual)
+        table
+            .take(key)
+            .and_then(|value: Value<'_>| value.flag(faults))
+            .unwrap_or(usual)
     };
     let honour_hints = flag("honour_hints", true, faults);
-    let (presence, iq) = (flag("presence", false, faults), flag("iq", false, faults));
-    let retention = table.take("retention").and_then(|value| value.duration(SHORTEST..=LONGEST, faults));
-    let max_size = table.take("max_size").and_then(|value| value.size(SMALLEST..=GREATEST, faults));
+    let presence = flag("presence", false, faults);
+    let iq = flag("iq", false, faults);
+    let retention = table
+        .take("retention")
+        .and_then(|value| value.duration(SHORTEST..=LONGEST, faults));
+    let max_size = table
+        .take("max_size")
+        .and_then(|value| value.size(SMALLEST..=GREATEST, faults));
     let mut quotas = (None, None);
     if let Some(mut quota) = table.table("quota", "[component.logger.quota]", faults) {
-        let mut size = |key| quota.take(key).and_then(|value| value.size(SMALLEST..=GREATEST, faults));
+        let mut size = |key| {
+            quota
+                .take(key)
+                .and_then(|value| value.size(SMALLEST..=GREATEST, faults))
+        };
         quotas = (size("per_sender"), size("per_domain"));
         quota.finish(faults);
     }
@@ -102,7 +120,11 @@ pub(super) fn store(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<StoreA
         #[cfg(not(feature = "postgres"))]
         Some(("postgres" | "postgresql", _)) => {
             let remedy = "build it with `--features postgres`, or write \"sqlite:logger.db\"";
-            faults.push(&value.span, "this program was built without PostgreSQL", remedy);
+            faults.push(
+                &value.span,
+                "this program was built without PostgreSQL",
+                remedy,
+            );
             None
         }
         _ => {
@@ -115,5 +137,11 @@ pub(super) fn store(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<StoreA
 
 fn texts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {
     let items = value.list("namespaces", faults)?;
-    Some(items.iter().filter_map(|item| item.text(faults)).map(str::to_owned).collect())
+    Some(
+        items
+            .iter()
+            .filter_map(|item| item.text(faults))
+            .map(str::to_owned)
+            .collect(),
+    )
 }

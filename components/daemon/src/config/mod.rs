@@ -58,7 +58,10 @@ pub(crate) enum Failure {
     /// It cannot be read at all.
     Unread { exit: Exit, text: String },
     /// It is wrong.
-    Wrong { faults: Vec<Fault>, warnings: Vec<Fault> },
+    Wrong {
+        faults: Vec<Fault>,
+        warnings: Vec<Fault>,
+    },
 }
 
 impl Config {
@@ -70,7 +73,11 @@ impl Config {
                 let good = source.bytes.get(..error.valid_up_to()).unwrap_or_default();
                 let good = String::from_utf8_lossy(good);
                 let mut faults = Faults::new(source, &good);
-                faults.push(&(good.len()..good.len()), "this is no UTF-8", "save the file as UTF-8");
+                faults.push(
+                    &(good.len()..good.len()),
+                    "this is no UTF-8",
+                    "save the file as UTF-8",
+                );
                 return Err(faults.into());
             }
         };
@@ -78,14 +85,29 @@ impl Config {
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            faults.push_broken(&span, format!("this is no TOML: {}", error.message()), "see https://toml.io");
+            faults.push_broken(
+                &span,
+                format!("this is no TOML: {}", error.message()),
+                "see https://toml.io",
+            );
         }
-        let (components, admin) = top(Table::new("the file", 0..0, document.get_ref()), &mut faults);
+        let (components, admin) = top(
+            Table::new("the file", 0..0, document.get_ref()),
+            &mut faults,
+        );
         let (found, warnings) = faults.finish();
         if !found.is_empty() {
-            return Err(Failure::Wrong { faults: found, warnings });
+            return Err(Failure::Wrong {
+                faults: found,
+                warnings,
+            });
         }
-        Ok(Self { name: source.name.clone(), components, admin, warnings })
+        Ok(Self {
+            name: source.name.clone(),
+            components,
+            admin,
+            warnings,
+        })
     }
 }
 
@@ -96,13 +118,21 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> (Vec<Component>, Option
         server
     });
     let defaults = defaults.unwrap_or_default();
-    let tables = table.take("component").map(|value| component_tables(&value, faults));
+    let tables = table
+        .take("component")
+        .map(|value| component_tables(&value, faults));
     if tables.is_none() {
-        faults.push(&(0..0), "there is no [[component]]", "write one for each JID that is served");
+        faults.push(
+            &(0..0),
+            "there is no [[component]]",
+            "write one for each JID that is served",
+        );
     }
     let read = |table| Component::read(table, &defaults, faults);
     let mut components: Vec<Component> = tables.into_iter().flatten().filter_map(read).collect();
-    let admin = table.table("admin", "[admin]", faults).and_then(|table| admin::read(table, faults));
+    let admin = table
+        .table("admin", "[admin]", faults)
+        .and_then(|table| admin::read(table, faults));
     for misplaced in offer::catalog().names() {
         misplace(&mut table, misplaced, faults);
     }
@@ -118,7 +148,12 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> (Vec<Component>, Option
 /// A table that stands at the top of the file.
 fn misplace(table: &mut Table<'_>, name: &'static str, faults: &mut Faults<'_>) {
     let what = format!("[{name}] belongs to a component");
-    table.refuse(name, &what, &format!("write [component.{name}] below its [[component]]"), faults);
+    table.refuse(
+        name,
+        &what,
+        &format!("write [component.{name}] below its [[component]]"),
+        faults,
+    );
 }
 
 fn component_tables<'t>(value: &Value<'t>, faults: &mut Faults<'_>) -> Vec<Table<'t>> {
@@ -131,16 +166,30 @@ fn component_tables<'t>(value: &Value<'t>, faults: &mut Faults<'_>) -> Vec<Table
         return Vec::new();
     }
     let items = value.list("tables", faults).unwrap_or_default();
-    items.iter().filter_map(|item| item.table("[[component]]", faults)).collect()
+    items
+        .iter()
+        .filter_map(|item| item.table("[[component]]", faults))
+        .collect()
 }
 
-/// One JID is one connection: a second one would be refused by the server, or steal half of the stanzas.
+/// One JID is one connection: a second one would be refused by the server, or steal half of the
+/// stanzas.
 fn each_jid_once(components: &[Component], faults: &mut Faults<'_>) {
     for (index, component) in components.iter().enumerate() {
-        if let Some(first) = components[..index].iter().find(|earlier| earlier.jid == component.jid) {
+        if let Some(first) = components[..index]
+            .iter()
+            .find(|earlier| earlier.jid == component.jid)
+        {
             let (line, _) = faults.position(&first.span);
-            let what = format!("{} is already served by the [[component]] at line {line}", component.jid);
-            faults.push(&component.span, what, "mount everything for one JID in one [[component]]");
+            let what = format!(
+                "{} is already served by the [[component]] at line {line}",
+                component.jid
+            );
+            faults.push(
+                &component.span,
+                what,
+                "mount everything for one JID in one [[component]]",
+            );
         }
     }
 }

@@ -38,8 +38,14 @@ pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<Chosen
     let mut chosen = Vec::new();
     for name in offer::catalog().names() {
         if table.knows(name) {
-            let what = format!("the program was built with a module {name:?}, which is a key of its own here");
-            faults.push(&table.span, what, "build it with another name for the module");
+            let what = format!(
+                "the program was built with a module {name:?}, which is a key of its own here"
+            );
+            faults.push(
+                &table.span,
+                what,
+                "build it with another name for the module",
+            );
             continue;
         }
         chosen.extend(table.take(name).and_then(|value| one(name, &value, faults)));
@@ -50,11 +56,16 @@ pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<Chosen
 fn one(name: &'static str, value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Chosen> {
     let title = format!("[component.{name}]");
     value.table(&title, faults)?;
-    let chosen = Chosen { name, settings: value.json(faults)? };
+    let chosen = Chosen {
+        name,
+        settings: value.json(faults)?,
+    };
     match chosen.make() {
         Ok(_) => Some(chosen),
         Err(error) => {
-            error.faults().for_each(|fault| say(&title, value, fault, faults));
+            error
+                .faults()
+                .for_each(|fault| say(&title, value, fault, faults));
             None
         }
     }
@@ -65,12 +76,26 @@ fn say(title: &str, value: &Value<'_>, fault: &CatalogFault, faults: &mut Faults
     let span: Range<usize> = value.place(&path);
     match (fault.known(), path.split_last()) {
         (Some(known), Some((key, outer))) => {
-            let within = outer.iter().fold(title.trim_end_matches(']').to_owned(), |all, key| format!("{all}.{key}"));
-            faults.push(&span, format!("unknown key {key:?} in {within}]"), remedy(key, known));
+            let within = outer
+                .iter()
+                .fold(title.trim_end_matches(']').to_owned(), |all, key| {
+                    format!("{all}.{key}")
+                });
+            faults.push(
+                &span,
+                format!("unknown key {key:?} in {within}]"),
+                remedy(key, known),
+            );
         }
         _ => {
-            let at = path.last().map_or_else(|| title.to_owned(), |key| format!("`{key}`"));
-            faults.push(&span, format!("{at}: {}", fault.why()), "write what the module's documentation asks for");
+            let at = path
+                .last()
+                .map_or_else(|| title.to_owned(), |key| format!("`{key}`"));
+            faults.push(
+                &span,
+                format!("{at}: {}", fault.why()),
+                "write what the module's documentation asks for",
+            );
         }
     }
 }

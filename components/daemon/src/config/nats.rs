@@ -18,17 +18,28 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Nats
     let usual = Nats::default();
     let url = table.take("url").and_then(|value| address(&value, faults));
     let login = login(&mut table, faults);
-    let prefix = table.take("prefix").and_then(|value| prefix(&value, faults));
-    let shared = table.take("shared").and_then(|value| value.flag(faults)).unwrap_or(false);
-    let max_bytes = table.take("max_bytes").and_then(|value| value.size(MIB..=1024 * 1024 * MIB, faults));
-    let replicas = table.take("replicas").and_then(|value| value.count(1..=5, faults));
+    let prefix = table
+        .take("prefix")
+        .and_then(|value| prefix(&value, faults));
+    let shared = table
+        .take("shared")
+        .and_then(|value| value.flag(faults))
+        .unwrap_or(false);
+    let max_bytes = table
+        .take("max_bytes")
+        .and_then(|value| value.size(MIB..=1024 * 1024 * MIB, faults));
+    let replicas = table
+        .take("replicas")
+        .and_then(|value| value.count(1..=5, faults));
     table.finish(faults);
     Some(Nats {
         url: url.unwrap_or(usual.url),
         login,
         prefix: prefix.unwrap_or(usual.prefix),
         shared,
-        max_bytes: max_bytes.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(usual.max_bytes),
+        max_bytes: max_bytes
+            .and_then(|bytes| i64::try_from(bytes).ok())
+            .unwrap_or(usual.max_bytes),
         replicas: replicas.unwrap_or(usual.replicas),
     })
 }
@@ -44,7 +55,8 @@ fn address(value: &super::table::Value<'_>, faults: &mut Faults<'_>) -> Option<S
         return Some(text.to_owned());
     }
     // Not cited: it may hold a password.
-    let remedy = "write \"nats://127.0.0.1:4222\" or \"tls://host:4222\"; who logs in is said by `token`, or `user` and `password`";
+    let remedy = "write \"nats://127.0.0.1:4222\" or \"tls://host:4222\"; who logs in is said by \
+        `token`, or `user` and `password`";
     faults.push(&value.span, "`url` is no address of a broker", remedy);
     None
 }
@@ -53,7 +65,12 @@ fn address(value: &super::table::Value<'_>, faults: &mut Faults<'_>) -> Option<S
 fn login(table: &mut Table<'_>, faults: &mut Faults<'_>) -> campanile_json_bridge::Login {
     use campanile_json_bridge::{Login, Secret};
     const TOKEN: super::secret::Keys = ["token", "token_file", "token_env", "token_credential"];
-    const PASSWORD: super::secret::Keys = ["password", "password_file", "password_env", "password_credential"];
+    const PASSWORD: super::secret::Keys = [
+        "password",
+        "password_file",
+        "password_env",
+        "password_credential",
+    ];
     let token = super::secret::text(table, &TOKEN, faults).map(Secret::new);
     let password = super::secret::text(table, &PASSWORD, faults).map(Secret::new);
     let user = table.take("user").and_then(|value| value.text(faults));
@@ -62,7 +79,11 @@ fn login(table: &mut Table<'_>, faults: &mut Faults<'_>) -> campanile_json_bridg
         (None, Some(user), Some(password)) => Login::Password(user.to_owned(), password),
         (None, None, None) => Login::Open,
         _ => {
-            faults.push(&table.span, "this is no way to log in", "write `token`, or `user` and `password`");
+            faults.push(
+                &table.span,
+                "this is no way to log in",
+                "write `token`, or `user` and `password`",
+            );
             Login::Open
         }
     }
@@ -73,11 +94,18 @@ fn login(table: &mut Table<'_>, faults: &mut Faults<'_>) -> campanile_json_bridg
 fn prefix(value: &super::table::Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let text = value.text(faults)?;
     let is_token = |token: &str| {
-        !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        !token.is_empty()
+            && token
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     if text.split('.').all(is_token) {
         return Some(text.to_owned());
     }
-    faults.push(&value.span, "`prefix` begins no subject", "write letters, digits, - and _, with dots between them");
+    faults.push(
+        &value.span,
+        "`prefix` begins no subject",
+        "write letters, digits, - and _, with dots between them",
+    );
     None
 }

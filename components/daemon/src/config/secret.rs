@@ -11,7 +11,8 @@ use super::fault::Faults;
 use super::source::readable_by_everybody;
 use super::table::{Table, Value};
 
-/// The keys that one secret can stand behind: itself, a file, a variable of the environment, a credential of systemd.
+/// The keys that one secret can stand behind: itself, a file, a variable of the environment, a
+/// credential of systemd.
 pub(super) type Keys = [&'static str; 4];
 
 const KEYS: Keys = ["secret", "secret_file", "secret_env", "secret_credential"];
@@ -21,7 +22,11 @@ const LARGEST: u64 = 64 * 1024;
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Secret> {
     if !KEYS.iter().any(|key| table.has(key)) {
         let what = format!("{} has no secret", table.name);
-        faults.push(&table.span, what, format!("write one of {}", KEYS.join(", ")));
+        faults.push(
+            &table.span,
+            what,
+            format!("write one of {}", KEYS.join(", ")),
+        );
         return None;
     }
     text(table, &KEYS, faults).map(Secret::new)
@@ -47,7 +52,11 @@ pub(super) fn text(table: &mut Table<'_>, keys: &Keys, faults: &mut Faults<'_>) 
         _ => from_credential(text, &value.span, faults),
     }?;
     if secret.is_empty() {
-        faults.push(&value.span, "the secret is empty", "write the one that the server has");
+        faults.push(
+            &value.span,
+            "the secret is empty",
+            "write the one that the server has",
+        );
         return None;
     }
     Some(secret)
@@ -56,7 +65,11 @@ pub(super) fn text(table: &mut Table<'_>, keys: &Keys, faults: &mut Faults<'_>) 
 fn inline(text: &str, value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
     if faults.source_is_exposed() {
         let remedy = "chmod o-r this file, or move the secret to a file of its own (secret_file)";
-        faults.warn(&value.key_span, "everybody on this machine can read this secret", remedy);
+        faults.warn(
+            &value.key_span,
+            "everybody on this machine can read this secret",
+            remedy,
+        );
     }
     Some(text.to_owned())
 }
@@ -72,7 +85,11 @@ fn from_file(path: &Path, span: &Range<usize>, faults: &mut Faults<'_>) -> Optio
         }
         Err(error) => {
             let what = format!("{} cannot be read: {error}", path.display());
-            faults.push(span, what, "name a file that holds nothing but the secret; paths begin at this file's folder");
+            faults.push(
+                span,
+                what,
+                "name a file that holds nothing but the secret; paths begin at this file's folder",
+            );
             None
         }
     }
@@ -82,9 +99,22 @@ fn from_environment(name: &str, span: &Range<usize>, faults: &mut Faults<'_>) ->
     let found = std::env::var(name).ok();
     if found.is_none() {
         // Somebody may have written the secret itself here. Names of variables are in capitals.
-        let is_name = name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        let what = format!("the environment has no {}", if is_name { name } else { "variable of this name" });
-        faults.push(span, what, "set it where campanile is started (systemd: EnvironmentFile=), or use secret_file");
+        let is_name = name
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        let what = format!(
+            "the environment has no {}",
+            if is_name {
+                name
+            } else {
+                "variable of this name"
+            }
+        );
+        faults.push(
+            span,
+            what,
+            "set it where campanile is started (systemd: EnvironmentFile=), or use secret_file",
+        );
     }
     found
 }
@@ -101,12 +131,22 @@ fn from_credential(name: &str, span: &Range<usize>, faults: &mut Faults<'_>) -> 
     }
     let remedy = format!("write LoadCredential={name}:/path/of/the/secret into the unit");
     let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY") else {
-        faults.push(span, "there are no credentials: systemd did not start this with any", remedy);
+        faults.push(
+            span,
+            "there are no credentials: systemd did not start this with any",
+            remedy,
+        );
         return None;
     };
     let path = PathBuf::from(folder).join(name);
     read_file(&path)
-        .map_err(|error| faults.push(span, format!("the credential {name:?} cannot be read: {error}"), remedy))
+        .map_err(|error| {
+            faults.push(
+                span,
+                format!("the credential {name:?} cannot be read: {error}"),
+                remedy,
+            )
+        })
         .ok()
         .map(|(secret, _)| secret)
 }
@@ -117,7 +157,10 @@ fn read_file(path: &Path) -> io::Result<(String, bool)> {
     let exposed = readable_by_everybody(&file.metadata()?);
     let mut secret = String::new();
     if file.take(LARGEST + 1).read_to_string(&mut secret)? as u64 > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 64 KiB: this is no secret"));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "more than 64 KiB: this is no secret",
+        ));
     }
     let line = secret.strip_suffix('\n').unwrap_or(&secret);
     Ok((line.strip_suffix('\r').unwrap_or(line).to_owned(), exposed))

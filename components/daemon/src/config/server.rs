@@ -17,7 +17,8 @@ pub(super) struct Server {
     tls: Setting<Option<TlsTable>>,
 }
 
-/// A key that may be missing, or there and wrong: then its fault is noted, and nothing else is said of it.
+/// A key that may be missing, or there and wrong: then its fault is noted, and nothing else is said
+/// of it.
 #[derive(Debug, Clone, Default)]
 enum Setting<T> {
     #[default]
@@ -36,9 +37,17 @@ struct TlsTable {
 impl Server {
     pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Self {
         let address = table.take("address").map(|value| address(&value, faults));
-        let tls =
-            table.take("tls").map(|value| if value.is_off() { Some(None) } else { tls(&value, faults).map(Some) });
-        Self { address: Setting::of(address), tls: Setting::of(tls) }
+        let tls = table.take("tls").map(|value| {
+            if value.is_off() {
+                Some(None)
+            } else {
+                tls(&value, faults).map(Some)
+            }
+        });
+        Self {
+            address: Setting::of(address),
+            tls: Setting::of(tls),
+        }
     }
 
     /// Where the component of this table connects to, and how.
@@ -53,7 +62,11 @@ impl Server {
             Setting::Wrong => None,
             Setting::Missing => {
                 let remedy = "write address = \"127.0.0.1:5347\" here or in [server]";
-                faults.push(&table.span, format!("{} has no address of its server", table.name), remedy);
+                faults.push(
+                    &table.span,
+                    format!("{} has no address of its server", table.name),
+                    remedy,
+                );
                 None
             }
         };
@@ -78,7 +91,11 @@ impl<T: Clone> Setting<T> {
     }
 
     fn or(self, other: &Self) -> Self {
-        if matches!(self, Self::Missing) { other.clone() } else { self }
+        if matches!(self, Self::Missing) {
+            other.clone()
+        } else {
+            self
+        }
     }
 }
 
@@ -90,10 +107,17 @@ impl TlsTable {
         });
         let Some(server_name) = server_name else {
             let remedy = "write server_name = \"…\", the name that the server's certificate has";
-            faults.push(&self.span, "TLS over a UNIX socket needs a name to expect", remedy);
+            faults.push(
+                &self.span,
+                "TLS over a UNIX socket needs a name to expect",
+                remedy,
+            );
             return None;
         };
-        Some(Tls { server_name, ca_file: self.ca_file })
+        Some(Tls {
+            server_name,
+            ca_file: self.ca_file,
+        })
     }
 }
 
@@ -104,7 +128,11 @@ fn address(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<ServerAddress> 
         Ok(address) => Some(address),
         Err(_) => {
             let remedy = "write host:port, [v6]:port or unix:/path";
-            faults.push(&value.span, format!("{text:?} is no server address"), remedy);
+            faults.push(
+                &value.span,
+                format!("{text:?} is no server address"),
+                remedy,
+            );
             None
         }
     }
@@ -112,10 +140,16 @@ fn address(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<ServerAddress> 
 
 fn tls(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<TlsTable> {
     let mut table = value.table("`tls`", faults)?;
-    let server_name = table.take("server_name").map(|value| server_name(&value, faults));
+    let server_name = table
+        .take("server_name")
+        .map(|value| server_name(&value, faults));
     let ca_file = table.take("ca_file").map(|value| ca_file(&value, faults));
     table.finish(faults);
-    Some(TlsTable { span: value.span.clone(), server_name: lift(server_name)?, ca_file: lift(ca_file)? })
+    Some(TlsTable {
+        span: value.span.clone(),
+        server_name: lift(server_name)?,
+        ca_file: lift(ca_file)?,
+    })
 }
 
 /// A key that is missing is well; one that is there and wrong is not.
@@ -132,7 +166,11 @@ fn server_name(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
     if domain || text.parse::<std::net::IpAddr>().is_ok() {
         return Some(text.to_owned());
     }
-    faults.push(&value.span, format!("{text:?} is no server name"), "write the name that the server's certificate has");
+    faults.push(
+        &value.span,
+        format!("{text:?} is no server name"),
+        "write the name that the server's certificate has",
+    );
     None
 }
 
@@ -144,7 +182,11 @@ fn ca_file(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<PathBuf> {
         Ok(pem) if !holds_certificate(&pem) => format!("{} holds no certificate", path.display()),
         Ok(_) => return Some(path),
     };
-    faults.push(&value.span, what, "name a PEM file with the certificates to trust; paths begin at this file's folder");
+    faults.push(
+        &value.span,
+        what,
+        "name a PEM file with the certificates to trust; paths begin at this file's folder",
+    );
     None
 }
 

@@ -11,7 +11,8 @@ use crate::exit::Exit;
 const LARGEST: u64 = 4 * 1024 * 1024;
 const DEFAULTS: [&str; 2] = ["campanile.toml", "/etc/campanile/campanile.toml"];
 
-/// A configuration that was read, and not understood yet. It holds secrets: nothing here can be shown as a whole.
+/// A configuration that was read, and not understood yet. It holds secrets: nothing here can be
+/// shown as a whole.
 pub(crate) struct Source {
     /// How people know it.
     pub(super) name: String,
@@ -25,8 +26,11 @@ pub(crate) struct Source {
 impl Source {
     /// Reads the named file, or the first of the usual places that there is.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, Failure> {
-        let from_environment = || std::env::var_os("CAMPANILE_CONFIG").filter(|name| !name.is_empty());
-        let named = named.map(Path::to_path_buf).or_else(|| from_environment().map(PathBuf::from));
+        let from_environment =
+            || std::env::var_os("CAMPANILE_CONFIG").filter(|name| !name.is_empty());
+        let named = named
+            .map(Path::to_path_buf)
+            .or_else(|| from_environment().map(PathBuf::from));
         match named {
             Some(path) if path.as_os_str() == "-" => Self::stdin(),
             Some(path) => Self::file(&path).map_err(|error| unreadable(&path, &error)),
@@ -38,15 +42,24 @@ impl Source {
     pub(crate) fn again(named: Option<&Path>) -> Result<Self, Failure> {
         if named.is_some_and(|path| path.as_os_str() == "-") {
             let text =
-                "it came from stdin, which has been read; name a file to change it while campanile runs".to_owned();
-            return Err(Failure::Unread { exit: Exit::Config, text });
+                "it came from stdin, which has been read; name a file to change it while campanile \
+                runs".to_owned();
+            return Err(Failure::Unread {
+                exit: Exit::Config,
+                text,
+            });
         }
         Self::read(named)
     }
 
     /// A configuration that is part of the program.
     pub(crate) fn built_in(name: &str, text: &str) -> Self {
-        Self { name: name.to_owned(), folder: PathBuf::new(), bytes: text.as_bytes().to_vec(), exposed: false }
+        Self {
+            name: name.to_owned(),
+            folder: PathBuf::new(),
+            bytes: text.as_bytes().to_vec(),
+            exposed: false,
+        }
     }
 
     fn usual() -> Result<Self, Failure> {
@@ -58,10 +71,14 @@ impl Source {
             }
         }
         let text = format!(
-            "there is no configuration: neither {} nor {} exists; name one with --config or CAMPANILE_CONFIG",
+            "there is no configuration: neither {} nor {} exists; name one with --config or \
+            CAMPANILE_CONFIG",
             DEFAULTS[0], DEFAULTS[1]
         );
-        Err(Failure::Unread { exit: Exit::Config, text })
+        Err(Failure::Unread {
+            exit: Exit::Config,
+            text,
+        })
     }
 
     fn file(path: &Path) -> io::Result<Self> {
@@ -84,7 +101,12 @@ impl Source {
             exit: Exit::Machine,
             text: format!("the configuration cannot be read from stdin: {error}"),
         })?;
-        Ok(Self { name: "stdin".to_owned(), folder: PathBuf::new(), bytes, exposed: false })
+        Ok(Self {
+            name: "stdin".to_owned(),
+            folder: PathBuf::new(),
+            bytes,
+            exposed: false,
+        })
     }
 }
 
@@ -104,7 +126,10 @@ fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 MiB: this is no configuration"));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "more than 4 MiB: this is no configuration",
+        ));
     }
     Ok(bytes)
 }
@@ -115,5 +140,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::NotFound => (Exit::Config, "; check --config and CAMPANILE_CONFIG"),
         _ => (Exit::Machine, ""),
     };
-    Failure::Unread { exit, text: format!("{} cannot be read: {error}{remedy}", path.display()) }
+    Failure::Unread {
+        exit,
+        text: format!("{} cannot be read: {error}{remedy}", path.display()),
+    }
 }

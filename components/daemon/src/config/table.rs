@@ -32,8 +32,18 @@ pub(super) struct Value<'t> {
 }
 
 impl<'t> Table<'t> {
-    pub(super) fn new(name: impl Into<String>, span: Range<usize>, entries: &'t DeTable<'t>) -> Self {
-        Self { name: name.into(), span, entries, known: Vec::new(), settled: Vec::new() }
+    pub(super) fn new(
+        name: impl Into<String>,
+        span: Range<usize>,
+        entries: &'t DeTable<'t>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            span,
+            entries,
+            known: Vec::new(),
+            settled: Vec::new(),
+        }
     }
 
     /// The value of a key; from now on the key is known.
@@ -56,7 +66,13 @@ impl<'t> Table<'t> {
     }
 
     /// Refuses a key with words of its own, where it is there.
-    pub(super) fn refuse(&mut self, key: &'static str, what: &str, remedy: &str, faults: &mut Faults<'_>) {
+    pub(super) fn refuse(
+        &mut self,
+        key: &'static str,
+        what: &str,
+        remedy: &str,
+        faults: &mut Faults<'_>,
+    ) {
         if let Some((name, _)) = self.entries.get_key_value(key) {
             faults.push(&name.span(), what, remedy);
             self.settled.push(key);
@@ -65,14 +81,20 @@ impl<'t> Table<'t> {
 
     /// Every key, for tables whose keys are names that people choose; none is unknown then.
     pub(super) fn all(self) -> impl Iterator<Item = Value<'t>> {
-        let value = |(name, value): (&'t Spanned<std::borrow::Cow<'t, str>>, &'t Spanned<DeValue<'t>>)| {
-            Value::new(name.get_ref().as_ref(), name.span(), value)
-        };
+        let value = |(name, value): (
+            &'t Spanned<std::borrow::Cow<'t, str>>,
+            &'t Spanned<DeValue<'t>>,
+        )| { Value::new(name.get_ref().as_ref(), name.span(), value) };
         self.entries.iter().map(value)
     }
 
     /// A table that may stand below this one.
-    pub(super) fn table(&mut self, key: &'static str, name: &str, faults: &mut Faults<'_>) -> Option<Table<'t>> {
+    pub(super) fn table(
+        &mut self,
+        key: &'static str,
+        name: &str,
+        faults: &mut Faults<'_>,
+    ) -> Option<Table<'t>> {
         self.take(key)?.table(name, faults)
     }
 
@@ -81,18 +103,33 @@ impl<'t> Table<'t> {
         let asked = |key: &str| self.known.contains(&key) || self.settled.contains(&key);
         for key in self.entries.keys().filter(|key| !asked(key.get_ref())) {
             let name = key.get_ref();
-            faults.push(&key.span(), format!("unknown key {name:?} in {}", self.name), remedy(name, &self.known));
+            faults.push(
+                &key.span(),
+                format!("unknown key {name:?} in {}", self.name),
+                remedy(name, &self.known),
+            );
         }
     }
 }
 
 impl<'t> Value<'t> {
-    fn new(key: impl Into<String>, key_span: Range<usize>, value: &'t Spanned<DeValue<'t>>) -> Self {
-        Self { key: key.into(), span: value.span(), key_span, inner: value.get_ref() }
+    fn new(
+        key: impl Into<String>,
+        key_span: Range<usize>,
+        value: &'t Spanned<DeValue<'t>>,
+    ) -> Self {
+        Self {
+            key: key.into(),
+            span: value.span(),
+            key_span,
+            inner: value.get_ref(),
+        }
     }
 
     pub(super) fn text(&self, faults: &mut Faults<'_>) -> Option<&'t str> {
-        let DeValue::String(text) = self.inner else { return self.mismatch("a text in quotation marks", faults) };
+        let DeValue::String(text) = self.inner else {
+            return self.mismatch("a text in quotation marks", faults);
+        };
         Some(text)
     }
 
@@ -107,7 +144,9 @@ impl<'t> Value<'t> {
     }
 
     pub(super) fn flag(&self, faults: &mut Faults<'_>) -> Option<bool> {
-        let DeValue::Boolean(flag) = self.inner else { return self.mismatch("true or false", faults) };
+        let DeValue::Boolean(flag) = self.inner else {
+            return self.mismatch("true or false", faults);
+        };
         Some(*flag)
     }
 
@@ -116,31 +155,52 @@ impl<'t> Value<'t> {
     }
 
     pub(super) fn table(&self, name: &str, faults: &mut Faults<'_>) -> Option<Table<'t>> {
-        let DeValue::Table(entries) = self.inner else { return self.mismatch("a table", faults) };
+        let DeValue::Table(entries) = self.inner else {
+            return self.mismatch("a table", faults);
+        };
         Some(Table::new(name, self.key_span.clone(), entries))
     }
 
     pub(super) fn list(&self, of: &str, faults: &mut Faults<'_>) -> Option<Vec<Value<'t>>> {
-        let DeValue::Array(items) = self.inner else { return self.mismatch(&format!("a list of {of}"), faults) };
-        Some(items.iter().map(|item| Value::new(self.key.clone(), item.span(), item)).collect())
+        let DeValue::Array(items) = self.inner else {
+            return self.mismatch(&format!("a list of {of}"), faults);
+        };
+        Some(
+            items
+                .iter()
+                .map(|item| Value::new(self.key.clone(), item.span(), item))
+                .collect(),
+        )
     }
 
-    pub(super) fn duration(&self, range: RangeInclusive<Duration>, faults: &mut Faults<'_>) -> Option<Duration> {
+    pub(super) fn duration(
+        &self,
+        range: RangeInclusive<Duration>,
+        faults: &mut Faults<'_>,
+    ) -> Option<Duration> {
         let parsed = match self.inner {
             DeValue::String(text) => unit::duration(text),
             _ => None,
         };
         let Some(duration) = parsed else {
-            return self.unreadable("a time with its unit, such as \"500ms\", \"30s\", \"5m\" or \"1h\"", faults);
+            return self.unreadable(
+                "a time with its unit, such as \"500ms\", \"30s\", \"5m\" or \"1h\"",
+                faults,
+            );
         };
         if !range.contains(&duration) {
-            let (low, high) = (unit::show_duration(*range.start()), unit::show_duration(*range.end()));
+            let low = unit::show_duration(*range.start());
+            let high = unit::show_duration(*range.end());
             return self.outside(&low, &high, faults);
         }
         Some(duration)
     }
 
-    pub(super) fn size(&self, range: RangeInclusive<usize>, faults: &mut Faults<'_>) -> Option<usize> {
+    pub(super) fn size(
+        &self,
+        range: RangeInclusive<usize>,
+        faults: &mut Faults<'_>,
+    ) -> Option<usize> {
         let parsed = match self.inner {
             DeValue::String(text) => unit::size(text),
             _ => self.whole(),
@@ -149,13 +209,23 @@ impl<'t> Value<'t> {
             return self.unreadable("a size, such as 65536, \"64KiB\" or \"1MiB\"", faults);
         };
         if !range.contains(&size) {
-            return self.outside(&unit::show_size(*range.start()), &unit::show_size(*range.end()), faults);
+            return self.outside(
+                &unit::show_size(*range.start()),
+                &unit::show_size(*range.end()),
+                faults,
+            );
         }
         Some(size)
     }
 
-    pub(super) fn count(&self, range: RangeInclusive<usize>, faults: &mut Faults<'_>) -> Option<usize> {
-        let Some(count) = self.whole() else { return self.unreadable("a whole number", faults) };
+    pub(super) fn count(
+        &self,
+        range: RangeInclusive<usize>,
+        faults: &mut Faults<'_>,
+    ) -> Option<usize> {
+        let Some(count) = self.whole() else {
+            return self.unreadable("a whole number", faults);
+        };
         if !range.contains(&count) {
             return self.outside(&range.start().to_string(), &range.end().to_string(), faults);
         }
@@ -166,17 +236,24 @@ impl<'t> Value<'t> {
     pub(super) fn json(&self, faults: &mut Faults<'_>) -> Option<serde_json::Value> {
         let json = json(self.inner);
         if json.is_none() {
-            faults.push(&self.span, format!("`{}` has a number out of range", self.key), "write a smaller one");
+            faults.push(
+                &self.span,
+                format!("`{}` has a number out of range", self.key),
+                "write a smaller one",
+            );
         }
         json
     }
 
     /// The place of the key that these lead to, or of the last of them that is there.
     pub(super) fn place(&self, path: &[&str]) -> Range<usize> {
-        let (mut span, mut inner) = (self.key_span.clone(), self.inner);
+        let mut span = self.key_span.clone();
+        let mut inner = self.inner;
         for key in path {
             // Of a list, the first that has it.
-            let found = tables(inner).into_iter().find_map(|table| table.get_key_value(*key));
+            let found = tables(inner)
+                .into_iter()
+                .find_map(|table| table.get_key_value(*key));
             let Some((key, value)) = found else { break };
             (span, inner) = (key.span(), value.get_ref());
         }
@@ -184,12 +261,18 @@ impl<'t> Value<'t> {
     }
 
     fn whole(&self) -> Option<usize> {
-        let DeValue::Integer(number) = self.inner else { return None };
+        let DeValue::Integer(number) = self.inner else {
+            return None;
+        };
         usize::from_str_radix(number.as_str(), number.radix()).ok()
     }
 
     fn outside<T>(&self, low: &str, high: &str, faults: &mut Faults<'_>) -> Option<T> {
-        faults.push(&self.span, format!("`{}` is out of range", self.key), format!("write {low} to {high}"));
+        faults.push(
+            &self.span,
+            format!("`{}` is out of range", self.key),
+            format!("write {low} to {high}"),
+        );
         None
     }
 
@@ -201,7 +284,11 @@ impl<'t> Value<'t> {
             DeValue::Float(number) => number.to_string(),
             _ => return self.mismatch(wanted, faults),
         };
-        faults.push(&self.span, format!("`{}` cannot be {found}", self.key), format!("write {wanted}"));
+        faults.push(
+            &self.span,
+            format!("`{}` cannot be {found}", self.key),
+            format!("write {wanted}"),
+        );
         None
     }
 
@@ -215,7 +302,11 @@ impl<'t> Value<'t> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        faults.push(&self.span, format!("`{}` cannot be {found}", self.key), format!("write {wanted}"));
+        faults.push(
+            &self.span,
+            format!("`{}` cannot be {found}", self.key),
+            format!("write {wanted}"),
+        );
         None
     }
 }
@@ -224,11 +315,17 @@ impl<'t> Value<'t> {
 fn json(value: &DeValue<'_>) -> Option<serde_json::Value> {
     Some(match value {
         DeValue::String(text) => text.as_ref().into(),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok()?.into(),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .ok()?
+            .into(),
         DeValue::Float(number) => Number::from_f64(number.as_str().parse().ok()?)?.into(),
         DeValue::Boolean(flag) => (*flag).into(),
         DeValue::Datetime(time) => time.to_string().into(),
-        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect::<Option<Vec<_>>>()?.into(),
+        DeValue::Array(items) => items
+            .iter()
+            .map(|item| json(item.get_ref()))
+            .collect::<Option<Vec<_>>>()?
+            .into(),
         DeValue::Table(table) => {
             let mut members = serde_json::Map::new();
             for (key, value) in table {
@@ -243,7 +340,10 @@ fn json(value: &DeValue<'_>) -> Option<serde_json::Value> {
 fn tables<'t>(value: &'t DeValue<'t>) -> Vec<&'t DeTable<'t>> {
     match value {
         DeValue::Table(table) => vec![table],
-        DeValue::Array(items) => items.iter().flat_map(|item| tables(item.get_ref())).collect(),
+        DeValue::Array(items) => items
+            .iter()
+            .flat_map(|item| tables(item.get_ref()))
+            .collect(),
         _ => Vec::new(),
     }
 }

@@ -16,8 +16,8 @@ pub(crate) struct Tap {
     pub(crate) store: StoreAddress,
 }
 
-/// What the table says: the store is that of another process, or else that of the `[component.logger]` which serves the
-/// archive, and is known when all components are.
+/// What the table says: the store is that of another process, or else that of the
+/// `[component.logger]` which serves the archive, and is known when all components are.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
     archive: BareJid,
@@ -34,12 +34,18 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Wish
             None
         }
     };
-    let store = table.take("store").map(|value| logger::store(&value, faults));
+    let store = table
+        .take("store")
+        .map(|value| logger::store(&value, faults));
     let span = table.span.clone();
     table.finish(faults);
     match store {
         Some(None) => None,
-        store => Some(Wish { archive: archive?, store: store.flatten(), span }),
+        store => Some(Wish {
+            archive: archive?,
+            store: store.flatten(),
+            span,
+        }),
     }
 }
 
@@ -48,7 +54,11 @@ fn archive(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
     BareJid::new(text).map_or_else(
         |error| {
             let what = format!("{text:?} is no address of an archive: {error}");
-            faults.push(&value.span, what, "write an address of a logger, such as \"shop@logger.example.org\"");
+            faults.push(
+                &value.span,
+                what,
+                "write an address of a logger, such as \"shop@logger.example.org\"",
+            );
             None
         },
         Some,
@@ -57,13 +67,27 @@ fn archive(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
 
 /// Gives every tap the store of the logger that serves its archive.
 pub(super) fn resolve(components: &mut [Component], faults: &mut Faults<'_>) {
-    let loggers = components.iter().filter_map(|it| Some((it.jid.clone(), it.logger.as_ref()?.store.clone())));
+    let loggers = components
+        .iter()
+        .filter_map(|it| Some((it.jid.clone(), it.logger.as_ref()?.store.clone())));
     let loggers: Vec<(BareJid, StoreAddress)> = loggers.collect();
     for component in components {
-        let Some(Wish { archive, store, span }) = component.tap_wish.take() else { continue };
+        let Some(Wish {
+            archive,
+            store,
+            span,
+        }) = component.tap_wish.take()
+        else {
+            continue;
+        };
         if archive.domain() == component.jid.domain() {
-            let remedy = "write the address of a logger on another JID: this one keeps what it is sent anyway";
-            faults.push(&span, "a component cannot be tapped into an archive of its own", remedy);
+            let remedy = "write the address of a logger on another JID: this one keeps what it is \
+                sent anyway";
+            faults.push(
+                &span,
+                "a component cannot be tapped into an archive of its own",
+                remedy,
+            );
             continue;
         }
         let serves = |(jid, _): &&(BareJid, StoreAddress)| jid.domain() == archive.domain();
@@ -71,7 +95,11 @@ pub(super) fn resolve(components: &mut [Component], faults: &mut Faults<'_>) {
             Some(store) => component.tap = Some(Tap { archive, store }),
             None => {
                 let what = format!("no [component.logger] of this file serves {archive}");
-                faults.push(&span, what, "write the store of that logger here: store = \"sqlite:logger.db\"");
+                faults.push(
+                    &span,
+                    what,
+                    "write the store of that logger here: store = \"sqlite:logger.db\"",
+                );
             }
         }
     }

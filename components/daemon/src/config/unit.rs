@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-const TIMES: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const TIMES: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 const SIZES: [(&str, usize); 6] = [
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
@@ -33,7 +39,11 @@ pub(crate) fn size(text: &str) -> Option<usize> {
 /// A time in the largest unit that holds it whole.
 pub(super) fn show_duration(duration: Duration) -> String {
     let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let (unit, of) = TIMES.iter().rev().find(|(_, of)| milliseconds.is_multiple_of(*of)).unwrap_or(&TIMES[0]);
+    let (unit, of) = TIMES
+        .iter()
+        .rev()
+        .find(|(_, of)| milliseconds.is_multiple_of(*of))
+        .unwrap_or(&TIMES[0]);
     match milliseconds {
         0 => "\"0s\"".to_owned(),
         _ => format!("\"{}{unit}\"", milliseconds / of),
@@ -42,7 +52,11 @@ pub(super) fn show_duration(duration: Duration) -> String {
 
 /// A size in the largest binary unit that holds it whole.
 pub(crate) fn show_size(size: usize) -> String {
-    match SIZES[..3].iter().rev().find(|(_, of)| size.is_multiple_of(*of)) {
+    match SIZES[..3]
+        .iter()
+        .rev()
+        .find(|(_, of)| size.is_multiple_of(*of))
+    {
         Some((unit, of)) if size > 0 => format!("\"{}{unit}\"", size / of),
         _ => size.to_string(),
     }
@@ -61,12 +75,30 @@ mod tests {
 
     #[test]
     fn times_are_read_and_shown() {
-        for (text, milliseconds) in
-            [("500ms", 500), ("30s", 30_000), ("5 m", 300_000), ("1h", 3_600_000), ("90d", 7_776_000_000)]
-        {
-            assert_eq!(duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("5 m", 300_000),
+            ("1h", 3_600_000),
+            ("90d", 7_776_000_000),
+        ] {
+            assert_eq!(
+                duration(text),
+                Some(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
         }
-        for bad in ["", "30", "s", "-1s", "1.5s", "1s ", "30 sec", "99999999999999999999s", "18446744073709551615d"] {
+        for bad in [
+            "",
+            "30",
+            "s",
+            "-1s",
+            "1.5s",
+            "1s ",
+            "30 sec",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
             assert_eq!(duration(bad), None, "{bad:?}");
         }
         assert_eq!(show_duration(Duration::from_secs(90)), "\"90s\"");
@@ -76,7 +108,12 @@ mod tests {
 
     #[test]
     fn sizes_are_read_and_shown() {
-        for (text, bytes) in [("10000", 10_000), ("64KiB", 65_536), ("1 MiB", 1_048_576), ("2kB", 2000)] {
+        for (text, bytes) in [
+            ("10000", 10_000),
+            ("64KiB", 65_536),
+            ("1 MiB", 1_048_576),
+            ("2kB", 2000),
+        ] {
             assert_eq!(size(text), Some(bytes), "{text}");
         }
         for bad in ["", "MiB", "1M", "1mib", "-1", "1.5MiB", "99999999999GiB"] {

@@ -18,12 +18,16 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> VCards {
         (Some(_), true) => cards,
         _ => cards.domain(own),
     };
-    bots.into_iter().flat_map(Table::all).fold(cards, |cards, value| with_bot(cards, &value, faults))
+    bots.into_iter()
+        .flat_map(Table::all)
+        .fold(cards, |cards, value| with_bot(cards, &value, faults))
 }
 
 /// `[component.vcard.bots.NAME]`.
 fn with_bot(cards: VCards, value: &Value<'_>, faults: &mut Faults<'_>) -> VCards {
-    let Some(mut table) = value.table("[component.vcard.bots.…]", faults) else { return cards };
+    let Some(mut table) = value.table("[component.vcard.bots.…]", faults) else {
+        return cards;
+    };
     let card = card(&mut table, faults);
     table.finish(faults);
     match cards.clone().bot(&value.key, card) {
@@ -38,7 +42,10 @@ fn with_bot(cards: VCards, value: &Value<'_>, faults: &mut Faults<'_>) -> VCards
 
 fn card(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Card {
     let mut text = |key, faults: &mut Faults<'_>| {
-        table.take(key).and_then(|value: Value<'_>| value.text(faults)).map(str::to_owned)
+        table
+            .take(key)
+            .and_then(|value: Value<'_>| value.text(faults))
+            .map(str::to_owned)
     };
     let mut card = Card::new();
     if let Some(name) = text("name", faults) {
@@ -54,7 +61,9 @@ fn card(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Card {
         card = card.description(description);
     }
     let photo = table.take("photo");
-    photo.and_then(|value| with_photo(&card, &value, faults)).unwrap_or(card)
+    photo
+        .and_then(|value| with_photo(&card, &value, faults))
+        .unwrap_or(card)
 }
 
 pub(super) fn with_photo(card: &Card, value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Card> {

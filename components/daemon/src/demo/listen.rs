@@ -20,42 +20,70 @@ pub(super) struct Invitation {
 
 impl Invitation {
     pub(super) fn new(address: SocketAddr) -> Self {
-        let password = || if address.ip().is_loopback() { "demo".to_owned() } else { made_up() };
-        Self { address, passwords: PEOPLE.map(|name| (name, password())).into() }
+        let password = || {
+            if address.ip().is_loopback() {
+                "demo".to_owned()
+            } else {
+                made_up()
+            }
+        };
+        Self {
+            address,
+            passwords: PEOPLE.map(|name| (name, password())).into(),
+        }
     }
 
     /// Gives the accounts to the server that is to be.
     pub(super) fn accounts(&self, host: Builder) -> Builder {
-        self.passwords.iter().fold(host, |host, (name, password)| host.account(*name, password))
+        self.passwords
+            .iter()
+            .fold(host, |host, (name, password)| host.account(*name, password))
     }
 
     /// Opens the port, and says how to log in.
-    pub(super) async fn open(mut self, host: &Host, screen: &Screen, config: &Config) -> Result<(), BoxError> {
+    pub(super) async fn open(
+        mut self,
+        host: &Host,
+        screen: &Screen,
+        config: &Config,
+    ) -> Result<(), BoxError> {
         let wanted = self.address;
-        self.address = host
-            .listen_for_clients(wanted)
-            .await
-            .map_err(|error| Refused(format!("clients cannot be listened for on {wanted}: {error}")))?;
+        self.address = host.listen_for_clients(wanted).await.map_err(|error| {
+            Refused(format!(
+                "clients cannot be listened for on {wanted}: {error}"
+            ))
+        })?;
         if !self.address.ip().is_loopback() {
-            tracing::warn!(address = %self.address, "others can reach this port, and there is no TLS");
+            tracing::warn!(address = %self.address, "others can reach this port, and there is no \
+                TLS");
         }
         screen.line(&self.words(config));
         Ok(())
     }
 
     fn words(&self, config: &Config) -> String {
-        let (ip, port) = (self.address.ip(), self.address.port());
-        let jids: Vec<_> = config.components.iter().map(|component| component.jid.as_str()).collect();
+        let ip = self.address.ip();
+        let port = self.address.port();
+        let jids: Vec<_> = config
+            .components
+            .iter()
+            .map(|component| component.jid.as_str())
+            .collect();
         let mut text = format!("Clients may log in on {}, without TLS, as\n", self.address);
         for (name, password) in &self.passwords {
             // Writing to a string does not fail.
-            let _ = writeln!(text, "  {:<16} password {password}", format!("{name}@localhost"));
+            let _ = writeln!(
+                text,
+                "  {:<16} password {password}",
+                format!("{name}@localhost")
+            );
         }
         let _ = write!(
             text,
             "Mounted: {}\nFor example:\n  \
              profanity      /connect alice@localhost server {ip} port {port} tls disable\n  \
-             Gajim          account → advanced: host {ip}, port {port}, no TLS; plain passwords allowed\n  \
+             Gajim          account → advanced: host {ip}, port {port}, no TLS; plain passwords \
+             allowed\n  \
              slixmpp        client.enable_plaintext = True; client.connect(\"{ip}\", {port})",
             jids.join(", ")
         );
@@ -84,7 +112,11 @@ mod tests {
     #[test]
     fn only_on_loopback_a_password_is_known_beforehand() {
         let passwords = |address: &str| Invitation::new(address.parse().unwrap()).passwords;
-        assert!(passwords("127.0.0.1:5222").iter().all(|(_, password)| password == "demo"));
+        assert!(
+            passwords("127.0.0.1:5222")
+                .iter()
+                .all(|(_, password)| password == "demo")
+        );
         let made = passwords("0.0.0.0:5222");
         assert!(made.iter().all(|(_, password)| password.len() == 32) && made[0].1 != made[1].1);
     }

@@ -1,4 +1,5 @@
-//! `campanile demo`: every component on a server within the process, and alice@localhost who speaks to each.
+//! `campanile demo`: every component on a server within the process, and alice@localhost who speaks
+//! to each.
 
 mod listen;
 mod prompt;
@@ -44,7 +45,10 @@ pub(crate) fn demo(options: &Demo, format: LogFormat) -> Exit {
     let bot = match WebBot::bind() {
         Ok(bot) => bot,
         Err(error) => {
-            report::line(&format!("no port of loopback is free for the demo's web handler: {error}"), format);
+            report::line(
+                &format!("no port of loopback is free for the demo's web handler: {error}"),
+                format,
+            );
             return Exit::Machine;
         }
     };
@@ -61,7 +65,10 @@ pub(crate) fn demo(options: &Demo, format: LogFormat) -> Exit {
                 Exit::Machine
             }
             Err(error) => {
-                report::line(&format!("the demo failed: {}", report::chain(&*error)), format);
+                report::line(
+                    &format!("the demo failed: {}", report::chain(&*error)),
+                    format,
+                );
                 Exit::Fault
             }
         }
@@ -84,7 +91,9 @@ async fn play(config: &Config, options: &Demo, bot: WebBot) -> Result<(), BoxErr
     let screen = Arc::new(Screen::new(options.xml, log::colours(&io::stdout())));
     let serving = tokio::spawn(bot.serve(Arc::clone(&screen)));
     let observer = Arc::clone(&screen);
-    let builder = Host::builder().secret("demo").observer(move |stanza| observer.stanza(stanza));
+    let builder = Host::builder()
+        .secret("demo")
+        .observer(move |stanza| observer.stanza(stanza));
     let invitation = options.listen.map(Invitation::new);
     let host = match &invitation {
         Some(invitation) => invitation.accounts(builder).build(),
@@ -122,7 +131,11 @@ async fn mount(
     for settings in &config.components {
         let mut builder = mount::builder(settings)?.module(Reception);
         if settings.presence.is_none() {
-            builder = builder.module(Roster::builder(MemoryStore::new()).directory(|_: &BareJid| true).build());
+            builder = builder.module(
+                Roster::builder(MemoryStore::new())
+                    .directory(|_: &BareJid| true)
+                    .build(),
+            );
         }
         let component = builder.connector(host.connector()).build()?;
         let mut stop = stop.subscribe();

@@ -39,10 +39,27 @@ enum Input {
 }
 
 /// Takes lines from stdin until `/quit` or its end.
-pub(super) async fn converse(alice: &User, screen: &Screen, config: &Config) -> Result<(), BoxError> {
-    let mut to: Jid = config.components.first().ok_or("nothing is mounted")?.jid.clone().into();
-    let mounted: Vec<_> = config.components.iter().map(|component| component.jid.as_str()).collect();
-    screen.line(&format!("You are {ALICE}. Mounted: {}. /help lists what you can do.", mounted.join(", ")));
+pub(super) async fn converse(
+    alice: &User,
+    screen: &Screen,
+    config: &Config,
+) -> Result<(), BoxError> {
+    let mut to: Jid = config
+        .components
+        .first()
+        .ok_or("nothing is mounted")?
+        .jid
+        .clone()
+        .into();
+    let mounted: Vec<_> = config
+        .components
+        .iter()
+        .map(|component| component.jid.as_str())
+        .collect();
+    screen.line(&format!(
+        "You are {ALICE}. Mounted: {}. /help lists what you can do.",
+        mounted.join(", ")
+    ));
     let typed = io::stdin().is_terminal();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     loop {
@@ -90,7 +107,11 @@ async fn act(alice: &User, to: &Jid, input: Input) -> Result<(), UserError> {
             get(alice, to, "query", words::INFO).await?;
             get(alice, to, "query", words::ITEMS).await
         }
-        Input::Presence(kind) => alice.send(Stanza::new(Kind::Presence(kind)).with_to(to.clone())).await,
+        Input::Presence(kind) => {
+            alice
+                .send(Stanza::new(Kind::Presence(kind)).with_to(to.clone()))
+                .await
+        }
         Input::Raw(xml) => alice.send(xml).await,
         Input::Nothing | Input::To(_) | Input::Help | Input::Quit => Ok(()),
     }
@@ -102,8 +123,8 @@ async fn get(alice: &User, to: &Jid, name: &str, namespace: &str) -> Result<(), 
     alice.send(request.with_id(fresh_id("a"))).await
 }
 
-/// Waits until what was sent so far is answered: stanzas between two addresses are handled in order, so a ping's
-/// answer comes last. It is not shown.
+/// Waits until what was sent so far is answered: stanzas between two addresses are handled in
+/// order, so a ping's answer comes last. It is not shown.
 async fn settle(alice: &User, to: &Jid) -> Result<(), BoxError> {
     if to.to_bare().as_str() == ALICE {
         // Nobody would answer but she.
@@ -123,9 +144,15 @@ fn understand(line: &str) -> Result<Input, String> {
     let line = line.trim();
     let Some(command) = line.strip_prefix('/').filter(|rest| !rest.starts_with('/')) else {
         let text = line.strip_prefix('/').unwrap_or(line);
-        return Ok(if text.is_empty() { Input::Nothing } else { Input::Say(text.to_owned()) });
+        return Ok(if text.is_empty() {
+            Input::Nothing
+        } else {
+            Input::Say(text.to_owned())
+        });
     };
-    let (command, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let (command, rest) = command
+        .split_once(char::is_whitespace)
+        .unwrap_or((command, ""));
     let rest = rest.trim();
     match command {
         "to" => jid(rest).map(Input::To),
@@ -133,7 +160,9 @@ fn understand(line: &str) -> Result<Input, String> {
         "disco" if rest.is_empty() => Ok(Input::Disco(None)),
         "disco" => jid(rest).map(|jid| Input::Disco(Some(jid))),
         "presence" => presence(rest).map(Input::Presence),
-        "raw" if rest.is_empty() => Err("write the stanza behind it: /raw <message to='…'>…</message>".to_owned()),
+        "raw" if rest.is_empty() => {
+            Err("write the stanza behind it: /raw <message to='…'>…</message>".to_owned())
+        }
         "raw" => Ok(Input::Raw(rest.to_owned())),
         "help" | "?" => Ok(Input::Help),
         "quit" | "q" | "exit" => Ok(Input::Quit),
@@ -147,7 +176,9 @@ fn jid(text: &str) -> Result<Jid, String> {
 
 fn iq(rest: &str) -> Result<Input, String> {
     let mut words = rest.split_whitespace();
-    let Some(namespace) = words.next() else { return Err("name a namespace: /iq jabber:iq:version".to_owned()) };
+    let Some(namespace) = words.next() else {
+        return Err("name a namespace: /iq jabber:iq:version".to_owned());
+    };
     let usual = match namespace {
         words::PING => "ping",
         words::TIME => "time",
@@ -159,7 +190,10 @@ fn iq(rest: &str) -> Result<Input, String> {
     {
         return Err(format!("{name:?} is no name of an element"));
     }
-    Ok(Input::Iq { namespace: namespace.to_owned(), name: name.to_owned() })
+    Ok(Input::Iq {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    })
 }
 
 fn presence(text: &str) -> Result<PresenceType, String> {
@@ -181,18 +215,36 @@ mod tests {
 
     #[test]
     fn lines_are_understood() {
-        let iq = |namespace: &str, name: &str| Input::Iq { namespace: namespace.into(), name: name.into() };
+        let iq = |namespace: &str, name: &str| Input::Iq {
+            namespace: namespace.into(),
+            name: name.into(),
+        };
         for (line, input) in [
             ("  ", Input::Nothing),
             ("hello there", Input::Say("hello there".into())),
-            ("//quit is a command", Input::Say("/quit is a command".into())),
-            ("/to bob@localhost", Input::To(Jid::new("bob@localhost").unwrap())),
+            (
+                "//quit is a command",
+                Input::Say("/quit is a command".into()),
+            ),
+            (
+                "/to bob@localhost",
+                Input::To(Jid::new("bob@localhost").unwrap()),
+            ),
             ("/iq urn:xmpp:ping", iq("urn:xmpp:ping", "ping")),
             ("/iq jabber:iq:version", iq("jabber:iq:version", "query")),
-            ("/iq urn:example:orders order", iq("urn:example:orders", "order")),
+            (
+                "/iq urn:example:orders order",
+                iq("urn:example:orders", "order"),
+            ),
             ("/disco", Input::Disco(None)),
-            ("/presence subscribe", Input::Presence(PresenceType::Subscribe)),
-            ("/raw <message to='a'/>", Input::Raw("<message to='a'/>".into())),
+            (
+                "/presence subscribe",
+                Input::Presence(PresenceType::Subscribe),
+            ),
+            (
+                "/raw <message to='a'/>",
+                Input::Raw("<message to='a'/>".into()),
+            ),
             ("/quit", Input::Quit),
         ] {
             assert_eq!(understand(line), Ok(input), "{line}");
@@ -203,11 +255,17 @@ mod tests {
     fn what_is_not_understood_is_said() {
         for (line, said) in [
             ("/dance", "there is no /dance: /help lists what there is"),
-            ("/to @", "\"@\" is no JID: nodepart empty despite the presence of a @"),
+            (
+                "/to @",
+                "\"@\" is no JID: nodepart empty despite the presence of a @",
+            ),
             ("/iq", "name a namespace: /iq jabber:iq:version"),
             ("/iq urn:x <y/>", "\"<y/>\" is no name of an element"),
             ("/presence lost", "there is no presence of type \"lost\""),
-            ("/raw", "write the stanza behind it: /raw <message to='…'>…</message>"),
+            (
+                "/raw",
+                "write the stanza behind it: /raw <message to='…'>…</message>",
+            ),
         ] {
             assert_eq!(understand(line), Err(said.to_owned()), "{line}");
         }

@@ -1,4 +1,5 @@
-//! What the demo's components have besides, for clients that have menus: ad-hoc commands, one with a form.
+//! What the demo's components have besides, for clients that have menus: ad-hoc commands, one with
+//! a form.
 
 use std::sync::Arc;
 

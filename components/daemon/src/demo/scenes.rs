@@ -11,7 +11,9 @@ use crate::config::{Component, Config};
 
 /// Alice speaks to each component.
 pub(super) async fn play(alice: &User, screen: &Screen, config: &Config) -> Result<(), BoxError> {
-    screen.line(&format!("A server is up within this process, for localhost. {ALICE} is online."));
+    screen.line(&format!(
+        "A server is up within this process, for localhost. {ALICE} is online."
+    ));
     for component in &config.components {
         let jid = component.jid.as_str();
         screen.heading(&format!("What is mounted on {jid}?"));
@@ -23,12 +25,17 @@ pub(super) async fn play(alice: &User, screen: &Screen, config: &Config) -> Resu
             bot(alice, screen, component).await?;
         }
         screen.heading("What answers on every JID without being asked for");
-        for question in
-            [("ping", words::PING), ("query", words::VERSION), ("time", words::TIME), ("query", words::LAST)]
-        {
+        for question in [
+            ("ping", words::PING),
+            ("query", words::VERSION),
+            ("time", words::TIME),
+            ("query", words::LAST),
+        ] {
             ask(alice, jid, &payload(question.0, question.1)).await?;
         }
-        screen.heading("A request that nobody here knows is refused at once: no sender waits in vain");
+        screen.heading(
+            "A request that nobody here knows is refused at once: no sender waits in vain",
+        );
         answer(alice, jid, &payload("order", "urn:example:orders")).await?;
     }
     screen.heading("Now you");
@@ -39,8 +46,16 @@ pub(super) async fn play(alice: &User, screen: &Screen, config: &Config) -> Resu
 }
 
 async fn bot(alice: &User, screen: &Screen, component: &Component) -> Result<(), BoxError> {
-    screen.heading("A bot in any language: what it is sent is one signed POST of JSON, what that answers is the reply");
-    say(alice, &format!("helpdesk@{}", component.jid), "<body>Do you read XML?</body>").await
+    screen.heading(
+        "A bot in any language: what it is sent is one signed POST of JSON, what that \
+        answers is the reply",
+    );
+    say(
+        alice,
+        &format!("helpdesk@{}", component.jid),
+        "<body>Do you read XML?</body>",
+    )
+    .await
 }
 
 async fn echo(alice: &User, screen: &Screen, component: &Component) -> Result<(), BoxError> {
@@ -48,7 +63,12 @@ async fn echo(alice: &User, screen: &Screen, component: &Component) -> Result<()
     let jid = component.jid.as_str();
     say(alice, jid, "<body>Is anybody up there?</body>").await?;
     screen.heading("Whatever it is: a payload of your own goes through unread");
-    say(alice, jid, "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE</data>").await
+    say(
+        alice,
+        jid,
+        "<data xmlns='MY-FORMAT-NS'>vgreg%G% B%$t54T%$gqfg4fgAEAE</data>",
+    )
+    .await
 }
 
 fn payload(name: &str, namespace: &str) -> String {
@@ -65,7 +85,10 @@ async fn ask(alice: &User, jid: &str, payload: &str) -> Result<(), BoxError> {
 }
 
 async fn answer(alice: &User, jid: &str, payload: &str) -> Result<Stanza, BoxError> {
-    let request = format!("<iq type='get' to='{jid}' id='{}'>{payload}</iq>", fresh_id("a"));
+    let request = format!(
+        "<iq type='get' to='{jid}' id='{}'>{payload}</iq>",
+        fresh_id("a")
+    );
     let answer = timeout(PATIENCE, alice.request(request)).await;
     Ok(answer.map_err(|_| format!("{jid} did not answer {payload} in time"))??)
 }
@@ -73,9 +96,19 @@ async fn answer(alice: &User, jid: &str, payload: &str) -> Result<Stanza, BoxErr
 /// Says something, and waits for it to come back.
 async fn say(alice: &User, to: &str, children: &str) -> Result<(), BoxError> {
     let id = fresh_id("a");
-    alice.send(format!("<message type='chat' to='{to}' id='{id}'>{children}</message>")).await?;
-    let echo = timeout(PATIENCE, alice.recv_where(|stanza| !stanza.kind().is_response())).await;
-    let echo = echo.map_err(|_| "no answer came in time")?.ok_or("the server is gone")?;
+    alice
+        .send(format!(
+            "<message type='chat' to='{to}' id='{id}'>{children}</message>"
+        ))
+        .await?;
+    let echo = timeout(
+        PATIENCE,
+        alice.recv_where(|stanza| !stanza.kind().is_response()),
+    )
+    .await;
+    let echo = echo
+        .map_err(|_| "no answer came in time")?
+        .ok_or("the server is gone")?;
     if echo.kind().is_error() {
         return Err(format!("in place of an answer came an {}", words::of(&echo)).into());
     }

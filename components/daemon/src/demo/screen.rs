@@ -29,7 +29,11 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new(xml: bool, colours: bool) -> Self {
-        Self { xml, colours, prompt: Mutex::default() }
+        Self {
+            xml,
+            colours,
+            prompt: Mutex::default(),
+        }
     }
 
     /// A line of our own.
@@ -45,13 +49,19 @@ impl Screen {
     /// Asks for input.
     pub(super) fn ask(&self, prompt: &str) {
         let prompt = self.paint(GREEN, prompt);
-        self.prompt.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&prompt);
+        self.prompt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&prompt);
         put(&prompt);
     }
 
     /// The input has come.
     pub(super) fn asked(&self) {
-        self.prompt.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.prompt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// A stanza from a person or to one; the keepalive of the components is their own affair.
@@ -63,15 +73,26 @@ impl Screen {
         }
         let colour = if own(stanza.from()) { GREEN } else { CYAN };
         let whom = format!("{} → {}", name(stanza.from()), name(stanza.to()));
-        let mut text = format!("  {}  {}\n", self.paint(colour, &whom), Escaped(words::of(stanza)));
+        let mut text = format!(
+            "  {}  {}\n",
+            self.paint(colour, &whom),
+            Escaped(words::of(stanza))
+        );
         if self.xml {
-            text += &format!("      {}\n", self.paint(DIM, &Escaped(stanza.to_xml()).to_string()));
+            text += &format!(
+                "      {}\n",
+                self.paint(DIM, &Escaped(stanza.to_xml()).to_string())
+            );
         }
         self.write(&text);
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
-        if self.colours { format!("{colour}{text}{PLAIN}") } else { text.to_owned() }
+        if self.colours {
+            format!("{colour}{text}{PLAIN}")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Writes above the line on which somebody types.
@@ -97,11 +118,15 @@ fn name(jid: Option<&Jid>) -> String {
 /// One of those who may log in.
 fn person(jid: Option<&Jid>) -> Option<&'static str> {
     let jid = jid.filter(|jid| jid.domain().as_str() == "localhost")?;
-    PEOPLE.into_iter().find(|name| jid.node().is_some_and(|node| node.as_str() == *name))
+    PEOPLE
+        .into_iter()
+        .find(|name| jid.node().is_some_and(|node| node.as_str() == *name))
 }
 
 /// Nobody is left to tell when stdout is gone, as behind `head`.
 fn put(text: &str) {
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
 }

@@ -24,7 +24,10 @@ impl WebBot {
     pub(super) fn bind() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
-        Ok(Self { address: listener.local_addr()?, listener })
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+        })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -69,11 +72,14 @@ async fn answer(stream: &mut BufStream<TcpStream>, screen: &Screen) -> io::Resul
     stream.read_exact(&mut body).await?;
     let posted: Value = campanile::serde_json::from_slice(&body)?;
     let letters = posted["body"].as_str().unwrap_or_default().chars().count();
-    let reply = json!({"body": format!("{letters} letters, and not one angle bracket seen here")}).to_string();
+    let reply = json!({"body": format!("{letters} letters, and not one angle bracket seen here")})
+        .to_string();
     screen.line(&format!("  POST /hook  {}", Escaped(&posted)));
     screen.line(&format!("         200  {}", Escaped(&reply)));
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
-    stream.write_all(format!("{head}: {}\r\n\r\n{reply}", reply.len()).as_bytes()).await?;
+    stream
+        .write_all(format!("{head}: {}\r\n\r\n{reply}", reply.len()).as_bytes())
+        .await?;
     stream.flush().await?;
     Ok(true)
 }

@@ -1,4 +1,5 @@
-//! What a running daemon says of its components: it is asked at its admin port, and nothing connects a second time.
+//! What a running daemon says of its components: it is asked at its admin port, and nothing
+//! connects a second time.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -26,7 +27,10 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn new(admin: Option<Admin>) -> Self {
-        Self { admin, said: OnceCell::new() }
+        Self {
+            admin,
+            said: OnceCell::new(),
+        }
     }
 
     /// How a component stands that another process serves, as `held` says.
@@ -35,10 +39,18 @@ impl Running {
             Ok(state) => state,
             Err(why) => return untried(format!("not tried: {held}; {why}")),
         };
-        let components = state["components"].as_array().map(Vec::as_slice).unwrap_or_default();
-        match components.iter().find(|component| component["jid"] == settings.jid.as_str()) {
+        let components = state["components"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        match components
+            .iter()
+            .find(|component| component["jid"] == settings.jid.as_str())
+        {
             Some(own) => judge(settings, own, held).await,
-            None => untried(format!("not tried: {held}, and by another one than that of this file")),
+            None => untried(format!(
+                "not tried: {held}, and by another one than that of this file"
+            )),
         }
     }
 
@@ -46,34 +58,62 @@ impl Running {
         let Some(admin) = &self.admin else {
             return Err("with [admin] in the file it could be asked how it stands".to_owned());
         };
-        let asked = timeout(PATIENCE, get(admin.listen, "/api/state")).await.unwrap_or_else(|late| Err(late.into()));
-        asked.map_err(|error| format!("its admin port {} cannot be asked how it stands: {error}", admin.listen))
+        let asked = timeout(PATIENCE, get(admin.listen, "/api/state"))
+            .await
+            .unwrap_or_else(|late| Err(late.into()));
+        asked.map_err(|error| {
+            format!(
+                "its admin port {} cannot be asked how it stands: {error}",
+                admin.listen
+            )
+        })
     }
 }
 
 fn untried(why: String) -> Report {
-    Report { well: Some(why), findings: Vec::new() }
+    Report {
+        well: Some(why),
+        findings: Vec::new(),
+    }
 }
 
 async fn judge(settings: &Component, own: &Value, held: &str) -> Report {
     let mut findings = Vec::new();
-    let (state, ready) = (own["state"].as_str().unwrap_or_default(), own["ready"] == true);
+    let state = own["state"].as_str().unwrap_or_default();
+    let ready = own["ready"] == true;
     match state {
         "mounted" if !ready => findings.push(not_routed(
             settings,
-            &format!("{held}; the link to {} stands, and nothing is routed to it", settings.address),
+            &format!(
+                "{held}; the link to {} stands, and nothing is routed to it",
+                settings.address
+            ),
         )),
         "waiting" => {
             // Without a handshake nobody is disturbed.
-            let port = port::look(&settings.address, &settings.jid, LOOK.min(settings.limits.open)).await;
-            findings.push(refusal::explain(settings, own["why"].as_str().unwrap_or_default(), &port).await);
+            let port = port::look(
+                &settings.address,
+                &settings.jid,
+                LOOK.min(settings.limits.open),
+            )
+            .await;
+            findings.push(
+                refusal::explain(settings, own["why"].as_str().unwrap_or_default(), &port).await,
+            );
         }
         _ => {}
     }
-    if own["turned_away"]["stray"].as_u64().is_some_and(|count| count > 0) {
+    if own["turned_away"]["stray"]
+        .as_u64()
+        .is_some_and(|count| count > 0)
+    {
         findings.push(strays(settings));
     }
-    let standing = if ready { "mounted, and stanzas reach it" } else { state };
+    let standing = if ready {
+        "mounted, and stanzas reach it"
+    } else {
+        state
+    };
     let well = findings.is_empty().then(|| format!("{held}: {standing}"));
     Report { well, findings }
 }
@@ -81,10 +121,16 @@ async fn judge(settings: &Component, own: &Value, held: &str) -> Report {
 /// The JSON at a path.
 async fn get(listen: SocketAddr, path: &str) -> io::Result<Value> {
     let nowhere = listen.ip().is_unspecified();
-    let address = if nowhere { SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listen.port()) } else { listen };
+    let address = if nowhere {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listen.port())
+    } else {
+        listen
+    };
     let mut stream = TcpStream::connect(address).await?;
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\nConnection: \
+        close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(LARGEST).read_to_end(&mut answer).await?;

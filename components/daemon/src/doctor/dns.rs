@@ -1,4 +1,5 @@
-//! Questions to a DNS server: where other servers look for a domain. Only as much of RFC 1035 and 2782 as that takes.
+//! Questions to a DNS server: where other servers look for a domain. Only as much of RFC 1035 and
+//! 2782 as that takes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -31,14 +32,27 @@ impl Resolver {
     /// The first server of `/etc/resolv.conf`.
     pub(super) fn of_this_machine() -> Option<Self> {
         let text = std::fs::read_to_string("/etc/resolv.conf").ok()?;
-        let server = |line: &str| line.strip_prefix("nameserver")?.trim().parse::<IpAddr>().ok();
-        text.lines().find_map(server).map(|address| Self(SocketAddr::new(address, 53)))
+        let server = |line: &str| {
+            line.strip_prefix("nameserver")?
+                .trim()
+                .parse::<IpAddr>()
+                .ok()
+        };
+        text.lines()
+            .find_map(server)
+            .map(|address| Self(SocketAddr::new(address, 53)))
     }
 
-    /// Where a service of this name is; nowhere, when the list is empty. `None`: the server did not answer.
+    /// Where a service of this name is; nowhere, when the list is empty. `None`: the server did not
+    /// answer.
     pub(super) async fn services(self, name: &str) -> Option<Vec<Service>> {
         let records = self.ask(name, SRV).await?;
-        Some(records.iter().filter_map(|record| record.service()).collect())
+        Some(
+            records
+                .iter()
+                .filter_map(|record| record.service())
+                .collect(),
+        )
     }
 
     /// The addresses of a name.
@@ -90,8 +104,12 @@ impl Record {
 
     fn address(&self) -> Option<IpAddr> {
         match self.kind {
-            A => <[u8; 4]>::try_from(self.data.as_slice()).ok().map(IpAddr::from),
-            AAAA => <[u8; 16]>::try_from(self.data.as_slice()).ok().map(IpAddr::from),
+            A => <[u8; 4]>::try_from(self.data.as_slice())
+                .ok()
+                .map(IpAddr::from),
+            AAAA => <[u8; 16]>::try_from(self.data.as_slice())
+                .ok()
+                .map(IpAddr::from),
             _ => None,
         }
     }
@@ -104,7 +122,9 @@ fn question(name: &str, kind: u16) -> Option<Vec<u8>> {
     let mut bytes = Vec::from(id.to_be_bytes());
     bytes.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     for label in name.trim_end_matches('.').split('.') {
-        let length = u8::try_from(label.len()).ok().filter(|length| (1..64).contains(length))?;
+        let length = u8::try_from(label.len())
+            .ok()
+            .filter(|length| (1..64).contains(length))?;
         bytes.push(length);
         bytes.extend(label.as_bytes());
     }
@@ -114,7 +134,8 @@ fn question(name: &str, kind: u16) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The records of an answer; none when there is no such name. `None`: it is no answer, or the server has failed.
+/// The records of an answer; none when there is no such name. `None`: it is no answer, or the
+/// server has failed.
 fn records(answer: &[u8]) -> Option<Vec<Record>> {
     let word = |at: usize| Some(u16::from_be_bytes(answer.get(at..at + 2)?.try_into().ok()?));
     match word(2)? & 0x0f {
@@ -123,7 +144,8 @@ fn records(answer: &[u8]) -> Option<Vec<Record>> {
         3 => return Some(Vec::new()),
         _ => return None,
     }
-    let (questions, count) = (word(4)?, word(6)?);
+    let questions = word(4)?;
+    let count = word(6)?;
     let mut at = 12;
     for _ in 0..questions {
         at = skip(answer, at)? + 4;
@@ -131,7 +153,8 @@ fn records(answer: &[u8]) -> Option<Vec<Record>> {
     let mut found = Vec::new();
     for _ in 0..count {
         at = skip(answer, at)?;
-        let (kind, length) = (word(at)?, usize::from(word(at + 8)?));
+        let kind = word(at)?;
+        let length = usize::from(word(at + 8)?);
         at += 10;
         let data = answer.get(at..at + length)?.to_vec();
         let target = (kind == SRV).then(|| name(answer, at + 6)).flatten();
@@ -154,7 +177,8 @@ fn skip(answer: &[u8], mut at: usize) -> Option<usize> {
 }
 
 fn name(answer: &[u8], mut at: usize) -> Option<String> {
-    let (mut labels, mut jumps) = (Vec::new(), 0);
+    let mut labels = Vec::new();
+    let mut jumps = 0;
     loop {
         match usize::from(*answer.get(at)?) {
             0 => return Some(labels.join(".")),
@@ -166,7 +190,9 @@ fn name(answer: &[u8], mut at: usize) -> Option<String> {
                 }
             }
             length => {
-                labels.push(String::from_utf8_lossy(answer.get(at + 1..at + 1 + length)?).into_owned());
+                labels.push(
+                    String::from_utf8_lossy(answer.get(at + 1..at + 1 + length)?).into_owned(),
+                );
                 at += length + 1;
             }
         }
@@ -193,20 +219,44 @@ mod tests {
 
     #[test]
     fn services_and_addresses_are_read() {
-        // Priority 0, weight 5, port 5269; the target ends at the "example.org" of the question, 35 bytes in.
-        let srv =
-            answer(0, SRV, &[&[0, 0, 0, 5, 0x14, 0x95, 4, b'x', b'm', b'p', b'p', 0xc0, 35], &[0, 0, 0, 0, 0, 0, 0]]);
-        let found: Vec<_> = records(&srv).unwrap().iter().filter_map(Record::service).collect();
-        assert_eq!(found, [Service { target: "xmpp.example.org".to_owned(), port: 5269 }]);
+        // Priority 0, weight 5, port 5269; the target ends at the "example.org" of the question, 35
+        // bytes in.
+        let srv = answer(
+            0,
+            SRV,
+            &[
+                &[0, 0, 0, 5, 0x14, 0x95, 4, b'x', b'm', b'p', b'p', 0xc0, 35],
+                &[0, 0, 0, 0, 0, 0, 0],
+            ],
+        );
+        let found: Vec<_> = records(&srv)
+            .unwrap()
+            .iter()
+            .filter_map(Record::service)
+            .collect();
+        assert_eq!(
+            found,
+            [Service {
+                target: "xmpp.example.org".to_owned(),
+                port: 5269
+            }]
+        );
         let a = answer(0, A, &[&[192, 0, 2, 7]]);
-        assert_eq!(records(&a).unwrap()[0].address(), Some(IpAddr::from([192, 0, 2, 7])));
+        assert_eq!(
+            records(&a).unwrap()[0].address(),
+            Some(IpAddr::from([192, 0, 2, 7]))
+        );
         assert!(records(&answer(3, A, &[])).unwrap().is_empty());
         assert!(records(&answer(2, A, &[])).is_none());
     }
 
     #[test]
     fn what_is_no_answer_is_none() {
-        let whole = answer(0, SRV, &[&[0, 0, 0, 5, 0x14, 0x95, 4, b'x', b'm', b'p', b'p', 0xc0, 35]]);
+        let whole = answer(
+            0,
+            SRV,
+            &[&[0, 0, 0, 5, 0x14, 0x95, 4, b'x', b'm', b'p', b'p', 0xc0, 35]],
+        );
         for length in 0..whole.len() {
             assert!(records(&whole[..length]).is_none(), "{length}");
         }

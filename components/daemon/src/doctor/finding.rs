@@ -33,15 +33,27 @@ pub(super) const ON_SERVER: &str = "on the server";
 
 impl Finding {
     pub(super) fn failed(what: impl Into<String>) -> Self {
-        Self { weight: Weight::Failed, what: what.into(), lines: Vec::new() }
+        Self {
+            weight: Weight::Failed,
+            what: what.into(),
+            lines: Vec::new(),
+        }
     }
 
     pub(super) fn fault(what: impl Into<String>) -> Self {
-        Self { weight: Weight::Fault, what: what.into(), lines: Vec::new() }
+        Self {
+            weight: Weight::Fault,
+            what: what.into(),
+            lines: Vec::new(),
+        }
     }
 
     pub(super) fn note(what: impl Into<String>) -> Self {
-        Self { weight: Weight::Note, what: what.into(), lines: Vec::new() }
+        Self {
+            weight: Weight::Note,
+            what: what.into(),
+            lines: Vec::new(),
+        }
     }
 
     /// A line, or several, for one of the files.
@@ -80,8 +92,10 @@ mod tests {
 
     #[test]
     fn a_finding_shows_what_to_write_where() {
-        let finding = Finding::failed("no\u{1b}thing").line(PROSODY, "Component \"a.b\"\n    component_secret = \"…\"");
-        let expected = "a.b: FAILED: no\\u{1b}thing\n    prosody.cfg.lua:\n        Component \"a.b\"\n            \
+        let finding = Finding::failed("no\u{1b}thing")
+            .line(PROSODY, "Component \"a.b\"\n    component_secret = \"…\"");
+        let expected = "a.b: FAILED: no\\u{1b}thing\n    prosody.cfg.lua:\n        \
+            Component \"a.b\"\n            \
             component_secret = \"…\"\n";
         assert_eq!(finding.show("a.b"), expected);
         assert!(finding.is_fault() && !Finding::note("x").is_fault());

@@ -1,8 +1,9 @@
-//! `campanile check --connect`, the doctor: tries what a running daemon would, and says in words what is wrong and which
-//! line mends it.
+//! `campanile check --connect`, the doctor: tries what a running daemon would, and says in words
+//! what is wrong and which line mends it.
 //!
-//! It mounts each component for a moment, with nothing behind it: no store is opened, nothing is delivered. Beside a
-//! running daemon it asks that one instead: a second connection would be refused, or take half of the stanzas.
+//! It mounts each component for a moment, with nothing behind it: no store is opened, nothing is
+//! delivered. Beside a running daemon it asks that one instead: a second connection would be
+//! refused, or take half of the stanzas.
 
 mod beside;
 mod dns;
@@ -33,8 +34,10 @@ const LOOK: Duration = Duration::from_secs(3);
 
 /// What connecting does to others, said before it is done.
 pub(crate) const WARNING: &str = "\
-Connecting as each of them for a moment. What arrives meanwhile is told to try again (recipient-unavailable). If another
-process is mounted on the same JID, Prosody refuses this one (with component_conflict_resolve = \"kick_old\" it ends the
+Connecting as each of them for a moment. What arrives meanwhile is told to try again \
+(recipient-unavailable). If another
+process is mounted on the same JID, Prosody refuses this one (with component_conflict_resolve \
+= \"kick_old\" it ends the
 other), and ejabberd gives each of the two a part of the stanzas.
 ";
 
@@ -50,11 +53,17 @@ pub(crate) struct Report {
 pub(crate) async fn examine(config: &Config, resolver: Option<SocketAddr>) -> Vec<Report> {
     let resolver = resolver.map(Resolver).or_else(Resolver::of_this_machine);
     let running = Arc::new(Running::new(config.admin.clone()));
-    let one = |component: &Component| tokio::spawn(one(component.clone(), Arc::clone(&running), resolver));
+    let one = |component: &Component| {
+        tokio::spawn(one(component.clone(), Arc::clone(&running), resolver))
+    };
     let tries: Vec<_> = config.components.iter().map(one).collect();
     let mut reports = Vec::new();
     for outcome in tries {
-        reports.push(outcome.await.unwrap_or_else(|error| Finding::failed(format!("a fault of ours: {error}")).into()));
+        reports.push(
+            outcome.await.unwrap_or_else(|error| {
+                Finding::failed(format!("a fault of ours: {error}")).into()
+            }),
+        );
     }
     reports
 }
@@ -62,7 +71,9 @@ pub(crate) async fn examine(config: &Config, resolver: Option<SocketAddr>) -> Ve
 async fn one(settings: Component, running: Arc<Running>, resolver: Option<Resolver>) -> Report {
     let _lock = match Lock::acquire(&settings.jid) {
         Ok(lock) => lock,
-        Err(held @ LockError::Held { .. }) => return running.report(&settings, &held.to_string()).await,
+        Err(held @ LockError::Held { .. }) => {
+            return running.report(&settings, &held.to_string()).await;
+        }
         Err(nowhere) => return Finding::failed(nowhere.to_string()).into(),
     };
     match Visit::begin(&settings).await {
@@ -87,15 +98,27 @@ async fn mounted(settings: &Component, mut visit: Visit, resolver: Option<Resolv
     };
     let (reach, pings) = tokio::join!(reach, routes);
     // Where others' stanzas come here, ours may have gone to them.
-    let astray = if visit.strays() > 0 { Some(strays(settings)) } else { route(settings, &visit, pings) };
+    let astray = if visit.strays() > 0 {
+        Some(strays(settings))
+    } else {
+        route(settings, &visit, pings)
+    };
     let mut findings: Vec<Finding> = astray.into_iter().collect();
     // Where stanzas go elsewhere, the large one would, too.
     let whole = findings.is_empty();
     let bytes = largest(&settings.limits);
-    let size = if whole { size(settings, &mut visit, bytes).await } else { None };
+    let size = if whole {
+        size(settings, &mut visit, bytes).await
+    } else {
+        None
+    };
     let strangers = visit.strangers();
     visit.end().await;
-    let taken = if size.is_none() { format!("; stanzas up to {bytes} bytes pass") } else { String::new() };
+    let taken = if size.is_none() {
+        format!("; stanzas up to {bytes} bytes pass")
+    } else {
+        String::new()
+    };
     findings.extend(size);
     findings.extend(reach);
     let turned_away = match strangers {
@@ -104,30 +127,50 @@ async fn mounted(settings: &Component, mut visit: Visit, resolver: Option<Resolv
     };
     let well = whole.then(|| {
         let slowest = pings.slowest;
-        format!("mounted, and left again; {PINGS} pings to itself came back within {slowest:.1?}{taken}{turned_away}")
+        format!(
+            "mounted, and left again; {PINGS} pings to itself came back within \
+            {slowest:.1?}{taken}{turned_away}"
+        )
     });
     Report { well, findings }
 }
 
 /// Whether what is sent to the component comes to it.
 fn route(settings: &Component, visit: &Visit, pings: Pings) -> Option<Finding> {
-    let (jid, server) = (&settings.jid, &settings.address);
+    let jid = &settings.jid;
+    let server = &settings.address;
     match pings.back {
         PINGS => None,
         0 => {
-            let lost = visit.lost().map(|why| format!(" ({why})")).unwrap_or_default();
-            Some(not_routed(settings, &format!(
-                "{server} has taken the handshake, and routes nothing here: {PINGS} pings of {jid} to itself did not come \
+            let lost = visit
+                .lost()
+                .map(|why| format!(" ({why})"))
+                .unwrap_or_default();
+            Some(not_routed(
+                settings,
+                &format!(
+                    "{server} has taken the handshake, and routes nothing here: {PINGS} pings of \
+                    {jid} \
+                to itself did not come \
                  back{lost}"
-            )))
+                ),
+            ))
         }
         some => Some(
             Finding::fault(format!(
-                "{some} of {PINGS} pings of {jid} to itself came back: the others went to another connection that is mounted on \
-                 the same JID. ejabberd never answers conflict, it gives each connection a part of the stanzas: stop the other \
+                "{some} of {PINGS} pings of {jid} to itself came back: the others went to another \
+                connection that is mounted on \
+                 the same JID. ejabberd never answers conflict, it gives each connection a part of \
+                 the stanzas: stop the other \
                  process, unless both are meant to share the work"
             ))
-            .line(ON_SERVER, format!("ss -tnp 'sport = :{}'      # who is connected", port_of(settings)))
+            .line(
+                ON_SERVER,
+                format!(
+                    "ss -tnp 'sport = :{}'      # who is connected",
+                    port_of(settings)
+                ),
+            ),
         ),
     }
 }
@@ -139,14 +182,16 @@ fn not_routed(settings: &Component, what: &str) -> Finding {
         .line(
             ON_SERVER,
             format!(
-                "prosodyctl shell 'host:activate(\"{jid}\")'      # Prosody, after host:deactivate or module:reload; then \
+                "prosodyctl shell 'host:activate(\"{jid}\")'      # Prosody, after host:deactivate \
+                or module:reload; then \
                  restart campanile"
             ),
         )
         .line(
             EJABBERD,
             format!(
-                "domain_balancing:\n  {jid}: {{component_number: …}}      # take this out: with more or fewer connections \
+                "domain_balancing:\n  {jid}: {{component_number: …}}      # take this out: with \
+                more or fewer connections \
                  than it says, stanzas are lost"
             ),
         )
@@ -159,10 +204,12 @@ fn port_of(settings: &Component) -> String {
     }
 }
 
-/// With ejabberd's `global_routes`, one connection is given the stanzas of every domain of its listener.
+/// With ejabberd's `global_routes`, one connection is given the stanzas of every domain of its
+/// listener.
 fn strays(settings: &Component) -> Finding {
     Finding::fault(format!(
-        "the connection of {} was given stanzas for another domain: the listener has global_routes on, as it has by default, \
+        "the connection of {} was given stanzas for another domain: the listener has global_routes \
+        on, as it has by default, \
          and spreads what is for one of its hosts over the connections of all",
         settings.jid
     ))
@@ -178,7 +225,9 @@ async fn size(settings: &Component, visit: &mut Visit, bytes: usize) -> Option<F
     let mut taken = None;
     for bytes in smaller(bytes) {
         // The server has ended the stream; each size needs one of its own.
-        let Ok(mut visit) = Visit::begin(settings).await else { break };
+        let Ok(mut visit) = Visit::begin(settings).await else {
+            break;
+        };
         let fits = visit.send_itself(bytes).await.is_ok();
         visit.end().await;
         if fits {
@@ -187,26 +236,42 @@ async fn size(settings: &Component, visit: &mut Visit, bytes: usize) -> Option<F
         }
     }
     let what = match taken {
-        Some(taken) => format!("it takes a stanza of {taken} bytes and none of {bytes}, which max_stanza_out allows"),
+        Some(taken) => format!(
+            "it takes a stanza of {taken} bytes and none of {bytes}, which max_stanza_out allows"
+        ),
         None => format!("it takes no stanza of {bytes} bytes, which max_stanza_out allows"),
     };
-    let finding = Finding::fault(format!("{what}: over a larger one it ends the stream ({why})"));
+    let finding = Finding::fault(format!(
+        "{what}: over a larger one it ends the stream ({why})"
+    ));
     let finding = match taken {
-        Some(taken) => finding.line(OURS, format!("[component.limits]\nmax_stanza_out = {}", show_size(taken))),
+        Some(taken) => finding.line(
+            OURS,
+            format!("[component.limits]\nmax_stanza_out = {}", show_size(taken)),
+        ),
         None => finding,
     };
     Some(
         finding
             .line(
                 PROSODY,
-                format!("component_stanza_size_limit = {bytes}      -- before the first VirtualHost; default 524288"),
+                format!(
+                    "component_stanza_size_limit = {bytes}      -- before the first \
+                    VirtualHost; default 524288"
+                ),
             )
-            .line(EJABBERD, format!("max_stanza_size: {bytes}      # in this listener")),
+            .line(
+                EJABBERD,
+                format!("max_stanza_size: {bytes}      # in this listener"),
+            ),
     )
 }
 
 impl From<Finding> for Report {
     fn from(finding: Finding) -> Self {
-        Self { well: None, findings: vec![finding] }
+        Self {
+            well: None,
+            findings: vec![finding],
+        }
     }
 }

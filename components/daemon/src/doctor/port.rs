@@ -1,4 +1,5 @@
-//! What speaks at an address: a few bytes, said the way each of those would say them that an operator may have mixed up.
+//! What speaks at an address: a few bytes, said the way each of those would say them that an
+//! operator may have mixed up.
 
 use std::io;
 use std::time::Duration;
@@ -63,11 +64,14 @@ pub(super) async fn look(address: &ServerAddress, domain: &BareJid, within: Dura
 
 /// Whether anything takes connections at this address.
 pub(super) async fn listens(host: &str, port: u16, within: Duration) -> bool {
-    matches!(timeout(within, TcpStream::connect((host, port))).await, Ok(Ok(_)))
+    matches!(
+        timeout(within, TcpStream::connect((host, port))).await,
+        Ok(Ok(_))
+    )
 }
 
-/// A ClientHello of TLS 1.2 (RFC 5246 §7.4.1.2), such as any server takes. Whoever speaks TLS answers it with a record of TLS,
-/// be it an alert.
+/// A ClientHello of TLS 1.2 (RFC 5246 §7.4.1.2), such as any server takes. Whoever speaks TLS
+/// answers it with a record of TLS, be it an alert.
 fn hello() -> Vec<u8> {
     // ECDHE with RSA or ECDSA and AES-GCM; X25519 and P-256; SHA-256 with ECDSA, RSA-PSS and RSA.
     let suites = [0xc0, 0x2b, 0xc0, 0x2f, 0xc0, 0x2c, 0xc0, 0x30];
@@ -75,7 +79,15 @@ fn hello() -> Vec<u8> {
     let signatures = extension(13, &sized(&[4, 3, 8, 4, 4, 1]));
     let extensions = sized(&[groups, signatures].concat());
     // Version, random, no session; at the end one compression method, which is none.
-    let body = [&[3, 3], [0x5a; 32].as_slice(), &[0], &sized(&suites), &[1, 0], &extensions].concat();
+    let body = [
+        &[3, 3],
+        [0x5a; 32].as_slice(),
+        &[0],
+        &sized(&suites),
+        &[1, 0],
+        &extensions,
+    ]
+    .concat();
     let message = [[1, 0].as_slice(), &sized(&body)].concat();
     [[0x16, 3, 1].as_slice(), &sized(&message)].concat()
 }
@@ -92,12 +104,14 @@ fn sized(data: &[u8]) -> Vec<u8> {
 
 fn header(domain: &BareJid) -> String {
     format!(
-        "<?xml version='1.0'?><stream:stream xmlns='{COMPONENTS}' xmlns:stream='http://etherx.jabber.org/streams' \
+        "<?xml version='1.0'?><stream:stream xmlns='{COMPONENTS}' \
+        xmlns:stream='http://etherx.jabber.org/streams' \
          to='{domain}'>"
     )
 }
 
-/// Says something on a connection of its own, and reads until it is enough. `None`: nothing came in time.
+/// Says something on a connection of its own, and reads until it is enough. `None`: nothing came in
+/// time.
 async fn ask(
     address: &ServerAddress,
     what: &[u8],
@@ -164,9 +178,12 @@ fn understand(answer: &[u8]) -> Option<Port> {
     }
 }
 
-/// Prosody names its streams by UUIDs, and leaves the name empty in the header of a refusal; ejabberd by numbers.
+/// Prosody names its streams by UUIDs, and leaves the name empty in the header of a refusal;
+/// ejabberd by numbers.
 fn software(tag: &str) -> Software {
-    let Some(id) = attribute(tag, "id") else { return Software::Unknown };
+    let Some(id) = attribute(tag, "id") else {
+        return Software::Unknown;
+    };
     let is_uuid = id.len() == 36 && id.matches('-').count() == 4;
     if is_uuid || (id.is_empty() && attribute(tag, "version").is_some()) {
         Software::Prosody
@@ -181,7 +198,10 @@ fn software(tag: &str) -> Software {
 fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
     tag.split_ascii_whitespace().find_map(|part| {
         let value = part.strip_prefix(name)?.strip_prefix('=')?;
-        let quote = value.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
+        let quote = value
+            .chars()
+            .next()
+            .filter(|quote| matches!(quote, '\'' | '"'))?;
         value[1..].split(quote).next()
     })
 }
@@ -193,23 +213,49 @@ mod tests {
     #[test]
     fn headers_tell_who_wrote_them() {
         let header = |rest| {
-            format!("<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' {rest}>")
+            format!(
+                "<?xml version='1.0'?><stream:stream \
+                xmlns:stream='http://etherx.jabber.org/streams' {rest}>"
+            )
         };
         for (rest, expected) in [
-            ("id='20722f1c-f093-4195-b6a4-1b358f8ec598' xmlns='jabber:component:accept'", "Components(Prosody)"),
-            ("xmlns='jabber:component:accept' version='1.0' id=''", "Components(Prosody)"),
-            ("id='13473025363810651189' xmlns='jabber:component:accept'", "Components(Ejabberd)"),
-            ("id=\"3k2b1x\" xmlns=\"jabber:component:accept\"", "Components(Unknown)"),
+            (
+                "id='20722f1c-f093-4195-b6a4-1b358f8ec598' xmlns='jabber:component:accept'",
+                "Components(Prosody)",
+            ),
+            (
+                "xmlns='jabber:component:accept' version='1.0' id=''",
+                "Components(Prosody)",
+            ),
+            (
+                "id='13473025363810651189' xmlns='jabber:component:accept'",
+                "Components(Ejabberd)",
+            ),
+            (
+                "id=\"3k2b1x\" xmlns=\"jabber:component:accept\"",
+                "Components(Unknown)",
+            ),
             ("id='1' xmlns='jabber:client' version='1.0'", "Clients"),
             ("id='1' version='1.0' xmlns='jabber:server'", "Servers"),
         ] {
             let header = header(rest);
             assert!(is_header(header.as_bytes()), "{header}");
-            assert_eq!(format!("{:?}", understand(header.as_bytes()).unwrap()), expected, "{header}");
+            assert_eq!(
+                format!("{:?}", understand(header.as_bytes()).unwrap()),
+                expected,
+                "{header}"
+            );
         }
-        assert!(matches!(understand(b"HTTP/1.1 400 Bad Request\r\n"), Some(Port::Http)));
+        assert!(matches!(
+            understand(b"HTTP/1.1 400 Bad Request\r\n"),
+            Some(Port::Http)
+        ));
         assert!(understand(b"SSH-2.0-OpenSSH_9.2").is_none());
-        assert!(is_header(b"SSH-2.0") && !is_header(b"") && !is_header(b"<?xml version='1.0'?><stream:stream "));
+        assert!(
+            is_header(b"SSH-2.0")
+                && !is_header(b"")
+                && !is_header(b"<?xml version='1.0'?><stream:stream ")
+        );
     }
 
     #[test]

@@ -10,30 +10,53 @@ use super::port::{Port, Software, listens};
 use super::snippet;
 use crate::config::Component;
 
-/// Where servers listen for components unless they are told otherwise: Prosody and ejabberd, Openfire, Openfire over TLS.
+/// Where servers listen for components unless they are told otherwise: Prosody and ejabberd,
+/// Openfire, Openfire over TLS.
 const USUAL: [u16; 3] = [5347, 5275, 5276];
 const SOON: Duration = Duration::from_millis(500);
 
-/// Explains why a component was not mounted. `why` are the words of the attempt, `port` is what speaks at the address.
+/// Explains why a component was not mounted. `why` are the words of the attempt, `port` is what
+/// speaks at the address.
 pub(super) async fn explain(settings: &Component, why: &str, port: &Port) -> Finding {
-    let (server, tls) = (&settings.address, settings.tls.is_some());
+    let server = &settings.address;
+    let tls = settings.tls.is_some();
     match port {
         Port::Unreachable(error) => unreachable(settings, why, error).await,
         Port::Silent => Finding::failed(format!(
-            "{server} takes connections and says nothing: the server is overloaded or stopped, or this is no XMPP server"
+            "{server} takes connections and says nothing: the server is overloaded or stopped, or \
+            this is no XMPP server"
         )),
         Port::Clients => wrong_port(settings, "clients"),
         Port::Servers => wrong_port(settings, "other servers"),
         Port::Http => wrong_port(settings, "HTTP"),
         Port::Unknown => wrong_port(settings, "something that is no XMPP"),
-        Port::Tls if !tls => Finding::failed(format!("{server} expects TLS, and this component has no tls"))
-            .line(OURS, format!("tls = {{ server_name = \"{}\" }}", parent(settings)))
-            .line(EJABBERD, "tls: false      # in this listener, where TLS is not wanted"),
+        Port::Tls if !tls => Finding::failed(format!(
+            "{server} expects TLS, and this component has \
+            no tls"
+        ))
+        .line(
+            OURS,
+            format!("tls = {{ server_name = \"{}\" }}", parent(settings)),
+        )
+        .line(
+            EJABBERD,
+            "tls: false      # in this listener, where TLS is not wanted",
+        ),
         Port::Tls => within_tls(settings, why),
-        Port::Components(_) if tls => Finding::failed(format!("{server} speaks no TLS, and this component has tls"))
-            .line(OURS, "tls = false")
-            .line(PROSODY, "modules_enabled = { …; \"net_multiplex\" }\nssl_ports = { 5349 }     -- and connect there")
-            .line(EJABBERD, "tls: true      # in this listener, with its certfile"),
+        Port::Components(_) if tls => Finding::failed(format!(
+            "{server} speaks no TLS, and this \
+            component has tls"
+        ))
+        .line(OURS, "tls = false")
+        .line(
+            PROSODY,
+            "modules_enabled = { …; \"net_multiplex\" }\nssl_ports = { 5349 }     \
+                -- and connect there",
+        )
+        .line(
+            EJABBERD,
+            "tls: true      # in this listener, with its certfile",
+        ),
         Port::Components(software) => answered(settings, why, *software),
     }
 }
@@ -45,31 +68,55 @@ async fn unreachable(settings: &Component, why: &str, error: &io::Error) -> Find
         ServerAddress::Unix(path) => {
             let path = path.display().to_string();
             let what = format!("{server} cannot be connected to: {error}");
-            return Finding::failed(what)
-                .line(EJABBERD, snippet::ejabberd_listener(&format!("\"unix:{path}\""), settings));
+            return Finding::failed(what).line(
+                EJABBERD,
+                snippet::ejabberd_listener(&format!("\"unix:{path}\""), settings),
+            );
         }
         _ => return Finding::failed(why),
     };
     if error.kind() != io::ErrorKind::ConnectionRefused {
-        let what = format!("{server} cannot be reached: {error}; compare the address with where the server is");
+        let what = format!(
+            "{server} cannot be reached: {error}; compare the address with where the server is"
+        );
         return Finding::failed(what).line(OURS, "address = \"127.0.0.1:5347\"");
     }
-    let mut what = format!("nothing listens at {server}: the server is stopped, or has no port for components there");
+    let mut what = format!(
+        "nothing listens at {server}: the server is stopped, or has no port for components there"
+    );
     for usual in USUAL.into_iter().filter(|usual| *usual != port) {
         if listens(host, usual, SOON).await {
             what.push_str(&format!("; something listens at port {usual}, though"));
         }
     }
     Finding::failed(what)
-        .line(PROSODY, format!("component_ports = {{ {port} }}      -- before the first VirtualHost; then restart it"))
-        .line(EJABBERD, snippet::ejabberd_listener(&port.to_string(), settings))
+        .line(
+            PROSODY,
+            format!(
+                "component_ports = {{ {port} }}      -- before the first \
+            VirtualHost; then restart it"
+            ),
+        )
+        .line(
+            EJABBERD,
+            snippet::ejabberd_listener(&port.to_string(), settings),
+        )
 }
 
 fn wrong_port(settings: &Component, whose: &str) -> Finding {
-    let what = format!("{} is the port for {whose}, not for components", settings.address);
+    let what = format!(
+        "{} is the port for {whose}, not for components",
+        settings.address
+    );
     Finding::failed(what)
-        .line(OURS, "address = \"127.0.0.1:5347\"      # the port of the line below")
-        .line(PROSODY, "component_ports = { 5347 }      -- before the first VirtualHost")
+        .line(
+            OURS,
+            "address = \"127.0.0.1:5347\"      # the port of the line below",
+        )
+        .line(
+            PROSODY,
+            "component_ports = { 5347 }      -- before the first VirtualHost",
+        )
         .line(EJABBERD, snippet::ejabberd_listener("5347", settings))
 }
 
@@ -82,9 +129,10 @@ fn within_tls(settings: &Component, why: &str) -> Finding {
     match why {
         why if why.contains("CA file") => finding.line(OURS, "tls = { …, ca_file = \"ca.pem\" }"),
         // An alert: the server does not even begin under a name that it does not have.
-        why if why.contains("server name") || why.contains("UnrecognisedName") => {
-            finding.line(OURS, format!("tls = {{ server_name = \"{}\", … }}", parent(settings)))
-        }
+        why if why.contains("server name") || why.contains("UnrecognisedName") => finding.line(
+            OURS,
+            format!("tls = {{ server_name = \"{}\", … }}", parent(settings)),
+        ),
         _ => finding,
     }
 }
@@ -96,41 +144,64 @@ fn condition<'w>(settings: &Component, why: &'w str) -> Option<&'w str> {
 }
 
 fn answered(settings: &Component, why: &str, software: Software) -> Finding {
-    let (jid, server) = (&settings.jid, &settings.address);
+    let jid = &settings.jid;
+    let server = &settings.address;
     match condition(settings, why) {
         Some("host-unknown") => Finding::failed(format!(
-            "{server} answered host-unknown: it has no component {jid}, or not yet; nor may a virtual host have that name"
+            "{server} answered host-unknown: it has no component {jid}, or not yet; nor may a \
+            virtual host have that name"
         ))
         .line(PROSODY, snippet::prosody_component(settings))
         .line(ON_SERVER, snippet::prosody_activation(settings)),
         Some("not-authorized") => not_authorized(settings, software),
         Some("conflict") if software == Software::Ejabberd => Finding::failed(format!(
-            "{server} answered conflict: {jid} is a virtual host of this server; a component needs a name of its own"
+            "{server} answered conflict: {jid} is a virtual host of this server; a component needs \
+            a name of its own"
         ))
-        .line(EJABBERD, format!("hosts:      # the one at the top, not the listener's\n  - {jid}      # take this line out")),
+        .line(
+            EJABBERD,
+            format!(
+                "hosts:      # the one at the top, not the listener's\n  - \
+            {jid}      # take this line out"
+            ),
+        ),
         Some("conflict") => Finding::failed(format!(
-            "{server} answered conflict: another connection is mounted on {jid}, and keeps its place. That is another process \
-             with the same configuration, on this machine or elsewhere, or an old connection of a machine that is gone, \
+            "{server} answered conflict: another connection is mounted on {jid}, and keeps its \
+            place. That is another process \
+             with the same configuration, on this machine or elsewhere, or an old connection of a \
+             machine that is gone, \
              which the server has not noticed yet"
         ))
-        .line(PROSODY, "component_conflict_resolve = \"kick_old\"      -- in the Component, where the new one shall win"),
-        Some("invalid-namespace" | "improper-addressing") => wrong_port(settings, "another protocol"),
+        .line(
+            PROSODY,
+            "component_conflict_resolve = \"kick_old\"      -- in the Component, where \
+            the new one shall win",
+        ),
+        Some("invalid-namespace" | "improper-addressing") => {
+            wrong_port(settings, "another protocol")
+        }
         _ => Finding::failed(why),
     }
 }
 
 fn not_authorized(settings: &Component, software: Software) -> Finding {
-    let (jid, server) = (&settings.jid, &settings.address);
+    let jid = &settings.jid;
+    let server = &settings.address;
     let what = match software {
         Software::Prosody => {
-            format!("{server} answered not-authorized: the secret is not the one of the Component, or that has none")
+            format!(
+                "{server} answered not-authorized: the secret is not the one of the Component, or \
+                that has none"
+            )
         }
         Software::Ejabberd => format!(
-            "{server} answered not-authorized: the secret is wrong, or {jid} is not among the `hosts` of this listener; ejabberd \
+            "{server} answered not-authorized: the secret is wrong, or {jid} is not among the \
+            `hosts` of this listener; ejabberd \
              says the same of both"
         ),
         Software::Unknown => format!(
-            "{server} answered not-authorized: the secret is wrong; or, if it is an ejabberd, which says the same of both, {jid} \
+            "{server} answered not-authorized: the secret is wrong; or, if it is an ejabberd, \
+            which says the same of both, {jid} \
              is not among the `hosts` of this listener"
         ),
     };

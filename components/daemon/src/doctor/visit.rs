@@ -1,4 +1,5 @@
-//! A short stay as the component: mounted with everything that its settings say of the link, and with nothing behind it.
+//! A short stay as the component: mounted with everything that its settings say of the link, and
+//! with nothing behind it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config;
 
-/// Pings to itself. With half of all stanzas going elsewhere, not one of them missing would be a chance of one in a million.
+/// Pings to itself. With half of all stanzas going elsewhere, not one of them missing would be a
+/// chance of one in a million.
 pub(super) const PINGS: u64 = 20;
 /// Components of the same server that are pinged, at most.
 const SIBLINGS: usize = 16;
@@ -50,9 +52,11 @@ pub(super) struct Pings {
 impl Visit {
     /// Connects once. The error is in the words of the library.
     pub(super) async fn begin(settings: &config::Component) -> Result<Self, String> {
-        let (back, strangers) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let back = Arc::<AtomicU64>::default();
+        let strangers = Arc::<AtomicU64>::default();
         let component = build(settings, &back, &strangers).map_err(|error| error.to_string())?;
-        let (client, mut status, stats) = (component.client(), component.status(), component.stats());
+        let (client, mut status, stats) =
+            (component.client(), component.status(), component.stats());
         let (leave, left) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {
             // How it ends is seen in its status.
@@ -62,8 +66,19 @@ impl Visit {
                 })
                 .await;
         });
-        let answer = status.wait_for(|status| *status != Status::Connecting).await.map(|status| status.clone());
-        let visit = Self { client, status, stats, back, strangers, leave, running };
+        let answer = status
+            .wait_for(|status| *status != Status::Connecting)
+            .await
+            .map(|status| status.clone());
+        let visit = Self {
+            client,
+            status,
+            stats,
+            back,
+            strangers,
+            leave,
+            running,
+        };
         match answer {
             Ok(Status::Mounted { .. }) => Ok(visit),
             Ok(Status::Waiting { why, .. }) => {
@@ -103,7 +118,11 @@ impl Visit {
     pub(super) async fn ping_itself(&self) -> Pings {
         let mut pings = JoinSet::new();
         for _ in 0..PINGS {
-            pings.spawn(asked(self.client.clone(), self.client.domain().clone(), ping()));
+            pings.spawn(asked(
+                self.client.clone(),
+                self.client.domain().clone(),
+                ping(),
+            ));
         }
         let mut slowest = Duration::ZERO;
         while let Some(answered) = pings.join_next().await {
@@ -111,29 +130,42 @@ impl Visit {
                 slowest = slowest.max(took);
             }
         }
-        Pings { back: self.back.load(Ordering::Relaxed), slowest }
+        Pings {
+            back: self.back.load(Ordering::Relaxed),
+            slowest,
+        }
     }
 
     /// Pings other components of the same server. None of their stanzas may come here.
     pub(super) async fn ping_siblings(&self, parent: &str) {
         let Ok(host) = Jid::new(parent) else { return };
-        let items = tokio::time::timeout(ANSWER, self.client.disco_items(host).collect(10 * SIBLINGS)).await;
+        let items =
+            tokio::time::timeout(ANSWER, self.client.disco_items(host).collect(10 * SIBLINGS))
+                .await;
         // A server that does not tell has no siblings to ask.
         let items = items.ok().and_then(Result::ok).unwrap_or_default();
         let below = format!(".{parent}");
         let sibling = |jid: &Jid| {
             let whole_domain = jid.node().is_none() && jid.resource().is_none();
-            whole_domain && jid.domain().as_str().ends_with(&below) && jid.domain() != self.client.domain().domain()
+            whole_domain
+                && jid.domain().as_str().ends_with(&below)
+                && jid.domain() != self.client.domain().domain()
         };
         let mut pings = JoinSet::new();
-        for jid in items.into_iter().filter_map(|item| item.jid).filter(sibling).take(SIBLINGS) {
+        for jid in items
+            .into_iter()
+            .filter_map(|item| item.jid)
+            .filter(sibling)
+            .take(SIBLINGS)
+        {
             pings.spawn(asked(self.client.clone(), jid, ping()));
         }
         // Whether and what they answer is theirs; that the pings do not come here is what matters.
         pings.join_all().await;
     }
 
-    /// Whether a stanza of this many bytes comes back. The error is why the server ended the stream.
+    /// Whether a stanza of this many bytes comes back. The error is why the server ended the
+    /// stream.
     pub(super) async fn send_itself(&mut self, bytes: usize) -> Result<(), Option<String>> {
         let domain = self.client.domain().clone();
         let text = "x".repeat(bytes.saturating_sub(AROUND + 2 * domain.as_str().len()));
@@ -153,7 +185,8 @@ impl Visit {
 
 /// Sizes to try when the largest is not taken: half, and half of that.
 pub(super) fn smaller(bytes: usize) -> impl Iterator<Item = usize> {
-    std::iter::successors(Some(bytes / 2), |bytes| Some(bytes / 2)).take_while(|bytes| *bytes > SMALLEST)
+    std::iter::successors(Some(bytes / 2), |bytes| Some(bytes / 2))
+        .take_while(|bytes| *bytes > SMALLEST)
 }
 
 fn ping() -> Element {
@@ -162,7 +195,9 @@ fn ping() -> Element {
 
 async fn asked(client: Client, of: Jid, payload: Element) -> Result<Duration, IqError> {
     let began = Instant::now();
-    let request = Request::get(of, &payload).map_err(IqError::Write)?.with_timeout(ANSWER);
+    let request = Request::get(of, &payload)
+        .map_err(IqError::Write)?
+        .with_timeout(ANSWER);
     client.request(request).await.map(|_| began.elapsed())
 }
 
@@ -172,12 +207,20 @@ fn build(
     back: &Arc<AtomicU64>,
     strangers: &Arc<AtomicU64>,
 ) -> Result<Component, BoxError> {
-    let (domain, back, strangers) = (settings.jid.clone(), Arc::clone(back), Arc::clone(strangers));
+    let domain = settings.jid.clone();
+    let back = Arc::clone(back);
+    let strangers = Arc::clone(strangers);
     let answer = move |Sender(from): Sender| {
         let own = from.domain() == domain.domain();
         let counter = if own { &back } else { &strangers };
         counter.fetch_add(1, Ordering::Relaxed);
-        async move { if own { Ok(()) } else { Err(StanzaError::new(Condition::RecipientUnavailable)) } }
+        async move {
+            if own {
+                Ok(())
+            } else {
+                Err(StanzaError::new(Condition::RecipientUnavailable))
+            }
+        }
     };
     let mut builder = Component::builder(settings.jid.as_str())
         .server(settings.address.to_string())
@@ -207,5 +250,8 @@ pub(super) fn largest(limits: &Limits) -> usize {
 
 /// The domain of the host that a component most likely belongs to.
 pub(super) fn parent(jid: &BareJid) -> Option<&str> {
-    jid.domain().as_str().split_once('.').map(|(_, parent)| parent)
+    jid.domain()
+        .as_str()
+        .split_once('.')
+        .map(|(_, parent)| parent)
 }

@@ -24,8 +24,8 @@ use crate::escape::{Escaped, is_control};
 /// The log of this process.
 static LOG: OnceLock<Log> = OnceLock::new();
 
-/// What stands below the lines: the warnings and errors that are kept. One on the other, and not joined by `and_then`: that
-/// would look at the most that one of them wants, and forget the other.
+/// What stands below the lines: the warnings and errors that are kept. One on the other, and not
+/// joined by `and_then`: that would look at the most that one of them wants, and forget the other.
 type Below = Layered<Filtered<Recent, LevelFilter, Registry>, Registry>;
 
 /// What is logged can be changed, and what was said lately can be read.
@@ -43,21 +43,37 @@ pub(crate) struct Log {
 /// # Errors
 /// When `RUST_LOG` cannot be read; the text says how it is written.
 pub(crate) fn init(format: LogFormat, default: LevelFilter) -> Result<(), String> {
-    let chosen = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
+    let chosen = std::env::var("RUST_LOG")
+        .ok()
+        .filter(|text| !text.trim().is_empty());
     let (filter, words) = match chosen {
-        Some(text) => (targets(&text).map_err(|why| format!("RUST_LOG={text:?} {why}"))?, text),
+        Some(text) => (
+            targets(&text).map_err(|why| format!("RUST_LOG={text:?} {why}"))?,
+            text,
+        ),
         None => (Targets::new().with_default(default), default.to_string()),
     };
-    let ((filter, handle), throttle, recent) = (reload::Layer::new(filter), Throttle::default(), Recent::default());
+    let ((filter, handle), throttle, recent) = (
+        reload::Layer::new(filter),
+        Throttle::default(),
+        Recent::default(),
+    );
     let lines: Box<dyn Layer<Below> + Send + Sync> = match format {
         LogFormat::Text => Box::new(text(throttle.clone(), io::stderr)),
         LogFormat::Json => Box::new(json(throttle.clone(), || JsonEscaping(io::stderr()))),
     };
     let kept = recent.clone().with_filter(default.min(LevelFilter::WARN));
-    let subscriber = Registry::default().with(kept).with(lines.with_filter(filter));
+    let subscriber = Registry::default()
+        .with(kept)
+        .with(lines.with_filter(filter));
     tracing::subscriber::set_global_default(subscriber).map_err(|error| error.to_string())?;
     // Set once: a second subscriber would have been refused above.
-    let _ = LOG.set(Log { filter: handle, words: (words.clone(), Mutex::new(words)), throttle, recent });
+    let _ = LOG.set(Log {
+        filter: handle,
+        words: (words.clone(), Mutex::new(words)),
+        throttle,
+        recent,
+    });
     Ok(())
 }
 
@@ -69,7 +85,10 @@ pub(crate) fn log() -> Option<&'static Log> {
 /// Levels by target, as `RUST_LOG` has them.
 fn targets(text: &str) -> Result<Targets, String> {
     text.trim().parse().map_err(|error| {
-        format!("cannot be read ({error}): write a level, or levels by target, as in info,campanile=debug")
+        format!(
+            "cannot be read ({error}): write a level, or levels by target, as in \
+            info,campanile=debug"
+        )
     })
 }
 
@@ -78,14 +97,20 @@ impl Log {
     pub(crate) fn change(&self, text: Option<&str>) -> Result<(), String> {
         let text = text.unwrap_or(&self.words.0);
         let filter = targets(text)?;
-        self.filter.reload(filter).map_err(|error| error.to_string())?;
+        self.filter
+            .reload(filter)
+            .map_err(|error| error.to_string())?;
         text.clone_into(&mut self.words.1.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(())
     }
 
     /// What is logged, as [`change`](Self::change) takes it.
     pub(crate) fn filter(&self) -> String {
-        self.words.1.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.words
+            .1
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The last warnings and errors.
@@ -111,8 +136,13 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     S: Subscriber + for<'l> LookupSpan<'l>,
 {
-    let lines = fmt::layer().json().flatten_event(true).with_span_events(FmtSpan::CLOSE);
-    lines.with_writer(writer).map_event_format(|inner| Throttled::new(inner, throttle))
+    let lines = fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_span_events(FmtSpan::CLOSE);
+    lines
+        .with_writer(writer)
+        .map_event_format(|inner| Throttled::new(inner, throttle))
 }
 
 /// Lines for people: what the fields hold is escaped, so one event is one line.
@@ -125,13 +155,15 @@ where
         "message" => write!(writer, "{:?}", Escaped(value)),
         name => write!(writer, "{name}={:?}", Escaped(value)),
     });
-    let lines = fmt::layer().fmt_fields(fields.delimited(" ")).with_span_events(FmtSpan::CLOSE);
+    let lines = fmt::layer()
+        .fmt_fields(fields.delimited(" "))
+        .with_span_events(FmtSpan::CLOSE);
     let lines = lines.with_ansi(colours(&io::stderr())).with_writer(writer);
     lines.map_event_format(|inner| Throttled::new(inner, throttle))
 }
 
-/// JSON escapes C0 by itself; a terminal obeys C1 as well, and bidi controls hide what a line says. They can stand
-/// only inside of strings, where `\u` means the same.
+/// JSON escapes C0 by itself; a terminal obeys C1 as well, and bidi controls hide what a line says.
+/// They can stand only inside of strings, where `\u` means the same.
 struct JsonEscaping<W>(W);
 
 impl<W: Write> Write for JsonEscaping<W> {
@@ -152,7 +184,8 @@ impl<W: Write> Write for JsonEscaping<W> {
             c if is_control(c) => format!("\\u{:04x}", u32::from(c)),
             c => c.to_string(),
         };
-        self.0.write_all(text.chars().map(escape).collect::<String>().as_bytes())
+        self.0
+            .write_all(text.chars().map(escape).collect::<String>().as_bytes())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -170,11 +203,13 @@ mod tests {
 
     #[test]
     fn what_is_left_out_takes_nothing_else_with_it() {
-        let (lines, throttle) = (Arc::new(Mutex::new(Vec::new())), Throttle::default());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let throttle = Throttle::default();
         let writer = lines.clone();
         let writer = BoxMakeWriter::new(move || Writing(writer.clone()));
         let kept = Recent::default().with_filter(LevelFilter::WARN);
-        let shown = json(throttle.clone(), writer).with_filter(Targets::new().with_default(LevelFilter::INFO));
+        let shown = json(throttle.clone(), writer)
+            .with_filter(Targets::new().with_default(LevelFilter::INFO));
         tracing::subscriber::with_default(Registry::default().with(kept).with(shown), || {
             for _ in 0..1100 {
                 tracing::info!("often");
@@ -183,8 +218,15 @@ mod tests {
             tracing::warn!("and again");
         });
         let text = String::from_utf8(lines.lock().unwrap().clone()).unwrap();
-        assert_eq!((text.matches("often").count(), throttle.left_out()), (1000, 100));
-        assert!(text.contains("once") && text.contains("and again"), "{}", text.len());
+        assert_eq!(
+            (text.matches("often").count(), throttle.left_out()),
+            (1000, 100)
+        );
+        assert!(
+            text.contains("once") && text.contains("and again"),
+            "{}",
+            text.len()
+        );
     }
 
     struct Writing(Arc<Mutex<Vec<u8>>>);
@@ -202,7 +244,12 @@ mod tests {
     #[test]
     fn json_lines_hold_no_control_character() {
         let mut out = Vec::new();
-        JsonEscaping(&mut out).write_all("{\"jid\":\"a\u{9b}b\u{202e}c é\"}\n".as_bytes()).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "{\"jid\":\"a\\u009bb\\u202ec é\"}\n");
+        JsonEscaping(&mut out)
+            .write_all("{\"jid\":\"a\u{9b}b\u{202e}c é\"}\n".as_bytes())
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{\"jid\":\"a\\u009bb\\u202ec é\"}\n"
+        );
     }
 }

@@ -53,25 +53,46 @@ impl Recent {
 
     /// Errors and warnings since the process began.
     pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.shared.errors.load(Ordering::Relaxed), self.shared.warnings.load(Ordering::Relaxed))
+        (
+            self.shared.errors.load(Ordering::Relaxed),
+            self.shared.warnings.load(Ordering::Relaxed),
+        )
     }
 
     fn add(&self, level: Level, target: &'static str, text: String) {
-        let count = if level == Level::ERROR { &self.shared.errors } else { &self.shared.warnings };
+        let count = if level == Level::ERROR {
+            &self.shared.errors
+        } else {
+            &self.shared.warnings
+        };
         count.fetch_add(1, Ordering::Relaxed);
-        let (mut lines, now) = (self.lock(), SystemTime::now());
-        if let Some(known) = lines.iter_mut().find(|line| line.target == target && line.text == text) {
+        let mut lines = self.lock();
+        let now = SystemTime::now();
+        if let Some(known) = lines
+            .iter_mut()
+            .find(|line| line.target == target && line.text == text)
+        {
             (known.last, known.times) = (now, known.times + 1);
             return;
         }
         if lines.len() == MOST {
             lines.pop_front();
         }
-        lines.push_back(Line { level, target, text, first: now, last: now, times: 1 });
+        lines.push_back(Line {
+            level,
+            target,
+            text,
+            first: now,
+            last: now,
+            times: 1,
+        });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Line>> {
-        self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

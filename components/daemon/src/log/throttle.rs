@@ -1,4 +1,5 @@
-//! A loop that fails must not fill the disk: each place in the code that logs may do so only so often.
+//! A loop that fails must not fill the disk: each place in the code that logs may do so only so
+//! often.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,8 +14,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 const WINDOW: Duration = Duration::from_secs(10);
-/// Lines of one place in the code within that time: of warnings and errors, and of what is said in good order. What somebody
-/// has asked for (debug, trace) is never left out.
+/// Lines of one place in the code within that time: of warnings and errors, and of what is said in
+/// good order. What somebody has asked for (debug, trace) is never left out.
 const TROUBLE: u32 = 50;
 const ORDER: u32 = 1000;
 
@@ -45,20 +46,27 @@ impl Throttle {
             _ => return true,
         };
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = places.entry(place).or_insert(Place { since: now, lines: 0 });
+        let place = places.entry(place).or_insert(Place {
+            since: now,
+            lines: 0,
+        });
         if now.duration_since(place.since) >= WINDOW {
-            *place = Place { since: now, lines: 0 };
+            *place = Place {
+                since: now,
+                lines: 0,
+            };
         }
         place.lines += 1;
         let allowed = place.lines <= most;
-        self.left_out.fetch_add(u64::from(!allowed), Ordering::Relaxed);
+        self.left_out
+            .fetch_add(u64::from(!allowed), Ordering::Relaxed);
         allowed
     }
 }
 
 /// A format of events that leaves out what comes too often.
-// Not a filter: one that turns down a single event (`event_enabled`) leaves a mark in the thread, and the thread's next
-// events are turned down with it.
+// Not a filter: one that turns down a single event (`event_enabled`) leaves a mark in the thread,
+// and the thread's next events are turned down with it.
 #[derive(Debug)]
 pub(super) struct Throttled<F> {
     inner: F,
@@ -77,9 +85,17 @@ where
     N: for<'w> FormatFields<'w> + 'static,
     F: FormatEvent<S, N>,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let metadata = event.metadata();
-        if !self.throttle.allows(metadata.callsite(), *metadata.level(), Instant::now()) {
+        if !self
+            .throttle
+            .allows(metadata.callsite(), *metadata.level(), Instant::now())
+        {
             return Ok(());
         }
         self.inner.format_event(context, writer, event)
@@ -100,8 +116,14 @@ mod tests {
 
     #[test]
     fn fifty_warnings_in_ten_seconds_and_all_that_was_asked_for() {
-        let (throttle, now, place) = (Throttle::default(), Instant::now(), place());
-        let count = |level, now| (0..2000).filter(|_| throttle.allows(place.clone(), level, now)).count();
+        let throttle = Throttle::default();
+        let now = Instant::now();
+        let place = place();
+        let count = |level, now| {
+            (0..2000)
+                .filter(|_| throttle.allows(place.clone(), level, now))
+                .count()
+        };
         assert_eq!(count(Level::WARN, now), 50);
         assert_eq!(throttle.left_out(), 1950);
         assert_eq!(count(Level::DEBUG, now), 2000);

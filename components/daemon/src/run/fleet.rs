@@ -13,7 +13,8 @@ use super::lock::Lock;
 use crate::config;
 use crate::mount::{self, Parts};
 
-/// How old the last proof may be that stanzas reach a component, where somebody can ask whether it is ready.
+/// How old the last proof may be that stanzas reach a component, where somebody can ask whether it
+/// is ready.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// All components, in the order of the file.
@@ -47,17 +48,26 @@ pub(crate) struct Made {
 
 impl Fleet {
     pub(super) fn new(watched: bool) -> Self {
-        Self { members: RwLock::default(), began: Instant::now(), watched }
+        Self {
+            members: RwLock::default(),
+            began: Instant::now(),
+            watched,
+        }
     }
 
     /// Everybody who is there now.
     pub(crate) fn members(&self) -> Vec<Arc<Member>> {
-        self.members.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.members
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The component with this JID.
     pub(crate) fn member(&self, jid: &str) -> Option<Arc<Member>> {
-        self.members().into_iter().find(|member| member.jid.as_str() == jid)
+        self.members()
+            .into_iter()
+            .find(|member| member.jid.as_str() == jid)
     }
 
     /// Whether every component is ready, and how many are, of how many.
@@ -72,8 +82,13 @@ impl Fleet {
     }
 
     /// A component that is ready to run, and what is kept of it.
-    pub(super) fn build(&self, settings: &config::Component, lock: Lock) -> Result<(Arc<Member>, Component), BoxError> {
-        let (parts, metrics) = (Parts::new(settings)?, MetricsLayer::new());
+    pub(super) fn build(
+        &self,
+        settings: &config::Component,
+        lock: Lock,
+    ) -> Result<(Arc<Member>, Component), BoxError> {
+        let parts = Parts::new(settings)?;
+        let metrics = MetricsLayer::new();
         let mut builder = mount::assembled(settings, &parts, &metrics);
         if self.watched {
             builder = builder.proven_within(FRESH);
@@ -86,7 +101,10 @@ impl Fleet {
             stats: component.stats(),
             slot: component.slot(),
             stop: watch::Sender::new(false),
-            made: Mutex::new(Made { settings: settings.clone(), parts }),
+            made: Mutex::new(Made {
+                settings: settings.clone(),
+                parts,
+            }),
             lock: Mutex::new(Some(lock)),
         };
         Ok((Arc::new(member), component))
@@ -105,7 +123,10 @@ impl Member {
 
     /// The lock of one that has ended, for the one that takes its place.
     pub(super) fn give_lock(&self) -> Option<Lock> {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     pub(super) fn set_made(&self, made: Made) {

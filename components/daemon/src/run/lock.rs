@@ -1,4 +1,5 @@
-//! One process serves a JID: a lock that the kernel gives back when the process ends, however it ends.
+//! One process serves a JID: a lock that the kernel gives back when the process ends, however it
+//! ends.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -23,8 +24,8 @@ pub(crate) enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock in every folder where one may be looked for: a service and somebody at a terminal have different
-    /// ones, and a service must be found from the terminal too.
+    /// Takes the lock in every folder where one may be looked for: a service and somebody at a
+    /// terminal have different ones, and a service must be found from the terminal too.
     pub(crate) fn acquire(jid: &BareJid) -> Result<Self, LockError> {
         let folders = [
             // systemd: RuntimeDirectory=
@@ -43,7 +44,10 @@ impl Lock {
         }
         if files.is_empty() {
             let folder = std::env::temp_dir();
-            let file = take(&folder, jid)?.map_err(|error| LockError::Nowhere { path: path(&folder, jid), error })?;
+            let file = take(&folder, jid)?.map_err(|error| LockError::Nowhere {
+                path: path(&folder, jid),
+                error,
+            })?;
             files.push(file);
         }
         Ok(Self { _files: files })
@@ -58,7 +62,10 @@ fn take(folder: &Path, jid: &BareJid) -> Result<io::Result<File>, LockError> {
     };
     match file.try_lock() {
         Ok(()) => Ok(sign(&mut file).map(|()| file)),
-        Err(TryLockError::WouldBlock) => Err(LockError::Held { jid: jid.clone(), process: holder(file) }),
+        Err(TryLockError::WouldBlock) => Err(LockError::Held {
+            jid: jid.clone(),
+            process: holder(file),
+        }),
         Err(TryLockError::Error(error)) => Ok(Err(error)),
     }
 }
@@ -70,9 +77,17 @@ fn path(folder: &Path, jid: &BareJid) -> PathBuf {
 fn open(path: &Path) -> io::Result<File> {
     // In a folder that everybody writes to, a link may point at a file that is worth something.
     if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "this is no regular file",
+        ));
     }
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
 }
 
 /// Writes down whose lock this is, for people.
@@ -87,7 +102,9 @@ fn holder(file: File) -> String {
     // Who it is helps, and is not needed.
     let read = file.take(20).read_to_string(&mut text);
     match text.trim() {
-        id if read.is_ok() && !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()) => format!("process {id}"),
+        id if read.is_ok() && !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("process {id}")
+        }
         _ => "another process".to_owned(),
     }
 }
@@ -95,8 +112,12 @@ fn holder(file: File) -> String {
 impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Held { jid, process } => write!(f, "{jid} is already served by {process} on this machine"),
-            Self::Nowhere { path, error } => write!(f, "{} cannot be locked: {error}", path.display()),
+            Self::Held { jid, process } => {
+                write!(f, "{jid} is already served by {process} on this machine")
+            }
+            Self::Nowhere { path, error } => {
+                write!(f, "{} cannot be locked: {error}", path.display())
+            }
         }
     }
 }

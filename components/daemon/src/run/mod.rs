@@ -28,17 +28,18 @@ use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::{mount, report};
 
-/// Between one component's first attempt and the next one's. The queue of connections that ejabberd has not yet looked at is
-/// five long unless it is told otherwise: of a crowd that comes all at once, some look open and are silent until they are
-/// given up.
+/// Between one component's first attempt and the next one's. The queue of connections that ejabberd
+/// has not yet looked at is five long unless it is told otherwise: of a crowd that comes all at
+/// once, some look open and are silent until they are given up.
 const PACE: Duration = Duration::from_millis(20);
 
 /// Serves the components of the configuration until it is told to stop.
 pub(crate) fn run(options: &ConfigFile, format: LogFormat) -> Exit {
-    let config = match Source::read(options.config.as_deref()).and_then(|source| Config::parse(&source)) {
-        Ok(config) => config,
-        Err(failure) => return report::failure(&failure, format),
-    };
+    let config =
+        match Source::read(options.config.as_deref()).and_then(|source| Config::parse(&source)) {
+            Ok(config) => config,
+            Err(failure) => return report::failure(&failure, format),
+        };
     config.warnings.iter().for_each(report::warn);
     let locks = match locks(&config) {
         Ok(locks) => locks,
@@ -55,30 +56,55 @@ pub(crate) fn run(options: &ConfigFile, format: LogFormat) -> Exit {
             return Exit::Config;
         }
     };
-    let running = Running { options, fleet: Arc::new(fleet), reloads: Arc::default(), all: JoinSet::new() };
+    let running = Running {
+        options,
+        fleet: Arc::new(fleet),
+        reloads: Arc::default(),
+        all: JoinSet::new(),
+    };
     crate::runtime(format, running.serve(components, &config, format))
 }
 
 /// Each JID is served by one process: a second one would be refused, or steal half of the stanzas.
 fn locks(config: &Config) -> Result<Vec<Lock>, Vec<String>> {
-    let (held, refused): (Vec<_>, Vec<_>) =
-        config.components.iter().map(|component| Lock::acquire(&component.jid)).partition(Result::is_ok);
+    let (held, refused): (Vec<_>, Vec<_>) = config
+        .components
+        .iter()
+        .map(|component| Lock::acquire(&component.jid))
+        .partition(Result::is_ok);
     if refused.is_empty() {
         return Ok(held.into_iter().flatten().collect());
     }
-    Err(refused.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect())
+    Err(refused
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|error| error.to_string())
+        .collect())
 }
 
 /// Builds every component, and says what is mounted where.
-fn build(fleet: &Fleet, config: &Config, locks: Vec<Lock>) -> Result<Vec<(Arc<Member>, Component)>, String> {
+fn build(
+    fleet: &Fleet,
+    config: &Config,
+    locks: Vec<Lock>,
+) -> Result<Vec<(Arc<Member>, Component)>, String> {
     let mut components = Vec::new();
     for (settings, lock) in config.components.iter().zip(locks) {
-        let built = fleet.build(settings, lock).map_err(|error| mount::explain(&settings.jid, &error))?;
-        let (jid, server, tls) = (&settings.jid, &settings.address, settings.tls.is_some());
+        let built = fleet
+            .build(settings, lock)
+            .map_err(|error| mount::explain(&settings.jid, &error))?;
+        let jid = &settings.jid;
+        let server = &settings.address;
+        let tls = settings.tls.is_some();
         tracing::info!(%jid, %server, tls, "serving {}", settings.mounted());
         components.push(built);
     }
-    fleet.set(components.iter().map(|(member, _)| Arc::clone(member)).collect());
+    fleet.set(
+        components
+            .iter()
+            .map(|(member, _)| Arc::clone(member))
+            .collect(),
+    );
     Ok(components)
 }
 
@@ -98,7 +124,12 @@ enum End {
 }
 
 impl Running<'_> {
-    async fn serve(mut self, components: Vec<(Arc<Member>, Component)>, config: &Config, format: LogFormat) -> Exit {
+    async fn serve(
+        mut self,
+        components: Vec<(Arc<Member>, Component)>,
+        config: &Config,
+        format: LogFormat,
+    ) -> Exit {
         let mut signals = match Signals::listen() {
             Ok(signals) => signals,
             Err(error) => {
@@ -119,7 +150,10 @@ impl Running<'_> {
         };
         let pulse = Pulse::start(&self.fleet);
         self.start(components);
-        let exit = match self.until_told(&mut signals, &mut asked, admin.as_ref(), &pulse).await {
+        let exit = match self
+            .until_told(&mut signals, &mut asked, admin.as_ref(), &pulse)
+            .await
+        {
             End::Signal(signal) => {
                 tracing::info!("{signal}: finishing what was begun; a second signal ends at once");
                 Exit::Done
@@ -140,7 +174,8 @@ impl Running<'_> {
         tokio::select! {
             () = all_ended(&mut self.all) => exit,
             signal = signals.stop() => {
-                tracing::warn!("{signal} again: ending at once; what was in flight stays unanswered");
+                tracing::warn!("{signal} again: ending at once; what was in flight stays \
+                    unanswered");
                 Exit::Fault
             }
         }
@@ -149,7 +184,8 @@ impl Running<'_> {
     /// Runs components, one after the other.
     fn start(&mut self, components: Vec<(Arc<Member>, Component)>) {
         for (turn, (member, component)) in (0..).zip(components) {
-            let (waiting, until) = (stopped(member.stop.subscribe()), stopped(member.stop.subscribe()));
+            let waiting = stopped(member.stop.subscribe());
+            let until = stopped(member.stop.subscribe());
             self.all.spawn(async move {
                 // Its lock is held until it has ended.
                 let member = member;
@@ -170,19 +206,26 @@ impl Running<'_> {
         pulse: &Pulse,
     ) -> End {
         loop {
-            let watched = self.fleet.members().iter().map(|member| Watched::new(member)).collect();
+            let watched = self
+                .fleet
+                .members()
+                .iter()
+                .map(|member| Watched::new(member))
+                .collect();
             tokio::select! {
                 signal = signals.next() => match signal {
                     Asked::Stop(signal) => return End::Signal(signal),
                     Asked::Reload => tracing::info!("SIGHUP: reading the configuration anew"),
                 },
                 // Without an admin port nobody asks, and this is over at once.
-                Some(()) = asked.recv() => tracing::info!("asked by the admin port: reading the configuration anew"),
+                Some(()) = asked.recv() => tracing::info!("asked by the admin port: reading the \
+                    configuration anew"),
                 refusals = verdict::all_refused(watched) => return End::Refused(refusals),
                 () = all_ended(&mut self.all) => return End::Ended,
             }
             pulse.reloading();
-            let (options, fleet) = (self.options, Arc::clone(&self.fleet));
+            let options = self.options;
+            let fleet = Arc::clone(&self.fleet);
             let mut reload = pin!(reload::reload(options, &fleet));
             let reloaded = tokio::select! {
                 reloaded = &mut reload => reloaded,
@@ -200,7 +243,10 @@ impl Running<'_> {
             if let Some(config) = &reloaded.config {
                 Admin::change(admin, config.admin.as_ref());
             }
-            tracing::info!(outcome = reloaded.outcome.as_str(), "the configuration was read anew");
+            tracing::info!(
+                outcome = reloaded.outcome.as_str(),
+                "the configuration was read anew"
+            );
             pulse.reloaded();
         }
     }

@@ -42,7 +42,8 @@ impl Outcome {
 impl Reloads {
     pub(super) fn count(&self, outcome: Outcome) {
         self.counts[outcome as usize].fetch_add(1, Ordering::Relaxed);
-        self.refused.store(outcome == Outcome::Refused, Ordering::Relaxed);
+        self.refused
+            .store(outcome == Outcome::Refused, Ordering::Relaxed);
     }
 
     pub(crate) fn read(&self, outcome: Outcome) -> u64 {
@@ -64,9 +65,14 @@ pub(super) struct Reloaded {
     pub(super) config: Option<Config>,
 }
 
-/// Reads the file anew and changes the components; says all of it. A fault anywhere changes nothing.
+/// Reads the file anew and changes the components; says all of it. A fault anywhere changes
+/// nothing.
 pub(super) async fn reload(options: &crate::cli::ConfigFile, fleet: &Fleet) -> Reloaded {
-    let refused = || Reloaded { outcome: Outcome::Refused, new: Vec::new(), config: None };
+    let refused = || Reloaded {
+        outcome: Outcome::Refused,
+        new: Vec::new(),
+        config: None,
+    };
     let config = match read(options) {
         Ok(config) => config,
         Err(failure) => {
@@ -83,25 +89,33 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, fleet: &Fleet) -> R
             return refused();
         }
     };
-    let (mut changed, mut failed) = (!new.is_empty(), false);
+    let mut changed = !new.is_empty();
+    let mut failed = false;
     let mut members = Vec::new();
     for settings in &config.components {
-        let known = old.iter().find(|member| member.jid == settings.jid && !is_ended(member));
+        let known = old
+            .iter()
+            .find(|member| member.jid == settings.jid && !is_ended(member));
         if let Some(member) = known {
             match change(member, settings).await {
                 Ok(different) => changed |= different,
                 Err(NotChanged) => failed = true,
             }
             members.push(Arc::clone(member));
-        } else if let Some((member, _)) = new.iter().find(|(member, _)| member.jid == settings.jid) {
+        } else if let Some((member, _)) = new.iter().find(|(member, _)| member.jid == settings.jid)
+        {
             tracing::info!(jid = %member.jid, "added: serving {}", settings.mounted());
             members.push(Arc::clone(member));
         }
     }
-    for gone in old.iter().filter(|old| !members.iter().any(|member| Arc::ptr_eq(member, old))) {
+    for gone in old
+        .iter()
+        .filter(|old| !members.iter().any(|member| Arc::ptr_eq(member, old)))
+    {
         changed = true;
         if !is_ended(gone) {
-            tracing::info!(jid = %gone.jid, "removed: its stream is closed when what was begun is finished");
+            tracing::info!(jid = %gone.jid, "removed: its stream is closed when what was begun is \
+                finished");
         }
         gone.stop.send_replace(true);
     }
@@ -111,16 +125,24 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, fleet: &Fleet) -> R
         (false, true) => Outcome::Applied,
         (false, false) => Outcome::Unchanged,
     };
-    Reloaded { outcome, new, config: Some(config) }
+    Reloaded {
+        outcome,
+        new,
+        config: Some(config),
+    }
 }
 
 fn read(options: &crate::cli::ConfigFile) -> Result<Config, Failure> {
-    let config = Source::again(options.config.as_deref()).and_then(|source| Config::parse(&source))?;
+    let config =
+        Source::again(options.config.as_deref()).and_then(|source| Config::parse(&source))?;
     // Whether everything can stand side by side on each JID is found before anything is touched.
     for settings in &config.components {
         if let Err(error) = mount::component(settings) {
             let text = mount::explain(&settings.jid, &error);
-            return Err(Failure::Unread { exit: crate::exit::Exit::Config, text });
+            return Err(Failure::Unread {
+                exit: crate::exit::Exit::Config,
+                text,
+            });
         }
     }
     Ok(config)
@@ -132,23 +154,47 @@ fn say_faults(failure: &Failure) {
             tracing::error!("the configuration is not taken, and nothing is changed: {text}");
         }
         Failure::Wrong { faults, .. } => {
-            for config::Fault { file, at: (line, column), what, remedy } in faults {
+            for config::Fault {
+                file,
+                at: (line, column),
+                what,
+                remedy,
+            } in faults
+            {
                 tracing::error!(file, line, column, remedy, "{what}");
             }
-            tracing::error!(faults = faults.len(), "the configuration has faults, and nothing is changed");
+            tracing::error!(
+                faults = faults.len(),
+                "the configuration has faults, and nothing is changed"
+            );
         }
     }
 }
 
 /// Components that were not there before, or have ended for good.
-fn added(config: &Config, fleet: &Fleet, old: &[Arc<Member>]) -> Result<Vec<(Arc<Member>, Component)>, String> {
-    let is_new =
-        |settings: &&config::Component| !old.iter().any(|member| member.jid == settings.jid && !is_ended(member));
+fn added(
+    config: &Config,
+    fleet: &Fleet,
+    old: &[Arc<Member>],
+) -> Result<Vec<(Arc<Member>, Component)>, String> {
+    let is_new = |settings: &&config::Component| {
+        !old.iter()
+            .any(|member| member.jid == settings.jid && !is_ended(member))
+    };
     let mut new = Vec::new();
     for settings in config.components.iter().filter(is_new) {
-        let ended = old.iter().find(|member| member.jid == settings.jid).and_then(|member| member.give_lock());
-        let lock = ended.map_or_else(|| Lock::acquire(&settings.jid), Ok).map_err(|error| error.to_string())?;
-        new.push(fleet.build(settings, lock).map_err(|error| mount::explain(&settings.jid, &error))?);
+        let ended = old
+            .iter()
+            .find(|member| member.jid == settings.jid)
+            .and_then(|member| member.give_lock());
+        let lock = ended
+            .map_or_else(|| Lock::acquire(&settings.jid), Ok)
+            .map_err(|error| error.to_string())?;
+        new.push(
+            fleet
+                .build(settings, lock)
+                .map_err(|error| mount::explain(&settings.jid, &error))?,
+        );
     }
     Ok(new)
 }
@@ -162,12 +208,14 @@ struct NotChanged;
 
 /// Changes one component that runs. True when anything is different.
 async fn change(member: &Member, settings: &config::Component) -> Result<bool, NotChanged> {
-    let (old, jid) = (member.made(), &member.jid);
+    let old = member.made();
+    let jid = &member.jid;
     let difference = Difference::between(&old.settings, settings);
     if difference.is_nothing() {
         return Ok(false);
     }
-    // What leaves passes the layers that the component was built with: a tap that sees one direction alone is none.
+    // What leaves passes the layers that the component was built with: a tap that sees one
+    // direction alone is none.
     let mut settings = settings.clone();
     settings.tap.clone_from(&old.settings.tap);
     let parts = match Parts::from(&settings, &old.parts) {
@@ -178,7 +226,15 @@ async fn change(member: &Member, settings: &config::Component) -> Result<bool, N
         }
     };
     let made = Made { settings, parts };
-    match member.slot.replace(mount::assembled(&made.settings, &made.parts, &member.metrics)).await {
+    match member
+        .slot
+        .replace(mount::assembled(
+            &made.settings,
+            &made.parts,
+            &member.metrics,
+        ))
+        .await
+    {
         Ok(()) => {
             member.set_made(made);
             difference.say(jid);
@@ -197,8 +253,18 @@ async fn change(member: &Member, settings: &config::Component) -> Result<bool, N
 async fn take_back(member: &Member, old: &Made, new: &Parts) {
     let back = async {
         let parts = Parts::from(&old.settings, &old.parts.shared_with(new))?;
-        let made = Made { settings: old.settings.clone(), parts };
-        member.slot.replace(mount::assembled(&made.settings, &made.parts, &member.metrics)).await?;
+        let made = Made {
+            settings: old.settings.clone(),
+            parts,
+        };
+        member
+            .slot
+            .replace(mount::assembled(
+                &made.settings,
+                &made.parts,
+                &member.metrics,
+            ))
+            .await?;
         member.set_made(made);
         Ok::<(), campanile::error::BoxError>(())
     };
@@ -219,7 +285,10 @@ struct Difference {
 impl Difference {
     fn between(old: &config::Component, new: &config::Component) -> Self {
         let names = |all: &[(&'static str, bool)]| {
-            all.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect::<Vec<_>>()
+            all.iter()
+                .filter(|(_, same)| !same)
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
         };
         let mut modules: Vec<_> = old.modules.iter().chain(&new.modules).collect();
         modules.retain(|it| !(old.modules.contains(it) && new.modules.contains(it)));
@@ -232,10 +301,14 @@ impl Difference {
                 ("json_bridge", old.bridge == new.bridge),
                 ("presence", old.presence == new.presence),
                 ("vcard", old.vcard == new.vcard),
-                ("allow and deny", (&old.access.allow, &old.access.deny) == (&new.access.allow, &new.access.deny)),
+                (
+                    "allow and deny",
+                    (&old.access.allow, &old.access.deny) == (&new.access.allow, &new.access.deny),
+                ),
                 (
                     "rate",
-                    (old.access.per_sender, old.access.per_domain) == (new.access.per_sender, new.access.per_domain),
+                    (old.access.per_sender, old.access.per_domain)
+                        == (new.access.per_sender, new.access.per_domain),
                 ),
             ]),
             next_connection: names(&[
@@ -243,7 +316,10 @@ impl Difference {
                 ("tls", old.tls == new.tls),
                 ("secret", old.secret == new.secret),
             ]),
-            next_start: names(&[("limits", old.limits == new.limits), ("tap", old.tap == new.tap)]),
+            next_start: names(&[
+                ("limits", old.limits == new.limits),
+                ("tap", old.tap == new.tap),
+            ]),
         };
         difference.now.extend(chosen);
         difference
@@ -259,7 +335,8 @@ impl Difference {
         }
         if !self.next_connection.is_empty() {
             let what = self.next_connection.join(", ");
-            tracing::warn!(%jid, "changed with the next connection: {what}; the stream that is open goes on as it is");
+            tracing::warn!(%jid, "changed with the next connection: {what}; the stream that is \
+                open goes on as it is");
         }
         if !self.next_start.is_empty() {
             tracing::warn!(%jid, "changed only when campanile is started anew: {}", self.next_start.join(", "));

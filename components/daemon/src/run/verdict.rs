@@ -16,20 +16,27 @@ pub(super) struct Watched {
 
 impl Watched {
     pub(super) fn new(member: &Member) -> Self {
-        Self { jid: member.jid.clone(), status: member.status.clone(), stats: member.stats.clone() }
+        Self {
+            jid: member.jid.clone(),
+            status: member.status.clone(),
+            stats: member.stats.clone(),
+        }
     }
 
     /// Why the server refuses it, if that is how it stands.
     fn refusal(&self) -> Option<(String, String)> {
         match &*self.status.borrow() {
-            Status::Waiting { why, refused: true, .. } => Some((self.jid.to_string(), why.clone())),
+            Status::Waiting {
+                why, refused: true, ..
+            } => Some((self.jid.to_string(), why.clone())),
             _ => None,
         }
     }
 }
 
-/// Waits until every component stands refused and none was ever mounted, which somebody must mend: gives each JID and
-/// what its server said. Never ready otherwise: what was mounted once may be again, and others live on.
+/// Waits until every component stands refused and none was ever mounted, which somebody must mend:
+/// gives each JID and what its server said. Never ready otherwise: what was mounted once may be
+/// again, and others live on.
 pub(super) async fn all_refused(mut components: Vec<Watched>) -> Vec<(String, String)> {
     loop {
         for component in &mut components {
@@ -39,7 +46,10 @@ pub(super) async fn all_refused(mut components: Vec<Watched>) -> Vec<(String, St
             }
         }
         // The counter misses nothing; a status that lasted for a moment might be.
-        if components.iter().any(|component| component.stats.read().connected > 0) {
+        if components
+            .iter()
+            .any(|component| component.stats.read().connected > 0)
+        {
             return std::future::pending().await;
         }
         if let Some(refusals) = components.iter().map(Watched::refusal).collect() {

@@ -30,14 +30,20 @@ impl Archive {
 
     fn says(&self, arguments: &[&str], stdin: &str) -> String {
         let ended = self.run(arguments, stdin);
-        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        assert_eq!(
+            (ended.code, ended.stderr.as_str()),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
         ended.stdout
     }
 }
 
 fn line(id: &str, time: &str, from: &str, body: &str) -> String {
-    let stanza =
-        format!("<message from='{from}/x' to='logger.localhost' id='1' type='chat'><body>{body}</body></message>");
+    let stanza = format!(
+        "<message from='{from}/x' to='logger.localhost' id='1' \
+        type='chat'><body>{body}</body></message>"
+    );
     let line = serde_json::json!({
         "archive": "logger.localhost", "body": body, "from": from, "id": id, "kind": "message",
         "stanza": stanza, "time": time, "to": "logger.localhost",
@@ -46,8 +52,18 @@ fn line(id: &str, time: &str, from: &str, body: &str) -> String {
 }
 
 fn two() -> String {
-    line("one", "2026-01-01T00:00:00.000000Z", "alice@localhost", "the bell rings")
-        + &line("two", "2026-02-01T00:00:00.000001Z", "bob@localhost", "=1+1 no bell\u{1b}").replace("\\u001b", "&#9;")
+    line(
+        "one",
+        "2026-01-01T00:00:00.000000Z",
+        "alice@localhost",
+        "the bell rings",
+    ) + &line(
+        "two",
+        "2026-02-01T00:00:00.000001Z",
+        "bob@localhost",
+        "=1+1 no bell\u{1b}",
+    )
+    .replace("\\u001b", "&#9;")
 }
 
 #[test]
@@ -55,39 +71,86 @@ fn what_was_exported_is_imported_found_and_exported_again() {
     let archive = Archive::new();
     let lines = two();
     for _ in 0..2 {
-        assert_eq!(archive.says(&["import", "-"], &lines), "2 entries are in the archive\n");
+        assert_eq!(
+            archive.says(&["import", "-"], &lines),
+            "2 entries are in the archive\n"
+        );
     }
     let exported = archive.says(&["export"], "");
     let field = |text: &str, key: &str| -> Vec<String> {
-        let value = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()[key].to_string();
+        let value =
+            |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()[key].to_string();
         text.lines().map(value).collect()
     };
     for key in ["id", "time", "from", "to", "archive", "stanza", "kind"] {
         assert_eq!(field(&exported, key), field(&lines, key), "{key}");
     }
     let found = archive.says(&["search", "BELL", "rings"], "");
-    assert_eq!(found, "2026-01-01T00:00:00.000000Z alice@localhost → logger.localhost: the bell rings\n");
-    assert_eq!(archive.says(&["search", "bell", "--since", "2026-01-15"], "").lines().count(), 1);
-    assert_eq!(archive.says(&["search", "bell", "--with", "bob@localhost"], "").lines().count(), 1);
+    assert_eq!(
+        found,
+        "2026-01-01T00:00:00.000000Z alice@localhost → logger.localhost: the bell rings\n"
+    );
+    assert_eq!(
+        archive
+            .says(&["search", "bell", "--since", "2026-01-15"], "")
+            .lines()
+            .count(),
+        1
+    );
+    assert_eq!(
+        archive
+            .says(&["search", "bell", "--with", "bob@localhost"], "")
+            .lines()
+            .count(),
+        1
+    );
     assert_eq!(archive.says(&["tail", "-n", "1"], "").lines().count(), 1);
     let csv = archive.says(&["export", "--format", "csv"], "");
-    assert!(csv.starts_with("id,time,archive,from,to,kind,body,stanza\r\n\"one\","), "{csv}");
+    assert!(
+        csv.starts_with("id,time,archive,from,to,kind,body,stanza\r\n\"one\","),
+        "{csv}"
+    );
     assert!(csv.contains(",\"'=1+1 no bell"), "{csv}");
     let stats = archive.says(&["stats"], "");
-    assert!(stats.starts_with("2 entries, ") && stats.contains("alice@localhost: 1 entries"), "{stats}");
-    assert_eq!(archive.says(&["prune", "--before", "2026-01-15"], ""), "1 entries are removed\n");
-    assert_eq!(archive.says(&["export", "--format", "text"], "").lines().count(), 1);
+    assert!(
+        stats.starts_with("2 entries, ") && stats.contains("alice@localhost: 1 entries"),
+        "{stats}"
+    );
+    assert_eq!(
+        archive.says(&["prune", "--before", "2026-01-15"], ""),
+        "1 entries are removed\n"
+    );
+    assert_eq!(
+        archive
+            .says(&["export", "--format", "text"], "")
+            .lines()
+            .count(),
+        1
+    );
 }
 
 #[test]
 fn a_follower_shows_what_comes() {
     let archive = Archive::new();
     archive.says(&["import", "-"], &two());
-    let mut follower = archive.command(&["tail", "-f", "-n", "1"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut follower = archive
+        .command(&["tail", "-f", "-n", "1"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
     let mut lines = BufReader::new(follower.stdout.take().expect("a pipe")).lines();
     assert!(lines.next().unwrap().unwrap().contains("no bell"));
-    archive.says(&["import", "-"], &line("three", "2026-03-01T00:00:00Z", "eve@localhost", "new"));
-    assert!(lines.next().unwrap().unwrap().ends_with("eve@localhost → logger.localhost: new"));
+    archive.says(
+        &["import", "-"],
+        &line("three", "2026-03-01T00:00:00Z", "eve@localhost", "new"),
+    );
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .unwrap()
+            .ends_with("eve@localhost → logger.localhost: new")
+    );
     follower.kill().expect("it runs");
     follower.wait().expect("it ends");
 }
@@ -96,15 +159,30 @@ fn a_follower_shows_what_comes() {
 fn what_is_wrong_is_said() {
     let archive = Archive::new();
     let ended = archive.run(&["stats"], "");
-    assert_eq!(ended.code, Some(71), "there is no archive yet: {}", ended.stderr);
+    assert_eq!(
+        ended.code,
+        Some(71),
+        "there is no archive yet: {}",
+        ended.stderr
+    );
     let ended = archive.run(&["import", "-"], &(two() + "{}\n"));
     assert_eq!(ended.code, Some(64));
-    assert_eq!(ended.stderr, "campanile: line 3: it has no archive; 0 entries are imported\n");
+    assert_eq!(
+        ended.stderr,
+        "campanile: line 3: it has no archive; 0 entries are imported\n"
+    );
     let ended = archive.run(&["prune"], "");
     assert_eq!(ended.code, Some(64), "a rule is needed: {}", ended.stderr);
     let ended = archive.run(&["export", "--since", "soon"], "");
-    assert!(ended.code == Some(71) || ended.code == Some(64), "{}", ended.stderr);
-    archive.0.write("campanile.toml", "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n");
+    assert!(
+        ended.code == Some(71) || ended.code == Some(64),
+        "{}",
+        ended.stderr
+    );
+    archive.0.write(
+        "campanile.toml",
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n",
+    );
     let ended = archive.run(&["stats"], "");
     assert_eq!(ended.code, Some(64), "{}", ended.stderr);
 }

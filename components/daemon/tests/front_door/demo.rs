@@ -9,13 +9,22 @@ fn prompt(arguments: &[&str], lines: &str) -> Ended {
 
 /// The lines of the conversation.
 fn said(ended: &Ended) -> Vec<&str> {
-    ended.stdout.lines().filter_map(|line| line.strip_prefix("  ")).collect()
+    ended
+        .stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .collect()
 }
 
 #[test]
 fn alice_speaks_to_every_component() {
     let ended = with(&["demo"]);
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+    assert_eq!(
+        (ended.code, ended.stderr.as_str()),
+        (Some(0), ""),
+        "{}",
+        ended.stdout
+    );
     let said = said(&ended);
     let has = |line: &str| said.iter().any(|said| said.starts_with(line));
     for line in [
@@ -33,21 +42,28 @@ fn alice_speaks_to_every_component() {
     ] {
         assert!(has(line), "{line:?} is missing in\n{}", ended.stdout);
     }
-    assert!(!ended.stdout.contains('\u{1b}'), "colours are for terminals");
+    assert!(
+        !ended.stdout.contains('\u{1b}'),
+        "colours are for terminals"
+    );
 }
 
 #[test]
 fn the_xml_is_shown_on_request() {
     let ended = with(&["demo", "--xml"]);
     assert_eq!(ended.code, Some(0));
-    let echo = "\n      <message from='echo.localhost' to='alice@localhost/home' id='a2' type='chat'>\
+    let echo = "\n      <message from='echo.localhost' to='alice@localhost/home' id='a2' \
+        type='chat'>\
         <body>Is anybody up there?</body></message>\n";
     assert!(ended.stdout.contains(echo), "{}", ended.stdout);
 }
 
 #[test]
 fn a_script_can_speak() {
-    let ended = prompt(&[], "hello\n//hello\n/iq jabber:iq:version\n/iq urn:example:orders order\n/quit\nnever\n");
+    let ended = prompt(
+        &[],
+        "hello\n//hello\n/iq jabber:iq:version\n/iq urn:example:orders order\n/quit\nnever\n",
+    );
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let said = said(&ended);
     assert_eq!(
@@ -60,7 +76,11 @@ fn a_script_can_speak() {
         ]
     );
     assert_eq!(said[4], "alice → echo.localhost  which software are you?");
-    assert!(said[5].starts_with("echo.localhost → alice  campanile "), "{}", said[5]);
+    assert!(
+        said[5].starts_with("echo.localhost → alice  campanile "),
+        "{}",
+        said[5]
+    );
     assert_eq!(
         &said[6..],
         [
@@ -72,7 +92,8 @@ fn a_script_can_speak() {
 
 #[test]
 fn every_command_does_what_it_says() {
-    let script = "/disco\n/presence subscribe\n/to nobody@localhost\nhi\n/to echo.localhost\n/raw <message to='echo.localhost'>\
+    let script = "/disco\n/presence subscribe\n/to nobody@localhost\nhi\n/to echo.localhost\n/raw \
+        <message to='echo.localhost'>\
         <body>a&#x9b;b</body></message>\n/raw <message>\n/dance\n/help\n";
     // The end of the input is as good as /quit.
     let ended = prompt(&[], script);
@@ -99,7 +120,10 @@ fn every_command_does_what_it_says() {
 #[test]
 fn nobody_reading_is_no_fault() {
     let (mut command, _folder) = campanile(&["demo"]);
-    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
@@ -111,7 +135,9 @@ fn a_port_that_is_taken_is_named() {
     let ended = with(&["demo", "--listen", &address]);
     assert_eq!(ended.code, Some(71));
     assert!(
-        ended.stderr.starts_with(&format!("campanile: clients cannot be listened for on {address}: ")),
+        ended.stderr.starts_with(&format!(
+            "campanile: clients cannot be listened for on {address}: "
+        )),
         "{}",
         ended.stderr
     );
@@ -123,7 +149,21 @@ fn clients_are_told_how_to_log_in_beside_the_prompt() {
     let ended = prompt(&["--listen", "127.0.0.1:0"], "hello\n/quit\n");
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let said = said(&ended);
-    assert!(ended.stdout.starts_with("Clients may log in on 127.0.0.1:"), "{}", ended.stdout);
-    assert_eq!(said[..2], ["alice@localhost  password demo", "bob@localhost    password demo"]);
-    assert!(said.contains(&"echo.localhost → alice  “hello”"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.starts_with("Clients may log in on 127.0.0.1:"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(
+        said[..2],
+        [
+            "alice@localhost  password demo",
+            "bob@localhost    password demo"
+        ]
+    );
+    assert!(
+        said.contains(&"echo.localhost → alice  “hello”"),
+        "{}",
+        ended.stdout
+    );
 }

@@ -13,13 +13,18 @@ fn read(path: &str) -> String {
 fn metrics(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let ours = words.filter(|word| word.starts_with("campanile_") || word.starts_with("process_"));
-    ours.map(|word| word.trim_end_matches("_bucket").to_owned()).collect()
+    ours.map(|word| word.trim_end_matches("_bucket").to_owned())
+        .collect()
 }
 
 #[test]
 fn rules_and_dashboard_name_documented_metrics() {
     let known = metrics(&read("METRICS.md"));
-    for file in ["prometheus/alerts.yml", "prometheus/alerts.test.yml", "grafana/dashboard.json"] {
+    for file in [
+        "prometheus/alerts.yml",
+        "prometheus/alerts.test.yml",
+        "grafana/dashboard.json",
+    ] {
         let used = metrics(&read(&format!("../../deploy/{file}")));
         assert!(used.len() > 2, "{file}: {used:?}");
         let unknown: Vec<_> = used.difference(&known).collect();
@@ -29,18 +34,31 @@ fn rules_and_dashboard_name_documented_metrics() {
 
 #[test]
 fn the_dashboard_is_json_whose_panels_lie_side_by_side() {
-    let dashboard: serde_json::Value = serde_json::from_str(&read("../../deploy/grafana/dashboard.json")).unwrap();
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&read("../../deploy/grafana/dashboard.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let cells = |panel: &serde_json::Value| {
         let at = |name: &str| panel["gridPos"][name].as_u64().unwrap();
-        let (x, y, w, h) = (at("x"), at("y"), at("w"), at("h"));
+        let x = at("x");
+        let y = at("y");
+        let w = at("w");
+        let h = at("h");
         assert!(x + w <= 24, "{panel}");
-        (y..y + h).flat_map(move |y| (x..x + w).map(move |x| (x, y))).collect::<Vec<_>>()
+        (y..y + h)
+            .flat_map(move |y| (x..x + w).map(move |x| (x, y)))
+            .collect::<Vec<_>>()
     };
     let mut taken = BTreeSet::new();
     for panel in panels {
-        assert!(cells(panel).into_iter().all(|cell| taken.insert(cell)), "{} covers another", panel["title"]);
+        assert!(
+            cells(panel).into_iter().all(|cell| taken.insert(cell)),
+            "{} covers another",
+            panel["title"]
+        );
     }
-    let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+    let ids: BTreeSet<_> = panels
+        .iter()
+        .map(|panel| panel["id"].as_u64().unwrap())
+        .collect();
     assert_eq!(ids.len(), panels.len());
 }

@@ -1,4 +1,5 @@
-//! `run` under load: what a server that does not read costs it, and what a stop under load leaves unanswered.
+//! `run` under load: what a server that does not read costs it, and what a stop under load leaves
+//! unanswered.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +14,8 @@ const MOST_KIB: u64 = 64 * 1024;
 fn start(listener: &TcpListener) -> Running {
     let address = listener.local_addr().unwrap();
     let configuration = format!(
-        "[[component]]\njid = '{DOMAIN}'\naddress = '{address}'\nsecret = 'hunter2'\n[component.echo]\n\
+        "[[component]]\njid = '{DOMAIN}'\naddress = '{address}'\nsecret = \
+        'hunter2'\n[component.echo]\n\
          [component.limits]\nback_off = ['100ms', '200ms']\nslow_retry = ['1s', '1s']\n"
     );
     Running::start(&configuration, &["--log-format", "json"])
@@ -22,11 +24,16 @@ fn start(listener: &TcpListener) -> Running {
 /// The server's side of one stream, opened. Waits for no longer than a second in any read or write.
 fn opened(listener: &TcpListener) -> TcpStream {
     let (mut stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-    stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
+    stream
+        .set_write_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
     let mut read = Vec::new();
     read_until(&mut stream, &mut read, "to='echo.example.org'>");
-    let header = "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' \
+    let header = "<stream:stream xmlns='jabber:component:accept' \
+        xmlns:stream='http://etherx.jabber.org/streams' \
         from='echo.example.org' id='3BF96D32'>";
     stream.write_all(header.as_bytes()).unwrap();
     read_until(&mut stream, &mut read, "</handshake>");
@@ -49,13 +56,18 @@ fn read_until(stream: &mut TcpStream, read: &mut Vec<u8>, end: &str) {
 
 fn is_timeout(error: &std::io::Error) -> bool {
     // A process that was stopped and goes on hears of it in a read that has a time.
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
 }
 
 fn chat(number: usize) -> String {
-    let (sender, localpart) = (number % 10_000, number % 9_973);
+    let sender = number % 10_000;
+    let localpart = number % 9_973;
     format!(
-        "<message from='user{sender}@evil.example/r' to='bot{localpart}@{DOMAIN}' type='chat' id='{number}'>\
+        "<message from='user{sender}@evil.example/r' to='bot{localpart}@{DOMAIN}' type='chat' \
+        id='{number}'>\
          <body>number {number} {}</body></message>",
         "x".repeat(400)
     )
@@ -74,7 +86,11 @@ fn write_whole(stream: &mut TcpStream, text: &str) {
 }
 
 /// Writes what the component takes, until the deadline or until it leaves. True while it is there.
-fn flood(stream: &mut TcpStream, numbers: &mut impl Iterator<Item = usize>, deadline: Instant) -> bool {
+fn flood(
+    stream: &mut TcpStream,
+    numbers: &mut impl Iterator<Item = usize>,
+    deadline: Instant,
+) -> bool {
     while Instant::now() < deadline {
         let batch: String = numbers.by_ref().take(100).map(chat).collect();
         let mut rest = batch.as_bytes();
@@ -97,7 +113,8 @@ fn a_server_that_does_not_read_for_a_minute_costs_no_memory() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut running = start(&listener);
     let deadline = Instant::now() + Duration::from_secs(60);
-    let (mut numbers, mut streams) = (0.., 0);
+    let mut numbers = 0..;
+    let mut streams = 0;
     // A write without progress for half a minute is a dead link, so there is more than one stream.
     while Instant::now() < deadline {
         let mut stream = opened(&listener);
@@ -107,12 +124,18 @@ fn a_server_that_does_not_read_for_a_minute_costs_no_memory() {
     let stalled = running.peak_kib();
     // It is back, and the server reads again.
     let mut stream = opened(&listener);
-    let ping = "<iq from='a@b/r' to='echo.example.org' id='q1' type='get'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let ping = "<iq from='a@b/r' to='echo.example.org' id='q1' type='get'><ping \
+        xmlns='urn:xmpp:ping'/></iq>";
     stream.write_all(ping.as_bytes()).unwrap();
     let mut read = Vec::new();
-    read_until(&mut stream, &mut read, "<iq from='echo.example.org' to='a@b/r' id='q1' type='result'/>");
+    read_until(
+        &mut stream,
+        &mut read,
+        "<iq from='echo.example.org' to='a@b/r' id='q1' type='result'/>",
+    );
     println!(
-        "{} messages written on {streams} streams that nobody read: peak {stalled} KiB, afterwards {} KiB",
+        "{} messages written on {streams} streams that nobody read: peak {stalled} KiB, afterwards \
+        {} KiB",
         numbers.start,
         running.peak_kib()
     );
@@ -123,7 +146,8 @@ fn a_server_that_does_not_read_for_a_minute_costs_no_memory() {
     assert_eq!(running.end().code, Some(0));
 }
 
-/// Every request that the component has read is answered; those that came behind its closing tag it counts.
+/// Every request that the component has read is answered; those that came behind its closing tag it
+/// counts.
 #[test]
 fn a_stop_under_load_leaves_nothing_unanswered() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -138,7 +162,8 @@ fn a_stop_under_load_leaves_nothing_unanswered() {
             let batch: String = (asked..asked + 50)
                 .map(|n| {
                     format!(
-                        "<iq from='user{}@b/r' to='{DOMAIN}' id='n{n}' type='get'><ping xmlns='urn:xmpp:ping'/></iq>",
+                        "<iq from='user{}@b/r' to='{DOMAIN}' id='n{n}' type='get'><ping \
+                        xmlns='urn:xmpp:ping'/></iq>",
                         n % 20
                     )
                 })
@@ -172,14 +197,25 @@ fn a_stop_under_load_leaves_nothing_unanswered() {
         .stderr
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|event| event["message"].as_str().is_some_and(|text| text.contains("after the stream was closed")))
+        .filter(|event| {
+            event["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("after the stream was closed"))
+        })
         .filter_map(|event| event["requests"].as_u64())
         .map(|count| usize::try_from(count).unwrap())
         .sum();
     let text = String::from_utf8(read).unwrap();
-    let answers: Vec<_> = text.split("id='n").skip(1).map(|rest| rest.split_once('\'').unwrap().0).collect();
+    let answers: Vec<_> = text
+        .split("id='n")
+        .skip(1)
+        .map(|rest| rest.split_once('\'').unwrap().0)
+        .collect();
     let different: std::collections::HashSet<_> = answers.iter().collect();
-    println!("{asked} asked, {} answered, {late} came behind the closing tag", answers.len());
+    println!(
+        "{asked} asked, {} answered, {late} came behind the closing tag",
+        answers.len()
+    );
     assert_eq!(answers.len(), different.len(), "answered twice");
     assert_eq!(asked - answers.len(), late, "{}", ended.stderr);
 }

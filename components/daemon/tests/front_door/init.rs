@@ -18,7 +18,11 @@ fn new_folder() -> Folder {
 #[test]
 fn both_sides_have_the_same_secret_and_the_configuration_is_sound() {
     for (server, port, words) in [
-        ("prosody", 5347, "Component \"bot.example.net\"\n  component_secret = \""),
+        (
+            "prosody",
+            5347,
+            "Component \"bot.example.net\"\n  component_secret = \"",
+        ),
         ("ejabberd", 5347, "      bot.example.net: {password: \""),
         ("openfire", 5275, "# Openfire: an external component"),
     ] {
@@ -27,54 +31,111 @@ fn both_sides_have_the_same_secret_and_the_configuration_is_sound() {
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         let file = folder.path().join("bot.example.net.secret");
         let secret = fs::read_to_string(&file).unwrap();
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(secret.trim().len(), 64, "{secret}");
-        assert!(ended.stdout.contains(words) && ended.stdout.contains(secret.trim()), "{}", ended.stdout);
-        assert!(!ended.stdout.contains("example.org") && !ended.stdout.contains("change-me"), "{}", ended.stdout);
+        assert!(
+            ended.stdout.contains(words) && ended.stdout.contains(secret.trim()),
+            "{}",
+            ended.stdout
+        );
+        assert!(
+            !ended.stdout.contains("example.org") && !ended.stdout.contains("change-me"),
+            "{}",
+            ended.stdout
+        );
         assert!(!ended.stderr.contains(secret.trim()), "{}", ended.stderr);
 
         let (mut check, _own) = campanile(&["check"]);
         let checked = end(check.current_dir(folder.path()), "");
         assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
-        assert!(checked.stdout.contains(&format!("bot.example.net on 127.0.0.1:{port}: echo")), "{}", checked.stdout);
+        assert!(
+            checked
+                .stdout
+                .contains(&format!("bot.example.net on 127.0.0.1:{port}: echo")),
+            "{}",
+            checked.stdout
+        );
     }
 }
 
 #[test]
 fn a_port_and_a_nested_domain_are_put_in_once() {
     let folder = new_folder();
-    let ended = init(&folder, &["prosody", "--jid", "a.b.example.org", "--address", "xmpp.example.org:6000"]);
+    let ended = init(
+        &folder,
+        &[
+            "prosody",
+            "--jid",
+            "a.b.example.org",
+            "--address",
+            "xmpp.example.org:6000",
+        ],
+    );
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stdout.contains("component_ports = { 6000 }"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("Component \"a.b.example.org\""), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("component_ports = { 6000 }"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("Component \"a.b.example.org\""),
+        "{}",
+        ended.stdout
+    );
     // The secret is random: any four digits may be in it.
     let secret = fs::read_to_string(folder.path().join("a.b.example.org.secret")).unwrap();
     let lines = ended.stdout.replace(secret.trim(), "");
-    assert!(!lines.contains("b.b.example.org") && !lines.contains("5347"), "{lines}");
+    assert!(
+        !lines.contains("b.b.example.org") && !lines.contains("5347"),
+        "{lines}"
+    );
     let written = fs::read_to_string(folder.path().join("campanile.toml")).unwrap();
-    assert!(written.contains("address = \"xmpp.example.org:6000\""), "{written}");
+    assert!(
+        written.contains("address = \"xmpp.example.org:6000\""),
+        "{written}"
+    );
 }
 
 #[test]
 fn for_systemd_the_secret_is_a_credential() {
     let folder = new_folder();
     fs::create_dir(folder.path().join("secrets")).unwrap();
-    let ended = init(&folder, &["ejabberd", "--jid", "bot.example.net", "--systemd"]);
+    let ended = init(
+        &folder,
+        &["ejabberd", "--jid", "bot.example.net", "--systemd"],
+    );
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("systemd-run -P -p LoadCredential=secret:/etc/campanile/secrets"),
+        ended
+            .stderr
+            .contains("systemd-run -P -p LoadCredential=secret:/etc/campanile/secrets"),
         "{}",
         ended.stderr
     );
     let written = fs::read_to_string(folder.path().join("campanile.toml")).unwrap();
-    assert!(written.contains("secret_credential = \"secret_bot.example.net\""), "{written}");
+    assert!(
+        written.contains("secret_credential = \"secret_bot.example.net\""),
+        "{written}"
+    );
     // As systemd lays it out for the unit.
     let secret = fs::read(folder.path().join("secrets/bot.example.net")).unwrap();
     fs::create_dir(folder.path().join("credentials")).unwrap();
-    fs::write(folder.path().join("credentials/secret_bot.example.net"), secret).unwrap();
+    fs::write(
+        folder.path().join("credentials/secret_bot.example.net"),
+        secret,
+    )
+    .unwrap();
     let (mut check, _own) = campanile(&["check"]);
     let credentials = folder.path().join("credentials");
-    let checked = end(check.current_dir(folder.path()).env("CREDENTIALS_DIRECTORY", credentials), "");
+    let checked = end(
+        check
+            .current_dir(folder.path())
+            .env("CREDENTIALS_DIRECTORY", credentials),
+        "",
+    );
     assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
 }
 
@@ -84,8 +145,15 @@ fn nothing_is_written_over() {
     folder.write("campanile.toml", "mine");
     let ended = init(&folder, &["prosody"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(71), ""));
-    assert!(ended.stderr.contains("campanile.toml cannot be written"), "{}", ended.stderr);
-    assert_eq!(fs::read_to_string(folder.path().join("campanile.toml")).unwrap(), "mine");
+    assert!(
+        ended.stderr.contains("campanile.toml cannot be written"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(
+        fs::read_to_string(folder.path().join("campanile.toml")).unwrap(),
+        "mine"
+    );
     assert!(!folder.path().join("echo.example.org.secret").exists());
 }
 
@@ -93,8 +161,15 @@ fn nothing_is_written_over() {
 fn a_jid_that_is_no_domain_is_wrong_usage() {
     let folder = new_folder();
     for jid in ["bot@example.org", "a b", ""] {
-        assert_eq!(init(&folder, &["prosody", "--jid", jid]).code, Some(64), "{jid}");
+        assert_eq!(
+            init(&folder, &["prosody", "--jid", jid]).code,
+            Some(64),
+            "{jid}"
+        );
     }
-    assert_eq!(init(&folder, &["prosody", "--address", "nowhere"]).code, Some(64));
+    assert_eq!(
+        init(&folder, &["prosody", "--address", "nowhere"]).code,
+        Some(64)
+    );
     assert_eq!(init(&folder, &["whack"]).code, Some(64));
 }

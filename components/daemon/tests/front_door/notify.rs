@@ -30,13 +30,21 @@ fn systemd_is_told_of_the_whole_life() {
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("s");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     let (address, _events) = server::start(&[Answer::Route]);
     let configuration = component("echo.example.org", address);
-    let environment = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "200000")];
+    let environment = [
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+        ("WATCHDOG_USEC", "200000"),
+    ];
     let mut running = Running::start_with(&configuration, &["--log-format", "json"], &environment);
     let ready = hears(&socket, "READY=1");
-    assert!(ready.contains("STATUS=1 of 1 components mounted"), "{ready}");
+    assert!(
+        ready.contains("STATUS=1 of 1 components mounted"),
+        "{ready}"
+    );
     hears(&socket, "WATCHDOG=1");
     hears(&socket, "WATCHDOG=1");
     running.signal("HUP");

@@ -6,15 +6,24 @@ use std::time::{Duration, Instant};
 use crate::process::{Running, campanile, end};
 use crate::server::{self, Answer};
 
-const SENT: &str = "<message from='alice@localhost/r' to='bot@bridge.localhost' id='q1' type='chat'>\
+const SENT: &str = "<message from='alice@localhost/r' to='bot@bridge.localhost' id='q1' \
+    type='chat'>\
     <body>hello</body><request xmlns='urn:xmpp:receipts'/></message>";
 
 /// `campanile outbox` with these arguments, beside the daemon.
 fn outbox(running: &Running, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
-    command.arg("outbox").args(arguments).args(["--config", "campanile.toml"]).current_dir(running.folder());
+    command
+        .arg("outbox")
+        .args(arguments)
+        .args(["--config", "campanile.toml"])
+        .current_dir(running.folder());
     let ended = end(&mut command, "");
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    assert_eq!(
+        (ended.code, ended.stderr.as_str()),
+        (Some(0), ""),
+        "{arguments:?}"
+    );
     ended.stdout
 }
 
@@ -34,22 +43,39 @@ fn what_no_handler_takes_is_receipted_kept_and_handled_by_the_operator() {
     let (address, events) = server::start(&[Answer::Ask(SENT)]);
     // Nothing listens on port 1.
     let configuration = format!(
-        "[[component]]\njid = 'bridge.localhost'\naddress = '{address}'\nsecret = 'x'\n[component.json_bridge]\nmax_age = '1s'\n\
+        "[[component]]\njid = 'bridge.localhost'\naddress = '{address}'\nsecret = \
+        'x'\n[component.json_bridge]\nmax_age = '1s'\n\
          [component.json_bridge.bots.bot]\nwebhook = {{ url = 'http://127.0.0.1:1/hook' }}\n"
     );
     let mut running = Running::start(&configuration, &[]);
     assert!(server::said(&events).contains("<received xmlns='urn:xmpp:receipts' id='q1'/>"));
     let listed = until(&running, "dead");
-    assert!(listed.starts_with("1\tdead\tbot\talice@localhost\tmsg_"), "{listed}");
+    assert!(
+        listed.starts_with("1\tdead\tbot\talice@localhost\tmsg_"),
+        "{listed}"
+    );
     assert_eq!(outbox(&running, &["replay", "1"]), "1 to be tried again\n");
     until(&running, "dead");
     let listed = outbox(&running, &["list", "--json"]);
     let json: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
-    assert!(json["xml"].as_str().unwrap().contains("<body>hello</body>"), "{json}");
-    assert_eq!(outbox(&running, &["drop", "--all", "--component", "bridge.localhost"]), "1 dropped\n");
+    assert!(
+        json["xml"].as_str().unwrap().contains("<body>hello</body>"),
+        "{json}"
+    );
+    assert_eq!(
+        outbox(
+            &running,
+            &["drop", "--all", "--component", "bridge.localhost"]
+        ),
+        "1 dropped\n"
+    );
     // What the sender was told waits for the word of the server, which answers no pings here.
     let rest = outbox(&running, &["list"]);
-    assert!(rest.lines().all(|line| line.contains("\twaiting\tbot\talice@localhost\tq1\t")), "{rest}");
+    assert!(
+        rest.lines()
+            .all(|line| line.contains("\twaiting\tbot\talice@localhost\tq1\t")),
+        "{rest}"
+    );
     running.signal("TERM");
     assert_eq!(running.end().code, Some(0));
 }
@@ -57,12 +83,15 @@ fn what_no_handler_takes_is_receipted_kept_and_handled_by_the_operator() {
 #[test]
 fn without_an_outbox_that_is_said() {
     let (mut command, folder) = campanile(&["outbox", "list"]);
-    let bridge =
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={ listen='127.0.0.1:0' }\n";
+    let bridge = "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={ listen='127.0.0.1:0' }\n";
     folder.write("campanile.toml", bridge);
     let ended = end(&mut command, "");
     assert_eq!(ended.code, Some(71));
-    assert!(ended.stderr.contains("there is no outbox at"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("there is no outbox at"),
+        "{}",
+        ended.stderr
+    );
     folder.write("campanile.toml", &format!("{bridge}outbox=false\n"));
     let (mut command, other) = campanile(&["outbox", "list"]);
     other.write("campanile.toml", &format!("{bridge}outbox=false\n"));

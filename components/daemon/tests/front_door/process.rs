@@ -21,11 +21,15 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// The binary with these arguments, in a folder of its own and without the environment of whoever runs the tests.
+/// The binary with these arguments, in a folder of its own and without the environment of whoever
+/// runs the tests.
 pub(crate) fn campanile(arguments: &[&str]) -> (Command, Folder) {
     let folder = Folder::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
-    command.args(arguments).current_dir(folder.path()).env("XDG_RUNTIME_DIR", folder.path());
+    command
+        .args(arguments)
+        .current_dir(folder.path())
+        .env("XDG_RUNTIME_DIR", folder.path());
     for name in [
         "NOTIFY_SOCKET",
         "WATCHDOG_USEC",
@@ -42,10 +46,18 @@ pub(crate) fn campanile(arguments: &[&str]) -> (Command, Folder) {
 
 /// Runs it to its end.
 pub(crate) fn end(command: &mut Command, stdin: &str) -> Ended {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
     // It may end without having read its input.
-    let _ = child.stdin.take().expect("stdin is a pipe").write_all(stdin.as_bytes());
+    let _ = child
+        .stdin
+        .take()
+        .expect("stdin is a pipe")
+        .write_all(stdin.as_bytes());
     let output = child.wait_with_output().expect("the binary ends");
     Ended {
         code: output.status.code(),
@@ -82,7 +94,11 @@ impl Running {
     }
 
     /// As [`Running::start`], with variables of the environment.
-    pub(crate) fn start_with(configuration: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(
+        configuration: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         Self::start_in(configuration, arguments, environment, &[])
     }
 
@@ -91,14 +107,23 @@ impl Running {
         Self::start_in(configuration, &[], &[], files)
     }
 
-    fn start_in(configuration: &str, arguments: &[&str], environment: &[(&str, &str)], files: &[(&str, &str)]) -> Self {
+    fn start_in(
+        configuration: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        files: &[(&str, &str)],
+    ) -> Self {
         let (mut command, folder) = campanile(&["run", "--config", "campanile.toml"]);
         command.envs(environment.iter().copied());
         folder.write("campanile.toml", configuration);
         for (name, content) in files {
             folder.write(name, content);
         }
-        let child = command.args(arguments).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let child = command
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
         Self::of(child, folder)
     }
 
@@ -112,13 +137,21 @@ impl Running {
                 let _ = sender.send(line);
             }
         });
-        Self { child, folder, lines, seen: Vec::new() }
+        Self {
+            child,
+            folder,
+            lines,
+            seen: Vec::new(),
+        }
     }
 
     /// Waits for an event in the log, which is JSON, and gives it back.
     pub(crate) fn logs(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let until = Instant::now() + PATIENCE;
-        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        while let Ok(line) = self
+            .lines
+            .recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
             let found = serde_json::from_str(&line).ok().filter(|event| fits(event));
             self.seen.push(line);
             if let Some(event) = found {
@@ -130,7 +163,11 @@ impl Running {
 
     /// Waits for an event that says this.
     pub(crate) fn says(&mut self, words: &str) -> Value {
-        self.logs(words, |event| event["message"].as_str().is_some_and(|message| message.contains(words)))
+        self.logs(words, |event| {
+            event["message"]
+                .as_str()
+                .is_some_and(|message| message.contains(words))
+        })
     }
 
     /// Writes another configuration.
@@ -139,7 +176,9 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.id().to_string()])
+            .status();
         assert!(status.expect("kill runs").success());
     }
 
@@ -147,12 +186,23 @@ impl Running {
     pub(crate) fn end(&mut self) -> Ended {
         let until = Instant::now() + PATIENCE;
         // The lines end with the process.
-        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        while let Ok(line) = self
+            .lines
+            .recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
             self.seen.push(line);
         }
-        assert!(Instant::now() < until, "it did not end:\n{}", self.seen.join("\n"));
+        assert!(
+            Instant::now() < until,
+            "it did not end:\n{}",
+            self.seen.join("\n")
+        );
         let code = self.child.wait().expect("it has ended").code();
-        Ended { code, stdout: String::new(), stderr: self.seen.join("\n") + "\n" }
+        Ended {
+            code,
+            stdout: String::new(),
+            stderr: self.seen.join("\n") + "\n",
+        }
     }
 
     /// Kills it, as the machine would.
@@ -168,8 +218,14 @@ impl Running {
     /// The largest resident memory that it has had, in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
-        peak.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .expect("Linux tells it");
+        peak.trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("a number of KiB")
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -192,7 +248,11 @@ pub(crate) struct Folder(PathBuf);
 impl Folder {
     fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("campanile-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "campanile-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&path).expect("the folder can be made");
         Self(path)
@@ -205,7 +265,8 @@ impl Folder {
     /// Writes a file that only its owner reads.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
-        fs::create_dir_all(path.parent().expect("a file has a folder")).expect("the folder can be made");
+        fs::create_dir_all(path.parent().expect("a file has a folder"))
+            .expect("the folder can be made");
         fs::write(&path, text).expect("the file can be written");
         self.permit(name, 0o600);
         path
@@ -213,7 +274,8 @@ impl Folder {
 
     pub(crate) fn permit(&self, name: &str, mode: u32) {
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(self.0.join(name), fs::Permissions::from_mode(mode)).expect("permissions can be set");
+        fs::set_permissions(self.0.join(name), fs::Permissions::from_mode(mode))
+            .expect("permissions can be set");
     }
 }
 

@@ -40,7 +40,9 @@ fn answer(question: &[u8], says: Dns) -> Option<Vec<u8>> {
     let data = match (says, kind) {
         (Dns::Silence, _) => return None,
         (Dns::Address(address), 1) => Some(address.to_vec()),
-        (Dns::Service(_, address), 1) if text.contains("\u{4}xmpp\u{7}example") => Some(address.to_vec()),
+        (Dns::Service(_, address), 1) if text.contains("\u{4}xmpp\u{7}example") => {
+            Some(address.to_vec())
+        }
         (Dns::Service(port, _), 33) if text.contains("_xmpp-server") => {
             let [high, low] = port.to_be_bytes();
             let target = b"\x04xmpp\x07example\x03org\x00";
@@ -50,7 +52,11 @@ fn answer(question: &[u8], says: Dns) -> Option<Vec<u8>> {
     };
     let mut bytes = question.to_vec();
     bytes[2] |= 0x80;
-    bytes[3] = if matches!(says, Dns::NoSuchName) { 3 } else { 0 };
+    bytes[3] = if matches!(says, Dns::NoSuchName) {
+        3
+    } else {
+        0
+    };
     if let Some(data) = data {
         bytes[7] = 1;
         // The name in question, its type, class, a time to live.
@@ -63,23 +69,55 @@ fn answer(question: &[u8], says: Dns) -> Option<Vec<u8>> {
 #[test]
 fn what_keeps_other_servers_away_is_said() {
     let cases = [
-        (Dns::NoSuchName, "DNS has no address for echo.example.org, and no _xmpp-server._tcp.echo.example.org"),
-        (Dns::Address([127, 0, 0, 1]), "DNS says that echo.example.org is on loopback"),
-        (Dns::Service(1, [127, 0, 0, 1]), "DNS says that xmpp.example.org is on loopback"),
-        (Dns::Service(5269, [192, 0, 2, 1]), "nothing answers at xmpp.example.org:5269, where they look for it"),
-        (Dns::Silence, "whether other servers can reach it is not known: the DNS server "),
+        (
+            Dns::NoSuchName,
+            "DNS has no address for echo.example.org, and no _xmpp-server._tcp.echo.example.org",
+        ),
+        (
+            Dns::Address([127, 0, 0, 1]),
+            "DNS says that echo.example.org is on loopback",
+        ),
+        (
+            Dns::Service(1, [127, 0, 0, 1]),
+            "DNS says that xmpp.example.org is on loopback",
+        ),
+        (
+            Dns::Service(5269, [192, 0, 2, 1]),
+            "nothing answers at xmpp.example.org:5269, where they look for it",
+        ),
+        (
+            Dns::Silence,
+            "whether other servers can reach it is not known: the DNS server ",
+        ),
     ];
     let (address, _events) = server::start(&[Answer::Mount]);
     for (says, words) in cases {
         let resolver = dns(says).to_string();
-        let (mut command, _folder) = campanile(&["check", "--config", "-", "--connect", "--resolver", &resolver]);
+        let (mut command, _folder) = campanile(&[
+            "check",
+            "--config",
+            "-",
+            "--connect",
+            "--resolver",
+            &resolver,
+        ]);
         let configuration = format!(
-            "[[component]]\njid = 'echo.example.org'\naddress = '{address}'\nsecret = 'hunter2'\n[component.echo]\n"
+            "[[component]]\njid = 'echo.example.org'\naddress = '{address}'\nsecret = \
+            'hunter2'\n[component.echo]\n"
         );
         let ended = end(&mut command, &configuration);
-        assert!(ended.stdout.contains("echo.example.org: note: "), "{says:?}: {}", ended.stdout);
+        assert!(
+            ended.stdout.contains("echo.example.org: note: "),
+            "{says:?}: {}",
+            ended.stdout
+        );
         assert!(ended.stdout.contains(words), "{says:?}: {}", ended.stdout);
         let line = "        _xmpp-server._tcp.echo.example.org. 3600 IN SRV 0 5 5269 example.org.";
-        assert_eq!(ended.stdout.contains(line), !matches!(says, Dns::Silence), "{says:?}: {}", ended.stdout);
+        assert_eq!(
+            ended.stdout.contains(line),
+            !matches!(says, Dns::Silence),
+            "{says:?}: {}",
+            ended.stdout
+        );
     }
 }

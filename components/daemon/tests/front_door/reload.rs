@@ -17,7 +17,9 @@ fn echo(address: SocketAddr, more: &str) -> String {
 fn streams(admin: SocketAddr) -> Vec<u64> {
     let state = http::get(admin, "/api/state").json();
     let components = state["components"].as_array().expect("a list").iter();
-    components.map(|component| component["streams"].as_u64().expect("a number")).collect()
+    components
+        .map(|component| component["streams"].as_u64().expect("a number"))
+        .collect()
 }
 
 #[test]
@@ -27,18 +29,32 @@ fn what_changed_is_said_and_the_stream_stays() {
     until(admin, "/readyz", |answer| answer.status == 200);
 
     running.signal("HUP");
-    assert_eq!(running.says("the configuration was read anew")["outcome"], "unchanged");
+    assert_eq!(
+        running.says("the configuration was read anew")["outcome"],
+        "unchanged"
+    );
 
-    running.configure(&echo(address, "[component.disco]\nname = 'Echo'\n[component.rate]\nper_sender = '9/s'\n"));
+    running.configure(&echo(
+        address,
+        "[component.disco]\nname = 'Echo'\n[component.rate]\nper_sender = '9/s'\n",
+    ));
     running.signal("HUP");
-    assert_eq!(running.says("changed: disco, rate")["jid"], "echo.example.org");
-    assert_eq!(running.says("the configuration was read anew")["outcome"], "applied");
+    assert_eq!(
+        running.says("changed: disco, rate")["jid"],
+        "echo.example.org"
+    );
+    assert_eq!(
+        running.says("the configuration was read anew")["outcome"],
+        "applied"
+    );
 
-    let elsewhere = echo(address, "[component.limits]\nwaiting = 17\n").replace("hunter2", "another secret");
+    let elsewhere =
+        echo(address, "[component.limits]\nwaiting = 17\n").replace("hunter2", "another secret");
     running.configure(&elsewhere);
     running.signal("HUP");
     running.says("changed: disco, rate");
-    running.says("changed with the next connection: secret; the stream that is open goes on as it is");
+    running
+        .says("changed with the next connection: secret; the stream that is open goes on as it is");
     running.says("changed only when campanile is started anew: limits");
     running.says("the configuration was read anew");
     assert_eq!(streams(admin), [1]);
@@ -55,22 +71,43 @@ fn a_faulty_file_changes_nothing() {
     let (mut running, admin) = start(&echo(address, ""));
     until(admin, "/readyz", |answer| answer.status == 200);
     for (faulty, said) in [
-        (echo(address, "[component.disko]\n"), "unknown key \"disko\" in [[component]]"),
-        (echo(address, "").replace("secret = 'hunter2'", "secret_file = 'no'"), "no cannot be read"),
+        (
+            echo(address, "[component.disko]\n"),
+            "unknown key \"disko\" in [[component]]",
+        ),
+        (
+            echo(address, "").replace("secret = 'hunter2'", "secret_file = 'no'"),
+            "no cannot be read",
+        ),
         ("this is no TOML".to_owned(), "this is no TOML"),
     ] {
         running.configure(&faulty);
         running.signal("HUP");
         running.says(said);
-        assert_eq!(running.says("the configuration was read anew")["outcome"], "refused");
+        assert_eq!(
+            running.says("the configuration was read anew")["outcome"],
+            "refused"
+        );
     }
     let metrics = http::get(admin, "/metrics").body;
-    assert!(metrics.contains("campanile_config_last_reload_successful 0\n"), "{metrics}");
-    assert!(metrics.contains("campanile_config_reloads_total{outcome=\"refused\"} 3\n"), "{metrics}");
-    assert_eq!((streams(admin), http::get(admin, "/readyz").status), (vec![1], 200));
+    assert!(
+        metrics.contains("campanile_config_last_reload_successful 0\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("campanile_config_reloads_total{outcome=\"refused\"} 3\n"),
+        "{metrics}"
+    );
+    assert_eq!(
+        (streams(admin), http::get(admin, "/readyz").status),
+        (vec![1], 200)
+    );
     running.configure(&echo(address, ""));
     running.signal("HUP");
-    assert_eq!(running.says("the configuration was read anew")["outcome"], "unchanged");
+    assert_eq!(
+        running.says("the configuration was read anew")["outcome"],
+        "unchanged"
+    );
 }
 
 #[test]
@@ -82,21 +119,33 @@ fn components_come_and_go() {
 
     running.configure(&echo(address, &component("more.example.org", other)));
     running.signal("HUP");
-    assert_eq!(running.says("added: serving echo")["jid"], "more.example.org");
-    running.logs("the mount", |event| event["message"] == "mounted" && event["jid"] == "more.example.org");
+    assert_eq!(
+        running.says("added: serving echo")["jid"],
+        "more.example.org"
+    );
+    running.logs("the mount", |event| {
+        event["message"] == "mounted" && event["jid"] == "more.example.org"
+    });
 
     running.configure(&echo(address, ""));
     running.signal("HUP");
-    assert_eq!(running.says("removed: its stream is closed")["jid"], "more.example.org");
+    assert_eq!(
+        running.says("removed: its stream is closed")["jid"],
+        "more.example.org"
+    );
     assert!(server::ended(&gone).ends_with("</stream:stream>"));
-    running.logs("its end", |event| event["message"] == "stopped" && event["jid"] == "more.example.org");
+    running.logs("its end", |event| {
+        event["message"] == "stopped" && event["jid"] == "more.example.org"
+    });
     assert_eq!(streams(admin), [1]);
 
     // And once more, now that its lock is free again.
     running.configure(&echo(address, &component("more.example.org", other)));
     let asked = http::post(admin, "/api/reload", "");
     assert_eq!(asked.status, 200, "{asked:?}");
-    running.logs("the mount", |event| event["message"] == "mounted" && event["jid"] == "more.example.org");
+    running.logs("the mount", |event| {
+        event["message"] == "mounted" && event["jid"] == "more.example.org"
+    });
     running.signal("TERM");
     assert_eq!(running.end().code, Some(0));
 }
@@ -104,10 +153,20 @@ fn components_come_and_go() {
 #[test]
 fn a_bridge_keeps_its_port_or_takes_another() {
     let bridge = |api: &str, name: &str| {
-        format!("[component.json_bridge]\nname = '{name}'\napi = {{ listen = '{api}', token = 'a-token' }}\n")
+        format!(
+            "[component.json_bridge]\nname = '{name}'\napi = {{ listen = '{api}', token = \
+            'a-token' }}\n"
+        )
     };
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let (api, taken) = (free(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let free = || {
+        std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .to_string()
+    };
+    let api = free();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, _events) = server::start(&[Answer::Route]);
     let on = |bridge: String| echo(address, "").replace("[component.echo]\n", &bridge);
     let (mut running, admin) = start(&on(bridge(&api, "One")));
@@ -122,10 +181,16 @@ fn a_bridge_keeps_its_port_or_takes_another() {
     assert_eq!((health(&api), streams(admin)), (200, vec![1]));
 
     // One that somebody else has: the change is taken back, and the old one is there again.
-    running.configure(&on(bridge(&taken.local_addr().unwrap().to_string(), "Three")));
+    running.configure(&on(bridge(
+        &taken.local_addr().unwrap().to_string(),
+        "Three",
+    )));
     running.signal("HUP");
     running.says("the change is taken back: json-bridge: ");
-    assert_eq!(running.says("the configuration was read anew")["outcome"], "refused");
+    assert_eq!(
+        running.says("the configuration was read anew")["outcome"],
+        "refused"
+    );
     assert_eq!((health(&api), streams(admin)), (200, vec![1]));
 }
 
@@ -133,8 +198,17 @@ fn a_bridge_keeps_its_port_or_takes_another() {
 fn what_came_from_stdin_is_not_read_again() {
     let (address, _events) = server::start(&[Answer::Route]);
     let (mut command, folder) = campanile(&["run", "--config", "-", "--log-format", "json"]);
-    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(component("echo.example.org", address).as_bytes()).unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(component("echo.example.org", address).as_bytes())
+        .unwrap();
     let mut running = Running::of(child, folder);
     running.logs("the mount", |event| event["message"] == "mounted");
     running.signal("HUP");

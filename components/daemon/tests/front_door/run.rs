@@ -8,7 +8,8 @@ use crate::server::{self, Answer};
 
 fn component(jid: &str, address: impl std::fmt::Display) -> String {
     format!(
-        "[[component]]\njid = '{jid}'\naddress = '{address}'\nsecret = 'hunter2'\n[component.echo]\n[component.limits]\n\
+        "[[component]]\njid = '{jid}'\naddress = '{address}'\nsecret = \
+        'hunter2'\n[component.echo]\n[component.limits]\n\
          back_off = ['100ms', '200ms']\nslow_retry = ['1s', '1s']\n"
     )
 }
@@ -17,7 +18,8 @@ fn component(jid: &str, address: impl std::fmt::Display) -> String {
 fn refused_by_every_server_it_ends_with_their_words() {
     let (unknown, events) = server::start(&[Answer::HostUnknown]);
     let (secret, _events) = server::start(&[Answer::Refuse("not-authorized")]);
-    let configuration = component("echo.example.org", unknown) + &component("bot.example.org", secret);
+    let configuration =
+        component("echo.example.org", unknown) + &component("bot.example.org", secret);
     // The best of three: a machine that stands still for a moment is not the daemon's delay.
     let mut tries = (0..3).map(|_| {
         let mut running = Running::start(&configuration, &[]);
@@ -26,14 +28,28 @@ fn refused_by_every_server_it_ends_with_their_words() {
         assert_eq!(ended.code, Some(69), "{}", ended.stderr);
         (answered.elapsed(), ended)
     });
-    let (_, ended) = tries.find(|(took, _)| *took < Duration::from_secs(2)).expect("one of three is done within 2 s");
-    let words = ended.stderr.split_once("campanile: every component is refused").expect(&ended.stderr).1;
+    let (_, ended) = tries
+        .find(|(took, _)| *took < Duration::from_secs(2))
+        .expect("one of three is done within 2 s");
+    let words = ended
+        .stderr
+        .split_once("campanile: every component is refused")
+        .expect(&ended.stderr)
+        .1;
     for expected in [
-        &format!("  echo.example.org: {unknown} answered host-unknown: it has no component of this name."),
+        &format!(
+            "  echo.example.org: {unknown} answered host-unknown: it has no component of this name."
+        ),
         "\n    Component \"echo.example.org\"\n        component_secret = \"…\"\n",
-        &format!("  bot.example.org: {secret} answered not-authorized: the secret is wrong, or, on ejabberd"),
+        &format!(
+            "  bot.example.org: {secret} answered not-authorized: the secret is wrong, or, on \
+            ejabberd"
+        ),
     ] {
-        assert!(words.contains(expected), "{expected:?} is missing in {words}");
+        assert!(
+            words.contains(expected),
+            "{expected:?} is missing in {words}"
+        );
     }
     assert!(!ended.stderr.contains("hunter2"));
 }
@@ -42,9 +58,12 @@ fn refused_by_every_server_it_ends_with_their_words() {
 fn one_that_is_refused_does_not_hurt_the_others() {
     let (refusing, refused) = server::start(&[Answer::Refuse("not-authorized")]);
     let (mounting, mounted) = server::start(&[Answer::Mount]);
-    let configuration = component("bad.example.org", refusing) + &component("good.example.org", mounting);
+    let configuration =
+        component("bad.example.org", refusing) + &component("good.example.org", mounting);
     let mut running = Running::start(&configuration, &["--log-format", "json"]);
-    running.logs("the mount", |event| event["message"] == "mounted" && event["jid"] == "good.example.org");
+    running.logs("the mount", |event| {
+        event["message"] == "mounted" && event["jid"] == "good.example.org"
+    });
     // It is tried again all the while.
     server::answered(&refused);
     server::answered(&refused);
@@ -61,7 +80,10 @@ fn one_that_is_refused_does_not_hurt_the_others() {
 #[test]
 fn a_conflict_is_named_and_tried_again() {
     let (address, events) = server::start(&[Answer::Refuse("conflict"), Answer::Mount]);
-    let mut running = Running::start(&component("echo.example.org", address), &["--log-format", "json"]);
+    let mut running = Running::start(
+        &component("echo.example.org", address),
+        &["--log-format", "json"],
+    );
     server::answered(&events);
     running.logs("the conflict", |event| {
         let message = event["message"].as_str().unwrap_or_default();
@@ -77,9 +99,15 @@ fn a_closed_port_is_named_and_tried_again() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let mut running = Running::start(&component("echo.example.org", address), &["--log-format", "json"]);
+    let mut running = Running::start(
+        &component("echo.example.org", address),
+        &["--log-format", "json"],
+    );
     running.logs("the closed port", |event| {
-        event["message"].as_str().unwrap_or_default().contains(&format!("nothing listens at {address}"))
+        event["message"]
+            .as_str()
+            .unwrap_or_default()
+            .contains(&format!("nothing listens at {address}"))
     });
     let _events = server::serve(TcpListener::bind(address).unwrap(), &[Answer::Mount]);
     running.logs("the mount", |event| event["message"] == "mounted");
@@ -96,15 +124,25 @@ fn a_second_start_is_refused() {
 
     let again = |arguments: &[&str]| {
         let (mut command, _folder) = campanile(arguments);
-        end(command.env("XDG_RUNTIME_DIR", running.folder()), &configuration)
+        end(
+            command.env("XDG_RUNTIME_DIR", running.folder()),
+            &configuration,
+        )
     };
-    let said = format!("echo.example.org is already served by process {} on this machine", running.id());
+    let said = format!(
+        "echo.example.org is already served by process {} on this machine",
+        running.id()
+    );
     let second = again(&["run", "--config", "-"]);
-    assert_eq!((second.code, second.stderr), (Some(71), format!("campanile: {said}\n")));
+    assert_eq!(
+        (second.code, second.stderr),
+        (Some(71), format!("campanile: {said}\n"))
+    );
     // Nor does a check take its stanzas away.
     let check = again(&["check", "--config", "-", "--connect"]);
     assert_eq!(check.code, Some(0), "{}", check.stderr);
-    let unasked = format!("echo.example.org: not tried: {said}; with [admin] in the file it could be asked");
+    let unasked =
+        format!("echo.example.org: not tried: {said}; with [admin] in the file it could be asked");
     assert!(check.stdout.contains(&unasked), "{}", check.stdout);
 
     running.signal("TERM");
@@ -119,12 +157,19 @@ fn a_second_signal_ends_at_once() {
     running.logs("the mount", |event| event["message"] == "mounted");
     running.signal("TERM");
     running.logs("the first signal", |event| {
-        event["message"].as_str().unwrap_or_default().starts_with("SIGTERM: finishing")
+        event["message"]
+            .as_str()
+            .unwrap_or_default()
+            .starts_with("SIGTERM: finishing")
     });
     running.signal("INT");
     let ended = running.end();
     assert_eq!(ended.code, Some(70), "{}", ended.stderr);
-    assert!(ended.stderr.contains("SIGINT again: ending at once"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("SIGINT again: ending at once"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -137,8 +182,16 @@ fn what_a_server_says_cannot_command_a_terminal() {
     let ended = Running::start(&component("echo.example.org", address), &[]).end();
     assert_eq!(ended.code, Some(69), "{}", ended.stderr);
     assert!(ended.stderr.contains("forged"), "{}", ended.stderr);
-    assert!(!ended.stderr.contains(['\u{9b}', '\u{202e}', '\u{1b}']), "{}", ended.stderr);
-    assert!(!ended.stderr.lines().any(|line| line.starts_with("ERROR")), "{}", ended.stderr);
+    assert!(
+        !ended.stderr.contains(['\u{9b}', '\u{202e}', '\u{1b}']),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        !ended.stderr.lines().any(|line| line.starts_with("ERROR")),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -149,10 +202,13 @@ fn check_connect_tells_what_a_server_says_that_nobody_knows() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(69), ""));
     for expected in [
         format!(
-            "bad.example.org: FAILED: {refusing} answered not-authorized: the secret is wrong; or, if it is an ejabberd"
+            "bad.example.org: FAILED: {refusing} answered not-authorized: the secret is wrong; or, \
+            if it is an ejabberd"
         ),
-        "    prosody.cfg.lua:\n        Component \"bad.example.org\"\n            component_secret = \"…\"".to_owned(),
-        "    ejabberd.yml:\n            hosts:\n              bad.example.org: {password: \"…\"}".to_owned(),
+        "    prosody.cfg.lua:\n        Component \"bad.example.org\"\n            component_secret \
+        = \"…\"".to_owned(),
+        "    ejabberd.yml:\n            hosts:\n              bad.example.org: \
+        {password: \"…\"}".to_owned(),
     ] {
         assert!(ended.stdout.contains(&expected), "{expected} is not in {}", ended.stdout);
     }
@@ -166,8 +222,10 @@ fn check_connect_finds_a_link_that_routes_nothing() {
     let (mut command, _folder) = campanile(&["check", "--config", "-", "--connect"]);
     let ended = end(&mut command, &component("good.example.org", mounting));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(69), ""));
-    let said =
-        format!("good.example.org: FAILED: {mounting} has taken the handshake, and routes nothing here: 20 pings");
+    let said = format!(
+        "good.example.org: FAILED: {mounting} has taken the handshake, and routes nothing here: 20 \
+        pings"
+    );
     assert!(ended.stdout.contains(&said), "{}", ended.stdout);
     assert!(server::ended(&mounted).ends_with("</stream:stream>"));
 }
@@ -176,8 +234,11 @@ fn check_connect_finds_a_link_that_routes_nothing() {
 fn no_level_of_the_log_shows_a_secret() {
     let (address, _events) = server::start(&[Answer::Mount]);
     let environment = [("RUST_LOG", "trace")];
-    let mut running =
-        Running::start_with(&component("echo.example.org", address), &["--log-format", "json"], &environment);
+    let mut running = Running::start_with(
+        &component("echo.example.org", address),
+        &["--log-format", "json"],
+        &environment,
+    );
     running.logs("the mount", |event| event["message"] == "mounted");
     running.signal("TERM");
     let ended = running.end();
@@ -187,19 +248,38 @@ fn no_level_of_the_log_shows_a_secret() {
 
 #[test]
 fn who_may_write_and_how_much_is_configured() {
-    const ASKED: &str =
-        "<iq from='a@evil.example/r' to='echo.example.org' id='q1' type='get'><ping xmlns='urn:xmpp:ping'/></iq>";
-    const TWICE: &str = "<iq from='a@good.example/r' to='echo.example.org' id='q0' type='get'><ping xmlns='urn:xmpp:ping'/></iq>\
-        <iq from='a@good.example/r' to='echo.example.org' id='q1' type='get'><ping xmlns='urn:xmpp:ping'/></iq>";
+    const ASKED: &str = "<iq from='a@evil.example/r' to='echo.example.org' id='q1' \
+        type='get'><ping xmlns='urn:xmpp:ping'/></iq>";
+    const TWICE: &str = "<iq from='a@good.example/r' to='echo.example.org' id='q0' \
+        type='get'><ping xmlns='urn:xmpp:ping'/></iq>\
+        <iq from='a@good.example/r' to='echo.example.org' id='q1' type='get'><ping \
+        xmlns='urn:xmpp:ping'/></iq>";
     for (settings, answer, expected) in [
-        ("", Answer::Ask(ASKED), "<iq from='echo.example.org' to='a@evil.example/r' id='q1' type='result'/>"),
+        (
+            "",
+            Answer::Ask(ASKED),
+            "<iq from='echo.example.org' to='a@evil.example/r' id='q1' type='result'/>",
+        ),
         ("deny = ['evil.example']", Answer::Ask(ASKED), "<forbidden "),
-        ("allow = ['good.example']", Answer::Ask(ASKED), "<forbidden "),
-        ("rate = { per_sender = '1/h' }", Answer::Ask(TWICE), "<policy-violation "),
-        ("rate = { per_domain = '1/h' }", Answer::Ask(TWICE), "<policy-violation "),
+        (
+            "allow = ['good.example']",
+            Answer::Ask(ASKED),
+            "<forbidden ",
+        ),
+        (
+            "rate = { per_sender = '1/h' }",
+            Answer::Ask(TWICE),
+            "<policy-violation ",
+        ),
+        (
+            "rate = { per_domain = '1/h' }",
+            Answer::Ask(TWICE),
+            "<policy-violation ",
+        ),
     ] {
         let (address, events) = server::start(Box::leak(Box::new([answer])));
-        let configuration = component("echo.example.org", address).replace("[component.echo]", settings);
+        let configuration =
+            component("echo.example.org", address).replace("[component.echo]", settings);
         let mut running = Running::start(&configuration, &[]);
         let said = server::said(&events);
         assert!(said.contains(expected), "{settings}: {said}");
@@ -212,11 +292,13 @@ fn who_may_write_and_how_much_is_configured() {
 fn presence_and_a_vcard_are_there_when_asked_for() {
     // What comes before the answer to the last of the two is the answer to the first.
     const ASKED: &str = "<presence from='a@good.example' to='echo.example.org' type='subscribe'/>\
-        <iq from='a@good.example' to='echo.example.org' id='q1' type='get'><vCard xmlns='vcard-temp'/></iq>";
+        <iq from='a@good.example' to='echo.example.org' id='q1' type='get'><vCard \
+        xmlns='vcard-temp'/></iq>";
     let (address, events) = server::start(&[Answer::Ask(ASKED)]);
-    let settings =
-        "[component.presence]\nstore = 'sqlite:presence.db'\nstatus = 'at work'\n[component.vcard]\nname = 'Echo'";
-    let configuration = component("echo.example.org", address).replace("[component.echo]", settings);
+    let settings = "[component.presence]\nstore = 'sqlite:presence.db'\nstatus = 'at \
+        work'\n[component.vcard]\nname = 'Echo'";
+    let configuration =
+        component("echo.example.org", address).replace("[component.echo]", settings);
     let mut running = Running::start(&configuration, &[]);
     let said = server::said(&events);
     running.signal("TERM");
@@ -236,20 +318,26 @@ fn presence_and_a_vcard_are_there_when_asked_for() {
 
 #[test]
 fn a_bot_has_a_vcard_of_its_own() {
-    const ASKED: &str = "<presence from='a@good.example' to='weather@echo.example.org' type='subscribe'/>\
-        <iq from='a@good.example' to='echo.example.org' id='q0' type='get'><vCard xmlns='vcard-temp'/></iq>\
-        <iq from='a@good.example' to='weather@echo.example.org' id='q1' type='get'><vCard xmlns='vcard-temp'/></iq>";
+    const ASKED: &str = "<presence from='a@good.example' to='weather@echo.example.org' \
+        type='subscribe'/>\
+        <iq from='a@good.example' to='echo.example.org' id='q0' type='get'><vCard \
+        xmlns='vcard-temp'/></iq>\
+        <iq from='a@good.example' to='weather@echo.example.org' id='q1' type='get'><vCard \
+        xmlns='vcard-temp'/></iq>";
     let (address, events) = server::start(&[Answer::Ask(ASKED)]);
-    let settings = "[component.presence]\nstore = 'memory'\nbots = ['weather']\n[component.vcard.bots.Weather]\n\
+    let settings = "[component.presence]\nstore = 'memory'\nbots = \
+        ['weather']\n[component.vcard.bots.Weather]\n\
         name = 'Weather'\nphoto = 'weather.gif'";
-    let configuration = component("echo.example.org", address).replace("[component.echo]", settings);
+    let configuration =
+        component("echo.example.org", address).replace("[component.echo]", settings);
     let mut running = Running::start_beside(&configuration, &[("weather.gif", "GIF89a")]);
     let said = server::said(&events);
     running.signal("TERM");
     assert_eq!(running.end().code, Some(0));
     let all = said + &server::ended(&events);
     for expected in [
-        "id='q1' type='result'><vCard xmlns='vcard-temp'><FN>Weather</FN><PHOTO><TYPE>image/gif</TYPE>\
+        "id='q1' type='result'><vCard \
+        xmlns='vcard-temp'><FN>Weather</FN><PHOTO><TYPE>image/gif</TYPE>\
          <BINVAL>R0lGODlh</BINVAL></PHOTO></vCard>",
         // As `printf GIF89a | sha1sum` has it.
         "<photo>25c9b37ae36a0a08318d4dca7ca57ea98d776821</photo>",
@@ -262,10 +350,14 @@ fn a_bot_has_a_vcard_of_its_own() {
 
 #[test]
 fn the_echo_keeps_a_payload_as_it_is() {
-    const SENT: &str = "<message from='alice@localhost/r' to='bot@echo.example.org' id='q1' type='chat'>\
-        <data xmlns=\"MY-FORMAT-NS\">vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data></message>";
-    const BACK: &str = "<message from='bot@echo.example.org' to='alice@localhost/r' id='q1' type='chat'>\
-        <data xmlns=\"MY-FORMAT-NS\">vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo ===</data></message>";
+    const SENT: &str = "<message from='alice@localhost/r' to='bot@echo.example.org' id='q1' \
+        type='chat'>\
+        <data xmlns=\"MY-FORMAT-NS\">vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo \
+        ===</data></message>";
+    const BACK: &str = "<message from='bot@echo.example.org' to='alice@localhost/r' id='q1' \
+        type='chat'>\
+        <data xmlns=\"MY-FORMAT-NS\">vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo \
+        ===</data></message>";
     let (address, events) = server::start(&[Answer::Ask(SENT)]);
     let mut running = Running::start(&component("echo.example.org", address), &[]);
     let said = server::said(&events);

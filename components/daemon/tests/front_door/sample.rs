@@ -18,7 +18,13 @@ fn prepare(folder: &Folder, configuration: &str) {
     folder.write("etc/campanile.toml", configuration);
     folder.write("etc/echo.secret", "hunter2\n");
     folder.write("etc/logger.secret", "hunter2\n");
-    for name in ["bridge.secret", "hook.secret", "old-hook.secret", "bridge.token", "helpdesk.token"] {
+    for name in [
+        "bridge.secret",
+        "hook.secret",
+        "old-hook.secret",
+        "bridge.token",
+        "helpdesk.token",
+    ] {
         folder.write(&format!("etc/{name}"), &format!("{name}\n"));
     }
     folder.write("etc/admin.token", "0123456789abcdef\n");
@@ -30,13 +36,22 @@ fn prepare(folder: &Folder, configuration: &str) {
 fn the_sample_has_no_faults_as_it_is_and_in_full() {
     for (configuration, server, more) in [
         (SAMPLE.to_owned(), "127.0.0.1:5347", ""),
-        (in_full(), "[::1]:5347", "tap into echo@logger.example.org, presence, vcard, "),
+        (
+            in_full(),
+            "[::1]:5347",
+            "tap into echo@logger.example.org, presence, vcard, ",
+        ),
     ] {
         let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
         prepare(&folder, &configuration);
         let ended = end(&mut command, "");
-        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{configuration}");
-        let line = format!("echo.example.org on {server}: echo, {more}disco, ping, version, time, last\n");
+        assert_eq!(
+            (ended.code, ended.stderr.as_str()),
+            (Some(0), ""),
+            "{configuration}"
+        );
+        let line =
+            format!("echo.example.org on {server}: echo, {more}disco, ping, version, time, last\n");
         assert!(ended.stdout.contains(&line), "{}", ended.stdout);
     }
 }
@@ -53,22 +68,36 @@ fn every_setting_is_in_the_sample() {
         ("[component.presence.bounds]", "[component.presence.bounds]"),
         ("[component.tap]", "[component.tap]"),
         ("[component.vcard]", "[component.vcard]"),
-        ("[component.vcard.bots.…]", "[component.vcard.bots.helpdesk]"),
+        (
+            "[component.vcard.bots.…]",
+            "[component.vcard.bots.helpdesk]",
+        ),
         ("[component.rate]", "[component.rate]"),
         ("[component.limits]", "[component.limits]"),
         ("[component.logger]", "[component.logger]"),
         ("[component.logger.quota]", "[component.logger.quota]"),
         ("[component.json_bridge]", "[component.json_bridge]"),
-        ("[component.json_bridge.bots.…]", "[component.json_bridge.bots.helpdesk]"),
+        (
+            "[component.json_bridge.bots.…]",
+            "[component.json_bridge.bots.helpdesk]",
+        ),
     ] {
         let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
-        prepare(&folder, &in_full().replacen(&format!("{header}\n"), &format!("{header}\nxyzzy = 1\n"), 1));
+        prepare(
+            &folder,
+            &in_full().replacen(&format!("{header}\n"), &format!("{header}\nxyzzy = 1\n"), 1),
+        );
         let ended = end(&mut command, "");
-        let said = ended.stderr.split_once(&format!("unknown key \"xyzzy\" in {table}\n    known are "));
+        let said = ended
+            .stderr
+            .split_once(&format!("unknown key \"xyzzy\" in {table}\n    known are "));
         let known = said.expect(&ended.stderr).1.lines().next().expect("a line");
         for key in known.split(", ") {
             let shown = [format!("{key} = "), format!(".{key}]"), format!(".{key}.")];
-            assert!(shown.iter().any(|shown| SAMPLE.contains(shown)), "{key} of {table} is not in the sample");
+            assert!(
+                shown.iter().any(|shown| SAMPLE.contains(shown)),
+                "{key} of {table} is not in the sample"
+            );
         }
     }
 }
@@ -83,10 +112,15 @@ fn the_unit_hands_over_a_credential_that_the_configuration_takes() {
     let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
     // What is named is a folder: systemd hands over each file in it as NAME_FILE.
     let credential = format!("{name}_echo.example.org");
-    let configuration =
-        SAMPLE.replace("secret_file = \"echo.secret\"", &format!("secret_credential = \"{credential}\""));
+    let configuration = SAMPLE.replace(
+        "secret_file = \"echo.secret\"",
+        &format!("secret_credential = \"{credential}\""),
+    );
     prepare(&folder, &configuration);
     folder.write(&format!("etc/{credential}"), "s3cr3t\n");
-    let ended = end(command.env("CREDENTIALS_DIRECTORY", folder.path().join("etc")), "");
+    let ended = end(
+        command.env("CREDENTIALS_DIRECTORY", folder.path().join("etc")),
+        "",
+    );
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
 }

@@ -10,7 +10,10 @@ fn component(secret: &str) -> String {
 
 fn assert_hidden(ended: &Ended) {
     let all = format!("{}{}", ended.stdout, ended.stderr);
-    assert!(!all.contains("hunter2") && !all.contains("Kq9"), "the secret was shown: {all}");
+    assert!(
+        !all.contains("hunter2") && !all.contains("Kq9"),
+        "the secret was shown: {all}"
+    );
 }
 
 #[test]
@@ -18,16 +21,28 @@ fn a_file_an_environment_variable_and_a_credential_will_do() {
     let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
     folder.write("etc/echo.secret", &format!("{HIDDEN}\n"));
     // Relative to the file, not to where the process was started.
-    folder.write("etc/campanile.toml", &component("secret_file = 'echo.secret'"));
+    folder.write(
+        "etc/campanile.toml",
+        &component("secret_file = 'echo.secret'"),
+    );
     let ended = end(&mut command, "");
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     assert_hidden(&ended);
 
-    folder.write("etc/campanile.toml", &component("secret_env = 'ECHO_SECRET'"));
+    folder.write(
+        "etc/campanile.toml",
+        &component("secret_env = 'ECHO_SECRET'"),
+    );
     assert_eq!(end(command.env("ECHO_SECRET", HIDDEN), "").code, Some(0));
 
-    folder.write("etc/campanile.toml", &component("secret_credential = 'echo.secret'"));
-    let ended = end(command.env("CREDENTIALS_DIRECTORY", folder.path().join("etc")), "");
+    folder.write(
+        "etc/campanile.toml",
+        &component("secret_credential = 'echo.secret'"),
+    );
+    let ended = end(
+        command.env("CREDENTIALS_DIRECTORY", folder.path().join("etc")),
+        "",
+    );
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     assert_hidden(&ended);
 }
@@ -42,16 +57,22 @@ fn what_everybody_can_read_is_warned_of() {
     assert_eq!(ended.code, Some(0));
     assert_eq!(
         ended.stderr,
-        "campanile.toml:4:15: warning: everybody on this machine can read echo.secret\n    chmod o-r it\n"
+        "campanile.toml:4:15: warning: everybody on this machine can read echo.secret\n    chmod \
+        o-r it\n"
     );
 
-    folder.write("campanile.toml", &component(&format!("secret = '{HIDDEN}'")));
+    folder.write(
+        "campanile.toml",
+        &component(&format!("secret = '{HIDDEN}'")),
+    );
     assert_eq!(end(&mut command, "").stderr, "");
     folder.permit("campanile.toml", 0o644);
     let ended = end(&mut command, "");
     assert_eq!(ended.code, Some(0));
     assert!(
-        ended.stderr.starts_with("campanile.toml:4:1: warning: everybody on this machine can read this secret\n"),
+        ended.stderr.starts_with(
+            "campanile.toml:4:1: warning: everybody on this machine can read this secret\n"
+        ),
         "{}",
         ended.stderr
     );
@@ -61,7 +82,8 @@ fn what_everybody_can_read_is_warned_of() {
 #[test]
 fn no_fault_shows_a_secret() {
     for wrong in [
-        // Wrong quotation marks, wrong types, wrong keys, and the secret itself where the name of its place belongs.
+        // Wrong quotation marks, wrong types, wrong keys, and the secret itself where the name of
+        // its place belongs.
         format!("secret = {HIDDEN}"),
         format!("secret = \"{HIDDEN}"),
         format!("secret = \"\"{HIDDEN}\""),

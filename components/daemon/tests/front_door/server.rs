@@ -61,7 +61,10 @@ pub(crate) fn serve(listener: TcpListener, answers: &'static [Answer]) -> Receiv
 /// Waits until an answer was written, and tells when.
 pub(crate) fn answered(events: &Receiver<Event>) -> Instant {
     loop {
-        match events.recv_timeout(Duration::from_secs(20)).expect("the component connects") {
+        match events
+            .recv_timeout(Duration::from_secs(20))
+            .expect("the component connects")
+        {
             Event::Answered(at) => return at,
             Event::Ended(_) | Event::Said(_) => {}
         }
@@ -71,7 +74,10 @@ pub(crate) fn answered(events: &Receiver<Event>) -> Instant {
 /// Waits until a component has closed, and tells what it wrote since the answer.
 pub(crate) fn ended(events: &Receiver<Event>) -> String {
     loop {
-        match events.recv_timeout(Duration::from_secs(20)).expect("the component closes") {
+        match events
+            .recv_timeout(Duration::from_secs(20))
+            .expect("the component closes")
+        {
             Event::Ended(bytes) => return bytes,
             Event::Answered(_) | Event::Said(_) => {}
         }
@@ -81,28 +87,44 @@ pub(crate) fn ended(events: &Receiver<Event>) -> String {
 /// Waits for the answer to `q1`.
 pub(crate) fn said(events: &Receiver<Event>) -> String {
     loop {
-        match events.recv_timeout(Duration::from_secs(20)).expect("the component answers") {
+        match events
+            .recv_timeout(Duration::from_secs(20))
+            .expect("the component answers")
+        {
             Event::Said(text) => return text,
             Event::Answered(_) | Event::Ended(_) => {}
         }
     }
 }
 
-fn connection(mut stream: TcpStream, answer: Answer, events: &std::sync::mpsc::Sender<Event>) -> String {
+fn connection(
+    mut stream: TcpStream,
+    answer: Answer,
+    events: &std::sync::mpsc::Sender<Event>,
+) -> String {
     const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
         xmlns:stream='http://etherx.jabber.org/streams'";
     const CONDITIONS: &str = "xmlns='urn:ietf:params:xml:ns:xmpp-streams'";
     let mut read = String::new();
-    read_until(&mut stream, &mut read, |text| text.contains("<stream:stream") && text.ends_with('>'));
-    let refuse = |condition| format!("<stream:error><{condition} {CONDITIONS}/></stream:error></stream:stream>");
+    read_until(&mut stream, &mut read, |text| {
+        text.contains("<stream:stream") && text.ends_with('>')
+    });
+    let refuse = |condition| {
+        format!("<stream:error><{condition} {CONDITIONS}/></stream:error></stream:stream>")
+    };
     if matches!(answer, Answer::HostUnknown) {
-        send(&mut stream, &format!("{HEADER} version='1.0' id=''>{}", refuse("host-unknown")));
+        send(
+            &mut stream,
+            &format!("{HEADER} version='1.0' id=''>{}", refuse("host-unknown")),
+        );
         let _ = events.send(Event::Answered(Instant::now()));
         return String::new();
     }
     send(&mut stream, &format!("{HEADER} from='x' id='3BF96D32'>"));
     read.clear();
-    read_until(&mut stream, &mut read, |text| text.ends_with("</handshake>"));
+    read_until(&mut stream, &mut read, |text| {
+        text.ends_with("</handshake>")
+    });
     let (words, hold) = match answer {
         Answer::Refuse(condition) => (refuse(condition), false),
         Answer::Ask(stanza) => (format!("<handshake/>{stanza}"), false),
@@ -115,14 +137,17 @@ fn connection(mut stream: TcpStream, answer: Answer, events: &std::sync::mpsc::S
     if matches!(answer, Answer::Ask(_)) {
         read_until(&mut stream, &mut read, |text| {
             // A ping of the component to itself may follow at once.
-            text.split_once(" id='q1'").is_some_and(|(_, rest)| rest.contains("/>") || rest.contains("</message>"))
+            text.split_once(" id='q1'")
+                .is_some_and(|(_, rest)| rest.contains("/>") || rest.contains("</message>"))
         });
         let _ = events.send(Event::Said(read.clone()));
     }
     if matches!(answer, Answer::Route) {
         send_back(&mut stream, &mut read);
     }
-    read_until(&mut stream, &mut read, |text| !hold && text.ends_with("</stream:stream>"));
+    read_until(&mut stream, &mut read, |text| {
+        !hold && text.ends_with("</stream:stream>")
+    });
     send(&mut stream, "</stream:stream>");
     read
 }

@@ -14,11 +14,17 @@ impl Stream {
     /// Lets a component in that is mounted on this domain.
     pub(crate) fn open(listener: &TcpListener, domain: &str) -> Self {
         let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let mut this = Self { stream, read: Vec::new() };
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        let mut this = Self {
+            stream,
+            read: Vec::new(),
+        };
         this.until(&format!("to='{domain}'>"));
         this.write(
-            "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='1'>",
+            "<stream:stream xmlns='jabber:component:accept' \
+            xmlns:stream='http://etherx.jabber.org/streams' id='1'>",
         );
         this.until("</handshake>");
         this.write("<handshake/>");
@@ -40,12 +46,19 @@ impl Stream {
     pub(crate) fn until(&mut self, end: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let found = self.read.windows(end.len()).position(|window| window == end.as_bytes());
+            let found = self
+                .read
+                .windows(end.len())
+                .position(|window| window == end.as_bytes());
             if let Some(at) = found {
                 let taken = self.read.drain(..at + end.len()).collect();
                 return String::from_utf8(taken).unwrap();
             }
-            assert!(self.more() && Instant::now() < deadline, "no {end} in {}", String::from_utf8_lossy(&self.read));
+            assert!(
+                self.more() && Instant::now() < deadline,
+                "no {end} in {}",
+                String::from_utf8_lossy(&self.read)
+            );
         }
     }
 
@@ -63,11 +76,16 @@ impl Stream {
     /// The numbers of the receipts, and of the errors, that have come whole.
     pub(crate) fn answers(&mut self) -> (Vec<u32>, usize) {
         let text = String::from_utf8_lossy(&self.read).into_owned();
-        let Some(end) = text.rfind("</message>") else { return (Vec::new(), 0) };
+        let Some(end) = text.rfind("</message>") else {
+            return (Vec::new(), 0);
+        };
         let whole = &text[..end + "</message>".len()];
         self.read.drain(..whole.len());
         let receipts = whole.split("<received ").skip(1);
         let number = |text: &str| text.split("id='m").nth(1)?.split('\'').next()?.parse().ok();
-        (receipts.filter_map(number).collect(), whole.matches("type='error'").count())
+        (
+            receipts.filter_map(number).collect(),
+            whole.matches("type='error'").count(),
+        )
     }
 }

@@ -32,31 +32,57 @@ impl Callers {
             rights: Rights::whole(api.to.clone(), domain),
         });
         let of_bot = |bot: &Bot| {
-            let (name, token) = (deliver::key(bot), bot.token.clone()?);
-            Some(Caller { name, token, rights: Rights::of(bot, domain) })
+            let name = deliver::key(bot);
+            let token = bot.token.clone()?;
+            Some(Caller {
+                name,
+                token,
+                rights: Rights::of(bot, domain),
+            })
         };
-        Self(whole.into_iter().chain(bots.iter().filter_map(of_bot)).collect())
+        Self(
+            whole
+                .into_iter()
+                .chain(bots.iter().filter_map(of_bot))
+                .collect(),
+        )
     }
 
     /// Who has sent these headers.
     pub(super) fn find(&self, headers: &HeaderMap) -> Result<&Caller, Problem> {
         same_origin(headers)?;
-        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         let token = given.and_then(|text| {
             let (scheme, token) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+            scheme
+                .eq_ignore_ascii_case("bearer")
+                .then_some(token.trim())
         });
         let Some(token) = token else {
-            return Err(Problem::new(401, "send the header Authorization: Bearer, with a token of the configuration"));
+            return Err(Problem::new(
+                401,
+                "send the header Authorization: Bearer, with a token of the configuration",
+            ));
         };
-        self.0.iter().find(|caller| caller.token.is(token)).ok_or_else(|| Problem::new(401, "nobody has this token"))
+        self.0
+            .iter()
+            .find(|caller| caller.token.is(token))
+            .ok_or_else(|| Problem::new(401, "nobody has this token"))
     }
 }
 
 /// A page of another site cannot make a browser ask this one.
 fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
-    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    let Some(origin) = text(ORIGIN) else { return Ok(()) };
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &axum::http::HeaderValue| value.to_str().ok())
+    };
+    let Some(origin) = text(ORIGIN) else {
+        return Ok(());
+    };
     let host = origin.split_once("://").map(|(_, host)| host);
     if host.is_some() && host == text(HOST) {
         Ok(())
@@ -76,6 +102,10 @@ impl Caller {
 
     /// Whose events it may read: its own bot's, or all.
     pub(super) fn feed(&self) -> &str {
-        if self.rights.is_one() { &self.name } else { "*" }
+        if self.rights.is_one() {
+            &self.name
+        } else {
+            "*"
+        }
     }
 }

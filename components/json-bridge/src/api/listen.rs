@@ -23,7 +23,9 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
     let mut open = tokio::task::JoinSet::new();
     loop {
         // Beyond the bound new ones wait in the backlog of the socket.
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -39,7 +41,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
             let service = TowerToHyperService::new(router);
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
-            if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+            if let Err(error) = builder
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+            {
                 tracing::debug!("a connection ended: {error}");
             }
             drop(permit);

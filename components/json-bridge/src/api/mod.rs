@@ -41,12 +41,17 @@ pub(crate) async fn serve(
     api: &settings::Api,
     running: Arc<Running>,
 ) -> Result<(SocketAddr, impl Future<Output = ()> + Send + use<>), BoxError> {
-    let listener =
-        tokio::net::TcpListener::bind(api.listen).await.map_err(|error| format!("{}: {error}", api.listen))?;
+    let listener = tokio::net::TcpListener::bind(api.listen)
+        .await
+        .map_err(|error| format!("{}: {error}", api.listen))?;
     let address = listener.local_addr()?;
     let callers = Callers::new(api, &running.settings.bots, running.client.domain());
     let readers = Arc::new(Semaphore::new(MAX_READERS));
-    let router = router(Arc::new(Shared { running, callers, readers }));
+    let router = router(Arc::new(Shared {
+        running,
+        callers,
+        readers,
+    }));
     Ok((address, listen::serve(listener, router)))
 }
 
@@ -54,10 +59,14 @@ pub(crate) async fn serve(
 fn router(shared: Arc<Shared>) -> Router {
     let router = Operation::ALL
         .iter()
-        .fold(Router::new(), |router, operation| router.route(operation.path(), handler(*operation)));
+        .fold(Router::new(), |router, operation| {
+            router.route(operation.path(), handler(*operation))
+        });
     router
         .fallback(|| async { problem::Problem::new(404, "there is nothing at this path") })
-        .method_not_allowed_fallback(|| async { problem::Problem::new(405, "this path has another method") })
+        .method_not_allowed_fallback(|| async {
+            problem::Problem::new(405, "this path has another method")
+        })
         .with_state(shared)
 }
 

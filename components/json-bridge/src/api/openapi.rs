@@ -79,7 +79,10 @@ impl Operation {
     }
 
     const fn is_post(self) -> bool {
-        matches!(self, Self::Messages | Self::Presence | Self::Iq | Self::Stanzas | Self::Echo)
+        matches!(
+            self,
+            Self::Messages | Self::Presence | Self::Iq | Self::Stanzas | Self::Echo
+        )
     }
 
     const fn takes_xml(self) -> bool {
@@ -97,7 +100,9 @@ impl Operation {
             Self::Iq => &[200, 400, 403, 408, 413, 415, 422, 429, 502, 503, 504],
             Self::Stanzas => &[200, 202, 400, 403, 408, 413, 415, 422, 429, 502, 503, 504],
             Self::Echo => &[200, 400, 403, 408, 413, 415, 422],
-            Self::Ping | Self::Disco | Self::Items | Self::Version => &[200, 400, 403, 422, 429, 502, 503, 504],
+            Self::Ping | Self::Disco | Self::Items | Self::Version => {
+                &[200, 400, 403, 422, 429, 502, 503, 504]
+            }
             Self::Events => &[200, 400, 403, 503],
             Self::Document | Self::Schema | Self::Health => &[200],
         }
@@ -118,7 +123,10 @@ fn build() -> Value {
     let mut paths = Map::new();
     for operation in Operation::ALL {
         let method = if operation.is_post() { "post" } else { "get" };
-        paths.insert(operation.path().to_owned(), json!({method: describe(operation)}));
+        paths.insert(
+            operation.path().to_owned(),
+            json!({method: describe(operation)}),
+        );
     }
     json!({
         "openapi": "3.1.0",
@@ -131,7 +139,8 @@ fn build() -> Value {
                 "Accepted": {"type": "object", "required": ["id", "state"], "properties": {
                     "id": {"type": "string", "description": "the id of the stanza"},
                     "state": {"enum": ["taken", "unknown", "repeated"], "description":
-                        "taken: the server has it; unknown: it is kept and sent again with the same id; repeated: this key was used before"}
+                        "taken: the server has it; unknown: it is kept and sent again with the \
+                        same id; repeated: this key was used before"}
                 }},
                 "Problem": {"type": "object", "required": ["title", "status", "detail"], "properties": {
                     "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"},
@@ -149,7 +158,8 @@ fn stanza_schema() -> Value {
 }
 
 fn describe(operation: Operation) -> Value {
-    let mut description = json!({"summary": operation.summary(), "responses": responses(operation)});
+    let mut description =
+        json!({"summary": operation.summary(), "responses": responses(operation)});
     if !operation.is_open() {
         description["security"] = json!([{"token": []}]);
     }
@@ -178,12 +188,23 @@ fn describe(operation: Operation) -> Value {
 fn parameters(operation: Operation) -> Vec<Value> {
     let of = |place: &str, name: &str, about: &str| json!({"in": place, "name": name, "required": place == "path", "description": about, "schema": {"type": "string"}});
     match operation {
-        Operation::Ping | Operation::Disco | Operation::Items | Operation::Version => vec![of("path", "to", "a JID")],
+        Operation::Ping | Operation::Disco | Operation::Items | Operation::Version => {
+            vec![of("path", "to", "a JID")]
+        }
         Operation::Messages | Operation::Presence | Operation::Stanzas => {
-            let mut known =
-                vec![of("header", "Idempotency-Key", "the same key never sends a second stanza, for a day")];
+            let mut known = vec![of(
+                "header",
+                "Idempotency-Key",
+                "the same key never sends a second stanza, \
+                    for a day",
+            )];
             if operation == Operation::Messages {
-                known.push(of("query", "to", "to whom, where the body of the request is text/plain"));
+                known.push(of(
+                    "query",
+                    "to",
+                    "to whom, where the body of the request is \
+                    text/plain",
+                ));
             }
             known
         }
@@ -191,15 +212,24 @@ fn parameters(operation: Operation) -> Vec<Value> {
             (
                 "query",
                 "since",
-                "the cursor: what comes after this id; 0 for all that is kept; without it, what comes from now on",
+                "the cursor: what comes after this id; 0 for all that is kept; without it, what \
+                comes from now on",
             ),
             ("header", "Last-Event-ID", "the same, as browsers send it"),
             ("query", "kind", "only message, presence or iq"),
             ("query", "type", "only of this type"),
             ("query", "from", "only from this JID, or of this domain"),
             ("query", "to", "only to this JID"),
-            ("query", "namespace", "only with an element of this namespace right in the stanza"),
-            ("query", "datatype", "only with a payload of this datatype (XEP-0432)"),
+            (
+                "query",
+                "namespace",
+                "only with an element of this namespace right in the stanza",
+            ),
+            (
+                "query",
+                "datatype",
+                "only with a payload of this datatype (XEP-0432)",
+            ),
             ("query", "limit", "end after so many events"),
         ]
         .iter()
@@ -219,16 +249,32 @@ fn responses(operation: Operation) -> Value {
 }
 
 fn response(operation: Operation, status: u16) -> Value {
-    let about = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+    let about = StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or_default();
     let (kind, schema) = match status {
-        202 => ("application/json", json!({"$ref": "#/components/schemas/Accepted"})),
+        202 => (
+            "application/json",
+            json!({"$ref": "#/components/schemas/Accepted"}),
+        ),
         200 if operation == Operation::Health => ("text/plain", json!({"type": "string"})),
         200 if operation == Operation::Events => ("text/event-stream", json!({"type": "string"})),
-        200 if matches!(operation, Operation::Document | Operation::Schema | Operation::Echo) => {
+        200 if matches!(
+            operation,
+            Operation::Document | Operation::Schema | Operation::Echo
+        ) =>
+        {
             ("application/json", json!({"type": "object"}))
         }
-        200 => ("application/json", json!({"$ref": "#/components/schemas/Stanza"})),
-        _ => ("application/problem+json", json!({"$ref": "#/components/schemas/Problem"})),
+        200 => (
+            "application/json",
+            json!({"$ref": "#/components/schemas/Stanza"}),
+        ),
+        _ => (
+            "application/problem+json",
+            json!({"$ref": "#/components/schemas/Problem"}),
+        ),
     };
     let mut response = json!({"description": about, "content": {kind: {"schema": schema}}});
     if (status, operation) == (200, Operation::Events) {
@@ -244,7 +290,10 @@ mod tests {
     #[test]
     fn the_document_names_every_path_and_resolves_its_references() {
         let document = build();
-        assert_eq!(document["paths"].as_object().unwrap().len(), Operation::ALL.len());
+        assert_eq!(
+            document["paths"].as_object().unwrap().len(),
+            Operation::ALL.len()
+        );
         let text = document.to_string();
         for reference in text.split("\"$ref\":\"#").skip(1) {
             let pointer = reference.split('"').next().unwrap();

@@ -19,7 +19,12 @@ impl Problem {
     /// With one of the statuses that the document lists.
     pub(super) fn new(status: u16, detail: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, detail: detail.into(), field: None, retry_after: None }
+        Self {
+            status,
+            detail: detail.into(),
+            field: None,
+            retry_after: None,
+        }
     }
 
     pub(super) fn field(mut self, field: impl Into<String>) -> Self {
@@ -37,29 +42,47 @@ impl Problem {
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         let problem = Self::new(if fault.is_syntax() { 400 } else { 422 }, fault.why());
-        if fault.path().is_empty() { problem } else { problem.field(fault.path()) }
+        if fault.path().is_empty() {
+            problem
+        } else {
+            problem.field(fault.path())
+        }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let mut body = json!({"title": title, "status": self.status.as_u16(), "detail": self.detail});
+        let mut body =
+            json!({"title": title, "status": self.status.as_u16(), "detail": self.detail});
         if let Some(field) = self.field {
             body["field"] = field.into();
         }
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
-        if matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::SERVICE_UNAVAILABLE) {
-            // Who may not come in, or for whom there is no room, shall not hold a connection that others wait for.
-            headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        if matches!(
+            self.status,
+            StatusCode::UNAUTHORIZED | StatusCode::SERVICE_UNAVAILABLE
+        ) {
+            // Who may not come in, or for whom there is no room, shall not hold a connection that
+            // others wait for.
+            headers.insert(
+                header::CONNECTION,
+                header::HeaderValue::from_static("close"),
+            );
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                header::HeaderValue::from_static("Bearer"),
+            );
         }
         response
     }

@@ -52,9 +52,14 @@ pub(super) async fn iq(shared: State, request: Request) -> Result<Response, Prob
 pub(super) async fn echo(shared: State, request: Request) -> Result<Response, Problem> {
     shared.callers.find(request.headers())?;
     let stanza = read(request, "").await?.stanza;
-    let json = mapping::to_json(&stanza, Mode::Lossless).map_err(|why| Problem::new(422, why.to_string()))?;
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap_or(serde_json::Value::String(json));
-    Ok(as_json(StatusCode::OK, &json!({"xml": stanza.to_xml(), "json": json}).to_string()))
+    let json = mapping::to_json(&stanza, Mode::Lossless)
+        .map_err(|why| Problem::new(422, why.to_string()))?;
+    let json: serde_json::Value =
+        serde_json::from_str(&json).unwrap_or(serde_json::Value::String(json));
+    Ok(as_json(
+        StatusCode::OK,
+        &json!({"xml": stanza.to_xml(), "json": json}).to_string(),
+    ))
 }
 
 /// What a caller sent.
@@ -85,9 +90,15 @@ async fn read(request: Request, kind: &str) -> Result<Read, Problem> {
         return Err(Problem::new(422, "only requests are sent: get or set").field("type"));
     }
     if stanza.kind().is_request() && stanza.children().len() != 1 {
-        return Err(Problem::new(422, "an iq request has exactly one payload (RFC 6120 §8.2.3)"));
+        return Err(Problem::new(
+            422,
+            "an iq request has exactly one payload (RFC 6120 §8.2.3)",
+        ));
     }
-    let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or("", |target| target.as_str());
     let key = key(&head.headers, &[target.as_bytes(), b"\n", &bytes])?;
     Ok(Read { stanza, key })
 }
@@ -106,15 +117,33 @@ enum Format {
 impl Format {
     /// XML is taken where any stanza is.
     fn of(headers: &HeaderMap, kind: &str) -> Result<Self, Problem> {
-        let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        match (given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str(), kind) {
+        let given = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        match (
+            given
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase()
+                .as_str(),
+            kind,
+        ) {
             ("application/json", _) => Ok(Self::Json),
             ("application/xmpp+xml" | "application/xml" | "text/xml", "") => Ok(Self::Xml),
             ("application/x-www-form-urlencoded", "message" | "presence") => Ok(Self::Form),
             ("text/plain", "message") => Ok(Self::Text),
-            (_, "") => Err(Problem::new(415, "send application/json or application/xmpp+xml")),
+            (_, "") => Err(Problem::new(
+                415,
+                "send application/json or application/xmpp+xml",
+            )),
             (_, "iq") => Err(Problem::new(415, "send application/json")),
-            _ => Err(Problem::new(415, "send application/json or application/x-www-form-urlencoded")),
+            _ => Err(Problem::new(
+                415,
+                "send application/json or application/x-www-form-urlencoded",
+            )),
         }
     }
 }
@@ -123,18 +152,32 @@ async fn whole(body: Body) -> Result<bytes::Bytes, Problem> {
     match tokio::time::timeout(BODY, to_bytes(body, MAX_BODY)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         // A body that breaks off has nobody left to be answered.
-        Ok(Err(_)) => Err(Problem::new(413, format!("the body has more than {MAX_BODY} bytes"))),
+        Ok(Err(_)) => Err(Problem::new(
+            413,
+            format!("the body has more than {MAX_BODY} bytes"),
+        )),
         Err(_) => Err(Problem::new(408, "the body did not arrive in time")),
     }
 }
 
 fn key(headers: &HeaderMap, used_for: &[&[u8]]) -> Result<Option<Key>, Problem> {
-    let Some(given) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = given.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
-    let key = key.ok_or_else(|| Problem::new(400, "Idempotency-Key has 1 to 255 ASCII characters"))?.to_owned();
+    let Some(given) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = given
+        .to_str()
+        .ok()
+        .filter(|key| (1..=255).contains(&key.len()));
+    let key = key
+        .ok_or_else(|| Problem::new(400, "Idempotency-Key has 1 to 255 ASCII characters"))?
+        .to_owned();
     let mut context = digest::Context::new(&digest::SHA256);
     used_for.iter().for_each(|part| context.update(part));
-    let digest = context.finish().as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let digest = context
+        .finish()
+        .as_ref()
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     Ok(Some(Key { key, digest }))
 }
 
@@ -145,7 +188,8 @@ async fn send(shared: &Shared, request: Request, kind: &str) -> Result<Response,
     if stanza.kind().is_request() {
         return ask(&shared.running, stanza).await;
     }
-    let full = || Problem::new(503, "as many stanzas as the bound allows are on their way").retry_after(1);
+    let full =
+        || Problem::new(503, "as many stanzas as the bound allows are on their way").retry_after(1);
     let permit = shared.running.sending.try_room().ok_or_else(full)?;
     let id = stanza.id().map_or_else(crate::id::fresh, str::to_owned);
     let stanza = stanza.with_id(&id);
@@ -163,12 +207,23 @@ async fn at_once(
     _permit: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
     if keyed {
-        return Err(Problem::new(400, "Idempotency-Key needs an outbox, and this bridge has none"));
+        return Err(Problem::new(
+            400,
+            "Idempotency-Key needs an outbox, and this bridge has none",
+        ));
     }
     let id = stanza.id().unwrap_or_default().to_owned();
-    match shared.running.client.send_confirmed_within(stanza, ANSWER).await {
+    match shared
+        .running
+        .client
+        .send_confirmed_within(stanza, ANSWER)
+        .await
+    {
         Ok(_) => Ok(accepted(shared, &id, "taken")),
-        Err(ConfirmError::Unknown) => Err(Problem::new(503, format!("whether the server took {id} is not known"))),
+        Err(ConfirmError::Unknown) => Err(Problem::new(
+            503,
+            format!("whether the server took {id} is not known"),
+        )),
         Err(ConfirmError::Write(error)) => Err(Problem::new(422, error.to_string())),
         Err(error) => Err(Problem::new(503, format!("not sent: {error}")).retry_after(5)),
     }
@@ -182,16 +237,36 @@ async fn keep(
     key: Option<Key>,
     permit: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
-    let Some(outbox) = &shared.running.outbox else { return Err(Problem::new(503, "there is no outbox")) };
+    let Some(outbox) = &shared.running.outbox else {
+        return Err(Problem::new(503, "there is no outbox"));
+    };
     let id = stanza.id().unwrap_or_default().to_owned();
-    let peer = stanza.to().map(|to| to.to_bare().to_string()).unwrap_or_default();
-    let entry =
-        Entry { seq: 0, way: Way::Server, id, bot: caller.name.clone(), peer, xml: stanza.to_xml(), received: now() };
-    let key = key.map(|key| Key { key: format!("{}\n{}", caller.name, key.key), ..key });
+    let peer = stanza
+        .to()
+        .map(|to| to.to_bare().to_string())
+        .unwrap_or_default();
+    let entry = Entry {
+        seq: 0,
+        way: Way::Server,
+        id,
+        bot: caller.name.clone(),
+        peer,
+        xml: stanza.to_xml(),
+        received: now(),
+    };
+    let key = key.map(|key| Key {
+        key: format!("{}\n{}", caller.name, key.key),
+        ..key
+    });
     let entry = match outbox.accept(entry, key).await {
         Ok(Accepted::New(entry)) => *entry,
         Ok(Accepted::Before(id)) => return Ok(accepted(shared, &id, "repeated")),
-        Ok(Accepted::Conflict) => return Err(Problem::new(422, "this Idempotency-Key was used for something else")),
+        Ok(Accepted::Conflict) => {
+            return Err(Problem::new(
+                422,
+                "this Idempotency-Key was used for something else",
+            ));
+        }
         Err(error) => return Err(Problem::new(503, error.to_string()).retry_after(5)),
     };
     let (id, (done, taken)) = (entry.id.clone(), oneshot::channel());
@@ -215,31 +290,48 @@ async fn keep(
 
 /// An IQ request, and its answer as it comes: a result, or an error of the peer.
 pub(super) async fn ask(running: &Running, stanza: Stanza) -> Result<Response, Problem> {
-    let (from, to) = (stanza.from().cloned(), stanza.to().cloned());
+    let from = stanza.from().cloned();
+    let to = stanza.to().cloned();
     let id = stanza.id().map_or_else(crate::id::fresh, str::to_owned);
     let answer = match running.client.request(client::Request::new(stanza)).await {
-        Ok(response) => Stanza::new(Kind::Iq(IqType::Result)).with_children(response.children().clone()),
+        Ok(response) => {
+            Stanza::new(Kind::Iq(IqType::Result)).with_children(response.children().clone())
+        }
         Err(IqError::Refused(error)) => {
-            let body =
-                format!(r#"{{"kind":"iq","type":"error","id":{},"error":{}}}"#, json!(id), mapping::error_json(&error));
+            let body = format!(
+                r#"{{"kind":"iq","type":"error","id":{},"error":{}}}"#,
+                json!(id),
+                mapping::error_json(&error)
+            );
             return Ok(as_json(StatusCode::OK, &body));
         }
         Err(IqError::Timeout) => return Err(Problem::new(504, "no answer in time")),
         Err(IqError::Write(error)) => return Err(Problem::new(422, error.to_string())),
-        Err(IqError::TooMany) => return Err(Problem::new(429, "too many requests wait for answers").retry_after(1)),
+        Err(IqError::TooMany) => {
+            return Err(Problem::new(429, "too many requests wait for answers").retry_after(1));
+        }
         Err(error) => return Err(Problem::new(503, error.to_string()).retry_after(5)),
     };
     let answer = to.into_iter().fold(answer.with_id(&id), Stanza::with_from);
     let answer = from.into_iter().fold(answer, Stanza::with_to);
-    let json = mapping::to_json(&answer, Mode::Lossless).map_err(|why| Problem::new(502, why.to_string()))?;
+    let json = mapping::to_json(&answer, Mode::Lossless)
+        .map_err(|why| Problem::new(502, why.to_string()))?;
     Ok(as_json(StatusCode::OK, &json))
 }
 
 fn accepted(shared: &Shared, id: &str, state: &str) -> Response {
     shared.running.delivery.counters.accepted.add(1);
-    as_json(StatusCode::ACCEPTED, &json!({"id": id, "state": state}).to_string())
+    as_json(
+        StatusCode::ACCEPTED,
+        &json!({"id": id, "state": state}).to_string(),
+    )
 }
 
 pub(super) fn as_json(status: StatusCode, body: &str) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], body.to_owned()).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json")],
+        body.to_owned(),
+    )
+        .into_response()
 }

@@ -25,18 +25,31 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// The events that the caller may read, from its cursor on.
 ///
-/// A slow reader holds up nobody: it reads from the feed at its own pace. One that falls behind what is kept is told so by
-/// an event `gap`, never silently.
-pub(super) async fn events(shared: State, RawQuery(text): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+/// A slow reader holds up nobody: it reads from the feed at its own pace. One that falls behind
+/// what is kept is told so by an event `gap`, never silently.
+pub(super) async fn events(
+    shared: State,
+    RawQuery(text): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let caller = shared.callers.find(&headers)?;
     let query = query(text.as_deref());
     let feed = shared.running.feed.clone();
     let cursor = cursor(&query, &headers, &feed)?;
-    let limit =
-        query.get("limit").map(|text| text.parse().map_err(|_| Problem::new(400, "write a number").field("limit")));
-    let full = || Problem::new(503, "as many readers as the bound allows are there already").retry_after(30);
-    let permit = Arc::clone(&shared.readers).try_acquire_owned().map_err(|_| full())?;
-    let is_sse = !headers.get(ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|text| text.contains("ndjson"));
+    let limit = query.get("limit").map(|text| {
+        text.parse()
+            .map_err(|_| Problem::new(400, "write a number").field("limit"))
+    });
+    let full = || {
+        Problem::new(503, "as many readers as the bound allows are there already").retry_after(30)
+    };
+    let permit = Arc::clone(&shared.readers)
+        .try_acquire_owned()
+        .map_err(|_| full())?;
+    let is_sse = !headers
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|text| text.contains("ndjson"));
     let reader = Reader {
         changed: feed.watch(),
         feed,
@@ -47,16 +60,30 @@ pub(super) async fn events(shared: State, RawQuery(text): RawQuery, headers: Hea
         is_sse,
         _permit: permit,
     };
-    let kind = if is_sse { "text/event-stream" } else { "application/x-ndjson" };
+    let kind = if is_sse {
+        "text/event-stream"
+    } else {
+        "application/x-ndjson"
+    };
     let body = Body::from_stream(reader.stream());
     Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], body).into_response())
 }
 
-fn cursor(query: &HashMap<String, String>, headers: &HeaderMap, feed: &Feed) -> Result<i64, Problem> {
-    let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+fn cursor(
+    query: &HashMap<String, String>,
+    headers: &HeaderMap,
+    feed: &Feed,
+) -> Result<i64, Problem> {
+    let header = headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok());
     match header.or(query.get("since").map(String::as_str)) {
-        Some(text) => text.parse().map_err(|_| Problem::new(400, "write the id of an event").field("since")),
-        None => feed.latest().map_err(|error| Problem::new(503, error.to_string())),
+        Some(text) => text
+            .parse()
+            .map_err(|_| Problem::new(400, "write the id of an event").field("since")),
+        None => feed
+            .latest()
+            .map_err(|error| Problem::new(503, error.to_string())),
     }
 }
 
@@ -83,19 +110,33 @@ impl Filter {
     }
 
     fn wants(&self, event: &Event) -> bool {
-        let in_namespace = |wanted: &String| event.namespaces.split(' ').any(|namespace| namespace == wanted);
+        let in_namespace = |wanted: &String| {
+            event
+                .namespaces
+                .split(' ')
+                .any(|namespace| namespace == wanted)
+        };
         if !self.namespace.as_ref().is_none_or(in_namespace) {
             return false;
         }
         if self.exactly.is_empty() && self.addresses.is_empty() && self.datatype.is_none() {
             return true;
         }
-        // What holds numbers that this parser does not take has no members to look at: it is let through, not dropped.
-        let Ok(json) = serde_json::from_str::<Value>(&event.json) else { return true };
+        // What holds numbers that this parser does not take has no members to look at: it is let
+        // through, not dropped.
+        let Ok(json) = serde_json::from_str::<Value>(&event.json) else {
+            return true;
+        };
         let text = |key: &str| json[key].as_str().unwrap_or_default();
         self.exactly.iter().all(|(key, wanted)| text(key) == wanted)
-            && self.addresses.iter().all(|(key, wanted)| is_of(text(key), wanted))
-            && self.datatype.as_ref().is_none_or(|wanted| has_datatype(&json, wanted))
+            && self
+                .addresses
+                .iter()
+                .all(|(key, wanted)| is_of(text(key), wanted))
+            && self
+                .datatype
+                .as_ref()
+                .is_none_or(|wanted| has_datatype(&json, wanted))
     }
 }
 
@@ -157,7 +198,11 @@ impl Reader {
             if !text.is_empty() {
                 return Some(text);
             }
-            if page.events.is_empty() && tokio::time::timeout(HEARTBEAT, self.changed.changed()).await.is_err() {
+            if page.events.is_empty()
+                && tokio::time::timeout(HEARTBEAT, self.changed.changed())
+                    .await
+                    .is_err()
+            {
                 return Some(if self.is_sse { ":\n\n" } else { "\n" }.to_owned());
             }
         }
@@ -165,7 +210,9 @@ impl Reader {
     }
 
     fn line(&self, event: &Event) -> String {
-        let (seq, bot, json) = (event.seq, Value::from(event.bot.as_str()), one_line(&event.json));
+        let seq = event.seq;
+        let bot = Value::from(event.bot.as_str());
+        let json = one_line(&event.json);
         if self.is_sse {
             return format!("id: {seq}\ndata: {json}\n\n");
         }

@@ -7,11 +7,15 @@ use campanile::stanza::{Kind, MessageType, Stanza};
 use crate::mapping::{self, Fault};
 use crate::settings::Bot;
 
-/// The stanzas that the answer to a message sends: to its sender, from the bot, unless the bot's grant says more.
+/// The stanzas that the answer to a message sends: to its sender, from the bot, unless the bot's
+/// grant says more.
 pub(crate) fn replies_of(request: &Stanza, bot: &Bot, json: &[u8]) -> Result<Vec<Stanza>, Fault> {
     let text = utf8(json)?;
     let stanzas = mapping::many_from_json_for(text, request.kind())?;
-    stanzas.into_iter().map(|stanza| addressed(stanza, request, bot)).collect()
+    stanzas
+        .into_iter()
+        .map(|stanza| addressed(stanza, request, bot))
+        .collect()
 }
 
 /// The answer to an IQ request.
@@ -19,7 +23,10 @@ pub(crate) fn answer_of(request: &Stanza, json: &[u8]) -> Result<Reply, Fault> {
     let mut stanzas = mapping::many_from_json_for(utf8(json)?, request.kind())?;
     match (stanzas.pop(), stanzas.is_empty()) {
         (Some(stanza), true) if stanza.kind().is_response() => Ok(Reply::Stanza(Box::new(stanza))),
-        (Some(_), true) => Err(Fault::field("type", "the answer to an iq is of type result or error")),
+        (Some(_), true) => Err(Fault::field(
+            "type",
+            "the answer to an iq is of type result or error",
+        )),
         _ => Err(Fault::field("xmpp", "an iq has one answer")),
     }
 }
@@ -30,18 +37,27 @@ fn utf8(json: &[u8]) -> Result<&str, Fault> {
 
 fn addressed(stanza: Stanza, request: &Stanza, bot: &Bot) -> Result<Stanza, Fault> {
     if !matches!(stanza.kind(), Kind::Message(_) | Kind::Presence(_)) {
-        return Err(Fault::field("kind", "a message is answered with messages and presence; ask by POST /v1/iq"));
+        return Err(Fault::field(
+            "kind",
+            "a message is answered with messages and presence; ask by POST /v1/iq",
+        ));
     }
     let (Some(own), Some(peer)) = (request.to(), request.from()) else {
         return Err(Fault::field("", "the message had no addresses"));
     };
     let from = stanza.from().unwrap_or(own).clone();
     if from.to_bare() != own.to_bare() {
-        return Err(Fault::field("from", format!("the bot is {}", own.to_bare())));
+        return Err(Fault::field(
+            "from",
+            format!("the bot is {}", own.to_bare()),
+        ));
     }
     let to = stanza.to().cloned().unwrap_or_else(|| back(peer, &stanza));
     if to.to_bare() != peer.to_bare() && !bot.to.covers(&to, own.domain().as_str()) {
-        return Err(Fault::field("to", format!("the bot may not write to {to} unasked")));
+        return Err(Fault::field(
+            "to",
+            format!("the bot may not write to {to} unasked"),
+        ));
     }
     Ok(stanza.with_from(from).with_to(to))
 }

@@ -1,4 +1,5 @@
-//! Data forms (XEP-0004): the long form of forms to fill in, and the short one, `{var: value}`, of those filled in.
+//! Data forms (XEP-0004): the long form of forms to fill in, and the short one, `{var: value}`, of
+//! those filled in.
 
 use campanile::minidom::Element;
 use serde_json::{Map, Value, json};
@@ -13,13 +14,22 @@ pub(super) const FORM: Shape = Shape::Own(Codec { read, write });
 
 fn read(form: &Element) -> Value {
     let mut members = Map::new();
-    for (key, value) in
-        [("type", Some(form.attr("type").unwrap_or("submit").to_owned())), ("title", text_of(form, "title"))]
-    {
+    for (key, value) in [
+        (
+            "type",
+            Some(form.attr("type").unwrap_or("submit").to_owned()),
+        ),
+        ("title", text_of(form, "title")),
+    ] {
         members.extend(value.map(|value| (key.to_owned(), value.into())));
     }
-    members.extend(text_of(form, "instructions").map(|text| ("instructions".to_owned(), text.into())));
-    let fields: Vec<Value> = form.children().filter(|child| child.is("field", NS)).map(read_field).collect();
+    members
+        .extend(text_of(form, "instructions").map(|text| ("instructions".to_owned(), text.into())));
+    let fields: Vec<Value> = form
+        .children()
+        .filter(|child| child.is("field", NS))
+        .map(read_field)
+        .collect();
     if !fields.is_empty() {
         members.insert("fields".to_owned(), fields.into());
     }
@@ -39,7 +49,11 @@ fn read_field(field: &Element) -> Value {
     if field.has_child("required", NS) {
         members.insert("required".to_owned(), true.into());
     }
-    let values: Vec<String> = field.children().filter(|child| child.is("value", NS)).map(Element::text).collect();
+    let values: Vec<String> = field
+        .children()
+        .filter(|child| child.is("value", NS))
+        .map(Element::text)
+        .collect();
     let is_list = matches!(field.attr("type"), Some("jid-multi" | "list-multi"));
     match values.as_slice() {
         _ if is_list => drop(members.insert("value".to_owned(), values.into())),
@@ -47,7 +61,11 @@ fn read_field(field: &Element) -> Value {
         // XEP-0004 §3.3: of text-multi, each value is one line.
         lines => drop(members.insert("value".to_owned(), lines.join("\n").into())),
     }
-    let options: Vec<Value> = field.children().filter(|child| child.is("option", NS)).map(read_option).collect();
+    let options: Vec<Value> = field
+        .children()
+        .filter(|child| child.is("option", NS))
+        .map(read_option)
+        .collect();
     if !options.is_empty() {
         members.insert("options".to_owned(), options.into());
     }
@@ -56,19 +74,27 @@ fn read_field(field: &Element) -> Value {
 
 fn read_option(option: &Element) -> Value {
     match option.attr("label") {
-        Some(label) => json!({"label": label, "value": text_of(option, "value").unwrap_or_default()}),
+        Some(label) => {
+            json!({"label": label, "value": text_of(option, "value").unwrap_or_default()})
+        }
         None => json!({"value": text_of(option, "value").unwrap_or_default()}),
     }
 }
 
 fn write(form: &mut Element, value: &Value, path: &str) -> Result<(), Fault> {
     let members = object(value, path)?;
-    let long =
-        members.contains_key("fields") || members.keys().all(|key| matches!(&**key, "type" | "title" | "instructions"));
+    let long = members.contains_key("fields")
+        || members
+            .keys()
+            .all(|key| matches!(&**key, "type" | "title" | "instructions"));
     if !long {
         return write_short(form, members, path);
     }
-    let kind = members.get("type").map_or(Ok("submit".to_owned()), |kind| string(kind, &format!("{path}.type")))?;
+    let kind = members
+        .get("type")
+        .map_or(Ok("submit".to_owned()), |kind| {
+            string(kind, &format!("{path}.type"))
+        })?;
     set(form, "type", &kind);
     for name in ["title", "instructions"] {
         if let Some(value) = members.get(name) {
@@ -78,7 +104,11 @@ fn write(form: &mut Element, value: &Value, path: &str) -> Result<(), Fault> {
     let none = Vec::new();
     let path = format!("{path}.fields");
     let fields = members.get("fields").map_or(Some(&none), Value::as_array);
-    for (index, field) in fields.ok_or_else(|| Fault::field(&path, "write a list"))?.iter().enumerate() {
+    for (index, field) in fields
+        .ok_or_else(|| Fault::field(&path, "write a list"))?
+        .iter()
+        .enumerate()
+    {
         form.append_child(write_field(field, &format!("{path}[{index}]"))?);
     }
     Ok(())
@@ -90,7 +120,11 @@ fn write_short(form: &mut Element, members: &Map<String, Value>, path: &str) -> 
     for (var, value) in members {
         let path = format!("{path}.{var}");
         let mut field = Element::bare("field", NS);
-        set(&mut field, "var", &string(&Value::from(var.as_str()), &path)?);
+        set(
+            &mut field,
+            "var",
+            &string(&Value::from(var.as_str()), &path)?,
+        );
         if var == "FORM_TYPE" {
             set(&mut field, "type", "hidden");
         }
@@ -134,15 +168,26 @@ fn write_option(value: &Value, path: &str) -> Result<Element, Fault> {
     let members = object(value, path)?;
     let mut option = Element::bare("option", NS);
     if let Some(label) = members.get("label") {
-        set(&mut option, "label", &string(label, &format!("{path}.label"))?);
+        set(
+            &mut option,
+            "label",
+            &string(label, &format!("{path}.label"))?,
+        );
     }
-    let value = members.get("value").ok_or_else(|| Fault::field(format!("{path}.value"), "is missing"))?;
+    let value = members
+        .get("value")
+        .ok_or_else(|| Fault::field(format!("{path}.value"), "is missing"))?;
     option.append_child(text_element("value", value, &format!("{path}.value"))?);
     Ok(option)
 }
 
 fn list<'v>(value: Option<&'v Value>, path: &str) -> Result<&'v [Value], Fault> {
-    value.map_or(Ok(&[]), |value| value.as_array().map(Vec::as_slice).ok_or_else(|| Fault::field(path, "write a list")))
+    value.map_or(Ok(&[]), |value| {
+        value
+            .as_array()
+            .map(Vec::as_slice)
+            .ok_or_else(|| Fault::field(path, "write a list"))
+    })
 }
 
 fn values(field: &mut Element, value: &Value, path: &str) -> Result<(), Fault> {

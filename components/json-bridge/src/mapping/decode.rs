@@ -16,8 +16,18 @@ use super::{Mode, encode, error, nested, payload, shape, xml};
 
 const HEADER: [&str; 6] = ["kind", "type", "from", "to", "id", "lang"];
 /// Keys beside those of the table.
-const MORE: [&str; 10] =
-    ["error", "xml", "stanza_ids", "forwarded", "archive", "oob_url", "join", "payload", "json", "container"];
+const MORE: [&str; 10] = [
+    "error",
+    "xml",
+    "stanza_ids",
+    "forwarded",
+    "archive",
+    "oob_url",
+    "join",
+    "payload",
+    "json",
+    "container",
+];
 /// Which keys say what kind a stanza is that does not say so itself.
 const IMPLIED: [(&str, &[&str]); 3] = [
     (
@@ -39,7 +49,10 @@ const IMPLIED: [(&str, &[&str]); 3] = [
             "result",
         ],
     ),
-    ("message", &["body", "html", "replace", "state", "subject", "thread"]),
+    (
+        "message",
+        &["body", "html", "replace", "state", "subject", "thread"],
+    ),
     ("presence", &["join", "priority", "show", "status", "muc"]),
 ];
 
@@ -56,15 +69,19 @@ pub(super) fn decode(text: &str, depth: usize, answering: Option<Kind>) -> Resul
     let mut stanza = header(Stanza::new(kind), &members)?;
     known(&members, kind)?;
     if let Some(raw) = members.get("xml") {
-        let children = xml::children(&text_of(raw, "xml")?).map_err(|fault| Fault::field("xml", fault.why()))?;
+        let children = xml::children(&text_of(raw, "xml")?)
+            .map_err(|fault| Fault::field("xml", fault.why()))?;
         stanza = stanza.with_children(children);
         agrees(&stanza, &members)?;
         return Ok(stanza);
     }
     let mut elements = Vec::new();
     if kind.is_error() {
-        let value =
-            members.get("error").map_or(Ok(Value::Object(serde_json::Map::default())), |raw| value(raw, "error"))?;
+        let value = members
+            .get("error")
+            .map_or(Ok(Value::Object(serde_json::Map::default())), |raw| {
+                value(raw, "error")
+            })?;
         stanza = stanza.with_children(error_children(kind, error::write(&value)?)?);
     }
     content(&members, kind, depth, &mut elements)?;
@@ -72,7 +89,9 @@ pub(super) fn decode(text: &str, depth: usize, answering: Option<Kind>) -> Resul
         return Err(Fault::field("", "an iq has one payload (RFC 6120 §8.2.3)"));
     }
     for element in elements {
-        stanza = stanza.with_child(&element).map_err(|error| Fault::field("", error))?;
+        stanza = stanza
+            .with_child(&element)
+            .map_err(|error| Fault::field("", error))?;
     }
     Ok(stanza)
 }
@@ -97,29 +116,47 @@ fn text_of(raw: &RawValue, path: &str) -> Result<String, Fault> {
 }
 
 fn optional(members: &Members, key: &str) -> Result<Option<String>, Fault> {
-    members.get(key).filter(|raw| raw.get() != "null").map(|raw| text_of(raw, key)).transpose()
+    members
+        .get(key)
+        .filter(|raw| raw.get() != "null")
+        .map(|raw| text_of(raw, key))
+        .transpose()
 }
 
 fn kind(members: &Members, answering: Option<Kind>) -> Result<Kind, Fault> {
-    let (name, type_) = (optional(members, "kind")?, optional(members, "type")?);
+    let name = optional(members, "kind")?;
+    let type_ = optional(members, "type")?;
     let name = name.or_else(|| implied_by(type_.as_deref()).map(str::to_owned));
-    let by_key = || IMPLIED.iter().find(|(_, keys)| keys.iter().any(|key| members.contains_key(*key)));
+    let by_key = || {
+        IMPLIED
+            .iter()
+            .find(|(_, keys)| keys.iter().any(|key| members.contains_key(*key)))
+    };
     let name = name.or_else(|| answering.map(|kind| kind.name().to_owned()));
     let name = name.unwrap_or_else(|| by_key().map_or("message", |(name, _)| name).to_owned());
     let type_ = match (name.as_str(), type_) {
         ("presence", Some(type_)) if type_ == "available" => String::new(),
         (_, Some(type_)) => type_,
-        ("message", None) if matches!(answering, Some(Kind::Message(_))) => answering_type(answering),
+        ("message", None) if matches!(answering, Some(Kind::Message(_))) => {
+            answering_type(answering)
+        }
         ("iq", None) if answering == xml::kind("iq", "result") => "result".to_owned(),
         ("message", None) => "normal".to_owned(),
-        ("iq", None) if ["command", "archive"].iter().any(|key| members.contains_key(*key)) => "set".to_owned(),
+        ("iq", None)
+            if ["command", "archive"]
+                .iter()
+                .any(|key| members.contains_key(*key)) =>
+        {
+            "set".to_owned()
+        }
         ("iq", None) => "get".to_owned(),
         (_, None) => String::new(),
     };
     if !["message", "presence", "iq"].contains(&name.as_str()) {
         return Err(Fault::field("kind", "write message, presence or iq"));
     }
-    xml::kind(&name, &type_).ok_or_else(|| Fault::field("type", format!("there is no {name} of this type")))
+    xml::kind(&name, &type_)
+        .ok_or_else(|| Fault::field("type", format!("there is no {name} of this type")))
 }
 
 /// The type of a message that answers another; nobody answers an error.
@@ -136,14 +173,18 @@ fn implied_by(type_: Option<&str>) -> Option<&'static str> {
     if matches!(type_, "normal" | "chat" | "headline" | "groupchat") {
         return Some("message");
     }
-    (type_ == "available" || (!type_.is_empty() && type_ != "error" && xml::kind("presence", type_).is_some()))
-        .then_some("presence")
+    (type_ == "available"
+        || (!type_.is_empty() && type_ != "error" && xml::kind("presence", type_).is_some()))
+    .then_some("presence")
 }
 
 fn header(mut stanza: Stanza, members: &Members) -> Result<Stanza, Fault> {
     let jid = |key: &str| -> Result<Option<Jid>, Fault> {
         let text = optional(members, key)?;
-        text.map(|text| Jid::new(&text).map_err(|why| Fault::field(key, format!("this is no JID: {why}")))).transpose()
+        text.map(|text| {
+            Jid::new(&text).map_err(|why| Fault::field(key, format!("this is no JID: {why}")))
+        })
+        .transpose()
     };
     if let Some(from) = jid("from")? {
         stanza = stanza.with_from(from);
@@ -154,7 +195,10 @@ fn header(mut stanza: Stanza, members: &Members) -> Result<Stanza, Fault> {
     let plain = |key: &str| -> Result<Option<String>, Fault> {
         let text = optional(members, key)?;
         match text.as_deref().and_then(forbidden) {
-            Some(c) => Err(Fault::field(key, format!("the character U+{:04X} cannot stand in XML", u32::from(c)))),
+            Some(c) => Err(Fault::field(
+                key,
+                format!("the character U+{:04X} cannot stand in XML", u32::from(c)),
+            )),
             None => Ok(text),
         }
     };
@@ -169,22 +213,44 @@ fn known(members: &Members, kind: Kind) -> Result<(), Fault> {
     for key in members.keys().map(String::as_str) {
         let mut named = TABLE.iter().filter(|entry| entry.key == key).peekable();
         let elsewhere = named.peek().is_some();
-        if HEADER.contains(&key) || MORE.contains(&key) || named.any(|entry| entry.on.is(kind.name())) {
+        if HEADER.contains(&key)
+            || MORE.contains(&key)
+            || named.any(|entry| entry.on.is(kind.name()))
+        {
             continue;
         }
-        let why = if elsewhere { format!("belongs to no {}", kind.name()) } else { "unknown".to_owned() };
+        let why = if elsewhere {
+            format!("belongs to no {}", kind.name())
+        } else {
+            "unknown".to_owned()
+        };
         return Err(Fault::field(key, why));
     }
     Ok(())
 }
 
 /// Every content key as an element, in the order of the table.
-fn content(members: &Members, kind: Kind, depth: usize, to: &mut Vec<Element>) -> Result<(), Fault> {
-    let given = |key: &str| members.get(key).filter(|raw| !matches!(raw.get(), "null" | "false"));
+fn content(
+    members: &Members,
+    kind: Kind,
+    depth: usize,
+    to: &mut Vec<Element>,
+) -> Result<(), Fault> {
+    let given = |key: &str| {
+        members
+            .get(key)
+            .filter(|raw| !matches!(raw.get(), "null" | "false"))
+    };
     for entry in TABLE.iter().filter(|entry| entry.on.is(kind.name())) {
-        let Some(raw) = given(entry.key) else { continue };
+        let Some(raw) = given(entry.key) else {
+            continue;
+        };
         let value = value(raw, entry.key)?;
-        let name = if entry.name.is_empty() { state(&value)? } else { entry.name.to_owned() };
+        let name = if entry.name.is_empty() {
+            state(&value)?
+        } else {
+            entry.name.to_owned()
+        };
         let mut element = Element::bare(name, entry.ns);
         if let ("thread", Value::String(_)) = (entry.key, &value) {
             shape::push_text(&mut element, &shape::string(&value, entry.key)?);
@@ -195,7 +261,11 @@ fn content(members: &Members, kind: Kind, depth: usize, to: &mut Vec<Element>) -
     }
     for holder in Holder::ALL {
         // Of a container, `null` is the JSON and no absence.
-        let raw = if holder == Holder::Json { members.get("json") } else { given(holder.key()) };
+        let raw = if holder == Holder::Json {
+            members.get("json")
+        } else {
+            given(holder.key())
+        };
         if let Some(raw) = raw {
             to.extend(payload::write(holder, raw.get())?);
         }
@@ -215,7 +285,11 @@ fn content(members: &Members, kind: Kind, depth: usize, to: &mut Vec<Element>) -
 
 /// Other ways to say the same, taken and not given.
 fn short_forms(members: &Members, kind: Kind, to: &mut Vec<Element>) -> Result<(), Fault> {
-    if let (Kind::Message(_), Some(url), false) = (kind, optional(members, "oob_url")?, members.contains_key("oob")) {
+    if let (Kind::Message(_), Some(url), false) = (
+        kind,
+        optional(members, "oob_url")?,
+        members.contains_key("oob"),
+    ) {
         let url = shape::string(&Value::from(url), "oob_url")?;
         let mut element = Element::bare("x", "jabber:x:oob");
         let mut inner = Element::bare("url", "jabber:x:oob");
@@ -233,18 +307,31 @@ fn short_forms(members: &Members, kind: Kind, to: &mut Vec<Element>) -> Result<(
 fn state(value: &Value) -> Result<String, Fault> {
     let states = ["active", "composing", "gone", "inactive", "paused"];
     let state = value.as_str().filter(|state| states.contains(state));
-    state.map(str::to_owned).ok_or_else(|| Fault::field("state", format!("write one of {}", states.join(", "))))
+    state
+        .map(str::to_owned)
+        .ok_or_else(|| Fault::field("state", format!("write one of {}", states.join(", "))))
 }
 
 fn stanza_ids(value: &Value, to: &mut Vec<Element>) -> Result<(), Fault> {
-    let items = value.as_array().ok_or_else(|| Fault::field("stanza_ids", "write a list"))?;
+    let items = value
+        .as_array()
+        .ok_or_else(|| Fault::field("stanza_ids", "write a list"))?;
     for (index, item) in items.iter().enumerate() {
         let path = format!("stanza_ids[{index}]");
         let mut element = Element::bare("stanza-id", "urn:xmpp:sid:0");
         for (key, value) in shape::object(item, &path)? {
             match key.as_str() {
-                "by" | "id" => shape::set(&mut element, key, &shape::string(value, &format!("{path}.{key}"))?),
-                _ => return Err(Fault::field(format!("{path}.{key}"), "unknown; known are by, id")),
+                "by" | "id" => shape::set(
+                    &mut element,
+                    key,
+                    &shape::string(value, &format!("{path}.{key}"))?,
+                ),
+                _ => {
+                    return Err(Fault::field(
+                        format!("{path}.{key}"),
+                        "unknown; known are by, id",
+                    ));
+                }
             }
         }
         to.push(element);
@@ -252,7 +339,10 @@ fn stanza_ids(value: &Value, to: &mut Vec<Element>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn error_children(kind: Kind, stanza_error: campanile::error::StanzaError) -> Result<Children, Fault> {
+fn error_children(
+    kind: Kind,
+    stanza_error: campanile::error::StanzaError,
+) -> Result<Children, Fault> {
     use campanile::reply::Reply;
     // The library writes errors as answers only: ask it for one.
     let asked = match kind {
@@ -261,7 +351,10 @@ fn error_children(kind: Kind, stanza_error: campanile::error::StanzaError) -> Re
     };
     let jid = |text| Jid::new(text).map_err(|error| Fault::field("error", error));
     let asked = Stanza::new(asked.ok_or_else(|| Fault::field("type", "no such type"))?);
-    let asked = asked.with_from(jid("a.invalid")?).with_to(jid("b.invalid")?).with_text("body", "");
+    let asked = asked
+        .with_from(jid("a.invalid")?)
+        .with_to(jid("b.invalid")?)
+        .with_text("body", "");
     let asked = asked.map_err(|error| Fault::field("error", error))?;
     let mut children = Children::new();
     Reply::Error(stanza_error).address(&asked, |stanza| children = stanza.children().clone());
@@ -272,11 +365,17 @@ fn error_children(kind: Kind, stanza_error: campanile::error::StanzaError) -> Re
 fn agrees(stanza: &Stanza, members: &Members) -> Result<(), Fault> {
     let own = encode::encode(stanza, Mode::Plain).map_err(|error| Fault::field("xml", error))?;
     let own = object(&own)?;
-    for (key, given) in members.iter().filter(|(key, _)| *key != "xml" && !HEADER.contains(&key.as_str())) {
+    for (key, given) in members
+        .iter()
+        .filter(|(key, _)| *key != "xml" && !HEADER.contains(&key.as_str()))
+    {
         let same = own.get(key).map(|own| own.get()) == Some(given.get())
             || own.get(key).and_then(|own| value(own, key).ok()) == value(given, key).ok();
         if !same {
-            return Err(Fault::field(key, "contradicts `xml`: leave one of them out"));
+            return Err(Fault::field(
+                key,
+                "contradicts `xml`: leave one of them out",
+            ));
         }
     }
     Ok(())

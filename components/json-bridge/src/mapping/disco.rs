@@ -11,9 +11,15 @@ const INFO_NS: &str = "http://jabber.org/protocol/disco#info";
 const ITEMS_NS: &str = "http://jabber.org/protocol/disco#items";
 
 /// `true`, a node, or `{node, identities, features, extensions}`.
-pub(super) const INFO: Codec = Codec { read: read_info, write: write_info };
+pub(super) const INFO: Codec = Codec {
+    read: read_info,
+    write: write_info,
+};
 /// `true`, a node, or a list of items.
-pub(super) const ITEMS: Codec = Codec { read: read_items, write: write_items };
+pub(super) const ITEMS: Codec = Codec {
+    read: read_items,
+    write: write_items,
+};
 
 /// A question: for the whole, or for a node of it.
 fn question(element: &Element) -> Value {
@@ -24,11 +30,27 @@ fn read_info(query: &Element) -> Value {
     if query.children().next().is_none() {
         return question(query);
     }
-    let named = |name| query.children().filter(move |child| child.is(name, INFO_NS));
+    let named = |name| {
+        query
+            .children()
+            .filter(move |child| child.is(name, INFO_NS))
+    };
     let mut members = Map::new();
-    members.extend(query.attr("node").map(|node| ("node".to_owned(), node.into())));
-    members.insert("identities".to_owned(), named("identity").map(identity).collect());
-    members.insert("features".to_owned(), named("feature").filter_map(|child| child.attr("var")).collect());
+    members.extend(
+        query
+            .attr("node")
+            .map(|node| ("node".to_owned(), node.into())),
+    );
+    members.insert(
+        "identities".to_owned(),
+        named("identity").map(identity).collect(),
+    );
+    members.insert(
+        "features".to_owned(),
+        named("feature")
+            .filter_map(|child| child.attr("var"))
+            .collect(),
+    );
     let forms = query.children().filter(|child| child.is("x", FORMS));
     let extensions: Map<_, _> = forms.filter_map(extension).collect();
     if !extensions.is_empty() {
@@ -38,7 +60,10 @@ fn read_info(query: &Element) -> Value {
 }
 
 fn attributes(element: &Element, names: &[&str]) -> Map<String, Value> {
-    names.iter().filter_map(|name| Some(((*name).to_owned(), element.attr(*name)?.into()))).collect()
+    names
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), element.attr(*name)?.into())))
+        .collect()
 }
 
 fn identity(element: &Element) -> Value {
@@ -48,7 +73,11 @@ fn identity(element: &Element) -> Value {
 /// A form by its FORM_TYPE, the rest in the short form (XEP-0128).
 fn extension(form: &Element) -> Option<(String, Value)> {
     let values = |field: &Element| -> Vec<String> {
-        field.children().filter(|child| child.is("value", FORMS)).map(Element::text).collect()
+        field
+            .children()
+            .filter(|child| child.is("value", FORMS))
+            .map(Element::text)
+            .collect()
     };
     let mut members = Map::new();
     for field in form.children().filter(|child| child.is("field", FORMS)) {
@@ -58,7 +87,9 @@ fn extension(form: &Element) -> Option<(String, Value)> {
         };
         members.insert(field.attr("var").unwrap_or_default().to_owned(), value);
     }
-    let Some(Value::String(form_type)) = members.remove("FORM_TYPE") else { return None };
+    let Some(Value::String(form_type)) = members.remove("FORM_TYPE") else {
+        return None;
+    };
     Some((form_type, members.into()))
 }
 
@@ -70,19 +101,39 @@ fn write_info(query: &mut Element, value: &Value, path: &str) -> Result<(), Faul
     if let Some(node) = members.get("node") {
         set(query, "node", &string(node, &format!("{path}.node"))?);
     }
-    for (index, identity) in list(members.get("identities"), &format!("{path}.identities"))?.iter().enumerate() {
+    for (index, identity) in list(members.get("identities"), &format!("{path}.identities"))?
+        .iter()
+        .enumerate()
+    {
         let path = format!("{path}.identities[{index}]");
-        query.append_child(with_attributes("identity", INFO_NS, identity, &["category", "type", "name"], &path)?);
+        query.append_child(with_attributes(
+            "identity",
+            INFO_NS,
+            identity,
+            &["category", "type", "name"],
+            &path,
+        )?);
     }
-    for (index, feature) in list(members.get("features"), &format!("{path}.features"))?.iter().enumerate() {
+    for (index, feature) in list(members.get("features"), &format!("{path}.features"))?
+        .iter()
+        .enumerate()
+    {
         let mut element = Element::bare("feature", INFO_NS);
-        set(&mut element, "var", &string(feature, &format!("{path}.features[{index}]"))?);
+        set(
+            &mut element,
+            "var",
+            &string(feature, &format!("{path}.features[{index}]"))?,
+        );
         query.append_child(element);
     }
     if let Some(extensions) = members.get("extensions") {
         let path = format!("{path}.extensions");
         for (form_type, fields) in object(extensions, &path)? {
-            query.append_child(write_extension(form_type, fields, &format!("{path}.{form_type}"))?);
+            query.append_child(write_extension(
+                form_type,
+                fields,
+                &format!("{path}.{form_type}"),
+            )?);
         }
     }
     Ok(())
@@ -91,7 +142,12 @@ fn write_info(query: &mut Element, value: &Value, path: &str) -> Result<(), Faul
 fn write_extension(form_type: &str, fields: &Value, path: &str) -> Result<Element, Fault> {
     let mut form = Element::bare("x", FORMS);
     set(&mut form, "type", "result");
-    form.append_child(field("FORM_TYPE", Some("hidden"), &Value::from(form_type), path)?);
+    form.append_child(field(
+        "FORM_TYPE",
+        Some("hidden"),
+        &Value::from(form_type),
+        path,
+    )?);
     for (var, value) in object(fields, path)? {
         form.append_child(field(var, None, value, &format!("{path}.{var}"))?);
     }
@@ -119,7 +175,11 @@ fn read_items(query: &Element) -> Value {
         .filter(|child| child.is("item", ITEMS_NS))
         .map(|item| attributes(item, &["jid", "node", "name"]).into())
         .collect();
-    if items.is_empty() { question(query) } else { items.into() }
+    if items.is_empty() {
+        question(query)
+    } else {
+        items.into()
+    }
 }
 
 fn write_items(query: &mut Element, value: &Value, path: &str) -> Result<(), Fault> {
@@ -128,7 +188,13 @@ fn write_items(query: &mut Element, value: &Value, path: &str) -> Result<(), Fau
     }
     for (index, item) in list(Some(value), path)?.iter().enumerate() {
         let path = format!("{path}[{index}]");
-        query.append_child(with_attributes("item", ITEMS_NS, item, &["jid", "node", "name"], &path)?);
+        query.append_child(with_attributes(
+            "item",
+            ITEMS_NS,
+            item,
+            &["jid", "node", "name"],
+            &path,
+        )?);
     }
     Ok(())
 }
@@ -143,7 +209,13 @@ fn ask(query: &mut Element, value: &Value, path: &str) -> Result<bool, Fault> {
     Ok(true)
 }
 
-fn with_attributes(name: &str, ns: &str, value: &Value, keys: &[&str], path: &str) -> Result<Element, Fault> {
+fn with_attributes(
+    name: &str,
+    ns: &str,
+    value: &Value,
+    keys: &[&str],
+    path: &str,
+) -> Result<Element, Fault> {
     let members = object(value, path)?;
     let mut element = Element::bare(name, ns);
     for key in keys {
@@ -155,5 +227,10 @@ fn with_attributes(name: &str, ns: &str, value: &Value, keys: &[&str], path: &st
 }
 
 fn list<'v>(value: Option<&'v Value>, path: &str) -> Result<&'v [Value], Fault> {
-    value.map_or(Ok(&[]), |value| value.as_array().map(Vec::as_slice).ok_or_else(|| Fault::field(path, "write a list")))
+    value.map_or(Ok(&[]), |value| {
+        value
+            .as_array()
+            .map(Vec::as_slice)
+            .ok_or_else(|| Fault::field(path, "write a list"))
+    })
 }

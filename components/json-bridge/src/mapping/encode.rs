@@ -32,7 +32,8 @@ impl Object {
     }
 
     pub(super) fn finish(mut self) -> String {
-        self.text.push_str(if self.keys.is_empty() { "{}" } else { "}" });
+        self.text
+            .push_str(if self.keys.is_empty() { "{}" } else { "}" });
         self.text
     }
 }
@@ -46,8 +47,13 @@ pub(super) fn encode(stanza: &Stanza, mode: Mode) -> Result<String, Unmappable> 
     }
     let mut payloads = Vec::new();
     let mut ids = Vec::new();
-    // The reader has checked them; what the tree's library does not take is left out, as unknown elements are.
-    for element in stanza.children().iter().filter_map(|child| child.element().ok()) {
+    // The reader has checked them; what the tree's library does not take is left out, as unknown
+    // elements are.
+    for element in stanza
+        .children()
+        .iter()
+        .filter_map(|child| child.element().ok())
+    {
         if stanza.kind().is_error() && element.name() == "error" {
             continue;
         }
@@ -80,10 +86,20 @@ pub(super) fn encode(stanza: &Stanza, mode: Mode) -> Result<String, Unmappable> 
 fn header(stanza: &Stanza, object: &mut Object) {
     let kind = stanza.kind();
     object.put("kind", quoted(kind.name()));
-    let type_ = if kind == Kind::Presence(PresenceType::Available) { "available" } else { kind.type_str() };
+    let type_ = if kind == Kind::Presence(PresenceType::Available) {
+        "available"
+    } else {
+        kind.type_str()
+    };
     object.put("type", quoted(type_));
-    let (from, to) = (stanza.from().map(|jid| jid.as_str()), stanza.to().map(|jid| jid.as_str()));
-    for (key, value) in [("from", from), ("to", to), ("id", stanza.id()), ("lang", stanza.lang())] {
+    let from = stanza.from().map(|jid| jid.as_str());
+    let to = stanza.to().map(|jid| jid.as_str());
+    for (key, value) in [
+        ("from", from),
+        ("to", to),
+        ("id", stanza.id()),
+        ("lang", stanza.lang()),
+    ] {
         if let Some(value) = value {
             object.put(key, quoted(value));
         }
@@ -109,9 +125,11 @@ fn one(kind: Kind, element: &Element, object: &mut Object) -> Result<(), Unmappa
 }
 
 fn find(kind: Kind, element: &Element) -> Option<&'static Entry> {
-    let (name, ns) = (element.name(), element.ns());
-    let is =
-        |entry: &&Entry| entry.ns == ns && (entry.name.is_empty() || entry.name == name) && entry.on.is(kind.name());
+    let name = element.name();
+    let ns = element.ns();
+    let is = |entry: &&Entry| {
+        entry.ns == ns && (entry.name.is_empty() || entry.name == name) && entry.on.is(kind.name())
+    };
     TABLE.iter().find(is)
 }
 
@@ -132,10 +150,16 @@ fn stanza_ids(ids: &[Element]) -> String {
 fn raw(stanza: &Stanza, mode: Mode, object: &mut Object) {
     let so_far = format!("{}}}", object.text);
     let same = || {
-        let back = super::decode::decode(&so_far, 0, None).ok()?.to_element().ok()?;
+        let back = super::decode::decode(&so_far, 0, None)
+            .ok()?
+            .to_element()
+            .ok()?;
         Some(back == stanza.to_element().ok()?)
     };
     if mode == Mode::Raw || same() != Some(true) {
-        object.put("xml", quoted(&String::from_utf8_lossy(stanza.children().as_bytes())));
+        object.put(
+            "xml",
+            quoted(&String::from_utf8_lossy(stanza.children().as_bytes())),
+        );
     }
 }

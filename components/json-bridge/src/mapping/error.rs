@@ -10,8 +10,13 @@ use super::fault::Fault;
 use super::shape::{object, string};
 use super::text::quoted;
 
-const TYPES: [ErrorType; 5] =
-    [ErrorType::Auth, ErrorType::Cancel, ErrorType::Continue, ErrorType::Modify, ErrorType::Wait];
+const TYPES: [ErrorType; 5] = [
+    ErrorType::Auth,
+    ErrorType::Cancel,
+    ErrorType::Continue,
+    ErrorType::Modify,
+    ErrorType::Wait,
+];
 
 /// The error of a stanza of type `error`.
 pub(super) fn read(stanza: &Stanza) -> String {
@@ -36,14 +41,26 @@ pub fn json(error: &StanzaError) -> String {
 /// A stanza error from JSON.
 pub(super) fn write(value: &Value) -> Result<StanzaError, Fault> {
     let members = object(value, "error")?;
-    let text = |key: &str| members.get(key).map(|value| string(value, &format!("error.{key}"))).transpose();
+    let text = |key: &str| {
+        members
+            .get(key)
+            .map(|value| string(value, &format!("error.{key}")))
+            .transpose()
+    };
     let condition = text("condition")?.unwrap_or_else(|| "undefined-condition".to_owned());
-    let known = Condition::ALL.iter().find(|known| known.as_str() == condition);
-    let known = known.ok_or_else(|| Fault::field("error.condition", "this is none of RFC 6120 §8.3.3"))?;
+    let known = Condition::ALL
+        .iter()
+        .find(|known| known.as_str() == condition);
+    let known =
+        known.ok_or_else(|| Fault::field("error.condition", "this is none of RFC 6120 §8.3.3"))?;
     let mut error = StanzaError::new(*known);
     if let Some(kind) = text("type")? {
         let known = TYPES.into_iter().find(|known| known.as_str() == kind);
-        error = error.with_type(known.ok_or_else(|| Fault::field("error.type", "this is none of RFC 6120 §8.3.2"))?);
+        error =
+            error
+                .with_type(known.ok_or_else(|| {
+                    Fault::field("error.type", "this is none of RFC 6120 §8.3.2")
+                })?);
     }
     if let Some(by) = text("by")? {
         error = error.with_by(Jid::new(&by).map_err(|why| Fault::field("error.by", why))?);

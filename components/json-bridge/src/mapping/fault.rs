@@ -13,12 +13,20 @@ pub struct Fault {
 impl Fault {
     /// Text that is no JSON at all, or XML that is none.
     pub(crate) fn syntax(field: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self { field: field.into(), why: why.to_string(), syntax: true }
+        Self {
+            field: field.into(),
+            why: why.to_string(),
+            syntax: true,
+        }
     }
 
     /// A field that cannot be what it is.
     pub(crate) fn field(field: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self { field: field.into(), why: why.to_string(), syntax: false }
+        Self {
+            field: field.into(),
+            why: why.to_string(),
+            syntax: false,
+        }
     }
 
     /// The path of the field, such as `payload.data`; empty for the whole.

@@ -1,7 +1,7 @@
 //! Stanzas as JSON and JSON as stanzas: pure, without I/O.
 //!
-//! The keys are those of Prosody's mod_rest, so that who speaks to that can switch without change. `SCHEMA.md` beside
-//! this crate lists them, and what is lost; [`SCHEMA`] is the JSON Schema of it.
+//! The keys are those of Prosody's mod_rest, so that who speaks to that can switch without change.
+//! `SCHEMA.md` beside this crate lists them, and what is lost; [`SCHEMA`] is the JSON Schema of it.
 
 mod command;
 mod dataform;
@@ -71,18 +71,22 @@ pub fn many_from_json(json: &str) -> Result<Vec<Stanza>, Fault> {
     many(json, None)
 }
 
-/// The same, where it answers a stanza of this kind: to an IQ request an `iq` of type result, to a message a message of
-/// its type, unless the JSON says otherwise.
+/// The same, where it answers a stanza of this kind: to an IQ request an `iq` of type result, to a
+/// message a message of its type, unless the JSON says otherwise.
 ///
 /// # Errors
 /// As [`many_from_json`].
 pub fn many_from_json_for(json: &str, request: Kind) -> Result<Vec<Stanza>, Fault> {
-    let answer = if let Kind::Iq(_) = request { Kind::Iq(IqType::Result) } else { request };
+    let answer = if let Kind::Iq(_) = request {
+        Kind::Iq(IqType::Result)
+    } else {
+        request
+    };
     many(json, Some(answer))
 }
 
-/// The stanza that the JSON is, of this kind unless it says otherwise: `message` (then of type chat), `presence`, `iq`, or
-/// empty for what the JSON implies.
+/// The stanza that the JSON is, of this kind unless it says otherwise: `message` (then of type
+/// chat), `presence`, `iq`, or empty for what the JSON implies.
 ///
 /// # Errors
 /// See [`Fault`].
@@ -107,7 +111,10 @@ fn many(json: &str, answering: Option<Kind>) -> Result<Vec<Stanza>, Fault> {
         return Ok(vec![decode::decode(json, 0, answering)?]);
     };
     if several.xmpp.len() > MAX_STANZAS {
-        return Err(Fault::field("xmpp", format!("more than {MAX_STANZAS} stanzas")));
+        return Err(Fault::field(
+            "xmpp",
+            format!("more than {MAX_STANZAS} stanzas"),
+        ));
     }
     let one = |(index, raw): (usize, &&RawValue)| {
         decode::decode(raw.get(), 0, answering)

@@ -42,11 +42,15 @@ pub(super) fn read(element: &Element) -> Result<String, Unmappable> {
 
 fn forwarded(element: &Element) -> Result<String, Unmappable> {
     let mut object = Object::default();
-    let stamp = element.get_child("delay", DELAY).and_then(|delay| delay.attr("stamp"));
+    let stamp = element
+        .get_child("delay", DELAY)
+        .and_then(|delay| delay.attr("stamp"));
     if let Some(stamp) = stamp {
         object.put("delay", quoted(stamp));
     }
-    let message = element.get_child("message", CLIENT).and_then(|message| Stanza::try_from(message).ok());
+    let message = element
+        .get_child("message", CLIENT)
+        .and_then(|message| Stanza::try_from(message).ok());
     if let Some(message) = message {
         object.put("message", encode::encode(&message, Mode::Plain)?);
     }
@@ -76,14 +80,22 @@ fn write_forwarded(value: &Value, path: &str, depth: usize) -> Result<Element, F
     let mut forwarded = Element::bare("forwarded", FORWARD);
     if let Some(stamp) = members.get("delay") {
         let mut delay = Element::bare("delay", DELAY);
-        set(&mut delay, "stamp", &string(stamp, &format!("{path}.delay"))?);
+        set(
+            &mut delay,
+            "stamp",
+            &string(stamp, &format!("{path}.delay"))?,
+        );
         forwarded.append_child(delay);
     }
     if let Some(message) = members.get("message") {
         let path = format!("{path}.message");
         let within = |fault: Fault| Fault::field(format!("{path}.{}", fault.path()), fault.why());
         let stanza = decode::decode(&message.to_string(), depth + 1, None).map_err(within)?;
-        forwarded.append_child(stanza.to_element().map_err(|error| Fault::field(&path, error))?);
+        forwarded.append_child(
+            stanza
+                .to_element()
+                .map_err(|error| Fault::field(&path, error))?,
+        );
     }
     Ok(forwarded)
 }

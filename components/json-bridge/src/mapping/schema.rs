@@ -12,7 +12,9 @@ fn schema() -> Value {
         let here = of(entry.key, &entry.shape);
         // `archive` and `oob` are one thing in a message and another in an IQ.
         match stanza.remove(entry.key) {
-            Some(there) if there != here => drop(stanza.insert(entry.key.to_owned(), json!({"anyOf": [there, here]}))),
+            Some(there) if there != here => {
+                drop(stanza.insert(entry.key.to_owned(), json!({"anyOf": [there, here]})))
+            }
             _ => drop(stanza.insert(entry.key.to_owned(), here)),
         }
     }
@@ -40,33 +42,60 @@ fn schema() -> Value {
 fn header() -> Map<String, Value> {
     let string = || json!({"type": "string"});
     let mut keys = Map::new();
-    keys.insert("kind".into(), json!({"enum": ["message", "presence", "iq"]}));
+    keys.insert(
+        "kind".into(),
+        json!({"enum": ["message", "presence", "iq"]}),
+    );
     for key in ["type", "from", "to", "id", "lang", "oob_url"] {
         keys.insert(key.into(), string());
     }
     keys.insert(
         "xml".into(),
-        json!({"type": "string", "description": "the content as XML, in place of all content keys"}),
+        json!({"type": "string", "description": "the content as XML, in place of all content \
+            keys"}),
     );
-    let error = [("type", string()), ("condition", string()), ("text", string()), ("by", string())];
+    let error = [
+        ("type", string()),
+        ("condition", string()),
+        ("text", string()),
+        ("by", string()),
+    ];
     keys.insert("error".into(), record(&error, &[]));
     let payload = json!({"$ref": "#/$defs/payload"});
-    keys.insert("payload".into(), json!({"anyOf": [payload, {"type": "array", "items": payload}]}));
+    keys.insert(
+        "payload".into(),
+        json!({"anyOf": [payload, {"type": "array", "items": payload}]}),
+    );
     keys.insert("json".into(), json!(true));
-    let container = [("name", string()), ("xmlns", string()), ("json", json!(true))];
-    keys.insert("container".into(), record(&container, &["name", "xmlns", "json"]));
+    let container = [
+        ("name", string()),
+        ("xmlns", string()),
+        ("json", json!(true)),
+    ];
+    keys.insert(
+        "container".into(),
+        record(&container, &["name", "xmlns", "json"]),
+    );
     let id = record(&[("by", string()), ("id", string())], &[]);
     keys.insert("stanza_ids".into(), json!({"type": "array", "items": id}));
     keys.insert("forwarded".into(), json!({"$ref": "#/$defs/forwarded"}));
-    let result = [("id", string()), ("queryid", string()), ("forward", json!({"$ref": "#/$defs/forwarded"}))];
+    let result = [
+        ("id", string()),
+        ("queryid", string()),
+        ("forward", json!({"$ref": "#/$defs/forwarded"})),
+    ];
     keys.insert("archive".into(), record(&result, &[]));
     keys.insert("join".into(), json!({"const": true}));
     keys
 }
 
 fn record(properties: &[(&str, Value)], required: &[&str]) -> Value {
-    let properties: Map<_, _> = properties.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    let mut schema = json!({"type": "object", "properties": properties, "additionalProperties": false});
+    let properties: Map<_, _> = properties
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect();
+    let mut schema =
+        json!({"type": "object", "properties": properties, "additionalProperties": false});
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
@@ -81,8 +110,12 @@ fn of(key: &str, shape: &Shape) -> Value {
         Shape::Number => json!({"type": ["integer", "string"]}),
         Shape::Flag => json!({"const": true}),
         Shape::Record(fields) => {
-            let properties: Map<_, _> = fields.iter().map(|field| (field.key.to_owned(), place(field))).collect();
-            let object = json!({"type": "object", "properties": properties, "additionalProperties": false});
+            let properties: Map<_, _> = fields
+                .iter()
+                .map(|field| (field.key.to_owned(), place(field)))
+                .collect();
+            let object =
+                json!({"type": "object", "properties": properties, "additionalProperties": false});
             match key {
                 "thread" => json!({"anyOf": [{"const": true}, string(), object]}),
                 _ => json!({"anyOf": [{"const": true}, object]}),
@@ -112,7 +145,14 @@ fn own(key: &str) -> Value {
         "state" => json!({"enum": ["active", "composing", "gone", "inactive", "paused"]}),
         "html" => json!({"type": ["string", "null"]}),
         "disco" => {
-            let identity = record(&[("category", string()), ("type", string()), ("name", string())], &[]);
+            let identity = record(
+                &[
+                    ("category", string()),
+                    ("type", string()),
+                    ("name", string()),
+                ],
+                &[],
+            );
             let members = [
                 ("node", string()),
                 ("identities", json!({"type": "array", "items": identity})),
@@ -122,7 +162,10 @@ fn own(key: &str) -> Value {
             json!({"anyOf": [question[0], question[1], record(&members, &[])]})
         }
         "items" => {
-            let item = record(&[("jid", string()), ("node", string()), ("name", string())], &[]);
+            let item = record(
+                &[("jid", string()), ("node", string()), ("name", string())],
+                &[],
+            );
             json!({"anyOf": [question[0], question[1], {"type": "array", "items": item}]})
         }
         "command" => json!({"anyOf": [question[0], question[1], {"type": "object", "properties": {
@@ -137,7 +180,8 @@ fn own(key: &str) -> Value {
 /// The long form, or `{var: value}`.
 fn dataform() -> Value {
     let string = || json!({"type": "string"});
-    let one_or_more = json!({"anyOf": [{"type": ["string", "number", "boolean"]}, {"type": "array"}]});
+    let one_or_more =
+        json!({"anyOf": [{"type": ["string", "number", "boolean"]}, {"type": "array"}]});
     let option = record(&[("label", string()), ("value", string())], &["value"]);
     let field = record(
         &[
@@ -167,6 +211,13 @@ fn the_file_is_what_the_table_says() {
         std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/schema.json"), &now).unwrap();
         return;
     }
-    assert!(now == super::SCHEMA, "run this test with CAMPANILE_WRITE_SCHEMA=1 and look at what changed");
-    assert!(TABLE.iter().all(|entry| entry.on != On::All || !entry.key.is_empty()));
+    assert!(
+        now == super::SCHEMA,
+        "run this test with CAMPANILE_WRITE_SCHEMA=1 and look at what changed"
+    );
+    assert!(
+        TABLE
+            .iter()
+            .all(|entry| entry.on != On::All || !entry.key.is_empty())
+    );
 }

@@ -69,8 +69,15 @@ pub(super) fn read(shape: &Shape, element: &Element) -> Value {
         Shape::Flag => true.into(),
         Shape::Attribute(name) => element.attr(*name).unwrap_or_default().into(),
         Shape::Record(fields) => {
-            let members: Map<_, _> = fields.iter().filter_map(|field| member(field, element)).collect();
-            if members.is_empty() { true.into() } else { members.into() }
+            let members: Map<_, _> = fields
+                .iter()
+                .filter_map(|field| member(field, element))
+                .collect();
+            if members.is_empty() {
+                true.into()
+            } else {
+                members.into()
+            }
         }
         Shape::List(name, shape) => each(element, name, shape),
         Shape::Own(codec) => (codec.read)(element),
@@ -97,16 +104,27 @@ fn member(field: &Field, element: &Element) -> Option<(String, Value)> {
 
 fn each(element: &Element, name: &str, shape: &Shape) -> Value {
     let ns = element.ns();
-    element.children().filter(|child| child.is(name, ns.as_str())).map(|child| read(shape, child)).collect()
+    element
+        .children()
+        .filter(|child| child.is(name, ns.as_str()))
+        .map(|child| read(shape, child))
+        .collect()
 }
 
 /// A number where it is one, else the text as it is.
 fn number(text: &str) -> Value {
-    text.trim().parse::<i64>().map_or_else(|_| text.into(), Value::from)
+    text.trim()
+        .parse::<i64>()
+        .map_or_else(|_| text.into(), Value::from)
 }
 
 /// Fills the element from JSON.
-pub(super) fn write(shape: &Shape, element: &mut Element, value: &Value, path: &str) -> Result<(), Fault> {
+pub(super) fn write(
+    shape: &Shape,
+    element: &mut Element,
+    value: &Value,
+    path: &str,
+) -> Result<(), Fault> {
     match shape {
         Shape::Text | Shape::Number => push_text(element, &string(value, path)?),
         Shape::Flag => flag(value, path)?,
@@ -126,7 +144,10 @@ fn record(fields: &[Field], element: &mut Element, value: &Value, path: &str) ->
     for key in members.keys() {
         if !fields.iter().any(|field| field.key == key) {
             let known: Vec<_> = fields.iter().map(|field| field.key).collect();
-            return Err(Fault::field(format!("{path}.{key}"), format!("unknown; known are {}", known.join(", "))));
+            return Err(Fault::field(
+                format!("{path}.{key}"),
+                format!("unknown; known are {}", known.join(", ")),
+            ));
         }
     }
     for field in fields {
@@ -142,12 +163,17 @@ fn put(field: &Field, element: &mut Element, value: &Value, path: &str) -> Resul
     match field.place {
         Place::Attribute(name) | Place::Count(name) => set(element, name, &string(value, path)?),
         Place::Switch(name) => {
-            let on = value.as_bool().ok_or_else(|| Fault::field(path, "write true or false"))?;
+            let on = value
+                .as_bool()
+                .ok_or_else(|| Fault::field(path, "write true or false"))?;
             set(element, name, if on { "true" } else { "false" });
         }
         Place::Own => push_text(element, &string(value, path)?),
         Place::Child(name, Shape::Flag) => {
-            if value.as_bool().ok_or_else(|| Fault::field(path, "write true or false"))? {
+            if value
+                .as_bool()
+                .ok_or_else(|| Fault::field(path, "write true or false"))?
+            {
                 element.append_child(Element::bare(name, ns));
             }
         }
@@ -167,15 +193,28 @@ fn put(field: &Field, element: &mut Element, value: &Value, path: &str) -> Resul
     Ok(())
 }
 
-fn append(to: &mut Element, (ns, name): (&str, &str), shape: &Shape, value: &Value, path: &str) -> Result<(), Fault> {
+fn append(
+    to: &mut Element,
+    (ns, name): (&str, &str),
+    shape: &Shape,
+    value: &Value,
+    path: &str,
+) -> Result<(), Fault> {
     let mut child = Element::bare(name, ns);
     write(shape, &mut child, value, path)?;
     to.append_child(child);
     Ok(())
 }
 
-fn write_each(to: &mut Element, (name, shape): (&str, &Shape), value: &Value, path: &str) -> Result<(), Fault> {
-    let items = value.as_array().ok_or_else(|| Fault::field(path, "write a list"))?;
+fn write_each(
+    to: &mut Element,
+    (name, shape): (&str, &Shape),
+    value: &Value,
+    path: &str,
+) -> Result<(), Fault> {
+    let items = value
+        .as_array()
+        .ok_or_else(|| Fault::field(path, "write a list"))?;
     let ns = to.ns();
     for (index, item) in items.iter().enumerate() {
         append(to, (&ns, name), shape, item, &format!("{path}[{index}]"))?;
@@ -184,7 +223,11 @@ fn write_each(to: &mut Element, (name, shape): (&str, &Shape), value: &Value, pa
 }
 
 fn flag(value: &Value, path: &str) -> Result<(), Fault> {
-    if *value == Value::Bool(true) { Ok(()) } else { Err(Fault::field(path, "write true, or leave it out")) }
+    if *value == Value::Bool(true) {
+        Ok(())
+    } else {
+        Err(Fault::field(path, "write true, or leave it out"))
+    }
 }
 
 /// A string, or a number as one, in characters that XML can carry.
@@ -195,19 +238,28 @@ pub(super) fn string(value: &Value, path: &str) -> Result<String, Fault> {
         _ => return Err(Fault::field(path, "write a string")),
     };
     match forbidden(&text) {
-        Some(c) => Err(Fault::field(path, format!("the character U+{:04X} cannot stand in XML", u32::from(c)))),
+        Some(c) => Err(Fault::field(
+            path,
+            format!("the character U+{:04X} cannot stand in XML", u32::from(c)),
+        )),
         None => Ok(text),
     }
 }
 
 pub(super) fn object<'v>(value: &'v Value, path: &str) -> Result<&'v Map<String, Value>, Fault> {
-    value.as_object().ok_or_else(|| Fault::field(path, "write an object"))
+    value
+        .as_object()
+        .ok_or_else(|| Fault::field(path, "write an object"))
 }
 
 /// Sets an attribute. The names are ours, all of them good.
 pub(super) fn set(element: &mut Element, name: &str, value: &str) {
     if let Ok(name) = NcName::try_from(name) {
-        element.attrs_mut().insert(campanile::xso::exports::rxml::Namespace::NONE, name, value.to_owned());
+        element.attrs_mut().insert(
+            campanile::xso::exports::rxml::Namespace::NONE,
+            name,
+            value.to_owned(),
+        );
     }
 }
 

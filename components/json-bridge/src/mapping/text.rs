@@ -1,4 +1,5 @@
-//! JSON as text: kept as it is written, so that numbers of any size and escapes of any kind pass unchanged.
+//! JSON as text: kept as it is written, so that numbers of any size and escapes of any kind pass
+//! unchanged.
 
 use std::borrow::Cow;
 
@@ -21,12 +22,16 @@ pub(super) fn checked(text: &str) -> Result<&str, String> {
     Ok(text)
 }
 
-/// The same JSON in characters that XML can carry: U+FFFE and U+FFFF stand in strings only, and get escaped there.
+/// The same JSON in characters that XML can carry: U+FFFE and U+FFFF stand in strings only, and get
+/// escaped there.
 pub(super) fn for_xml(json: &str) -> Cow<'_, str> {
     if !json.contains(['\u{FFFE}', '\u{FFFF}']) {
         return Cow::Borrowed(json);
     }
-    Cow::Owned(json.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff"))
+    Cow::Owned(
+        json.replace('\u{FFFE}', "\\ufffe")
+            .replace('\u{FFFF}', "\\uffff"),
+    )
 }
 
 /// A text as a JSON string.
@@ -36,12 +41,17 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// XML 1.0 §2.2.
 pub(super) fn forbidden(text: &str) -> Option<char> {
-    let is_bad = |c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}');
+    let is_bad = |c: char| {
+        (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}')
+    };
     text.chars().find(|&c| is_bad(c))
 }
 
 fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    let mut depth = 0usize;
+    let mut deepest = 0;
+    let mut in_string = false;
+    let mut escaped = false;
     for byte in json.bytes() {
         match byte {
             _ if escaped => escaped = false,
@@ -64,7 +74,13 @@ mod tests {
 
     #[test]
     fn json_is_checked_and_kept_as_it_is() {
-        for good in ["1e400", "123456789012345678901234567890", r#""\u0000""#, r#"{"a":[1,"]"]}"#, r#""\ud800""#] {
+        for good in [
+            "1e400",
+            "123456789012345678901234567890",
+            r#""\u0000""#,
+            r#"{"a":[1,"]"]}"#,
+            r#""\ud800""#,
+        ] {
             assert_eq!(checked(&format!(" \n{good}\t")), Ok(good));
         }
         for bad in ["", "{", "nul", "{'a':1}", "1 2", "\"\u{1}\"", "[1,]", "NaN"] {

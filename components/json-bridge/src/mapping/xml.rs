@@ -5,21 +5,26 @@ use campanile::stream::{Bounds, Event, Reader};
 
 use super::fault::Fault;
 
-const OPENING: &[u8] = b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
+const OPENING: &[u8] =
+    b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
 
 /// The one stanza that the text is, in `jabber:client`, given or inherited.
 ///
-/// What comes out is not the text: it has been read into a tree and is written anew, so it holds what our own writer
-/// lets out and nothing else.
+/// What comes out is not the text: it has been read into a tree and is written anew, so it holds
+/// what our own writer lets out and nothing else.
 ///
 /// # Errors
 /// When the text is anything but one well-formed stanza, or holds what the writer refuses.
 pub fn stanza(text: &str) -> Result<Stanza, Fault> {
     let read = read(text)?;
-    // As a child of another it keeps the attributes as they are written: an address that is none has left no trace.
+    // As a child of another it keeps the attributes as they are written: an address that is none
+    // has left no trace.
     let within = self::read(&format!("<message>{}</message>", text.trim()))?;
     for (key, parsed) in [("from", read.from()), ("to", read.to())] {
-        let written = within.children().first().and_then(|child| child.attribute(key).map(|value| value.into_owned()));
+        let written = within
+            .children()
+            .first()
+            .and_then(|child| child.attribute(key).map(|value| value.into_owned()));
         if let (Some(written), None) = (written, parsed) {
             return Err(Fault::field(key, format!("{written:?} is no JID")));
         }
@@ -34,7 +39,10 @@ fn read(text: &str) -> Result<Stanza, Fault> {
     if !text.starts_with('<') || !text.ends_with('>') {
         return Err(Fault::syntax("", "this is no XML element"));
     }
-    let bounds = Bounds { max_stanza: text.len() + OPENING.len(), ..Bounds::default() };
+    let bounds = Bounds {
+        max_stanza: text.len() + OPENING.len(),
+        ..Bounds::default()
+    };
     let mut reader = Reader::new(bounds);
     reader.buffer().extend_from_slice(OPENING);
     let not_read = |fault: campanile::stream::Fault| Fault::syntax("", fault);
@@ -44,7 +52,9 @@ fn read(text: &str) -> Result<Stanza, Fault> {
     reader.buffer().extend_from_slice(text.as_bytes());
     let read = match reader.next().map_err(not_read)? {
         Some(Event::Stanza(stanza)) => stanza,
-        Some(Event::Refused(_)) => return Err(Fault::field("", "this is no valid stanza (RFC 6120 §8)")),
+        Some(Event::Refused(_)) => {
+            return Err(Fault::field("", "this is no valid stanza (RFC 6120 §8)"));
+        }
         Some(_) => return Err(Fault::field("", "this is no message, presence or iq")),
         None => return Err(Fault::syntax("", "the XML ends within an element")),
     };
@@ -74,7 +84,11 @@ fn rewritten(read: &Stanza) -> Result<Stanza, Fault> {
 
 /// The same header as another stanza's.
 fn header(mut stanza: Stanza, like: &Stanza) -> Stanza {
-    stanza = like.from().cloned().into_iter().fold(stanza, Stanza::with_from);
+    stanza = like
+        .from()
+        .cloned()
+        .into_iter()
+        .fold(stanza, Stanza::with_from);
     stanza = like.to().cloned().into_iter().fold(stanza, Stanza::with_to);
     stanza = like.id().into_iter().fold(stanza, Stanza::with_id);
     like.lang().into_iter().fold(stanza, Stanza::with_lang)
@@ -84,9 +98,18 @@ fn header(mut stanza: Stanza, like: &Stanza) -> Stanza {
 pub(super) fn kind(name: &str, kind: &str) -> Option<Kind> {
     use campanile::stanza::{IqType, MessageType, PresenceType};
     match name {
-        "message" => MessageType::ALL.iter().find(|it| it.as_str() == kind).map(|&it| Kind::Message(it)),
-        "presence" => PresenceType::ALL.iter().find(|it| it.as_str() == kind).map(|&it| Kind::Presence(it)),
-        "iq" => IqType::ALL.iter().find(|it| it.as_str() == kind).map(|&it| Kind::Iq(it)),
+        "message" => MessageType::ALL
+            .iter()
+            .find(|it| it.as_str() == kind)
+            .map(|&it| Kind::Message(it)),
+        "presence" => PresenceType::ALL
+            .iter()
+            .find(|it| it.as_str() == kind)
+            .map(|&it| Kind::Presence(it)),
+        "iq" => IqType::ALL
+            .iter()
+            .find(|it| it.as_str() == kind)
+            .map(|&it| Kind::Iq(it)),
         _ => None,
     }
 }

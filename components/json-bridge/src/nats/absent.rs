@@ -30,7 +30,12 @@ impl Broker {
         Err("this program was built without NATS (feature `nats`)".into())
     }
 
-    pub(crate) fn publish(&self, _bot: &str, _stanza: &Stanza, _json: String) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn publish(
+        &self,
+        _bot: &str,
+        _stanza: &Stanza,
+        _json: String,
+    ) -> Option<oneshot::Receiver<()>> {
         match *self {}
     }
 

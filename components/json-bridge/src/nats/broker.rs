@@ -23,7 +23,8 @@ use crate::rights::Rights;
 use crate::settings::{Bot, Login, Nats};
 use crate::webhook::Outcome;
 
-/// How long the component's start waits for the broker; then it goes on without, and senders are told to wait.
+/// How long the component's start waits for the broker; then it goes on without, and senders are
+/// told to wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two attempts at something that failed.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
@@ -45,23 +46,41 @@ impl Broker {
         tasks: &mut JoinSet<()>,
     ) -> Result<Self, BoxError> {
         let client = connect(nats).await?;
-        let (jetstream, names) = (jetstream::new(client.clone()), Names::new(&nats.prefix));
-        if let Err(why) =
-            tokio::time::timeout(PATIENCE, streams(&jetstream, nats, &names)).await.map_err(BoxError::from).flatten()
+        let jetstream = jetstream::new(client.clone());
+        let names = Names::new(&nats.prefix);
+        if let Err(why) = tokio::time::timeout(PATIENCE, streams(&jetstream, nats, &names))
+            .await
+            .map_err(BoxError::from)
+            .flatten()
         {
             tracing::warn!("the broker is not ready: {why}");
         }
         let (publisher, publishing) = Publisher::new(jetstream.clone());
         tasks.spawn(publishing);
-        let rights =
-            bots.iter().map(|bot| (super::subject::token(&deliver::key(bot)), Rights::of(bot, component.domain())));
-        let outbound = Outbound::new(client.clone(), names.clone(), rights.collect(), Arc::clone(delivery));
-        let inbound = bots
-            .iter()
-            .filter(|bot| bot.webhook.is_some())
-            .map(|bot| Inbound::new(deliver::key(bot), names.clone(), nats.shared, Arc::clone(delivery)));
+        let rights = bots.iter().map(|bot| {
+            (
+                super::subject::token(&deliver::key(bot)),
+                Rights::of(bot, component.domain()),
+            )
+        });
+        let outbound = Outbound::new(
+            client.clone(),
+            names.clone(),
+            rights.collect(),
+            Arc::clone(delivery),
+        );
+        let inbound = bots.iter().filter(|bot| bot.webhook.is_some()).map(|bot| {
+            Inbound::new(
+                deliver::key(bot),
+                names.clone(),
+                nats.shared,
+                Arc::clone(delivery),
+            )
+        });
         for inbound in inbound {
-            let (jetstream, nats, names) = (jetstream.clone(), nats.clone(), names.clone());
+            let jetstream = jetstream.clone();
+            let nats = nats.clone();
+            let names = names.clone();
             tasks.spawn(async move {
                 loop {
                     let taken = async {
@@ -73,11 +92,17 @@ impl Broker {
             });
         }
         if let Some(mut going) = answers.open() {
-            let (answers, component) = (Arc::clone(answers), component.clone());
-            let (line, own) = (client.clone(), names.clone());
+            let answers = Arc::clone(answers);
+            let component = component.clone();
+            let line = client.clone();
+            let own = names.clone();
             tasks.spawn(async move {
                 loop {
-                    tell("from other bridges", carry((&answers, &mut going), &line, &own, &component).await).await;
+                    tell(
+                        "from other bridges",
+                        carry((&answers, &mut going), &line, &own, &component).await,
+                    )
+                    .await;
                 }
             });
         }
@@ -92,17 +117,30 @@ impl Broker {
                 tell("from bots", taken.await).await;
             }
         });
-        Ok(Self { client, names, publisher })
+        Ok(Self {
+            client,
+            names,
+            publisher,
+        })
     }
 
-    /// Hands a stanza to the broker; the receiver says when that has it. `None` when too many wait for that already.
-    pub(crate) fn publish(&self, bot: &str, stanza: &Stanza, json: String) -> Option<oneshot::Receiver<()>> {
-        self.publisher.publish(self.names.inbound(bot, stanza.kind()), json)
+    /// Hands a stanza to the broker; the receiver says when that has it. `None` when too many wait
+    /// for that already.
+    pub(crate) fn publish(
+        &self,
+        bot: &str,
+        stanza: &Stanza,
+        json: String,
+    ) -> Option<oneshot::Receiver<()>> {
+        self.publisher
+            .publish(self.names.inbound(bot, stanza.kind()), json)
     }
 
     /// Asks whichever bot answers requests.
     pub(crate) async fn ask(&self, bot: &str, body: Bytes, within: Duration) -> Outcome {
-        let request = async_nats::Request::new().payload(body).timeout(Some(within));
+        let request = async_nats::Request::new()
+            .payload(body)
+            .timeout(Some(within));
         match self.client.send_request(self.names.iq(bot), request).await {
             Ok(answer) if answer.payload.trim_ascii().is_empty() => Outcome::Taken(None),
             Ok(answer) => Outcome::Taken(Some(answer.payload)),
@@ -127,13 +165,21 @@ async fn tell(what: &str, ended: Result<(), BoxError>) {
 
 async fn connect(nats: &Nats) -> Result<Client, BoxError> {
     let parse = |address: &str| address.trim().parse::<ServerAddr>();
-    let addresses = nats.url.split(',').map(parse).collect::<Result<Vec<_>, _>>()?;
-    let options = ConnectOptions::new().name("campanile").retry_on_initial_connect();
+    let addresses = nats
+        .url
+        .split(',')
+        .map(parse)
+        .collect::<Result<Vec<_>, _>>()?;
+    let options = ConnectOptions::new()
+        .name("campanile")
+        .retry_on_initial_connect();
     let options = options.event_callback(|event| async move { tracing::info!("broker: {event}") });
     let options = match &nats.login {
         Login::Open => options,
         Login::Token(token) => options.token(token.reveal().to_owned()),
-        Login::Password(name, password) => options.user_and_password(name.clone(), password.reveal().to_owned()),
+        Login::Password(name, password) => {
+            options.user_and_password(name.clone(), password.reveal().to_owned())
+        }
     };
     Ok(options.connect(addresses).await?)
 }

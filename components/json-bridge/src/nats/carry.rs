@@ -1,4 +1,5 @@
-//! The way of answers through the broker, both directions. It is not kept: whoever asked waits no longer than its time.
+//! The way of answers through the broker, both directions. It is not kept: whoever asked waits no
+//! longer than its time.
 
 use async_nats::Client;
 use campanile::error::BoxError;
@@ -36,7 +37,8 @@ pub(super) async fn carry(
 fn take(payload: &[u8], component: &campanile::client::Client) {
     let text = String::from_utf8_lossy(payload);
     match mapping::from_xml(&text) {
-        // Whoever asked may have given up by now, or the answer is a forgery: both are nothing to act upon.
+        // Whoever asked may have given up by now, or the answer is a forgery: both are nothing to
+        // act upon.
         Ok(answer) => drop(component.accept_answer(answer)),
         Err(fault) => tracing::warn!("what another bridge has handed over cannot be read: {fault}"),
     }

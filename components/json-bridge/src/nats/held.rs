@@ -20,7 +20,8 @@ const PROGRESS: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Here(Arc<Mutex<HashSet<u64>>>);
 
-/// One of them. Until it is done the broker hears that it is worked on; dropped before, the broker gives it out again.
+/// One of them. Until it is done the broker hears that it is worked on; dropped before, the broker
+/// gives it out again.
 pub(super) struct Held {
     message: Arc<Message>,
     sequence: u64,
@@ -29,7 +30,8 @@ pub(super) struct Held {
 }
 
 impl Here {
-    /// Takes a message, unless it is here already: the broker may give it out again when it has missed our word.
+    /// Takes a message, unless it is here already: the broker may give it out again when it has
+    /// missed our word.
     pub(super) fn hold(&self, message: Message) -> Option<Held> {
         let sequence = message.info().ok()?.stream_sequence;
         if !self.all().insert(sequence) {
@@ -45,7 +47,12 @@ impl Here {
                 }
             }
         });
-        Some(Held { message, sequence, here: self.clone(), progress: progress.abort_handle() })
+        Some(Held {
+            message,
+            sequence,
+            here: self.clone(),
+            progress: progress.abort_handle(),
+        })
     }
 
     fn all(&self) -> MutexGuard<'_, HashSet<u64>> {
@@ -64,13 +71,22 @@ impl Held {
 
     /// `Nats-Msg-Id`, the same each time.
     pub(super) fn id(&self) -> Option<String> {
-        Some(self.message.headers.as_ref()?.get("Nats-Msg-Id")?.as_str().to_owned())
+        Some(
+            self.message
+                .headers
+                .as_ref()?
+                .get("Nats-Msg-Id")?
+                .as_str()
+                .to_owned(),
+        )
     }
 
     /// Milliseconds since 1970 when the broker got it.
     pub(super) fn published(&self) -> i64 {
         let info = self.message.info();
-        let nanos = info.map(|info| info.published.unix_timestamp_nanos()).unwrap_or_default();
+        let nanos = info
+            .map(|info| info.published.unix_timestamp_nanos())
+            .unwrap_or_default();
         i64::try_from(nanos / 1_000_000).unwrap_or_default()
     }
 }
@@ -79,7 +95,10 @@ impl Held {
 impl Letter for Held {
     async fn done(&self) {
         if let Err(error) = self.message.ack().await {
-            tracing::warn!(sequence = self.sequence, "the broker cannot be told that a message is done: {error}");
+            tracing::warn!(
+                sequence = self.sequence,
+                "the broker cannot be told that a message is done: {error}"
+            );
         }
     }
 }

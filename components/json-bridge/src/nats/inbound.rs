@@ -30,7 +30,14 @@ pub(super) struct Inbound {
 
 impl Inbound {
     pub(super) fn new(bot: String, names: Names, shared: bool, delivery: Arc<Delivery>) -> Self {
-        Self { bot, names, shared, begun: AtomicBool::new(false), here: Here::default(), delivery }
+        Self {
+            bot,
+            names,
+            shared,
+            begun: AtomicBool::new(false),
+            here: Here::default(),
+            delivery,
+        }
     }
 
     /// Takes until the broker is gone.
@@ -38,8 +45,9 @@ impl Inbound {
         let stream = jetstream.get_stream(self.names.stream("in")).await?;
         let name = token(&self.bot);
         if !self.shared && !self.begun.load(Ordering::Relaxed) {
-            // What the process before had taken and not done would come only after SILENCE, behind what is newer. A new
-            // consumer begins with the oldest. An error says that there was none.
+            // What the process before had taken and not done would come only after SILENCE, behind
+            // what is newer. A new consumer begins with the oldest. An error says that there was
+            // none.
             let _ = stream.delete_consumer(&name).await;
         }
         let config = pull::Config {
@@ -63,18 +71,45 @@ impl Inbound {
 
     async fn take(&self, held: Held) {
         let body = held.message().payload.clone();
-        let stanza = std::str::from_utf8(&body).ok().and_then(|json| mapping::from_json(json).ok());
+        let stanza = std::str::from_utf8(&body)
+            .ok()
+            .and_then(|json| mapping::from_json(json).ok());
         let Some(stanza) = stanza else {
-            tracing::error!(bot = self.bot, sequence = held.sequence(), "what is in the stream is no stanza");
+            tracing::error!(
+                bot = self.bot,
+                sequence = held.sequence(),
+                "what is in the stream is no stanza"
+            );
             return held.done().await;
         };
-        let id = held.id().unwrap_or_else(|| format!("msg_{}", held.sequence()));
-        let peer = stanza.from().map(|from| from.to_bare().to_string()).unwrap_or_default();
-        let (bot, xml, received) = (self.bot.clone(), stanza.to_xml(), held.published());
+        let id = held
+            .id()
+            .unwrap_or_else(|| format!("msg_{}", held.sequence()));
+        let peer = stanza
+            .from()
+            .map(|from| from.to_bare().to_string())
+            .unwrap_or_default();
+        let bot = self.bot.clone();
+        let xml = stanza.to_xml();
+        let received = held.published();
         // The consumer bounds how many there are.
         let place = self.delivery.room.force(&peer, xml.len() + body.len());
-        let entry = Entry { seq: 0, way: Way::Hook, id, bot, peer, xml, received };
+        let entry = Entry {
+            seq: 0,
+            way: Way::Hook,
+            id,
+            bot,
+            peer,
+            xml,
+            received,
+        };
         let letter = Some(Arc::new(held) as Arc<dyn Letter>);
-        self.delivery.push(Parcel { entry, body, namespaces: String::new(), _place: place, letter });
+        self.delivery.push(Parcel {
+            entry,
+            body,
+            namespaces: String::new(),
+            _place: place,
+            letter,
+        });
     }
 }

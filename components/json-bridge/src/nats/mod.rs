@@ -8,8 +8,8 @@
 //! | `PREFIX.refused.BOT` | why something on `out` was not sent, not kept | whoever listens |
 //! | `PREFIX.answer.INSTANCE` | an answer that came out at another bridge on the same JID, as XML, not kept | the bridge that asked |
 //!
-//! `in` and `out` are streams with the retention of a work queue, and are acknowledged one by one: what is not done by
-//! somebody who died is done by another. `Nats-Msg-Id` is the same each time.
+//! `in` and `out` are streams with the retention of a work queue, and are acknowledged one by one:
+//! what is not done by somebody who died is done by another. `Nats-Msg-Id` is the same each time.
 
 #[cfg(not(feature = "nats"))]
 mod absent;

@@ -37,8 +37,19 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
-    pub(super) fn new(client: Client, names: Names, rights: HashMap<String, Rights>, delivery: Arc<Delivery>) -> Self {
-        Self { client, names, rights, here: Here::default(), delivery }
+    pub(super) fn new(
+        client: Client,
+        names: Names,
+        rights: HashMap<String, Rights>,
+        delivery: Arc<Delivery>,
+    ) -> Self {
+        Self {
+            client,
+            names,
+            rights,
+            here: Here::default(),
+            delivery,
+        }
     }
 
     /// Takes until the broker is gone.
@@ -67,13 +78,24 @@ impl Outbound {
     }
 
     async fn carry(&self, held: Held) {
-        let bot = held.message().subject.rsplit('.').next().unwrap_or_default().to_owned();
+        let bot = held
+            .message()
+            .subject
+            .rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let stanzas = match self.read(&bot, &held) {
             Ok(stanzas) => stanzas,
             Err(fault) => return self.refuse(&bot, &held, &fault).await,
         };
         let accepted = held.published();
-        let fates = join_all(stanzas.iter().map(|stanza| self.delivery.sending.send(stanza, accepted))).await;
+        let fates = join_all(
+            stanzas
+                .iter()
+                .map(|stanza| self.delivery.sending.send(stanza, accepted)),
+        )
+        .await;
         for (stanza, fate) in stanzas.iter().zip(&fates) {
             match fate {
                 Fate::Taken => drop(self.delivery.counters.accepted.add(1)),
@@ -88,18 +110,35 @@ impl Outbound {
 
     /// The stanzas of one message, as the bot may send them.
     fn read(&self, bot: &str, held: &Held) -> Result<Vec<Stanza>, Fault> {
-        let rights = self.rights.get(bot).ok_or_else(|| Fault::field("", "the bridge has no such bot"))?;
-        let text = std::str::from_utf8(&held.message().payload).map_err(|why| Fault::syntax("", why))?;
-        let id = held.id().unwrap_or_else(|| format!("{}-{}", self.names.stream("out"), held.sequence()));
+        let rights = self
+            .rights
+            .get(bot)
+            .ok_or_else(|| Fault::field("", "the bridge has no such bot"))?;
+        let text =
+            std::str::from_utf8(&held.message().payload).map_err(|why| Fault::syntax("", why))?;
+        let id = held
+            .id()
+            .unwrap_or_else(|| format!("{}-{}", self.names.stream("out"), held.sequence()));
         let one = |(at, stanza): (usize, Stanza)| {
             if !matches!(stanza.kind(), Kind::Message(_) | Kind::Presence(_)) {
-                return Err(Fault::field("kind", "only messages and presence are sent from here; ask by POST /v1/iq"));
+                return Err(Fault::field(
+                    "kind",
+                    "only messages and presence are sent from here; ask by POST /v1/iq",
+                ));
             }
-            let stanza = rights.address(stanza).map_err(|denied| Fault::field(denied.field(), &denied))?;
-            let own = stanza.id().map_or_else(|| format!("{id}-{at}"), str::to_owned);
+            let stanza = rights
+                .address(stanza)
+                .map_err(|denied| Fault::field(denied.field(), &denied))?;
+            let own = stanza
+                .id()
+                .map_or_else(|| format!("{id}-{at}"), str::to_owned);
             Ok(stanza.with_id(own))
         };
-        mapping::many_from_json(text)?.into_iter().enumerate().map(one).collect()
+        mapping::many_from_json(text)?
+            .into_iter()
+            .enumerate()
+            .map(one)
+            .collect()
     }
 
     async fn refuse(&self, bot: &str, held: &Held, fault: &Fault) {
@@ -112,9 +151,17 @@ impl Outbound {
     /// Counted, logged, and told to whoever listens.
     async fn say(&self, bot: &str, held: &Held, fault: &Fault) {
         self.delivery.counters.bad_answers.add(1);
-        tracing::warn!(bot, sequence = held.sequence(), "not sent for a bot: {fault}");
+        tracing::warn!(
+            bot,
+            sequence = held.sequence(),
+            "not sent for a bot: {fault}"
+        );
         let told = json!({"id": held.id(), "sequence": held.sequence(), "field": fault.path(), "detail": fault.why()});
-        if let Err(error) = self.client.publish(self.names.refused(bot), told.to_string().into()).await {
+        if let Err(error) = self
+            .client
+            .publish(self.names.refused(bot), told.to_string().into())
+            .await
+        {
             tracing::warn!("the broker cannot be told why: {error}");
         }
     }
@@ -122,10 +169,21 @@ impl Outbound {
     /// What was given up stays for the operator, where there is an outbox.
     async fn bury(&self, bot: &str, stanza: &Stanza, received: i64, why: &str) {
         let id = stanza.id().unwrap_or_default().to_owned();
-        let peer = stanza.to().map(|to| to.to_bare().to_string()).unwrap_or_default();
+        let peer = stanza
+            .to()
+            .map(|to| to.to_bare().to_string())
+            .unwrap_or_default();
         self.delivery.counters.dead.add(1);
         tracing::warn!(bot, id, to = peer, "not sent: {why}");
-        let entry = Entry { seq: 0, way: Way::Server, id, bot: bot.to_owned(), peer, xml: stanza.to_xml(), received };
+        let entry = Entry {
+            seq: 0,
+            way: Way::Server,
+            id,
+            bot: bot.to_owned(),
+            peer,
+            xml: stanza.to_xml(),
+            received,
+        };
         self.delivery.bury(entry, why).await;
     }
 }

@@ -39,27 +39,56 @@ impl Publisher {
                 publish(&jetstream, letter).await;
             }
         };
-        (Self { letters, room: Arc::new(Semaphore::new(KIBIBYTES)) }, publishing)
+        (
+            Self {
+                letters,
+                room: Arc::new(Semaphore::new(KIBIBYTES)),
+            },
+            publishing,
+        )
     }
 
-    /// The receiver says when the broker has it; it fails when that is not known. `None`: too much waits.
+    /// The receiver says when the broker has it; it fails when that is not known. `None`: too much
+    /// waits.
     pub(super) fn publish(&self, subject: String, json: String) -> Option<oneshot::Receiver<()>> {
         let size = u32::try_from(json.len() / 1024 + 1).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.room).try_acquire_many_owned(size).ok()?;
         let (stored, receiver) = oneshot::channel();
-        self.letters.try_send(Letter { subject, json, stored, permit }).ok()?;
+        self.letters
+            .try_send(Letter {
+                subject,
+                json,
+                stored,
+                permit,
+            })
+            .ok()?;
         Some(receiver)
     }
 }
 
 /// Written here, one after the other; the broker's word is waited for elsewhere.
 async fn publish(jetstream: &Context, letter: Letter) {
-    let Letter { subject, json, stored, permit } = letter;
+    let Letter {
+        subject,
+        json,
+        stored,
+        permit,
+    } = letter;
     let mut headers = HeaderMap::new();
-    headers.insert("Nats-Msg-Id", format!("msg_{}", crate::id::fresh()).as_str());
+    headers.insert(
+        "Nats-Msg-Id",
+        format!("msg_{}", crate::id::fresh()).as_str(),
+    );
     headers.insert("Content-Type", "application/json");
-    let written = timeout(WORD, jetstream.publish_with_headers(subject.clone(), headers, json.into())).await;
-    let word = match written.map_err(BoxError::from).and_then(|written| Ok(written?)) {
+    let written = timeout(
+        WORD,
+        jetstream.publish_with_headers(subject.clone(), headers, json.into()),
+    )
+    .await;
+    let word = match written
+        .map_err(BoxError::from)
+        .and_then(|written| Ok(written?))
+    {
         Ok(word) => word,
         Err(error) => return tracing::warn!(subject, "not published: {error}"),
     };

@@ -10,12 +10,20 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned() }
+        Self {
+            prefix: prefix.to_owned(),
+        }
     }
 
     /// Where a stanza for a bot is published.
     pub(super) fn inbound(&self, bot: &str, kind: Kind) -> String {
-        format!("{}.in.{}.{}.{}", self.prefix, token(bot), kind.name(), kind.type_str())
+        format!(
+            "{}.in.{}.{}.{}",
+            self.prefix,
+            token(bot),
+            kind.name(),
+            kind.type_str()
+        )
     }
 
     /// All that is for one bot.
@@ -54,14 +62,17 @@ impl Names {
     }
 }
 
-/// A localpart as one token of a subject, which is also the name of the bot's consumer: what is no letter, digit or `-` is
-/// written as `=` and its bytes in hexadecimal. The bot for all addresses that no other has is `_`.
+/// A localpart as one token of a subject, which is also the name of the bot's consumer: what is no
+/// letter, digit or `-` is written as `=` and its bytes in hexadecimal. The bot for all addresses
+/// that no other has is `_`.
 pub(super) fn token(bot: &str) -> String {
     if bot.is_empty() {
         return "_".to_owned();
     }
     bot.bytes().fold(String::new(), |text, byte| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => text + char::from(byte).encode_utf8(&mut [0; 4]),
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => {
+            text + char::from(byte).encode_utf8(&mut [0; 4])
+        }
         other => text + &format!("={other:02X}"),
     })
 }
@@ -73,9 +84,15 @@ mod tests {
 
     #[test]
     fn localparts_are_single_tokens() {
-        assert_eq!((&*token("helpdesk"), &*token(""), &*token("a.b_c>é")), ("helpdesk", "_", "a=2Eb=5Fc=3E=C3=A9"));
+        assert_eq!(
+            (&*token("helpdesk"), &*token(""), &*token("a.b_c>é")),
+            ("helpdesk", "_", "a=2Eb=5Fc=3E=C3=A9")
+        );
         let names = Names::new("xmpp.bridge");
-        assert_eq!(names.inbound("bot", Kind::Message(MessageType::Chat)), "xmpp.bridge.in.bot.message.chat");
+        assert_eq!(
+            names.inbound("bot", Kind::Message(MessageType::Chat)),
+            "xmpp.bridge.in.bot.message.chat"
+        );
         assert_eq!(names.stream("in"), "xmpp-bridge-in");
     }
 }

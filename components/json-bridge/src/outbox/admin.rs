@@ -49,7 +49,8 @@ impl Admin {
     /// # Errors
     /// When it cannot be read.
     pub fn list(&self, most: usize) -> Result<Vec<Undelivered>, BoxError> {
-        let sql = "SELECT seq, id, bot, peer, received, state, why, xml FROM entry ORDER BY seq LIMIT ?";
+        let sql =
+            "SELECT seq, id, bot, peer, received, state, why, xml FROM entry ORDER BY seq LIMIT ?";
         let read = |row: &Row<'_>| {
             Ok(Undelivered {
                 seq: row.get(0)?,
@@ -63,7 +64,11 @@ impl Admin {
             })
         };
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        Ok(self.0.prepare(sql)?.query_map([most], read)?.collect::<Result<_, _>>()?)
+        Ok(self
+            .0
+            .prepare(sql)?
+            .query_map([most], read)?
+            .collect::<Result<_, _>>()?)
     }
 
     /// Has dead ones tried again, with a full time to live: one, or all. Says how many.
@@ -71,8 +76,11 @@ impl Admin {
     /// # Errors
     /// When it cannot be written.
     pub fn replay(&self, seq: Option<i64>) -> Result<usize, BoxError> {
-        let sql = "UPDATE entry SET state = ?, received = ? WHERE state = ? AND (seq = ? OR ? IS NULL)";
-        Ok(self.0.execute(sql, params![REPLAY, crate::clock::now(), DEAD, seq, seq])?)
+        let sql =
+            "UPDATE entry SET state = ?, received = ? WHERE state = ? AND (seq = ? OR ? IS NULL)";
+        Ok(self
+            .0
+            .execute(sql, params![REPLAY, crate::clock::now(), DEAD, seq, seq])?)
     }
 
     /// Drops dead ones: one, or all. Says how many.
@@ -80,7 +88,10 @@ impl Admin {
     /// # Errors
     /// When it cannot be written.
     pub fn drop(&self, seq: Option<i64>) -> Result<usize, BoxError> {
-        Ok(self.0.execute("DELETE FROM entry WHERE state = ? AND (seq = ? OR ? IS NULL)", params![DEAD, seq, seq])?)
+        Ok(self.0.execute(
+            "DELETE FROM entry WHERE state = ? AND (seq = ? OR ? IS NULL)",
+            params![DEAD, seq, seq],
+        )?)
     }
 }
 

@@ -1,7 +1,8 @@
 //! What is owed to a webhook or to the server, on disk until it is done (SQLite).
 //!
-//! One thread writes. All that comes while it commits goes into the next transaction, so that one flush of the disk serves
-//! many messages (`synchronous = FULL`: what was committed is still there after the machine lost its power).
+//! One thread writes. All that comes while it commits goes into the next transaction, so that one
+//! flush of the disk serves many messages (`synchronous = FULL`: what was committed is still there
+//! after the machine lost its power).
 
 mod admin;
 mod store;
@@ -115,7 +116,8 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 impl Outbox {
-    /// Opens or makes the file. `committed` gets each parcel when it is on disk, in order, on the writer's thread.
+    /// Opens or makes the file. `committed` gets each parcel when it is on disk, in order, on the
+    /// writer's thread.
     pub(crate) fn open(
         path: &Path,
         events: i64,
@@ -123,35 +125,59 @@ impl Outbox {
     ) -> Result<Self, BoxError> {
         let reader = store::open(path)?;
         let writer = Writer::start(store::open(path)?, events, Box::new(committed))?;
-        Ok(Self { writer: Arc::new(writer), reader: Arc::new(Mutex::new(reader)) })
+        Ok(Self {
+            writer: Arc::new(writer),
+            reader: Arc::new(Mutex::new(reader)),
+        })
     }
 
-    /// Takes a message over; the receiver says when it is on disk. It fails when the outbox takes nothing now.
+    /// Takes a message over; the receiver says when it is on disk. It fails when the outbox takes
+    /// nothing now.
     pub(crate) fn put(&self, parcel: Parcel) -> oneshot::Receiver<()> {
         let (stored, receiver) = oneshot::channel();
-        self.writer.send(Op::Put { parcel: Box::new(parcel), stored });
+        self.writer.send(Op::Put {
+            parcel: Box::new(parcel),
+            stored,
+        });
         receiver
     }
 
     /// Takes an event over that no webhook is told of. Its number is given by the store.
     pub(crate) fn event(&self, event: Event) -> oneshot::Receiver<()> {
         let (stored, receiver) = oneshot::channel();
-        self.writer.send(Op::Event { event: Box::new(event), stored });
+        self.writer.send(Op::Event {
+            event: Box::new(event),
+            stored,
+        });
         receiver
     }
 
-    /// An entry is done, or given up when it says why; what that sends is put in its place, in one step. The receiver is
-    /// given the numbers of those.
-    pub(crate) fn conclude(&self, seq: i64, dead: Option<&str>, sends: Vec<Entry>) -> oneshot::Receiver<Vec<i64>> {
+    /// An entry is done, or given up when it says why; what that sends is put in its place, in one
+    /// step. The receiver is given the numbers of those.
+    pub(crate) fn conclude(
+        &self,
+        seq: i64,
+        dead: Option<&str>,
+        sends: Vec<Entry>,
+    ) -> oneshot::Receiver<Vec<i64>> {
         let (stored, receiver) = oneshot::channel();
-        self.writer.push(Op::Conclude { seq, dead: dead.map(str::to_owned), sends, stored });
+        self.writer.push(Op::Conclude {
+            seq,
+            dead: dead.map(str::to_owned),
+            sends,
+            stored,
+        });
         receiver
     }
 
     /// Takes over what a caller wants sent, once for each of its keys.
     pub(crate) async fn accept(&self, entry: Entry, key: Option<Key>) -> Result<Accepted, Broken> {
         let (stored, receiver) = oneshot::channel();
-        self.writer.send(Op::Accept { entry: Box::new(entry), key, stored });
+        self.writer.send(Op::Accept {
+            entry: Box::new(entry),
+            key,
+            stored,
+        });
         receiver.await.map_err(|_| Broken)
     }
 
@@ -168,7 +194,11 @@ impl Outbox {
     /// Keeps for the operator what was given up and was kept elsewhere until then.
     pub(crate) fn bury(&self, entry: Entry, why: &str) -> oneshot::Receiver<()> {
         let (stored, receiver) = oneshot::channel();
-        self.writer.push(Op::Bury { entry: Box::new(entry), why: why.to_owned(), stored });
+        self.writer.push(Op::Bury {
+            entry: Box::new(entry),
+            why: why.to_owned(),
+            stored,
+        });
         receiver
     }
 
@@ -187,9 +217,17 @@ impl Outbox {
     }
 
     /// The events of a bot behind a cursor, at most `most`, and the oldest that is kept.
-    pub(crate) fn events(&self, bot: &str, after: i64, most: usize) -> Result<(Vec<Event>, i64), BoxError> {
+    pub(crate) fn events(
+        &self,
+        bot: &str,
+        after: i64,
+        most: usize,
+    ) -> Result<(Vec<Event>, i64), BoxError> {
         let connection = self.lock();
-        Ok((store::events(&connection, bot, after, most)?, store::oldest_event(&connection)?))
+        Ok((
+            store::events(&connection, bot, after, most)?,
+            store::oldest_event(&connection)?,
+        ))
     }
 
     /// The latest event there is.
@@ -211,6 +249,8 @@ impl Outbox {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
-        self.reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.reader
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -16,13 +16,16 @@ pub(super) const REPLAY: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS entry(
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, way INTEGER NOT NULL, id TEXT NOT NULL, bot TEXT NOT NULL, peer TEXT NOT NULL,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, way INTEGER NOT NULL, id TEXT NOT NULL, bot TEXT NOT \
+    NULL, peer TEXT NOT NULL,
     xml TEXT NOT NULL, received INTEGER NOT NULL, state INTEGER NOT NULL, why TEXT);
 CREATE INDEX IF NOT EXISTS entry_state ON entry(state) WHERE state > 0;
 CREATE TABLE IF NOT EXISTS event(
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, bot TEXT NOT NULL, json TEXT NOT NULL, namespaces TEXT NOT NULL DEFAULT '');
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, bot TEXT NOT NULL, json TEXT NOT NULL, namespaces TEXT \
+    NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS answered(
-    key TEXT PRIMARY KEY, id TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+    key TEXT PRIMARY KEY, id TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT \
+    ROWID;
 CREATE INDEX IF NOT EXISTS answered_at ON answered(at);
 ";
 
@@ -40,14 +43,16 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     // A file of an earlier version has events without namespaces.
     let known = "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'namespaces'";
     if connection.query_row(known, [], |row| row.get::<_, i64>(0))? == 0 {
-        connection.execute_batch("ALTER TABLE event ADD COLUMN namespaces TEXT NOT NULL DEFAULT ''")?;
+        connection
+            .execute_batch("ALTER TABLE event ADD COLUMN namespaces TEXT NOT NULL DEFAULT ''")?;
     }
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }
 
 pub(super) fn put(connection: &Connection, entry: &Entry) -> rusqlite::Result<i64> {
-    let sql = "INSERT INTO entry(way, id, bot, peer, xml, received, state) VALUES(?, ?, ?, ?, ?, ?, 0)";
+    let sql =
+        "INSERT INTO entry(way, id, bot, peer, xml, received, state) VALUES(?, ?, ?, ?, ?, ?, 0)";
     let way = entry.way as i64;
     connection.prepare_cached(sql)?.execute(params![
         way,
@@ -60,9 +65,16 @@ pub(super) fn put(connection: &Connection, entry: &Entry) -> rusqlite::Result<i6
     Ok(connection.last_insert_rowid())
 }
 
-pub(super) fn put_event(connection: &Connection, bot: &str, json: &str, namespaces: &str) -> rusqlite::Result<i64> {
+pub(super) fn put_event(
+    connection: &Connection,
+    bot: &str,
+    json: &str,
+    namespaces: &str,
+) -> rusqlite::Result<i64> {
     let sql = "INSERT INTO event(bot, json, namespaces) VALUES(?, ?, ?)";
-    connection.prepare_cached(sql)?.execute(params![bot, json, namespaces])?;
+    connection
+        .prepare_cached(sql)?
+        .execute(params![bot, json, namespaces])?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -73,29 +85,51 @@ pub(super) fn trim_events(connection: &Connection, keep: i64) -> rusqlite::Resul
 }
 
 pub(super) fn done(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM entry WHERE seq = ?")?.execute([seq]).map(drop)
+    connection
+        .prepare_cached("DELETE FROM entry WHERE seq = ?")?
+        .execute([seq])
+        .map(drop)
 }
 
-pub(super) fn state(connection: &Connection, seq: i64, state: i64, why: Option<&str>) -> rusqlite::Result<()> {
+pub(super) fn state(
+    connection: &Connection,
+    seq: i64,
+    state: i64,
+    why: Option<&str>,
+) -> rusqlite::Result<()> {
     let sql = "UPDATE entry SET state = ?, why = ? WHERE seq = ?";
-    connection.prepare_cached(sql)?.execute(params![state, why, seq]).map(drop)
+    connection
+        .prepare_cached(sql)?
+        .execute(params![state, why, seq])
+        .map(drop)
 }
 
 /// A page of what waits.
 pub(super) fn waiting(connection: &Connection, after: i64) -> rusqlite::Result<Vec<Entry>> {
-    let sql = format!("SELECT {COLUMNS} FROM entry WHERE state = 0 AND seq > ? ORDER BY seq LIMIT 1000");
-    connection.prepare_cached(&sql)?.query_map([after], entry)?.collect()
+    let sql =
+        format!("SELECT {COLUMNS} FROM entry WHERE state = 0 AND seq > ? ORDER BY seq LIMIT 1000");
+    connection
+        .prepare_cached(&sql)?
+        .query_map([after], entry)?
+        .collect()
 }
 
 pub(super) fn replayed(connection: &Connection) -> rusqlite::Result<Vec<Entry>> {
     let sql = format!("SELECT {COLUMNS} FROM entry WHERE state = {REPLAY} ORDER BY seq LIMIT 1000");
-    connection.prepare_cached(&sql)?.query_map([], entry)?.collect()
+    connection
+        .prepare_cached(&sql)?
+        .query_map([], entry)?
+        .collect()
 }
 
 pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
         seq: row.get(0)?,
-        way: if row.get::<_, i64>(1)? == Way::Hook as i64 { Way::Hook } else { Way::Server },
+        way: if row.get::<_, i64>(1)? == Way::Hook as i64 {
+            Way::Hook
+        } else {
+            Way::Server
+        },
         id: row.get(2)?,
         bot: row.get(3)?,
         peer: row.get(4)?,
@@ -104,12 +138,23 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-pub(super) fn events(connection: &Connection, bot: &str, after: i64, most: usize) -> rusqlite::Result<Vec<Event>> {
-    let sql =
-        "SELECT seq, bot, json, namespaces FROM event WHERE seq > ? AND (bot = ? OR ? = '*') ORDER BY seq LIMIT ?";
+pub(super) fn events(
+    connection: &Connection,
+    bot: &str,
+    after: i64,
+    most: usize,
+) -> rusqlite::Result<Vec<Event>> {
+    let sql = "SELECT seq, bot, json, namespaces FROM event WHERE seq > ? AND (bot = ? OR ? = '*') \
+        ORDER BY seq LIMIT ?";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let read =
-        |row: &Row<'_>| Ok(Event { seq: row.get(0)?, bot: row.get(1)?, json: row.get(2)?, namespaces: row.get(3)? });
+    let read = |row: &Row<'_>| {
+        Ok(Event {
+            seq: row.get(0)?,
+            bot: row.get(1)?,
+            json: row.get(2)?,
+            namespaces: row.get(3)?,
+        })
+    };
     let mut statement = connection.prepare_cached(sql)?;
     // A page is bounded in bytes as well, and holds one event at least.
     let (mut page, mut bytes): (Vec<Event>, usize) = (Vec::new(), 0);
@@ -126,12 +171,16 @@ pub(super) fn events(connection: &Connection, bot: &str, after: i64, most: usize
 
 /// The oldest event that is kept; 0 when there is none.
 pub(super) fn oldest_event(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.prepare_cached("SELECT coalesce(min(seq), 0) FROM event")?.query_row([], |row| row.get(0))
+    connection
+        .prepare_cached("SELECT coalesce(min(seq), 0) FROM event")?
+        .query_row([], |row| row.get(0))
 }
 
 pub(super) fn latest_event(connection: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)";
-    connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
+    connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))
 }
 
 /// What a key was answered with; `None` when it is new, and then it is kept.
@@ -141,14 +190,18 @@ pub(super) fn idempotent(
     now: i64,
 ) -> rusqlite::Result<Option<(String, String)>> {
     const DAY: i64 = 86_400_000;
-    connection.prepare_cached("DELETE FROM answered WHERE at < ?")?.execute([now - DAY])?;
+    connection
+        .prepare_cached("DELETE FROM answered WHERE at < ?")?
+        .execute([now - DAY])?;
     let found = connection
         .prepare_cached("SELECT id, digest FROM answered WHERE key = ?")?
         .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     if found.is_none() {
         let sql = "INSERT INTO answered(key, id, digest, at) VALUES(?, ?, ?, ?)";
-        connection.prepare_cached(sql)?.execute(params![key, id, digest, now])?;
+        connection
+            .prepare_cached(sql)?
+            .execute(params![key, id, digest, now])?;
     }
     Ok(found)
 }

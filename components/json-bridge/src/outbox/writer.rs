@@ -74,23 +74,34 @@ impl Writer {
     ) -> Result<Self, BoxError> {
         let (ops, receiver) = sync_channel(WAIT);
         let (tell, events) = watch::channel(0);
-        let thread = Thread { connection, keep, committed, tell };
-        std::thread::Builder::new().name("outbox".to_owned()).spawn(move || thread.run(&receiver))?;
+        let thread = Thread {
+            connection,
+            keep,
+            committed,
+            tell,
+        };
+        std::thread::Builder::new()
+            .name("outbox".to_owned())
+            .spawn(move || thread.run(&receiver))?;
         Ok(Self { ops, events })
     }
 
-    /// Hands an operation over that somebody waits for; when there is no room it is dropped, and that one told.
+    /// Hands an operation over that somebody waits for; when there is no room it is dropped, and
+    /// that one told.
     pub(super) fn send(&self, op: Op) {
         match self.ops.try_send(op) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => tracing::warn!("the disk is too slow: the outbox takes nothing for now"),
+            Err(TrySendError::Full(_)) => {
+                tracing::warn!("the disk is too slow: the outbox takes nothing for now")
+            }
             Err(TrySendError::Disconnected(_)) => tracing::error!("the outbox has ended"),
         }
     }
 
     /// Hands an operation over that must not get lost: waits for room.
     pub(super) fn push(&self, op: Op) {
-        // The thread waits for nobody but the disk, so this is short, and happens only when 32,768 others wait.
+        // The thread waits for nobody but the disk, so this is short, and happens only when 32,768
+        // others wait.
         if self.ops.send(op).is_err() {
             tracing::error!("the outbox has ended");
         }
@@ -122,7 +133,8 @@ impl Thread {
 
     fn commit(&self, batch: Vec<Op>) -> rusqlite::Result<()> {
         let transaction = self.connection.unchecked_transaction()?;
-        let (mut after, mut event) = (Vec::with_capacity(batch.len()), None);
+        let mut after = Vec::with_capacity(batch.len());
+        let mut event = None;
         for op in batch {
             after.extend(self.apply(op, &mut event)?);
         }
@@ -152,15 +164,25 @@ impl Thread {
                 self.event(&event.bot, &event.json, &event.namespaces, latest)?;
                 Some(After::Said(stored))
             }
-            Op::Conclude { seq, dead, sends, stored } => {
+            Op::Conclude {
+                seq,
+                dead,
+                sends,
+                stored,
+            } => {
                 match dead {
                     Some(why) => store::state(connection, seq, DEAD, Some(&why))?,
                     None => store::done(connection, seq)?,
                 }
-                let seqs = sends.iter().map(|entry| store::put(connection, entry)).collect::<Result<_, _>>()?;
+                let seqs = sends
+                    .iter()
+                    .map(|entry| store::put(connection, entry))
+                    .collect::<Result<_, _>>()?;
                 Some(After::Concluded(stored, seqs))
             }
-            Op::Accept { entry, key, stored } => Some(After::Accepted(stored, self.accept(*entry, key)?)),
+            Op::Accept { entry, key, stored } => {
+                Some(After::Accepted(stored, self.accept(*entry, key)?))
+            }
             Op::Bury { entry, why, stored } => {
                 let seq = store::put(connection, &entry)?;
                 store::state(connection, seq, DEAD, Some(&why))?;
@@ -173,7 +195,13 @@ impl Thread {
         })
     }
 
-    fn event(&self, bot: &str, json: &str, namespaces: &str, latest: &mut Option<i64>) -> rusqlite::Result<()> {
+    fn event(
+        &self,
+        bot: &str,
+        json: &str,
+        namespaces: &str,
+        latest: &mut Option<i64>,
+    ) -> rusqlite::Result<()> {
         if self.keep > 0 {
             *latest = Some(store::put_event(&self.connection, bot, json, namespaces)?);
         }
@@ -185,7 +213,11 @@ impl Thread {
         if let Some(Key { key, digest }) = key {
             let before = store::idempotent(&self.connection, (&key, &entry.id, &digest), now())?;
             if let Some((id, used)) = before {
-                return Ok(if used == digest { Accepted::Before(id) } else { Accepted::Conflict });
+                return Ok(if used == digest {
+                    Accepted::Before(id)
+                } else {
+                    Accepted::Conflict
+                });
             }
         }
         entry.seq = store::put(&self.connection, &entry)?;

@@ -38,7 +38,8 @@ impl Connector {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let tls = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
         Ok(Self { tls, guarded })
     }
@@ -46,7 +47,11 @@ impl Connector {
     async fn connect(self, uri: Uri) -> io::Result<TokioIo<Stream>> {
         let no = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
         let is_tls = uri.scheme_str() == Some("https");
-        let host = uri.host().ok_or_else(|| no("the URL has no host"))?.trim_matches(['[', ']']).to_owned();
+        let host = uri
+            .host()
+            .ok_or_else(|| no("the URL has no host"))?
+            .trim_matches(['[', ']'])
+            .to_owned();
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let tcp = self.tcp(&host, port).await?;
         tcp.set_nodelay(true)?;
@@ -54,7 +59,9 @@ impl Connector {
             return Ok(TokioIo::new(Stream::Plain(tcp)));
         }
         let name = ServerName::try_from(host).map_err(|error| no(&error.to_string()))?;
-        let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await?;
+        let tls = TlsConnector::from(Arc::clone(&self.tls))
+            .connect(name, tcp)
+            .await?;
         Ok(TokioIo::new(Stream::Tls(Box::new(tls))))
     }
 
@@ -107,7 +114,11 @@ impl Connection for Stream {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
@@ -116,7 +127,11 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),

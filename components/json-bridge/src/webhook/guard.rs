@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether the address is on the public internet: nothing of this machine, of the network that it stands in, or of none.
+/// Whether the address is on the public internet: nothing of this machine, of the network that it
+/// stands in, or of none.
 ///
-/// It is asked about the address that is connected to, after the name was resolved: a name may say one thing to a check
-/// and another to the connection.
+/// It is asked about the address that is connected to, after the name was resolved: a name may say
+/// one thing to a check and another to the connection.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => public_v4(v4),
@@ -35,9 +36,11 @@ fn public_v6(address: Ipv6Addr) -> bool {
     if let Some(v4) = address.to_ipv4_mapped() {
         return public_v4(v4);
     }
-    // Only what is allocated as global unicast, without documentation, tunnels that hold an IPv4 address, and benchmarks.
+    // Only what is allocated as global unicast, without documentation, tunnels that hold an IPv4
+    // address, and benchmarks.
     let global = segments[0] & 0xE000 == 0x2000;
-    let special = (segments[0] == 0x2001 && (segments[1] == 0x0DB8 || segments[1] < 0x0200)) || segments[0] == 0x2002;
+    let special = (segments[0] == 0x2001 && (segments[1] == 0x0DB8 || segments[1] < 0x0200))
+        || segments[0] == 0x2002;
     global && !special
 }
 
@@ -47,7 +50,12 @@ mod tests {
 
     #[test]
     fn private_addresses_are_told_from_public_ones() {
-        for public in ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8"] {
+        for public in [
+            "8.8.8.8",
+            "93.184.216.34",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+        ] {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
         for private in [

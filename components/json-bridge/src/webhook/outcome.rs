@@ -15,31 +15,49 @@ pub(crate) enum Outcome {
     Refused(StanzaError),
     /// The handler is gone for good (410): no more attempts for anybody.
     Gone,
-    /// To be tried again, not before this time where the handler said one; else the sender is told this.
-    Retry { after: Option<Duration>, why: String, error: StanzaError },
+    /// To be tried again, not before this time where the handler said one; else the sender is told
+    /// this.
+    Retry {
+        after: Option<Duration>,
+        why: String,
+        error: StanzaError,
+    },
 }
 
 impl Outcome {
     /// By the status, for a message; an IQ has one attempt and takes a retry as the error.
-    pub(super) fn of(status: StatusCode, retry_after: Option<Duration>, json: Option<Bytes>) -> Self {
+    pub(super) fn of(
+        status: StatusCode,
+        retry_after: Option<Duration>,
+        json: Option<Bytes>,
+    ) -> Self {
         match status.as_u16() {
             200..=299 => Self::Taken(json),
             410 => Self::Gone,
             408 | 425 | 429 => Self::retry(status, retry_after),
             400..=499 => Self::Refused(error(status)),
-            // A redirect is not followed: whoever answers there has not been asked for by the operator.
+            // A redirect is not followed: whoever answers there has not been asked for by the
+            // operator.
             _ => Self::retry(status, retry_after),
         }
     }
 
     fn retry(status: StatusCode, after: Option<Duration>) -> Self {
-        Self::Retry { after, why: format!("the webhook answered {status}"), error: error(status) }
+        Self::Retry {
+            after,
+            why: format!("the webhook answered {status}"),
+            error: error(status),
+        }
     }
 }
 
 /// No connection, or none in time.
 pub(crate) fn unreachable(why: String) -> Outcome {
-    Outcome::Retry { after: None, why, error: Condition::RecipientUnavailable.into() }
+    Outcome::Retry {
+        after: None,
+        why,
+        error: Condition::RecipientUnavailable.into(),
+    }
 }
 
 /// The stanza error for a status: the registry that mod_rest follows.
@@ -94,8 +112,17 @@ mod tests {
             }
         }
         let told = |code| error(StatusCode::from_u16(code).unwrap());
-        assert_eq!((told(404).condition(), told(404).error_type()), (Condition::ItemNotFound, ErrorType::Cancel));
-        assert_eq!((told(500).condition(), told(500).error_type()), (Condition::InternalServerError, ErrorType::Wait));
-        assert_eq!((told(413).condition(), told(413).error_type()), (Condition::ResourceConstraint, ErrorType::Modify));
+        assert_eq!(
+            (told(404).condition(), told(404).error_type()),
+            (Condition::ItemNotFound, ErrorType::Cancel)
+        );
+        assert_eq!(
+            (told(500).condition(), told(500).error_type()),
+            (Condition::InternalServerError, ErrorType::Wait)
+        );
+        assert_eq!(
+            (told(413).condition(), told(413).error_type()),
+            (Condition::ResourceConstraint, ErrorType::Modify)
+        );
     }
 }

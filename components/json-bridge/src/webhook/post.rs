@@ -16,7 +16,8 @@ use crate::clock::now;
 
 /// Largest answer read.
 const MAX_ANSWER: usize = 512 * 1024;
-/// An idle connection is closed before most servers close it: a request into a closed one is an attempt lost.
+/// An idle connection is closed before most servers close it: a request into a closed one is an
+/// attempt lost.
 const IDLE: Duration = Duration::from_secs(4);
 
 type Http = Client<Connector, Full<Bytes>>;
@@ -38,10 +39,16 @@ impl Poster {
     pub(crate) fn new() -> Result<Self, BoxError> {
         let client = |guarded| -> Result<Http, BoxError> {
             let mut builder = Client::builder(TokioExecutor::new());
-            builder.pool_idle_timeout(IDLE).pool_timer(TokioTimer::new()).pool_max_idle_per_host(64);
+            builder
+                .pool_idle_timeout(IDLE)
+                .pool_timer(TokioTimer::new())
+                .pool_max_idle_per_host(64);
             Ok(builder.build(Connector::new(guarded)?))
         };
-        Ok(Self { trusted: client(false)?, guarded: client(true)? })
+        Ok(Self {
+            trusted: client(false)?,
+            guarded: client(true)?,
+        })
     }
 
     /// Posts the body, signed with each secret of the webhook, under this id.
@@ -50,7 +57,11 @@ impl Poster {
             Ok(request) => request,
             Err(error) => return unreachable(error.to_string()),
         };
-        let client = if hook.guarded { &self.guarded } else { &self.trusted };
+        let client = if hook.guarded {
+            &self.guarded
+        } else {
+            &self.trusted
+        };
         let attempt = async {
             let response = client.request(request).await.map_err(BoxError::from)?;
             read(response).await
@@ -63,16 +74,27 @@ impl Poster {
     }
 }
 
-fn request(hook: &Webhook, id: &str, body: Bytes) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+fn request(
+    hook: &Webhook,
+    id: &str,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
     let timestamp = now() / 1000;
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(hook.url.clone())
         .header(CONTENT_TYPE, "application/json")
-        .header("user-agent", concat!("campanile/", env!("CARGO_PKG_VERSION")))
+        .header(
+            "user-agent",
+            concat!("campanile/", env!("CARGO_PKG_VERSION")),
+        )
         .header("webhook-id", id)
         .header("webhook-timestamp", timestamp);
-    let signatures: Vec<String> = hook.secrets.iter().map(|secret| secret.signature(id, timestamp, &body)).collect();
+    let signatures: Vec<String> = hook
+        .secrets
+        .iter()
+        .map(|secret| secret.signature(id, timestamp, &body))
+        .collect();
     if !signatures.is_empty() {
         request = request.header("webhook-signature", signatures.join(" "));
     }
@@ -81,7 +103,11 @@ fn request(hook: &Webhook, id: &str, body: Bytes) -> Result<Request<Full<Bytes>>
 
 async fn read(response: Response<hyper::body::Incoming>) -> Result<Outcome, BoxError> {
     let (head, body) = response.into_parts();
-    let is_json = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(is_json);
+    let is_json = head
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(is_json);
     // The rest is read as well, so that the connection can serve the next one.
     let bytes = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
     let blank = bytes.iter().all(u8::is_ascii_whitespace);
@@ -96,7 +122,14 @@ fn is_json(content_type: &str) -> bool {
 
 /// In seconds; the form with a date is left to the usual waits.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }
 
 /// An error and its causes: hyper says little at the top.

@@ -22,7 +22,11 @@ struct Side {
 async fn side(name: &str) -> Side {
     let folder = Folder::new(name);
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let api = Api { listen, token: Some(Secret::new("whole-token")), to: Grant::Anybody };
+    let api = Api {
+        listen,
+        token: Some(Secret::new("whole-token")),
+        to: Grant::Anybody,
+    };
     let settings = Settings {
         bots: vec![bot(None)],
         api: Some(api),
@@ -31,17 +35,28 @@ async fn side(name: &str) -> Side {
     };
     let (mounted, bridge) = mounted(settings).await;
     let address = bridge.listening().unwrap();
-    Side { mounted, bridge, address, _folder: folder }
+    Side {
+        mounted,
+        bridge,
+        address,
+        _folder: folder,
+    }
 }
 
 impl Side {
     async fn post(&self, path: &str, token: &str, body: &str) -> Answer {
-        let head = format!("POST {path}\nAuthorization: Bearer {token}\nContent-Type: application/json");
+        let head =
+            format!("POST {path}\nAuthorization: Bearer {token}\nContent-Type: application/json");
         ask(self.address, &head, body).await
     }
 
     async fn get(&self, path: &str) -> Answer {
-        ask(self.address, &format!("GET {path}\nAuthorization: Bearer bot-token"), "").await
+        ask(
+            self.address,
+            &format!("GET {path}\nAuthorization: Bearer bot-token"),
+            "",
+        )
+        .await
     }
 }
 
@@ -49,13 +64,22 @@ impl Side {
 async fn a_message_is_sent_as_the_bot() {
     let side = side("send").await;
     let alice = side.mounted.user("alice@localhost/phone");
-    let answer =
-        side.post("/v1/messages", "bot-token", r#"{"to":"alice@localhost/phone","body":"hi","id":"x1"}"#).await;
-    assert_eq!((answer.status, answer.json()), (202, json!({"id": "x1", "state": "taken"})));
+    let answer = side
+        .post(
+            "/v1/messages",
+            "bot-token",
+            r#"{"to":"alice@localhost/phone","body":"hi","id":"x1"}"#,
+        )
+        .await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (202, json!({"id": "x1", "state": "taken"}))
+    );
     let got = alice.recv().await.unwrap().to_xml();
     assert_eq!(
         got,
-        "<message from='bot@bridge.localhost' to='alice@localhost/phone' id='x1' type='chat'><body>hi</body></message>"
+        "<message from='bot@bridge.localhost' to='alice@localhost/phone' id='x1' \
+        type='chat'><body>hi</body></message>"
     );
     let answer = side
         .post(
@@ -65,7 +89,14 @@ async fn a_message_is_sent_as_the_bot() {
         )
         .await;
     assert_eq!(answer.status, 202, "{answer:?}");
-    assert!(alice.recv().await.unwrap().to_xml().contains("<show>away</show>"));
+    assert!(
+        alice
+            .recv()
+            .await
+            .unwrap()
+            .to_xml()
+            .contains("<show>away</show>")
+    );
 }
 
 #[tokio::test]
@@ -81,22 +112,45 @@ async fn a_message_may_be_a_form_or_plain_text() {
     let answer = post("/v1/messages", "application/x-www-form-urlencoded", form).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     let got = alice.recv().await.unwrap().to_xml();
-    assert!(got.contains("<body>a &amp; b</body>") && got.contains("<subject>s</subject>"), "{got}");
-    let answer = post("/v1/messages?to=alice%40localhost%2Fphone", "text/plain; charset=utf-8", "one & all").await;
+    assert!(
+        got.contains("<body>a &amp; b</body>") && got.contains("<subject>s</subject>"),
+        "{got}"
+    );
+    let answer = post(
+        "/v1/messages?to=alice%40localhost%2Fphone",
+        "text/plain; charset=utf-8",
+        "one & all",
+    )
+    .await;
     assert_eq!(answer.status, 202, "{answer:?}");
-    assert!(alice.recv().await.unwrap().to_xml().contains("type='chat'><body>one &amp; all</body>"));
-    let answer = post("/v1/messages", "application/x-www-form-urlencoded", "to=alice%40localhost&colour=red").await;
-    assert_eq!((answer.status, answer.json()["field"].as_str()), (422, Some("colour")), "{answer:?}");
+    assert!(
+        alice
+            .recv()
+            .await
+            .unwrap()
+            .to_xml()
+            .contains("type='chat'><body>one &amp; all</body>")
+    );
+    let answer = post(
+        "/v1/messages",
+        "application/x-www-form-urlencoded",
+        "to=alice%40localhost&colour=red",
+    )
+    .await;
+    assert_eq!(
+        (answer.status, answer.json()["field"].as_str()),
+        (422, Some("colour")),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let side = side("slow").await;
-    let (head, mut stream) = (
-        "POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bot-token\r\nContent-Type: application/json\r\n\
-         Content-Length: 100\r\n\r\n{",
-        tokio::net::TcpStream::connect(side.address).await.unwrap(),
-    );
+    let head = "POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \
+        bot-token\r\nContent-Type: application/json\r\n\
+         Content-Length: 100\r\n\r\n{";
+    let mut stream = tokio::net::TcpStream::connect(side.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     // The time that it has passes at once when nothing else is to be done.
     tokio::time::pause();
@@ -108,8 +162,12 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 #[tokio::test]
 async fn beyond_the_bound_readers_are_told_and_the_others_are_served() {
     let side = side("readers").await;
-    let head = format!("GET /v1/events HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer bot-token\r\n\r\n", side.address);
-    let (mut readers, mut refused) = (Vec::new(), 0);
+    let head = format!(
+        "GET /v1/events HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer bot-token\r\n\r\n",
+        side.address
+    );
+    let mut readers = Vec::new();
+    let mut refused = 0;
     for _ in 0..270 {
         let mut stream = tokio::net::TcpStream::connect(side.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -119,11 +177,24 @@ async fn beyond_the_bound_readers_are_told_and_the_others_are_served() {
         readers.push(stream);
     }
     assert_eq!(refused, 270 - 256);
-    let sent = side.post("/v1/messages", "bot-token", r#"{"to":"alice@localhost/phone","body":"x"}"#).await;
+    let sent = side
+        .post(
+            "/v1/messages",
+            "bot-token",
+            r#"{"to":"alice@localhost/phone","body":"x"}"#,
+        )
+        .await;
     assert_eq!(sent.status, 202);
     drop(readers);
     eventually(async || {
-        ask(side.address, "GET /v1/events?limit=0\nAuthorization: Bearer bot-token", "").await.status == 200
+        ask(
+            side.address,
+            "GET /v1/events?limit=0\nAuthorization: Bearer bot-token",
+            "",
+        )
+        .await
+        .status
+            == 200
     })
     .await;
 }
@@ -134,7 +205,13 @@ async fn refusals_name_status_and_field() {
     let good = r#"{"to":"alice@localhost","body":"x"}"#;
     for (path, token, body, status, field) in [
         ("/v1/messages", "no-token", good, 401, ""),
-        ("/v1/messages", "bot-token", r#"{"to":"alice@other.example","body":"x"}"#, 403, "to"),
+        (
+            "/v1/messages",
+            "bot-token",
+            r#"{"to":"alice@other.example","body":"x"}"#,
+            403,
+            "to",
+        ),
         (
             "/v1/messages",
             "bot-token",
@@ -142,27 +219,73 @@ async fn refusals_name_status_and_field() {
             403,
             "from",
         ),
-        ("/v1/messages", "whole-token", r#"{"to":"alice@localhost","from":"boss@localhost","body":"x"}"#, 403, "from"),
+        (
+            "/v1/messages",
+            "whole-token",
+            r#"{"to":"alice@localhost","from":"boss@localhost","body":"x"}"#,
+            403,
+            "from",
+        ),
         ("/v1/messages", "bot-token", r#"{"body":"x"}"#, 422, "to"),
-        ("/v1/messages", "bot-token", r#"{"to":"@","body":"x"}"#, 422, "to"),
-        ("/v1/messages", "bot-token", r#"{"to":"alice@localhost","body":"\u0007"}"#, 422, "body"),
-        ("/v1/messages", "bot-token", r#"{"kind":"iq","to":"alice@localhost","ping":true}"#, 422, "kind"),
+        (
+            "/v1/messages",
+            "bot-token",
+            r#"{"to":"@","body":"x"}"#,
+            422,
+            "to",
+        ),
+        (
+            "/v1/messages",
+            "bot-token",
+            r#"{"to":"alice@localhost","body":"\u0007"}"#,
+            422,
+            "body",
+        ),
+        (
+            "/v1/messages",
+            "bot-token",
+            r#"{"kind":"iq","to":"alice@localhost","ping":true}"#,
+            422,
+            "kind",
+        ),
         ("/v1/messages", "bot-token", "{", 400, ""),
-        ("/v1/iq", "bot-token", r#"{"to":"alice@localhost"}"#, 422, ""),
+        (
+            "/v1/iq",
+            "bot-token",
+            r#"{"to":"alice@localhost"}"#,
+            422,
+            "",
+        ),
         ("/v1/nothing", "bot-token", good, 404, ""),
     ] {
         let answer = side.post(path, token, body).await;
         assert_eq!(answer.status, status, "{body}: {answer:?}");
-        assert_eq!(answer.json()["field"].as_str().unwrap_or_default(), field, "{body}: {answer:?}");
+        assert_eq!(
+            answer.json()["field"].as_str().unwrap_or_default(),
+            field,
+            "{body}: {answer:?}"
+        );
         assert!(answer.head.contains("application/problem+json"));
     }
-    let large = format!(r#"{{"to":"alice@localhost","body":"{}"}}"#, "x".repeat(600_000));
-    assert_eq!(side.post("/v1/messages", "bot-token", &large).await.status, 413);
-    for (path, kind) in [("messages", "application/cbor"), ("presence", "text/plain"), ("iq", "application/xml")] {
-        let head = format!("POST /v1/{path}\nAuthorization: Bearer bot-token\nContent-Type: {kind}");
+    let large = format!(
+        r#"{{"to":"alice@localhost","body":"{}"}}"#,
+        "x".repeat(600_000)
+    );
+    assert_eq!(
+        side.post("/v1/messages", "bot-token", &large).await.status,
+        413
+    );
+    for (path, kind) in [
+        ("messages", "application/cbor"),
+        ("presence", "text/plain"),
+        ("iq", "application/xml"),
+    ] {
+        let head =
+            format!("POST /v1/{path}\nAuthorization: Bearer bot-token\nContent-Type: {kind}");
         assert_eq!(ask(side.address, &head, "x").await.status, 415, "{path}");
     }
-    let origin = "POST /v1/messages\nAuthorization: Bearer bot-token\nOrigin: http://evil.example\nContent-Type: application/json";
+    let origin = "POST /v1/messages\nAuthorization: Bearer bot-token\nOrigin: \
+        http://evil.example\nContent-Type: application/json";
     assert_eq!(ask(side.address, origin, good).await.status, 403);
     assert_eq!(side.get("/v1/messages").await.status, 405);
 }
@@ -171,15 +294,29 @@ async fn refusals_name_status_and_field() {
 async fn a_key_sends_once() {
     let side = side("key").await;
     let alice = side.mounted.user("alice@localhost/phone");
-    let head =
-        "POST /v1/messages\nAuthorization: Bearer bot-token\nContent-Type: application/json\nIdempotency-Key: k1";
+    let head = "POST /v1/messages\nAuthorization: Bearer bot-token\nContent-Type: \
+        application/json\nIdempotency-Key: k1";
     let body = r#"{"to":"alice@localhost/phone","body":"once"}"#;
-    let (first, second) = (ask(side.address, head, body).await, ask(side.address, head, body).await);
+    let first = ask(side.address, head, body).await;
+    let second = ask(side.address, head, body).await;
     assert_eq!((first.status, second.status), (202, 202));
-    assert_eq!((&first.json()["id"], second.json()["state"].as_str()), (&second.json()["id"], Some("repeated")));
-    assert_eq!(ask(side.address, head, &body.replace("once", "else")).await.status, 422);
+    assert_eq!(
+        (&first.json()["id"], second.json()["state"].as_str()),
+        (&second.json()["id"], Some("repeated"))
+    );
+    assert_eq!(
+        ask(side.address, head, &body.replace("once", "else"))
+            .await
+            .status,
+        422
+    );
     alice.recv().await.unwrap();
-    side.post("/v1/messages", "bot-token", r#"{"to":"alice@localhost/phone","body":"end"}"#).await;
+    side.post(
+        "/v1/messages",
+        "bot-token",
+        r#"{"to":"alice@localhost/phone","body":"end"}"#,
+    )
+    .await;
     assert!(alice.recv().await.unwrap().to_xml().contains("end"));
 }
 
@@ -189,17 +326,36 @@ async fn an_iq_waits_for_its_answer() {
     let alice = side.mounted.user("alice@localhost/phone");
     let answering = async {
         let request = alice.recv().await.unwrap();
-        let version =
-            campanile::xmpp_parsers::version::VersionResult { name: "n".into(), version: "1".into(), os: None };
-        alice.answer(&request, Reply::payload(&version).unwrap()).await.unwrap();
+        let version = campanile::xmpp_parsers::version::VersionResult {
+            name: "n".into(),
+            version: "1".into(),
+            os: None,
+        };
+        alice
+            .answer(&request, Reply::payload(&version).unwrap())
+            .await
+            .unwrap();
     };
     let (answer, ()) = tokio::join!(side.get("/v1/version/alice@localhost%2Fphone"), answering);
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(answer.json()["version"], json!({"name": "n", "version": "1"}));
-    let answer = side.post("/v1/iq", "whole-token", r#"{"to":"bridge.localhost","disco":true}"#).await;
+    assert_eq!(
+        answer.json()["version"],
+        json!({"name": "n", "version": "1"})
+    );
+    let answer = side
+        .post(
+            "/v1/iq",
+            "whole-token",
+            r#"{"to":"bridge.localhost","disco":true}"#,
+        )
+        .await;
     assert_eq!(answer.json()["kind"], "iq", "{answer:?}");
     let answer = side.get("/v1/ping/nobody@localhost%2Fx").await;
-    assert_eq!((answer.status, answer.json()["type"].as_str()), (200, Some("error")), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.json()["type"].as_str()),
+        (200, Some("error")),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -207,19 +363,53 @@ async fn raw_xml_is_one_stanza_under_the_same_grant() {
     let side = side("xml").await;
     let alice = side.mounted.user("alice@localhost/phone");
     let xml = |body: &'static str| {
-        let head = "POST /v1/stanzas\nAuthorization: Bearer bot-token\nContent-Type: application/xmpp+xml";
+        let head =
+            "POST /v1/stanzas\nAuthorization: Bearer bot-token\nContent-Type: application/xmpp+xml";
         ask(side.address, head, body)
     };
-    let good = xml("<message to='alice@localhost/phone' id='1'><x xmlns='urn:x'>t</x></message>").await;
+    let good =
+        xml("<message to='alice@localhost/phone' id='1'><x xmlns='urn:x'>t</x></message>").await;
     assert_eq!(good.status, 202, "{good:?}");
-    assert!(alice.recv().await.unwrap().to_xml().contains("<x xmlns='urn:x'>t</x>"));
+    assert!(
+        alice
+            .recv()
+            .await
+            .unwrap()
+            .to_xml()
+            .contains("<x xmlns='urn:x'>t</x>")
+    );
     assert_eq!(xml("<message to='a@b'/>").await.status, 403);
-    assert_eq!(xml("<message from='alice@localhost' to='alice@localhost'/>").await.status, 403);
-    assert_eq!(xml("<message to='alice@localhost'/><message to='alice@localhost'/>").await.status, 422);
-    assert_eq!(xml("<message to='alice@localhost'/></stream:stream>").await.status, 422);
-    assert_eq!(xml("<iq type='result' id='1' to='alice@localhost'/>").await.status, 422);
-    let echo = side.post("/v1/echo", "bot-token", r#"{"to":"a@b","body":"x"}"#).await;
-    assert_eq!(echo.json()["xml"], "<message to='a@b' type='normal'><body>x</body></message>");
+    assert_eq!(
+        xml("<message from='alice@localhost' to='alice@localhost'/>")
+            .await
+            .status,
+        403
+    );
+    assert_eq!(
+        xml("<message to='alice@localhost'/><message to='alice@localhost'/>")
+            .await
+            .status,
+        422
+    );
+    assert_eq!(
+        xml("<message to='alice@localhost'/></stream:stream>")
+            .await
+            .status,
+        422
+    );
+    assert_eq!(
+        xml("<iq type='result' id='1' to='alice@localhost'/>")
+            .await
+            .status,
+        422
+    );
+    let echo = side
+        .post("/v1/echo", "bot-token", r#"{"to":"a@b","body":"x"}"#)
+        .await;
+    assert_eq!(
+        echo.json()["xml"],
+        "<message to='a@b' type='normal'><body>x</body></message>"
+    );
 }
 
 #[tokio::test]
@@ -227,17 +417,27 @@ async fn events_are_read_from_a_cursor_and_filtered() {
     let side = side("events").await;
     let alice = side.mounted.user("alice@localhost/phone");
     for (id, kind) in [("1", "chat"), ("2", "normal"), ("3", "chat")] {
-        let message = format!("<message type='{kind}' id='{id}' to='bot@bridge.localhost'><body>x</body></message>");
+        let message = format!(
+            "<message type='{kind}' id='{id}' to='bot@bridge.localhost'><body>x</body></message>"
+        );
         alice.send(message.as_str()).await.unwrap();
     }
     let sse = side.get("/v1/events?since=0&limit=3").await;
     assert!(sse.head.contains("text/event-stream"), "{sse:?}");
-    let ids: Vec<_> = sse.body.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
+    let ids: Vec<_> = sse
+        .body
+        .lines()
+        .filter_map(|line| line.strip_prefix("id: "))
+        .collect();
     assert_eq!(ids, ["1", "2", "3"], "{sse:?}");
-    let head = "GET /v1/events?limit=1&type=chat&from=localhost\nAuthorization: Bearer bot-token\nAccept: application/x-ndjson\nLast-Event-ID: 1";
+    let head = "GET /v1/events?limit=1&type=chat&from=localhost\nAuthorization: Bearer \
+        bot-token\nAccept: application/x-ndjson\nLast-Event-ID: 1";
     let lines = ask(side.address, head, "").await;
     let event: serde_json::Value = serde_json::from_str(lines.body.trim()).unwrap();
-    assert_eq!((&event["id"], &event["stanza"]["id"], &event["bot"]), (&json!(3), &json!("3"), &json!("bot")));
+    assert_eq!(
+        (&event["id"], &event["stanza"]["id"], &event["bot"]),
+        (&json!(3), &json!("3"), &json!("bot"))
+    );
     assert_eq!(side.get("/v1/events?since=x").await.status, 400);
     assert_eq!(ask(side.address, "GET /v1/events", "").await.status, 401);
 }
@@ -247,7 +447,10 @@ async fn the_document_needs_no_token() {
     let side = side("document").await;
     let document = ask(side.address, "GET /v1/openapi.json", "").await;
     assert_eq!(document.json()["openapi"], "3.1.0");
-    assert_eq!(ask(side.address, "GET /v1/schema.json", "").await.status, 200);
+    assert_eq!(
+        ask(side.address, "GET /v1/schema.json", "").await.status,
+        200
+    );
     assert_eq!(ask(side.address, "GET /healthz", "").await.body, "ok\n");
     until(|| side.bridge.counts().accepted == 0).await;
 }

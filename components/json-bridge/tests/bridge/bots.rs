@@ -20,11 +20,18 @@ use crate::setup::{Hook, bot, mounted, until, webhook};
 async fn in_company(settings: Settings) -> (Mounted, Arc<Bridge>) {
     let cards = settings.cards(VCards::new()).unwrap();
     let domain: BareJid = "bridge.localhost".parse().unwrap();
-    let roster = settings.roster(Roster::builder(MemoryStore::new()).without_caps(), &domain, []);
+    let roster = settings.roster(
+        Roster::builder(MemoryStore::new()).without_caps(),
+        &domain,
+        [],
+    );
     let roster = roster.adorn(cards.clone()).build();
     let bridge = Arc::new(Bridge::new(settings));
     let shared = Arc::clone(&bridge);
-    let mounted = mount("bridge.localhost", |builder| builder.shared_module(shared).module(cards).module(roster)).await;
+    let mounted = mount("bridge.localhost", |builder| {
+        builder.shared_module(shared).module(cards).module(roster)
+    })
+    .await;
     (mounted, bridge)
 }
 
@@ -33,17 +40,33 @@ async fn a_bot_is_for_those_on_its_list() {
     let (hook, address) = Hook::start(&[]).await;
     let mut bot = bot(Some(webhook(address)));
     bot.access = AccessLayer::new().allow("alice@localhost".parse().unwrap());
-    let (mounted, _bridge) = in_company(Settings { bots: vec![bot], ..Settings::default() }).await;
-    let (alice, bob) = (mounted.user("alice@localhost/phone"), mounted.user("bob@localhost/phone"));
+    let (mounted, _bridge) = in_company(Settings {
+        bots: vec![bot],
+        ..Settings::default()
+    })
+    .await;
+    let alice = mounted.user("alice@localhost/phone");
+    let bob = mounted.user("bob@localhost/phone");
     bob.say("bot@bridge.localhost", "let me in").await.unwrap();
-    assert_eq!(StanzaError::of(&bob.recv().await.unwrap()).condition(), Condition::Forbidden);
+    assert_eq!(
+        StanzaError::of(&bob.recv().await.unwrap()).condition(),
+        Condition::Forbidden
+    );
     let ask = "<iq type='get' to='bot@bridge.localhost'><q xmlns='urn:example:q'/></iq>";
-    assert_eq!(StanzaError::of(&bob.request(ask).await.unwrap()).condition(), Condition::Forbidden);
-    bob.send("<presence type='subscribe' to='bot@bridge.localhost'/>").await.unwrap();
+    assert_eq!(
+        StanzaError::of(&bob.request(ask).await.unwrap()).condition(),
+        Condition::Forbidden
+    );
+    bob.send("<presence type='subscribe' to='bot@bridge.localhost'/>")
+        .await
+        .unwrap();
     bob.expect("<presence type='unsubscribed'/>").await;
     alice.say("bot@bridge.localhost", "hello").await.unwrap();
     assert_eq!(hook.got(1).await[0].json()["from"], "alice@localhost/phone");
-    alice.send("<presence type='subscribe' to='bot@bridge.localhost'/>").await.unwrap();
+    alice
+        .send("<presence type='subscribe' to='bot@bridge.localhost'/>")
+        .await
+        .unwrap();
     alice.expect("<presence type='subscribed'/>").await;
 }
 
@@ -51,48 +74,106 @@ async fn a_bot_is_for_those_on_its_list() {
 async fn a_bot_shows_its_presence_and_its_card() {
     let mut bot = bot(None);
     bot.availability = Some(Availability::online().show(Show::Away).status("at lunch"));
-    bot.card = Some(Card::new().name("Bot").description("Answers").photo(b"GIF89a".to_vec()).unwrap());
+    bot.card = Some(
+        Card::new()
+            .name("Bot")
+            .description("Answers")
+            .photo(b"GIF89a".to_vec())
+            .unwrap(),
+    );
     let other = campanile_json_bridge::Bot {
         localpart: Some("other".into()),
         name: Some("Other".into()),
         ..campanile_json_bridge::Bot::default()
     };
-    let (mounted, _bridge) = in_company(Settings { bots: vec![bot, other], ..Settings::default() }).await;
+    let (mounted, _bridge) = in_company(Settings {
+        bots: vec![bot, other],
+        ..Settings::default()
+    })
+    .await;
     let alice = mounted.user("alice@localhost/phone");
-    alice.send("<presence type='subscribe' to='bot@bridge.localhost'/>").await.unwrap();
+    alice
+        .send("<presence type='subscribe' to='bot@bridge.localhost'/>")
+        .await
+        .unwrap();
     alice.expect("<presence type='subscribed'/>").await;
     let presence = alice.recv().await.unwrap().to_xml();
-    assert!(presence.contains("<show>away</show><status>at lunch</status>"), "{presence}");
-    assert!(presence.contains("<x xmlns='vcard-temp:x:update'><photo>"), "{presence}");
+    assert!(
+        presence.contains("<show>away</show><status>at lunch</status>"),
+        "{presence}"
+    );
+    assert!(
+        presence.contains("<x xmlns='vcard-temp:x:update'><photo>"),
+        "{presence}"
+    );
     let card = "<iq type='get' to='other@bridge.localhost'><vCard xmlns='vcard-temp'/></iq>";
-    alice.ask(card, "<iq type='result'><vCard xmlns='vcard-temp'><FN>Other</FN></vCard></iq>").await;
-    let card = alice.request(card.replace("other@", "bot@").as_str()).await.unwrap().to_xml();
-    assert!(card.contains("<FN>Bot</FN>") && card.contains("<TYPE>image/gif</TYPE>"), "{card}");
+    alice
+        .ask(
+            card,
+            "<iq type='result'><vCard xmlns='vcard-temp'><FN>Other</FN></vCard></iq>",
+        )
+        .await;
+    let card = alice
+        .request(card.replace("other@", "bot@").as_str())
+        .await
+        .unwrap()
+        .to_xml();
+    assert!(
+        card.contains("<FN>Bot</FN>") && card.contains("<TYPE>image/gif</TYPE>"),
+        "{card}"
+    );
 }
 
 #[tokio::test]
 async fn presence_and_requests_reach_who_asks_for_them() {
     let (hook, address) = Hook::start(&[]).await;
-    let listens = campanile_json_bridge::Bot { presence: true, ..bot(Some(webhook(address))) };
-    let deaf =
-        campanile_json_bridge::Bot { localpart: Some("deaf".into()), token: None, ..bot(Some(webhook(address))) };
-    let api =
-        Api { listen: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, to: campanile_json_bridge::Grant::default() };
-    let settings = Settings { bots: vec![listens, deaf], api: Some(api), ..Settings::default() };
+    let listens = campanile_json_bridge::Bot {
+        presence: true,
+        ..bot(Some(webhook(address)))
+    };
+    let deaf = campanile_json_bridge::Bot {
+        localpart: Some("deaf".into()),
+        token: None,
+        ..bot(Some(webhook(address)))
+    };
+    let api = Api {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        token: None,
+        to: campanile_json_bridge::Grant::default(),
+    };
+    let settings = Settings {
+        bots: vec![listens, deaf],
+        api: Some(api),
+        ..Settings::default()
+    };
     let (mounted, bridge) = mounted(settings).await;
     let alice = mounted.user("alice@localhost/phone");
-    alice.send("<presence to='deaf@bridge.localhost'/>").await.unwrap();
-    alice.send("<presence to='bot@bridge.localhost'><show>away</show></presence>").await.unwrap();
-    alice.send("<presence type='unavailable' to='bot@bridge.localhost'/>").await.unwrap();
+    alice
+        .send("<presence to='deaf@bridge.localhost'/>")
+        .await
+        .unwrap();
+    alice
+        .send("<presence to='bot@bridge.localhost'><show>away</show></presence>")
+        .await
+        .unwrap();
+    alice
+        .send("<presence type='unavailable' to='bot@bridge.localhost'/>")
+        .await
+        .unwrap();
     let wanted = "<iq type='get' to='bot@bridge.localhost'><q xmlns='urn:example:q'/></iq>";
     alice.request(wanted).await.unwrap();
-    let order = "<message type='chat' to='bot@bridge.localhost'><payload xmlns='urn:xmpp:json-msg:0' \
-        datatype='urn:example:order'><json xmlns='urn:xmpp:json:0'>{\"n\":1}</json></payload></message>";
+    let order = "<message type='chat' to='bot@bridge.localhost'><payload \
+        xmlns='urn:xmpp:json-msg:0' \
+        datatype='urn:example:order'><json \
+        xmlns='urn:xmpp:json:0'>{\"n\":1}</json></payload></message>";
     alice.send(order).await.unwrap();
     until(|| bridge.counts().delivered == 3).await;
     let got: Vec<_> = hook.got(4).await.iter().map(|got| got.json()).collect();
     let shown: Vec<_> = got.iter().filter(|got| got["kind"] == "presence").collect();
-    assert_eq!((&shown[0]["show"], &shown[1]["type"], shown.len()), (&json!("away"), &json!("unavailable"), 2));
+    assert_eq!(
+        (&shown[0]["show"], &shown[1]["type"], shown.len()),
+        (&json!("away"), &json!("unavailable"), 2)
+    );
     for (filter, events) in [
         ("kind=presence", 2),
         ("kind=presence&type=unavailable", 1),
@@ -106,7 +187,11 @@ async fn presence_and_requests_reach_who_asks_for_them() {
         let head = format!("{path}\nAuthorization: Bearer bot-token\nAccept: application/x-ndjson");
         let lines = ask(bridge.listening().unwrap(), &head, "").await;
         assert_eq!(
-            lines.body.lines().filter(|line| line.contains("\"stanza\"")).count(),
+            lines
+                .body
+                .lines()
+                .filter(|line| line.contains("\"stanza\""))
+                .count(),
             events,
             "{filter}: {lines:?}"
         );

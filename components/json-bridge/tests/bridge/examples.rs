@@ -14,12 +14,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn run(program: &str, script: &str, argument: &str, environment: &[(&str, &str)]) -> Child {
     let script = format!("{}/examples/bots/{script}", env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(program);
-    command.arg(script).arg(argument).envs(environment.iter().copied()).kill_on_drop(true);
-    command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"))
+    command
+        .arg(script)
+        .arg(argument)
+        .envs(environment.iter().copied())
+        .kill_on_drop(true);
+    command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program}: {error}"))
 }
 
 async fn free_port() -> SocketAddr {
-    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 async fn listens(address: SocketAddr) {
@@ -28,21 +38,38 @@ async fn listens(address: SocketAddr) {
 
 /// What alice gets next; a bot that says nothing fails its test, and does not hold up the others.
 async fn heard(alice: &User) -> String {
-    tokio::time::timeout(PATIENCE, alice.recv()).await.expect("the bot answers in time").unwrap().to_xml()
+    tokio::time::timeout(PATIENCE, alice.recv())
+        .await
+        .expect("the bot answers in time")
+        .unwrap()
+        .to_xml()
 }
 
 /// A bot with a webhook: messages and IQs.
 async fn answers(program: &str, script: &str) {
     let address = free_port().await;
-    let _bot = run(program, script, &address.port().to_string(), &[("HOOK_SECRET", SECRET)]);
+    let _bot = run(
+        program,
+        script,
+        &address.port().to_string(),
+        &[("HOOK_SECRET", SECRET)],
+    );
     listens(address).await;
-    let (mounted, _) = mounted(Settings { bots: vec![bot(Some(webhook(address)))], ..Settings::default() }).await;
+    let (mounted, _) = mounted(Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        ..Settings::default()
+    })
+    .await;
     let alice = mounted.user("alice@localhost/phone");
     alice.say("bot@bridge.localhost", "hello").await.unwrap();
     assert!(heard(&alice).await.contains("<body>you said: hello</body>"));
-    let version = "<iq type='get' to='bot@bridge.localhost'><query xmlns='jabber:iq:version'/></iq>";
+    let version =
+        "<iq type='get' to='bot@bridge.localhost'><query xmlns='jabber:iq:version'/></iq>";
     let version = alice.request(version).await.unwrap().to_xml();
-    assert!(version.contains(&format!("<name>{script}</name>")), "{version}");
+    assert!(
+        version.contains(&format!("<name>{script}</name>")),
+        "{version}"
+    );
 }
 
 #[tokio::test]
@@ -58,7 +85,11 @@ async fn node_answers() {
 /// A bot without a port: it reads events.
 async fn reads(program: &str, script: &str) {
     let folder = Folder::new(script);
-    let api = Api { listen: SocketAddr::from(([127, 0, 0, 1], 0)), token: Some(Secret::new("t")), to: Grant::Anybody };
+    let api = Api {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        token: Some(Secret::new("t")),
+        to: Grant::Anybody,
+    };
     let settings = Settings {
         bots: vec![bot(None)],
         api: Some(api),
@@ -68,15 +99,23 @@ async fn reads(program: &str, script: &str) {
     let (mounted, bridge) = mounted(settings).await;
     let alice = mounted.user("alice@localhost/phone");
     alice.say("bot@bridge.localhost", "before").await.unwrap();
-    let (url, cursor) = (format!("http://{}", bridge.listening().unwrap()), folder.file("cursor"));
-    let environment = [("API", url.as_str()), ("TOKEN", "bot-token"), ("CURSOR", cursor.to_str().unwrap())];
+    let url = format!("http://{}", bridge.listening().unwrap());
+    let cursor = folder.file("cursor");
+    let environment = [
+        ("API", url.as_str()),
+        ("TOKEN", "bot-token"),
+        ("CURSOR", cursor.to_str().unwrap()),
+    ];
     let _bot = run(program, script, "", &environment);
     for text in ["before", "after"] {
         if text == "after" {
             alice.say("bot@bridge.localhost", text).await.unwrap();
         }
         let reply = heard(&alice).await;
-        assert!(reply.contains(&format!("<body>you said: {text}</body>")), "{reply}");
+        assert!(
+            reply.contains(&format!("<body>you said: {text}</body>")),
+            "{reply}"
+        );
     }
 }
 

@@ -13,19 +13,38 @@ fn message(id: &str, children: &str) -> String {
 #[tokio::test]
 async fn a_message_is_one_signed_post_and_its_answer_a_reply() {
     let (hook, address) = Hook::start(&[(200, r#"{"body":"hi & bye"}"#)]).await;
-    let (mounted, bridge) = mounted(Settings { bots: vec![bot(Some(webhook(address)))], ..Settings::default() }).await;
+    let (mounted, bridge) = mounted(Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        ..Settings::default()
+    })
+    .await;
     let alice = mounted.user("alice@localhost/phone");
-    alice.send(message("1", "<body>hello</body>").as_str()).await.unwrap();
+    alice
+        .send(message("1", "<body>hello</body>").as_str())
+        .await
+        .unwrap();
     let reply = alice.recv().await.unwrap();
-    assert!(reply.to_xml().starts_with("<message from='bot@bridge.localhost' to='alice@localhost/phone' id='"));
-    assert!(reply.to_xml().ends_with(" type='chat'><body>hi &amp; bye</body></message>"), "{}", reply.to_xml());
+    assert!(
+        reply
+            .to_xml()
+            .starts_with("<message from='bot@bridge.localhost' to='alice@localhost/phone' id='")
+    );
+    assert!(
+        reply
+            .to_xml()
+            .ends_with(" type='chat'><body>hi &amp; bye</body></message>"),
+        "{}",
+        reply.to_xml()
+    );
     let got = hook.got(1).await.remove(0);
     let wanted = json!({"kind": "message", "type": "chat", "from": "alice@localhost/phone", "to": "bot@bridge.localhost",
                         "id": "1", "body": "hello"});
     assert_eq!(got.json(), wanted);
     assert_eq!(got.header("content-type"), "application/json");
-    let (id, timestamp) = (got.header("webhook-id"), got.header("webhook-timestamp"));
-    let signature = Secret::new(SECRET).signature(id, timestamp.parse().unwrap(), got.body.as_bytes());
+    let id = got.header("webhook-id");
+    let timestamp = got.header("webhook-timestamp");
+    let signature =
+        Secret::new(SECRET).signature(id, timestamp.parse().unwrap(), got.body.as_bytes());
     assert_eq!(got.header("webhook-signature"), signature);
     until(|| bridge.counts().delivered == 1 && bridge.waiting() == 0).await;
 }
@@ -43,39 +62,79 @@ async fn an_answer_without_body_or_with_nonsense_is_no_reply() {
     let (hook, address) = Hook::start(&answers).await;
     let mut bot = bot(Some(webhook(address)));
     bot.to = campanile_json_bridge::Grant::Only(Vec::new());
-    let (mounted, bridge) = mounted(Settings { bots: vec![bot], ..Settings::default() }).await;
+    let (mounted, bridge) = mounted(Settings {
+        bots: vec![bot],
+        ..Settings::default()
+    })
+    .await;
     let alice = mounted.user("alice@localhost/phone");
     for id in 1..=6 {
-        alice.send(message(&id.to_string(), "<body>hello</body>").as_str()).await.unwrap();
+        alice
+            .send(message(&id.to_string(), "<body>hello</body>").as_str())
+            .await
+            .unwrap();
     }
-    assert!(alice.recv().await.unwrap().to_xml().contains("<body>end</body>"));
+    assert!(
+        alice
+            .recv()
+            .await
+            .unwrap()
+            .to_xml()
+            .contains("<body>end</body>")
+    );
     assert_eq!((hook.count(), bridge.counts().bad_answers), (6, 3));
 }
 
 #[tokio::test]
 async fn final_statuses_are_told_to_the_sender() {
     let (_hook, address) = Hook::start(&[(404, ""), (403, "")]).await;
-    let (mounted, _) = mounted(Settings { bots: vec![bot(Some(webhook(address)))], ..Settings::default() }).await;
+    let (mounted, _) = mounted(Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        ..Settings::default()
+    })
+    .await;
     let alice = mounted.user("alice@localhost/phone");
     for condition in [Condition::ItemNotFound, Condition::Forbidden] {
-        alice.send(message("m", "<body>hello</body>").as_str()).await.unwrap();
+        alice
+            .send(message("m", "<body>hello</body>").as_str())
+            .await
+            .unwrap();
         let error = alice.recv().await.unwrap();
-        assert_eq!((error.id(), StanzaError::of(&error).condition()), (Some("m"), condition));
+        assert_eq!(
+            (error.id(), StanzaError::of(&error).condition()),
+            (Some("m"), condition)
+        );
     }
 }
 
 #[tokio::test]
 async fn what_fails_is_tried_again_in_order_with_the_same_id_and_others_go_on() {
     let (hook, address) = Hook::start(&[(500, ""), (204, ""), (302, "")]).await;
-    let (mounted, _) = mounted(Settings { bots: vec![bot(Some(webhook(address)))], ..Settings::default() }).await;
-    let (alice, bob) = (mounted.user("alice@localhost/phone"), mounted.user("bob@localhost/phone"));
-    alice.send(message("a1", "<body>x</body>").as_str()).await.unwrap();
+    let (mounted, _) = mounted(Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        ..Settings::default()
+    })
+    .await;
+    let alice = mounted.user("alice@localhost/phone");
+    let bob = mounted.user("bob@localhost/phone");
+    alice
+        .send(message("a1", "<body>x</body>").as_str())
+        .await
+        .unwrap();
     hook.got(1).await;
-    alice.send(message("a2", "<body>x</body>").as_str()).await.unwrap();
-    bob.send(message("b1", "<body>x</body>").as_str()).await.unwrap();
+    alice
+        .send(message("a2", "<body>x</body>").as_str())
+        .await
+        .unwrap();
+    bob.send(message("b1", "<body>x</body>").as_str())
+        .await
+        .unwrap();
     // a1 failed, b1 goes on, a1 again is redirected and fails, then a1 and a2.
     let got = hook.got(5).await;
-    let ids: Vec<_> = got.iter().map(|got| got.json()["id"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<_> = got
+        .iter()
+        .map(|got| got.json()["id"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(ids, ["a1", "b1", "a1", "a1", "a2"]);
     assert_eq!(got[0].header("webhook-id"), got[2].header("webhook-id"));
     assert_ne!(got[0].header("webhook-id"), got[4].header("webhook-id"));
@@ -84,35 +143,70 @@ async fn what_fails_is_tried_again_in_order_with_the_same_id_and_others_go_on() 
 #[tokio::test]
 async fn an_iq_has_one_attempt_and_its_answer() {
     let answers = [
-        (200, r#"{"container":{"name":"q","xmlns":"urn:example:q","json":{"a":1}}}"#),
+        (
+            200,
+            r#"{"container":{"name":"q","xmlns":"urn:example:q","json":{"a":1}}}"#,
+        ),
         (204, ""),
         (500, ""),
-        (200, r#"{"type":"error","error":{"condition":"conflict","text":"no"}}"#),
+        (
+            200,
+            r#"{"type":"error","error":{"condition":"conflict","text":"no"}}"#,
+        ),
         (200, r#"{"body":"no iq"}"#),
     ];
     let (hook, address) = Hook::start(&answers).await;
-    let (mounted, _) = mounted(Settings { bots: vec![bot(Some(webhook(address)))], ..Settings::default() }).await;
+    let (mounted, _) = mounted(Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        ..Settings::default()
+    })
+    .await;
     let alice = mounted.user("alice@localhost/phone");
-    let ask = "<iq type='set' to='bot@bridge.localhost'><q xmlns='urn:example:q'><json xmlns='urn:xmpp:json:0'>[1]</json></q></iq>";
+    let ask = "<iq type='set' to='bot@bridge.localhost'><q xmlns='urn:example:q'><json \
+        xmlns='urn:xmpp:json:0'>[1]</json></q></iq>";
     let mut answers = Vec::new();
     for _ in 0..5 {
         let answer = alice.request(ask).await.unwrap();
-        let error = answer.kind().is_error().then(|| StanzaError::of(&answer).condition());
-        answers.push((String::from_utf8_lossy(answer.children().as_bytes()).into_owned(), error));
+        let error = answer
+            .kind()
+            .is_error()
+            .then(|| StanzaError::of(&answer).condition());
+        answers.push((
+            String::from_utf8_lossy(answer.children().as_bytes()).into_owned(),
+            error,
+        ));
     }
-    assert_eq!(answers[0].0, "<q xmlns='urn:example:q'><json xmlns='urn:xmpp:json:0'>{\"a\":1}</json></q>");
+    assert_eq!(
+        answers[0].0,
+        "<q xmlns='urn:example:q'><json xmlns='urn:xmpp:json:0'>{\"a\":1}</json></q>"
+    );
     assert_eq!(answers[1], (String::new(), None));
-    let conditions: Vec<_> = answers[2..].iter().map(|(_, error)| error.unwrap()).collect();
-    assert_eq!(conditions, [Condition::InternalServerError, Condition::Conflict, Condition::InternalServerError]);
+    let conditions: Vec<_> = answers[2..]
+        .iter()
+        .map(|(_, error)| error.unwrap())
+        .collect();
+    assert_eq!(
+        conditions,
+        [
+            Condition::InternalServerError,
+            Condition::Conflict,
+            Condition::InternalServerError
+        ]
+    );
     assert_eq!(hook.got(5).await[0].json()["container"]["json"], json!([1]));
 }
 
 #[tokio::test]
 async fn a_bot_is_in_disco_with_its_datatypes() {
     let (_hook, address) = Hook::start(&[]).await;
-    let (mounted, _) = mounted(Settings { bots: vec![bot(Some(webhook(address)))], ..Settings::default() }).await;
+    let (mounted, _) = mounted(Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        ..Settings::default()
+    })
+    .await;
     let alice = mounted.user("alice@localhost/phone");
-    let info = "<iq type='get' to='bot@bridge.localhost'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>";
+    let info = "<iq type='get' to='bot@bridge.localhost'><query \
+        xmlns='http://jabber.org/protocol/disco#info'/></iq>";
     let info = alice.request(info).await.unwrap().to_xml();
     for wanted in [
         "urn:xmpp:json-msg:0#urn:example:order",
@@ -129,30 +223,48 @@ async fn a_bot_is_in_disco_with_its_datatypes() {
 #[tokio::test]
 async fn broken_json_within_a_message_is_told_to_its_sender() {
     let (hook, address) = Hook::start(&[]).await;
-    let (mounted, _) = mounted(Settings { bots: vec![bot(Some(webhook(address)))], ..Settings::default() }).await;
+    let (mounted, _) = mounted(Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        ..Settings::default()
+    })
+    .await;
     let alice = mounted.user("alice@localhost/phone");
     alice
         .send(
             message(
                 "1",
-                "<payload xmlns='urn:xmpp:json-msg:0' datatype='d'><json xmlns='urn:xmpp:json:0'>{</json></payload>",
+                "<payload xmlns='urn:xmpp:json-msg:0' datatype='d'><json \
+                xmlns='urn:xmpp:json:0'>{</json></payload>",
             )
             .as_str(),
         )
         .await
         .unwrap();
-    assert_eq!(StanzaError::of(&alice.recv().await.unwrap()).condition(), Condition::BadRequest);
+    assert_eq!(
+        StanzaError::of(&alice.recv().await.unwrap()).condition(),
+        Condition::BadRequest
+    );
     assert_eq!(hook.count(), 0);
 }
 
 #[tokio::test]
 async fn a_webhook_that_is_gone_is_asked_no_more() {
     let (hook, address) = Hook::start(&[(410, "")]).await;
-    let (mounted, _) = mounted(Settings { bots: vec![bot(Some(webhook(address)))], ..Settings::default() }).await;
+    let (mounted, _) = mounted(Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        ..Settings::default()
+    })
+    .await;
     let alice = mounted.user("alice@localhost/phone");
     for _ in 0..2 {
-        alice.send(message("1", "<body>x</body>").as_str()).await.unwrap();
-        assert_eq!(StanzaError::of(&alice.recv().await.unwrap()).condition(), Condition::Gone);
+        alice
+            .send(message("1", "<body>x</body>").as_str())
+            .await
+            .unwrap();
+        assert_eq!(
+            StanzaError::of(&alice.recv().await.unwrap()).condition(),
+            Condition::Gone
+        );
     }
     assert_eq!(hook.count(), 1);
 }
@@ -167,8 +279,14 @@ async fn a_url_from_strangers_does_not_lead_to_this_machine() {
     };
     let (mounted, _) = mounted(settings).await;
     let alice = mounted.user("alice@localhost/phone");
-    alice.send(message("1", "<body>x</body>").as_str()).await.unwrap();
-    assert_eq!(StanzaError::of(&alice.recv().await.unwrap()).condition(), Condition::RecipientUnavailable);
+    alice
+        .send(message("1", "<body>x</body>").as_str())
+        .await
+        .unwrap();
+    assert_eq!(
+        StanzaError::of(&alice.recv().await.unwrap()).condition(),
+        Condition::RecipientUnavailable
+    );
     assert_eq!(hook.count(), 0);
 }
 
@@ -183,8 +301,14 @@ async fn a_receipt_comes_once_the_message_is_stored() {
     };
     let (mounted, _) = mounted(settings).await;
     let alice = mounted.user("alice@localhost/phone");
-    alice.send(message("m1", "<body>x</body><request xmlns='urn:xmpp:receipts'/>").as_str()).await.unwrap();
+    alice
+        .send(message("m1", "<body>x</body><request xmlns='urn:xmpp:receipts'/>").as_str())
+        .await
+        .unwrap();
     let receipt = alice.recv().await.unwrap();
-    assert_eq!(String::from_utf8_lossy(receipt.children().as_bytes()), "<received xmlns='urn:xmpp:receipts' id='m1'/>");
+    assert_eq!(
+        String::from_utf8_lossy(receipt.children().as_bytes()),
+        "<received xmlns='urn:xmpp:receipts' id='m1'/>"
+    );
     assert_eq!(hook.got(1).await[0].json()["receipt"], json!(true));
 }

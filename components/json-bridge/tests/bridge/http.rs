@@ -22,11 +22,17 @@ impl Answer {
 /// `POST /v1/messages` and its headers, as lines.
 pub(crate) async fn ask(to: SocketAddr, head: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(to).await.unwrap();
-    let lines: String = head.lines().skip(1).map(|line| format!("{}\r\n", line.trim())).collect();
+    let lines: String = head
+        .lines()
+        .skip(1)
+        .map(|line| format!("{}\r\n", line.trim()))
+        .collect();
     let first = head.lines().next().unwrap();
     let length = body.len();
-    let head =
-        format!("{first} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {length}\r\n{lines}\r\n");
+    let head = format!(
+        "{first} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: \
+        {length}\r\n{lines}\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     // A server that refuses early may close before all is written.
     let _ = stream.write_all(body.as_bytes()).await;
@@ -35,13 +41,24 @@ pub(crate) async fn ask(to: SocketAddr, head: &str, body: &str) -> Answer {
     let _ = read.expect("an answer in time");
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or(0);
+    let body = if head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked")
+    {
         unchunked(body)
     } else {
         body.to_owned()
     };
-    Answer { status, head: head.to_owned(), body }
+    Answer {
+        status,
+        head: head.to_owned(),
+        body,
+    }
 }
 
 fn unchunked(mut body: &str) -> String {

@@ -1,6 +1,10 @@
 //! A bridge on the embedded host, web handlers on loopback.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may say so and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may say so and fail"
+)]
 
 mod api;
 mod bots;

@@ -29,7 +29,11 @@ impl Broker {
     async fn start(name: &str) -> Self {
         let port = port();
         let folder = Folder::new(&format!("nats-{name}"));
-        let broker = Self { process: run(port, &folder), port, folder };
+        let broker = Self {
+            process: run(port, &folder),
+            port,
+            folder,
+        };
         broker.is_up().await;
         broker
     }
@@ -49,29 +53,42 @@ impl Broker {
     }
 
     fn settings(&self) -> Nats {
-        Nats { url: format!("nats://127.0.0.1:{}", self.port), prefix: "t.x".into(), ..Nats::default() }
+        Nats {
+            url: format!("nats://127.0.0.1:{}", self.port),
+            prefix: "t.x".into(),
+            ..Nats::default()
+        }
     }
 
     async fn client(&self) -> (async_nats::Client, Context) {
-        let client = async_nats::connect(format!("127.0.0.1:{}", self.port)).await.unwrap();
+        let client = async_nats::connect(format!("127.0.0.1:{}", self.port))
+            .await
+            .unwrap();
         (client.clone(), jetstream::new(client))
     }
 }
 
-/// A free port below the range from which the kernel takes those of outgoing connections: none of these is in the way when
-/// the broker is started again.
+/// A free port below the range from which the kernel takes those of outgoing connections: none of
+/// these is in the way when the broker is started again.
 fn port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 12_000 + u16::try_from(std::process::id() * 97 % 5_000).unwrap();
-    let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed)).take(1_000);
-    ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port is free")
+    let mut ports =
+        std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed)).take(1_000);
+    ports
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a port is free")
 }
 
 fn run(port: u16, folder: &Folder) -> Child {
     let mut command = Command::new("nats-server");
-    command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]).arg(folder.file("data"));
+    command
+        .args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"])
+        .arg(folder.file("data"));
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().expect("nats-server is there: `tests/run install`")
+    command
+        .spawn()
+        .expect("nats-server is there: `tests/run install`")
 }
 
 impl Drop for Broker {
@@ -90,7 +107,11 @@ fn message(id: &str) -> String {
 }
 
 fn with(nats: Nats, bot: campanile_json_bridge::Bot) -> Settings {
-    Settings { bots: vec![bot], nats: Some(nats), ..Settings::default() }
+    Settings {
+        bots: vec![bot],
+        nats: Some(nats),
+        ..Settings::default()
+    }
 }
 
 #[tokio::test]
@@ -99,41 +120,85 @@ async fn a_bot_takes_from_one_stream_and_sends_by_the_other() {
     let (mounted, bridge) = mounted(with(broker.settings(), bot(None))).await;
     let alice = mounted.user("alice@localhost/phone");
     alice.send(message("m1").as_str()).await.unwrap();
-    alice.expect("<message type='chat'><received xmlns='urn:xmpp:receipts' id='m1'/></message>").await;
+    alice
+        .expect("<message type='chat'><received xmlns='urn:xmpp:receipts' id='m1'/></message>")
+        .await;
     let (client, streams) = broker.client().await;
     let stream = streams.get_stream("t-x-in").await.unwrap();
-    let own = pull::Config { filter_subject: "t.x.in.bot.>".into(), ..pull::Config::default() };
+    let own = pull::Config {
+        filter_subject: "t.x.in.bot.>".into(),
+        ..pull::Config::default()
+    };
     let consumer: PullConsumer = stream.create_consumer(own).await.unwrap();
-    let got = consumer.messages().await.unwrap().next().await.unwrap().unwrap();
+    let got = consumer
+        .messages()
+        .await
+        .unwrap()
+        .next()
+        .await
+        .unwrap()
+        .unwrap();
     let stanza: Value = serde_json::from_slice(&got.payload).unwrap();
-    assert_eq!((&*got.subject, &stanza["body"]), ("t.x.in.bot.message.chat", &json!("hello")));
-    assert!(got.headers.as_ref().unwrap().get("Nats-Msg-Id").unwrap().as_str().starts_with("msg_"));
+    assert_eq!(
+        (&*got.subject, &stanza["body"]),
+        ("t.x.in.bot.message.chat", &json!("hello"))
+    );
+    assert!(
+        got.headers
+            .as_ref()
+            .unwrap()
+            .get("Nats-Msg-Id")
+            .unwrap()
+            .as_str()
+            .starts_with("msg_")
+    );
     got.double_ack().await.unwrap();
     let mut refused = client.subscribe("t.x.refused.bot").await.unwrap();
     let send = async |id: &str, body: Value| {
         let mut headers = async_nats::HeaderMap::new();
         headers.insert("Nats-Msg-Id", id);
-        let word = streams.publish_with_headers("t.x.out.bot", headers, body.to_string().into()).await.unwrap();
+        let word = streams
+            .publish_with_headers("t.x.out.bot", headers, body.to_string().into())
+            .await
+            .unwrap();
         word.await.unwrap();
     };
     let reply = json!({"to": "alice@localhost/phone", "body": "hi"});
     send("r1", reply.clone()).await;
     // The same again is no second stanza.
     send("r1", reply).await;
-    alice.expect("<message from='bot@bridge.localhost' id='r1-0'><body>hi</body></message>").await;
+    alice
+        .expect("<message from='bot@bridge.localhost' id='r1-0'><body>hi</body></message>")
+        .await;
     for (body, field) in [
         (json!({"to": "bob@other.example", "body": "x"}), "to"),
-        (json!({"to": "alice@localhost", "from": "boss@bridge.localhost", "body": "x"}), "from"),
+        (
+            json!({"to": "alice@localhost", "from": "boss@bridge.localhost", "body": "x"}),
+            "from",
+        ),
         (json!({"to": "alice@localhost", "ping": true}), "kind"),
         (json!({"to": "alice@localhost", "nonsense": 1}), "nonsense"),
     ] {
         send(field, body).await;
         let told: Value = serde_json::from_slice(&refused.next().await.unwrap().payload).unwrap();
-        assert_eq!((&told["field"], &told["id"]), (&json!(field), &json!(field)));
+        assert_eq!(
+            (&told["field"], &told["id"]),
+            (&json!(field), &json!(field))
+        );
     }
     until(|| bridge.counts().accepted == 1 && bridge.counts().bad_answers == 4).await;
     // Everything was acknowledged.
-    eventually(async || streams.get_stream("t-x-out").await.unwrap().cached_info().state.messages == 0).await;
+    eventually(async || {
+        streams
+            .get_stream("t-x-out")
+            .await
+            .unwrap()
+            .cached_info()
+            .state
+            .messages
+            == 0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -142,19 +207,39 @@ async fn a_request_is_one_question_and_one_answer() {
     let (mounted, _bridge) = mounted(with(broker.settings(), bot(None))).await;
     let alice = mounted.user("alice@localhost/phone");
     let ask = "<iq type='get' to='bot@bridge.localhost'><query xmlns='jabber:iq:version'/></iq>";
-    assert_eq!(StanzaError::of(&alice.request(ask).await.unwrap()).condition(), Condition::ServiceUnavailable);
+    assert_eq!(
+        StanzaError::of(&alice.request(ask).await.unwrap()).condition(),
+        Condition::ServiceUnavailable
+    );
     let (client, streams) = broker.client().await;
-    let mut requests = client.queue_subscribe("t.x.iq.bot", "workers".into()).await.unwrap();
-    // The broker takes a connection's words in their order: with an answer to this one, it knows of the worker.
+    let mut requests = client
+        .queue_subscribe("t.x.iq.bot", "workers".into())
+        .await
+        .unwrap();
+    // The broker takes a connection's words in their order: with an answer to this one, it knows of
+    // the worker.
     streams.get_stream("t-x-in").await.unwrap();
     let answering = async {
         let request = requests.next().await.unwrap();
-        assert_eq!(serde_json::from_slice::<Value>(&request.payload).unwrap()["version"], true);
+        assert_eq!(
+            serde_json::from_slice::<Value>(&request.payload).unwrap()["version"],
+            true
+        );
         let version = json!({"version": {"name": "on nats", "version": "1"}}).to_string();
-        client.publish(request.reply.unwrap(), version.into()).await.unwrap();
+        client
+            .publish(request.reply.unwrap(), version.into())
+            .await
+            .unwrap();
     };
-    let asked = async { tokio::join!(alice.request(ask), answering).0.unwrap().to_xml() };
-    let answer = tokio::time::timeout(Duration::from_secs(60), asked).await.expect("in time");
+    let asked = async {
+        tokio::join!(alice.request(ask), answering)
+            .0
+            .unwrap()
+            .to_xml()
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(60), asked)
+        .await
+        .expect("in time");
     assert!(answer.contains("<name>on nats</name>"), "{answer}");
 }
 
@@ -168,7 +253,10 @@ async fn a_webhook_is_served_from_the_stream_in_order() {
         alice.send(message(id).as_str()).await.unwrap();
     }
     let got = hook.got(4).await;
-    let ids: Vec<_> = got.iter().map(|got| got.json()["id"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<_> = got
+        .iter()
+        .map(|got| got.json()["id"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(ids, ["m1", "m1", "m2", "m3"]);
     assert_eq!(got[0].header("webhook-id"), got[1].header("webhook-id"));
     until(|| bridge.counts().delivered == 3 && bridge.waiting() == 0).await;
@@ -180,9 +268,22 @@ async fn a_webhook_is_served_from_the_stream_in_order() {
             }
         }
     };
-    assert!(replied.await.contains("-0'"), "the id of a reply follows from the message's");
+    assert!(
+        replied.await.contains("-0'"),
+        "the id of a reply follows from the message's"
+    );
     let (_, streams) = broker.client().await;
-    eventually(async || streams.get_stream("t-x-in").await.unwrap().cached_info().state.messages == 0).await;
+    eventually(async || {
+        streams
+            .get_stream("t-x-in")
+            .await
+            .unwrap()
+            .cached_info()
+            .state
+            .messages
+            == 0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -195,40 +296,66 @@ async fn a_broker_that_is_down_is_told_and_comes_back() {
     hook.got(1).await;
     broker.kill();
     alice.send(message("m2").as_str()).await.unwrap();
-    let error = alice.recv_where(|stanza| stanza.kind().is_error()).await.unwrap();
-    assert_eq!((error.id(), StanzaError::of(&error).condition()), (Some("m2"), Condition::ResourceConstraint));
+    let error = alice
+        .recv_where(|stanza| stanza.kind().is_error())
+        .await
+        .unwrap();
+    assert_eq!(
+        (error.id(), StanzaError::of(&error).condition()),
+        (Some("m2"), Condition::ResourceConstraint)
+    );
     assert_eq!(bridge.counts().turned_away, 1);
     broker.start_again().await;
     // Refused as long as the bridge has not found it.
-    let receipted =
-        |id: String| move |stanza: &campanile::stanza::Stanza| stanza.to_xml().contains(&format!("id='{id}'/>"));
+    let receipted = |id: String| {
+        move |stanza: &campanile::stanza::Stanza| stanza.to_xml().contains(&format!("id='{id}'/>"))
+    };
     let mut attempt = 0;
     eventually(async || {
         attempt += 1;
-        alice.send(message(&format!("n{attempt}")).as_str()).await.unwrap();
+        alice
+            .send(message(&format!("n{attempt}")).as_str())
+            .await
+            .unwrap();
         let wanted = receipted(format!("n{attempt}"));
         let receipt = tokio::time::timeout(Duration::from_secs(15), alice.recv_where(wanted)).await;
         receipt.is_ok()
     })
     .await;
     let wanted = format!("n{attempt}");
-    eventually(async || hook.got(2).await.iter().any(|got| got.json()["id"] == wanted.as_str())).await;
+    eventually(async || {
+        hook.got(2)
+            .await
+            .iter()
+            .any(|got| got.json()["id"] == wanted.as_str())
+    })
+    .await;
 }
 
 /// An answer that comes out at the wrong one of two bridges finds the request.
 #[tokio::test]
 async fn bridges_on_one_address_hand_over_answers() {
     let broker = Broker::start("answers").await;
-    let host = Host::builder().secret("s3cr3t").on_conflict(OnConflict::Share).build();
+    let host = Host::builder()
+        .secret("s3cr3t")
+        .on_conflict(OnConflict::Share)
+        .build();
     let alice = host.user("alice@localhost/phone").unwrap();
     tokio::spawn(async move {
         while let Some(request) = alice.recv().await {
             let id = request.id().unwrap_or_default();
-            alice.send(format!("<iq type='result' to='bridge.localhost' id='{id}'/>")).await.unwrap();
+            alice
+                .send(format!(
+                    "<iq type='result' to='bridge.localhost' id='{id}'/>"
+                ))
+                .await
+                .unwrap();
         }
     });
     let bridge = || {
-        let builder = Component::builder("bridge.localhost").connector(host.connector()).secret("s3cr3t");
+        let builder = Component::builder("bridge.localhost")
+            .connector(host.connector())
+            .secret("s3cr3t");
         start(builder.module(Bridge::new(with(broker.settings(), bot(None)))))
     };
     let both = [bridge(), bridge()];
@@ -239,7 +366,8 @@ async fn bridges_on_one_address_hand_over_answers() {
         eventually(async || bridge.client().ping(peer.clone()).await.is_ok()).await;
     }
     let asks = (0..50).flat_map(|_| &both).map(|bridge| {
-        let (client, peer) = (bridge.client(), peer.clone());
+        let client = bridge.client();
+        let peer = peer.clone();
         async move { client.ping(peer).await }
     });
     for answer in futures_util::future::join_all(asks).await {

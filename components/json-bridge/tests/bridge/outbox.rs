@@ -7,7 +7,8 @@ use campanile_json_bridge::{Admin, Settings};
 
 use crate::setup::{Folder, Hook, bot, mounted, until, webhook};
 
-const MESSAGE: &str = "<message type='chat' id='m' to='bot@bridge.localhost'><body>x</body></message>";
+const MESSAGE: &str =
+    "<message type='chat' id='m' to='bot@bridge.localhost'><body>x</body></message>";
 
 #[tokio::test]
 async fn what_waits_is_delivered_by_the_next_process_with_the_same_id() {
@@ -21,7 +22,10 @@ async fn what_waits_is_delivered_by_the_next_process_with_the_same_id() {
     let (first, _) = mounted(settings.clone()).await;
     let alice = first.user("alice@localhost/phone");
     alice.send(MESSAGE).await.unwrap();
-    alice.send(MESSAGE.replace("'m'", "'n'").as_str()).await.unwrap();
+    alice
+        .send(MESSAGE.replace("'m'", "'n'").as_str())
+        .await
+        .unwrap();
     hook.got(1).await;
     let admin = Admin::open(&folder.file("outbox.db")).unwrap();
     until(|| admin.list(10).unwrap().len() == 2).await;
@@ -29,9 +33,16 @@ async fn what_waits_is_delivered_by_the_next_process_with_the_same_id() {
     let (_second, bridge) = mounted(settings).await;
     until(|| bridge.counts().delivered == 2).await;
     let got = hook.got(3).await;
-    let ids: Vec<_> = got.iter().map(|got| got.json()["id"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<_> = got
+        .iter()
+        .map(|got| got.json()["id"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!((ids[0].as_str(), ids.last().unwrap().as_str()), ("m", "n"));
-    assert!(got[1..got.len() - 1].iter().all(|again| again.header("webhook-id") == got[0].header("webhook-id")));
+    assert!(
+        got[1..got.len() - 1]
+            .iter()
+            .all(|again| again.header("webhook-id") == got[0].header("webhook-id"))
+    );
     until(|| admin.list(10).unwrap().is_empty()).await;
 }
 
@@ -50,10 +61,22 @@ async fn dead_letters_are_listed_replayed_and_dropped_beside_a_running_bridge() 
     for _ in 0..2 {
         alice.send(MESSAGE).await.unwrap();
         // Only now the sender is told.
-        assert_eq!(StanzaError::of(&alice.recv().await.unwrap()).condition(), Condition::ServiceUnavailable);
+        assert_eq!(
+            StanzaError::of(&alice.recv().await.unwrap()).condition(),
+            Condition::ServiceUnavailable
+        );
     }
     let admin = Admin::open(&folder.file("outbox.db")).unwrap();
-    until(|| admin.list(10).unwrap().iter().filter(|entry| entry.dead).count() == 2).await;
+    until(|| {
+        admin
+            .list(10)
+            .unwrap()
+            .iter()
+            .filter(|entry| entry.dead)
+            .count()
+            == 2
+    })
+    .await;
     let dead = admin.list(10).unwrap();
     assert_eq!((&*dead[0].bot, &*dead[0].peer), ("bot", "alice@localhost"));
     assert!(dead[0].why.as_deref().unwrap().contains("503"), "{dead:?}");
@@ -70,14 +93,22 @@ async fn beyond_the_bounds_senders_are_told() {
     for (max_waiting, max_waiting_bytes) in [(1, 1_000_000), (1000, 400)] {
         let (hook, address) = Hook::start(&[(500, "")]).await;
         let bots = vec![bot(Some(webhook(address)))];
-        let settings = Settings { bots, max_waiting, max_waiting_bytes, ..Settings::default() };
+        let settings = Settings {
+            bots,
+            max_waiting,
+            max_waiting_bytes,
+            ..Settings::default()
+        };
         let (mounted, bridge) = mounted(settings).await;
         let alice = mounted.user("alice@localhost/phone");
         alice.send(MESSAGE).await.unwrap();
         hook.got(1).await;
         assert!(bridge.waiting() == 1 && bridge.waiting_bytes() > MESSAGE.len());
         alice.send(MESSAGE).await.unwrap();
-        assert_eq!(StanzaError::of(&alice.recv().await.unwrap()).condition(), Condition::ResourceConstraint);
+        assert_eq!(
+            StanzaError::of(&alice.recv().await.unwrap()).condition(),
+            Condition::ResourceConstraint
+        );
         assert_eq!(bridge.counts().turned_away, 1);
         until(|| bridge.waiting() == 0 && bridge.waiting_bytes() == 0).await;
     }
@@ -86,16 +117,29 @@ async fn beyond_the_bounds_senders_are_told() {
 #[tokio::test]
 async fn one_sender_fills_a_quarter_and_no_more() {
     let (hook, address) = Hook::start(&[(500, ""), (500, ""), (500, "")]).await;
-    let settings = Settings { bots: vec![bot(Some(webhook(address)))], max_waiting: 8, ..Settings::default() };
+    let settings = Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        max_waiting: 8,
+        ..Settings::default()
+    };
     let (mounted, bridge) = mounted(settings).await;
-    let (alice, bob) = (mounted.user("alice@localhost/phone"), mounted.user("bob@localhost/phone"));
+    let alice = mounted.user("alice@localhost/phone");
+    let bob = mounted.user("bob@localhost/phone");
     for _ in 0..3 {
         alice.send(MESSAGE).await.unwrap();
     }
-    assert_eq!(StanzaError::of(&alice.recv().await.unwrap()).condition(), Condition::ResourceConstraint);
+    assert_eq!(
+        StanzaError::of(&alice.recv().await.unwrap()).condition(),
+        Condition::ResourceConstraint
+    );
     bob.send(MESSAGE).await.unwrap();
     until(|| bridge.counts().delivered == 3).await;
-    assert!(hook.got(4).await.iter().any(|got| got.json()["from"] == "bob@localhost/phone"));
+    assert!(
+        hook.got(4)
+            .await
+            .iter()
+            .any(|got| got.json()["from"] == "bob@localhost/phone")
+    );
 }
 
 #[tokio::test]
@@ -108,11 +152,19 @@ async fn a_slow_bot_delays_no_other_and_a_slow_sender_neither() {
         ..bot(Some(webhook(quick_address)))
     };
     let bots = vec![bot(Some(webhook(slow_address))), other];
-    let (mounted, bridge) = mounted(Settings { bots, ..Settings::default() }).await;
-    let users: Vec<_> = (0..100).map(|user| mounted.user(&format!("u{user}@localhost/x"))).collect();
+    let (mounted, bridge) = mounted(Settings {
+        bots,
+        ..Settings::default()
+    })
+    .await;
+    let users: Vec<_> = (0..100)
+        .map(|user| mounted.user(&format!("u{user}@localhost/x")))
+        .collect();
     for user in &users {
         user.send(MESSAGE).await.unwrap();
-        user.send(MESSAGE.replace("bot@", "quick@").as_str()).await.unwrap();
+        user.send(MESSAGE.replace("bot@", "quick@").as_str())
+            .await
+            .unwrap();
     }
     // As many attempts at the slow one as one bot may have, and none of them has been answered.
     quick.got(100).await;

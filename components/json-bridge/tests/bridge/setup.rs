@@ -46,12 +46,22 @@ pub(crate) struct Hook {
 impl Hook {
     /// Listens, and answers first with these.
     pub(crate) async fn start(answers: &[(u16, &'static str)]) -> (Self, SocketAddr) {
-        Self { answers: Arc::new(Mutex::new(answers.iter().copied().collect())), ..Self::default() }.listen().await
+        Self {
+            answers: Arc::new(Mutex::new(answers.iter().copied().collect())),
+            ..Self::default()
+        }
+        .listen()
+        .await
     }
 
     /// Listens, and answers nothing before [`Hook::go_on`].
     pub(crate) async fn hanging() -> (Self, SocketAddr) {
-        Self { turns: Some(Arc::new(tokio::sync::Semaphore::new(0))), ..Self::default() }.listen().await
+        Self {
+            turns: Some(Arc::new(tokio::sync::Semaphore::new(0))),
+            ..Self::default()
+        }
+        .listen()
+        .await
     }
 
     /// From now on everything is answered.
@@ -62,9 +72,11 @@ impl Hook {
     async fn listen(self) -> (Self, SocketAddr) {
         let hook = self;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, own) = (listener.local_addr().unwrap(), hook.clone());
-        let handler =
-            axum::routing::post(move |headers: HeaderMap, body: Bytes| async move { own.take(headers, &body).await });
+        let address = listener.local_addr().unwrap();
+        let own = hook.clone();
+        let handler = axum::routing::post(move |headers: HeaderMap, body: Bytes| async move {
+            own.take(headers, &body).await
+        });
         let router = axum::Router::new().route("/hook", handler);
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         (hook, address)
@@ -78,9 +90,22 @@ impl Hook {
             // Closed: go on.
             let _ = turns.acquire().await;
         }
-        let (status, body) = self.answers.lock().unwrap().pop_front().unwrap_or((204, ""));
+        let (status, body) = self
+            .answers
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or((204, ""));
         let status = StatusCode::from_u16(status).unwrap();
-        (status, [("content-type", "application/json"), ("location", "/elsewhere")], body).into_response()
+        (
+            status,
+            [
+                ("content-type", "application/json"),
+                ("location", "/elsewhere"),
+            ],
+            body,
+        )
+            .into_response()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -99,7 +124,9 @@ impl Hook {
                 news.await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), enough).await.expect("the webhook is asked in time")
+        tokio::time::timeout(Duration::from_secs(60), enough)
+            .await
+            .expect("the webhook is asked in time")
     }
 }
 
@@ -124,7 +151,10 @@ pub(crate) fn bot(webhook: Option<Webhook>) -> Bot {
 pub(crate) async fn mounted(settings: Settings) -> (Mounted, Arc<Bridge>) {
     let bridge = Arc::new(Bridge::new(settings));
     let shared = Arc::clone(&bridge);
-    (mount("bridge.localhost", |builder| builder.shared_module(shared)).await, bridge)
+    (
+        mount("bridge.localhost", |builder| builder.shared_module(shared)).await,
+        bridge,
+    )
 }
 
 /// A folder that goes with the test.
@@ -132,7 +162,8 @@ pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     pub(crate) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("campanile-bridge-{name}-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("campanile-bridge-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -156,7 +187,9 @@ pub(crate) async fn until(mut wanted: impl FnMut() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), seen).await.expect("in time");
+    tokio::time::timeout(Duration::from_secs(60), seen)
+        .await
+        .expect("in time");
 }
 
 /// Awaits a condition that is asked about.
@@ -166,5 +199,7 @@ pub(crate) async fn eventually(mut wanted: impl AsyncFnMut() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), seen).await.expect("in time");
+    tokio::time::timeout(Duration::from_secs(60), seen)
+        .await
+        .expect("in time");
 }

@@ -12,16 +12,26 @@ pub(crate) fn check(stanza: &Value) {
 }
 
 fn valid(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
-    let Some(rules) = schema.as_object() else { return Ok(()) };
+    let Some(rules) = schema.as_object() else {
+        return Ok(());
+    };
     for (rule, wanted) in rules {
         let good = match rule.as_str() {
             "$ref" => {
-                let name = wanted.as_str().and_then(|path| path.strip_prefix("#/$defs/")).unwrap();
+                let name = wanted
+                    .as_str()
+                    .and_then(|path| path.strip_prefix("#/$defs/"))
+                    .unwrap();
                 valid(root, &root["$defs"][name], value)?;
                 true
             }
             "anyOf" => {
-                let each: Vec<_> = wanted.as_array().unwrap().iter().map(|one| valid(root, one, value)).collect();
+                let each: Vec<_> = wanted
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|one| valid(root, one, value))
+                    .collect();
                 if each.iter().all(Result::is_err) {
                     return Err(format!("{each:?}"));
                 }
@@ -33,10 +43,20 @@ fn valid(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
             },
             "enum" => wanted.as_array().unwrap().contains(value),
             "const" => wanted == value,
-            "required" => wanted.as_array().unwrap().iter().all(|key| value.get(key.as_str().unwrap()).is_some()),
-            "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
+            "required" => wanted
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|key| value.get(key.as_str().unwrap()).is_some()),
+            "maxItems" => value
+                .as_array()
+                .is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
             "items" => {
-                value.as_array().into_iter().flatten().try_for_each(|item| valid(root, wanted, item))?;
+                value
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .try_for_each(|item| valid(root, wanted, item))?;
                 true
             }
             "properties" => {
@@ -48,8 +68,17 @@ fn valid(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
                 true
             }
             "additionalProperties" => {
-                let known = |key: &String| schema.get("properties").is_some_and(|known| known.get(key).is_some());
-                for (_, member) in value.as_object().into_iter().flatten().filter(|(key, _)| !known(key)) {
+                let known = |key: &String| {
+                    schema
+                        .get("properties")
+                        .is_some_and(|known| known.get(key).is_some())
+                };
+                for (_, member) in value
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .filter(|(key, _)| !known(key))
+                {
                     if *wanted == Value::Bool(false) {
                         return Err(format!("unknown member with {member}"));
                     }

@@ -12,11 +12,17 @@ use crate::store::{Entry, Page};
 use crate::time;
 use crate::xml::{self, escaped};
 
-/// A larger stanza cannot be sent on, nor one that a server may not take; its place is shown without it (XEP-0313 §3.2).
+/// A larger stanza cannot be sent on, nor one that a server may not take; its place is shown
+/// without it (XEP-0313 §3.2).
 const LARGEST: usize = 500_000;
 
 /// The results in order, then the end of the query.
-pub(super) fn results(archive: &BareJid, ask: &Ask, page: &Page, count: Option<u64>) -> Result<Reply, BoxError> {
+pub(super) fn results(
+    archive: &BareJid,
+    ask: &Ask,
+    page: &Page,
+    count: Option<u64>,
+) -> Result<Reply, BoxError> {
     let mut replies = Vec::with_capacity(page.entries.len() + 1);
     for entry in &page.entries {
         let message = message(archive, ask.queryid.as_deref(), entry);
@@ -30,8 +36,11 @@ pub(super) fn results(archive: &BareJid, ask: &Ask, page: &Page, count: Option<u
 }
 
 fn message(archive: &BareJid, queryid: Option<&str>, entry: &Entry) -> String {
-    let queryid = queryid.map(|id| format!(" queryid='{}'", escaped(id))).unwrap_or_default();
-    let (id, stamp) = (escaped(&entry.id), time::show(entry.place));
+    let queryid = queryid
+        .map(|id| format!(" queryid='{}'", escaped(id)))
+        .unwrap_or_default();
+    let id = escaped(&entry.id);
+    let stamp = time::show(entry.place);
     let forwarded = match &entry.stanza {
         Some(stanza) if stanza.len() <= LARGEST && xml::is_sendable(stanza) => {
             with_id(&xml::standalone(stanza), archive, &id)
@@ -46,9 +55,16 @@ fn message(archive: &BareJid, queryid: Option<&str>, entry: &Entry) -> String {
 
 /// The stanza with the id that it has here (XEP-0359).
 fn with_id(stanza: &str, archive: &BareJid, id: &str) -> String {
-    let own = format!("<stanza-id xmlns='{SID}' by='{}' id='{id}'/>", escaped(archive.as_str()));
+    let own = format!(
+        "<stanza-id xmlns='{SID}' by='{}' id='{id}'/>",
+        escaped(archive.as_str())
+    );
     if let Some(head) = stanza.strip_suffix("/>") {
-        let name = head.split([' ', '>']).next().unwrap_or_default().trim_start_matches('<');
+        let name = head
+            .split([' ', '>'])
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches('<');
         return format!("{head}>{own}</{name}>");
     }
     let end = stanza.rfind("</").unwrap_or(stanza.len());
@@ -62,7 +78,13 @@ fn fin(page: &Page, count: Option<u64>) -> String {
         .entries
         .first()
         .zip(page.entries.last())
-        .map(|(first, last)| format!("<first>{}</first><last>{}</last>", escaped(&first.id), escaped(&last.id)));
+        .map(|(first, last)| {
+            format!(
+                "<first>{}</first><last>{}</last>",
+                escaped(&first.id),
+                escaped(&last.id)
+            )
+        });
     let count = count.map(|count| format!("<count>{count}</count>"));
     let set = ends.into_iter().chain(count).collect::<String>();
     format!("<fin xmlns='{MAM}'{complete}><set xmlns='{RSM}'>{set}</set></fin>")
@@ -70,8 +92,11 @@ fn fin(page: &Page, count: Option<u64>) -> String {
 
 /// The fields that a query may have (XEP-0313 §4.1.5).
 pub(super) fn form() -> Result<Reply, BoxError> {
-    let field = |kind: &str, var: &str, inner: &str| format!("<field type='{kind}' var='{var}'>{inner}</field>");
-    let open = "<validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'><open/></validate>";
+    let field = |kind: &str, var: &str, inner: &str| {
+        format!("<field type='{kind}' var='{var}'>{inner}</field>")
+    };
+    let open = "<validate xmlns='http://jabber.org/protocol/xdata-validate' \
+        datatype='xs:string'><open/></validate>";
     let fields = [
         field("hidden", "FORM_TYPE", &format!("<value>{MAM}</value>")),
         field("jid-single", "with", ""),
@@ -83,7 +108,10 @@ pub(super) fn form() -> Result<Reply, BoxError> {
         field("boolean", "include-groupchat", ""),
         field("text-single", FULLTEXT, ""),
     ];
-    let form = format!("<query xmlns='{MAM}'><x xmlns='jabber:x:data' type='form'>{}</x></query>", fields.concat());
+    let form = format!(
+        "<query xmlns='{MAM}'><x xmlns='jabber:x:data' type='form'>{}</x></query>",
+        fields.concat()
+    );
     Ok(Reply::Children(children(&form)?))
 }
 
@@ -92,10 +120,18 @@ pub(super) fn metadata(first: &Page, last: &Page) -> Result<Reply, BoxError> {
     let end = |name: &str, page: &Page| {
         let entry = page.entries.first();
         entry.map_or_else(String::new, |entry| {
-            format!("<{name} id='{}' timestamp='{}'/>", escaped(&entry.id), time::show(entry.place))
+            format!(
+                "<{name} id='{}' timestamp='{}'/>",
+                escaped(&entry.id),
+                time::show(entry.place)
+            )
         })
     };
-    let ends = format!("<metadata xmlns='{MAM}'>{}{}</metadata>", end("start", first), end("end", last));
+    let ends = format!(
+        "<metadata xmlns='{MAM}'>{}{}</metadata>",
+        end("start", first),
+        end("end", last)
+    );
     Ok(Reply::Children(children(&ends)?))
 }
 
@@ -104,5 +140,7 @@ fn read(xml: &str) -> Result<Stanza, BoxError> {
 }
 
 fn children(xml: &str) -> Result<Children, BoxError> {
-    Ok(read(&format!("<message>{xml}</message>"))?.children().clone())
+    Ok(read(&format!("<message>{xml}</message>"))?
+        .children()
+        .clone())
 }

@@ -37,7 +37,10 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) fn read(query: &Element) -> Result<Self, BoxError> {
-        let mut ask = Self { queryid: query.attr("queryid").map(str::to_owned), ..Self::default() };
+        let mut ask = Self {
+            queryid: query.attr("queryid").map(str::to_owned),
+            ..Self::default()
+        };
         for child in query.children() {
             match (child.ns().as_str(), child.name()) {
                 (MAM, "flip-page") => ask.flip = true,
@@ -50,14 +53,29 @@ impl Ask {
     }
 
     /// What is asked for in all, and the page of it. Ids that the asker does not see are not found.
-    pub(super) fn queries(&self, base: Query, backend: &mut dyn Backend) -> Result<(Query, Query), StoreError> {
-        let mut place = |id: &Option<String>| id.as_ref().map(|id| backend.place(&base, id)).transpose();
-        let (after, before) = (place(&self.after_id)?, place(&self.before_id)?);
-        let (from, to) = (place(&self.after)?, place(&self.before.clone().filter(|id| !id.is_empty()))?);
-        let places = self.ids.iter().map(|id| backend.place(&base, id)).collect::<Result<_, _>>()?;
+    pub(super) fn queries(
+        &self,
+        base: Query,
+        backend: &mut dyn Backend,
+    ) -> Result<(Query, Query), StoreError> {
+        let mut place =
+            |id: &Option<String>| id.as_ref().map(|id| backend.place(&base, id)).transpose();
+        let after = place(&self.after_id)?;
+        let before = place(&self.before_id)?;
+        let from = place(&self.after)?;
+        let to = place(&self.before.clone().filter(|id| !id.is_empty()))?;
+        let places = self
+            .ids
+            .iter()
+            .map(|id| backend.place(&base, id))
+            .collect::<Result<_, _>>()?;
         let query = Query {
             with: self.with.clone(),
-            classes: if self.without_rooms { vec![Class::Message] } else { CLASSES.to_vec() },
+            classes: if self.without_rooms {
+                vec![Class::Message]
+            } else {
+                CLASSES.to_vec()
+            },
             words: self.words.clone(),
             start: self.start,
             end: self.end,
@@ -70,26 +88,42 @@ impl Ask {
         };
         let lower = [after, from].into_iter().flatten().max();
         let upper = [before, to].into_iter().flatten().min();
-        let paged = Query { after: lower, before: upper, ..query.clone() };
+        let paged = Query {
+            after: lower,
+            before: upper,
+            ..query.clone()
+        };
         Ok((query, paged))
     }
 
     fn form(&mut self, form: &Element) -> Result<(), BoxError> {
         for field in form.children().filter(|child| child.name() == "field") {
-            let values: Vec<String> =
-                field.children().filter(|child| child.name() == "value").map(Element::text).collect();
+            let values: Vec<String> = field
+                .children()
+                .filter(|child| child.name() == "value")
+                .map(Element::text)
+                .collect();
             let var = field.attr("var").unwrap_or_default();
             let value = values.first().map(String::as_str).unwrap_or_default();
             match (var, value) {
                 ("FORM_TYPE", MAM) => {}
                 ("FORM_TYPE", _) => return Err(bad("the form is not one of urn:xmpp:mam:2")),
                 // What is empty was not filled in.
-                ("with" | "start" | "end" | "before-id" | "after-id" | "include-groupchat" | FULLTEXT, "") => {}
+                (
+                    "with" | "start" | "end" | "before-id" | "after-id" | "include-groupchat"
+                    | FULLTEXT,
+                    "",
+                ) => {}
                 ("with", jid) => {
-                    self.with = Some(Jid::new(jid).map_err(|_| StanzaError::new(Condition::JidMalformed))?);
+                    self.with =
+                        Some(Jid::new(jid).map_err(|_| StanzaError::new(Condition::JidMalformed))?);
                 }
-                ("start", text) => self.start = Some(time::read(text).ok_or_else(|| bad("start is no time"))?),
-                ("end", text) => self.end = Some(time::read(text).ok_or_else(|| bad("end is no time"))?),
+                ("start", text) => {
+                    self.start = Some(time::read(text).ok_or_else(|| bad("start is no time"))?)
+                }
+                ("end", text) => {
+                    self.end = Some(time::read(text).ok_or_else(|| bad("end is no time"))?)
+                }
                 ("before-id", id) => self.before_id = Some(id.to_owned()),
                 ("after-id", id) => self.after_id = Some(id.to_owned()),
                 ("ids", _) if values.len() > IDS => return Err(bad("too many ids")),
@@ -99,7 +133,11 @@ impl Ask {
                 ("include-groupchat", _) => return Err(bad("include-groupchat is true or false")),
                 (FULLTEXT, text) => text.clone_into(&mut self.words),
                 // XEP-0313 §4.1.5: not ignored, or the asker would take for an answer what is none.
-                _ => return Err(StanzaError::new(Condition::FeatureNotImplemented).with_text("unknown field").into()),
+                _ => {
+                    return Err(StanzaError::new(Condition::FeatureNotImplemented)
+                        .with_text("unknown field")
+                        .into());
+                }
             }
         }
         Ok(())
@@ -123,5 +161,7 @@ impl Ask {
 }
 
 fn bad(text: &str) -> BoxError {
-    StanzaError::new(Condition::BadRequest).with_text(text).into()
+    StanzaError::new(Condition::BadRequest)
+        .with_text(text)
+        .into()
 }

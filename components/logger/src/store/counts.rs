@@ -20,7 +20,8 @@ impl Counts {
     pub(super) fn committed<T>(&self, outcomes: &[Result<T, StoreError>], took: Duration) {
         let kept = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
         self.kept.fetch_add(kept, Ordering::Relaxed);
-        self.failed.fetch_add(outcomes.len() as u64 - kept, Ordering::Relaxed);
+        self.failed
+            .fetch_add(outcomes.len() as u64 - kept, Ordering::Relaxed);
         self.commits.add(took);
     }
 
@@ -29,18 +30,37 @@ impl Counts {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "no count of what waits in memory comes near 2^52")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "no count of what waits in memory comes near 2^52"
+    )]
     pub(super) fn figures(&self, waiting: usize, most: usize) -> Vec<Figure> {
-        const ENTRIES: (&str, &str) = ("campanile_store_entries_total", "Entries by whether they are on the disk");
+        const ENTRIES: (&str, &str) = (
+            "campanile_store_entries_total",
+            "Entries by whether they are on the disk",
+        );
         let entries = |outcome, count: &AtomicU64| {
-            Figure::counter(ENTRIES.0, ENTRIES.1, count.load(Ordering::Relaxed)).with("outcome", outcome)
+            Figure::counter(ENTRIES.0, ENTRIES.1, count.load(Ordering::Relaxed))
+                .with("outcome", outcome)
         };
         vec![
             entries("kept", &self.kept),
             entries("failed", &self.failed),
-            Figure::gauge("campanile_store_waiting", "Entries that wait for the disk", waiting as f64),
-            Figure::gauge("campanile_store_waiting_limit", "How many entries may wait for the disk", most as f64),
-            Figure::seconds("campanile_store_commit_seconds", "How long transactions took", self.commits.read()),
+            Figure::gauge(
+                "campanile_store_waiting",
+                "Entries that wait for the disk",
+                waiting as f64,
+            ),
+            Figure::gauge(
+                "campanile_store_waiting_limit",
+                "How many entries may wait for the disk",
+                most as f64,
+            ),
+            Figure::seconds(
+                "campanile_store_commit_seconds",
+                "How long transactions took",
+                self.commits.read(),
+            ),
         ]
     }
 }

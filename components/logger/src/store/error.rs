@@ -31,7 +31,9 @@ impl StoreError {
         let wait = |text| StanzaError::new(Condition::ResourceConstraint).with_text(text);
         match self {
             Self::Full => wait("more waits to be archived than can be taken"),
-            Self::Busy | Self::NoSpace | Self::Unavailable(_) => wait("the archive cannot be written now"),
+            Self::Busy | Self::NoSpace | Self::Unavailable(_) => {
+                wait("the archive cannot be written now")
+            }
             Self::Quota => wait("you keep as much here as you may"),
             Self::NotFound => StanzaError::new(Condition::ItemNotFound),
             Self::Fault(_) => StanzaError::new(Condition::InternalServerError),

@@ -28,7 +28,8 @@ pub use self::sqlite::SqliteStore;
 use crate::draft::{Class, Draft};
 use crate::keys::Keys;
 
-/// The place of an entry in a store: microseconds since 1970, made different for each entry. Order and time in one.
+/// The place of an entry in a store: microseconds since 1970, made different for each entry. Order
+/// and time in one.
 pub type Place = i64;
 
 /// Opens connections to one database.
@@ -49,7 +50,10 @@ pub trait Open: Send + Sync + 'static {
 }
 
 /// One connection to a database. Calls block; [`Store`] keeps them off the threads of the runtime.
-#[allow(private_interfaces, reason = "keys stay in this crate, and so do implementations")]
+#[allow(
+    private_interfaces,
+    reason = "keys stay in this crate, and so do implementations"
+)]
 pub trait Backend: Send {
     /// The key of the store.
     #[doc(hidden)]
@@ -67,7 +71,8 @@ pub trait Backend: Send {
     /// When the database cannot be read.
     fn page(&mut self, query: &Query) -> Result<Page, StoreError>;
 
-    /// How many entries a query has in all, without its bounds for paging. `None` when there are more than `most`.
+    /// How many entries a query has in all, without its bounds for paging. `None` when there are
+    /// more than `most`.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -79,8 +84,8 @@ pub trait Backend: Send {
     /// [`StoreError::NotFound`] when there is none of this id.
     fn place(&mut self, query: &Query, id: &str) -> Result<Place, StoreError>;
 
-    /// Erases some entries that this bare JID sent or received, and says how many; 0 when nothing of it is left. The first
-    /// step notes that it was begun.
+    /// Erases some entries that this bare JID sent or received, and says how many; 0 when nothing
+    /// of it is left. The first step notes that it was begun.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -134,7 +139,8 @@ pub struct Query {
     pub with: Option<Jid>,
     /// Of these classes; empty is all.
     pub classes: Vec<Class>,
-    /// With all these words; `bell*` is a beginning, and words between quotation marks stand one behind the other.
+    /// With all these words; `bell*` is a beginning, and words between quotation marks stand one
+    /// behind the other.
     pub words: String,
     /// With a payload of this namespace and name.
     pub payload: Option<(String, String)>,
@@ -230,7 +236,12 @@ impl Store {
         let open: Arc<dyn Open> = Arc::new(open);
         let writer = Arc::new(Writer::new(Arc::clone(&open)));
         let readers = Arc::new(Readers::new(Arc::clone(&open)));
-        Self { open, writer, readers, erasing: Arc::default() }
+        Self {
+            open,
+            writer,
+            readers,
+            erasing: Arc::default(),
+        }
     }
 
     /// What people know it by.
@@ -288,7 +299,8 @@ impl Store {
         self.readers.run(job).await
     }
 
-    /// Erases everything that a bare JID sent or received, in small steps, between which others write. Gives how many.
+    /// Erases everything that a bare JID sent or received, in small steps, between which others
+    /// write. Gives how many.
     ///
     /// # Errors
     /// When the database cannot be written; what was erased until then stays erased, and
@@ -298,8 +310,8 @@ impl Store {
         self.erase_alone(jid).await
     }
 
-    /// Goes on with every erasure that was begun and not brought to its end, by a kill or by a fault. Gives how many
-    /// entries are erased now; `None` when there was nothing to go on with.
+    /// Goes on with every erasure that was begun and not brought to its end, by a kill or by a
+    /// fault. Gives how many entries are erased now; `None` when there was nothing to go on with.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -334,7 +346,10 @@ impl Store {
         let mut pruned = 0;
         loop {
             let step = rule.clone();
-            match self.write(move |backend| backend.prune(&step, 1000)).await? {
+            match self
+                .write(move |backend| backend.prune(&step, 1000))
+                .await?
+            {
                 0 => return Ok(pruned),
                 some => pruned += some as u64,
             }
@@ -356,7 +371,9 @@ impl Store {
 
 /// Microseconds since 1970.
 pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 

@@ -22,21 +22,50 @@ pub(super) fn plan(
     query: &Query,
     mut find: impl FnMut(&str) -> Result<Option<i64>, StoreError>,
 ) -> Result<Plan, StoreError> {
-    let Some(mut all) = terms::words(&query.words) else { return Ok(Plan::Nothing) };
+    let Some(mut all) = terms::words(&query.words) else {
+        return Ok(Plan::Nothing);
+    };
     if let Some(archive) = &query.archive {
-        let Some(archive) = find(archive.as_str())? else { return Ok(Plan::Nothing) };
-        let classes = if query.classes.is_empty() { &Class::ALL[..] } else { &query.classes[..] };
-        all.push(classes.iter().map(|class| Term::archive(archive, *class)).collect());
+        let Some(archive) = find(archive.as_str())? else {
+            return Ok(Plan::Nothing);
+        };
+        let classes = if query.classes.is_empty() {
+            &Class::ALL[..]
+        } else {
+            &query.classes[..]
+        };
+        all.push(
+            classes
+                .iter()
+                .map(|class| Term::archive(archive, *class))
+                .collect(),
+        );
     }
-    let with = query.with.as_ref().map(bare).filter(|with| !is_archive(query, with));
-    for party in query.owner.as_ref().map(|owner| owner.as_str()).into_iter().chain(with) {
-        let Some(party) = find(party)? else { return Ok(Plan::Nothing) };
+    let with = query
+        .with
+        .as_ref()
+        .map(bare)
+        .filter(|with| !is_archive(query, with));
+    for party in query
+        .owner
+        .as_ref()
+        .map(|owner| owner.as_str())
+        .into_iter()
+        .chain(with)
+    {
+        let Some(party) = find(party)? else {
+            return Ok(Plan::Nothing);
+        };
         all.push(vec![Term::party(party)]);
     }
     if let Some((namespace, name)) = &query.payload {
         all.push(vec![Term::payload(namespace, name)]);
     }
-    Ok(if all.is_empty() { Plan::Scan } else { Plan::Match(all) })
+    Ok(if all.is_empty() {
+        Plan::Scan
+    } else {
+        Plan::Match(all)
+    })
 }
 
 /// What is asked for has its number already: all that one party, or everybody, has.
@@ -47,8 +76,17 @@ pub(super) fn is_plain(query: &Query) -> bool {
 
 /// Places lie between these, both excluded.
 pub(super) fn bounds(query: &Query) -> (i64, i64) {
-    let low = [query.after, query.start.map(|start| start.saturating_sub(1))].into_iter().flatten().max();
-    let high = [query.before, query.end.map(|end| end.saturating_add(1))].into_iter().flatten().min();
+    let low = [
+        query.after,
+        query.start.map(|start| start.saturating_sub(1)),
+    ]
+    .into_iter()
+    .flatten()
+    .max();
+    let high = [query.before, query.end.map(|end| end.saturating_add(1))]
+        .into_iter()
+        .flatten()
+        .min();
     (low.unwrap_or(i64::MIN), high.unwrap_or(i64::MAX))
 }
 
@@ -63,7 +101,10 @@ pub(super) fn finished(mut entries: Vec<Entry>, query: &Query) -> Page {
 }
 
 fn is_archive(query: &Query, jid: &str) -> bool {
-    query.archive.as_ref().is_some_and(|archive| archive.as_str() == jid)
+    query
+        .archive
+        .as_ref()
+        .is_some_and(|archive| archive.as_str() == jid)
 }
 
 /// What the index cannot tell.
@@ -83,13 +124,20 @@ impl<'q> Sieve<'q> {
         Self {
             full: with.filter(|with| with.resource().is_some()),
             to_archive: with.is_some_and(|with| is_archive(query, bare(with))),
-            classes: if query.archive.is_none() { &query.classes } else { &[] },
+            classes: if query.archive.is_none() {
+                &query.classes
+            } else {
+                &[]
+            },
             phrases: words::phrases(&query.words),
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.full.is_none() && !self.to_archive && self.classes.is_empty() && self.phrases.is_empty()
+        self.full.is_none()
+            && !self.to_archive
+            && self.classes.is_empty()
+            && self.phrases.is_empty()
     }
 
     pub(super) fn lets_through(&self, entry: &Entry) -> bool {
@@ -102,10 +150,20 @@ impl<'q> Sieve<'q> {
         if self.full.is_none() && self.phrases.is_empty() {
             return true;
         }
-        let Some(stanza) = entry.stanza.as_ref().and_then(|stanza| crate::xml::stanza(stanza.as_bytes())) else {
+        let Some(stanza) = entry
+            .stanza
+            .as_ref()
+            .and_then(|stanza| crate::xml::stanza(stanza.as_bytes()))
+        else {
             return false;
         };
-        let party = self.full.is_none_or(|full| stanza.from() == Some(full) || stanza.to() == Some(full));
-        party && self.phrases.iter().all(|phrase| draft::says(&stanza, phrase))
+        let party = self
+            .full
+            .is_none_or(|full| stanza.from() == Some(full) || stanza.to() == Some(full));
+        party
+            && self
+                .phrases
+                .iter()
+                .all(|phrase| draft::says(&stanza, phrase))
     }
 }

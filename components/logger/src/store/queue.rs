@@ -20,8 +20,8 @@ const WAITING_BYTES: usize = 64 << 20;
 /// Entries and bytes of one transaction.
 const BATCH: usize = 4096;
 const BATCH_BYTES: usize = 16 << 20;
-/// Commits come no faster than this, so that a batch is worth its fdatasync and its piece of the index; the first
-/// entry after a pause does not wait.
+/// Commits come no faster than this, so that a batch is worth its fdatasync and its piece of the
+/// index; the first entry after a pause does not wait.
 const PACE: Duration = Duration::from_millis(4);
 /// So long nothing new: nobody is about to come.
 const QUIET: Duration = Duration::from_micros(500);
@@ -78,15 +78,30 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(open: Arc<dyn Open>) -> Self {
-        let shared = Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new(), counts: Counts::default() });
-        Self { shared, open, started: OnceLock::new() }
+        let shared = Arc::new(Shared {
+            waiting: Mutex::default(),
+            changed: Condvar::new(),
+            counts: Counts::default(),
+        });
+        Self {
+            shared,
+            open,
+            started: OnceLock::new(),
+        }
     }
 
     /// Whether there is a thread to work for.
     fn is_started(&self) -> bool {
         *self.started.get_or_init(|| {
-            let (shared, open) = (Arc::clone(&self.shared), Arc::clone(&self.open));
-            let thread = Thread { shared, open, backend: None, failed: None, last: None };
+            let shared = Arc::clone(&self.shared);
+            let open = Arc::clone(&self.open);
+            let thread = Thread {
+                shared,
+                open,
+                backend: None,
+                failed: None,
+                last: None,
+            };
             let runtime = Handle::try_current().ok();
             let named = std::thread::Builder::new().name("archive".to_owned());
             let started = named.spawn(move || thread.run(runtime.as_ref()));
@@ -109,7 +124,9 @@ impl Writer {
         }
         waiting.entries += 1;
         waiting.bytes += weight;
-        waiting.work.push_back(Work::Keep(Box::new((draft, ticket))));
+        waiting
+            .work
+            .push_back(Work::Keep(Box::new((draft, ticket))));
         let first = waiting.work.len() == 1;
         drop(waiting);
         // The thread sleeps only while nothing waits.
@@ -135,7 +152,9 @@ impl Writer {
             let _ = done.send(backend.and_then(job));
         });
         if !self.is_started() {
-            return Err(StoreError::Unavailable("no thread to write with".to_owned()));
+            return Err(StoreError::Unavailable(
+                "no thread to write with".to_owned(),
+            ));
         }
         {
             let mut waiting = self.shared.lock();
@@ -145,7 +164,11 @@ impl Writer {
             waiting.work.push_back(Work::Job(job));
         }
         self.shared.changed.notify_all();
-        outcome.await.unwrap_or_else(|_| Err(StoreError::Fault("the thread that writes has ended".to_owned())))
+        outcome.await.unwrap_or_else(|_| {
+            Err(StoreError::Fault(
+                "the thread that writes has ended".to_owned(),
+            ))
+        })
     }
 }
 
@@ -199,7 +222,10 @@ impl Thread {
             if waiting.closed {
                 return Turn::End;
             }
-            waiting = shared.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = shared
+                .changed
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         waiting = self.gather(&shared, waiting);
         let mut batch = (Vec::new(), Vec::new());
@@ -226,8 +252,14 @@ impl Thread {
     }
 
     /// Lets a batch grow, for a moment, while entries are coming in.
-    fn gather<'a>(&self, shared: &'a Shared, mut waiting: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
-        let Some(last) = self.last else { return waiting };
+    fn gather<'a>(
+        &self,
+        shared: &'a Shared,
+        mut waiting: MutexGuard<'a, Waiting>,
+    ) -> MutexGuard<'a, Waiting> {
+        let Some(last) = self.last else {
+            return waiting;
+        };
         let mut seen = waiting.entries;
         while seen < BATCH && !waiting.closed && last.elapsed() < PACE {
             drop(waiting);
@@ -253,8 +285,14 @@ impl Thread {
             vec![Err(error); drafts.len()]
         });
         self.shared.counts.committed(&outcomes, took);
-        let settle = move || tickets.into_iter().zip(outcomes).for_each(|(ticket, outcome)| ticket.settle(&outcome));
-        // On the runtime's own threads each answer wakes its task without crossing between threads once more.
+        let settle = move || {
+            tickets
+                .into_iter()
+                .zip(outcomes)
+                .for_each(|(ticket, outcome)| ticket.settle(&outcome))
+        };
+        // On the runtime's own threads each answer wakes its task without crossing between threads
+        // once more.
         match runtime {
             Some(runtime) => drop(runtime.spawn(async move { settle() })),
             None => settle(),

@@ -17,27 +17,43 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(open: Arc<dyn Open>) -> Self {
-        Self { open, idle: Mutex::default(), permits: Semaphore::new(MOST) }
+        Self {
+            open,
+            idle: Mutex::default(),
+            permits: Semaphore::new(MOST),
+        }
     }
 
     pub(super) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _permit = self.permits.acquire().await.map_err(|_| StoreError::Unavailable("closed".to_owned()))?;
+        let _permit = self
+            .permits
+            .acquire()
+            .await
+            .map_err(|_| StoreError::Unavailable("closed".to_owned()))?;
         let this = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || {
-            let idle = this.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let idle = this
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop();
             let mut backend = match idle {
                 Some(backend) => backend,
                 None => this.open.open(false)?,
             };
             let outcome = job(&mut *backend);
             if !matches!(&outcome, Err(error) if error.is_fatal()) {
-                this.idle.lock().unwrap_or_else(PoisonError::into_inner).push(backend);
+                this.idle
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(backend);
             }
             outcome
         });
-        done.await.unwrap_or_else(|error| Err(StoreError::Fault(error.to_string())))
+        done.await
+            .unwrap_or_else(|error| Err(StoreError::Fault(error.to_string())))
     }
 }

@@ -18,13 +18,15 @@ pub(super) struct Parties {
 impl Parties {
     /// Sender and recipient, each once.
     pub(super) fn both(&self) -> impl Iterator<Item = i64> {
-        std::iter::once(self.sender).chain(self.recipient.filter(|recipient| *recipient != self.sender))
+        std::iter::once(self.sender)
+            .chain(self.recipient.filter(|recipient| *recipient != self.sender))
     }
 }
 
 /// Stands for everybody: what an archive has in all.
 pub(super) const ALL: i64 = 0;
-/// Added to the class of what a party received, or what the people of a domain sent: quotas and counts differ.
+/// Added to the class of what a party received, or what the people of a domain sent: quotas and
+/// counts differ.
 pub(super) const RECEIVED: i64 = 16;
 pub(super) const HOME: i64 = 32;
 
@@ -44,9 +46,20 @@ impl Tally {
         draft: &Draft,
         mut kept: impl FnMut(i64, bool) -> Result<u64, StoreError>,
     ) -> Result<bool, StoreError> {
-        let (Quota { per_sender, per_domain }, bytes) = (draft.quota, draft.stanza.len() as u64);
-        let bounds = [(parties.sender, false, per_sender), (parties.home, true, per_domain)];
-        let bounds = bounds.into_iter().filter_map(|(party, home, bound)| Some((party, home, bound?)));
+        let (
+            Quota {
+                per_sender,
+                per_domain,
+            },
+            bytes,
+        ) = (draft.quota, draft.stanza.len() as u64);
+        let bounds = [
+            (parties.sender, false, per_sender),
+            (parties.home, true, per_domain),
+        ];
+        let bounds = bounds
+            .into_iter()
+            .filter_map(|(party, home, bound)| Some((party, home, bound?)));
         for (party, home, bound) in bounds.clone() {
             let kept = match self.kept.get(&(party, home)) {
                 Some(kept) => *kept,
@@ -71,7 +84,12 @@ impl Tally {
     }
 
     pub(super) fn remove(&mut self, parties: &Parties, class: Class, bytes: usize) {
-        self.change(parties, class, -1, -i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.change(
+            parties,
+            class,
+            -1,
+            -i64::try_from(bytes).unwrap_or(i64::MAX),
+        );
     }
 
     /// The entry stays for those who see all; nobody else sees it any more, and it has no bytes.
@@ -86,11 +104,16 @@ impl Tally {
     }
 
     fn change(&mut self, parties: &Parties, class: Class, entries: i64, bytes: i64) {
-        let (class, archive, by) = (class as i64, parties.archive, (entries, bytes));
+        let class = class as i64;
+        let archive = parties.archive;
+        let by = (entries, bytes);
         self.one(ALL, archive, class, by);
         self.one(parties.sender, archive, class, by);
         self.one(parties.home, archive, class + HOME, by);
-        if let Some(recipient) = parties.recipient.filter(|recipient| *recipient != parties.sender) {
+        if let Some(recipient) = parties
+            .recipient
+            .filter(|recipient| *recipient != parties.sender)
+        {
             self.one(recipient, archive, class + RECEIVED, by);
         }
     }
@@ -109,5 +132,9 @@ impl Tally {
 
 /// The classes under which what a quota counts is noted: of a domain, or of a sender.
 pub(super) const fn quota_classes(home: bool) -> (i64, i64) {
-    if home { (HOME, HOME + RECEIVED) } else { (0, RECEIVED) }
+    if home {
+        (HOME, HOME + RECEIVED)
+    } else {
+        (0, RECEIVED)
+    }
 }

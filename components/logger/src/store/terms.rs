@@ -1,4 +1,5 @@
-//! What the index holds for each entry, and what it is asked: words, and terms that no text can contain.
+//! What the index holds for each entry, and what it is asked: words, and terms that no text can
+//! contain.
 
 use std::fmt::Write;
 
@@ -21,7 +22,10 @@ pub(super) type Terms = Vec<Vec<Term>>;
 
 impl Term {
     fn exact(text: String) -> Self {
-        Self { text, beginning: false }
+        Self {
+            text,
+            beginning: false,
+        }
     }
 
     /// In this archive, of this class.
@@ -46,7 +50,12 @@ pub(super) fn words(text: &str) -> Option<Terms> {
     if words.is_empty() && !text.trim().is_empty() {
         return None;
     }
-    Some(words.into_iter().map(|(text, beginning)| vec![Term { text, beginning }]).collect())
+    Some(
+        words
+            .into_iter()
+            .map(|(text, beginning)| vec![Term { text, beginning }])
+            .collect(),
+    )
 }
 
 /// All terms of one entry, separated by blanks.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -21,7 +22,10 @@ pub(crate) enum PlaceholderError {
 impl fmt::Display for PlaceholderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text { name: Some(name), why } => write!(f, "{name}: {why}"),
+            Self::Text {
+                name: Some(name),
+                why,
+            } => write!(f, "{name}: {why}"),
             Self::Text { name: None, why } | Self::Shape(why) => f.write_str(why),
         }
     }
@@ -31,7 +35,10 @@ impl std::error::Error for PlaceholderError {}
 
 impl Error for PlaceholderError {
     fn custom<T: fmt::Display>(why: T) -> Self {
-        Self::Text { name: None, why: why.to_string() }
+        Self::Text {
+            name: None,
+            why: why.to_string(),
+        }
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -61,12 +68,18 @@ impl<'a> All<'a> {
     fn next(&mut self) -> Option<One<'a>> {
         let (pair, rest) = self.pairs.split_first()?;
         self.pairs = rest;
-        Some(One { pair, probing: self.probing })
+        Some(One {
+            pair,
+            probing: self.probing,
+        })
     }
 
     fn only(&self) -> Outcome<One<'a>> {
         match self.pairs {
-            [pair] => Ok(One { pair, probing: self.probing }),
+            [pair] => Ok(One {
+                pair,
+                probing: self.probing,
+            }),
             pairs => Err(PlaceholderError::Shape(format!(
                 "the pattern has {}, and the handler asks for a single value",
                 number(pairs.len())
@@ -101,11 +114,19 @@ impl<'de> Deserializer<'de> for All<'_> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Outcome<V::Value> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Outcome<V::Value> {
         visitor.visit_unit()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Outcome<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Outcome<V::Value> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -132,7 +153,10 @@ impl<'de> Deserializer<'de> for All<'_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        visitor.visit_map(ByName { rest: self, value: None })
+        visitor.visit_map(ByName {
+            rest: self,
+            value: None,
+        })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -156,11 +180,17 @@ impl<'de> Deserializer<'de> for All<'_> {
 
 impl<'a> One<'a> {
     fn text(self) -> Outcome<&'a str> {
-        self.pair.1.as_deref().ok_or_else(|| self.fault("is missing"))
+        self.pair
+            .1
+            .as_deref()
+            .ok_or_else(|| self.fault("is missing"))
     }
 
     fn fault(self, why: impl fmt::Display) -> PlaceholderError {
-        PlaceholderError::Text { name: Some(Arc::clone(&self.pair.0)), why: why.to_string() }
+        PlaceholderError::Text {
+            name: Some(Arc::clone(&self.pair.0)),
+            why: why.to_string(),
+        }
     }
 
     /// Gives the fault the name of the placeholder.
@@ -205,15 +235,27 @@ impl<'de> Deserializer<'de> for One<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        let value = if self.probing { true } else { self.text()?.parse().map_err(|error| self.fault(error))? };
+        let value = if self.probing {
+            true
+        } else {
+            self.text()?.parse().map_err(|error| self.fault(error))?
+        };
         self.named(visitor.visit_bool(value))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        if self.pair.1.is_some() && !self.probing { visitor.visit_some(self) } else { visitor.visit_none() }
+        if self.pair.1.is_some() && !self.probing {
+            visitor.visit_some(self)
+        } else {
+            visitor.visit_none()
+        }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Outcome<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Outcome<V::Value> {
         self.named(visitor.visit_newtype_struct(self))
     }
 
@@ -227,11 +269,17 @@ impl<'de> Deserializer<'de> for One<'_> {
         if self.probing {
             // Which of them is a matter of the text, and so is whether that one has fields.
             let first = variants.first().ok_or_else(|| self.fault("none"))?;
-            return visitor.visit_enum(Choice(first)).map_err(|error| self.fault(error));
+            return visitor
+                .visit_enum(Choice(first))
+                .map_err(|error| self.fault(error));
         }
         // Who writes to a bot on a phone writes the first letter in upper case.
-        let variant = variants.iter().find(|variant| variant.eq_ignore_ascii_case(text));
-        let Some(variant) = variant else { return Err(self.fault(format!("none of {}", variants.join(", ")))) };
+        let variant = variants
+            .iter()
+            .find(|variant| variant.eq_ignore_ascii_case(text));
+        let Some(variant) = variant else {
+            return Err(self.fault(format!("none of {}", variants.join(", "))));
+        };
         self.named(visitor.visit_enum(Choice(variant)))
     }
 
@@ -246,7 +294,10 @@ impl<'de> SeqAccess<'de> for Each<'_> {
     type Error = PlaceholderError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Outcome<Option<T::Value>> {
-        self.0.next().map(|one| one.named(seed.deserialize(one))).transpose()
+        self.0
+            .next()
+            .map(|one| one.named(seed.deserialize(one)))
+            .transpose()
     }
 }
 
@@ -260,13 +311,18 @@ impl<'de> MapAccess<'de> for ByName<'_> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Outcome<Option<K::Value>> {
         self.value = self.rest.next();
-        let Some(one) = self.value else { return Ok(None) };
+        let Some(one) = self.value else {
+            return Ok(None);
+        };
         let key: StrDeserializer<'_, PlaceholderError> = (*one.pair.0).into_deserializer();
         seed.deserialize(key).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Outcome<V::Value> {
-        let one = self.value.take().ok_or_else(|| PlaceholderError::Shape("a value without a name".to_owned()))?;
+        let one = self
+            .value
+            .take()
+            .ok_or_else(|| PlaceholderError::Shape("a value without a name".to_owned()))?;
         one.named(seed.deserialize(one))
     }
 }
@@ -299,13 +355,20 @@ impl<'de> VariantAccess<'de> for Choice {
         Err(with_fields())
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], _visitor: V) -> Outcome<V::Value> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        _visitor: V,
+    ) -> Outcome<V::Value> {
         Err(with_fields())
     }
 }
 
 fn number(placeholders: usize) -> String {
-    format!("{placeholders} placeholder{}", if placeholders == 1 { "" } else { "s" })
+    format!(
+        "{placeholders} placeholder{}",
+        if placeholders == 1 { "" } else { "s" }
+    )
 }
 
 fn with_fields() -> PlaceholderError {

@@ -13,7 +13,8 @@ use super::{FromInbound, Rejection, RouteFacts};
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
 
-/// Texts by the names of the placeholders that they stand for, in the order of the pattern. What was left out is `None`.
+/// Texts by the names of the placeholders that they stand for, in the order of the pattern. What
+/// was left out is `None`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Placeholders(Vec<(Arc<str>, Option<String>)>);
 
@@ -23,13 +24,23 @@ impl Placeholders {
     }
 
     pub(crate) fn to<T: DeserializeOwned>(&self) -> Result<T, PlaceholderError> {
-        T::deserialize(de::All { pairs: &self.0, probing: false })
+        T::deserialize(de::All {
+            pairs: &self.0,
+            probing: false,
+        })
     }
 
-    /// Whether a `T` can be made of texts for placeholders of these names. What only the texts can tell is not looked at.
+    /// Whether a `T` can be made of texts for placeholders of these names. What only the texts can
+    /// tell is not looked at.
     pub(crate) fn fit<T: DeserializeOwned>(names: &[Arc<str>]) -> Result<(), String> {
-        let pairs: Vec<_> = names.iter().map(|name| (Arc::clone(name), Some("1".to_owned()))).collect();
-        match T::deserialize(de::All { pairs: &pairs, probing: true }) {
+        let pairs: Vec<_> = names
+            .iter()
+            .map(|name| (Arc::clone(name), Some("1".to_owned())))
+            .collect();
+        match T::deserialize(de::All {
+            pairs: &pairs,
+            probing: true,
+        }) {
             Err(PlaceholderError::Shape(why)) => Err(why),
             Ok(_) | Err(PlaceholderError::Text { .. }) => Ok(()),
         }
@@ -40,15 +51,17 @@ impl Placeholders {
 #[derive(Debug)]
 pub(crate) struct AddressPlaceholders(pub(crate) Placeholders);
 
-/// What stands for the placeholders of the [`RecipientPattern`](crate::router::RecipientPattern) that the route is
-/// for: one value, a tuple in their order, or a struct with fields of their names.
+/// What stands for the placeholders of the [`RecipientPattern`](crate::router::RecipientPattern)
+/// that the route is for: one value, a tuple in their order, or a struct with fields of their
+/// names.
 ///
-/// Texts, numbers, `bool`, enums without fields and `Option` are taken from their text as serde has it; what has a
-/// `FromStr` instead is taken as [`Parsed`]. An address that does not fit is not there: item-not-found.
+/// Texts, numbers, `bool`, enums without fields and `Option` are taken from their text as serde has
+/// it; what has a `FromStr` instead is taken as [`Parsed`]. An address that does not fit is not
+/// there: item-not-found.
 ///
-/// Whether the pattern has the placeholders is found when the component is built: only then is it known what stands
-/// around a route. Of a struct, a field behind one whose type is made from its text by hand is found with the first
-/// stanza.
+/// Whether the pattern has the placeholders is found when the component is built: only then is it
+/// known what stands around a route. Of a struct, a field behind one whose type is made from its
+/// text by hand is found with the first stanza.
 ///
 /// ```
 /// use campanile::extract::{At, Body};
@@ -91,7 +104,9 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for At<T> {
             return Err("the route's recipient pattern has no placeholder".into());
         };
         texts.to().map(Self).map_err(|error| match error {
-            PlaceholderError::Text { .. } => Rejection::bad(StanzaError::new(Condition::ItemNotFound)).into(),
+            PlaceholderError::Text { .. } => {
+                Rejection::bad(StanzaError::new(Condition::ItemNotFound)).into()
+            }
             PlaceholderError::Shape(_) => error.into(),
         })
     }

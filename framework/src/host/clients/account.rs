@@ -42,12 +42,22 @@ pub(in crate::host) struct Resource {
 
 impl Account {
     pub(in crate::host) fn new(password: Secret, salt: &str) -> Self {
-        let login = Login { password, salt: salt.as_bytes().to_vec(), keys: Default::default() };
-        Self { login: Arc::new(login), roster: Roster::default(), resources: Vec::new() }
+        let login = Login {
+            password,
+            salt: salt.as_bytes().to_vec(),
+            keys: Default::default(),
+        };
+        Self {
+            login: Arc::new(login),
+            roster: Roster::default(),
+            resources: Vec::new(),
+        }
     }
 
     pub(super) fn resource(&mut self, jid: &Jid) -> Option<&mut Resource> {
-        self.resources.iter_mut().find(|resource| resource.jid == *jid)
+        self.resources
+            .iter_mut()
+            .find(|resource| resource.jid == *jid)
     }
 }
 
@@ -55,7 +65,9 @@ impl Login {
     /// Derived when first asked for: that takes a while.
     pub(super) fn keys(&self, hash: Hash) -> Keys {
         let derived = &self.keys[usize::from(hash == Hash::Sha256)];
-        derived.get_or_init(|| hash.keys(self.password.reveal(), &self.salt)).clone()
+        derived
+            .get_or_init(|| hash.keys(self.password.reveal(), &self.salt))
+            .clone()
     }
 }
 
@@ -64,7 +76,11 @@ impl Resource {
     pub(super) fn priority(&self) -> Option<i8> {
         let presence = self.presence.as_ref()?;
         let priority = presence.children().find("jabber:client", "priority");
-        Some(priority.and_then(|priority| priority.text().trim().parse().ok()).unwrap_or(0))
+        Some(
+            priority
+                .and_then(|priority| priority.text().trim().parse().ok())
+                .unwrap_or(0),
+        )
     }
 
     /// Remembers, or forgets, who has had presence of it directly.
@@ -82,11 +98,19 @@ impl Resource {
 
 impl Shared {
     pub(super) fn login(&self, account: &BareJid) -> Option<Arc<Login>> {
-        self.tables().accounts.get(account).map(|account| Arc::clone(&account.login))
+        self.tables()
+            .accounts
+            .get(account)
+            .map(|account| Arc::clone(&account.login))
     }
 
     /// Binds a resource (RFC 6120 §7), the wished one where that is possible.
-    pub(super) fn bind(&self, account: &BareJid, wish: Option<&str>, stream: &Arc<Outgoing>) -> Option<Jid> {
+    pub(super) fn bind(
+        &self,
+        account: &BareJid,
+        wish: Option<&str>,
+        stream: &Arc<Outgoing>,
+    ) -> Option<Jid> {
         let made = || account.with_resource_str(&self.ids.fresh()).ok();
         let mut tables = self.tables();
         let wished = wish.and_then(|wish| account.with_resource_str(wish).ok());
@@ -95,11 +119,19 @@ impl Shared {
         let mut old = None;
         tables.opened(stream);
         if let Some(account) = tables.accounts.get_mut(account) {
-            let at = account.resources.iter().position(|resource| resource.jid == jid);
+            let at = account
+                .resources
+                .iter()
+                .position(|resource| resource.jid == jid);
             old = at.map(|at| account.resources.remove(at));
             let stream = Arc::clone(stream);
-            let resource =
-                Resource { jid: jid.clone(), stream, interested: false, presence: None, directed: Vec::new() };
+            let resource = Resource {
+                jid: jid.clone(),
+                stream,
+                interested: false,
+                presence: None,
+                directed: Vec::new(),
+            };
             account.resources.push(resource);
         }
         drop(tables);
@@ -116,8 +148,18 @@ impl Shared {
         let mut tables = self.tables();
         tables.opened(stream);
         let Tables { accounts, .. } = &mut *tables;
-        let Some(resources) = accounts.get_mut(account).map(|account| &mut account.resources) else { return };
-        let Some(at) = resources.iter().position(|resource| Arc::ptr_eq(&resource.stream, stream)) else { return };
+        let Some(resources) = accounts
+            .get_mut(account)
+            .map(|account| &mut account.resources)
+        else {
+            return;
+        };
+        let Some(at) = resources
+            .iter()
+            .position(|resource| Arc::ptr_eq(&resource.stream, stream))
+        else {
+            return;
+        };
         let mut gone = resources.remove(at);
         drop(tables);
         let directed = gone.take_directed();

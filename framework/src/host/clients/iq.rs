@@ -17,11 +17,17 @@ const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 type Answer = Result<Children, Condition>;
 
 impl Shared {
-    /// Answers a request to a bare account, or to none: that is the sender's own (RFC 6120 §10.3.3).
+    /// Answers a request to a bare account, or to none: that is the sender's own (RFC 6120
+    /// §10.3.3).
     pub(super) fn answer_for_account(&self, account: &BareJid, stanza: &Stanza) {
-        let own = stanza.from.as_ref().is_some_and(|from| from.to_bare() == *account);
+        let own = stanza
+            .from
+            .as_ref()
+            .is_some_and(|from| from.to_bare() == *account);
         let answer = match (stanza.kind, stanza.children.first()) {
-            (Kind::Iq(IqType::Get), Some(payload)) if own => self.own_get(account, stanza, &payload),
+            (Kind::Iq(IqType::Get), Some(payload)) if own => {
+                self.own_get(account, stanza, &payload)
+            }
             (Kind::Iq(IqType::Set), Some(payload)) if own => self.own_set(account, &payload),
             (Kind::Iq(IqType::Get), Some(payload)) => foreign_get(&payload),
             _ => Err(Condition::ServiceUnavailable),
@@ -36,11 +42,18 @@ impl Shared {
         match (&*payload.namespace(), payload.name()) {
             (ns::ROSTER, "query") => {
                 let mut tables = self.tables();
-                let account = tables.accounts.get_mut(account).ok_or(Condition::ServiceUnavailable)?;
-                if let Some(resource) = stanza.from.as_ref().and_then(|from| account.resource(from)) {
+                let account = tables
+                    .accounts
+                    .get_mut(account)
+                    .ok_or(Condition::ServiceUnavailable)?;
+                if let Some(resource) = stanza.from.as_ref().and_then(|from| account.resource(from))
+                {
                     resource.interested = true;
                 }
-                written(&roster::Roster { ver: None, items: account.roster.items() })
+                written(&roster::Roster {
+                    ver: None,
+                    items: account.roster.items(),
+                })
             }
             // Nothing is stored: XEP-0054 §3.1 and XEP-0049 §3 give the empty element back.
             (VCARD, "vCard") | (PRIVATE, "query") => Ok(payload.to_children()),
@@ -66,20 +79,31 @@ impl Shared {
     fn change_roster(&self, account: &BareJid, item: roster::Item) -> Answer {
         let contact = item.jid.clone();
         if item.subscription != Subscription::Remove {
-            let set = self.with_roster(account, |roster| roster.set(item)).ok_or(Condition::ServiceUnavailable)?;
+            let set = self
+                .with_roster(account, |roster| roster.set(item))
+                .ok_or(Condition::ServiceUnavailable)?;
             if !set {
                 return Err(Condition::ResourceConstraint);
             }
             self.push_item(account, &contact);
             return Ok(Children::new());
         }
-        let removed = self.with_roster(account, |roster| roster.remove(&contact)).flatten();
+        let removed = self
+            .with_roster(account, |roster| roster.remove(&contact))
+            .flatten();
         let (saw, seen) = removed.ok_or(Condition::ItemNotFound)?;
         self.push_item(account, &contact);
         // RFC 6121 §2.5.2: both subscriptions end with the item.
-        for (wanted, kind) in [(saw, PresenceType::Unsubscribe), (seen, PresenceType::Unsubscribed)] {
+        for (wanted, kind) in [
+            (saw, PresenceType::Unsubscribe),
+            (seen, PresenceType::Unsubscribed),
+        ] {
             if wanted {
-                self.deliver(&presence(account.clone().into(), contact.clone().into(), kind));
+                self.deliver(&presence(
+                    account.clone().into(),
+                    contact.clone().into(),
+                    kind,
+                ));
             }
         }
         if seen {
@@ -90,12 +114,21 @@ impl Shared {
 
     /// RFC 6121 §2.1.6: tells the clients of an account what has become of a contact.
     pub(super) fn push_item(&self, account: &BareJid, contact: &BareJid) {
-        let Some(item) = self.with_roster(account, |roster| roster.item(contact)) else { return };
-        let Ok(children) = written(&roster::Roster { ver: None, items: vec![item] }) else { return };
+        let Some(item) = self.with_roster(account, |roster| roster.item(contact)) else {
+            return;
+        };
+        let Ok(children) = written(&roster::Roster {
+            ver: None,
+            items: vec![item],
+        }) else {
+            return;
+        };
         for mailbox in self.mailboxes(account, Which::Interested) {
             // Virtual users have no roster.
             if let super::Mailbox::Client(_) = mailbox {
-                let push = Stanza::new(Kind::Iq(IqType::Set)).with_id(self.ids.fresh()).with_children(children.clone());
+                let push = Stanza::new(Kind::Iq(IqType::Set))
+                    .with_id(self.ids.fresh())
+                    .with_children(children.clone());
                 if !mailbox.push(&push) {
                     self.dropped.one();
                 }
@@ -108,12 +141,27 @@ impl Shared {
 fn foreign_get(payload: &Child<'_>) -> Answer {
     match (&*payload.namespace(), payload.name()) {
         (ns::DISCO_INFO, "query") => {
-            let features = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, VCARD].map(str::to_owned).into();
-            let identities =
-                vec![Identity { category: "account".into(), type_: "registered".into(), lang: None, name: None }];
-            written(&DiscoInfoResult { node: None, identities, features, extensions: Vec::new() })
+            let features = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, VCARD]
+                .map(str::to_owned)
+                .into();
+            let identities = vec![Identity {
+                category: "account".into(),
+                type_: "registered".into(),
+                lang: None,
+                name: None,
+            }];
+            written(&DiscoInfoResult {
+                node: None,
+                identities,
+                features,
+                extensions: Vec::new(),
+            })
         }
-        (ns::DISCO_ITEMS, "query") => written(&DiscoItemsResult { node: None, items: Vec::new(), rsm: None }),
+        (ns::DISCO_ITEMS, "query") => written(&DiscoItemsResult {
+            node: None,
+            items: Vec::new(),
+            rsm: None,
+        }),
         (VCARD, "vCard") => Err(Condition::ItemNotFound),
         _ => Err(Condition::ServiceUnavailable),
     }
@@ -124,5 +172,7 @@ fn written(payload: &impl xso::AsXml) -> Answer {
 }
 
 pub(super) fn presence(from: Jid, to: Jid, kind: PresenceType) -> Stanza {
-    Stanza::new(Kind::Presence(kind)).with_from(from).with_to(to)
+    Stanza::new(Kind::Presence(kind))
+        .with_from(from)
+        .with_to(to)
 }

@@ -1,5 +1,6 @@
-//! People's clients: streams with SASL and resource binding (RFC 6120), and what a server does for their accounts
-//! (RFC 6121): roster, subscriptions, presence. In memory, bounded, for the accounts that the host was given.
+//! People's clients: streams with SASL and resource binding (RFC 6120), and what a server does for
+//! their accounts (RFC 6121): roster, subscriptions, presence. In memory, bounded, for the accounts
+//! that the host was given.
 
 mod account;
 mod iq;
@@ -72,8 +73,17 @@ impl Shared {
             Kind::Message(kind) => {
                 let gone = bare || self.mailboxes(account, Which::Full(to)).is_empty();
                 // RFC 6121 §8.5.3.2.1: a conversation goes on with whatever client there is.
-                let anybody = bare || (gone && matches!(kind, MessageType::Chat | MessageType::Normal));
-                self.give_to(account, if anybody { Which::Talking } else { Which::Full(to) }, stanza);
+                let anybody =
+                    bare || (gone && matches!(kind, MessageType::Chat | MessageType::Normal));
+                self.give_to(
+                    account,
+                    if anybody {
+                        Which::Talking
+                    } else {
+                        Which::Full(to)
+                    },
+                    stanza,
+                );
             }
             Kind::Presence(PresenceType::Probe) => self.probed(account, stanza),
             Kind::Presence(
@@ -104,16 +114,25 @@ impl Shared {
         let tables = self.tables();
         let virtually = match which {
             Which::Full(jid) => tables.online(jid),
-            Which::Interested | Which::Talking | Which::Available => tables.online(&account.clone().into()),
+            Which::Interested | Which::Talking | Which::Available => {
+                tables.online(&account.clone().into())
+            }
         };
-        let resources = tables.accounts.get(account).into_iter().flat_map(|account| &account.resources);
+        let resources = tables
+            .accounts
+            .get(account)
+            .into_iter()
+            .flat_map(|account| &account.resources);
         let wanted = resources.filter(|resource| match which {
             Which::Full(jid) => resource.jid == *jid,
             Which::Talking => resource.priority().is_some_and(|priority| priority >= 0),
             Which::Available => resource.presence.is_some(),
             Which::Interested => resource.interested,
         });
-        virtually.into_iter().chain(wanted.map(|resource| Mailbox::Client(Arc::clone(&resource.stream)))).collect()
+        virtually
+            .into_iter()
+            .chain(wanted.map(|resource| Mailbox::Client(Arc::clone(&resource.stream))))
+            .collect()
     }
 }
 

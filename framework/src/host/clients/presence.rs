@@ -16,7 +16,9 @@ impl Shared {
         let account = client.to_bare();
         let own = stanza.to.as_ref().is_none_or(|to| *to == account);
         match stanza.kind {
-            Kind::Presence(PresenceType::Available | PresenceType::Unavailable) if stanza.to.is_none() => {
+            Kind::Presence(PresenceType::Available | PresenceType::Unavailable)
+                if stanza.to.is_none() =>
+            {
                 self.broadcast(&account, client, stanza);
             }
             // RFC 6120 §10.3.1 and §10.3.3.
@@ -32,7 +34,9 @@ impl Shared {
             kind => {
                 if let (Kind::Presence(kind), Some(to)) = (kind, &stanza.to) {
                     let available = kind == PresenceType::Available;
-                    self.with_account(&account, |account| account.resource(client).map(|r| r.directed(to, available)));
+                    self.with_account(&account, |account| {
+                        account.resource(client).map(|r| r.directed(to, available))
+                    });
                 }
                 self.deliver_waiting(Parcel::from(stanza)).await;
             }
@@ -45,12 +49,20 @@ impl Shared {
         let known = self.with_account(account, |account| {
             let resource = account.resource(client)?;
             let first = available && resource.presence.is_none();
-            let directed = if available { Vec::new() } else { resource.take_directed() };
+            let directed = if available {
+                Vec::new()
+            } else {
+                resource.take_directed()
+            };
             resource.presence = available.then(|| stanza.clone());
             Some((first, directed))
         });
-        let Some((first, directed)) = known.flatten() else { return };
-        let watchers = self.with_roster(account, |roster| roster.watchers()).unwrap_or_default();
+        let Some((first, directed)) = known.flatten() else {
+            return;
+        };
+        let watchers = self
+            .with_roster(account, |roster| roster.watchers())
+            .unwrap_or_default();
         let to_all = watchers.into_iter().map(Jid::from).chain(directed);
         // To its own resources, itself included.
         for to in to_all.chain([account.clone().into()]) {
@@ -58,7 +70,11 @@ impl Shared {
         }
         if !available {
             // It is told as well, although it is not available any more.
-            self.give_to(account, Which::Full(client), &stanza.with_to(client.clone()));
+            self.give_to(
+                account,
+                Which::Full(client),
+                &stanza.with_to(client.clone()),
+            );
         } else if first {
             self.begin(account, client);
         }
@@ -66,26 +82,49 @@ impl Shared {
 
     /// The first presence of a client: it learns what it has missed.
     fn begin(&self, account: &BareJid, client: &Jid) {
-        let others = self.presences(account).into_iter().filter(|other| other.from.as_ref() != Some(client));
+        let others = self
+            .presences(account)
+            .into_iter()
+            .filter(|other| other.from.as_ref() != Some(client));
         for other in others {
             self.give_to(account, Which::Full(client), &other.with_to(client.clone()));
         }
-        let (watched, asking) =
-            self.with_roster(account, |roster| (roster.watched(), roster.asking())).unwrap_or_default();
+        let (watched, asking) = self
+            .with_roster(account, |roster| (roster.watched(), roster.asking()))
+            .unwrap_or_default();
         for contact in watched {
-            self.deliver(&presence(client.clone(), contact.into(), PresenceType::Probe));
+            self.deliver(&presence(
+                client.clone(),
+                contact.into(),
+                PresenceType::Probe,
+            ));
         }
         for contact in asking {
-            let asks = presence(contact.into(), account.clone().into(), PresenceType::Subscribe);
+            let asks = presence(
+                contact.into(),
+                account.clone().into(),
+                PresenceType::Subscribe,
+            );
             self.give_to(account, Which::Full(client), &asks);
         }
     }
 
     /// RFC 6121 §4.5.2 and §4.6.3: somebody has left without a word.
-    pub(super) fn say_unavailable(&self, account: &BareJid, client: &Jid, was_available: bool, directed: Vec<Jid>) {
+    pub(super) fn say_unavailable(
+        &self,
+        account: &BareJid,
+        client: &Jid,
+        was_available: bool,
+        directed: Vec<Jid>,
+    ) {
         let mut told = directed;
         if was_available {
-            told.extend(self.with_roster(account, |roster| roster.watchers()).into_iter().flatten().map(Jid::from));
+            told.extend(
+                self.with_roster(account, |roster| roster.watchers())
+                    .into_iter()
+                    .flatten()
+                    .map(Jid::from),
+            );
             told.push(account.clone().into());
         }
         for to in told {
@@ -95,7 +134,9 @@ impl Shared {
 
     /// RFC 6121 §3, the side of the account that sends.
     async fn subscription_of(&self, account: &BareJid, stanza: Stanza) {
-        let (Some(to), Kind::Presence(kind)) = (&stanza.to, stanza.kind) else { return };
+        let (Some(to), Kind::Presence(kind)) = (&stanza.to, stanza.kind) else {
+            return;
+        };
         let contact = to.to_bare();
         let outcome = self.with_roster(account, |roster| roster.outbound(&contact, kind));
         let Some(outcome) = outcome.flatten() else {
@@ -115,14 +156,23 @@ impl Shared {
 
     /// The same, the side that receives.
     pub(super) fn subscription_for(&self, account: &BareJid, stanza: &Stanza) {
-        let (Some(from), Kind::Presence(kind)) = (&stanza.from, stanza.kind) else { return };
+        let (Some(from), Kind::Presence(kind)) = (&stanza.from, stanza.kind) else {
+            return;
+        };
         let contact = from.to_bare();
-        let Some(outcome) = self.with_roster(account, |roster| roster.inbound(&contact, kind)).flatten() else {
+        let Some(outcome) = self
+            .with_roster(account, |roster| roster.inbound(&contact, kind))
+            .flatten()
+        else {
             self.dropped.one();
             return;
         };
         if let Some(answer) = outcome.answer {
-            self.deliver(&presence(account.clone().into(), contact.clone().into(), answer));
+            self.deliver(&presence(
+                account.clone().into(),
+                contact.clone().into(),
+                answer,
+            ));
         }
         if outcome.pass {
             self.give_to(account, Which::Available, stanza);
@@ -151,7 +201,11 @@ impl Shared {
     pub(super) fn hide_from(&self, account: &BareJid, contact: &BareJid) {
         for shown in self.presences(account) {
             if let Some(from) = shown.from {
-                self.deliver(&presence(from, contact.clone().into(), PresenceType::Unavailable));
+                self.deliver(&presence(
+                    from,
+                    contact.clone().into(),
+                    PresenceType::Unavailable,
+                ));
             }
         }
     }
@@ -161,7 +215,9 @@ impl Shared {
         let Some(from) = &stanza.from else { return };
         let watcher = from.to_bare();
         let allowed = watcher == *account
-            || self.with_roster(account, |roster| roster.is_watcher(&watcher)).is_some_and(|watches| watches);
+            || self
+                .with_roster(account, |roster| roster.is_watcher(&watcher))
+                .is_some_and(|watches| watches);
         let own = Jid::from(account.clone());
         if !allowed {
             self.deliver(&presence(own, watcher.into(), PresenceType::Unsubscribed));
@@ -174,11 +230,21 @@ impl Shared {
 
     /// What the available resources of an account last sent to all.
     fn presences(&self, account: &BareJid) -> Vec<Stanza> {
-        let presences = |account: &mut Account| account.resources.iter().filter_map(|r| r.presence.clone()).collect();
+        let presences = |account: &mut Account| {
+            account
+                .resources
+                .iter()
+                .filter_map(|r| r.presence.clone())
+                .collect()
+        };
         self.with_account(account, presences).unwrap_or_default()
     }
 
-    pub(super) fn with_roster<T>(&self, account: &BareJid, act: impl FnOnce(&mut Roster) -> T) -> Option<T> {
+    pub(super) fn with_roster<T>(
+        &self,
+        account: &BareJid,
+        act: impl FnOnce(&mut Roster) -> T,
+    ) -> Option<T> {
         self.with_account(account, |account| act(&mut account.roster))
     }
 

@@ -1,4 +1,5 @@
-//! The roster of one account: who may see whose presence (RFC 6121 §2 and §3, Appendix A), as its server keeps it.
+//! The roster of one account: who may see whose presence (RFC 6121 §2 and §3, Appendix A), as its
+//! server keeps it.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +52,10 @@ impl Roster {
     pub(super) fn outbound(&mut self, contact: &BareJid, kind: PresenceType) -> Option<Outcome> {
         let before = self.listed(contact);
         let entry = self.entry(contact)?;
-        let mut outcome = Outcome { pass: true, ..Outcome::default() };
+        let mut outcome = Outcome {
+            pass: true,
+            ..Outcome::default()
+        };
         match kind {
             PresenceType::Subscribe => {
                 entry.ask |= !entry.to;
@@ -83,7 +87,9 @@ impl Roster {
         let mut outcome = Outcome::default();
         match kind {
             // RFC 6121 §3.1.3: it is so already.
-            PresenceType::Subscribe if entry.from => outcome.answer = Some(PresenceType::Subscribed),
+            PresenceType::Subscribe if entry.from => {
+                outcome.answer = Some(PresenceType::Subscribed)
+            }
             PresenceType::Subscribe => outcome.pass = !std::mem::replace(&mut entry.asked, true),
             PresenceType::Unsubscribe => {
                 outcome.pass = entry.from || entry.asked;
@@ -106,7 +112,9 @@ impl Roster {
 
     /// Puts a contact into the list, or renames it. False when there are too many.
     pub(super) fn set(&mut self, item: Item) -> bool {
-        let Some(entry) = self.entry(&item.jid) else { return false };
+        let Some(entry) = self.entry(&item.jid) else {
+            return false;
+        };
         entry.listed = true;
         entry.name = item.name.filter(|name| !name.is_empty());
         entry.groups = item.groups;
@@ -116,19 +124,30 @@ impl Roster {
 
     /// Takes a contact out; tells whether the account saw it, and it the account.
     pub(super) fn remove(&mut self, contact: &BareJid) -> Option<(bool, bool)> {
-        let gone = self.contacts.get(contact).filter(|entry| entry.listed)?.clone();
+        let gone = self
+            .contacts
+            .get(contact)
+            .filter(|entry| entry.listed)?
+            .clone();
         self.contacts.remove(contact);
         Some((gone.to || gone.ask, gone.from || gone.asked))
     }
 
     /// The list as clients see it.
     pub(super) fn items(&self) -> Vec<Item> {
-        self.contacts.iter().filter(|(_, entry)| entry.listed).map(|(jid, entry)| entry.item(jid)).collect()
+        self.contacts
+            .iter()
+            .filter(|(_, entry)| entry.listed)
+            .map(|(jid, entry)| entry.item(jid))
+            .collect()
     }
 
     /// One item of it; as removed, when it is not there.
     pub(super) fn item(&self, jid: &BareJid) -> Item {
-        let gone = || Item { subscription: Subscription::Remove, ..Contact::default().item(jid) };
+        let gone = || Item {
+            subscription: Subscription::Remove,
+            ..Contact::default().item(jid)
+        };
         self.listed(jid).unwrap_or_else(gone)
     }
 
@@ -152,11 +171,18 @@ impl Roster {
     }
 
     fn those(&self, wanted: impl Fn(&Contact) -> bool) -> Vec<BareJid> {
-        self.contacts.iter().filter(|(_, entry)| wanted(entry)).map(|(jid, _)| jid.clone()).collect()
+        self.contacts
+            .iter()
+            .filter(|(_, entry)| wanted(entry))
+            .map(|(jid, _)| jid.clone())
+            .collect()
     }
 
     fn listed(&self, jid: &BareJid) -> Option<Item> {
-        self.contacts.get(jid).filter(|entry| entry.listed).map(|entry| entry.item(jid))
+        self.contacts
+            .get(jid)
+            .filter(|entry| entry.listed)
+            .map(|entry| entry.item(jid))
     }
 
     fn entry(&mut self, jid: &BareJid) -> Option<&mut Contact> {
@@ -164,10 +190,15 @@ impl Roster {
         room.then(|| self.contacts.entry(jid.clone()).or_default())
     }
 
-    /// Forgets a contact of whom nothing is left to know; tells whether the list looks otherwise than before.
+    /// Forgets a contact of whom nothing is left to know; tells whether the list looks otherwise
+    /// than before.
     fn has_changed(&mut self, contact: &BareJid, before: Option<&Item>) -> bool {
         let changed = self.listed(contact).as_ref() != before;
-        if self.contacts.get(contact).is_some_and(|entry| *entry == Contact::default()) {
+        if self
+            .contacts
+            .get(contact)
+            .is_some_and(|entry| *entry == Contact::default())
+        {
             self.contacts.remove(contact);
         }
         changed
@@ -204,8 +235,16 @@ mod tests {
 
     fn state(roster: &Roster) -> String {
         let item = roster.item(&bot());
-        let asked = if roster.asking().is_empty() { "" } else { "+in" };
-        let ask = if item.ask == Ask::Subscribe { "+out" } else { "" };
+        let asked = if roster.asking().is_empty() {
+            ""
+        } else {
+            "+in"
+        };
+        let ask = if item.ask == Ask::Subscribe {
+            "+out"
+        } else {
+            ""
+        };
         format!("{:?}{ask}{asked}", item.subscription).to_lowercase()
     }
 
@@ -232,8 +271,17 @@ mod tests {
             (false, Unsubscribe, "none", true),
             (false, Unsubscribe, "none", false),
         ] {
-            let outcome = if sent { roster.outbound(&bot(), kind) } else { roster.inbound(&bot(), kind) }.unwrap();
-            assert_eq!((state(&roster).as_str(), outcome.pass), (wanted, pass), "{sent} {kind}");
+            let outcome = if sent {
+                roster.outbound(&bot(), kind)
+            } else {
+                roster.inbound(&bot(), kind)
+            }
+            .unwrap();
+            assert_eq!(
+                (state(&roster).as_str(), outcome.pass),
+                (wanted, pass),
+                "{sent} {kind}"
+            );
         }
     }
 
@@ -245,7 +293,10 @@ mod tests {
         assert_eq!(roster.asking(), [bot()]);
         assert!(roster.outbound(&bot(), Subscribed).unwrap().push);
         assert_eq!(roster.items()[0].subscription, Subscription::From);
-        assert_eq!(roster.inbound(&bot(), Subscribe).unwrap().answer, Some(Subscribed));
+        assert_eq!(
+            roster.inbound(&bot(), Subscribe).unwrap().answer,
+            Some(Subscribed)
+        );
         assert_eq!(roster.remove(&bot()), Some((false, true)));
         assert_eq!(roster.item(&bot()).subscription, Subscription::Remove);
     }

@@ -1,5 +1,5 @@
-//! Logging in (RFC 6120 §6): PLAIN and SCRAM. Without TLS a password of PLAIN is read by whoever reads the wire, so this
-//! is for loopback.
+//! Logging in (RFC 6120 §6): PLAIN and SCRAM. Without TLS a password of PLAIN is read by whoever
+//! reads the wire, so this is for loopback.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -44,8 +44,13 @@ impl Exchange {
     /// Goes on with what the client has sent, in base64; `=` stands for nothing (RFC 6120 §6.4.2).
     pub(super) fn step(&mut self, text: &str, shared: &Shared) -> Step {
         let encoded = if text == "=" { "" } else { text };
-        let message = BASE64.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let Some(message) = message else { return Step::Failure("incorrect-encoding") };
+        let message = BASE64
+            .decode(encoded.trim())
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let Some(message) = message else {
+            return Step::Failure("incorrect-encoding");
+        };
         match std::mem::take(self) {
             Self::None => Step::Failure("malformed-request"),
             // A client need not begin with its message.
@@ -63,13 +68,20 @@ impl Exchange {
     }
 
     fn challenge(&mut self, message: &str, hash: Hash, shared: &Shared) -> Step {
-        let Some(first) = First::parse(message) else { return Step::Failure("malformed-request") };
+        let Some(first) = First::parse(message) else {
+            return Step::Failure("malformed-request");
+        };
         let account = account(&first.user, shared);
-        let Some((account, login)) = account.and_then(|account| Some((account.clone(), shared.login(&account)?)))
+        let Some((account, login)) =
+            account.and_then(|account| Some((account.clone(), shared.login(&account)?)))
         else {
             return Step::Failure("not-authorized");
         };
-        if first.authorization.as_ref().is_some_and(|wish| *wish != account.as_str()) {
+        if first
+            .authorization
+            .as_ref()
+            .is_some_and(|wish| *wish != account.as_str())
+        {
             return Step::Failure("invalid-authzid");
         }
         let (challenge, challenged) = first.challenge(hash, login.keys(hash), &shared.ids.fresh());
@@ -85,7 +97,9 @@ impl Step {
         match self {
             Self::Challenge(text) => format!("<challenge xmlns='{SASL}'>{text}</challenge>"),
             Self::Success(_, None) => format!("<success xmlns='{SASL}'/>"),
-            Self::Success(_, Some(last)) => format!("<success xmlns='{SASL}'>{}</success>", BASE64.encode(last)),
+            Self::Success(_, Some(last)) => {
+                format!("<success xmlns='{SASL}'>{}</success>", BASE64.encode(last))
+            }
             Self::Failure(condition) => format!("<failure xmlns='{SASL}'><{condition}/></failure>"),
         }
     }
@@ -94,8 +108,12 @@ impl Step {
 /// RFC 4616: authorization identity, user, password.
 fn plain(message: &str, shared: &Shared) -> Step {
     let parts: Vec<_> = message.split('\0').collect();
-    let &[wish, user, password] = parts.as_slice() else { return Step::Failure("malformed-request") };
-    let Some(account) = account(user, shared) else { return Step::Failure("not-authorized") };
+    let &[wish, user, password] = parts.as_slice() else {
+        return Step::Failure("malformed-request");
+    };
+    let Some(account) = account(user, shared) else {
+        return Step::Failure("not-authorized");
+    };
     let right = shared
         .login(&account)
         .is_some_and(|login| scram::equal(login.password.reveal().as_bytes(), password.as_bytes()));

@@ -1,4 +1,5 @@
-//! SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677), the server's side, without channel binding: there is no TLS here.
+//! SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677), the server's side, without channel binding:
+//! there is no TLS here.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -54,7 +55,11 @@ impl Hash {
     /// RFC 2104. Both functions work on blocks of 64 bytes.
     fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
         const BLOCK: usize = 64;
-        let mut block = if key.len() > BLOCK { self.digest(key) } else { key.to_vec() };
+        let mut block = if key.len() > BLOCK {
+            self.digest(key)
+        } else {
+            key.to_vec()
+        };
         block.resize(BLOCK, 0);
         let pad = |with: u8| block.iter().map(|byte| byte ^ with).collect::<Vec<_>>();
         let inner = self.digest(&[&pad(0x36), data].concat());
@@ -84,10 +89,13 @@ impl Hash {
 }
 
 impl First {
-    /// RFC 5802 §7, `client-first-message`. `None` when it is none, or asks for what is not offered.
+    /// RFC 5802 §7, `client-first-message`. `None` when it is none, or asks for what is not
+    /// offered.
     pub(super) fn parse(message: &str) -> Option<Self> {
         // `y`: the client could bind to a channel and saw that the server cannot.
-        let rest = message.strip_prefix("n,").or_else(|| message.strip_prefix("y,"))?;
+        let rest = message
+            .strip_prefix("n,")
+            .or_else(|| message.strip_prefix("y,"))?;
         let (authorization, bare) = rest.split_once(',')?;
         let authorization = match authorization.strip_prefix("a=") {
             Some(name) => Some(unescaped(name)?),
@@ -96,9 +104,19 @@ impl First {
         };
         let mut parts = bare.split(',');
         let user = unescaped(parts.next()?.strip_prefix("n=")?)?;
-        let nonce = parts.next()?.strip_prefix("r=").filter(|nonce| !nonce.is_empty())?.to_owned();
+        let nonce = parts
+            .next()?
+            .strip_prefix("r=")
+            .filter(|nonce| !nonce.is_empty())?
+            .to_owned();
         let header = message[..message.len() - bare.len()].to_owned();
-        Some(Self { authorization, user, nonce, header, bare: bare.to_owned() })
+        Some(Self {
+            authorization,
+            user,
+            nonce,
+            header,
+            bare: bare.to_owned(),
+        })
     }
 
     /// The server's first message, and the exchange that waits for the second.
@@ -106,12 +124,22 @@ impl First {
         let nonce = self.nonce + fresh;
         let challenge = format!("r={nonce},s={},i={ITERATIONS}", BASE64.encode(&keys.salt));
         let begun = format!("{},{challenge}", self.bare);
-        (challenge, Challenged { hash, keys, header: self.header, nonce, begun })
+        (
+            challenge,
+            Challenged {
+                hash,
+                keys,
+                header: self.header,
+                nonce,
+                begun,
+            },
+        )
     }
 }
 
 impl Challenged {
-    /// Checks `client-final-message`, and gives the server's last one back. `None` when the password is wrong.
+    /// Checks `client-final-message`, and gives the server's last one back. `None` when the
+    /// password is wrong.
     pub(super) fn finish(&self, message: &str) -> Option<String> {
         let (without_proof, proof) = message.rsplit_once(",p=")?;
         let mut parts = without_proof.split(',');
@@ -127,7 +155,12 @@ impl Challenged {
         }
         xor(&mut key, &signature);
         let right = equal(&self.hash.digest(&key), &self.keys.stored);
-        right.then(|| format!("v={}", BASE64.encode(self.hash.hmac(&self.keys.server, about.as_bytes()))))
+        right.then(|| {
+            format!(
+                "v={}",
+                BASE64.encode(self.hash.hmac(&self.keys.server, about.as_bytes()))
+            )
+        })
     }
 }
 
@@ -148,12 +181,19 @@ fn unescaped(name: &str) -> Option<String> {
 }
 
 fn xor(left: &mut [u8], right: &[u8]) {
-    left.iter_mut().zip(right).for_each(|(left, right)| *left ^= right);
+    left.iter_mut()
+        .zip(right)
+        .for_each(|(left, right)| *left ^= right);
 }
 
 /// In a time that does not tell where they differ.
 pub(super) fn equal(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).fold(0, |sum, (left, right)| sum | (left ^ right)) == 0
+    left.len() == right.len()
+        && left
+            .iter()
+            .zip(right)
+            .fold(0, |sum, (left, right)| sum | (left ^ right))
+            == 0
 }
 
 #[cfg(test)]
@@ -166,16 +206,28 @@ mod tests {
         assert_eq!((first.user.as_str(), &first.authorization), ("user", &None));
         let keys = hash.keys("pencil", &BASE64.decode(salt).unwrap());
         let (challenge, challenged) = first.challenge(hash, keys, nonces.1);
-        assert_eq!(challenge, format!("r={}{},s={salt},i=4096", nonces.0, nonces.1));
+        assert_eq!(
+            challenge,
+            format!("r={}{},s={salt},i=4096", nonces.0, nonces.1)
+        );
         challenged.finish(&format!("c=biws,r={}{},p={proof}", nonces.0, nonces.1))
     }
 
     #[test]
     fn the_examples_of_the_specifications() {
         // RFC 5802 §5.
-        let one =
-            |proof| exchange(Hash::Sha1, "QSXCR+Q6sek8bf92", ("fyko+d2lbbFgONRv9qkxdawL", "3rfcNHYJY1ZVvWVs7j"), proof);
-        assert_eq!(one("v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=").as_deref(), Some("v=rmF9pqV8S7suAoZWja4dJRkFsKQ="));
+        let one = |proof| {
+            exchange(
+                Hash::Sha1,
+                "QSXCR+Q6sek8bf92",
+                ("fyko+d2lbbFgONRv9qkxdawL", "3rfcNHYJY1ZVvWVs7j"),
+                proof,
+            )
+        };
+        assert_eq!(
+            one("v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=").as_deref(),
+            Some("v=rmF9pqV8S7suAoZWja4dJRkFsKQ=")
+        );
         assert_eq!(one("v0X8v3Bz2T0CJGbJQyF0X+HI4Tt="), None);
         assert_eq!(one("AAAA"), None);
         // RFC 7677 §3.
@@ -185,13 +237,19 @@ mod tests {
             ("rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"),
             "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
         );
-        assert_eq!(two.as_deref(), Some("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="));
+        assert_eq!(
+            two.as_deref(),
+            Some("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
+        );
     }
 
     #[test]
     fn first_messages_are_taken_apart() {
         let first = First::parse("y,a=b=2Cc,n=a=3D,r=x,ext=1").unwrap();
-        assert_eq!((first.authorization.as_deref(), first.user.as_str()), (Some("b,c"), "a="));
+        assert_eq!(
+            (first.authorization.as_deref(), first.user.as_str()),
+            (Some("b,c"), "a=")
+        );
         for bad in [
             "",
             "n",
@@ -210,12 +268,15 @@ mod tests {
     #[test]
     fn a_key_longer_than_a_block_is_hashed() {
         // RFC 2202 §3, test case 6.
-        let mac = Hash::Sha1.hmac(&[0xaa; 80], b"Test Using Larger Than Block-Size Key - Hash Key First");
+        let mac = Hash::Sha1.hmac(
+            &[0xaa; 80],
+            b"Test Using Larger Than Block-Size Key - Hash Key First",
+        );
         assert_eq!(
             mac,
             [
-                0xaa, 0x4a, 0xe5, 0xe1, 0x52, 0x72, 0xd0, 0x0e, 0x95, 0x70, 0x56, 0x37, 0xce, 0x8a, 0x3b, 0x55, 0xed,
-                0x40, 0x21, 0x12
+                0xaa, 0x4a, 0xe5, 0xe1, 0x52, 0x72, 0xd0, 0x0e, 0x95, 0x70, 0x56, 0x37, 0xce, 0x8a,
+                0x3b, 0x55, 0xed, 0x40, 0x21, 0x12
             ]
         );
     }

@@ -28,8 +28,13 @@ pub(in crate::host) fn spawn(shared: &Arc<Shared>, io: Io) {
         return;
     }
     let counted = Counted(Arc::clone(shared));
-    let session =
-        |stream| Session { shared: Arc::clone(shared), stream, phase: Phase::default(), failures: 0, counted };
+    let session = |stream| Session {
+        shared: Arc::clone(shared),
+        stream,
+        phase: Phase::default(),
+        failures: 0,
+        counted,
+    };
     connection::spawn(shared, io, session);
 }
 
@@ -106,28 +111,38 @@ impl Peer for Session {
 
 impl Session {
     fn open(&mut self, header: &StreamHeader) -> Flow {
-        let Phase::Header(account) = &self.phase else { return self.end_with("invalid-xml") };
+        let Phase::Header(account) = &self.phase else {
+            return self.end_with("invalid-xml");
+        };
         let account = account.clone();
         if header.namespace != CLIENT {
             return self.end_with("invalid-namespace");
         }
         let domain = &self.shared.settings.domain;
-        if header.to.as_deref().is_some_and(|to| !to.eq_ignore_ascii_case(domain)) {
+        if header
+            .to
+            .as_deref()
+            .is_some_and(|to| !to.eq_ignore_ascii_case(domain))
+        {
             return self.end_with("host-unknown");
         }
         let mut words = self.header();
         match account {
             None => {
-                let offer = MECHANISMS.map(|name| format!("<mechanism>{name}</mechanism>")).concat();
+                let offer = MECHANISMS
+                    .map(|name| format!("<mechanism>{name}</mechanism>"))
+                    .concat();
                 words += &format!(
-                    "<stream:features><mechanisms xmlns='{}'>{offer}</mechanisms></stream:features>",
+                    "<stream:features><mechanisms \
+                    xmlns='{}'>{offer}</mechanisms></stream:features>",
                     ns::SASL
                 );
                 self.phase = Phase::Authenticating(Exchange::None);
             }
             Some(account) => {
                 words += &format!(
-                    "<stream:features><bind xmlns='{}'/><session xmlns='urn:ietf:params:xml:ns:xmpp-session'>\
+                    "<stream:features><bind xmlns='{}'/><session \
+                    xmlns='urn:ietf:params:xml:ns:xmpp-session'>\
                      <optional/></session></stream:features>",
                     ns::BIND
                 );
@@ -139,7 +154,8 @@ impl Session {
 
     fn header(&self) -> String {
         format!(
-            "<?xml version='1.0'?><stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAMS}' from='{}' id='{}' \
+            "<?xml version='1.0'?><stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAMS}' \
+            from='{}' id='{}' \
              version='1.0' xml:lang='en'>",
             self.shared.settings.domain,
             self.shared.ids.fresh()
@@ -178,7 +194,8 @@ impl Session {
         match step {
             Step::Challenge(_) => {}
             Step::Success(account, _) => {
-                // RFC 6120 §6.4.6: a new stream on the same connection. What has come of it already is its beginning.
+                // RFC 6120 §6.4.6: a new stream on the same connection. What has come of it already
+                // is its beginning.
                 let rest = std::mem::take(reader.buffer());
                 *reader = connection::reader();
                 reader.buffer().extend_from_slice(&rest);
@@ -200,10 +217,16 @@ impl Session {
             Phase::Bound(jid) => {
                 let jid = jid.clone();
                 // RFC 6120 §8.1.2.1.
-                if stanza.from.as_ref().is_some_and(|from| *from != jid && *from != jid.to_bare()) {
+                if stanza
+                    .from
+                    .as_ref()
+                    .is_some_and(|from| *from != jid && *from != jid.to_bare())
+                {
                     return self.end_with("invalid-from");
                 }
-                self.shared.client_sends(&jid, stanza.with_from(jid.clone())).await;
+                self.shared
+                    .client_sends(&jid, stanza.with_from(jid.clone()))
+                    .await;
                 Flow::Continue(())
             }
             Phase::Binding(account) => {
@@ -216,13 +239,20 @@ impl Session {
 
     /// RFC 6120 §7.
     fn bind(&mut self, account: &BareJid, stanza: &Stanza) -> Flow {
-        let query = stanza.child::<BindQuery>().ok().filter(|_| stanza.kind == Kind::Iq(IqType::Set));
-        let Some(query) = query else { return self.end_with("not-authorized") };
+        let query = stanza
+            .child::<BindQuery>()
+            .ok()
+            .filter(|_| stanza.kind == Kind::Iq(IqType::Set));
+        let Some(query) = query else {
+            return self.end_with("not-authorized");
+        };
         let wish = query.resource.as_deref().filter(|wish| !wish.is_empty());
         let Some(jid) = self.shared.bind(account, wish, &self.stream) else {
             return self.tell(stanza, Condition::InternalServerError);
         };
-        let Ok(full) = jid.clone().try_into_full() else { return self.end_with("internal-server-error") };
+        let Ok(full) = jid.clone().try_into_full() else {
+            return self.end_with("internal-server-error");
+        };
         self.phase = Phase::Bound(jid);
         match Children::of(&BindResponse { jid: full }) {
             Ok(children) => self.answer(stanza, Kind::Iq(IqType::Result), children),
@@ -243,12 +273,23 @@ impl Session {
             self.shared.dropped.one();
             return Flow::Continue(());
         }
-        self.answer(stanza, stanza.kind.to_error(), StanzaError::new(condition).to_children())
+        self.answer(
+            stanza,
+            stanza.kind.to_error(),
+            StanzaError::new(condition).to_children(),
+        )
     }
 
     fn answer(&self, stanza: &Stanza, kind: Kind, children: Children) -> Flow {
         let Stanza { id, to, .. } = stanza.clone_head();
-        let answer = Stanza { kind, id, from: to, to: None, lang: None, children };
+        let answer = Stanza {
+            kind,
+            id,
+            from: to,
+            to: None,
+            lang: None,
+            children,
+        };
         self.say(&String::from_utf8_lossy(&encode(&answer)))
     }
 
@@ -271,7 +312,12 @@ impl Session {
 
     fn refuse(&self, condition: &str) {
         // RFC 6120 §4.9.1.2: an error stands within a stream.
-        let header = if matches!(self.phase, Phase::Header(_)) { self.header() } else { String::new() };
-        self.stream.finish((header + &refusal::stream_error(condition, None)).as_bytes());
+        let header = if matches!(self.phase, Phase::Header(_)) {
+            self.header()
+        } else {
+            String::new()
+        };
+        self.stream
+            .finish((header + &refusal::stream_error(condition, None)).as_bytes());
     }
 }

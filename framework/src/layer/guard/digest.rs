@@ -19,7 +19,9 @@ pub(super) fn of_children(children: &Children) -> Digest {
 pub(super) fn of_reply(reply: &Reply) -> Option<Digest> {
     match reply {
         Reply::Children(children) => Some(of_children(children)),
-        Reply::Stanza(stanza) if matches!(stanza.kind(), Kind::Message(_)) => Some(of_children(stanza.children())),
+        Reply::Stanza(stanza) if matches!(stanza.kind(), Kind::Message(_)) => {
+            Some(of_children(stanza.children()))
+        }
         Reply::Several(replies) => replies.iter().rev().find_map(of_reply),
         _ => None,
     }
@@ -34,10 +36,14 @@ fn hash(bytes: &[u8]) -> u64 {
     last[..rest.len()].copy_from_slice(rest);
     for block in blocks.iter().chain([&last]) {
         for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
-            *lane = (*lane ^ u64::from_le_bytes(*word)).wrapping_mul(ODD).rotate_left(29);
+            *lane = (*lane ^ u64::from_le_bytes(*word))
+                .wrapping_mul(ODD)
+                .rotate_left(29);
         }
     }
-    let mixed = lanes.iter().fold(bytes.len() as u64, |all, lane| (all ^ lane).wrapping_mul(ODD).rotate_left(31));
+    let mixed = lanes.iter().fold(bytes.len() as u64, |all, lane| {
+        (all ^ lane).wrapping_mul(ODD).rotate_left(31)
+    });
     mixed ^ (mixed >> 32)
 }
 
@@ -54,14 +60,18 @@ mod tests {
     fn the_body_alone_counts() {
         let plain = of("<message><body>a &amp; b</body></message>");
         let rows = [
-            "<message><active xmlns='http://jabber.org/protocol/chatstates'/><body>a &#38; b</body></message>",
+            "<message><active xmlns='http://jabber.org/protocol/chatstates'/><body>a &#38; \
+            b</body></message>",
             "<message id='x'><body xml:lang='de'>a &amp; b</body><subject>s</subject></message>",
         ];
         for xml in rows {
             assert_eq!(of(xml), plain, "{xml}");
         }
         assert_ne!(of("<message><body>a &amp; c</body></message>"), plain);
-        assert_ne!(of("<message><a xmlns='urn:a'/></message>"), of("<message><b xmlns='urn:a'/></message>"));
+        assert_ne!(
+            of("<message><a xmlns='urn:a'/></message>"),
+            of("<message><b xmlns='urn:a'/></message>")
+        );
     }
 
     #[test]

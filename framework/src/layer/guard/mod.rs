@@ -19,7 +19,8 @@ use crate::inbound::Inbound;
 use crate::reply::Reply;
 use crate::stanza::{Children, Kind, MessageType, Stanza};
 
-/// How many conversations are kept in mind. Of more, the one that was silent for longest is forgotten first.
+/// How many conversations are kept in mind. Of more, the one that was silent for longest is
+/// forgotten first.
 const CONVERSATIONS: usize = 1024;
 /// How many messages in a row may equal the last answer.
 const ECHOES: u8 = 10;
@@ -28,10 +29,12 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// Stands before automatic answers to messages, so that two bots cannot feed each other.
 ///
-/// A message that equals what was last answered to its sender counts. At the tenth in a row answers to that sender cease
-/// for a minute, which is logged once. Who says something new each time is never slowed.
+/// A message that equals what was last answered to its sender counts. At the tenth in a row answers
+/// to that sender cease for a minute, which is logged once. Who says something new each time is
+/// never slowed.
 ///
-/// What is compared is the body, or all children where there is none. What is kept in mind has a fixed size.
+/// What is compared is the body, or all children where there is none. What is kept in mind has a
+/// fixed size.
 #[derive(Debug, Clone)]
 pub struct LoopGuardLayer {
     conversations: Arc<Mutex<Conversations>>,
@@ -62,8 +65,13 @@ impl LoopGuardLayer {
 
 impl Default for LoopGuardLayer {
     fn default() -> Self {
-        let conversations = Conversations { table: Table::new(CONVERSATIONS), clock: 0 };
-        Self { conversations: Arc::new(Mutex::new(conversations)) }
+        let conversations = Conversations {
+            table: Table::new(CONVERSATIONS),
+            clock: 0,
+        };
+        Self {
+            conversations: Arc::new(Mutex::new(conversations)),
+        }
     }
 }
 
@@ -83,9 +91,16 @@ impl Conversation {
             if Instant::now() < until {
                 return false;
             }
-            *self = Self { used: self.used, ..Self::default() };
+            *self = Self {
+                used: self.used,
+                ..Self::default()
+            };
         }
-        self.echoes = if self.answered == Some(message) { self.echoes + 1 } else { 0 };
+        self.echoes = if self.answered == Some(message) {
+            self.echoes + 1
+        } else {
+            0
+        };
         if self.echoes < ECHOES {
             return true;
         }
@@ -102,7 +117,10 @@ impl<S> Layer<S> for LoopGuardLayer {
     type Service = LoopGuard<S>;
 
     fn layer(&self, inner: S) -> LoopGuard<S> {
-        LoopGuard { inner, conversations: Arc::clone(&self.conversations) }
+        LoopGuard {
+            inner,
+            conversations: Arc::clone(&self.conversations),
+        }
     }
 }
 
@@ -127,21 +145,37 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        if !matches!(inbound.kind(), Kind::Message(MessageType::Chat | MessageType::Normal)) {
-            return Gated::open(Guarded { inner: self.inner.call(inbound), watch: None });
+        if !matches!(
+            inbound.kind(),
+            Kind::Message(MessageType::Chat | MessageType::Normal)
+        ) {
+            return Gated::open(Guarded {
+                inner: self.inner.call(inbound),
+                watch: None,
+            });
         }
         let heard = of_children(inbound.stanza().children());
         let key = {
             let mut conversations = lock(&self.conversations);
-            let key = conversations.table.key((bare(inbound.sender()), bare(inbound.recipient())));
+            let key = conversations
+                .table
+                .key((bare(inbound.sender()), bare(inbound.recipient())));
             if !conversations.get(key).hears(heard, &inbound) {
                 return Gated::shut(Ok(Reply::Empty));
             }
             key
         };
         let conversations = Arc::clone(&self.conversations);
-        let watch = Watch { conversations, key, heard, stanza: inbound.shared_stanza() };
-        Gated::open(Guarded { inner: self.inner.call(inbound), watch: Some(watch) })
+        let watch = Watch {
+            conversations,
+            key,
+            heard,
+            stanza: inbound.shared_stanza(),
+        };
+        Gated::open(Guarded {
+            inner: self.inner.call(inbound),
+            watch: Some(watch),
+        })
     }
 }
 
@@ -184,7 +218,11 @@ where
 impl Watch {
     fn answered(self, reply: &Reply) {
         let echo = matches!(reply, Reply::Children(children) if self.is_heard(children));
-        let said = if echo { Some(self.heard) } else { of_reply(reply) };
+        let said = if echo {
+            Some(self.heard)
+        } else {
+            of_reply(reply)
+        };
         if said.is_some() {
             lock(&self.conversations).get(self.key).answered = said;
         }
@@ -207,7 +245,11 @@ mod tests {
     use crate::samples::call;
 
     fn guarded(layer: &LoopGuardLayer) -> LoopGuard<Router> {
-        layer.layer(Router::new().message(|children: Children| async { children }).presence(|| async { "seen" }))
+        layer.layer(
+            Router::new()
+                .message(|children: Children| async { children })
+                .presence(|| async { "seen" }),
+        )
     }
 
     fn say(service: &mut LoopGuard<Router>, from: &str, body: &str) -> bool {
@@ -230,7 +272,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nobody_else_is_slowed() {
         let mut service = guarded(&LoopGuardLayer::new());
-        assert_eq!((0..20).filter(|_| say(&mut service, "bot@example.org", "ping")).count(), 10);
+        assert_eq!(
+            (0..20)
+                .filter(|_| say(&mut service, "bot@example.org", "ping"))
+                .count(),
+            10
+        );
         for number in 0..1000 {
             assert!(say(&mut service, "busy@example.org", &number.to_string()));
         }
@@ -241,15 +288,19 @@ mod tests {
         }
         // Another resource is the same sender; another recipient is another conversation.
         assert!(!say(&mut service, "bot@example.org/2", "ping"));
-        let other = "<message from='bot@example.org' to='x@bot.localhost'><body>ping</body></message>";
+        let other =
+            "<message from='bot@example.org' to='x@bot.localhost'><body>ping</body></message>";
         assert!(matches!(call(&mut service, other), Ok(Reply::Children(_))));
     }
 
     #[tokio::test(start_paused = true)]
     async fn two_guarded_echoes_come_to_an_end() {
-        let (mut left, mut right) = (guarded(&LoopGuardLayer::new()), guarded(&LoopGuardLayer::new()));
+        let mut left = guarded(&LoopGuardLayer::new());
+        let mut right = guarded(&LoopGuardLayer::new());
         let mut spoken = 0;
-        while say(&mut left, "right@example.org", "hello") && say(&mut right, "left@example.org", "hello") {
+        while say(&mut left, "right@example.org", "hello")
+            && say(&mut right, "left@example.org", "hello")
+        {
             spoken += 1;
             assert!(spoken < 100, "they go on for ever");
         }
@@ -259,12 +310,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answers_that_are_stanzas_count_and_other_stanzas_do_not() {
         let fixed = || async {
-            crate::stanza::Stanza::chat("alice@example.org".parse::<jid::Jid>()?, "hi").map_err(BoxError::from)
+            crate::stanza::Stanza::chat("alice@example.org".parse::<jid::Jid>()?, "hi")
+                .map_err(BoxError::from)
         };
-        let mut service = LoopGuardLayer::new().layer(Router::new().message(fixed).presence(|| async { vec!["seen"] }));
+        let mut service = LoopGuardLayer::new().layer(
+            Router::new()
+                .message(fixed)
+                .presence(|| async { vec!["seen"] }),
+        );
         let answered = |answer| matches!(answer, Ok(Reply::Stanza(_)));
-        let mut hi = |_| answered(call(&mut service, "<message type='chat'><body>hi</body></message>"));
+        let mut hi = |_| {
+            answered(call(
+                &mut service,
+                "<message type='chat'><body>hi</body></message>",
+            ))
+        };
         assert_eq!((0..20).filter(|at| hi(*at)).count(), 10);
-        assert!(matches!(call(&mut service, "<presence/>"), Ok(Reply::Several(_))));
+        assert!(matches!(
+            call(&mut service, "<presence/>"),
+            Ok(Reply::Several(_))
+        ));
     }
 }

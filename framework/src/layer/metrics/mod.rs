@@ -25,8 +25,8 @@ use crate::stats::Buckets;
 
 /// Counts stanzas by kind, type and outcome, and how long they take.
 ///
-/// Everything is a fixed number of counters, made with the layer; all services of a layer and of its clones count
-/// together.
+/// Everything is a fixed number of counters, made with the layer; all services of a layer and of
+/// its clones count together.
 ///
 /// ```
 /// use campanile::layer::MetricsLayer;
@@ -56,8 +56,9 @@ impl MetricsLayer {
         Self::default()
     }
 
-    /// The routes that some stanzas were not done with at once; those that took longest in all come first. For an answer
-    /// that comes [later](crate::reply::Reply::Later) only the time until the promise is seen.
+    /// The routes that some stanzas were not done with at once; those that took longest in all come
+    /// first. For an answer that comes [later](crate::reply::Reply::Later) only the time until the
+    /// promise is seen.
     #[must_use]
     pub fn slow_routes(&self) -> Vec<SlowRoute> {
         self.counters.slow.read()
@@ -66,7 +67,9 @@ impl MetricsLayer {
     /// What was counted so far. Each counter is read on its own.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let count = |kind| Outcome::ALL.map(|outcome| self.counters.outcome(kind, outcome).load(Ordering::Relaxed));
+        let count = |kind| {
+            Outcome::ALL.map(|outcome| self.counters.outcome(kind, outcome).load(Ordering::Relaxed))
+        };
         Snapshot::new(count, self.counters.latency.each_ref().map(Buckets::read))
     }
 }
@@ -91,7 +94,10 @@ impl<S> Layer<S> for MetricsLayer {
     type Service = Metrics<S>;
 
     fn layer(&self, inner: S) -> Metrics<S> {
-        Metrics { inner, counters: Arc::clone(&self.counters) }
+        Metrics {
+            inner,
+            counters: Arc::clone(&self.counters),
+        }
     }
 }
 
@@ -115,10 +121,20 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        // The stanza is on the books before the service is called: a panic in there is counted, too.
+        // The stanza is on the books before the service is called: a panic in there is counted,
+        // too.
         let counters = Some(Arc::clone(&self.counters));
-        let entry = Open { kind: inbound.kind(), since: Instant::now(), route: None, waited: false, counters };
-        MetricsFuture { inner: self.inner.call(inbound), entry }
+        let entry = Open {
+            kind: inbound.kind(),
+            since: Instant::now(),
+            route: None,
+            waited: false,
+            counters,
+        };
+        MetricsFuture {
+            inner: self.inner.call(inbound),
+            entry,
+        }
     }
 }
 
@@ -166,8 +182,12 @@ struct Open {
 
 impl Open {
     fn close(&mut self, outcome: Outcome) {
-        let Some(counters) = self.counters.take() else { return };
-        counters.outcome(self.kind, outcome).fetch_add(1, Ordering::Relaxed);
+        let Some(counters) = self.counters.take() else {
+            return;
+        };
+        counters
+            .outcome(self.kind, outcome)
+            .fetch_add(1, Ordering::Relaxed);
         let latency = match self.kind {
             Kind::Iq(_) => 0,
             Kind::Message(_) => 1,
@@ -191,7 +211,11 @@ impl Open {
 
     #[cold]
     fn is_slow(&mut self, counters: &Counters, took: std::time::Duration) {
-        let route = if self.waited { self.route.take() } else { overrun::current() };
+        let route = if self.waited {
+            self.route.take()
+        } else {
+            overrun::current()
+        };
         if let Some(route) = route {
             counters.slow.add(&route, took);
         }
@@ -229,14 +253,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_outcome_is_counted_once() {
         let metrics = MetricsLayer::new();
-        let router = Router::new().message(|| async { "hi" }).iq_get("urn:r", refuse).iq_set("urn:f", fail);
+        let router = Router::new()
+            .message(|| async { "hi" })
+            .iq_get("urn:r", refuse)
+            .iq_set("urn:f", fail);
         let mut service = metrics.layer(router.presence(slow));
         for _ in 0..3 {
             call(&mut service, "<message type='chat'/>").unwrap();
         }
-        call(&mut service, "<iq type='get' id='1'><q xmlns='urn:r'/></iq>").unwrap();
-        call(&mut service, "<iq type='set' id='1'><q xmlns='urn:f'/></iq>").unwrap_err();
-        call(&mut service, "<iq type='set' id='1'><q xmlns='urn:g'/></iq>").unwrap_err();
+        call(
+            &mut service,
+            "<iq type='get' id='1'><q xmlns='urn:r'/></iq>",
+        )
+        .unwrap();
+        call(
+            &mut service,
+            "<iq type='set' id='1'><q xmlns='urn:f'/></iq>",
+        )
+        .unwrap_err();
+        call(
+            &mut service,
+            "<iq type='set' id='1'><q xmlns='urn:g'/></iq>",
+        )
+        .unwrap_err();
         service.call(inbound("<presence/>")).await.unwrap();
         drop(service.call(inbound("<presence/>")));
 
@@ -251,7 +290,10 @@ mod tests {
         assert_eq!(snapshot.total(), 8);
         assert_eq!(snapshot.counts().map(|(.., count)| count).sum::<u64>(), 8);
         let presence = snapshot.presence_latency();
-        assert_eq!((presence.count(), presence.sum()), (2, Duration::from_millis(40)));
+        assert_eq!(
+            (presence.count(), presence.sum()),
+            (2, Duration::from_millis(40))
+        );
         assert_eq!(snapshot.iq_latency().count(), 3);
         assert_eq!(snapshot.message_latency().count(), 3);
     }
@@ -260,14 +302,20 @@ mod tests {
     async fn what_is_not_done_at_once_is_known_by_its_route() {
         let metrics = MetricsLayer::new();
         let mut service = metrics.layer(Router::new().message(|| async { "hi" }).presence(slow));
-        service.call(inbound("<message type='chat'/>")).await.unwrap();
+        service
+            .call(inbound("<message type='chat'/>"))
+            .await
+            .unwrap();
         for _ in 0..2 {
             service.call(inbound("<presence/>")).await.unwrap();
         }
         let routes = metrics.slow_routes();
         assert_eq!(routes.len(), 1, "{routes:?}");
         assert!(routes[0].route.ends_with("::slow"), "{routes:?}");
-        assert_eq!((routes[0].count, routes[0].total), (2, Duration::from_millis(80)));
+        assert_eq!(
+            (routes[0].count, routes[0].total),
+            (2, Duration::from_millis(80))
+        );
         assert_eq!(routes[0].longest, Duration::from_millis(40));
     }
 
@@ -288,9 +336,13 @@ mod tests {
             }
         }
         let metrics = MetricsLayer::new();
-        let router = Router::new().message(none).route_service(crate::router::Filter::presence(), Broken);
+        let router = Router::new()
+            .message(none)
+            .route_service(crate::router::Filter::presence(), Broken);
         let mut service = metrics.layer(router);
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(&mut service, "<presence/>")));
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            call(&mut service, "<presence/>")
+        }));
         assert!(caught.is_err());
         assert_eq!(metrics.snapshot().total(), 1);
     }

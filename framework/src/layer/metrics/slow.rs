@@ -1,4 +1,5 @@
-//! Which routes take long: looked at only when a stanza was not done at once, so the others pay nothing for it.
+//! Which routes take long: looked at only when a stanza was not done at once, so the others pay
+//! nothing for it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,8 @@ const MOST: usize = 256;
 pub struct SlowRoute {
     /// The route: the path of its handler, or what it matches.
     pub route: String,
-    /// Stanzas that took more than a millisecond, or that the handler had to wait for something for.
+    /// Stanzas that took more than a millisecond, or that the handler had to wait for something
+    /// for.
     pub count: u64,
     /// How long they took together.
     pub total: Duration,
@@ -36,8 +38,14 @@ impl SlowRoutes {
             // What is beyond the bound is missing here, and counted in the latency of all.
             None if routes.len() >= MOST => return,
             None => {
-                let (route, zero) = (mark.route().to_owned(), Duration::ZERO);
-                routes.push(SlowRoute { route, count: 0, total: zero, longest: zero });
+                let route = mark.route().to_owned();
+                let zero = Duration::ZERO;
+                routes.push(SlowRoute {
+                    route,
+                    count: 0,
+                    total: zero,
+                    longest: zero,
+                });
                 routes.len() - 1
             }
         };
@@ -49,7 +57,11 @@ impl SlowRoutes {
 
     /// Those that took longest in all come first.
     pub(super) fn read(&self) -> Vec<SlowRoute> {
-        let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut routes = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         routes.sort_by_key(|route| std::cmp::Reverse(route.total));
         routes
     }

@@ -49,8 +49,18 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn new(count: impl Fn(Kind) -> [u64; Outcome::ALL.len()], latency: [Histogram; 3]) -> Self {
-        Self { counts: Filter::any().kinds.iter().map(|kind| (kind, count(kind))).collect(), latency }
+    pub(super) fn new(
+        count: impl Fn(Kind) -> [u64; Outcome::ALL.len()],
+        latency: [Histogram; 3],
+    ) -> Self {
+        Self {
+            counts: Filter::any()
+                .kinds
+                .iter()
+                .map(|kind| (kind, count(kind)))
+                .collect(),
+            latency,
+        }
     }
 
     /// How many stanzas of this kind and type had this outcome.
@@ -63,7 +73,10 @@ impl Snapshot {
     /// Every kind and type with every outcome, those that never came included.
     pub fn counts(&self) -> impl Iterator<Item = (Kind, Outcome, u64)> {
         self.counts.iter().flat_map(|(kind, counts)| {
-            Outcome::ALL.into_iter().zip(counts).map(|(outcome, count)| (*kind, outcome, *count))
+            Outcome::ALL
+                .into_iter()
+                .zip(counts)
+                .map(|(outcome, count)| (*kind, outcome, *count))
         })
     }
 

@@ -38,7 +38,12 @@ struct Bucket {
 impl Buckets {
     pub(super) fn new(keys: usize, limit: RateLimit) -> Self {
         let token = limit.per / limit.burst.get();
-        Self { table: Table::new(keys), start: Instant::now(), token, whole: limit.per }
+        Self {
+            table: Table::new(keys),
+            start: Instant::now(),
+            token,
+            whole: limit.per,
+        }
     }
 
     /// Takes a token out of the key's bucket.
@@ -67,7 +72,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn strangers_do_not_push_out_who_is_held_back() {
         let mut buckets = Buckets::new(64, RateLimit::new(2, Duration::from_secs(60)));
-        assert_eq!([0; 3].map(|_| buckets.ask("busy")), [Verdict::Pass, Verdict::Pass, Verdict::Refuse]);
+        assert_eq!(
+            [0; 3].map(|_| buckets.ask("busy")),
+            [Verdict::Pass, Verdict::Pass, Verdict::Refuse]
+        );
         for stranger in 0..10_000 {
             // Each comes once, so each is more idle than the one that came twice.
             buckets.ask(&stranger.to_string());

@@ -20,10 +20,12 @@ use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
 
-/// How many senders, and how many domains, are kept in mind. Of more, the most idle are forgotten first.
+/// How many senders, and how many domains, are kept in mind. Of more, the most idle are forgotten
+/// first.
 const TABLE: usize = 4096;
 
-/// A limit on how fast stanzas may come: so many in so much time, as a bucket that fills again all the while.
+/// A limit on how fast stanzas may come: so many in so much time, as a bucket that fills again all
+/// the while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
     /// How many stanzas may come at once.
@@ -36,15 +38,19 @@ impl RateLimit {
     /// So many stanzas in so much time; zero stanzas count as one.
     #[must_use]
     pub fn new(burst: u32, per: Duration) -> Self {
-        Self { burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN), per }
+        Self {
+            burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN),
+            per,
+        }
     }
 }
 
 /// Limits how fast stanzas may come from one bare JID, or from all JIDs of one domain.
 ///
-/// Whoever is too fast is told policy-violation and to wait; for messages once in a second, the rest is counted. What
-/// is kept in mind has a fixed size. A stranger with a thousand addresses is held by a limit on domains, which stands
-/// further in than the one on senders: what a sender's own limit holds back does not weigh on its domain.
+/// Whoever is too fast is told policy-violation and to wait; for messages once in a second, the
+/// rest is counted. What is kept in mind has a fixed size. A stranger with a thousand addresses is
+/// held by a limit on domains, which stands further in than the one on senders: what a sender's own
+/// limit holds back does not weigh on its domain.
 ///
 /// All services of a layer, and of its clones, count together.
 ///
@@ -92,8 +98,14 @@ impl RateLayer {
     }
 
     fn new(key: fn(&Jid) -> &str, limit: RateLimit) -> Self {
-        let gate = Gate { key, buckets: Mutex::new(Buckets::new(TABLE, limit)), refused: AtomicU64::new(0) };
-        Self { gate: Arc::new(gate) }
+        let gate = Gate {
+            key,
+            buckets: Mutex::new(Buckets::new(TABLE, limit)),
+            refused: AtomicU64::new(0),
+        };
+        Self {
+            gate: Arc::new(gate),
+        }
     }
 }
 
@@ -101,7 +113,10 @@ impl<S> Layer<S> for RateLayer {
     type Service = Rate<S>;
 
     fn layer(&self, inner: S) -> Rate<S> {
-        Rate { inner, gate: Arc::clone(&self.gate) }
+        Rate {
+            inner,
+            gate: Arc::clone(&self.gate),
+        }
     }
 }
 
@@ -128,9 +143,14 @@ where
     fn call(&mut self, inbound: Inbound) -> Self::Future {
         match self.gate.ask(inbound.sender()) {
             Verdict::Pass => Gated::open(self.inner.call(inbound)),
-            // An IQ request is answered each time (RFC 6120 §8.2.3), a flood of messages is not paid back in kind.
-            Verdict::RefuseSilently if !inbound.kind().is_request() => Gated::shut(Ok(Reply::Empty)),
-            Verdict::Refuse | Verdict::RefuseSilently => Gated::shut(Err(RateLimited::new().into())),
+            // An IQ request is answered each time (RFC 6120 §8.2.3), a flood of messages is not
+            // paid back in kind.
+            Verdict::RefuseSilently if !inbound.kind().is_request() => {
+                Gated::shut(Ok(Reply::Empty))
+            }
+            Verdict::Refuse | Verdict::RefuseSilently => {
+                Gated::shut(Err(RateLimited::new().into()))
+            }
         }
     }
 }
@@ -155,7 +175,11 @@ pub struct RateLimited {
 
 impl RateLimited {
     fn new() -> Self {
-        Self { told: StanzaError::new(Condition::PolicyViolation).with_type(ErrorType::Wait).with_text("too fast") }
+        Self {
+            told: StanzaError::new(Condition::PolicyViolation)
+                .with_type(ErrorType::Wait)
+                .with_text("too fast"),
+        }
     }
 }
 
@@ -178,14 +202,19 @@ mod tests {
     use crate::samples::{answer, call};
 
     fn routes() -> Router {
-        Router::new().message(|| async { "taken" }).iq_get("urn:x", || async {})
+        Router::new()
+            .message(|| async { "taken" })
+            .iq_get("urn:x", || async {})
     }
 
     fn message(from: &str) -> String {
         format!("<message id='1' from='{from}'><body>hi</body></message>")
     }
 
-    fn taken(service: &mut impl Service<Inbound, Response = Reply, Error = BoxError>, from: &str) -> bool {
+    fn taken(
+        service: &mut impl Service<Inbound, Response = Reply, Error = BoxError>,
+        from: &str,
+    ) -> bool {
         matches!(call(service, &message(from)), Ok(Reply::Children(_)))
     }
 
@@ -196,21 +225,34 @@ mod tests {
         let layer = RateLayer::per_sender(RateLimit::new(3, SECOND));
         let mut service = layer.layer(routes());
         let from = ["a@x.org/1", "a@x.org/2", "a@x.org", "a@x.org/1"];
-        assert_eq!(from.map(|from| taken(&mut service, from)), [true, true, true, false]);
+        assert_eq!(
+            from.map(|from| taken(&mut service, from)),
+            [true, true, true, false]
+        );
         assert!(taken(&mut service, "b@x.org"));
         tokio::time::advance(SECOND / 3).await;
-        assert_eq!(from.map(|from| taken(&mut service, from)), [true, false, false, false]);
+        assert_eq!(
+            from.map(|from| taken(&mut service, from)),
+            [true, false, false, false]
+        );
         tokio::time::advance(SECOND * 10).await;
-        assert_eq!(from.map(|from| taken(&mut service, from)), [true, true, true, false]);
+        assert_eq!(
+            from.map(|from| taken(&mut service, from)),
+            [true, true, true, false]
+        );
         assert_eq!(layer.refused(), 5);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_domain_is_limited_whatever_its_senders_are_called() {
         let layer = RateLayer::per_sender(RateLimit::new(1, SECOND));
-        let mut service = layer.layer(RateLayer::per_domain(RateLimit::new(2, SECOND)).layer(routes()));
+        let mut service =
+            layer.layer(RateLayer::per_domain(RateLimit::new(2, SECOND)).layer(routes()));
         let from = ["a@x.org", "a@x.org", "b@x.org", "c@x.org", "a@y.org"];
-        assert_eq!(from.map(|from| taken(&mut service, from)), [true, false, true, false, true]);
+        assert_eq!(
+            from.map(|from| taken(&mut service, from)),
+            [true, false, true, false, true]
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -218,15 +260,20 @@ mod tests {
         let layer = RateLayer::per_sender(RateLimit::new(1, SECOND * 100));
         let mut service = layer.layer(routes());
         assert!(taken(&mut service, "a@x.org"));
-        let refused = "<message from='bot.localhost' to='a@x.org' id='1' type='error'><error type='wait'>\
+        let refused = "<message from='bot.localhost' to='a@x.org' id='1' type='error'><error \
+            type='wait'>\
             <policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>too fast</text></error></message>";
+            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>too \
+            fast</text></error></message>";
         assert_eq!(answer(&mut service, &message("a@x.org")), refused);
         assert_eq!(answer(&mut service, &message("a@x.org")), "");
         let request = "<iq type='get' id='1' from='a@x.org'><q xmlns='urn:x'/></iq>";
         for _ in 0..2 {
             let told = answer(&mut service, request);
-            assert!(told.contains("<policy-violation") && told.starts_with("<iq"), "{told}");
+            assert!(
+                told.contains("<policy-violation") && told.starts_with("<iq"),
+                "{told}"
+            );
         }
         tokio::time::advance(SECOND).await;
         assert_eq!(answer(&mut service, &message("a@x.org")), refused);

@@ -21,8 +21,15 @@ pub(in crate::router) struct CommandCall {
 
 impl CommandCall {
     /// Behind a guard: what is answered to a command may be one to whoever reads it.
-    pub(in crate::router) fn around(route: Route, command: &TextCommand, guard: Option<&LoopGuardLayer>) -> Route {
-        let called = Route::from_endpoint(Self { route, command: command.clone() });
+    pub(in crate::router) fn around(
+        route: Route,
+        command: &TextCommand,
+        guard: Option<&LoopGuardLayer>,
+    ) -> Route {
+        let called = Route::from_endpoint(Self {
+            route,
+            command: command.clone(),
+        });
         match guard {
             Some(guard) => Route::new(guard.layer(called)),
             None => called,
@@ -32,7 +39,9 @@ impl CommandCall {
 
 impl Endpoint for CommandCall {
     fn call(&self, mut inbound: Inbound) -> ReplyFuture {
-        let written = body(inbound.stanza()).map(|body| body.text().into_owned()).unwrap_or_default();
+        let written = body(inbound.stanza())
+            .map(|body| body.text().into_owned())
+            .unwrap_or_default();
         let arguments = self.command.arguments(&written).map_err(ArgumentFault);
         inbound.extensions_mut().insert(CommandArguments(arguments));
         let answer = self.route.handle(inbound);
@@ -41,7 +50,8 @@ impl Endpoint for CommandCall {
     }
 }
 
-/// Who wrote it is a person: a text helps more than a stanza error, which many clients show as "not delivered".
+/// Who wrote it is a person: a text helps more than a stanza error, which many clients show as "not
+/// delivered".
 fn explained(error: BoxError, usage: &str) -> Result<Reply, BoxError> {
     let mut link: Option<&(dyn Error + 'static)> = Some(&*error);
     while let Some(error) = link {

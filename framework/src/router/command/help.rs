@@ -10,14 +10,27 @@ use crate::reply::IntoReply;
 use crate::router::route::{Endpoint, Route};
 use crate::router::{Filter, RecipientPattern};
 
-/// For each place and each sign that commands begin with: the command that lists them, where nobody has made one.
-pub(in crate::router) fn help<'a>(commands: impl Iterator<Item = (&'a Filter, bool)>) -> Vec<(Filter, Route)> {
-    let commands: Vec<_> = commands.filter_map(|(filter, hidden)| Known::new(filter, hidden)).collect();
+/// For each place and each sign that commands begin with: the command that lists them, where nobody
+/// has made one.
+pub(in crate::router) fn help<'a>(
+    commands: impl Iterator<Item = (&'a Filter, bool)>,
+) -> Vec<(Filter, Route)> {
+    let commands: Vec<_> = commands
+        .filter_map(|(filter, hidden)| Known::new(filter, hidden))
+        .collect();
     let mut lists = BTreeMap::new();
-    for Known { recipient, command, .. } in &commands {
-        lists.entry((*recipient, command.sign())).or_insert_with(|| List::new(&commands, recipient, command.sign()));
+    for Known {
+        recipient, command, ..
+    } in &commands
+    {
+        lists
+            .entry((*recipient, command.sign()))
+            .or_insert_with(|| List::new(&commands, recipient, command.sign()));
     }
-    lists.into_iter().filter_map(|((recipient, sign), list)| list?.route(recipient, sign)).collect()
+    lists
+        .into_iter()
+        .filter_map(|((recipient, sign), list)| list?.route(recipient, sign))
+        .collect()
 }
 
 struct Known<'a> {
@@ -28,7 +41,11 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn new(filter: &'a Filter, hidden: bool) -> Option<Self> {
-        Some(Self { recipient: &filter.recipient, command: filter.command.as_ref()?, hidden })
+        Some(Self {
+            recipient: &filter.recipient,
+            command: filter.command.as_ref()?,
+            hidden,
+        })
     }
 }
 
@@ -38,9 +55,15 @@ struct List(Vec<TextCommand>);
 impl List {
     /// What can be written here; `None` when a command of that name is there already.
     fn new(commands: &[Known<'_>], recipient: &RecipientPattern, sign: &str) -> Option<Self> {
-        let here = |known: &&Known<'_>| recipient.is_within(known.recipient) && known.command.sign() == sign;
+        let here = |known: &&Known<'_>| {
+            recipient.is_within(known.recipient) && known.command.sign() == sign
+        };
         let own = format!("{sign}help");
-        if commands.iter().filter(here).any(|known| *known.command.words == *own) {
+        if commands
+            .iter()
+            .filter(here)
+            .any(|known| *known.command.words == *own)
+        {
             return None;
         }
         let mut listed: Vec<TextCommand> = Vec::new();
@@ -56,16 +79,18 @@ impl List {
 
     fn route(self, recipient: &RecipientPattern, sign: &str) -> Option<(Filter, Route)> {
         let command: TextCommand = format!("{sign}help {{command?}}").parse().ok()?;
-        let filter = Filter::conversation().command(command).to(recipient.clone());
+        let filter = Filter::conversation()
+            .command(command)
+            .to(recipient.clone());
         Some((filter, Route::from_endpoint(self)))
     }
 
     fn text(&self, asked: Option<&str>) -> String {
         let asked = asked.map(str::to_lowercase);
         let fits = |command: &&TextCommand| {
-            asked
-                .as_deref()
-                .is_some_and(|asked| asked == &*command.words || asked == &command.words[command.sign().len()..])
+            asked.as_deref().is_some_and(|asked| {
+                asked == &*command.words || asked == &command.words[command.sign().len()..]
+            })
         };
         if let Some(command) = self.0.iter().find(fits) {
             return format!("Usage: {}", line(command));
@@ -82,8 +107,13 @@ fn line(command: &TextCommand) -> String {
 
 impl Endpoint for List {
     fn call(&self, inbound: Inbound) -> ReplyFuture {
-        let arguments = inbound.extensions().get().and_then(|CommandArguments(found)| found.as_ref().ok());
-        let asked: Option<String> = arguments.and_then(|found: &Placeholders| found.to().ok()).flatten();
+        let arguments = inbound
+            .extensions()
+            .get()
+            .and_then(|CommandArguments(found)| found.as_ref().ok());
+        let asked: Option<String> = arguments
+            .and_then(|found: &Placeholders| found.to().ok())
+            .flatten();
         Box::pin(std::future::ready(self.text(asked.as_deref()).into_reply()))
     }
 }

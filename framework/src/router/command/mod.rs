@@ -27,8 +27,9 @@ use crate::extract::Placeholders;
 /// | `!weather {city} {days?}` | also `!weather "New York" 3` |
 /// | `!list add {item}` | `!list add two eggs` |
 ///
-/// Case plays no part in the words of a command. Quotation marks hold words together, and the last placeholder takes
-/// everything that is left. An extractor [`Args`](crate::extract::Args) takes what stands for the placeholders.
+/// Case plays no part in the words of a command. Quotation marks hold words together, and the last
+/// placeholder takes everything that is left. An extractor [`Args`](crate::extract::Args) takes
+/// what stands for the placeholders.
 ///
 /// A pair is a command and its line in the list of commands: `("!roll", "Rolls a die")`.
 #[derive(Debug, Clone)]
@@ -65,7 +66,10 @@ impl TextCommand {
 
     /// The names of its placeholders, in their order.
     pub(super) fn placeholders(&self) -> Vec<Arc<str>> {
-        self.parameters.iter().map(|parameter| Arc::clone(&parameter.name)).collect()
+        self.parameters
+            .iter()
+            .map(|parameter| Arc::clone(&parameter.name))
+            .collect()
     }
 
     /// What stands for the placeholders in what somebody wrote, or what is missing.
@@ -82,9 +86,13 @@ impl TextCommand {
         Ok(found)
     }
 
-    /// What stands before the first letter: `!` or `/`, or nothing. Commands that share it have one list.
+    /// What stands before the first letter: `!` or `/`, or nothing. Commands that share it have one
+    /// list.
     fn sign(&self) -> &str {
-        let letter = self.words.find(char::is_alphanumeric).unwrap_or(self.words.len());
+        let letter = self
+            .words
+            .find(char::is_alphanumeric)
+            .unwrap_or(self.words.len());
         &self.words[..letter]
     }
 }
@@ -109,30 +117,48 @@ impl FromStr for TextCommand {
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
         let wrong = |why: &str| PatternError::new(text, "command", why);
-        let (mut words, mut parameters) = (Vec::new(), Vec::<Parameter>::new());
+        let mut words = Vec::new();
+        let mut parameters = Vec::<Parameter>::new();
         for part in text.split_whitespace() {
-            let Some(inner) = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) else {
+            let Some(inner) = part
+                .strip_prefix('{')
+                .and_then(|part| part.strip_suffix('}'))
+            else {
                 if part.contains(['{', '}']) {
-                    return Err(wrong("a placeholder, such as {city}, stands between spaces"));
+                    return Err(wrong(
+                        "a placeholder, such as {city}, stands between spaces",
+                    ));
                 }
                 words.push(part.to_lowercase());
                 continue;
             };
-            let (name, optional) = inner.strip_suffix('?').map_or((inner, false), |name| (name, true));
+            let (name, optional) = inner
+                .strip_suffix('?')
+                .map_or((inner, false), |name| (name, true));
             if name.is_empty() || parameters.iter().any(|other| *other.name == *name) {
                 return Err(wrong("every placeholder has a name of its own"));
             }
             if !optional && parameters.last().is_some_and(|before| before.optional) {
                 return Err(wrong("what may be left out stands behind what may not"));
             }
-            parameters.push(Parameter { name: name.into(), optional });
+            parameters.push(Parameter {
+                name: name.into(),
+                optional,
+            });
         }
-        let in_order =
-            text.find('{').is_none_or(|first| !text[first..].split_whitespace().any(|part| !part.starts_with('{')));
+        let in_order = text.find('{').is_none_or(|first| {
+            !text[first..]
+                .split_whitespace()
+                .any(|part| !part.starts_with('{'))
+        });
         match (words.as_slice(), in_order) {
             ([], _) => Err(wrong("it begins with a word")),
             (_, false) => Err(wrong("its words stand before its placeholders")),
-            (words, true) => Ok(Self { words: words.join(" ").into(), parameters: parameters.into(), help: None }),
+            (words, true) => Ok(Self {
+                words: words.join(" ").into(),
+                parameters: parameters.into(),
+                help: None,
+            }),
         }
     }
 }

@@ -20,7 +20,9 @@ impl Commands {
     pub(in crate::router) fn add(&mut self, command: &TextCommand, call: &Call) {
         self.longest.0 = self.longest.0.max(command.words.split(' ').count());
         self.longest.1 = self.longest.1.max(command.words.len());
-        self.calls.entry(command.words.clone()).or_insert_with(|| call.clone());
+        self.calls
+            .entry(command.words.clone())
+            .or_insert_with(|| call.clone());
     }
 
     /// The command of a message: of two, the one with more words.
@@ -29,9 +31,11 @@ impl Commands {
             return None;
         }
         let body = body(stanza)?.text();
-        let (mut written, mut found) = (String::new(), None);
+        let mut written = String::new();
+        let mut found = None;
         for word in body.split_whitespace().take(self.longest.0) {
-            // In lower case a letter may take a third of its bytes; what is longer is no command, and is not copied.
+            // In lower case a letter may take a third of its bytes; what is longer is no command,
+            // and is not copied.
             if word.len() > self.longest.1 * 3 {
                 break;
             }

@@ -10,8 +10,13 @@ use crate::stanza::{Kind, MessageType};
 
 /// What is answered to this text.
 fn said(router: &mut Router, to: &str, text: &str) -> String {
-    let answer = answer(router, &format!("<message type='chat' to='{to}'><body>{text}</body></message>"));
-    let body = answer.split_once("<body>").and_then(|(_, rest)| rest.split_once("</body>"));
+    let answer = answer(
+        router,
+        &format!("<message type='chat' to='{to}'><body>{text}</body></message>"),
+    );
+    let body = answer
+        .split_once("<body>")
+        .and_then(|(_, rest)| rest.split_once("</body>"));
     body.map_or(answer.clone(), |(body, _)| body.to_owned())
 }
 
@@ -75,8 +80,14 @@ fn arguments_are_typed() {
 fn who_writes_a_command_wrongly_is_told_how() {
     let mut router = Router::new().command("!weather {city} {days?}", weather);
     let usage = "Usage: !weather &lt;city&gt; [days]";
-    assert_eq!(told(&mut router, "!weather"), format!("city is missing\n{usage}"));
-    assert_eq!(told(&mut router, "!weather Oslo x"), format!("days: invalid digit found in string\n{usage}"));
+    assert_eq!(
+        told(&mut router, "!weather"),
+        format!("city is missing\n{usage}")
+    );
+    assert_eq!(
+        told(&mut router, "!weather Oslo x"),
+        format!("days: invalid digit found in string\n{usage}")
+    );
     assert!(told(&mut router, "!wether Oslo").contains("service-unavailable"));
 }
 
@@ -94,7 +105,10 @@ fn a_handler_may_decide_itself_about_bad_arguments() {
 #[test]
 fn the_list_of_commands_is_written_by_the_router() {
     let mut router = Router::new()
-        .command(("!weather {city} {days?}", "The weather in a city"), weather)
+        .command(
+            ("!weather {city} {days?}", "The weather in a city"),
+            weather,
+        )
         .command("!roll", roll)
         .command(("/me {text}", "Another sign"), roll)
         .merge(Router::new().command("!secret", roll).hidden())
@@ -102,10 +116,16 @@ fn the_list_of_commands_is_written_by_the_router() {
         .at("own", Router::new().command("!help", roll));
     let lines = "!roll\n!weather &lt;city&gt; [days] – The weather in a city";
     assert_eq!(told(&mut router, "!help"), format!("Commands:\n{lines}"));
-    assert_eq!(told(&mut router, "/HELP"), "Commands:\n/me &lt;text&gt; – Another sign");
+    assert_eq!(
+        told(&mut router, "/HELP"),
+        "Commands:\n/me &lt;text&gt; – Another sign"
+    );
     let at_bot = format!("Commands:\n!greet – Says hello\n{lines}");
     assert_eq!(said(&mut router, "bot@bot.localhost", "!help"), at_bot);
-    assert_eq!(said(&mut router, "bot@bot.localhost/desk", "!help nothing"), at_bot);
+    assert_eq!(
+        said(&mut router, "bot@bot.localhost/desk", "!help nothing"),
+        at_bot
+    );
     let weather = "Usage: !weather &lt;city&gt; [days] – The weather in a city";
     assert_eq!(told(&mut router, "!help weather"), weather);
     assert_eq!(told(&mut router, "!help !Weather"), weather);
@@ -129,7 +149,10 @@ fn the_command_with_more_words_wins_and_payloads_come_before() {
             Filter::kinds([Kind::Message(MessageType::Chat)]).command("list show".parse().unwrap()),
             say("list show in a chat"),
         )
-        .on(Filter::kinds([Kind::Message(MessageType::Chat)]).command("list".parse().unwrap()), say("list in a chat"));
+        .on(
+            Filter::kinds([Kind::Message(MessageType::Chat)]).command("list".parse().unwrap()),
+            say("list in a chat"),
+        );
     let rows = [
         ("list", "list in a chat"),
         ("list add", "list add"),
@@ -155,7 +178,11 @@ fn case_plays_no_part_whatever_it_takes_in_bytes() {
     // U+212A KELVIN SIGN has three bytes, and is the upper case of a `k`.
     let mut router = Router::new().command("k", roll).command("grüß dich", roll);
     for text in ["\u{212a}", "K", "GRÜß DICH", "  Grüß   Dich, Bot"] {
-        let wanted = if text.contains(',') { "service-unavailable" } else { "4" };
+        let wanted = if text.contains(',') {
+            "service-unavailable"
+        } else {
+            "4"
+        };
         assert!(told(&mut router, text).contains(wanted), "{text}");
     }
     assert!(told(&mut router, &"k".repeat(100_000)).contains("service-unavailable"));
@@ -164,21 +191,31 @@ fn case_plays_no_part_whatever_it_takes_in_bytes() {
 #[test]
 fn nobody_gives_a_command_in_a_room() {
     let mut router = Router::new().command("!roll", roll);
-    let room = "<message type='groupchat' from='room@muc.example.org/bob'><body>!roll</body></message>";
+    let room =
+        "<message type='groupchat' from='room@muc.example.org/bob'><body>!roll</body></message>";
     assert_eq!(answer(&mut router, room), "");
 }
 
 #[test]
 fn commands_with_the_same_words_overlap() {
     let one = || Router::<()>::new().command("!weather {city}", roll);
-    let error = one().try_merge(Router::new().command("!WEATHER {place} {days?}", weather)).unwrap_err();
+    let error = one()
+        .try_merge(Router::new().command("!WEATHER {place} {days?}", weather))
+        .unwrap_err();
     let pattern = "message normal or message chat with command !weather for any recipient";
     assert_eq!(
         error.to_string(),
         format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already")
     );
-    assert!(one().try_merge(Router::new().at("bot", one()).command("!weather now", roll)).is_ok());
-    let mut both = one().at(RecipientPattern::domain(), Router::new().command("!weather {city} {days?}", weather));
+    assert!(
+        one()
+            .try_merge(Router::new().at("bot", one()).command("!weather now", roll))
+            .is_ok()
+    );
+    let mut both = one().at(
+        RecipientPattern::domain(),
+        Router::new().command("!weather {city} {days?}", weather),
+    );
     assert_eq!(told(&mut both, "!weather Oslo"), "Oslo None");
 }
 
@@ -188,7 +225,9 @@ fn two_bots_do_not_feed_each_other() {
         body
     }
     let mut router = Router::new().command("!echo {text}", again);
-    let answers = (0..100).filter(|_| !told(&mut router, "!echo on and on").is_empty()).count();
+    let answers = (0..100)
+        .filter(|_| !told(&mut router, "!echo on and on").is_empty())
+        .count();
     assert_eq!(answers, 10);
 }
 
@@ -216,11 +255,23 @@ fn what_is_no_command_is_refused() {
         ("", "it begins with a word"),
         ("{city}", "it begins with a word"),
         ("!add {item} now", "its words stand before its placeholders"),
-        ("!add {item?} {list}", "what may be left out stands behind what may not"),
-        ("!add {item} {item}", "every placeholder has a name of its own"),
+        (
+            "!add {item?} {list}",
+            "what may be left out stands behind what may not",
+        ),
+        (
+            "!add {item} {item}",
+            "every placeholder has a name of its own",
+        ),
         ("!add {}", "every placeholder has a name of its own"),
-        ("!add {item", "a placeholder, such as {city}, stands between spaces"),
-        ("!add{item}", "a placeholder, such as {city}, stands between spaces"),
+        (
+            "!add {item",
+            "a placeholder, such as {city}, stands between spaces",
+        ),
+        (
+            "!add{item}",
+            "a placeholder, such as {city}, stands between spaces",
+        ),
     ];
     for (text, why) in rows {
         let error = text.parse::<TextCommand>().unwrap_err();

@@ -8,13 +8,15 @@ const CLOSING: [char; 3] = ['"', '”', '“'];
 pub(super) fn behind(written: &str, words: usize) -> &str {
     (0..words).fold(written, |rest, _| {
         let rest = rest.trim_start();
-        rest.find(char::is_whitespace).map_or("", |end| &rest[end..])
+        rest.find(char::is_whitespace)
+            .map_or("", |end| &rest[end..])
     })
 }
 
 /// At most so many words; the last one is everything that is left.
 pub(crate) fn split(written: &str, most: usize) -> Vec<String> {
-    let (mut words, mut rest) = (Vec::new(), written.trim());
+    let mut words = Vec::new();
+    let mut rest = written.trim();
     while !rest.is_empty() && words.len() < most {
         let (word, behind) = word(rest);
         if words.len() + 1 == most && !behind.is_empty() {
@@ -29,10 +31,15 @@ pub(crate) fn split(written: &str, most: usize) -> Vec<String> {
 
 /// The first word without its quotation marks, and what stands behind it.
 fn word(text: &str) -> (&str, &str) {
-    let quoted = text.strip_prefix(OPENING).and_then(|inner| inner.split_once(CLOSING));
+    let quoted = text
+        .strip_prefix(OPENING)
+        .and_then(|inner| inner.split_once(CLOSING));
     // A mark within a word holds nothing together: `5"x7"`.
-    let quoted = quoted.filter(|(_, behind)| behind.is_empty() || behind.starts_with(char::is_whitespace));
-    let (word, behind) = quoted.or_else(|| text.split_once(char::is_whitespace)).unwrap_or((text, ""));
+    let quoted =
+        quoted.filter(|(_, behind)| behind.is_empty() || behind.starts_with(char::is_whitespace));
+    let (word, behind) = quoted
+        .or_else(|| text.split_once(char::is_whitespace))
+        .unwrap_or((text, ""));
     (word, behind.trim_start())
 }
 

@@ -105,14 +105,22 @@ pub(crate) struct Census {
 }
 
 pub(crate) fn census(bytes: &[u8]) -> Census {
-    let (mut control, mut high, mut ampersand, mut greater) = (0u8, 0u8, 0u8, 0u8);
+    let mut control = 0u8;
+    let mut high = 0u8;
+    let mut ampersand = 0u8;
+    let mut greater = 0u8;
     for &b in bytes {
         control |= u8::from(b < 0x20) & u8::from(b != b'\t') & u8::from(b != b'\n');
         high |= b;
         ampersand |= u8::from(b == b'&');
         greater |= u8::from(b == b'>');
     }
-    Census { control: control != 0, high: high & 0x80 != 0, ampersand: ampersand != 0, greater: greater != 0 }
+    Census {
+        control: control != 0,
+        high: high & 0x80 != 0,
+        ampersand: ampersand != 0,
+        greater: greater != 0,
+    }
 }
 
 /// The first character of `text` that XML 1.0 cannot carry.
@@ -122,7 +130,11 @@ pub(crate) fn forbidden(text: &str) -> Option<char> {
     // Beyond ASCII, only U+FFFE and U+FFFF are forbidden; surrogates are no UTF-8.
     let suspect = (census.control && bytes.iter().any(|&b| b < b' ' && !is_space(b)))
         || (census.high && memchr::memmem::find(bytes, b"\xEF\xBF").is_some());
-    if suspect { text.chars().find(|&c| !is_char(c)) } else { None }
+    if suspect {
+        text.chars().find(|&c| !is_char(c))
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -134,14 +146,19 @@ mod tests {
         for good in ["a", "_", "a-b.c1", "é", "a\u{B7}", "日本", "\u{10000}x"] {
             assert!(is_ncname(good), "{good:?}");
         }
-        for bad in ["", "1a", "-a", ".a", "a:b", "a b", "a\u{D7}", "\u{B7}a", "a/", "\u{300}a"] {
+        for bad in [
+            "", "1a", "-a", ".a", "a:b", "a b", "a\u{D7}", "\u{B7}a", "a/", "\u{300}a",
+        ] {
             assert!(!is_ncname(bad), "{bad:?}");
         }
     }
 
     #[test]
     fn forbidden_finds_what_xml_cannot_carry() {
-        assert_eq!(forbidden("tab\t, line\n, return\r, é, \u{1F514}, \u{FFFD}"), None);
+        assert_eq!(
+            forbidden("tab\t, line\n, return\r, é, \u{1F514}, \u{FFFD}"),
+            None
+        );
         for bad in ['\0', '\u{1}', '\u{B}', '\u{1A}', '\u{FFFE}', '\u{FFFF}'] {
             assert_eq!(forbidden(&format!("a{bad}b")), Some(bad));
         }

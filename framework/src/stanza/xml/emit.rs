@@ -1,5 +1,5 @@
-//! Writing XML in the form that everything in memory has: no prefixes but `xml`, namespaces written where
-//! they change, every character checked.
+//! Writing XML in the form that everything in memory has: no prefixes but `xml`, namespaces written
+//! where they change, every character checked.
 
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -45,8 +45,17 @@ struct Open {
 impl<'o> Emitter<'o> {
     /// Elements in `namespace` get no `xmlns` at the outermost level.
     pub(crate) fn new(out: &'o mut Vec<u8>, namespace: &str) -> Self {
-        let outside = Open { name: String::new(), namespace: namespace.to_owned() };
-        Self { out, open: vec![outside], in_tag: false, attributes: SmallVec::new(), taken: false }
+        let outside = Open {
+            name: String::new(),
+            namespace: namespace.to_owned(),
+        };
+        Self {
+            out,
+            open: vec![outside],
+            in_tag: false,
+            attributes: SmallVec::new(),
+            taken: false,
+        }
     }
 
     /// Lets names and namespaces pass that the reader has taken.
@@ -60,7 +69,8 @@ impl<'o> Emitter<'o> {
         self.end_tag();
         self.attributes.clear();
         let inherited = self.open.last().map_or("", |open| open.namespace.as_str());
-        // Namespaces in XML 1.0 §3: this one has its prefix, and must not be declared as the default.
+        // Namespaces in XML 1.0 §3: this one has its prefix, and must not be declared as the
+        // default.
         let (name, namespace) = match namespace {
             XML => (format!("xml:{name}"), inherited.to_owned()),
             _ => (name.to_owned(), namespace.to_owned()),
@@ -76,13 +86,22 @@ impl<'o> Emitter<'o> {
         Ok(())
     }
 
-    pub(crate) fn attribute(&mut self, namespace: &str, name: &str, value: &str) -> Result<(), EmitError> {
+    pub(crate) fn attribute(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        value: &str,
+    ) -> Result<(), EmitError> {
         self.check_name(name)?;
         if !self.in_tag {
             return Err(EmitError::Shape("an attribute outside a tag"));
         }
         // Namespaces in XML 1.0 §6.3: unique by namespace and local name.
-        if self.attributes.iter().any(|(space, other)| space == namespace && other == name) {
+        if self
+            .attributes
+            .iter()
+            .any(|(space, other)| space == namespace && other == name)
+        {
             return Err(EmitError::Shape("an attribute stands twice"));
         }
         match namespace {
@@ -92,7 +111,10 @@ impl<'o> Emitter<'o> {
             XML => self.write_attribute(&format!("xml:{name}"), value)?,
             _ => {
                 self.check_namespace(namespace)?;
-                let prefixed = self.attributes.iter().filter(|(space, _)| !space.is_empty() && space != XML);
+                let prefixed = self
+                    .attributes
+                    .iter()
+                    .filter(|(space, _)| !space.is_empty() && space != XML);
                 let prefix = format!("ns{}", prefixed.count());
                 self.write_attribute(&format!("xmlns:{prefix}"), namespace)?;
                 self.write_attribute(&format!("{prefix}:{name}"), value)?;
@@ -114,7 +136,9 @@ impl<'o> Emitter<'o> {
 
     pub(crate) fn end(&mut self) {
         // The outermost entry is no element.
-        let Some(open) = self.open.pop_if(|open| !open.name.is_empty()) else { return };
+        let Some(open) = self.open.pop_if(|open| !open.name.is_empty()) else {
+            return;
+        };
         if self.in_tag {
             self.out.extend_from_slice(b"/>");
             self.in_tag = false;
@@ -125,16 +149,19 @@ impl<'o> Emitter<'o> {
         }
     }
 
-    /// Appends elements that need nothing of their surroundings but what they had where they come from.
+    /// Appends elements that need nothing of their surroundings but what they had where they come
+    /// from.
     pub(crate) fn raw(&mut self, checked: &[u8]) {
         self.end_tag();
         self.out.extend_from_slice(checked);
     }
 
-    /// Writes one typed value, whole. Its items are anybody's code, and still must make one element.
+    /// Writes one typed value, whole. Its items are anybody's code, and still must make one
+    /// element.
     pub(crate) fn value<T: AsXml + ?Sized>(&mut self, value: &T) -> Result<(), EmitError> {
         const NOT_ONE: EmitError = EmitError::Shape("the value is not one element");
-        let (outside, mut begun) = (self.open.len(), false);
+        let outside = self.open.len();
+        let mut begun = false;
         for item in value.as_xml_iter().map_err(EmitError::Value)? {
             let item = item.map_err(EmitError::Value)?;
             let is_start = matches!(item, Item::ElementHeadStart(..));
@@ -145,7 +172,11 @@ impl<'o> Emitter<'o> {
             begun |= is_start;
             self.item(&item)?;
         }
-        if begun && self.open.len() == outside { Ok(()) } else { Err(NOT_ONE) }
+        if begun && self.open.len() == outside {
+            Ok(())
+        } else {
+            Err(NOT_ONE)
+        }
     }
 
     pub(crate) fn item(&mut self, item: &Item<'_>) -> Result<(), EmitError> {
@@ -153,7 +184,8 @@ impl<'o> Emitter<'o> {
             Item::XmlDeclaration(_) => {}
             Item::ElementHeadStart(namespace, name) => self.start(namespace, name)?,
             Item::Attribute(namespace, name, value) => self.attribute(namespace, name, value)?,
-            // The tag is ended by what follows it, so that an element without content closes itself.
+            // The tag is ended by what follows it, so that an element without content closes
+            // itself.
             Item::ElementHeadEnd => {}
             Item::Text(text) => self.text(text)?,
             Item::ElementFoot => self.end(),
@@ -169,14 +201,22 @@ impl<'o> Emitter<'o> {
     }
 
     fn check_name(&self, name: &str) -> Result<(), EmitError> {
-        if self.taken || names::is_writable(name) { Ok(()) } else { Err(EmitError::Name(name.to_owned())) }
+        if self.taken || names::is_writable(name) {
+            Ok(())
+        } else {
+            Err(EmitError::Name(name.to_owned()))
+        }
     }
 
-    /// Namespaces in XML 1.0 §3 lets nobody declare that of declarations. ejabberd's parser puts a line feed between
-    /// namespace and name, and ends the stream when there is one within.
+    /// Namespaces in XML 1.0 §3 lets nobody declare that of declarations. ejabberd's parser puts a
+    /// line feed between namespace and name, and ends the stream when there is one within.
     fn check_namespace(&self, namespace: &str) -> Result<(), EmitError> {
         let allowed = namespace != XMLNS && (self.taken || !namespace.contains('\n'));
-        if allowed { Ok(()) } else { Err(EmitError::Namespace(namespace.to_owned())) }
+        if allowed {
+            Ok(())
+        } else {
+            Err(EmitError::Namespace(namespace.to_owned()))
+        }
     }
 
     fn write_attribute(&mut self, name: &str, value: &str) -> Result<(), EmitError> {
@@ -232,8 +272,14 @@ mod tests {
         let mut out = Vec::new();
         let mut emitter = Emitter::new(&mut out, "");
         emitter.start("", "a").unwrap();
-        assert!(matches!(emitter.text("\u{1}"), Err(EmitError::Character('\u{1}'))));
-        assert!(matches!(emitter.attribute("", "b", "\0"), Err(EmitError::Character('\0'))));
+        assert!(matches!(
+            emitter.text("\u{1}"),
+            Err(EmitError::Character('\u{1}'))
+        ));
+        assert!(matches!(
+            emitter.attribute("", "b", "\0"),
+            Err(EmitError::Character('\0'))
+        ));
     }
 
     #[test]
@@ -241,18 +287,39 @@ mod tests {
         for bad in ["", "a b", "a:b", "1", "\u{FEFF}", "\u{1F6}", "a/><b"] {
             let mut out = Vec::new();
             let mut emitter = Emitter::new(&mut out, "");
-            assert!(matches!(emitter.start("urn:x", bad), Err(EmitError::Name(_))), "{bad:?}");
+            assert!(
+                matches!(emitter.start("urn:x", bad), Err(EmitError::Name(_))),
+                "{bad:?}"
+            );
             emitter.start("urn:x", "a").unwrap();
-            assert!(matches!(emitter.attribute("", bad, ""), Err(EmitError::Name(_))), "{bad:?}");
-            assert!(matches!(emitter.attribute("urn:y", bad, ""), Err(EmitError::Name(_))), "{bad:?}");
+            assert!(
+                matches!(emitter.attribute("", bad, ""), Err(EmitError::Name(_))),
+                "{bad:?}"
+            );
+            assert!(
+                matches!(emitter.attribute("urn:y", bad, ""), Err(EmitError::Name(_))),
+                "{bad:?}"
+            );
         }
         let mut out = Vec::new();
         let mut emitter = Emitter::new(&mut out, "");
         emitter.start("urn:x", "a").unwrap();
-        assert!(matches!(emitter.attribute("", "xmlns", "urn:y"), Err(EmitError::Name(_))));
+        assert!(matches!(
+            emitter.attribute("", "xmlns", "urn:y"),
+            Err(EmitError::Name(_))
+        ));
         for bad in [XMLNS, "urn:\n"] {
-            assert!(matches!(emitter.start(bad, "a"), Err(EmitError::Namespace(_))), "{bad:?}");
-            assert!(matches!(emitter.attribute(bad, "a", ""), Err(EmitError::Namespace(_))), "{bad:?}");
+            assert!(
+                matches!(emitter.start(bad, "a"), Err(EmitError::Namespace(_))),
+                "{bad:?}"
+            );
+            assert!(
+                matches!(
+                    emitter.attribute(bad, "a", ""),
+                    Err(EmitError::Namespace(_))
+                ),
+                "{bad:?}"
+            );
         }
     }
 
@@ -268,9 +335,11 @@ mod tests {
                     Item::ElementHeadStart(namespace, name) => {
                         Item::ElementHeadStart(namespace.borrow().into_static(), name.clone())
                     }
-                    Item::Attribute(namespace, name, value) => {
-                        Item::Attribute(namespace.borrow().into_static(), name.clone(), value.clone())
-                    }
+                    Item::Attribute(namespace, name, value) => Item::Attribute(
+                        namespace.borrow().into_static(),
+                        name.clone(),
+                        value.clone(),
+                    ),
                     Item::Text(text) => Item::Text(text.clone()),
                     Item::ElementHeadEnd => Item::ElementHeadEnd,
                     Item::ElementFoot => Item::ElementFoot,
@@ -282,15 +351,27 @@ mod tests {
 
     #[test]
     fn a_value_is_one_element_or_an_error() {
-        let start = || Item::ElementHeadStart("urn:x".into(), rxml::NcName::try_from("a").unwrap().into());
-        let attribute =
-            || Item::Attribute(rxml::Namespace::NONE, rxml::NcName::try_from("b").unwrap().into(), "".into());
+        let start =
+            || Item::ElementHeadStart("urn:x".into(), rxml::NcName::try_from("a").unwrap().into());
+        let attribute = || {
+            Item::Attribute(
+                rxml::Namespace::NONE,
+                rxml::NcName::try_from("b").unwrap().into(),
+                "".into(),
+            )
+        };
         let written = |items| {
             let mut out = Vec::new();
             let written = Emitter::new(&mut out, "").value(&Items(items));
             written.map(|()| String::from_utf8(out).unwrap())
         };
-        let good = vec![start(), attribute(), Item::ElementHeadEnd, Item::Text("t".into()), Item::ElementFoot];
+        let good = vec![
+            start(),
+            attribute(),
+            Item::ElementHeadEnd,
+            Item::Text("t".into()),
+            Item::ElementFoot,
+        ];
         assert_eq!(written(good).unwrap(), "<a xmlns='urn:x' b=''>t</a>");
         let bad = [
             vec![],
@@ -301,11 +382,19 @@ mod tests {
             vec![start(), Item::ElementFoot, Item::Text("t".into())],
             vec![start(), Item::ElementFoot, start(), Item::ElementFoot],
             vec![start(), attribute(), attribute(), Item::ElementFoot],
-            vec![start(), Item::Text("t".into()), attribute(), Item::ElementFoot],
+            vec![
+                start(),
+                Item::Text("t".into()),
+                attribute(),
+                Item::ElementFoot,
+            ],
         ];
         for items in bad {
             let shown = format!("{items:?}");
-            assert!(matches!(written(items), Err(EmitError::Shape(_))), "{shown}");
+            assert!(
+                matches!(written(items), Err(EmitError::Shape(_))),
+                "{shown}"
+            );
         }
     }
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::chars;
 
-/// Reads one reference, given without `&` and `;`: the five predefined entities and character references.
+/// Reads one reference, given without `&` and `;`: the five predefined entities and character
+/// references.
 ///
 /// Anything else is unknown: a document type that could declare more is forbidden (RFC 6120 §11.1).
 pub(crate) fn reference(name: &[u8]) -> Option<char> {
@@ -22,26 +23,39 @@ pub(crate) fn reference(name: &[u8]) -> Option<char> {
 
 fn character(digits: &[u8], radix: u32) -> Option<char> {
     // An empty reference would come out as U+0000, which is no character.
-    let code = digits
-        .iter()
-        .try_fold(0u32, |code, &digit| code.checked_mul(radix)?.checked_add(char::from(digit).to_digit(radix)?));
+    let code = digits.iter().try_fold(0u32, |code, &digit| {
+        code.checked_mul(radix)?
+            .checked_add(char::from(digit).to_digit(radix)?)
+    });
     char::from_u32(code?).filter(|&c| chars::is_char(c))
 }
 
 /// The value of checked character data: references resolved, line ends as XML 1.0 §2.11 wants them.
 pub(crate) fn text(raw: &str) -> Cow<'_, str> {
-    resolve(raw, memchr::memchr2(b'&', b'\r', raw.as_bytes()), |c| if c == '\r' { '\n' } else { c })
+    resolve(raw, memchr::memchr2(b'&', b'\r', raw.as_bytes()), |c| {
+        if c == '\r' { '\n' } else { c }
+    })
 }
 
 /// The value of a checked attribute: as [`text`], and white space as XML 1.0 §3.3.3 wants it.
 pub(crate) fn attribute(raw: &str) -> Cow<'_, str> {
-    let first = raw.bytes().position(|b| matches!(b, b'&' | b'\r' | b'\n' | b'\t'));
-    resolve(raw, first, |c| if matches!(c, '\r' | '\n' | '\t') { ' ' } else { c })
+    let first = raw
+        .bytes()
+        .position(|b| matches!(b, b'&' | b'\r' | b'\n' | b'\t'));
+    resolve(raw, first, |c| {
+        if matches!(c, '\r' | '\n' | '\t') {
+            ' '
+        } else {
+            c
+        }
+    })
 }
 
 /// `first` is the first byte that is not its own value.
 fn resolve(raw: &str, first: Option<usize>, plain: impl Fn(char) -> char) -> Cow<'_, str> {
-    let Some(first) = first else { return Cow::Borrowed(raw) };
+    let Some(first) = first else {
+        return Cow::Borrowed(raw);
+    };
     let mut value = String::with_capacity(raw.len());
     value.push_str(&raw[..first]);
     let mut rest = &raw[first..];
@@ -87,7 +101,8 @@ pub(crate) fn push_attribute(out: &mut Vec<u8>, value: &str) {
 }
 
 fn push(out: &mut Vec<u8>, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
-    // Nearly always there is nothing to escape; one look at a block at a time, by vector code, finds that out.
+    // Nearly always there is nothing to escape; one look at a block at a time, by vector code,
+    // finds that out.
     const BLOCK: usize = 32;
     let plain = |b: u8| (b >= 0x20) & (b != b'&') & (b != b'<') & (b != b'>') & (b != b'\'');
     let bytes = text.as_bytes();
@@ -115,11 +130,29 @@ mod tests {
 
     #[test]
     fn references_resolve_or_are_unknown() {
-        let good = [("lt", '<'), ("#65", 'A'), ("#x1F514", '\u{1F514}'), ("#x9", '\t')];
+        let good = [
+            ("lt", '<'),
+            ("#65", 'A'),
+            ("#x1F514", '\u{1F514}'),
+            ("#x9", '\t'),
+        ];
         for (name, c) in good {
             assert_eq!(reference(name.as_bytes()), Some(c), "{name}");
         }
-        for bad in ["", "nbsp", "#", "#x", "#0", "#1", "#xD800", "#xFFFE", "#x110000", "#+65", "#X41", "#99999999999"] {
+        for bad in [
+            "",
+            "nbsp",
+            "#",
+            "#x",
+            "#0",
+            "#1",
+            "#xD800",
+            "#xFFFE",
+            "#x110000",
+            "#+65",
+            "#X41",
+            "#99999999999",
+        ] {
             assert_eq!(reference(bad.as_bytes()), None, "{bad}");
         }
     }
@@ -134,11 +167,15 @@ mod tests {
     #[test]
     fn what_is_pushed_comes_back() {
         let value = "a<b>&'\"\r\n\t]]>é";
-        let (mut as_text, mut as_attribute) = (Vec::new(), Vec::new());
+        let mut as_text = Vec::new();
+        let mut as_attribute = Vec::new();
         push_text(&mut as_text, value);
         push_attribute(&mut as_attribute, value);
         assert_eq!(text(std::str::from_utf8(&as_text).unwrap()), value);
-        assert_eq!(attribute(std::str::from_utf8(&as_attribute).unwrap()), value);
+        assert_eq!(
+            attribute(std::str::from_utf8(&as_attribute).unwrap()),
+            value
+        );
     }
 
     #[test]
@@ -147,7 +184,10 @@ mod tests {
             let value = format!("{}<{}", "x".repeat(at), "é'".repeat(100 - at));
             let mut out = b"before".to_vec();
             push_text(&mut out, &value);
-            assert_eq!(String::from_utf8(out).unwrap(), format!("before{}", value.replace('<', "&lt;")));
+            assert_eq!(
+                String::from_utf8(out).unwrap(),
+                format!("before{}", value.replace('<', "&lt;"))
+            );
         }
     }
 }

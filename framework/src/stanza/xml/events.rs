@@ -33,7 +33,11 @@ pub(crate) fn parse_stanza<T: FromXml>(
     finish(builder, events)
 }
 
-fn open<T: FromXml>(name: QName, attributes: AttrMap, lang: Option<&str>) -> Result<T::Builder, Error> {
+fn open<T: FromXml>(
+    name: QName,
+    attributes: AttrMap,
+    lang: Option<&str>,
+) -> Result<T::Builder, Error> {
     match T::from_events(name, attributes, &Context::empty().with_language(lang)) {
         Ok(builder) => Ok(builder),
         Err(FromEventsError::Mismatch { .. }) => Err(Error::TypeMismatch),
@@ -41,7 +45,10 @@ fn open<T: FromXml>(name: QName, attributes: AttrMap, lang: Option<&str>) -> Res
     }
 }
 
-fn finish<B: FromEventsBuilder>(mut builder: B, mut events: Events<'_>) -> Result<B::Output, Error> {
+fn finish<B: FromEventsBuilder>(
+    mut builder: B,
+    mut events: Events<'_>,
+) -> Result<B::Output, Error> {
     while let Some(event) = events.next()? {
         let context = Context::empty().with_language(events.lang());
         if let Some(value) = builder.feed(event, &context)? {
@@ -71,7 +78,11 @@ struct Binding<'a> {
 
 impl<'a> Events<'a> {
     fn new(checked: &'a str, lang: Option<&str>) -> Self {
-        let outside = Binding { depth: 0, prefix: "", namespace: Namespace::from_str(CLIENT) };
+        let outside = Binding {
+            depth: 0,
+            prefix: "",
+            namespace: Namespace::from_str(CLIENT),
+        };
         Self {
             walk: Walk::new(checked),
             bindings: vec![outside],
@@ -97,9 +108,15 @@ impl<'a> Events<'a> {
                     Some(self.start(start.name, start.attributes)?)
                 }
                 Some(Piece::End) => Some(self.end()),
-                // Text directly in a stanza means nothing (RFC 6120 §8.4 knows only elements there).
-                Some(Piece::Text(_) | Piece::Cdata(_)) if self.closing && self.depth == 1 => continue,
-                Some(Piece::Text(raw)) => Some(Event::Text(EventMetrics::zero(), escape::text(raw).into_owned())),
+                // Text directly in a stanza means nothing (RFC 6120 §8.4 knows only elements
+                // there).
+                Some(Piece::Text(_) | Piece::Cdata(_)) if self.closing && self.depth == 1 => {
+                    continue;
+                }
+                Some(Piece::Text(raw)) => Some(Event::Text(
+                    EventMetrics::zero(),
+                    escape::text(raw).into_owned(),
+                )),
                 Some(Piece::Cdata(raw)) => Some(Event::Text(EventMetrics::zero(), raw.to_owned())),
                 None if std::mem::take(&mut self.closing) => Some(self.end()),
                 None => None,
@@ -116,7 +133,11 @@ impl<'a> Events<'a> {
                 _ => continue,
             };
             let namespace = Namespace::from(escape::attribute(value).into_owned());
-            self.bindings.push(Binding { depth: self.depth, prefix, namespace });
+            self.bindings.push(Binding {
+                depth: self.depth,
+                prefix,
+                namespace,
+            });
         }
         let (prefix, local) = split_name(name);
         let name = (self.namespace(prefix), NcName::try_from(local)?);
@@ -127,7 +148,11 @@ impl<'a> Events<'a> {
                 continue;
             }
             let value = escape::attribute(value).into_owned();
-            let namespace = if prefix.is_empty() { Namespace::NONE } else { self.namespace(prefix) };
+            let namespace = if prefix.is_empty() {
+                Namespace::NONE
+            } else {
+                self.namespace(prefix)
+            };
             if prefix == "xml" && local == "lang" {
                 self.langs.push((self.depth, value.clone()));
             }
@@ -138,8 +163,18 @@ impl<'a> Events<'a> {
 
     fn end(&mut self) -> Event {
         let depth = self.depth;
-        self.bindings.truncate(self.bindings.iter().rposition(|b| b.depth < depth).map_or(0, |at| at + 1));
-        self.langs.truncate(self.langs.iter().rposition(|l| l.0 < depth).map_or(0, |at| at + 1));
+        self.bindings.truncate(
+            self.bindings
+                .iter()
+                .rposition(|b| b.depth < depth)
+                .map_or(0, |at| at + 1),
+        );
+        self.langs.truncate(
+            self.langs
+                .iter()
+                .rposition(|l| l.0 < depth)
+                .map_or(0, |at| at + 1),
+        );
         self.depth -= 1;
         Event::EndElement(EventMetrics::zero())
     }
@@ -148,7 +183,11 @@ impl<'a> Events<'a> {
         if prefix == "xml" {
             return Namespace::from_str(XML);
         }
-        let bound = self.bindings.iter().rev().find(|binding| binding.prefix == prefix);
+        let bound = self
+            .bindings
+            .iter()
+            .rev()
+            .find(|binding| binding.prefix == prefix);
         bound.map_or(Namespace::NONE, |binding| binding.namespace.clone())
     }
 }

@@ -1,7 +1,9 @@
-//! XML below the stanzas: characters, escapes, and walking over bytes that the reader has already checked.
+//! XML below the stanzas: characters, escapes, and walking over bytes that the reader has already
+//! checked.
 //!
-//! Everything that leaves this module keeps three promises: elements in `jabber:client` directly below a
-//! stanza carry no `xmlns`, no prefix leans on something outside the bytes, and there is no CDATA.
+//! Everything that leaves this module keeps three promises: elements in `jabber:client` directly
+//! below a stanza carry no `xmlns`, no prefix leans on something outside the bytes, and there is no
+//! CDATA.
 
 pub(crate) mod chars;
 pub(crate) mod emit;

@@ -46,7 +46,11 @@ impl<'a> Walk<'a> {
         };
         let end = inner.find([' ', '\t', '\n', '\r']).unwrap_or(inner.len());
         let (name, attributes) = inner.split_at(end);
-        Some(Piece::Start(Start { name, attributes, empty }))
+        Some(Piece::Start(Start {
+            name,
+            attributes,
+            empty,
+        }))
     }
 
     fn take(&mut self, length: usize) -> &'a str {
@@ -70,7 +74,10 @@ impl<'a> Iterator for Walk<'a> {
         }
         if let Some(section) = self.rest.strip_prefix(CDATA) {
             let end = section.find("]]>")?;
-            return self.take(CDATA.len() + end + 3).get(CDATA.len()..CDATA.len() + end).map(Piece::Cdata);
+            return self
+                .take(CDATA.len() + end + 3)
+                .get(CDATA.len()..CDATA.len() + end)
+                .map(Piece::Cdata);
         }
         self.tag()
     }
@@ -115,8 +122,15 @@ mod tests {
 
     #[test]
     fn every_piece_is_seen() {
-        let pieces: Vec<_> = Walk::new("<a x='>' y = \"'\"><b/>t&amp;<![CDATA[<]]]]></a >").collect();
-        let start = |name, attributes, empty| Piece::Start(Start { name, attributes, empty });
+        let pieces: Vec<_> =
+            Walk::new("<a x='>' y = \"'\"><b/>t&amp;<![CDATA[<]]]]></a >").collect();
+        let start = |name, attributes, empty| {
+            Piece::Start(Start {
+                name,
+                attributes,
+                empty,
+            })
+        };
         let wanted = [
             start("a", " x='>' y = \"'\"", false),
             start("b", "", true),

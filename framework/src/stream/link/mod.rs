@@ -1,4 +1,5 @@
-//! One open stream: reading, handling and writing, driven together on every wake, so that none can block another.
+//! One open stream: reading, handling and writing, driven together on every wake, so that none can
+//! block another.
 
 mod stop;
 
@@ -30,7 +31,8 @@ use crate::reply::Reply;
 use crate::stanza::{IqType, Kind, MessageType, PresenceType, Stanza};
 use crate::stats::Counters;
 
-/// Stanzas handled before what they were answered is written, and others get their turn if this one has lasted for long.
+/// Stanzas handled before what they were answered is written, and others get their turn if this one
+/// has lasted for long.
 const TURN_STANZAS: usize = 256;
 /// Bytes of answers after which the same happens.
 const TURN_BYTES: usize = 64 * 1024;
@@ -55,9 +57,10 @@ pub(crate) struct Parts<'l, S> {
     pub(crate) route: &'l (dyn Fn(Route) + Send + Sync),
 }
 
-/// White space behind a ping when none has come back in time. A parser that puts off what was incomplete until twice
-/// as much is there (expat since CVE-2023-52425, ejabberd's on Debian) may hold a long tag of ours and all behind it, the
-/// ping too: this is as much as it can want for a tag of that length, and the link is not taken for dead.
+/// White space behind a ping when none has come back in time. A parser that puts off what was
+/// incomplete until twice as much is there (expat since CVE-2023-52425, ejabberd's on Debian) may
+/// hold a long tag of ours and all behind it, the ping too: this is as much as it can want for a
+/// tag of that length, and the link is not taken for dead.
 // RFC 6120 §4.6.1: white space between stanzas.
 const PUSH: usize = 64 * 1024;
 
@@ -98,8 +101,8 @@ enum Phase {
     Running,
     /// Finishing what was begun, until this time at the latest.
     Draining(Instant),
-    /// Our closing tag is written or waits to be; the server has until this time at the latest to close its side, and no
-    /// more than a few seconds without a byte.
+    /// Our closing tag is written or waits to be; the server has until this time at the latest to
+    /// close its side, and no more than a few seconds without a byte.
     Closing(Instant),
 }
 
@@ -128,8 +131,12 @@ where
         }
     }
 
-    /// Runs until the stream ends. When `stop` is ready, finishes what was begun and closes the stream.
-    pub(crate) async fn run(mut self, mut stop: Pin<&mut (dyn Future<Output = ()> + Send)>) -> Ended {
+    /// Runs until the stream ends. When `stop` is ready, finishes what was begun and closes the
+    /// stream.
+    pub(crate) async fn run(
+        mut self,
+        mut stop: Pin<&mut (dyn Future<Output = ()> + Send)>,
+    ) -> Ended {
         let ended = std::future::poll_fn(|cx| {
             if self.phase == Phase::Running && stop.as_mut().poll(cx).is_ready() {
                 self.drain();
@@ -142,9 +149,11 @@ where
                 self.say_goodbye(fault).await;
                 Ended::Lost(fault.into())
             }
-            Ended::Lost(LinkError::Io(error)) => {
-                Ended::Lost(last_words(&mut self.io, &mut self.reader).await.unwrap_or(LinkError::Io(error)))
-            }
+            Ended::Lost(LinkError::Io(error)) => Ended::Lost(
+                last_words(&mut self.io, &mut self.reader)
+                    .await
+                    .unwrap_or(LinkError::Io(error)),
+            ),
             ended => ended,
         };
         self.say_what_came_late();
@@ -166,10 +175,15 @@ where
                 Err(ended) => return Poll::Ready(ended),
             };
             let left = self.take_queue(cx);
-            let more = match self.parts.outbox.pass(cx, self.parts.client.shared(), self.parts.counters) {
-                Ok(passing) => more || passing,
-                Err(error) => return Poll::Ready(Ended::Service(error)),
-            };
+            let more =
+                match self
+                    .parts
+                    .outbox
+                    .pass(cx, self.parts.client.shared(), self.parts.counters)
+                {
+                    Ok(passing) => more || passing,
+                    Err(error) => return Poll::Ready(Ended::Service(error)),
+                };
             self.see_to_proof();
             if let Err(error) = self.write(cx) {
                 return Poll::Ready(Ended::Lost(error));
@@ -183,22 +197,27 @@ where
                 if began.elapsed() < TURN {
                     continue;
                 }
-                // Others get their turn: this task may have work for ever. No sooner, for the runtime wakes an idle
-                // thread by a system call each time, which then fetches this task from another core.
+                // Others get their turn: this task may have work for ever. No sooner, for the
+                // runtime wakes an idle thread by a system call each time, which then fetches this
+                // task from another core.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             match self.read(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(ended)) => return Poll::Ready(ended),
-                // Judged when all that has come is read: this process may have stood still for as long.
-                Poll::Pending if self.is_left_alone() => return Poll::Ready(Ended::Lost(NOT_CLOSED)),
+                // Judged when all that has come is read: this process may have stood still for as
+                // long.
+                Poll::Pending if self.is_left_alone() => {
+                    return Poll::Ready(Ended::Lost(NOT_CLOSED));
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }
     }
 
-    /// Handles what has been read and what has been finished, for one turn. True when there is more at once.
+    /// Handles what has been read and what has been finished, for one turn. True when there is more
+    /// at once.
     fn turn(&mut self, cx: &mut Context<'_>, began: std::time::Instant) -> Result<bool, Ended> {
         self.paused = self.is_full();
         if self.paused {
@@ -216,17 +235,28 @@ where
     fn dispatch(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
         // While the server takes nothing, nothing new is begun: every answer would have to be kept.
         let start = !self.paused;
-        self.parts.dispatch.poll(cx, TURN_STANZAS, start, self.parts.outbox).map_err(Ended::Service)
+        self.parts
+            .dispatch
+            .poll(cx, TURN_STANZAS, start, self.parts.outbox)
+            .map_err(Ended::Service)
     }
 
-    fn take_events(&mut self, cx: &mut Context<'_>, began: std::time::Instant) -> Result<bool, Ended> {
+    fn take_events(
+        &mut self,
+        cx: &mut Context<'_>,
+        began: std::time::Instant,
+    ) -> Result<bool, Ended> {
         let full = self.parts.outbox.len() + TURN_BYTES;
         for handled in 0..TURN_STANZAS {
             self.paused = self.is_full();
             if self.paused || !self.unread {
                 return Ok(false);
             }
-            let Some(event) = self.reader.next().map_err(|fault| Ended::Lost(fault.into()))? else {
+            let Some(event) = self
+                .reader
+                .next()
+                .map_err(|fault| Ended::Lost(fault.into()))?
+            else {
                 self.unread = false;
                 return Ok(false);
             };
@@ -238,11 +268,16 @@ where
         Ok(true)
     }
 
-    /// Whether so much waits for the socket that nothing is read: down to half of the mark, once it was reached.
+    /// Whether so much waits for the socket that nothing is read: down to half of the mark, once it
+    /// was reached.
     fn is_full(&self) -> bool {
         let waiting = self.parts.outbox.len();
         let mark = self.parts.limits.outbound;
-        if self.paused { waiting > mark / 2 } else { waiting > mark }
+        if self.paused {
+            waiting > mark / 2
+        } else {
+            waiting > mark
+        }
     }
 
     /// Whether what clients have queued may be taken over.
@@ -263,7 +298,9 @@ where
                 Ok(())
             }
             Event::Element(element) => self.element(&element).map_err(Ended::Lost),
-            Event::Open(_) => Err(Ended::Lost(LinkError::Protocol("the server opened a second stream"))),
+            Event::Open(_) => Err(Ended::Lost(LinkError::Protocol(
+                "the server opened a second stream",
+            ))),
             Event::Close if matches!(self.phase, Phase::Closing(_)) => Err(Ended::Stopped),
             Event::Close => Err(Ended::Lost(LinkError::Closed)),
         }
@@ -290,7 +327,8 @@ where
             }
             Seen::Failure => return Err(Ended::Lost(LinkError::NoRoute)),
             Seen::Stranger => {
-                tracing::warn!(jid = %shared.domain, "another process is mounted on this JID: stanzas are shared with it");
+                tracing::warn!(jid = %shared.domain, "another process is mounted on this JID: \
+                    stanzas are shared with it");
                 return Ok(());
             }
         }
@@ -298,19 +336,32 @@ where
             self.answer(stanza);
             return Ok(());
         }
-        if stanza.from.is_none() || stanza.to.as_ref().is_none_or(|to| to.domain() != shared.domain.domain()) {
+        if stanza.from.is_none()
+            || stanza
+                .to
+                .as_ref()
+                .is_none_or(|to| to.domain() != shared.domain.domain())
+        {
             self.stray(&stanza);
             return Ok(());
         }
         self.parts.keepalive.heard(self.now);
-        let Some(stanza) = self.uncollected(stanza) else { return Ok(()) };
-        self.parts.dispatch.offer(cx, stanza, self.parts.outbox).map_err(Ended::Service)
+        let Some(stanza) = self.uncollected(stanza) else {
+            return Ok(());
+        };
+        self.parts
+            .dispatch
+            .offer(cx, stanza, self.parts.outbox)
+            .map_err(Ended::Service)
     }
 
     /// Gives an answer to whoever waits for it, here or in another process on the same JID.
     fn answer(&self, stanza: Stanza) {
-        let (shared, counters) = (self.parts.client.shared(), self.parts.counters);
-        let foreign = stanza.id().filter(|id| !id.starts_with(shared.ids.instance()));
+        let shared = self.parts.client.shared();
+        let counters = self.parts.counters;
+        let foreign = stanza
+            .id()
+            .filter(|id| !id.starts_with(shared.ids.instance()));
         if let Some(instance) = foreign.and_then(owner).map(CompactString::from)
             && let Some(handover) = shared.handover()
         {
@@ -337,13 +388,16 @@ where
         None
     }
 
-    /// Not ours to answer: with ejabberd's `global_routes` on, one link gets the stanzas of all domains.
+    /// Not ours to answer: with ejabberd's `global_routes` on, one link gets the stanzas of all
+    /// domains.
     fn stray(&self, stanza: &Stanza) {
         if self.parts.counters.stray.get() == 0 {
-            let (from, to) = (stanza.from().map(jid::Jid::as_str), stanza.to().map(jid::Jid::as_str));
+            let from = stanza.from().map(jid::Jid::as_str);
+            let to = stanza.to().map(jid::Jid::as_str);
             tracing::warn!(
                 jid = %self.parts.client.domain(), ?from, ?to,
-                "a stanza for another domain, or without a usable sender, is ignored, as will be all that follow; \
+                "a stanza for another domain, or without a usable sender, is ignored, as will be \
+                all that follow; \
                  on ejabberd, set `global_routes: false` on the listener",
             );
         }
@@ -359,18 +413,31 @@ where
         };
         counter.one();
         let domain = self.parts.client.domain();
-        let here = head.to.as_ref().is_some_and(|to| to.domain() == domain.domain());
-        let Some((stanza, error)) = answer_to(head, defect).filter(|_| here) else { return };
+        let here = head
+            .to
+            .as_ref()
+            .is_some_and(|to| to.domain() == domain.domain());
+        let Some((stanza, error)) = answer_to(head, defect).filter(|_| here) else {
+            return;
+        };
         if stanza.kind == Kind::Iq(IqType::Result) {
             // An answer to one of our own requests that is too large to be read is still an answer.
-            let refused = Stanza { kind: Kind::Iq(IqType::Error), children: error.to_children(), ..stanza };
+            let refused = Stanza {
+                kind: Kind::Iq(IqType::Error),
+                children: error.to_children(),
+                ..stanza
+            };
             if !self.parts.client.shared().pending.resolve(refused) {
                 self.parts.counters.unsolicited.one();
             }
             return;
         }
         let refusal = crate::reply::refusal(&stanza, &error);
-        if let Err(error) = self.parts.outbox.answer(self.parts.client.shared(), refusal, &stanza) {
+        if let Err(error) = self
+            .parts
+            .outbox
+            .answer(self.parts.client.shared(), refusal, &stanza)
+        {
             tracing::debug!(%error, "a refusal cannot be written");
         }
     }
@@ -381,7 +448,8 @@ where
         }
         // A well-formed element ends no stream; ejabberd sees it the same way.
         self.parts.counters.unknown.one();
-        tracing::debug!(name = ?element.name, namespace = ?element.namespace, "an unknown element is ignored");
+        tracing::debug!(name = ?element.name, namespace = ?element.namespace, "an unknown element \
+            is ignored");
         Ok(())
     }
 
@@ -392,7 +460,9 @@ where
         }
         while self.has_room() {
             let shared = self.parts.client.shared();
-            let Some(entry) = shared.queue.poll_pop(cx.waker()) else { return false };
+            let Some(entry) = shared.queue.poll_pop(cx.waker()) else {
+                return false;
+            };
             // What its sender no longer waits for is taken back as long as it can be.
             if entry.note.is_wanted(&shared.pending) {
                 self.parts.outbox.entry(entry);
@@ -404,7 +474,9 @@ where
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {
         while !self.parts.outbox.unsent().is_empty() {
             match Pin::new(&mut self.io).poll_write(cx, self.parts.outbox.unsent()) {
-                Poll::Ready(Ok(0)) => return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into()),
+                Poll::Ready(Ok(0)) => {
+                    return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into());
+                }
                 Poll::Ready(Ok(count)) => {
                     if wire::is_watched() {
                         let sent = self.parts.outbox.unsent().get(..count).unwrap_or_default();
@@ -441,8 +513,11 @@ where
             wire::show(self.parts.client.domain(), "received", received);
         }
         if count == 0 {
-            let ended =
-                if matches!(self.phase, Phase::Closing(_)) { Ended::Stopped } else { Ended::Lost(LinkError::Closed) };
+            let ended = if matches!(self.phase, Phase::Closing(_)) {
+                Ended::Stopped
+            } else {
+                Ended::Lost(LinkError::Closed)
+            };
             return Poll::Ready(Err(ended));
         }
         (self.unread, self.heard) = (true, self.now);
@@ -453,18 +528,28 @@ where
     fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {
         self.now = Instant::now();
         self.parts.outbox.tick(self.now);
-        self.parts.counters.gauges.set(self.parts.dispatch.load(), self.parts.outbox.len());
+        self.parts
+            .counters
+            .gauges
+            .set(self.parts.dispatch.load(), self.parts.outbox.len());
         match self.phase {
             Phase::Draining(deadline) if self.now >= deadline => {
                 let (running, waiting) = self.parts.dispatch.load();
-                tracing::warn!(running, waiting, "the grace period is over before all is answered");
+                tracing::warn!(
+                    running,
+                    waiting,
+                    "the grace period is over before all is answered"
+                );
                 self.parts.dispatch.give_up(self.parts.outbox);
                 self.close();
             }
             Phase::Closing(deadline) if self.now >= deadline => return Err(NOT_CLOSED),
             _ => {}
         }
-        if self.stalled.is_some_and(|since| self.now.duration_since(since) >= self.parts.limits.write_stall) {
+        if self
+            .stalled
+            .is_some_and(|since| self.now.duration_since(since) >= self.parts.limits.write_stall)
+        {
             return Err(LinkError::Stalled);
         }
         if self.phase != Phase::Running {
@@ -474,12 +559,19 @@ where
             // We do not listen: that nothing is heard says nothing about the route.
             self.parts.keepalive.heard(self.now);
         }
-        self.parts.counters.gauges.prove(Some(self.parts.keepalive.last_heard()));
+        self.parts
+            .counters
+            .gauges
+            .prove(Some(self.parts.keepalive.last_heard()));
         if self.parts.keepalive.is_doubtful(self.now) {
             (self.parts.route)(Route::Doubtful);
         }
         let outbox = &self.parts.outbox;
-        match self.parts.keepalive.tick(self.now, outbox.position(), outbox.wants_proof()) {
+        match self
+            .parts
+            .keepalive
+            .tick(self.now, outbox.position(), outbox.wants_proof())
+        {
             Due::Nothing => {}
             Due::Ping => {
                 self.ping();
@@ -491,9 +583,12 @@ where
         Ok(())
     }
 
-    /// Lets a ping follow whatever waits to be confirmed: one at a time, so that many stanzas share it.
+    /// Lets a ping follow whatever waits to be confirmed: one at a time, so that many stanzas share
+    /// it.
     fn see_to_proof(&mut self) {
-        self.parts.outbox.proceed(&self.parts.client.shared().pending);
+        self.parts
+            .outbox
+            .proceed(&self.parts.client.shared().pending);
         let open = !matches!(self.phase, Phase::Closing(_));
         if open && self.parts.outbox.wants_proof() && !self.parts.keepalive.is_under_way() {
             self.ping();
@@ -518,21 +613,30 @@ where
     async fn say_goodbye(&mut self, fault: Fault) {
         use tokio::io::AsyncWriteExt;
         let error = format!(
-            "<stream:error><{} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
+            "<stream:error><{} \
+            xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
             fault.condition()
         );
-        let said = tokio::time::timeout(Duration::from_secs(1), self.io.write_all(error.as_bytes())).await;
+        let said =
+            tokio::time::timeout(Duration::from_secs(1), self.io.write_all(error.as_bytes())).await;
         if !matches!(said, Ok(Ok(()))) {
             tracing::debug!("the server no longer listens to why the stream ends");
         }
     }
 }
 
-/// The clock of a link: fine enough for its shortest bound, and at most one wake a second when idle.
+/// The clock of a link: fine enough for its shortest bound, and at most one wake a second when
+/// idle.
 fn timer(limits: &Limits, fresh: Option<Duration>) -> Interval {
-    let bounds = [limits.keepalive, limits.keepalive_deadline, limits.grace, limits.write_stall];
+    let bounds = [
+        limits.keepalive,
+        limits.keepalive_deadline,
+        limits.grace,
+        limits.write_stall,
+    ];
     let period = bounds.into_iter().chain(fresh).min().unwrap_or_default() / 10;
-    let mut timer = tokio::time::interval(period.clamp(Duration::from_millis(5), Duration::from_secs(1)));
+    let mut timer =
+        tokio::time::interval(period.clamp(Duration::from_millis(5), Duration::from_secs(1)));
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer
 }
@@ -540,7 +644,9 @@ fn timer(limits: &Limits, fresh: Option<Duration>) -> Interval {
 /// The stanza that a refused one stands for, and what its sender is told, where anything is due.
 fn answer_to(head: Head, defect: Defect) -> Option<(Stanza, StanzaError)> {
     let error = match defect {
-        Defect::TooLarge | Defect::TooDeep => StanzaError::new(Condition::PolicyViolation).with_type(ErrorType::Modify),
+        Defect::TooLarge | Defect::TooDeep => {
+            StanzaError::new(Condition::PolicyViolation).with_type(ErrorType::Modify)
+        }
         _ => StanzaError::new(Condition::BadRequest),
     };
     let kind = match (head.name.as_str(), head.kind.as_str()) {
@@ -555,6 +661,17 @@ fn answer_to(head: Head, defect: Defect) -> Option<(Stanza, StanzaError)> {
         _ => return None,
     };
     head.from.as_ref()?;
-    let Head { id, from, to, lang, .. } = head;
-    Some((Stanza { id, from, to, lang, ..Stanza::new(kind) }, error))
+    let Head {
+        id, from, to, lang, ..
+    } = head;
+    Some((
+        Stanza {
+            id,
+            from,
+            to,
+            lang,
+            ..Stanza::new(kind)
+        },
+        error,
+    ))
 }

@@ -1,4 +1,5 @@
-//! How a stream ends that is to end: what was begun is finished, our closing tag is said, and the server's is waited for.
+//! How a stream ends that is to end: what was begun is finished, our closing tag is said, and the
+//! server's is waited for.
 
 use tokio::time::{Duration, Instant};
 use tower_service::Service;
@@ -10,7 +11,8 @@ use crate::reply::Reply;
 use crate::stream::error::LinkError;
 
 pub(super) const NOT_CLOSED: LinkError = LinkError::TimedOut("the server did not close the stream");
-/// For how long a server may say nothing before it closes its side. One that still writes what it had queued is waited for.
+/// For how long a server may say nothing before it closes its side. One that still writes what it
+/// had queued is waited for.
 const SILENCE: Duration = Duration::from_secs(5);
 
 impl<S> Link<'_, S>
@@ -29,7 +31,10 @@ where
     pub(super) fn finish_draining(&mut self, more: bool) -> bool {
         let queued = self.parts.client.shared().queue.len() > 0;
         let waits = self.unread || queued || self.parts.outbox.is_owed();
-        let done = matches!(self.phase, Phase::Draining(_)) && !more && !waits && self.parts.dispatch.is_idle();
+        let done = matches!(self.phase, Phase::Draining(_))
+            && !more
+            && !waits
+            && self.parts.dispatch.is_idle();
         if done {
             self.close();
         }
@@ -66,16 +71,19 @@ where
         let jid = self.parts.client.domain();
         let [before, untold_before] = self.before_drain.unwrap_or_else(|| self.refused_so_far());
         let [refused, untold] = self.refused_so_far();
-        let (refused, untold) = (refused - before, untold - untold_before);
+        let refused = refused - before;
+        let untold = untold - untold_before;
         if refused > 0 {
             tracing::info!(
                 %jid, refused, untold,
-                "came while the component was stopping and was refused; who wrote several messages was told once a second"
+                "came while the component was stopping and was refused; who wrote several messages \
+                was told once a second"
             );
         }
         let [requests, messages, presence] = self.after_close;
         if requests + messages + presence > 0 {
-            tracing::info!(%jid, requests, messages, presence, "came after the stream was closed and is not answered");
+            tracing::info!(%jid, requests, messages, presence, "came after the stream was closed \
+                and is not answered");
         }
     }
 

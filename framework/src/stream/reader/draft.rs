@@ -26,7 +26,11 @@ pub(super) struct Draft {
 #[derive(Debug)]
 enum What {
     Stanza(Head),
-    Other { namespace: String, name: String, attributes: Vec<(String, String)> },
+    Other {
+        namespace: String,
+        name: String,
+        attributes: Vec<(String, String)>,
+    },
 }
 
 impl Draft {
@@ -34,11 +38,13 @@ impl Draft {
     pub(super) fn open(scope: &Scope, tag: &Tag, bytes: &[u8], inner: usize) -> Self {
         let bound = scope.resolve(tag.name.prefix(bytes));
         let name = tag.name.local(bytes);
-        let ours = bound.is_some_and(|bound| matches!(bound.space, Space::Component | Space::Client));
+        let ours =
+            bound.is_some_and(|bound| matches!(bound.space, Space::Component | Space::Client));
         let what = match name {
             b"iq" | b"message" | b"presence" if ours => What::Stanza(Head::read(tag, bytes)),
             _ => What::Other {
-                namespace: String::from_utf8_lossy(bound.map_or(b"", |bound| bound.namespace)).into_owned(),
+                namespace: String::from_utf8_lossy(bound.map_or(b"", |bound| bound.namespace))
+                    .into_owned(),
                 name: String::from_utf8_lossy(name).into_owned(),
                 attributes: tag
                     .attributes
@@ -49,7 +55,14 @@ impl Draft {
             },
         };
         let refused = tag.crowded.then_some(Defect::TooDeep);
-        Self { what, inner, marks: Marks::new(), rewrite: false, refused, blind: tag.crowded }
+        Self {
+            what,
+            inner,
+            marks: Marks::new(),
+            rewrite: false,
+            refused,
+            blind: tag.crowded,
+        }
     }
 
     /// A child begins at `start`, counted from the start of the stanza.
@@ -64,13 +77,25 @@ impl Draft {
         let namespace = match scope.resolve(prefix).map(|bound| bound.space) {
             Some(Space::Client) => Declared::Inherited,
             Some(Space::Xml) => Declared::Xml,
-            _ => tag.attributes.iter().find(declares).map_or(Declared::Inherited, |attribute| {
-                Declared::At(offset32(offset + attribute.value.start), offset32(offset + attribute.value.end))
-            }),
+            _ => tag
+                .attributes
+                .iter()
+                .find(declares)
+                .map_or(Declared::Inherited, |attribute| {
+                    Declared::At(
+                        offset32(offset + attribute.value.start),
+                        offset32(offset + attribute.value.end),
+                    )
+                }),
         };
         let name = tag.name.local_range();
         let name = (offset32(name.start), offset32(name.end));
-        self.marks.push(Mark { start: offset32(offset), end: offset32(offset), name, namespace });
+        self.marks.push(Mark {
+            start: offset32(offset),
+            end: offset32(offset),
+            name,
+            namespace,
+        });
     }
 
     /// The child opened last ends at `end`, counted from the start of the stanza.
@@ -88,9 +113,16 @@ impl Draft {
     /// Completes the element. Its children lie before `inner_end`, or have been written anew.
     ///
     /// What is refused and no stanza gives no event: nobody could be answered.
-    pub(super) fn finish(self, whole: BytesMut, inner_end: usize, rewritten: Option<Children>) -> Option<Event> {
+    pub(super) fn finish(
+        self,
+        whole: BytesMut,
+        inner_end: usize,
+        rewritten: Option<Children>,
+    ) -> Option<Event> {
         if let Some(defect) = self.refused {
-            let What::Stanza(head) = self.what else { return None };
+            let What::Stanza(head) = self.what else {
+                return None;
+            };
             return Some(Event::Refused(Refused { head, defect }));
         }
         let children = rewritten.unwrap_or_else(|| {
@@ -101,9 +133,16 @@ impl Draft {
         });
         Some(match self.what {
             What::Stanza(head) => head.into_event(children),
-            What::Other { namespace, name, attributes } => {
-                Event::Element(TopLevel { namespace, name, children, attributes })
-            }
+            What::Other {
+                namespace,
+                name,
+                attributes,
+            } => Event::Element(TopLevel {
+                namespace,
+                name,
+                children,
+                attributes,
+            }),
         })
     }
 }

@@ -47,7 +47,8 @@ pub enum Defect {
     Payloads,
 }
 
-/// A well-formed stanza that is none of those that RFC 6120 allows, or too large: its head, and why.
+/// A well-formed stanza that is none of those that RFC 6120 allows, or too large: its head, and
+/// why.
 #[derive(Debug, Clone)]
 pub struct Refused {
     pub(crate) head: Head,
@@ -88,8 +89,15 @@ impl Refused {
 
 impl StreamHeader {
     pub(super) fn read(tag: &Tag, bytes: &[u8], namespace: &[u8]) -> Self {
-        let mut header = Self { namespace: String::from_utf8_lossy(namespace).into_owned(), ..Self::default() };
-        for attribute in tag.attributes.iter().filter(|attribute| attribute.role == Role::Plain) {
+        let mut header = Self {
+            namespace: String::from_utf8_lossy(namespace).into_owned(),
+            ..Self::default()
+        };
+        for attribute in tag
+            .attributes
+            .iter()
+            .filter(|attribute| attribute.role == Role::Plain)
+        {
             let value = || attribute.value(bytes).into_owned();
             match attribute.name.all(bytes) {
                 b"id" => header.id = value(),
@@ -105,7 +113,10 @@ impl StreamHeader {
 impl Head {
     pub(super) fn read(tag: &Tag, bytes: &[u8]) -> Self {
         let name = std::str::from_utf8(tag.name.local(bytes)).unwrap_or_default();
-        let mut head = Self { name: name.into(), ..Self::default() };
+        let mut head = Self {
+            name: name.into(),
+            ..Self::default()
+        };
         for attribute in &tag.attributes {
             let value = || attribute.value(bytes);
             match attribute.name.all(bytes) {
@@ -126,8 +137,17 @@ impl Head {
             Ok(kind) => kind,
             Err(defect) => return Event::Refused(Refused { head: self, defect }),
         };
-        let Self { id, from, to, lang, .. } = self;
-        Event::Stanza(Stanza { kind, id, from, to, lang, children })
+        let Self {
+            id, from, to, lang, ..
+        } = self;
+        Event::Stanza(Stanza {
+            kind,
+            id,
+            from,
+            to,
+            lang,
+            children,
+        })
     }
 
     fn kind(&self, children: &Children) -> Result<Kind, Defect> {
@@ -144,8 +164,12 @@ impl Head {
                 Ok(Kind::Iq(kind))
             }
             // RFC 6121 §5.2.2: an unknown type is to be taken as `normal`.
-            "message" => Ok(Kind::Message(MessageType::parse(&self.kind).unwrap_or(MessageType::Normal))),
-            _ => PresenceType::parse(&self.kind).map(Kind::Presence).ok_or(Defect::UnknownType),
+            "message" => Ok(Kind::Message(
+                MessageType::parse(&self.kind).unwrap_or(MessageType::Normal),
+            )),
+            _ => PresenceType::parse(&self.kind)
+                .map(Kind::Presence)
+                .ok_or(Defect::UnknownType),
         }
     }
 }

@@ -1,9 +1,10 @@
-//! From bytes to stanzas: incremental, in one pass, refusing all that is not namespace-well-formed XML 1.0.
+//! From bytes to stanzas: incremental, in one pass, refusing all that is not namespace-well-formed
+//! XML 1.0.
 //!
-//! A pull parser from elsewhere would have to be checked byte by byte again (names, characters, `]]>`, duplicate
-//! attributes, undeclared prefixes), and would not say where a stanza ends. So this one looks at each byte once:
-//! a tag is taken apart when its `>` is there, text is judged as it arrives. Into which pieces the bytes were split
-//! on their way makes no difference.
+//! A pull parser from elsewhere would have to be checked byte by byte again (names, characters,
+//! `]]>`, duplicate attributes, undeclared prefixes), and would not say where a stanza ends. So
+//! this one looks at each byte once: a tag is taken apart when its `>` is there, text is judged as
+//! it arrives. Into which pieces the bytes were split on their way makes no difference.
 
 mod draft;
 mod fault;
@@ -43,7 +44,8 @@ const MAX_STANZA: usize = 1 << 30;
 /// Bounds of the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Largest stanza taken, in bytes. A larger one is refused alone; only one *tag* of that size ends the stream.
+    /// Largest stanza taken, in bytes. A larger one is refused alone; only one *tag* of that size
+    /// ends the stream.
     pub max_stanza: usize,
     /// Deepest nesting taken, the stanza itself being 1.
     pub max_depth: usize,
@@ -51,7 +53,10 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { max_stanza: 1024 * 1024, max_depth: 64 }
+        Self {
+            max_stanza: 1024 * 1024,
+            max_depth: 64,
+        }
     }
 }
 
@@ -70,7 +75,8 @@ pub enum Event {
     Close,
 }
 
-/// An element at the top of the stream that is no stanza: `<handshake/>`, `<stream:error/>` or unknown.
+/// An element at the top of the stream that is no stanza: `<handshake/>`, `<stream:error/>` or
+/// unknown.
 #[derive(Debug)]
 pub struct TopLevel {
     /// Namespace of the element.
@@ -87,7 +93,10 @@ impl TopLevel {
     /// The value of an attribute without prefix.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.attributes
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The character data directly in the element, references resolved.
@@ -131,7 +140,10 @@ pub struct Reader {
 }
 
 /// What one piece of the stream has led to.
-#[allow(clippy::large_enum_variant, reason = "it lives for one turn of the loop")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives for one turn of the loop"
+)]
 enum Step {
     /// More bytes are needed.
     More,
@@ -151,7 +163,10 @@ impl Reader {
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         Self {
-            bounds: Bounds { max_stanza: bounds.max_stanza.min(MAX_STANZA), ..bounds },
+            bounds: Bounds {
+                max_stanza: bounds.max_stanza.min(MAX_STANZA),
+                ..bounds
+            },
             buffer: BytesMut::new(),
             grown: false,
             at: 0,
@@ -177,14 +192,19 @@ impl Reader {
     ///
     /// # Errors
     /// When the stream cannot go on. The reader must not be asked again.
-    #[allow(clippy::should_implement_trait, reason = "it fails, and it goes on after `None`")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "it fails, and it goes on after `None`"
+    )]
     pub fn next(&mut self) -> Result<Option<Event>, Fault> {
         if self.progress == Progress::Ending {
             self.progress = Progress::Closed;
             return Ok(Some(Event::Close));
         }
         loop {
-            let Some(&first) = self.buffer.get(self.at) else { return Ok(None) };
+            let Some(&first) = self.buffer.get(self.at) else {
+                return Ok(None);
+            };
             let step = match first {
                 _ if self.progress == Progress::Closed => self.ignore_rest(),
                 b'<' if !self.cdata => self.markup()?,
@@ -212,7 +232,8 @@ impl Reader {
         Step::More
     }
 
-    /// Lets go of bytes that nobody needs any more, and gives up a stanza that has become too large.
+    /// Lets go of bytes that nobody needs any more, and gives up a stanza that has become too
+    /// large.
     fn forget(&mut self) {
         if let Some(draft) = &mut self.draft {
             if self.at > self.bounds.max_stanza {
@@ -228,7 +249,11 @@ impl Reader {
 
     fn text(&mut self) -> Result<Step, Fault> {
         let rest = &self.buffer[self.at..];
-        let found = if self.cdata { memchr::memmem::find(rest, b"]]>") } else { memchr::memchr(b'<', rest) };
+        let found = if self.cdata {
+            memchr::memmem::find(rest, b"]]>")
+        } else {
+            memchr::memchr(b'<', rest)
+        };
         let mut end = found.unwrap_or_else(|| text::complete(rest, self.cdata));
         looked_at(found.unwrap_or(rest.len()));
         if self.progress == Progress::Open {
@@ -244,7 +269,11 @@ impl Reader {
             self.cdata = false;
             self.at += b"]]>".len();
         }
-        Ok(if found.is_some() || end > 0 { Step::On } else { Step::More })
+        Ok(if found.is_some() || end > 0 {
+            Step::On
+        } else {
+            Step::More
+        })
     }
 
     fn markup(&mut self) -> Result<Step, Fault> {
@@ -252,14 +281,16 @@ impl Reader {
             None => Ok(Step::More),
             Some(b'/') => self.end_tag(),
             Some(b'!') => self.section(),
-            Some(b'?') => Ok(match prolog::declaration(self.progress, &self.buffer[self.at..])? {
-                None => Step::More,
-                Some(length) => {
-                    self.progress = Progress::Declared;
-                    self.at += length;
-                    Step::On
-                }
-            }),
+            Some(b'?') => Ok(
+                match prolog::declaration(self.progress, &self.buffer[self.at..])? {
+                    None => Step::More,
+                    Some(length) => {
+                        self.progress = Progress::Declared;
+                        self.at += length;
+                        Step::On
+                    }
+                },
+            ),
             Some(_) => self.start_tag(),
         }
     }
@@ -293,7 +324,9 @@ impl Reader {
 
     fn start_tag(&mut self) -> Result<Step, Fault> {
         let rest = &self.buffer[self.at..];
-        if self.search.has_begun() && within(self.bounds, self.search.start_tag(rest), rest)?.is_none() {
+        if self.search.has_begun()
+            && within(self.bounds, self.search.start_tag(rest), rest)?.is_none()
+        {
             return Ok(Step::More);
         }
         let parsed = self.tag.parse(rest);
@@ -321,12 +354,22 @@ impl Reader {
             return Err(Fault::TagTooLarge);
         }
         names::enter(&mut self.scope, &self.tag, bytes)?;
-        let namespace = |prefix| self.scope.resolve(prefix).map_or(&b""[..], |bound| bound.namespace);
-        if namespace(self.tag.name.prefix(bytes)) != STREAMS.as_bytes() || self.tag.name.local(bytes) != b"stream" {
+        let namespace = |prefix| {
+            self.scope
+                .resolve(prefix)
+                .map_or(&b""[..], |bound| bound.namespace)
+        };
+        if namespace(self.tag.name.prefix(bytes)) != STREAMS.as_bytes()
+            || self.tag.name.local(bytes) != b"stream"
+        {
             return Err(Fault::NoStream);
         }
         let header = StreamHeader::read(&self.tag, bytes, namespace(b""));
-        self.progress = if self.tag.empty { Progress::Ending } else { Progress::Open };
+        self.progress = if self.tag.empty {
+            Progress::Ending
+        } else {
+            Progress::Open
+        };
         self.at += length;
         self.forget();
         Ok(Step::Event(Event::Open(header)))
@@ -339,11 +382,17 @@ impl Reader {
         // The stanza begins at 0 from here on.
         self.buffer.advance(self.at);
         self.at = length;
-        if self.tag.empty { self.finish(length, length) } else { Ok(Step::On) }
+        if self.tag.empty {
+            self.finish(length, length)
+        } else {
+            Ok(Step::On)
+        }
     }
 
     fn open_inner(&mut self, length: usize) -> Result<Step, Fault> {
-        let Some(draft) = &mut self.draft else { return Ok(Step::On) };
+        let Some(draft) = &mut self.draft else {
+            return Ok(Step::On);
+        };
         let bytes = &self.buffer[self.at..self.at + length];
         let depth = self.scope.depth();
         let fits = depth <= self.bounds.max_depth && !self.tag.crowded && !self.scope.is_crowded();
@@ -369,7 +418,9 @@ impl Reader {
     }
 
     fn end_tag(&mut self) -> Result<Step, Fault> {
-        let Some(end) = self.end_tag_end()? else { return Ok(Step::More) };
+        let Some(end) = self.end_tag_end()? else {
+            return Ok(Step::More);
+        };
         let start = std::mem::replace(&mut self.at, end);
         if self.lost > 0 {
             self.lost -= 1;
@@ -384,7 +435,11 @@ impl Reader {
             2 => return self.finish(start, end),
             depth => {
                 self.scope.close();
-                if let Some(draft) = self.draft.as_mut().filter(|draft| depth == 3 && draft.refused.is_none()) {
+                if let Some(draft) = self
+                    .draft
+                    .as_mut()
+                    .filter(|draft| depth == 3 && draft.refused.is_none())
+                {
                     draft.close_child(end);
                 }
             }
@@ -400,29 +455,40 @@ impl Reader {
         if self.scope.depth() == 0 {
             return Err(MISMATCHED);
         }
-        let plain = rest[2..].strip_prefix(wanted).is_some_and(|behind| behind.starts_with(b">"));
+        let plain = rest[2..]
+            .strip_prefix(wanted)
+            .is_some_and(|behind| behind.starts_with(b">"));
         if plain && self.lost == 0 {
             self.search = Search::default();
             let length = within(self.bounds, Some(wanted.len() + "</>".len()), rest)?;
             return Ok(length.map(|length| self.at + length));
         }
-        let Some(length) = within(self.bounds, self.search.end_tag(rest), rest)? else { return Ok(None) };
+        let Some(length) = within(self.bounds, self.search.end_tag(rest), rest)? else {
+            return Ok(None);
+        };
         let name = tag::end_name(&rest[..length]);
         if self.lost > 0 || name != wanted {
             tag::check_name(name)?;
         }
-        if self.lost == 0 && name != wanted { Err(MISMATCHED) } else { Ok(Some(self.at + length)) }
+        if self.lost == 0 && name != wanted {
+            Err(MISMATCHED)
+        } else {
+            Ok(Some(self.at + length))
+        }
     }
 
     /// A top-level element is complete: its children end at `inner_end`.
     fn finish(&mut self, inner_end: usize, end: usize) -> Result<Step, Fault> {
-        let Some(mut draft) = self.draft.take() else { return Ok(Step::On) };
+        let Some(mut draft) = self.draft.take() else {
+            return Ok(Step::On);
+        };
         if end > self.bounds.max_stanza {
             draft.refused.get_or_insert(Defect::TooLarge);
         }
         let mut rewritten = None;
         if draft.rewrite && draft.refused.is_none() {
-            let inner = std::str::from_utf8(&self.buffer[draft.inner(inner_end)]).map_err(|_| Fault::Encoding)?;
+            let inner = std::str::from_utf8(&self.buffer[draft.inner(inner_end)])
+                .map_err(|_| Fault::Encoding)?;
             rewritten = rewrite::rewrite(inner, &self.scope, 2 * self.bounds.max_stanza);
             if rewritten.is_none() {
                 draft.refused = Some(Defect::TooLarge);
@@ -431,13 +497,15 @@ impl Reader {
         self.scope.close();
         self.at = 0;
         let whole = self.take(end);
-        Ok(draft.finish(whole, inner_end, rewritten).map_or(Step::On, Step::Event))
+        Ok(draft
+            .finish(whole, inner_end, rewritten)
+            .map_or(Step::On, Step::Event))
     }
 
     /// Cuts off the first bytes, which somebody may hold on to for long.
     ///
-    /// They share the buffer's memory, unless that has grown for a large stanza: kept alive by each of the small ones
-    /// behind it, it could be a thousand times what these weigh.
+    /// They share the buffer's memory, unless that has grown for a large stanza: kept alive by each
+    /// of the small ones behind it, it could be a thousand times what these weigh.
     fn take(&mut self, length: usize) -> BytesMut {
         let taken = self.buffer.split_to(length);
         self.grown |= length > CHUNK;
@@ -452,9 +520,14 @@ impl Reader {
     }
 }
 
-/// Holds a tag, of which `found` is the length when its end is there, against the bound on its size.
+/// Holds a tag, of which `found` is the length when its end is there, against the bound on its
+/// size.
 fn within(bounds: Bounds, found: Option<usize>, rest: &[u8]) -> Result<Option<usize>, Fault> {
-    if found.unwrap_or(rest.len()) > bounds.max_stanza { Err(Fault::TagTooLarge) } else { Ok(found) }
+    if found.unwrap_or(rest.len()) > bounds.max_stanza {
+        Err(Fault::TagTooLarge)
+    } else {
+        Ok(found)
+    }
 }
 
 /// Counts bytes looked at, for the test that no byte is looked at again and again.

@@ -10,10 +10,11 @@ use crate::stanza::xml::{XML, XMLNS};
 const UNDECLARED: Fault = Fault::NotWellFormed("an undeclared prefix");
 const TWICE: Fault = Fault::NotWellFormed("an attribute stands twice");
 
-/// Opens the element of `tag` in `scope`. Every prefix must be declared, no attribute may stand twice.
+/// Opens the element of `tag` in `scope`. Every prefix must be declared, no attribute may stand
+/// twice.
 ///
-/// Tells whether the element leans on something that is not in memory around it, or is in the stream's namespace
-/// by more than inheritance, so that it must be written anew.
+/// Tells whether the element leans on something that is not in memory around it, or is in the
+/// stream's namespace by more than inheritance, so that it must be written anew.
 pub(super) fn enter(scope: &mut Scope, tag: &Tag, bytes: &[u8]) -> Result<bool, Fault> {
     scope.open(tag.name.all(bytes));
     let mut prefixed = false;
@@ -28,11 +29,20 @@ pub(super) fn enter(scope: &mut Scope, tag: &Tag, bytes: &[u8]) -> Result<bool, 
     check_spelled_twice(tag, bytes)?;
     let bound = scope.resolve(tag.name.prefix(bytes)).ok_or(UNDECLARED)?;
     let lean = element_leans(bound, tag.name.has_prefix());
-    Ok(if prefixed { attributes_lean(scope, tag, bytes)? || lean } else { lean })
+    Ok(if prefixed {
+        attributes_lean(scope, tag, bytes)? || lean
+    } else {
+        lean
+    })
 }
 
 /// Namespaces in XML 1.0 §3 and §2.2: what must not be declared.
-fn declare(scope: &mut Scope, prefix: &[u8], attribute: &Attribute, bytes: &[u8]) -> Result<(), Fault> {
+fn declare(
+    scope: &mut Scope,
+    prefix: &[u8],
+    attribute: &Attribute,
+    bytes: &[u8],
+) -> Result<(), Fault> {
     let namespace = attribute.value(bytes);
     let reserved = *namespace == *XML || *namespace == *XMLNS;
     let allowed = match prefix {
@@ -43,7 +53,9 @@ fn declare(scope: &mut Scope, prefix: &[u8], attribute: &Attribute, bytes: &[u8]
         _ => !reserved && !namespace.is_empty(),
     };
     if !allowed {
-        return Err(Fault::NotWellFormed("a namespace declaration that is forbidden"));
+        return Err(Fault::NotWellFormed(
+            "a namespace declaration that is forbidden",
+        ));
     }
     if prefix != b"xml" {
         scope.bind(prefix, namespace.as_bytes());
@@ -55,7 +67,10 @@ fn declare(scope: &mut Scope, prefix: &[u8], attribute: &Attribute, bytes: &[u8]
 fn check_spelled_twice(tag: &Tag, bytes: &[u8]) -> Result<(), Fault> {
     for (index, attribute) in tag.attributes.iter().enumerate() {
         let name = attribute.name.all(bytes);
-        if tag.attributes[..index].iter().any(|other| other.name.all(bytes) == name) {
+        if tag.attributes[..index]
+            .iter()
+            .any(|other| other.name.all(bytes) == name)
+        {
             return Err(TWICE);
         }
     }
@@ -76,8 +91,14 @@ fn element_leans(bound: Bound<'_>, prefixed: bool) -> bool {
 fn attributes_lean(scope: &Scope, tag: &Tag, bytes: &[u8]) -> Result<bool, Fault> {
     let mut lean = false;
     let mut seen = SmallVec::<[(&[u8], &[u8]); 4]>::new();
-    for attribute in tag.attributes.iter().filter(|attribute| attribute.role == Role::Prefixed) {
-        let bound = scope.resolve(attribute.name.prefix(bytes)).ok_or(UNDECLARED)?;
+    for attribute in tag
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.role == Role::Prefixed)
+    {
+        let bound = scope
+            .resolve(attribute.name.prefix(bytes))
+            .ok_or(UNDECLARED)?;
         let name = (attribute.name.local(bytes), bound.namespace);
         if seen.contains(&name) {
             return Err(TWICE);

@@ -1,4 +1,5 @@
-//! What stands before the header of the stream (XML 1.0 §2.8, production prolog, less all that RFC 6120 forbids).
+//! What stands before the header of the stream (XML 1.0 §2.8, production prolog, less all that RFC
+//! 6120 forbids).
 
 use super::Fault;
 use super::tag::Tag;
@@ -32,14 +33,26 @@ pub(super) fn text(progress: Progress, text: &[u8]) -> Result<(usize, Progress),
         return Ok((MARK.len(), Progress::Marked));
     }
     let Some(other) = text.iter().position(|&b| !is_space(b)) else {
-        let progress = if text.is_empty() { progress } else { Progress::Declared };
+        let progress = if text.is_empty() {
+            progress
+        } else {
+            Progress::Declared
+        };
         return Ok((text.len(), progress));
     };
-    let is_character = text[other..].utf8_chunks().next().is_some_and(|chunk| !chunk.valid().is_empty());
-    Err(if is_character { Fault::NotWellFormed("text before the stream") } else { Fault::Encoding })
+    let is_character = text[other..]
+        .utf8_chunks()
+        .next()
+        .is_some_and(|chunk| !chunk.valid().is_empty());
+    Err(if is_character {
+        Fault::NotWellFormed("text before the stream")
+    } else {
+        Fault::Encoding
+    })
 }
 
-/// `<?xml … ?>` at the very start, or what RFC 6120 §11.1 forbids: its length, or `None` while it is unfinished.
+/// `<?xml … ?>` at the very start, or what RFC 6120 §11.1 forbids: its length, or `None` while it
+/// is unfinished.
 pub(super) fn declaration(progress: Progress, rest: &[u8]) -> Result<Option<usize>, Fault> {
     const START: &[u8] = b"<?xml";
     const INSTRUCTION: Fault = Fault::Restricted("a processing instruction");
@@ -47,7 +60,11 @@ pub(super) fn declaration(progress: Progress, rest: &[u8]) -> Result<Option<usiz
         return Err(INSTRUCTION);
     }
     let Some(&behind) = rest.get(START.len()) else {
-        return if START.starts_with(rest) { Ok(None) } else { Err(INSTRUCTION) };
+        return if START.starts_with(rest) {
+            Ok(None)
+        } else {
+            Err(INSTRUCTION)
+        };
     };
     if !(rest.starts_with(START) && is_space(behind)) {
         return Err(INSTRUCTION);
@@ -71,7 +88,9 @@ fn check_declaration(inner: &[u8]) -> Result<(), Fault> {
     parsed.parse(&tag)?;
     let mut rest = &parsed.attributes[..];
     let mut take = |name: &str| {
-        let found = rest.first().filter(|attribute| attribute.name.all(&tag) == name.as_bytes())?;
+        let found = rest
+            .first()
+            .filter(|attribute| attribute.name.all(&tag) == name.as_bytes())?;
         rest = &rest[1..];
         Some(&tag[found.value.clone()])
     };

@@ -1,5 +1,6 @@
-//! The slow path: children that lean on prefixes from outside, that name the stream's namespace themselves, or
-//! that hold CDATA or carriage returns, are written anew in the form that everything in memory has.
+//! The slow path: children that lean on prefixes from outside, that name the stream's namespace
+//! themselves, or that hold CDATA or carriage returns, are written anew in the form that everything
+//! in memory has.
 
 use super::scope::{Bound, Scope, Space};
 use crate::stanza::xml::emit::{EmitError, Emitter};
@@ -9,10 +10,15 @@ use crate::stanza::{Children, ChildrenBuilder};
 
 /// Writes `children` anew. `outer` holds what is in scope around them.
 ///
-/// Gives `None` when names grow beyond `limit`: one long namespace can be named by a short prefix ten thousand
-/// times. Text is not counted: escaped, it grows five times at most.
+/// Gives `None` when names grow beyond `limit`: one long namespace can be named by a short prefix
+/// ten thousand times. Text is not counted: escaped, it grows five times at most.
 pub(super) fn rewrite(children: &str, outer: &Scope, limit: usize) -> Option<Children> {
-    let mut rewriter = Rewriter { walk: Walk::new(children), outer, inner: Scope::default(), left: limit };
+    let mut rewriter = Rewriter {
+        walk: Walk::new(children),
+        outer,
+        inner: Scope::default(),
+        left: limit,
+    };
     let mut builder = ChildrenBuilder::default();
     while let Some(piece) = rewriter.walk.next() {
         let written = match piece {
@@ -58,20 +64,30 @@ impl<'a> Rewriter<'a> {
         for (name, value) in attributes(start.attributes) {
             match split_name(name) {
                 ("", "xmlns") => self.inner.bind(b"", escape::attribute(value).as_bytes()),
-                ("xmlns", prefix) => self.inner.bind(prefix.as_bytes(), escape::attribute(value).as_bytes()),
+                ("xmlns", prefix) => self
+                    .inner
+                    .bind(prefix.as_bytes(), escape::attribute(value).as_bytes()),
                 _ => {}
             }
         }
         let (prefix, local) = split_name(start.name);
         let namespace = match self.resolve(prefix) {
-            Some(Bound { space: Space::Component, .. }) => CLIENT.to_owned(),
+            Some(Bound {
+                space: Space::Component,
+                ..
+            }) => CLIENT.to_owned(),
             bound => owned(bound),
         };
         self.count(namespace.len() + start.name.len() + start.attributes.len())?;
         emitter.start(&namespace, local)?;
-        for (name, value) in attributes(start.attributes).filter(|(name, _)| !is_declaration(name)) {
+        for (name, value) in attributes(start.attributes).filter(|(name, _)| !is_declaration(name))
+        {
             let (prefix, local) = split_name(name);
-            let namespace = if prefix.is_empty() { String::new() } else { owned(self.resolve(prefix)) };
+            let namespace = if prefix.is_empty() {
+                String::new()
+            } else {
+                owned(self.resolve(prefix))
+            };
             self.count(namespace.len())?;
             emitter.attribute(&namespace, local, &escape::attribute(value))?;
         }
@@ -83,7 +99,10 @@ impl<'a> Rewriter<'a> {
     }
 
     fn resolve(&self, prefix: &str) -> Option<Bound<'_>> {
-        let inner = self.inner.resolve(prefix.as_bytes()).filter(|bound| bound.depth > 0);
+        let inner = self
+            .inner
+            .resolve(prefix.as_bytes())
+            .filter(|bound| bound.depth > 0);
         inner.or_else(|| self.outer.resolve(prefix.as_bytes()))
     }
 

@@ -8,7 +8,8 @@ use crate::stanza::xml::{CLIENT, XML};
 /// More bindings than this at once and the stanza is let go: see [`Scope::is_crowded`].
 const MAX_BINDINGS: usize = 256;
 
-/// The stack of open elements. Names and namespaces are kept in one buffer that shrinks with the stack.
+/// The stack of open elements. Names and namespaces are kept in one buffer that shrinks with the
+/// stack.
 #[derive(Debug)]
 pub(super) struct Scope {
     text: Vec<u8>,
@@ -55,8 +56,13 @@ pub(super) struct Bound<'s> {
 
 impl Default for Scope {
     fn default() -> Self {
-        let mut scope = Self { text: Vec::new(), elements: Vec::new(), bindings: Vec::new() };
-        // Namespaces in XML 1.0 §6.2 and §3: no default namespace, and the one prefix that needs no declaration.
+        let mut scope = Self {
+            text: Vec::new(),
+            elements: Vec::new(),
+            bindings: Vec::new(),
+        };
+        // Namespaces in XML 1.0 §6.2 and §3: no default namespace, and the one prefix that needs no
+        // declaration.
         scope.bind(b"", b"");
         scope.bind(b"xml", XML.as_bytes());
         scope
@@ -78,7 +84,11 @@ impl Scope {
         let start = self.text.len();
         self.text.extend_from_slice(name);
         let default = self.elements.last().map_or(0, |parent| parent.default);
-        self.elements.push(Element { name: start..self.text.len(), bindings: self.bindings.len(), default });
+        self.elements.push(Element {
+            name: start..self.text.len(),
+            bindings: self.bindings.len(),
+            default,
+        });
     }
 
     /// Declares a prefix (or, empty, the default) for the element opened last.
@@ -96,13 +106,21 @@ impl Scope {
         if let (true, Some(element)) = (prefix.is_empty(), self.elements.last_mut()) {
             element.default = self.bindings.len();
         }
-        let (prefix, namespace) = (start..middle, middle..self.text.len());
-        self.bindings.push(Binding { prefix, namespace, depth: self.elements.len(), space });
+        let prefix = start..middle;
+        let namespace = middle..self.text.len();
+        self.bindings.push(Binding {
+            prefix,
+            namespace,
+            depth: self.elements.len(),
+            space,
+        });
     }
 
     /// Name of the element opened last, as it was written.
     pub(super) fn name(&self) -> &[u8] {
-        self.elements.last().map_or(b"", |element| &self.text[element.name.clone()])
+        self.elements
+            .last()
+            .map_or(b"", |element| &self.text[element.name.clone()])
     }
 
     /// Closes the element opened last.
@@ -118,10 +136,22 @@ impl Scope {
         let binding = if prefix.is_empty() {
             &self.bindings[self.elements.last().map_or(0, |element| element.default)]
         } else {
-            self.bindings.iter().rev().find(|binding| &self.text[binding.prefix.clone()] == prefix)?
+            self.bindings
+                .iter()
+                .rev()
+                .find(|binding| &self.text[binding.prefix.clone()] == prefix)?
         };
-        let Binding { ref namespace, depth, space, .. } = *binding;
-        Some(Bound { namespace: &self.text[namespace.clone()], depth, space })
+        let Binding {
+            ref namespace,
+            depth,
+            space,
+            ..
+        } = *binding;
+        Some(Bound {
+            namespace: &self.text[namespace.clone()],
+            depth,
+            space,
+        })
     }
 }
 
@@ -133,10 +163,17 @@ mod tests {
     fn bindings_end_with_their_element() {
         let bound = |namespace: &'static str, depth| Some((namespace.as_bytes(), depth));
         let found = |scope: &Scope, prefix: &str| {
-            scope.resolve(prefix.as_bytes()).map(|bound| (bound.namespace.to_vec(), bound.depth))
+            scope
+                .resolve(prefix.as_bytes())
+                .map(|bound| (bound.namespace.to_vec(), bound.depth))
         };
         let same = |found: Option<(Vec<u8>, usize)>, wanted: Option<(&[u8], usize)>| {
-            assert_eq!(found.as_ref().map(|(namespace, depth)| (&namespace[..], *depth)), wanted);
+            assert_eq!(
+                found
+                    .as_ref()
+                    .map(|(namespace, depth)| (&namespace[..], *depth)),
+                wanted
+            );
         };
         let mut scope = Scope::default();
         same(found(&scope, ""), bound("", 0));
@@ -162,7 +199,8 @@ mod tests {
     #[test]
     fn nothing_is_left_behind() {
         let mut scope = Scope::default();
-        let (text, bindings) = (scope.text.len(), scope.bindings.len());
+        let text = scope.text.len();
+        let bindings = scope.bindings.len();
         for _ in 0..3 {
             scope.open(b"a");
             scope.bind(b"p", b"urn:p");

@@ -2,7 +2,8 @@
 
 use super::looked_at;
 
-/// The search for the `>` of one tag. It goes on where it stopped, so that no byte is looked at twice.
+/// The search for the `>` of one tag. It goes on where it stopped, so that no byte is looked at
+/// twice.
 #[derive(Debug, Default)]
 pub(super) struct Search {
     /// How many bytes of the tag have been searched.
@@ -60,11 +61,15 @@ mod tests {
         let tag = b"<a b='\">' c=\"'>\" d = '>'>";
         for pieces in 1..=tag.len() {
             let mut search = Search::default();
-            let mut ends = (1..tag.len() / pieces + 2).map(|n| search.start_tag(&tag[..(n * pieces).min(tag.len())]));
+            let mut ends = (1..tag.len() / pieces + 2)
+                .map(|n| search.start_tag(&tag[..(n * pieces).min(tag.len())]));
             assert_eq!(ends.find_map(|end| end), Some(tag.len()), "{pieces}");
         }
         let mut search = Search::default();
         assert_eq!((search.end_tag(b"</a"), search.has_begun()), (None, true));
-        assert_eq!((search.end_tag(b"</a'>'>"), search.has_begun()), (Some(5), false));
+        assert_eq!(
+            (search.end_tag(b"</a'>'>"), search.has_begun()),
+            (Some(5), false)
+        );
     }
 }

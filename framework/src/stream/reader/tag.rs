@@ -96,12 +96,19 @@ impl Attribute {
     pub(super) fn value<'a>(&self, tag: &'a [u8]) -> std::borrow::Cow<'a, str> {
         // Its encoding was checked on the way here.
         let raw = std::str::from_utf8(&tag[self.value.clone()]).unwrap_or_default();
-        if self.raw { escape::attribute(raw) } else { raw.into() }
+        if self.raw {
+            escape::attribute(raw)
+        } else {
+            raw.into()
+        }
     }
 
     /// Name and value.
     pub(super) fn owned(&self, tag: &[u8]) -> (String, String) {
-        (String::from_utf8_lossy(self.name.all(tag)).into_owned(), self.value(tag).into_owned())
+        (
+            String::from_utf8_lossy(self.name.all(tag)).into_owned(),
+            self.value(tag).into_owned(),
+        )
     }
 }
 
@@ -147,7 +154,15 @@ impl Tag {
             (true, _) if name.prefix(bytes) == b"xmlns" => Role::Prefix,
             (true, _) => Role::Prefixed,
         };
-        self.push(bytes, Attribute { name, value: open + 1..end, raw, role })?;
+        self.push(
+            bytes,
+            Attribute {
+                name,
+                value: open + 1..end,
+                raw,
+                role,
+            },
+        )?;
         Ok(end + 1)
     }
 
@@ -160,7 +175,11 @@ impl Tag {
         // What tells whom to answer is kept wherever it stands.
         let name = attribute.name.all(bytes);
         if matches!(name, b"from" | b"to" | b"id" | b"type") {
-            if self.attributes.iter().any(|other| other.name.all(bytes) == name) {
+            if self
+                .attributes
+                .iter()
+                .any(|other| other.name.all(bytes) == name)
+            {
                 return Err(bad("an attribute stands twice"));
             }
             self.attributes.push(attribute);
@@ -187,7 +206,11 @@ pub(super) fn end_name(tag: &[u8]) -> &[u8] {
 /// Whether `bytes` are a qualified name, whole.
 pub(super) fn check_name(bytes: &[u8]) -> Result<(), Fault> {
     let text = std::str::from_utf8(bytes).map_err(|_| Fault::Encoding)?;
-    if is_qualified(text) { Ok(()) } else { Err(Fault::NotWellFormed("a name that XML forbids")) }
+    if is_qualified(text) {
+        Ok(())
+    } else {
+        Err(Fault::NotWellFormed("a name that XML forbids"))
+    }
 }
 
 fn is_qualified(name: &str) -> bool {
@@ -220,7 +243,11 @@ fn name(bytes: &[u8], start: usize) -> Result<Name, Halt> {
         }
     }
     let starts = |at: usize| at < end && chars::is(bytes[at], Class::NAME_START);
-    if starts(start) && starts(local) { Ok(Name { start, local, end }) } else { Err(bad("a name that XML forbids")) }
+    if starts(start) && starts(local) {
+        Ok(Name { start, local, end })
+    } else {
+        Err(bad("a name that XML forbids"))
+    }
 }
 
 /// The same for a name that is not ASCII.
@@ -230,11 +257,15 @@ fn long_name(bytes: &[u8], start: usize) -> Result<Name, Halt> {
     let end = start + bytes[start..].iter().position(is_end).ok_or(Halt::Short)?;
     let name = &bytes[start..end];
     check_name(name).map_err(Halt::Fault)?;
-    let local = name.iter().position(|&b| b == b':').map_or(start, |colon| start + colon + 1);
+    let local = name
+        .iter()
+        .position(|&b| b == b':')
+        .map_or(start, |colon| start + colon + 1);
     Ok(Name { start, local, end })
 }
 
-/// Reads an attribute value up to its quote: where that stands, and whether the value must be resolved before use.
+/// Reads an attribute value up to its quote: where that stands, and whether the value must be
+/// resolved before use.
 fn value(bytes: &[u8], start: usize, quote: u8) -> Result<(usize, bool), Halt> {
     let mut at = start;
     let mut raw = false;
@@ -273,7 +304,13 @@ mod tests {
         let bytes = tag.as_bytes();
         assert_eq!(parsed.parse(bytes)?, bytes.len(), "{tag}");
         let str = |bytes| std::str::from_utf8(bytes).unwrap();
-        let parts = |a: &Attribute| (str(a.name.prefix(bytes)), str(a.name.local(bytes)), &tag[a.value.clone()]);
+        let parts = |a: &Attribute| {
+            (
+                str(a.name.prefix(bytes)),
+                str(a.name.local(bytes)),
+                &tag[a.value.clone()],
+            )
+        };
         Ok(parsed.attributes.iter().map(parts).collect())
     }
 
@@ -283,7 +320,13 @@ mod tests {
         assert_eq!(attributes("<a\n>"), Ok(vec![]));
         assert_eq!(
             attributes("<p:a x = '1'\ty=\"'>\" p:z='&lt;' xmlns='' xmlns:é='urn:é' />"),
-            Ok(vec![("", "x", "1"), ("", "y", "'>"), ("p", "z", "&lt;"), ("", "xmlns", ""), ("xmlns", "é", "urn:é")])
+            Ok(vec![
+                ("", "x", "1"),
+                ("", "y", "'>"),
+                ("p", "z", "&lt;"),
+                ("", "xmlns", ""),
+                ("xmlns", "é", "urn:é")
+            ])
         );
     }
 

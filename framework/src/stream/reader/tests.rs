@@ -9,7 +9,8 @@ thread_local! {
     pub(super) static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
 }
 
-const HEADER: &str = "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams'>";
+const HEADER: &str = "<stream:stream xmlns='jabber:component:accept' \
+    xmlns:stream='http://etherx.jabber.org/streams'>";
 
 /// How often each byte of the document is looked at when it comes byte by byte.
 fn looks_per_byte(stanza: &str) -> usize {
@@ -42,7 +43,10 @@ fn half_a_megabyte_byte_by_byte_is_linear() {
         let stanza = format!("{before}{}{after}", middle.repeat(SIZE / middle.len()));
         let looks = looks_per_byte(&stanza);
         // A byte that is held back is looked at again, a few times.
-        assert!(looks <= 8, "{before}{middle}: each byte is looked at {looks} times");
+        assert!(
+            looks <= 8,
+            "{before}{middle}: each byte is looked at {looks} times"
+        );
     }
     // The longest reference there is, held back until its end comes.
     let stanza = format!(
@@ -54,10 +58,17 @@ fn half_a_megabyte_byte_by_byte_is_linear() {
 
 #[test]
 fn nothing_grows_with_what_is_lost() {
-    let mut reader = Reader::new(Bounds { max_stanza: 10_000, max_depth: 5 });
-    reader.buffer().extend_from_slice(format!("{HEADER}<message>").as_bytes());
+    let mut reader = Reader::new(Bounds {
+        max_stanza: 10_000,
+        max_depth: 5,
+    });
+    reader
+        .buffer()
+        .extend_from_slice(format!("{HEADER}<message>").as_bytes());
     for _ in 0..10_000 {
-        reader.buffer().extend_from_slice(b"<a xmlns:p='urn:p'><p:b><c/></p:b>");
+        reader
+            .buffer()
+            .extend_from_slice(b"<a xmlns:p='urn:p'><p:b><c/></p:b>");
         while reader.next().unwrap().is_some() {}
     }
     assert!(reader.scope.depth() <= 6, "{}", reader.scope.depth());

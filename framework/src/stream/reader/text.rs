@@ -3,13 +3,14 @@
 use super::Fault;
 use crate::stanza::xml::{chars, escape};
 
-/// The longest reference that means anything is `&#x10FFFF;`; this leaves room for zeros before the digits.
+/// The longest reference that means anything is `&#x10FFFF;`; this leaves room for zeros before the
+/// digits.
 const MAX_REFERENCE: usize = 64;
 
 /// How much of `text`, behind which more may come, can be judged now.
 ///
-/// Held back are an unfinished character, an unfinished reference and brackets that may begin `]]>`: a few bytes,
-/// so that looking at them again costs nothing however small the pieces are.
+/// Held back are an unfinished character, an unfinished reference and brackets that may begin
+/// `]]>`: a few bytes, so that looking at them again costs nothing however small the pieces are.
 pub(super) fn complete(text: &[u8], cdata: bool) -> usize {
     let tail = text.len().saturating_sub(MAX_REFERENCE);
     if !cdata
@@ -18,7 +19,12 @@ pub(super) fn complete(text: &[u8], cdata: bool) -> usize {
     {
         return tail + at;
     }
-    let brackets = text.iter().rev().take(2).take_while(|&&b| b == b']').count();
+    let brackets = text
+        .iter()
+        .rev()
+        .take(2)
+        .take_while(|&&b| b == b']')
+        .count();
     text.len() - brackets.max(unfinished(text))
 }
 
@@ -40,8 +46,8 @@ fn unfinished(text: &[u8]) -> usize {
     0
 }
 
-/// Checks a piece of character data; tells whether it holds a carriage return, which must be normalised
-/// (XML 1.0 §2.11).
+/// Checks a piece of character data; tells whether it holds a carriage return, which must be
+/// normalised (XML 1.0 §2.11).
 pub(super) fn check(text: &[u8], cdata: bool) -> Result<bool, Fault> {
     let census = chars::census(text);
     if census.high || census.control {
@@ -59,9 +65,12 @@ pub(super) fn check(text: &[u8], cdata: bool) -> Result<bool, Fault> {
 
 fn check_characters(text: &[u8], cdata: bool) -> Result<(), Fault> {
     match std::str::from_utf8(text) {
-        Ok(text) if chars::forbidden(text).is_some() => Err(Fault::NotWellFormed("a character that XML forbids")),
+        Ok(text) if chars::forbidden(text).is_some() => {
+            Err(Fault::NotWellFormed("a character that XML forbids"))
+        }
         Ok(_) => Ok(()),
-        // What stands first decides, so that the fault does not depend on the pieces in which the text came.
+        // What stands first decides, so that the fault does not depend on the pieces in which the
+        // text came.
         Err(error) => check(&text[..error.valid_up_to()], cdata).and(Err(Fault::Encoding)),
     }
 }
@@ -74,7 +83,9 @@ pub(super) fn check_references(text: &[u8]) -> Result<(), Fault> {
         let end = memchr::memchr(b';', &rest[..rest.len().min(MAX_REFERENCE)])
             .ok_or(Fault::NotWellFormed("a reference does not end"))?;
         if escape::reference(&rest[..end]).is_none() {
-            return Err(Fault::NotWellFormed("an unknown entity or a forbidden character"));
+            return Err(Fault::NotWellFormed(
+                "an unknown entity or a forbidden character",
+            ));
         }
         rest = &rest[end + 1..];
     }
@@ -113,16 +124,33 @@ mod tests {
         let endless = reference(300);
         // It is held back only as long as it may be good.
         assert_eq!(complete(&endless[..MAX_REFERENCE], false), 0);
-        assert_eq!(complete(&endless[..=MAX_REFERENCE], false), MAX_REFERENCE + 1);
+        assert_eq!(
+            complete(&endless[..=MAX_REFERENCE], false),
+            MAX_REFERENCE + 1
+        );
         assert!(check(&endless[..=MAX_REFERENCE], false).is_err());
     }
 
     #[test]
     fn bad_text_is_refused() {
-        for bad in [b"a\x01".as_slice(), b"a&b;", b"a]]>b", "\u{FFFE}".as_bytes(), b"\x01\xFF"] {
-            assert!(matches!(check(bad, false), Err(Fault::NotWellFormed(_))), "{bad:?}");
+        for bad in [
+            b"a\x01".as_slice(),
+            b"a&b;",
+            b"a]]>b",
+            "\u{FFFE}".as_bytes(),
+            b"\x01\xFF",
+        ] {
+            assert!(
+                matches!(check(bad, false), Err(Fault::NotWellFormed(_))),
+                "{bad:?}"
+            );
         }
-        for bad in [b"\xFF".as_slice(), b"\xC0\x80", b"\xED\xA0\x80", b"\xFF\x01"] {
+        for bad in [
+            b"\xFF".as_slice(),
+            b"\xC0\x80",
+            b"\xED\xA0\x80",
+            b"\xFF\x01",
+        ] {
             assert_eq!(check(bad, true), Err(Fault::Encoding), "{bad:?}");
         }
         assert_eq!(check(b"a]]b>", false), Ok(false));

@@ -32,13 +32,22 @@ const ENDS_WITHIN: Duration = Duration::from_secs(20);
 /// Fills the archive of each peer that has one, and asks it. True when all could be done.
 pub fn measure(cli: &Cli, peers: &[Peer]) -> Result<bool> {
     let mut text = String::new();
-    for peer in peers.iter().filter(|peer| peer.answers("logger") && peer.is_there(&cli.bench_dir)) {
+    for peer in peers
+        .iter()
+        .filter(|peer| peer.answers("logger") && peer.is_there(&cli.bench_dir))
+    {
         let server = Server::bind(0)?;
         let mut running = peer.start(&cli.bench_dir, server.port, &[])?;
         let stream = server.accept(&mut running.child, CONNECTS_WITHIN)?;
         let mut flow = Flow::new(stream, running.pid(), &scenario::FILL, WINDOW);
         let done = fill(&mut flow, cli.entries()).and_then(|filled| {
-            let asked = questions(&mut Asker { flow: &mut flow, asked: 0 }, cli.entries())?;
+            let asked = questions(
+                &mut Asker {
+                    flow: &mut flow,
+                    asked: 0,
+                },
+                cli.entries(),
+            )?;
             Ok(format!("{}\n\n{filled}\n{asked}", peer.title))
         });
         text += &done.with_context(|| format!("its last words: {}", running.last_words()))?;
@@ -71,38 +80,58 @@ fn fill(flow: &mut Flow, entries: u64) -> Result<String> {
         let rate = span.answered as f64 / span.seconds;
         let cpu = span.cpu_micros();
         let others = span.others_percent;
-        writeln!(table, "| {} | {rate:.0} | {cpu:.1} µs | {others:.0} % | {memory} MiB |", part * entries / PARTS)?;
+        writeln!(
+            table,
+            "| {} | {rate:.0} | {cpu:.1} µs | {others:.0} % | {memory} MiB |",
+            part * entries / PARTS
+        )?;
     }
     let faults = flow.ledger.faults;
-    ensure!(flow.ledger.open == 0 && faults.errors == 0 && faults.wrong == 0, "not all is archived: {faults:?}");
+    ensure!(
+        flow.ledger.open == 0 && faults.errors == 0 && faults.wrong == 0,
+        "not all is archived: {faults:?}"
+    );
     Ok(table)
 }
 
 /// A table with a row for each question.
 fn questions(asker: &mut Asker<'_>, entries: u64) -> Result<String> {
-    let mut table = "| page of 50 | asked by | entries | median | slowest |\n|---|---|---|---|---|\n".to_owned();
+    let mut table =
+        "| page of 50 | asked by | entries | median | slowest |\n|---|---|---|---|---|\n"
+            .to_owned();
     let senders = scenario::FILL.senders;
     let user = |number: u32| format!("u{:05}@localhost/bench", number * 997 % senders);
     // The first word of the first message of the same user.
     let own = |number: u32| format!("m{:08x}", number * 997 % senders);
     let (first, last) = ("<max>50</max>", "<max>50</max><before/>");
-    let ids: Vec<String> =
-        DEPTHS.into_iter().map(|percent| asker.id_of(entries * percent / 100)).collect::<Result<_>>()?;
-    let mut row =
-        |what: &str, who: &dyn Fn(u32) -> String, words: &dyn Fn(u32) -> String, set: &dyn Fn(u32) -> String| {
-            let (mut times, mut found) = (Vec::new(), 0);
-            for number in 0..ASKED {
-                let page = asker.ask(&who(number), &form(&words(number), ""), &set(number))?;
-                times.push(page.took);
-                found = page.entries;
-            }
-            times.sort_unstable();
-            let ms = |time: Duration| time.as_secs_f64() * 1e3;
-            let (median, slowest) = (ms(times[times.len() / 2]), ms(times[times.len() - 1]));
-            let by = if who(0) == ADMIN { "an admin" } else { "a user with few entries" };
-            writeln!(table, "| {what} | {by} | {found} | {median:.1} ms | {slowest:.1} ms |")?;
-            anyhow::Ok(())
+    let ids: Vec<String> = DEPTHS
+        .into_iter()
+        .map(|percent| asker.id_of(entries * percent / 100))
+        .collect::<Result<_>>()?;
+    let mut row = |what: &str,
+                   who: &dyn Fn(u32) -> String,
+                   words: &dyn Fn(u32) -> String,
+                   set: &dyn Fn(u32) -> String| {
+        let (mut times, mut found) = (Vec::new(), 0);
+        for number in 0..ASKED {
+            let page = asker.ask(&who(number), &form(&words(number), ""), &set(number))?;
+            times.push(page.took);
+            found = page.entries;
+        }
+        times.sort_unstable();
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let (median, slowest) = (ms(times[times.len() / 2]), ms(times[times.len() - 1]));
+        let by = if who(0) == ADMIN {
+            "an admin"
+        } else {
+            "a user with few entries"
         };
+        writeln!(
+            table,
+            "| {what} | {by} | {found} | {median:.1} ms | {slowest:.1} ms |"
+        )?;
+        anyhow::Ok(())
+    };
     let (admin, common): (&dyn Fn(u32) -> String, &dyn Fn(u32) -> String) =
         (&|_| ADMIN.to_owned(), &|_| COMMON.to_owned());
     let (to_first, to_last): (&dyn Fn(u32) -> String, &dyn Fn(u32) -> String) =
@@ -111,25 +140,58 @@ fn questions(asker: &mut Asker<'_>, entries: u64) -> Result<String> {
         row("a word of every message, first", who, common, to_first)?;
         row("a word of every message, last", who, common, to_last)?;
         row("a word of one message", who, &own, to_first)?;
-        row("two words, one of them rare", who, &|number| format!("{COMMON} {}", own(number)), to_first)?;
-        row("a word of no message", who, &|_| "nowhere".to_owned(), to_first)?;
+        row(
+            "two words, one of them rare",
+            who,
+            &|number| format!("{COMMON} {}", own(number)),
+            to_first,
+        )?;
+        row(
+            "a word of no message",
+            who,
+            &|_| "nowhere".to_owned(),
+            to_first,
+        )?;
         row("all, first", who, &|_| String::new(), to_first)?;
         row("all, last", who, &|_| String::new(), to_last)?;
     }
     for (percent, id) in DEPTHS.into_iter().zip(ids) {
         let after = |_| format!("<max>50</max><after>{id}</after>");
         let before = |_| format!("<max>50</max><before>{id}</before>");
-        row(&format!("a word of every message, behind {percent} %"), admin, common, &after)?;
-        row(&format!("a word of every message, before {percent} %"), admin, common, &before)?;
-        row(&format!("all, behind {percent} %"), admin, &|_| String::new(), &after)?;
+        row(
+            &format!("a word of every message, behind {percent} %"),
+            admin,
+            common,
+            &after,
+        )?;
+        row(
+            &format!("a word of every message, before {percent} %"),
+            admin,
+            common,
+            &before,
+        )?;
+        row(
+            &format!("all, behind {percent} %"),
+            admin,
+            &|_| String::new(),
+            &after,
+        )?;
     }
     Ok(table)
 }
 
 fn form(words: &str, more: &str) -> String {
-    let field = |var: &str, value: &str| format!("<field var='{var}'><value>{value}</value></field>");
-    let words = if words.is_empty() { String::new() } else { field("{urn:xmpp:fulltext:0}fulltext", words) };
-    format!("<x xmlns='jabber:x:data' type='submit'>{}{words}{more}</x>", field("FORM_TYPE", MAM))
+    let field =
+        |var: &str, value: &str| format!("<field var='{var}'><value>{value}</value></field>");
+    let words = if words.is_empty() {
+        String::new()
+    } else {
+        field("{urn:xmpp:fulltext:0}fulltext", words)
+    };
+    format!(
+        "<x xmlns='jabber:x:data' type='submit'>{}{words}{more}</x>",
+        field("FORM_TYPE", MAM)
+    )
 }
 
 struct Asker<'f> {
@@ -151,17 +213,24 @@ impl Asker<'_> {
         let link = &mut self.flow.link;
         let set = format!("<set xmlns='http://jabber.org/protocol/rsm'>{set}</set>");
         let query = format!("<query xmlns='{MAM}'>{form}{set}</query>");
-        link.out.extend_from_slice(format!("<iq type='set' from='{who}' to='{JID}' id='{id}'>{query}</iq>").as_bytes());
+        link.out.extend_from_slice(
+            format!("<iq type='set' from='{who}' to='{JID}' id='{id}'>{query}</iq>").as_bytes(),
+        );
         let (started, mut entries, mut end) = (Instant::now(), 0, None);
         while end.is_none() {
-            ensure!(started.elapsed() < PATIENCE, "no answer to {query} of {who}");
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "no answer to {query} of {who}"
+            );
             link.flush()?;
             link.wait(true, PATIENCE)?;
             let ledger = &mut self.flow.ledger;
             link.read(|stanza, out| {
                 if stanza.attributes().id == id.as_bytes() {
                     end = Some(String::from_utf8_lossy(stanza.raw).into_owned());
-                } else if stanza.name() == b"message" && memchr::memmem::find(stanza.content, b"<result ").is_some() {
+                } else if stanza.name() == b"message"
+                    && memchr::memmem::find(stanza.content, b"<result ").is_some()
+                {
                     entries += 1;
                 } else {
                     ledger.came(stanza, 0, out);
@@ -178,7 +247,13 @@ impl Asker<'_> {
         let word = format!("m{number:08x}");
         ensure!(word.len() == ID_LEN, "no such message");
         let page = self.ask(ADMIN, &form(&word, ""), "<max>1</max>")?;
-        let id = page.end.split_once("<last>").and_then(|(_, rest)| rest.split_once("</last>"));
-        Ok(id.with_context(|| format!("{word} is not found: {}", page.end))?.0.to_owned())
+        let id = page
+            .end
+            .split_once("<last>")
+            .and_then(|(_, rest)| rest.split_once("</last>"));
+        Ok(id
+            .with_context(|| format!("{word} is not found: {}", page.end))?
+            .0
+            .to_owned())
     }
 }

@@ -68,7 +68,11 @@ pub struct Cli {
 impl Cli {
     pub fn extent(&self) -> Extent {
         let seconds = |asked: Option<f64>, full: f64, quick: f64| {
-            Duration::from_secs_f64(asked.unwrap_or(if self.full { full } else { quick }).clamp(0.01, 600.0))
+            Duration::from_secs_f64(
+                asked
+                    .unwrap_or(if self.full { full } else { quick })
+                    .clamp(0.01, 600.0),
+            )
         };
         Extent {
             warm_up: seconds(None, 1.0, 0.5),
@@ -89,7 +93,11 @@ impl Cli {
 
     /// Memory does not scatter as time does: what is run for its sake is run once.
     pub fn rounds_of(&self, scenario: &Scenario) -> u32 {
-        if scenario.flow == Flow::Window { self.rounds() } else { self.rounds.unwrap_or(1).max(1) }
+        if scenario.flow == Flow::Window {
+            self.rounds()
+        } else {
+            self.rounds.unwrap_or(1).max(1)
+        }
     }
 
     pub fn wants_peer(&self, peer: &Peer) -> bool {
@@ -103,11 +111,19 @@ impl Cli {
             scenario.windows
         } else if self.scenario.is_empty() && scenario.quick {
             // Chat shows the round trip as well, even in a hurry.
-            &scenario.windows[..scenario.windows.len().min(if scenario.name == "chat" { 2 } else { 1 })]
+            &scenario.windows[..scenario.windows.len().min(if scenario.name == "chat" {
+                2
+            } else {
+                1
+            })]
         } else {
             &[]
         };
-        let all = if named || self.scenario.is_empty() { all } else { &[] };
+        let all = if named || self.scenario.is_empty() {
+            all
+        } else {
+            &[]
+        };
         match self.window {
             Some(window) if scenario.flow != Flow::Stall && !all.is_empty() => vec![window],
             _ => all.to_vec(),

@@ -84,7 +84,14 @@ impl Flow {
         let span = self.mark()?.since(&before);
         self.drain()?;
         let memory = (start, Memory::read(self.pid)?);
-        Ok(Sample::new(self.scenario, self.window, &span, self.source.weight, &self.ledger, memory))
+        Ok(Sample::new(
+            self.scenario,
+            self.window,
+            &span,
+            self.source.weight,
+            &self.ledger,
+            memory,
+        ))
     }
 
     /// The same over a fixed number; memory is read a second after the last answer.
@@ -96,7 +103,14 @@ impl Flow {
         let span = self.mark()?.since(&before);
         std::thread::sleep(Duration::from_secs(1));
         let memory = (start, Memory::read(self.pid)?);
-        Ok(Sample::new(self.scenario, self.window, &span, self.source.weight, &self.ledger, memory))
+        Ok(Sample::new(
+            self.scenario,
+            self.window,
+            &span,
+            self.source.weight,
+            &self.ledger,
+            memory,
+        ))
     }
 
     /// A just-in-time compiler wants numbers, not seconds: on a busy machine the warm-up takes longer.
@@ -150,7 +164,9 @@ impl Flow {
     /// How many stanzas may have been sent by now.
     fn due(&self) -> u64 {
         let (since, from) = self.paced_since;
-        self.rate.map_or(u64::MAX, |rate| u64::from(from) + (since.elapsed().as_secs_f64() * f64::from(rate)) as u64)
+        self.rate.map_or(u64::MAX, |rate| {
+            u64::from(from) + (since.elapsed().as_secs_f64() * f64::from(rate)) as u64
+        })
     }
 
     fn mark(&self) -> Result<Mark> {
@@ -162,7 +178,9 @@ impl Flow {
             return;
         }
         let now = self.now();
-        while self.ledger.open * self.source.weight < self.window && u64::from(self.seq) < last && self.link.has_room()
+        while self.ledger.open * self.source.weight < self.window
+            && u64::from(self.seq) < last
+            && self.link.has_room()
         {
             self.source.render(&mut self.link.out, self.seq);
             self.ledger.sent(self.seq, now);
@@ -173,9 +191,17 @@ impl Flow {
     /// Writes, waits, reads. Gives the number of bytes read.
     fn turn(&mut self) -> Result<usize> {
         self.link.flush()?;
-        self.link.wait(true, if self.rate.is_some() { PACED_TURN } else { TURN })?;
+        self.link.wait(
+            true,
+            if self.rate.is_some() {
+                PACED_TURN
+            } else {
+                TURN
+            },
+        )?;
         let now = self.now();
-        self.link.read(|stanza, out| self.ledger.came(stanza, now, out))
+        self.link
+            .read(|stanza, out| self.ledger.came(stanza, now, out))
     }
 
     fn now(&self) -> u64 {

@@ -12,7 +12,11 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { buckets: vec![0; bucket_of(u64::MAX) + 1], count: 0, max: 0 }
+        Self {
+            buckets: vec![0; bucket_of(u64::MAX) + 1],
+            count: 0,
+            max: 0,
+        }
     }
 }
 
@@ -70,7 +74,10 @@ mod tests {
         for value in (0..200_000).chain([u64::MAX / 3, u64::MAX - 1, u64::MAX]) {
             let bucket = bucket_of(value);
             assert!(value <= top_of(bucket), "{value} above its bucket");
-            assert!(bucket == 0 || value > top_of(bucket - 1), "{value} in the bucket before");
+            assert!(
+                bucket == 0 || value > top_of(bucket - 1),
+                "{value} in the bucket before"
+            );
         }
     }
 

@@ -36,12 +36,15 @@ pub fn check(cli: &Cli, peers: &[Peer]) -> Result<bool> {
     for peer in peers.iter().filter(|peer| peer.is_there(&cli.bench_dir)) {
         for scenario in scenario::ALL {
             let key = (peer.name.clone(), scenario.name.to_owned());
-            let named = cli.only.contains(&peer.name) && cli.scenario.iter().any(|name| name == scenario.name);
-            let listed = figures.contains_key(&key) && (cli.scenario.is_empty() || cli.scenario.contains(&key.1));
+            let named = cli.only.contains(&peer.name)
+                && cli.scenario.iter().any(|name| name == scenario.name);
+            let listed = figures.contains_key(&key)
+                && (cli.scenario.is_empty() || cli.scenario.contains(&key.1));
             if !named && !listed {
                 continue;
             }
-            let counted = count(cli, peer, scenario).with_context(|| format!("{} {}", key.0, key.1))?;
+            let counted =
+                count(cli, peer, scenario).with_context(|| format!("{} {}", key.0, key.1))?;
             agreed &= say(&key, counted, figures.get(&key).copied());
             if cli.bless {
                 figures.insert(key, counted);
@@ -65,7 +68,10 @@ fn say(key: &(String, String), counted: f64, committed: Option<f64>) -> bool {
             if agrees { "ok" } else { "OFF" }
         )
     });
-    println!("{} {}: {counted:.0} instructions for each stanza ({beside})", key.0, key.1);
+    println!(
+        "{} {}: {counted:.0} instructions for each stanza ({beside})",
+        key.0, key.1
+    );
     agrees
 }
 
@@ -77,17 +83,28 @@ fn count(cli: &Cli, peer: &Peer, scenario: &Scenario) -> Result<f64> {
 }
 
 fn count_run(cli: &Cli, peer: &Peer, scenario: &Scenario, stanzas: u64) -> Result<u64> {
-    let out = cli.bench_dir.join(format!("target/runs/{}.callgrind", peer.name));
+    let out = cli
+        .bench_dir
+        .join(format!("target/runs/{}.callgrind", peer.name));
     // Of an earlier run; there may be none.
     let _ = fs::remove_file(&out);
-    let under = ["valgrind", "--tool=callgrind", &format!("--callgrind-out-file={}", out.display())].map(str::to_owned);
+    let under = [
+        "valgrind",
+        "--tool=callgrind",
+        &format!("--callgrind-out-file={}", out.display()),
+    ]
+    .map(str::to_owned);
     let server = Server::bind(0)?;
     let mut running = peer.start(&cli.bench_dir, server.port, &under)?;
     let stream = server.accept(&mut running.child, CONNECTS_WITHIN);
     let stream = stream.with_context(|| format!("its last words: {}", running.last_words()))?;
     let mut flow = Flow::new(stream, running.pid(), scenario, BATCH);
     flow.run_count(stanzas, Pace::Lockstep)?;
-    ensure!(flow.ledger.answered == stanzas, "{} of {stanzas} answered", flow.ledger.answered);
+    ensure!(
+        flow.ledger.answered == stanzas,
+        "{} of {stanzas} answered",
+        flow.ledger.answered
+    );
     drop(flow);
     running.stop(ENDS_WITHIN)?;
     total(&out)
@@ -96,23 +113,52 @@ fn count_run(cli: &Cli, peer: &Peer, scenario: &Scenario, stanzas: u64) -> Resul
 /// The sum that callgrind writes at the end of its file.
 fn total(out: &PathBuf) -> Result<u64> {
     let text = fs::read_to_string(out).context("callgrind left no counts")?;
-    let line = text.lines().rev().find_map(|line| line.strip_prefix("totals: "));
-    line.context("callgrind left no sum")?.trim().parse().context("callgrind's sum")
+    let line = text
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("totals: "));
+    line.context("callgrind left no sum")?
+        .trim()
+        .parse()
+        .context("callgrind's sum")
 }
 
 fn read(file: &Path) -> Result<Figures> {
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let line = |line: &str| {
         let mut words = line.split_whitespace().map(str::to_owned);
-        let key = (words.next().context("no peer")?, words.next().context("no scenario")?);
-        Ok((key, words.next().context("no figure")?.parse().context("not a figure")?))
+        let key = (
+            words.next().context("no peer")?,
+            words.next().context("no scenario")?,
+        );
+        Ok((
+            key,
+            words
+                .next()
+                .context("no figure")?
+                .parse()
+                .context("not a figure")?,
+        ))
     };
-    text.lines().filter(|text| !text.starts_with('#') && !text.is_empty()).map(line).collect()
+    text.lines()
+        .filter(|text| !text.starts_with('#') && !text.is_empty())
+        .map(line)
+        .collect()
 }
 
 fn write(file: &Path, figures: &Figures) -> Result<()> {
     let text = fs::read_to_string(file).unwrap_or_default();
-    let mut lines: Vec<String> = text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect();
-    lines.extend(figures.iter().map(|((peer, scenario), figure)| format!("{peer} {scenario} {figure:.0}")));
-    fs::write(file, lines.join("\n") + "\n").with_context(|| format!("cannot write {}", file.display()))
+    let mut lines: Vec<String> = text
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    lines.extend(
+        figures
+            .iter()
+            .map(|((peer, scenario), figure)| format!("{peer} {scenario} {figure:.0}")),
+    );
+    fs::write(file, lines.join("\n") + "\n")
+        .with_context(|| format!("cannot write {}", file.display()))
 }

@@ -67,7 +67,10 @@ impl Ledger {
             self.faults.unanswered += 1;
             self.open -= 1;
         }
-        *slot = Slot { seq1: seq + 1, sent_at: now };
+        *slot = Slot {
+            seq1: seq + 1,
+            sent_at: now,
+        };
         self.open += 1;
     }
 
@@ -113,7 +116,9 @@ impl Ledger {
         let is_error = attributes.kind == b"error";
         if is_error != (self.expect == Expect::Error) {
             self.faults.errors += 1;
-        } else if stanza::sender_of(attributes.to) != Some(sender) || !self.content_is_due(stanza, attributes.id) {
+        } else if stanza::sender_of(attributes.to) != Some(sender)
+            || !self.content_is_due(stanza, attributes.id)
+        {
             self.faults.wrong += 1;
         }
         let latest = &mut self.latest[sender as usize];
@@ -141,14 +146,23 @@ impl Ledger {
 /// (a ping to oneself); a request to anybody else is refused.
 fn route(stanza: Stanza<'_>, out: &mut Vec<u8>) {
     let attributes = stanza.attributes();
-    let domain = attributes.to.rsplit(|&b| b == b'@').next().unwrap_or_default();
+    let domain = attributes
+        .to
+        .rsplit(|&b| b == b'@')
+        .next()
+        .unwrap_or_default();
     let domain = domain.split(|&b| b == b'/').next().unwrap_or_default();
     if domain == JID.as_bytes() {
         out.extend_from_slice(stanza.raw);
     } else if stanza.name() == b"iq" && matches!(attributes.kind, b"get" | b"set") {
-        for part in
-            [&b"<iq type='error' from='"[..], attributes.to, b"' to='", attributes.from, b"' id='", attributes.id]
-        {
+        for part in [
+            &b"<iq type='error' from='"[..],
+            attributes.to,
+            b"' to='",
+            attributes.from,
+            b"' id='",
+            attributes.id,
+        ] {
             out.extend_from_slice(part);
         }
         out.extend_from_slice(
@@ -164,20 +178,27 @@ mod tests {
     use crate::scenario;
 
     fn ledger() -> Ledger {
-        let chat = scenario::ALL.iter().find(|s| s.name == "senders-100").unwrap();
+        let chat = scenario::ALL
+            .iter()
+            .find(|s| s.name == "senders-100")
+            .unwrap();
         Ledger::new(&chat.source(), 4)
     }
 
     fn feed(ledger: &mut Ledger, text: &str) -> String {
         let mut out = Vec::new();
-        let Found::Stanza(stanza, _) = first(text.as_bytes()) else { panic!("no stanza: {text}") };
+        let Found::Stanza(stanza, _) = first(text.as_bytes()) else {
+            panic!("no stanza: {text}")
+        };
         ledger.came(stanza, 5_000, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     fn echo(seq: u32, sender: u32) -> String {
         let body = format!("m{seq:08x}{}", "x".repeat(40));
-        format!("<message to='u{sender:05}@localhost/bench' id='m{seq:08x}' type='chat'><body>{body}</body></message>")
+        format!(
+            "<message to='u{sender:05}@localhost/bench' id='m{seq:08x}' type='chat'><body>{body}</body></message>"
+        )
     }
 
     #[test]
@@ -185,32 +206,57 @@ mod tests {
         let mut ledger = ledger();
         ledger.sent(7, 1_000);
         feed(&mut ledger, &echo(7, 7));
-        assert_eq!((ledger.open, ledger.answered, ledger.faults), (0, 1, Faults::default()));
+        assert_eq!(
+            (ledger.open, ledger.answered, ledger.faults),
+            (0, 1, Faults::default())
+        );
         assert_eq!(ledger.latency.quantile(0.5), 4_000);
     }
 
     #[test]
     fn each_fault_is_seen() {
         let mut ledger = ledger();
-        [1, 101, 2, 3, 4].iter().for_each(|&seq| ledger.sent(seq, 0));
+        [1, 101, 2, 3, 4]
+            .iter()
+            .for_each(|&seq| ledger.sent(seq, 0));
         feed(&mut ledger, &echo(101, 1));
         feed(&mut ledger, &echo(1, 1)); // after a later one of the same sender
         feed(&mut ledger, &echo(1, 1)); // a second time
         feed(&mut ledger, &echo(2, 9)); // to somebody else
-        feed(&mut ledger, "<message to='u00003@localhost/bench' id='m00000003' type='error'><error/></message>");
+        feed(
+            &mut ledger,
+            "<message to='u00003@localhost/bench' id='m00000003' type='error'><error/></message>",
+        );
         ledger.give_up_open();
-        let all = Faults { errors: 1, wrong: 1, reordered: 1, stray: 1, unanswered: 1 };
+        let all = Faults {
+            errors: 1,
+            wrong: 1,
+            reordered: 1,
+            stray: 1,
+            unanswered: 1,
+        };
         assert_eq!(ledger.faults, all);
     }
 
     #[test]
     fn what_is_no_answer_is_routed() {
         let mut ledger = ledger();
-        let ping =
-            "<iq type='get' from='echo.localhost' to='echo.localhost' id='k1'><ping xmlns='urn:xmpp:ping'/></iq>";
+        let ping = "<iq type='get' from='echo.localhost' to='echo.localhost' id='k1'><ping xmlns='urn:xmpp:ping'/></iq>";
         assert_eq!(feed(&mut ledger, ping), ping);
-        let asked = feed(&mut ledger, "<iq type='get' from='echo.localhost' to='localhost' id='k2'><x/></iq>");
-        assert!(asked.starts_with("<iq type='error' from='localhost' to='echo.localhost' id='k2'>"), "{asked}");
-        assert_eq!(feed(&mut ledger, "<presence to='a@localhost' from='echo.localhost'/>"), "");
+        let asked = feed(
+            &mut ledger,
+            "<iq type='get' from='echo.localhost' to='localhost' id='k2'><x/></iq>",
+        );
+        assert!(
+            asked.starts_with("<iq type='error' from='localhost' to='echo.localhost' id='k2'>"),
+            "{asked}"
+        );
+        assert_eq!(
+            feed(
+                &mut ledger,
+                "<presence to='a@localhost' from='echo.localhost'/>"
+            ),
+            ""
+        );
     }
 }

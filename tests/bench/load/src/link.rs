@@ -81,7 +81,10 @@ impl Link {
         if self.input.len() - self.filled < CHUNK {
             self.input.resize(self.filled + 4 * CHUNK, 0);
         }
-        let got = match self.stream.read(&mut self.input[self.filled..self.filled + CHUNK]) {
+        let got = match self
+            .stream
+            .read(&mut self.input[self.filled..self.filled + CHUNK])
+        {
             Ok(0) => bail!("the component closed its socket"),
             Ok(n) => n,
             Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(0),
@@ -99,7 +102,10 @@ impl Link {
                 Found::Partial => break,
                 Found::End => bail!("the component closed its stream"),
                 Found::Nonsense => {
-                    bail!("the component wrote: {}", String::from_utf8_lossy(&self.input[at..self.filled]))
+                    bail!(
+                        "the component wrote: {}",
+                        String::from_utf8_lossy(&self.input[at..self.filled])
+                    )
                 }
             }
         }

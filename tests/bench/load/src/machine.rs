@@ -23,8 +23,15 @@ pub struct Ticks {
 impl Machine {
     pub fn read() -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-        let read = |path| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        let model = cpuinfo
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+        let read = |path| {
+            fs::read_to_string(path)
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
         Self {
             cpu: model.map_or("unknown", |(_, name)| name.trim()).to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -38,11 +45,19 @@ impl Ticks {
     pub fn read() -> Self {
         let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
         let line = stat.lines().next().unwrap_or_default();
-        let fields: Vec<u64> = line.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+        let fields: Vec<u64> = line
+            .split_whitespace()
+            .skip(1)
+            .filter_map(|field| field.parse().ok())
+            .collect();
         let at = |i: usize| fields.get(i).copied().unwrap_or(0);
         // user nice system idle iowait irq softirq steal; what follows is contained in user and nice.
         let busy = at(0) + at(1) + at(2) + at(5) + at(6);
-        Self { busy, steal: at(7), all: busy + at(3) + at(4) + at(7) }
+        Self {
+            busy,
+            steal: at(7),
+            all: busy + at(3) + at(4) + at(7),
+        }
     }
 
     /// The share of the machine, in per cent, used since `before` by others than the `ours` nanoseconds of CPU.

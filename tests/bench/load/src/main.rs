@@ -62,20 +62,33 @@ fn run(mut cli: Cli) -> Result<bool> {
 
 fn check_names(cli: &Cli, peers: &[Peer]) -> Result<()> {
     for name in &cli.only {
-        ensure!(peers.iter().any(|peer| peer.name == *name), "no peer {name}; --list names them");
+        ensure!(
+            peers.iter().any(|peer| peer.name == *name),
+            "no peer {name}; --list names them"
+        );
     }
     for name in &cli.scenario {
-        ensure!(scenario::ALL.iter().any(|s| s.name == name), "no scenario {name}; --list names them");
+        ensure!(
+            scenario::ALL.iter().any(|s| s.name == name),
+            "no scenario {name}; --list names them"
+        );
     }
     Ok(())
 }
 
 fn list(peers: &[Peer]) {
     println!("Peers:");
-    peers.iter().for_each(|peer| println!("  {:20} {}", peer.name, peer.title));
+    peers
+        .iter()
+        .for_each(|peer| println!("  {:20} {}", peer.name, peer.title));
     println!("Scenarios:");
     for scenario in scenario::ALL {
         let windows: Vec<_> = scenario.windows.iter().map(u32::to_string).collect();
-        println!("  {:20} {} (windows: {})", scenario.name, scenario.title, windows.join(", "));
+        println!(
+            "  {:20} {} (windows: {})",
+            scenario.name,
+            scenario.title,
+            windows.join(", ")
+        );
     }
 }

@@ -35,9 +35,27 @@ pub struct Running {
     _database: Option<Postgres>,
 }
 
-const ECHO: &[&str] = &["chat", "chat-4k", "senders-100", "senders-10000", "presence", "million", "stall"];
-const STOCK: &[&str] =
-    &["chat", "chat-4k", "ping", "disco", "unhandled", "senders-100", "senders-10000", "presence", "million", "stall"];
+const ECHO: &[&str] = &[
+    "chat",
+    "chat-4k",
+    "senders-100",
+    "senders-10000",
+    "presence",
+    "million",
+    "stall",
+];
+const STOCK: &[&str] = &[
+    "chat",
+    "chat-4k",
+    "ping",
+    "disco",
+    "unhandled",
+    "senders-100",
+    "senders-10000",
+    "presence",
+    "million",
+    "stall",
+];
 /// What a program of a few lines on a library can be asked.
 const PROGRAM: &[&str] = &[
     "chat",
@@ -55,17 +73,56 @@ const PROGRAM: &[&str] = &[
 ];
 const LOGGER: &[&str] = &["logger", "logger-tenth"];
 const POSTGRES: &[&str] = &["logger", "logger-postgres-tenth"];
-const LIMIT: &[&str] = &["chat", "chat-4k", "ping", "senders-100", "senders-10000", "million"];
-const SUBJECT: &[&str] =
-    &["chat", "chat-4k", "ping", "text", "message", "sent", "confirmed", "yield", "typed", "json", "million", "stall"];
+const LIMIT: &[&str] = &[
+    "chat",
+    "chat-4k",
+    "ping",
+    "senders-100",
+    "senders-10000",
+    "million",
+];
+const SUBJECT: &[&str] = &[
+    "chat",
+    "chat-4k",
+    "ping",
+    "text",
+    "message",
+    "sent",
+    "confirmed",
+    "yield",
+    "typed",
+    "json",
+    "million",
+    "stall",
+];
 
 /// Name, title, command, scenarios.
-type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
 
 const KNOWN: &[Row] = &[
-    ("limit", "byte scanner (`limit`)", "{bench}/target/release/bench-limit {port}", LIMIT),
-    ("campanile", "**campanile** (release)", "{root}/target/release/campanile run --config {config}", STOCK),
-    ("campanile-dist", "**campanile** (dist)", "{root}/target/dist/campanile run --config {config}", STOCK),
+    (
+        "limit",
+        "byte scanner (`limit`)",
+        "{bench}/target/release/bench-limit {port}",
+        LIMIT,
+    ),
+    (
+        "campanile",
+        "**campanile** (release)",
+        "{root}/target/release/campanile run --config {config}",
+        STOCK,
+    ),
+    (
+        "campanile-dist",
+        "**campanile** (dist)",
+        "{root}/target/dist/campanile run --config {config}",
+        STOCK,
+    ),
     (
         "logger",
         "**campanile** logger on SQLite (release)",
@@ -78,18 +135,48 @@ const KNOWN: &[Row] = &[
         "{bench}/target/campanile-postgres run --config {config}",
         POSTGRES,
     ),
-    ("library", "**campanile**, own handlers (release)", "{bench}/target/release/bench-subject {port}", SUBJECT),
-    ("library-dist", "**campanile**, own handlers (dist)", "{bench}/target/dist/bench-subject {port}", SUBJECT),
-    ("libstrophe", "libstrophe 0.12", "{bench}/target/libstrophe {port}", ECHO),
+    (
+        "library",
+        "**campanile**, own handlers (release)",
+        "{bench}/target/release/bench-subject {port}",
+        SUBJECT,
+    ),
+    (
+        "library-dist",
+        "**campanile**, own handlers (dist)",
+        "{bench}/target/dist/bench-subject {port}",
+        SUBJECT,
+    ),
+    (
+        "libstrophe",
+        "libstrophe 0.12",
+        "{bench}/target/libstrophe {port}",
+        ECHO,
+    ),
     (
         "tokio-xmpp-batched",
         "tokio-xmpp 6, batched by hand",
         "{bench}/target/tokio-xmpp/release/batched {port}",
         PROGRAM,
     ),
-    ("tokio-xmpp", "tokio-xmpp 6 `Component`", "{bench}/target/tokio-xmpp/release/component {port}", PROGRAM),
-    ("xmpp.js", "xmpp.js 0.13", "node {bench}/target/xmpp-js/echo.mjs {port}", PROGRAM),
-    ("slixmpp", "slixmpp 1.17", "{bench}/target/slixmpp/bin/python {bench}/peers/slixmpp/echo.py {port}", PROGRAM),
+    (
+        "tokio-xmpp",
+        "tokio-xmpp 6 `Component`",
+        "{bench}/target/tokio-xmpp/release/component {port}",
+        PROGRAM,
+    ),
+    (
+        "xmpp.js",
+        "xmpp.js 0.13",
+        "node {bench}/target/xmpp-js/echo.mjs {port}",
+        PROGRAM,
+    ),
+    (
+        "slixmpp",
+        "slixmpp 1.17",
+        "{bench}/target/slixmpp/bin/python {bench}/peers/slixmpp/echo.py {port}",
+        PROGRAM,
+    ),
 ];
 
 impl Peer {
@@ -111,7 +198,12 @@ impl Peer {
         if name.is_empty() || command.is_empty() {
             return Err("expected NAME=COMMAND".to_owned());
         }
-        Ok(Self { name: name.to_owned(), title: name.to_owned(), command, scenarios: &[] })
+        Ok(Self {
+            name: name.to_owned(),
+            title: name.to_owned(),
+            command,
+            scenarios: &[],
+        })
     }
 
     pub fn answers(&self, scenario: &str) -> bool {
@@ -120,9 +212,13 @@ impl Peer {
 
     /// Has it been built? A name without a slash is looked up by the system.
     pub fn is_there(&self, bench: &Path) -> bool {
-        let files =
-            self.command.iter().map(|word| fill(word, bench, 0, Path::new(""))).filter(|word| word.starts_with('/'));
-        files.into_iter().all(|file| Path::new(&file).exists()) && (!self.has_database() || postgres::is_there())
+        let files = self
+            .command
+            .iter()
+            .map(|word| fill(word, bench, 0, Path::new("")))
+            .filter(|word| word.starts_with('/'));
+        files.into_iter().all(|file| Path::new(&file).exists())
+            && (!self.has_database() || postgres::is_there())
     }
 
     fn has_database(&self) -> bool {
@@ -148,17 +244,27 @@ impl Peer {
         }
         let log = folder.join(format!("{}.log", self.name));
         let output = File::create(&log)?;
-        let mut words = under.iter().chain(&self.command).map(|word| fill(word, bench, port, &config));
+        let mut words = under
+            .iter()
+            .chain(&self.command)
+            .map(|word| fill(word, bench, port, &config));
         let program = words.next().context("an empty command")?;
         let child = Command::new(&program)
             .args(words)
-            .env("BENCH_OVERRUN_SECONDS", if under.is_empty() { "0.02" } else { "3600" })
+            .env(
+                "BENCH_OVERRUN_SECONDS",
+                if under.is_empty() { "0.02" } else { "3600" },
+            )
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()
             .with_context(|| format!("cannot start {program}"))?;
-        Ok(Running { child, log, _database: database })
+        Ok(Running {
+            child,
+            log,
+            _database: database,
+        })
     }
 }
 
@@ -209,8 +315,9 @@ fn fill(word: &str, bench: &Path, port: u16, config: &Path) -> String {
 }
 
 fn daemon_config(port: u16, overrun: &str, store: Option<&str>) -> String {
-    let mounted =
-        store.map_or("echo]".to_owned(), |store| format!("logger]\nstore = \"{store}\"\nadmins = [\"{ADMIN}\"]"));
+    let mounted = store.map_or("echo]".to_owned(), |store| {
+        format!("logger]\nstore = \"{store}\"\nadmins = [\"{ADMIN}\"]")
+    });
     format!(
         "[server]\naddress = \"127.0.0.1:{port}\"\n\n[[component]]\njid = \"{JID}\"\nsecret = \"{SECRET}\"\nlimits = {{ overrun = \"{overrun}\" }}\n[component.{mounted}\n"
     )

@@ -29,24 +29,52 @@ pub fn is_there() -> bool {
 impl Postgres {
     pub fn start() -> Result<Self> {
         // Not below the bench: the database's own user must be able to reach it.
-        let folder = std::env::temp_dir().join(format!("campanile-bench-postgres-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("campanile-bench-postgres-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         if getuid().is_root() {
-            let given = Command::new("chown").arg("postgres").arg(&folder).status()?;
+            let given = Command::new("chown")
+                .arg("postgres")
+                .arg(&folder)
+                .status()?;
             ensure!(given.success(), "there is no user postgres");
         }
         let data = folder.join("data");
         let mut made = as_user("initdb")?;
-        made.args(["--auth=trust", "--username=campanile", "--encoding=UTF8", "--locale=C", "-D"]).arg(&data);
+        made.args([
+            "--auth=trust",
+            "--username=campanile",
+            "--encoding=UTF8",
+            "--locale=C",
+            "-D",
+        ])
+        .arg(&data);
         let made = made.output()?;
-        ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        ensure!(
+            made.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+            .local_addr()?
+            .port();
         let log = folder.join("log");
         let output = File::create(&log)?;
         let mut command = as_user("postgres")?;
-        command.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-k", "", "-p", &port.to_string()]);
-        let child = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?;
-        let mut this = Self { child, folder, port };
+        command
+            .arg("-D")
+            .arg(&data)
+            .args(["-h", "127.0.0.1", "-k", "", "-p", &port.to_string()]);
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()?;
+        let mut this = Self {
+            child,
+            folder,
+            port,
+        };
         this.await_ready(&log)?;
         Ok(this)
     }
@@ -92,12 +120,23 @@ fn as_user(program: &str) -> Result<Command> {
         return Ok(Command::new(path));
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(path);
+    command
+        .args([
+            "--reuid=postgres",
+            "--regid=postgres",
+            "--clear-groups",
+            "--",
+        ])
+        .arg(path);
     Ok(command)
 }
 
 fn programs() -> Result<PathBuf> {
     let versions = fs::read_dir(ALL).context("PostgreSQL is not installed")?;
-    let newest = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).max();
-    newest.filter(|bin| bin.join("initdb").exists()).context("PostgreSQL is not installed")
+    let newest = versions
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .max();
+    newest
+        .filter(|bin| bin.join("initdb").exists())
+        .context("PostgreSQL is not installed")
 }

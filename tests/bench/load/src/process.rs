@@ -26,9 +26,15 @@ pub struct Memory {
 impl Cpu {
     pub fn read(pid: u32) -> Result<Self> {
         let mut threads = BTreeMap::new();
-        for task in fs::read_dir(format!("/proc/{pid}/task")).context("the component's process is gone")? {
+        for task in
+            fs::read_dir(format!("/proc/{pid}/task")).context("the component's process is gone")?
+        {
             let path = task?.path();
-            let Some(tid) = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok()) else {
+            let Some(tid) = path
+                .file_name()
+                .and_then(|n| n.to_str())
+                .and_then(|n| n.parse().ok())
+            else {
                 continue;
             };
             // A thread may end between the listing and the reading.
@@ -39,36 +45,57 @@ impl Cpu {
                 threads.insert(tid, nanos);
             }
         }
-        Ok(Self { threads, ticks: ticks(pid)? })
+        Ok(Self {
+            threads,
+            ticks: ticks(pid)?,
+        })
     }
 
     /// CPU time used since `before`, in nanoseconds: exact, unless a thread ended in between.
     pub fn since(&self, before: &Self) -> u64 {
-        if before.threads.keys().any(|tid| !self.threads.contains_key(tid)) {
+        if before
+            .threads
+            .keys()
+            .any(|tid| !self.threads.contains_key(tid))
+        {
             return self.ticks.saturating_sub(before.ticks) * TICK;
         }
-        let spent = |(tid, nanos): (&u32, &u64)| nanos.saturating_sub(before.threads.get(tid).copied().unwrap_or(0));
+        let spent = |(tid, nanos): (&u32, &u64)| {
+            nanos.saturating_sub(before.threads.get(tid).copied().unwrap_or(0))
+        };
         self.threads.iter().map(spent).sum()
     }
 }
 
 impl Memory {
     pub fn read(pid: u32) -> Result<Self> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the component's process is gone")?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))
+            .context("the component's process is gone")?;
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             line.split_whitespace().next()?.parse().ok()
         };
-        Ok(Self { now_kib: field("VmRSS:").context("no VmRSS")?, peak_kib: field("VmHWM:").context("no VmHWM")? })
+        Ok(Self {
+            now_kib: field("VmRSS:").context("no VmRSS")?,
+            peak_kib: field("VmHWM:").context("no VmHWM")?,
+        })
     }
 }
 
 fn ticks(pid: u32) -> Result<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the name in brackets, which may hold spaces; utime and stime are the 14th and 15th.
-    let after = stat.rsplit_once(')').context("unexpected /proc/PID/stat")?.1;
+    let after = stat
+        .rsplit_once(')')
+        .context("unexpected /proc/PID/stat")?
+        .1;
     let mut fields = after.split_whitespace().skip(11);
-    let mut next = || fields.next().and_then(|field| field.parse::<u64>().ok()).context("unexpected /proc/PID/stat");
+    let mut next = || {
+        fields
+            .next()
+            .and_then(|field| field.parse::<u64>().ok())
+            .context("unexpected /proc/PID/stat")
+    };
     Ok(next()? + next()?)
 }
 

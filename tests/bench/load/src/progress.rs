@@ -15,12 +15,22 @@ pub struct Progress {
 
 impl Progress {
     pub fn new(total: usize) -> Self {
-        Self { total, done: 0, started: Instant::now(), terminal: stderr().is_terminal() }
+        Self {
+            total,
+            done: 0,
+            started: Instant::now(),
+            terminal: stderr().is_terminal(),
+        }
     }
 
     pub fn begin(&self, what: &str) {
         if self.terminal {
-            eprint!("\r\x1b[2K[{}/{}, {} left] {what} …", self.done, self.total, self.left());
+            eprint!(
+                "\r\x1b[2K[{}/{}, {} left] {what} …",
+                self.done,
+                self.total,
+                self.left()
+            );
             // A line of progress that cannot be shown is no reason to stop.
             let _ = stderr().flush();
         }
@@ -56,7 +66,11 @@ fn describe(sample: &Sample) -> String {
             stall.reconnects,
             sample.rss_peak_kib as f64 / 1024.0,
             if stall.cut_short { ", cut short" } else { "" },
-            if stall.alive { "" } else { ", SILENT AFTERWARDS" },
+            if stall.alive {
+                ""
+            } else {
+                ", SILENT AFTERWARDS"
+            },
         );
     }
     let clean = sample.faults == crate::ledger::Faults::default();
@@ -70,6 +84,10 @@ fn describe(sample: &Sample) -> String {
         sample.rss_peak_kib as f64 / 1024.0,
         sample.load_busy_percent,
         sample.others_percent,
-        if clean { String::new() } else { format!(", {:?}", sample.faults) },
+        if clean {
+            String::new()
+        } else {
+            format!(", {:?}", sample.faults)
+        },
     )
 }

@@ -28,9 +28,15 @@ struct Run<'a> {
 
 /// Measures `peers` and prints the tables. True when every run could be made.
 pub fn run(cli: &Cli, peers: &[Peer]) -> Result<bool> {
-    let (there, missing): (Vec<&Peer>, Vec<&Peer>) = peers.iter().partition(|peer| peer.is_there(&cli.bench_dir));
-    missing.iter().for_each(|peer| eprintln!("not built, left out: {}", peer.name));
-    ensure!(!there.is_empty(), "no peer is built; tests/bench/run builds them");
+    let (there, missing): (Vec<&Peer>, Vec<&Peer>) =
+        peers.iter().partition(|peer| peer.is_there(&cli.bench_dir));
+    missing
+        .iter()
+        .for_each(|peer| eprintln!("not built, left out: {}", peer.name));
+    ensure!(
+        !there.is_empty(),
+        "no peer is built; tests/bench/run builds them"
+    );
     let runs = plan(cli, &there);
     let (extent, machine) = (cli.extent(), Machine::read());
     let mut progress = Progress::new(runs.len());
@@ -42,11 +48,19 @@ pub fn run(cli: &Cli, peers: &[Peer]) -> Result<bool> {
         progress.finish(&what, &result);
         match result {
             Ok(sample) => samples.push(sample),
-            Err(e) => failures.push(Failure { run: what, reason: format!("{e:#}") }),
+            Err(e) => failures.push(Failure {
+                run: what,
+                reason: format!("{e:#}"),
+            }),
         }
     }
     let complete = failures.is_empty();
-    let report = Report { machine, samples, failures, peers: there };
+    let report = Report {
+        machine,
+        samples,
+        failures,
+        peers: there,
+    };
     report.print(cli)?;
     Ok(complete)
 }
@@ -56,10 +70,18 @@ fn plan<'a>(cli: &Cli, peers: &[&'a Peer]) -> Vec<Run<'a>> {
     for round in 0..cli.rounds() {
         // Each round begins with another peer: nobody always follows the same one.
         let order = (0..peers.len()).map(|i| peers[(i + round as usize) % peers.len()]);
-        for scenario in scenario::ALL.iter().filter(|scenario| round < cli.rounds_of(scenario)) {
+        for scenario in scenario::ALL
+            .iter()
+            .filter(|scenario| round < cli.rounds_of(scenario))
+        {
             for window in cli.windows_of(scenario) {
                 let fit = order.clone().filter(|peer| peer.answers(scenario.name));
-                runs.extend(fit.map(|peer| Run { round, scenario, window, peer }));
+                runs.extend(fit.map(|peer| Run {
+                    round,
+                    scenario,
+                    window,
+                    peer,
+                }));
             }
         }
     }
@@ -78,7 +100,12 @@ fn measure(cli: &Cli, run: &Run<'_>, extent: &Extent) -> Result<Sample> {
     Ok(sample)
 }
 
-fn measure_running(server: &Server, running: &mut Running, run: &Run<'_>, extent: &Extent) -> Result<Sample> {
+fn measure_running(
+    server: &Server,
+    running: &mut Running,
+    run: &Run<'_>,
+    extent: &Extent,
+) -> Result<Sample> {
     let stream = server.accept(&mut running.child, CONNECTS_WITHIN)?;
     let flow = Flow::new(stream, running.pid(), run.scenario, run.window);
     match run.scenario.flow {
@@ -90,6 +117,12 @@ fn measure_running(server: &Server, running: &mut Running, run: &Run<'_>, extent
 
 impl Run<'_> {
     fn describe(&self) -> String {
-        format!("round {}, {}, window {}, {}", self.round + 1, self.scenario.name, self.window, self.peer.name)
+        format!(
+            "round {}, {}, window {}, {}",
+            self.round + 1,
+            self.scenario.name,
+            self.window,
+            self.peer.name
+        )
     }
 }

@@ -80,7 +80,13 @@ impl Span {
 impl Mark {
     pub fn read(pid: u32, answered: u64) -> Result<Self> {
         let own = Cpu::read(std::process::id())?;
-        Ok(Self { at: Instant::now(), cpu: Cpu::read(pid)?, own, machine: Ticks::read(), answered })
+        Ok(Self {
+            at: Instant::now(),
+            cpu: Cpu::read(pid)?,
+            own,
+            machine: Ticks::read(),
+            answered,
+        })
     }
 
     pub fn since(&self, before: &Self) -> Span {

@@ -52,17 +52,34 @@ pub fn first(bytes: &[u8]) -> Found<'_> {
     let head = &bytes[start + 1..gt];
     let opened = gt + 1;
     if head.ends_with(b"/") {
-        return Found::Stanza(Stanza { raw: &bytes[start..opened], content: &[], head }, opened);
+        return Found::Stanza(
+            Stanza {
+                raw: &bytes[start..opened],
+                content: &[],
+                head,
+            },
+            opened,
+        );
     }
     let Some((closing, end)) = end_of_content(bytes, opened) else {
         return Found::Partial;
     };
-    Found::Stanza(Stanza { raw: &bytes[start..end], content: &bytes[opened..closing], head }, end)
+    Found::Stanza(
+        Stanza {
+            raw: &bytes[start..end],
+            content: &bytes[opened..closing],
+            head,
+        },
+        end,
+    )
 }
 
 impl<'a> Stanza<'a> {
     pub fn name(&self) -> &'a [u8] {
-        let end = self.head.iter().position(|&b| b.is_ascii_whitespace() || b == b'/');
+        let end = self
+            .head
+            .iter()
+            .position(|&b| b.is_ascii_whitespace() || b == b'/');
         &self.head[..end.unwrap_or(self.head.len())]
     }
 
@@ -70,7 +87,10 @@ impl<'a> Stanza<'a> {
         let mut found = Attributes::default();
         let mut rest = self.head;
         while let Some(equals) = memchr(b'=', rest) {
-            let name = rest[..equals].rsplit(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+            let name = rest[..equals]
+                .rsplit(|b| b.is_ascii_whitespace())
+                .next()
+                .unwrap_or_default();
             let Some(&quote) = rest.get(equals + 1) else {
                 break;
             };
@@ -118,19 +138,36 @@ mod tests {
 
     #[test]
     fn stanzas_one_by_one() {
-        let Found::Stanza(one, next) = first(TWO) else { panic!("no stanza") };
+        let Found::Stanza(one, next) = first(TWO) else {
+            panic!("no stanza")
+        };
         assert_eq!(one.name(), b"message");
         assert_eq!(one.content, b"<x><y/></x><body>hi</body>");
         assert!(one.raw.starts_with(b"<message ") && one.raw.ends_with(b"</message>"));
-        assert_eq!(one.attributes(), Attributes { id: b"m1", kind: b"chat", from: b"b@c", to: b"u@h/r" });
-        let Found::Stanza(two, end) = first(&TWO[next..]) else { panic!("no stanza") };
-        assert_eq!((two.name(), two.content, two.attributes().id), (&b"iq"[..], &b""[..], &b"m2"[..]));
+        assert_eq!(
+            one.attributes(),
+            Attributes {
+                id: b"m1",
+                kind: b"chat",
+                from: b"b@c",
+                to: b"u@h/r"
+            }
+        );
+        let Found::Stanza(two, end) = first(&TWO[next..]) else {
+            panic!("no stanza")
+        };
+        assert_eq!(
+            (two.name(), two.content, two.attributes().id),
+            (&b"iq"[..], &b""[..], &b"m2"[..])
+        );
         assert_eq!(first(&TWO[next + end..]), Found::End);
     }
 
     #[test]
     fn every_cut_is_partial() {
-        let Found::Stanza(_, next) = first(TWO) else { panic!("no stanza") };
+        let Found::Stanza(_, next) = first(TWO) else {
+            panic!("no stanza")
+        };
         for cut in 0..next {
             assert_eq!(first(&TWO[..cut]), Found::Partial, "cut at {cut}");
         }

@@ -69,11 +69,10 @@ const CHAT_LEN: usize = 150;
 /// An id and a blank.
 const BODY_MIN: usize = crate::stanza::ID_LEN + 1;
 const PRESENCE_WEIGHT: u32 = 16;
-const PROSE: &str = "The bell is rung at noon, and whoever hears it answers in the order of hearing. ";
-const TYPED: &str =
-    "<order xmlns='urn:campanile:bench' item='{id}' quantity='3' express='true'><note>ring twice</note></order>";
-const JSON: &str =
-    "<json xmlns='urn:xmpp:json:0'>{\"item\":\"{id}\",\"quantity\":3,\"express\":true,\"note\":\"ring twice\"}</json>";
+const PROSE: &str =
+    "The bell is rung at noon, and whoever hears it answers in the order of hearing. ";
+const TYPED: &str = "<order xmlns='urn:campanile:bench' item='{id}' quantity='3' express='true'><note>ring twice</note></order>";
+const JSON: &str = "<json xmlns='urn:xmpp:json:0'>{\"item\":\"{id}\",\"quantity\":3,\"express\":true,\"note\":\"ring twice\"}</json>";
 const DISCO: &str = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
 
 const CHAT: Scenario = Scenario {
@@ -87,10 +86,20 @@ const CHAT: Scenario = Scenario {
     load: Load::Chat("bot"),
     expect: Expect::Echo,
 };
-const IQ: Scenario = Scenario { windows: &[256], quick: false, expect: Expect::Result, ..CHAT };
+const IQ: Scenario = Scenario {
+    windows: &[256],
+    quick: false,
+    expect: Expect::Result,
+    ..CHAT
+};
 
 /// Each handler sends its answer by itself, and ends when that is done.
-const SENT: Scenario = Scenario { senders: 1000, windows: &[1024], quick: false, ..CHAT };
+const SENT: Scenario = Scenario {
+    senders: 1000,
+    windows: &[1024],
+    quick: false,
+    ..CHAT
+};
 
 /// What fills an archive: of a million, each of its senders owns ten.
 pub const FILL: Scenario = Scenario {
@@ -106,7 +115,13 @@ pub const FILL: Scenario = Scenario {
 
 pub const ALL: &[Scenario] = &[
     CHAT,
-    Scenario { name: "chat-4k", title: "chat message, body 4 KiB", windows: &[256, 1], load: Load::Chat4k, ..CHAT },
+    Scenario {
+        name: "chat-4k",
+        title: "chat message, body 4 KiB",
+        windows: &[256, 1],
+        load: Load::Chat4k,
+        ..CHAT
+    },
     Scenario {
         name: "ping",
         title: "ping (XEP-0199)",
@@ -129,7 +144,14 @@ pub const ALL: &[Scenario] = &[
         expect: Expect::Error,
         ..IQ
     },
-    Scenario { name: "senders-100", title: "chat, 100 senders", senders: 100, windows: &[256], quick: false, ..CHAT },
+    Scenario {
+        name: "senders-100",
+        title: "chat, 100 senders",
+        senders: 100,
+        windows: &[256],
+        quick: false,
+        ..CHAT
+    },
     Scenario {
         name: "senders-10000",
         title: "chat, 10,000 senders",
@@ -147,7 +169,13 @@ pub const ALL: &[Scenario] = &[
         load: Load::Presence,
         ..CHAT
     },
-    Scenario { name: "text", title: "body in, text out", windows: &[256], load: Load::Chat("text"), ..CHAT },
+    Scenario {
+        name: "text",
+        title: "body in, text out",
+        windows: &[256],
+        load: Load::Chat("text"),
+        ..CHAT
+    },
     Scenario {
         name: "message",
         title: "whole message in and out",
@@ -155,14 +183,25 @@ pub const ALL: &[Scenario] = &[
         load: Load::Chat("message"),
         ..CHAT
     },
-    Scenario { name: "sent", title: "answered by `send`, 1,000 senders", load: Load::Chat("sent"), ..SENT },
+    Scenario {
+        name: "sent",
+        title: "answered by `send`, 1,000 senders",
+        load: Load::Chat("sent"),
+        ..SENT
+    },
     Scenario {
         name: "confirmed",
         title: "answered by `send_confirmed`, 1,000 senders",
         load: Load::Chat("confirmed"),
         ..SENT
     },
-    Scenario { name: "yield", title: "handler that yields once", windows: &[256], load: Load::Chat("yield"), ..CHAT },
+    Scenario {
+        name: "yield",
+        title: "handler that yields once",
+        windows: &[256],
+        load: Load::Chat("yield"),
+        ..CHAT
+    },
     Scenario {
         name: "typed",
         title: "typed payload in and out",
@@ -307,10 +346,20 @@ mod tests {
         for scenario in ALL.iter().filter(|s| matches!(s.load, Load::Chat(_))) {
             let mut out = Vec::new();
             scenario.source().render(&mut out, 3);
-            assert_eq!(out.len(), CHAT_LEN, "{}: {}", scenario.name, String::from_utf8_lossy(&out));
+            assert_eq!(
+                out.len(),
+                CHAT_LEN,
+                "{}: {}",
+                scenario.name,
+                String::from_utf8_lossy(&out)
+            );
         }
         let mut out = Vec::new();
-        ALL.iter().find(|s| s.name == "presence").unwrap().source().render(&mut out, 117);
+        ALL.iter()
+            .find(|s| s.name == "presence")
+            .unwrap()
+            .source()
+            .render(&mut out, 117);
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text.matches("<presence from='u00017@").count(), 15);
         assert_eq!(text.matches("<message from='u00017@").count(), 1);

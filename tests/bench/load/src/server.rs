@@ -38,7 +38,10 @@ impl Server {
             if let Some(status) = component.try_wait()? {
                 bail!("it ended before it connected ({status})");
             }
-            ensure!(Instant::now() < deadline, "it did not connect within {patience:?}");
+            ensure!(
+                Instant::now() < deadline,
+                "it did not connect within {patience:?}"
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -49,7 +52,10 @@ fn shake_hands(mut stream: TcpStream) -> Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let header = read_until(&mut stream, "<stream:stream", ">")?;
-    ensure!(header.contains("jabber:component:accept"), "the header is not one of XEP-0114: {header}");
+    ensure!(
+        header.contains("jabber:component:accept"),
+        "the header is not one of XEP-0114: {header}"
+    );
     write!(
         stream,
         "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
@@ -67,7 +73,10 @@ fn shake_hands(mut stream: TcpStream) -> Result<TcpStream> {
 fn read_until(stream: &mut TcpStream, open: &str, close: &str) -> Result<String> {
     let mut text = String::new();
     let mut byte = [0];
-    while !text.find(open).is_some_and(|at| text[at..].ends_with(close)) {
+    while !text
+        .find(open)
+        .is_some_and(|at| text[at..].ends_with(close))
+    {
         ensure!(stream.read(&mut byte)? == 1, "closed after: {text}");
         ensure!(text.len() < 4096, "too long: {text}");
         text.push(char::from(byte[0]));

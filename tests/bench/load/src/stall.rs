@@ -17,10 +17,18 @@ const LOOK: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_secs(3);
 const COMES_BACK_WITHIN: Duration = Duration::from_secs(15);
 
-pub fn measure(mut flow: Flow, server: &Server, running: &mut Running, extent: &Extent) -> Result<Sample> {
+pub fn measure(
+    mut flow: Flow,
+    server: &Server,
+    running: &mut Running,
+    extent: &Extent,
+) -> Result<Sample> {
     let start = Memory::read(flow.pid)?;
     let before = Mark::read(flow.pid, 0)?;
-    let mut stall = Stall { seconds: extent.stall.as_secs_f64(), ..Stall::default() };
+    let mut stall = Stall {
+        seconds: extent.stall.as_secs_f64(),
+        ..Stall::default()
+    };
     flood(&mut flow, server, running, extent.stall, &mut stall)?;
     read_all(&mut flow, server, running, &mut stall)?;
     let span = Mark::read(flow.pid, flow.ledger.answered)?.since(&before);
@@ -30,12 +38,25 @@ pub fn measure(mut flow: Flow, server: &Server, running: &mut Running, extent: &
     stall.unanswered = stall.sent - stall.answered.min(stall.sent);
     stall.alive = still_answers(&mut flow);
     let memory = (start, Memory::read(flow.pid)?);
-    let mut sample = Sample::new("stall", 256, &span, flow.source.weight, &flow.ledger, memory);
+    let mut sample = Sample::new(
+        "stall",
+        256,
+        &span,
+        flow.source.weight,
+        &flow.ledger,
+        memory,
+    );
     sample.stall = Some(stall);
     Ok(sample)
 }
 
-fn flood(flow: &mut Flow, server: &Server, running: &mut Running, time: Duration, stall: &mut Stall) -> Result<()> {
+fn flood(
+    flow: &mut Flow,
+    server: &Server,
+    running: &mut Running,
+    time: Duration,
+    stall: &mut Stall,
+) -> Result<()> {
     let deadline = Instant::now() + time;
     let mut look = Instant::now();
     while Instant::now() < deadline {
@@ -59,7 +80,12 @@ fn flood(flow: &mut Flow, server: &Server, running: &mut Running, time: Duration
 }
 
 /// The server reads again, and writes no more than what it has begun.
-fn read_all(flow: &mut Flow, server: &Server, running: &mut Running, stall: &mut Stall) -> Result<()> {
+fn read_all(
+    flow: &mut Flow,
+    server: &Server,
+    running: &mut Running,
+    stall: &mut Stall,
+) -> Result<()> {
     let mut quiet = Instant::now();
     while quiet.elapsed() < QUIET && flow.ledger.answered < u64::from(flow.seq) {
         let ledger = &mut flow.ledger;
@@ -67,7 +93,10 @@ fn read_all(flow: &mut Flow, server: &Server, running: &mut Running, stall: &mut
             .link
             .flush()
             .and_then(|()| flow.link.wait(true, LOOK))
-            .and_then(|()| flow.link.read(|stanza, out| ledger.came_uncounted(stanza, out)));
+            .and_then(|()| {
+                flow.link
+                    .read(|stanza, out| ledger.came_uncounted(stanza, out))
+            });
         match turn {
             Ok(0) => {}
             Ok(_) => quiet = Instant::now(),
@@ -83,7 +112,12 @@ fn still_answers(flow: &mut Flow) -> bool {
 }
 
 /// What was on the old link is gone; it shows as unanswered.
-fn reconnect(flow: &mut Flow, server: &Server, running: &mut Running, stall: &mut Stall) -> Result<()> {
+fn reconnect(
+    flow: &mut Flow,
+    server: &Server,
+    running: &mut Running,
+    stall: &mut Stall,
+) -> Result<()> {
     stall.reconnects += 1;
     flow.link = Link::new(server.accept(&mut running.child, COMES_BACK_WITHIN)?);
     Ok(())

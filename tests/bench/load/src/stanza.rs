@@ -16,7 +16,11 @@ pub struct Template {
 impl Template {
     /// In `text`, `{id}` stands for the id and `{n}` for the five digits of the sender.
     pub fn new(text: &str) -> Self {
-        let mut made = Self { bytes: Vec::new(), ids: Vec::new(), senders: Vec::new() };
+        let mut made = Self {
+            bytes: Vec::new(),
+            ids: Vec::new(),
+            senders: Vec::new(),
+        };
         let mut rest = text;
         while let Some(open) = rest.find('{') {
             made.bytes.extend_from_slice(&rest.as_bytes()[..open]);
@@ -76,7 +80,11 @@ pub fn seq_of(id: &[u8]) -> Option<u32> {
 /// The number of the sender in a JID like `u00042@localhost/bench`.
 pub fn sender_of(jid: &[u8]) -> Option<u32> {
     let digits = jid.strip_prefix(b"u")?.get(..SENDER_LEN)?;
-    digits.iter().try_fold(0u32, |sum, &digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
+    digits.iter().try_fold(0u32, |sum, &digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| sum * 10 + u32::from(digit - b'0'))
+    })
 }
 
 fn hex(value: u32) -> [u8; 8] {
@@ -101,7 +109,10 @@ mod tests {
         let template = Template::new("<m from='u{n}@h' id='{id}'>{\"seq\":\"{id}\"}</m>");
         let mut out = b"before".to_vec();
         template.render(&mut out, 0xbeef, 9_999);
-        assert_eq!(out, b"before<m from='u09999@h' id='m0000beef'>{\"seq\":\"m0000beef\"}</m>");
+        assert_eq!(
+            out,
+            b"before<m from='u09999@h' id='m0000beef'>{\"seq\":\"m0000beef\"}</m>"
+        );
         assert_eq!(out.len(), 6 + template.len());
     }
 

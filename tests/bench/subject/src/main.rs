@@ -60,8 +60,10 @@ async fn main() -> anyhow::Result<()> {
     if let Ok(seconds) = std::env::var("BENCH_OVERRUN_SECONDS") {
         limits.overrun = Duration::from_secs_f64(seconds.parse()?);
     }
-    let component =
-        Component::builder("echo.localhost").limits(limits).server(format!("127.0.0.1:{port}")).secret("s3cr3t");
+    let component = Component::builder("echo.localhost")
+        .limits(limits)
+        .server(format!("127.0.0.1:{port}"))
+        .secret("s3cr3t");
     component.router(router).build()?.run().await?;
     Ok(())
 }
@@ -76,7 +78,11 @@ async fn text(Body(text): Body) -> String {
 }
 
 async fn whole(message: Message) -> Message {
-    Message { from: None, to: None, ..message }
+    Message {
+        from: None,
+        to: None,
+        ..message
+    }
 }
 
 /// Done when it is written.

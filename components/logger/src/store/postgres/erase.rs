@@ -1,7 +1,8 @@
 //! Forgetting.
 //!
-//! An update leaves the old row behind until a vacuum takes it away, and what it takes away stays in the free space of
-//! its page, in the write-ahead log and in backups: the component's page says so, and what to do.
+//! An update leaves the old row behind until a vacuum takes it away, and what it takes away stays
+//! in the free space of its page, in the write-ahead log and in backups: the component's page says
+//! so, and what to do.
 
 use postgres::Transaction;
 
@@ -17,8 +18,13 @@ pub(super) fn erase(store: &mut Postgres, jid: &str, most: usize) -> Result<usiz
     let Postgres { client, keys, .. } = store;
     let mut transaction = client.transaction()?;
     transaction.query(schema::LOCK, &[])?;
-    let Some(party) = read::find(&mut transaction, keys, jid)? else { return Ok(0) };
-    transaction.execute("INSERT INTO erasing (party) VALUES ($1) ON CONFLICT DO NOTHING", &[&party])?;
+    let Some(party) = read::find(&mut transaction, keys, jid)? else {
+        return Ok(0);
+    };
+    transaction.execute(
+        "INSERT INTO erasing (party) VALUES ($1) ON CONFLICT DO NOTHING",
+        &[&party],
+    )?;
     let places = of_party(&mut transaction, party, most)?;
     let mut tally = Tally::default();
     for place in &places {
@@ -28,7 +34,10 @@ pub(super) fn erase(store: &mut Postgres, jid: &str, most: usize) -> Result<usiz
     if places.is_empty() {
         // The hash goes, so that the same JID is another one when it writes again.
         transaction.execute("DELETE FROM used WHERE party = $1", &[&party])?;
-        transaction.execute("UPDATE jid SET jid = $2, hash = -id WHERE id = $1", &[&party, &keys.hash(jid)])?;
+        transaction.execute(
+            "UPDATE jid SET jid = $2, hash = -id WHERE id = $1",
+            &[&party, &keys.hash(jid)],
+        )?;
     }
     // Every instance forgets the numbers that it remembers.
     transaction.execute("UPDATE epoch SET epoch = epoch + 1", &[])?;
@@ -38,7 +47,10 @@ pub(super) fn erase(store: &mut Postgres, jid: &str, most: usize) -> Result<usiz
 
 pub(super) fn scrub(store: &mut Postgres) -> Result<(), StoreError> {
     let client = &mut store.client;
-    let emptied = client.query("SELECT party FROM erasing JOIN jid ON jid.id = party WHERE jid.hash = -jid.id", &[])?;
+    let emptied = client.query(
+        "SELECT party FROM erasing JOIN jid ON jid.id = party WHERE jid.hash = -jid.id",
+        &[],
+    )?;
     let emptied: Vec<i64> = emptied.iter().map(|row| row.get(0)).collect();
     client.batch_execute("SET statement_timeout = 0")?;
     for table in ["entry", "jid", "used", "alias"] {
@@ -51,7 +63,9 @@ pub(super) fn scrub(store: &mut Postgres) -> Result<(), StoreError> {
 
 /// A name that is a hash already stands for entries that are all erased, and not vacuumed yet.
 pub(super) fn unfinished(store: &mut Postgres) -> Result<Vec<String>, StoreError> {
-    let rows = store.client.query("SELECT jid FROM erasing JOIN jid ON jid.id = party", &[])?;
+    let rows = store
+        .client
+        .query("SELECT jid FROM erasing JOIN jid ON jid.id = party", &[])?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
@@ -61,8 +75,10 @@ pub(super) fn prune(store: &mut Postgres, rule: &Prune, most: usize) -> Result<u
     transaction.query(schema::LOCK, &[])?;
     let places = match rule {
         Prune::Before(time) => {
-            let rows = transaction
-                .query("SELECT place FROM entry WHERE place < $1 ORDER BY place LIMIT $2", &[time, &limit(most)])?;
+            let rows = transaction.query(
+                "SELECT place FROM entry WHERE place < $1 ORDER BY place LIMIT $2",
+                &[time, &limit(most)],
+            )?;
             rows.iter().map(|row| row.get(0)).collect()
         }
         Prune::Above(bytes) => of_the_heaviest(&mut transaction, *bytes, most)?,
@@ -79,7 +95,11 @@ pub(super) fn prune(store: &mut Postgres, rule: &Prune, most: usize) -> Result<u
     Ok(places.len())
 }
 
-fn of_party(transaction: &mut Transaction<'_>, party: i64, most: usize) -> Result<Vec<Place>, StoreError> {
+fn of_party(
+    transaction: &mut Transaction<'_>,
+    party: i64,
+    most: usize,
+) -> Result<Vec<Place>, StoreError> {
     let term = format!("'{}'", Term::party(party).text);
     let rows = transaction.query(
         "SELECT place FROM entry WHERE terms @@ $1::text::tsquery ORDER BY place LIMIT $2",
@@ -89,12 +109,19 @@ fn of_party(transaction: &mut Transaction<'_>, party: i64, most: usize) -> Resul
 }
 
 /// While all have more than their due: the oldest entries of whoever sent most, and of nobody else.
-fn of_the_heaviest(transaction: &mut Transaction<'_>, bound: u64, most: usize) -> Result<Vec<Place>, StoreError> {
+fn of_the_heaviest(
+    transaction: &mut Transaction<'_>,
+    bound: u64,
+    most: usize,
+) -> Result<Vec<Place>, StoreError> {
     let (_, bytes) = read::used(transaction, ALL, None, &[])?;
     let mut excess = i64::try_from(bytes.saturating_sub(bound)).unwrap_or(i64::MAX);
-    let heaviest =
-        "SELECT party FROM used WHERE party > 0 AND class < $1 GROUP BY party ORDER BY sum(bytes) DESC LIMIT 1";
-    let Some(heaviest) = transaction.query_opt(heaviest, &[&RECEIVED])?.filter(|_| excess > 0) else {
+    let heaviest = "SELECT party FROM used WHERE party > 0 AND class < $1 GROUP BY party ORDER BY \
+        sum(bytes) DESC LIMIT 1";
+    let Some(heaviest) = transaction
+        .query_opt(heaviest, &[&RECEIVED])?
+        .filter(|_| excess > 0)
+    else {
         return Ok(Vec::new());
     };
     let party: i64 = heaviest.get(0);
@@ -116,12 +143,20 @@ fn of_the_heaviest(transaction: &mut Transaction<'_>, bound: u64, most: usize) -
 }
 
 /// Takes all but id, time and archive from an entry.
-fn empty(t: &mut Transaction<'_>, keys: &Keys, place: Place, tally: &mut Tally) -> Result<(), StoreError> {
-    let Some(old) = old(t, keys, place)? else { return Ok(()) };
+fn empty(
+    t: &mut Transaction<'_>,
+    keys: &Keys,
+    place: Place,
+    tally: &mut Tally,
+) -> Result<(), StoreError> {
+    let Some(old) = old(t, keys, place)? else {
+        return Ok(());
+    };
     let mut terms = String::new();
     terms::of_entry(old.parties.archive, old.class, [], &[], "", &mut terms);
     t.execute(
-        "UPDATE entry SET stanza = NULL, terms = array_to_tsvector(string_to_array($2, ' ')) WHERE place = $1",
+        "UPDATE entry SET stanza = NULL, terms = array_to_tsvector(string_to_array($2, ' ')) WHERE \
+        place = $1",
         &[&place, &terms],
     )?;
     if let Some(bytes) = old.bytes {
@@ -130,8 +165,15 @@ fn empty(t: &mut Transaction<'_>, keys: &Keys, place: Place, tally: &mut Tally) 
     Ok(())
 }
 
-fn remove(t: &mut Transaction<'_>, keys: &Keys, place: Place, tally: &mut Tally) -> Result<(), StoreError> {
-    let Some(old) = old(t, keys, place)? else { return Ok(()) };
+fn remove(
+    t: &mut Transaction<'_>,
+    keys: &Keys,
+    place: Place,
+    tally: &mut Tally,
+) -> Result<(), StoreError> {
+    let Some(old) = old(t, keys, place)? else {
+        return Ok(());
+    };
     t.execute("DELETE FROM entry WHERE place = $1", &[&place])?;
     t.execute("DELETE FROM alias WHERE place = $1", &[&place])?;
     match old.bytes {
@@ -150,25 +192,41 @@ struct Old {
 
 fn old(t: &mut Transaction<'_>, keys: &Keys, place: Place) -> Result<Option<Old>, StoreError> {
     let row = t.query_opt(
-        "SELECT archive, sender, recipient, class, length(stanza), (SELECT jid FROM jid WHERE id = sender) \
+        "SELECT archive, sender, recipient, class, length(stanza), (SELECT jid FROM jid WHERE id = \
+        sender) \
          FROM entry WHERE place = $1",
         &[&place],
     )?;
     let Some(row) = row else { return Ok(None) };
     let from: String = row.get(5);
     let home = read::find(t, keys, domain(&from))?.unwrap_or_default();
-    let parties = Parties { archive: row.get(0), sender: row.get(1), home, recipient: row.get(2) };
+    let parties = Parties {
+        archive: row.get(0),
+        sender: row.get(1),
+        home,
+        recipient: row.get(2),
+    };
     let class: i16 = row.get(3);
-    let class = Class::ALL.into_iter().find(|known| *known as i16 == class).unwrap_or(Class::Message);
-    let bytes = row.get::<_, Option<i32>>(4).and_then(|bytes| usize::try_from(bytes).ok());
-    Ok(Some(Old { parties, class, bytes }))
+    let class = Class::ALL
+        .into_iter()
+        .find(|known| *known as i16 == class)
+        .unwrap_or(Class::Message);
+    let bytes = row
+        .get::<_, Option<i32>>(4)
+        .and_then(|bytes| usize::try_from(bytes).ok());
+    Ok(Some(Old {
+        parties,
+        class,
+        bytes,
+    }))
 }
 
 /// Forgets JIDs that nothing is kept of any more.
 fn sweep(transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
     transaction.execute("DELETE FROM used WHERE entries <= 0 AND bytes <= 0", &[])?;
     let gone = transaction.execute(
-        "DELETE FROM jid WHERE id NOT IN (SELECT party FROM used) AND id NOT IN (SELECT archive FROM used) \
+        "DELETE FROM jid WHERE id NOT IN (SELECT party FROM used) AND id NOT IN (SELECT archive \
+        FROM used) \
          AND id NOT IN (SELECT party FROM erasing) AND jid NOT LIKE '#%'",
         &[],
     )?;

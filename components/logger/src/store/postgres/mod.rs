@@ -1,7 +1,8 @@
 //! The store in a PostgreSQL database, which several instances may share.
 //!
-//! Whoever writes holds a lock for the length of its transaction: places are given in the order of commits, so that
-//! nobody who pages misses an entry. Batches are large, so the lock is no bottleneck.
+//! Whoever writes holds a lock for the length of its transaction: places are given in the order of
+//! commits, so that nobody who pages misses an entry. Batches are large, so the lock is no
+//! bottleneck.
 
 mod erase;
 mod read;
@@ -22,13 +23,15 @@ use crate::keys::Keys;
 pub struct PostgresStore(Database);
 
 impl PostgresStore {
-    /// The store in the database of this [address](Database::new). The tables are made in a schema `campanile_logger` when
-    /// they are not there.
+    /// The store in the database of this [address](Database::new). The tables are made in a schema
+    /// `campanile_logger` when they are not there.
     ///
     /// # Errors
     /// When it is no such address, with the reason.
     pub fn new(address: &str) -> Result<Self, StoreError> {
-        Database::new(address).map(Self).map_err(|error| StoreError::Unavailable(error.to_string()))
+        Database::new(address)
+            .map(Self)
+            .map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }
 
@@ -42,7 +45,12 @@ impl Open for PostgresStore {
     fn open(&self, write: bool) -> Result<Box<dyn Backend>, StoreError> {
         let mut client = self.0.connect_blocking()?;
         let keys = schema::prepare(&mut client, write)?;
-        Ok(Box::new(Postgres { client, keys, known: HashMap::new(), epoch: 0 }))
+        Ok(Box::new(Postgres {
+            client,
+            keys,
+            known: HashMap::new(),
+            epoch: 0,
+        }))
     }
 
     fn name(&self) -> String {
@@ -112,7 +120,12 @@ impl Backend for Postgres {
     }
 
     fn silent(&mut self) -> Result<Vec<String>, StoreError> {
-        Ok(self.client.query("SELECT hash FROM silent", &[])?.iter().map(|row| row.get(0)).collect())
+        Ok(self
+            .client
+            .query("SELECT hash FROM silent", &[])?
+            .iter()
+            .map(|row| row.get(0))
+            .collect())
     }
 
     fn stats(&mut self, owner: Option<&str>) -> Result<Stats, StoreError> {
@@ -135,11 +148,18 @@ impl From<postgres::Error> for StoreError {
         let text = chain(&error);
         match error.code() {
             Some(&SqlState::DISK_FULL) => Self::NoSpace,
-            Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::QUERY_CANCELED) => {
-                Self::Busy
-            }
-            // Shutting down, starting up, crashed; too many connections; not let in; no such database.
-            Some(code) if ["57P", "53", "28", "3D"].iter().any(|class| code.code().starts_with(class)) => {
+            Some(
+                &SqlState::LOCK_NOT_AVAILABLE
+                | &SqlState::T_R_DEADLOCK_DETECTED
+                | &SqlState::QUERY_CANCELED,
+            ) => Self::Busy,
+            // Shutting down, starting up, crashed; too many connections; not let in; no such
+            // database.
+            Some(code)
+                if ["57P", "53", "28", "3D"]
+                    .iter()
+                    .any(|class| code.code().starts_with(class)) =>
+            {
                 Self::Unavailable(text)
             }
             Some(_) => Self::Fault(text),

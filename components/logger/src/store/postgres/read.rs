@@ -17,8 +17,9 @@ use crate::store::{Entry, Page, Place, Query, Stats, StoreError};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Entries looked at together then.
 const CHUNK: usize = 256;
-/// Entries looked through one by one before the index of terms is asked. What is common is found among them; the index
-/// would gather all of it first. What is not found among them is rare enough to be gathered.
+/// Entries looked through one by one before the index of terms is asked. What is common is found
+/// among them; the index would gather all of it first. What is not found among them is rare enough
+/// to be gathered.
 const NEAR: usize = 4000;
 
 const COLUMNS: &str = "e.place, (SELECT alias.id FROM alias WHERE alias.place = e.place), \
@@ -36,8 +37,13 @@ pub(super) fn page(store: &mut Postgres, query: &Query) -> Result<Page, StoreErr
     let sieve = Sieve::new(query);
     let (mut low, mut high) = bounds(query);
     let wanted = query.limit + 1;
-    let chunk = if sieve.is_open() { wanted } else { wanted.max(CHUNK) };
-    let (mut entries, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    let chunk = if sieve.is_open() {
+        wanted
+    } else {
+        wanted.max(CHUNK)
+    };
+    let mut entries = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
     while entries.len() < wanted {
         let limit = i64::try_from(chunk).unwrap_or(i64::MAX);
         let rows = found(client, query, [&low, &high, &limit], condition.as_ref())?;
@@ -58,7 +64,11 @@ pub(super) fn page(store: &mut Postgres, query: &Query) -> Result<Page, StoreErr
     Ok(finished(entries, query))
 }
 
-pub(super) fn count(store: &mut Postgres, query: &Query, most: u64) -> Result<Option<u64>, StoreError> {
+pub(super) fn count(
+    store: &mut Postgres,
+    query: &Query,
+    most: u64,
+) -> Result<Option<u64>, StoreError> {
     let Postgres { client, keys, .. } = store;
     if plan::is_plain(query) {
         let mut number = |jid: Option<&str>| match jid {
@@ -67,8 +77,12 @@ pub(super) fn count(store: &mut Postgres, query: &Query, most: u64) -> Result<Op
         };
         let owner = number(query.owner.as_ref().map(|jid| jid.as_str()))?;
         let archive = number(query.archive.as_ref().map(|jid| jid.as_str()))?;
-        let (Some(owner), Some(archive)) = (owner, archive) else { return Ok(Some(0)) };
-        return Ok(Some(used(client, owner.unwrap_or(ALL), archive, &query.classes)?.0));
+        let (Some(owner), Some(archive)) = (owner, archive) else {
+            return Ok(Some(0));
+        };
+        return Ok(Some(
+            used(client, owner.unwrap_or(ALL), archive, &query.classes)?.0,
+        ));
     }
     if !query.places.is_empty() {
         return Ok(Some(query.places.len() as u64));
@@ -85,8 +99,19 @@ pub(super) fn count(store: &mut Postgres, query: &Query, most: u64) -> Result<Op
     let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
     let mut counted = |found: String| {
         let sql = format!("SELECT count(*) FROM ({found}) AS found");
-        let rows = ask(client, &sql, query, [&low, &high, &limit], condition.as_ref())?;
-        Ok::<_, StoreError>(rows.first().map(|row| row.get::<_, i64>(0)).unwrap_or_default().unsigned_abs())
+        let rows = ask(
+            client,
+            &sql,
+            query,
+            [&low, &high, &limit],
+            condition.as_ref(),
+        )?;
+        Ok::<_, StoreError>(
+            rows.first()
+                .map(|row| row.get::<_, i64>(0))
+                .unwrap_or_default()
+                .unsigned_abs(),
+        )
     };
     let all = match &condition {
         None => counted(in_order(query, "1", false))?,
@@ -107,11 +132,24 @@ pub(super) fn place(store: &mut Postgres, query: &Query, id: &str) -> Result<Pla
             row.ok_or(StoreError::NotFound)?.get(0)
         }
     };
-    let row = client.query_opt(&format!("SELECT {COLUMNS} FROM entry e WHERE e.place = $1"), &[&place])?;
+    let row = client.query_opt(
+        &format!("SELECT {COLUMNS} FROM entry e WHERE e.place = $1"),
+        &[&place],
+    )?;
     let found = entry(&row.ok_or(StoreError::NotFound)?, keys)?;
-    let archive = query.archive.as_ref().is_none_or(|archive| found.archive == archive.as_str());
-    let owner = query.owner.as_ref().is_none_or(|owner| found.from == owner.as_str() || found.to == owner.as_str());
-    if archive && owner { Ok(place) } else { Err(StoreError::NotFound) }
+    let archive = query
+        .archive
+        .as_ref()
+        .is_none_or(|archive| found.archive == archive.as_str());
+    let owner = query
+        .owner
+        .as_ref()
+        .is_none_or(|owner| found.from == owner.as_str() || found.to == owner.as_str());
+    if archive && owner {
+        Ok(place)
+    } else {
+        Err(StoreError::NotFound)
+    }
 }
 
 pub(super) fn stats(store: &mut Postgres, owner: Option<&str>) -> Result<Stats, StoreError> {
@@ -124,28 +162,47 @@ pub(super) fn stats(store: &mut Postgres, owner: Option<&str>) -> Result<Stats, 
         },
     };
     let (entries, bytes) = used(client, party, None, &[])?;
-    let mut stats = Stats { entries, bytes, ..Stats::default() };
+    let mut stats = Stats {
+        entries,
+        bytes,
+        ..Stats::default()
+    };
     if owner.is_none() {
         let span = client.query_one("SELECT min(place), max(place) FROM entry", &[])?;
         stats.span = span.get::<_, Option<i64>>(0).zip(span.get(1));
         let rows = client.query(
-            "SELECT jid, sum(entries)::bigint, sum(bytes)::bigint FROM used JOIN jid ON jid.id = party \
+            "SELECT jid, sum(entries)::bigint, sum(bytes)::bigint FROM used JOIN jid ON jid.id = \
+            party \
              WHERE party > 0 AND class < $1 GROUP BY jid ORDER BY 3 DESC, 2 DESC, 1 LIMIT 10",
             &[&RECEIVED],
         )?;
-        let sender = |row: &Row| (row.get(0), row.get::<_, i64>(1).unsigned_abs(), row.get::<_, i64>(2).unsigned_abs());
+        let sender = |row: &Row| {
+            (
+                row.get(0),
+                row.get::<_, i64>(1).unsigned_abs(),
+                row.get::<_, i64>(2).unsigned_abs(),
+            )
+        };
         stats.senders = rows.iter().map(sender).collect();
     }
     Ok(stats)
 }
 
 /// The number of a JID, if it has one.
-pub(super) fn find(client: &mut impl GenericClient, keys: &Keys, jid: &str) -> Result<Option<i64>, StoreError> {
-    let row = client.query_opt("SELECT id FROM jid WHERE hash = $1 AND jid = $2", &[&keys.short_hash(jid), &jid])?;
+pub(super) fn find(
+    client: &mut impl GenericClient,
+    keys: &Keys,
+    jid: &str,
+) -> Result<Option<i64>, StoreError> {
+    let row = client.query_opt(
+        "SELECT id FROM jid WHERE hash = $1 AND jid = $2",
+        &[&keys.short_hash(jid), &jid],
+    )?;
     Ok(row.map(|row| row.get(0)))
 }
 
-/// Entries and bytes of a party in an archive, sent and received; of all archives when there is none.
+/// Entries and bytes of a party in an archive, sent and received; of all archives when there is
+/// none.
 pub(super) fn used(
     client: &mut impl GenericClient,
     party: i64,
@@ -153,20 +210,26 @@ pub(super) fn used(
     classes: &[Class],
 ) -> Result<(u64, u64), StoreError> {
     let rows = client.query(
-        "SELECT class, entries, bytes FROM used WHERE party = $1 AND ($2::bigint IS NULL OR archive = $2) AND class < $3",
+        "SELECT class, entries, bytes FROM used WHERE party = $1 AND ($2::bigint IS NULL OR \
+        archive = $2) AND class < $3",
         &[&party, &archive, &HOME],
     )?;
-    let wanted = |class: i64| classes.is_empty() || classes.iter().any(|it| *it as i64 == class % RECEIVED);
+    let wanted =
+        |class: i64| classes.is_empty() || classes.iter().any(|it| *it as i64 == class % RECEIVED);
     let rows = rows.iter().filter(|row| wanted(row.get(0)));
     Ok(rows.fold((0, 0), |sum, row| {
-        (sum.0 + row.get::<_, i64>(1).unsigned_abs(), sum.1 + row.get::<_, i64>(2).unsigned_abs())
+        (
+            sum.0 + row.get::<_, i64>(1).unsigned_abs(),
+            sum.1 + row.get::<_, i64>(2).unsigned_abs(),
+        )
     }))
 }
 
 /// The conditions in the language of tsquery. Terms have no quotation marks in them.
 fn expression(all: &Terms) -> String {
     let term = |term: &Term| format!("'{}'{}", term.text, if term.beginning { ":*" } else { "" });
-    let any = |any: &Vec<Term>| format!("({})", any.iter().map(term).collect::<Vec<_>>().join(" | "));
+    let any =
+        |any: &Vec<Term>| format!("({})", any.iter().map(term).collect::<Vec<_>>().join(" | "));
     all.iter().map(any).collect::<Vec<_>>().join(" & ")
 }
 
@@ -178,7 +241,13 @@ fn found(
     condition: Option<&String>,
 ) -> Result<Vec<Row>, StoreError> {
     if condition.is_none() || !query.places.is_empty() {
-        return ask(client, &in_order(query, COLUMNS, condition.is_some()), query, bounds, condition);
+        return ask(
+            client,
+            &in_order(query, COLUMNS, condition.is_some()),
+            query,
+            bounds,
+            condition,
+        );
     }
     let rows = ask(client, &near(query, COLUMNS), query, bounds, condition)?;
     if i64::try_from(rows.len()).is_ok_and(|rows| rows >= *bounds[2]) {
@@ -191,7 +260,8 @@ fn found(
 fn near(query: &Query, columns: &str) -> String {
     let order = if query.from_end { "DESC" } else { "ASC" };
     format!(
-        "SELECT {columns} FROM (SELECT * FROM entry e WHERE e.place > $1 AND e.place < $2 ORDER BY e.place {order} \
+        "SELECT {columns} FROM (SELECT * FROM entry e WHERE e.place > $1 AND e.place < $2 ORDER BY \
+        e.place {order} \
          LIMIT {NEAR}) AS e WHERE e.terms @@ $4::text::tsquery ORDER BY e.place {order} LIMIT $3"
     )
 }
@@ -200,21 +270,27 @@ fn near(query: &Query, columns: &str) -> String {
 fn by_terms(query: &Query, columns: &str) -> String {
     let order = if query.from_end { "DESC" } else { "ASC" };
     format!(
-        "SELECT {columns} FROM entry e WHERE e.place + 0 > $1 AND e.place + 0 < $2 AND e.terms @@ $4::text::tsquery \
+        "SELECT {columns} FROM entry e WHERE e.place + 0 > $1 AND e.place + 0 < $2 AND e.terms @@ \
+        $4::text::tsquery \
          ORDER BY e.place + 0 {order} LIMIT $3"
     )
 }
 
 fn in_order(query: &Query, columns: &str, by_index: bool) -> String {
     let order = if query.from_end { "DESC" } else { "ASC" };
-    let terms = if by_index { " AND e.terms @@ $4::text::tsquery" } else { "" };
+    let terms = if by_index {
+        " AND e.terms @@ $4::text::tsquery"
+    } else {
+        ""
+    };
     let places = match (query.places.is_empty(), by_index) {
         (true, _) => "",
         (false, true) => " AND e.place = ANY($5)",
         (false, false) => " AND e.place = ANY($4)",
     };
     format!(
-        "SELECT {columns} FROM entry e WHERE e.place > $1 AND e.place < $2{terms}{places} ORDER BY e.place {order} LIMIT $3"
+        "SELECT {columns} FROM entry e WHERE e.place > $1 AND e.place < $2{terms}{places} ORDER BY \
+        e.place {order} LIMIT $3"
     )
 }
 

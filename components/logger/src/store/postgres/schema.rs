@@ -18,7 +18,8 @@ const STEPS: &[&str] = &[
         stanza    bytea,
         terms     tsvector NOT NULL
     );
-    CREATE INDEX entry_terms ON entry USING gin (terms) WITH (fastupdate = on, gin_pending_list_limit = 16384);
+    CREATE INDEX entry_terms ON entry USING gin (terms) WITH (fastupdate = on, \
+    gin_pending_list_limit = 16384);
     CREATE TABLE used (
         party   bigint NOT NULL,
         archive bigint NOT NULL,
@@ -44,12 +45,14 @@ pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1667329392, 18192403
 pub(super) fn prepare(client: &mut Client, write: bool) -> Result<Keys, StoreError> {
     // A sort or a merge of a query stays in memory; a commit is on the disk before it is reported.
     client.batch_execute(
-        "SET search_path = campanile_logger; SET synchronous_commit = on; SET lock_timeout = '10s'; SET statement_timeout = '30s'",
+        "SET search_path = campanile_logger; SET synchronous_commit = on; SET lock_timeout = \
+        '10s'; SET statement_timeout = '30s'",
     )?;
     if write {
         migrate(client)?;
     } else {
-        // Which way a query takes is decided here; the planner knows nothing of words that it has not seen in its sample.
+        // Which way a query takes is decided here; the planner knows nothing of words that it has
+        // not seen in its sample.
         client.batch_execute("SET enable_seqscan = off")?;
     }
     let row = client.query_opt("SELECT version, key FROM meta", &[])?;
@@ -57,7 +60,9 @@ pub(super) fn prepare(client: &mut Client, write: bool) -> Result<Keys, StoreErr
     let (found, key): (i64, Vec<u8>) = (row.get(0), row.get(1));
     if usize::try_from(found) != Ok(STEPS.len()) {
         let wanted = STEPS.len();
-        return Err(StoreError::Unavailable(format!("its version is {found}, this program's is {wanted}")));
+        return Err(StoreError::Unavailable(format!(
+            "its version is {found}, this program's is {wanted}"
+        )));
     }
     Ok(Keys::new(&key))
 }
@@ -70,14 +75,20 @@ fn migrate(client: &mut Client) -> Result<(), StoreError> {
         "CREATE SCHEMA IF NOT EXISTS campanile_logger; \
          CREATE TABLE IF NOT EXISTS meta (version bigint NOT NULL, key bytea NOT NULL)",
     )?;
-    let found = transaction.query_opt("SELECT version FROM meta", &[])?.map(|row| row.get::<_, i64>(0));
+    let found = transaction
+        .query_opt("SELECT version FROM meta", &[])?
+        .map(|row| row.get::<_, i64>(0));
     let from = usize::try_from(found.unwrap_or_default()).unwrap_or(usize::MAX);
     for step in STEPS.iter().skip(from) {
         transaction.batch_execute(step)?;
     }
     if found.is_none() {
-        let key = Keys::fresh().ok_or_else(|| StoreError::Fault("the system gives no randomness".to_owned()))?;
-        transaction.execute("INSERT INTO meta (version, key) VALUES (0, $1)", &[&key.as_slice()])?;
+        let key = Keys::fresh()
+            .ok_or_else(|| StoreError::Fault("the system gives no randomness".to_owned()))?;
+        transaction.execute(
+            "INSERT INTO meta (version, key) VALUES (0, $1)",
+            &[&key.as_slice()],
+        )?;
     }
     if from < STEPS.len() {
         let version = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);

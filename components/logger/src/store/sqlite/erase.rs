@@ -10,7 +10,9 @@ use crate::store::terms::{self, Term};
 use crate::store::{Place, Prune, StoreError};
 
 pub(super) fn erase(store: &mut Sqlite, jid: &str, most: usize) -> Result<usize, StoreError> {
-    let Some(party) = store.jids.find(&store.connection, jid)? else { return Ok(0) };
+    let Some(party) = store.jids.find(&store.connection, jid)? else {
+        return Ok(0);
+    };
     let hash = store.keys.hash(jid);
     let erased = in_transaction(store, |transaction, jids| {
         transaction.execute("INSERT OR IGNORE INTO erasing (party) VALUES (?1)", [party])?;
@@ -23,7 +25,10 @@ pub(super) fn erase(store: &mut Sqlite, jid: &str, most: usize) -> Result<usize,
         if places.is_empty() {
             // The hash goes, so that the same JID is another one when it writes again.
             transaction.execute("DELETE FROM used WHERE party = ?1", [party])?;
-            transaction.execute("UPDATE jid SET jid = ?2, hash = -id WHERE id = ?1", params![party, hash])?;
+            transaction.execute(
+                "UPDATE jid SET jid = ?2, hash = -id WHERE id = ?1",
+                params![party, hash],
+            )?;
         }
         Ok(places.len())
     });
@@ -34,9 +39,12 @@ pub(super) fn erase(store: &mut Sqlite, jid: &str, most: usize) -> Result<usize,
 /// Writes all back into the database and cuts the log to nothing: the old bytes are in neither.
 pub(super) fn scrub(db: &Connection) -> Result<(), StoreError> {
     // Not what another process brings so far in the meantime.
-    let mut emptied =
-        db.prepare_cached("SELECT party FROM erasing JOIN jid ON jid.id = party WHERE jid.hash = -jid.id")?;
-    let emptied: Vec<i64> = emptied.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut emptied = db.prepare_cached(
+        "SELECT party FROM erasing JOIN jid ON jid.id = party WHERE jid.hash = -jid.id",
+    )?;
+    let emptied: Vec<i64> = emptied
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if busy != 0 {
         return Err(StoreError::Busy);
@@ -47,10 +55,13 @@ pub(super) fn scrub(db: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A name that is a hash already stands for entries that are all erased, with old bytes that may be in the log.
+/// A name that is a hash already stands for entries that are all erased, with old bytes that may be
+/// in the log.
 pub(super) fn unfinished(db: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement = db.prepare_cached("SELECT jid FROM erasing JOIN jid ON jid.id = party")?;
-    let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let names = statement
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     Ok(names)
 }
 
@@ -78,7 +89,9 @@ fn in_transaction<T>(
     store: &mut Sqlite,
     change: impl FnOnce(&Transaction<'_>, &Jids) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let Sqlite { connection, jids, .. } = store;
+    let Sqlite {
+        connection, jids, ..
+    } = store;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let done = change(&transaction, jids)?;
     transaction.commit()?;
@@ -86,16 +99,22 @@ fn in_transaction<T>(
 }
 
 fn before(db: &Connection, time: i64, most: usize) -> Result<Vec<Place>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT place FROM entry WHERE place < ?1 ORDER BY place LIMIT ?2")?;
-    let places = statement.query_map(params![time, limit(most)], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut statement =
+        db.prepare_cached("SELECT place FROM entry WHERE place < ?1 ORDER BY place LIMIT ?2")?;
+    let places = statement
+        .query_map(params![time, limit(most)], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     Ok(places)
 }
 
 /// What a party sent or received.
 fn of_party(db: &Connection, party: i64, most: usize) -> Result<Vec<Place>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT rowid FROM term WHERE term MATCH ?1 ORDER BY rowid LIMIT ?2")?;
+    let mut statement =
+        db.prepare_cached("SELECT rowid FROM term WHERE term MATCH ?1 ORDER BY rowid LIMIT ?2")?;
     let term = format!("\"{}\"", Term::party(party).text);
-    let places = statement.query_map(params![term, limit(most)], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let places = statement
+        .query_map(params![term, limit(most)], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     Ok(places)
 }
 
@@ -106,9 +125,12 @@ fn of_the_heaviest(db: &Connection, bound: u64, most: usize) -> Result<Vec<Place
     if excess == 0 {
         return Ok(Vec::new());
     }
-    let heaviest =
-        "SELECT party FROM used WHERE party > 0 AND class < ?1 GROUP BY party ORDER BY sum(bytes) DESC LIMIT 1";
-    let Some(party) = db.query_row(heaviest, [usage::RECEIVED], |row| row.get::<_, i64>(0)).optional()? else {
+    let heaviest = "SELECT party FROM used WHERE party > 0 AND class < ?1 GROUP BY party ORDER BY \
+        sum(bytes) DESC LIMIT 1";
+    let Some(party) = db
+        .query_row(heaviest, [usage::RECEIVED], |row| row.get::<_, i64>(0))
+        .optional()?
+    else {
         return Ok(Vec::new());
     };
     let mut statement = db.prepare_cached(
@@ -129,11 +151,15 @@ fn of_the_heaviest(db: &Connection, bound: u64, most: usize) -> Result<Vec<Place
 
 /// Takes all but id, time and archive from an entry.
 fn empty(db: &Connection, jids: &Jids, place: Place, tally: &mut Tally) -> Result<(), StoreError> {
-    let Some(old) = unindex(db, jids, place)? else { return Ok(()) };
+    let Some(old) = unindex(db, jids, place)? else {
+        return Ok(());
+    };
     let mut terms = String::new();
     terms::of_entry(old.parties.archive, old.class, [], &[], "", &mut terms);
-    db.prepare_cached("INSERT INTO term (rowid, terms) VALUES (?1, ?2)")?.execute(params![place, terms])?;
-    db.prepare_cached("UPDATE entry SET stanza = NULL WHERE place = ?1")?.execute([place])?;
+    db.prepare_cached("INSERT INTO term (rowid, terms) VALUES (?1, ?2)")?
+        .execute(params![place, terms])?;
+    db.prepare_cached("UPDATE entry SET stanza = NULL WHERE place = ?1")?
+        .execute([place])?;
     if let Some(bytes) = old.bytes {
         tally.empty(&old.parties, old.class, bytes);
     }
@@ -141,9 +167,13 @@ fn empty(db: &Connection, jids: &Jids, place: Place, tally: &mut Tally) -> Resul
 }
 
 fn remove(db: &Connection, jids: &Jids, place: Place, tally: &mut Tally) -> Result<(), StoreError> {
-    let Some(old) = unindex(db, jids, place)? else { return Ok(()) };
-    db.prepare_cached("DELETE FROM entry WHERE place = ?1")?.execute([place])?;
-    db.prepare_cached("DELETE FROM alias WHERE place = ?1")?.execute([place])?;
+    let Some(old) = unindex(db, jids, place)? else {
+        return Ok(());
+    };
+    db.prepare_cached("DELETE FROM entry WHERE place = ?1")?
+        .execute([place])?;
+    db.prepare_cached("DELETE FROM alias WHERE place = ?1")?
+        .execute([place])?;
     match old.bytes {
         Some(bytes) => tally.remove(&old.parties, old.class, bytes),
         None => tally.remove_empty(&old.parties, old.class),
@@ -161,34 +191,67 @@ struct Old {
 /// Takes an entry out of the index, by the same terms by which it was put there.
 fn unindex(db: &Connection, jids: &Jids, place: Place) -> Result<Option<Old>, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT archive, sender, recipient, class, stanza, (SELECT jid FROM jid WHERE id = sender) FROM entry WHERE place = ?1",
+        "SELECT archive, sender, recipient, class, stanza, (SELECT jid FROM jid WHERE id = sender) \
+        FROM entry WHERE place = ?1",
     )?;
     let row = statement.query_row([place], |row| {
-        let ids = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<i64>>(2)?);
-        Ok((ids, row.get::<_, i64>(3)?, row.get::<_, Option<Vec<u8>>>(4)?, row.get::<_, String>(5)?))
+        let ids = (
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, Option<i64>>(2)?,
+        );
+        Ok((
+            ids,
+            row.get::<_, i64>(3)?,
+            row.get::<_, Option<Vec<u8>>>(4)?,
+            row.get::<_, String>(5)?,
+        ))
     });
-    let Some(((archive, sender, recipient), class, stanza, from)) = row.optional()? else { return Ok(None) };
-    let class = Class::ALL.into_iter().find(|known| *known as i64 == class).unwrap_or(Class::Message);
+    let Some(((archive, sender, recipient), class, stanza, from)) = row.optional()? else {
+        return Ok(None);
+    };
+    let class = Class::ALL
+        .into_iter()
+        .find(|known| *known as i64 == class)
+        .unwrap_or(Class::Message);
     let home = jids.find(db, domain(&from))?;
-    let parties = Parties { archive, sender, home: home.unwrap_or_default(), recipient };
+    let parties = Parties {
+        archive,
+        sender,
+        home: home.unwrap_or_default(),
+        recipient,
+    };
     let mut terms = String::new();
     match stanza.as_deref().and_then(crate::xml::stanza) {
         Some(stanza) => {
             let Index { words, payloads } = Index::of(&stanza);
-            terms::of_entry(archive, class, parties.both(), &payloads, &words, &mut terms);
+            terms::of_entry(
+                archive,
+                class,
+                parties.both(),
+                &payloads,
+                &words,
+                &mut terms,
+            );
         }
         None => terms::of_entry(archive, class, [], &[], "", &mut terms),
     }
-    let mut delete = db.prepare_cached("INSERT INTO term (term, rowid, terms) VALUES ('delete', ?1, ?2)")?;
+    let mut delete =
+        db.prepare_cached("INSERT INTO term (term, rowid, terms) VALUES ('delete', ?1, ?2)")?;
     delete.execute(params![place, terms])?;
-    Ok(Some(Old { parties, class, bytes: stanza.map(|stanza| stanza.len()) }))
+    Ok(Some(Old {
+        parties,
+        class,
+        bytes: stanza.map(|stanza| stanza.len()),
+    }))
 }
 
 /// Forgets JIDs that nothing is kept of any more.
 fn sweep(db: &Connection) -> Result<(), StoreError> {
     db.execute("DELETE FROM used WHERE entries <= 0 AND bytes <= 0", [])?;
     db.execute(
-        "DELETE FROM jid WHERE id NOT IN (SELECT party FROM used) AND id NOT IN (SELECT archive FROM used) \
+        "DELETE FROM jid WHERE id NOT IN (SELECT party FROM used) AND id NOT IN (SELECT archive \
+        FROM used) \
          AND id NOT IN (SELECT party FROM erasing) AND jid NOT LIKE '#%'",
         [],
     )?;

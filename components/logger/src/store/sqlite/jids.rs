@@ -21,7 +21,11 @@ pub(super) struct Jids {
 
 impl Jids {
     pub(super) fn new(keys: Keys) -> Self {
-        Self { keys, known: HashMap::new(), version: 0 }
+        Self {
+            keys,
+            known: HashMap::new(),
+            version: 0,
+        }
     }
 
     /// Forgets everything when another process has written: it may have erased.
@@ -39,9 +43,15 @@ impl Jids {
     }
 
     /// The number of a JID, if it has one.
-    pub(super) fn find(&self, connection: &Connection, jid: &str) -> Result<Option<i64>, StoreError> {
+    pub(super) fn find(
+        &self,
+        connection: &Connection,
+        jid: &str,
+    ) -> Result<Option<i64>, StoreError> {
         let mut statement = connection.prepare_cached("SELECT id, jid FROM jid WHERE hash = ?1")?;
-        let found = statement.query_row([self.keys.short_hash(jid)], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
+        let found = statement.query_row([self.keys.short_hash(jid)], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?))
+        });
         match found.optional()? {
             Some((id, found)) if found == jid => Ok(Some(id)),
             Some(_) => Err(StoreError::Fault("two JIDs have the same hash".to_owned())),
@@ -49,8 +59,8 @@ impl Jids {
         }
     }
 
-    /// The number of a JID; a new one where it has none. Only within a transaction that is committed, or followed by
-    /// [`forget`](Jids::forget).
+    /// The number of a JID; a new one where it has none. Only within a transaction that is
+    /// committed, or followed by [`forget`](Jids::forget).
     pub(super) fn number(&mut self, connection: &Connection, jid: &str) -> Result<i64, StoreError> {
         if let Some(id) = self.known.get(jid) {
             return Ok(*id);
@@ -58,7 +68,8 @@ impl Jids {
         let id = match self.find(connection, jid)? {
             Some(id) => id,
             None => {
-                let mut insert = connection.prepare_cached("INSERT INTO jid (hash, jid) VALUES (?1, ?2)")?;
+                let mut insert =
+                    connection.prepare_cached("INSERT INTO jid (hash, jid) VALUES (?1, ?2)")?;
                 insert.insert(params![self.keys.short_hash(jid), jid])?
             }
         };

@@ -30,7 +30,10 @@ impl SqliteStore {
     /// The store in this file; it is made when it is not there.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), patience: Duration::from_secs(5) }
+        Self {
+            path: path.into(),
+            patience: Duration::from_secs(5),
+        }
     }
 
     /// Sets how long to wait while another process writes. 5 s by default.
@@ -56,8 +59,17 @@ impl Open for SqliteStore {
         connection.busy_timeout(self.patience)?;
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch(if write { WRITES } else { READS })?;
-        let keys = if write { schema::prepare(&mut connection)? } else { schema::keys(&connection)? };
-        Ok(Box::new(Sqlite { jids: Jids::new(keys.clone()), connection, keys, last: None }))
+        let keys = if write {
+            schema::prepare(&mut connection)?
+        } else {
+            schema::keys(&connection)?
+        };
+        Ok(Box::new(Sqlite {
+            jids: Jids::new(keys.clone()),
+            connection,
+            keys,
+            last: None,
+        }))
     }
 
     fn name(&self) -> String {
@@ -65,7 +77,8 @@ impl Open for SqliteStore {
     }
 }
 
-/// Commits are on the disk before they are reported (`FULL`), and what is deleted is overwritten with zeros.
+/// Commits are on the disk before they are reported (`FULL`), and what is deleted is overwritten
+/// with zeros.
 const WRITES: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -140,7 +153,9 @@ impl Backend for Sqlite {
 
     fn silent(&mut self) -> Result<Vec<String>, StoreError> {
         let mut statement = self.connection.prepare_cached("SELECT hash FROM silent")?;
-        let hashes = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let hashes = statement
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
         Ok(hashes)
     }
 

@@ -1,7 +1,7 @@
 //! Asking for entries.
 //!
-//! Whatever is asked, the index walks through the places that fit and stops when the page is full: the shortest list
-//! leads, and a page far inside is reached by seeking.
+//! Whatever is asked, the index walks through the places that fit and stops when the page is full:
+//! the shortest list leads, and a page far inside is reached by seeking.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Entries looked at together then.
 const CHUNK: usize = 256;
 
-const COLUMNS: &str = "e.place, coalesce((SELECT alias.id FROM alias WHERE alias.place = e.place), ''), \
+const COLUMNS: &str = "e.place, coalesce((SELECT alias.id FROM alias WHERE alias.place = e.place), \
+    ''), \
     (SELECT jid FROM jid WHERE id = e.archive), (SELECT jid FROM jid WHERE id = e.sender), \
     (SELECT jid FROM jid WHERE id = e.recipient), e.class, e.stanza";
 
@@ -46,8 +47,13 @@ pub(super) fn page(store: &mut Sqlite, query: &Query) -> Result<Page, StoreError
     let sieve = Sieve::new(query);
     let (mut low, mut high) = bounds(query);
     let wanted = query.limit + 1;
-    let chunk = if sieve.is_open() { wanted } else { wanted.max(CHUNK) };
-    let (mut entries, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    let chunk = if sieve.is_open() {
+        wanted
+    } else {
+        wanted.max(CHUNK)
+    };
+    let mut entries = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
     let mut statement = view.prepare_cached(&sql)?;
     while entries.len() < wanted {
         let limit = i64::try_from(chunk).unwrap_or(i64::MAX);
@@ -74,16 +80,26 @@ pub(super) fn page(store: &mut Sqlite, query: &Query) -> Result<Page, StoreError
     Ok(finished(entries, query))
 }
 
-pub(super) fn count(store: &mut Sqlite, query: &Query, most: u64) -> Result<Option<u64>, StoreError> {
+pub(super) fn count(
+    store: &mut Sqlite,
+    query: &Query,
+    most: u64,
+) -> Result<Option<u64>, StoreError> {
     let db = &store.connection;
     if plan::is_plain(query) {
         // An unknown JID has nothing; no JID at all is everything.
         let number = |jid: &Option<BareJid>| -> Result<_, StoreError> {
-            let Some(jid) = jid else { return Ok(Some(None)) };
+            let Some(jid) = jid else {
+                return Ok(Some(None));
+            };
             Ok(store.jids.find(db, jid.as_str())?.map(Some))
         };
-        let (Some(owner), Some(archive)) = (number(&query.owner)?, number(&query.archive)?) else { return Ok(Some(0)) };
-        return Ok(Some(usage::entries(db, owner.unwrap_or(usage::ALL), archive, &query.classes)?.0));
+        let (Some(owner), Some(archive)) = (number(&query.owner)?, number(&query.archive)?) else {
+            return Ok(Some(0));
+        };
+        return Ok(Some(
+            usage::entries(db, owner.unwrap_or(usage::ALL), archive, &query.classes)?.0,
+        ));
     }
     if !query.places.is_empty() {
         return Ok(Some(query.places.len() as u64));
@@ -98,12 +114,15 @@ pub(super) fn count(store: &mut Sqlite, query: &Query, most: u64) -> Result<Opti
         Plan::Nothing => 0,
         Plan::Scan => {
             let sql = format!("SELECT count(*) FROM ({})", scan(query, "1"));
-            db.prepare_cached(&sql)?.query_row(params![low, high, limit], |row| row.get(0))?
+            db.prepare_cached(&sql)?
+                .query_row(params![low, high, limit], |row| row.get(0))?
         }
         Plan::Match(terms) => {
             let sql = "SELECT count(*) FROM \
-                (SELECT 1 FROM term WHERE term MATCH ?4 AND rowid > ?1 AND rowid < ?2 ORDER BY rowid LIMIT ?3)";
-            db.prepare_cached(sql)?.query_row(params![low, high, limit, terms], |row| row.get(0))?
+                (SELECT 1 FROM term WHERE term MATCH ?4 AND rowid > ?1 AND rowid < ?2 ORDER BY \
+                rowid LIMIT ?3)";
+            db.prepare_cached(sql)?
+                .query_row(params![low, high, limit, terms], |row| row.get(0))?
         }
     };
     let counted = counted.unsigned_abs();
@@ -115,14 +134,26 @@ pub(super) fn place(store: &mut Sqlite, query: &Query, id: &str) -> Result<Place
     let place = match store.keys.place(id) {
         Some(place) => place,
         None => db
-            .query_row("SELECT place FROM alias WHERE id = ?1", [id], |row| row.get(0))
+            .query_row("SELECT place FROM alias WHERE id = ?1", [id], |row| {
+                row.get(0)
+            })
             .optional()?
             .ok_or(StoreError::NotFound)?,
     };
     let found = one(db, place, &store.keys)?.ok_or(StoreError::NotFound)?;
-    let archive = query.archive.as_ref().is_none_or(|archive| found.archive == archive.as_str());
-    let owner = query.owner.as_ref().is_none_or(|owner| found.from == owner.as_str() || found.to == owner.as_str());
-    if archive && owner { Ok(place) } else { Err(StoreError::NotFound) }
+    let archive = query
+        .archive
+        .as_ref()
+        .is_none_or(|archive| found.archive == archive.as_str());
+    let owner = query
+        .owner
+        .as_ref()
+        .is_none_or(|owner| found.from == owner.as_str() || found.to == owner.as_str());
+    if archive && owner {
+        Ok(place)
+    } else {
+        Err(StoreError::NotFound)
+    }
 }
 
 fn plan(store: &Sqlite, db: &Connection, query: &Query) -> Result<Plan, StoreError> {
@@ -135,14 +166,28 @@ fn plan(store: &Sqlite, db: &Connection, query: &Query) -> Result<Plan, StoreErr
 
 /// The conditions in the language of FTS5. Terms have no quotation marks in them.
 fn expression(all: &Terms) -> String {
-    let term = |term: &Term| format!("\"{}\"{}", term.text, if term.beginning { " *" } else { "" });
-    let any = |any: &Vec<Term>| format!("({})", any.iter().map(term).collect::<Vec<_>>().join(" OR "));
+    let term = |term: &Term| {
+        format!(
+            "\"{}\"{}",
+            term.text,
+            if term.beginning { " *" } else { "" }
+        )
+    };
+    let any = |any: &Vec<Term>| {
+        format!(
+            "({})",
+            any.iter().map(term).collect::<Vec<_>>().join(" OR ")
+        )
+    };
     all.iter().map(any).collect::<Vec<_>>().join(" AND ")
 }
 
 fn scan(query: &Query, columns: &str) -> String {
     let order = if query.from_end { "DESC" } else { "ASC" };
-    format!("SELECT {columns} FROM entry e WHERE e.place > ?1 AND e.place < ?2 ORDER BY e.place {order} LIMIT ?3")
+    format!(
+        "SELECT {columns} FROM entry e WHERE e.place > ?1 AND e.place < ?2 ORDER BY e.place \
+        {order} LIMIT ?3"
+    )
 }
 
 fn by_index(query: &Query, columns: &str) -> String {
@@ -150,14 +195,25 @@ fn by_index(query: &Query, columns: &str) -> String {
     // CROSS JOIN keeps the index in front.
     format!(
         "SELECT {columns} FROM term CROSS JOIN entry e ON e.place = term.rowid \
-         WHERE term MATCH ?4 AND term.rowid > ?1 AND term.rowid < ?2 ORDER BY term.rowid {order} LIMIT ?3"
+         WHERE term MATCH ?4 AND term.rowid > ?1 AND term.rowid < ?2 ORDER BY term.rowid {order} \
+         LIMIT ?3"
     )
 }
 
 /// Entries that are named one by one, as far as the other conditions hold.
-fn by_places(store: &Sqlite, db: &Connection, query: &Query, plan: &Plan) -> Result<Page, StoreError> {
+fn by_places(
+    store: &Sqlite,
+    db: &Connection,
+    query: &Query,
+    plan: &Plan,
+) -> Result<Page, StoreError> {
     let (low, high) = bounds(query);
-    let mut places: Vec<_> = query.places.iter().copied().filter(|place| low < *place && *place < high).collect();
+    let mut places: Vec<_> = query
+        .places
+        .iter()
+        .copied()
+        .filter(|place| low < *place && *place < high)
+        .collect();
     places.sort_unstable();
     places.dedup();
     if query.from_end {
@@ -186,7 +242,8 @@ fn by_places(store: &Sqlite, db: &Connection, query: &Query, plan: &Plan) -> Res
 }
 
 fn one(db: &Connection, place: Place, keys: &Keys) -> Result<Option<Entry>, StoreError> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM entry e WHERE e.place = ?1"))?;
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS} FROM entry e WHERE e.place = ?1"))?;
     let mut rows = statement.query([place])?;
     rows.next()?.map(|row| entry(row, keys)).transpose()
 }
@@ -201,7 +258,11 @@ fn entry(row: &Row<'_>, keys: &Keys) -> Result<Entry, StoreError> {
     let class = Class::ALL.into_iter().find(|known| *known as i64 == class);
     Ok(Entry {
         place,
-        id: if alias.is_empty() { keys.id(place) } else { alias },
+        id: if alias.is_empty() {
+            keys.id(place)
+        } else {
+            alias
+        },
         from: row.get(3)?,
         to: to.unwrap_or_else(|| archive.clone()),
         archive,

@@ -17,7 +17,11 @@ struct Folder(PathBuf);
 impl Folder {
     fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("campanile-logger-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "campanile-logger-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -29,8 +33,13 @@ impl Folder {
 
     /// Every byte of every file, in lower case.
     fn bytes(&self) -> Vec<u8> {
-        let files = std::fs::read_dir(&self.0).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
-        files.flatten().map(|byte| byte.to_ascii_lowercase()).collect()
+        let files = std::fs::read_dir(&self.0)
+            .unwrap()
+            .map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        files
+            .flatten()
+            .map(|byte| byte.to_ascii_lowercase())
+            .collect()
     }
 }
 
@@ -45,7 +54,8 @@ fn jid(text: &str) -> BareJid {
 }
 
 fn draft_in(archive: &str, from: &str, body: &str) -> Draft {
-    let xml = format!("<message from='{from}' to='{archive}' type='chat'><body>{body}</body></message>");
+    let xml =
+        format!("<message from='{from}' to='{archive}' type='chat'><body>{body}</body></message>");
     Draft::new(&jid(archive), &crate::xml::stanza(xml.as_bytes()).unwrap()).unwrap()
 }
 
@@ -54,16 +64,36 @@ fn draft(from: &str, body: &str) -> Draft {
 }
 
 fn keep(backend: &mut dyn Backend, drafts: &[Draft]) -> Vec<i64> {
-    backend.commit(drafts).unwrap().into_iter().map(Result::unwrap).collect()
+    backend
+        .commit(drafts)
+        .unwrap()
+        .into_iter()
+        .map(Result::unwrap)
+        .collect()
 }
 
 fn query() -> Query {
-    Query { archive: Some(jid(HOME)), limit: 50, ..Query::default() }
+    Query {
+        archive: Some(jid(HOME)),
+        limit: 50,
+        ..Query::default()
+    }
 }
 
 fn bodies(page: &Page) -> Vec<String> {
-    let body = |xml: &str| crate::xml::stanza(xml.as_bytes()).unwrap().children().first().unwrap().text().into_owned();
-    page.entries.iter().map(|entry| entry.stanza.as_deref().map_or_else(String::new, body)).collect()
+    let body = |xml: &str| {
+        crate::xml::stanza(xml.as_bytes())
+            .unwrap()
+            .children()
+            .first()
+            .unwrap()
+            .text()
+            .into_owned()
+    };
+    page.entries
+        .iter()
+        .map(|entry| entry.stanza.as_deref().map_or_else(String::new, body))
+        .collect()
 }
 
 #[test]
@@ -76,54 +106,175 @@ fn what_is_kept_is_found_by_all_that_it_is() {
             draft("alice@localhost/phone", "The bell rings"),
             draft("bob@localhost/pc", "a belfry, a Bell"),
             draft("alice@localhost/pc", "nothing"),
-            draft_in("audit@logger.localhost", "alice@localhost/pc", "bell elsewhere"),
+            draft_in(
+                "audit@logger.localhost",
+                "alice@localhost/pc",
+                "bell elsewhere",
+            ),
         ],
     );
-    assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "{places:?}");
+    assert!(
+        places.windows(2).all(|pair| pair[0] < pair[1]),
+        "{places:?}"
+    );
     let mut found = |query: &Query| bodies(&store.page(query).unwrap());
-    assert_eq!(found(&query()), ["The bell rings", "a belfry, a Bell", "nothing"]);
-    assert_eq!(found(&Query { words: "BELL".into(), ..query() }), ["The bell rings", "a belfry, a Bell"]);
-    assert_eq!(found(&Query { words: "rings bell".into(), ..query() }), ["The bell rings"]);
-    assert_eq!(found(&Query { words: "belf*".into(), ..query() }), ["a belfry, a Bell"]);
-    assert_eq!(found(&Query { words: "!?".into(), ..query() }), [""; 0]);
-    assert_eq!(found(&Query { words: "\"THE bell\" rings".into(), ..query() }), ["The bell rings"]);
-    assert_eq!(found(&Query { words: "\"bell the\"".into(), ..query() }), [""; 0]);
-    assert_eq!(found(&Query { owner: Some(jid("alice@localhost")), ..query() }), ["The bell rings", "nothing"]);
-    assert_eq!(found(&Query { owner: Some(jid("eve@localhost")), ..query() }), [""; 0]);
-    let with = |with: &str| Query { with: Some(Jid::new(with).unwrap()), ..query() };
+    assert_eq!(
+        found(&query()),
+        ["The bell rings", "a belfry, a Bell", "nothing"]
+    );
+    assert_eq!(
+        found(&Query {
+            words: "BELL".into(),
+            ..query()
+        }),
+        ["The bell rings", "a belfry, a Bell"]
+    );
+    assert_eq!(
+        found(&Query {
+            words: "rings bell".into(),
+            ..query()
+        }),
+        ["The bell rings"]
+    );
+    assert_eq!(
+        found(&Query {
+            words: "belf*".into(),
+            ..query()
+        }),
+        ["a belfry, a Bell"]
+    );
+    assert_eq!(
+        found(&Query {
+            words: "!?".into(),
+            ..query()
+        }),
+        [""; 0]
+    );
+    assert_eq!(
+        found(&Query {
+            words: "\"THE bell\" rings".into(),
+            ..query()
+        }),
+        ["The bell rings"]
+    );
+    assert_eq!(
+        found(&Query {
+            words: "\"bell the\"".into(),
+            ..query()
+        }),
+        [""; 0]
+    );
+    assert_eq!(
+        found(&Query {
+            owner: Some(jid("alice@localhost")),
+            ..query()
+        }),
+        ["The bell rings", "nothing"]
+    );
+    assert_eq!(
+        found(&Query {
+            owner: Some(jid("eve@localhost")),
+            ..query()
+        }),
+        [""; 0]
+    );
+    let with = |with: &str| Query {
+        with: Some(Jid::new(with).unwrap()),
+        ..query()
+    };
     assert_eq!(found(&with("bob@localhost")), ["a belfry, a Bell"]);
     assert_eq!(found(&with("alice@localhost/pc")), ["nothing"]);
     assert_eq!(found(&with(HOME)).len(), 3);
-    assert_eq!(found(&Query { archive: None, words: "bell".into(), ..query() }).len(), 3);
-    assert_eq!(found(&Query { classes: vec![Class::Groupchat], ..query() }), [""; 0]);
-    assert_eq!(found(&Query { archive: None, classes: vec![Class::Iq], ..query() }), [""; 0]);
-    assert_eq!(found(&Query { start: Some(places[1]), end: Some(places[1]), ..query() }), ["a belfry, a Bell"]);
-    assert_eq!(found(&Query { places: vec![places[2], places[0]], ..query() }), ["The bell rings", "nothing"]);
+    assert_eq!(
+        found(&Query {
+            archive: None,
+            words: "bell".into(),
+            ..query()
+        })
+        .len(),
+        3
+    );
+    assert_eq!(
+        found(&Query {
+            classes: vec![Class::Groupchat],
+            ..query()
+        }),
+        [""; 0]
+    );
+    assert_eq!(
+        found(&Query {
+            archive: None,
+            classes: vec![Class::Iq],
+            ..query()
+        }),
+        [""; 0]
+    );
+    assert_eq!(
+        found(&Query {
+            start: Some(places[1]),
+            end: Some(places[1]),
+            ..query()
+        }),
+        ["a belfry, a Bell"]
+    );
+    assert_eq!(
+        found(&Query {
+            places: vec![places[2], places[0]],
+            ..query()
+        }),
+        ["The bell rings", "nothing"]
+    );
 }
 
 #[test]
 fn pages_go_both_ways_without_loss() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    let drafts: Vec<_> = (0..1000).map(|n| draft("alice@localhost/x", &format!("all {} n{n}", n % 7))).collect();
+    let drafts: Vec<_> = (0..1000)
+        .map(|n| draft("alice@localhost/x", &format!("all {} n{n}", n % 7)))
+        .collect();
     for batch in drafts.chunks(90) {
         keep(&mut *store, batch);
     }
     for words in ["", "all", "3"] {
-        let query = Query { words: words.into(), limit: 64, ..query() };
-        let all = bodies(&store.page(&Query { limit: 5000, ..query.clone() }).unwrap());
-        let (mut forward, mut after) = (Vec::new(), None);
+        let query = Query {
+            words: words.into(),
+            limit: 64,
+            ..query()
+        };
+        let all = bodies(
+            &store
+                .page(&Query {
+                    limit: 5000,
+                    ..query.clone()
+                })
+                .unwrap(),
+        );
+        let mut forward = Vec::new();
+        let mut after = None;
         loop {
-            let page = store.page(&Query { after, ..query.clone() }).unwrap();
+            let page = store
+                .page(&Query {
+                    after,
+                    ..query.clone()
+                })
+                .unwrap();
             forward.extend(bodies(&page));
             after = page.entries.last().map(|entry| entry.place);
             if !page.more {
                 break;
             }
         }
-        let (mut backward, mut before) = (Vec::new(), None);
+        let mut backward = Vec::new();
+        let mut before = None;
         loop {
-            let page = store.page(&Query { before, from_end: true, ..query.clone() }).unwrap();
+            let page = store
+                .page(&Query {
+                    before,
+                    from_end: true,
+                    ..query.clone()
+                })
+                .unwrap();
             backward.splice(0..0, bodies(&page));
             before = page.entries.first().map(|entry| entry.place);
             if !page.more {
@@ -131,7 +282,10 @@ fn pages_go_both_ways_without_loss() {
             }
         }
         assert_eq!((&forward, &backward), (&all, &all), "{words:?}");
-        assert_eq!(store.count(&query, 100_000).unwrap(), Some(all.len() as u64));
+        assert_eq!(
+            store.count(&query, 100_000).unwrap(),
+            Some(all.len() as u64)
+        );
         assert_eq!(store.count(&query, 3).unwrap().is_none(), !words.is_empty());
     }
 }
@@ -140,17 +294,39 @@ fn pages_go_both_ways_without_loss() {
 fn an_id_is_known_only_to_those_who_may_see_the_entry() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    let places = keep(&mut *store, &[draft("alice@localhost/x", "a"), draft("bob@localhost/x", "b")]);
+    let places = keep(
+        &mut *store,
+        &[
+            draft("alice@localhost/x", "a"),
+            draft("bob@localhost/x", "b"),
+        ],
+    );
     let id = store.page(&query()).unwrap().entries[0].id.clone();
     assert_eq!(store.place(&query(), &id), Ok(places[0]));
-    let of = |owner: &str| Query { owner: Some(jid(owner)), ..query() };
+    let of = |owner: &str| Query {
+        owner: Some(jid(owner)),
+        ..query()
+    };
     assert_eq!(store.place(&of("alice@localhost"), &id), Ok(places[0]));
-    assert_eq!(store.place(&of("bob@localhost"), &id), Err(StoreError::NotFound));
-    let elsewhere = Query { archive: Some(jid("audit@logger.localhost")), ..query() };
+    assert_eq!(
+        store.place(&of("bob@localhost"), &id),
+        Err(StoreError::NotFound)
+    );
+    let elsewhere = Query {
+        archive: Some(jid("audit@logger.localhost")),
+        ..query()
+    };
     assert_eq!(store.place(&elsewhere, &id), Err(StoreError::NotFound));
-    assert_eq!(store.place(&query(), "28482-98726-73623"), Err(StoreError::NotFound));
+    assert_eq!(
+        store.place(&query(), "28482-98726-73623"),
+        Err(StoreError::NotFound)
+    );
     let mut again = folder.store().open(false).unwrap();
-    assert_eq!(again.place(&query(), &id), Ok(places[0]), "the same after a restart");
+    assert_eq!(
+        again.place(&query(), &id),
+        Ok(places[0]),
+        "the same after a restart"
+    );
 }
 
 #[test]
@@ -158,16 +334,25 @@ fn an_import_keeps_ids_and_times_and_is_done_once() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
     keep(&mut *store, &[draft("alice@localhost/x", "now")]);
-    let old = draft("bob@localhost/x", "then").at(1_000_000).known_as("28482-98726-73623");
-    let twin = draft("bob@localhost/x", "at the same time").at(1_000_000).known_as("b");
+    let old = draft("bob@localhost/x", "then")
+        .at(1_000_000)
+        .known_as("28482-98726-73623");
+    let twin = draft("bob@localhost/x", "at the same time")
+        .at(1_000_000)
+        .known_as("b");
     for _ in 0..2 {
-        assert_eq!(keep(&mut *store, &[old.clone(), twin.clone()]), [1_000_000, 1_000_001]);
+        assert_eq!(
+            keep(&mut *store, &[old.clone(), twin.clone()]),
+            [1_000_000, 1_000_001]
+        );
     }
     let page = store.page(&query()).unwrap();
     assert_eq!(bodies(&page), ["then", "at the same time", "now"]);
     assert_eq!(page.entries[0].id, "28482-98726-73623");
     assert_eq!(store.place(&query(), "28482-98726-73623"), Ok(1_000_000));
-    let own = draft("alice@localhost/x", "now").at(page.entries[2].place).known_as(&page.entries[2].id);
+    let own = draft("alice@localhost/x", "now")
+        .at(page.entries[2].place)
+        .known_as(&page.entries[2].id);
     assert_eq!(keep(&mut *store, &[own]), [page.entries[2].place]);
     assert_eq!(store.count(&query(), 10).unwrap(), Some(3));
 }
@@ -176,15 +361,29 @@ fn an_import_keeps_ids_and_times_and_is_done_once() {
 fn quotas_refuse_one_and_keep_the_rest() {
     let folder = Folder::new();
     let size = draft("alice@localhost/x", "0000").stanza.len() as u64;
-    let quota = Quota { per_sender: Some(2 * size), per_domain: Some(3 * size) };
+    let quota = Quota {
+        per_sender: Some(2 * size),
+        per_domain: Some(3 * size),
+    };
     let mut store = folder.store().open(true).unwrap();
     let four = |from: &str| draft(&format!("{from}@localhost/x"), "0000").within(quota);
-    let outcomes = store.commit(&[four("alice"), four("alice"), four("alice"), four("aline"), four("alina")]).unwrap();
+    let outcomes = store
+        .commit(&[
+            four("alice"),
+            four("alice"),
+            four("alice"),
+            four("aline"),
+            four("alina"),
+        ])
+        .unwrap();
     let refused: Vec<_> = outcomes.iter().map(Result::is_err).collect();
     assert_eq!(refused, [false, false, true, false, true]);
     drop(store);
     let mut store = folder.store().open(true).unwrap();
-    assert_eq!(store.commit(&[four("alina")]).unwrap(), [Err(StoreError::Quota)]);
+    assert_eq!(
+        store.commit(&[four("alina")]).unwrap(),
+        [Err(StoreError::Quota)]
+    );
     assert!(store.commit(&[draft("alice@elsewhere/x", "0000")]).unwrap()[0].is_ok());
 }
 
@@ -197,7 +396,14 @@ fn retention_by_size_takes_from_whoever_has_most() {
     keep(&mut *store, &drafts);
     let bytes = store.stats(None).unwrap().bytes;
     while store.prune(&Prune::Above(bytes / 2), 50).unwrap() > 0 {}
-    let kept = bodies(&store.page(&Query { limit: 1000, ..query() }).unwrap());
+    let kept = bodies(
+        &store
+            .page(&Query {
+                limit: 1000,
+                ..query()
+            })
+            .unwrap(),
+    );
     assert_eq!(kept[0], "the first of all");
     assert_eq!(kept.last().unwrap(), "noise 299");
     let stats = store.stats(None).unwrap();
@@ -209,7 +415,13 @@ fn retention_by_size_takes_from_whoever_has_most() {
 fn retention_by_age_leaves_nothing_of_it() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    keep(&mut *store, &[draft("olda@xyzzy.example/x", "plugh").at(1000), draft("bob@localhost/x", "stays")]);
+    keep(
+        &mut *store,
+        &[
+            draft("olda@xyzzy.example/x", "plugh").at(1000),
+            draft("bob@localhost/x", "stays"),
+        ],
+    );
     while store.prune(&Prune::Before(2000), 10).unwrap() > 0 {}
     store.scrub().unwrap();
     assert_eq!(bodies(&store.page(&query()).unwrap()), ["stays"]);
@@ -220,7 +432,11 @@ fn retention_by_age_leaves_nothing_of_it() {
 /// Which of the texts are in some file of the store.
 fn found_in<'t>(folder: &Folder, texts: &[&'t str]) -> Vec<&'t str> {
     let bytes = folder.bytes();
-    let holds = |text: &&&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    let holds = |text: &&&str| {
+        bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    };
     texts.iter().filter(holds).copied().collect()
 }
 
@@ -228,17 +444,41 @@ fn found_in<'t>(folder: &Folder, texts: &[&'t str]) -> Vec<&'t str> {
 fn what_was_erased_is_in_no_file() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    let words = ["zephyrical", "quixotry", "wombatish", "alicia@secret.example", "xanthippe", "yclept", "kumquatly"];
+    let words = [
+        "zephyrical",
+        "quixotry",
+        "wombatish",
+        "alicia@secret.example",
+        "xanthippe",
+        "yclept",
+        "kumquatly",
+    ];
     let secret = |n: usize| {
-        let body = format!("{} {} Common {n} {}", words[0], words[1 + n % 2].to_uppercase(), words[4 + n % 3]);
+        let body = format!(
+            "{} {} Common {n} {}",
+            words[0],
+            words[1 + n % 2].to_uppercase(),
+            words[4 + n % 3]
+        );
         draft("alicia@secret.example/phone", &body)
     };
-    // Among many others, in many batches, in the past as well: pages of the tables split and the index is merged.
+    // Among many others, in many batches, in the past as well: pages of the tables split and the
+    // index is merged.
     for round in 0..60_usize {
-        let mut batch: Vec<_> =
-            (0..40).map(|n| draft(&format!("u{n}@localhost/x"), &format!("common {round} n{n}"))).collect();
+        let mut batch: Vec<_> = (0..40)
+            .map(|n| {
+                draft(
+                    &format!("u{n}@localhost/x"),
+                    &format!("common {round} n{n}"),
+                )
+            })
+            .collect();
         batch.insert(round % 40, secret(round));
-        batch.push(secret(round + 1000).at(1_000_000 * (60 - round as i64)).known_as(&format!("old{round}")));
+        batch.push(
+            secret(round + 1000)
+                .at(1_000_000 * (60 - round as i64))
+                .known_as(&format!("old{round}")),
+        );
         batch.push(
             draft("bob@localhost/x", "common old")
                 .at(1_000_000 * (60 - round as i64) + 5)
@@ -247,7 +487,10 @@ fn what_was_erased_is_in_no_file() {
         keep(&mut *store, &batch);
     }
     assert_eq!(found_in(&folder, &words).len(), words.len(), "before");
-    let of_alicia = Query { owner: Some(jid("alicia@secret.example")), ..query() };
+    let of_alicia = Query {
+        owner: Some(jid("alicia@secret.example")),
+        ..query()
+    };
     assert_eq!(store.count(&of_alicia, 1000).unwrap(), Some(120));
     let all = store.count(&query(), 100_000).unwrap();
     while store.erase("alicia@secret.example", 50).unwrap() > 0 {}
@@ -256,12 +499,36 @@ fn what_was_erased_is_in_no_file() {
     // Ids and times are there, the rest is not; what others wrote is as it was.
     assert_eq!(store.count(&query(), 100_000).unwrap(), all);
     assert_eq!(store.count(&of_alicia, 1000).unwrap(), Some(0));
-    let page = store.page(&Query { limit: 10_000, ..query() }).unwrap();
-    let erased: Vec<_> = page.entries.iter().filter(|entry| entry.stanza.is_none()).collect();
+    let page = store
+        .page(&Query {
+            limit: 10_000,
+            ..query()
+        })
+        .unwrap();
+    let erased: Vec<_> = page
+        .entries
+        .iter()
+        .filter(|entry| entry.stanza.is_none())
+        .collect();
     assert_eq!(erased.len(), 120);
-    assert!(erased.iter().all(|entry| entry.from.starts_with('#') && entry.from == erased[0].from));
+    assert!(
+        erased
+            .iter()
+            .all(|entry| entry.from.starts_with('#') && entry.from == erased[0].from)
+    );
     assert_eq!(store.place(&query(), &erased[0].id), Ok(erased[0].place));
-    assert_eq!(store.count(&Query { words: "common".into(), ..query() }, 100_000).unwrap(), Some(60 * 41));
+    assert_eq!(
+        store
+            .count(
+                &Query {
+                    words: "common".into(),
+                    ..query()
+                },
+                100_000
+            )
+            .unwrap(),
+        Some(60 * 41)
+    );
     // Who was forgotten may come again, and be forgotten again.
     keep(&mut *store, &[secret(0)]);
     assert_eq!(store.count(&of_alicia, 1000).unwrap(), Some(1));
@@ -274,7 +541,9 @@ fn what_was_erased_is_in_no_file() {
 fn an_erasure_that_was_cut_off_is_known_and_goes_on() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    let drafts: Vec<_> = (0..90).map(|n| draft("alicia@secret.example/x", &format!("quixotry {n}"))).collect();
+    let drafts: Vec<_> = (0..90)
+        .map(|n| draft("alicia@secret.example/x", &format!("quixotry {n}")))
+        .collect();
     keep(&mut *store, &drafts);
     keep(&mut *store, &[draft("bob@localhost/x", "stays")]);
     assert_eq!(store.unfinished().unwrap(), [""; 0]);
@@ -294,27 +563,56 @@ fn an_erasure_that_was_cut_off_is_known_and_goes_on() {
     store.scrub().unwrap();
     assert_eq!(store.unfinished().unwrap(), [""; 0]);
     assert_eq!(found_in(&folder, &["quixotry", "alicia"]), [""; 0]);
-    assert_eq!(bodies(&store.page(&Query { from_end: true, ..query() }).unwrap()).last().unwrap(), "stays");
+    assert_eq!(
+        bodies(
+            &store
+                .page(&Query {
+                    from_end: true,
+                    ..query()
+                })
+                .unwrap()
+        )
+        .last()
+        .unwrap(),
+        "stays"
+    );
 }
 
 #[test]
 fn a_database_of_an_older_version_is_brought_up_to_date() {
     let folder = Folder::new();
     let old = rusqlite::Connection::open(folder.store().path()).unwrap();
-    old.execute_batch("PRAGMA journal_mode = WAL; PRAGMA application_id = 0x63616d70; PRAGMA user_version = 1")
-        .unwrap();
+    old.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA application_id = 0x63616d70; PRAGMA user_version = 1",
+    )
+    .unwrap();
     old.execute_batch(super::schema::STEPS[0]).unwrap();
-    old.execute("INSERT INTO meta (name, value) VALUES ('key', x'00')", []).unwrap();
+    old.execute("INSERT INTO meta (name, value) VALUES ('key', x'00')", [])
+        .unwrap();
     old.execute_batch(
         "INSERT INTO jid VALUES (1, -1, 'logger.localhost'), (2, -2, 'alice@localhost');
-         INSERT INTO entry VALUES (5, 1, 2, NULL, 0, CAST('<message from=''alice@localhost/x'' to=''logger.localhost''/>' AS BLOB));
+         INSERT INTO entry VALUES (5, 1, 2, NULL, 0, CAST('<message from=''alice@localhost/x'' \
+         to=''logger.localhost''/>' AS BLOB));
          INSERT INTO term (rowid, terms) VALUES (5, '§a1m §p2')",
     )
     .unwrap();
     drop(old);
-    assert!(folder.store().open(false).is_err(), "who only reads changes nothing");
+    assert!(
+        folder.store().open(false).is_err(),
+        "who only reads changes nothing"
+    );
     let mut store = folder.store().open(true).unwrap();
-    assert_eq!(store.page(&Query { limit: 9, ..Query::default() }).unwrap().entries[0].from, "alice@localhost");
+    assert_eq!(
+        store
+            .page(&Query {
+                limit: 9,
+                ..Query::default()
+            })
+            .unwrap()
+            .entries[0]
+            .from,
+        "alice@localhost"
+    );
     assert_eq!(store.unfinished().unwrap(), [""; 0]);
     assert!(folder.store().open(false).is_ok());
 }
@@ -327,11 +625,16 @@ fn a_full_disk_keeps_nothing_and_heals() {
     // The bound on pages is SQLite's own full disk.
     let bound = |pages: u32| {
         let other = rusqlite::Connection::open(folder.store().path()).unwrap();
-        other.pragma_query_value(None, "page_count", |row| row.get::<_, u32>(0)).unwrap().max(pages)
+        other
+            .pragma_query_value(None, "page_count", |row| row.get::<_, u32>(0))
+            .unwrap()
+            .max(pages)
     };
     drop(store);
     let mut store = limited(folder.store().path(), bound(1) + 3);
-    let many: Vec<_> = (0..200).map(|n| draft("alice@localhost/x", &format!("{n} {}", "x".repeat(500)))).collect();
+    let many: Vec<_> = (0..200)
+        .map(|n| draft("alice@localhost/x", &format!("{n} {}", "x".repeat(500))))
+        .collect();
     assert_eq!(store.commit(&many), Err(StoreError::NoSpace));
     assert_eq!(bodies(&store.page(&query()).unwrap()), ["first"]);
     drop(store);
@@ -343,10 +646,17 @@ fn a_full_disk_keeps_nothing_and_heals() {
 fn limited(path: &Path, pages: u32) -> Box<dyn Backend> {
     let mut connection = rusqlite::Connection::open(path).unwrap();
     connection.execute_batch(super::WRITES).unwrap();
-    connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+    connection
+        .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+        .unwrap();
     let keys = super::schema::prepare(&mut connection).unwrap();
     let jids = super::Jids::new(keys.clone());
-    Box::new(super::Sqlite { connection, keys, jids, last: None })
+    Box::new(super::Sqlite {
+        connection,
+        keys,
+        jids,
+        last: None,
+    })
 }
 
 #[test]
@@ -357,13 +667,23 @@ fn a_locked_database_says_so_and_another_writer_is_seen() {
     keep(&mut *store, &[draft("alice@localhost/x", "a")]);
     let other = rusqlite::Connection::open(folder.store().path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    assert_eq!(store.commit(&[draft("alice@localhost/x", "b")]), Err(StoreError::Busy));
+    assert_eq!(
+        store.commit(&[draft("alice@localhost/x", "b")]),
+        Err(StoreError::Busy)
+    );
     other.execute_batch("ROLLBACK").unwrap();
     let mut second = open.open(true).unwrap();
     while second.erase("alice@localhost", 10).unwrap() > 0 {}
     keep(&mut *store, &[draft("alice@localhost/x", "c")]);
-    let alice = Query { owner: Some(jid("alice@localhost")), ..query() };
-    assert_eq!(bodies(&store.page(&alice).unwrap()), ["c"], "numbers are not remembered across another's erasure");
+    let alice = Query {
+        owner: Some(jid("alice@localhost")),
+        ..query()
+    };
+    assert_eq!(
+        bodies(&store.page(&alice).unwrap()),
+        ["c"],
+        "numbers are not remembered across another's erasure"
+    );
 }
 
 #[test]
@@ -376,5 +696,9 @@ fn a_foreign_or_newer_database_is_left_alone() {
     other.execute_batch("PRAGMA user_version = 999").unwrap();
     let error = folder.store().open(true).err().unwrap();
     assert!(error.to_string().contains("newer"), "{error}");
-    assert!(SqliteStore::new(folder.0.join("no/such/file")).open(true).is_err());
+    assert!(
+        SqliteStore::new(folder.0.join("no/such/file"))
+            .open(true)
+            .is_err()
+    );
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{
+    CachedStatement, Connection, ErrorCode, OptionalExtension, TransactionBehavior, params,
+};
 
 use super::Sqlite;
 use super::usage::{self, Parties, Tally};
@@ -12,7 +14,10 @@ use crate::store::{Place, StoreError, now, terms};
 /// A clock that was set back by more than this is followed; else time goes on from the last entry.
 const LEAP: i64 = 60_000_000;
 
-pub(super) fn commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
+pub(super) fn commit(
+    store: &mut Sqlite,
+    batch: &[Draft],
+) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
     let kept = try_commit(store, batch);
     if kept.is_err() {
         // Numbers that were given in a transaction that is no more.
@@ -22,8 +27,16 @@ pub(super) fn commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<P
     kept
 }
 
-fn try_commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
-    let Sqlite { connection, jids, last, keys } = store;
+fn try_commit(
+    store: &mut Sqlite,
+    batch: &[Draft],
+) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
+    let Sqlite {
+        connection,
+        jids,
+        last,
+        keys,
+    } = store;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     jids.refresh(&transaction)?;
     let mut clock = Clock::new(&transaction, last)?;
@@ -34,7 +47,8 @@ fn try_commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<Place, S
         let mut known = HashMap::new();
         for draft in batch {
             let mut number = |jid: &str| jids.number(&transaction, jid);
-            let (archive, sender) = (number(&draft.archive)?, number(&draft.from)?);
+            let archive = number(&draft.archive)?;
+            let sender = number(&draft.from)?;
             let home = match known.get(domain(&draft.from)) {
                 Some(home) => *home,
                 None => {
@@ -49,8 +63,15 @@ fn try_commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<Place, S
                 outcomes.push(Ok(place));
                 continue;
             }
-            let parties = Parties { archive, sender, home, recipient };
-            if !tally.admits(&parties, draft, |party, home| usage::kept(&transaction, party, home))? {
+            let parties = Parties {
+                archive,
+                sender,
+                home,
+                recipient,
+            };
+            if !tally.admits(&parties, draft, |party, home| {
+                usage::kept(&transaction, party, home)
+            })? {
                 outcomes.push(Err(StoreError::Quota));
                 continue;
             }
@@ -58,7 +79,10 @@ fn try_commit(store: &mut Sqlite, batch: &[Draft]) -> Result<Vec<Result<Place, S
             if ours.is_none()
                 && let Some(id) = &draft.id
             {
-                transaction.execute("INSERT INTO alias (id, place) VALUES (?1, ?2)", params![id, place])?;
+                transaction.execute(
+                    "INSERT INTO alias (id, place) VALUES (?1, ?2)",
+                    params![id, place],
+                )?;
             }
             tally.add(&parties, draft.class, draft.stanza.len());
             outcomes.push(Ok(place));
@@ -78,8 +102,8 @@ struct Entries<'c> {
 
 impl<'c> Entries<'c> {
     fn new(connection: &'c Connection) -> Result<Self, StoreError> {
-        let entry =
-            "INSERT INTO entry (place, archive, sender, recipient, class, stanza) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let entry = "INSERT INTO entry (place, archive, sender, recipient, class, stanza) VALUES \
+            (?1, ?2, ?3, ?4, ?5, ?6)";
         Ok(Self {
             entry: connection.prepare_cached(entry)?,
             term: connection.prepare_cached("INSERT INTO term (rowid, terms) VALUES (?1, ?2)")?,
@@ -87,23 +111,52 @@ impl<'c> Entries<'c> {
         })
     }
 
-    /// The place of an entry that was imported before, or that comes back to the store it was exported from.
-    fn twin(&self, connection: &Connection, draft: &Draft, ours: Option<Place>) -> Result<Option<Place>, StoreError> {
+    /// The place of an entry that was imported before, or that comes back to the store it was
+    /// exported from.
+    fn twin(
+        &self,
+        connection: &Connection,
+        draft: &Draft,
+        ours: Option<Place>,
+    ) -> Result<Option<Place>, StoreError> {
         let Some(id) = &draft.id else { return Ok(None) };
         let found = match ours {
             Some(place) => connection
-                .query_row("SELECT place FROM entry WHERE place = ?1", [place], |row| row.get(0))
+                .query_row("SELECT place FROM entry WHERE place = ?1", [place], |row| {
+                    row.get(0)
+                })
                 .optional()?,
-            None => connection.query_row("SELECT place FROM alias WHERE id = ?1", [id], |row| row.get(0)).optional()?,
+            None => connection
+                .query_row("SELECT place FROM alias WHERE id = ?1", [id], |row| {
+                    row.get(0)
+                })
+                .optional()?,
         };
         Ok(found)
     }
 
-    fn insert(&mut self, draft: &Draft, parties: &Parties, clock: &mut Clock) -> Result<Place, StoreError> {
-        let Parties { archive, sender, recipient, .. } = *parties;
+    fn insert(
+        &mut self,
+        draft: &Draft,
+        parties: &Parties,
+        clock: &mut Clock,
+    ) -> Result<Place, StoreError> {
+        let Parties {
+            archive,
+            sender,
+            recipient,
+            ..
+        } = *parties;
         let mut place = draft.time.unwrap_or_else(|| clock.next());
         let class = draft.class as u8;
-        while let Err(error) = self.entry.execute(params![place, archive, sender, recipient, class, draft.stanza]) {
+        while let Err(error) = self.entry.execute(params![
+            place,
+            archive,
+            sender,
+            recipient,
+            class,
+            draft.stanza
+        ]) {
             if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
                 return Err(error.into());
             }
@@ -113,7 +166,14 @@ impl<'c> Entries<'c> {
         if draft.time.is_none() {
             clock.last = place;
         }
-        terms::of_entry(archive, draft.class, parties.both(), &draft.payloads, &draft.words, &mut self.terms);
+        terms::of_entry(
+            archive,
+            draft.class,
+            parties.both(),
+            &draft.payloads,
+            &draft.words,
+            &mut self.terms,
+        );
         self.term.execute(params![place, self.terms])?;
         Ok(place)
     }
@@ -130,7 +190,11 @@ impl Clock {
         let now = now();
         let last = match last {
             Some(last) => *last,
-            None => connection.query_row("SELECT coalesce(max(place), 0) FROM entry", [], |row| row.get(0))?,
+            None => {
+                connection.query_row("SELECT coalesce(max(place), 0) FROM entry", [], |row| {
+                    row.get(0)
+                })?
+            }
         };
         if last - now > LEAP {
             tracing::warn!(

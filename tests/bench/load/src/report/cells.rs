@@ -9,7 +9,12 @@ pub(super) struct Cell<'a> {
 
 impl<'a> Cell<'a> {
     /// `None` when nothing was measured there.
-    pub(super) fn find(samples: &'a [Sample], peer: &str, scenario: &str, window: u32) -> Option<Self> {
+    pub(super) fn find(
+        samples: &'a [Sample],
+        peer: &str,
+        scenario: &str,
+        window: u32,
+    ) -> Option<Self> {
         let fits = |s: &&Sample| s.peer == peer && s.scenario == scenario && s.window == window;
         let samples: Vec<_> = samples.iter().filter(fits).collect();
         (!samples.is_empty()).then_some(Self { samples })
@@ -20,12 +25,19 @@ impl<'a> Cell<'a> {
     }
 
     pub(super) fn highest(&self, value: impl Fn(&Sample) -> f64) -> f64 {
-        self.samples.iter().map(|sample| value(sample)).fold(f64::MIN, f64::max)
+        self.samples
+            .iter()
+            .map(|sample| value(sample))
+            .fold(f64::MIN, f64::max)
     }
 
     /// Median (lowest–highest).
     pub(super) fn spread(&self, value: impl Fn(&Sample) -> f64, show: fn(f64) -> String) -> String {
-        let lowest = self.samples.iter().map(|sample| value(sample)).fold(f64::MAX, f64::min);
+        let lowest = self
+            .samples
+            .iter()
+            .map(|sample| value(sample))
+            .fold(f64::MAX, f64::min);
         let middle = show(self.median(&value));
         if self.samples.len() == 1 {
             return middle;
@@ -64,7 +76,11 @@ pub(super) fn thousands(value: f64) -> String {
 
 /// Two digits where they tell something.
 pub(super) fn small(value: f64) -> String {
-    if value < 10.0 { format!("{value:.2}") } else { format!("{value:.1}") }
+    if value < 10.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.1}")
+    }
 }
 
 #[cfg(test)]
@@ -75,7 +91,10 @@ mod tests {
     fn numbers_as_read() {
         assert_eq!(thousands(1_234_567.4), "1,234,567");
         assert_eq!(thousands(999.0), "999");
-        assert_eq!((small(1.234), small(12.34)), ("1.23".to_owned(), "12.3".to_owned()));
+        assert_eq!(
+            (small(1.234), small(12.34)),
+            ("1.23".to_owned(), "12.3".to_owned())
+        );
         assert!((median([3.0, 1.0, 2.0].into_iter()) - 2.0).abs() < 1e-9);
         assert!((median([4.0, 1.0, 2.0, 3.0].into_iter()) - 2.5).abs() < 1e-9);
     }

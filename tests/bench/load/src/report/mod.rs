@@ -41,10 +41,15 @@ impl Report<'_> {
         let markdown = self.markdown(cli);
         println!("{markdown}");
         if let Some(file) = &cli.markdown {
-            fs::write(file, &markdown).with_context(|| format!("cannot write {}", file.display()))?;
+            fs::write(file, &markdown)
+                .with_context(|| format!("cannot write {}", file.display()))?;
         }
         if let Some(file) = &cli.json {
-            let json = Json { machine: &self.machine, samples: &self.samples, failures: &self.failures };
+            let json = Json {
+                machine: &self.machine,
+                samples: &self.samples,
+                failures: &self.failures,
+            };
             let text = serde_json::to_string_pretty(&json)? + "\n";
             fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
         }
@@ -64,7 +69,11 @@ impl Report<'_> {
     fn preface(&self, cli: &Cli) -> String {
         let machine = &self.machine;
         let others = cells::median(self.samples.iter().map(|sample| sample.others_percent));
-        let worst = self.samples.iter().map(|sample| sample.others_percent).fold(0.0, f64::max);
+        let worst = self
+            .samples
+            .iter()
+            .map(|sample| sample.others_percent)
+            .fold(0.0, f64::max);
         format!(
             "{} cores ({}), Linux {}, loopback TCP; load generator and component share the cores. {} rounds of {:.1} s, \
              interleaved: median (lowest–highest). Others used {others:.0} % of the machine meanwhile (median; at most \
@@ -79,8 +88,15 @@ impl Report<'_> {
     }
 
     fn list_of_failures(&self) -> String {
-        let lines = self.failures.iter().map(|f| format!("- {}: {}\n", f.run, f.reason.replace('\n', " / ")));
+        let lines = self
+            .failures
+            .iter()
+            .map(|f| format!("- {}: {}\n", f.run, f.reason.replace('\n', " / ")));
         let lines: String = lines.collect();
-        if lines.is_empty() { lines } else { format!("Runs that could not be made:\n\n{lines}") }
+        if lines.is_empty() {
+            lines
+        } else {
+            format!("Runs that could not be made:\n\n{lines}")
+        }
     }
 }

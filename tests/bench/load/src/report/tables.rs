@@ -14,21 +14,38 @@ pub(super) fn overview(report: &Report<'_>) -> String {
     let head = "| component | chat 150 B, window 256: stanza/s | CPU µs | body 4 KiB, window 256: stanza/s | ping, window 256: stanza/s \
                 | round trip p50 µs (window 1) | p99.9 ms (chat, window 256) | peak RSS MiB |\n|---|---|---|---|---|---|---|---|\n";
     let mut peers = report.peers.clone();
-    let rate =
-        |peer: &Peer| Cell::find(&report.samples, &peer.name, "chat", 256).map_or(0.0, |cell| cell.median(per_second));
+    let rate = |peer: &Peer| {
+        Cell::find(&report.samples, &peer.name, "chat", 256)
+            .map_or(0.0, |cell| cell.median(per_second))
+    };
     peers.retain(|peer| rate(peer) > 0.0);
     peers.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
-    let rows: String = peers.iter().map(|peer| overview_row(report, peer)).collect();
-    if rows.is_empty() { rows } else { format!("{head}{rows}") }
+    let rows: String = peers
+        .iter()
+        .map(|peer| overview_row(report, peer))
+        .collect();
+    if rows.is_empty() {
+        rows
+    } else {
+        format!("{head}{rows}")
+    }
 }
 
 /// What becomes of memory when much goes through, or nothing can.
 pub(super) fn memory(report: &Report<'_>) -> String {
-    let rows: String = report.peers.iter().filter_map(|peer| memory_row(report, peer)).collect();
+    let rows: String = report
+        .peers
+        .iter()
+        .filter_map(|peer| memory_row(report, peer))
+        .collect();
     if rows.is_empty() {
         return rows;
     }
-    let stall = report.samples.iter().find_map(|sample| sample.stall).map_or(0.0, |stall| stall.seconds);
+    let stall = report
+        .samples
+        .iter()
+        .find_map(|sample| sample.stall)
+        .map_or(0.0, |stall| stall.seconds);
     format!(
         "| component | RSS MiB after many stanzas of 10,000 senders | how many | peak RSS MiB, server not reading for {stall:.0} s | sent meanwhile \
          | answered | of these refused | never answered | reconnects | answers afterwards |\n|---|---|---|---|---|---|---|---|---|---|\n{rows}"
@@ -38,20 +55,38 @@ pub(super) fn memory(report: &Report<'_>) -> String {
 /// Everything, by scenario and window.
 pub(super) fn details(report: &Report<'_>) -> String {
     let mut text = String::new();
-    for scenario in scenario::ALL.iter().filter(|scenario| scenario.flow != Flow::Stall) {
-        let mut windows: Vec<u32> =
-            report.samples.iter().filter(|s| s.scenario == scenario.name).map(|s| s.window).collect();
+    for scenario in scenario::ALL
+        .iter()
+        .filter(|scenario| scenario.flow != Flow::Stall)
+    {
+        let mut windows: Vec<u32> = report
+            .samples
+            .iter()
+            .filter(|s| s.scenario == scenario.name)
+            .map(|s| s.window)
+            .collect();
         windows.sort_unstable();
         windows.dedup();
-        windows.iter().for_each(|&window| text += &detail(report, scenario, window));
+        windows
+            .iter()
+            .for_each(|&window| text += &detail(report, scenario, window));
     }
     text
 }
 
 fn overview_row(report: &Report<'_>, peer: &Peer) -> String {
     let cell = |scenario, window| Cell::find(&report.samples, &peer.name, scenario, window);
-    let rate = |scenario| show(cell(scenario, 256), |cell| cell.spread(per_second, thousands));
-    let peak = report.samples.iter().filter(|s| s.peer == peer.name && s.stall.is_none()).map(|s| s.rss_peak_kib).max();
+    let rate = |scenario| {
+        show(cell(scenario, 256), |cell| {
+            cell.spread(per_second, thousands)
+        })
+    };
+    let peak = report
+        .samples
+        .iter()
+        .filter(|s| s.peer == peer.name && s.stall.is_none())
+        .map(|s| s.rss_peak_kib)
+        .max();
     format!(
         "| {} | {} | {} | {} | {} | {} | {} | {:.1} |\n",
         peer.title,
@@ -60,7 +95,8 @@ fn overview_row(report: &Report<'_>, peer: &Peer) -> String {
         rate("chat-4k"),
         rate("ping"),
         show(cell("chat", 1), |cell| thousands(cell.median(|s| s.p50_us))),
-        show(cell("chat", 256), |cell| cell.spread(|s| s.p999_us / 1e3, small)),
+        show(cell("chat", 256), |cell| cell
+            .spread(|s| s.p999_us / 1e3, small)),
         peak.unwrap_or(0) as f64 / MIB,
     )
 }
@@ -72,15 +108,24 @@ fn memory_row(report: &Report<'_>, peer: &Peer) -> Option<String> {
         return None;
     }
     let (rss, count) = million.map_or(("–".to_owned(), "–".to_owned()), |cell| {
-        (small(cell.highest(|s| s.rss_end_kib as f64 / MIB)), thousands(cell.highest(|s| s.stanzas as f64)))
+        (
+            small(cell.highest(|s| s.rss_end_kib as f64 / MIB)),
+            thousands(cell.highest(|s| s.stanzas as f64)),
+        )
     });
-    let rest = stalled.map_or("– | – | – | – | – | – | –".to_owned(), |cell| stall_columns(&cell));
+    let rest = stalled.map_or(
+        "– | – | – | – | – | – | –".to_owned(),
+        |cell| stall_columns(&cell),
+    );
     Some(format!("| {} | {rss} | {count} | {rest} |\n", peer.title))
 }
 
 /// Of the run in which it grew most.
 fn stall_columns(cell: &Cell<'_>) -> String {
-    let worst = cell.samples().iter().max_by_key(|sample| sample.rss_peak_kib);
+    let worst = cell
+        .samples()
+        .iter()
+        .max_by_key(|sample| sample.rss_peak_kib);
     let Some((sample, stall)) = worst.and_then(|sample| Some((sample, sample.stall?))) else {
         return String::new();
     };
@@ -125,7 +170,12 @@ fn detail(report: &Report<'_>, scenario: &Scenario, window: u32) -> String {
 }
 
 fn faults(cell: &Cell<'_>) -> String {
-    let sum = |of: fn(&Faults) -> u64| cell.samples().iter().map(|sample| of(&sample.faults)).sum::<u64>();
+    let sum = |of: fn(&Faults) -> u64| {
+        cell.samples()
+            .iter()
+            .map(|sample| of(&sample.faults))
+            .sum::<u64>()
+    };
     let kinds = [
         ("errors", sum(|f| f.errors)),
         ("wrong", sum(|f| f.wrong)),
@@ -133,8 +183,16 @@ fn faults(cell: &Cell<'_>) -> String {
         ("stray", sum(|f| f.stray)),
         ("unanswered", sum(|f| f.unanswered)),
     ];
-    let said: Vec<_> = kinds.iter().filter(|(_, n)| *n > 0).map(|(kind, n)| format!("{n} {kind}")).collect();
-    if said.is_empty() { "none".to_owned() } else { said.join(", ") }
+    let said: Vec<_> = kinds
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(kind, n)| format!("{n} {kind}"))
+        .collect();
+    if said.is_empty() {
+        "none".to_owned()
+    } else {
+        said.join(", ")
+    }
 }
 
 fn per_second(sample: &Sample) -> f64 {

@@ -36,25 +36,48 @@ const TARGETS: &[Target] = &[
         unit: "µs CPU",
         measure: |b| b.daemon("chat", 256, cpu),
     },
-    Target { what: "the same", bound: AtLeast(500_000.0), unit: "/s", measure: |b| b.daemon("chat", 256, rate) },
     Target {
-        what: "the same, against libstrophe", bound: AtLeast(3.0), unit: "×", measure: |b| b.times("libstrophe")
+        what: "the same",
+        bound: AtLeast(500_000.0),
+        unit: "/s",
+        measure: |b| b.daemon("chat", 256, rate),
     },
-    Target { what: "the same, against xmpp.js", bound: AtLeast(5.0), unit: "×", measure: |b| b.times("xmpp.js") },
+    Target {
+        what: "the same, against libstrophe",
+        bound: AtLeast(3.0),
+        unit: "×",
+        measure: |b| b.times("libstrophe"),
+    },
+    Target {
+        what: "the same, against xmpp.js",
+        bound: AtLeast(5.0),
+        unit: "×",
+        measure: |b| b.times("xmpp.js"),
+    },
     Target {
         what: "echo, body 4 KiB, window 256",
         bound: AtLeast(300_000.0),
         unit: "/s",
         measure: |b| b.daemon("chat-4k", 256, rate),
     },
-    Target { what: "ping answered", bound: AtLeast(300_000.0), unit: "/s", measure: |b| b.daemon("ping", 256, rate) },
+    Target {
+        what: "ping answered",
+        bound: AtLeast(300_000.0),
+        unit: "/s",
+        measure: |b| b.daemon("ping", 256, rate),
+    },
     Target {
         what: "disco#info answered",
         bound: AtLeast(300_000.0),
         unit: "/s",
         measure: |b| b.daemon("disco", 256, rate),
     },
-    Target { what: "body in, text out", bound: AtMost(2.5), unit: "µs CPU", measure: |b| b.library("text", cpu) },
+    Target {
+        what: "body in, text out",
+        bound: AtMost(2.5),
+        unit: "µs CPU",
+        measure: |b| b.library("text", cpu),
+    },
     Target {
         what: "derived payload in and out",
         bound: AtMost(4.0),
@@ -107,7 +130,11 @@ const TARGETS: &[Target] = &[
         what: "the same at a tenth: time to receipt",
         bound: AtMost(20.0),
         unit: "ms",
-        measure: |b| b.archive("logger-postgres", "logger-postgres-tenth", |s| s.p50_us / 1e3),
+        measure: |b| {
+            b.archive("logger-postgres", "logger-postgres-tenth", |s| {
+                s.p50_us / 1e3
+            })
+        },
     },
     Target {
         what: "CPU at 1, 100 and 10,000 senders, dearest against cheapest",
@@ -131,18 +158,34 @@ const TARGETS: &[Target] = &[
 
 /// Empty when the product was not among the peers.
 pub(super) fn table(report: &Report<'_>) -> String {
-    let build = |daemon, library| Build { samples: &report.samples, daemon, library };
-    let (release, dist) = (build("campanile", "library"), build("campanile-dist", "library-dist"));
+    let build = |daemon, library| Build {
+        samples: &report.samples,
+        daemon,
+        library,
+    };
+    let (release, dist) = (
+        build("campanile", "library"),
+        build("campanile-dist", "library-dist"),
+    );
     let mut text = String::new();
     for target in TARGETS {
         let measured = [(target.measure)(&release), (target.measure)(&dist)];
         if measured.iter().all(Option::is_none) {
             continue;
         }
-        let [release, dist] = measured.map(|value| value.map_or("–".to_owned(), |value| target.judge(value)));
-        text += &format!("| {} | {} | {release} | {dist} |\n", target.what, target.wanted());
+        let [release, dist] =
+            measured.map(|value| value.map_or("–".to_owned(), |value| target.judge(value)));
+        text += &format!(
+            "| {} | {} | {release} | {dist} |\n",
+            target.what,
+            target.wanted()
+        );
     }
-    if text.is_empty() { text } else { format!("| target | wanted | release | dist |\n|---|---|---|---|\n{text}") }
+    if text.is_empty() {
+        text
+    } else {
+        format!("| target | wanted | release | dist |\n|---|---|---|---|\n{text}")
+    }
 }
 
 impl Target {
@@ -186,13 +229,24 @@ impl Build<'_> {
     }
 
     fn flatness(&self) -> Option<f64> {
-        let costs: Option<Vec<f64>> =
-            ["chat", "senders-100", "senders-10000"].iter().map(|scenario| self.daemon(scenario, 256, cpu)).collect();
+        let costs: Option<Vec<f64>> = ["chat", "senders-100", "senders-10000"]
+            .iter()
+            .map(|scenario| self.daemon(scenario, 256, cpu))
+            .collect();
         let costs = costs?;
-        Some(costs.iter().copied().fold(f64::MIN, f64::max) / costs.iter().copied().fold(f64::MAX, f64::min))
+        Some(
+            costs.iter().copied().fold(f64::MIN, f64::max)
+                / costs.iter().copied().fold(f64::MAX, f64::min),
+        )
     }
 
-    fn median(&self, peer: &str, scenario: &str, window: u32, value: fn(&Sample) -> f64) -> Option<f64> {
+    fn median(
+        &self,
+        peer: &str,
+        scenario: &str,
+        window: u32,
+        value: fn(&Sample) -> f64,
+    ) -> Option<f64> {
         Cell::find(self.samples, peer, scenario, window).map(|cell| cell.median(value))
     }
 }
@@ -206,5 +260,9 @@ fn rate(sample: &Sample) -> f64 {
 }
 
 fn figure(value: f64) -> String {
-    if value >= 1000.0 { thousands(value) } else { small(value) }
+    if value >= 1000.0 {
+        thousands(value)
+    } else {
+        small(value)
+    }
 }

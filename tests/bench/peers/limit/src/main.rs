@@ -48,7 +48,11 @@ fn shake_hands(stream: &mut TcpStream) -> Result<()> {
     let mut hash = Sha1::new();
     hash.update(&id[..id.len() - 1]);
     hash.update(SECRET);
-    let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     write!(stream, "<handshake>{digest}</handshake>")?;
     read_to(stream, b"<handshake/>")?;
     Ok(())
@@ -71,7 +75,10 @@ struct Marks {
 
 impl Marks {
     fn new() -> Self {
-        Self { message: Finder::new(b"</message>"), iq: Finder::new(b"</iq>") }
+        Self {
+            message: Finder::new(b"</message>"),
+            iq: Finder::new(b"</iq>"),
+        }
     }
 
     /// Appends the answer to the first stanza of `input` and gives the place behind it, if it is all there.
@@ -84,8 +91,19 @@ impl Marks {
         let mut value = || Some(quotes.next()? + 1..quotes.next()?);
         let (from, to, _, id) = (value()?, value()?, value()?, value()?);
         let id_ends = id.end;
-        let opened: &[u8] = if is_iq { b"<iq type='result' from='" } else { b"<message type='chat' from='" };
-        for part in [opened, &input[to], b"' to='", &input[from], b"' id='", &input[id]] {
+        let opened: &[u8] = if is_iq {
+            b"<iq type='result' from='"
+        } else {
+            b"<message type='chat' from='"
+        };
+        for part in [
+            opened,
+            &input[to],
+            b"' to='",
+            &input[from],
+            b"' id='",
+            &input[id],
+        ] {
             out.extend_from_slice(part);
         }
         if is_iq {
