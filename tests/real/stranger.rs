@@ -70,7 +70,7 @@ impl Project {
             project.path.join("Cargo.lock"),
         )
         .unwrap();
-        let framework = repository().join("framework");
+        let framework = repository().join("framework/campanile");
         let campanile = framework.to_str().unwrap();
         project.cargo(&["add", "--path", campanile]);
         project.cargo(&["add", "--dev", "--path", campanile, "--features", "testing"]);

@@ -5,13 +5,13 @@
     reason = "the modules serve the tests of the reader as well"
 )]
 
-#[path = "../../tests/reader/judged.rs"]
+#[path = "../../campanile/tests/reader/judged.rs"]
 mod judged;
-#[path = "../../tests/reader/oracle.rs"]
+#[path = "../../campanile/tests/reader/oracle.rs"]
 mod oracle;
-#[path = "../../tests/reader/seen.rs"]
+#[path = "../../campanile/tests/reader/seen.rs"]
 mod seen;
-#[path = "../../tests/reader/tree.rs"]
+#[path = "../../campanile/tests/reader/tree.rs"]
 mod tree;
 
 use campanile::stream::Bounds;

@@ -6,9 +6,9 @@
     reason = "the modules serve the tests of the reader as well"
 )]
 
-#[path = "../../tests/reader/seen.rs"]
+#[path = "../../campanile/tests/reader/seen.rs"]
 mod seen;
-#[path = "../../tests/reader/tree.rs"]
+#[path = "../../campanile/tests/reader/tree.rs"]
 mod tree;
 
 use campanile::jid::BareJid;

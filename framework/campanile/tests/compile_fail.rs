@@ -66,7 +66,7 @@ fn check(program: &Path, library: &Path) {
         let lines = said
             .whole
             .lines()
-            .filter(|line| !line.contains("--> framework/src"));
+            .filter(|line| !line.contains("--> framework/campanile/src"));
         fs::write(
             &beside,
             lines
