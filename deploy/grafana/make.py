@@ -10,7 +10,7 @@ ROWS = [
     ("Links", [
         ("Ready", "bool_yes_no", 6, "stat", [(f"min by (component) (campanile_component_ready{{{MINE}}})", "{{component}}")],
          "Mounted, and proof no older than 10 s that stanzas reach it."),
-        ("Age of the last proof", "s", 6, "timeseries", [(f"campanile_component_proof_age_seconds{{{MINE}}}", "{{component}}")],
+        ("Age of the last proof", "s", 6, "timeseries", [(f"campanile_component_keepalive_age_seconds{{{MINE}}}", "{{component}}")],
          "A ping through the server, or others' stanzas. Beyond 10 s the component is not ready."),
         ("Reconnects by cause", "short", 12, "timeseries",
          [(f"sum by (component, cause) (increase(campanile_reconnects_total{{{MINE}}}[$__rate_interval]))", "{{component}} {{cause}}")],
@@ -72,7 +72,7 @@ ROWS = [
         ("Memory", "bytes", 8, "timeseries", [('process_resident_memory_bytes{job="$job"}', "{{instance}}")], "Resident."),
         ("Log events", "ops", 8, "timeseries",
          [('sum by (level) (rate(campanile_log_events_total{job="$job"}[$__rate_interval]))', "{{level}}"),
-          ('rate(campanile_log_events_left_out_total{job="$job"}[$__rate_interval])', "left out")],
+          ('rate(campanile_log_events_suppressed_total{job="$job"}[$__rate_interval])', "left out")],
          "Warnings and errors, with those left out because the same line came too often."),
     ]),
 ]

@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use campanile_tests::people::interpreter;
+use campanile_tests::clients::interpreter;
 use campanile_tests::{
-    Daemon, Nats, Person, RustPerson, Server, Setup, WebHandler, on_both, ports,
+    Daemon, Nats, Server, Setup, SlixmppClient, TokioXmppClient, WebhookEndpoint, on_both, ports,
 };
 
 const HOOK_SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
@@ -43,7 +43,7 @@ impl Drop for Bot {
     }
 }
 
-async fn a_bot_answers(server: Server) {
+async fn bots_reply_over_every_transport(server: Server) {
     let python = ports::free();
     let node = ports::free();
     let api = ports::free();
@@ -91,7 +91,7 @@ async fn a_bot_answers(server: Server) {
             ],
         ),
     ];
-    let mut alice = Person::login(&server, "alice").await;
+    let mut alice = SlixmppClient::login(&server, "alice").await;
     for bot in ["python", "node", "reader", "shell"] {
         let address = format!("{bot}@bridge.localhost");
         alice.message(&address, "hello & <welcome>").await;
@@ -150,9 +150,12 @@ async fn a_bot_answers(server: Server) {
     alice.logout().await;
     assert!(daemon.stop().await.success());
 }
-on_both!(a_bot_answers, Setup::new().component("bridge.localhost"));
+on_both!(
+    bots_reply_over_every_transport,
+    Setup::new().component("bridge.localhost")
+);
 
-async fn a_bot_behind_a_broker_answers(server: Server) {
+async fn bot_replies_through_nats(server: Server) {
     let nats = Nats::start().await;
     let configuration = format!(
         "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = 'a secret for \
@@ -168,7 +171,7 @@ async fn a_bot_behind_a_broker_answers(server: Server) {
             line.to_string().contains("\"mounted\"")
         })
         .await;
-    let mut alice = Person::login(&server, "alice").await;
+    let mut alice = SlixmppClient::login(&server, "alice").await;
     // Before any bot is there: it waits in the stream.
     alice.message("bot@bridge.localhost", "early").await;
     let _bots =
@@ -197,12 +200,12 @@ async fn a_bot_behind_a_broker_answers(server: Server) {
     assert!(daemon.stop().await.success());
 }
 on_both!(
-    a_bot_behind_a_broker_answers,
+    bot_replies_through_nats,
     Setup::new().component("bridge.localhost")
 );
 
 /// How long answers take, in the middle.
-async fn median(alice: &mut RustPerson, to: &str) -> Duration {
+async fn median(alice: &mut TokioXmppClient, to: &str) -> Duration {
     let mut times = Vec::new();
     for number in 0..200 {
         let begun = Instant::now();
@@ -216,8 +219,8 @@ async fn median(alice: &mut RustPerson, to: &str) -> Duration {
 
 /// The figures are for people to read (`--nocapture`, `CAMPANILE_BIN` names a release build): no
 /// test is timed.
-async fn a_bot_that_answers_at_once_answers_soon(server: Server) {
-    let hook = WebHandler::start(Some(r#"{"body":"hello"}"#)).await;
+async fn bridge_latency_is_reported(server: Server) {
+    let hook = WebhookEndpoint::start(Some(r#"{"body":"hello"}"#)).await;
     let one = |jid: &str, tables: &str| {
         let address = server.component_address();
         format!(
@@ -234,7 +237,7 @@ async fn a_bot_that_answers_at_once_answers_soon(server: Server) {
     let mut daemon = Daemon::start(&configuration);
     crate::support::mounted(&mut daemon, "echo.localhost").await;
     crate::support::mounted(&mut daemon, "bridge.localhost").await;
-    let mut alice = RustPerson::login(&server, "alice").await;
+    let mut alice = TokioXmppClient::login(&server, "alice").await;
     let echo = median(&mut alice, "bot@echo.localhost").await;
     let bot = median(&mut alice, "bot@bridge.localhost").await;
     let bot = bot.min(median(&mut alice, "bot@bridge.localhost").await);
@@ -247,7 +250,7 @@ async fn a_bot_that_answers_at_once_answers_soon(server: Server) {
     assert!(daemon.stop().await.success());
 }
 on_both!(
-    a_bot_that_answers_at_once_answers_soon,
+    bridge_latency_is_reported,
     Setup::new()
         .component("bridge.localhost")
         .component("echo.localhost")

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use campanile::client::{Client, ConfirmError};
-use campanile::component::{Builder, Component};
+use campanile::component::{Component, ComponentBuilder};
 use campanile::extract::StanzaRef;
 use campanile::limits::Limits;
 use campanile::router::Router;
@@ -29,7 +29,7 @@ struct Inbox {
 }
 
 /// A component that sends to itself, through the server.
-fn component(server: &Server) -> (Builder, Arc<Mutex<Inbox>>) {
+fn component(server: &Server) -> (ComponentBuilder, Arc<Mutex<Inbox>>) {
     let inbox = Arc::new(Mutex::new(Inbox::default()));
     let counted = Arc::clone(&inbox);
     let count = move |message: StanzaRef| {
@@ -86,20 +86,20 @@ fn send_on(client: Client, sender: usize, stop: watch::Receiver<bool>) -> JoinHa
     })
 }
 
-async fn what_is_confirmed_has_come(mut server: Server) {
+async fn confirmed_messages_are_delivered(mut server: Server) {
     let (builder, inbox) = component(&server);
     let component = builder.build().unwrap();
     let client = component.client();
-    let stats = component.stats();
+    let stats = component.metrics();
     let running = tokio::spawn(component.run());
     let (stop, stopped) = watch::channel(false);
     let senders: Vec<_> = (0..SENDERS)
         .map(|sender| send_on(client.clone(), sender, stopped.clone()))
         .collect();
     for round in 0..RESTARTS {
-        let before = stats.read().confirmed;
+        let before = stats.counters().confirmed;
         wait::until("progress", Duration::from_secs(60), async || {
-            (stats.read().confirmed > before + 200).then_some(())
+            (stats.counters().confirmed > before + 200).then_some(())
         })
         .await
         .unwrap();
@@ -126,7 +126,7 @@ async fn what_is_confirmed_has_come(mut server: Server) {
             .collect::<Vec<_>>()
     };
     // The server gave them to us before it gave us the ping; the handlers may need a moment.
-    let come = wait::until("all messages", wait::PATIENCE, async || {
+    let come = wait::until("all messages", wait::TIMEOUT, async || {
         lost().is_empty().then_some(())
     })
     .await;
@@ -137,7 +137,7 @@ async fn what_is_confirmed_has_come(mut server: Server) {
         sent.len(),
         lost()
     );
-    let stats = stats.read();
+    let stats = stats.counters();
     let inbox = inbox.lock().unwrap();
     assert!(
         inbox.order.values().all(|numbers| numbers.is_sorted()),
@@ -157,15 +157,18 @@ async fn what_is_confirmed_has_come(mut server: Server) {
     );
     running.abort();
 }
-on_both!(what_is_confirmed_has_come, Setup::new().component(JID));
+on_both!(
+    confirmed_messages_are_delivered,
+    Setup::new().component(JID)
+);
 
 /// The server ends the stream over a stanza that it finds too large; the others are not made to
 /// suffer.
-async fn a_stanza_that_the_server_refuses_is_found(server: Server) {
+async fn poisoned_stanza_is_isolated(server: Server) {
     let (builder, inbox) = component(&server);
     let component = builder.build().unwrap();
     let client = component.client();
-    let stats = component.stats();
+    let stats = component.metrics();
     let running = tokio::spawn(component.run());
     let sends = (0..20).map(|number| {
         let client = client.clone();
@@ -196,20 +199,18 @@ async fn a_stanza_that_the_server_refuses_is_found(server: Server) {
         );
     }
     let all = async || (inbox.lock().unwrap().times.len() == 19).then_some(());
-    wait::until("the others", wait::PATIENCE, all)
-        .await
-        .unwrap();
-    let condemned = stats.read().condemned;
-    let streams = stats.read().connected;
+    wait::until("the others", wait::TIMEOUT, all).await.unwrap();
+    let poisoned = stats.counters().poisoned;
+    let streams = stats.counters().connected;
     // The one that ends with the stanza, the one of its trial, and more when others waited behind
     // it.
     assert!(
-        condemned == 1 && (2..=6).contains(&streams),
-        "{streams} streams, {condemned} given up"
+        poisoned == 1 && (2..=6).contains(&streams),
+        "{streams} streams, {poisoned} given up"
     );
     running.abort();
 }
 on_both!(
-    a_stanza_that_the_server_refuses_is_found,
+    poisoned_stanza_is_isolated,
     Setup::new().component(JID).max_stanza_size(32_768)
 );

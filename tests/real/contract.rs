@@ -4,9 +4,9 @@
 
 use std::process::{Command, Output};
 
+use campanile_tests::clients::interpreter;
 use campanile_tests::folder::Folder;
-use campanile_tests::people::interpreter;
-use campanile_tests::{Daemon, Person, Prosody, Setup, WebHandler, ports, wait};
+use campanile_tests::{Daemon, Prosody, Setup, SlixmppClient, WebhookEndpoint, ports, wait};
 use serde_json::json;
 
 use crate::support::mounted;
@@ -45,9 +45,9 @@ for changed in [dict(posted['head'], **{'webhook-id': 'msg_other'}), dict(posted
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_library_verifies_our_signatures() {
+async fn standard_webhooks_library_verifies_signature() {
     let server = Prosody::start(&Setup::new().component("bridge.localhost")).await;
-    let hook = WebHandler::start(None).await;
+    let hook = WebhookEndpoint::start(None).await;
     let old = "whsec_b2xkc2VjcmV0b2xkc2VjcmV0b2xkc2VjcmV0";
     let configuration = format!(
         "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = 'a secret for tests'\n\
@@ -58,11 +58,11 @@ async fn another_library_verifies_our_signatures() {
     );
     let mut daemon = Daemon::start(&configuration);
     mounted(&mut daemon, "bridge.localhost").await;
-    let mut alice = Person::login(&server, "alice").await;
+    let mut alice = SlixmppClient::login(&server, "alice").await;
     alice
         .message("bot@bridge.localhost", "grüße & \"quotes\"")
         .await;
-    let posted = wait::until("the request", wait::PATIENCE, async || {
+    let posted = wait::until("the request", wait::TIMEOUT, async || {
         hook.posted().first().cloned()
     })
     .await
@@ -89,7 +89,7 @@ validate(json.load(urllib.request.urlopen(sys.argv[1])))
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_http_side_does_what_its_document_says() {
+async fn http_api_conforms_to_openapi() {
     let server = Prosody::start(&Setup::new().component("bridge.localhost")).await;
     let api = format!("127.0.0.1:{}", ports::free());
     let configuration = format!(

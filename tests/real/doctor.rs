@@ -1,10 +1,10 @@
 //! Broken set-ups, and what `campanile check --connect` makes of them.
 
-use campanile_tests::daemon::{self, Daemon, Ended};
+use campanile_tests::daemon::{self, CommandOutput, Daemon};
 use campanile_tests::folder::Folder;
 use campanile_tests::setup::SECRET;
 use campanile_tests::{
-    Component, Ejabberd, HandMade, Kind, Prosody, Server, Setup, on_both, ports, wait,
+    Component, Ejabberd, Kind, Prosody, RawComponent, Server, Setup, on_both, ports, wait,
 };
 
 use crate::support::mounted;
@@ -18,7 +18,7 @@ fn component(jid: &str, address: &str, more: &str) -> String {
     )
 }
 
-async fn check(configuration: &str) -> Ended {
+async fn check(configuration: &str) -> CommandOutput {
     let folder = Folder::new("doctor");
     folder.write("check.toml", configuration);
     folder.permit("check.toml", 0o600);
@@ -26,12 +26,12 @@ async fn check(configuration: &str) -> Ended {
 }
 
 /// Runs the doctor on a set-up; it must find the fault, say all of this, and not show the secret.
-async fn says(name: &str, configuration: &str, words: &[&str]) {
+async fn assert_finding(name: &str, configuration: &str, words: &[&str]) {
     let checked = check(configuration).await;
-    judge(name, &checked, 69, words);
+    assert_report(name, &checked, 69, words);
 }
 
-fn judge(name: &str, checked: &Ended, code: i32, words: &[&str]) {
+fn assert_report(name: &str, checked: &CommandOutput, code: i32, words: &[&str]) {
     eprintln!("--- {name}\n{}{}", checked.stdout, checked.stderr);
     assert_eq!(
         checked.code,
@@ -63,7 +63,7 @@ fn setup() -> Setup {
 }
 
 /// A set-up without a fault: what the doctor says of all others means something.
-async fn a_sound_one_is_sound(server: Server) {
+async fn doctor_passes_healthy_setup(server: Server) {
     let checked = check(&component(
         "echo.localhost",
         &server.component_address(),
@@ -76,7 +76,7 @@ async fn a_sound_one_is_sound(server: Server) {
         "stanzas up to 524288 bytes pass",
         "note: other servers cannot reach it: localhost is a name that DNS gives to nobody",
     ];
-    judge("sound", &checked, 0, &words);
+    assert_report("sound", &checked, 0, &words);
     let secure = format!(
         "tls = {{ server_name = \"localhost\", ca_file = \"{}\" }}",
         server.ca_file()
@@ -87,16 +87,16 @@ async fn a_sound_one_is_sound(server: Server) {
         &secure,
     ))
     .await;
-    judge("sound, over TLS", &checked, 0, &words);
+    assert_report("sound, over TLS", &checked, 0, &words);
 }
-on_both!(a_sound_one_is_sound, setup());
+on_both!(doctor_passes_healthy_setup, setup());
 
-async fn wrong_places(server: Server) {
+async fn doctor_explains_wrong_address(server: Server) {
     let plain = server.component_address();
     let secure = server.component_tls_address();
     let closed = format!("127.0.0.1:{}", ports::free());
     let echo = |address: &str, more: &str| component("echo.localhost", address, more);
-    says(
+    assert_finding(
         "nothing listens",
         &echo(&closed, ""),
         &[
@@ -107,13 +107,13 @@ async fn wrong_places(server: Server) {
         ],
     )
     .await;
-    says(
+    assert_finding(
         "no such host",
         &echo("server.invalid:5347", ""),
         &["FAILED: server.invalid:5347 cannot be reached: "],
     )
     .await;
-    says(
+    assert_finding(
         "no such socket",
         &echo("unix:/nowhere/component.sock", ""),
         &[
@@ -122,7 +122,7 @@ async fn wrong_places(server: Server) {
         ],
     )
     .await;
-    says(
+    assert_finding(
         "TLS on a plain port",
         &echo(&plain, "tls = { server_name = \"localhost\" }"),
         &[
@@ -133,7 +133,7 @@ async fn wrong_places(server: Server) {
         ],
     )
     .await;
-    says(
+    assert_finding(
         "plain on a TLS port",
         &echo(&secure, ""),
         &[
@@ -143,7 +143,7 @@ async fn wrong_places(server: Server) {
     )
     .await;
     let unknown_issuer = "tls = { server_name = \"localhost\" }";
-    says(
+    assert_finding(
         "a certificate of an unknown issuer",
         &echo(&secure, unknown_issuer),
         &["invalid peer certificate", "ca_file ="],
@@ -160,7 +160,7 @@ async fn wrong_places(server: Server) {
     } else {
         "invalid peer certificate"
     };
-    says(
+    assert_finding(
         "a certificate for another name",
         &echo(&secure, &other_name),
         &[said, "server_name = \"localhost\""],
@@ -168,7 +168,7 @@ async fn wrong_places(server: Server) {
     .await;
     let wrong = ["component_ports = { 5347 }", "module: ejabberd_service"];
     let clients = [&["is the port for clients, not for components"], &wrong[..]].concat();
-    says(
+    assert_finding(
         "the port for clients",
         &echo(&server.client_address(), ""),
         &clients,
@@ -179,14 +179,14 @@ async fn wrong_places(server: Server) {
         &wrong[..],
     ]
     .concat();
-    says(
+    assert_finding(
         "the port for servers",
         &echo(&server.server_address(), ""),
         &servers,
     )
     .await;
 }
-on_both!(wrong_places, setup());
+on_both!(doctor_explains_wrong_address, setup());
 
 async fn refusals(server: Server) {
     let kind = server.kind();
@@ -208,7 +208,7 @@ async fn refusals(server: Server) {
             "new.localhost: {password: ",
         ],
     );
-    says(
+    assert_finding(
         "an unknown domain",
         &component("new.localhost", &address, ""),
         unknown,
@@ -226,7 +226,7 @@ async fn refusals(server: Server) {
         ],
     );
     let wrong = component("echo.localhost", &address, "").replace(SECRET, "not the secret");
-    says("a wrong secret", &wrong, secret).await;
+    assert_finding("a wrong secret", &wrong, secret).await;
     let host = by_kind(
         &[
             "answered host-unknown: it has no component localhost",
@@ -237,14 +237,14 @@ async fn refusals(server: Server) {
             "take this line out",
         ],
     );
-    says(
+    assert_finding(
         "a virtual host",
         &component("localhost", &address, ""),
         host,
     )
     .await;
 
-    let other = HandMade::attach(&address, "echo.localhost", SECRET).await;
+    let other = RawComponent::attach(&address, "echo.localhost", SECRET).await;
     let conflict = by_kind(
         &[
             "answered conflict: another connection is mounted on echo.localhost",
@@ -255,7 +255,7 @@ async fn refusals(server: Server) {
             "ss -tnp",
         ],
     );
-    says(
+    assert_finding(
         "another connection",
         &component("echo.localhost", &address, ""),
         conflict,
@@ -265,19 +265,19 @@ async fn refusals(server: Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn refusals_of_prosody() {
+async fn doctor_explains_prosody_rejections() {
     refusals(Prosody::start(&setup()).await).await;
 }
 
 /// Only ejabberd takes a listener's host of the same name as a virtual host.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn refusals_of_ejabberd() {
+async fn doctor_explains_ejabberd_rejections() {
     refusals(Ejabberd::start(&setup().component("localhost")).await).await;
 }
 
 /// Nothing connects beside it; it says itself how it stands, before and after the server has
 /// stopped to route.
-async fn a_running_daemon_is_asked(mut server: Server) {
+async fn doctor_queries_running_daemon(mut server: Server) {
     let admin = format!("[admin]\nlisten = \"127.0.0.1:{}\"\n", ports::free());
     let bounds = "keepalive = \"1s\"\nkeepalive_deadline = \"3s\"\n";
     let configuration =
@@ -294,11 +294,11 @@ async fn a_running_daemon_is_asked(mut server: Server) {
         daemon::command_with(&folder, &arguments, &environment).await
     };
     let well = "on this machine: mounted, and stanzas reach it";
-    let ready = wait::until("that it is ready", wait::PATIENCE, async || {
+    let ready = wait::until("that it is ready", wait::TIMEOUT, async || {
         let checked = beside().await;
         checked.stdout.contains(well).then_some(checked)
     });
-    judge(
+    assert_report(
         "a running daemon",
         &ready.await.unwrap(),
         0,
@@ -323,11 +323,11 @@ async fn a_running_daemon_is_asked(mut server: Server) {
             )
         }
     };
-    let found = wait::until("that it says why", wait::PATIENCE, async || {
+    let found = wait::until("that it says why", wait::TIMEOUT, async || {
         let checked = beside().await;
         checked.stdout.contains(broken).then_some(checked)
     });
-    judge(
+    assert_report(
         "a running daemon without a route",
         &found.await.unwrap(),
         69,
@@ -335,10 +335,10 @@ async fn a_running_daemon_is_asked(mut server: Server) {
     );
     assert!(running.stop().await.success());
 }
-on_both!(a_running_daemon_is_asked, setup());
+on_both!(doctor_queries_running_daemon, setup());
 
-async fn a_limit_below_ours(server: Server) {
-    says(
+async fn doctor_finds_low_stanza_size_limit(server: Server) {
+    assert_finding(
         "a limit on stanzas below ours",
         &component("echo.localhost", &server.component_address(), ""),
         &[
@@ -351,10 +351,13 @@ async fn a_limit_below_ours(server: Server) {
     )
     .await;
 }
-on_both!(a_limit_below_ours, setup().max_stanza_size(100_000));
+on_both!(
+    doctor_finds_low_stanza_size_limit,
+    setup().max_stanza_size(100_000)
+);
 
 /// It takes connections and does not go on: the kernel answers for a process that is stopped.
-async fn a_server_that_hangs(server: Server) {
+async fn doctor_finds_hanging_server(server: Server) {
     let process = server.process().expect("it runs").pid().to_string();
     let signal = |name: &str| {
         let sent = std::process::Command::new("sh")
@@ -366,23 +369,23 @@ async fn a_server_that_hangs(server: Server) {
     let configuration = component("echo.localhost", &server.component_address(), "");
     let checked = check(&configuration).await;
     signal("CONT");
-    judge(
+    assert_report(
         "a server that hangs",
         &checked,
         69,
         &["takes connections and says nothing"],
     );
 }
-on_both!(a_server_that_hangs, setup());
+on_both!(doctor_finds_hanging_server, setup());
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ejabberd_gives_one_connection_the_stanzas_of_all() {
+async fn doctor_finds_ejabberd_global_routes() {
     let setup = Setup::new()
         .component("echo.localhost")
         .component("other.localhost")
         .global_routes();
     let server = Ejabberd::start(&setup).await;
-    says(
+    assert_finding(
         "global_routes",
         &component("echo.localhost", &server.component_address(), ""),
         &[
@@ -394,12 +397,12 @@ async fn ejabberd_gives_one_connection_the_stanzas_of_all() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ejabberd_routes_nothing_to_a_spare() {
+async fn doctor_finds_ejabberd_standby_connection() {
     let balancing = "domain_balancing:\n  echo.localhost: {type: random, component_number: 2}\n";
     let server = Ejabberd::start(&setup().ejabberd(balancing, "")).await;
-    let _first = HandMade::attach(&server.component_address(), "echo.localhost", SECRET).await;
-    let _second = HandMade::attach(&server.component_address(), "echo.localhost", SECRET).await;
-    says(
+    let _first = RawComponent::attach(&server.component_address(), "echo.localhost", SECRET).await;
+    let _second = RawComponent::attach(&server.component_address(), "echo.localhost", SECRET).await;
+    assert_finding(
         "a spare of domain_balancing",
         &component("echo.localhost", &server.component_address(), ""),
         &[
@@ -411,9 +414,9 @@ async fn ejabberd_routes_nothing_to_a_spare() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prosody_has_a_component_without_a_secret() {
+async fn doctor_finds_prosody_component_without_secret() {
     let server = Prosody::start(&setup().prosody("Component \"open.localhost\"\n")).await;
-    says(
+    assert_finding(
         "a Component without a secret",
         &component("open.localhost", &server.component_address(), ""),
         &[
@@ -426,17 +429,18 @@ async fn prosody_has_a_component_without_a_secret() {
 
 /// The new one wins there: the doctor says so before it connects, and the old one comes back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prosody_lets_the_doctor_win_over_a_stranger() {
+async fn doctor_replaces_connection_with_kick_old() {
     let server =
         Prosody::start(&Setup::new().component(Component::from("echo.localhost").kick_old())).await;
-    let mut other = HandMade::attach(&server.component_address(), "echo.localhost", SECRET).await;
+    let mut other =
+        RawComponent::attach(&server.component_address(), "echo.localhost", SECRET).await;
     let checked = check(&component(
         "echo.localhost",
         &server.component_address(),
         "",
     ))
     .await;
-    judge(
+    assert_report(
         "kick_old",
         &checked,
         0,

@@ -1,7 +1,7 @@
 //! A receipt is written when the disk has the entry, and not before: seen from outside, system call
 //! by system call.
 
-use campanile_tests::{Daemon, HandMadeServer};
+use campanile_tests::{Daemon, RawServer};
 
 const LOGGER: &str = "logger.localhost";
 const MESSAGES: usize = 600;
@@ -18,8 +18,8 @@ fn message(number: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fdatasync_comes_before_each_batch_of_receipts() {
-    let server = HandMadeServer::listen().await;
+async fn receipt_follows_fdatasync() {
+    let server = RawServer::listen().await;
     let configuration = format!(
         "[[component]]\njid = \"{LOGGER}\"\naddress = \"{}\"\nsecret = \"a secret for tests\"\n\
          [component.logger]\nstore = \"sqlite:logger.db\"\n",
@@ -42,7 +42,7 @@ async fn fdatasync_comes_before_each_batch_of_receipts() {
     }
     daemon.signal("TERM");
     assert!(component.next().await.is_none());
-    assert!(daemon.wait(campanile_tests::wait::PATIENCE).await.success());
+    assert!(daemon.wait(campanile_tests::wait::TIMEOUT).await.success());
 
     let trace = Trace::read(&daemon.trace().await);
     for number in 0..MESSAGES {

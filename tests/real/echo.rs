@@ -1,6 +1,6 @@
 //! What people get from a daemon that is mounted on two servers at once.
 
-use campanile_tests::{Daemon, Ejabberd, Person, Prosody, Server};
+use campanile_tests::{Daemon, Ejabberd, Prosody, Server, SlixmppClient};
 
 use crate::support::{component, mounted, setup_for};
 
@@ -26,7 +26,7 @@ const BASICS: [&str; 4] = [
 
 /// One process, one file, two servers; an echo and a disco component on each.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_echo_and_its_disco_on_both_servers_at_once() {
+async fn daemon_serves_two_servers_at_once() {
     let jids = |server: &str| {
         [
             format!("echo.{server}.localhost"),
@@ -73,13 +73,13 @@ async fn the_echo_and_its_disco_on_both_servers_at_once() {
     assert!(daemon.stop().await.success());
 }
 
-async fn login(server: &Server) -> Person {
-    let alice = Person::login(server, "alice").await;
+async fn login(server: &Server) -> SlixmppClient {
+    let alice = SlixmppClient::login(server, "alice").await;
     assert!(alice.jid().starts_with("alice@localhost/"));
     alice
 }
 
-async fn echoes(alice: &mut Person, jid: &str) {
+async fn echoes(alice: &mut SlixmppClient, jid: &str) {
     let id = alice.message(jid, "hello & <welcome>").await;
     let echo = alice.message_from(jid).await;
     assert_eq!(
@@ -109,7 +109,7 @@ async fn echoes(alice: &mut Person, jid: &str) {
     );
 }
 
-async fn requests(alice: &mut Person, jid: &str) {
+async fn requests(alice: &mut SlixmppClient, jid: &str) {
     let info = alice.disco_info(jid, None).await.unwrap();
     let query = info.child("query", DISCO_INFO).unwrap();
     let features = query
@@ -137,7 +137,7 @@ async fn requests(alice: &mut Person, jid: &str) {
 }
 
 /// The next thing that comes is the echo of what was written after them.
-async fn answers_to_nothing(alice: &mut Person, jid: &str) {
+async fn answers_to_nothing(alice: &mut SlixmppClient, jid: &str) {
     alice.take_all();
     let gone = "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
     alice

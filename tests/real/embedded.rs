@@ -1,14 +1,15 @@
 //! Clients of other makes at the embedded server.
 
 use campanile_tests::demo::{Demo, PASSWORD};
-use campanile_tests::{Person, RustPerson};
+use campanile_tests::{SlixmppClient, TokioXmppClient};
 
 const ECHO: &str = "echo.localhost";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slixmpp_logs_in_and_speaks_to_a_component() {
+async fn slixmpp_uses_embedded_server() {
     let mut demo = Demo::start().await;
-    let mut alice = Person::login_at(&demo.address(), "alice@localhost/desk", PASSWORD).await;
+    let mut alice =
+        SlixmppClient::login_at(&demo.address(), "alice@localhost/desk", PASSWORD).await;
     assert_eq!(alice.jid(), "alice@localhost/desk");
 
     let items = alice.disco_items("localhost", None).await.unwrap();
@@ -64,7 +65,7 @@ async fn slixmpp_logs_in_and_speaks_to_a_component() {
 
     // What the component's owner sees of it.
     demo.output()
-        .line(campanile_tests::wait::PATIENCE, |line| {
+        .line(campanile_tests::wait::TIMEOUT, |line| {
             line.contains("hello & <welcome>")
         })
         .await
@@ -74,9 +75,9 @@ async fn slixmpp_logs_in_and_speaks_to_a_component() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tokio_xmpp_logs_in_and_speaks_to_a_component() {
+async fn tokio_xmpp_uses_embedded_server() {
     let mut demo = Demo::start().await;
-    let mut bob = RustPerson::login_at(&demo.address(), "bob@localhost", PASSWORD).await;
+    let mut bob = TokioXmppClient::login_at(&demo.address(), "bob@localhost", PASSWORD).await;
     bob.message(ECHO, "hello").await;
     assert_eq!(
         bob.message_from(ECHO)
@@ -107,7 +108,7 @@ async fn tokio_xmpp_logs_in_and_speaks_to_a_component() {
     );
 
     // The two of them, each on a client of another make.
-    let mut alice = Person::login_at(&demo.address(), "alice@localhost", PASSWORD).await;
+    let mut alice = SlixmppClient::login_at(&demo.address(), "alice@localhost", PASSWORD).await;
     alice.message(bob.jid(), "Are you there, too?").await;
     assert_eq!(
         bob.message_from(alice.jid())

@@ -6,14 +6,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use campanile_tests::folder::Folder;
-use campanile_tests::hand_made_server::Attached;
+use campanile_tests::raw_server::AttachedComponent;
 use campanile_tests::tree::Tree;
-use campanile_tests::{Daemon, HandMadeServer, daemon};
+use campanile_tests::{Daemon, RawServer, daemon};
 
 const LOGGER: &str = "logger.localhost";
 const BURST: usize = 50;
 
-fn configuration(server: &HandMadeServer, store: &str) -> String {
+fn configuration(server: &RawServer, store: &str) -> String {
     format!(
         "[[component]]\njid = \"{LOGGER}\"\naddress = \"{}\"\nsecret = \"a secret for tests\"\n\
          [component.logger]\nstore = \"sqlite:{store}\"\n",
@@ -65,12 +65,12 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_is_full() {
+async fn logger_recovers_from_full_disk() {
     let Some(disk) = SmallDisk::mount(4) else {
         println!("no disk can be mounted here: tested by a bound on the size of files alone");
         return;
     };
-    let server = HandMadeServer::listen().await;
+    let server = RawServer::listen().await;
     let configuration = configuration(&server, &disk.0.at("logger.db"));
     let daemon = Daemon::start(&configuration);
     fills_up_and_heals(&server, daemon, || disk.grow(64)).await;
@@ -78,9 +78,9 @@ async fn a_disk_that_is_full() {
 
 /// The same where nothing can be mounted: no file of the process may grow beyond a bound.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_that_may_not_grow() {
+async fn logger_recovers_from_file_size_limit() {
     let folder = Folder::new("bounded");
-    let server = HandMadeServer::listen().await;
+    let server = RawServer::listen().await;
     let configuration = configuration(&server, &folder.at("logger.db"));
     // The signal that comes with the bound would end the process.
     let mut daemon = Daemon::start_behind(
@@ -101,56 +101,56 @@ async fn files_that_may_not_grow() {
     fills_up_and_heals(&server, daemon, || bound("unlimited")).await;
 }
 
-async fn fills_up_and_heals(server: &HandMadeServer, mut daemon: Daemon, make_room: impl FnOnce()) {
+async fn fills_up_and_heals(server: &RawServer, mut daemon: Daemon, make_room: impl FnOnce()) {
     let mut component = server.accept().await;
-    let mut told = Told::default();
-    while told.refused.len() < 3 * BURST {
-        told.send(&mut component, BURST).await;
+    let mut replies = Replies::default();
+    while replies.refused.len() < 3 * BURST {
+        replies.send(&mut component, BURST).await;
         assert!(
-            told.next < 100_000,
+            replies.next < 100_000,
             "it is never full\n{}",
             daemon.output().tail()
         );
     }
     assert!(
-        told.kept.len() > BURST,
+        replies.kept.len() > BURST,
         "it is full from the start: {}",
-        told.kept.len()
+        replies.kept.len()
     );
-    check(&daemon, &told);
-    let full = told.kept.len();
+    check(&daemon, &replies);
+    let full = replies.kept.len();
     make_room();
     let started = Instant::now();
-    while told.kept.len() < full + 3 * BURST {
+    while replies.kept.len() < full + 3 * BURST {
         assert!(
             started.elapsed() < Duration::from_secs(30),
             "it does not heal\n{}",
             daemon.output().tail()
         );
-        told.send(&mut component, BURST).await;
+        replies.send(&mut component, BURST).await;
     }
-    check(&daemon, &told);
+    check(&daemon, &replies);
     println!(
         "{} receipts, {} refusals",
-        told.kept.len(),
-        told.refused.len()
+        replies.kept.len(),
+        replies.refused.len()
     );
     daemon.signal("TERM");
     assert!(component.next().await.is_none());
-    assert!(daemon.wait(campanile_tests::wait::PATIENCE).await.success());
+    assert!(daemon.wait(campanile_tests::wait::TIMEOUT).await.success());
 }
 
 /// What senders were told, by the numbers of their messages.
 #[derive(Default)]
-struct Told {
+struct Replies {
     next: usize,
     kept: BTreeSet<usize>,
     refused: BTreeSet<usize>,
 }
 
-impl Told {
+impl Replies {
     /// Sends some messages, and waits for the answer to each.
-    async fn send(&mut self, component: &mut Attached, count: usize) {
+    async fn send(&mut self, component: &mut AttachedComponent, count: usize) {
         let message = |number: usize| {
             // A sender of its own: each is told.
             format!(
@@ -197,15 +197,15 @@ impl Told {
             .find(|child| child.name == "text")
             .map(Tree::text);
         assert_eq!(text.as_deref(), Some("the archive cannot be written now"));
-        assert!(self.refused.insert(number), "{number} is told twice");
+        assert!(self.refused.insert(number), "{number} is replies twice");
     }
 }
 
 /// What has a receipt is in the archive, once; what was refused is not.
-fn check(daemon: &Daemon, told: &Told) {
+fn check(daemon: &Daemon, replies: &Replies) {
     let mut export = Command::new(daemon::binary());
     export.args([
-        "log",
+        "archive",
         "--config",
         &daemon.folder().at("campanile.toml"),
         "export",
@@ -236,5 +236,5 @@ fn check(daemon: &Daemon, told: &Told) {
         .collect();
     let once: BTreeSet<usize> = there.iter().copied().collect();
     assert_eq!(once.len(), there.len(), "something is there twice");
-    assert_eq!(once, told.kept);
+    assert_eq!(once, replies.kept);
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use campanile_tests::hostile::{Fate, Generator, Hostile, Tally, Wire, shape};
+use campanile_tests::hostile::{Generator, Hostile, Origin, Outcome, OutcomeCounts, shape};
 use campanile_tests::tree::{self, Tree};
-use campanile_tests::{Daemon, Ejabberd, HandMadeServer, Kind, Person, Server, on_both};
+use campanile_tests::{Daemon, Ejabberd, Kind, RawServer, Server, SlixmppClient, on_both};
 
 use crate::support::{component, components, mounted, setup};
 
@@ -17,15 +17,15 @@ const PUSH: usize = 32 * 1024;
 
 /// What is due to a block of stanzas, and what has come of it.
 #[derive(Default)]
-struct Ledger {
+struct Expectations {
     open: BTreeMap<String, Vec<String>>,
     due: usize,
     surplus: Vec<String>,
 }
 
-impl Ledger {
-    fn owes(&mut self, stanza: &Hostile) {
-        if let Some(answer) = stanza.fate.answer() {
+impl Expectations {
+    fn expect(&mut self, stanza: &Hostile) {
+        if let Some(answer) = stanza.outcome.answer() {
             self.open
                 .entry(answer.to_owned())
                 .or_default()
@@ -34,8 +34,8 @@ impl Ledger {
         }
     }
 
-    fn comes(&mut self, answer: &Tree, wire: Wire) {
-        let shape = shape(answer, wire);
+    fn receive(&mut self, answer: &Tree, origin: Origin) {
+        let shape = shape(answer, origin);
         self.due = self.due.saturating_sub(1);
         match self.open.get_mut(&shape).and_then(Vec::pop) {
             Some(_) => self.open.retain(|_, open| !open.is_empty()),
@@ -43,7 +43,7 @@ impl Ledger {
         }
     }
 
-    fn settle(&self, what: &str) {
+    fn assert_met(&self, what: &str) {
         let short = |text: &str| text.chars().take(700).collect::<String>();
         let surplus: Vec<_> = self.surplus.iter().map(|shape| short(shape)).collect();
         let open: Vec<_> = self
@@ -59,9 +59,9 @@ impl Ledger {
 }
 
 /// Writes the stanzas and waits for what is due to each.
-async fn converse(alice: &mut Person, stanzas: &[Hostile]) {
-    let mut ledger = Ledger::default();
-    stanzas.iter().for_each(|stanza| ledger.owes(stanza));
+async fn exchange(alice: &mut SlixmppClient, stanzas: &[Hostile]) {
+    let mut expected = Expectations::default();
+    stanzas.iter().for_each(|stanza| expected.expect(stanza));
     let all: String = stanzas.iter().map(|stanza| stanza.xml.as_str()).collect();
     alice.raw(&all).await;
     // The servers' parser may put off a long tag that came in halves, and all behind it, until
@@ -73,9 +73,9 @@ async fn converse(alice: &mut Person, stanzas: &[Hostile]) {
         )
         .await;
     let mut fenced = false;
-    while ledger.due > 0 || !fenced {
+    while expected.due > 0 || !fenced {
         let Some(next) = alice
-            .next_within(campanile_tests::wait::PATIENCE, |_| true)
+            .next_within(campanile_tests::wait::TIMEOUT, |_| true)
             .await
         else {
             break;
@@ -84,10 +84,10 @@ async fn converse(alice: &mut Person, stanzas: &[Hostile]) {
         if answer.attribute("id") == fence {
             fenced = true;
         } else if answer.is_from(ECHO) {
-            ledger.comes(&answer, Wire::Client);
+            expected.receive(&answer, Origin::Client);
         }
     }
-    ledger.settle("a block of stanzas");
+    expected.assert_met("a block of stanzas");
     assert!(fenced, "no echo after a block of stanzas");
 }
 
@@ -97,7 +97,7 @@ fn as_on(kind: Kind, mut stanza: Hostile) -> Hostile {
     let id = seen.attribute("id");
     let to = seen.attribute("to");
     let refused = |from: &str| {
-        Fate::BadRequest(format!(
+        Outcome::BadRequest(format!(
             "{} error {id:?} from {from} bad-request",
             seen.name
         ))
@@ -107,11 +107,11 @@ fn as_on(kind: Kind, mut stanza: Hostile) -> Hostile {
         (Kind::Prosody, "iq")
             if !stanza.xml.contains(" id=") && seen.attribute("type") != "error" =>
         {
-            stanza.fate = refused(to);
+            stanza.outcome = refused(to);
         }
         // A type that does not exist, in the name of the bare address.
-        (Kind::Prosody, "presence") if stanza.fate != Fate::Skipped => {
-            stanza.fate = refused(to.split('/').next().unwrap_or_default());
+        (Kind::Prosody, "presence") if stanza.outcome != Outcome::Skipped => {
+            stanza.outcome = refused(to.split('/').next().unwrap_or_default());
         }
         // What cannot stand in <show/> and <priority/>.
         (Kind::Ejabberd, "presence")
@@ -119,7 +119,7 @@ fn as_on(kind: Kind, mut stanza: Hostile) -> Hostile {
                 .iter()
                 .any(|it| stanza.xml.contains(it)) =>
         {
-            stanza.fate = refused(to);
+            stanza.outcome = refused(to);
         }
         _ => {}
     }
@@ -127,18 +127,18 @@ fn as_on(kind: Kind, mut stanza: Hostile) -> Hostile {
 }
 
 /// The stanzas that end the stream of a library that parses each of them (peers of ours do).
-async fn stanzas_that_no_parser_takes(server: Server) {
+async fn malformed_stanzas_are_answered(server: Server) {
     let mut daemon = Daemon::start(&components(&server.component_address()));
     mounted(&mut daemon, ECHO).await;
-    let mut alice = Person::login(&server, "alice").await;
+    let mut alice = SlixmppClient::login(&server, "alice").await;
     let bad_request = |kind: &str, id: &str| {
-        Fate::BadRequest(format!("{kind} error {id:?} from {ECHO} bad-request"))
+        Outcome::BadRequest(format!("{kind} error {id:?} from {ECHO} bad-request"))
     };
-    let weird = Fate::Accepted(format!("message normal \"h4\" from {ECHO} <body>\"weird\""));
-    for (xml, fate) in [
+    let weird = Outcome::Accepted(format!("message normal \"h4\" from {ECHO} <body>\"weird\""));
+    for (xml, outcome) in [
         (
             "<iq type='error' to='echo.localhost' id='h1'/>",
-            Fate::Skipped,
+            Outcome::Skipped,
         ),
         (
             "<iq type='get' to='echo.localhost' id='h2'/>",
@@ -154,15 +154,15 @@ async fn stanzas_that_no_parser_takes(server: Server) {
         ),
         (
             "<presence to='echo.localhost' id='h5'><show>busy</show></presence>",
-            Fate::Skipped,
+            Outcome::Skipped,
         ),
         (
             "<presence to='echo.localhost' id='h6'><show/></presence>",
-            Fate::Skipped,
+            Outcome::Skipped,
         ),
         (
             "<presence to='echo.localhost' id='h7'><priority>200</priority></presence>",
-            Fate::Skipped,
+            Outcome::Skipped,
         ),
         (
             "<presence type='invisible' to='echo.localhost' id='h8'/>",
@@ -173,57 +173,57 @@ async fn stanzas_that_no_parser_takes(server: Server) {
             server.kind(),
             Hostile {
                 xml: xml.to_owned(),
-                fate,
+                outcome,
             },
         );
-        converse(&mut alice, &[stanza]).await;
+        exchange(&mut alice, &[stanza]).await;
     }
     assert!(daemon.stop().await.success());
 }
-on_both!(stanzas_that_no_parser_takes, setup());
+on_both!(malformed_stanzas_are_answered, setup());
 
-async fn ten_thousand_from_a_client(server: Server) {
+async fn daemon_survives_hostile_client(server: Server) {
     let mut daemon = Daemon::start(&components(&server.component_address()));
     mounted(&mut daemon, ECHO).await;
-    let mut alice = Person::login(&server, "alice").await;
-    let mut tally = Tally::default();
-    let stanzas = Generator::new(2, Wire::Client, ECHO)
+    let mut alice = SlixmppClient::login(&server, "alice").await;
+    let mut counts = OutcomeCounts::default();
+    let stanzas = Generator::new(2, Origin::Client, ECHO)
         .take(COUNT)
         .map(|stanza| as_on(server.kind(), stanza));
     let stanzas: Vec<_> = stanzas
-        .inspect(|stanza| tally.count(&stanza.fate))
+        .inspect(|stanza| counts.count(&stanza.outcome))
         .collect();
     for block in stanzas.chunks(BLOCK) {
-        converse(&mut alice, block).await;
+        exchange(&mut alice, block).await;
     }
-    tally.report(&format!("a client of {:?}", server.kind()));
+    counts.report(&format!("a client of {:?}", server.kind()));
     assert!(daemon.stop().await.success());
 }
-on_both!(ten_thousand_from_a_client, setup());
+on_both!(daemon_survives_hostile_client, setup());
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_from_a_server() {
-    let server = HandMadeServer::listen().await;
+async fn daemon_survives_hostile_server() {
+    let server = RawServer::listen().await;
     let mut daemon = Daemon::start(&component(ECHO, &server.address(), "[component.echo]"));
     let mut component = server.accept().await;
-    let mut tally = Tally::default();
-    let stanzas: Vec<_> = Generator::new(2, Wire::Component, ECHO)
+    let mut counts = OutcomeCounts::default();
+    let stanzas: Vec<_> = Generator::new(2, Origin::Component, ECHO)
         .take(COUNT)
         .collect();
     for block in stanzas.chunks(BLOCK) {
-        let mut ledger = Ledger::default();
+        let mut expected = Expectations::default();
         for stanza in block {
-            tally.count(&stanza.fate);
-            ledger.owes(stanza);
+            counts.count(&stanza.outcome);
+            expected.expect(stanza);
             component.write(&stanza.xml).await;
         }
-        while ledger.due > 0 {
-            let Ok(answer) = component.next_within(campanile_tests::wait::PATIENCE).await else {
+        while expected.due > 0 {
+            let Ok(answer) = component.next_within(campanile_tests::wait::TIMEOUT).await else {
                 break;
             };
-            ledger.comes(&answer.expect("the stream goes on"), Wire::Component);
+            expected.receive(&answer.expect("the stream goes on"), Origin::Component);
         }
-        ledger.settle("a block of stanzas");
+        expected.assert_met("a block of stanzas");
     }
     component
         .write(&format!(
@@ -240,16 +240,16 @@ async fn ten_thousand_from_a_server() {
     );
     assert!(daemon.stop().await.success());
     assert_eq!(component.next().await, None, "nothing but what is due");
-    tally.report("a server");
+    counts.report("a server");
 }
 
 /// Twenty megabytes in one stanza: ejabberd sets no bound of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_megabytes_through_ejabberd() {
+async fn oversized_stanza_is_rejected_without_buffering() {
     let server = Ejabberd::start(&setup()).await;
     let mut daemon = Daemon::start(&components(&server.component_address()));
     mounted(&mut daemon, ECHO).await;
-    let mut alice = Person::login(&server, "alice").await;
+    let mut alice = SlixmppClient::login(&server, "alice").await;
     alice.message(ECHO, "before").await;
     alice.message_from(ECHO).await;
     let (_, before) = daemon.process().resident().unwrap();

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use campanile_tests::daemon::{self, Daemon};
 use campanile_tests::folder::Folder;
-use campanile_tests::{Kind, Person, Server, Setup, on_both, ports};
+use campanile_tests::{Kind, Server, Setup, SlixmppClient, on_both, ports};
 
 use crate::support::mounted;
 
@@ -12,7 +12,7 @@ const JID: &str = "fresh.localhost";
 
 /// Both sides of a component that the server has not had before: it answers a person without
 /// anything being edited.
-async fn both_sides_fit(server: Server) {
+async fn generated_configuration_works(server: Server) {
     let folder = Folder::new("init");
     let (kind, address) = match server.kind() {
         Kind::Prosody => ("prosody", server.component_address()),
@@ -80,7 +80,7 @@ async fn both_sides_fit(server: Server) {
     );
     let mut running = Daemon::start(&absolute);
     mounted(&mut running, JID).await;
-    let mut alice = Person::login(&server, "alice").await;
+    let mut alice = SlixmppClient::login(&server, "alice").await;
     alice.message(JID, "is this on?").await;
     assert_eq!(
         alice.message_from(JID).await.body().as_deref(),
@@ -88,4 +88,4 @@ async fn both_sides_fit(server: Server) {
     );
     assert!(running.stop().await.success());
 }
-on_both!(both_sides_fit, Setup::new());
+on_both!(generated_configuration_works, Setup::new());

@@ -13,12 +13,12 @@ use campanile::stanza::{Kind, PresenceType, Stanza};
 use campanile_logger::store::{Open, PostgresStore, Query};
 use campanile_tests::setup::SECRET;
 use campanile_tests::{
-    Daemon, Ejabberd, Nats, Postgres, Server, Setup, WebHandler, http, ports, wait,
+    Daemon, Ejabberd, Nats, Postgres, Server, Setup, WebhookEndpoint, http, ports, wait,
 };
 use futures_util::{StreamExt, stream};
 use tokio::sync::{mpsc, watch};
 
-use crate::storm::{BRIDGE, HOOK_SECRET, PEOPLE, People, id, post, text, write};
+use crate::chaos::{BRIDGE, HOOK_SECRET, USERS, Users, id, post, text, write};
 use crate::support::{LIMITS, mounted};
 
 const LOGGER: &str = "logger.localhost";
@@ -37,14 +37,19 @@ struct Instance {
 }
 
 impl Instance {
-    async fn start(server: &Server, postgres: &Postgres, nats: &Nats, hook: &WebHandler) -> Self {
+    async fn start(
+        server: &Server,
+        postgres: &Postgres,
+        nats: &Nats,
+        hook: &WebhookEndpoint,
+    ) -> Self {
         let api = ports::free();
         let admin = ports::free();
         let configuration = format!(
             "[admin]\nlisten = '127.0.0.1:{admin}'\n[server]\naddress = '{server}'\n\
              [[component]]\njid = '{LOGGER}'\nsecret = '{SECRET}'\n{LIMITS}\nallow = \
-             ['{PEOPLE}']\n[component.logger]\nstore = '{store}'\nadmins = ['{PEOPLE}']\n\
-             [[component]]\njid = '{BRIDGE}'\nsecret = '{SECRET}'\n{LIMITS}\nallow = ['{PEOPLE}']\n\
+             ['{USERS}']\n[component.logger]\nstore = '{store}'\nadmins = ['{USERS}']\n\
+             [[component]]\njid = '{BRIDGE}'\nsecret = '{SECRET}'\n{LIMITS}\nallow = ['{USERS}']\n\
              [component.json_bridge]\nwebhook = {{ url = 'http://{hook}/', secret = \
              '{HOOK_SECRET}' }}\n\
              api = {{ listen = '127.0.0.1:{api}', token = 'whole', to = 'anybody' }}\n\
@@ -64,7 +69,7 @@ impl Instance {
     /// Asks so many people; how many of them answer.
     async fn asks(&self) -> usize {
         let ask = |number| async move {
-            let path = format!("/v1/ping/{PEOPLE}?{number}");
+            let path = format!("/v1/ping/{USERS}?{number}");
             let answer = http::get(self.api, &path, "Authorization: Bearer whole\r\n").await;
             usize::from(answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200")))
         };
@@ -135,20 +140,20 @@ async fn archived(postgres: &Postgres) -> HashSet<String> {
 /// each request is answered whichever of the two the answer went to, and when one of them is killed
 /// nothing that was acknowledged is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_of_them_share_the_work() {
-    let setup = [LOGGER, BRIDGE, PEOPLE]
+async fn instances_share_work() {
+    let setup = [LOGGER, BRIDGE, USERS]
         .into_iter()
         .fold(Setup::new(), Setup::component);
     let server = Ejabberd::start(&setup).await;
     let postgres = Postgres::start().await;
     let nats = Nats::start().await;
-    let hook = WebHandler::start(None).await;
-    let (people, client): (_, Client) = People::start(&server).await;
+    let hook = WebhookEndpoint::start(None).await;
+    let (users, client): (_, Client) = Users::start(&server).await;
     let mut one = Instance::start(&server, &postgres, &nats, &hook).await;
     let mut other = Instance::start(&server, &postgres, &nats, &hook).await;
 
     assert_eq!(tokio::join!(one.asks(), other.asks()), (REQUESTS, REQUESTS));
-    let handed = "campanile_answers_handed_over_total{component=\"bridge.localhost\"}";
+    let handed = "campanile_iq_responses_forwarded_total{component=\"bridge.localhost\"}";
     let handed = (one.metric(handed).await, other.metric(handed).await);
     assert!(handed.0 > 100.0 && handed.1 > 100.0, "{handed:?}");
 
@@ -169,12 +174,12 @@ async fn two_of_them_share_the_work() {
 
     let (stop, stopped) = watch::channel(false);
     let addresses = [(0, BOT), (1, BOT), (2, LOGGER), (3, LOGGER)];
-    let writing = addresses.map(|who| write(people.clone(), client.clone(), who, stopped.clone()));
-    let inbox = format!("inbox@{PEOPLE}");
+    let writing = addresses.map(|who| write(users.clone(), client.clone(), who, stopped.clone()));
+    let inbox = format!("inbox@{USERS}");
     let posting =
         [(one.api, "one"), (other.api, "other")].map(|to| post(to, inbox.clone(), stopped.clone()));
     let progress = async |count: usize| {
-        let receipts = || people.receipted.lock().unwrap().len();
+        let receipts = || users.receipted.lock().unwrap().len();
         let goal = receipts() + count;
         wait::until("receipts", Duration::from_secs(60), async || {
             (receipts() >= goal).then_some(())
@@ -209,7 +214,7 @@ async fn two_of_them_share_the_work() {
         accepted.extend(posting.await.unwrap());
     }
 
-    let receipted = people.receipted.lock().unwrap().clone();
+    let receipted = users.receipted.lock().unwrap().clone();
     let (bots, logged): (HashSet<_>, HashSet<_>) = receipted
         .into_iter()
         .partition(|id| id.starts_with("s0-") || id.starts_with("s1-"));
@@ -220,7 +225,7 @@ async fn two_of_them_share_the_work() {
             .filter(|posted| text(posted) == id(posted))
             .filter_map(id)
             .collect();
-        let came_in = people.inbox.lock().unwrap();
+        let came_in = users.inbox.lock().unwrap();
         let bots = bots.difference(&came).cloned();
         bots.chain(
             accepted
@@ -247,7 +252,7 @@ async fn two_of_them_share_the_work() {
     );
     for (text, ids) in &accepted {
         assert!(
-            ids.len() == 1 && people.inbox.lock().unwrap()[text].is_subset(ids),
+            ids.len() == 1 && users.inbox.lock().unwrap()[text].is_subset(ids),
             "{text}: {ids:?}"
         );
     }
@@ -287,7 +292,7 @@ impl Ann {
             PresenceType::Unsubscribed,
         ];
         let router = Router::new().on(Filter::kinds(kinds.map(Kind::Presence)), see);
-        let builder = Component::builder(PEOPLE)
+        let builder = Component::builder(USERS)
             .server(server.component_address())
             .secret(SECRET)
             .router(router);
@@ -300,7 +305,7 @@ impl Ann {
     }
 
     async fn send(&self, kind: PresenceType) {
-        let ann = format!("ann@{PEOPLE}").parse::<Jid>().unwrap();
+        let ann = format!("ann@{USERS}").parse::<Jid>().unwrap();
         let stanza = Stanza::new(Kind::Presence(kind))
             .with_from(ann)
             .with_to(ECHO.parse::<Jid>().unwrap());
@@ -310,7 +315,7 @@ impl Ann {
     /// What is wanted comes; besides, each process that is mounted says that it is there.
     async fn sees(&mut self, wanted: PresenceType) {
         loop {
-            let seen = tokio::time::timeout(wait::PATIENCE, self.seen.recv()).await;
+            let seen = tokio::time::timeout(wait::TIMEOUT, self.seen.recv()).await;
             let seen = seen.expect("presence is due").unwrap();
             if seen == wanted {
                 return;
@@ -323,8 +328,8 @@ impl Ann {
 /// A subscription that one of the two was told of is known to both, and whoever leaves the other
 /// behind does not say that the address is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_of_them_share_their_contacts() {
-    let setup = [ECHO, PEOPLE]
+async fn instances_share_contacts() {
+    let setup = [ECHO, USERS]
         .into_iter()
         .fold(Setup::new(), Setup::component);
     let server = Ejabberd::start(&setup).await;

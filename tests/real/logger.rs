@@ -6,11 +6,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use campanile_tests::clients::interpreter;
 use campanile_tests::output::Output;
-use campanile_tests::people::interpreter;
 use campanile_tests::process::Process;
 use campanile_tests::tree::{self, Tree};
-use campanile_tests::{Daemon, Ejabberd, HandMadeClient, Person, Postgres, Server, Setup, on_both};
+use campanile_tests::{
+    Daemon, Ejabberd, Postgres, RawClient, Server, Setup, SlixmppClient, on_both,
+};
 
 const LOGGER: &str = "logger.localhost";
 const DATA: &str =
@@ -47,18 +49,18 @@ async fn logger_on(server: &Server, store: &str) -> Daemon {
     daemon
 }
 
-async fn the_plug_in_of_slixmpp(server: Server) {
+async fn slixmpp_mam_plugin_works_with_sqlite(server: Server) {
     let daemon = logger(&server).await;
     asked_by_slixmpp(&server, daemon).await;
 }
-on_both!(the_plug_in_of_slixmpp, setup());
+on_both!(slixmpp_mam_plugin_works_with_sqlite, setup());
 
-async fn the_plug_in_of_slixmpp_on_postgres(server: Server) {
+async fn slixmpp_mam_plugin_works_with_postgres(server: Server) {
     let postgres = Postgres::start().await;
     let daemon = logger_on(&server, &postgres.address()).await;
     asked_by_slixmpp(&server, daemon).await;
 }
-on_both!(the_plug_in_of_slixmpp_on_postgres, setup());
+on_both!(slixmpp_mam_plugin_works_with_postgres, setup());
 
 async fn asked_by_slixmpp(server: &Server, mut daemon: Daemon) {
     let address = server.client_address();
@@ -80,11 +82,11 @@ async fn asked_by_slixmpp(server: &Server, mut daemon: Daemon) {
 
 /// A database that goes and comes back: senders are told, nothing has a receipt that is not kept,
 /// and all heals by itself.
-async fn a_database_that_comes_and_goes(server: Server) {
+async fn logger_recovers_from_database_outage(server: Server) {
     const ASKED: &str = "<request xmlns='urn:xmpp:receipts'/>";
     let mut postgres = Postgres::start().await;
     let mut daemon = logger_on(&server, &postgres.address()).await;
-    let mut alice = Person::login(&server, "alice").await;
+    let mut alice = SlixmppClient::login(&server, "alice").await;
     let receipt =
         |it: &campanile_tests::Received| it.child("received", "urn:xmpp:receipts").is_some();
     alice
@@ -126,18 +128,18 @@ async fn a_database_that_comes_and_goes(server: Server) {
     );
     assert!(daemon.stop().await.success());
 }
-on_both!(a_database_that_comes_and_goes, setup());
+on_both!(logger_recovers_from_database_outage, setup());
 
 /// ejabberd spreads what is sent over all who are mounted on a domain: each keeps its share, and
 /// each finds all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_instances_share_one_database() {
+async fn instances_share_database() {
     const MESSAGES: usize = 200;
     let server = Ejabberd::start(&setup()).await;
     let postgres = Postgres::start().await;
     let mut one = logger_on(&server, &postgres.address()).await;
     let mut other = logger_on(&server, &postgres.address()).await;
-    let mut alice = Person::login(&server, "alice").await;
+    let mut alice = SlixmppClient::login(&server, "alice").await;
     let mut waiting = BTreeSet::new();
     for number in 0..MESSAGES {
         let body = format!("word{number}");
@@ -183,13 +185,13 @@ async fn two_instances_share_one_database() {
 }
 
 const README: &str = "../components/logger/README.md";
-const BEGIN: &str = "<!-- The test `the_transcript_of_the_readme` writes this, with \
+const BEGIN: &str = "<!-- The test `readme_transcript_matches_server` writes this, with \
     CAMPANILE_BLESS=1. -->\n```text\n";
 
 /// The transcript in the component's README is what goes over the wire, whichever the server.
-async fn the_transcript_of_the_readme(server: Server) {
+async fn readme_transcript_matches_server(server: Server) {
     let mut daemon = logger(&server).await;
-    let mut alice = HandMadeClient::login(&server, "alice", "phone").await;
+    let mut alice = RawClient::login(&server, "alice", "phone").await;
     let sent = [
         format!(
             "<message to='{LOGGER}' id='m1'><data xmlns='MY-FORMAT-NS'>any text</data><request \
@@ -217,7 +219,7 @@ async fn the_transcript_of_the_readme(server: Server) {
     }
     assert_eq!(meaning(shown), meaning(&transcript), "{transcript}");
 }
-on_both!(the_transcript_of_the_readme, setup());
+on_both!(readme_transcript_matches_server, setup());
 
 /// What the lines of a transcript mean. Servers write attributes in any order, may add the language
 /// of the stream, and may leave out the type that a message has without one.
@@ -236,9 +238,9 @@ fn meaning(transcript: &str) -> Vec<(String, Tree)> {
 }
 
 /// The two stanzas of the component's README.
-async fn a_payload_of_a_known_format(server: Server) {
+async fn logger_stores_and_returns_payload(server: Server) {
     let mut daemon = logger(&server).await;
-    let mut alice = Person::login(&server, "alice").await;
+    let mut alice = SlixmppClient::login(&server, "alice").await;
     let asked = "<data xmlns='MY-FORMAT-NS'/>";
     let none = alice.iq("get", LOGGER, asked).await.unwrap();
     assert_eq!(none.error().as_deref(), Some("cancel/item-not-found"));
@@ -276,4 +278,4 @@ async fn a_payload_of_a_known_format(server: Server) {
     );
     assert!(daemon.stop().await.success());
 }
-on_both!(a_payload_of_a_known_format, setup());
+on_both!(logger_stores_and_returns_payload, setup());

@@ -6,35 +6,35 @@
     reason = "a test fails by panicking"
 )]
 
-mod acknowledged;
+mod api_abuse;
 mod bridge;
-mod callers;
+mod chaos;
 mod confirmed;
 mod contract;
-mod crowd;
 mod doctor;
-mod drain;
 mod durable;
 mod echo;
 mod embedded;
 mod full_disk;
+mod graceful_shutdown;
 mod hostile;
 mod init;
 mod instances;
 mod logger;
+mod many_components;
 mod metrics;
-mod page;
-mod people;
-mod plug_ins;
+mod plugins;
 mod profanity;
+mod quick_ack;
+mod quick_start;
 mod readiness;
 mod refusals;
 mod restarts;
 mod routing;
 mod servers;
 mod sessions;
+mod status_page;
 mod stores;
-mod storm;
-mod stranger;
 mod subscriptions;
 mod support;
+mod test_clients;

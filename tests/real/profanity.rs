@@ -1,13 +1,13 @@
 //! A person with Profanity, at the embedded server and at Prosody.
 
-use campanile::command::{Command, Commands};
+use campanile::adhoc::{Command, Commands};
 use campanile::component::Component;
 use campanile::extract::Body;
 use campanile::form::{Definition, Form};
 use campanile::presence::{Availability, MemoryStore, Roster};
 use campanile::router::Router;
+use campanile_tests::clients::Profanity;
 use campanile_tests::demo::{Demo, PASSWORD};
-use campanile_tests::people::Profanity;
 use campanile_tests::setup::{SECRET, password};
 use campanile_tests::{Prosody, Setup};
 use serde::Deserialize;
@@ -62,7 +62,7 @@ async fn a_person_finds_her_way(alice: &Profanity, component: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn at_the_embedded_server() {
+async fn profanity_uses_embedded_server() {
     let mut demo = Demo::start().await;
     let alice = Profanity::login_at(&demo.address(), "alice@localhost", PASSWORD).await;
     a_person_finds_her_way(&alice, "echo.localhost").await;
@@ -86,12 +86,12 @@ fn app() -> Router {
         .add(Command::new("about", "What is this?", async || "A shop."))
         .add(Command::new("order", "Order something", order).form(form));
     Router::new()
-        .commands(commands)
+        .adhoc(commands)
         .message(async |Body(body): Body| body)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn at_prosody() {
+async fn profanity_uses_prosody() {
     let server = Prosody::start(&Setup::new().component("shop.localhost")).await;
     let roster = Roster::builder(MemoryStore::new())
         .bots(["bot"])

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use campanile_tests::tap::Tap;
+use campanile_tests::proxy::Proxy;
 use campanile_tests::{Daemon, Namespace, Prosody, Server, http, on_both, ports, wait};
 use tokio::time::Instant;
 
@@ -26,14 +26,14 @@ fn configuration(address: &str, port: u16, limits: &str) -> String {
 /// What stands between the daemon and the server, and can be made to lose everything.
 enum Between {
     Namespace(Namespace),
-    Tap(Tap),
+    Proxy(Proxy),
 }
 
 impl Between {
     fn lose(&self, lose: bool) {
         match self {
             Self::Namespace(namespace) => namespace.cut(lose),
-            Self::Tap(tap) => tap.silence(lose),
+            Self::Proxy(proxy) => proxy.blackhole(lose),
         }
     }
 
@@ -41,7 +41,7 @@ impl Between {
     async fn status(&self, port: u16) -> Option<u16> {
         let answer = match self {
             Self::Namespace(namespace) => namespace.get(port, "/readyz")?,
-            Self::Tap(_) => http::get(port, "/readyz", "").await?,
+            Self::Proxy(_) => http::get(port, "/readyz", "").await?,
         };
         answer.split(' ').nth(1)?.parse().ok()
     }
@@ -77,38 +77,38 @@ async fn loses_and_heals(between: &Between, port: u16, daemon: &mut Daemon) {
 
 /// Packets are lost in a network namespace, without a reset; where the machine permits none, a pipe
 /// swallows the bytes.
-async fn a_half_open_link(server: Server) {
+async fn half_open_connection_fails_readiness(server: Server) {
     let port = ports::free();
     let Some(namespace) = Namespace::new() else {
         println!("no network namespace can be made here: a pipe stands in for it");
-        return a_pipe_that_swallows(server).await;
+        return silent_proxy_fails_readiness(server).await;
     };
     // The server listens on loopback alone: a tap that never holds back brings it within reach.
-    let tap = Tap::at(&namespace.near(), server.component_address()).await;
-    let mut daemon = Daemon::start_in(&namespace, &configuration(tap.address(), port, ""));
+    let proxy = Proxy::start_at(&namespace.near(), server.component_address()).await;
+    let mut daemon = Daemon::start_in(&namespace, &configuration(proxy.address(), port, ""));
     loses_and_heals(&Between::Namespace(namespace), port, &mut daemon).await;
 }
 
-on_both!(a_half_open_link, setup());
+on_both!(half_open_connection_fails_readiness, setup());
 
-async fn a_pipe_that_swallows(server: Server) {
+async fn silent_proxy_fails_readiness(server: Server) {
     let port = ports::free();
-    let tap = Tap::on(server.component_address()).await;
-    let mut daemon = Daemon::start(&configuration(tap.address(), port, ""));
-    loses_and_heals(&Between::Tap(tap), port, &mut daemon).await;
+    let proxy = Proxy::start(server.component_address()).await;
+    let mut daemon = Daemon::start(&configuration(proxy.address(), port, ""));
+    loses_and_heals(&Between::Proxy(proxy), port, &mut daemon).await;
 }
 
-on_both!(a_pipe_that_swallows, setup());
+on_both!(silent_proxy_fails_readiness, setup());
 
 /// Prosody's `host:deactivate` takes the route away; with `host:activate` it comes back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_host_that_is_deactivated() {
+async fn deactivated_host_fails_readiness() {
     let server = Prosody::start(&setup()).await;
     let port = ports::free();
-    let tap = Tap::on(server.component_address()).await;
+    let proxy = Proxy::start(server.component_address()).await;
     let retry = "[component.limits]\nback_off = ['200ms', '1s']\nslow_retry = ['1s', '2s']";
-    let mut daemon = Daemon::start(&configuration(tap.address(), port, retry));
-    let between = Between::Tap(tap);
+    let mut daemon = Daemon::start(&configuration(proxy.address(), port, retry));
+    let between = Between::Proxy(proxy);
     until(&between, port, 200, HEALED, &daemon).await;
     server.shell("host:deactivate('echo.localhost')");
     let fell = until(&between, port, 503, SOON, &daemon).await;

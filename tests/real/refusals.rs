@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use campanile_tests::setup::SECRET;
-use campanile_tests::{Daemon, Ejabberd, HandMade, Prosody, Server, on_both};
+use campanile_tests::{Daemon, Ejabberd, Prosody, RawComponent, Server, on_both};
 
-use crate::support::{component, components, mounted, setup, tells};
+use crate::support::{component, components, log_contains, mounted, setup};
 
 /// From the server's answer to the end of the process.
 const SOON: Duration = Duration::from_secs(2);
@@ -16,7 +16,9 @@ async fn refused(configuration: &str, last: &str) -> String {
     for _ in 0..3 {
         let mut daemon = Daemon::start(configuration);
         daemon
-            .logs("that it was refused", |line| tells(line, "refused: ", last))
+            .logs("that it was refused", |line| {
+                log_contains(line, "refused: ", last)
+            })
             .await;
         let answered = Instant::now();
         let status = daemon.wait(Duration::from_secs(10)).await;
@@ -31,7 +33,7 @@ async fn refused(configuration: &str, last: &str) -> String {
     panic!("in no try of three it ended within {SOON:?}");
 }
 
-async fn a_secret_that_is_wrong(server: Server) {
+async fn wrong_secret_ends_daemon(server: Server) {
     let configuration = component(
         "echo.localhost",
         &server.component_address(),
@@ -44,9 +46,9 @@ async fn a_secret_that_is_wrong(server: Server) {
     );
     assert!(!said.contains("wr0ng"), "a secret was shown: {said}");
 }
-on_both!(a_secret_that_is_wrong, setup());
+on_both!(wrong_secret_ends_daemon, setup());
 
-async fn a_domain_that_the_server_does_not_know(server: Server) {
+async fn unknown_domain_ends_daemon(server: Server) {
     let said = refused(
         &component(
             "x.localhost",
@@ -62,34 +64,34 @@ async fn a_domain_that_the_server_does_not_know(server: Server) {
         "{said}"
     );
 }
-on_both!(a_domain_that_the_server_does_not_know, setup());
+on_both!(unknown_domain_ends_daemon, setup());
 
 /// One that is refused does not hurt the other, and is tried again.
-async fn one_of_two_is_refused(server: Server) {
+async fn rejected_component_does_not_affect_others(server: Server) {
     let address = server.component_address();
     let configuration =
         components(&address) + &component("x.localhost", &address, "[component.echo]");
     let mut daemon = Daemon::start(&configuration);
     daemon
         .logs("that it was refused", |line| {
-            tells(line, "refused: ", "x.localhost")
+            log_contains(line, "refused: ", "x.localhost")
         })
         .await;
     mounted(&mut daemon, "echo.localhost").await;
     mounted(&mut daemon, "disco.localhost").await;
     assert!(daemon.stop().await.success());
 }
-on_both!(one_of_two_is_refused, setup());
+on_both!(rejected_component_does_not_affect_others, setup());
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prosody_has_another_connection_already() {
+async fn prosody_conflict_is_retried() {
     let server = Prosody::start(&setup()).await;
-    let other = HandMade::attach(&server.component_address(), "echo.localhost", SECRET).await;
+    let other = RawComponent::attach(&server.component_address(), "echo.localhost", SECRET).await;
     let mut daemon = Daemon::start(&components(&server.component_address()));
     mounted(&mut daemon, "disco.localhost").await;
     let said = daemon
         .logs("the conflict", |line| {
-            tells(line, "answered conflict", "echo.localhost")
+            log_contains(line, "answered conflict", "echo.localhost")
         })
         .await;
     let words = said["message"].as_str().unwrap();
@@ -104,7 +106,7 @@ async fn prosody_has_another_connection_already() {
 
 /// ejabberd knows a conflict only with a host of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ejabberd_has_a_host_of_that_name() {
+async fn ejabberd_virtual_host_conflict_is_reported() {
     let server = Ejabberd::start(&setup().component("localhost")).await;
     let address = server.component_address();
     let configuration =
@@ -112,7 +114,7 @@ async fn ejabberd_has_a_host_of_that_name() {
     let mut daemon = Daemon::start(&configuration);
     let said = daemon
         .logs("the conflict", |line| {
-            tells(line, "answered conflict", "localhost")
+            log_contains(line, "answered conflict", "localhost")
         })
         .await;
     assert!(
@@ -126,12 +128,12 @@ async fn ejabberd_has_a_host_of_that_name() {
     assert!(daemon.stop().await.success());
 }
 
-async fn a_port_that_is_closed(mut server: Server) {
+async fn closed_port_is_retried(mut server: Server) {
     server.stop().await;
     let mut daemon = Daemon::start(&components(&server.component_address()));
     let said = daemon
         .logs("the closed port", |line| {
-            tells(line, "nothing listens at", "echo.localhost")
+            log_contains(line, "nothing listens at", "echo.localhost")
         })
         .await;
     assert!(
@@ -146,4 +148,4 @@ async fn a_port_that_is_closed(mut server: Server) {
     mounted(&mut daemon, "disco.localhost").await;
     assert!(daemon.stop().await.success());
 }
-on_both!(a_port_that_is_closed, setup());
+on_both!(closed_port_is_retried, setup());

@@ -10,14 +10,14 @@ use campanile::jid::Jid;
 use campanile::limits::Limits;
 use campanile::router::Router;
 use campanile::xmpp_parsers::ping::Ping;
-use campanile_tests::hand_made_client::{Reader, Writer};
+use campanile_tests::raw_client::{Reader, Writer};
 use campanile_tests::setup::SECRET;
 use campanile_tests::tree::Tree;
-use campanile_tests::{Daemon, HandMadeClient, Prosody, Server, on_both};
+use campanile_tests::{Daemon, Prosody, RawClient, Server, on_both};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::support::{component, components, mounted, setup, setup_for, tells};
+use crate::support::{component, components, log_contains, mounted, setup, setup_for};
 
 const ECHO: &str = "echo.localhost";
 const ASKER: &str = "asker.localhost";
@@ -45,7 +45,7 @@ impl Echoes {
 /// Twenty times, stopped and killed in turn, while a client sends without a pause: the daemon's
 /// component is back without help, no message is answered twice, and what another component has
 /// asked fails at once with a reason.
-async fn a_server_that_comes_and_goes(mut server: Server) {
+async fn component_reconnects_after_server_restarts(mut server: Server) {
     let mut daemon = Daemon::start(&component(
         ECHO,
         &server.component_address(),
@@ -56,7 +56,7 @@ async fn a_server_that_comes_and_goes(mut server: Server) {
     let mut sent = 0;
     let mut slowest = Duration::ZERO;
     for round in 0..ROUNDS {
-        let mut bob = HandMadeClient::login(&server, "bob", "home").await;
+        let mut bob = RawClient::login(&server, "bob", "home").await;
         // Until the component is back the server answers in its place.
         let back = bob
             .get_until_answered(ECHO, PING, |stanza| echoes.see(stanza))
@@ -64,7 +64,7 @@ async fn a_server_that_comes_and_goes(mut server: Server) {
         back.unwrap_or_else(|error| panic!("round {round}: {error}\n{}", daemon.output().tail()));
         status.wait_for(Status::is_ready).await.unwrap();
         let pending = ask(&client, &bob.jid);
-        let HandMadeClient {
+        let RawClient {
             writer, mut reader, ..
         } = bob;
         until_asked(&mut reader, &mut echoes).await;
@@ -94,7 +94,7 @@ async fn a_server_that_comes_and_goes(mut server: Server) {
         sent += sending.await.unwrap();
         server.start_again().await;
     }
-    let mut bob = HandMadeClient::login(&server, "bob", "home").await;
+    let mut bob = RawClient::login(&server, "bob", "home").await;
     bob.get_until_answered(ECHO, PING, |stanza| echoes.see(stanza))
         .await
         .unwrap();
@@ -108,7 +108,10 @@ async fn a_server_that_comes_and_goes(mut server: Server) {
     assert!(twice.is_empty(), "answered more than once: {twice:?}");
     assert!(daemon.stop().await.success());
 }
-on_both!(a_server_that_comes_and_goes, setup_for(&[ECHO, ASKER]));
+on_both!(
+    component_reconnects_after_server_restarts,
+    setup_for(&[ECHO, ASKER])
+);
 
 /// A component that asks, in this process.
 fn asker(server: &Server) -> (Client, watch::Receiver<Status>) {
@@ -180,18 +183,18 @@ async fn listen(reader: &mut Reader, echoes: &mut Echoes, window: &Semaphore, co
 /// After a deactivation Prosody keeps the link and routes nothing to it: only the ping to ourselves
 /// finds that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prosody_takes_the_route_away_and_gives_it_back() {
+async fn lost_route_is_detected_and_restored() {
     let server = Prosody::start(&setup()).await;
     let mut daemon = Daemon::start(&components(&server.component_address()));
     mounted(&mut daemon, ECHO).await;
     server.shell("host:deactivate('echo.localhost')");
     daemon
         .logs("that the route is gone", |line| {
-            tells(line, "not mounted", ECHO)
+            log_contains(line, "not mounted", ECHO)
         })
         .await;
     server.shell("host:activate('echo.localhost')");
-    let mut bob = HandMadeClient::login(&server, "bob", "home").await;
+    let mut bob = RawClient::login(&server, "bob", "home").await;
     let back = bob.get_until_answered(ECHO, PING, |_| {}).await;
     back.unwrap_or_else(|error| panic!("{error}\n{}", daemon.output().tail()));
     assert!(daemon.stop().await.success());

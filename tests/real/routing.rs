@@ -3,11 +3,11 @@
 
 use campanile::component::Component;
 use campanile::error::StanzaError;
-use campanile::extract::{Args, At, Datatype, Id, JsonMessage, Sender};
+use campanile::extract::{Args, Datatype, Id, JsonMessage, Localpart, Sender};
 use campanile::router::{PayloadPattern, Router};
 use campanile::stanza::Stanza;
 use campanile_tests::setup::SECRET;
-use campanile_tests::{RustPerson, Server, Setup, on_both};
+use campanile_tests::{Server, Setup, TokioXmppClient, on_both};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, timeout};
@@ -33,7 +33,7 @@ async fn mirror(JsonMessage(at): JsonMessage<Position>) -> JsonMessage<Position>
     JsonMessage(Position { x: -at.x, y: at.y })
 }
 
-async fn device(At((user, device)): At<(String, String)>) -> String {
+async fn device(Localpart((user, device)): Localpart<(String, String)>) -> String {
     format!("{user} at {device}")
 }
 
@@ -48,7 +48,7 @@ fn router(bounces: Bounces) -> Router {
         std::future::ready(told)
     };
     Router::new()
-        .command(
+        .chat_command(
             ("!weather {city} {days?}", "The weather in a city"),
             weather,
         )
@@ -57,7 +57,7 @@ fn router(bounces: Bounces) -> Router {
         .bounced(bounced)
 }
 
-async fn what_the_router_goes_by_survives(server: Server) {
+async fn routing_attributes_survive_server(server: Server) {
     let (bounces, mut came_back) = mpsc::unbounded_channel();
     let bot = Component::builder(BOT)
         .server(server.component_address())
@@ -74,8 +74,8 @@ async fn what_the_router_goes_by_survives(server: Server) {
         .unwrap()
         .unwrap();
 
-    let mut alice = RustPerson::login(&server, "alice").await;
-    let said = async |alice: &mut RustPerson, to: &str, text: &str| {
+    let mut alice = TokioXmppClient::login(&server, "alice").await;
+    let said = async |alice: &mut TokioXmppClient, to: &str, text: &str| {
         alice.message(to, text).await;
         alice
             .message_from(to)
@@ -150,6 +150,6 @@ async fn what_the_router_goes_by_survives(server: Server) {
     running.abort();
 }
 on_both!(
-    what_the_router_goes_by_survives,
+    routing_attributes_survive_server,
     Setup::new().component(BOT)
 );

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile_tests::setup::SECRET;
-use campanile_tests::{Component, Ejabberd, HandMade, Kind, Prosody, Server, Setup, on_both};
+use campanile_tests::{Component, Ejabberd, Kind, Prosody, RawComponent, Server, Setup, on_both};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -20,32 +20,32 @@ fn two() -> Setup {
         .component(Component::from("two.example.org").secret("other"))
 }
 
-async fn components_attach(server: Server) {
-    let mut one = HandMade::attach(&server.component_address(), "one.localhost", SECRET).await;
-    let _two = HandMade::attach(&server.component_address(), "two.example.org", "other").await;
+async fn components_connect(server: Server) {
+    let mut one = RawComponent::attach(&server.component_address(), "one.localhost", SECRET).await;
+    let _two = RawComponent::attach(&server.component_address(), "two.example.org", "other").await;
     one.write(TO_ITSELF).await;
     let came = one.read_past("<iq ", "</iq>").await;
     assert!(came.contains("urn:xmpp:ping"), "{came}");
 }
-on_both!(components_attach, two());
+on_both!(components_connect, two());
 
-async fn a_wrong_secret_is_refused(server: Server) {
+async fn wrong_secret_is_rejected(server: Server) {
     let stream = TcpStream::connect(server.component_address())
         .await
         .unwrap();
-    let mut one = HandMade::open(stream, "one.localhost").await;
-    one.prove("not the secret").await;
+    let mut one = RawComponent::open(stream, "one.localhost").await;
+    one.authenticate("not the secret").await;
     let words = one.read_past("<", "</stream:stream>").await;
     assert!(
         words.contains("<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"),
         "{words}"
     );
 }
-on_both!(a_wrong_secret_is_refused, two());
+on_both!(wrong_secret_is_rejected, two());
 
-async fn stopped_and_started_it_is_the_same_server(mut server: Server) {
+async fn server_keeps_ports_and_data_across_restarts(mut server: Server) {
     let address = server.component_address();
-    let mut one = HandMade::attach(&address, "one.localhost", SECRET).await;
+    let mut one = RawComponent::attach(&address, "one.localhost", SECRET).await;
     server.stop().await;
     let rest = one.read_to_end(Duration::from_secs(5)).await;
     assert!(rest.is_ok(), "the stream is still open: {rest:?}");
@@ -54,14 +54,14 @@ async fn stopped_and_started_it_is_the_same_server(mut server: Server) {
         "{address} still answers"
     );
     server.start_again().await;
-    HandMade::attach(&address, "one.localhost", SECRET).await;
+    RawComponent::attach(&address, "one.localhost", SECRET).await;
     server.kill();
     server.start_again().await;
-    HandMade::attach(&address, "one.localhost", SECRET).await;
+    RawComponent::attach(&address, "one.localhost", SECRET).await;
 }
-on_both!(stopped_and_started_it_is_the_same_server, two());
+on_both!(server_keeps_ports_and_data_across_restarts, two());
 
-async fn components_attach_over_tls(server: Server) {
+async fn components_connect_over_tls(server: Server) {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(server.ca_file()).unwrap())
@@ -77,14 +77,14 @@ async fn components_attach_over_tls(server: Server) {
         .connect(name, stream)
         .await
         .unwrap();
-    let mut one = HandMade::attach_over(stream, "one.localhost", SECRET).await;
+    let mut one = RawComponent::attach_over(stream, "one.localhost", SECRET).await;
     one.write(TO_ITSELF).await;
     one.read_past("<iq ", "</iq>").await;
 }
-on_both!(components_attach_over_tls, two().tls());
+on_both!(components_connect_over_tls, two().tls());
 
-async fn a_larger_stanza_than_allowed_ends_the_stream(server: Server) {
-    let mut one = HandMade::attach(&server.component_address(), "one.localhost", SECRET).await;
+async fn oversized_stanza_closes_stream(server: Server) {
+    let mut one = RawComponent::attach(&server.component_address(), "one.localhost", SECRET).await;
     let message = |size| {
         let body = "x".repeat(size);
         format!("<message from='one.localhost' to='one.localhost'><body>{body}</body></message>")
@@ -101,28 +101,28 @@ async fn a_larger_stanza_than_allowed_ends_the_stream(server: Server) {
     assert!(words.contains(condition), "{words}");
 }
 on_both!(
-    a_larger_stanza_than_allowed_ends_the_stream,
+    oversized_stanza_closes_stream,
     two().max_stanza_size(32_768)
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prosody_lets_the_new_connection_win_when_told_so() {
+async fn prosody_kick_old_replaces_connection() {
     let setup = Setup::new()
         .component(Component::from("one.localhost").kick_old())
         .component("two.localhost");
     let server = Prosody::start(&setup).await;
     let address = server.component_address();
-    let mut old = HandMade::attach(&address, "one.localhost", SECRET).await;
-    let _new = HandMade::attach(&address, "one.localhost", SECRET).await;
+    let mut old = RawComponent::attach(&address, "one.localhost", SECRET).await;
+    let _new = RawComponent::attach(&address, "one.localhost", SECRET).await;
     assert!(
         old.read_past("<", "</stream:stream>")
             .await
             .contains("<conflict ")
     );
-    let _old = HandMade::attach(&address, "two.localhost", SECRET).await;
+    let _old = RawComponent::attach(&address, "two.localhost", SECRET).await;
     let mut new =
-        HandMade::open(TcpStream::connect(&address).await.unwrap(), "two.localhost").await;
-    new.prove(SECRET).await;
+        RawComponent::open(TcpStream::connect(&address).await.unwrap(), "two.localhost").await;
+    new.authenticate(SECRET).await;
     assert!(
         new.read_past("<", "</stream:stream>")
             .await
@@ -131,9 +131,9 @@ async fn prosody_lets_the_new_connection_win_when_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prosody_has_a_shell() {
+async fn prosody_shell_runs_commands() {
     let server = Prosody::start(&two()).await;
-    let _one = HandMade::attach(&server.component_address(), "one.localhost", SECRET).await;
+    let _one = RawComponent::attach(&server.component_address(), "one.localhost", SECRET).await;
     assert!(
         server
             .shell("host:deactivate(\"one.localhost\")")
@@ -147,7 +147,7 @@ async fn prosody_has_a_shell() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ejabberd_has_a_shell() {
+async fn ejabberd_shell_runs_commands() {
     let server = Ejabberd::start(&two().user("dora")).await;
     assert_eq!(
         server.shell("registered_users localhost"),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use campanile::command::{
-    Command, Commands, SessionBegun, SessionBounds, SessionKey, SessionStore, SessionTaken,
+use campanile::adhoc::{
+    AcquireOutcome, BeginOutcome, Command, Commands, SessionKey, SessionLimits, SessionStore,
 };
 use campanile::component::{Component, Status};
 use campanile::extract::State;
@@ -18,15 +18,15 @@ use campanile_tests::setup::SECRET;
 use campanile_tests::{Ejabberd, Postgres, Server, Setup, wait};
 use serde::Deserialize;
 
-use crate::storm::{PEOPLE, People};
+use crate::chaos::{USERS, Users};
 
 const SHOP: &str = "shop.localhost";
 const STEPS: &str = "[[0,[]]]";
-const BOUNDS: SessionBounds = SessionBounds {
+const BOUNDS: SessionLimits = SessionLimits {
     all: 50,
     per_domain: 20,
     per_sender: 4,
-    time_out: Duration::from_secs(600),
+    timeout: Duration::from_secs(600),
     lease: Duration::from_secs(60),
 };
 
@@ -43,34 +43,34 @@ fn key(owner: &str) -> SessionKey {
     }
 }
 
-async fn begin(store: &PostgresSessions, id: &str, owner: &str) -> SessionBegun {
+async fn begin(store: &PostgresSessions, id: &str, owner: &str) -> BeginOutcome {
     store.begin(id, &key(owner), STEPS, &BOUNDS).await.unwrap()
 }
 
-async fn take(store: &PostgresSessions, id: &str, owner: &str) -> SessionTaken {
-    store.take(id, &key(owner), &BOUNDS).await.unwrap()
+async fn take(store: &PostgresSessions, id: &str, owner: &str) -> AcquireOutcome {
+    store.acquire(id, &key(owner), &BOUNDS).await.unwrap()
 }
 
-fn taken(turn: i64, state: &str) -> SessionTaken {
-    SessionTaken::Yes {
+fn taken(turn: i64, state: &str) -> AcquireOutcome {
+    AcquireOutcome::Acquired {
         turn,
         state: state.to_owned(),
     }
 }
 
 #[tokio::test]
-async fn one_takes_what_another_has_begun() {
+async fn session_is_shared_between_processes() {
     const ALICE: &str = "alice@localhost/home";
     let server = Postgres::start().await;
     let one = store(&server);
     let other = store(&server);
-    assert_eq!(begin(&one, "a", ALICE).await, SessionBegun::Yes);
+    assert_eq!(begin(&one, "a", ALICE).await, BeginOutcome::Begun);
     for (id, owner) in [
         ("b", ALICE),
         ("a", "alice@localhost/work"),
         ("a", "alice@localhost"),
     ] {
-        assert_eq!(take(&other, id, owner).await, SessionTaken::Unknown);
+        assert_eq!(take(&other, id, owner).await, AcquireOutcome::Unknown);
     }
     let elsewhere = [
         SessionKey {
@@ -86,45 +86,45 @@ async fn one_takes_what_another_has_begun() {
     ];
     for key in elsewhere {
         assert_eq!(
-            one.take("a", &key, &BOUNDS).await.unwrap(),
-            SessionTaken::Unknown
+            one.acquire("a", &key, &BOUNDS).await.unwrap(),
+            AcquireOutcome::Unknown
         );
     }
     assert_eq!(take(&other, "a", ALICE).await, taken(1, STEPS));
-    assert_eq!(take(&one, "a", ALICE).await, SessionTaken::Busy);
+    assert_eq!(take(&one, "a", ALICE).await, AcquireOutcome::Busy);
     assert!(
-        !other.put("a", 7, Some("[]")).await.unwrap(),
+        !other.release("a", 7, Some("[]")).await.unwrap(),
         "a turn that was not taken"
     );
-    assert!(other.put("a", 1, Some("[[1,[]]]")).await.unwrap());
+    assert!(other.release("a", 1, Some("[[1,[]]]")).await.unwrap());
     assert!(
-        !other.put("a", 1, None).await.unwrap(),
+        !other.release("a", 1, None).await.unwrap(),
         "it was put back already"
     );
     assert_eq!(take(&one, "a", ALICE).await, taken(2, "[[1,[]]]"));
-    assert!(one.put("a", 2, None).await.unwrap());
+    assert!(one.release("a", 2, None).await.unwrap());
     for store in [&one, &other] {
-        assert_eq!(take(store, "a", ALICE).await, SessionTaken::Over);
+        assert_eq!(take(store, "a", ALICE).await, AcquireOutcome::Ended);
     }
 }
 
 #[tokio::test]
-async fn what_is_not_put_back_in_time_can_be_taken_again() {
+async fn expired_lease_is_reacquired() {
     const ALICE: &str = "alice@localhost/home";
     let server = Postgres::start().await;
     let dead = store(&server);
     let living = store(&server);
     begin(&living, "a", ALICE).await;
-    let short = SessionBounds {
+    let short = SessionLimits {
         lease: Duration::from_millis(300),
         ..BOUNDS
     };
     assert_eq!(
-        dead.take("a", &key(ALICE), &short).await.unwrap(),
+        dead.acquire("a", &key(ALICE), &short).await.unwrap(),
         taken(1, STEPS)
     );
     let again = async || match take(&living, "a", ALICE).await {
-        SessionTaken::Busy => None,
+        AcquireOutcome::Busy => None,
         other => Some(other),
     };
     assert_eq!(
@@ -134,18 +134,18 @@ async fn what_is_not_put_back_in_time_can_be_taken_again() {
         taken(2, STEPS)
     );
     assert!(
-        !dead.put("a", 1, None).await.unwrap(),
+        !dead.release("a", 1, None).await.unwrap(),
         "somebody else has it"
     );
-    assert!(living.put("a", 2, Some(STEPS)).await.unwrap());
+    assert!(living.release("a", 2, Some(STEPS)).await.unwrap());
 
     // And what waits too long is over.
-    let short = SessionBounds {
-        time_out: Duration::from_millis(300),
+    let short = SessionLimits {
+        timeout: Duration::from_millis(300),
         ..BOUNDS
     };
-    let over = async || match living.take("a", &key(ALICE), &short).await.unwrap() {
-        SessionTaken::Yes { turn, state } => {
+    let over = async || match living.acquire("a", &key(ALICE), &short).await.unwrap() {
+        AcquireOutcome::Acquired { turn, state } => {
             // Not touched: as it was, and as old.
             let client = Database::new(&server.address())
                 .unwrap()
@@ -163,21 +163,21 @@ async fn what_is_not_put_back_in_time_can_be_taken_again() {
         wait::until("it to be over", Duration::from_secs(10), over)
             .await
             .unwrap(),
-        SessionTaken::Over
+        AcquireOutcome::Ended
     );
 }
 
 /// Components that share a database need not agree on how long a session may wait, nor on how many
 /// there are.
 #[tokio::test]
-async fn one_component_takes_nothing_from_another() {
+async fn components_have_separate_sessions() {
     const ALICE: &str = "alice@localhost/home";
     let server = Postgres::start().await;
     let store = store(&server);
     begin(&store, "a", ALICE).await;
-    let hasty = SessionBounds {
+    let hasty = SessionLimits {
         all: 1,
-        time_out: Duration::ZERO,
+        timeout: Duration::ZERO,
         ..BOUNDS
     };
     for id in ["b", "c"] {
@@ -187,7 +187,7 @@ async fn one_component_takes_nothing_from_another() {
         };
         assert_eq!(
             store.begin(id, &other, STEPS, &hasty).await.unwrap(),
-            SessionBegun::Yes
+            BeginOutcome::Begun
         );
     }
     assert_eq!(take(&store, "a", ALICE).await, taken(1, STEPS));
@@ -196,12 +196,12 @@ async fn one_component_takes_nothing_from_another() {
 /// Those that wait too long are not among the four of somebody: the one that ends is one that still
 /// could go on.
 #[tokio::test]
-async fn somebody_has_four_that_can_go_on() {
+async fn expired_sessions_do_not_count_against_sender() {
     const ALICE: &str = "alice@localhost/home";
     let server = Postgres::start().await;
     let store = store(&server);
     for id in ["old", "1", "2", "3", "4"] {
-        assert_eq!(begin(&store, id, ALICE).await, SessionBegun::Yes);
+        assert_eq!(begin(&store, id, ALICE).await, BeginOutcome::Begun);
         if id == "old" {
             let client = Database::new(&server.address())
                 .unwrap()
@@ -215,21 +215,21 @@ async fn somebody_has_four_that_can_go_on() {
     }
     // A step of the first is being taken; that does not make it another's.
     assert_eq!(take(&store, "1", ALICE).await, taken(1, STEPS));
-    assert_eq!(begin(&store, "5", ALICE).await, SessionBegun::Yes);
-    assert_eq!(take(&store, "1", ALICE).await, SessionTaken::Over);
-    assert_eq!(take(&store, "old", ALICE).await, SessionTaken::Over);
+    assert_eq!(begin(&store, "5", ALICE).await, BeginOutcome::Begun);
+    assert_eq!(take(&store, "1", ALICE).await, AcquireOutcome::Ended);
+    assert_eq!(take(&store, "old", ALICE).await, AcquireOutcome::Ended);
     for id in ["2", "3", "4", "5"] {
         assert_eq!(take(&store, id, ALICE).await, taken(1, STEPS));
     }
     assert!(
-        !store.put("1", 1, Some(STEPS)).await.unwrap(),
+        !store.release("1", 1, Some(STEPS)).await.unwrap(),
         "it has ended meanwhile"
     );
 }
 
 /// Four processes at a time: the bounds hold, and what is over makes room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_fill_no_more_than_their_share() {
+async fn session_limits_hold_across_processes() {
     let server = Postgres::start().await;
     let writers = (0..4).map(|process| {
         let store = store(&server);
@@ -243,7 +243,7 @@ async fn strangers_fill_no_more_than_their_share() {
                     [0, 0, 0, 1, 2][number % 5]
                 );
                 let begun = begin(&store, &format!("{process}-{number}"), &owner).await;
-                full += usize::from(begun == SessionBegun::Full);
+                full += usize::from(begun == BeginOutcome::Full);
             }
             full
         })
@@ -285,33 +285,33 @@ async fn strangers_fill_no_more_than_their_share() {
     let (bare, oldest): (String, String) = (row.get(0), row.get(1));
     let store = store(&server);
     let new = format!("{bare}/r");
-    assert_eq!(begin(&store, "new", &new).await, SessionBegun::Yes);
+    assert_eq!(begin(&store, "new", &new).await, BeginOutcome::Begun);
     let over = take(&store, &oldest, &new).await;
     assert!(
-        matches!(over, SessionTaken::Over | SessionTaken::Unknown),
+        matches!(over, AcquireOutcome::Ended | AcquireOutcome::Unknown),
         "{over:?}"
     );
     assert!(matches!(
         take(&store, "new", &new).await,
-        SessionTaken::Yes { .. }
+        AcquireOutcome::Acquired { .. }
     ));
 }
 
 #[tokio::test]
-async fn a_database_that_comes_and_goes() {
+async fn session_store_recovers_from_outage() {
     const ALICE: &str = "alice@localhost/home";
     let mut server = Postgres::start().await;
     let store = store(&server);
     begin(&store, "a", ALICE).await;
     server.stop().await;
     let why = store
-        .take("a", &key(ALICE), &BOUNDS)
+        .acquire("a", &key(ALICE), &BOUNDS)
         .await
         .unwrap_err()
         .to_string();
     assert!(why.starts_with("postgres://127.0.0.1/postgres: "), "{why}");
     server.start_again().await;
-    let back = async || store.take("a", &key(ALICE), &BOUNDS).await.ok();
+    let back = async || store.acquire("a", &key(ALICE), &BOUNDS).await.ok();
     assert_eq!(
         wait::until("the store", Duration::from_secs(10), back)
             .await
@@ -356,9 +356,7 @@ async fn process(server: &Server, postgres: &Postgres) -> Taken {
         .form(Definition::of::<Kind>())
         .step(sizes);
     let commands = Commands::new().store(store(postgres)).add(order);
-    let router = Router::new()
-        .commands(commands)
-        .with_state(Arc::clone(&taken));
+    let router = Router::new().adhoc(commands).with_state(Arc::clone(&taken));
     let builder = Component::builder(SHOP)
         .server(server.component_address())
         .secret(SECRET)
@@ -372,10 +370,10 @@ async fn process(server: &Server, postgres: &Postgres) -> Taken {
 
 /// ejabberd deals the steps of one command out at random.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_of_several_steps_goes_on_at_either() {
-    let server = Ejabberd::start(&Setup::new().component(SHOP).component(PEOPLE)).await;
+async fn multi_step_command_spans_instances() {
+    let server = Ejabberd::start(&Setup::new().component(SHOP).component(USERS)).await;
     let postgres = Postgres::start().await;
-    let (_people, client) = People::start(&server).await;
+    let (_users, client) = Users::start(&server).await;
     let processes = [
         process(&server, &postgres).await,
         process(&server, &postgres).await,

@@ -178,7 +178,7 @@ fn same(one: &mut dyn Backend, other: &mut dyn Backend) -> usize {
         }
     }
     for owner in [None, Some("u2@localhost"), Some("x@y")] {
-        assert_eq!(one.stats(owner), other.stats(owner));
+        assert_eq!(one.usage(owner), other.usage(owner));
     }
     compared
 }
@@ -186,7 +186,7 @@ fn same(one: &mut dyn Backend, other: &mut dyn Backend) -> usize {
 /// A server that is deaf to who does not encrypt, with a certificate of an authority that the
 /// system does not know.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_encrypted_connection_is_one_to_the_right_server() {
+async fn encrypted_connection_verifies_server() {
     let server = Postgres::start_encrypted().await;
     let address = server.address();
     let trusted = format!(
@@ -201,7 +201,7 @@ async fn an_encrypted_connection_is_one_to_the_right_server() {
         };
         let mut store = open(&trusted).unwrap();
         fill(&mut *store);
-        assert_eq!(store.stats(None).unwrap().entries, 500);
+        assert_eq!(store.usage(None).unwrap().entries, 500);
         (
             why(&address),
             why(&format!("{address}?sslmode=verify-full")),
@@ -213,7 +213,7 @@ async fn an_encrypted_connection_is_one_to_the_right_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_answer_alike() {
+async fn stores_return_equal_results() {
     let server = Postgres::start().await;
     let folder = Folder::new("stores");
     let address = server.address();
@@ -248,14 +248,14 @@ async fn both_answer_alike() {
                     .count(),
                 71
             );
-            backend.set_silent("u2@localhost", true).unwrap();
-            assert_eq!(backend.silent().unwrap().len(), 1);
+            backend.set_opted_out("u2@localhost", true).unwrap();
+            assert_eq!(backend.opted_out().unwrap().len(), 1);
             while backend
                 .prune(&Prune::Before(1_767_225_600_000_000 + 60_000_000), 25)
                 .unwrap()
                 > 0
             {}
-            let bytes = backend.stats(None).unwrap().bytes;
+            let bytes = backend.usage(None).unwrap().bytes;
             while backend.prune(&Prune::Above(bytes * 3 / 4), 25).unwrap() > 0 {}
         }
         // The hashes of erased JIDs are keyed, each store by its own key; all else is equal.
@@ -267,12 +267,12 @@ async fn both_answer_alike() {
         };
         assert_eq!(pages(&mut *sqlite, &query), pages(&mut *postgres, &query));
         assert_eq!(
-            sqlite.stats(Some("u1@localhost")),
-            postgres.stats(Some("u1@localhost"))
+            sqlite.usage(Some("u1@localhost")),
+            postgres.usage(Some("u1@localhost"))
         );
         assert_eq!(
-            sqlite.stats(None).unwrap().entries,
-            postgres.stats(None).unwrap().entries
+            sqlite.usage(None).unwrap().entries,
+            postgres.usage(None).unwrap().entries
         );
         compared
     });

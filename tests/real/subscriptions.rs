@@ -4,60 +4,69 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use campanile::presence::{
-    Bounds, Half, Kept, Pair, Replace, Roster, Subscription, SubscriptionStore,
+    CompareAndSwap, HalfState, PutOutcome, Roster, Subscription, SubscriptionKey,
+    SubscriptionLimits, SubscriptionStore,
 };
 use campanile::router::Router;
 use campanile::testing;
-use campanile_presence_postgres::{Database, PostgresStore};
+use campanile_presence_postgres::{Database, PostgresSubscriptions};
 use campanile_tests::{Postgres, wait};
 
 /// As another process has it: with a connection of its own.
-fn store(server: &Postgres) -> PostgresStore {
-    PostgresStore::new(Database::new(&server.address()).unwrap())
+fn store(server: &Postgres) -> PostgresSubscriptions {
+    PostgresSubscriptions::new(Database::new(&server.address()).unwrap())
 }
 
-fn pair(own: &str, peer: &str) -> Pair {
-    Pair {
+fn pair(own: &str, peer: &str) -> SubscriptionKey {
+    SubscriptionKey {
         own: own.parse().unwrap(),
         peer: peer.parse().unwrap(),
     }
 }
 
 fn all() -> impl Iterator<Item = Subscription> + Clone {
-    let halves = [Half::No, Half::Pending, Half::Yes];
+    let halves = [HalfState::None, HalfState::Pending, HalfState::Subscribed];
     halves
         .into_iter()
         .flat_map(move |to| halves.map(|from| Subscription { to, from }))
 }
 
 /// Keeps a subscription in the place of what is there.
-async fn put(store: &PostgresStore, pair: &Pair, after: Subscription, bounds: &Bounds) -> Kept {
+async fn put(
+    store: &PostgresSubscriptions,
+    pair: &SubscriptionKey,
+    after: Subscription,
+    bounds: &SubscriptionLimits,
+) -> PutOutcome {
     let before = store.get(pair).await.unwrap();
     store
-        .put(pair, Replace { before, after }, bounds)
+        .put(pair, CompareAndSwap { before, after }, bounds)
         .await
         .unwrap()
 }
 
 #[tokio::test]
-async fn what_was_read_is_replaced_and_nothing_else() {
+async fn put_replaces_only_what_was_read() {
     let server = Postgres::start().await;
     let one = store(&server);
     let other = store(&server);
     let pair = pair("bot@b.localhost", "alice@localhost");
     for (before, after) in all().flat_map(|before| all().map(move |after| (before, after))) {
         assert_eq!(
-            put(&one, &pair, before, &Bounds::default()).await,
-            Kept::Yes
+            put(&one, &pair, before, &SubscriptionLimits::default()).await,
+            PutOutcome::Stored
         );
         for read in all().filter(|read| *read != before) {
-            let change = Replace {
+            let change = CompareAndSwap {
                 before: read,
                 after,
             };
             assert_eq!(
-                other.put(&pair, change, &Bounds::default()).await.unwrap(),
-                Kept::Stale
+                other
+                    .put(&pair, change, &SubscriptionLimits::default())
+                    .await
+                    .unwrap(),
+                PutOutcome::Conflict
             );
         }
         assert_eq!(other.get(&pair).await.unwrap(), before);
@@ -69,12 +78,12 @@ async fn what_was_read_is_replaced_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn pairs_are_listed_in_order_and_page_by_page() {
+async fn keys_are_listed_in_byte_order() {
     let server = Postgres::start().await;
     let store = store(&server);
     let state = Subscription {
-        to: Half::No,
-        from: Half::Yes,
+        to: HalfState::None,
+        from: HalfState::Subscribed,
     };
     // By their bytes, as Rust orders them: not by a language.
     let addresses = [
@@ -90,7 +99,7 @@ async fn pairs_are_listed_in_order_and_page_by_page() {
     for own in ["b", "a", "é"] {
         for peer in addresses {
             let pair = pair(&format!("{own}@b.localhost"), peer);
-            put(&store, &pair, state, &Bounds::default()).await;
+            put(&store, &pair, state, &SubscriptionLimits::default()).await;
             wanted.insert(pair);
         }
     }
@@ -120,16 +129,16 @@ async fn pairs_are_listed_in_order_and_page_by_page() {
 
 /// Four processes at a time: the bounds hold, and each change builds on the one before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_that_write_at_the_same_time() {
+async fn concurrent_writers_respect_limits() {
     let server = Postgres::start().await;
     let bounds = {
-        let mut bounds = Bounds::default();
+        let mut bounds = SubscriptionLimits::default();
         (bounds.per_peer, bounds.per_domain, bounds.all) = (5, 20, 60);
         bounds
     };
     let state = Subscription {
-        to: Half::No,
-        from: Half::Yes,
+        to: HalfState::None,
+        from: HalfState::Subscribed,
     };
     let writers = (0..4).map(|process| {
         let store = store(&server);
@@ -140,10 +149,10 @@ async fn processes_that_write_at_the_same_time() {
                 let own = format!("bot{}@b.localhost", (number + process) % 10);
                 let peer = format!("peer{}@domain{}.org", number % 7, number % 5);
                 match put(&store, &pair(&own, &peer), state, &bounds).await {
-                    Kept::Yes => kept += 1,
-                    Kept::Full => full += 1,
+                    PutOutcome::Stored => kept += 1,
+                    PutOutcome::Full => full += 1,
                     // Another process was faster, and has kept the same.
-                    Kept::Stale => {}
+                    PutOutcome::Conflict => {}
                 }
             }
             (kept, full)
@@ -154,7 +163,7 @@ async fn processes_that_write_at_the_same_time() {
         full += writer.await.unwrap().1;
     }
     let listed = store(&server).list(None, None, 1000).await.unwrap();
-    let count = |by: &dyn Fn(&Pair) -> String, key: &Pair| {
+    let count = |by: &dyn Fn(&SubscriptionKey) -> String, key: &SubscriptionKey| {
         listed
             .iter()
             .filter(|(pair, _)| by(pair) == by(key))
@@ -180,16 +189,22 @@ async fn processes_that_write_at_the_same_time() {
     // What is forgotten makes room again.
     let gone = &listed[0].0;
     let new = pair("new@b.localhost", "new@new.org");
-    assert_eq!(put(&store(&server), &new, state, &bounds).await, Kept::Full);
+    assert_eq!(
+        put(&store(&server), &new, state, &bounds).await,
+        PutOutcome::Full
+    );
     assert_eq!(
         put(&store(&server), gone, Subscription::NONE, &bounds).await,
-        Kept::Yes
+        PutOutcome::Stored
     );
-    assert_eq!(put(&store(&server), &new, state, &bounds).await, Kept::Yes);
+    assert_eq!(
+        put(&store(&server), &new, state, &bounds).await,
+        PutOutcome::Stored
+    );
 }
 
 #[tokio::test]
-async fn a_bot_knows_who_subscribed_at_another_process() {
+async fn subscription_is_visible_to_other_process() {
     let server = Postgres::start().await;
     for subscribes in [true, false] {
         let roster = Roster::builder(store(&server)).without_caps().build();
@@ -217,18 +232,18 @@ async fn a_bot_knows_who_subscribed_at_another_process() {
 }
 
 #[tokio::test]
-async fn a_database_that_comes_and_goes() {
+async fn subscription_store_recovers_from_outage() {
     let mut server = Postgres::start().await;
     let here = store(&server);
     let later = store(&server);
     let pair = pair("bot@b.localhost", "alice@localhost");
     let state = Subscription {
-        to: Half::Yes,
-        from: Half::Yes,
+        to: HalfState::Subscribed,
+        from: HalfState::Subscribed,
     };
     assert_eq!(
-        put(&here, &pair, state, &Bounds::default()).await,
-        Kept::Yes
+        put(&here, &pair, state, &SubscriptionLimits::default()).await,
+        PutOutcome::Stored
     );
     server.stop().await;
     // Whoever starts meanwhile does start, and is told what is missing when it needs it.
@@ -250,10 +265,10 @@ async fn a_database_that_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_to_be_used_stops_the_start() {
+async fn unusable_database_prevents_startup() {
     let server = Postgres::start().await;
     let open = async |address: &str| {
-        PostgresStore::new(Database::new(address).unwrap())
+        PostgresSubscriptions::new(Database::new(address).unwrap())
             .open()
             .await
     };

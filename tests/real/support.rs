@@ -42,18 +42,18 @@ pub(crate) fn component(jid: &str, address: &str, tables: &str) -> String {
 pub(crate) async fn mounted(daemon: &mut Daemon, jid: &str) {
     daemon
         .logs(&format!("that {jid} is mounted"), |line| {
-            says(line, "mounted", jid)
+            log_is(line, "mounted", jid)
         })
         .await;
 }
 
 /// Whether a log line is exactly this message about this component.
-pub(crate) fn says(line: &Value, message: &str, jid: &str) -> bool {
+pub(crate) fn log_is(line: &Value, message: &str, jid: &str) -> bool {
     line["message"] == message && line["jid"] == jid
 }
 
 /// Whether the message of a log line about this component holds these words.
-pub(crate) fn tells(line: &Value, words: &str, jid: &str) -> bool {
+pub(crate) fn log_contains(line: &Value, words: &str, jid: &str) -> bool {
     line["jid"] == jid
         && line["message"]
             .as_str()

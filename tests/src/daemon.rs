@@ -12,7 +12,7 @@ use crate::folder::Folder;
 use crate::namespace::Namespace;
 use crate::output::Output;
 use crate::process::Process;
-use crate::wait::{self, PATIENCE};
+use crate::wait::{self, TIMEOUT};
 
 /// `campanile run` with a configuration of its own.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Daemon {
             };
             text.lines().any(end).then_some(text)
         };
-        let text = wait::until("the end of the trace", PATIENCE, ended)
+        let text = wait::until("the end of the trace", TIMEOUT, ended)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         text.lines().map(str::to_owned).collect()
@@ -148,7 +148,7 @@ impl Daemon {
         let parse = |line: &str| serde_json::from_str::<Value>(line).ok();
         let line = self
             .output
-            .line(PATIENCE, |line| {
+            .line(TIMEOUT, |line| {
                 parse(line).is_some_and(|value| fits(&value))
             })
             .await;
@@ -177,7 +177,7 @@ impl Daemon {
     /// `SIGTERM`, and the exit status.
     pub async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
-        self.wait(PATIENCE).await
+        self.wait(TIMEOUT).await
     }
 
     /// Its process: memory, processor time, whether it runs.
@@ -198,7 +198,7 @@ impl Daemon {
 
 /// How a command of the binary ended, and what it wrote.
 #[derive(Debug)]
-pub struct Ended {
+pub struct CommandOutput {
     /// Its exit code.
     pub code: Option<i32>,
     /// What people asked for.
@@ -208,7 +208,7 @@ pub struct Ended {
 }
 
 /// Runs a command of the binary to its end, in this folder; locks are looked for there, too.
-pub async fn command(folder: &Folder, arguments: &[&str]) -> Ended {
+pub async fn command(folder: &Folder, arguments: &[&str]) -> CommandOutput {
     command_with(folder, arguments, &[]).await
 }
 
@@ -217,7 +217,7 @@ pub async fn command_with(
     folder: &Folder,
     arguments: &[&str],
     environment: &[(&str, &str)],
-) -> Ended {
+) -> CommandOutput {
     let mut command = Command::new(binary());
     command
         .args(arguments)
@@ -231,7 +231,7 @@ pub async fn command_with(
         .await
         .expect("the task ends")
         .expect("the binary starts");
-    Ended {
+    CommandOutput {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -287,14 +287,13 @@ while :; do sleep 0.01; done
 "#;
 
     #[tokio::test]
-    async fn a_daemon_is_started_told_and_ended() {
-        let folder = Folder::new("stand-in");
+    async fn daemon_starts_reloads_and_stops() {
+        let folder = Folder::new("fake-daemon");
         folder.write("campanile", SCRIPT);
         let script = folder.path().join("campanile");
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let stand_in = Command::new(&script);
-        let mut daemon =
-            Daemon::launch(stand_in, Folder::new("daemon"), "one", &[("NAME", "value")]);
+        let fake = Command::new(&script);
+        let mut daemon = Daemon::launch(fake, Folder::new("daemon"), "one", &[("NAME", "value")]);
         let up = daemon
             .logs("that it is up", |line| line["message"] == "up")
             .await;

@@ -5,7 +5,7 @@ use std::process::{Command, ExitStatus};
 use crate::daemon::binary;
 use crate::output::Output;
 use crate::process::Process;
-use crate::wait::PATIENCE;
+use crate::wait::TIMEOUT;
 
 /// The password of both its users, `alice` and `bob`.
 pub const PASSWORD: &str = "demo";
@@ -28,7 +28,7 @@ impl Demo {
             .env_remove("RUST_LOG");
         let process = Process::start("campanile demo", command, &output);
         let line = output
-            .line(PATIENCE, |line| line.starts_with("Clients may log in on "))
+            .line(TIMEOUT, |line| line.starts_with("Clients may log in on "))
             .await;
         let line = line
             .unwrap_or_else(|error| panic!("the demo does not listen: {error}\n{}", output.tail()));
@@ -58,6 +58,6 @@ impl Demo {
     /// Ctrl-C, and the exit status.
     pub async fn stop(&mut self) -> ExitStatus {
         self.process.signal("INT");
-        self.process.end(PATIENCE).await
+        self.process.end(TIMEOUT).await
     }
 }

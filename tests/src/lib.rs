@@ -3,13 +3,13 @@
 //!
 //! - [`Prosody`] and [`Ejabberd`] start a [`Server`] from the snippets in `deploy/`, in a temporary
 //!   folder and on free loopback ports.
-//! - [`Person`] is a slixmpp client in another process, [`RustPerson`] a `tokio_xmpp::Client` in
+//! - [`SlixmppClient`] is a slixmpp client in another process, [`TokioXmppClient`] a `tokio_xmpp::Client` in
 //!   this one.
-//! - [`people::Profanity`] types into Profanity, on a terminal that nobody sits at.
+//! - [`clients::Profanity`] types into Profanity, on a terminal that nobody sits at.
 //! - [`Daemon`] runs the `campanile` binary.
-//! - [`HandMade`] is a component written out byte by byte, for what no library would send;
-//!   [`HandMadeServer`] and [`HandMadeClient`] are a server and a client of that kind.
-//! - [`WebHandler`] is the program behind a webhook, [`Nats`] the broker that may stand between.
+//! - [`RawComponent`] is a component written out byte by byte, for what no library would send;
+//!   [`RawServer`] and [`RawClient`] are a server and a client of that kind.
+//! - [`WebhookEndpoint`] is the program behind a webhook, [`Nats`] the broker that may stand between.
 //! - [`hostile`] makes stanzas that nobody should send, each with what is to become of it.
 //!
 //! A fixture that cannot do its work panics, with what the process behind it said last. Whatever a
@@ -23,43 +23,43 @@
 )]
 
 pub mod cargo;
+pub mod clients;
 pub mod daemon;
 pub mod demo;
 pub mod folder;
-pub mod hand_made;
-pub mod hand_made_client;
-pub mod hand_made_server;
 pub mod hostile;
 pub mod http;
 pub mod namespace;
 pub mod nats;
 pub mod output;
-pub mod people;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
+pub mod raw_client;
+pub mod raw_component;
+pub mod raw_server;
 pub mod received;
 pub mod rng;
 pub mod server;
 pub mod setup;
 pub mod snippet;
-pub mod tap;
 pub mod tree;
 pub mod wait;
-pub mod web_handler;
+pub mod webhook_endpoint;
 
+pub use clients::{SlixmppClient, TokioXmppClient};
 pub use daemon::Daemon;
-pub use hand_made::HandMade;
-pub use hand_made_client::HandMadeClient;
-pub use hand_made_server::HandMadeServer;
 pub use namespace::Namespace;
 pub use nats::Nats;
-pub use people::{Person, RustPerson};
 pub use postgres::Postgres;
+pub use raw_client::RawClient;
+pub use raw_component::RawComponent;
+pub use raw_server::RawServer;
 pub use received::Received;
 pub use server::{Ejabberd, Kind, Prosody, Server};
 pub use setup::{Component, Setup};
-pub use web_handler::WebHandler;
+pub use webhook_endpoint::WebhookEndpoint;
 
 /// The target directory of this build.
 pub fn target_directory() -> std::path::PathBuf {

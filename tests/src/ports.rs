@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_are_handed_out_once() {
+    fn ports_are_unique() {
         let ports: std::collections::BTreeSet<u16> = (0..50).map(|_| free()).collect();
         assert_eq!(ports.len(), 50);
     }

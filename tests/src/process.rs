@@ -32,7 +32,7 @@ impl Process {
     }
 
     /// Starts `command` to be spoken to: only its standard error goes to `output`.
-    pub fn start_talking(
+    pub fn start_piped(
         name: &str,
         mut command: Command,
         output: &Output,
@@ -178,35 +178,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn output_and_status_are_collected() {
+    async fn output_and_exit_status_are_collected() {
         let (mut process, output) = sh("echo one; echo two >&2; exit 7");
-        assert_eq!(process.end(wait::PATIENCE).await.code(), Some(7));
+        assert_eq!(process.end(wait::TIMEOUT).await.code(), Some(7));
         for wanted in ["one", "two"] {
             output
-                .line(wait::PATIENCE, |line| line == wanted)
+                .line(wait::TIMEOUT, |line| line == wanted)
                 .await
                 .unwrap();
         }
     }
 
     #[tokio::test]
-    async fn a_signal_reaches_it() {
+    async fn signal_reaches_process() {
         let (mut process, output) =
             sh("trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done");
         output
-            .line(wait::PATIENCE, |line| line == "ready")
+            .line(wait::TIMEOUT, |line| line == "ready")
             .await
             .unwrap();
         process.signal("TERM");
-        assert_eq!(process.end(wait::PATIENCE).await.code(), Some(3));
+        assert_eq!(process.end(wait::TIMEOUT).await.code(), Some(3));
         assert!(process.resident().is_none(), "what is gone has no memory");
     }
 
     #[tokio::test]
-    async fn dropped_it_is_gone() {
+    async fn dropped_process_is_killed() {
         let (process, output) = sh("echo ready; exec sleep 1000");
         output
-            .line(wait::PATIENCE, |line| line == "ready")
+            .line(wait::TIMEOUT, |line| line == "ready")
             .await
             .unwrap();
         assert!(
@@ -221,17 +221,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_guard_ends_what_was_left() {
+    async fn guard_kills_orphan() {
         let (mut process, output) = sh("echo ready; exec sleep 1000");
         output
-            .line(wait::PATIENCE, |line| line == "ready")
+            .line(wait::TIMEOUT, |line| line == "ready")
             .await
             .unwrap();
         // As when our process is killed: the guard's input closes without a word.
         let mut guard = process.guard.take().unwrap();
         drop(guard.stdin.take());
         guard.wait().unwrap();
-        let status = process.end(wait::PATIENCE).await;
+        let status = process.end(wait::TIMEOUT).await;
         assert_eq!(
             std::os::unix::process::ExitStatusExt::signal(&status),
             Some(9)

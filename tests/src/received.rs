@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_named_by_type_and_condition() {
+    fn error_includes_type_and_condition() {
         let received = Received::new(
             "<iq xmlns='jabber:client' type='error' id='1'><error type='cancel'>\
              <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>no</text>\

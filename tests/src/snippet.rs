@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_set_also_behind_a_comment_sign() {
+    fn commented_option_is_set() {
         let lua = snippet("a = 1 -- words\n  -- b = \"x\"\n-- about b\n")
             .set("a", "2")
             .set("b", "\"y\"");
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "has not exactly one line for c")]
-    fn an_option_that_is_gone_is_noticed() {
+    fn missing_option_panics() {
         let _ = snippet("a = 1\n").set("c", "2");
     }
 }

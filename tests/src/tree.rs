@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn however_it_is_written_and_split_it_is_the_same() {
+    fn equivalent_xml_has_equal_canonical_form() {
         let read = |xml: &str, piece: usize| {
             let mut trees = Trees::default();
             let read: Vec<Tree> = xml

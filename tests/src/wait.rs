@@ -6,10 +6,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long most things may take on a busy machine with two cores.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How often a condition is looked at that cannot wake us.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Looks until `probe` gives something.
 ///
@@ -28,7 +28,7 @@ pub async fn until<T>(
         if Instant::now() >= end {
             return Err(format!("{what}: not within {within:?}"));
         }
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -6,7 +6,7 @@
 //! | [0202](https://xmpp.org/extensions/xep-0202.html) | `{urn:xmpp:time}time` | UTC |
 //! | [0012](https://xmpp.org/extensions/xep-0012.html) | `{jabber:iq:last}query` | seconds since the component started |
 
-mod last;
+mod last_activity;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -20,7 +20,7 @@ use campanile::xmpp_parsers::version::{VersionQuery, VersionResult};
 
 use chrono::{DateTime, Offset, Utc};
 
-pub use self::last::Last;
+pub use self::last_activity::LastActivity;
 
 /// Namespace of software version.
 pub const VERSION: &str = "jabber:iq:version";
@@ -58,8 +58,8 @@ impl Basics {
         })
     }
 
-    fn last(&self) -> Payload<Last> {
-        Payload(Last {
+    fn last(&self) -> Payload<LastActivity> {
+        Payload(LastActivity {
             seconds: Some(self.since.elapsed().as_secs()),
         })
     }
@@ -93,17 +93,17 @@ impl Module for Basics {
             let answer = basics.version();
             async move { answer }
         };
-        let last = move |_: Payload<Last>| {
+        let last = move |_: Payload<LastActivity>| {
             let answer = self.last();
             async move { answer }
         };
         let get = |namespace, name| Filter::iq_get().payload((namespace, name));
         router
-            .duty(get(VERSION, "query"), version)
-            .duty(get(TIME, "time"), time)
+            .default_handler(get(VERSION, "query"), version)
+            .default_handler(get(TIME, "time"), time)
             // XEP-0012: that of a component is how long it has been up. Its localparts have no such
             // thing.
-            .duty(get(LAST, "query").to(RecipientPattern::domain()), last)
+            .default_handler(get(LAST, "query").to(RecipientPattern::domain()), last)
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
             String::from_utf8_lossy(version.children().as_bytes()),
             wanted
         );
-        let last: Last = ask("<query xmlns='jabber:iq:last'/>")
+        let last: LastActivity = ask("<query xmlns='jabber:iq:last'/>")
             .await
             .child()
             .unwrap();

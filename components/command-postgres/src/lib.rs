@@ -2,7 +2,7 @@
 //! share.
 //!
 //! ```no_run
-//! use campanile::command::{Command, Commands};
+//! use campanile::adhoc::{Command, Commands};
 //! use campanile::form::{Definition, Form};
 //! use campanile::router::Router;
 //! use campanile_command_postgres::{Database, PostgresSessions};
@@ -13,24 +13,24 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let database = Database::new("postgres://campanile@db.example.org/campanile?sslmode=verify-full")?;
 //! let order = Command::new("order", "Order something", order).form(Definition::of::<Order>());
-//! let router: Router = Router::new().commands(Commands::new().store(PostgresSessions::new(database)).add(order));
+//! let router: Router = Router::new().adhoc(Commands::new().store(PostgresSessions::new(database)).add(order));
 //! # Ok(())
 //! # }
 //! ```
 
 mod schema;
-mod session;
+mod statements;
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use campanile::command::{SessionBegun, SessionBounds, SessionKey, SessionStore, SessionTaken};
+use campanile::adhoc::{AcquireOutcome, BeginOutcome, SessionKey, SessionLimits, SessionStore};
 use campanile::error::BoxError;
-use campanile_postgres::Sessions;
+use campanile_postgres::ConnectionManager;
 pub use campanile_postgres::{AddressError, Database};
 
-use self::session::Asked;
+use self::statements::SessionStatements;
 
 /// Sessions in a database. Times are those of its clock, so that processes need not agree on
 /// theirs.
@@ -39,7 +39,7 @@ use self::session::Asked;
 /// there is none, whoever wants to begin a command or to go on with one is told to try again later.
 #[derive(Clone)]
 pub struct PostgresSessions {
-    sessions: Arc<Sessions<Asked>>,
+    connections: Arc<ConnectionManager<SessionStatements>>,
 }
 
 impl PostgresSessions {
@@ -48,7 +48,7 @@ impl PostgresSessions {
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self {
-            sessions: Arc::new(Sessions::new(database)),
+            connections: Arc::new(ConnectionManager::new(database)),
         }
     }
 }
@@ -60,17 +60,17 @@ impl SessionStore for PostgresSessions {
         id: &str,
         key: &SessionKey,
         state: &str,
-        bounds: &SessionBounds,
-    ) -> Result<SessionBegun, BoxError> {
-        let session = self.sessions.session().await?;
+        bounds: &SessionLimits,
+    ) -> Result<BeginOutcome, BoxError> {
+        let connection = self.connections.connection().await?;
         let owner = key.owner.as_str();
         let bare = key.owner.to_bare();
         let most = [bounds.all, bounds.per_domain, bounds.per_sender]
             .map(|most| i64::try_from(most).unwrap_or(i64::MAX));
         let row = self
-            .sessions
-            .within(session.client.query_one(
-                &session.begin,
+            .connections
+            .with_timeout(connection.client.query_one(
+                &connection.begin,
                 &[
                     &id,
                     &owner,
@@ -81,51 +81,55 @@ impl SessionStore for PostgresSessions {
                     &key.node,
                     &state,
                     &&most[..],
-                    &bounds.time_out.as_secs_f64(),
+                    &bounds.timeout.as_secs_f64(),
                 ],
             ))
             .await?;
         Ok(if row.try_get(0)? {
-            SessionBegun::Yes
+            BeginOutcome::Begun
         } else {
-            SessionBegun::Full
+            BeginOutcome::Full
         })
     }
 
-    async fn take(
+    async fn acquire(
         &self,
         id: &str,
         key: &SessionKey,
-        bounds: &SessionBounds,
-    ) -> Result<SessionTaken, BoxError> {
-        let session = self.sessions.session().await?;
+        bounds: &SessionLimits,
+    ) -> Result<AcquireOutcome, BoxError> {
+        let connection = self.connections.connection().await?;
         let owner = key.owner.as_str();
         let recipient = key.recipient.as_str();
-        let time_out = bounds.time_out.as_secs_f64();
+        let time_out = bounds.timeout.as_secs_f64();
         let lease = bounds.lease.as_secs_f64();
         let row = self
-            .sessions
-            .within(session.client.query_one(
-                &session.take,
+            .connections
+            .with_timeout(connection.client.query_one(
+                &connection.take,
                 &[&id, &owner, &recipient, &key.node, &time_out, &lease],
             ))
             .await?;
         Ok(match row.try_get::<_, i16>(0)? {
-            0 => SessionTaken::Yes {
+            0 => AcquireOutcome::Acquired {
                 turn: row.try_get(1)?,
                 state: row.try_get(2)?,
             },
-            1 => SessionTaken::Busy,
-            2 => SessionTaken::Over,
-            _ => SessionTaken::Unknown,
+            1 => AcquireOutcome::Busy,
+            2 => AcquireOutcome::Ended,
+            _ => AcquireOutcome::Unknown,
         })
     }
 
-    async fn put(&self, id: &str, turn: i64, state: Option<&str>) -> Result<bool, BoxError> {
-        let session = self.sessions.session().await?;
+    async fn release(&self, id: &str, turn: i64, state: Option<&str>) -> Result<bool, BoxError> {
+        let connection = self.connections.connection().await?;
         let changed = self
-            .sessions
-            .within(session.client.execute(&session.put, &[&id, &turn, &state]))
+            .connections
+            .with_timeout(
+                connection
+                    .client
+                    .execute(&connection.put, &[&id, &turn, &state]),
+            )
             .await?;
         Ok(changed == 1)
     }
@@ -134,7 +138,7 @@ impl SessionStore for PostgresSessions {
 impl fmt::Debug for PostgresSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("PostgresSessions")
-            .field(&self.sessions.name())
+            .field(&self.connections.name())
             .finish()
     }
 }

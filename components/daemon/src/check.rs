@@ -8,7 +8,7 @@ use crate::config::{Component, Config, Source};
 use crate::doctor::{self, Report};
 use crate::escape::Escaped;
 use crate::exit::Exit;
-use crate::{mount, report, say};
+use crate::{build, diagnostics, say};
 
 /// Reads the configuration and says what is wrong with it.
 pub(crate) fn check(options: &Check) -> Exit {
@@ -17,15 +17,15 @@ pub(crate) fn check(options: &Check) -> Exit {
     {
         Ok(config) => config,
         // Findings are for people here, whatever the log looks like.
-        Err(failure) => return report::failure(&failure, LogFormat::Text),
+        Err(failure) => return diagnostics::failure(&failure, LogFormat::Text),
     };
     say(
         io::stderr(),
-        &report::list(&config.warnings, "warning: "),
+        &diagnostics::list(&config.warnings, "warning: "),
         Exit::Done,
     );
     if let Err(why) = buildable(&config) {
-        report::line(&why, LogFormat::Text);
+        diagnostics::line(&why, LogFormat::Text);
         return Exit::Config;
     }
     let said = say(io::stdout(), &overview(&config), Exit::Done);
@@ -33,7 +33,7 @@ pub(crate) fn check(options: &Check) -> Exit {
         say(io::stdout(), doctor::WARNING, Exit::Done);
         return crate::runtime(LogFormat::Text, async {
             let reports = doctor::examine(&config, options.resolver).await;
-            findings(&config.components, &reports)
+            diagnostics(&config.components, &reports)
         });
     }
     said
@@ -42,7 +42,7 @@ pub(crate) fn check(options: &Check) -> Exit {
 /// Whether everything can stand side by side on each JID.
 fn buildable(config: &Config) -> Result<(), String> {
     for settings in &config.components {
-        mount::component(settings).map_err(|error| mount::explain(&settings.jid, &error))?;
+        build::component(settings).map_err(|error| build::explain(&settings.jid, &error))?;
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ fn overview(config: &Config) -> String {
 }
 
 /// Shows what was found at each server.
-fn findings(components: &[Component], reports: &[Report]) -> Exit {
+fn diagnostics(components: &[Component], reports: &[Report]) -> Exit {
     let mut text = String::new();
     let mut exit = Exit::Done;
     for (Component { jid, .. }, report) in components.iter().zip(reports) {
@@ -78,9 +78,9 @@ fn findings(components: &[Component], reports: &[Report]) -> Exit {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{jid}: {}", Escaped(well));
         }
-        for finding in &report.findings {
-            text.push_str(&finding.show(jid.as_str()));
-            if finding.is_fault() {
+        for diagnostic in &report.diagnostics {
+            text.push_str(&diagnostic.show(jid.as_str()));
+            if diagnostic.is_fault() {
                 exit = Exit::Refused;
             }
         }

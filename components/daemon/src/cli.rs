@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use campanile::connection::ServerAddress;
 use campanile::jid::BareJid;
-use campanile::stream::ServerAddress;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -81,8 +81,8 @@ pub(crate) enum Command {
     #[command(after_help = INIT)]
     Init(Init),
     /// Look into the archive of a logger, export, import, and prune it
-    #[command(after_help = crate::archive::EXAMPLES)]
-    Log(crate::archive::Log),
+    #[command(after_help = crate::archive_cli::EXAMPLES)]
+    Archive(crate::archive_cli::Archive),
     /// Show and handle what the JSON bridge has not delivered
     #[command(after_help = OUTBOX)]
     Outbox(Outbox),

@@ -9,7 +9,7 @@ use campanile::jid::BareJid;
 
 use crate::cli::{Init, LogFormat, ServerKind};
 use crate::exit::Exit;
-use crate::{report, say};
+use crate::{diagnostics, say};
 
 const PROSODY: &str = include_str!("../../../deploy/prosody/component.cfg.lua");
 const PROSODY_PORTS: &str = include_str!("../../../deploy/prosody/listen.cfg.lua");
@@ -31,7 +31,7 @@ pub(crate) fn init(options: &Init) -> Exit {
     let secret = match written {
         Ok(secret) => secret,
         Err(error) => {
-            report::line(&error.to_string(), LogFormat::Text);
+            diagnostics::line(&error.to_string(), LogFormat::Text);
             return Exit::Machine;
         }
     };

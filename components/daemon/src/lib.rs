@@ -18,7 +18,7 @@
 //! use campanile::module::Catalog;
 //!
 //! fn main() -> ExitCode {
-//!     campanile_daemon::main(Catalog::new().offer("guestbook", Guestbook::new))
+//!     campanile_daemon::main(Catalog::new().register("guestbook", Guestbook::new))
 //! }
 //! ```
 //!
@@ -27,21 +27,21 @@
 //! with their places.
 
 mod admin;
-mod archive;
+mod archive_cli;
+mod build;
+mod builtin_modules;
 mod check;
 mod cli;
 mod config;
 mod demo;
+mod diagnostics;
 mod doctor;
 mod escape;
 mod exit;
 mod init;
 mod log;
-mod mount;
 mod notify;
-mod offer;
 mod outbox;
-mod report;
 mod run;
 mod store;
 
@@ -63,7 +63,7 @@ use crate::exit::Exit;
 /// before the module is [started](campanile::module::Module::start).
 #[must_use]
 pub fn main(modules: Catalog) -> ExitCode {
-    offer::add(modules);
+    builtin_modules::add(modules);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
@@ -83,7 +83,7 @@ pub fn main(modules: Catalog) -> ExitCode {
         Command::Demo(options) => demo::demo(&options, cli.log_format),
         Command::Init(options) => init::init(&options),
         Command::Run(file) => run::run(&file, cli.log_format),
-        Command::Log(options) => archive::run(&options, cli.log_format),
+        Command::Archive(options) => archive_cli::run(&options, cli.log_format),
         Command::Outbox(options) => outbox::outbox(&options, cli.log_format),
         Command::Completions { shell } => completions(shell),
         Command::Version => say(
@@ -129,7 +129,7 @@ fn runtime(format: LogFormat, work: impl Future<Output = Exit>) -> Exit {
     let runtime = match built {
         Ok(runtime) => runtime,
         Err(error) => {
-            report::line(&format!("no threads can be started: {error}"), format);
+            diagnostics::line(&format!("no threads can be started: {error}"), format);
             return Exit::Machine;
         }
     };

@@ -11,7 +11,7 @@ use crate::cli::{LogFormat, Outbox, OutboxCommand, Which};
 use crate::config::{Config, Source};
 use crate::escape::Escaped;
 use crate::exit::Exit;
-use crate::{report, say};
+use crate::{diagnostics, say};
 
 /// Most entries shown.
 const MOST: usize = 10_000;
@@ -21,7 +21,7 @@ pub(crate) fn outbox(options: &Outbox, format: LogFormat) -> Exit {
     let config =
         match Source::read(options.config.as_deref()).and_then(|source| Config::parse(&source)) {
             Ok(config) => config,
-            Err(failure) => return report::failure(&failure, format),
+            Err(failure) => return diagnostics::failure(&failure, format),
         };
     let wanted = |jid: &str| {
         options
@@ -37,7 +37,7 @@ pub(crate) fn outbox(options: &Outbox, format: LogFormat) -> Exit {
         .filter_map(|component| component.bridge.as_ref()?.settings.outbox.clone())
         .collect();
     if paths.is_empty() {
-        report::line(
+        diagnostics::line(
             "the configuration has no such bridge with an outbox",
             format,
         );
@@ -48,7 +48,7 @@ pub(crate) fn outbox(options: &Outbox, format: LogFormat) -> Exit {
         match one(&path, &options.what) {
             Ok(more) => text.push_str(&more),
             Err(error) => {
-                report::line(&format!("{}: {error}", path.display()), format);
+                diagnostics::line(&format!("{}: {error}", path.display()), format);
                 return Exit::Machine;
             }
         }

@@ -97,7 +97,8 @@ mod tests {
     use super::*;
 
     fn advertised(settings: Settings) -> campanile::disco::DiscoInfo {
-        let router = campanile::duties::attach(Arc::new(Disco::new(settings)).mount(Router::new()));
+        let router =
+            campanile::defaults::attach(Arc::new(Disco::new(settings)).mount(Router::new()));
         router.disco().info(None, None).cloned().unwrap_or_default()
     }
 

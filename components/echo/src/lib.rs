@@ -118,7 +118,7 @@ mod tests {
             .module(Echo::new());
         let a = a.build().unwrap();
         let client = a.client();
-        let stats = a.stats();
+        let stats = a.metrics();
         tokio::spawn(a.run());
         host.mounted("a.localhost").await;
         client
@@ -133,7 +133,7 @@ mod tests {
             .unwrap();
         // Paused time moves on only when nobody has anything to do: by then both are silent.
         tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-        let taken = stats.read().taken;
+        let taken = stats.counters().taken;
         assert!((5..=20).contains(&taken), "{taken} rounds");
     }
 
@@ -147,7 +147,7 @@ mod tests {
             .secret("secret")
             .module(Echo::new());
         let echo = echo.build().unwrap();
-        let stats = echo.stats();
+        let stats = echo.metrics();
         tokio::spawn(echo.run());
         host.mounted("echo.localhost").await;
         let nick = host.user("room@rooms.example/echo").unwrap();
@@ -167,7 +167,7 @@ mod tests {
                     .unwrap();
             }
             assert_eq!(
-                (rounds == 0, stats.read().taken > rounds),
+                (rounds == 0, stats.counters().taken > rounds),
                 (most == 0, true),
                 "{kind}"
             );

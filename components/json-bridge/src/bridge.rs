@@ -6,42 +6,42 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use campanile::client::{Client, Handover};
+use campanile::client::{Client, ResponseForwarder};
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::extract::StanzaRef;
+use campanile::metrics::Metric;
 use campanile::minidom::Element;
 use campanile::module::Module;
-use campanile::reply::{Later, Reply};
+use campanile::reply::{Deferred, Reply};
 use campanile::router::{Filter, PayloadPattern, RecipientPattern, Router};
 use campanile::stanza::{Kind, MessageType, PresenceType, Stanza};
-use campanile::stats::Figure;
 use campanile::xmpp_parsers::disco::Identity;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::api;
 use crate::clock::now;
-use crate::counters::{Counters, Counts};
-use crate::deliver::{self, Delivery};
 use crate::events::Feed;
-use crate::figures;
+use crate::exposition;
 use crate::mapping;
-use crate::nats::{Answers, Broker};
-use crate::outbox::{Entry, Event, Outbox, Parcel, Way};
-use crate::sending::Sending;
+use crate::metrics::{BridgeMetrics, Metrics};
+use crate::nats::{Broker, PeerResponses};
+use crate::outbox::{Direction, Entry, Event, Outbox, QueuedEvent};
 use crate::settings::{Bot, Settings};
+use crate::to_server::ToServer;
+use crate::to_webhook::{self, Delivery};
 use crate::webhook::{Outcome, Poster};
 
 /// How often it is looked whether an operator wants something tried again.
-const LOOK: Duration = Duration::from_secs(2);
+const REPLAY_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Bots in any language, reached over HTTP.
 pub struct Bridge {
     settings: Settings,
     running: OnceLock<Arc<Running>>,
     /// Of other bridges on the same JID, for the broker to carry where there is one.
-    answers: Arc<Answers>,
-    counters: Arc<Counters>,
+    answers: Arc<PeerResponses>,
+    metrics: Arc<Metrics>,
     tasks: tokio::sync::Mutex<JoinSet<()>>,
     listening: OnceLock<std::net::SocketAddr>,
 }
@@ -51,7 +51,7 @@ pub(crate) struct Running {
     pub(crate) settings: Settings,
     pub(crate) client: Client,
     pub(crate) delivery: Arc<Delivery>,
-    pub(crate) sending: Arc<Sending>,
+    pub(crate) to_server: Arc<ToServer>,
     pub(crate) outbox: Option<Outbox>,
     pub(crate) feed: Feed,
     pub(crate) broker: Option<Broker>,
@@ -69,14 +69,14 @@ impl Bridge {
     /// A bridge with these settings. Files are opened and ports taken when the component starts.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let counters = Arc::default();
+        let metrics = Arc::default();
         let tasks = tokio::sync::Mutex::default();
-        let answers = Arc::new(Answers::new(Arc::clone(&counters)));
+        let answers = Arc::new(PeerResponses::new(Arc::clone(&metrics)));
         Self {
             settings,
             running: OnceLock::new(),
             answers,
-            counters,
+            metrics,
             tasks,
             listening: OnceLock::new(),
         }
@@ -84,8 +84,8 @@ impl Bridge {
 
     /// What has been counted since the start.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        self.counters.counts()
+    pub fn snapshot(&self) -> BridgeMetrics {
+        self.metrics.snapshot()
     }
 
     /// Messages that wait for webhooks, or are being delivered.
@@ -93,7 +93,7 @@ impl Bridge {
     pub fn waiting(&self) -> usize {
         self.running
             .get()
-            .map_or(0, |running| running.delivery.room.count())
+            .map_or(0, |running| running.delivery.quota.count())
     }
 
     /// Bytes of them, as XML and as JSON.
@@ -101,7 +101,7 @@ impl Bridge {
     pub fn waiting_bytes(&self) -> usize {
         self.running
             .get()
-            .map_or(0, |running| running.delivery.room.bytes())
+            .map_or(0, |running| running.delivery.quota.bytes())
     }
 
     /// Where the HTTP side listens, once it does.
@@ -117,18 +117,18 @@ impl Bridge {
     }
 
     /// A message or presence to a bot: into the outbox, and the handler is done.
-    fn take(&self, bot: &Bot, stanza: &Stanza) -> Result<Reply, BoxError> {
+    fn accept(&self, bot: &Bot, stanza: &Stanza) -> Result<Reply, BoxError> {
         let running = self.running()?;
-        let key = deliver::key(bot);
+        let key = to_webhook::key(bot);
         if bot.webhook.is_some() && running.delivery.is_gone(&key) {
             return Err(Condition::Gone.into());
         }
         let json = json(stanza, bot)?;
         if let Some(broker) = &running.broker {
             let stored = broker.publish(&key, stanza, json.clone());
-            running.note(event(&key, stanza, json));
-            return Ok(self.later(
-                stored.ok_or_else(|| self.turned_away("the broker is slow"))?,
+            running.record_event(event(&key, stanza, json));
+            return Ok(self.defer(
+                stored.ok_or_else(|| self.reject_over_quota("the broker is slow"))?,
                 receipt(stanza),
             ));
         }
@@ -136,7 +136,7 @@ impl Bridge {
             // A bot that nobody is told of reads events.
             let event = event(&key, stanza, json);
             return Ok(match &running.outbox {
-                Some(outbox) => self.later(outbox.event(event), receipt(stanza)),
+                Some(outbox) => self.defer(outbox.event(event), receipt(stanza)),
                 None => {
                     running.feed.publish(event);
                     Reply::Empty
@@ -144,21 +144,21 @@ impl Bridge {
             });
         }
         let entry = entry(&key, stanza);
-        let place = running
+        let permit = running
             .delivery
-            .room
-            .take(&entry.peer, entry.xml.len() + json.len());
-        let place = place.ok_or_else(|| self.turned_away("too much waits for webhooks"))?;
+            .quota
+            .try_acquire(&entry.peer, entry.xml.len() + json.len());
+        let permit = permit.ok_or_else(|| self.reject_over_quota("too much waits for webhooks"))?;
         match &running.outbox {
             Some(outbox) => {
-                let parcel = Parcel {
+                let queued = QueuedEvent {
                     entry,
                     body: json.into(),
                     namespaces: namespaces(stanza),
-                    _place: place,
-                    letter: None,
+                    _permit: permit,
+                    ack: None,
                 };
-                Ok(self.later(outbox.put(parcel), receipt(stanza)))
+                Ok(self.defer(outbox.put(queued), receipt(stanza)))
             }
             None => {
                 if running.feed.is_read() {
@@ -166,12 +166,12 @@ impl Bridge {
                 }
                 let body = json.into();
                 let namespaces = String::new();
-                running.delivery.push(Parcel {
+                running.delivery.push(QueuedEvent {
                     entry,
                     body,
                     namespaces,
-                    _place: place,
-                    letter: None,
+                    _permit: permit,
+                    ack: None,
                 });
                 Ok(Reply::Empty)
             }
@@ -179,25 +179,25 @@ impl Bridge {
     }
 
     /// XEP-0184 §5.4: no receipt before the message is in safe hands.
-    fn later(&self, stored: oneshot::Receiver<()>, receipt: Option<Stanza>) -> Reply {
-        let (later, answer) = Later::promise();
-        let counters = Arc::clone(&self.counters);
+    fn defer(&self, stored: oneshot::Receiver<()>, receipt: Option<Stanza>) -> Reply {
+        let (later, answer) = Deferred::channel();
+        let metrics = Arc::clone(&self.metrics);
         tokio::spawn(async move {
             match stored.await {
                 Ok(()) => answer
                     .send(receipt.map_or(Reply::Empty, |receipt| Reply::Stanza(Box::new(receipt)))),
                 Err(_) => {
-                    counters.turned_away.add(1);
+                    metrics.turned_away.add(1);
                     answer.fail(StanzaError::new(Condition::ResourceConstraint));
                 }
             }
         });
-        Reply::Later(later)
+        Reply::Deferred(later)
     }
 
     /// Counted, and said aloud, but not for each of a flood.
-    fn turned_away(&self, why: &str) -> BoxError {
-        let before = self.counters.turned_away.add(1);
+    fn reject_over_quota(&self, why: &str) -> BoxError {
+        let before = self.metrics.turned_away.add(1);
         if before.is_multiple_of(1000) {
             tracing::warn!(before, "a message is turned away: {why}");
         }
@@ -207,16 +207,16 @@ impl Bridge {
     /// An IQ request: one attempt, and never the outbox.
     fn ask(&self, bot: &Bot, stanza: Arc<Stanza>) -> Result<Reply, BoxError> {
         let running = Arc::clone(self.running()?);
-        let key = deliver::key(bot);
+        let key = to_webhook::key(bot);
         let within = self.settings.iq_timeout;
         let event = event(&key, &stanza, json(&stanza, bot)?);
         let body = Bytes::from(event.json.clone());
-        running.note(event);
+        running.record_event(event);
         let has_hook = bot.webhook.is_some();
         if !has_hook && running.broker.is_none() {
             return Err(Condition::ServiceUnavailable.into());
         }
-        let (later, answer) = Later::promise();
+        let (later, answer) = Deferred::channel();
         tokio::spawn(async move {
             let outcome = match &running.broker {
                 Some(broker) if !has_hook => broker.ask(&key, body, within).await,
@@ -225,8 +225,8 @@ impl Bridge {
             answer.send(match outcome {
                 Outcome::Taken(None) => Reply::Empty,
                 Outcome::Taken(Some(json)) => {
-                    deliver::answer_of(&stanza, &json).unwrap_or_else(|why| {
-                        running.delivery.counters.bad_answers.add(1);
+                    to_webhook::answer_of(&stanza, &json).unwrap_or_else(|why| {
+                        running.delivery.metrics.bad_answers.add(1);
                         tracing::warn!(
                             bot = key,
                             "the answer of the bot is no answer to an iq: {why}"
@@ -238,14 +238,16 @@ impl Bridge {
                 Outcome::Gone => Reply::Error(Condition::Gone.into()),
             });
         });
-        Ok(Reply::Later(later.within(within + Duration::from_secs(5))))
+        Ok(Reply::Deferred(
+            later.within(within + Duration::from_secs(5)),
+        ))
     }
 
     fn routes(self: &Arc<Self>, bot: &Arc<Bot>) -> Router {
         let bridge = Arc::clone(self);
         let one = Arc::clone(bot);
         let take = move |StanzaRef(stanza): StanzaRef| {
-            let taken = bridge.take(&one, &stanza);
+            let taken = bridge.accept(&one, &stanza);
             async move { taken }
         };
         let mut router = Router::new()
@@ -302,14 +304,14 @@ impl Bridge {
 
 impl Running {
     fn resume(self: &Arc<Self>, entry: Entry) {
-        match entry.way {
-            Way::Hook => self.delivery.resume(entry),
-            Way::Server => self.sending.resume(entry),
+        match entry.direction {
+            Direction::ToWebhook => self.delivery.resume(entry),
+            Direction::ToServer => self.to_server.resume(entry),
         }
     }
 
     /// An event that nobody waits for.
-    fn note(&self, event: Event) {
+    fn record_event(&self, event: Event) {
         match &self.outbox {
             // Whether it is on disk, nobody was promised.
             Some(outbox) => drop(outbox.event(event)),
@@ -318,8 +320,8 @@ impl Running {
     }
 }
 
-async fn look_for_replays(running: Arc<Running>, outbox: Outbox) {
-    let mut every = tokio::time::interval(LOOK);
+async fn poll_replays(running: Arc<Running>, outbox: Outbox) {
+    let mut every = tokio::time::interval(REPLAY_POLL_INTERVAL);
     loop {
         every.tick().await;
         match outbox.replayed() {
@@ -354,21 +356,21 @@ impl Module for Bridge {
         })
     }
 
-    fn handover(self: Arc<Self>) -> Option<Arc<dyn Handover>> {
+    fn response_forwarder(self: Arc<Self>) -> Option<Arc<dyn ResponseForwarder>> {
         self.settings
             .nats
             .as_ref()
-            .map(|_| Arc::clone(&self.answers) as Arc<dyn Handover>)
+            .map(|_| Arc::clone(&self.answers) as Arc<dyn ResponseForwarder>)
     }
 
-    fn figures(&self) -> Vec<Figure> {
-        figures::figures(&self.counts(), self.waiting(), self.settings.max_waiting)
+    fn metrics(&self) -> Vec<Metric> {
+        exposition::collect(&self.snapshot(), self.waiting(), self.settings.max_waiting)
     }
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {
         let settings = self.settings.clone();
         let poster = Poster::new()?;
-        let counters = Arc::clone(&self.counters);
+        let metrics = Arc::clone(&self.metrics);
         let keep = if settings.api.is_some() {
             settings.keep_events
         } else {
@@ -381,18 +383,18 @@ impl Module for Bridge {
         };
         let way_out = outbox.clone();
         let max_age = settings.max_age;
-        let sending = Arc::new(Sending::new(
+        let to_server = Arc::new(ToServer::new(
             client.clone(),
             way_out,
             max_age,
-            Arc::clone(&counters),
+            Arc::clone(&metrics),
         ));
         let delivery = Delivery::new(
             &settings,
             poster,
-            Arc::clone(&sending),
+            Arc::clone(&to_server),
             outbox.clone(),
-            counters,
+            metrics,
         );
         let delivery = Arc::clone(slot.get_or_init(|| Arc::new(delivery)));
         let feed = Feed::new(outbox.clone(), keep);
@@ -414,7 +416,7 @@ impl Module for Bridge {
             settings,
             client,
             delivery,
-            sending,
+            to_server,
             outbox,
             feed,
             broker,
@@ -428,7 +430,7 @@ impl Module for Bridge {
         }
         if let Some(outbox) = running.outbox.clone() {
             Self::resume(&running, &outbox)?;
-            tasks.spawn(look_for_replays(Arc::clone(&running), outbox));
+            tasks.spawn(poll_replays(Arc::clone(&running), outbox));
         }
         let _ = self.running.set(running);
         Ok(())
@@ -452,10 +454,10 @@ fn open(
     keep: usize,
     delivery: Arc<OnceLock<Arc<Delivery>>>,
 ) -> Result<Outbox, BoxError> {
-    let committed = move |parcel| {
+    let committed = move |queued| {
         // Nothing is put before the module has started.
         if let Some(delivery) = delivery.get() {
-            delivery.push(parcel);
+            delivery.push(queued);
         }
     };
     let opened = Outbox::open(path, i64::try_from(keep)?, committed);
@@ -496,7 +498,7 @@ fn entry(bot: &str, stanza: &Stanza) -> Entry {
     let id = format!("msg_{}", crate::id::fresh());
     Entry {
         seq: 0,
-        way: Way::Hook,
+        direction: Direction::ToWebhook,
         id,
         bot: bot.to_owned(),
         peer,

@@ -11,29 +11,29 @@ use crate::outbox::{Event, Outbox, PAGE_BYTES};
 /// Events read at a time.
 const PAGE: usize = 100;
 /// Most bytes that a feed in memory holds.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
+const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// The feed: in the outbox where there is one, else in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Feed {
-    place: Place,
+    storage: Storage,
 }
 
 #[derive(Debug, Clone)]
-enum Place {
+enum Storage {
     Disk(Outbox),
-    Memory(Arc<Ring>),
+    Memory(Arc<MemoryFeed>),
 }
 
 #[derive(Debug)]
-struct Ring {
-    events: Mutex<Kept>,
+struct MemoryFeed {
+    events: Mutex<Buffer>,
     keep: usize,
     latest: watch::Sender<i64>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Buffer {
     events: VecDeque<Event>,
     bytes: usize,
 }
@@ -49,28 +49,28 @@ pub(crate) struct Page {
 impl Feed {
     pub(crate) fn new(outbox: Option<Outbox>, keep: usize) -> Self {
         let memory = || {
-            Place::Memory(Arc::new(Ring {
+            Storage::Memory(Arc::new(MemoryFeed {
                 events: Mutex::default(),
                 keep,
                 latest: watch::Sender::new(0),
             }))
         };
         Self {
-            place: outbox.map_or_else(memory, Place::Disk),
+            storage: outbox.map_or_else(memory, Storage::Disk),
         }
     }
 
     /// Whether anybody can read it.
     pub(crate) fn is_read(&self) -> bool {
-        match &self.place {
-            Place::Disk(_) => true,
-            Place::Memory(ring) => ring.keep > 0,
+        match &self.storage {
+            Storage::Disk(_) => true,
+            Storage::Memory(ring) => ring.keep > 0,
         }
     }
 
     /// Adds an event to a feed in memory; on disk the outbox does that itself.
     pub(crate) fn publish(&self, event: Event) {
-        let Place::Memory(ring) = &self.place else {
+        let Storage::Memory(ring) = &self.storage else {
             return;
         };
         if ring.keep == 0 {
@@ -81,7 +81,7 @@ impl Feed {
         kept.bytes += event.json.len();
         kept.events.push_back(Event { seq, ..event });
         // Who has not read them is told of the gap.
-        while kept.events.len() > ring.keep || kept.bytes > MOST_BYTES {
+        while kept.events.len() > ring.keep || kept.bytes > MAX_BYTES {
             let Some(oldest) = kept.events.pop_front() else {
                 break;
             };
@@ -92,13 +92,13 @@ impl Feed {
 
     /// The events behind a cursor, of one bot or of all (`*`).
     pub(crate) async fn page(&self, bot: &str, after: i64) -> Result<Page, BoxError> {
-        let (events, oldest) = match &self.place {
-            Place::Disk(outbox) => {
+        let (events, oldest) = match &self.storage {
+            Storage::Disk(outbox) => {
                 let outbox = outbox.clone();
                 let bot = bot.to_owned();
                 tokio::task::spawn_blocking(move || outbox.events(&bot, after, PAGE)).await??
             }
-            Place::Memory(ring) => {
+            Storage::Memory(ring) => {
                 let events = &ring
                     .events
                     .lock()
@@ -129,17 +129,17 @@ impl Feed {
 
     /// The cursor of who wants only what comes from now on.
     pub(crate) fn latest(&self) -> Result<i64, BoxError> {
-        match &self.place {
-            Place::Disk(outbox) => outbox.latest_event(),
-            Place::Memory(ring) => Ok(*ring.latest.borrow()),
+        match &self.storage {
+            Storage::Disk(outbox) => outbox.latest_event(),
+            Storage::Memory(ring) => Ok(*ring.latest.borrow()),
         }
     }
 
     /// Changes whenever there are more.
     pub(crate) fn watch(&self) -> watch::Receiver<i64> {
-        match &self.place {
-            Place::Disk(outbox) => outbox.watch_events(),
-            Place::Memory(ring) => ring.latest.subscribe(),
+        match &self.storage {
+            Storage::Disk(outbox) => outbox.watch_events(),
+            Storage::Memory(ring) => ring.latest.subscribe(),
         }
     }
 }

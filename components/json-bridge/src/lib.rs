@@ -20,26 +20,26 @@
 //! ```
 
 mod api;
+mod bot_identity;
 mod bridge;
 mod clock;
-mod company;
-mod counters;
-mod deliver;
 mod events;
-mod figures;
+mod exposition;
 mod id;
 pub mod mapping;
+mod metrics;
 mod nats;
 mod outbox;
-mod rights;
-mod room;
+mod permissions;
+mod quota;
 mod secret;
-mod sending;
 mod settings;
+mod to_server;
+mod to_webhook;
 mod webhook;
 
 pub use self::bridge::Bridge;
-pub use self::counters::Counts;
+pub use self::metrics::BridgeMetrics;
 pub use self::outbox::{Admin, Undelivered};
 pub use self::secret::Secret;
 pub use self::settings::{Api, Bot, Grant, Login, Nats, Settings};

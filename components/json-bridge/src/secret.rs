@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signatures_are_those_of_standard_webhooks() {
+    fn signatures_match_standard_webhooks() {
         // The example of the specification's libraries.
         let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         let signature = secret.signature(
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_compared_whole() {
+    fn tokens_must_match_exactly() {
         let token = Secret::new("abc");
         assert!(token.is("abc") && !token.is("ab") && !token.is("abcd") && !token.is(""));
         assert_eq!(format!("{token:?}"), "Secret(…)");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use campanile::jid::{BareJid, Jid};
 use campanile::layer::AccessLayer;
 use campanile::presence::Availability;
-use campanile::vcard::Card;
+use campanile::vcard::VCard;
 
 use crate::mapping::Mode;
 use crate::secret::Secret;
@@ -67,7 +67,7 @@ pub struct Bot {
     /// What its own presence says, where the component has a roster; that it is there, unless said.
     pub availability: Option<Availability>,
     /// Its vCard, with its avatar.
-    pub card: Option<Card>,
+    pub card: Option<VCard>,
     /// Where its stanzas are sent. Without one they are read as events.
     pub webhook: Option<Webhook>,
     /// A token that speaks as this bot on the HTTP side, and reads its events.

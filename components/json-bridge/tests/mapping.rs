@@ -52,7 +52,7 @@ fn with(key: &str, value: Value) -> Value {
 }
 
 #[test]
-fn what_a_message_holds() {
+fn message_keys_round_trip() {
     for (xml, key, value) in [
         ("<body>a &amp; b\n</body>", "body", json!("a & b\n")),
         ("<subject>s</subject>", "subject", json!("s")),
@@ -147,7 +147,7 @@ fn what_a_message_holds() {
 }
 
 #[test]
-fn what_presence_holds() {
+fn presence_keys_round_trip() {
     for (xml, more) in [
         ("<presence from='a@x'/>", json!({"type": "available"})),
         (
@@ -173,7 +173,7 @@ fn what_presence_holds() {
 }
 
 #[test]
-fn what_an_iq_holds() {
+fn iq_keys_round_trip() {
     let iq = |kind: &str, payload: &str| format!("<iq type='{kind}' id='1'>{payload}</iq>");
     for (kind, xml, key, value) in [
         ("get", "<ping xmlns='urn:xmpp:ping'/>", "ping", json!(true)),
@@ -285,7 +285,7 @@ fn what_an_iq_holds() {
 }
 
 #[test]
-fn forms_keep_their_options() {
+fn data_forms_keep_options() {
     both(
         "<iq type='result' id='1'><command xmlns='http://jabber.org/protocol/commands' node='n'><x \
         xmlns='jabber:x:data' type='form'>\
@@ -312,7 +312,7 @@ fn forms_keep_their_options() {
 }
 
 #[test]
-fn errors_are_said_by_their_condition() {
+fn stanza_errors_map_by_condition() {
     both(
         &message(
             "<error type='wait' by='c@x'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
@@ -329,7 +329,7 @@ fn errors_are_said_by_their_condition() {
 }
 
 #[test]
-fn json_passes_as_it_is_written() {
+fn embedded_json_is_preserved_verbatim() {
     let big = r#"{ "n":1e400,"i":123456789012345678901234567890,"z":"\u0000\ud83d\ude00 <&]]>" }"#;
     let json = format!(
         r#"{{"kind":"message","type":"chat","to":"b@y","payload":{{"datatype":"urn:d","data":{big}}}}}"#
@@ -370,7 +370,7 @@ fn json_passes_as_it_is_written() {
 }
 
 #[test]
-fn broken_json_within_is_refused() {
+fn invalid_embedded_json_is_rejected() {
     for bad in ["", "{", "nul", "{'a':1}", &"[".repeat(200), "<a/>"] {
         let xml = message(&format!(
             "<payload xmlns='urn:xmpp:json-msg:0' datatype='d'><json \
@@ -393,7 +393,7 @@ fn broken_json_within_is_refused() {
 }
 
 #[test]
-fn faults_name_their_field() {
+fn faults_report_field_path() {
     for (json, field, why) in [
         (
             r#"{"body":"a\u0000"}"#,
@@ -481,7 +481,7 @@ fn faults_name_their_field() {
 }
 
 #[test]
-fn nothing_is_lost_on_request() {
+fn lossless_mode_preserves_everything() {
     let xml = message(
         "<body xml:lang='de'>a</body><body>b</body><unknown xmlns='urn:u' a='1'>t<v/></unknown>",
     );
@@ -509,7 +509,7 @@ fn nothing_is_lost_on_request() {
 }
 
 #[test]
-fn xml_from_callers_is_one_stanza_or_nothing() {
+fn client_xml_must_be_exactly_one_stanza() {
     let good = from_xml(
         " <message xmlns='jabber:client' to='a@b' type='weird'><body>x</body></message>\n",
     )

@@ -169,7 +169,7 @@ fn members(json: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn what_goes_through_json_comes_back() {
+fn generated_stanzas_survive_json_round_trip() {
     let rounds = std::env::var("CAMPANILE_ROUND_TRIPS").map_or(2000, |text| text.parse().unwrap());
     let (mut rng, mut refused, mut with_xml) = (
         Rng(88_172_645_463_325_252),

@@ -7,26 +7,26 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::inbound::Inbound;
 use campanile::jid::{BareJid, Jid};
-use campanile::reply::{Later, Reply};
+use campanile::reply::{Deferred, Reply};
 
 use crate::Settings;
-use crate::draft::{Draft, bare};
 use crate::keys::Keys;
-use crate::rights::Rights;
-use crate::store::{Query, Store, StoreError, Ticket};
+use crate::new_entry::{NewEntry, bare};
+use crate::permissions::Permissions;
+use crate::store::{Completion, Query, Store, StoreError};
 
 /// What handlers of one logger share. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct Archive {
     pub(crate) store: Store,
     pub(crate) settings: Arc<Settings>,
-    silent: Arc<RwLock<Silent>>,
-    asking: Arc<Mutex<HashSet<BareJid>>>,
+    opt_outs: Arc<RwLock<OptOuts>>,
+    running: Arc<Mutex<HashSet<BareJid>>>,
 }
 
 /// Those who do not want to be logged, by keyed hash.
 #[derive(Default)]
-struct Silent {
+struct OptOuts {
     keys: Option<Keys>,
     hashes: HashSet<String>,
 }
@@ -36,89 +36,92 @@ impl Archive {
         Self {
             store,
             settings: Arc::new(settings),
-            silent: Arc::default(),
-            asking: Arc::default(),
+            opt_outs: Arc::default(),
+            running: Arc::default(),
         }
     }
 
     /// Who the sender of a stanza is here.
-    pub(crate) fn rights(&self, inbound: &Inbound) -> Result<Rights, BoxError> {
-        Rights::of(inbound.sender(), &self.settings)
+    pub(crate) fn permissions(&self, inbound: &Inbound) -> Result<Permissions, BoxError> {
+        Permissions::of(inbound.sender(), &self.settings)
     }
 
     /// Hands a stanza to the store; the answer comes when it is kept.
-    pub(crate) fn keep(&self, inbound: &Inbound, reply: Reply) -> Result<Reply, BoxError> {
+    pub(crate) fn append(&self, inbound: &Inbound, reply: Reply) -> Result<Reply, BoxError> {
         let archive = inbound.recipient().to_bare();
-        let draft = Draft::new(&archive, inbound.stanza()).ok_or(Condition::BadRequest)?;
-        let draft = draft.within(self.settings.quota);
-        let (later, answer) = Later::promise();
+        let new_entry = NewEntry::new(&archive, inbound.stanza()).ok_or(Condition::BadRequest)?;
+        let new_entry = new_entry.with_quota(self.settings.quota);
+        let (later, answer) = Deferred::channel();
         self.store
-            .keep(draft, Ticket::Owed(answer, reply))
+            .append(new_entry, Completion::Reply(answer, reply))
             .map_err(|error| error.to_box())?;
-        Ok(Reply::Later(later))
+        Ok(Reply::Deferred(later))
     }
 
     /// What somebody asks of the archive that a stanza was sent to.
-    pub(crate) fn query(inbound: &Inbound, rights: &Rights) -> Query {
+    pub(crate) fn query(inbound: &Inbound, permissions: &Permissions) -> Query {
         let archive = inbound.recipient().to_bare();
         Query {
             archive: Some(archive),
-            owner: rights.owner(),
+            owner: permissions.owner(),
             limit: 50,
             ..Query::default()
         }
     }
 
     /// Whether somebody has stopped being logged.
-    pub(crate) fn is_silent(&self, jid: &Jid) -> bool {
-        let silent = self.silent.read().unwrap_or_else(PoisonError::into_inner);
-        if silent.hashes.is_empty() {
+    pub(crate) fn is_opted_out(&self, jid: &Jid) -> bool {
+        let opt_outs = self.opt_outs.read().unwrap_or_else(PoisonError::into_inner);
+        if opt_outs.hashes.is_empty() {
             return false;
         }
-        silent
+        opt_outs
             .keys
             .as_ref()
-            .is_some_and(|keys| silent.hashes.contains(&keys.hash(bare(jid))))
+            .is_some_and(|keys| opt_outs.hashes.contains(&keys.hash(bare(jid))))
     }
 
     /// Stops or resumes logging somebody. It is durable when this returns.
-    pub(crate) async fn set_silent(
+    pub(crate) async fn set_opted_out(
         &self,
         jid: &BareJid,
-        is_silent: bool,
+        is_opted_out: bool,
     ) -> Result<(), StoreError> {
         let name = jid.to_string();
         self.store
-            .write(move |backend| backend.set_silent(&name, is_silent))
+            .write(move |backend| backend.set_opted_out(&name, is_opted_out))
             .await?;
-        self.read_silent().await
+        self.refresh_opt_outs().await
     }
 
     /// Learns again who does not want to be logged: other instances may share the store.
-    pub(crate) async fn read_silent(&self) -> Result<(), StoreError> {
+    pub(crate) async fn refresh_opt_outs(&self) -> Result<(), StoreError> {
         let (keys, hashes) = self
             .store
-            .write(|backend| Ok((backend.keys(), backend.silent()?)))
+            .write(|backend| Ok((backend.keys(), backend.opted_out()?)))
             .await?;
-        let silent = Silent {
+        let opt_outs = OptOuts {
             keys: Some(keys),
             hashes: hashes.into_iter().collect(),
         };
-        *self.silent.write().unwrap_or_else(PoisonError::into_inner) = silent;
+        *self
+            .opt_outs
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = opt_outs;
         Ok(())
     }
 
     /// Begins a query of somebody, who may have one at a time.
-    pub(crate) fn begin(&self, who: &BareJid) -> Result<Asking, BoxError> {
-        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        if !asking.insert(who.clone()) {
+    pub(crate) fn begin(&self, requester: &BareJid) -> Result<QueryGuard, BoxError> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if !running.insert(requester.clone()) {
             let error =
                 StanzaError::new(Condition::ResourceConstraint).with_text("one query at a time");
             return Err(error.into());
         }
-        Ok(Asking {
-            all: Arc::clone(&self.asking),
-            who: who.clone(),
+        Ok(QueryGuard {
+            all: Arc::clone(&self.running),
+            requester: requester.clone(),
         })
     }
 }
@@ -132,16 +135,16 @@ impl fmt::Debug for Archive {
 }
 
 /// Somebody's query is under way, until this is dropped.
-pub(crate) struct Asking {
+pub(crate) struct QueryGuard {
     all: Arc<Mutex<HashSet<BareJid>>>,
-    who: BareJid,
+    requester: BareJid,
 }
 
-impl Drop for Asking {
+impl Drop for QueryGuard {
     fn drop(&mut self) {
         self.all
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.who);
+            .remove(&self.requester);
     }
 }

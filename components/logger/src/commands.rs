@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use campanile::command::{Command, Commands};
+use campanile::adhoc::{Command, Commands};
 use campanile::error::BoxError;
 use campanile::extract::State;
 use campanile::form::{Definition, Field, Form};
@@ -14,16 +14,16 @@ use serde::Deserialize;
 
 use crate::archive::Archive;
 use crate::export;
-use crate::store::{Query, Stats};
+use crate::store::{Query, Usage};
 use crate::xml;
 
 /// Entries that a search shows.
-const SHOWN: usize = 20;
+const MAX_RESULTS: usize = 20;
 /// Entries and bytes that one export gives; the next one goes on behind them.
-const EXPORTED: usize = 500;
-const EXPORTED_BYTES: usize = 200_000;
+const MAX_EXPORT_ENTRIES: usize = 500;
+const MAX_EXPORT_BYTES: usize = 200_000;
 /// Of a body, in characters.
-const BODY: usize = 300;
+const MAX_BODY_CHARS: usize = 300;
 
 /// All commands, for those who may write here.
 pub(crate) fn routes(archive: &Archive) -> Router<Archive> {
@@ -66,8 +66,8 @@ pub(crate) fn routes(archive: &Archive) -> Router<Archive> {
         .add(command(
             Command::new("delete", "Erase what is mine", delete).form(sure),
         ))
-        .chat(settings.sign.clone());
-    Router::new().commands(commands)
+        .chat(settings.command_prefix.clone());
+    Router::new().adhoc(commands)
 }
 
 #[derive(Deserialize)]
@@ -85,13 +85,13 @@ async fn search(
     inbound: Inbound,
     State(archive): State<Archive>,
 ) -> Result<String, BoxError> {
-    let rights = archive.rights(&inbound)?;
+    let permissions = archive.permissions(&inbound)?;
     let words = as_written(&inbound).unwrap_or(words);
     let query = Query {
         words,
         from_end: true,
-        limit: SHOWN,
-        ..Archive::query(&inbound, &rights)
+        limit: MAX_RESULTS,
+        ..Archive::query(&inbound, &permissions)
     };
     let page = archive
         .store
@@ -116,13 +116,13 @@ async fn search(
         let body: String = body
             .unwrap_or_else(|| "(no text)".to_owned())
             .chars()
-            .take(BODY)
+            .take(MAX_BODY_CHARS)
             .collect();
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
             "{} {}: {}",
-            crate::time::show(entry.place),
+            crate::time::format(entry.place),
             entry.from,
             body.replace(char::is_control, " ")
         );
@@ -144,19 +144,19 @@ fn as_written(inbound: &Inbound) -> Option<String> {
 }
 
 async fn stats(inbound: Inbound, State(archive): State<Archive>) -> Result<String, BoxError> {
-    let rights = archive.rights(&inbound)?;
-    let owner = rights.owner();
+    let permissions = archive.permissions(&inbound)?;
+    let owner = permissions.owner();
     let read = archive
         .store
-        .read(move |backend| backend.stats(owner.as_ref().map(|owner| owner.as_str())));
-    let Stats {
+        .read(move |backend| backend.usage(owner.as_ref().map(|owner| owner.as_str())));
+    let Usage {
         entries,
         bytes,
         senders,
         ..
     } = read.await.map_err(|error| error.to_box())?;
     let mut text = format!("{entries} entries, {bytes} bytes.");
-    if archive.is_silent(inbound.sender()) {
+    if archive.is_opted_out(inbound.sender()) {
         text.push_str(" You have stopped being logged.");
     }
     for (sender, entries, bytes) in senders {
@@ -165,17 +165,17 @@ async fn stats(inbound: Inbound, State(archive): State<Archive>) -> Result<Strin
     Ok(text)
 }
 
-/// One JSON object per line, as `campanile log export` writes it.
+/// One JSON object per line, as `campanile archive export` writes it.
 async fn export(
     Form(After { after }): Form<After>,
     inbound: Inbound,
     State(archive): State<Archive>,
 ) -> Result<String, BoxError> {
-    let rights = archive.rights(&inbound)?;
+    let permissions = archive.permissions(&inbound)?;
     let own = Query {
-        owner: Some(rights.who.clone()),
-        limit: EXPORTED,
-        ..Archive::query(&inbound, &rights)
+        owner: Some(permissions.requester.clone()),
+        limit: MAX_EXPORT_ENTRIES,
+        ..Archive::query(&inbound, &permissions)
     };
     let job = move |backend: &mut dyn crate::store::Backend| {
         let after = after
@@ -193,7 +193,7 @@ async fn export(
     let mut last = None;
     for entry in &page.entries {
         let line = export::json(entry);
-        if !text.is_empty() && text.len() + line.len() > EXPORTED_BYTES {
+        if !text.is_empty() && text.len() + line.len() > MAX_EXPORT_BYTES {
             break;
         }
         let _ = writeln!(text, "{line}");
@@ -205,7 +205,7 @@ async fn export(
             let _ = write!(
                 text,
                 "There is more: {}export {}",
-                archive.settings.sign, last.id
+                archive.settings.command_prefix, last.id
             );
             Ok(text)
         }
@@ -214,9 +214,9 @@ async fn export(
 }
 
 async fn stop(inbound: Inbound, State(archive): State<Archive>) -> Result<&'static str, BoxError> {
-    let rights = archive.rights(&inbound)?;
+    let permissions = archive.permissions(&inbound)?;
     archive
-        .set_silent(&rights.who, true)
+        .set_opted_out(&permissions.requester, true)
         .await
         .map_err(|error| error.to_box())?;
     Ok("From now on nothing that you write is kept. What is there stays, until you erase it.")
@@ -226,22 +226,23 @@ async fn resume(
     inbound: Inbound,
     State(archive): State<Archive>,
 ) -> Result<&'static str, BoxError> {
-    let rights = archive.rights(&inbound)?;
+    let permissions = archive.permissions(&inbound)?;
     archive
-        .set_silent(&rights.who, false)
+        .set_opted_out(&permissions.requester, false)
         .await
         .map_err(|error| error.to_box())?;
     Ok("From now on what you write is kept.")
 }
 
 /// How long a person waits for the end; it goes on behind that.
-const PATIENCE: Duration = Duration::from_secs(20);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn delete(inbound: Inbound, State(archive): State<Archive>) -> Result<String, BoxError> {
-    let rights = archive.rights(&inbound)?;
+    let permissions = archive.permissions(&inbound)?;
     // A task of its own: what was begun is finished, whoever waits.
-    let erasing = tokio::spawn(async move { archive.store.erase(rights.who.as_str()).await });
-    match tokio::time::timeout(PATIENCE, erasing).await {
+    let erasing =
+        tokio::spawn(async move { archive.store.erase(permissions.requester.as_str()).await });
+    match tokio::time::timeout(REPLY_TIMEOUT, erasing).await {
         Err(_) => Ok(
             "It is a lot, and it takes its time. Ask for stats to see how much is left.".to_owned(),
         ),

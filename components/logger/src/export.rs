@@ -3,7 +3,7 @@
 use campanile::jid::BareJid;
 use serde_json::{Value, json as object};
 
-use crate::draft::Draft;
+use crate::new_entry::NewEntry;
 use crate::store::Entry;
 use crate::{time, xml};
 
@@ -12,7 +12,7 @@ use crate::{time, xml};
 pub fn json(entry: &Entry) -> String {
     let mut line = object!({
         "id": entry.id,
-        "time": time::show(entry.place),
+        "time": time::format(entry.place),
         "archive": entry.archive,
         "from": entry.from,
         "to": entry.to,
@@ -37,7 +37,7 @@ pub const CSV_HEAD: &str = "id,time,archive,from,to,kind,body,stanza";
 pub fn csv(entry: &Entry) -> String {
     let stanza = entry.stanza.as_deref().unwrap_or_default();
     let body = body(stanza).unwrap_or_default();
-    let time = time::show(entry.place);
+    let time = time::format(entry.place);
     let cells = [
         &entry.id,
         &time,
@@ -67,7 +67,7 @@ pub fn text(entry: &Entry) -> String {
     };
     let mut line = format!(
         "{} {} → {}: ",
-        time::show(entry.place),
+        time::format(entry.place),
         entry.from,
         entry.to
     );
@@ -99,23 +99,24 @@ pub fn body(stanza: &str) -> Option<String> {
 ///
 /// # Errors
 /// When it is no such line, with the reason.
-pub fn import(line: &str) -> Result<Option<Draft>, String> {
+pub fn import(line: &str) -> Result<Option<NewEntry>, String> {
     let line: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
     if line["erased"] == true {
         return Ok(None);
     }
     let text = |key: &str| line[key].as_str().ok_or_else(|| format!("it has no {key}"));
     let archive = BareJid::new(text("archive")?).map_err(|error| format!("archive: {error}"))?;
-    let at = time::read(text("time")?).ok_or("time is no time")?;
+    let at = time::parse(text("time")?).ok_or("time is no time")?;
     let stanza = xml::stanza(text("stanza")?.as_bytes()).ok_or("stanza is no stanza")?;
-    let draft = Draft::new(&archive, &stanza).ok_or("stanza has no sender or no recipient")?;
-    Ok(Some(draft.at(at).known_as(text("id")?)))
+    let new_entry =
+        NewEntry::new(&archive, &stanza).ok_or("stanza has no sender or no recipient")?;
+    Ok(Some(new_entry.with_time(at).with_id(text("id")?)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draft::Class;
+    use crate::new_entry::Class;
 
     fn entry(stanza: Option<&str>) -> Entry {
         Entry {
@@ -136,12 +137,12 @@ mod tests {
     fn an_exported_entry_can_be_imported() {
         let line = json(&entry(Some(MESSAGE)));
         assert!(!line.contains('\n'), "{line}");
-        let draft = import(&line).unwrap().unwrap();
+        let new_entry = import(&line).unwrap().unwrap();
         assert_eq!(
-            (draft.time, draft.id.as_deref()),
+            (new_entry.time, new_entry.id.as_deref()),
             (Some(1_790_000_000_123_456), Some("00ff"))
         );
-        assert_eq!(String::from_utf8(draft.stanza).unwrap(), MESSAGE);
+        assert_eq!(String::from_utf8(new_entry.stanza).unwrap(), MESSAGE);
         assert!(import(&json(&entry(None))).unwrap().is_none());
         for bad in [
             "",

@@ -20,7 +20,7 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Fresh bytes for a new store; `None` when the system has no randomness to give.
-    pub(crate) fn fresh() -> Option<[u8; KEY_LEN]> {
+    pub(crate) fn generate() -> Option<[u8; KEY_LEN]> {
         let mut bytes = [0; KEY_LEN];
         SystemRandom::new().fill(&mut bytes).ok()?;
         Some(bytes)

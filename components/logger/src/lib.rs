@@ -5,25 +5,25 @@
 //! |---|---|
 //! | keep | messages of every type, with any payload; presence and IQ sets when asked to |
 //! | say so | a receipt (XEP-0184) or the result of an IQ set, once it is on the disk and not before |
-//! | find | MAM (XEP-0313) with full text (XEP-0431), paged by RSM (XEP-0059); commands; `campanile log` |
+//! | find | MAM (XEP-0313) with full text (XEP-0431), paged by RSM (XEP-0059); commands; `campanile archive` |
 //! | forget | by age, by size, and whatever somebody asks to be forgotten: no byte of it stays in any file |
 //!
 //! Each localpart is an archive of its own.
 
 mod archive;
+mod audit_layer;
 mod commands;
-mod draft;
 pub mod export;
-mod keep;
+mod ingest;
 mod keys;
-mod maintain;
 mod mam;
-mod rights;
+mod new_entry;
+mod permissions;
+mod retention;
 mod settings;
 pub mod store;
-mod tap;
 pub mod time;
-mod words;
+mod tokenizer;
 mod xml;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,18 +31,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use campanile::client::Client;
 use campanile::error::BoxError;
+use campanile::metrics::Metric;
 use campanile::module::Module;
 use campanile::router::{Filter, Router};
 use campanile::stanza::{Kind, MessageType};
-use campanile::stats::Figure;
 use campanile::xmpp_parsers::disco::Identity;
 use tokio::task::JoinHandle;
 
 use self::archive::Archive;
-pub use self::draft::{Class, Draft};
+pub use self::audit_layer::{Audit, AuditLayer};
+pub use self::new_entry::{Class, NewEntry};
 pub use self::settings::Settings;
 use self::store::{Store, StoreError};
-pub use self::tap::{Tap, Tapped};
 
 /// Archives what is sent to any address in the domain.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Module for Logger {
                 "component",
                 "archive",
             ))
-            .on(messages(), keep::message)
+            .on(messages(), ingest::message)
             .iq_set((mam::MAM, "query"), mam::query)
             .iq_get((mam::MAM, "query"), mam::form)
             .iq_get((mam::MAM, "metadata"), mam::metadata)
@@ -104,20 +104,20 @@ impl Module for Logger {
         for feature in
             mam::FEATURES
                 .into_iter()
-                .chain(["urn:xmpp:receipts", draft::SID, draft::HINTS])
+                .chain(["urn:xmpp:receipts", new_entry::SID, new_entry::HINTS])
         {
             routes = routes.feature(feature);
         }
         for format in &settings.formats {
             routes = routes
-                .iq_set(format.as_str(), keep::set)
-                .iq_get(format.as_str(), keep::get);
+                .iq_set(format.as_str(), ingest::set)
+                .iq_get(format.as_str(), ingest::get);
         }
         if settings.presence {
-            routes = routes.presence(keep::presence);
+            routes = routes.presence(ingest::presence);
         }
         if settings.iq {
-            routes = routes.fallback(keep::other);
+            routes = routes.fallback(ingest::other);
         }
         // Every localpart is an archive, and answers for itself.
         router
@@ -125,12 +125,12 @@ impl Module for Logger {
             .at("*", Router::new())
     }
 
-    fn figures(&self) -> Vec<Figure> {
-        self.archive.store.figures()
+    fn metrics(&self) -> Vec<Metric> {
+        self.archive.store.metrics()
     }
 
     async fn start(&self, _client: Client) -> Result<(), BoxError> {
-        match self.archive.read_silent().await {
+        match self.archive.refresh_opt_outs().await {
             Ok(()) => {}
             // It may come back; until then senders are told.
             Err(error @ (StoreError::Busy | StoreError::NoSpace)) => {
@@ -143,12 +143,12 @@ impl Module for Logger {
             }
             Err(error) => return Err(format!("{}: {error}", self.archive.store.name()).into()),
         }
-        self.set_maintenance(Some(tokio::spawn(maintain::maintain(self.archive.clone()))));
+        self.set_maintenance(Some(tokio::spawn(retention::run(self.archive.clone()))));
         Ok(())
     }
 
     async fn stop(&self) {
         self.set_maintenance(None);
-        self.archive.store.settle().await;
+        self.archive.store.flush().await;
     }
 }

@@ -18,7 +18,7 @@ pub struct Settings {
     /// Namespaces of payloads that are advertised and answered.
     pub formats: Vec<String>,
     /// Whether a message that asks not to be stored (XEP-0334) is not.
-    pub honour_hints: bool,
+    pub honor_hints: bool,
     /// Whether presence is kept.
     pub presence: bool,
     /// Whether IQ sets of any payload are kept, not only those of the formats.
@@ -31,7 +31,7 @@ pub struct Settings {
     /// How much one sender, and one domain, may keep.
     pub quota: Quota,
     /// What begins a command in a chat.
-    pub sign: String,
+    pub command_prefix: String,
 }
 
 impl Default for Settings {
@@ -40,13 +40,13 @@ impl Default for Settings {
             users: AccessLayer::new(),
             admins: Vec::new(),
             formats: Vec::new(),
-            honour_hints: true,
+            honor_hints: true,
             presence: false,
             iq: false,
             retention: None,
             max_bytes: None,
             quota: Quota::default(),
-            sign: "!".to_owned(),
+            command_prefix: "!".to_owned(),
         }
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat};
 
 /// A time in microseconds since 1970, in UTC.
 #[must_use]
-pub fn show(time: i64) -> String {
+pub fn format(time: i64) -> String {
     DateTime::from_timestamp_micros(time)
         .unwrap_or_default()
         .to_rfc3339_opts(SecondsFormat::Micros, true)
@@ -12,7 +12,7 @@ pub fn show(time: i64) -> String {
 
 /// Microseconds since 1970; `None` when the text is no time.
 #[must_use]
-pub fn read(text: &str) -> Option<i64> {
+pub fn parse(text: &str) -> Option<i64> {
     DateTime::parse_from_rfc3339(text.trim())
         .ok()
         .map(|time| time.timestamp_micros())
@@ -24,15 +24,15 @@ mod tests {
 
     #[test]
     fn a_time_comes_back_as_it_went() {
-        assert_eq!(show(1_790_000_000_123_456), "2026-09-21T14:13:20.123456Z");
+        assert_eq!(format(1_790_000_000_123_456), "2026-09-21T14:13:20.123456Z");
         assert_eq!(
-            read("2026-09-21T14:13:20.123456Z"),
+            parse("2026-09-21T14:13:20.123456Z"),
             Some(1_790_000_000_123_456)
         );
         assert_eq!(
-            read("2026-09-21T16:13:20+02:00"),
+            parse("2026-09-21T16:13:20+02:00"),
             Some(1_790_000_000_000_000)
         );
-        assert_eq!(read("yesterday"), None);
+        assert_eq!(parse("yesterday"), None);
     }
 }

@@ -1,14 +1,14 @@
 //! Stanzas as text, and back: entries are stored as they stood on the stream.
 
+use campanile::connection::{Event, Reader, ReaderLimits};
 use campanile::stanza::Stanza;
-use campanile::stream::{Bounds, Event, Reader};
 
 const HEADER: &[u8] = b"<stream:stream xmlns='jabber:component:accept' \
         xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
 
 /// Reads one stanza, as the stream's reader does. `None` when the text is no stanza.
 pub(crate) fn stanza(xml: &[u8]) -> Option<Stanza> {
-    let mut reader = Reader::new(Bounds {
+    let mut reader = Reader::new(ReaderLimits {
         max_stanza: 64 << 20,
         max_depth: 1024,
     });

@@ -17,7 +17,7 @@ use campanile::router::Router;
 use campanile::stanza::Stanza;
 use campanile::testing::{Mounted, mount};
 use campanile_logger::store::{SqliteStore, Store};
-use campanile_logger::{Logger, Settings, Tap};
+use campanile_logger::{AuditLayer, Logger, Settings};
 
 const LOGGER: &str = "logger.localhost";
 
@@ -160,7 +160,7 @@ fn condition(error: Result<Results, Stanza>) -> String {
     let Err(stanza) = error else {
         panic!("no error")
     };
-    campanile::error::StanzaError::of(&stanza)
+    campanile::error::StanzaError::from_stanza(&stanza)
         .condition()
         .to_string()
 }
@@ -240,7 +240,7 @@ async fn hints_and_strangers_and_errors() {
     mallory.say(LOGGER, "hello").await.unwrap();
     let refused = mallory.recv().await.unwrap();
     assert_eq!(
-        campanile::error::StanzaError::of(&refused)
+        campanile::error::StanzaError::from_stanza(&refused)
             .condition()
             .to_string(),
         "forbidden"
@@ -479,7 +479,7 @@ async fn a_payload_of_a_known_format_is_stored_and_the_newest_comes_back() {
     let get = format!("<iq type='get' to='{LOGGER}'><data xmlns='MY-FORMAT-NS'/></iq>");
     let error = alice.request(get.as_str()).await.unwrap();
     assert_eq!(
-        campanile::error::StanzaError::of(&error)
+        campanile::error::StanzaError::from_stanza(&error)
             .condition()
             .to_string(),
         "item-not-found"
@@ -707,7 +707,7 @@ async fn presence_and_other_payloads_when_asked_to() {
 async fn a_tap_records_both_directions() {
     let folder = Folder::new();
     let store = folder.store();
-    let tap = Tap::new(
+    let tap = AuditLayer::new(
         store.clone(),
         BareJid::new("shop@logger.localhost").unwrap(),
     );

@@ -3,10 +3,10 @@
 //!
 //! What is kept there is the business of whoever connects: the archive of `campanile-logger`, the
 //! subscriptions of `campanile-presence-postgres`, the sessions of `campanile-command-postgres`. A
-//! store with one connection has it from [`Sessions`], and its tables by a [`Schema`].
+//! store with one connection has it from [`ConnectionManager`], and its tables by a [`Schema`].
 
+mod connection;
 mod schema;
-mod session;
 mod tls;
 
 use std::path::PathBuf;
@@ -16,12 +16,12 @@ use std::{fmt, io};
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
+pub use self::connection::{ConnectionManager, DatabaseError, PreparedConnection};
 pub use self::schema::Schema;
-pub use self::session::{Session, SessionError, Sessions};
 use self::tls::{Encryption, Tls};
 
 /// How long one host of an address may take to let us in.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where a database is, who we are there, and whether what goes there is encrypted. A password in
 /// it is never shown.
@@ -47,7 +47,7 @@ impl Database {
         // The parser's own words name no part of the address; their causes do.
         let refused = |error: tokio_postgres::Error| AddressError(error.to_string());
         let mut config: Config = address.parse().map_err(refused)?;
-        config.connect_timeout(PATIENCE);
+        config.connect_timeout(CONNECT_TIMEOUT);
         config.application_name("campanile");
         let host = match config.get_hosts().first() {
             Some(Host::Tcp(host)) => host.clone(),

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use crate::SessionError;
+use crate::DatabaseError;
 
 /// What a store needs in the database.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ impl Schema {
     ///
     /// # Errors
     /// When the database does not let us, or the tables are those of another version.
-    pub async fn prepare(&self, client: &mut Client) -> Result<(), SessionError> {
+    pub async fn prepare(&self, client: &mut Client) -> Result<(), DatabaseError> {
         let Self {
             name,
             version,
@@ -61,7 +61,7 @@ impl Schema {
             }
             Some(row) => match row.try_get::<_, i64>(0)? {
                 found if found == *version => {}
-                other => return Err(SessionError::Version(other)),
+                other => return Err(DatabaseError::Version(other)),
             },
         }
         Ok(transaction.commit().await?)

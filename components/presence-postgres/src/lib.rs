@@ -4,18 +4,18 @@
 //! ```no_run
 //! use campanile::component::Component;
 //! use campanile::presence::Roster;
-//! use campanile_presence_postgres::{Database, PostgresStore};
+//! use campanile_presence_postgres::{Database, PostgresSubscriptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let database = Database::new("postgres://campanile@db.example.org/campanile?sslmode=verify-full")?;
-//! let roster = Roster::new(PostgresStore::new(database));
+//! let roster = Roster::new(PostgresSubscriptions::new(database));
 //! let component = Component::builder("bot.example.org").server("127.0.0.1:5347").secret("secret").module(roster);
 //! # Ok(())
 //! # }
 //! ```
 
 mod schema;
-mod session;
+mod statements;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,12 +23,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use campanile::error::BoxError;
 use campanile::jid::BareJid;
-use campanile::presence::{Bounds, Half, Kept, Pair, Replace, Subscription, SubscriptionStore};
-use campanile_postgres::Sessions;
+use campanile::presence::{
+    CompareAndSwap, HalfState, PutOutcome, Subscription, SubscriptionKey, SubscriptionLimits,
+    SubscriptionStore,
+};
+use campanile_postgres::ConnectionManager;
 pub use campanile_postgres::{AddressError, Database};
 use tokio_postgres::Row;
 
-use self::session::Asked;
+use self::statements::SubscriptionStatements;
 
 /// Subscriptions in a database. What a roster was told to keep is on the disk there when it goes
 /// on.
@@ -36,41 +39,46 @@ use self::session::Asked;
 /// There is one connection, which is made when it is needed and anew when it is lost. As long as
 /// there is none each answer is an error, so that a roster changes nothing that it cannot keep.
 #[derive(Clone)]
-pub struct PostgresStore {
-    sessions: Arc<Sessions<Asked>>,
+pub struct PostgresSubscriptions {
+    connections: Arc<ConnectionManager<SubscriptionStatements>>,
 }
 
-impl PostgresStore {
+impl PostgresSubscriptions {
     /// A store in this database. The tables are made in a schema `campanile_presence` when they are
     /// not there.
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self {
-            sessions: Arc::new(Sessions::new(database)),
+            connections: Arc::new(ConnectionManager::new(database)),
         }
     }
 }
 
 #[async_trait]
-impl SubscriptionStore for PostgresStore {
+impl SubscriptionStore for PostgresSubscriptions {
     /// A database that is not there now may be there later; one that is not to be used is an error.
     async fn open(&self) -> Result<(), BoxError> {
-        self.sessions.try_open().await
+        self.connections.try_open().await
     }
 
-    async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
-        let session = self.sessions.session().await?;
+    async fn get(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError> {
+        let connection = self.connections.connection().await?;
         let own = pair.own.as_str();
         let peer = pair.peer.as_str();
         let row = self
-            .sessions
-            .within(session.client.query_opt(&session.get, &[&own, &peer]))
+            .connections
+            .with_timeout(connection.client.query_opt(&connection.get, &[&own, &peer]))
             .await?;
         row.map_or(Ok(Subscription::NONE), |row| subscription(&row, 0))
     }
 
-    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
-        let session = self.sessions.session().await?;
+    async fn put(
+        &self,
+        pair: &SubscriptionKey,
+        change: CompareAndSwap,
+        bounds: &SubscriptionLimits,
+    ) -> Result<PutOutcome, BoxError> {
+        let connection = self.connections.connection().await?;
         let own = pair.own.as_str();
         let peer = pair.peer.as_str();
         let domain = pair.peer.domain().as_str();
@@ -84,26 +92,26 @@ impl SubscriptionStore for PostgresStore {
         let bounds = [bounds.per_peer, bounds.per_domain, bounds.all]
             .map(|most| i64::try_from(most).unwrap_or(i64::MAX));
         let row = self
-            .sessions
-            .within(session.client.query_one(
-                &session.put,
+            .connections
+            .with_timeout(connection.client.query_one(
+                &connection.put,
                 &[&own, &peer, &domain, &&halves[..], &&bounds[..]],
             ))
             .await?;
         match row.try_get::<_, i16>(0)? {
-            0 => Ok(Kept::Yes),
-            1 => Ok(Kept::Full),
-            _ => Ok(Kept::Stale),
+            0 => Ok(PutOutcome::Stored),
+            1 => Ok(PutOutcome::Full),
+            _ => Ok(PutOutcome::Conflict),
         }
     }
 
     async fn list(
         &self,
         own: Option<&BareJid>,
-        after: Option<&Pair>,
+        after: Option<&SubscriptionKey>,
         most: usize,
-    ) -> Result<Vec<(Pair, Subscription)>, BoxError> {
-        let session = self.sessions.session().await?;
+    ) -> Result<Vec<(SubscriptionKey, Subscription)>, BoxError> {
+        let connection = self.connections.connection().await?;
         let (last_own, last_peer) =
             after.map_or(("", ""), |pair| (pair.own.as_str(), pair.peer.as_str()));
         let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -114,27 +122,27 @@ impl SubscriptionStore for PostgresStore {
                 if last_own > own {
                     return Ok(Vec::new());
                 }
-                self.sessions
-                    .within(
-                        session
+                self.connections
+                    .with_timeout(
+                        connection
                             .client
-                            .query(&session.list_of, &[&own, &from, &most]),
+                            .query(&connection.list_of, &[&own, &from, &most]),
                     )
                     .await?
             }
             None => {
-                self.sessions
-                    .within(
-                        session
+                self.connections
+                    .with_timeout(
+                        connection
                             .client
-                            .query(&session.list, &[&last_own, &last_peer, &most]),
+                            .query(&connection.list, &[&last_own, &last_peer, &most]),
                     )
                     .await?
             }
         };
         let read = |row: &Row| {
             Ok((
-                Pair {
+                SubscriptionKey {
                     own: jid(row, 0)?,
                     peer: jid(row, 1)?,
                 },
@@ -149,7 +157,7 @@ impl SubscriptionStore for PostgresStore {
 fn subscription(row: &Row, first: usize) -> Result<Subscription, BoxError> {
     let half = |column| {
         Ok::<_, BoxError>(
-            Half::of_number(u8::try_from(row.try_get::<_, i16>(column)?)?).unwrap_or_default(),
+            HalfState::of_number(u8::try_from(row.try_get::<_, i16>(column)?)?).unwrap_or_default(),
         )
     };
     Ok(Subscription {
@@ -162,10 +170,10 @@ fn jid(row: &Row, column: usize) -> Result<BareJid, BoxError> {
     Ok(BareJid::new(row.try_get(column)?)?)
 }
 
-impl fmt::Debug for PostgresStore {
+impl fmt::Debug for PostgresSubscriptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PostgresStore")
-            .field(&self.sessions.name())
+        f.debug_tuple("PostgresSubscriptions")
+            .field(&self.connections.name())
             .finish()
     }
 }

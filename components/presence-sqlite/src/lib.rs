@@ -3,10 +3,10 @@
 //! ```no_run
 //! use campanile::component::Component;
 //! use campanile::presence::Roster;
-//! use campanile_presence_sqlite::SqliteStore;
+//! use campanile_presence_sqlite::SqliteSubscriptions;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let roster = Roster::new(SqliteStore::open("presence.db")?);
+//! let roster = Roster::new(SqliteSubscriptions::open("presence.db")?);
 //! let component = Component::builder("bot.example.org").server("127.0.0.1:5347").secret("secret").module(roster);
 //! # Ok(())
 //! # }
@@ -24,17 +24,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use campanile::error::BoxError;
 use campanile::jid::BareJid;
-use campanile::presence::{Bounds, Half, Kept, Pair, Replace, Subscription, SubscriptionStore};
+use campanile::presence::{
+    CompareAndSwap, HalfState, PutOutcome, Subscription, SubscriptionKey, SubscriptionLimits,
+    SubscriptionStore,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use self::schema::Refused;
+use self::schema::OpenErrorKind;
 
 /// How long to wait for another process that writes to the same file.
-const PATIENCE: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Subscriptions in a file. What a roster was told to keep is on the disk when it goes on.
 #[derive(Clone)]
-pub struct SqliteStore {
+pub struct SqliteSubscriptions {
     file: Arc<File>,
 }
 
@@ -44,7 +47,7 @@ struct File {
     connection: Mutex<Option<Connection>>,
 }
 
-impl SqliteStore {
+impl SqliteSubscriptions {
     /// A file that is opened, or made, when the component starts.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
@@ -94,27 +97,27 @@ impl File {
 
     fn open(&self) -> Result<Connection, OpenError> {
         let prepared = |mut connection: Connection| {
-            connection.busy_timeout(PATIENCE)?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
             schema::prepare(&mut connection)?;
             Ok(connection)
         };
         let opened = Connection::open(&self.path)
-            .map_err(Refused::Sqlite)
+            .map_err(OpenErrorKind::Sqlite)
             .and_then(prepared);
-        opened.map_err(|refused| OpenError {
+        opened.map_err(|kind| OpenError {
             path: self.path.display().to_string(),
-            refused,
+            kind,
         })
     }
 }
 
 #[async_trait]
-impl SubscriptionStore for SqliteStore {
+impl SubscriptionStore for SqliteSubscriptions {
     async fn open(&self) -> Result<(), BoxError> {
         self.with(|_| Ok(())).await
     }
 
-    async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
+    async fn get(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError> {
         let pair = pair.clone();
         Ok(self
             .with(move |connection| known(connection, &pair))
@@ -122,7 +125,12 @@ impl SubscriptionStore for SqliteStore {
             .unwrap_or_default())
     }
 
-    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
+    async fn put(
+        &self,
+        pair: &SubscriptionKey,
+        change: CompareAndSwap,
+        bounds: &SubscriptionLimits,
+    ) -> Result<PutOutcome, BoxError> {
         let pair = pair.clone();
         let bounds = *bounds;
         self.with(move |connection| write(connection, &pair, change, &bounds))
@@ -132,9 +140,9 @@ impl SubscriptionStore for SqliteStore {
     async fn list(
         &self,
         own: Option<&BareJid>,
-        after: Option<&Pair>,
+        after: Option<&SubscriptionKey>,
         most: usize,
-    ) -> Result<Vec<(Pair, Subscription)>, BoxError> {
+    ) -> Result<Vec<(SubscriptionKey, Subscription)>, BoxError> {
         let own = own.map(ToString::to_string);
         let after = after
             .map(|pair| (pair.own.to_string(), pair.peer.to_string()))
@@ -145,7 +153,10 @@ impl SubscriptionStore for SqliteStore {
 }
 
 /// What is in the file of a pair.
-fn known(connection: &Connection, pair: &Pair) -> rusqlite::Result<Option<Subscription>> {
+fn known(
+    connection: &Connection,
+    pair: &SubscriptionKey,
+) -> rusqlite::Result<Option<Subscription>> {
     let sql = "SELECT to_peer, from_peer FROM subscription WHERE own = ?1 AND peer = ?2";
     let row = params![pair.own.as_str(), pair.peer.as_str()];
     connection
@@ -157,10 +168,10 @@ fn known(connection: &Connection, pair: &Pair) -> rusqlite::Result<Option<Subscr
 /// Looks, counts and writes in one transaction, so that two at a time cannot pass the bounds.
 fn write(
     connection: &mut Connection,
-    pair: &Pair,
-    change: Replace,
-    bounds: &Bounds,
-) -> rusqlite::Result<Kept> {
+    pair: &SubscriptionKey,
+    change: CompareAndSwap,
+    bounds: &SubscriptionLimits,
+) -> rusqlite::Result<PutOutcome> {
     let own = pair.own.as_str();
     let peer = pair.peer.as_str();
     let domain = pair.peer.domain().as_str();
@@ -168,7 +179,7 @@ fn write(
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let known = known(&transaction, pair)?;
     if known.unwrap_or_default() != change.before {
-        return Ok(Kept::Stale);
+        return Ok(PutOutcome::Conflict);
     }
     let halves = (change.after.to.number(), change.after.from.number());
     if change.after.is_none() {
@@ -183,14 +194,14 @@ fn write(
     } else {
         let (of_peer, of_domain, all) = schema::counts(&transaction, peer, domain)?;
         if !bounds.admit(of_peer, of_domain, all) {
-            return Ok(Kept::Full);
+            return Ok(PutOutcome::Full);
         }
         let sql = "INSERT INTO subscription (own, peer, domain, to_peer, from_peer) VALUES (?1, \
             ?2, ?3, ?4, ?5)";
         transaction.execute(sql, params![own, peer, domain, halves.0, halves.1])?;
     }
     transaction.commit()?;
-    Ok(Kept::Yes)
+    Ok(PutOutcome::Stored)
 }
 
 fn read(
@@ -198,7 +209,7 @@ fn read(
     own: Option<&str>,
     after: &(String, String),
     most: usize,
-) -> rusqlite::Result<Vec<(Pair, Subscription)>> {
+) -> rusqlite::Result<Vec<(SubscriptionKey, Subscription)>> {
     let sql = "SELECT own, peer, to_peer, from_peer FROM subscription
         WHERE (own, peer) > (?1, ?2) AND (?3 IS NULL OR own = ?3) ORDER BY own, peer LIMIT ?4";
     // Of one address, the rows before its own need not be passed over.
@@ -210,7 +221,7 @@ fn read(
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params![from_own, from_peer, own, most], |row| {
         Ok((
-            Pair {
+            SubscriptionKey {
                 own: jid(row, 0)?,
                 peer: jid(row, 1)?,
             },
@@ -222,8 +233,9 @@ fn read(
 
 /// The table has a constraint: each half has one of the numbers.
 fn subscription(row: &Row<'_>, first: usize) -> rusqlite::Result<Subscription> {
-    let half =
-        |column| Ok::<_, rusqlite::Error>(Half::of_number(row.get(column)?).unwrap_or_default());
+    let half = |column| {
+        Ok::<_, rusqlite::Error>(HalfState::of_number(row.get(column)?).unwrap_or_default())
+    };
     Ok(Subscription {
         to: half(first)?,
         from: half(first + 1)?,
@@ -241,9 +253,11 @@ fn jid(row: &Row<'_>, column: usize) -> rusqlite::Result<BareJid> {
     })
 }
 
-impl fmt::Debug for SqliteStore {
+impl fmt::Debug for SqliteSubscriptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SqliteStore").field(&self.file.path).finish()
+        f.debug_tuple("SqliteSubscriptions")
+            .field(&self.file.path)
+            .finish()
     }
 }
 
@@ -251,27 +265,27 @@ impl fmt::Debug for SqliteStore {
 #[derive(Debug)]
 pub struct OpenError {
     path: String,
-    refused: Refused,
+    kind: OpenErrorKind,
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path)?;
-        match &self.refused {
-            Refused::Foreign => f.write_str(" belongs to another program: name another file"),
-            Refused::Version(version) => write!(
+        match &self.kind {
+            OpenErrorKind::Foreign => f.write_str(" belongs to another program: name another file"),
+            OpenErrorKind::Version(version) => write!(
                 f,
                 " is of a later version ({version}): use the program that made it"
             ),
-            Refused::Sqlite(_) => f.write_str(" cannot be opened"),
+            OpenErrorKind::Sqlite(_) => f.write_str(" cannot be opened"),
         }
     }
 }
 
 impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.refused {
-            Refused::Sqlite(error) => Some(error),
+        match &self.kind {
+            OpenErrorKind::Sqlite(error) => Some(error),
             _ => None,
         }
     }

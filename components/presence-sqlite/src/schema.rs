@@ -28,7 +28,7 @@ const SCHEMA: &str = "
 ";
 
 /// Makes a new file ours, and refuses one that is not.
-pub(crate) fn prepare(connection: &mut Connection) -> Result<(), Refused> {
+pub(crate) fn prepare(connection: &mut Connection) -> Result<(), OpenErrorKind> {
     // Readers and the one writer do not wait for each other; a commit is on the disk when it is
     // done.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
@@ -42,8 +42,8 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), Refused> {
         .is_none();
     match (number("application_id")?, number("user_version")?) {
         (APPLICATION, VERSION) => return Ok(()),
-        (APPLICATION, version) => return Err(Refused::Version(version)),
-        _ if !empty => return Err(Refused::Foreign),
+        (APPLICATION, version) => return Err(OpenErrorKind::Version(version)),
+        _ if !empty => return Err(OpenErrorKind::Foreign),
         _ => {}
     }
     transaction.execute_batch(SCHEMA)?;
@@ -54,13 +54,13 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), Refused> {
 
 /// Why a file is not taken.
 #[derive(Debug)]
-pub(crate) enum Refused {
+pub(crate) enum OpenErrorKind {
     Foreign,
     Version(i32),
     Sqlite(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Refused {
+impl From<rusqlite::Error> for OpenErrorKind {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }

@@ -28,24 +28,29 @@ impl Drop for Folder {
     }
 }
 
-fn pair(own: &str, peer: &str) -> Pair {
-    Pair {
+fn pair(own: &str, peer: &str) -> SubscriptionKey {
+    SubscriptionKey {
         own: own.parse().unwrap(),
         peer: peer.parse().unwrap(),
     }
 }
 
 /// Keeps a subscription in the place of what is there.
-async fn put(store: &SqliteStore, pair: &Pair, after: Subscription, bounds: &Bounds) -> Kept {
+async fn put(
+    store: &SqliteSubscriptions,
+    pair: &SubscriptionKey,
+    after: Subscription,
+    bounds: &SubscriptionLimits,
+) -> PutOutcome {
     let before = store.get(pair).await.unwrap();
     store
-        .put(pair, Replace { before, after }, bounds)
+        .put(pair, CompareAndSwap { before, after }, bounds)
         .await
         .unwrap()
 }
 
 fn all() -> impl Iterator<Item = Subscription> {
-    let halves = [Half::No, Half::Pending, Half::Yes];
+    let halves = [HalfState::None, HalfState::Pending, HalfState::Subscribed];
     halves
         .into_iter()
         .flat_map(move |to| halves.map(|from| Subscription { to, from }))
@@ -56,12 +61,12 @@ async fn every_state_is_kept_and_read_again() {
     let folder = Folder::new("states");
     let pair = pair("bot@b.localhost", "alice@localhost");
     for state in all() {
-        let store = SqliteStore::open(folder.file()).unwrap();
+        let store = SqliteSubscriptions::open(folder.file()).unwrap();
         assert_eq!(
-            put(&store, &pair, state, &Bounds::default()).await,
-            Kept::Yes
+            put(&store, &pair, state, &SubscriptionLimits::default()).await,
+            PutOutcome::Stored
         );
-        let store = SqliteStore::open(folder.file()).unwrap();
+        let store = SqliteSubscriptions::open(folder.file()).unwrap();
         assert_eq!(store.get(&pair).await.unwrap(), state);
         let listed = store.list(None, None, 9).await.unwrap();
         assert_eq!(listed.len(), usize::from(!state.is_none()));
@@ -71,16 +76,16 @@ async fn every_state_is_kept_and_read_again() {
 #[tokio::test]
 async fn pairs_are_listed_in_order_and_page_by_page() {
     let folder = Folder::new("pages");
-    let store = SqliteStore::open(folder.file()).unwrap();
+    let store = SqliteSubscriptions::open(folder.file()).unwrap();
     let state = Subscription::NONE.outbound(Change::Subscribe).next;
     for (own, peer) in [("b", "x"), ("a", "y"), ("a", "x"), ("c", "x"), ("b", "y")] {
         let pair = pair(
             &format!("{own}@b.localhost"),
             &format!("{peer}@example.org"),
         );
-        put(&store, &pair, state, &Bounds::default()).await;
+        put(&store, &pair, state, &SubscriptionLimits::default()).await;
     }
-    let shown = |page: &[(Pair, Subscription)]| {
+    let shown = |page: &[(SubscriptionKey, Subscription)]| {
         let letters = page
             .iter()
             .map(|(pair, _)| format!("{}{}", &pair.own.as_str()[..1], &pair.peer.as_str()[..1]));
@@ -110,19 +115,19 @@ async fn pairs_are_listed_in_order_and_page_by_page() {
 #[tokio::test]
 async fn strangers_fill_no_more_than_the_bounds() {
     let folder = Folder::new("bounds");
-    let store = SqliteStore::open(folder.file()).unwrap();
-    let mut bounds = Bounds::default();
+    let store = SqliteSubscriptions::open(folder.file()).unwrap();
+    let mut bounds = SubscriptionLimits::default();
     (bounds.per_peer, bounds.per_domain, bounds.all) = (2, 3, 4);
     let state = Subscription::NONE.inbound(Change::Subscribe).next;
     let rows = [
-        ("0", "a@one.org", Kept::Yes),
-        ("1", "a@one.org", Kept::Yes),
-        ("2", "a@one.org", Kept::Full),
-        ("1", "a@one.org", Kept::Yes),
-        ("0", "b@one.org", Kept::Yes),
-        ("0", "c@one.org", Kept::Full),
-        ("0", "a@two.org", Kept::Yes),
-        ("0", "a@three.org", Kept::Full),
+        ("0", "a@one.org", PutOutcome::Stored),
+        ("1", "a@one.org", PutOutcome::Stored),
+        ("2", "a@one.org", PutOutcome::Full),
+        ("1", "a@one.org", PutOutcome::Stored),
+        ("0", "b@one.org", PutOutcome::Stored),
+        ("0", "c@one.org", PutOutcome::Full),
+        ("0", "a@two.org", PutOutcome::Stored),
+        ("0", "a@three.org", PutOutcome::Full),
     ];
     for (own, peer, kept) in rows {
         let pair = pair(&format!("{own}@b.localhost"), peer);
@@ -155,29 +160,32 @@ async fn strangers_fill_no_more_than_the_bounds() {
             &bounds
         )
         .await,
-        Kept::Yes
+        PutOutcome::Stored
     );
     assert_eq!(
         put(&store, &pair("0@b.localhost", "a@two.org"), state, &bounds).await,
-        Kept::Full
+        PutOutcome::Full
     );
 }
 
 #[tokio::test]
 async fn what_was_read_is_replaced_and_nothing_else() {
     let folder = Folder::new("stale");
-    let store = SqliteStore::open(folder.file()).unwrap();
+    let store = SqliteSubscriptions::open(folder.file()).unwrap();
     let pair = pair("bot@b.localhost", "alice@localhost");
     for (before, after) in all().flat_map(|before| all().map(move |after| (before, after))) {
-        put(&store, &pair, before, &Bounds::default()).await;
+        put(&store, &pair, before, &SubscriptionLimits::default()).await;
         for read in all().filter(|read| *read != before) {
-            let change = Replace {
+            let change = CompareAndSwap {
                 before: read,
                 after,
             };
             assert_eq!(
-                store.put(&pair, change, &Bounds::default()).await.unwrap(),
-                Kept::Stale
+                store
+                    .put(&pair, change, &SubscriptionLimits::default())
+                    .await
+                    .unwrap(),
+                PutOutcome::Conflict
             );
         }
         assert_eq!(store.get(&pair).await.unwrap(), before);
@@ -189,22 +197,22 @@ fn a_file_of_another_program_is_left_alone() {
     let folder = Folder::new("foreign");
     let foreign = Connection::open(folder.file()).unwrap();
     foreign.execute_batch("CREATE TABLE theirs (x)").unwrap();
-    let error = SqliteStore::open(folder.file()).unwrap_err();
+    let error = SqliteSubscriptions::open(folder.file()).unwrap_err();
     assert!(
         error
             .to_string()
             .ends_with("presence.db belongs to another program: name another file"),
         "{error}"
     );
-    let error = SqliteStore::open(folder.0.join("no/such/folder.db")).unwrap_err();
+    let error = SqliteSubscriptions::open(folder.0.join("no/such/folder.db")).unwrap_err();
     assert!(error.to_string().ends_with("cannot be opened"), "{error}");
     let later = folder.0.join("later.db");
-    drop(SqliteStore::open(&later).unwrap());
+    drop(SqliteSubscriptions::open(&later).unwrap());
     Connection::open(&later)
         .unwrap()
         .pragma_update(None, "user_version", 2)
         .unwrap();
-    let error = SqliteStore::open(&later).unwrap_err();
+    let error = SqliteSubscriptions::open(&later).unwrap_err();
     assert!(
         error.to_string().contains("is of a later version (2)"),
         "{error}"
@@ -215,7 +223,7 @@ fn a_file_of_another_program_is_left_alone() {
 async fn a_bot_knows_after_a_restart_who_may_see_it() {
     let folder = Folder::new("restart");
     for subscribes in [true, false] {
-        let roster = Roster::builder(SqliteStore::open(folder.file()).unwrap())
+        let roster = Roster::builder(SqliteSubscriptions::open(folder.file()).unwrap())
             .without_caps()
             .build();
         let bot = testing::mount("b.localhost", |bot| {
@@ -244,7 +252,7 @@ async fn a_bot_knows_after_a_restart_who_may_see_it() {
 #[tokio::test]
 async fn a_file_that_cannot_be_used_stops_the_start() {
     let folder = Folder::new("start");
-    let store = SqliteStore::new(folder.0.join("no/such/folder.db"));
+    let store = SqliteSubscriptions::new(folder.0.join("no/such/folder.db"));
     let host = campanile::host::Host::new("s");
     let bot = campanile::component::Component::builder("b.localhost")
         .connector(host.connector())
@@ -263,22 +271,22 @@ async fn a_file_that_cannot_be_used_stops_the_start() {
 #[tokio::test(start_paused = true)]
 async fn two_components_share_a_file() {
     let folder = Folder::new("shared");
-    let store = SqliteStore::open(folder.file()).unwrap();
+    let store = SqliteSubscriptions::open(folder.file()).unwrap();
     let state = Subscription {
-        to: Half::No,
-        from: Half::Yes,
+        to: HalfState::None,
+        from: HalfState::Subscribed,
     };
     for own in ["a.localhost", "b.localhost"] {
         put(
             &store,
             &pair(own, "alice@localhost"),
             state,
-            &Bounds::default(),
+            &SubscriptionLimits::default(),
         )
         .await;
     }
     // Each speaks only as its own addresses, and is not held up by those of the other.
-    let roster = Roster::new(SqliteStore::new(folder.file()));
+    let roster = Roster::new(SqliteSubscriptions::new(folder.file()));
     let mut bot = testing::mount("b.localhost", |bot| {
         bot.router(Router::new()).module(roster)
     })

@@ -6,7 +6,7 @@
 
 mod calendar;
 
-use campanile::command::{Command, Commands};
+use campanile::adhoc::{Command, Commands};
 use campanile::component::Component;
 use campanile::extract::{Sender, State};
 use campanile::form::{Definition, Field, Form, FormError, Table};
@@ -104,11 +104,11 @@ fn app(porter: &str) -> Router {
     let book = Command::new("book", "Book a room", book)
         .form(wish)
         .step(rooms)
-        .enough()
+        .allow_complete()
         .step(extras);
-    let bookings = Command::new("bookings", "All bookings", bookings).only([porter]);
+    let bookings = Command::new("bookings", "All bookings", bookings).allow([porter]);
     Router::new()
-        .commands(Commands::new().add(book).add(bookings).chat("!"))
+        .adhoc(Commands::new().add(book).add(bookings).chat("!"))
         .with_state(Calendar::default())
 }
 

@@ -54,7 +54,7 @@ fn holds(answer: &str, parts: &[&str]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_is_booked_step_by_step() {
+async fn wizard_books_room_step_by_step() {
     let bot = mounted().await;
     let alice = bot.user("alice@localhost");
     let (session, first) = step(&alice, "action='execute'", &[]).await;
@@ -103,7 +103,7 @@ async fn a_room_is_booked_step_by_step() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_wants_no_extras_is_done_earlier() {
+async fn optional_step_can_be_skipped() {
     let bot = mounted().await;
     let alice = bot.user("alice@localhost");
     let bob = bot.user("bob@localhost");
@@ -128,7 +128,7 @@ async fn who_wants_no_extras_is_done_earlier() {
         .request(request(&sessions[1], &[("room", "attic")]))
         .await
         .unwrap_or_else(|why| panic!("{why}"));
-    let error = StanzaError::of(&late);
+    let error = StanzaError::from_stanza(&late);
     let wanted = (
         Condition::BadRequest,
         Some("the field \"room\" is not free any more"),
@@ -139,7 +139,7 @@ async fn who_wants_no_extras_is_done_earlier() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_line_in_a_chat_does_the_same() -> Result<(), Box<dyn std::error::Error>> {
+async fn chat_command_books_room_in_one_line() -> Result<(), Box<dyn std::error::Error>> {
     let bot = mounted().await;
     let alice = bot.user("alice@localhost");
     let porter = bot.user("porter@localhost");

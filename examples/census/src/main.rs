@@ -25,8 +25,8 @@ const PAGE: usize = 50;
 /// Who is there, and who has gone.
 async fn presence(Sender(who): Sender, State(survey): State<Survey>, kind: PresenceType) {
     match kind {
-        PresenceType::Available => survey.welcome(who),
-        PresenceType::Unavailable => survey.forget(&who),
+        PresenceType::Available => survey.add(who),
+        PresenceType::Unavailable => survey.remove(&who),
         _ => {}
     }
 }
@@ -81,7 +81,7 @@ async fn results(
 fn app() -> Router {
     Router::new()
         .presence(presence)
-        .command(("!ask", "Asks everybody what they use"), ask)
+        .chat_command(("!ask", "Asks everybody what they use"), ask)
         .iq_get((CENSUS, "results"), results)
         .feature(paging::NS)
         .with_state(Survey::default())

@@ -16,7 +16,7 @@ use crate::format::Answer;
 /// users waiting.
 pub(crate) const AT_A_TIME: usize = 16;
 /// How long one of them has for its answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many are remembered. Strangers send presence, so there is an end to it.
 const MEMBERS: usize = 10_000;
 
@@ -33,7 +33,7 @@ struct Shared {
 
 impl Survey {
     /// Somebody has come.
-    pub(crate) fn welcome(&self, who: Jid) {
+    pub(crate) fn add(&self, who: Jid) {
         let mut members = lock(&self.0.members);
         if members.len() < MEMBERS || members.contains(&who) {
             members.insert(who);
@@ -43,7 +43,7 @@ impl Survey {
     }
 
     /// Somebody has gone.
-    pub(crate) fn forget(&self, who: &Jid) {
+    pub(crate) fn remove(&self, who: &Jid) {
         lock(&self.0.members).remove(who);
     }
 
@@ -55,7 +55,7 @@ impl Survey {
 
     /// Asks all of them, so many at a time; gives back how many have answered, of how many.
     pub(crate) async fn run(&self, client: &Client, members: Vec<Jid>) -> (usize, usize) {
-        let client = client.layer(TimeoutLayer::new(PATIENCE));
+        let client = client.layer(TimeoutLayer::new(ANSWER_TIMEOUT));
         let mut asking = JoinSet::new();
         let mut answers = Vec::new();
         for jid in members {

@@ -13,7 +13,7 @@ use campanile::xmpp_parsers::version::VersionResult;
 use tokio::time::Instant;
 
 use super::*;
-use crate::survey::{AT_A_TIME, PATIENCE};
+use crate::survey::{ANSWER_TIMEOUT, AT_A_TIME};
 
 const SERVICE: &str = "census.localhost";
 const CROWD: usize = 60;
@@ -26,7 +26,7 @@ struct Asked {
 }
 
 /// Answers after a second; every tenth never does, and every tenth does not know.
-async fn somebody(user: User, number: usize, asked: Arc<Asked>) -> Result<(), BoxError> {
+async fn virtual_user(user: User, number: usize, asked: Arc<Asked>) -> Result<(), BoxError> {
     user.send(format!("<presence to='{SERVICE}'/>")).await?;
     let request = user
         .recv_where(|stanza| stanza.kind().is_request())
@@ -58,12 +58,12 @@ async fn somebody(user: User, number: usize, asked: Arc<Asked>) -> Result<(), Bo
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crowd_is_asked_and_its_answers_are_read_page_by_page() -> Result<(), BoxError> {
+async fn survey_limits_concurrency_and_pages_results() -> Result<(), BoxError> {
     let bot = testing::mount(SERVICE, |bot| bot.router(app())).await;
     let asked = Arc::new(Asked::default());
     for number in 0..CROWD {
         let user = bot.user(&format!("user{number:02}@localhost/can"));
-        tokio::spawn(somebody(user, number, Arc::clone(&asked)));
+        tokio::spawn(virtual_user(user, number, Arc::clone(&asked)));
     }
     bot.counted(|stats| stats.taken == CROWD as u64).await;
 
@@ -83,7 +83,7 @@ async fn a_crowd_is_asked_and_its_answers_are_read_page_by_page() -> Result<(), 
     assert_eq!(asked.most.load(Ordering::SeqCst), AT_A_TIME);
     let took = began.elapsed();
     assert!(
-        took < 4 * PATIENCE,
+        took < 4 * ANSWER_TIMEOUT,
         "one after the other they would have taken more than a minute: {took:?}"
     );
 
@@ -130,7 +130,7 @@ fn request(set: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_gone_is_not_asked() -> Result<(), BoxError> {
+async fn survey_skips_unavailable_users() -> Result<(), BoxError> {
     let bot = testing::mount(SERVICE, |bot| bot.router(app())).await;
     let alice = bot.user("alice@localhost");
     let bob = bot.user("bob@localhost");

@@ -11,5 +11,5 @@ use campanile::module::Catalog;
 use example_guestbook::Guestbook;
 
 fn main() -> ExitCode {
-    campanile_daemon::main(Catalog::new().offer("guestbook", Guestbook::new))
+    campanile_daemon::main(Catalog::new().register("guestbook", Guestbook::new))
 }

@@ -50,7 +50,7 @@ fn check(configuration: &str) -> Output {
 }
 
 #[test]
-fn a_table_switches_the_module_on() {
+fn configuration_table_enables_module() {
     let checked = check(CLUB);
     let said = String::from_utf8(checked.stdout).unwrap();
     assert!(
@@ -72,7 +72,7 @@ fn a_table_switches_the_module_on() {
 }
 
 #[test]
-fn what_is_wrong_with_its_table_has_a_place_and_a_remedy() {
+fn invalid_table_reports_position_and_remedy() {
     let rows = [
         (
             "[component.guestbok]",
@@ -116,7 +116,7 @@ fn what_is_wrong_with_its_table_has_a_place_and_a_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_module_answers_at_a_server() {
+async fn module_replies_on_server() {
     let host = Host::new("secret");
     let address = host.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let mut club = Running(start(

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn whoever_writes_is_answered() -> Result<(), Box<dyn std::error::Error>> {
+    async fn greeter_replies_to_chat_message() -> Result<(), Box<dyn std::error::Error>> {
         let host = Host::new("secret");
         let bot = Component::builder("bot.localhost")
             .connector(host.connector())
@@ -61,7 +61,7 @@ mod tests {
 
     /// The front page shows this very program.
     #[test]
-    fn the_front_page_shows_this_program() {
+    fn readme_shows_this_program() {
         let page = include_str!("../../../README.md");
         let program = include_str!("main.rs");
         for part in [

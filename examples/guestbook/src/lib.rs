@@ -102,8 +102,8 @@ impl Module for Guestbook {
         let read = move || std::future::ready(self.read());
         let routes = Router::new()
             .identity(Identity::new("client", "bot", "en", "Guestbook"))
-            .command(("!sign {text}", "Signs the guestbook"), sign)
-            .command(("!read", "Reads it"), read);
+            .chat_command(("!sign {text}", "Signs the guestbook"), sign)
+            .chat_command(("!read", "Reads it"), read);
         router.at(recipient, routes)
     }
 

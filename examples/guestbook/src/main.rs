@@ -3,18 +3,21 @@
 //! `BOT_SECRET=secret cargo run -p example-guestbook examples/guestbook/modules.json` mounts what
 //! the file says on `club.localhost`, at the server on 127.0.0.1:5347.
 
-use campanile::component::{Builder, Component};
+use campanile::component::{Component, ComponentBuilder};
 use campanile::error::BoxError;
 use campanile::module::Catalog;
 use example_guestbook::Guestbook;
 
 /// Every module that this program has; a crate of somebody else is one line.
 fn catalog() -> Catalog {
-    Catalog::new().offer("guestbook", Guestbook::new)
+    Catalog::new().register("guestbook", Guestbook::new)
 }
 
 /// A component with the modules that the configuration asks for.
-fn configured(builder: Builder, configuration: &str) -> Result<Builder, BoxError> {
+fn configured(
+    builder: ComponentBuilder,
+    configuration: &str,
+) -> Result<ComponentBuilder, BoxError> {
     let settings = serde_json::from_str(configuration)?;
     Ok(builder.modules(catalog().choose(&settings)?))
 }
@@ -43,7 +46,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_file_beside_this_program_mounts_a_guestbook() -> Result<(), BoxError> {
+    async fn modules_json_mounts_guestbook() -> Result<(), BoxError> {
         let file = include_str!("../modules.json");
         let club = testing::mount("club.localhost", |club| {
             configured(club, file).unwrap_or_else(|why| panic!("{why}"))
@@ -81,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_configuration_is_said() {
+    fn invalid_configuration_is_reported() {
         for (file, wanted) in [
             (
                 "{\"guestbok\":{}}",

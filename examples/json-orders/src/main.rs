@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn orders_come_by_iq() -> Result<(), Box<dyn std::error::Error>> {
+    async fn shop_accepts_order_by_iq() -> Result<(), Box<dyn std::error::Error>> {
         let bot = testing::mount("shop.localhost", |bot| bot.router(app())).await;
         let alice = bot.user("alice@localhost");
         let receipt = alice
@@ -144,7 +144,7 @@ mod tests {
             ),
         ];
         for (json, condition, text) in rows {
-            let error = StanzaError::of(&alice.request(iq(json).as_str()).await?);
+            let error = StanzaError::from_stanza(&alice.request(iq(json).as_str()).await?);
             assert_eq!(
                 (error.condition(), error.text()),
                 (condition, Some(text)),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn orders_come_by_message() -> Result<(), Box<dyn std::error::Error>> {
+    async fn shop_accepts_order_by_message() -> Result<(), Box<dyn std::error::Error>> {
         let bot = testing::mount("shop.localhost", |bot| bot.router(app())).await;
         let alice = bot.user("alice@localhost");
         let order = "<message type='chat' id='m1' to='shop.localhost'><body>ten teas, please</body>\
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_datatype_is_advertised() {
+    fn disco_advertises_datatype() {
         let disco = app().disco();
         let feature = "urn:xmpp:json-msg:0#urn:example:shop:order";
         assert!(

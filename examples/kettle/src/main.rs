@@ -6,20 +6,20 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use campanile::component::{Builder, Component};
+use campanile::component::{Component, ComponentBuilder};
 use campanile::error::BoxError;
 use campanile::extract::{Args, Recipient, Sender, State};
 use campanile::jid::BareJid;
 use campanile::presence::{Availability, MemoryStore, Roster};
 use campanile::router::Router;
-use campanile::vcard::{Card, VCards};
+use campanile::vcard::{VCard, VCardModule};
 use campanile::xmpp_parsers::disco::Identity;
 use campanile::xmpp_parsers::presence::Show;
 
 /// The localpart of the bot.
 const KETTLE: &str = "kettle";
 /// How many cups go into it.
-const ROOM: u8 = 7;
+const CAPACITY: u8 = 7;
 
 /// What the handlers share: what is in the kettle and for whom, and who is told of it.
 #[derive(Debug, Clone)]
@@ -71,8 +71,8 @@ async fn boil(
     State(kitchen): State<Kitchen>,
     Args(cups): Args<u8>,
 ) -> String {
-    if !(1..=ROOM).contains(&cups) {
-        return format!("It holds one cup at least, and {ROOM} at most.");
+    if !(1..=CAPACITY).contains(&cups) {
+        return format!("It holds one cup at least, and {CAPACITY} at most.");
     }
     if let Err((cups, other)) = kitchen.begin(cups, who.to_bare()) {
         return format!("It is boiling {cups} cups for {other}.");
@@ -95,25 +95,25 @@ async fn off(Recipient(me): Recipient, State(kitchen): State<Kitchen>) -> String
     }
 }
 
-async fn puzzled() -> &'static str {
+async fn fallback() -> &'static str {
     "I can only boil water. Write !help."
 }
 
 /// The bot, its card, and the roster that says how it is.
-fn mount(kitchen: Builder) -> Result<Builder, BoxError> {
+fn mount(kitchen: ComponentBuilder) -> Result<ComponentBuilder, BoxError> {
     let photo = include_bytes!("../kettle.png").to_vec();
-    let card = Card::new()
+    let card = VCard::new()
         .name("Kettle")
         .description("Boils water: !boil 3")
         .photo(photo)?;
-    let cards = VCards::new()
-        .domain(Card::new().name("The kitchen"))
+    let cards = VCardModule::new()
+        .domain(VCard::new().name("The kitchen"))
         .bot(KETTLE, card)?;
-    // Who subscribes is accepted. With campanile-presence-sqlite in place of this store, a restart
+    // Who subscribes is accepted. With campanile-storage in place of this store, a restart
     // forgets nobody.
     let roster = Roster::builder(MemoryStore::new())
         .availability(idle())
-        .adorn(cards.clone())
+        .extension(cards.clone())
         .build();
     let state = Kitchen {
         boiling: Arc::default(),
@@ -121,9 +121,9 @@ fn mount(kitchen: Builder) -> Result<Builder, BoxError> {
     };
     let bot = Router::new()
         .identity(Identity::new("client", "bot", "en", "Kettle"))
-        .command(("!boil {cups}", "Boils water"), boil)
-        .command(("!off", "Enough"), off)
-        .message(puzzled)
+        .chat_command(("!boil {cups}", "Boils water"), boil)
+        .chat_command(("!off", "Enough"), off)
+        .message(fallback)
         .with_state(state);
     Ok(kitchen
         .router(Router::new().at(KETTLE, bot))
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_subscribes_sees_what_it_does() -> Result<(), BoxError> {
+    async fn subscriber_receives_status_updates() -> Result<(), BoxError> {
         let kitchen = mounted().await;
         let alice = kitchen.user("alice@localhost");
         let bob = kitchen.user("bob@localhost");
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn its_photo_is_announced_and_shown() -> Result<(), BoxError> {
+    async fn presence_announces_vcard_photo() -> Result<(), BoxError> {
         let kitchen = mounted().await;
         let alice = kitchen.user("alice@localhost");
         let presence = subscribed(&alice).await?.to_xml();

@@ -50,7 +50,7 @@ fn app(hour: fn() -> u8) -> Router {
         .message(greet)
         .layer(from_fn(customer))
         .layer(OfficeHours::new(9..17, hour))
-        .command(("!emergency", "At any hour"), emergency)
+        .chat_command(("!emergency", "At any hour"), emergency)
 }
 
 /// The hour in UTC.
@@ -87,7 +87,7 @@ mod tests {
     const OFFICE: &str = "office.localhost";
 
     #[tokio::test(start_paused = true)]
-    async fn by_day_customers_are_known_by_name() -> Result<(), Box<dyn std::error::Error>> {
+    async fn open_office_greets_customer_by_name() -> Result<(), Box<dyn std::error::Error>> {
         let bot = testing::mount(OFFICE, |bot| bot.router(app(|| 9))).await;
         let alice = bot.user("alice@localhost");
         alice.say(OFFICE, "hello").await?;
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn by_night_only_the_emergency_is_attended() -> Result<(), Box<dyn std::error::Error>> {
+    async fn closed_office_handles_emergency_only() -> Result<(), Box<dyn std::error::Error>> {
         let bot = testing::mount(OFFICE, |bot| bot.router(app(|| 17))).await;
         let alice = bot.user("alice@localhost");
         alice.say(OFFICE, "hello").await?;

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_format_is_understood() -> Result<(), Box<dyn std::error::Error>> {
+    async fn service_counts_chars_and_words() -> Result<(), Box<dyn std::error::Error>> {
         let bot = testing::mount("format.localhost", |bot| bot.router(app())).await;
         let alice = bot.user("alice@localhost");
         let rows = [
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_the_format_is_refused() -> Result<(), Box<dyn std::error::Error>> {
+    async fn invalid_payload_is_rejected() -> Result<(), Box<dyn std::error::Error>> {
         let bot = testing::mount("format.localhost", |bot| bot.router(app())).await;
         let alice = bot.user("alice@localhost");
         let rows = [
@@ -125,13 +125,17 @@ mod tests {
         ];
         for (payload, condition) in rows {
             let answer = alice.request(ask(payload).as_str()).await?;
-            assert_eq!(StanzaError::of(&answer).condition(), condition, "{payload}");
+            assert_eq!(
+                StanzaError::from_stanza(&answer).condition(),
+                condition,
+                "{payload}"
+            );
         }
         Ok(())
     }
 
     #[test]
-    fn the_format_is_advertised() {
+    fn disco_advertises_namespace() {
         assert!(
             app()
                 .disco()

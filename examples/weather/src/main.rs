@@ -55,22 +55,22 @@ async fn stations(State(stations): State<Stations>) -> String {
     cities.join(", ")
 }
 
-async fn puzzled() -> &'static str {
+async fn fallback() -> &'static str {
     "I do not understand that. Write !help."
 }
 
 fn app() -> Router {
     let measured = HashMap::from([("oslo", -4.0), ("new york", 11.0)]);
     Router::new()
-        .command(
+        .chat_command(
             (
                 "!weather {city} {unit?}",
                 "The weather in a city, in Celsius or Fahrenheit",
             ),
             weather,
         )
-        .command(("!stations", "Cities that have a station"), stations)
-        .message(puzzled)
+        .chat_command(("!stations", "Cities that have a station"), stations)
+        .message(fallback)
         .with_state(Arc::new(measured))
 }
 
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn commands_are_understood() -> Result<(), Box<dyn std::error::Error>> {
+    async fn bot_handles_chat_commands() -> Result<(), Box<dyn std::error::Error>> {
         let bot = testing::mount("weather.localhost", |bot| bot.router(app())).await;
         let alice = bot.user("alice@localhost");
         let rows = [

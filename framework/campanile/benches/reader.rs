@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::Instant;
 
-use campanile::stream::{Event, Reader};
+use campanile::connection::{Event, Reader};
 use rxml::Parse;
 
 const HEADER: &str = "<stream:stream xmlns='jabber:component:accept' \

@@ -166,7 +166,7 @@ fn nodes(count: usize) -> Router {
 fn commands(count: usize) -> Router {
     let weather = |Args(city): Args<String>| async move { drop(black_box(city)) };
     (0..count).fold(Router::new(), |router, n| {
-        router.command(&*format!("!weather-{n} {{city}}"), weather)
+        router.chat_command(&*format!("!weather-{n} {{city}}"), weather)
     })
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use jid::Jid;
 use xso::AsXml;
 
+pub use crate::error_mapping::into_stanza_error;
 use crate::stanza::xml::emit::{EmitError, Emitter};
 use crate::stanza::xml::{CLIENT, XML};
 use crate::stanza::{Child, Children, ChildrenBuilder, Stanza, WriteError};
@@ -35,7 +36,7 @@ macro_rules! conditions {
 
             /// The type that RFC 6120 §8.3.3 associates with the condition.
             #[must_use]
-            pub const fn usual_type(self) -> ErrorType {
+            pub const fn default_type(self) -> ErrorType {
                 match self { $(Self::$variant => ErrorType::$kind,)+ }
             }
 
@@ -164,7 +165,7 @@ impl StanzaError {
     pub const fn new(condition: Condition) -> Self {
         Self {
             condition,
-            kind: condition.usual_type(),
+            kind: condition.default_type(),
             text: None,
             by: None,
             application: None,
@@ -251,7 +252,7 @@ impl StanzaError {
     /// A stanza without a readable `<error/>` gives `undefined-condition`, so that an answer is
     /// never lost.
     #[must_use]
-    pub fn of(stanza: &Stanza) -> Self {
+    pub fn from_stanza(stanza: &Stanza) -> Self {
         let mut error = Self::new(Condition::UndefinedCondition);
         if let Some(child) = stanza.children().find(CLIENT, "error") {
             error.read(&child);
@@ -342,7 +343,9 @@ mod tests {
     use crate::stanza::{IqType, Kind};
 
     fn returned(error: &StanzaError) -> StanzaError {
-        StanzaError::of(&Stanza::new(Kind::Iq(IqType::Error)).with_children(error.to_children()))
+        StanzaError::from_stanza(
+            &Stanza::new(Kind::Iq(IqType::Error)).with_children(error.to_children()),
+        )
     }
 
     #[test]
@@ -351,7 +354,7 @@ mod tests {
             let error = returned(&StanzaError::new(condition));
             assert_eq!(
                 (error.condition(), error.error_type()),
-                (condition, condition.usual_type())
+                (condition, condition.default_type())
             );
         }
     }
@@ -396,7 +399,7 @@ mod tests {
 
     #[test]
     fn an_error_without_condition_is_undefined() {
-        let error = StanzaError::of(&Stanza::new(Kind::Iq(IqType::Error)));
+        let error = StanzaError::from_stanza(&Stanza::new(Kind::Iq(IqType::Error)));
         assert_eq!(error.condition(), Condition::UndefinedCondition);
     }
 }

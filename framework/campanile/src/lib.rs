@@ -42,7 +42,7 @@
 //! A [handler] is an async function. Its arguments are [extractors](extract), in any order: who
 //! sent the stanza, its body, a payload as a Rust type, shared state. What it returns [becomes the
 //! reply](reply::IntoReply): nothing, text, a payload, several stanzas, or a promise to answer
-//! [later](reply::Later). Addresses and ids are not its business.
+//! [later](reply::Deferred). Addresses and ids are not its business.
 //!
 //! ```
 //! use campanile::extract::{Payload, Sender};
@@ -80,23 +80,23 @@
 //! tells the world.
 //!
 //! ```
-//! use campanile::extract::{Args, At};
+//! use campanile::extract::{Args, Localpart};
 //! use campanile::router::Router;
 //!
 //! async fn weather(Args(city): Args<String>) -> String {
 //!     format!("rain in {city}")
 //! }
 //!
-//! async fn state(At(order): At<u32>) -> String {
+//! async fn state(Localpart(order): Localpart<u32>) -> String {
 //!     format!("order {order} is on its way")
 //! }
 //!
 //! let router: Router = Router::new()
-//!     .command(("!weather {city}", "The weather in a city"), weather)
+//!     .chat_command(("!weather {city}", "The weather in a city"), weather)
 //!     .at("order-{id}", Router::new().message(state));
 //! ```
 //!
-//! → [`guide::routing`]; what people fill in and run from a menu: [`form`], [`command`]
+//! → [`guide::routing`]; what people fill in and run from a menu: [`form`], [`adhoc`]
 //!
 //! # Errors
 //!
@@ -110,7 +110,7 @@
 //!
 //! Stanzas from one bare JID to another are handled one after the other, in the order in which they
 //! came; all else at the same time. Nothing grows without [bound](limits::Limits), and what a bound
-//! turns away is answered, [counted](stats) and logged. One sender holds at most a quarter of
+//! turns away is answered, [counted](metrics) and logged. One sender holds at most a quarter of
 //! anything.
 //!
 //! → [`guide::order`]
@@ -127,7 +127,7 @@
 //!
 //! Every level is a `tower::Service<Inbound, Response = Reply, Error = BoxError>`: a route, a
 //! router, the whole component. Every layer of tower fits anywhere, and [`layer`] has some of our
-//! own. What a component sends passes the layers of [`outbound`](component::Builder::outbound),
+//! own. What a component sends passes the layers of [`outbound`](component::ComponentBuilder::outbound),
 //! answers, messages and requests alike.
 //!
 //! → [`guide::layers`]
@@ -143,9 +143,9 @@
 //!
 //! | duty | |
 //! |---|---|
-//! | disco and ping are answered | [without being asked for](duties) |
+//! | disco and ping are answered | [without being asked for](defaults) |
 //! | forms of fields that people fill in | [`form`] |
-//! | commands in a menu of the client, and written in a chat | [`command`] |
+//! | commands in a menu of the client, and written in a chat | [`adhoc`] |
 //! | presence and subscriptions of the component and its bots | [`presence`] |
 //! | their vCards and photos | [`vcard`] |
 //! | long lists a page at a time | [`paging`] |
@@ -162,14 +162,16 @@
 //!
 //! None is on by default.
 
+pub mod adhoc;
 pub mod caps;
 pub mod client;
-pub mod command;
 pub mod component;
+pub mod connection;
+pub mod defaults;
 pub mod disco;
 pub mod dispatch;
-pub mod duties;
 pub mod error;
+mod error_mapping;
 pub mod extract;
 pub mod form;
 pub mod guide;
@@ -179,20 +181,18 @@ pub mod host;
 pub mod inbound;
 pub mod layer;
 pub mod limits;
+pub mod metrics;
 pub mod module;
-mod overrun;
 pub mod paging;
 pub mod payload;
 pub mod presence;
 pub mod reply;
 pub mod request;
-pub mod rescue;
 pub mod router;
-#[cfg(test)]
-mod samples;
+mod slow_handlers;
 pub mod stanza;
-pub mod stats;
-pub mod stream;
+#[cfg(test)]
+mod test_util;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod throttle;

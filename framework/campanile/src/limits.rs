@@ -19,11 +19,11 @@ pub struct Limits {
     /// it.
     pub outbound: usize,
     /// IQ requests of ours that wait for an answer.
-    pub pending: usize,
-    /// Messages that one IQ request of ours may collect; see [`Collect`](crate::client::Collect).
-    pub collected: usize,
+    pub max_pending_iqs: usize,
+    /// Messages that one IQ request of ours may collect; see [`ResponseCollector`](crate::client::ResponseCollector).
+    pub max_collected: usize,
     /// Bytes of messages that all IQ requests of ours may collect.
-    pub collected_bytes: usize,
+    pub max_collected_bytes: usize,
     /// Stanzas of ours that wait for the server to take them; see
     /// [`send_confirmed`](crate::client::Client::send_confirmed).
     pub unconfirmed: usize,
@@ -38,33 +38,33 @@ pub struct Limits {
     /// How long a handler may hold up the others in one go. One that does is moved to tasks of its
     /// own from then on, as is one that takes more than a hundredth of this time eight times within
     /// 100 ms.
-    pub overrun: Duration,
+    pub slow_handler: Duration,
     /// How long what is in flight may take when the component stops. The server then has as long
     /// again to close its side of the stream, as long as it says something every 5 s.
-    pub grace: Duration,
+    pub shutdown_grace: Duration,
     /// Largest stanza taken, in bytes; never below 10,000 (RFC 6120 §13.12).
     pub max_stanza_in: usize,
     /// Largest stanza sent, in bytes after escaping. Prosody's own bound is the default.
     pub max_stanza_out: usize,
     /// Deepest nesting of a stanza taken.
-    pub depth: usize,
+    pub max_depth: usize,
     /// How long after the last proof of a live route the component pings itself through the server.
     pub keepalive: Duration,
     /// How long that ping may be under way before a second one is sent, and that one before the
     /// link is given up. The route is in doubt after two thirds of it.
     pub keepalive_deadline: Duration,
     /// How long connecting, header and handshake may take. ejabberd listens with a backlog of 5.
-    pub open: Duration,
+    pub connect_timeout: Duration,
     /// How long a write may make no progress before the link is given up.
     pub write_stall: Duration,
     /// How long an answer that could not be written may wait for the next stream.
-    pub answer_age: Duration,
+    pub reply_max_age: Duration,
     /// First and longest wait before connecting again.
     pub back_off: (Duration, Duration),
     /// First and longest wait when trying again soon cannot help.
     pub slow_retry: (Duration, Duration),
     /// How long a stream must have held before the waits start anew.
-    pub settled: Duration,
+    pub stable_after: Duration,
 }
 
 impl Default for Limits {
@@ -75,27 +75,27 @@ impl Default for Limits {
             waiting: 16_384,
             waiting_bytes: 32 * 1024 * 1024,
             outbound: 1024 * 1024,
-            pending: 4096,
+            max_pending_iqs: 4096,
             unconfirmed: 4096,
             unconfirmed_bytes: 4 * 1024 * 1024,
             unconfirmed_age: seconds(300),
-            collected: 1024,
-            collected_bytes: 16 * 1024 * 1024,
+            max_collected: 1024,
+            max_collected_bytes: 16 * 1024 * 1024,
             iq_timeout: seconds(30),
             handler_timeout: seconds(30),
-            overrun: Duration::from_millis(20),
-            grace: seconds(10),
+            slow_handler: Duration::from_millis(20),
+            shutdown_grace: seconds(10),
             max_stanza_in: 1024 * 1024,
             max_stanza_out: 524_288,
-            depth: 64,
+            max_depth: 64,
             keepalive: seconds(60),
             keepalive_deadline: seconds(15),
-            open: seconds(15),
+            connect_timeout: seconds(15),
             write_stall: seconds(30),
-            answer_age: seconds(30),
+            reply_max_age: seconds(30),
             back_off: (seconds(1), seconds(60)),
             slow_retry: (seconds(60), seconds(600)),
-            settled: seconds(30),
+            stable_after: seconds(30),
         }
     }
 }

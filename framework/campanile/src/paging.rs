@@ -13,7 +13,7 @@ pub const NS: &str = "http://jabber.org/protocol/rsm";
 
 /// One page of a list: its items, and where they lie.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Page<T> {
+pub struct ListPage<T> {
     /// The items, in the order of the list.
     pub items: Vec<T>,
     /// What is told about them.
@@ -46,7 +46,7 @@ pub fn page<T>(
     query: &SetQuery,
     most: usize,
     id: impl Fn(&T) -> String,
-) -> Result<Page<T>, StanzaError> {
+) -> Result<ListPage<T>, StanzaError> {
     let most = query.max.unwrap_or(most).min(most);
     let mut window = Window {
         most,
@@ -121,13 +121,13 @@ impl<T> Window<T> {
         self.first = (at + 1).saturating_sub(self.items.len());
     }
 
-    fn finish(self, count: usize, id: impl Fn(&T) -> String) -> Page<T> {
+    fn finish(self, count: usize, id: impl Fn(&T) -> String) -> ListPage<T> {
         let first = self.items.front().map(|item| First {
             index: Some(self.first),
             item: id(item),
         });
         let last = self.items.back().map(id);
-        Page {
+        ListPage {
             items: self.items.into(),
             set: SetResult {
                 first,
@@ -220,7 +220,7 @@ mod tests {
     fn a_list_is_read_from_end_to_end_both_ways() {
         let mut forwards = Vec::new();
         let mut ask = query(Some(2));
-        while let Ok(Page { items, set }) = page(LIST, &ask, 3, |item| (*item).to_owned())
+        while let Ok(ListPage { items, set }) = page(LIST, &ask, 3, |item| (*item).to_owned())
             && set.last.is_some()
         {
             forwards.extend(items);
@@ -232,7 +232,7 @@ mod tests {
             before: Some(String::new()),
             ..query(Some(2))
         };
-        while let Ok(Page { items, set }) = page(LIST, &ask, 3, |item| (*item).to_owned())
+        while let Ok(ListPage { items, set }) = page(LIST, &ask, 3, |item| (*item).to_owned())
             && let Some(first) = set.first
         {
             backwards.splice(0..0, items);

@@ -251,7 +251,7 @@ async fn a_command_is_run_step_by_step() {
     let filled = "<x xmlns='jabber:x:data' type='submit'><field \
         var='service'><value>httpd</value></field></x>";
     let request = alice.recv().await.unwrap();
-    let sent: campanile::payload::Command = request.child().unwrap();
+    let sent: campanile::payload::CommandPayload = request.child().unwrap();
     assert_eq!(
         (sent.session.as_deref(), sent.action),
         (Some("s"), Some(CommandAction::Next))
@@ -610,7 +610,7 @@ async fn an_archive_is_read_whole_while_the_dispatcher_is_full() {
             user.say(BOT, "busy").await.unwrap();
         }
     }
-    bot.counted(|stats| stats.taken == 8 && stats.shed == 8)
+    bot.counted(|counters| counters.taken == 8 && counters.shed == 8)
         .await;
     let archive = bot.user("room@localhost");
     let to = archive.jid().clone();
@@ -625,8 +625,11 @@ async fn an_archive_is_read_whole_while_the_dispatcher_is_full() {
         hails(messages().after("480")).await,
         (481..500).collect::<Vec<_>>()
     );
-    let stats = bot.stats();
-    assert_eq!((stats.taken, stats.shed, stats.uncollected), (8, 8, 0));
+    let counters = bot.counters();
+    assert_eq!(
+        (counters.taken, counters.shed, counters.uncollected),
+        (8, 8, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile::client::{Client, Empty, IqError, Request, SendError};
+use campanile::client::{Client, Empty, IqError, IqRequest, SendError};
 use campanile::error::{Condition, StanzaError};
 use campanile::extract::{Body, Sender};
 use campanile::limits::Limits;
@@ -119,7 +119,7 @@ async fn what_cannot_be_written_is_an_error_for_its_caller_alone() {
     ));
     let foreign = client
         .request(
-            Request::get(to.clone(), &Ping)
+            IqRequest::get(to.clone(), &Ping)
                 .unwrap()
                 .with_from(to.clone()),
         )
@@ -141,7 +141,7 @@ async fn what_cannot_be_written_is_an_error_for_its_caller_alone() {
         .expect("<message type='chat' from='any.body@bot.localhost/r' id='1'/>")
         .await;
     alice.expect_nothing(BOT).await;
-    assert_eq!(bot.stats().connected, 1);
+    assert_eq!(bot.counters().connected, 1);
 }
 
 /// Names of XML 1.0's fifth edition, which both servers' parser does not know and ends the stream
@@ -195,7 +195,7 @@ async fn names_that_servers_do_not_take_are_an_error_for_their_caller_alone() {
     alice
         .expect("<message type='chat'><body>x</body><é xmlns='urn:x'><日\u{300}/></é></message>")
         .await;
-    assert_eq!(bot.stats().connected, 1);
+    assert_eq!(bot.counters().connected, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,7 +216,10 @@ async fn a_handler_that_answers_what_cannot_be_written_has_answered_with_an_erro
         .await
         .unwrap();
     alice.expect(wanted).await;
-    assert_eq!((bot.stats().unwritable, bot.stats().connected), (2, 1));
+    assert_eq!(
+        (bot.counters().unwritable, bot.counters().connected),
+        (2, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -290,13 +293,13 @@ async fn only_who_was_asked_can_answer() {
         BOT,
         &format!("<iq type='result' id='{id}' to='bot.localhost'/>"),
     );
-    bot.counted(|stats| stats.unsolicited == 7).await;
+    bot.counted(|counters| counters.unsolicited == 7).await;
     assert!(!asking.is_finished());
     alice.answer(&request, Reply::Empty).await.unwrap();
     asking.await.unwrap().unwrap();
     // Once answered, it is over.
     alice.answer(&request, Reply::Empty).await.unwrap();
-    bot.counted(|stats| stats.unsolicited == 8).await;
+    bot.counted(|counters| counters.unsolicited == 8).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -377,12 +380,12 @@ async fn a_request_has_its_time() {
     assert!(matches!(asking.await.unwrap(), Err(IqError::Timeout)));
     assert_eq!(began.elapsed(), Duration::from_secs(30));
     alice.answer(&request, Reply::Empty).await.unwrap();
-    bot.counted(|stats| stats.unsolicited == 1).await;
+    bot.counted(|counters| counters.unsolicited == 1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_are_bounded_and_those_given_up_are_forgotten() {
-    let bot = bot_with(|limits| limits.pending = 3).await;
+    let bot = bot_with(|limits| limits.max_pending_iqs = 3).await;
     let alice = bot.user("alice@localhost");
     let asking: Vec<_> = (0..3).map(|_| ask(bot.client(), alice.jid())).collect();
     for _ in 0..3 {
@@ -463,7 +466,7 @@ async fn results_are_read_while_all_handlers_are_busy() {
     let request = users[0].expect_among(PING).await;
     users[0].answer(&request, Reply::Empty).await.unwrap();
     asking.await.unwrap().unwrap();
-    assert!(bot.stats().shed > 0);
+    assert!(bot.counters().shed > 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -478,7 +481,7 @@ async fn ids_are_its_own_and_differ() {
             .unwrap()
             .with_id("mine");
         let client = bot.client();
-        let asking = Request::new(request).with_timeout(Duration::from_secs(5));
+        let asking = IqRequest::new(request).with_timeout(Duration::from_secs(5));
         let asking = tokio::spawn(async move { client.request(asking).await.map(drop) });
         let request = alice.expect(PING).await;
         assert_ne!(request.id(), Some("mine"));

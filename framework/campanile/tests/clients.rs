@@ -11,11 +11,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use campanile::component::Component;
+use campanile::connection::{Event, Reader};
 use campanile::extract::Body;
 use campanile::host::Host;
 use campanile::router::Router;
 use campanile::stanza::Stanza;
-use campanile::stream::{Event, Reader};
 use campanile::testing::{Running, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -184,7 +184,7 @@ async fn bot(host: &Host) -> Running {
 // Logging in.
 
 #[tokio::test]
-async fn a_client_logs_in_and_speaks_to_a_component() {
+async fn client_logs_in_and_messages_component() {
     let host = host();
     let _bot = bot(&host).await;
     let mut alice = Client::login(&host, "alice", "desk").await;
@@ -241,7 +241,7 @@ async fn a_client_logs_in_and_speaks_to_a_component() {
 }
 
 #[tokio::test]
-async fn wrong_logins_fail_as_they_should() {
+async fn invalid_login_is_rejected() {
     let host = host();
     let mut client = Client::connect(&host).await;
     let failed = async |client: &mut Client, sent: &str, condition: &str| {
@@ -316,7 +316,7 @@ async fn wrong_logins_fail_as_they_should() {
 }
 
 #[tokio::test]
-async fn nobody_speaks_as_somebody_else() {
+async fn forged_sender_closes_stream() {
     let host = host();
     let mut alice = Client::login(&host, "alice", "desk").await;
     alice
@@ -326,7 +326,7 @@ async fn nobody_speaks_as_somebody_else() {
 }
 
 #[tokio::test]
-async fn a_resource_is_the_last_one_that_took_it() {
+async fn newest_client_takes_over_resource() {
     let host = host();
     let mut first = Client::online(&host, "alice", "desk").await;
     let second = Client::login(&host, "alice", "desk").await;
@@ -343,7 +343,7 @@ async fn a_resource_is_the_last_one_that_took_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_stanza_is_told_and_the_stream_lives() {
+async fn invalid_stanza_is_answered_and_stream_stays_open() {
     let host = host();
     let mut alice = Client::login(&host, "alice", "desk").await;
     alice
@@ -377,7 +377,7 @@ async fn what_is_no_stanza_is_told_and_the_stream_lives() {
 // Rosters and presence.
 
 #[tokio::test]
-async fn a_bot_is_subscribed_to_and_seen() {
+async fn client_subscribes_to_bot_presence() {
     let host = host();
     let _elsewhere = host.user("carol@example.org").unwrap();
     let bot = host.user("bot@example.org/b").unwrap();
@@ -519,7 +519,7 @@ async fn a_bot_is_subscribed_to_and_seen() {
 }
 
 #[tokio::test]
-async fn two_accounts_see_each_other() {
+async fn accounts_exchange_presence() {
     let host = host();
     let mut alice = Client::online(&host, "alice", "desk").await;
     let mut bob = Client::login(&host, "bob", "desk").await;
@@ -559,7 +559,7 @@ async fn two_accounts_see_each_other() {
 }
 
 #[tokio::test]
-async fn presence_that_was_sent_directly_is_taken_back() {
+async fn directed_presence_is_withdrawn_on_disconnect() {
     let host = host();
     let room = host.user("room@rooms.example/me").unwrap();
     let mut alice = Client::login(&host, "alice", "desk").await;
@@ -571,7 +571,7 @@ async fn presence_that_was_sent_directly_is_taken_back() {
 }
 
 #[tokio::test]
-async fn a_host_that_closes_says_goodbye() {
+async fn closing_host_closes_client_streams() {
     let host = host();
     let mut alice = Client::online(&host, "alice", "desk").await;
     let goodbye = async {
@@ -583,7 +583,7 @@ async fn a_host_that_closes_says_goodbye() {
 
 /// A client that reads nothing must not make the host grow, nor delay others.
 #[tokio::test]
-async fn a_client_that_reads_nothing_is_bounded() {
+async fn stalled_client_buffer_is_bounded() {
     let host = host();
     let _slow = Client::online(&host, "alice", "desk").await;
     let mut bob = Client::online(&host, "bob", "desk").await;

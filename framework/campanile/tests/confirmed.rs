@@ -12,16 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use campanile::client::{Client, ConfirmError, SendError, Taken};
-use campanile::component::{Builder, Component, Status};
+use campanile::client::{Client, ConfirmError, Confirmation, SendError};
+use campanile::component::{Component, ComponentBuilder, Status};
 use campanile::error::StanzaError;
 use campanile::extract::Body;
-use campanile::host::{Farewell, Host, OnConflict, User};
+use campanile::host::{Disconnect, Host, OnConflict, User};
 use campanile::limits::Limits;
 use campanile::reply::Reply;
 use campanile::router::Router;
 use campanile::stanza::{Kind, PresenceType, Stanza, WriteError};
-use campanile::testing::{Mounted, Played, Running, Transcript, mount, start};
+use campanile::testing::{Mounted, Running, Transcript, TranscriptResult, mount, start};
 use jid::Jid;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -30,7 +30,7 @@ use tower::util::MapRequestLayer;
 const BOT: &str = "bot.localhost";
 const SECOND: Duration = Duration::from_secs(1);
 
-type Sending = JoinHandle<Result<Taken, ConfirmError>>;
+type Sending = JoinHandle<Result<Confirmation, ConfirmError>>;
 
 fn alice() -> Jid {
     Jid::new("alice@localhost/home").unwrap()
@@ -68,7 +68,7 @@ fn confirm(client: &Client, id: &str) -> Sending {
     tokio::spawn(async move { client.send_confirmed(message).await })
 }
 
-async fn bot(complete: impl FnOnce(Builder) -> Builder) -> Mounted {
+async fn bot(complete: impl FnOnce(ComponentBuilder) -> ComponentBuilder) -> Mounted {
     mount(BOT, |bot| {
         complete(bot.router(Router::new().message(async |Body(body): Body| body)))
     })
@@ -81,7 +81,7 @@ async fn bot_with(change: impl FnOnce(&mut Limits)) -> Mounted {
     bot(|bot| bot.limits(limits)).await
 }
 
-fn scripted(transcripts: impl IntoIterator<Item = Transcript>) -> (Running, Played) {
+fn scripted(transcripts: impl IntoIterator<Item = Transcript>) -> (Running, TranscriptResult) {
     let (connector, played) = Transcript::play(transcripts);
     let builder = Component::builder(BOT)
         .connector(connector)
@@ -112,11 +112,11 @@ async fn a_stanza_is_taken_when_a_ping_behind_it_has_come_back() {
         .send(&ping("p"))
         .hold();
     let (bot, _played) = scripted([server]);
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     let began = Instant::now();
     let taken = confirm(&bot.client(), "m1").await.unwrap().unwrap();
     assert_eq!((taken.streams, began.elapsed()), (1, SECOND * 3));
-    assert_eq!((bot.stats().confirmed, bot.stats().resent), (1, 0));
+    assert_eq!((bot.counters().confirmed, bot.counters().resent), (1, 0));
 }
 
 /// The ping of the stream's beginning was written before, and says nothing; nor does one that
@@ -168,7 +168,7 @@ async fn pings_that_others_get_are_not_pushed() {
         .iter()
         .fold(server, |server, name| server.expect(&ping(name)));
     let (bot, _played) = scripted([server.send(&ping("p11")).hold()]);
-    bot.counted(|stats| stats.proofs == 2).await;
+    bot.counted(|counters| counters.round_trips == 2).await;
     let began = Instant::now();
     confirm(&bot.client(), "m1").await.unwrap().unwrap();
     assert!(began.elapsed() < SECOND * 8, "{:?}", began.elapsed());
@@ -178,7 +178,7 @@ async fn pings_that_others_get_are_not_pushed() {
 async fn many_stanzas_share_one_ping() {
     let bot = bot(|bot| bot).await;
     let alice = bot.user("alice@localhost");
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     let sends: Vec<_> = (0..2000)
         .map(|n| confirm(&bot.client(), &format!("m{n}")))
         .collect();
@@ -186,8 +186,8 @@ async fn many_stanzas_share_one_ping() {
         assert_eq!(send.await.unwrap().unwrap().streams, 1);
     }
     assert_eq!(alice.waiting(), 2000);
-    assert_eq!(bot.stats().confirmed, 2000);
-    assert!(bot.stats().proofs < 40, "{:?}", bot.stats());
+    assert_eq!(bot.counters().confirmed, 2000);
+    assert!(bot.counters().round_trips < 40, "{:?}", bot.counters());
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,7 +210,7 @@ async fn what_passes_the_outbound_layers_is_sent_again_as_they_made_it() {
     });
     let bot = bot(|bot| bot.outbound(stamp)).await;
     let alice = bot.user("alice@localhost");
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     bot.wire().silence(true);
     let sending = confirm(&bot.client(), "m1");
     alice
@@ -237,7 +237,7 @@ async fn wherever_the_link_breaks_what_is_confirmed_has_arrived() {
         let bot = bot(|bot| bot).await;
         let alice = bot.user("alice@localhost");
         let bob = bot.user("bob@localhost");
-        bot.counted(|stats| stats.proofs == 1).await;
+        bot.counted(|counters| counters.round_trips == 1).await;
         if written > 0 {
             bot.wire().cut_after_written(written);
         }
@@ -344,13 +344,16 @@ async fn through_two_hundred_restarts_every_awaited_stanza_arrives() {
         order.values().all(|numbers| numbers.is_sorted()),
         "what one sender sent is in its order"
     );
-    let stats = bot.stats();
-    assert_eq!((stats.connected, stats.confirmed), (201, sent.len() as u64));
-    assert!(stats.resent > 0 && sent.len() > 1000, "{stats:?}");
+    let counters = bot.counters();
+    assert_eq!(
+        (counters.connected, counters.confirmed),
+        (201, sent.len() as u64)
+    );
+    assert!(counters.resent > 0 && sent.len() > 1000, "{counters:?}");
     println!(
         "{} stanzas over 201 streams, {} written again",
         sent.len(),
-        stats.resent
+        counters.resent
     );
 }
 
@@ -358,7 +361,7 @@ async fn through_two_hundred_restarts_every_awaited_stanza_arrives() {
 async fn what_was_sent_while_the_link_was_down_keeps_its_order() {
     let bot = bot(|bot| bot).await;
     let alice = bot.user("alice@localhost");
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     bot.wire().silence(true);
     let mut sends: Vec<_> = Vec::new();
     for n in 0..3 {
@@ -393,7 +396,7 @@ async fn what_was_sent_while_the_link_was_down_keeps_its_order() {
         streams.push(send.await.unwrap().unwrap().streams);
     }
     assert_eq!(streams, [2, 2, 2, 1, 1]);
-    assert_eq!(bot.stats().resent, 3);
+    assert_eq!(bot.counters().resent, 3);
 }
 
 /// Several processes on one domain of ejabberd: a ping comes out at any of them, and only its own
@@ -438,7 +441,7 @@ async fn processes_that_share_a_domain_confirm_each_their_own() {
 async fn time_that_is_over_says_whether_the_stanza_was_sent() {
     let bot = bot_with(|limits| limits.unconfirmed_age = SECOND * 10).await;
     let alice = bot.user("alice@localhost");
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     bot.wire().silence(true);
     let began = Instant::now();
     let unknown = confirm(&bot.client(), "unknown").await.unwrap();
@@ -455,20 +458,20 @@ async fn time_that_is_over_says_whether_the_stanza_was_sent() {
     bot.wire().silence(false);
     bot.host().start();
     bot.mounted().await;
-    bot.counted(|stats| stats.proofs == 2).await;
+    bot.counted(|counters| counters.round_trips == 2).await;
     // Neither of them is sent now.
     assert_eq!(
         received(&alice).await,
         HashMap::from([("unknown".to_owned(), 1)])
     );
-    assert_eq!((bot.stats().resent, bot.stats().confirmed), (0, 0));
+    assert_eq!((bot.counters().resent, bot.counters().confirmed), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_waits_for_any_more_is_not_sent_again() {
     let bot = bot(|bot| bot).await;
     let alice = bot.user("alice@localhost");
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     bot.wire().silence(true);
     let sending = confirm(&bot.client(), "m1");
     alice
@@ -488,10 +491,10 @@ async fn what_nobody_waits_for_any_more_is_not_sent_again() {
 async fn a_component_that_ends_says_what_it_knows() {
     let mut bot = bot(|bot| bot).await;
     let _alice = bot.user("alice@localhost");
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     bot.wire().silence(true);
     let written = confirm(&bot.client(), "written");
-    bot.counted(|stats| stats.sent == 1).await;
+    bot.counted(|counters| counters.sent == 1).await;
     bot.host().stop();
     bot.until(|status| matches!(status, Status::Waiting { .. }))
         .await;
@@ -520,7 +523,7 @@ async fn a_component_that_ends_says_what_it_knows() {
 async fn a_component_that_stops_waits_for_what_is_to_be_confirmed() {
     let mut bot = bot(|bot| bot).await;
     let alice = bot.user("alice@localhost");
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     let sends: Vec<_> = (0..100)
         .map(|n| confirm(&bot.client(), &format!("{n}")))
         .collect();
@@ -549,7 +552,7 @@ async fn what_may_wait_is_bounded_by_number_and_bytes() {
     ] {
         let bot = bot_with(change).await;
         let alice = bot.user("alice@localhost");
-        bot.counted(|stats| stats.proofs == 1).await;
+        bot.counted(|counters| counters.round_trips == 1).await;
         bot.wire().silence(true);
         let sends: Vec<_> = (0..30)
             .map(|n| {
@@ -602,7 +605,7 @@ async fn a_stanza_that_ends_streams_is_found_and_given_up() {
             one_by_one.send(&error(condition)),
             rest,
         ]);
-        bot.counted(|stats| stats.proofs == 1).await;
+        bot.counted(|counters| counters.round_trips == 1).await;
         let sends: Vec<_> = ["a", "b", "c"]
             .iter()
             .map(|id| confirm(&bot.client(), id))
@@ -620,7 +623,7 @@ async fn a_stanza_that_ends_streams_is_found_and_given_up() {
         );
         assert_eq!(c.await.unwrap().unwrap().streams, 2);
         assert_eq!(later.await.unwrap().unwrap().streams, 1);
-        assert_eq!((bot.stats().condemned, bot.stats().confirmed), (1, 3));
+        assert_eq!((bot.counters().poisoned, bot.counters().confirmed), (1, 3));
     }
 }
 
@@ -629,7 +632,7 @@ async fn a_stanza_that_ends_streams_is_found_and_given_up() {
 #[tokio::test(start_paused = true)]
 async fn a_stanza_that_ends_streams_without_a_word_is_found_too() {
     let all = wire("a") + &wire("b") + &wire("c");
-    let trial = |first: &str| {
+    let quarantine = |first: &str| {
         let opened = Transcript::opening(BOT).self_ping(BOT);
         match first {
             "a" => opened
@@ -649,12 +652,12 @@ async fn a_stanza_that_ends_streams_without_a_word_is_found_too() {
     let (bot, _played) = scripted([
         Transcript::opening(BOT).self_ping(BOT).expect(&all),
         Transcript::opening(BOT).expect(&all),
-        trial("a"),
-        trial("b"),
-        trial("b"),
+        quarantine("a"),
+        quarantine("b"),
+        quarantine("b"),
         last.hold(),
     ]);
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     let [a, b, c] = ["a", "b", "c"].map(|id| confirm(&bot.client(), id));
     assert_eq!(a.await.unwrap().unwrap().streams, 3);
     let b = b.await.unwrap();
@@ -665,9 +668,9 @@ async fn a_stanza_that_ends_streams_without_a_word_is_found_too() {
     assert_eq!(c.await.unwrap().unwrap().streams, 3);
     assert_eq!(
         (
-            bot.stats().condemned,
-            bot.stats().confirmed,
-            bot.stats().connected
+            bot.counters().poisoned,
+            bot.counters().confirmed,
+            bot.counters().connected
         ),
         (1, 2, 6)
     );
@@ -697,14 +700,14 @@ async fn a_stanza_that_is_cut_off_every_time_is_given_up() {
         .secret("s3cr3t")
         .router(Router::new());
     let bot = start(builder.limits(roomy()));
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     let sent = bot
         .client()
         .send(message("large", &"x".repeat(1_000_000)))
         .await;
     assert!(matches!(sent, Err(SendError::Refused(_))), "{sent:?}");
     bot.mounted().await;
-    assert_eq!((bot.stats().condemned, bot.stats().connected), (1, 7));
+    assert_eq!((bot.counters().poisoned, bot.counters().connected), (1, 7));
 }
 
 /// Other stream errors and breaks say nothing about what was sent.
@@ -723,7 +726,7 @@ async fn other_stream_errors_make_no_suspects() {
             .send(&ping("p1"))
             .hold();
         let (bot, _played) = scripted([first, second]);
-        bot.counted(|stats| stats.proofs == 1).await;
+        bot.counted(|counters| counters.round_trips == 1).await;
         let a = confirm(&bot.client(), "a");
         let b = confirm(&bot.client(), "b");
         assert_eq!(
@@ -733,7 +736,7 @@ async fn other_stream_errors_make_no_suspects() {
             ),
             (2, 2)
         );
-        assert_eq!((bot.stats().resent, bot.stats().condemned), (2, 0));
+        assert_eq!((bot.counters().resent, bot.counters().poisoned), (2, 0));
     }
 }
 
@@ -771,7 +774,7 @@ async fn what_is_too_large_for_the_server_ends_two_streams_and_no_more() {
             .secret("s3cr3t")
             .router(Router::new());
         let bot = start(builder.limits(roomy()));
-        bot.counted(|stats| stats.proofs == 1).await;
+        bot.counted(|counters| counters.round_trips == 1).await;
         let client = bot.client();
         let large = message("large", &"x".repeat(1_000_000));
         let large = tokio::spawn(async move {
@@ -788,7 +791,7 @@ async fn what_is_too_large_for_the_server_ends_two_streams_and_no_more() {
         let small = confirm(&bot.client(), "small");
         assert!(large.await.unwrap());
         small.await.unwrap().unwrap();
-        assert_eq!((bot.stats().connected, bot.stats().condemned), (3, 1));
+        assert_eq!((bot.counters().connected, bot.counters().poisoned), (3, 1));
     }
 }
 
@@ -830,7 +833,7 @@ async fn an_answer_that_is_too_large_for_the_server_is_given_up() {
             .limits(roomy()),
     );
     played.done().await;
-    assert_eq!((bot.stats().connected, bot.stats().condemned), (3, 1));
+    assert_eq!((bot.counters().connected, bot.counters().poisoned), (3, 1));
 }
 
 /// While one is on trial nothing else is written; but when too much waits, the trial is over.
@@ -870,10 +873,10 @@ async fn a_trial_ends_when_too_much_waits_for_it() {
         .secret("s3cr3t")
         .limits(limits);
     let bot = start(builder.router(Router::new().message(async |Body(body): Body| body)));
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     let sending = confirm(&bot.client(), "m1");
     assert_eq!(sending.await.unwrap().unwrap().streams, 2);
-    assert_eq!((bot.stats().connected, bot.stats().condemned), (2, 0));
+    assert_eq!((bot.counters().connected, bot.counters().poisoned), (2, 0));
 }
 
 /// Requests and their answers are nobody's suspects: they have failed with their link.
@@ -894,7 +897,7 @@ async fn a_handler_can_send_confirmed_to_its_own_sender() {
             .expect("<message type='chat' id='from-handler'><body>hi</body></message>")
             .await;
     }
-    bot.counted(|stats| stats.confirmed == 3).await;
+    bot.counted(|counters| counters.confirmed == 3).await;
 }
 
 // Everything at once.
@@ -948,7 +951,7 @@ async fn harm(bot: &Mounted, dice: &mut Dice) {
             let condition = conditions[usize::try_from(dice.roll(4)).unwrap()].to_owned();
             host.disconnect(
                 BOT,
-                &Farewell::Error {
+                &Disconnect::Error {
                     condition,
                     text: None,
                 },
@@ -1016,7 +1019,7 @@ async fn whatever_happens_what_was_taken_has_come() {
         });
         let results = results
             .await
-            .unwrap_or_else(|_| panic!("seed {seed}: {:?} {:?}", bot.status(), bot.stats()));
+            .unwrap_or_else(|_| panic!("seed {seed}: {:?} {:?}", bot.status(), bot.counters()));
         let mut first: HashMap<String, Vec<usize>> = HashMap::new();
         while alice.waiting() > 0 {
             let id = alice.recv().await.unwrap().id().unwrap().to_owned();

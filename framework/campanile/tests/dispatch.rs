@@ -20,7 +20,7 @@ use campanile::extract::{Body, Recipient, Sender};
 use campanile::host::User;
 use campanile::inbound::Inbound;
 use campanile::limits::Limits;
-use campanile::reply::{Answer, Later, Reply};
+use campanile::reply::{Deferred, Reply, Responder};
 use campanile::router::Router;
 use campanile::stanza::Stanza;
 use campanile::testing::{Mounted, mount};
@@ -40,7 +40,7 @@ fn ask(id: impl std::fmt::Display, to: &str, name: &str) -> String {
 
 fn told(stanza: &Stanza) -> (Condition, ErrorType) {
     assert!(stanza.kind().is_error(), "{}", stanza.to_xml());
-    let error = StanzaError::of(stanza);
+    let error = StanzaError::from_stanza(stanza);
     (error.condition(), error.error_type())
 }
 
@@ -124,7 +124,7 @@ async fn a_thousand_stanzas_of_a_hundred_senders_come_back_in_order() {
     for sender in senders.collect::<Vec<_>>() {
         sender.await.unwrap();
     }
-    assert_eq!((bot.stats().taken, bot.stats().shed), (100_000, 0));
+    assert_eq!((bot.counters().taken, bot.counters().shed), (100_000, 0));
 }
 
 async fn next_is(user: &User, n: usize) {
@@ -234,7 +234,7 @@ async fn a_flood_is_answered_while_another_sender_is_served() {
         };
         tokio::join!(flooding, serving);
         // Beyond one quarter of what may run and of what may wait, each request is told so.
-        bot.counted(|stats| stats.shed == (COUNT - waiting - running) as u64)
+        bot.counted(|counters| counters.shed == (COUNT - waiting - running) as u64)
             .await;
         bob.ask(&ask("still", BOT, "y"), "<iq type='result'/>")
             .await;
@@ -260,7 +260,7 @@ async fn a_flood_is_answered_while_another_sender_is_served() {
                 .unwrap();
             assert!(!answer.kind().is_error() && answered.insert(answer.id().unwrap().to_owned()));
         }
-        assert_eq!(bot.stats().connected, 1);
+        assert_eq!(bot.counters().connected, 1);
     }
 }
 
@@ -286,8 +286,11 @@ async fn a_domain_of_very_many_shuts_nobody_else_out() {
         bob.ask(&ask(id, BOT, "y"), "<iq type='result'/>").await;
         assert_eq!(began.elapsed(), Duration::ZERO, "beside {id} others");
     }
-    let stats = bot.stats();
-    assert_eq!((stats.taken, stats.shed), (500 + 56 + 56, 500 - 56 - 56));
+    let counters = bot.counters();
+    assert_eq!(
+        (counters.taken, counters.shed),
+        (500 + 56 + 56, 500 - 56 - 56)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -310,11 +313,12 @@ async fn the_bounds_of_all_senders_together_hold_too() {
             user.send(ask(id, BOT, "x")).await.unwrap();
         }
     }
-    bot.counted(|stats| stats.taken + stats.shed == 120).await;
-    assert_eq!((bot.stats().taken, bot.stats().shed), (16 + 40, 64));
+    bot.counted(|counters| counters.taken + counters.shed == 120)
+        .await;
+    assert_eq!((bot.counters().taken, bot.counters().shed), (16 + 40, 64));
     // Each gets one answer to each, however it turns out.
     let release = async {
-        while bot.stats().sent < 120 {
+        while bot.counters().sent < 120 {
             gate.notify_waiters();
             tokio::task::yield_now().await;
         }
@@ -345,9 +349,10 @@ async fn bytes_that_wait_are_bounded_as_well() {
     for _ in 0..20 {
         alice.say(BOT, &"x".repeat(10_000)).await.unwrap();
     }
-    bot.counted(|stats| stats.taken + stats.shed == 20).await;
+    bot.counted(|counters| counters.taken + counters.shed == 20)
+        .await;
     // What runs and what waits are a quarter of the bytes.
-    assert_eq!((bot.stats().taken, bot.stats().shed), (1 + 8, 11));
+    assert_eq!((bot.counters().taken, bot.counters().shed), (1 + 8, 11));
 }
 
 #[tokio::test(start_paused = true)]
@@ -376,10 +381,10 @@ async fn a_flood_of_messages_is_told_once_a_second() {
         }
         assert_eq!(user.waiting(), 0);
     }
-    let stats = bot.stats();
+    let counters = bot.counters();
     assert_eq!(
-        (stats.shed, stats.shed_silently),
-        (550 - stats.taken, 550 - stats.taken - 10)
+        (counters.shed, counters.shed_silently),
+        (550 - counters.taken, 550 - counters.taken - 10)
     );
 }
 
@@ -402,7 +407,7 @@ async fn what_nobody_wrote_is_shed_without_a_word() {
             alice.send(silent).await.unwrap();
         }
     }
-    bot.counted(|stats| stats.shed == 10).await;
+    bot.counted(|counters| counters.shed == 10).await;
     alice.expect_nothing("localhost").await;
 }
 
@@ -433,7 +438,7 @@ async fn a_panic_is_the_handlers_own() {
             .ask(&ask(round, BOT, "w"), "<iq type='result'/>")
             .await;
     }
-    assert_eq!((bot.stats().panics, bot.stats().connected), (9, 1));
+    assert_eq!((bot.counters().panics, bot.counters().connected), (9, 1));
 }
 
 /// A service that is ready for as long as its count lasts.
@@ -489,7 +494,7 @@ async fn a_handler_has_its_time() {
         (Condition::RemoteServerTimeout, ErrorType::Wait)
     );
     assert_eq!(
-        (began.elapsed(), bot.stats().timeouts),
+        (began.elapsed(), bot.counters().timeouts),
         (Duration::from_secs(30), 1)
     );
     alice.ask(&ask(2, BOT, "y"), "<iq type='result'/>").await;
@@ -543,7 +548,7 @@ async fn a_handler_woken_from_elsewhere_goes_on() {
     let bot = bot(Router::new().iq_get(X, handler), |_| {}).await;
     let alice = bot.user("alice@localhost");
     let waking = async {
-        bot.counted(|stats| stats.taken == 1).await;
+        bot.counted(|counters| counters.taken == 1).await;
         sleep(Duration::from_secs(1)).await;
         done.store(true, Ordering::Relaxed);
         waiting.lock().unwrap().take().unwrap().wake();
@@ -610,21 +615,21 @@ async fn load_that_is_shed_is_told() {
 
 // Promises.
 
-type Promises = Arc<Mutex<Vec<Answer>>>;
+type Promises = Arc<Mutex<Vec<Responder>>>;
 
 /// A handler that promises, and leaves the keeping to the test.
 fn promising() -> (Router, Promises) {
     let promises = Promises::default();
     let kept = Arc::clone(&promises);
     let promise = move |_: Recipient| {
-        let (later, answer) = Later::promise();
+        let (later, answer) = Deferred::channel();
         kept.lock().unwrap().push(answer);
         std::future::ready(later)
     };
     (Router::new().iq_get(X, promise).iq_get(Y, quick), promises)
 }
 
-fn take(promises: &Promises) -> Answer {
+fn take(promises: &Promises) -> Responder {
     promises.lock().unwrap().remove(0)
 }
 
@@ -659,7 +664,7 @@ async fn a_promise_that_is_dropped_is_an_error() {
     let bot = bot(router, |_| {}).await;
     let alice = bot.user("alice@localhost");
     let dropping = async {
-        bot.counted(|stats| stats.taken == 1).await;
+        bot.counted(|counters| counters.taken == 1).await;
         drop(take(&promises));
     };
     let (answer, ()) = tokio::join!(alice.request(ask(1, BOT, "x")), dropping);
@@ -667,14 +672,14 @@ async fn a_promise_that_is_dropped_is_an_error() {
         told(&answer.unwrap()),
         (Condition::InternalServerError, ErrorType::Cancel)
     );
-    assert_eq!(bot.stats().faults, 1);
+    assert_eq!(bot.counters().faults, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_promise_has_its_time() {
     let (router, promises) = promising();
     let own = async || {
-        let (later, answer) = Later::promise();
+        let (later, answer) = Deferred::channel();
         tokio::spawn(async move {
             sleep(Duration::from_secs(100)).await;
             answer.send(Reply::Empty);
@@ -708,14 +713,14 @@ async fn a_promise_counts_as_in_flight_for_its_sender_and_for_all() {
     for id in 0..3 {
         users[0].send(ask(id, BOT, "x")).await.unwrap();
     }
-    bot.counted(|stats| stats.taken == 3).await;
+    bot.counted(|counters| counters.taken == 3).await;
     assert_eq!(made(), 2, "a quarter of eight");
     for user in &users[1..] {
         for id in 0..2 {
             user.send(ask(id, BOT, "x")).await.unwrap();
         }
     }
-    bot.counted(|stats| stats.taken == 11).await;
+    bot.counted(|counters| counters.taken == 11).await;
     assert_eq!(made(), 8);
     take(&promises).send(Reply::Empty);
     users[0].expect("<iq type='result' id='0'/>").await;
@@ -727,5 +732,5 @@ async fn a_promise_counts_as_in_flight_for_its_sender_and_for_all() {
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;
     }
-    bot.counted(|stats| stats.sent == 11).await;
+    bot.counted(|counters| counters.sent == 11).await;
 }

@@ -14,8 +14,8 @@ use campanile::client::{Empty, IqError, SendError};
 use campanile::component::{Component, Status};
 use campanile::error::{Condition, ErrorType, StanzaError};
 use campanile::extract::Body;
-use campanile::host::{Farewell, Host};
-use campanile::reply::{Later, Reply};
+use campanile::host::{Disconnect, Host};
+use campanile::reply::{Deferred, Reply};
 use campanile::router::Router;
 use campanile::stanza::Stanza;
 use campanile::testing::{Mounted, Transcript, mount, start};
@@ -29,7 +29,7 @@ const ASK: &str = "<iq to='bot.localhost' type='get' id='1'><x xmlns='urn:x'/></
 
 /// What an error says, in short.
 fn told(stanza: &Stanza) -> (Condition, ErrorType) {
-    let error = StanzaError::of(stanza);
+    let error = StanzaError::from_stanza(stanza);
     (error.condition(), error.error_type())
 }
 
@@ -56,7 +56,7 @@ async fn an_idle_component_closes_its_stream_and_ends() {
             .secret("s3cr3t")
             .router(Router::new()),
     );
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     bot.stop();
     bot.ended().await.unwrap();
     played.done().await;
@@ -80,11 +80,11 @@ async fn behind_its_closing_tag_a_component_says_nothing() {
             .secret("s3cr3t")
             .router(Router::new()),
     );
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     bot.stop();
     bot.ended().await.unwrap();
     played.done().await;
-    assert_eq!(bot.stats().after_close, 4);
+    assert_eq!(bot.counters().after_close, 4);
 }
 
 /// A server with a long queue of its own is read to its closing tag; one that never comes to it is
@@ -111,11 +111,11 @@ async fn who_still_writes_is_waited_for() {
                 .secret("s3cr3t")
                 .router(Router::new()),
         );
-        bot.counted(|stats| stats.proofs == 1).await;
+        bot.counted(|counters| counters.round_trips == 1).await;
         let began = Instant::now();
         bot.stop();
         bot.ended().await.unwrap();
-        assert_eq!(bot.stats().after_close, counted);
+        assert_eq!(bot.counters().after_close, counted);
         assert!(
             began.elapsed() <= Duration::from_secs(at_most),
             "{:?}",
@@ -156,7 +156,7 @@ async fn what_is_in_flight_is_finished_and_what_is_new_is_refused() {
     };
     tokio::join!(begun, then);
     bot.running().ended().await.unwrap();
-    assert_eq!(bot.stats().late, 2);
+    assert_eq!(bot.counters().late, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,7 +171,7 @@ async fn after_the_grace_period_what_runs_and_what_waits_is_answered() {
             .await
             .unwrap();
     }
-    bot.counted(|stats| stats.taken == 2).await;
+    bot.counted(|counters| counters.taken == 2).await;
     let began = Instant::now();
     bot.running().stop();
     let first = alice.recv().await.unwrap();
@@ -205,7 +205,7 @@ async fn an_answer_that_was_promised_is_waited_for() {
     let later = move || {
         let gate = Arc::clone(&gate);
         async move {
-            let (later, answer) = Later::promise();
+            let (later, answer) = Deferred::channel();
             tokio::spawn(async move {
                 gate.notified().await;
                 answer.send(Reply::Empty);
@@ -220,7 +220,7 @@ async fn an_answer_that_was_promised_is_waited_for() {
     let alice = bot.user("alice@localhost");
     let asking = async { alice.request(ASK).await.unwrap() };
     let stopping = async {
-        bot.counted(|stats| stats.taken == 1).await;
+        bot.counted(|counters| counters.taken == 1).await;
         bot.running().stop();
         tokio::time::sleep(Duration::from_secs(3)).await;
         go.notify_one();
@@ -298,7 +298,8 @@ async fn nothing_that_is_owed_an_answer_stays_without_one() {
                 })
             })
             .collect();
-        bot.counted(|stats| stats.taken > 200 + 100 * round).await;
+        bot.counted(|counters| counters.taken > 200 + 100 * round)
+            .await;
         bot.running().stop();
         bot.running().ended().await.unwrap();
         let mut answers = 0;
@@ -320,9 +321,9 @@ async fn nothing_that_is_owed_an_answer_stays_without_one() {
         let missing = sent.load(Ordering::Relaxed) - answers;
         assert_eq!(
             (answers, missing as u64),
-            (ids, bot.stats().after_close),
+            (ids, bot.counters().after_close),
             "{:?}",
-            bot.stats()
+            bot.counters()
         );
     }
 }
@@ -342,7 +343,7 @@ async fn a_server_that_never_closes_is_left_after_a_while() {
             .secret("s3cr3t")
             .router(Router::new()),
     );
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     let began = Instant::now();
     bot.stop();
     bot.ended().await.unwrap();
@@ -361,7 +362,7 @@ async fn a_server_that_takes_nothing_is_left_too() {
     let alice = bot.user("alice@localhost");
     bot.wire().block(true);
     alice.send(ASK).await.unwrap();
-    bot.counted(|stats| stats.taken == 1).await;
+    bot.counted(|counters| counters.taken == 1).await;
     let began = Instant::now();
     bot.running().stop();
     bot.running().ended().await.unwrap();
@@ -377,12 +378,12 @@ async fn a_link_that_is_lost_while_stopping_ends_it() {
     let mut bot = slow(Duration::from_secs(5)).await;
     let alice = bot.user("alice@localhost");
     alice.send(ASK).await.unwrap();
-    bot.counted(|stats| stats.taken == 1).await;
+    bot.counted(|counters| counters.taken == 1).await;
     bot.running().stop();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    bot.host().disconnect(BOT, &Farewell::Silent);
+    bot.host().disconnect(BOT, &Disconnect::Silent);
     bot.running().ended().await.unwrap();
-    assert_eq!(bot.stats().connected, 1);
+    assert_eq!(bot.counters().connected, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -422,7 +423,7 @@ async fn dropped_it_is_gone_at_once() {
     let client = bot.client();
     let alice = bot.user("alice@localhost");
     alice.send(ASK).await.unwrap();
-    bot.counted(|stats| stats.taken == 1).await;
+    bot.counted(|counters| counters.taken == 1).await;
     let began = Instant::now();
     drop(bot);
     host.unmounted(BOT).await;

@@ -44,7 +44,7 @@ async fn flood(
         while !over.load(Ordering::Relaxed) || inbox.waiting() > 0 {
             let told = inbox.recv().await.unwrap();
             assert_eq!(
-                StanzaError::of(&told).condition(),
+                StanzaError::from_stanza(&told).condition(),
                 Condition::ResourceConstraint
             );
             refused += 1;
@@ -73,7 +73,7 @@ async fn served_beside_a_flood(localparts: usize, size: usize) -> (Vec<Duration>
     let bob = bot.user("bob@localhost");
     let enough = Arc::new(AtomicBool::new(false));
     let flood = tokio::spawn(flood(mallory, (localparts, size), Arc::clone(&enough)));
-    bot.counted(|stats| stats.shed > 1000).await;
+    bot.counted(|counters| counters.shed > 1000).await;
     let mut times = Vec::new();
     for id in 0..500 {
         let began = Instant::now();

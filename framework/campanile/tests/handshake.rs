@@ -12,7 +12,7 @@ use std::time::Duration;
 use campanile::component::{Component, RunErrorKind, Status};
 use campanile::extract::Body;
 use campanile::router::Router;
-use campanile::testing::{Played, Running, Transcript, start};
+use campanile::testing::{Running, Transcript, TranscriptResult, start};
 use tokio::time::Instant;
 
 const DOMAIN: &str = "bot.localhost";
@@ -58,7 +58,7 @@ fn error(condition: &str, text: &str) -> String {
     format!("<stream:error><{condition} xmlns='{namespace}'/>{text}</stream:error></stream:stream>")
 }
 
-fn run(transcript: Transcript) -> (Running, Played) {
+fn run(transcript: Transcript) -> (Running, TranscriptResult) {
     let (connector, played) = Transcript::play([transcript]);
     let builder = Component::builder("BOT.Localhost")
         .connector(connector)
@@ -122,7 +122,7 @@ async fn every_shape_of_a_good_opening_is_taken() {
                 opening
             });
             bot.mounted().await;
-            bot.counted(|stats| stats.proofs == 1).await;
+            bot.counted(|counters| counters.round_trips == 1).await;
             drop(bot.ended());
             drop(bot);
             played.done().await;

@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
-use campanile::host::{Farewell, Host, OnConflict, User, UserError};
+use campanile::connection::{Event, Reader};
+use campanile::host::{Disconnect, Host, OnConflict, User, UserError};
 use campanile::stanza::Stanza;
-use campanile::stream::{Event, Reader};
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -91,7 +91,7 @@ async fn alice_gets(alice: &User) -> String {
 }
 
 #[tokio::test]
-async fn openings_are_refused_in_prosodys_words() {
+async fn invalid_header_gets_prosody_stream_error() {
     let header = |attributes: &str| {
         format!("<stream:stream xmlns:stream='http://etherx.jabber.org/streams' {attributes}>")
     };
@@ -147,7 +147,7 @@ async fn openings_are_refused_in_prosodys_words() {
 }
 
 #[tokio::test]
-async fn a_handshake_is_checked() {
+async fn handshake_digest_is_verified() {
     let host = Host::builder()
         .component("echo.localhost", "s3cr3t")
         .build();
@@ -177,7 +177,7 @@ async fn a_handshake_is_checked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_opening_ends_after_half_a_minute() {
+async fn idle_opening_times_out() {
     let host = Host::new("s3cr3t");
     let raw = Raw::connect(&host);
     assert_eq!(
@@ -187,7 +187,7 @@ async fn a_silent_opening_ends_after_half_a_minute() {
 }
 
 #[tokio::test]
-async fn a_second_component_is_a_conflict() {
+async fn second_component_causes_conflict() {
     let host = Host::new("s3cr3t");
     let _first = Raw::mounted(&host).await;
     let mut second = Raw::connect(&host);
@@ -211,7 +211,7 @@ async fn a_second_component_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn components_that_share_a_domain_take_turns() {
+async fn shared_domain_is_served_round_robin() {
     let host = Host::builder()
         .secret("s3cr3t")
         .on_conflict(OnConflict::Share)
@@ -232,7 +232,7 @@ async fn components_that_share_a_domain_take_turns() {
 }
 
 #[tokio::test]
-async fn stanzas_of_a_component_are_checked_as_by_a_server() {
+async fn component_stanzas_are_validated() {
     let foreign = "Component tried to send from address &lt;eve@localhost&gt; which is not in \
         domain &lt;echo.localhost&gt;";
     let too_large = format!(
@@ -289,7 +289,7 @@ async fn stanzas_of_a_component_are_checked_as_by_a_server() {
 }
 
 #[tokio::test]
-async fn an_offline_component_bounces_everything_but_answers() {
+async fn offline_component_bounces_requests() {
     let host = Host::new("s3cr3t");
     let alice = host.user("alice@localhost/a").unwrap();
     let error = "<error type='wait' by='echo.localhost'><remote-server-timeout \
@@ -327,7 +327,7 @@ async fn an_offline_component_bounces_everything_but_answers() {
 }
 
 #[tokio::test]
-async fn components_and_users_reach_each_other() {
+async fn stanzas_are_routed_between_components_and_users() {
     let host = Host::new("s3cr3t");
     let mut echo = Raw::mounted(&host).await;
     let alice = host.user("alice@localhost/a").unwrap();
@@ -385,7 +385,7 @@ async fn components_and_users_reach_each_other() {
 }
 
 #[tokio::test]
-async fn a_request_of_a_user_is_answered_past_other_stanzas() {
+async fn request_skips_unrelated_stanzas() {
     let host = Host::new("s3cr3t");
     let mut echo = Raw::mounted(&host).await;
     let alice = host.user("alice@localhost/a").unwrap();
@@ -422,7 +422,7 @@ async fn a_request_of_a_user_is_answered_past_other_stanzas() {
 }
 
 #[tokio::test]
-async fn the_host_answers_for_itself() {
+async fn host_answers_ping_and_disco() {
     let host = Host::new("s3cr3t");
     let _echo = Raw::mounted(&host).await;
     let alice = host.user("alice@localhost").unwrap();
@@ -453,7 +453,7 @@ async fn the_host_answers_for_itself() {
 }
 
 #[tokio::test]
-async fn users_have_addresses_of_their_own() {
+async fn user_address_is_unique() {
     let host = Host::new("s3cr3t");
     let alice = host.user("alice@localhost").unwrap();
     assert_eq!(alice.jid().as_str(), "alice@localhost/home");
@@ -472,7 +472,7 @@ async fn users_have_addresses_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_stopped_host_refuses_and_comes_back_on_its_port() {
+async fn stopped_host_refuses_connections_until_started() {
     let host = Host::new("s3cr3t");
     let address = host.listen(([127, 0, 0, 1], 0).into()).await.unwrap();
     let connect = host.connector();
@@ -492,14 +492,14 @@ async fn a_stopped_host_refuses_and_comes_back_on_its_port() {
 }
 
 #[tokio::test]
-async fn streams_end_as_they_are_told_to() {
+async fn disconnect_ends_stream_as_requested() {
     let host = Host::new("s3cr3t");
     let error = error("policy-violation", "too fast");
-    for (farewell, wanted) in [
-        (Farewell::Silent, ""),
-        (Farewell::Closed, "</stream:stream>"),
+    for (how, wanted) in [
+        (Disconnect::Silent, ""),
+        (Disconnect::Closed, "</stream:stream>"),
         (
-            Farewell::Error {
+            Disconnect::Error {
                 condition: "policy-violation".into(),
                 text: Some("too fast".into()),
             },
@@ -507,7 +507,7 @@ async fn streams_end_as_they_are_told_to() {
         ),
     ] {
         let echo = Raw::mounted(&host).await;
-        host.disconnect("echo.localhost", &farewell);
+        host.disconnect("echo.localhost", &how);
         assert_eq!(echo.rest().await, wanted);
     }
     let echo = Raw::mounted(&host).await;
@@ -524,7 +524,7 @@ async fn streams_end_as_they_are_told_to() {
 }
 
 #[tokio::test]
-async fn a_component_that_reads_nothing_makes_users_wait_and_nothing_grow() {
+async fn stalled_component_applies_backpressure() {
     let host = Host::new("s3cr3t");
     let mut echo = Raw::mounted(&host).await;
     let alice = host.user("alice@localhost").unwrap();
@@ -562,7 +562,7 @@ async fn a_component_that_reads_nothing_makes_users_wait_and_nothing_grow() {
 }
 
 #[tokio::test]
-async fn whatever_a_component_writes_the_host_stands() {
+async fn host_survives_malformed_input() {
     // Hostile bytes, each in a connection of its own; the library's reader is what stands in the
     // way.
     let host = Host::new("s3cr3t");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use campanile::component::{Component, Status};
 use campanile::host::{Host, OnConflict};
 use campanile::router::Router;
-use campanile::testing::{Mounted, Played, Running, Transcript, mount, start};
+use campanile::testing::{Mounted, Running, Transcript, TranscriptResult, mount, start};
 use tokio::time::{Instant, sleep};
 
 const BOT: &str = "bot.localhost";
@@ -25,7 +25,7 @@ async fn bot() -> Mounted {
 }
 
 /// Runs a component against this server.
-fn scripted(transcript: Transcript) -> (Running, Played) {
+fn scripted(transcript: Transcript) -> (Running, TranscriptResult) {
     let (connector, played) = Transcript::play([transcript]);
     (
         start(
@@ -51,14 +51,15 @@ async fn lost(bot: &Running) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_ping_that_comes_back_is_proof() {
     let bot = bot().await;
-    for proofs in 1..=3 {
-        bot.counted(|stats| stats.proofs == proofs).await;
+    for round_trips in 1..=3 {
+        bot.counted(|counters| counters.round_trips == round_trips)
+            .await;
         assert!(bot.status().is_ready());
         sleep(Duration::from_secs(60)).await;
     }
-    assert_eq!(bot.stats().connected, 1);
+    assert_eq!(bot.counters().connected, 1);
     // Neither is it handled, nor does anybody answer it.
-    assert_eq!((bot.stats().taken, bot.stats().unsolicited), (0, 0));
+    assert_eq!((bot.counters().taken, bot.counters().unsolicited), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,7 +100,7 @@ async fn while_others_are_heard_the_deadline_rests() {
     let (bot, _played) = scripted(busy.hold());
     bot.mounted().await;
     let began = Instant::now();
-    bot.counted(|stats| stats.connected == 1).await;
+    bot.counted(|counters| counters.connected == 1).await;
     sleep(Duration::from_secs(96)).await;
     assert_eq!(bot.status(), Status::Mounted { live: true });
     lost(&bot).await;
@@ -124,7 +125,7 @@ async fn a_route_that_is_proved_again_is_live_again() {
         .await;
     bot.until(|status| *status == Status::Mounted { live: true })
         .await;
-    assert_eq!(bot.stats().proofs, 1);
+    assert_eq!(bot.counters().round_trips, 1);
 }
 
 /// One ping may be lost to a hiccup; the second one proves the route.
@@ -152,7 +153,10 @@ async fn a_second_ping_is_sent_before_the_link_is_given_up() {
         began.elapsed() >= Duration::from_secs(14) && began.elapsed() <= Duration::from_secs(17)
     );
     sleep(Duration::from_secs(40)).await;
-    assert_eq!((bot.stats().connected, bot.stats().proofs), (1, 1));
+    assert_eq!(
+        (bot.counters().connected, bot.counters().round_trips),
+        (1, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,7 +193,7 @@ async fn a_forged_ping_proves_nothing() {
             .hold(),
     );
     assert!(lost(&bot).await.contains("did not come back"));
-    assert_eq!(bot.stats().proofs, 0);
+    assert_eq!(bot.counters().round_trips, 0);
 }
 
 /// Several processes on one domain of ejabberd: the pings of each come out at any of them.
@@ -211,7 +215,7 @@ async fn processes_that_share_a_domain_all_stay() {
     let connected = || {
         processes
             .iter()
-            .map(|process| process.stats().connected)
+            .map(|process| process.counters().connected)
             .sum::<u64>()
     };
     // They have to find out about each other, which may cost a link.
@@ -240,7 +244,7 @@ async fn a_stranger_makes_a_missing_ping_less_of_a_sign() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_falls_silent_is_found() {
     let bot = bot().await;
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     bot.wire().silence(true);
     let began = Instant::now();
     assert!(lost(&bot).await.contains("did not come back"));
@@ -251,7 +255,7 @@ async fn a_server_that_falls_silent_is_found() {
     );
     bot.wire().silence(false);
     bot.mounted().await;
-    bot.counted(|stats| stats.proofs == 2).await;
+    bot.counted(|counters| counters.round_trips == 2).await;
 }
 
 /// How long it takes until the component counts as ready, or no longer.
@@ -264,7 +268,7 @@ async fn until_ready(bot: &Running, ready: bool) -> Duration {
 #[tokio::test(start_paused = true)]
 async fn who_asks_at_any_time_gets_a_fresh_answer() {
     let fresh = Duration::from_secs(10);
-    let bot = mount(BOT, |bot| bot.router(router()).proven_within(fresh)).await;
+    let bot = mount(BOT, |bot| bot.router(router()).readiness_max_age(fresh)).await;
     until_ready(&bot, true).await;
     // However long the link was quiet before, and wherever between two pings it becomes silent.
     for quiet in [0, 1700, 3300, 61_000] {
@@ -279,12 +283,12 @@ async fn who_asks_at_any_time_gets_a_fresh_answer() {
         bot.wire().silence(false);
         until_ready(&bot, true).await;
     }
-    assert_eq!(bot.stats().connected, 1);
+    assert_eq!(bot.counters().connected, 1);
     // As of the last tick of the link's clock.
     let fresh = || {
-        bot.figures()
-            .levels()
-            .proof_age
+        bot.metrics()
+            .gauges()
+            .keepalive_age
             .is_some_and(|age| age <= Duration::from_secs(4))
     };
     while !fresh() {
@@ -299,7 +303,7 @@ async fn nobody_is_ready_before_the_first_proof() {
         .connector(connector)
         .secret("s3cr3t")
         .router(router());
-    let bot = start(asked.proven_within(Duration::from_secs(10)));
+    let bot = start(asked.readiness_max_age(Duration::from_secs(10)));
     bot.mounted().await;
     assert_eq!(bot.status(), Status::Mounted { live: false });
     lost(&bot).await;
@@ -309,7 +313,7 @@ async fn nobody_is_ready_before_the_first_proof() {
 async fn without_anybody_who_asks_pings_stay_rare() {
     let bot = bot().await;
     sleep(Duration::from_secs(59)).await;
-    assert_eq!(bot.stats().proofs, 1);
+    assert_eq!(bot.counters().round_trips, 1);
 }
 
 /// A server whose parser puts off the tag that came in halves, and all behind it, until twice as
@@ -329,7 +333,7 @@ async fn a_second_ping_pushes_what_a_parser_holds() {
         .send(&ping("first"))
         .hold();
     let (bot, _played) = scripted(server);
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     assert!(bot.status().is_ready());
-    assert_eq!(bot.stats().connected, 1);
+    assert_eq!(bot.counters().connected, 1);
 }

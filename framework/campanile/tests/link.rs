@@ -11,7 +11,7 @@ use std::time::Duration;
 use campanile::component::{Component, Status};
 use campanile::error::BoxError;
 use campanile::extract::Body;
-use campanile::host::Farewell;
+use campanile::host::Disconnect;
 use campanile::inbound::Inbound;
 use campanile::limits::Limits;
 use campanile::reply::Reply;
@@ -81,7 +81,7 @@ async fn a_stanza_that_was_written_in_part_is_written_again_whole() {
     for cut in [1, 10, whole - 1, whole + 20] {
         let bot = bot().await;
         let alice = bot.user("alice@localhost");
-        bot.counted(|stats| stats.proofs == 1).await;
+        bot.counted(|counters| counters.round_trips == 1).await;
         bot.wire().cut_after_written(cut);
         bot.client().send(message("the whole of it")).await.unwrap();
         alice
@@ -99,7 +99,7 @@ async fn a_stanza_that_was_written_in_part_is_written_again_whole() {
 async fn a_large_stanza_that_was_written_in_part_is_written_again_whole() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     let body = "x".repeat(500_000);
     for cut in [300_000, 300, 499_000] {
         bot.wire().cut_after_written(cut);
@@ -120,7 +120,7 @@ async fn a_large_stanza_that_was_written_in_part_is_written_again_whole() {
             .expect("<message type='chat'><body>behind it</body></message>")
             .await;
     }
-    assert_eq!(bot.stats().connected, 4);
+    assert_eq!(bot.counters().connected, 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,7 +147,7 @@ async fn half_a_stanza_and_the_end_costs_the_link_alone() {
         "\n ",
     ] {
         bot.host().inject(BOT, half);
-        bot.host().disconnect(BOT, &Farewell::Silent);
+        bot.host().disconnect(BOT, &Disconnect::Silent);
         assert!(lost(&bot).await.contains("closed the connection"));
         bot.mounted().await;
     }
@@ -184,8 +184,11 @@ async fn what_is_no_stanza_is_counted_and_costs_nothing() {
         "<iq from='@' to='bot.localhost' type='get' id='1'><x xmlns='urn:x'/></iq>",
     );
     alice.expect_nothing(BOT).await;
-    let stats = bot.stats();
-    assert_eq!((stats.unknown, stats.stray, stats.connected), (2, 2, 1));
+    let counters = bot.counters();
+    assert_eq!(
+        (counters.unknown, counters.stray, counters.connected),
+        (2, 2, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,7 +216,7 @@ async fn stream_errors_are_named_and_classed() {
         let bot = bot().await;
         bot.host().disconnect(
             BOT,
-            &Farewell::Error {
+            &Disconnect::Error {
                 condition: condition.into(),
                 text: Some("so there".into()),
             },
@@ -273,7 +276,7 @@ async fn last_words_are_read_although_nothing_can_be_written() {
 async fn a_write_without_progress_for_half_a_minute_ends_the_link() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     bot.wire().block(true);
     let began = Instant::now();
     let client = bot.client();
@@ -311,7 +314,7 @@ async fn a_slow_server_is_no_dead_one() {
             ))
             .await;
     }
-    assert_eq!(bot.stats().connected, 1);
+    assert_eq!(bot.counters().connected, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -361,7 +364,7 @@ async fn cramped(room: usize, messages: usize) -> Mounted {
     let mut limits = Limits::default();
     (limits.outbound, limits.max_stanza_out) = (room, room);
     let bot = mount(BOT, |bot| bot.service(service_fn(back)).limits(limits)).await;
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     bot.wire().block(true);
     let messages = (0..messages).map(|n| {
         format!(
@@ -378,7 +381,7 @@ async fn cramped(room: usize, messages: usize) -> Mounted {
 async fn what_was_read_before_a_pause_is_handled_right_behind_it() {
     let bot = cramped(1024, 30).await;
     let alice = bot.user("alice@localhost");
-    assert!(bot.stats().taken < 30, "{:?}", bot.stats());
+    assert!(bot.counters().taken < 30, "{:?}", bot.counters());
     bot.wire().block(false);
     let began = Instant::now();
     for n in 0..30 {
@@ -426,7 +429,7 @@ async fn a_blocked_link_loses_nothing_and_holds_little() {
     assert!(timeout(Duration::from_secs(20), &mut flood).await.is_err());
     // 1 MiB of answers, the pipe, and what the host lets users queue up: the rest of 20 MB waits
     // with its sender.
-    assert!(bot.stats().taken < 250, "{:?}", bot.stats());
+    assert!(bot.counters().taken < 250, "{:?}", bot.counters());
     bot.wire().block(false);
     let began = Instant::now();
     let receive = async {
@@ -438,7 +441,11 @@ async fn a_blocked_link_loses_nothing_and_holds_little() {
     tokio::join!(flood, receive);
     // The clock stands still as long as anything can be done: nothing waited to be woken.
     assert_eq!(
-        (bot.stats().connected, bot.stats().shed, began.elapsed()),
+        (
+            bot.counters().connected,
+            bot.counters().shed,
+            began.elapsed()
+        ),
         (1, 0, Duration::ZERO)
     );
 }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use campanile::client::{Empty, IqError, SendError};
-use campanile::component::{Builder, RunErrorKind};
+use campanile::component::{ComponentBuilder, RunErrorKind};
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::extract::{Body, Payload};
 use campanile::limits::Limits;
@@ -33,7 +33,7 @@ const BOT: &str = "bot.localhost";
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A component that says what it is told, and its version.
-async fn bot(complete: impl FnOnce(Builder) -> Builder) -> Mounted {
+async fn bot(complete: impl FnOnce(ComponentBuilder) -> ComponentBuilder) -> Mounted {
     let version = async || {
         Payload(VersionResult {
             name: "x".into(),
@@ -237,7 +237,10 @@ async fn whoever_wanted_a_refused_stanza_sent_is_told() {
     alice
         .expect("<message type='chat'><body>good</body></message>")
         .await;
-    assert_eq!((bot.stats().unwritable, bot.stats().connected), (2, 1));
+    assert_eq!(
+        (bot.counters().unwritable, bot.counters().connected),
+        (2, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -273,8 +276,8 @@ async fn a_layer_writes_no_bad_byte_either() {
         .await;
     assert_eq!(
         (
-            bot.stats().unwritable,
-            bot.stats().connected,
+            bot.counters().unwritable,
+            bot.counters().connected,
             alice.waiting()
         ),
         (1, 1, 0)
@@ -392,7 +395,7 @@ async fn a_layer_that_panics_harms_one_stanza() {
     alice
         .expect("<message type='chat'><body>good</body></message>")
         .await;
-    assert_eq!((bot.stats().panics, bot.stats().connected), (1, 1));
+    assert_eq!((bot.counters().panics, bot.counters().connected), (1, 1));
 }
 
 /// A layer that will never be ready again ends the component, as one around the service does.
@@ -436,14 +439,14 @@ async fn what_waits_for_the_layers_outlives_the_link() {
     for n in 0..3 {
         alice.say(BOT, &n.to_string()).await.unwrap();
     }
-    bot.counted(|stats| stats.taken == 3).await;
+    bot.counted(|counters| counters.taken == 3).await;
     bot.wire().cut();
     for n in 0..3 {
         alice
             .expect(&format!("<message type='chat'><body>{n}</body></message>"))
             .await;
     }
-    assert_eq!(bot.stats().connected, 2);
+    assert_eq!(bot.counters().connected, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -454,7 +457,7 @@ async fn what_waits_for_the_layers_is_finished_before_the_stream_is_closed() {
     for n in 0..5 {
         alice.say(BOT, &n.to_string()).await.unwrap();
     }
-    bot.counted(|stats| stats.taken == 5).await;
+    bot.counted(|counters| counters.taken == 5).await;
     bot.running().stop();
     bot.running().ended().await.unwrap();
     assert_eq!(alice.waiting(), 5);
@@ -469,7 +472,7 @@ async fn layers_that_hold_everything_up_stop_the_reader() {
     (limits.outbound, limits.max_stanza_out) = (32 * 1024, 16 * 1024);
     // However long this machine stands still: a route that is given tasks of its own has some more
     // stanzas under way.
-    limits.overrun = Duration::from_secs(3600);
+    limits.slow_handler = Duration::from_secs(3600);
     let bot = bot(|bot| bot.outbound(judge).limits(limits)).await;
     let alice = bot.user("alice@localhost");
     let flood = async {
@@ -482,7 +485,7 @@ async fn layers_that_hold_everything_up_stop_the_reader() {
     };
     let most = async {
         for n in 0..40 {
-            let taken = bot.stats().taken;
+            let taken = bot.counters().taken;
             assert!(taken < n + 8, "{taken} taken, {n} written");
             let body = alice
                 .recv()

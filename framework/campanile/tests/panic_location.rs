@@ -101,17 +101,17 @@ fn misuse_panics_at_the_line_of_the_caller() {
         (
             Box::new(|| {
                 Router::new()
-                    .command("!roll {sides}", silent)
-                    .command("!Roll", silent)
+                    .chat_command("!roll {sides}", silent)
+                    .chat_command("!Roll", silent)
             }),
             overlap("message normal or message chat with command !roll for any recipient"),
         ),
         (
-            Box::new(|| Router::new().command("{sides}", silent)),
+            Box::new(|| Router::new().chat_command("{sides}", silent)),
             "\"{sides}\" is no command: it begins with a word".to_owned(),
         ),
         (
-            Box::new(|| Router::new().command("!odd {one}", async |_: Args<(u8, u8)>| ())),
+            Box::new(|| Router::new().chat_command("!odd {one}", async |_: Args<(u8, u8)>| ())),
             never(
                 "with command !odd ",
                 "the pattern has 1 placeholder, and the handler asks for 2 values",

@@ -99,7 +99,7 @@ async fn after_each_of_twenty_restarts_the_component_is_back() {
     }
     assert!(answers.values().all(|&count| count == 1), "{answers:?}");
     assert_eq!(
-        (bot.stats().connected, bot.wire().attempts() >= 21),
+        (bot.counters().connected, bot.wire().attempts() >= 21),
         (21, true)
     );
 }
@@ -163,7 +163,7 @@ async fn an_answer_finished_while_the_link_is_down_goes_out_on_the_next_stream()
     let (bot, gate) = held().await;
     let alice = bot.user("alice@localhost");
     alice.say(BOT, "hold this").await.unwrap();
-    bot.counted(|stats| stats.taken == 1).await;
+    bot.counted(|counters| counters.taken == 1).await;
     bot.host().stop();
     waiting(&bot).await;
     gate.notify_one();
@@ -175,7 +175,7 @@ async fn an_answer_finished_while_the_link_is_down_goes_out_on_the_next_stream()
         .expect("<message type='chat' from='bot.localhost'><body>hold this</body></message>")
         .await;
     alice.expect_nothing(BOT).await;
-    assert_eq!(bot.stats().stale, 0);
+    assert_eq!(bot.counters().stale, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,7 +183,7 @@ async fn an_answer_that_is_too_old_stays_behind() {
     let (bot, gate) = held().await;
     let alice = bot.user("alice@localhost");
     alice.say(BOT, "hold this").await.unwrap();
-    bot.counted(|stats| stats.taken == 1).await;
+    bot.counted(|counters| counters.taken == 1).await;
     bot.host().stop();
     waiting(&bot).await;
     gate.notify_one();
@@ -191,7 +191,7 @@ async fn an_answer_that_is_too_old_stays_behind() {
     bot.host().start();
     bot.until(|status| status.is_ready()).await;
     alice.expect_nothing(BOT).await;
-    bot.counted(|stats| stats.stale == 1).await;
+    bot.counted(|counters| counters.stale == 1).await;
 }
 
 /// A handler that takes its time is not too old: its answer is as young as its end.
@@ -200,7 +200,7 @@ async fn a_lost_link_cancels_no_handler() {
     let (bot, gate) = held().await;
     let alice = bot.user("alice@localhost");
     alice.say(BOT, "hold this").await.unwrap();
-    bot.counted(|stats| stats.taken == 1).await;
+    bot.counted(|counters| counters.taken == 1).await;
     bot.wire().cut();
     waiting(&bot).await;
     bot.mounted().await;
@@ -221,7 +221,7 @@ async fn answers_that_wait_for_the_socket_grow_old_too() {
     let alice = bot.user("alice@localhost");
     bot.wire().block(true);
     alice.say(BOT, "written to nobody").await.unwrap();
-    bot.counted(|stats| stats.taken == 1).await;
+    bot.counted(|counters| counters.taken == 1).await;
     bot.host().stop();
     waiting(&bot).await;
     tokio::time::sleep(Duration::from_secs(31)).await;
@@ -229,7 +229,7 @@ async fn answers_that_wait_for_the_socket_grow_old_too() {
     bot.host().start();
     bot.until(|status| status.is_ready()).await;
     alice.expect_nothing(BOT).await;
-    assert_eq!(bot.stats().stale, 1);
+    assert_eq!(bot.counters().stale, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,7 +257,7 @@ async fn what_is_sent_while_the_link_is_down_waits_for_the_next() {
 async fn a_request_that_was_not_written_is_not_written_later() {
     let bot = mount(BOT, |bot| bot.router(Router::new())).await;
     let bob = bot.user("bob@localhost");
-    bot.counted(|stats| stats.proofs == 1).await;
+    bot.counted(|counters| counters.round_trips == 1).await;
     bot.wire().block(true);
     let asking = ask(&bot, bob.jid());
     tokio::task::yield_now().await;
@@ -309,7 +309,7 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
         .await
         .unwrap();
     assert_eq!(
-        campanile::error::StanzaError::of(&offline).condition(),
+        campanile::error::StanzaError::from_stanza(&offline).condition(),
         Condition::RemoteServerTimeout
     );
     host.start();
@@ -330,7 +330,7 @@ async fn what_waits_for_a_handler_outlives_the_link() {
     for n in 0..5 {
         alice.say(BOT, &n.to_string()).await.unwrap();
     }
-    bot.counted(|stats| stats.taken == 5).await;
+    bot.counted(|counters| counters.taken == 5).await;
     bot.host().stop();
     waiting(&bot).await;
     bot.host().start();
@@ -360,5 +360,5 @@ async fn a_late_answer_to_a_request_of_the_last_stream_resolves_nothing() {
     bob.answer(&ping, campanile::reply::Reply::Empty)
         .await
         .unwrap();
-    bot.counted(|stats| stats.unsolicited == 1).await;
+    bot.counted(|counters| counters.unsolicited == 1).await;
 }

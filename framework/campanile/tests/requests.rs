@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use campanile::client::{Client, Collect, Empty, IqError, Request, Response};
+use campanile::client::{Client, Empty, IqError, IqRequest, IqResponse, ResponseCollector};
 use campanile::error::{Condition, StanzaError};
 use campanile::extract::Body;
 use campanile::limits::Limits;
@@ -50,20 +50,20 @@ fn ping(client: &Client, to: &Jid) -> tokio::task::JoinHandle<Result<Empty, IqEr
 #[derive(Clone)]
 struct Patient(Arc<AtomicUsize>);
 
-impl Policy<Request, Response, IqError> for Patient {
+impl Policy<IqRequest, IqResponse, IqError> for Patient {
     type Future = tokio::time::Sleep;
 
     fn retry(
         &mut self,
-        _: &mut Request,
-        result: &mut Result<Response, IqError>,
+        _: &mut IqRequest,
+        result: &mut Result<IqResponse, IqError>,
     ) -> Option<Self::Future> {
         let again = matches!(result, Err(IqError::Refused(error)) if error.condition() == Condition::ResourceConstraint);
         let left = self.0.fetch_sub(1, Ordering::Relaxed) > 0;
         (again && left).then(|| tokio::time::sleep(SECOND))
     }
 
-    fn clone_request(&mut self, request: &Request) -> Option<Request> {
+    fn clone_request(&mut self, request: &IqRequest) -> Option<IqRequest> {
         Some(request.clone())
     }
 }
@@ -145,16 +145,18 @@ async fn a_timeout_layer_is_a_timeout_and_a_limit_waits_or_refuses() {
 async fn a_layer_sees_the_request_and_what_fails_below_it_keeps_its_name() {
     let bot = bot(|limits| limits.iq_timeout = SECOND * 7).await;
     let alice = bot.user("alice@localhost");
-    let client = bot.client().layer(MapRequestLayer::new(|request: Request| {
-        assert!(
-            request
-                .stanza()
-                .children()
-                .find("urn:xmpp:ping", "ping")
-                .is_some()
-        );
-        request.with_from(Jid::new("robot@bot.localhost").unwrap())
-    }));
+    let client = bot
+        .client()
+        .layer(MapRequestLayer::new(|request: IqRequest| {
+            assert!(
+                request
+                    .stanza()
+                    .children()
+                    .find("urn:xmpp:ping", "ping")
+                    .is_some()
+            );
+            request.with_from(Jid::new("robot@bot.localhost").unwrap())
+        }));
     let began = Instant::now();
     let asking = ping(&client, alice.jid());
     let request = alice
@@ -188,7 +190,7 @@ async fn a_client_is_a_service() {
         .ready()
         .await
         .unwrap()
-        .call(Request::get(alice.jid().clone(), &Ping).unwrap());
+        .call(IqRequest::get(alice.jid().clone(), &Ping).unwrap());
     let asking = tokio::spawn(asking);
     let request = alice.expect(PING).await;
     alice
@@ -207,7 +209,7 @@ async fn a_client_is_a_service() {
     // Only a request has an answer.
     let message = Stanza::chat(alice.jid().clone(), "hi").unwrap();
     assert!(matches!(
-        client.request(Request::new(message)).await,
+        client.request(IqRequest::new(message)).await,
         Err(IqError::Write(_))
     ));
 }
@@ -224,14 +226,17 @@ fn result(query: &str, n: usize) -> String {
 }
 
 /// Asks with a collector for the query `q`.
-fn collect(client: &Client, to: &Jid) -> tokio::task::JoinHandle<Result<Response, IqError>> {
-    let request = Request::get(to.clone(), &Ping).unwrap();
-    let request = request.collecting(Collect::new((ARCHIVE, "result"), ("queryid", "q")));
+fn collect(client: &Client, to: &Jid) -> tokio::task::JoinHandle<Result<IqResponse, IqError>> {
+    let request = IqRequest::get(to.clone(), &Ping).unwrap();
+    let request = request.with_collector(ResponseCollector::new(
+        (ARCHIVE, "result"),
+        ("queryid", "q"),
+    ));
     let client = client.clone();
     tokio::spawn(async move { client.request(request).await })
 }
 
-fn ids(response: &Response) -> Vec<usize> {
+fn ids(response: &IqResponse) -> Vec<usize> {
     let id = |message: &Stanza| message.children().first()?.attribute("id")?.parse().ok();
     response
         .collected()
@@ -264,7 +269,7 @@ async fn two_hundred_results_and_the_end_in_one_segment_are_all_there() {
             user.say(BOT, "busy").await.unwrap();
         }
     }
-    bot.counted(|stats| stats.taken == 16 && stats.shed >= 24)
+    bot.counted(|counters| counters.taken == 16 && counters.shed >= 24)
         .await;
     let archive = bot.user("archive@localhost");
     let asking = collect(&bot.client(), archive.jid());
@@ -277,12 +282,15 @@ async fn two_hundred_results_and_the_end_in_one_segment_are_all_there() {
         "<iq type='result'{from}to='{BOT}' id='{}'/>",
         request.id().unwrap()
     );
-    let shed = bot.stats().shed;
+    let shed = bot.counters().shed;
     bot.host().inject(BOT, &page);
     let response = asking.await.unwrap().unwrap();
     assert_eq!(ids(&response), (0..200).collect::<Vec<_>>());
-    let stats = bot.stats();
-    assert_eq!((stats.taken, stats.shed, stats.uncollected), (16, shed, 0));
+    let counters = bot.counters();
+    assert_eq!(
+        (counters.taken, counters.shed, counters.uncollected),
+        (16, shed, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -321,9 +329,9 @@ async fn only_what_belongs_to_the_answer_is_collected() {
         .expect_among("<message type='chat'><body>as ever</body></message>")
         .await;
     // Once it is over nothing is taken any more.
-    let taken = bot.stats().taken;
+    let taken = bot.counters().taken;
     alice.send(result("q", 7)).await.unwrap();
-    bot.counted(|stats| stats.taken == taken + 1).await;
+    bot.counted(|counters| counters.taken == taken + 1).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -331,8 +339,11 @@ async fn requests_of_one_peer_collect_each_its_own() {
     let bot = bot(|_| {}).await;
     let alice = bot.user("alice@localhost");
     let ask = |query: &str| {
-        let request = Request::get(alice.jid().clone(), &Ping).unwrap();
-        let request = request.collecting(Collect::new((ARCHIVE, "result"), ("queryid", query)));
+        let request = IqRequest::get(alice.jid().clone(), &Ping).unwrap();
+        let request = request.with_collector(ResponseCollector::new(
+            (ARCHIVE, "result"),
+            ("queryid", query),
+        ));
         let client = bot.client();
         tokio::spawn(async move { client.request(request).await })
     };
@@ -356,8 +367,8 @@ async fn requests_of_one_peer_collect_each_its_own() {
 #[tokio::test(start_paused = true)]
 async fn a_full_collector_takes_no_more_and_fails_its_request() {
     for change in [
-        |limits: &mut Limits| limits.collected = 3,
-        |limits: &mut Limits| limits.collected_bytes = 1200,
+        |limits: &mut Limits| limits.max_collected = 3,
+        |limits: &mut Limits| limits.max_collected_bytes = 1200,
     ] {
         let bot = bot(change).await;
         let alice = bot.user("alice@localhost");
@@ -369,8 +380,11 @@ async fn a_full_collector_takes_no_more_and_fails_its_request() {
         alice.answer(&request, Reply::Empty).await.unwrap();
         let full = asking.await.unwrap();
         assert!(matches!(full, Err(IqError::TooMuch)), "{full:?}");
-        let stats = bot.stats();
-        assert!(stats.uncollected > 0 && stats.taken == 0, "{stats:?}");
+        let counters = bot.counters();
+        assert!(
+            counters.uncollected > 0 && counters.taken == 0,
+            "{counters:?}"
+        );
         // The room is free again.
         let asking = collect(&bot.client(), alice.jid());
         let request = alice.expect(PING).await;
@@ -390,12 +404,12 @@ async fn what_is_forgotten_collects_nothing() {
     asking.abort();
     assert!(asking.await.is_err());
     alice.send(result("q", 2)).await.unwrap();
-    bot.counted(|stats| stats.taken == 1).await;
+    bot.counted(|counters| counters.taken == 1).await;
     let asking = collect(&bot.client(), alice.jid());
     alice.expect_among(PING).await;
     bot.wire().cut();
     assert!(matches!(asking.await.unwrap(), Err(IqError::Disconnected)));
     bot.mounted().await;
     alice.send(result("q", 3)).await.unwrap();
-    bot.counted(|stats| stats.taken == 2).await;
+    bot.counted(|counters| counters.taken == 2).await;
 }

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use campanile::command::{
-    Command, Commands, SessionBegun, SessionBounds, SessionKey, SessionStore, SessionTaken,
+use campanile::adhoc::{
+    AcquireOutcome, BeginOutcome, Command, Commands, SessionKey, SessionLimits, SessionStore,
 };
 use campanile::error::{BoxError, Condition, ErrorType, StanzaError};
 use campanile::extract::State;
@@ -57,11 +57,11 @@ impl SessionStore for Shared {
         id: &str,
         key: &SessionKey,
         state: &str,
-        bounds: &SessionBounds,
-    ) -> Result<SessionBegun, BoxError> {
+        bounds: &SessionLimits,
+    ) -> Result<BeginOutcome, BoxError> {
         let mut rows = self.reach()?;
         if rows.len() >= bounds.all {
-            return Ok(SessionBegun::Full);
+            return Ok(BeginOutcome::Full);
         }
         let row = Row {
             key: key.clone(),
@@ -73,34 +73,34 @@ impl SessionStore for Shared {
             rows.insert(id.to_owned(), row).is_none(),
             "an id was given twice"
         );
-        Ok(SessionBegun::Yes)
+        Ok(BeginOutcome::Begun)
     }
 
-    async fn take(
+    async fn acquire(
         &self,
         id: &str,
         key: &SessionKey,
-        bounds: &SessionBounds,
-    ) -> Result<SessionTaken, BoxError> {
+        bounds: &SessionLimits,
+    ) -> Result<AcquireOutcome, BoxError> {
         let mut rows = self.reach()?;
         let Some(row) = rows.get_mut(id).filter(|row| row.key == *key) else {
-            return Ok(SessionTaken::Unknown);
+            return Ok(AcquireOutcome::Unknown);
         };
         let Some(state) = row.state.clone() else {
-            return Ok(SessionTaken::Over);
+            return Ok(AcquireOutcome::Ended);
         };
         if row.until.is_some_and(|until| until > Instant::now()) {
-            return Ok(SessionTaken::Busy);
+            return Ok(AcquireOutcome::Busy);
         }
         row.turn += 1;
         row.until = Some(Instant::now() + bounds.lease);
-        Ok(SessionTaken::Yes {
+        Ok(AcquireOutcome::Acquired {
             turn: row.turn,
             state,
         })
     }
 
-    async fn put(&self, id: &str, turn: i64, state: Option<&str>) -> Result<bool, BoxError> {
+    async fn release(&self, id: &str, turn: i64, state: Option<&str>) -> Result<bool, BoxError> {
         let mut rows = self.reach()?;
         let Some(row) = rows.get_mut(id).filter(|row| row.turn == turn) else {
             return Ok(false);
@@ -184,7 +184,7 @@ async fn process(store: &Shared, shop: &Shop) -> Mounted {
         .step(sizes)
         .form(Definition::of::<Gift>());
     let commands = Commands::new().limit(3).store(store.clone()).add(order);
-    let router = Router::new().commands(commands).with_state(shop.clone());
+    let router = Router::new().adhoc(commands).with_state(shop.clone());
     testing::mount("bot.localhost", |bot| bot.router(router)).await
 }
 
@@ -214,7 +214,7 @@ async fn run(user: &User, attributes: &str, fields: &[(&str, &str)]) -> (String,
         .into_owned();
     let words = match answer.kind().is_error() {
         true => {
-            let error = StanzaError::of(&answer);
+            let error = StanzaError::from_stanza(&answer);
             let application = error
                 .application()
                 .map(|child| child.name().to_owned())
@@ -379,11 +379,11 @@ async fn a_store_that_is_full_or_fails_is_said_and_counted() {
     begin(&alice).await;
     begin(&alice).await;
     assert_eq!(run(&alice, "", &[]).await.1, "ResourceConstraint ");
-    assert_eq!(bot.stats().sessions_refused, 1);
+    assert_eq!(bot.counters().sessions_refused, 1);
 
     store.fails.store(true, Ordering::Relaxed);
     for attributes in ["", &session] {
-        let error = StanzaError::of(
+        let error = StanzaError::from_stanza(
             &alice
                 .request(request(attributes, &[]).as_str())
                 .await

@@ -12,9 +12,9 @@ use std::time::Duration;
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::extract::{Body, Sender};
 use campanile::layer::AccessLayer;
-use campanile::reply::{Later, Reply};
+use campanile::reply::{Deferred, Reply};
 use campanile::router::Router;
-use campanile::testing::{self, Answers, Mounted};
+use campanile::testing::{self, Mounted, Replies};
 use tokio::time::Instant;
 use tower_layer::Layer;
 
@@ -55,7 +55,7 @@ async fn bot() -> Mounted {
 // Without a component.
 
 #[tokio::test]
-async fn a_router_is_called_alone() {
+async fn call_runs_router_without_component() {
     let router = || {
         Router::new()
             .message(echo)
@@ -67,8 +67,10 @@ async fn a_router_is_called_alone() {
     assert_eq!(
         call(HI)
             .await
-            .is("<message from='bot.localhost' to='alice@localhost/home' \
-                type='chat'><body>hi</body></message>")
+            .assert_reply(
+                "<message from='bot.localhost' to='alice@localhost/home' \
+                type='chat'><body>hi</body></message>"
+            )
             .id(),
         None
     );
@@ -77,24 +79,26 @@ async fn a_router_is_called_alone() {
         id='7'><body>hi</body></message>",
     )
     .await
-    .is("<message from='any@bot.example.org' to='bob@x/r' id='7' \
-            type='chat'><body>{any}</body></message>");
+    .assert_reply(
+        "<message from='any@bot.example.org' to='bob@x/r' id='7' \
+            type='chat'><body>{any}</body></message>",
+    );
     call("<message type='groupchat'><body>hi</body></message>")
         .await
-        .is_nothing();
+        .assert_no_reply();
     call("<iq type='get'><x xmlns='urn:x'/></iq>")
         .await
-        .is_error(Condition::Gone);
+        .assert_error(Condition::Gone);
     let told = call("<iq type='set'><unknown xmlns='urn:unknown'/></iq>")
         .await
-        .is_error(Condition::ServiceUnavailable);
+        .assert_error(Condition::ServiceUnavailable);
     assert_eq!(told.text(), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn layers_and_later_answers_are_called_alone_as_well() {
+async fn call_supports_layers_and_deferred_replies() {
     let later = async || {
-        let (later, answer) = Later::promise();
+        let (later, answer) = Deferred::channel();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(5)).await;
             answer.send(Reply::Empty);
@@ -105,28 +109,28 @@ async fn layers_and_later_answers_are_called_alone_as_well() {
     let began = Instant::now();
     testing::call(Router::new().iq_get(("urn:x", "x"), later), ask)
         .await
-        .is("<iq type='result' id='1'/>");
+        .assert_reply("<iq type='result' id='1'/>");
     assert_eq!(began.elapsed(), Duration::from_secs(5));
     let layer = AccessLayer::new().deny("localhost".parse().unwrap());
     testing::call(layer.layer(Router::new().message(echo)), HI)
         .await
-        .is_error(Condition::Forbidden);
+        .assert_error(Condition::Forbidden);
     // A layer that fails is what the peer would be told.
     let broken = tower::service_fn(async |_| {
         Err::<Reply, BoxError>(StanzaError::new(Condition::Conflict).into())
     });
     testing::call(broken, HI)
         .await
-        .is_error(Condition::Conflict);
+        .assert_error(Condition::Conflict);
 }
 
 #[tokio::test]
-async fn what_a_handler_answered_otherwise_is_shown() {
+async fn failed_reply_assertion_shows_difference() {
     let answer = testing::call(Router::new().message(echo), HI).await;
     let other = failure(|| {
         drop(
             answer
-                .is("<message type='chat'><body>ho</body></message>")
+                .assert_reply("<message type='chat'><body>ho</body></message>")
                 .clone(),
         )
     });
@@ -139,14 +143,18 @@ async fn what_a_handler_answered_otherwise_is_shown() {
          seen: <message from='bot.localhost' to='alice@localhost/home' \
          type='chat'><body>hi</body></message>\n"
     );
-    assert!(failure(|| answer.is_nothing()).contains("there is an answer"));
-    assert!(failure(|| drop(answer.is_error(Condition::Gone))).contains("wanted: an error gone\n"));
-    assert!(failure(|| answer.are(&[HI, HI])).starts_with("there are 1 stanzas, not 2\n"));
+    assert!(failure(|| answer.assert_no_reply()).contains("there is an answer"));
+    assert!(
+        failure(|| drop(answer.assert_error(Condition::Gone))).contains("wanted: an error gone\n")
+    );
+    assert!(
+        failure(|| answer.assert_replies(&[HI, HI])).starts_with("there are 1 stanzas, not 2\n")
+    );
 
     // An error of ours tells its peer nothing, and the test everything.
     let broken = async || Err::<(), BoxError>("the disk is full".into());
-    let answer: Answers = testing::call(Router::new().message(broken), HI).await;
-    let text = failure(|| drop(answer.is(HI).clone()));
+    let answer: Replies = testing::call(Router::new().message(broken), HI).await;
+    let text = failure(|| drop(answer.assert_reply(HI).clone()));
     assert!(
         text.contains("\n   error: the disk is full\n") && text.contains("<internal-server-error "),
         "{text}"
@@ -156,7 +164,7 @@ async fn what_a_handler_answered_otherwise_is_shown() {
 // With one.
 
 #[tokio::test(start_paused = true)]
-async fn a_stanza_that_differs_is_shown_as_xml_with_the_place() {
+async fn failed_expectation_shows_location_and_xml() {
     let text = failed(async {
         let bot = bot().await;
         let alice = bot.user("alice@localhost");
@@ -185,7 +193,7 @@ async fn a_stanza_that_differs_is_shown_as_xml_with_the_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_come_is_missed_in_virtual_time() {
+async fn missing_stanza_times_out_in_virtual_time() {
     let text = failed(async {
         let bot = bot().await;
         bot.user("alice@localhost").expect(HI).await;
@@ -220,7 +228,7 @@ async fn what_does_not_come_is_missed_in_virtual_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_and_any_order_are_expected() {
+async fn expectations_cover_errors_and_any_order() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let bob = bot.user("bob@localhost");
@@ -270,7 +278,7 @@ async fn errors_and_any_order_are_expected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_takes_no_time_and_is_counted() {
+async fn flood_is_shed_and_counted() {
     let slow = async || tokio::time::sleep(Duration::from_secs(1)).await;
     let mut limits = campanile::limits::Limits::default();
     limits.waiting = 40;
@@ -291,15 +299,15 @@ async fn a_flood_takes_no_time_and_is_counted() {
         mallory.expect("<iq type='result'/>").await;
     }
     assert_eq!(began.elapsed().as_secs(), 11);
-    assert_eq!(bot.stats().shed, 89);
+    assert_eq!(bot.counters().shed, 89);
 }
 
 #[tokio::test]
-async fn who_writes_as_whom() {
+async fn call_fills_in_default_sender() {
     let whom = async |Sender(who): Sender| who.to_string();
     testing::call(Router::new().message(whom), HI)
         .await
-        .is("<message type='chat'><body>alice@localhost/home</body></message>");
+        .assert_reply("<message type='chat'><body>alice@localhost/home</body></message>");
     let text =
         failed(async move { drop(testing::call(Router::new().message(whom), "<message>").await) })
             .await;

@@ -9,10 +9,10 @@ use std::time::Duration;
 use campanile::client::Client;
 use campanile::component::Component;
 use campanile::error::BoxError;
+use campanile::error::into_stanza_error;
 use campanile::inbound::Inbound;
 use campanile::jid::Jid;
 use campanile::reply::Reply;
-use campanile::rescue::stanza_error;
 use campanile::router::{Filter, Route, Router};
 use campanile::stanza::Stanza;
 use tokio::sync::Notify;
@@ -39,7 +39,7 @@ fn told(answer: Result<Reply, BoxError>) -> String {
         Ok(Reply::Children(children)) => children.first().unwrap().text().into_owned(),
         Ok(other) => format!("{other:?}"),
         Err(error) => {
-            let error = stanza_error(&error);
+            let error = into_stanza_error(&error);
             format!("{} {}", error.condition(), error.error_type().as_str())
         }
     }

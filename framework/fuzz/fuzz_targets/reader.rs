@@ -5,8 +5,8 @@
     reason = "the modules serve the tests of the reader as well"
 )]
 
-#[path = "../../campanile/tests/reader/judged.rs"]
-mod judged;
+#[path = "../../campanile/tests/reader/compare_rxml.rs"]
+mod compare_rxml;
 #[path = "../../campanile/tests/reader/oracle.rs"]
 mod oracle;
 #[path = "../../campanile/tests/reader/seen.rs"]
@@ -14,13 +14,13 @@ mod seen;
 #[path = "../../campanile/tests/reader/tree.rs"]
 mod tree;
 
-use campanile::stream::Bounds;
+use campanile::connection::ReaderLimits;
 use libfuzzer_sys::fuzz_target;
 
 use crate::seen::{events, snapshot};
 
 /// The bound on a stanza is larger than any document here, so that only form decides.
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: ReaderLimits = ReaderLimits {
     max_stanza: 1 << 20,
     max_depth: 64,
 };
@@ -43,5 +43,5 @@ fuzz_target!(|bytes: &[u8]| {
         "in two pieces, cut at {}",
         first.len()
     );
-    judged::check(bytes);
+    compare_rxml::check(bytes);
 });

@@ -13,7 +13,7 @@ mod tree;
 
 use campanile::jid::BareJid;
 use campanile::stanza::{Kind, MessageType, Stanza, WriteError};
-use campanile::stream::{Bounds, Event};
+use campanile::connection::{ReaderLimits, Event};
 use libfuzzer_sys::fuzz_target;
 
 use crate::seen::{HEADER, events};
@@ -21,7 +21,7 @@ use crate::tree::{Content, End, Tree, is_within_rxml, normal_line_ends, rxml};
 
 fuzz_target!(|bytes: &[u8]| {
     let stream = [HEADER.as_bytes(), bytes].concat();
-    for event in events(Bounds::default(), [&stream[..]]).0 {
+    for event in events(ReaderLimits::default(), [&stream[..]]).0 {
         if let Event::Stanza(stanza) = event {
             written_again(&stanza);
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Generator, Wire};
+use super::{Generator, Origin};
 
 const NAMES: [&str; 10] = [
     "a", "b", "x", "data", "event", "_x-1.y", "日本", "é", "query", "stanza",
@@ -85,10 +85,10 @@ impl Generator {
         let text = self.text();
         let _ = match self.rng.below(6) {
             0 => write!(out, "<{name}/>"),
-            1 if self.wire == Wire::Component => {
+            1 if self.origin == Origin::Component => {
                 write!(out, "<{name} x='1'>{text}<b/>{text}</{name}><{name}/>")
             }
-            2 if self.wire == Wire::Component => {
+            2 if self.origin == Origin::Component => {
                 write!(
                     out,
                     "<c:{name} xmlns:c='jabber:component:accept'>{text}</c:{name}>"
@@ -116,7 +116,7 @@ impl Generator {
             );
         }
         if depth == 0 || self.rng.one_in(4) {
-            let strange = self.wire == Wire::Component && self.rng.one_in(10);
+            let strange = self.origin == Origin::Component && self.rng.one_in(10);
             // The last of the strange ones may not be bound at all.
             let namespace = if strange {
                 self.rng.pick(&STRANGE[..3])
@@ -156,7 +156,7 @@ impl Generator {
 
     /// Character data, sometimes a lot of it.
     fn text(&mut self) -> String {
-        let text = if self.wire == Wire::Component && self.rng.one_in(8) {
+        let text = if self.origin == Origin::Component && self.rng.one_in(8) {
             self.rng.pick(&SPACES)
         } else {
             self.rng.pick(&TEXTS)
@@ -170,7 +170,7 @@ impl Generator {
     }
 
     fn value(&mut self) -> &'static str {
-        let spaces = self.wire == Wire::Component && self.rng.one_in(8);
+        let spaces = self.origin == Origin::Component && self.rng.one_in(8);
         if spaces {
             self.rng.pick(&SPACES[..2])
         } else {

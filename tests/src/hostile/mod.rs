@@ -16,7 +16,7 @@ const ACCEPT: &str = "jabber:component:accept";
 
 /// Who writes: what a client may send is less, since its server looks at it first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wire {
+pub enum Origin {
     /// A client, whose server adds the sender, reorders children and drops what it does not know.
     Client,
     /// The server itself, on the component's own stream.
@@ -29,12 +29,12 @@ pub struct Hostile {
     /// To be written as it is.
     pub xml: String,
     /// What is to become of it.
-    pub fate: Fate,
+    pub outcome: Outcome,
 }
 
 /// What becomes of a stanza. Answers are in the words of [`shape`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// Taken, and answered by a handler, a duty, or for want of a route.
     Accepted(String),
     /// Answered with bad-request.
@@ -45,7 +45,7 @@ pub enum Fate {
     Skipped,
 }
 
-impl Fate {
+impl Outcome {
     /// The answer that is due.
     pub fn answer(&self) -> Option<&str> {
         match self {
@@ -59,25 +59,25 @@ impl Fate {
 
 /// How many of each fate there were.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Tally {
-    /// See [`Fate::Accepted`].
+pub struct OutcomeCounts {
+    /// See [`Outcome::Accepted`].
     pub accepted: usize,
-    /// See [`Fate::BadRequest`].
+    /// See [`Outcome::BadRequest`].
     pub bad_request: usize,
-    /// See [`Fate::Bounded`].
+    /// See [`Outcome::Bounded`].
     pub bounded: usize,
-    /// See [`Fate::Skipped`].
+    /// See [`Outcome::Skipped`].
     pub skipped: usize,
 }
 
-impl Tally {
+impl OutcomeCounts {
     /// Counts one more.
-    pub fn count(&mut self, fate: &Fate) {
-        *match fate {
-            Fate::Accepted(_) => &mut self.accepted,
-            Fate::BadRequest(_) => &mut self.bad_request,
-            Fate::Bounded(_) => &mut self.bounded,
-            Fate::Skipped => &mut self.skipped,
+    pub fn count(&mut self, outcome: &Outcome) {
+        *match outcome {
+            Outcome::Accepted(_) => &mut self.accepted,
+            Outcome::BadRequest(_) => &mut self.bad_request,
+            Outcome::Bounded(_) => &mut self.bounded,
+            Outcome::Skipped => &mut self.skipped,
         } += 1;
     }
 
@@ -112,17 +112,17 @@ impl Tally {
 #[derive(Debug)]
 pub struct Generator {
     rng: Rng,
-    wire: Wire,
+    origin: Origin,
     domain: String,
     count: usize,
 }
 
 impl Generator {
     /// All that follows depends on the seed alone.
-    pub fn new(seed: u64, wire: Wire, domain: &str) -> Self {
+    pub fn new(seed: u64, origin: Origin, domain: &str) -> Self {
         Self {
             rng: Rng(seed),
-            wire,
+            origin,
             domain: domain.to_owned(),
             count: 0,
         }
@@ -143,9 +143,9 @@ impl Iterator for Generator {
 ///
 /// An id that is none of ours counts as none: IQs and messages never leave a component without one.
 ///
-/// Behind a real server (`Wire::Client`) the order of children and text between them do not matter,
+/// Behind a real server (`Origin::Client`) the order of children and text between them do not matter,
 /// and of a child in the stanza's own namespace only its name and text.
-pub fn shape(stanza: &Tree, wire: Wire) -> String {
+pub fn shape(stanza: &Tree, origin: Origin) -> String {
     let kind = match (stanza.name.as_str(), stanza.attribute("type")) {
         ("message", "") => "normal",
         (_, kind) => kind,
@@ -169,14 +169,14 @@ pub fn shape(stanza: &Tree, wire: Wire) -> String {
         }
     } else if stanza.name == "message" {
         out.push(' ');
-        out.push_str(&content(stanza, wire));
+        out.push_str(&content(stanza, origin));
     }
     out
 }
 
 /// What an echo of this must hold.
-fn content(stanza: &Tree, wire: Wire) -> String {
-    let own = |tree: &Tree| wire == Wire::Client && tree.namespace == CLIENT;
+fn content(stanza: &Tree, origin: Origin) -> String {
+    let own = |tree: &Tree| origin == Origin::Client && tree.namespace == CLIENT;
     let mut parts: Vec<String> = Vec::new();
     for content in &stanza.content {
         match content {
@@ -184,11 +184,11 @@ fn content(stanza: &Tree, wire: Wire) -> String {
                 parts.push(format!("<{}>{:?}", tree.name, tree.text()))
             }
             Content::Element(tree) => parts.push(inherited(tree).canonical()),
-            Content::Text(text) if wire == Wire::Component => parts.push(format!("{text:?}")),
+            Content::Text(text) if origin == Origin::Component => parts.push(format!("{text:?}")),
             Content::Text(_) => {}
         }
     }
-    if wire == Wire::Client {
+    if origin == Origin::Client {
         parts.sort();
     }
     parts.concat()
@@ -212,8 +212,12 @@ fn inherited(tree: &Tree) -> Tree {
 }
 
 /// Reads a stanza as it stands on the wire.
-fn parse(xml: &str, wire: Wire) -> Tree {
-    let namespace = if wire == Wire::Client { CLIENT } else { ACCEPT };
+fn parse(xml: &str, origin: Origin) -> Tree {
+    let namespace = if origin == Origin::Client {
+        CLIENT
+    } else {
+        ACCEPT
+    };
     let header = format!(
         "<stream:stream xmlns='{namespace}' xmlns:stream='http://etherx.jabber.org/streams'>"
     );
@@ -228,13 +232,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn none_of_the_fates_is_rare() {
-        for wire in [Wire::Client, Wire::Component] {
-            let mut tally = Tally::default();
-            for stanza in Generator::new(1, wire, "echo.localhost").take(2000) {
-                tally.count(&stanza.fate);
+    fn no_outcome_is_rare() {
+        for origin in [Origin::Client, Origin::Component] {
+            let mut counts = OutcomeCounts::default();
+            for stanza in Generator::new(1, origin, "echo.localhost").take(2000) {
+                counts.count(&stanza.outcome);
             }
-            tally.report(&format!("{wire:?}"));
+            counts.report(&format!("{origin:?}"));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The stanzas themselves.
 
-use super::{Fate, Generator, Hostile, Wire, content, parse};
+use super::{Generator, Hostile, Origin, Outcome, content, parse};
 
 /// As it is written, and what it means. Only a server may be trusted to leave the first one alone.
 const TYPES: [(&str, &str); 10] = [
@@ -32,7 +32,7 @@ impl Generator {
             0..=8 => self.message(),
             9..=15 => self.iq(),
             16..=18 => self.presence(),
-            _ if self.wire == Wire::Component => self.unknown(),
+            _ if self.origin == Origin::Component => self.unknown(),
             _ => self.message(),
         }
     }
@@ -59,18 +59,18 @@ impl Generator {
         }
         let xml = self.tag("message", &format!("{attributes}{written}"), &children);
         let error = |condition: &str| format!("message error {id:?} from {to} {condition}");
-        let fate = if !answered {
-            Fate::Skipped
+        let outcome = if !answered {
+            Outcome::Skipped
         } else if beyond || (large && children.len() > 1024 * 1024) {
-            Fate::Bounded(error("policy-violation"))
+            Outcome::Bounded(error("policy-violation"))
         } else if large && children.len() > 512 * 1024 {
             // It comes in, and cannot go out.
-            Fate::Bounded(error("internal-server-error"))
+            Outcome::Bounded(error("internal-server-error"))
         } else {
-            let children = content(&parse(&xml, self.wire), self.wire);
-            Fate::Accepted(format!("message {kind} {id:?} from {to} {children}"))
+            let children = content(&parse(&xml, self.origin), self.origin);
+            Outcome::Accepted(format!("message {kind} {id:?} from {to} {children}"))
         };
-        Hostile { xml, fate }
+        Hostile { xml, outcome }
     }
 
     fn iq(&mut self) -> Hostile {
@@ -112,19 +112,19 @@ impl Generator {
         };
         let xml = self.tag("iq", &format!("{attributes}{written}"), &children);
         let error = |condition: &str| format!("iq error {id:?} from {to} {condition}");
-        let fate = if !request || !whole {
-            Fate::Skipped
+        let outcome = if !request || !whole {
+            Outcome::Skipped
         } else if !kind_is_known || !with_id || payloads != 1 {
-            Fate::BadRequest(error("bad-request"))
+            Outcome::BadRequest(error("bad-request"))
         } else if beyond {
-            Fate::Bounded(error("policy-violation"))
+            Outcome::Bounded(error("policy-violation"))
         } else {
-            Fate::Accepted(match answer {
+            Outcome::Accepted(match answer {
                 None => format!("iq result {id:?} from {to}"),
                 Some(condition) => error(condition),
             })
         };
-        Hostile { xml, fate }
+        Hostile { xml, outcome }
     }
 
     /// One payload, and the condition with which a request that holds it is refused, if it is.
@@ -182,25 +182,25 @@ impl Generator {
             "<c xmlns='http://jabber.org/protocol/caps'/>",
             "<x xmlns='vcard-temp:x:update'><photo>é</photo><photo/></x>",
         ]);
-        let (kind, fate) = match self.rng.below(8) {
+        let (kind, outcome) = match self.rng.below(8) {
             0 | 1 => ("", None),
             2 => ("unavailable", None),
-            3 if self.wire == Wire::Component => {
+            3 if self.origin == Origin::Component => {
                 (self.rng.pick(&["subscribed", "unsubscribe", "error"]), None)
             }
-            4 if self.wire == Wire::Component => {
+            4 if self.origin == Origin::Component => {
                 let bare = to.split('/').next().unwrap_or_default();
                 let answer = format!("presence unsubscribed \"\" from {bare}");
                 (
                     self.rng.pick(&["subscribe", "probe"]),
-                    Some(Fate::Accepted(answer)),
+                    Some(Outcome::Accepted(answer)),
                 )
             }
             _ => {
                 let answer = format!("presence error {id:?} from {to} bad-request");
                 (
                     self.rng.pick(&["invisible", "gone", "weird", "SUBSCRIBE"]),
-                    Some(Fate::BadRequest(answer)),
+                    Some(Outcome::BadRequest(answer)),
                 )
             }
         };
@@ -212,7 +212,7 @@ impl Generator {
         let xml = self.tag("presence", &format!("{attributes}{written}"), children);
         Hostile {
             xml,
-            fate: fate.filter(|_| whole).unwrap_or(Fate::Skipped),
+            outcome: outcome.filter(|_| whole).unwrap_or(Outcome::Skipped),
         }
     }
 
@@ -238,16 +238,16 @@ impl Generator {
         }
         Hostile {
             xml,
-            fate: Fate::Skipped,
+            outcome: Outcome::Skipped,
         }
     }
 
     /// Between the two bounds, or beyond both; a server lets its clients send less.
     fn large_body(&mut self, beyond: bool) -> String {
-        let size = match self.wire {
-            Wire::Client => 100_000 + self.rng.below(100_000),
-            Wire::Component if beyond => 1_100_000,
-            Wire::Component => self.rng.pick(&[500_000, 600_000, 1_100_000]),
+        let size = match self.origin {
+            Origin::Client => 100_000 + self.rng.below(100_000),
+            Origin::Component if beyond => 1_100_000,
+            Origin::Component => self.rng.pick(&[500_000, 600_000, 1_100_000]),
         };
         format!("<body>{}</body>", "x".repeat(size))
     }
@@ -280,7 +280,7 @@ impl Generator {
         };
         let mut attributes = format!("{written} to='{to}'");
         let mut whole = true;
-        if self.wire == Wire::Component {
+        if self.origin == Origin::Component {
             self.addresses(&mut attributes, &to, &mut whole);
         }
         Head {
@@ -329,7 +329,7 @@ impl Generator {
         if children.is_empty() && self.rng.one_in(2) {
             return format!("<{name}{attributes}/>");
         }
-        if self.wire == Wire::Component && self.rng.one_in(12) {
+        if self.origin == Origin::Component && self.rng.one_in(12) {
             return format!(
                 "<c:{name} xmlns:c='jabber:component:accept'{attributes}\n>{children}</c:{name}\n>"
             );

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::access::Content;
 use super::problem::{Problem, json_of};
 use super::{Shared, State};
-use crate::archive::moment;
+use crate::archive_cli::moment;
 use crate::store;
 
 /// Most entries of one answer.
@@ -61,9 +61,9 @@ pub(super) async fn search(
 
 fn store_of(shared: &Shared, component: &str) -> Result<campanile_logger::store::Store, Problem> {
     let logger = shared
-        .fleet
-        .member(component)
-        .and_then(|member| member.made().settings.logger);
+        .registry
+        .handle(component)
+        .and_then(|handle| handle.built().settings.logger);
     logger
         .map(|logger| store::store(&logger.store))
         .ok_or_else(|| Problem::new(404, "no logger has this JID"))

@@ -20,7 +20,7 @@ pub(super) async fn ready(
     axum::extract::State(shared): State,
     details: Result<Figures, super::Problem>,
 ) -> Response {
-    let (ready, up, all) = shared.fleet.readiness();
+    let (ready, up, all) = shared.registry.readiness();
     let mut text = if ready {
         "ready\n".to_owned()
     } else {
@@ -29,13 +29,13 @@ pub(super) async fn ready(
     if details.is_ok() {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{up} of {all} components are ready");
-        for member in shared.fleet.members() {
-            let word = if member.is_ready() {
+        for handle in shared.registry.handles() {
+            let word = if handle.is_ready() {
                 "ready"
             } else {
                 "NOT READY"
             };
-            let _ = writeln!(text, "{}: {word}", member.jid);
+            let _ = writeln!(text, "{}: {word}", handle.jid);
         }
     }
     let status = if ready {

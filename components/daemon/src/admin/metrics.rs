@@ -6,15 +6,15 @@ use axum::response::Response;
 use campanile::component::Status;
 use campanile::layer::Outcome;
 use campanile::limits::Limits;
+use campanile::metrics::{Counters, Gauges, Requests};
 use campanile::stanza::Kind;
-use campanile::stats::{Levels, Requests, Stats};
 
 use super::access::Figures;
 use super::problem::typed;
 use super::text::Text;
 use super::{Shared, State, process};
 use crate::log;
-use crate::run::fleet::Member;
+use crate::run::components::ComponentHandle;
 use crate::run::reload::Outcome as Reload;
 
 pub(super) async fn metrics(_: Figures, axum::extract::State(shared): State) -> Response {
@@ -24,22 +24,22 @@ pub(super) async fn metrics(_: Figures, axum::extract::State(shared): State) -> 
 fn all(shared: &Shared) -> String {
     let mut text = Text::default();
     own(&mut text, shared);
-    process::add(&mut text, shared.fleet.began);
-    for member in shared.fleet.members() {
-        link(&mut text, &member);
-        stanzas(&mut text, &member);
-        let jid = member.jid.as_str();
-        let made = member.made();
-        counters(&mut text, jid, &member.stats.read());
+    process::add(&mut text, shared.registry.began);
+    for handle in shared.registry.handles() {
+        link(&mut text, &handle);
+        stanzas(&mut text, &handle);
+        let jid = handle.jid.as_str();
+        let built = handle.built();
+        counters(&mut text, jid, &handle.stats.counters());
         queues(
             &mut text,
             jid,
-            &member.stats.levels(),
-            &made.settings.limits,
+            &handle.stats.gauges(),
+            &built.settings.limits,
         );
-        requests(&mut text, jid, &member.stats.requests());
-        for figure in made.parts.modules().flat_map(|module| module.figures()) {
-            text.figure(jid, &figure);
+        requests(&mut text, jid, &handle.stats.requests());
+        for metric in built.parts.modules().flat_map(|module| module.metrics()) {
+            text.metric(jid, &metric);
         }
     }
     text.finish()
@@ -78,19 +78,19 @@ fn own(text: &mut Text, shared: &Shared) {
     }
     let help = "Events that came too often and were left out of the log";
     text.counter(
-        "campanile_log_events_left_out_total",
+        "campanile_log_events_suppressed_total",
         help,
         &[],
-        log.left_out(),
+        log.suppressed(),
     );
 }
 
-fn link(text: &mut Text, member: &Member) {
-    let jid = member.jid.as_str();
-    let made = member.made();
-    let status = member.status.borrow().clone();
-    let server = made.settings.address.to_string();
-    let mounted = made.settings.mounted();
+fn link(text: &mut Text, handle: &ComponentHandle) {
+    let jid = handle.jid.as_str();
+    let built = handle.built();
+    let status = handle.status.borrow().clone();
+    let server = built.settings.address.to_string();
+    let mounted = built.settings.mounted();
     let info = [
         ("component", jid),
         ("server", server.as_str()),
@@ -124,12 +124,12 @@ fn link(text: &mut Text, member: &Member) {
     ] {
         text.gauge(name, help, &component, flag(is));
     }
-    if let Some(age) = member.stats.levels().proof_age {
-        let name = "campanile_component_proof_age_seconds";
+    if let Some(age) = handle.stats.gauges().keepalive_age {
+        let name = "campanile_component_keepalive_age_seconds";
         let help = "How old the last proof is that stanzas reach it";
         text.gauge(name, help, &component, age.as_secs_f64());
     }
-    for (cause, count) in member.stats.causes() {
+    for (cause, count) in handle.stats.causes() {
         let name = "campanile_reconnects_total";
         let help = "Links lost and attempts that failed";
         text.counter(
@@ -142,9 +142,9 @@ fn link(text: &mut Text, member: &Member) {
 }
 
 /// All outcomes of each kind and type that ever came.
-fn stanzas(text: &mut Text, member: &Member) {
-    let jid = member.jid.as_str();
-    let snapshot = member.metrics.snapshot();
+fn stanzas(text: &mut Text, handle: &ComponentHandle) {
+    let jid = handle.jid.as_str();
+    let snapshot = handle.metrics.snapshot();
     let came: BTreeSet<_> = snapshot
         .counts()
         .filter(|(.., count)| *count > 0)
@@ -194,7 +194,7 @@ pub(super) fn label(kind: Kind) -> (&'static str, &'static str) {
     )
 }
 
-fn counters(text: &mut Text, jid: &str, stats: &Stats) {
+fn counters(text: &mut Text, jid: &str, stats: &Counters) {
     let component = [("component", jid)];
     for (name, help, count) in [
         (
@@ -203,9 +203,9 @@ fn counters(text: &mut Text, jid: &str, stats: &Stats) {
             stats.connected,
         ),
         (
-            "campanile_proofs_total",
+            "campanile_keepalive_round_trips_total",
             "Pings to itself that came back",
-            stats.proofs,
+            stats.round_trips,
         ),
         (
             "campanile_stanzas_sent_total",
@@ -223,9 +223,9 @@ fn counters(text: &mut Text, jid: &str, stats: &Stats) {
             stats.resent,
         ),
         (
-            "campanile_answers_handed_over_total",
+            "campanile_iq_responses_forwarded_total",
             "Answers that belong to another process",
-            stats.handed_over,
+            stats.forwarded,
         ),
     ] {
         text.counter(name, help, &component, count);
@@ -242,7 +242,7 @@ fn counters(text: &mut Text, jid: &str, stats: &Stats) {
     }
 }
 
-pub(super) fn turned_away(stats: &Stats) -> [(&'static str, u64); 9] {
+pub(super) fn turned_away(stats: &Counters) -> [(&'static str, u64); 9] {
     [
         ("malformed", stats.malformed),
         ("oversize", stats.oversize),
@@ -256,18 +256,18 @@ pub(super) fn turned_away(stats: &Stats) -> [(&'static str, u64); 9] {
     ]
 }
 
-pub(super) fn faults(stats: &Stats) -> [(&'static str, u64); 6] {
+pub(super) fn faults(stats: &Counters) -> [(&'static str, u64); 6] {
     [
         ("panic", stats.panics),
         ("fault", stats.faults),
         ("timeout", stats.timeouts),
         ("unwritable", stats.unwritable),
         ("stale", stats.stale),
-        ("condemned", stats.condemned),
+        ("poisoned", stats.poisoned),
     ]
 }
 
-fn queues(text: &mut Text, jid: &str, levels: &Levels, limits: &Limits) {
+fn queues(text: &mut Text, jid: &str, levels: &Gauges, limits: &Limits) {
     for (queue, length, limit) in queue_lengths(levels, limits) {
         let labels = [("component", jid), ("queue", queue)];
         text.size("campanile_queue_length", "What waits now", &labels, length);
@@ -279,7 +279,7 @@ fn queues(text: &mut Text, jid: &str, levels: &Levels, limits: &Limits) {
 
 /// What waits, how much of it there is, and how much there may be.
 pub(super) fn queue_lengths(
-    levels: &Levels,
+    levels: &Gauges,
     limits: &Limits,
 ) -> [(&'static str, usize, Option<usize>); 5] {
     [
@@ -292,7 +292,7 @@ pub(super) fn queue_lengths(
         ),
         // Bounded by its bytes, and not by how many there are.
         ("sending", levels.sending, None),
-        ("requests", levels.requests, Some(limits.pending)),
+        ("requests", levels.requests, Some(limits.max_pending_iqs)),
     ]
 }
 

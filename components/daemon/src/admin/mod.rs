@@ -30,7 +30,7 @@ use tokio::task::JoinHandle;
 use self::access::Access;
 use self::problem::Problem;
 use crate::config;
-use crate::run::fleet::Fleet;
+use crate::run::components::Registry;
 use crate::run::reload::Reloads;
 
 /// The port while it is served, until dropped.
@@ -44,7 +44,7 @@ pub(crate) struct Admin {
 /// What every request sees.
 #[derive(Debug)]
 struct Shared {
-    fleet: Arc<Fleet>,
+    registry: Arc<Registry>,
     reloads: Arc<Reloads>,
     access: RwLock<Access>,
     /// Asks for the configuration to be read anew.
@@ -62,7 +62,7 @@ impl Admin {
     /// When it cannot be taken, in words.
     pub(crate) async fn serve(
         settings: &config::Admin,
-        fleet: &Arc<Fleet>,
+        registry: &Arc<Registry>,
         reloads: &Arc<Reloads>,
         reload: mpsc::Sender<()>,
     ) -> Result<Self, String> {
@@ -74,7 +74,7 @@ impl Admin {
         tracing::info!(%address, token = settings.token.is_some(), "health, metrics and the status \
             page");
         let shared = Arc::new(Shared {
-            fleet: Arc::clone(fleet),
+            registry: Arc::clone(registry),
             reloads: Arc::clone(reloads),
             access: RwLock::new(Access::new(settings)),
             reload,

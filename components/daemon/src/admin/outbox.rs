@@ -59,11 +59,11 @@ pub(super) async fn remove(
 }
 
 fn outboxes(shared: &Shared) -> Vec<(String, PathBuf)> {
-    let outbox = |made: crate::run::fleet::Made| made.settings.bridge?.settings.outbox;
-    let members = shared.fleet.members();
-    members
+    let outbox = |built: crate::run::components::Built| built.settings.bridge?.settings.outbox;
+    let handles = shared.registry.handles();
+    handles
         .iter()
-        .filter_map(|member| Some((member.jid.to_string(), outbox(member.made())?)))
+        .filter_map(|handle| Some((handle.jid.to_string(), outbox(handle.built())?)))
         .collect()
 }
 

@@ -9,7 +9,7 @@ use super::access::Figures;
 use super::problem::json_of;
 use super::{Shared, State, metrics};
 use crate::log;
-use crate::run::fleet::Member;
+use crate::run::components::ComponentHandle;
 
 /// Slow routes that are shown.
 const SLOW: usize = 10;
@@ -19,17 +19,17 @@ pub(super) async fn state(_: Figures, axum::extract::State(shared): State) -> Re
 }
 
 fn all(shared: &Shared) -> Value {
-    let (ready, ..) = shared.fleet.readiness();
+    let (ready, ..) = shared.registry.readiness();
     let components: Vec<_> = shared
-        .fleet
-        .members()
+        .registry
+        .handles()
         .iter()
-        .map(|member| component(member))
+        .map(|handle| component(handle))
         .collect();
     let (errors, warnings) = log::log().map_or((0, 0), |log| log.recent().counts());
     json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "uptime": shared.fleet.began.elapsed().as_secs_f64(),
+        "uptime": shared.registry.began.elapsed().as_secs_f64(),
         "ready": ready,
         "reload_refused": shared.reloads.was_refused(),
         "errors": errors,
@@ -38,12 +38,12 @@ fn all(shared: &Shared) -> Value {
     })
 }
 
-fn component(member: &Member) -> Value {
-    let made = member.made();
-    let stats = member.stats.read();
-    let levels = member.stats.levels();
-    let queues = metrics::queue_lengths(&levels, &made.settings.limits);
-    let causes = member
+fn component(handle: &ComponentHandle) -> Value {
+    let built = handle.built();
+    let stats = handle.stats.counters();
+    let levels = handle.stats.gauges();
+    let queues = metrics::queue_lengths(&levels, &built.settings.limits);
+    let causes = handle
         .stats
         .causes()
         .into_iter()
@@ -55,24 +55,24 @@ fn component(member: &Member) -> Value {
             .collect()
     };
     let mut value = json!({
-        "jid": member.jid.as_str(),
-        "server": made.settings.address.to_string(),
-        "tls": made.settings.tls.is_some(),
-        "mounted": made.settings.mounted(),
-        "ready": member.is_ready(),
-        "proof_age": levels.proof_age.map(|age| age.as_secs_f64()),
+        "jid": handle.jid.as_str(),
+        "server": built.settings.address.to_string(),
+        "tls": built.settings.tls.is_some(),
+        "mounted": built.settings.mounted(),
+        "ready": handle.is_ready(),
+        "keepalive_age": levels.keepalive_age.map(|age| age.as_secs_f64()),
         "streams": stats.connected,
         "sent": stats.sent,
-        "stanzas": stanzas(member),
+        "stanzas": stanzas(handle),
         "queues": queues.map(|(name, length, limit)| json!({ "name": name, "length": length, "limit": limit })),
         "reconnects": causes.collect::<serde_json::Map<_, Value>>(),
         "turned_away": Value::Object(counted(&metrics::turned_away(&stats))),
         "faults": Value::Object(counted(&metrics::faults(&stats))),
-        "slow": slow(member),
-        "outbox": made.settings.bridge.as_ref().is_some_and(|bridge| bridge.settings.outbox.is_some()),
-        "archive": made.settings.logger.is_some(),
+        "slow": slow(handle),
+        "outbox": built.settings.bridge.as_ref().is_some_and(|bridge| bridge.settings.outbox.is_some()),
+        "archive": built.settings.logger.is_some(),
     });
-    let (state, refused, why) = match &*member.status.borrow() {
+    let (state, refused, why) = match &*handle.status.borrow() {
         Status::Connecting => ("connecting", false, None),
         Status::Mounted { .. } => ("mounted", false, None),
         Status::Waiting { why, refused, .. } => ("waiting", *refused, Some(why.clone())),
@@ -83,8 +83,8 @@ fn component(member: &Member) -> Value {
 }
 
 /// How many of each kind ended how.
-fn stanzas(member: &Member) -> Value {
-    let snapshot = member.metrics.snapshot();
+fn stanzas(handle: &ComponentHandle) -> Value {
+    let snapshot = handle.metrics.snapshot();
     let latencies = [
         snapshot.iq_latency(),
         snapshot.message_latency(),
@@ -114,8 +114,8 @@ fn stanzas(member: &Member) -> Value {
     Value::Object(kinds.collect())
 }
 
-fn slow(member: &Member) -> Value {
-    let routes = member
+fn slow(handle: &ComponentHandle) -> Value {
+    let routes = handle
         .metrics
         .slow_routes()
         .into_iter()

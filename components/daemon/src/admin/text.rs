@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use campanile::layer::Histogram;
-use campanile::stats::{Figure, Value};
+use campanile::metrics::{Metric, MetricValue};
 
 /// Series by name, written when all are known.
 #[derive(Debug, Default)]
@@ -86,13 +86,13 @@ impl Text {
     }
 
     /// A module's own figure.
-    pub(super) fn figure(&mut self, component: &str, figure: &Figure) {
+    pub(super) fn metric(&mut self, component: &str, metric: &Metric) {
         let mut labels = vec![("component", component)];
-        labels.extend(figure.labels.iter().copied());
-        match &figure.value {
-            Value::Counter(value) => self.counter(figure.name, figure.help, &labels, *value),
-            Value::Gauge(value) => self.gauge(figure.name, figure.help, &labels, *value),
-            Value::Seconds(value) => self.seconds(figure.name, figure.help, &labels, value),
+        labels.extend(metric.labels.iter().copied());
+        match &metric.value {
+            MetricValue::Counter(value) => self.counter(metric.name, metric.help, &labels, *value),
+            MetricValue::Gauge(value) => self.gauge(metric.name, metric.help, &labels, *value),
+            MetricValue::Histogram(value) => self.seconds(metric.name, metric.help, &labels, value),
             // A kind that a later library has, and this one does not know.
             _ => {}
         }
@@ -190,10 +190,10 @@ mod tests {
 
     #[test]
     fn a_histogram_has_buckets_that_grow() {
-        let buckets = campanile::stats::Buckets::default();
-        buckets.add(std::time::Duration::from_millis(2));
+        let buckets = campanile::metrics::AtomicHistogram::default();
+        buckets.record(std::time::Duration::from_millis(2));
         let mut text = Text::default();
-        text.seconds("t_seconds", "T", &[("component", "x")], &buckets.read());
+        text.seconds("t_seconds", "T", &[("component", "x")], &buckets.snapshot());
         let text = text.finish();
         for line in [
             "t_seconds_bucket{component=\"x\",le=\"0.001\"} 0\n",

@@ -8,7 +8,7 @@ use campanile::jid::{BareJid, NodePart};
 use campanile::layer::AccessLayer;
 use campanile::presence::Availability;
 use campanile::router::RecipientPattern;
-use campanile::vcard::Card;
+use campanile::vcard::VCard;
 use campanile::xmpp_parsers::presence::Show;
 use campanile_json_bridge::mapping::Mode;
 use campanile_json_bridge::{Api, Bot, Grant, Secret, Settings, Webhook};
@@ -233,7 +233,7 @@ fn show(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Show> {
 }
 
 /// `avatar`, `description` and `url`: with the name, what people see of a bot.
-fn card(table: &mut Table<'_>, name: Option<&str>, faults: &mut Faults<'_>) -> Option<Card> {
+fn card(table: &mut Table<'_>, name: Option<&str>, faults: &mut Faults<'_>) -> Option<VCard> {
     let mut text = |key| {
         table
             .take(key)
@@ -245,9 +245,9 @@ fn card(table: &mut Table<'_>, name: Option<&str>, faults: &mut Faults<'_>) -> O
     if description.is_none() && url.is_none() && avatar.is_none() {
         return None;
     }
-    let card = name.into_iter().fold(Card::new(), Card::name);
-    let card = description.into_iter().fold(card, Card::description);
-    let card = url.into_iter().fold(card, Card::url);
+    let card = name.into_iter().fold(VCard::new(), VCard::name);
+    let card = description.into_iter().fold(card, VCard::description);
+    let card = url.into_iter().fold(card, VCard::url);
     avatar
         .and_then(|value| vcard::with_photo(&card, &value, faults))
         .or(Some(card))

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use campanile::connection::{Secret, ServerAddress, Tls};
 use campanile::jid::{BareJid, Jid};
 use campanile::limits::Limits;
-use campanile::stream::{Secret, ServerAddress, Tls};
-use campanile::vcard::VCards;
+use campanile::vcard::VCardModule;
 
 use super::access::{self, Access};
 use super::bridge::{self, Bridge};
@@ -39,7 +39,7 @@ pub(crate) struct Component {
     pub(crate) disco: Disco,
     pub(crate) bridge: Option<Bridge>,
     pub(crate) presence: Option<Presence>,
-    pub(crate) vcard: Option<VCards>,
+    pub(crate) vcard: Option<VCardModule>,
 }
 
 impl Component {

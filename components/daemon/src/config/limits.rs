@@ -45,7 +45,7 @@ pub(super) fn read(mut table: Table<'_>, mut limits: Limits, faults: &mut Faults
     bounds.count("waiting", COUNT, &mut limits.waiting);
     bounds.size("waiting_bytes", 64 * KIB..=GIB, &mut limits.waiting_bytes);
     bounds.size("outbound", 64 * KIB..=GIB, &mut limits.outbound);
-    bounds.count("pending", COUNT, &mut limits.pending);
+    bounds.count("max_pending_iqs", COUNT, &mut limits.max_pending_iqs);
     bounds.count("unconfirmed", COUNT, &mut limits.unconfirmed);
     bounds.size(
         "unconfirmed_bytes",
@@ -53,33 +53,33 @@ pub(super) fn read(mut table: Table<'_>, mut limits: Limits, faults: &mut Faults
         &mut limits.unconfirmed_bytes,
     );
     bounds.time("unconfirmed_age", WAIT, &mut limits.unconfirmed_age);
-    bounds.count("collected", COUNT, &mut limits.collected);
+    bounds.count("max_collected", COUNT, &mut limits.max_collected);
     bounds.size(
-        "collected_bytes",
+        "max_collected_bytes",
         64 * KIB..=GIB,
-        &mut limits.collected_bytes,
+        &mut limits.max_collected_bytes,
     );
     bounds.time("iq_timeout", WAIT, &mut limits.iq_timeout);
     bounds.time("handler_timeout", WAIT, &mut limits.handler_timeout);
     bounds.time(
-        "overrun",
+        "slow_handler",
         Duration::from_millis(1)..=Duration::from_secs(86_400),
-        &mut limits.overrun,
+        &mut limits.slow_handler,
     );
-    bounds.time("grace", SPAN, &mut limits.grace);
+    bounds.time("shutdown_grace", SPAN, &mut limits.shutdown_grace);
     bounds.size("max_stanza_in", STANZA, &mut limits.max_stanza_in);
     bounds.size("max_stanza_out", STANZA, &mut limits.max_stanza_out);
     // Disco with a form is five deep; beyond a thousand the parsers of payloads would run out of
     // stack.
-    bounds.count("depth", 8..=1000, &mut limits.depth);
+    bounds.count("max_depth", 8..=1000, &mut limits.max_depth);
     bounds.time("keepalive", PAUSE, &mut limits.keepalive);
     bounds.time("keepalive_deadline", PAUSE, &mut limits.keepalive_deadline);
-    bounds.time("open", PAUSE, &mut limits.open);
+    bounds.time("connect_timeout", PAUSE, &mut limits.connect_timeout);
     bounds.time("write_stall", PAUSE, &mut limits.write_stall);
-    bounds.time("answer_age", SPAN, &mut limits.answer_age);
+    bounds.time("reply_max_age", SPAN, &mut limits.reply_max_age);
     bounds.pair("back_off", WAIT, &mut limits.back_off);
     bounds.pair("slow_retry", PAUSE, &mut limits.slow_retry);
-    bounds.time("settled", SPAN, &mut limits.settled);
+    bounds.time("stable_after", SPAN, &mut limits.stable_after);
     table.finish(faults);
     limits
 }

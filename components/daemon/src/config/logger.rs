@@ -23,7 +23,7 @@ pub(crate) struct Logger {
     pub(crate) store: StoreAddress,
     pub(crate) admins: Vec<BareJid>,
     pub(crate) formats: Vec<String>,
-    pub(crate) honour_hints: bool,
+    pub(crate) honor_hints: bool,
     pub(crate) presence: bool,
     pub(crate) iq: bool,
     pub(crate) retention: Option<Duration>,
@@ -73,7 +73,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Logg
             .and_then(|value: Value<'_>| value.flag(faults))
             .unwrap_or(usual)
     };
-    let honour_hints = flag("honour_hints", true, faults);
+    let honor_hints = flag("honor_hints", true, faults);
     let presence = flag("presence", false, faults);
     let iq = flag("iq", false, faults);
     let retention = table
@@ -98,7 +98,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Logg
         store: store?,
         admins,
         formats,
-        honour_hints,
+        honor_hints,
         presence,
         iq,
         retention,

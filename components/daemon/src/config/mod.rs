@@ -38,8 +38,8 @@ use self::server::Server;
 pub(crate) use self::source::Source;
 use self::table::{Table, Value};
 pub(crate) use self::tap::Tap;
+use crate::builtin_modules;
 use crate::exit::Exit;
-use crate::offer;
 
 /// A configuration without faults.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> (Vec<Component>, Option
     let admin = table
         .table("admin", "[admin]", faults)
         .and_then(|table| admin::read(table, faults));
-    for misplaced in offer::catalog().names() {
+    for misplaced in builtin_modules::catalog().names() {
         misplace(&mut table, misplaced, faults);
     }
     for misplaced in ["disco", "json_bridge", "limits", "presence", "tap", "vcard"] {

@@ -10,7 +10,7 @@ use campanile::serde_json;
 use super::fault::Faults;
 use super::nearest::remedy;
 use super::table::{Table, Value};
-use crate::offer;
+use crate::builtin_modules;
 
 /// A module that takes its settings.
 #[derive(Clone, PartialEq)]
@@ -22,7 +22,7 @@ pub(crate) struct Chosen {
 impl Chosen {
     /// Makes it.
     pub(crate) fn make(&self) -> Result<Arc<dyn Module>, CatalogError> {
-        offer::catalog().make(self.name, &self.settings)
+        builtin_modules::catalog().make(self.name, &self.settings)
     }
 }
 
@@ -36,7 +36,7 @@ impl fmt::Debug for Chosen {
 /// The modules that this table asks for.
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<Chosen> {
     let mut chosen = Vec::new();
-    for name in offer::catalog().names() {
+    for name in builtin_modules::catalog().names() {
         if table.knows(name) {
             let what = format!(
                 "the program was built with a module {name:?}, which is a key of its own here"

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use campanile::jid::BareJid;
-use campanile::presence::Bounds;
+use campanile::presence::SubscriptionLimits;
 use campanile::router::RecipientPattern;
 
 use super::bridge;
@@ -22,7 +22,7 @@ pub(crate) struct Presence {
     pub(crate) accept: bool,
     pub(crate) mutual: bool,
     pub(crate) status: Option<String>,
-    pub(crate) bounds: Bounds,
+    pub(crate) bounds: SubscriptionLimits,
 }
 
 /// Where subscriptions are kept.
@@ -60,7 +60,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Pres
         .take("status")
         .and_then(|value| value.text(faults))
         .map(str::to_owned);
-    let mut bounds = Bounds::default();
+    let mut bounds = SubscriptionLimits::default();
     if let Some(mut table) = table.table("bounds", "[component.presence.bounds]", faults) {
         let mut count = |key, bound: &mut usize| {
             *bound = table
@@ -95,7 +95,7 @@ impl Presence {
         };
         let bots = Vec::new();
         let status = None;
-        let bounds = Bounds::default();
+        let bounds = SubscriptionLimits::default();
         Self {
             store,
             bots,

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use campanile::stream::Secret;
+use campanile::connection::Secret;
 
 use super::fault::Faults;
 use super::source::readable_by_everybody;

@@ -4,8 +4,8 @@ use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use campanile::connection::{ServerAddress, Tls};
 use campanile::jid::BareJid;
-use campanile::stream::{ServerAddress, Tls};
 
 use super::fault::Faults;
 use super::table::{Table, Value};

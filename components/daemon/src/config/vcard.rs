@@ -2,18 +2,18 @@
 
 use std::fs;
 
-use campanile::vcard::{Card, VCards};
+use campanile::vcard::{VCard, VCardModule};
 
 use super::fault::Faults;
 use super::table::{Table, Value};
 
 /// The card of the component itself, and those below `bots`, by localpart.
-pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> VCards {
+pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> VCardModule {
     let bots = table.table("bots", "[component.vcard.bots]", faults);
     let own = card(&mut table, faults);
     table.finish(faults);
-    let cards = VCards::new();
-    let cards = match (&bots, own == Card::new()) {
+    let cards = VCardModule::new();
+    let cards = match (&bots, own == VCard::new()) {
         // A table of bots says nothing about the domain.
         (Some(_), true) => cards,
         _ => cards.domain(own),
@@ -24,7 +24,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> VCards {
 }
 
 /// `[component.vcard.bots.NAME]`.
-fn with_bot(cards: VCards, value: &Value<'_>, faults: &mut Faults<'_>) -> VCards {
+fn with_bot(cards: VCardModule, value: &Value<'_>, faults: &mut Faults<'_>) -> VCardModule {
     let Some(mut table) = value.table("[component.vcard.bots.…]", faults) else {
         return cards;
     };
@@ -40,14 +40,14 @@ fn with_bot(cards: VCards, value: &Value<'_>, faults: &mut Faults<'_>) -> VCards
     }
 }
 
-fn card(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Card {
+fn card(table: &mut Table<'_>, faults: &mut Faults<'_>) -> VCard {
     let mut text = |key, faults: &mut Faults<'_>| {
         table
             .take(key)
             .and_then(|value: Value<'_>| value.text(faults))
             .map(str::to_owned)
     };
-    let mut card = Card::new();
+    let mut card = VCard::new();
     if let Some(name) = text("name", faults) {
         card = card.name(name);
     }
@@ -66,7 +66,11 @@ fn card(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Card {
         .unwrap_or(card)
 }
 
-pub(super) fn with_photo(card: &Card, value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Card> {
+pub(super) fn with_photo(
+    card: &VCard,
+    value: &Value<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<VCard> {
     let name = value.text(faults)?;
     let path = faults.path(name);
     let what = match fs::read(&path) {

@@ -5,20 +5,20 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 
 use campanile::error::BoxError;
-use campanile::host::{Builder, Host};
+use campanile::host::{Host, HostBuilder};
 
-use super::screen::Screen;
+use super::output::Output;
 use super::{PEOPLE, Refused};
 use crate::config::Config;
 use crate::run::signals::Signals;
 
 /// Who may log in, and where.
-pub(super) struct Invitation {
+pub(super) struct ClientListener {
     address: SocketAddr,
     passwords: Vec<(&'static str, String)>,
 }
 
-impl Invitation {
+impl ClientListener {
     pub(super) fn new(address: SocketAddr) -> Self {
         let password = || {
             if address.ip().is_loopback() {
@@ -34,7 +34,7 @@ impl Invitation {
     }
 
     /// Gives the accounts to the server that is to be.
-    pub(super) fn accounts(&self, host: Builder) -> Builder {
+    pub(super) fn accounts(&self, host: HostBuilder) -> HostBuilder {
         self.passwords
             .iter()
             .fold(host, |host, (name, password)| host.account(*name, password))
@@ -44,7 +44,7 @@ impl Invitation {
     pub(super) async fn open(
         mut self,
         host: &Host,
-        screen: &Screen,
+        output: &Output,
         config: &Config,
     ) -> Result<(), BoxError> {
         let wanted = self.address;
@@ -57,7 +57,7 @@ impl Invitation {
             tracing::warn!(address = %self.address, "others can reach this port, and there is no \
                 TLS");
         }
-        screen.line(&self.words(config));
+        output.line(&self.words(config));
         Ok(())
     }
 
@@ -92,9 +92,9 @@ impl Invitation {
 }
 
 /// Shows what goes on until SIGINT or SIGTERM.
-pub(super) async fn watch(screen: &Screen) -> Result<(), BoxError> {
+pub(super) async fn watch(output: &Output) -> Result<(), BoxError> {
     let mut signals = Signals::listen()?;
-    screen.line("What they say is shown here, until Ctrl-C.\n");
+    output.line("What they say is shown here, until Ctrl-C.\n");
     signals.stop().await;
     Ok(())
 }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn only_on_loopback_a_password_is_known_beforehand() {
-        let passwords = |address: &str| Invitation::new(address.parse().unwrap()).passwords;
+        let passwords = |address: &str| ClientListener::new(address.parse().unwrap()).passwords;
         assert!(
             passwords("127.0.0.1:5222")
                 .iter()

@@ -1,13 +1,13 @@
 //! `campanile demo`: every component on a server within the process, and alice@localhost who speaks
 //! to each.
 
+mod adhoc;
+mod describe;
 mod listen;
+mod output;
 mod prompt;
-mod reception;
-mod scenes;
-mod screen;
+mod script;
 mod web_bot;
-mod words;
 
 use std::fmt;
 use std::io;
@@ -24,28 +24,28 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::listen::Invitation;
-use self::reception::Reception;
-use self::screen::Screen;
+use self::adhoc::AdhocCommands;
+use self::listen::ClientListener;
+use self::output::Output;
 use self::web_bot::WebBot;
 use crate::cli::{Demo, LogFormat};
 use crate::config::{Config, Source};
 use crate::exit::Exit;
-use crate::{log, mount, report};
+use crate::{build, diagnostics, log};
 
 /// Whom the demo is seen through.
 const ALICE: &str = "alice@localhost";
 /// Who may log in with a client.
 const PEOPLE: [&str; 2] = ["alice", "bob"];
 /// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Plays the demo, or gives a prompt.
 pub(crate) fn demo(options: &Demo, format: LogFormat) -> Exit {
     let bot = match WebBot::bind() {
         Ok(bot) => bot,
         Err(error) => {
-            report::line(
+            diagnostics::line(
                 &format!("no port of loopback is free for the demo's web handler: {error}"),
                 format,
             );
@@ -55,18 +55,18 @@ pub(crate) fn demo(options: &Demo, format: LogFormat) -> Exit {
     let text = include_str!("demo.toml").replace("HANDLER", &bot.address().to_string());
     let config = match Config::parse(&Source::built_in("demo.toml", &text)) {
         Ok(config) => config,
-        Err(failure) => return report::failure(&failure, format),
+        Err(failure) => return diagnostics::failure(&failure, format),
     };
     crate::runtime(format, async {
         match play(&config, options, bot).await {
             Ok(()) => Exit::Done,
             Err(error) if error.is::<Refused>() => {
-                report::line(&error.to_string(), format);
+                diagnostics::line(&error.to_string(), format);
                 Exit::Machine
             }
             Err(error) => {
-                report::line(
-                    &format!("the demo failed: {}", report::chain(&*error)),
+                diagnostics::line(
+                    &format!("the demo failed: {}", diagnostics::chain(&*error)),
                     format,
                 );
                 Exit::Fault
@@ -88,29 +88,29 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 async fn play(config: &Config, options: &Demo, bot: WebBot) -> Result<(), BoxError> {
-    let screen = Arc::new(Screen::new(options.xml, log::colours(&io::stdout())));
-    let serving = tokio::spawn(bot.serve(Arc::clone(&screen)));
-    let observer = Arc::clone(&screen);
+    let output = Arc::new(Output::new(options.xml, log::colours(&io::stdout())));
+    let serving = tokio::spawn(bot.serve(Arc::clone(&output)));
+    let observer = Arc::clone(&output);
     let builder = Host::builder()
         .secret("demo")
         .observer(move |stanza| observer.stanza(stanza));
-    let invitation = options.listen.map(Invitation::new);
-    let host = match &invitation {
-        Some(invitation) => invitation.accounts(builder).build(),
+    let clients = options.listen.map(ClientListener::new);
+    let host = match &clients {
+        Some(clients) => clients.accounts(builder).build(),
         None => builder.build(),
     };
     let stop = watch::Sender::new(false);
     let running = mount(config, &host, &stop).await?;
-    let listening = invitation.is_some();
-    if let Some(invitation) = invitation {
-        invitation.open(&host, &screen, config).await?;
+    let listening = clients.is_some();
+    if let Some(clients) = clients {
+        clients.open(&host, &output, config).await?;
     }
     if options.interactive {
-        prompt::converse(&host.user(ALICE)?, &screen, config).await?;
+        prompt::converse(&host.user(ALICE)?, &output, config).await?;
     } else if listening {
-        listen::watch(&screen).await?;
+        listen::watch(&output).await?;
     } else {
-        scenes::play(&host.user(ALICE)?, &screen, config).await?;
+        script::play(&host.user(ALICE)?, &output, config).await?;
     }
     stop.send_replace(true);
     for ended in running.join_all().await {
@@ -129,7 +129,7 @@ async fn mount(
 ) -> Result<JoinSet<Result<(), RunError>>, BoxError> {
     let mut running = JoinSet::new();
     for settings in &config.components {
-        let mut builder = mount::builder(settings)?.module(Reception);
+        let mut builder = build::builder(settings)?.module(AdhocCommands);
         if settings.presence.is_none() {
             builder = builder.module(
                 Roster::builder(MemoryStore::new())
@@ -143,7 +143,7 @@ async fn mount(
             // An error means that the sender is gone, which is a stop as well.
             let _ = stop.wait_for(|stop| *stop).await;
         }));
-        let mounted = timeout(PATIENCE, host.mounted(settings.jid.as_str())).await;
+        let mounted = timeout(TIMEOUT, host.mounted(settings.jid.as_str())).await;
         mounted.map_err(|_| format!("{} was not mounted in time", settings.jid))?;
     }
     Ok(running)

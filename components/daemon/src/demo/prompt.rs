@@ -10,8 +10,8 @@ use campanile::stanza::{Kind, PresenceType, Stanza};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::time::timeout;
 
-use super::screen::{HIDDEN, Screen};
-use super::{ALICE, PATIENCE, fresh_id, words};
+use super::output::{HIDDEN, Output};
+use super::{ALICE, TIMEOUT, describe, fresh_id};
 use crate::config::Config;
 use crate::escape::Escaped;
 
@@ -41,7 +41,7 @@ enum Input {
 /// Takes lines from stdin until `/quit` or its end.
 pub(super) async fn converse(
     alice: &User,
-    screen: &Screen,
+    output: &Output,
     config: &Config,
 ) -> Result<(), BoxError> {
     let mut to: Jid = config
@@ -56,7 +56,7 @@ pub(super) async fn converse(
         .iter()
         .map(|component| component.jid.as_str())
         .collect();
-    screen.line(&format!(
+    output.line(&format!(
         "You are {ALICE}. Mounted: {}. /help lists what you can do.",
         mounted.join(", ")
     ));
@@ -64,20 +64,20 @@ pub(super) async fn converse(
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     loop {
         if typed {
-            screen.ask(&format!("alice → {}> ", Escaped(&to)));
+            output.ask(&format!("alice → {}> ", Escaped(&to)));
         }
         let line = next(&mut lines, alice).await?;
-        screen.asked();
+        output.asked();
         match line.as_deref().map(understand) {
             None | Some(Ok(Input::Quit)) => break,
-            Some(Ok(Input::Help)) => screen.line(HELP),
+            Some(Ok(Input::Help)) => output.line(HELP),
             Some(Ok(Input::To(jid))) => to = jid,
             Some(Ok(input)) => {
                 if let Err(error) = act(alice, &to, input).await {
-                    screen.line(&format!("  {}", Escaped(error)));
+                    output.line(&format!("  {}", Escaped(error)));
                 }
             }
-            Some(Err(fault)) => screen.line(&format!("  {}", Escaped(fault))),
+            Some(Err(fault)) => output.line(&format!("  {}", Escaped(fault))),
         }
         settle(alice, &to).await?;
     }
@@ -104,8 +104,8 @@ async fn act(alice: &User, to: &Jid, input: Input) -> Result<(), UserError> {
         Input::Iq { namespace, name } => get(alice, to, &name, &namespace).await,
         Input::Disco(jid) => {
             let to = jid.as_ref().unwrap_or(to);
-            get(alice, to, "query", words::INFO).await?;
-            get(alice, to, "query", words::ITEMS).await
+            get(alice, to, "query", describe::INFO).await?;
+            get(alice, to, "query", describe::ITEMS).await
         }
         Input::Presence(kind) => {
             alice
@@ -130,9 +130,9 @@ async fn settle(alice: &User, to: &Jid) -> Result<(), BoxError> {
         // Nobody would answer but she.
         return Ok(());
     }
-    let payload = Element::builder("ping", words::PING).build();
+    let payload = Element::builder("ping", describe::PING).build();
     let ping = Stanza::iq_get(to.clone(), &payload)?.with_id(fresh_id(HIDDEN));
-    match timeout(PATIENCE, alice.request(ping)).await {
+    match timeout(TIMEOUT, alice.request(ping)).await {
         Ok(answer) => answer.map(drop).map_err(Into::into),
         // Whoever is spoken to may be silent.
         Err(_) => Ok(()),
@@ -180,8 +180,8 @@ fn iq(rest: &str) -> Result<Input, String> {
         return Err("name a namespace: /iq jabber:iq:version".to_owned());
     };
     let usual = match namespace {
-        words::PING => "ping",
-        words::TIME => "time",
+        describe::PING => "ping",
+        describe::TIME => "time",
         _ => "query",
     };
     let name = words.next().unwrap_or(usual);

@@ -8,7 +8,7 @@ use campanile::serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
 
-use super::screen::Screen;
+use super::output::Output;
 use crate::escape::Escaped;
 
 /// More than the demo ever posts.
@@ -35,22 +35,22 @@ impl WebBot {
     }
 
     /// Serves until dropped, and shows what it is asked and what it answers.
-    pub(super) async fn serve(self, screen: Arc<Screen>) -> io::Result<()> {
+    pub(super) async fn serve(self, output: Arc<Output>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         loop {
             let (stream, _) = listener.accept().await?;
-            let screen = Arc::clone(&screen);
+            let output = Arc::clone(&output);
             // Only the bridge connects here, and keeps its connections.
             tokio::spawn(async move {
                 let mut stream = BufStream::new(stream);
-                while answer(&mut stream, &screen).await.is_ok_and(|go_on| go_on) {}
+                while answer(&mut stream, &output).await.is_ok_and(|go_on| go_on) {}
             });
         }
     }
 }
 
 /// One request and its answer. False when there are no more.
-async fn answer(stream: &mut BufStream<TcpStream>, screen: &Screen) -> io::Result<bool> {
+async fn answer(stream: &mut BufStream<TcpStream>, output: &Output) -> io::Result<bool> {
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -74,8 +74,8 @@ async fn answer(stream: &mut BufStream<TcpStream>, screen: &Screen) -> io::Resul
     let letters = posted["body"].as_str().unwrap_or_default().chars().count();
     let reply = json!({"body": format!("{letters} letters, and not one angle bracket seen here")})
         .to_string();
-    screen.line(&format!("  POST /hook  {}", Escaped(&posted)));
-    screen.line(&format!("         200  {}", Escaped(&reply)));
+    output.line(&format!("  POST /hook  {}", Escaped(&posted)));
+    output.line(&format!("         200  {}", Escaped(&reply)));
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
     stream
         .write_all(format!("{head}: {}\r\n\r\n{reply}", reply.len()).as_bytes())

@@ -13,7 +13,7 @@ const SRV: u16 = 33;
 const INTERNET: u16 = 1;
 /// An answer over UDP; what does not fit is cut off, and then there is more than enough.
 const LARGEST: usize = 4096;
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Names within names, before they are taken for a loop.
 const JUMPS: usize = 16;
 
@@ -68,7 +68,7 @@ impl Resolver {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        let answer = timeout(PATIENCE, async {
+        let answer = timeout(TIMEOUT, async {
             let socket = UdpSocket::bind(any).await.ok()?;
             socket.connect(self.0).await.ok()?;
             socket.send(&question).await.ok()?;

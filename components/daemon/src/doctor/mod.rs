@@ -5,32 +5,32 @@
 //! delivered. Beside a running daemon it asks that one instead: a second connection would be
 //! refused, or take half of the stanzas.
 
-mod beside;
+mod diagnostic;
 mod dns;
-mod finding;
-mod port;
-mod reach;
+mod federation;
+mod probe_component;
+mod probe_port;
 mod refusal;
+mod running_daemon;
 mod snippet;
-mod visit;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile::stream::ServerAddress;
+use campanile::connection::ServerAddress;
 
-use self::beside::Running;
+pub(crate) use self::diagnostic::Diagnostic;
+use self::diagnostic::{EJABBERD, ON_SERVER, OURS, PROSODY};
 use self::dns::Resolver;
-pub(crate) use self::finding::Finding;
-use self::finding::{EJABBERD, ON_SERVER, OURS, PROSODY};
-use self::visit::{PINGS, Pings, Visit, largest, parent, smaller};
+use self::probe_component::{PINGS, Pings, Probe, largest, parent, smaller};
+use self::running_daemon::RunningDaemon;
 use crate::config::unit::show_size;
 use crate::config::{Component, Config};
 use crate::run::lock::{Lock, LockError};
 
 /// How long an answer may take that says what speaks at a port.
-const LOOK: Duration = Duration::from_secs(3);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What connecting does to others, said before it is done.
 pub(crate) const WARNING: &str = "\
@@ -46,81 +46,83 @@ other), and ejabberd gives each of the two a part of the stanzas.
 pub(crate) struct Report {
     /// What is well, in words.
     pub(crate) well: Option<String>,
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// Tries all at the same time; the reports are in the order of the file.
 pub(crate) async fn examine(config: &Config, resolver: Option<SocketAddr>) -> Vec<Report> {
     let resolver = resolver.map(Resolver).or_else(Resolver::of_this_machine);
-    let running = Arc::new(Running::new(config.admin.clone()));
+    let running = Arc::new(RunningDaemon::new(config.admin.clone()));
     let one = |component: &Component| {
         tokio::spawn(one(component.clone(), Arc::clone(&running), resolver))
     };
     let tries: Vec<_> = config.components.iter().map(one).collect();
     let mut reports = Vec::new();
     for outcome in tries {
-        reports.push(
-            outcome.await.unwrap_or_else(|error| {
-                Finding::failed(format!("a fault of ours: {error}")).into()
-            }),
-        );
+        reports.push(outcome.await.unwrap_or_else(|error| {
+            Diagnostic::failed(format!("a fault of ours: {error}")).into()
+        }));
     }
     reports
 }
 
-async fn one(settings: Component, running: Arc<Running>, resolver: Option<Resolver>) -> Report {
+async fn one(
+    settings: Component,
+    running: Arc<RunningDaemon>,
+    resolver: Option<Resolver>,
+) -> Report {
     let _lock = match Lock::acquire(&settings.jid) {
         Ok(lock) => lock,
         Err(held @ LockError::Held { .. }) => {
             return running.report(&settings, &held.to_string()).await;
         }
-        Err(nowhere) => return Finding::failed(nowhere.to_string()).into(),
+        Err(nowhere) => return Diagnostic::failed(nowhere.to_string()).into(),
     };
-    match Visit::begin(&settings).await {
+    match Probe::begin(&settings).await {
         Err(why) => {
-            let within = LOOK.min(settings.limits.open);
-            let port = port::look(&settings.address, &settings.jid, within).await;
+            let within = PROBE_TIMEOUT.min(settings.limits.connect_timeout);
+            let port = probe_port::probe(&settings.address, &settings.jid, within).await;
             refusal::explain(&settings, &why, &port).await.into()
         }
-        Ok(visit) => mounted(&settings, visit, resolver).await,
+        Ok(probe) => mounted(&settings, probe, resolver).await,
     }
 }
 
 /// Examines a component that is mounted.
-async fn mounted(settings: &Component, mut visit: Visit, resolver: Option<Resolver>) -> Report {
-    let reach = reach::examine(&settings.jid, resolver);
+async fn mounted(settings: &Component, mut probe: Probe, resolver: Option<Resolver>) -> Report {
+    let federation = federation::examine(&settings.jid, resolver);
     let routes = async {
-        let pings = visit.ping_itself().await;
+        let pings = probe.ping_itself().await;
         if let Some(parent) = parent(&settings.jid) {
-            visit.ping_siblings(parent).await;
+            probe.ping_siblings(parent).await;
         }
         pings
     };
-    let (reach, pings) = tokio::join!(reach, routes);
+    let (federation, pings) = tokio::join!(federation, routes);
     // Where others' stanzas come here, ours may have gone to them.
-    let astray = if visit.strays() > 0 {
+    let astray = if probe.strays() > 0 {
         Some(strays(settings))
     } else {
-        route(settings, &visit, pings)
+        route(settings, &probe, pings)
     };
-    let mut findings: Vec<Finding> = astray.into_iter().collect();
+    let mut diagnostics: Vec<Diagnostic> = astray.into_iter().collect();
     // Where stanzas go elsewhere, the large one would, too.
-    let whole = findings.is_empty();
+    let whole = diagnostics.is_empty();
     let bytes = largest(&settings.limits);
     let size = if whole {
-        size(settings, &mut visit, bytes).await
+        size(settings, &mut probe, bytes).await
     } else {
         None
     };
-    let strangers = visit.strangers();
-    visit.end().await;
+    let strangers = probe.strangers();
+    probe.end().await;
     let taken = if size.is_none() {
         format!("; stanzas up to {bytes} bytes pass")
     } else {
         String::new()
     };
-    findings.extend(size);
-    findings.extend(reach);
+    diagnostics.extend(size);
+    diagnostics.extend(federation);
     let turned_away = match strangers {
         0 => String::new(),
         many => format!("; {many} that arrived meanwhile were told to try again"),
@@ -132,17 +134,17 @@ async fn mounted(settings: &Component, mut visit: Visit, resolver: Option<Resolv
             {slowest:.1?}{taken}{turned_away}"
         )
     });
-    Report { well, findings }
+    Report { well, diagnostics }
 }
 
 /// Whether what is sent to the component comes to it.
-fn route(settings: &Component, visit: &Visit, pings: Pings) -> Option<Finding> {
+fn route(settings: &Component, probe: &Probe, pings: Pings) -> Option<Diagnostic> {
     let jid = &settings.jid;
     let server = &settings.address;
     match pings.back {
         PINGS => None,
         0 => {
-            let lost = visit
+            let lost = probe
                 .lost()
                 .map(|why| format!(" ({why})"))
                 .unwrap_or_default();
@@ -157,7 +159,7 @@ fn route(settings: &Component, visit: &Visit, pings: Pings) -> Option<Finding> {
             ))
         }
         some => Some(
-            Finding::fault(format!(
+            Diagnostic::fault(format!(
                 "{some} of {PINGS} pings of {jid} to itself came back: the others went to another \
                 connection that is mounted on \
                  the same JID. ejabberd never answers conflict, it gives each connection a part of \
@@ -176,9 +178,9 @@ fn route(settings: &Component, visit: &Visit, pings: Pings) -> Option<Finding> {
 }
 
 /// Mounted, and nothing comes.
-fn not_routed(settings: &Component, what: &str) -> Finding {
+fn not_routed(settings: &Component, what: &str) -> Diagnostic {
     let jid = &settings.jid;
-    Finding::failed(what)
+    Diagnostic::failed(what)
         .line(
             ON_SERVER,
             format!(
@@ -206,8 +208,8 @@ fn port_of(settings: &Component) -> String {
 
 /// With ejabberd's `global_routes`, one connection is given the stanzas of every domain of its
 /// listener.
-fn strays(settings: &Component) -> Finding {
-    Finding::fault(format!(
+fn strays(settings: &Component) -> Diagnostic {
+    Diagnostic::fault(format!(
         "the connection of {} was given stanzas for another domain: the listener has global_routes \
         on, as it has by default, \
          and spreads what is for one of its hosts over the connections of all",
@@ -217,19 +219,19 @@ fn strays(settings: &Component) -> Finding {
 }
 
 /// Whether the server takes the largest stanza that the configuration allows.
-async fn size(settings: &Component, visit: &mut Visit, bytes: usize) -> Option<Finding> {
-    let why = match visit.send_itself(bytes).await {
+async fn size(settings: &Component, probe: &mut Probe, bytes: usize) -> Option<Diagnostic> {
+    let why = match probe.send_itself(bytes).await {
         Ok(()) => return None,
         Err(why) => why?,
     };
     let mut taken = None;
     for bytes in smaller(bytes) {
         // The server has ended the stream; each size needs one of its own.
-        let Ok(mut visit) = Visit::begin(settings).await else {
+        let Ok(mut probe) = Probe::begin(settings).await else {
             break;
         };
-        let fits = visit.send_itself(bytes).await.is_ok();
-        visit.end().await;
+        let fits = probe.send_itself(bytes).await.is_ok();
+        probe.end().await;
         if fits {
             taken = Some(bytes);
             break;
@@ -241,18 +243,18 @@ async fn size(settings: &Component, visit: &mut Visit, bytes: usize) -> Option<F
         ),
         None => format!("it takes no stanza of {bytes} bytes, which max_stanza_out allows"),
     };
-    let finding = Finding::fault(format!(
+    let diagnostic = Diagnostic::fault(format!(
         "{what}: over a larger one it ends the stream ({why})"
     ));
-    let finding = match taken {
-        Some(taken) => finding.line(
+    let diagnostic = match taken {
+        Some(taken) => diagnostic.line(
             OURS,
             format!("[component.limits]\nmax_stanza_out = {}", show_size(taken)),
         ),
-        None => finding,
+        None => diagnostic,
     };
     Some(
-        finding
+        diagnostic
             .line(
                 PROSODY,
                 format!(
@@ -267,11 +269,11 @@ async fn size(settings: &Component, visit: &mut Visit, bytes: usize) -> Option<F
     )
 }
 
-impl From<Finding> for Report {
-    fn from(finding: Finding) -> Self {
+impl From<Diagnostic> for Report {
+    fn from(diagnostic: Diagnostic) -> Self {
         Self {
             well: None,
-            findings: vec![finding],
+            diagnostics: vec![diagnostic],
         }
     }
 }

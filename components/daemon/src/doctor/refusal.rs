@@ -3,26 +3,26 @@
 use std::io;
 use std::time::Duration;
 
-use campanile::stream::ServerAddress;
+use campanile::connection::ServerAddress;
 
-use super::finding::{EJABBERD, Finding, ON_SERVER, OURS, PROSODY};
-use super::port::{Port, Software, listens};
+use super::diagnostic::{Diagnostic, EJABBERD, ON_SERVER, OURS, PROSODY};
+use super::probe_port::{Port, Software, listens};
 use super::snippet;
 use crate::config::Component;
 
 /// Where servers listen for components unless they are told otherwise: Prosody and ejabberd,
 /// Openfire, Openfire over TLS.
 const USUAL: [u16; 3] = [5347, 5275, 5276];
-const SOON: Duration = Duration::from_millis(500);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Explains why a component was not mounted. `why` are the words of the attempt, `port` is what
 /// speaks at the address.
-pub(super) async fn explain(settings: &Component, why: &str, port: &Port) -> Finding {
+pub(super) async fn explain(settings: &Component, why: &str, port: &Port) -> Diagnostic {
     let server = &settings.address;
     let tls = settings.tls.is_some();
     match port {
         Port::Unreachable(error) => unreachable(settings, why, error).await,
-        Port::Silent => Finding::failed(format!(
+        Port::Silent => Diagnostic::failed(format!(
             "{server} takes connections and says nothing: the server is overloaded or stopped, or \
             this is no XMPP server"
         )),
@@ -30,7 +30,7 @@ pub(super) async fn explain(settings: &Component, why: &str, port: &Port) -> Fin
         Port::Servers => wrong_port(settings, "other servers"),
         Port::Http => wrong_port(settings, "HTTP"),
         Port::Unknown => wrong_port(settings, "something that is no XMPP"),
-        Port::Tls if !tls => Finding::failed(format!(
+        Port::Tls if !tls => Diagnostic::failed(format!(
             "{server} expects TLS, and this component has \
             no tls"
         ))
@@ -43,7 +43,7 @@ pub(super) async fn explain(settings: &Component, why: &str, port: &Port) -> Fin
             "tls: false      # in this listener, where TLS is not wanted",
         ),
         Port::Tls => within_tls(settings, why),
-        Port::Components(_) if tls => Finding::failed(format!(
+        Port::Components(_) if tls => Diagnostic::failed(format!(
             "{server} speaks no TLS, and this \
             component has tls"
         ))
@@ -61,35 +61,35 @@ pub(super) async fn explain(settings: &Component, why: &str, port: &Port) -> Fin
     }
 }
 
-async fn unreachable(settings: &Component, why: &str, error: &io::Error) -> Finding {
+async fn unreachable(settings: &Component, why: &str, error: &io::Error) -> Diagnostic {
     let server = &settings.address;
     let (host, port) = match server {
         ServerAddress::Tcp { host, port } => (host, *port),
         ServerAddress::Unix(path) => {
             let path = path.display().to_string();
             let what = format!("{server} cannot be connected to: {error}");
-            return Finding::failed(what).line(
+            return Diagnostic::failed(what).line(
                 EJABBERD,
                 snippet::ejabberd_listener(&format!("\"unix:{path}\""), settings),
             );
         }
-        _ => return Finding::failed(why),
+        _ => return Diagnostic::failed(why),
     };
     if error.kind() != io::ErrorKind::ConnectionRefused {
         let what = format!(
             "{server} cannot be reached: {error}; compare the address with where the server is"
         );
-        return Finding::failed(what).line(OURS, "address = \"127.0.0.1:5347\"");
+        return Diagnostic::failed(what).line(OURS, "address = \"127.0.0.1:5347\"");
     }
     let mut what = format!(
         "nothing listens at {server}: the server is stopped, or has no port for components there"
     );
     for usual in USUAL.into_iter().filter(|usual| *usual != port) {
-        if listens(host, usual, SOON).await {
+        if listens(host, usual, CONNECT_TIMEOUT).await {
             what.push_str(&format!("; something listens at port {usual}, though"));
         }
     }
-    Finding::failed(what)
+    Diagnostic::failed(what)
         .line(
             PROSODY,
             format!(
@@ -103,12 +103,12 @@ async fn unreachable(settings: &Component, why: &str, error: &io::Error) -> Find
         )
 }
 
-fn wrong_port(settings: &Component, whose: &str) -> Finding {
+fn wrong_port(settings: &Component, whose: &str) -> Diagnostic {
     let what = format!(
         "{} is the port for {whose}, not for components",
         settings.address
     );
-    Finding::failed(what)
+    Diagnostic::failed(what)
         .line(
             OURS,
             "address = \"127.0.0.1:5347\"      # the port of the line below",
@@ -121,19 +121,21 @@ fn wrong_port(settings: &Component, whose: &str) -> Finding {
 }
 
 /// TLS on both sides. Nobody can look into it but the component itself.
-fn within_tls(settings: &Component, why: &str) -> Finding {
+fn within_tls(settings: &Component, why: &str) -> Diagnostic {
     if condition(settings, why).is_some() {
         return answered(settings, why, Software::Unknown);
     }
-    let finding = Finding::failed(why);
+    let diagnostic = Diagnostic::failed(why);
     match why {
-        why if why.contains("CA file") => finding.line(OURS, "tls = { …, ca_file = \"ca.pem\" }"),
+        why if why.contains("CA file") => {
+            diagnostic.line(OURS, "tls = { …, ca_file = \"ca.pem\" }")
+        }
         // An alert: the server does not even begin under a name that it does not have.
-        why if why.contains("server name") || why.contains("UnrecognisedName") => finding.line(
+        why if why.contains("server name") || why.contains("UnrecognisedName") => diagnostic.line(
             OURS,
             format!("tls = {{ server_name = \"{}\", … }}", parent(settings)),
         ),
-        _ => finding,
+        _ => diagnostic,
     }
 }
 
@@ -143,18 +145,18 @@ fn condition<'w>(settings: &Component, why: &'w str) -> Option<&'w str> {
     rest.split([' ', ':']).next()
 }
 
-fn answered(settings: &Component, why: &str, software: Software) -> Finding {
+fn answered(settings: &Component, why: &str, software: Software) -> Diagnostic {
     let jid = &settings.jid;
     let server = &settings.address;
     match condition(settings, why) {
-        Some("host-unknown") => Finding::failed(format!(
+        Some("host-unknown") => Diagnostic::failed(format!(
             "{server} answered host-unknown: it has no component {jid}, or not yet; nor may a \
             virtual host have that name"
         ))
         .line(PROSODY, snippet::prosody_component(settings))
         .line(ON_SERVER, snippet::prosody_activation(settings)),
         Some("not-authorized") => not_authorized(settings, software),
-        Some("conflict") if software == Software::Ejabberd => Finding::failed(format!(
+        Some("conflict") if software == Software::Ejabberd => Diagnostic::failed(format!(
             "{server} answered conflict: {jid} is a virtual host of this server; a component needs \
             a name of its own"
         ))
@@ -165,7 +167,7 @@ fn answered(settings: &Component, why: &str, software: Software) -> Finding {
             {jid}      # take this line out"
             ),
         ),
-        Some("conflict") => Finding::failed(format!(
+        Some("conflict") => Diagnostic::failed(format!(
             "{server} answered conflict: another connection is mounted on {jid}, and keeps its \
             place. That is another process \
              with the same configuration, on this machine or elsewhere, or an old connection of a \
@@ -180,11 +182,11 @@ fn answered(settings: &Component, why: &str, software: Software) -> Finding {
         Some("invalid-namespace" | "improper-addressing") => {
             wrong_port(settings, "another protocol")
         }
-        _ => Finding::failed(why),
+        _ => Diagnostic::failed(why),
     }
 }
 
-fn not_authorized(settings: &Component, software: Software) -> Finding {
+fn not_authorized(settings: &Component, software: Software) -> Diagnostic {
     let jid = &settings.jid;
     let server = &settings.address;
     let what = match software {
@@ -205,14 +207,14 @@ fn not_authorized(settings: &Component, software: Software) -> Finding {
              is not among the `hosts` of this listener"
         ),
     };
-    let mut finding = Finding::failed(what);
+    let mut diagnostic = Diagnostic::failed(what);
     if software != Software::Ejabberd {
-        finding = finding.line(PROSODY, snippet::prosody_component(settings));
+        diagnostic = diagnostic.line(PROSODY, snippet::prosody_component(settings));
     }
     if software != Software::Prosody {
-        finding = finding.line(EJABBERD, snippet::ejabberd_hosts(settings));
+        diagnostic = diagnostic.line(EJABBERD, snippet::ejabberd_hosts(settings));
     }
-    finding
+    diagnostic
 }
 
 /// The domain that a component lies in, which most certificates of its server are for.

@@ -119,8 +119,8 @@ impl Log {
     }
 
     /// Events that were left out because the same line came too often.
-    pub(crate) fn left_out(&self) -> u64 {
-        self.throttle.left_out()
+    pub(crate) fn suppressed(&self) -> u64 {
+        self.throttle.suppressed()
     }
 }
 
@@ -219,7 +219,7 @@ mod tests {
         });
         let text = String::from_utf8(lines.lock().unwrap().clone()).unwrap();
         assert_eq!(
-            (text.matches("often").count(), throttle.left_out()),
+            (text.matches("often").count(), throttle.suppressed()),
             (1000, 100)
         );
         assert!(

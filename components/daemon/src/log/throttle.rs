@@ -24,7 +24,7 @@ const ORDER: u32 = 1000;
 pub(crate) struct Throttle {
     // The code has a fixed number of places.
     places: Arc<Mutex<HashMap<Identifier, Place>>>,
-    left_out: Arc<AtomicU64>,
+    suppressed: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -35,8 +35,8 @@ struct Place {
 
 impl Throttle {
     /// Events left out since the process began.
-    pub(crate) fn left_out(&self) -> u64 {
-        self.left_out.load(Ordering::Relaxed)
+    pub(crate) fn suppressed(&self) -> u64 {
+        self.suppressed.load(Ordering::Relaxed)
     }
 
     fn allows(&self, place: Identifier, level: Level, now: Instant) -> bool {
@@ -58,7 +58,7 @@ impl Throttle {
         }
         place.lines += 1;
         let allowed = place.lines <= most;
-        self.left_out
+        self.suppressed
             .fetch_add(u64::from(!allowed), Ordering::Relaxed);
         allowed
     }
@@ -125,7 +125,7 @@ mod tests {
                 .count()
         };
         assert_eq!(count(Level::WARN, now), 50);
-        assert_eq!(throttle.left_out(), 1950);
+        assert_eq!(throttle.suppressed(), 1950);
         assert_eq!(count(Level::DEBUG, now), 2000);
         assert_eq!(count(Level::WARN, now + WINDOW), 50);
     }

@@ -1,11 +1,11 @@
 //! `campanile run`: the whole life of the process, on one page.
 
-pub(crate) mod fleet;
+mod all_refused;
+pub(crate) mod components;
 pub(crate) mod lock;
-mod pulse;
 pub(crate) mod reload;
 pub(crate) mod signals;
-mod verdict;
+mod systemd;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Duration, timeout};
 
-use self::fleet::{Fleet, Member};
+use self::all_refused::Watched;
+use self::components::{ComponentHandle, Registry};
 use self::lock::Lock;
-use self::pulse::Pulse;
 use self::reload::Reloads;
-use self::signals::{Asked, Signals};
-use self::verdict::Watched;
+use self::signals::{Action, Signals};
+use self::systemd::SystemdNotifier;
 use crate::admin::Admin;
 use crate::cli::{ConfigFile, LogFormat};
 use crate::config::{Config, Source};
 use crate::exit::Exit;
-use crate::{mount, report};
+use crate::{build, diagnostics};
 
 /// Between one component's first attempt and the next one's. The queue of connections that ejabberd
 /// has not yet looked at is five long unless it is told otherwise: of a crowd that comes all at
@@ -38,27 +38,27 @@ pub(crate) fn run(options: &ConfigFile, format: LogFormat) -> Exit {
     let config =
         match Source::read(options.config.as_deref()).and_then(|source| Config::parse(&source)) {
             Ok(config) => config,
-            Err(failure) => return report::failure(&failure, format),
+            Err(failure) => return diagnostics::failure(&failure, format),
         };
-    config.warnings.iter().for_each(report::warn);
+    config.warnings.iter().for_each(diagnostics::warn);
     let locks = match locks(&config) {
         Ok(locks) => locks,
         Err(why) => {
-            why.iter().for_each(|why| report::line(why, format));
+            why.iter().for_each(|why| diagnostics::line(why, format));
             return Exit::Machine;
         }
     };
-    let fleet = Fleet::new(config.admin.is_some());
-    let components = match build(&fleet, &config, locks) {
+    let registry = Registry::new(config.admin.is_some());
+    let components = match build(&registry, &config, locks) {
         Ok(components) => components,
         Err(why) => {
-            report::line(&why, format);
+            diagnostics::line(&why, format);
             return Exit::Config;
         }
     };
     let running = Running {
         options,
-        fleet: Arc::new(fleet),
+        registry: Arc::new(registry),
         reloads: Arc::default(),
         all: JoinSet::new(),
     };
@@ -84,25 +84,25 @@ fn locks(config: &Config) -> Result<Vec<Lock>, Vec<String>> {
 
 /// Builds every component, and says what is mounted where.
 fn build(
-    fleet: &Fleet,
+    registry: &Registry,
     config: &Config,
     locks: Vec<Lock>,
-) -> Result<Vec<(Arc<Member>, Component)>, String> {
+) -> Result<Vec<(Arc<ComponentHandle>, Component)>, String> {
     let mut components = Vec::new();
     for (settings, lock) in config.components.iter().zip(locks) {
-        let built = fleet
+        let built = registry
             .build(settings, lock)
-            .map_err(|error| mount::explain(&settings.jid, &error))?;
+            .map_err(|error| build::explain(&settings.jid, &error))?;
         let jid = &settings.jid;
         let server = &settings.address;
         let tls = settings.tls.is_some();
         tracing::info!(%jid, %server, tls, "serving {}", settings.mounted());
         components.push(built);
     }
-    fleet.set(
+    registry.set(
         components
             .iter()
-            .map(|(member, _)| Arc::clone(member))
+            .map(|(handle, _)| Arc::clone(handle))
             .collect(),
     );
     Ok(components)
@@ -111,7 +111,7 @@ fn build(
 /// The components while they run.
 struct Running<'r> {
     options: &'r ConfigFile,
-    fleet: Arc<Fleet>,
+    registry: Arc<Registry>,
     reloads: Arc<Reloads>,
     all: JoinSet<(BareJid, Result<(), RunError>)>,
 }
@@ -126,32 +126,34 @@ enum End {
 impl Running<'_> {
     async fn serve(
         mut self,
-        components: Vec<(Arc<Member>, Component)>,
+        components: Vec<(Arc<ComponentHandle>, Component)>,
         config: &Config,
         format: LogFormat,
     ) -> Exit {
         let mut signals = match Signals::listen() {
             Ok(signals) => signals,
             Err(error) => {
-                report::line(&format!("signals cannot be waited for: {error}"), format);
+                diagnostics::line(&format!("signals cannot be waited for: {error}"), format);
                 return Exit::Machine;
             }
         };
         let (ask, mut asked) = mpsc::channel(1);
         let admin = match &config.admin {
-            Some(settings) => match Admin::serve(settings, &self.fleet, &self.reloads, ask).await {
-                Ok(admin) => Some(admin),
-                Err(error) => {
-                    report::line(&error, format);
-                    return Exit::Machine;
+            Some(settings) => {
+                match Admin::serve(settings, &self.registry, &self.reloads, ask).await {
+                    Ok(admin) => Some(admin),
+                    Err(error) => {
+                        diagnostics::line(&error, format);
+                        return Exit::Machine;
+                    }
                 }
-            },
+            }
             None => None,
         };
-        let pulse = Pulse::start(&self.fleet);
+        let systemd = SystemdNotifier::start(&self.registry);
         self.start(components);
         let exit = match self
-            .until_told(&mut signals, &mut asked, admin.as_ref(), &pulse)
+            .until_told(&mut signals, &mut asked, admin.as_ref(), &systemd)
             .await
         {
             End::Signal(signal) => {
@@ -159,17 +161,17 @@ impl Running<'_> {
                 Exit::Done
             }
             End::Refused(refusals) => {
-                report::refusals(&refusals, format);
+                diagnostics::refusals(&refusals, format);
                 Exit::Refused
             }
             End::Ended => {
-                report::line("no component runs any more", format);
+                diagnostics::line("no component runs any more", format);
                 return Exit::Fault;
             }
         };
-        pulse.stopping();
-        for member in self.fleet.members() {
-            member.stop.send_replace(true);
+        systemd.stopping();
+        for handle in self.registry.handles() {
+            handle.stop.send_replace(true);
         }
         tokio::select! {
             () = all_ended(&mut self.all) => exit,
@@ -182,17 +184,17 @@ impl Running<'_> {
     }
 
     /// Runs components, one after the other.
-    fn start(&mut self, components: Vec<(Arc<Member>, Component)>) {
-        for (turn, (member, component)) in (0..).zip(components) {
-            let waiting = stopped(member.stop.subscribe());
-            let until = stopped(member.stop.subscribe());
+    fn start(&mut self, components: Vec<(Arc<ComponentHandle>, Component)>) {
+        for (turn, (handle, component)) in (0..).zip(components) {
+            let waiting = stopped(handle.stop.subscribe());
+            let until = stopped(handle.stop.subscribe());
             self.all.spawn(async move {
                 // Its lock is held until it has ended.
-                let member = member;
+                let handle = handle;
                 // Over early when there is nothing to wait for any more.
                 let _ = timeout(PACE * turn, waiting).await;
                 let ended = component.run_until(until).await;
-                (member.jid.clone(), ended)
+                (handle.jid.clone(), ended)
             });
         }
     }
@@ -203,30 +205,30 @@ impl Running<'_> {
         signals: &mut Signals,
         asked: &mut mpsc::Receiver<()>,
         admin: Option<&Admin>,
-        pulse: &Pulse,
+        systemd: &SystemdNotifier,
     ) -> End {
         loop {
             let watched = self
-                .fleet
-                .members()
+                .registry
+                .handles()
                 .iter()
-                .map(|member| Watched::new(member))
+                .map(|handle| Watched::new(handle))
                 .collect();
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Asked::Stop(signal) => return End::Signal(signal),
-                    Asked::Reload => tracing::info!("SIGHUP: reading the configuration anew"),
+                    Action::Stop(signal) => return End::Signal(signal),
+                    Action::Reload => tracing::info!("SIGHUP: reading the configuration anew"),
                 },
                 // Without an admin port nobody asks, and this is over at once.
                 Some(()) = asked.recv() => tracing::info!("asked by the admin port: reading the \
                     configuration anew"),
-                refusals = verdict::all_refused(watched) => return End::Refused(refusals),
+                refusals = all_refused::all_refused(watched) => return End::Refused(refusals),
                 () = all_ended(&mut self.all) => return End::Ended,
             }
-            pulse.reloading();
+            systemd.reloading();
             let options = self.options;
-            let fleet = Arc::clone(&self.fleet);
-            let mut reload = pin!(reload::reload(options, &fleet));
+            let registry = Arc::clone(&self.registry);
+            let mut reload = pin!(reload::reload(options, &registry));
             let reloaded = tokio::select! {
                 reloaded = &mut reload => reloaded,
                 signal = signals.stop() => {
@@ -247,7 +249,7 @@ impl Running<'_> {
                 outcome = reloaded.outcome.as_str(),
                 "the configuration was read anew"
             );
-            pulse.reloaded();
+            systemd.reloaded();
         }
     }
 }
@@ -269,7 +271,7 @@ fn say_how(ended: Result<(BareJid, Result<(), RunError>), JoinError>) {
     match ended {
         Ok((jid, Ok(()))) => tracing::info!(%jid, "stopped"),
         Ok((jid, Err(error))) => {
-            tracing::error!(%jid, "ended, and will not come back: {}", report::chain(&error));
+            tracing::error!(%jid, "ended, and will not come back: {}", diagnostics::chain(&error));
         }
         Err(error) => tracing::error!("a component ended by a fault of ours: {error}"),
     }

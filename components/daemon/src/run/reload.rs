@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use campanile::component::{Component, ReplaceError, Status};
+use campanile::component::{Component, ReloadError, Status};
 
-use super::fleet::{Fleet, Made, Member};
+use super::components::{Built, ComponentHandle, Registry};
 use super::lock::Lock;
+use crate::build::{self, ModuleSet};
 use crate::config::{self, Config, Failure, Source};
-use crate::mount::{self, Parts};
-use crate::report;
+use crate::diagnostics;
 
 /// How a reload ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +60,14 @@ impl Reloads {
 pub(super) struct Reloaded {
     pub(super) outcome: Outcome,
     /// What is to be run beside the others.
-    pub(super) new: Vec<(Arc<Member>, Component)>,
+    pub(super) new: Vec<(Arc<ComponentHandle>, Component)>,
     /// The configuration that holds now, where there is another one.
     pub(super) config: Option<Config>,
 }
 
 /// Reads the file anew and changes the components; says all of it. A fault anywhere changes
 /// nothing.
-pub(super) async fn reload(options: &crate::cli::ConfigFile, fleet: &Fleet) -> Reloaded {
+pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry) -> Reloaded {
     let refused = || Reloaded {
         outcome: Outcome::Refused,
         new: Vec::new(),
@@ -80,9 +80,9 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, fleet: &Fleet) -> R
             return refused();
         }
     };
-    config.warnings.iter().for_each(report::warn);
-    let old = fleet.members();
-    let new = match added(&config, fleet, &old) {
+    config.warnings.iter().for_each(diagnostics::warn);
+    let old = registry.handles();
+    let new = match added(&config, registry, &old) {
         Ok(new) => new,
         Err(why) => {
             tracing::error!("the configuration is not taken, and nothing is changed: {why}");
@@ -91,26 +91,26 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, fleet: &Fleet) -> R
     };
     let mut changed = !new.is_empty();
     let mut failed = false;
-    let mut members = Vec::new();
+    let mut handles = Vec::new();
     for settings in &config.components {
         let known = old
             .iter()
-            .find(|member| member.jid == settings.jid && !is_ended(member));
-        if let Some(member) = known {
-            match change(member, settings).await {
+            .find(|handle| handle.jid == settings.jid && !is_ended(handle));
+        if let Some(handle) = known {
+            match change(handle, settings).await {
                 Ok(different) => changed |= different,
                 Err(NotChanged) => failed = true,
             }
-            members.push(Arc::clone(member));
-        } else if let Some((member, _)) = new.iter().find(|(member, _)| member.jid == settings.jid)
+            handles.push(Arc::clone(handle));
+        } else if let Some((handle, _)) = new.iter().find(|(handle, _)| handle.jid == settings.jid)
         {
-            tracing::info!(jid = %member.jid, "added: serving {}", settings.mounted());
-            members.push(Arc::clone(member));
+            tracing::info!(jid = %handle.jid, "added: serving {}", settings.mounted());
+            handles.push(Arc::clone(handle));
         }
     }
     for gone in old
         .iter()
-        .filter(|old| !members.iter().any(|member| Arc::ptr_eq(member, old)))
+        .filter(|old| !handles.iter().any(|handle| Arc::ptr_eq(handle, old)))
     {
         changed = true;
         if !is_ended(gone) {
@@ -119,7 +119,7 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, fleet: &Fleet) -> R
         }
         gone.stop.send_replace(true);
     }
-    fleet.set(members);
+    registry.set(handles);
     let outcome = match (failed, changed) {
         (true, _) => Outcome::Refused,
         (false, true) => Outcome::Applied,
@@ -137,8 +137,8 @@ fn read(options: &crate::cli::ConfigFile) -> Result<Config, Failure> {
         Source::again(options.config.as_deref()).and_then(|source| Config::parse(&source))?;
     // Whether everything can stand side by side on each JID is found before anything is touched.
     for settings in &config.components {
-        if let Err(error) = mount::component(settings) {
-            let text = mount::explain(&settings.jid, &error);
+        if let Err(error) = build::component(settings) {
+            let text = build::explain(&settings.jid, &error);
             return Err(Failure::Unread {
                 exit: crate::exit::Exit::Config,
                 text,
@@ -174,42 +174,45 @@ fn say_faults(failure: &Failure) {
 /// Components that were not there before, or have ended for good.
 fn added(
     config: &Config,
-    fleet: &Fleet,
-    old: &[Arc<Member>],
-) -> Result<Vec<(Arc<Member>, Component)>, String> {
+    registry: &Registry,
+    old: &[Arc<ComponentHandle>],
+) -> Result<Vec<(Arc<ComponentHandle>, Component)>, String> {
     let is_new = |settings: &&config::Component| {
         !old.iter()
-            .any(|member| member.jid == settings.jid && !is_ended(member))
+            .any(|handle| handle.jid == settings.jid && !is_ended(handle))
     };
     let mut new = Vec::new();
     for settings in config.components.iter().filter(is_new) {
         let ended = old
             .iter()
-            .find(|member| member.jid == settings.jid)
-            .and_then(|member| member.give_lock());
+            .find(|handle| handle.jid == settings.jid)
+            .and_then(|handle| handle.take_lock());
         let lock = ended
             .map_or_else(|| Lock::acquire(&settings.jid), Ok)
             .map_err(|error| error.to_string())?;
         new.push(
-            fleet
+            registry
                 .build(settings, lock)
-                .map_err(|error| mount::explain(&settings.jid, &error))?,
+                .map_err(|error| build::explain(&settings.jid, &error))?,
         );
     }
     Ok(new)
 }
 
-fn is_ended(member: &Member) -> bool {
-    matches!(&*member.status.borrow(), Status::Ended)
+fn is_ended(handle: &ComponentHandle) -> bool {
+    matches!(&*handle.status.borrow(), Status::Ended)
 }
 
 /// A component goes on as it was; why has been said.
 struct NotChanged;
 
 /// Changes one component that runs. True when anything is different.
-async fn change(member: &Member, settings: &config::Component) -> Result<bool, NotChanged> {
-    let old = member.made();
-    let jid = &member.jid;
+async fn change(
+    handle: &ComponentHandle,
+    settings: &config::Component,
+) -> Result<bool, NotChanged> {
+    let old = handle.built();
+    let jid = &handle.jid;
     let difference = Difference::between(&old.settings, settings);
     if difference.is_nothing() {
         return Ok(false);
@@ -218,59 +221,59 @@ async fn change(member: &Member, settings: &config::Component) -> Result<bool, N
     // direction alone is none.
     let mut settings = settings.clone();
     settings.tap.clone_from(&old.settings.tap);
-    let parts = match Parts::from(&settings, &old.parts) {
+    let parts = match ModuleSet::from(&settings, &old.parts) {
         Ok(parts) => parts,
         Err(error) => {
-            tracing::error!(%jid, "not changed: {}", report::chain(&*error));
+            tracing::error!(%jid, "not changed: {}", diagnostics::chain(&*error));
             return Err(NotChanged);
         }
     };
-    let made = Made { settings, parts };
-    match member
-        .slot
-        .replace(mount::assembled(
-            &made.settings,
-            &made.parts,
-            &member.metrics,
+    let built = Built { settings, parts };
+    match handle
+        .reload_handle
+        .reload(build::assemble(
+            &built.settings,
+            &built.parts,
+            &handle.metrics,
         ))
         .await
     {
         Ok(()) => {
-            member.set_made(made);
+            handle.set_built(built);
             difference.say(jid);
             return Ok(true);
         }
-        Err(ReplaceError::Module(error)) => {
-            tracing::error!(%jid, "the change is taken back: {}", report::chain(&*error));
-            take_back(member, &old, &made.parts).await;
+        Err(ReloadError::Module(error)) => {
+            tracing::error!(%jid, "the change is taken back: {}", diagnostics::chain(&*error));
+            roll_back(handle, &old, &built.parts).await;
         }
-        Err(error) => tracing::error!(%jid, "not changed: {}", report::chain(&error)),
+        Err(error) => tracing::error!(%jid, "not changed: {}", diagnostics::chain(&error)),
     }
     Err(NotChanged)
 }
 
 /// A module has stopped for one that does not start: it is made anew.
-async fn take_back(member: &Member, old: &Made, new: &Parts) {
+async fn roll_back(handle: &ComponentHandle, old: &Built, new: &ModuleSet) {
     let back = async {
-        let parts = Parts::from(&old.settings, &old.parts.shared_with(new))?;
-        let made = Made {
+        let parts = ModuleSet::from(&old.settings, &old.parts.shared_with(new))?;
+        let built = Built {
             settings: old.settings.clone(),
             parts,
         };
-        member
-            .slot
-            .replace(mount::assembled(
-                &made.settings,
-                &made.parts,
-                &member.metrics,
+        handle
+            .reload_handle
+            .reload(build::assemble(
+                &built.settings,
+                &built.parts,
+                &handle.metrics,
             ))
             .await?;
-        member.set_made(made);
+        handle.set_built(built);
         Ok::<(), campanile::error::BoxError>(())
     };
     if let Err(error) = back.await {
-        let jid = &member.jid;
-        tracing::error!(%jid, "nor does it go on as it was, until a restart: {}", report::chain(&*error));
+        let jid = &handle.jid;
+        tracing::error!(%jid, "nor does it go on as it was, until a restart: {}", diagnostics::chain(&*error));
     }
 }
 

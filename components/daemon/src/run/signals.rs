@@ -14,7 +14,7 @@ pub(crate) struct Signals {
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Action {
     /// To stop; the signal's name.
     Stop(&'static str),
     /// To read the configuration anew.
@@ -31,11 +31,11 @@ impl Signals {
     }
 
     /// The next signal.
-    pub(crate) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> Action {
         tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
-            _ = self.hang_up.recv() => Asked::Reload,
+            _ = self.terminate.recv() => Action::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Action::Stop("SIGINT"),
+            _ = self.hang_up.recv() => Action::Reload,
         }
     }
 
@@ -43,8 +43,8 @@ impl Signals {
     pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
             match self.next().await {
-                Asked::Stop(signal) => return signal,
-                Asked::Reload => tracing::info!("SIGHUP: not now"),
+                Action::Stop(signal) => return signal,
+                Action::Reload => tracing::info!("SIGHUP: not now"),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `campanile log`, over an archive in a file.
+//! `campanile archive`, over an archive in a file.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ impl Archive {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let (mut command, _folder) = campanile(&["log"]);
+        let (mut command, _folder) = campanile(&["archive"]);
         command.args(arguments).current_dir(self.0.path());
         command
     }

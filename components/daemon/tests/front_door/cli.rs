@@ -48,7 +48,7 @@ fn wrong_usage_is_64() {
         (&["serve"][..], "unrecognized subcommand 'serve'"),
         (&["init"], "<SERVER>"),
         (&["check", "--resolver", "9.9.9.9"], "--connect"),
-        (&["log"], "Usage: campanile log"),
+        (&["archive"], "Usage: campanile archive"),
         (&["outbox", "drop"], "<NUMBER|--all>"),
         (&["chekc"], "a similar subcommand exists: 'check'"),
         (

@@ -35,7 +35,7 @@ fn message(number: u32) -> String {
 
 /// How often each number is in the archive.
 fn kept(store: &Path, configuration: &str) -> HashMap<u32, u32> {
-    let (mut command, folder) = campanile(&["log", "--config", "campanile.toml", "export"]);
+    let (mut command, folder) = campanile(&["archive", "--config", "campanile.toml", "export"]);
     folder.write("campanile.toml", configuration);
     let ended = end(&mut command, "");
     assert_eq!(

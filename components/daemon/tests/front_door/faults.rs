@@ -291,8 +291,8 @@ const ONE: &[(&str, &str)] = &[
     ),
     // Bounds.
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\ngrace='30'",
-        "6:7: `grace` cannot be \"30\"\n    write a time with its unit, such \
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nshutdown_grace='30'",
+        "6:16: `shutdown_grace` cannot be \"30\"\n    write a time with its unit, such \
         as \"500ms\", \"30s\", \"5m\" or \"1h\"",
     ),
     (
@@ -359,7 +359,7 @@ fn every_fault_has_its_place_and_its_remedy() {
 fn all_faults_are_found_at_once_and_in_order() {
     let ended = check(
         "[server]\nadress = '127.0.0.1:5347'\n\n[[component]]\njid = 'a@b'\nsercet = \
-        'x'\n[component.limits]\ngrace = 5\n\n\
+        'x'\n[component.limits]\nshutdown_grace = 5\n\n\
          [[component]]\njid = 'b\nsecret = 'x'\naddress = 'nowhere'\n",
     );
     let places: Vec<_> = ended
@@ -375,7 +375,7 @@ fn all_faults_are_found_at_once_and_in_order() {
             "stdin:4:1: [[component]] has no address of its server",
             "stdin:5:7: \"a@b\" is an address within a domain",
             "stdin:6:1: unknown key \"sercet\" in [[component]]",
-            "stdin:8:9: `grace` cannot be 5",
+            "stdin:8:18: `shutdown_grace` cannot be 5",
             "stdin:11:9: this is no TOML: invalid literal string, expected `'`",
             "stdin:13:11: \"nowhere\" is no server address",
         ]

@@ -152,7 +152,7 @@ fn a_second_start_is_refused() {
 #[test]
 fn a_second_signal_ends_at_once() {
     let (address, _events) = server::start(&[Answer::Hold]);
-    let configuration = component("echo.example.org", address) + "grace = '1h'\n";
+    let configuration = component("echo.example.org", address) + "shutdown_grace = '1h'\n";
     let mut running = Running::start(&configuration, &["--log-format", "json"]);
     running.logs("the mount", |event| event["message"] == "mounted");
     running.signal("TERM");

@@ -10,7 +10,7 @@ fn what_passes_is_recorded_both_ways() {
     let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let [echo, logger] =
         [&listeners[0], &listeners[1]].map(|listener| listener.local_addr().unwrap());
-    let (mut export, folder) = campanile(&["log", "--config", "campanile.toml", "export"]);
+    let (mut export, folder) = campanile(&["archive", "--config", "campanile.toml", "export"]);
     let configuration = format!(
         "[[component]]\njid = 'echo.example.org'\naddress = '{echo}'\nsecret = 'hunter2'\nallow = \
         ['example.org']\n\

@@ -6,10 +6,10 @@ use campanile::jid::Jid;
 use campanile::stanza::Stanza;
 
 use super::problem::Problem;
-use crate::deliver;
-use crate::rights::{Denied, Rights};
+use crate::permissions::{Denied, Permissions};
 use crate::secret::Secret;
 use crate::settings::{Api, Bot};
+use crate::to_webhook;
 
 /// Somebody with a token.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub(super) struct Caller {
     /// The bot, or empty for the token of the whole.
     pub(super) name: String,
     token: Secret,
-    rights: Rights,
+    permissions: Permissions,
 }
 
 /// Everybody with a token.
@@ -29,15 +29,15 @@ impl Callers {
         let whole = api.token.clone().map(|token| Caller {
             name: String::new(),
             token,
-            rights: Rights::whole(api.to.clone(), domain),
+            permissions: Permissions::domain_wide(api.to.clone(), domain),
         });
         let of_bot = |bot: &Bot| {
-            let name = deliver::key(bot);
+            let name = to_webhook::key(bot);
             let token = bot.token.clone()?;
             Some(Caller {
                 name,
                 token,
-                rights: Rights::of(bot, domain),
+                permissions: Permissions::of_bot(bot, domain),
             })
         };
         Self(
@@ -94,15 +94,19 @@ fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
 impl Caller {
     /// Fills in and checks the addresses by the caller's grant.
     pub(super) fn address(&self, stanza: Stanza) -> Result<Stanza, Problem> {
-        self.rights.address(stanza).map_err(|denied| {
-            let status = if denied == Denied::Nobody { 422 } else { 403 };
+        self.permissions.address(stanza).map_err(|denied| {
+            let status = if denied == Denied::MissingTo {
+                422
+            } else {
+                403
+            };
             Problem::new(status, denied.to_string()).field(denied.field())
         })
     }
 
     /// Whose events it may read: its own bot's, or all.
     pub(super) fn feed(&self) -> &str {
-        if self.rights.is_one() {
+        if self.permissions.is_single_address() {
             &self.name
         } else {
             "*"

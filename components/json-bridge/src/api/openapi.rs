@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_document_names_every_path_and_resolves_its_references() {
+    fn document_lists_every_path_and_resolves_references() {
         let document = build();
         assert_eq!(
             document["paths"].as_object().unwrap().len(),

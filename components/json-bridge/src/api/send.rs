@@ -21,8 +21,8 @@ use super::{MAX_BODY, Shared, State};
 use crate::bridge::Running;
 use crate::clock::now;
 use crate::mapping::{self, Mode};
-use crate::outbox::{Accepted, Entry, Key, Way};
-use crate::sending::Fate;
+use crate::outbox::{Accepted, Direction, Entry, Key};
+use crate::to_server::SendOutcome;
 
 /// A body must have arrived by then.
 const BODY: Duration = Duration::from_secs(15);
@@ -190,7 +190,7 @@ async fn send(shared: &Shared, request: Request, kind: &str) -> Result<Response,
     }
     let full =
         || Problem::new(503, "as many stanzas as the bound allows are on their way").retry_after(1);
-    let permit = shared.running.sending.try_room().ok_or_else(full)?;
+    let permit = shared.running.to_server.try_reserve().ok_or_else(full)?;
     let id = stanza.id().map_or_else(crate::id::fresh, str::to_owned);
     let stanza = stanza.with_id(&id);
     if shared.running.outbox.is_none() {
@@ -247,7 +247,7 @@ async fn keep(
         .unwrap_or_default();
     let entry = Entry {
         seq: 0,
-        way: Way::Server,
+        direction: Direction::ToServer,
         id,
         bot: caller.name.clone(),
         peer,
@@ -270,19 +270,21 @@ async fn keep(
         Err(error) => return Err(Problem::new(503, error.to_string()).retry_after(5)),
     };
     let (id, (done, taken)) = (entry.id.clone(), oneshot::channel());
-    let sending = Arc::clone(&shared.running.sending);
+    let to_server = Arc::clone(&shared.running.to_server);
     tokio::spawn(async move {
-        let fate = sending.send(&stanza, entry.received).await;
-        sending.settle(entry.seq, &fate);
+        let outcome = to_server.send(&stanza, entry.received).await;
+        to_server.settle(entry.seq, &outcome);
         drop(permit);
-        if let Err(fate) = done.send(fate) {
+        if let Err(outcome) = done.send(outcome) {
             // Whoever asked has been told that it is not known.
-            fate.warn(&entry.peer, &entry.id);
+            outcome.warn(&entry.peer, &entry.id);
         }
     });
     match tokio::time::timeout(ANSWER, taken).await {
-        Ok(Ok(Fate::Taken)) => Ok(accepted(shared, &id, "taken")),
-        Ok(Ok(Fate::Unwritable(why) | Fate::GivenUp(why))) => Err(Problem::new(422, why)),
+        Ok(Ok(SendOutcome::Confirmed)) => Ok(accepted(shared, &id, "taken")),
+        Ok(Ok(SendOutcome::Invalid(why) | SendOutcome::GivenUp(why))) => {
+            Err(Problem::new(422, why))
+        }
         // It is kept, and sent again with the same id.
         _ => Ok(accepted(shared, &id, "unknown")),
     }
@@ -293,7 +295,7 @@ pub(super) async fn ask(running: &Running, stanza: Stanza) -> Result<Response, P
     let from = stanza.from().cloned();
     let to = stanza.to().cloned();
     let id = stanza.id().map_or_else(crate::id::fresh, str::to_owned);
-    let answer = match running.client.request(client::Request::new(stanza)).await {
+    let answer = match running.client.request(client::IqRequest::new(stanza)).await {
         Ok(response) => {
             Stanza::new(Kind::Iq(IqType::Result)).with_children(response.children().clone())
         }
@@ -320,7 +322,7 @@ pub(super) async fn ask(running: &Running, stanza: Stanza) -> Result<Response, P
 }
 
 fn accepted(shared: &Shared, id: &str, state: &str) -> Response {
-    shared.running.delivery.counters.accepted.add(1);
+    shared.running.delivery.metrics.accepted.add(1);
     as_json(
         StatusCode::ACCEPTED,
         &json!({"id": id, "state": state}).to_string(),

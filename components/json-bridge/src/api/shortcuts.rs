@@ -89,7 +89,7 @@ fn percent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn queries_are_read() {
+    fn query_is_decoded() {
         let query = super::query(Some("a=1&b=x%40y+z&c&a=2&d=%4"));
         assert_eq!(
             (&*query["a"], &*query["b"], &*query["c"], &*query["d"]),

@@ -9,8 +9,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::fault::Fault;
+use super::keys::KEYS;
 use super::payload::Holder;
-use super::table::TABLE;
 use super::text::{MAX_DEPTH, forbidden};
 use super::{Mode, encode, error, nested, payload, shape, xml};
 
@@ -211,7 +211,7 @@ fn header(mut stanza: Stanza, members: &Members) -> Result<Stanza, Fault> {
 /// A key that is none is a fault: what it was meant to say would vanish.
 fn known(members: &Members, kind: Kind) -> Result<(), Fault> {
     for key in members.keys().map(String::as_str) {
-        let mut named = TABLE.iter().filter(|entry| entry.key == key).peekable();
+        let mut named = KEYS.iter().filter(|entry| entry.key == key).peekable();
         let elsewhere = named.peek().is_some();
         if HEADER.contains(&key)
             || MORE.contains(&key)
@@ -241,7 +241,7 @@ fn content(
             .get(key)
             .filter(|raw| !matches!(raw.get(), "null" | "false"))
     };
-    for entry in TABLE.iter().filter(|entry| entry.on.is(kind.name())) {
+    for entry in KEYS.iter().filter(|entry| entry.on.is(kind.name())) {
         let Some(raw) = given(entry.key) else {
             continue;
         };

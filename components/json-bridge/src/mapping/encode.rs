@@ -6,8 +6,8 @@ use campanile::minidom::Element;
 use campanile::stanza::{Kind, PresenceType, Stanza};
 
 use super::fault::Unmappable;
+use super::keys::{KEYS, KeySpec};
 use super::payload::Holder;
-use super::table::{Entry, TABLE};
 use super::text::quoted;
 use super::{Mode, error, nested, payload, shape};
 
@@ -124,13 +124,13 @@ fn one(kind: Kind, element: &Element, object: &mut Object) -> Result<(), Unmappa
     Ok(())
 }
 
-fn find(kind: Kind, element: &Element) -> Option<&'static Entry> {
+fn find(kind: Kind, element: &Element) -> Option<&'static KeySpec> {
     let name = element.name();
     let ns = element.ns();
-    let is = |entry: &&Entry| {
+    let is = |entry: &&KeySpec| {
         entry.ns == ns && (entry.name.is_empty() || entry.name == name) && entry.on.is(kind.name())
     };
-    TABLE.iter().find(is)
+    KEYS.iter().find(is)
 }
 
 fn stanza_ids(ids: &[Element]) -> String {

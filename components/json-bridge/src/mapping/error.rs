@@ -20,7 +20,7 @@ const TYPES: [ErrorType; 5] = [
 
 /// The error of a stanza of type `error`.
 pub(super) fn read(stanza: &Stanza) -> String {
-    json(&StanzaError::of(stanza))
+    json(&StanzaError::from_stanza(stanza))
 }
 
 /// A stanza error as JSON.

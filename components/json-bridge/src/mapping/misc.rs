@@ -14,7 +14,7 @@ pub(super) const HTML: Codec = Codec {
     write: write_html,
 };
 /// The name says it all.
-pub(super) const NOTHING: Codec = Codec {
+pub(super) const NAME_ONLY: Codec = Codec {
     read: |element| element.name().into(),
     write: |_, _, _| Ok(()),
 };

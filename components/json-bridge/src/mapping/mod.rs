@@ -10,13 +10,13 @@ mod disco;
 mod encode;
 mod error;
 mod fault;
+mod keys;
 mod misc;
 mod nested;
 mod payload;
 #[cfg(test)]
 mod schema;
 mod shape;
-mod table;
 mod text;
 mod xml;
 

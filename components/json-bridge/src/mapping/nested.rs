@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::encode::{self, Object};
 use super::fault::{Fault, Unmappable};
+use super::keys::CLIENT;
 use super::shape::{object, set, string};
-use super::table::CLIENT;
 use super::text::quoted;
 use super::{Mode, decode};
 

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_checked_and_kept_as_it_is() {
+    fn json_is_validated_and_kept_verbatim() {
         for good in [
             "1e400",
             "123456789012345678901234567890",
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_cannot_carry_is_escaped() {
+    fn xml_forbidden_characters_are_escaped() {
         assert_eq!(for_xml("\"a\u{FFFE}\u{FFFF}\""), "\"a\\ufffe\\uffff\"");
     }
 }

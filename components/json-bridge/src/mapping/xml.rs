@@ -1,7 +1,7 @@
 //! XML from callers: exactly one stanza, read by the rules of a stream, and written anew.
 
+use campanile::connection::{Event, Reader, ReaderLimits};
 use campanile::stanza::{Children, Kind, Stanza};
-use campanile::stream::{Bounds, Event, Reader};
 
 use super::fault::Fault;
 
@@ -39,20 +39,20 @@ fn read(text: &str) -> Result<Stanza, Fault> {
     if !text.starts_with('<') || !text.ends_with('>') {
         return Err(Fault::syntax("", "this is no XML element"));
     }
-    let bounds = Bounds {
+    let bounds = ReaderLimits {
         max_stanza: text.len() + OPENING.len(),
-        ..Bounds::default()
+        ..ReaderLimits::default()
     };
     let mut reader = Reader::new(bounds);
     reader.buffer().extend_from_slice(OPENING);
-    let not_read = |fault: campanile::stream::Fault| Fault::syntax("", fault);
+    let not_read = |fault: campanile::connection::ReadError| Fault::syntax("", fault);
     let Some(Event::Open(_)) = reader.next().map_err(not_read)? else {
         return Err(Fault::syntax("", "the reader took no stream"));
     };
     reader.buffer().extend_from_slice(text.as_bytes());
     let read = match reader.next().map_err(not_read)? {
         Some(Event::Stanza(stanza)) => stanza,
-        Some(Event::Refused(_)) => {
+        Some(Event::Rejected(_)) => {
             return Err(Fault::field("", "this is no valid stanza (RFC 6120 §8)"));
         }
         Some(_) => return Err(Fault::field("", "this is no message, presence or iq")),

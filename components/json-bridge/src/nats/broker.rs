@@ -12,22 +12,22 @@ use campanile::stanza::Stanza;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::answers::Answers;
-use super::carry::carry;
+use super::forward::forward;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
+use super::peer_responses::PeerResponses;
 use super::publish::Publisher;
 use super::subject::Names;
-use crate::deliver::{self, Delivery};
-use crate::rights::Rights;
+use crate::permissions::Permissions;
 use crate::settings::{Bot, Login, Nats};
+use crate::to_webhook::{self, Delivery};
 use crate::webhook::Outcome;
 
 /// How long the component's start waits for the broker; then it goes on without, and senders are
 /// told to wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two attempts at something that failed.
-pub(super) const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The broker.
 pub(crate) struct Broker {
@@ -42,13 +42,13 @@ impl Broker {
         nats: &Nats,
         bots: &[Bot],
         delivery: &Arc<Delivery>,
-        (component, answers): (&campanile::client::Client, &Arc<Answers>),
+        (component, answers): (&campanile::client::Client, &Arc<PeerResponses>),
         tasks: &mut JoinSet<()>,
     ) -> Result<Self, BoxError> {
         let client = connect(nats).await?;
         let jetstream = jetstream::new(client.clone());
         let names = Names::new(&nats.prefix);
-        if let Err(why) = tokio::time::timeout(PATIENCE, streams(&jetstream, nats, &names))
+        if let Err(why) = tokio::time::timeout(START_TIMEOUT, streams(&jetstream, nats, &names))
             .await
             .map_err(BoxError::from)
             .flatten()
@@ -57,21 +57,21 @@ impl Broker {
         }
         let (publisher, publishing) = Publisher::new(jetstream.clone());
         tasks.spawn(publishing);
-        let rights = bots.iter().map(|bot| {
+        let permissions = bots.iter().map(|bot| {
             (
-                super::subject::token(&deliver::key(bot)),
-                Rights::of(bot, component.domain()),
+                super::subject::token(&to_webhook::key(bot)),
+                Permissions::of_bot(bot, component.domain()),
             )
         });
         let outbound = Outbound::new(
             client.clone(),
             names.clone(),
-            rights.collect(),
+            permissions.collect(),
             Arc::clone(delivery),
         );
         let inbound = bots.iter().filter(|bot| bot.webhook.is_some()).map(|bot| {
             Inbound::new(
-                deliver::key(bot),
+                to_webhook::key(bot),
                 names.clone(),
                 nats.shared,
                 Arc::clone(delivery),
@@ -87,7 +87,7 @@ impl Broker {
                         streams(&jetstream, &nats, &names).await?;
                         inbound.run(&jetstream).await
                     };
-                    tell("for a webhook", taken.await).await;
+                    log_and_pause("for a webhook", taken.await).await;
                 }
             });
         }
@@ -98,9 +98,9 @@ impl Broker {
             let own = names.clone();
             tasks.spawn(async move {
                 loop {
-                    tell(
+                    log_and_pause(
                         "from other bridges",
-                        carry((&answers, &mut going), &line, &own, &component).await,
+                        forward((&answers, &mut going), &line, &own, &component).await,
                     )
                     .await;
                 }
@@ -114,7 +114,7 @@ impl Broker {
                     streams(&jetstream, &nats, &own).await?;
                     outbound.run(&jetstream).await
                 };
-                tell("from bots", taken.await).await;
+                log_and_pause("from bots", taken.await).await;
             }
         });
         Ok(Self {
@@ -156,11 +156,11 @@ impl Broker {
 }
 
 /// Why taking from a stream has ended; it is begun again.
-async fn tell(what: &str, ended: Result<(), BoxError>) {
+async fn log_and_pause(what: &str, ended: Result<(), BoxError>) {
     if let Err(error) = ended {
         tracing::warn!("nothing is taken {what} for now: {error}");
     }
-    tokio::time::sleep(PAUSE).await;
+    tokio::time::sleep(RETRY_DELAY).await;
 }
 
 async fn connect(nats: &Nats) -> Result<Client, BoxError> {

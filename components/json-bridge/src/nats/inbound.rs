@@ -8,14 +8,14 @@ use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use campanile::error::BoxError;
 use futures_util::StreamExt;
 
-use super::held::{Held, Here, SILENCE};
+use super::in_progress::{ACK_WAIT, InProgress, UnackedMessage};
 use super::subject::{Names, token};
-use crate::deliver::Delivery;
 use crate::mapping;
-use crate::outbox::{Entry, Letter, Parcel, Way};
+use crate::outbox::{Direction, Entry, ExternalAck, QueuedEvent};
+use crate::to_webhook::Delivery;
 
 /// Messages of one bot that may be on their way to its webhook; the others wait at the broker.
-const MOST: i64 = 1000;
+const MAX_IN_PROGRESS: i64 = 1000;
 
 /// Takes what is for one bot with a webhook.
 pub(super) struct Inbound {
@@ -23,8 +23,8 @@ pub(super) struct Inbound {
     names: Names,
     /// Another process may be taking as well.
     shared: bool,
-    begun: AtomicBool,
-    here: Here,
+    started: AtomicBool,
+    in_progress: InProgress,
     delivery: Arc<Delivery>,
 }
 
@@ -34,8 +34,8 @@ impl Inbound {
             bot,
             names,
             shared,
-            begun: AtomicBool::new(false),
-            here: Here::default(),
+            started: AtomicBool::new(false),
+            in_progress: InProgress::default(),
             delivery,
         }
     }
@@ -44,8 +44,8 @@ impl Inbound {
     pub(super) async fn run(&self, jetstream: &Context) -> Result<(), BoxError> {
         let stream = jetstream.get_stream(self.names.stream("in")).await?;
         let name = token(&self.bot);
-        if !self.shared && !self.begun.load(Ordering::Relaxed) {
-            // What the process before had taken and not done would come only after SILENCE, behind
+        if !self.shared && !self.started.load(Ordering::Relaxed) {
+            // What the process before had taken and not done would come only after ACK_WAIT, behind
             // what is newer. A new consumer begins with the oldest. An error says that there was
             // none.
             let _ = stream.delete_consumer(&name).await;
@@ -54,62 +54,65 @@ impl Inbound {
             durable_name: Some(name.clone()),
             filter_subject: self.names.all_of(&self.bot),
             ack_policy: AckPolicy::Explicit,
-            ack_wait: SILENCE,
-            max_ack_pending: MOST,
+            ack_wait: ACK_WAIT,
+            max_ack_pending: MAX_IN_PROGRESS,
             ..pull::Config::default()
         };
         let consumer: PullConsumer = stream.get_or_create_consumer(&name, config).await?;
         let mut messages = consumer.messages().await?;
-        self.begun.store(true, Ordering::Relaxed);
+        self.started.store(true, Ordering::Relaxed);
         while let Some(message) = messages.next().await {
-            if let Some(held) = self.here.hold(message?) {
-                self.take(held).await;
+            if let Some(unacked) = self.in_progress.track(message?) {
+                self.take(unacked).await;
             }
         }
         Ok(())
     }
 
-    async fn take(&self, held: Held) {
-        let body = held.message().payload.clone();
+    async fn take(&self, unacked: UnackedMessage) {
+        let body = unacked.message().payload.clone();
         let stanza = std::str::from_utf8(&body)
             .ok()
             .and_then(|json| mapping::from_json(json).ok());
         let Some(stanza) = stanza else {
             tracing::error!(
                 bot = self.bot,
-                sequence = held.sequence(),
+                sequence = unacked.sequence(),
                 "what is in the stream is no stanza"
             );
-            return held.done().await;
+            return unacked.ack().await;
         };
-        let id = held
+        let id = unacked
             .id()
-            .unwrap_or_else(|| format!("msg_{}", held.sequence()));
+            .unwrap_or_else(|| format!("msg_{}", unacked.sequence()));
         let peer = stanza
             .from()
             .map(|from| from.to_bare().to_string())
             .unwrap_or_default();
         let bot = self.bot.clone();
         let xml = stanza.to_xml();
-        let received = held.published();
+        let received = unacked.published();
         // The consumer bounds how many there are.
-        let place = self.delivery.room.force(&peer, xml.len() + body.len());
+        let permit = self
+            .delivery
+            .quota
+            .acquire_unchecked(&peer, xml.len() + body.len());
         let entry = Entry {
             seq: 0,
-            way: Way::Hook,
+            direction: Direction::ToWebhook,
             id,
             bot,
             peer,
             xml,
             received,
         };
-        let letter = Some(Arc::new(held) as Arc<dyn Letter>);
-        self.delivery.push(Parcel {
+        let ack = Some(Arc::new(unacked) as Arc<dyn ExternalAck>);
+        self.delivery.push(QueuedEvent {
             entry,
             body,
             namespaces: String::new(),
-            _place: place,
-            letter,
+            _permit: permit,
+            ack,
         });
     }
 }

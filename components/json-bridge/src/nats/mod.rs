@@ -11,26 +11,26 @@
 //! `in` and `out` are streams with the retention of a work queue, and are acknowledged one by one:
 //! what is not done by somebody who died is done by another. `Nats-Msg-Id` is the same each time.
 
-#[cfg(not(feature = "nats"))]
-mod absent;
-mod answers;
 #[cfg(feature = "nats")]
 mod broker;
+#[cfg(not(feature = "nats"))]
+mod disabled;
 #[cfg(feature = "nats")]
-mod carry;
+mod forward;
 #[cfg(feature = "nats")]
-mod held;
+mod in_progress;
 #[cfg(feature = "nats")]
 mod inbound;
 #[cfg(feature = "nats")]
 mod outbound;
+mod peer_responses;
 #[cfg(feature = "nats")]
 mod publish;
 #[cfg(feature = "nats")]
 mod subject;
 
-#[cfg(not(feature = "nats"))]
-pub(crate) use self::absent::Broker;
-pub(crate) use self::answers::Answers;
 #[cfg(feature = "nats")]
 pub(crate) use self::broker::Broker;
+#[cfg(not(feature = "nats"))]
+pub(crate) use self::disabled::Broker;
+pub(crate) use self::peer_responses::PeerResponses;

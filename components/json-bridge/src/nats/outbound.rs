@@ -13,16 +13,16 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 
-use super::held::{Held, Here, SILENCE};
+use super::in_progress::{ACK_WAIT, InProgress, UnackedMessage};
 use super::subject::Names;
-use crate::deliver::Delivery;
 use crate::mapping::{self, Fault};
-use crate::outbox::{Entry, Letter, Way};
-use crate::rights::Rights;
-use crate::sending::Fate;
+use crate::outbox::{Direction, Entry, ExternalAck};
+use crate::permissions::Permissions;
+use crate::to_server::SendOutcome;
+use crate::to_webhook::Delivery;
 
 /// Messages that may be on their way to the server; the others wait at the broker.
-const MOST: usize = 1000;
+const MAX_IN_PROGRESS: usize = 1000;
 /// All bridges share this consumer.
 const CONSUMER: &str = "bridge";
 
@@ -31,8 +31,8 @@ pub(super) struct Outbound {
     client: Client,
     names: Names,
     /// By the bot's token.
-    rights: HashMap<String, Rights>,
-    here: Here,
+    permissions: HashMap<String, Permissions>,
+    in_progress: InProgress,
     delivery: Arc<Delivery>,
 }
 
@@ -40,14 +40,14 @@ impl Outbound {
     pub(super) fn new(
         client: Client,
         names: Names,
-        rights: HashMap<String, Rights>,
+        permissions: HashMap<String, Permissions>,
         delivery: Arc<Delivery>,
     ) -> Self {
         Self {
             client,
             names,
-            rights,
-            here: Here::default(),
+            permissions,
+            in_progress: InProgress::default(),
             delivery,
         }
     }
@@ -58,8 +58,8 @@ impl Outbound {
         let config = pull::Config {
             durable_name: Some(CONSUMER.to_owned()),
             ack_policy: AckPolicy::Explicit,
-            ack_wait: SILENCE,
-            max_ack_pending: i64::try_from(MOST)?,
+            ack_wait: ACK_WAIT,
+            max_ack_pending: i64::try_from(MAX_IN_PROGRESS)?,
             ..pull::Config::default()
         };
         let consumer: PullConsumer = stream.get_or_create_consumer(CONSUMER, config).await?;
@@ -68,57 +68,57 @@ impl Outbound {
         let mut sending = FuturesUnordered::new();
         loop {
             tokio::select! {
-                message = messages.next(), if sending.len() < MOST => {
+                message = messages.next(), if sending.len() < MAX_IN_PROGRESS => {
                     let Some(message) = message else { return Ok(()) };
-                    sending.extend(self.here.hold(message?).map(|held| self.carry(held)));
+                    sending.extend(self.in_progress.track(message?).map(|unacked| self.process(unacked)));
                 }
                 Some(()) = sending.next() => {}
             }
         }
     }
 
-    async fn carry(&self, held: Held) {
-        let bot = held
+    async fn process(&self, unacked: UnackedMessage) {
+        let bot = unacked
             .message()
             .subject
             .rsplit('.')
             .next()
             .unwrap_or_default()
             .to_owned();
-        let stanzas = match self.read(&bot, &held) {
+        let stanzas = match self.read(&bot, &unacked) {
             Ok(stanzas) => stanzas,
-            Err(fault) => return self.refuse(&bot, &held, &fault).await,
+            Err(fault) => return self.refuse(&bot, &unacked, &fault).await,
         };
-        let accepted = held.published();
-        let fates = join_all(
+        let accepted = unacked.published();
+        let outcomes = join_all(
             stanzas
                 .iter()
-                .map(|stanza| self.delivery.sending.send(stanza, accepted)),
+                .map(|stanza| self.delivery.to_server.send(stanza, accepted)),
         )
         .await;
-        for (stanza, fate) in stanzas.iter().zip(&fates) {
-            match fate {
-                Fate::Taken => drop(self.delivery.counters.accepted.add(1)),
-                Fate::Unwritable(why) => self.say(&bot, &held, &Fault::field("", why)).await,
-                Fate::GivenUp(why) => self.bury(&bot, stanza, accepted, why).await,
+        for (stanza, outcome) in stanzas.iter().zip(&outcomes) {
+            match outcome {
+                SendOutcome::Confirmed => drop(self.delivery.metrics.accepted.add(1)),
+                SendOutcome::Invalid(why) => self.say(&bot, &unacked, &Fault::field("", why)).await,
+                SendOutcome::GivenUp(why) => self.dead_letter(&bot, stanza, accepted, why).await,
                 // The next process takes all of them again, with the same ids.
-                Fate::Left => return,
+                SendOutcome::Interrupted => return,
             }
         }
-        held.done().await;
+        unacked.ack().await;
     }
 
     /// The stanzas of one message, as the bot may send them.
-    fn read(&self, bot: &str, held: &Held) -> Result<Vec<Stanza>, Fault> {
-        let rights = self
-            .rights
+    fn read(&self, bot: &str, unacked: &UnackedMessage) -> Result<Vec<Stanza>, Fault> {
+        let permissions = self
+            .permissions
             .get(bot)
             .ok_or_else(|| Fault::field("", "the bridge has no such bot"))?;
-        let text =
-            std::str::from_utf8(&held.message().payload).map_err(|why| Fault::syntax("", why))?;
-        let id = held
+        let text = std::str::from_utf8(&unacked.message().payload)
+            .map_err(|why| Fault::syntax("", why))?;
+        let id = unacked
             .id()
-            .unwrap_or_else(|| format!("{}-{}", self.names.stream("out"), held.sequence()));
+            .unwrap_or_else(|| format!("{}-{}", self.names.stream("out"), unacked.sequence()));
         let one = |(at, stanza): (usize, Stanza)| {
             if !matches!(stanza.kind(), Kind::Message(_) | Kind::Presence(_)) {
                 return Err(Fault::field(
@@ -126,7 +126,7 @@ impl Outbound {
                     "only messages and presence are sent from here; ask by POST /v1/iq",
                 ));
             }
-            let stanza = rights
+            let stanza = permissions
                 .address(stanza)
                 .map_err(|denied| Fault::field(denied.field(), &denied))?;
             let own = stanza
@@ -141,22 +141,22 @@ impl Outbound {
             .collect()
     }
 
-    async fn refuse(&self, bot: &str, held: &Held, fault: &Fault) {
-        self.say(bot, held, fault).await;
-        if let Err(error) = held.message().ack_with(AckKind::Term).await {
+    async fn refuse(&self, bot: &str, unacked: &UnackedMessage, fault: &Fault) {
+        self.say(bot, unacked, fault).await;
+        if let Err(error) = unacked.message().ack_with(AckKind::Term).await {
             tracing::warn!("the broker cannot be told that a message is refused: {error}");
         }
     }
 
     /// Counted, logged, and told to whoever listens.
-    async fn say(&self, bot: &str, held: &Held, fault: &Fault) {
-        self.delivery.counters.bad_answers.add(1);
+    async fn say(&self, bot: &str, unacked: &UnackedMessage, fault: &Fault) {
+        self.delivery.metrics.bad_answers.add(1);
         tracing::warn!(
             bot,
-            sequence = held.sequence(),
+            sequence = unacked.sequence(),
             "not sent for a bot: {fault}"
         );
-        let told = json!({"id": held.id(), "sequence": held.sequence(), "field": fault.path(), "detail": fault.why()});
+        let told = json!({"id": unacked.id(), "sequence": unacked.sequence(), "field": fault.path(), "detail": fault.why()});
         if let Err(error) = self
             .client
             .publish(self.names.refused(bot), told.to_string().into())
@@ -167,23 +167,23 @@ impl Outbound {
     }
 
     /// What was given up stays for the operator, where there is an outbox.
-    async fn bury(&self, bot: &str, stanza: &Stanza, received: i64, why: &str) {
+    async fn dead_letter(&self, bot: &str, stanza: &Stanza, received: i64, why: &str) {
         let id = stanza.id().unwrap_or_default().to_owned();
         let peer = stanza
             .to()
             .map(|to| to.to_bare().to_string())
             .unwrap_or_default();
-        self.delivery.counters.dead.add(1);
+        self.delivery.metrics.dead.add(1);
         tracing::warn!(bot, id, to = peer, "not sent: {why}");
         let entry = Entry {
             seq: 0,
-            way: Way::Server,
+            direction: Direction::ToServer,
             id,
             bot: bot.to_owned(),
             peer,
             xml: stanza.to_xml(),
             received,
         };
-        self.delivery.bury(entry, why).await;
+        self.delivery.dead_letter(entry, why).await;
     }
 }

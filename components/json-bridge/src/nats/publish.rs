@@ -11,19 +11,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 /// Kibibytes that may wait for the broker's word.
-const KIBIBYTES: usize = 64 * 1024;
+const MAX_UNACKED_KIB: usize = 64 * 1024;
 /// Stanzas that may wait to be written.
 const WAIT: usize = 4096;
 /// The broker has its say by then, or the sender is told to try again.
-const WORD: Duration = Duration::from_secs(10);
+const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Publishes one stanza after the other.
 pub(super) struct Publisher {
-    letters: mpsc::Sender<Letter>,
-    room: Arc<Semaphore>,
+    publications: mpsc::Sender<Publication>,
+    permits: Arc<Semaphore>,
 }
 
-struct Letter {
+struct Publication {
     subject: String,
     json: String,
     stored: oneshot::Sender<()>,
@@ -33,16 +33,16 @@ struct Letter {
 impl Publisher {
     /// The future publishes what is handed over.
     pub(super) fn new(jetstream: Context) -> (Self, impl Future<Output = ()> + Send + use<>) {
-        let (letters, mut receiver) = mpsc::channel::<Letter>(WAIT);
+        let (publications, mut receiver) = mpsc::channel::<Publication>(WAIT);
         let publishing = async move {
-            while let Some(letter) = receiver.recv().await {
-                publish(&jetstream, letter).await;
+            while let Some(publication) = receiver.recv().await {
+                publish(&jetstream, publication).await;
             }
         };
         (
             Self {
-                letters,
-                room: Arc::new(Semaphore::new(KIBIBYTES)),
+                publications,
+                permits: Arc::new(Semaphore::new(MAX_UNACKED_KIB)),
             },
             publishing,
         )
@@ -52,10 +52,12 @@ impl Publisher {
     /// waits.
     pub(super) fn publish(&self, subject: String, json: String) -> Option<oneshot::Receiver<()>> {
         let size = u32::try_from(json.len() / 1024 + 1).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.room).try_acquire_many_owned(size).ok()?;
+        let permit = Arc::clone(&self.permits)
+            .try_acquire_many_owned(size)
+            .ok()?;
         let (stored, receiver) = oneshot::channel();
-        self.letters
-            .try_send(Letter {
+        self.publications
+            .try_send(Publication {
                 subject,
                 json,
                 stored,
@@ -67,13 +69,13 @@ impl Publisher {
 }
 
 /// Written here, one after the other; the broker's word is waited for elsewhere.
-async fn publish(jetstream: &Context, letter: Letter) {
-    let Letter {
+async fn publish(jetstream: &Context, publication: Publication) {
+    let Publication {
         subject,
         json,
         stored,
         permit,
-    } = letter;
+    } = publication;
     let mut headers = HeaderMap::new();
     headers.insert(
         "Nats-Msg-Id",
@@ -81,7 +83,7 @@ async fn publish(jetstream: &Context, letter: Letter) {
     );
     headers.insert("Content-Type", "application/json");
     let written = timeout(
-        WORD,
+        ACK_TIMEOUT,
         jetstream.publish_with_headers(subject.clone(), headers, json.into()),
     )
     .await;
@@ -93,7 +95,7 @@ async fn publish(jetstream: &Context, letter: Letter) {
         Err(error) => return tracing::warn!(subject, "not published: {error}"),
     };
     tokio::spawn(async move {
-        match timeout(WORD, async { word.await }).await {
+        match timeout(ACK_TIMEOUT, async { word.await }).await {
             // Whoever waited may have gone away.
             Ok(Ok(_)) => drop(stored.send(())),
             Ok(Err(error)) => tracing::warn!(subject, "not published: {error}"),

@@ -83,7 +83,7 @@ mod tests {
     use campanile::stanza::MessageType;
 
     #[test]
-    fn localparts_are_single_tokens() {
+    fn localpart_becomes_single_token() {
         assert_eq!(
             (&*token("helpdesk"), &*token(""), &*token("a.b_c>é")),
             ("helpdesk", "_", "a=2Eb=5Fc=3E=C3=A9")

@@ -21,15 +21,15 @@ use tokio::sync::oneshot;
 pub use self::admin::{Admin, Undelivered};
 pub(crate) use self::store::PAGE_BYTES;
 use self::writer::{Op, Writer};
-use crate::room::Place;
+use crate::quota::Permit;
 
 /// Which way an entry goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Direction {
     /// To the webhook of a bot.
-    Hook = 0,
+    ToWebhook = 0,
     /// To the server, on behalf of a caller.
-    Server = 1,
+    ToServer = 1,
 }
 
 /// What is owed.
@@ -37,7 +37,7 @@ pub(crate) enum Way {
 pub(crate) struct Entry {
     /// Given by the store, rising.
     pub(crate) seq: i64,
-    pub(crate) way: Way,
+    pub(crate) direction: Direction,
     /// The id of the webhook's message, or of the stanza.
     pub(crate) id: String,
     pub(crate) bot: String,
@@ -50,21 +50,21 @@ pub(crate) struct Entry {
 
 /// An entry for a webhook, with what is posted and the room that it takes up.
 #[derive(Debug)]
-pub(crate) struct Parcel {
+pub(crate) struct QueuedEvent {
     pub(crate) entry: Entry,
     pub(crate) body: Bytes,
     /// Namespaces of what the stanza holds, for readers of events.
     pub(crate) namespaces: String,
-    pub(crate) _place: Place,
+    pub(crate) _permit: Permit,
     /// Where it came from, when that is not the outbox.
-    pub(crate) letter: Option<Arc<dyn Letter>>,
+    pub(crate) ack: Option<Arc<dyn ExternalAck>>,
 }
 
 /// A message that is kept elsewhere until it is done.
 #[async_trait]
-pub(crate) trait Letter: fmt::Debug + Send + Sync {
+pub(crate) trait ExternalAck: fmt::Debug + Send + Sync {
     /// It is done, and all that it has sent is with the server.
-    async fn done(&self);
+    async fn ack(&self);
 }
 
 /// An event for those who read a stream of them.
@@ -116,12 +116,12 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 impl Outbox {
-    /// Opens or makes the file. `committed` gets each parcel when it is on disk, in order, on the
+    /// Opens or makes the file. `committed` gets each event when it is on disk, in order, on the
     /// writer's thread.
     pub(crate) fn open(
         path: &Path,
         events: i64,
-        committed: impl Fn(Parcel) + Send + 'static,
+        committed: impl Fn(QueuedEvent) + Send + 'static,
     ) -> Result<Self, BoxError> {
         let reader = store::open(path)?;
         let writer = Writer::start(store::open(path)?, events, Box::new(committed))?;
@@ -133,10 +133,10 @@ impl Outbox {
 
     /// Takes a message over; the receiver says when it is on disk. It fails when the outbox takes
     /// nothing now.
-    pub(crate) fn put(&self, parcel: Parcel) -> oneshot::Receiver<()> {
+    pub(crate) fn put(&self, queued: QueuedEvent) -> oneshot::Receiver<()> {
         let (stored, receiver) = oneshot::channel();
         self.writer.send(Op::Put {
-            parcel: Box::new(parcel),
+            queued: Box::new(queued),
             stored,
         });
         receiver
@@ -154,14 +154,14 @@ impl Outbox {
 
     /// An entry is done, or given up when it says why; what that sends is put in its place, in one
     /// step. The receiver is given the numbers of those.
-    pub(crate) fn conclude(
+    pub(crate) fn complete(
         &self,
         seq: i64,
         dead: Option<&str>,
         sends: Vec<Entry>,
     ) -> oneshot::Receiver<Vec<i64>> {
         let (stored, receiver) = oneshot::channel();
-        self.writer.push(Op::Conclude {
+        self.writer.push(Op::Complete {
             seq,
             dead: dead.map(str::to_owned),
             sends,
@@ -192,9 +192,9 @@ impl Outbox {
     }
 
     /// Keeps for the operator what was given up and was kept elsewhere until then.
-    pub(crate) fn bury(&self, entry: Entry, why: &str) -> oneshot::Receiver<()> {
+    pub(crate) fn dead_letter(&self, entry: Entry, why: &str) -> oneshot::Receiver<()> {
         let (stored, receiver) = oneshot::channel();
-        self.writer.push(Op::Bury {
+        self.writer.push(Op::DeadLetter {
             entry: Box::new(entry),
             why: why.to_owned(),
             stored,

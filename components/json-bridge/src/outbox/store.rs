@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Entry, Event, Way};
+use super::{Direction, Entry, Event};
 
 /// Waits for its delivery.
 pub(super) const WAITING: i64 = 0;
@@ -53,7 +53,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
 pub(super) fn put(connection: &Connection, entry: &Entry) -> rusqlite::Result<i64> {
     let sql =
         "INSERT INTO entry(way, id, bot, peer, xml, received, state) VALUES(?, ?, ?, ?, ?, ?, 0)";
-    let way = entry.way as i64;
+    let way = entry.direction as i64;
     connection.prepare_cached(sql)?.execute(params![
         way,
         entry.id,
@@ -125,10 +125,10 @@ pub(super) fn replayed(connection: &Connection) -> rusqlite::Result<Vec<Entry>> 
 pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
         seq: row.get(0)?,
-        way: if row.get::<_, i64>(1)? == Way::Hook as i64 {
-            Way::Hook
+        direction: if row.get::<_, i64>(1)? == Direction::ToWebhook as i64 {
+            Direction::ToWebhook
         } else {
-            Way::Server
+            Direction::ToServer
         },
         id: row.get(2)?,
         bot: row.get(3)?,

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use super::store::{self, DEAD, WAITING};
-use super::{Accepted, Entry, Event, Key, Parcel};
+use super::{Accepted, Entry, Event, Key, QueuedEvent};
 use crate::clock::now;
 
 /// Operations that may wait for the thread.
@@ -18,7 +18,7 @@ const BATCH: usize = 2048;
 pub(super) enum Op {
     /// For a webhook: the entry, and what is posted, which is the event as well.
     Put {
-        parcel: Box<Parcel>,
+        queued: Box<QueuedEvent>,
         stored: oneshot::Sender<()>,
     },
     /// For readers of events alone.
@@ -27,7 +27,7 @@ pub(super) enum Op {
         stored: oneshot::Sender<()>,
     },
     /// The end of an entry, and what it sends.
-    Conclude {
+    Complete {
         seq: i64,
         dead: Option<String>,
         sends: Vec<Entry>,
@@ -40,7 +40,7 @@ pub(super) enum Op {
         stored: oneshot::Sender<Accepted>,
     },
     /// What was given up, and was kept elsewhere until then.
-    Bury {
+    DeadLetter {
         entry: Box<Entry>,
         why: String,
         stored: oneshot::Sender<()>,
@@ -52,10 +52,10 @@ pub(super) enum Op {
 }
 
 /// What is told to others once the transaction is on disk.
-enum After {
-    Stored(oneshot::Sender<()>, Box<Parcel>),
-    Said(oneshot::Sender<()>),
-    Concluded(oneshot::Sender<Vec<i64>>, Vec<i64>),
+enum Notify {
+    Queued(oneshot::Sender<()>, Box<QueuedEvent>),
+    Recorded(oneshot::Sender<()>),
+    Completed(oneshot::Sender<Vec<i64>>, Vec<i64>),
     Accepted(oneshot::Sender<Accepted>, Accepted),
     Flushed(oneshot::Sender<()>),
 }
@@ -70,7 +70,7 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         keep: i64,
-        committed: Box<dyn Fn(Parcel) + Send>,
+        committed: Box<dyn Fn(QueuedEvent) + Send>,
     ) -> Result<Self, BoxError> {
         let (ops, receiver) = sync_channel(WAIT);
         let (tell, events) = watch::channel(0);
@@ -115,7 +115,7 @@ impl Writer {
 struct Thread {
     connection: Connection,
     keep: i64,
-    committed: Box<dyn Fn(Parcel) + Send>,
+    committed: Box<dyn Fn(QueuedEvent) + Send>,
     tell: watch::Sender<i64>,
 }
 
@@ -142,8 +142,8 @@ impl Thread {
             store::trim_events(&self.connection, self.keep)?;
         }
         transaction.commit()?;
-        for told in after {
-            self.told(told);
+        for notify in after {
+            self.notify(notify);
         }
         if let Some(seq) = event {
             self.tell.send_replace(seq);
@@ -151,20 +151,20 @@ impl Thread {
         Ok(())
     }
 
-    fn apply(&self, op: Op, latest: &mut Option<i64>) -> rusqlite::Result<Option<After>> {
+    fn apply(&self, op: Op, latest: &mut Option<i64>) -> rusqlite::Result<Option<Notify>> {
         let connection = &self.connection;
         Ok(match op {
-            Op::Put { mut parcel, stored } => {
-                parcel.entry.seq = store::put(connection, &parcel.entry)?;
-                let json = String::from_utf8_lossy(&parcel.body);
-                self.event(&parcel.entry.bot, &json, &parcel.namespaces, latest)?;
-                Some(After::Stored(stored, parcel))
+            Op::Put { mut queued, stored } => {
+                queued.entry.seq = store::put(connection, &queued.entry)?;
+                let json = String::from_utf8_lossy(&queued.body);
+                self.event(&queued.entry.bot, &json, &queued.namespaces, latest)?;
+                Some(Notify::Queued(stored, queued))
             }
             Op::Event { event, stored } => {
                 self.event(&event.bot, &event.json, &event.namespaces, latest)?;
-                Some(After::Said(stored))
+                Some(Notify::Recorded(stored))
             }
-            Op::Conclude {
+            Op::Complete {
                 seq,
                 dead,
                 sends,
@@ -178,20 +178,20 @@ impl Thread {
                     .iter()
                     .map(|entry| store::put(connection, entry))
                     .collect::<Result<_, _>>()?;
-                Some(After::Concluded(stored, seqs))
+                Some(Notify::Completed(stored, seqs))
             }
             Op::Accept { entry, key, stored } => {
-                Some(After::Accepted(stored, self.accept(*entry, key)?))
+                Some(Notify::Accepted(stored, self.accept(*entry, key)?))
             }
-            Op::Bury { entry, why, stored } => {
+            Op::DeadLetter { entry, why, stored } => {
                 let seq = store::put(connection, &entry)?;
                 store::state(connection, seq, DEAD, Some(&why))?;
-                Some(After::Said(stored))
+                Some(Notify::Recorded(stored))
             }
             Op::Done(seq) => store::done(connection, seq).map(|()| None)?,
             Op::Dead(seq, why) => store::state(connection, seq, DEAD, Some(&why)).map(|()| None)?,
             Op::Waiting(seq) => store::state(connection, seq, WAITING, None).map(|()| None)?,
-            Op::Flush(done) => Some(After::Flushed(done)),
+            Op::Flush(done) => Some(Notify::Flushed(done)),
         })
     }
 
@@ -225,16 +225,16 @@ impl Thread {
     }
 
     /// Whoever has gone away misses nothing.
-    fn told(&self, after: After) {
-        match after {
-            After::Stored(stored, parcel) => {
-                (self.committed)(*parcel);
+    fn notify(&self, notify: Notify) {
+        match notify {
+            Notify::Queued(stored, queued) => {
+                (self.committed)(*queued);
                 let _ = stored.send(());
             }
-            After::Said(stored) => drop(stored.send(())),
-            After::Concluded(stored, seqs) => drop(stored.send(seqs)),
-            After::Accepted(stored, accepted) => drop(stored.send(accepted)),
-            After::Flushed(done) => drop(done.send(())),
+            Notify::Recorded(stored) => drop(stored.send(())),
+            Notify::Completed(stored, seqs) => drop(stored.send(seqs)),
+            Notify::Accepted(stored, accepted) => drop(stored.send(accepted)),
+            Notify::Flushed(done) => drop(done.send(())),
         }
     }
 }

@@ -22,7 +22,7 @@ use tower_service::Service;
 
 use super::guard;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes connections.
 #[derive(Clone)]
@@ -97,7 +97,9 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connector = self.clone();
-        Box::pin(async move { tokio::time::timeout(PATIENCE, connector.connect(uri)).await? })
+        Box::pin(
+            async move { tokio::time::timeout(CONNECT_TIMEOUT, connector.connect(uri)).await? },
+        )
     }
 }
 

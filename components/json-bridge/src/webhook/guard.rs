@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_addresses_are_told_from_public_ones() {
+    fn private_addresses_are_not_public() {
         for public in [
             "8.8.8.8",
             "93.184.216.34",

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statuses_are_final_or_not() {
+    fn statuses_map_to_delivery_outcomes() {
         for status in (100..600).filter_map(|code| StatusCode::from_u16(code).ok()) {
             let outcome = Outcome::of(status, None, None);
             match status.as_u16() {

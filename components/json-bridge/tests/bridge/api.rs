@@ -61,7 +61,7 @@ impl Side {
 }
 
 #[tokio::test]
-async fn a_message_is_sent_as_the_bot() {
+async fn message_is_sent_from_the_bot_address() {
     let side = side("send").await;
     let alice = side.mounted.user("alice@localhost/phone");
     let answer = side
@@ -100,7 +100,7 @@ async fn a_message_is_sent_as_the_bot() {
 }
 
 #[tokio::test]
-async fn a_message_may_be_a_form_or_plain_text() {
+async fn message_accepts_form_and_plain_text_bodies() {
     let side = side("form").await;
     let alice = side.mounted.user("alice@localhost/phone");
     let post = |target: &str, kind: &str, body: &'static str| {
@@ -145,7 +145,7 @@ async fn a_message_may_be_a_form_or_plain_text() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn slow_request_body_times_out_with_408() {
     let side = side("slow").await;
     let head = "POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \
         bot-token\r\nContent-Type: application/json\r\n\
@@ -160,7 +160,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn beyond_the_bound_readers_are_told_and_the_others_are_served() {
+async fn excess_event_readers_get_503_while_other_requests_succeed() {
     let side = side("readers").await;
     let head = format!(
         "GET /v1/events HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer bot-token\r\n\r\n",
@@ -200,7 +200,7 @@ async fn beyond_the_bound_readers_are_told_and_the_others_are_served() {
 }
 
 #[tokio::test]
-async fn refusals_name_status_and_field() {
+async fn rejected_requests_return_problem_status_and_field() {
     let side = side("refusals").await;
     let good = r#"{"to":"alice@localhost","body":"x"}"#;
     for (path, token, body, status, field) in [
@@ -291,7 +291,7 @@ async fn refusals_name_status_and_field() {
 }
 
 #[tokio::test]
-async fn a_key_sends_once() {
+async fn idempotency_key_sends_once() {
     let side = side("key").await;
     let alice = side.mounted.user("alice@localhost/phone");
     let head = "POST /v1/messages\nAuthorization: Bearer bot-token\nContent-Type: \
@@ -321,7 +321,7 @@ async fn a_key_sends_once() {
 }
 
 #[tokio::test]
-async fn an_iq_waits_for_its_answer() {
+async fn iq_request_returns_its_response() {
     let side = side("iq").await;
     let alice = side.mounted.user("alice@localhost/phone");
     let answering = async {
@@ -359,7 +359,7 @@ async fn an_iq_waits_for_its_answer() {
 }
 
 #[tokio::test]
-async fn raw_xml_is_one_stanza_under_the_same_grant() {
+async fn raw_xml_is_limited_to_one_permitted_stanza() {
     let side = side("xml").await;
     let alice = side.mounted.user("alice@localhost/phone");
     let xml = |body: &'static str| {
@@ -413,7 +413,7 @@ async fn raw_xml_is_one_stanza_under_the_same_grant() {
 }
 
 #[tokio::test]
-async fn events_are_read_from_a_cursor_and_filtered() {
+async fn events_resume_from_cursor_and_apply_filters() {
     let side = side("events").await;
     let alice = side.mounted.user("alice@localhost/phone");
     for (id, kind) in [("1", "chat"), ("2", "normal"), ("3", "chat")] {
@@ -443,7 +443,7 @@ async fn events_are_read_from_a_cursor_and_filtered() {
 }
 
 #[tokio::test]
-async fn the_document_needs_no_token() {
+async fn openapi_document_needs_no_token() {
     let side = side("document").await;
     let document = ask(side.address, "GET /v1/openapi.json", "").await;
     assert_eq!(document.json()["openapi"], "3.1.0");
@@ -452,5 +452,5 @@ async fn the_document_needs_no_token() {
         200
     );
     assert_eq!(ask(side.address, "GET /healthz", "").await.body, "ok\n");
-    until(|| side.bridge.counts().accepted == 0).await;
+    until(|| side.bridge.snapshot().accepted == 0).await;
 }

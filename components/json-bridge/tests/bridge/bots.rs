@@ -8,7 +8,7 @@ use campanile::jid::BareJid;
 use campanile::layer::AccessLayer;
 use campanile::presence::{Availability, MemoryStore, Roster};
 use campanile::testing::{Mounted, mount};
-use campanile::vcard::{Card, VCards};
+use campanile::vcard::{VCard, VCardModule};
 use campanile::xmpp_parsers::presence::Show;
 use campanile_json_bridge::{Api, Bridge, Settings};
 use serde_json::json;
@@ -17,15 +17,15 @@ use crate::http::ask;
 use crate::setup::{Hook, bot, mounted, until, webhook};
 
 /// With what a daemon mounts beside it.
-async fn in_company(settings: Settings) -> (Mounted, Arc<Bridge>) {
-    let cards = settings.cards(VCards::new()).unwrap();
+async fn mount_with_identity(settings: Settings) -> (Mounted, Arc<Bridge>) {
+    let cards = settings.cards(VCardModule::new()).unwrap();
     let domain: BareJid = "bridge.localhost".parse().unwrap();
     let roster = settings.roster(
         Roster::builder(MemoryStore::new()).without_caps(),
         &domain,
         [],
     );
-    let roster = roster.adorn(cards.clone()).build();
+    let roster = roster.extension(cards.clone()).build();
     let bridge = Arc::new(Bridge::new(settings));
     let shared = Arc::clone(&bridge);
     let mounted = mount("bridge.localhost", |builder| {
@@ -36,11 +36,11 @@ async fn in_company(settings: Settings) -> (Mounted, Arc<Bridge>) {
 }
 
 #[tokio::test]
-async fn a_bot_is_for_those_on_its_list() {
+async fn bot_rejects_senders_outside_its_allow_list() {
     let (hook, address) = Hook::start(&[]).await;
     let mut bot = bot(Some(webhook(address)));
     bot.access = AccessLayer::new().allow("alice@localhost".parse().unwrap());
-    let (mounted, _bridge) = in_company(Settings {
+    let (mounted, _bridge) = mount_with_identity(Settings {
         bots: vec![bot],
         ..Settings::default()
     })
@@ -49,12 +49,12 @@ async fn a_bot_is_for_those_on_its_list() {
     let bob = mounted.user("bob@localhost/phone");
     bob.say("bot@bridge.localhost", "let me in").await.unwrap();
     assert_eq!(
-        StanzaError::of(&bob.recv().await.unwrap()).condition(),
+        StanzaError::from_stanza(&bob.recv().await.unwrap()).condition(),
         Condition::Forbidden
     );
     let ask = "<iq type='get' to='bot@bridge.localhost'><q xmlns='urn:example:q'/></iq>";
     assert_eq!(
-        StanzaError::of(&bob.request(ask).await.unwrap()).condition(),
+        StanzaError::from_stanza(&bob.request(ask).await.unwrap()).condition(),
         Condition::Forbidden
     );
     bob.send("<presence type='subscribe' to='bot@bridge.localhost'/>")
@@ -71,11 +71,11 @@ async fn a_bot_is_for_those_on_its_list() {
 }
 
 #[tokio::test]
-async fn a_bot_shows_its_presence_and_its_card() {
+async fn bot_serves_presence_and_vcard() {
     let mut bot = bot(None);
     bot.availability = Some(Availability::online().show(Show::Away).status("at lunch"));
     bot.card = Some(
-        Card::new()
+        VCard::new()
             .name("Bot")
             .description("Answers")
             .photo(b"GIF89a".to_vec())
@@ -86,7 +86,7 @@ async fn a_bot_shows_its_presence_and_its_card() {
         name: Some("Other".into()),
         ..campanile_json_bridge::Bot::default()
     };
-    let (mounted, _bridge) = in_company(Settings {
+    let (mounted, _bridge) = mount_with_identity(Settings {
         bots: vec![bot, other],
         ..Settings::default()
     })
@@ -125,7 +125,7 @@ async fn a_bot_shows_its_presence_and_its_card() {
 }
 
 #[tokio::test]
-async fn presence_and_requests_reach_who_asks_for_them() {
+async fn presence_and_iq_reach_bots_that_enable_them() {
     let (hook, address) = Hook::start(&[]).await;
     let listens = campanile_json_bridge::Bot {
         presence: true,
@@ -167,7 +167,7 @@ async fn presence_and_requests_reach_who_asks_for_them() {
         datatype='urn:example:order'><json \
         xmlns='urn:xmpp:json:0'>{\"n\":1}</json></payload></message>";
     alice.send(order).await.unwrap();
-    until(|| bridge.counts().delivered == 3).await;
+    until(|| bridge.snapshot().delivered == 3).await;
     let got: Vec<_> = hook.got(4).await.iter().map(|got| got.json()).collect();
     let shown: Vec<_> = got.iter().filter(|got| got["kind"] == "presence").collect();
     assert_eq!(

@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 use crate::setup::{Folder, SECRET, bot, mounted, webhook};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn run(program: &str, script: &str, argument: &str, environment: &[(&str, &str)]) -> Child {
     let script = format!("{}/examples/bots/{script}", env!("CARGO_MANIFEST_DIR"));
@@ -38,7 +38,7 @@ async fn listens(address: SocketAddr) {
 
 /// What alice gets next; a bot that says nothing fails its test, and does not hold up the others.
 async fn heard(alice: &User) -> String {
-    tokio::time::timeout(PATIENCE, alice.recv())
+    tokio::time::timeout(TIMEOUT, alice.recv())
         .await
         .expect("the bot answers in time")
         .unwrap()
@@ -73,12 +73,12 @@ async fn answers(program: &str, script: &str) {
 }
 
 #[tokio::test]
-async fn python_answers() {
+async fn python_webhook_bot_replies() {
     answers("python3", "echo.py").await;
 }
 
 #[tokio::test]
-async fn node_answers() {
+async fn node_webhook_bot_replies() {
     answers("node", "echo.mjs").await;
 }
 
@@ -120,17 +120,17 @@ async fn reads(program: &str, script: &str) {
 }
 
 #[tokio::test]
-async fn shell_and_curl_answer() {
+async fn shell_event_bot_replies() {
     reads("sh", "echo.sh").await;
 }
 
 #[tokio::test]
-async fn python_answers_from_server_sent_events() {
+async fn python_sse_bot_replies() {
     reads("python3", "sse.py").await;
 }
 
 #[test]
-fn no_example_is_long() {
+fn example_bots_stay_under_40_lines() {
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/bots")).unwrap() {
         let path = entry.unwrap().path();
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();

@@ -11,7 +11,7 @@ fn message(id: &str, children: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_message_is_one_signed_post_and_its_answer_a_reply() {
+async fn message_is_posted_signed_and_response_becomes_reply() {
     let (hook, address) = Hook::start(&[(200, r#"{"body":"hi & bye"}"#)]).await;
     let (mounted, bridge) = mounted(Settings {
         bots: vec![bot(Some(webhook(address)))],
@@ -46,11 +46,11 @@ async fn a_message_is_one_signed_post_and_its_answer_a_reply() {
     let signature =
         Secret::new(SECRET).signature(id, timestamp.parse().unwrap(), got.body.as_bytes());
     assert_eq!(got.header("webhook-signature"), signature);
-    until(|| bridge.counts().delivered == 1 && bridge.waiting() == 0).await;
+    until(|| bridge.snapshot().delivered == 1 && bridge.waiting() == 0).await;
 }
 
 #[tokio::test]
-async fn an_answer_without_body_or_with_nonsense_is_no_reply() {
+async fn empty_or_invalid_webhook_response_sends_no_reply() {
     let answers = [
         (200, ""),
         (200, r#"{"ok":true}"#),
@@ -82,11 +82,11 @@ async fn an_answer_without_body_or_with_nonsense_is_no_reply() {
             .to_xml()
             .contains("<body>end</body>")
     );
-    assert_eq!((hook.count(), bridge.counts().bad_answers), (6, 3));
+    assert_eq!((hook.count(), bridge.snapshot().bad_answers), (6, 3));
 }
 
 #[tokio::test]
-async fn final_statuses_are_told_to_the_sender() {
+async fn permanent_status_returns_stanza_error_to_sender() {
     let (_hook, address) = Hook::start(&[(404, ""), (403, "")]).await;
     let (mounted, _) = mounted(Settings {
         bots: vec![bot(Some(webhook(address)))],
@@ -101,14 +101,14 @@ async fn final_statuses_are_told_to_the_sender() {
             .unwrap();
         let error = alice.recv().await.unwrap();
         assert_eq!(
-            (error.id(), StanzaError::of(&error).condition()),
+            (error.id(), StanzaError::from_stanza(&error).condition()),
             (Some("m"), condition)
         );
     }
 }
 
 #[tokio::test]
-async fn what_fails_is_tried_again_in_order_with_the_same_id_and_others_go_on() {
+async fn failed_delivery_retries_in_order_without_blocking_other_senders() {
     let (hook, address) = Hook::start(&[(500, ""), (204, ""), (302, "")]).await;
     let (mounted, _) = mounted(Settings {
         bots: vec![bot(Some(webhook(address)))],
@@ -141,7 +141,7 @@ async fn what_fails_is_tried_again_in_order_with_the_same_id_and_others_go_on() 
 }
 
 #[tokio::test]
-async fn an_iq_has_one_attempt_and_its_answer() {
+async fn iq_is_posted_once_and_response_is_returned() {
     let answers = [
         (
             200,
@@ -170,7 +170,7 @@ async fn an_iq_has_one_attempt_and_its_answer() {
         let error = answer
             .kind()
             .is_error()
-            .then(|| StanzaError::of(&answer).condition());
+            .then(|| StanzaError::from_stanza(&answer).condition());
         answers.push((
             String::from_utf8_lossy(answer.children().as_bytes()).into_owned(),
             error,
@@ -197,7 +197,7 @@ async fn an_iq_has_one_attempt_and_its_answer() {
 }
 
 #[tokio::test]
-async fn a_bot_is_in_disco_with_its_datatypes() {
+async fn bot_advertises_identity_and_datatypes_in_disco() {
     let (_hook, address) = Hook::start(&[]).await;
     let (mounted, _) = mounted(Settings {
         bots: vec![bot(Some(webhook(address)))],
@@ -221,7 +221,7 @@ async fn a_bot_is_in_disco_with_its_datatypes() {
 }
 
 #[tokio::test]
-async fn broken_json_within_a_message_is_told_to_its_sender() {
+async fn invalid_json_container_returns_bad_request_to_sender() {
     let (hook, address) = Hook::start(&[]).await;
     let (mounted, _) = mounted(Settings {
         bots: vec![bot(Some(webhook(address)))],
@@ -241,14 +241,14 @@ async fn broken_json_within_a_message_is_told_to_its_sender() {
         .await
         .unwrap();
     assert_eq!(
-        StanzaError::of(&alice.recv().await.unwrap()).condition(),
+        StanzaError::from_stanza(&alice.recv().await.unwrap()).condition(),
         Condition::BadRequest
     );
     assert_eq!(hook.count(), 0);
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_gone_is_asked_no_more() {
+async fn webhook_returning_410_is_disabled() {
     let (hook, address) = Hook::start(&[(410, "")]).await;
     let (mounted, _) = mounted(Settings {
         bots: vec![bot(Some(webhook(address)))],
@@ -262,7 +262,7 @@ async fn a_webhook_that_is_gone_is_asked_no_more() {
             .await
             .unwrap();
         assert_eq!(
-            StanzaError::of(&alice.recv().await.unwrap()).condition(),
+            StanzaError::from_stanza(&alice.recv().await.unwrap()).condition(),
             Condition::Gone
         );
     }
@@ -270,7 +270,7 @@ async fn a_webhook_that_is_gone_is_asked_no_more() {
 }
 
 #[tokio::test]
-async fn a_url_from_strangers_does_not_lead_to_this_machine() {
+async fn guarded_webhook_refuses_private_address() {
     let (hook, address) = Hook::start(&[]).await;
     let settings = Settings {
         bots: vec![bot(Some(webhook(address).guarded()))],
@@ -284,14 +284,14 @@ async fn a_url_from_strangers_does_not_lead_to_this_machine() {
         .await
         .unwrap();
     assert_eq!(
-        StanzaError::of(&alice.recv().await.unwrap()).condition(),
+        StanzaError::from_stanza(&alice.recv().await.unwrap()).condition(),
         Condition::RecipientUnavailable
     );
     assert_eq!(hook.count(), 0);
 }
 
 #[tokio::test]
-async fn a_receipt_comes_once_the_message_is_stored() {
+async fn receipt_is_sent_after_message_is_stored() {
     let folder = Folder::new("receipt");
     let (hook, address) = Hook::start(&[]).await;
     let settings = Settings {

@@ -115,7 +115,7 @@ fn with(nats: Nats, bot: campanile_json_bridge::Bot) -> Settings {
 }
 
 #[tokio::test]
-async fn a_bot_takes_from_one_stream_and_sends_by_the_other() {
+async fn bot_consumes_in_stream_and_publishes_to_out_stream() {
     let broker = Broker::start("bot").await;
     let (mounted, bridge) = mounted(with(broker.settings(), bot(None))).await;
     let alice = mounted.user("alice@localhost/phone");
@@ -186,7 +186,7 @@ async fn a_bot_takes_from_one_stream_and_sends_by_the_other() {
             (&json!(field), &json!(field))
         );
     }
-    until(|| bridge.counts().accepted == 1 && bridge.counts().bad_answers == 4).await;
+    until(|| bridge.snapshot().accepted == 1 && bridge.snapshot().bad_answers == 4).await;
     // Everything was acknowledged.
     eventually(async || {
         streams
@@ -202,13 +202,13 @@ async fn a_bot_takes_from_one_stream_and_sends_by_the_other() {
 }
 
 #[tokio::test]
-async fn a_request_is_one_question_and_one_answer() {
+async fn iq_uses_request_reply() {
     let broker = Broker::start("iq").await;
     let (mounted, _bridge) = mounted(with(broker.settings(), bot(None))).await;
     let alice = mounted.user("alice@localhost/phone");
     let ask = "<iq type='get' to='bot@bridge.localhost'><query xmlns='jabber:iq:version'/></iq>";
     assert_eq!(
-        StanzaError::of(&alice.request(ask).await.unwrap()).condition(),
+        StanzaError::from_stanza(&alice.request(ask).await.unwrap()).condition(),
         Condition::ServiceUnavailable
     );
     let (client, streams) = broker.client().await;
@@ -244,7 +244,7 @@ async fn a_request_is_one_question_and_one_answer() {
 }
 
 #[tokio::test]
-async fn a_webhook_is_served_from_the_stream_in_order() {
+async fn webhook_receives_stream_messages_in_order() {
     let broker = Broker::start("hook").await;
     let (hook, address) = Hook::start(&[(500, ""), (200, r#"{"body":"hi"}"#)]).await;
     let (mounted, bridge) = mounted(with(broker.settings(), bot(Some(webhook(address))))).await;
@@ -259,7 +259,7 @@ async fn a_webhook_is_served_from_the_stream_in_order() {
         .collect();
     assert_eq!(ids, ["m1", "m1", "m2", "m3"]);
     assert_eq!(got[0].header("webhook-id"), got[1].header("webhook-id"));
-    until(|| bridge.counts().delivered == 3 && bridge.waiting() == 0).await;
+    until(|| bridge.snapshot().delivered == 3 && bridge.waiting() == 0).await;
     let replied = async {
         loop {
             let got = alice.recv().await.unwrap().to_xml();
@@ -287,7 +287,7 @@ async fn a_webhook_is_served_from_the_stream_in_order() {
 }
 
 #[tokio::test]
-async fn a_broker_that_is_down_is_told_and_comes_back() {
+async fn broker_outage_rejects_messages_and_recovers() {
     let mut broker = Broker::start("down").await;
     let (hook, address) = Hook::start(&[]).await;
     let (mounted, bridge) = mounted(with(broker.settings(), bot(Some(webhook(address))))).await;
@@ -301,10 +301,10 @@ async fn a_broker_that_is_down_is_told_and_comes_back() {
         .await
         .unwrap();
     assert_eq!(
-        (error.id(), StanzaError::of(&error).condition()),
+        (error.id(), StanzaError::from_stanza(&error).condition()),
         (Some("m2"), Condition::ResourceConstraint)
     );
-    assert_eq!(bridge.counts().turned_away, 1);
+    assert_eq!(bridge.snapshot().turned_away, 1);
     broker.start_again().await;
     // Refused as long as the bridge has not found it.
     let receipted = |id: String| {
@@ -334,7 +334,7 @@ async fn a_broker_that_is_down_is_told_and_comes_back() {
 
 /// An answer that comes out at the wrong one of two bridges finds the request.
 #[tokio::test]
-async fn bridges_on_one_address_hand_over_answers() {
+async fn bridges_sharing_a_jid_forward_responses() {
     let broker = Broker::start("answers").await;
     let host = Host::builder()
         .secret("s3cr3t")
@@ -373,6 +373,6 @@ async fn bridges_on_one_address_hand_over_answers() {
     for answer in futures_util::future::join_all(asks).await {
         answer.unwrap();
     }
-    let handed_over: u64 = both.iter().map(|bridge| bridge.stats().handed_over).sum();
-    assert!(handed_over > 10, "{handed_over}");
+    let forwarded: u64 = both.iter().map(|bridge| bridge.counters().forwarded).sum();
+    assert!(forwarded > 10, "{forwarded}");
 }

@@ -11,7 +11,7 @@ const MESSAGE: &str =
     "<message type='chat' id='m' to='bot@bridge.localhost'><body>x</body></message>";
 
 #[tokio::test]
-async fn what_waits_is_delivered_by_the_next_process_with_the_same_id() {
+async fn queued_messages_are_delivered_after_restart_with_same_id() {
     let folder = Folder::new("restart");
     let (hook, address) = Hook::start(&[(500, "")]).await;
     let settings = Settings {
@@ -31,7 +31,7 @@ async fn what_waits_is_delivered_by_the_next_process_with_the_same_id() {
     until(|| admin.list(10).unwrap().len() == 2).await;
     drop((alice, first));
     let (_second, bridge) = mounted(settings).await;
-    until(|| bridge.counts().delivered == 2).await;
+    until(|| bridge.snapshot().delivered == 2).await;
     let got = hook.got(3).await;
     let ids: Vec<_> = got
         .iter()
@@ -47,7 +47,7 @@ async fn what_waits_is_delivered_by_the_next_process_with_the_same_id() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_listed_replayed_and_dropped_beside_a_running_bridge() {
+async fn dead_letters_can_be_listed_replayed_and_dropped_while_bridge_runs() {
     let folder = Folder::new("dead");
     let (hook, address) = Hook::start(&[(503, ""), (503, "")]).await;
     let settings = Settings {
@@ -62,7 +62,7 @@ async fn dead_letters_are_listed_replayed_and_dropped_beside_a_running_bridge() 
         alice.send(MESSAGE).await.unwrap();
         // Only now the sender is told.
         assert_eq!(
-            StanzaError::of(&alice.recv().await.unwrap()).condition(),
+            StanzaError::from_stanza(&alice.recv().await.unwrap()).condition(),
             Condition::ServiceUnavailable
         );
     }
@@ -84,12 +84,12 @@ async fn dead_letters_are_listed_replayed_and_dropped_beside_a_running_bridge() 
     assert_eq!(admin.replay(None).unwrap(), 1);
     let got = hook.got(3).await;
     assert_eq!(got[2].header("webhook-id"), dead[0].id);
-    until(|| bridge.counts().delivered == 1 && admin.list(10).unwrap().is_empty()).await;
+    until(|| bridge.snapshot().delivered == 1 && admin.list(10).unwrap().is_empty()).await;
     assert!(Admin::open(&folder.file("none.db")).is_err());
 }
 
 #[tokio::test]
-async fn beyond_the_bounds_senders_are_told() {
+async fn full_queue_rejects_with_resource_constraint() {
     for (max_waiting, max_waiting_bytes) in [(1, 1_000_000), (1000, 400)] {
         let (hook, address) = Hook::start(&[(500, "")]).await;
         let bots = vec![bot(Some(webhook(address)))];
@@ -106,16 +106,16 @@ async fn beyond_the_bounds_senders_are_told() {
         assert!(bridge.waiting() == 1 && bridge.waiting_bytes() > MESSAGE.len());
         alice.send(MESSAGE).await.unwrap();
         assert_eq!(
-            StanzaError::of(&alice.recv().await.unwrap()).condition(),
+            StanzaError::from_stanza(&alice.recv().await.unwrap()).condition(),
             Condition::ResourceConstraint
         );
-        assert_eq!(bridge.counts().turned_away, 1);
+        assert_eq!(bridge.snapshot().turned_away, 1);
         until(|| bridge.waiting() == 0 && bridge.waiting_bytes() == 0).await;
     }
 }
 
 #[tokio::test]
-async fn one_sender_fills_a_quarter_and_no_more() {
+async fn one_sender_is_limited_to_a_quarter_of_the_quota() {
     let (hook, address) = Hook::start(&[(500, ""), (500, ""), (500, "")]).await;
     let settings = Settings {
         bots: vec![bot(Some(webhook(address)))],
@@ -129,11 +129,11 @@ async fn one_sender_fills_a_quarter_and_no_more() {
         alice.send(MESSAGE).await.unwrap();
     }
     assert_eq!(
-        StanzaError::of(&alice.recv().await.unwrap()).condition(),
+        StanzaError::from_stanza(&alice.recv().await.unwrap()).condition(),
         Condition::ResourceConstraint
     );
     bob.send(MESSAGE).await.unwrap();
-    until(|| bridge.counts().delivered == 3).await;
+    until(|| bridge.snapshot().delivered == 3).await;
     assert!(
         hook.got(4)
             .await
@@ -143,7 +143,7 @@ async fn one_sender_fills_a_quarter_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_slow_bot_delays_no_other_and_a_slow_sender_neither() {
+async fn slow_bot_does_not_delay_other_bots() {
     let (slow, slow_address) = Hook::hanging().await;
     let (quick, quick_address) = Hook::start(&[]).await;
     let other = campanile_json_bridge::Bot {
@@ -171,7 +171,7 @@ async fn a_slow_bot_delays_no_other_and_a_slow_sender_neither() {
     slow.got(64).await;
     until(|| bridge.waiting() == 100).await;
     assert_eq!(slow.count(), 64);
-    slow.go_on();
+    slow.release();
     slow.got(100).await;
     until(|| bridge.waiting() == 0).await;
 }

@@ -54,7 +54,7 @@ impl Hook {
         .await
     }
 
-    /// Listens, and answers nothing before [`Hook::go_on`].
+    /// Listens, and answers nothing before [`Hook::release`].
     pub(crate) async fn hanging() -> (Self, SocketAddr) {
         Self {
             turns: Some(Arc::new(tokio::sync::Semaphore::new(0))),
@@ -65,7 +65,7 @@ impl Hook {
     }
 
     /// From now on everything is answered.
-    pub(crate) fn go_on(&self) {
+    pub(crate) fn release(&self) {
         self.turns.as_ref().unwrap().close();
     }
 

@@ -1,15 +1,15 @@
 //! Asking the archive: Message Archive Management (XEP-0313) with full text (XEP-0431), paged by
 //! Result Set Management (XEP-0059).
 
-mod answer;
-mod ask;
+mod query;
+mod response;
 
 use campanile::error::{BoxError, Condition};
 use campanile::extract::State;
 use campanile::inbound::Inbound;
 use campanile::reply::Reply;
 
-use self::ask::Ask;
+use self::query::MamQuery;
 use crate::archive::Archive;
 use crate::store::{Backend, Page, Query, StoreError};
 
@@ -27,41 +27,41 @@ pub(crate) const FEATURES: [&str; 4] = [
 
 /// Entries of a filtered list that are counted; a longer one goes without its count, which RSM
 /// allows (XEP-0059 §2.6). Counting takes longer than the page.
-const COUNTED: u64 = 10_000;
+const MAX_COUNT: u64 = 10_000;
 /// The same where words are searched for.
-const COUNTED_WORDS: u64 = 1_000;
+const MAX_COUNT_SEARCH: u64 = 1_000;
 
 /// Answers a query: the results first, then the end.
 pub(crate) async fn query(
     inbound: Inbound,
     State(archive): State<Archive>,
 ) -> Result<Reply, BoxError> {
-    let rights = archive.rights(&inbound)?;
+    let permissions = archive.permissions(&inbound)?;
     let payload = inbound
         .stanza()
         .children()
         .first()
         .ok_or(Condition::BadRequest)?;
-    let ask = Ask::read(&payload.element()?)?;
-    let _asking = archive.begin(&rights.who)?;
-    let base = Archive::query(&inbound, &rights);
+    let request = MamQuery::parse(&payload.element()?)?;
+    let _guard = archive.begin(&permissions.requester)?;
+    let base = Archive::query(&inbound, &permissions);
     let job = move |backend: &mut dyn Backend| {
-        let (query, paged) = ask.queries(base, backend)?;
+        let (query, paged) = request.queries(base, backend)?;
         let page = backend.page(&paged)?;
         let most = if query.words.is_empty() {
-            COUNTED
+            MAX_COUNT
         } else {
-            COUNTED_WORDS
+            MAX_COUNT_SEARCH
         };
         let count = backend.count(&query, most)?;
-        Ok((ask, page, count))
+        Ok((request, page, count))
     };
-    let (ask, page, count) = archive
+    let (request, page, count) = archive
         .store
         .read(job)
         .await
         .map_err(|error| error.to_box())?;
-    answer::results(&inbound.recipient().to_bare(), &ask, &page, count)
+    response::results(&inbound.recipient().to_bare(), &request, &page, count)
 }
 
 /// Says which fields a query may have.
@@ -69,8 +69,8 @@ pub(crate) async fn form(
     inbound: Inbound,
     State(archive): State<Archive>,
 ) -> Result<Reply, BoxError> {
-    archive.rights(&inbound)?;
-    answer::form()
+    archive.permissions(&inbound)?;
+    response::form()
 }
 
 /// Says where the archive begins and ends, as far as the asker sees it.
@@ -78,11 +78,11 @@ pub(crate) async fn metadata(
     inbound: Inbound,
     State(archive): State<Archive>,
 ) -> Result<Reply, BoxError> {
-    let rights = archive.rights(&inbound)?;
+    let permissions = archive.permissions(&inbound)?;
     let query = Query {
         limit: 1,
-        classes: ask::CLASSES.to_vec(),
-        ..Archive::query(&inbound, &rights)
+        classes: query::CLASSES.to_vec(),
+        ..Archive::query(&inbound, &permissions)
     };
     let job = move |backend: &mut dyn Backend| -> Result<(Page, Page), StoreError> {
         let first = backend.page(&query)?;
@@ -99,5 +99,5 @@ pub(crate) async fn metadata(
         .read(job)
         .await
         .map_err(|error| error.to_box())?;
-    answer::metadata(&first, &last)
+    response::metadata(&first, &last)
 }

@@ -1,32 +1,32 @@
 //! Where entries are kept, and how they are asked for.
 
-mod counts;
 mod error;
-mod plan;
+mod index_terms;
+mod metrics;
+mod planner;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod queue;
-mod readers;
+mod read_pool;
 mod sqlite;
-mod tally;
-mod terms;
+mod usage;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use campanile::jid::{BareJid, Jid};
-use campanile::stats::Figure;
+use campanile::metrics::Metric;
 
 pub use self::error::StoreError;
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresStore;
-pub(crate) use self::queue::Ticket;
+pub(crate) use self::queue::Completion;
 use self::queue::Writer;
-use self::readers::Readers;
+use self::read_pool::ReadPool;
 pub use self::sqlite::SqliteStore;
-use crate::draft::{Class, Draft};
 use crate::keys::Keys;
+use crate::new_entry::{Class, NewEntry};
 
 /// The place of an entry in a store: microseconds since 1970, made different for each entry. Order
 /// and time in one.
@@ -63,7 +63,7 @@ pub trait Backend: Send {
     ///
     /// # Errors
     /// When nothing was kept.
-    fn commit(&mut self, batch: &[Draft]) -> Result<Vec<Result<Place, StoreError>>, StoreError>;
+    fn commit(&mut self, batch: &[NewEntry]) -> Result<Vec<Result<Place, StoreError>>, StoreError>;
 
     /// One page of what was asked for.
     ///
@@ -113,19 +113,19 @@ pub trait Backend: Send {
     ///
     /// # Errors
     /// When the database cannot be written.
-    fn set_silent(&mut self, jid: &str, silent: bool) -> Result<(), StoreError>;
+    fn set_opted_out(&mut self, jid: &str, opted_out: bool) -> Result<(), StoreError>;
 
     /// The keyed hashes of those who do not want to be logged.
     ///
     /// # Errors
     /// When the database cannot be read.
-    fn silent(&mut self) -> Result<Vec<String>, StoreError>;
+    fn opted_out(&mut self) -> Result<Vec<String>, StoreError>;
 
     /// How much is kept.
     ///
     /// # Errors
     /// When the database cannot be read.
-    fn stats(&mut self, owner: Option<&str>) -> Result<Stats, StoreError>;
+    fn usage(&mut self, owner: Option<&str>) -> Result<Usage, StoreError>;
 }
 
 /// What is asked for. All conditions must hold.
@@ -199,7 +199,7 @@ pub enum Prune {
 
 /// How much is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stats {
+pub struct Usage {
     /// Entries.
     pub entries: u64,
     /// Bytes of their stanzas.
@@ -224,7 +224,7 @@ pub struct Quota {
 pub struct Store {
     open: Arc<dyn Open>,
     writer: Arc<Writer>,
-    readers: Arc<Readers>,
+    read_pool: Arc<ReadPool>,
     /// Erasures of this process go one after the other.
     erasing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -235,11 +235,11 @@ impl Store {
     pub fn new(open: impl Open) -> Self {
         let open: Arc<dyn Open> = Arc::new(open);
         let writer = Arc::new(Writer::new(Arc::clone(&open)));
-        let readers = Arc::new(Readers::new(Arc::clone(&open)));
+        let read_pool = Arc::new(ReadPool::new(Arc::clone(&open)));
         Self {
             open,
             writer,
-            readers,
+            read_pool,
             erasing: Arc::default(),
         }
     }
@@ -258,16 +258,20 @@ impl Store {
 
     /// What was done since the process began, and what waits, as figures for operators.
     #[must_use]
-    pub fn figures(&self) -> Vec<Figure> {
-        self.writer.figures()
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.writer.metrics()
     }
 
     /// Hands over what is to be kept. The ticket is settled when it is, or when it cannot be.
     ///
     /// # Errors
     /// [`StoreError::Full`] when too much waits already; then nobody is told by the ticket.
-    pub(crate) fn keep(&self, draft: Draft, ticket: Ticket) -> Result<(), StoreError> {
-        self.writer.keep(draft, ticket)
+    pub(crate) fn append(
+        &self,
+        new_entry: NewEntry,
+        completion: Completion,
+    ) -> Result<(), StoreError> {
+        self.writer.append(new_entry, completion)
     }
 
     /// Runs something on the connection that writes, between two batches.
@@ -282,7 +286,7 @@ impl Store {
     }
 
     /// Waits until what was handed over before is on the disk.
-    pub(crate) async fn settle(&self) {
+    pub(crate) async fn flush(&self) {
         if let Err(error) = self.write(|_| Ok(())).await {
             tracing::warn!(store = %self.name(), %error, "the archive was not written to its end");
         }
@@ -296,7 +300,7 @@ impl Store {
         &self,
         job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.readers.run(job).await
+        self.read_pool.run(job).await
     }
 
     /// Erases everything that a bare JID sent or received, in small steps, between which others

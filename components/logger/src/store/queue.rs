@@ -5,45 +5,45 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use campanile::reply::{Answer, Reply};
-use campanile::stats::Figure;
+use campanile::metrics::Metric;
+use campanile::reply::{Reply, Responder};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::counts::Counts;
+use super::metrics::StoreMetrics;
 use super::{Backend, Open, StoreError};
-use crate::draft::Draft;
+use crate::new_entry::NewEntry;
 
 /// Entries and bytes that wait at the most; what comes on top is refused.
-const WAITING: usize = 16_384;
-const WAITING_BYTES: usize = 64 << 20;
+const MAX_PENDING: usize = 16_384;
+const MAX_PENDING_BYTES: usize = 64 << 20;
 /// Entries and bytes of one transaction.
-const BATCH: usize = 4096;
-const BATCH_BYTES: usize = 16 << 20;
+const MAX_BATCH: usize = 4096;
+const MAX_BATCH_BYTES: usize = 16 << 20;
 /// Commits come no faster than this, so that a batch is worth its fdatasync and its piece of the
 /// index; the first entry after a pause does not wait.
-const PACE: Duration = Duration::from_millis(4);
+const MIN_COMMIT_INTERVAL: Duration = Duration::from_millis(4);
 /// So long nothing new: nobody is about to come.
-const QUIET: Duration = Duration::from_micros(500);
+const GATHER_STEP: Duration = Duration::from_micros(500);
 /// How long a database that cannot be opened is left alone.
-const RETRY: Duration = Duration::from_millis(500);
+const REOPEN_DELAY: Duration = Duration::from_millis(500);
 
 /// Who is told when an entry is kept.
 #[derive(Debug)]
-pub(crate) enum Ticket {
+pub(crate) enum Completion {
     /// The sender: this reply, or an error.
-    Owed(Answer, Reply),
+    Reply(Responder, Reply),
     /// Nobody; a failure is counted.
-    Counted(Arc<AtomicU64>),
+    Count(Arc<AtomicU64>),
 }
 
-impl Ticket {
-    fn settle(self, outcome: &Result<i64, StoreError>) {
+impl Completion {
+    fn complete(self, outcome: &Result<i64, StoreError>) {
         match (self, outcome) {
-            (Self::Owed(answer, reply), Ok(_)) => answer.send(reply),
-            (Self::Owed(answer, _), Err(error)) => answer.fail(error.to_box()),
-            (Self::Counted(_), Ok(_)) => {}
-            (Self::Counted(lost), Err(_)) => drop(lost.fetch_add(1, Ordering::Relaxed)),
+            (Self::Reply(answer, reply), Ok(_)) => answer.send(reply),
+            (Self::Reply(answer, _), Err(error)) => answer.fail(error.to_box()),
+            (Self::Count(_), Ok(_)) => {}
+            (Self::Count(lost), Err(_)) => drop(lost.fetch_add(1, Ordering::Relaxed)),
         }
     }
 }
@@ -51,12 +51,12 @@ impl Ticket {
 type Job = Box<dyn FnOnce(Result<&mut dyn Backend, StoreError>) + Send>;
 
 enum Work {
-    Keep(Box<(Draft, Ticket)>),
+    Append(Box<(NewEntry, Completion)>),
     Job(Job),
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Pending {
     work: VecDeque<Work>,
     entries: usize,
     bytes: usize,
@@ -64,9 +64,9 @@ struct Waiting {
 }
 
 struct Shared {
-    waiting: Mutex<Waiting>,
+    pending: Mutex<Pending>,
     changed: Condvar,
-    counts: Counts,
+    metrics: StoreMetrics,
 }
 
 /// Entries on their way to the thread, which is started by the first of them.
@@ -79,9 +79,9 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(open: Arc<dyn Open>) -> Self {
         let shared = Arc::new(Shared {
-            waiting: Mutex::default(),
+            pending: Mutex::default(),
             changed: Condvar::new(),
-            counts: Counts::default(),
+            metrics: StoreMetrics::default(),
         });
         Self {
             shared,
@@ -112,23 +112,30 @@ impl Writer {
         })
     }
 
-    pub(super) fn keep(&self, draft: Draft, ticket: Ticket) -> Result<(), StoreError> {
-        let weight = draft.weight();
+    pub(super) fn append(
+        &self,
+        new_entry: NewEntry,
+        completion: Completion,
+    ) -> Result<(), StoreError> {
+        let weight = new_entry.weight();
         if !self.is_started() {
             return Err(StoreError::Full);
         }
-        let mut waiting = self.shared.lock();
-        if waiting.closed || waiting.entries >= WAITING || waiting.bytes + weight > WAITING_BYTES {
-            self.shared.counts.turned_away();
+        let mut pending = self.shared.lock();
+        if pending.closed
+            || pending.entries >= MAX_PENDING
+            || pending.bytes + weight > MAX_PENDING_BYTES
+        {
+            self.shared.metrics.rejected();
             return Err(StoreError::Full);
         }
-        waiting.entries += 1;
-        waiting.bytes += weight;
-        waiting
+        pending.entries += 1;
+        pending.bytes += weight;
+        pending
             .work
-            .push_back(Work::Keep(Box::new((draft, ticket))));
-        let first = waiting.work.len() == 1;
-        drop(waiting);
+            .push_back(Work::Append(Box::new((new_entry, completion))));
+        let first = pending.work.len() == 1;
+        drop(pending);
         // The thread sleeps only while nothing waits.
         if first {
             self.shared.changed.notify_all();
@@ -137,9 +144,9 @@ impl Writer {
     }
 
     /// What was done and what waits, as figures for operators.
-    pub(super) fn figures(&self) -> Vec<Figure> {
-        let waiting = self.shared.lock().entries;
-        self.shared.counts.figures(waiting, WAITING)
+    pub(super) fn metrics(&self) -> Vec<Metric> {
+        let pending = self.shared.lock().entries;
+        self.shared.metrics.metrics(pending, MAX_PENDING)
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -157,11 +164,11 @@ impl Writer {
             ));
         }
         {
-            let mut waiting = self.shared.lock();
-            if waiting.closed {
+            let mut pending = self.shared.lock();
+            if pending.closed {
                 return Err(StoreError::Unavailable("the store is closed".to_owned()));
             }
-            waiting.work.push_back(Work::Job(job));
+            pending.work.push_back(Work::Job(job));
         }
         self.shared.changed.notify_all();
         outcome.await.unwrap_or_else(|_| {
@@ -180,9 +187,9 @@ impl Drop for Writer {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
         // What is inside stays sound whoever panics: it is changed by single calls.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -196,7 +203,7 @@ struct Thread {
 }
 
 enum Turn {
-    Batch(Vec<Draft>, Vec<Ticket>),
+    Batch(Vec<NewEntry>, Vec<Completion>),
     Job(Job),
     End,
 }
@@ -205,7 +212,9 @@ impl Thread {
     fn run(mut self, runtime: Option<&Handle>) {
         loop {
             match self.next() {
-                Turn::Batch(drafts, tickets) => self.batch(&drafts, tickets, runtime),
+                Turn::Batch(new_entries, completions) => {
+                    self.batch(&new_entries, completions, runtime)
+                }
                 Turn::Job(job) => match self.backend() {
                     Ok(backend) => job(Ok(&mut **backend)),
                     Err(error) => job(Err(error)),
@@ -217,37 +226,37 @@ impl Thread {
 
     fn next(&mut self) -> Turn {
         let shared = Arc::clone(&self.shared);
-        let mut waiting = shared.lock();
-        while waiting.work.is_empty() {
-            if waiting.closed {
+        let mut pending = shared.lock();
+        while pending.work.is_empty() {
+            if pending.closed {
                 return Turn::End;
             }
-            waiting = shared
+            pending = shared
                 .changed
-                .wait(waiting)
+                .wait(pending)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        waiting = self.gather(&shared, waiting);
+        pending = self.gather(&shared, pending);
         let mut batch = (Vec::new(), Vec::new());
         let mut bytes = 0;
-        while batch.0.len() < BATCH && bytes < BATCH_BYTES {
-            match waiting.work.pop_front() {
-                Some(Work::Keep(entry)) => {
-                    let (draft, ticket) = *entry;
-                    bytes += draft.weight();
-                    batch.0.push(draft);
-                    batch.1.push(ticket);
+        while batch.0.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
+            match pending.work.pop_front() {
+                Some(Work::Append(entry)) => {
+                    let (new_entry, completion) = *entry;
+                    bytes += new_entry.weight();
+                    batch.0.push(new_entry);
+                    batch.1.push(completion);
                 }
                 Some(Work::Job(job)) if batch.0.is_empty() => return Turn::Job(job),
                 Some(job) => {
-                    waiting.work.push_front(job);
+                    pending.work.push_front(job);
                     break;
                 }
                 None => break,
             }
         }
-        waiting.entries -= batch.0.len();
-        waiting.bytes = waiting.bytes.saturating_sub(bytes);
+        pending.entries -= batch.0.len();
+        pending.bytes = pending.bytes.saturating_sub(bytes);
         Turn::Batch(batch.0, batch.1)
     }
 
@@ -255,54 +264,61 @@ impl Thread {
     fn gather<'a>(
         &self,
         shared: &'a Shared,
-        mut waiting: MutexGuard<'a, Waiting>,
-    ) -> MutexGuard<'a, Waiting> {
+        mut pending: MutexGuard<'a, Pending>,
+    ) -> MutexGuard<'a, Pending> {
         let Some(last) = self.last else {
-            return waiting;
+            return pending;
         };
-        let mut seen = waiting.entries;
-        while seen < BATCH && !waiting.closed && last.elapsed() < PACE {
-            drop(waiting);
-            std::thread::sleep(QUIET);
-            waiting = shared.lock();
-            if std::mem::replace(&mut seen, waiting.entries) == waiting.entries {
+        let mut seen = pending.entries;
+        while seen < MAX_BATCH && !pending.closed && last.elapsed() < MIN_COMMIT_INTERVAL {
+            drop(pending);
+            std::thread::sleep(GATHER_STEP);
+            pending = shared.lock();
+            if std::mem::replace(&mut seen, pending.entries) == pending.entries {
                 break;
             }
         }
-        waiting
+        pending
     }
 
-    fn batch(&mut self, drafts: &[Draft], tickets: Vec<Ticket>, runtime: Option<&Handle>) {
+    fn batch(
+        &mut self,
+        new_entries: &[NewEntry],
+        completions: Vec<Completion>,
+        runtime: Option<&Handle>,
+    ) {
         let began = Instant::now();
-        let outcome = self.backend().and_then(|backend| backend.commit(drafts));
+        let outcome = self
+            .backend()
+            .and_then(|backend| backend.commit(new_entries));
         let took = began.elapsed();
         self.last = Some(Instant::now());
         let outcomes = outcome.unwrap_or_else(|error| {
-            tracing::error!(store = %self.open.name(), entries = drafts.len(), %error, "not archived");
+            tracing::error!(store = %self.open.name(), entries = new_entries.len(), %error, "not archived");
             if error.is_fatal() {
                 self.backend = None;
             }
-            vec![Err(error); drafts.len()]
+            vec![Err(error); new_entries.len()]
         });
-        self.shared.counts.committed(&outcomes, took);
-        let settle = move || {
-            tickets
+        self.shared.metrics.committed(&outcomes, took);
+        let complete = move || {
+            completions
                 .into_iter()
                 .zip(outcomes)
-                .for_each(|(ticket, outcome)| ticket.settle(&outcome))
+                .for_each(|(completion, outcome)| completion.complete(&outcome))
         };
         // On the runtime's own threads each answer wakes its task without crossing between threads
         // once more.
         match runtime {
-            Some(runtime) => drop(runtime.spawn(async move { settle() })),
-            None => settle(),
+            Some(runtime) => drop(runtime.spawn(async move { complete() })),
+            None => complete(),
         }
     }
 
     fn backend(&mut self) -> Result<&mut Box<dyn Backend>, StoreError> {
         if self.backend.is_none() {
             if let Some((error, since)) = &self.failed
-                && since.elapsed() < RETRY
+                && since.elapsed() < REOPEN_DELAY
             {
                 return Err(error.clone());
             }

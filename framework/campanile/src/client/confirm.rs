@@ -8,16 +8,16 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::{Client, Entry, Note, Shared};
+use super::{Client, Completion, Entry, Shared};
+use crate::connection::StreamError;
 use crate::error::BoxError;
 use crate::limits::Limits;
 use crate::stanza::{Stanza, WriteError};
-use crate::stream::StreamError;
 
 /// The server has taken a stanza.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Taken {
+pub struct Confirmation {
     /// To how many streams it was written. When that is more than one, the recipient may have got
     /// it more than once, each time with the same id.
     pub streams: u32,
@@ -50,7 +50,7 @@ pub(crate) struct Confirm {
     taken: oneshot::Sender<Result<(), ConfirmError>>,
     streams: Arc<AtomicU32>,
     /// The room that the stanza takes up until it is confirmed or given up.
-    _room: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Confirm {
@@ -71,7 +71,7 @@ impl Confirm {
 
 /// Room for stanzas that are kept until they are confirmed, by their number and their bytes.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct Budget {
     bytes: Arc<Semaphore>,
     all: u32,
     /// A small stanza takes up this much, so that there are never too many of them.
@@ -80,7 +80,7 @@ pub(super) struct Room {
     age: Duration,
 }
 
-impl Room {
+impl Budget {
     pub(super) fn new(limits: &Limits) -> Self {
         let all = limits
             .unconfirmed_bytes
@@ -142,7 +142,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`ConfirmError`].
-    pub async fn send_confirmed(&self, stanza: Stanza) -> Result<Taken, ConfirmError> {
+    pub async fn send_confirmed(&self, stanza: Stanza) -> Result<Confirmation, ConfirmError> {
         self.send_confirmed_within(stanza, self.shared.unconfirmed.age)
             .await
     }
@@ -155,12 +155,12 @@ impl Client {
         &self,
         stanza: Stanza,
         time: Duration,
-    ) -> Result<Taken, ConfirmError> {
+    ) -> Result<Confirmation, ConfirmError> {
         let streams = Arc::new(AtomicU32::new(0));
         let result = timeout(time, self.shared.confirmed(stanza, Arc::clone(&streams))).await;
         let streams = streams.load(Ordering::Relaxed);
         match result {
-            Ok(Ok(())) => Ok(Taken { streams }),
+            Ok(Ok(())) => Ok(Confirmation { streams }),
             Ok(Err(ConfirmError::Closed)) | Err(_) if streams > 0 => Err(ConfirmError::Unknown),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(ConfirmError::Expired),
@@ -177,7 +177,7 @@ impl Shared {
         // Presence, too: it may be sent more than once.
         stanza.id.get_or_insert_with(|| self.ids.fresh());
         let content = self.encode(stanza).map_err(ConfirmError::Write)?;
-        let room = self
+        let permit = self
             .unconfirmed
             .take(content.len())
             .await
@@ -186,11 +186,11 @@ impl Shared {
         let confirm = Box::new(Confirm {
             taken,
             streams,
-            _room: room,
+            _permit: permit,
         });
         self.queue.push(Entry {
             content,
-            note: Note::Confirmed(confirm),
+            completion: Completion::Confirmed(confirm),
         });
         done.await.unwrap_or(Err(ConfirmError::Closed))
     }

@@ -1,8 +1,8 @@
 //! The sending handle: messages, presence and IQ requests that a component starts by itself.
 
 mod confirm;
-mod fault;
-mod handover;
+mod error;
+mod forwarder;
 mod id;
 mod pending;
 mod queue;
@@ -14,26 +14,28 @@ use std::time::Duration;
 use jid::{BareJid, Jid};
 use tokio::time::Instant;
 
+use self::confirm::Budget;
 pub(crate) use self::confirm::Confirm;
-use self::confirm::Room;
-pub use self::confirm::{ConfirmError, Taken};
-pub use self::fault::{IqError, SendError};
-pub use self::handover::Handover;
-pub(crate) use self::handover::owner;
+pub use self::confirm::{ConfirmError, Confirmation};
+pub use self::error::{IqError, SendError};
+pub use self::forwarder::ResponseForwarder;
+pub(crate) use self::forwarder::instance_of;
 pub(crate) use self::id::Ids;
 use self::pending::PendingBounds;
 pub(crate) use self::pending::{Offered, Pending};
-pub(crate) use self::queue::{Content, Entry, Note, Queue};
+pub(crate) use self::queue::{Completion, Content, Entry, Queue};
 use self::request::Layered;
-pub use self::request::{Asking, Collect, Empty, FromResult, Request, Response};
+pub use self::request::{
+    Empty, FromResult, IqRequest, IqResponse, IqResponseFuture, ResponseCollector,
+};
 use crate::limits::Limits;
+use crate::metrics::Registry;
 use crate::stanza::{Kind, Stanza, WriteError};
-use crate::stats::Counters;
 
 /// So many keepalive intervals another process on the same JID is believed to be there. Of two,
 /// every second ping of the other comes back to itself: ten in a row do so once in a thousand
 /// times.
-const NEIGHBOUR: u32 = 10;
+const PEER_MEMORY: u32 = 10;
 
 /// Sends stanzas and makes requests, from anywhere, as long as the component runs.
 ///
@@ -56,13 +58,13 @@ pub(crate) struct Shared {
     pub(crate) ids: Ids,
     pub(crate) pending: Pending,
     pub(crate) queue: Queue,
-    handover: RwLock<Option<Arc<dyn Handover>>>,
+    response_forwarder: RwLock<Option<Arc<dyn ResponseForwarder>>>,
     /// When another process on the same JID was last heard of.
-    neighbour: Mutex<Option<Instant>>,
-    unconfirmed: Room,
+    peer_instance: Mutex<Option<Instant>>,
+    unconfirmed: Budget,
     bounds: Bounds,
     /// What the component has counted.
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) counters: Arc<Registry>,
 }
 
 /// Bounds of the client.
@@ -76,7 +78,7 @@ struct Bounds {
     queued: usize,
     pending: PendingBounds,
     /// How long another process on the same JID is believed to be there.
-    neighbour: Duration,
+    peer_instance: Duration,
     /// The component has outbound layers, which want stanzas and not bytes.
     layered: bool,
 }
@@ -88,11 +90,11 @@ impl Bounds {
             timeout: limits.iq_timeout,
             queued: limits.outbound.max(limits.max_stanza_out),
             pending: PendingBounds {
-                requests: limits.pending,
-                collected: limits.collected,
-                collected_bytes: limits.collected_bytes,
+                requests: limits.max_pending_iqs,
+                collected: limits.max_collected,
+                collected_bytes: limits.max_collected_bytes,
             },
-            neighbour: limits.keepalive * NEIGHBOUR,
+            peer_instance: limits.keepalive * PEER_MEMORY,
             layered,
         }
     }
@@ -107,9 +109,9 @@ impl Client {
             ids: Ids::new(),
             pending: Pending::new(bounds.pending),
             queue: Queue::new(bounds.queued),
-            handover: RwLock::default(),
-            neighbour: Mutex::default(),
-            unconfirmed: Room::new(limits),
+            response_forwarder: RwLock::default(),
+            peer_instance: Mutex::default(),
+            unconfirmed: Budget::new(limits),
             bounds,
             counters: Arc::default(),
         };
@@ -148,16 +150,16 @@ impl Client {
     /// Whether another process is mounted on the same JID, as far as is known: one of its pings
     /// came here within the last ten [keepalive intervals](crate::limits::Limits::keepalive).
     #[must_use]
-    pub fn is_shared(&self) -> bool {
+    pub fn has_peers(&self) -> bool {
         self.shared
-            .neighbour()
-            .is_some_and(|heard| heard.elapsed() < self.shared.bounds.neighbour)
+            .peer_instance()
+            .is_some_and(|heard| heard.elapsed() < self.shared.bounds.peer_instance)
     }
 
     /// Takes an IQ result or error that came to another process on the same JID, and was [handed
-    /// over](Handover). False when nobody here waits for it, or it is not from the address that was
+    /// over](ResponseForwarder). False when nobody here waits for it, or it is not from the address that was
     /// asked.
-    pub fn accept_answer(&self, answer: Stanza) -> bool {
+    pub fn accept_response(&self, answer: Stanza) -> bool {
         answer.kind().is_response() && self.shared.pending.resolve(answer)
     }
 
@@ -184,32 +186,35 @@ impl Client {
 
 impl Shared {
     /// What carries answers to the process that asked, from now on.
-    pub(crate) fn hand_over_to(&self, handover: Option<Arc<dyn Handover>>) {
+    pub(crate) fn set_response_forwarder(
+        &self,
+        response_forwarder: Option<Arc<dyn ResponseForwarder>>,
+    ) {
         *self
-            .handover
+            .response_forwarder
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = handover;
+            .unwrap_or_else(PoisonError::into_inner) = response_forwarder;
     }
 
     /// What carries answers to the process that asked.
-    pub(crate) fn handover(&self) -> Option<Arc<dyn Handover>> {
-        self.handover
+    pub(crate) fn response_forwarder(&self) -> Option<Arc<dyn ResponseForwarder>> {
+        self.response_forwarder
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
     /// Another process on the same JID has been heard of.
-    pub(crate) fn heard_neighbour(&self, now: Instant) {
+    pub(crate) fn heard_peer_instance(&self, now: Instant) {
         *self
-            .neighbour
+            .peer_instance
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    fn neighbour(&self) -> Option<Instant> {
+    fn peer_instance(&self) -> Option<Instant> {
         *self
-            .neighbour
+            .peer_instance
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -222,8 +227,8 @@ impl Shared {
     }
 
     /// Sends a request and waits for the answer.
-    async fn ask(&self, request: Request) -> Result<Response, IqError> {
-        let Request {
+    async fn ask(&self, request: IqRequest) -> Result<IqResponse, IqError> {
+        let IqRequest {
             stanza,
             timeout,
             collect,
@@ -289,7 +294,7 @@ impl Shared {
     /// Appends a complete stanza, or nothing when it is too large for the server.
     pub(crate) fn append(&self, stanza: &Stanza, out: &mut Vec<u8>) -> Result<(), WriteError> {
         let start = out.len();
-        crate::stanza::wire::encode(stanza, out);
+        crate::stanza::encode::encode(stanza, out);
         let size = out.len() - start;
         if size > self.bounds.max_stanza {
             out.truncate(start);

@@ -9,10 +9,10 @@ use jid::Jid;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Collect, IqError, Response};
+use super::{IqError, IqResponse, ResponseCollector};
 use crate::error::StanzaError;
+use crate::metrics::RequestCounters;
 use crate::stanza::{IqType, Kind, Stanza};
-use crate::stats::RequestCounters;
 
 /// The requests without an answer, by id; the answer must come from the peer that was asked.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct PendingBounds {
 
 #[derive(Debug, Default)]
 struct Table {
-    requests: HashMap<CompactString, Request>,
+    requests: HashMap<CompactString, PendingRequest>,
     /// The ids of requests that collect messages, by peer.
     collectors: HashMap<Jid, Vec<CompactString>>,
     collected_bytes: usize,
@@ -45,7 +45,7 @@ struct Table {
 }
 
 #[derive(Debug)]
-struct Request {
+struct PendingRequest {
     peer: Jid,
     since: Instant,
     answer: oneshot::Sender<Answer>,
@@ -54,7 +54,7 @@ struct Request {
 
 #[derive(Debug)]
 struct Collector {
-    collect: Collect,
+    collect: ResponseCollector,
     messages: Vec<Stanza>,
     bytes: usize,
     full: bool,
@@ -74,11 +74,11 @@ pub(crate) enum Offered {
     TooMany,
 }
 
-type Answer = Result<Response, IqError>;
+type Answer = Result<IqResponse, IqError>;
 
 /// A place in the table, left when dropped.
 #[derive(Debug)]
-pub(crate) struct Waiting<'p> {
+pub(crate) struct PendingGuard<'p> {
     pending: &'p Pending,
     id: CompactString,
     answer: oneshot::Receiver<Answer>,
@@ -99,8 +99,8 @@ impl Pending {
         &self,
         id: CompactString,
         peer: Jid,
-        collect: Option<Collect>,
-    ) -> Result<Waiting<'_>, IqError> {
+        collect: Option<ResponseCollector>,
+    ) -> Result<PendingGuard<'_>, IqError> {
         let (send, answer) = oneshot::channel();
         let mut table = self.lock();
         if table.closed {
@@ -128,7 +128,7 @@ impl Pending {
         }
         table.requests.insert(
             id.clone(),
-            Request {
+            PendingRequest {
                 peer,
                 since: Instant::now(),
                 answer: send,
@@ -136,7 +136,7 @@ impl Pending {
             },
         );
         drop(table);
-        Ok(Waiting {
+        Ok(PendingGuard {
             pending: self,
             id,
             answer,
@@ -204,7 +204,7 @@ impl Pending {
         }
         let request = self.remove(&mut table, id);
         drop(table);
-        let Some(Request {
+        let Some(PendingRequest {
             answer,
             collector,
             since,
@@ -213,10 +213,10 @@ impl Pending {
         else {
             return false;
         };
-        self.counters.latency.add(since.elapsed());
+        self.counters.latency.record(since.elapsed());
         match response.kind {
-            Kind::Iq(IqType::Result) => self.counters.result.one(),
-            _ => self.counters.error.one(),
+            Kind::Iq(IqType::Result) => self.counters.result.inc(),
+            _ => self.counters.error.inc(),
         }
         let result = match response.kind {
             Kind::Iq(IqType::Result)
@@ -224,13 +224,13 @@ impl Pending {
             {
                 Err(IqError::TooMuch)
             }
-            Kind::Iq(IqType::Result) => Ok(Response {
+            Kind::Iq(IqType::Result) => Ok(IqResponse {
                 children: response.children,
                 collected: collector
                     .map(|collector| collector.messages)
                     .unwrap_or_default(),
             }),
-            _ => Err(IqError::Refused(StanzaError::of(&response))),
+            _ => Err(IqError::Refused(StanzaError::from_stanza(&response))),
         };
         answer.send(result).is_ok()
     }
@@ -282,7 +282,7 @@ impl Pending {
         self.lock().requests.contains_key(id)
     }
 
-    fn remove(&self, table: &mut Table, id: &str) -> Option<Request> {
+    fn remove(&self, table: &mut Table, id: &str) -> Option<PendingRequest> {
         let request = table.requests.remove(id)?;
         if let Some(collector) = &request.collector {
             table.collected_bytes -= collector.bytes;
@@ -303,7 +303,7 @@ impl Pending {
     }
 }
 
-impl Waiting<'_> {
+impl PendingGuard<'_> {
     pub(crate) async fn answer(mut self) -> Answer {
         (&mut self.answer)
             .await
@@ -311,14 +311,14 @@ impl Waiting<'_> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingGuard<'_> {
     fn drop(&mut self) {
         if self
             .pending
             .remove(&mut self.pending.lock(), &self.id)
             .is_some()
         {
-            self.pending.counters.unanswered.one();
+            self.pending.counters.unanswered.inc();
         }
     }
 }

@@ -8,14 +8,14 @@ use compact_str::CompactString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Confirm, ConfirmError, IqError, Pending, SendError};
+use crate::connection::StreamError;
 use crate::error::BoxError;
 use crate::stanza::Stanza;
-use crate::stream::StreamError;
 
 /// Stanzas in the order in which they were sent, bounded by their bytes.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    room: std::sync::Arc<Semaphore>,
+    budget: std::sync::Arc<Semaphore>,
     inner: Mutex<Inner>,
 }
 
@@ -30,7 +30,7 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) content: Content,
-    pub(crate) note: Note,
+    pub(crate) completion: Completion,
 }
 
 /// What a client wants sent, checked.
@@ -44,16 +44,16 @@ pub(crate) enum Content {
 
 /// Who wants to know that a stanza was written.
 #[derive(Debug)]
-pub(crate) enum Note {
+pub(crate) enum Completion {
     /// A sender; the permit is the room that the stanza takes up.
     Sender {
         written: oneshot::Sender<Result<(), SendError>>,
-        _room: OwnedSemaphorePermit,
+        _permit: OwnedSemaphorePermit,
     },
     /// Nobody, but the stanza goes with its request: when that is forgotten, it need not be sent.
     Request {
         id: CompactString,
-        _room: OwnedSemaphorePermit,
+        _permit: OwnedSemaphorePermit,
     },
     /// A sender who waits until the server has taken it.
     Confirmed(Box<Confirm>),
@@ -65,7 +65,7 @@ pub(crate) enum Note {
     Stream,
 }
 
-impl Note {
+impl Completion {
     /// Whether anybody still wants the stanza to be sent.
     pub(crate) fn is_wanted(&self, pending: &Pending) -> bool {
         match self {
@@ -87,7 +87,7 @@ impl Note {
     }
 
     /// The server ends streams over the stanza.
-    pub(crate) fn condemn(self, error: &StreamError) {
+    pub(crate) fn fail_poisoned(self, error: &StreamError) {
         match self {
             Self::Sender { written, .. } => {
                 drop(written.send(Err(SendError::Refused(error.clone()))))
@@ -121,22 +121,22 @@ impl Content {
 
 impl Queue {
     pub(crate) fn new(bytes: usize) -> Self {
-        let room = Semaphore::new(bytes.min(Semaphore::MAX_PERMITS));
+        let budget = Semaphore::new(bytes.min(Semaphore::MAX_PERMITS));
         Self {
-            room: std::sync::Arc::new(room),
+            budget: std::sync::Arc::new(budget),
             inner: Mutex::default(),
         }
     }
 
     /// Queues a stanza and waits until it is written.
     pub(crate) async fn written(&self, content: Content) -> Result<(), SendError> {
-        let room = self.room(content.len()).await.ok_or(SendError::Closed)?;
+        let budget = self.budget(content.len()).await.ok_or(SendError::Closed)?;
         let (written, done) = oneshot::channel();
         self.push(Entry {
             content,
-            note: Note::Sender {
+            completion: Completion::Sender {
                 written,
-                _room: room,
+                _permit: budget,
             },
         });
         done.await.unwrap_or(Err(SendError::Closed))
@@ -144,10 +144,13 @@ impl Queue {
 
     /// Queues a request; its answer will tell what became of it.
     pub(crate) async fn request(&self, content: Content, id: CompactString) -> Result<(), IqError> {
-        let room = self.room(content.len()).await.ok_or(IqError::Closed)?;
+        let budget = self.budget(content.len()).await.ok_or(IqError::Closed)?;
         self.push(Entry {
             content,
-            note: Note::Request { id, _room: room },
+            completion: Completion::Request {
+                id,
+                _permit: budget,
+            },
         });
         Ok(())
     }
@@ -171,7 +174,7 @@ impl Queue {
     pub(crate) fn forget_requests(&self) {
         self.lock()
             .entries
-            .retain(|entry| !matches!(entry.note, Note::Request { .. }));
+            .retain(|entry| !matches!(entry.completion, Completion::Request { .. }));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -180,7 +183,7 @@ impl Queue {
 
     /// Fails what waits, and all that comes later.
     pub(crate) fn close(&self) {
-        self.room.close();
+        self.budget.close();
         let mut inner = self.lock();
         inner.closed = true;
         let entries = std::mem::take(&mut inner.entries);
@@ -188,9 +191,9 @@ impl Queue {
         drop(entries);
     }
 
-    async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    async fn budget(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        std::sync::Arc::clone(&self.room)
+        std::sync::Arc::clone(&self.budget)
             .acquire_many_owned(bytes)
             .await
             .ok()

@@ -20,15 +20,15 @@ use crate::stanza::{Children, IqType, Kind, ParseError, Stanza, WriteError};
 
 /// An IQ request before it is sent: what layers around a [`Client`] see.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct IqRequest {
     pub(super) stanza: Stanza,
     pub(super) timeout: Option<Duration>,
-    pub(super) collect: Option<Collect>,
+    pub(super) collect: Option<ResponseCollector>,
 }
 
 /// What a request brought: the payload of the result, and the messages that came before it.
 #[derive(Debug, Clone, Default)]
-pub struct Response {
+pub struct IqResponse {
     pub(super) children: Children,
     pub(super) collected: Vec<Stanza>,
 }
@@ -40,7 +40,7 @@ pub struct Response {
 /// archive's messages (XEP-0313 §4.2) are complete when the request is, however busy the handlers
 /// are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Collect {
+pub struct ResponseCollector {
     namespace: String,
     name: String,
     attribute: String,
@@ -85,7 +85,7 @@ impl FromResult for Empty {
     }
 }
 
-impl Request {
+impl IqRequest {
     /// An IQ request that is there already. Its id is replaced.
     #[must_use]
     pub fn new(stanza: Stanza) -> Self {
@@ -130,7 +130,7 @@ impl Request {
 
     /// Takes messages out of the stream that belong to the answer.
     #[must_use]
-    pub fn collecting(mut self, collect: Collect) -> Self {
+    pub fn with_collector(mut self, collect: ResponseCollector) -> Self {
         self.collect = Some(collect);
         self
     }
@@ -142,7 +142,7 @@ impl Request {
     }
 }
 
-impl Response {
+impl IqResponse {
     /// The payload of the result.
     #[must_use]
     pub fn children(&self) -> &Children {
@@ -164,7 +164,7 @@ impl Response {
     }
 }
 
-impl Collect {
+impl ResponseCollector {
     /// Messages with an element of this namespace and name, of which this attribute has this value.
     pub fn new(
         (namespace, name): (&str, &str),
@@ -189,22 +189,22 @@ impl Collect {
 }
 
 /// The service that a layered client asks with.
-pub(super) type Layered = BoxCloneSyncService<Request, Response, BoxError>;
+pub(super) type Layered = BoxCloneSyncService<IqRequest, IqResponse, BoxError>;
 
 /// The future of a request.
-pub struct Asking(Pin<Box<dyn Future<Output = Result<Response, IqError>> + Send>>);
+pub struct IqResponseFuture(Pin<Box<dyn Future<Output = Result<IqResponse, IqError>> + Send>>);
 
-impl Future for Asking {
-    type Output = Result<Response, IqError>;
+impl Future for IqResponseFuture {
+    type Output = Result<IqResponse, IqError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx)
     }
 }
 
-impl fmt::Debug for Asking {
+impl fmt::Debug for IqResponseFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Asking")
+        f.write_str("IqResponseFuture")
     }
 }
 
@@ -212,18 +212,18 @@ impl fmt::Debug for Asking {
 /// makes a client of that.
 ///
 /// It is always ready: a request beyond the bounds fails with [`IqError::TooMany`].
-impl Service<Request> for Client {
-    type Response = Response;
+impl Service<IqRequest> for Client {
+    type Response = IqResponse;
     type Error = IqError;
-    type Future = Asking;
+    type Future = IqResponseFuture;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), IqError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request) -> Asking {
+    fn call(&mut self, request: IqRequest) -> IqResponseFuture {
         let client = self.clone();
-        Asking(Box::pin(async move { client.request(request).await }))
+        IqResponseFuture(Box::pin(async move { client.request(request).await }))
     }
 }
 
@@ -233,7 +233,7 @@ impl Client {
     /// around a limit, is given with it as one stack.
     ///
     /// Only requests pass, not what is sent without an answer: that and everything else passes the
-    /// component's own [outbound layers](crate::component::Builder::outbound).
+    /// component's own [outbound layers](crate::component::ComponentBuilder::outbound).
     ///
     /// ```
     /// # use campanile::{client::{Client, IqError}, jid::Jid, xmpp_parsers};
@@ -253,9 +253,9 @@ impl Client {
     pub fn layer<L>(&self, layer: L) -> Self
     where
         L: Layer<Self>,
-        L::Service: Service<Request, Response = Response> + Clone + Send + Sync + 'static,
-        <L::Service as Service<Request>>::Error: Into<BoxError>,
-        <L::Service as Service<Request>>::Future: Send + 'static,
+        L::Service: Service<IqRequest, Response = IqResponse> + Clone + Send + Sync + 'static,
+        <L::Service as Service<IqRequest>>::Error: Into<BoxError>,
+        <L::Service as Service<IqRequest>>::Future: Send + 'static,
     {
         let service = layer.layer(self.clone()).map_err(Into::into);
         Self {
@@ -271,7 +271,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`IqError`].
-    pub async fn request(&self, request: Request) -> Result<Response, IqError> {
+    pub async fn request(&self, request: IqRequest) -> Result<IqResponse, IqError> {
         let Some(layers) = &self.layers else {
             return self.shared.ask(request).await;
         };
@@ -301,7 +301,7 @@ impl Client {
         to: impl Into<Jid>,
         payload: &impl AsXml,
     ) -> Result<A, IqError> {
-        self.request(Request::get(to, payload)?)
+        self.request(IqRequest::get(to, payload)?)
             .await?
             .parse()
             .map_err(IqError::Answer)
@@ -316,7 +316,7 @@ impl Client {
         to: impl Into<Jid>,
         payload: &impl AsXml,
     ) -> Result<A, IqError> {
-        self.request(Request::set(to, payload)?)
+        self.request(IqRequest::set(to, payload)?)
             .await?
             .parse()
             .map_err(IqError::Answer)

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use tokio::time::{Duration, Instant};
 
-use super::cause::Class;
+use super::cause::FailureClass;
 use crate::limits::Limits;
 
 /// Waits that grow with each failure, with full jitter: a random share of the wait, so that two
@@ -24,10 +24,10 @@ impl BackOff {
     }
 
     /// The wait after a failure with this cause.
-    pub(super) fn after(&mut self, class: Class, cause: &str, limits: &Limits) -> Duration {
+    pub(super) fn after(&mut self, class: FailureClass, cause: &str, limits: &Limits) -> Duration {
         let slow = match class {
-            Class::Temporary { server_says } => self.repeats(cause) && server_says,
-            Class::Conflict | Class::Refused => true,
+            FailureClass::Temporary { from_server } => self.repeats(cause) && from_server,
+            FailureClass::Conflict | FailureClass::Refused => true,
         };
         let (first, longest) = if slow {
             limits.slow_retry
@@ -71,7 +71,7 @@ mod tests {
     async fn waits_grow_to_their_bound_and_start_anew() {
         let limits = Limits::default();
         let mut back_off = BackOff::default();
-        let temporary = Class::Temporary { server_says: false };
+        let temporary = FailureClass::Temporary { from_server: false };
         let waits: Vec<_> = (0..20)
             .map(|_| back_off.after(temporary, "gone", &limits))
             .collect();
@@ -90,11 +90,11 @@ mod tests {
     async fn what_cannot_heal_soon_waits_longer() {
         let limits = Limits::default();
         assert!(
-            BackOff::default().after(Class::Conflict, "conflict", &limits)
+            BackOff::default().after(FailureClass::Conflict, "conflict", &limits)
                 >= Duration::from_secs(6)
         );
         let mut back_off = BackOff::default();
-        let says = Class::Temporary { server_says: true };
+        let says = FailureClass::Temporary { from_server: true };
         back_off.after(says, "undefined-condition", &limits);
         back_off.after(says, "undefined-condition", &limits);
         assert!(back_off.after(says, "undefined-condition", &limits) >= Duration::from_secs(6));

@@ -16,39 +16,39 @@ use tower_service::Service;
 use super::lifecycle::Lifecycle;
 use super::run::{AttemptLog, Runner, watch};
 use super::{App, Component};
-use crate::client::{Client, Handover};
+use crate::client::{Client, ResponseForwarder};
+use crate::connection::{
+    Connect, Io, Keepalive, Outbound, OutboundLayers, Outbox, Secret, ServerAddress, wrapped,
+};
+use crate::defaults;
 use crate::dispatch::{Dispatch, Ordering};
-use crate::duties;
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::module::{self, Module, MountError};
 use crate::reply::Reply;
-use crate::router::{Router, Unfit};
+use crate::router::{RouteError, Router};
 use crate::stanza::Stanza;
-use crate::stream::{
-    Connect, Io, Keepalive, Outbound, Outbox, Secret, ServerAddress, Stack, wrapped,
-};
 
 /// Settings of a component.
 #[must_use = "a builder does nothing before `build`"]
-pub struct Builder {
+pub struct ComponentBuilder {
     domain: String,
     server: Option<String>,
     connect: Option<Connect>,
     #[cfg(feature = "tls")]
-    tls: Option<crate::stream::Tls>,
+    tls: Option<crate::connection::Tls>,
     secret: Option<Secret>,
     limits: Limits,
     ordering: Option<Ordering>,
     service: Option<App>,
     router: Option<Router>,
     modules: Vec<Arc<dyn Module>>,
-    duties: bool,
+    defaults: bool,
     layers: Vec<Box<dyn FnOnce(App) -> App + Send>>,
     outbound: Vec<Box<dyn FnOnce(Outbound) -> Outbound + Send>>,
     persistent: bool,
-    handover: Option<Arc<dyn Handover>>,
+    response_forwarder: Option<Arc<dyn ResponseForwarder>>,
     fresh: Option<Duration>,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Parts {
     pub(super) app: App,
     pub(super) modules: Vec<Arc<dyn Module>>,
     pub(super) target: Target,
-    pub(super) handover: Option<Arc<dyn Handover>>,
+    pub(super) response_forwarder: Option<Arc<dyn ResponseForwarder>>,
 }
 
 /// Where the next attempt connects to, and with which secret.
@@ -84,7 +84,7 @@ pub enum BuildError {
     /// Modules and routers want the same stanzas.
     Mount(MountError),
     /// A handler asks for placeholders that its route does not have.
-    Route(Unfit),
+    Route(RouteError),
 }
 
 impl fmt::Display for BuildError {
@@ -96,7 +96,7 @@ impl fmt::Display for BuildError {
             }
             Self::NoService => f.write_str("a component needs a router, a module or a service"),
             Self::Mount(error) => error.fmt(f),
-            Self::Route(unfit) => write!(f, "{}: {unfit}", unfit.place()),
+            Self::Route(unfit) => write!(f, "{}: {unfit}", unfit.location()),
         }
     }
 }
@@ -110,7 +110,7 @@ impl std::error::Error for BuildError {
     }
 }
 
-impl Builder {
+impl ComponentBuilder {
     pub(super) fn new(domain: String) -> Self {
         Self {
             domain,
@@ -124,11 +124,11 @@ impl Builder {
             service: None,
             router: None,
             modules: Vec::new(),
-            duties: true,
+            defaults: true,
             layers: Vec::new(),
             outbound: Vec::new(),
             persistent: false,
-            handover: None,
+            response_forwarder: None,
             fresh: None,
         }
     }
@@ -141,7 +141,7 @@ impl Builder {
 
     /// Speaks TLS from the first byte.
     #[cfg(feature = "tls")]
-    pub fn tls(mut self, tls: crate::stream::Tls) -> Self {
+    pub fn tls(mut self, tls: crate::connection::Tls) -> Self {
         self.tls = Some(tls);
         self
     }
@@ -211,8 +211,8 @@ impl Builder {
     }
 
     /// Leaves service discovery and ping to others. The keepalive works all the same.
-    pub fn without_duties(mut self) -> Self {
-        self.duties = false;
+    pub fn without_defaults(mut self) -> Self {
+        self.defaults = false;
         self
     }
 
@@ -249,7 +249,7 @@ impl Builder {
     /// The stanza has both addresses and its id. The layer may change it, refuse it with an error,
     /// keep it by not calling the inner service, or call that more than once. Whoever wanted the
     /// stanza sent is told of the error: the peer whose request was answered, by the rules of
-    /// [`rescue`](crate::rescue), or the caller of the [`Client`]. One stanza passes after the
+    /// [`into_stanza_error`](crate::error::into_stanza_error), or the caller of the [`Client`]. One stanza passes after the
     /// other, so a layer that awaits holds up those behind it; it may do so for
     /// [`Limits::handler_timeout`]. The pings of the connection to itself do not pass.
     ///
@@ -285,9 +285,9 @@ impl Builder {
 
     /// Gives answers that belong to another process on the same JID to this, where several are
     /// mounted on it. Without it, to that of the first [module that has
-    /// one](crate::module::Module::handover).
-    pub fn handover(mut self, handover: Arc<dyn Handover>) -> Self {
-        self.handover = Some(handover);
+    /// one](crate::module::Module::response_forwarder).
+    pub fn response_forwarder(mut self, response_forwarder: Arc<dyn ResponseForwarder>) -> Self {
+        self.response_forwarder = Some(response_forwarder);
         self
     }
 
@@ -295,7 +295,7 @@ impl Builder {
     /// is never to be older than this. In quiet times it pings itself through the server whenever
     /// the proof is a third as old, and it counts as [ready](super::Status::is_ready) only once
     /// there was a first proof on the stream.
-    pub fn proven_within(mut self, age: Duration) -> Self {
+    pub fn readiness_max_age(mut self, age: Duration) -> Self {
         self.fresh = Some(age);
         self
     }
@@ -317,9 +317,9 @@ impl Builder {
             app,
             modules,
             target,
-            handover,
+            response_forwarder,
         } = self.into_parts(client.domain(), &limits)?;
-        client.shared().hand_over_to(handover);
+        client.shared().set_response_forwarder(response_forwarder);
         let dispatch = Dispatch::new(
             app,
             client.clone(),
@@ -332,9 +332,10 @@ impl Builder {
                     .into_iter()
                     .fold(writer, |inner, layer| layer(inner))
             };
-            Stack::new(client.shared(), limits.handler_timeout, layers)
+            OutboundLayers::new(client.shared(), limits.handler_timeout, layers)
         });
-        let keepalive = Keepalive::new(&limits, tokio::time::Instant::now()).proven_within(fresh);
+        let keepalive =
+            Keepalive::new(&limits, tokio::time::Instant::now()).readiness_max_age(fresh);
         let (watch, status) = watch();
         let runner = Runner {
             domain,
@@ -376,9 +377,9 @@ impl Builder {
             None => {
                 let router = module::mount(self.router.unwrap_or_default(), &self.modules)
                     .map_err(BuildError::Mount)?;
-                router.check().map_err(BuildError::Route)?;
-                let router = if self.duties {
-                    duties::attach(router)
+                router.validate().map_err(BuildError::Route)?;
+                let router = if self.defaults {
+                    defaults::attach(router)
                 } else {
                     router
                 };
@@ -401,14 +402,14 @@ impl Builder {
         let of_modules = || {
             self.modules
                 .iter()
-                .find_map(|module| Arc::clone(module).handover())
+                .find_map(|module| Arc::clone(module).response_forwarder())
         };
-        let handover = self.handover.or_else(of_modules);
+        let response_forwarder = self.response_forwarder.or_else(of_modules);
         Ok(Parts {
             app,
             modules: self.modules,
             target,
-            handover,
+            response_forwarder,
         })
     }
 
@@ -463,9 +464,9 @@ fn domain(text: &str) -> Result<BareJid, BuildError> {
     Ok(jid)
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for ComponentBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("ComponentBuilder")
             .field("domain", &self.domain)
             .field("server", &self.server)
             .finish_non_exhaustive()

@@ -2,21 +2,21 @@
 
 use jid::BareJid;
 
-use crate::stream::LinkError;
+use crate::connection::LinkError;
 
 /// What a failure means for the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
-    /// May heal by itself soon. `server_says`: the server gave a stream error; the same one again
+pub(super) enum FailureClass {
+    /// May heal by itself soon. `from_server`: the server gave a stream error; the same one again
     /// and again will not heal soon.
-    Temporary { server_says: bool },
+    Temporary { from_server: bool },
     /// Another connection holds the JID, often a half-open one of our own that dies in time.
     Conflict,
     /// Will not heal before somebody changes a configuration.
     Refused,
 }
 
-impl Class {
+impl FailureClass {
     pub(super) fn of(error: &LinkError) -> Self {
         match error {
             LinkError::Stream(error) => match error.condition.as_str() {
@@ -24,10 +24,10 @@ impl Class {
                 "not-authorized" | "host-unknown" | "improper-addressing" | "invalid-namespace" => {
                     Self::Refused
                 }
-                _ => Self::Temporary { server_says: true },
+                _ => Self::Temporary { from_server: true },
             },
-            LinkError::Protocol(_) => Self::Temporary { server_says: true },
-            _ => Self::Temporary { server_says: false },
+            LinkError::Protocol(_) => Self::Temporary { from_server: true },
+            _ => Self::Temporary { from_server: false },
         }
     }
 }
@@ -57,7 +57,7 @@ pub(super) fn explain(error: &LinkError, domain: &BareJid, server: &str) -> Stri
                 None => format!("{server}: {error}"),
             },
         },
-        LinkError::Fault(fault) => {
+        LinkError::Read(fault) => {
             format!(
                 "{server} sent what is no XMPP stream ({fault}): does it expect TLS on this port?"
             )
@@ -156,7 +156,7 @@ fn advice(condition: &str, domain: &BareJid) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::StreamError;
+    use crate::connection::StreamError;
 
     fn stream(condition: &str) -> LinkError {
         LinkError::Stream(StreamError {
@@ -167,14 +167,21 @@ mod tests {
 
     #[test]
     fn classes_follow_what_can_heal() {
-        assert_eq!(Class::of(&stream("conflict")), Class::Conflict);
+        assert_eq!(
+            FailureClass::of(&stream("conflict")),
+            FailureClass::Conflict
+        );
         for condition in [
             "not-authorized",
             "host-unknown",
             "improper-addressing",
             "invalid-namespace",
         ] {
-            assert_eq!(Class::of(&stream(condition)), Class::Refused, "{condition}");
+            assert_eq!(
+                FailureClass::of(&stream(condition)),
+                FailureClass::Refused,
+                "{condition}"
+            );
         }
         for condition in [
             "system-shutdown",
@@ -183,14 +190,14 @@ mod tests {
             "connection-timeout",
         ] {
             assert_eq!(
-                Class::of(&stream(condition)),
-                Class::Temporary { server_says: true },
+                FailureClass::of(&stream(condition)),
+                FailureClass::Temporary { from_server: true },
                 "{condition}"
             );
         }
         assert_eq!(
-            Class::of(&LinkError::Closed),
-            Class::Temporary { server_says: false }
+            FailureClass::of(&LinkError::Closed),
+            FailureClass::Temporary { from_server: false }
         );
     }
 

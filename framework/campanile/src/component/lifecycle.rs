@@ -13,10 +13,10 @@ use crate::module::Module;
 
 /// The modules of a component, and how far they have been told. Whoever replaces some of them holds
 /// it meanwhile.
-pub(super) struct Lifecycle(Mutex<Crew>);
+pub(super) struct Lifecycle(Mutex<ModuleSet>);
 
 /// All modules, one after the other.
-pub(super) struct Crew {
+pub(super) struct ModuleSet {
     members: Vec<Member>,
     stage: Stage,
 }
@@ -47,31 +47,31 @@ impl Drop for Task {
 
 impl Lifecycle {
     pub(super) fn new(modules: Vec<Arc<dyn Module>>) -> Self {
-        Self(Mutex::new(Crew {
+        Self(Mutex::new(ModuleSet {
             members: modules.into_iter().map(Member::new).collect(),
             stage: Stage::New,
         }))
     }
 
-    pub(super) async fn lock(&self) -> MutexGuard<'_, Crew> {
+    pub(super) async fn lock(&self) -> MutexGuard<'_, ModuleSet> {
         self.0.lock().await
     }
 
     /// Starts all modules, one after the other; the first one that fails stops the start.
     pub(super) async fn start(&self, client: &Client) -> Result<(), BoxError> {
-        let mut crew = self.lock().await;
-        for member in &crew.members {
+        let mut set = self.lock().await;
+        for member in &set.members {
             member.start(client).await?;
         }
-        crew.stage = Stage::Started;
+        set.stage = Stage::Started;
         Ok(())
     }
 
     /// A stream is open. Modules may make requests now, so they are told in tasks of their own.
     pub(super) async fn online(&self, client: &Client) {
-        let mut crew = self.lock().await;
-        crew.stage = Stage::Online;
-        crew.members
+        let mut set = self.lock().await;
+        set.stage = Stage::Online;
+        set.members
             .iter_mut()
             .for_each(|member| member.go_online(client));
     }
@@ -84,27 +84,27 @@ impl Lifecycle {
 
     /// The stream has ended: whoever still works for it is stopped first.
     pub(super) async fn offline(&self, within: Duration) {
-        let mut crew = self.lock().await;
-        crew.stage = Stage::Started;
-        for member in &mut crew.members {
+        let mut set = self.lock().await;
+        set.stage = Stage::Started;
+        for member in &mut set.members {
             member.halt().await;
         }
-        for member in &crew.members {
+        for member in &set.members {
             member.offline(within).await;
         }
     }
 
     /// The component stops.
     pub(super) async fn stop(&self, within: Duration) {
-        let mut crew = self.lock().await;
-        crew.stage = Stage::Ended;
-        for member in &crew.members {
+        let mut set = self.lock().await;
+        set.stage = Stage::Ended;
+        for member in &set.members {
             member.stop(within).await;
         }
     }
 }
 
-impl Crew {
+impl ModuleSet {
     pub(super) fn is_ended(&self) -> bool {
         self.stage == Stage::Ended
     }
@@ -114,7 +114,7 @@ impl Crew {
     }
 
     /// Lets those go that are not among `staying`, as at the end of a component.
-    pub(super) async fn dismiss(
+    pub(super) async fn remove_others(
         &mut self,
         staying: &[Arc<dyn Module>],
         client: &Client,
@@ -152,7 +152,7 @@ impl Crew {
     /// # Errors
     /// When one does not start within the time; it is not taken in, nor are those that come after
     /// it.
-    pub(super) async fn take_in(
+    pub(super) async fn add_missing(
         &mut self,
         all: &[Arc<dyn Module>],
         client: &Client,

@@ -4,8 +4,8 @@ mod backoff;
 mod builder;
 mod cause;
 mod lifecycle;
+mod reload_handle;
 mod run;
-mod slot;
 mod status;
 
 use std::fmt;
@@ -16,15 +16,15 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tower::util::BoxService;
 
-pub use self::builder::{BuildError, Builder};
+pub use self::builder::{BuildError, ComponentBuilder};
+pub use self::reload_handle::{ReloadError, ReloadHandle};
 use self::run::{Runner, Stop};
-pub use self::slot::{ReplaceError, Slot};
 pub use self::status::{RunError, RunErrorKind, Status};
 use crate::client::Client;
 use crate::error::BoxError;
 use crate::inbound::Inbound;
+use crate::metrics::{Cause, Counters, Gauges, Registry, Requests};
 use crate::reply::Reply;
-use crate::stats::{Cause, Counters, Levels, Requests, Stats};
 
 /// The whole service of a component, boxed once at its outermost layer.
 pub(crate) type App = BoxService<Inbound, Reply, BoxError>;
@@ -37,8 +37,8 @@ pub struct Component {
 
 impl Component {
     /// Begins a component that will be mounted on this domain.
-    pub fn builder(domain: impl Into<String>) -> Builder {
-        Builder::new(domain.into())
+    pub fn builder(domain: impl Into<String>) -> ComponentBuilder {
+        ComponentBuilder::new(domain.into())
     }
 
     /// The handle to send with. It stays valid across reconnects.
@@ -55,8 +55,8 @@ impl Component {
 
     /// A handle to read the counters with, also while the component runs.
     #[must_use]
-    pub fn stats(&self) -> StatsHandle {
-        StatsHandle {
+    pub fn metrics(&self) -> MetricsHandle {
+        MetricsHandle {
             counters: Arc::clone(&self.runner.counters),
             client: self.runner.client.clone(),
         }
@@ -64,8 +64,8 @@ impl Component {
 
     /// A handle to replace what the component does, also while it runs.
     #[must_use]
-    pub fn slot(&self) -> Slot {
-        Slot::new(&self.runner)
+    pub fn reload_handle(&self) -> ReloadHandle {
+        ReloadHandle::new(&self.runner)
     }
 
     /// Runs until the process ends.
@@ -133,21 +133,21 @@ impl fmt::Debug for Component {
 
 /// Reads the counters of a component.
 #[derive(Debug, Clone)]
-pub struct StatsHandle {
-    counters: Arc<Counters>,
+pub struct MetricsHandle {
+    counters: Arc<Registry>,
     client: Client,
 }
 
-impl StatsHandle {
+impl MetricsHandle {
     /// A reading of all counters.
     #[must_use]
-    pub fn read(&self) -> Stats {
+    pub fn counters(&self) -> Counters {
         self.counters.read()
     }
 
     /// What waits now, at most a second old.
     #[must_use]
-    pub fn levels(&self) -> Levels {
+    pub fn gauges(&self) -> Gauges {
         let shared = self.client.shared();
         self.counters
             .gauges

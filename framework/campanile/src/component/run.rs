@@ -13,16 +13,16 @@ use tokio::time::{Duration, Instant, timeout};
 use super::App;
 use super::backoff::BackOff;
 use super::builder::Target;
-use super::cause::{Class, explain};
+use super::cause::{FailureClass, explain};
 use super::lifecycle::Lifecycle;
 use super::status::{RunError, Status, Watch};
 use crate::client::Client;
+use crate::connection::handshake;
+use crate::connection::link::{Ended, Link, Parts, Route};
+use crate::connection::{Keepalive, LinkError, Outbox, ReaderLimits};
 use crate::dispatch::Dispatch;
 use crate::limits::Limits;
-use crate::stats::{Cause, Counters};
-use crate::stream::handshake;
-use crate::stream::link::{Ended, Link, Parts, Route};
-use crate::stream::{Bounds, Keepalive, LinkError, Outbox};
+use crate::metrics::{Cause, Registry};
 
 /// Everything that lives as long as the component.
 pub(super) struct Runner {
@@ -30,7 +30,7 @@ pub(super) struct Runner {
     pub(super) target: Arc<Mutex<Target>>,
     pub(super) limits: Arc<Limits>,
     pub(super) client: Client,
-    pub(super) counters: Arc<Counters>,
+    pub(super) counters: Arc<Registry>,
     pub(super) dispatch: Dispatch<App>,
     pub(super) outbox: Outbox,
     pub(super) keepalive: Keepalive,
@@ -42,7 +42,7 @@ pub(super) struct Runner {
 }
 
 /// What ends one round of the life.
-enum Round {
+enum Attempt {
     Stopped,
     Failed { error: LinkError, held: Duration },
 }
@@ -83,22 +83,22 @@ impl Runner {
         let mut back_off = BackOff::default();
         let mut mounted = false;
         let result = loop {
-            let (error, held) = match self.round(&mut stop, &mut mounted).await {
-                Ok(Round::Stopped) => break Ok(()),
-                Ok(Round::Failed { error, .. }) if stop.there => {
+            let (error, held) = match self.attempt(&mut stop, &mut mounted).await {
+                Ok(Attempt::Stopped) => break Ok(()),
+                Ok(Attempt::Failed { error, .. }) if stop.there => {
                     tracing::warn!(jid = %self.domain, %error, "the link was lost while stopping");
                     break Ok(());
                 }
-                Ok(Round::Failed { error, held }) => (error, held),
+                Ok(Attempt::Failed { error, held }) => (error, held),
                 Err(error) => break Err(error),
             };
-            if held >= self.limits.settled {
+            if held >= self.limits.stable_after {
                 back_off.reset();
             }
-            let class = Class::of(&error);
-            self.counters.causes.one(Cause::of(&error));
+            let class = FailureClass::of(&error);
+            self.counters.causes.inc(Cause::of(&error));
             let why = explain(&error, &self.domain, &self.target().server);
-            let refused = class == Class::Refused;
+            let refused = class == FailureClass::Refused;
             let retry = back_off.after(class, &error.to_string(), &self.limits);
             self.log.failed(&self.domain, &why, retry, refused, mounted);
             self.status.send_replace(Status::Waiting {
@@ -114,7 +114,7 @@ impl Runner {
                 () = tokio::time::sleep(retry) => {}
             }
         };
-        self.modules.stop(self.limits.grace).await;
+        self.modules.stop(self.limits.shutdown_grace).await;
         let (running, waiting) = self.dispatch.load();
         let unsent = self.outbox.len();
         if running + waiting + unsent > 0 {
@@ -132,16 +132,16 @@ impl Runner {
             .clone()
     }
 
-    async fn round(&mut self, stop: &mut Stop, mounted: &mut bool) -> Result<Round, RunError> {
+    async fn attempt(&mut self, stop: &mut Stop, mounted: &mut bool) -> Result<Attempt, RunError> {
         let target = self.target();
         let opened = tokio::select! {
-            () = &mut *stop => return Ok(Round::Stopped),
+            () = &mut *stop => return Ok(Attempt::Stopped),
             opened = open(&target, &self.domain, &self.limits) => opened,
         };
         let (io, reader) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                return Ok(Round::Failed {
+                return Ok(Attempt::Failed {
                     error,
                     held: Duration::ZERO,
                 });
@@ -152,10 +152,10 @@ impl Runner {
         // Now, not when the last stream was lost: what waited in between has grown older.
         self.outbox.restart(
             &self.client.shared().pending,
-            self.limits.answer_age,
+            self.limits.reply_max_age,
             &self.counters,
         );
-        self.counters.connected.one();
+        self.counters.connected.inc();
         self.log.mounted(&self.domain, &target.server);
         // First: whoever is told may ask something at once.
         self.client.shared().pending.connect();
@@ -164,24 +164,24 @@ impl Runner {
         });
         self.modules.online(&self.client).await;
         let ended = self.serve(io, reader, stop).await;
-        self.counters.gauges.prove(None);
+        self.counters.gauges.set_keepalive(None);
         self.counters
             .gauges
             .set(self.dispatch.load(), self.outbox.len());
         if let Ended::Lost(error) = &ended {
-            self.outbox.broke(error, &self.counters);
+            self.outbox.connection_lost(error, &self.counters);
         }
         let shared = self.client.shared();
         let failed = shared.pending.disconnect();
         shared.queue.forget_requests();
-        self.modules.offline(self.limits.grace).await;
+        self.modules.offline(self.limits.shutdown_grace).await;
         if failed > 0 {
             tracing::info!(jid = %self.domain, requests = failed, "requests have failed because \
                 their link is gone");
         }
         match ended {
-            Ended::Stopped => Ok(Round::Stopped),
-            Ended::Lost(error) => Ok(Round::Failed {
+            Ended::Stopped => Ok(Attempt::Stopped),
+            Ended::Lost(error) => Ok(Attempt::Failed {
                 error,
                 held: since.elapsed(),
             }),
@@ -194,8 +194,8 @@ impl Runner {
 
     async fn serve(
         &mut self,
-        io: crate::stream::Io,
-        reader: crate::stream::Reader,
+        io: crate::connection::Io,
+        reader: crate::connection::Reader,
         stop: &mut Stop,
     ) -> Ended {
         let status = &self.status;
@@ -220,7 +220,7 @@ impl Runner {
         };
         let modules = &self.modules;
         let client = &self.client;
-        let within = self.limits.grace / 2;
+        let within = self.limits.shutdown_grace / 2;
         // The link goes on while the modules take their leave, and drains only then.
         let left = async move {
             stop.await;
@@ -242,15 +242,22 @@ async fn open(
     target: &Target,
     domain: &BareJid,
     limits: &Limits,
-) -> Result<(crate::stream::Io, crate::stream::Reader), LinkError> {
-    let mut io = timeout(limits.open, (target.connect)())
+) -> Result<(crate::connection::Io, crate::connection::Reader), LinkError> {
+    let mut io = timeout(limits.connect_timeout, (target.connect)())
         .await
         .map_err(|_| LinkError::TimedOut("the server cannot be reached"))??;
-    let bounds = Bounds {
+    let bounds = ReaderLimits {
         max_stanza: limits.max_stanza_in.max(10_000),
-        max_depth: limits.depth,
+        max_depth: limits.max_depth,
     };
-    let reader = handshake::open(&mut io, domain, &target.secret, bounds, limits.open).await?;
+    let reader = handshake::open(
+        &mut io,
+        domain,
+        &target.secret,
+        bounds,
+        limits.connect_timeout,
+    )
+    .await?;
     Ok((io, reader))
 }
 

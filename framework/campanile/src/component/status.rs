@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::stream::LinkError;
+use crate::connection::LinkError;
 
 /// Where a component stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

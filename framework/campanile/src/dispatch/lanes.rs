@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use super::table::Table;
+use super::prehashed::PrehashedMap;
 use crate::limits::Limits;
 use crate::stanza::Stanza;
 
@@ -19,7 +19,7 @@ pub(super) type DomainKey = u64;
 
 /// A lane, the sender it belongs to, and the sender's domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Keys {
     pub(super) lane: LaneKey,
     pub(super) sender: SenderKey,
     pub(super) domain: DomainKey,
@@ -29,11 +29,11 @@ pub(super) struct Place {
 /// kept.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    lanes: Table<LaneKey, Lane>,
-    senders: Table<SenderKey, Sender>,
-    domains: Table<DomainKey, Domain>,
+    lanes: PrehashedMap<LaneKey, Lane>,
+    senders: PrehashedMap<SenderKey, Sender>,
+    domains: PrehashedMap<DomainKey, Domain>,
     /// Senders with a ready lane and room for one more handler, each once.
-    ring: VecDeque<SenderKey>,
+    run_queue: VecDeque<SenderKey>,
     waiting: usize,
     /// Bytes of stanzas that wait or are in a handler's hands.
     bytes: usize,
@@ -55,7 +55,7 @@ struct Sender {
     /// Lanes that wait and are not busy.
     ready: VecDeque<LaneKey>,
     /// In the ring, or taken out of it until its domain has room.
-    in_ring: bool,
+    queued: bool,
 }
 
 #[derive(Debug, Default)]
@@ -64,11 +64,11 @@ struct Domain {
     waiting: usize,
     bytes: usize,
     /// Senders whose turn it was when as many handlers ran for the domain as may.
-    parked: VecDeque<SenderKey>,
+    blocked: VecDeque<SenderKey>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Holders<'l> {
+struct Usage<'l> {
     sender: Option<&'l Sender>,
     domain: Option<&'l Domain>,
 }
@@ -80,29 +80,29 @@ impl Lanes {
     }
 
     /// Whether a stanza of this size for this place could be handled at once.
-    pub(super) fn is_free(&self, place: Place, bytes: usize, limits: &Limits) -> bool {
-        let holders = self.holders(place);
-        !self.lanes.contains_key(&place.lane)
-            && self.fits(holders, bytes, limits)
-            && holders.sender.is_none_or(|sender| {
+    pub(super) fn is_free(&self, keys: Keys, bytes: usize, limits: &Limits) -> bool {
+        let usage = self.usage(keys);
+        !self.lanes.contains_key(&keys.lane)
+            && self.fits(usage, bytes, limits)
+            && usage.sender.is_none_or(|sender| {
                 sender.running < limits.in_flight_per_sender() && sender.ready.is_empty()
             })
-            && holders
+            && usage
                 .domain
                 .is_none_or(|domain| domain.running < limits.in_flight_per_domain())
     }
 
     /// Who else than all has something for this place, if they have.
-    fn holders(&self, place: Place) -> Holders<'_> {
-        Holders {
-            sender: self.senders.get(&place.sender),
-            domain: self.domains.get(&place.domain),
+    fn usage(&self, keys: Keys) -> Usage<'_> {
+        Usage {
+            sender: self.senders.get(&keys.sender),
+            domain: self.domains.get(&keys.domain),
         }
     }
 
     /// Whether the bounds on bytes allow another stanza. One alone always fits, of all, of its
     /// domain and of its sender.
-    fn fits(&self, Holders { sender, domain }: Holders<'_>, bytes: usize, limits: &Limits) -> bool {
+    fn fits(&self, Usage { sender, domain }: Usage<'_>, bytes: usize, limits: &Limits) -> bool {
         let fits = |held: usize, most: usize| held == 0 || held + bytes <= most;
         fits(self.bytes, limits.waiting_bytes)
             && fits(
@@ -118,48 +118,48 @@ impl Lanes {
     /// Lets a stanza wait; gives it back when the bounds do not allow that.
     pub(super) fn wait(
         &mut self,
-        place: Place,
+        keys: Keys,
         stanza: Arc<Stanza>,
         limits: &Limits,
     ) -> Result<(), Arc<Stanza>> {
         let bytes = stanza.weight();
-        let holders = self.holders(place);
+        let usage = self.usage(keys);
         let few = self.waiting < limits.waiting
-            && holders
+            && usage
                 .sender
                 .is_none_or(|sender| sender.waiting < limits.waiting_per_sender())
-            && holders
+            && usage
                 .domain
                 .is_none_or(|domain| domain.waiting < limits.waiting_per_domain());
-        if !few || !self.fits(holders, bytes, limits) {
+        if !few || !self.fits(usage, bytes, limits) {
             return Err(stanza);
         }
         self.waiting += 1;
         self.bytes += bytes;
-        let domain = self.domains.entry(place.domain).or_default();
+        let domain = self.domains.entry(keys.domain).or_default();
         domain.waiting += 1;
         domain.bytes += bytes;
-        let sender = self.senders.entry(place.sender).or_default();
-        sender.domain = place.domain;
+        let sender = self.senders.entry(keys.sender).or_default();
+        sender.domain = keys.domain;
         sender.waiting += 1;
         sender.bytes += bytes;
-        let lane = self.lanes.entry(place.lane).or_default();
-        lane.waiting.push_back((place.sender, stanza));
+        let lane = self.lanes.entry(keys.lane).or_default();
+        lane.waiting.push_back((keys.sender, stanza));
         if !lane.busy && lane.waiting.len() == 1 {
-            sender.ready.push_back(place.lane);
-            self.enter_ring(place.sender, limits);
+            sender.ready.push_back(keys.lane);
+            self.schedule(keys.sender, limits);
         }
         Ok(())
     }
 
     /// The next stanza to handle. Its lane counts as busy until [`Lanes::done`].
-    pub(super) fn next(&mut self, limits: &Limits) -> Option<(Place, Arc<Stanza>)> {
-        self.park(limits);
-        let key = self.ring.pop_front()?;
+    pub(super) fn next(&mut self, limits: &Limits) -> Option<(Keys, Arc<Stanza>)> {
+        self.block_domains(limits);
+        let key = self.run_queue.pop_front()?;
         let sender = self.senders.get_mut(&key)?;
         let domain_key = sender.domain;
         let domain = self.domains.get_mut(&domain_key)?;
-        sender.in_ring = false;
+        sender.queued = false;
         let lane_key = sender.ready.pop_front()?;
         let lane = self.lanes.get_mut(&lane_key)?;
         let (_, stanza) = lane.waiting.pop_front()?;
@@ -169,9 +169,9 @@ impl Lanes {
         domain.running += 1;
         domain.waiting -= 1;
         self.waiting -= 1;
-        self.enter_ring(key, limits);
+        self.schedule(key, limits);
         Some((
-            Place {
+            Keys {
                 lane: lane_key,
                 sender: key,
                 domain: domain_key,
@@ -181,38 +181,38 @@ impl Lanes {
     }
 
     /// A stanza that did not wait is being handled, and will be for a while.
-    pub(super) fn start(&mut self, place: Place, bytes: usize) {
-        self.lanes.entry(place.lane).or_default().busy = true;
-        let sender = self.senders.entry(place.sender).or_default();
-        sender.domain = place.domain;
+    pub(super) fn start(&mut self, keys: Keys, bytes: usize) {
+        self.lanes.entry(keys.lane).or_default().busy = true;
+        let sender = self.senders.entry(keys.sender).or_default();
+        sender.domain = keys.domain;
         sender.running += 1;
         sender.bytes += bytes;
-        let domain = self.domains.entry(place.domain).or_default();
+        let domain = self.domains.entry(keys.domain).or_default();
         domain.running += 1;
         domain.bytes += bytes;
         self.bytes += bytes;
     }
 
     /// The stanza of this size that kept this lane busy has been handled.
-    pub(super) fn done(&mut self, place: Place, bytes: usize, limits: &Limits) {
+    pub(super) fn done(&mut self, keys: Keys, bytes: usize, limits: &Limits) {
         let mut next = None;
-        if let Entry::Occupied(mut lane) = self.lanes.entry(place.lane) {
+        if let Entry::Occupied(mut lane) = self.lanes.entry(keys.lane) {
             lane.get_mut().busy = false;
             next = lane.get().waiting.front().map(|(sender, _)| *sender);
             if next.is_none() {
                 lane.remove();
             }
         }
-        if let Some(sender) = self.senders.get_mut(&place.sender) {
+        if let Some(sender) = self.senders.get_mut(&keys.sender) {
             sender.running -= 1;
             sender.bytes -= bytes;
         }
-        if let Some(domain) = self.domains.get_mut(&place.domain) {
+        if let Some(domain) = self.domains.get_mut(&keys.domain) {
             domain.running -= 1;
             domain.bytes -= bytes;
-            self.ring.extend(domain.parked.pop_front());
+            self.run_queue.extend(domain.blocked.pop_front());
             if domain.running == 0 && domain.waiting == 0 {
-                self.domains.remove(&place.domain);
+                self.domains.remove(&keys.domain);
             }
         }
         self.bytes -= bytes;
@@ -220,16 +220,16 @@ impl Lanes {
         if let Some(key) = next
             && let Some(sender) = self.senders.get_mut(&key)
         {
-            sender.ready.push_back(place.lane);
-            self.enter_ring(key, limits);
+            sender.ready.push_back(keys.lane);
+            self.schedule(key, limits);
         }
-        self.enter_ring(place.sender, limits);
+        self.schedule(keys.sender, limits);
         if self
             .senders
-            .get(&place.sender)
+            .get(&keys.sender)
             .is_some_and(|sender| sender.running == 0 && sender.waiting == 0)
         {
-            self.senders.remove(&place.sender);
+            self.senders.remove(&keys.sender);
         }
         if self.senders.is_empty() {
             self.release_memory();
@@ -243,14 +243,14 @@ impl Lanes {
 
     /// Whether a stanza waits that may be handled now.
     pub(super) fn has_ready(&mut self, limits: &Limits) -> bool {
-        self.park(limits);
-        !self.ring.is_empty()
+        self.block_domains(limits);
+        !self.run_queue.is_empty()
     }
 
     /// Passes over those whose turn it would be, while their domain has as many handlers as it may:
     /// one of them comes back with each of these that is done.
-    fn park(&mut self, limits: &Limits) {
-        while let Some(&key) = self.ring.front() {
+    fn block_domains(&mut self, limits: &Limits) {
+        while let Some(&key) = self.run_queue.front() {
             let domain = self
                 .senders
                 .get(&key)
@@ -260,8 +260,8 @@ impl Lanes {
             else {
                 return;
             };
-            domain.parked.push_back(key);
-            self.ring.pop_front();
+            domain.blocked.push_back(key);
+            self.run_queue.pop_front();
         }
     }
 
@@ -298,23 +298,23 @@ impl Lanes {
             running > 0
         });
         self.domains.retain(|_, domain| {
-            (domain.waiting, domain.parked) = (0, VecDeque::new());
+            (domain.waiting, domain.blocked) = (0, VecDeque::new());
             domain.running > 0
         });
-        self.ring.clear();
+        self.run_queue.clear();
         self.waiting = 0;
         debug_assert!(limits.waiting >= waiting.len());
         waiting.into_iter().map(|(_, stanza)| stanza).collect()
     }
 
-    fn enter_ring(&mut self, key: SenderKey, limits: &Limits) {
+    fn schedule(&mut self, key: SenderKey, limits: &Limits) {
         if let Some(sender) = self.senders.get_mut(&key)
-            && !sender.in_ring
+            && !sender.queued
             && !sender.ready.is_empty()
             && sender.running < limits.in_flight_per_sender()
         {
-            sender.in_ring = true;
-            self.ring.push_back(key);
+            sender.queued = true;
+            self.run_queue.push_back(key);
         }
     }
 
@@ -325,7 +325,7 @@ impl Lanes {
             self.lanes.shrink_to(KEEP);
             self.senders.shrink_to(KEEP);
             self.domains.shrink_to(KEEP);
-            self.ring.shrink_to(KEEP);
+            self.run_queue.shrink_to(KEEP);
         }
     }
 }
@@ -339,8 +339,8 @@ mod tests {
         Arc::new(Stanza::new(Kind::Message(MessageType::Chat)).with_id(id))
     }
 
-    fn place(sender: u64, lane: u64) -> Place {
-        Place {
+    fn keys(sender: u64, lane: u64) -> Keys {
+        Keys {
             lane: sender * 1000 + lane,
             sender,
             domain: sender,
@@ -349,9 +349,9 @@ mod tests {
 
     fn order(lanes: &mut Lanes, limits: &Limits) -> Vec<String> {
         let mut ids = Vec::new();
-        while let Some((place, stanza)) = lanes.next(limits) {
+        while let Some((keys, stanza)) = lanes.next(limits) {
             ids.push(stanza.id().unwrap_or_default().to_owned());
-            lanes.done(place, stanza.weight(), limits);
+            lanes.done(keys, stanza.weight(), limits);
         }
         ids
     }
@@ -368,34 +368,32 @@ mod tests {
             (2, 0, "x1"),
             (2, 0, "x2"),
         ] {
-            lanes
-                .wait(place(sender, lane), stanza(id), &limits)
-                .unwrap();
+            lanes.wait(keys(sender, lane), stanza(id), &limits).unwrap();
         }
         assert_eq!(
             order(&mut lanes, &limits),
             ["a1", "x1", "b1", "x2", "c1", "a2"]
         );
         assert_eq!((lanes.waiting, lanes.bytes), (0, 0));
-        assert!(lanes.lanes.is_empty() && lanes.senders.is_empty() && lanes.ring.is_empty());
+        assert!(lanes.lanes.is_empty() && lanes.senders.is_empty() && lanes.run_queue.is_empty());
     }
 
     #[test]
     fn a_lane_may_hold_several_senders() {
         let mut lanes = Lanes::default();
         let limits = Limits::default();
-        let place = |sender| Place {
+        let keys = |sender| Keys {
             lane: 7,
             sender,
             domain: sender % 2,
         };
-        lanes.start(place(1), 0);
+        lanes.start(keys(1), 0);
         for (sender, id) in [(1, "a"), (2, "b"), (1, "c"), (3, "d")] {
-            lanes.wait(place(sender), stanza(id), &limits).unwrap();
+            lanes.wait(keys(sender), stanza(id), &limits).unwrap();
         }
-        lanes.done(place(1), 0, &limits);
+        lanes.done(keys(1), 0, &limits);
         assert_eq!(order(&mut lanes, &limits), ["a", "b", "c", "d"]);
-        assert!(lanes.is_empty() && lanes.lanes.is_empty() && lanes.ring.is_empty());
+        assert!(lanes.is_empty() && lanes.lanes.is_empty() && lanes.run_queue.is_empty());
     }
 
     #[test]
@@ -405,13 +403,13 @@ mod tests {
             ..Limits::default()
         };
         let mut lanes = Lanes::default();
-        lanes.start(place(1, 0), 0);
-        assert!(!lanes.is_free(place(1, 0), 0, &limits) && lanes.is_free(place(1, 1), 0, &limits));
-        lanes.start(place(1, 1), 0);
-        assert!(!lanes.is_free(place(1, 2), 0, &limits) && lanes.is_free(place(2, 0), 0, &limits));
-        lanes.wait(place(1, 2), stanza("late"), &limits).unwrap();
+        lanes.start(keys(1, 0), 0);
+        assert!(!lanes.is_free(keys(1, 0), 0, &limits) && lanes.is_free(keys(1, 1), 0, &limits));
+        lanes.start(keys(1, 1), 0);
+        assert!(!lanes.is_free(keys(1, 2), 0, &limits) && lanes.is_free(keys(2, 0), 0, &limits));
+        lanes.wait(keys(1, 2), stanza("late"), &limits).unwrap();
         assert!(!lanes.has_ready(&limits));
-        lanes.done(place(1, 0), 0, &limits);
+        lanes.done(keys(1, 0), 0, &limits);
         assert_eq!(order(&mut lanes, &limits), ["late"]);
     }
 
@@ -424,17 +422,17 @@ mod tests {
         let mut lanes = Lanes::default();
         for sender in 1..=4 {
             for n in 0..2 {
-                assert!(lanes.wait(place(sender, n), stanza("s"), &limits).is_ok());
+                assert!(lanes.wait(keys(sender, n), stanza("s"), &limits).is_ok());
             }
             assert!(
                 lanes
-                    .wait(place(sender, 9), stanza("over"), &limits)
+                    .wait(keys(sender, 9), stanza("over"), &limits)
                     .is_err()
             );
         }
-        assert!(lanes.wait(place(5, 0), stanza("over"), &limits).is_err());
+        assert!(lanes.wait(keys(5, 0), stanza("over"), &limits).is_err());
         assert_eq!(lanes.drain(&limits).len(), 8);
-        assert!(lanes.wait(place(5, 0), stanza("fits"), &limits).is_ok());
+        assert!(lanes.wait(keys(5, 0), stanza("fits"), &limits).is_ok());
     }
 
     #[test]
@@ -446,7 +444,7 @@ mod tests {
         };
         let mut lanes = Lanes::default();
         // Each of the many users of domain 1 does what one alone may.
-        let evil = |user: u64| Place {
+        let evil = |user: u64| Keys {
             lane: user,
             sender: user,
             domain: 1,
@@ -460,7 +458,7 @@ mod tests {
             .filter(|&user| lanes.wait(evil(user), stanza("evil"), &limits).is_err())
             .count();
         assert_eq!(shed, 86 - 14);
-        let honest = Place {
+        let honest = Keys {
             lane: 100,
             sender: 100,
             domain: 2,
@@ -480,7 +478,7 @@ mod tests {
         }
         lanes.done(evil(14), stanza("evil").weight(), &limits);
         assert_eq!(order(&mut lanes, &limits).len(), 13);
-        assert!(lanes.is_empty() && lanes.domains.is_empty() && lanes.ring.is_empty());
+        assert!(lanes.is_empty() && lanes.domains.is_empty() && lanes.run_queue.is_empty());
     }
 
     #[test]
@@ -491,23 +489,22 @@ mod tests {
             ..Limits::default()
         };
         let mut lanes = Lanes::default();
-        lanes.start(place(1, 0), one);
-        assert!(lanes.is_free(place(1, 1), one, &limits));
-        lanes.start(place(1, 1), one);
+        lanes.start(keys(1, 0), one);
+        assert!(lanes.is_free(keys(1, 1), one, &limits));
+        lanes.start(keys(1, 1), one);
         assert!(
-            !lanes.is_free(place(1, 2), one, &limits)
-                && lanes.wait(place(1, 2), stanza("s"), &limits).is_err()
+            !lanes.is_free(keys(1, 2), one, &limits)
+                && lanes.wait(keys(1, 2), stanza("s"), &limits).is_err()
         );
         // One alone is taken whatever its size, so that a small bound does not shut anybody out.
         assert!(
-            lanes.is_free(place(2, 0), one, &limits)
-                && !lanes.is_free(place(2, 0), 7 * one, &limits)
+            lanes.is_free(keys(2, 0), one, &limits) && !lanes.is_free(keys(2, 0), 7 * one, &limits)
         );
-        lanes.done(place(1, 0), one, &limits);
-        lanes.wait(place(1, 1), stanza("s"), &limits).unwrap();
+        lanes.done(keys(1, 0), one, &limits);
+        lanes.wait(keys(1, 1), stanza("s"), &limits).unwrap();
         lanes.drain(&limits);
         assert_eq!(lanes.bytes, one);
-        lanes.done(place(1, 1), one, &limits);
-        assert!(lanes.is_empty() && lanes.is_free(place(2, 0), 100 * one, &limits));
+        lanes.done(keys(1, 1), one, &limits);
+        assert!(lanes.is_empty() && lanes.is_free(keys(2, 0), 100 * one, &limits));
     }
 }

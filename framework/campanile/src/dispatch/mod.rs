@@ -5,10 +5,10 @@
 //! outlives connections: a lost link cancels no handler.
 
 mod call;
+mod hot_swap;
 mod lanes;
 mod overload;
-mod slot;
-mod table;
+mod prehashed;
 
 use std::fmt;
 use std::future::Future;
@@ -21,20 +21,20 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use self::call::{First, Outcome, Panicked};
-use self::lanes::{Lanes, Place};
-use self::overload::Told;
-pub(crate) use self::slot::Next;
-use self::table::Table;
+pub(crate) use self::hot_swap::HotSwap;
+use self::lanes::{Keys, Lanes};
+use self::overload::ErrorThrottle;
+use self::prehashed::PrehashedMap;
 use crate::client::Client;
+use crate::connection::Outbox;
 use crate::error::{BoxError, Condition, StanzaError};
+use crate::error_mapping;
 use crate::inbound::Inbound;
 use crate::limits::Limits;
-use crate::overrun;
-use crate::reply::{self, Later, Reply};
-use crate::rescue;
+use crate::metrics::Registry;
+use crate::reply::{self, Deferred, Reply};
+use crate::slow_handlers;
 use crate::stanza::Stanza;
-use crate::stats::Counters;
-use crate::stream::Outbox;
 use crate::throttle::Throttle;
 
 /// Decides which stanzas are handled one after the other: those with the same key.
@@ -46,14 +46,14 @@ pub type Ordering = Arc<dyn Fn(&Stanza) -> Option<u64> + Send + Sync>;
 pub(crate) struct Dispatch<S> {
     service: S,
     /// What is to replace it.
-    next: Arc<Next<S>>,
+    hot_swap: Arc<HotSwap<S>>,
     /// Nothing is begun until the slot opens.
-    held: bool,
+    paused: bool,
     /// `poll_ready` has said yes and `call` has not been called since.
     ready: bool,
     limits: Arc<Limits>,
     client: Client,
-    counters: Arc<Counters>,
+    counters: Arc<Registry>,
     ordering: Option<Ordering>,
     hasher: RandomState,
     unordered: u64,
@@ -61,18 +61,18 @@ pub(crate) struct Dispatch<S> {
     /// Outcomes, and when they were known: a link that was lost in between must not make an answer
     /// young again.
     tasks: JoinSet<(Outcome, Instant)>,
-    owed: Table<Id, Owed>,
+    in_flight: PrehashedMap<Id, InFlightHandler>,
     /// A task was begun whose end would wake nobody yet.
-    unheard: bool,
-    told: Told,
+    unpolled_tasks: bool,
+    error_throttle: ErrorThrottle,
     log: Throttle,
     draining: bool,
 }
 
 /// A stanza whose handler runs in a task.
-struct Owed {
+struct InFlightHandler {
     stanza: Arc<Stanza>,
-    place: Place,
+    keys: Keys,
 }
 
 impl<S> Dispatch<S>
@@ -85,12 +85,12 @@ where
         service: S,
         client: Client,
         limits: Arc<Limits>,
-        counters: Arc<Counters>,
+        counters: Arc<Registry>,
     ) -> Self {
         Self {
             service,
-            next: Arc::default(),
-            held: false,
+            hot_swap: Arc::default(),
+            paused: false,
             ready: false,
             limits,
             client,
@@ -100,9 +100,9 @@ where
             unordered: 0,
             lanes: Lanes::default(),
             tasks: JoinSet::new(),
-            owed: Table::default(),
-            unheard: false,
-            told: Told::new(),
+            in_flight: PrehashedMap::default(),
+            unpolled_tasks: false,
+            error_throttle: ErrorThrottle::new(),
             log: Throttle::default(),
             draining: false,
         }
@@ -114,8 +114,8 @@ where
     }
 
     /// Where another service can be put in place of this one.
-    pub(crate) fn slot(&self) -> Arc<Next<S>> {
-        Arc::clone(&self.next)
+    pub(crate) fn hot_swap(&self) -> Arc<HotSwap<S>> {
+        Arc::clone(&self.hot_swap)
     }
 
     /// Takes the next stanza from the stream: handles it at once, lets it wait, or tells its sender
@@ -130,32 +130,32 @@ where
         out: &mut Outbox,
     ) -> Result<(), BoxError> {
         if self.draining {
-            self.counters.late.one();
+            self.counters.late.inc();
             self.refuse(&stanza, Condition::RecipientUnavailable, out);
             return Ok(());
         }
         // While nothing runs and nothing waits, nobody needs to know whose turn it is.
-        let place = if self.lanes.is_empty() {
+        let keys = if self.lanes.is_empty() {
             None
         } else {
-            Some(self.place(&stanza))
+            Some(self.keys(&stanza))
         };
-        let room = self.owed.len() < self.limits.in_flight && !self.lanes.has_ready(&self.limits);
-        let free =
-            place.is_none_or(|place| self.lanes.is_free(place, stanza.weight(), &self.limits));
+        let room =
+            self.in_flight.len() < self.limits.in_flight && !self.lanes.has_ready(&self.limits);
+        let free = keys.is_none_or(|keys| self.lanes.is_free(keys, stanza.weight(), &self.limits));
         if room && free && self.is_ready(cx)? {
-            self.counters.taken.one();
-            self.call(place, Arc::new(stanza), false, out);
+            self.counters.taken.inc();
+            self.call(keys, Arc::new(stanza), false, out);
             return Ok(());
         }
-        let place = place.unwrap_or_else(|| self.place(&stanza));
+        let keys = keys.unwrap_or_else(|| self.keys(&stanza));
         let mut stanza = stanza;
         // A stanza that waits must not keep alive the much larger chunk that it came in.
         stanza.children.detach();
-        match self.lanes.wait(place, Arc::new(stanza), &self.limits) {
-            Ok(()) => self.counters.taken.one(),
+        match self.lanes.wait(keys, Arc::new(stanza), &self.limits) {
+            Ok(()) => self.counters.taken.inc(),
             Err(stanza) => {
-                self.counters.shed.one();
+                self.counters.shed.inc();
                 self.refuse(&stanza, Condition::ResourceConstraint, out);
             }
         }
@@ -174,8 +174,8 @@ where
         start: bool,
         out: &mut Outbox,
     ) -> Result<bool, BoxError> {
-        if self.next.is_changed() {
-            self.change();
+        if self.hot_swap.is_changed() {
+            self.apply_swap();
         }
         let mut left = turn;
         loop {
@@ -183,7 +183,7 @@ where
             if start {
                 self.start_waiting(cx, &mut left, out)?;
             }
-            if left == 0 || !self.unheard {
+            if left == 0 || !self.unpolled_tasks {
                 return Ok(left == 0);
             }
         }
@@ -191,8 +191,8 @@ where
 
     /// Tasks were begun since [`Dispatch::poll`], which must be called again for their end to wake
     /// anybody.
-    pub(crate) fn is_unheard(&self) -> bool {
-        self.unheard
+    pub(crate) fn has_unpolled_tasks(&self) -> bool {
+        self.unpolled_tasks
     }
 
     /// Settles what is done, until nothing is: then whoever waits is woken by the next task that
@@ -200,7 +200,7 @@ where
     fn join(&mut self, cx: &mut Context<'_>, left: &mut usize, out: &mut Outbox) {
         while *left > 0 {
             let Poll::Ready(Some(done)) = self.tasks.poll_join_next_with_id(cx) else {
-                self.unheard = false;
+                self.unpolled_tasks = false;
                 return;
             };
             *left -= 1;
@@ -208,17 +208,17 @@ where
                 Ok(done) => done,
                 Err(error) => (error.id(), (Err(error.into()), out.now())),
             };
-            let Some(owed) = self.owed.remove(&id) else {
+            let Some(handler) = self.in_flight.remove(&id) else {
                 continue;
             };
             self.lanes
-                .done(owed.place, owed.stanza.weight(), &self.limits);
-            if out.now().saturating_duration_since(since) >= self.limits.answer_age {
-                self.counters.stale.one();
+                .done(handler.keys, handler.stanza.weight(), &self.limits);
+            if out.now().saturating_duration_since(since) >= self.limits.reply_max_age {
+                self.counters.stale.inc();
                 continue;
             }
-            out.dated(since, |out| {
-                self.settle(Some(owed.place), owed.stanza, outcome, out)
+            out.at_time(since, |out| {
+                self.settle(Some(handler.keys), handler.stanza, outcome, out)
             });
         }
     }
@@ -231,14 +231,14 @@ where
     ) -> Result<(), BoxError> {
         while *left > 0
             && self.lanes.has_ready(&self.limits)
-            && self.owed.len() < self.limits.in_flight
+            && self.in_flight.len() < self.limits.in_flight
             && self.is_ready(cx)?
         {
-            let Some((place, stanza)) = self.lanes.next(&self.limits) else {
+            let Some((keys, stanza)) = self.lanes.next(&self.limits) else {
                 break;
             };
             *left -= 1;
-            self.call(Some(place), stanza, true, out);
+            self.call(Some(keys), stanza, true, out);
         }
         Ok(())
     }
@@ -250,41 +250,41 @@ where
 
     /// Nothing waits, nothing runs.
     pub(crate) fn is_idle(&self) -> bool {
-        self.owed.is_empty() && self.lanes.waiting() == 0
+        self.in_flight.is_empty() && self.lanes.waiting() == 0
     }
 
     /// Handlers that run, and stanzas that wait for one.
     pub(crate) fn load(&self) -> (usize, usize) {
-        (self.owed.len(), self.lanes.waiting())
+        (self.in_flight.len(), self.lanes.waiting())
     }
 
     /// The grace period is over: what waits is refused, what runs is answered with
     /// `remote-server-timeout`.
-    pub(crate) fn give_up(&mut self, out: &mut Outbox) {
+    pub(crate) fn abort(&mut self, out: &mut Outbox) {
         for stanza in self.lanes.drain(&self.limits) {
-            self.counters.late.one();
+            self.counters.late.inc();
             self.refuse(&stanza, Condition::RecipientUnavailable, out);
         }
         self.tasks.abort_all();
-        for (_, owed) in std::mem::take(&mut self.owed) {
-            self.counters.timeouts.one();
+        for (_, handler) in std::mem::take(&mut self.in_flight) {
+            self.counters.timeouts.inc();
             let error = StanzaError::new(Condition::RemoteServerTimeout);
-            self.write(&owed.stanza, Reply::Error(error), out);
+            self.write(&handler.stanza, Reply::Error(error), out);
         }
     }
 
     #[cold]
-    fn change(&mut self) {
-        let (held, service) = self.next.take();
-        self.held = held;
+    fn apply_swap(&mut self) {
+        let (paused, service) = self.hot_swap.take();
+        self.paused = paused;
         if let Some(service) = service {
             (self.service, self.ready) = (service, false);
         }
     }
 
     fn is_ready(&mut self, cx: &mut Context<'_>) -> Result<bool, BoxError> {
-        if self.held {
-            self.next.wait(cx.waker());
+        if self.paused {
+            self.hot_swap.wait(cx.waker());
             return Ok(false);
         }
         if !self.ready {
@@ -297,7 +297,7 @@ where
         Ok(true)
     }
 
-    fn call(&mut self, place: Option<Place>, stanza: Arc<Stanza>, waited: bool, out: &mut Outbox) {
+    fn call(&mut self, keys: Option<Keys>, stanza: Arc<Stanza>, waited: bool, out: &mut Outbox) {
         let Some(inbound) = Inbound::new(Arc::clone(&stanza), self.client.clone()) else {
             return;
         };
@@ -305,69 +305,73 @@ where
         // The real clock, not tokio's: what is measured is a handler that blocks this very thread.
         let start = std::time::Instant::now();
         let first = call::first_poll(&mut self.service, inbound);
-        overrun::judge(start.elapsed(), self.limits.overrun);
+        slow_handlers::record(start.elapsed(), self.limits.slow_handler);
         match first {
             First::Ready(outcome) => {
-                if let Some(place) = place.filter(|_| waited) {
-                    self.lanes.done(place, stanza.weight(), &self.limits);
+                if let Some(keys) = keys.filter(|_| waited) {
+                    self.lanes.done(keys, stanza.weight(), &self.limits);
                 }
-                self.settle(place, stanza, outcome, out);
+                self.settle(keys, stanza, outcome, out);
             }
             First::Pending(running) => {
-                let place = place.unwrap_or_else(|| self.place(&stanza));
+                let keys = keys.unwrap_or_else(|| self.keys(&stanza));
                 if !waited {
-                    self.lanes.start(place, stanza.weight());
+                    self.lanes.start(keys, stanza.weight());
                 }
-                self.spawn(call::finish(running), Owed { stanza, place });
+                self.spawn(call::finish(running), InFlightHandler { stanza, keys });
             }
         }
     }
 
-    fn spawn(&mut self, running: impl Future<Output = Outcome> + Send + 'static, owed: Owed) {
-        let task = self.tasks.spawn(dated(running));
-        self.owed.insert(task.id(), owed);
-        self.unheard = true;
+    fn spawn(
+        &mut self,
+        running: impl Future<Output = Outcome> + Send + 'static,
+        handler: InFlightHandler,
+    ) {
+        let task = self.tasks.spawn(with_end_time(running));
+        self.in_flight.insert(task.id(), handler);
+        self.unpolled_tasks = true;
     }
 
     fn settle(
         &mut self,
-        place: Option<Place>,
+        keys: Option<Keys>,
         stanza: Arc<Stanza>,
         outcome: Outcome,
         out: &mut Outbox,
     ) {
         let reply = match outcome {
-            Ok(Reply::Later(later)) => return self.promise(place, stanza, later),
+            Ok(Reply::Deferred(later)) => return self.defer(keys, stanza, later),
             Ok(reply) => reply,
-            Err(error) => Reply::Error(self.rescue(&stanza, &error)),
+            Err(error) => Reply::Error(self.classify(&stanza, &error)),
         };
         self.write(&stanza, reply, out);
     }
 
     /// The handler's lane is free again; what it owes counts as in flight, for its sender as well.
-    fn promise(&mut self, place: Option<Place>, stanza: Arc<Stanza>, later: Later) {
-        let place = place.unwrap_or_else(|| self.place(&stanza));
-        let place = Place {
+    fn defer(&mut self, keys: Option<Keys>, stanza: Arc<Stanza>, later: Deferred) {
+        let keys = keys.unwrap_or_else(|| self.keys(&stanza));
+        let keys = Keys {
             lane: self.fresh_lane(),
-            ..place
+            ..keys
         };
         let deadline = self.limits.handler_timeout;
-        self.lanes.start(place, stanza.weight());
-        self.spawn(later.wait(deadline), Owed { stanza, place });
+        self.lanes.start(keys, stanza.weight());
+        self.spawn(later.wait(deadline), InFlightHandler { stanza, keys });
     }
 
-    fn rescue(&mut self, stanza: &Stanza, error: &BoxError) -> StanzaError {
-        let rescued = rescue::rescue(error);
+    fn classify(&mut self, stanza: &Stanza, error: &BoxError) -> StanzaError {
+        let classified = error_mapping::classify(error);
         if error.is::<Panicked>() {
-            self.counters.panics.one();
-        } else if rescued.fault {
-            self.counters.faults.one();
+            self.counters.panics.inc();
+        } else if classified.internal {
+            self.counters.faults.inc();
         }
-        if rescued.error.condition() == Condition::RemoteServerTimeout {
-            self.counters.timeouts.one();
+        if classified.error.condition() == Condition::RemoteServerTimeout {
+            self.counters.timeouts.inc();
         }
-        if rescued.fault && self.log.allow() {
-            let why = rescue::chain(error);
+        if classified.internal && self.log.allow() {
+            let why = error_mapping::chain(error);
             let from = stanza.from().map(|j| j.as_str());
             let to = stanza.to().map(|j| j.as_str());
             let id = stanza.id();
@@ -375,7 +379,7 @@ where
             tracing::error!(?from, ?to, ?id, kind = %stanza.kind, ?why, "a stanza was not handled: \
                 a fault of ours");
         }
-        rescued.error
+        classified.error
     }
 
     fn write(&mut self, request: &Stanza, reply: Reply, out: &mut Outbox) {
@@ -390,16 +394,16 @@ where
             }
         });
         let Some(error) = failed else { return };
-        self.counters.unwritable.one();
+        self.counters.unwritable.inc();
         if self.log.allow() {
             tracing::error!(to = ?request.from().map(|j| j.as_str()), id = ?request.id(), %error, "an answer cannot be written");
         }
         let error = StanzaError::new(Condition::InternalServerError);
-        if (request.kind.is_request() && !answered) || reply::error_is_due(request) {
+        if (request.kind.is_request() && !answered) || reply::should_bounce(request) {
             // Conditions and addresses that came in can always be written.
             let _ = out.answer(
                 self.client.shared(),
-                reply::refusal(request, &error),
+                reply::error_reply(request, &error),
                 request,
             );
         }
@@ -409,12 +413,12 @@ where
     /// would feed itself.
     fn refuse(&mut self, stanza: &Stanza, condition: Condition, out: &mut Outbox) {
         if !stanza.kind.is_request() {
-            if !reply::error_is_due(stanza) {
+            if !reply::should_bounce(stanza) {
                 return;
             }
             let sender = self.hash(stanza.from.as_ref().map(bare));
-            if !self.told.tell(sender, Instant::now()) {
-                self.counters.shed_silently.one();
+            if !self.error_throttle.allow(sender, Instant::now()) {
+                self.counters.shed_silently.inc();
                 return;
             }
         }
@@ -422,7 +426,7 @@ where
         self.write(stanza, Reply::Error(error), out);
     }
 
-    fn place(&mut self, stanza: &Stanza) -> Place {
+    fn keys(&mut self, stanza: &Stanza) -> Keys {
         let from = stanza.from.as_ref().map(bare);
         let sender = self.hash(from);
         let lane = match &self.ordering {
@@ -430,7 +434,7 @@ where
             Some(ordering) => ordering(stanza),
         };
         let domain = self.hash(stanza.from.as_ref().map(|from| from.domain().as_str()));
-        Place {
+        Keys {
             lane: lane.unwrap_or_else(|| self.fresh_lane()),
             sender,
             domain,
@@ -449,7 +453,7 @@ where
     }
 }
 
-async fn dated(running: impl Future<Output = Outcome>) -> (Outcome, Instant) {
+async fn with_end_time(running: impl Future<Output = Outcome>) -> (Outcome, Instant) {
     let outcome = running.await;
     (outcome, Instant::now())
 }
@@ -466,7 +470,7 @@ fn bare(jid: &jid::Jid) -> &str {
 impl<S> fmt::Debug for Dispatch<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dispatch")
-            .field("running", &self.owed.len())
+            .field("running", &self.in_flight.len())
             .field("waiting", &self.lanes.waiting())
             .finish()
     }

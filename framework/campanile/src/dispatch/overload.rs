@@ -8,17 +8,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A table of fixed size. Two senders in one slot share it: then one of them is told a little less
 /// often.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct ErrorThrottle {
     slots: Vec<Option<Instant>>,
 }
 
-impl Told {
+impl ErrorThrottle {
     pub(super) fn new() -> Self {
         Self { slots: Vec::new() }
     }
 
     /// Whether this sender may be told now; if so, it counts as told.
-    pub(super) fn tell(&mut self, sender: u64, now: Instant) -> bool {
+    pub(super) fn allow(&mut self, sender: u64, now: Instant) -> bool {
         // Most components never shed anything.
         self.slots.resize(SLOTS, None);
         let slot = &mut self.slots[usize::try_from(sender % SLOTS as u64).unwrap_or(0)];

@@ -4,18 +4,18 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-use super::{FromInbound, PlaceholderError, Placeholders, RouteFacts};
+use super::{FromInbound, PlaceholderError, Placeholders, RouteInfo};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 
-/// What stands for the placeholders of the [`TextCommand`](crate::router::TextCommand), or why
+/// What stands for the placeholders of the [`ChatCommand`](crate::router::ChatCommand), or why
 /// something does not.
 #[derive(Debug)]
-pub(crate) struct CommandArguments(pub(crate) Result<Placeholders, ArgumentFault>);
+pub(crate) struct CommandArguments(pub(crate) Result<Placeholders, ArgumentError>);
 
 /// A command was written wrongly: why, for people.
 #[derive(Debug, Clone)]
-pub(crate) struct ArgumentFault(pub(crate) String);
+pub(crate) struct ArgumentError(pub(crate) String);
 
 /// What stands for the placeholders of a text command: one value, a tuple in their order, or a
 /// struct with fields of their names.
@@ -32,7 +32,7 @@ pub(crate) struct ArgumentFault(pub(crate) String);
 ///     format!("{city} for {} days: rain", days.unwrap_or(1))
 /// }
 ///
-/// let router: Router = Router::new().command(("!weather {city} {days?}", "The weather in a city"), weather);
+/// let router: Router = Router::new().chat_command(("!weather {city} {days?}", "The weather in a city"), weather);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Args<T>(pub T);
@@ -47,20 +47,20 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Args<T> {
         };
         let texts = arguments.as_ref().map_err(Clone::clone)?;
         texts.to().map(Self).map_err(|error| match error {
-            PlaceholderError::Text { .. } => ArgumentFault(error.to_string()).into(),
+            PlaceholderError::Text { .. } => ArgumentError(error.to_string()).into(),
             PlaceholderError::Shape(_) => error.into(),
         })
     }
 
-    fn fits(route: &RouteFacts) -> Result<(), String> {
-        route.command_fits::<T>()
+    fn validate(route: &RouteInfo) -> Result<(), String> {
+        route.validate_command::<T>()
     }
 }
 
-impl fmt::Display for ArgumentFault {
+impl fmt::Display for ArgumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for ArgumentFault {}
+impl std::error::Error for ArgumentError {}

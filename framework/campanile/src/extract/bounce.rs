@@ -23,7 +23,7 @@ impl<S> FromInbound<S> for StanzaError {
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
         if inbound.kind().is_error() {
-            Ok(Self::of(inbound.stanza()))
+            Ok(Self::from_stanza(inbound.stanza()))
         } else {
             Err(missing("the stanza is no error"))
         }

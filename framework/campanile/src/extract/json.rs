@@ -28,7 +28,7 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Json<T> {
         }
         match nested(inbound.stanza()) {
             Some(text) => read(&text).map(Self),
-            None => Err(Rejection::absent(no_container())),
+            None => Err(Rejection::missing(no_container())),
         }
     }
 }
@@ -48,7 +48,7 @@ pub(super) fn no_container() -> StanzaError {
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Rejection> {
     // The message of serde names what the sender itself wrote, and the place.
     serde_json::from_str(text).map_err(|error| {
-        Rejection::bad(
+        Rejection::invalid(
             StanzaError::new(Condition::BadRequest).with_text(format!("unusable JSON: {error}")),
         )
     })

@@ -54,7 +54,7 @@ impl<S, T: Datatype + DeserializeOwned + 'static> FromInbound<S> for JsonMessage
         };
         let Some(payload) = inbound.stanza().children().iter().find(wanted) else {
             let text = format!("no JSON message of datatype {} (XEP-0432)", T::DATATYPE);
-            return Err(Rejection::absent(
+            return Err(Rejection::missing(
                 StanzaError::new(Condition::BadRequest).with_text(text),
             ));
         };
@@ -62,7 +62,7 @@ impl<S, T: Datatype + DeserializeOwned + 'static> FromInbound<S> for JsonMessage
         let element = payload.element()?;
         match element.get_child("json", json::NS) {
             Some(container) => json::read(&container.text()).map(Self),
-            None => Err(Rejection::bad(json::no_container())),
+            None => Err(Rejection::invalid(json::no_container())),
         }
     }
 }

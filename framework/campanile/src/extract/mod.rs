@@ -6,7 +6,7 @@
 //! | [`Id`], [`Lang`] | what the header says | it does not |
 //! | [`Kind`](crate::stanza::Kind) | kind and type | – |
 //! | [`IqType`](crate::stanza::IqType), [`MessageType`](crate::stanza::MessageType), [`PresenceType`](crate::stanza::PresenceType) | the type | it is of another kind |
-//! | [`At<T>`] | what stands for the placeholders of the recipient's pattern | it is no `T` |
+//! | [`Localpart<T>`] | what stands for the placeholders of the recipient's pattern | it is no `T` |
 //! | [`Args<T>`] | what stands for the placeholders of a text command | it is no `T`: the person is told the usage |
 //! | [`Payload<P>`] | the first child that is a `P` | there is none, or it is a bad one |
 //! | [`Payloads<P>`] | every child that is a `P`, or none | one of them is a bad one |
@@ -15,7 +15,7 @@
 //! | [`Body`], [`Subject`] | the text, in the message's own language | there is none |
 //! | [`Bodies`], [`Subjects`] | the text in each of its languages | there is none |
 //! | [`Thread`] | the conversation | there is none |
-//! | [`Show`], [`Status`] | the availability of presence | it says none, or a bad one |
+//! | [`Show`], [`StatusText`] | the availability of presence | it says none, or a bad one |
 //! | [`Priority`] | the priority of presence, 0 when it says none | it is a bad one |
 //! | [`Delay`] | when the stanza was first sent (XEP-0203) | it does not say so, or badly |
 //! | [`StanzaError`] | why our stanza came back | it is no error |
@@ -36,7 +36,6 @@
 mod address;
 mod arguments;
 mod bounce;
-mod facts;
 mod header;
 mod json;
 mod json_message;
@@ -45,6 +44,7 @@ mod payload;
 mod placeholder;
 mod presence;
 mod rejection;
+mod route_info;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -55,8 +55,7 @@ use std::convert::Infallible;
 
 pub use self::address::{Recipient, Sender};
 pub use self::arguments::Args;
-pub(crate) use self::arguments::{ArgumentFault, CommandArguments};
-pub use self::facts::RouteFacts;
+pub(crate) use self::arguments::{ArgumentError, CommandArguments};
 pub use self::header::{Id, Lang};
 pub use self::json::Json;
 pub(crate) use self::json_message::NS as JSON_MESSAGE;
@@ -64,9 +63,10 @@ pub use self::json_message::{Datatype, JsonMessage};
 pub use self::language::Localized;
 pub use self::payload::{Delay, Payload, Payloads};
 pub(crate) use self::placeholder::{AddressPlaceholders, PlaceholderError, Placeholders};
-pub use self::placeholder::{At, Parsed};
-pub use self::presence::{Priority, Show, Status};
+pub use self::placeholder::{Localpart, Parsed};
+pub use self::presence::{Priority, Show, StatusText};
 pub use self::rejection::Rejection;
+pub use self::route_info::RouteInfo;
 pub use self::state::{Extension, FromRef, MissingExtension, State};
 pub(crate) use self::text::body;
 pub use self::text::{Bodies, Body, Subject, Subjects, Thread};
@@ -115,7 +115,7 @@ pub trait FromInbound<S>: Sized + 'static {
     ///
     /// # Errors
     /// Why it can never be taken there, for who has written the program.
-    fn fits(_route: &RouteFacts) -> Result<(), String> {
+    fn validate(_route: &RouteInfo) -> Result<(), String> {
         Ok(())
     }
 }
@@ -126,13 +126,13 @@ impl<S, T: FromInbound<S>> FromInbound<S> for Option<T> {
     fn from_inbound(inbound: &Inbound, state: &S) -> Result<Self, BoxError> {
         match T::from_inbound(inbound, state).map_err(Into::into) {
             Ok(value) => Ok(Some(value)),
-            Err(error) if rejection::is_absent(&error) => Ok(None),
+            Err(error) if rejection::is_missing(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn fits(route: &RouteFacts) -> Result<(), String> {
-        T::fits(route)
+    fn validate(route: &RouteInfo) -> Result<(), String> {
+        T::validate(route)
     }
 }
 
@@ -158,8 +158,8 @@ macro_rules! tuples {
             }
 
             #[allow(unused_variables, reason = "without arguments nothing is looked at")]
-            fn fits(route: &RouteFacts) -> Result<(), String> {
-                $($argument::fits(route)?;)*
+            fn validate(route: &RouteInfo) -> Result<(), String> {
+                $($argument::validate(route)?;)*
                 Ok(())
             }
         }
@@ -180,5 +180,5 @@ tuples! {
 
 /// What a stanza does not have at all.
 fn missing(text: &str) -> Rejection {
-    Rejection::absent(StanzaError::new(Condition::BadRequest).with_text(text))
+    Rejection::missing(StanzaError::new(Condition::BadRequest).with_text(text))
 }

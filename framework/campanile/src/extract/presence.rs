@@ -12,9 +12,9 @@ use crate::stanza::xml::CLIENT;
 /// What a person wrote about its own availability, in the stanza's own language when there are
 /// several.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status(pub String);
+pub struct StatusText(pub String);
 
-impl<S> FromInbound<S> for Status {
+impl<S> FromInbound<S> for StatusText {
     type Rejection = Rejection;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
@@ -67,5 +67,5 @@ fn presence(inbound: &Inbound) -> Result<(), Rejection> {
 }
 
 fn bad(text: &str) -> Rejection {
-    Rejection::bad(StanzaError::new(Condition::BadRequest).with_text(text))
+    Rejection::invalid(StanzaError::new(Condition::BadRequest).with_text(text))
 }

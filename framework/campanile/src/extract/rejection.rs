@@ -11,32 +11,32 @@ use crate::stanza::ParseError;
 #[derive(Debug)]
 pub struct Rejection {
     error: Box<StanzaError>,
-    absent: bool,
+    missing: bool,
 }
 
 impl Rejection {
     /// The thing is not there at all: `Option` of the extractor is `None`.
     #[must_use]
-    pub fn absent(error: impl Into<StanzaError>) -> Self {
+    pub fn missing(error: impl Into<StanzaError>) -> Self {
         Self {
             error: Box::new(error.into()),
-            absent: true,
+            missing: true,
         }
     }
 
     /// The thing is there, and a bad one: `Option` of the extractor is refused, too.
     #[must_use]
-    pub fn bad(error: impl Into<StanzaError>) -> Self {
+    pub fn invalid(error: impl Into<StanzaError>) -> Self {
         Self {
             error: Box::new(error.into()),
-            absent: false,
+            missing: false,
         }
     }
 
     /// Whether the thing is not there at all.
     #[must_use]
-    pub const fn is_absent(&self) -> bool {
-        self.absent
+    pub const fn is_missing(&self) -> bool {
+        self.missing
     }
 
     /// What the peer is told.
@@ -51,7 +51,7 @@ impl From<ParseError> for Rejection {
         let told = StanzaError::new(Condition::BadRequest).with_text(error.to_string());
         Self {
             error: Box::new(told),
-            absent: error.is_absent(),
+            missing: error.is_absent(),
         }
     }
 }
@@ -68,9 +68,9 @@ impl Error for Rejection {
     }
 }
 
-pub(super) fn is_absent(error: &BoxError) -> bool {
+pub(super) fn is_missing(error: &BoxError) -> bool {
     error.is::<MissingExtension>()
         || error
             .downcast_ref::<Rejection>()
-            .is_some_and(Rejection::is_absent)
+            .is_some_and(Rejection::is_missing)
 }

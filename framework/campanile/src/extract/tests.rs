@@ -7,9 +7,9 @@ use xmpp_parsers::version::VersionResult;
 use super::*;
 use crate::client::Client;
 use crate::error::Condition;
-use crate::rescue::rescue;
-use crate::samples::inbound;
+use crate::error_mapping::classify;
 use crate::stanza::{Children, IqType, Kind, MessageType, PresenceType};
+use crate::test_util::inbound;
 
 fn take<T: FromInbound<()>>(xml: &str) -> Result<T, BoxError> {
     T::from_inbound(&inbound(xml), &()).map_err(Into::into)
@@ -20,11 +20,11 @@ fn told<T: FromInbound<()>>(xml: &str) -> (Condition, Option<String>, bool) {
     let Err(error) = take::<T>(xml) else {
         panic!("{xml} was taken")
     };
-    let rescued = rescue(&error);
+    let classified = classify(&error);
     (
-        rescued.error.condition(),
-        rescued.error.text().map(str::to_owned),
-        rescued.fault,
+        classified.error.condition(),
+        classified.error.text().map(str::to_owned),
+        classified.internal,
     )
 }
 
@@ -275,11 +275,11 @@ fn the_parts_of_presence() {
     let xml =
         "<presence><show>xa</show><status>on the moon</status><priority> -7 </priority></presence>";
     assert_eq!(take::<Show>(xml).unwrap(), Show::Xa);
-    assert_eq!(take::<Status>(xml).unwrap().0, "on the moon");
+    assert_eq!(take::<StatusText>(xml).unwrap().0, "on the moon");
     assert_eq!(take::<Priority>(xml).unwrap(), Priority(-7));
     let plain = "<presence/>";
     assert!(take::<Option<Show>>(plain).unwrap().is_none());
-    assert!(take::<Option<Status>>(plain).unwrap().is_none());
+    assert!(take::<Option<StatusText>>(plain).unwrap().is_none());
     assert_eq!(take::<Priority>(plain).unwrap(), Priority(0));
     let odd = "<presence><show>busy</show><priority>200</priority></presence>";
     assert_eq!(
@@ -292,7 +292,10 @@ fn the_parts_of_presence() {
     );
     // In a message such a child says nothing about availability.
     let message = "<message><status>on the moon</status></message>";
-    assert_eq!(told::<Status>(message), bad("the stanza is no presence"));
+    assert_eq!(
+        told::<StatusText>(message),
+        bad("the stanza is no presence")
+    );
     assert_eq!(told::<Priority>(message), bad("the stanza is no presence"));
 }
 
@@ -361,7 +364,7 @@ fn what_may_be_absent() {
     // A bad one is not an absent one.
     assert_eq!(told::<Option<Json<Order>>>(xml).0, Condition::BadRequest);
     let decided = take::<Result<Json<Order>, Rejection>>(xml).unwrap();
-    assert!(!decided.unwrap_err().is_absent());
+    assert!(!decided.unwrap_err().is_missing());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::stanza::Stanza;
 /// The fields of a filled data form (XEP-0004) as a struct.
 ///
 /// The form is a child of the stanza, or of the payload of an IQ. In a function of a
-/// [command](crate::command) it is what was filled in so far. As a reply it is a form of type
+/// [command](crate::adhoc) it is what was filled in so far. As a reply it is a form of type
 /// result.
 ///
 /// ```
@@ -80,7 +80,7 @@ impl IntoReply for Table {
 
 impl From<FormError> for Rejection {
     fn from(error: FormError) -> Self {
-        Self::bad(StanzaError::new(Condition::NotAcceptable).with_text(error.to_string()))
+        Self::invalid(StanzaError::new(Condition::NotAcceptable).with_text(error.to_string()))
     }
 }
 
@@ -100,9 +100,9 @@ fn find(stanza: &Stanza) -> Result<DataForm, Rejection> {
         Some(form) => DataForm::try_from(form.clone()).map_err(|error| {
             let told =
                 StanzaError::new(Condition::BadRequest).with_text(format!("bad element: {error}"));
-            Rejection::bad(told)
+            Rejection::invalid(told)
         }),
-        None => Err(Rejection::absent(
+        None => Err(Rejection::missing(
             StanzaError::new(Condition::BadRequest).with_text("no data form (XEP-0004)"),
         )),
     }

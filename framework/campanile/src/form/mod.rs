@@ -33,11 +33,11 @@ mod fault;
 mod field;
 mod read;
 mod reflect;
-mod table;
+mod result_table;
 #[cfg(test)]
 mod tests;
-mod wire;
 mod write;
+mod xml;
 
 pub use xmpp_parsers::data_forms::{DataForm, DataFormType, FieldType};
 
@@ -47,9 +47,9 @@ pub(crate) use self::extract::Gathered;
 pub use self::fault::FormError;
 pub use self::field::Field;
 pub use self::read::read;
-pub use self::table::Table;
-pub(crate) use self::wire::element;
+pub use self::result_table::Table;
 pub use self::write::write;
+pub(crate) use self::xml::element;
 
 /// Namespace of data forms.
 pub const NS: &str = "jabber:x:data";

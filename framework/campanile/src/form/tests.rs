@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use xso::FromXml;
 
 use super::*;
+use crate::error::into_stanza_error;
 use crate::extract::FromInbound;
-use crate::rescue::stanza_error;
 use crate::router::Router;
-use crate::samples::{answer, inbound};
 use crate::stanza::Children;
+use crate::test_util::{answer, inbound};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Order {
@@ -469,12 +469,12 @@ fn an_absent_form_is_none_and_a_bad_one_is_refused() {
     );
     let error = take("<message><x xmlns='jabber:x:data' type='submit'/></message>").unwrap_err();
     assert_eq!(
-        stanza_error(&error).text(),
+        into_stanza_error(&error).text(),
         Some("the field \"sku\" is missing")
     );
     let error = take("<message><x xmlns='jabber:x:data' type='what'/></message>").unwrap_err();
     assert_eq!(
-        stanza_error(&error).condition(),
+        into_stanza_error(&error).condition(),
         crate::error::Condition::BadRequest
     );
 }

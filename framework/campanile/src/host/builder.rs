@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::Host;
-use super::tables::Shared;
+use super::state::Shared;
+use crate::connection::Secret;
 use crate::stanza::Stanza;
-use crate::stream::Secret;
 
 /// What happens when a second component wants a domain that is taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum OnConflict {
 /// Settings of a host.
 #[must_use = "a builder does nothing before `build`"]
 #[derive(Default)]
-pub struct Builder {
+pub struct HostBuilder {
     domain: Option<String>,
     secret: Option<Secret>,
     secrets: HashMap<String, Secret>,
@@ -47,7 +47,7 @@ pub(super) struct Settings {
     pub(super) observer: Option<Observer>,
 }
 
-impl Builder {
+impl HostBuilder {
     /// The domain of the server itself, which no component can have; `localhost` unless set.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
@@ -130,9 +130,9 @@ fn is_domain(text: &str) -> bool {
     jid::BareJid::new(text).is_ok_and(|jid| jid.node().is_none() && jid.as_str() == text)
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for HostBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("HostBuilder")
             .field("domain", &self.domain)
             .field("on_conflict", &self.on_conflict)
             .finish_non_exhaustive()
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_belong_to_prepared_domains() {
+    fn secret_requires_normalized_domain() {
         let settings = Settings {
             domain: "localhost".into(),
             secret: Some("any".into()),

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 
-use super::outgoing::Outgoing;
-use super::tables::Shared;
-use crate::stream::{Bounds, Event, Fault, Io, Reader};
+use super::state::Shared;
+use super::write_buffer::WriteBuffer;
+use crate::connection::{Event, Io, ReadError, Reader, ReaderLimits};
 
 /// Prosody's `component_stanza_size_limit`.
 const MAX_STANZA: usize = 524_288;
@@ -24,7 +24,7 @@ pub(super) type Flow = ControlFlow<()>;
 /// Whoever is at the other end, as far as the server knows it.
 pub(super) trait Peer: Send + 'static {
     /// What waits for the socket.
-    fn stream(&self) -> &Arc<Outgoing>;
+    fn stream(&self) -> &Arc<WriteBuffer>;
 
     /// Whether the opening is over, which has its time.
     fn is_open(&self) -> bool;
@@ -33,7 +33,7 @@ pub(super) trait Peer: Send + 'static {
     fn event(&mut self, event: Event, reader: &mut Reader) -> impl Future<Output = Flow> + Send;
 
     /// What was read is no stream, or none that can go on: the last words.
-    fn fault(&mut self, fault: Fault);
+    fn fault(&mut self, fault: ReadError);
 
     /// The opening took too long: the last words.
     fn late(&mut self);
@@ -43,12 +43,16 @@ pub(super) trait Peer: Send + 'static {
 }
 
 /// Serves a connection in a task of its own, or drops it when that is not possible.
-pub(super) fn spawn<P: Peer>(shared: &Arc<Shared>, io: Io, peer: impl FnOnce(Arc<Outgoing>) -> P) {
+pub(super) fn spawn<P: Peer>(
+    shared: &Arc<Shared>,
+    io: Io,
+    peer: impl FnOnce(Arc<WriteBuffer>) -> P,
+) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         tracing::error!("the host takes connections within a tokio runtime only");
         return;
     };
-    let stream = Arc::new(Outgoing::default());
+    let stream = Arc::new(WriteBuffer::default());
     if shared.connect(&stream) {
         runtime.spawn(run(peer(stream), io, Arc::clone(shared)));
     }
@@ -114,7 +118,7 @@ async fn events<P: Peer>(peer: &mut P, reader: &mut Reader) -> Flow {
 
 /// A reader at the start of a stream.
 pub(super) fn reader() -> Reader {
-    Reader::new(Bounds {
+    Reader::new(ReaderLimits {
         max_stanza: MAX_STANZA,
         max_depth: 256,
     })

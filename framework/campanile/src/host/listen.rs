@@ -8,8 +8,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Duration;
 
-use super::tables::Shared;
-use crate::stream::Io;
+use super::state::Shared;
+use crate::connection::Io;
 
 /// How long to wait before a port is tried again that was taken while the host was stopped.
 const RETRY: Duration = Duration::from_millis(100);

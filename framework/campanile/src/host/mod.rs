@@ -34,16 +34,16 @@
 mod builder;
 mod clients;
 mod connection;
-mod inbox;
-mod itself;
+mod host_entity;
 mod listen;
-mod outgoing;
-mod parcel;
+mod mailbox;
+mod raw_stanza;
 mod refusal;
 mod routes;
 mod session;
-mod tables;
+mod state;
 mod user;
+mod write_buffer;
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -55,16 +55,16 @@ use jid::Jid;
 use tokio::io::DuplexStream;
 use tokio::time::{Duration, timeout};
 
-pub use self::builder::{Builder, OnConflict};
-pub use self::parcel::{IntoParcel, Parcel};
-use self::tables::Shared;
+pub use self::builder::{HostBuilder, OnConflict};
+pub use self::raw_stanza::{IntoRawStanza, RawStanza};
+use self::state::Shared;
 pub use self::user::{User, UserError};
-use crate::stream::{Io, Transport};
+use crate::connection::{Io, Transport};
 
 /// Room of a pipe in memory, in bytes, each way.
 const PIPE: usize = 64 * 1024;
 /// How long a component may take to close its side when the host closes.
-const FAREWELL: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An XEP-0114 server in this process. Cloning is cheap; when the last clone and the last [`User`]
 /// are gone, the host is.
@@ -78,7 +78,7 @@ pub struct Host {
 /// How the host ends the stream of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Farewell {
+pub enum Disconnect {
     /// End of file without a word, as Prosody and ejabberd do when they stop.
     Silent,
     /// A closing tag, then end of file.
@@ -100,8 +100,8 @@ impl Host {
     }
 
     /// A host with settings of its own.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
     }
 
     fn open(shared: Shared) -> Self {
@@ -112,7 +112,7 @@ impl Host {
         }
     }
 
-    /// What [`Builder::connector`](crate::component::Builder::connector) takes: a pipe in memory
+    /// What [`ComponentBuilder::connector`](crate::component::ComponentBuilder::connector) takes: a pipe in memory
     /// for each attempt, refused while the host is stopped.
     pub fn connector(&self) -> impl Fn() -> Ready<io::Result<Io>> + Clone + Send + Sync + 'static {
         let shared = Arc::downgrade(&self.shared);
@@ -140,7 +140,7 @@ impl Host {
     }
 
     /// Listens for people's clients on a TCP address until the host is closed, and gives the
-    /// address back: port 0 is a free one. The accounts are those of [`Builder::account`].
+    /// address back: port 0 is a free one. The accounts are those of [`HostBuilder::account`].
     ///
     /// Clients log in by SASL (SCRAM-SHA-256, SCRAM-SHA-1, PLAIN), have a roster, presence and
     /// subscriptions, and find the components by disco. There is no TLS: this is for loopback.
@@ -162,18 +162,18 @@ impl Host {
 
     /// Waits until a component is mounted on this domain.
     pub async fn mounted(&self, domain: &str) {
-        self.shared.until(|tables| tables.is_mounted(domain)).await;
+        self.shared.until(|state| state.is_mounted(domain)).await;
     }
 
     /// Waits until no component is mounted on this domain.
     pub async fn unmounted(&self, domain: &str) {
-        self.shared.until(|tables| !tables.is_mounted(domain)).await;
+        self.shared.until(|state| !state.is_mounted(domain)).await;
     }
 
     /// The domains on which components are mounted.
     #[must_use]
     pub fn domains(&self) -> Vec<String> {
-        self.shared.tables().domains()
+        self.shared.state().domains()
     }
 
     /// Stanzas that were dropped because nobody was there to be told: answers and errors without a
@@ -186,15 +186,15 @@ impl Host {
     #[cfg(feature = "testing")]
     pub(crate) fn push_raw(&self, domain: &str, bytes: &[u8]) -> bool {
         self.shared
-            .tables()
+            .state()
             .mounted(domain)
             .is_some_and(|stream| stream.push(bytes).is_ok())
     }
 
     /// Ends the streams of the components on this domain. They may come back at once.
-    pub fn disconnect(&self, domain: &str, farewell: &Farewell) {
-        for stream in self.shared.tables().unmount_domain(domain) {
-            stream.finish(farewell.bytes().as_bytes());
+    pub fn disconnect(&self, domain: &str, how: &Disconnect) {
+        for stream in self.shared.state().unmount_domain(domain) {
+            stream.finish(how.bytes().as_bytes());
         }
         self.shared.changed.notify_waiters();
     }
@@ -202,7 +202,7 @@ impl Host {
     /// Ends all streams without a word and refuses new ones, as a server does that stops. Users
     /// stay online.
     pub fn stop(&self) {
-        self.shared.stop(&Farewell::Silent);
+        self.shared.stop(&Disconnect::Silent);
     }
 
     /// Lets components connect again after [`stop`](Host::stop).
@@ -213,10 +213,10 @@ impl Host {
     /// Stops for good, closing each stream properly, and waits until the components have closed
     /// their side.
     pub async fn close(self) {
-        self.shared.stop(&Farewell::Closed);
+        self.shared.stop(&Disconnect::Closed);
         // A component that does not close its side is cut off.
-        let _ = timeout(FAREWELL, self.shared.until(|tables| tables.streams == 0)).await;
-        self.shared.tables().close_inboxes();
+        let _ = timeout(CLOSE_TIMEOUT, self.shared.until(|state| state.streams == 0)).await;
+        self.shared.state().close_mailboxes();
     }
 }
 
@@ -229,7 +229,7 @@ impl fmt::Debug for Host {
     }
 }
 
-impl Farewell {
+impl Disconnect {
     fn bytes(&self) -> String {
         match self {
             Self::Silent => String::new(),
@@ -244,8 +244,8 @@ struct Open(Arc<Shared>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.stop(&Farewell::Silent);
-        self.0.tables().close_inboxes();
+        self.0.stop(&Disconnect::Silent);
+        self.0.state().close_mailboxes();
     }
 }
 

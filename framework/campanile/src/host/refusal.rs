@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_prosodys() {
+    fn stream_errors_match_prosody() {
         let wanted = "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
             xmlns:stream='http://etherx.jabber.org/streams' version='1.0' id=''><stream:error>\
             <improper-addressing xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
@@ -2515,7 +2515,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offline_component_is_named_unless_it_was_addressed_itself() {
+    fn offline_error_names_component_unless_addressed_directly() {
         let told = |jid: &str| {
             String::from_utf8(
                 offline(&Jid::new(jid).unwrap())

@@ -2,28 +2,28 @@
 
 use jid::Jid;
 
-use super::clients::Mailbox;
-use super::outgoing::NotTaken;
-use super::parcel::{Parcel, encode};
-use super::tables::{Shared, Target};
-use super::{itself, refusal};
+use super::clients::Endpoint;
+use super::raw_stanza::{RawStanza, encode};
+use super::state::{Shared, Target};
+use super::write_buffer::PushError;
+use super::{host_entity, refusal};
 use crate::error::{Condition, ErrorType, StanzaError};
 use crate::stanza::{Children, IqType, Kind, MessageType, Stanza};
 
 impl Shared {
     /// Delivers what a user sends, waiting for room at a component.
-    pub(super) async fn deliver_waiting(&self, parcel: Parcel) {
-        let Some(to) = parcel.stanza.to.clone() else {
-            return self.for_own_account(parcel.stanza);
+    pub(super) async fn deliver_waiting(&self, raw: RawStanza) {
+        let Some(to) = raw.stanza.to.clone() else {
+            return self.for_own_account(raw.stanza);
         };
-        self.observe(&parcel.stanza);
+        self.observe(&raw.stanza);
         match self.target(&to) {
             Target::Component(stream) => {
-                if !stream.push_waiting(&parcel.bytes()).await {
-                    self.bounce(&parcel.stanza, &refusal::offline(&to));
+                if !stream.push_waiting(&raw.bytes()).await {
+                    self.bounce(&raw.stanza, &refusal::offline(&to));
                 }
             }
-            target => self.give(target, &to, &parcel.stanza),
+            target => self.dispatch(target, &to, &raw.stanza),
         }
     }
 
@@ -32,31 +32,31 @@ impl Shared {
         let Some(to) = stanza.to.clone() else { return };
         self.observe(stanza);
         let target = self.target(&to);
-        self.give(target, &to, stanza);
+        self.dispatch(target, &to, stanza);
     }
 
-    fn give(&self, target: Target, to: &Jid, stanza: &Stanza) {
+    fn dispatch(&self, target: Target, to: &Jid, stanza: &Stanza) {
         match target {
             Target::Component(stream) => match stream.push(&encode(stanza)) {
                 Ok(()) => {}
-                Err(NotTaken::Full) => self.bounce(stanza, &too_much()),
-                Err(NotTaken::Gone) => self.bounce(stanza, &refusal::offline(to)),
+                Err(PushError::Full) => self.bounce(stanza, &overloaded()),
+                Err(PushError::Closed) => self.bounce(stanza, &refusal::offline(to)),
             },
             Target::Offline => self.bounce(stanza, &refusal::offline(to)),
-            Target::Nowhere => {
+            Target::RemoteServer => {
                 self.bounce(stanza, &StanzaError::new(Condition::RemoteServerNotFound))
             }
-            Target::Itself => match itself::answer(self, stanza) {
+            Target::Host => match host_entity::answer(self, stanza) {
                 Ok(children) => self.answer(stanza, Kind::Iq(IqType::Result), children),
                 Err(condition) => self.bounce(stanza, &StanzaError::new(condition)),
             },
-            Target::Registered(account) => self.give_to_registered(&account, to, stanza),
-            Target::Account(online) => self.give_to_account(&online, to, stanza),
+            Target::Registered(account) => self.deliver_to_registered(&account, to, stanza),
+            Target::Account(online) => self.deliver_to_account(&online, to, stanza),
         }
     }
 
     /// RFC 6121 §8.5: what a server does for an account, as far as there is one.
-    fn give_to_account(&self, online: &[Mailbox], to: &Jid, stanza: &Stanza) {
+    fn deliver_to_account(&self, online: &[Endpoint], to: &Jid, stanza: &Stanza) {
         let bare = to.resource().is_none();
         let unavailable = || StanzaError::new(Condition::ServiceUnavailable);
         match stanza.kind {
@@ -64,13 +64,13 @@ impl Shared {
             Kind::Iq(_) | Kind::Message(MessageType::Groupchat) if bare => {
                 self.bounce(stanza, &unavailable())
             }
-            Kind::Message(MessageType::Error) if bare => self.dropped.one(),
+            Kind::Message(MessageType::Error) if bare => self.dropped.inc(),
             Kind::Presence(_) if online.is_empty() => {}
             _ if online.is_empty() => self.bounce(stanza, &unavailable()),
             _ => {
-                for mailbox in online {
-                    if !mailbox.push(stanza) {
-                        self.bounce(stanza, &too_much());
+                for endpoint in online {
+                    if !endpoint.push(stanza) {
+                        self.bounce(stanza, &overloaded());
                     }
                 }
             }
@@ -80,14 +80,14 @@ impl Shared {
     /// Sends an error back, unless the stanza is one, or an answer (RFC 6120 §8.3.1).
     pub(super) fn bounce(&self, stanza: &Stanza, error: &StanzaError) {
         if stanza.kind.is_error() || stanza.kind.is_response() {
-            self.dropped.one();
+            self.dropped.inc();
             return;
         }
         self.answer(stanza, stanza.kind.to_error(), error.to_children());
     }
 
     pub(super) fn answer(&self, stanza: &Stanza, kind: Kind, children: Children) {
-        let Stanza { id, from, to, .. } = stanza.clone_head();
+        let Stanza { id, from, to, .. } = stanza.clone_header();
         self.deliver(&Stanza {
             kind,
             id,
@@ -114,6 +114,6 @@ impl Shared {
     }
 }
 
-pub(super) fn too_much() -> StanzaError {
+pub(super) fn overloaded() -> StanzaError {
     StanzaError::new(Condition::ResourceConstraint).with_type(ErrorType::Wait)
 }

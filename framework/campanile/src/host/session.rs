@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use super::connection::{self, Flow, Peer};
-use super::outgoing::Outgoing;
-use super::parcel::{encode, stand_in};
+use super::raw_stanza::{encode, placeholder};
 use super::refusal;
-use super::tables::{Mounting, Shared};
+use super::state::{MountOutcome, Shared};
+use super::write_buffer::WriteBuffer;
+use crate::connection::handshake::digest;
+use crate::connection::{
+    COMPONENT, Event, Io, ReadError, Reader, RejectedStanza, STREAMS, StanzaDefect, StreamElement,
+    StreamHeader,
+};
 use crate::error::{Condition, StanzaError};
 use crate::stanza::{Kind, Stanza};
-use crate::stream::handshake::digest;
-use crate::stream::{
-    COMPONENT, Defect, Event, Fault, Io, Reader, Refused, STREAMS, StreamHeader, TopLevel,
-};
 
 /// Serves a connection in a task of its own, or drops it when that is not possible.
 pub(super) fn spawn(shared: &Arc<Shared>, io: Io) {
@@ -26,7 +27,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, io: Io) {
 
 struct Session {
     shared: Arc<Shared>,
-    stream: Arc<Outgoing>,
+    stream: Arc<WriteBuffer>,
     phase: Phase,
 }
 
@@ -37,7 +38,7 @@ enum Phase {
 }
 
 impl Peer for Session {
-    fn stream(&self) -> &Arc<Outgoing> {
+    fn stream(&self) -> &Arc<WriteBuffer> {
         &self.stream
     }
 
@@ -49,15 +50,15 @@ impl Peer for Session {
         match event {
             Event::Open(header) => self.open(header),
             Event::Stanza(stanza) => self.stanza(&stanza),
-            Event::Refused(refused) => self.refused(refused),
+            Event::Rejected(refused) => self.refused(refused),
             Event::Element(element) => self.element(&element),
             Event::Close => self.end(refusal::CLOSE),
         }
     }
 
-    fn fault(&mut self, fault: Fault) {
+    fn fault(&mut self, fault: ReadError) {
         match fault {
-            Fault::NoStream => self.refuse("invalid-namespace", None),
+            ReadError::NoStream => self.refuse("invalid-namespace", None),
             // Prosody says this of everything that it cannot read, comments included.
             _ => self.refuse("not-well-formed", None),
         }
@@ -97,7 +98,7 @@ impl Session {
         self.say(&header)
     }
 
-    fn element(&mut self, element: &TopLevel) -> Flow {
+    fn element(&mut self, element: &StreamElement) -> Flow {
         match (
             &self.phase,
             element.namespace.as_str(),
@@ -109,7 +110,7 @@ impl Session {
         }
     }
 
-    fn handshake(&mut self, element: &TopLevel) -> Flow {
+    fn handshake(&mut self, element: &StreamElement) -> Flow {
         let Phase::Handshake { domain, id } = &self.phase else {
             return Flow::Continue(());
         };
@@ -127,8 +128,8 @@ impl Session {
         }
         let domain = domain.clone();
         match self.shared.mount(&domain, &self.stream) {
-            Mounting::Done => self.phase = Phase::Mounted { domain },
-            Mounting::Taken => return self.end(&refusal::conflict()),
+            MountOutcome::Mounted => self.phase = Phase::Mounted { domain },
+            MountOutcome::Conflict => return self.end(&refusal::conflict()),
         }
         Flow::Continue(())
     }
@@ -154,13 +155,13 @@ impl Session {
     }
 
     /// A stanza that is well-formed and still none (RFC 6120 §8.2.3), or too large.
-    fn refused(&mut self, refused: Refused) -> Flow {
-        if matches!(refused.defect, Defect::TooLarge) {
+    fn refused(&mut self, refused: RejectedStanza) -> Flow {
+        if matches!(refused.defect, StanzaDefect::TooLarge) {
             // This is what Prosody says of it.
             return self.end_with("not-well-formed", None);
         }
         self.tell(
-            &stand_in(refused.head),
+            &placeholder(refused.header),
             &StanzaError::new(Condition::BadRequest),
         )
     }
@@ -168,12 +169,12 @@ impl Session {
     /// Sends a stanza error to the component itself.
     fn tell(&self, stanza: &Stanza, error: &StanzaError) -> Flow {
         if stanza.kind.is_error() || stanza.kind.is_response() {
-            self.shared.dropped.one();
+            self.shared.dropped.inc();
             return Flow::Continue(());
         }
         let Stanza {
             kind, id, from, to, ..
-        } = stanza.clone_head();
+        } = stanza.clone_header();
         let (kind, children): (Kind, _) = (kind.to_error(), error.to_children());
         let refusal = Stanza {
             kind,
@@ -188,7 +189,7 @@ impl Session {
 
     fn say(&self, words: &str) -> Flow {
         if self.stream.push(words.as_bytes()).is_err() {
-            self.shared.dropped.one();
+            self.shared.dropped.inc();
         }
         Flow::Continue(())
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jid::Jid;
 
 use super::Host;
-use super::inbox::Inbox;
-use super::parcel::IntoParcel;
+use super::mailbox::Mailbox;
+use super::raw_stanza::IntoRawStanza;
 use crate::reply::Reply;
 use crate::stanza::{Stanza, WriteError};
 
@@ -17,7 +17,7 @@ use crate::stanza::{Stanza, WriteError};
 pub struct User {
     host: Host,
     jid: Jid,
-    inbox: Arc<Inbox>,
+    mailbox: Arc<Mailbox>,
 }
 
 /// What a user cannot be or do.
@@ -51,18 +51,18 @@ impl User {
             jid = Jid::new(&format!("{jid}/home"))
                 .map_err(|error| UserError::Jid(error.to_string()))?;
         }
-        let inbox = Arc::new(Inbox::default());
+        let mailbox = Arc::new(Mailbox::default());
         let domain = jid.domain().as_str();
-        let mut tables = host.shared.tables();
-        let component = tables.is_component(domain) || host.shared.settings.expects(domain);
-        if component || !tables.sign_on(&jid, &inbox) {
+        let mut state = host.shared.state();
+        let component = state.is_component(domain) || host.shared.settings.expects(domain);
+        if component || !state.sign_on(&jid, &mailbox) {
             return Err(UserError::Taken(jid));
         }
-        drop(tables);
+        drop(state);
         Ok(Self {
             host: host.clone(),
             jid,
-            inbox,
+            mailbox,
         })
     }
 
@@ -80,10 +80,10 @@ impl User {
     /// # Errors
     /// [`UserError::Xml`] when the text is not one stanza, [`UserError::Sender`] when it names
     /// another sender.
-    pub async fn send(&self, stanza: impl IntoParcel) -> Result<(), UserError> {
-        let mut parcel = stanza.into_parcel()?;
-        parcel.stamp(&self.jid)?;
-        self.host.shared.deliver_waiting(parcel).await;
+    pub async fn send(&self, stanza: impl IntoRawStanza) -> Result<(), UserError> {
+        let mut raw = stanza.into_raw_stanza()?;
+        raw.stamp(&self.jid)?;
+        self.host.shared.deliver_waiting(raw).await;
         Ok(())
     }
 
@@ -103,16 +103,16 @@ impl User {
     /// # Errors
     /// As [`send`](User::send), and [`UserError::Closed`] when the host is closed before an answer
     /// comes.
-    pub async fn request(&self, iq: impl IntoParcel) -> Result<Stanza, UserError> {
-        let mut parcel = iq.into_parcel()?;
-        parcel.identify(|| self.host.shared.ids.fresh())?;
-        parcel.stamp(&self.jid)?;
-        let id = parcel.stanza.id.clone();
-        let to = parcel.stanza.to.clone();
-        self.host.shared.deliver_waiting(parcel).await;
+    pub async fn request(&self, iq: impl IntoRawStanza) -> Result<Stanza, UserError> {
+        let mut raw = iq.into_raw_stanza()?;
+        raw.identify(|| self.host.shared.ids.fresh())?;
+        raw.stamp(&self.jid)?;
+        let id = raw.stanza.id.clone();
+        let to = raw.stanza.to.clone();
+        self.host.shared.deliver_waiting(raw).await;
         let answer =
             |stanza: &Stanza| stanza.kind.is_response() && stanza.id == id && stanza.from == to;
-        self.inbox.take(answer).await.ok_or(UserError::Closed)
+        self.mailbox.take(answer).await.ok_or(UserError::Closed)
     }
 
     /// Answers a stanza as a component's handler would.
@@ -130,31 +130,31 @@ impl User {
 
     /// The next stanza, as soon as there is one. `None` when the host is closed.
     pub async fn recv(&self) -> Option<Stanza> {
-        self.inbox.take(|_| true).await
+        self.mailbox.take(|_| true).await
     }
 
     /// The next stanza that is wanted; the others stay where they are. `None` when the host is
     /// closed.
     pub async fn recv_where(&self, wanted: impl Fn(&Stanza) -> bool) -> Option<Stanza> {
-        self.inbox.take(wanted).await
+        self.mailbox.take(wanted).await
     }
 
     /// Everything that has come and was not received yet, without waiting.
     #[must_use]
     pub fn take_waiting(&self) -> Vec<Stanza> {
-        self.inbox.take_all()
+        self.mailbox.take_all()
     }
 
     /// How many stanzas have come and were not received yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.inbox.len()
+        self.mailbox.len()
     }
 }
 
 impl Drop for User {
     fn drop(&mut self) {
-        self.host.shared.tables().sign_off(&self.jid);
+        self.host.shared.state().sign_off(&self.jid);
     }
 }
 

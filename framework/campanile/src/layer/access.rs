@@ -10,7 +10,7 @@ use jid::{BareJid, Jid};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Gated, bare};
+use super::{ResponseFuture, bare};
 use crate::error::{BoxError, Condition};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
@@ -98,13 +98,13 @@ impl AccessLayer {
 
     /// Whether somebody is let in.
     #[must_use]
-    pub fn lets_in(&self, sender: &Jid) -> bool {
-        self.rules.lets_in(sender)
+    pub fn allows(&self, sender: &Jid) -> bool {
+        self.rules.allows(sender)
     }
 }
 
 impl Rules {
-    fn lets_in(&self, sender: &Jid) -> bool {
+    fn allows(&self, sender: &Jid) -> bool {
         let verdict = self
             .verdicts
             .get(bare(sender))
@@ -182,17 +182,17 @@ where
 {
     type Response = Reply;
     type Error = BoxError;
-    type Future = Gated<S::Future>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        if self.rules.lets_in(inbound.sender()) {
-            return Gated::open(self.inner.call(inbound));
+        if self.rules.allows(inbound.sender()) {
+            return ResponseFuture::inner(self.inner.call(inbound));
         }
-        Gated::shut(Err(Condition::Forbidden.into()))
+        ResponseFuture::ready(Err(Condition::Forbidden.into()))
     }
 }
 
@@ -200,7 +200,7 @@ where
 mod tests {
     use super::*;
     use crate::router::Router;
-    use crate::samples::answer;
+    use crate::test_util::answer;
 
     fn layer(allow: &[&str], deny: &[&str]) -> AccessLayer {
         let allowed = allow.iter().fold(AccessLayer::new(), |layer, rule| {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn lets_in(layer: &AccessLayer, sender: &str) -> bool {
-        layer.lets_in(&sender.parse().unwrap())
+        layer.allows(&sender.parse().unwrap())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Every service here is `Service<Inbound, Response = Reply>` with an error that becomes a
 //! [`BoxError`](crate::error::BoxError), so any layer of tower fits anywhere without an adapter:
 //! around some routes by [`Router::layer`](crate::router::Router::layer), around everything by
-//! [`Builder::layer`](crate::component::Builder::layer).
+//! [`ComponentBuilder::layer`](crate::component::ComponentBuilder::layer).
 //!
 //! | layer | what it does | what the peer is told |
 //! |---|---|---|
@@ -23,25 +23,27 @@
 //! limits the work itself.
 
 mod access;
-mod function;
-mod gate;
+mod bounded_map;
+mod from_fn;
 mod guard;
 mod metrics;
 mod rate;
 mod receipts;
-mod table;
+mod response_future;
 mod trace;
 
 pub use self::access::{Access, AccessLayer, Rule, RuleError};
-pub use self::function::{FromFn, FromFnLayer, Next, from_fn};
-pub use self::gate::Gated;
-pub use self::guard::{Guarded, LoopGuard, LoopGuardLayer};
-pub use self::metrics::{Metrics, MetricsFuture, MetricsLayer, Outcome, SlowRoute, Snapshot};
+pub use self::from_fn::{FromFn, FromFnLayer, Next, from_fn};
+pub use self::guard::{LoopGuard, LoopGuardFuture, LoopGuardLayer};
+pub use self::metrics::{
+    MetricsFuture, MetricsLayer, MetricsService, MetricsSnapshot, Outcome, SlowRoute,
+};
 pub use self::rate::{Rate, RateLayer, RateLimit, RateLimited};
 pub(crate) use self::receipts::NS as RECEIPTS;
-pub use self::receipts::{Receipted, Receipts, ReceiptsLayer};
+pub use self::receipts::{Receipts, ReceiptsFuture, ReceiptsLayer};
+pub use self::response_future::ResponseFuture;
 pub use self::trace::{Trace, TraceLayer};
-pub use crate::stats::Histogram;
+pub use crate::metrics::Histogram;
 
 /// The bare JID, without copying it.
 fn bare(jid: &jid::Jid) -> &str {

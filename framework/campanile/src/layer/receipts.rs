@@ -19,7 +19,7 @@ pub(crate) const NS: &str = "urn:xmpp:receipts";
 /// Answers requests for a receipt (XEP-0184), before whatever the handler answers.
 ///
 /// A message that is refused has no receipt, nor has one that a handler will only answer
-/// [later](crate::reply::Later) until that is done, nor one without an id or of another type than
+/// [later](crate::reply::Deferred) until that is done, nor one without an id or of another type than
 /// chat and normal.
 ///
 /// ```
@@ -54,7 +54,7 @@ where
 {
     type Response = Reply;
     type Error = BoxError;
-    type Future = Receipted<S::Future>;
+    type Future = ReceiptsFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
@@ -62,7 +62,7 @@ where
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
         let wanted = wanted(inbound.stanza());
-        Receipted {
+        ReceiptsFuture {
             inner: self.inner.call(inbound),
             wanted,
         }
@@ -72,14 +72,14 @@ where
 pin_project_lite::pin_project! {
     /// The future of [`Receipts`].
     #[derive(Debug)]
-    pub struct Receipted<F> {
+    pub struct ReceiptsFuture<F> {
         #[pin]
         inner: F,
         wanted: Option<Receipt>,
     }
 }
 
-impl<F, E> Future for Receipted<F>
+impl<F, E> Future for ReceiptsFuture<F>
 where
     F: Future<Output = Result<Reply, E>>,
     E: Into<BoxError>,
@@ -124,11 +124,11 @@ impl Receipt {
     fn before(self, reply: Reply) -> Reply {
         match reply {
             refused if is_refusal(&refused) => refused,
-            Reply::Later(later) => Reply::Later(later.map(move |reply| self.before(reply))),
+            Reply::Deferred(later) => Reply::Deferred(later.map(move |reply| self.before(reply))),
             reply => match Children::of(&Received { id: self.id }) {
                 Ok(received) => {
                     let receipt = Stanza::new(self.kind).with_children(received);
-                    Reply::Several(vec![Reply::Stanza(Box::new(receipt)), reply])
+                    Reply::Multiple(vec![Reply::Stanza(Box::new(receipt)), reply])
                 }
                 // An id that came in can go out.
                 Err(_) => reply,
@@ -140,7 +140,7 @@ impl Receipt {
 fn is_refusal(reply: &Reply) -> bool {
     match reply {
         Reply::Error(_) => true,
-        Reply::Several(replies) => replies.iter().any(is_refusal),
+        Reply::Multiple(replies) => replies.iter().any(is_refusal),
         _ => false,
     }
 }
@@ -148,9 +148,9 @@ fn is_refusal(reply: &Reply) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::error::Condition;
-    use crate::reply::{IntoReply, Later};
+    use crate::reply::{Deferred, IntoReply};
     use crate::router::Router;
-    use crate::samples::answer;
+    use crate::test_util::answer;
     use crate::testing;
 
     const REQUEST: &str = "<request xmlns='urn:xmpp:receipts'/>";
@@ -218,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_answered_later_has_its_receipt_then() {
         let later = async |crate::extract::Body(body): crate::extract::Body| {
-            let (later, promised) = Later::promise();
+            let (later, promised) = Deferred::channel();
             match body.as_str() {
                 "no" => promised.fail(Condition::NotAcceptable),
                 body => promised.send(body.into_reply().unwrap()),

@@ -63,7 +63,7 @@ mod tests {
 
     use super::*;
     use crate::router::Router;
-    use crate::samples::call;
+    use crate::test_util::call;
 
     /// Writes down the fields of each span.
     struct Notes(Level, Arc<Mutex<String>>);

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Module;
-use super::settings::{self, Misfit};
+use super::settings::{self, SettingsError};
 use crate::error::BoxError;
 
 /// Modules by name, each with what makes it from its settings.
@@ -41,7 +41,7 @@ use crate::error::BoxError;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let catalog = Catalog::new().offer("greeter", |settings| Ok(Greeter { settings }));
+/// let catalog = Catalog::new().register("greeter", |settings| Ok(Greeter { settings }));
 ///
 /// let file = serde_json::json!({ "greeter": { "greeting": "hello" } });
 /// let modules = catalog.choose(file.as_object().ok_or("a table for each module")?)?;
@@ -67,7 +67,7 @@ impl Catalog {
     /// Offers a module under this name, in place of an earlier one of the same name. What makes it
     /// may refuse its settings.
     #[must_use]
-    pub fn offer<T, M>(
+    pub fn register<T, M>(
         mut self,
         name: &'static str,
         make: impl Fn(T) -> Result<M, BoxError> + Send + Sync + 'static,
@@ -86,7 +86,7 @@ impl Catalog {
 
     /// Offers everything that another catalog does, in place of earlier ones of the same names.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub fn merge(mut self, other: Self) -> Self {
         self.makers.extend(other.makers);
         self
     }
@@ -159,7 +159,7 @@ pub struct CatalogFault {
 #[derive(Debug)]
 enum Fault {
     Unknown(Vec<&'static str>),
-    Unreadable(Misfit),
+    Unreadable(SettingsError),
     Refused(BoxError),
 }
 
@@ -186,7 +186,7 @@ impl CatalogFault {
     /// it is about all of them. Places within a list are not counted.
     pub fn path(&self) -> impl Iterator<Item = &str> {
         let path = match &self.fault {
-            Fault::Unreadable(misfit) => misfit.path.as_slice(),
+            Fault::Unreadable(error) => error.path.as_slice(),
             Fault::Unknown(_) | Fault::Refused(_) => &[],
         };
         path.iter().rev().map(String::as_str)
@@ -197,7 +197,7 @@ impl CatalogFault {
     pub fn known(&self) -> Option<&[&'static str]> {
         match &self.fault {
             Fault::Unknown(names) => Some(names.as_slice()),
-            Fault::Unreadable(misfit) => misfit.known,
+            Fault::Unreadable(error) => error.known,
             Fault::Refused(_) => None,
         }
     }
@@ -208,8 +208,8 @@ impl CatalogFault {
     pub fn why(&self) -> String {
         match &self.fault {
             Fault::Unknown(_) => "there is no such module".to_owned(),
-            Fault::Unreadable(misfit) => misfit.why.clone(),
-            Fault::Refused(error) => crate::rescue::chain(error),
+            Fault::Unreadable(error) => error.why.clone(),
+            Fault::Refused(error) => crate::error_mapping::chain(error),
         }
     }
 }
@@ -234,7 +234,7 @@ impl fmt::Display for CatalogFault {
             Fault::Refused(error) => write!(
                 f,
                 "the settings of {module}: {}",
-                crate::rescue::chain(error)
+                crate::error_mapping::chain(error)
             ),
         }
     }
@@ -250,7 +250,7 @@ mod tests {
     use super::*;
     use crate::module;
     use crate::router::Router;
-    use crate::samples::answer;
+    use crate::test_util::answer;
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -276,8 +276,8 @@ mod tests {
             greeting => Ok(Greeter(greeting.to_owned())),
         };
         Catalog::new()
-            .offer("greeter", make)
-            .offer("silent", |(): ()| Ok(Greeter(String::new())))
+            .register("greeter", make)
+            .register("silent", |(): ()| Ok(Greeter(String::new())))
     }
 
     #[test]
@@ -334,9 +334,9 @@ mod tests {
 
     #[test]
     fn two_catalogs_are_one() {
-        let other = Catalog::new().offer("quiet", |(): ()| Ok(Greeter(String::new())));
+        let other = Catalog::new().register("quiet", |(): ()| Ok(Greeter(String::new())));
         assert_eq!(
-            catalog().and(other).names().collect::<Vec<_>>(),
+            catalog().merge(other).names().collect::<Vec<_>>(),
             ["greeter", "quiet", "silent"]
         );
     }

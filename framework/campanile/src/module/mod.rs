@@ -10,10 +10,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::catalog::{Catalog, CatalogError, CatalogFault};
-use crate::client::{Client, Handover};
+use crate::client::{Client, ResponseForwarder};
 use crate::error::BoxError;
-use crate::router::{Advertised, Overlap, Router};
-use crate::stats::Figure;
+use crate::metrics::Metric;
+use crate::router::{Advertised, OverlapError, Router};
 
 /// A part of a component: what it routes, what it advertises, and what it does while the component
 /// runs.
@@ -30,7 +30,7 @@ use crate::stats::Figure;
 /// | a stream has ended | `offline`, one after the other |
 /// | the component stops | `stop`, one after the other, after the last `offline` |
 ///
-/// A module that is [replaced](crate::component::Slot) while the component runs is told `leave`,
+/// A module that is [replaced](crate::component::ReloadHandle) while the component runs is told `leave`,
 /// `offline` and `stop`; one that comes in is told `start`, and `online` where there is a stream.
 ///
 /// `offline` and `stop` have as long as the grace period, `leave` has half of it; one that takes
@@ -64,18 +64,18 @@ pub trait Module: Send + Sync + 'static {
     fn mount(self: Arc<Self>, router: Router) -> Router;
 
     /// Called when all modules are mounted, and again when [others are mounted beside
-    /// it](crate::component::Slot): what the component as a whole says about itself.
+    /// it](crate::component::ReloadHandle): what the component as a whole says about itself.
     fn advertised(&self, _disco: &Advertised) {}
 
-    /// What carries answers that belong to another process on the same JID there; see [`Handover`].
+    /// What carries answers that belong to another process on the same JID there; see [`ResponseForwarder`].
     /// It is asked for when the component is built, before `start`.
-    fn handover(self: Arc<Self>) -> Option<Arc<dyn Handover>> {
+    fn response_forwarder(self: Arc<Self>) -> Option<Arc<dyn ResponseForwarder>> {
         None
     }
 
     /// What it has counted and what waits in it, for `/metrics` and the like. It is asked at any
     /// time, and must not block.
-    fn figures(&self) -> Vec<Figure> {
+    fn metrics(&self) -> Vec<Metric> {
         Vec::new()
     }
 
@@ -120,7 +120,7 @@ pub fn mount(router: Router, modules: &[Arc<dyn Module>]) -> Result<Router, Moun
 pub struct MountError {
     module: &'static str,
     other: &'static str,
-    overlap: Overlap,
+    overlap: OverlapError,
 }
 
 impl MountError {
@@ -128,7 +128,7 @@ impl MountError {
         module: &'static str,
         mounted: &[(&'static str, Router)],
         own: &Router,
-        overlap: Overlap,
+        overlap: OverlapError,
     ) -> Self {
         let overlaps = |(_, other): &&(&str, Router)| other.clone().try_merge(own.clone()).is_err();
         let other = mounted
@@ -164,7 +164,7 @@ impl Error for MountError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rescue::chain;
+    use crate::error_mapping::chain;
     use crate::router::Filter;
 
     struct Fixed(&'static str, fn(Router) -> Router);

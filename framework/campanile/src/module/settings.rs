@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// What does not fit, and where.
 #[derive(Debug)]
-pub(super) struct Misfit {
+pub(super) struct SettingsError {
     /// The keys that lead to it, the innermost first.
     pub(super) path: Vec<String>,
     pub(super) why: String,
@@ -22,11 +22,11 @@ pub(super) struct Misfit {
 }
 
 /// Reads settings.
-pub(super) fn read<T: DeserializeOwned>(settings: &Value) -> Result<T, Misfit> {
+pub(super) fn read<T: DeserializeOwned>(settings: &Value) -> Result<T, SettingsError> {
     T::deserialize(Settings(settings))
 }
 
-impl Misfit {
+impl SettingsError {
     fn new(why: impl fmt::Display) -> Self {
         Self {
             path: Vec::new(),
@@ -41,7 +41,7 @@ impl Misfit {
     }
 }
 
-impl Error for Misfit {
+impl Error for SettingsError {
     fn custom<T: fmt::Display>(why: T) -> Self {
         Self::new(why)
     }
@@ -49,14 +49,14 @@ impl Error for Misfit {
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
         Self::new(format_args!(
             "invalid type: {}, expected {wanted}",
-            Uncited(found)
+            Redacted(found)
         ))
     }
 
     fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
         Self::new(format_args!(
             "invalid value: {}, expected {wanted}",
-            Uncited(found)
+            Redacted(found)
         ))
     }
 
@@ -70,9 +70,9 @@ impl Error for Misfit {
 }
 
 /// A value without its text: that may be a secret.
-struct Uncited<'a>(Unexpected<'a>);
+struct Redacted<'a>(Unexpected<'a>);
 
-impl fmt::Display for Uncited<'_> {
+impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Unexpected::Str(_) => f.write_str("a text"),
@@ -81,7 +81,7 @@ impl fmt::Display for Uncited<'_> {
     }
 }
 
-impl fmt::Display for Misfit {
+impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.why)?;
         match self.known {
@@ -92,16 +92,16 @@ impl fmt::Display for Misfit {
     }
 }
 
-impl std::error::Error for Misfit {}
+impl std::error::Error for SettingsError {}
 
 /// One value.
 #[derive(Clone, Copy)]
 struct Settings<'a>(&'a Value);
 
 impl<'de> Deserializer<'de> for Settings<'de> {
-    type Error = Misfit;
+    type Error = SettingsError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SettingsError> {
         match self.0 {
             Value::Null => visitor.visit_unit(),
             Value::Bool(flag) => visitor.visit_bool(*flag),
@@ -119,7 +119,7 @@ impl<'de> Deserializer<'de> for Settings<'de> {
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SettingsError> {
         if self.0.is_null() {
             visitor.visit_none()
         } else {
@@ -131,7 +131,7 @@ impl<'de> Deserializer<'de> for Settings<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, SettingsError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -140,10 +140,10 @@ impl<'de> Deserializer<'de> for Settings<'de> {
         _name: &'static str,
         _variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, SettingsError> {
         match self.0 {
             Value::String(text) => {
-                let variant: StrDeserializer<'_, Misfit> = text.as_str().into_deserializer();
+                let variant: StrDeserializer<'_, SettingsError> = text.as_str().into_deserializer();
                 visitor.visit_enum(variant)
             }
             Value::Object(members) => visitor.visit_enum(MapAccessDeserializer::new(Members {
@@ -163,12 +163,12 @@ impl<'de> Deserializer<'de> for Settings<'de> {
 struct Items<'a>(std::slice::Iter<'a, Value>);
 
 impl<'de> SeqAccess<'de> for Items<'de> {
-    type Error = Misfit;
+    type Error = SettingsError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Misfit> {
+    ) -> Result<Option<T::Value>, SettingsError> {
         self.0
             .next()
             .map(|value| seed.deserialize(Settings(value)))
@@ -182,27 +182,30 @@ struct Members<'a> {
 }
 
 impl<'de> MapAccess<'de> for Members<'de> {
-    type Error = Misfit;
+    type Error = SettingsError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Misfit> {
+    ) -> Result<Option<K::Value>, SettingsError> {
         self.value = self.rest.next();
         let Some((key, _)) = self.value else {
             return Ok(None);
         };
-        let key: StrDeserializer<'_, Misfit> = key.as_str().into_deserializer();
+        let key: StrDeserializer<'_, SettingsError> = key.as_str().into_deserializer();
         seed.deserialize(key).map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, SettingsError> {
         let (key, value) = self
             .value
             .take()
-            .ok_or_else(|| Misfit::new("a value without a key"))?;
+            .ok_or_else(|| SettingsError::new("a value without a key"))?;
         seed.deserialize(Settings(value))
-            .map_err(|misfit| misfit.below(key))
+            .map_err(|error| error.below(key))
     }
 }
 
@@ -297,10 +300,10 @@ mod tests {
             ),
         ];
         for (settings, place, why) in rows {
-            let misfit = read::<Shop>(&settings).unwrap_err();
-            let path: Vec<_> = misfit.path.iter().rev().map(String::as_str).collect();
+            let error = read::<Shop>(&settings).unwrap_err();
+            let path: Vec<_> = error.path.iter().rev().map(String::as_str).collect();
             assert_eq!(
-                (path.join("/").as_str(), misfit.to_string().as_str()),
+                (path.join("/").as_str(), error.to_string().as_str()),
                 (place, why)
             );
         }

@@ -3,7 +3,7 @@
 use minidom::Element;
 use xso::{AsXml, FromXml};
 
-use super::text::words;
+use super::text_enum::text_enum;
 
 /// Namespace of ad-hoc commands; also the node that lists them (XEP-0050 §2.2).
 pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
@@ -11,7 +11,7 @@ pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
 /// A request to run a command or to go on with it, and what is answered (XEP-0050 §4.1).
 #[derive(Debug, Clone, PartialEq, FromXml, AsXml)]
 #[xml(namespace = COMMANDS, name = "command")]
-pub struct Command {
+pub struct CommandPayload {
     /// Which command.
     #[xml(attribute)]
     pub node: String,
@@ -35,7 +35,7 @@ pub struct Command {
     pub payloads: Vec<Element>,
 }
 
-impl Command {
+impl CommandPayload {
     /// The command of this node, and nothing more.
     #[must_use]
     pub fn new(node: impl Into<String>) -> Self {
@@ -51,7 +51,7 @@ impl Command {
     }
 }
 
-words! {
+text_enum! {
     /// What a requester wants done with a command (XEP-0050 §3.4).
     CommandAction {
         /// To begin, or to go on as the command itself suggests.
@@ -67,7 +67,7 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// How far a command is (XEP-0050 §4.1).
     CommandStatus {
         /// Done, with or without success.
@@ -97,7 +97,7 @@ pub struct CommandActions {
     pub complete: bool,
 }
 
-words! {
+text_enum! {
     /// How serious a note is (XEP-0050 §4.3).
     NoteType {
         /// Nothing but information.
@@ -153,7 +153,7 @@ impl Note {
 /// What exactly is wrong with a request: an application-specific condition (XEP-0050 §4.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromXml, AsXml)]
 #[xml(namespace = COMMANDS, exhaustive)]
-pub enum CommandFault {
+pub enum CommandErrorCondition {
     /// The action does not exist.
     #[xml(name = "malformed-action")]
     MalformedAction,

@@ -46,7 +46,7 @@ pub struct FallbackSubject {
 impl Fallback {
     /// All of the body stands in for a payload of this namespace.
     #[must_use]
-    pub fn of(namespace: impl Into<String>) -> Self {
+    pub fn for_namespace(namespace: impl Into<String>) -> Self {
         Self {
             what: Some(namespace.into()),
             body: vec![FallbackBody::default()],

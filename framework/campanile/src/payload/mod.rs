@@ -3,7 +3,7 @@
 //!
 //! | XEP | types |
 //! |---|---|
-//! | 0050 Ad-Hoc Commands | [`Command`], [`CommandActions`], [`Note`], [`CommandFault`] |
+//! | 0050 Ad-Hoc Commands | [`CommandPayload`], [`CommandActions`], [`Note`], [`CommandErrorCondition`] |
 //! | 0085 Chat State Notifications | [`ChatState`] |
 //! | 0184 Message Delivery Receipts | [`ReceiptRequest`], [`Received`] |
 //! | 0203 Delayed Delivery | [`Delay`] |
@@ -37,7 +37,7 @@ mod hint;
 mod reply_to;
 #[cfg(test)]
 mod tests;
-mod text;
+mod text_enum;
 
 pub use xmpp_parsers::chatstates::ChatState;
 pub use xmpp_parsers::delay::Delay;
@@ -46,9 +46,10 @@ pub use xmpp_parsers::receipts::{Received, Request as ReceiptRequest};
 pub use xmpp_parsers::stanza_id::{OriginId, StanzaId};
 
 pub use self::command::{
-    COMMANDS, Command, CommandAction, CommandActions, CommandFault, CommandStatus, Note, NoteType,
+    COMMANDS, CommandAction, CommandActions, CommandErrorCondition, CommandPayload, CommandStatus,
+    Note, NoteType,
 };
 pub use self::fallback::{Fallback, FallbackBody, FallbackSubject};
 pub use self::hint::Hint;
 pub use self::reply_to::InReplyTo;
-pub use self::text::NoSuchWord;
+pub use self::text_enum::UnknownValue;

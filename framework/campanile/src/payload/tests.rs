@@ -20,16 +20,16 @@ fn same<T: FromXml + AsXml + PartialEq + std::fmt::Debug>(value: &T, xml: &str) 
 
 #[test]
 fn commands() {
-    let request = Command {
+    let request = CommandPayload {
         action: Some(CommandAction::Execute),
-        ..Command::new("list")
+        ..CommandPayload::new("list")
     };
     same(
         &request,
         "<command xmlns='http://jabber.org/protocol/commands' node='list' action='execute'/>",
     );
     let form: minidom::Element = "<x xmlns='jabber:x:data' type='form'/>".parse().unwrap();
-    let answer = Command {
+    let answer = CommandPayload {
         session: Some("s1".into()),
         status: Some(CommandStatus::Executing),
         actions: Some(CommandActions {
@@ -40,7 +40,7 @@ fn commands() {
         }),
         notes: vec![Note::warn("slow")],
         payloads: vec![form],
-        ..Command::new("config")
+        ..CommandPayload::new("config")
     };
     let xml = "<command xmlns='http://jabber.org/protocol/commands' node='config' sessionid='s1' \
         status='executing'>\
@@ -51,18 +51,20 @@ fn commands() {
         .replace("<note type='warn'>slow</note>", "")
         .replace("</command>", "<note type='warn'>slow</note></command>");
     assert_eq!(
-        parse::<Command>(&other).unwrap(),
+        parse::<CommandPayload>(&other).unwrap(),
         answer,
         "the order of children plays no part"
     );
-    assert!(parse::<Command>("<command xmlns='http://jabber.org/protocol/commands'/>").is_err());
-    assert!(parse::<Command>(&xml.replace("executing", "busy")).is_err());
+    assert!(
+        parse::<CommandPayload>("<command xmlns='http://jabber.org/protocol/commands'/>").is_err()
+    );
+    assert!(parse::<CommandPayload>(&xml.replace("executing", "busy")).is_err());
     same(
-        &CommandFault::BadSessionId,
+        &CommandErrorCondition::BadSessionId,
         "<bad-sessionid xmlns='http://jabber.org/protocol/commands'/>",
     );
     assert_eq!(CommandStatus::Canceled.to_string(), "canceled");
-    assert_eq!("what".parse::<CommandAction>(), Err(NoSuchWord));
+    assert_eq!("what".parse::<CommandAction>(), Err(UnknownValue));
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn hints_replies_and_fallbacks() {
         "<reply xmlns='urn:xmpp:reply:0' id='m1'/>",
     );
     same(
-        &Fallback::of("urn:xmpp:reply:0"),
+        &Fallback::for_namespace("urn:xmpp:reply:0"),
         "<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'><body/></fallback>",
     );
     same(
@@ -104,7 +106,7 @@ fn what_stands_in_for_something_can_be_left_out() {
         end='8'/></fallback>";
     let quote: Fallback = parse(quote).unwrap();
     assert_eq!(quote.strip("> héllo\nyes"), "yes");
-    assert_eq!(Fallback::of("urn:x").strip("all of it"), "");
+    assert_eq!(Fallback::for_namespace("urn:x").strip("all of it"), "");
     assert_eq!(Fallback::default().strip("all of it"), "");
     let subject = Fallback {
         subject: vec![FallbackSubject::default()],

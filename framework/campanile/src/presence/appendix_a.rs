@@ -6,7 +6,7 @@
 //! routes all of them (MUST). Pre-approval (§3.4) is optional and not done here: where §A.2.3 has
 //! it, nothing passes and nothing changes.
 
-use super::{Change, Half, Step, Subscription};
+use super::{Change, HalfState, Subscription, Transition};
 
 pub(super) type Row = (&'static str, bool, &'static str);
 
@@ -132,7 +132,7 @@ const INBOUND_UNSUBSCRIBED: [Row; 9] = [
 
 /// §A.1
 pub(super) fn states() -> impl Iterator<Item = Subscription> {
-    let halves = [Half::No, Half::Pending, Half::Yes];
+    let halves = [HalfState::None, HalfState::Pending, HalfState::Subscribed];
     halves
         .into_iter()
         .flat_map(move |to| halves.map(|from| Subscription { to, from }))
@@ -144,10 +144,10 @@ pub(super) fn named(name: &str) -> Subscription {
 
 /// Every row of a table, by the caller's line when one is wrong.
 #[track_caller]
-fn holds(table: [Row; 9], step: impl Fn(Subscription) -> Step) {
+fn holds(table: [Row; 9], step: impl Fn(Subscription) -> Transition) {
     let mut seen: Vec<_> = states().collect();
     for (before, passes, after) in table {
-        let wanted = Step {
+        let wanted = Transition {
             next: named(after),
             passes,
         };

@@ -3,7 +3,10 @@
 use jid::Jid;
 
 use super::roster::{Inner, stanza};
-use super::{Availability, Change, Decision, Half, Kept, Pair, Replace, Request, Subscription};
+use super::{
+    Availability, Change, CompareAndSwap, Decision, HalfState, PutOutcome, Subscription,
+    SubscriptionKey, SubscriptionRequest,
+};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
@@ -14,7 +17,7 @@ impl Inner {
     /// Takes one stanza.
     pub(super) async fn handle(&self, inbound: &Inbound) -> Result<Reply, BoxError> {
         // Prosody sends a full JID where a bare one belongs.
-        let pair = Pair {
+        let pair = SubscriptionKey {
             own: inbound.recipient().to_bare(),
             peer: inbound.sender().to_bare(),
         };
@@ -24,7 +27,7 @@ impl Inner {
         if kind == PresenceType::Error {
             return Ok(self.bounced(pair));
         }
-        self.silenced().remove(&pair);
+        self.bounced_peers().remove(&pair);
         if !self.exists(&pair.own).await {
             return Ok(nobody(&pair, kind));
         }
@@ -40,17 +43,17 @@ impl Inner {
     }
 
     /// Who sends our presence back gets no more of it until it is heard of again.
-    fn bounced(&self, pair: Pair) -> Reply {
+    fn bounced(&self, pair: SubscriptionKey) -> Reply {
         tracing::debug!(own = %pair.own, peer = %pair.peer, "presence came back: none is sent \
             there any more");
-        self.silenced().add(pair);
+        self.bounced_peers().add(pair);
         Reply::Empty
     }
 
     /// RFC 6121 §4.3.2
-    async fn probed(&self, pair: &Pair, prober: &Jid) -> Result<Reply, BoxError> {
+    async fn probed(&self, pair: &SubscriptionKey, prober: &Jid) -> Result<Reply, BoxError> {
         let subscription = self.settings.store.get(pair).await?;
-        if subscription.from != Half::Yes {
+        if subscription.from != HalfState::Subscribed {
             return Ok(one(stanza(pair, PresenceType::Unsubscribed)));
         }
         Ok(one(self.presence(
@@ -61,13 +64,17 @@ impl Inner {
     }
 
     /// A peer wants to see us (RFC 6121 §3.1.3).
-    async fn asked(&self, pair: &Pair, status: Option<String>) -> Result<Vec<Stanza>, BoxError> {
+    async fn asked(
+        &self,
+        pair: &SubscriptionKey,
+        status: Option<String>,
+    ) -> Result<Vec<Stanza>, BoxError> {
         let _lock = self.lock(pair).await;
         let mut decided = None;
         loop {
             let before = self.settings.store.get(pair).await?;
             let step = before.inbound(Change::Subscribe);
-            if before.from == Half::Yes {
+            if before.from == HalfState::Subscribed {
                 return self.granted(pair, before);
             }
             if !step.passes {
@@ -79,8 +86,8 @@ impl Inner {
                 None => {
                     self.settings
                         .policy
-                        .decide(&Request {
-                            pair: pair.clone(),
+                        .decide(&SubscriptionRequest {
+                            key: pair.clone(),
                             status: status.clone(),
                         })
                         .await
@@ -88,11 +95,14 @@ impl Inner {
             };
             decided = Some(decision);
             let after = self.after(decision, step.next);
-            match (self.keep(pair, Replace { before, after }).await?, decision) {
-                (Kept::Stale, _) => {}
-                (Kept::Yes, Decision::Accept) => return self.granted(pair, after),
-                (Kept::Yes, Decision::Wait) => return Ok(Vec::new()),
-                (Kept::Full, _) | (_, Decision::Deny) => {
+            match (
+                self.keep(pair, CompareAndSwap { before, after }).await?,
+                decision,
+            ) {
+                (PutOutcome::Conflict, _) => {}
+                (PutOutcome::Stored, Decision::Accept) => return self.granted(pair, after),
+                (PutOutcome::Stored, Decision::Pending) => return Ok(Vec::new()),
+                (PutOutcome::Full, _) | (_, Decision::Deny) => {
                     return Ok(vec![stanza(pair, PresenceType::Unsubscribed)]);
                 }
             }
@@ -104,7 +114,7 @@ impl Inner {
         match decision {
             Decision::Accept => {
                 let after = pending.outbound(Change::Subscribed).next;
-                let mutual = self.settings.mutual && after.to == Half::No;
+                let mutual = self.settings.mutual && after.to == HalfState::None;
                 if mutual {
                     after.outbound(Change::Subscribe).next
                 } else {
@@ -112,26 +122,34 @@ impl Inner {
                 }
             }
             Decision::Deny => pending.outbound(Change::Unsubscribed).next,
-            Decision::Wait => pending,
+            Decision::Pending => pending,
         }
     }
 
     /// What a peer is sent that sees us from now on, or has lost that it does.
-    fn granted(&self, pair: &Pair, after: Subscription) -> Result<Vec<Stanza>, BoxError> {
+    fn granted(
+        &self,
+        pair: &SubscriptionKey,
+        after: Subscription,
+    ) -> Result<Vec<Stanza>, BoxError> {
         let mut answers = vec![stanza(pair, PresenceType::Subscribed)];
         let availability = self.availability(&pair.own);
         if availability.is_online() {
             // RFC 6121 §3.1.5; ejabberd does not probe for it.
             answers.push(self.presence(pair, &pair.peer.clone().into(), &availability)?);
         }
-        if self.settings.mutual && after.to == Half::Pending {
+        if self.settings.mutual && after.to == HalfState::Pending {
             answers.push(stanza(pair, PresenceType::Subscribe));
         }
         Ok(answers)
     }
 
     /// A peer grants, or ends something.
-    async fn changed(&self, pair: &Pair, change: Change) -> Result<Vec<Stanza>, BoxError> {
+    async fn changed(
+        &self,
+        pair: &SubscriptionKey,
+        change: Change,
+    ) -> Result<Vec<Stanza>, BoxError> {
         let _lock = self.lock(pair).await;
         loop {
             let before = self.settings.store.get(pair).await?;
@@ -148,12 +166,12 @@ impl Inner {
                     &pair.peer.clone().into(),
                     &Availability::offline(),
                 )?);
-                if self.settings.mutual && after.to != Half::No {
+                if self.settings.mutual && after.to != HalfState::None {
                     after = after.outbound(Change::Unsubscribe).next;
                     answers.push(stanza(pair, PresenceType::Unsubscribe));
                 }
             }
-            if self.keep(pair, Replace { before, after }).await? != Kept::Stale {
+            if self.keep(pair, CompareAndSwap { before, after }).await? != PutOutcome::Conflict {
                 return Ok(answers);
             }
         }
@@ -161,7 +179,7 @@ impl Inner {
 }
 
 /// RFC 6121 §3.1.3, §4.3.2: who is not there has no presence.
-fn nobody(pair: &Pair, kind: PresenceType) -> Reply {
+fn nobody(pair: &SubscriptionKey, kind: PresenceType) -> Reply {
     match kind {
         PresenceType::Subscribe | PresenceType::Probe => {
             one(stanza(pair, PresenceType::Unsubscribed))
@@ -175,7 +193,7 @@ fn one(stanza: Stanza) -> Reply {
 }
 
 fn several(stanzas: Vec<Stanza>) -> Reply {
-    Reply::Several(stanzas.into_iter().map(one).collect())
+    Reply::Multiple(stanzas.into_iter().map(one).collect())
 }
 
 fn status(stanza: &Stanza) -> Option<String> {

@@ -8,7 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jid::BareJid;
 
-use super::{Bounds, Kept, Pair, Replace, Subscription, SubscriptionStore};
+use super::{
+    CompareAndSwap, PutOutcome, Subscription, SubscriptionKey, SubscriptionLimits,
+    SubscriptionStore,
+};
 use crate::error::BoxError;
 
 /// Subscriptions that are forgotten with the process: for tests, and for bots that nobody has to
@@ -20,7 +23,7 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Table {
-    pairs: BTreeMap<Pair, Subscription>,
+    pairs: BTreeMap<SubscriptionKey, Subscription>,
     /// How many pairs each peer and each domain of peers has.
     counts: HashMap<String, usize>,
 }
@@ -43,12 +46,12 @@ impl Table {
         self.counts.get(key).copied().unwrap_or_default()
     }
 
-    fn has_room(&self, pair: &Pair, bounds: &Bounds) -> bool {
+    fn has_room(&self, pair: &SubscriptionKey, bounds: &SubscriptionLimits) -> bool {
         let (peer, domain) = keys(pair);
         bounds.admit(self.count(&peer), self.count(&domain), self.pairs.len())
     }
 
-    fn insert(&mut self, pair: &Pair, subscription: Subscription) {
+    fn insert(&mut self, pair: &SubscriptionKey, subscription: Subscription) {
         if self.pairs.insert(pair.clone(), subscription).is_none() {
             let (peer, domain) = keys(pair);
             *self.counts.entry(peer).or_default() += 1;
@@ -56,7 +59,7 @@ impl Table {
         }
     }
 
-    fn remove(&mut self, pair: &Pair) {
+    fn remove(&mut self, pair: &SubscriptionKey) {
         if self.pairs.remove(pair).is_none() {
             return;
         }
@@ -76,42 +79,49 @@ impl Table {
 }
 
 /// A peer and its domain, told apart although a peer may be a domain.
-fn keys(pair: &Pair) -> (String, String) {
+fn keys(pair: &SubscriptionKey) -> (String, String) {
     (pair.peer.to_string(), format!("@{}", pair.peer.domain()))
 }
 
 #[async_trait]
 impl SubscriptionStore for MemoryStore {
-    async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
+    async fn get(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError> {
         Ok(self.table().pairs.get(pair).copied().unwrap_or_default())
     }
 
-    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
+    async fn put(
+        &self,
+        pair: &SubscriptionKey,
+        change: CompareAndSwap,
+        bounds: &SubscriptionLimits,
+    ) -> Result<PutOutcome, BoxError> {
         let mut table = self.table();
         let known = table.pairs.get(pair).copied();
         if known.unwrap_or_default() != change.before {
-            return Ok(Kept::Stale);
+            return Ok(PutOutcome::Conflict);
         }
         if change.after.is_none() {
             table.remove(pair);
-            return Ok(Kept::Yes);
+            return Ok(PutOutcome::Stored);
         }
         if known.is_none() && !table.has_room(pair, bounds) {
-            return Ok(Kept::Full);
+            return Ok(PutOutcome::Full);
         }
         table.insert(pair, change.after);
-        Ok(Kept::Yes)
+        Ok(PutOutcome::Stored)
     }
 
     async fn list(
         &self,
         own: Option<&BareJid>,
-        after: Option<&Pair>,
+        after: Option<&SubscriptionKey>,
         most: usize,
-    ) -> Result<Vec<(Pair, Subscription)>, BoxError> {
+    ) -> Result<Vec<(SubscriptionKey, Subscription)>, BoxError> {
         let table = self.table();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let pairs = table.pairs.range::<Pair, _>((from, Bound::Unbounded));
+        let pairs = table
+            .pairs
+            .range::<SubscriptionKey, _>((from, Bound::Unbounded));
         let of_own = pairs
             .skip_while(|(pair, _)| own.is_some_and(|own| pair.own < *own))
             .take_while(|(pair, _)| own.is_none_or(|own| pair.own == *own));

@@ -32,7 +32,7 @@
 //! | a server probes | presence, or `unsubscribed` to who may not see it |
 //! | a stream has been open for five seconds | presence to all who see us, probes to all whom we see, 200 a second with jitter |
 //! | [`Roster::set`] | the new presence to all who see that address, at the same pace |
-//! | the component stops | `unavailable` to all who see us, unless [another process](crate::client::Client::is_shared) goes on |
+//! | the component stops | `unavailable` to all who see us, unless [another process](crate::client::Client::has_peers) goes on |
 //!
 //! Presence of who is online carries the hash of what [disco](crate::disco) says about that very
 //! address (XEP-0115), and whatever else [adorns](Adorn) it, such as the hash of a
@@ -42,43 +42,45 @@
 //! again.
 //!
 //! Subscriptions are kept in a [`SubscriptionStore`], which several processes may share, and
-//! bounded by peer and by domain ([`Bounds`]): what does not fit is answered `unsubscribed`,
+//! bounded by peer and by domain ([`SubscriptionLimits`]): what does not fit is answered `unsubscribed`,
 //! counted ([`Roster::refused`],
-//! [`subscriptions_refused`](crate::stats::Stats::subscriptions_refused)) and logged. Presence of
+//! [`subscriptions_refused`](crate::metrics::Counters::subscriptions_refused)) and logged. Presence of
 //! peers that we see is routed to handlers as any other. Pre-approval (RFC 6121 §3.4), which is
 //! optional, is not done.
 
 #[cfg(test)]
 mod appendix_a;
 mod availability;
+mod bounced_peers;
 mod inbound;
 mod memory;
 mod module;
-mod pace;
+mod pacing;
 mod policy;
 mod roster;
-mod silenced;
+mod scan;
 mod store;
 mod subscription;
 #[cfg(test)]
 mod tests;
-mod walk;
 
 use jid::BareJid;
 
 pub use self::availability::Availability;
 pub use self::memory::MemoryStore;
-pub use self::policy::{Decision, Directory, Policy, Request};
+pub use self::policy::{Decision, Directory, Policy, SubscriptionRequest};
 pub use self::roster::{Roster, RosterBuilder};
-pub use self::store::{Bounds, Kept, Pair, Replace, SubscriptionStore};
-pub use self::subscription::{Change, Half, Step, Subscription};
+pub use self::store::{
+    CompareAndSwap, PutOutcome, SubscriptionKey, SubscriptionLimits, SubscriptionStore,
+};
+pub use self::subscription::{Change, HalfState, Subscription, Transition};
 use crate::stanza::{Stanza, WriteError};
 
 /// Adds something to the presence of an address of ours, such as the hash of its photo.
-pub trait Adorn: Send + Sync + 'static {
+pub trait PresenceExtension: Send + Sync + 'static {
     /// Adds it.
     ///
     /// # Errors
     /// When it cannot be written as XML.
-    fn adorn(&self, own: &BareJid, presence: Stanza) -> Result<Stanza, WriteError>;
+    fn extend(&self, own: &BareJid, presence: Stanza) -> Result<Stanza, WriteError>;
 }

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use jid::BareJid;
 use tokio::time::Duration;
 
-use super::pace::Pace;
+use super::pacing::Pacing;
 use super::roster::{Inner, Roster, stanza};
-use super::walk::Walk;
-use super::{Availability, Half, Pair, Subscription};
+use super::scan::Scan;
+use super::{Availability, HalfState, Subscription, SubscriptionKey};
 use crate::caps;
 use crate::client::Client;
 use crate::error::BoxError;
@@ -84,7 +84,7 @@ impl Module for Roster {
     }
 
     async fn leave(&self, client: Client) {
-        if client.is_shared() {
+        if client.has_peers() {
             tracing::info!("another process is mounted on this JID: its addresses stay online");
             return;
         }
@@ -109,8 +109,8 @@ impl Roster {
             .client
             .get()
             .ok_or("the component of this roster does not run yet")?;
-        let mut pace = Pace::new(inner.settings.per_second);
-        let mut pairs = Walk::new(&*inner.settings.store, Some(own));
+        let mut pace = Pacing::new(inner.settings.per_second);
+        let mut pairs = Scan::new(&*inner.settings.store, Some(own));
         while let Some((pair, subscription)) = pairs.next().await? {
             if inner.sees_us(&pair, subscription) {
                 pace.wait().await;
@@ -126,8 +126,8 @@ impl Roster {
 impl Inner {
     /// XEP-0114 knows no presence: after a reconnect nobody knows of us, and we know of nobody.
     async fn rebuild(&self, client: &Client) -> Result<(), BoxError> {
-        let mut pace = Pace::new(self.settings.per_second);
-        let mut pairs = Walk::new(&*self.settings.store, None);
+        let mut pace = Pacing::new(self.settings.per_second);
+        let mut pairs = Scan::new(&*self.settings.store, None);
         while let Some((pair, subscription)) = pairs.next().await? {
             if !is_of(&pair, client) || !self.exists(&pair.own).await {
                 continue;
@@ -141,17 +141,21 @@ impl Inner {
     }
 
     /// What one peer is sent on a new stream.
-    fn anew(&self, pair: &Pair, subscription: Subscription) -> Result<Vec<Stanza>, BoxError> {
+    fn anew(
+        &self,
+        pair: &SubscriptionKey,
+        subscription: Subscription,
+    ) -> Result<Vec<Stanza>, BoxError> {
         let availability = self.availability(&pair.own);
         let mut stanzas = Vec::new();
         if self.sees_us(pair, subscription) && availability.is_online() {
             stanzas.push(self.to_all(pair, &availability)?);
         }
         match subscription.to {
-            Half::Yes => stanzas.push(stanza(pair, PresenceType::Probe)),
+            HalfState::Subscribed => stanzas.push(stanza(pair, PresenceType::Probe)),
             // RFC 6121 §3.1.2: a request that was lost is made again.
-            Half::Pending => stanzas.push(stanza(pair, PresenceType::Subscribe)),
-            Half::No => {}
+            HalfState::Pending => stanzas.push(stanza(pair, PresenceType::Subscribe)),
+            HalfState::None => {}
         }
         Ok(stanzas)
     }
@@ -159,7 +163,7 @@ impl Inner {
     /// Nobody else says on our behalf that we are gone.
     async fn take_back(&self, client: &Client) -> Result<(), BoxError> {
         let told = self.leave();
-        let mut pairs = Walk::new(&*self.settings.store, None);
+        let mut pairs = Scan::new(&*self.settings.store, None);
         while let Some((pair, subscription)) = pairs.next().await? {
             if is_of(&pair, client)
                 && self.sees_us(&pair, subscription)
@@ -173,17 +177,21 @@ impl Inner {
         Ok(())
     }
 
-    fn sees_us(&self, pair: &Pair, subscription: Subscription) -> bool {
-        subscription.from == Half::Yes && !self.silenced().contains(pair)
+    fn sees_us(&self, pair: &SubscriptionKey, subscription: Subscription) -> bool {
+        subscription.from == HalfState::Subscribed && !self.bounced_peers().contains(pair)
     }
 
     /// Presence for all resources of the peer.
-    fn to_all(&self, pair: &Pair, availability: &Availability) -> Result<Stanza, BoxError> {
+    fn to_all(
+        &self,
+        pair: &SubscriptionKey,
+        availability: &Availability,
+    ) -> Result<Stanza, BoxError> {
         Ok(self.presence(pair, &pair.peer.clone().into(), availability)?)
     }
 }
 
 /// Whether a pair is this component's: a store may be that of several.
-fn is_of(pair: &Pair, client: &Client) -> bool {
+fn is_of(pair: &SubscriptionKey, client: &Client) -> bool {
     pair.own.domain() == client.domain().domain()
 }

@@ -11,10 +11,10 @@ use tokio::sync::MutexGuard as Lock;
 use tokio::time::Duration;
 
 use super::SubscriptionStore;
-use super::silenced::Silenced;
+use super::bounced_peers::BouncedPeers;
 use super::{
-    Adorn, Availability, Bounds, Change, Decision, Directory, Kept, Pair, Policy, Replace,
-    Subscription,
+    Availability, Change, CompareAndSwap, Decision, Directory, Policy, PresenceExtension,
+    PutOutcome, Subscription, SubscriptionKey, SubscriptionLimits,
 };
 use crate::caps;
 use crate::client::Client;
@@ -40,7 +40,7 @@ pub(super) struct Inner {
     pub(super) client: OnceLock<Client>,
     pub(super) disco: RwLock<Option<Advertised>>,
     told: RwLock<Told>,
-    silenced: Mutex<Silenced>,
+    bounced_peers: Mutex<BouncedPeers>,
     /// Each change of a subscription is read, decided and written behind one of these.
     locks: Vec<tokio::sync::Mutex<()>>,
     hasher: RandomState,
@@ -72,10 +72,10 @@ pub(super) struct Settings {
     pub(super) bots: Vec<RecipientPattern>,
     pub(super) policy: Arc<dyn Policy>,
     pub(super) mutual: bool,
-    pub(super) bounds: Bounds,
+    pub(super) bounds: SubscriptionLimits,
     pub(super) availability: Availability,
     pub(super) availability_of: HashMap<BareJid, Availability>,
-    pub(super) adorn: Vec<Arc<dyn Adorn>>,
+    pub(super) extensions: Vec<Arc<dyn PresenceExtension>>,
     pub(super) caps: bool,
     pub(super) settle: Duration,
     pub(super) per_second: u32,
@@ -100,10 +100,10 @@ impl Roster {
             bots: Vec::new(),
             policy: Arc::new(Decision::Accept),
             mutual: false,
-            bounds: Bounds::default(),
+            bounds: SubscriptionLimits::default(),
             availability: Availability::online(),
             availability_of: HashMap::new(),
-            adorn: Vec::new(),
+            extensions: Vec::new(),
             caps: true,
             settle: Duration::from_secs(5),
             per_second: 200,
@@ -114,7 +114,7 @@ impl Roster {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn subscription(&self, pair: &Pair) -> Result<Subscription, BoxError> {
+    pub async fn subscription(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError> {
         self.inner.settings.store.get(pair).await
     }
 
@@ -122,7 +122,7 @@ impl Roster {
     ///
     /// # Errors
     /// When the store fails, or the component has ended.
-    pub async fn accept(&self, pair: &Pair) -> Result<(), BoxError> {
+    pub async fn accept(&self, pair: &SubscriptionKey) -> Result<(), BoxError> {
         if self.change(pair, Change::Subscribed).await? {
             self.tell(pair).await?;
         }
@@ -133,7 +133,7 @@ impl Roster {
     ///
     /// # Errors
     /// When the store fails, or the component has ended.
-    pub async fn deny(&self, pair: &Pair) -> Result<(), BoxError> {
+    pub async fn deny(&self, pair: &SubscriptionKey) -> Result<(), BoxError> {
         self.change(pair, Change::Unsubscribed).await.map(drop)
     }
 
@@ -141,7 +141,7 @@ impl Roster {
     ///
     /// # Errors
     /// When the store fails or is full, or the component has ended.
-    pub async fn subscribe(&self, pair: &Pair) -> Result<(), BoxError> {
+    pub async fn subscribe(&self, pair: &SubscriptionKey) -> Result<(), BoxError> {
         self.change(pair, Change::Subscribe).await.map(drop)
     }
 
@@ -149,7 +149,7 @@ impl Roster {
     ///
     /// # Errors
     /// When the store fails, or the component has ended.
-    pub async fn unsubscribe(&self, pair: &Pair) -> Result<(), BoxError> {
+    pub async fn unsubscribe(&self, pair: &SubscriptionKey) -> Result<(), BoxError> {
         self.change(pair, Change::Unsubscribe).await.map(drop)
     }
 
@@ -167,12 +167,12 @@ impl Roster {
 
     /// How many pairs are sent no presence because the peer has sent it back.
     #[must_use]
-    pub fn silenced(&self) -> usize {
-        self.inner.silenced().len()
+    pub fn bounced_peers(&self) -> usize {
+        self.inner.bounced_peers().len()
     }
 
     /// One of our own changes. True when it went out.
-    async fn change(&self, pair: &Pair, change: Change) -> Result<bool, BoxError> {
+    async fn change(&self, pair: &SubscriptionKey, change: Change) -> Result<bool, BoxError> {
         let inner = &self.inner;
         let client = inner
             .client
@@ -186,16 +186,16 @@ impl Roster {
                 match inner
                     .keep(
                         pair,
-                        Replace {
+                        CompareAndSwap {
                             before,
                             after: step.next,
                         },
                     )
                     .await?
                 {
-                    Kept::Yes => break step.passes,
-                    Kept::Full => return Err("there are too many subscriptions".into()),
-                    Kept::Stale => {}
+                    PutOutcome::Stored => break step.passes,
+                    PutOutcome::Full => return Err("there are too many subscriptions".into()),
+                    PutOutcome::Conflict => {}
                 }
             }
         };
@@ -210,7 +210,7 @@ impl Roster {
     }
 
     /// Sends the present presence to one peer.
-    async fn tell(&self, pair: &Pair) -> Result<(), BoxError> {
+    async fn tell(&self, pair: &SubscriptionKey) -> Result<(), BoxError> {
         let client = self
             .inner
             .client
@@ -261,7 +261,7 @@ impl Inner {
     pub(super) async fn exists(&self, own: &BareJid) -> bool {
         match &self.settings.directory {
             _ if own.node().is_none() => true,
-            Some(directory) => directory.has(own).await,
+            Some(directory) => directory.exists(own).await,
             None => self.advertised(own, |_| ()).is_some(),
         }
     }
@@ -275,7 +275,7 @@ impl Inner {
             .map(read)
     }
 
-    pub(super) async fn lock(&self, pair: &Pair) -> Lock<'_, ()> {
+    pub(super) async fn lock(&self, pair: &SubscriptionKey) -> Lock<'_, ()> {
         let hash = self.hasher.hash_one(pair) % LOCKS as u64;
         self.locks[usize::try_from(hash).unwrap_or_default()]
             .lock()
@@ -284,19 +284,23 @@ impl Inner {
 
     /// Writes a subscription; one that is as it was need not be. A full store is said aloud, not
     /// too often.
-    pub(super) async fn keep(&self, pair: &Pair, change: Replace) -> Result<Kept, BoxError> {
+    pub(super) async fn keep(
+        &self,
+        pair: &SubscriptionKey,
+        change: CompareAndSwap,
+    ) -> Result<PutOutcome, BoxError> {
         if change.before == change.after {
-            return Ok(Kept::Yes);
+            return Ok(PutOutcome::Stored);
         }
         let kept = self
             .settings
             .store
             .put(pair, change, &self.settings.bounds)
             .await?;
-        if kept == Kept::Full {
+        if kept == PutOutcome::Full {
             self.refused.fetch_add(1, Ordering::Relaxed);
             if let Some(client) = self.client.get() {
-                client.shared().counters.subscriptions_refused.one();
+                client.shared().counters.subscriptions_refused.inc();
             }
             if self
                 .log
@@ -311,15 +315,17 @@ impl Inner {
         Ok(kept)
     }
 
-    pub(super) fn silenced(&self) -> MutexGuard<'_, Silenced> {
+    pub(super) fn bounced_peers(&self) -> MutexGuard<'_, BouncedPeers> {
         // No code that can panic runs under this lock.
-        self.silenced.lock().unwrap_or_else(PoisonError::into_inner)
+        self.bounced_peers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The presence of an address of ours, complete.
     pub(super) fn presence(
         &self,
-        pair: &Pair,
+        pair: &SubscriptionKey,
         to: &Jid,
         availability: &Availability,
     ) -> Result<Stanza, WriteError> {
@@ -335,14 +341,16 @@ impl Inner {
             None => stanza,
         };
         self.settings
-            .adorn
+            .extensions
             .iter()
-            .try_fold(stanza, |stanza, adorn| adorn.adorn(&pair.own, stanza))
+            .try_fold(stanza, |stanza, extension| {
+                extension.extend(&pair.own, stanza)
+            })
     }
 }
 
 /// Presence from bare JID to bare JID, as all about subscriptions is (RFC 6121 §3.1.1).
-pub(super) fn stanza(pair: &Pair, kind: PresenceType) -> Stanza {
+pub(super) fn stanza(pair: &SubscriptionKey, kind: PresenceType) -> Stanza {
     Stanza::new(Kind::Presence(kind))
         .with_from(pair.own.clone())
         .with_to(pair.peer.clone())
@@ -396,8 +404,8 @@ impl RosterBuilder {
     }
 
     /// How many subscriptions there may be.
-    pub fn bounds(mut self, bounds: Bounds) -> Self {
-        self.0.bounds = bounds;
+    pub fn limits(mut self, limits: SubscriptionLimits) -> Self {
+        self.0.bounds = limits;
         self
     }
 
@@ -416,8 +424,8 @@ impl RosterBuilder {
     }
 
     /// Adds something to all presence of who is online.
-    pub fn adorn(mut self, adorn: impl Adorn) -> Self {
-        self.0.adorn.push(Arc::new(adorn));
+    pub fn extension(mut self, extension: impl PresenceExtension) -> Self {
+        self.0.extensions.push(Arc::new(extension));
         self
     }
 
@@ -452,7 +460,7 @@ impl RosterBuilder {
             client: OnceLock::new(),
             disco: RwLock::default(),
             told: RwLock::new(told),
-            silenced: Mutex::default(),
+            bounced_peers: Mutex::default(),
             locks: (0..LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
             hasher: RandomState::new(),
             refused: AtomicU64::new(0),
@@ -467,7 +475,7 @@ impl RosterBuilder {
 impl fmt::Debug for Roster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Roster")
-            .field("silenced", &self.silenced())
+            .field("bounced_peers", &self.bounced_peers())
             .finish_non_exhaustive()
     }
 }

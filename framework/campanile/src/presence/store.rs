@@ -9,7 +9,7 @@ use crate::error::BoxError;
 /// Keeps subscriptions, each of a pair of an address of ours and a peer.
 ///
 /// There is [`MemoryStore`](super::MemoryStore), which forgets everything with the process, the
-/// crate `campanile-presence-sqlite`, and `campanile-presence-postgres` for several processes on
+/// crate `campanile-storage` (feature `sqlite`), and `campanile-storage` (feature `postgres`) for several processes on
 /// one JID.
 #[async_trait]
 pub trait SubscriptionStore: Send + Sync + 'static {
@@ -25,7 +25,7 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the store cannot be read.
-    async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError>;
+    async fn get(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError>;
 
     /// Puts one subscription of a pair in the place of another, and forgets it when it is
     /// [`Subscription::NONE`]. A pair that is not known yet and does not fit into the bounds is not
@@ -36,7 +36,12 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the store cannot be written.
-    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError>;
+    async fn put(
+        &self,
+        pair: &SubscriptionKey,
+        change: CompareAndSwap,
+        bounds: &SubscriptionLimits,
+    ) -> Result<PutOutcome, BoxError>;
 
     /// Up to so many pairs behind `after`, of one address of ours or of all, in a fixed order.
     ///
@@ -45,14 +50,14 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     async fn list(
         &self,
         own: Option<&BareJid>,
-        after: Option<&Pair>,
+        after: Option<&SubscriptionKey>,
         most: usize,
-    ) -> Result<Vec<(Pair, Subscription)>, BoxError>;
+    ) -> Result<Vec<(SubscriptionKey, Subscription)>, BoxError>;
 }
 
 /// An address of ours and a peer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pair {
+pub struct SubscriptionKey {
     /// The address of ours.
     pub own: BareJid,
     /// The peer.
@@ -61,7 +66,7 @@ pub struct Pair {
 
 /// A subscription in the place of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Replace {
+pub struct CompareAndSwap {
     /// What was read.
     pub before: Subscription,
     /// What is to be kept.
@@ -70,20 +75,20 @@ pub struct Replace {
 
 /// Whether a pair was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum PutOutcome {
     /// It was.
-    Yes,
+    Stored,
     /// There is no room for a new one.
     Full,
     /// It was not: what is there is not what was read.
-    Stale,
+    Conflict,
 }
 
 /// How many pairs there may be. Strangers make them: all of these are bounds on what strangers can
 /// fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Bounds {
+pub struct SubscriptionLimits {
     /// Of one peer, with all addresses of ours. 256 unless said.
     pub per_peer: usize,
     /// Of all peers of one domain. 10,000 unless said; more where that is the domain of one's own
@@ -93,7 +98,7 @@ pub struct Bounds {
     pub all: usize,
 }
 
-impl Default for Bounds {
+impl Default for SubscriptionLimits {
     fn default() -> Self {
         Self {
             per_peer: 256,
@@ -103,7 +108,7 @@ impl Default for Bounds {
     }
 }
 
-impl Bounds {
+impl SubscriptionLimits {
     /// Whether one more fits, given how many there are.
     #[must_use]
     pub fn admit(&self, of_peer: usize, of_domain: usize, all: usize) -> bool {

@@ -11,38 +11,38 @@ use crate::stanza::PresenceType;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Subscription {
     /// Whether we see the peer's presence.
-    pub to: Half,
+    pub to: HalfState,
     /// Whether the peer sees ours.
-    pub from: Half,
+    pub from: HalfState,
 }
 
 /// One direction of a subscription.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Half {
+pub enum HalfState {
     /// There is none.
     #[default]
-    No,
+    None,
     /// It was asked for, and is not decided.
     Pending,
     /// There is one.
-    Yes,
+    Subscribed,
 }
 
-impl Half {
+impl HalfState {
     /// What a store may write for it: 0, 1 and 2, in the order above.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
-            Self::No => 0,
+            Self::None => 0,
             Self::Pending => 1,
-            Self::Yes => 2,
+            Self::Subscribed => 2,
         }
     }
 
     /// What was written by this [`number`](Self::number); no other means anything.
     #[must_use]
     pub fn of_number(number: u8) -> Option<Self> {
-        [Self::No, Self::Pending, Self::Yes]
+        [Self::None, Self::Pending, Self::Subscribed]
             .into_iter()
             .find(|half| half.number() == number)
     }
@@ -63,7 +63,7 @@ pub enum Change {
 
 /// What a stanza does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct Transition {
     /// The subscription from now on.
     pub next: Subscription,
     /// Of one of ours: it must go out. Of the peer's: it is news, and not said before.
@@ -102,8 +102,8 @@ impl Change {
 impl Subscription {
     /// Neither sees the other, and nobody has asked.
     pub const NONE: Self = Self {
-        to: Half::No,
-        from: Half::No,
+        to: HalfState::None,
+        from: HalfState::None,
     };
 
     /// Whether there is nothing to remember.
@@ -114,11 +114,11 @@ impl Subscription {
 
     /// One of our stanzas (RFC 6121 §A.2).
     #[must_use]
-    pub fn outbound(self, change: Change) -> Step {
+    pub fn outbound(self, change: Change) -> Transition {
         let Self { to, from } = self;
         match change {
             // §A.2.1: whoever has lost it may be asked again at any time.
-            Change::Subscribe => Step {
+            Change::Subscribe => Transition {
                 next: Self {
                     to: asked(to),
                     from,
@@ -126,72 +126,84 @@ impl Subscription {
                 passes: true,
             },
             // §A.2.2
-            Change::Unsubscribe => Step {
-                next: Self { to: Half::No, from },
+            Change::Unsubscribe => Transition {
+                next: Self {
+                    to: HalfState::None,
+                    from,
+                },
                 passes: true,
             },
             // §A.2.3: there must be a request.
-            Change::Subscribed => Step {
+            Change::Subscribed => Transition {
                 next: Self {
                     to,
                     from: granted(from),
                 },
-                passes: from == Half::Pending,
+                passes: from == HalfState::Pending,
             },
             // §A.2.4
-            Change::Unsubscribed => Step {
-                next: Self { to, from: Half::No },
-                passes: from != Half::No,
+            Change::Unsubscribed => Transition {
+                next: Self {
+                    to,
+                    from: HalfState::None,
+                },
+                passes: from != HalfState::None,
             },
         }
     }
 
     /// One of the peer's stanzas (RFC 6121 §A.3).
     #[must_use]
-    pub fn inbound(self, change: Change) -> Step {
+    pub fn inbound(self, change: Change) -> Transition {
         let Self { to, from } = self;
         match change {
             // §A.3.1: who sees us already is told so, and nobody is asked.
-            Change::Subscribe => Step {
+            Change::Subscribe => Transition {
                 next: Self {
                     to,
                     from: asked(from),
                 },
-                passes: from == Half::No,
+                passes: from == HalfState::None,
             },
             // §A.3.2
-            Change::Unsubscribe => Step {
-                next: Self { to, from: Half::No },
-                passes: from != Half::No,
+            Change::Unsubscribe => Transition {
+                next: Self {
+                    to,
+                    from: HalfState::None,
+                },
+                passes: from != HalfState::None,
             },
             // §A.3.3: nobody can make us see what we did not ask for.
-            Change::Subscribed => Step {
+            Change::Subscribed => Transition {
                 next: Self {
                     to: granted(to),
                     from,
                 },
-                passes: to == Half::Pending,
+                passes: to == HalfState::Pending,
             },
             // §A.3.4
-            Change::Unsubscribed => Step {
-                next: Self { to: Half::No, from },
-                passes: to != Half::No,
+            Change::Unsubscribed => Transition {
+                next: Self {
+                    to: HalfState::None,
+                    from,
+                },
+                passes: to != HalfState::None,
             },
         }
     }
 }
 
-fn asked(half: Half) -> Half {
-    if half == Half::No {
-        Half::Pending
+fn asked(half: HalfState) -> HalfState {
+    if half == HalfState::None {
+        HalfState::Pending
     } else {
         half
     }
 }
 
-fn granted(half: Half) -> Half {
-    if half == Half::Pending {
-        Half::Yes
+fn granted(half: HalfState) -> HalfState {
+    if half == HalfState::Pending {
+        HalfState::Subscribed
     } else {
         half
     }
@@ -201,15 +213,15 @@ fn granted(half: Half) -> Half {
 impl fmt::Display for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match (self.to, self.from) {
-            (Half::No, Half::No) => "None",
-            (Half::Pending, Half::No) => "None + Pending Out",
-            (Half::No, Half::Pending) => "None + Pending In",
-            (Half::Pending, Half::Pending) => "None + Pending Out+In",
-            (Half::Yes, Half::No) => "To",
-            (Half::Yes, Half::Pending) => "To + Pending In",
-            (Half::No, Half::Yes) => "From",
-            (Half::Pending, Half::Yes) => "From + Pending Out",
-            (Half::Yes, Half::Yes) => "Both",
+            (HalfState::None, HalfState::None) => "None",
+            (HalfState::Pending, HalfState::None) => "None + Pending Out",
+            (HalfState::None, HalfState::Pending) => "None + Pending In",
+            (HalfState::Pending, HalfState::Pending) => "None + Pending Out+In",
+            (HalfState::Subscribed, HalfState::None) => "To",
+            (HalfState::Subscribed, HalfState::Pending) => "To + Pending In",
+            (HalfState::None, HalfState::Subscribed) => "From",
+            (HalfState::Pending, HalfState::Subscribed) => "From + Pending Out",
+            (HalfState::Subscribed, HalfState::Subscribed) => "Both",
         })
     }
 }

@@ -22,8 +22,8 @@ fn jid(text: &str) -> BareJid {
     text.parse().unwrap()
 }
 
-fn pair(own: &str, peer: &str) -> Pair {
-    Pair {
+fn pair(own: &str, peer: &str) -> SubscriptionKey {
+    SubscriptionKey {
         own: jid(own),
         peer: jid(peer),
     }
@@ -50,34 +50,39 @@ struct Shared(Arc<MemoryStore>);
 
 #[async_trait::async_trait]
 impl SubscriptionStore for Shared {
-    async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
+    async fn get(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError> {
         self.0.get(pair).await
     }
 
-    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
+    async fn put(
+        &self,
+        pair: &SubscriptionKey,
+        change: CompareAndSwap,
+        bounds: &SubscriptionLimits,
+    ) -> Result<PutOutcome, BoxError> {
         self.0.put(pair, change, bounds).await
     }
 
     async fn list(
         &self,
         own: Option<&BareJid>,
-        after: Option<&Pair>,
+        after: Option<&SubscriptionKey>,
         most: usize,
-    ) -> Result<Vec<(Pair, Subscription)>, BoxError> {
+    ) -> Result<Vec<(SubscriptionKey, Subscription)>, BoxError> {
         self.0.list(own, after, most).await
     }
 }
 
 impl Shared {
-    async fn set(&self, pair: &Pair, state: &str) {
+    async fn set(&self, pair: &SubscriptionKey, state: &str) {
         let before = self.get(pair).await.unwrap();
         self.put(
             pair,
-            Replace {
+            CompareAndSwap {
                 before,
                 after: named(state),
             },
-            &Bounds::default(),
+            &SubscriptionLimits::default(),
         )
         .await
         .unwrap();
@@ -94,11 +99,16 @@ struct Troubled {
 
 #[async_trait::async_trait]
 impl SubscriptionStore for Troubled {
-    async fn get(&self, pair: &Pair) -> Result<Subscription, BoxError> {
+    async fn get(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError> {
         self.store.get(pair).await
     }
 
-    async fn put(&self, pair: &Pair, change: Replace, bounds: &Bounds) -> Result<Kept, BoxError> {
+    async fn put(
+        &self,
+        pair: &SubscriptionKey,
+        change: CompareAndSwap,
+        bounds: &SubscriptionLimits,
+    ) -> Result<PutOutcome, BoxError> {
         if let Some(state) = self.overtaken.filter(|_| change.before.is_none()) {
             self.store.set(pair, state).await;
         }
@@ -108,9 +118,9 @@ impl SubscriptionStore for Troubled {
     async fn list(
         &self,
         own: Option<&BareJid>,
-        after: Option<&Pair>,
+        after: Option<&SubscriptionKey>,
         most: usize,
-    ) -> Result<Vec<(Pair, Subscription)>, BoxError> {
+    ) -> Result<Vec<(SubscriptionKey, Subscription)>, BoxError> {
         if self
             .failures
             .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
@@ -143,7 +153,7 @@ fn is(kind: PresenceType) -> impl Fn(&Stanza) -> bool {
 #[tokio::test]
 async fn every_row_of_the_inbound_tables_on_the_wire() {
     let store = Shared::default();
-    let (bot, _) = with_store(store.clone(), |roster| roster.policy(Decision::Wait)).await;
+    let (bot, _) = with_store(store.clone(), |roster| roster.policy(Decision::Pending)).await;
     let alice = bot.user("alice@localhost");
     let pair = pair("greeter@bot.localhost", "alice@localhost");
     for (change, rows) in INBOUND {
@@ -343,10 +353,10 @@ async fn a_directory_says_who_is_there() {
 
 #[tokio::test]
 async fn a_policy_decides() {
-    let decide = |request: &Request| match request.status.as_deref() {
+    let decide = |request: &SubscriptionRequest| match request.status.as_deref() {
         Some("please") => Decision::Accept,
         Some(_) => Decision::Deny,
-        None => Decision::Wait,
+        None => Decision::Pending,
     };
     let (bot, roster) = mounted(|roster| roster.policy(decide)).await;
     let alice = bot.user("alice@localhost");
@@ -505,14 +515,14 @@ async fn presence_is_built_anew_with_each_stream_that_holds() {
         ];
         assert_eq!(seen(&alice).await, wanted);
         assert_eq!(bob.waiting(), 0);
-        bot.host().disconnect(BOT, &crate::host::Farewell::Silent);
+        bot.host().disconnect(BOT, &crate::host::Disconnect::Silent);
         bot.until(|status| matches!(status, crate::component::Status::Waiting { .. }))
             .await;
         bot.mounted().await;
     }
     // A link that breaks before it has held brings nothing.
     tokio::time::sleep(Duration::from_secs(4)).await;
-    bot.host().disconnect(BOT, &crate::host::Farewell::Silent);
+    bot.host().disconnect(BOT, &crate::host::Disconnect::Silent);
     bot.until(|status| matches!(status, crate::component::Status::Waiting { .. }))
         .await;
     assert_eq!(alice.waiting(), 0);
@@ -549,7 +559,7 @@ async fn who_sends_presence_back_gets_no_more() {
         <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>";
     alice.send(error).await.unwrap();
     alice.expect_nothing(BOT).await;
-    assert_eq!(roster.silenced(), 1);
+    assert_eq!(roster.bounced_peers(), 1);
     roster
         .set(&own, Availability::online().status("new"))
         .await
@@ -562,7 +572,7 @@ async fn who_sends_presence_back_gets_no_more() {
         .await;
     roster.set(&own, Availability::online()).await.unwrap();
     alice.expect("<presence/>").await;
-    assert_eq!(roster.silenced(), 0);
+    assert_eq!(roster.bounced_peers(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -596,14 +606,14 @@ async fn who_sees_us_is_told_that_we_are_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn strangers_fill_no_more_than_the_bounds() {
-    let bounds = Bounds {
+    let bounds = SubscriptionLimits {
         per_peer: 2,
         per_domain: 3,
         all: 4,
     };
     let bots: Vec<_> = (0..9).map(|number| format!("bot{number}")).collect();
     let (bot, roster) =
-        mounted(|roster| roster.bounds(bounds).bots(bots.iter().map(String::as_str))).await;
+        mounted(|roster| roster.limits(bounds).bots(bots.iter().map(String::as_str))).await;
     let ask = async |user: &str, number: u8| {
         let user = bot.user(&format!("{user}/{number}"));
         user.send(typed("subscribe", &format!("bot{number}@bot.localhost")).as_str())
@@ -625,7 +635,7 @@ async fn strangers_fill_no_more_than_the_bounds() {
     assert_eq!(ask("a@two.org", 0).await, "subscribed");
     assert_eq!(ask("a@three.org", 0).await, "unsubscribed");
     assert_eq!(
-        (roster.refused(), bot.stats().subscriptions_refused),
+        (roster.refused(), bot.counters().subscriptions_refused),
         (3, 3)
     );
     let refused = roster
@@ -640,12 +650,12 @@ async fn strangers_fill_no_more_than_the_bounds() {
 #[tokio::test]
 async fn what_is_added_to_presence() {
     struct Hat;
-    impl Adorn for Hat {
-        fn adorn(&self, own: &BareJid, presence: Stanza) -> Result<Stanza, WriteError> {
+    impl PresenceExtension for Hat {
+        fn extend(&self, own: &BareJid, presence: Stanza) -> Result<Stanza, WriteError> {
             presence.with_text("status", &format!("{own} with a hat"))
         }
     }
-    let (bot, _) = mounted(|roster| roster.adorn(Hat)).await;
+    let (bot, _) = mounted(|roster| roster.extension(Hat)).await;
     let alice = bot.user("alice@localhost");
     alice.send(typed("subscribe", BOT).as_str()).await.unwrap();
     alice.expect("<presence type='subscribed'/>").await;
@@ -766,7 +776,7 @@ async fn who_leaves_another_process_behind_says_no_farewell() {
             .request("<iq type='get' to='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
             .await
             .unwrap();
-        assert!(bot.running().client().is_shared());
+        assert!(bot.running().client().has_peers());
         tokio::time::sleep(pause).await;
         bot.running().stop();
         bot.running().ended().await.unwrap();
@@ -809,7 +819,7 @@ async fn who_was_let_in_by_another_process_meanwhile_is_told_so() {
         .expect("<presence type='unsubscribed' from='bot.localhost'/>")
         .await;
     let (bot, _) = with_store(overtaken(&store, "From"), |roster| {
-        roster.policy(Decision::Wait)
+        roster.policy(Decision::Pending)
     })
     .await;
     let alice = bot.user("alice@localhost");
@@ -831,20 +841,26 @@ async fn a_store_lists_pairs_in_order_and_page_by_page() {
             &format!("{own}@bot.localhost"),
             &format!("{peer}@example.org"),
         );
-        let change = Replace {
+        let change = CompareAndSwap {
             before: Subscription::NONE,
             after: named("To"),
         };
         assert_eq!(
-            store.put(&pair, change, &Bounds::default()).await.unwrap(),
-            Kept::Yes
+            store
+                .put(&pair, change, &SubscriptionLimits::default())
+                .await
+                .unwrap(),
+            PutOutcome::Stored
         );
         assert_eq!(
-            store.put(&pair, change, &Bounds::default()).await.unwrap(),
-            Kept::Stale
+            store
+                .put(&pair, change, &SubscriptionLimits::default())
+                .await
+                .unwrap(),
+            PutOutcome::Conflict
         );
     }
-    let shown = |page: Vec<(Pair, Subscription)>| {
+    let shown = |page: Vec<(SubscriptionKey, Subscription)>| {
         page.iter()
             .map(|(pair, _)| format!("{}{}", &pair.own.as_str()[..1], &pair.peer.as_str()[..1]))
             .collect::<Vec<_>>()
@@ -864,12 +880,12 @@ async fn a_store_lists_pairs_in_order_and_page_by_page() {
         shown(store.list(Some(&own), Some(&all[2].0), 9).await.unwrap()),
         ["by"]
     );
-    let change = Replace {
+    let change = CompareAndSwap {
         before: named("To"),
         after: Subscription::NONE,
     };
     store
-        .put(&all[2].0, change, &Bounds::default())
+        .put(&all[2].0, change, &SubscriptionLimits::default())
         .await
         .unwrap();
     assert_eq!(

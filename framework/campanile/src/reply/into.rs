@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use xmpp_parsers::message::Message;
 use xmpp_parsers::presence::Presence;
 
-use super::{Later, Reply};
+use super::{Deferred, Reply};
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::stanza::xml::CLIENT;
 use crate::stanza::{Children, ChildrenBuilder, Stanza};
@@ -20,8 +20,8 @@ use crate::stanza::{Children, ChildrenBuilder, Stanza};
 /// | [`Stanza`], [`Message`], [`Presence`] | that stanza, its missing addresses filled in |
 /// | [`StanzaError`], [`Condition`] | a refusal |
 /// | `Vec`, tuples of two to four | one after the other |
-/// | `Result` | as its value; any error goes the way of all errors: see [`rescue`](crate::rescue) |
-/// | [`Later`] | what its [`Answer`](super::Answer) says |
+/// | `Result` | as its value; any error goes the way of all errors: see [`into_stanza_error`](crate::error::into_stanza_error) |
+/// | [`Deferred`] | what its [`Responder`](super::Responder) says |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as a reply",
     label = "a handler returns this",
@@ -114,9 +114,9 @@ impl IntoReply for Condition {
     }
 }
 
-impl IntoReply for Later {
+impl IntoReply for Deferred {
     fn into_reply(self) -> Result<Reply, BoxError> {
-        Ok(Reply::Later(self))
+        Ok(Reply::Deferred(self))
     }
 }
 
@@ -131,7 +131,7 @@ impl<T: IntoReply> IntoReply for Vec<T> {
         self.into_iter()
             .map(T::into_reply)
             .collect::<Result<_, _>>()
-            .map(Reply::Several)
+            .map(Reply::Multiple)
     }
 }
 
@@ -141,7 +141,7 @@ macro_rules! tuples {
             #[allow(non_snake_case, reason = "one name serves for the type and the value")]
             fn into_reply(self) -> Result<Reply, BoxError> {
                 let ($($part,)+) = self;
-                Ok(Reply::Several(vec![$($part.into_reply()?),+]))
+                Ok(Reply::Multiple(vec![$($part.into_reply()?),+]))
             }
         }
     )+};

@@ -1,12 +1,12 @@
 //! What a handler answers with, and the rules that turn it into stanzas.
 
+mod deferred;
 mod into;
-mod later;
 #[cfg(test)]
 mod tests;
 
+pub use self::deferred::{Deferred, Responder};
 pub use self::into::{IntoReply, Text};
-pub use self::later::{Answer, Later};
 use crate::error::{Condition, StanzaError};
 use crate::stanza::{Children, IqType, Kind, MessageType, Stanza, WriteError};
 
@@ -18,8 +18,8 @@ use crate::stanza::{Children, IqType, Kind, MessageType, Stanza, WriteError};
 /// | [`Children`](Reply::Children) | result, of at most one child | message of the same type and id | – | – | – |
 /// | [`Stanza`](Reply::Stanza) | the stanza, and an empty result | the stanza | the stanza; groupchat to the bare room | the stanza | – |
 /// | [`Error`](Reply::Error) | error | error, when the message has content | – | – | – |
-/// | [`Several`](Reply::Several) | all, with at most one result or error | all | all | all | – |
-/// | [`Later`](Reply::Later) | as above, when the answer is there | | | | – |
+/// | [`Multiple`](Reply::Multiple) | all, with at most one result or error | all | all | all | – |
+/// | [`Deferred`](Reply::Deferred) | as above, when the answer is there | | | | – |
 #[derive(Debug)]
 pub enum Reply {
     /// Nothing to say: the empty result that an IQ request is owed, silence for all else.
@@ -31,9 +31,9 @@ pub enum Reply {
     /// A refusal.
     Error(StanzaError),
     /// One after the other. Stanzas come before the result, which is added when none is given.
-    Several(Vec<Reply>),
-    /// The handler has taken the stanza over and answers by the [`Answer`] that belongs to this.
-    Later(Later),
+    Multiple(Vec<Reply>),
+    /// The handler has taken the stanza over and answers by the [`Responder`] that belongs to this.
+    Deferred(Deferred),
 }
 
 impl Reply {
@@ -48,7 +48,7 @@ impl Reply {
     /// Turns the answer into the stanzas that are due, each with both addresses, in the order to
     /// send them.
     ///
-    /// A [`Later`] must have been awaited before; one that was not, such as one among several, is a
+    /// A [`Deferred`] must have been awaited before; one that was not, such as one among several, is a
     /// fault of ours.
     pub fn address(self, request: &Stanza, mut send: impl FnMut(Stanza)) {
         // RFC 6120 §8.3.1, §8.2.3: errors and results are never answered.
@@ -97,17 +97,17 @@ impl Reply {
                 let due = if request.kind.is_request() {
                     !*answered
                 } else {
-                    error_is_due(request)
+                    should_bounce(request)
                 };
                 if due {
                     *answered = true;
-                    send(refusal(request, &error));
+                    send(error_reply(request, &error));
                 }
             }
-            Self::Several(replies) => replies
+            Self::Multiple(replies) => replies
                 .into_iter()
                 .for_each(|reply| reply.parts(request, answered, send)),
-            Self::Later(_) => {
+            Self::Deferred(_) => {
                 tracing::error!("a later answer among several, which nobody can wait for");
                 let fault = StanzaError::new(Condition::InternalServerError);
                 Self::Error(fault).parts(request, answered, send);
@@ -117,13 +117,13 @@ impl Reply {
 }
 
 /// The error stanza for a request or a message.
-pub(crate) fn refusal(request: &Stanza, error: &StanzaError) -> Stanza {
+pub(crate) fn error_reply(request: &Stanza, error: &StanzaError) -> Stanza {
     back(request, request.kind.to_error(), error.to_children())
 }
 
 /// Whether a message that is not taken must be bounced: a person must not write into the void (RFC
 /// 6121 §8.5.1), and two machines must not send each other errors for ever.
-pub(crate) fn error_is_due(stanza: &Stanza) -> bool {
+pub(crate) fn should_bounce(stanza: &Stanza) -> bool {
     let conversation = matches!(
         stanza.kind,
         Kind::Message(MessageType::Chat | MessageType::Normal)
@@ -141,7 +141,7 @@ pub(crate) fn error_is_due(stanza: &Stanza) -> bool {
 
 /// A stanza from the recipient of `request` to its sender, with its id.
 fn back(request: &Stanza, kind: Kind, children: Children) -> Stanza {
-    let Stanza { id, from, to, .. } = request.clone_head();
+    let Stanza { id, from, to, .. } = request.clone_header();
     Stanza {
         kind,
         id,

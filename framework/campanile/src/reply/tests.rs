@@ -5,7 +5,7 @@ use xmpp_parsers::ping::Ping;
 use super::*;
 use crate::error::Condition;
 use crate::extract::{Json, Payload, Payloads};
-use crate::samples::{addressed, stanza};
+use crate::test_util::{addressed, stanza};
 
 const IQ: &str = "<iq type='set' id='q'><a xmlns='urn:a'/></iq>";
 const CHAT: &str = "<message type='chat' id='m'><body>hi</body></message>";
@@ -227,9 +227,9 @@ async fn a_later_answer_is_as_if_it_had_come_at_once() {
         .into_iter()
         .chain(SILENT)
     {
-        let (later, handle) = Later::promise();
+        let (later, handle) = Deferred::channel();
         handle.send(Reply::Children(children()));
-        let Ok(Reply::Later(later)) = later.into_reply() else {
+        let Ok(Reply::Deferred(later)) = later.into_reply() else {
             panic!("not a later answer")
         };
         let reply = later.wait(std::time::Duration::from_secs(1)).await.unwrap();
@@ -244,18 +244,18 @@ async fn a_later_answer_is_as_if_it_had_come_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_later_answer_that_never_comes_is_a_fault() {
     let second = std::time::Duration::from_secs(1);
-    let (later, handle) = Later::promise();
+    let (later, handle) = Deferred::channel();
     drop(handle);
     let told = addressed(later.wait(second).await, &stanza(IQ));
     assert!(told.contains("internal-server-error"), "{told}");
-    let (later, _handle) = Later::promise();
+    let (later, _handle) = Deferred::channel();
     let told = addressed(later.within(second).wait(2 * second).await, &stanza(IQ));
     assert!(told.contains("remote-server-timeout"), "{told}");
 }
 
 #[test]
 fn a_later_answer_among_several_is_a_fault() {
-    let (later, _handle) = Later::promise();
+    let (later, _handle) = Deferred::channel();
     assert_eq!(
         answer(vec![later], IQ),
         answer(Condition::InternalServerError, IQ)

@@ -11,8 +11,8 @@ use xmpp_parsers::date::DateTime as Stamp;
 use xmpp_parsers::mam::{Fin, MetadataQuery, MetadataResponse, Query, QueryId};
 use xmpp_parsers::ns::{DEFAULT_NS as CLIENT, DELAY, FORWARD, MAM};
 
-use super::{Page, Pages};
-use crate::client::{Client, Collect, IqError, Request, Response};
+use super::{FetchedPage, Pages};
+use crate::client::{Client, IqError, IqRequest, IqResponse, ResponseCollector};
 use crate::stanza::{MessageType, ParseError, Stanza};
 
 /// An archive, and which of its messages are wanted.
@@ -116,7 +116,7 @@ impl Archive {
     /// page are taken out of the stream before any handler sees them: none is lost, however busy
     /// the handlers are.
     ///
-    /// A page larger than [`Limits::collected`](crate::limits::Limits::collected) is
+    /// A page larger than [`Limits::max_collected`](crate::limits::Limits::max_collected) is
     /// [`IqError::TooMuch`].
     #[must_use]
     pub fn messages(self) -> Pages<Archived> {
@@ -131,8 +131,9 @@ impl Archive {
                     set: Some(set),
                     flip_page: false,
                 };
-                let request = Request::set(archive.to, &query)?;
-                let request = request.collecting(Collect::new((MAM, "result"), ("queryid", id)));
+                let request = IqRequest::set(archive.to, &query)?;
+                let request = request
+                    .with_collector(ResponseCollector::new((MAM, "result"), ("queryid", id)));
                 let response = archive.client.request(request).await?;
                 page(&response).map_err(IqError::Answer)
             }
@@ -195,7 +196,7 @@ impl Archived {
     }
 }
 
-fn page(response: &Response) -> Result<Page<Archived>, ParseError> {
+fn page(response: &IqResponse) -> Result<FetchedPage<Archived>, ParseError> {
     let fin: Fin = response.parse()?;
     let mut items = Vec::with_capacity(response.collected().len());
     for message in response.collected() {
@@ -209,7 +210,7 @@ fn page(response: &Response) -> Result<Page<Archived>, ParseError> {
             result,
         });
     }
-    Ok(Page {
+    Ok(FetchedPage {
         items,
         set: Some(fin.set),
         complete: fin.complete,

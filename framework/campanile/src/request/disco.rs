@@ -3,7 +3,7 @@
 use jid::Jid;
 use xmpp_parsers::disco::{DiscoInfoQuery, DiscoInfoResult, DiscoItemsQuery, DiscoItemsResult};
 
-use super::{Page, Pages};
+use super::{FetchedPage, Pages};
 use crate::client::{Client, IqError};
 use crate::disco::{DiscoInfo, DiscoItem};
 
@@ -65,7 +65,7 @@ impl Client {
                     name: item.name,
                 };
                 let items = found.items.into_iter().map(item).collect();
-                Ok(Page {
+                Ok(FetchedPage {
                     items,
                     set: found.rsm,
                     complete: false,

@@ -10,7 +10,7 @@
 //! | [0202](https://xmpp.org/extensions/xep-0202.html) | [`Client::entity_time`] | [`EntityTime`] |
 //! | [0050](https://xmpp.org/extensions/xep-0050.html) | [`Client::command`] | [`CommandStep`], which goes on to the next |
 //! | [0313](https://xmpp.org/extensions/xep-0313.html) | [`Client::archive`] | [`Archive`], and from it [`Pages`] of [`Archived`] |
-//! | [0054](https://xmpp.org/extensions/xep-0054.html) | [`Client::vcard`] | [`VCard`] |
+//! | [0054](https://xmpp.org/extensions/xep-0054.html) | [`Client::vcard`] | [`PeerVCard`] |
 //! | [0059](https://xmpp.org/extensions/xep-0059.html) | [`Pages::new`] | pages of anything |
 //!
 //! All of them pass the layers of the client that they are called on; all else is asked with
@@ -30,22 +30,22 @@
 //! # }
 //! ```
 
+mod adhoc;
 mod archive;
-mod command;
 mod disco;
-mod facts;
+mod entity_info;
 mod pages;
 mod vcard;
 
 use jid::Jid;
 use tower::util::MapRequestLayer;
 
+pub use self::adhoc::CommandStep;
 pub use self::archive::{Archive, ArchiveEnd, ArchiveEnds, Archived};
-pub use self::command::CommandStep;
-pub use self::facts::{EntityTime, LastActivity, Version};
-pub use self::pages::{Page, Pages};
-pub use self::vcard::{Photo, VCard};
-use crate::client::{Client, Request};
+pub use self::entity_info::{EntityTime, LastActivity, Version};
+pub use self::pages::{FetchedPage, Pages};
+pub use self::vcard::{PeerVCard, Photo};
+use crate::client::{Client, IqRequest};
 
 impl Client {
     /// A client whose requests come from this address within the component's domain, unless they
@@ -53,7 +53,7 @@ impl Client {
     #[must_use]
     pub fn asking_as(&self, from: impl Into<Jid>) -> Self {
         let from = from.into();
-        self.layer(MapRequestLayer::new(move |request: Request| {
+        self.layer(MapRequestLayer::new(move |request: IqRequest| {
             if request.stanza().from().is_some() {
                 request
             } else {

@@ -9,11 +9,11 @@ use xmpp_parsers::rsm::{SetQuery, SetResult};
 
 use crate::client::IqError;
 
-type Fetched<T> = Pin<Box<dyn Future<Output = Result<Page<T>, IqError>> + Send>>;
+type Fetched<T> = Pin<Box<dyn Future<Output = Result<FetchedPage<T>, IqError>> + Send>>;
 
 /// One page.
 #[derive(Debug, Clone)]
-pub struct Page<T> {
+pub struct FetchedPage<T> {
     /// What is on it, in the order of the whole list.
     pub items: Vec<T>,
     /// Where it lies. `None`: whoever was asked knows no pages, and this is all there is.
@@ -53,7 +53,7 @@ impl<T> Pages<T> {
     pub fn new<F, Fut>(mut fetch: F) -> Self
     where
         F: FnMut(SetQuery) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Page<T>, IqError>> + Send + 'static,
+        Fut: Future<Output = Result<FetchedPage<T>, IqError>> + Send + 'static,
     {
         Self {
             fetch: Box::new(move |set| Box::pin(fetch(set))),
@@ -148,8 +148,8 @@ impl<T> Pages<T> {
         Ok(())
     }
 
-    fn turn(&mut self, page: Page<T>) {
-        let Page {
+    fn turn(&mut self, page: FetchedPage<T>) {
+        let FetchedPage {
             items,
             set,
             complete,

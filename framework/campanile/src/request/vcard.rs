@@ -9,7 +9,7 @@ use crate::client::{Client, IqError};
 
 /// What somebody says about himself.
 #[derive(Debug, Clone, PartialEq)]
-pub struct VCard {
+pub struct PeerVCard {
     element: Element,
 }
 
@@ -27,13 +27,13 @@ impl Client {
     ///
     /// # Errors
     /// See [`IqError`]; somebody without one is refused with `item-not-found`, or has an empty one.
-    pub async fn vcard(&self, to: impl Into<Jid>) -> Result<VCard, IqError> {
+    pub async fn vcard(&self, to: impl Into<Jid>) -> Result<PeerVCard, IqError> {
         let element: Element = self.iq_get(to, &VCardQuery).await?;
-        Ok(VCard { element })
+        Ok(PeerVCard { element })
     }
 }
 
-impl VCard {
+impl PeerVCard {
     /// The full name.
     #[must_use]
     pub fn full_name(&self) -> Option<String> {

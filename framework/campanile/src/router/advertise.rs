@@ -6,9 +6,9 @@ use jid::{BareJid, Jid, NodePart};
 use xmpp_parsers::data_forms::DataForm;
 use xmpp_parsers::disco::Identity;
 
-use super::menu::{Menu, Offer};
-use super::places::{Address, Places};
-use super::recipient::{Domain, Resource, Shape};
+use super::command_list::{CommandItem, CommandList};
+use super::recipient::{Domain, LocalpartPattern, Resource};
+use super::recipient_map::{Address, RecipientMap};
 use super::{Inner, PayloadPattern, RecipientPattern, Router, Tier};
 use crate::caps;
 use crate::disco::{self, DiscoInfo, DiscoItem};
@@ -25,39 +25,39 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// [`at`](Router::at), an identity stands in place of the wider ones.
     #[must_use]
     pub fn identity(self, identity: Identity) -> Self {
-        self.advertise(What::Identity(identity))
+        self.advertise(AdvertKind::Identity(identity))
     }
 
     /// Advertises a feature. The namespaces of IQ routes and the datatypes of JSON messages are
     /// advertised without being asked for.
     #[must_use]
     pub fn feature(self, feature: impl Into<String>) -> Self {
-        self.advertise(What::Feature(feature.into()))
+        self.advertise(AdvertKind::Feature(feature.into()))
     }
 
     /// Advertises a form (XEP-0128).
     #[must_use]
     pub fn form(self, form: DataForm) -> Self {
-        self.advertise(What::Form(form))
+        self.advertise(AdvertKind::Form(form))
     }
 
     /// Lists an item. The domain lists the localparts that there are routes for without being asked
     /// to.
     #[must_use]
     pub fn item(self, item: DiscoItem) -> Self {
-        self.advertise(What::Item(item))
+        self.advertise(AdvertKind::Item(item))
     }
 
     /// Answers disco#info for a node. One that changes while the component runs is a route:
     /// a [`PayloadPattern`] with a node.
     #[must_use]
     pub fn node(self, node: impl Into<String>, info: DiscoInfo) -> Self {
-        self.advertise(What::Node(node.into(), info))
+        self.advertise(AdvertKind::Node(node.into(), info))
     }
 
     /// Lists a command for those who may run it.
     pub(crate) fn offer(self, node: &str, name: &str, access: AccessLayer) -> Self {
-        self.advertise(What::Command(Offer {
+        self.advertise(AdvertKind::Command(CommandItem {
             node: node.into(),
             name: name.into(),
             access,
@@ -85,8 +85,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Advertised::new(&self.inner)
     }
 
-    fn advertise(mut self, what: What) -> Self {
-        self.edit().adverts.push(Advert::new(what));
+    fn advertise(mut self, kind: AdvertKind) -> Self {
+        self.edit().adverts.push(Advert::new(kind));
         self
     }
 }
@@ -95,27 +95,27 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 #[derive(Clone)]
 pub(super) struct Advert {
     pub(super) recipient: RecipientPattern,
-    what: What,
+    kind: AdvertKind,
     hidden: bool,
 }
 
 #[derive(Clone)]
-pub(super) enum What {
+pub(super) enum AdvertKind {
     /// Nothing but that somebody is at home.
-    Home,
+    Address,
     Identity(Identity),
     Feature(String),
     Form(DataForm),
     Item(DiscoItem),
     Node(String, DiscoInfo),
-    Command(Offer),
+    Command(CommandItem),
 }
 
 impl Advert {
-    pub(super) fn new(what: What) -> Self {
+    pub(super) fn new(kind: AdvertKind) -> Self {
         Self {
             recipient: RecipientPattern::any(),
-            what,
+            kind,
             hidden: false,
         }
     }
@@ -139,23 +139,23 @@ impl<S> Inner<S> {
 /// What a router advertises, derived from its routes.
 #[derive(Debug, Clone)]
 pub struct Advertised {
-    domain: Place,
-    places: Places<Place>,
+    domain: AddressInfo,
+    places: RecipientMap<AddressInfo>,
     /// Localparts that the domain lists, and their names for people.
     listed: BTreeMap<Box<str>, Option<String>>,
 }
 
 /// What one address advertises, its answers written in advance.
 #[derive(Debug, Clone)]
-struct Place {
-    info: Page,
-    nodes: BTreeMap<String, Page>,
+struct AddressInfo {
+    info: NodeInfo,
+    nodes: BTreeMap<String, NodeInfo>,
     items: Vec<DiscoItem>,
-    menu: Menu,
+    commands: CommandList,
 }
 
 #[derive(Debug, Clone)]
-struct Page {
+struct NodeInfo {
     info: DiscoInfo,
     /// `None` when it cannot be written; who asks for it is told why.
     answer: Option<Children>,
@@ -166,7 +166,7 @@ impl Advertised {
         let entries = inner
             .entries
             .iter()
-            .filter(|entry| entry.tier != Tier::Duty);
+            .filter(|entry| entry.tier != Tier::Default);
         let entries = entries.map(|entry| (&entry.filter.recipient, entry.hidden));
         let adverts = inner
             .adverts
@@ -175,21 +175,21 @@ impl Advertised {
         let homes: BTreeSet<_> = entries.chain(adverts).collect();
         let mut listed = BTreeMap::new();
         for (pattern, _) in homes.iter().filter(|(_, hidden)| !hidden) {
-            let Shape::Local(localpart) = &pattern.local else {
+            let LocalpartPattern::Local(localpart) = &pattern.local else {
                 continue;
             };
             let name: &mut Option<String> = listed.entry(localpart.clone()).or_default();
-            if let Some(identity) = Place::own_identity(inner, pattern) {
+            if let Some(identity) = AddressInfo::own_identity(inner, pattern) {
                 name.clone_from(&identity.name);
             }
         }
         let patterns: BTreeSet<_> = homes.into_iter().map(|(pattern, _)| pattern).collect();
         Self {
-            domain: Place::new(inner, &RecipientPattern::domain()),
-            places: Places::new(
+            domain: AddressInfo::new(inner, &RecipientPattern::domain()),
+            places: RecipientMap::new(
                 patterns
                     .into_iter()
-                    .map(|pattern| (pattern.clone(), Place::new(inner, pattern))),
+                    .map(|pattern| (pattern.clone(), AddressInfo::new(inner, pattern))),
             ),
             listed,
         }
@@ -215,8 +215,12 @@ impl Advertised {
         node: Option<&str>,
         asker: &Jid,
     ) -> Result<Children, BoxError> {
-        let menu = node.and_then(|node| self.place(Address::Jid(address))?.menu.info(node, asker));
-        if let Some(info) = menu {
+        let commands = node.and_then(|node| {
+            self.place(Address::Jid(address))?
+                .commands
+                .info(node, asker)
+        });
+        if let Some(info) = commands {
             return Ok(info?.to_children(node)?);
         }
         if let Some(info) = self.info_by_hash(address, node) {
@@ -245,10 +249,14 @@ impl Advertised {
         asker: &Jid,
         query: Option<&SetQuery>,
     ) -> Result<Children, BoxError> {
-        let menu = node.and_then(|node| self.place(Address::Jid(address))?.menu.items(node, asker));
+        let commands = node.and_then(|node| {
+            self.place(Address::Jid(address))?
+                .commands
+                .items(node, asker)
+        });
         let items = match node {
             None => self.items_of(address),
-            Some(_) if menu.is_some() => menu.unwrap_or_default(),
+            Some(_) if commands.is_some() => commands.unwrap_or_default(),
             // XEP-0030 §7: a node that is not there is an error, one without items is not.
             Some(_) if self.page(Address::Jid(address), node).is_some() => Vec::new(),
             Some(_) => return Err(Condition::ItemNotFound.into()),
@@ -289,24 +297,24 @@ impl Advertised {
         listed.chain(place.items.iter().cloned()).collect()
     }
 
-    fn page(&self, address: Address<'_>, node: Option<&str>) -> Option<&Page> {
+    fn page(&self, address: Address<'_>, node: Option<&str>) -> Option<&NodeInfo> {
         let place = self.place(address)?;
         node.map_or(Some(&place.info), |node| place.nodes.get(node))
     }
 
-    fn place(&self, address: Address<'_>) -> Option<&Place> {
+    fn place(&self, address: Address<'_>) -> Option<&AddressInfo> {
         let own = self.places.visit_local(address, &mut Some);
         own.or_else(|| address.localpart().is_none().then_some(&self.domain))
     }
 }
 
-impl Place {
+impl AddressInfo {
     /// Everything registered for this address or for wider patterns that hold it.
     fn new<S>(inner: &Inner<S>, address: &RecipientPattern) -> Self {
         let mut info = DiscoInfo::new();
         let mut nodes = BTreeMap::new();
         let mut items = Vec::new();
-        let mut menu = Menu::default();
+        let mut commands = CommandList::default();
         let holds = |pattern: &RecipientPattern| address.is_within(pattern);
         let entries = inner.entries.iter();
         let visible = entries.filter(|entry| {
@@ -328,21 +336,21 @@ impl Place {
         adverts.sort_by_key(|advert| narrowness(&advert.recipient));
         let mut identified = narrowness(&RecipientPattern::any());
         for advert in adverts {
-            match &advert.what {
-                What::Home => {}
-                What::Identity(identity) => {
+            match &advert.kind {
+                AdvertKind::Address => {}
+                AdvertKind::Identity(identity) => {
                     let width = narrowness(&advert.recipient);
                     if width > std::mem::replace(&mut identified, width) {
                         info.identities.clear();
                     }
                     info.add_identity(identity.clone());
                 }
-                What::Feature(feature) => drop(info.features.insert(feature.clone())),
-                What::Form(form) => info.forms.push(form.clone()),
-                What::Item(item) => items.push(item.clone()),
-                What::Command(offer) => menu.add(offer.clone()),
-                What::Node(node, info) => {
-                    drop(nodes.insert(node.clone(), Page::new(info.clone(), Some(node))))
+                AdvertKind::Feature(feature) => drop(info.features.insert(feature.clone())),
+                AdvertKind::Form(form) => info.forms.push(form.clone()),
+                AdvertKind::Item(item) => items.push(item.clone()),
+                AdvertKind::Command(offer) => commands.add(offer.clone()),
+                AdvertKind::Node(node, info) => {
+                    drop(nodes.insert(node.clone(), NodeInfo::new(info.clone(), Some(node))))
                 }
             }
         }
@@ -353,10 +361,10 @@ impl Place {
             ));
         }
         Self {
-            info: Page::new(info, None),
+            info: NodeInfo::new(info, None),
             nodes,
             items,
-            menu,
+            commands,
         }
     }
 
@@ -368,14 +376,14 @@ impl Place {
             .adverts
             .iter()
             .filter(|advert| !advert.hidden && advert.recipient == *address)
-            .find_map(|advert| match &advert.what {
-                What::Identity(identity) => Some(identity),
+            .find_map(|advert| match &advert.kind {
+                AdvertKind::Identity(identity) => Some(identity),
                 _ => None,
             })
     }
 }
 
-impl Page {
+impl NodeInfo {
     fn new(info: DiscoInfo, node: Option<&str>) -> Self {
         let answer = info.to_children(node);
         if let Err(error) = &answer {
@@ -391,14 +399,14 @@ impl Page {
 /// The greater, the narrower; for patterns of which each holds the next.
 fn narrowness(pattern: &RecipientPattern) -> (usize, usize, bool) {
     let local = match &pattern.local {
-        Shape::Any => 0,
-        Shape::Prefix(beginning) => 1 + beginning.len(),
-        Shape::Domain | Shape::Local(_) => usize::MAX,
+        LocalpartPattern::Any => 0,
+        LocalpartPattern::Prefix(beginning) => 1 + beginning.len(),
+        LocalpartPattern::Domain | LocalpartPattern::Local(_) => usize::MAX,
     };
-    let resource = match &pattern.rest.resource {
-        Resource::Whatever => 0,
-        Resource::Some => 1,
-        Resource::Exactly(_) => 2,
+    let resource = match &pattern.scope.resource {
+        Resource::Any => 0,
+        Resource::Present => 1,
+        Resource::Exact(_) => 2,
     };
-    (local, resource, pattern.rest.domain != Domain::Whatever)
+    (local, resource, pattern.scope.domain != Domain::Any)
 }

@@ -3,7 +3,7 @@
 use jid::{NodeRef, ResourceRef};
 
 use super::RecipientPattern;
-use super::recipient::Shape;
+use super::recipient::LocalpartPattern;
 use super::route::{Endpoint, Route};
 use crate::extract::{AddressPlaceholders, Placeholders};
 use crate::handler::ReplyFuture;
@@ -32,7 +32,7 @@ impl Capture {
         let [local, resource] = &self.pattern.names;
         let to = inbound.recipient();
         let shape = &self.pattern.local;
-        if let (Some(name), Shape::Prefix(beginning), Some(localpart)) =
+        if let (Some(name), LocalpartPattern::Prefix(beginning), Some(localpart)) =
             (local.get(), shape, to.node())
         {
             let rest = NodeRef::as_str(localpart)

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::advertise::{Advert, What};
-use super::{Entry, Inner, Overlap, RecipientPattern, Route, Router};
+use super::advertise::{Advert, AdvertKind};
+use super::{Entry, Inner, OverlapError, RecipientPattern, Route, Router};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::layer::{RECEIPTS, ReceiptsLayer};
@@ -17,13 +17,13 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Adds the routes of another router for these recipients only: a localpart (`"bot"`), the
     /// beginning of one (`"order-{id}"`), any localpart (`"{user}"`), the domain itself (`"@"`),
     /// some of them with a resource (`"{user}/{device}"`); [`RecipientPattern`] has the whole list.
-    /// An argument of type [`At`](crate::extract::At) is what stands for the placeholders.
+    /// An argument of type [`Localpart`](crate::extract::Localpart) is what stands for the placeholders.
     ///
     /// ```
-    /// use campanile::extract::At;
+    /// use campanile::extract::Localpart;
     /// use campanile::router::Router;
     ///
-    /// async fn order(At(id): At<u32>) -> String { format!("order {id}") }
+    /// async fn order(Localpart(id): Localpart<u32>) -> String { format!("order {id}") }
     ///
     /// let orders = Router::new().message(order);
     /// let router: Router = Router::new().at("order-{id}", orders);
@@ -48,7 +48,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         let inner = router.edit();
         inner
             .adverts
-            .push(Advert::new(What::Home).hidden(inner.is_hidden()));
+            .push(Advert::new(AdvertKind::Address).hidden(inner.is_hidden()));
         let patterns = inner
             .entries
             .iter_mut()
@@ -80,7 +80,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     ///
     /// # Errors
     /// When two routes overlap.
-    pub fn try_merge(mut self, mut other: Self) -> Result<Self, Overlap> {
+    pub fn try_merge(mut self, mut other: Self) -> Result<Self, OverlapError> {
         let inner = self.edit();
         let other = std::mem::take(other.edit());
         for entry in other.entries {
@@ -93,7 +93,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Puts a layer around every route registered so far, around each on its own.
     ///
     /// The layer's service may have any error: it becomes a stanza error by
-    /// [`rescue`](crate::rescue). Its readiness is waited for in the future of the call. To share
+    /// [`into_stanza_error`](crate::error::into_stanza_error). Its readiness is waited for in the future of the call. To share
     /// one limit among all routes, put the layer around the whole router.
     #[must_use]
     pub fn layer<L>(mut self, layer: L) -> Self
@@ -127,7 +127,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// compute for long before they first wait. A route that was seen to hold up the others is
     /// treated like this from then on.
     #[must_use]
-    pub fn spawned(mut self) -> Self {
+    pub fn spawn(mut self) -> Self {
         self.edit()
             .entries
             .iter_mut()
@@ -144,7 +144,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             route: entry.route.ready(&state),
             tier: entry.tier,
             filter: entry.filter,
-            wants: entry.wants,
+            requirements: entry.requirements,
             spawned: entry.spawned,
             hidden: entry.hidden,
         };

@@ -5,7 +5,7 @@ use std::fmt;
 use xso::FromXml;
 use xso::fromxml::XmlNameMatcher;
 
-use super::{RecipientPattern, TextCommand};
+use super::{ChatCommand, RecipientPattern};
 use crate::extract::JSON_MESSAGE;
 use crate::stanza::{IqType, Kind, MessageType, PresenceType};
 
@@ -29,7 +29,7 @@ const DATATYPE: &str = "datatype";
 pub struct Filter {
     pub(crate) kinds: Kinds,
     pub(super) payload: Option<PayloadPattern>,
-    pub(super) command: Option<TextCommand>,
+    pub(super) command: Option<ChatCommand>,
     pub(super) recipient: RecipientPattern,
 }
 
@@ -45,7 +45,7 @@ impl Filter {
     pub fn kinds(kinds: impl IntoIterator<Item = Kind>) -> Self {
         let kinds = kinds
             .into_iter()
-            .fold(Kinds(0), |set, kind| Kinds(set.0 | 1 << slot(kind)));
+            .fold(Kinds(0), |set, kind| Kinds(set.0 | 1 << kind_index(kind)));
         Self {
             kinds,
             payload: None,
@@ -117,7 +117,7 @@ impl Filter {
 
     /// Only messages whose body begins with the words of this command, in place of a payload.
     #[must_use]
-    pub fn command(mut self, command: TextCommand) -> Self {
+    pub fn chat_command(mut self, command: ChatCommand) -> Self {
         self.command = Some(command);
         self.payload = None;
         self
@@ -272,10 +272,10 @@ impl fmt::Display for PayloadPattern {
 }
 
 /// How many kinds and types there are, those included that never reach a router.
-pub(crate) const SLOTS: usize = 17;
+pub(crate) const KIND_COUNT: usize = 17;
 
 /// The place of a kind and type in a table.
-pub(crate) const fn slot(kind: Kind) -> usize {
+pub(crate) const fn kind_index(kind: Kind) -> usize {
     match kind {
         Kind::Iq(iq) => iq as usize,
         Kind::Message(message) => 4 + message as usize,
@@ -301,7 +301,7 @@ impl Kinds {
     }
 
     pub(super) const fn contains(self, kind: Kind) -> bool {
-        self.0 >> slot(kind) & 1 == 1
+        self.0 >> kind_index(kind) & 1 == 1
     }
 
     /// The fewer types, the narrower.
@@ -337,9 +337,12 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_own_place() {
-        let mut seen = [false; SLOTS];
+        let mut seen = [false; KIND_COUNT];
         for kind in Kinds::all().chain([Kind::Iq(IqType::Result), Kind::Iq(IqType::Error)]) {
-            assert!(!std::mem::replace(&mut seen[slot(kind)], true), "{kind}");
+            assert!(
+                !std::mem::replace(&mut seen[kind_index(kind)], true),
+                "{kind}"
+            );
         }
         assert!(seen.iter().all(|seen| *seen));
     }

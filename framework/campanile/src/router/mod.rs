@@ -20,23 +20,23 @@
 
 mod advertise;
 mod capture;
-mod command;
+mod chat_command;
+mod command_list;
 mod compose;
 pub(crate) mod filter;
-mod label;
-mod menu;
-mod names;
 mod overlap;
-mod places;
+mod payload_index;
+mod placeholder_name;
 mod recipient;
+mod recipient_map;
 mod route;
+mod route_table;
 mod service;
 mod spawn;
-mod table;
 #[cfg(test)]
 mod tests;
-mod unrouted;
-mod wants;
+mod unmatched;
+mod validate;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -45,17 +45,17 @@ use tower_service::Service;
 
 use self::advertise::Advert;
 pub use self::advertise::Advertised;
-pub use self::command::TextCommand;
-pub(crate) use self::command::split_words;
+pub use self::chat_command::ChatCommand;
+pub(crate) use self::chat_command::split_words;
 pub use self::filter::{Filter, PayloadPattern};
-pub use self::overlap::Overlap;
+pub use self::overlap::OverlapError;
 pub use self::recipient::{PatternError, RecipientPattern};
+pub(crate) use self::route::Builtin;
 use self::route::Pending;
 pub use self::route::Route;
-pub(crate) use self::route::Stock;
-use self::table::Table;
-pub use self::wants::Unfit;
-use self::wants::Wants;
+use self::route_table::RouteTable;
+use self::validate::Requirements;
+pub use self::validate::RouteError;
 use crate::error::BoxError;
 use crate::extract::FromInbound;
 use crate::handler::Handler;
@@ -90,14 +90,14 @@ pub struct Router<S = ()> {
 struct Inner<S> {
     entries: Vec<Entry<S>>,
     adverts: Vec<Advert>,
-    table: OnceLock<Table>,
+    table: OnceLock<RouteTable>,
 }
 
 struct Entry<S> {
     tier: Tier,
     filter: Filter,
     route: Pending<S>,
-    wants: Option<Wants>,
+    requirements: Option<Requirements>,
     spawned: bool,
     hidden: bool,
 }
@@ -106,7 +106,7 @@ struct Entry<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tier {
     Route,
-    Duty,
+    Default,
     Fallback,
 }
 
@@ -184,7 +184,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.on(Filter::conversation().payload(payload), handler)
     }
 
-    /// Routes messages of type chat and normal that begin with a [text command](TextCommand):
+    /// Routes messages of type chat and normal that begin with a [text command](ChatCommand):
     /// `"!roll"`, or a pair of the command and its line in the list of commands.
     ///
     /// A list of all commands that begin with the same sign is written by the router: people ask
@@ -196,9 +196,9 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// When the text is no command, or when there is an equal route already.
     #[must_use]
     #[track_caller]
-    pub fn command<C, H, A>(self, command: C, handler: H) -> Self
+    pub fn chat_command<C, H, A>(self, command: C, handler: H) -> Self
     where
-        C: TryInto<TextCommand>,
+        C: TryInto<ChatCommand>,
         C::Error: fmt::Display,
         H: Handler<A>,
         A: FromInbound<S>,
@@ -206,7 +206,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H::Future: Send,
     {
         match command.try_into() {
-            Ok(command) => self.on(Filter::conversation().command(command), handler),
+            Ok(command) => self.on(Filter::conversation().chat_command(command), handler),
             Err(error) => panic!("{error}"),
         }
     }
@@ -261,7 +261,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             Tier::Route,
             filter,
             Pending::handler(handler),
-            Some(Wants::of::<A, S>()),
+            Some(Requirements::of::<A, S>()),
         )
     }
 
@@ -303,7 +303,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             Tier::Fallback,
             Filter::any(),
             Pending::handler(handler),
-            Some(Wants::of::<A, S>()),
+            Some(Requirements::of::<A, S>()),
         )
     }
 
@@ -314,7 +314,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// When there is an equal duty already.
     #[must_use]
     #[track_caller]
-    pub fn duty<H, A>(self, filter: Filter, handler: H) -> Self
+    pub fn default_handler<H, A>(self, filter: Filter, handler: H) -> Self
     where
         H: Handler<A>,
         A: FromInbound<S>,
@@ -322,31 +322,39 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         H::Future: Send,
     {
         self.with(
-            Tier::Duty,
+            Tier::Default,
             filter,
             Pending::handler(handler),
-            Some(Wants::of::<A, S>()),
+            Some(Requirements::of::<A, S>()),
         )
     }
 
     /// A duty that speaks about the router itself.
     #[must_use]
     #[track_caller]
-    pub(crate) fn stock(self, filter: Filter, stock: Stock) -> Self {
-        self.with(Tier::Duty, filter, Pending::Stock(stock), None)
+    pub(crate) fn builtin(self, filter: Filter, builtin: Builtin) -> Self {
+        self.with(Tier::Default, filter, Pending::Builtin(builtin), None)
     }
 
     #[track_caller]
-    fn with(mut self, tier: Tier, filter: Filter, route: Pending<S>, wants: Option<Wants>) -> Self {
+    fn with(
+        mut self,
+        tier: Tier,
+        filter: Filter,
+        route: Pending<S>,
+        requirements: Option<Requirements>,
+    ) -> Self {
         // What stands around it may still be put around it.
-        if let Some(Err(unfit)) = wants.map(|wants| wants.check(&filter, false)) {
+        if let Some(Err(unfit)) =
+            requirements.map(|requirements| requirements.validate(&filter, false))
+        {
             panic!("{unfit}");
         }
         if let Err(overlap) = self.edit().push(Entry {
             tier,
             filter,
             route,
-            wants,
+            requirements,
             spawned: false,
             hidden: false,
         }) {
@@ -360,13 +368,13 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     ///
     /// # Errors
     /// With the first that does not.
-    pub fn check(&self) -> Result<(), Unfit> {
+    pub fn validate(&self) -> Result<(), RouteError> {
         let mut wanting = self
             .inner
             .entries
             .iter()
-            .filter_map(|entry| Some((entry.wants?, &entry.filter)));
-        wanting.try_for_each(|(wants, filter)| wants.check(filter, true))
+            .filter_map(|entry| Some((entry.requirements?, &entry.filter)));
+        wanting.try_for_each(|(requirements, filter)| requirements.validate(filter, true))
     }
 
     /// The inside, to change it: what was derived from it is gone.
@@ -378,18 +386,18 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 }
 
 impl<S> Inner<S> {
-    fn push(&mut self, entry: Entry<S>) -> Result<(), Overlap> {
+    fn push(&mut self, entry: Entry<S>) -> Result<(), OverlapError> {
         let equal =
             |other: &&Entry<S>| other.tier == entry.tier && other.filter.overlaps(&entry.filter);
         if let Some(other) = self.entries.iter().find(equal) {
             // Both routers had taken on the stock duties: once is enough.
             if matches!(
                 (&other.route, &entry.route),
-                (Pending::Stock(_), Pending::Stock(_))
+                (Pending::Builtin(_), Pending::Builtin(_))
             ) {
                 return Ok(());
             }
-            return Err(Overlap::new(
+            return Err(OverlapError::new(
                 &entry.filter,
                 &other.filter,
                 entry.tier == Tier::Fallback,
@@ -451,7 +459,7 @@ impl<S> Clone for Entry<S> {
             tier,
             filter,
             route,
-            wants,
+            requirements,
             spawned,
             hidden,
         } = self;
@@ -461,7 +469,7 @@ impl<S> Clone for Entry<S> {
             tier: *tier,
             filter,
             route,
-            wants: *wants,
+            requirements: *requirements,
             spawned: *spawned,
             hidden: *hidden,
         }

@@ -6,12 +6,12 @@ use super::Filter;
 
 /// Two routes that want the same stanza with equal right.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overlap {
+pub struct OverlapError {
     new: String,
     existing: String,
 }
 
-impl Overlap {
+impl OverlapError {
     pub(super) fn new(new: &Filter, existing: &Filter, fallback: bool) -> Self {
         let name = |filter: &Filter| {
             if fallback {
@@ -27,7 +27,7 @@ impl Overlap {
     }
 }
 
-impl fmt::Display for Overlap {
+impl fmt::Display for OverlapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -37,4 +37,4 @@ impl fmt::Display for Overlap {
     }
 }
 
-impl std::error::Error for Overlap {}
+impl std::error::Error for OverlapError {}

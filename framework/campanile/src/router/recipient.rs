@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jid::{DomainPart, NodePart, ResourcePart};
 
-use super::label::Label;
+use super::placeholder_name::PlaceholderName;
 
 /// Which addresses in the component's domain a route is for.
 ///
@@ -23,21 +23,21 @@ use super::label::Label;
 /// | `bot/*`, `bot/{device}` | only with some resource | all of it |
 ///
 /// Without a resource in the pattern, that of the address plays no part. What stands for a
-/// placeholder is taken by the extractor [`At`](crate::extract::At); its name plays no part in
+/// placeholder is taken by the extractor [`Localpart`](crate::extract::Localpart); its name plays no part in
 /// whether two patterns are equal.
 ///
 /// Of two localparts in patterns, either they exclude each other or one is the narrower; so there
 /// is always one best match: by localpart first, then by resource, then by domain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RecipientPattern {
-    pub(super) local: Shape,
-    pub(super) rest: Rest,
-    pub(super) names: [Label; 2],
+    pub(super) local: LocalpartPattern,
+    pub(super) scope: Scope,
+    pub(super) names: [PlaceholderName; 2],
 }
 
 /// The localpart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub(super) enum Shape {
+pub(super) enum LocalpartPattern {
     #[default]
     Any,
     Domain,
@@ -47,24 +47,24 @@ pub(super) enum Shape {
 
 /// What else is asked for; nothing, as a rule. The first in order is the narrowest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub(super) struct Rest {
+pub(super) struct Scope {
     pub(super) resource: Resource,
     pub(super) domain: Domain,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(super) enum Resource {
-    Exactly(Box<str>),
-    Some,
+    Exact(Box<str>),
+    Present,
     #[default]
-    Whatever,
+    Any,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(super) enum Domain {
-    Exactly(Box<str>),
+    Exact(Box<str>),
     #[default]
-    Whatever,
+    Any,
 }
 
 impl RecipientPattern {
@@ -77,7 +77,7 @@ impl RecipientPattern {
     /// The domain itself, without a localpart.
     #[must_use]
     pub fn domain() -> Self {
-        Shape::Domain.into()
+        LocalpartPattern::Domain.into()
     }
 
     /// One localpart.
@@ -85,7 +85,7 @@ impl RecipientPattern {
     /// # Errors
     /// When it cannot be a localpart.
     pub fn localpart(localpart: &str) -> Result<Self, PatternError> {
-        Ok(Shape::Local(prepared_local(localpart)?).into())
+        Ok(LocalpartPattern::Local(prepared_local(localpart)?).into())
     }
 
     /// All localparts that begin like this.
@@ -94,9 +94,9 @@ impl RecipientPattern {
     /// When no localpart can begin like this.
     pub fn prefix(beginning: &str) -> Result<Self, PatternError> {
         if beginning.is_empty() {
-            return Ok(Shape::Prefix("".into()).into());
+            return Ok(LocalpartPattern::Prefix("".into()).into());
         }
-        Ok(Shape::Prefix(prepared_local(beginning)?).into())
+        Ok(LocalpartPattern::Prefix(prepared_local(beginning)?).into())
     }
 
     /// Whether the pattern matches this localpart, or the domain when there is none, whatever else
@@ -104,9 +104,11 @@ impl RecipientPattern {
     #[must_use]
     pub fn matches(&self, localpart: Option<&str>) -> bool {
         match (&self.local, localpart) {
-            (Shape::Any, _) | (Shape::Domain, None) => true,
-            (Shape::Local(wanted), Some(localpart)) => **wanted == *localpart,
-            (Shape::Prefix(beginning), Some(localpart)) => localpart.starts_with(&**beginning),
+            (LocalpartPattern::Any, _) | (LocalpartPattern::Domain, None) => true,
+            (LocalpartPattern::Local(wanted), Some(localpart)) => **wanted == *localpart,
+            (LocalpartPattern::Prefix(beginning), Some(localpart)) => {
+                localpart.starts_with(&**beginning)
+            }
             _ => false,
         }
     }
@@ -116,37 +118,37 @@ impl RecipientPattern {
         let [local, resource] = &self.names;
         let local = local
             .get()
-            .filter(|_| matches!(self.local, Shape::Prefix(_)));
+            .filter(|_| matches!(self.local, LocalpartPattern::Prefix(_)));
         local.into_iter().chain(resource.get()).cloned().collect()
     }
 
     /// Whether the other pattern matches everything that this one does.
     pub(super) fn is_within(&self, outer: &Self) -> bool {
-        self.local.lies_within(&outer.local)
-            && self.rest.resource.lies_within(&outer.rest.resource)
-            && (outer.rest.domain == Domain::Whatever || self.rest.domain == outer.rest.domain)
+        self.local.is_within(&outer.local)
+            && self.scope.resource.is_within(&outer.scope.resource)
+            && (outer.scope.domain == Domain::Any || self.scope.domain == outer.scope.domain)
     }
 
     /// What both match: the narrower of the two, if it lies within the other.
     pub(super) fn within(&self, outer: &Self) -> Option<Self> {
         let (local, name) = match (&self.local, &outer.local) {
-            (Shape::Any, _) => (&outer.local, &outer.names[0]),
-            (inner, outer) if inner.lies_within(outer) => (inner, &self.names[0]),
+            (LocalpartPattern::Any, _) => (&outer.local, &outer.names[0]),
+            (inner, outer) if inner.is_within(outer) => (inner, &self.names[0]),
             _ => return None,
         };
-        let (resource, device) = match (&self.rest.resource, &outer.rest.resource) {
-            (Resource::Whatever, wider) => (wider, &outer.names[1]),
-            (inner, outer) if inner.lies_within(outer) => (inner, &self.names[1]),
+        let (resource, device) = match (&self.scope.resource, &outer.scope.resource) {
+            (Resource::Any, wider) => (wider, &outer.names[1]),
+            (inner, outer) if inner.is_within(outer) => (inner, &self.names[1]),
             _ => return None,
         };
-        let domain = match (&self.rest.domain, &outer.rest.domain) {
-            (Domain::Whatever, domain) | (domain, Domain::Whatever) => domain,
+        let domain = match (&self.scope.domain, &outer.scope.domain) {
+            (Domain::Any, domain) | (domain, Domain::Any) => domain,
             (inner, outer) if inner == outer => inner,
             _ => return None,
         };
         Some(Self {
             local: local.clone(),
-            rest: Rest {
+            scope: Scope {
                 resource: resource.clone(),
                 domain: domain.clone(),
             },
@@ -155,8 +157,8 @@ impl RecipientPattern {
     }
 }
 
-impl Shape {
-    fn lies_within(&self, outer: &Self) -> bool {
+impl LocalpartPattern {
+    fn is_within(&self, outer: &Self) -> bool {
         match (self, outer) {
             (_, Self::Any) => true,
             (Self::Local(inner) | Self::Prefix(inner), Self::Prefix(outer)) => {
@@ -167,7 +169,7 @@ impl Shape {
     }
 }
 
-impl Rest {
+impl Scope {
     /// Whether nothing is asked for.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -175,16 +177,16 @@ impl Rest {
 }
 
 impl Resource {
-    fn lies_within(&self, outer: &Self) -> bool {
+    fn is_within(&self, outer: &Self) -> bool {
         match (self, outer) {
-            (_, Self::Whatever) | (Self::Exactly(_), Self::Some) => true,
+            (_, Self::Any) | (Self::Exact(_), Self::Present) => true,
             (inner, outer) => inner == outer,
         }
     }
 }
 
-impl From<Shape> for RecipientPattern {
-    fn from(local: Shape) -> Self {
+impl From<LocalpartPattern> for RecipientPattern {
+    fn from(local: LocalpartPattern) -> Self {
         Self {
             local,
             ..Self::default()
@@ -209,12 +211,12 @@ impl FromStr for RecipientPattern {
             _ => local_of(local)?,
         };
         if let Some(resource) = resource {
-            (pattern.rest.resource, pattern.names[1]) = resource_of(resource)?;
+            (pattern.scope.resource, pattern.names[1]) = resource_of(resource)?;
         }
         if let Some(domain) = domain.filter(|domain| !domain.is_empty()) {
             let prepared =
                 DomainPart::new(domain).map_err(|why| PatternError::new(domain, "domain", why))?;
-            pattern.rest.domain = Domain::Exactly(prepared.as_str().into());
+            pattern.scope.domain = Domain::Exact(prepared.as_str().into());
         }
         Ok(pattern)
     }
@@ -227,7 +229,7 @@ fn local_of(text: &str) -> Result<RecipientPattern, PatternError> {
     match placeholder(text) {
         Some((beginning, name)) => {
             let mut pattern = RecipientPattern::prefix(beginning)?;
-            pattern.names[0] = Label::new(name);
+            pattern.names[0] = PlaceholderName::new(name);
             Ok(pattern)
         }
         None if text.contains(['{', '}']) => Err(PatternError::new(
@@ -239,16 +241,16 @@ fn local_of(text: &str) -> Result<RecipientPattern, PatternError> {
     }
 }
 
-fn resource_of(text: &str) -> Result<(Resource, Label), PatternError> {
+fn resource_of(text: &str) -> Result<(Resource, PlaceholderName), PatternError> {
     match placeholder(text) {
-        Some(("", name)) => Ok((Resource::Some, Label::new(name))),
-        _ if text == "*" => Ok((Resource::Some, Label::default())),
+        Some(("", name)) => Ok((Resource::Present, PlaceholderName::new(name))),
+        _ if text == "*" => Ok((Resource::Present, PlaceholderName::default())),
         _ => {
             let prepared =
                 ResourcePart::new(text).map_err(|why| PatternError::new(text, "resource", why))?;
             Ok((
-                Resource::Exactly(prepared.as_str().into()),
-                Label::default(),
+                Resource::Exact(prepared.as_str().into()),
+                PlaceholderName::default(),
             ))
         }
     }
@@ -270,25 +272,25 @@ impl TryFrom<&str> for RecipientPattern {
 
 impl fmt::Display for RecipientPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [name, device] = self.names.each_ref().map(Label::to_string);
+        let [name, device] = self.names.each_ref().map(PlaceholderName::to_string);
         let (before_domain, before_resource) = match &self.local {
-            Shape::Any => (" in ", " with resource "),
-            Shape::Domain => (" ", " with resource "),
-            Shape::Local(_) | Shape::Prefix(_) => ("", "/"),
+            LocalpartPattern::Any => (" in ", " with resource "),
+            LocalpartPattern::Domain => (" ", " with resource "),
+            LocalpartPattern::Local(_) | LocalpartPattern::Prefix(_) => ("", "/"),
         };
         match &self.local {
-            Shape::Any => f.write_str("any recipient")?,
-            Shape::Domain => f.write_str("the domain itself")?,
-            Shape::Local(localpart) => write!(f, "{localpart}@")?,
-            Shape::Prefix(beginning) => write!(f, "{beginning}{name}@")?,
+            LocalpartPattern::Any => f.write_str("any recipient")?,
+            LocalpartPattern::Domain => f.write_str("the domain itself")?,
+            LocalpartPattern::Local(localpart) => write!(f, "{localpart}@")?,
+            LocalpartPattern::Prefix(beginning) => write!(f, "{beginning}{name}@")?,
         }
-        if let Domain::Exactly(domain) = &self.rest.domain {
+        if let Domain::Exact(domain) = &self.scope.domain {
             write!(f, "{before_domain}{domain}")?;
         }
-        match &self.rest.resource {
-            Resource::Exactly(resource) => write!(f, "{before_resource}{resource}"),
-            Resource::Some => write!(f, "{before_resource}{device}"),
-            Resource::Whatever => Ok(()),
+        match &self.scope.resource {
+            Resource::Exact(resource) => write!(f, "{before_resource}{resource}"),
+            Resource::Present => write!(f, "{before_resource}{device}"),
+            Resource::Any => Ok(()),
         }
     }
 }

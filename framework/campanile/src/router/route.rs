@@ -14,8 +14,8 @@ use crate::error::BoxError;
 use crate::extract::FromInbound;
 use crate::handler::{Handler, ReplyFuture};
 use crate::inbound::Inbound;
-use crate::overrun::{Mark, step_aside};
 use crate::reply::{IntoReply, Reply};
+use crate::slow_handlers::{RouteStats, pend_once};
 
 /// A handler or a service, boxed: what a layer is put around.
 ///
@@ -37,7 +37,7 @@ impl Route {
         T::Error: Into<BoxError>,
         T::Future: Send + 'static,
     {
-        Self(Arc::new(Leased(service)))
+        Self(Arc::new(ServiceEndpoint(service)))
     }
 
     pub(super) fn from_endpoint(endpoint: impl Endpoint + 'static) -> Self {
@@ -52,11 +52,11 @@ impl Route {
         H::Future: Send,
         S: Send + Sync + 'static,
     {
-        let mark = Mark::new(std::any::type_name::<H>(), false);
-        Self(Arc::new(Leaf {
+        let stats = RouteStats::new(std::any::type_name::<H>(), false);
+        Self(Arc::new(HandlerEndpoint {
             handler,
             state,
-            mark,
+            stats,
             arguments: PhantomData,
         }))
     }
@@ -89,14 +89,14 @@ impl fmt::Debug for Route {
 }
 
 /// A handler: called in place, since it is always ready.
-struct Leaf<H, A, S> {
+struct HandlerEndpoint<H, A, S> {
     handler: H,
     state: S,
-    mark: Arc<Mark>,
+    stats: Arc<RouteStats>,
     arguments: PhantomData<fn(A)>,
 }
 
-impl<H, A, S> Endpoint for Leaf<H, A, S>
+impl<H, A, S> Endpoint for HandlerEndpoint<H, A, S>
 where
     H: Handler<A>,
     A: FromInbound<S>,
@@ -110,8 +110,8 @@ where
         match A::from_inbound(&inbound, &self.state) {
             Ok(arguments) => {
                 let answer = self.handler.call(arguments);
-                if self.mark.enter() {
-                    return Box::pin(step_aside(async move { answer.await.into_reply() }));
+                if self.stats.enter() {
+                    return Box::pin(pend_once(async move { answer.await.into_reply() }));
                 }
                 Box::pin(async move { answer.await.into_reply() })
             }
@@ -121,9 +121,9 @@ where
 }
 
 /// A service: cloned for each call, and called when the clone is ready.
-struct Leased<T>(T);
+struct ServiceEndpoint<T>(T);
 
-impl<T> Endpoint for Leased<T>
+impl<T> Endpoint for ServiceEndpoint<T>
 where
     T: Service<Inbound> + Clone + Send + Sync + 'static,
     T::Response: IntoReply,
@@ -146,16 +146,16 @@ where
 pub(super) enum Pending<S> {
     Ready(Route),
     Waiting(Arc<dyn Fn(&S) -> Route + Send + Sync>),
-    Stock(Stock),
+    Builtin(Builtin),
 }
 
 /// Answers at once, and only from what the router says about itself.
-pub(crate) type Stock = fn(&Inbound, &Advertised) -> Result<Reply, BoxError>;
+pub(crate) type Builtin = fn(&Inbound, &Advertised) -> Result<Reply, BoxError>;
 
 /// A route without anything left to give.
 pub(super) enum Target {
     Route(Route),
-    Stock(Stock),
+    Builtin(Builtin),
 }
 
 impl<S: 'static> Pending<S> {
@@ -176,14 +176,14 @@ impl<S: 'static> Pending<S> {
         match self {
             Self::Ready(route) => Target::Route(route.clone()),
             Self::Waiting(make) => Target::Route(make(state)),
-            Self::Stock(stock) => Target::Stock(*stock),
+            Self::Builtin(builtin) => Target::Builtin(*builtin),
         }
     }
 
     pub(super) fn ready<S2>(&self, state: &S) -> Pending<S2> {
         match self.target(state) {
             Target::Route(route) => Pending::Ready(route),
-            Target::Stock(stock) => Pending::Stock(stock),
+            Target::Builtin(builtin) => Pending::Builtin(builtin),
         }
     }
 
@@ -201,7 +201,7 @@ impl<S: 'static> Pending<S> {
                 let layer = Arc::clone(layer);
                 Self::Waiting(Arc::new(move |state| Route::new(layer.layer(make(state)))))
             }
-            Self::Stock(stock) => Self::Stock(stock),
+            Self::Builtin(builtin) => Self::Builtin(builtin),
         }
     }
 }
@@ -211,7 +211,7 @@ impl<S> Clone for Pending<S> {
         match self {
             Self::Ready(route) => Self::Ready(route.clone()),
             Self::Waiting(make) => Self::Waiting(Arc::clone(make)),
-            Self::Stock(stock) => Self::Stock(*stock),
+            Self::Builtin(builtin) => Self::Builtin(*builtin),
         }
     }
 }

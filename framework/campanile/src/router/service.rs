@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 use tower_service::Service;
 
 use super::route::Target;
+use super::route_table::{self, RouteTable};
 use super::spawn::Call;
-use super::table::{self, Table};
-use super::{Advertised, Inner, Router, Tier, command, unrouted};
+use super::{Advertised, Inner, Router, Tier, chat_command, unmatched};
 use crate::error::BoxError;
 use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
@@ -15,13 +15,13 @@ use crate::layer::LoopGuardLayer;
 use crate::reply::Reply;
 
 impl Inner<()> {
-    fn table(&self) -> &Table {
+    fn table(&self) -> &RouteTable {
         self.table.get_or_init(|| {
             let commands = self
                 .entries
                 .iter()
                 .filter(|entry| entry.filter.command.is_some());
-            let help = command::help(commands.map(|entry| (&entry.filter, entry.hidden)));
+            let help = chat_command::help(commands.map(|entry| (&entry.filter, entry.hidden)));
             // One for all of them; a router without commands has none.
             let guard = (!help.is_empty()).then(LoopGuardLayer::new);
             let entries = self.entries.iter().enumerate().map(|(rank, entry)| {
@@ -31,7 +31,7 @@ impl Inner<()> {
                     entry.spawned,
                     guard.as_ref(),
                 );
-                table::Entry {
+                route_table::Entry {
                     tier: entry.tier,
                     filter: &entry.filter,
                     rank,
@@ -40,7 +40,7 @@ impl Inner<()> {
             });
             let help = help.iter().map(|(filter, route)| {
                 let call = Call::new(Target::Route(route.clone()), filter, false, guard.as_ref());
-                table::Entry {
+                route_table::Entry {
                     tier: Tier::Route,
                     filter,
                     rank: self.entries.len(),
@@ -48,7 +48,7 @@ impl Inner<()> {
                 }
             });
             let homes = self.adverts.iter().map(|advert| &advert.recipient);
-            Table::new(entries.chain(help), homes, Advertised::new(self))
+            RouteTable::new(entries.chain(help), homes, Advertised::new(self))
         })
     }
 }
@@ -64,12 +64,12 @@ impl Service<Inbound> for Router<()> {
 
     fn call(&mut self, inbound: Inbound) -> ReplyFuture {
         let table = self.inner.table();
-        if unrouted::is_bad_request(inbound.stanza()) {
-            return Box::pin(std::future::ready(Err(unrouted::bad_request().into())));
+        if unmatched::is_bad_request(inbound.stanza()) {
+            return Box::pin(std::future::ready(Err(unmatched::bad_request().into())));
         }
         match table.find(inbound.stanza()) {
             Some(call) => call.handle(inbound, table),
-            None => Box::pin(std::future::ready(unrouted::answer(table, &inbound))),
+            None => Box::pin(std::future::ready(unmatched::answer(table, &inbound))),
         }
     }
 }

@@ -10,21 +10,21 @@ use tokio::task::JoinHandle;
 
 use super::Filter;
 use super::capture::Capture;
-use super::command::CommandCall;
+use super::chat_command::CommandCall;
 use super::route::{Route, Target};
-use super::table::Table;
+use super::route_table::RouteTable;
 use crate::error::BoxError;
 use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::layer::LoopGuardLayer;
-use crate::overrun::Mark;
 use crate::reply::Reply;
+use crate::slow_handlers::RouteStats;
 
 /// A route as the table holds it.
 #[derive(Debug, Clone)]
 pub(super) enum Call {
-    Route(Route, Arc<Mark>),
-    Stock(super::Stock),
+    Route(Route, Arc<RouteStats>),
+    Builtin(super::Builtin),
 }
 
 impl Call {
@@ -41,19 +41,21 @@ impl Call {
                     Some(command) => CommandCall::around(route, command, guard),
                     None => route,
                 };
-                Self::Route(route, Mark::new(filter.to_string(), spawned))
+                Self::Route(route, RouteStats::new(filter.to_string(), spawned))
             }
-            Target::Stock(stock) => Self::Stock(stock),
+            Target::Builtin(builtin) => Self::Builtin(builtin),
         }
     }
 
-    pub(super) fn handle(&self, inbound: Inbound, table: &Table) -> ReplyFuture {
+    pub(super) fn handle(&self, inbound: Inbound, table: &RouteTable) -> ReplyFuture {
         match self {
-            Self::Route(route, mark) if mark.enter() => {
+            Self::Route(route, stats) if stats.enter() => {
                 Box::pin(Spawned::new(route.clone(), inbound))
             }
             Self::Route(route, _) => route.handle(inbound),
-            Self::Stock(stock) => Box::pin(std::future::ready(stock(&inbound, table.advertised()))),
+            Self::Builtin(builtin) => {
+                Box::pin(std::future::ready(builtin(&inbound, table.advertised())))
+            }
         }
     }
 }

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use xmpp_parsers::ping::Ping;
 
 use super::*;
-use crate::extract::{At, Body, Parsed, Payload, Sender, State};
+use crate::extract::{Body, Localpart, Parsed, Payload, Sender, State};
 use crate::handler::StanzaHandler;
 use crate::reply::Reply;
-use crate::samples::{answer, call};
 use crate::stanza::{Kind, MessageType, PresenceType};
+use crate::test_util::{answer, call};
 
 /// A handler that says its name.
 fn say(
@@ -25,7 +25,9 @@ fn called(router: &mut Router, xml: &str) -> String {
     match call(router, xml) {
         Ok(Reply::Children(children)) => children.first().unwrap().text().into_owned(),
         Ok(other) => panic!("{xml}: {other:?}"),
-        Err(error) => crate::rescue::stanza_error(&error).condition().to_string(),
+        Err(error) => crate::error::into_stanza_error(&error)
+            .condition()
+            .to_string(),
     }
 }
 
@@ -152,13 +154,13 @@ fn placeholders_are_typed() {
         device: Kind,
         user: Option<String>,
     }
-    async fn order(At(id): At<u32>) -> String {
+    async fn order(Localpart(id): Localpart<u32>) -> String {
         format!("order {id}")
     }
-    async fn pair(At((user, device)): At<(String, String)>) -> String {
+    async fn pair(Localpart((user, device)): Localpart<(String, String)>) -> String {
         format!("{user} {device}")
     }
-    async fn device(At(Device { user, device }): At<Device>) -> String {
+    async fn device(Localpart(Device { user, device }): Localpart<Device>) -> String {
         format!(
             "{user:?} {}",
             if matches!(device, Kind::Desk) {
@@ -168,7 +170,7 @@ fn placeholders_are_typed() {
             }
         )
     }
-    async fn host(At(Parsed(address)): At<Parsed<std::net::Ipv4Addr>>) -> String {
+    async fn host(Localpart(Parsed(address)): Localpart<Parsed<std::net::Ipv4Addr>>) -> String {
         format!("host {address}")
     }
     let mut router = Router::new()
@@ -224,12 +226,13 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
     enum Kind {
         Desk,
     }
-    let one = || Router::new().message(async |_: At<u32>| ());
-    let two = || Router::new().message(async |_: At<(String, bool)>| ());
-    let named = || Router::new().message(async |_: Option<At<Device>>| ());
-    let any = || Router::new().message(async |_: At<Vec<String>>| ());
-    let decides = || Router::new().message(async |_: Result<At<u32>, crate::error::BoxError>| ());
-    let parsed = || Router::new().message(async |_: At<Parsed<std::net::Ipv4Addr>>| ());
+    let one = || Router::new().message(async |_: Localpart<u32>| ());
+    let two = || Router::new().message(async |_: Localpart<(String, bool)>| ());
+    let named = || Router::new().message(async |_: Option<Localpart<Device>>| ());
+    let any = || Router::new().message(async |_: Localpart<Vec<String>>| ());
+    let decides =
+        || Router::new().message(async |_: Result<Localpart<u32>, crate::error::BoxError>| ());
+    let parsed = || Router::new().message(async |_: Localpart<Parsed<std::net::Ipv4Addr>>| ());
     let rows: [(Router, Option<&str>); 12] = [
         (Router::new().at("order-{id}", one()), None),
         (Router::new().at("order-{id}", parsed()), None),
@@ -268,9 +271,9 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
     ];
     for (router, wanted) in rows {
         let unfit = router
-            .check()
+            .validate()
             .err()
-            .map(|unfit| (unfit.place().file(), unfit.to_string()));
+            .map(|unfit| (unfit.location().file(), unfit.to_string()));
         let wanted = wanted.map(|why| format!("can never be called: {why}"));
         match (&unfit, &wanted) {
             (None, None) => {}
@@ -284,7 +287,7 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
     let line = line!() + 1;
     let refused = component.router(Router::new().at(
         "order-{id}",
-        Router::new().message(async |_: At<(u8, u8)>| ()),
+        Router::new().message(async |_: Localpart<(u8, u8)>| ()),
     ));
     let refused = refused.build().map(drop).unwrap_err().to_string();
     let wanted = "the handler of the route \"message normal or message chat for order-{id}@\" can \
@@ -614,7 +617,7 @@ fn fallbacks_take_what_is_left_for_their_recipients() {
 fn duties_are_done_where_somebody_is_at_home() {
     let ping = Filter::iq_get().payload(("urn:xmpp:ping", "ping"));
     let mut router = Router::new()
-        .duty(ping, say("pong"))
+        .default_handler(ping, say("pong"))
         .message(say("for anybody"))
         .at("x", Router::new())
         .at("own", Router::new().iq_get("urn:xmpp:ping", say("own")))
@@ -803,12 +806,9 @@ async fn a_spawned_route_runs_in_a_task() {
             "elsewhere"
         }
     };
-    let router = Router::new()
-        .message(elsewhere)
-        .spawned()
-        .presence(elsewhere);
+    let router = Router::new().message(elsewhere).spawn().presence(elsewhere);
     let body = async |xml| {
-        let request = crate::samples::inbound(xml);
+        let request = crate::test_util::inbound(xml);
         let Ok(Reply::Children(children)) = router.clone().call(request).await else {
             panic!("no body")
         };
@@ -842,15 +842,15 @@ async fn a_spawned_route_ends_with_its_future_and_panics_in_it() {
             std::future::pending::<()>().await;
         }
     };
-    let mut router = Router::new().message(endless).presence(broken).spawned();
-    let future = tokio::spawn(router.call(crate::samples::inbound("<message/>")));
+    let mut router = Router::new().message(endless).presence(broken).spawn();
+    let future = tokio::spawn(router.call(crate::test_util::inbound("<message/>")));
     begun.notified().await;
     future.abort();
     assert!(future.await.unwrap_err().is_cancelled());
     while dropped.load(Ordering::Relaxed) == 0 {
         tokio::task::yield_now().await;
     }
-    let panicked = tokio::spawn(router.call(crate::samples::inbound("<presence/>")))
+    let panicked = tokio::spawn(router.call(crate::test_util::inbound("<presence/>")))
         .await
         .unwrap_err();
     assert_eq!(panicked.into_panic().downcast_ref(), Some(&"no presence"));

@@ -9,35 +9,35 @@ use smallvec::SmallVec;
 use xso::{AsXml, FromXml};
 
 use super::xml::emit::{EmitError, Emitter};
-use super::xml::walk::{self, Piece, Start, Walk};
+use super::xml::tokens::{self, StartTag, Token, Tokens};
 use super::xml::{CLIENT, XML, chars, escape, events};
 use super::{ParseError, WriteError};
 
 /// The child elements of a stanza, in the order in which they came.
 ///
-/// The bytes are checked XML: they come from the [reader](crate::stream::Reader) or from a
+/// The bytes are checked XML: they come from the [reader](crate::connection::Reader) or from a
 /// serialised value, never from a caller's string.
 #[derive(Clone, Default)]
 pub struct Children {
     bytes: Bytes,
-    marks: Marks,
+    marks: ChildSpans,
 }
 
-pub(crate) type Marks = SmallVec<[Mark; 3]>;
+pub(crate) type ChildSpans = SmallVec<[ChildSpan; 3]>;
 
 /// Where one child lies within the bytes of all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct ChildSpan {
     pub(crate) start: u32,
     pub(crate) end: u32,
     /// The local name, of which the start is counted from `start`.
     pub(crate) name: (u32, u32),
-    pub(crate) namespace: Declared,
+    pub(crate) namespace: NamespaceSource,
 }
 
 /// Where the namespace of a child is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Declared {
+pub(crate) enum NamespaceSource {
     /// Nowhere: it is `jabber:client`, as all around.
     Inherited,
     /// In the prefix `xml`.
@@ -46,7 +46,7 @@ pub(crate) enum Declared {
     At(u32, u32),
 }
 
-impl Declared {
+impl NamespaceSource {
     /// The same in bytes that begin elsewhere.
     fn moved(self, by: impl Fn(u32) -> u32) -> Self {
         match self {
@@ -63,7 +63,7 @@ impl Children {
         Self::default()
     }
 
-    pub(crate) fn from_parts(bytes: Bytes, marks: Marks) -> Self {
+    pub(crate) fn from_parts(bytes: Bytes, marks: ChildSpans) -> Self {
         Self { bytes, marks }
     }
 
@@ -136,7 +136,7 @@ impl fmt::Debug for Children {
 #[derive(Clone, Copy)]
 pub struct Child<'a> {
     bytes: &'a Bytes,
-    mark: &'a Mark,
+    mark: &'a ChildSpan,
 }
 
 impl<'a> Child<'a> {
@@ -154,9 +154,11 @@ impl<'a> Child<'a> {
     #[must_use]
     pub fn namespace(&self) -> Cow<'a, str> {
         match self.mark.namespace {
-            Declared::Inherited => Cow::Borrowed(CLIENT),
-            Declared::Xml => Cow::Borrowed(XML),
-            Declared::At(from, to) => escape::attribute(self.str(from as usize, to as usize)),
+            NamespaceSource::Inherited => Cow::Borrowed(CLIENT),
+            NamespaceSource::Xml => Cow::Borrowed(XML),
+            NamespaceSource::At(from, to) => {
+                escape::unescape_attribute(self.str(from as usize, to as usize))
+            }
         }
     }
 
@@ -169,11 +171,12 @@ impl<'a> Child<'a> {
     /// The value of an attribute of the element, by its name as it is written: `node`, `xml:lang`.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<Cow<'a, str>> {
-        let Some(Piece::Start(Start { attributes, .. })) = Walk::new(self.as_str()).next() else {
+        let Some(Token::Start(StartTag { attributes, .. })) = Tokens::new(self.as_str()).next()
+        else {
             return None;
         };
-        let (_, value) = walk::attributes(attributes).find(|(other, _)| *other == name)?;
-        Some(escape::attribute(value))
+        let (_, value) = tokens::attributes(attributes).find(|(other, _)| *other == name)?;
+        Some(escape::unescape_attribute(value))
     }
 
     /// The raw XML of the element. It may rely on `jabber:client` being the default namespace.
@@ -215,7 +218,7 @@ impl<'a> Child<'a> {
     #[must_use]
     pub fn to_children(&self) -> Children {
         let shift = self.mark.start;
-        let mark = Mark {
+        let mark = ChildSpan {
             start: 0,
             end: self.mark.end - shift,
             name: self.mark.name,
@@ -245,7 +248,7 @@ impl fmt::Debug for Child<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct ChildrenBuilder {
     out: Vec<u8>,
-    marks: Marks,
+    marks: ChildSpans,
 }
 
 impl ChildrenBuilder {
@@ -258,16 +261,17 @@ impl ChildrenBuilder {
     pub(crate) fn push_children(&mut self, children: &Children) {
         let base = length(self.out.len());
         self.out.extend_from_slice(&children.bytes);
-        self.marks.extend(children.marks.iter().map(|mark| Mark {
-            start: mark.start + base,
-            end: mark.end + base,
-            name: mark.name,
-            namespace: mark.namespace.moved(|at| at + base),
-        }));
+        self.marks
+            .extend(children.marks.iter().map(|mark| ChildSpan {
+                start: mark.start + base,
+                end: mark.end + base,
+                name: mark.name,
+                namespace: mark.namespace.moved(|at| at + base),
+            }));
     }
 
     /// Text between the children.
-    pub(crate) fn push_between(&mut self, text: &str) -> Result<(), WriteError> {
+    pub(crate) fn push_character_data(&mut self, text: &str) -> Result<(), WriteError> {
         if let Some(c) = chars::forbidden(text) {
             return Err(WriteError::Character(c));
         }
@@ -319,12 +323,12 @@ impl ChildrenBuilder {
 fn text_at(checked: &str, wanted: usize) -> Cow<'_, str> {
     let mut depth = 0usize;
     let mut text = Cow::Borrowed("");
-    for piece in Walk::new(checked) {
+    for piece in Tokens::new(checked) {
         match piece {
-            Piece::Start(Start { empty: false, .. }) => depth += 1,
-            Piece::End => depth -= 1,
-            Piece::Text(raw) if depth == wanted => append(&mut text, escape::text(raw)),
-            Piece::Cdata(raw) if depth == wanted => append(&mut text, Cow::Borrowed(raw)),
+            Token::Start(StartTag { empty: false, .. }) => depth += 1,
+            Token::End => depth -= 1,
+            Token::Text(raw) if depth == wanted => append(&mut text, escape::unescape_text(raw)),
+            Token::Cdata(raw) if depth == wanted => append(&mut text, Cow::Borrowed(raw)),
             _ => {}
         }
     }
@@ -340,7 +344,7 @@ fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
 }
 
 /// Finds the name and the namespace of an element that the emitter wrote.
-fn mark(out: &[u8], start: usize) -> Option<Mark> {
+fn mark(out: &[u8], start: usize) -> Option<ChildSpan> {
     let element = &out[start..];
     let name_end = element
         .iter()
@@ -351,15 +355,15 @@ fn mark(out: &[u8], start: usize) -> Option<Mark> {
         .and_then(|value| {
             let from = start + name_end + " xmlns='".len();
             let to = from + memchr::memchr(b'\'', value)?;
-            Some(Declared::At(length(from), length(to)))
+            Some(NamespaceSource::At(length(from), length(to)))
         });
     // It writes no prefix but one.
     let (name_start, namespace) = match element.strip_prefix(b"<xml:") {
-        Some(_) => ("<xml:".len(), Declared::Xml),
-        None => ("<".len(), declared.unwrap_or(Declared::Inherited)),
+        Some(_) => ("<xml:".len(), NamespaceSource::Xml),
+        None => ("<".len(), declared.unwrap_or(NamespaceSource::Inherited)),
     };
     let name = (length(name_start), length(name_end));
-    Some(Mark {
+    Some(ChildSpan {
         start: length(start),
         end: length(out.len()),
         name,

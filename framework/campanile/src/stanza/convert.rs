@@ -59,7 +59,7 @@ impl Stanza {
     #[must_use]
     pub fn to_xml(&self) -> String {
         let mut out = Vec::with_capacity(self.children.as_bytes().len() + 128);
-        super::wire::encode(self, &mut out);
+        super::encode::encode(self, &mut out);
         String::from_utf8_lossy(&out).into_owned()
     }
 

@@ -2,9 +2,9 @@
 
 mod children;
 mod convert;
-mod fault;
+pub(crate) mod encode;
+mod error;
 mod kind;
-pub(crate) mod wire;
 pub(crate) mod xml;
 
 use compact_str::CompactString;
@@ -12,8 +12,8 @@ use jid::Jid;
 use xso::{AsXml, FromXml};
 
 pub use self::children::{Child, Children};
-pub(crate) use self::children::{ChildrenBuilder, Declared, Mark, Marks};
-pub use self::fault::{ParseError, WriteError};
+pub(crate) use self::children::{ChildSpan, ChildSpans, ChildrenBuilder, NamespaceSource};
+pub use self::error::{ParseError, WriteError};
 pub use self::kind::{IqType, Kind, MessageType, PresenceType};
 
 /// One stanza: its header, parsed, and its children, as bytes until somebody asks for more.
@@ -195,7 +195,7 @@ impl Stanza {
         for child in self
             .children
             .iter()
-            .filter(|child| fault::matches(&matcher, child))
+            .filter(|child| error::matches(&matcher, child))
         {
             found = xml::events::parse(child.as_str(), self.lang()).map_err(ParseError::from);
             if found.as_ref().is_err_and(ParseError::is_absent) {
@@ -215,7 +215,7 @@ impl Stanza {
         let named = self
             .children
             .iter()
-            .filter(|child| fault::matches(&matcher, child));
+            .filter(|child| error::matches(&matcher, child));
         let parsed = named
             .map(|child| xml::events::parse(child.as_str(), self.lang()).map_err(ParseError::from));
         parsed
@@ -224,7 +224,7 @@ impl Stanza {
     }
 
     /// The stanza without its children.
-    pub(crate) fn clone_head(&self) -> Self {
+    pub(crate) fn clone_header(&self) -> Self {
         Self {
             kind: self.kind,
             id: self.id.clone(),

@@ -10,11 +10,11 @@ use super::compare::Wanted;
 use super::show;
 use crate::client::Client;
 use crate::error::{BoxError, Condition, StanzaError};
-use crate::host::Parcel;
+use crate::error_mapping;
+use crate::host::RawStanza;
 use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::reply::Reply;
-use crate::rescue;
 use crate::stanza::Stanza;
 
 /// What a stanza without sender is from, and one without recipient to.
@@ -25,8 +25,8 @@ const RECIPIENT: &str = "bot.localhost";
 ///
 /// That is a [`Router`](crate::router::Router), or whatever stands in layers. A stanza without
 /// sender is from `alice@localhost/home`, one without recipient to `bot.localhost`, an IQ without
-/// id has one. An error becomes what the peer would be told of it ([`rescue`]); an answer that was
-/// promised for [later](crate::reply::Later) is waited for.
+/// id has one. An error becomes what the peer would be told of it ([`into_stanza_error`](crate::error::into_stanza_error)); an answer that was
+/// promised for [later](crate::reply::Deferred) is waited for.
 ///
 /// The handler's [`Client`] leads nowhere: for a component that asks or sends by itself there is
 /// [`mount`](super::mount).
@@ -41,13 +41,13 @@ const RECIPIENT: &str = "bot.localhost";
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let answer = testing::call(Router::new().message(greet), "<message type='chat'><body>hi</body></message>").await;
-/// answer.is("<message to='alice@localhost/home' type='chat'><body>Hello alice@localhost/home</body></message>");
+/// answer.assert_reply("<message to='alice@localhost/home' type='chat'><body>Hello alice@localhost/home</body></message>");
 /// # }
 /// ```
 ///
 /// # Panics
 /// When the text is no stanza that could reach a handler, or the service does not become ready.
-pub async fn call<S>(mut service: S, xml: &str) -> Answers
+pub async fn call<S>(mut service: S, xml: &str) -> Replies
 where
     S: Service<Inbound, Response = Reply>,
     S::Error: Into<BoxError>,
@@ -61,19 +61,19 @@ where
         Err(error) => Err(error),
     };
     let answered = match answered.map_err(Into::into) {
-        Ok(Reply::Later(later)) => later.wait(Limits::default().handler_timeout).await,
+        Ok(Reply::Deferred(later)) => later.wait(Limits::default().handler_timeout).await,
         answered => answered,
     };
     let (reply, error) = match answered {
         Ok(reply) => (reply, None),
         Err(error) => (
-            Reply::Error(rescue::stanza_error(&error)),
-            Some(rescue::chain(&error)),
+            Reply::Error(crate::error::into_stanza_error(&error)),
+            Some(error_mapping::chain(&error)),
         ),
     };
     let mut stanzas = Vec::new();
     reply.address(&stanza, |answer| stanzas.push(answer));
-    Answers {
+    Replies {
         asked,
         stanzas,
         error,
@@ -85,13 +85,13 @@ where
 /// The checks panic at the caller's line. `{any}` in what is wanted stands for any text.
 #[derive(Debug)]
 #[must_use = "what was answered is known when it is looked at"]
-pub struct Answers {
+pub struct Replies {
     asked: String,
     stanzas: Vec<Stanza>,
     error: Option<String>,
 }
 
-impl Answers {
+impl Replies {
     /// There is one stanza, and it is this one, which is given back.
     ///
     /// Kind, type and children must be the same; addresses and id only where the wanted stanza has
@@ -100,8 +100,8 @@ impl Answers {
     /// # Panics
     /// When it is another one, none, or several.
     #[track_caller]
-    pub fn is(&self, wanted: &str) -> &Stanza {
-        self.are(&[wanted]);
+    pub fn assert_reply(&self, wanted: &str) -> &Stanza {
+        self.assert_replies(&[wanted]);
         &self.stanzas[0]
     }
 
@@ -110,7 +110,7 @@ impl Answers {
     /// # Panics
     /// When they are others.
     #[track_caller]
-    pub fn are(&self, wanted: &[&str]) {
+    pub fn assert_replies(&self, wanted: &[&str]) {
         let wanted: Vec<_> = wanted.iter().map(|wanted| Wanted::parse(wanted)).collect();
         let mut pairs = wanted.iter().zip(&self.stanzas);
         let difference = pairs
@@ -130,7 +130,7 @@ impl Answers {
     /// # Panics
     /// When there is one.
     #[track_caller]
-    pub fn is_nothing(&self) {
+    pub fn assert_no_reply(&self) {
         if !self.stanzas.is_empty() {
             self.fail("there is an answer", "nothing");
         }
@@ -141,12 +141,13 @@ impl Answers {
     /// # Panics
     /// When it is anything else.
     #[track_caller]
-    pub fn is_error(&self, condition: Condition) -> StanzaError {
+    pub fn assert_error(&self, condition: Condition) -> StanzaError {
         match self.stanzas.as_slice() {
             [error]
-                if error.kind().is_error() && StanzaError::of(error).condition() == condition =>
+                if error.kind().is_error()
+                    && StanzaError::from_stanza(error).condition() == condition =>
             {
-                StanzaError::of(error)
+                StanzaError::from_stanza(error)
             }
             _ => self.fail(
                 "this is not that error",
@@ -171,7 +172,7 @@ impl Answers {
         let seen = show::stanzas(&self.stanzas);
         panic!(
             "{}",
-            show::complaint(
+            show::failure(
                 &format!("{why}\n   asked: {}{error}", self.asked),
                 wanted,
                 &seen
@@ -181,7 +182,7 @@ impl Answers {
 }
 
 fn addressed(xml: &str) -> Stanza {
-    let mut stanza = Parcel::plain(xml)
+    let mut stanza = RawStanza::plain(xml)
         .unwrap_or_else(|error| panic!("no handler would see this: {error}\n  {xml}"));
     stanza.from.get_or_insert_with(|| known(SENDER));
     stanza.to.get_or_insert_with(|| known(RECIPIENT));

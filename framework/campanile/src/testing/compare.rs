@@ -4,7 +4,7 @@ use jid::Jid;
 use minidom::Element;
 
 use super::show;
-use crate::host::Parcel;
+use crate::host::RawStanza;
 use crate::stanza::Stanza;
 
 /// Stands for any text in what is wanted.
@@ -20,7 +20,7 @@ impl Wanted {
     /// When the text is not a stanza.
     #[track_caller]
     pub(super) fn parse(xml: &str) -> Self {
-        match Parcel::plain(xml) {
+        match RawStanza::plain(xml) {
             Ok(stanza) => Self { stanza },
             Err(error) => panic!("what the test wants cannot be read: {error}\n  {xml}"),
         }
@@ -52,7 +52,7 @@ impl Wanted {
         let mut differences = mentioned.filter_map(|(name, wanted, seen)| {
             let wanted = wanted.unwrap_or_default();
             let seen = seen.unwrap_or_default();
-            (!fits(&wanted, &seen)).then(|| format!("{name} is {seen:?}, not {wanted:?}"))
+            (!text_matches(&wanted, &seen)).then(|| format!("{name} is {seen:?}, not {wanted:?}"))
         });
         differences
             .next()
@@ -109,7 +109,7 @@ fn element(wanted: &Element, seen: &Element, path: &str) -> Option<String> {
     for ((space, name), value) in wanted.attrs().iter() {
         match seen.attrs().get(space, name) {
             None => return Some(format!("{path} has no {name}")),
-            Some(other) if !fits(value, other) => {
+            Some(other) if !text_matches(value, other) => {
                 return Some(format!("{name} of {path} is {other:?}, not {value:?}"));
             }
             Some(_) => {}
@@ -127,7 +127,7 @@ fn element(wanted: &Element, seen: &Element, path: &str) -> Option<String> {
     difference.or_else(|| {
         let wanted = wanted.text();
         let seen = seen.text();
-        (!fits(&wanted, &seen)).then(|| format!("{path} is {seen:?}, not {wanted:?}"))
+        (!text_matches(&wanted, &seen)).then(|| format!("{path} is {seen:?}, not {wanted:?}"))
     })
 }
 
@@ -139,7 +139,7 @@ fn tag(element: &Element) -> String {
 }
 
 /// Whether a text is the wanted one, in which `{any}` stands for any text.
-fn fits(wanted: &str, seen: &str) -> bool {
+fn text_matches(wanted: &str, seen: &str) -> bool {
     let mut pieces = wanted.split(ANY);
     let Some(mut rest) = pieces.next().and_then(|first| seen.strip_prefix(first)) else {
         return false;
@@ -162,11 +162,11 @@ mod tests {
     use super::*;
 
     fn difference(wanted: &str, seen: &str) -> Option<String> {
-        Wanted::parse(wanted).difference(&Parcel::plain(seen).unwrap())
+        Wanted::parse(wanted).difference(&RawStanza::plain(seen).unwrap())
     }
 
     #[test]
-    fn what_is_not_mentioned_is_not_looked_at() {
+    fn unmentioned_attributes_are_ignored() {
         let seen = "<message from='a@x/r' to='b@y' id='1' type='chat'><p:x xmlns:p='urn:x' b='1' \
             a='2'/></message>";
         for wanted in [
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_named() {
+    fn difference_is_described() {
         let seen = "<message from='a@x/r' id='1' type='chat'><body>hi</body><x xmlns='urn:x' \
             a='2'><y/></x></message>";
         for (wanted, named) in [
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn any_is_any_text() {
+    fn any_matches_any_text() {
         for (wanted, seen, right) in [
             ("a", "a", true),
             ("a", "ab", false),
@@ -251,7 +251,7 @@ mod tests {
             ("{any}a", "ba", true),
             ("ab{any}ba", "aba", false),
         ] {
-            assert_eq!(fits(wanted, seen), right, "{wanted} {seen}");
+            assert_eq!(text_matches(wanted, seen), right, "{wanted} {seen}");
         }
     }
 }

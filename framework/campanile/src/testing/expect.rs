@@ -6,9 +6,9 @@ use std::panic::Location;
 use tokio::time::timeout;
 
 use super::compare::Wanted;
-use super::{PATIENCE, show};
+use super::{TIMEOUT, show};
 use crate::error::{Condition, StanzaError};
-use crate::host::{IntoParcel, Parcel, User};
+use crate::host::{IntoRawStanza, RawStanza, User};
 use crate::reply::Reply;
 use crate::stanza::Stanza;
 
@@ -41,7 +41,7 @@ impl User {
         let wanted = Wanted::parse(wanted);
         let place = Location::caller();
         async move {
-            match timeout(PATIENCE, self.recv_where(|seen| wanted.is(seen))).await {
+            match timeout(TIMEOUT, self.recv_where(|seen| wanted.is(seen))).await {
                 Ok(Some(found)) => found,
                 _ => self.fail(
                     place,
@@ -141,11 +141,11 @@ impl User {
         payload: &str,
     ) -> impl Future<Output = ()> + use<'u> {
         let place = Location::caller();
-        let children = Parcel::plain(&format!("<message>{payload}</message>"));
+        let children = RawStanza::plain(&format!("<message>{payload}</message>"));
         assert!(
             request.kind().is_request(),
             "{}",
-            show::complaint("this is no request", "one", &show::stanza(request))
+            show::failure("this is no request", "one", &show::stanza(request))
         );
         let children = children
             .unwrap_or_else(|error| panic!("no payload: {error}\n  {payload}"))
@@ -188,7 +188,7 @@ impl User {
     /// # Panics
     /// When one is no stanza.
     #[track_caller]
-    pub fn flood<'u, P: IntoParcel>(
+    pub fn flood<'u, P: IntoRawStanza>(
         &'u self,
         count: usize,
         stanza: impl Fn(usize) -> P + 'u,
@@ -207,12 +207,12 @@ impl User {
     }
 
     async fn within(&self, place: &Location<'_>, wanted: &str) -> Stanza {
-        match timeout(PATIENCE, self.recv()).await {
+        match timeout(TIMEOUT, self.recv()).await {
             Ok(Some(seen)) => seen,
             Ok(None) => self.fail(place, "the host is closed", wanted, "nothing"),
             Err(_) => self.fail(
                 place,
-                &format!("nothing has come within {PATIENCE:?}"),
+                &format!("nothing has come within {TIMEOUT:?}"),
                 wanted,
                 "nothing",
             ),
@@ -222,15 +222,15 @@ impl User {
     async fn answered(
         &self,
         place: &Location<'_>,
-        request: impl IntoParcel,
+        request: impl IntoRawStanza,
         wanted: &str,
     ) -> Stanza {
-        match timeout(PATIENCE, self.request(request)).await {
+        match timeout(TIMEOUT, self.request(request)).await {
             Ok(Ok(seen)) => seen,
             Ok(Err(error)) => self.fail(place, &error.to_string(), wanted, "nothing"),
             Err(_) => self.fail(
                 place,
-                &format!("there was no answer within {PATIENCE:?}"),
+                &format!("there was no answer within {TIMEOUT:?}"),
                 wanted,
                 &show::stanzas(&self.take_waiting()),
             ),
@@ -250,7 +250,7 @@ impl User {
         condition: Condition,
         seen: &Stanza,
     ) -> StanzaError {
-        let error = StanzaError::of(seen);
+        let error = StanzaError::from_stanza(seen);
         if !seen.kind().is_error() || error.condition() != condition {
             self.fail(
                 place,
@@ -265,7 +265,7 @@ impl User {
     fn fail(&self, place: &Location<'_>, why: &str, wanted: &str, seen: &str) -> ! {
         panic!(
             "{}",
-            show::complaint(&format!("{place}: {}: {why}", self.jid()), wanted, seen)
+            show::failure(&format!("{place}: {}: {why}", self.jid()), wanted, seen)
         )
     }
 }

@@ -17,7 +17,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let answer = testing::call(Router::new().message(greet), "<message type='chat'><body>hi</body></message>").await;
-//! answer.is("<message type='chat'><body>Hello alice@localhost/home</body></message>");
+//! answer.assert_reply("<message type='chat'><body>Hello alice@localhost/home</body></message>");
 //! # }
 //! ```
 //!
@@ -75,19 +75,19 @@
 mod call;
 mod compare;
 mod expect;
-mod inject;
+mod fault_injection;
 mod mount;
-mod script;
+mod player;
+mod raw_bytes;
 mod show;
 mod transcript;
-mod wire;
 
-pub use self::call::{Answers, call};
+pub use self::call::{Replies, call};
+pub use self::fault_injection::Wire;
 pub use self::mount::{Mounted, Running, mount, start};
-pub use self::script::Played;
+pub use self::player::TranscriptResult;
 pub use self::transcript::{Transcript, digest};
-pub use self::wire::Wire;
 
 /// How long a test waits for what must come, unless it says otherwise: longer than a handler or a
 /// request may take by default. On a paused clock it costs nothing.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(40);
+pub const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(40);

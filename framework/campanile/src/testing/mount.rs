@@ -6,21 +6,23 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, timeout};
 
-use super::{PATIENCE, Wire};
+use super::{TIMEOUT, Wire};
 use crate::client::Client;
-use crate::component::{Builder, Component, RunError, Slot, StatsHandle, Status};
+use crate::component::{
+    Component, ComponentBuilder, MetricsHandle, ReloadHandle, RunError, Status,
+};
 use crate::host::{Host, User};
-use crate::stats::Stats;
+use crate::metrics::Counters;
 
 /// Longer than any wait before a component connects again, but for the slowest.
-const RETRIES: Duration = Duration::from_secs(200);
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(200);
 
 /// A component that runs in a task, until dropped.
 #[derive(Debug)]
 pub struct Running {
     client: Client,
-    slot: Slot,
-    stats: StatsHandle,
+    reload_handle: ReloadHandle,
+    stats: MetricsHandle,
     status: watch::Receiver<Status>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), RunError>>,
@@ -39,7 +41,10 @@ pub struct Mounted {
 ///
 /// # Panics
 /// When the component cannot be built, or is not mounted in time.
-pub async fn mount(domain: &str, complete: impl FnOnce(Builder) -> Builder) -> Mounted {
+pub async fn mount(
+    domain: &str,
+    complete: impl FnOnce(ComponentBuilder) -> ComponentBuilder,
+) -> Mounted {
     let host = Host::new("s3cr3t");
     let wire = Wire::new(host.connector());
     let builder = Component::builder(domain)
@@ -59,14 +64,14 @@ pub async fn mount(domain: &str, complete: impl FnOnce(Builder) -> Builder) -> M
 /// # Panics
 /// When the component cannot be built.
 #[must_use]
-pub fn start(builder: Builder) -> Running {
+pub fn start(builder: ComponentBuilder) -> Running {
     let component = builder
         .build()
         .unwrap_or_else(|error| panic!("the component cannot be built: {error}"));
     let (stop, stopped) = oneshot::channel();
     let client = component.client();
-    let slot = component.slot();
-    let stats = component.stats();
+    let reload_handle = component.reload_handle();
+    let stats = component.metrics();
     let status = component.status();
     let task = tokio::spawn(component.run_until(async {
         // Dropped without a word, the task is aborted anyway.
@@ -74,7 +79,7 @@ pub fn start(builder: Builder) -> Running {
     }));
     Running {
         client,
-        slot,
+        reload_handle,
         stats,
         status,
         stop: Some(stop),
@@ -91,20 +96,20 @@ impl Running {
 
     /// What replaces what the component does.
     #[must_use]
-    pub fn slot(&self) -> Slot {
-        self.slot.clone()
+    pub fn reload_handle(&self) -> ReloadHandle {
+        self.reload_handle.clone()
     }
 
     /// Counters, levels and causes.
     #[must_use]
-    pub fn figures(&self) -> StatsHandle {
+    pub fn metrics(&self) -> MetricsHandle {
         self.stats.clone()
     }
 
     /// What the component has counted.
     #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.stats.read()
+    pub fn counters(&self) -> Counters {
+        self.stats.counters()
     }
 
     /// Where the component stands.
@@ -119,7 +124,7 @@ impl Running {
     /// When it does not come to that in time.
     pub async fn until(&self, wanted: impl FnMut(&Status) -> bool) -> Status {
         let mut status = self.status.clone();
-        match timeout(RETRIES, status.wait_for(wanted)).await {
+        match timeout(RECONNECT_TIMEOUT, status.wait_for(wanted)).await {
             Ok(Ok(found)) => found.clone(),
             _ => panic!("the component does not get there: {:?}", self.status()),
         }
@@ -138,16 +143,16 @@ impl Running {
     ///
     /// # Panics
     /// When they are not in time.
-    pub async fn counted(&self, mut wanted: impl FnMut(&Stats) -> bool) {
-        let counted = timeout(PATIENCE, async {
-            while !wanted(&self.stats()) {
+    pub async fn counted(&self, mut wanted: impl FnMut(&Counters) -> bool) {
+        let counted = timeout(TIMEOUT, async {
+            while !wanted(&self.counters()) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
         assert!(
             counted.await.is_ok(),
             "the component does not count so far: {:?}",
-            self.stats()
+            self.counters()
         );
     }
 
@@ -165,7 +170,7 @@ impl Running {
     /// # Panics
     /// When the component panicked, or does not end in time.
     pub async fn ended(&mut self) -> Result<(), RunError> {
-        match timeout(RETRIES, &mut self.task).await {
+        match timeout(RECONNECT_TIMEOUT, &mut self.task).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => panic!("the component did not end by itself: {error}"),
             Err(_) => panic!("the component does not end: {:?}", self.status()),

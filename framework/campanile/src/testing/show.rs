@@ -2,7 +2,7 @@
 //! line would be long.
 
 use crate::stanza::Stanza;
-use crate::stanza::xml::walk::{Piece, Walk};
+use crate::stanza::xml::tokens::{Token, Tokens};
 
 /// Longer ones are spread over several lines.
 const LINE: usize = 100;
@@ -34,7 +34,7 @@ pub(super) fn join(texts: impl Iterator<Item = String>) -> String {
 }
 
 /// What was wanted and what was seen, with the reason above and both below each other.
-pub(super) fn complaint(head: &str, wanted: &str, seen: &str) -> String {
+pub(super) fn failure(head: &str, wanted: &str, seen: &str) -> String {
     format!(
         "{head}\n  wanted: {}\n    seen: {}\n",
         indented(wanted),
@@ -59,17 +59,17 @@ fn indented(text: &str) -> String {
 fn spread(xml: &str) -> String {
     let mut lines = String::new();
     let mut depth = 0usize;
-    let pieces: Vec<_> = Walk::new(xml).collect();
+    let pieces: Vec<_> = Tokens::new(xml).collect();
     let mut names = Vec::new();
     let mut at = 0;
     while at < pieces.len() {
         let indent = "  ".repeat(depth);
         match pieces[at] {
-            Piece::Start(start) => {
+            Token::Start(start) => {
                 let tag = format!("{}<{}{}", indent, start.name, start.attributes);
                 match (&pieces.get(at + 1), &pieces.get(at + 2)) {
                     _ if start.empty => lines += &format!("{tag}/>\n"),
-                    (Some(Piece::Text(text)), Some(Piece::End)) => {
+                    (Some(Token::Text(text)), Some(Token::End)) => {
                         lines += &format!("{tag}>{text}</{}>\n", start.name);
                         at += 2;
                     }
@@ -80,7 +80,7 @@ fn spread(xml: &str) -> String {
                     }
                 }
             }
-            Piece::End => {
+            Token::End => {
                 depth = depth.saturating_sub(1);
                 lines += &format!(
                     "{}</{}>\n",
@@ -88,7 +88,7 @@ fn spread(xml: &str) -> String {
                     names.pop().unwrap_or_default()
                 );
             }
-            Piece::Text(text) | Piece::Cdata(text) => lines += &format!("{indent}{text}\n"),
+            Token::Text(text) | Token::Cdata(text) => lines += &format!("{indent}{text}\n"),
         }
         at += 1;
     }
@@ -98,14 +98,14 @@ fn spread(xml: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Parcel;
+    use crate::host::RawStanza;
 
     fn shown(xml: &str) -> String {
-        stanza(&Parcel::plain(xml).unwrap())
+        stanza(&RawStanza::plain(xml).unwrap())
     }
 
     #[test]
-    fn a_short_stanza_is_one_line() {
+    fn short_stanza_fits_one_line() {
         assert_eq!(
             shown("<presence to='a@x'><show>away</show></presence>"),
             "<presence to='a@x'><show>away</show></presence>"
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_stanza_is_spread() {
+    fn long_stanza_is_indented() {
         let long = "<iq from='bot.localhost' to='alice@localhost/home' id='1' type='result'><query \
             xmlns='urn:x'>\
             <item jid='a@x'/><item jid='b@x'><name>b &amp; c</name></item>text<item/></query></iq>";
@@ -132,15 +132,15 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_puts_both_below_each_other() {
+    fn failure_aligns_wanted_and_seen() {
         assert_eq!(
-            complaint("here", "a\nb", "c"),
+            failure("here", "a\nb", "c"),
             "here\n  wanted: a\n          b\n    seen: c\n"
         );
     }
 
     #[test]
-    fn what_nobody_would_read_is_left_out() {
+    fn long_text_is_truncated() {
         let text = "é".repeat(SHOWN + 1);
         assert_eq!(
             cut(&text).chars().count(),

@@ -6,8 +6,8 @@ use std::io;
 use sha1::{Digest, Sha1};
 use tokio::time::Duration;
 
-use super::script::{self, Played};
-use crate::stream::Io;
+use super::player::{self, TranscriptResult};
+use crate::connection::Io;
 
 /// What happens on one connection, seen from the server.
 ///
@@ -134,9 +134,9 @@ impl Transcript {
         transcripts: impl IntoIterator<Item = Self>,
     ) -> (
         impl Fn() -> std::future::Ready<io::Result<Io>> + Send + Sync + 'static,
-        Played,
+        TranscriptResult,
     ) {
-        script::play(transcripts.into_iter().collect())
+        player::play(transcripts.into_iter().collect())
     }
 
     fn step(mut self, step: Step) -> Self {

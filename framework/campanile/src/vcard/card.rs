@@ -13,7 +13,7 @@ const LARGEST: usize = 256 * 1024;
 /// Who somebody is, for people: what clients show of a contact (XEP-0054).
 #[derive(Debug, Clone, Default, PartialEq, FromXml, AsXml)]
 #[xml(namespace = "vcard-temp", name = "vCard")]
-pub struct Card {
+pub struct VCard {
     #[xml(extract(default, name = "FN", fields(text(type_ = String))))]
     name: Option<String>,
     #[xml(extract(default, name = "NICKNAME", fields(text(type_ = String))))]
@@ -26,7 +26,7 @@ pub struct Card {
     photo: Option<Photo>,
 }
 
-impl Card {
+impl VCard {
     /// A card that says nothing.
     #[must_use]
     pub fn new() -> Self {

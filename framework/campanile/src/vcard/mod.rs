@@ -3,14 +3,14 @@
 //! ```
 //! use campanile::component::Component;
 //! use campanile::presence::{MemoryStore, Roster};
-//! use campanile::vcard::{Card, VCards};
+//! use campanile::vcard::{VCard, VCardModule};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let photo = b"\x89PNG\r\n\x1a\n".to_vec(); // std::fs::read("weather.png")?
-//! let cards = VCards::new()
-//!     .domain(Card::new().name("Example bots"))
-//!     .bot("weather", Card::new().name("Weather").description("Ask me by !weather").photo(photo)?)?;
-//! let roster = Roster::builder(MemoryStore::new()).adorn(cards.clone()).build();
+//! let cards = VCardModule::new()
+//!     .domain(VCard::new().name("Example bots"))
+//!     .bot("weather", VCard::new().name("Weather").description("Ask me by !weather").photo(photo)?)?;
+//! let roster = Roster::builder(MemoryStore::new()).extension(cards.clone()).build();
 //! let component = Component::builder("bot.example.org").server("127.0.0.1:5347").secret("secret");
 //! let component = component.module(cards).module(roster).build()?;
 //! # Ok(())
@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Clients ask for a card when they meet a contact, and again when the hash in its presence is
-//! another one; so a photo needs a [`Roster`](crate::presence::Roster) that [`VCards`] adorns.
+//! another one; so a photo needs a [`Roster`](crate::presence::Roster) that [`VCardModule`] adorns.
 
 mod card;
 #[cfg(test)]
@@ -31,9 +31,9 @@ use async_trait::async_trait;
 use jid::BareJid;
 use xmpp_parsers::vcard_update::{Photo, VCardUpdate};
 
-pub use self::card::{Card, PhotoError};
+pub use self::card::{PhotoError, VCard};
 use crate::module::Module;
-use crate::presence::Adorn;
+use crate::presence::PresenceExtension;
 use crate::router::{PatternError, RecipientPattern, Router};
 use crate::stanza::{Children, Stanza, WriteError};
 
@@ -43,12 +43,12 @@ pub const NS: &str = "vcard-temp";
 /// The cards of a component and its bots: a [module](Module) that answers with them, and the hashes
 /// of their photos in presence. Cloning is cheap.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct VCards {
+pub struct VCardModule {
     /// By localpart; that of the domain has none.
-    cards: Arc<BTreeMap<Option<String>, Card>>,
+    cards: Arc<BTreeMap<Option<String>, VCard>>,
 }
 
-impl VCards {
+impl VCardModule {
     /// No card yet.
     #[must_use]
     pub fn new() -> Self {
@@ -57,7 +57,7 @@ impl VCards {
 
     /// The card of the component itself.
     #[must_use]
-    pub fn domain(self, card: Card) -> Self {
+    pub fn domain(self, card: VCard) -> Self {
         self.with(None, card)
     }
 
@@ -65,7 +65,7 @@ impl VCards {
     ///
     /// # Errors
     /// When that is no localpart.
-    pub fn bot(self, localpart: &str, card: Card) -> Result<Self, PatternError> {
+    pub fn bot(self, localpart: &str, card: VCard) -> Result<Self, PatternError> {
         // In the form in which addresses come.
         RecipientPattern::localpart(localpart)?;
         let prepared = jid::NodePart::new(localpart).map(|part| part.as_str().to_owned());
@@ -75,14 +75,14 @@ impl VCards {
         ))
     }
 
-    fn with(mut self, localpart: Option<String>, card: Card) -> Self {
+    fn with(mut self, localpart: Option<String>, card: VCard) -> Self {
         Arc::make_mut(&mut self.cards).insert(localpart, card);
         self
     }
 }
 
 #[async_trait]
-impl Module for VCards {
+impl Module for VCardModule {
     fn name(&self) -> &'static str {
         "vcard"
     }
@@ -113,8 +113,8 @@ fn pattern(localpart: Option<&str>) -> Option<RecipientPattern> {
     }
 }
 
-impl Adorn for VCards {
-    fn adorn(&self, own: &BareJid, presence: Stanza) -> Result<Stanza, WriteError> {
+impl PresenceExtension for VCardModule {
+    fn extend(&self, own: &BareJid, presence: Stanza) -> Result<Stanza, WriteError> {
         let localpart = own.node().map(|node| node.as_str().to_owned());
         let Some(card) = self.cards.get(&localpart) else {
             return Ok(presence);

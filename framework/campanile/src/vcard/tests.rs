@@ -8,16 +8,16 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\nnot much of a picture";
 /// As `sha1sum` has it.
 const HASH: &str = "1a328edeb1e3c0cdc19e73c0a1f3e80243e2fba0";
 
-fn cards() -> VCards {
-    let bot = Card::new()
+fn cards() -> VCardModule {
+    let bot = VCard::new()
         .name("Weather & more")
         .nickname("w")
         .url("https://example.org/weather")
         .description("Ask me")
         .photo(PNG.to_vec())
         .unwrap();
-    VCards::new()
-        .domain(Card::new().name("Bots"))
+    VCardModule::new()
+        .domain(VCard::new().name("Bots"))
         .bot("Weather", bot)
         .unwrap()
 }
@@ -57,7 +57,7 @@ async fn presence_announces_the_photo() {
     let cards = cards();
     let roster = Roster::builder(MemoryStore::new())
         .policy(Decision::Accept)
-        .adorn(cards.clone())
+        .extension(cards.clone())
         .without_caps();
     let bot = testing::mount("b.localhost", |bot| {
         bot.module(cards).module(roster.build())
@@ -84,7 +84,7 @@ async fn presence_announces_the_photo() {
 #[test]
 fn what_is_no_photo_is_refused() {
     let photo = |file: &[u8]| {
-        Card::new()
+        VCard::new()
             .photo(file.to_vec())
             .map(|card| card.photo_hash().is_some())
     };
@@ -96,5 +96,5 @@ fn what_is_no_photo_is_refused() {
     }
     let large = [PNG, &[0; 256 * 1024]].concat();
     assert_eq!(photo(&large), Err(PhotoError::TooLarge(large.len())));
-    assert!(VCards::new().bot("a@b", Card::new()).is_err());
+    assert!(VCardModule::new().bot("a@b", VCard::new()).is_err());
 }

@@ -1,19 +1,19 @@
 //! Stanzas beyond the bounds: refused with their header, thrown away as they arrive, the stream
 //! goes on.
 
-use campanile::stream::{Bounds, Defect, Event, Reader};
+use campanile::connection::{Event, Reader, ReaderLimits, StanzaDefect};
 
 use crate::seen::{HEADER, Head, Seen, everywhere_within};
 
 const MAX: usize = 64 * 1024;
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: ReaderLimits = ReaderLimits {
     max_stanza: MAX,
     max_depth: 8,
 };
 const START: &str =
     "<message from='alice@localhost/r' to='bot@echo.localhost' id='big' type='chat'>";
 
-fn refused(defect: Defect) -> Seen {
+fn refused(defect: StanzaDefect) -> Seen {
     let some = |text: &str| Some(text.to_owned());
     let head = Head {
         kind: "message".to_owned(),
@@ -22,7 +22,7 @@ fn refused(defect: Defect) -> Seen {
         id: some("big"),
         lang: None,
     };
-    Seen::Refused { head, defect }
+    Seen::Rejected { head, defect }
 }
 
 /// Feeds a header, one stanza made of `before`, megabytes of `middle` and `after`, and a last
@@ -84,7 +84,11 @@ fn twenty_megabytes_in_one_stanza_leave_memory_flat() {
         ),
     ] {
         let (seen, largest) = flood(megabytes, before, middle, after);
-        assert_eq!(seen, [refused(Defect::TooLarge)], "{before}{middle}{after}");
+        assert_eq!(
+            seen,
+            [refused(StanzaDefect::TooLarge)],
+            "{before}{middle}{after}"
+        );
         assert!(largest <= 4 * MAX, "{middle}: {largest}");
     }
 }
@@ -107,12 +111,12 @@ fn twenty_megabytes_of_nesting_leave_memory_flat() {
     (0..levels / 100).for_each(|_| give(opening.as_bytes()));
     (0..levels / 100).for_each(|_| give(closing.as_bytes()));
     give(b"</message><presence/>");
-    assert_eq!(seen[1], refused(Defect::TooDeep));
+    assert_eq!(seen[1], refused(StanzaDefect::TooDeep));
     assert!(matches!(seen[2], Seen::Stanza { .. }));
 }
 
 /// The one stanza between the header and a last one, in every split.
-fn one(bounds: Bounds, stanza: &str) -> Seen {
+fn one(bounds: ReaderLimits, stanza: &str) -> Seen {
     let seen = everywhere_within(bounds, format!("{HEADER}{stanza}<presence/>").as_bytes());
     match <[_; 3]>::try_from(seen) {
         Ok([Seen::Open { .. }, seen, Seen::Stanza { .. }]) => seen,
@@ -122,9 +126,9 @@ fn one(bounds: Bounds, stanza: &str) -> Seen {
 
 #[test]
 fn the_bound_on_size_is_exact() {
-    let bounds = Bounds {
+    let bounds = ReaderLimits {
         max_stanza: 300,
-        ..Bounds::default()
+        ..ReaderLimits::default()
     };
     for (before, after) in [
         ("<body>", "</body></message>"),
@@ -140,7 +144,7 @@ fn the_bound_on_size_is_exact() {
         );
         assert_eq!(
             one(bounds, &stanza(fits + 1)),
-            refused(Defect::TooLarge),
+            refused(StanzaDefect::TooLarge),
             "{before}"
         );
     }
@@ -148,9 +152,9 @@ fn the_bound_on_size_is_exact() {
 
 #[test]
 fn the_bound_on_depth_is_exact() {
-    let bounds = Bounds {
+    let bounds = ReaderLimits {
         max_depth: 4,
-        ..Bounds::default()
+        ..ReaderLimits::default()
     };
     assert!(matches!(
         one(bounds, &format!("{START}<a><b><c>t</c></b></a></message>")),
@@ -164,7 +168,7 @@ fn the_bound_on_depth_is_exact() {
     ] {
         assert_eq!(
             one(bounds, &format!("{START}{deep}</message>")),
-            refused(Defect::TooDeep),
+            refused(StanzaDefect::TooDeep),
             "{deep}"
         );
     }
@@ -182,11 +186,11 @@ fn the_bound_on_depth_is_exact() {
             format!("{HEADER}{START}<a><b><c><d>{bad}").as_bytes(),
         );
         assert!(
-            matches!(seen.last(), Some(Seen::Fault(_))),
+            matches!(seen.last(), Some(Seen::Failed(_))),
             "{bad}: {seen:?}"
         );
     }
-    let bounds = Bounds {
+    let bounds = ReaderLimits {
         max_depth: 1,
         ..bounds
     };
@@ -196,7 +200,7 @@ fn the_bound_on_depth_is_exact() {
     ));
     assert_eq!(
         one(bounds, &format!("{START}<a/></message>")),
-        refused(Defect::TooDeep)
+        refused(StanzaDefect::TooDeep)
     );
 }
 
@@ -206,7 +210,7 @@ fn many(count: usize, attribute: impl Fn(usize) -> String) -> String {
 
 #[test]
 fn more_attributes_than_fit() {
-    let bounds = Bounds::default();
+    let bounds = ReaderLimits::default();
     let fits = many(128, |i| format!("a{i}=''"));
     assert!(matches!(
         one(bounds, &format!("{START}<x{fits}/></message>")),
@@ -215,14 +219,14 @@ fn more_attributes_than_fit() {
     let crowd = many(129, |i| format!("a{i}=''"));
     assert_eq!(
         one(bounds, &format!("{START}<x{crowd}/></message>")),
-        refused(Defect::TooDeep)
+        refused(StanzaDefect::TooDeep)
     );
     assert_eq!(
         one(
             bounds,
             &format!("{START}<x{crowd}><y/></x><body/></message>")
         ),
-        refused(Defect::TooDeep)
+        refused(StanzaDefect::TooDeep)
     );
     // On the stanza itself: the header is kept, wherever it stands, and what leans on a prefix that
     // did not fit ends no stream.
@@ -233,16 +237,16 @@ fn more_attributes_than_fit() {
             bounds,
             &format!("{stanza}<p140:x/><y p149:a=''/></message>")
         ),
-        refused(Defect::TooDeep)
+        refused(StanzaDefect::TooDeep)
     );
     let stanza = START
         .replacen("<message", &format!("<message{crowd}"), 1)
         .replace("'chat'>", "'chat'/>");
-    assert_eq!(one(bounds, &stanza), refused(Defect::TooDeep));
+    assert_eq!(one(bounds, &stanza), refused(StanzaDefect::TooDeep));
     // An attribute of the header that stands twice is told, however many are between.
     let twice = START.replacen(" id='big'", &format!(" id='big'{crowd} id='big'"), 1);
     let seen = everywhere_within(bounds, format!("{HEADER}{twice}").as_bytes());
-    assert!(matches!(seen.last(), Some(Seen::Fault(_))), "{seen:?}");
+    assert!(matches!(seen.last(), Some(Seen::Failed(_))), "{seen:?}");
 }
 
 #[test]
@@ -252,10 +256,13 @@ fn more_namespaces_than_fit() {
     let b = declare(100);
     let c = declare(200);
     let stanza = format!("{START}<x{a}><x{b}><x{c}><p299:y/></x></x></x></message>");
-    assert_eq!(one(Bounds::default(), &stanza), refused(Defect::TooDeep));
+    assert_eq!(
+        one(ReaderLimits::default(), &stanza),
+        refused(StanzaDefect::TooDeep)
+    );
     let stanza = format!("{START}<x{a}/><x{b}/><x{c}><p299:y/></x></message>");
     assert!(matches!(
-        one(Bounds::default(), &stanza),
+        one(ReaderLimits::default(), &stanza),
         Seen::Stanza { .. }
     ));
 }
@@ -263,9 +270,9 @@ fn more_namespaces_than_fit() {
 #[test]
 fn a_prefix_that_stands_for_much_is_too_large_when_written_out() {
     let namespace = "x".repeat(1000);
-    let bounds = Bounds {
+    let bounds = ReaderLimits {
         max_stanza: 4000,
-        ..Bounds::default()
+        ..ReaderLimits::default()
     };
     let stanza = format!(
         "{}{}</message>",
@@ -273,7 +280,7 @@ fn a_prefix_that_stands_for_much_is_too_large_when_written_out() {
         "<p:x/>".repeat(100)
     );
     let seen = everywhere_within(bounds, format!("{HEADER}{stanza}<presence/>").as_bytes());
-    assert_eq!(seen[1], refused(Defect::TooLarge));
+    assert_eq!(seen[1], refused(StanzaDefect::TooLarge));
     assert!(matches!(seen[2], Seen::Stanza { .. }));
     // Text that grows by being escaped is no reason to refuse what fits.
     let stanza = format!(
@@ -285,7 +292,7 @@ fn a_prefix_that_stands_for_much_is_too_large_when_written_out() {
 
 #[test]
 fn an_element_that_is_no_stanza_is_thrown_away_in_silence() {
-    let bounds = Bounds {
+    let bounds = ReaderLimits {
         max_stanza: 300,
         max_depth: 3,
     };
@@ -322,7 +329,7 @@ fn nothing_is_kept_between_stanzas() {
 
 #[test]
 fn bounds_beyond_reason_are_cut() {
-    let bounds = Bounds {
+    let bounds = ReaderLimits {
         max_stanza: usize::MAX,
         max_depth: usize::MAX,
     };

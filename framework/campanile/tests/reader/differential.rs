@@ -1,9 +1,9 @@
 //! The reader against rxml, an independent parser in the same process.
 
-use campanile::stream::Bounds;
+use campanile::connection::ReaderLimits;
 
+use crate::compare_rxml::check;
 use crate::generate::{Rng, document, mutate};
-use crate::judged::check;
 use crate::seen::{events, everywhere, snapshot};
 use crate::tree::End;
 
@@ -57,7 +57,7 @@ fn damaged_documents() {
 
 /// Byte by byte, and in a few pieces.
 fn pieces(rng: &mut Rng, bytes: &[u8]) {
-    let bounds = Bounds::default();
+    let bounds = ReaderLimits::default();
     let wanted = snapshot(&events(bounds, [bytes]));
     assert_eq!(
         wanted,

@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
+use campanile::connection::ReadError;
 use campanile::stanza::{Kind, MessageType, Stanza};
-use campanile::stream::Fault;
 use serde_json::Value;
 
 use crate::differential::corpus;
@@ -90,21 +90,21 @@ fn names_that_are_written_are_names_for_expat() {
 
 /// What expat is known to judge otherwise, and rightly, since RFC 6120 §11 asks for less than all
 /// of XML.
-fn is_known(bytes: &[u8], report: &Report, fault: Option<Fault>) -> bool {
+fn is_known(bytes: &[u8], report: &Report, fault: Option<ReadError>) -> bool {
     let Document { header, end, .. } = &report.document;
     let declared = bytes.starts_with(b"<?xml");
     let unfinished = *end == End::Open;
     match fault {
         // RFC 6120 §11.1: no comments, processing instructions and document types.
-        Some(Fault::Restricted(_)) => report.restricted || unfinished,
+        Some(ReadError::Restricted(_)) => report.restricted || unfinished,
         // RFC 6120 §11.6: UTF-8 only.
-        Some(Fault::Encoding) => {
+        Some(ReadError::Encoding) => {
             let encoding = report.encoding.as_ref();
             let mark = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
             mark || encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("utf-8"))
         }
         // It takes any version, and looks at the declaration only when that has ended.
-        Some(Fault::NotWellFormed(_)) if declared => {
+        Some(ReadError::NotWellFormed(_)) if declared => {
             let version = report.version.as_ref();
             version.is_some_and(|version| !version.starts_with("1."))
                 || (unfinished && header.is_none())

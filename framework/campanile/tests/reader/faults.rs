@@ -1,13 +1,13 @@
 //! What ends a stream, and the condition that the RFC has for it.
 
-use campanile::stream::{Bounds, Fault};
+use campanile::connection::{ReadError, ReaderLimits};
 
 use crate::seen::{HEADER, Seen, everywhere, everywhere_within};
 
 /// The condition with which `bytes` end the stream, whatever the pieces in which they come.
 fn condition(bytes: &[u8]) -> Option<&'static str> {
     match everywhere(bytes).pop() {
-        Some(Seen::Fault(fault)) => Some(fault.condition()),
+        Some(Seen::Failed(fault)) => Some(fault.condition()),
         _ => None,
     }
 }
@@ -300,19 +300,19 @@ fn the_first_element_is_a_stream() {
     ] {
         assert_eq!(
             everywhere(header.as_bytes()),
-            [Seen::Fault(Fault::NoStream)],
+            [Seen::Failed(ReadError::NoStream)],
             "{header}"
         );
     }
-    assert_eq!(Fault::NoStream.condition(), "invalid-namespace");
+    assert_eq!(ReadError::NoStream.condition(), "invalid-namespace");
     assert_eq!(condition(b"<stream:stream>"), Some("not-well-formed"));
 }
 
 #[test]
 fn a_tag_beyond_the_bound() {
-    let bounds = Bounds {
+    let bounds = ReaderLimits {
         max_stanza: 200,
-        ..Bounds::default()
+        ..ReaderLimits::default()
     };
     let long = "x".repeat(200);
     for xml in [
@@ -323,9 +323,13 @@ fn a_tag_beyond_the_bound() {
         format!("<message><a>{long}</a><a b='{long}'/></message>"),
     ] {
         let seen = everywhere_within(bounds, format!("{HEADER}{xml}").as_bytes());
-        assert_eq!(seen.last(), Some(&Seen::Fault(Fault::TagTooLarge)), "{xml}");
+        assert_eq!(
+            seen.last(),
+            Some(&Seen::Failed(ReadError::TagTooLarge)),
+            "{xml}"
+        );
     }
-    assert_eq!(Fault::TagTooLarge.condition(), "policy-violation");
+    assert_eq!(ReadError::TagTooLarge.condition(), "policy-violation");
     let fits = "x".repeat(200 - "<a b=''/>".len());
     let seen = everywhere_within(
         bounds,
@@ -351,17 +355,17 @@ fn a_header_with_more_than_anyone_needs_is_refused() {
 fn faults_say_what_they_are() {
     for (fault, words) in [
         (
-            Fault::NoStream,
+            ReadError::NoStream,
             "invalid-namespace: the first element is no stream",
         ),
         (
-            Fault::TagTooLarge,
+            ReadError::TagTooLarge,
             "policy-violation: a single tag beyond the bounds",
         ),
-        (Fault::NotWellFormed("x"), "not-well-formed: x"),
-        (Fault::Restricted("x"), "restricted-xml: x"),
+        (ReadError::NotWellFormed("x"), "not-well-formed: x"),
+        (ReadError::Restricted("x"), "restricted-xml: x"),
         (
-            Fault::Encoding,
+            ReadError::Encoding,
             "unsupported-encoding: bytes that are no UTF-8",
         ),
     ] {

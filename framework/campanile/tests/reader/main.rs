@@ -11,11 +11,11 @@
 )]
 
 mod bounds;
+mod compare_rxml;
 mod differential;
 mod expat;
 mod faults;
 mod generate;
-mod judged;
 mod oracle;
 mod seen;
 mod stanzas;

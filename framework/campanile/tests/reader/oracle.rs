@@ -1,7 +1,7 @@
 //! What the reader must see, worked out from what another parser sees, by the rules alone.
 
+use campanile::connection::{ReadError, ReaderLimits, StanzaDefect};
 use campanile::jid::Jid;
-use campanile::stream::{Bounds, Defect, Fault};
 
 use crate::seen::{Head, Seen, whole};
 use crate::tree::{Content, Document, End, Tree};
@@ -71,7 +71,7 @@ fn top(tree: &Tree) -> Option<Seen> {
         head.id.is_some(),
         children.len(),
     ) {
-        _ if !fits(tree, 1) => Err(Defect::TooDeep),
+        _ if !fits(tree, 1) => Err(StanzaDefect::TooDeep),
         kind => kind,
     };
     Some(match kind {
@@ -79,7 +79,7 @@ fn top(tree: &Tree) -> Option<Seen> {
             head: Head { kind, ..head },
             children,
         },
-        Err(defect) => Seen::Refused {
+        Err(defect) => Seen::Rejected {
             head: Head { lang: None, ..head },
             defect,
         },
@@ -88,16 +88,16 @@ fn top(tree: &Tree) -> Option<Seen> {
 
 /// The bounds on depth and on attributes; documents here are too small for the others.
 fn fits(tree: &Tree, depth: usize) -> bool {
-    depth <= Bounds::default().max_depth
+    depth <= ReaderLimits::default().max_depth
         && tree.attributes.len() <= 128
         && tree.elements().all(|child| fits(child, depth + 1))
 }
 
 /// Kind and type as they are shown, or the rule that is broken.
-fn kind(name: &str, kind: &str, id: bool, children: usize) -> Result<String, Defect> {
+fn kind(name: &str, kind: &str, id: bool, children: usize) -> Result<String, StanzaDefect> {
     match (name, kind) {
-        ("iq", "get" | "set" | "result" | "error") if !id => Err(Defect::NoId),
-        ("iq", "get" | "set") if children != 1 => Err(Defect::Payloads),
+        ("iq", "get" | "set" | "result" | "error") if !id => Err(StanzaDefect::MissingId),
+        ("iq", "get" | "set") if children != 1 => Err(StanzaDefect::PayloadCount),
         ("iq", "get" | "set" | "result" | "error") => Ok(format!("iq {kind}")),
         ("message", "chat" | "groupchat" | "headline" | "error") => Ok(format!("message {kind}")),
         ("message", _) => Ok("message normal".to_owned()),
@@ -107,7 +107,7 @@ fn kind(name: &str, kind: &str, id: bool, children: usize) -> Result<String, Def
             "unavailable" | "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed" | "probe"
             | "error",
         ) => Ok(format!("presence {kind}")),
-        _ => Err(Defect::UnknownType),
+        _ => Err(StanzaDefect::UnknownType),
     }
 }
 
@@ -135,7 +135,7 @@ fn translated(tree: &Tree) -> Tree {
 pub(crate) struct Disagreement {
     pub(crate) why: String,
     /// Why the reader gave up, if it did.
-    pub(crate) fault: Option<Fault>,
+    pub(crate) fault: Option<ReadError>,
     /// The other found a fault where the reader does not look: in an element beyond the bounds on
     /// depth and attributes.
     ///
@@ -154,7 +154,7 @@ pub(crate) fn compare(
     let mut ours = whole(bytes);
     let (end, fault) = match ours.last() {
         Some(Seen::Close) => (End::Closed, None),
-        Some(Seen::Fault(fault)) => (End::Broken, Some(*fault)),
+        Some(Seen::Failed(fault)) => (End::Broken, Some(*fault)),
         _ => (End::Open, None),
     };
     if end != End::Open {
@@ -167,7 +167,7 @@ pub(crate) fn compare(
     let agreed = match (end, document.end) {
         // Whatever else is wrong with a header that is none, the reader says first.
         (End::Broken, _) if wanted.is_none() => ours.is_empty(),
-        _ if Some(&ours) != wanted.as_ref() || fault == Some(Fault::NoStream) => false,
+        _ if Some(&ours) != wanted.as_ref() || fault == Some(ReadError::NoStream) => false,
         (End::Open, End::Broken) => is_doomed(bytes),
         // The reader judges text as it arrives, others when it is complete.
         (End::Broken, End::Open) => again(&completed(bytes)) == End::Broken,
@@ -198,7 +198,7 @@ pub(crate) fn compare(
 /// Whether something in the document may be nested too deep, or have too many attributes.
 fn is_beyond_bounds(bytes: &[u8]) -> bool {
     let count = |bytes: &[u8], wanted| bytes.iter().filter(|&&byte| byte == wanted).count();
-    count(bytes, b'<') > Bounds::default().max_depth
+    count(bytes, b'<') > ReaderLimits::default().max_depth
         || bytes
             .split(|&b| b == b'<')
             .any(|tag| count(tag, b'=') > 128)
@@ -225,6 +225,6 @@ fn is_doomed(bytes: &[u8]) -> bool {
     let after = ends.map(|end| whole(&[bytes, end].concat()));
     after
         .iter()
-        .any(|seen| matches!(seen.last(), Some(Seen::Fault(_))))
+        .any(|seen| matches!(seen.last(), Some(Seen::Failed(_))))
         && after.iter().all(|seen| seen.len() <= before + 1)
 }

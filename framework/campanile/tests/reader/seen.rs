@@ -1,7 +1,7 @@
 //! What the reader makes of some bytes, in whatever pieces they come.
 
+use campanile::connection::{Event, ReadError, Reader, ReaderLimits, StanzaDefect};
 use campanile::stanza::{Children, Stanza};
-use campanile::stream::{Bounds, Defect, Event, Fault, Reader};
 
 use crate::tree::{Tree, of_children};
 
@@ -23,9 +23,9 @@ pub(crate) enum Seen {
         head: Head,
         children: Vec<Tree>,
     },
-    Refused {
+    Rejected {
         head: Head,
-        defect: Defect,
+        defect: StanzaDefect,
     },
     Element {
         namespace: String,
@@ -34,7 +34,7 @@ pub(crate) enum Seen {
         text: String,
     },
     Close,
-    Fault(Fault),
+    Failed(ReadError),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -72,7 +72,7 @@ impl From<Event> for Seen {
                 head: Head::of(&stanza),
                 children: checked_children(stanza.children()),
             },
-            Event::Refused(refused) => Self::Refused {
+            Event::Rejected(refused) => Self::Rejected {
                 head: Head {
                     kind: refused.name().to_owned(),
                     from: refused.from().map(ToString::to_string),
@@ -117,9 +117,9 @@ fn checked_children(children: &Children) -> Vec<Tree> {
 /// Reads `pieces` until they end or the stream does; the reader must not be asked again after a
 /// fault.
 pub(crate) fn events<'a>(
-    bounds: Bounds,
+    bounds: ReaderLimits,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> (Vec<Event>, Option<Fault>) {
+) -> (Vec<Event>, Option<ReadError>) {
     let mut reader = Reader::new(bounds);
     let mut events = Vec::new();
     for piece in pieces {
@@ -137,19 +137,19 @@ pub(crate) fn events<'a>(
 
 /// What `bytes` give, read whole.
 pub(crate) fn whole(bytes: &[u8]) -> Vec<Seen> {
-    seen(events(Bounds::default(), [bytes]))
+    seen(events(ReaderLimits::default(), [bytes]))
 }
 
 /// What `bytes` give, in whatever pieces: whole, byte by byte, in every split into two.
 pub(crate) fn everywhere(bytes: &[u8]) -> Vec<Seen> {
-    everywhere_within(Bounds::default(), bytes)
+    everywhere_within(ReaderLimits::default(), bytes)
 }
 
 /// Longer documents are split at every second, third, … byte only.
 const SHORT: usize = 2000;
 
 /// The same under bounds of the caller's.
-pub(crate) fn everywhere_within(bounds: Bounds, bytes: &[u8]) -> Vec<Seen> {
+pub(crate) fn everywhere_within(bounds: ReaderLimits, bytes: &[u8]) -> Vec<Seen> {
     let events_whole = events(bounds, [bytes]);
     let wanted = snapshot(&events_whole);
     let bytewise = events(bounds, bytes.chunks(1));
@@ -174,7 +174,7 @@ pub(crate) fn everywhere_within(bounds: Bounds, bytes: &[u8]) -> Vec<Seen> {
 }
 
 /// The same events in a form that is cheap to compare: everything but the trees.
-pub(crate) fn snapshot((events, fault): &(Vec<Event>, Option<Fault>)) -> Vec<String> {
+pub(crate) fn snapshot((events, fault): &(Vec<Event>, Option<ReadError>)) -> Vec<String> {
     let mut all: Vec<String> = events.iter().map(shot).collect();
     // Which fault is named may depend on what has been seen of the bytes; that there is one, and
     // its kind, not.
@@ -195,10 +195,10 @@ fn shot(event: &Event) -> String {
     format!("{event:?} {names:?}")
 }
 
-pub(crate) fn seen((events, fault): (Vec<Event>, Option<Fault>)) -> Vec<Seen> {
+pub(crate) fn seen((events, fault): (Vec<Event>, Option<ReadError>)) -> Vec<Seen> {
     events
         .into_iter()
         .map(Seen::from)
-        .chain(fault.map(Seen::Fault))
+        .chain(fault.map(Seen::Failed))
         .collect()
 }

@@ -1,6 +1,6 @@
 //! Stanzas: their header, and the one namespace that everything has in memory.
 
-use campanile::stream::{Defect, Event, Reader};
+use campanile::connection::{Event, Reader, StanzaDefect};
 
 use crate::seen::{HEADER, Head, Seen, everywhere};
 use crate::tree::{Tree, tree};
@@ -121,35 +121,38 @@ fn types_are_known_or_not() {
 #[test]
 fn every_defect_of_a_well_formed_stanza() {
     let cases = [
-        ("<iq id='1' from='a@x'><a/></iq>", Defect::UnknownType),
+        ("<iq id='1' from='a@x'><a/></iq>", StanzaDefect::UnknownType),
         (
             "<iq id='1' type='' from='a@x'><a/></iq>",
-            Defect::UnknownType,
+            StanzaDefect::UnknownType,
         ),
         (
             "<iq id='1' type='weird' from='a@x'><a/></iq>",
-            Defect::UnknownType,
+            StanzaDefect::UnknownType,
         ),
         (
             "<presence id='1' type='weird' from='a@x'/>",
-            Defect::UnknownType,
+            StanzaDefect::UnknownType,
         ),
         (
             "<presence id='1' type='available' from='a@x'/>",
-            Defect::UnknownType,
+            StanzaDefect::UnknownType,
         ),
-        ("<iq id='1' type='get' from='a@x'/>", Defect::Payloads),
+        (
+            "<iq id='1' type='get' from='a@x'/>",
+            StanzaDefect::PayloadCount,
+        ),
         (
             "<iq id='1' type='get' from='a@x'>text</iq>",
-            Defect::Payloads,
+            StanzaDefect::PayloadCount,
         ),
         (
             "<iq id='1' type='set' from='a@x'><a/><b/></iq>",
-            Defect::Payloads,
+            StanzaDefect::PayloadCount,
         ),
         (
             "<iq id='1' type='set' from='a@x'><a/>\n<b/><![CDATA[]]></iq>",
-            Defect::Payloads,
+            StanzaDefect::PayloadCount,
         ),
     ];
     for (xml, defect) in cases {
@@ -174,7 +177,7 @@ fn every_defect_of_a_well_formed_stanza() {
             },
             children: vec![],
         };
-        assert_eq!(seen, [Seen::Refused { head, defect }, next], "{xml}");
+        assert_eq!(seen, [Seen::Rejected { head, defect }, next], "{xml}");
     }
     for xml in [
         "<iq type='get'><a/></iq>",
@@ -188,9 +191,9 @@ fn every_defect_of_a_well_formed_stanza() {
         };
         assert_eq!(
             seen,
-            [Seen::Refused {
+            [Seen::Rejected {
                 head,
-                defect: Defect::NoId
+                defect: StanzaDefect::MissingId
             }],
             "{xml}"
         );

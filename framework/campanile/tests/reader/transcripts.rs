@@ -19,13 +19,13 @@ fn kinds(wire: &str) -> Vec<String> {
                 names.join(" ")
             )
         }
-        Seen::Refused { head, defect } => format!("refused {} {defect:?}", head.kind),
+        Seen::Rejected { head, defect } => format!("refused {} {defect:?}", head.kind),
         Seen::Element { name, children, .. } => {
             let names: Vec<_> = children.iter().map(|child| child.name.as_str()).collect();
             format!("<{name}> {}", names.join(" "))
         }
         Seen::Close => "close".to_owned(),
-        Seen::Fault(fault) => format!("fault {}", fault.condition()),
+        Seen::Failed(fault) => format!("fault {}", fault.condition()),
     };
     everywhere(wire.as_bytes()).iter().map(kind).collect()
 }

@@ -21,7 +21,7 @@ const WINDOW: u32 = 4096;
 const PARTS: u64 = 10;
 /// Each question is asked so often, each time about something else.
 const ASKED: u32 = 40;
-const PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pages that begin so far inside, in per cent.
 const DEPTHS: [u64; 3] = [10, 50, 90];
 /// A word of every message.
@@ -34,7 +34,7 @@ pub fn measure(cli: &Cli, peers: &[Peer]) -> Result<bool> {
     let mut text = String::new();
     for peer in peers
         .iter()
-        .filter(|peer| peer.answers("logger") && peer.is_there(&cli.bench_dir))
+        .filter(|peer| peer.answers("logger") && peer.is_available(&cli.bench_dir))
     {
         let server = Server::bind(0)?;
         let mut running = peer.start(&cli.bench_dir, server.port, &[])?;
@@ -50,7 +50,7 @@ pub fn measure(cli: &Cli, peers: &[Peer]) -> Result<bool> {
             )?;
             Ok(format!("{}\n\n{filled}\n{asked}", peer.title))
         });
-        text += &done.with_context(|| format!("its last words: {}", running.last_words()))?;
+        text += &done.with_context(|| format!("its last words: {}", running.log_tail()))?;
         let memory = Memory::read(flow.pid)?;
         writeln!(
             text,
@@ -219,11 +219,11 @@ impl Asker<'_> {
         let (started, mut entries, mut end) = (Instant::now(), 0, None);
         while end.is_none() {
             ensure!(
-                started.elapsed() < PATIENCE,
+                started.elapsed() < ANSWER_TIMEOUT,
                 "no answer to {query} of {who}"
             );
             link.flush()?;
-            link.wait(true, PATIENCE)?;
+            link.wait(true, ANSWER_TIMEOUT)?;
             let ledger = &mut self.flow.ledger;
             link.read(|stanza, out| {
                 if stanza.attributes().id == id.as_bytes() {

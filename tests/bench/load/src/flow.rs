@@ -47,7 +47,7 @@ pub struct Flow {
 }
 
 /// An unanswered stanza is waited for so long.
-const PATIENCE: Duration = Duration::from_secs(3);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// So long nothing at all: the rest will not come. Under valgrind a batch takes its time.
 const SILENCE: Duration = Duration::from_secs(15);
 /// So many answers make a component warm.
@@ -152,7 +152,7 @@ impl Flow {
     /// Reads what is still due; what does not come is counted.
     fn drain(&mut self) -> Result<()> {
         let mut quiet = Instant::now();
-        while self.ledger.open > 0 && quiet.elapsed() < PATIENCE {
+        while self.ledger.open > 0 && quiet.elapsed() < ANSWER_TIMEOUT {
             if self.turn()? > 0 {
                 quiet = Instant::now();
             }

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_follow_one_another() {
+    fn buckets_are_contiguous() {
         for value in (0..200_000).chain([u64::MAX / 3, u64::MAX - 1, u64::MAX]) {
             let bucket = bucket_of(value);
             assert!(value <= top_of(bucket), "{value} above its bucket");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles() {
+    fn quantiles_are_within_two_percent() {
         let mut histogram = Histogram::default();
         (1..=1000u64).for_each(|micros| histogram.record(micros * 1000));
         for (quantile, wanted) in [(0.5, 500_000.0), (0.99, 990_000.0), (0.999, 999_000.0)] {

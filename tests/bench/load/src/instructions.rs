@@ -33,7 +33,7 @@ pub fn check(cli: &Cli, peers: &[Peer]) -> Result<bool> {
     let file = cli.bench_dir.join(FILE);
     let mut figures = read(&file)?;
     let mut agreed = true;
-    for peer in peers.iter().filter(|peer| peer.is_there(&cli.bench_dir)) {
+    for peer in peers.iter().filter(|peer| peer.is_available(&cli.bench_dir)) {
         for scenario in scenario::ALL {
             let key = (peer.name.clone(), scenario.name.to_owned());
             let named = cli.only.contains(&peer.name)
@@ -97,7 +97,7 @@ fn count_run(cli: &Cli, peer: &Peer, scenario: &Scenario, stanzas: u64) -> Resul
     let server = Server::bind(0)?;
     let mut running = peer.start(&cli.bench_dir, server.port, &under)?;
     let stream = server.accept(&mut running.child, CONNECTS_WITHIN);
-    let stream = stream.with_context(|| format!("its last words: {}", running.last_words()))?;
+    let stream = stream.with_context(|| format!("its last words: {}", running.log_tail()))?;
     let mut flow = Flow::new(stream, running.pid(), scenario, BATCH);
     flow.run_count(stanzas, Pace::Lockstep)?;
     ensure!(

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_matched_and_timed() {
+    fn reply_is_matched_and_timed() {
         let mut ledger = ledger();
         ledger.sent(7, 1_000);
         feed(&mut ledger, &echo(7, 7));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_seen() {
+    fn every_fault_is_counted() {
         let mut ledger = ledger();
         [1, 101, 2, 3, 4]
             .iter()
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_routed() {
+    fn unrelated_stanza_is_routed() {
         let mut ledger = ledger();
         let ping = "<iq type='get' from='echo.localhost' to='echo.localhost' id='k1'><ping xmlns='urn:xmpp:ping'/></iq>";
         assert_eq!(feed(&mut ledger, ping), ping);

@@ -211,14 +211,14 @@ impl Peer {
     }
 
     /// Has it been built? A name without a slash is looked up by the system.
-    pub fn is_there(&self, bench: &Path) -> bool {
+    pub fn is_available(&self, bench: &Path) -> bool {
         let files = self
             .command
             .iter()
             .map(|word| fill(word, bench, 0, Path::new("")))
             .filter(|word| word.starts_with('/'));
         files.into_iter().all(|file| Path::new(&file).exists())
-            && (!self.has_database() || postgres::is_there())
+            && (!self.has_database() || postgres::is_available())
     }
 
     fn has_database(&self) -> bool {
@@ -287,7 +287,7 @@ impl Running {
     }
 
     /// The last lines it wrote.
-    pub fn last_words(&self) -> String {
+    pub fn log_tail(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().rev().take(5).collect();
@@ -319,6 +319,6 @@ fn daemon_config(port: u16, overrun: &str, store: Option<&str>) -> String {
         format!("logger]\nstore = \"{store}\"\nadmins = [\"{ADMIN}\"]")
     });
     format!(
-        "[server]\naddress = \"127.0.0.1:{port}\"\n\n[[component]]\njid = \"{JID}\"\nsecret = \"{SECRET}\"\nlimits = {{ overrun = \"{overrun}\" }}\n[component.{mounted}\n"
+        "[server]\naddress = \"127.0.0.1:{port}\"\n\n[[component]]\njid = \"{JID}\"\nsecret = \"{SECRET}\"\nlimits = {{ slow_handler = \"{overrun}\" }}\n[component.{mounted}\n"
     )
 }

@@ -22,7 +22,7 @@ pub struct Postgres {
 }
 
 /// Whether there is one on this machine.
-pub fn is_there() -> bool {
+pub fn is_available() -> bool {
     programs().is_ok()
 }
 

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_can_be_read() {
+    fn cpu_and_memory_of_own_process_are_read() {
         let pid = std::process::id();
         let before = Cpu::read(pid).unwrap();
         // However fast this was compiled to be: until it shows.

@@ -29,7 +29,7 @@ struct Run<'a> {
 /// Measures `peers` and prints the tables. True when every run could be made.
 pub fn run(cli: &Cli, peers: &[Peer]) -> Result<bool> {
     let (there, missing): (Vec<&Peer>, Vec<&Peer>) =
-        peers.iter().partition(|peer| peer.is_there(&cli.bench_dir));
+        peers.iter().partition(|peer| peer.is_available(&cli.bench_dir));
     missing
         .iter()
         .for_each(|peer| eprintln!("not built, left out: {}", peer.name));
@@ -92,7 +92,7 @@ fn measure(cli: &Cli, run: &Run<'_>, extent: &Extent) -> Result<Sample> {
     let server = Server::bind(0)?;
     let mut running = run.peer.start(&cli.bench_dir, server.port, &[])?;
     let sample = measure_running(&server, &mut running, run, extent);
-    let sample = sample.with_context(|| format!("its last words: {}", running.last_words()));
+    let sample = sample.with_context(|| format!("its last words: {}", running.log_tail()));
     running.stop(Duration::from_millis(500))?;
     let mut sample = sample?;
     sample.peer.clone_from(&run.peer.name);

@@ -137,7 +137,7 @@ mod tests {
         <x><y/></x><body>hi</body></message><iq type='result' id='m2'/></stream:stream>";
 
     #[test]
-    fn stanzas_one_by_one() {
+    fn scanner_yields_stanzas_in_order() {
         let Found::Stanza(one, next) = first(TWO) else {
             panic!("no stanza")
         };
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_is_partial() {
+    fn truncated_stanza_is_partial() {
         let Found::Stanza(_, next) = first(TWO) else {
             panic!("no stanza")
         };
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_stanza() {
+    fn declaration_is_not_a_stanza() {
         assert_eq!(first(b"<?xml version='1.0'?>"), Found::Nonsense);
         assert_eq!(first(b""), Found::Partial);
     }

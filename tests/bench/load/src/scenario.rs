@@ -342,7 +342,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stanzas_have_the_size_they_say() {
+    fn chat_stanzas_have_declared_size() {
         for scenario in ALL.iter().filter(|s| matches!(s.load, Load::Chat(_))) {
             let mut out = Vec::new();
             scenario.source().render(&mut out, 3);
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique() {
+    fn scenario_names_are_unique() {
         let names: std::collections::BTreeSet<_> = ALL.iter().map(|s| s.name).collect();
         assert_eq!(names.len(), ALL.len());
     }

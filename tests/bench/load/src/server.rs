@@ -31,7 +31,7 @@ impl Server {
         let deadline = Instant::now() + patience;
         loop {
             match self.listener.accept() {
-                Ok((stream, _)) => return shake_hands(stream).context("handshake"),
+                Ok((stream, _)) => return handshake(stream).context("handshake"),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                 Err(e) => return Err(e.into()),
             }
@@ -47,7 +47,7 @@ impl Server {
     }
 }
 
-fn shake_hands(mut stream: TcpStream) -> Result<TcpStream> {
+fn handshake(mut stream: TcpStream) -> Result<TcpStream> {
     stream.set_nonblocking(false)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;

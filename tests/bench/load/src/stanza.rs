@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holes_are_filled_wherever_they_stand() {
+    fn template_fills_every_placeholder() {
         let template = Template::new("<m from='u{n}@h' id='{id}'>{\"seq\":\"{id}\"}</m>");
         let mut out = b"before".to_vec();
         template.render(&mut out, 0xbeef, 9_999);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_back() {
+    fn ids_and_senders_are_parsed() {
         assert_eq!(seq_of(b"m0000beef"), Some(0xbeef));
         assert_eq!(seq_of(b"m0000BEEF"), None);
         assert_eq!(seq_of(b"x0000beef"), None);

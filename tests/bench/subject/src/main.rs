@@ -58,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
         .at("json", Router::new().iq_set((JSON, "json"), json));
     let mut limits = Limits::default();
     if let Ok(seconds) = std::env::var("BENCH_OVERRUN_SECONDS") {
-        limits.overrun = Duration::from_secs_f64(seconds.parse()?);
+        limits.slow_handler = Duration::from_secs_f64(seconds.parse()?);
     }
     let component = Component::builder("echo.localhost")
         .limits(limits)

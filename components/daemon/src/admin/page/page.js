@@ -100,7 +100,7 @@ function standing(component) {
 
 function showComponents(state) {
   const rows = state.components.map((one) => [
-    one.jid, standing(one), one.proof_age === null ? '–' : seconds(one.proof_age), one.server + (one.tls ? ' (TLS)' : ''),
+    one.jid, standing(one), one.keepalive_age === null ? '–' : seconds(one.keepalive_age), one.server + (one.tls ? ' (TLS)' : ''),
     one.streams, listed(one.reconnects) || '–', one.mounted,
   ]);
   table('links', `${count(rows.length, 'component')}`, ['JID', 'State', 'Last proof', 'Server', 'Streams', 'Links lost', 'Mounted'],

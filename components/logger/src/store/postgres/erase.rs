@@ -6,12 +6,12 @@
 
 use postgres::Transaction;
 
-use super::write::write_tally;
+use super::write::write_usage;
 use super::{Postgres, read, schema};
-use crate::draft::{Class, domain};
 use crate::keys::Keys;
-use crate::store::tally::{ALL, Parties, RECEIVED, Tally};
-use crate::store::terms::{self, Term};
+use crate::new_entry::{Class, domain};
+use crate::store::index_terms::{self, Term};
+use crate::store::usage::{ALL, Parties, RECEIVED, UsageDelta};
 use crate::store::{Place, Prune, StoreError};
 
 pub(super) fn erase(store: &mut Postgres, jid: &str, most: usize) -> Result<usize, StoreError> {
@@ -26,11 +26,11 @@ pub(super) fn erase(store: &mut Postgres, jid: &str, most: usize) -> Result<usiz
         &[&party],
     )?;
     let places = of_party(&mut transaction, party, most)?;
-    let mut tally = Tally::default();
+    let mut delta = UsageDelta::default();
     for place in &places {
-        empty(&mut transaction, keys, *place, &mut tally)?;
+        empty(&mut transaction, keys, *place, &mut delta)?;
     }
-    write_tally(tally, &mut transaction)?;
+    write_usage(delta, &mut transaction)?;
     if places.is_empty() {
         // The hash goes, so that the same JID is another one when it writes again.
         transaction.execute("DELETE FROM used WHERE party = $1", &[&party])?;
@@ -81,13 +81,13 @@ pub(super) fn prune(store: &mut Postgres, rule: &Prune, most: usize) -> Result<u
             )?;
             rows.iter().map(|row| row.get(0)).collect()
         }
-        Prune::Above(bytes) => of_the_heaviest(&mut transaction, *bytes, most)?,
+        Prune::Above(bytes) => of_largest_sender(&mut transaction, *bytes, most)?,
     };
-    let mut tally = Tally::default();
+    let mut delta = UsageDelta::default();
     for place in &places {
-        remove(&mut transaction, keys, *place, &mut tally)?;
+        remove(&mut transaction, keys, *place, &mut delta)?;
     }
-    write_tally(tally, &mut transaction)?;
+    write_usage(delta, &mut transaction)?;
     if places.is_empty() {
         sweep(&mut transaction)?;
     }
@@ -109,22 +109,22 @@ fn of_party(
 }
 
 /// While all have more than their due: the oldest entries of whoever sent most, and of nobody else.
-fn of_the_heaviest(
+fn of_largest_sender(
     transaction: &mut Transaction<'_>,
     bound: u64,
     most: usize,
 ) -> Result<Vec<Place>, StoreError> {
     let (_, bytes) = read::used(transaction, ALL, None, &[])?;
     let mut excess = i64::try_from(bytes.saturating_sub(bound)).unwrap_or(i64::MAX);
-    let heaviest = "SELECT party FROM used WHERE party > 0 AND class < $1 GROUP BY party ORDER BY \
+    let largest = "SELECT party FROM used WHERE party > 0 AND class < $1 GROUP BY party ORDER BY \
         sum(bytes) DESC LIMIT 1";
-    let Some(heaviest) = transaction
-        .query_opt(heaviest, &[&RECEIVED])?
+    let Some(largest) = transaction
+        .query_opt(largest, &[&RECEIVED])?
         .filter(|_| excess > 0)
     else {
         return Ok(Vec::new());
     };
-    let party: i64 = heaviest.get(0);
+    let party: i64 = largest.get(0);
     let term = format!("'{}'", Term::party(party).text);
     let rows = transaction.query(
         "SELECT place, coalesce(length(stanza), 0)::bigint FROM entry \
@@ -147,20 +147,20 @@ fn empty(
     t: &mut Transaction<'_>,
     keys: &Keys,
     place: Place,
-    tally: &mut Tally,
+    delta: &mut UsageDelta,
 ) -> Result<(), StoreError> {
     let Some(old) = old(t, keys, place)? else {
         return Ok(());
     };
     let mut terms = String::new();
-    terms::of_entry(old.parties.archive, old.class, [], &[], "", &mut terms);
+    index_terms::of_entry(old.parties.archive, old.class, [], &[], "", &mut terms);
     t.execute(
         "UPDATE entry SET stanza = NULL, terms = array_to_tsvector(string_to_array($2, ' ')) WHERE \
         place = $1",
         &[&place, &terms],
     )?;
     if let Some(bytes) = old.bytes {
-        tally.empty(&old.parties, old.class, bytes);
+        delta.empty(&old.parties, old.class, bytes);
     }
     Ok(())
 }
@@ -169,7 +169,7 @@ fn remove(
     t: &mut Transaction<'_>,
     keys: &Keys,
     place: Place,
-    tally: &mut Tally,
+    delta: &mut UsageDelta,
 ) -> Result<(), StoreError> {
     let Some(old) = old(t, keys, place)? else {
         return Ok(());
@@ -177,8 +177,8 @@ fn remove(
     t.execute("DELETE FROM entry WHERE place = $1", &[&place])?;
     t.execute("DELETE FROM alias WHERE place = $1", &[&place])?;
     match old.bytes {
-        Some(bytes) => tally.remove(&old.parties, old.class, bytes),
-        None => tally.remove_empty(&old.parties, old.class),
+        Some(bytes) => delta.remove(&old.parties, old.class, bytes),
+        None => delta.remove_empty(&old.parties, old.class),
     }
     Ok(())
 }

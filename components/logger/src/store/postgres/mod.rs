@@ -14,9 +14,9 @@ use std::collections::HashMap;
 use campanile_postgres::{ConnectError, Database, chain};
 use postgres::Client;
 
-use super::{Backend, Open, Page, Place, Prune, Query, Stats, StoreError};
-use crate::draft::Draft;
+use super::{Backend, Open, Page, Place, Prune, Query, StoreError, Usage};
 use crate::keys::Keys;
+use crate::new_entry::NewEntry;
 
 /// A store in a PostgreSQL database.
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ impl Backend for Postgres {
         self.keys.clone()
     }
 
-    fn commit(&mut self, batch: &[Draft]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
+    fn commit(&mut self, batch: &[NewEntry]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
         write::commit(self, batch)
     }
 
@@ -109,8 +109,8 @@ impl Backend for Postgres {
         erase::prune(self, rule, most)
     }
 
-    fn set_silent(&mut self, jid: &str, silent: bool) -> Result<(), StoreError> {
-        let statement = if silent {
+    fn set_opted_out(&mut self, jid: &str, opted_out: bool) -> Result<(), StoreError> {
+        let statement = if opted_out {
             "INSERT INTO silent (hash) VALUES ($1) ON CONFLICT DO NOTHING"
         } else {
             "DELETE FROM silent WHERE hash = $1"
@@ -119,7 +119,7 @@ impl Backend for Postgres {
         Ok(())
     }
 
-    fn silent(&mut self) -> Result<Vec<String>, StoreError> {
+    fn opted_out(&mut self) -> Result<Vec<String>, StoreError> {
         Ok(self
             .client
             .query("SELECT hash FROM silent", &[])?
@@ -128,8 +128,8 @@ impl Backend for Postgres {
             .collect())
     }
 
-    fn stats(&mut self, owner: Option<&str>) -> Result<Stats, StoreError> {
-        read::stats(self, owner)
+    fn usage(&mut self, owner: Option<&str>) -> Result<Usage, StoreError> {
+        read::usage(self, owner)
     }
 }
 

@@ -6,21 +6,21 @@ use postgres::types::ToSql;
 use postgres::{GenericClient, Row};
 
 use super::Postgres;
-use crate::draft::Class;
 use crate::keys::Keys;
-use crate::store::plan::{self, Plan, Sieve, bounds, finished};
-use crate::store::tally::{ALL, HOME, RECEIVED};
-use crate::store::terms::{Term, Terms};
-use crate::store::{Entry, Page, Place, Query, Stats, StoreError};
+use crate::new_entry::Class;
+use crate::store::index_terms::{Term, Terms};
+use crate::store::planner::{self, Filter, Plan, bounds, into_page};
+use crate::store::usage::{ALL, HOME, RECEIVED};
+use crate::store::{Entry, Page, Place, Query, StoreError, Usage};
 
 /// How long a page may be looked for, where the index alone does not lead to it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Entries looked at together then.
 const CHUNK: usize = 256;
 /// Entries looked through one by one before the index of terms is asked. What is common is found
 /// among them; the index would gather all of it first. What is not found among them is rare enough
 /// to be gathered.
-const NEAR: usize = 4000;
+const SCAN_LIMIT: usize = 4000;
 
 const COLUMNS: &str = "e.place, (SELECT alias.id FROM alias WHERE alias.place = e.place), \
     (SELECT jid FROM jid WHERE id = e.archive), (SELECT jid FROM jid WHERE id = e.sender), \
@@ -28,29 +28,29 @@ const COLUMNS: &str = "e.place, (SELECT alias.id FROM alias WHERE alias.place = 
 
 pub(super) fn page(store: &mut Postgres, query: &Query) -> Result<Page, StoreError> {
     let Postgres { client, keys, .. } = store;
-    let plan = plan::plan(query, |jid| find(client, keys, jid))?;
+    let plan = planner::plan(query, |jid| find(client, keys, jid))?;
     let condition = match &plan {
         Plan::Nothing => return Ok(Page::default()),
         Plan::Scan => None,
         Plan::Match(terms) => Some(expression(terms)),
     };
-    let sieve = Sieve::new(query);
+    let filter = Filter::new(query);
     let (mut low, mut high) = bounds(query);
     let wanted = query.limit + 1;
-    let chunk = if sieve.is_open() {
+    let chunk = if filter.accepts_all() {
         wanted
     } else {
         wanted.max(CHUNK)
     };
     let mut entries = Vec::new();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + SEARCH_TIMEOUT;
     while entries.len() < wanted {
         let limit = i64::try_from(chunk).unwrap_or(i64::MAX);
         let rows = found(client, query, [&low, &high, &limit], condition.as_ref())?;
         for row in &rows {
             let entry = entry(row, keys)?;
             *(if query.from_end { &mut high } else { &mut low }) = entry.place;
-            if entries.len() < wanted && sieve.lets_through(&entry) {
+            if entries.len() < wanted && filter.matches(&entry) {
                 entries.push(entry);
             }
         }
@@ -61,7 +61,7 @@ pub(super) fn page(store: &mut Postgres, query: &Query) -> Result<Page, StoreErr
             return Err(StoreError::Busy);
         }
     }
-    Ok(finished(entries, query))
+    Ok(into_page(entries, query))
 }
 
 pub(super) fn count(
@@ -70,7 +70,7 @@ pub(super) fn count(
     most: u64,
 ) -> Result<Option<u64>, StoreError> {
     let Postgres { client, keys, .. } = store;
-    if plan::is_plain(query) {
+    if planner::is_unfiltered(query) {
         let mut number = |jid: Option<&str>| match jid {
             None => Ok(Some(None)),
             Some(jid) => find(client, keys, jid).map(|found| found.map(Some)),
@@ -87,10 +87,10 @@ pub(super) fn count(
     if !query.places.is_empty() {
         return Ok(Some(query.places.len() as u64));
     }
-    if !Sieve::new(query).is_open() {
+    if !Filter::new(query).accepts_all() {
         return Ok(None);
     }
-    let condition = match plan::plan(query, |jid| find(client, keys, jid))? {
+    let condition = match planner::plan(query, |jid| find(client, keys, jid))? {
         Plan::Nothing => return Ok(Some(0)),
         Plan::Scan => None,
         Plan::Match(terms) => Some(expression(&terms)),
@@ -99,7 +99,7 @@ pub(super) fn count(
     let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
     let mut counted = |found: String| {
         let sql = format!("SELECT count(*) FROM ({found}) AS found");
-        let rows = ask(
+        let rows = fetch(
             client,
             &sql,
             query,
@@ -152,24 +152,24 @@ pub(super) fn place(store: &mut Postgres, query: &Query, id: &str) -> Result<Pla
     }
 }
 
-pub(super) fn stats(store: &mut Postgres, owner: Option<&str>) -> Result<Stats, StoreError> {
+pub(super) fn usage(store: &mut Postgres, owner: Option<&str>) -> Result<Usage, StoreError> {
     let Postgres { client, keys, .. } = store;
     let party = match owner {
         None => ALL,
         Some(owner) => match find(client, keys, owner)? {
             Some(party) => party,
-            None => return Ok(Stats::default()),
+            None => return Ok(Usage::default()),
         },
     };
     let (entries, bytes) = used(client, party, None, &[])?;
-    let mut stats = Stats {
+    let mut usage = Usage {
         entries,
         bytes,
-        ..Stats::default()
+        ..Usage::default()
     };
     if owner.is_none() {
         let span = client.query_one("SELECT min(place), max(place) FROM entry", &[])?;
-        stats.span = span.get::<_, Option<i64>>(0).zip(span.get(1));
+        usage.span = span.get::<_, Option<i64>>(0).zip(span.get(1));
         let rows = client.query(
             "SELECT jid, sum(entries)::bigint, sum(bytes)::bigint FROM used JOIN jid ON jid.id = \
             party \
@@ -183,9 +183,9 @@ pub(super) fn stats(store: &mut Postgres, owner: Option<&str>) -> Result<Stats, 
                 row.get::<_, i64>(2).unsigned_abs(),
             )
         };
-        stats.senders = rows.iter().map(sender).collect();
+        usage.senders = rows.iter().map(sender).collect();
     }
-    Ok(stats)
+    Ok(usage)
 }
 
 /// The number of a JID, if it has one.
@@ -241,7 +241,7 @@ fn found(
     condition: Option<&String>,
 ) -> Result<Vec<Row>, StoreError> {
     if condition.is_none() || !query.places.is_empty() {
-        return ask(
+        return fetch(
             client,
             &in_order(query, COLUMNS, condition.is_some()),
             query,
@@ -249,11 +249,11 @@ fn found(
             condition,
         );
     }
-    let rows = ask(client, &near(query, COLUMNS), query, bounds, condition)?;
+    let rows = fetch(client, &near(query, COLUMNS), query, bounds, condition)?;
     if i64::try_from(rows.len()).is_ok_and(|rows| rows >= *bounds[2]) {
         return Ok(rows);
     }
-    ask(client, &by_terms(query, COLUMNS), query, bounds, condition)
+    fetch(client, &by_terms(query, COLUMNS), query, bounds, condition)
 }
 
 /// Among the entries that come first.
@@ -262,7 +262,7 @@ fn near(query: &Query, columns: &str) -> String {
     format!(
         "SELECT {columns} FROM (SELECT * FROM entry e WHERE e.place > $1 AND e.place < $2 ORDER BY \
         e.place {order} \
-         LIMIT {NEAR}) AS e WHERE e.terms @@ $4::text::tsquery ORDER BY e.place {order} LIMIT $3"
+         LIMIT {SCAN_LIMIT}) AS e WHERE e.terms @@ $4::text::tsquery ORDER BY e.place {order} LIMIT $3"
     )
 }
 
@@ -294,7 +294,7 @@ fn in_order(query: &Query, columns: &str, by_index: bool) -> String {
     )
 }
 
-fn ask(
+fn fetch(
     client: &mut impl GenericClient,
     sql: &str,
     query: &Query,

@@ -83,7 +83,7 @@ fn migrate(client: &mut Client) -> Result<(), StoreError> {
         transaction.batch_execute(step)?;
     }
     if found.is_none() {
-        let key = Keys::fresh()
+        let key = Keys::generate()
             .ok_or_else(|| StoreError::Fault("the system gives no randomness".to_owned()))?;
         transaction.execute(
             "INSERT INTO meta (version, key) VALUES (0, $1)",

@@ -5,17 +5,17 @@ use std::collections::{HashMap, HashSet};
 use postgres::{GenericClient, Transaction};
 
 use super::{Postgres, schema};
-use crate::draft::{Draft, domain};
 use crate::keys::Keys;
-use crate::store::tally::{Parties, Tally, quota_classes};
-use crate::store::{Place, StoreError, now, terms};
+use crate::new_entry::{NewEntry, domain};
+use crate::store::usage::{Parties, UsageDelta, quota_classes};
+use crate::store::{Place, StoreError, index_terms, now};
 
 /// Numbers remembered at a time.
-const REMEMBERED: usize = 65_536;
+const MAX_CACHED: usize = 65_536;
 
 pub(super) fn commit(
     store: &mut Postgres,
-    batch: &[Draft],
+    batch: &[NewEntry],
 ) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
     let kept = try_commit(store, batch);
     if kept.is_err() {
@@ -27,7 +27,7 @@ pub(super) fn commit(
 
 fn try_commit(
     store: &mut Postgres,
-    batch: &[Draft],
+    batch: &[NewEntry],
 ) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
     let Postgres {
         client,
@@ -43,13 +43,13 @@ fn try_commit(
     )?;
     let mut last = row.get::<_, i64>(0);
     let found: i64 = row.get(1);
-    if std::mem::replace(epoch, found) != found || known.len() > REMEMBERED {
+    if std::mem::replace(epoch, found) != found || known.len() > MAX_CACHED {
         known.clear();
     }
     number(&mut transaction, keys, known, batch)?;
     let now = now();
     let mut rows = Rows::default();
-    let mut tally = Tally::default();
+    let mut delta = UsageDelta::default();
     let mut taken = HashSet::new();
     let mut outcomes = Vec::with_capacity(batch.len());
     let id = |jid: &str| {
@@ -58,44 +58,44 @@ fn try_commit(
             .copied()
             .ok_or_else(|| StoreError::Fault("a JID without a number".to_owned()))
     };
-    for draft in batch {
+    for new_entry in batch {
         let parties = Parties {
-            archive: id(&draft.archive)?,
-            sender: id(&draft.from)?,
-            home: id(domain(&draft.from))?,
-            recipient: draft.to.as_deref().map(id).transpose()?,
+            archive: id(&new_entry.archive)?,
+            sender: id(&new_entry.from)?,
+            home: id(domain(&new_entry.from))?,
+            recipient: new_entry.to.as_deref().map(id).transpose()?,
         };
-        let ours = draft.id.as_deref().and_then(|id| keys.place(id));
-        if let Some(place) = twin(&mut transaction, draft, ours)? {
+        let own_place = new_entry.id.as_deref().and_then(|id| keys.place(id));
+        if let Some(place) = find_duplicate(&mut transaction, new_entry, own_place)? {
             outcomes.push(Ok(place));
             continue;
         }
-        if !tally.admits(&parties, draft, |party, home| {
+        if !delta.admits(&parties, new_entry, |party, home| {
             kept(&mut transaction, party, home)
         })? {
             outcomes.push(Err(StoreError::Quota));
             continue;
         }
-        let place = match draft.time {
+        let place = match new_entry.time {
             None => {
                 last = now.max(last + 1);
                 last
             }
-            Some(time) => free(&mut transaction, time, &taken)?,
+            Some(time) => free_place(&mut transaction, time, &taken)?,
         };
         taken.insert(place);
-        if let Some(id) = draft.id.as_ref().filter(|_| ours.is_none()) {
+        if let Some(id) = new_entry.id.as_ref().filter(|_| own_place.is_none()) {
             transaction.execute(
                 "INSERT INTO alias (id, place) VALUES ($1, $2)",
                 &[&&**id, &place],
             )?;
         }
-        rows.push(place, &parties, draft);
-        tally.add(&parties, draft.class, draft.stanza.len());
+        rows.push(place, &parties, new_entry);
+        delta.add(&parties, new_entry.class, new_entry.stanza.len());
         outcomes.push(Ok(place));
     }
     rows.insert(&mut transaction)?;
-    write_tally(tally, &mut transaction)?;
+    write_usage(delta, &mut transaction)?;
     transaction.commit()?;
     Ok(outcomes)
 }
@@ -105,12 +105,16 @@ fn number(
     transaction: &mut Transaction<'_>,
     keys: &Keys,
     known: &mut HashMap<Box<str>, i64>,
-    batch: &[Draft],
+    batch: &[NewEntry],
 ) -> Result<(), StoreError> {
-    let jids = batch.iter().flat_map(|draft| {
-        [&*draft.archive, &*draft.from, domain(&draft.from)]
-            .into_iter()
-            .chain(draft.to.as_deref())
+    let jids = batch.iter().flat_map(|new_entry| {
+        [
+            &*new_entry.archive,
+            &*new_entry.from,
+            domain(&new_entry.from),
+        ]
+        .into_iter()
+        .chain(new_entry.to.as_deref())
     });
     let new: HashSet<&str> = jids.filter(|jid| !known.contains_key(*jid)).collect();
     if new.is_empty() {
@@ -131,13 +135,15 @@ fn number(
 
 /// The place of an entry that was imported before, or that comes back to the store it was exported
 /// from.
-fn twin(
+fn find_duplicate(
     transaction: &mut Transaction<'_>,
-    draft: &Draft,
-    ours: Option<Place>,
+    new_entry: &NewEntry,
+    own_place: Option<Place>,
 ) -> Result<Option<Place>, StoreError> {
-    let Some(id) = &draft.id else { return Ok(None) };
-    let row = match ours {
+    let Some(id) = &new_entry.id else {
+        return Ok(None);
+    };
+    let row = match own_place {
         Some(place) => {
             transaction.query_opt("SELECT place FROM entry WHERE place = $1", &[&place])?
         }
@@ -147,7 +153,7 @@ fn twin(
 }
 
 /// The first free place from a time on.
-fn free(
+fn free_place(
     transaction: &mut Transaction<'_>,
     time: i64,
     taken: &HashSet<Place>,
@@ -186,20 +192,20 @@ struct Rows<'d> {
 }
 
 impl<'d> Rows<'d> {
-    fn push(&mut self, place: Place, parties: &Parties, draft: &'d Draft) {
+    fn push(&mut self, place: Place, parties: &Parties, new_entry: &'d NewEntry) {
         self.places.push(place);
         self.archives.push(parties.archive);
         self.senders.push(parties.sender);
         self.recipients.push(parties.recipient);
-        self.classes.push(draft.class as i16);
-        self.stanzas.push(&draft.stanza);
+        self.classes.push(new_entry.class as i16);
+        self.stanzas.push(&new_entry.stanza);
         let mut terms = String::new();
-        terms::of_entry(
+        index_terms::of_entry(
             parties.archive,
-            draft.class,
+            new_entry.class,
             parties.both(),
-            &draft.payloads,
-            &draft.words,
+            &new_entry.payloads,
+            &new_entry.words,
             &mut terms,
         );
         self.terms.push(terms);
@@ -235,9 +241,12 @@ impl<'d> Rows<'d> {
     }
 }
 
-pub(super) fn write_tally(tally: Tally, client: &mut impl GenericClient) -> Result<(), StoreError> {
+pub(super) fn write_usage(
+    delta: UsageDelta,
+    client: &mut impl GenericClient,
+) -> Result<(), StoreError> {
     let (mut keys, mut changes): ([Vec<i64>; 3], [Vec<i64>; 2]) = Default::default();
-    for ((party, archive, class), (entries, bytes)) in tally.changes() {
+    for ((party, archive, class), (entries, bytes)) in delta.changes() {
         for (column, value) in keys.iter_mut().zip([party, archive, class]) {
             column.push(value);
         }

@@ -4,9 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::Sqlite;
 use super::jids::Jids;
-use super::usage::{self, Parties, Tally};
-use crate::draft::{Class, Index, domain};
-use crate::store::terms::{self, Term};
+use super::usage_table::{self, Parties, UsageDelta};
+use crate::new_entry::{Class, Index, domain};
+use crate::store::index_terms::{self, Term};
 use crate::store::{Place, Prune, StoreError};
 
 pub(super) fn erase(store: &mut Sqlite, jid: &str, most: usize) -> Result<usize, StoreError> {
@@ -17,11 +17,11 @@ pub(super) fn erase(store: &mut Sqlite, jid: &str, most: usize) -> Result<usize,
     let erased = in_transaction(store, |transaction, jids| {
         transaction.execute("INSERT OR IGNORE INTO erasing (party) VALUES (?1)", [party])?;
         let places = of_party(transaction, party, most)?;
-        let mut tally = Tally::default();
+        let mut delta = UsageDelta::default();
         for place in &places {
-            empty(transaction, jids, *place, &mut tally)?;
+            empty(transaction, jids, *place, &mut delta)?;
         }
-        usage::write(tally, transaction)?;
+        usage_table::write(delta, transaction)?;
         if places.is_empty() {
             // The hash goes, so that the same JID is another one when it writes again.
             transaction.execute("DELETE FROM used WHERE party = ?1", [party])?;
@@ -69,13 +69,13 @@ pub(super) fn prune(store: &mut Sqlite, rule: &Prune, most: usize) -> Result<usi
     let pruned = in_transaction(store, |transaction, jids| {
         let places = match rule {
             Prune::Before(time) => before(transaction, *time, most)?,
-            Prune::Above(bytes) => of_the_heaviest(transaction, *bytes, most)?,
+            Prune::Above(bytes) => of_largest_sender(transaction, *bytes, most)?,
         };
-        let mut tally = Tally::default();
+        let mut delta = UsageDelta::default();
         for place in &places {
-            remove(transaction, jids, *place, &mut tally)?;
+            remove(transaction, jids, *place, &mut delta)?;
         }
-        usage::write(tally, transaction)?;
+        usage_table::write(delta, transaction)?;
         if places.is_empty() {
             sweep(transaction)?;
         }
@@ -119,16 +119,16 @@ fn of_party(db: &Connection, party: i64, most: usize) -> Result<Vec<Place>, Stor
 }
 
 /// While all have more than their due: the oldest entries of whoever sent most, and of nobody else.
-fn of_the_heaviest(db: &Connection, bound: u64, most: usize) -> Result<Vec<Place>, StoreError> {
-    let (_, bytes) = usage::entries(db, usage::ALL, None, &[])?;
+fn of_largest_sender(db: &Connection, bound: u64, most: usize) -> Result<Vec<Place>, StoreError> {
+    let (_, bytes) = usage_table::entries(db, usage_table::ALL, None, &[])?;
     let mut excess = i64::try_from(bytes.saturating_sub(bound)).unwrap_or(i64::MAX);
     if excess == 0 {
         return Ok(Vec::new());
     }
-    let heaviest = "SELECT party FROM used WHERE party > 0 AND class < ?1 GROUP BY party ORDER BY \
+    let largest = "SELECT party FROM used WHERE party > 0 AND class < ?1 GROUP BY party ORDER BY \
         sum(bytes) DESC LIMIT 1";
     let Some(party) = db
-        .query_row(heaviest, [usage::RECEIVED], |row| row.get::<_, i64>(0))
+        .query_row(largest, [usage_table::RECEIVED], |row| row.get::<_, i64>(0))
         .optional()?
     else {
         return Ok(Vec::new());
@@ -150,23 +150,33 @@ fn of_the_heaviest(db: &Connection, bound: u64, most: usize) -> Result<Vec<Place
 }
 
 /// Takes all but id, time and archive from an entry.
-fn empty(db: &Connection, jids: &Jids, place: Place, tally: &mut Tally) -> Result<(), StoreError> {
+fn empty(
+    db: &Connection,
+    jids: &Jids,
+    place: Place,
+    delta: &mut UsageDelta,
+) -> Result<(), StoreError> {
     let Some(old) = unindex(db, jids, place)? else {
         return Ok(());
     };
     let mut terms = String::new();
-    terms::of_entry(old.parties.archive, old.class, [], &[], "", &mut terms);
+    index_terms::of_entry(old.parties.archive, old.class, [], &[], "", &mut terms);
     db.prepare_cached("INSERT INTO term (rowid, terms) VALUES (?1, ?2)")?
         .execute(params![place, terms])?;
     db.prepare_cached("UPDATE entry SET stanza = NULL WHERE place = ?1")?
         .execute([place])?;
     if let Some(bytes) = old.bytes {
-        tally.empty(&old.parties, old.class, bytes);
+        delta.empty(&old.parties, old.class, bytes);
     }
     Ok(())
 }
 
-fn remove(db: &Connection, jids: &Jids, place: Place, tally: &mut Tally) -> Result<(), StoreError> {
+fn remove(
+    db: &Connection,
+    jids: &Jids,
+    place: Place,
+    delta: &mut UsageDelta,
+) -> Result<(), StoreError> {
     let Some(old) = unindex(db, jids, place)? else {
         return Ok(());
     };
@@ -175,8 +185,8 @@ fn remove(db: &Connection, jids: &Jids, place: Place, tally: &mut Tally) -> Resu
     db.prepare_cached("DELETE FROM alias WHERE place = ?1")?
         .execute([place])?;
     match old.bytes {
-        Some(bytes) => tally.remove(&old.parties, old.class, bytes),
-        None => tally.remove_empty(&old.parties, old.class),
+        Some(bytes) => delta.remove(&old.parties, old.class, bytes),
+        None => delta.remove_empty(&old.parties, old.class),
     }
     Ok(())
 }
@@ -225,7 +235,7 @@ fn unindex(db: &Connection, jids: &Jids, place: Place) -> Result<Option<Old>, St
     match stanza.as_deref().and_then(crate::xml::stanza) {
         Some(stanza) => {
             let Index { words, payloads } = Index::of(&stanza);
-            terms::of_entry(
+            index_terms::of_entry(
                 archive,
                 class,
                 parties.both(),
@@ -234,7 +244,7 @@ fn unindex(db: &Connection, jids: &Jids, place: Place) -> Result<Option<Old>, St
                 &mut terms,
             );
         }
-        None => terms::of_entry(archive, class, [], &[], "", &mut terms),
+        None => index_terms::of_entry(archive, class, [], &[], "", &mut terms),
     }
     let mut delete =
         db.prepare_cached("INSERT INTO term (term, rowid, terms) VALUES ('delete', ?1, ?2)")?;

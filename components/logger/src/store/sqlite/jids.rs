@@ -8,7 +8,7 @@ use crate::keys::Keys;
 use crate::store::StoreError;
 
 /// Numbers remembered at a time.
-const REMEMBERED: usize = 65_536;
+const MAX_CACHED: usize = 65_536;
 
 /// The numbers of JIDs, and those remembered from before.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Jids {
                 insert.insert(params![self.keys.short_hash(jid), jid])?
             }
         };
-        if self.known.len() >= REMEMBERED {
+        if self.known.len() >= MAX_CACHED {
             self.forget();
         }
         self.known.insert(jid.into(), id);

@@ -6,7 +6,7 @@ mod read;
 mod schema;
 #[cfg(test)]
 mod tests;
-mod usage;
+mod usage_table;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -15,15 +15,15 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::jids::Jids;
-use super::{Backend, Open, Page, Place, Prune, Query, Stats, StoreError};
-use crate::draft::Draft;
+use super::{Backend, Open, Page, Place, Prune, Query, StoreError, Usage};
 use crate::keys::Keys;
+use crate::new_entry::NewEntry;
 
 /// A store in one file, with write-ahead log beside it.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     path: PathBuf,
-    patience: Duration,
+    busy_timeout: Duration,
 }
 
 impl SqliteStore {
@@ -32,14 +32,17 @@ impl SqliteStore {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            patience: Duration::from_secs(5),
+            busy_timeout: Duration::from_secs(5),
         }
     }
 
     /// Sets how long to wait while another process writes. 5 s by default.
     #[must_use]
-    pub fn patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn busy_timeout(self, busy_timeout: Duration) -> Self {
+        Self {
+            busy_timeout,
+            ..self
+        }
     }
 
     /// The file.
@@ -56,7 +59,7 @@ impl Open for SqliteStore {
             flags |= OpenFlags::SQLITE_OPEN_CREATE;
         }
         let mut connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(self.patience)?;
+        connection.busy_timeout(self.busy_timeout)?;
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch(if write { WRITES } else { READS })?;
         let keys = if write {
@@ -108,7 +111,7 @@ impl Backend for Sqlite {
         self.keys.clone()
     }
 
-    fn commit(&mut self, batch: &[Draft]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
+    fn commit(&mut self, batch: &[NewEntry]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
         write::commit(self, batch)
     }
 
@@ -140,9 +143,9 @@ impl Backend for Sqlite {
         erase::prune(self, rule, most)
     }
 
-    fn set_silent(&mut self, jid: &str, silent: bool) -> Result<(), StoreError> {
+    fn set_opted_out(&mut self, jid: &str, opted_out: bool) -> Result<(), StoreError> {
         let hash = self.keys.hash(jid);
-        let statement = if silent {
+        let statement = if opted_out {
             "INSERT OR IGNORE INTO silent (hash) VALUES (?1)"
         } else {
             "DELETE FROM silent WHERE hash = ?1"
@@ -151,7 +154,7 @@ impl Backend for Sqlite {
         Ok(())
     }
 
-    fn silent(&mut self) -> Result<Vec<String>, StoreError> {
+    fn opted_out(&mut self) -> Result<Vec<String>, StoreError> {
         let mut statement = self.connection.prepare_cached("SELECT hash FROM silent")?;
         let hashes = statement
             .query_map([], |row| row.get(0))?
@@ -159,8 +162,8 @@ impl Backend for Sqlite {
         Ok(hashes)
     }
 
-    fn stats(&mut self, owner: Option<&str>) -> Result<Stats, StoreError> {
-        usage::stats(self, owner)
+    fn usage(&mut self, owner: Option<&str>) -> Result<Usage, StoreError> {
+        usage_table::usage(self, owner)
     }
 }
 

@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use campanile::jid::BareJid;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Sqlite, usage};
-use crate::draft::Class;
+use super::{Sqlite, usage_table};
 use crate::keys::Keys;
-use crate::store::plan::{self, Sieve, bounds, finished};
-use crate::store::terms::{Term, Terms};
+use crate::new_entry::Class;
+use crate::store::index_terms::{Term, Terms};
+use crate::store::planner::{self, Filter, bounds, into_page};
 use crate::store::{Entry, Page, Place, Query, StoreError};
 
 /// How long a page may be looked for, where the index alone does not lead to it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Entries looked at together then.
 const CHUNK: usize = 256;
 
@@ -44,16 +44,16 @@ pub(super) fn page(store: &mut Sqlite, query: &Query) -> Result<Page, StoreError
         Plan::Scan => scan(query, COLUMNS),
         Plan::Match(_) => by_index(query, COLUMNS),
     };
-    let sieve = Sieve::new(query);
+    let filter = Filter::new(query);
     let (mut low, mut high) = bounds(query);
     let wanted = query.limit + 1;
-    let chunk = if sieve.is_open() {
+    let chunk = if filter.accepts_all() {
         wanted
     } else {
         wanted.max(CHUNK)
     };
     let mut entries = Vec::new();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + SEARCH_TIMEOUT;
     let mut statement = view.prepare_cached(&sql)?;
     while entries.len() < wanted {
         let limit = i64::try_from(chunk).unwrap_or(i64::MAX);
@@ -66,7 +66,7 @@ pub(super) fn page(store: &mut Sqlite, query: &Query) -> Result<Page, StoreError
             seen += 1;
             let entry = entry(row, &store.keys)?;
             *(if query.from_end { &mut high } else { &mut low }) = entry.place;
-            if entries.len() < wanted && sieve.lets_through(&entry) {
+            if entries.len() < wanted && filter.matches(&entry) {
                 entries.push(entry);
             }
         }
@@ -77,7 +77,7 @@ pub(super) fn page(store: &mut Sqlite, query: &Query) -> Result<Page, StoreError
             return Err(StoreError::Busy);
         }
     }
-    Ok(finished(entries, query))
+    Ok(into_page(entries, query))
 }
 
 pub(super) fn count(
@@ -86,7 +86,7 @@ pub(super) fn count(
     most: u64,
 ) -> Result<Option<u64>, StoreError> {
     let db = &store.connection;
-    if plan::is_plain(query) {
+    if planner::is_unfiltered(query) {
         // An unknown JID has nothing; no JID at all is everything.
         let number = |jid: &Option<BareJid>| -> Result<_, StoreError> {
             let Some(jid) = jid else {
@@ -98,13 +98,19 @@ pub(super) fn count(
             return Ok(Some(0));
         };
         return Ok(Some(
-            usage::entries(db, owner.unwrap_or(usage::ALL), archive, &query.classes)?.0,
+            usage_table::entries(
+                db,
+                owner.unwrap_or(usage_table::ALL),
+                archive,
+                &query.classes,
+            )?
+            .0,
         ));
     }
     if !query.places.is_empty() {
         return Ok(Some(query.places.len() as u64));
     }
-    if !Sieve::new(query).is_open() {
+    if !Filter::new(query).accepts_all() {
         return Ok(None);
     }
     let plan = plan(store, db, query)?;
@@ -157,11 +163,13 @@ pub(super) fn place(store: &mut Sqlite, query: &Query, id: &str) -> Result<Place
 }
 
 fn plan(store: &Sqlite, db: &Connection, query: &Query) -> Result<Plan, StoreError> {
-    Ok(match plan::plan(query, |jid| store.jids.find(db, jid))? {
-        plan::Plan::Nothing => Plan::Nothing,
-        plan::Plan::Scan => Plan::Scan,
-        plan::Plan::Match(terms) => Plan::Match(expression(&terms)),
-    })
+    Ok(
+        match planner::plan(query, |jid| store.jids.find(db, jid))? {
+            planner::Plan::Nothing => Plan::Nothing,
+            planner::Plan::Scan => Plan::Scan,
+            planner::Plan::Match(terms) => Plan::Match(expression(&terms)),
+        },
+    )
 }
 
 /// The conditions in the language of FTS5. Terms have no quotation marks in them.
@@ -219,7 +227,7 @@ fn by_places(
     if query.from_end {
         places.reverse();
     }
-    let sieve = Sieve::new(query);
+    let filter = Filter::new(query);
     let mut fits = db.prepare_cached("SELECT 1 FROM term WHERE term MATCH ?1 AND rowid = ?2")?;
     let mut entries = Vec::new();
     for place in places {
@@ -230,7 +238,7 @@ fn by_places(
         };
         if fits
             && let Some(entry) = one(db, place, &store.keys)?
-            && sieve.lets_through(&entry)
+            && filter.matches(&entry)
         {
             entries.push(entry);
         }
@@ -238,7 +246,7 @@ fn by_places(
             break;
         }
     }
-    Ok(finished(entries, query))
+    Ok(into_page(entries, query))
 }
 
 fn one(db: &Connection, place: Place, keys: &Keys) -> Result<Option<Entry>, StoreError> {

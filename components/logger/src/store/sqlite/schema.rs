@@ -97,7 +97,7 @@ fn migrate(transaction: &Transaction<'_>) -> Result<(), StoreError> {
         transaction.execute_batch(step)?;
     }
     if from == 0 {
-        let secret = Keys::fresh()
+        let secret = Keys::generate()
             .ok_or_else(|| StoreError::Fault("the system gives no randomness".to_owned()))?;
         transaction.execute(
             "INSERT INTO meta (name, value) VALUES ('key', ?1)",

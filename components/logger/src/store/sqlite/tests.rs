@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use campanile::jid::{BareJid, Jid};
 
 use super::SqliteStore;
-use crate::draft::{Class, Draft};
+use crate::new_entry::{Class, NewEntry};
 use crate::store::{Backend, Open, Page, Prune, Query, Quota, StoreError};
 
 const HOME: &str = "logger.localhost";
@@ -53,19 +53,19 @@ fn jid(text: &str) -> BareJid {
     BareJid::new(text).unwrap()
 }
 
-fn draft_in(archive: &str, from: &str, body: &str) -> Draft {
+fn new_entry_in(archive: &str, from: &str, body: &str) -> NewEntry {
     let xml =
         format!("<message from='{from}' to='{archive}' type='chat'><body>{body}</body></message>");
-    Draft::new(&jid(archive), &crate::xml::stanza(xml.as_bytes()).unwrap()).unwrap()
+    NewEntry::new(&jid(archive), &crate::xml::stanza(xml.as_bytes()).unwrap()).unwrap()
 }
 
-fn draft(from: &str, body: &str) -> Draft {
-    draft_in(HOME, from, body)
+fn new_entry(from: &str, body: &str) -> NewEntry {
+    new_entry_in(HOME, from, body)
 }
 
-fn keep(backend: &mut dyn Backend, drafts: &[Draft]) -> Vec<i64> {
+fn append(backend: &mut dyn Backend, new_entries: &[NewEntry]) -> Vec<i64> {
     backend
-        .commit(drafts)
+        .commit(new_entries)
         .unwrap()
         .into_iter()
         .map(Result::unwrap)
@@ -100,13 +100,13 @@ fn bodies(page: &Page) -> Vec<String> {
 fn what_is_kept_is_found_by_all_that_it_is() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    let places = keep(
+    let places = append(
         &mut *store,
         &[
-            draft("alice@localhost/phone", "The bell rings"),
-            draft("bob@localhost/pc", "a belfry, a Bell"),
-            draft("alice@localhost/pc", "nothing"),
-            draft_in(
+            new_entry("alice@localhost/phone", "The bell rings"),
+            new_entry("bob@localhost/pc", "a belfry, a Bell"),
+            new_entry("alice@localhost/pc", "nothing"),
+            new_entry_in(
                 "audit@logger.localhost",
                 "alice@localhost/pc",
                 "bell elsewhere",
@@ -230,11 +230,11 @@ fn what_is_kept_is_found_by_all_that_it_is() {
 fn pages_go_both_ways_without_loss() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    let drafts: Vec<_> = (0..1000)
-        .map(|n| draft("alice@localhost/x", &format!("all {} n{n}", n % 7)))
+    let new_entries: Vec<_> = (0..1000)
+        .map(|n| new_entry("alice@localhost/x", &format!("all {} n{n}", n % 7)))
         .collect();
-    for batch in drafts.chunks(90) {
-        keep(&mut *store, batch);
+    for batch in new_entries.chunks(90) {
+        append(&mut *store, batch);
     }
     for words in ["", "all", "3"] {
         let query = Query {
@@ -294,11 +294,11 @@ fn pages_go_both_ways_without_loss() {
 fn an_id_is_known_only_to_those_who_may_see_the_entry() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    let places = keep(
+    let places = append(
         &mut *store,
         &[
-            draft("alice@localhost/x", "a"),
-            draft("bob@localhost/x", "b"),
+            new_entry("alice@localhost/x", "a"),
+            new_entry("bob@localhost/x", "b"),
         ],
     );
     let id = store.page(&query()).unwrap().entries[0].id.clone();
@@ -333,16 +333,16 @@ fn an_id_is_known_only_to_those_who_may_see_the_entry() {
 fn an_import_keeps_ids_and_times_and_is_done_once() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    keep(&mut *store, &[draft("alice@localhost/x", "now")]);
-    let old = draft("bob@localhost/x", "then")
-        .at(1_000_000)
-        .known_as("28482-98726-73623");
-    let twin = draft("bob@localhost/x", "at the same time")
-        .at(1_000_000)
-        .known_as("b");
+    append(&mut *store, &[new_entry("alice@localhost/x", "now")]);
+    let old = new_entry("bob@localhost/x", "then")
+        .with_time(1_000_000)
+        .with_id("28482-98726-73623");
+    let twin = new_entry("bob@localhost/x", "at the same time")
+        .with_time(1_000_000)
+        .with_id("b");
     for _ in 0..2 {
         assert_eq!(
-            keep(&mut *store, &[old.clone(), twin.clone()]),
+            append(&mut *store, &[old.clone(), twin.clone()]),
             [1_000_000, 1_000_001]
         );
     }
@@ -350,23 +350,23 @@ fn an_import_keeps_ids_and_times_and_is_done_once() {
     assert_eq!(bodies(&page), ["then", "at the same time", "now"]);
     assert_eq!(page.entries[0].id, "28482-98726-73623");
     assert_eq!(store.place(&query(), "28482-98726-73623"), Ok(1_000_000));
-    let own = draft("alice@localhost/x", "now")
-        .at(page.entries[2].place)
-        .known_as(&page.entries[2].id);
-    assert_eq!(keep(&mut *store, &[own]), [page.entries[2].place]);
+    let own = new_entry("alice@localhost/x", "now")
+        .with_time(page.entries[2].place)
+        .with_id(&page.entries[2].id);
+    assert_eq!(append(&mut *store, &[own]), [page.entries[2].place]);
     assert_eq!(store.count(&query(), 10).unwrap(), Some(3));
 }
 
 #[test]
 fn quotas_refuse_one_and_keep_the_rest() {
     let folder = Folder::new();
-    let size = draft("alice@localhost/x", "0000").stanza.len() as u64;
+    let size = new_entry("alice@localhost/x", "0000").stanza.len() as u64;
     let quota = Quota {
         per_sender: Some(2 * size),
         per_domain: Some(3 * size),
     };
     let mut store = folder.store().open(true).unwrap();
-    let four = |from: &str| draft(&format!("{from}@localhost/x"), "0000").within(quota);
+    let four = |from: &str| new_entry(&format!("{from}@localhost/x"), "0000").with_quota(quota);
     let outcomes = store
         .commit(&[
             four("alice"),
@@ -384,17 +384,22 @@ fn quotas_refuse_one_and_keep_the_rest() {
         store.commit(&[four("alina")]).unwrap(),
         [Err(StoreError::Quota)]
     );
-    assert!(store.commit(&[draft("alice@elsewhere/x", "0000")]).unwrap()[0].is_ok());
+    assert!(
+        store
+            .commit(&[new_entry("alice@elsewhere/x", "0000")])
+            .unwrap()[0]
+            .is_ok()
+    );
 }
 
 #[test]
 fn retention_by_size_takes_from_whoever_has_most() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    let mut drafts = vec![draft("alice@localhost/x", "the first of all")];
-    drafts.extend((0..300).map(|n| draft("mallory@localhost/x", &format!("noise {n}"))));
-    keep(&mut *store, &drafts);
-    let bytes = store.stats(None).unwrap().bytes;
+    let mut new_entries = vec![new_entry("alice@localhost/x", "the first of all")];
+    new_entries.extend((0..300).map(|n| new_entry("mallory@localhost/x", &format!("noise {n}"))));
+    append(&mut *store, &new_entries);
+    let bytes = store.usage(None).unwrap().bytes;
     while store.prune(&Prune::Above(bytes / 2), 50).unwrap() > 0 {}
     let kept = bodies(
         &store
@@ -406,26 +411,26 @@ fn retention_by_size_takes_from_whoever_has_most() {
     );
     assert_eq!(kept[0], "the first of all");
     assert_eq!(kept.last().unwrap(), "noise 299");
-    let stats = store.stats(None).unwrap();
-    assert!(stats.bytes <= bytes / 2 && stats.entries > 100, "{stats:?}");
-    assert_eq!(stats.entries, kept.len() as u64);
+    let usage = store.usage(None).unwrap();
+    assert!(usage.bytes <= bytes / 2 && usage.entries > 100, "{usage:?}");
+    assert_eq!(usage.entries, kept.len() as u64);
 }
 
 #[test]
 fn retention_by_age_leaves_nothing_of_it() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    keep(
+    append(
         &mut *store,
         &[
-            draft("olda@xyzzy.example/x", "plugh").at(1000),
-            draft("bob@localhost/x", "stays"),
+            new_entry("olda@xyzzy.example/x", "plugh").with_time(1000),
+            new_entry("bob@localhost/x", "stays"),
         ],
     );
     while store.prune(&Prune::Before(2000), 10).unwrap() > 0 {}
     store.scrub().unwrap();
     assert_eq!(bodies(&store.page(&query()).unwrap()), ["stays"]);
-    assert_eq!(store.stats(None).unwrap().senders.len(), 1);
+    assert_eq!(store.usage(None).unwrap().senders.len(), 1);
     assert_eq!(found_in(&folder, &["plugh", "olda@", "xyzzy"]), [""; 0]);
 }
 
@@ -460,14 +465,14 @@ fn what_was_erased_is_in_no_file() {
             words[1 + n % 2].to_uppercase(),
             words[4 + n % 3]
         );
-        draft("alicia@secret.example/phone", &body)
+        new_entry("alicia@secret.example/phone", &body)
     };
     // Among many others, in many batches, in the past as well: pages of the tables split and the
     // index is merged.
     for round in 0..60_usize {
         let mut batch: Vec<_> = (0..40)
             .map(|n| {
-                draft(
+                new_entry(
                     &format!("u{n}@localhost/x"),
                     &format!("common {round} n{n}"),
                 )
@@ -476,15 +481,15 @@ fn what_was_erased_is_in_no_file() {
         batch.insert(round % 40, secret(round));
         batch.push(
             secret(round + 1000)
-                .at(1_000_000 * (60 - round as i64))
-                .known_as(&format!("old{round}")),
+                .with_time(1_000_000 * (60 - round as i64))
+                .with_id(&format!("old{round}")),
         );
         batch.push(
-            draft("bob@localhost/x", "common old")
-                .at(1_000_000 * (60 - round as i64) + 5)
-                .known_as(&format!("bob{round}")),
+            new_entry("bob@localhost/x", "common old")
+                .with_time(1_000_000 * (60 - round as i64) + 5)
+                .with_id(&format!("bob{round}")),
         );
-        keep(&mut *store, &batch);
+        append(&mut *store, &batch);
     }
     assert_eq!(found_in(&folder, &words).len(), words.len(), "before");
     let of_alicia = Query {
@@ -530,22 +535,22 @@ fn what_was_erased_is_in_no_file() {
         Some(60 * 41)
     );
     // Who was forgotten may come again, and be forgotten again.
-    keep(&mut *store, &[secret(0)]);
+    append(&mut *store, &[secret(0)]);
     assert_eq!(store.count(&of_alicia, 1000).unwrap(), Some(1));
     while store.erase("alicia@secret.example", 50).unwrap() > 0 {}
     while store.prune(&Prune::Before(i64::MAX), 500).unwrap() > 0 {}
-    assert_eq!(store.stats(None).unwrap().entries, 0);
+    assert_eq!(store.usage(None).unwrap().entries, 0);
 }
 
 #[test]
 fn an_erasure_that_was_cut_off_is_known_and_goes_on() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    let drafts: Vec<_> = (0..90)
-        .map(|n| draft("alicia@secret.example/x", &format!("quixotry {n}")))
+    let new_entries: Vec<_> = (0..90)
+        .map(|n| new_entry("alicia@secret.example/x", &format!("quixotry {n}")))
         .collect();
-    keep(&mut *store, &drafts);
-    keep(&mut *store, &[draft("bob@localhost/x", "stays")]);
+    append(&mut *store, &new_entries);
+    append(&mut *store, &[new_entry("bob@localhost/x", "stays")]);
     assert_eq!(store.unfinished().unwrap(), [""; 0]);
     store.erase("alicia@secret.example", 40).unwrap();
     drop(store);
@@ -621,7 +626,7 @@ fn a_database_of_an_older_version_is_brought_up_to_date() {
 fn a_full_disk_keeps_nothing_and_heals() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
-    keep(&mut *store, &[draft("alice@localhost/x", "first")]);
+    append(&mut *store, &[new_entry("alice@localhost/x", "first")]);
     // The bound on pages is SQLite's own full disk.
     let bound = |pages: u32| {
         let other = rusqlite::Connection::open(folder.store().path()).unwrap();
@@ -633,13 +638,13 @@ fn a_full_disk_keeps_nothing_and_heals() {
     drop(store);
     let mut store = limited(folder.store().path(), bound(1) + 3);
     let many: Vec<_> = (0..200)
-        .map(|n| draft("alice@localhost/x", &format!("{n} {}", "x".repeat(500))))
+        .map(|n| new_entry("alice@localhost/x", &format!("{n} {}", "x".repeat(500))))
         .collect();
     assert_eq!(store.commit(&many), Err(StoreError::NoSpace));
     assert_eq!(bodies(&store.page(&query()).unwrap()), ["first"]);
     drop(store);
     let mut store = folder.store().open(true).unwrap();
-    keep(&mut *store, &many);
+    append(&mut *store, &many);
     assert_eq!(store.count(&query(), 1000).unwrap(), Some(201));
 }
 
@@ -662,19 +667,21 @@ fn limited(path: &Path, pages: u32) -> Box<dyn Backend> {
 #[test]
 fn a_locked_database_says_so_and_another_writer_is_seen() {
     let folder = Folder::new();
-    let open = folder.store().patience(std::time::Duration::from_millis(1));
+    let open = folder
+        .store()
+        .busy_timeout(std::time::Duration::from_millis(1));
     let mut store = open.open(true).unwrap();
-    keep(&mut *store, &[draft("alice@localhost/x", "a")]);
+    append(&mut *store, &[new_entry("alice@localhost/x", "a")]);
     let other = rusqlite::Connection::open(folder.store().path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_eq!(
-        store.commit(&[draft("alice@localhost/x", "b")]),
+        store.commit(&[new_entry("alice@localhost/x", "b")]),
         Err(StoreError::Busy)
     );
     other.execute_batch("ROLLBACK").unwrap();
     let mut second = open.open(true).unwrap();
     while second.erase("alice@localhost", 10).unwrap() > 0 {}
-    keep(&mut *store, &[draft("alice@localhost/x", "c")]);
+    append(&mut *store, &[new_entry("alice@localhost/x", "c")]);
     let alice = Query {
         owner: Some(jid("alice@localhost")),
         ..query()

@@ -7,16 +7,16 @@ use rusqlite::{
 };
 
 use super::Sqlite;
-use super::usage::{self, Parties, Tally};
-use crate::draft::{Draft, domain};
-use crate::store::{Place, StoreError, now, terms};
+use super::usage_table::{self, Parties, UsageDelta};
+use crate::new_entry::{NewEntry, domain};
+use crate::store::{Place, StoreError, index_terms, now};
 
 /// A clock that was set back by more than this is followed; else time goes on from the last entry.
-const LEAP: i64 = 60_000_000;
+const MAX_CLOCK_STEP: i64 = 60_000_000;
 
 pub(super) fn commit(
     store: &mut Sqlite,
-    batch: &[Draft],
+    batch: &[NewEntry],
 ) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
     let kept = try_commit(store, batch);
     if kept.is_err() {
@@ -29,7 +29,7 @@ pub(super) fn commit(
 
 fn try_commit(
     store: &mut Sqlite,
-    batch: &[Draft],
+    batch: &[NewEntry],
 ) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
     let Sqlite {
         connection,
@@ -40,26 +40,26 @@ fn try_commit(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     jids.refresh(&transaction)?;
     let mut clock = Clock::new(&transaction, last)?;
-    let mut tally = Tally::default();
+    let mut delta = UsageDelta::default();
     let mut outcomes = Vec::with_capacity(batch.len());
     {
         let mut entries = Entries::new(&transaction)?;
         let mut known = HashMap::new();
-        for draft in batch {
+        for new_entry in batch {
             let mut number = |jid: &str| jids.number(&transaction, jid);
-            let archive = number(&draft.archive)?;
-            let sender = number(&draft.from)?;
-            let home = match known.get(domain(&draft.from)) {
+            let archive = number(&new_entry.archive)?;
+            let sender = number(&new_entry.from)?;
+            let home = match known.get(domain(&new_entry.from)) {
                 Some(home) => *home,
                 None => {
-                    let home = number(domain(&draft.from))?;
-                    known.insert(domain(&draft.from), home);
+                    let home = number(domain(&new_entry.from))?;
+                    known.insert(domain(&new_entry.from), home);
                     home
                 }
             };
-            let recipient = draft.to.as_deref().map(number).transpose()?;
-            let ours = draft.id.as_deref().and_then(|id| keys.place(id));
-            if let Some(place) = entries.twin(&transaction, draft, ours)? {
+            let recipient = new_entry.to.as_deref().map(number).transpose()?;
+            let own_place = new_entry.id.as_deref().and_then(|id| keys.place(id));
+            if let Some(place) = entries.find_duplicate(&transaction, new_entry, own_place)? {
                 outcomes.push(Ok(place));
                 continue;
             }
@@ -69,26 +69,26 @@ fn try_commit(
                 home,
                 recipient,
             };
-            if !tally.admits(&parties, draft, |party, home| {
-                usage::kept(&transaction, party, home)
+            if !delta.admits(&parties, new_entry, |party, home| {
+                usage_table::kept(&transaction, party, home)
             })? {
                 outcomes.push(Err(StoreError::Quota));
                 continue;
             }
-            let place = entries.insert(draft, &parties, &mut clock)?;
-            if ours.is_none()
-                && let Some(id) = &draft.id
+            let place = entries.insert(new_entry, &parties, &mut clock)?;
+            if own_place.is_none()
+                && let Some(id) = &new_entry.id
             {
                 transaction.execute(
                     "INSERT INTO alias (id, place) VALUES (?1, ?2)",
                     params![id, place],
                 )?;
             }
-            tally.add(&parties, draft.class, draft.stanza.len());
+            delta.add(&parties, new_entry.class, new_entry.stanza.len());
             outcomes.push(Ok(place));
         }
     }
-    usage::write(tally, &transaction)?;
+    usage_table::write(delta, &transaction)?;
     transaction.commit()?;
     *last = Some(clock.last);
     Ok(outcomes)
@@ -113,14 +113,16 @@ impl<'c> Entries<'c> {
 
     /// The place of an entry that was imported before, or that comes back to the store it was
     /// exported from.
-    fn twin(
+    fn find_duplicate(
         &self,
         connection: &Connection,
-        draft: &Draft,
-        ours: Option<Place>,
+        new_entry: &NewEntry,
+        own_place: Option<Place>,
     ) -> Result<Option<Place>, StoreError> {
-        let Some(id) = &draft.id else { return Ok(None) };
-        let found = match ours {
+        let Some(id) = &new_entry.id else {
+            return Ok(None);
+        };
+        let found = match own_place {
             Some(place) => connection
                 .query_row("SELECT place FROM entry WHERE place = ?1", [place], |row| {
                     row.get(0)
@@ -137,7 +139,7 @@ impl<'c> Entries<'c> {
 
     fn insert(
         &mut self,
-        draft: &Draft,
+        new_entry: &NewEntry,
         parties: &Parties,
         clock: &mut Clock,
     ) -> Result<Place, StoreError> {
@@ -147,15 +149,15 @@ impl<'c> Entries<'c> {
             recipient,
             ..
         } = *parties;
-        let mut place = draft.time.unwrap_or_else(|| clock.next());
-        let class = draft.class as u8;
+        let mut place = new_entry.time.unwrap_or_else(|| clock.next());
+        let class = new_entry.class as u8;
         while let Err(error) = self.entry.execute(params![
             place,
             archive,
             sender,
             recipient,
             class,
-            draft.stanza
+            new_entry.stanza
         ]) {
             if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
                 return Err(error.into());
@@ -163,15 +165,15 @@ impl<'c> Entries<'c> {
             // Another process, or an entry from before the clock was set back.
             place += 1;
         }
-        if draft.time.is_none() {
+        if new_entry.time.is_none() {
             clock.last = place;
         }
-        terms::of_entry(
+        index_terms::of_entry(
             archive,
-            draft.class,
+            new_entry.class,
             parties.both(),
-            &draft.payloads,
-            &draft.words,
+            &new_entry.payloads,
+            &new_entry.words,
             &mut self.terms,
         );
         self.term.execute(params![place, self.terms])?;
@@ -196,7 +198,7 @@ impl Clock {
                 })?
             }
         };
-        if last - now > LEAP {
+        if last - now > MAX_CLOCK_STEP {
             tracing::warn!(
                 seconds = (last - now) / 1_000_000,
                 "the clock stands before the last entry's time: followed"

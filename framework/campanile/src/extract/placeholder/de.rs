@@ -49,7 +49,7 @@ impl Error for PlaceholderError {
 type Pair = (Arc<str>, Option<String>);
 
 /// All texts: a sequence, a map, or the only one of them.
-pub(super) struct All<'a> {
+pub(super) struct Captures<'a> {
     pub(super) pairs: &'a [Pair],
     /// There are no texts yet: whatever is asked for gets some value.
     pub(super) probing: bool,
@@ -57,26 +57,26 @@ pub(super) struct All<'a> {
 
 /// One text.
 #[derive(Clone, Copy)]
-struct One<'a> {
+struct Capture<'a> {
     pair: &'a Pair,
     probing: bool,
 }
 
-type Outcome<T> = Result<T, PlaceholderError>;
+type DeResult<T> = Result<T, PlaceholderError>;
 
-impl<'a> All<'a> {
-    fn next(&mut self) -> Option<One<'a>> {
+impl<'a> Captures<'a> {
+    fn next(&mut self) -> Option<Capture<'a>> {
         let (pair, rest) = self.pairs.split_first()?;
         self.pairs = rest;
-        Some(One {
+        Some(Capture {
             pair,
             probing: self.probing,
         })
     }
 
-    fn only(&self) -> Outcome<One<'a>> {
+    fn single(&self) -> DeResult<Capture<'a>> {
         match self.pairs {
-            [pair] => Ok(One {
+            [pair] => Ok(Capture {
                 pair,
                 probing: self.probing,
             }),
@@ -88,29 +88,29 @@ impl<'a> All<'a> {
     }
 }
 
-macro_rules! the_only_one {
+macro_rules! forward_to_single {
     ($($method:ident)+) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-            self.only()?.$method(visitor)
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> DeResult<V::Value> {
+            self.single()?.$method(visitor)
         }
     )+};
 }
 
-impl<'de> Deserializer<'de> for All<'_> {
+impl<'de> Deserializer<'de> for Captures<'_> {
     type Error = PlaceholderError;
 
-    the_only_one! {
+    forward_to_single! {
         deserialize_any deserialize_bool deserialize_char deserialize_str deserialize_string deserialize_option
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
         deserialize_f32 deserialize_f64 deserialize_bytes deserialize_byte_buf deserialize_identifier
     }
 
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> DeResult<V::Value> {
         visitor.visit_unit()
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> DeResult<V::Value> {
         visitor.visit_unit()
     }
 
@@ -118,7 +118,7 @@ impl<'de> Deserializer<'de> for All<'_> {
         self,
         _name: &'static str,
         visitor: V,
-    ) -> Outcome<V::Value> {
+    ) -> DeResult<V::Value> {
         visitor.visit_unit()
     }
 
@@ -126,21 +126,21 @@ impl<'de> Deserializer<'de> for All<'_> {
         self,
         _name: &'static str,
         visitor: V,
-    ) -> Outcome<V::Value> {
+    ) -> DeResult<V::Value> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        visitor.visit_seq(Each(self))
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> DeResult<V::Value> {
+        visitor.visit_seq(Sequence(self))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, wanted: usize, visitor: V) -> Outcome<V::Value> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, wanted: usize, visitor: V) -> DeResult<V::Value> {
         if self.pairs.len() != wanted {
             let there = number(self.pairs.len());
             let why = format!("the pattern has {there}, and the handler asks for {wanted} values");
             return Err(PlaceholderError::Shape(why));
         }
-        visitor.visit_seq(Each(self))
+        visitor.visit_seq(Sequence(self))
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -148,12 +148,12 @@ impl<'de> Deserializer<'de> for All<'_> {
         _name: &'static str,
         wanted: usize,
         visitor: V,
-    ) -> Outcome<V::Value> {
+    ) -> DeResult<V::Value> {
         self.deserialize_tuple(wanted, visitor)
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        visitor.visit_map(ByName {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> DeResult<V::Value> {
+        visitor.visit_map(NamedMap {
             rest: self,
             value: None,
         })
@@ -164,7 +164,7 @@ impl<'de> Deserializer<'de> for All<'_> {
         _name: &'static str,
         _fields: &'static [&'static str],
         visitor: V,
-    ) -> Outcome<V::Value> {
+    ) -> DeResult<V::Value> {
         self.deserialize_map(visitor)
     }
 
@@ -173,20 +173,20 @@ impl<'de> Deserializer<'de> for All<'_> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Outcome<V::Value> {
-        self.only()?.deserialize_enum(name, variants, visitor)
+    ) -> DeResult<V::Value> {
+        self.single()?.deserialize_enum(name, variants, visitor)
     }
 }
 
-impl<'a> One<'a> {
-    fn text(self) -> Outcome<&'a str> {
+impl<'a> Capture<'a> {
+    fn text(self) -> DeResult<&'a str> {
         self.pair
             .1
             .as_deref()
-            .ok_or_else(|| self.fault("is missing"))
+            .ok_or_else(|| self.error("is missing"))
     }
 
-    fn fault(self, why: impl fmt::Display) -> PlaceholderError {
+    fn error(self, why: impl fmt::Display) -> PlaceholderError {
         PlaceholderError::Text {
             name: Some(Arc::clone(&self.pair.0)),
             why: why.to_string(),
@@ -194,9 +194,9 @@ impl<'a> One<'a> {
     }
 
     /// Gives the fault the name of the placeholder.
-    fn named<T>(self, outcome: Outcome<T>) -> Outcome<T> {
+    fn named<T>(self, outcome: DeResult<T>) -> DeResult<T> {
         outcome.map_err(|error| match error {
-            PlaceholderError::Text { name: None, why } => self.fault(why),
+            PlaceholderError::Text { name: None, why } => self.error(why),
             named => named,
         })
     }
@@ -204,14 +204,14 @@ impl<'a> One<'a> {
 
 macro_rules! parsed {
     ($($method:ident $visit:ident)+) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-            let value = self.text()?.parse().map_err(|error| self.fault(error))?;
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> DeResult<V::Value> {
+            let value = self.text()?.parse().map_err(|error| self.error(error))?;
             self.named(visitor.$visit(value))
         }
     )+};
 }
 
-impl<'de> Deserializer<'de> for One<'_> {
+impl<'de> Deserializer<'de> for Capture<'_> {
     type Error = PlaceholderError;
 
     parsed! {
@@ -230,20 +230,20 @@ impl<'de> Deserializer<'de> for One<'_> {
         deserialize_f64 visit_f64
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> DeResult<V::Value> {
         self.named(visitor.visit_str(self.text()?))
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> DeResult<V::Value> {
         let value = if self.probing {
             true
         } else {
-            self.text()?.parse().map_err(|error| self.fault(error))?
+            self.text()?.parse().map_err(|error| self.error(error))?
         };
         self.named(visitor.visit_bool(value))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> DeResult<V::Value> {
         if self.pair.1.is_some() && !self.probing {
             visitor.visit_some(self)
         } else {
@@ -255,7 +255,7 @@ impl<'de> Deserializer<'de> for One<'_> {
         self,
         _name: &'static str,
         visitor: V,
-    ) -> Outcome<V::Value> {
+    ) -> DeResult<V::Value> {
         self.named(visitor.visit_newtype_struct(self))
     }
 
@@ -264,23 +264,23 @@ impl<'de> Deserializer<'de> for One<'_> {
         _name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Outcome<V::Value> {
+    ) -> DeResult<V::Value> {
         let text = self.text()?;
         if self.probing {
             // Which of them is a matter of the text, and so is whether that one has fields.
-            let first = variants.first().ok_or_else(|| self.fault("none"))?;
+            let first = variants.first().ok_or_else(|| self.error("none"))?;
             return visitor
-                .visit_enum(Choice(first))
-                .map_err(|error| self.fault(error));
+                .visit_enum(UnitVariant(first))
+                .map_err(|error| self.error(error));
         }
         // Who writes to a bot on a phone writes the first letter in upper case.
         let variant = variants
             .iter()
             .find(|variant| variant.eq_ignore_ascii_case(text));
         let Some(variant) = variant else {
-            return Err(self.fault(format!("none of {}", variants.join(", "))));
+            return Err(self.error(format!("none of {}", variants.join(", "))));
         };
-        self.named(visitor.visit_enum(Choice(variant)))
+        self.named(visitor.visit_enum(UnitVariant(variant)))
     }
 
     forward_to_deserialize_any! {
@@ -288,12 +288,15 @@ impl<'de> Deserializer<'de> for One<'_> {
     }
 }
 
-struct Each<'a>(All<'a>);
+struct Sequence<'a>(Captures<'a>);
 
-impl<'de> SeqAccess<'de> for Each<'_> {
+impl<'de> SeqAccess<'de> for Sequence<'_> {
     type Error = PlaceholderError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Outcome<Option<T::Value>> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> DeResult<Option<T::Value>> {
         self.0
             .next()
             .map(|one| one.named(seed.deserialize(one)))
@@ -301,15 +304,15 @@ impl<'de> SeqAccess<'de> for Each<'_> {
     }
 }
 
-struct ByName<'a> {
-    rest: All<'a>,
-    value: Option<One<'a>>,
+struct NamedMap<'a> {
+    rest: Captures<'a>,
+    value: Option<Capture<'a>>,
 }
 
-impl<'de> MapAccess<'de> for ByName<'_> {
+impl<'de> MapAccess<'de> for NamedMap<'_> {
     type Error = PlaceholderError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Outcome<Option<K::Value>> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> DeResult<Option<K::Value>> {
         self.value = self.rest.next();
         let Some(one) = self.value else {
             return Ok(None);
@@ -318,7 +321,7 @@ impl<'de> MapAccess<'de> for ByName<'_> {
         seed.deserialize(key).map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Outcome<V::Value> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> DeResult<V::Value> {
         let one = self
             .value
             .take()
@@ -328,30 +331,30 @@ impl<'de> MapAccess<'de> for ByName<'_> {
 }
 
 /// A variant without fields.
-struct Choice(&'static str);
+struct UnitVariant(&'static str);
 
-impl<'de> EnumAccess<'de> for Choice {
+impl<'de> EnumAccess<'de> for UnitVariant {
     type Error = PlaceholderError;
     type Variant = Self;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Outcome<(V::Value, Self)> {
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> DeResult<(V::Value, Self)> {
         let name: StrDeserializer<'_, PlaceholderError> = self.0.into_deserializer();
         Ok((seed.deserialize(name)?, self))
     }
 }
 
-impl<'de> VariantAccess<'de> for Choice {
+impl<'de> VariantAccess<'de> for UnitVariant {
     type Error = PlaceholderError;
 
-    fn unit_variant(self) -> Outcome<()> {
+    fn unit_variant(self) -> DeResult<()> {
         Ok(())
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _seed: T) -> Outcome<T::Value> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _seed: T) -> DeResult<T::Value> {
         Err(with_fields())
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Outcome<V::Value> {
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> DeResult<V::Value> {
         Err(with_fields())
     }
 
@@ -359,7 +362,7 @@ impl<'de> VariantAccess<'de> for Choice {
         self,
         _fields: &'static [&'static str],
         _visitor: V,
-    ) -> Outcome<V::Value> {
+    ) -> DeResult<V::Value> {
         Err(with_fields())
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 pub(crate) use self::de::PlaceholderError;
-use super::{FromInbound, Rejection, RouteFacts};
+use super::{FromInbound, Rejection, RouteInfo};
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
 
@@ -24,7 +24,7 @@ impl Placeholders {
     }
 
     pub(crate) fn to<T: DeserializeOwned>(&self) -> Result<T, PlaceholderError> {
-        T::deserialize(de::All {
+        T::deserialize(de::Captures {
             pairs: &self.0,
             probing: false,
         })
@@ -32,12 +32,12 @@ impl Placeholders {
 
     /// Whether a `T` can be made of texts for placeholders of these names. What only the texts can
     /// tell is not looked at.
-    pub(crate) fn fit<T: DeserializeOwned>(names: &[Arc<str>]) -> Result<(), String> {
+    pub(crate) fn validate<T: DeserializeOwned>(names: &[Arc<str>]) -> Result<(), String> {
         let pairs: Vec<_> = names
             .iter()
             .map(|name| (Arc::clone(name), Some("1".to_owned())))
             .collect();
-        match T::deserialize(de::All {
+        match T::deserialize(de::Captures {
             pairs: &pairs,
             probing: true,
         }) {
@@ -64,14 +64,14 @@ pub(crate) struct AddressPlaceholders(pub(crate) Placeholders);
 /// text by hand is found with the first stanza.
 ///
 /// ```
-/// use campanile::extract::{At, Body};
+/// use campanile::extract::{Localpart, Body};
 /// use campanile::router::Router;
 ///
-/// async fn note(At(order): At<u32>, Body(text): Body) -> String {
+/// async fn note(Localpart(order): Localpart<u32>, Body(text): Body) -> String {
 ///     format!("noted for order {order}: {text}")
 /// }
 ///
-/// async fn device(At((user, device)): At<(String, String)>) -> String {
+/// async fn device(Localpart((user, device)): Localpart<(String, String)>) -> String {
 ///     format!("{user} has a {device}")
 /// }
 ///
@@ -80,22 +80,22 @@ pub(crate) struct AddressPlaceholders(pub(crate) Placeholders);
 ///     .at("{user}/{device}", Router::new().message(device));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct At<T>(pub T);
+pub struct Localpart<T>(pub T);
 
 /// A value that is parsed by its `FromStr`, where serde is asked for one.
 ///
 /// ```
-/// use campanile::extract::{At, Parsed};
+/// use campanile::extract::{Localpart, Parsed};
 /// use std::net::Ipv4Addr;
 ///
-/// async fn host(At(Parsed(address)): At<Parsed<Ipv4Addr>>) -> String {
+/// async fn host(Localpart(Parsed(address)): Localpart<Parsed<Ipv4Addr>>) -> String {
 ///     address.is_loopback().to_string()
 /// }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parsed<T>(pub T);
 
-impl<S, T: DeserializeOwned + 'static> FromInbound<S> for At<T> {
+impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Localpart<T> {
     type Rejection = BoxError;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, BoxError> {
@@ -105,14 +105,14 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for At<T> {
         };
         texts.to().map(Self).map_err(|error| match error {
             PlaceholderError::Text { .. } => {
-                Rejection::bad(StanzaError::new(Condition::ItemNotFound)).into()
+                Rejection::invalid(StanzaError::new(Condition::ItemNotFound)).into()
             }
             PlaceholderError::Shape(_) => error.into(),
         })
     }
 
-    fn fits(route: &RouteFacts) -> Result<(), String> {
-        route.address_fits::<T>()
+    fn validate(route: &RouteInfo) -> Result<(), String> {
+        route.validate_address::<T>()
     }
 }
 

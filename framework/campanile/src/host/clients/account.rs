@@ -6,11 +6,11 @@ use jid::{BareJid, Jid};
 
 use super::roster::Roster;
 use super::scram::{Hash, Keys};
-use crate::host::outgoing::Outgoing;
+use crate::connection::Secret;
 use crate::host::refusal;
-use crate::host::tables::{Shared, Tables};
+use crate::host::state::{Shared, State};
+use crate::host::write_buffer::WriteBuffer;
 use crate::stanza::Stanza;
-use crate::stream::Secret;
 
 /// Addresses to which a client has sent its presence by itself, and that are told when it leaves.
 const DIRECTED: usize = 100;
@@ -32,7 +32,7 @@ pub(super) struct Login {
 /// One client of an account, bound.
 pub(in crate::host) struct Resource {
     pub(super) jid: Jid,
-    pub(in crate::host) stream: Arc<Outgoing>,
+    pub(in crate::host) stream: Arc<WriteBuffer>,
     /// It has asked for the roster, and is told of changes.
     pub(super) interested: bool,
     /// What it last sent to all, while it is available.
@@ -98,7 +98,7 @@ impl Resource {
 
 impl Shared {
     pub(super) fn login(&self, account: &BareJid) -> Option<Arc<Login>> {
-        self.tables()
+        self.state()
             .accounts
             .get(account)
             .map(|account| Arc::clone(&account.login))
@@ -109,16 +109,16 @@ impl Shared {
         &self,
         account: &BareJid,
         wish: Option<&str>,
-        stream: &Arc<Outgoing>,
+        stream: &Arc<WriteBuffer>,
     ) -> Option<Jid> {
         let made = || account.with_resource_str(&self.ids.fresh()).ok();
-        let mut tables = self.tables();
+        let mut state = self.state();
         let wished = wish.and_then(|wish| account.with_resource_str(wish).ok());
-        let free = wished.filter(|jid| tables.online(&jid.clone().into()).is_empty());
+        let free = wished.filter(|jid| state.online(&jid.clone().into()).is_empty());
         let jid: Jid = free.or_else(made)?.into();
         let mut old = None;
-        tables.opened(stream);
-        if let Some(account) = tables.accounts.get_mut(account) {
+        state.opened(stream);
+        if let Some(account) = state.accounts.get_mut(account) {
             let at = account
                 .resources
                 .iter()
@@ -134,7 +134,7 @@ impl Shared {
             };
             account.resources.push(resource);
         }
-        drop(tables);
+        drop(state);
         if let Some(old) = old {
             // As Prosody does: the client that is here now is the one that its user looks at.
             self.say_unavailable(account, &old.jid, old.presence.is_some(), Vec::new());
@@ -144,10 +144,10 @@ impl Shared {
     }
 
     /// The client is gone.
-    pub(super) fn unbind(&self, account: &BareJid, stream: &Arc<Outgoing>) {
-        let mut tables = self.tables();
-        tables.opened(stream);
-        let Tables { accounts, .. } = &mut *tables;
+    pub(super) fn unbind(&self, account: &BareJid, stream: &Arc<WriteBuffer>) {
+        let mut state = self.state();
+        state.opened(stream);
+        let State { accounts, .. } = &mut *state;
         let Some(resources) = accounts
             .get_mut(account)
             .map(|account| &mut account.resources)
@@ -161,7 +161,7 @@ impl Shared {
             return;
         };
         let mut gone = resources.remove(at);
-        drop(tables);
+        drop(state);
         let directed = gone.take_directed();
         self.say_unavailable(account, &gone.jid, gone.presence.is_some(), directed);
     }

@@ -5,9 +5,9 @@ use xmpp_parsers::disco::{DiscoInfoResult, DiscoItemsResult, Identity};
 use xmpp_parsers::ns;
 use xmpp_parsers::roster::{self, Subscription};
 
-use super::Which;
+use super::ResourceFilter;
 use crate::error::{Condition, StanzaError};
-use crate::host::tables::Shared;
+use crate::host::state::Shared;
 use crate::stanza::{Child, Children, IqType, Kind, PresenceType, Stanza};
 
 const VCARD: &str = "vcard-temp";
@@ -41,8 +41,8 @@ impl Shared {
     fn own_get(&self, account: &BareJid, stanza: &Stanza, payload: &Child<'_>) -> Answer {
         match (&*payload.namespace(), payload.name()) {
             (ns::ROSTER, "query") => {
-                let mut tables = self.tables();
-                let account = tables
+                let mut state = self.state();
+                let account = state
                     .accounts
                     .get_mut(account)
                     .ok_or(Condition::ServiceUnavailable)?;
@@ -123,14 +123,14 @@ impl Shared {
         }) else {
             return;
         };
-        for mailbox in self.mailboxes(account, Which::Interested) {
+        for endpoint in self.endpoints(account, ResourceFilter::Interested) {
             // Virtual users have no roster.
-            if let super::Mailbox::Client(_) = mailbox {
+            if let super::Endpoint::Client(_) = endpoint {
                 let push = Stanza::new(Kind::Iq(IqType::Set))
                     .with_id(self.ids.fresh())
                     .with_children(children.clone());
-                if !mailbox.push(&push) {
-                    self.dropped.one();
+                if !endpoint.push(&push) {
+                    self.dropped.inc();
                 }
             }
         }

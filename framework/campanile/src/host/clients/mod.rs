@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 pub(super) use self::account::Account;
 pub(super) use self::session::spawn;
-use super::inbox::Inbox;
-use super::outgoing::Outgoing;
-use super::parcel::encode;
-use super::routes::too_much;
-use super::tables::Shared;
+use super::mailbox::Mailbox;
+use super::raw_stanza::encode;
+use super::routes::overloaded;
+use super::state::Shared;
+use super::write_buffer::WriteBuffer;
 use crate::error::{Condition, StanzaError};
 use crate::stanza::{Kind, MessageType, PresenceType, Stanza};
 use jid::{BareJid, Jid};
@@ -30,18 +30,18 @@ const WAITING: usize = 1024 * 1024;
 
 /// Where stanzas for a user go.
 #[derive(Clone)]
-pub(super) enum Mailbox {
+pub(super) enum Endpoint {
     /// A virtual user.
-    Inbox(Arc<Inbox>),
+    Virtual(Arc<Mailbox>),
     /// A client.
-    Client(Arc<Outgoing>),
+    Client(Arc<WriteBuffer>),
 }
 
-impl Mailbox {
+impl Endpoint {
     /// False when there is no room.
     pub(super) fn push(&self, stanza: &Stanza) -> bool {
         match self {
-            Self::Inbox(inbox) => inbox.push(stanza),
+            Self::Virtual(mailbox) => mailbox.push(stanza),
             Self::Client(stream) => stream.push_within(&encode(stanza), WAITING).is_ok(),
         }
     }
@@ -49,11 +49,11 @@ impl Mailbox {
 
 /// Which resources of an account a stanza is for.
 #[derive(Clone, Copy)]
-enum Which<'j> {
+enum ResourceFilter<'j> {
     /// This very one.
     Full(&'j Jid),
     /// Those with presence and a priority that is not negative (RFC 6121 §8.5.2.1).
-    Talking,
+    NonNegative,
     /// Those with presence.
     Available,
     /// Those that have asked for the roster.
@@ -62,25 +62,25 @@ enum Which<'j> {
 
 impl Shared {
     /// RFC 6121 §8.5: a stanza for somebody who has an account here.
-    pub(super) fn give_to_registered(&self, account: &BareJid, to: &Jid, stanza: &Stanza) {
+    pub(super) fn deliver_to_registered(&self, account: &BareJid, to: &Jid, stanza: &Stanza) {
         let bare = to.resource().is_none();
         match stanza.kind {
-            Kind::Iq(_) if bare && stanza.kind.is_response() => self.dropped.one(),
+            Kind::Iq(_) if bare && stanza.kind.is_response() => self.dropped.inc(),
             Kind::Iq(_) if bare => self.answer_for_account(account, stanza),
-            Kind::Iq(_) => self.give_to(account, Which::Full(to), stanza),
-            Kind::Message(MessageType::Error) if bare => self.dropped.one(),
+            Kind::Iq(_) => self.deliver_to(account, ResourceFilter::Full(to), stanza),
+            Kind::Message(MessageType::Error) if bare => self.dropped.inc(),
             Kind::Message(MessageType::Groupchat) if bare => self.bounce(stanza, &unavailable()),
             Kind::Message(kind) => {
-                let gone = bare || self.mailboxes(account, Which::Full(to)).is_empty();
+                let gone = bare || self.endpoints(account, ResourceFilter::Full(to)).is_empty();
                 // RFC 6121 §8.5.3.2.1: a conversation goes on with whatever client there is.
                 let anybody =
                     bare || (gone && matches!(kind, MessageType::Chat | MessageType::Normal));
-                self.give_to(
+                self.deliver_to(
                     account,
                     if anybody {
-                        Which::Talking
+                        ResourceFilter::NonNegative
                     } else {
-                        Which::Full(to)
+                        ResourceFilter::Full(to)
                     },
                     stanza,
                 );
@@ -92,46 +92,50 @@ impl Shared {
                 | PresenceType::Unsubscribe
                 | PresenceType::Unsubscribed,
             ) => self.subscription_for(account, stanza),
-            Kind::Presence(_) if bare => self.give_to(account, Which::Available, stanza),
-            Kind::Presence(_) => self.give_to(account, Which::Full(to), stanza),
+            Kind::Presence(_) if bare => {
+                self.deliver_to(account, ResourceFilter::Available, stanza)
+            }
+            Kind::Presence(_) => self.deliver_to(account, ResourceFilter::Full(to), stanza),
         }
     }
 
-    fn give_to(&self, account: &BareJid, which: Which<'_>, stanza: &Stanza) {
-        let mailboxes = self.mailboxes(account, which);
-        if mailboxes.is_empty() && !matches!(stanza.kind, Kind::Presence(_)) {
+    fn deliver_to(&self, account: &BareJid, which: ResourceFilter<'_>, stanza: &Stanza) {
+        let endpoints = self.endpoints(account, which);
+        if endpoints.is_empty() && !matches!(stanza.kind, Kind::Presence(_)) {
             self.bounce(stanza, &unavailable());
         }
-        for mailbox in mailboxes {
-            if !mailbox.push(stanza) {
-                self.bounce(stanza, &too_much());
+        for endpoint in endpoints {
+            if !endpoint.push(stanza) {
+                self.bounce(stanza, &overloaded());
             }
         }
     }
 
     /// Virtual users of the same name see what all resources see.
-    fn mailboxes(&self, account: &BareJid, which: Which<'_>) -> Vec<Mailbox> {
-        let tables = self.tables();
-        let virtually = match which {
-            Which::Full(jid) => tables.online(jid),
-            Which::Interested | Which::Talking | Which::Available => {
-                tables.online(&account.clone().into())
-            }
+    fn endpoints(&self, account: &BareJid, which: ResourceFilter<'_>) -> Vec<Endpoint> {
+        let state = self.state();
+        let virtual_users = match which {
+            ResourceFilter::Full(jid) => state.online(jid),
+            ResourceFilter::Interested
+            | ResourceFilter::NonNegative
+            | ResourceFilter::Available => state.online(&account.clone().into()),
         };
-        let resources = tables
+        let resources = state
             .accounts
             .get(account)
             .into_iter()
             .flat_map(|account| &account.resources);
         let wanted = resources.filter(|resource| match which {
-            Which::Full(jid) => resource.jid == *jid,
-            Which::Talking => resource.priority().is_some_and(|priority| priority >= 0),
-            Which::Available => resource.presence.is_some(),
-            Which::Interested => resource.interested,
+            ResourceFilter::Full(jid) => resource.jid == *jid,
+            ResourceFilter::NonNegative => {
+                resource.priority().is_some_and(|priority| priority >= 0)
+            }
+            ResourceFilter::Available => resource.presence.is_some(),
+            ResourceFilter::Interested => resource.interested,
         });
-        virtually
+        virtual_users
             .into_iter()
-            .chain(wanted.map(|resource| Mailbox::Client(Arc::clone(&resource.stream))))
+            .chain(wanted.map(|resource| Endpoint::Client(Arc::clone(&resource.stream))))
             .collect()
     }
 }

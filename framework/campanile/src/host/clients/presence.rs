@@ -4,10 +4,10 @@ use jid::{BareJid, Jid};
 
 use super::iq::presence;
 use super::roster::{Outcome, Roster};
-use super::{Which, account::Account};
+use super::{ResourceFilter, account::Account};
 use crate::error::{Condition, ErrorType, StanzaError};
-use crate::host::parcel::Parcel;
-use crate::host::tables::{Shared, Tables};
+use crate::host::raw_stanza::RawStanza;
+use crate::host::state::{Shared, State};
 use crate::stanza::{Kind, PresenceType, Stanza};
 
 impl Shared {
@@ -22,7 +22,7 @@ impl Shared {
                 self.broadcast(&account, client, stanza);
             }
             // RFC 6120 §10.3.1 and §10.3.3.
-            Kind::Iq(_) if own && stanza.kind.is_response() => self.dropped.one(),
+            Kind::Iq(_) if own && stanza.kind.is_response() => self.dropped.inc(),
             Kind::Iq(_) if own => self.answer_for_account(&account, &stanza),
             Kind::Message(_) if stanza.to.is_none() => self.deliver(&stanza.with_to(account)),
             Kind::Presence(
@@ -38,7 +38,7 @@ impl Shared {
                         account.resource(client).map(|r| r.directed(to, available))
                     });
                 }
-                self.deliver_waiting(Parcel::from(stanza)).await;
+                self.deliver_waiting(RawStanza::from(stanza)).await;
             }
         }
     }
@@ -70,9 +70,9 @@ impl Shared {
         }
         if !available {
             // It is told as well, although it is not available any more.
-            self.give_to(
+            self.deliver_to(
                 account,
-                Which::Full(client),
+                ResourceFilter::Full(client),
                 &stanza.with_to(client.clone()),
             );
         } else if first {
@@ -87,7 +87,11 @@ impl Shared {
             .into_iter()
             .filter(|other| other.from.as_ref() != Some(client));
         for other in others {
-            self.give_to(account, Which::Full(client), &other.with_to(client.clone()));
+            self.deliver_to(
+                account,
+                ResourceFilter::Full(client),
+                &other.with_to(client.clone()),
+            );
         }
         let (watched, asking) = self
             .with_roster(account, |roster| (roster.watched(), roster.asking()))
@@ -105,7 +109,7 @@ impl Shared {
                 account.clone().into(),
                 PresenceType::Subscribe,
             );
-            self.give_to(account, Which::Full(client), &asks);
+            self.deliver_to(account, ResourceFilter::Full(client), &asks);
         }
     }
 
@@ -149,7 +153,7 @@ impl Shared {
         if outcome.pass {
             // RFC 6121 §3.1.2: between bare JIDs.
             let stanza = stanza.with_from(account.clone()).with_to(contact.clone());
-            self.deliver_waiting(Parcel::from(stanza)).await;
+            self.deliver_waiting(RawStanza::from(stanza)).await;
         }
         self.show(account, &contact, &outcome);
     }
@@ -164,7 +168,7 @@ impl Shared {
             .with_roster(account, |roster| roster.inbound(&contact, kind))
             .flatten()
         else {
-            self.dropped.one();
+            self.dropped.inc();
             return;
         };
         if let Some(answer) = outcome.answer {
@@ -175,7 +179,7 @@ impl Shared {
             ));
         }
         if outcome.pass {
-            self.give_to(account, Which::Available, stanza);
+            self.deliver_to(account, ResourceFilter::Available, stanza);
         }
         if outcome.push {
             self.push_item(account, &contact);
@@ -249,8 +253,8 @@ impl Shared {
     }
 
     fn with_account<T>(&self, account: &BareJid, act: impl FnOnce(&mut Account) -> T) -> Option<T> {
-        let mut tables = self.tables();
-        let Tables { accounts, .. } = &mut *tables;
+        let mut state = self.state();
+        let State { accounts, .. } = &mut *state;
         accounts.get_mut(account).map(act)
     }
 }

@@ -250,7 +250,7 @@ mod tests {
 
     /// Each step: who sends what, where that leads to, whether it goes on to the other.
     #[test]
-    fn subscriptions_come_and_go() {
+    fn roster_follows_subscription_state_machine() {
         let mut roster = Roster::default();
         for (sent, kind, wanted, pass) in [
             (true, Subscribe, "none+out", true),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn who_only_asks_is_not_in_the_list() {
+    fn pending_subscriber_is_not_listed() {
         let mut roster = Roster::default();
         let outcome = roster.inbound(&bot(), Subscribe).unwrap();
         assert!(outcome.pass && !outcome.push && roster.items().is_empty());
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_roster_is_bounded_and_strangers_leave_no_trace() {
+    fn roster_is_bounded_and_ignores_unknown_contacts() {
         let mut roster = Roster::default();
         for n in 0..CONTACTS + 5 {
             let jid = BareJid::new(&format!("c{n}@x")).unwrap();

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jid::BareJid;
 
 use super::scram::{self, Challenged, First, Hash};
-use crate::host::tables::Shared;
+use crate::host::state::Shared;
 
 /// The strongest first.
 pub(super) const MECHANISMS: [&str; 3] = ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"];
@@ -54,8 +54,8 @@ impl Exchange {
         match std::mem::take(self) {
             Self::None => Step::Failure("malformed-request"),
             // A client need not begin with its message.
-            begun @ (Self::Plain | Self::First(_)) if text.is_empty() => {
-                *self = begun;
+            initial @ (Self::Plain | Self::First(_)) if text.is_empty() => {
+                *self = initial;
                 Step::Challenge(String::new())
             }
             Self::Plain => plain(&message, shared),

@@ -41,7 +41,7 @@ pub(super) struct Challenged {
     header: String,
     nonce: String,
     /// Both first messages, which the proof is about.
-    begun: String,
+    first_messages: String,
 }
 
 impl Hash {
@@ -123,7 +123,7 @@ impl First {
     pub(super) fn challenge(self, hash: Hash, keys: Keys, fresh: &str) -> (String, Challenged) {
         let nonce = self.nonce + fresh;
         let challenge = format!("r={nonce},s={},i={ITERATIONS}", BASE64.encode(&keys.salt));
-        let begun = format!("{},{challenge}", self.bare);
+        let first_messages = format!("{},{challenge}", self.bare);
         (
             challenge,
             Challenged {
@@ -131,7 +131,7 @@ impl First {
                 keys,
                 header: self.header,
                 nonce,
-                begun,
+                first_messages,
             },
         )
     }
@@ -147,7 +147,7 @@ impl Challenged {
         if bound != self.header.as_bytes() || parts.next()?.strip_prefix("r=")? != self.nonce {
             return None;
         }
-        let about = format!("{},{without_proof}", self.begun);
+        let about = format!("{},{without_proof}", self.first_messages);
         let mut key = BASE64.decode(proof).ok()?;
         let signature = self.hash.hmac(&self.keys.stored, about.as_bytes());
         if key.len() != signature.len() {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_the_specifications() {
+    fn scram_matches_rfc_examples() {
         // RFC 5802 §5.
         let one = |proof| {
             exchange(
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn first_messages_are_taken_apart() {
+    fn client_first_message_is_parsed() {
         let first = First::parse("y,a=b=2Cc,n=a=3D,r=x,ext=1").unwrap();
         assert_eq!(
             (first.authorization.as_deref(), first.user.as_str()),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_longer_than_a_block_is_hashed() {
+    fn hmac_hashes_long_key() {
         // RFC 2202 §3, test case 6.
         let mac = Hash::Sha1.hmac(
             &[0xaa; 80],

@@ -8,15 +8,18 @@ use xmpp_parsers::ns;
 
 use super::CLIENTS;
 use super::sasl::{Exchange, MECHANISMS, Step};
+use crate::connection::{
+    Event, Io, ReadError, Reader, RejectedStanza, STREAMS, StanzaDefect, StreamElement,
+    StreamHeader,
+};
 use crate::error::{Condition, StanzaError};
 use crate::host::connection::{self, Flow, Peer};
-use crate::host::outgoing::Outgoing;
-use crate::host::parcel::{encode, stand_in};
+use crate::host::raw_stanza::{encode, placeholder};
 use crate::host::refusal;
-use crate::host::tables::Shared;
+use crate::host::state::Shared;
+use crate::host::write_buffer::WriteBuffer;
 use crate::stanza::xml::CLIENT;
 use crate::stanza::{Children, IqType, Kind, Stanza};
-use crate::stream::{Defect, Event, Fault, Io, Reader, Refused, STREAMS, StreamHeader, TopLevel};
 
 /// Failed logins before a connection is closed.
 const ATTEMPTS: usize = 5;
@@ -40,7 +43,7 @@ pub(in crate::host) fn spawn(shared: &Arc<Shared>, io: Io) {
 
 struct Session {
     shared: Arc<Shared>,
-    stream: Arc<Outgoing>,
+    stream: Arc<WriteBuffer>,
     phase: Phase,
     failures: usize,
     #[allow(dead_code, reason = "it counts until it is dropped")]
@@ -51,7 +54,7 @@ struct Counted(Arc<Shared>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.tables().clients -= 1;
+        self.0.state().clients -= 1;
     }
 }
 
@@ -70,7 +73,7 @@ impl Default for Phase {
 }
 
 impl Peer for Session {
-    fn stream(&self) -> &Arc<Outgoing> {
+    fn stream(&self) -> &Arc<WriteBuffer> {
         &self.stream
     }
 
@@ -82,17 +85,17 @@ impl Peer for Session {
         match event {
             Event::Open(header) => self.open(&header),
             Event::Stanza(stanza) => self.stanza(stanza).await,
-            Event::Refused(refused) => self.refused(refused),
+            Event::Rejected(refused) => self.refused(refused),
             Event::Element(element) => self.element(&element, reader),
             Event::Close => self.end(refusal::CLOSE),
         }
     }
 
-    fn fault(&mut self, fault: Fault) {
+    fn fault(&mut self, fault: ReadError) {
         self.refuse(match fault {
-            Fault::NoStream => "invalid-namespace",
-            Fault::Restricted(_) => "restricted-xml",
-            Fault::TagTooLarge => "policy-violation",
+            ReadError::NoStream => "invalid-namespace",
+            ReadError::Restricted(_) => "restricted-xml",
+            ReadError::TagTooLarge => "policy-violation",
             _ => "not-well-formed",
         });
     }
@@ -104,7 +107,7 @@ impl Peer for Session {
     fn leave(&mut self) {
         match std::mem::take(&mut self.phase) {
             Phase::Bound(jid) => self.shared.unbind(&jid.to_bare(), &self.stream),
-            _ => self.shared.tables().opened(&self.stream),
+            _ => self.shared.state().opened(&self.stream),
         }
     }
 }
@@ -162,7 +165,7 @@ impl Session {
         )
     }
 
-    fn element(&mut self, element: &TopLevel, reader: &mut Reader) -> Flow {
+    fn element(&mut self, element: &StreamElement, reader: &mut Reader) -> Flow {
         let Phase::Authenticating(exchange) = &mut self.phase else {
             return match element.namespace.as_str() {
                 STREAMS => self.end(refusal::CLOSE),
@@ -261,16 +264,16 @@ impl Session {
     }
 
     /// A stanza that is well-formed and still none (RFC 6120 §8.2.3), or too large.
-    fn refused(&mut self, refused: Refused) -> Flow {
+    fn refused(&mut self, refused: RejectedStanza) -> Flow {
         match refused.defect {
-            Defect::TooLarge => self.end_with("policy-violation"),
-            _ => self.tell(&stand_in(refused.head), Condition::BadRequest),
+            StanzaDefect::TooLarge => self.end_with("policy-violation"),
+            _ => self.tell(&placeholder(refused.header), Condition::BadRequest),
         }
     }
 
     fn tell(&self, stanza: &Stanza, condition: Condition) -> Flow {
         if stanza.kind.is_error() || stanza.kind.is_response() {
-            self.shared.dropped.one();
+            self.shared.dropped.inc();
             return Flow::Continue(());
         }
         self.answer(
@@ -281,7 +284,7 @@ impl Session {
     }
 
     fn answer(&self, stanza: &Stanza, kind: Kind, children: Children) -> Flow {
-        let Stanza { id, to, .. } = stanza.clone_head();
+        let Stanza { id, to, .. } = stanza.clone_header();
         let answer = Stanza {
             kind,
             id,
@@ -295,7 +298,7 @@ impl Session {
 
     fn say(&self, words: &str) -> Flow {
         if self.stream.push(words.as_bytes()).is_err() {
-            self.shared.dropped.one();
+            self.shared.dropped.inc();
         }
         Flow::Continue(())
     }

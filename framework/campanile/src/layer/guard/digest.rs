@@ -22,7 +22,7 @@ pub(super) fn of_reply(reply: &Reply) -> Option<Digest> {
         Reply::Stanza(stanza) if matches!(stanza.kind(), Kind::Message(_)) => {
             Some(of_children(stanza.children()))
         }
-        Reply::Several(replies) => replies.iter().rev().find_map(of_reply),
+        Reply::Multiple(replies) => replies.iter().rev().find_map(of_reply),
         _ => None,
     }
 }
@@ -50,7 +50,7 @@ fn hash(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::stanza;
+    use crate::test_util::stanza;
 
     fn of(xml: &str) -> Digest {
         of_children(stanza(xml).children())

@@ -12,8 +12,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use self::digest::{Digest, of_children, of_reply};
-use super::table::{Key, Table};
-use super::{Gated, bare};
+use super::bounded_map::{BoundedMap, Key};
+use super::{ResponseFuture, bare};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
@@ -42,7 +42,7 @@ pub struct LoopGuardLayer {
 
 #[derive(Debug)]
 struct Conversations {
-    table: Table<Conversation>,
+    table: BoundedMap<Conversation>,
     /// Counts messages: what is used later has the greater number.
     clock: u64,
 }
@@ -66,7 +66,7 @@ impl LoopGuardLayer {
 impl Default for LoopGuardLayer {
     fn default() -> Self {
         let conversations = Conversations {
-            table: Table::new(CONVERSATIONS),
+            table: BoundedMap::new(CONVERSATIONS),
             clock: 0,
         };
         Self {
@@ -138,7 +138,7 @@ where
 {
     type Response = Reply;
     type Error = BoxError;
-    type Future = Gated<Guarded<S::Future>>;
+    type Future = ResponseFuture<LoopGuardFuture<S::Future>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
@@ -149,7 +149,7 @@ where
             inbound.kind(),
             Kind::Message(MessageType::Chat | MessageType::Normal)
         ) {
-            return Gated::open(Guarded {
+            return ResponseFuture::inner(LoopGuardFuture {
                 inner: self.inner.call(inbound),
                 watch: None,
             });
@@ -161,7 +161,7 @@ where
                 .table
                 .key((bare(inbound.sender()), bare(inbound.recipient())));
             if !conversations.get(key).hears(heard, &inbound) {
-                return Gated::shut(Ok(Reply::Empty));
+                return ResponseFuture::ready(Ok(Reply::Empty));
             }
             key
         };
@@ -172,7 +172,7 @@ where
             heard,
             stanza: inbound.shared_stanza(),
         };
-        Gated::open(Guarded {
+        ResponseFuture::inner(LoopGuardFuture {
             inner: self.inner.call(inbound),
             watch: Some(watch),
         })
@@ -182,7 +182,7 @@ where
 pin_project_lite::pin_project! {
     /// The future of [`LoopGuard`].
     #[derive(Debug)]
-    pub struct Guarded<F> {
+    pub struct LoopGuardFuture<F> {
         #[pin]
         inner: F,
         watch: Option<Watch>,
@@ -199,7 +199,7 @@ struct Watch {
     heard: Digest,
 }
 
-impl<F, E> Future for Guarded<F>
+impl<F, E> Future for LoopGuardFuture<F>
 where
     F: Future<Output = Result<Reply, E>>,
 {
@@ -242,7 +242,7 @@ fn lock(conversations: &Mutex<Conversations>) -> MutexGuard<'_, Conversations> {
 mod tests {
     use super::*;
     use crate::router::Router;
-    use crate::samples::call;
+    use crate::test_util::call;
 
     fn guarded(layer: &LoopGuardLayer) -> LoopGuard<Router> {
         layer.layer(
@@ -328,7 +328,7 @@ mod tests {
         assert_eq!((0..20).filter(|at| hi(*at)).count(), 10);
         assert!(matches!(
             call(&mut service, "<presence/>"),
-            Ok(Reply::Several(_))
+            Ok(Reply::Multiple(_))
         ));
     }
 }

@@ -15,13 +15,13 @@ use tower_service::Service;
 
 pub use self::slow::SlowRoute;
 use self::slow::{SLOW, SlowRoutes};
-pub use self::snapshot::{Outcome, Snapshot};
+pub use self::snapshot::{MetricsSnapshot, Outcome};
 use crate::inbound::Inbound;
-use crate::overrun::{self, Mark};
+use crate::metrics::AtomicHistogram;
 use crate::reply::Reply;
-use crate::router::filter::{SLOTS, slot};
+use crate::router::filter::{KIND_COUNT, kind_index};
+use crate::slow_handlers::{self, RouteStats};
 use crate::stanza::Kind;
-use crate::stats::Buckets;
 
 /// Counts stanzas by kind, type and outcome, and how long they take.
 ///
@@ -44,8 +44,8 @@ pub struct MetricsLayer {
 /// One counter for each kind, type and outcome, and one histogram for each kind.
 #[derive(Debug)]
 struct Counters {
-    outcomes: [[AtomicU64; Outcome::ALL.len()]; SLOTS],
-    latency: [Buckets; 3],
+    outcomes: [[AtomicU64; Outcome::ALL.len()]; KIND_COUNT],
+    latency: [AtomicHistogram; 3],
     slow: SlowRoutes,
 }
 
@@ -57,7 +57,7 @@ impl MetricsLayer {
     }
 
     /// The routes that some stanzas were not done with at once; those that took longest in all come
-    /// first. For an answer that comes [later](crate::reply::Reply::Later) only the time until the
+    /// first. For an answer that comes [later](crate::reply::Reply::Deferred) only the time until the
     /// promise is seen.
     #[must_use]
     pub fn slow_routes(&self) -> Vec<SlowRoute> {
@@ -66,17 +66,23 @@ impl MetricsLayer {
 
     /// What was counted so far. Each counter is read on its own.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> MetricsSnapshot {
         let count = |kind| {
             Outcome::ALL.map(|outcome| self.counters.outcome(kind, outcome).load(Ordering::Relaxed))
         };
-        Snapshot::new(count, self.counters.latency.each_ref().map(Buckets::read))
+        MetricsSnapshot::new(
+            count,
+            self.counters
+                .latency
+                .each_ref()
+                .map(AtomicHistogram::snapshot),
+        )
     }
 }
 
 impl Counters {
     fn outcome(&self, kind: Kind, outcome: Outcome) -> &AtomicU64 {
-        &self.outcomes[slot(kind)][outcome as usize]
+        &self.outcomes[kind_index(kind)][outcome as usize]
     }
 }
 
@@ -91,10 +97,10 @@ impl Default for Counters {
 }
 
 impl<S> Layer<S> for MetricsLayer {
-    type Service = Metrics<S>;
+    type Service = MetricsService<S>;
 
-    fn layer(&self, inner: S) -> Metrics<S> {
-        Metrics {
+    fn layer(&self, inner: S) -> MetricsService<S> {
+        MetricsService {
             inner,
             counters: Arc::clone(&self.counters),
         }
@@ -103,12 +109,12 @@ impl<S> Layer<S> for MetricsLayer {
 
 /// The service of [`MetricsLayer`].
 #[derive(Debug, Clone)]
-pub struct Metrics<S> {
+pub struct MetricsService<S> {
     inner: S,
     counters: Arc<Counters>,
 }
 
-impl<S> Service<Inbound> for Metrics<S>
+impl<S> Service<Inbound> for MetricsService<S>
 where
     S: Service<Inbound, Response = Reply>,
 {
@@ -124,7 +130,7 @@ where
         // The stanza is on the books before the service is called: a panic in there is counted,
         // too.
         let counters = Some(Arc::clone(&self.counters));
-        let entry = Open {
+        let entry = InFlight {
             kind: inbound.kind(),
             since: Instant::now(),
             route: None,
@@ -139,12 +145,12 @@ where
 }
 
 pin_project_lite::pin_project! {
-    /// The future of [`Metrics`].
+    /// The future of [`MetricsService`].
     #[derive(Debug)]
     pub struct MetricsFuture<F> {
         #[pin]
         inner: F,
-        entry: Open,
+        entry: InFlight,
     }
 }
 
@@ -171,16 +177,16 @@ where
 
 /// A stanza whose outcome is open.
 #[derive(Debug)]
-struct Open {
+struct InFlight {
     kind: Kind,
     since: Instant,
     /// Where it was not done at once: the route that has it.
-    route: Option<Arc<Mark>>,
+    route: Option<Arc<RouteStats>>,
     waited: bool,
     counters: Option<Arc<Counters>>,
 }
 
-impl Open {
+impl InFlight {
     fn close(&mut self, outcome: Outcome) {
         let Some(counters) = self.counters.take() else {
             return;
@@ -194,18 +200,18 @@ impl Open {
             Kind::Presence(_) => 2,
         };
         let took = self.since.elapsed();
-        counters.latency[latency].add(took);
+        counters.latency[latency].record(took);
         if took >= SLOW || self.waited {
             self.is_slow(&counters, took);
         }
     }
 }
 
-impl Open {
+impl InFlight {
     /// At the first poll the route is the one that this very thread has just called.
     fn is_pending(&mut self) {
         if !self.waited {
-            (self.waited, self.route) = (true, overrun::current());
+            (self.waited, self.route) = (true, slow_handlers::current_route());
         }
     }
 
@@ -214,7 +220,7 @@ impl Open {
         let route = if self.waited {
             self.route.take()
         } else {
-            overrun::current()
+            slow_handlers::current_route()
         };
         if let Some(route) = route {
             counters.slow.add(&route, took);
@@ -222,7 +228,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.close(Outcome::Abandoned);
     }
@@ -235,8 +241,8 @@ mod tests {
     use super::*;
     use crate::error::Condition;
     use crate::router::Router;
-    use crate::samples::{call, inbound};
     use crate::stanza::{IqType, MessageType};
+    use crate::test_util::{call, inbound};
 
     async fn refuse() -> Condition {
         Condition::NotAllowed

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::overrun::Mark;
+use crate::slow_handlers::RouteStats;
 
 /// What is done at its first poll within this time is not slow.
 pub(super) const SLOW: Duration = Duration::from_millis(1);
@@ -30,15 +30,15 @@ pub struct SlowRoute {
 pub(super) struct SlowRoutes(Mutex<Vec<SlowRoute>>);
 
 impl SlowRoutes {
-    pub(super) fn add(&self, mark: &Arc<Mark>, took: Duration) {
+    pub(super) fn add(&self, stats: &Arc<RouteStats>, took: Duration) {
         let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = routes.iter().position(|known| known.route == mark.route());
+        let index = routes.iter().position(|known| known.route == stats.route());
         let index = match index {
             Some(index) => index,
             // What is beyond the bound is missing here, and counted in the latency of all.
             None if routes.len() >= MOST => return,
             None => {
-                let route = mark.route().to_owned();
+                let route = stats.route().to_owned();
                 let zero = Duration::ZERO;
                 routes.push(SlowRoute {
                     route,

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
+use crate::metrics::Histogram;
 use crate::router::Filter;
 use crate::stanza::Kind;
-use crate::stats::Histogram;
 
 /// What became of a stanza.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It was handled; its answer may still come [later](crate::reply::Reply::Later).
+    /// It was handled; its answer may still come [later](crate::reply::Reply::Deferred).
     Done,
     /// A handler refused it.
     Refused,
@@ -43,12 +43,12 @@ impl fmt::Display for Outcome {
 
 /// A reading of everything that a [`MetricsLayer`](super::MetricsLayer) has counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct MetricsSnapshot {
     counts: Vec<(Kind, [u64; Outcome::ALL.len()])>,
     latency: [Histogram; 3],
 }
 
-impl Snapshot {
+impl MetricsSnapshot {
     pub(super) fn new(
         count: impl Fn(Kind) -> [u64; Outcome::ALL.len()],
         latency: [Histogram; 3],

@@ -3,14 +3,14 @@
 use tokio::time::{Duration, Instant};
 
 use super::RateLimit;
-use crate::layer::table::Table;
+use crate::layer::bounded_map::BoundedMap;
 
 /// How often somebody is told.
 const TOLD: Duration = Duration::from_secs(1);
 
 /// What becomes of a stanza.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Decision {
     Pass,
     Refuse,
     /// Refused, and told of an earlier refusal just now.
@@ -20,7 +20,7 @@ pub(super) enum Verdict {
 /// A bucket for each key.
 #[derive(Debug)]
 pub(super) struct Buckets {
-    table: Table<Bucket>,
+    table: BoundedMap<Bucket>,
     start: Instant,
     /// Time in which one token comes back.
     token: Duration,
@@ -39,7 +39,7 @@ impl Buckets {
     pub(super) fn new(keys: usize, limit: RateLimit) -> Self {
         let token = limit.per / limit.burst.get();
         Self {
-            table: Table::new(keys),
+            table: BoundedMap::new(keys),
             start: Instant::now(),
             token,
             whole: limit.per,
@@ -47,7 +47,7 @@ impl Buckets {
     }
 
     /// Takes a token out of the key's bucket.
-    pub(super) fn ask(&mut self, key: &str) -> Verdict {
+    pub(super) fn acquire(&mut self, key: &str) -> Decision {
         let now = self.start.elapsed();
         let key = self.table.key(key);
         // A bucket that has long been full is as good as none.
@@ -55,13 +55,13 @@ impl Buckets {
         let full = bucket.full.max(now) + self.token;
         if full - now <= self.whole {
             bucket.full = full;
-            return Verdict::Pass;
+            return Decision::Pass;
         }
         if bucket.told.is_some_and(|told| now - told < TOLD) {
-            return Verdict::RefuseSilently;
+            return Decision::RefuseSilently;
         }
         bucket.told = Some(now);
-        Verdict::Refuse
+        Decision::Refuse
     }
 }
 
@@ -73,13 +73,13 @@ mod tests {
     async fn strangers_do_not_push_out_who_is_held_back() {
         let mut buckets = Buckets::new(64, RateLimit::new(2, Duration::from_secs(60)));
         assert_eq!(
-            [0; 3].map(|_| buckets.ask("busy")),
-            [Verdict::Pass, Verdict::Pass, Verdict::Refuse]
+            [0; 3].map(|_| buckets.acquire("busy")),
+            [Decision::Pass, Decision::Pass, Decision::Refuse]
         );
         for stranger in 0..10_000 {
             // Each comes once, so each is more idle than the one that came twice.
-            buckets.ask(&stranger.to_string());
+            buckets.acquire(&stranger.to_string());
         }
-        assert_eq!(buckets.ask("busy"), Verdict::RefuseSilently);
+        assert_eq!(buckets.acquire("busy"), Decision::RefuseSilently);
     }
 }

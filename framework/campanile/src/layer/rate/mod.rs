@@ -14,8 +14,8 @@ use jid::Jid;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use self::bucket::{Buckets, Verdict};
-use super::{Gated, bare};
+use self::bucket::{Buckets, Decision};
+use super::{ResponseFuture, bare};
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
@@ -68,11 +68,11 @@ impl RateLimit {
 /// ```
 #[derive(Debug, Clone)]
 pub struct RateLayer {
-    gate: Arc<Gate>,
+    limiter: Arc<Limiter>,
 }
 
 #[derive(Debug)]
-struct Gate {
+struct Limiter {
     key: fn(&Jid) -> &str,
     buckets: Mutex<Buckets>,
     refused: AtomicU64,
@@ -94,17 +94,17 @@ impl RateLayer {
     /// How many stanzas were refused so far.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.gate.refused.load(Ordering::Relaxed)
+        self.limiter.refused.load(Ordering::Relaxed)
     }
 
     fn new(key: fn(&Jid) -> &str, limit: RateLimit) -> Self {
-        let gate = Gate {
+        let limiter = Limiter {
             key,
             buckets: Mutex::new(Buckets::new(TABLE, limit)),
             refused: AtomicU64::new(0),
         };
         Self {
-            gate: Arc::new(gate),
+            limiter: Arc::new(limiter),
         }
     }
 }
@@ -115,7 +115,7 @@ impl<S> Layer<S> for RateLayer {
     fn layer(&self, inner: S) -> Rate<S> {
         Rate {
             inner,
-            gate: Arc::clone(&self.gate),
+            limiter: Arc::clone(&self.limiter),
         }
     }
 }
@@ -124,7 +124,7 @@ impl<S> Layer<S> for RateLayer {
 #[derive(Debug, Clone)]
 pub struct Rate<S> {
     inner: S,
-    gate: Arc<Gate>,
+    limiter: Arc<Limiter>,
 }
 
 impl<S> Service<Inbound> for Rate<S>
@@ -134,33 +134,33 @@ where
 {
     type Response = Reply;
     type Error = BoxError;
-    type Future = Gated<S::Future>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        match self.gate.ask(inbound.sender()) {
-            Verdict::Pass => Gated::open(self.inner.call(inbound)),
+        match self.limiter.acquire(inbound.sender()) {
+            Decision::Pass => ResponseFuture::inner(self.inner.call(inbound)),
             // An IQ request is answered each time (RFC 6120 §8.2.3), a flood of messages is not
             // paid back in kind.
-            Verdict::RefuseSilently if !inbound.kind().is_request() => {
-                Gated::shut(Ok(Reply::Empty))
+            Decision::RefuseSilently if !inbound.kind().is_request() => {
+                ResponseFuture::ready(Ok(Reply::Empty))
             }
-            Verdict::Refuse | Verdict::RefuseSilently => {
-                Gated::shut(Err(RateLimited::new().into()))
+            Decision::Refuse | Decision::RefuseSilently => {
+                ResponseFuture::ready(Err(RateLimited::new().into()))
             }
         }
     }
 }
 
-impl Gate {
-    fn ask(&self, sender: &Jid) -> Verdict {
+impl Limiter {
+    fn acquire(&self, sender: &Jid) -> Decision {
         // No code that can panic runs under this lock.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = buckets.ask((self.key)(sender));
-        if verdict != Verdict::Pass {
+        let verdict = buckets.acquire((self.key)(sender));
+        if verdict != Decision::Pass {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
         verdict
@@ -199,7 +199,7 @@ impl Error for RateLimited {
 mod tests {
     use super::*;
     use crate::router::Router;
-    use crate::samples::{answer, call};
+    use crate::test_util::{answer, call};
 
     fn routes() -> Router {
         Router::new()

@@ -93,7 +93,7 @@ pub(crate) const fn is_char(c: char) -> bool {
 
 /// What a run of bytes holds, found in one pass that the compiler turns into vector code.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Census {
+pub(crate) struct ByteSummary {
     /// A byte below U+0020 other than tab and line feed: a carriage return, or forbidden.
     pub(crate) control: bool,
     /// A byte above U+007F.
@@ -104,7 +104,7 @@ pub(crate) struct Census {
     pub(crate) greater: bool,
 }
 
-pub(crate) fn census(bytes: &[u8]) -> Census {
+pub(crate) fn summarize(bytes: &[u8]) -> ByteSummary {
     let mut control = 0u8;
     let mut high = 0u8;
     let mut ampersand = 0u8;
@@ -115,7 +115,7 @@ pub(crate) fn census(bytes: &[u8]) -> Census {
         ampersand |= u8::from(b == b'&');
         greater |= u8::from(b == b'>');
     }
-    Census {
+    ByteSummary {
         control: control != 0,
         high: high & 0x80 != 0,
         ampersand: ampersand != 0,
@@ -126,10 +126,10 @@ pub(crate) fn census(bytes: &[u8]) -> Census {
 /// The first character of `text` that XML 1.0 cannot carry.
 pub(crate) fn forbidden(text: &str) -> Option<char> {
     let bytes = text.as_bytes();
-    let census = census(bytes);
+    let summary = summarize(bytes);
     // Beyond ASCII, only U+FFFE and U+FFFF are forbidden; surrogates are no UTF-8.
-    let suspect = (census.control && bytes.iter().any(|&b| b < b' ' && !is_space(b)))
-        || (census.high && memchr::memmem::find(bytes, b"\xEF\xBF").is_some());
+    let suspect = (summary.control && bytes.iter().any(|&b| b < b' ' && !is_space(b)))
+        || (summary.high && memchr::memmem::find(bytes, b"\xEF\xBF").is_some());
     if suspect {
         text.chars().find(|&c| !is_char(c))
     } else {

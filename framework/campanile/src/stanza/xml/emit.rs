@@ -33,7 +33,7 @@ pub(crate) struct Emitter<'o> {
     /// What stands in the tag that is being written: namespaces and local names.
     attributes: SmallVec<[(CompactString, CompactString); 4]>,
     /// Names and namespaces come from a stream, on which the server has taken them already.
-    taken: bool,
+    names_trusted: bool,
 }
 
 #[derive(Debug)]
@@ -54,13 +54,13 @@ impl<'o> Emitter<'o> {
             open: vec![outside],
             in_tag: false,
             attributes: SmallVec::new(),
-            taken: false,
+            names_trusted: false,
         }
     }
 
     /// Lets names and namespaces pass that the reader has taken.
     pub(crate) fn trust_names(&mut self) {
-        self.taken = true;
+        self.names_trusted = true;
     }
 
     pub(crate) fn start(&mut self, namespace: &str, name: &str) -> Result<(), EmitError> {
@@ -201,7 +201,7 @@ impl<'o> Emitter<'o> {
     }
 
     fn check_name(&self, name: &str) -> Result<(), EmitError> {
-        if self.taken || names::is_writable(name) {
+        if self.names_trusted || names::is_writable(name) {
             Ok(())
         } else {
             Err(EmitError::Name(name.to_owned()))
@@ -211,7 +211,7 @@ impl<'o> Emitter<'o> {
     /// Namespaces in XML 1.0 §3 lets nobody declare that of declarations. ejabberd's parser puts a
     /// line feed between namespace and name, and ends the stream when there is one within.
     fn check_namespace(&self, namespace: &str) -> Result<(), EmitError> {
-        let allowed = namespace != XMLNS && (self.taken || !namespace.contains('\n'));
+        let allowed = namespace != XMLNS && (self.names_trusted || !namespace.contains('\n'));
         if allowed {
             Ok(())
         } else {

@@ -8,7 +8,7 @@ use super::chars;
 /// references.
 ///
 /// Anything else is unknown: a document type that could declare more is forbidden (RFC 6120 §11.1).
-pub(crate) fn reference(name: &[u8]) -> Option<char> {
+pub(crate) fn resolve_reference(name: &[u8]) -> Option<char> {
     match name {
         b"lt" => Some('<'),
         b"gt" => Some('>'),
@@ -31,18 +31,18 @@ fn character(digits: &[u8], radix: u32) -> Option<char> {
 }
 
 /// The value of checked character data: references resolved, line ends as XML 1.0 §2.11 wants them.
-pub(crate) fn text(raw: &str) -> Cow<'_, str> {
-    resolve(raw, memchr::memchr2(b'&', b'\r', raw.as_bytes()), |c| {
+pub(crate) fn unescape_text(raw: &str) -> Cow<'_, str> {
+    unescape(raw, memchr::memchr2(b'&', b'\r', raw.as_bytes()), |c| {
         if c == '\r' { '\n' } else { c }
     })
 }
 
 /// The value of a checked attribute: as [`text`], and white space as XML 1.0 §3.3.3 wants it.
-pub(crate) fn attribute(raw: &str) -> Cow<'_, str> {
+pub(crate) fn unescape_attribute(raw: &str) -> Cow<'_, str> {
     let first = raw
         .bytes()
         .position(|b| matches!(b, b'&' | b'\r' | b'\n' | b'\t'));
-    resolve(raw, first, |c| {
+    unescape(raw, first, |c| {
         if matches!(c, '\r' | '\n' | '\t') {
             ' '
         } else {
@@ -52,7 +52,7 @@ pub(crate) fn attribute(raw: &str) -> Cow<'_, str> {
 }
 
 /// `first` is the first byte that is not its own value.
-fn resolve(raw: &str, first: Option<usize>, plain: impl Fn(char) -> char) -> Cow<'_, str> {
+fn unescape(raw: &str, first: Option<usize>, plain: impl Fn(char) -> char) -> Cow<'_, str> {
     let Some(first) = first else {
         return Cow::Borrowed(raw);
     };
@@ -63,7 +63,7 @@ fn resolve(raw: &str, first: Option<usize>, plain: impl Fn(char) -> char) -> Cow
         rest = &rest[c.len_utf8()..];
         if c == '&' {
             let end = rest.find(';').unwrap_or(rest.len());
-            value.extend(reference(&rest.as_bytes()[..end]));
+            value.extend(resolve_reference(&rest.as_bytes()[..end]));
             rest = rest.get(end + 1..).unwrap_or_default();
         } else {
             if c == '\r' {
@@ -137,7 +137,7 @@ mod tests {
             ("#x9", '\t'),
         ];
         for (name, c) in good {
-            assert_eq!(reference(name.as_bytes()), Some(c), "{name}");
+            assert_eq!(resolve_reference(name.as_bytes()), Some(c), "{name}");
         }
         for bad in [
             "",
@@ -153,15 +153,18 @@ mod tests {
             "#X41",
             "#99999999999",
         ] {
-            assert_eq!(reference(bad.as_bytes()), None, "{bad}");
+            assert_eq!(resolve_reference(bad.as_bytes()), None, "{bad}");
         }
     }
 
     #[test]
     fn text_and_attributes_normalise_white_space_differently() {
-        assert_eq!(text("a\r\nb\rc&#13;\t&amp;amp;"), "a\nb\nc\r\t&amp;");
-        assert_eq!(attribute("a\r\nb\tc&#10;&quot;"), "a b c\n\"");
-        assert!(matches!(text("plain"), Cow::Borrowed(_)));
+        assert_eq!(
+            unescape_text("a\r\nb\rc&#13;\t&amp;amp;"),
+            "a\nb\nc\r\t&amp;"
+        );
+        assert_eq!(unescape_attribute("a\r\nb\tc&#10;&quot;"), "a b c\n\"");
+        assert!(matches!(unescape_text("plain"), Cow::Borrowed(_)));
     }
 
     #[test]
@@ -171,9 +174,9 @@ mod tests {
         let mut as_attribute = Vec::new();
         push_text(&mut as_text, value);
         push_attribute(&mut as_attribute, value);
-        assert_eq!(text(std::str::from_utf8(&as_text).unwrap()), value);
+        assert_eq!(unescape_text(std::str::from_utf8(&as_text).unwrap()), value);
         assert_eq!(
-            attribute(std::str::from_utf8(&as_attribute).unwrap()),
+            unescape_attribute(std::str::from_utf8(&as_attribute).unwrap()),
             value
         );
     }

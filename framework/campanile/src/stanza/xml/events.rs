@@ -5,7 +5,7 @@ use rxml::{AttrMap, Event, Namespace, NcName, QName};
 use xso::error::{Error, FromEventsError};
 use xso::{Context, FromEventsBuilder, FromXml};
 
-use super::walk::{Piece, Walk, attributes, split_name};
+use super::tokens::{Token, Tokens, attributes, split_name};
 use super::{CLIENT, XML, escape};
 
 /// Parses one checked element whose surroundings are in `jabber:client`.
@@ -60,7 +60,7 @@ fn finish<B: FromEventsBuilder>(
 
 /// Resolves namespaces on the way from pieces to events.
 struct Events<'a> {
-    walk: Walk<'a>,
+    tokens: Tokens<'a>,
     bindings: Vec<Binding<'a>>,
     langs: Vec<(usize, String)>,
     depth: usize,
@@ -84,7 +84,7 @@ impl<'a> Events<'a> {
             namespace: Namespace::from_str(CLIENT),
         };
         Self {
-            walk: Walk::new(checked),
+            tokens: Tokens::new(checked),
             bindings: vec![outside],
             langs: lang.map(|lang| (0, lang.to_owned())).into_iter().collect(),
             depth: 0,
@@ -102,22 +102,22 @@ impl<'a> Events<'a> {
             return Ok(Some(self.end()));
         }
         loop {
-            return Ok(match self.walk.next() {
-                Some(Piece::Start(start)) => {
+            return Ok(match self.tokens.next() {
+                Some(Token::Start(start)) => {
                     self.owed_end = start.empty;
                     Some(self.start(start.name, start.attributes)?)
                 }
-                Some(Piece::End) => Some(self.end()),
+                Some(Token::End) => Some(self.end()),
                 // Text directly in a stanza means nothing (RFC 6120 §8.4 knows only elements
                 // there).
-                Some(Piece::Text(_) | Piece::Cdata(_)) if self.closing && self.depth == 1 => {
+                Some(Token::Text(_) | Token::Cdata(_)) if self.closing && self.depth == 1 => {
                     continue;
                 }
-                Some(Piece::Text(raw)) => Some(Event::Text(
+                Some(Token::Text(raw)) => Some(Event::Text(
                     EventMetrics::zero(),
-                    escape::text(raw).into_owned(),
+                    escape::unescape_text(raw).into_owned(),
                 )),
-                Some(Piece::Cdata(raw)) => Some(Event::Text(EventMetrics::zero(), raw.to_owned())),
+                Some(Token::Cdata(raw)) => Some(Event::Text(EventMetrics::zero(), raw.to_owned())),
                 None if std::mem::take(&mut self.closing) => Some(self.end()),
                 None => None,
             });
@@ -132,7 +132,7 @@ impl<'a> Events<'a> {
                 ("xmlns", prefix) => prefix,
                 _ => continue,
             };
-            let namespace = Namespace::from(escape::attribute(value).into_owned());
+            let namespace = Namespace::from(escape::unescape_attribute(value).into_owned());
             self.bindings.push(Binding {
                 depth: self.depth,
                 prefix,
@@ -147,7 +147,7 @@ impl<'a> Events<'a> {
             if prefix == "xmlns" || name == "xmlns" {
                 continue;
             }
-            let value = escape::attribute(value).into_owned();
+            let value = escape::unescape_attribute(value).into_owned();
             let namespace = if prefix.is_empty() {
                 Namespace::NONE
             } else {

@@ -10,7 +10,7 @@ pub(crate) mod emit;
 pub(crate) mod escape;
 pub(crate) mod events;
 pub(crate) mod names;
-pub(crate) mod walk;
+pub(crate) mod tokens;
 
 /// The namespace of everything in memory, whatever the stream speaks (RFC 6120 §4.8.2).
 pub(crate) const CLIENT: &str = "jabber:client";

@@ -16,7 +16,7 @@ fn main() -> Result<()> {
     let port: u16 = std::env::args().nth(1).context("PORT")?.parse()?;
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_nodelay(true)?;
-    shake_hands(&mut stream)?;
+    handshake(&mut stream)?;
     let mut input = vec![0; 256 * 1024];
     let marks = Marks::new();
     let (mut filled, mut out) = (0, Vec::new());
@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     }
 }
 
-fn shake_hands(stream: &mut TcpStream) -> Result<()> {
+fn handshake(stream: &mut TcpStream) -> Result<()> {
     write!(
         stream,
         "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='{JID}'>"

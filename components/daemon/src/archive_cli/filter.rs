@@ -1,0 +1,67 @@
+//! Which entries are meant.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use campanile::jid::{BareJid, Jid};
+use campanile_logger::store::Query;
+use campanile_logger::time;
+use clap::Args;
+
+use super::Failure;
+use crate::config::unit;
+
+#[derive(Debug, Args)]
+pub(super) struct Filter {
+    /// Only in this archive, such as audit@logger.example.org
+    #[arg(long, value_name = "JID")]
+    archive: Option<BareJid>,
+
+    /// Only to or from this address
+    #[arg(long, value_name = "JID")]
+    with: Option<Jid>,
+
+    /// Not from before this time: 2026-01-31T12:00:00Z, 2026-01-31, or so long ago: 2h
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+
+    /// Not from after this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl Filter {
+    pub(super) fn query(&self) -> Result<Query, Failure> {
+        let time = |text: &Option<String>| {
+            text.as_deref()
+                .map(moment)
+                .transpose()
+                .map_err(Failure::Usage)
+        };
+        Ok(Query {
+            archive: self.archive.clone(),
+            with: self.with.clone(),
+            start: time(&self.since)?,
+            end: time(&self.until)?,
+            ..Query::default()
+        })
+    }
+}
+
+/// A moment, in microseconds since 1970.
+pub(crate) fn moment(text: &str) -> Result<i64, String> {
+    let ago = |ago: std::time::Duration| {
+        let then = SystemTime::now()
+            .checked_sub(ago)?
+            .duration_since(UNIX_EPOCH)
+            .ok()?;
+        i64::try_from(then.as_micros()).ok()
+    };
+    let found = time::parse(text).or_else(|| time::parse(&format!("{text}T00:00:00Z")));
+    found
+        .or_else(|| unit::duration(text).and_then(ago))
+        .ok_or_else(|| {
+            format!(
+                "{text:?} is no time: write 2026-01-31T12:00:00Z, 2026-01-31, or so long ago: 90d"
+            )
+        })
+}

@@ -1,0 +1,148 @@
+//! What is sent here is kept.
+
+use std::time::Duration;
+
+use campanile::error::{BoxError, Condition, StanzaError};
+use campanile::extract::State;
+use campanile::inbound::Inbound;
+use campanile::reply::Reply;
+use campanile::stanza::{Children, Kind, MessageType, PresenceType, Stanza};
+use campanile::xmpp_parsers::receipts::Received;
+
+use crate::archive::Archive;
+use crate::new_entry::HINTS;
+use crate::store::Query;
+use crate::xml;
+
+const RECEIPTS: &str = "urn:xmpp:receipts";
+/// So long somebody who asks waits for what was sent before.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Keeps a message. The receipt, where one is asked for, says that it is on the disk.
+pub(crate) async fn message(
+    inbound: Inbound,
+    State(archive): State<Archive>,
+) -> Result<Reply, BoxError> {
+    let stanza = inbound.stanza();
+    admit(&archive, &inbound)?;
+    let unwanted = archive.settings.honor_hints
+        && ["no-store", "no-permanent-store"]
+            .iter()
+            .any(|hint| stanza.children().find(HINTS, hint).is_some());
+    // What is not kept gets no receipt.
+    if unwanted || archive.is_opted_out(inbound.sender()) {
+        return Ok(Reply::Empty);
+    }
+    let receipt = receipt(stanza)?;
+    archive.append(&inbound, receipt)
+}
+
+/// Keeps presence. Somebody who wants to subscribe is told that there is nothing to see.
+pub(crate) async fn presence(
+    inbound: Inbound,
+    State(archive): State<Archive>,
+) -> Result<Reply, BoxError> {
+    admit(&archive, &inbound)?;
+    let reply = match inbound.kind() {
+        Kind::Presence(PresenceType::Subscribe | PresenceType::Probe) => {
+            let refused = Stanza::new(Kind::Presence(PresenceType::Unsubscribed))
+                .with_from(inbound.recipient().to_bare())
+                .with_to(inbound.sender().to_bare());
+            Reply::Stanza(Box::new(refused))
+        }
+        _ => Reply::Empty,
+    };
+    if archive.is_opted_out(inbound.sender()) {
+        return Ok(reply);
+    }
+    archive.append(&inbound, reply)
+}
+
+/// Keeps the payload of an IQ set; the result says that it is on the disk.
+pub(crate) async fn set(
+    inbound: Inbound,
+    State(archive): State<Archive>,
+) -> Result<Reply, BoxError> {
+    admit(&archive, &inbound)?;
+    if archive.is_opted_out(inbound.sender()) {
+        let error =
+            StanzaError::new(Condition::NotAllowed).with_text("you have stopped being logged");
+        return Err(error.into());
+    }
+    archive.append(&inbound, Reply::Empty)
+}
+
+/// Answers with the newest payload of this name that the asker has sent here.
+pub(crate) async fn get(
+    inbound: Inbound,
+    State(archive): State<Archive>,
+) -> Result<Reply, BoxError> {
+    let permissions = archive.permissions(&inbound)?;
+    let asked = inbound
+        .stanza()
+        .children()
+        .first()
+        .ok_or(Condition::BadRequest)?;
+    let namespace = asked.namespace().into_owned();
+    let name = asked.name().to_owned();
+    // RFC 6120 §10.1: what the asker sent before counts. A store that takes nothing now can still
+    // be read.
+    let _ = tokio::time::timeout(FLUSH_TIMEOUT, archive.store.write(|_| Ok(()))).await;
+    let query = Query {
+        archive: Some(inbound.recipient().to_bare()),
+        owner: Some(permissions.requester),
+        payload: Some((namespace.clone(), name.clone())),
+        from_end: true,
+        limit: 1,
+        ..Query::default()
+    };
+    let page = archive
+        .store
+        .read(move |backend| backend.page(&query))
+        .await
+        .map_err(|error| error.to_box())?;
+    let newest = page
+        .entries
+        .first()
+        .and_then(|entry| xml::stanza(entry.stanza.as_ref()?.as_bytes()));
+    let newest = newest.ok_or(Condition::ItemNotFound)?;
+    let payload = newest
+        .children()
+        .find(&namespace, &name)
+        .ok_or(Condition::ItemNotFound)?;
+    Ok(Reply::Children(payload.to_children()))
+}
+
+/// What is kept of IQs that nobody else wants.
+pub(crate) async fn other(inbound: Inbound, state: State<Archive>) -> Result<Reply, BoxError> {
+    match inbound.kind() {
+        Kind::Iq(campanile::stanza::IqType::Set) => set(inbound, state).await,
+        Kind::Iq(_) => get(inbound, state).await,
+        _ => Ok(Reply::Empty),
+    }
+}
+
+/// Whether somebody may write here at all.
+fn admit(archive: &Archive, inbound: &Inbound) -> Result<(), BoxError> {
+    let settings = &archive.settings;
+    let admin = settings.admins.contains(&inbound.sender().to_bare());
+    if admin || settings.users.allows(inbound.sender()) {
+        Ok(())
+    } else {
+        Err(Condition::Forbidden.into())
+    }
+}
+
+/// XEP-0184 §5.4: to a message with an id, between two people, and not to a receipt itself.
+fn receipt(stanza: &Stanza) -> Result<Reply, BoxError> {
+    let conversation = matches!(
+        stanza.kind(),
+        Kind::Message(MessageType::Chat | MessageType::Normal)
+    );
+    let asked = conversation && stanza.children().find(RECEIPTS, "request").is_some();
+    let Some(id) = stanza.id().filter(|_| asked) else {
+        return Ok(Reply::Empty);
+    };
+    // As a message of the same type and id.
+    Ok(Reply::Children(Children::of(&Received { id: id.into() })?))
+}

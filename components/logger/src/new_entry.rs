@@ -1,0 +1,310 @@
+//! A stanza on its way into the archive.
+
+use campanile::jid::{BareJid, Jid};
+use campanile::stanza::{Child, Children, Kind, MessageType, Stanza};
+
+use crate::store::Quota;
+use crate::tokenizer::{self, WordSet};
+
+/// Namespace of XEP-0359.
+pub(crate) const SID: &str = "urn:xmpp:sid:0";
+/// Namespace of XEP-0334.
+pub(crate) const HINTS: &str = "urn:xmpp:hints";
+
+/// What kind of entry it is: the coarsest thing that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// A message of type chat, normal or headline.
+    Message,
+    /// A message in a room.
+    Groupchat,
+    /// Presence.
+    Presence,
+    /// An IQ request.
+    Iq,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Message, Self::Groupchat, Self::Presence, Self::Iq];
+
+    /// What a kind of stanza is kept as.
+    #[must_use]
+    pub const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Message(MessageType::Groupchat) => Self::Groupchat,
+            Kind::Message(_) => Self::Message,
+            Kind::Presence(_) => Self::Presence,
+            Kind::Iq(_) => Self::Iq,
+        }
+    }
+
+    /// Its name in exports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Groupchat => "groupchat",
+            Self::Presence => "presence",
+            Self::Iq => "iq",
+        }
+    }
+}
+
+/// What is to be stored. It holds on to none of the stanza's buffers.
+#[derive(Debug, Clone)]
+pub struct NewEntry {
+    /// Bare address of the archive.
+    pub(crate) archive: Box<str>,
+    /// Bare address of the sender.
+    pub(crate) from: Box<str>,
+    /// Bare address of the recipient; `None` where that is the archive.
+    pub(crate) to: Option<Box<str>>,
+    pub(crate) class: Class,
+    /// The stanza as it stood on the stream, in `jabber:client`.
+    pub(crate) stanza: Vec<u8>,
+    pub(crate) words: String,
+    pub(crate) payloads: Vec<u64>,
+    /// Microseconds since 1970; `None` is now.
+    pub(crate) time: Option<i64>,
+    /// How much its sender and their domain may keep.
+    pub(crate) quota: Quota,
+    /// The id that it had in the store it was exported from.
+    pub(crate) id: Option<Box<str>>,
+}
+
+impl NewEntry {
+    /// Prepares a stanza for an archive. `None` when it has no sender or no recipient.
+    #[must_use]
+    pub fn new(archive: &BareJid, stanza: &Stanza) -> Option<Self> {
+        let from = bare(stanza.from()?);
+        let to = bare(stanza.to()?);
+        let Index { words, payloads } = Index::of(stanza);
+        Some(Self {
+            archive: archive.as_str().into(),
+            from: from.into(),
+            to: Some(to).filter(|to| *to != archive.as_str()).map(Box::from),
+            class: Class::of(stanza.kind()),
+            stanza: as_received(stanza, archive),
+            words,
+            payloads,
+            time: None,
+            quota: Quota::default(),
+            id: None,
+        })
+    }
+
+    /// Sets when it came, in microseconds since 1970.
+    #[must_use]
+    pub fn with_time(self, time: i64) -> Self {
+        Self {
+            time: Some(time),
+            ..self
+        }
+    }
+
+    /// Refuses it when its sender would have more than this.
+    #[must_use]
+    pub fn with_quota(self, quota: Quota) -> Self {
+        Self { quota, ..self }
+    }
+
+    /// Keeps the id that it has elsewhere.
+    #[must_use]
+    pub fn with_id(self, id: &str) -> Self {
+        Self {
+            id: Some(id.into()),
+            ..self
+        }
+    }
+
+    /// How many bytes it keeps alive, about.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>()
+            + self.stanza.len()
+            + self.words.len()
+            + self.from.len()
+            + self.archive.len()
+    }
+}
+
+/// What an entry is found by, besides its addresses.
+///
+/// Erasing takes the same out of the index again: a change here needs a new version of the schema.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Index {
+    pub(crate) words: String,
+    pub(crate) payloads: Vec<u64>,
+}
+
+impl Index {
+    pub(crate) fn of(stanza: &Stanza) -> Self {
+        let mut words = WordSet::default();
+        let mut payloads = Vec::new();
+        for child in stanza.children().iter() {
+            match Part::of(&child) {
+                Part::Text => words.add(&child.text()),
+                Part::Payload(payload) => {
+                    words.add(&crate::xml::character_data(child.as_str()));
+                    payloads.push(payload);
+                }
+                Part::Note => {}
+            }
+        }
+        payloads.sort_unstable();
+        payloads.dedup();
+        Self {
+            words: words.finish(),
+            payloads,
+        }
+    }
+}
+
+/// What a child of a stanza is found by.
+enum Part {
+    Text,
+    Payload(u64),
+    /// About messages, or what servers add: by nothing.
+    Note,
+}
+
+impl Part {
+    fn of(child: &Child<'_>) -> Self {
+        match (&*child.namespace(), child.name()) {
+            ("jabber:client", "body" | "subject" | "status") => Self::Text,
+            (
+                "jabber:client"
+                | "http://jabber.org/protocol/chatstates"
+                | "urn:xmpp:receipts"
+                | "urn:xmpp:chat-markers:0"
+                | "urn:xmpp:delay"
+                | HINTS
+                | SID,
+                _,
+            ) => Self::Note,
+            (namespace, name) => Self::Payload(payload(namespace, name)),
+        }
+    }
+}
+
+/// Whether these words stand one behind the other in one of the texts that a stanza is found by.
+/// The index does not know.
+pub(crate) fn contains_phrase(stanza: &Stanza, phrase: &[String]) -> bool {
+    stanza
+        .children()
+        .iter()
+        .any(|child| match Part::of(&child) {
+            Part::Text => tokenizer::contains_phrase(&child.text(), phrase),
+            Part::Payload(_) => {
+                tokenizer::contains_phrase(&crate::xml::character_data(child.as_str()), phrase)
+            }
+            Part::Note => false,
+        })
+}
+
+/// What stands for the name of a payload in the index (FNV-1a: the same in every version and on
+/// every machine).
+pub(crate) fn payload(namespace: &str, name: &str) -> u64 {
+    let bytes = namespace.bytes().chain([0]).chain(name.bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// The stanza without ids that pretend to be this archive's (XEP-0359 §4).
+fn as_received(stanza: &Stanza, archive: &BareJid) -> Vec<u8> {
+    let forged = |child: &Child<'_>| {
+        child.is(SID, "stanza-id")
+            && child
+                .attribute("by")
+                .and_then(|by| Jid::new(&by).ok())
+                .is_none_or(|by| by.to_bare() == *archive)
+    };
+    if !stanza.children().iter().any(|child| forged(&child)) {
+        return stanza.to_xml().into_bytes();
+    }
+    let kept: String = stanza
+        .children()
+        .iter()
+        .filter(|child| !forged(child))
+        .map(|child| child.as_str())
+        .collect();
+    let head = stanza.clone().with_children(Children::new()).to_xml();
+    match head.strip_suffix("/>") {
+        Some(head) if !kept.is_empty() => {
+            format!("{head}>{kept}</{}>", stanza.kind().name()).into_bytes()
+        }
+        _ => head.into_bytes(),
+    }
+}
+
+/// A JID without its resource, as text and without a copy.
+pub(crate) fn bare(jid: &Jid) -> &str {
+    let resource = jid
+        .resource()
+        .map_or(0, |resource| resource.as_str().len() + 1);
+    let text = jid.as_str();
+    &text[..text.len() - resource]
+}
+
+/// The domain of a bare JID.
+pub(crate) fn domain(bare: &str) -> &str {
+    bare.split_once('@').map_or(bare, |(_, domain)| domain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new_entry(xml: &str) -> NewEntry {
+        NewEntry::new(
+            &BareJid::new("logger.example.org").unwrap(),
+            &crate::xml::stanza(xml.as_bytes()).unwrap(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn ids_that_pretend_to_be_ours_are_stripped() {
+        let kept = "<body>x</body><stanza-id xmlns='urn:xmpp:sid:0' by='room@x' id='1'/>";
+        let forged = "<stanza-id xmlns='urn:xmpp:sid:0' by='LOGGER.example.org' id='2'/>";
+        let message = |children: &str| {
+            format!("<message from='a@x/r' to='logger.example.org'>{children}</message>")
+        };
+        let stored = new_entry(&message(&format!("{forged}{kept}"))).stanza;
+        let wanted = message(kept).replace(
+            "<message from='a@x/r' to='logger.example.org'>",
+            "<message from='a@x/r' to='logger.example.org' type='normal'>",
+        );
+        assert_eq!(String::from_utf8(stored).unwrap(), wanted);
+        let stored = String::from_utf8(new_entry(&message(forged)).stanza).unwrap();
+        assert_eq!(
+            stored,
+            "<message from='a@x/r' to='logger.example.org' type='normal'/>"
+        );
+    }
+
+    #[test]
+    fn an_entry_is_found_by_all_that_was_written() {
+        let new_entry = new_entry(
+            "<message from='a@x/r' to='audit@logger.example.org' \
+            type='headline'><subject>Bell</subject><body>rings</body>\
+             <json xmlns='urn:xmpp:json:0'>{&quot;note&quot;:&quot;twice&quot;}</json><request \
+             xmlns='urn:xmpp:receipts'/></message>",
+        );
+        assert_eq!(new_entry.words, "bell rings note twice");
+        assert_eq!(new_entry.payloads, [payload("urn:xmpp:json:0", "json")]);
+        assert_eq!(
+            (new_entry.class, &*new_entry.from, new_entry.to.as_deref()),
+            (Class::Message, "a@x", Some("audit@logger.example.org"))
+        );
+        let stored = crate::xml::stanza(&new_entry.stanza).unwrap();
+        assert_eq!(
+            Index::of(&stored),
+            Index {
+                words: new_entry.words,
+                payloads: new_entry.payloads
+            }
+        );
+    }
+}

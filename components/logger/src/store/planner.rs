@@ -1,0 +1,169 @@
+//! How a query is answered, whatever the store.
+
+use campanile::jid::Jid;
+
+use super::index_terms::{self, Term, Terms};
+use super::{Entry, Page, Query, StoreError};
+use crate::new_entry::{self, Class, bare};
+use crate::tokenizer;
+
+/// How a query is answered.
+pub(super) enum Plan {
+    /// Somebody or something in it is unknown here.
+    Nothing,
+    /// In the order of the entries themselves.
+    Scan,
+    /// By the index: of each group at least one term.
+    Match(Terms),
+}
+
+/// Decides how to answer; `find` gives the number of a JID.
+pub(super) fn plan(
+    query: &Query,
+    mut find: impl FnMut(&str) -> Result<Option<i64>, StoreError>,
+) -> Result<Plan, StoreError> {
+    let Some(mut all) = index_terms::words(&query.words) else {
+        return Ok(Plan::Nothing);
+    };
+    if let Some(archive) = &query.archive {
+        let Some(archive) = find(archive.as_str())? else {
+            return Ok(Plan::Nothing);
+        };
+        let classes = if query.classes.is_empty() {
+            &Class::ALL[..]
+        } else {
+            &query.classes[..]
+        };
+        all.push(
+            classes
+                .iter()
+                .map(|class| Term::archive(archive, *class))
+                .collect(),
+        );
+    }
+    let with = query
+        .with
+        .as_ref()
+        .map(bare)
+        .filter(|with| !is_archive(query, with));
+    for party in query
+        .owner
+        .as_ref()
+        .map(|owner| owner.as_str())
+        .into_iter()
+        .chain(with)
+    {
+        let Some(party) = find(party)? else {
+            return Ok(Plan::Nothing);
+        };
+        all.push(vec![Term::party(party)]);
+    }
+    if let Some((namespace, name)) = &query.payload {
+        all.push(vec![Term::payload(namespace, name)]);
+    }
+    Ok(if all.is_empty() {
+        Plan::Scan
+    } else {
+        Plan::Match(all)
+    })
+}
+
+/// What is asked for has its number already: all that one party, or everybody, has.
+pub(super) fn is_unfiltered(query: &Query) -> bool {
+    let words = query.with.is_none() && query.words.trim().is_empty() && query.payload.is_none();
+    words && bounds(query) == (i64::MIN, i64::MAX) && query.places.is_empty()
+}
+
+/// Places lie between these, both excluded.
+pub(super) fn bounds(query: &Query) -> (i64, i64) {
+    let low = [
+        query.after,
+        query.start.map(|start| start.saturating_sub(1)),
+    ]
+    .into_iter()
+    .flatten()
+    .max();
+    let high = [query.before, query.end.map(|end| end.saturating_add(1))]
+        .into_iter()
+        .flatten()
+        .min();
+    (low.unwrap_or(i64::MIN), high.unwrap_or(i64::MAX))
+}
+
+/// Cuts what shows only that there is more, and brings the page in the order of time.
+pub(super) fn into_page(mut entries: Vec<Entry>, query: &Query) -> Page {
+    let more = entries.len() > query.limit;
+    entries.truncate(query.limit);
+    if query.from_end {
+        entries.reverse();
+    }
+    Page { entries, more }
+}
+
+fn is_archive(query: &Query, jid: &str) -> bool {
+    query
+        .archive
+        .as_ref()
+        .is_some_and(|archive| archive.as_str() == jid)
+}
+
+/// What the index cannot tell.
+pub(super) struct Filter<'q> {
+    /// To or from just this resource.
+    full: Option<&'q Jid>,
+    /// To the archive itself.
+    to_archive: bool,
+    classes: &'q [Class],
+    /// Words one behind the other.
+    phrases: Vec<Vec<String>>,
+}
+
+impl<'q> Filter<'q> {
+    pub(super) fn new(query: &'q Query) -> Self {
+        let with = query.with.as_ref();
+        Self {
+            full: with.filter(|with| with.resource().is_some()),
+            to_archive: with.is_some_and(|with| is_archive(query, bare(with))),
+            classes: if query.archive.is_none() {
+                &query.classes
+            } else {
+                &[]
+            },
+            phrases: tokenizer::phrases(&query.words),
+        }
+    }
+
+    pub(super) fn accepts_all(&self) -> bool {
+        self.full.is_none()
+            && !self.to_archive
+            && self.classes.is_empty()
+            && self.phrases.is_empty()
+    }
+
+    pub(super) fn matches(&self, entry: &Entry) -> bool {
+        if !self.classes.is_empty() && !self.classes.contains(&entry.class) {
+            return false;
+        }
+        if self.to_archive && entry.to != entry.archive && entry.from != entry.archive {
+            return false;
+        }
+        if self.full.is_none() && self.phrases.is_empty() {
+            return true;
+        }
+        let Some(stanza) = entry
+            .stanza
+            .as_ref()
+            .and_then(|stanza| crate::xml::stanza(stanza.as_bytes()))
+        else {
+            return false;
+        };
+        let party = self
+            .full
+            .is_none_or(|full| stanza.from() == Some(full) || stanza.to() == Some(full));
+        party
+            && self
+                .phrases
+                .iter()
+                .all(|phrase| new_entry::contains_phrase(&stanza, phrase))
+    }
+}

@@ -1,0 +1,140 @@
+//! How much everybody has, and what one transaction changes about it: for quotas, and for counts.
+
+use std::collections::HashMap;
+
+use super::{Quota, StoreError};
+use crate::new_entry::{Class, NewEntry};
+
+/// Who has to do with an entry, by number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parties {
+    pub(super) archive: i64,
+    pub(super) sender: i64,
+    /// The sender's domain.
+    pub(super) home: i64,
+    pub(super) recipient: Option<i64>,
+}
+
+impl Parties {
+    /// Sender and recipient, each once.
+    pub(super) fn both(&self) -> impl Iterator<Item = i64> {
+        std::iter::once(self.sender)
+            .chain(self.recipient.filter(|recipient| *recipient != self.sender))
+    }
+}
+
+/// Stands for everybody: what an archive has in all.
+pub(super) const ALL: i64 = 0;
+/// Added to the class of what a party received, or what the people of a domain sent: quotas and
+/// counts differ.
+pub(super) const RECEIVED: i64 = 16;
+pub(super) const HOME: i64 = 32;
+
+/// What one transaction changes.
+#[derive(Default)]
+pub(super) struct UsageDelta {
+    changes: HashMap<(i64, i64, i64), (i64, i64)>,
+    /// Bytes kept by senders and domains, as far as quotas ask for them.
+    kept: HashMap<(i64, bool), u64>,
+}
+
+impl UsageDelta {
+    /// Whether the quotas have room for an entry; if so it is taken up.
+    pub(super) fn admits(
+        &mut self,
+        parties: &Parties,
+        new_entry: &NewEntry,
+        mut kept: impl FnMut(i64, bool) -> Result<u64, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let (
+            Quota {
+                per_sender,
+                per_domain,
+            },
+            bytes,
+        ) = (new_entry.quota, new_entry.stanza.len() as u64);
+        let bounds = [
+            (parties.sender, false, per_sender),
+            (parties.home, true, per_domain),
+        ];
+        let bounds = bounds
+            .into_iter()
+            .filter_map(|(party, home, bound)| Some((party, home, bound?)));
+        for (party, home, bound) in bounds.clone() {
+            let kept = match self.kept.get(&(party, home)) {
+                Some(kept) => *kept,
+                None => {
+                    let kept = kept(party, home)?;
+                    self.kept.insert((party, home), kept);
+                    kept
+                }
+            };
+            if kept + bytes > bound {
+                return Ok(false);
+            }
+        }
+        for (party, home, _) in bounds {
+            *self.kept.entry((party, home)).or_default() += bytes;
+        }
+        Ok(true)
+    }
+
+    pub(super) fn add(&mut self, parties: &Parties, class: Class, bytes: usize) {
+        self.change(parties, class, 1, i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn remove(&mut self, parties: &Parties, class: Class, bytes: usize) {
+        self.change(
+            parties,
+            class,
+            -1,
+            -i64::try_from(bytes).unwrap_or(i64::MAX),
+        );
+    }
+
+    /// The entry stays for those who see all; nobody else sees it any more, and it has no bytes.
+    pub(super) fn empty(&mut self, parties: &Parties, class: Class, bytes: usize) {
+        self.remove(parties, class, bytes);
+        self.one(ALL, parties.archive, class as i64, (1, 0));
+    }
+
+    /// An entry without bytes goes.
+    pub(super) fn remove_empty(&mut self, parties: &Parties, class: Class) {
+        self.one(ALL, parties.archive, class as i64, (-1, 0));
+    }
+
+    fn change(&mut self, parties: &Parties, class: Class, entries: i64, bytes: i64) {
+        let class = class as i64;
+        let archive = parties.archive;
+        let by = (entries, bytes);
+        self.one(ALL, archive, class, by);
+        self.one(parties.sender, archive, class, by);
+        self.one(parties.home, archive, class + HOME, by);
+        if let Some(recipient) = parties
+            .recipient
+            .filter(|recipient| *recipient != parties.sender)
+        {
+            self.one(recipient, archive, class + RECEIVED, by);
+        }
+    }
+
+    fn one(&mut self, party: i64, archive: i64, class: i64, (entries, bytes): (i64, i64)) {
+        let (known, size) = self.changes.entry((party, archive, class)).or_default();
+        *known += entries;
+        *size += bytes;
+    }
+
+    /// Party, archive, class; by how many entries and bytes.
+    pub(super) fn changes(self) -> impl Iterator<Item = ((i64, i64, i64), (i64, i64))> {
+        self.changes.into_iter()
+    }
+}
+
+/// The classes under which what a quota counts is noted: of a domain, or of a sender.
+pub(super) const fn quota_classes(home: bool) -> (i64, i64) {
+    if home {
+        (HOME, HOME + RECEIVED)
+    } else {
+        (0, RECEIVED)
+    }
+}

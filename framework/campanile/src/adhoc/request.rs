@@ -1,0 +1,55 @@
+//! What a requester wants, read from its IQ.
+
+use xmpp_parsers::data_forms::DataForm;
+
+use super::fault::fault;
+use crate::error::{BoxError, Condition, StanzaError};
+use crate::form;
+use crate::inbound::Inbound;
+use crate::payload::{CommandAction, CommandErrorCondition, CommandPayload};
+
+/// A request, understood.
+pub(super) struct Request {
+    pub(super) session: Option<String>,
+    pub(super) action: CommandAction,
+    pub(super) form: Option<DataForm>,
+}
+
+impl Request {
+    pub(super) fn of(inbound: &Inbound) -> Result<Self, BoxError> {
+        let payload = inbound
+            .stanza()
+            .children()
+            .first()
+            .ok_or(Condition::BadRequest)?;
+        let action = match payload.attribute("action") {
+            None => CommandAction::Execute,
+            Some(word) => word.parse().map_err(|_| {
+                fault(
+                    CommandErrorCondition::MalformedAction,
+                    format!("there is no action {word:?}"),
+                )
+            })?,
+        };
+        let command: CommandPayload = payload.parse().map_err(|error| {
+            StanzaError::new(Condition::BadRequest).with_text(error.to_string())
+        })?;
+        let form = command
+            .payloads
+            .into_iter()
+            .find(|payload| payload.is("x", form::NS))
+            .map(|form| {
+                DataForm::try_from(form).map_err(|error| {
+                    fault(
+                        CommandErrorCondition::BadPayload,
+                        format!("bad form: {error}"),
+                    )
+                })
+            });
+        Ok(Self {
+            session: command.session,
+            action,
+            form: form.transpose()?,
+        })
+    }
+}

@@ -1,0 +1,157 @@
+//! Opening a component's stream (XEP-0114 §3).
+
+use std::fmt::Write as _;
+
+use jid::BareJid;
+use sha1::{Digest, Sha1};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Duration, timeout};
+
+use super::error::{LinkError, StreamError};
+use super::reader::{COMPONENT, Event, Reader, ReaderLimits, STREAMS, StreamElement};
+use super::secret::Secret;
+use super::transport::Io;
+
+/// Sends the header, proves knowledge of the secret, and gives the reader back: stanzas may have
+/// come in the same segment as the server's `<handshake/>`.
+pub(crate) async fn open(
+    io: &mut Io,
+    domain: &BareJid,
+    secret: &Secret,
+    bounds: ReaderLimits,
+    within: Duration,
+) -> Result<Reader, LinkError> {
+    let mut reader = Reader::new(bounds);
+    let header = format!(
+        "<?xml version='1.0'?><stream:stream xmlns='{COMPONENT}' xmlns:stream='{STREAMS}' \
+        to='{domain}'>"
+    );
+    let opened = async {
+        write(io, header.as_bytes()).await?;
+        expect_header(io, &mut reader).await
+    };
+    let id = timeout(within, opened)
+        .await
+        .map_err(|_| LinkError::TimedOut("the server sent no stream header"))??;
+    let proof = format!("<handshake>{}</handshake>", digest(&id, secret));
+    let answered = async {
+        if let Err(error) = write(io, proof.as_bytes()).await {
+            return Err(read_final_error(io, &mut reader)
+                .await
+                .unwrap_or(LinkError::Io(error)));
+        }
+        expect_handshake(io, &mut reader).await
+    };
+    timeout(within, answered)
+        .await
+        .map_err(|_| LinkError::TimedOut("the server did not answer the handshake"))??;
+    Ok(reader)
+}
+
+/// SHA-1 of stream id and secret, in lower-case hex: ejabberd takes no other (XEP-0114 §3).
+pub(crate) fn digest(id: &str, secret: &Secret) -> String {
+    let mut hash = Sha1::new();
+    hash.update(id.as_bytes());
+    hash.update(secret.reveal().as_bytes());
+    hash.finalize()
+        .iter()
+        .fold(String::with_capacity(40), |mut hex, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+async fn write(io: &mut Io, bytes: &[u8]) -> std::io::Result<()> {
+    io.write_all(bytes).await?;
+    io.flush().await
+}
+
+/// The stream error that the server sent before it was gone. Servers close the socket behind it at
+/// once, so that a write may fail before it has been read.
+pub(super) async fn read_final_error(io: &mut Io, reader: &mut Reader) -> Option<LinkError> {
+    let reading = async {
+        loop {
+            match next(io, reader).await.ok()? {
+                Event::Element(element) if is_error(&element) => return Some(refusal(&element)),
+                Event::Close => return None,
+                _ => {}
+            }
+        }
+    };
+    timeout(Duration::from_secs(1), reading)
+        .await
+        .ok()
+        .flatten()
+}
+
+async fn expect_header(io: &mut Io, reader: &mut Reader) -> Result<String, LinkError> {
+    match next(io, reader).await? {
+        // Prosody refuses with a header of empty id and the error right behind it.
+        Event::Open(header) if header.id.is_empty() => match next(io, reader).await? {
+            Event::Element(element) => Err(refusal(&element)),
+            _ => Err(LinkError::Protocol("the server's stream header has no id")),
+        },
+        // Answering a header in another namespace would prove nothing: this is no component port.
+        Event::Open(header) if header.namespace != COMPONENT => Err(LinkError::Protocol(
+            "the server speaks another protocol here: is this its component port?",
+        )),
+        Event::Open(header) => Ok(header.id),
+        _ => Err(LinkError::Protocol("the server sent no stream header")),
+    }
+}
+
+async fn expect_handshake(io: &mut Io, reader: &mut Reader) -> Result<(), LinkError> {
+    match next(io, reader).await? {
+        Event::Element(element)
+            if element.namespace == COMPONENT && element.name == "handshake" =>
+        {
+            Ok(())
+        }
+        Event::Element(element) => Err(refusal(&element)),
+        Event::Close => Err(LinkError::Closed),
+        Event::Open(_) | Event::Stanza(_) | Event::Rejected(_) => Err(LinkError::Protocol(
+            "the server sent a stanza before it answered the handshake",
+        )),
+    }
+}
+
+fn refusal(element: &StreamElement) -> LinkError {
+    if is_error(element) {
+        return LinkError::Stream(StreamError::read(element));
+    }
+    LinkError::Protocol("the server sent an element that is neither a handshake nor an error")
+}
+
+fn is_error(element: &StreamElement) -> bool {
+    element.namespace == STREAMS && element.name == "error"
+}
+
+async fn next(io: &mut Io, reader: &mut Reader) -> Result<Event, LinkError> {
+    loop {
+        if let Some(event) = reader.next()? {
+            return Ok(event);
+        }
+        if io.read_buf(reader.buffer()).await? == 0 {
+            return Err(LinkError::Closed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_sha1_in_lower_case() {
+        let digest = digest("3BF96D32", &Secret::new("hunter2"));
+        assert_eq!(digest.len(), 40);
+        assert!(
+            digest
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        );
+        // Checked against `printf 3BF96D32hunter2 | sha1sum`.
+        assert_eq!(digest, "1afcbe9c604aab3cae1c07b36a7403d2bb6bdc74");
+    }
+}

@@ -1,0 +1,161 @@
+//! A top-level element while it comes in.
+
+use bytes::{Buf, BytesMut};
+
+use super::header::{RejectedStanza, StanzaDefect, StanzaHeader};
+use super::scope::{KnownNamespace, Scope};
+use super::tag::{Attribute, Role, Tag};
+use super::{Event, StreamElement};
+use crate::stanza::{ChildSpan, ChildSpans, Children, NamespaceSource};
+
+/// A top-level element of which the start tag has been read, and perhaps some children.
+#[derive(Debug)]
+pub(super) struct PartialElement {
+    what: Content,
+    /// Where the children begin.
+    inner: usize,
+    marks: ChildSpans,
+    /// Something in it has to be written anew: see [`super::rewrite`].
+    pub(super) rewrite: bool,
+    /// It will not be taken; its bytes are not kept.
+    pub(super) rejected: Option<StanzaDefect>,
+    /// Its own tag did not fit, so prefixes within may be declared and yet unknown.
+    pub(super) scope_incomplete: bool,
+}
+
+#[derive(Debug)]
+enum Content {
+    Stanza(StanzaHeader),
+    Other {
+        namespace: String,
+        name: String,
+        attributes: Vec<(String, String)>,
+    },
+}
+
+impl PartialElement {
+    /// Begins with the start tag at the beginning of `bytes`, already entered in `scope`.
+    pub(super) fn open(scope: &Scope, tag: &Tag, bytes: &[u8], inner: usize) -> Self {
+        let bound = scope.resolve(tag.name.prefix(bytes));
+        let name = tag.name.local(bytes);
+        let ours = bound.is_some_and(|bound| {
+            matches!(
+                bound.space,
+                KnownNamespace::Component | KnownNamespace::Client
+            )
+        });
+        let what = match name {
+            b"iq" | b"message" | b"presence" if ours => {
+                Content::Stanza(StanzaHeader::read(tag, bytes))
+            }
+            _ => Content::Other {
+                namespace: String::from_utf8_lossy(bound.map_or(b"", |bound| bound.namespace))
+                    .into_owned(),
+                name: String::from_utf8_lossy(name).into_owned(),
+                attributes: tag
+                    .attributes
+                    .iter()
+                    .filter(|it| it.role == Role::Plain)
+                    .map(|it| it.owned(bytes))
+                    .collect(),
+            },
+        };
+        let rejected = tag.over_limit.then_some(StanzaDefect::TooDeep);
+        Self {
+            what,
+            inner,
+            marks: ChildSpans::new(),
+            rewrite: false,
+            rejected,
+            scope_incomplete: tag.over_limit,
+        }
+    }
+
+    /// A child begins at `start`, counted from the start of the stanza.
+    pub(super) fn open_child(&mut self, scope: &Scope, tag: &Tag, bytes: &[u8], start: usize) {
+        let prefix = tag.name.prefix(bytes);
+        let offset = start - self.inner;
+        let declares = |attribute: &&Attribute| match attribute.role {
+            Role::Default => prefix.is_empty(),
+            Role::Prefix => !prefix.is_empty() && attribute.name.local(bytes) == prefix,
+            Role::Plain | Role::Prefixed => false,
+        };
+        let namespace = match scope.resolve(prefix).map(|bound| bound.space) {
+            Some(KnownNamespace::Client) => NamespaceSource::Inherited,
+            Some(KnownNamespace::Xml) => NamespaceSource::Xml,
+            _ => tag.attributes.iter().find(declares).map_or(
+                NamespaceSource::Inherited,
+                |attribute| {
+                    NamespaceSource::At(
+                        offset32(offset + attribute.value.start),
+                        offset32(offset + attribute.value.end),
+                    )
+                },
+            ),
+        };
+        let name = tag.name.local_range();
+        let name = (offset32(name.start), offset32(name.end));
+        self.marks.push(ChildSpan {
+            start: offset32(offset),
+            end: offset32(offset),
+            name,
+            namespace,
+        });
+    }
+
+    /// The child opened last ends at `end`, counted from the start of the stanza.
+    pub(super) fn close_child(&mut self, end: usize) {
+        if let Some(mark) = self.marks.last_mut() {
+            mark.end = offset32(end - self.inner);
+        }
+    }
+
+    /// Where the children lie when they end at `end`.
+    pub(super) fn inner(&self, end: usize) -> std::ops::Range<usize> {
+        self.inner..end
+    }
+
+    /// Completes the element. Its children lie before `inner_end`, or have been written anew.
+    ///
+    /// What is refused and no stanza gives no event: nobody could be answered.
+    pub(super) fn finish(
+        self,
+        whole: BytesMut,
+        inner_end: usize,
+        rewritten: Option<Children>,
+    ) -> Option<Event> {
+        if let Some(defect) = self.rejected {
+            let Content::Stanza(head) = self.what else {
+                return None;
+            };
+            return Some(Event::Rejected(RejectedStanza {
+                header: head,
+                defect,
+            }));
+        }
+        let children = rewritten.unwrap_or_else(|| {
+            let mut bytes = whole.freeze();
+            bytes.truncate(inner_end);
+            bytes.advance(self.inner);
+            Children::from_parts(bytes, self.marks)
+        });
+        Some(match self.what {
+            Content::Stanza(head) => head.into_event(children),
+            Content::Other {
+                namespace,
+                name,
+                attributes,
+            } => Event::Element(StreamElement {
+                namespace,
+                name,
+                children,
+                attributes,
+            }),
+        })
+    }
+}
+
+/// Offsets within a stanza fit: the bound on its size is below 4 GiB.
+fn offset32(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,364 @@
+//! What every component owes the network: it says what it is (XEP-0030) and that it is there
+//! (XEP-0199).
+//!
+//! Duties are done on the bare domain and on localparts that something was registered for, and only
+//! for what no route is for. Whoever wants to answer some of it in another way registers a route.
+
+use xmpp_parsers::disco::DiscoItemsQuery;
+
+use crate::disco::{INFO, ITEMS};
+use crate::error::BoxError;
+use crate::inbound::Inbound;
+use crate::paging::{self, SetQuery};
+use crate::reply::Reply;
+use crate::router::{Advertised, Filter, Router};
+
+/// Namespace of ping (XEP-0199).
+pub const PING: &str = "urn:xmpp:ping";
+
+/// Answers disco#info, disco#items and ping from now on. Doing it twice changes nothing.
+///
+/// ```
+/// use campanile::defaults;
+/// use campanile::router::Router;
+///
+/// let router: Router = defaults::attach(Router::new());
+/// assert!(router.disco().info(None, None).is_some_and(|info| info.features.contains("urn:xmpp:ping")));
+/// ```
+///
+/// # Panics
+/// When the router has an equal duty of its own.
+#[must_use]
+#[track_caller]
+pub fn attach<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    let query = |namespace| Filter::iq_get().payload((namespace, "query"));
+    let router = router
+        .builtin(query(INFO), info)
+        .builtin(query(ITEMS), items)
+        .feature(paging::NS);
+    router.builtin(Filter::iq_get().payload((PING, "ping")), ping)
+}
+
+fn info(inbound: &Inbound, advertised: &Advertised) -> Result<Reply, BoxError> {
+    advertised
+        .answer_info(
+            inbound.recipient(),
+            node(inbound).as_deref(),
+            inbound.sender(),
+        )
+        .map(Reply::Children)
+}
+
+fn items(inbound: &Inbound, advertised: &Advertised) -> Result<Reply, BoxError> {
+    let page = page(inbound)?;
+    let recipient = inbound.recipient();
+    let sender = inbound.sender();
+    advertised
+        .answer_items(recipient, node(inbound).as_deref(), sender, page.as_ref())
+        .map(Reply::Children)
+}
+
+/// Which page is wanted (XEP-0059), where one is.
+fn page(inbound: &Inbound) -> Result<Option<SetQuery>, BoxError> {
+    let Some(query) = inbound.stanza().children().first() else {
+        return Ok(None);
+    };
+    // Hardly anybody asks for one: a look at the bytes is much cheaper than parsing.
+    if memchr::memmem::find(query.as_bytes(), paging::NS.as_bytes()).is_none() {
+        return Ok(None);
+    }
+    let query: DiscoItemsQuery = query.parse()?;
+    Ok(query.rsm)
+}
+
+fn ping(_inbound: &Inbound, _advertised: &Advertised) -> Result<Reply, BoxError> {
+    Ok(Reply::Empty)
+}
+
+fn node(inbound: &Inbound) -> Option<std::borrow::Cow<'_, str>> {
+    inbound.stanza().children().first()?.attribute("node")
+}
+
+#[cfg(test)]
+mod tests {
+    use xmpp_parsers::data_forms::{DataForm, DataFormType, Field};
+    use xmpp_parsers::disco::Identity;
+
+    use super::*;
+    use crate::disco::{DiscoInfo, DiscoItem};
+    use crate::test_util::answer;
+
+    async fn silent() {}
+
+    fn get(to: &str, payload: &str) -> String {
+        format!("<iq type='get' id='1' to='{to}'>{payload}</iq>")
+    }
+
+    fn result(from: &str, payload: &str) -> String {
+        format!("<iq from='{from}' to='alice@example.org/desk' id='1' type='result'>{payload}</iq>")
+    }
+
+    fn refused(from: &str, condition: &str) -> String {
+        format!(
+            "<iq from='{from}' to='alice@example.org/desk' id='1' type='error'><error \
+            type='cancel'>\
+             <{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
+        )
+    }
+
+    const ASK_INFO: &str = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
+    const ASK_ITEMS: &str = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
+    const STOCK: &str = "<feature var='http://jabber.org/protocol/disco#info'/>\
+        <feature var='http://jabber.org/protocol/disco#items'/><feature \
+        var='http://jabber.org/protocol/rsm'/>";
+
+    #[test]
+    fn an_empty_component_says_that_it_is_one() {
+        let mut router = attach(Router::new());
+        let info = format!(
+            "<query xmlns='http://jabber.org/protocol/disco#info'>\
+             <identity category='component' type='generic'/>{STOCK}<feature \
+             var='urn:xmpp:ping'/></query>"
+        );
+        assert_eq!(
+            answer(&mut router, &get("bot.localhost", ASK_INFO)),
+            result("bot.localhost", &info)
+        );
+        let nothing = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
+        assert_eq!(
+            answer(&mut router, &get("bot.localhost", ASK_ITEMS)),
+            result("bot.localhost", nothing)
+        );
+        let pong = "<iq from='bot.localhost' to='alice@example.org/desk' id='1' type='result'/>";
+        assert_eq!(
+            answer(
+                &mut router,
+                &get("bot.localhost", "<ping xmlns='urn:xmpp:ping'/>")
+            ),
+            pong
+        );
+    }
+
+    #[test]
+    fn nobody_is_at_home_where_nothing_was_registered() {
+        let mut router = attach(Router::new().message(silent));
+        for payload in [ASK_INFO, ASK_ITEMS, "<ping xmlns='urn:xmpp:ping'/>"] {
+            let to = "nobody@bot.localhost";
+            assert_eq!(
+                answer(&mut router, &get(to, payload)),
+                refused(to, "service-unavailable")
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_routed_is_what_is_advertised() {
+        let named = |kind, name| Identity {
+            category: "client".into(),
+            type_: kind,
+            lang: None,
+            name: Some(name),
+        };
+        let bot = Router::new()
+            .identity(named("bot".into(), "Greeter".into()))
+            .iq_set(("urn:example:greet", "greet"), silent)
+            .message_with("urn:example:message", silent);
+        let mut router = attach(
+            Router::new()
+                .iq_get("urn:example:b", silent)
+                .iq_get(("urn:example:a", "q"), silent)
+                .iq_set(("urn:example:a", "q"), silent)
+                .at(
+                    "quiet",
+                    Router::new().iq_get("urn:example:secret", silent).hidden(),
+                )
+                .at("greeter", bot)
+                .feature("urn:example:c")
+                .fallback(silent),
+        );
+        let info = |extra: &str, identity: &str| {
+            format!(
+                "<query xmlns='http://jabber.org/protocol/disco#info'>{identity}{STOCK}<feature \
+                var='urn:example:a'/>\
+                 <feature var='urn:example:b'/><feature var='urn:example:c'/>{extra}<feature \
+                 var='urn:xmpp:ping'/></query>"
+            )
+        };
+        let generic = "<identity category='component' type='generic'/>";
+        let greeter = "<identity category='client' type='bot' name='Greeter'/>";
+        let rows = [
+            ("bot.localhost", info("", generic)),
+            (
+                "greeter@bot.localhost",
+                info("<feature var='urn:example:greet'/>", greeter),
+            ),
+            ("quiet@bot.localhost/desk", info("", generic)),
+        ];
+        for (to, wanted) in rows {
+            assert_eq!(answer(&mut router, &get(to, ASK_INFO)), result(to, &wanted));
+        }
+        let items = "<query xmlns='http://jabber.org/protocol/disco#items'>\
+            <item jid='greeter@bot.localhost' name='Greeter'/></query>";
+        assert_eq!(
+            answer(&mut router, &get("bot.localhost", ASK_ITEMS)),
+            result("bot.localhost", items)
+        );
+    }
+
+    #[test]
+    fn identities_are_sorted_and_each_stands_once() {
+        let identity = |category: &str, name: &str| Identity::new(category, "x", "en", name);
+        let router = attach(
+            Router::<()>::new()
+                .identity(identity("b", "old"))
+                .identity(identity("a", "a"))
+                .identity(identity("b", "new"))
+                .at("o-*", Router::new().identity(identity("o", "order"))),
+        );
+        let disco = router.disco();
+        let names = |localpart| {
+            let info = disco.info(localpart, None).unwrap();
+            info.identities
+                .iter()
+                .map(|identity| identity.name.clone().unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(None), ["a", "new"]);
+        assert_eq!(names(Some("o-1")), ["order"]);
+        assert_eq!(disco.info(Some("p"), None), None);
+    }
+
+    #[test]
+    fn nodes_items_and_forms() {
+        let form = DataForm::new(
+            DataFormType::Result_,
+            "urn:example:form",
+            vec![Field::text_single("x", "1")],
+        );
+        let item = DiscoItem {
+            node: Some("list".into()),
+            name: Some("The list".into()),
+            ..DiscoItem::default()
+        };
+        let mut router = attach(
+            Router::new()
+                .form(form)
+                .item(item)
+                .node("list", DiscoInfo::new().feature("urn:example:list")),
+        );
+        let told = answer(&mut router, &get("bot.localhost", ASK_INFO));
+        let wanted = "<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'>\
+            <value>urn:example:form</value></field><field \
+            var='x'><value>1</value></field></x></query></iq>";
+        assert!(told.ends_with(wanted), "{told}");
+        let info =
+            |node| format!("<query xmlns='http://jabber.org/protocol/disco#info' node='{node}'/>");
+        let items =
+            |node| format!("<query xmlns='http://jabber.org/protocol/disco#items' node='{node}'/>");
+        let list = "<query xmlns='http://jabber.org/protocol/disco#info' node='list'>\
+            <feature var='urn:example:list'/></query>";
+        assert_eq!(
+            answer(&mut router, &get("bot.localhost", &info("list"))),
+            result("bot.localhost", list)
+        );
+        let empty = "<query xmlns='http://jabber.org/protocol/disco#items' node='list'/>";
+        assert_eq!(
+            answer(&mut router, &get("bot.localhost", &items("list"))),
+            result("bot.localhost", empty)
+        );
+        for unknown in [info("what"), items("what")] {
+            let refused = refused("bot.localhost", "item-not-found");
+            assert_eq!(
+                answer(&mut router, &get("bot.localhost", &unknown)),
+                refused
+            );
+        }
+        let all = "<query xmlns='http://jabber.org/protocol/disco#items'>\
+            <item jid='bot.localhost' node='list' name='The list'/></query>";
+        assert_eq!(
+            answer(&mut router, &get("bot.localhost", ASK_ITEMS)),
+            result("bot.localhost", all)
+        );
+    }
+
+    #[test]
+    fn items_come_in_pages_to_who_asks_for_them() {
+        let item = |number: u8| DiscoItem {
+            node: Some(number.to_string()),
+            ..DiscoItem::default()
+        };
+        let mut router = attach(
+            (0..120).fold(Router::new().at("bot", Router::new()), |router, number| {
+                router.item(item(number))
+            }),
+        );
+        let mut ask = |set: &str| {
+            let set = format!("<set xmlns='http://jabber.org/protocol/rsm'>{set}</set>");
+            let query =
+                format!("<query xmlns='http://jabber.org/protocol/disco#items'>{set}</query>");
+            answer(&mut router, &get("bot.localhost", &query))
+        };
+        let page = |items: &str, set: &str| {
+            let set = format!(
+                "<set xmlns='http://jabber.org/protocol/rsm'>{set}<count>121</count></set>"
+            );
+            result(
+                "bot.localhost",
+                &format!(
+                    "<query xmlns='http://jabber.org/protocol/disco#items'>{items}{set}</query>"
+                ),
+            )
+        };
+        let first = "<item jid='bot@bot.localhost'/><item jid='bot.localhost' node='0'/>";
+        assert_eq!(
+            ask("<max>2</max>"),
+            page(
+                first,
+                "<first index='0'>bot@bot.localhost</first><last>0</last>"
+            )
+        );
+        let next = "<item jid='bot.localhost' node='1'/>";
+        assert_eq!(
+            ask("<max>1</max><after>0</after>"),
+            page(next, "<first index='2'>1</first><last>1</last>")
+        );
+        let last = "<item jid='bot.localhost' node='119'/>";
+        assert_eq!(
+            ask("<max>1</max><before/>"),
+            page(last, "<first>119</first><last>119</last>")
+        );
+        assert_eq!(ask("<max>0</max>"), page("", ""));
+        assert_eq!(ask("<max>1000</max>").matches("<item ").count(), 100);
+        assert_eq!(
+            ask("<after>what</after>"),
+            refused("bot.localhost", "item-not-found")
+        );
+        assert!(ask("<max>many</max>").contains("<bad-request"));
+        let all = answer(&mut router, &get("bot.localhost", ASK_ITEMS));
+        assert_eq!(
+            (all.matches("<item ").count(), all.contains("<set")),
+            (121, false)
+        );
+    }
+
+    #[test]
+    fn a_route_comes_before_a_duty() {
+        async fn own() -> crate::error::Condition {
+            crate::error::Condition::NotAllowed
+        }
+        let routes = || Router::new().iq_get("urn:xmpp:ping", own).fallback(own);
+        let mut router = attach(attach(routes()).merge(attach(Router::new())));
+        let ping = get("bot.localhost", "<ping xmlns='urn:xmpp:ping'/>");
+        assert_eq!(
+            answer(&mut router, &ping),
+            refused("bot.localhost", "not-allowed")
+        );
+        assert!(answer(&mut router, &get("bot.localhost", ASK_ITEMS)).contains("result"));
+    }
+
+    #[test]
+    fn what_is_added_later_is_advertised_too() {
+        let mut router = attach(Router::new()).iq_get("urn:example:late", silent);
+        assert!(answer(&mut router, &get("bot.localhost", ASK_INFO)).contains("urn:example:late"));
+    }
+}

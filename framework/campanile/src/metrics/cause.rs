@@ -1,0 +1,158 @@
+//! Why links end and attempts fail, in classes that can be counted.
+
+use super::Counter;
+use crate::connection::LinkError;
+
+macro_rules! causes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+        /// Why a link ended, or could not be opened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Cause {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Cause {
+            /// Every cause.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Its name, for labels.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+causes! {
+    /// The server closed the stream or the connection.
+    Closed = "closed",
+    /// Nothing listens at the server's address.
+    NothingListens = "nothing_listens",
+    /// The socket failed, or TLS did.
+    Io = "io",
+    /// Connecting, header or handshake took too long.
+    Timeout = "timeout",
+    /// The ping to ourselves was lost or refused.
+    NoRoute = "no_route",
+    /// The server took no bytes for too long.
+    Stalled = "stalled",
+    /// What the server sent is no XMPP stream.
+    NoXmpp = "no_xmpp",
+    /// Another connection has the domain.
+    Conflict = "conflict",
+    /// The secret is wrong, or the domain on ejabberd.
+    NotAuthorized = "not_authorized",
+    /// The server has no such component.
+    HostUnknown = "host_unknown",
+    /// The server stops.
+    SystemShutdown = "system_shutdown",
+    /// The server could not read a stanza.
+    NotWellFormed = "not_well_formed",
+    /// A stanza was too large for the server, or stanzas came too fast.
+    PolicyViolation = "policy_violation",
+    /// The server refused the sender of a stanza.
+    InvalidFrom = "invalid_from",
+    /// Any other stream error.
+    StreamError = "stream_error",
+}
+
+impl Cause {
+    /// What an error counts as.
+    #[must_use]
+    pub fn of(error: &LinkError) -> Self {
+        match error {
+            LinkError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                Self::NothingListens
+            }
+            LinkError::Io(_) => Self::Io,
+            LinkError::Closed => Self::Closed,
+            LinkError::TimedOut(_) => Self::Timeout,
+            LinkError::NoRoute => Self::NoRoute,
+            LinkError::Stalled => Self::Stalled,
+            LinkError::Read(_) | LinkError::Protocol(_) => Self::NoXmpp,
+            LinkError::Stream(error) => Self::of_condition(&error.condition),
+        }
+    }
+
+    fn of_condition(condition: &str) -> Self {
+        match condition {
+            "conflict" => Self::Conflict,
+            "not-authorized" => Self::NotAuthorized,
+            "host-unknown" => Self::HostUnknown,
+            "system-shutdown" => Self::SystemShutdown,
+            "not-well-formed" => Self::NotWellFormed,
+            "policy-violation" => Self::PolicyViolation,
+            "invalid-from" => Self::InvalidFrom,
+            _ => Self::StreamError,
+        }
+    }
+}
+
+/// One counter for each cause.
+#[derive(Debug)]
+pub(crate) struct Causes([Counter; Cause::ALL.len()]);
+
+impl Default for Causes {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
+impl Causes {
+    pub(crate) fn inc(&self, cause: Cause) {
+        self.0[cause as usize].inc();
+    }
+
+    /// Those that have occurred.
+    pub(crate) fn read(&self) -> Vec<(Cause, u64)> {
+        let all = Cause::ALL
+            .iter()
+            .map(|cause| (*cause, self.0[*cause as usize].get()));
+        all.filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::StreamError;
+
+    #[test]
+    fn every_cause_has_a_counter_and_a_name_of_its_own() {
+        let causes = Causes::default();
+        Cause::ALL.iter().for_each(|cause| causes.inc(*cause));
+        let read = causes.read();
+        assert_eq!(read.len(), Cause::ALL.len());
+        let mut names: Vec<_> = read
+            .iter()
+            .map(|(cause, count)| (cause.as_str(), *count))
+            .collect();
+        names.dedup();
+        assert_eq!(names.len(), Cause::ALL.len());
+        assert!(names.iter().all(|(_, count)| *count == 1));
+    }
+
+    #[test]
+    fn errors_are_classed() {
+        let stream = |condition: &str| {
+            LinkError::Stream(StreamError {
+                condition: condition.to_owned(),
+                text: None,
+            })
+        };
+        assert_eq!(Cause::of(&stream("conflict")), Cause::Conflict);
+        assert_eq!(Cause::of(&stream("reset")), Cause::StreamError);
+        assert_eq!(
+            Cause::of(&LinkError::Io(std::io::ErrorKind::ConnectionRefused.into())),
+            Cause::NothingListens
+        );
+        assert_eq!(
+            Cause::of(&LinkError::Io(std::io::ErrorKind::BrokenPipe.into())),
+            Cause::Io
+        );
+    }
+}

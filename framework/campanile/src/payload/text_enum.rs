@@ -1,0 +1,60 @@
+//! Attributes that take one of a few words.
+
+/// An enum that is written as text in XML.
+macro_rules! text_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// The word itself.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::payload::text_enum::UnknownValue;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text { $($text => Ok(Self::$variant),)+ _ => Err($crate::payload::text_enum::UnknownValue) }
+            }
+        }
+
+        impl xso::FromXmlText for $name {
+            fn from_xml_text(text: String) -> Result<Self, xso::error::Error> {
+                text.parse().map_err(xso::error::Error::text_parse_error)
+            }
+        }
+
+        impl xso::AsXmlText for $name {
+            fn as_xml_text(&self) -> Result<std::borrow::Cow<'_, str>, xso::error::Error> {
+                Ok(std::borrow::Cow::Borrowed(self.as_str()))
+            }
+        }
+    };
+}
+
+pub(super) use text_enum;
+
+/// A text is none of the words that may stand there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownValue;
+
+impl std::fmt::Display for UnknownValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("none of the words that may stand there")
+    }
+}
+
+impl std::error::Error for UnknownValue {}

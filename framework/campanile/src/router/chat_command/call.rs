@@ -1,0 +1,64 @@
+//! Calling the handler of a command, and telling a person who wrote it wrongly how it is written.
+
+use std::error::Error;
+
+use tower_layer::Layer;
+
+use super::ChatCommand;
+use crate::error::BoxError;
+use crate::extract::{ArgumentError, CommandArguments, body};
+use crate::handler::ReplyFuture;
+use crate::inbound::Inbound;
+use crate::layer::LoopGuardLayer;
+use crate::reply::{IntoReply, Reply};
+use crate::router::route::{Endpoint, Route};
+
+/// The route of a command.
+pub(in crate::router) struct CommandCall {
+    route: Route,
+    command: ChatCommand,
+}
+
+impl CommandCall {
+    /// Behind a guard: what is answered to a command may be one to whoever reads it.
+    pub(in crate::router) fn around(
+        route: Route,
+        command: &ChatCommand,
+        guard: Option<&LoopGuardLayer>,
+    ) -> Route {
+        let called = Route::from_endpoint(Self {
+            route,
+            command: command.clone(),
+        });
+        match guard {
+            Some(guard) => Route::new(guard.layer(called)),
+            None => called,
+        }
+    }
+}
+
+impl Endpoint for CommandCall {
+    fn call(&self, mut inbound: Inbound) -> ReplyFuture {
+        let written = body(inbound.stanza())
+            .map(|body| body.text().into_owned())
+            .unwrap_or_default();
+        let arguments = self.command.arguments(&written).map_err(ArgumentError);
+        inbound.extensions_mut().insert(CommandArguments(arguments));
+        let answer = self.route.handle(inbound);
+        let usage = self.command.usage();
+        Box::pin(async move { answer.await.or_else(|error| explained(error, &usage)) })
+    }
+}
+
+/// Who wrote it is a person: a text helps more than a stanza error, which many clients show as "not
+/// delivered".
+fn explained(error: BoxError, usage: &str) -> Result<Reply, BoxError> {
+    let mut link: Option<&(dyn Error + 'static)> = Some(&*error);
+    while let Some(error) = link {
+        if let Some(ArgumentError(why)) = error.downcast_ref() {
+            return format!("{why}\nUsage: {usage}").into_reply();
+        }
+        link = error.source();
+    }
+    Err(error)
+}

@@ -1,0 +1,50 @@
+//! Looking a command up by the words that a message begins with.
+
+use std::collections::HashMap;
+
+use super::ChatCommand;
+use crate::extract::body;
+use crate::router::spawn::Call;
+use crate::stanza::Stanza;
+
+/// The commands for the same recipients, kind and type.
+#[derive(Debug, Default)]
+pub(in crate::router) struct CommandIndex {
+    calls: HashMap<Box<str>, Call>,
+    /// How many words the longest begins with, and how many bytes.
+    longest: (usize, usize),
+}
+
+impl CommandIndex {
+    /// Of two with the same words, the first stays.
+    pub(in crate::router) fn add(&mut self, command: &ChatCommand, call: &Call) {
+        self.longest.0 = self.longest.0.max(command.words.split(' ').count());
+        self.longest.1 = self.longest.1.max(command.words.len());
+        self.calls
+            .entry(command.words.clone())
+            .or_insert_with(|| call.clone());
+    }
+
+    /// The command of a message: of two, the one with more words.
+    pub(in crate::router) fn find(&self, stanza: &Stanza) -> Option<&Call> {
+        if self.calls.is_empty() {
+            return None;
+        }
+        let body = body(stanza)?.text();
+        let mut written = String::new();
+        let mut found = None;
+        for word in body.split_whitespace().take(self.longest.0) {
+            // In lower case a letter may take a third of its bytes; what is longer is no command,
+            // and is not copied.
+            if word.len() > self.longest.1 * 3 {
+                break;
+            }
+            if !written.is_empty() {
+                written.push(' ');
+            }
+            written.push_str(&word.to_lowercase());
+            found = self.calls.get(&*written).or(found);
+        }
+        found
+    }
+}

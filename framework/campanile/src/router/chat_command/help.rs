@@ -1,0 +1,119 @@
+//! The list of commands, which the router writes itself.
+
+use std::collections::BTreeMap;
+
+use super::ChatCommand;
+use crate::extract::{CommandArguments, Placeholders};
+use crate::handler::ReplyFuture;
+use crate::inbound::Inbound;
+use crate::reply::IntoReply;
+use crate::router::route::{Endpoint, Route};
+use crate::router::{Filter, RecipientPattern};
+
+/// For each place and each sign that commands begin with: the command that lists them, where nobody
+/// has made one.
+pub(in crate::router) fn help<'a>(
+    commands: impl Iterator<Item = (&'a Filter, bool)>,
+) -> Vec<(Filter, Route)> {
+    let commands: Vec<_> = commands
+        .filter_map(|(filter, hidden)| Candidate::new(filter, hidden))
+        .collect();
+    let mut lists = BTreeMap::new();
+    for Candidate {
+        recipient, command, ..
+    } in &commands
+    {
+        lists
+            .entry((*recipient, command.sign()))
+            .or_insert_with(|| List::new(&commands, recipient, command.sign()));
+    }
+    lists
+        .into_iter()
+        .filter_map(|((recipient, sign), list)| list?.route(recipient, sign))
+        .collect()
+}
+
+struct Candidate<'a> {
+    recipient: &'a RecipientPattern,
+    command: &'a ChatCommand,
+    hidden: bool,
+}
+
+impl<'a> Candidate<'a> {
+    fn new(filter: &'a Filter, hidden: bool) -> Option<Self> {
+        Some(Self {
+            recipient: &filter.recipient,
+            command: filter.command.as_ref()?,
+            hidden,
+        })
+    }
+}
+
+/// What is listed in one place.
+struct List(Vec<ChatCommand>);
+
+impl List {
+    /// What can be written here; `None` when a command of that name is there already.
+    fn new(commands: &[Candidate<'_>], recipient: &RecipientPattern, sign: &str) -> Option<Self> {
+        let here = |known: &&Candidate<'_>| {
+            recipient.is_within(known.recipient) && known.command.sign() == sign
+        };
+        let own = format!("{sign}help");
+        if commands
+            .iter()
+            .filter(here)
+            .any(|known| *known.command.words == *own)
+        {
+            return None;
+        }
+        let mut listed: Vec<ChatCommand> = Vec::new();
+        for known in commands.iter().filter(here).filter(|known| !known.hidden) {
+            // Registered for other kinds or for a wider place as well: once is enough.
+            if !listed.contains(known.command) {
+                listed.push(known.command.clone());
+            }
+        }
+        listed.sort_by(|one, other| one.words.cmp(&other.words));
+        Some(Self(listed))
+    }
+
+    fn route(self, recipient: &RecipientPattern, sign: &str) -> Option<(Filter, Route)> {
+        let command: ChatCommand = format!("{sign}help {{command?}}").parse().ok()?;
+        let filter = Filter::conversation()
+            .chat_command(command)
+            .to(recipient.clone());
+        Some((filter, Route::from_endpoint(self)))
+    }
+
+    fn text(&self, asked: Option<&str>) -> String {
+        let asked = asked.map(str::to_lowercase);
+        let fits = |command: &&ChatCommand| {
+            asked.as_deref().is_some_and(|asked| {
+                asked == &*command.words || asked == &command.words[command.sign().len()..]
+            })
+        };
+        if let Some(command) = self.0.iter().find(fits) {
+            return format!("Usage: {}", line(command));
+        }
+        let lines = self.0.iter().map(|command| format!("\n{}", line(command)));
+        format!("Commands:{}", lines.collect::<String>())
+    }
+}
+
+fn line(command: &ChatCommand) -> String {
+    let help = command.help.as_deref().map(|line| format!(" – {line}"));
+    command.usage() + &help.unwrap_or_default()
+}
+
+impl Endpoint for List {
+    fn call(&self, inbound: Inbound) -> ReplyFuture {
+        let arguments = inbound
+            .extensions()
+            .get()
+            .and_then(|CommandArguments(found)| found.as_ref().ok());
+        let asked: Option<String> = arguments
+            .and_then(|found: &Placeholders| found.to().ok())
+            .flatten();
+        Box::pin(std::future::ready(self.text(asked.as_deref()).into_reply()))
+    }
+}

@@ -1,0 +1,290 @@
+//! Text commands from the outside: what somebody writes, and what comes back.
+
+use serde::Deserialize;
+
+use crate::extract::{Args, Body, Parsed};
+use crate::jid::BareJid;
+use crate::router::{ChatCommand, Filter, RecipientPattern, Router};
+use crate::stanza::{Kind, MessageType};
+use crate::test_util::answer;
+
+/// What is answered to this text.
+fn said(router: &mut Router, to: &str, text: &str) -> String {
+    let answer = answer(
+        router,
+        &format!("<message type='chat' to='{to}'><body>{text}</body></message>"),
+    );
+    let body = answer
+        .split_once("<body>")
+        .and_then(|(_, rest)| rest.split_once("</body>"));
+    body.map_or(answer.clone(), |(body, _)| body.to_owned())
+}
+
+fn told(router: &mut Router, text: &str) -> String {
+    said(router, "bot.localhost", text)
+}
+
+async fn weather(Args((city, days)): Args<(String, Option<u8>)>) -> String {
+    format!("{city} {days:?}")
+}
+
+async fn roll() -> &'static str {
+    "4"
+}
+
+#[test]
+fn arguments_are_typed() {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Size {
+        Small,
+        Large,
+    }
+    #[derive(Deserialize)]
+    struct Order {
+        size: Size,
+        item: Option<String>,
+    }
+    async fn order(Args(order): Args<Order>) -> String {
+        format!("{} {:?}", matches!(order.size, Size::Large), order.item)
+    }
+    async fn add(Args((one, other)): Args<(i32, i32)>) -> String {
+        (one + other).to_string()
+    }
+    async fn invite(Args(Parsed(who)): Args<Parsed<BareJid>>) -> String {
+        who.domain().to_string()
+    }
+    let mut router = Router::new()
+        .chat_command("!weather {city} {days?}", weather)
+        .chat_command("!order {size} {item?}", order)
+        .chat_command("add {one} {other}", add)
+        .chat_command("!invite {who}", invite)
+        .chat_command("!roll", roll);
+    let rows = [
+        ("!weather Oslo", "Oslo None"),
+        ("  !WEATHER Oslo 3", "Oslo Some(3)"),
+        ("!weather &quot;New York&quot; 3", "New York Some(3)"),
+        ("!order LARGE two eggs", "true Some(\"two eggs\")"),
+        ("!order small", "false None"),
+        ("Add 40 2", "42"),
+        ("!invite bob@example.net", "example.net"),
+        ("!roll", "4"),
+        ("!roll it, please", "4"),
+    ];
+    for (text, wanted) in rows {
+        assert_eq!(told(&mut router, text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn who_writes_a_command_wrongly_is_told_how() {
+    let mut router = Router::new().chat_command("!weather {city} {days?}", weather);
+    let usage = "Usage: !weather &lt;city&gt; [days]";
+    assert_eq!(
+        told(&mut router, "!weather"),
+        format!("city is missing\n{usage}")
+    );
+    assert_eq!(
+        told(&mut router, "!weather Oslo x"),
+        format!("days: invalid digit found in string\n{usage}")
+    );
+    assert!(told(&mut router, "!wether Oslo").contains("service-unavailable"));
+}
+
+#[test]
+fn a_handler_may_decide_itself_about_bad_arguments() {
+    async fn dice(sides: Result<Args<u32>, crate::error::BoxError>) -> String {
+        sides.map_or(6, |Args(sides)| sides).to_string()
+    }
+    let mut router = Router::new().chat_command("!dice {sides?}", dice);
+    assert_eq!(told(&mut router, "!dice"), "6");
+    assert_eq!(told(&mut router, "!dice x"), "6");
+    assert_eq!(told(&mut router, "!dice 20"), "20");
+}
+
+#[test]
+fn the_list_of_commands_is_written_by_the_router() {
+    let mut router = Router::new()
+        .chat_command(
+            ("!weather {city} {days?}", "The weather in a city"),
+            weather,
+        )
+        .chat_command("!roll", roll)
+        .chat_command(("/me {text}", "Another sign"), roll)
+        .merge(Router::new().chat_command("!secret", roll).hidden())
+        .at(
+            "bot",
+            Router::new().chat_command(("!greet", "Says hello"), roll),
+        )
+        .at("own", Router::new().chat_command("!help", roll));
+    let lines = "!roll\n!weather &lt;city&gt; [days] – The weather in a city";
+    assert_eq!(told(&mut router, "!help"), format!("Commands:\n{lines}"));
+    assert_eq!(
+        told(&mut router, "/HELP"),
+        "Commands:\n/me &lt;text&gt; – Another sign"
+    );
+    let at_bot = format!("Commands:\n!greet – Says hello\n{lines}");
+    assert_eq!(said(&mut router, "bot@bot.localhost", "!help"), at_bot);
+    assert_eq!(
+        said(&mut router, "bot@bot.localhost/desk", "!help nothing"),
+        at_bot
+    );
+    let weather = "Usage: !weather &lt;city&gt; [days] – The weather in a city";
+    assert_eq!(told(&mut router, "!help weather"), weather);
+    assert_eq!(told(&mut router, "!help !Weather"), weather);
+    assert_eq!(said(&mut router, "own@bot.localhost", "!help"), "4");
+    assert_eq!(told(&mut router, "!secret"), "4");
+}
+
+#[test]
+fn the_command_with_more_words_wins_and_payloads_come_before() {
+    async fn text(Body(body): Body) -> String {
+        format!("text: {body}")
+    }
+    let say = |name: &'static str| move || std::future::ready(name);
+    let mut router = Router::new()
+        .chat_command("list", say("list"))
+        .chat_command("list add {item}", say("list add"))
+        .chat_command("list add all now", say("list add all now"))
+        .message(text)
+        .message_with("urn:a", say("payload"))
+        .on(
+            Filter::kinds([Kind::Message(MessageType::Chat)])
+                .chat_command("list show".parse().unwrap()),
+            say("list show in a chat"),
+        )
+        .on(
+            Filter::kinds([Kind::Message(MessageType::Chat)]).chat_command("list".parse().unwrap()),
+            say("list in a chat"),
+        );
+    let rows = [
+        ("list", "list in a chat"),
+        ("list add", "list add"),
+        ("list add all", "list add"),
+        ("list add all now!", "list add"),
+        ("list add all now", "list add all now"),
+        ("list show", "list show in a chat"),
+        ("lists", "text: lists"),
+        ("show list", "text: show list"),
+        ("", "text: "),
+    ];
+    for (written, wanted) in rows {
+        assert_eq!(told(&mut router, written), wanted, "{written}");
+    }
+    let normal = "<message><body>list</body></message>";
+    assert!(answer(&mut router, normal).contains("<body>list</body>"));
+    let payload = "<message type='chat'><body>list</body><a xmlns='urn:a'/></message>";
+    assert!(answer(&mut router, payload).contains("<body>payload</body>"));
+}
+
+#[test]
+fn case_plays_no_part_whatever_it_takes_in_bytes() {
+    // U+212A KELVIN SIGN has three bytes, and is the upper case of a `k`.
+    let mut router = Router::new()
+        .chat_command("k", roll)
+        .chat_command("grüß dich", roll);
+    for text in ["\u{212a}", "K", "GRÜß DICH", "  Grüß   Dich, Bot"] {
+        let wanted = if text.contains(',') {
+            "service-unavailable"
+        } else {
+            "4"
+        };
+        assert!(told(&mut router, text).contains(wanted), "{text}");
+    }
+    assert!(told(&mut router, &"k".repeat(100_000)).contains("service-unavailable"));
+}
+
+#[test]
+fn nobody_gives_a_command_in_a_room() {
+    let mut router = Router::new().chat_command("!roll", roll);
+    let room =
+        "<message type='groupchat' from='room@muc.example.org/bob'><body>!roll</body></message>";
+    assert_eq!(answer(&mut router, room), "");
+}
+
+#[test]
+fn commands_with_the_same_words_overlap() {
+    let one = || Router::<()>::new().chat_command("!weather {city}", roll);
+    let error = one()
+        .try_merge(Router::new().chat_command("!WEATHER {place} {days?}", weather))
+        .unwrap_err();
+    let pattern = "message normal or message chat with command !weather for any recipient";
+    assert_eq!(
+        error.to_string(),
+        format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already")
+    );
+    assert!(
+        one()
+            .try_merge(
+                Router::new()
+                    .at("bot", one())
+                    .chat_command("!weather now", roll)
+            )
+            .is_ok()
+    );
+    let mut both = one().at(
+        RecipientPattern::domain(),
+        Router::new().chat_command("!weather {city} {days?}", weather),
+    );
+    assert_eq!(told(&mut both, "!weather Oslo"), "Oslo None");
+}
+
+#[test]
+fn two_bots_do_not_feed_each_other() {
+    async fn again(Body(body): Body) -> String {
+        body
+    }
+    let mut router = Router::new().chat_command("!echo {text}", again);
+    let answers = (0..100)
+        .filter(|_| !told(&mut router, "!echo on and on").is_empty())
+        .count();
+    assert_eq!(answers, 10);
+}
+
+fn command(text: &str) -> ChatCommand {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_command_says_how_it_is_written() {
+    let rows = [
+        ("!roll", "!roll"),
+        ("  !Weather   {city} {days?}", "!weather <city> [days]"),
+        ("list add {item}", "list add <item>"),
+    ];
+    for (text, usage) in rows {
+        assert_eq!(command(text).usage(), usage);
+    }
+    assert_eq!(command("!list add {item}").to_string(), "!list add");
+    assert_eq!(command("!list add {item}"), command("!LIST ADD"));
+}
+
+#[test]
+fn what_is_no_command_is_refused() {
+    let rows = [
+        ("", "it begins with a word"),
+        ("{city}", "it begins with a word"),
+        ("!add {item} now", "its words stand before its placeholders"),
+        (
+            "!add {item?} {list}",
+            "what may be left out stands behind what may not",
+        ),
+        (
+            "!add {item} {item}",
+            "every placeholder has a name of its own",
+        ),
+        ("!add {}", "every placeholder has a name of its own"),
+        (
+            "!add {item",
+            "a placeholder, such as {city}, stands between spaces",
+        ),
+        (
+            "!add{item}",
+            "a placeholder, such as {city}, stands between spaces",
+        ),
+    ];
+    for (text, why) in rows {
+        let error = text.parse::<ChatCommand>().unwrap_err();
+        assert_eq!(error.to_string(), format!("{text:?} is no command: {why}"));
+    }
+}

@@ -1,0 +1,212 @@
+//! All routes, arranged for looking up. Made once, when the router is first called.
+
+use std::collections::HashMap;
+
+use jid::NodeRef;
+
+use super::Tier;
+use super::advertise::Advertised;
+use super::chat_command::CommandIndex;
+use super::filter::{Filter, KIND_COUNT, kind_index};
+use super::payload_index::{PayloadIndex, PayloadRoute, Precedence, best};
+use super::recipient::RecipientPattern;
+use super::recipient_map::{Address, RecipientMap};
+use super::spawn::Call;
+use crate::stanza::{Kind, Stanza};
+
+/// One route on its way into the table.
+pub(super) struct Entry<'a> {
+    pub(super) tier: Tier,
+    pub(super) filter: &'a Filter,
+    pub(super) rank: usize,
+    pub(super) call: Call,
+}
+
+/// Routes first, then the stock duties, then the fallbacks.
+#[derive(Debug)]
+pub(super) struct RouteTable {
+    routes: RecipientMap<RecipientRoutes>,
+    defaults: RecipientMap<RecipientRoutes>,
+    fallbacks: RecipientMap<RecipientRoutes>,
+    advertised: Advertised,
+}
+
+impl RouteTable {
+    pub(super) fn new<'a>(
+        entries: impl Iterator<Item = Entry<'a>>,
+        homes: impl Iterator<Item = &'a RecipientPattern>,
+        advertised: Advertised,
+    ) -> Self {
+        let mut drafts: [HashMap<&RecipientPattern, Vec<Entry<'a>>>; 3] = Default::default();
+        for home in homes {
+            drafts[0].entry(home).or_default();
+        }
+        for entry in entries {
+            drafts[entry.tier as usize]
+                .entry(&entry.filter.recipient)
+                .or_default()
+                .push(entry);
+        }
+        let groups = |draft: HashMap<&RecipientPattern, Vec<Entry<'a>>>| {
+            RecipientMap::new(
+                draft
+                    .into_iter()
+                    .map(|(pattern, entries)| (pattern.clone(), RecipientRoutes::new(&entries))),
+            )
+        };
+        let [routes, defaults, fallbacks] = drafts.map(groups);
+        Self {
+            routes,
+            defaults,
+            fallbacks,
+            advertised,
+        }
+    }
+
+    pub(super) fn advertised(&self) -> &Advertised {
+        &self.advertised
+    }
+
+    /// The one route for this stanza.
+    pub(super) fn find(&self, stanza: &Stanza) -> Option<&Call> {
+        let to = Address::Jid(stanza.to()?);
+        let ask = |group| RecipientRoutes::find(group, stanza);
+        self.routes
+            .visit(to, ask)
+            .or_else(|| self.defaults.visit(to, ask).filter(|_| self.exists(stanza)))
+            .or_else(|| self.fallbacks.visit(to, ask))
+    }
+
+    /// Whether an IQ request to this address would be taken, had its payload another name.
+    pub(super) fn knows(&self, stanza: &Stanza, namespace: &str) -> bool {
+        let Some(to) = stanza.to().map(Address::Jid) else {
+            return false;
+        };
+        let knows = |places: &RecipientMap<RecipientRoutes>| {
+            places
+                .visit(to, |group| group.knows(namespace).then_some(()))
+                .is_some()
+        };
+        knows(&self.routes) || self.exists(stanza) && knows(&self.defaults)
+    }
+
+    /// Whether somebody is at home: the domain itself, and each localpart that something was
+    /// registered for.
+    fn exists(&self, stanza: &Stanza) -> bool {
+        let localpart = stanza.to().and_then(|to| to.node().map(NodeRef::as_str));
+        localpart
+            .is_none_or(|localpart| self.routes.lists(localpart) || self.fallbacks.lists(localpart))
+    }
+}
+
+/// Routes for the same recipients, by kind and type.
+#[derive(Debug, Default)]
+struct RecipientRoutes {
+    slots: [Option<Box<KindRoutes>>; KIND_COUNT],
+    /// The namespaces of IQ routes.
+    namespaces: Vec<Box<str>>,
+}
+
+/// Routes for the same recipients, kind and type.
+#[derive(Debug, Default)]
+struct KindRoutes {
+    names: PayloadIndex,
+    commands: CommandIndex,
+    any: Option<Call>,
+}
+
+impl RecipientRoutes {
+    fn new(entries: &[Entry<'_>]) -> Self {
+        let mut group = Self::default();
+        for kind in Filter::any().kinds.iter() {
+            let mut fitting: Vec<_> = entries
+                .iter()
+                .filter(|entry| entry.filter.kinds.contains(kind))
+                .collect();
+            // Overlap was refused before, so no two that ask for the same are equally broad.
+            fitting.sort_by_key(|entry| entry.filter.kinds.breadth());
+            if !fitting.is_empty() {
+                group.slots[kind_index(kind)] = Some(Box::new(KindRoutes::new(&fitting)));
+            }
+        }
+        let iq = entries
+            .iter()
+            .filter(|entry| entry.filter.kinds.iter().any(Kind::is_request));
+        group.namespaces = iq
+            .filter_map(|entry| Some(entry.filter.payload.as_ref()?.namespace.clone()))
+            .collect();
+        group
+    }
+
+    fn knows(&self, namespace: &str) -> bool {
+        self.namespaces.iter().any(|known| **known == *namespace)
+    }
+
+    fn find(&self, stanza: &Stanza) -> Option<&Call> {
+        self.slots[kind_index(stanza.kind)].as_deref()?.find(stanza)
+    }
+}
+
+impl KindRoutes {
+    /// The routes for fewer types come first.
+    fn new(entries: &[&Entry<'_>]) -> Self {
+        let mut names = Vec::new();
+        let mut commands = CommandIndex::default();
+        let mut any = None;
+        for Entry {
+            filter, rank, call, ..
+        } in entries
+        {
+            match (&filter.payload, &filter.command) {
+                (Some(pattern), _) => {
+                    let precedence = Precedence {
+                        level: pattern.level(),
+                        breadth: filter.kinds.breadth(),
+                        rank: *rank,
+                    };
+                    names.push((
+                        pattern.clone(),
+                        PayloadRoute {
+                            precedence,
+                            call: call.clone(),
+                        },
+                    ));
+                }
+                (None, Some(command)) => commands.add(command, call),
+                (None, None) => drop(any.get_or_insert_with(|| call.clone())),
+            }
+        }
+        Self {
+            names: PayloadIndex::new(names),
+            commands,
+            any,
+        }
+    }
+
+    fn find(&self, stanza: &Stanza) -> Option<&Call> {
+        let named = if self.names.is_empty() {
+            None
+        } else {
+            self.named(stanza)
+        };
+        named
+            .or_else(|| self.commands.find(stanza))
+            .or(self.any.as_ref())
+    }
+
+    fn named(&self, stanza: &Stanza) -> Option<&Call> {
+        // An IQ request has one child. Those of a message come in any order, and servers change it:
+        // all are asked.
+        let asked = if stanza.kind.is_request() {
+            1
+        } else {
+            stanza.children().len()
+        };
+        let children = stanza.children().iter().take(asked);
+        children
+            .map(|child| self.names.find(&child))
+            .reduce(best)
+            .flatten()
+            .map(|named| &named.call)
+    }
+}

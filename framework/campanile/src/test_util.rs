@@ -1,0 +1,66 @@
+//! What tests of handlers, routes and layers share: a stanza in, the stanzas that answer it out,
+//! both as XML.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use minidom::Element;
+use tower_service::Service;
+
+use crate::client::Client;
+use crate::error::BoxError;
+use crate::inbound::Inbound;
+use crate::reply::Reply;
+use crate::stanza::Stanza;
+
+/// A stanza from its XML; `jabber:client`, sender and recipient are added where they are missing.
+pub(crate) fn stanza(xml: &str) -> Stanza {
+    let end = xml.find([' ', '/', '>']).unwrap();
+    let xml = format!("{} xmlns='jabber:client'{}", &xml[..end], &xml[end..]);
+    let mut stanza = Stanza::try_from(&xml.parse::<Element>().unwrap()).unwrap();
+    stanza
+        .from
+        .get_or_insert("alice@example.org/desk".parse().unwrap());
+    stanza.to.get_or_insert("bot.localhost".parse().unwrap());
+    stanza
+}
+
+pub(crate) fn inbound(xml: &str) -> Inbound {
+    Inbound::new(
+        stanza(xml),
+        Client::detached(&"bot.localhost".parse().unwrap()),
+    )
+    .unwrap()
+}
+
+/// What a service that is done at once answers.
+pub(crate) fn call<T>(service: &mut T, xml: &str) -> Result<Reply, BoxError>
+where
+    T: Service<Inbound, Response = Reply, Error = BoxError>,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(
+        service.poll_ready(&mut cx).is_ready(),
+        "the service is not ready"
+    );
+    match pin!(service.call(inbound(xml))).poll(&mut cx) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("the answer is not there at once"),
+    }
+}
+
+/// The same as the stanzas that go out.
+pub(crate) fn answer<T>(service: &mut T, xml: &str) -> String
+where
+    T: Service<Inbound, Response = Reply, Error = BoxError>,
+{
+    addressed(call(service, xml), &stanza(xml))
+}
+
+pub(crate) fn addressed(answer: Result<Reply, BoxError>, request: &Stanza) -> String {
+    let mut out = String::new();
+    let reply =
+        answer.unwrap_or_else(|error| Reply::Error(crate::error::into_stanza_error(&error)));
+    reply.address(request, |stanza| out.push_str(&stanza.to_xml()));
+    out
+}
