@@ -100,7 +100,7 @@ async fn profanity_uses_prosody() {
     let shop = Component::builder("shop.localhost")
         .server(server.component_address())
         .secret(SECRET);
-    let shop = campanile::testing::start(shop.router(app()).module(roster));
+    let shop = campanile_testing::start(shop.router(app()).module(roster));
     shop.mounted().await;
     let alice = Profanity::login_at(
         &server.client_address(),

@@ -23,7 +23,7 @@ const TESTS: &str = r#"
 #[cfg(test)]
 mod tests {
     use super::app;
-    use campanile::testing::{call, mount};
+    use campanile_testing::{call, mount};
 
     #[tokio::test]
     async fn handler_replies() {

@@ -8,8 +8,8 @@ use campanile::presence::{
     SubscriptionLimits, SubscriptionStore,
 };
 use campanile::router::Router;
-use campanile::testing;
 use campanile_presence_postgres::{Database, PostgresSubscriptions};
+use campanile_testing as testing;
 use campanile_tests::{Postgres, wait};
 
 /// As another process has it: with a connection of its own.

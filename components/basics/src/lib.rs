@@ -109,8 +109,8 @@ impl Module for Basics {
 
 #[cfg(test)]
 mod tests {
-    use campanile::host::Host;
     use campanile::stanza::Stanza;
+    use campanile_testing::host::Host;
 
     use super::*;
 

@@ -44,7 +44,7 @@ impl Module for Echo {
 #[cfg(test)]
 mod tests {
     use campanile::component::Component;
-    use campanile::host::{Host, User};
+    use campanile_testing::host::{Host, User};
 
     use super::*;
 

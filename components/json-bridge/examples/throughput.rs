@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use campanile::component::Component;
-use campanile::host::Host;
 use campanile_json_bridge::{Bot, Bridge, Secret, Settings, Webhook};
+use campanile_testing::host::Host;
 
 const SENDERS: usize = 100;
 const WINDOW: usize = 4096;

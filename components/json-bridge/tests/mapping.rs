@@ -449,7 +449,7 @@ fn faults_report_field_path() {
         (
             r#"{"xml":"</message><message>"}"#,
             "xml",
-            "more than one stanza",
+            "more data follows the element",
         ),
         (r#"[]"#, "", "write an object"),
         ("\"", "", "this is no JSON: "),

@@ -1,26 +1,10 @@
 //! Stanzas as text, and back: entries are stored as they stood on the stream.
 
-use campanile::connection::{Event, Reader, ReaderLimits};
 use campanile::stanza::Stanza;
-
-const HEADER: &[u8] = b"<stream:stream xmlns='jabber:component:accept' \
-        xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
 
 /// Reads one stanza, as the stream's reader does. `None` when the text is no stanza.
 pub(crate) fn stanza(xml: &[u8]) -> Option<Stanza> {
-    let mut reader = Reader::new(ReaderLimits {
-        max_stanza: 64 << 20,
-        max_depth: 1024,
-    });
-    reader.buffer().extend_from_slice(HEADER);
-    reader.buffer().extend_from_slice(xml);
-    let (Ok(Some(Event::Open(_))), Ok(Some(Event::Stanza(stanza)))) =
-        (reader.next(), reader.next())
-    else {
-        return None;
-    };
-    let alone = reader.pending() == 0 && matches!(reader.next(), Ok(None));
-    alone.then_some(stanza)
+    Stanza::parse(std::str::from_utf8(xml).ok()?).ok()
 }
 
 /// Whether every server takes this stanza again. Prosody takes namespaces that hold a line feed,

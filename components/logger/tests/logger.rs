@@ -9,15 +9,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use campanile::host::User;
 use campanile::jid::BareJid;
 use campanile::layer::AccessLayer;
 use campanile::minidom::Element;
 use campanile::router::Router;
 use campanile::stanza::Stanza;
-use campanile::testing::{Mounted, mount};
 use campanile_logger::store::{SqliteStore, Store};
 use campanile_logger::{AuditLayer, Logger, Settings};
+use campanile_testing::host::User;
+use campanile_testing::{Mounted, mount};
 
 const LOGGER: &str = "logger.localhost";
 

@@ -2,7 +2,7 @@
 
 use campanile::presence::{Change, Roster};
 use campanile::router::Router;
-use campanile::testing;
+use campanile_testing as testing;
 
 use super::*;
 
@@ -253,7 +253,7 @@ async fn a_bot_knows_after_a_restart_who_may_see_it() {
 async fn a_file_that_cannot_be_used_stops_the_start() {
     let folder = Folder::new("start");
     let store = SqliteSubscriptions::new(folder.0.join("no/such/folder.db"));
-    let host = campanile::host::Host::new("s");
+    let host = campanile_testing::host::Host::new("s");
     let bot = campanile::component::Component::builder("b.localhost")
         .connector(host.connector())
         .secret("s");

@@ -1,15 +1,15 @@
 //! The wizard as clients and people meet it.
 
 use campanile::error::{Condition, StanzaError};
-use campanile::host::User;
-use campanile::testing::{self, Mounted};
+use campanile_testing::Mounted;
+use campanile_testing::host::User;
 
 use super::*;
 
 const ROOMS: &str = "rooms.localhost";
 
 async fn mounted() -> Mounted {
-    testing::mount(ROOMS, |bot| bot.router(app("porter@localhost"))).await
+    campanile_testing::mount(ROOMS, |bot| bot.router(app("porter@localhost"))).await
 }
 
 fn request(attributes: &str, fields: &[(&str, &str)]) -> String {

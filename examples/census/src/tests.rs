@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::error::{BoxError, Condition};
-use campanile::host::User;
 use campanile::reply::Reply;
-use campanile::testing;
 use campanile::xmpp_parsers::version::VersionResult;
+use campanile_testing as testing;
+use campanile_testing::host::User;
 use tokio::time::Instant;
 
 use super::*;

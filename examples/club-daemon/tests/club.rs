@@ -10,7 +10,7 @@ use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use campanile::host::Host;
+use campanile_testing::host::Host;
 
 const CLUB: &str = include_str!("../club.toml");
 

@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(test)]
 mod tests {
-    use campanile::host::Host;
+    use campanile_testing::host::Host;
 
     use super::*;
 

@@ -41,7 +41,7 @@ async fn main() -> Result<(), BoxError> {
 
 #[cfg(test)]
 mod tests {
-    use campanile::testing;
+    use campanile_testing as testing;
 
     use super::*;
 

@@ -149,9 +149,9 @@ async fn main() -> Result<(), BoxError> {
 
 #[cfg(test)]
 mod tests {
-    use campanile::host::User;
     use campanile::stanza::Stanza;
-    use campanile::testing::{self, Mounted};
+    use campanile_testing::Mounted;
+    use campanile_testing::host::User;
 
     use super::*;
 
@@ -160,7 +160,7 @@ mod tests {
     const HASH: &str = "1bba3fc9911761ec55ffca8a6f51214154221c93";
 
     async fn mounted() -> Mounted {
-        testing::mount("kitchen.localhost", |kitchen| {
+        campanile_testing::mount("kitchen.localhost", |kitchen| {
             mount(kitchen).unwrap_or_else(|why| panic!("{why}"))
         })
         .await

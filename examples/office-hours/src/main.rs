@@ -80,7 +80,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(test)]
 mod tests {
-    use campanile::testing;
+    use campanile_testing as testing;
 
     use super::*;
 

@@ -26,7 +26,7 @@ impl Inbound {
     #[must_use]
     pub fn new(stanza: impl Into<Arc<Stanza>>, client: Client) -> Option<Self> {
         let stanza = stanza.into();
-        let addressed = stanza.from.is_some() && stanza.to.is_some();
+        let addressed = stanza.from().is_some() && stanza.to().is_some();
         addressed.then(|| Self {
             stanza,
             extensions: Extensions::default(),
@@ -49,7 +49,7 @@ impl Inbound {
     /// Kind and type of the stanza.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.stanza.kind
+        self.stanza.kind()
     }
 
     /// Who sent it.
@@ -60,10 +60,7 @@ impl Inbound {
         reason = "`new` has seen the address"
     )]
     pub fn sender(&self) -> &Jid {
-        self.stanza
-            .from
-            .as_ref()
-            .expect("an inbound stanza has a sender")
+        self.stanza.from().expect("an inbound stanza has a sender")
     }
 
     /// To whom in the component's domain it was sent.
@@ -74,10 +71,7 @@ impl Inbound {
         reason = "`new` has seen the address"
     )]
     pub fn recipient(&self) -> &Jid {
-        self.stanza
-            .to
-            .as_ref()
-            .expect("an inbound stanza has a recipient")
+        self.stanza.to().expect("an inbound stanza has a recipient")
     }
 
     /// What layers have added.

@@ -157,8 +157,6 @@
 //! |---|---|
 //! | `tls` | direct TLS to the server, by rustls on ring |
 //! | `tokio-xmpp` | conversions to and from `tokio_xmpp::Stanza` |
-//! | `host` | an embedded XEP-0114 server in the process |
-//! | `testing` | virtual users, transcripts and faults on top of it |
 //!
 //! None is on by default.
 
@@ -171,31 +169,25 @@ pub mod defaults;
 pub mod disco;
 pub mod dispatch;
 pub mod error;
-mod error_mapping;
 pub mod extract;
 pub mod form;
 pub mod guide;
 pub mod handler;
-#[cfg(feature = "host")]
-pub mod host;
 pub mod inbound;
 pub mod layer;
 pub mod limits;
 pub mod metrics;
 pub mod module;
 pub mod paging;
-pub mod payload;
 pub mod presence;
 pub mod reply;
 pub mod request;
 pub mod router;
 mod slow_handlers;
-pub mod stanza;
 #[cfg(test)]
 mod test_util;
-#[cfg(feature = "testing")]
-pub mod testing;
 mod throttle;
 pub mod vcard;
 
+pub use campanile_stanza::{payload, stanza};
 pub use {bytes, jid, minidom, serde_json, tower_layer, tower_service, xmpp_parsers, xso};

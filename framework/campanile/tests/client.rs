@@ -16,7 +16,7 @@ use campanile::limits::Limits;
 use campanile::reply::Reply;
 use campanile::router::Router;
 use campanile::stanza::{IqType, Kind, MessageType, Stanza, WriteError};
-use campanile::testing::{Mounted, mount};
+use campanile_testing::{Mounted, mount};
 use jid::Jid;
 use minidom::Element;
 use tokio::sync::Notify;

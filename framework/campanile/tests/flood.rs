@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use campanile::component::Component;
 use campanile::error::{Condition, StanzaError};
-use campanile::host::User;
 use campanile::limits::Limits;
 use campanile::router::Router;
-use campanile::testing::{digest, mount, start};
+use campanile_testing::host::User;
+use campanile_testing::{digest, mount, start};
 
 const BOT: &str = "bot.localhost";
 const X: (&str, &str) = ("urn:x", "x");

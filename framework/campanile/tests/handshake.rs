@@ -12,7 +12,7 @@ use std::time::Duration;
 use campanile::component::{Component, RunErrorKind, Status};
 use campanile::extract::Body;
 use campanile::router::Router;
-use campanile::testing::{Running, Transcript, TranscriptResult, start};
+use campanile_testing::{Running, Transcript, TranscriptResult, start};
 use tokio::time::Instant;
 
 const DOMAIN: &str = "bot.localhost";

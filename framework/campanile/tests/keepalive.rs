@@ -9,9 +9,9 @@
 use std::time::Duration;
 
 use campanile::component::{Component, Status};
-use campanile::host::{Host, OnConflict};
 use campanile::router::Router;
-use campanile::testing::{Mounted, Running, Transcript, TranscriptResult, mount, start};
+use campanile_testing::host::{Host, OnConflict};
+use campanile_testing::{Mounted, Running, Transcript, TranscriptResult, mount, start};
 use tokio::time::{Instant, sleep};
 
 const BOT: &str = "bot.localhost";

@@ -16,7 +16,7 @@ use campanile::component::{RunErrorKind, Status};
 use campanile::error::BoxError;
 use campanile::module::Module;
 use campanile::router::Router;
-use campanile::testing::{Mounted, mount, start};
+use campanile_testing::{Mounted, mount, start};
 use tokio::sync::Notify;
 use xmpp_parsers::ping::Ping;
 
@@ -192,7 +192,7 @@ async fn a_module_is_told_what_happens_in_order() {
 #[tokio::test(start_paused = true)]
 async fn a_module_that_does_not_start_stops_the_start() {
     let log = Log::default();
-    let host = campanile::host::Host::new("secret");
+    let host = campanile_testing::host::Host::new("secret");
     let builder = campanile::component::Component::builder(BOT)
         .connector(host.connector())
         .secret("secret");

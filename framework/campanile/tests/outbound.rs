@@ -20,7 +20,7 @@ use campanile::limits::Limits;
 use campanile::reply::Reply;
 use campanile::router::Router;
 use campanile::stanza::{Kind, Stanza, WriteError};
-use campanile::testing::{Mounted, mount};
+use campanile_testing::{Mounted, mount};
 use jid::Jid;
 use tokio::time::{Instant, sleep};
 use tower::limit::RateLimitLayer;

@@ -18,10 +18,10 @@ use campanile::client::{Client, Empty, IqError};
 use campanile::component::{Component, Status};
 use campanile::error::Condition;
 use campanile::extract::{Body, Sender};
-use campanile::host::{Host, User};
 use campanile::router::Router;
 use campanile::stanza::Stanza;
-use campanile::testing::{Mounted, Running, mount};
+use campanile_testing::host::{Host, User};
+use campanile_testing::{Mounted, Running, mount};
 use jid::Jid;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -296,12 +296,12 @@ async fn waits_grow_and_start_anew_when_a_stream_has_held() {
 /// The very first attempt may fail like any other.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_not_there_yet_is_waited_for() {
-    let host = campanile::host::Host::new("s3cr3t");
+    let host = campanile_testing::host::Host::new("s3cr3t");
     host.stop();
     let builder = campanile::component::Component::builder(BOT)
         .connector(host.connector())
         .secret("s3cr3t");
-    let bot = campanile::testing::start(builder.router(Router::new()));
+    let bot = campanile_testing::start(builder.router(Router::new()));
     tokio::time::sleep(Duration::from_secs(300)).await;
     let alice: User = host.user("alice@localhost").unwrap();
     let offline = alice

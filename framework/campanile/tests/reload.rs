@@ -15,7 +15,7 @@ use campanile::component::{Component, ComponentBuilder, ReloadError, Status};
 use campanile::error::BoxError;
 use campanile::module::Module;
 use campanile::router::Router;
-use campanile::testing::{Mounted, mount};
+use campanile_testing::{Mounted, mount};
 use tokio::sync::Notify;
 
 const BOT: &str = "bot.localhost";

@@ -17,7 +17,7 @@ use campanile::limits::Limits;
 use campanile::reply::Reply;
 use campanile::router::Router;
 use campanile::stanza::{Children, Stanza};
-use campanile::testing::{Mounted, mount};
+use campanile_testing::{Mounted, mount};
 use jid::Jid;
 use tokio::sync::Notify;
 use tokio::time::Instant;

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use campanile::client::{Client, IqError, ResponseForwarder};
 use campanile::component::Component;
-use campanile::host::{Host, OnConflict, User};
 use campanile::router::Router;
 use campanile::stanza::Stanza;
-use campanile::testing::{Running, start};
+use campanile_testing::host::{Host, OnConflict, User};
+use campanile_testing::{Running, start};
 
 const BOT: &str = "bot.localhost";
 

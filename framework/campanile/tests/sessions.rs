@@ -19,9 +19,9 @@ use campanile::adhoc::{
 use campanile::error::{BoxError, Condition, ErrorType, StanzaError};
 use campanile::extract::State;
 use campanile::form::{Definition, Field, Form, FormError};
-use campanile::host::User;
 use campanile::router::Router;
-use campanile::testing::{self, Mounted};
+use campanile_testing::Mounted;
+use campanile_testing::host::User;
 use serde::Deserialize;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
@@ -185,7 +185,7 @@ async fn process(store: &Shared, shop: &Shop) -> Mounted {
         .form(Definition::of::<Gift>());
     let commands = Commands::new().limit(3).store(store.clone()).add(order);
     let router = Router::new().adhoc(commands).with_state(shop.clone());
-    testing::mount("bot.localhost", |bot| bot.router(router)).await
+    campanile_testing::mount("bot.localhost", |bot| bot.router(router)).await
 }
 
 fn request(attributes: &str, fields: &[(&str, &str)]) -> String {

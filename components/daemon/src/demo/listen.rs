@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 
 use campanile::error::BoxError;
-use campanile::host::{Host, HostBuilder};
+use campanile_testing::host::{Host, HostBuilder};
 
 use super::output::Output;
 use super::{PEOPLE, Refused};

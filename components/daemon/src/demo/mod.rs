@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use campanile::component::RunError;
 use campanile::error::BoxError;
-use campanile::host::Host;
 use campanile::jid::BareJid;
 use campanile::presence::{MemoryStore, Roster};
+use campanile_testing::host::Host;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;

@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal};
 
 use campanile::error::BoxError;
-use campanile::host::{User, UserError};
 use campanile::jid::Jid;
 use campanile::minidom::Element;
 use campanile::stanza::{Kind, PresenceType, Stanza};
+use campanile_testing::host::{User, UserError};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::time::timeout;
 

@@ -1,8 +1,8 @@
 //! The conversation that the demo shows.
 
 use campanile::error::BoxError;
-use campanile::host::User;
 use campanile::stanza::Stanza;
+use campanile_testing::host::User;
 use tokio::time::timeout;
 
 use super::output::Output;

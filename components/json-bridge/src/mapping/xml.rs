@@ -1,12 +1,9 @@
 //! XML from callers: exactly one stanza, read by the rules of a stream, and written anew.
 
-use campanile::connection::{Event, Reader, ReaderLimits};
 use campanile::stanza::{Children, Kind, Stanza};
+use campanile_stanza::reader::{ElementError, ReaderLimits};
 
 use super::fault::Fault;
-
-const OPENING: &[u8] =
-    b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
 
 /// The one stanza that the text is, in `jabber:client`, given or inherited.
 ///
@@ -34,34 +31,17 @@ pub fn stanza(text: &str) -> Result<Stanza, Fault> {
 
 /// Reads what must be one stanza.
 fn read(text: &str) -> Result<Stanza, Fault> {
-    let text = text.trim_matches([' ', '\t', '\n', '\r']);
-    // The reader, made for streams, takes space and stray text around stanzas, and more of them.
-    if !text.starts_with('<') || !text.ends_with('>') {
-        return Err(Fault::syntax("", "this is no XML element"));
-    }
-    let bounds = ReaderLimits {
-        max_stanza: text.len() + OPENING.len(),
+    let limits = ReaderLimits {
+        // The caller's body has a limit of its own.
+        max_stanza: text.len().saturating_add(1024),
         ..ReaderLimits::default()
     };
-    let mut reader = Reader::new(bounds);
-    reader.buffer().extend_from_slice(OPENING);
-    let not_read = |fault: campanile::connection::ReadError| Fault::syntax("", fault);
-    let Some(Event::Open(_)) = reader.next().map_err(not_read)? else {
-        return Err(Fault::syntax("", "the reader took no stream"));
-    };
-    reader.buffer().extend_from_slice(text.as_bytes());
-    let read = match reader.next().map_err(not_read)? {
-        Some(Event::Stanza(stanza)) => stanza,
-        Some(Event::Rejected(_)) => {
-            return Err(Fault::field("", "this is no valid stanza (RFC 6120 §8)"));
+    Stanza::parse_within(text, limits).map_err(|error| match error {
+        ElementError::Read(_) | ElementError::NotAnElement | ElementError::Incomplete => {
+            Fault::syntax("", error)
         }
-        Some(_) => return Err(Fault::field("", "this is no message, presence or iq")),
-        None => return Err(Fault::syntax("", "the XML ends within an element")),
-    };
-    if reader.pending() > 0 || reader.next().map_err(not_read)?.is_some() {
-        return Err(Fault::field("", "more than one stanza"));
-    }
-    Ok(read)
+        error => Fault::field("", error),
+    })
 }
 
 /// The child elements that the text is, each read and written anew.

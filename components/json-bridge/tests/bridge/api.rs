@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use campanile::reply::Reply;
-use campanile::testing::Mounted;
 use campanile_json_bridge::{Api, Bridge, Grant, Secret, Settings};
+use campanile_testing::Mounted;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -7,10 +7,10 @@ use campanile::error::{Condition, StanzaError};
 use campanile::jid::BareJid;
 use campanile::layer::AccessLayer;
 use campanile::presence::{Availability, MemoryStore, Roster};
-use campanile::testing::{Mounted, mount};
 use campanile::vcard::{VCard, VCardModule};
 use campanile::xmpp_parsers::presence::Show;
 use campanile_json_bridge::{Api, Bridge, Settings};
+use campanile_testing::{Mounted, mount};
 use serde_json::json;
 
 use crate::http::ask;

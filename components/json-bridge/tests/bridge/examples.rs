@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use campanile::host::User;
 use campanile_json_bridge::{Api, Grant, Secret, Settings};
+use campanile_testing::host::User;
 use tokio::process::{Child, Command};
 
 use crate::setup::{Folder, SECRET, bot, mounted, webhook};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use campanile::testing::{Mounted, mount};
 use campanile_json_bridge::{Bot, Bridge, Grant, Secret, Settings, Webhook};
+use campanile_testing::{Mounted, mount};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 

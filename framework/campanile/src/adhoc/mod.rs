@@ -62,8 +62,6 @@ mod session;
 mod session_backend;
 mod step;
 mod store;
-#[cfg(test)]
-mod tests;
 
 pub use self::commands::Commands;
 pub use self::definition::Command;

@@ -275,3 +275,30 @@ impl fmt::Debug for Sessions {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A fifth session ends the oldest of four, also while a step of that one runs.
+    #[test]
+    fn what_ends_during_a_step_stays_over() {
+        let sessions = Sessions::new(64, Duration::from_secs(600), Duration::from_secs(60), None);
+        let key = SessionKey {
+            owner: "alice@localhost/a".parse().unwrap(),
+            recipient: "bot.localhost".parse().unwrap(),
+            node: "order".to_owned(),
+        };
+        let begin = |id: &str| {
+            sessions
+                .begin(id.to_owned(), key.clone(), Progress::default())
+                .unwrap()
+        };
+        ["1", "2", "3", "4"].into_iter().for_each(begin);
+        let held = sessions.take("1", &key).ok().unwrap();
+        begin("5");
+        drop(held);
+        assert!(sessions.take("1", &key).is_err());
+        assert_eq!(sessions.open(), 4);
+    }
+}

@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::{Client, Completion, Entry, Shared};
-use crate::connection::StreamError;
 use crate::error::BoxError;
+use crate::error::StreamError;
 use crate::limits::Limits;
 use crate::stanza::{Stanza, WriteError};
 
@@ -175,7 +175,9 @@ impl Shared {
         streams: Arc<AtomicU32>,
     ) -> Result<(), ConfirmError> {
         // Presence, too: it may be sent more than once.
-        stanza.id.get_or_insert_with(|| self.ids.fresh());
+        if stanza.id().is_none() {
+            stanza.set_id(Some(&self.ids.fresh()));
+        }
         let content = self.encode(stanza).map_err(ConfirmError::Write)?;
         let permit = self
             .unconfirmed

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::connection::StreamError;
+use crate::error::StreamError;
 use crate::error::{BoxError, StanzaError};
 use crate::stanza::{ParseError, WriteError};
 

@@ -1,30 +1,38 @@
 //! Ids that nobody can guess: anybody in the federation can send an IQ result to a component.
 
 use std::fmt::Write;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use compact_str::CompactString;
+
+/// Random bytes in an id, behind the instance.
+const RANDOM: usize = 12;
+/// Random bytes fetched from the operating system at a time, so that most ids cost no system call.
+const POOL: usize = 64 * RANDOM;
 
 /// Makes the ids of one component in one process.
 #[derive(Debug)]
 pub(crate) struct Ids {
-    // SipHash keyed by the system's random numbers is a pseudo-random function: 128 bits of it
-    // cannot be guessed from the ids seen so far, and no generator has to be depended on.
-    keys: [RandomState; 2],
-    next: AtomicU64,
+    pool: Mutex<Pool>,
     instance: CompactString,
+}
+
+/// Random bytes that no id has used yet.
+struct Pool {
+    bytes: [u8; POOL],
+    used: usize,
 }
 
 impl Ids {
     pub(crate) fn new() -> Self {
-        let keys = [RandomState::new(), RandomState::new()];
+        let mut pool = Pool {
+            bytes: [0; POOL],
+            used: POOL,
+        };
         let mut instance = CompactString::default();
-        // Writing to a string does not fail.
-        let _ = write!(instance, "{:08x}", keys[0].hash_one("instance") >> 32);
+        push_hex(&mut instance, &pool.take()[..4]);
         Self {
-            keys,
-            next: AtomicU64::new(0),
+            pool: Mutex::new(pool),
             instance,
         }
     }
@@ -36,16 +44,50 @@ impl Ids {
 
     /// Instance, and 96 bits that cannot be guessed.
     pub(crate) fn fresh(&self) -> CompactString {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut id = CompactString::with_capacity(33);
-        let _ = write!(
-            id,
-            "{}-{:016x}{:08x}",
-            self.instance,
-            self.keys[0].hash_one(number),
-            self.keys[1].hash_one(number) >> 32
-        );
+        // No code that can panic with a broken pool runs under this lock.
+        let random = self
+            .pool
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let mut id = CompactString::with_capacity(self.instance.len() + 1 + 2 * RANDOM);
+        id.push_str(&self.instance);
+        id.push('-');
+        push_hex(&mut id, &random);
         id
+    }
+}
+
+impl Pool {
+    #[allow(
+        clippy::expect_used,
+        reason = "an id that can be guessed lets anybody forge responses; Linux has random numbers \
+            from its start"
+    )]
+    fn take(&mut self) -> [u8; RANDOM] {
+        if self.used + RANDOM > POOL {
+            getrandom::fill(&mut self.bytes).expect("the operating system has no random numbers");
+            self.used = 0;
+        }
+        let mut random = [0; RANDOM];
+        random.copy_from_slice(&self.bytes[self.used..self.used + RANDOM]);
+        // A copy of memory must not tell the ids that are still in use.
+        self.bytes[self.used..self.used + RANDOM].fill(0);
+        self.used += RANDOM;
+        random
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pool(…)")
+    }
+}
+
+fn push_hex(text: &mut CompactString, bytes: &[u8]) {
+    for byte in bytes {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
     }
 }
 

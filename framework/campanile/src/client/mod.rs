@@ -25,12 +25,12 @@ use self::pending::PendingBounds;
 pub(crate) use self::pending::{Offered, Pending};
 pub(crate) use self::queue::{Completion, Content, Entry, Queue};
 use self::request::Layered;
-pub use self::request::{
-    Empty, FromResult, IqRequest, IqResponse, IqResponseFuture, ResponseCollector,
-};
+pub use self::request::{IqRequest, IqResponse, IqResponseFuture, ResponseCollector};
 use crate::limits::Limits;
 use crate::metrics::Registry;
 use crate::stanza::{Kind, Stanza, WriteError};
+pub use campanile_stanza::payload::{Empty, FromResult};
+use campanile_stanza::xml;
 
 /// So many keepalive intervals another process on the same JID is believed to be there. Of two,
 /// every second ping of the other comes back to itself: ten in a row do so once in a thousand
@@ -234,9 +234,9 @@ impl Shared {
             collect,
         } = request;
         let id = self.ids.fresh();
-        let peer = stanza.to.clone().ok_or(WriteError::NoRecipient)?;
-        if !stanza.kind.is_request() {
-            return Err(WriteError::Value(format!("{} is no request", stanza.kind)).into());
+        let peer = stanza.to().cloned().ok_or(WriteError::NoRecipient)?;
+        if !stanza.kind().is_request() {
+            return Err(WriteError::Value(format!("{} is no request", stanza.kind())).into());
         }
         let content = self.encode(stanza.with_id(&id))?;
         let waiting = self.pending.register(id.clone(), peer, collect)?;
@@ -265,8 +265,8 @@ impl Shared {
     /// Fills in what the server wants on every stanza (servers.md of both: `from`, `to`; an id on
     /// messages and IQ).
     pub(crate) fn complete(&self, stanza: &mut Stanza) -> Result<(), WriteError> {
-        match &stanza.from {
-            None => stanza.from = Some(self.domain.clone()),
+        match stanza.from() {
+            None => stanza.set_from(Some(self.domain.clone())),
             // Prosody closes the stream with invalid-from for anything else.
             Some(from) if from.domain() != self.domain.domain() => {
                 return Err(WriteError::ForeignSender(from.clone()));
@@ -274,17 +274,14 @@ impl Shared {
             Some(_) => {}
         }
         // ejabberd closes the stream with improper-addressing.
-        if stanza.to.is_none() {
+        if stanza.to().is_none() {
             return Err(WriteError::NoRecipient);
         }
-        if stanza.id.is_none() && !matches!(stanza.kind, Kind::Presence(_)) {
-            stanza.id = Some(self.ids.fresh());
+        if stanza.id().is_none() && !matches!(stanza.kind(), Kind::Presence(_)) {
+            stanza.set_id(Some(&self.ids.fresh()));
         }
-        for text in [stanza.id.as_deref(), stanza.lang.as_deref()]
-            .into_iter()
-            .flatten()
-        {
-            if let Some(c) = crate::stanza::xml::chars::forbidden(text) {
+        for text in [stanza.id(), stanza.lang()].into_iter().flatten() {
+            if let Some(c) = xml::forbidden_char(text) {
                 return Err(WriteError::Character(c));
             }
         }
@@ -294,7 +291,7 @@ impl Shared {
     /// Appends a complete stanza, or nothing when it is too large for the server.
     pub(crate) fn append(&self, stanza: &Stanza, out: &mut Vec<u8>) -> Result<(), WriteError> {
         let start = out.len();
-        crate::stanza::encode::encode(stanza, out);
+        stanza.write_to(out);
         let size = out.len() - start;
         if size > self.bounds.max_stanza {
             out.truncate(start);

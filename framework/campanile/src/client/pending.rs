@@ -160,7 +160,7 @@ impl Pending {
             collected_bytes,
             ..
         } = &mut *table;
-        let ids = message.from.as_ref().and_then(|from| collectors.get(from));
+        let ids = message.from().and_then(|from| collectors.get(from));
         for id in ids.into_iter().flatten() {
             let collector = requests
                 .get_mut(id)
@@ -179,7 +179,7 @@ impl Pending {
                 return Offered::TooMany;
             }
             // What is kept must not keep alive the much larger chunk that it came in.
-            message.children.detach();
+            message.children_mut().detach();
             collector.bytes += weight;
             *collected_bytes += weight;
             collector.messages.push(message);
@@ -190,7 +190,7 @@ impl Pending {
 
     /// Gives an IQ result or error to whoever waits for it; false when nobody does.
     pub(crate) fn resolve(&self, response: Stanza) -> bool {
-        let (Some(id), Some(from)) = (&response.id, &response.from) else {
+        let (Some(id), Some(from)) = (response.id(), response.from()) else {
             return false;
         };
         let mut table = self.lock();
@@ -214,18 +214,18 @@ impl Pending {
             return false;
         };
         self.counters.latency.record(since.elapsed());
-        match response.kind {
+        match response.kind() {
             Kind::Iq(IqType::Result) => self.counters.result.inc(),
             _ => self.counters.error.inc(),
         }
-        let result = match response.kind {
+        let result = match response.kind() {
             Kind::Iq(IqType::Result)
                 if collector.as_ref().is_some_and(|collector| collector.full) =>
             {
                 Err(IqError::TooMuch)
             }
             Kind::Iq(IqType::Result) => Ok(IqResponse {
-                children: response.children,
+                children: response.into_children(),
                 collected: collector
                     .map(|collector| collector.messages)
                     .unwrap_or_default(),

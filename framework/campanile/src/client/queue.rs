@@ -8,8 +8,8 @@ use compact_str::CompactString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Confirm, ConfirmError, IqError, Pending, SendError};
-use crate::connection::StreamError;
 use crate::error::BoxError;
+use crate::error::StreamError;
 use crate::stanza::Stanza;
 
 /// Stanzas in the order in which they were sent, bounded by their bytes.

@@ -12,11 +12,11 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
-use xso::{AsXml, FromXml};
+use xso::AsXml;
 
-use super::{Client, IqError};
+use super::{Client, FromResult, IqError};
 use crate::error::BoxError;
-use crate::stanza::{Children, IqType, Kind, ParseError, Stanza, WriteError};
+use crate::stanza::{Children, ParseError, Stanza, WriteError};
 
 /// An IQ request before it is sent: what layers around a [`Client`] see.
 #[derive(Debug, Clone)]
@@ -45,44 +45,6 @@ pub struct ResponseCollector {
     name: String,
     attribute: String,
     value: String,
-}
-
-/// The result of a request whose payload is of no interest.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Empty;
-
-/// What the payload of an IQ result can be read as: any `xso::FromXml`, [`Children`] as they came,
-/// or [`Empty`].
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be read from an IQ result",
-    note = "it is a type that implements `xso::FromXml`, or `Children`, or `Empty`"
-)]
-pub trait FromResult: Sized {
-    /// Reads the payload.
-    ///
-    /// # Errors
-    /// When it is something else.
-    fn from_result(payload: Children) -> Result<Self, ParseError>;
-}
-
-impl<P: FromXml> FromResult for P {
-    fn from_result(payload: Children) -> Result<Self, ParseError> {
-        Stanza::new(Kind::Iq(IqType::Result))
-            .with_children(payload)
-            .child()
-    }
-}
-
-impl FromResult for Children {
-    fn from_result(payload: Children) -> Result<Self, ParseError> {
-        Ok(payload)
-    }
-}
-
-impl FromResult for Empty {
-    fn from_result(_payload: Children) -> Result<Self, ParseError> {
-        Ok(Self)
-    }
 }
 
 impl IqRequest {

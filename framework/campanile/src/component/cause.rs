@@ -2,7 +2,7 @@
 
 use jid::BareJid;
 
-use crate::connection::LinkError;
+use crate::error::LinkError;
 
 /// What a failure means for the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +156,7 @@ fn advice(condition: &str, domain: &BareJid) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::StreamError;
+    use crate::error::StreamError;
 
     fn stream(condition: &str) -> LinkError {
         LinkError::Stream(StreamError {

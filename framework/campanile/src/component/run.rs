@@ -19,10 +19,12 @@ use super::status::{RunError, Status, Watch};
 use crate::client::Client;
 use crate::connection::handshake;
 use crate::connection::link::{Ended, Link, Parts, Route};
-use crate::connection::{Keepalive, LinkError, Outbox, ReaderLimits};
+use crate::connection::{Keepalive, Outbox};
 use crate::dispatch::Dispatch;
+use crate::error::LinkError;
 use crate::limits::Limits;
 use crate::metrics::{Cause, Registry};
+use campanile_stanza::reader::ReaderLimits;
 
 /// Everything that lives as long as the component.
 pub(super) struct Runner {
@@ -195,7 +197,7 @@ impl Runner {
     async fn serve(
         &mut self,
         io: crate::connection::Io,
-        reader: crate::connection::Reader,
+        reader: campanile_stanza::reader::Reader,
         stop: &mut Stop,
     ) -> Ended {
         let status = &self.status;
@@ -242,7 +244,7 @@ async fn open(
     target: &Target,
     domain: &BareJid,
     limits: &Limits,
-) -> Result<(crate::connection::Io, crate::connection::Reader), LinkError> {
+) -> Result<(crate::connection::Io, campanile_stanza::reader::Reader), LinkError> {
     let mut io = timeout(limits.connect_timeout, (target.connect)())
         .await
         .map_err(|_| LinkError::TimedOut("the server cannot be reached"))??;

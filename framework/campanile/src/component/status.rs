@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::connection::LinkError;
+use crate::error::LinkError;
 
 /// Where a component stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

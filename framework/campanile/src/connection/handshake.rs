@@ -1,16 +1,13 @@
 //! Opening a component's stream (XEP-0114 §3).
 
-use std::fmt::Write as _;
-
 use jid::BareJid;
-use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, timeout};
 
-use super::error::{LinkError, StreamError};
-use super::reader::{COMPONENT, Event, Reader, ReaderLimits, STREAMS, StreamElement};
 use super::secret::Secret;
 use super::transport::Io;
+use crate::error::{LinkError, StreamError};
+use campanile_stanza::reader::{COMPONENT, Event, Reader, ReaderLimits, STREAMS, StreamElement};
 
 /// Sends the header, proves knowledge of the secret, and gives the reader back: stanzas may have
 /// come in the same segment as the server's `<handshake/>`.
@@ -33,7 +30,7 @@ pub(crate) async fn open(
     let id = timeout(within, opened)
         .await
         .map_err(|_| LinkError::TimedOut("the server sent no stream header"))??;
-    let proof = format!("<handshake>{}</handshake>", digest(&id, secret));
+    let proof = format!("<handshake>{}</handshake>", secret.handshake(&id));
     let answered = async {
         if let Err(error) = write(io, proof.as_bytes()).await {
             return Err(read_final_error(io, &mut reader)
@@ -46,20 +43,6 @@ pub(crate) async fn open(
         .await
         .map_err(|_| LinkError::TimedOut("the server did not answer the handshake"))??;
     Ok(reader)
-}
-
-/// SHA-1 of stream id and secret, in lower-case hex: ejabberd takes no other (XEP-0114 §3).
-pub(crate) fn digest(id: &str, secret: &Secret) -> String {
-    let mut hash = Sha1::new();
-    hash.update(id.as_bytes());
-    hash.update(secret.reveal().as_bytes());
-    hash.finalize()
-        .iter()
-        .fold(String::with_capacity(40), |mut hex, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
 }
 
 async fn write(io: &mut Io, bytes: &[u8]) -> std::io::Result<()> {
@@ -135,23 +118,5 @@ async fn next(io: &mut Io, reader: &mut Reader) -> Result<Event, LinkError> {
         if io.read_buf(reader.buffer()).await? == 0 {
             return Err(LinkError::Closed);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_digest_is_sha1_in_lower_case() {
-        let digest = digest("3BF96D32", &Secret::new("hunter2"));
-        assert_eq!(digest.len(), 40);
-        assert!(
-            digest
-                .bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        );
-        // Checked against `printf 3BF96D32hunter2 | sha1sum`.
-        assert_eq!(digest, "1afcbe9c604aab3cae1c07b36a7403d2bb6bdc74");
     }
 }

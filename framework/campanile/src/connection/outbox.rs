@@ -6,12 +6,11 @@ use std::task::Context;
 use jid::Jid;
 use tokio::time::{Duration, Instant};
 
-use super::error::{LinkError, StreamError};
 use super::outbound_layers::{InFlight, LayerResult, OutboundLayers, Panicked};
 use super::unconfirmed::{EncodedStanza, Unconfirmed};
 use crate::client::{Completion, Content, Entry, Pending, Shared};
 use crate::error::BoxError;
-use crate::error_mapping;
+use crate::error::{LinkError, StreamError};
 use crate::metrics::Registry;
 use crate::reply;
 use crate::stanza::{Stanza, WriteError};
@@ -149,7 +148,7 @@ impl Outbox {
         let Some(layers) = &mut self.layers else {
             return self.add(bytes, Completion::Answer);
         };
-        let owed = stanza.kind.is_response() || reply::should_bounce(request);
+        let owed = stanza.kind().is_response() || reply::should_bounce(request);
         let request = owed.then(|| Box::new(request.clone_header()));
         layers.push(InFlight {
             stanza,
@@ -229,7 +228,7 @@ impl Outbox {
         if self.log.allow() {
             let to = in_flight.stanza.to().map(Jid::as_str);
             let id = in_flight.stanza.id();
-            let why = error_mapping::chain(&error);
+            let why = crate::error::chain(&error);
             tracing::error!(
                 ?to,
                 ?id,
@@ -238,7 +237,7 @@ impl Outbox {
             );
         }
         if let Some(request) = in_flight.request {
-            let refusal = reply::error_reply(&request, &error_mapping::classify(&error).error);
+            let refusal = reply::error_reply(&request, &crate::error::classify(&error).error);
             // Conditions and addresses that came in can always be written.
             let _ = self.answer(shared, refusal, &request);
         }

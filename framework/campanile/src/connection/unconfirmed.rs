@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::error::StreamError;
 use crate::client::{Completion, Pending};
+use crate::error::StreamError;
 use crate::metrics::Registry;
 
 /// What was added to this stream and is kept, in its order.
@@ -133,7 +133,7 @@ impl Unconfirmed {
             return;
         }
         self.written = self.written.saturating_sub(1);
-        let error = error.cloned().unwrap_or_else(StreamError::silent);
+        let error = error.cloned().unwrap_or_else(silent_error);
         if let Some(Kept {
             encoded: EncodedStanza {
                 bytes, completion, ..
@@ -225,5 +225,15 @@ impl Unconfirmed {
             .iter_mut()
             .for_each(|encoded| encoded.suspected = false);
         waiting
+    }
+}
+
+/// The error that was never read. Prosody closes the socket with bytes unread behind it, and the
+/// reset that follows may arrive before the stream error does.
+fn silent_error() -> StreamError {
+    let text = "the connection breaks after this stanza, and after no other".to_owned();
+    StreamError {
+        condition: "undefined-condition".to_owned(),
+        text: Some(text),
     }
 }

@@ -28,7 +28,6 @@ use self::prehashed::PrehashedMap;
 use crate::client::Client;
 use crate::connection::Outbox;
 use crate::error::{BoxError, Condition, StanzaError};
-use crate::error_mapping;
 use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::metrics::Registry;
@@ -151,7 +150,7 @@ where
         let keys = keys.unwrap_or_else(|| self.keys(&stanza));
         let mut stanza = stanza;
         // A stanza that waits must not keep alive the much larger chunk that it came in.
-        stanza.children.detach();
+        stanza.children_mut().detach();
         match self.lanes.wait(keys, Arc::new(stanza), &self.limits) {
             Ok(()) => self.counters.taken.inc(),
             Err(stanza) => {
@@ -361,7 +360,7 @@ where
     }
 
     fn classify(&mut self, stanza: &Stanza, error: &BoxError) -> StanzaError {
-        let classified = error_mapping::classify(error);
+        let classified = crate::error::classify(error);
         if error.is::<Panicked>() {
             self.counters.panics.inc();
         } else if classified.internal {
@@ -371,12 +370,12 @@ where
             self.counters.timeouts.inc();
         }
         if classified.internal && self.log.allow() {
-            let why = error_mapping::chain(error);
+            let why = crate::error::chain(error);
             let from = stanza.from().map(|j| j.as_str());
             let to = stanza.to().map(|j| j.as_str());
             let id = stanza.id();
             // Debug escapes control characters and line breaks in text from outside.
-            tracing::error!(?from, ?to, ?id, kind = %stanza.kind, ?why, "a stanza was not handled: \
+            tracing::error!(?from, ?to, ?id, kind = %stanza.kind(), ?why, "a stanza was not handled: \
                 a fault of ours");
         }
         classified.error
@@ -387,7 +386,7 @@ where
         let mut failed = None;
         let mut answered = false;
         reply.address(request, |stanza| {
-            let response = stanza.kind.is_response();
+            let response = stanza.kind().is_response();
             match out.answer(shared, stanza, request) {
                 Ok(()) => answered |= response,
                 Err(error) => failed = Some(error),
@@ -399,7 +398,7 @@ where
             tracing::error!(to = ?request.from().map(|j| j.as_str()), id = ?request.id(), %error, "an answer cannot be written");
         }
         let error = StanzaError::new(Condition::InternalServerError);
-        if (request.kind.is_request() && !answered) || reply::should_bounce(request) {
+        if (request.kind().is_request() && !answered) || reply::should_bounce(request) {
             // Conditions and addresses that came in can always be written.
             let _ = out.answer(
                 self.client.shared(),
@@ -412,11 +411,11 @@ where
     /// Says no without a handler. Messages are answered once per sender and second, or overload
     /// would feed itself.
     fn refuse(&mut self, stanza: &Stanza, condition: Condition, out: &mut Outbox) {
-        if !stanza.kind.is_request() {
+        if !stanza.kind().is_request() {
             if !reply::should_bounce(stanza) {
                 return;
             }
-            let sender = self.hash(stanza.from.as_ref().map(bare));
+            let sender = self.hash(stanza.from().map(bare));
             if !self.error_throttle.allow(sender, Instant::now()) {
                 self.counters.shed_silently.inc();
                 return;
@@ -427,13 +426,13 @@ where
     }
 
     fn keys(&mut self, stanza: &Stanza) -> Keys {
-        let from = stanza.from.as_ref().map(bare);
+        let from = stanza.from().map(bare);
         let sender = self.hash(from);
         let lane = match &self.ordering {
-            None => Some(self.hash((from, stanza.to.as_ref().map(bare)))),
+            None => Some(self.hash((from, stanza.to().map(bare)))),
             Some(ordering) => ordering(stanza),
         };
-        let domain = self.hash(stanza.from.as_ref().map(|from| from.domain().as_str()));
+        let domain = self.hash(stanza.from().map(|from| from.domain().as_str()));
         Keys {
             lane: lane.unwrap_or_else(|| self.fresh_lane()),
             sender,

@@ -1,7 +1,7 @@
 //! Texts that a stanza has in several languages.
 
-use crate::stanza::xml::CLIENT;
 use crate::stanza::{Child, Stanza};
+use campanile_stanza::xml::CLIENT;
 
 /// A text in one or several languages; never in none.
 ///

@@ -7,7 +7,7 @@ use super::{FromInbound, Rejection, language, missing};
 use crate::error::{Condition, StanzaError};
 use crate::inbound::Inbound;
 use crate::stanza::Kind;
-use crate::stanza::xml::CLIENT;
+use campanile_stanza::xml::CLIENT;
 
 /// What a person wrote about its own availability, in the stanza's own language when there are
 /// several.

@@ -7,7 +7,7 @@ use xmpp_parsers::version::VersionResult;
 use super::*;
 use crate::client::Client;
 use crate::error::Condition;
-use crate::error_mapping::classify;
+use crate::error::classify;
 use crate::stanza::{Children, IqType, Kind, MessageType, PresenceType};
 use crate::test_util::inbound;
 

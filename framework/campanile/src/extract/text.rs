@@ -3,8 +3,8 @@
 use super::language::{self, Localized};
 use super::{FromInbound, Rejection, missing};
 use crate::inbound::Inbound;
-use crate::stanza::xml::CLIENT;
 use crate::stanza::{Child, Stanza};
+use campanile_stanza::xml::CLIENT;
 
 /// The body of a message: in the message's own language when there are several, else the first.
 ///

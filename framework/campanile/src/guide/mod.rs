@@ -30,6 +30,5 @@ pub mod modules {}
 #[doc = include_str!("layers.md")]
 pub mod layers {}
 
-#[cfg(feature = "testing")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}

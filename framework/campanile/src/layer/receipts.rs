@@ -106,7 +106,7 @@ struct Receipt {
 /// XEP-0184 §5.3: a receipt is for a message of its own, with an id, and never for a receipt.
 fn wanted(stanza: &Stanza) -> Option<Receipt> {
     if !matches!(
-        stanza.kind,
+        stanza.kind(),
         Kind::Message(MessageType::Chat | MessageType::Normal)
     ) {
         return None;
@@ -115,7 +115,7 @@ fn wanted(stanza: &Stanza) -> Option<Receipt> {
     let asked = children.find(NS, "request").is_some() && children.find(NS, "received").is_none();
     let id = stanza.id().filter(|_| asked)?;
     Some(Receipt {
-        kind: stanza.kind,
+        kind: stanza.kind(),
         id: id.to_owned(),
     })
 }
@@ -148,10 +148,8 @@ fn is_refusal(reply: &Reply) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::error::Condition;
-    use crate::reply::{Deferred, IntoReply};
     use crate::router::Router;
     use crate::test_util::answer;
-    use crate::testing;
 
     const REQUEST: &str = "<request xmlns='urn:xmpp:receipts'/>";
 
@@ -213,54 +211,5 @@ mod tests {
                 "{told}"
             );
         }
-    }
-
-    #[tokio::test]
-    async fn what_is_answered_later_has_its_receipt_then() {
-        let later = async |crate::extract::Body(body): crate::extract::Body| {
-            let (later, promised) = Deferred::channel();
-            match body.as_str() {
-                "no" => promised.fail(Condition::NotAcceptable),
-                body => promised.send(body.into_reply().unwrap()),
-            }
-            later
-        };
-        let bot = testing::mount("bot.localhost", |bot| {
-            bot.router(Router::new().message(later).receipts())
-        })
-        .await;
-        let alice = bot.user("alice@localhost");
-        let say = |body: &str| {
-            format!(
-                "<message to='bot.localhost' id='m1' \
-                type='chat'><body>{body}</body>{REQUEST}</message>"
-            )
-        };
-        alice.send(say("yes").as_str()).await.unwrap();
-        alice
-            .expect("<message type='chat'><received xmlns='urn:xmpp:receipts' id='m1'/></message>")
-            .await;
-        alice
-            .expect("<message type='chat' id='m1'><body>yes</body></message>")
-            .await;
-        alice.send(say("no").as_str()).await.unwrap();
-        alice
-            .expect_among(
-                "<message type='error' id='m1'><error type='modify'><not-acceptable \
-            xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>",
-            )
-            .await;
-        alice.expect_nothing("bot.localhost").await;
-        let info = alice
-            .request(
-                "<iq type='get' to='bot.localhost'><query \
-                xmlns='http://jabber.org/protocol/disco#info'/></iq>",
-            )
-            .await;
-        assert!(
-            info.unwrap()
-                .to_xml()
-                .contains("<feature var='urn:xmpp:receipts'/>")
-        );
     }
 }

@@ -1,7 +1,7 @@
 //! Why links end and attempts fail, in classes that can be counted.
 
 use super::Counter;
-use crate::connection::LinkError;
+use crate::error::LinkError;
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
@@ -119,7 +119,7 @@ impl Causes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::StreamError;
+    use crate::error::StreamError;
 
     #[test]
     fn every_cause_has_a_counter_and_a_name_of_its_own() {

@@ -209,7 +209,7 @@ impl CatalogFault {
         match &self.fault {
             Fault::Unknown(_) => "there is no such module".to_owned(),
             Fault::Unreadable(error) => error.why.clone(),
-            Fault::Refused(error) => crate::error_mapping::chain(error),
+            Fault::Refused(error) => crate::error::chain(error),
         }
     }
 }
@@ -234,7 +234,7 @@ impl fmt::Display for CatalogFault {
             Fault::Refused(error) => write!(
                 f,
                 "the settings of {module}: {}",
-                crate::error_mapping::chain(error)
+                crate::error::chain(error)
             ),
         }
     }

@@ -164,7 +164,7 @@ impl Error for MountError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error_mapping::chain;
+    use crate::error::chain;
     use crate::router::Filter;
 
     struct Fixed(&'static str, fn(Router) -> Router);

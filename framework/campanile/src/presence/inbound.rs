@@ -10,8 +10,8 @@ use super::{
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
-use crate::stanza::xml::CLIENT;
 use crate::stanza::{Kind, PresenceType, Stanza};
+use campanile_stanza::xml::CLIENT;
 
 impl Inner {
     /// Takes one stanza.

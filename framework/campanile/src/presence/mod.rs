@@ -48,8 +48,6 @@
 //! peers that we see is routed to handlers as any other. Pre-approval (RFC 6121 §3.4), which is
 //! optional, is not done.
 
-#[cfg(test)]
-mod appendix_a;
 mod availability;
 mod bounced_peers;
 mod inbound;
@@ -61,8 +59,6 @@ mod roster;
 mod scan;
 mod store;
 mod subscription;
-#[cfg(test)]
-mod tests;
 
 use jid::BareJid;
 

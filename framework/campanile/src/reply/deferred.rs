@@ -68,8 +68,11 @@ impl Deferred {
         self
     }
 
-    /// Waits for the answer: an error when the handle is dropped or when the deadline passes.
-    pub(crate) async fn wait(self, deadline: Duration) -> Result<Reply, BoxError> {
+    /// Waits for the reply.
+    ///
+    /// # Errors
+    /// Returns an error if the responder was dropped, or did not answer within `deadline`.
+    pub async fn wait(self, deadline: Duration) -> Result<Reply, BoxError> {
         match tokio::time::timeout(self.within.unwrap_or(deadline), self.answer).await {
             Ok(Ok(reply)) => match self.map {
                 Some(map) => reply.map(map),

@@ -7,8 +7,8 @@ use xmpp_parsers::presence::Presence;
 
 use super::{Deferred, Reply};
 use crate::error::{BoxError, Condition, StanzaError};
-use crate::stanza::xml::CLIENT;
 use crate::stanza::{Children, ChildrenBuilder, Stanza};
+use campanile_stanza::xml::CLIENT;
 
 /// What a handler may return.
 ///

@@ -52,10 +52,10 @@ impl Reply {
     /// fault of ours.
     pub fn address(self, request: &Stanza, mut send: impl FnMut(Stanza)) {
         // RFC 6120 §8.3.1, §8.2.3: errors and results are never answered.
-        if request.kind.is_error() || request.kind.is_response() {
+        if request.kind().is_error() || request.kind().is_response() {
             return;
         }
-        let mut answered = !request.kind.is_request();
+        let mut answered = !request.kind().is_request();
         self.parts(request, &mut answered, &mut send);
         if !answered {
             send(back(request, Kind::Iq(IqType::Result), Children::new()));
@@ -65,7 +65,7 @@ impl Reply {
     fn parts(self, request: &Stanza, answered: &mut bool, send: &mut impl FnMut(Stanza)) {
         match self {
             Self::Empty => {}
-            Self::Children(children) => match request.kind {
+            Self::Children(children) => match request.kind() {
                 Kind::Iq(_) if *answered => {}
                 // RFC 6120 §8.2.3: a result has at most one child.
                 Kind::Iq(_) if children.len() > 1 => {
@@ -81,20 +81,20 @@ impl Reply {
                     send(back(request, Kind::Iq(IqType::Result), children));
                 }
                 Kind::Message(MessageType::Chat | MessageType::Normal) => {
-                    send(back(request, request.kind, children))
+                    send(back(request, request.kind(), children))
                 }
                 // Nothing is said in a room unasked, and nobody waits for an answer to a headline
                 // or to presence.
                 Kind::Message(_) | Kind::Presence(_) => {}
             },
-            Self::Stanza(stanza) if stanza.kind.is_response() => {
+            Self::Stanza(stanza) if stanza.kind().is_response() => {
                 if !std::mem::replace(answered, true) {
-                    send(back(request, stanza.kind, stanza.children));
+                    send(back(request, stanza.kind(), stanza.into_children()));
                 }
             }
             Self::Stanza(stanza) => send(complete(request, *stanza)),
             Self::Error(error) => {
-                let due = if request.kind.is_request() {
+                let due = if request.kind().is_request() {
                     !*answered
                 } else {
                     should_bounce(request)
@@ -118,17 +118,17 @@ impl Reply {
 
 /// The error stanza for a request or a message.
 pub(crate) fn error_reply(request: &Stanza, error: &StanzaError) -> Stanza {
-    back(request, request.kind.to_error(), error.to_children())
+    back(request, request.kind().to_error(), error.to_children())
 }
 
 /// Whether a message that is not taken must be bounced: a person must not write into the void (RFC
 /// 6121 §8.5.1), and two machines must not send each other errors for ever.
 pub(crate) fn should_bounce(stanza: &Stanza) -> bool {
     let conversation = matches!(
-        stanza.kind,
+        stanza.kind(),
         Kind::Message(MessageType::Chat | MessageType::Normal)
     );
-    let own = match (&stanza.from, &stanza.to) {
+    let own = match (stanza.from(), stanza.to()) {
         (Some(from), Some(to)) => from.domain() == to.domain(),
         _ => true,
     };
@@ -136,32 +136,27 @@ pub(crate) fn should_bounce(stanza: &Stanza) -> bool {
     conversation
         && !own
         && stanza.has_content()
-        && stanza.children.find("urn:xmpp:delay", "delay").is_none()
+        && stanza.children().find("urn:xmpp:delay", "delay").is_none()
 }
 
 /// A stanza from the recipient of `request` to its sender, with its id.
 fn back(request: &Stanza, kind: Kind, children: Children) -> Stanza {
-    let Stanza { id, from, to, .. } = request.clone_header();
-    Stanza {
-        kind,
-        id,
-        from: to,
-        to: from,
-        lang: None,
-        children,
-    }
+    request.reply(kind).with_children(children)
 }
 
 fn complete(request: &Stanza, mut stanza: Stanza) -> Stanza {
-    if stanza.from.is_none() {
-        stanza.from.clone_from(&request.to);
+    if stanza.from().is_none() {
+        stanza.set_from(request.to().cloned());
     }
-    if stanza.to.is_none() {
-        stanza.to.clone_from(&request.from);
+    if stanza.to().is_none() {
         // Only the room itself can be spoken to in a room (XEP-0045 §7.4).
-        if stanza.kind == Kind::Message(MessageType::Groupchat) {
-            stanza.to = stanza.to.map(|to| to.into_bare().into());
-        }
+        let in_room = stanza.kind() == Kind::Message(MessageType::Groupchat);
+        let to = request.from().cloned();
+        stanza.set_to(if in_room {
+            to.map(|to| to.into_bare().into())
+        } else {
+            to
+        });
     }
     stanza
 }

@@ -143,7 +143,9 @@ impl RecipientRoutes {
     }
 
     fn find(&self, stanza: &Stanza) -> Option<&Call> {
-        self.slots[kind_index(stanza.kind)].as_deref()?.find(stanza)
+        self.slots[kind_index(stanza.kind())]
+            .as_deref()?
+            .find(stanza)
     }
 }
 
@@ -197,7 +199,7 @@ impl KindRoutes {
     fn named(&self, stanza: &Stanza) -> Option<&Call> {
         // An IQ request has one child. Those of a message come in any order, and servers change it:
         // all are asked.
-        let asked = if stanza.kind.is_request() {
+        let asked = if stanza.kind().is_request() {
             1
         } else {
             stanza.children().len()

@@ -285,10 +285,8 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
         .server("127.0.0.1:1")
         .secret("s");
     let line = line!() + 1;
-    let refused = component.router(Router::new().at(
-        "order-{id}",
-        Router::new().message(async |_: Localpart<(u8, u8)>| ()),
-    ));
+    let orders = Router::new().message(async |_: Localpart<(u8, u8)>| ());
+    let refused = component.router(Router::new().at("order-{id}", orders));
     let refused = refused.build().map(drop).unwrap_err().to_string();
     let wanted = "the handler of the route \"message normal or message chat for order-{id}@\" can \
         never be called: \

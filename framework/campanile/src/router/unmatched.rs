@@ -17,7 +17,7 @@ use crate::stanza::{Kind, PresenceType, Stanza};
 /// | all else | nothing |
 pub(super) fn answer(table: &RouteTable, inbound: &Inbound) -> Result<Reply, BoxError> {
     let stanza = inbound.stanza();
-    match stanza.kind {
+    match stanza.kind() {
         Kind::Iq(_) => Err(refusal(table, stanza).into()),
         // RFC 6121 §8.5.1: a person must not write into the void.
         Kind::Message(_) if reply::should_bounce(stanza) => {
@@ -50,7 +50,7 @@ fn unsubscribed(inbound: &Inbound) -> Reply {
 
 /// RFC 6120 §8.2.3: an IQ request has exactly one child.
 pub(super) fn is_bad_request(stanza: &Stanza) -> bool {
-    stanza.kind.is_request() && stanza.children().len() != 1
+    stanza.kind().is_request() && stanza.children().len() != 1
 }
 
 pub(super) fn bad_request() -> StanzaError {

@@ -21,8 +21,6 @@
 //! another one; so a photo needs a [`Roster`](crate::presence::Roster) that [`VCardModule`] adorns.
 
 mod card;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

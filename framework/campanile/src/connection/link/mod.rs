@@ -14,24 +14,24 @@ use tokio::time::{Duration, Instant, Interval, MissedTickBehavior};
 use tower_service::Service;
 
 use self::shutdown::NOT_CLOSED;
-use super::error::{LinkError, StreamError};
 use super::handshake::read_final_error;
 use super::keepalive::{Due, Keepalive, PingEvent};
 use super::outbox::Outbox;
-use super::reader::{
-    Event, ReadError, Reader, RejectedStanza, STREAMS, StanzaDefect, StanzaHeader, StreamElement,
-};
 use super::trace;
 use super::transport::Io;
 use crate::client::{Client, Offered, instance_of};
 use crate::dispatch::Dispatch;
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
+use crate::error::{LinkError, StreamError};
 use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::metrics::Registry;
 use crate::reply::Reply;
 use crate::slow_handlers::TURN;
 use crate::stanza::{IqType, Kind, MessageType, PresenceType, Stanza};
+use campanile_stanza::reader::{
+    Event, ReadError, Reader, RejectedStanza, STREAMS, StanzaDefect, StreamElement,
+};
 
 /// Stanzas handled before what they were answered is written, and others get their turn if this one
 /// has lasted for long.
@@ -315,9 +315,9 @@ where
         if let PingEvent::RoundTrip { position } = ping_event {
             self.parts.outbox.confirm(position, self.parts.counters);
         }
-        if matches!(self.phase, Phase::Closing(_)) && !stanza.kind.is_response() {
+        if matches!(self.phase, Phase::Closing(_)) && !stanza.kind().is_response() {
             if ping_event == PingEvent::Unrelated {
-                self.count_late(stanza.kind.name());
+                self.count_late(stanza.kind().name());
             }
             return Ok(());
         }
@@ -335,14 +335,13 @@ where
                 return Ok(());
             }
         }
-        if stanza.kind.is_response() {
+        if stanza.kind().is_response() {
             self.answer(stanza);
             return Ok(());
         }
-        if stanza.from.is_none()
+        if stanza.from().is_none()
             || stanza
-                .to
-                .as_ref()
+                .to()
                 .is_none_or(|to| to.domain() != shared.domain.domain())
         {
             self.stray(&stanza);
@@ -380,7 +379,7 @@ where
     /// Gives a message to the request that it came for; whatever else there is comes back.
     fn uncollected(&self, stanza: Stanza) -> Option<Stanza> {
         let pending = &self.parts.client.shared().pending;
-        if !matches!(stanza.kind, Kind::Message(_)) || !pending.is_collecting() {
+        if !matches!(stanza.kind(), Kind::Message(_)) || !pending.is_collecting() {
             return Some(stanza);
         }
         match pending.offer(stanza) {
@@ -409,30 +408,23 @@ where
 
     /// Answers a stanza that is well-formed and still none.
     fn refused(&mut self, refused: RejectedStanza) {
-        let RejectedStanza {
-            header: head,
-            defect,
-        } = refused;
-        let counter = match defect {
+        let counter = match refused.defect() {
             StanzaDefect::TooLarge | StanzaDefect::TooDeep => &self.parts.counters.oversize,
             _ => &self.parts.counters.malformed,
         };
         counter.inc();
         let domain = self.parts.client.domain();
-        let here = head
-            .to
-            .as_ref()
+        let here = refused
+            .to()
             .is_some_and(|to| to.domain() == domain.domain());
-        let Some((stanza, error)) = stanza_for_reply(head, defect).filter(|_| here) else {
+        let Some((stanza, error)) = stanza_for_reply(&refused).filter(|_| here) else {
             return;
         };
-        if stanza.kind == Kind::Iq(IqType::Result) {
+        if stanza.kind() == Kind::Iq(IqType::Result) {
             // An answer to one of our own requests that is too large to be read is still an answer.
-            let refused = Stanza {
-                kind: Kind::Iq(IqType::Error),
-                children: error.to_children(),
-                ..stanza
-            };
+            let refused = stanza
+                .with_kind(Kind::Iq(IqType::Error))
+                .with_children(error.to_children());
             if !self.parts.client.shared().pending.resolve(refused) {
                 self.parts.counters.unsolicited.inc();
             }
@@ -648,36 +640,19 @@ fn timer(limits: &Limits, fresh: Option<Duration>) -> Interval {
 }
 
 /// The stanza that a refused one stands for, and what its sender is told, where anything is due.
-fn stanza_for_reply(head: StanzaHeader, defect: StanzaDefect) -> Option<(Stanza, StanzaError)> {
-    let error = match defect {
+fn stanza_for_reply(rejected: &RejectedStanza) -> Option<(Stanza, StanzaError)> {
+    rejected.from()?;
+    let stanza = rejected.to_stanza();
+    let owed = match stanza.kind() {
+        Kind::Iq(_) | Kind::Message(MessageType::Chat | MessageType::Normal) => true,
+        Kind::Message(_) => false,
+        Kind::Presence(_) => PresenceType::parse(rejected.type_attribute()).is_none(),
+    };
+    let error = match rejected.defect() {
         StanzaDefect::TooLarge | StanzaDefect::TooDeep => {
             StanzaError::new(Condition::PolicyViolation).with_type(ErrorType::Modify)
         }
         _ => StanzaError::new(Condition::BadRequest),
     };
-    let kind = match (head.name.as_str(), head.kind.as_str()) {
-        // RFC 6120 §8.2.3: these are answers, even when they cannot be read.
-        ("iq", "result" | "error") => Kind::Iq(IqType::Result),
-        ("iq", "set") => Kind::Iq(IqType::Set),
-        ("iq", _) => Kind::Iq(IqType::Get),
-        ("message", "chat") => Kind::Message(MessageType::Chat),
-        ("message", "groupchat" | "headline" | "error") => return None,
-        ("message", _) => Kind::Message(MessageType::Normal),
-        (_, kind) if PresenceType::parse(kind).is_none() => Kind::Presence(PresenceType::Available),
-        _ => return None,
-    };
-    head.from.as_ref()?;
-    let StanzaHeader {
-        id, from, to, lang, ..
-    } = head;
-    Some((
-        Stanza {
-            id,
-            from,
-            to,
-            lang,
-            ..Stanza::new(kind)
-        },
-        error,
-    ))
+    owed.then_some((stanza, error))
 }

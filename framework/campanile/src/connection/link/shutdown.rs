@@ -5,8 +5,8 @@ use tokio::time::{Duration, Instant};
 use tower_service::Service;
 
 use super::{Link, Phase};
-use crate::connection::error::LinkError;
 use crate::error::BoxError;
+use crate::error::LinkError;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
 

@@ -1,0 +1,225 @@
+//! RFC 6121 Appendix A, row by row: the state before, whether the stanza must pass, the state
+//! after.
+//!
+//! The 54 rows of §A.2.3 to §A.3.4 have been held against the tables of RFC 3921 §9, from which
+//! they come unchanged but for pre-approval; the 18 of §A.2.1 and §A.2.2 are new in RFC 6121, which
+//! routes all of them (MUST). Pre-approval (§3.4) is optional and not done here: where §A.2.3 has
+//! it, nothing passes and nothing changes.
+
+use campanile::presence::{Change, HalfState, Subscription, Transition};
+
+pub(crate) type Row = (&'static str, bool, &'static str);
+
+/// §A.2: our own stanzas.
+pub(crate) const OUTBOUND: [(Change, [Row; 9]); 4] = [
+    (Change::Subscribe, OUTBOUND_SUBSCRIBE),
+    (Change::Unsubscribe, OUTBOUND_UNSUBSCRIBE),
+    (Change::Subscribed, OUTBOUND_SUBSCRIBED),
+    (Change::Unsubscribed, OUTBOUND_UNSUBSCRIBED),
+];
+
+/// §A.3: those of the peer.
+pub(crate) const INBOUND: [(Change, [Row; 9]); 4] = [
+    (Change::Subscribe, INBOUND_SUBSCRIBE),
+    (Change::Unsubscribe, INBOUND_UNSUBSCRIBE),
+    (Change::Subscribed, INBOUND_SUBSCRIBED),
+    (Change::Unsubscribed, INBOUND_UNSUBSCRIBED),
+];
+
+/// §A.2.1
+const OUTBOUND_SUBSCRIBE: [Row; 9] = [
+    ("None", true, "None + Pending Out"),
+    ("None + Pending Out", true, "None + Pending Out"),
+    ("None + Pending In", true, "None + Pending Out+In"),
+    ("None + Pending Out+In", true, "None + Pending Out+In"),
+    ("To", true, "To"),
+    ("To + Pending In", true, "To + Pending In"),
+    ("From", true, "From + Pending Out"),
+    ("From + Pending Out", true, "From + Pending Out"),
+    ("Both", true, "Both"),
+];
+
+/// §A.2.2
+const OUTBOUND_UNSUBSCRIBE: [Row; 9] = [
+    ("None", true, "None"),
+    ("None + Pending Out", true, "None"),
+    ("None + Pending In", true, "None + Pending In"),
+    ("None + Pending Out+In", true, "None + Pending In"),
+    ("To", true, "None"),
+    ("To + Pending In", true, "None + Pending In"),
+    ("From", true, "From"),
+    ("From + Pending Out", true, "From"),
+    ("Both", true, "From"),
+];
+
+/// §A.2.3
+const OUTBOUND_SUBSCRIBED: [Row; 9] = [
+    ("None", false, "None"),
+    ("None + Pending Out", false, "None + Pending Out"),
+    ("None + Pending In", true, "From"),
+    ("None + Pending Out+In", true, "From + Pending Out"),
+    ("To", false, "To"),
+    ("To + Pending In", true, "Both"),
+    ("From", false, "From"),
+    ("From + Pending Out", false, "From + Pending Out"),
+    ("Both", false, "Both"),
+];
+
+/// §A.2.4
+const OUTBOUND_UNSUBSCRIBED: [Row; 9] = [
+    ("None", false, "None"),
+    ("None + Pending Out", false, "None + Pending Out"),
+    ("None + Pending In", true, "None"),
+    ("None + Pending Out+In", true, "None + Pending Out"),
+    ("To", false, "To"),
+    ("To + Pending In", true, "To"),
+    ("From", true, "None"),
+    ("From + Pending Out", true, "None + Pending Out"),
+    ("Both", true, "To"),
+];
+
+/// §A.3.1
+const INBOUND_SUBSCRIBE: [Row; 9] = [
+    ("None", true, "None + Pending In"),
+    ("None + Pending Out", true, "None + Pending Out+In"),
+    ("None + Pending In", false, "None + Pending In"),
+    ("None + Pending Out+In", false, "None + Pending Out+In"),
+    ("To", true, "To + Pending In"),
+    ("To + Pending In", false, "To + Pending In"),
+    ("From", false, "From"),
+    ("From + Pending Out", false, "From + Pending Out"),
+    ("Both", false, "Both"),
+];
+
+/// §A.3.2
+const INBOUND_UNSUBSCRIBE: [Row; 9] = [
+    ("None", false, "None"),
+    ("None + Pending Out", false, "None + Pending Out"),
+    ("None + Pending In", true, "None"),
+    ("None + Pending Out+In", true, "None + Pending Out"),
+    ("To", false, "To"),
+    ("To + Pending In", true, "To"),
+    ("From", true, "None"),
+    ("From + Pending Out", true, "None + Pending Out"),
+    ("Both", true, "To"),
+];
+
+/// §A.3.3
+const INBOUND_SUBSCRIBED: [Row; 9] = [
+    ("None", false, "None"),
+    ("None + Pending Out", true, "To"),
+    ("None + Pending In", false, "None + Pending In"),
+    ("None + Pending Out+In", true, "To + Pending In"),
+    ("To", false, "To"),
+    ("To + Pending In", false, "To + Pending In"),
+    ("From", false, "From"),
+    ("From + Pending Out", true, "Both"),
+    ("Both", false, "Both"),
+];
+
+/// §A.3.4
+const INBOUND_UNSUBSCRIBED: [Row; 9] = [
+    ("None", false, "None"),
+    ("None + Pending Out", true, "None"),
+    ("None + Pending In", false, "None + Pending In"),
+    ("None + Pending Out+In", true, "None + Pending In"),
+    ("To", true, "None"),
+    ("To + Pending In", true, "None + Pending In"),
+    ("From", false, "From"),
+    ("From + Pending Out", true, "From"),
+    ("Both", true, "From"),
+];
+
+/// §A.1
+pub(crate) fn states() -> impl Iterator<Item = Subscription> {
+    let halves = [HalfState::None, HalfState::Pending, HalfState::Subscribed];
+    halves
+        .into_iter()
+        .flat_map(move |to| halves.map(|from| Subscription { to, from }))
+}
+
+pub(crate) fn named(name: &str) -> Subscription {
+    states().find(|state| state.to_string() == name).unwrap()
+}
+
+/// Every row of a table, by the caller's line when one is wrong.
+#[track_caller]
+fn holds(table: [Row; 9], step: impl Fn(Subscription) -> Transition) {
+    let mut seen: Vec<_> = states().collect();
+    for (before, passes, after) in table {
+        let wanted = Transition {
+            next: named(after),
+            passes,
+        };
+        let found = step(named(before));
+        assert_eq!(
+            (found, found.next.to_string()),
+            (wanted, after.to_owned()),
+            "{before}"
+        );
+        seen.retain(|state| *state != named(before));
+    }
+    assert!(seen.is_empty(), "{seen:?} have no row");
+}
+
+#[test]
+fn outbound_subscribe() {
+    holds(OUTBOUND_SUBSCRIBE, |state| {
+        state.outbound(Change::Subscribe)
+    });
+}
+
+#[test]
+fn outbound_unsubscribe() {
+    holds(OUTBOUND_UNSUBSCRIBE, |state| {
+        state.outbound(Change::Unsubscribe)
+    });
+}
+
+#[test]
+fn outbound_subscribed() {
+    holds(OUTBOUND_SUBSCRIBED, |state| {
+        state.outbound(Change::Subscribed)
+    });
+}
+
+#[test]
+fn outbound_unsubscribed() {
+    holds(OUTBOUND_UNSUBSCRIBED, |state| {
+        state.outbound(Change::Unsubscribed)
+    });
+}
+
+#[test]
+fn inbound_subscribe() {
+    holds(INBOUND_SUBSCRIBE, |state| state.inbound(Change::Subscribe));
+}
+
+#[test]
+fn inbound_unsubscribe() {
+    holds(INBOUND_UNSUBSCRIBE, |state| {
+        state.inbound(Change::Unsubscribe)
+    });
+}
+
+#[test]
+fn inbound_subscribed() {
+    holds(INBOUND_SUBSCRIBED, |state| {
+        state.inbound(Change::Subscribed)
+    });
+}
+
+#[test]
+fn inbound_unsubscribed() {
+    holds(INBOUND_UNSUBSCRIBED, |state| {
+        state.inbound(Change::Unsubscribed)
+    });
+}
+
+#[test]
+fn a_change_is_a_type_of_presence() {
+    for change in Change::ALL {
+        assert_eq!(Change::of(change.presence_type()), Some(change));
+    }
+    assert_eq!(Change::of(campanile::stanza::PresenceType::Probe), None);
+}

@@ -1,0 +1,57 @@
+//! Payload types that everybody needs: those that `xmpp-parsers` lacks, and the names of those that
+//! it has.
+//!
+//! | XEP | types |
+//! |---|---|
+//! | 0050 Ad-Hoc Commands | [`CommandPayload`], [`CommandActions`], [`Note`], [`CommandErrorCondition`] |
+//! | 0085 Chat State Notifications | [`ChatState`] |
+//! | 0184 Message Delivery Receipts | [`ReceiptRequest`], [`Received`] |
+//! | 0203 Delayed Delivery | [`Delay`] |
+//! | 0333 Displayed Markers | [`Markable`], [`Displayed`] |
+//! | 0334 Message Processing Hints | [`Hint`] |
+//! | 0359 Stanza IDs | [`StanzaId`], [`OriginId`] |
+//! | 0428 Fallback Indication | [`Fallback`] |
+//! | 0461 Message Replies | [`InReplyTo`] |
+//!
+//! All of them go into [`Payload`](crate::extract::Payload) and
+//! [`Stanza::with_child`](crate::stanza::Stanza::with_child):
+//!
+//! ```
+//! use campanile_stanza::payload::{Hint, InReplyTo};
+//! use campanile_stanza::stanza::Stanza;
+//! use jid::Jid;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let alice = Jid::new("alice@example.org")?;
+//! let reply = Stanza::chat(alice.clone(), "yes")?
+//!     .with_child(&InReplyTo { to: Some(alice), id: "m1".into() })?
+//!     .with_child(&Hint::Store)?;
+//! assert_eq!(reply.children().len(), 3);
+//! # Ok(())
+//! # }
+//! ```
+
+mod command;
+mod fallback;
+mod from_result;
+mod hint;
+mod reply_to;
+#[cfg(test)]
+mod tests;
+mod text_enum;
+
+pub use xmpp_parsers::chatstates::ChatState;
+pub use xmpp_parsers::delay::Delay;
+pub use xmpp_parsers::displayed_markers::{Displayed, Markable};
+pub use xmpp_parsers::receipts::{Received, Request as ReceiptRequest};
+pub use xmpp_parsers::stanza_id::{OriginId, StanzaId};
+
+pub use self::command::{
+    COMMANDS, CommandAction, CommandActions, CommandErrorCondition, CommandPayload, CommandStatus,
+    Note, NoteType,
+};
+pub use self::fallback::{Fallback, FallbackBody, FallbackSubject};
+pub use self::from_result::{Empty, FromResult};
+pub use self::hint::Hint;
+pub use self::reply_to::InReplyTo;
+pub use self::text_enum::UnknownValue;

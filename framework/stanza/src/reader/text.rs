@@ -1,0 +1,160 @@
+//! Character data, piece by piece as it arrives.
+
+use super::ReadError;
+use crate::xml::{chars, escape};
+
+/// The longest reference that means anything is `&#x10FFFF;`; this leaves room for zeros before the
+/// digits.
+const MAX_REFERENCE: usize = 64;
+
+/// How much of `text`, behind which more may come, can be judged now.
+///
+/// Held back are an unfinished character, an unfinished reference and brackets that may begin
+/// `]]>`: a few bytes, so that looking at them again costs nothing however small the pieces are.
+pub(super) fn complete(text: &[u8], cdata: bool) -> usize {
+    let tail = text.len().saturating_sub(MAX_REFERENCE);
+    if !cdata
+        && let Some(at) = memchr::memrchr(b'&', &text[tail..])
+        && memchr::memchr(b';', &text[tail + at..]).is_none()
+    {
+        return tail + at;
+    }
+    let brackets = text
+        .iter()
+        .rev()
+        .take(2)
+        .take_while(|&&b| b == b']')
+        .count();
+    text.len() - brackets.max(unfinished(text))
+}
+
+/// Length of the UTF-8 sequence at the end that lacks bytes.
+fn unfinished(text: &[u8]) -> usize {
+    for back in 1..=text.len().min(3) {
+        let byte = text[text.len() - back];
+        if byte & 0xC0 == 0x80 {
+            continue;
+        }
+        let length = match byte {
+            0xC0..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xF7 => 4,
+            _ => 1,
+        };
+        return if length > back { back } else { 0 };
+    }
+    0
+}
+
+/// Checks a piece of character data; tells whether it holds a carriage return, which must be
+/// normalised (XML 1.0 §2.11).
+pub(super) fn check(text: &[u8], cdata: bool) -> Result<bool, ReadError> {
+    let summary = chars::summarize(text);
+    if summary.high || summary.control {
+        check_characters(text, cdata)?;
+    }
+    if !cdata && summary.ampersand {
+        check_references(text)?;
+    }
+    // XML 1.0 §2.4: `]]>` must not appear in character data.
+    if !cdata && summary.greater && memchr::memmem::find(text, b"]]>").is_some() {
+        return Err(ReadError::NotWellFormed("`]]>` in character data"));
+    }
+    Ok(summary.control)
+}
+
+fn check_characters(text: &[u8], cdata: bool) -> Result<(), ReadError> {
+    match std::str::from_utf8(text) {
+        Ok(text) if chars::forbidden(text).is_some() => {
+            Err(ReadError::NotWellFormed("a character that XML forbids"))
+        }
+        Ok(_) => Ok(()),
+        // What stands first decides, so that the fault does not depend on the pieces in which the
+        // text came.
+        Err(error) => check(&text[..error.valid_up_to()], cdata).and(Err(ReadError::Encoding)),
+    }
+}
+
+/// Every `&` must begin a reference that XML itself defines.
+pub(super) fn check_references(text: &[u8]) -> Result<(), ReadError> {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'&', rest) {
+        rest = &rest[at + 1..];
+        let end = memchr::memchr(b';', &rest[..rest.len().min(MAX_REFERENCE)])
+            .ok_or(ReadError::NotWellFormed("a reference does not end"))?;
+        if escape::resolve_reference(&rest[..end]).is_none() {
+            return Err(ReadError::NotWellFormed(
+                "an unknown entity or a forbidden character",
+            ));
+        }
+        rest = &rest[end + 1..];
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_go_on_is_held_back() {
+        let cases: [(&[u8], usize); 10] = [
+            (b"abc", 3),
+            (b"abc&am", 3),
+            (b"abc&amp;d", 9),
+            (b"abc&amp;&", 8),
+            (b"abc]", 3),
+            (b"abc]]", 3),
+            (b"abc]]]", 4),
+            ("abcé".as_bytes(), 5),
+            (&"abcé".as_bytes()[..4], 3),
+            (&"ab\u{1F514}".as_bytes()[..5], 2),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(complete(text, false), wanted, "{text:?}");
+        }
+        assert_eq!(complete(b"abc&am", true), 6);
+    }
+
+    #[test]
+    fn a_reference_that_does_not_end_is_refused() {
+        let reference = |zeros: usize| format!("&#{}65;", "0".repeat(zeros)).into_bytes();
+        assert_eq!(check(&reference(MAX_REFERENCE - 4), false), Ok(false));
+        assert!(check(&reference(MAX_REFERENCE - 3), false).is_err());
+        let endless = reference(300);
+        // It is held back only as long as it may be good.
+        assert_eq!(complete(&endless[..MAX_REFERENCE], false), 0);
+        assert_eq!(
+            complete(&endless[..=MAX_REFERENCE], false),
+            MAX_REFERENCE + 1
+        );
+        assert!(check(&endless[..=MAX_REFERENCE], false).is_err());
+    }
+
+    #[test]
+    fn bad_text_is_refused() {
+        for bad in [
+            b"a\x01".as_slice(),
+            b"a&b;",
+            b"a]]>b",
+            "\u{FFFE}".as_bytes(),
+            b"\x01\xFF",
+        ] {
+            assert!(
+                matches!(check(bad, false), Err(ReadError::NotWellFormed(_))),
+                "{bad:?}"
+            );
+        }
+        for bad in [
+            b"\xFF".as_slice(),
+            b"\xC0\x80",
+            b"\xED\xA0\x80",
+            b"\xFF\x01",
+        ] {
+            assert_eq!(check(bad, true), Err(ReadError::Encoding), "{bad:?}");
+        }
+        assert_eq!(check(b"a]]b>", false), Ok(false));
+        assert_eq!(check(b"a&b]]>", true), Ok(false));
+        assert_eq!(check(b"a\r\n", false), Ok(true));
+    }
+}

@@ -1,0 +1,167 @@
+//! Which characters XML 1.0 allows, and where.
+
+/// Classes of bytes: a bit for each.
+pub(crate) struct Class;
+
+impl Class {
+    const SPACE: u8 = 1;
+    /// An ASCII byte that may begin an NCName.
+    pub(crate) const NAME_START: u8 = 2;
+    /// An ASCII byte that may stand inside an NCName.
+    pub(crate) const NAME: u8 = 4;
+    /// An ASCII byte that means itself in an attribute value, whatever the quotes.
+    pub(crate) const VALUE: u8 = 8;
+}
+
+const CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let b = byte as u8;
+        if matches!(b, b' ' | b'\t' | b'\n' | b'\r') {
+            table[byte] |= Class::SPACE;
+        }
+        if b.is_ascii_alphabetic() || b == b'_' {
+            table[byte] |= Class::NAME_START | Class::NAME;
+        }
+        if b.is_ascii_digit() || b == b'-' || b == b'.' {
+            table[byte] |= Class::NAME;
+        }
+        if b >= b' ' && !matches!(b, b'&' | b'<' | b'\'' | b'"') {
+            table[byte] |= Class::VALUE;
+        }
+        byte += 1;
+    }
+    table
+};
+
+pub(crate) const fn is(byte: u8, class: u8) -> bool {
+    CLASS[byte as usize] & class != 0
+}
+
+/// White space between attributes and around names (XML 1.0 §2.3, production S).
+pub(crate) const fn is_space(byte: u8) -> bool {
+    is(byte, Class::SPACE)
+}
+
+/// Whether `name` is an NCName: a name without colon (Namespaces in XML 1.0 §3, production NCName).
+pub(crate) fn is_ncname(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let Some(&first) = bytes.first() else {
+        return false;
+    };
+    if bytes.is_ascii() {
+        return is(first, Class::NAME_START) && bytes.iter().all(|&b| is(b, Class::NAME));
+    }
+    let mut chars = name.chars();
+    chars.next().is_some_and(is_name_start) && chars.all(is_name_char)
+}
+
+/// XML 1.0 §2.3, production NameStartChar, less the colon.
+fn is_name_start(c: char) -> bool {
+    match c {
+        '\0'..='\x7f' => is(c as u8, Class::NAME_START),
+        '\u{C0}'..='\u{D6}'
+        | '\u{D8}'..='\u{F6}'
+        | '\u{F8}'..='\u{2FF}'
+        | '\u{370}'..='\u{37D}'
+        | '\u{37F}'..='\u{1FFF}'
+        | '\u{200C}'..='\u{200D}'
+        | '\u{2070}'..='\u{218F}'
+        | '\u{2C00}'..='\u{2FEF}'
+        | '\u{3001}'..='\u{D7FF}'
+        | '\u{F900}'..='\u{FDCF}'
+        | '\u{FDF0}'..='\u{FFFD}'
+        | '\u{10000}'..='\u{EFFFF}' => true,
+        _ => false,
+    }
+}
+
+/// XML 1.0 §2.3, production NameChar, less the colon.
+fn is_name_char(c: char) -> bool {
+    match c {
+        '\0'..='\x7f' => is(c as u8, Class::NAME),
+        '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}' => true,
+        _ => is_name_start(c),
+    }
+}
+
+/// XML 1.0 §2.2, production Char.
+pub(crate) const fn is_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
+}
+
+/// What a run of bytes holds, found in one pass that the compiler turns into vector code.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ByteSummary {
+    /// A byte below U+0020 other than tab and line feed: a carriage return, or forbidden.
+    pub(crate) control: bool,
+    /// A byte above U+007F.
+    pub(crate) high: bool,
+    /// `&`
+    pub(crate) ampersand: bool,
+    /// `>`
+    pub(crate) greater: bool,
+}
+
+pub(crate) fn summarize(bytes: &[u8]) -> ByteSummary {
+    let mut control = 0u8;
+    let mut high = 0u8;
+    let mut ampersand = 0u8;
+    let mut greater = 0u8;
+    for &b in bytes {
+        control |= u8::from(b < 0x20) & u8::from(b != b'\t') & u8::from(b != b'\n');
+        high |= b;
+        ampersand |= u8::from(b == b'&');
+        greater |= u8::from(b == b'>');
+    }
+    ByteSummary {
+        control: control != 0,
+        high: high & 0x80 != 0,
+        ampersand: ampersand != 0,
+        greater: greater != 0,
+    }
+}
+
+/// The first character of `text` that XML 1.0 cannot carry.
+#[must_use]
+pub fn forbidden(text: &str) -> Option<char> {
+    let bytes = text.as_bytes();
+    let summary = summarize(bytes);
+    // Beyond ASCII, only U+FFFE and U+FFFF are forbidden; surrogates are no UTF-8.
+    let suspect = (summary.control && bytes.iter().any(|&b| b < b' ' && !is_space(b)))
+        || (summary.high && memchr::memmem::find(bytes, b"\xEF\xBF").is_some());
+    if suspect {
+        text.chars().find(|&c| !is_char(c))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_productions() {
+        for good in ["a", "_", "a-b.c1", "é", "a\u{B7}", "日本", "\u{10000}x"] {
+            assert!(is_ncname(good), "{good:?}");
+        }
+        for bad in [
+            "", "1a", "-a", ".a", "a:b", "a b", "a\u{D7}", "\u{B7}a", "a/", "\u{300}a",
+        ] {
+            assert!(!is_ncname(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn forbidden_finds_what_xml_cannot_carry() {
+        assert_eq!(
+            forbidden("tab\t, line\n, return\r, é, \u{1F514}, \u{FFFD}"),
+            None
+        );
+        for bad in ['\0', '\u{1}', '\u{B}', '\u{1A}', '\u{FFFE}', '\u{FFFF}'] {
+            assert_eq!(forbidden(&format!("a{bad}b")), Some(bad));
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! References in, references out (XML 1.0 §4.1, §4.6).
+
+use std::borrow::Cow;
+
+use super::chars;
+
+/// Reads one reference, given without `&` and `;`: the five predefined entities and character
+/// references.
+///
+/// Anything else is unknown: a document type that could declare more is forbidden (RFC 6120 §11.1).
+pub(crate) fn resolve_reference(name: &[u8]) -> Option<char> {
+    match name {
+        b"lt" => Some('<'),
+        b"gt" => Some('>'),
+        b"amp" => Some('&'),
+        b"apos" => Some('\''),
+        b"quot" => Some('"'),
+        [b'#', b'x', digits @ ..] => character(digits, 16),
+        [b'#', digits @ ..] => character(digits, 10),
+        _ => None,
+    }
+}
+
+fn character(digits: &[u8], radix: u32) -> Option<char> {
+    // An empty reference would come out as U+0000, which is no character.
+    let code = digits.iter().try_fold(0u32, |code, &digit| {
+        code.checked_mul(radix)?
+            .checked_add(char::from(digit).to_digit(radix)?)
+    });
+    char::from_u32(code?).filter(|&c| chars::is_char(c))
+}
+
+/// The value of checked character data: references resolved, line ends as XML 1.0 §2.11 wants them.
+pub(crate) fn unescape_text(raw: &str) -> Cow<'_, str> {
+    unescape(raw, memchr::memchr2(b'&', b'\r', raw.as_bytes()), |c| {
+        if c == '\r' { '\n' } else { c }
+    })
+}
+
+/// The value of a checked attribute: as [`text`], and white space as XML 1.0 §3.3.3 wants it.
+pub(crate) fn unescape_attribute(raw: &str) -> Cow<'_, str> {
+    let first = raw
+        .bytes()
+        .position(|b| matches!(b, b'&' | b'\r' | b'\n' | b'\t'));
+    unescape(raw, first, |c| {
+        if matches!(c, '\r' | '\n' | '\t') {
+            ' '
+        } else {
+            c
+        }
+    })
+}
+
+/// `first` is the first byte that is not its own value.
+fn unescape(raw: &str, first: Option<usize>, plain: impl Fn(char) -> char) -> Cow<'_, str> {
+    let Some(first) = first else {
+        return Cow::Borrowed(raw);
+    };
+    let mut value = String::with_capacity(raw.len());
+    value.push_str(&raw[..first]);
+    let mut rest = &raw[first..];
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        if c == '&' {
+            let end = rest.find(';').unwrap_or(rest.len());
+            value.extend(resolve_reference(&rest.as_bytes()[..end]));
+            rest = rest.get(end + 1..).unwrap_or_default();
+        } else {
+            if c == '\r' {
+                rest = rest.strip_prefix('\n').unwrap_or(rest);
+            }
+            value.push(plain(c));
+        }
+    }
+    Cow::Owned(value)
+}
+
+/// Appends `text` as character data.
+pub fn push_text(out: &mut Vec<u8>, text: &str) {
+    // `>` only matters behind `]]`; escaping it always is what both servers do.
+    push(out, text, |b| match b {
+        b'&' => Some("&amp;"),
+        b'<' => Some("&lt;"),
+        b'>' => Some("&gt;"),
+        b'\r' => Some("&#13;"),
+        _ => None,
+    });
+}
+
+/// Appends `value` as it stands between single quotes.
+pub fn push_attribute(out: &mut Vec<u8>, value: &str) {
+    push(out, value, |b| match b {
+        b'&' => Some("&amp;"),
+        b'<' => Some("&lt;"),
+        b'\'' => Some("&apos;"),
+        b'\t' => Some("&#9;"),
+        b'\n' => Some("&#10;"),
+        b'\r' => Some("&#13;"),
+        _ => None,
+    });
+}
+
+fn push(out: &mut Vec<u8>, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
+    // Nearly always there is nothing to escape; one look at a block at a time, by vector code,
+    // finds that out.
+    const BLOCK: usize = 32;
+    let plain = |b: u8| (b >= 0x20) & (b != b'&') & (b != b'<') & (b != b'>') & (b != b'\'');
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len());
+    let mut from = 0;
+    for (block, piece) in bytes.chunks(BLOCK).enumerate() {
+        if piece.iter().fold(true, |all, &b| all & plain(b)) {
+            continue;
+        }
+        for (at, &b) in piece.iter().enumerate() {
+            if let Some(reference) = escape(b) {
+                let at = block * BLOCK + at;
+                out.extend_from_slice(&bytes[from..at]);
+                out.extend_from_slice(reference.as_bytes());
+                from = at + 1;
+            }
+        }
+    }
+    out.extend_from_slice(&bytes[from..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_resolve_or_are_unknown() {
+        let good = [
+            ("lt", '<'),
+            ("#65", 'A'),
+            ("#x1F514", '\u{1F514}'),
+            ("#x9", '\t'),
+        ];
+        for (name, c) in good {
+            assert_eq!(resolve_reference(name.as_bytes()), Some(c), "{name}");
+        }
+        for bad in [
+            "",
+            "nbsp",
+            "#",
+            "#x",
+            "#0",
+            "#1",
+            "#xD800",
+            "#xFFFE",
+            "#x110000",
+            "#+65",
+            "#X41",
+            "#99999999999",
+        ] {
+            assert_eq!(resolve_reference(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn text_and_attributes_normalise_white_space_differently() {
+        assert_eq!(
+            unescape_text("a\r\nb\rc&#13;\t&amp;amp;"),
+            "a\nb\nc\r\t&amp;"
+        );
+        assert_eq!(unescape_attribute("a\r\nb\tc&#10;&quot;"), "a b c\n\"");
+        assert!(matches!(unescape_text("plain"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_is_pushed_comes_back() {
+        let value = "a<b>&'\"\r\n\t]]>é";
+        let mut as_text = Vec::new();
+        let mut as_attribute = Vec::new();
+        push_text(&mut as_text, value);
+        push_attribute(&mut as_attribute, value);
+        assert_eq!(unescape_text(std::str::from_utf8(&as_text).unwrap()), value);
+        assert_eq!(
+            unescape_attribute(std::str::from_utf8(&as_attribute).unwrap()),
+            value
+        );
+    }
+
+    #[test]
+    fn what_is_escaped_may_stand_anywhere_in_a_long_text() {
+        for at in 0..100 {
+            let value = format!("{}<{}", "x".repeat(at), "é'".repeat(100 - at));
+            let mut out = b"before".to_vec();
+            push_text(&mut out, &value);
+            assert_eq!(
+                String::from_utf8(out).unwrap(),
+                format!("before{}", value.replace('<', "&lt;"))
+            );
+        }
+    }
+}

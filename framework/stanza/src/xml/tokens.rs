@@ -1,0 +1,147 @@
+//! Walking over XML that is known to be well-formed, without looking at anything twice.
+
+/// One piece of checked XML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Token<'a> {
+    /// A start tag.
+    Start(StartTag<'a>),
+    /// An end tag.
+    End,
+    /// Character data, references unresolved.
+    Text(&'a str),
+    /// What stands inside `<![CDATA[` and `]]>`.
+    Cdata(&'a str),
+}
+
+/// A start tag: its qualified name, and what stands behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartTag<'a> {
+    /// The qualified name, prefix included.
+    pub name: &'a str,
+    /// The attributes as they are written.
+    pub attributes: &'a str,
+    /// It closes itself: no [`Token::End`] follows.
+    pub empty: bool,
+}
+
+/// Iterator over the pieces of checked XML.
+#[derive(Debug, Clone)]
+pub struct Tokens<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Tokens<'a> {
+    /// Only for bytes that the reader has checked or that [`super::emit`] wrote.
+    pub fn new(checked: &'a str) -> Self {
+        Self { rest: checked }
+    }
+
+    fn tag(&mut self) -> Option<Token<'a>> {
+        let tag = self.take(tag_length(self.rest)?);
+        if tag.starts_with("</") {
+            return Some(Token::End);
+        }
+        let inner = tag.strip_prefix('<')?.strip_suffix('>')?;
+        let (inner, empty) = match inner.strip_suffix('/') {
+            Some(inner) => (inner, true),
+            None => (inner, false),
+        };
+        let end = inner.find([' ', '\t', '\n', '\r']).unwrap_or(inner.len());
+        let (name, attributes) = inner.split_at(end);
+        Some(Token::Start(StartTag {
+            name,
+            attributes,
+            empty,
+        }))
+    }
+
+    fn take(&mut self, length: usize) -> &'a str {
+        let (taken, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        taken
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        const CDATA: &str = "<![CDATA[";
+        if self.rest.is_empty() {
+            return None;
+        }
+        if !self.rest.starts_with('<') {
+            let end = memchr::memchr(b'<', self.rest.as_bytes()).unwrap_or(self.rest.len());
+            return Some(Token::Text(self.take(end)));
+        }
+        if let Some(section) = self.rest.strip_prefix(CDATA) {
+            let end = section.find("]]>")?;
+            return self
+                .take(CDATA.len() + end + 3)
+                .get(CDATA.len()..CDATA.len() + end)
+                .map(Token::Cdata);
+        }
+        self.tag()
+    }
+}
+
+/// Bytes from `<` to the `>` that ends the tag; a `>` inside quotes does not.
+fn tag_length(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    loop {
+        at += memchr::memchr3(b'>', b'"', b'\'', &bytes[at..])?;
+        if bytes[at] == b'>' {
+            return Some(at + 1);
+        }
+        let quote = bytes[at];
+        at += 1 + memchr::memchr(quote, &bytes[at + 1..])? + 1;
+    }
+}
+
+/// The attributes of a checked start tag, as (qualified name, raw value).
+pub(crate) fn attributes(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let equals = memchr::memchr(b'=', rest.as_bytes())?;
+        let name = rest[..equals].trim();
+        let value = rest[equals + 1..].trim_start();
+        let quote = *value.as_bytes().first()?;
+        let end = memchr::memchr(quote, &value.as_bytes()[1..])?;
+        rest = &value[end + 2..];
+        Some((name, &value[1..=end]))
+    })
+}
+
+/// Splits a qualified name into prefix (empty when there is none) and local name.
+pub(crate) fn split_name(name: &str) -> (&str, &str) {
+    name.split_once(':').unwrap_or(("", name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_piece_is_seen() {
+        let pieces: Vec<_> =
+            Tokens::new("<a x='>' y = \"'\"><b/>t&amp;<![CDATA[<]]]]></a >").collect();
+        let start = |name, attributes, empty| {
+            Token::Start(StartTag {
+                name,
+                attributes,
+                empty,
+            })
+        };
+        let wanted = [
+            start("a", " x='>' y = \"'\"", false),
+            start("b", "", true),
+            Token::Text("t&amp;"),
+            Token::Cdata("<]]"),
+            Token::End,
+        ];
+        assert_eq!(pieces, wanted);
+        let attributes: Vec<_> = attributes(" x='>' y = \"'\"").collect();
+        assert_eq!(attributes, [("x", ">"), ("y", "'")]);
+    }
+}

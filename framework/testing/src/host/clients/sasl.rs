@@ -1,0 +1,130 @@
+//! Logging in (RFC 6120 §6): PLAIN and SCRAM. Without TLS a password of PLAIN is read by whoever
+//! reads the wire, so this is for loopback.
+
+use crate::host::ids;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jid::BareJid;
+
+use super::scram::{self, Challenged, First, Hash};
+use crate::host::state::Shared;
+
+/// The strongest first.
+pub(super) const MECHANISMS: [&str; 3] = ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"];
+
+/// Where an exchange stands; a finished one is none.
+#[derive(Default)]
+pub(super) enum Exchange {
+    #[default]
+    None,
+    Plain,
+    First(Hash),
+    Final(BareJid, Box<Challenged>),
+}
+
+/// What the server says next.
+pub(super) enum Step {
+    Challenge(String),
+    /// Who it is, and the last words of the exchange, if any.
+    Success(BareJid, Option<String>),
+    /// A condition of RFC 6120 §6.5.
+    Failure(&'static str),
+}
+
+impl Exchange {
+    /// The exchange of a mechanism, or none when it is not offered.
+    pub(super) fn begin(mechanism: &str) -> Self {
+        match mechanism {
+            "PLAIN" => Self::Plain,
+            "SCRAM-SHA-1" => Self::First(Hash::Sha1),
+            "SCRAM-SHA-256" => Self::First(Hash::Sha256),
+            _ => Self::None,
+        }
+    }
+
+    /// Goes on with what the client has sent, in base64; `=` stands for nothing (RFC 6120 §6.4.2).
+    pub(super) fn step(&mut self, text: &str, shared: &Shared) -> Step {
+        let encoded = if text == "=" { "" } else { text };
+        let message = BASE64
+            .decode(encoded.trim())
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let Some(message) = message else {
+            return Step::Failure("incorrect-encoding");
+        };
+        match std::mem::take(self) {
+            Self::None => Step::Failure("malformed-request"),
+            // A client need not begin with its message.
+            initial @ (Self::Plain | Self::First(_)) if text.is_empty() => {
+                *self = initial;
+                Step::Challenge(String::new())
+            }
+            Self::Plain => plain(&message, shared),
+            Self::First(hash) => self.challenge(&message, hash, shared),
+            Self::Final(account, challenged) => match challenged.finish(&message) {
+                Some(last) => Step::Success(account, Some(last)),
+                None => Step::Failure("not-authorized"),
+            },
+        }
+    }
+
+    fn challenge(&mut self, message: &str, hash: Hash, shared: &Shared) -> Step {
+        let Some(first) = First::parse(message) else {
+            return Step::Failure("malformed-request");
+        };
+        let account = account(&first.user, shared);
+        let Some((account, login)) =
+            account.and_then(|account| Some((account.clone(), shared.login(&account)?)))
+        else {
+            return Step::Failure("not-authorized");
+        };
+        if first
+            .authorization
+            .as_ref()
+            .is_some_and(|wish| *wish != account.as_str())
+        {
+            return Step::Failure("invalid-authzid");
+        }
+        let (challenge, challenged) = first.challenge(hash, login.keys(hash), &ids::fresh());
+        *self = Self::Final(account, Box::new(challenged));
+        Step::Challenge(BASE64.encode(challenge))
+    }
+}
+
+impl Step {
+    /// The element that says it.
+    pub(super) fn xml(&self) -> String {
+        const SASL: &str = xmpp_parsers::ns::SASL;
+        match self {
+            Self::Challenge(text) => format!("<challenge xmlns='{SASL}'>{text}</challenge>"),
+            Self::Success(_, None) => format!("<success xmlns='{SASL}'/>"),
+            Self::Success(_, Some(last)) => {
+                format!("<success xmlns='{SASL}'>{}</success>", BASE64.encode(last))
+            }
+            Self::Failure(condition) => format!("<failure xmlns='{SASL}'><{condition}/></failure>"),
+        }
+    }
+}
+
+/// RFC 4616: authorization identity, user, password.
+fn plain(message: &str, shared: &Shared) -> Step {
+    let parts: Vec<_> = message.split('\0').collect();
+    let &[wish, user, password] = parts.as_slice() else {
+        return Step::Failure("malformed-request");
+    };
+    let Some(account) = account(user, shared) else {
+        return Step::Failure("not-authorized");
+    };
+    let right = shared
+        .login(&account)
+        .is_some_and(|login| scram::equal(login.password.reveal().as_bytes(), password.as_bytes()));
+    match right {
+        false => Step::Failure("not-authorized"),
+        true if !wish.is_empty() && wish != account.as_str() => Step::Failure("invalid-authzid"),
+        true => Step::Success(account, None),
+    }
+}
+
+fn account(user: &str, shared: &Shared) -> Option<BareJid> {
+    BareJid::new(&format!("{user}@{}", shared.settings.domain)).ok()
+}
