@@ -149,7 +149,7 @@
 //! | presence and subscriptions of the component and its bots | [`presence`] |
 //! | their vCards and photos | [`vcard`] |
 //! | long lists a page at a time | [`paging`] |
-//! | payloads that everybody needs, receipts | [`payload`], [`ReceiptsLayer`](layer::ReceiptsLayer) |
+//! | payloads that everybody needs, receipts | [`payload`], [`ReceiptsLayer`](receipts::ReceiptsLayer) |
 //!
 //! # Features
 //!
@@ -160,17 +160,12 @@
 //!
 //! None is on by default.
 
-pub mod adhoc;
-pub mod caps;
 pub mod client;
 pub mod component;
 pub mod connection;
-pub mod defaults;
-pub mod disco;
 pub mod dispatch;
 pub mod error;
 pub mod extract;
-pub mod form;
 pub mod guide;
 pub mod handler;
 pub mod inbound;
@@ -178,16 +173,17 @@ pub mod layer;
 pub mod limits;
 pub mod metrics;
 pub mod module;
-pub mod paging;
-pub mod presence;
 pub mod reply;
-pub mod request;
 pub mod router;
 mod slow_handlers;
 #[cfg(test)]
 mod test_util;
 mod throttle;
-pub mod vcard;
+mod xep;
 
 pub use campanile_stanza::{payload, stanza};
+
+pub use crate::xep::{
+    adhoc, caps, defaults, disco, form, paging, presence, receipts, request, vcard,
+};
 pub use {bytes, jid, minidom, serde_json, tower_layer, tower_service, xmpp_parsers, xso};

@@ -20,7 +20,6 @@ use crate::client::{Client, ResponseForwarder};
 use crate::connection::{
     Connect, Io, Keepalive, Outbound, OutboundLayers, Outbox, Secret, ServerAddress, wrapped,
 };
-use crate::defaults;
 use crate::dispatch::{Dispatch, Ordering};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
@@ -29,6 +28,7 @@ use crate::module::{self, Module, MountError};
 use crate::reply::Reply;
 use crate::router::{RouteError, Router};
 use crate::stanza::Stanza;
+use crate::xep::defaults;
 
 /// Settings of a component.
 #[must_use = "a builder does nothing before `build`"]

@@ -11,7 +11,7 @@
 //! | [`MetricsLayer`] | counts stanzas and measures how long they take | – |
 //! | [`AccessLayer`] | lets in, or keeps out, JIDs and domains | forbidden |
 //! | [`RateLayer`] | so many stanzas in so much time from each sender and each domain | policy-violation, to wait |
-//! | [`ReceiptsLayer`] | confirms messages that were taken (XEP-0184) | – |
+//! | [`ReceiptsLayer`](crate::receipts::ReceiptsLayer) | confirms messages that were taken (XEP-0184) | – |
 //! | [`LoopGuardLayer`] | keeps automatic answers from feeding each other | – |
 //! | [`from_fn`] | what an async function says | what it says |
 //! | `tower::timeout` | gives up | remote-server-timeout |
@@ -28,7 +28,6 @@ mod from_fn;
 mod guard;
 mod metrics;
 mod rate;
-mod receipts;
 mod response_future;
 mod trace;
 
@@ -39,8 +38,6 @@ pub use self::metrics::{
     MetricsFuture, MetricsLayer, MetricsService, MetricsSnapshot, Outcome, SlowRoute,
 };
 pub use self::rate::{Rate, RateLayer, RateLimit, RateLimited};
-pub(crate) use self::receipts::NS as RECEIPTS;
-pub use self::receipts::{Receipts, ReceiptsFuture, ReceiptsLayer};
 pub use self::response_future::ResponseFuture;
 pub use self::trace::{Trace, TraceLayer};
 pub use crate::metrics::Histogram;

@@ -10,12 +10,12 @@ use super::command_list::{CommandItem, CommandList};
 use super::recipient::{Domain, LocalpartPattern, Resource};
 use super::recipient_map::{Address, RecipientMap};
 use super::{Inner, PayloadPattern, RecipientPattern, Router, Tier};
-use crate::caps;
-use crate::disco::{self, DiscoInfo, DiscoItem};
 use crate::error::{BoxError, Condition};
 use crate::layer::AccessLayer;
-use crate::paging::{self, SetQuery};
 use crate::stanza::{Children, Kind};
+use crate::xep::caps;
+use crate::xep::disco::{self, DiscoInfo, DiscoItem};
+use crate::xep::paging::{self, SetQuery};
 
 /// How many items are on a page at the most.
 const PAGE: usize = 100;

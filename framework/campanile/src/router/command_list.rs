@@ -2,11 +2,11 @@
 
 use xmpp_parsers::disco::Identity;
 
-use crate::disco::{DiscoInfo, DiscoItem};
 use crate::error::Condition;
-use crate::form;
 use crate::layer::AccessLayer;
 use crate::payload::COMMANDS;
+use crate::xep::disco::{DiscoInfo, DiscoItem};
+use crate::xep::form;
 use jid::Jid;
 
 /// One command, as disco shows it.

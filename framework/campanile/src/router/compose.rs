@@ -10,8 +10,8 @@ use super::advertise::{Advert, AdvertKind};
 use super::{Entry, Inner, OverlapError, RecipientPattern, Route, Router};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
-use crate::layer::{RECEIPTS, ReceiptsLayer};
 use crate::reply::IntoReply;
+use crate::xep::receipts::{self, ReceiptsLayer};
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Adds the routes of another router for these recipients only: a localpart (`"bot"`), the
@@ -120,7 +120,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// [`ReceiptsLayer`] and the feature that belongs to it.
     #[must_use]
     pub fn receipts(self) -> Self {
-        self.layer(ReceiptsLayer).feature(RECEIPTS)
+        self.layer(ReceiptsLayer).feature(receipts::NS)
     }
 
     /// Runs every route registered so far in a task of its own for each stanza: for handlers that

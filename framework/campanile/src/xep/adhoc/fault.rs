@@ -2,8 +2,8 @@
 
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::extract::Rejection;
-use crate::form::FormError;
 use crate::payload::{CommandErrorCondition, CommandPayload};
+use crate::xep::form::FormError;
 
 /// One of the conditions of the specification, each below the general one that belongs to it.
 pub(super) fn fault(fault: CommandErrorCondition, text: impl Into<String>) -> StanzaError {

@@ -5,9 +5,9 @@ use std::fmt;
 use super::output::{CommandOutput, IntoCommandOutput};
 use super::step::{IntoStep, Run, Step, run};
 use crate::extract::FromInbound;
-use crate::form::Definition;
 use crate::handler::Handler;
 use crate::layer::{AccessLayer, Rule};
+use crate::xep::form::Definition;
 
 /// One command, for clients that show forms (XEP-0050) and for people who chat.
 ///

@@ -16,13 +16,13 @@ use super::{
     Availability, Change, CompareAndSwap, Decision, Directory, Policy, PresenceExtension,
     PutOutcome, Subscription, SubscriptionKey, SubscriptionLimits,
 };
-use crate::caps;
 use crate::client::Client;
-use crate::disco::DiscoInfo;
 use crate::error::BoxError;
 use crate::router::{Advertised, RecipientPattern};
 use crate::stanza::{Kind, PresenceType, Stanza, WriteError};
 use crate::throttle::Throttle;
+use crate::xep::caps;
+use crate::xep::disco::DiscoInfo;
 
 /// How many changes of subscriptions may be under way at a time, but for those that fall together.
 const LOCKS: usize = 64;

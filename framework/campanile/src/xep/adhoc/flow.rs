@@ -11,12 +11,12 @@ use super::store::SessionKey;
 use super::{Command, request::Request};
 use crate::client::{Client, instance_of};
 use crate::error::{BoxError, Condition};
-use crate::form::{self, Definition, Gathered};
 use crate::inbound::Inbound;
 use crate::payload::{
     CommandAction, CommandActions, CommandErrorCondition, CommandPayload as Wire, CommandStatus,
 };
 use crate::reply::Reply;
+use crate::xep::form::{self, Definition, Gathered};
 
 /// A command, and where its sessions are.
 pub(super) struct Flow<S> {

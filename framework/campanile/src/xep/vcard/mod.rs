@@ -31,9 +31,9 @@ use xmpp_parsers::vcard_update::{Photo, VCardUpdate};
 
 pub use self::card::{PhotoError, VCard};
 use crate::module::Module;
-use crate::presence::PresenceExtension;
 use crate::router::{PatternError, RecipientPattern, Router};
 use crate::stanza::{Children, Stanza, WriteError};
+use crate::xep::presence::PresenceExtension;
 
 /// Namespace of vCards.
 pub const NS: &str = "vcard-temp";

@@ -6,12 +6,12 @@
 
 use xmpp_parsers::disco::DiscoItemsQuery;
 
-use crate::disco::{INFO, ITEMS};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
-use crate::paging::{self, SetQuery};
 use crate::reply::Reply;
 use crate::router::{Advertised, Filter, Router};
+use crate::xep::disco::{INFO, ITEMS};
+use crate::xep::paging::{self, SetQuery};
 
 /// Namespace of ping (XEP-0199).
 pub const PING: &str = "urn:xmpp:ping";
@@ -85,8 +85,8 @@ mod tests {
     use xmpp_parsers::disco::Identity;
 
     use super::*;
-    use crate::disco::{DiscoInfo, DiscoItem};
     use crate::test_util::answer;
+    use crate::xep::disco::{DiscoInfo, DiscoItem};
 
     async fn silent() {}
 

@@ -5,9 +5,9 @@ use serde::Serialize;
 use xso::AsXml;
 
 use crate::error::BoxError;
-use crate::form::{self, DataForm, DataFormType, Form, Table, write};
 use crate::payload::{Note, NoteType};
 use crate::stanza::{Children, WriteError};
+use crate::xep::form::{self, DataForm, DataFormType, Form, Table, write};
 
 /// What a command answers: notes, forms, tables, anything that is XML.
 ///

@@ -10,13 +10,13 @@ use super::pacing::Pacing;
 use super::roster::{Inner, Roster, stanza};
 use super::scan::Scan;
 use super::{Availability, HalfState, Subscription, SubscriptionKey};
-use crate::caps;
 use crate::client::Client;
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::module::Module;
 use crate::router::{Advertised, Filter, Router};
 use crate::stanza::{Kind, PresenceType, Stanza};
+use crate::xep::caps;
 
 /// What a roster takes: subscriptions, probes, and presence that came back.
 const TAKEN: [PresenceType; 6] = [

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::error::BoxError;
 use crate::extract::FromInbound;
-use crate::form::Definition;
 use crate::handler::Handler;
 use crate::inbound::Inbound;
+use crate::xep::form::Definition;
 
 /// Any function of a command, whatever its arguments are.
 pub(super) type Run<S, T> = Arc<dyn Fn(&Inbound, &S) -> Running<T> + Send + Sync>;

@@ -4,9 +4,9 @@ use xmpp_parsers::data_forms::DataForm;
 
 use super::fault::fault;
 use crate::error::{BoxError, Condition, StanzaError};
-use crate::form;
 use crate::inbound::Inbound;
 use crate::payload::{CommandAction, CommandErrorCondition, CommandPayload};
+use crate::xep::form;
 
 /// A request, understood.
 pub(super) struct Request {

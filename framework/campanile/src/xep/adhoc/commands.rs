@@ -11,11 +11,11 @@ use super::store::SessionStore;
 use super::{Command, chat};
 use crate::error::{BoxError, Condition};
 use crate::extract::State;
-use crate::form;
 use crate::inbound::Inbound;
 use crate::payload::COMMANDS;
 use crate::reply::Reply;
 use crate::router::{Advertised, Filter, PayloadPattern, Router};
+use crate::xep::form;
 
 /// Commands that share their sessions.
 pub struct Commands<S = ()> {

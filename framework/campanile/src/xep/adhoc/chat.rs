@@ -11,9 +11,9 @@ use super::session::Shown;
 use super::step::Step;
 use crate::error::{BoxError, Condition};
 use crate::extract::{Args, ArgumentError, State};
-use crate::form::{Definition, Field};
 use crate::inbound::Inbound;
 use crate::router::{ChatCommand, Filter, Router, split_words};
+use crate::xep::form::{Definition, Field};
 
 /// Stands for everything that is only known once the first steps are taken.
 const MORE: &str = "...";

@@ -7,7 +7,7 @@ use xmpp_parsers::hashes::Algo;
 use xmpp_parsers::ns;
 use xso::text::{Base64, TextCodec};
 
-use crate::disco::DiscoInfo;
+use crate::xep::disco::DiscoInfo;
 
 /// Namespace of entity capabilities.
 pub const NS: &str = ns::CAPS;

@@ -5,7 +5,7 @@ use xmpp_parsers::disco::{DiscoInfoQuery, DiscoInfoResult, DiscoItemsQuery, Disc
 
 use super::{FetchedPage, Pages};
 use crate::client::{Client, IqError};
-use crate::disco::{DiscoInfo, DiscoItem};
+use crate::xep::disco::{DiscoInfo, DiscoItem};
 
 impl Client {
     /// What an entity, or one of its nodes, is and can do.

@@ -11,8 +11,8 @@ use super::fault::{busy, expired, full, unknown};
 use super::lease::Held;
 use super::store::{SessionKey, SessionLimits, SessionStore};
 use crate::error::StanzaError;
-use crate::form::Definition;
 use crate::throttle::Throttle;
+use crate::xep::form::Definition;
 
 /// How many sessions one bare JID may have. The oldest of them ends when it begins another one.
 const PER_SENDER: usize = 4;
