@@ -171,10 +171,13 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 fn is_test(path: &Path) -> bool {
     let text = path.to_str().unwrap();
-    let parent = path.parent().unwrap().join("mod.rs");
     let stem = path.file_stem().unwrap().to_str().unwrap();
-    let declared = fs::read_to_string(parent).unwrap_or_default();
-    text.contains("/tests") || declared.contains(&format!("#[cfg(test)]\nmod {stem};"))
+    let declaration = format!("#[cfg(test)]\nmod {stem};");
+    let declared = ["mod.rs", "lib.rs"].iter().any(|parent| {
+        let parent = path.with_file_name(parent);
+        fs::read_to_string(parent).is_ok_and(|text| text.contains(&declaration))
+    });
+    text.contains("/tests") || declared
 }
 
 /// The paths that a file imports, `{…}` expanded; private ones only, since `pub use` hands on.
