@@ -1,5 +1,5 @@
 #!/bin/sh
-# The image of the Dockerfile from a binary that is there already, by buildah, without a base image and without a network.
+# Builds the image of the Dockerfile from an existing binary with buildah, without a base image or a network.
 #
 #   deploy/container/build.sh BINARY [IMAGE]
 set -eu

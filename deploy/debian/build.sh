@@ -1,10 +1,10 @@
 #!/bin/sh
-# The Debian package, from a binary that is there already.
+# Builds the Debian package from an existing binary.
 #
 #   cargo build --locked --profile dist --package campanile-daemon --features nats,postgres
 #   deploy/debian/build.sh target/dist/campanile [FOLDER] [REVISION]
 #
-# Prints the path of the package. Needs dpkg-dev, and cargo for the list of licences.
+# Prints the path of the package. Needs dpkg-dev, and cargo for the list of licenses.
 set -eu
 binary=$1 out=${2:-.} revision=${3:-1}
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,17 +1,17 @@
 #!/bin/sh
-# Our licences, and those of everything that is linked into the binary.
+# Prints the license of Campanile, and those of all crates linked into the binary.
 set -eu
 cd "$1"
 cat <<'TEXT'
-Campanile is under the MIT licence or the Apache License 2.0, as you like. On Debian the latter is in
-/usr/share/common-licenses/Apache-2.0, the former follows.
+Campanile is licensed under either the MIT license or the Apache License 2.0, at your option. On Debian systems the latter is in
+/usr/share/common-licenses/Apache-2.0; the former follows.
 
 TEXT
 cat LICENSE-MIT
 cat <<'TEXT'
 
-The binary holds the crates below. Those under MPL-2.0 (/usr/share/common-licenses/MPL-2.0) are unchanged; their sources, and
-those of all others, are at https://crates.io/crates/NAME.
+The binary contains the crates below. Those under MPL-2.0 (/usr/share/common-licenses/MPL-2.0) are unmodified; the sources of
+all crates are at https://crates.io/crates/NAME.
 
 TEXT
 cargo tree --locked --package campanile-daemon --features nats,postgres --edges normal --prefix none --format '{p}: {l}' |

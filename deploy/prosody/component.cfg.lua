@@ -1,15 +1,15 @@
--- Prosody: one external component (XEP-0114). The integration tests run on this very file.
+-- Prosody: one external component (XEP-0114). The integration tests use this file.
 --
--- Debian: save as /etc/prosody/conf.d/echo.cfg.lua. Elsewhere: append to prosody.cfg.lua, behind every VirtualHost.
+-- Debian: save as /etc/prosody/conf.d/echo.cfg.lua. Elsewhere: append to prosody.cfg.lua, after the last VirtualHost.
 -- Activate without a restart:
 --   prosodyctl shell 'config:reload()'
 --   prosodyctl shell 'host:activate("echo.example.org")'
--- Until then the component is told `host-unknown`. It connects to 127.0.0.1:5347; see listen.cfg.lua to change that.
+-- Until then the component gets the error `host-unknown`. The port is 127.0.0.1:5347; see listen.cfg.lua to change it.
 
 Component "echo.example.org"
   component_secret = "change-me"
-  -- What happens when a second connection for this domain arrives. By default Prosody refuses the new one with
-  -- `conflict`; with "kick_old" the new one wins, which suits a standby process.
+  -- Handling of a second connection for this domain. By default Prosody refuses the new one with `conflict`; with
+  -- "kick_old" the new one replaces the old one, which suits a standby process.
   -- component_conflict_resolve = "kick_old"
-  -- With a name Prosody shows it in the host's disco#items and answers disco#info while the component is away.
+  -- With a name, Prosody lists it in the disco#items of the host and answers disco#info while the component is offline.
   -- name = "Echo"

@@ -1,9 +1,9 @@
--- Prosody: components over TLS. The component module has none of its own; net_multiplex opens a port that speaks TLS
--- from the first byte and recognises components by their stream header.
+-- Prosody: components over TLS. The component module does not support TLS; net_multiplex opens a port that uses TLS from
+-- the first byte and recognizes components by their stream header.
 -- Debian: save as /etc/prosody/conf.d/tls-components.cfg.lua, add "net_multiplex" to modules_enabled in
--- prosody.cfg.lua, and restart Prosody. Clients are served on this port too.
+-- prosody.cfg.lua, and restart Prosody. The port serves clients as well.
 --
--- On the component's side:  address = "example.org:5349"  and  tls = { server_name = "example.org" }
+-- In campanile.toml:  address = "example.org:5349"  and  tls = { server_name = "example.org" }
 
 ssl_ports = { 5349 }
 ssl_interfaces = { "127.0.0.1" }

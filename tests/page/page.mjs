@@ -44,7 +44,7 @@ async function unlock(page) {
   }
   await page.keyboard.type('this is not it, not at all');
   await page.keyboard.press('Enter');
-  await page.waitForFunction(() => document.getElementById('told').textContent.includes('not the token'));
+  await page.waitForFunction(() => document.getElementById('told').textContent.includes('wrong token'));
   await page.getByLabel('Token').fill(token);
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => !document.getElementById('content').hidden);
@@ -64,7 +64,7 @@ async function content(page) {
   await page.waitForFunction(() => document.getElementById('found').textContent.startsWith('1 entry'));
   assert.match(await page.locator('#entries').innerText(), /<script>window\.pwned=1<\/script>/);
   assert.equal(await page.locator('#entries img, #letters img, #lines img, main script').count(), 0, 'text has become markup');
-  await page.getByRole('button', { name: 'Read again' }).first().click();
+  await page.getByRole('button', { name: 'Refresh' }).first().click();
   assert.match(await page.locator('#lines').innerText(), /given up/);
 }
 

@@ -71,10 +71,10 @@ async fn doctor_passes_healthy_setup(server: Server) {
     ))
     .await;
     let words = [
-        "Connecting as each of them for a moment.",
-        "echo.localhost: mounted, and left again; 20 pings to itself came back",
+        "Connecting briefly as each component.",
+        "echo.localhost: mounted and unmounted; 20 pings to itself returned",
         "stanzas up to 524288 bytes pass",
-        "note: other servers cannot reach it: localhost is a name that DNS gives to nobody",
+        "note: other servers cannot reach it: localhost is a reserved name without public DNS",
     ];
     assert_report("sound", &checked, 0, &words);
     let secure = format!(
@@ -110,14 +110,14 @@ async fn doctor_explains_wrong_address(server: Server) {
     assert_finding(
         "no such host",
         &echo("server.invalid:5347", ""),
-        &["FAILED: server.invalid:5347 cannot be reached: "],
+        &["FAILED: cannot reach server.invalid:5347: "],
     )
     .await;
     assert_finding(
         "no such socket",
         &echo("unix:/nowhere/component.sock", ""),
         &[
-            "FAILED: unix:/nowhere/component.sock cannot be connected to: ",
+            "FAILED: cannot connect to unix:/nowhere/component.sock: ",
             "port: \"unix:/nowhere/component.sock\"",
         ],
     )
@@ -126,7 +126,7 @@ async fn doctor_explains_wrong_address(server: Server) {
         "TLS on a plain port",
         &echo(&plain, "tls = { server_name = \"localhost\" }"),
         &[
-            "speaks no TLS, and this component has tls",
+            "does not speak TLS, but this component has tls",
             "tls = false",
             "\"net_multiplex\"",
             "tls: true",
@@ -137,7 +137,7 @@ async fn doctor_explains_wrong_address(server: Server) {
         "plain on a TLS port",
         &echo(&secure, ""),
         &[
-            "expects TLS, and this component has no tls",
+            "expects TLS, but this component has no tls",
             "tls = { server_name = \"localhost\" }",
         ],
     )
@@ -203,8 +203,8 @@ async fn refusals(server: Server) {
             "prosodyctl shell 'host:activate(\"new.localhost\")'",
         ],
         &[
-            "new.localhost is not among the `hosts` of this listener; ejabberd says the same of \
-            both",
+            "new.localhost is not among the `hosts` of this listener; ejabberd gives the same \
+            answer for both",
             "new.localhost: {password: ",
         ],
     );
@@ -216,7 +216,7 @@ async fn refusals(server: Server) {
     .await;
     let secret = by_kind(
         &[
-            "the secret is not the one of the Component",
+            "the secret does not match component_secret of the Component",
             "Component \"echo.localhost\"",
         ],
         &[
@@ -230,11 +230,11 @@ async fn refusals(server: Server) {
     let host = by_kind(
         &[
             "answered host-unknown: it has no component localhost",
-            "nor may a virtual host have that name",
+            "a virtual host must not have that name either",
         ],
         &[
             "answered conflict: localhost is a virtual host of this server",
-            "take this line out",
+            "remove this line",
         ],
     );
     assert_finding(
@@ -251,7 +251,7 @@ async fn refusals(server: Server) {
             "component_conflict_resolve = \"kick_old\"",
         ],
         &[
-            "pings of echo.localhost to itself came back: the others went to another connection",
+            "pings of echo.localhost to itself returned: the others went to another connection",
             "ss -tnp",
         ],
     );
@@ -342,8 +342,8 @@ async fn doctor_finds_low_stanza_size_limit(server: Server) {
         "a limit on stanzas below ours",
         &component("echo.localhost", &server.component_address(), ""),
         &[
-            "FAULT: it takes a stanza of 65536 bytes and none of 524288, which max_stanza_out \
-            allows",
+            "FAULT: the server accepts a stanza of 65536 bytes but not 524288, which \
+            max_stanza_out allows",
             "max_stanza_out = \"64KiB\"",
             "component_stanza_size_limit = 524288",
             "max_stanza_size: 524288",
@@ -373,7 +373,7 @@ async fn doctor_finds_hanging_server(server: Server) {
         "a server that hangs",
         &checked,
         69,
-        &["takes connections and says nothing"],
+        &["accepts connections but sends nothing"],
     );
 }
 on_both!(doctor_finds_hanging_server, setup());
@@ -389,7 +389,7 @@ async fn doctor_finds_ejabberd_global_routes() {
         "global_routes",
         &component("echo.localhost", &server.component_address(), ""),
         &[
-            "FAULT: the connection of echo.localhost was given stanzas for another domain",
+            "FAULT: the connection of echo.localhost received stanzas for another domain",
             "global_routes: false",
         ],
     )
@@ -406,7 +406,7 @@ async fn doctor_finds_ejabberd_standby_connection() {
         "a spare of domain_balancing",
         &component("echo.localhost", &server.component_address(), ""),
         &[
-            "has taken the handshake, and routes nothing here",
+            "accepted the handshake but routes nothing here",
             "domain_balancing:",
         ],
     )
@@ -420,7 +420,8 @@ async fn doctor_finds_prosody_component_without_secret() {
         "a Component without a secret",
         &component("open.localhost", &server.component_address(), ""),
         &[
-            "the secret is not the one of the Component, or that has none",
+            "the secret does not match component_secret of the Component, or the Component has \
+            none",
             "component_secret = \"…\"",
         ],
     )

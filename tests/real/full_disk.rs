@@ -196,8 +196,11 @@ impl Replies {
             .elements()
             .find(|child| child.name == "text")
             .map(Tree::text);
-        assert_eq!(text.as_deref(), Some("the archive cannot be written now"));
-        assert!(self.refused.insert(number), "{number} is replies twice");
+        assert_eq!(
+            text.as_deref(),
+            Some("the archive is unavailable; try again later")
+        );
+        assert!(self.refused.insert(number), "{number} is told twice");
     }
 }
 

@@ -124,7 +124,7 @@ async fn logger_recovers_from_database_outage(server: Server) {
         .await;
     assert_eq!(
         alice.message_from(LOGGER).await.body().as_deref(),
-        Some("Nothing is found.")
+        Some("Nothing found.")
     );
     assert!(daemon.stop().await.success());
 }

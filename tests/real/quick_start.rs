@@ -80,6 +80,14 @@ impl Project {
             "--features",
             "macros,rt-multi-thread,signal",
         ]);
+        // The features that this build has fetched.
+        project.cargo(&[
+            "add",
+            "tracing-subscriber",
+            "--no-default-features",
+            "--features",
+            "ansi,fmt,std",
+        ]);
         project
     }
 
@@ -112,7 +120,7 @@ fn program() -> String {
         .expect("the front page has a program");
     let program = program.split_once("```").expect("and it ends").0;
     assert!(
-        program.lines().count() <= 20,
+        program.lines().count() <= 25,
         "the program has grown:\n{program}"
     );
     assert!(program.contains(ADDRESS), "{program}");

@@ -190,7 +190,7 @@ async fn lost_route_is_detected_and_restored() {
     server.shell("host:deactivate('echo.localhost')");
     daemon
         .logs("that the route is gone", |line| {
-            log_contains(line, "not mounted", ECHO)
+            log_contains(line, "disconnected: ", ECHO)
         })
         .await;
     server.shell("host:activate('echo.localhost')");

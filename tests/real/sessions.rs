@@ -13,7 +13,8 @@ use campanile::extract::State;
 use campanile::form::{Definition, Field, Form};
 use campanile::jid::Jid;
 use campanile::router::Router;
-use campanile_command_postgres::{Database, PostgresSessions};
+use campanile_storage::command::PostgresSessions;
+use campanile_storage::postgres::Database;
 use campanile_tests::setup::SECRET;
 use campanile_tests::{Ejabberd, Postgres, Server, Setup, wait};
 use serde::Deserialize;
@@ -64,7 +65,7 @@ async fn session_is_shared_between_processes() {
     let server = Postgres::start().await;
     let one = store(&server);
     let other = store(&server);
-    assert_eq!(begin(&one, "a", ALICE).await, BeginOutcome::Begun);
+    assert_eq!(begin(&one, "a", ALICE).await, BeginOutcome::Started);
     for (id, owner) in [
         ("b", ALICE),
         ("a", "alice@localhost/work"),
@@ -187,7 +188,7 @@ async fn components_have_separate_sessions() {
         };
         assert_eq!(
             store.begin(id, &other, STEPS, &hasty).await.unwrap(),
-            BeginOutcome::Begun
+            BeginOutcome::Started
         );
     }
     assert_eq!(take(&store, "a", ALICE).await, taken(1, STEPS));
@@ -201,7 +202,7 @@ async fn expired_sessions_do_not_count_against_sender() {
     let server = Postgres::start().await;
     let store = store(&server);
     for id in ["old", "1", "2", "3", "4"] {
-        assert_eq!(begin(&store, id, ALICE).await, BeginOutcome::Begun);
+        assert_eq!(begin(&store, id, ALICE).await, BeginOutcome::Started);
         if id == "old" {
             let client = Database::new(&server.address())
                 .unwrap()
@@ -215,7 +216,7 @@ async fn expired_sessions_do_not_count_against_sender() {
     }
     // A step of the first is being taken; that does not make it another's.
     assert_eq!(take(&store, "1", ALICE).await, taken(1, STEPS));
-    assert_eq!(begin(&store, "5", ALICE).await, BeginOutcome::Begun);
+    assert_eq!(begin(&store, "5", ALICE).await, BeginOutcome::Started);
     assert_eq!(take(&store, "1", ALICE).await, AcquireOutcome::Ended);
     assert_eq!(take(&store, "old", ALICE).await, AcquireOutcome::Ended);
     for id in ["2", "3", "4", "5"] {
@@ -285,7 +286,7 @@ async fn session_limits_hold_across_processes() {
     let (bare, oldest): (String, String) = (row.get(0), row.get(1));
     let store = store(&server);
     let new = format!("{bare}/r");
-    assert_eq!(begin(&store, "new", &new).await, BeginOutcome::Begun);
+    assert_eq!(begin(&store, "new", &new).await, BeginOutcome::Started);
     let over = take(&store, &oldest, &new).await;
     assert!(
         matches!(over, AcquireOutcome::Ended | AcquireOutcome::Unknown),

@@ -8,7 +8,8 @@ use campanile::presence::{
     SubscriptionLimits, SubscriptionStore,
 };
 use campanile::router::Router;
-use campanile_presence_postgres::{Database, PostgresSubscriptions};
+use campanile_storage::postgres::Database;
+use campanile_storage::presence::PostgresSubscriptions;
 use campanile_testing as testing;
 use campanile_tests::{Postgres, wait};
 
@@ -286,5 +287,5 @@ async fn unusable_database_prevents_startup() {
         .await
         .unwrap();
     let why = store(&server).open().await.unwrap_err().to_string();
-    assert!(why.contains("its tables are of version 2"), "{why}");
+    assert!(why.contains("tables have version 2"), "{why}");
 }

@@ -1,10 +1,10 @@
-//! Last activity (XEP-0012 §2): `xmpp-parsers` has no type for it.
+//! The payload of last activity (XEP-0012 §2), which `xmpp-parsers` lacks.
 
-/// A question without `seconds`, or the answer with them.
+/// The payload of a last activity request (without `seconds`) or response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, xso::FromXml, xso::AsXml)]
 #[xml(namespace = "jabber:iq:last", name = "query")]
 pub struct LastActivity {
-    /// Of a server or a component: how long it has been up (XEP-0012 §5).
+    /// Uptime in seconds, for a server or a component (XEP-0012 §5).
     #[xml(attribute(default))]
     pub seconds: Option<u64>,
 }

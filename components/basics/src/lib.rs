@@ -1,8 +1,8 @@
-//! What any entity may be asked: which software it is, what time it has, how long it has been up.
+//! Basic information about a component: software version, entity time and uptime.
 //!
-//! | XEP | payload | answer |
+//! | XEP | payload | response |
 //! |---|---|---|
-//! | [0092](https://xmpp.org/extensions/xep-0092.html) | `{jabber:iq:version}query` | name and version, and nothing about the system |
+//! | [0092](https://xmpp.org/extensions/xep-0092.html) | `{jabber:iq:version}query` | name and version, without the operating system |
 //! | [0202](https://xmpp.org/extensions/xep-0202.html) | `{urn:xmpp:time}time` | UTC |
 //! | [0012](https://xmpp.org/extensions/xep-0012.html) | `{jabber:iq:last}query` | seconds since the component started |
 
@@ -22,24 +22,24 @@ use chrono::{DateTime, Offset, Utc};
 
 pub use self::last_activity::LastActivity;
 
-/// Namespace of software version.
+/// The namespace of software version.
 pub const VERSION: &str = "jabber:iq:version";
-/// Namespace of entity time.
+/// The namespace of entity time.
 pub const TIME: &str = "urn:xmpp:time";
-/// Namespace of last activity.
+/// The namespace of last activity.
 pub const LAST: &str = "jabber:iq:last";
 
-/// Answers version, time and last activity.
+/// A module that answers requests for version, time and last activity.
 #[derive(Debug, Clone)]
 pub struct Basics {
     name: String,
     version: String,
-    // Uptime is about the machine's clock, not about tokio's.
+    // The system's monotonic clock, unaffected by tokio's paused time.
     since: Instant,
 }
 
 impl Basics {
-    /// Answers as this software, up since now.
+    /// Creates a module with this software name and version. Uptime counts from this call.
     #[must_use]
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Basics {
     }
 
     fn version(&self) -> Payload<VersionResult> {
-        // No operating system: it helps nobody but those who look for weak ones.
+        // The operating system is omitted, as it would mainly help attackers.
         Payload(VersionResult {
             name: self.name.clone(),
             version: self.version.clone(),
@@ -72,7 +72,7 @@ async fn time(_: Payload<TimeQuery>) -> Payload<TimeResult> {
     })
 }
 
-/// The machine's clock, to the second; a clock before 1970 counts as 1970.
+/// The system time in whole seconds; a time before 1970 counts as 1970.
 fn now() -> DateTime<Utc> {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -86,7 +86,7 @@ impl Module for Basics {
         "basics"
     }
 
-    // Duties: done where somebody is at home, and a route for the same goes before.
+    // Default handlers: they apply to addresses that exist, and explicit routes take precedence.
     fn mount(self: Arc<Self>, router: Router) -> Router {
         let basics = Arc::clone(&self);
         let version = move |_: Payload<VersionQuery>| {
@@ -101,8 +101,7 @@ impl Module for Basics {
         router
             .default_handler(get(VERSION, "query"), version)
             .default_handler(get(TIME, "time"), time)
-            // XEP-0012: that of a component is how long it has been up. Its localparts have no such
-            // thing.
+            // XEP-0012 §5: for a component this is its uptime. Its localparts have none.
             .default_handler(get(LAST, "query").to(RecipientPattern::domain()), last)
     }
 }
@@ -130,9 +129,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn version_time_and_last_activity_are_told() {
+    async fn version_time_and_last_activity_are_answered() {
         let version = ask("<query xmlns='jabber:iq:version'/>").await;
-        let wanted = "<query xmlns='jabber:iq:version'><name>campanile</name><version>1.2.3</version></query>";
+        let wanted = "<query xmlns='jabber:iq:version'><name>campanile</name>\
+            <version>1.2.3</version></query>";
         assert_eq!(
             String::from_utf8_lossy(version.children().as_bytes()),
             wanted
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn they_are_advertised() {
+    async fn namespaces_are_advertised() {
         let info = ask("<query xmlns='http://jabber.org/protocol/disco#info'/>")
             .await
             .to_xml();

@@ -1,4 +1,4 @@
-//! From the configuration to components that are ready to run.
+//! Builds components from the configuration.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use campanile_json_bridge::Bridge;
 use campanile_logger::store::Quota;
 use campanile_logger::{AuditLayer, Logger};
 #[cfg(feature = "postgres")]
-use campanile_presence_postgres::PostgresSubscriptions;
-use campanile_presence_sqlite::SqliteSubscriptions;
+use campanile_storage::presence::PostgresSubscriptions;
+use campanile_storage::presence::SqliteSubscriptions;
 
 use crate::{config, diagnostics, store};
 
-/// A component that is ready to run.
+/// Builds a component that is ready to run.
 pub(crate) fn component(settings: &config::Component) -> Result<Component, BoxError> {
     Ok(builder(settings)?.build()?)
 }
 
-/// A component with everything that its settings say.
+/// Returns a component builder with all settings applied.
 pub(crate) fn builder(settings: &config::Component) -> Result<ComponentBuilder, BoxError> {
     Ok(assemble(
         settings,
@@ -37,7 +37,7 @@ pub(crate) fn builder(settings: &config::Component) -> Result<ComponentBuilder, 
     ))
 }
 
-/// The modules of one component, each made from its part of the settings.
+/// The modules of one component, each with the specification it was built from.
 #[derive(Clone)]
 pub(crate) struct ModuleSet(Vec<(ModuleSpec, Arc<dyn Module>)>);
 
@@ -49,18 +49,18 @@ impl fmt::Debug for ModuleSet {
     }
 }
 
-/// What a module is made from. Two that are equal make the same module.
+/// The settings a module is built from. Equal specifications build interchangeable modules.
 #[derive(Clone, PartialEq)]
 enum ModuleSpec {
     Basics,
     Disco(config::Disco),
-    /// From the catalog.
+    /// A module of the catalog.
     Chosen(config::Chosen),
-    /// With who may use the archive.
+    /// A logger, and the JIDs that may use its archive.
     Logger(config::Logger, Vec<BareJid>),
     Tap(config::Tap),
     Bridge(config::Bridge),
-    /// With the bots of a bridge, and the cards whose photos are announced.
+    /// Presence, with the bots of a bridge and the vCards whose photos are announced.
     Presence(
         config::Presence,
         Option<config::Bridge>,
@@ -74,8 +74,9 @@ impl ModuleSet {
         Self::from(settings, &Self(Vec::new()))
     }
 
-    /// The modules of these settings; those that `old` has from the very same part are taken over
-    /// and go on.
+    /// Builds the modules of these settings.
+    ///
+    /// A module that `old` has from an equal specification is reused and keeps running.
     pub(crate) fn from(settings: &config::Component, old: &Self) -> Result<Self, BoxError> {
         let make = |part: ModuleSpec| -> Result<_, BoxError> {
             let known = old
@@ -94,7 +95,7 @@ impl ModuleSet {
         ))
     }
 
-    /// Those modules that are part of another collection as well.
+    /// Returns the modules that are also in `other`.
     pub(crate) fn shared_with(&self, other: &Self) -> Self {
         let shared = |(_, module): &&(ModuleSpec, Arc<dyn Module>)| {
             other.modules().any(|it| Arc::ptr_eq(it, module))
@@ -107,7 +108,7 @@ impl ModuleSet {
     }
 }
 
-/// A component of these modules, with everything else that its settings say.
+/// Returns a component builder with these modules and all other settings applied.
 pub(crate) fn assemble(
     settings: &config::Component,
     parts: &ModuleSet,
@@ -125,8 +126,8 @@ pub(crate) fn assemble(
     for module in parts.modules() {
         builder = builder.shared_module(Arc::clone(module));
     }
-    // Innermost, so that nobody who is kept out fills an archive; what they are told is recorded as
-    // it leaves.
+    // Innermost, so that rejected senders cannot fill an archive. Replies to them are recorded as
+    // they leave.
     if let Some(tap) = settings.tap.as_ref().map(tap) {
         builder = builder.layer(tap.clone()).outbound(tap);
     }
@@ -137,7 +138,7 @@ fn tap(settings: &config::Tap) -> AuditLayer {
     AuditLayer::new(store::store(&settings.store), settings.archive.clone())
 }
 
-/// Who may write: to a bridge, where nobody is named, the users of the domain that its own lies in.
+/// Returns the access rules: without `allow`, a bridge admits the users of its parent domain.
 fn access(settings: &config::Component) -> config::Access {
     let mut access = settings.access.clone();
     if let (Some(bridge), true) = (&settings.bridge, access.allow.is_empty()) {
@@ -146,15 +147,16 @@ fn access(settings: &config::Component) -> config::Access {
     access
 }
 
-/// What stands around the modules, from the inside out. Innermost, the builder itself puts the time
-/// that a handler has.
+/// Adds the middleware around the modules, from the inside out.
+///
+/// The builder itself adds the handler timeout as the innermost layer.
 fn layers(
     builder: ComponentBuilder,
     access: &config::Access,
     metrics: &MetricsLayer,
 ) -> ComponentBuilder {
     let limit = |rate: config::Rate| RateLimit::new(rate.burst, rate.per);
-    // A domain is weighed by what its senders' own limits let through.
+    // The limit per domain counts only stanzas that the limit per sender has let through.
     let builder = match access.per_domain {
         Some(rate) => builder.layer(RateLayer::per_domain(limit(rate))),
         None => builder,
@@ -163,7 +165,7 @@ fn layers(
         Some(rate) => builder.layer(RateLayer::per_sender(limit(rate))),
         None => builder,
     };
-    // Who is kept out uses up nobody's rate.
+    // Outside the rate limits: rejected senders do not use up the rate of others.
     let builder = match (access.allow.as_slice(), access.deny.as_slice()) {
         ([], []) => builder,
         (allow, deny) => {
@@ -176,16 +178,16 @@ fn layers(
             )
         }
     };
-    // What was refused is counted and traced as well.
+    // Outermost, so that rejected stanzas are counted and traced as well.
     builder.layer(metrics.clone()).layer(TraceLayer)
 }
 
-/// Why a component cannot be built, for people.
+/// Formats the reason a component cannot be built.
 pub(crate) fn explain(jid: &BareJid, error: &BoxError) -> String {
     format!("{jid}: {}", diagnostics::chain(&**error))
 }
 
-/// What is mounted on this JID: what every one has, and what its tables ask for.
+/// Returns the specifications of all modules on this JID: the defaults, and one per table.
 fn parts(settings: &config::Component) -> Vec<ModuleSpec> {
     let mut parts = vec![
         ModuleSpec::Basics,
@@ -227,17 +229,17 @@ fn module(part: &ModuleSpec, settings: &config::Component) -> Result<Arc<dyn Mod
     })
 }
 
-/// The vCard of the component, and those of its bots.
+/// Returns the vCards of the component and its bots.
 fn cards(settings: &config::Component) -> Option<VCardModule> {
     let Some(bridge) = &settings.bridge else {
         return settings.vcard.clone();
     };
     let own = settings.vcard.clone().unwrap_or_default();
-    // What is no localpart was refused with the settings.
+    // Invalid localparts were rejected when the settings were read.
     Some(bridge.settings.cards(own.clone()).unwrap_or(own))
 }
 
-/// Presence as the settings have it; a photo is announced in it.
+/// Builds the presence module; it announces the photo of a vCard.
 fn roster(
     component: &config::Component,
     settings: &config::Presence,
@@ -279,8 +281,10 @@ fn roster(
     }
 }
 
-/// Who may use an archive is who is let in by name; without names, it is the domain that the
-/// component is below.
+/// Returns the settings of the logger.
+///
+/// The archive may be used by the JIDs in `allow`; without `allow`, by the users of the parent
+/// domain.
 fn archive(component: &config::Component, logger: &config::Logger) -> campanile_logger::Settings {
     let parent = component
         .jid

@@ -1,5 +1,4 @@
-//! The modules that a table of the configuration switches on by its name alone: what the program
-//! was built with.
+//! The catalog of modules that a table in the configuration enables by name.
 
 use std::sync::OnceLock;
 
@@ -7,26 +6,30 @@ use campanile::module::Catalog;
 use campanile_echo::Echo;
 use serde::Deserialize;
 
-/// One for the process, which was built once.
+/// The catalog of this process.
 static OFFERED: OnceLock<Catalog> = OnceLock::new();
 
-/// Settings of a module that has none.
+/// Settings of a module without settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-/// All of them.
+/// Returns the modules of this program: the built-in ones and those added at startup.
 pub(crate) fn catalog() -> &'static Catalog {
     OFFERED.get_or_init(own)
 }
 
-/// Adds those of somebody who has built a program of this one. Called once, before anything else.
+/// Adds the modules of a program built on this crate.
+///
+/// Must be called once, before [`catalog`].
 pub(crate) fn add(more: Catalog) {
     OFFERED.get_or_init(|| own().merge(more));
 }
 
-/// Those that come with the program and need nothing of it. What shares stores, or has paths and
-/// secrets that are looked at with their places, is read by [`config`](crate::config).
+/// Returns the built-in modules that need nothing from the daemon.
+///
+/// Components that share stores, or have paths and secrets to be checked with their position in the
+/// file, are read by [`config`](crate::config) instead.
 fn own() -> Catalog {
     Catalog::new().register("echo", |Nothing {}| Ok(Echo::new()))
 }

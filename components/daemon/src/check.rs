@@ -1,4 +1,4 @@
-//! `campanile check`: every fault at once.
+//! `campanile check`: reports every fault of the configuration at once.
 
 use std::fmt::Write as _;
 use std::io;
@@ -10,13 +10,13 @@ use crate::escape::Escaped;
 use crate::exit::Exit;
 use crate::{build, diagnostics, say};
 
-/// Reads the configuration and says what is wrong with it.
+/// Reads the configuration and reports every fault in it.
 pub(crate) fn check(options: &Check) -> Exit {
     let config = match Source::read(options.file.config.as_deref())
         .and_then(|source| Config::parse(&source))
     {
         Ok(config) => config,
-        // Findings are for people here, whatever the log looks like.
+        // Diagnostics are for people here, whatever the log format is.
         Err(failure) => return diagnostics::failure(&failure, LogFormat::Text),
     };
     say(
@@ -33,13 +33,13 @@ pub(crate) fn check(options: &Check) -> Exit {
         say(io::stdout(), doctor::WARNING, Exit::Done);
         return crate::runtime(LogFormat::Text, async {
             let reports = doctor::examine(&config, options.resolver).await;
-            diagnostics(&config.components, &reports)
+            print_reports(&config.components, &reports)
         });
     }
     said
 }
 
-/// Whether everything can stand side by side on each JID.
+/// Checks that the modules of each component can be mounted together.
 fn buildable(config: &Config) -> Result<(), String> {
     for settings in &config.components {
         build::component(settings).map_err(|error| build::explain(&settings.jid, &error))?;
@@ -69,8 +69,8 @@ fn overview(config: &Config) -> String {
     text
 }
 
-/// Shows what was found at each server.
-fn diagnostics(components: &[Component], reports: &[Report]) -> Exit {
+/// Prints the result of `--connect` for each component.
+fn print_reports(components: &[Component], reports: &[Report]) -> Exit {
     let mut text = String::new();
     let mut exit = Exit::Done;
     for (Component { jid, .. }, report) in components.iter().zip(reports) {

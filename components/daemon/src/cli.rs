@@ -11,30 +11,32 @@ use clap_complete::Shell;
 const ABOUT: &str = "\
 Ready-made components for XMPP servers, in one process.
 
-Campanile attaches to Prosody, ejabberd or any other server with a component port (XEP-0114), one \
-connection for each
-component of its configuration, and answers for the addresses below it.";
+Campanile connects to Prosody, ejabberd or any other server with a component port (XEP-0114), with \
+one connection
+for each component in its configuration, and serves the addresses of that component.";
 
 const HELP: &str = "\
-Begin here:
-  campanile demo                         see every component at work, without a server
-  campanile init prosody                 write a configuration, and what the server needs for it
-  campanile check --config my.toml       find every fault of a configuration
+Getting started:
+  campanile demo                         run every component on an embedded server
+  campanile init prosody                 write a configuration, and print the server's part of it
+  campanile check --config my.toml       report every fault of a configuration
   campanile run --config my.toml         serve until SIGTERM or SIGINT
 
 Environment:
-  CAMPANILE_CONFIG   the configuration file, where --config names none
-  RUST_LOG           what is logged: error, warn, info (the default), debug, trace, or by target: \
-  info,campanile=debug
-  NO_COLOR           no colours, on a terminal either
+  CAMPANILE_CONFIG   the configuration file, unless --config is given
+  RUST_LOG           log filter: error, warn, info (the default), debug, trace, or levels by \
+  target: info,campanile=debug
+  NO_COLOR           disables colors on a terminal
 
 Exit codes:
-  0   done                      70  a fault of ours, or a second signal cut the stop short
-  64  wrong usage               71  refused by the machine: already running, port taken, no \
-  permission, disk
-  69  refused by the server     78  wrong configuration";
+  0   success
+  64  wrong usage
+  69  refused by the server
+  70  internal error, or forced shutdown
+  71  system error: already running, port in use, permission denied, disk full
+  78  invalid configuration";
 
-/// What the process was asked to do.
+/// The command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "campanile",
@@ -43,7 +45,7 @@ Exit codes:
 )]
 #[command(long_about = ABOUT, after_help = HELP, disable_help_subcommand = true, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// How log lines are written, on stderr
+    /// Format of log lines on stderr
     #[arg(
         long,
         value_enum,
@@ -59,7 +61,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Lines to read
+    /// Plain text
     #[default]
     Text,
     /// One JSON object per line
@@ -68,31 +70,31 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show every component at work on an embedded server, and end
+    /// Run every component on an embedded server, show a conversation with each, and exit
     #[command(after_help = DEMO)]
     Demo(Demo),
-    /// Find every fault of the configuration, with its line and its remedy
+    /// Report every fault of the configuration, with its line and a remedy
     #[command(after_help = CHECK)]
     Check(Check),
     /// Serve the components of the configuration until SIGTERM or SIGINT
     #[command(after_help = RUN)]
     Run(ConfigFile),
-    /// Write a configuration with a fresh secret, and show what the server needs for it
+    /// Write a configuration with a new secret, and print the snippet for the server
     #[command(after_help = INIT)]
     Init(Init),
-    /// Look into the archive of a logger, export, import, and prune it
+    /// Search, export, import and prune the archive of a logger
     #[command(after_help = crate::archive_cli::EXAMPLES)]
     Archive(crate::archive_cli::Archive),
-    /// Show and handle what the JSON bridge has not delivered
+    /// List, replay and drop undelivered messages of the JSON bridge
     #[command(after_help = OUTBOX)]
     Outbox(Outbox),
-    /// Write the completions of a shell on stdout
+    /// Print the completion script of a shell
     #[command(after_help = COMPLETIONS)]
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
-    /// Say which version this is
+    /// Print the version
     Version,
 }
 
@@ -100,7 +102,7 @@ pub(crate) enum Command {
 pub(crate) struct ConfigFile {
     /// The configuration file; - reads it from stdin
     ///
-    /// Without it: CAMPANILE_CONFIG, then ./campanile.toml, then /etc/campanile/campanile.toml.
+    /// Defaults to CAMPANILE_CONFIG, then ./campanile.toml, then /etc/campanile/campanile.toml.
     /// Paths in the file are relative to the folder of the file.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -111,24 +113,23 @@ pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) file: ConfigFile,
 
-    /// Also try what a running daemon would, and explain what is wrong and which line mends it
+    /// Also connect to each server, and explain how to fix any problem found
     ///
-    /// Each component is mounted for a moment, with nothing behind it: what arrives is told to try
-    /// again. One that is running on this machine is left alone: a second connection would take its
-    /// stanzas.
+    /// Mounts each component briefly without its modules: stanzas that arrive are answered with
+    /// recipient-unavailable, so that senders try again. A component that runs on this machine is
+    /// left alone, since a second connection would take its stanzas.
     #[arg(long)]
     pub(crate) connect: bool,
 
-    /// The DNS server that is asked where other servers find a component; by default that of
-    /// /etc/resolv.conf
+    /// DNS server for finding components as other servers do; defaults to that of /etc/resolv.conf
     ///
-    /// An address, with a port where it is not 53. Names may mean something else inside than
-    /// outside: a public server tells what others see.
+    /// An address, with a port unless that is 53. Internal and public DNS may differ: a public DNS
+    /// server shows what other XMPP servers see.
     #[arg(long, value_name = "ADDRESS", requires = "connect", value_parser = resolver)]
     pub(crate) resolver: Option<SocketAddr>,
 }
 
-/// An address, with or without a port.
+/// Parses an address with an optional port.
 fn resolver(text: &str) -> Result<SocketAddr, String> {
     let alone = text
         .parse()
@@ -140,28 +141,27 @@ fn resolver(text: &str) -> Result<SocketAddr, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// Which server it is for
+    /// The kind of server
     pub(crate) server: ServerKind,
 
-    /// The domain that the component is mounted on, below that of the server as a rule
+    /// The domain of the component, usually a subdomain of the server
     #[arg(long, value_name = "DOMAIN", default_value = "echo.example.org", value_parser = domain)]
     pub(crate) jid: BareJid,
 
-    /// Where the server listens for components, if not at its usual port on this machine
+    /// Component port of the server; defaults to its usual port on this machine
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) address: Option<ServerAddress>,
 
-    /// The folder that campanile.toml and the secret are written to; neither may be there already
+    /// The folder for campanile.toml and the secret; neither file may exist
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub(crate) folder: PathBuf,
 
-    /// For the unit in deploy/systemd: the secret goes to FOLDER/secrets, from which systemd hands
-    /// it to the service
+    /// Write the secret to FOLDER/secrets, from which the unit in deploy/systemd loads credentials
     #[arg(long)]
     pub(crate) systemd: bool,
 }
 
-/// Servers that are known by name.
+/// Supported kinds of servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ServerKind {
     Prosody,
@@ -178,7 +178,7 @@ impl ServerKind {
         }
     }
 
-    /// Where it listens for components unless it is told otherwise.
+    /// Returns the default component port.
     pub(crate) fn usual_port(self) -> u16 {
         match self {
             Self::Prosody | Self::Ejabberd => 5347,
@@ -187,7 +187,7 @@ impl ServerKind {
     }
 }
 
-/// A whole domain, such as `echo.example.org`.
+/// Parses a domain, such as `echo.example.org`.
 fn domain(text: &str) -> Result<BareJid, String> {
     let jid = BareJid::new(text).map_err(|error| error.to_string())?;
     if jid.node().is_some() {
@@ -199,18 +199,18 @@ fn domain(text: &str) -> Result<BareJid, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Give a prompt as alice@localhost instead
+    /// Start a prompt as alice@localhost instead
     #[arg(short, long)]
     pub(crate) interactive: bool,
 
-    /// Let clients log in, at 127.0.0.1:5222 unless said otherwise, until SIGINT or SIGTERM
+    /// Accept client connections, by default on 127.0.0.1:5222, until SIGINT or SIGTERM
     ///
-    /// There is no TLS, so this is for the same machine. An address that others can reach is taken
-    /// as well; then the passwords are made up anew for each start.
+    /// Connections have no TLS, so use this on the local machine only. On an address that other
+    /// machines can reach, the passwords are generated at each start.
     #[arg(short, long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:5222")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Show the XML of each stanza too
+    /// Also show the XML of each stanza
     #[arg(long)]
     pub(crate) xml: bool,
 }
@@ -231,44 +231,44 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OutboxCommand {
-    /// List what waits and what was given up, the oldest first
+    /// List pending messages and dead letters, oldest first
     List {
-        /// One JSON object per line, with the stanza
+        /// Print one JSON object per line, with the stanza
         #[arg(long)]
         json: bool,
     },
-    /// Try again what was given up, with a full time to live
+    /// Schedule dead letters for delivery, with their full time to live
     Replay(Which),
-    /// Drop what was given up
+    /// Delete dead letters
     Drop(Which),
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Which {
-    /// The number that `list` shows
+    /// The number shown by `list`
     pub(crate) number: Option<i64>,
 
-    /// All that was given up
+    /// All dead letters
     #[arg(long)]
     pub(crate) all: bool,
 }
 
 const OUTBOX: &str = "\
 Examples:
-  campanile outbox list                        beside a running daemon, or without one
-  campanile outbox replay 17                   a running daemon tries it again within seconds
+  campanile outbox list                        with or without a running daemon
+  campanile outbox replay 17                   a running daemon retries it within seconds
   campanile outbox drop --all --component bridge.example.org";
 
 const DEMO: &str = "\
 Examples:
-  campanile demo                               who says what to whom
-  campanile demo --xml                         the same with the stanzas themselves
-  campanile demo --interactive                 a prompt: write a message, or /help
-  printf 'hello\\n/quit\\n' | campanile demo -i  the prompt from a script
-  campanile demo --listen                      Profanity, Gajim, slixmpp, … may log in; accounts \
-  are shown
-  campanile demo --listen 127.0.0.1:15222      the same on another port";
+  campanile demo                               show the conversation
+  campanile demo --xml                         show it with the stanzas
+  campanile demo --interactive                 start a prompt: type a message, or /help
+  printf 'hello\\n/quit\\n' | campanile demo -i  drive the prompt from a script
+  campanile demo --listen                      accept Profanity, Gajim, slixmpp, …; prints the \
+  accounts
+  campanile demo --listen 127.0.0.1:15222      accept them on another port";
 
 const INIT: &str = "\
 Examples:
@@ -276,18 +276,18 @@ Examples:
   campanile init ejabberd --jid echo.example.org --folder /etc/campanile --systemd
   campanile init openfire --jid echo.example.org --address openfire.example.org:5275
 
-Writes campanile.toml and a secret that only its owner can read, and nothing over files that are \
-there. What the server
-needs is on stdout, with the secret in it.";
+Writes campanile.toml and a secret that only its owner can read; existing files are never \
+overwritten. The snippet for
+the server, which contains the secret, goes to stdout.";
 
 const CHECK: &str = "\
 Examples:
   campanile check                              ./campanile.toml or /etc/campanile/campanile.toml
-  campanile check --config my.toml --connect   and ask the servers
-  campanile check --connect --resolver 9.9.9.9 and see DNS as others do
-  my-template | campanile check --config -     from stdin
+  campanile check --config my.toml --connect   also connect to the servers
+  campanile check --connect --resolver 9.9.9.9 query public DNS
+  my-template | campanile check --config -     read the configuration from stdin
 
-Exits 0 when there is no fault, 78 when there is one in the file, 69 when --connect found one.";
+Exits with 0 if there is no fault, 78 for a fault in the file, 69 for a fault found by --connect.";
 
 const RUN: &str = "\
 Examples:
@@ -295,11 +295,11 @@ Examples:
   campanile run --config my.toml --log-format json 2>> campanile.log
   RUST_LOG=campanile=debug campanile run --config my.toml
 
-The first SIGTERM or SIGINT finishes what was begun, closes the streams and exits 0; a second one \
-ends at once, with 70.
-Exits 69 when every component is refused by its server and none was ever mounted; otherwise the \
-refused ones are tried
-again, and do not hurt the others.";
+The first SIGTERM or SIGINT finishes pending work, closes the streams and exits with 0; a second \
+one exits at once with 70.
+SIGHUP reloads the configuration. Exits with 69 if every component is refused by its server and \
+none was ever mounted;
+otherwise refused components are retried and do not affect the others.";
 
 const COMPLETIONS: &str = "\
 Examples:
@@ -311,7 +311,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_description_is_sound() {
+    fn command_line_definition_is_consistent() {
         super::Cli::command().debug_assert();
     }
 }

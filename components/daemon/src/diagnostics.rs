@@ -1,5 +1,4 @@
-//! What keeps the process from doing its work, said on stderr: for people, or as log events for
-//! machines.
+//! Fatal problems and configuration faults, written to stderr as text or as JSON log events.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -11,7 +10,7 @@ use crate::escape::Escaped;
 use crate::exit::Exit;
 use crate::say;
 
-/// Why there is no configuration, and the exit code for that.
+/// Reports a configuration that could not be loaded, and returns the exit code.
 pub(crate) fn failure(failure: &Failure, format: LogFormat) -> Exit {
     match failure {
         Failure::Unread { exit, text } => {
@@ -53,7 +52,7 @@ pub(crate) fn failure(failure: &Failure, format: LogFormat) -> Exit {
     }
 }
 
-/// One thing that is wrong, beside the configuration.
+/// Reports one problem outside the configuration.
 pub(crate) fn line(text: &str, format: LogFormat) {
     match format {
         LogFormat::Text => {
@@ -67,8 +66,9 @@ pub(crate) fn line(text: &str, format: LogFormat) {
     }
 }
 
-/// What every component was refused for. The words may have several lines: snippets of a server's
-/// configuration.
+/// Reports the reason for each refused component.
+///
+/// A reason may have several lines, such as snippets for the server's configuration.
 pub(crate) fn refusals(refusals: &[(String, String)], format: LogFormat) {
     let said = "every component is refused by its server, and none was ever mounted";
     if format == LogFormat::Json {
@@ -81,16 +81,15 @@ pub(crate) fn refusals(refusals: &[(String, String)], format: LogFormat) {
     say(io::stderr(), &text, Exit::Done);
 }
 
-/// Words of several lines, each escaped on its own: only line breaks of ours are left.
-pub(crate) fn lines(words: &str) -> String {
-    words
-        .lines()
+/// Escapes a text line by line, so that its own line breaks are kept.
+pub(crate) fn lines(text: &str) -> String {
+    text.lines()
         .map(|line| Escaped(line).to_string())
         .collect::<Vec<_>>()
         .join("\n")
 }
 
-/// A warning as a log event.
+/// Logs a warning about the configuration.
 pub(crate) fn warn(warning: &Fault) {
     let Fault {
         file,
@@ -101,7 +100,7 @@ pub(crate) fn warn(warning: &Fault) {
     tracing::warn!(file, line, column, remedy, "{what}");
 }
 
-/// Faults with their places and remedies, for people.
+/// Formats faults as `file:line:column: problem` with the remedy on a line of its own.
 pub(crate) fn list(faults: &[Fault], mark: &str) -> String {
     faults.iter().fold(String::new(), |mut text, fault| {
         let Fault {
@@ -117,15 +116,15 @@ pub(crate) fn list(faults: &[Fault], mark: &str) -> String {
             Escaped(file),
             Escaped(what)
         );
-        let _ = writeln!(text, "    {}", Escaped(remedy));
+        let _ = writeln!(text, "    help: {}", Escaped(remedy));
         text
     })
 }
 
-/// An error and what is behind it, in one line.
+/// Formats an error and its sources in one line, separated by colons.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let behind = std::iter::successors(Some(error), |error| (*error).source());
-    behind
+    let sources = std::iter::successors(Some(error), |error| (*error).source());
+    sources
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")

@@ -1,9 +1,11 @@
-//! Text from outside, made safe to show: an address or a body must not move the cursor, forge a log
-//! line or turn the direction of what follows.
+//! Escaping of untrusted text for terminals and logs.
+//!
+//! An address or a message body must not move the cursor, forge a log line or change the direction
+//! of the text after it.
 
 use std::fmt::{self, Write};
 
-/// Shows a text with its control characters written out.
+/// Displays a text with control characters escaped.
 pub(crate) struct Escaped<T>(pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Escaped<T> {
@@ -18,7 +20,7 @@ impl<T: fmt::Debug> fmt::Debug for Escaped<T> {
     }
 }
 
-/// Writes on what it is given, control characters written out.
+/// A writer that escapes control characters.
 struct Escaping<'w, W>(&'w mut W);
 
 impl<W: Write> Write for Escaping<'_, W> {
@@ -40,8 +42,8 @@ impl<W: Write> Write for Escaping<'_, W> {
     }
 }
 
-/// C0 and C1, which terminals obey, what ends a line, and what turns or hides the direction of a
-/// text.
+/// Returns `true` for C0 and C1 controls, which terminals interpret, for line separators, and for
+/// bidi controls.
 pub(crate) fn is_control(c: char) -> bool {
     matches!(c,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
@@ -54,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_obeys_is_written_out() {
+    fn terminal_controls_are_escaped() {
         let hostile = "a\u{1b}[2Jb\r\nc\u{9b}1md\u{202e}e\u{2067}f\u{2028}g\u{7f}";
         assert_eq!(
             Escaped(hostile).to_string(),

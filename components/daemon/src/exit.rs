@@ -1,22 +1,22 @@
-//! How the process ends: a promise to operators and to what supervises the process.
+//! Exit codes, a stable interface for operators and service managers.
 
 use std::process::ExitCode;
 
-/// Every exit code there is (the numbers are those of sysexits.h).
+/// All exit codes; the numbers are those of sysexits.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
-    /// Done, or stopped in good order.
+    /// Success, or a graceful shutdown.
     Done = 0,
-    /// The command line is wrong.
+    /// Wrong usage of the command line.
     Usage = 64,
     /// Every component was refused by its server.
     Refused = 69,
-    /// A fault of ours, or a stop that a second signal cut short.
+    /// Internal error, or a shutdown forced by a second signal.
     Fault = 70,
-    /// The machine refuses: the JID is already served here, no permission, no disk.
+    /// System error: JID already served, port in use, permission denied, disk full.
     Machine = 71,
-    /// The configuration is wrong.
+    /// Invalid or missing configuration.
     Config = 78,
 }
 

@@ -1,4 +1,4 @@
-//! `campanile init`: both sides of a new component. Ours goes to files, the server's to stdout.
+//! `campanile init`: writes a configuration and a secret, and prints the snippet for the server.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -15,17 +15,17 @@ const PROSODY: &str = include_str!("../../../deploy/prosody/component.cfg.lua");
 const PROSODY_PORTS: &str = include_str!("../../../deploy/prosody/listen.cfg.lua");
 const EJABBERD: &str = include_str!("../../../deploy/ejabberd/component.yml");
 const OPENFIRE: &str = include_str!("../../../deploy/openfire/component.txt");
-/// What stands in the snippets for the domain, that of the server, and the secret.
+// Placeholders in the snippets: the component's domain, the server's domain, and the secret.
 const DOMAIN: &str = "echo.example.org";
 const HOST: &str = "example.org";
 const SECRET: &str = "change-me";
-/// Bytes of a secret: more than SHA-1, which carries it, has.
+/// Bytes of a secret, more than the SHA-1 digest of the handshake has.
 const BYTES: usize = 32;
 const CONFIG: &str = "campanile.toml";
-/// What the unit in deploy/systemd takes credentials from.
+/// Folder of the credentials for the unit in deploy/systemd.
 const SECRETS: &str = "/etc/campanile/secrets";
 
-/// Writes the configuration and the secret, and shows what the server needs.
+/// Writes the configuration and the secret, and prints the snippet for the server.
 pub(crate) fn init(options: &Init) -> Exit {
     let written = secret().and_then(|secret| write(options, &secret).map(|()| secret));
     let secret = match written {
@@ -45,12 +45,11 @@ pub(crate) fn init(options: &Init) -> Exit {
     } else {
         alone
     };
-    let words = format!(
-        "written: {config} and {secret_file} (readable by its owner alone)\nThe server's side is \
-        on stdout. When it is \
-         there:\n  {check}\n"
+    let text = format!(
+        "written: {config} and {secret_file} (readable only by its owner)\nThe configuration of \
+        the server is on stdout. Once it is in place, run:\n  {check}\n"
     );
-    say(io::stderr(), &words, Exit::Done);
+    say(io::stderr(), &text, Exit::Done);
     say(io::stdout(), &snippet(options, &secret), Exit::Done)
 }
 
@@ -58,12 +57,12 @@ fn write(options: &Init, secret: &str) -> io::Result<()> {
     let file = secret_file(options);
     create(&file, &format!("{secret}\n"), 0o600)?;
     create(&options.folder.join(CONFIG), &configuration(options), 0o644).inspect_err(|_| {
-        // A secret that nothing names would be in the way of the next attempt.
+        // An unused secret would make the next attempt fail.
         let _ = fs::remove_file(&file);
     })
 }
 
-/// Where the secret goes: beside the configuration, or where systemd takes credentials from.
+/// Returns the path of the secret: next to the configuration, or in the folder of credentials.
 fn secret_file(options: &Init) -> PathBuf {
     if options.systemd {
         options.folder.join("secrets").join(options.jid.as_str())
@@ -72,19 +71,19 @@ fn secret_file(options: &Init) -> PathBuf {
     }
 }
 
-/// A secret that nobody can guess.
+/// Generates a random secret.
 fn secret() -> io::Result<String> {
     let mut bytes = [0; BYTES];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Writes a file that is not there yet.
+/// Writes a new file; fails if it exists.
 fn create(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let told = |error: io::Error| {
+    let named = |error: io::Error| {
         io::Error::new(
             error.kind(),
-            format!("{} cannot be written: {error}", path.display()),
+            format!("cannot write {}: {error}", path.display()),
         )
     };
     let mut file = OpenOptions::new()
@@ -92,48 +91,48 @@ fn create(path: &Path, text: &str, mode: u32) -> io::Result<()> {
         .create_new(true)
         .mode(mode)
         .open(path)
-        .map_err(told)?;
-    file.write_all(text.as_bytes()).map_err(told)
+        .map_err(named)?;
+    file.write_all(text.as_bytes()).map_err(named)
 }
 
 fn configuration(options: &Init) -> String {
     let jid = &options.jid;
     let address = address(options);
-    // As LoadCredential= of a folder names its files.
+    // LoadCredential=secret:FOLDER names the file JID in it `secret_JID`.
     let secret = if options.systemd {
         format!("secret_credential = \"secret_{jid}\"")
     } else {
         format!("secret_file = \"{jid}.secret\"")
     };
     format!(
-        "# Written by `campanile init {}`. Everything else that can be set is in \
-        deploy/campanile.toml of the sources,\n\
+        "# Written by `campanile init {}`. All settings are documented in deploy/campanile.toml \
+        of the sources,\n\
          # or /usr/share/doc/campanile/campanile.toml.\n\n\
          [server]\naddress = \"{address}\"\n\n\
          [[component]]\njid = \"{jid}\"\n{secret}\n\
-         # Each table mounts something on this JID.\n[component.echo]\n[component.disco]\nname \
+         # Each table mounts a module on this JID.\n[component.echo]\n[component.disco]\nname \
          = \"Echo\"\n",
         options.server.name()
     )
 }
 
-/// What the server needs, in the form that the tests run servers with.
+/// Returns the snippet for the server, from the files that the integration tests use.
 fn snippet(options: &Init, secret: &str) -> String {
     let usual = options.server.usual_port().to_string();
     let port = port(&address(options)).to_owned();
     let text = match options.server {
-        // Its ports are no matter of the component's block.
+        // Ports are global in Prosody, not part of the component's block.
         ServerKind::Prosody if port != usual => format!("{PROSODY_PORTS}\n{PROSODY}"),
         ServerKind::Prosody => PROSODY.to_owned(),
         ServerKind::Ejabberd => EJABBERD.to_owned(),
         ServerKind::Openfire => OPENFIRE.to_owned(),
     };
     let text = text.replace(&usual, &port);
-    // The domain may hold the example's own: each is put in once.
+    // The domain may itself contain a placeholder, so the text is split before any replacement.
     let parts = text
         .split(DOMAIN)
         .map(|part| part.replace(HOST, parent(&options.jid)));
-    // The secret comes last: nothing is to be found in it.
+    // The secret comes last, so that no placeholder is found in it.
     parts
         .collect::<Vec<_>>()
         .join(options.jid.as_str())

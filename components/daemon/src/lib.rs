@@ -1,7 +1,6 @@
-//! The program `campanile`: ready-made components for XMPP servers, in one process.
+//! The `campanile` daemon: ready-made components for XMPP servers, in one process.
 //!
-//! Whoever has written a [module](campanile::module) builds a program of their own that has it,
-//! too, in one line:
+//! A program with your own [modules](campanile::module) besides the built-in ones takes one line:
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -22,9 +21,9 @@
 //! }
 //! ```
 //!
-//! A table of its name switches it on: `[component.guestbook]` below a `[[component]]`, with its
-//! settings as keys. All else is as with `campanile`: the commands, the configuration, its faults
-//! with their places.
+//! A table with the module's name enables it: `[component.guestbook]` below a `[[component]]`, with
+//! its settings as keys. Everything else works as in `campanile`: the commands, the configuration,
+//! and faults reported with file, line and column.
 
 mod admin;
 mod archive_cli;
@@ -56,11 +55,14 @@ use tracing::level_filters::LevelFilter;
 use crate::cli::{Cli, Command, LogFormat};
 use crate::exit::Exit;
 
-/// The whole program, with these modules besides those that it brings. A table of the configuration
-/// switches a module on by its name, which must be no other key of `[[component]]`.
+/// Runs the daemon with these modules in addition to the built-in ones.
 ///
-/// What makes a module is called to check a configuration, too: it takes nothing from the machine
-/// before the module is [started](campanile::module::Module::start).
+/// Parses the command line and returns the exit code. A table in the configuration enables a module
+/// by its name, which must not be another key of `[[component]]`.
+///
+/// The constructor of a module also runs when a configuration is only checked: it must not open
+/// files, ports or connections before the module is
+/// [started](campanile::module::Module::start).
 #[must_use]
 pub fn main(modules: Catalog) -> ExitCode {
     builtin_modules::add(modules);
@@ -69,9 +71,9 @@ pub fn main(modules: Catalog) -> ExitCode {
         Err(error) => return usage(&error).into(),
     };
     let level = match cli.command {
-        // It shows its findings itself, and would only say them twice.
+        // `check` prints its diagnostics itself; logging them too would show them twice.
         Command::Check(_) => LevelFilter::OFF,
-        // The conversation is what matters there.
+        // The demo prints the conversation; log lines below WARN would only interrupt it.
         Command::Demo(_) => LevelFilter::WARN,
         _ => LevelFilter::INFO,
     };
@@ -95,14 +97,14 @@ pub fn main(modules: Catalog) -> ExitCode {
     exit.into()
 }
 
-/// Help and version go to stdout and are no failure; all else is wrong usage.
+/// Prints a message of the argument parser: help and version succeed, anything else is wrong usage.
 fn usage(error: &clap::Error) -> Exit {
     let exit = if error.use_stderr() {
         Exit::Usage
     } else {
         Exit::Done
     };
-    // Nobody is left to tell when the terminal is gone.
+    // Printing fails only when the terminal is gone.
     let _ = error.print();
     exit
 }
@@ -113,10 +115,9 @@ fn completions(shell: clap_complete::Shell) -> Exit {
     say(io::stdout(), &String::from_utf8_lossy(&script), Exit::Done)
 }
 
-/// Runs a future to its end on the threads that the process has.
+/// Runs a future to completion on a multi-threaded runtime.
 fn runtime(format: LogFormat, work: impl Future<Output = Exit>) -> Exit {
-    // The work is one connection for each component: more threads would only pass it around among
-    // themselves.
+    // Each component is one connection: more than two threads would only move work between caches.
     let threads = std::env::var("TOKIO_WORKER_THREADS")
         .ok()
         .and_then(|text| text.parse().ok());
@@ -129,18 +130,19 @@ fn runtime(format: LogFormat, work: impl Future<Output = Exit>) -> Exit {
     let runtime = match built {
         Ok(runtime) => runtime,
         Err(error) => {
-            diagnostics::line(&format!("no threads can be started: {error}"), format);
+            diagnostics::line(&format!("cannot start threads: {error}"), format);
             return Exit::Machine;
         }
     };
     let exit = runtime.block_on(work);
-    // A name that is still being resolved would hold up the end.
+    // A name resolution that is still running would delay the exit.
     runtime.shutdown_background();
     exit
 }
 
-/// Writes a text; what cannot be written becomes the exit code, as when the disk is full. A reader
-/// that has gone, as `head` does, is none of our faults.
+/// Writes a text and returns `exit`, or [`Exit::Machine`] when writing fails, as on a full disk.
+///
+/// A closed pipe is not a failure: readers such as `head` stop early.
 fn say(mut to: impl Write, text: &str, exit: Exit) -> Exit {
     match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Machine,

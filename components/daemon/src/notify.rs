@@ -1,12 +1,10 @@
-//! What systemd is told (sd_notify(3)): that the service is ready, how it stands, that it is alive,
-//! that it stops.
+//! Notifications to systemd (sd_notify(3)): readiness, status, watchdog, stopping.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-/// Who started this process and wants to hear of it. Without systemd nobody does, and nothing is
-/// said.
+/// Connection to the service manager. Does nothing when the process was not started by systemd.
 #[derive(Debug)]
 pub(crate) struct Notify {
     socket: Option<UnixDatagram>,
@@ -14,18 +12,18 @@ pub(crate) struct Notify {
 }
 
 impl Notify {
-    /// As the environment says: `NOTIFY_SOCKET`, `WATCHDOG_USEC`, `WATCHDOG_PID`.
+    /// Connects as set in `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`.
     pub(crate) fn from_environment() -> Self {
         let name = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
         let socket = name.and_then(|name| match connect(&name) {
             Ok(socket) => Some(socket),
             Err(error) => {
-                tracing::warn!(%error, "NOTIFY_SOCKET cannot be written to");
+                tracing::warn!(%error, "failed to open NOTIFY_SOCKET; systemd is not notified");
                 None
             }
         });
         let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-        // A variable that was meant for the process that started this one.
+        // The variables may be inherited from a parent process that they were meant for.
         let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let watchdog = number("WATCHDOG_USEC")
             .filter(|micros| ours && *micros > 0)
@@ -33,21 +31,20 @@ impl Notify {
         Self { socket, watchdog }
     }
 
-    /// How often a sign of life is wanted: twice within the time after which systemd would end the
-    /// process.
+    /// Returns the interval of watchdog notifications: half of the timeout set by systemd.
     pub(crate) fn pulse(&self) -> Option<Duration> {
         self.watchdog
             .filter(|_| self.socket.is_some())
             .map(|time| time / 2)
     }
 
-    /// The service is up, also after a reload.
+    /// Reports that the service is up, at startup and after a reload.
     pub(crate) fn ready(&self, status: &str) {
         self.say(&format!("READY=1\nSTATUS={}", line(status)));
     }
 
     pub(crate) fn reloading(&self) {
-        self.say("RELOADING=1\nSTATUS=reading the configuration anew");
+        self.say("RELOADING=1\nSTATUS=reloading the configuration");
     }
 
     pub(crate) fn status(&self, status: &str) {
@@ -59,26 +56,26 @@ impl Notify {
     }
 
     pub(crate) fn stopping(&self) {
-        self.say("STOPPING=1\nSTATUS=finishing what was begun");
+        self.say("STOPPING=1\nSTATUS=finishing pending work");
     }
 
-    fn say(&self, words: &str) {
-        // systemd notices what does not arrive, and nobody else is there to be told.
+    fn say(&self, text: &str) {
+        // A lost notification has no remedy here; systemd acts on its absence.
         let _ = self
             .socket
             .as_ref()
-            .map(|socket| socket.send(words.as_bytes()));
+            .map(|socket| socket.send(text.as_bytes()));
     }
 }
 
-/// A line break would begin another assignment.
+/// Replaces line breaks, which would start another assignment.
 fn line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
 
 fn connect(name: &std::ffi::OsStr) -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
-    // Rather lost than waited for.
+    // A notification may be lost, but must never block.
     socket.set_nonblocking(true)?;
     match abstract_name(name) {
         Some(address) => socket.connect_addr(&address?)?,
@@ -87,7 +84,7 @@ fn connect(name: &std::ffi::OsStr) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// `@name` is no path but a name that only Linux has.
+/// Returns the address for `@name`, a socket in the abstract namespace of Linux.
 #[cfg(target_os = "linux")]
 fn abstract_name(name: &std::ffi::OsStr) -> Option<io::Result<std::os::unix::net::SocketAddr>> {
     use std::os::linux::net::SocketAddrExt;

@@ -1,4 +1,4 @@
-//! `campanile outbox`: what the JSON bridge has not delivered.
+//! `campanile outbox`: undelivered messages and dead letters of the JSON bridge.
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,10 +13,10 @@ use crate::escape::Escaped;
 use crate::exit::Exit;
 use crate::{diagnostics, say};
 
-/// Most entries shown.
+/// Maximum number of entries shown.
 const MOST: usize = 10_000;
 
-/// Lists, replays or drops.
+/// Lists, replays or drops entries.
 pub(crate) fn outbox(options: &Outbox, format: LogFormat) -> Exit {
     let config =
         match Source::read(options.config.as_deref()).and_then(|source| Config::parse(&source)) {
@@ -38,7 +38,7 @@ pub(crate) fn outbox(options: &Outbox, format: LogFormat) -> Exit {
         .collect();
     if paths.is_empty() {
         diagnostics::line(
-            "the configuration has no such bridge with an outbox",
+            "no JSON bridge with an outbox in the configuration, or none with this JID",
             format,
         );
         return Exit::Config;
@@ -63,7 +63,7 @@ fn one(path: &std::path::Path, what: &OutboxCommand) -> Result<String, BoxError>
         OutboxCommand::List { json: true } => admin.list(MOST)?.iter().map(as_json).collect(),
         OutboxCommand::List { json: false } => table(&admin.list(MOST)?),
         OutboxCommand::Replay(which) => {
-            format!("{} to be tried again\n", admin.replay(number(which))?)
+            format!("{} scheduled for retry\n", admin.replay(number(which))?)
         }
         OutboxCommand::Drop(which) => format!("{} dropped\n", admin.drop(number(which))?),
     })
@@ -88,7 +88,7 @@ fn table(entries: &[Undelivered]) -> String {
         );
     }
     if text.is_empty() {
-        "nothing is undelivered\n".to_owned()
+        "no undelivered messages\n".to_owned()
     } else {
         text
     }

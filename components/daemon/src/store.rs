@@ -1,5 +1,6 @@
-//! The stores of the process: components that name the same one share it, with one thread that
-//! writes.
+//! Archive stores, shared by all components with the same address.
+//!
+//! Each store has one writer thread.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -12,7 +13,7 @@ use crate::config::StoreAddress;
 
 static STORES: OnceLock<Mutex<HashMap<StoreAddress, Store>>> = OnceLock::new();
 
-/// The store of this address. Nothing is opened before it is needed.
+/// Returns the store with this address. It is opened on first use.
 pub(crate) fn store(address: &StoreAddress) -> Store {
     let mut stores = STORES
         .get_or_init(Mutex::default)
@@ -32,7 +33,7 @@ fn open(address: &StoreAddress) -> Store {
     }
 }
 
-/// A connection of its own, for a command beside the daemon.
+/// Opens a separate connection, for a command that runs beside the daemon.
 pub(crate) fn connect(address: &StoreAddress, write: bool) -> Result<Box<dyn Backend>, StoreError> {
     match address {
         StoreAddress::Sqlite(path) => SqliteStore::new(path).open(write),

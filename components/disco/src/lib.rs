@@ -1,7 +1,8 @@
-//! What a component says about itself beyond what it routes: identities, a name, contact addresses.
+//! Service discovery information beyond the routes of a component: identities, a name, and contact
+//! addresses.
 //!
-//! The features come from the routes, and the answers from the framework's duties; this module only
-//! adds to them.
+//! The framework derives features from the routes and answers the requests; this module only adds
+//! information.
 //!
 //! | XEP | |
 //! |---|---|
@@ -19,26 +20,26 @@ use campanile::xmpp_parsers::disco::Identity;
 /// `FORM_TYPE` of contact addresses (XEP-0157 §2).
 pub const CONTACTS: &str = "http://jabber.org/network/serverinfo";
 
-/// What a component says about itself.
+/// The service discovery information to add.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
-    /// A name for people, of every identity that has none of its own. Without identities,
-    /// `component/generic` has it.
+    /// The display name of every identity without a name. If there are no identities, it names the
+    /// default identity `component/generic`.
     pub name: Option<String>,
-    /// What the component is, each as registered for XEP-0030.
+    /// The identities of the component, with category and type as registered for XEP-0030.
     pub identities: Vec<Identity>,
-    /// Whom to turn to: a purpose (`abuse`, `admin`, `support`, …) and its URIs.
+    /// Contact addresses: a purpose (`abuse`, `admin`, `support`, …) and its URIs.
     pub contacts: Vec<(String, Vec<String>)>,
 }
 
-/// Adds identities and contacts to what is advertised.
+/// A module that advertises identities and contact addresses.
 #[derive(Debug, Clone, Default)]
 pub struct Disco {
     settings: Settings,
 }
 
 impl Disco {
-    /// A module that says this.
+    /// Creates a module with these settings.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self { settings }
@@ -64,7 +65,7 @@ impl Disco {
         self.settings.identities.iter().map(named).collect()
     }
 
-    /// XEP-0157 §2: one field for each purpose, with all its URIs.
+    /// The contact form (XEP-0157 §2), with one field per purpose.
     fn contacts(&self) -> Option<DataForm> {
         let field = |(purpose, uris): &(String, Vec<String>)| {
             let mut field = Field::new(&format!("{purpose}-addresses"), FieldType::ListMulti);
@@ -85,7 +86,7 @@ impl Module for Disco {
     fn mount(self: Arc<Self>, router: Router) -> Router {
         let router = self.identities().into_iter().fold(router, Router::identity);
         match self.contacts() {
-            // XEP-0157 §3: of the service itself, not of each address in it.
+            // XEP-0157 §3: for the service itself, not for each of its addresses.
             Some(form) => router.at(RecipientPattern::domain(), Router::new().form(form)),
             None => router,
         }
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_alone_names_the_usual_identity() {
+    fn name_applies_to_default_identity() {
         let info = advertised(Settings {
             name: Some("Echo".into()),
             ..Settings::default()
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn contacts_are_a_form() {
+    fn contacts_are_advertised_as_form() {
         let contacts = vec![(
             "abuse".to_owned(),
             vec![

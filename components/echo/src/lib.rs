@@ -1,7 +1,7 @@
-//! Sends back what it is sent: the children of a message, unread, whatever they are.
+//! A component that echoes messages: the children of a message are sent back unparsed.
 //!
-//! Messages of type chat and normal are echoed with their type and id. Groupchat, headlines and
-//! errors are not: nobody speaks in a room unasked, and an echo of an error would never end.
+//! Messages of type `chat` and `normal` are echoed with their type and ID. Other types are ignored:
+//! a bot should not speak in a room unasked, and echoing errors would cause a loop.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use campanile::module::Module;
 use campanile::router::Router;
 use campanile::stanza::Children;
 
-/// Echoes messages to any address in the domain.
+/// A module that echoes messages sent to any address of its domain.
 #[derive(Debug, Clone, Default)]
 pub struct Echo {
     guard: LoopGuardLayer,
 }
 
 impl Echo {
-    /// A module that echoes.
+    /// Creates the module.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-/// The very bytes go back.
+/// Returns the same bytes.
 async fn echo(children: Children) -> Children {
     children
 }
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_is_in_a_message_comes_back() {
+    async fn message_children_are_echoed_unchanged() {
         let host = Host::new("secret");
         mounted(&host, "echo.localhost").await;
         let alice = host.user("alice@localhost/phone").unwrap();
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_type_that_does_not_exist_is_normal_and_some_types_get_nothing() {
+    async fn unknown_type_is_echoed_as_normal_and_other_types_are_ignored() {
         let host = Host::new("secret");
         mounted(&host, "echo.localhost").await;
         let alice = host.user("alice@localhost/phone").unwrap();
@@ -108,10 +108,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn two_echoes_fall_silent() {
+    async fn loop_of_two_echoes_stops() {
         let host = Host::new("secret");
         mounted(&host, "b.localhost").await;
-        // The first word of a, which is an echo itself and has no other way to begin.
+        // The client of the first component starts the loop.
         let a = Component::builder("a.localhost")
             .connector(host.connector())
             .secret("secret")
@@ -131,16 +131,16 @@ mod tests {
             )
             .await
             .unwrap();
-        // Paused time moves on only when nobody has anything to do: by then both are silent.
+        // Paused time advances only when all tasks are idle, so both have stopped by then.
         tokio::time::sleep(std::time::Duration::from_secs(5)).await;
         let taken = stats.counters().taken;
         assert!((5..=20).contains(&taken), "{taken} rounds");
     }
 
-    /// A room sends every message on to all who are in it, the sender included, and private ones to
-    /// the nick that they are for; here that is the echo's own.
+    /// A room reflects each message to all occupants, including its sender, and sends private
+    /// messages to the nick they are addressed to; here that is the echo itself.
     #[tokio::test(start_paused = true)]
-    async fn an_echo_in_a_room_falls_silent() {
+    async fn loop_in_room_stops() {
         let host = Host::new("secret");
         let echo = Component::builder("echo.localhost")
             .connector(host.connector())
@@ -155,13 +155,17 @@ mod tests {
             let said = |body: &str| {
                 format!("<message type='{kind}' to='echo.localhost'><body>{body}</body></message>")
             };
-            nick.send(said("Is anybody here?")).await.unwrap();
+            nick.send(said("Hello?")).await.unwrap();
             let mut rounds = 0;
-            // Paused time moves on only when nobody has anything to do.
+            // Paused time advances only when all tasks are idle.
             let silence = std::time::Duration::from_secs(5);
             while let Ok(Some(heard)) = tokio::time::timeout(silence, nick.recv()).await {
                 rounds += 1;
-                assert!(rounds <= most, "the echo does not stop: {}", heard.to_xml());
+                assert!(
+                    rounds <= most,
+                    "echo loop does not stop: {}",
+                    heard.to_xml()
+                );
                 nick.send(said(&heard.children().first().unwrap().text()))
                     .await
                     .unwrap();

@@ -1,4 +1,4 @@
-//! Quota for what waits for webhooks: by number and by bytes, and a quarter of both for one sender.
+//! Room for what waits for webhooks: by number and by bytes, and a quarter of both for one sender.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,7 @@ impl Quota {
         }))
     }
 
-    /// A place for one message of a bare JID; none where the bounds leave no quota.
+    /// A place for one message of a bare JID; none where the bounds leave no room.
     pub(crate) fn try_acquire(&self, sender: &str, bytes: usize) -> Option<Permit> {
         let mut in_use = self.in_use();
         let limit = self.0.limit;

@@ -1,4 +1,4 @@
-//! One logger at work: what all of its handlers share.
+//! Shared state of the handlers of one logger.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::new_entry::{NewEntry, bare};
 use crate::permissions::Permissions;
 use crate::store::{Completion, Query, Store, StoreError};
 
-/// What handlers of one logger share. Cloning is cheap.
+/// The state shared by the handlers of one logger. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct Archive {
     pub(crate) store: Store,
@@ -24,7 +24,7 @@ pub(crate) struct Archive {
     running: Arc<Mutex<HashSet<BareJid>>>,
 }
 
-/// Those who do not want to be logged, by keyed hash.
+/// Users who have opted out of logging, by keyed hash.
 #[derive(Default)]
 struct OptOuts {
     keys: Option<Keys>,
@@ -41,12 +41,12 @@ impl Archive {
         }
     }
 
-    /// Who the sender of a stanza is here.
+    /// Returns the permissions of a stanza's sender.
     pub(crate) fn permissions(&self, inbound: &Inbound) -> Result<Permissions, BoxError> {
         Permissions::of(inbound.sender(), &self.settings)
     }
 
-    /// Hands a stanza to the store; the answer comes when it is kept.
+    /// Hands a stanza to the store; the reply is sent once the entry is on disk.
     pub(crate) fn append(&self, inbound: &Inbound, reply: Reply) -> Result<Reply, BoxError> {
         let archive = inbound.recipient().to_bare();
         let new_entry = NewEntry::new(&archive, inbound.stanza()).ok_or(Condition::BadRequest)?;
@@ -58,7 +58,7 @@ impl Archive {
         Ok(Reply::Deferred(later))
     }
 
-    /// What somebody asks of the archive that a stanza was sent to.
+    /// Builds a query on the archive that a stanza was addressed to, within these permissions.
     pub(crate) fn query(inbound: &Inbound, permissions: &Permissions) -> Query {
         let archive = inbound.recipient().to_bare();
         Query {
@@ -69,7 +69,7 @@ impl Archive {
         }
     }
 
-    /// Whether somebody has stopped being logged.
+    /// Returns `true` if this user has opted out of logging.
     pub(crate) fn is_opted_out(&self, jid: &Jid) -> bool {
         let opt_outs = self.opt_outs.read().unwrap_or_else(PoisonError::into_inner);
         if opt_outs.hashes.is_empty() {
@@ -81,7 +81,7 @@ impl Archive {
             .is_some_and(|keys| opt_outs.hashes.contains(&keys.hash(bare(jid))))
     }
 
-    /// Stops or resumes logging somebody. It is durable when this returns.
+    /// Stops or resumes logging a user. Durable once this returns.
     pub(crate) async fn set_opted_out(
         &self,
         jid: &BareJid,
@@ -94,7 +94,7 @@ impl Archive {
         self.refresh_opt_outs().await
     }
 
-    /// Learns again who does not want to be logged: other instances may share the store.
+    /// Reloads the opt-outs, which other instances on the same store may have changed.
     pub(crate) async fn refresh_opt_outs(&self) -> Result<(), StoreError> {
         let (keys, hashes) = self
             .store
@@ -111,12 +111,12 @@ impl Archive {
         Ok(())
     }
 
-    /// Begins a query of somebody, who may have one at a time.
+    /// Registers a running query. A user may run one query at a time.
     pub(crate) fn begin(&self, requester: &BareJid) -> Result<QueryGuard, BoxError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if !running.insert(requester.clone()) {
-            let error =
-                StanzaError::new(Condition::ResourceConstraint).with_text("one query at a time");
+            let error = StanzaError::new(Condition::ResourceConstraint)
+                .with_text("only one query at a time");
             return Err(error.into());
         }
         Ok(QueryGuard {
@@ -134,7 +134,7 @@ impl fmt::Debug for Archive {
     }
 }
 
-/// Somebody's query is under way, until this is dropped.
+/// A running query, which ends when this is dropped.
 pub(crate) struct QueryGuard {
     all: Arc<Mutex<HashSet<BareJid>>>,
     requester: BareJid,

@@ -1,4 +1,4 @@
-//! Recording what passes through other components of the process.
+//! Recording the traffic of other components in the same process.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use campanile::tower_service::Service;
 use crate::new_entry::NewEntry;
 use crate::store::{Completion, Store};
 
-/// Records every stanza that passes: around a component's service what comes in, around its writer
-/// what goes out.
+/// A middleware that archives the stanzas of a component: inbound ones around its service, outbound
+/// ones around its writer.
 ///
 /// ```no_run
 /// use campanile::component::Component;
@@ -31,17 +31,21 @@ use crate::store::{Completion, Store};
 /// use campanile_logger::store::{SqliteStore, Store};
 ///
 /// let archive = BareJid::new("shop@logger.example.org")?;
-/// let tap = AuditLayer::new(Store::new(SqliteStore::new("logger.db")), archive);
-/// let shop = Component::builder("shop.example.org").router(Router::new()).layer(tap.clone()).outbound(tap);
+/// let audit = AuditLayer::new(Store::new(SqliteStore::new("logger.db")), archive);
+/// let shop = Component::builder("shop.example.org")
+///     .router(Router::new())
+///     .layer(audit.clone())
+///     .outbound(audit);
 /// # Ok::<_, campanile::jid::Error>(())
 /// ```
 ///
-/// What passes is not held up until it is on the disk. While the store takes nothing more, requests
-/// are refused with resource-constraint, and what goes out goes out unrecorded: that, and what the
-/// disk refuses, is [counted](AuditLayer::lost) and logged. Answers to requests that the component itself
-/// makes reach no service: of those only the requests are recorded.
+/// Stanzas are forwarded without waiting for the disk. While the store's write queue is full,
+/// inbound requests are rejected with `resource-constraint`, and outbound stanzas are sent
+/// unrecorded. Unrecorded stanzas, including those that could not be written, are
+/// [counted](AuditLayer::lost) and logged. Responses to requests made by the component itself do
+/// not pass through its service: only the requests are recorded.
 ///
-/// As a [`Module`] it has no routes; it waits at the end until what passed is on the disk.
+/// As a [`Module`] it has no routes; on shutdown it waits until all recorded stanzas are on disk.
 #[derive(Debug, Clone)]
 pub struct AuditLayer {
     store: Store,
@@ -50,7 +54,7 @@ pub struct AuditLayer {
 }
 
 impl AuditLayer {
-    /// Records into this archive: an address of a logger that has the same store.
+    /// Records into an archive: the address of a logger on the same store.
     #[must_use]
     pub fn new(store: Store, archive: BareJid) -> Self {
         Self {
@@ -60,17 +64,22 @@ impl AuditLayer {
         }
     }
 
-    /// How many stanzas passed without being recorded.
+    /// Returns the number of stanzas that were not recorded.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Says so the first time, and each time that it has become twice as many.
+    /// Counts an unrecorded stanza; logs the first one and each doubling.
     fn lose(&self) {
         let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
         if lost.is_power_of_two() {
-            tracing::warn!(store = %self.store.name(), archive = %self.archive, lost, "stanzas passed unrecorded");
+            tracing::warn!(
+                store = %self.store.name(),
+                archive = %self.archive,
+                lost,
+                "stanzas not recorded"
+            );
         }
     }
 
@@ -110,7 +119,7 @@ impl<S> Layer<S> for AuditLayer {
     }
 }
 
-/// The service of [`AuditLayer`].
+/// The service created by [`AuditLayer`].
 #[derive(Debug, Clone)]
 pub struct Audit<S> {
     inner: S,
@@ -132,7 +141,7 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> ReplyFuture {
-        // What cannot be recorded is not done either.
+        // A request that cannot be recorded is not handled.
         if let Err(error) = self.layer.record(inbound.stanza()) {
             return Box::pin(ready(Err(error.into())));
         }

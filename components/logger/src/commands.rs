@@ -1,5 +1,5 @@
-//! What people may do with what is kept of them: from a menu of their client (XEP-0050), or by a
-//! word in a chat.
+//! Commands for users to search, export and erase their entries: from a client's menu (XEP-0050) or
+//! by chat message.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use crate::export;
 use crate::store::{Query, Usage};
 use crate::xml;
 
-/// Entries that a search shows.
+/// Maximum number of entries in a search reply.
 const MAX_RESULTS: usize = 20;
-/// Entries and bytes that one export gives; the next one goes on behind them.
+/// Maximum entries and bytes of one export reply; the next export continues after them.
 const MAX_EXPORT_ENTRIES: usize = 500;
 const MAX_EXPORT_BYTES: usize = 200_000;
-/// Of a body, in characters.
+/// Maximum characters of a body in a search reply.
 const MAX_BODY_CHARS: usize = 300;
 
-/// All commands, for those who may write here.
+/// All commands, for users with write access.
 pub(crate) fn routes(archive: &Archive) -> Router<Archive> {
     let settings = &archive.settings;
     let access = settings
@@ -41,30 +41,36 @@ pub(crate) fn routes(archive: &Archive) -> Router<Archive> {
     let command = |command: Command<Archive>| command.access(access.clone());
     let words = Definition::new()
         .title("Search")
-        .field(Field::text("words").label("Words").required());
-    let after = Field::text("after").label("Behind this id").optional();
+        .field(Field::text("words").label("Words to search for").required());
+    let after = Field::text("after")
+        .label("Continue after this ID")
+        .optional();
     let sure = Definition::new()
-        .title("Erase")
-        .instructions("Everything that you sent or received is erased for good.");
+        .title("Erase my entries")
+        .instructions("Permanently erases everything that you sent or received.");
     let sure = sure.field(
         Field::choice("what")
-            .label("What")
-            .option("mine", "All of mine")
+            .label("Entries to erase")
+            .option("mine", "All my entries")
             .required(),
     );
     let commands = Commands::new()
         .add(command(
             Command::new("search", "Search the archive", search).form(words),
         ))
-        .add(command(Command::new("stats", "How much is kept", stats)))
+        .add(command(Command::new(
+            "stats",
+            "Show how much is archived",
+            stats,
+        )))
         .add(command(
-            Command::new("export", "Export what is mine", export)
-                .form(Definition::new().title("Export").field(after)),
+            Command::new("export", "Export my entries", export)
+                .form(Definition::new().title("Export my entries").field(after)),
         ))
         .add(command(Command::new("stop", "Stop logging me", stop)))
-        .add(command(Command::new("resume", "Log me again", resume)))
+        .add(command(Command::new("resume", "Resume logging me", resume)))
         .add(command(
-            Command::new("delete", "Erase what is mine", delete).form(sure),
+            Command::new("delete", "Erase my entries", delete).form(sure),
         ))
         .chat(settings.command_prefix.clone());
     Router::new().adhoc(commands)
@@ -99,7 +105,7 @@ async fn search(
         .await
         .map_err(|error| error.to_box())?;
     if page.entries.is_empty() {
-        return Ok("Nothing is found.".to_owned());
+        return Ok("Nothing found.".to_owned());
     }
     let mut text = String::new();
     for entry in &page.entries {
@@ -128,13 +134,13 @@ async fn search(
         );
     }
     if page.more {
-        text.push_str("There is more, older than these.");
+        text.push_str("There are older matches. Add words to narrow the search.");
     }
     Ok(text.trim_end().to_owned())
 }
 
-/// What stands behind the command in a chat: an argument comes without the quotation marks that
-/// make a phrase of it.
+/// The text after the command in a chat message, as typed: the parsed argument has lost the
+/// quotation marks that delimit a phrase.
 fn as_written(inbound: &Inbound) -> Option<String> {
     let body = inbound.stanza().children().find("jabber:client", "body")?;
     body.text()
@@ -155,17 +161,31 @@ async fn stats(inbound: Inbound, State(archive): State<Archive>) -> Result<Strin
         senders,
         ..
     } = read.await.map_err(|error| error.to_box())?;
-    let mut text = format!("{entries} entries, {bytes} bytes.");
+    let mut text = format!("{}.", amount(entries, bytes));
     if archive.is_opted_out(inbound.sender()) {
-        text.push_str(" You have stopped being logged.");
+        text.push_str(" You have opted out: your messages are not archived.");
     }
     for (sender, entries, bytes) in senders {
-        let _ = write!(text, "\n{sender}: {entries} entries, {bytes} bytes");
+        let _ = write!(text, "\n{sender}: {}", amount(entries, bytes));
     }
     Ok(text)
 }
 
-/// One JSON object per line, as `campanile archive export` writes it.
+/// A number of entries and their size, for people.
+fn amount(entries: u64, bytes: u64) -> String {
+    let entries = match entries {
+        1 => "1 entry".to_owned(),
+        entries => format!("{entries} entries"),
+    };
+    let size = match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{}.{} kB", bytes / 1_000, bytes % 1_000 / 100),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    };
+    format!("{entries}, {size}")
+}
+
+/// Replies with one JSON object per line, in the format of `campanile archive export`.
 async fn export(
     Form(After { after }): Form<After>,
     inbound: Inbound,
@@ -200,11 +220,11 @@ async fn export(
         last = Some(entry);
     }
     match last {
-        None => Ok("There is nothing of yours.".to_owned()),
+        None => Ok("There are no entries of yours.".to_owned()),
         Some(last) if page.more || Some(last) != page.entries.last() => {
             let _ = write!(
                 text,
-                "There is more: {}export {}",
+                "There are more entries. To continue: {}export {}",
                 archive.settings.command_prefix, last.id
             );
             Ok(text)
@@ -219,7 +239,10 @@ async fn stop(inbound: Inbound, State(archive): State<Archive>) -> Result<&'stat
         .set_opted_out(&permissions.requester, true)
         .await
         .map_err(|error| error.to_box())?;
-    Ok("From now on nothing that you write is kept. What is there stays, until you erase it.")
+    Ok(
+        "Logging stopped: what you write is no longer archived. Earlier entries stay until you \
+        erase them.",
+    )
 }
 
 async fn resume(
@@ -231,24 +254,29 @@ async fn resume(
         .set_opted_out(&permissions.requester, false)
         .await
         .map_err(|error| error.to_box())?;
-    Ok("From now on what you write is kept.")
+    Ok("Logging resumed: what you write is archived again.")
 }
 
-/// How long a person waits for the end; it goes on behind that.
+/// The time after which a user gets a reply while the erasure continues in the background.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn delete(inbound: Inbound, State(archive): State<Archive>) -> Result<String, BoxError> {
     let permissions = archive.permissions(&inbound)?;
-    // A task of its own: what was begun is finished, whoever waits.
+    // A task of its own, so that the erasure completes even if this handler is canceled.
     let erasing =
         tokio::spawn(async move { archive.store.erase(permissions.requester.as_str()).await });
     match tokio::time::timeout(REPLY_TIMEOUT, erasing).await {
         Err(_) => Ok(
-            "It is a lot, and it takes its time. Ask for stats to see how much is left.".to_owned(),
+            "Erasing takes a while and continues in the background. Send stats to see how much is \
+            left."
+                .to_owned(),
         ),
         Ok(erased) => {
             let erased = erased?.map_err(|error| error.to_box())?;
-            Ok(format!("{erased} entries are erased."))
+            Ok(match erased {
+                1 => "Erased 1 entry.".to_owned(),
+                erased => format!("Erased {erased} entries."),
+            })
         }
     }
 }

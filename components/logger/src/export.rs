@@ -1,4 +1,4 @@
-//! Entries in the forms that other programs read, and back.
+//! Export formats (JSON lines, CSV, plain text) and import.
 
 use campanile::jid::BareJid;
 use serde_json::{Value, json as object};
@@ -7,7 +7,7 @@ use crate::new_entry::NewEntry;
 use crate::store::Entry;
 use crate::{time, xml};
 
-/// An entry as a JSON object on one line.
+/// Formats an entry as a JSON object on one line.
 #[must_use]
 pub fn json(entry: &Entry) -> String {
     let mut line = object!({
@@ -28,11 +28,11 @@ pub fn json(entry: &Entry) -> String {
     line.to_string()
 }
 
-/// The heads of the columns of [`csv`].
+/// The header line of [`csv`].
 pub const CSV_HEAD: &str = "id,time,archive,from,to,kind,body,stanza";
 
-/// An entry as a line of CSV (RFC 4180). What a spreadsheet would take for a formula begins with an
-/// apostrophe.
+/// Formats an entry as a line of CSV (RFC 4180). Cells that a spreadsheet would read as a formula
+/// are prefixed with an apostrophe.
 #[must_use]
 pub fn csv(entry: &Entry) -> String {
     let stanza = entry.stanza.as_deref().unwrap_or_default();
@@ -58,7 +58,10 @@ fn cell(text: &str) -> String {
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
 
-/// An entry as a line for people. Nothing in it moves a cursor or forges a line.
+/// Formats an entry as a line for a terminal.
+///
+/// Control characters and bidirectional formatting are escaped, so that an entry can neither move
+/// the cursor nor forge a line.
 #[must_use]
 pub fn text(entry: &Entry) -> String {
     let said = match &entry.stanza {
@@ -82,10 +85,14 @@ pub fn text(entry: &Entry) -> String {
 }
 
 fn is_direction(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(
+        c,
+        '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
-/// The body of a stored stanza, if it has one.
+/// Returns the body of a stored stanza, if it has one.
 #[must_use]
 pub fn body(stanza: &str) -> Option<String> {
     let stanza = xml::stanza(stanza.as_bytes())?;
@@ -95,21 +102,26 @@ pub fn body(stanza: &str) -> Option<String> {
         .map(|body| body.text().into_owned())
 }
 
-/// Reads a line that [`json`] has written. `None` for one that stands for an erased entry.
+/// Parses a line written by [`json`]. Returns `None` for an erased entry.
 ///
 /// # Errors
-/// When it is no such line, with the reason.
+/// The reason, if the line has another format.
 pub fn import(line: &str) -> Result<Option<NewEntry>, String> {
     let line: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
     if line["erased"] == true {
         return Ok(None);
     }
-    let text = |key: &str| line[key].as_str().ok_or_else(|| format!("it has no {key}"));
+    let text = |key: &str| {
+        line[key]
+            .as_str()
+            .ok_or_else(|| format!("{key} is missing"))
+    };
     let archive = BareJid::new(text("archive")?).map_err(|error| format!("archive: {error}"))?;
-    let at = time::parse(text("time")?).ok_or("time is no time")?;
-    let stanza = xml::stanza(text("stanza")?.as_bytes()).ok_or("stanza is no stanza")?;
+    let at = time::parse(text("time")?).ok_or("time is not an RFC 3339 timestamp")?;
+    let stanza =
+        xml::stanza(text("stanza")?.as_bytes()).ok_or("stanza is not valid XML of a stanza")?;
     let new_entry =
-        NewEntry::new(&archive, &stanza).ok_or("stanza has no sender or no recipient")?;
+        NewEntry::new(&archive, &stanza).ok_or("stanza has no from or no to address")?;
     Ok(Some(new_entry.with_time(at).with_id(text("id")?)))
 }
 
@@ -134,7 +146,7 @@ mod tests {
         type='chat'><body>=1+1 \"x\"\u{202e}\n2</body></message>";
 
     #[test]
-    fn an_exported_entry_can_be_imported() {
+    fn exported_entry_can_be_imported() {
         let line = json(&entry(Some(MESSAGE)));
         assert!(!line.contains('\n'), "{line}");
         let new_entry = import(&line).unwrap().unwrap();
@@ -155,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spreadsheet_finds_no_formula_and_a_terminal_no_command() {
+    fn csv_and_text_escape_formulas_and_control_characters() {
         let line = csv(&entry(Some(MESSAGE)));
         assert!(
             line.starts_with(

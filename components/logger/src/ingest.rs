@@ -1,4 +1,4 @@
-//! What is sent here is kept.
+//! Handlers that archive stanzas sent to the logger.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::store::Query;
 use crate::xml;
 
 const RECEIPTS: &str = "urn:xmpp:receipts";
-/// So long somebody who asks waits for what was sent before.
+/// The maximum time that a read waits for earlier stanzas to be written.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Keeps a message. The receipt, where one is asked for, says that it is on the disk.
+/// Archives a message. The receipt, if requested, is sent once the message is on disk.
 pub(crate) async fn message(
     inbound: Inbound,
     State(archive): State<Archive>,
@@ -29,7 +29,7 @@ pub(crate) async fn message(
         && ["no-store", "no-permanent-store"]
             .iter()
             .any(|hint| stanza.children().find(HINTS, hint).is_some());
-    // What is not kept gets no receipt.
+    // A message that is not archived gets no receipt.
     if unwanted || archive.is_opted_out(inbound.sender()) {
         return Ok(Reply::Empty);
     }
@@ -37,7 +37,7 @@ pub(crate) async fn message(
     archive.append(&inbound, receipt)
 }
 
-/// Keeps presence. Somebody who wants to subscribe is told that there is nothing to see.
+/// Archives presence. Subscription requests and probes are refused with `unsubscribed`.
 pub(crate) async fn presence(
     inbound: Inbound,
     State(archive): State<Archive>,
@@ -58,7 +58,7 @@ pub(crate) async fn presence(
     archive.append(&inbound, reply)
 }
 
-/// Keeps the payload of an IQ set; the result says that it is on the disk.
+/// Archives the payload of an IQ set; the result is sent once it is on disk.
 pub(crate) async fn set(
     inbound: Inbound,
     State(archive): State<Archive>,
@@ -66,13 +66,13 @@ pub(crate) async fn set(
     admit(&archive, &inbound)?;
     if archive.is_opted_out(inbound.sender()) {
         let error =
-            StanzaError::new(Condition::NotAllowed).with_text("you have stopped being logged");
+            StanzaError::new(Condition::NotAllowed).with_text("you have opted out of logging");
         return Err(error.into());
     }
     archive.append(&inbound, Reply::Empty)
 }
 
-/// Answers with the newest payload of this name that the asker has sent here.
+/// Returns the newest payload of the requested name that the requester has sent.
 pub(crate) async fn get(
     inbound: Inbound,
     State(archive): State<Archive>,
@@ -85,8 +85,8 @@ pub(crate) async fn get(
         .ok_or(Condition::BadRequest)?;
     let namespace = asked.namespace().into_owned();
     let name = asked.name().to_owned();
-    // RFC 6120 §10.1: what the asker sent before counts. A store that takes nothing now can still
-    // be read.
+    // RFC 6120 §10.1: stanzas that the requester sent earlier are visible. A store that cannot be
+    // written can still be read, so a failure is ignored.
     let _ = tokio::time::timeout(FLUSH_TIMEOUT, archive.store.write(|_| Ok(()))).await;
     let query = Query {
         archive: Some(inbound.recipient().to_bare()),
@@ -113,7 +113,7 @@ pub(crate) async fn get(
     Ok(Reply::Children(payload.to_children()))
 }
 
-/// What is kept of IQs that nobody else wants.
+/// Handles IQs without another route, if archiving of IQs is enabled.
 pub(crate) async fn other(inbound: Inbound, state: State<Archive>) -> Result<Reply, BoxError> {
     match inbound.kind() {
         Kind::Iq(campanile::stanza::IqType::Set) => set(inbound, state).await,
@@ -122,7 +122,7 @@ pub(crate) async fn other(inbound: Inbound, state: State<Archive>) -> Result<Rep
     }
 }
 
-/// Whether somebody may write here at all.
+/// Rejects senders without write access.
 fn admit(archive: &Archive, inbound: &Inbound) -> Result<(), BoxError> {
     let settings = &archive.settings;
     let admin = settings.admins.contains(&inbound.sender().to_bare());
@@ -133,7 +133,8 @@ fn admit(archive: &Archive, inbound: &Inbound) -> Result<(), BoxError> {
     }
 }
 
-/// XEP-0184 §5.4: to a message with an id, between two people, and not to a receipt itself.
+/// Builds the receipt, if one is requested. XEP-0184 §5.4: only for chat and normal messages with
+/// an ID, and never for a receipt.
 fn receipt(stanza: &Stanza) -> Result<Reply, BoxError> {
     let conversation = matches!(
         stanza.kind(),
@@ -143,6 +144,5 @@ fn receipt(stanza: &Stanza) -> Result<Reply, BoxError> {
     let Some(id) = stanza.id().filter(|_| asked) else {
         return Ok(Reply::Empty);
     };
-    // As a message of the same type and id.
     Ok(Reply::Children(Children::of(&Received { id: id.into() })?))
 }

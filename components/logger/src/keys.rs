@@ -1,17 +1,17 @@
-//! The key of a store: what makes ids opaque and erased JIDs unreadable.
+//! The secret key of a store, which makes entry IDs opaque and hashes erased JIDs.
 //!
-//! An id is the place of an entry, encrypted: stable, without an index of its own, and nobody can
-//! guess another one or learn from it how much is stored (XEP-0313 §3: unpredictable and unique).
-//! The cipher is a Feistel network of four rounds over HMAC-SHA-256, which is a strong permutation
-//! (Luby and Rackoff); half of the block is zeros, by which a made-up id is known.
+//! An ID is the encrypted place of an entry. It is stable, needs no index, cannot be guessed, and
+//! does not reveal how much is stored (XEP-0313 §3: unpredictable and unique). The cipher is a
+//! Feistel network of four rounds over HMAC-SHA-256, a strong pseudorandom permutation (Luby and
+//! Rackoff). Half of the plaintext block is zeros, which exposes forged IDs.
 
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// How long a key is, in bytes.
+/// The length of a key in bytes.
 pub(crate) const KEY_LEN: usize = 32;
 
-/// The secret of one store. It is made with the store and stays in it.
+/// The keys of one store, derived from a secret that is generated with the store and kept in it.
 #[derive(Clone)]
 pub(crate) struct Keys {
     ids: hmac::Key,
@@ -19,7 +19,8 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Fresh bytes for a new store; `None` when the system has no randomness to give.
+    /// Generates the secret of a new store. Returns `None` if the system's random number generator
+    /// fails.
     pub(crate) fn generate() -> Option<[u8; KEY_LEN]> {
         let mut bytes = [0; KEY_LEN];
         SystemRandom::new().fill(&mut bytes).ok()?;
@@ -40,7 +41,7 @@ impl Keys {
         }
     }
 
-    /// The id of the entry at this place.
+    /// Returns the ID of the entry at a place.
     pub(crate) fn id(&self, place: i64) -> String {
         let mut left = 0;
         let mut right = place.cast_unsigned();
@@ -50,7 +51,7 @@ impl Keys {
         format!("{left:016x}{right:016x}")
     }
 
-    /// The place that an id stands for, if it is one of ours.
+    /// Returns the place that an ID encodes, or `None` if this store did not issue the ID.
     pub(crate) fn place(&self, id: &str) -> Option<i64> {
         let half = |range| u64::from_str_radix(id.get(range)?, 16).ok();
         let lower = id
@@ -67,7 +68,7 @@ impl Keys {
         (left == 0).then(|| right.cast_signed())
     }
 
-    /// What stands for a JID that was erased.
+    /// Returns the pseudonym of an erased JID.
     pub(crate) fn hash(&self, jid: &str) -> String {
         let tag = hmac::sign(&self.jids, jid.as_bytes());
         tag.as_ref()
@@ -76,7 +77,7 @@ impl Keys {
             .fold(String::from("#"), |text, byte| format!("{text}{byte:02x}"))
     }
 
-    /// The beginning of that, as a number.
+    /// Returns the first 64 bits of that hash.
     pub(crate) fn short_hash(&self, jid: &str) -> i64 {
         let tag = hmac::sign(&self.jids, jid.as_bytes());
         tag.as_ref()
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_leads_back_and_a_made_up_one_does_not() {
+    fn ids_round_trip_and_forged_ids_are_rejected() {
         let keys = Keys::new(b"secret");
         for place in [0, 1, -1, 1_790_000_000_000_000, i64::MAX, i64::MIN] {
             let id = keys.id(place);
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_erased_jid_has_the_same_hash_each_time() {
+    fn erased_jid_hash_is_stable() {
         let keys = Keys::new(b"secret");
         assert_eq!(keys.hash("alice@localhost"), keys.hash("alice@localhost"));
         assert_ne!(

@@ -1,14 +1,14 @@
-//! An archive that people and auditors can use: whatever is sent to the component is kept, found
-//! again, and when asked, forgotten.
+//! A message archive for users and auditors: stores what is sent to the component, makes it
+//! searchable, and erases it on request.
 //!
-//! | what | how |
+//! | function | |
 //! |---|---|
-//! | keep | messages of every type, with any payload; presence and IQ sets when asked to |
-//! | say so | a receipt (XEP-0184) or the result of an IQ set, once it is on the disk and not before |
-//! | find | MAM (XEP-0313) with full text (XEP-0431), paged by RSM (XEP-0059); commands; `campanile archive` |
-//! | forget | by age, by size, and whatever somebody asks to be forgotten: no byte of it stays in any file |
+//! | store | messages of every type with any payload; optionally presence and IQ sets |
+//! | acknowledge | a receipt (XEP-0184) or an IQ result, sent once the entry is on disk and never before |
+//! | search | MAM (XEP-0313) with full text (XEP-0431), paged by RSM (XEP-0059); commands; `campanile archive` |
+//! | erase | by age, by size, and on a user's request: no byte of an erased entry stays in any file |
 //!
-//! Each localpart is an archive of its own.
+//! Each localpart is a separate archive.
 
 mod archive;
 mod audit_layer;
@@ -44,7 +44,7 @@ pub use self::new_entry::{Class, NewEntry};
 pub use self::settings::Settings;
 use self::store::{Store, StoreError};
 
-/// Archives what is sent to any address in the domain.
+/// A module that archives the stanzas sent to any address of its domain.
 #[derive(Debug)]
 pub struct Logger {
     archive: Archive,
@@ -52,7 +52,7 @@ pub struct Logger {
 }
 
 impl Logger {
-    /// A logger with this store. Several may share one.
+    /// Creates a logger on a store. Several loggers may share one store.
     #[must_use]
     pub fn new(store: Store, settings: Settings) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl Logger {
     }
 }
 
-/// Every type but errors: those come back from somewhere, and nobody wrote them.
+/// All message types except errors, which are bounces rather than content.
 fn messages() -> Filter {
     let types = [
         MessageType::Normal,
@@ -119,7 +119,7 @@ impl Module for Logger {
         if settings.iq {
             routes = routes.fallback(ingest::other);
         }
-        // Every localpart is an archive, and answers for itself.
+        // Every localpart is an archive, with service discovery of its own.
         router
             .merge(routes.with_state(self.archive.clone()))
             .at("*", Router::new())
@@ -132,14 +132,14 @@ impl Module for Logger {
     async fn start(&self, _client: Client) -> Result<(), BoxError> {
         match self.archive.refresh_opt_outs().await {
             Ok(()) => {}
-            // It may come back; until then senders are told.
+            // These failures are temporary; senders get an error in the meantime.
             Err(error @ (StoreError::Busy | StoreError::NoSpace)) => {
-                tracing::warn!(store = %self.archive.store.name(), %error, "nothing can be kept \
-                    now");
+                tracing::warn!(store = %self.archive.store.name(), %error, "archive unavailable; \
+                    entries are rejected until it recovers");
             }
             Err(error) if self.archive.store.is_remote() => {
-                tracing::warn!(store = %self.archive.store.name(), %error, "nothing can be kept \
-                    now");
+                tracing::warn!(store = %self.archive.store.name(), %error, "archive unavailable; \
+                    entries are rejected until it recovers");
             }
             Err(error) => return Err(format!("{}: {error}", self.archive.store.name()).into()),
         }

@@ -1,4 +1,4 @@
-//! A stanza on its way into the archive.
+//! Stanzas prepared for the archive.
 
 use campanile::jid::{BareJid, Jid};
 use campanile::stanza::{Child, Children, Kind, MessageType, Stanza};
@@ -11,7 +11,7 @@ pub(crate) const SID: &str = "urn:xmpp:sid:0";
 /// Namespace of XEP-0334.
 pub(crate) const HINTS: &str = "urn:xmpp:hints";
 
-/// What kind of entry it is: the coarsest thing that is asked for.
+/// The kind of an entry, which queries can filter by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
     /// A message of type chat, normal or headline.
@@ -25,10 +25,10 @@ pub enum Class {
 }
 
 impl Class {
-    /// All of them.
+    /// All classes.
     pub const ALL: [Self; 4] = [Self::Message, Self::Groupchat, Self::Presence, Self::Iq];
 
-    /// What a kind of stanza is kept as.
+    /// Returns the class under which a kind of stanza is stored.
     #[must_use]
     pub const fn of(kind: Kind) -> Self {
         match kind {
@@ -39,7 +39,7 @@ impl Class {
         }
     }
 
-    /// Its name in exports.
+    /// Returns the name used in exports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Class {
     }
 }
 
-/// What is to be stored. It holds on to none of the stanza's buffers.
+/// An entry to be stored. Owns its data and keeps none of the stanza's buffers alive.
 #[derive(Debug, Clone)]
 pub struct NewEntry {
     /// Bare address of the archive.
@@ -61,20 +61,20 @@ pub struct NewEntry {
     /// Bare address of the recipient; `None` where that is the archive.
     pub(crate) to: Option<Box<str>>,
     pub(crate) class: Class,
-    /// The stanza as it stood on the stream, in `jabber:client`.
+    /// The stanza as received, in `jabber:client`.
     pub(crate) stanza: Vec<u8>,
     pub(crate) words: String,
     pub(crate) payloads: Vec<u64>,
-    /// Microseconds since 1970; `None` is now.
+    /// Microseconds since 1970; `None` for the time of the commit.
     pub(crate) time: Option<i64>,
-    /// How much its sender and their domain may keep.
+    /// The quotas of its sender and of the sender's domain.
     pub(crate) quota: Quota,
-    /// The id that it had in the store it was exported from.
+    /// The ID of the entry in the store that it was exported from.
     pub(crate) id: Option<Box<str>>,
 }
 
 impl NewEntry {
-    /// Prepares a stanza for an archive. `None` when it has no sender or no recipient.
+    /// Prepares a stanza for an archive. Returns `None` if it has no sender or no recipient.
     #[must_use]
     pub fn new(archive: &BareJid, stanza: &Stanza) -> Option<Self> {
         let from = bare(stanza.from()?);
@@ -94,7 +94,7 @@ impl NewEntry {
         })
     }
 
-    /// Sets when it came, in microseconds since 1970.
+    /// Sets the time of the entry, in microseconds since 1970.
     #[must_use]
     pub fn with_time(self, time: i64) -> Self {
         Self {
@@ -103,13 +103,13 @@ impl NewEntry {
         }
     }
 
-    /// Refuses it when its sender would have more than this.
+    /// Sets the quotas: the entry is rejected if its sender or their domain would exceed them.
     #[must_use]
     pub fn with_quota(self, quota: Quota) -> Self {
         Self { quota, ..self }
     }
 
-    /// Keeps the id that it has elsewhere.
+    /// Sets the ID that the entry has in another store.
     #[must_use]
     pub fn with_id(self, id: &str) -> Self {
         Self {
@@ -118,7 +118,7 @@ impl NewEntry {
         }
     }
 
-    /// How many bytes it keeps alive, about.
+    /// The approximate memory use in bytes.
     pub(crate) fn weight(&self) -> usize {
         size_of::<Self>()
             + self.stanza.len()
@@ -128,9 +128,9 @@ impl NewEntry {
     }
 }
 
-/// What an entry is found by, besides its addresses.
+/// The searchable content of an entry, besides its addresses.
 ///
-/// Erasing takes the same out of the index again: a change here needs a new version of the schema.
+/// Erasing removes exactly these terms from the index: a change here needs a new schema version.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Index {
     pub(crate) words: String,
@@ -160,11 +160,11 @@ impl Index {
     }
 }
 
-/// What a child of a stanza is found by.
+/// The indexing rule for a child element of a stanza.
 enum Part {
     Text,
     Payload(u64),
-    /// About messages, or what servers add: by nothing.
+    /// Metadata, such as receipts, hints and what servers add: not indexed.
     Note,
 }
 
@@ -187,8 +187,8 @@ impl Part {
     }
 }
 
-/// Whether these words stand one behind the other in one of the texts that a stanza is found by.
-/// The index does not know.
+/// Returns `true` if one of the indexed texts of a stanza contains a phrase. The index has no word
+/// order, so this reads the stanza.
 pub(crate) fn contains_phrase(stanza: &Stanza, phrase: &[String]) -> bool {
     stanza
         .children()
@@ -202,8 +202,8 @@ pub(crate) fn contains_phrase(stanza: &Stanza, phrase: &[String]) -> bool {
         })
 }
 
-/// What stands for the name of a payload in the index (FNV-1a: the same in every version and on
-/// every machine).
+/// The hash of a payload's name in the index (FNV-1a, which is stable across versions and
+/// machines).
 pub(crate) fn payload(namespace: &str, name: &str) -> u64 {
     let bytes = namespace.bytes().chain([0]).chain(name.bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -211,7 +211,7 @@ pub(crate) fn payload(namespace: &str, name: &str) -> u64 {
     })
 }
 
-/// The stanza without ids that pretend to be this archive's (XEP-0359 §4).
+/// The stanza without `<stanza-id/>` elements that claim to be this archive's (XEP-0359 §4).
 fn as_received(stanza: &Stanza, archive: &BareJid) -> Vec<u8> {
     let forged = |child: &Child<'_>| {
         child.is(SID, "stanza-id")
@@ -238,7 +238,7 @@ fn as_received(stanza: &Stanza, archive: &BareJid) -> Vec<u8> {
     }
 }
 
-/// A JID without its resource, as text and without a copy.
+/// Returns the bare form of a JID without allocating.
 pub(crate) fn bare(jid: &Jid) -> &str {
     let resource = jid
         .resource()
@@ -247,7 +247,7 @@ pub(crate) fn bare(jid: &Jid) -> &str {
     &text[..text.len() - resource]
 }
 
-/// The domain of a bare JID.
+/// Returns the domain of a bare JID.
 pub(crate) fn domain(bare: &str) -> &str {
     bare.split_once('@').map_or(bare, |(_, domain)| domain)
 }
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_pretend_to_be_ours_are_stripped() {
+    fn forged_stanza_ids_are_removed() {
         let kept = "<body>x</body><stanza-id xmlns='urn:xmpp:sid:0' by='room@x' id='1'/>";
         let forged = "<stanza-id xmlns='urn:xmpp:sid:0' by='LOGGER.example.org' id='2'/>";
         let message = |children: &str| {
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_found_by_all_that_was_written() {
+    fn entry_indexes_subject_body_and_payload() {
         let new_entry = new_entry(
             "<message from='a@x/r' to='audit@logger.example.org' \
             type='headline'><subject>Bell</subject><body>rings</body>\

@@ -1,11 +1,11 @@
-//! Who sees what.
+//! Access control: the entries that a user may see and erase.
 
 use campanile::error::{BoxError, Condition};
 use campanile::jid::{BareJid, Jid};
 
 use crate::Settings;
 
-/// What somebody may see and erase.
+/// The permissions of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Permissions {
     pub(crate) requester: BareJid,
@@ -13,10 +13,11 @@ pub(crate) struct Permissions {
 }
 
 impl Permissions {
-    /// The rights of a sender.
+    /// Returns the permissions of a sender.
     ///
     /// # Errors
-    /// Forbidden, for strangers, and for what is no person: a server, a room of another domain.
+    /// `forbidden` for senders without access, and for senders that are not users: servers, and
+    /// rooms of another domain.
     pub(crate) fn of(sender: &Jid, settings: &Settings) -> Result<Self, BoxError> {
         let requester = sender.to_bare();
         let admin = settings.admins.contains(&requester);
@@ -28,7 +29,7 @@ impl Permissions {
         }
     }
 
-    /// Whose entries these rights are for; `None` is everybody's.
+    /// Returns the user to whose entries access is limited; `None` for an admin, who sees all.
     pub(crate) fn owner(&self) -> Option<BareJid> {
         (!self.admin).then(|| self.requester.clone())
     }

@@ -1,5 +1,4 @@
-//! What is done from time to time: erasures that were cut off, retention, and news from other
-//! instances.
+//! Periodic maintenance: interrupted erasures, retention, and opt-outs stored by other instances.
 
 use std::time::Duration;
 
@@ -8,41 +7,41 @@ use tokio::time::MissedTickBehavior;
 use crate::archive::Archive;
 use crate::store::{Prune, now};
 
-/// How often entries that have become too old are looked for.
+/// The interval between maintenance runs.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Goes on for as long as the component runs.
+/// Runs maintenance at each interval, until the task is aborted.
 pub(crate) async fn run(archive: Archive) {
     let mut tick = tokio::time::interval(INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        // Before the rest, and at the start: somebody was promised it.
+        // First, and on startup: a user was promised this erasure.
         match archive.store.finish_erasing().await {
             Ok(None) => {}
             Ok(Some(entries)) => {
-                tracing::info!(store = %archive.store.name(), entries, "an erasure is finished")
+                tracing::info!(store = %archive.store.name(), entries, "erasure completed")
             }
             Err(error) => {
-                tracing::warn!(store = %archive.store.name(), %error, "erasures that were cut off \
-                    cannot be finished now");
+                tracing::warn!(store = %archive.store.name(), %error, "interrupted erasure not \
+                    completed; retrying");
             }
         }
         for rule in rules(&archive) {
             match archive.store.prune(rule).await {
                 Ok(0) => {}
                 Ok(pruned) => {
-                    tracing::info!(store = %archive.store.name(), pruned, "old entries are removed")
+                    tracing::info!(store = %archive.store.name(), pruned, "old entries removed")
                 }
                 Err(error) => {
-                    tracing::warn!(store = %archive.store.name(), %error, "old entries cannot be \
-                        removed now");
+                    tracing::warn!(store = %archive.store.name(), %error, "old entries not \
+                        removed; retrying");
                 }
             }
         }
         if let Err(error) = archive.refresh_opt_outs().await {
-            tracing::warn!(store = %archive.store.name(), %error, "who has stopped being logged \
-                cannot be read now");
+            tracing::warn!(store = %archive.store.name(), %error, "opt-outs not reloaded; \
+                retrying");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an archive keeps, of whom, and for how long.
+//! Settings of a logger.
 
 use std::time::Duration;
 
@@ -7,30 +7,34 @@ use campanile::layer::AccessLayer;
 
 use crate::store::Quota;
 
-/// How one logger works. The defaults suit a small server: messages of everybody who may write, for
-/// ever.
+/// The settings of one logger.
+///
+/// The defaults suit a small server: messages of all users with access are stored, without limits
+/// and without expiry.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Who may write to it, and see and erase what they wrote. Everybody, unless said otherwise.
+    /// The users who may write to the archive, and search and erase their own entries. Default: all
+    /// users.
     pub users: AccessLayer,
-    /// Who sees everything.
+    /// Users who see all entries.
     pub admins: Vec<BareJid>,
-    /// Namespaces of payloads that are advertised and answered.
+    /// Payload namespaces that are advertised in service discovery, stored by IQ set and returned
+    /// by IQ get.
     pub formats: Vec<String>,
-    /// Whether a message that asks not to be stored (XEP-0334) is not.
+    /// Obeys the hints `no-store` and `no-permanent-store` (XEP-0334). Default: `true`.
     pub honor_hints: bool,
-    /// Whether presence is kept.
+    /// Stores presence. Default: `false`.
     pub presence: bool,
-    /// Whether IQ sets of any payload are kept, not only those of the formats.
+    /// Stores IQ sets with any payload, rather than only those of `formats`. Default: `false`.
     pub iq: bool,
-    /// How long entries are kept; `None` is for ever.
+    /// The age at which entries are removed; `None` for never.
     pub retention: Option<Duration>,
-    /// How many bytes of stanzas are kept; whoever has most loses the oldest. `None` is without
-    /// bound.
+    /// The maximum size of all stored stanzas in bytes; above it, the largest sender loses the
+    /// oldest entries. `None` for no limit.
     pub max_bytes: Option<u64>,
-    /// How much one sender, and one domain, may keep.
+    /// Storage quotas per sender and per domain.
     pub quota: Quota,
-    /// What begins a command in a chat.
+    /// The prefix of chat commands. Default: `!`.
     pub command_prefix: String,
 }
 

@@ -1,8 +1,8 @@
-//! Times as XMPP writes them (XEP-0082).
+//! Timestamps in the format of XMPP (XEP-0082).
 
 use chrono::{DateTime, SecondsFormat};
 
-/// A time in microseconds since 1970, in UTC.
+/// Formats a time, given in microseconds since 1970, in UTC.
 #[must_use]
 pub fn format(time: i64) -> String {
     DateTime::from_timestamp_micros(time)
@@ -10,7 +10,7 @@ pub fn format(time: i64) -> String {
         .to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// Microseconds since 1970; `None` when the text is no time.
+/// Parses a timestamp into microseconds since 1970. Returns `None` if the text is not a timestamp.
 #[must_use]
 pub fn parse(text: &str) -> Option<i64> {
     DateTime::parse_from_rfc3339(text.trim())
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_comes_back_as_it_went() {
+    fn timestamps_round_trip() {
         assert_eq!(format(1_790_000_000_123_456), "2026-09-21T14:13:20.123456Z");
         assert_eq!(
             parse("2026-09-21T14:13:20.123456Z"),

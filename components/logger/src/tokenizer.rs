@@ -1,8 +1,8 @@
-//! What a text is found by: its words, in one spelling.
+//! Tokenizer of the full-text index: splits text into normalized words.
 //!
 //! A word is a run of letters and digits, in lower case and without accents. Each ideograph is a
-//! word of its own, since nothing separates them. Words and queries go through the same function,
-//! so both always agree.
+//! word of its own, as ideographs are not separated by spaces. Entries and queries pass through the
+//! same function, so both are normalized alike.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
@@ -10,24 +10,24 @@ use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Longer words are found by their beginning, in bytes.
+/// Words are truncated to this many bytes.
 const MAX_WORD_BYTES: usize = 64;
-/// Phones write the curly ones by themselves.
+/// Phone keyboards substitute the typographic ones.
 const QUOTATION_MARKS: [char; 4] = ['"', '“', '”', '„'];
-/// Different words of one entry that are found; more would let one message weigh down the index.
+/// Maximum number of distinct words per entry, so that one message cannot bloat the index.
 const MAX_WORDS: usize = 4096;
 
-/// Collects the different words of several texts, separated by blanks.
+/// Collects the distinct words of several texts, separated by spaces.
 #[derive(Debug, Default)]
 pub(crate) struct WordSet {
     text: String,
     count: usize,
-    /// A table of where each word begins in `text`, plus one; 0 is free. A word is no allocation of
-    /// its own.
+    /// A hash table of the offset of each word in `text`, plus one; 0 is a free slot. Words need no
+    /// allocation of their own.
     starts: Vec<u32>,
 }
 
-/// Nobody can choose words that all fall into the same place of the table.
+/// Randomly keyed, so that a sender cannot craft words that collide in the table.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl WordSet {
@@ -36,7 +36,7 @@ impl WordSet {
         for_each_word(text, |word| self.push(word));
     }
 
-    /// The words, each once.
+    /// Returns the distinct words.
     pub(crate) fn finish(self) -> String {
         self.text
     }
@@ -52,13 +52,13 @@ impl WordSet {
         if !self.text.is_empty() {
             self.text.push(' ');
         }
-        // Words are bounded in number and length: they all begin within four gigabytes.
+        // Words are bounded in number and length, so every offset is below 4 GiB.
         self.starts[free] = u32::try_from(self.text.len() + 1).unwrap_or(u32::MAX);
         self.text.push_str(word);
         self.count += 1;
     }
 
-    /// Where in the table a word that is new belongs; `None` when it is known.
+    /// Returns the free slot for a new word; `None` if the word is in the table.
     fn place(&self, word: &str) -> Option<usize> {
         let mask = self.starts.len() - 1;
         let mut at = HASHER.hash_one(word) as usize & mask;
@@ -93,8 +93,8 @@ impl WordSet {
     }
 }
 
-/// The words of a query, each with whether only its beginning is given (`bell*`). Words between
-/// quotation marks are among them, and stand one behind the other: see [`phrases`].
+/// Splits a query into words, each with a flag for prefix matches (`bell*`). The words of quoted
+/// phrases are included; see [`phrases`] for their order.
 pub(crate) fn query(text: &str) -> Vec<(String, bool)> {
     let mut words: Vec<(String, bool)> = Vec::new();
     for part in text.split_whitespace() {
@@ -111,13 +111,13 @@ pub(crate) fn query(text: &str) -> Vec<(String, bool)> {
     words
 }
 
-/// What stands between quotation marks in a query, where it is more than one word.
+/// Returns the quoted phrases of a query that have more than one word.
 pub(crate) fn phrases(text: &str) -> Vec<Vec<String>> {
     let mut quoted = text.split(QUOTATION_MARKS).skip(1);
     let mut phrases = Vec::new();
     while let Some(phrase) = quoted.next() {
         let phrase = sequence(phrase);
-        // A mark that nothing closes begins no phrase.
+        // An unclosed quotation mark does not start a phrase.
         if quoted.next().is_some() && phrase.len() > 1 {
             phrases.push(phrase);
         }
@@ -125,7 +125,7 @@ pub(crate) fn phrases(text: &str) -> Vec<Vec<String>> {
     phrases
 }
 
-/// Whether these words stand one behind the other in a text.
+/// Returns `true` if a text contains these words in this order, without others between them.
 pub(crate) fn contains_phrase(text: &str, phrase: &[String]) -> bool {
     sequence(text)
         .windows(phrase.len().max(1))
@@ -177,7 +177,11 @@ fn push(word: &mut String, c: char) {
 }
 
 fn is_ideograph(c: char) -> bool {
-    matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x2_0000..=0x3_ffff)
+    matches!(
+        u32::from(c),
+        0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff
+            | 0x2_0000..=0x3_ffff
+    )
 }
 
 #[cfg(test)]
@@ -191,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found_in_one_spelling() {
+    fn words_are_normalized() {
         assert_eq!(words("The bell, THE Bell; 12:30!"), "the bell 12 30");
         assert_eq!(words("Grüße é e\u{301} ﬁn ÀÉ"), "gruße e fin ae");
         assert_eq!(words("鐘楼で"), "鐘 楼 て");
@@ -202,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_words_and_beginnings() {
+    fn query_parses_words_and_prefixes() {
         assert_eq!(
             query("Bell* tow-er"),
             [
@@ -224,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_is_words_one_behind_the_other() {
+    fn phrases_match_consecutive_words() {
         assert_eq!(
             phrases("\"The Bell\" x \"one\" \"é-f g\" \"open end"),
             [vec!["the", "bell"], vec!["e", "f", "g"]]

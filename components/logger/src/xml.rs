@@ -1,28 +1,28 @@
-//! Stanzas as text, and back: entries are stored as they stood on the stream.
+//! Conversion between stanzas and the XML text in which entries are stored.
 
 use campanile::stanza::Stanza;
 
-/// Reads one stanza, as the stream's reader does. `None` when the text is no stanza.
+/// Parses one stanza with the stream's reader. Returns `None` if the text is not a stanza.
 pub(crate) fn stanza(xml: &[u8]) -> Option<Stanza> {
     Stanza::parse(std::str::from_utf8(xml).ok()?).ok()
 }
 
-/// Whether every server takes this stanza again. Prosody takes namespaces that hold a line feed,
-/// which only a reference can say; ejabberd ends the stream of whoever sends it one, and an archive
-/// may be that of components on both.
+/// Returns `true` if every server accepts this stanza. Prosody accepts namespaces with a line feed
+/// (written as a character reference); ejabberd closes the stream of a component that sends one,
+/// and an archive may hold stanzas of components on both.
 pub(crate) fn is_sendable(xml: &str) -> bool {
-    let anew = || Stanza::try_from(&stanza(xml.as_bytes())?.to_element().ok()?).ok();
-    !xml.contains("&#") || anew().is_some()
+    let reparsed = || Stanza::try_from(&stanza(xml.as_bytes())?.to_element().ok()?).ok();
+    !xml.contains("&#") || reparsed().is_some()
 }
 
-/// A stored stanza as an element of its own, wherever it stands.
+/// Adds the `jabber:client` namespace to a stored stanza, so that it can be embedded elsewhere.
 pub(crate) fn standalone(xml: &str) -> String {
     let end = xml.find([' ', '/', '>']).unwrap_or(xml.len());
     let (name, rest) = xml.split_at(end);
     format!("{name} xmlns='jabber:client'{rest}")
 }
 
-/// Appends a value to an attribute or a text.
+/// Appends text with XML escapes, valid in attributes and in character data.
 pub(crate) fn escape(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
@@ -31,22 +31,24 @@ pub(crate) fn escape(out: &mut String, text: &str) {
             '>' => out.push_str("&gt;"),
             '\'' => out.push_str("&apos;"),
             '"' => out.push_str("&quot;"),
-            // Would come back as a blank (XML 1.0 §3.3.3).
+            // Attribute normalization would turn these into spaces (XML 1.0 §3.3.3).
             '\n' | '\r' | '\t' => out.push_str(&format!("&#{};", u32::from(c))),
             c => out.push(c),
         }
     }
 }
 
-/// A text, escaped.
+/// Returns text with XML escapes.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     escape(&mut out, text);
     out
 }
 
-/// The character data of checked XML, at any depth, tags as blanks. References other than to
-/// letters are blanks, too: good enough to find words, which is all that it is for.
+/// Returns the character data of well-formed XML at any depth, with tags replaced by spaces.
+///
+/// Entity references (`&amp;`) become spaces too; numeric ones are decoded. This is sufficient for
+/// splitting into words, its only purpose.
 pub(crate) fn character_data(xml: &str) -> String {
     let mut out = String::new();
     let mut rest = xml;
@@ -70,7 +72,7 @@ pub(crate) fn character_data(xml: &str) -> String {
     out
 }
 
-/// Behind the `>` of a tag; one in an attribute's value does not end it.
+/// Returns the offset after the `>` of a tag, skipping those in attribute values.
 fn tag_end(tag: &str) -> usize {
     let mut quote = None;
     for (at, byte) in tag.bytes().enumerate() {
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stanza_comes_back_as_it_went() {
+    fn stanza_round_trips() {
         let xml = "<message from='a@b/c' to='d.e' type='chat'><body>a &amp; b</body><x \
             xmlns='urn:x'><y/></x></message>";
         assert_eq!(stanza(xml.as_bytes()).unwrap().to_xml(), xml);
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_taken_from_any_depth() {
+    fn character_data_includes_nested_elements() {
         let xml = "<a q='x>y'>one<b>two</b>&#116;hree &amp; <![CDATA[fo<ur]]><c/></a>";
         assert_eq!(character_data(xml), " one two three   fo<ur  ");
     }

@@ -1,9 +1,9 @@
-//! The logger through its front door: stanzas in, stanzas out, on the embedded host.
+//! End-to-end tests of the logger on the embedded host.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test may say so and fail"
+    reason = "a panic fails the test"
 )]
 
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ async fn log(user: &User, id: &str, children: &str) {
     assert_eq!(received.attribute("id").as_deref(), Some(id));
 }
 
-/// What a query gave: ids and forwarded stanzas, and the end of it.
+/// The results of a query: IDs, forwarded stanzas, and the `<fin/>`.
 struct Results {
     ids: Vec<String>,
     stanzas: Vec<String>,
@@ -113,7 +113,7 @@ async fn ask(user: &User, to: &str, inner: &str) -> Result<Results, Stanza> {
     }
     let mut ids = Vec::new();
     let mut stanzas = Vec::new();
-    // The results came before the answer: they are all here by now.
+    // Results are sent before the response, so all have arrived.
     while user.waiting() > 0 {
         let message = user.recv().await.unwrap();
         let result = message
@@ -166,7 +166,7 @@ fn condition(error: Result<Results, Stanza>) -> String {
 }
 
 #[tokio::test]
-async fn a_receipt_says_that_it_is_kept_and_what_is_kept_comes_back() {
+async fn receipt_confirms_storage_and_query_returns_message() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
@@ -203,11 +203,11 @@ async fn a_receipt_says_that_it_is_kept_and_what_is_kept_comes_back() {
 }
 
 #[tokio::test]
-async fn what_a_server_may_not_take_is_kept_and_not_sent_on() {
+async fn stanza_that_servers_reject_is_stored_but_not_forwarded() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
-    // A reference in its place is nothing odd.
+    // Character references elsewhere are harmless.
     log(
         &alice,
         "m1",
@@ -224,7 +224,7 @@ async fn what_a_server_may_not_take_is_kept_and_not_sent_on() {
 }
 
 #[tokio::test]
-async fn hints_and_strangers_and_errors() {
+async fn hints_are_obeyed_and_strangers_are_forbidden() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
@@ -252,7 +252,7 @@ async fn hints_and_strangers_and_errors() {
 }
 
 #[tokio::test]
-async fn everything_is_taken_and_each_localpart_is_an_archive() {
+async fn all_message_types_are_stored_and_each_localpart_is_an_archive() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
@@ -301,7 +301,7 @@ async fn everything_is_taken_and_each_localpart_is_an_archive() {
 }
 
 #[tokio::test]
-async fn a_user_sees_what_is_theirs_and_an_admin_sees_all() {
+async fn user_sees_own_entries_and_admin_sees_all() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
@@ -321,7 +321,7 @@ async fn a_user_sees_what_is_theirs_and_an_admin_sees_all() {
         .await
         .unwrap();
     assert_eq!(found.bodies(), ["the bell of alice"]);
-    // Another's id is as unknown as one that was made up.
+    // An ID of another user is as unknown as a forged one.
     for id in [all.ids[1].as_str(), "28482-98726-73623"] {
         for var in ["before-id", "after-id", "ids"] {
             assert_eq!(
@@ -370,7 +370,7 @@ async fn a_user_sees_what_is_theirs_and_an_admin_sees_all() {
 }
 
 #[tokio::test]
-async fn pages_in_every_direction() {
+async fn pages_can_be_read_in_both_directions() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
@@ -471,7 +471,7 @@ async fn pages_in_every_direction() {
 }
 
 #[tokio::test]
-async fn a_payload_of_a_known_format_is_stored_and_the_newest_comes_back() {
+async fn iq_get_returns_newest_payload() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
@@ -512,7 +512,7 @@ async fn a_payload_of_a_known_format_is_stored_and_the_newest_comes_back() {
         assert_eq!(
             answer.children().first().unwrap().text(),
             number.to_string(),
-            "what was sent before is found"
+            "earlier stanzas are visible"
         );
     }
 }
@@ -528,7 +528,7 @@ async fn said(user: &User, command: &str) -> String {
         .into_owned()
 }
 
-/// Every byte of every file below a folder, in lower case.
+/// Returns the bytes of all files in a directory, in lower case.
 fn bytes(folder: &Path) -> Vec<u8> {
     let files = std::fs::read_dir(folder)
         .unwrap()
@@ -540,7 +540,7 @@ fn bytes(folder: &Path) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn people_have_rights_by_chat_command() {
+async fn users_search_export_opt_out_and_erase_by_chat() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
@@ -552,7 +552,7 @@ async fn people_have_rights_by_chat_command() {
             .await
             .ends_with("alice@localhost: Quixotic bells")
     );
-    assert_eq!(said(&alice, "!search bob").await, "Nothing is found.");
+    assert_eq!(said(&alice, "!search bob").await, "Nothing found.");
     assert!(
         said(&alice, "!search \"quixotic bells\"")
             .await
@@ -560,34 +560,22 @@ async fn people_have_rights_by_chat_command() {
     );
     assert_eq!(
         said(&alice, "!search \"bells quixotic\"").await,
-        "Nothing is found."
+        "Nothing found."
     );
-    assert!(said(&alice, "!stats").await.starts_with("1 entries, "));
+    assert!(said(&alice, "!stats").await.starts_with("1 entry, "));
     let export = said(&alice, "!export").await;
     let line: serde_json::Value = serde_json::from_str(&export).unwrap();
     assert_eq!(
         (&line["body"], &line["from"]),
         (&"Quixotic bells".into(), &"alice@localhost".into())
     );
-    assert!(
-        said(&alice, "!stop")
-            .await
-            .starts_with("From now on nothing")
-    );
+    assert!(said(&alice, "!stop").await.starts_with("Logging stopped"));
     alice.say(LOGGER, "not logged").await.unwrap();
-    assert!(
-        said(&alice, "!stats")
-            .await
-            .contains("You have stopped being logged.")
-    );
-    assert!(
-        said(&alice, "!resume")
-            .await
-            .starts_with("From now on what you write")
-    );
-    assert_eq!(said(&alice, "!search logged").await, "Nothing is found.");
-    assert_eq!(said(&alice, "!delete mine").await, "1 entries are erased.");
-    assert_eq!(said(&alice, "!search bells").await, "Nothing is found.");
+    assert!(said(&alice, "!stats").await.contains("You have opted out"));
+    assert!(said(&alice, "!resume").await.starts_with("Logging resumed"));
+    assert_eq!(said(&alice, "!search logged").await, "Nothing found.");
+    assert_eq!(said(&alice, "!delete mine").await, "Erased 1 entry.");
+    assert_eq!(said(&alice, "!search bells").await, "Nothing found.");
     let bytes = bytes(&folder.0);
     for gone in ["quixotic", "bells", "alice@localhost", "alice"] {
         assert!(
@@ -606,9 +594,8 @@ async fn people_have_rights_by_chat_command() {
     );
 }
 
-/// Somebody was promised to be forgotten when the process was killed.
 #[tokio::test]
-async fn an_erasure_that_was_cut_off_is_finished_at_the_start() {
+async fn interrupted_erasure_is_completed_on_startup() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
@@ -639,11 +626,11 @@ async fn an_erasure_that_was_cut_off_is_finished_at_the_start() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), gone())
         .await
-        .expect("all of it is erased");
+        .expect("everything is erased");
 }
 
 #[tokio::test]
-async fn who_has_stopped_is_known_after_a_restart() {
+async fn opt_out_survives_restart() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
@@ -652,11 +639,11 @@ async fn who_has_stopped_is_known_after_a_restart() {
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
     alice.say(LOGGER, "still not").await.unwrap();
-    assert_eq!(said(&alice, "!search still").await, "Nothing is found.");
+    assert_eq!(said(&alice, "!search still").await, "Nothing found.");
 }
 
 #[tokio::test]
-async fn presence_and_other_payloads_when_asked_to() {
+async fn presence_and_iqs_are_stored_if_enabled() {
     let folder = Folder::new();
     let host = logger(
         &folder,
@@ -689,7 +676,7 @@ async fn presence_and_other_payloads_when_asked_to() {
     assert_eq!(
         ask(&alice, LOGGER, "").await.unwrap().ids.len(),
         0,
-        "they are no messages"
+        "MAM returns messages only"
     );
     assert!(said(&alice, "!stats").await.starts_with("2 entries"));
     let ping = format!("<iq type='get' to='{LOGGER}'><ping xmlns='urn:xmpp:ping'/></iq>");
@@ -704,10 +691,10 @@ async fn presence_and_other_payloads_when_asked_to() {
 }
 
 #[tokio::test]
-async fn a_tap_records_both_directions() {
+async fn audit_layer_records_both_directions() {
     let folder = Folder::new();
     let store = folder.store();
-    let tap = AuditLayer::new(
+    let audit = AuditLayer::new(
         store.clone(),
         BareJid::new("shop@logger.localhost").unwrap(),
     );
@@ -715,8 +702,8 @@ async fn a_tap_records_both_directions() {
         let router = Router::new().message(async || "hello back");
         builder
             .router(router)
-            .layer(tap.clone())
-            .outbound(tap.clone())
+            .layer(audit.clone())
+            .outbound(audit.clone())
     })
     .await;
     let alice = shop.user("alice@localhost/phone");
@@ -745,7 +732,7 @@ async fn a_tap_records_both_directions() {
         ]
     );
     assert_eq!(
-        (tap.lost(), page.entries[0].archive.as_str()),
+        (audit.lost(), page.entries[0].archive.as_str()),
         (0, "shop@logger.localhost")
     );
 }

@@ -76,28 +76,28 @@ fn invalid_table_reports_position_and_remedy() {
     let rows = [
         (
             "[component.guestbok]",
-            "stdin:7:12: unknown key \"guestbok\" in [[component]]\n    did you mean \
+            "stdin:7:12: unknown key \"guestbok\" in [[component]]\n    help: did you mean \
             `guestbook`?\n",
         ),
         (
             "[component.guestbook]\nentires = 1",
-            "stdin:8:1: unknown key \"entires\" in [component.guestbook]\n    did you mean \
+            "stdin:8:1: unknown key \"entires\" in [component.guestbook]\n    help: did you mean \
             `entries`?\n",
         ),
         (
             "[component.guestbook]\nlocalpart = 7",
-            "stdin:8:1: `localpart`: invalid type: integer `7`, expected a string\n    write what \
-            the module's documentation asks for\n",
+            "stdin:8:1: `localpart`: invalid type: integer `7`, expected a string\n    help: see \
+            the documentation of the module\n",
         ),
         (
             "[component.guestbook]",
-            "stdin:7:12: [component.guestbook]: missing field `localpart`\n    write what the \
-            module's documentation asks for\n",
+            "stdin:7:12: [component.guestbook]: missing field `localpart`\n    help: see the \
+            documentation of the module\n",
         ),
         (
             "[component.guestbook]\nlocalpart = 'guests'\nentries = 0",
             "stdin:7:12: [component.guestbook]: a guestbook without room for entries is none\n    \
-            write what the module's documentation asks for\n",
+            help: see the documentation of the module\n",
         ),
     ];
     let (head, _) = CLUB.split_once("[component.guestbook]").unwrap();
@@ -110,7 +110,7 @@ fn invalid_table_reports_position_and_remedy() {
     let top = check(&format!("{CLUB}\n[guestbook]\nlocalpart = 'guests'"));
     let said = String::from_utf8(top.stderr).unwrap();
     assert!(
-        said.contains("[guestbook] belongs to a component\n    write [component.guestbook]"),
+        said.contains("[guestbook] belongs to a component\n    help: write [component.guestbook]"),
         "{said}"
     );
 }

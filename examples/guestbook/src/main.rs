@@ -88,20 +88,20 @@ mod tests {
         for (file, wanted) in [
             (
                 "{\"guestbok\":{}}",
-                "there is no module \"guestbok\", but guestbook",
+                "unknown module \"guestbok\"; available: guestbook",
             ),
             (
                 "{\"guestbook\":{}}",
-                "the settings of guestbook: missing field `localpart`",
+                "invalid settings for guestbook: missing field `localpart`",
             ),
             (
                 "{\"guestbook\":{\"localpart\":\"a b\"}}",
-                "the settings of guestbook: \"a b\" is no localpart: localpart doesn’t pass \
+                "invalid settings for guestbook: invalid localpart \"a b\": localpart doesn’t pass \
                 nodeprep validation",
             ),
             (
                 "{\"guestbook\":{\"localpart\":\"a\",\"entries\":0}}",
-                "the settings of guestbook: a guestbook without room for entries is none",
+                "invalid settings for guestbook: a guestbook without room for entries is none",
             ),
         ] {
             let refused = configured(Component::builder("club.localhost"), file).map(drop);

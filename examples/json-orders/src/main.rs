@@ -140,7 +140,7 @@ mod tests {
             (
                 "{\"sku\":\"tea\"}",
                 Condition::BadRequest,
-                "unusable JSON: missing field `count` at line 1 column 13",
+                "invalid JSON: missing field `count` at line 1 column 13",
             ),
         ];
         for (json, condition, text) in rows {

@@ -108,7 +108,7 @@ mod tests {
             ("!weather", "city is missing\nUsage: !weather <city> [unit]"),
             (
                 "!weather Oslo kelvin",
-                "unit: none of celsius, fahrenheit\nUsage: !weather <city> [unit]",
+                "unit: expected one of celsius, fahrenheit\nUsage: !weather <city> [unit]",
             ),
             (
                 "!help",

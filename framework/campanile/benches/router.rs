@@ -1,10 +1,10 @@
-//! What a route costs: ten of them against a thousand, with layers and without, typed arguments
-//! against raw ones.
+//! The cost of routing: ten routes and a thousand, with and without layers, with typed and with raw
+//! arguments.
 //!
-//! `cargo bench --bench router`. Every stanza is parsed already, as the reader leaves it; each
-//! figure includes the clone of it that is handed over, which the first row shows alone.
+//! Run it with `cargo bench --bench router`. Stanzas are in the form that the reader yields. Each
+//! figure includes the clone of the stanza, which the first row shows alone.
 
-#![allow(clippy::expect_used, reason = "a bench may say so and fail")]
+#![allow(clippy::expect_used, reason = "benchmarks may panic")]
 
 mod measure;
 
@@ -43,7 +43,7 @@ struct JsonOrder {
 }
 
 fn main() {
-    let mut cases = vec![Case::new("nothing but the clone of the stanza", || {
+    let mut cases = vec![Case::new("clone of the stanza only", || {
         let inbound = chat();
         Box::new(move || drop(black_box(inbound.clone())))
     })];
@@ -81,7 +81,7 @@ fn main() {
     table(&cases);
 }
 
-/// The same stanza to handlers that ask for more and more of it.
+/// One stanza, passed to handlers that extract increasingly more of it.
 fn arguments() -> Vec<Case> {
     let order = "<order xmlns='urn:example:shelf' item='teapot' quantity='3'/>";
     let json = "<json xmlns='urn:xmpp:json:0'>{\"item\":\"teapot\",\"quantity\":3}</json>";
@@ -141,7 +141,7 @@ fn arguments() -> Vec<Case> {
 
 async fn silent() {}
 
-/// Stanzas for routes from all over the table: a single one may be lucky.
+/// Creates stanzas for eight routes across the table, because a single route may be a fast case.
 fn spread(count: usize, stanza: impl Fn(usize) -> Inbound) -> Vec<Inbound> {
     (0..8).map(|n| stanza(n * count / 8)).collect()
 }
@@ -233,8 +233,8 @@ fn inbound(xml: &str) -> Inbound {
     .expect("addresses")
 }
 
-/// Calls the service with one stanza after the other, and polls its answer once: every handler here
-/// is done by then.
+/// Calls the service with one stanza after the other, and polls each future once: all handlers here
+/// complete at the first poll.
 fn work<S>(mut service: S, inbound: impl Into<Vec<Inbound>>) -> Work
 where
     S: Service<Inbound, Response = Reply> + 'static,

@@ -1,4 +1,10 @@
-//! Echo by a bare service, without a router: what the framework itself costs.
+//! An echo component as a bare `tower::Service`, without a router, to measure the overhead of the
+//! framework alone.
+//!
+//! ```sh
+//! cargo run --release --example raw_echo -- echo.localhost SECRET 127.0.0.1:5347
+//! ```
+
 use campanile::component::Component;
 use campanile::error::BoxError;
 use campanile::inbound::Inbound;

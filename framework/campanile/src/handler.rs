@@ -1,21 +1,26 @@
-//! What a handler is: a plain async function, or an object chosen at run time.
+//! Handlers: async functions that handle one stanza, and objects chosen at run time.
 //!
 //! ```
 //! use campanile::error::BoxError;
 //! use campanile::extract::{Body, Sender, State};
 //! use campanile::router::Router;
 //!
-//! async fn greet(Sender(who): Sender, State(greeting): State<&'static str>, Body(body): Body) -> Result<String, BoxError> {
-//!     let times: u32 = body.trim().parse()?; // any error: internal-server-error, and a line in the log
+//! async fn greet(
+//!     Sender(who): Sender,
+//!     State(greeting): State<&'static str>,
+//!     Body(body): Body,
+//! ) -> Result<String, BoxError> {
+//!     let times: u32 = body.trim().parse()?; // on error: internal-server-error, and a log line
 //!     Ok(format!("{greeting} {who}, {times} times"))
 //! }
 //!
 //! let router: Router = Router::new().message(greet).with_state("hello");
 //! ```
 //!
-//! The arguments are [extractors](crate::extract), up to eight in any order; the result is anything
-//! that [can be a reply](crate::reply::IntoReply). Registration asks for the two things one by one,
-//! so the compiler names the argument or the result that does not fit.
+//! The arguments are up to eight [extractors](crate::extract) in any order. The result is any type
+//! that implements [`IntoReply`](crate::reply::IntoReply). Routes check the arguments and the
+//! result in separate trait bounds, so the compiler names the argument or the result that does not
+//! satisfy them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -28,13 +33,14 @@ use crate::extract::FromInbound;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
 
-/// The future of every route and every service here.
+/// The future returned by routes and by the services of this crate.
 pub type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, BoxError>> + Send>>;
 
 /// An async function of up to eight arguments, or an `Arc` of a [`StanzaHandler`].
 ///
-/// This is about the shape only: whether `Args` can be taken from a stanza and `Output` can be a
-/// reply is asked where the handler is registered.
+/// The trait is implemented for every such function; you need not implement it. It describes the
+/// signature only: the methods that register a handler require that `Args` can be extracted from a
+/// stanza and that `Output` converts into a reply.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a stanza handler",
     label = "not an async function of zero to eight arguments",
@@ -43,26 +49,57 @@ pub type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, BoxError>> + Se
     note = "an object that implements `StanzaHandler` is registered as `Arc<_>`"
 )]
 pub trait Handler<Args>: Clone + Send + Sync + 'static {
-    /// What the function returns.
+    /// The return type of the function.
     type Output;
-    /// Its future.
+    /// The future that the function returns.
     type Future: Future<Output = Self::Output> + 'static;
 
     /// Calls the function.
     fn call(&self, args: Args) -> Self::Future;
 }
 
-/// The object-safe form of a handler, for one that a configuration chooses at run time.
+/// The object-safe form of a handler, for handlers chosen at run time, such as by configuration.
 ///
-/// `Arc<dyn StanzaHandler>`, and an `Arc` of any type that implements it, can be registered like a
-/// function.
+/// Register an `Arc<dyn StanzaHandler>`, or an `Arc` of any type that implements the trait, like a
+/// function:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use async_trait::async_trait;
+/// use campanile::error::BoxError;
+/// use campanile::handler::StanzaHandler;
+/// use campanile::inbound::Inbound;
+/// use campanile::reply::{IntoReply, Reply};
+/// use campanile::router::Router;
+///
+/// struct Greeter {
+///     greeting: String,
+/// }
+///
+/// #[async_trait]
+/// impl StanzaHandler for Greeter {
+///     async fn handle(&self, _: Inbound) -> Result<Reply, BoxError> {
+///         self.greeting.as_str().into_reply()
+///     }
+/// }
+///
+/// let handler: Arc<dyn StanzaHandler> = Arc::new(Greeter { greeting: "hello".into() });
+/// let router: Router = Router::new().message(handler);
+/// ```
 #[async_trait]
 pub trait StanzaHandler: Send + Sync + 'static {
     /// Handles one stanza.
+    ///
+    /// # Errors
+    /// Any error becomes the reply described at
+    /// [`into_stanza_error`](crate::error::into_stanza_error).
     async fn handle(&self, inbound: Inbound) -> Result<Reply, BoxError>;
 }
 
-/// The only argument of a [`StanzaHandler`]: the stanza itself. Marks the handler as an object.
+/// The argument type that tells a [`StanzaHandler`] object from an async function.
+///
+/// It holds the stanza. It appears in the trait bounds only; user code never names it.
 #[derive(Debug)]
 pub struct ViaObject(Inbound);
 
@@ -94,7 +131,7 @@ macro_rules! functions {
             type Output = Fut::Output;
             type Future = Fut;
 
-            #[allow(non_snake_case, reason = "one name serves for the type and the value")]
+            #[allow(non_snake_case, reason = "one name for the type and the value")]
             fn call(&self, ($($argument,)*): ($($argument,)*)) -> Fut {
                 self($($argument),*)
             }

@@ -1,48 +1,112 @@
-//! External components for XMPP servers ([XEP-0114](https://xmpp.org/extensions/xep-0114.html)), on
-//! [tower](https://docs.rs/tower).
+//! Campanile is a framework for external components of XMPP servers
+//! ([XEP-0114](https://xmpp.org/extensions/xep-0114.html)), built on
+//! [tower](https://docs.rs/tower) and [tokio](https://docs.rs/tokio).
 //!
-//! A component holds one authenticated stream to an XMPP server, is mounted on a domain such as
-//! `bot.example.org`, and is sent every stanza for an address in that domain. This crate connects
-//! it, keeps it connected, and brings each stanza to the handler that wants it.
+//! # Table of contents
 //!
-//! 1. [A component](#a-component) · 2. [Handlers](#handlers) · 3. [Routes](#routes) · 4.
-//!    [Errors](#errors) ·
-//! 5. [Order, bounds, backpressure](#order-bounds-backpressure) · 6. [Sending](#sending) · 7.
-//!    [Layers](#layers) ·
-//! 8. [Modules](#modules) · 9. [Usual duties](#usual-duties) · 10. [Features](#features)
+//! - [Concepts](#concepts)
+//! - [Getting started](#getting-started)
+//! - [Handlers](#handlers)
+//! - [Extractors](#extractors)
+//! - [Replies](#replies)
+//! - [Routing](#routing)
+//! - [State](#state)
+//! - [Error handling](#error-handling)
+//! - [Ordering, limits and backpressure](#ordering-limits-and-backpressure)
+//! - [Sending](#sending)
+//! - [Middleware](#middleware)
+//! - [Modules](#modules)
+//! - [Testing](#testing)
+//! - [Observability](#observability)
+//! - [Protocol support](#protocol-support)
+//! - [Required dependencies](#required-dependencies)
+//! - [Examples](#examples)
+//! - [Feature flags](#feature-flags)
 //!
-//! # A component
+//! # Concepts
+//!
+//! An XMPP server exchanges *stanzas*: messages, presence, and IQ requests with their responses. An
+//! *external component* is a program that connects to the server over one authenticated TCP stream
+//! and owns a domain such as `bot.example.org`. The server forwards every stanza that is addressed
+//! to this domain, or to any address in it, to the component. The component needs no accounts, and
+//! the server needs no plug-in.
+//!
+//! Components are the right tool for bots with many addresses, gateways, and services that other
+//! programs talk to. If you need a single bot with a normal account, use a client library such as
+//! [`tokio-xmpp`](https://docs.rs/tokio-xmpp) instead.
+//!
+//! This crate connects the component, keeps it connected, and calls the right handler for each
+//! stanza. If you know [axum](https://docs.rs/axum), you know most of it:
+//!
+//! | axum | this crate |
+//! |---|---|
+//! | request | [`Inbound`](inbound::Inbound): a stanza |
+//! | response | [`Reply`](reply::Reply) |
+//! | method and path | kind, payload and recipient |
+//! | `FromRequest` | [`FromInbound`](extract::FromInbound) |
+//! | `IntoResponse` | [`IntoReply`](reply::IntoReply) |
+//! | `Router::nest` | [`Router::at`](router::Router::at) |
+//! | `axum::serve` | [`Component::run_until`](component::Component::run_until) |
+//!
+//! # Getting started
+//!
+//! Create a program and add its dependencies:
+//!
+//! ```text
+//! cargo new greeter && cd greeter
+//! cargo add campanile
+//! cargo add tokio --features macros,rt-multi-thread,signal
+//! cargo add tracing-subscriber
+//! ```
+//!
+//! This component replies to every chat message:
 //!
 //! ```no_run
 //! use campanile::component::Component;
 //! use campanile::extract::{Body, Sender};
 //! use campanile::router::Router;
 //!
-//! async fn greet(Sender(who): Sender, Body(body): Body) -> String {
-//!     format!("{who}, you said: {body}")
+//! async fn greet(Sender(sender): Sender, Body(body): Body) -> String {
+//!     format!("{sender}, you said: {body}")
 //! }
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // Prints log lines, such as failed connection attempts.
+//!     tracing_subscriber::fmt::init();
+//!
 //!     let bot = Component::builder("bot.localhost")
 //!         .server("127.0.0.1:5347")
 //!         .secret(std::env::var("BOT_SECRET")?)
 //!         .router(Router::new().message(greet))
 //!         .build()?;
-//!     Ok(bot.run().await?)
+//!     let ctrl_c = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+//!     Ok(bot.run_until(ctrl_c).await?)
 //! }
 //! ```
 //!
-//! [`run_until`](component::Component::run_until) connects, and connects again when the link is
-//! lost, with waits that fit the cause. When it is told to stop, it refuses what is new, finishes
-//! what was begun, and closes the stream.
+//! The server needs the domain, the port and the same secret. For Prosody:
+//!
+//! ```lua
+//! component_ports = { 5347 }
+//!
+//! Component "bot.localhost"
+//!     component_secret = "change me"
+//! ```
+//!
+//! Start the component with `BOT_SECRET="change me" cargo run`, and send a chat message to
+//! `bot.localhost` from any account of the server. If the server is down or rejects the component,
+//! the log says why. To try a component without a server, see [Testing](#testing).
+//!
+//! [`run_until`](component::Component::run_until) reconnects after a lost connection, with delays
+//! that depend on the cause. When its argument completes, it shuts down gracefully: it rejects new
+//! requests, waits for running handlers ([`Limits::shutdown_grace`](limits::Limits::shutdown_grace), 10 s by
+//! default), and closes the stream.
 //!
 //! # Handlers
 //!
-//! A [handler] is an async function. Its arguments are [extractors](extract), in any order: who
-//! sent the stanza, its body, a payload as a Rust type, shared state. What it returns [becomes the
-//! reply](reply::IntoReply): nothing, text, a payload, several stanzas, or a promise to answer
-//! [later](reply::Deferred). Addresses and ids are not its business.
+//! A [handler] is an async function that is called for each matching stanza. Its arguments are
+//! *extractors*, and its return value becomes the reply:
 //!
 //! ```
 //! use campanile::extract::{Payload, Sender};
@@ -63,102 +127,349 @@
 //!     total: u32,
 //! }
 //!
-//! async fn order(Sender(who): Sender, Payload(order): Payload<Order>) -> Payload<Receipt> {
-//!     println!("{who} orders {}", order.count);
+//! async fn order(Sender(sender): Sender, Payload(order): Payload<Order>) -> Payload<Receipt> {
+//!     println!("{sender} orders {}", order.count);
 //!     Payload(Receipt { total: order.count * 7 })
 //! }
 //!
 //! let router: Router = Router::new().iq_set(("urn:example:shelf", "order"), order);
 //! ```
 //!
-//! → [`guide::extractors`]
+//! Handlers do not deal with addresses and ids: the framework adds them to each reply. If the
+//! compiler does not accept a function as a handler, see [`guide::compiler_errors`].
 //!
-//! # Routes
+//! # Extractors
 //!
-//! The [`Router`](router::Router) finds one handler for each stanza, by its kind and type, by the
-//! names of its payloads and by its recipient. What is routed is what [service discovery](disco)
-//! tells the world.
+//! An extractor is an argument type that implements [`FromInbound`](extract::FromInbound). It takes
+//! one part of the stanza, checks it, and converts it to a Rust type. If it fails, the handler is
+//! not called and the sender receives an error. Commonly used extractors are:
+//!
+//! ```
+//! use campanile::client::Client;
+//! use campanile::extract::{Args, Body, Json, Payload, Recipient, Sender, State};
+//! use campanile::inbound::Inbound;
+//! use campanile::router::Router;
+//! use campanile::xmpp_parsers::ping::Ping;
+//!
+//! // The addresses of the stanza.
+//! async fn addresses(Sender(from): Sender, Recipient(to): Recipient) {}
+//!
+//! // The text of a message. `Option` makes an extractor optional.
+//! async fn text(body: Option<Body>) {}
+//!
+//! // A child element as a typed struct.
+//! async fn payload(Payload(ping): Payload<Ping>) {}
+//!
+//! // JSON in an XEP-0335 container.
+//! async fn json(Json(value): Json<serde_json::Value>) {}
+//!
+//! // The arguments of a text command such as `!weather Rome 3`.
+//! async fn args(Args((city, days)): Args<(String, u8)>) {}
+//!
+//! // Shared state, and the handle for sending.
+//! async fn shared(State(name): State<&'static str>, client: Client) {}
+//!
+//! // The whole stanza.
+//! async fn whole(inbound: Inbound) {}
+//! # let _: Router<&'static str> = Router::new()
+//! #     .iq_get("urn:a", addresses).iq_get("urn:b", text).iq_get("urn:c", payload)
+//! #     .iq_get("urn:d", json).chat_command("!weather {city} {days}", args).iq_get("urn:e", shared).iq_get("urn:f", whole);
+//! ```
+//!
+//! → [`extract`] lists all extractors; [`guide::extractors`] explains how to write your own
+//!
+//! # Replies
+//!
+//! A handler can return any type that implements [`IntoReply`](reply::IntoReply):
+//!
+//! ```
+//! use campanile::error::{Condition, StanzaError};
+//! use campanile::extract::Payload;
+//! use campanile::router::Router;
+//! use campanile::xmpp_parsers::ping::Ping;
+//!
+//! // No reply to a message; an empty result to an IQ request.
+//! async fn nothing() {}
+//!
+//! // A message with this body.
+//! async fn text() -> String {
+//!     "hello".to_owned()
+//! }
+//!
+//! // A payload.
+//! async fn payload() -> Payload<Ping> {
+//!     Payload(Ping)
+//! }
+//!
+//! // Either a value or an error.
+//! async fn fallible() -> Result<&'static str, StanzaError> {
+//!     Err(StanzaError::new(Condition::ItemNotFound).with_text("no such item"))
+//! }
+//!
+//! // Several messages.
+//! async fn several() -> Vec<String> {
+//!     vec!["one".to_owned(), "two".to_owned()]
+//! }
+//! # let _: Router = Router::new()
+//! #     .iq_get("urn:a", nothing).message(text).iq_get("urn:b", payload)
+//! #     .iq_get("urn:c", fallible).chat_command("!count", several);
+//! ```
+//!
+//! A handler that cannot answer yet returns a [`Deferred`](reply::Deferred), which ends the
+//! handler at once; the reply follows when it is available. See [`guide::order`].
+//!
+//! # Routing
+//!
+//! A [`Router`](router::Router) selects exactly one handler for each stanza, by its kind and type,
+//! the names of its payloads, and its recipient:
 //!
 //! ```
 //! use campanile::extract::{Args, Localpart};
 //! use campanile::router::Router;
 //!
 //! async fn weather(Args(city): Args<String>) -> String {
-//!     format!("rain in {city}")
+//!     format!("Rain in {city}.")
 //! }
 //!
-//! async fn state(Localpart(order): Localpart<u32>) -> String {
-//!     format!("order {order} is on its way")
+//! async fn order_status(Localpart(order): Localpart<u32>) -> String {
+//!     format!("Order {order} has been shipped.")
 //! }
 //!
 //! let router: Router = Router::new()
 //!     .chat_command(("!weather {city}", "The weather in a city"), weather)
-//!     .at("order-{id}", Router::new().message(state));
+//!     .at("order-{id}", Router::new().message(order_status));
 //! ```
 //!
-//! → [`guide::routing`]; what people fill in and run from a menu: [`form`], [`adhoc`]
+//! Of several routes that match, the more specific one wins; the order of registration does not
+//! matter. Two routes of equal precedence are rejected when the router is built. [Service
+//! discovery](disco) is answered from the routes, so clients see what the component supports.
 //!
-//! # Errors
+//! → [`guide::routing`]
 //!
-//! Any error can be returned with `?`. A [`StanzaError`](error::StanzaError) anywhere in its chain
-//! is what the peer is told; all else becomes internal-server-error and a line in the log, and its
-//! text stays here.
+//! # State
+//!
+//! *State* is what handlers share: database pools, configuration, caches. Pass it to
+//! [`Router::with_state`](router::Router::with_state), and extract it with
+//! [`State`](extract::State):
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//!
+//! use campanile::extract::State;
+//! use campanile::router::Router;
+//!
+//! #[derive(Clone, Default)]
+//! struct AppState {
+//!     visits: Arc<AtomicU64>,
+//! }
+//!
+//! async fn visit(State(state): State<AppState>) -> String {
+//!     let visits = state.visits.fetch_add(1, Ordering::Relaxed) + 1;
+//!     format!("You are visitor number {visits}.")
+//! }
+//!
+//! let router: Router = Router::new().message(visit).with_state(AppState::default());
+//! ```
+//!
+//! → [`guide::state`] covers mutable state, parts of a state, and state per address
+//!
+//! # Error handling
+//!
+//! Handlers can return any error with `?`. If the error, or any of its sources, is a
+//! [`StanzaError`](error::StanzaError), the peer receives that. All other errors are logged, and
+//! the peer receives internal-server-error without any text, so that no internal detail leaks.
+//!
+//! ```
+//! use campanile::error::{BoxError, Condition, StanzaError};
+//! use campanile::extract::Body;
+//! use campanile::router::Router;
+//!
+//! async fn double(Body(text): Body) -> Result<String, BoxError> {
+//!     let invalid = || StanzaError::new(Condition::NotAcceptable).with_text("please send a number");
+//!     let number: u32 = text.trim().parse().map_err(|_| invalid())?; // sent to the peer
+//!     let double = number.checked_mul(2).ok_or("overflow")?; // logged; internal-server-error
+//!     Ok(double.to_string())
+//! }
+//!
+//! let router: Router = Router::new().message(double);
+//! ```
 //!
 //! → [`guide::errors`]
 //!
-//! # Order, bounds, backpressure
+//! # Ordering, limits and backpressure
 //!
-//! Stanzas from one bare JID to another are handled one after the other, in the order in which they
-//! came; all else at the same time. Nothing grows without [bound](limits::Limits), and what a bound
-//! turns away is answered, [counted](metrics) and logged. One sender holds at most a quarter of
-//! anything.
+//! A *lane* consists of all stanzas from one bare JID to one bare JID. The stanzas of a lane are
+//! handled one after the other, in the order in which they arrived. Different lanes run
+//! concurrently, so a slow handler delays only the sender it works for.
+//!
+//! Every queue, map and set of tasks has a bound, listed in [`Limits`](limits::Limits). One sender
+//! may use at most a quarter of the capacity, so a single flood does not block other users. A
+//! stanza beyond a limit is rejected, [counted](metrics) and logged.
+//!
+//! *Backpressure* means that a slow consumer slows down its producer. It applies to what a
+//! component sends: [`Client::send`](client::Client::send) waits while more than 1 MiB is waiting
+//! to be written, and if the server does not read, the component stops reading from it as well.
 //!
 //! → [`guide::order`]
 //!
 //! # Sending
 //!
-//! A [`Client`](client::Client), also an extractor, sends messages and presence and makes IQ
-//! requests. An answer counts only when it comes from the address that was asked. What must not be
-//! lost is sent by [`send_confirmed`](client::Client::send_confirmed), which waits until the server
-//! has taken it. What is often asked of others, from their version to their archive, is a method
-//! that returns [plain types](request).
+//! A [`Client`](client::Client) sends messages, presence and IQ requests. Handlers extract it as an
+//! argument; other parts of a program get it from
+//! [`Component::client`](component::Component::client).
 //!
-//! # Layers
+//! ```
+//! use campanile::client::Client;
+//! use campanile::error::BoxError;
+//! use campanile::extract::Sender;
+//! use campanile::jid::Jid;
+//! use campanile::router::Router;
+//! use campanile::stanza::Stanza;
 //!
-//! Every level is a `tower::Service<Inbound, Response = Reply, Error = BoxError>`: a route, a
-//! router, the whole component. Every layer of tower fits anywhere, and [`layer`] has some of our
-//! own. What a component sends passes the layers of [`outbound`](component::ComponentBuilder::outbound),
-//! answers, messages and requests alike.
+//! async fn notify(Sender(sender): Sender, client: Client) -> Result<String, BoxError> {
+//!     let text = format!("{sender} needs help");
+//!     client.send(Stanza::chat("admin@example.org".parse::<Jid>()?, &text)?).await?;
+//!     Ok(format!("Help is coming. You use {}.", client.version(sender).await?.name))
+//! }
 //!
-//! → [`guide::layers`]
+//! let router: Router = Router::new().chat_command("!help-me", notify);
+//! ```
+//!
+//! | method | use |
+//! |---|---|
+//! | [`send`](client::Client::send) | messages and presence; returns once the stanza is written to the stream |
+//! | [`send_confirmed`](client::Client::send_confirmed) | important stanzas; returns once the server has processed it, and sends it again after a reconnect |
+//! | [`iq_get`](client::Client::iq_get), [`iq_set`](client::Client::iq_set) | IQ requests with a typed response |
+//! | [`request`] | methods for common requests: version, disco, archives, vCards, commands |
+//!
+//! → [`guide::sending`]
+//!
+//! # Middleware
+//!
+//! *Middleware* is code that runs around handlers: logging, access control, rate limits, timeouts.
+//! In tower, a middleware is a `Service` that wraps another one, and a `Layer` creates it. Routes,
+//! routers and the whole stack of a component all are a `tower::Service<Inbound, Response = Reply,
+//! Error = BoxError>`, so every tower layer fits around each of them.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use campanile::layer::{AccessLayer, RateLayer, RateLimit};
+//! use campanile::router::Router;
+//! use tower::timeout::TimeoutLayer;
+//!
+//! # async fn report() -> &'static str { "done" }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let router: Router = Router::new()
+//!     .chat_command("!report", report)
+//!     .layer(TimeoutLayer::new(Duration::from_secs(10)))
+//!     .layer(RateLayer::per_sender(RateLimit::new(20, Duration::from_secs(10))))
+//!     .layer(AccessLayer::new().allow("example.org".parse()?));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | scope | method |
+//! |---|---|
+//! | routes | [`Router::layer`](router::Router::layer) |
+//! | a component | [`ComponentBuilder::layer`](component::ComponentBuilder::layer) |
+//! | everything a component sends | [`ComponentBuilder::outbound`](component::ComponentBuilder::outbound) |
+//! | requests of one client | [`Client::layer`](client::Client::layer) |
+//!
+//! → [`layer`] lists the layers of this crate; [`guide::layers`] explains how to write your own
 //!
 //! # Modules
 //!
-//! A [`Module`](module::Module) is routes with a life cycle: how ready-made components are mounted
-//! in one line, and how a configuration [chooses](module::Catalog) among them.
+//! A [`Module`](module::Module) combines routes with a lifecycle: it can open a database before the
+//! component connects, act when a stream opens, and save its data on shutdown. Use modules to
+//! package a part of a component as a crate, which others add in one line, and to let a
+//! configuration file [select](module::Catalog) which parts run.
 //!
 //! → [`guide::modules`]
 //!
-//! # Usual duties
+//! # Testing
 //!
-//! | duty | |
+//! With the crate `campanile-testing`, handlers and components are tested without a server. Stanzas are
+//! written as XML, and time can be virtual:
+//!
+//! ```
+//! use campanile::extract::Sender;
+//! use campanile::router::Router;
+//! use campanile_testing as testing;
+//!
+//! async fn greet(Sender(sender): Sender) -> String {
+//!     format!("Hello {sender}")
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), campanile::error::BoxError> {
+//! let bot = testing::mount("bot.localhost", |bot| bot.router(Router::new().message(greet))).await;
+//! let alice = bot.user("alice@localhost");
+//! alice.say("bot.localhost", "hi").await?;
+//! alice.expect("<message type='chat'><body>Hello alice@localhost/home</body></message>").await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! → [`guide::testing`]
+//!
+//! # Observability
+//!
+//! The crate emits [tracing](https://docs.rs/tracing) events. Without a subscriber, a program that
+//! cannot reach its server prints nothing, so install one first thing in `main`.
+//! [`TraceLayer`](layer::TraceLayer) adds a span for each stanza,
+//! [`MetricsLayer`](layer::MetricsLayer) measures handlers, and
+//! [`Component::metrics`](component::Component::metrics) returns counters that can be exported to
+//! Prometheus. [`Component::status`](component::Component::status) reports whether the component is
+//! connected and ready.
+//!
+//! # Protocol support
+//!
+//! | protocol | |
 //! |---|---|
-//! | disco and ping are answered | [without being asked for](defaults) |
-//! | forms of fields that people fill in | [`form`] |
-//! | commands in a menu of the client, and written in a chat | [`adhoc`] |
-//! | presence and subscriptions of the component and its bots | [`presence`] |
-//! | their vCards and photos | [`vcard`] |
-//! | long lists a page at a time | [`paging`] |
-//! | payloads that everybody needs, receipts | [`payload`], [`ReceiptsLayer`](receipts::ReceiptsLayer) |
+//! | service discovery (XEP-0030) and ping (XEP-0199) | answered [by default](defaults) |
+//! | data forms (XEP-0004): forms for users to fill in | [`form`] |
+//! | ad-hoc commands (XEP-0050): commands in a menu of the client, or in a chat | [`adhoc`] |
+//! | presence and subscriptions (RFC 6121) of the component and its bots | [`presence`] |
+//! | entity capabilities (XEP-0115) | [`caps`], sent by [`presence`] |
+//! | vCards and photos (XEP-0054, XEP-0153) | [`vcard`] |
+//! | paged lists (XEP-0059) | [`paging`] |
+//! | delivery receipts (XEP-0184) | [`ReceiptsLayer`](receipts::ReceiptsLayer) |
+//! | JSON containers (XEP-0335) and JSON messages (XEP-0432) | [`Json`](extract::Json), [`JsonMessage`](extract::JsonMessage) |
+//! | common payload types | [`payload`] |
 //!
-//! # Features
+//! # Required dependencies
 //!
-//! | feature | what it adds |
+//! Programs need `tokio` with the features `macros` and `rt-multi-thread`. Depending on what they
+//! use, also:
+//!
+//! | dependency | needed for |
 //! |---|---|
-//! | `tls` | direct TLS to the server, by rustls on ring |
+//! | `xso`, feature `macros` | `#[derive(FromXml, AsXml)]` for payload types |
+//! | `serde`, feature `derive` | forms and JSON as structs |
+//! | `tower` | its layers, such as timeouts and concurrency limits |
+//! | `async-trait` | implementing [`Module`](module::Module) and the store traits |
+//! | `tracing-subscriber` | log output |
+//!
+//! The crates that appear in the public API are re-exported, so that a program can use the same
+//! versions: `campanile::jid`, `campanile::xmpp_parsers` and others, see
+//! [Re-exports](#reexports).
+//!
+//! # Examples
+//!
+//! The [repository](https://example.org/campanile) has complete programs in `examples/`: a greeter,
+//! a weather bot with text commands, a booking form in several steps, a bot with presence and a
+//! vCard, JSON messages, and more.
+//!
+//! # Feature flags
+//!
+//! | feature | effect |
+//! |---|---|
+//! | `tls` | direct TLS to the server, with rustls on ring |
 //! | `tokio-xmpp` | conversions to and from `tokio_xmpp::Stanza` |
 //!
-//! None is on by default.
+//! No feature is enabled by default.
 
 pub mod client;
 pub mod component;

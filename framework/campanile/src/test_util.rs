@@ -1,5 +1,4 @@
-//! What tests of handlers, routes and layers share: a stanza in, the stanzas that answer it out,
-//! both as XML.
+//! Helpers for tests of handlers, routes and layers: XML of a stanza in, XML of its replies out.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -13,7 +12,7 @@ use crate::inbound::Inbound;
 use crate::reply::Reply;
 use crate::stanza::Stanza;
 
-/// A stanza from its XML; sender and recipient are added where they are missing.
+/// Parses a stanza. Adds `jabber:client`, the sender and the recipient if they are missing.
 pub(crate) fn stanza(xml: &str) -> Stanza {
     // By way of an element: some tests want an IQ that the reader would reject.
     let end = xml.find([' ', '/', '>']).unwrap();
@@ -36,7 +35,7 @@ pub(crate) fn inbound(xml: &str) -> Inbound {
     .unwrap()
 }
 
-/// What a service that is done at once answers.
+/// Calls a service whose future must be ready at the first poll.
 pub(crate) fn call<T>(service: &mut T, xml: &str) -> Result<Reply, BoxError>
 where
     T: Service<Inbound, Response = Reply, Error = BoxError>,
@@ -48,11 +47,11 @@ where
     );
     match pin!(service.call(inbound(xml))).poll(&mut cx) {
         Poll::Ready(answer) => answer,
-        Poll::Pending => panic!("the answer is not there at once"),
+        Poll::Pending => panic!("the reply is not ready at the first poll"),
     }
 }
 
-/// The same as the stanzas that go out.
+/// Calls a service and returns the XML of the stanzas it sends.
 pub(crate) fn answer<T>(service: &mut T, xml: &str) -> String
 where
     T: Service<Inbound, Response = Reply, Error = BoxError>,

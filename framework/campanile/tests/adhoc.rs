@@ -1,4 +1,4 @@
-//! Commands as clients see them: literal XML over the embedded host.
+//! Tests of commands with literal XML over the embedded server.
 
 #![allow(
     clippy::unwrap_used,
@@ -44,7 +44,7 @@ struct Configuration {
     state: Option<String>,
 }
 
-/// A step that depends on the one before; a service that is always on has no such step.
+/// Builds a step that depends on the previous one. The service `core` has no such step.
 async fn state_of(
     Form(Service { service }): Form<Service>,
 ) -> Result<Option<Definition>, BoxError> {
@@ -67,7 +67,7 @@ async fn state_of(
 async fn configure(Form(Configuration { service, state }): Form<Configuration>) -> Note {
     Note::info(format!(
         "{service} is {}",
-        state.as_deref().unwrap_or("as ever")
+        state.as_deref().unwrap_or("unchanged")
     ))
 }
 
@@ -132,8 +132,8 @@ fn submit(fields: &[(&str, &str)]) -> String {
     )
 }
 
-/// Sends a request, and gives back the session and the content of the answer, without session and
-/// addresses.
+/// Sends a request. Returns the session id, and the content of the reply with the id replaced by
+/// `S`.
 async fn run(user: &User, attributes: &str, content: &str) -> (String, String) {
     let answer = user
         .request(request(attributes, content).as_str())
@@ -147,7 +147,7 @@ async fn run(user: &User, attributes: &str, content: &str) -> (String, String) {
     (session.clone(), payload.as_str().replace(&session, "S"))
 }
 
-/// Whether two elements are the same, whatever the order of their attributes is.
+/// Asserts that two elements are equal, ignoring the order of attributes.
 #[track_caller]
 fn same(seen: &str, wanted: &str) {
     let tree = |xml: &str| xml.parse::<minidom::Element>().unwrap();
@@ -158,7 +158,7 @@ fn same(seen: &str, wanted: &str) {
     );
 }
 
-/// What is told in an error: condition, application-specific condition, text.
+/// Returns the condition, application-specific condition and text of an error reply.
 async fn refused(
     user: &User,
     attributes: &str,
@@ -189,7 +189,7 @@ fn bad(name: &str) -> (Condition, Option<String>) {
 const ACTIONS_LAST: &str = "<actions execute='complete'><complete/></actions>";
 
 #[tokio::test]
-async fn who_may_run_a_command_sees_it() {
+async fn disco_lists_commands_for_permitted_users_only() {
     let bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost");
     let bob = bot.user("bob@localhost");
@@ -260,7 +260,7 @@ async fn who_may_run_a_command_sees_it() {
 }
 
 #[tokio::test]
-async fn a_command_without_form_is_done_at_once() {
+async fn command_without_form_completes_immediately() {
     let bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost");
     let wanted = "<command xmlns='http://jabber.org/protocol/commands' node='hosts' sessionid='S' \
@@ -280,7 +280,7 @@ async fn a_command_without_form_is_done_at_once() {
 }
 
 #[tokio::test]
-async fn a_command_with_one_form() {
+async fn command_with_one_form_validates_and_completes() {
     let bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost");
     let (session, form) = run(&alice, "node='order' action='execute'", "").await;
@@ -293,16 +293,16 @@ async fn a_command_with_one_form() {
     );
     same(&form, &wanted);
     let attributes = format!("node='order' sessionid='{session}' action='complete'");
-    // What is wrong can be mended.
+    // Invalid input can be corrected.
     for (fields, text) in [
-        (&[("sku", "abc")][..], "the field \"count\" is required"),
+        (&[("sku", "abc")][..], "field \"count\" is required"),
         (
             &[("sku", "abc"), ("count", "many")],
-            "the field \"count\" cannot be \"many\": a whole number from 0 is wanted",
+            "field \"count\" must be a non-negative whole number, not \"many\"",
         ),
         (
             &[("sku", "abc"), ("count", "13")],
-            "the field \"count\" brings bad luck",
+            "field \"count\" brings bad luck",
         ),
     ] {
         let (condition, application, told) = refused(&alice, &attributes, &submit(fields)).await;
@@ -319,7 +319,7 @@ async fn a_command_with_one_form() {
         .await,
         bad("bad-payload")
     );
-    // Any other error of the function is told as it is, and does not end the session.
+    // Other errors of the handler are sent unchanged, and do not end the session.
     let busy = condition(
         &alice,
         &attributes,
@@ -362,7 +362,7 @@ const STATES: &str =
     "<option label='On'><value>on</value></option><option label='Off'><value>off</value></option>";
 
 #[tokio::test]
-async fn a_wizard_goes_on_and_back() {
+async fn wizard_supports_next_and_prev() {
     let bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost");
     let (session, first) = run(&alice, "node='config'", "").await;
@@ -397,11 +397,8 @@ async fn a_wizard_goes_on_and_back() {
         &submit(&[("service", "none")]),
     )
     .await;
-    assert_eq!(
-        told.as_deref(),
-        Some("the field \"service\" is not installed")
-    );
-    // Without an action: what the step itself suggests.
+    assert_eq!(told.as_deref(), Some("field \"service\" is not installed"));
+    // Without an action, the default of the step applies.
     let (_, second) = run(&alice, &with(""), &submit(&[("service", "httpd")])).await;
     let state = |value: &str| {
         format!(
@@ -429,7 +426,7 @@ async fn a_wizard_goes_on_and_back() {
     )
     .await;
     same(&second, &step("complete'><prev/><complete/>", &state("")));
-    // XEP-0050 §3.5.1: a form of type cancel counts as filled in.
+    // XEP-0050 §3.5.1: a form of type cancel counts as submitted.
     let form = submit(&[("state", "off")]).replace("submit", "cancel");
     let (_, done) = run(&alice, &with("action='execute'"), &form).await;
     assert!(
@@ -439,14 +436,14 @@ async fn a_wizard_goes_on_and_back() {
 }
 
 #[tokio::test]
-async fn a_step_that_has_nothing_to_ask_is_left_out() {
+async fn step_without_form_is_skipped() {
     let bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost");
     let (session, _) = run(&alice, "node='config'", "").await;
     let attributes = format!("node='config' sessionid='{session}' action='next'");
     let (_, done) = run(&alice, &attributes, &submit(&[("service", "core")])).await;
     assert!(
-        done.contains("status='completed'") && done.contains("core is as ever"),
+        done.contains("status='completed'") && done.contains("core is unchanged"),
         "{done}"
     );
 }
@@ -458,7 +455,7 @@ struct Coffee {
     name: Option<String>,
 }
 
-/// Sugar of the size small is asked for in any case.
+/// Asks for sugar if the size is small.
 async fn sugar(Form(coffee): Form<Coffee>) -> Option<Definition> {
     (coffee.size == "small").then(|| Definition::new().field(Field::text("sugar").required()))
 }
@@ -468,7 +465,7 @@ async fn brew(Form(Coffee { size, milk, name }): Form<Coffee>) -> String {
 }
 
 #[tokio::test]
-async fn a_command_may_be_completed_before_its_last_step() {
+async fn allow_complete_uses_preset_values_of_remaining_steps() {
     let size = Definition::new().field(Field::text("size").required());
     let milk = Definition::new().field(
         Field::choice("milk")
@@ -491,10 +488,10 @@ async fn a_command_may_be_completed_before_its_last_step() {
         actions.split_once("</actions>").unwrap().0.to_owned()
     };
     let (session, first) = run(&alice, "node='coffee'", "").await;
-    // The default is still the next step.
+    // The default action is still `next`.
     assert_eq!(actions(&first), "execute='next'><next/><complete/>");
     let complete = |session: &str| format!("node='coffee' sessionid='{session}' action='complete'");
-    // What is asked here must be filled in all the same.
+    // Required fields of this step must still be filled in.
     assert_eq!(
         condition(&alice, &complete(&session), &submit(&[])).await,
         bad("bad-payload")
@@ -506,7 +503,7 @@ async fn a_command_may_be_completed_before_its_last_step() {
         "{done}"
     );
 
-    // Somebody may go on, and then there is no way around the steps that are left.
+    // After moving on, the remaining steps cannot be skipped.
     let (session, _) = run(&alice, "node='coffee'", "").await;
     let next = format!("node='coffee' sessionid='{session}'");
     let (_, second) = run(&alice, &next, &submit(&[("size", "large")])).await;
@@ -516,7 +513,7 @@ async fn a_command_may_be_completed_before_its_last_step() {
         bad("bad-action")
     );
 
-    // A step that is not preset is shown, with those before it taken.
+    // A step without preset values is shown; the steps before it are completed.
     let (session, _) = run(&alice, "node='coffee'", "").await;
     let (_, third) = run(&alice, &complete(&session), &submit(&[("size", "small")])).await;
     assert!(
@@ -536,21 +533,23 @@ async fn a_command_may_be_completed_before_its_last_step() {
 }
 
 #[test]
-#[should_panic(expected = "the command of node \"a\" has not asked for anything yet")]
-fn nothing_is_not_enough() {
+#[should_panic(
+    expected = "command \"a\" has no steps: call form() or step() before allow_complete()"
+)]
+fn allow_complete_without_step_panics() {
     let _ = Command::<()>::new("a", "a", async || ()).allow_complete();
 }
 
 #[tokio::test]
-async fn a_session_can_be_cancelled() {
+async fn cancel_ends_session() {
     let bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost");
     let (session, _) = run(&alice, "node='order'", "").await;
     let attributes = format!("node='order' sessionid='{session}' action='cancel'");
-    let (_, cancelled) = run(&alice, &attributes, "").await;
+    let (_, canceled) = run(&alice, &attributes, "").await;
     let wanted = "<command xmlns='http://jabber.org/protocol/commands' node='order' sessionid='S' \
         status='canceled'/>";
-    same(&cancelled, wanted);
+    same(&canceled, wanted);
     let over = (Condition::NotAllowed, Some("session-expired".to_owned()));
     assert_eq!(condition(&alice, &attributes, "").await, over);
 }
@@ -603,7 +602,7 @@ async fn a_session_belongs_to_who_began_it() {
 }
 
 #[tokio::test]
-async fn unknown_nodes_and_bad_requests() {
+async fn unknown_nodes_and_malformed_requests_are_rejected() {
     let bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost");
     assert_eq!(
@@ -624,7 +623,7 @@ async fn unknown_nodes_and_bad_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_waits_too_long_is_over() {
+async fn idle_session_expires() {
     let mut commands = commands().timeout(Duration::from_secs(60));
     let sessions = commands.sessions();
     let bot = mounted(commands).await;
@@ -633,7 +632,7 @@ async fn a_session_that_waits_too_long_is_over() {
     tokio::time::sleep(Duration::from_secs(59)).await;
     let attributes = format!("node='config' sessionid='{session}'");
     run(&alice, &attributes, &submit(&[("service", "httpd")])).await;
-    // Each step begins the time anew.
+    // Each step resets the timeout.
     tokio::time::sleep(Duration::from_secs(59)).await;
     assert_eq!(sessions.open(), 1);
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -646,7 +645,7 @@ async fn a_session_that_waits_too_long_is_over() {
 }
 
 #[tokio::test]
-async fn sessions_are_bounded() {
+async fn session_limits_apply_per_sender_and_domain() {
     let mut commands = commands().limit(20);
     let sessions = commands.sessions();
     let bot = mounted(commands).await;
@@ -655,14 +654,14 @@ async fn sessions_are_bounded() {
     for _ in 0..4 {
         run(&alice, "node='order'", "").await;
     }
-    // Of one JID the oldest ends.
+    // The fifth session of a JID ends its oldest.
     assert_eq!(sessions.open(), 4);
     let over = (Condition::NotAllowed, Some("session-expired".to_owned()));
     assert_eq!(
         condition(&alice, &format!("node='order' sessionid='{first}'"), "").await,
         over
     );
-    // Of one domain no more than a quarter of all is taken.
+    // One domain holds at most a quarter of all sessions.
     let bob = bot.user("bob@localhost");
     run(&bob, "node='order'", "").await;
     assert_eq!(
@@ -673,12 +672,12 @@ async fn sessions_are_bounded() {
     assert_eq!(bot.counters().sessions_refused, 1);
     run(&bot.user("carol@example.org"), "node='order'", "").await;
     assert_eq!(sessions.open(), 6);
-    // What needs no session is done all the same.
+    // Commands without steps need no session.
     run(&alice, "node='hosts'", "").await;
 }
 
 #[tokio::test]
-async fn a_session_holds_no_more_than_its_share() {
+async fn oversized_form_data_is_rejected() {
     let form = Definition::new().field(Field::lines("text"));
     let last = Definition::new().field(Field::text("more"));
     let commands = Commands::new().add(
@@ -700,7 +699,7 @@ async fn a_session_holds_no_more_than_its_share() {
 }
 
 #[tokio::test]
-async fn functions_have_the_state_and_stand_where_the_router_does() {
+async fn command_handlers_get_router_state_at_router_address() {
     let who = async |State(shop): State<&'static str>| shop;
     let commands = Commands::new().add(Command::new("who", "Who are you", who));
     let shop: Router = Router::new().adhoc(commands).with_state("the shop");
@@ -721,7 +720,7 @@ async fn functions_have_the_state_and_stand_where_the_router_does() {
 }
 
 #[tokio::test]
-async fn two_routers_offer_their_commands_side_by_side() {
+async fn merged_routers_serve_commands_of_both() {
     let one = |node: &'static str| {
         Router::new().adhoc(Commands::new().add(Command::new(node, node, async || ())))
     };
@@ -741,12 +740,12 @@ async fn two_routers_offer_their_commands_side_by_side() {
 
 #[test]
 #[should_panic(expected = "\"a@b/c\" is neither a bare JID nor a domain")]
-fn who_may_run_a_command_is_a_bare_jid_or_a_domain() {
+fn allow_rejects_full_jid() {
     let _ = Command::<()>::new("a", "a", async || ()).allow(["a@b/c"]);
 }
 
 #[test]
-fn outcomes_are_text_in_a_chat() {
+fn output_renders_as_text() {
     let text = |outcome: Result<CommandOutput, BoxError>| outcome.unwrap().to_text();
     assert_eq!(text(().into_command_output()), "Done.");
     assert_eq!(
@@ -784,7 +783,7 @@ fn outcomes_are_text_in_a_chat() {
     assert_eq!(text(ping), "Done.");
 }
 
-/// What is answered in a chat.
+/// Sends a chat message and returns the body of the reply.
 async fn said(user: &User, text: &str) -> String {
     user.say("bot.localhost", text).await.unwrap();
     let answer = user.recv().await.unwrap();
@@ -794,7 +793,7 @@ async fn said(user: &User, text: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_same_commands_can_be_written_in_a_chat() {
+async fn chat_commands_run_all_steps() {
     let bot = mounted(commands().chat("!")).await;
     let alice = bot.user("alice@localhost");
     let bob = bot.user("bob@localhost");
@@ -807,30 +806,30 @@ async fn the_same_commands_can_be_written_in_a_chat() {
         ),
         (
             "!order abc many",
-            "the field \"count\" cannot be \"many\": a whole number from 0 is wanted\nUsage: \
+            "field \"count\" must be a non-negative whole number, not \"many\"\nUsage: \
             !order <sku> <count>",
         ),
         (
             "!order abc 13",
-            "the field \"count\" brings bad luck\nUsage: !order <sku> <count>",
+            "field \"count\" brings bad luck\nUsage: !order <sku> <count>",
         ),
-        ("!config core", "core is as ever"),
+        ("!config core", "core is unchanged"),
         ("!config httpd OFF", "httpd is off"),
         (
             "!config httpd",
-            "the field \"state\" is required\nUsage: !config <service> [...]",
+            "field \"state\" is required\nUsage: !config <service> [...]",
         ),
         (
             "!config httpd loud",
-            "the field \"state\" cannot be \"loud\": it is one of on, off\nUsage: !config \
+            "field \"state\" must be one of on, off, not \"loud\"\nUsage: !config \
             <service> [...]",
         ),
         (
             "!config none",
-            "the field \"service\" is not installed\nUsage: !config <service> [...]",
+            "field \"service\" is not installed\nUsage: !config <service> [...]",
         ),
         ("!hosts", "Warning: one is down\nHost | up\na | 0"),
-        ("!who", "Error: you may not do this"),
+        ("!who", "Error: you are not allowed to use this command"),
         (
             "!help",
             "Commands:\n!config <service> [...] – Configure a service\n!order <sku> <count> – \
@@ -840,7 +839,10 @@ async fn the_same_commands_can_be_written_in_a_chat() {
     for (text, wanted) in rows {
         assert_eq!(said(&alice, text).await, wanted, "{text}");
     }
-    assert_eq!(said(&bob, "!hosts").await, "Error: you may not do this");
+    assert_eq!(
+        said(&bob, "!hosts").await,
+        "Error: you are not allowed to use this command"
+    );
     bob.say("bot.localhost", "!order abc 99").await.unwrap();
     bob.expect(
         "<message type='error'><error type='wait'><resource-constraint \
@@ -850,7 +852,7 @@ async fn the_same_commands_can_be_written_in_a_chat() {
 }
 
 #[tokio::test]
-async fn words_of_a_chat_become_values_of_their_field() {
+async fn chat_arguments_convert_to_field_values() {
     #[derive(Debug, Deserialize)]
     #[allow(dead_code, reason = "read by its Debug")]
     struct All {
@@ -888,16 +890,16 @@ async fn words_of_a_chat_become_values_of_their_field() {
     );
 }
 
-/// As with several processes on one JID, where each request comes to any of them.
+/// Simulates several processes on one JID, where each request may reach any of them.
 #[tokio::test(start_paused = true)]
-async fn a_command_with_one_form_goes_on_at_another_process() {
+async fn one_form_command_continues_at_another_process() {
     let mut bot = mounted(commands()).await;
     let alice = bot.user("alice@localhost/desk");
     let id = |instance: &str| format!("{instance}-0123456789abcdef01234567");
     let attributes =
         |node: &str, instance: &str| format!("node='{node}' sessionid='{}'", id(instance));
     let filled = submit(&[("sku", "abc"), ("count", "3")]);
-    // Nobody else is there as far as is known.
+    // No other process is known yet.
     assert_eq!(
         condition(&alice, &attributes("order", "00112233"), &filled).await,
         bad("bad-sessionid")
@@ -910,13 +912,13 @@ async fn a_command_with_one_form_goes_on_at_another_process() {
         answer.contains("status='completed'") && answer.contains("3 × abc"),
         "{answer}"
     );
-    // It is over now, as one that was begun here.
+    // The session has ended, as if it had been started here.
     let expired = (Condition::NotAllowed, Some("session-expired".to_owned()));
     assert_eq!(
         condition(&alice, &attributes("order", "00112233"), &filled).await,
         expired
     );
-    // What was filled in is judged as ever, and what is wrong can be mended.
+    // Input is validated as usual and can be corrected.
     let wrong = submit(&[("sku", "abc"), ("count", "many")]);
     assert_eq!(
         condition(&alice, &attributes("order", "33445566"), &wrong)
@@ -933,8 +935,7 @@ async fn a_command_with_one_form_goes_on_at_another_process() {
     )
     .await;
     assert!(answer.contains("status='canceled'"), "{answer}");
-    // A session of this process that it does not know, and a command whose steps depend on each
-    // other.
+    // Rejected: an unknown session of this process, and a command whose steps depend on each other.
     let own = bot.running().client().instance().to_owned();
     assert_eq!(
         condition(&alice, &attributes("order", &own), &filled).await,
@@ -949,7 +950,7 @@ async fn a_command_with_one_form_goes_on_at_another_process() {
         .await,
         bad("bad-sessionid")
     );
-    // Nobody gets in who was to be kept out.
+    // Access rules still apply.
     let mallory = bot.user("mallory@example.net/desk");
     assert_eq!(
         condition(&mallory, &attributes("hosts", "00112233"), "")

@@ -1,11 +1,11 @@
-//! What the compiler says about the usual mistakes: the type at fault stands in the first three
-//! things that it says, which are its message, the label at the mistake, and the first note.
+//! Compiler errors for common mistakes name the offending type in their first three parts: the
+//! message, the label and the first note.
 //!
-//! The programs lie in `compile_fail/`, each with the whole message beside it. Of these nothing is
-//! compared but the names, because rustc words them anew now and then; `CAMPANILE_BLESS=1` writes
-//! them anew.
+//! The programs are in `compile_fail/`, each next to its full error message. Only the names are
+//! compared, because rustc changes its wording between releases. Run with `CAMPANILE_BLESS=1` to
+//! update the messages.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,15 +13,15 @@ use std::{env, fs, thread};
 
 use serde_json::Value;
 
-/// What the compiler has to say about one program.
-struct Said {
-    /// The first three things, or everything when it is not about a type.
+/// The first compiler error of one program.
+struct CompileError {
+    /// The message, the label and the first note.
     first: String,
     whole: String,
 }
 
 #[test]
-fn the_type_at_fault_is_named_first() {
+fn compiler_errors_name_the_offending_type_first() {
     let mut programs: Vec<PathBuf> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -39,31 +39,31 @@ fn the_type_at_fault_is_named_first() {
 fn check(program: &Path, library: &Path) {
     let text = fs::read_to_string(program).unwrap();
     let shown = program.display();
-    let said = compile(program, library);
+    let error = compile(program, library);
     let Some(names) = text
         .lines()
         .find_map(|line| line.strip_prefix("// names: "))
     else {
         assert!(
-            said.is_none(),
+            error.is_none(),
             "{shown} must compile:\n{}",
-            said.unwrap().whole
+            error.unwrap().whole
         );
         return;
     };
-    let said = said.unwrap_or_else(|| panic!("{shown} must not compile"));
+    let error = error.unwrap_or_else(|| panic!("{shown} must not compile"));
     for name in names.split('`').filter(|name| !name.trim().is_empty()) {
         assert!(
-            said.first.contains(name),
-            "{shown}: {name:?} is not among the first things said:\n{}",
-            said.whole
+            error.first.contains(name),
+            "{shown}: {name:?} is not in the first parts of the error:\n{}",
+            error.whole
         );
     }
     let beside = program.with_extension("stderr");
     if env::var_os("CAMPANILE_BLESS").is_some() {
-        // Where a bound stands in the library is nobody's concern, and changes with every line
+        // The line of a trait bound in the library is irrelevant, and changes with every edit
         // above it.
-        let lines = said
+        let lines = error
             .whole
             .lines()
             .filter(|line| !line.contains("--> framework/campanile/src"));
@@ -82,10 +82,9 @@ fn check(program: &Path, library: &Path) {
     );
 }
 
-/// What rustc says; `None` when it has nothing to complain about.
-fn compile(program: &Path, library: &Path) -> Option<Said> {
-    // A file of our own: rustc puts its output in the place of what is there, and as root it would
-    // do so with a device.
+/// Compiles a program with rustc. Returns the first error, or `None` if there is none.
+fn compile(program: &Path, library: &Path) -> Option<CompileError> {
+    // A regular file: rustc replaces its output file, and as root it would replace a device.
     let metadata = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_fail.rmeta");
     let out = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
         .current_dir(folder())
@@ -107,7 +106,7 @@ fn compile(program: &Path, library: &Path) -> Option<Said> {
         ])
         .arg(program.file_name().unwrap())
         .output()
-        .expect("rustc runs");
+        .expect("rustc must be installed");
     let text = String::from_utf8(out.stderr).unwrap();
     let messages: Vec<Value> = text
         .lines()
@@ -127,7 +126,7 @@ fn compile(program: &Path, library: &Path) -> Option<Said> {
         label.unwrap_or(&Value::Null),
         &error["children"][0]["message"],
     ];
-    Some(Said {
+    Some(CompileError {
         first: first.map(part).join("\n"),
         whole: part(&error["rendered"]),
     })
@@ -137,8 +136,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile_fail")
 }
 
-/// The library as it was built for this test: of those that lie there, the newest, which nothing
-/// has changed since.
+/// Returns the path of the library built for this test, which is the newest one in the directory.
 fn library() -> PathBuf {
     let test = env::current_exe().unwrap();
     let built = fs::read_dir(test.parent().unwrap())
@@ -150,5 +148,5 @@ fn library() -> PathBuf {
     });
     libraries
         .max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap())
-        .expect("the library is built")
+        .expect("the library must be built")
 }

@@ -27,9 +27,7 @@ fn misuse(f: impl FnOnce() -> Router + panic::UnwindSafe) -> (String, String) {
 
 #[test]
 fn misuse_panics_at_the_line_of_the_caller() {
-    let overlap = |pattern| {
-        format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already")
-    };
+    let overlap = |pattern| format!("route \"{pattern}\" overlaps registered route \"{pattern}\"");
     let never = |route, why| {
         let route = format!("message normal or message chat {route}for any recipient");
         format!("the handler of the route \"{route}\" can never be called: {why}")
@@ -86,7 +84,7 @@ fn misuse_panics_at_the_line_of_the_caller() {
         ),
         (
             Box::new(move || Router::new().at("a b", with_message())),
-            "\"a b\" is no localpart: localpart doesn’t pass nodeprep validation".to_owned(),
+            "invalid localpart \"a b\": localpart doesn’t pass nodeprep validation".to_owned(),
         ),
         (
             Box::new(move || {
@@ -94,8 +92,8 @@ fn misuse_panics_at_the_line_of_the_caller() {
                     .at("a-{id}", with_message())
                     .at("a-{number}", with_message())
             }),
-            "the route \"message normal or message chat for a-{number}@\" overlaps with \
-             \"message normal or message chat for a-{id}@\", which is there already"
+            "route \"message normal or message chat for a-{number}@\" overlaps registered route \
+             \"message normal or message chat for a-{id}@\""
                 .to_owned(),
         ),
         (
@@ -108,18 +106,18 @@ fn misuse_panics_at_the_line_of_the_caller() {
         ),
         (
             Box::new(|| Router::new().chat_command("{sides}", silent)),
-            "\"{sides}\" is no command: it begins with a word".to_owned(),
+            "invalid command \"{sides}\": a command must start with a word".to_owned(),
         ),
         (
             Box::new(|| Router::new().chat_command("!odd {one}", async |_: Args<(u8, u8)>| ())),
             never(
                 "with command !odd ",
-                "the pattern has 1 placeholder, and the handler asks for 2 values",
+                "the pattern has 1 placeholder, but the handler extracts 2 values",
             ),
         ),
         (
             Box::new(|| Router::new().message(async |_: Args<u8>| ())),
-            never("", "the route is for no text command"),
+            never("", "the route has no chat command"),
         ),
         (
             Box::new(|| Router::new().bounced(silent).bounced(silent)),
@@ -127,7 +125,7 @@ fn misuse_panics_at_the_line_of_the_caller() {
         ),
         (
             Box::new(move || Router::new().at("a", Router::new().at("b", with_message()))),
-            "a route for b@ can never match below a@".to_owned(),
+            "a route for b@ can never match within a@".to_owned(),
         ),
     ];
     for (misused, wanted) in rows {

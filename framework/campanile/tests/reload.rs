@@ -249,7 +249,7 @@ async fn a_module_that_does_not_start_leaves_the_old_routes() {
     assert_eq!(
         (error.to_string(), why.to_string()),
         (
-            "a module did not start".into(),
+            "module failed to start".into(),
             "broken: the port is taken".into()
         )
     );

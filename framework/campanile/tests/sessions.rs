@@ -73,7 +73,7 @@ impl SessionStore for Shared {
             rows.insert(id.to_owned(), row).is_none(),
             "an id was given twice"
         );
-        Ok(BeginOutcome::Begun)
+        Ok(BeginOutcome::Started)
     }
 
     async fn acquire(

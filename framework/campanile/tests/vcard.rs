@@ -1,4 +1,4 @@
-//! Cards as clients ask for them, and photos as presence announces them.
+//! Tests of vCard requests and photo hashes.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +11,7 @@ use campanile::presence::{Decision, MemoryStore, Roster};
 use campanile::vcard::*;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nnot much of a picture";
-/// As `sha1sum` has it.
+/// Output of `sha1sum`.
 const HASH: &str = "1a328edeb1e3c0cdc19e73c0a1f3e80243e2fba0";
 
 fn cards() -> VCardModule {
@@ -50,7 +50,7 @@ async fn each_address_has_its_own_card() {
     alice.ask(&ask("weather@b.localhost/any"), wanted).await;
     let refused = "<iq type='error'><error type='cancel'>\
         <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>";
-    alice.ask(&ask("nobody@b.localhost"), refused).await;
+    alice.ask(&ask("unknown@b.localhost"), refused).await;
     let items = "<iq type='get' to='b.localhost'><query \
         xmlns='http://jabber.org/protocol/disco#items'/></iq>";
     let wanted = "<iq type='result'><query xmlns='http://jabber.org/protocol/disco#items'>\
@@ -59,7 +59,7 @@ async fn each_address_has_its_own_card() {
 }
 
 #[tokio::test]
-async fn presence_announces_the_photo() {
+async fn presence_includes_photo_hash() {
     let cards = cards();
     let roster = Roster::builder(MemoryStore::new())
         .policy(Decision::Accept)
@@ -88,7 +88,7 @@ async fn presence_announces_the_photo() {
 }
 
 #[test]
-fn what_is_no_photo_is_refused() {
+fn invalid_photos_are_rejected() {
     let photo = |file: &[u8]| {
         VCard::new()
             .photo(file.to_vec())

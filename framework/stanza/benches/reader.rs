@@ -1,9 +1,9 @@
-//! What it costs to get a stanza from the stream, beside rxml, which only splits it into events.
+//! The cost of reading a stanza from the stream, compared with rxml, which only produces events.
 //!
-//! `cargo bench --bench reader` prints nanoseconds (the best of several rounds) and, where valgrind
-//! is installed, instructions for each stanza.
+//! `cargo bench --bench reader` prints nanoseconds (the best of several rounds) and, if valgrind is
+//! installed, instructions per stanza.
 
-#![allow(clippy::expect_used, reason = "a bench may say so and fail")]
+#![allow(clippy::expect_used, reason = "benchmarks may panic")]
 
 use std::hint::black_box;
 use std::process::Command;
@@ -14,7 +14,7 @@ use rxml::Parse;
 
 const HEADER: &str = "<stream:stream xmlns='jabber:component:accept' \
     xmlns:stream='http://etherx.jabber.org/streams' id='1' from='echo.localhost'>";
-/// As much as the socket usually gives at once.
+/// The usual size of one read from a socket.
 const CHUNK: usize = 16 * 1024;
 const ROUNDS: usize = 200;
 
@@ -25,13 +25,16 @@ const READERS: [(&str, Run); 2] = [("reader", reader), ("rxml", rxml)];
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, name, scenario, times] = &arguments[..] {
-        // Under valgrind: one reader, one scenario, so many times.
+        // Under valgrind: one reader and one scenario, repeated.
         let run = READERS
             .iter()
             .find(|(known, _)| known == name)
-            .expect("a reader")
+            .expect("the reader must exist")
             .1;
-        run(&scenarios(scenario), times.parse().expect("a number"));
+        run(
+            &scenarios(scenario),
+            times.parse().expect("the repetitions must be a number"),
+        );
         return;
     }
     println!(
@@ -80,13 +83,14 @@ fn scenarios(name: &str) -> String {
              <query xmlns='http://jabber.org/protocol/disco#info'/></iq>"
             .to_owned(),
         "prefixed" => message("<c:body xmlns:c='jabber:component:accept'>hello there</c:body>"),
-        other => panic!("no such scenario: {other}"),
+        other => panic!("unknown scenario: {other}"),
     }
 }
 
-/// One stanza costs this much: the best round, because everything else on the machine only adds.
+/// Returns the time per stanza in the best round, because other processes can only make a round
+/// slower.
 fn nanoseconds(run: Run, stanza: &str) -> f64 {
-    // A round is short, so that some run undisturbed on a busy machine.
+    // Rounds are short, so that some of them run undisturbed on a busy machine.
     let times = 400_000 / stanza.len();
     let round = || {
         let start = Instant::now();
@@ -96,8 +100,8 @@ fn nanoseconds(run: Run, stanza: &str) -> f64 {
     (0..ROUNDS).map(|_| round()).fold(f64::INFINITY, f64::min)
 }
 
-/// The difference between two runs under valgrind, so that what comes before and after does not
-/// count.
+/// Returns the instructions per stanza, from the difference of two runs under valgrind, so that
+/// setup and teardown do not count.
 fn instructions(name: &str, scenario: &str) -> Option<u64> {
     let count = |times: u64| {
         let out = Command::new("valgrind")
@@ -137,7 +141,7 @@ fn rxml(stanza: &str, times: usize) -> usize {
     events
 }
 
-/// Hands the header and `times` stanzas over in chunks as a socket would.
+/// Passes the header and `times` stanzas to `give`, in chunks like those of a socket.
 fn feed(stanza: &str, times: usize, mut give: impl FnMut(&[u8])) {
     give(HEADER.as_bytes());
     let repeat = CHUNK.div_ceil(stanza.len()) + 1;

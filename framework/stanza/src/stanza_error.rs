@@ -1,4 +1,9 @@
-//! Stanza errors: what a peer is told when its stanza was not taken (RFC 6120 §8.3).
+//! Stanza errors: the error replies of XMPP (RFC 6120 §8.3), as a Rust error type.
+//!
+//! A [`StanzaError`] has a defined [`Condition`], an [`ErrorType`] that tells the sender how to
+//! react, and optionally a text, the entity that raised it and an application-specific condition.
+//! A handler returns one, alone or anywhere in the `source` chain of another error, to reply with
+//! it. [`into_stanza_error`] maps all other errors.
 
 use std::fmt;
 
@@ -9,28 +14,31 @@ use crate::stanza::{Child, Children, ChildrenBuilder, Stanza, WriteError};
 use crate::xml::emit::{EmitError, Emitter};
 use crate::xml::{CLIENT, XML};
 
-/// Namespace of the defined conditions (RFC 6120 §8.3.2).
+/// The namespace of the defined conditions (RFC 6120 §8.3.2).
 const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
 macro_rules! conditions {
     ($($(#[$doc:meta])* $variant:ident = $text:literal, $kind:ident;)+) => {
-        /// A defined condition (RFC 6120 §8.3.3).
+        /// A defined condition of a stanza error (RFC 6120 §8.3.3).
+        ///
+        /// Converts into a [`StanzaError`] and into a [`BoxError`], so that a handler can write
+        /// `Err(Condition::Forbidden.into())` or use `?`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Condition {
             $($(#[$doc])* $variant,)+
         }
 
         impl Condition {
-            /// Every defined condition.
+            /// All defined conditions, in alphabetical order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Name of the condition's element.
+            /// Returns the name of the condition's element, such as `item-not-found`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
 
-            /// The type that RFC 6120 §8.3.3 associates with the condition.
+            /// Returns the error type that RFC 6120 §8.3.3 associates with the condition.
             #[must_use]
             pub const fn default_type(self) -> ErrorType {
                 match self { $(Self::$variant => ErrorType::$kind,)+ }
@@ -44,49 +52,49 @@ macro_rules! conditions {
 }
 
 conditions! {
-    /// The XML or the request makes no sense.
+    /// The request is malformed or cannot be processed as sent.
     BadRequest = "bad-request", Modify;
-    /// Something of that name exists already, or the state does not allow it.
+    /// The resource exists already, or its state does not allow the request.
     Conflict = "conflict", Cancel;
-    /// The recipient understands the namespace but not this feature of it.
+    /// The recipient supports the namespace, but not this feature of it.
     FeatureNotImplemented = "feature-not-implemented", Cancel;
-    /// The sender may not do this.
+    /// The sender lacks permission.
     Forbidden = "forbidden", Auth;
-    /// The recipient can no longer be reached at this address.
+    /// The recipient is permanently gone from this address.
     Gone = "gone", Cancel;
-    /// A fault of ours.
+    /// The recipient failed because of an internal error.
     InternalServerError = "internal-server-error", Cancel;
-    /// There is no such thing.
+    /// The requested address or item does not exist.
     ItemNotFound = "item-not-found", Cancel;
-    /// An address is no JID.
+    /// An address is not a valid JID.
     JidMalformed = "jid-malformed", Modify;
-    /// The content breaks a rule of the recipient.
+    /// The request does not meet the recipient's criteria, such as its rules for content.
     NotAcceptable = "not-acceptable", Modify;
-    /// Nobody may do this.
+    /// The recipient does not allow any entity to perform the action.
     NotAllowed = "not-allowed", Cancel;
-    /// The sender must first prove who it is.
+    /// The sender must authenticate first.
     NotAuthorized = "not-authorized", Auth;
-    /// A local policy forbids it, such as a limit on rate or size.
+    /// The request violates a local policy, such as a limit on rate or size.
     PolicyViolation = "policy-violation", Modify;
-    /// The recipient is temporarily not there.
+    /// The recipient is temporarily unavailable.
     RecipientUnavailable = "recipient-unavailable", Wait;
-    /// Another address must be used for now.
+    /// The sender must use another address for now.
     Redirect = "redirect", Modify;
     /// The sender must register first.
     RegistrationRequired = "registration-required", Auth;
-    /// A remote server does not exist.
+    /// A remote server does not exist or cannot be resolved.
     RemoteServerNotFound = "remote-server-not-found", Cancel;
-    /// A remote server or handler did not answer in time.
+    /// A remote server, or a handler, did not respond in time.
     RemoteServerTimeout = "remote-server-timeout", Wait;
-    /// There is no room for the request now.
+    /// The recipient lacks the resources for the request at the moment.
     ResourceConstraint = "resource-constraint", Wait;
-    /// The recipient does not offer this.
+    /// The recipient does not provide the service.
     ServiceUnavailable = "service-unavailable", Cancel;
     /// The sender must subscribe first.
     SubscriptionRequired = "subscription-required", Auth;
-    /// None of the others; says something only with an application-specific condition.
+    /// None of the other conditions; use it with an application-specific condition only.
     UndefinedCondition = "undefined-condition", Cancel;
-    /// The request came at the wrong moment or in the wrong order.
+    /// The request was not expected at this time, such as out of order.
     UnexpectedRequest = "unexpected-request", Wait;
 }
 
@@ -96,14 +104,14 @@ impl fmt::Display for Condition {
     }
 }
 
-/// What the sender can do about an error (RFC 6120 §8.3.2).
+/// The type of a stanza error: how the sender can react to it (RFC 6120 §8.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorType {
     /// Retry after providing credentials.
     Auth,
     /// Do not retry.
     Cancel,
-    /// Proceed; this was only a warning.
+    /// Proceed; the condition is only a warning.
     Continue,
     /// Retry after changing what was sent.
     Modify,
@@ -112,7 +120,7 @@ pub enum ErrorType {
 }
 
 impl ErrorType {
-    /// Value of the attribute `type`.
+    /// Returns the value of the `type` attribute.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -136,7 +144,9 @@ impl ErrorType {
     }
 }
 
-/// A stanza error: an answer, and an error of Rust that a handler may return with `?`.
+/// A stanza error: an error reply on the stream, and a Rust error that handlers return with `?`.
+///
+/// `Display` prints the condition and, if there is one, the text.
 ///
 /// ```
 /// use campanile_stanza::error::{Condition, ErrorType, StanzaError};
@@ -156,7 +166,7 @@ pub struct StanzaError {
 }
 
 impl StanzaError {
-    /// An error with this condition and its usual type.
+    /// Creates an error with the given condition and its [default type](Condition::default_type).
     #[must_use]
     pub const fn new(condition: Condition) -> Self {
         Self {
@@ -169,14 +179,17 @@ impl StanzaError {
         }
     }
 
-    /// Sets another type.
+    /// Sets a type other than the condition's default.
     #[must_use]
     pub const fn with_type(mut self, kind: ErrorType) -> Self {
         self.kind = kind;
         self
     }
 
-    /// Sets a text for people. Characters that XML cannot carry are left out.
+    /// Sets the human-readable text.
+    ///
+    /// Characters that XML 1.0 does not allow are removed. The text is sent with
+    /// `xml:lang='en'`.
     #[must_use]
     pub fn with_text(mut self, text: impl Into<String>) -> Self {
         let mut text = text.into();
@@ -185,7 +198,8 @@ impl StanzaError {
         self
     }
 
-    /// Names the entity that found the error, where that is not the sender of the answer.
+    /// Sets the address of the entity that raised the error, if it is not the sender of the
+    /// reply: the `by` attribute.
     #[must_use]
     pub fn with_by(mut self, by: impl Into<Jid>) -> Self {
         self.by = Some(by.into());
@@ -195,47 +209,49 @@ impl StanzaError {
     /// Adds an application-specific condition (RFC 6120 §8.3.4).
     ///
     /// # Errors
-    /// When the value cannot be written as XML.
+    /// Returns a [`WriteError`] if the value cannot be serialized as XML.
     pub fn with_application<P: AsXml>(mut self, condition: &P) -> Result<Self, WriteError> {
         self.application = Some(Box::new(Children::of(condition)?));
         Ok(self)
     }
 
-    /// Repeats beside the error what was asked (RFC 6120 §8.3.1), or as much of it as a requester
-    /// finds its place by.
+    /// Includes the payload of the request, next to the `<error/>` element (RFC 6120 §8.3.1).
+    ///
+    /// Use it where clients match an error to its request by the payload rather than by the id.
+    /// A part of the payload is enough.
     ///
     /// # Errors
-    /// When the value cannot be written as XML.
+    /// Returns a [`WriteError`] if the value cannot be serialized as XML.
     pub fn with_request<P: AsXml>(mut self, request: &P) -> Result<Self, WriteError> {
         self.request = Some(Box::new(Children::of(request)?));
         Ok(self)
     }
 
-    /// The defined condition.
+    /// Returns the defined condition.
     #[must_use]
     pub const fn condition(&self) -> Condition {
         self.condition
     }
 
-    /// What the sender can do about it.
+    /// Returns the error type: how the sender can react.
     #[must_use]
     pub const fn error_type(&self) -> ErrorType {
         self.kind
     }
 
-    /// The text for people.
+    /// Returns the human-readable text.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }
 
-    /// The entity that found the error.
+    /// Returns the address of the entity that raised the error.
     #[must_use]
     pub const fn by(&self) -> Option<&Jid> {
         self.by.as_ref()
     }
 
-    /// The application-specific condition.
+    /// Returns the application-specific condition.
     #[must_use]
     pub fn application(&self) -> Option<Child<'_>> {
         self.application
@@ -243,10 +259,10 @@ impl StanzaError {
             .and_then(|application| application.first())
     }
 
-    /// Reads the error out of a stanza of type `error`.
+    /// Reads the error from a stanza of type `error`.
     ///
-    /// A stanza without a readable `<error/>` gives `undefined-condition`, so that an answer is
-    /// never lost.
+    /// A stanza without a valid `<error/>` child yields `undefined-condition`, so that a response
+    /// is never lost.
     #[must_use]
     pub fn from_stanza(stanza: &Stanza) -> Self {
         let mut error = Self::new(Condition::UndefinedCondition);
@@ -256,7 +272,7 @@ impl StanzaError {
         error
     }
 
-    /// The `<error/>` element, as the only child but for what is repeated.
+    /// Serializes the `<error/>` element, after the request's payload if there is one.
     #[must_use]
     pub fn to_children(&self) -> Children {
         let mut children = ChildrenBuilder::default();
@@ -266,7 +282,7 @@ impl StanzaError {
         let written = children.push_with(|emitter| self.emit(emitter));
         debug_assert!(
             written.is_ok(),
-            "conditions, JIDs and filtered text can always be written"
+            "conditions, JIDs and filtered text are always valid XML"
         );
         children.finish()
     }
@@ -316,7 +332,7 @@ impl From<Condition> for StanzaError {
     }
 }
 
-/// So that `?` takes a condition, too.
+/// Lets `?` convert a condition.
 impl From<Condition> for Box<dyn std::error::Error + Send + Sync> {
     fn from(condition: Condition) -> Self {
         Box::new(StanzaError::new(condition))
@@ -346,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn every_condition_is_written_and_read() {
+    fn every_condition_round_trips() {
         for &condition in Condition::ALL {
             let error = returned(&StanzaError::new(condition));
             assert_eq!(
@@ -357,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn all_parts_are_written_and_read() {
+    fn all_parts_round_trip() {
         let error = StanzaError::new(Condition::Conflict)
             .with_type(ErrorType::Wait)
             .with_text("a <b>\u{1}")
@@ -381,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_is_repeated_before_the_error() {
+    fn request_payload_precedes_the_error() {
         let error = StanzaError::new(Condition::Gone)
             .with_request(&xmpp_parsers::ping::Ping)
             .unwrap();
@@ -395,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_without_condition_is_undefined() {
+    fn error_without_condition_is_undefined_condition() {
         let error = StanzaError::from_stanza(&Stanza::new(Kind::Iq(IqType::Error)));
         assert_eq!(error.condition(), Condition::UndefinedCondition);
     }

@@ -1,20 +1,19 @@
-//! Stream errors, and the other ways in which a stream ends or never begins.
+//! Stream errors: the reason why a peer closes the stream.
 
 use std::fmt;
 
 use crate::reader::StreamElement;
 use crate::stanza::Child;
 
-/// Namespace of the conditions of stream errors (RFC 6120 §4.9.2).
+/// The namespace of stream error conditions (RFC 6120 §4.9.2).
 const CONDITIONS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
 
-/// A stream error that the server sent (RFC 6120 §4.9).
+/// A stream error sent by the server (RFC 6120 §4.9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamError {
-    /// Name of the defined condition, such as `conflict`.
+    /// The name of the defined condition, such as `conflict`.
     pub condition: String,
-    /// The server's words, where it has any. They come from outside: escape them where they are
-    /// shown.
+    /// The server's text, if it sent one. It is untrusted: escape it before displaying it.
     pub text: Option<String>,
 }
 
@@ -24,11 +23,11 @@ impl StreamError {
     /// An element without a defined condition becomes `undefined-condition`.
     #[must_use]
     pub fn read(error: &StreamElement) -> Self {
-        let ours = |child: &Child<'_>| child.namespace() == CONDITIONS;
+        let is_condition = |child: &Child<'_>| child.namespace() == CONDITIONS;
         let condition = error
             .children
             .iter()
-            .find(|child| ours(child) && child.name() != "text");
+            .find(|child| is_condition(child) && child.name() != "text");
         let text = error
             .children
             .find(CONDITIONS, "text")
@@ -40,13 +39,11 @@ impl StreamError {
             text,
         }
     }
-}
 
-impl StreamError {
-    /// Returns `true` if the condition blames a stanza that was sent on this stream.
+    /// Returns `true` if the peer objects to a stanza that was sent to it.
     #[must_use]
     pub fn is_about_a_stanza(&self) -> bool {
-        // `invalid-xml` is what RFC 6120 §4.9.3.11 has for what the schema does not allow.
+        // RFC 6120 §4.9.3.11: `invalid-xml` is for XML that the schema does not allow.
         matches!(
             self.condition.as_str(),
             "not-well-formed" | "policy-violation" | "invalid-from" | "invalid-xml"
@@ -58,7 +55,7 @@ impl fmt::Display for StreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.condition)?;
         match &self.text {
-            // Debug escapes what must not reach a terminal or a log line as it is.
+            // `Debug` escapes characters that must not reach a terminal or a log line.
             Some(text) => write!(f, " ({text:?})"),
             None => Ok(()),
         }

@@ -1,14 +1,13 @@
-//! A stanza as it stands on the stream: without `xmlns`, which it inherits.
+//! Serializing a stanza as it is sent on the stream: without `xmlns`, which it inherits.
 
 use crate::stanza::Stanza;
 use crate::xml::escape;
 
 impl Stanza {
-    /// Appends the stanza as it stands on a stream.
+    /// Appends the serialized stanza to `out`, without `xmlns`.
     ///
-    /// Attributes are written in a fixed order, without `xmlns`. All characters were checked when
-    /// the parts of the stanza were made, except those of the id and the language: see
-    /// [`xml::forbidden_char`](crate::xml::forbidden_char).
+    /// All characters were checked when the parts of the stanza were made, except those of the id
+    /// and the language: see [`xml::forbidden_char`](crate::xml::forbidden_char).
     ///
     /// ```
     /// use campanile_stanza::stanza::Stanza;
@@ -29,8 +28,7 @@ fn encode(stanza: &Stanza, out: &mut Vec<u8>) {
     out.reserve(children.len() + 192);
     out.push(b'<');
     out.extend_from_slice(name);
-    // JIDs are checked by stringprep, which lets `'` and `&` through in resources: they are escaped
-    // like all else.
+    // Stringprep allows `'` and `&` in resources, so JIDs are escaped like any other value.
     attribute(out, b" from='", stanza.from.as_ref().map(jid::Jid::as_str));
     attribute(out, b" to='", stanza.to.as_ref().map(jid::Jid::as_str));
     attribute(out, b" id='", stanza.id());

@@ -1,14 +1,14 @@
-//! Who may see what.
+//! Access control of the admin port.
 //!
-//! | asked for | by whom |
+//! | resource | clients |
 //! |---|---|
-//! | whether the process lives and is ready | everybody who reaches the port: it is one word |
-//! | figures, and how each component stands | whoever is on this machine, or has the token |
-//! | content, and changes | whoever has the token |
+//! | liveness and readiness | all clients: the response is one word |
+//! | metrics, and the status of each component | clients on this machine, or with the token |
+//! | content, and changes | clients with the token |
 //!
-//! A page of another site cannot ask through somebody's browser: the name that the browser was
-//! given (`Host`) must be one of ours, or a name of a stranger's could point here, and so must the
-//! page's (`Origin`).
+//! A page of another site cannot send requests through a user's browser: the `Origin` must match
+//! the `Host`, and the `Host` must be a known name, or a foreign name could be pointed here (DNS
+//! rebinding).
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
@@ -23,30 +23,30 @@ use super::Shared;
 use super::problem::Problem;
 use crate::config;
 
-/// Who is at the other end of the connection.
+/// The address of the client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// Whoever asks may see figures.
+/// Extractor that admits clients which may see metrics and status.
 pub(super) struct Figures;
 
-/// Whoever asks may see content and change things.
+/// Extractor that admits clients which may see content and make changes.
 pub(super) struct Content;
 
-/// The token, and the names that this port may be called by.
+/// The token, and the accepted `Host` names.
 #[derive(Debug)]
 pub(super) struct Access {
     token: Option<Secret>,
     hosts: Vec<String>,
 }
 
-/// What a proxy adds: then whoever asks is not on this machine, although the connection is.
+/// Headers added by proxies: the client is not on this machine, although the connection is.
 const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
 impl Access {
     pub(super) fn new(settings: &config::Admin) -> Self {
         let mut hosts = settings.hosts.clone();
-        // Whoever listens on all addresses is called by any of them: then `hosts` has to say.
+        // The unspecified address is not a name; then `hosts` has to list the names.
         if !settings.listen.ip().is_unspecified() {
             hosts.push(written(settings.listen.ip()));
         }
@@ -78,14 +78,14 @@ impl Access {
         self.token(headers)
     }
 
-    /// Whether the names are ours. True for those that only this machine has.
+    /// Checks `Host` and `Origin`. Returns `true` for names of the loopback interface.
     fn called(&self, headers: &HeaderMap) -> Result<bool, Problem> {
         let text = |name: HeaderName| {
             headers
                 .get(name)
                 .map(|value| value.to_str().unwrap_or_default())
         };
-        let host = text(HOST).ok_or_else(|| Problem::new(400, "the request has no Host"))?;
+        let host = text(HOST).ok_or_else(|| Problem::new(400, "missing Host header"))?;
         let name = host_name(host);
         let local = name.eq_ignore_ascii_case("localhost")
             || name.trim_matches(['[', ']']).parse().is_ok_and(is_loopback);
@@ -97,13 +97,13 @@ impl Access {
         {
             return Err(Problem::new(
                 403,
-                "this port is not known by that name: add it to `hosts` in [admin]",
+                "unknown host name: add it to `hosts` in [admin]",
             ));
         }
         match text(ORIGIN).map(|origin| origin.split_once("://").map(|(_, rest)| rest)) {
             None => Ok(local),
             Some(Some(origin)) if origin == host => Ok(local),
-            Some(_) => Err(Problem::new(403, "asked by a page of another origin")),
+            Some(_) => Err(Problem::new(403, "cross-origin requests are not allowed")),
         }
     }
 
@@ -111,7 +111,8 @@ impl Access {
         let Some(token) = &self.token else {
             return Err(Problem::new(
                 401,
-                "this needs a token, and [admin] has none: write one of token, token_file, …",
+                "a token is required, but [admin] has none: set token, token_file, token_env or \
+                token_credential",
             ));
         };
         let given = headers
@@ -126,10 +127,10 @@ impl Access {
         match given {
             None => Err(Problem::new(
                 401,
-                "send the header Authorization: Bearer, with the token of [admin]",
+                "missing token: send the header `Authorization: Bearer TOKEN` with that of [admin]",
             )),
             Some(given) if token.is(given) => Ok(()),
-            Some(_) => Err(Problem::new(401, "this is not the token")),
+            Some(_) => Err(Problem::new(401, "wrong token")),
         }
     }
 }
@@ -138,7 +139,7 @@ fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
 
-/// An address as it stands in `Host`.
+/// Formats an address as in the `Host` header.
 fn written(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(ip) => ip.to_string(),
@@ -146,7 +147,7 @@ fn written(ip: IpAddr) -> String {
     }
 }
 
-/// The name without the port.
+/// Returns the host name without the port.
 fn host_name(host: &str) -> &str {
     match host.strip_prefix('[') {
         // RFC 3986 §3.2.2: an IPv6 address in brackets.
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_for_this_machine_and_for_the_token() {
+    fn metrics_require_loopback_or_token() {
         let access = access("0.0.0.0:5390", &["status.example.org"]);
         let here = Peer("127.0.0.1:9".parse().unwrap());
         let there = Peer("192.0.2.1:9".parse().unwrap());
@@ -210,7 +211,7 @@ mod tests {
             (here, vec![("host", "localhost:5390")], true),
             (here, vec![("host", "127.0.0.1:5390")], true),
             (here, vec![("host", "[::1]:5390")], true),
-            // A stranger's name that points here (DNS rebinding).
+            // A foreign name that points here (DNS rebinding).
             (here, vec![("host", "evil.example")], false),
             (
                 here,
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_for_the_token_alone() {
+    fn content_requires_token() {
         let access = access("127.0.0.1:5390", &[]);
         let bearer = format!("bearer {TOKEN}");
         for (list, allowed) in [

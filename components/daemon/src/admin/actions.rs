@@ -1,4 +1,4 @@
-//! What was said lately, what is logged, and reading the configuration anew.
+//! Recent errors, the log filter, and reloads.
 
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,10 +13,10 @@ use super::{Shared, State};
 use crate::config::unit;
 use crate::log::{self, Line, Log};
 
-/// Longest time that a change of the log may last when it says how long.
+/// Longest duration of a temporary log filter.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// The last warnings and errors: they name JIDs, and cite servers and webhooks.
+/// Returns the last warnings and errors. They contain JIDs, and text from servers and webhooks.
 pub(super) async fn errors(_: Content) -> Response {
     let lines = log::log()
         .map(|log| log.recent().lines())
@@ -48,8 +48,9 @@ pub(super) async fn log(_: Content) -> Result<Response, Problem> {
     Ok(json_of(&json!({ "filter": the_log()?.filter() })))
 }
 
-/// `{"filter": "info,campanile::wire=trace", "for": "10m"}`; without a filter it is again as it was
-/// at the start.
+/// Changes the log filter: `{"filter": "info,campanile::wire=trace", "for": "10m"}`.
+///
+/// Without `filter`, restores the initial one.
 pub(super) async fn change_log(
     _: Content,
     axum::extract::State(shared): State,
@@ -64,23 +65,30 @@ pub(super) async fn change_log(
         Value::String(text) => {
             let span = unit::duration(text).filter(|span| *span <= LONGEST);
             Some(span.ok_or_else(|| {
-                Problem::new(422, "`for` is a time of at most a day, as in \"10m\"")
+                Problem::new(
+                    422,
+                    "`for` must be a duration of at most one day, such as \"10m\"",
+                )
             })?)
         }
-        _ => return Err(Problem::new(422, "`for` is a text, as in \"10m\"")),
+        _ => return Err(Problem::new(422, "`for` must be a string, such as \"10m\"")),
     };
     log.change(filter)
-        .map_err(|why| Problem::new(422, format!("this filter {why}")))?;
-    tracing::warn!(filter = log.filter(), span = ?span, "what is logged was changed by the admin \
-        port");
+        .map_err(|why| Problem::new(422, format!("the filter {why}")))?;
+    let until = span.map_or_else(|| "restart".to_owned(), |span| format!("{span:?} from now"));
+    tracing::warn!(
+        filter = log.filter(),
+        until,
+        "log filter changed through the admin port"
+    );
     let revert = span.map(|span| {
         tokio::spawn(async move {
             tokio::time::sleep(span).await;
-            // What it was at the start was readable then.
+            // The initial filter is valid.
             let _ = log.change(None);
             tracing::warn!(
                 filter = log.filter(),
-                "what is logged is again as it was at the start"
+                "log filter reset to its initial value"
             );
         })
     });
@@ -96,10 +104,10 @@ fn set_revert(shared: &Shared, revert: Option<tokio::task::JoinHandle<()>>) {
 }
 
 fn the_log() -> Result<&'static Log, Problem> {
-    log::log().ok_or_else(|| Problem::new(503, "there is no log"))
+    log::log().ok_or_else(|| Problem::new(503, "logging is not initialized"))
 }
 
-/// As SIGHUP does; what comes of it is in the log.
+/// Requests a reload, as SIGHUP does. The log shows its result.
 pub(super) async fn reload(
     _: Content,
     axum::extract::State(shared): State,
@@ -108,7 +116,7 @@ pub(super) async fn reload(
         Ok(()) => Ok(json_of(&json!({ "asked": true }))),
         Err(_) => Err(Problem::new(
             409,
-            "a reload is under way, or campanile is stopping",
+            "a reload is in progress, or campanile is shutting down",
         )),
     }
 }

@@ -14,8 +14,9 @@ use super::{Shared, State};
 use crate::archive_cli::moment;
 use crate::store;
 
-/// Most entries of one answer.
+/// Maximum number of entries per response.
 const MOST: usize = 200;
+/// Default number of entries per response.
 const USUAL: usize = 50;
 
 #[derive(Debug, Deserialize)]
@@ -33,12 +34,12 @@ pub(super) struct Wish {
     since: String,
     #[serde(default)]
     until: String,
-    /// Only what is before this place: the page before.
+    /// Returns only entries before this position, for the previous page.
     before: Option<i64>,
     limit: Option<usize>,
 }
 
-/// The newest that fit, in the order of time.
+/// Returns the newest matching entries in chronological order.
 pub(super) async fn search(
     _: Content,
     axum::extract::State(shared): State,
@@ -66,7 +67,7 @@ fn store_of(shared: &Shared, component: &str) -> Result<campanile_logger::store:
         .and_then(|handle| handle.built().settings.logger);
     logger
         .map(|logger| store::store(&logger.store))
-        .ok_or_else(|| Problem::new(404, "no logger has this JID"))
+        .ok_or_else(|| Problem::new(404, "no logger with this JID"))
 }
 
 fn query(wish: &Wish) -> Result<Query, Problem> {

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether stanzas reach its components.
+//! Liveness of the process and readiness of its components.
 
 use std::fmt::Write;
 
@@ -9,13 +9,14 @@ use super::State;
 use super::access::Figures;
 use super::problem::typed;
 
-/// The process answers. Everything else is no reason to start it anew.
+/// Succeeds while the process responds. Nothing else is a reason to restart it.
 pub(super) async fn live() -> Response {
     typed("text/plain; charset=utf-8", "alive\n")
 }
 
-/// Each component has been taken by its server, and its ping through the server came back lately.
-/// Who may see figures sees which ones.
+/// Succeeds while every component is mounted and a recent ping through its server has returned.
+///
+/// Clients that may see the status also get the state of each component.
 pub(super) async fn ready(
     axum::extract::State(shared): State,
     details: Result<Figures, super::Problem>,

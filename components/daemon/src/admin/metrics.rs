@@ -1,4 +1,4 @@
-//! `/metrics`: everything that METRICS.md lists.
+//! `/metrics`: the metrics listed in METRICS.md.
 
 use std::collections::BTreeSet;
 
@@ -48,13 +48,13 @@ fn all(shared: &Shared) -> String {
 fn own(text: &mut Text, shared: &Shared) {
     text.gauge(
         "campanile_build_info",
-        "Which version this is",
+        "Version of the program; always 1",
         &[("version", env!("CARGO_PKG_VERSION"))],
         1.0,
     );
     for outcome in Reload::ALL {
         let name = "campanile_config_reloads_total";
-        let help = "Times that the configuration was read anew";
+        let help = "Reloads of the configuration";
         text.counter(
             name,
             help,
@@ -63,12 +63,12 @@ fn own(text: &mut Text, shared: &Shared) {
         );
     }
     let name = "campanile_config_last_reload_successful";
-    let help = "Whether the last reload was taken";
+    let help = "1 unless the last reload was refused";
     text.gauge(name, help, &[], flag(!shared.reloads.was_refused()));
     let Some(log) = log::log() else { return };
     let (errors, warnings) = log.recent().counts();
     for (level, count) in [("error", errors), ("warn", warnings)] {
-        let help = "Warnings and errors, those left out of the log included";
+        let help = "Warnings and errors, including suppressed ones";
         text.counter(
             "campanile_log_events_total",
             help,
@@ -76,7 +76,7 @@ fn own(text: &mut Text, shared: &Shared) {
             count,
         );
     }
-    let help = "Events that came too often and were left out of the log";
+    let help = "Log events suppressed because the same line was logged too often";
     text.counter(
         "campanile_log_events_suppressed_total",
         help,
@@ -98,7 +98,7 @@ fn link(text: &mut Text, handle: &ComponentHandle) {
     ];
     text.gauge(
         "campanile_component_info",
-        "Where each component connects to, and what is mounted",
+        "Server and modules of each component; always 1",
         &info,
         1.0,
     );
@@ -108,17 +108,17 @@ fn link(text: &mut Text, handle: &ComponentHandle) {
     for (name, help, is) in [
         (
             "campanile_component_mounted",
-            "Whether the server has taken the handshake",
+            "1 while the component is mounted",
             is_mounted,
         ),
         (
             "campanile_component_ready",
-            "Whether it is mounted and stanzas are known to reach it",
+            "1 while the component is mounted and stanzas are known to reach it",
             status.is_ready(),
         ),
         (
             "campanile_component_refused",
-            "Whether the server refuses it until somebody changes a configuration",
+            "1 while the server refuses the component until a configuration changes",
             refused,
         ),
     ] {
@@ -126,12 +126,12 @@ fn link(text: &mut Text, handle: &ComponentHandle) {
     }
     if let Some(age) = handle.stats.gauges().keepalive_age {
         let name = "campanile_component_keepalive_age_seconds";
-        let help = "How old the last proof is that stanzas reach it";
+        let help = "Age of the last proof that stanzas reach the component";
         text.gauge(name, help, &component, age.as_secs_f64());
     }
     for (cause, count) in handle.stats.causes() {
         let name = "campanile_reconnects_total";
-        let help = "Links lost and attempts that failed";
+        let help = "Lost connections and failed connection attempts";
         text.counter(
             name,
             help,
@@ -141,7 +141,7 @@ fn link(text: &mut Text, handle: &ComponentHandle) {
     }
 }
 
-/// All outcomes of each kind and type that ever came.
+/// Writes all outcomes of each kind and type of stanza received so far.
 fn stanzas(text: &mut Text, handle: &ComponentHandle) {
     let jid = handle.jid.as_str();
     let snapshot = handle.metrics.snapshot();
@@ -163,7 +163,7 @@ fn stanzas(text: &mut Text, handle: &ComponentHandle) {
         ];
         text.counter(
             "campanile_stanzas_total",
-            "Stanzas handled, by what became of them",
+            "Stanzas handled, by outcome",
             &labels,
             count,
         );
@@ -177,14 +177,14 @@ fn stanzas(text: &mut Text, handle: &ComponentHandle) {
         let labels = [("component", jid), ("kind", kind)];
         text.seconds(
             "campanile_handler_seconds",
-            "How long stanzas took to be handled",
+            "Time to handle a stanza",
             &labels,
             latency,
         );
     }
 }
 
-/// Kind and type as on the wire.
+/// Returns kind and type of a stanza as labels.
 pub(super) fn label(kind: Kind) -> (&'static str, &'static str) {
     (
         kind.name(),
@@ -199,12 +199,12 @@ fn counters(text: &mut Text, jid: &str, stats: &Counters) {
     for (name, help, count) in [
         (
             "campanile_streams_opened_total",
-            "Streams opened, handshake included",
+            "Streams opened, including the handshake",
             stats.connected,
         ),
         (
             "campanile_keepalive_round_trips_total",
-            "Pings to itself that came back",
+            "Pings to itself that returned",
             stats.round_trips,
         ),
         (
@@ -214,17 +214,17 @@ fn counters(text: &mut Text, jid: &str, stats: &Counters) {
         ),
         (
             "campanile_stanzas_confirmed_total",
-            "Stanzas that the server is known to have taken",
+            "Stanzas confirmed by the server",
             stats.confirmed,
         ),
         (
             "campanile_stanzas_resent_total",
-            "Stanzas written to one more stream",
+            "Unconfirmed stanzas written again to a new stream",
             stats.resent,
         ),
         (
             "campanile_iq_responses_forwarded_total",
-            "Answers that belong to another process",
+            "IQ responses forwarded to another process",
             stats.forwarded,
         ),
     ] {
@@ -232,12 +232,12 @@ fn counters(text: &mut Text, jid: &str, stats: &Counters) {
     }
     for (reason, count) in turned_away(stats) {
         let name = "campanile_stanzas_turned_away_total";
-        let help = "Stanzas that reached no handler";
+        let help = "Stanzas rejected before any handler";
         text.counter(name, help, &[("component", jid), ("reason", reason)], count);
     }
     for (fault, count) in faults(stats) {
         let name = "campanile_faults_total";
-        let help = "What went wrong on our side";
+        let help = "Internal failures";
         text.counter(name, help, &[("component", jid), ("fault", fault)], count);
     }
 }
@@ -270,14 +270,19 @@ pub(super) fn faults(stats: &Counters) -> [(&'static str, u64); 6] {
 fn queues(text: &mut Text, jid: &str, levels: &Gauges, limits: &Limits) {
     for (queue, length, limit) in queue_lengths(levels, limits) {
         let labels = [("component", jid), ("queue", queue)];
-        text.size("campanile_queue_length", "What waits now", &labels, length);
+        text.size(
+            "campanile_queue_length",
+            "Current length of a queue",
+            &labels,
+            length,
+        );
         if let Some(limit) = limit {
-            text.size("campanile_queue_limit", "How much may wait", &labels, limit);
+            text.size("campanile_queue_limit", "Limit of a queue", &labels, limit);
         }
     }
 }
 
-/// What waits, how much of it there is, and how much there may be.
+/// Returns the name, length and limit of each queue.
 pub(super) fn queue_lengths(
     levels: &Gauges,
     limits: &Limits,
@@ -290,7 +295,7 @@ pub(super) fn queue_lengths(
             levels.outbound_bytes,
             Some(limits.outbound),
         ),
-        // Bounded by its bytes, and not by how many there are.
+        // Bounded by bytes, not by number.
         ("sending", levels.sending, None),
         ("requests", levels.requests, Some(limits.max_pending_iqs)),
     ]
@@ -306,13 +311,13 @@ fn requests(text: &mut Text, jid: &str, requests: &Requests) {
         let labels = [("component", jid), ("outcome", outcome)];
         text.counter(
             "campanile_iq_total",
-            "IQ requests of ours, by what became of them",
+            "IQ requests sent, by outcome",
             &labels,
             count,
         );
     }
     let name = "campanile_iq_seconds";
-    let help = "How long answers to IQ requests of ours took";
+    let help = "Time until the response to an IQ request";
     text.seconds(name, help, &[("component", jid)], &requests.latency);
 }
 

@@ -1,6 +1,6 @@
 //! The admin port: health, metrics, and the status page.
 //!
-//! Figures are there for whoever is on this machine; content and changes only for whoever has the
+//! Metrics and status are available to clients on this machine; content and changes require the
 //! token.
 
 mod access;
@@ -33,7 +33,7 @@ use crate::config;
 use crate::run::components::Registry;
 use crate::run::reload::Reloads;
 
-/// The port while it is served, until dropped.
+/// The admin port; serves until dropped.
 #[derive(Debug)]
 pub(crate) struct Admin {
     shared: Arc<Shared>,
@@ -41,25 +41,25 @@ pub(crate) struct Admin {
     serving: JoinHandle<()>,
 }
 
-/// What every request sees.
+/// State shared by all requests.
 #[derive(Debug)]
 struct Shared {
     registry: Arc<Registry>,
     reloads: Arc<Reloads>,
     access: RwLock<Access>,
-    /// Asks for the configuration to be read anew.
+    /// Requests a reload of the configuration.
     reload: mpsc::Sender<()>,
-    /// Changes the log back after a while.
+    /// Resets the log filter after a delay.
     revert: Mutex<Option<JoinHandle<()>>>,
 }
 
 type State = axum::extract::State<Arc<Shared>>;
 
 impl Admin {
-    /// Takes the port and serves.
+    /// Binds the port and starts to serve.
     ///
     /// # Errors
-    /// When it cannot be taken, in words.
+    /// Fails if the port cannot be bound; the text says why.
     pub(crate) async fn serve(
         settings: &config::Admin,
         registry: &Arc<Registry>,
@@ -71,8 +71,7 @@ impl Admin {
         let listener =
             taken.map_err(|error| format!("[admin] cannot listen on {listen}: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
-        tracing::info!(%address, token = settings.token.is_some(), "health, metrics and the status \
-            page");
+        tracing::info!(%address, token = settings.token.is_some(), "admin port listening");
         let shared = Arc::new(Shared {
             registry: Arc::clone(registry),
             reloads: Arc::clone(reloads),
@@ -88,12 +87,11 @@ impl Admin {
         })
     }
 
-    /// Takes over what a new configuration says: who has access holds at once, the address with the
-    /// next start.
+    /// Applies a new configuration: token and hosts at once, the address after a restart.
     pub(crate) fn change(admin: Option<&Self>, settings: Option<&config::Admin>) {
         let listens = admin.map(|admin| admin.settings.listen);
         if listens != settings.map(|settings| settings.listen) {
-            tracing::warn!("changed only when campanile is started anew: where [admin] listens");
+            tracing::warn!("settings changed: listen of [admin]; it applies after a restart");
         }
         if let (Some(admin), Some(settings)) = (admin, settings) {
             *admin
@@ -127,14 +125,15 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/api/undelivered/replay", post(outbox::replay))
         .route("/api/undelivered/drop", post(outbox::remove))
         .route("/api/archive", get(archive::search))
-        .fallback(|| async { Problem::new(404, "there is nothing at this path") })
-        .method_not_allowed_fallback(|| async { Problem::new(405, "this path has another method") })
+        .fallback(|| async { Problem::new(404, "no such path") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(405, "method not allowed for this path")
+        })
         .layer(from_fn(guarded))
         .with_state(shared)
 }
 
-/// What every answer says to a browser: nothing of it is kept, framed, guessed at, or taken from
-/// elsewhere.
+/// Adds security headers to every response: no caching, framing, MIME sniffing or foreign content.
 async fn guarded(request: Request, next: Next) -> Response {
     const HEADERS: [(&str, &str); 7] = [
         ("cache-control", "no-store"),

@@ -1,4 +1,4 @@
-//! What the JSON bridges have not delivered: shown, tried again, dropped.
+//! Undelivered messages of the JSON bridges: list, replay, drop.
 
 use std::path::PathBuf;
 
@@ -12,10 +12,10 @@ use super::access::Content;
 use super::problem::{Problem, json_of};
 use super::{Shared, State};
 
-/// Most entries shown of one outbox.
+/// Maximum number of entries shown per outbox.
 const MOST: usize = 500;
 
-/// Everything that waits or was given up, by component.
+/// Returns pending messages and dead letters, by component.
 pub(super) async fn list(
     _: Content,
     axum::extract::State(shared): State,
@@ -32,7 +32,7 @@ pub(super) async fn list(
     Ok(json_of(&Value::Array(all)))
 }
 
-/// `{"component": JID, "seq": 17}`, or without a number all that was given up.
+/// Replays one dead letter, `{"component": JID, "seq": 17}`, or all of them without `seq`.
 pub(super) async fn replay(
     _: Content,
     axum::extract::State(shared): State,
@@ -40,10 +40,7 @@ pub(super) async fn replay(
 ) -> Result<Response, Problem> {
     let (path, seq) = which(&shared, &body)?;
     let count = blocking(path, move |admin| admin.replay(seq)).await?;
-    tracing::info!(
-        count,
-        "given up before, tried again: asked by the admin port"
-    );
+    tracing::info!(count, "dead letters replayed through the admin port");
     Ok(json_of(&json!({ "count": count })))
 }
 
@@ -54,7 +51,7 @@ pub(super) async fn remove(
 ) -> Result<Response, Problem> {
     let (path, seq) = which(&shared, &body)?;
     let count = blocking(path, move |admin| admin.drop(seq)).await?;
-    tracing::info!(count, "given up before, dropped: asked by the admin port");
+    tracing::info!(count, "dead letters dropped through the admin port");
     Ok(json_of(&json!({ "count": count })))
 }
 
@@ -75,7 +72,7 @@ fn which(shared: &Shared, body: &[u8]) -> Result<(PathBuf, Option<i64>), Problem
         number => Some(
             number
                 .as_i64()
-                .ok_or_else(|| Problem::new(422, "`seq` is a number"))?,
+                .ok_or_else(|| Problem::new(422, "`seq` must be a number"))?,
         ),
     };
     let component = wish["component"].as_str().unwrap_or_default();
@@ -87,7 +84,7 @@ fn which(shared: &Shared, body: &[u8]) -> Result<(PathBuf, Option<i64>), Problem
         .ok_or_else(|| Problem::new(404, "no component with an outbox has this JID"))
 }
 
-/// The database is asked on a thread that may wait for it.
+/// Accesses the database on a blocking thread.
 async fn blocking<T: Send + 'static>(
     path: PathBuf,
     ask: impl FnOnce(&Admin) -> Result<T, BoxError> + Send + 'static,

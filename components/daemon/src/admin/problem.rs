@@ -1,10 +1,10 @@
-//! Answers: JSON, and refusals as problem JSON (RFC 9457).
+//! Responses: JSON, and errors as problem details (RFC 9457).
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// A refusal, in words.
+/// An error response.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,

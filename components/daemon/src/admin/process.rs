@@ -1,20 +1,22 @@
-//! What the kernel knows of this process, under the names that every exporter has for it.
+//! Process metrics from `/proc`, under the standard names of Prometheus exporters.
 
 use std::fs;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::text::Text;
 
-/// Ticks of the kernel's clock in a second, as every Linux shows them to programs (`USER_HZ`).
+/// Kernel clock ticks per second as shown to programs (`USER_HZ`), the same on every Linux.
 const TICKS: f64 = 100.0;
 
-/// What cannot be read is left out: `/proc` may be hidden, and is not there on other systems.
+/// Adds the process metrics.
+///
+/// Metrics that cannot be read are omitted: `/proc` may be hidden, and exists only on Linux.
 pub(super) fn add(text: &mut Text, began: Instant) {
     if let Some(spent) = fs::read_to_string("/proc/self/stat")
         .ok()
         .and_then(|stat| spent(&stat))
     {
-        text.seconds_spent("process_cpu_seconds_total", "Time of the processors", spent);
+        text.seconds_spent("process_cpu_seconds_total", "CPU time used", spent);
     }
     let resident = fs::read_to_string("/proc/self/status")
         .ok()
@@ -22,7 +24,7 @@ pub(super) fn add(text: &mut Text, began: Instant) {
     if let Some(resident) = resident {
         text.gauge(
             "process_resident_memory_bytes",
-            "Memory that is resident",
+            "Resident memory",
             &[],
             bytes(resident),
         );
@@ -31,7 +33,7 @@ pub(super) fn add(text: &mut Text, began: Instant) {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let name = "process_start_time_seconds";
-    let help = "When the process started, in seconds since 1970";
+    let help = "Start time of the process, in seconds since 1970";
     text.gauge(
         name,
         help,
@@ -39,7 +41,7 @@ pub(super) fn add(text: &mut Text, began: Instant) {
         now.saturating_sub(began.elapsed()).as_secs_f64().round(),
     );
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        // Reading the folder takes one itself.
+        // Reading the directory uses one itself.
         text.size(
             "process_open_fds",
             "Open files and sockets",
@@ -53,7 +55,7 @@ pub(super) fn add(text: &mut Text, began: Instant) {
     {
         text.gauge(
             "process_max_fds",
-            "Open files and sockets there may be",
+            "Maximum number of open files and sockets",
             &[],
             bytes(most),
         );
@@ -65,7 +67,9 @@ fn bytes(count: u64) -> f64 {
     count as f64
 }
 
-/// proc(5), fields 14 and 15, counted from 1; the name, in parentheses, may hold anything.
+/// Parses the CPU time: fields 14 and 15 of proc(5), counted from 1.
+///
+/// The process name, in parentheses, may contain anything.
 fn spent(stat: &str) -> Option<f64> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
     let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
@@ -91,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_kernel_says_is_read() {
+    fn proc_files_are_parsed() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194304 500 0 0 0 250 50 0 0 20 0 4 0 1234 99999 321 \
             18446744073709551615 1";
         assert_eq!(spent(stat), Some(3.0));

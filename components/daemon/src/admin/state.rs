@@ -1,4 +1,4 @@
-//! `/api/state`: how everything stands, for the status page and for `campanile check`.
+//! `/api/state`: the status of all components, for the status page and `campanile check`.
 
 use axum::response::Response;
 use campanile::component::Status;
@@ -11,7 +11,7 @@ use super::{Shared, State, metrics};
 use crate::log;
 use crate::run::components::ComponentHandle;
 
-/// Slow routes that are shown.
+/// Maximum number of slow routes shown per component.
 const SLOW: usize = 10;
 
 pub(super) async fn state(_: Figures, axum::extract::State(shared): State) -> Response {
@@ -54,6 +54,10 @@ fn component(handle: &ComponentHandle) -> Value {
             .map(|(name, count)| ((*name).to_owned(), (*count).into()))
             .collect()
     };
+    let queues = queues
+        .map(|(name, length, limit)| json!({ "name": name, "length": length, "limit": limit }));
+    let bridge = built.settings.bridge.as_ref();
+    let outbox = bridge.is_some_and(|bridge| bridge.settings.outbox.is_some());
     let mut value = json!({
         "jid": handle.jid.as_str(),
         "server": built.settings.address.to_string(),
@@ -64,12 +68,12 @@ fn component(handle: &ComponentHandle) -> Value {
         "streams": stats.connected,
         "sent": stats.sent,
         "stanzas": stanzas(handle),
-        "queues": queues.map(|(name, length, limit)| json!({ "name": name, "length": length, "limit": limit })),
+        "queues": queues,
         "reconnects": causes.collect::<serde_json::Map<_, Value>>(),
         "turned_away": Value::Object(counted(&metrics::turned_away(&stats))),
         "faults": Value::Object(counted(&metrics::faults(&stats))),
         "slow": slow(handle),
-        "outbox": built.settings.bridge.as_ref().is_some_and(|bridge| bridge.settings.outbox.is_some()),
+        "outbox": outbox,
         "archive": built.settings.logger.is_some(),
     });
     let (state, refused, why) = match &*handle.status.borrow() {
@@ -82,7 +86,7 @@ fn component(handle: &ComponentHandle) -> Value {
     value
 }
 
-/// How many of each kind ended how.
+/// Returns the number of stanzas by kind and outcome.
 fn stanzas(handle: &ComponentHandle) -> Value {
     let snapshot = handle.metrics.snapshot();
     let latencies = [

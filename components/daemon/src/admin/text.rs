@@ -1,5 +1,4 @@
-//! The text format of Prometheus (version 0.0.4): each name once, with its type, and all series
-//! below it.
+//! The text format of Prometheus (version 0.0.4).
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,7 +6,7 @@ use std::fmt::Write;
 use campanile::layer::Histogram;
 use campanile::metrics::{Metric, MetricValue};
 
-/// Series by name, written when all are known.
+/// Collects series by name: in the output, each name occurs once, followed by all of its series.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     families: BTreeMap<&'static str, Family>,
@@ -44,15 +43,15 @@ impl Text {
         self.line("gauge", name, help, labels, value);
     }
 
-    /// Time that was spent: it only grows, and has fractions.
+    /// Adds a counter of seconds, which has fractions.
     pub(super) fn seconds_spent(&mut self, name: &'static str, help: &'static str, seconds: f64) {
         self.line("counter", name, help, &[], seconds);
     }
 
-    /// A length or a bound.
+    /// Adds a gauge for a length or a limit.
     #[allow(
         clippy::cast_precision_loss,
-        reason = "nothing that is bounded comes near 2^52"
+        reason = "lengths and limits are far below 2^52"
     )]
     pub(super) fn size(
         &mut self,
@@ -85,7 +84,7 @@ impl Text {
         write(lines, name, "_count", labels, value.count());
     }
 
-    /// A module's own figure.
+    /// Adds a metric of a module.
     pub(super) fn metric(&mut self, component: &str, metric: &Metric) {
         let mut labels = vec![("component", component)];
         labels.extend(metric.labels.iter().copied());
@@ -93,7 +92,7 @@ impl Text {
             MetricValue::Counter(value) => self.counter(metric.name, metric.help, &labels, *value),
             MetricValue::Gauge(value) => self.gauge(metric.name, metric.help, &labels, *value),
             MetricValue::Histogram(value) => self.seconds(metric.name, metric.help, &labels, value),
-            // A kind that a later library has, and this one does not know.
+            // The enum is non-exhaustive.
             _ => {}
         }
     }
@@ -172,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_stand_together_and_values_are_escaped() {
+    fn series_are_grouped_by_name_and_label_values_are_escaped() {
         let mut text = Text::default();
         text.counter("b_total", "B", &[("component", "x")], 1);
         text.gauge("a", "A", &[], 0.5);
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_has_buckets_that_grow() {
+    fn histogram_has_cumulative_buckets() {
         let buckets = campanile::metrics::AtomicHistogram::default();
         buckets.record(std::time::Duration::from_millis(2));
         let mut text = Text::default();

@@ -1,4 +1,4 @@
-//! Which entries are meant.
+//! Options that select entries.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,19 +12,19 @@ use crate::config::unit;
 
 #[derive(Debug, Args)]
 pub(super) struct Filter {
-    /// Only in this archive, such as audit@logger.example.org
+    /// Only entries of this archive, such as audit@logger.example.org
     #[arg(long, value_name = "JID")]
     archive: Option<BareJid>,
 
-    /// Only to or from this address
+    /// Only entries to or from this address
     #[arg(long, value_name = "JID")]
     with: Option<Jid>,
 
-    /// Not from before this time: 2026-01-31T12:00:00Z, 2026-01-31, or so long ago: 2h
+    /// Only entries since this time: 2026-01-31T12:00:00Z, 2026-01-31, or an age such as 2h
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
 
-    /// Not from after this time
+    /// Only entries until this time, in the same formats
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
 }
@@ -47,7 +47,7 @@ impl Filter {
     }
 }
 
-/// A moment, in microseconds since 1970.
+/// Parses a time or an age, and returns microseconds since 1970.
 pub(crate) fn moment(text: &str) -> Result<i64, String> {
     let ago = |ago: std::time::Duration| {
         let then = SystemTime::now()
@@ -61,7 +61,8 @@ pub(crate) fn moment(text: &str) -> Result<i64, String> {
         .or_else(|| unit::duration(text).and_then(ago))
         .ok_or_else(|| {
             format!(
-                "{text:?} is no time: write 2026-01-31T12:00:00Z, 2026-01-31, or so long ago: 90d"
+                "{text:?} is not a time: write 2026-01-31T12:00:00Z, 2026-01-31, or an age such as \
+                90d"
             )
         })
 }

@@ -1,7 +1,7 @@
-//! `campanile archive`: the archive from the command line, beside a daemon that runs.
+//! `campanile archive`: the archive of a logger from the command line, also while a daemon runs.
 //!
-//! Each command has a connection of its own. SQLite lets one process write at a time: what writes
-//! here does so in small steps, between which the daemon has its turn.
+//! Each command opens its own connection. SQLite allows one writer at a time, so commands write in
+//! small steps, between which the daemon can write.
 
 mod filter;
 mod progress;
@@ -9,7 +9,7 @@ mod read;
 mod write;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use campanile::jid::BareJid;
 use campanile_logger::store::StoreError;
@@ -27,7 +27,7 @@ pub(crate) struct Archive {
     #[command(flatten)]
     file: ConfigFile,
 
-    /// The logger's JID, where the configuration has several
+    /// JID of the logger, if the configuration has several
     #[arg(long, value_name = "JID", global = true)]
     component: Option<BareJid>,
 
@@ -37,68 +37,72 @@ pub(crate) struct Archive {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the newest entries that fit
+    /// Show the newest matching entries
     Search {
-        /// Words, all of which must be there; bell* is a beginning
+        /// Words that must all occur; bell* matches a prefix
         words: Vec<String>,
         #[command(flatten)]
         filter: Filter,
-        /// Entries at the most
+        /// Maximum number of entries
         #[arg(short = 'n', long, default_value_t = 20, value_name = "NUMBER")]
         limit: usize,
+        /// Output format
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Show the last entries, and with -f those that come
+    /// Show the last entries, and with -f new ones as they arrive
     Tail {
         #[command(flatten)]
         filter: Filter,
+        /// Number of entries
         #[arg(short = 'n', long, default_value_t = 10, value_name = "NUMBER")]
         limit: usize,
-        /// Go on showing what comes, until interrupted
+        /// Keep showing new entries until interrupted
         #[arg(short, long)]
         follow: bool,
+        /// Output format
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Say how much is kept, and of whom most
+    /// Show the size of the archive, and the senders that use most of it
     Stats,
-    /// Write all entries that fit
+    /// Write all matching entries
     Export {
         #[command(flatten)]
         filter: Filter,
+        /// Output format
         #[arg(long, value_enum, default_value = "ndjson")]
         format: Format,
-        /// The file to write; stdout without it
+        /// The file to write; defaults to stdout
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Read what was exported as ndjson; what is there already is left alone
+    /// Import entries exported as ndjson; existing entries are left unchanged
     Import {
-        /// The file to read; - is stdin
+        /// The file to read; - reads from stdin
         input: PathBuf,
     },
-    /// Remove the oldest entries, for good
+    /// Permanently remove the oldest entries
     #[command(group = clap::ArgGroup::new("rule").required(true))]
     Prune {
-        /// From before this time: 2026-01-31T12:00:00Z, 2026-01-31, or so long ago: 90d
+        /// Entries older than this time: 2026-01-31T12:00:00Z, 2026-01-31, or an age such as 90d
         #[arg(long, value_name = "TIME", group = "rule")]
         before: Option<String>,
-        /// While all stanzas have more bytes than this; whoever has most loses the oldest
+        /// Until all stanzas together fit in this size; the largest senders lose their oldest first
         #[arg(long, value_name = "SIZE", group = "rule")]
         above: Option<String>,
     },
 }
 
-/// How entries are written.
+/// Output format of entries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Lines to read
+    /// Plain text
     #[default]
     Text,
     /// One JSON object per line
     Ndjson,
-    /// For spreadsheets
+    /// Comma-separated values, for spreadsheets
     Csv,
 }
 
@@ -112,12 +116,12 @@ Examples:
   zcat all.ndjson.gz | campanile archive import -
   campanile archive prune --before 90d
 
-All of them work while the daemon runs.";
+All commands work while the daemon runs.";
 
-/// Why a command did not do its work.
+/// The reason a command failed.
 #[derive(Debug)]
 enum Failure {
-    /// What was asked makes no sense.
+    /// Invalid arguments.
     Usage(String),
     Store(StoreError),
     Io(io::Error),
@@ -135,7 +139,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Does what the command line asks.
+/// Runs the command.
 pub(crate) fn run(options: &Archive, format: LogFormat) -> Exit {
     let config = match Source::read(options.file.config.as_deref())
         .and_then(|source| Config::parse(&source))
@@ -147,20 +151,20 @@ pub(crate) fn run(options: &Archive, format: LogFormat) -> Exit {
         .and_then(|address| work(&options.command, &address));
     match done {
         Ok(()) => Exit::Done,
-        // A reader that has gone, as `head` does, is none of our faults.
+        // A closed pipe is not a failure: readers such as `head` stop early.
         Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-        Err(Failure::Usage(why)) => said(&why, format, Exit::Usage),
-        Err(Failure::Store(error)) => said(&error.to_string(), format, Exit::Machine),
-        Err(Failure::Io(error)) => said(&error.to_string(), format, Exit::Machine),
+        Err(Failure::Usage(why)) => failed(&why, format, Exit::Usage),
+        Err(Failure::Store(error)) => failed(&error.to_string(), format, Exit::Machine),
+        Err(Failure::Io(error)) => failed(&error.to_string(), format, Exit::Machine),
     }
 }
 
-fn said(why: &str, format: LogFormat, exit: Exit) -> Exit {
+fn failed(why: &str, format: LogFormat, exit: Exit) -> Exit {
     diagnostics::line(why, format);
     exit
 }
 
-/// The one store that is meant.
+/// Returns the store of the selected logger.
 fn address(config: &Config, wanted: Option<&BareJid>) -> Result<StoreAddress, Failure> {
     let loggers = config
         .components
@@ -178,40 +182,53 @@ fn address(config: &Config, wanted: Option<&BareJid>) -> Result<StoreAddress, Fa
     match stores.as_slice() {
         [(_, store)] => Ok((*store).clone()),
         [] => Err(Failure::Usage(format!(
-            "{} has no such component with [component.logger]",
+            "no matching component with [component.logger] in {}",
             config.name
         ))),
         _ => Err(Failure::Usage(format!(
-            "there are several loggers: say --component with one of {jids}"
+            "several loggers: choose one with --component: {jids}"
         ))),
     }
 }
 
 fn work(command: &Command, address: &StoreAddress) -> Result<(), Failure> {
-    let read = || store::connect(address, false);
-    let write = || store::connect(address, true);
+    let reader = || store::connect(address, false);
+    let writer = || store::connect(address, true);
     match command {
         Command::Search {
             words,
             filter,
             limit,
             format,
-        } => read::search(&mut *read()?, &words.join(" "), filter, *limit, *format),
+        } => read::search(&mut *reader()?, &words.join(" "), filter, *limit, *format),
         Command::Tail {
             filter,
             limit,
             follow,
             format,
-        } => read::tail(&mut *read()?, filter, *limit, *follow, *format),
-        Command::Stats => read::stats(&mut *read()?),
+        } => read::tail(&mut *reader()?, filter, *limit, *follow, *format),
+        Command::Stats => read::stats(&mut *reader()?),
         Command::Export {
             filter,
             format,
             output,
-        } => read::export(&mut *read()?, filter, *format, output.as_deref()),
-        Command::Import { input } => write::import(&mut *write()?, input),
+        } => read::export(&mut *reader()?, filter, *format, output.as_deref()),
+        Command::Import { input } => write::import(&mut *writer()?, input),
         Command::Prune { before, above } => {
-            write::prune(&mut *write()?, before.as_deref(), above.as_deref())
+            write::prune(&mut *writer()?, before.as_deref(), above.as_deref())
         }
     }
+}
+
+/// Formats a number of entries.
+fn counted(entries: u64) -> String {
+    match entries {
+        1 => "1 entry".to_owned(),
+        many => format!("{many} entries"),
+    }
+}
+
+/// Adds the path to an error of a file operation.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

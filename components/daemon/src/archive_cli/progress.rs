@@ -1,14 +1,14 @@
-//! How far something is: rate and time left, on a terminal and nowhere else.
+//! Progress bar with rate and remaining time, shown only on a terminal.
 
 use std::io::{IsTerminal, stderr};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar on stderr, or nothing at all.
+/// A progress bar on stderr; hidden unless stderr is a terminal.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Over so many entries; of an unknown number without the time left.
+    /// Counts entries; without a total the remaining time is not shown.
     pub(super) fn counting(entries: Option<u64>) -> Self {
         Self::new(
             entries,
@@ -18,7 +18,7 @@ impl Progress {
         )
     }
 
-    /// Over so many bytes.
+    /// Counts bytes; without a total the remaining time is not shown.
     pub(super) fn bytes(bytes: Option<u64>) -> Self {
         Self::new(
             bytes,
@@ -43,7 +43,7 @@ impl Progress {
             ),
         };
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
-        // The templates above are sound; a bar in another style is no harm.
+        // The templates above are valid; otherwise the bar would only look different.
         Self(
             ProgressStyle::with_template(&template)
                 .map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style)),

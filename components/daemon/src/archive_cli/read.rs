@@ -1,4 +1,4 @@
-//! What only reads: search, tail, stats, export.
+//! Commands that read: search, tail, stats, export.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,15 +11,15 @@ use campanile_logger::time;
 
 use super::filter::Filter;
 use super::progress::Progress;
-use super::{Failure, Format};
+use super::{Failure, Format, counted, named};
 use crate::escape::Escaped;
 
-/// Entries read at a time.
+/// Number of entries read at a time.
 const PAGE: usize = 1000;
-/// How often a follower looks for what is new.
-const EVERY: Duration = Duration::from_millis(200);
+/// Polling interval of `tail --follow`.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The newest that fit, in the order of time.
+/// Writes the newest matching entries in chronological order.
 pub(super) fn search(
     backend: &mut dyn Backend,
     words: &str,
@@ -42,7 +42,7 @@ pub(super) fn search(
     Ok(out.finish()?)
 }
 
-/// The last ones, and what comes after them.
+/// Writes the last entries, and with `follow` new ones as they arrive.
 pub(super) fn tail(
     backend: &mut dyn Backend,
     filter: &Filter,
@@ -78,7 +78,7 @@ pub(super) fn tail(
         out.flush()?;
         after = page.entries.last().map(|entry| entry.place).or(after);
         if !page.more {
-            std::thread::sleep(EVERY);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }
@@ -86,7 +86,8 @@ pub(super) fn tail(
 pub(super) fn stats(backend: &mut dyn Backend) -> Result<(), Failure> {
     let stats = backend.usage(None)?;
     let mut out = io::stdout().lock();
-    writeln!(out, "{} entries, {} bytes", stats.entries, stats.bytes)?;
+    let total = counted(stats.entries);
+    writeln!(out, "{total}, {} bytes", stats.bytes)?;
     if let Some((first, last)) = stats.span {
         writeln!(
             out,
@@ -96,12 +97,13 @@ pub(super) fn stats(backend: &mut dyn Backend) -> Result<(), Failure> {
         )?;
     }
     for (sender, entries, bytes) in &stats.senders {
-        writeln!(out, "{}: {entries} entries, {bytes} bytes", Escaped(sender))?;
+        let entries = counted(*entries);
+        writeln!(out, "{}: {entries}, {bytes} bytes", Escaped(sender))?;
     }
     Ok(out.flush()?)
 }
 
-/// All that fit, from the first on.
+/// Writes all matching entries, oldest first.
 pub(super) fn export(
     backend: &mut dyn Backend,
     filter: &Filter,
@@ -114,7 +116,7 @@ pub(super) fn export(
     };
     let progress = Progress::counting(backend.count(&query, u64::from(u32::MAX))?);
     let to: Box<dyn Write> = match output {
-        Some(path) => Box::new(File::create(path)?),
+        Some(path) => Box::new(File::create(path).map_err(|error| named(path, &error))?),
         None => Box::new(io::stdout().lock()),
     };
     let mut out = Lines::new(to, format);
@@ -136,7 +138,7 @@ pub(super) fn export(
     Ok(())
 }
 
-/// Entries, written one by one.
+/// Writes entries in one of the output formats.
 struct Lines<W: Write> {
     out: BufWriter<W>,
     format: Format,

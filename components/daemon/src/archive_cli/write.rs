@@ -1,4 +1,4 @@
-//! What writes: import and prune, in steps between which the daemon writes.
+//! Commands that write: import and prune, in small steps between which the daemon can write.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -8,26 +8,27 @@ use std::time::Duration;
 use campanile_logger::export;
 use campanile_logger::store::{Backend, Prune, StoreError};
 
-use super::Failure;
 use super::filter::moment;
 use super::progress::Progress;
+use super::{Failure, counted, named};
 use crate::config::unit;
 
-/// Entries of one step.
+/// Number of entries per step.
 const STEP: usize = 500;
-/// How often, and after how long, a step that others hold up is tried again.
+/// Number of attempts for a step while the database is busy.
 const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(100);
-/// No line of an export is longer: stanzas are bounded, and JSON at most doubles them several
-/// times.
-const LINE: u64 = 16 << 20;
+/// Delay between two attempts.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// Longest line of an export, in bytes. Stanzas are bounded, and JSON escapes enlarge them only a
+/// few times.
+const MAX_LINE: u64 = 16 << 20;
 
-/// Reads what was exported.
+/// Imports entries exported as ndjson.
 pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Failure> {
     let (mut lines, size): (Box<dyn BufRead>, _) = if input == Path::new("-") {
         (Box::new(io::stdin().lock()), None)
     } else {
-        let file = File::open(input)?;
+        let file = File::open(input).map_err(|error| named(input, &error))?;
         let size = file.metadata()?.len();
         (Box::new(BufReader::new(file)), Some(size))
     };
@@ -38,7 +39,7 @@ pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Fail
     let mut skipped = 0_u64;
     loop {
         let mut line = Vec::new();
-        let read = lines.by_ref().take(LINE).read_until(b'\n', &mut line)?;
+        let read = lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)?;
         number += 1;
         if read > 0 && !line.trim_ascii().is_empty() {
             let line = String::from_utf8_lossy(&line);
@@ -47,13 +48,14 @@ pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Fail
                 Ok(None) => skipped += 1,
                 Err(why) => {
                     return Err(Failure::Usage(format!(
-                        "line {number}: {why}; {kept} entries are imported"
+                        "line {number}: {why}; {} imported",
+                        counted(kept)
                     )));
                 }
             }
         }
         if batch.len() >= STEP || (read == 0 && !batch.is_empty()) {
-            patiently(|| backend.commit(&batch))?;
+            retry(|| backend.commit(&batch))?;
             kept += batch.len() as u64;
             batch.clear();
         }
@@ -64,17 +66,18 @@ pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Fail
     }
     progress.finish();
     let erased = if skipped > 0 {
-        format!("; {skipped} erased ones are skipped")
+        format!("; skipped {skipped} erased")
     } else {
         String::new()
     };
     Ok(writeln!(
         io::stdout(),
-        "{kept} entries are in the archive{erased}"
+        "{} imported or already in the archive{erased}",
+        counted(kept)
     )?)
 }
 
-/// Removes the oldest entries.
+/// Removes the oldest entries, by age or by total size.
 pub(super) fn prune(
     backend: &mut dyn Backend,
     before: Option<&str>,
@@ -85,29 +88,30 @@ pub(super) fn prune(
         (None, size) => {
             let size = size.unwrap_or_default();
             let bytes = unit::size(size)
-                .ok_or_else(|| Failure::Usage(format!("{size:?} is no size: write 10GiB")))?;
+                .ok_or_else(|| Failure::Usage(format!("{size:?} is not a size: write 10GiB")))?;
             Prune::Above(bytes as u64)
         }
     };
     let progress = Progress::counting(None);
     let mut pruned = 0;
     loop {
-        match patiently(|| backend.prune(&rule, STEP))? {
+        match retry(|| backend.prune(&rule, STEP))? {
             0 => break,
             some => pruned += some,
         }
         progress.advance(STEP as u64);
     }
-    patiently(|| backend.scrub())?;
+    retry(|| backend.scrub())?;
     progress.finish();
-    Ok(writeln!(io::stdout(), "{pruned} entries are removed")?)
+    let removed = counted(pruned as u64);
+    Ok(writeln!(io::stdout(), "removed {removed}")?)
 }
 
-/// The daemon may hold the database for a while.
-fn patiently<T>(mut step: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+/// Runs a step, and retries it while the daemon keeps the database busy.
+fn retry<T>(mut step: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     for _ in 1..TRIES {
         match step() {
-            Err(StoreError::Busy) => std::thread::sleep(PAUSE),
+            Err(StoreError::Busy) => std::thread::sleep(RETRY_DELAY),
             done => return done,
         }
     }

@@ -1,4 +1,4 @@
-//! The program `campanile`, with the modules that it brings.
+//! The `campanile` binary, with the built-in modules.
 
 use std::process::ExitCode;
 

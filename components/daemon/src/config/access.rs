@@ -1,4 +1,4 @@
-//! `allow`, `deny` and `[component.rate]`: who may write to a component, and how much.
+//! `allow`, `deny` and `[component.rate]`: permissions and rate limits of a component.
 
 use std::time::Duration;
 
@@ -10,19 +10,20 @@ use super::unit;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Who may write to a component, and how much. A domain stands for everybody of it; what is said of
-/// a JID goes before what is said of its domain.
+/// Permissions and rate limits of a component.
+///
+/// A domain covers all of its users. An entry for a JID takes precedence over one for its domain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Access {
-    /// Only these, where anybody is named.
+    /// Permitted senders; empty permits everyone.
     pub(crate) allow: Vec<BareJid>,
-    /// Not these.
+    /// Rejected senders.
     pub(crate) deny: Vec<BareJid>,
     pub(crate) per_sender: Option<Rate>,
     pub(crate) per_domain: Option<Rate>,
 }
 
-/// So many stanzas in so much time.
+/// A number of stanzas per period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rate {
     pub(crate) burst: u32,
@@ -67,7 +68,7 @@ fn rate(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Rate> {
         faults.push(
             &value.span,
             what,
-            "write so many stanzas in so much time, as in \"20/s\" or \"1000/10s\"",
+            "write a rate, such as \"20/s\" or \"1000/10s\"",
         );
     }
     parsed.filter(sound)
@@ -78,8 +79,8 @@ pub(super) fn jids(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<Bar
     if items.is_empty() && value.key == "allow" {
         faults.push(
             &value.span,
-            "`allow` names nobody",
-            "name who may write, or remove it: then everybody may",
+            "`allow` is empty",
+            "list the permitted senders, or remove `allow` to permit everyone",
         );
     }
     Some(items.iter().filter_map(|item| jid(item, faults)).collect())
@@ -89,13 +90,13 @@ fn jid(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
     let text = value.text(faults)?;
     let what = match Jid::new(text).map(Jid::try_into_full) {
         Ok(Err(bare)) => return Some(bare),
-        Ok(Ok(_)) => format!("{text:?} names one resource: clients choose those anew"),
-        Err(error) => format!("{text:?} is no JID: {error}"),
+        Ok(Ok(_)) => format!("{text:?} has a resource, which changes with each login"),
+        Err(error) => format!("{text:?} is not a JID: {error}"),
     };
     faults.push(
         &value.span,
         what,
-        "write user@example.org, or example.org for everybody there",
+        "write user@example.org, or example.org for all of its users",
     );
     None
 }

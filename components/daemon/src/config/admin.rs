@@ -9,16 +9,16 @@ use super::secret::{self, Keys};
 use super::table::{Table, Value};
 
 const TOKEN: Keys = ["token", "token_file", "token_env", "token_credential"];
-/// What can be guessed is no token.
+/// Shortest token, in bytes; a shorter one could be guessed.
 const SHORTEST: usize = 16;
 
-/// The admin port, free of faults.
+/// Validated settings of the admin port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Admin {
     pub(crate) listen: SocketAddr,
-    /// Without one nobody sees content or changes anything there.
+    /// Required for content and changes; without a token both are disabled.
     pub(crate) token: Option<Secret>,
-    /// Names that browsers and probes may know it by, besides those of loopback and its address.
+    /// Further `Host` names accepted from browsers and probes, besides loopback and `listen`.
     pub(crate) hosts: Vec<String>,
 }
 
@@ -27,8 +27,8 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Admi
     let listen = table.take("listen");
     let token = secret::text(&mut table, &TOKEN, faults);
     if token.as_ref().is_some_and(|token| token.len() < SHORTEST) {
-        let remedy = "write at least 16 characters that nobody can guess, as `openssl rand -hex \
-            24` gives them";
+        let remedy = "use at least 16 random characters, such as the output of `openssl rand -hex \
+            24`";
         faults.push(&span, "the token of [admin] is too short", remedy);
     }
     let hosts = table
@@ -58,16 +58,16 @@ fn address(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<SocketAddr> {
         let remedy = "write \"127.0.0.1:5390\" or \"[::1]:5390\"";
         faults.push(
             &value.span,
-            format!("{text:?} is no address with a port"),
+            format!("{text:?} is not an address with a port"),
             remedy,
         );
         return None;
     };
     if !address.ip().is_loopback() {
-        let remedy = "listen on loopback, behind a proxy that speaks TLS";
+        let remedy = "listen on loopback behind a TLS proxy";
         faults.warn(
             &value.span,
-            "tokens and content cross the network in the clear",
+            "tokens and content cross the network unencrypted",
             remedy,
         );
     }
@@ -79,14 +79,14 @@ fn hosts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {
     Some(items.iter().filter_map(|item| host(item, faults)).collect())
 }
 
-/// A name without a port: whatever stands behind the colon of a `Host` header is not looked at.
+/// Reads a host name without a port: the port of a `Host` header is ignored.
 fn host(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let text = value.text(faults)?;
     let fits = |c: char| c.is_ascii_alphanumeric() || "-.[]:".contains(c);
     if text.is_empty() || !text.chars().all(fits) || (text.contains(':') && !text.starts_with('['))
     {
-        let remedy = "write the name alone, as in \"status.example.org\"";
-        faults.push(&value.span, format!("{text:?} is no host name"), remedy);
+        let remedy = "write only the name, such as \"status.example.org\"";
+        faults.push(&value.span, format!("{text:?} is not a host name"), remedy);
         return None;
     }
     Some(text.to_ascii_lowercase())

@@ -1,4 +1,4 @@
-//! `[component.json_bridge]`: bots, their webhooks, and the HTTP side.
+//! `[component.json_bridge]`: bots, their webhooks, and the HTTP API.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,12 +29,12 @@ const TOKEN: Keys = ["token", "token_file", "token_env", "token_credential"];
 const DAY: Duration = Duration::from_secs(86_400);
 const MIB: usize = 1024 * 1024;
 
-/// A bridge, free of faults.
+/// Validated settings of a JSON bridge.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bridge {
     pub(crate) settings: Settings,
-    /// Who may write to it where the component's `allow` names nobody: everybody, or the users of
-    /// this domain.
+    /// The domain whose users may write to the bridge when the component's `allow` is empty.
+    /// `None` permits everyone.
     pub(crate) parent: Option<BareJid>,
 }
 
@@ -81,8 +81,8 @@ pub(super) fn read(
         .and_then(|value| value.count(0..=100_000_000, faults));
     let outbox = outbox(&mut table, domain, faults);
     table.finish(faults);
-    // A bridge without bots of a name is one bot; one with them has a bot for the rest only where
-    // that has a webhook.
+    // A bridge without named bots is a single bot. With named bots, the catch-all bot exists only
+    // if it has a webhook.
     let mut all = bots;
     if whole.webhook.is_some() || all.is_empty() {
         all.push(whole);
@@ -90,7 +90,8 @@ pub(super) fn read(
     if !leads {
         let remedy = "write webhook = { url = \"http://127.0.0.1:8080/hook\" }, or api = { listen \
             = \"127.0.0.1:5391\" }";
-        faults.push(&span, "[component.json_bridge] leads nowhere", remedy);
+        let what = "[component.json_bridge] needs a webhook, an api, bots or a nats section";
+        faults.push(&span, what, remedy);
         return None;
     }
     let settings = Settings {
@@ -117,19 +118,19 @@ pub(super) fn read(
     })
 }
 
-/// `[component.json_bridge.bots.NAME]`.
+/// Reads `[component.json_bridge.bots.NAME]`.
 fn named(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Bot> {
     if RecipientPattern::localpart(&value.key).is_err() {
-        let what = format!("{:?} cannot stand before an @", value.key);
+        let what = format!("{:?} is not a localpart", value.key);
         faults.push(
             &value.key_span,
             what,
-            "name a bot as its address begins, as in [component.json_bridge.bots.helpdesk]",
+            "name a bot by its localpart, as in [component.json_bridge.bots.helpdesk]",
         );
         return None;
     }
     let mut table = value.table("[component.json_bridge.bots.…]", faults)?;
-    // In the form in which addresses come.
+    // Addresses of stanzas arrive in prepared form.
     let prepared = NodePart::new(&value.key).map(|part| part.as_str().to_owned());
     let mut bot = bot(
         &mut table,
@@ -188,7 +189,7 @@ fn bot(table: &mut Table<'_>, localpart: Option<String>, faults: &mut Faults<'_>
     }
 }
 
-/// `allow` and `deny` of one bot.
+/// Reads `allow` and `deny` of one bot.
 fn access(table: &mut Table<'_>, faults: &mut Faults<'_>) -> AccessLayer {
     let mut list = |key| {
         table
@@ -205,7 +206,7 @@ fn access(table: &mut Table<'_>, faults: &mut Faults<'_>) -> AccessLayer {
         .fold(layer, |layer, jid| layer.deny(jid.into()))
 }
 
-/// `show` and `status`: what a bot's presence says.
+/// Reads `show` and `status`, the presence of a bot.
 fn availability(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Availability> {
     let show = table.take("show").and_then(|value| show(&value, faults));
     let status = table.take("status").and_then(|value| value.text(faults));
@@ -232,7 +233,7 @@ fn show(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Show> {
     }
 }
 
-/// `avatar`, `description` and `url`: with the name, what people see of a bot.
+/// Reads `avatar`, `description` and `url`, which with the name form the vCard of a bot.
 fn card(table: &mut Table<'_>, name: Option<&str>, faults: &mut Faults<'_>) -> Option<VCard> {
     let mut text = |key| {
         table
@@ -283,7 +284,7 @@ fn webhook(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Webhook> {
             faults.push(
                 &url.span,
                 why,
-                "write an address, as in \"https://bots.example.org/hook\"",
+                "write a URL, such as \"https://bots.example.org/hook\"",
             );
             None
         }
@@ -292,7 +293,7 @@ fn webhook(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Webhook> {
 
 fn api(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Api> {
     let mut table = value.table(
-        "the HTTP side, as in { listen = \"127.0.0.1:5391\", token_env = \"BRIDGE_TOKEN\" }",
+        "`api`, such as { listen = \"127.0.0.1:5391\", token_env = \"BRIDGE_TOKEN\" }",
         faults,
     )?;
     let listen = table.take("listen");
@@ -314,16 +315,16 @@ fn api(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Api> {
     let Ok(address) = text.parse::<SocketAddr>() else {
         faults.push(
             &listen.span,
-            format!("{text:?} is no address with a port"),
+            format!("{text:?} is not an address with a port"),
             "write \"127.0.0.1:5391\" or \"[::1]:5391\"",
         );
         return None;
     };
     if !address.ip().is_loopback() {
-        let remedy = "listen on loopback, behind a proxy that speaks TLS";
+        let remedy = "listen on loopback behind a TLS proxy";
         faults.warn(
             &listen.span,
-            "tokens and messages cross the network in the clear",
+            "tokens and messages cross the network unencrypted",
             remedy,
         );
     }
@@ -340,16 +341,16 @@ fn outbox(
     faults: &mut Faults<'_>,
 ) -> Option<PathBuf> {
     match table.take("outbox") {
-        // Whoever writes that knows what is lost.
+        // `outbox = false` is an explicit choice: pending messages are lost on exit.
         Some(value) if value.is_off() => None,
         Some(value) => value.text(faults).map(|text| faults.path(text)),
         None => Some(beside(&format!("{}.outbox.db", domain?), faults)),
     }
 }
 
-/// Where a file lies that the configuration does not name.
+/// Returns the default path of a file that the configuration does not name.
 pub(super) fn beside(name: &str, faults: &Faults<'_>) -> PathBuf {
-    // systemd's StateDirectory= is there to be written to; the configuration's folder need not be.
+    // systemd's StateDirectory= is writable; the folder of the configuration may not be.
     let state = std::env::var_os("STATE_DIRECTORY").map(|folder| PathBuf::from(folder).join(name));
     state.unwrap_or_else(|| faults.path(name))
 }
@@ -370,7 +371,7 @@ fn mode(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Mode> {
     }
 }
 
-/// To whom one may write: `"anybody"`, or JIDs and domains.
+/// Reads the permitted recipients: `"anybody"`, or a list of JIDs and domains.
 fn grant(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Grant> {
     if value.is_text("anybody") {
         return Some(Grant::Anybody);
@@ -379,7 +380,7 @@ fn grant(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Grant> {
 }
 
 fn texts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {
-    let items = value.list("texts", faults)?;
+    let items = value.list("strings", faults)?;
     Some(
         items
             .iter()

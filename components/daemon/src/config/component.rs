@@ -1,4 +1,4 @@
-//! `[[component]]`: one connection, and what is mounted on it.
+//! `[[component]]`: one connection and the modules mounted on it.
 
 use std::ops::Range;
 
@@ -20,18 +20,18 @@ use super::tap::{self, Tap};
 use super::{limits, secret, vcard};
 use crate::escape::Escaped;
 
-/// One component, free of faults.
+/// Validated settings of one component.
 #[derive(Debug, Clone)]
 pub(crate) struct Component {
     pub(crate) jid: BareJid,
-    /// Where its JID stands in the file.
+    /// Position of the JID in the file.
     pub(super) span: Range<usize>,
     pub(crate) address: ServerAddress,
     pub(crate) tls: Option<Tls>,
     pub(crate) secret: Secret,
     pub(crate) limits: Limits,
     pub(crate) access: Access,
-    /// From the catalog.
+    /// Modules of the catalog.
     pub(crate) modules: Vec<Chosen>,
     pub(crate) logger: Option<Logger>,
     pub(crate) tap: Option<Tap>,
@@ -43,7 +43,9 @@ pub(crate) struct Component {
 }
 
 impl Component {
-    /// Reads one table. Every part is read although another is wrong: all faults are found at once.
+    /// Reads one table.
+    ///
+    /// Every part is read even if another one is invalid, so that all faults are found at once.
     pub(super) fn read(
         mut table: Table<'_>,
         defaults: &Server,
@@ -77,7 +79,8 @@ impl Component {
             .map(|table| vcard::read(table, faults));
         let modules = modules::read(&mut table, faults);
         table.finish(faults);
-        let ((jid, span), (address, tls)) = (jid?, server?);
+        let (jid, span) = jid?;
+        let (address, tls) = server?;
         let bridge = bridge.flatten();
         let of_bots = |bridge: &Bridge, faults: &Faults<'_>| {
             Presence::of_bots(&jid, bridge.settings.outbox.is_some(), faults)
@@ -105,12 +108,12 @@ impl Component {
         })
     }
 
-    /// Whether a module of the catalog is mounted.
+    /// Returns `true` if this module of the catalog is mounted.
     pub(crate) fn has(&self, module: &str) -> bool {
         self.modules.iter().any(|chosen| chosen.name == module)
     }
 
-    /// What answers on this JID, for people to read.
+    /// Lists the modules on this JID for the log and `campanile check`.
     pub(crate) fn mounted(&self) -> String {
         let modules: String = self
             .modules
@@ -147,8 +150,7 @@ impl Component {
 
 fn jid(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<(BareJid, Range<usize>)> {
     let Some(value) = table.take("jid") else {
-        let remedy =
-            "write jid = \"echo.example.org\", the name that the server's configuration has for it";
+        let remedy = "write jid = \"echo.example.org\", the domain configured on the server";
         faults.push(&table.span, format!("{} has no jid", table.name), remedy);
         return None;
     };
@@ -160,12 +162,12 @@ fn domain(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
     let what = match Jid::new(text).map(Jid::try_into_full) {
         Ok(Err(bare)) if bare.node().is_none() => return Some(bare),
         Ok(_) => format!("{text:?} is an address within a domain"),
-        Err(error) => format!("{text:?} is no domain: {error}"),
+        Err(error) => format!("{text:?} is not a domain: {error}"),
     };
     faults.push(
         &value.span,
         what,
-        "a component is mounted on a whole domain, such as \"echo.example.org\"",
+        "write a whole domain without a scheme or port, such as \"echo.example.org\"",
     );
     None
 }

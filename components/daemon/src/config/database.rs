@@ -1,14 +1,14 @@
-//! Where a store may be but for a file: `postgres://…`.
+//! Database addresses: `postgres://…`.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use campanile_postgres::Database;
+use campanile_storage::postgres::Database;
 
 use super::fault::Faults;
 use super::table::Value;
 
-/// A database. Components that name the same one share what they have of it.
+/// A PostgreSQL database. Components with the same address share its connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PostgresAddress(Arc<Database>);
 
@@ -24,22 +24,23 @@ impl Hash for PostgresAddress {
     }
 }
 
-/// An address free of faults; `what` goes there. What is wrong with it is not cited: it may be the
-/// password.
+/// Reads a database address; `what` names the data kept there.
+///
+/// Faults never quote the value, which may hold a password.
 pub(super) fn read(
     value: &Value<'_>,
     what: &str,
     faults: &mut Faults<'_>,
 ) -> Option<PostgresAddress> {
     let Ok(database) = Database::new(value.text(faults)?) else {
-        let remedy = "write postgres://user:password@host/database, and ?sslmode=verify-full \
-            behind it to encrypt";
-        faults.push(&value.span, "`store` is no address of a database", remedy);
+        let remedy = "write postgres://user:password@host/database, and append \
+            ?sslmode=verify-full to encrypt";
+        faults.push(&value.span, "`store` is not a database address", remedy);
         return None;
     };
     if database.is_exposed() {
-        let remedy = "write ?sslmode=verify-full behind the address, and &sslrootcert=/path/ca.pem \
-            for an authority of your own";
+        let remedy = "append ?sslmode=verify-full to the address, and &sslrootcert=/path/ca.pem \
+            for a private CA";
         faults.warn(
             &value.span,
             format!("{what} crosses the network unencrypted"),

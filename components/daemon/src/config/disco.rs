@@ -1,23 +1,23 @@
-//! `[component.disco]`: what a component says about itself.
+//! `[component.disco]`: name, identities and contact addresses in service discovery.
 
 use super::fault::Faults;
 use super::table::{Table, Value};
 
-/// XEP-0157 §3: whom one may ask for, each with its field `…-addresses`.
+/// Purposes of contact addresses (XEP-0157 §3), each with its field `…-addresses`.
 const CONTACTS: [&str; 7] = [
     "abuse", "admin", "feedback", "sales", "security", "status", "support",
 ];
 
-/// What a component says about itself.
+/// Service discovery settings of a component.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Disco {
     pub(crate) name: Option<String>,
     pub(crate) identities: Vec<Identity>,
-    /// What the contact is for, and its URIs.
+    /// Contact purposes, each with its URIs.
     pub(crate) contacts: Vec<(String, Vec<String>)>,
 }
 
-/// What kind of thing a component is (XEP-0030 §3.1).
+/// A disco identity: category and type of an entity (XEP-0030 §3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) category: String,
@@ -49,7 +49,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Disco {
 
 fn identities(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<Identity>> {
     let items = value.list(
-        "identities, as in [{ category = \"client\", type = \"bot\" }]",
+        "identities, such as [{ category = \"client\", type = \"bot\" }]",
         faults,
     )?;
     Some(
@@ -114,9 +114,9 @@ fn uri(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
     {
-        let remedy = "write where to turn to, as in \"mailto:abuse@example.org\" \
+        let remedy = "write a contact URI, such as \"mailto:abuse@example.org\" \
             or \"xmpp:help@example.org\"";
-        faults.push(&value.span, format!("{text:?} is no URI"), remedy);
+        faults.push(&value.span, format!("{text:?} is not a URI"), remedy);
         return None;
     }
     Some(text.to_owned())

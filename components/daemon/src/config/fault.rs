@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and where.
+//! Faults of a configuration, with their positions.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 use super::source::Source;
 
-/// One fault or warning, with its place and its remedy.
+/// One fault or warning, with its position and a remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// The file, as it was named.
+    /// The file, as named by the operator.
     pub(crate) file: String,
-    /// Line and column, both counted from 1, the column in characters.
+    /// Line and column, both counted from 1; the column counts characters.
     pub(crate) at: (usize, usize),
-    /// What is wrong. Never holds a secret.
+    /// The problem. Never holds a secret.
     pub(crate) what: String,
-    /// What to do about it.
+    /// The remedy, as an imperative.
     pub(crate) remedy: String,
 }
 
@@ -31,13 +31,13 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Collects what is found on the way through the file.
+/// Collects the faults and warnings of one file.
 pub(super) struct Faults<'t> {
     source: &'t Source,
     text: &'t str,
     faults: Vec<(usize, Fault)>,
     warnings: Vec<(usize, Fault)>,
-    /// Lines that are no TOML.
+    /// Lines that are not TOML.
     broken: Vec<usize>,
 }
 
@@ -52,7 +52,7 @@ impl<'t> Faults<'t> {
         }
     }
 
-    /// Notes what makes the configuration unusable.
+    /// Adds a fault, which makes the configuration unusable.
     pub(super) fn push(
         &mut self,
         span: &Range<usize>,
@@ -66,8 +66,10 @@ impl<'t> Faults<'t> {
         self.faults.push((span.start, fault));
     }
 
-    /// Notes a line that is no TOML. What else is found there follows from it, and may be half of a
-    /// secret whose quotation marks are wrong: it is not said.
+    /// Adds a fault for a line that is not TOML.
+    ///
+    /// Further faults on that line are dropped: they follow from the first, and could quote part of
+    /// a secret with unbalanced quotation marks.
     pub(super) fn push_broken(
         &mut self,
         span: &Range<usize>,
@@ -81,7 +83,7 @@ impl<'t> Faults<'t> {
         }
     }
 
-    /// Notes what works, and should not stay as it is.
+    /// Adds a warning: the configuration works but should be changed.
     pub(super) fn warn(
         &mut self,
         span: &Range<usize>,
@@ -92,7 +94,7 @@ impl<'t> Faults<'t> {
         self.warnings.push((span.start, warning));
     }
 
-    /// Faults and warnings, each in the order of the text.
+    /// Returns faults and warnings, each in file order.
     pub(super) fn finish(mut self) -> (Vec<Fault>, Vec<Fault>) {
         self.faults.sort_by_key(|(at, _)| *at);
         self.warnings.sort_by_key(|(at, _)| *at);
@@ -101,17 +103,17 @@ impl<'t> Faults<'t> {
         (strip(self.faults), strip(self.warnings))
     }
 
-    /// A path of the file, which begins at the file's folder.
+    /// Resolves a path relative to the folder of the file.
     pub(super) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.source.folder.join(path)
     }
 
-    /// Whether everybody on this machine can read the file.
+    /// Returns `true` if the file is readable by every user of this machine.
     pub(super) fn source_is_exposed(&self) -> bool {
         self.source.exposed
     }
 
-    /// Line and column of a place.
+    /// Returns line and column of a span.
     pub(super) fn position(&self, span: &Range<usize>) -> (usize, usize) {
         position(self.text, span.start)
     }
@@ -126,7 +128,7 @@ impl<'t> Faults<'t> {
     }
 }
 
-/// Line and column of a byte.
+/// Returns line and column of a byte offset.
 fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `[component.limits]`: every bound of the framework by its own name.
+//! `[component.limits]`: every limit of the framework, under its own name.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,21 +12,20 @@ const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 const COUNT: RangeInclusive<usize> = 1..=1_000_000;
-/// RFC 6120 §13.12: a stanza of 10,000 bytes must be taken.
+// RFC 6120 §13.12: a stanza of 10,000 bytes must be accepted.
 const STANZA: RangeInclusive<usize> = 10_000..=256 * MIB;
 
-/// What may be waited for: never so short that nothing can be done in it, and never so long that
-/// nobody would notice.
+/// Range of timeouts: long enough to be met, short enough for a failure to be noticed.
 const WAIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
-/// What may be nothing at all.
+/// Range of durations that may be zero.
 const SPAN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
-/// What would press a server if it were shorter.
+/// Range of intervals that would strain a server if they were shorter.
 const PAUSE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
-/// Answers of an archive wait for a commit, thousands of them for the same one.
+/// Default of `in_flight` with an archive, whose replies wait for a commit, thousands at a time.
 const OF_AN_ARCHIVE: usize = 8192;
 
-/// The bounds where nothing is said.
+/// Returns the default limits.
 pub(super) fn usual(archive: bool) -> Limits {
     let mut limits = Limits::default();
     if archive {
@@ -35,7 +34,7 @@ pub(super) fn usual(archive: bool) -> Limits {
     limits
 }
 
-/// Reads the bounds; what is not named stays as it is.
+/// Reads the limits; missing keys keep their defaults.
 pub(super) fn read(mut table: Table<'_>, mut limits: Limits, faults: &mut Faults<'_>) -> Limits {
     let mut bounds = Bounds {
         table: &mut table,
@@ -69,8 +68,8 @@ pub(super) fn read(mut table: Table<'_>, mut limits: Limits, faults: &mut Faults
     bounds.time("shutdown_grace", SPAN, &mut limits.shutdown_grace);
     bounds.size("max_stanza_in", STANZA, &mut limits.max_stanza_in);
     bounds.size("max_stanza_out", STANZA, &mut limits.max_stanza_out);
-    // Disco with a form is five deep; beyond a thousand the parsers of payloads would run out of
-    // stack.
+    // Disco with a form is five levels deep; beyond a thousand the payload parsers would overflow
+    // the stack.
     bounds.count("max_depth", 8..=1000, &mut limits.max_depth);
     bounds.time("keepalive", PAUSE, &mut limits.keepalive);
     bounds.time("keepalive_deadline", PAUSE, &mut limits.keepalive_deadline);
@@ -84,7 +83,7 @@ pub(super) fn read(mut table: Table<'_>, mut limits: Limits, faults: &mut Faults
     limits
 }
 
-/// One line above for each bound.
+/// Reads keys into limits, so that each limit above takes one line.
 struct Bounds<'b, 't, 'f> {
     table: &'b mut Table<'t>,
     faults: &'b mut Faults<'f>,
@@ -115,7 +114,7 @@ impl Bounds<'_, '_, '_> {
         *bound = read.unwrap_or(*bound);
     }
 
-    /// The first and the longest of waits that grow.
+    /// Reads the first and the longest delay of a growing backoff.
     fn pair(
         &mut self,
         key: &'static str,
@@ -125,14 +124,14 @@ impl Bounds<'_, '_, '_> {
         let Some(value) = self.table.take(key) else {
             return;
         };
-        let remedy = "write the first and the longest wait, as in [\"1s\", \"60s\"]";
-        let Some(items) = value.list("two times", self.faults) else {
+        let remedy = "write the first and the longest delay, such as [\"1s\", \"60s\"]";
+        let Some(items) = value.list("two durations", self.faults) else {
             return;
         };
         let [first, longest] = items.as_slice() else {
             return self
                 .faults
-                .push(&value.span, format!("`{key}` needs two times"), remedy);
+                .push(&value.span, format!("`{key}` needs two durations"), remedy);
         };
         let read = (
             first.duration(range.clone(), self.faults),
@@ -143,7 +142,7 @@ impl Bounds<'_, '_, '_> {
             (Some(_), Some(_)) => {
                 self.faults.push(
                     &value.span,
-                    format!("`{key}`: the first wait is longer than the longest"),
+                    format!("`{key}`: the first delay exceeds the longest"),
                     remedy,
                 );
             }
@@ -162,9 +161,9 @@ mod tests {
     const SAMPLE: &str = include_str!("../../../../deploy/campanile.toml");
 
     #[test]
-    fn the_sample_shows_every_bound_with_its_default() {
+    fn sample_shows_every_limit_with_its_default() {
         let text = SAMPLE.split_once("#[component.limits]").unwrap().1;
-        // Another component begins behind it.
+        // Another component follows it.
         let text = text.split("\n#[[").next().unwrap();
         let settings = text
             .lines()
@@ -181,7 +180,7 @@ mod tests {
         );
         assert_eq!(faults.finish(), (Vec::new(), Vec::new()));
         assert_eq!(limits, Limits::default());
-        // A bound that is new in the framework must be known here.
+        // A limit added to the framework must be readable here.
         let debug = format!("{limits:#?}");
         let fields = debug
             .lines()

@@ -1,4 +1,4 @@
-//! `[component.logger]`: what is archived, for whom, and for how long.
+//! `[component.logger]`: store, permissions and retention of an archive.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 const SMALLEST: usize = 1 << 10;
 const GREATEST: usize = 1 << 50;
 
-/// One archive, free of faults.
+/// Validated settings of one archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Logger {
     pub(crate) store: StoreAddress,
@@ -32,7 +32,7 @@ pub(crate) struct Logger {
     pub(crate) quota_per_domain: Option<usize>,
 }
 
-/// Where an archive is kept.
+/// Location of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum StoreAddress {
     Sqlite(PathBuf),
@@ -54,7 +54,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Logg
     let store = match table.take("store") {
         Some(value) => store(&value, faults),
         None => {
-            let remedy = "write store = \"sqlite:logger.db\", the file that it is to be kept in";
+            let remedy = "write store = \"sqlite:logger.db\" to keep the archive in that file";
             faults.push(&table.span, "[component.logger] has no store", remedy);
             None
         }
@@ -108,18 +108,18 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Logg
     })
 }
 
-/// Where an archive is kept: the kind of the store, and what that kind wants to know.
+/// Reads a store: its kind, and the path or address it needs.
 pub(super) fn store(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<StoreAddress> {
     let text = value.text(faults)?;
     match text.split_once(':') {
         Some(("sqlite", path)) if !path.is_empty() => Some(StoreAddress::Sqlite(faults.path(path))),
         #[cfg(feature = "postgres")]
         Some(("postgres" | "postgresql", _)) => {
-            database::read(value, "what is archived", faults).map(StoreAddress::Postgres)
+            database::read(value, "archive data", faults).map(StoreAddress::Postgres)
         }
         #[cfg(not(feature = "postgres"))]
         Some(("postgres" | "postgresql", _)) => {
-            let remedy = "build it with `--features postgres`, or write \"sqlite:logger.db\"";
+            let remedy = "rebuild it with `--features postgres`, or write \"sqlite:logger.db\"";
             faults.push(
                 &value.span,
                 "this program was built without PostgreSQL",
@@ -128,8 +128,8 @@ pub(super) fn store(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<StoreA
             None
         }
         _ => {
-            let remedy = "write \"sqlite:logger.db\", the file that it is to be kept in";
-            faults.push(&value.span, "`store` names no kind of store", remedy);
+            let remedy = "write \"sqlite:logger.db\" to keep the archive in that file";
+            faults.push(&value.span, "`store` is not a known kind of store", remedy);
             None
         }
     }

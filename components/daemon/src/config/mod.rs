@@ -1,4 +1,4 @@
-//! The configuration: read once, every fault found at once, each with its place and its remedy.
+//! The configuration file: one walk finds every fault, each with its position and a remedy.
 
 mod access;
 mod admin;
@@ -44,20 +44,20 @@ use crate::exit::Exit;
 /// A configuration without faults.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// How people know it.
+    /// The file as named by the operator, or `stdin`.
     pub(crate) name: String,
     pub(crate) components: Vec<Component>,
     pub(crate) admin: Option<Admin>,
-    /// What works, and should not stay as it is.
+    /// Problems that do not prevent the components from running.
     pub(crate) warnings: Vec<Fault>,
 }
 
-/// Why there is no configuration.
+/// The reason a configuration could not be loaded.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It cannot be read at all.
+    /// The file could not be read, or its modules could not be built.
     Unread { exit: Exit, text: String },
-    /// It is wrong.
+    /// The file has faults.
     Wrong {
         faults: Vec<Fault>,
         warnings: Vec<Fault>,
@@ -65,7 +65,7 @@ pub(crate) enum Failure {
 }
 
 impl Config {
-    /// Understands what was read.
+    /// Parses and validates a configuration.
     pub(crate) fn parse(source: &Source) -> Result<Self, Failure> {
         let text = match std::str::from_utf8(&source.bytes) {
             Ok(text) => text,
@@ -75,7 +75,7 @@ impl Config {
                 let mut faults = Faults::new(source, &good);
                 faults.push(
                     &(good.len()..good.len()),
-                    "this is no UTF-8",
+                    "invalid UTF-8",
                     "save the file as UTF-8",
                 );
                 return Err(faults.into());
@@ -87,8 +87,8 @@ impl Config {
             let span = error.span().unwrap_or(0..0);
             faults.push_broken(
                 &span,
-                format!("this is no TOML: {}", error.message()),
-                "see https://toml.io",
+                format!("invalid TOML: {}", error.message()),
+                "see https://toml.io; strings need quotation marks",
             );
         }
         let (components, admin) = top(
@@ -124,8 +124,8 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> (Vec<Component>, Option
     if tables.is_none() {
         faults.push(
             &(0..0),
-            "there is no [[component]]",
-            "write one for each JID that is served",
+            "no [[component]] in the file",
+            "write one [[component]] for each JID to serve",
         );
     }
     let read = |table| Component::read(table, &defaults, faults);
@@ -145,7 +145,7 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> (Vec<Component>, Option
     (components, admin)
 }
 
-/// A table that stands at the top of the file.
+/// Reports a component's table at the top level of the file.
 fn misplace(table: &mut Table<'_>, name: &'static str, faults: &mut Faults<'_>) {
     let what = format!("[{name}] belongs to a component");
     table.refuse(
@@ -160,8 +160,8 @@ fn component_tables<'t>(value: &Value<'t>, faults: &mut Faults<'_>) -> Vec<Table
     if value.is_table() {
         faults.push(
             &value.key_span,
-            "[component] is one table",
-            "write [[component]], with two brackets: there may be several",
+            "[component] is a single table",
+            "write [[component]] with double brackets; a file may have several",
         );
         return Vec::new();
     }
@@ -172,8 +172,9 @@ fn component_tables<'t>(value: &Value<'t>, faults: &mut Faults<'_>) -> Vec<Table
         .collect()
 }
 
-/// One JID is one connection: a second one would be refused by the server, or steal half of the
-/// stanzas.
+/// Reports JIDs that occur twice.
+///
+/// A second connection for a JID would be refused by the server, or receive half of the stanzas.
 fn each_jid_once(components: &[Component], faults: &mut Faults<'_>) {
     for (index, component) in components.iter().enumerate() {
         if let Some(first) = components[..index]

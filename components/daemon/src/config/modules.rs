@@ -1,4 +1,4 @@
-//! `[component.NAME]` of the modules in the catalog: a table switches one on, and is its settings.
+//! `[component.NAME]`: a table that enables a module of the catalog and holds its settings.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use super::nearest::remedy;
 use super::table::{Table, Value};
 use crate::builtin_modules;
 
-/// A module that takes its settings.
+/// A module of the catalog with validated settings.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Chosen {
     pub(crate) name: &'static str,
@@ -20,31 +20,29 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    /// Makes it.
+    /// Builds the module.
     pub(crate) fn make(&self) -> Result<Arc<dyn Module>, CatalogError> {
         builtin_modules::catalog().make(self.name, &self.settings)
     }
 }
 
-/// Settings may hold secrets.
+// Settings may hold secrets, so only the name is shown.
 impl fmt::Debug for Chosen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Chosen").field(&self.name).finish()
     }
 }
 
-/// The modules that this table asks for.
+/// Reads the modules that this table enables.
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<Chosen> {
     let mut chosen = Vec::new();
     for name in builtin_modules::catalog().names() {
         if table.knows(name) {
-            let what = format!(
-                "the program was built with a module {name:?}, which is a key of its own here"
-            );
+            let what = format!("module name {name:?} clashes with a key of [[component]]");
             faults.push(
                 &table.span,
                 what,
-                "build it with another name for the module",
+                "rebuild the program with another name for the module",
             );
             continue;
         }
@@ -94,7 +92,7 @@ fn say(title: &str, value: &Value<'_>, fault: &CatalogFault, faults: &mut Faults
             faults.push(
                 &span,
                 format!("{at}: {}", fault.why()),
-                "write what the module's documentation asks for",
+                "see the documentation of the module",
             );
         }
     }

@@ -1,4 +1,4 @@
-//! `[component.json_bridge.nats]`: a broker between bridge and bots.
+//! `[component.json_bridge.nats]`: a NATS broker between bridge and bots.
 
 use campanile_json_bridge::Nats;
 
@@ -6,9 +6,12 @@ use super::fault::Faults;
 use super::table::Table;
 
 #[cfg(not(feature = "nats"))]
-#[expect(clippy::needless_pass_by_value, reason = "as the one that is there")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "same signature as with the feature `nats`"
+)]
 pub(super) fn read(table: Table<'_>, faults: &mut Faults<'_>) -> Option<Nats> {
-    let remedy = "build it with `--features nats`, or remove this table";
+    let remedy = "rebuild it with `--features nats`, or remove this table";
     faults.push(&table.span, "this program was built without NATS", remedy);
     None
 }
@@ -54,10 +57,10 @@ fn address(value: &super::table::Value<'_>, faults: &mut Faults<'_>) -> Option<S
     if text.split(',').all(is_one) && !text.contains('@') {
         return Some(text.to_owned());
     }
-    // Not cited: it may hold a password.
-    let remedy = "write \"nats://127.0.0.1:4222\" or \"tls://host:4222\"; who logs in is said by \
-        `token`, or `user` and `password`";
-    faults.push(&value.span, "`url` is no address of a broker", remedy);
+    // Not quoted: the URL may hold a password.
+    let remedy = "write \"nats://127.0.0.1:4222\" or \"tls://host:4222\", and log in with \
+        `token`, or with `user` and `password`";
+    faults.push(&value.span, "`url` is not a broker address", remedy);
     None
 }
 
@@ -81,15 +84,15 @@ fn login(table: &mut Table<'_>, faults: &mut Faults<'_>) -> campanile_json_bridg
         _ => {
             faults.push(
                 &table.span,
-                "this is no way to log in",
-                "write `token`, or `user` and `password`",
+                "incomplete or conflicting login",
+                "write `token`, or both `user` and `password`",
             );
             Login::Open
         }
     }
 }
 
-/// What every subject of this component begins with.
+/// Reads the prefix of every subject of this component.
 #[cfg(feature = "nats")]
 fn prefix(value: &super::table::Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let text = value.text(faults)?;
@@ -104,8 +107,8 @@ fn prefix(value: &super::table::Value<'_>, faults: &mut Faults<'_>) -> Option<St
     }
     faults.push(
         &value.span,
-        "`prefix` begins no subject",
-        "write letters, digits, - and _, with dots between them",
+        "`prefix` is not a valid subject prefix",
+        "write words of letters, digits, - and _, separated by dots",
     );
     None
 }

@@ -1,17 +1,17 @@
-//! The name that was probably meant.
+//! Suggestions for misspelled names.
 
-/// What to do about a name that is none of the known ones.
+/// Returns the remedy for an unknown name: the nearest known one, or a list of all.
 pub(super) fn remedy(name: &str, known: &[&str]) -> String {
     match (nearest(name, known), known) {
         (Some(meant), _) => format!("did you mean `{meant}`?"),
-        (None, []) => "remove it: this table has no keys".to_owned(),
-        (None, known) => format!("known are {}", known.join(", ")),
+        (None, []) => "remove it; this table has no keys".to_owned(),
+        (None, known) => format!("use one of {}", known.join(", ")),
     }
 }
 
-/// The nearest of the known names, if one is near enough to be meant.
+/// Returns the nearest known name, if it is close enough to be a typo.
 fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
-    // Long names may be further off: `handler-time-out` is still `handler_timeout`.
+    // Longer names tolerate more edits: `handler-time-out` still means `handler_timeout`.
     let tolerated = (name.chars().count() / 3).clamp(1, 3);
     known
         .iter()
@@ -26,12 +26,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_of_the_fingers_are_understood() {
+    fn typos_yield_the_nearest_name() {
         let known = ["jid", "secret", "secret_file", "handler_timeout"];
         assert_eq!(nearest("sercet", &known), Some("secret"));
         assert_eq!(nearest("secretfile", &known), Some("secret_file"));
         assert_eq!(nearest("handler-time-out", &known), Some("handler_timeout"));
         assert_eq!(nearest("jdi", &known), Some("jid"));
-        assert_eq!(nearest("colour", &known), None);
+        assert_eq!(nearest("color", &known), None);
     }
 }

@@ -1,4 +1,4 @@
-//! `[component.presence]`: who may see whether a component and its bots are there.
+//! `[component.presence]`: presence of a component and its bots.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use super::table::{Table, Value};
 
 const MOST: usize = 100_000_000;
 
-/// Presence of one component, free of faults.
+/// Validated presence settings of one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Presence {
     pub(crate) store: PresenceStore,
@@ -25,7 +25,7 @@ pub(crate) struct Presence {
     pub(crate) bounds: SubscriptionLimits,
 }
 
-/// Where subscriptions are kept.
+/// Location of the subscriptions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PresenceStore {
     Memory,
@@ -35,8 +35,7 @@ pub(crate) enum PresenceStore {
 }
 
 pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Presence> {
-    let remedy = "write store = \"sqlite:presence.db\", or \"memory\" to forget all contacts with \
-        the process";
+    let remedy = "write store = \"sqlite:presence.db\", or \"memory\" to lose all contacts on exit";
     let store = match table.take("store") {
         Some(value) => store(&value, remedy, faults),
         None => {
@@ -85,8 +84,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Pres
 }
 
 impl Presence {
-    /// That of bots for whom the configuration says nothing of it: beside their outbox, where they
-    /// have one.
+    /// Returns the default settings for bots, with the store next to their outbox if they have one.
     pub(super) fn of_bots(domain: &BareJid, has_outbox: bool, faults: &Faults<'_>) -> Self {
         let store = if has_outbox {
             PresenceStore::Sqlite(bridge::beside(&format!("{domain}.presence.db"), faults))
@@ -115,11 +113,11 @@ fn store(value: &Value<'_>, remedy: &str, faults: &mut Faults<'_>) -> Option<Pre
         }
         #[cfg(feature = "postgres")]
         Some(("postgres" | "postgresql", _)) => {
-            database::read(value, "who sees whom", faults).map(PresenceStore::Postgres)
+            database::read(value, "presence data", faults).map(PresenceStore::Postgres)
         }
         #[cfg(not(feature = "postgres"))]
         Some(("postgres" | "postgresql", _)) => {
-            let remedy = "build it with `--features postgres`, or write \"sqlite:presence.db\"";
+            let remedy = "rebuild it with `--features postgres`, or write \"sqlite:presence.db\"";
             faults.push(
                 &value.span,
                 "this program was built without PostgreSQL",
@@ -128,7 +126,7 @@ fn store(value: &Value<'_>, remedy: &str, faults: &mut Faults<'_>) -> Option<Pre
             None
         }
         _ => {
-            faults.push(&value.span, "`store` names no kind of store", remedy);
+            faults.push(&value.span, "`store` is not a known kind of store", remedy);
             None
         }
     }
@@ -145,7 +143,7 @@ fn bot(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
         faults.push(
             &value.span,
             error.to_string(),
-            "write what stands before the @, as in \"weather\"",
+            "write the part before the @, such as \"weather\"",
         );
         return None;
     }

@@ -1,4 +1,4 @@
-//! The secret that a component shares with its server: from one of four places, shown in none.
+//! Secrets: read from one of four sources, and never shown.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,14 +11,13 @@ use super::fault::Faults;
 use super::source::readable_by_everybody;
 use super::table::{Table, Value};
 
-/// The keys that one secret can stand behind: itself, a file, a variable of the environment, a
-/// credential of systemd.
+/// The keys of one secret: inline, a file, an environment variable, a systemd credential.
 pub(super) type Keys = [&'static str; 4];
 
 const KEYS: Keys = ["secret", "secret_file", "secret_env", "secret_credential"];
 const LARGEST: u64 = 64 * 1024;
 
-/// Reads the secret that exactly one of the four keys gives.
+/// Reads the secret of a component from exactly one of the four keys.
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Secret> {
     if !KEYS.iter().any(|key| table.has(key)) {
         let what = format!("{} has no secret", table.name);
@@ -32,7 +31,7 @@ pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Sec
     text(table, &KEYS, faults).map(Secret::new)
 }
 
-/// The text of a secret that may be missing.
+/// Reads an optional secret.
 pub(super) fn text(table: &mut Table<'_>, keys: &Keys, faults: &mut Faults<'_>) -> Option<String> {
     let given: Vec<Value<'_>> = keys.iter().filter_map(|key| table.take(key)).collect();
     let value = match given.as_slice() {
@@ -55,7 +54,7 @@ pub(super) fn text(table: &mut Table<'_>, keys: &Keys, faults: &mut Faults<'_>) 
         faults.push(
             &value.span,
             "the secret is empty",
-            "write the one that the server has",
+            "write the secret configured on the server",
         );
         return None;
     }
@@ -64,10 +63,10 @@ pub(super) fn text(table: &mut Table<'_>, keys: &Keys, faults: &mut Faults<'_>) 
 
 fn inline(text: &str, value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
     if faults.source_is_exposed() {
-        let remedy = "chmod o-r this file, or move the secret to a file of its own (secret_file)";
+        let remedy = "run chmod o-r on this file, or move the secret to its own file (secret_file)";
         faults.warn(
             &value.key_span,
-            "everybody on this machine can read this secret",
+            "this secret is readable by every user on this machine",
             remedy,
         );
     }
@@ -78,17 +77,20 @@ fn from_file(path: &Path, span: &Range<usize>, faults: &mut Faults<'_>) -> Optio
     match read_file(path) {
         Ok((secret, exposed)) => {
             if exposed {
-                let what = format!("everybody on this machine can read {}", path.display());
-                faults.warn(span, what, "chmod o-r it");
+                let what = format!(
+                    "{} is readable by every user on this machine",
+                    path.display()
+                );
+                faults.warn(span, what, "run chmod o-r on it");
             }
             Some(secret)
         }
         Err(error) => {
-            let what = format!("{} cannot be read: {error}", path.display());
+            let what = format!("cannot read {}: {error}", path.display());
             faults.push(
                 span,
                 what,
-                "name a file that holds nothing but the secret; paths begin at this file's folder",
+                "name a file that holds only the secret; paths are relative to this file's folder",
             );
             None
         }
@@ -98,18 +100,16 @@ fn from_file(path: &Path, span: &Range<usize>, faults: &mut Faults<'_>) -> Optio
 fn from_environment(name: &str, span: &Range<usize>, faults: &mut Faults<'_>) -> Option<String> {
     let found = std::env::var(name).ok();
     if found.is_none() {
-        // Somebody may have written the secret itself here. Names of variables are in capitals.
+        // The value may be the secret itself, written under the wrong key. Only a value in the
+        // usual form of variable names, in capitals, is quoted.
         let is_name = name
             .bytes()
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        let what = format!(
-            "the environment has no {}",
-            if is_name {
-                name
-            } else {
-                "variable of this name"
-            }
-        );
+        let what = if is_name {
+            format!("environment variable {name} is not set")
+        } else {
+            "no environment variable of this name is set".to_owned()
+        };
         faults.push(
             span,
             what,
@@ -119,21 +119,23 @@ fn from_environment(name: &str, span: &Range<usize>, faults: &mut Faults<'_>) ->
     found
 }
 
-/// systemd puts what `LoadCredential=` names into a folder that only this unit can read.
+/// Reads a credential from the folder where systemd places those of `LoadCredential=`.
+///
+/// Only this unit can read that folder.
 fn from_credential(name: &str, span: &Range<usize>, faults: &mut Faults<'_>) -> Option<String> {
     if name.is_empty() || name.contains('/') || name == ".." {
         faults.push(
             span,
-            "this is no name of a credential",
-            "write the name that LoadCredential= has before the colon",
+            "this is not a credential name",
+            "write the name before the colon in LoadCredential=",
         );
         return None;
     }
-    let remedy = format!("write LoadCredential={name}:/path/of/the/secret into the unit");
+    let remedy = format!("add LoadCredential={name}:/path/to/secret to the unit");
     let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY") else {
         faults.push(
             span,
-            "there are no credentials: systemd did not start this with any",
+            "no systemd credentials: CREDENTIALS_DIRECTORY is not set",
             remedy,
         );
         return None;
@@ -143,7 +145,7 @@ fn from_credential(name: &str, span: &Range<usize>, faults: &mut Faults<'_>) -> 
         .map_err(|error| {
             faults.push(
                 span,
-                format!("the credential {name:?} cannot be read: {error}"),
+                format!("cannot read the credential {name:?}: {error}"),
                 remedy,
             )
         })
@@ -151,7 +153,7 @@ fn from_credential(name: &str, span: &Range<usize>, faults: &mut Faults<'_>) -> 
         .map(|(secret, _)| secret)
 }
 
-/// The secret without the line break behind it, and whether everybody can read the file.
+/// Returns the secret without its trailing line break, and `true` if every user can read the file.
 fn read_file(path: &Path) -> io::Result<(String, bool)> {
     let file = File::open(path)?;
     let exposed = readable_by_everybody(&file.metadata()?);
@@ -159,7 +161,7 @@ fn read_file(path: &Path) -> io::Result<(String, bool)> {
     if file.take(LARGEST + 1).read_to_string(&mut secret)? as u64 > LARGEST {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            "more than 64 KiB: this is no secret",
+            "larger than 64 KiB, not a secret",
         ));
     }
     let line = secret.strip_suffix('\n').unwrap_or(&secret);

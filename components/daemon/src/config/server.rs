@@ -1,4 +1,4 @@
-//! Where a component connects to: `[server]`, and what a component says instead.
+//! Server address and TLS: `[server]`, and overrides of a component.
 
 use std::fs;
 use std::ops::Range;
@@ -10,15 +10,15 @@ use campanile::jid::BareJid;
 use super::fault::Faults;
 use super::table::{Table, Value};
 
-/// What one table says about the server.
+/// The server settings of one table.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Server {
     address: Setting<ServerAddress>,
     tls: Setting<Option<TlsTable>>,
 }
 
-/// A key that may be missing, or there and wrong: then its fault is noted, and nothing else is said
-/// of it.
+/// The value of an optional key. An invalid one has been reported already, and causes no further
+/// faults.
 #[derive(Debug, Clone, Default)]
 enum Setting<T> {
     #[default]
@@ -50,7 +50,7 @@ impl Server {
         }
     }
 
-    /// Where the component of this table connects to, and how.
+    /// Returns address and TLS settings for the component of this table.
     pub(super) fn resolve(
         self,
         defaults: &Self,
@@ -64,7 +64,7 @@ impl Server {
                 let remedy = "write address = \"127.0.0.1:5347\" here or in [server]";
                 faults.push(
                     &table.span,
-                    format!("{} has no address of its server", table.name),
+                    format!("{} has no server address", table.name),
                     remedy,
                 );
                 None
@@ -106,10 +106,10 @@ impl TlsTable {
             _ => None,
         });
         let Some(server_name) = server_name else {
-            let remedy = "write server_name = \"…\", the name that the server's certificate has";
+            let remedy = "write server_name = \"…\", the name in the server's certificate";
             faults.push(
                 &self.span,
-                "TLS over a UNIX socket needs a name to expect",
+                "TLS over a UNIX socket needs `server_name`",
                 remedy,
             );
             return None;
@@ -130,7 +130,7 @@ fn address(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<ServerAddress> 
             let remedy = "write host:port, [v6]:port or unix:/path";
             faults.push(
                 &value.span,
-                format!("{text:?} is no server address"),
+                format!("{text:?} is not a server address"),
                 remedy,
             );
             None
@@ -152,7 +152,7 @@ fn tls(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<TlsTable> {
     })
 }
 
-/// A key that is missing is well; one that is there and wrong is not.
+/// Turns a missing key into `Some(None)`, and an invalid one into `None`.
 fn lift<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     match read {
         None => Some(None),
@@ -168,8 +168,8 @@ fn server_name(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
     }
     faults.push(
         &value.span,
-        format!("{text:?} is no server name"),
-        "write the name that the server's certificate has",
+        format!("{text:?} is not a server name"),
+        "write the name in the server's certificate",
     );
     None
 }
@@ -178,14 +178,14 @@ fn ca_file(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<PathBuf> {
     let text = value.text(faults)?;
     let path = faults.path(text);
     let what = match fs::read(&path) {
-        Err(error) => format!("{} cannot be read: {error}", path.display()),
-        Ok(pem) if !holds_certificate(&pem) => format!("{} holds no certificate", path.display()),
+        Err(error) => format!("cannot read {}: {error}", path.display()),
+        Ok(pem) if !holds_certificate(&pem) => format!("no certificate in {}", path.display()),
         Ok(_) => return Some(path),
     };
     faults.push(
         &value.span,
         what,
-        "name a PEM file with the certificates to trust; paths begin at this file's folder",
+        "name a PEM file of trusted certificates; paths are relative to this file's folder",
     );
     None
 }

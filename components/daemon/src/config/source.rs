@@ -1,4 +1,4 @@
-//! Where the configuration is read from.
+//! Sources of the configuration: a file, stdin, or built-in text.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -7,24 +7,25 @@ use std::path::{Path, PathBuf};
 use super::Failure;
 use crate::exit::Exit;
 
-/// Far more than any configuration; a wrong path may name a device that never ends.
+/// Largest configuration, in bytes. A wrong path may name a device that never ends.
 const LARGEST: u64 = 4 * 1024 * 1024;
 const DEFAULTS: [&str; 2] = ["campanile.toml", "/etc/campanile/campanile.toml"];
 
-/// A configuration that was read, and not understood yet. It holds secrets: nothing here can be
-/// shown as a whole.
+/// A configuration that has been read but not parsed.
+///
+/// It may hold secrets, so the type has no `Debug` implementation.
 pub(crate) struct Source {
-    /// How people know it.
+    /// The file as named by the operator, or `stdin`.
     pub(super) name: String,
-    /// Where relative paths begin.
+    /// Base of relative paths.
     pub(super) folder: PathBuf,
     pub(super) bytes: Vec<u8>,
-    /// Everybody on this machine can read it.
+    /// `true` if every user of this machine can read the file.
     pub(super) exposed: bool,
 }
 
 impl Source {
-    /// Reads the named file, or the first of the usual places that there is.
+    /// Reads the named file, or the first of the default locations that exists.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, Failure> {
         let from_environment =
             || std::env::var_os("CAMPANILE_CONFIG").filter(|name| !name.is_empty());
@@ -38,12 +39,12 @@ impl Source {
         }
     }
 
-    /// Reads the same once more, while the process runs.
+    /// Reads the configuration again for a reload.
     pub(crate) fn again(named: Option<&Path>) -> Result<Self, Failure> {
         if named.is_some_and(|path| path.as_os_str() == "-") {
-            let text =
-                "it came from stdin, which has been read; name a file to change it while campanile \
-                runs".to_owned();
+            let text = "the configuration came from stdin, which cannot be read again; start \
+                campanile with --config FILE"
+                .to_owned();
             return Err(Failure::Unread {
                 exit: Exit::Config,
                 text,
@@ -52,7 +53,7 @@ impl Source {
         Self::read(named)
     }
 
-    /// A configuration that is part of the program.
+    /// Returns a configuration that is part of the program.
     pub(crate) fn built_in(name: &str, text: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -71,7 +72,7 @@ impl Source {
             }
         }
         let text = format!(
-            "there is no configuration: neither {} nor {} exists; name one with --config or \
+            "no configuration: neither {} nor {} exists; name a file with --config or \
             CAMPANILE_CONFIG",
             DEFAULTS[0], DEFAULTS[1]
         );
@@ -99,7 +100,7 @@ impl Source {
     fn stdin() -> Result<Self, Failure> {
         let bytes = bounded(io::stdin().lock()).map_err(|error| Failure::Unread {
             exit: Exit::Machine,
-            text: format!("the configuration cannot be read from stdin: {error}"),
+            text: format!("cannot read the configuration from stdin: {error}"),
         })?;
         Ok(Self {
             name: "stdin".to_owned(),
@@ -110,7 +111,7 @@ impl Source {
     }
 }
 
-/// Whether everybody on this machine can read a file.
+/// Returns `true` if every user of this machine can read a file.
 #[cfg(unix)]
 pub(super) fn readable_by_everybody(metadata: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -128,20 +129,20 @@ fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > LARGEST {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            "more than 4 MiB: this is no configuration",
+            "larger than 4 MiB, not a configuration",
         ));
     }
     Ok(bytes)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    // A missing file is a wrong name in somebody's configuration; all else is the machine's doing.
+    // A missing file is a mistake in a configuration; any other error is one of the system.
     let (exit, remedy) = match error.kind() {
         io::ErrorKind::NotFound => (Exit::Config, "; check --config and CAMPANILE_CONFIG"),
         _ => (Exit::Machine, ""),
     };
     Failure::Unread {
         exit,
-        text: format!("{} cannot be read: {error}{remedy}", path.display()),
+        text: format!("cannot read {}: {error}{remedy}", path.display()),
     }
 }

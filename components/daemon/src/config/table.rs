@@ -1,4 +1,4 @@
-//! Tables and values of the file, read with their places.
+//! Tables and values of the file, with their positions.
 
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
@@ -11,22 +11,22 @@ use super::fault::Faults;
 use super::nearest::remedy;
 use super::unit;
 
-/// A table that remembers which keys were asked for, so that what is left over is unknown.
+/// A table that records which keys were read, so that the rest can be reported as unknown.
 pub(super) struct Table<'t> {
-    /// How people name it: `[[component]]`, `[component.limits]`.
+    /// Its name in messages: `[[component]]`, `[component.limits]`.
     pub(super) name: String,
     pub(super) span: Range<usize>,
     entries: &'t DeTable<'t>,
     known: Vec<&'static str>,
-    /// Keys that are spoken of elsewhere, and not offered as a remedy.
+    /// Keys that are reported elsewhere and never suggested.
     settled: Vec<&'static str>,
 }
 
-/// A value and the key it stands behind.
+/// A value and its key.
 pub(super) struct Value<'t> {
     pub(super) key: String,
     pub(super) span: Range<usize>,
-    /// The key's own place.
+    /// Position of the key.
     pub(super) key_span: Range<usize>,
     inner: &'t DeValue<'t>,
 }
@@ -46,7 +46,7 @@ impl<'t> Table<'t> {
         }
     }
 
-    /// The value of a key; from now on the key is known.
+    /// Returns the value of a key, and marks the key as known.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'t>> {
         if !self.knows(key) {
             self.known.push(key);
@@ -55,17 +55,17 @@ impl<'t> Table<'t> {
         Some(Value::new(key, name.span(), value))
     }
 
-    /// Whether a key was asked for before.
+    /// Returns `true` if a key was read before.
     pub(super) fn knows(&self, key: &str) -> bool {
         self.known.contains(&key)
     }
 
-    /// Whether a key is there; from now on it is known.
+    /// Returns `true` if a key is present, and marks it as known.
     pub(super) fn has(&mut self, key: &'static str) -> bool {
         self.take(key).is_some()
     }
 
-    /// Refuses a key with words of its own, where it is there.
+    /// Reports a key with a specific message if it is present.
     pub(super) fn refuse(
         &mut self,
         key: &'static str,
@@ -79,7 +79,7 @@ impl<'t> Table<'t> {
         }
     }
 
-    /// Every key, for tables whose keys are names that people choose; none is unknown then.
+    /// Returns every entry of a table whose keys are names chosen by the operator.
     pub(super) fn all(self) -> impl Iterator<Item = Value<'t>> {
         let value = |(name, value): (
             &'t Spanned<std::borrow::Cow<'t, str>>,
@@ -88,7 +88,7 @@ impl<'t> Table<'t> {
         self.entries.iter().map(value)
     }
 
-    /// A table that may stand below this one.
+    /// Reads an optional table below this one.
     pub(super) fn table(
         &mut self,
         key: &'static str,
@@ -98,7 +98,7 @@ impl<'t> Table<'t> {
         self.take(key)?.table(name, faults)
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that was not read.
     pub(super) fn finish(self, faults: &mut Faults<'_>) {
         let asked = |key: &str| self.known.contains(&key) || self.settled.contains(&key);
         for key in self.entries.keys().filter(|key| !asked(key.get_ref())) {
@@ -128,17 +128,17 @@ impl<'t> Value<'t> {
 
     pub(super) fn text(&self, faults: &mut Faults<'_>) -> Option<&'t str> {
         let DeValue::String(text) = self.inner else {
-            return self.mismatch("a text in quotation marks", faults);
+            return self.mismatch("a string in quotation marks", faults);
         };
         Some(text)
     }
 
-    /// Whether this is `false`, where a table might stand.
+    /// Returns `true` for the value `false` in place of a table.
     pub(super) fn is_off(&self) -> bool {
         matches!(self.inner, DeValue::Boolean(false))
     }
 
-    /// Whether this is that very text, where another type might stand.
+    /// Returns `true` for exactly this string.
     pub(super) fn is_text(&self, text: &str) -> bool {
         matches!(self.inner, DeValue::String(given) if given == text)
     }
@@ -156,7 +156,12 @@ impl<'t> Value<'t> {
 
     pub(super) fn table(&self, name: &str, faults: &mut Faults<'_>) -> Option<Table<'t>> {
         let DeValue::Table(entries) = self.inner else {
-            return self.mismatch("a table", faults);
+            let wanted = if name.starts_with('[') {
+                format!("{name} on a line of its own")
+            } else {
+                "a table".to_owned()
+            };
+            return self.mismatch(&wanted, faults);
         };
         Some(Table::new(name, self.key_span.clone(), entries))
     }
@@ -184,7 +189,7 @@ impl<'t> Value<'t> {
         };
         let Some(duration) = parsed else {
             return self.unreadable(
-                "a time with its unit, such as \"500ms\", \"30s\", \"5m\" or \"1h\"",
+                "a duration with its unit, such as \"500ms\", \"30s\", \"5m\" or \"1h\"",
                 faults,
             );
         };
@@ -232,25 +237,25 @@ impl<'t> Value<'t> {
         Some(count)
     }
 
-    /// The value as one of JSON, for what is read by serde.
+    /// Converts the value to JSON, for modules that read their settings with serde.
     pub(super) fn json(&self, faults: &mut Faults<'_>) -> Option<serde_json::Value> {
         let json = json(self.inner);
         if json.is_none() {
             faults.push(
                 &self.span,
                 format!("`{}` has a number out of range", self.key),
-                "write a smaller one",
+                "write a smaller number",
             );
         }
         json
     }
 
-    /// The place of the key that these lead to, or of the last of them that is there.
+    /// Returns the position of the last key of a path, or of the last one that exists.
     pub(super) fn place(&self, path: &[&str]) -> Range<usize> {
         let mut span = self.key_span.clone();
         let mut inner = self.inner;
         for key in path {
-            // Of a list, the first that has it.
+            // In a list, the first table with this key.
             let found = tables(inner)
                 .into_iter()
                 .find_map(|table| table.get_key_value(*key));
@@ -271,12 +276,13 @@ impl<'t> Value<'t> {
         faults.push(
             &self.span,
             format!("`{}` is out of range", self.key),
-            format!("write {low} to {high}"),
+            format!("write a value from {low} to {high}"),
         );
         None
     }
 
-    /// A number, time or size that cannot be read. Such values are no secrets.
+    /// Reports a number, duration or size that cannot be parsed. Such values are never secrets, so
+    /// they are quoted.
     fn unreadable<T>(&self, wanted: &str, faults: &mut Faults<'_>) -> Option<T> {
         let found = match self.inner {
             DeValue::String(text) => format!("{text:?}"),
@@ -292,12 +298,12 @@ impl<'t> Value<'t> {
         None
     }
 
-    /// Another type than the one that belongs here. Never cites the value: it may be a secret.
+    /// Reports a value of the wrong type. Never quotes the value, which may be a secret.
     fn mismatch<T>(&self, wanted: &str, faults: &mut Faults<'_>) -> Option<T> {
         let found = match self.inner {
-            DeValue::String(_) => "a text",
+            DeValue::String(_) => "a string",
             DeValue::Integer(_) | DeValue::Float(_) => "a number",
-            DeValue::Boolean(_) => "true or false",
+            DeValue::Boolean(_) => "a boolean",
             DeValue::Datetime(_) => "a date",
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
@@ -311,7 +317,7 @@ impl<'t> Value<'t> {
     }
 }
 
-/// `None` when a number is none of JSON.
+/// Converts a value to JSON. Returns `None` if a number is out of range.
 fn json(value: &DeValue<'_>) -> Option<serde_json::Value> {
     Some(match value {
         DeValue::String(text) => text.as_ref().into(),
@@ -336,7 +342,7 @@ fn json(value: &DeValue<'_>) -> Option<serde_json::Value> {
     })
 }
 
-/// A table, or those of a list.
+/// Returns a table, or the tables of a list.
 fn tables<'t>(value: &'t DeValue<'t>) -> Vec<&'t DeTable<'t>> {
     match value {
         DeValue::Table(table) => vec![table],

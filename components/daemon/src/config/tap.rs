@@ -1,4 +1,4 @@
-//! `[component.tap]`: an archive that records what passes through a component.
+//! `[component.tap]`: records the traffic of a component in an archive.
 
 use std::ops::Range;
 
@@ -9,15 +9,17 @@ use super::fault::Faults;
 use super::logger::{self, StoreAddress};
 use super::table::{Table, Value};
 
-/// Where what passes is recorded.
+/// Validated settings of a tap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tap {
     pub(crate) archive: BareJid,
     pub(crate) store: StoreAddress,
 }
 
-/// What the table says: the store is that of another process, or else that of the
-/// `[component.logger]` which serves the archive, and is known when all components are.
+/// The table as written.
+///
+/// Without a store, the tap uses that of the `[component.logger]` that serves the archive, which is
+/// known only after all components have been read.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
     archive: BareJid,
@@ -53,11 +55,11 @@ fn archive(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
     let text = value.text(faults)?;
     BareJid::new(text).map_or_else(
         |error| {
-            let what = format!("{text:?} is no address of an archive: {error}");
+            let what = format!("{text:?} is not an archive address: {error}");
             faults.push(
                 &value.span,
                 what,
-                "write an address of a logger, such as \"shop@logger.example.org\"",
+                "write a bare JID of a logger, such as \"shop@logger.example.org\"",
             );
             None
         },
@@ -65,7 +67,7 @@ fn archive(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
     )
 }
 
-/// Gives every tap the store of the logger that serves its archive.
+/// Sets the store of every tap to that of the logger that serves its archive.
 pub(super) fn resolve(components: &mut [Component], faults: &mut Faults<'_>) {
     let loggers = components
         .iter()
@@ -81,11 +83,11 @@ pub(super) fn resolve(components: &mut [Component], faults: &mut Faults<'_>) {
             continue;
         };
         if archive.domain() == component.jid.domain() {
-            let remedy = "write the address of a logger on another JID: this one keeps what it is \
-                sent anyway";
+            let remedy = "write the address of a logger on another JID; this one archives what it \
+                receives anyway";
             faults.push(
                 &span,
-                "a component cannot be tapped into an archive of its own",
+                "a component cannot be tapped into its own archive",
                 remedy,
             );
             continue;
@@ -94,11 +96,11 @@ pub(super) fn resolve(components: &mut [Component], faults: &mut Faults<'_>) {
         match store.or_else(|| loggers.iter().find(serves).map(|(_, store)| store.clone())) {
             Some(store) => component.tap = Some(Tap { archive, store }),
             None => {
-                let what = format!("no [component.logger] of this file serves {archive}");
+                let what = format!("no [component.logger] in this file serves {archive}");
                 faults.push(
                     &span,
                     what,
-                    "write the store of that logger here: store = \"sqlite:logger.db\"",
+                    "add the store of that logger: store = \"sqlite:logger.db\"",
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! Times and sizes as people write them.
+//! Durations and sizes with units.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ const SIZES: [(&str, usize); 6] = [
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
     ("GiB", 1 << 30),
-    // What disks are sold by.
+    // Decimal units, as used for disks.
     ("kB", 1000),
     ("MB", 1_000_000),
     ("GB", 1_000_000_000),
 ];
 
-/// `500ms`, `30s`, `5m`, `1h`, `90d`.
+/// Parses a duration: `500ms`, `30s`, `5m`, `1h`, `90d`.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let (_, milliseconds) = TIMES.iter().find(|(name, _)| *name == unit)?;
     number.checked_mul(*milliseconds).map(Duration::from_millis)
 }
 
-/// `65536`, `64KiB`, `1MiB`.
+/// Parses a size in bytes: `65536`, `64KiB`, `1MiB`.
 pub(crate) fn size(text: &str) -> Option<usize> {
     if let Ok(plain) = text.parse() {
         return Some(plain);
@@ -36,7 +36,7 @@ pub(crate) fn size(text: &str) -> Option<usize> {
     usize::try_from(number).ok()?.checked_mul(*bytes)
 }
 
-/// A time in the largest unit that holds it whole.
+/// Formats a duration in the largest unit that divides it evenly.
 pub(super) fn show_duration(duration: Duration) -> String {
     let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let (unit, of) = TIMES
@@ -50,7 +50,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
     }
 }
 
-/// A size in the largest binary unit that holds it whole.
+/// Formats a size in the largest binary unit that divides it evenly.
 pub(crate) fn show_size(size: usize) -> String {
     match SIZES[..3]
         .iter()
@@ -62,7 +62,7 @@ pub(crate) fn show_size(size: usize) -> String {
     }
 }
 
-/// Number and unit.
+/// Splits a text into number and unit.
 fn split(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(end);
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_and_shown() {
+    fn durations_are_parsed_and_formatted() {
         for (text, milliseconds) in [
             ("500ms", 500),
             ("30s", 30_000),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_read_and_shown() {
+    fn sizes_are_parsed_and_formatted() {
         for (text, bytes) in [
             ("10000", 10_000),
             ("64KiB", 65_536),

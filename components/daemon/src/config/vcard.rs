@@ -1,4 +1,4 @@
-//! `[component.vcard]`: who a component and its bots are, for people.
+//! `[component.vcard]`: vCards of a component and its bots.
 
 use std::fs;
 
@@ -7,14 +7,14 @@ use campanile::vcard::{VCard, VCardModule};
 use super::fault::Faults;
 use super::table::{Table, Value};
 
-/// The card of the component itself, and those below `bots`, by localpart.
+/// Reads the vCard of the component, and those below `bots` by localpart.
 pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> VCardModule {
     let bots = table.table("bots", "[component.vcard.bots]", faults);
     let own = card(&mut table, faults);
     table.finish(faults);
     let cards = VCardModule::new();
     let cards = match (&bots, own == VCard::new()) {
-        // A table of bots says nothing about the domain.
+        // A table with only `bots` gives the domain no vCard.
         (Some(_), true) => cards,
         _ => cards.domain(own),
     };
@@ -23,7 +23,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> VCardModule
         .fold(cards, |cards, value| with_bot(cards, &value, faults))
 }
 
-/// `[component.vcard.bots.NAME]`.
+/// Reads `[component.vcard.bots.NAME]`.
 fn with_bot(cards: VCardModule, value: &Value<'_>, faults: &mut Faults<'_>) -> VCardModule {
     let Some(mut table) = value.table("[component.vcard.bots.…]", faults) else {
         return cards;
@@ -33,7 +33,7 @@ fn with_bot(cards: VCardModule, value: &Value<'_>, faults: &mut Faults<'_>) -> V
     match cards.clone().bot(&value.key, card) {
         Ok(cards) => cards,
         Err(error) => {
-            let remedy = "name a bot as its address begins, as in [component.vcard.bots.weather]";
+            let remedy = "name a bot by its localpart, as in [component.vcard.bots.weather]";
             faults.push(&value.key_span, error.to_string(), remedy);
             cards
         }
@@ -78,12 +78,13 @@ pub(super) fn with_photo(
             Ok(card) => return Some(card),
             Err(error) => format!("{}: {error}", path.display()),
         },
-        Err(error) => format!("{} cannot be read: {error}", path.display()),
+        Err(error) => format!("cannot read {}: {error}", path.display()),
     };
     faults.push(
         &value.span,
         what,
-        "name a PNG, JPEG, GIF or WebP file of some 10 KiB; paths begin at this file's folder",
+        "name a PNG, JPEG, GIF or WebP file of about 10 KiB; paths are relative to this file's \
+        folder",
     );
     None
 }

@@ -1,5 +1,4 @@
-//! What the demo's components have besides, for clients that have menus: ad-hoc commands, one with
-//! a form.
+//! Ad-hoc commands of the demo's components, one of them with a form.
 
 use std::sync::Arc;
 
@@ -36,7 +35,7 @@ impl Module for AdhocCommands {
                 .add(Command::new(
                     "about",
                     "What is this?",
-                    async || "A component of Campanile, on a server of its own.",
+                    async || "A Campanile component on an embedded server.",
                 ))
                 .add(Command::new("order", "Order something", order).form(form)),
         )

@@ -1,10 +1,10 @@
-//! Stanzas in plain words.
+//! Describes stanzas in plain language.
 
 use campanile::error::StanzaError;
 use campanile::minidom::Element;
 use campanile::stanza::{Child, IqType, Kind, MessageType, PresenceType, Stanza};
 
-/// Longer texts are cut.
+/// Longest description, in characters.
 const LONGEST: usize = 300;
 
 pub(super) const INFO: &str = "http://jabber.org/protocol/disco#info";
@@ -16,9 +16,9 @@ pub(super) const LAST: &str = "jabber:iq:last";
 const CLIENT: &str = "jabber:client";
 const FORM: &str = "jabber:x:data";
 
-/// What a stanza says.
+/// Describes a stanza.
 pub(super) fn of(stanza: &Stanza) -> String {
-    let words = match stanza.kind() {
+    let text = match stanza.kind() {
         kind if kind.is_error() => error(stanza),
         Kind::Message(kind) => message(stanza, kind),
         Kind::Presence(kind) => presence(stanza, kind),
@@ -29,9 +29,9 @@ pub(super) fn of(stanza: &Stanza) -> String {
         Kind::Iq(IqType::Set) => payload(stanza, "set "),
         Kind::Iq(_) => question(stanza),
     };
-    match words.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 
@@ -170,7 +170,7 @@ fn info(info: &Element) -> String {
         parts => format!("{before}{}", parts.join(", ")),
     };
     join(identities.collect(), "")
-        + &join(features.collect(), "; I know ")
+        + &join(features.collect(), "; features: ")
         + &join(forms.collect(), "; ")
 }
 
@@ -187,7 +187,7 @@ fn items(items: &Element) -> String {
     }
 }
 
-/// An element by its name, namespace and text.
+/// Describes an element by its name, namespace and text.
 fn element(child: &Child<'_>) -> String {
     let text = child.text();
     let text = text.trim();

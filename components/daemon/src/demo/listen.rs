@@ -1,4 +1,4 @@
-//! `campanile demo --listen`: people's own clients speak to the components.
+//! `campanile demo --listen`: lets XMPP clients log in and talk to the components.
 
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
@@ -12,7 +12,7 @@ use super::{PEOPLE, Refused};
 use crate::config::Config;
 use crate::run::signals::Signals;
 
-/// Who may log in, and where.
+/// The address for clients, and their accounts.
 pub(super) struct ClientListener {
     address: SocketAddr,
     passwords: Vec<(&'static str, String)>,
@@ -24,7 +24,7 @@ impl ClientListener {
             if address.ip().is_loopback() {
                 "demo".to_owned()
             } else {
-                made_up()
+                generated()
             }
         };
         Self {
@@ -33,14 +33,14 @@ impl ClientListener {
         }
     }
 
-    /// Gives the accounts to the server that is to be.
+    /// Adds the accounts to the server.
     pub(super) fn accounts(&self, host: HostBuilder) -> HostBuilder {
         self.passwords
             .iter()
             .fold(host, |host, (name, password)| host.account(*name, password))
     }
 
-    /// Opens the port, and says how to log in.
+    /// Opens the port, and prints how to log in.
     pub(super) async fn open(
         mut self,
         host: &Host,
@@ -48,20 +48,19 @@ impl ClientListener {
         config: &Config,
     ) -> Result<(), BoxError> {
         let wanted = self.address;
-        self.address = host.listen_for_clients(wanted).await.map_err(|error| {
-            Refused(format!(
-                "clients cannot be listened for on {wanted}: {error}"
-            ))
-        })?;
+        self.address = host
+            .listen_for_clients(wanted)
+            .await
+            .map_err(|error| Refused(format!("cannot listen for clients on {wanted}: {error}")))?;
         if !self.address.ip().is_loopback() {
-            tracing::warn!(address = %self.address, "others can reach this port, and there is no \
-                TLS");
+            tracing::warn!(address = %self.address, "port is reachable from other machines and has \
+                no TLS");
         }
-        output.line(&self.words(config));
+        output.line(&self.instructions(config));
         Ok(())
     }
 
-    fn words(&self, config: &Config) -> String {
+    fn instructions(&self, config: &Config) -> String {
         let ip = self.address.ip();
         let port = self.address.port();
         let jids: Vec<_> = config
@@ -80,7 +79,7 @@ impl ClientListener {
         }
         let _ = write!(
             text,
-            "Mounted: {}\nFor example:\n  \
+            "Components: {}\nFor example:\n  \
              profanity      /connect alice@localhost server {ip} port {port} tls disable\n  \
              Gajim          account → advanced: host {ip}, port {port}, no TLS; plain passwords \
              allowed\n  \
@@ -91,16 +90,16 @@ impl ClientListener {
     }
 }
 
-/// Shows what goes on until SIGINT or SIGTERM.
+/// Shows the traffic until SIGINT or SIGTERM.
 pub(super) async fn watch(output: &Output) -> Result<(), BoxError> {
     let mut signals = Signals::listen()?;
-    output.line("What they say is shown here, until Ctrl-C.\n");
+    output.line("Their stanzas are shown here until Ctrl-C.\n");
     signals.stop().await;
     Ok(())
 }
 
-/// 128 bits of the system's random numbers, by way of the keys of hash tables.
-fn made_up() -> String {
+/// Returns 128 random bits from the system, obtained through the keys of hash tables.
+fn generated() -> String {
     let word = || RandomState::new().hash_one("password");
     format!("{:016x}{:016x}", word(), word())
 }
@@ -110,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_on_loopback_a_password_is_known_beforehand() {
+    fn password_is_random_unless_address_is_loopback() {
         let passwords = |address: &str| ClientListener::new(address.parse().unwrap()).passwords;
         assert!(
             passwords("127.0.0.1:5222")

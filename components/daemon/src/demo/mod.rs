@@ -1,5 +1,4 @@
-//! `campanile demo`: every component on a server within the process, and alice@localhost who speaks
-//! to each.
+//! `campanile demo`: every component on an embedded server, and alice@localhost, who talks to each.
 
 mod adhoc;
 mod describe;
@@ -33,20 +32,20 @@ use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::{build, diagnostics, log};
 
-/// Whom the demo is seen through.
+/// The user of the demo.
 const ALICE: &str = "alice@localhost";
-/// Who may log in with a client.
+/// Users that may log in with a client.
 const PEOPLE: [&str; 2] = ["alice", "bob"];
-/// Far longer than anything here takes.
+/// Timeout for each step, far longer than any should take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Plays the demo, or gives a prompt.
+/// Runs the scripted demo, the prompt, or the server for clients.
 pub(crate) fn demo(options: &Demo, format: LogFormat) -> Exit {
     let bot = match WebBot::bind() {
         Ok(bot) => bot,
         Err(error) => {
             diagnostics::line(
-                &format!("no port of loopback is free for the demo's web handler: {error}"),
+                &format!("no free loopback port for the webhook of the demo: {error}"),
                 format,
             );
             return Exit::Machine;
@@ -75,7 +74,7 @@ pub(crate) fn demo(options: &Demo, format: LogFormat) -> Exit {
     })
 }
 
-/// What the machine does not allow.
+/// A system error, such as a port in use.
 #[derive(Debug)]
 struct Refused(String);
 
@@ -88,7 +87,7 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 async fn play(config: &Config, options: &Demo, bot: WebBot) -> Result<(), BoxError> {
-    let output = Arc::new(Output::new(options.xml, log::colours(&io::stdout())));
+    let output = Arc::new(Output::new(options.xml, log::colors(&io::stdout())));
     let serving = tokio::spawn(bot.serve(Arc::clone(&output)));
     let observer = Arc::clone(&output);
     let builder = Host::builder()
@@ -121,7 +120,7 @@ async fn play(config: &Config, options: &Demo, bot: WebBot) -> Result<(), BoxErr
     Ok(())
 }
 
-/// Runs the components, with what makes them good company: presence, and commands.
+/// Starts the components, with presence and ad-hoc commands added.
 async fn mount(
     config: &Config,
     host: &Host,
@@ -140,7 +139,7 @@ async fn mount(
         let component = builder.connector(host.connector()).build()?;
         let mut stop = stop.subscribe();
         running.spawn(component.run_until(async move {
-            // An error means that the sender is gone, which is a stop as well.
+            // An error means that the sender was dropped, which is a stop as well.
             let _ = stop.wait_for(|stop| *stop).await;
         }));
         let mounted = timeout(TIMEOUT, host.mounted(settings.jid.as_str())).await;
@@ -149,7 +148,7 @@ async fn mount(
     Ok(running)
 }
 
-/// An id that was not used yet.
+/// Returns a new id.
 fn fresh_id(begins: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     format!("{begins}{}", NEXT.fetch_add(1, Ordering::Relaxed))

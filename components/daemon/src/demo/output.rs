@@ -1,4 +1,4 @@
-//! What the demo shows: who says what to whom, as it happens.
+//! Output of the demo: each stanza with its sender and recipient, as it passes.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use campanile::stanza::Stanza;
 use super::{PEOPLE, describe};
 use crate::escape::Escaped;
 
-/// Ids of stanzas that the demo sends for itself, and does not show.
+/// Id prefix of stanzas that the demo sends for its own use and does not show.
 pub(super) const HIDDEN: &str = "demo-hidden-";
 
 const BOLD: &str = "\x1b[1m";
@@ -18,35 +18,35 @@ const GREEN: &str = "\x1b[32m";
 const CYAN: &str = "\x1b[36m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Stdout, shared by the server that sees the stanzas and by whoever leads through the demo.
+/// Stdout, shared by the server's observer and the script or prompt.
 #[derive(Debug)]
 pub(super) struct Output {
     xml: bool,
-    colours: bool,
-    /// What stands on the last line while somebody types.
+    colors: bool,
+    /// The prompt on the last line, while input is expected.
     prompt: Mutex<String>,
 }
 
 impl Output {
-    pub(super) fn new(xml: bool, colours: bool) -> Self {
+    pub(super) fn new(xml: bool, colors: bool) -> Self {
         Self {
             xml,
-            colours,
+            colors,
             prompt: Mutex::default(),
         }
     }
 
-    /// A line of our own.
+    /// Writes a line.
     pub(super) fn line(&self, text: &str) {
         self.write(&format!("{text}\n"));
     }
 
-    /// What comes now.
+    /// Writes a heading.
     pub(super) fn heading(&self, text: &str) {
         self.write(&format!("\n{}\n", self.paint(BOLD, text)));
     }
 
-    /// Asks for input.
+    /// Shows a prompt.
     pub(super) fn ask(&self, prompt: &str) {
         let prompt = self.paint(GREEN, prompt);
         self.prompt
@@ -56,7 +56,7 @@ impl Output {
         put(&prompt);
     }
 
-    /// The input has come.
+    /// Removes the prompt after input.
     pub(super) fn asked(&self) {
         self.prompt
             .lock()
@@ -64,18 +64,18 @@ impl Output {
             .clear();
     }
 
-    /// A stanza from a person or to one; the keepalive of the components is their own affair.
+    /// Shows a stanza from or to a user. The keepalive of the components is not shown.
     pub(super) fn stanza(&self, stanza: &Stanza) {
         let own = |jid: Option<&Jid>| person(jid).is_some();
         let hidden = stanza.id().is_some_and(|id| id.starts_with(HIDDEN));
         if hidden || !(own(stanza.from()) || own(stanza.to())) {
             return;
         }
-        let colour = if own(stanza.from()) { GREEN } else { CYAN };
-        let whom = format!("{} → {}", name(stanza.from()), name(stanza.to()));
+        let color = if own(stanza.from()) { GREEN } else { CYAN };
+        let parties = format!("{} → {}", name(stanza.from()), name(stanza.to()));
         let mut text = format!(
             "  {}  {}\n",
-            self.paint(colour, &whom),
+            self.paint(color, &parties),
             Escaped(describe::of(stanza))
         );
         if self.xml {
@@ -87,15 +87,15 @@ impl Output {
         self.write(&text);
     }
 
-    fn paint(&self, colour: &str, text: &str) -> String {
-        if self.colours {
-            format!("{colour}{text}{PLAIN}")
+    fn paint(&self, color: &str, text: &str) -> String {
+        if self.colors {
+            format!("{color}{text}{PLAIN}")
         } else {
             text.to_owned()
         }
     }
 
-    /// Writes above the line on which somebody types.
+    /// Writes above the prompt.
     fn write(&self, text: &str) {
         let prompt = self.prompt.lock().unwrap_or_else(PoisonError::into_inner);
         if prompt.is_empty() {
@@ -106,7 +106,7 @@ impl Output {
     }
 }
 
-/// A name to read: people need no server.
+/// Formats an address: users by their localpart only.
 fn name(jid: Option<&Jid>) -> String {
     match (person(jid), jid) {
         (Some(name), _) => name.to_owned(),
@@ -115,7 +115,7 @@ fn name(jid: Option<&Jid>) -> String {
     }
 }
 
-/// One of those who may log in.
+/// Returns the user with this JID.
 fn person(jid: Option<&Jid>) -> Option<&'static str> {
     let jid = jid.filter(|jid| jid.domain().as_str() == "localhost")?;
     PEOPLE
@@ -123,7 +123,7 @@ fn person(jid: Option<&Jid>) -> Option<&'static str> {
         .find(|name| jid.node().is_some_and(|node| node.as_str() == *name))
 }
 
-/// Nobody is left to tell when stdout is gone, as behind `head`.
+/// Writes to stdout, and ignores errors: the reader may have stopped early, as `head` does.
 fn put(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout

@@ -1,4 +1,4 @@
-//! `campanile demo --interactive`: a prompt as alice, for people and for scripts.
+//! `campanile demo --interactive`: a prompt as alice, for users and for scripts.
 
 use std::io::{self, IsTerminal};
 
@@ -15,16 +15,16 @@ use super::{ALICE, TIMEOUT, describe, fresh_id};
 use crate::config::Config;
 use crate::escape::Escaped;
 
-const HELP: &str = "  TEXT             a chat message (begin with // when the text begins with /)
-  /to JID          whom to speak to from now on
-  /iq NS [NAME]    an IQ get with the payload <NAME xmlns='NS'/>
-  /disco [JID]     what is there, and what else
-  /presence [TYPE] presence: available, unavailable, subscribe, probe, …
-  /raw XML         a stanza of your own
-  /help            this
-  /quit            leave";
+const HELP: &str = "  TEXT             send a chat message (write // for a text that starts with /)
+  /to JID          set the recipient
+  /iq NS [NAME]    send an IQ get with the payload <NAME xmlns='NS'/>
+  /disco [JID]     query service discovery: identity, features and items
+  /presence [TYPE] send presence: available, unavailable, subscribe, probe, …
+  /raw XML         send a stanza written as XML
+  /help            show this list
+  /quit            exit";
 
-/// One line of input, understood.
+/// One parsed line of input.
 #[derive(Debug, PartialEq, Eq)]
 enum Input {
     Nothing,
@@ -57,7 +57,7 @@ pub(super) async fn converse(
         .map(|component| component.jid.as_str())
         .collect();
     output.line(&format!(
-        "You are {ALICE}. Mounted: {}. /help lists what you can do.",
+        "You are {ALICE}. Components: {}. Type /help for a list of commands.",
         mounted.join(", ")
     ));
     let typed = io::stdin().is_terminal();
@@ -87,12 +87,12 @@ pub(super) async fn converse(
     Ok(())
 }
 
-/// The next line; `None` at the end.
+/// Reads the next line; returns `None` at the end of input.
 async fn next(lines: &mut Lines<BufReader<Stdin>>, alice: &User) -> io::Result<Option<String>> {
     loop {
         tokio::select! {
             line = lines.next_line() => return line,
-            // The screen has shown it already; it must not pile up.
+            // Already shown by the observer; drained so that the queue does not fill.
             Some(_) = alice.recv() => {}
         }
     }
@@ -123,23 +123,25 @@ async fn get(alice: &User, to: &Jid, name: &str, namespace: &str) -> Result<(), 
     alice.send(request.with_id(fresh_id("a"))).await
 }
 
-/// Waits until what was sent so far is answered: stanzas between two addresses are handled in
-/// order, so a ping's answer comes last. It is not shown.
+/// Waits until everything sent so far has been answered.
+///
+/// Stanzas between two addresses are handled in order, so the reply to a ping comes last. The ping
+/// is not shown.
 async fn settle(alice: &User, to: &Jid) -> Result<(), BoxError> {
     if to.to_bare().as_str() == ALICE {
-        // Nobody would answer but she.
+        // alice would have to answer herself.
         return Ok(());
     }
     let payload = Element::builder("ping", describe::PING).build();
     let ping = Stanza::iq_get(to.clone(), &payload)?.with_id(fresh_id(HIDDEN));
     match timeout(TIMEOUT, alice.request(ping)).await {
         Ok(answer) => answer.map(drop).map_err(Into::into),
-        // Whoever is spoken to may be silent.
+        // The recipient may not answer pings.
         Err(_) => Ok(()),
     }
 }
 
-/// Reads one line.
+/// Parses one line.
 fn understand(line: &str) -> Result<Input, String> {
     let line = line.trim();
     let Some(command) = line.strip_prefix('/').filter(|rest| !rest.starts_with('/')) else {
@@ -161,23 +163,25 @@ fn understand(line: &str) -> Result<Input, String> {
         "disco" => jid(rest).map(|jid| Input::Disco(Some(jid))),
         "presence" => presence(rest).map(Input::Presence),
         "raw" if rest.is_empty() => {
-            Err("write the stanza behind it: /raw <message to='…'>…</message>".to_owned())
+            Err("add a stanza: /raw <message to='…'>…</message>".to_owned())
         }
         "raw" => Ok(Input::Raw(rest.to_owned())),
         "help" | "?" => Ok(Input::Help),
         "quit" | "q" | "exit" => Ok(Input::Quit),
-        other => Err(format!("there is no /{other}: /help lists what there is")),
+        other => Err(format!(
+            "unknown command /{other}: type /help for a list of commands"
+        )),
     }
 }
 
 fn jid(text: &str) -> Result<Jid, String> {
-    Jid::new(text).map_err(|error| format!("{text:?} is no JID: {error}"))
+    Jid::new(text).map_err(|error| format!("{text:?} is not a JID: {error}"))
 }
 
 fn iq(rest: &str) -> Result<Input, String> {
     let mut words = rest.split_whitespace();
     let Some(namespace) = words.next() else {
-        return Err("name a namespace: /iq jabber:iq:version".to_owned());
+        return Err("add a namespace: /iq jabber:iq:version".to_owned());
     };
     let usual = match namespace {
         describe::PING => "ping",
@@ -188,7 +192,7 @@ fn iq(rest: &str) -> Result<Input, String> {
     if !name.starts_with(|c: char| c.is_ascii_alphabetic())
         || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
     {
-        return Err(format!("{name:?} is no name of an element"));
+        return Err(format!("{name:?} is not an element name"));
     }
     Ok(Input::Iq {
         namespace: namespace.to_owned(),
@@ -205,7 +209,7 @@ fn presence(text: &str) -> Result<PresenceType, String> {
         "unsubscribe" => Ok(PresenceType::Unsubscribe),
         "unsubscribed" => Ok(PresenceType::Unsubscribed),
         "probe" => Ok(PresenceType::Probe),
-        other => Err(format!("there is no presence of type {other:?}")),
+        other => Err(format!("unknown presence type {other:?}")),
     }
 }
 
@@ -214,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_understood() {
+    fn commands_are_parsed() {
         let iq = |namespace: &str, name: &str| Input::Iq {
             namespace: namespace.into(),
             name: name.into(),
@@ -252,22 +256,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_said() {
-        for (line, said) in [
-            ("/dance", "there is no /dance: /help lists what there is"),
+    fn invalid_commands_are_explained() {
+        for (line, error) in [
+            (
+                "/dance",
+                "unknown command /dance: type /help for a list of commands",
+            ),
             (
                 "/to @",
-                "\"@\" is no JID: nodepart empty despite the presence of a @",
+                "\"@\" is not a JID: nodepart empty despite the presence of a @",
             ),
-            ("/iq", "name a namespace: /iq jabber:iq:version"),
-            ("/iq urn:x <y/>", "\"<y/>\" is no name of an element"),
-            ("/presence lost", "there is no presence of type \"lost\""),
-            (
-                "/raw",
-                "write the stanza behind it: /raw <message to='…'>…</message>",
-            ),
+            ("/iq", "add a namespace: /iq jabber:iq:version"),
+            ("/iq urn:x <y/>", "\"<y/>\" is not an element name"),
+            ("/presence lost", "unknown presence type \"lost\""),
+            ("/raw", "add a stanza: /raw <message to='…'>…</message>"),
         ] {
-            assert_eq!(understand(line), Err(said.to_owned()), "{line}");
+            assert_eq!(understand(line), Err(error.to_owned()), "{line}");
         }
     }
 }

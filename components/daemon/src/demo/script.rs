@@ -1,4 +1,4 @@
-//! The conversation that the demo shows.
+//! The scripted conversation of the demo.
 
 use campanile::error::BoxError;
 use campanile::stanza::Stanza;
@@ -9,10 +9,10 @@ use super::output::Output;
 use super::{ALICE, TIMEOUT, describe, fresh_id};
 use crate::config::{Component, Config};
 
-/// Alice speaks to each component.
+/// Sends requests and messages from alice to each component.
 pub(super) async fn play(alice: &User, output: &Output, config: &Config) -> Result<(), BoxError> {
     output.line(&format!(
-        "A server is up within this process, for localhost. {ALICE} is online."
+        "An embedded server for localhost is running in this process. {ALICE} is online."
     ));
     for component in &config.components {
         let jid = component.jid.as_str();
@@ -24,7 +24,7 @@ pub(super) async fn play(alice: &User, output: &Output, config: &Config) -> Resu
         if component.bridge.is_some() {
             bot(alice, output, component).await?;
         }
-        output.heading("What answers on every JID without being asked for");
+        output.heading("Built-in replies of every JID");
         for question in [
             ("ping", describe::PING),
             ("query", describe::VERSION),
@@ -33,22 +33,21 @@ pub(super) async fn play(alice: &User, output: &Output, config: &Config) -> Resu
         ] {
             ask(alice, jid, &payload(question.0, question.1)).await?;
         }
-        output.heading(
-            "A request that nobody here knows is refused at once: no sender waits in vain",
-        );
+        output
+            .heading("An unknown request is refused at once, so senders do not wait for a timeout");
         answer(alice, jid, &payload("order", "urn:example:orders")).await?;
     }
-    output.heading("Now you");
-    output.line("  campanile demo --xml            the same with the stanzas themselves");
-    output.line("  campanile demo --interactive    speak to the components as alice");
-    output.line("  campanile run --help            attach them to your server");
+    output.heading("Next steps");
+    output.line("  campanile demo --xml            show the stanzas as well");
+    output.line("  campanile demo --interactive    talk to the components as alice");
+    output.line("  campanile run --help            connect them to your own server");
     Ok(())
 }
 
 async fn bot(alice: &User, output: &Output, component: &Component) -> Result<(), BoxError> {
     output.heading(
-        "A bot in any language: what it is sent is one signed POST of JSON, what that \
-        answers is the reply",
+        "A bot in any language: each message is a signed POST of JSON, and the response is \
+        the reply",
     );
     say(
         alice,
@@ -59,10 +58,10 @@ async fn bot(alice: &User, output: &Output, component: &Component) -> Result<(),
 }
 
 async fn echo(alice: &User, output: &Output, component: &Component) -> Result<(), BoxError> {
-    output.heading("The echo sends back what it is sent");
+    output.heading("The echo component returns each message");
     let jid = component.jid.as_str();
     say(alice, jid, "<body>Is anybody up there?</body>").await?;
-    output.heading("Whatever it is: a payload of your own goes through unread");
+    output.heading("Custom payloads are returned unchanged");
     say(
         alice,
         jid,
@@ -75,7 +74,7 @@ fn payload(name: &str, namespace: &str) -> String {
     format!("<{name} xmlns='{namespace}'/>")
 }
 
-/// Asks, and waits for the answer, which must be one.
+/// Sends an IQ get, and fails unless the reply is a result.
 async fn ask(alice: &User, jid: &str, payload: &str) -> Result<(), BoxError> {
     let answer = answer(alice, jid, payload).await?;
     if answer.kind().is_error() {
@@ -93,7 +92,7 @@ async fn answer(alice: &User, jid: &str, payload: &str) -> Result<Stanza, BoxErr
     Ok(answer.map_err(|_| format!("{jid} did not answer {payload} in time"))??)
 }
 
-/// Says something, and waits for it to come back.
+/// Sends a message, and waits for the reply.
 async fn say(alice: &User, to: &str, children: &str) -> Result<(), BoxError> {
     let id = fresh_id("a");
     alice
@@ -107,10 +106,10 @@ async fn say(alice: &User, to: &str, children: &str) -> Result<(), BoxError> {
     )
     .await;
     let echo = echo
-        .map_err(|_| "no answer came in time")?
-        .ok_or("the server is gone")?;
+        .map_err(|_| "no reply in time")?
+        .ok_or("the server has stopped")?;
     if echo.kind().is_error() {
-        return Err(format!("in place of an answer came an {}", describe::of(&echo)).into());
+        return Err(format!("expected a reply, received {}", describe::of(&echo)).into());
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A web handler within the demo: what a bot author writes, reached by the JSON bridge.
+//! The webhook of the demo's bot, called by the JSON bridge.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -11,10 +11,10 @@ use tokio::net::TcpStream;
 use super::output::Output;
 use crate::escape::Escaped;
 
-/// More than the demo ever posts.
+/// Largest request body, more than the demo ever posts.
 const LARGEST: usize = 64 * 1024;
 
-/// A handler on a free port of loopback.
+/// A webhook on a free loopback port.
 pub(super) struct WebBot {
     listener: TcpListener,
     address: SocketAddr,
@@ -34,22 +34,22 @@ impl WebBot {
         self.address
     }
 
-    /// Serves until dropped, and shows what it is asked and what it answers.
+    /// Serves until dropped, and shows each request and response.
     pub(super) async fn serve(self, output: Arc<Output>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         loop {
             let (stream, _) = listener.accept().await?;
             let output = Arc::clone(&output);
-            // Only the bridge connects here, and keeps its connections.
+            // Only the bridge connects here, with persistent connections.
             tokio::spawn(async move {
                 let mut stream = BufStream::new(stream);
-                while answer(&mut stream, &output).await.is_ok_and(|go_on| go_on) {}
+                while answer(&mut stream, &output).await.is_ok_and(|more| more) {}
             });
         }
     }
 }
 
-/// One request and its answer. False when there are no more.
+/// Handles one request. Returns `false` when the connection is closed.
 async fn answer(stream: &mut BufStream<TcpStream>, output: &Output) -> io::Result<bool> {
     let mut length = 0;
     loop {
@@ -72,8 +72,8 @@ async fn answer(stream: &mut BufStream<TcpStream>, output: &Output) -> io::Resul
     stream.read_exact(&mut body).await?;
     let posted: Value = campanile::serde_json::from_slice(&body)?;
     let letters = posted["body"].as_str().unwrap_or_default().chars().count();
-    let reply = json!({"body": format!("{letters} letters, and not one angle bracket seen here")})
-        .to_string();
+    let reply =
+        json!({"body": format!("{letters} letters, and no angle brackets to parse")}).to_string();
     output.line(&format!("  POST /hook  {}", Escaped(&posted)));
     output.line(&format!("         200  {}", Escaped(&reply)));
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";

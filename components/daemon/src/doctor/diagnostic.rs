@@ -1,11 +1,11 @@
-//! What was found, and the line that mends it.
+//! A diagnostic of `check --connect`: the problem, and the configuration lines that fix it.
 
 use std::fmt::Write as _;
 
 use crate::diagnostics;
 use crate::escape::Escaped;
 
-/// One thing that is wrong, or good to know.
+/// One problem, or a note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Diagnostic {
     severity: Severity,
@@ -13,22 +13,22 @@ pub(crate) struct Diagnostic {
     lines: Vec<(&'static str, String)>,
 }
 
-/// How much it matters.
+/// Severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Severity {
-    /// The component is not mounted, or not reached.
+    /// The component is not mounted, or not reachable.
     Failed,
-    /// It is mounted, and does not do what it should.
+    /// The component is mounted but does not work as configured.
     Fault,
-    /// It may be meant so.
+    /// The state may be intended.
     Note,
 }
 
-/// The files that lines belong into.
+// Headings: the file that lines belong to.
 pub(super) const OURS: &str = "campanile.toml";
 pub(super) const PROSODY: &str = "prosody.cfg.lua";
 pub(super) const EJABBERD: &str = "ejabberd.yml";
-/// Not a file: what is typed there.
+/// Heading for commands to run on the server.
 pub(super) const ON_SERVER: &str = "on the server";
 
 impl Diagnostic {
@@ -56,18 +56,18 @@ impl Diagnostic {
         }
     }
 
-    /// A line, or several, for one of the files.
+    /// Adds one or more lines for a file.
     pub(super) fn line(mut self, file: &'static str, text: impl Into<String>) -> Self {
         self.lines.push((file, text.into()));
         self
     }
 
-    /// Whether somebody must do something.
+    /// Returns `true` unless this is only a note.
     pub(crate) fn is_fault(&self) -> bool {
         self.severity != Severity::Note
     }
 
-    /// The finding as text for people, with what it is about.
+    /// Formats the diagnostic as text; `about` is the component.
     pub(crate) fn show(&self, about: &str) -> String {
         let mark = match self.severity {
             Severity::Failed => "FAILED: ",
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_shows_what_to_write_where() {
+    fn diagnostic_shows_lines_below_their_file() {
         let diagnostic = Diagnostic::failed("no\u{1b}thing")
             .line(PROSODY, "Component \"a.b\"\n    component_secret = \"…\"");
         let expected = "a.b: FAILED: no\\u{1b}thing\n    prosody.cfg.lua:\n        \

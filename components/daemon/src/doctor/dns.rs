@@ -1,5 +1,4 @@
-//! Questions to a DNS server: where other servers look for a domain. Only as much of RFC 1035 and
-//! 2782 as that takes.
+//! A minimal DNS client for SRV and address records (RFC 1035, RFC 2782).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -11,25 +10,25 @@ const A: u16 = 1;
 const AAAA: u16 = 28;
 const SRV: u16 = 33;
 const INTERNET: u16 = 1;
-/// An answer over UDP; what does not fit is cut off, and then there is more than enough.
+/// Largest response over UDP. A truncated response still has more records than needed.
 const LARGEST: usize = 4096;
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Names within names, before they are taken for a loop.
+/// Maximum number of compression pointers in a name; more are taken for a loop.
 const JUMPS: usize = 16;
 
-/// Where a service is.
+/// Location of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Service {
     pub(super) target: String,
     pub(super) port: u16,
 }
 
-/// Asks one server.
+/// A DNS server to query.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Resolver(pub(super) SocketAddr);
 
 impl Resolver {
-    /// The first server of `/etc/resolv.conf`.
+    /// Returns the first server of `/etc/resolv.conf`.
     pub(super) fn of_this_machine() -> Option<Self> {
         let text = std::fs::read_to_string("/etc/resolv.conf").ok()?;
         let server = |line: &str| {
@@ -43,8 +42,9 @@ impl Resolver {
             .map(|address| Self(SocketAddr::new(address, 53)))
     }
 
-    /// Where a service of this name is; nowhere, when the list is empty. `None`: the server did not
-    /// answer.
+    /// Looks up the locations of a service; an empty list means that it does not exist.
+    ///
+    /// Returns `None` if the server does not answer.
     pub(super) async fn services(self, name: &str) -> Option<Vec<Service>> {
         let records = self.ask(name, SRV).await?;
         Some(
@@ -55,7 +55,7 @@ impl Resolver {
         )
     }
 
-    /// The addresses of a name.
+    /// Looks up the addresses of a name.
     pub(super) async fn addresses(self, name: &str) -> Option<Vec<IpAddr>> {
         let (four, six) = tokio::join!(self.ask(name, A), self.ask(name, AAAA));
         let records = [four?, six?].concat();
@@ -85,19 +85,19 @@ impl Resolver {
     }
 }
 
-/// One record of an answer; names in it may point anywhere in the whole.
+/// One record of a response.
 #[derive(Debug, Clone)]
 struct Record {
     kind: u16,
     data: Vec<u8>,
-    /// The name behind the fixed fields of a service.
+    /// The target of an SRV record. Decoded here, since it may point anywhere into the response.
     target: Option<String>,
 }
 
 impl Record {
     fn service(&self) -> Option<Service> {
         let port = u16::from_be_bytes(self.data.get(4..6)?.try_into().ok()?);
-        // RFC 2782: a target of "." means that the service is decidedly not there.
+        // RFC 2782: a target of "." means that the service is not available.
         let target = self.target.clone().filter(|target| !target.is_empty())?;
         (self.kind == SRV).then_some(Service { target, port })
     }
@@ -115,9 +115,9 @@ impl Record {
     }
 }
 
-/// A question of one name, recursion wanted. `None`: no name of DNS.
+/// Returns a recursive query for one name, or `None` if it is not a DNS name.
 fn question(name: &str, kind: u16) -> Option<Vec<u8>> {
-    // An id that is hard to guess; whoever forges an answer makes a note wrong, no more.
+    // The id need not be unguessable: a forged response only makes a note wrong.
     let id = std::process::id() as u16 ^ kind.rotate_left(8) ^ name.len() as u16;
     let mut bytes = Vec::from(id.to_be_bytes());
     bytes.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
@@ -134,8 +134,9 @@ fn question(name: &str, kind: u16) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The records of an answer; none when there is no such name. `None`: it is no answer, or the
-/// server has failed.
+/// Parses the records of a response; an unknown name has none.
+///
+/// Returns `None` if the response is malformed, or reports a server failure.
 fn records(answer: &[u8]) -> Option<Vec<Record>> {
     let word = |at: usize| Some(u16::from_be_bytes(answer.get(at..at + 2)?.try_into().ok()?));
     match word(2)? & 0x0f {
@@ -164,12 +165,12 @@ fn records(answer: &[u8]) -> Option<Vec<Record>> {
     Some(found)
 }
 
-/// The place behind a name.
+/// Returns the offset after a name.
 fn skip(answer: &[u8], mut at: usize) -> Option<usize> {
     loop {
         match *answer.get(at)? {
             0 => return Some(at + 1),
-            // The rest of the name is elsewhere.
+            // A compression pointer ends the name.
             length if length >= 0xc0 => return Some(at + 2),
             length => at += usize::from(length) + 1,
         }
@@ -203,7 +204,7 @@ fn name(answer: &[u8], mut at: usize) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// The question, and behind it these records, each of them of the name in question.
+    /// Returns a response with these records, all for the queried name.
     fn answer(code: u8, kind: u16, data: &[&[u8]]) -> Vec<u8> {
         let mut bytes = question("_xmpp-server._tcp.echo.example.org", kind).unwrap();
         bytes[3] = code;
@@ -218,9 +219,9 @@ mod tests {
     }
 
     #[test]
-    fn services_and_addresses_are_read() {
-        // Priority 0, weight 5, port 5269; the target ends at the "example.org" of the question, 35
-        // bytes in.
+    fn srv_and_address_records_are_parsed() {
+        // Priority 0, weight 5, port 5269; the target ends with a pointer to the "example.org" of
+        // the question, at byte 35.
         let srv = answer(
             0,
             SRV,
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_none() {
+    fn malformed_response_is_none() {
         let whole = answer(
             0,
             SRV,
@@ -262,7 +263,7 @@ mod tests {
         }
         let mut round = whole.clone();
         let end = round.len();
-        // A name that points at itself.
+        // A name that points to itself.
         round[end - 1] = (end - 2) as u8;
         assert!(records(&round).unwrap()[0].service().is_none());
         assert!(question("a..b", A).is_none());

@@ -1,5 +1,4 @@
-//! Whether other servers can reach a component: what DNS tells them, and whether anybody answers
-//! there.
+//! Reachability of a component from other servers: DNS records, and a connection to their targets.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use super::diagnostic::Diagnostic;
 use super::dns::{Resolver, Service};
 use super::probe_port::listens;
 
-/// Names that are never anybody's in the Internet (RFC 6761, 6762, 7686, 8375, 9476).
+/// Reserved top-level names without public DNS (RFC 6761, 6762, 7686, 8375, 9476).
 const RESERVED: [&str; 9] = [
     "localhost",
     "test",
@@ -24,27 +23,27 @@ const RESERVED: [&str; 9] = [
 ];
 const PORT: u16 = 5269;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-const ZONE: &str = "the zone of its domain";
-/// Targets that are tried; a domain has one or two.
+const ZONE: &str = "DNS zone of its domain";
+/// Maximum number of targets tried; a domain usually has one or two.
 const TARGETS: usize = 4;
 
-/// What keeps other servers from this component, if anything does.
+/// Returns a note if other servers cannot reach this component, or if that is unknown.
 pub(super) async fn examine(jid: &BareJid, resolver: Option<Resolver>) -> Option<Diagnostic> {
     let domain = jid.domain().as_str();
     if let Some(reserved) = reserved(domain) {
         return Some(unreachable(
-            &format!("{reserved} is a name that DNS gives to nobody"),
+            &format!("{reserved} is a reserved name without public DNS"),
             domain,
         ));
     }
     let Some(resolver) = resolver else {
         return Some(Diagnostic::note(
-            "whether other servers can reach it is not known: this machine names no DNS server",
+            "reachability from other servers is unknown: no DNS server in /etc/resolv.conf",
         ));
     };
     match find(domain, resolver).await {
         None => Some(Diagnostic::note(format!(
-            "whether other servers can reach it is not known: the DNS server {} does not answer",
+            "reachability from other servers is unknown: the DNS server {} does not answer",
             resolver.0
         ))),
         Some(targets) if targets.is_empty() => Some(unreachable(
@@ -55,8 +54,9 @@ pub(super) async fn examine(jid: &BareJid, resolver: Option<Resolver>) -> Option
     }
 }
 
-/// The addresses where other servers look for a domain (RFC 6120 §3.2). `None`: DNS does not
-/// answer.
+/// Resolves the addresses where other servers look for a domain (RFC 6120 §3.2).
+///
+/// Returns `None` if the DNS server does not answer.
 async fn find(domain: &str, resolver: Resolver) -> Option<Vec<(Service, Vec<IpAddr>)>> {
     let plain = format!("_xmpp-server._tcp.{domain}");
     let direct = format!("_xmpps-server._tcp.{domain}");
@@ -85,7 +85,7 @@ async fn assess(targets: Vec<(Service, Vec<IpAddr>)>, domain: &str) -> Option<Di
         .find(|(_, addresses)| addresses.iter().all(IpAddr::is_loopback))
     {
         let why = format!(
-            "DNS says that {} is on loopback, which is the asking machine itself",
+            "DNS resolves {} to loopback, which is the querying machine itself",
             service.target
         );
         return Some(unreachable(&why, domain));
@@ -99,7 +99,7 @@ async fn assess(targets: Vec<(Service, Vec<IpAddr>)>, domain: &str) -> Option<Di
         }
     }
     let why = format!(
-        "nothing answers at {target}:{port}, where they look for it (as seen from this machine)"
+        "nothing answers at {target}:{port}, its address in DNS (as seen from this machine)"
     );
     Some(unreachable(&why, domain))
 }
@@ -107,9 +107,8 @@ async fn assess(targets: Vec<(Service, Vec<IpAddr>)>, domain: &str) -> Option<Di
 fn unreachable(why: &str, domain: &str) -> Diagnostic {
     let parent = domain.split_once('.').map_or(domain, |(_, parent)| parent);
     Diagnostic::note(format!(
-        "other servers cannot reach it: {why}. Users of this server can. Where others shall, its \
-        XMPP server also needs a \
-         certificate for {domain}"
+        "other servers cannot reach it: {why}. Users of its own server can. For federation, the \
+        XMPP server also needs a certificate for {domain}"
     ))
     .line(
         ZONE,
@@ -131,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reserved_names_are_known_by_their_end() {
+    fn reserved_names_match_by_suffix() {
         assert_eq!(reserved("echo.localhost"), Some("localhost"));
         assert_eq!(reserved("echo.home.arpa"), Some("home.arpa"));
         assert_eq!(reserved("echo.notlocalhost"), None);

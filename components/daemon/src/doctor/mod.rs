@@ -1,9 +1,8 @@
-//! `campanile check --connect`, the doctor: tries what a running daemon would, and says in words
-//! what is wrong and which line mends it.
+//! `campanile check --connect`: connects to each server, and explains how to fix any problem found.
 //!
-//! It mounts each component for a moment, with nothing behind it: no store is opened, nothing is
-//! delivered. Beside a running daemon it asks that one instead: a second connection would be
-//! refused, or take half of the stanzas.
+//! Each component is mounted briefly without its modules: no store is opened, and nothing is
+//! delivered. If a running daemon serves the component, the daemon is queried instead: a second
+//! connection would be refused, or receive half of the stanzas.
 
 mod diagnostic;
 mod dns;
@@ -29,27 +28,26 @@ use crate::config::unit::show_size;
 use crate::config::{Component, Config};
 use crate::run::lock::{Lock, LockError};
 
-/// How long an answer may take that says what speaks at a port.
+/// Timeout for each response while identifying the protocol of a port.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What connecting does to others, said before it is done.
+/// Side effects of connecting, printed before it happens.
 pub(crate) const WARNING: &str = "\
-Connecting as each of them for a moment. What arrives meanwhile is told to try again \
-(recipient-unavailable). If another
-process is mounted on the same JID, Prosody refuses this one (with component_conflict_resolve \
-= \"kick_old\" it ends the
-other), and ejabberd gives each of the two a part of the stanzas.
+Connecting briefly as each component. Stanzas that arrive meanwhile are answered with
+recipient-unavailable, so that senders try again. If another process is mounted on the same JID,
+Prosody refuses this connection (with component_conflict_resolve = \"kick_old\" it closes the
+other one), and ejabberd splits the stanzas between both.
 ";
 
-/// What is known of one component.
+/// Result for one component.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// What is well, in words.
+    /// Summary of what works.
     pub(crate) well: Option<String>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// Tries all at the same time; the reports are in the order of the file.
+/// Examines all components concurrently, and returns the reports in file order.
 pub(crate) async fn examine(config: &Config, resolver: Option<SocketAddr>) -> Vec<Report> {
     let resolver = resolver.map(Resolver).or_else(Resolver::of_this_machine);
     let running = Arc::new(RunningDaemon::new(config.admin.clone()));
@@ -59,9 +57,11 @@ pub(crate) async fn examine(config: &Config, resolver: Option<SocketAddr>) -> Ve
     let tries: Vec<_> = config.components.iter().map(one).collect();
     let mut reports = Vec::new();
     for outcome in tries {
-        reports.push(outcome.await.unwrap_or_else(|error| {
-            Diagnostic::failed(format!("a fault of ours: {error}")).into()
-        }));
+        reports.push(
+            outcome.await.unwrap_or_else(|error| {
+                Diagnostic::failed(format!("internal error: {error}")).into()
+            }),
+        );
     }
     reports
 }
@@ -88,7 +88,7 @@ async fn one(
     }
 }
 
-/// Examines a component that is mounted.
+/// Examines a mounted component.
 async fn mounted(settings: &Component, mut probe: Probe, resolver: Option<Resolver>) -> Report {
     let federation = federation::examine(&settings.jid, resolver);
     let routes = async {
@@ -99,14 +99,14 @@ async fn mounted(settings: &Component, mut probe: Probe, resolver: Option<Resolv
         pings
     };
     let (federation, pings) = tokio::join!(federation, routes);
-    // Where others' stanzas come here, ours may have gone to them.
+    // If stanzas for other domains arrive here, missing pings have gone to those domains.
     let astray = if probe.strays() > 0 {
         Some(strays(settings))
     } else {
         route(settings, &probe, pings)
     };
     let mut diagnostics: Vec<Diagnostic> = astray.into_iter().collect();
-    // Where stanzas go elsewhere, the large one would, too.
+    // If stanzas go elsewhere, so would the large one.
     let whole = diagnostics.is_empty();
     let bytes = largest(&settings.limits);
     let size = if whole {
@@ -125,19 +125,19 @@ async fn mounted(settings: &Component, mut probe: Probe, resolver: Option<Resolv
     diagnostics.extend(federation);
     let turned_away = match strangers {
         0 => String::new(),
-        many => format!("; {many} that arrived meanwhile were told to try again"),
+        many => format!("; {many} stanzas were answered with recipient-unavailable"),
     };
     let well = whole.then(|| {
         let slowest = pings.slowest;
         format!(
-            "mounted, and left again; {PINGS} pings to itself came back within \
+            "mounted and unmounted; {PINGS} pings to itself returned within \
             {slowest:.1?}{taken}{turned_away}"
         )
     });
     Report { well, diagnostics }
 }
 
-/// Whether what is sent to the component comes to it.
+/// Reports stanzas for the component that do not reach this connection.
 fn route(settings: &Component, probe: &Probe, pings: Pings) -> Option<Diagnostic> {
     let jid = &settings.jid;
     let server = &settings.address;
@@ -151,25 +151,22 @@ fn route(settings: &Component, probe: &Probe, pings: Pings) -> Option<Diagnostic
             Some(not_routed(
                 settings,
                 &format!(
-                    "{server} has taken the handshake, and routes nothing here: {PINGS} pings of \
-                    {jid} \
-                to itself did not come \
-                 back{lost}"
+                    "{server} accepted the handshake but routes nothing here: {PINGS} pings of \
+                    {jid} to itself did not return{lost}"
                 ),
             ))
         }
         some => Some(
             Diagnostic::fault(format!(
-                "{some} of {PINGS} pings of {jid} to itself came back: the others went to another \
-                connection that is mounted on \
-                 the same JID. ejabberd never answers conflict, it gives each connection a part of \
-                 the stanzas: stop the other \
-                 process, unless both are meant to share the work"
+                "{some} of {PINGS} pings of {jid} to itself returned: the others went to another \
+                connection mounted on the same JID. ejabberd never answers conflict but splits the \
+                stanzas between connections. Stop the other process, unless both share the work \
+                on purpose"
             ))
             .line(
                 ON_SERVER,
                 format!(
-                    "ss -tnp 'sport = :{}'      # who is connected",
+                    "ss -tnp 'sport = :{}'      # shows the connections",
                     port_of(settings)
                 ),
             ),
@@ -177,7 +174,7 @@ fn route(settings: &Component, probe: &Probe, pings: Pings) -> Option<Diagnostic
     }
 }
 
-/// Mounted, and nothing comes.
+/// A component is mounted, but nothing is routed to it.
 fn not_routed(settings: &Component, what: &str) -> Diagnostic {
     let jid = &settings.jid;
     Diagnostic::failed(what)
@@ -192,9 +189,8 @@ fn not_routed(settings: &Component, what: &str) -> Diagnostic {
         .line(
             EJABBERD,
             format!(
-                "domain_balancing:\n  {jid}: {{component_number: …}}      # take this out: with \
-                more or fewer connections \
-                 than it says, stanzas are lost"
+                "domain_balancing:\n  {jid}: {{component_number: …}}      # remove this: with \
+                any other number of connections, stanzas are lost"
             ),
         )
 }
@@ -206,19 +202,18 @@ fn port_of(settings: &Component) -> String {
     }
 }
 
-/// With ejabberd's `global_routes`, one connection is given the stanzas of every domain of its
-/// listener.
+/// Reports ejabberd's `global_routes`, which spreads the stanzas of each domain of a listener over
+/// all of its connections.
 fn strays(settings: &Component) -> Diagnostic {
     Diagnostic::fault(format!(
-        "the connection of {} was given stanzas for another domain: the listener has global_routes \
-        on, as it has by default, \
-         and spreads what is for one of its hosts over the connections of all",
+        "the connection of {} received stanzas for another domain: global_routes of the listener \
+        is on (the default), which spreads the stanzas of each host over all connections",
         settings.jid
     ))
     .line(EJABBERD, "global_routes: false      # in this listener")
 }
 
-/// Whether the server takes the largest stanza that the configuration allows.
+/// Reports a server that rejects the largest stanza allowed by the configuration.
 async fn size(settings: &Component, probe: &mut Probe, bytes: usize) -> Option<Diagnostic> {
     let why = match probe.send_itself(bytes).await {
         Ok(()) => return None,
@@ -226,7 +221,7 @@ async fn size(settings: &Component, probe: &mut Probe, bytes: usize) -> Option<D
     };
     let mut taken = None;
     for bytes in smaller(bytes) {
-        // The server has ended the stream; each size needs one of its own.
+        // The server has closed the stream, so each size needs a new one.
         let Ok(mut probe) = Probe::begin(settings).await else {
             break;
         };
@@ -239,12 +234,15 @@ async fn size(settings: &Component, probe: &mut Probe, bytes: usize) -> Option<D
     }
     let what = match taken {
         Some(taken) => format!(
-            "it takes a stanza of {taken} bytes and none of {bytes}, which max_stanza_out allows"
+            "the server accepts a stanza of {taken} bytes but not {bytes}, which max_stanza_out \
+            allows"
         ),
-        None => format!("it takes no stanza of {bytes} bytes, which max_stanza_out allows"),
+        None => format!(
+            "the server does not accept a stanza of {bytes} bytes, which max_stanza_out allows"
+        ),
     };
     let diagnostic = Diagnostic::fault(format!(
-        "{what}: over a larger one it ends the stream ({why})"
+        "{what}: it closes the stream on a larger one ({why})"
     ));
     let diagnostic = match taken {
         Some(taken) => diagnostic.line(

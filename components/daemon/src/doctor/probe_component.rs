@@ -1,5 +1,4 @@
-//! A short stay as the component: mounted with everything that its settings say of the link, and
-//! with nothing behind it.
+//! Mounts a component briefly, with its connection settings but without its modules.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,20 +17,20 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config;
 
-/// Pings to itself. With half of all stanzas going elsewhere, not one of them missing would be a
-/// chance of one in a million.
+/// Number of pings to itself. If half of all stanzas go elsewhere, the chance that none of them is
+/// lost is one in a million.
 pub(super) const PINGS: u64 = 20;
-/// Components of the same server that are pinged, at most.
+/// Maximum number of components of the same server that are pinged.
 const SIBLINGS: usize = 16;
-/// How long an answer may take that comes through the server.
-const ANSWER: Duration = Duration::from_secs(3);
-/// What stands around a payload, beside the two addresses: tags, attributes, an id.
-const AROUND: usize = 256;
-/// What every server must take (RFC 6120 §13.12).
+/// Timeout for a reply through the server.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes around a payload besides the two addresses: tags, attributes, an id.
+const OVERHEAD: usize = 256;
+/// Stanza size that every server must accept (RFC 6120 §13.12).
 const SMALLEST: usize = 10_000;
 const PADDING: &str = "urn:campanile:check";
 
-/// A component that is mounted for a moment.
+/// A component that is mounted briefly.
 pub(super) struct Probe {
     client: Client,
     status: watch::Receiver<Status>,
@@ -42,7 +41,7 @@ pub(super) struct Probe {
     running: JoinHandle<()>,
 }
 
-/// What became of the pings to itself.
+/// Result of the pings to itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pings {
     pub(super) back: u64,
@@ -50,16 +49,17 @@ pub(super) struct Pings {
 }
 
 impl Probe {
-    /// Connects once. The error is in the words of the library.
+    /// Connects once. The error is the text of the library.
     pub(super) async fn begin(settings: &config::Component) -> Result<Self, String> {
         let back = Arc::<AtomicU64>::default();
         let strangers = Arc::<AtomicU64>::default();
         let component = build(settings, &back, &strangers).map_err(|error| error.to_string())?;
-        let (client, mut status, stats) =
-            (component.client(), component.status(), component.metrics());
+        let client = component.client();
+        let mut status = component.status();
+        let stats = component.metrics();
         let (leave, left) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {
-            // How it ends is seen in its status.
+            // The status reports how it ended.
             let _ = component
                 .run_until(async move {
                     let _ = left.await;
@@ -85,18 +85,18 @@ impl Probe {
                 probe.end().await;
                 Err(why)
             }
-            _ => Err("it ended without a word".to_owned()),
+            _ => Err("the component ended without a reason".to_owned()),
         }
     }
 
-    /// Leaves. What has arrived is answered before.
+    /// Disconnects, after replying to the stanzas received.
     pub(super) async fn end(self) {
         drop(self.leave);
-        // It has ended either way.
+        // An error means that the task has ended as well.
         let _ = self.running.await;
     }
 
-    /// Why the server ended the stream, if it did.
+    /// Returns the reason the server closed the stream, if it did.
     pub(super) fn lost(&self) -> Option<String> {
         match &*self.status.borrow() {
             Status::Waiting { why, .. } => Some(why.clone()),
@@ -104,12 +104,12 @@ impl Probe {
         }
     }
 
-    /// Stanzas that others sent here meanwhile.
+    /// Returns the number of stanzas received from other senders.
     pub(super) fn strangers(&self) -> u64 {
         self.strangers.load(Ordering::Relaxed)
     }
 
-    /// Stanzas that came, and are for another domain.
+    /// Returns the number of stanzas received for another domain.
     pub(super) fn strays(&self) -> u64 {
         self.stats.counters().stray
     }
@@ -136,13 +136,15 @@ impl Probe {
         }
     }
 
-    /// Pings other components of the same server. None of their stanzas may come here.
+    /// Pings other components of the same server. None of these pings may arrive here.
     pub(super) async fn ping_siblings(&self, parent: &str) {
         let Ok(host) = Jid::new(parent) else { return };
-        let items =
-            tokio::time::timeout(ANSWER, self.client.disco_items(host).collect(10 * SIBLINGS))
-                .await;
-        // A server that does not tell has no siblings to ask.
+        let items = tokio::time::timeout(
+            REPLY_TIMEOUT,
+            self.client.disco_items(host).collect(10 * SIBLINGS),
+        )
+        .await;
+        // Without a reply to disco#items there are no siblings to ping.
         let items = items.ok().and_then(Result::ok).unwrap_or_default();
         let below = format!(".{parent}");
         let sibling = |jid: &Jid| {
@@ -160,22 +162,24 @@ impl Probe {
         {
             pings.spawn(asked(self.client.clone(), jid, ping()));
         }
-        // Whether and what they answer is theirs; that the pings do not come here is what matters.
+        // The replies do not matter, only that the pings do not arrive here.
         pings.join_all().await;
     }
 
-    /// Whether a stanza of this many bytes comes back. The error is why the server ended the
-    /// stream.
+    /// Sends a stanza of this many bytes to itself.
+    ///
+    /// # Errors
+    /// Fails if the stanza does not return, with the reason the server closed the stream, if any.
     pub(super) async fn send_itself(&mut self, bytes: usize) -> Result<(), Option<String>> {
         let domain = self.client.domain().clone();
-        let text = "x".repeat(bytes.saturating_sub(AROUND + 2 * domain.as_str().len()));
+        let text = "x".repeat(bytes.saturating_sub(OVERHEAD + 2 * domain.as_str().len()));
         let padding = Element::builder("padding", PADDING).append(text).build();
         match asked(self.client.clone(), domain, padding).await {
             Ok(_) => Ok(()),
             Err(IqError::Disconnected | IqError::Timeout) => {
                 let waiting = |status: &Status| matches!(status, Status::Waiting { .. });
                 // The status follows the failed request.
-                let _ = tokio::time::timeout(ANSWER, self.status.wait_for(waiting)).await;
+                let _ = tokio::time::timeout(REPLY_TIMEOUT, self.status.wait_for(waiting)).await;
                 Err(self.lost())
             }
             Err(_) => Err(None),
@@ -183,7 +187,7 @@ impl Probe {
     }
 }
 
-/// Sizes to try when the largest is not taken: half, and half of that.
+/// Returns smaller sizes to try: half, a quarter, and so on.
 pub(super) fn smaller(bytes: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(bytes / 2), |bytes| Some(bytes / 2))
         .take_while(|bytes| *bytes > SMALLEST)
@@ -197,11 +201,12 @@ async fn asked(client: Client, of: Jid, payload: Element) -> Result<Duration, Iq
     let began = Instant::now();
     let request = IqRequest::get(of, &payload)
         .map_err(IqError::Write)?
-        .with_timeout(ANSWER);
+        .with_timeout(REPLY_TIMEOUT);
     client.request(request).await.map(|_| began.elapsed())
 }
 
-/// Answers itself, and tells everybody else to try again.
+/// Builds a component that acknowledges its own stanzas, and answers all others with
+/// `recipient-unavailable`.
 fn build(
     settings: &config::Component,
     back: &Arc<AtomicU64>,
@@ -235,7 +240,7 @@ fn build(
     Ok(builder.build()?)
 }
 
-/// The configured bounds; once lost, it shall not come back.
+/// Returns the configured limits with reconnecting disabled.
 fn limits(settings: &config::Component) -> Limits {
     let never = Duration::from_secs(3600);
     let mut limits = settings.limits.clone();
@@ -243,12 +248,12 @@ fn limits(settings: &config::Component) -> Limits {
     limits
 }
 
-/// A stanza that the configuration allows and that would come back.
+/// Returns the largest stanza size that the configuration allows in both directions.
 pub(super) fn largest(limits: &Limits) -> usize {
     limits.max_stanza_out.min(limits.max_stanza_in)
 }
 
-/// The domain of the host that a component most likely belongs to.
+/// Returns the parent domain, most likely the server's own.
 pub(super) fn parent(jid: &BareJid) -> Option<&str> {
     jid.domain()
         .as_str()

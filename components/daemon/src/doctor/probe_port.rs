@@ -1,5 +1,4 @@
-//! What speaks at an address: a few bytes, said the way each of those would say them that an
-//! operator may have mixed up.
+//! Identifies the protocol at an address, to explain a port that was mixed up.
 
 use std::io;
 use std::time::Duration;
@@ -13,31 +12,31 @@ use tokio::time::timeout;
 const COMPONENTS: &str = "jabber:component:accept";
 const CLIENTS: &str = "jabber:client";
 const SERVERS: &str = "jabber:server";
-/// More than any header, less than anything that would matter.
+/// Maximum number of bytes read; larger than any stream header.
 const LARGEST: usize = 16 * 1024;
 
-/// What speaks at an address.
+/// The protocol found at an address.
 #[derive(Debug)]
 pub(super) enum Port {
-    /// No connection.
+    /// The connection failed.
     Unreachable(io::Error),
-    /// It takes connections and says nothing.
+    /// Connections are accepted, but no data is sent.
     Silent,
-    /// TLS from the first byte; within it, anything.
+    /// TLS from the first byte; the protocol within is unknown.
     Tls,
-    /// Streams of components.
+    /// XMPP component streams.
     Components(Software),
-    /// Streams of clients.
+    /// XMPP client streams.
     Clients,
-    /// Streams of other servers.
+    /// XMPP server-to-server streams.
     Servers,
     /// HTTP.
     Http,
-    /// It answers, and not in any of these.
+    /// Any other protocol.
     Unknown,
 }
 
-/// Which server it is, as far as its stream header tells.
+/// The server software, as far as its stream header reveals it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Software {
     Prosody,
@@ -45,7 +44,7 @@ pub(super) enum Software {
     Unknown,
 }
 
-/// Asks what speaks at this address. Each answer may take `within`.
+/// Identifies the protocol at this address. Each response may take `within`.
 pub(super) async fn probe(address: &ServerAddress, domain: &BareJid, within: Duration) -> Port {
     let said = match ask(address, header(domain).as_bytes(), within, is_header).await {
         Ok(said) => said,
@@ -54,7 +53,7 @@ pub(super) async fn probe(address: &ServerAddress, domain: &BareJid, within: Dur
     if let Some(port) = said.as_deref().and_then(understand) {
         return port;
     }
-    // To a port that waits for TLS a header is noise.
+    // A TLS port ignores a stream header, so send a ClientHello.
     match ask(address, &hello(), within, |bytes| bytes.len() >= 3).await {
         Ok(Some(bytes)) if matches!(bytes.as_slice(), [0x15 | 0x16, 3, ..]) => Port::Tls,
         _ if said.is_none_or(|said| said.is_empty()) => Port::Silent,
@@ -62,7 +61,7 @@ pub(super) async fn probe(address: &ServerAddress, domain: &BareJid, within: Dur
     }
 }
 
-/// Whether anything takes connections at this address.
+/// Returns `true` if anything accepts connections at this address.
 pub(super) async fn listens(host: &str, port: u16, within: Duration) -> bool {
     matches!(
         timeout(within, TcpStream::connect((host, port))).await,
@@ -70,15 +69,16 @@ pub(super) async fn listens(host: &str, port: u16, within: Duration) -> bool {
     )
 }
 
-/// A ClientHello of TLS 1.2 (RFC 5246 §7.4.1.2), such as any server takes. Whoever speaks TLS
-/// answers it with a record of TLS, be it an alert.
+/// Returns a ClientHello of TLS 1.2 (RFC 5246 §7.4.1.2).
+///
+/// Any TLS server answers it with a TLS record, even if that is an alert.
 fn hello() -> Vec<u8> {
     // ECDHE with RSA or ECDSA and AES-GCM; X25519 and P-256; SHA-256 with ECDSA, RSA-PSS and RSA.
     let suites = [0xc0, 0x2b, 0xc0, 0x2f, 0xc0, 0x2c, 0xc0, 0x30];
     let groups = extension(10, &sized(&[0, 29, 0, 23]));
     let signatures = extension(13, &sized(&[4, 3, 8, 4, 4, 1]));
     let extensions = sized(&[groups, signatures].concat());
-    // Version, random, no session; at the end one compression method, which is none.
+    // Version, random, no session; at the end the null compression method.
     let body = [
         &[3, 3],
         [0x5a; 32].as_slice(),
@@ -96,7 +96,7 @@ fn extension(kind: u8, data: &[u8]) -> Vec<u8> {
     [[0, kind].as_slice(), &sized(data)].concat()
 }
 
-/// Behind its length, in two bytes.
+/// Prefixes data with its length in two bytes.
 fn sized(data: &[u8]) -> Vec<u8> {
     let length = u16::try_from(data.len()).unwrap_or(u16::MAX);
     [length.to_be_bytes().as_slice(), data].concat()
@@ -110,8 +110,9 @@ fn header(domain: &BareJid) -> String {
     )
 }
 
-/// Says something on a connection of its own, and reads until it is enough. `None`: nothing came in
-/// time.
+/// Sends data on a new connection, and reads until `enough` is satisfied.
+///
+/// Returns `None` if nothing arrives in time.
 async fn ask(
     address: &ServerAddress,
     what: &[u8],
@@ -139,7 +140,7 @@ async fn exchange(
 ) -> Option<Vec<u8>> {
     let mut answer = Vec::new();
     let ended = timeout(within, async {
-        // Who closes at once has said what there is to say.
+        // A peer that closes at once has sent all it will.
         if stream.write_all(what).await.is_err() {
             return;
         }
@@ -153,7 +154,7 @@ async fn exchange(
     (in_time || !answer.is_empty()).then_some(answer)
 }
 
-/// Whether the whole tag of a stream header, or of something else, is there.
+/// Returns `true` if the complete tag of a stream header, or anything else, has been received.
 fn is_header(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     match text.find("stream:stream") {
@@ -162,7 +163,7 @@ fn is_header(bytes: &[u8]) -> bool {
     }
 }
 
-/// What the answer to a component's header says of who gave it. `None`: nothing.
+/// Identifies the protocol from the answer to a component's stream header, if possible.
 fn understand(answer: &[u8]) -> Option<Port> {
     let text = String::from_utf8_lossy(answer);
     if text.starts_with("HTTP/") {
@@ -178,8 +179,9 @@ fn understand(answer: &[u8]) -> Option<Port> {
     }
 }
 
-/// Prosody names its streams by UUIDs, and leaves the name empty in the header of a refusal;
-/// ejabberd by numbers.
+/// Recognizes the server by its stream id.
+///
+/// Prosody uses UUIDs, and an empty id in the header of a refusal; ejabberd uses numbers.
 fn software(tag: &str) -> Software {
     let Some(id) = attribute(tag, "id") else {
         return Software::Unknown;
@@ -194,7 +196,7 @@ fn software(tag: &str) -> Software {
     }
 }
 
-/// The value of an attribute. No value of a stream header holds a quotation mark.
+/// Returns the value of an attribute. Values in a stream header contain no quotation marks.
 fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
     tag.split_ascii_whitespace().find_map(|part| {
         let value = part.strip_prefix(name)?.strip_prefix('=')?;
@@ -211,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_tell_who_wrote_them() {
+    fn stream_header_identifies_protocol_and_software() {
         let header = |rest| {
             format!(
                 "<?xml version='1.0'?><stream:stream \
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hello_is_as_long_as_it_says() {
+    fn client_hello_has_the_announced_length() {
         let hello = hello();
         let length = |at: usize| usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
         assert_eq!((length(3), length(7)), (hello.len() - 5, hello.len() - 9));

@@ -1,4 +1,4 @@
-//! Why a component is not mounted: the server's answer, and what speaks at its port, put together.
+//! Explains why a component was not mounted, from the server's answer and the protocol of its port.
 
 use std::io;
 use std::time::Duration;
@@ -10,29 +10,28 @@ use super::probe_port::{Port, Software, listens};
 use super::snippet;
 use crate::config::Component;
 
-/// Where servers listen for components unless they are told otherwise: Prosody and ejabberd,
-/// Openfire, Openfire over TLS.
+/// Default component ports: Prosody and ejabberd, Openfire, Openfire over TLS.
 const USUAL: [u16; 3] = [5347, 5275, 5276];
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Explains why a component was not mounted. `why` are the words of the attempt, `port` is what
-/// speaks at the address.
+/// Explains why a component was not mounted.
+///
+/// `why` is the error text of the attempt, `port` the protocol found at the address.
 pub(super) async fn explain(settings: &Component, why: &str, port: &Port) -> Diagnostic {
     let server = &settings.address;
     let tls = settings.tls.is_some();
     match port {
         Port::Unreachable(error) => unreachable(settings, why, error).await,
         Port::Silent => Diagnostic::failed(format!(
-            "{server} takes connections and says nothing: the server is overloaded or stopped, or \
-            this is no XMPP server"
+            "{server} accepts connections but sends nothing: the server is overloaded or stopped, \
+            or it is not an XMPP server"
         )),
         Port::Clients => wrong_port(settings, "clients"),
         Port::Servers => wrong_port(settings, "other servers"),
         Port::Http => wrong_port(settings, "HTTP"),
-        Port::Unknown => wrong_port(settings, "something that is no XMPP"),
+        Port::Unknown => wrong_port(settings, "a protocol other than XMPP"),
         Port::Tls if !tls => Diagnostic::failed(format!(
-            "{server} expects TLS, and this component has \
-            no tls"
+            "{server} expects TLS, but this component has no tls"
         ))
         .line(
             OURS,
@@ -44,8 +43,7 @@ pub(super) async fn explain(settings: &Component, why: &str, port: &Port) -> Dia
         ),
         Port::Tls => within_tls(settings, why),
         Port::Components(_) if tls => Diagnostic::failed(format!(
-            "{server} speaks no TLS, and this \
-            component has tls"
+            "{server} does not speak TLS, but this component has tls"
         ))
         .line(OURS, "tls = false")
         .line(
@@ -67,7 +65,7 @@ async fn unreachable(settings: &Component, why: &str, error: &io::Error) -> Diag
         ServerAddress::Tcp { host, port } => (host, *port),
         ServerAddress::Unix(path) => {
             let path = path.display().to_string();
-            let what = format!("{server} cannot be connected to: {error}");
+            let what = format!("cannot connect to {server}: {error}");
             return Diagnostic::failed(what).line(
                 EJABBERD,
                 snippet::ejabberd_listener(&format!("\"unix:{path}\""), settings),
@@ -76,17 +74,15 @@ async fn unreachable(settings: &Component, why: &str, error: &io::Error) -> Diag
         _ => return Diagnostic::failed(why),
     };
     if error.kind() != io::ErrorKind::ConnectionRefused {
-        let what = format!(
-            "{server} cannot be reached: {error}; compare the address with where the server is"
-        );
+        let what = format!("cannot reach {server}: {error}; check the address");
         return Diagnostic::failed(what).line(OURS, "address = \"127.0.0.1:5347\"");
     }
     let mut what = format!(
-        "nothing listens at {server}: the server is stopped, or has no port for components there"
+        "nothing listens at {server}: the server is stopped, or has no component port there"
     );
     for usual in USUAL.into_iter().filter(|usual| *usual != port) {
         if listens(host, usual, CONNECT_TIMEOUT).await {
-            what.push_str(&format!("; something listens at port {usual}, though"));
+            what.push_str(&format!("; something listens at port {usual}"));
         }
     }
     Diagnostic::failed(what)
@@ -120,7 +116,7 @@ fn wrong_port(settings: &Component, whose: &str) -> Diagnostic {
         .line(EJABBERD, snippet::ejabberd_listener("5347", settings))
 }
 
-/// TLS on both sides. Nobody can look into it but the component itself.
+/// Explains a failure with TLS on both sides, which only the component itself can see into.
 fn within_tls(settings: &Component, why: &str) -> Diagnostic {
     if condition(settings, why).is_some() {
         return answered(settings, why, Software::Unknown);
@@ -130,7 +126,7 @@ fn within_tls(settings: &Component, why: &str) -> Diagnostic {
         why if why.contains("CA file") => {
             diagnostic.line(OURS, "tls = { …, ca_file = \"ca.pem\" }")
         }
-        // An alert: the server does not even begin under a name that it does not have.
+        // A TLS alert: the server rejects a name that it has no certificate for.
         why if why.contains("server name") || why.contains("UnrecognisedName") => diagnostic.line(
             OURS,
             format!("tls = {{ server_name = \"{}\", … }}", parent(settings)),
@@ -139,7 +135,7 @@ fn within_tls(settings: &Component, why: &str) -> Diagnostic {
     }
 }
 
-/// The stream error that the server gave, where it gave one.
+/// Returns the condition of the server's stream error, if there was one.
 fn condition<'w>(settings: &Component, why: &'w str) -> Option<&'w str> {
     let rest = why.strip_prefix(&format!("{} answered ", settings.address))?;
     rest.split([' ', ':']).next()
@@ -150,8 +146,8 @@ fn answered(settings: &Component, why: &str, software: Software) -> Diagnostic {
     let server = &settings.address;
     match condition(settings, why) {
         Some("host-unknown") => Diagnostic::failed(format!(
-            "{server} answered host-unknown: it has no component {jid}, or not yet; nor may a \
-            virtual host have that name"
+            "{server} answered host-unknown: it has no component {jid}, or has not activated it; a \
+            virtual host must not have that name either"
         ))
         .line(PROSODY, snippet::prosody_component(settings))
         .line(ON_SERVER, snippet::prosody_activation(settings)),
@@ -164,20 +160,18 @@ fn answered(settings: &Component, why: &str, software: Software) -> Diagnostic {
             EJABBERD,
             format!(
                 "hosts:      # the one at the top, not the listener's\n  - \
-            {jid}      # take this line out"
+            {jid}      # remove this line"
             ),
         ),
         Some("conflict") => Diagnostic::failed(format!(
-            "{server} answered conflict: another connection is mounted on {jid}, and keeps its \
-            place. That is another process \
-             with the same configuration, on this machine or elsewhere, or an old connection of a \
-             machine that is gone, \
-             which the server has not noticed yet"
+            "{server} answered conflict: another connection is mounted on {jid} and keeps it. That \
+            is another process with the same configuration, on this machine or elsewhere, or a \
+            stale connection that the server has not timed out yet"
         ))
         .line(
             PROSODY,
-            "component_conflict_resolve = \"kick_old\"      -- in the Component, where \
-            the new one shall win",
+            "component_conflict_resolve = \"kick_old\"      -- in the Component, to let \
+            the new connection win",
         ),
         Some("invalid-namespace" | "improper-addressing") => {
             wrong_port(settings, "another protocol")
@@ -192,19 +186,17 @@ fn not_authorized(settings: &Component, software: Software) -> Diagnostic {
     let what = match software {
         Software::Prosody => {
             format!(
-                "{server} answered not-authorized: the secret is not the one of the Component, or \
-                that has none"
+                "{server} answered not-authorized: the secret does not match component_secret of \
+                the Component, or the Component has none"
             )
         }
         Software::Ejabberd => format!(
             "{server} answered not-authorized: the secret is wrong, or {jid} is not among the \
-            `hosts` of this listener; ejabberd \
-             says the same of both"
+            `hosts` of this listener; ejabberd gives the same answer for both"
         ),
         Software::Unknown => format!(
-            "{server} answered not-authorized: the secret is wrong; or, if it is an ejabberd, \
-            which says the same of both, {jid} \
-             is not among the `hosts` of this listener"
+            "{server} answered not-authorized: the secret is wrong, or, on ejabberd, {jid} is not \
+            among the `hosts` of this listener; ejabberd gives the same answer for both"
         ),
     };
     let mut diagnostic = Diagnostic::failed(what);
@@ -217,7 +209,7 @@ fn not_authorized(settings: &Component, software: Software) -> Diagnostic {
     diagnostic
 }
 
-/// The domain that a component lies in, which most certificates of its server are for.
+/// Returns the parent domain of a component, which most certificates of its server are issued for.
 fn parent(settings: &Component) -> &str {
     let domain = settings.jid.domain().as_str();
     domain.split_once('.').map_or(domain, |(_, parent)| parent)

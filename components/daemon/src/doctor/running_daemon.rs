@@ -1,5 +1,4 @@
-//! What a running daemon says of its components: it is asked at its admin port, and nothing
-//! connects a second time.
+//! Queries the admin port of a running daemon for the status of its components.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,29 +14,29 @@ use super::{PROBE_TIMEOUT, Report, not_routed, probe_port, refusal, strays};
 use crate::config::{Admin, Component};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// Far more than the state of all components.
+/// Largest response, far more than the state of all components.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// The process that runs, to be asked once for all components of the file.
+/// The running daemon; queried once for all components of the file.
 #[derive(Debug)]
 pub(super) struct RunningDaemon {
     admin: Option<Admin>,
-    said: OnceCell<Result<Value, String>>,
+    state: OnceCell<Result<Value, String>>,
 }
 
 impl RunningDaemon {
     pub(super) fn new(admin: Option<Admin>) -> Self {
         Self {
             admin,
-            said: OnceCell::new(),
+            state: OnceCell::new(),
         }
     }
 
-    /// How a component stands that another process serves, as `held` says.
+    /// Reports on a component served by another process; `held` says by which.
     pub(super) async fn report(&self, settings: &Component, held: &str) -> Report {
-        let state = match self.said.get_or_init(|| self.ask()).await {
+        let state = match self.state.get_or_init(|| self.ask()).await {
             Ok(state) => state,
-            Err(why) => return untried(format!("not tried: {held}; {why}")),
+            Err(why) => return untried(format!("not probed: {held}; {why}")),
         };
         let components = state["components"]
             .as_array()
@@ -49,24 +48,19 @@ impl RunningDaemon {
         {
             Some(own) => assess(settings, own, held).await,
             None => untried(format!(
-                "not tried: {held}, and by another one than that of this file"
+                "not probed: {held}, which is not the daemon of this file"
             )),
         }
     }
 
     async fn ask(&self) -> Result<Value, String> {
         let Some(admin) = &self.admin else {
-            return Err("with [admin] in the file it could be asked how it stands".to_owned());
+            return Err("add [admin] to the file to query its status".to_owned());
         };
         let asked = timeout(TIMEOUT, get(admin.listen, "/api/state"))
             .await
             .unwrap_or_else(|late| Err(late.into()));
-        asked.map_err(|error| {
-            format!(
-                "its admin port {} cannot be asked how it stands: {error}",
-                admin.listen
-            )
-        })
+        asked.map_err(|error| format!("cannot query its admin port {}: {error}", admin.listen))
     }
 }
 
@@ -85,12 +79,12 @@ async fn assess(settings: &Component, own: &Value, held: &str) -> Report {
         "mounted" if !ready => diagnostics.push(not_routed(
             settings,
             &format!(
-                "{held}; the link to {} stands, and nothing is routed to it",
+                "{held}; it is connected to {}, but nothing is routed to it",
                 settings.address
             ),
         )),
         "waiting" => {
-            // Without a handshake nobody is disturbed.
+            // Probing without a handshake disturbs no connection.
             let port = probe_port::probe(
                 &settings.address,
                 &settings.jid,
@@ -109,18 +103,16 @@ async fn assess(settings: &Component, own: &Value, held: &str) -> Report {
     {
         diagnostics.push(strays(settings));
     }
-    let standing = if ready {
+    let status = if ready {
         "mounted, and stanzas reach it"
     } else {
         state
     };
-    let well = diagnostics
-        .is_empty()
-        .then(|| format!("{held}: {standing}"));
+    let well = diagnostics.is_empty().then(|| format!("{held}: {status}"));
     Report { well, diagnostics }
 }
 
-/// The JSON at a path.
+/// Fetches the JSON at a path.
 async fn get(listen: SocketAddr, path: &str) -> io::Result<Value> {
     let nowhere = listen.ip().is_unspecified();
     let address = if nowhere {
@@ -140,7 +132,7 @@ async fn get(listen: SocketAddr, path: &str) -> io::Result<Value> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
     let status = head.lines().next().unwrap_or_default();
     if status.split(' ').nth(1) != Some("200") {
-        return Err(io::Error::other(format!("it answered {status:?}")));
+        return Err(io::Error::other(format!("unexpected status {status:?}")));
     }
     serde_json::from_str(body).map_err(io::Error::other)
 }

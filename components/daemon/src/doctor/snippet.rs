@@ -1,8 +1,8 @@
-//! Lines for the configuration of a server. The secret itself is never shown.
+//! Snippets for the configuration of a server. They never contain the secret.
 
 use crate::config::Component;
 
-/// The block of a component, for Prosody.
+/// Returns the block of a component for Prosody.
 pub(super) fn prosody_component(settings: &Component) -> String {
     format!(
         "Component \"{}\"\n    component_secret = \"…\"      -- as in campanile.toml",
@@ -10,7 +10,7 @@ pub(super) fn prosody_component(settings: &Component) -> String {
     )
 }
 
-/// What makes Prosody serve a block that is new.
+/// Returns the commands that make Prosody serve a new block.
 pub(super) fn prosody_activation(settings: &Component) -> String {
     format!(
         "prosodyctl shell 'config:reload()'\nprosodyctl shell 'host:activate(\"{}\")'",
@@ -18,7 +18,7 @@ pub(super) fn prosody_activation(settings: &Component) -> String {
     )
 }
 
-/// A listener for components, for ejabberd.
+/// Returns a component listener for ejabberd.
 pub(super) fn ejabberd_listener(port: &str, settings: &Component) -> String {
     format!(
         "listen:\n  -\n    port: {port}\n    module: ejabberd_service\n    global_routes: \
@@ -27,7 +27,7 @@ pub(super) fn ejabberd_listener(port: &str, settings: &Component) -> String {
     )
 }
 
-/// Where ejabberd's listener names a component.
+/// Returns the entry of a component in a listener of ejabberd.
 pub(super) fn ejabberd_hosts(settings: &Component) -> String {
     format!(
         "    hosts:\n      {}: {{password: \"…\"}}      # as in campanile.toml",

@@ -1,4 +1,4 @@
-//! Log lines on stderr: which ones, how they are written, and what changes while the process runs.
+//! Logging to stderr: filter, format, and changes at run time.
 
 mod recent;
 mod throttle;
@@ -24,24 +24,26 @@ use crate::escape::{Escaped, is_control};
 /// The log of this process.
 static LOG: OnceLock<Log> = OnceLock::new();
 
-/// What stands below the lines: the warnings and errors that are kept. One on the other, and not
-/// joined by `and_then`: that would look at the most that one of them wants, and forget the other.
+/// The subscriber below the formatting layer, which keeps recent warnings and errors.
+///
+/// The layers are stacked and not joined by `and_then`, which would apply the most verbose level
+/// hint of one layer and ignore the other's.
 type Below = Layered<Filtered<Recent, LevelFilter, Registry>, Registry>;
 
-/// What is logged can be changed, and what was said lately can be read.
+/// Changes the log filter at run time, and gives access to recent warnings and errors.
 #[derive(Debug)]
 pub(crate) struct Log {
     filter: reload::Handle<Targets, Below>,
-    /// As it was at the start, and as it is now, in words.
+    /// The initial filter and the current one, as text.
     words: (String, Mutex<String>),
     throttle: Throttle,
     recent: Recent,
 }
 
-/// Begins to log. What `RUST_LOG` does not decide is logged from `default` on.
+/// Starts logging at the levels in `RUST_LOG`, or at `default` if the variable is not set.
 ///
 /// # Errors
-/// When `RUST_LOG` cannot be read; the text says how it is written.
+/// Fails if `RUST_LOG` is invalid; the text explains its syntax.
 pub(crate) fn init(format: LogFormat, default: LevelFilter) -> Result<(), String> {
     let chosen = std::env::var("RUST_LOG")
         .ok()
@@ -53,11 +55,9 @@ pub(crate) fn init(format: LogFormat, default: LevelFilter) -> Result<(), String
         ),
         None => (Targets::new().with_default(default), default.to_string()),
     };
-    let ((filter, handle), throttle, recent) = (
-        reload::Layer::new(filter),
-        Throttle::default(),
-        Recent::default(),
-    );
+    let (filter, handle) = reload::Layer::new(filter);
+    let throttle = Throttle::default();
+    let recent = Recent::default();
     let lines: Box<dyn Layer<Below> + Send + Sync> = match format {
         LogFormat::Text => Box::new(text(throttle.clone(), io::stderr)),
         LogFormat::Json => Box::new(json(throttle.clone(), || JsonEscaping(io::stderr()))),
@@ -67,7 +67,7 @@ pub(crate) fn init(format: LogFormat, default: LevelFilter) -> Result<(), String
         .with(kept)
         .with(lines.with_filter(filter));
     tracing::subscriber::set_global_default(subscriber).map_err(|error| error.to_string())?;
-    // Set once: a second subscriber would have been refused above.
+    // Unset so far: a second subscriber would have been rejected above.
     let _ = LOG.set(Log {
         filter: handle,
         words: (words.clone(), Mutex::new(words)),
@@ -77,23 +77,23 @@ pub(crate) fn init(format: LogFormat, default: LevelFilter) -> Result<(), String
     Ok(())
 }
 
-/// The log, once there is one.
+/// Returns the log of this process once [`init`] has succeeded.
 pub(crate) fn log() -> Option<&'static Log> {
     LOG.get()
 }
 
-/// Levels by target, as `RUST_LOG` has them.
+/// Parses levels by target, in the syntax of `RUST_LOG`.
 fn targets(text: &str) -> Result<Targets, String> {
     text.trim().parse().map_err(|error| {
         format!(
-            "cannot be read ({error}): write a level, or levels by target, as in \
+            "is invalid ({error}): write a level, or levels by target, such as \
             info,campanile=debug"
         )
     })
 }
 
 impl Log {
-    /// Changes what is logged from now on; `None` is what it was at the start.
+    /// Changes the log filter; `None` restores the initial one.
     pub(crate) fn change(&self, text: Option<&str>) -> Result<(), String> {
         let text = text.unwrap_or(&self.words.0);
         let filter = targets(text)?;
@@ -104,7 +104,7 @@ impl Log {
         Ok(())
     }
 
-    /// What is logged, as [`change`](Self::change) takes it.
+    /// Returns the current filter, in the syntax of [`change`](Self::change).
     pub(crate) fn filter(&self) -> String {
         self.words
             .1
@@ -113,24 +113,24 @@ impl Log {
             .clone()
     }
 
-    /// The last warnings and errors.
+    /// Returns the last warnings and errors.
     pub(crate) fn recent(&self) -> &Recent {
         &self.recent
     }
 
-    /// Events that were left out because the same line came too often.
+    /// Returns the number of events suppressed because the same line was logged too often.
     pub(crate) fn suppressed(&self) -> u64 {
         self.throttle.suppressed()
     }
 }
 
-/// Whether colours may be written on this stream.
-pub(crate) fn colours(on: &impl IsTerminal) -> bool {
-    // no-color.org: any value that is not empty.
+/// Returns `true` if colors may be written to this stream.
+pub(crate) fn colors(on: &impl IsTerminal) -> bool {
+    // no-color.org: any value that is not empty disables colors.
     on.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// One object for each event, and at DEBUG one for each stanza, when its span is over.
+/// Formats one JSON object per event, and at DEBUG one per stanza when its span closes.
 fn json<S, W>(throttle: Throttle, writer: W) -> impl Layer<S> + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -145,7 +145,7 @@ where
         .map_event_format(|inner| Throttled::new(inner, throttle))
 }
 
-/// Lines for people: what the fields hold is escaped, so one event is one line.
+/// Formats one text line per event. Fields are escaped, so that an event cannot span lines.
 fn text<S, W>(throttle: Throttle, writer: W) -> impl Layer<S> + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -158,12 +158,14 @@ where
     let lines = fmt::layer()
         .fmt_fields(fields.delimited(" "))
         .with_span_events(FmtSpan::CLOSE);
-    let lines = lines.with_ansi(colours(&io::stderr())).with_writer(writer);
+    let lines = lines.with_ansi(colors(&io::stderr())).with_writer(writer);
     lines.map_event_format(|inner| Throttled::new(inner, throttle))
 }
 
-/// JSON escapes C0 by itself; a terminal obeys C1 as well, and bidi controls hide what a line says.
-/// They can stand only inside of strings, where `\u` means the same.
+/// Escapes control characters that JSON leaves as they are.
+///
+/// JSON escapes C0, but terminals also interpret C1, and bidi controls can disguise a line. They
+/// occur only inside strings, where a `\u` escape is equivalent.
 struct JsonEscaping<W>(W);
 
 impl<W: Write> Write for JsonEscaping<W> {
@@ -172,7 +174,7 @@ impl<W: Write> Write for JsonEscaping<W> {
         Ok(bytes.len())
     }
 
-    // The formatter hands over whole events, which are valid UTF-8.
+    // The formatter writes whole events, which are valid UTF-8.
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let text = String::from_utf8_lossy(bytes);
         if !text.contains(|c| is_control(c) && c != '\n') {
@@ -202,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_takes_nothing_else_with_it() {
+    fn suppressed_event_does_not_affect_other_events() {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let throttle = Throttle::default();
         let writer = lines.clone();
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_hold_no_control_character() {
+    fn json_lines_contain_no_control_characters() {
         let mut out = Vec::new();
         JsonEscaping(&mut out)
             .write_all("{\"jid\":\"a\u{9b}b\u{202e}c é\"}\n".as_bytes())

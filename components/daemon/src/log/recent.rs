@@ -1,4 +1,4 @@
-//! The last warnings and errors, in words, for the status page.
+//! The most recent warnings and errors, for the status page.
 
 use std::collections::VecDeque;
 use std::fmt::{Debug, Write};
@@ -13,11 +13,12 @@ use tracing_subscriber::layer::Context;
 
 use crate::escape::Escaped;
 
+/// Number of lines kept.
 const MOST: usize = 100;
-/// Longest text kept, in characters: a server's words may be long.
+/// Longest text kept, in characters. Error texts of a server may be long.
 const LONGEST: usize = 2000;
 
-/// Keeps the last of them; one that is said again is counted.
+/// Keeps the last distinct warnings and errors; repetitions are counted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recent {
     shared: Arc<Shared>,
@@ -34,9 +35,9 @@ struct Shared {
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) level: Level,
-    /// Where in the code it comes from.
+    /// The module that logged it.
     pub(crate) target: &'static str,
-    /// Words and fields; control characters are written out.
+    /// Message and fields, with control characters escaped.
     pub(crate) text: String,
     pub(crate) first: SystemTime,
     pub(crate) last: SystemTime,
@@ -44,14 +45,14 @@ pub(crate) struct Line {
 }
 
 impl Recent {
-    /// The last ones, the newest first.
+    /// Returns the lines, newest first.
     pub(crate) fn lines(&self) -> Vec<Line> {
         let mut lines: Vec<_> = self.lock().iter().cloned().collect();
         lines.sort_by_key(|line| std::cmp::Reverse(line.last));
         lines
     }
 
-    /// Errors and warnings since the process began.
+    /// Returns the numbers of errors and of warnings since the process started.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (
             self.shared.errors.load(Ordering::Relaxed),
@@ -99,28 +100,27 @@ impl Recent {
 impl<S: Subscriber> Layer<S> for Recent {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        // A static target of our own is what the macros make of the module.
-        let mut words = Words::default();
-        event.record(&mut words);
-        self.add(*metadata.level(), metadata.target(), words.finish());
+        let mut text = Text::default();
+        event.record(&mut text);
+        self.add(*metadata.level(), metadata.target(), text.finish());
     }
 }
 
-/// The message, and behind it the fields.
+/// The message of an event, followed by its fields.
 #[derive(Default)]
-struct Words {
+struct Text {
     message: String,
     fields: String,
 }
 
-impl Words {
+impl Text {
     fn finish(self) -> String {
         let text = Escaped(format!("{}{}", self.message, self.fields)).to_string();
         text.chars().take(LONGEST).collect()
     }
 }
 
-impl Visit for Words {
+impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         // Writing to a string does not fail.
         let _ = match field.name() {
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_again_is_counted_and_the_oldest_goes() {
+    fn repeated_line_is_counted_and_oldest_is_evicted() {
         let recent = Recent::default();
         for _ in 0..3 {
             recent.add(Level::WARN, "a", "again".to_owned());

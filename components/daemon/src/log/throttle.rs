@@ -1,5 +1,4 @@
-//! A loop that fails must not fill the disk: each place in the code that logs may do so only so
-//! often.
+//! Rate limit per log call site, so that a failing loop cannot fill the disk.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,60 +12,62 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+/// Period over which the lines of a call site are counted.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Lines of one place in the code within that time: of warnings and errors, and of what is said in
-/// good order. What somebody has asked for (debug, trace) is never left out.
-const TROUBLE: u32 = 50;
-const ORDER: u32 = 1000;
+/// Warnings and errors per call site and window. DEBUG and TRACE are never suppressed: they are on
+/// only when asked for.
+const MAX_WARNINGS: u32 = 50;
+/// INFO lines per call site and window.
+const MAX_INFO: u32 = 1000;
 
-/// Lets so many events of each place through.
+/// Limits the events of each call site.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Throttle {
-    // The code has a fixed number of places.
-    places: Arc<Mutex<HashMap<Identifier, Place>>>,
+    // Bounded, since the program has a fixed number of call sites.
+    sites: Arc<Mutex<HashMap<Identifier, CallSite>>>,
     suppressed: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct CallSite {
     since: Instant,
     lines: u32,
 }
 
 impl Throttle {
-    /// Events left out since the process began.
+    /// Returns the number of events suppressed since the process started.
     pub(crate) fn suppressed(&self) -> u64 {
         self.suppressed.load(Ordering::Relaxed)
     }
 
-    fn allows(&self, place: Identifier, level: Level, now: Instant) -> bool {
+    fn allows(&self, site: Identifier, level: Level, now: Instant) -> bool {
         let most = match level {
-            Level::ERROR | Level::WARN => TROUBLE,
-            Level::INFO => ORDER,
+            Level::ERROR | Level::WARN => MAX_WARNINGS,
+            Level::INFO => MAX_INFO,
             _ => return true,
         };
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = places.entry(place).or_insert(Place {
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        let site = sites.entry(site).or_insert(CallSite {
             since: now,
             lines: 0,
         });
-        if now.duration_since(place.since) >= WINDOW {
-            *place = Place {
+        if now.duration_since(site.since) >= WINDOW {
+            *site = CallSite {
                 since: now,
                 lines: 0,
             };
         }
-        place.lines += 1;
-        let allowed = place.lines <= most;
+        site.lines += 1;
+        let allowed = site.lines <= most;
         self.suppressed
             .fetch_add(u64::from(!allowed), Ordering::Relaxed);
         allowed
     }
 }
 
-/// A format of events that leaves out what comes too often.
-// Not a filter: one that turns down a single event (`event_enabled`) leaves a mark in the thread,
-// and the thread's next events are turned down with it.
+/// An event format that suppresses events of call sites over their limit.
+// Not a filter: rejecting a single event in `event_enabled` leaves per-thread state behind, and the
+// next events of that thread would be rejected as well.
 #[derive(Debug)]
 pub(super) struct Throttled<F> {
     inner: F,
@@ -108,20 +109,20 @@ mod tests {
 
     use super::*;
 
-    fn place() -> Identifier {
-        tracing::callsite! { name: "place", kind: tracing::metadata::Kind::EVENT, fields: message }
+    fn call_site() -> Identifier {
+        tracing::callsite! { name: "site", kind: tracing::metadata::Kind::EVENT, fields: message }
             .metadata()
             .callsite()
     }
 
     #[test]
-    fn fifty_warnings_in_ten_seconds_and_all_that_was_asked_for() {
+    fn throttle_passes_fifty_warnings_per_window_and_every_debug_event() {
         let throttle = Throttle::default();
         let now = Instant::now();
-        let place = place();
+        let site = call_site();
         let count = |level, now| {
             (0..2000)
-                .filter(|_| throttle.allows(place.clone(), level, now))
+                .filter(|_| throttle.allows(site.clone(), level, now))
                 .count()
         };
         assert_eq!(count(Level::WARN, now), 50);

@@ -1,4 +1,4 @@
-//! Whether there is any hope.
+//! Detects that every component has been refused by its server.
 
 use campanile::component::{MetricsHandle, Status};
 use campanile::jid::BareJid;
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::components::ComponentHandle;
 
-/// A component as seen from outside.
+/// The status of one component.
 #[derive(Debug)]
 pub(super) struct Watched {
     jid: BareJid,
@@ -23,7 +23,7 @@ impl Watched {
         }
     }
 
-    /// Why the server refuses it, if that is how it stands.
+    /// Returns the JID and the server's reason if the component is refused.
     fn refusal(&self) -> Option<(String, String)> {
         match &*self.status.borrow() {
             Status::Waiting {
@@ -34,9 +34,11 @@ impl Watched {
     }
 }
 
-/// Waits until every component stands refused and none was ever mounted, which somebody must mend:
-/// gives each JID and what its server said. Never ready otherwise: what was mounted once may be
-/// again, and others live on.
+/// Waits until every component is refused and none was ever mounted, then returns each JID with the
+/// reason given by its server.
+///
+/// Retrying cannot help in that case: a configuration must change. Never completes otherwise, since
+/// a component that was mounted once can be mounted again, and others keep running.
 pub(super) async fn all_refused(mut components: Vec<Watched>) -> Vec<(String, String)> {
     loop {
         for component in &mut components {
@@ -45,7 +47,7 @@ pub(super) async fn all_refused(mut components: Vec<Watched>) -> Vec<(String, St
                 return std::future::pending().await;
             }
         }
-        // The counter misses nothing; a status that lasted for a moment might be.
+        // A short-lived `Mounted` status could be missed; the counter cannot.
         if components
             .iter()
             .any(|component| component.stats.counters().connected > 0)

@@ -1,4 +1,4 @@
-//! The components of this process: what each is made of, and how it is doing.
+//! The components of this process, with their settings, modules and status.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -13,20 +13,20 @@ use super::lock::Lock;
 use crate::build::{self, ModuleSet};
 use crate::config;
 
-/// How old the last proof may be that stanzas reach a component, where somebody can ask whether it
-/// is ready.
-const FRESH: Duration = Duration::from_secs(10);
+/// Maximum age of the last proof that stanzas reach a component, when an admin port reports
+/// readiness.
+const READINESS_MAX_AGE: Duration = Duration::from_secs(10);
 
-/// All components, in the order of the file.
+/// All components, in file order.
 #[derive(Debug)]
 pub(crate) struct Registry {
     handles: RwLock<Vec<Arc<ComponentHandle>>>,
     pub(crate) began: Instant,
-    /// Somebody can ask at any time whether they are ready.
+    /// `true` if an admin port reports readiness.
     watched: bool,
 }
 
-/// One component, as long as it is part of the configuration.
+/// Handle of one component while it is part of the configuration.
 #[derive(Debug)]
 pub(crate) struct ComponentHandle {
     pub(crate) jid: BareJid,
@@ -39,7 +39,7 @@ pub(crate) struct ComponentHandle {
     lock: Mutex<Option<Lock>>,
 }
 
-/// What a component is made of.
+/// The settings of a component and the modules built from them.
 #[derive(Debug, Clone)]
 pub(crate) struct Built {
     pub(crate) settings: config::Component,
@@ -55,7 +55,7 @@ impl Registry {
         }
     }
 
-    /// Everybody who is there now.
+    /// Returns the handles of all current components.
     pub(crate) fn handles(&self) -> Vec<Arc<ComponentHandle>> {
         self.handles
             .read()
@@ -63,14 +63,14 @@ impl Registry {
             .clone()
     }
 
-    /// The component with this JID.
+    /// Returns the component with this JID.
     pub(crate) fn handle(&self, jid: &str) -> Option<Arc<ComponentHandle>> {
         self.handles()
             .into_iter()
             .find(|handle| handle.jid.as_str() == jid)
     }
 
-    /// Whether every component is ready, and how many are, of how many.
+    /// Returns `true` if every component is ready, then the number of ready ones and the total.
     pub(crate) fn readiness(&self) -> (bool, usize, usize) {
         let handles = self.handles();
         let ready = handles.iter().filter(|handle| handle.is_ready()).count();
@@ -81,7 +81,7 @@ impl Registry {
         *self.handles.write().unwrap_or_else(PoisonError::into_inner) = handles;
     }
 
-    /// A component that is ready to run, and what is kept of it.
+    /// Builds a component that is ready to run, and its handle.
     pub(super) fn build(
         &self,
         settings: &config::Component,
@@ -91,7 +91,7 @@ impl Registry {
         let metrics = MetricsLayer::new();
         let mut builder = build::assemble(settings, &parts, &metrics);
         if self.watched {
-            builder = builder.readiness_max_age(FRESH);
+            builder = builder.readiness_max_age(READINESS_MAX_AGE);
         }
         let component = builder.build()?;
         let handle = ComponentHandle {
@@ -116,12 +116,12 @@ impl ComponentHandle {
         self.status.borrow().is_ready()
     }
 
-    /// What it is made of now.
+    /// Returns the current settings and modules.
     pub(crate) fn built(&self) -> Built {
         self.lock_built().clone()
     }
 
-    /// The lock of one that has ended, for the one that takes its place.
+    /// Takes the lock of an ended component, for its replacement.
     pub(super) fn take_lock(&self) -> Option<Lock> {
         self.lock
             .lock()

@@ -1,5 +1,6 @@
-//! One process serves a JID: a lock that the kernel gives back when the process ends, however it
-//! ends.
+//! A lock per JID, so that only one process on a machine serves it.
+//!
+//! The kernel releases the lock when the process ends, even after a crash.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -8,24 +9,26 @@ use std::path::{Path, PathBuf};
 
 use campanile::jid::BareJid;
 
-/// Holds a JID for this process, until dropped.
+/// Locks a JID for this process until dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _files: Vec<File>,
 }
 
-/// Why a JID cannot be held.
+/// The reason a JID cannot be locked.
 #[derive(Debug)]
 pub(crate) enum LockError {
-    /// Another process holds it.
+    /// Another process holds the lock.
     Held { jid: BareJid, process: String },
-    /// No folder takes a lock.
+    /// No folder is writable.
     Nowhere { path: PathBuf, error: io::Error },
 }
 
 impl Lock {
-    /// Takes the lock in every folder where one may be looked for: a service and somebody at a
-    /// terminal have different ones, and a service must be found from the terminal too.
+    /// Acquires the lock in every folder where another process may look for it.
+    ///
+    /// A service and a user at a terminal have different runtime folders, and each must find the
+    /// lock of the other.
     pub(crate) fn acquire(jid: &BareJid) -> Result<Self, LockError> {
         let folders = [
             // systemd: RuntimeDirectory=
@@ -34,12 +37,12 @@ impl Lock {
             Some(PathBuf::from("/run/campanile")),
         ];
         let mut folders: Vec<_> = folders.into_iter().flatten().collect();
-        // Two locks of one process on one file shut each other out.
+        // Two locks of one process on the same file would exclude each other.
         folders.sort();
         folders.dedup();
         let mut files = Vec::new();
         for folder in folders {
-            // A folder that is not there, or not ours, is none to be looked in.
+            // Skip folders that are missing or not writable.
             files.extend(take(&folder, jid)?.ok());
         }
         if files.is_empty() {
@@ -54,7 +57,7 @@ impl Lock {
     }
 }
 
-/// The locked file; within, why there can be none.
+/// Locks a file in `folder`. The inner error means that this folder cannot hold a lock.
 fn take(folder: &Path, jid: &BareJid) -> Result<io::Result<File>, LockError> {
     let mut file = match open(&path(folder, jid)) {
         Ok(file) => file,
@@ -75,11 +78,11 @@ fn path(folder: &Path, jid: &BareJid) -> PathBuf {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // In a folder that everybody writes to, a link may point at a file that is worth something.
+    // In a world-writable folder, a symbolic link could point at a valuable file.
     if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "this is no regular file",
+            "not a regular file",
         ));
     }
     OpenOptions::new()
@@ -90,7 +93,7 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Writes down whose lock this is, for people.
+/// Writes the process ID into the lock file.
 fn sign(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
@@ -99,7 +102,7 @@ fn sign(file: &mut File) -> io::Result<()> {
 
 fn holder(file: File) -> String {
     let mut text = String::new();
-    // Who it is helps, and is not needed.
+    // The process ID is only informative.
     let read = file.take(20).read_to_string(&mut text);
     match text.trim() {
         id if read.is_ok() && !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()) => {
@@ -116,7 +119,7 @@ impl fmt::Display for LockError {
                 write!(f, "{jid} is already served by {process} on this machine")
             }
             Self::Nowhere { path, error } => {
-                write!(f, "{} cannot be locked: {error}", path.display())
+                write!(f, "cannot lock {}: {error}", path.display())
             }
         }
     }

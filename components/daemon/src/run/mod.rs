@@ -1,4 +1,4 @@
-//! `campanile run`: the whole life of the process, on one page.
+//! `campanile run`: the life cycle of the daemon.
 
 mod all_refused;
 pub(crate) mod components;
@@ -28,12 +28,13 @@ use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::{build, diagnostics};
 
-/// Between one component's first attempt and the next one's. The queue of connections that ejabberd
-/// has not yet looked at is five long unless it is told otherwise: of a crowd that comes all at
-/// once, some look open and are silent until they are given up.
-const PACE: Duration = Duration::from_millis(20);
+/// Delay between the first connection attempts of two components.
+///
+/// The accept backlog of ejabberd is five by default: when many components connect at once, some
+/// connections appear open but stay silent until they time out.
+const START_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Serves the components of the configuration until it is told to stop.
+/// Serves the components of the configuration until a signal stops the process.
 pub(crate) fn run(options: &ConfigFile, format: LogFormat) -> Exit {
     let config =
         match Source::read(options.config.as_deref()).and_then(|source| Config::parse(&source)) {
@@ -65,7 +66,8 @@ pub(crate) fn run(options: &ConfigFile, format: LogFormat) -> Exit {
     crate::runtime(format, running.serve(components, &config, format))
 }
 
-/// Each JID is served by one process: a second one would be refused, or steal half of the stanzas.
+/// Locks every JID for this process: a second process would be refused, or receive half of the
+/// stanzas.
 fn locks(config: &Config) -> Result<Vec<Lock>, Vec<String>> {
     let (held, refused): (Vec<_>, Vec<_>) = config
         .components
@@ -82,7 +84,7 @@ fn locks(config: &Config) -> Result<Vec<Lock>, Vec<String>> {
         .collect())
 }
 
-/// Builds every component, and says what is mounted where.
+/// Builds every component, and logs its modules and its server.
 fn build(
     registry: &Registry,
     config: &Config,
@@ -96,7 +98,7 @@ fn build(
         let jid = &settings.jid;
         let server = &settings.address;
         let tls = settings.tls.is_some();
-        tracing::info!(%jid, %server, tls, "serving {}", settings.mounted());
+        tracing::info!(%jid, %server, tls, "starting: {}", settings.mounted());
         components.push(built);
     }
     registry.set(
@@ -108,7 +110,7 @@ fn build(
     Ok(components)
 }
 
-/// The components while they run.
+/// The running components.
 struct Running<'r> {
     options: &'r ConfigFile,
     registry: Arc<Registry>,
@@ -116,7 +118,7 @@ struct Running<'r> {
     all: JoinSet<(BareJid, Result<(), RunError>)>,
 }
 
-/// Why the serving is over.
+/// The reason the daemon stops serving.
 enum End {
     Signal(&'static str),
     Refused(Vec<(String, String)>),
@@ -133,7 +135,7 @@ impl Running<'_> {
         let mut signals = match Signals::listen() {
             Ok(signals) => signals,
             Err(error) => {
-                diagnostics::line(&format!("signals cannot be waited for: {error}"), format);
+                diagnostics::line(&format!("cannot install signal handlers: {error}"), format);
                 return Exit::Machine;
             }
         };
@@ -157,7 +159,10 @@ impl Running<'_> {
             .await
         {
             End::Signal(signal) => {
-                tracing::info!("{signal}: finishing what was begun; a second signal ends at once");
+                tracing::info!(
+                    "{signal} received; finishing pending work, a second signal exits \
+                    at once"
+                );
                 Exit::Done
             }
             End::Refused(refusals) => {
@@ -165,7 +170,7 @@ impl Running<'_> {
                 Exit::Refused
             }
             End::Ended => {
-                diagnostics::line("no component runs any more", format);
+                diagnostics::line("every component has ended", format);
                 return Exit::Fault;
             }
         };
@@ -176,30 +181,30 @@ impl Running<'_> {
         tokio::select! {
             () = all_ended(&mut self.all) => exit,
             signal = signals.stop() => {
-                tracing::warn!("{signal} again: ending at once; what was in flight stays \
+                tracing::warn!("{signal} received again; exiting at once, pending requests stay \
                     unanswered");
                 Exit::Fault
             }
         }
     }
 
-    /// Runs components, one after the other.
+    /// Starts components one after the other, [`START_INTERVAL`] apart.
     fn start(&mut self, components: Vec<(Arc<ComponentHandle>, Component)>) {
         for (turn, (handle, component)) in (0..).zip(components) {
             let waiting = stopped(handle.stop.subscribe());
             let until = stopped(handle.stop.subscribe());
             self.all.spawn(async move {
-                // Its lock is held until it has ended.
+                // The handle holds the lock until the component has ended.
                 let handle = handle;
-                // Over early when there is nothing to wait for any more.
-                let _ = timeout(PACE * turn, waiting).await;
+                // A stop ends the delay early.
+                let _ = timeout(START_INTERVAL * turn, waiting).await;
                 let ended = component.run_until(until).await;
                 (handle.jid.clone(), ended)
             });
         }
     }
 
-    /// Serves, and reads the configuration anew when asked to.
+    /// Serves until a reason to stop occurs, and reloads the configuration on request.
     async fn until_told(
         &mut self,
         signals: &mut Signals,
@@ -217,11 +222,13 @@ impl Running<'_> {
             tokio::select! {
                 signal = signals.next() => match signal {
                     Action::Stop(signal) => return End::Signal(signal),
-                    Action::Reload => tracing::info!("SIGHUP: reading the configuration anew"),
+                    Action::Reload => {
+                        tracing::info!("SIGHUP received; reloading the configuration");
+                    }
                 },
-                // Without an admin port nobody asks, and this is over at once.
-                Some(()) = asked.recv() => tracing::info!("asked by the admin port: reading the \
-                    configuration anew"),
+                // Without an admin port the channel is closed, and this branch is disabled.
+                Some(()) = asked.recv() => tracing::info!("reload requested through the admin \
+                    port; reloading the configuration"),
                 refusals = all_refused::all_refused(watched) => return End::Refused(refusals),
                 () = all_ended(&mut self.all) => return End::Ended,
             }
@@ -232,7 +239,7 @@ impl Running<'_> {
             let reloaded = tokio::select! {
                 reloaded = &mut reload => reloaded,
                 signal = signals.stop() => {
-                    // Modules that change places are not left halfway, unless somebody insists.
+                    // Finish swapping modules before the stop, unless a second signal arrives.
                     tokio::select! {
                         _ = reload => {}
                         _ = signals.stop() => {}
@@ -245,34 +252,32 @@ impl Running<'_> {
             if let Some(config) = &reloaded.config {
                 Admin::change(admin, config.admin.as_ref());
             }
-            tracing::info!(
-                outcome = reloaded.outcome.as_str(),
-                "the configuration was read anew"
-            );
+            tracing::info!(outcome = reloaded.outcome.as_str(), "reload finished");
             systemd.reloaded();
         }
     }
 }
 
-/// Ready when the sender says so, or is gone.
+/// Completes when the sender signals a stop, or is dropped.
 async fn stopped(mut stop: watch::Receiver<bool>) {
-    // An error means that the sender is gone: nobody is left to say anything else.
+    // An error means that the sender was dropped, which is a stop as well.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Waits for the end of all; one that fails does not hurt the others.
+/// Waits until all components have ended; a failure of one does not affect the others.
 async fn all_ended(running: &mut JoinSet<(BareJid, Result<(), RunError>)>) {
     while let Some(ended) = running.join_next().await {
-        say_how(ended);
+        log_end(ended);
     }
 }
 
-fn say_how(ended: Result<(BareJid, Result<(), RunError>), JoinError>) {
+fn log_end(ended: Result<(BareJid, Result<(), RunError>), JoinError>) {
     match ended {
-        Ok((jid, Ok(()))) => tracing::info!(%jid, "stopped"),
+        Ok((jid, Ok(()))) => tracing::info!(%jid, "component stopped"),
         Ok((jid, Err(error))) => {
-            tracing::error!(%jid, "ended, and will not come back: {}", diagnostics::chain(&error));
+            let why = diagnostics::chain(&error);
+            tracing::error!(%jid, "component is down until restart: {why}");
         }
-        Err(error) => tracing::error!("a component ended by a fault of ours: {error}"),
+        Err(error) => tracing::error!("component ended by an internal error: {error}"),
     }
 }

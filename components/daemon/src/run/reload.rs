@@ -1,4 +1,4 @@
-//! SIGHUP: the file is read anew, and what changed is changed while every stream goes on.
+//! Reload on SIGHUP: applies a changed configuration without closing streams.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use crate::build::{self, ModuleSet};
 use crate::config::{self, Config, Failure, Source};
 use crate::diagnostics;
 
-/// How a reload ended.
+/// Result of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Applied,
@@ -19,11 +19,11 @@ pub(crate) enum Outcome {
     Refused,
 }
 
-/// How often each came about.
+/// Counts reloads by outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Reloads {
     counts: [AtomicU64; 3],
-    /// Whether the last one was refused.
+    /// `true` if the last reload was refused.
     refused: std::sync::atomic::AtomicBool,
 }
 
@@ -55,18 +55,19 @@ impl Reloads {
     }
 }
 
-/// What a reload has made of the components.
+/// Result of a reload, with the components to start.
 #[derive(Debug)]
 pub(super) struct Reloaded {
     pub(super) outcome: Outcome,
-    /// What is to be run beside the others.
+    /// Components to start.
     pub(super) new: Vec<(Arc<ComponentHandle>, Component)>,
-    /// The configuration that holds now, where there is another one.
+    /// The new configuration, unless the reload was refused.
     pub(super) config: Option<Config>,
 }
 
-/// Reads the file anew and changes the components; says all of it. A fault anywhere changes
-/// nothing.
+/// Reads the file again and applies the changes, each with a log line.
+///
+/// A fault anywhere in the file leaves everything unchanged.
 pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry) -> Reloaded {
     let refused = || Reloaded {
         outcome: Outcome::Refused,
@@ -76,7 +77,7 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry
     let config = match read(options) {
         Ok(config) => config,
         Err(failure) => {
-            say_faults(&failure);
+            log_faults(&failure);
             return refused();
         }
     };
@@ -85,7 +86,7 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry
     let new = match added(&config, registry, &old) {
         Ok(new) => new,
         Err(why) => {
-            tracing::error!("the configuration is not taken, and nothing is changed: {why}");
+            tracing::error!("reload refused, the old configuration stays in force: {why}");
             return refused();
         }
     };
@@ -104,7 +105,7 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry
             handles.push(Arc::clone(handle));
         } else if let Some((handle, _)) = new.iter().find(|(handle, _)| handle.jid == settings.jid)
         {
-            tracing::info!(jid = %handle.jid, "added: serving {}", settings.mounted());
+            tracing::info!(jid = %handle.jid, "component added: {}", settings.mounted());
             handles.push(Arc::clone(handle));
         }
     }
@@ -114,8 +115,8 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry
     {
         changed = true;
         if !is_ended(gone) {
-            tracing::info!(jid = %gone.jid, "removed: its stream is closed when what was begun is \
-                finished");
+            tracing::info!(jid = %gone.jid, "component removed; its stream closes after pending \
+                work");
         }
         gone.stop.send_replace(true);
     }
@@ -135,7 +136,7 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry
 fn read(options: &crate::cli::ConfigFile) -> Result<Config, Failure> {
     let config =
         Source::again(options.config.as_deref()).and_then(|source| Config::parse(&source))?;
-    // Whether everything can stand side by side on each JID is found before anything is touched.
+    // Find modules that cannot be mounted together before anything changes.
     for settings in &config.components {
         if let Err(error) = build::component(settings) {
             let text = build::explain(&settings.jid, &error);
@@ -148,10 +149,10 @@ fn read(options: &crate::cli::ConfigFile) -> Result<Config, Failure> {
     Ok(config)
 }
 
-fn say_faults(failure: &Failure) {
+fn log_faults(failure: &Failure) {
     match failure {
         Failure::Unread { text, .. } => {
-            tracing::error!("the configuration is not taken, and nothing is changed: {text}");
+            tracing::error!("reload refused, the old configuration stays in force: {text}");
         }
         Failure::Wrong { faults, .. } => {
             for config::Fault {
@@ -165,13 +166,13 @@ fn say_faults(failure: &Failure) {
             }
             tracing::error!(
                 faults = faults.len(),
-                "the configuration has faults, and nothing is changed"
+                "reload refused; the old configuration stays in force"
             );
         }
     }
 }
 
-/// Components that were not there before, or have ended for good.
+/// Builds components that are new, or that have ended.
 fn added(
     config: &Config,
     registry: &Registry,
@@ -203,10 +204,10 @@ fn is_ended(handle: &ComponentHandle) -> bool {
     matches!(&*handle.status.borrow(), Status::Ended)
 }
 
-/// A component goes on as it was; why has been said.
+/// A change that was not applied; the reason has been logged.
 struct NotChanged;
 
-/// Changes one component that runs. True when anything is different.
+/// Applies new settings to a running component. Returns `true` if anything changed.
 async fn change(
     handle: &ComponentHandle,
     settings: &config::Component,
@@ -217,14 +218,14 @@ async fn change(
     if difference.is_nothing() {
         return Ok(false);
     }
-    // What leaves passes the layers that the component was built with: a tap that sees one
-    // direction alone is none.
+    // Outbound layers are fixed when the component is built, so a tap added now would record only
+    // one direction.
     let mut settings = settings.clone();
     settings.tap.clone_from(&old.settings.tap);
     let parts = match ModuleSet::from(&settings, &old.parts) {
         Ok(parts) => parts,
         Err(error) => {
-            tracing::error!(%jid, "not changed: {}", diagnostics::chain(&*error));
+            tracing::error!(%jid, "component not changed: {}", diagnostics::chain(&*error));
             return Err(NotChanged);
         }
     };
@@ -240,19 +241,21 @@ async fn change(
     {
         Ok(()) => {
             handle.set_built(built);
-            difference.say(jid);
+            difference.log(jid);
             return Ok(true);
         }
         Err(ReloadError::Module(error)) => {
-            tracing::error!(%jid, "the change is taken back: {}", diagnostics::chain(&*error));
+            tracing::error!(%jid, "change failed, rolling back: {}", diagnostics::chain(&*error));
             roll_back(handle, &old, &built.parts).await;
         }
-        Err(error) => tracing::error!(%jid, "not changed: {}", diagnostics::chain(&error)),
+        Err(error) => {
+            tracing::error!(%jid, "component not changed: {}", diagnostics::chain(&error));
+        }
     }
     Err(NotChanged)
 }
 
-/// A module has stopped for one that does not start: it is made anew.
+/// Rebuilds the old modules after a replacement failed to start.
 async fn roll_back(handle: &ComponentHandle, old: &Built, new: &ModuleSet) {
     let back = async {
         let parts = ModuleSet::from(&old.settings, &old.parts.shared_with(new))?;
@@ -273,11 +276,12 @@ async fn roll_back(handle: &ComponentHandle, old: &Built, new: &ModuleSet) {
     };
     if let Err(error) = back.await {
         let jid = &handle.jid;
-        tracing::error!(%jid, "nor does it go on as it was, until a restart: {}", diagnostics::chain(&*error));
+        let why = diagnostics::chain(&*error);
+        tracing::error!(%jid, "rollback failed; component is down until restart: {why}");
     }
 }
 
-/// What is different, by when it begins to hold.
+/// Changed settings, by the time they take effect.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Difference {
     now: Vec<&'static str>,
@@ -332,17 +336,18 @@ impl Difference {
         *self == Self::default()
     }
 
-    fn say(&self, jid: &campanile::jid::BareJid) {
+    fn log(&self, jid: &campanile::jid::BareJid) {
         if !self.now.is_empty() {
-            tracing::info!(%jid, "changed: {}", self.now.join(", "));
+            tracing::info!(%jid, "settings changed: {}", self.now.join(", "));
         }
         if !self.next_connection.is_empty() {
             let what = self.next_connection.join(", ");
-            tracing::warn!(%jid, "changed with the next connection: {what}; the stream that is \
-                open goes on as it is");
+            tracing::warn!(%jid, "settings changed: {what}; they apply to the next connection, the \
+                open stream is unaffected");
         }
         if !self.next_start.is_empty() {
-            tracing::warn!(%jid, "changed only when campanile is started anew: {}", self.next_start.join(", "));
+            let what = self.next_start.join(", ");
+            tracing::warn!(%jid, "settings changed: {what}; they apply after a restart");
         }
     }
 }

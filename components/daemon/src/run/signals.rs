@@ -1,10 +1,10 @@
-//! The signals that a service gets.
+//! Signal handling.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Catches SIGTERM, SIGINT and SIGHUP from now on.
+/// Handlers for SIGTERM, SIGINT and SIGHUP.
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
@@ -12,12 +12,12 @@ pub(crate) struct Signals {
     hang_up: Signal,
 }
 
-/// What a signal asks for.
+/// The action requested by a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// To stop; the signal's name.
+    /// Stop; holds the name of the signal.
     Stop(&'static str),
-    /// To read the configuration anew.
+    /// Reload the configuration.
     Reload,
 }
 
@@ -30,7 +30,7 @@ impl Signals {
         })
     }
 
-    /// The next signal.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> Action {
         tokio::select! {
             _ = self.terminate.recv() => Action::Stop("SIGTERM"),
@@ -39,12 +39,14 @@ impl Signals {
         }
     }
 
-    /// The next signal that means to stop.
+    /// Waits for the next signal that requests a stop.
     pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
             match self.next().await {
                 Action::Stop(signal) => return signal,
-                Action::Reload => tracing::info!("SIGHUP: not now"),
+                Action::Reload => {
+                    tracing::info!("SIGHUP ignored; a reload or shutdown is in progress");
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Signs of life while the components run: what systemd is told, and what the log left out.
+//! Periodic status: notifications to systemd, and the count of suppressed log lines.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use super::components::Registry;
 use crate::log;
 use crate::notify::Notify;
 
-/// How long the first attempts may take before the service counts as started: as long as one may
-/// take.
-const FIRST: Duration = Duration::from_secs(20);
-/// How often it is looked whether there is anything new to say.
-const LOOK: Duration = Duration::from_secs(1);
-/// How often it is said that lines were left out.
-const LEFT_OUT: u32 = 10;
+/// Time for the first connection attempts before the service counts as started. One attempt takes
+/// no longer.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// Interval at which the status is checked for changes.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// Number of status intervals between two reports of suppressed log lines.
+const SUPPRESSED_INTERVAL: u32 = 10;
 
-/// Ends with the process.
+/// Notifies systemd until dropped.
 #[derive(Debug)]
 pub(super) struct SystemdNotifier {
     notify: Arc<Notify>,
@@ -46,7 +46,7 @@ impl SystemdNotifier {
     }
 
     pub(super) fn reloaded(&self) {
-        self.notify.ready(&standing(&self.registry));
+        self.notify.ready(&summary(&self.registry));
     }
 
     pub(super) fn stopping(&self) {
@@ -61,8 +61,8 @@ impl Drop for SystemdNotifier {
     }
 }
 
-/// That timers still fire is what the watchdog is told: a process whose threads are all held up is
-/// started anew.
+/// Sends watchdog keepalives while timers fire: systemd restarts a process whose threads are all
+/// blocked.
 async fn beat(notify: Arc<Notify>) {
     let Some(every) = notify.pulse() else { return };
     let mut every = interval(every);
@@ -74,11 +74,11 @@ async fn beat(notify: Arc<Notify>) {
 }
 
 async fn tell(notify: Arc<Notify>, registry: Arc<Registry>) {
-    // Ready means that each has tried: a server that is away must not keep the service from
-    // counting as started.
+    // The service is ready once each component has tried to connect: an absent server must not keep
+    // the unit from starting.
     let tried = async {
         for handle in registry.handles() {
-            // An error means that it has ended.
+            // An error means that the component has ended.
             let _ = handle
                 .status
                 .clone()
@@ -86,35 +86,33 @@ async fn tell(notify: Arc<Notify>, registry: Arc<Registry>) {
                 .await;
         }
     };
-    // Whoever is not done by then is tried on, and what systemd waits for is over.
-    let _ = timeout(FIRST, tried).await;
-    let mut said = standing(&registry);
-    notify.ready(&said);
-    let mut every = interval(LOOK);
+    // Components that are still connecting keep trying after systemd has been notified.
+    let _ = timeout(START_TIMEOUT, tried).await;
+    let mut sent = summary(&registry);
+    notify.ready(&sent);
+    let mut every = interval(STATUS_INTERVAL);
     let mut turn = 0;
     let mut reported = 0;
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        let now = standing(&registry);
-        if now != said {
+        let now = summary(&registry);
+        if now != sent {
             notify.status(&now);
-            said = now;
+            sent = now;
         }
-        turn = (turn + 1) % LEFT_OUT;
+        turn = (turn + 1) % SUPPRESSED_INTERVAL;
         let suppressed = log::log().map_or(0, log::Log::suppressed);
         if turn == 0 && suppressed > reported {
-            tracing::warn!(
-                lines = suppressed - reported,
-                "lines that came too often were left out of the log"
-            );
+            let lines = suppressed - reported;
+            tracing::warn!("suppressed {lines} repeated log lines");
             reported = suppressed;
         }
     }
 }
 
-/// How the components stand, in one line.
-fn standing(registry: &Registry) -> String {
+/// Summarizes the status of all components in one line.
+fn summary(registry: &Registry) -> String {
     let handles = registry.handles();
     let mounted = |status: &Status| matches!(status, Status::Mounted { .. });
     let (up, waiting): (Vec<_>, Vec<_>) = handles
@@ -124,7 +122,7 @@ fn standing(registry: &Registry) -> String {
     match waiting.first() {
         None => format!("{all} of {all} components mounted"),
         Some(first) => format!(
-            "{} of {all} components mounted; not {}",
+            "{} of {all} components mounted; {} is not",
             up.len(),
             first.jid
         ),

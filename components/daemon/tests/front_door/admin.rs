@@ -1,4 +1,4 @@
-//! The admin port: who is told what, and what the figures are.
+//! The admin port: access control, readiness and metrics.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ const METRICS: &str = include_str!("../../METRICS.md");
 const SAID: &str = "<message from='alice@example.org/a' to='bot@echo.example.org' id='q1' \
     type='chat'><body>hi</body></message>";
 
-/// The table of the admin port.
+/// Returns the table of the admin port.
 pub(crate) fn table() -> String {
     format!("[admin]\nlisten = '127.0.0.1:0'\ntoken = '{TOKEN}'\n")
 }
@@ -26,19 +26,19 @@ pub(crate) fn component(jid: &str, address: SocketAddr) -> String {
     )
 }
 
-/// Starts it, and tells where the admin port listens.
+/// Starts the daemon, and returns the address of its admin port.
 pub(crate) fn start(configuration: &str) -> (Running, SocketAddr) {
     let mut running = Running::start(configuration, &["--log-format", "json"]);
-    let address = running.says("health, metrics and the status page")["address"]
+    let address = running.says("admin port listening")["address"]
         .as_str()
         .map(str::parse);
     (
         running,
-        address.expect("it has an address").expect("which is one"),
+        address.expect("an address").expect("a valid address"),
     )
 }
 
-/// Asks again until the answer is as wanted.
+/// Repeats a request until the response is as wanted.
 pub(crate) fn until(address: SocketAddr, path: &str, wanted: impl Fn(&Answer) -> bool) -> Answer {
     let until = Instant::now() + Duration::from_secs(30);
     loop {
@@ -48,14 +48,14 @@ pub(crate) fn until(address: SocketAddr, path: &str, wanted: impl Fn(&Answer) ->
         }
         assert!(
             Instant::now() < until,
-            "{path} does not come to that: {answer:?}"
+            "{path} does not reach the wanted state: {answer:?}"
         );
         std::thread::yield_now();
     }
 }
 
 #[test]
-fn it_is_ready_when_stanzas_reach_every_component() {
+fn readyz_succeeds_once_stanzas_reach_every_component() {
     let (routing, _events) = server::start(&[server::Answer::Route]);
     let (silent, _others) = server::start(&[server::Answer::Mount]);
     let configuration = table()
@@ -90,7 +90,7 @@ fn it_is_ready_when_stanzas_reach_every_component() {
         "echo, disco, ping, version, time, last"
     );
 
-    // The silent one is taken out of the configuration: what is left is ready.
+    // Remove the silent component from the configuration: the rest is ready.
     running.configure(&(table() + &component("good.example.org", routing)));
     running.signal("HUP");
     until(admin, "/readyz", |answer| answer.status == 200);
@@ -99,7 +99,7 @@ fn it_is_ready_when_stanzas_reach_every_component() {
 }
 
 #[test]
-fn who_asks_is_looked_at() {
+fn access_depends_on_client_and_token() {
     let (address, _events) = server::start(&[server::Answer::Route]);
     let (_running, admin) = start(&(table() + &component("echo.example.org", address)));
     let ask = |path: &str, headers: &str| http::ask(admin, &format!("GET {path}"), headers, "");
@@ -135,7 +135,7 @@ fn who_asks_is_looked_at() {
     ] {
         assert_eq!(ask(path, headers).status, status, "{path} {headers}");
     }
-    // Whoever may not see figures is told one word.
+    // Clients without access to the status get one word.
     let ready = until(admin, "/readyz", |answer| answer.status == 200);
     assert!(ready.body.contains("echo.example.org"));
     assert_eq!(ask("/readyz", "Host: 10.0.0.7\r\n").body, "ready\n");
@@ -158,7 +158,7 @@ fn who_asks_is_looked_at() {
     ] {
         assert!(page.head.contains(header), "{}", page.head);
     }
-    // Nothing is inline, and nothing comes from elsewhere.
+    // No inline styles or scripts, and no foreign content.
     assert!(
         !page.body.contains("://")
             && !page.body.contains("style=")
@@ -167,7 +167,7 @@ fn who_asks_is_looked_at() {
 }
 
 #[test]
-fn metrics_are_those_of_the_list() {
+fn metrics_are_documented() {
     let (address, _events) = server::start(&[server::Answer::Ask(SAID)]);
     let archive = "[component.logger]\nstore = 'sqlite:l.db'\n";
     let configuration =
@@ -209,7 +209,7 @@ fn metrics_are_those_of_the_list() {
 }
 
 #[test]
-fn what_is_logged_changes_while_it_runs() {
+fn log_filter_changes_at_run_time() {
     let (address, _events) = server::start(&[server::Answer::Route]);
     let echo = table() + &component("echo.example.org", address);
     let (mut running, admin) = start(&echo);
@@ -253,7 +253,7 @@ fn what_is_logged_changes_while_it_runs() {
 }
 
 #[test]
-fn at_debug_there_is_a_span_for_each_stanza() {
+fn debug_level_opens_a_span_per_stanza() {
     let (address, _events) = server::start(&[server::Answer::Ask(SAID)]);
     let configuration = component("echo.example.org", address);
     let mut running = Running::start_with(
@@ -280,7 +280,7 @@ fn at_debug_there_is_a_span_for_each_stanza() {
 }
 
 #[test]
-fn last_errors_are_kept_in_words() {
+fn recent_errors_are_kept_with_text() {
     let (address, _events) = server::start(&[server::Answer::Refuse("conflict")]);
     let (_running, admin) = start(&(table() + &component("echo.example.org", address)));
     let errors = until(admin, "/api/errors", |answer| {
@@ -298,7 +298,7 @@ fn last_errors_are_kept_in_words() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_said() {
+fn admin_port_in_use_is_reported() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap();
     let (address, _events) = server::start(&[server::Answer::Mount]);

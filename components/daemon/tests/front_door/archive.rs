@@ -1,4 +1,4 @@
-//! `campanile archive`, over an archive in a file.
+//! `campanile archive`, on an archive in a file.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use crate::process::{Ended, Folder, campanile, end};
 const CONFIG: &str = "[[component]]\njid='logger.localhost'\naddress='127.0.0.1:1'\nsecret='x'\n\
     [component.logger]\nstore='sqlite:logger.db'\n";
 
-/// A folder with a configuration, and what is run in it.
+/// A folder with a configuration, in which commands are run.
 struct Archive(Folder);
 
 impl Archive {
@@ -67,13 +67,13 @@ fn two() -> String {
 }
 
 #[test]
-fn what_was_exported_is_imported_found_and_exported_again() {
+fn exported_entries_can_be_imported_searched_and_exported_again() {
     let archive = Archive::new();
     let lines = two();
     for _ in 0..2 {
         assert_eq!(
             archive.says(&["import", "-"], &lines),
-            "2 entries are in the archive\n"
+            "2 entries imported or already in the archive\n"
         );
     }
     let exported = archive.says(&["export"], "");
@@ -113,12 +113,12 @@ fn what_was_exported_is_imported_found_and_exported_again() {
     assert!(csv.contains(",\"'=1+1 no bell"), "{csv}");
     let stats = archive.says(&["stats"], "");
     assert!(
-        stats.starts_with("2 entries, ") && stats.contains("alice@localhost: 1 entries"),
+        stats.starts_with("2 entries, ") && stats.contains("alice@localhost: 1 entry"),
         "{stats}"
     );
     assert_eq!(
         archive.says(&["prune", "--before", "2026-01-15"], ""),
-        "1 entries are removed\n"
+        "removed 1 entry\n"
     );
     assert_eq!(
         archive
@@ -130,7 +130,7 @@ fn what_was_exported_is_imported_found_and_exported_again() {
 }
 
 #[test]
-fn a_follower_shows_what_comes() {
+fn tail_follow_shows_new_entries() {
     let archive = Archive::new();
     archive.says(&["import", "-"], &two());
     let mut follower = archive
@@ -156,7 +156,7 @@ fn a_follower_shows_what_comes() {
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn invalid_commands_fail_with_a_reason() {
     let archive = Archive::new();
     let ended = archive.run(&["stats"], "");
     assert_eq!(
@@ -169,7 +169,7 @@ fn what_is_wrong_is_said() {
     assert_eq!(ended.code, Some(64));
     assert_eq!(
         ended.stderr,
-        "campanile: line 3: it has no archive; 0 entries are imported\n"
+        "campanile: line 3: archive is missing; 0 entries are imported\n"
     );
     let ended = archive.run(&["prune"], "");
     assert_eq!(ended.code, Some(64), "a rule is needed: {}", ended.stderr);

@@ -11,7 +11,7 @@ secret = 'x'
 ";
 
 #[test]
-fn help_teaches_and_is_no_failure() {
+fn help_has_examples_and_exits_0() {
     for arguments in [
         &["--help"][..],
         &["run", "--help"],
@@ -35,7 +35,7 @@ fn help_teaches_and_is_no_failure() {
         "campanile run --config my.toml",
         "RUST_LOG",
         "CAMPANILE_CONFIG",
-        "78  wrong configuration",
+        "78  invalid configuration",
         "XEP-0114",
     ] {
         assert!(help.contains(word), "{word} is missing in {help}");
@@ -43,7 +43,7 @@ fn help_teaches_and_is_no_failure() {
 }
 
 #[test]
-fn wrong_usage_is_64() {
+fn wrong_usage_exits_64() {
     for (arguments, words) in [
         (&["serve"][..], "unrecognized subcommand 'serve'"),
         (&["init"], "<SERVER>"),
@@ -76,21 +76,21 @@ fn wrong_usage_is_64() {
 }
 
 #[test]
-fn a_log_level_that_cannot_be_read_is_wrong_usage() {
+fn invalid_log_filter_is_wrong_usage() {
     let (mut command, _folder) = campanile(&["run"]);
     let ended = end(command.env("RUST_LOG", "campanile=loud"), "");
     assert_eq!(ended.code, Some(64));
     assert!(
         ended
             .stderr
-            .starts_with("campanile: RUST_LOG=\"campanile=loud\" cannot be read"),
+            .starts_with("campanile: RUST_LOG=\"campanile=loud\" is invalid"),
         "{}",
         ended.stderr
     );
 }
 
 #[test]
-fn version_is_said_on_stdout() {
+fn version_is_printed_to_stdout() {
     for arguments in [["version"], ["--version"], ["-V"]] {
         let ended = with(&arguments);
         assert_eq!(
@@ -104,7 +104,7 @@ fn version_is_said_on_stdout() {
 }
 
 #[test]
-fn completions_know_the_commands() {
+fn completions_contain_the_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ended = with(&["completions", shell]);
         assert_eq!(
@@ -122,7 +122,7 @@ fn completions_know_the_commands() {
 }
 
 #[test]
-fn a_sound_configuration_is_shown() {
+fn valid_configuration_is_summarized() {
     let ended = check(GOOD);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     assert_eq!(
@@ -133,7 +133,7 @@ fn a_sound_configuration_is_shown() {
 }
 
 #[test]
-fn a_link_that_strangers_can_read_is_named() {
+fn unencrypted_remote_link_is_reported() {
     let ended = check(&GOOD.replace("127.0.0.1:1", "192.0.2.7:5347"));
     assert_eq!(ended.code, Some(0));
     assert!(
@@ -153,7 +153,7 @@ fn a_link_that_strangers_can_read_is_named() {
 }
 
 #[test]
-fn the_file_is_found_by_flag_then_environment_then_folder() {
+fn configuration_file_is_found_by_flag_then_environment_then_folder() {
     let (mut command, folder) = campanile(&["check"]);
     folder.write("campanile.toml", GOOD);
     assert!(
@@ -192,26 +192,26 @@ fn the_file_is_found_by_flag_then_environment_then_folder() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_78_and_one_that_cannot_be_read_71() {
+fn missing_file_exits_78_and_unreadable_file_71() {
     let ended = with(&["check", "--config", "none.toml"]);
     assert_eq!(ended.code, Some(78));
     assert_eq!(
         ended.stderr,
-        "campanile: none.toml cannot be read: No such file or directory (os error 2); check \
+        "campanile: cannot read none.toml: No such file or directory (os error 2); check \
         --config and \
          CAMPANILE_CONFIG\n"
     );
     let ended = with(&["run", "--config", "."]);
     assert_eq!(ended.code, Some(71));
     assert!(
-        ended.stderr.starts_with("campanile: . cannot be read: "),
+        ended.stderr.starts_with("campanile: cannot read .: "),
         "{}",
         ended.stderr
     );
     let ended = with(&["check", "--config", "/dev/zero"]);
     assert_eq!(ended.code, Some(71));
     assert!(
-        ended.stderr.contains("this is no configuration"),
+        ended.stderr.contains("not a configuration"),
         "{}",
         ended.stderr
     );

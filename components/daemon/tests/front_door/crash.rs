@@ -1,5 +1,5 @@
-//! The archive of a daemon that is killed at any moment: what was acknowledged is there, once; what
-//! was not has no receipt; and who was promised to be forgotten is.
+//! The archive of a daemon that is killed at any moment: acknowledged messages are kept exactly
+//! once, and erasures are completed.
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -10,9 +10,9 @@ use crate::process::{Running, campanile, end};
 use crate::stream::Stream;
 
 const DOMAIN: &str = "logger.example.org";
-/// How often it is killed; `CAMPANILE_CRASHES` says otherwise.
+/// Number of kills; `CAMPANILE_CRASHES` overrides it.
 const CRASHES: u32 = 8;
-/// Messages without an answer at a time.
+/// Maximum number of messages without a reply.
 const WINDOW: u32 = 1500;
 
 fn configuration(listener: &TcpListener, store: &Path) -> String {
@@ -33,7 +33,7 @@ fn message(number: u32) -> String {
     )
 }
 
-/// How often each number is in the archive.
+/// Counts the entries of each message number in the archive.
 fn kept(store: &Path, configuration: &str) -> HashMap<u32, u32> {
     let (mut command, folder) = campanile(&["archive", "--config", "campanile.toml", "export"]);
     folder.write("campanile.toml", configuration);
@@ -59,7 +59,7 @@ fn kept(store: &Path, configuration: &str) -> HashMap<u32, u32> {
 }
 
 #[test]
-fn what_was_acknowledged_survives_any_kill() {
+fn acknowledged_messages_survive_a_kill() {
     let crashes = std::env::var("CAMPANILE_CRASHES")
         .ok()
         .and_then(|text| text.parse().ok())
@@ -75,7 +75,7 @@ fn what_was_acknowledged_survives_any_kill() {
         let mut running = Running::start(&configuration, &[]);
         let mut stream = Stream::open(&listener, DOMAIN);
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        // After some receipts, and then some more time: in the middle of whatever it does then.
+        // Kill it at a random moment after a number of receipts.
         let enough = (random >> 8) % 3000;
         let linger = Duration::from_micros(u64::from(random >> 12) % 20_000);
         let mut answered = 0;
@@ -86,7 +86,10 @@ fn what_was_acknowledged_survives_any_kill() {
                 stream.write(&text);
                 sent += 100;
             }
-            assert!(stream.more(), "it ended by itself in round {crash}");
+            assert!(
+                stream.more(),
+                "the daemon ended on its own in round {crash}"
+            );
             let (new, errors) = stream.answers();
             answered += u32::try_from(new.len() + errors).unwrap();
             receipts.extend(new);
@@ -96,7 +99,7 @@ fn what_was_acknowledged_survives_any_kill() {
             std::hint::spin_loop();
         }
         running.kill();
-        // What it wrote before it died has come as well.
+        // Read everything written before the kill.
         while stream.more() {}
         receipts.extend(stream.answers().0);
         stream.close();
@@ -113,7 +116,7 @@ fn what_was_acknowledged_survives_any_kill() {
     );
     assert!(
         kept.values().all(|count| *count == 1),
-        "something is there twice"
+        "an entry is in the archive twice"
     );
     assert!(
         receipts.len() > crashes as usize * 100,
@@ -127,7 +130,7 @@ fn what_was_acknowledged_survives_any_kill() {
     );
 }
 
-/// Which of these texts are in some file of the store, whatever their case.
+/// Returns those of the texts that occur in a file of the store, ignoring case.
 fn found(store: &Path, texts: &[&'static str]) -> Vec<&'static str> {
     let files = std::fs::read_dir(store.parent().unwrap())
         .unwrap()
@@ -136,7 +139,7 @@ fn found(store: &Path, texts: &[&'static str]) -> Vec<&'static str> {
         file.to_string_lossy()
             .starts_with(&*store.to_string_lossy())
     });
-    // A file may go between two looks: the log does, at a clean end.
+    // A file may disappear after it was listed, as the write-ahead log does on shutdown.
     let bytes: Vec<u8> = files
         .filter_map(|file| std::fs::read(file).ok())
         .flatten()
@@ -151,7 +154,7 @@ fn found(store: &Path, texts: &[&'static str]) -> Vec<&'static str> {
 }
 
 #[test]
-fn an_erasure_that_is_killed_is_finished_at_the_next_start() {
+fn interrupted_erasure_is_completed_at_the_next_start() {
     const GONE: [&str; 5] = ["quixotry", "wombatish", "zephyrical", "secretary", "alicia"];
     let (_, folder) = campanile(&[]);
     let store = folder.path().join("logger.db");
@@ -182,30 +185,33 @@ fn an_erasure_that_is_killed_is_finished_at_the_next_start() {
     stream.write(&format!(
         "<message {from} to='{DOMAIN}' type='chat' id='d'><body>!delete mine</body></message>"
     ));
-    // What writes as well takes its turn between the steps: then some entries are erased, and some
-    // are not.
+    // Writes are interleaved with the steps of an erasure: by then, only some entries are erased.
     for _ in 0..3 {
         let resume = "<body>!resume</body></message>";
         stream.write(&format!(
             "<message from='user0@example.org/r' to='{DOMAIN}' type='chat' id='r'>{resume}"
         ));
-        stream.until("what you write is kept.");
+        stream.until("what you write is archived again.");
     }
     running.kill();
     stream.close();
     assert!(
         !found(&store, &GONE).is_empty(),
-        "it was quicker than the kill"
+        "the erasure finished before the kill"
     );
     let mut running = Running::start(&configuration, &["--log-format", "json"]);
     let stream = Stream::open(&listener, DOMAIN);
     running.logs("that it is finished", |line| {
-        line["message"] == "an erasure is finished"
+        line["message"] == "erasure completed"
     });
     assert_eq!(found(&store, &GONE), [""; 0]);
     running.signal("TERM");
     stream.close();
     running.end();
     let kept = kept(&store, &configuration);
-    assert_eq!(kept.len(), count as usize, "what others wrote stays");
+    assert_eq!(
+        kept.len(),
+        count as usize,
+        "messages of other users are kept"
+    );
 }

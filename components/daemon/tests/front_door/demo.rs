@@ -1,4 +1,4 @@
-//! `demo`: the conversation, and the prompt.
+//! `campanile demo`: the scripted conversation, and the prompt.
 
 use crate::process::{Ended, campanile, end, with};
 
@@ -7,7 +7,7 @@ fn prompt(arguments: &[&str], lines: &str) -> Ended {
     end(&mut command, lines)
 }
 
-/// The lines of the conversation.
+/// Returns the lines of the conversation.
 fn said(ended: &Ended) -> Vec<&str> {
     ended
         .stdout
@@ -17,7 +17,7 @@ fn said(ended: &Ended) -> Vec<&str> {
 }
 
 #[test]
-fn alice_speaks_to_every_component() {
+fn demo_shows_a_conversation_with_every_component() {
     let ended = with(&["demo"]);
     assert_eq!(
         (ended.code, ended.stderr.as_str()),
@@ -44,12 +44,12 @@ fn alice_speaks_to_every_component() {
     }
     assert!(
         !ended.stdout.contains('\u{1b}'),
-        "colours are for terminals"
+        "colors without a terminal"
     );
 }
 
 #[test]
-fn the_xml_is_shown_on_request() {
+fn xml_option_shows_stanzas() {
     let ended = with(&["demo", "--xml"]);
     assert_eq!(ended.code, Some(0));
     let echo = "\n      <message from='echo.localhost' to='alice@localhost/home' id='a2' \
@@ -59,7 +59,7 @@ fn the_xml_is_shown_on_request() {
 }
 
 #[test]
-fn a_script_can_speak() {
+fn prompt_reads_commands_from_stdin() {
     let ended = prompt(
         &[],
         "hello\n//hello\n/iq jabber:iq:version\n/iq urn:example:orders order\n/quit\nnever\n",
@@ -91,11 +91,11 @@ fn a_script_can_speak() {
 }
 
 #[test]
-fn every_command_does_what_it_says() {
-    let script = "/disco\n/presence subscribe\n/to nobody@localhost\nhi\n/to echo.localhost\n/raw \
+fn prompt_commands_send_their_stanzas() {
+    let script = "/disco\n/presence subscribe\n/to carol@localhost\nhi\n/to echo.localhost\n/raw \
         <message to='echo.localhost'>\
         <body>a&#x9b;b</body></message>\n/raw <message>\n/dance\n/help\n";
-    // The end of the input is as good as /quit.
+    // The end of the input is equivalent to /quit.
     let ended = prompt(&[], script);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let said = said(&ended);
@@ -106,11 +106,11 @@ fn every_command_does_what_it_says() {
         "alice → echo.localhost  presence: subscribe",
         "echo.localhost → alice  presence: subscribed",
         "echo.localhost → alice  presence: available",
-        "nobody@localhost → alice  error service-unavailable (cancel)",
+        "carol@localhost → alice  error service-unavailable (cancel)",
         "echo.localhost → alice  “a\\u{9b}b”",
         "not one stanza: ",
-        "there is no /dance: /help lists what there is",
-        "/to JID          whom to speak to from now on",
+        "unknown command /dance: type /help for a list of commands",
+        "/to JID          set the recipient",
     ] {
         assert!(has(line), "{line:?} is missing in\n{}", ended.stdout);
     }
@@ -118,7 +118,7 @@ fn every_command_does_what_it_says() {
 }
 
 #[test]
-fn nobody_reading_is_no_fault() {
+fn closed_stdout_is_not_an_error() {
     let (mut command, _folder) = campanile(&["demo"]);
     let mut child = command
         .stdout(std::process::Stdio::piped())
@@ -129,14 +129,14 @@ fn nobody_reading_is_no_fault() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn port_in_use_is_reported() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let ended = with(&["demo", "--listen", &address]);
     assert_eq!(ended.code, Some(71));
     assert!(
         ended.stderr.starts_with(&format!(
-            "campanile: clients cannot be listened for on {address}: "
+            "campanile: cannot listen for clients on {address}: "
         )),
         "{}",
         ended.stderr
@@ -145,7 +145,7 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
-fn clients_are_told_how_to_log_in_beside_the_prompt() {
+fn listen_option_prints_accounts_before_the_prompt() {
     let ended = prompt(&["--listen", "127.0.0.1:0"], "hello\n/quit\n");
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let said = said(&ended);

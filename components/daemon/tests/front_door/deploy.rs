@@ -1,4 +1,4 @@
-//! What lies in deploy/ beside the snippets: it speaks of nothing that there is not.
+//! Alert rules and dashboard in deploy/: every metric they name exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The names of metrics in a text; histograms by their own name.
+/// Returns the names of metrics in a text, without the suffix of histogram buckets.
 fn metrics(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let ours = words.filter(|word| word.starts_with("campanile_") || word.starts_with("process_"));
@@ -18,7 +18,7 @@ fn metrics(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn rules_and_dashboard_name_documented_metrics() {
+fn alert_rules_and_dashboard_use_documented_metrics() {
     let known = metrics(&read("METRICS.md"));
     for file in [
         "prometheus/alerts.yml",
@@ -33,7 +33,7 @@ fn rules_and_dashboard_name_documented_metrics() {
 }
 
 #[test]
-fn the_dashboard_is_json_whose_panels_lie_side_by_side() {
+fn dashboard_panels_do_not_overlap() {
     let dashboard: serde_json::Value =
         serde_json::from_str(&read("../../deploy/grafana/dashboard.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
@@ -52,7 +52,7 @@ fn the_dashboard_is_json_whose_panels_lie_side_by_side() {
     for panel in panels {
         assert!(
             cells(panel).into_iter().all(|cell| taken.insert(cell)),
-            "{} covers another",
+            "{} overlaps another panel",
             panel["title"]
         );
     }

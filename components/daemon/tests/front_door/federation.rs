@@ -1,24 +1,24 @@
-//! `check --connect`: what DNS tells other servers of a component.
+//! `check --connect`: reachability of a component from other servers.
 
 use std::net::{SocketAddr, UdpSocket};
 
 use crate::process::{campanile, end};
 use crate::server::{self, Answer};
 
-/// What a DNS server says.
+/// Behavior of a DNS server.
 #[derive(Debug, Clone, Copy)]
 enum Dns {
-    /// Nothing at all.
+    /// Never responds.
     Silence,
-    /// NXDOMAIN to everything.
+    /// Responds with NXDOMAIN to every query.
     NoSuchName,
-    /// This address for each name, and no service.
+    /// Returns this address for each name, and no SRV record.
     Address([u8; 4]),
-    /// A service at this port of `xmpp.example.org`, which has this address.
+    /// Returns an SRV record with this port of `xmpp.example.org`, which has this address.
     Service(u16, [u8; 4]),
 }
 
-/// A DNS server on loopback; it ends with the test process.
+/// Starts a DNS server on loopback; it ends with the test process.
 fn dns(says: Dns) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -26,7 +26,7 @@ fn dns(says: Dns) -> SocketAddr {
         let mut question = [0; 512];
         while let Ok((length, from)) = socket.recv_from(&mut question) {
             if let Some(answer) = answer(&question[..length], says) {
-                // Whoever asked may be gone.
+                // The client may have closed its socket.
                 let _ = socket.send_to(&answer, from);
             }
         }
@@ -59,7 +59,7 @@ fn answer(question: &[u8], says: Dns) -> Option<Vec<u8>> {
     };
     if let Some(data) = data {
         bytes[7] = 1;
-        // The name in question, its type, class, a time to live.
+        // The queried name, its type, class, and a time to live.
         bytes.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, data.len() as u8]);
         bytes.extend(data);
     }
@@ -67,7 +67,7 @@ fn answer(question: &[u8], says: Dns) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn what_keeps_other_servers_away_is_said() {
+fn check_reports_why_other_servers_cannot_connect() {
     let cases = [
         (
             Dns::NoSuchName,
@@ -75,19 +75,19 @@ fn what_keeps_other_servers_away_is_said() {
         ),
         (
             Dns::Address([127, 0, 0, 1]),
-            "DNS says that echo.example.org is on loopback",
+            "DNS resolves echo.example.org to loopback",
         ),
         (
             Dns::Service(1, [127, 0, 0, 1]),
-            "DNS says that xmpp.example.org is on loopback",
+            "DNS resolves xmpp.example.org to loopback",
         ),
         (
             Dns::Service(5269, [192, 0, 2, 1]),
-            "nothing answers at xmpp.example.org:5269, where they look for it",
+            "nothing answers at xmpp.example.org:5269, its address in DNS",
         ),
         (
             Dns::Silence,
-            "whether other servers can reach it is not known: the DNS server ",
+            "reachability from other servers is unknown: the DNS server ",
         ),
     ];
     let (address, _events) = server::start(&[Answer::Mount]);

@@ -1,5 +1,5 @@
-//! `run` under load: what a server that does not read costs it, and what a stop under load leaves
-//! unanswered.
+//! `campanile run` under load: memory with a server that does not read, and a shutdown without
+//! unanswered requests.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::process::Running;
 
 const DOMAIN: &str = "echo.example.org";
-/// DESIGN's bound on resident memory.
+/// Limit on resident memory.
 const MOST_KIB: u64 = 64 * 1024;
 
 fn start(listener: &TcpListener) -> Running {
@@ -21,7 +21,7 @@ fn start(listener: &TcpListener) -> Running {
     Running::start(&configuration, &["--log-format", "json"])
 }
 
-/// The server's side of one stream, opened. Waits for no longer than a second in any read or write.
+/// Opens the server's side of one stream. Reads and writes time out after one second.
 fn opened(listener: &TcpListener) -> TcpStream {
     let (mut stream, _) = listener.accept().unwrap();
     stream
@@ -41,12 +41,12 @@ fn opened(listener: &TcpListener) -> TcpStream {
     stream
 }
 
-/// Reads until this stands at the end, or the stream ends.
+/// Reads until the data ends with `end`.
 fn read_until(stream: &mut TcpStream, read: &mut Vec<u8>, end: &str) {
     while !read.ends_with(end.as_bytes()) {
         let mut byte = [0];
         match stream.read(&mut byte) {
-            Ok(0) => panic!("the component left: {}", String::from_utf8_lossy(read)),
+            Ok(0) => panic!("connection closed: {}", String::from_utf8_lossy(read)),
             Ok(_) => read.push(byte[0]),
             Err(error) if is_timeout(&error) => {}
             Err(error) => panic!("{error}"),
@@ -55,7 +55,7 @@ fn read_until(stream: &mut TcpStream, read: &mut Vec<u8>, end: &str) {
 }
 
 fn is_timeout(error: &std::io::Error) -> bool {
-    // A process that was stopped and goes on hears of it in a read that has a time.
+    // A process that is stopped and continued gets EINTR from a read with a timeout.
     matches!(
         error.kind(),
         ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
@@ -73,7 +73,7 @@ fn chat(number: usize) -> String {
     )
 }
 
-/// Writes all of it, however long the component takes to read.
+/// Writes a text, however long the component takes to read it.
 fn write_whole(stream: &mut TcpStream, text: &str) {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
@@ -85,7 +85,7 @@ fn write_whole(stream: &mut TcpStream, text: &str) {
     }
 }
 
-/// Writes what the component takes, until the deadline or until it leaves. True while it is there.
+/// Writes messages until the deadline. Returns `false` if the component disconnects.
 fn flood(
     stream: &mut TcpStream,
     numbers: &mut impl Iterator<Item = usize>,
@@ -109,20 +109,20 @@ fn flood(
 }
 
 #[test]
-fn a_server_that_does_not_read_for_a_minute_costs_no_memory() {
+fn memory_stays_bounded_while_a_server_does_not_read_for_a_minute() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut running = start(&listener);
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut numbers = 0..;
     let mut streams = 0;
-    // A write without progress for half a minute is a dead link, so there is more than one stream.
+    // Half a minute without write progress counts as a dead link, so there is more than one stream.
     while Instant::now() < deadline {
         let mut stream = opened(&listener);
         streams += 1;
         flood(&mut stream, &mut numbers, deadline);
     }
     let stalled = running.peak_kib();
-    // It is back, and the server reads again.
+    // The component reconnects, and the server reads again.
     let mut stream = opened(&listener);
     let ping = "<iq from='a@b/r' to='echo.example.org' id='q1' type='get'><ping \
         xmlns='urn:xmpp:ping'/></iq>";
@@ -134,8 +134,7 @@ fn a_server_that_does_not_read_for_a_minute_costs_no_memory() {
         "<iq from='echo.example.org' to='a@b/r' id='q1' type='result'/>",
     );
     println!(
-        "{} messages written on {streams} streams that nobody read: peak {stalled} KiB, afterwards \
-        {} KiB",
+        "{} messages written on {streams} unread streams: peak {stalled} KiB, afterwards {} KiB",
         numbers.start,
         running.peak_kib()
     );
@@ -146,10 +145,9 @@ fn a_server_that_does_not_read_for_a_minute_costs_no_memory() {
     assert_eq!(running.end().code, Some(0));
 }
 
-/// Every request that the component has read is answered; those that came behind its closing tag it
-/// counts.
+/// Every request read by the component is answered; requests after its closing tag are counted.
 #[test]
-fn a_stop_under_load_leaves_nothing_unanswered() {
+fn shutdown_under_load_answers_every_request() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut running = start(&listener);
     let mut stream = opened(&listener);
@@ -157,7 +155,7 @@ fn a_stop_under_load_leaves_nothing_unanswered() {
     let (closed, is_closed) = std::sync::mpsc::channel::<()>();
     let asking = std::thread::spawn(move || {
         let mut asked = 0;
-        // Goes on beyond the closing tag, as a server does that has not read it yet.
+        // Continues after the closing tag, as a server does that has not read it yet.
         while is_closed.try_recv().is_err() {
             let batch: String = (asked..asked + 50)
                 .map(|n| {
@@ -183,7 +181,7 @@ fn a_stop_under_load_leaves_nothing_unanswered() {
             Ok(count) => read.extend_from_slice(&chunk[..count]),
             Err(error) => assert!(is_timeout(&error), "{error}"),
         }
-        // Some ten thousand answers.
+        // About ten thousand replies.
         if !is_stopping && read.len() > 700_000 {
             running.signal("TERM");
             is_stopping = true;
@@ -213,7 +211,7 @@ fn a_stop_under_load_leaves_nothing_unanswered() {
         .collect();
     let different: std::collections::HashSet<_> = answers.iter().collect();
     println!(
-        "{asked} asked, {} answered, {late} came behind the closing tag",
+        "{asked} requests, {} replies, {late} after the closing tag",
         answers.len()
     );
     assert_eq!(answers.len(), different.len(), "answered twice");

@@ -1,4 +1,4 @@
-//! A client of the admin port, written out.
+//! A minimal HTTP client for the admin port.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// The token of the tests.
-pub(crate) const TOKEN: &str = "a-token-that-nobody-guesses";
+pub(crate) const TOKEN: &str = "a-token-hard-to-guess";
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -23,12 +23,12 @@ impl Answer {
     }
 }
 
-/// Asks without a token, as somebody on this machine.
+/// Sends a GET without a token, from this machine.
 pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, &format!("GET {path}"), "", "")
 }
 
-/// Asks with the token.
+/// Sends a GET with the token.
 pub(crate) fn with_token(address: SocketAddr, path: &str) -> Answer {
     ask(
         address,
@@ -38,7 +38,7 @@ pub(crate) fn with_token(address: SocketAddr, path: &str) -> Answer {
     )
 }
 
-/// Posts with the token.
+/// Sends a POST with the token.
 pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
     ask(
         address,
@@ -48,7 +48,7 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
     )
 }
 
-/// Asks with these headers; a `Host` among them stands for that of the address.
+/// Sends a request with these headers; a `Host` among them replaces the default one.
 pub(crate) fn ask(address: SocketAddr, line: &str, headers: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).expect("the admin port listens");
     stream

@@ -1,4 +1,4 @@
-//! `init`: what it writes, and what it does not.
+//! `campanile init`: the files it writes, and those it leaves alone.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,7 @@ fn new_folder() -> Folder {
 }
 
 #[test]
-fn both_sides_have_the_same_secret_and_the_configuration_is_sound() {
+fn init_writes_a_valid_configuration_with_the_secret_of_the_snippet() {
     for (server, port, words) in [
         (
             "prosody",
@@ -62,7 +62,7 @@ fn both_sides_have_the_same_secret_and_the_configuration_is_sound() {
 }
 
 #[test]
-fn a_port_and_a_nested_domain_are_put_in_once() {
+fn port_and_nested_domain_are_substituted_once() {
     let folder = new_folder();
     let ended = init(
         &folder,
@@ -85,7 +85,7 @@ fn a_port_and_a_nested_domain_are_put_in_once() {
         "{}",
         ended.stdout
     );
-    // The secret is random: any four digits may be in it.
+    // The secret is random and may contain any four digits.
     let secret = fs::read_to_string(folder.path().join("a.b.example.org.secret")).unwrap();
     let lines = ended.stdout.replace(secret.trim(), "");
     assert!(
@@ -100,7 +100,7 @@ fn a_port_and_a_nested_domain_are_put_in_once() {
 }
 
 #[test]
-fn for_systemd_the_secret_is_a_credential() {
+fn systemd_option_writes_the_secret_as_a_credential() {
     let folder = new_folder();
     fs::create_dir(folder.path().join("secrets")).unwrap();
     let ended = init(
@@ -120,7 +120,7 @@ fn for_systemd_the_secret_is_a_credential() {
         written.contains("secret_credential = \"secret_bot.example.net\""),
         "{written}"
     );
-    // As systemd lays it out for the unit.
+    // The layout that systemd creates for the unit.
     let secret = fs::read(folder.path().join("secrets/bot.example.net")).unwrap();
     fs::create_dir(folder.path().join("credentials")).unwrap();
     fs::write(
@@ -140,13 +140,13 @@ fn for_systemd_the_secret_is_a_credential() {
 }
 
 #[test]
-fn nothing_is_written_over() {
+fn init_never_overwrites_files() {
     let folder = new_folder();
     folder.write("campanile.toml", "mine");
     let ended = init(&folder, &["prosody"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(71), ""));
     assert!(
-        ended.stderr.contains("campanile.toml cannot be written"),
+        ended.stderr.contains("cannot write ./campanile.toml: "),
         "{}",
         ended.stderr
     );
@@ -158,7 +158,7 @@ fn nothing_is_written_over() {
 }
 
 #[test]
-fn a_jid_that_is_no_domain_is_wrong_usage() {
+fn invalid_domain_is_wrong_usage() {
     let folder = new_folder();
     for jid in ["bot@example.org", "a b", ""] {
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The binary as operators meet it: arguments in, exit code, stdout and stderr out.
+//! The binary as operators use it: arguments in, exit code, stdout and stderr out.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admin;

@@ -1,4 +1,4 @@
-//! What systemd is told.
+//! Notifications to systemd.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
@@ -8,13 +8,13 @@ use crate::admin::component;
 use crate::process::Running;
 use crate::server::{self, Answer};
 
-/// Reads until one of the words comes.
+/// Reads until a notification contains `wanted`, and returns it.
 fn hears(socket: &UnixDatagram, wanted: &str) -> String {
     let mut bytes = [0; 4096];
     loop {
         let count = match socket.recv(&mut bytes) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            received => received.unwrap_or_else(|error| panic!("{wanted} was not said: {error}")),
+            received => received.unwrap_or_else(|error| panic!("no {wanted}: {error}")),
         };
         let said = String::from_utf8_lossy(&bytes[..count]).into_owned();
         if said.contains(wanted) {
@@ -24,8 +24,8 @@ fn hears(socket: &UnixDatagram, wanted: &str) -> String {
 }
 
 #[test]
-fn systemd_is_told_of_the_whole_life() {
-    // A path of its own: those of tests are longer than a socket's may be.
+fn systemd_is_notified_of_every_state() {
+    // Test folders have longer paths than a socket may have.
     let folder = std::env::temp_dir().join(format!("campanile-notify-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("s");

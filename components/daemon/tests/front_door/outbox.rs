@@ -10,7 +10,7 @@ const SENT: &str = "<message from='alice@localhost/r' to='bot@bridge.localhost' 
     type='chat'>\
     <body>hello</body><request xmlns='urn:xmpp:receipts'/></message>";
 
-/// `campanile outbox` with these arguments, beside the daemon.
+/// Runs `campanile outbox` with these arguments while the daemon runs.
 fn outbox(running: &Running, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
     command
@@ -39,7 +39,7 @@ fn until(running: &Running, wanted: &str) -> String {
 }
 
 #[test]
-fn what_no_handler_takes_is_receipted_kept_and_handled_by_the_operator() {
+fn undeliverable_message_is_acknowledged_stored_replayed_and_dropped() {
     let (address, events) = server::start(&[Answer::Ask(SENT)]);
     // Nothing listens on port 1.
     let configuration = format!(
@@ -54,7 +54,10 @@ fn what_no_handler_takes_is_receipted_kept_and_handled_by_the_operator() {
         listed.starts_with("1\tdead\tbot\talice@localhost\tmsg_"),
         "{listed}"
     );
-    assert_eq!(outbox(&running, &["replay", "1"]), "1 to be tried again\n");
+    assert_eq!(
+        outbox(&running, &["replay", "1"]),
+        "1 scheduled for retry\n"
+    );
     until(&running, "dead");
     let listed = outbox(&running, &["list", "--json"]);
     let json: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
@@ -69,7 +72,7 @@ fn what_no_handler_takes_is_receipted_kept_and_handled_by_the_operator() {
         ),
         "1 dropped\n"
     );
-    // What the sender was told waits for the word of the server, which answers no pings here.
+    // The replies to the sender wait for confirmation by the server, which answers no pings here.
     let rest = outbox(&running, &["list"]);
     assert!(
         rest.lines()
@@ -81,7 +84,7 @@ fn what_no_handler_takes_is_receipted_kept_and_handled_by_the_operator() {
 }
 
 #[test]
-fn without_an_outbox_that_is_said() {
+fn missing_outbox_is_reported() {
     let (mut command, folder) = campanile(&["outbox", "list"]);
     let bridge = "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={ listen='127.0.0.1:0' }\n";
     folder.write("campanile.toml", bridge);

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long anything may take; far more than it does.
+/// Timeout of each step, far longer than any should take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How a process ended and what it wrote.
+/// Exit code and output of a process.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -21,8 +21,7 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// The binary with these arguments, in a folder of its own and without the environment of whoever
-/// runs the tests.
+/// Returns a command for the binary, in a new folder and without inherited settings.
 pub(crate) fn campanile(arguments: &[&str]) -> (Command, Folder) {
     let folder = Folder::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
@@ -44,7 +43,7 @@ pub(crate) fn campanile(arguments: &[&str]) -> (Command, Folder) {
     (command, folder)
 }
 
-/// Runs it to its end.
+/// Runs a command to its end.
 pub(crate) fn end(command: &mut Command, stdin: &str) -> Ended {
     let mut child = command
         .stdin(Stdio::piped())
@@ -52,7 +51,7 @@ pub(crate) fn end(command: &mut Command, stdin: &str) -> Ended {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");
-    // It may end without having read its input.
+    // It may end without reading its input.
     let _ = child
         .stdin
         .take()
@@ -66,19 +65,19 @@ pub(crate) fn end(command: &mut Command, stdin: &str) -> Ended {
     }
 }
 
-/// Runs it with these arguments.
+/// Runs the binary with these arguments.
 pub(crate) fn with(arguments: &[&str]) -> Ended {
     let (mut command, _folder) = campanile(arguments);
     end(&mut command, "")
 }
 
-/// `check` of a configuration from stdin.
+/// Runs `check` on a configuration from stdin.
 pub(crate) fn check(configuration: &str) -> Ended {
     let (mut command, _folder) = campanile(&["check", "--config", "-"]);
     end(&mut command, configuration)
 }
 
-/// `run` with a configuration, while it runs. It is killed when the test is over.
+/// A running daemon. It is killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
@@ -88,12 +87,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts it; the arguments come behind `run --config FILE`.
+    /// Starts `run --config FILE` with further arguments.
     pub(crate) fn start(configuration: &str, arguments: &[&str]) -> Self {
         Self::start_with(configuration, arguments, &[])
     }
 
-    /// As [`Running::start`], with variables of the environment.
+    /// As [`Running::start`], with environment variables.
     pub(crate) fn start_with(
         configuration: &str,
         arguments: &[&str],
@@ -102,7 +101,7 @@ impl Running {
         Self::start_in(configuration, arguments, environment, &[])
     }
 
-    /// Starts it with files beside its configuration.
+    /// As [`Running::start`], with files next to the configuration.
     pub(crate) fn start_beside(configuration: &str, files: &[(&str, &str)]) -> Self {
         Self::start_in(configuration, &[], &[], files)
     }
@@ -127,7 +126,7 @@ impl Running {
         Self::of(child, folder)
     }
 
-    /// One that was started already, with a pipe for its stderr.
+    /// Wraps a started process with a pipe for its stderr.
     pub(crate) fn of(mut child: Child, folder: Folder) -> Self {
         let stderr = child.stderr.take().expect("stderr is a pipe");
         let (sender, lines) = channel();
@@ -145,7 +144,7 @@ impl Running {
         }
     }
 
-    /// Waits for an event in the log, which is JSON, and gives it back.
+    /// Waits for an event in the JSON log, and returns it.
     pub(crate) fn logs(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let until = Instant::now() + PATIENCE;
         while let Ok(line) = self
@@ -158,10 +157,10 @@ impl Running {
                 return event;
             }
         }
-        panic!("it did not log {what}:\n{}", self.seen.join("\n"));
+        panic!("no log line for {what}:\n{}", self.seen.join("\n"));
     }
 
-    /// Waits for an event that says this.
+    /// Waits for an event whose message contains this text, and returns it.
     pub(crate) fn says(&mut self, words: &str) -> Value {
         self.logs(words, |event| {
             event["message"]
@@ -170,7 +169,7 @@ impl Running {
         })
     }
 
-    /// Writes another configuration.
+    /// Replaces the configuration.
     pub(crate) fn configure(&self, configuration: &str) {
         self.folder.write("campanile.toml", configuration);
     }
@@ -182,10 +181,10 @@ impl Running {
         assert!(status.expect("kill runs").success());
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     pub(crate) fn end(&mut self) -> Ended {
         let until = Instant::now() + PATIENCE;
-        // The lines end with the process.
+        // The channel closes when the process ends.
         while let Ok(line) = self
             .lines
             .recv_timeout(until.saturating_duration_since(Instant::now()))
@@ -194,7 +193,7 @@ impl Running {
         }
         assert!(
             Instant::now() < until,
-            "it did not end:\n{}",
+            "the process did not end:\n{}",
             self.seen.join("\n")
         );
         let code = self.child.wait().expect("it has ended").code();
@@ -205,7 +204,7 @@ impl Running {
         }
     }
 
-    /// Kills it, as the machine would.
+    /// Kills the process with SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
@@ -215,13 +214,13 @@ impl Running {
         self.child.id()
     }
 
-    /// The largest resident memory that it has had, in KiB.
+    /// Returns the peak resident memory in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
         let peak = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))
-            .expect("Linux tells it");
+            .expect("Linux reports it");
         peak.trim()
             .trim_end_matches(" kB")
             .parse()
@@ -235,13 +234,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A folder that goes away with the test.
+/// A temporary folder, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
 
@@ -262,7 +261,7 @@ impl Folder {
         &self.0
     }
 
-    /// Writes a file that only its owner reads.
+    /// Writes a file that only its owner can read.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         fs::create_dir_all(path.parent().expect("a file has a folder"))
@@ -281,7 +280,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left lies in the target folder.
+        // Remains are in the target folder.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

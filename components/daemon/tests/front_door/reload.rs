@@ -1,4 +1,4 @@
-//! SIGHUP: what changed is said, streams stay, and a faulty file changes nothing.
+//! Reload on SIGHUP: changes are logged, streams stay open, and a faulty file changes nothing.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ fn echo(address: SocketAddr, more: &str) -> String {
     table() + &component("echo.example.org", address) + more
 }
 
-/// How many streams each component has opened.
+/// Returns the number of streams that each component has opened.
 fn streams(admin: SocketAddr) -> Vec<u64> {
     let state = http::get(admin, "/api/state").json();
     let components = state["components"].as_array().expect("a list").iter();
@@ -23,16 +23,13 @@ fn streams(admin: SocketAddr) -> Vec<u64> {
 }
 
 #[test]
-fn what_changed_is_said_and_the_stream_stays() {
+fn reload_logs_changes_and_keeps_the_stream() {
     let (address, _events) = server::start(&[Answer::Route]);
     let (mut running, admin) = start(&echo(address, ""));
     until(admin, "/readyz", |answer| answer.status == 200);
 
     running.signal("HUP");
-    assert_eq!(
-        running.says("the configuration was read anew")["outcome"],
-        "unchanged"
-    );
+    assert_eq!(running.says("reload finished")["outcome"], "unchanged");
 
     running.configure(&echo(
         address,
@@ -40,23 +37,19 @@ fn what_changed_is_said_and_the_stream_stays() {
     ));
     running.signal("HUP");
     assert_eq!(
-        running.says("changed: disco, rate")["jid"],
+        running.says("settings changed: disco, rate")["jid"],
         "echo.example.org"
     );
-    assert_eq!(
-        running.says("the configuration was read anew")["outcome"],
-        "applied"
-    );
+    assert_eq!(running.says("reload finished")["outcome"], "applied");
 
     let elsewhere =
         echo(address, "[component.limits]\nwaiting = 17\n").replace("hunter2", "another secret");
     running.configure(&elsewhere);
     running.signal("HUP");
-    running.says("changed: disco, rate");
-    running
-        .says("changed with the next connection: secret; the stream that is open goes on as it is");
-    running.says("changed only when campanile is started anew: limits");
-    running.says("the configuration was read anew");
+    running.says("settings changed: disco, rate");
+    running.says("settings changed: secret; they apply to the next connection");
+    running.says("settings changed: limits; they apply after a restart");
+    running.says("reload finished");
     assert_eq!(streams(admin), [1]);
 
     running.signal("TERM");
@@ -66,7 +59,7 @@ fn what_changed_is_said_and_the_stream_stays() {
 }
 
 #[test]
-fn a_faulty_file_changes_nothing() {
+fn faulty_file_changes_nothing() {
     let (address, _events) = server::start(&[Answer::Route]);
     let (mut running, admin) = start(&echo(address, ""));
     until(admin, "/readyz", |answer| answer.status == 200);
@@ -77,17 +70,14 @@ fn a_faulty_file_changes_nothing() {
         ),
         (
             echo(address, "").replace("secret = 'hunter2'", "secret_file = 'no'"),
-            "no cannot be read",
+            "cannot read no: ",
         ),
-        ("this is no TOML".to_owned(), "this is no TOML"),
+        ("this is no TOML".to_owned(), "invalid TOML"),
     ] {
         running.configure(&faulty);
         running.signal("HUP");
         running.says(said);
-        assert_eq!(
-            running.says("the configuration was read anew")["outcome"],
-            "refused"
-        );
+        assert_eq!(running.says("reload finished")["outcome"], "refused");
     }
     let metrics = http::get(admin, "/metrics").body;
     assert!(
@@ -104,14 +94,11 @@ fn a_faulty_file_changes_nothing() {
     );
     running.configure(&echo(address, ""));
     running.signal("HUP");
-    assert_eq!(
-        running.says("the configuration was read anew")["outcome"],
-        "unchanged"
-    );
+    assert_eq!(running.says("reload finished")["outcome"], "unchanged");
 }
 
 #[test]
-fn components_come_and_go() {
+fn reload_adds_and_removes_components() {
     let (address, _events) = server::start(&[Answer::Route]);
     let (other, gone) = server::start(&[Answer::Route]);
     let (mut running, admin) = start(&echo(address, ""));
@@ -120,7 +107,7 @@ fn components_come_and_go() {
     running.configure(&echo(address, &component("more.example.org", other)));
     running.signal("HUP");
     assert_eq!(
-        running.says("added: serving echo")["jid"],
+        running.says("component added: echo")["jid"],
         "more.example.org"
     );
     running.logs("the mount", |event| {
@@ -130,16 +117,16 @@ fn components_come_and_go() {
     running.configure(&echo(address, ""));
     running.signal("HUP");
     assert_eq!(
-        running.says("removed: its stream is closed")["jid"],
+        running.says("component removed; its stream closes")["jid"],
         "more.example.org"
     );
     assert!(server::ended(&gone).ends_with("</stream:stream>"));
     running.logs("its end", |event| {
-        event["message"] == "stopped" && event["jid"] == "more.example.org"
+        event["message"] == "component stopped" && event["jid"] == "more.example.org"
     });
     assert_eq!(streams(admin), [1]);
 
-    // And once more, now that its lock is free again.
+    // Add it once more, now that its lock is free.
     running.configure(&echo(address, &component("more.example.org", other)));
     let asked = http::post(admin, "/api/reload", "");
     assert_eq!(asked.status, 200, "{asked:?}");
@@ -151,7 +138,7 @@ fn components_come_and_go() {
 }
 
 #[test]
-fn a_bridge_keeps_its_port_or_takes_another() {
+fn bridge_keeps_its_port_across_reloads() {
     let bridge = |api: &str, name: &str| {
         format!(
             "[component.json_bridge]\nname = '{name}'\napi = {{ listen = '{api}', token = \
@@ -174,28 +161,25 @@ fn a_bridge_keeps_its_port_or_takes_another() {
     let health = |api: &str| http::get(api.parse().unwrap(), "/healthz").status;
     assert_eq!(health(&api), 200);
 
-    // The same port, taken over by the new one.
+    // The new bridge takes over the same port.
     running.configure(&on(bridge(&api, "Two")));
     running.signal("HUP");
-    running.says("changed: json_bridge");
+    running.says("settings changed: json_bridge");
     assert_eq!((health(&api), streams(admin)), (200, vec![1]));
 
-    // One that somebody else has: the change is taken back, and the old one is there again.
+    // A port in use: the change is rolled back, and the old bridge serves again.
     running.configure(&on(bridge(
         &taken.local_addr().unwrap().to_string(),
         "Three",
     )));
     running.signal("HUP");
-    running.says("the change is taken back: json-bridge: ");
-    assert_eq!(
-        running.says("the configuration was read anew")["outcome"],
-        "refused"
-    );
+    running.says("change failed, rolling back: json-bridge: ");
+    assert_eq!(running.says("reload finished")["outcome"], "refused");
     assert_eq!((health(&api), streams(admin)), (200, vec![1]));
 }
 
 #[test]
-fn what_came_from_stdin_is_not_read_again() {
+fn reload_of_stdin_configuration_is_refused() {
     let (address, _events) = server::start(&[Answer::Route]);
     let (mut command, folder) = campanile(&["run", "--config", "-", "--log-format", "json"]);
     let mut child = command
@@ -212,7 +196,7 @@ fn what_came_from_stdin_is_not_read_again() {
     let mut running = Running::of(child, folder);
     running.logs("the mount", |event| event["message"] == "mounted");
     running.signal("HUP");
-    running.says("it came from stdin, which has been read");
+    running.says("the configuration came from stdin, which cannot be read again");
     running.signal("TERM");
     assert_eq!(running.end().code, Some(0));
 }

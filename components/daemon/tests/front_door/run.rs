@@ -1,4 +1,4 @@
-//! `run`: what it says, when it ends, and how.
+//! `campanile run`: log lines, exit codes, and behavior at a server.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -15,12 +15,12 @@ fn component(jid: &str, address: impl std::fmt::Display) -> String {
 }
 
 #[test]
-fn refused_by_every_server_it_ends_with_their_words() {
+fn run_exits_69_with_reasons_when_every_component_is_refused() {
     let (unknown, events) = server::start(&[Answer::HostUnknown]);
     let (secret, _events) = server::start(&[Answer::Refuse("not-authorized")]);
     let configuration =
         component("echo.example.org", unknown) + &component("bot.example.org", secret);
-    // The best of three: a machine that stands still for a moment is not the daemon's delay.
+    // Best of three: a stalled machine is not a delay of the daemon.
     let mut tries = (0..3).map(|_| {
         let mut running = Running::start(&configuration, &[]);
         let answered = server::answered(&events);
@@ -30,7 +30,7 @@ fn refused_by_every_server_it_ends_with_their_words() {
     });
     let (_, ended) = tries
         .find(|(took, _)| *took < Duration::from_secs(2))
-        .expect("one of three is done within 2 s");
+        .expect("one of three runs exits within 2 s");
     let words = ended
         .stderr
         .split_once("campanile: every component is refused")
@@ -55,7 +55,7 @@ fn refused_by_every_server_it_ends_with_their_words() {
 }
 
 #[test]
-fn one_that_is_refused_does_not_hurt_the_others() {
+fn refused_component_does_not_affect_others() {
     let (refusing, refused) = server::start(&[Answer::Refuse("not-authorized")]);
     let (mounting, mounted) = server::start(&[Answer::Mount]);
     let configuration =
@@ -64,7 +64,7 @@ fn one_that_is_refused_does_not_hurt_the_others() {
     running.logs("the mount", |event| {
         event["message"] == "mounted" && event["jid"] == "good.example.org"
     });
-    // It is tried again all the while.
+    // The refused component keeps retrying.
     server::answered(&refused);
     server::answered(&refused);
     running.signal("TERM");
@@ -78,7 +78,7 @@ fn one_that_is_refused_does_not_hurt_the_others() {
 }
 
 #[test]
-fn a_conflict_is_named_and_tried_again() {
+fn conflict_is_logged_and_retried() {
     let (address, events) = server::start(&[Answer::Refuse("conflict"), Answer::Mount]);
     let mut running = Running::start(
         &component("echo.example.org", address),
@@ -95,7 +95,7 @@ fn a_conflict_is_named_and_tried_again() {
 }
 
 #[test]
-fn a_closed_port_is_named_and_tried_again() {
+fn closed_port_is_logged_and_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -116,7 +116,7 @@ fn a_closed_port_is_named_and_tried_again() {
 }
 
 #[test]
-fn a_second_start_is_refused() {
+fn second_process_on_the_same_jid_is_refused() {
     let (address, _events) = server::start(&[Answer::Mount]);
     let configuration = component("echo.example.org", address);
     let mut running = Running::start(&configuration, &["--log-format", "json"]);
@@ -138,19 +138,20 @@ fn a_second_start_is_refused() {
         (second.code, second.stderr),
         (Some(71), format!("campanile: {said}\n"))
     );
-    // Nor does a check take its stanzas away.
+    // `check --connect` must not take stanzas from the running process.
     let check = again(&["check", "--config", "-", "--connect"]);
     assert_eq!(check.code, Some(0), "{}", check.stderr);
-    let unasked =
-        format!("echo.example.org: not tried: {said}; with [admin] in the file it could be asked");
-    assert!(check.stdout.contains(&unasked), "{}", check.stdout);
+    let unprobed = format!(
+        "echo.example.org: not probed: {said}; add [admin] to the file to query its status"
+    );
+    assert!(check.stdout.contains(&unprobed), "{}", check.stdout);
 
     running.signal("TERM");
     assert_eq!(running.end().code, Some(0));
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn second_signal_exits_at_once() {
     let (address, _events) = server::start(&[Answer::Hold]);
     let configuration = component("echo.example.org", address) + "shutdown_grace = '1h'\n";
     let mut running = Running::start(&configuration, &["--log-format", "json"]);
@@ -160,20 +161,22 @@ fn a_second_signal_ends_at_once() {
         event["message"]
             .as_str()
             .unwrap_or_default()
-            .starts_with("SIGTERM: finishing")
+            .starts_with("SIGTERM received; finishing")
     });
     running.signal("INT");
     let ended = running.end();
     assert_eq!(ended.code, Some(70), "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("SIGINT again: ending at once"),
+        ended
+            .stderr
+            .contains("SIGINT received again; exiting at once"),
         "{}",
         ended.stderr
     );
 }
 
 #[test]
-fn what_a_server_says_cannot_command_a_terminal() {
+fn text_from_a_server_is_escaped_in_the_log() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let hostile = "not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
@@ -195,15 +198,15 @@ fn what_a_server_says_cannot_command_a_terminal() {
 }
 
 #[test]
-fn check_connect_tells_what_a_server_says_that_nobody_knows() {
+fn check_connect_explains_the_refusal_of_an_unknown_server() {
     let (refusing, _events) = server::start(&[Answer::Refuse("not-authorized")]);
     let (mut command, _folder) = campanile(&["check", "--config", "-", "--connect"]);
     let ended = end(&mut command, &component("bad.example.org", refusing));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(69), ""));
     for expected in [
         format!(
-            "bad.example.org: FAILED: {refusing} answered not-authorized: the secret is wrong; or, \
-            if it is an ejabberd"
+            "bad.example.org: FAILED: {refusing} answered not-authorized: the secret is wrong, or, \
+            on ejabberd"
         ),
         "    prosody.cfg.lua:\n        Component \"bad.example.org\"\n            component_secret \
         = \"…\"".to_owned(),
@@ -216,14 +219,14 @@ fn check_connect_tells_what_a_server_says_that_nobody_knows() {
 }
 
 #[test]
-fn check_connect_finds_a_link_that_routes_nothing() {
-    // It takes the handshake, and then gives nothing back.
+fn check_connect_detects_a_link_without_routing() {
+    // The server accepts the handshake but returns no pings.
     let (mounting, mounted) = server::start(&[Answer::Mount]);
     let (mut command, _folder) = campanile(&["check", "--config", "-", "--connect"]);
     let ended = end(&mut command, &component("good.example.org", mounting));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(69), ""));
     let said = format!(
-        "good.example.org: FAILED: {mounting} has taken the handshake, and routes nothing here: 20 \
+        "good.example.org: FAILED: {mounting} accepted the handshake but routes nothing here: 20 \
         pings"
     );
     assert!(ended.stdout.contains(&said), "{}", ended.stdout);
@@ -247,7 +250,7 @@ fn no_level_of_the_log_shows_a_secret() {
 }
 
 #[test]
-fn who_may_write_and_how_much_is_configured() {
+fn permissions_and_rate_limits_are_enforced() {
     const ASKED: &str = "<iq from='a@evil.example/r' to='echo.example.org' id='q1' \
         type='get'><ping xmlns='urn:xmpp:ping'/></iq>";
     const TWICE: &str = "<iq from='a@good.example/r' to='echo.example.org' id='q0' \
@@ -289,8 +292,8 @@ fn who_may_write_and_how_much_is_configured() {
 }
 
 #[test]
-fn presence_and_a_vcard_are_there_when_asked_for() {
-    // What comes before the answer to the last of the two is the answer to the first.
+fn configured_presence_and_vcard_are_served() {
+    // Everything before the reply to the second stanza is the reply to the first.
     const ASKED: &str = "<presence from='a@good.example' to='echo.example.org' type='subscribe'/>\
         <iq from='a@good.example' to='echo.example.org' id='q1' type='get'><vCard \
         xmlns='vcard-temp'/></iq>";
@@ -317,7 +320,7 @@ fn presence_and_a_vcard_are_there_when_asked_for() {
 }
 
 #[test]
-fn a_bot_has_a_vcard_of_its_own() {
+fn bot_has_its_own_vcard() {
     const ASKED: &str = "<presence from='a@good.example' to='weather@echo.example.org' \
         type='subscribe'/>\
         <iq from='a@good.example' to='echo.example.org' id='q0' type='get'><vCard \
@@ -339,9 +342,9 @@ fn a_bot_has_a_vcard_of_its_own() {
         "id='q1' type='result'><vCard \
         xmlns='vcard-temp'><FN>Weather</FN><PHOTO><TYPE>image/gif</TYPE>\
          <BINVAL>R0lGODlh</BINVAL></PHOTO></vCard>",
-        // As `printf GIF89a | sha1sum` has it.
+        // The output of `printf GIF89a | sha1sum`.
         "<photo>25c9b37ae36a0a08318d4dca7ca57ea98d776821</photo>",
-        // Nothing was said about the domain.
+        // The domain has no vCard.
         "<iq from='echo.example.org' to='a@good.example' id='q0' type='error'>",
     ] {
         assert!(all.contains(expected), "{expected} is not in {all}");
@@ -349,7 +352,7 @@ fn a_bot_has_a_vcard_of_its_own() {
 }
 
 #[test]
-fn the_echo_keeps_a_payload_as_it_is() {
+fn echo_returns_payload_unchanged() {
     const SENT: &str = "<message from='alice@localhost/r' to='bot@echo.example.org' id='q1' \
         type='chat'>\
         <data xmlns=\"MY-FORMAT-NS\">vgreg%G% B%$t54T%$gqfg4fgAEAE\nF$£T B£%$BYQAgregOK OKo \

@@ -1,11 +1,11 @@
-//! The annotated configuration and the unit that are shipped.
+//! The annotated configuration and the systemd unit in deploy/.
 
 use crate::process::{Folder, campanile, end};
 
 const SAMPLE: &str = include_str!("../../../../deploy/campanile.toml");
 const UNIT: &str = include_str!("../../../../deploy/systemd/campanile.service");
 
-/// The sample with every setting in force that is only shown.
+/// Returns the sample with every commented-out setting enabled.
 fn in_full() -> String {
     let bare = |line: &str| match line.strip_prefix('#') {
         Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => setting.to_owned(),
@@ -33,7 +33,7 @@ fn prepare(folder: &Folder, configuration: &str) {
 }
 
 #[test]
-fn the_sample_has_no_faults_as_it_is_and_in_full() {
+fn sample_is_valid_with_and_without_optional_settings() {
     for (configuration, server, more) in [
         (SAMPLE.to_owned(), "127.0.0.1:5347", ""),
         (
@@ -57,8 +57,8 @@ fn the_sample_has_no_faults_as_it_is_and_in_full() {
 }
 
 #[test]
-fn every_setting_is_in_the_sample() {
-    // What `check` knows of each table it tells when a key is unknown.
+fn sample_contains_every_setting() {
+    // `check` lists the known keys of a table when it meets an unknown one.
     for (table, header) in [
         ("[server]", "[server]"),
         ("[admin]", "[admin]"),
@@ -88,9 +88,9 @@ fn every_setting_is_in_the_sample() {
             &in_full().replacen(&format!("{header}\n"), &format!("{header}\nxyzzy = 1\n"), 1),
         );
         let ended = end(&mut command, "");
-        let said = ended
-            .stderr
-            .split_once(&format!("unknown key \"xyzzy\" in {table}\n    known are "));
+        let said = ended.stderr.split_once(&format!(
+            "unknown key \"xyzzy\" in {table}\n    help: use one of "
+        ));
         let known = said.expect(&ended.stderr).1.lines().next().expect("a line");
         for key in known.split(", ") {
             let shown = [format!("{key} = "), format!(".{key}]"), format!(".{key}.")];
@@ -103,14 +103,14 @@ fn every_setting_is_in_the_sample() {
 }
 
 #[test]
-fn the_unit_hands_over_a_credential_that_the_configuration_takes() {
+fn unit_provides_the_credential_of_the_configuration() {
     let (name, _path) = UNIT
         .lines()
         .find_map(|line| line.strip_prefix("LoadCredential="))
         .and_then(|value| value.split_once(':'))
         .expect("a credential");
     let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
-    // What is named is a folder: systemd hands over each file in it as NAME_FILE.
+    // LoadCredential= names a folder: systemd provides each file in it as NAME_FILE.
     let credential = format!("{name}_echo.example.org");
     let configuration = SAMPLE.replace(
         "secret_file = \"echo.secret\"",

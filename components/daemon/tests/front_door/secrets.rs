@@ -1,4 +1,4 @@
-//! Secrets: where they may come from, and that they are shown nowhere.
+//! Secrets: their sources, and that they are never shown.
 
 use crate::process::{Ended, campanile, check, end};
 
@@ -17,10 +17,10 @@ fn assert_hidden(ended: &Ended) {
 }
 
 #[test]
-fn a_file_an_environment_variable_and_a_credential_will_do() {
+fn secret_is_read_from_file_environment_or_credential() {
     let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
     folder.write("etc/echo.secret", &format!("{HIDDEN}\n"));
-    // Relative to the file, not to where the process was started.
+    // Relative to the configuration, not to the working directory.
     folder.write(
         "etc/campanile.toml",
         &component("secret_file = 'echo.secret'"),
@@ -48,7 +48,7 @@ fn a_file_an_environment_variable_and_a_credential_will_do() {
 }
 
 #[test]
-fn what_everybody_can_read_is_warned_of() {
+fn world_readable_secret_causes_a_warning() {
     let (mut command, folder) = campanile(&["check", "--config", "campanile.toml"]);
     folder.write("echo.secret", HIDDEN);
     folder.permit("echo.secret", 0o644);
@@ -57,8 +57,8 @@ fn what_everybody_can_read_is_warned_of() {
     assert_eq!(ended.code, Some(0));
     assert_eq!(
         ended.stderr,
-        "campanile.toml:4:15: warning: everybody on this machine can read echo.secret\n    chmod \
-        o-r it\n"
+        "campanile.toml:4:15: warning: echo.secret is readable by every user on this machine\n    \
+        help: run chmod o-r on it\n"
     );
 
     folder.write(
@@ -71,7 +71,7 @@ fn what_everybody_can_read_is_warned_of() {
     assert_eq!(ended.code, Some(0));
     assert!(
         ended.stderr.starts_with(
-            "campanile.toml:4:1: warning: everybody on this machine can read this secret\n"
+            "campanile.toml:4:1: warning: this secret is readable by every user on this machine\n"
         ),
         "{}",
         ended.stderr
@@ -80,10 +80,10 @@ fn what_everybody_can_read_is_warned_of() {
 }
 
 #[test]
-fn no_fault_shows_a_secret() {
+fn faults_never_show_a_secret() {
     for wrong in [
-        // Wrong quotation marks, wrong types, wrong keys, and the secret itself where the name of
-        // its place belongs.
+        // Wrong quotation marks, wrong types, wrong keys, and the secret itself in place of the
+        // name of its source.
         format!("secret = {HIDDEN}"),
         format!("secret = \"{HIDDEN}"),
         format!("secret = \"\"{HIDDEN}\""),

@@ -1,46 +1,46 @@
-//! A server for components that does as it is told, on a free port of loopback.
+//! A scripted XMPP server for components, on a free loopback port.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// How a connection is answered.
+/// Behavior on a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answer {
-    /// As Prosody does for a domain it does not know: on the header, with an empty id.
+    /// Refuses the stream header with an empty id, as Prosody does for an unknown domain.
     HostUnknown,
-    /// A stream error on the handshake.
+    /// Answers the handshake with a stream error.
     Refuse(&'static str),
-    /// The handshake is taken; what the component writes is read, and the closing tag answered.
+    /// Accepts the handshake, reads everything, and answers the closing tag.
     Mount,
-    /// As `Mount`, with this stanza sent at once, whose id is `q1`; what comes back is an event.
+    /// As `Mount`, and sends this stanza with the id `q1` at once; the reply is an event.
     Ask(&'static str),
-    /// As `Mount`, and whatever the component writes comes back to it, as its pings to itself do.
+    /// As `Mount`, and returns everything to the component, such as its pings to itself.
     Route,
-    /// As `Mount`, but the closing tag is never answered.
+    /// As `Mount`, but never answers the closing tag.
     Hold,
 }
 
-/// What happened on a connection.
+/// An event on a connection.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// The answer is written.
+    /// The answer has been written.
     Answered(Instant),
-    /// What the component wrote up to the answer to `q1`.
+    /// The component's output up to the reply to `q1`.
     Said(String),
-    /// The component's bytes since then are complete: it closed its stream, or the connection.
+    /// The component's further output, up to the end of its stream or connection.
     Ended(String),
 }
 
-/// Answers one connection after the other; those beyond the list get the last answer.
+/// Starts a server that answers connections in turn; the last answer repeats.
 pub(crate) fn start(answers: &'static [Answer]) -> (SocketAddr, Receiver<Event>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     (address, serve(listener, answers))
 }
 
-/// As [`start`], on a listener that is there already.
+/// As [`start`], on an existing listener.
 pub(crate) fn serve(listener: TcpListener, answers: &'static [Answer]) -> Receiver<Event> {
     let (events, happened) = channel();
     std::thread::spawn(move || {
@@ -58,7 +58,7 @@ pub(crate) fn serve(listener: TcpListener, answers: &'static [Answer]) -> Receiv
     happened
 }
 
-/// Waits until an answer was written, and tells when.
+/// Waits until an answer has been written, and returns the time.
 pub(crate) fn answered(events: &Receiver<Event>) -> Instant {
     loop {
         match events
@@ -71,7 +71,7 @@ pub(crate) fn answered(events: &Receiver<Event>) -> Instant {
     }
 }
 
-/// Waits until a component has closed, and tells what it wrote since the answer.
+/// Waits until a component has closed its stream, and returns its output since the answer.
 pub(crate) fn ended(events: &Receiver<Event>) -> String {
     loop {
         match events
@@ -84,7 +84,7 @@ pub(crate) fn ended(events: &Receiver<Event>) -> String {
     }
 }
 
-/// Waits for the answer to `q1`.
+/// Waits for the reply to `q1`, and returns it.
 pub(crate) fn said(events: &Receiver<Event>) -> String {
     loop {
         match events
@@ -152,7 +152,7 @@ fn connection(
     read
 }
 
-/// Reads until enough is there, or the connection ends.
+/// Reads until `enough` is satisfied, or the connection ends.
 fn read_until(stream: &mut TcpStream, text: &mut String, enough: impl Fn(&str) -> bool) {
     let mut chunk = [0; 4096];
     while !enough(text) {
@@ -163,7 +163,7 @@ fn read_until(stream: &mut TcpStream, text: &mut String, enough: impl Fn(&str) -
     }
 }
 
-/// Sends back what comes, until the closing tag or the end of the connection.
+/// Returns everything to the component, until the closing tag or the end of the connection.
 fn send_back(stream: &mut TcpStream, text: &mut String) {
     let mut chunk = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut chunk) {
@@ -175,7 +175,7 @@ fn send_back(stream: &mut TcpStream, text: &mut String) {
     }
 }
 
-/// The component may be gone already.
+/// Sends a text; the component may have disconnected already.
 fn send(stream: &mut TcpStream, text: &str) {
     let _ = stream.write_all(text.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! The server's side of a component's stream, for loads and for components that are killed.
+//! The server's side of a component stream, for load and crash tests.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Lets a component in that is mounted on this domain.
+    /// Accepts the connection and the handshake of a component for this domain.
     pub(crate) fn open(listener: &TcpListener, domain: &str) -> Self {
         let (stream, _) = listener.accept().unwrap();
         stream
@@ -33,16 +33,16 @@ impl Stream {
 
     /// Closes the connection.
     pub(crate) fn close(&self) {
-        // It may be closed already.
+        // The peer may have closed it already.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     pub(crate) fn write(&mut self, text: &str) {
-        // It may have been killed.
+        // The component may have been killed.
         let _ = self.stream.write_all(text.as_bytes());
     }
 
-    /// What comes up to this, which is taken as well.
+    /// Reads up to and including `end`, and returns it.
     pub(crate) fn until(&mut self, end: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
@@ -62,7 +62,7 @@ impl Stream {
         }
     }
 
-    /// Reads what is there; false when nothing more will come.
+    /// Reads available data. Returns `false` at the end of the stream.
     pub(crate) fn more(&mut self) -> bool {
         let mut chunk = [0; 65_536];
         match self.stream.read(&mut chunk) {
@@ -73,7 +73,7 @@ impl Stream {
         true
     }
 
-    /// The numbers of the receipts, and of the errors, that have come whole.
+    /// Returns the numbers of the complete receipts, and the count of errors.
     pub(crate) fn answers(&mut self) -> (Vec<u32>, usize) {
         let text = String::from_utf8_lossy(&self.read).into_owned();
         let Some(end) = text.rfind("</message>") else {

@@ -1,4 +1,4 @@
-//! `[component.tap]`: what passes through one component is in an archive of another.
+//! `[component.tap]`: the traffic of one component is recorded in the archive of another.
 
 use std::net::TcpListener;
 
@@ -6,7 +6,7 @@ use crate::process::{Running, campanile, end};
 use crate::stream::Stream;
 
 #[test]
-fn what_passes_is_recorded_both_ways() {
+fn tap_records_both_directions() {
     let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let [echo, logger] =
         [&listeners[0], &listeners[1]].map(|listener| listener.local_addr().unwrap());
@@ -33,7 +33,7 @@ fn what_passes_is_recorded_both_ways() {
         ));
         stream.until(answer);
     }
-    // At a clean end all of it is on the disk.
+    // A graceful shutdown writes everything to disk.
     running.signal("TERM");
     stream.until("</stream:stream>");
     stream.write("</stream:stream>");
@@ -49,7 +49,7 @@ fn what_passes_is_recorded_both_ways() {
     let passed: Vec<_> = messages
         .map(|line| (line["from"].as_str().unwrap(), line["to"].as_str().unwrap()))
         .collect();
-    // Who is kept out leaves nothing but what they were told.
+    // A rejected sender leaves only the reply in the archive.
     let alice = "alice@example.org";
     let echo = "echo.example.org";
     assert_eq!(

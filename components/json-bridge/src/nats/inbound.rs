@@ -45,7 +45,7 @@ impl Inbound {
         let stream = jetstream.get_stream(self.names.stream("in")).await?;
         let name = token(&self.bot);
         if !self.shared && !self.started.load(Ordering::Relaxed) {
-            // What the process before had taken and not done would come only after ACK_WAIT, behind
+            // What the process before had taken and not done would come only after SILENCE, behind
             // what is newer. A new consumer begins with the oldest. An error says that there was
             // none.
             let _ = stream.delete_consumer(&name).await;

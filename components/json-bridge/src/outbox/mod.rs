@@ -116,7 +116,7 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 impl Outbox {
-    /// Opens or makes the file. `committed` gets each event when it is on disk, in order, on the
+    /// Opens or makes the file. `committed` gets each parcel when it is on disk, in order, on the
     /// writer's thread.
     pub(crate) fn open(
         path: &Path,

@@ -1,5 +1,5 @@
-//! Asking the archive: Message Archive Management (XEP-0313) with full text (XEP-0431), paged by
-//! Result Set Management (XEP-0059).
+//! Message Archive Management (XEP-0313) with full-text search (XEP-0431), paged by Result Set
+//! Management (XEP-0059).
 
 mod query;
 mod response;
@@ -17,7 +17,7 @@ pub(crate) const MAM: &str = "urn:xmpp:mam:2";
 const RSM: &str = "http://jabber.org/protocol/rsm";
 const FULLTEXT: &str = "{urn:xmpp:fulltext:0}fulltext";
 
-/// What is advertised besides the namespace itself.
+/// Features advertised besides the namespace itself.
 pub(crate) const FEATURES: [&str; 4] = [
     "urn:xmpp:mam:2#extended",
     "urn:xmpp:mam:2#groupchat-field",
@@ -25,13 +25,13 @@ pub(crate) const FEATURES: [&str; 4] = [
     "urn:xmpp:fulltext:0",
 ];
 
-/// Entries of a filtered list that are counted; a longer one goes without its count, which RSM
-/// allows (XEP-0059 §2.6). Counting takes longer than the page.
+/// The largest count of a filtered query. Above it `<count/>` is omitted, which RSM allows
+/// (XEP-0059 §2.6), because counting takes longer than reading the page.
 const MAX_COUNT: u64 = 10_000;
-/// The same where words are searched for.
+/// The same for full-text searches.
 const MAX_COUNT_SEARCH: u64 = 1_000;
 
-/// Answers a query: the results first, then the end.
+/// Replies to a query with the results, then the `<fin/>`.
 pub(crate) async fn query(
     inbound: Inbound,
     State(archive): State<Archive>,
@@ -64,7 +64,7 @@ pub(crate) async fn query(
     response::results(&inbound.recipient().to_bare(), &request, &page, count)
 }
 
-/// Says which fields a query may have.
+/// Replies with the form of the supported query fields.
 pub(crate) async fn form(
     inbound: Inbound,
     State(archive): State<Archive>,
@@ -73,7 +73,7 @@ pub(crate) async fn form(
     response::form()
 }
 
-/// Says where the archive begins and ends, as far as the asker sees it.
+/// Replies with the first and last entry visible to the requester.
 pub(crate) async fn metadata(
     inbound: Inbound,
     State(archive): State<Archive>,

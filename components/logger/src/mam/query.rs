@@ -1,4 +1,4 @@
-//! What a query asks.
+//! Parsing of MAM queries.
 
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::jid::Jid;
@@ -9,15 +9,15 @@ use crate::new_entry::Class;
 use crate::store::{Backend, Query, StoreError};
 use crate::time;
 
-/// Entries of a page, unless asked for fewer or more; and the most.
+/// Default and maximum number of entries per page.
 const DEFAULT_PAGE: usize = 50;
 const MAX_PAGE: usize = 250;
-/// What is in a message archive: IQs and presence, where they are kept, are found by other means.
+/// The classes that MAM returns. Archived IQs and presence are available by other means.
 pub(super) const CLASSES: [Class; 2] = [Class::Message, Class::Groupchat];
-/// Ids that may be asked for together.
+/// Maximum number of IDs in one query.
 const MAX_IDS: usize = 1000;
 
-/// One query, as it was written.
+/// A parsed query.
 #[derive(Debug, Default)]
 pub(super) struct MamQuery {
     pub(super) queryid: Option<String>,
@@ -52,7 +52,8 @@ impl MamQuery {
         Ok(request)
     }
 
-    /// What is asked for in all, and the page of it. Ids that the asker does not see are not found.
+    /// Returns the query for all matches and the query for the requested page. IDs of entries that
+    /// the requester may not see are not found.
     pub(super) fn queries(
         &self,
         base: Query,
@@ -107,8 +108,8 @@ impl MamQuery {
             let value = values.first().map(String::as_str).unwrap_or_default();
             match (var, value) {
                 ("FORM_TYPE", MAM) => {}
-                ("FORM_TYPE", _) => return Err(bad("the form is not one of urn:xmpp:mam:2")),
-                // What is empty was not filled in.
+                ("FORM_TYPE", _) => return Err(bad("FORM_TYPE is not urn:xmpp:mam:2")),
+                // An empty value counts as not submitted.
                 (
                     "with" | "start" | "end" | "before-id" | "after-id" | "include-groupchat"
                     | FULLTEXT,
@@ -119,10 +120,11 @@ impl MamQuery {
                         Some(Jid::new(jid).map_err(|_| StanzaError::new(Condition::JidMalformed))?);
                 }
                 ("start", text) => {
-                    self.start = Some(time::parse(text).ok_or_else(|| bad("start is no time"))?)
+                    self.start =
+                        Some(time::parse(text).ok_or_else(|| bad("start is not a timestamp"))?)
                 }
                 ("end", text) => {
-                    self.end = Some(time::parse(text).ok_or_else(|| bad("end is no time"))?)
+                    self.end = Some(time::parse(text).ok_or_else(|| bad("end is not a timestamp"))?)
                 }
                 ("before-id", id) => self.before_id = Some(id.to_owned()),
                 ("after-id", id) => self.after_id = Some(id.to_owned()),
@@ -130,9 +132,10 @@ impl MamQuery {
                 ("ids", _) => self.ids = values.into_iter().filter(|id| !id.is_empty()).collect(),
                 ("include-groupchat", "true" | "1") => self.without_groupchat = false,
                 ("include-groupchat", "false" | "0") => self.without_groupchat = true,
-                ("include-groupchat", _) => return Err(bad("include-groupchat is true or false")),
+                ("include-groupchat", _) => return Err(bad("include-groupchat is not a boolean")),
                 (FULLTEXT, text) => text.clone_into(&mut self.words),
-                // XEP-0313 §4.1.5: not ignored, or the asker would take for an answer what is none.
+                // XEP-0313 §4.1.5: an unknown field is an error, since ignoring a filter would
+                // return wrong results.
                 _ => {
                     return Err(StanzaError::new(Condition::FeatureNotImplemented)
                         .with_text("unknown field")
@@ -147,11 +150,17 @@ impl MamQuery {
         for child in set.children() {
             let text = child.text();
             match child.name() {
-                "max" => self.max = Some(text.trim().parse().map_err(|_| bad("max is no number"))?),
+                "max" => {
+                    self.max = Some(
+                        text.trim()
+                            .parse()
+                            .map_err(|_| bad("max is not a number"))?,
+                    )
+                }
                 "before" => self.before = Some(text),
                 "after" if text.is_empty() => {}
                 "after" => self.after = Some(text),
-                // XEP-0059 §2.5: pages by number are not offered.
+                // XEP-0059 §2.5: page retrieval by index is not supported.
                 "index" => return Err(Condition::FeatureNotImplemented.into()),
                 _ => {}
             }

@@ -1,4 +1,4 @@
-//! What a query is answered with.
+//! Responses to MAM queries.
 
 use campanile::error::{BoxError, Condition};
 use campanile::jid::BareJid;
@@ -12,11 +12,11 @@ use crate::store::{Entry, Page};
 use crate::time;
 use crate::xml::{self, escaped};
 
-/// A larger stanza cannot be sent on, nor one that a server may not take; its place is shown
-/// without it (XEP-0313 §3.2).
+/// Maximum size of a forwarded stanza in bytes. The result of a larger stanza, or of one that some
+/// servers reject, has ID and timestamp only (XEP-0313 §3.2).
 const MAX_STANZA_BYTES: usize = 500_000;
 
-/// The results in order, then the end of the query.
+/// Returns the results in order, then the `<fin/>`.
 pub(super) fn results(
     archive: &BareJid,
     request: &MamQuery,
@@ -53,7 +53,7 @@ fn message(archive: &BareJid, queryid: Option<&str>, entry: &Entry) -> String {
     )
 }
 
-/// The stanza with the id that it has here (XEP-0359).
+/// Adds the archive's stanza ID (XEP-0359).
 fn with_id(stanza: &str, archive: &BareJid, id: &str) -> String {
     let own = format!(
         "<stanza-id xmlns='{SID}' by='{}' id='{id}'/>",
@@ -90,7 +90,7 @@ fn fin(page: &Page, count: Option<u64>) -> String {
     format!("<fin xmlns='{MAM}'{complete}><set xmlns='{RSM}'>{set}</set></fin>")
 }
 
-/// The fields that a query may have (XEP-0313 §4.1.5).
+/// The form with the supported query fields (XEP-0313 §4.1.5).
 pub(super) fn form() -> Result<Reply, BoxError> {
     let field = |kind: &str, var: &str, inner: &str| {
         format!("<field type='{kind}' var='{var}'>{inner}</field>")
@@ -115,7 +115,7 @@ pub(super) fn form() -> Result<Reply, BoxError> {
     Ok(Reply::Children(children(&form)?))
 }
 
-/// The two ends of an archive; an empty one has none.
+/// The first and last entry of an archive; an empty archive has neither.
 pub(super) fn metadata(first: &Page, last: &Page) -> Result<Reply, BoxError> {
     let end = |name: &str, page: &Page| {
         let entry = page.entries.first();

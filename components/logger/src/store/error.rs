@@ -1,51 +1,52 @@
-//! Why something is not kept or not found.
+//! The error type of stores.
 
 use std::fmt;
 
 use campanile::error::{BoxError, Condition, StanzaError};
 
-/// Why a store did not do what it was asked.
+/// The error of a store operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// More waits to be written than the bounds allow.
+    /// The write queue is full.
     Full,
-    /// Somebody else holds the database.
+    /// The database is locked by another process, or a query has timed out.
     Busy,
-    /// There is no room on the disk.
+    /// The disk is full.
     NoSpace,
-    /// The sender, or its domain, keeps as much as it may.
+    /// The quota of the sender, or of their domain, is exceeded.
     Quota,
-    /// There is no entry of that id.
+    /// No visible entry has this ID.
     NotFound,
-    /// The database cannot be reached, with the reason.
+    /// The database cannot be opened or reached, with the reason.
     Unavailable(String),
-    /// A fault, with the reason.
+    /// An internal error, with the reason.
     Fault(String),
 }
 
 impl StoreError {
-    /// What a peer is told: whether and when it may try again, and nothing of the reason.
+    /// Returns the stanza error for a peer: it tells whether a retry makes sense, but not the
+    /// reason.
     #[must_use]
     pub fn to_stanza_error(&self) -> StanzaError {
         let wait = |text| StanzaError::new(Condition::ResourceConstraint).with_text(text);
         match self {
-            Self::Full => wait("more waits to be archived than can be taken"),
+            Self::Full => wait("the archive is overloaded; try again later"),
             Self::Busy | Self::NoSpace | Self::Unavailable(_) => {
-                wait("the archive cannot be written now")
+                wait("the archive is unavailable; try again later")
             }
-            Self::Quota => wait("you keep as much here as you may"),
+            Self::Quota => wait("your storage quota is exceeded"),
             Self::NotFound => StanzaError::new(Condition::ItemNotFound),
             Self::Fault(_) => StanzaError::new(Condition::InternalServerError),
         }
     }
 
-    /// The error as handlers give it: the peer's part is found in its chain.
+    /// Returns the error for handlers, with the stanza error in its chain.
     pub(crate) fn to_box(&self) -> BoxError {
         Box::new(self.to_stanza_error())
     }
 
-    /// Whether the connection may be at fault, so that a new one is worth a try.
+    /// Returns `true` if the connection may be broken and should be reopened.
     pub(crate) const fn is_fatal(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Fault(_))
     }
@@ -54,13 +55,13 @@ impl StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => f.write_str("more waits to be written than the bounds allow"),
-            Self::Busy => f.write_str("somebody else holds the database"),
-            Self::NoSpace => f.write_str("there is no room on the disk"),
-            Self::Quota => f.write_str("the quota is used up"),
+            Self::Full => f.write_str("write queue is full"),
+            Self::Busy => f.write_str("database is locked or too slow"),
+            Self::NoSpace => f.write_str("disk is full"),
+            Self::Quota => f.write_str("quota exceeded"),
             Self::NotFound => f.write_str("no such entry"),
-            Self::Unavailable(why) => write!(f, "the database cannot be reached: {why}"),
-            Self::Fault(why) => write!(f, "the database failed: {why}"),
+            Self::Unavailable(why) => write!(f, "database unavailable: {why}"),
+            Self::Fault(why) => write!(f, "database error: {why}"),
         }
     }
 }

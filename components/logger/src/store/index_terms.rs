@@ -1,23 +1,23 @@
-//! What the index holds for each entry, and what it is asked: words, and terms that no text can
-//! contain.
+//! Terms of the full-text index: words, and terms with a mark that no word contains.
 
 use std::fmt::Write;
 
 use crate::new_entry::{Class, payload};
 use crate::tokenizer;
 
-/// Begins every term that is no word. No word contains it, so nobody can write one.
+/// The prefix of every term that is not a word. Words never contain it, so a message cannot forge
+/// such a term.
 const MARK: char = '§';
 
-/// One thing that an entry may have in the index.
+/// One term of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Term {
     pub(super) text: String,
-    /// Any term that begins like this.
+    /// `true` to match as a prefix.
     pub(super) beginning: bool,
 }
 
-/// All of these, of each at least one.
+/// A conjunction of groups; of each group, at least one term must match.
 pub(super) type Terms = Vec<Vec<Term>>;
 
 impl Term {
@@ -28,23 +28,23 @@ impl Term {
         }
     }
 
-    /// In this archive, of this class.
+    /// Matches the entries of a class in an archive.
     pub(super) fn archive(archive: i64, class: Class) -> Self {
         Self::exact(format!("{MARK}a{archive}{}", letter(class)))
     }
 
-    /// Sent or received by this party.
+    /// Matches the entries sent or received by a party.
     pub(super) fn party(party: i64) -> Self {
         Self::exact(format!("{MARK}p{party}"))
     }
 
-    /// With this payload.
+    /// Matches the entries with a payload.
     pub(super) fn payload(namespace: &str, name: &str) -> Self {
         Self::exact(format!("{MARK}x{:x}", payload(namespace, name)))
     }
 }
 
-/// The words of a query; `None` when there is text, and no word in it: nothing can match.
+/// Returns the terms of a search text; `None` if the text has no word, so that nothing can match.
 pub(super) fn words(text: &str) -> Option<Terms> {
     let words = tokenizer::query(text);
     if words.is_empty() && !text.trim().is_empty() {
@@ -58,7 +58,7 @@ pub(super) fn words(text: &str) -> Option<Terms> {
     )
 }
 
-/// All terms of one entry, separated by blanks.
+/// Writes all terms of an entry to `out`, separated by spaces.
 pub(super) fn of_entry(
     archive: i64,
     class: Class,
@@ -68,7 +68,7 @@ pub(super) fn of_entry(
     out: &mut String,
 ) {
     out.clear();
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = write!(out, "{MARK}a{archive}{}", letter(class));
     for party in parties {
         let _ = write!(out, " {MARK}p{party}");

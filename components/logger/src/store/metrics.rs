@@ -1,4 +1,4 @@
-//! What the thread that writes has done, and what waits for it.
+//! Metrics of the writer thread and its queue.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use campanile::metrics::{AtomicHistogram, Metric};
 
 use super::StoreError;
 
-/// Counted since the process began; all loggers of a store count together.
+/// Counters since the start of the process, summed over all loggers on the store.
 #[derive(Debug, Default)]
 pub(super) struct StoreMetrics {
     kept: AtomicU64,
@@ -16,7 +16,7 @@ pub(super) struct StoreMetrics {
 }
 
 impl StoreMetrics {
-    /// A transaction is over, with these outcomes.
+    /// Records the outcomes of a transaction.
     pub(super) fn committed<T>(&self, outcomes: &[Result<T, StoreError>], took: Duration) {
         let kept = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
         self.kept.fetch_add(kept, Ordering::Relaxed);
@@ -25,19 +25,19 @@ impl StoreMetrics {
         self.commits.record(took);
     }
 
-    /// An entry was turned away because too much waits.
+    /// Records an entry that was rejected because the queue is full.
     pub(super) fn rejected(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
     #[allow(
         clippy::cast_precision_loss,
-        reason = "no count of what waits in memory comes near 2^52"
+        reason = "the queue is far shorter than 2^52"
     )]
     pub(super) fn metrics(&self, waiting: usize, most: usize) -> Vec<Metric> {
         const ENTRIES: (&str, &str) = (
             "campanile_store_entries_total",
-            "Entries by whether they are on the disk",
+            "Entries by outcome: kept (on disk) or failed",
         );
         let entries = |outcome, count: &AtomicU64| {
             Metric::counter(ENTRIES.0, ENTRIES.1, count.load(Ordering::Relaxed))
@@ -48,17 +48,17 @@ impl StoreMetrics {
             entries("failed", &self.failed),
             Metric::gauge(
                 "campanile_store_waiting",
-                "Entries that wait for the disk",
+                "Entries waiting to be written",
                 waiting as f64,
             ),
             Metric::gauge(
                 "campanile_store_waiting_limit",
-                "How many entries may wait for the disk",
+                "Maximum number of entries waiting to be written",
                 most as f64,
             ),
             Metric::histogram(
                 "campanile_store_commit_seconds",
-                "How long transactions took",
+                "Duration of transactions",
                 self.commits.snapshot(),
             ),
         ]

@@ -1,4 +1,4 @@
-//! Where entries are kept, and how they are asked for.
+//! Storage of entries: the [`Store`], its backends and queries.
 
 mod error;
 mod index_terms;
@@ -28,209 +28,217 @@ pub use self::sqlite::SqliteStore;
 use crate::keys::Keys;
 use crate::new_entry::{Class, NewEntry};
 
-/// The place of an entry in a store: microseconds since 1970, made different for each entry. Order
-/// and time in one.
+/// The primary key of an entry: its time in microseconds since 1970, incremented where needed to be
+/// unique. Entries are ordered by it.
 pub type Place = i64;
 
-/// Opens connections to one database.
+/// A factory of connections to one database.
 pub trait Open: Send + Sync + 'static {
-    /// Opens a connection; one that writes brings the schema up to date.
+    /// Opens a connection. A connection for writing creates or migrates the schema.
     ///
     /// # Errors
-    /// When the database is not there, locked, or of a newer version.
+    /// If the database is missing, locked, or has a newer schema version.
     fn open(&self, write: bool) -> Result<Box<dyn Backend>, StoreError>;
 
-    /// What people know the store by; no secrets.
+    /// Returns a name for logs, without secrets.
     fn name(&self) -> String;
 
-    /// Whether it is reached over a network, and may be gone for a while.
+    /// Returns `true` if the database is reached over a network, so that outages are temporary.
     fn is_remote(&self) -> bool {
         false
     }
 }
 
-/// One connection to a database. Calls block; [`Store`] keeps them off the threads of the runtime.
+/// One connection to a database.
+///
+/// Calls block; [`Store`] keeps them off the runtime's worker threads.
 #[allow(
     private_interfaces,
-    reason = "keys stay in this crate, and so do implementations"
+    reason = "keys are private, and implementations stay in this crate"
 )]
 pub trait Backend: Send {
-    /// The key of the store.
+    /// Returns the keys of the store.
     #[doc(hidden)]
     fn keys(&self) -> Keys;
 
-    /// Keeps all of a batch, durably, or nothing. An entry beyond a quota is refused alone.
+    /// Commits a batch durably in one transaction. An entry that exceeds a quota is rejected
+    /// individually.
     ///
     /// # Errors
-    /// When nothing was kept.
+    /// If the transaction fails; then nothing has been stored.
     fn commit(&mut self, batch: &[NewEntry]) -> Result<Vec<Result<Place, StoreError>>, StoreError>;
 
-    /// One page of what was asked for.
+    /// Returns one page of a query.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     fn page(&mut self, query: &Query) -> Result<Page, StoreError>;
 
-    /// How many entries a query has in all, without its bounds for paging. `None` when there are
-    /// more than `most`.
+    /// Counts all matches of a query, ignoring its page. Returns `None` if there are more than
+    /// `most`, or if the index alone cannot tell.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     fn count(&mut self, query: &Query, most: u64) -> Result<Option<u64>, StoreError>;
 
-    /// The place of an entry that the query's owner may see in the query's archive.
+    /// Returns the place of the entry with this ID, if the query's owner may see it in the query's
+    /// archive.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is none of this id.
+    /// [`StoreError::NotFound`] otherwise.
     fn place(&mut self, query: &Query, id: &str) -> Result<Place, StoreError>;
 
-    /// Erases some entries that this bare JID sent or received, and says how many; 0 when nothing
-    /// of it is left. The first step notes that it was begun.
+    /// Erases up to `most` entries that this bare JID sent or received.
+    ///
+    /// Returns their number; 0 once none are left. The first step records the erasure, so that it
+    /// can be resumed after a crash.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// If the database cannot be written.
     fn erase(&mut self, jid: &str, most: usize) -> Result<usize, StoreError>;
 
-    /// Makes sure that no byte of what was erased stays in any file: then an erasure is at its end.
+    /// Removes every byte of erased entries from the database files, which completes an erasure.
     ///
     /// # Errors
-    /// When somebody reads the old bytes just now; to be tried again.
+    /// [`StoreError::Busy`] while a reader still uses the old data; try again later.
     fn scrub(&mut self) -> Result<(), StoreError>;
 
-    /// Whose erasure was begun and is not at its end, by the names that they have here now.
+    /// Returns the JIDs whose erasure is incomplete: the JID, or its hash once all its entries are
+    /// erased.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     fn unfinished(&mut self) -> Result<Vec<String>, StoreError>;
 
-    /// Removes some of the oldest entries, as the rule says; 0 when none is left to remove.
+    /// Removes up to `most` of the oldest entries by this rule. Returns their number; 0 once none
+    /// are left.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// If the database cannot be written.
     fn prune(&mut self, rule: &Prune, most: usize) -> Result<usize, StoreError>;
 
-    /// Whether a bare JID wants to be logged.
+    /// Records whether a bare JID has opted out of logging.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// If the database cannot be written.
     fn set_opted_out(&mut self, jid: &str, opted_out: bool) -> Result<(), StoreError>;
 
-    /// The keyed hashes of those who do not want to be logged.
+    /// Returns the keyed hashes of the JIDs that have opted out of logging.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     fn opted_out(&mut self) -> Result<Vec<String>, StoreError>;
 
-    /// How much is kept.
+    /// Returns how much is stored, in all or for one bare JID.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     fn usage(&mut self, owner: Option<&str>) -> Result<Usage, StoreError>;
 }
 
-/// What is asked for. All conditions must hold.
+/// A query. All conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    /// In this archive; `None` is all.
+    /// Limits the query to one archive; `None` for all.
     pub archive: Option<BareJid>,
-    /// What this bare JID sent or received; `None` is everything.
+    /// Limits the query to entries that this bare JID sent or received; `None` for all.
     pub owner: Option<BareJid>,
-    /// To or from this address; a bare one stands for all its resources.
+    /// Matches entries to or from this address. A bare JID matches all its resources.
     pub with: Option<Jid>,
-    /// Of these classes; empty is all.
+    /// The classes to match; empty for all.
     pub classes: Vec<Class>,
-    /// With all these words; `bell*` is a beginning, and words between quotation marks stand one
-    /// behind the other.
+    /// Words that must all occur. `bell*` matches a prefix, and quoted words match as a phrase.
     pub words: String,
-    /// With a payload of this namespace and name.
+    /// The namespace and name of a payload that must occur.
     pub payload: Option<(String, String)>,
-    /// Not before this, in microseconds since 1970.
+    /// The earliest time, inclusive, in microseconds since 1970.
     pub start: Option<i64>,
-    /// Not after this.
+    /// The latest time, inclusive, in microseconds since 1970.
     pub end: Option<i64>,
-    /// Behind this place.
+    /// Matches entries after this place, exclusive.
     pub after: Option<Place>,
-    /// Before this place.
+    /// Matches entries before this place, exclusive.
     pub before: Option<Place>,
-    /// Only these places; empty is all.
+    /// The places to match; empty for all.
     pub places: Vec<Place>,
-    /// The page at the end of what is asked for, instead of the one at its beginning.
+    /// Returns the last page of the matches rather than the first.
     pub from_end: bool,
-    /// Entries of a page at the most.
+    /// Maximum number of entries per page.
     pub limit: usize,
 }
 
 /// One entry of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it is, and when it came.
+    /// The key and time of the entry.
     pub place: Place,
-    /// The opaque id that the world knows it by.
+    /// The opaque public ID.
     pub id: String,
-    /// Bare address of its archive.
+    /// Bare address of the archive.
     pub archive: String,
-    /// Bare address of the sender, or what stands for one that was erased.
+    /// Bare address of the sender, or a hash once erased.
     pub from: String,
-    /// Bare address of the recipient, or what stands for one that was erased.
+    /// Bare address of the recipient, or a hash once erased.
     pub to: String,
-    /// What kind it is.
+    /// The class of the entry.
     pub class: Class,
-    /// The stanza as it came, in `jabber:client`; `None` when it was erased.
+    /// The stanza as received, in `jabber:client`; `None` once erased.
     pub stanza: Option<String>,
 }
 
-/// Entries in the order of time.
+/// A page of entries in chronological order.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     /// The entries.
     pub entries: Vec<Entry>,
-    /// Whether there are more in the direction of the query.
+    /// `true` if more entries follow in the direction of the query.
     pub more: bool,
 }
 
-/// Which entries are to go.
+/// A rule for removing old entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prune {
-    /// Those from before this time, in microseconds since 1970.
+    /// Removes entries from before this time, in microseconds since 1970.
     Before(i64),
-    /// The oldest of whoever keeps most, while all together have more bytes than this.
+    /// Removes the oldest entries of the largest sender, while the total size exceeds this many
+    /// bytes.
     Above(u64),
 }
 
-/// How much is kept.
+/// The amount of stored data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Entries.
+    /// Number of entries.
     pub entries: u64,
-    /// Bytes of their stanzas.
+    /// Total size of their stanzas in bytes.
     pub bytes: u64,
-    /// The first and the last one.
+    /// The places of the first and last entry.
     pub span: Option<(Place, Place)>,
-    /// Those who sent most, with entries and bytes; at most ten.
+    /// The ten largest senders, with their number of entries and bytes.
     pub senders: Vec<(String, u64, u64)>,
 }
 
-/// How much one sender, and all of one domain, may keep here.
+/// Storage quotas.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Quota {
-    /// Bytes of one bare JID; `None` is without bound.
+    /// Maximum bytes per sender (bare JID); `None` for no limit.
     pub per_sender: Option<u64>,
-    /// Bytes of all senders of one domain.
+    /// Maximum bytes of all senders of one domain together; `None` for no limit.
     pub per_domain: Option<u64>,
 }
 
-/// A store: one thread that writes, some connections that read. Cloning is cheap.
+/// A store, with one writer thread and a pool of connections for reading. Cloning is cheap.
 #[derive(Clone)]
 pub struct Store {
     open: Arc<dyn Open>,
     writer: Arc<Writer>,
     read_pool: Arc<ReadPool>,
-    /// Erasures of this process go one after the other.
+    /// Serializes the erasures of this process.
     erasing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Store {
-    /// A store on this database. Nothing is opened before it is needed.
+    /// Creates a store on a database, which is opened on first use.
     #[must_use]
     pub fn new(open: impl Open) -> Self {
         let open: Arc<dyn Open> = Arc::new(open);
@@ -244,28 +252,28 @@ impl Store {
         }
     }
 
-    /// What people know it by.
+    /// Returns a name for logs, without secrets.
     #[must_use]
     pub fn name(&self) -> String {
         self.open.name()
     }
 
-    /// Whether it is reached over a network, and may be gone for a while.
+    /// Returns `true` if the database is reached over a network, so that outages are temporary.
     #[must_use]
     pub fn is_remote(&self) -> bool {
         self.open.is_remote()
     }
 
-    /// What was done since the process began, and what waits, as figures for operators.
+    /// Returns the metrics of the writer thread and its queue.
     #[must_use]
     pub fn metrics(&self) -> Vec<Metric> {
         self.writer.metrics()
     }
 
-    /// Hands over what is to be kept. The ticket is settled when it is, or when it cannot be.
+    /// Queues an entry for writing. The completion runs once the entry is on disk or has failed.
     ///
     /// # Errors
-    /// [`StoreError::Full`] when too much waits already; then nobody is told by the ticket.
+    /// [`StoreError::Full`] if the queue is full; then the completion does not run.
     pub(crate) fn append(
         &self,
         new_entry: NewEntry,
@@ -274,10 +282,10 @@ impl Store {
         self.writer.append(new_entry, completion)
     }
 
-    /// Runs something on the connection that writes, between two batches.
+    /// Runs a job on the writer's connection, after the entries queued before it.
     ///
     /// # Errors
-    /// What it gives, or when the database cannot be opened.
+    /// The error of the job, or of opening the database.
     pub async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError> + Send + 'static,
@@ -285,17 +293,17 @@ impl Store {
         self.writer.run(job).await
     }
 
-    /// Waits until what was handed over before is on the disk.
+    /// Waits until all queued entries are on disk.
     pub(crate) async fn flush(&self) {
         if let Err(error) = self.write(|_| Ok(())).await {
-            tracing::warn!(store = %self.name(), %error, "the archive was not written to its end");
+            tracing::warn!(store = %self.name(), %error, "archive not flushed");
         }
     }
 
-    /// Runs something on a connection that reads.
+    /// Runs a job on a connection for reading.
     ///
     /// # Errors
-    /// What it gives, or when the database cannot be opened.
+    /// The error of the job, or of opening the database.
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError> + Send + 'static,
@@ -303,22 +311,22 @@ impl Store {
         self.read_pool.run(job).await
     }
 
-    /// Erases everything that a bare JID sent or received, in small steps, between which others
-    /// write. Gives how many.
+    /// Erases everything that a bare JID sent or received, in small transactions so that writers
+    /// are not blocked. Returns the number of entries.
     ///
     /// # Errors
-    /// When the database cannot be written; what was erased until then stays erased, and
-    /// [`finish_erasing`](Store::finish_erasing) does the rest.
+    /// If the database cannot be written. What has been erased stays erased, and
+    /// [`finish_erasing`](Store::finish_erasing) completes the rest.
     pub async fn erase(&self, jid: &str) -> Result<u64, StoreError> {
         let _alone = self.erasing.lock().await;
         self.erase_alone(jid).await
     }
 
-    /// Goes on with every erasure that was begun and not brought to its end, by a kill or by a
-    /// fault. Gives how many entries are erased now; `None` when there was nothing to go on with.
+    /// Completes every erasure that was interrupted by a crash or an error. Returns the number of
+    /// entries erased; `None` if there was no such erasure.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// If the database cannot be written.
     pub async fn finish_erasing(&self) -> Result<Option<u64>, StoreError> {
         let _alone = self.erasing.lock().await;
         let unfinished = self.write(|backend| backend.unfinished()).await?;
@@ -342,10 +350,10 @@ impl Store {
         Ok(erased)
     }
 
-    /// Removes what a rule says, in small steps. Gives how many.
+    /// Removes old entries by a rule, in small transactions. Returns the number of entries.
     ///
     /// # Errors
-    /// When the database cannot be written; what was removed until then stays removed.
+    /// If the database cannot be written. What has been removed stays removed.
     pub async fn prune(&self, rule: Prune) -> Result<u64, StoreError> {
         let mut pruned = 0;
         loop {
@@ -360,7 +368,7 @@ impl Store {
         }
     }
 
-    /// A reader that is in the middle of a page holds on to the old bytes: it is waited for.
+    /// Retries while a reader in the middle of a page still uses the old data.
     async fn scrub(&self) -> Result<(), StoreError> {
         let mut tries = 0;
         loop {
@@ -373,7 +381,7 @@ impl Store {
     }
 }
 
-/// Microseconds since 1970.
+/// The current time in microseconds since 1970.
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

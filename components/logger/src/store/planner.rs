@@ -1,4 +1,4 @@
-//! How a query is answered, whatever the store.
+//! Query planning, common to all backends.
 
 use campanile::jid::Jid;
 
@@ -7,17 +7,17 @@ use super::{Entry, Page, Query, StoreError};
 use crate::new_entry::{self, Class, bare};
 use crate::tokenizer;
 
-/// How a query is answered.
+/// The execution plan of a query.
 pub(super) enum Plan {
-    /// Somebody or something in it is unknown here.
+    /// No entry can match, because a JID in the query is unknown.
     Nothing,
-    /// In the order of the entries themselves.
+    /// Scan the entries in order.
     Scan,
-    /// By the index: of each group at least one term.
+    /// Search the index: of each group, at least one term must match.
     Match(Terms),
 }
 
-/// Decides how to answer; `find` gives the number of a JID.
+/// Plans a query; `find` returns the number of a JID.
 pub(super) fn plan(
     query: &Query,
     mut find: impl FnMut(&str) -> Result<Option<i64>, StoreError>,
@@ -68,13 +68,14 @@ pub(super) fn plan(
     })
 }
 
-/// What is asked for has its number already: all that one party, or everybody, has.
+/// Returns `true` if the query selects everything of one party or of all, which is counted in the
+/// usage table.
 pub(super) fn is_unfiltered(query: &Query) -> bool {
     let words = query.with.is_none() && query.words.trim().is_empty() && query.payload.is_none();
     words && bounds(query) == (i64::MIN, i64::MAX) && query.places.is_empty()
 }
 
-/// Places lie between these, both excluded.
+/// Returns the bounds of the places, both exclusive.
 pub(super) fn bounds(query: &Query) -> (i64, i64) {
     let low = [
         query.after,
@@ -90,7 +91,7 @@ pub(super) fn bounds(query: &Query) -> (i64, i64) {
     (low.unwrap_or(i64::MIN), high.unwrap_or(i64::MAX))
 }
 
-/// Cuts what shows only that there is more, and brings the page in the order of time.
+/// Drops the extra entry that only indicates more, and sorts the page chronologically.
 pub(super) fn into_page(mut entries: Vec<Entry>, query: &Query) -> Page {
     let more = entries.len() > query.limit;
     entries.truncate(query.limit);
@@ -107,14 +108,14 @@ fn is_archive(query: &Query, jid: &str) -> bool {
         .is_some_and(|archive| archive.as_str() == jid)
 }
 
-/// What the index cannot tell.
+/// The conditions that the index cannot evaluate.
 pub(super) struct Filter<'q> {
-    /// To or from just this resource.
+    /// Sent to or from exactly this full JID.
     full: Option<&'q Jid>,
-    /// To the archive itself.
+    /// Sent to or from the archive itself.
     to_archive: bool,
     classes: &'q [Class],
-    /// Words one behind the other.
+    /// Phrases of consecutive words.
     phrases: Vec<Vec<String>>,
 }
 

@@ -1,4 +1,4 @@
-//! The thread that writes: what waits is kept in one transaction, and only then is anybody told.
+//! The writer thread: commits queued entries in batches, and confirms them only after the commit.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,26 +14,26 @@ use super::metrics::StoreMetrics;
 use super::{Backend, Open, StoreError};
 use crate::new_entry::NewEntry;
 
-/// Entries and bytes that wait at the most; what comes on top is refused.
+/// Maximum entries and bytes in the queue; entries beyond are rejected.
 const MAX_PENDING: usize = 16_384;
 const MAX_PENDING_BYTES: usize = 64 << 20;
-/// Entries and bytes of one transaction.
+/// Maximum entries and bytes of one transaction.
 const MAX_BATCH: usize = 4096;
 const MAX_BATCH_BYTES: usize = 16 << 20;
-/// Commits come no faster than this, so that a batch is worth its fdatasync and its piece of the
-/// index; the first entry after a pause does not wait.
+/// The minimum time between commits, so that batches amortize the cost of fdatasync and of an index
+/// segment. The first entry after a pause is committed without delay.
 const MIN_COMMIT_INTERVAL: Duration = Duration::from_millis(4);
-/// So long nothing new: nobody is about to come.
+/// If no entry arrives within this time, the batch is committed.
 const GATHER_STEP: Duration = Duration::from_micros(500);
-/// How long a database that cannot be opened is left alone.
+/// The delay before a failed attempt to open the database is repeated.
 const REOPEN_DELAY: Duration = Duration::from_millis(500);
 
-/// Who is told when an entry is kept.
+/// The action that follows the commit of an entry.
 #[derive(Debug)]
 pub(crate) enum Completion {
-    /// The sender: this reply, or an error.
+    /// Sends this reply, or an error.
     Reply(Responder, Reply),
-    /// Nobody; a failure is counted.
+    /// Counts a failure.
     Count(Arc<AtomicU64>),
 }
 
@@ -69,7 +69,7 @@ struct Shared {
     metrics: StoreMetrics,
 }
 
-/// Entries on their way to the thread, which is started by the first of them.
+/// The handle of the writer thread, which is started by the first entry or job.
 pub(super) struct Writer {
     shared: Arc<Shared>,
     open: Arc<dyn Open>,
@@ -90,7 +90,7 @@ impl Writer {
         }
     }
 
-    /// Whether there is a thread to work for.
+    /// Starts the thread if needed. Returns `false` if that fails.
     fn is_started(&self) -> bool {
         *self.started.get_or_init(|| {
             let shared = Arc::clone(&self.shared);
@@ -106,7 +106,7 @@ impl Writer {
             let named = std::thread::Builder::new().name("archive".to_owned());
             let started = named.spawn(move || thread.run(runtime.as_ref()));
             if let Err(error) = &started {
-                tracing::error!(%error, "the thread that writes the archive cannot be started");
+                tracing::error!(%error, "archive writer thread not started");
             }
             started.is_ok()
         })
@@ -136,14 +136,14 @@ impl Writer {
             .push_back(Work::Append(Box::new((new_entry, completion))));
         let first = pending.work.len() == 1;
         drop(pending);
-        // The thread sleeps only while nothing waits.
+        // The thread sleeps only while the queue is empty.
         if first {
             self.shared.changed.notify_all();
         }
         Ok(())
     }
 
-    /// What was done and what waits, as figures for operators.
+    /// Returns the metrics of the thread and its queue.
     pub(super) fn metrics(&self) -> Vec<Metric> {
         let pending = self.shared.lock().entries;
         self.shared.metrics.metrics(pending, MAX_PENDING)
@@ -155,27 +155,25 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let (done, outcome) = oneshot::channel();
         let job: Job = Box::new(move |backend| {
-            // Nobody may wait any more, and the work is done all the same.
+            // The caller may have been dropped; the job runs regardless.
             let _ = done.send(backend.and_then(job));
         });
         if !self.is_started() {
             return Err(StoreError::Unavailable(
-                "no thread to write with".to_owned(),
+                "writer thread is not running".to_owned(),
             ));
         }
         {
             let mut pending = self.shared.lock();
             if pending.closed {
-                return Err(StoreError::Unavailable("the store is closed".to_owned()));
+                return Err(StoreError::Unavailable("store is closed".to_owned()));
             }
             pending.work.push_back(Work::Job(job));
         }
         self.shared.changed.notify_all();
-        outcome.await.unwrap_or_else(|_| {
-            Err(StoreError::Fault(
-                "the thread that writes has ended".to_owned(),
-            ))
-        })
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Fault("writer thread has ended".to_owned())))
     }
 }
 
@@ -188,7 +186,7 @@ impl Drop for Writer {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Pending> {
-        // What is inside stays sound whoever panics: it is changed by single calls.
+        // Each change is a single call, so a panic elsewhere cannot leave it inconsistent.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -197,7 +195,7 @@ struct Thread {
     shared: Arc<Shared>,
     open: Arc<dyn Open>,
     backend: Option<Box<dyn Backend>>,
-    /// Why and when the database could not be opened.
+    /// The last failure to open the database, and its time.
     failed: Option<(StoreError, Instant)>,
     last: Option<Instant>,
 }
@@ -260,7 +258,7 @@ impl Thread {
         Turn::Batch(batch.0, batch.1)
     }
 
-    /// Lets a batch grow, for a moment, while entries are coming in.
+    /// Waits briefly for the batch to grow while entries keep arriving.
     fn gather<'a>(
         &self,
         shared: &'a Shared,
@@ -294,7 +292,12 @@ impl Thread {
         let took = began.elapsed();
         self.last = Some(Instant::now());
         let outcomes = outcome.unwrap_or_else(|error| {
-            tracing::error!(store = %self.open.name(), entries = new_entries.len(), %error, "not archived");
+            tracing::error!(
+                store = %self.open.name(),
+                entries = new_entries.len(),
+                %error,
+                "commit failed; entries rejected"
+            );
             if error.is_fatal() {
                 self.backend = None;
             }
@@ -307,8 +310,8 @@ impl Thread {
                 .zip(outcomes)
                 .for_each(|(completion, outcome)| completion.complete(&outcome))
         };
-        // On the runtime's own threads each answer wakes its task without crossing between threads
-        // once more.
+        // Replies sent from a runtime thread wake their tasks without another switch between
+        // threads.
         match runtime {
             Some(runtime) => drop(runtime.spawn(async move { complete() })),
             None => complete(),
@@ -331,7 +334,7 @@ impl Thread {
         match (&mut self.backend, &self.failed) {
             (Some(backend), _) => Ok(backend),
             (None, Some((error, _))) => Err(error.clone()),
-            (None, None) => Err(StoreError::Unavailable("not open".to_owned())),
+            (None, None) => Err(StoreError::Unavailable("database is not open".to_owned())),
         }
     }
 }

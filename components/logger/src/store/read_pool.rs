@@ -1,4 +1,4 @@
-//! Connections that read, on threads where blocking does no harm.
+//! A pool of connections for reading, used on blocking threads.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::{Backend, Open, StoreError};
 
-/// Queries at a time; the rest wait.
+/// Maximum number of concurrent queries; others wait.
 const MAX_READERS: usize = 4;
 
 pub(super) struct ReadPool {

@@ -1,11 +1,11 @@
-//! How much everybody has, and what one transaction changes about it: for quotas, and for counts.
+//! Accounting of entries and bytes per party, for quotas and counts.
 
 use std::collections::HashMap;
 
 use super::{Quota, StoreError};
 use crate::new_entry::{Class, NewEntry};
 
-/// Who has to do with an entry, by number.
+/// The parties of an entry, as JID numbers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parties {
     pub(super) archive: i64,
@@ -16,30 +16,30 @@ pub(super) struct Parties {
 }
 
 impl Parties {
-    /// Sender and recipient, each once.
+    /// Returns sender and recipient; one of them if they are the same.
     pub(super) fn both(&self) -> impl Iterator<Item = i64> {
         std::iter::once(self.sender)
             .chain(self.recipient.filter(|recipient| *recipient != self.sender))
     }
 }
 
-/// Stands for everybody: what an archive has in all.
+/// The pseudo-party whose usage is the total of an archive.
 pub(super) const ALL: i64 = 0;
-/// Added to the class of what a party received, or what the people of a domain sent: quotas and
-/// counts differ.
+/// Offsets added to the class of received entries, and of entries sent by the users of a domain,
+/// because quotas and counts differ.
 pub(super) const RECEIVED: i64 = 16;
 pub(super) const HOME: i64 = 32;
 
-/// What one transaction changes.
+/// The changes to the usage table in one transaction.
 #[derive(Default)]
 pub(super) struct UsageDelta {
     changes: HashMap<(i64, i64, i64), (i64, i64)>,
-    /// Bytes kept by senders and domains, as far as quotas ask for them.
+    /// Bytes stored by senders and domains, loaded as far as quotas apply.
     kept: HashMap<(i64, bool), u64>,
 }
 
 impl UsageDelta {
-    /// Whether the quotas have room for an entry; if so it is taken up.
+    /// Returns `true` and reserves the space if an entry is within the quotas.
     pub(super) fn admits(
         &mut self,
         parties: &Parties,
@@ -92,13 +92,13 @@ impl UsageDelta {
         );
     }
 
-    /// The entry stays for those who see all; nobody else sees it any more, and it has no bytes.
+    /// Records an erased entry: it remains for admins only, with no bytes.
     pub(super) fn empty(&mut self, parties: &Parties, class: Class, bytes: usize) {
         self.remove(parties, class, bytes);
         self.one(ALL, parties.archive, class as i64, (1, 0));
     }
 
-    /// An entry without bytes goes.
+    /// Records the removal of an erased entry.
     pub(super) fn remove_empty(&mut self, parties: &Parties, class: Class) {
         self.one(ALL, parties.archive, class as i64, (-1, 0));
     }
@@ -124,13 +124,13 @@ impl UsageDelta {
         *size += bytes;
     }
 
-    /// Party, archive, class; by how many entries and bytes.
+    /// Returns the changes: party, archive and class, with the difference in entries and bytes.
     pub(super) fn changes(self) -> impl Iterator<Item = ((i64, i64, i64), (i64, i64))> {
         self.changes.into_iter()
     }
 }
 
-/// The classes under which what a quota counts is noted: of a domain, or of a sender.
+/// Returns the range of classes that count toward the quota of a domain or of a sender.
 pub(super) const fn quota_classes(home: bool) -> (i64, i64) {
     if home {
         (HOME, HOME + RECEIVED)

@@ -1,12 +1,12 @@
-//! What a piece of work costs: nanoseconds, the best of many rounds, and instructions where
-//! valgrind is installed.
+//! Measures the cost of a piece of work: nanoseconds (the best of many rounds) and, if valgrind is
+//! installed, instructions.
 
 use std::env;
 use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// One row of the table: a name, and what makes the work, which is done again and again.
+/// One row of the table: a name, and a function that creates the work to repeat.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) make: Box<dyn Fn() -> Work>,
@@ -23,7 +23,10 @@ impl Case {
     }
 }
 
-/// Prints the table. Under valgrind, called by itself: one case, so many times.
+/// Prints the table.
+///
+/// With the arguments `--only NAME TIMES`, it repeats one case instead. This is how it runs itself
+/// under valgrind.
 pub(crate) fn table(cases: &[Case]) {
     let arguments: Vec<String> = env::args().collect();
     if let [_, only, name, times] = &arguments[..]
@@ -32,9 +35,9 @@ pub(crate) fn table(cases: &[Case]) {
         let case = cases
             .iter()
             .find(|case| case.name == *name)
-            .expect("a case");
+            .expect("the case must exist");
         let mut work = (case.make)();
-        (0..times.parse().expect("a number")).for_each(|_| work());
+        (0..times.parse().expect("TIMES must be a number")).for_each(|_| work());
         return;
     }
     println!("{:<44} {:>10} {:>14}", "", "ns", "instructions");
@@ -49,8 +52,8 @@ pub(crate) fn table(cases: &[Case]) {
     }
 }
 
-/// The best round, because everything else on the machine only adds. A round is short, so that some
-/// run undisturbed.
+/// Returns the time of the best round, because other processes can only make a round slower. Rounds
+/// are short, so that some of them run undisturbed.
 fn nanoseconds(work: &mut Work) -> f64 {
     const TIMES: u32 = 500;
     let round = |work: &mut Work| {
@@ -66,8 +69,8 @@ fn nanoseconds(work: &mut Work) -> f64 {
     best
 }
 
-/// The difference between two runs under valgrind, so that what comes before and after does not
-/// count.
+/// Returns the instructions per repetition, from the difference of two runs under valgrind, so that
+/// setup and teardown do not count.
 fn instructions(name: &str) -> Option<u64> {
     let count = |times: u64| {
         let out = Command::new("valgrind")

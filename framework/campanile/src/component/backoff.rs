@@ -1,4 +1,4 @@
-//! How long to wait before connecting again.
+//! Delays between connection attempts.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -7,8 +7,8 @@ use tokio::time::{Duration, Instant};
 use super::cause::FailureClass;
 use crate::limits::Limits;
 
-/// Waits that grow with each failure, with full jitter: a random share of the wait, so that two
-/// hundred components do not come back at once.
+/// Exponential backoff with jitter: each delay is a random share of a bound that doubles with each
+/// failure, so that components do not all reconnect at the same time.
 #[derive(Debug, Default)]
 pub(super) struct BackOff {
     failures: u32,
@@ -18,12 +18,12 @@ pub(super) struct BackOff {
 }
 
 impl BackOff {
-    /// A stream has held for long enough: the waits start anew.
+    /// Starts again with the shortest delay, after a connection has been stable.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// The wait after a failure with this cause.
+    /// Returns the delay after a failure with this cause.
     pub(super) fn after(&mut self, class: FailureClass, cause: &str, limits: &Limits) -> Duration {
         let slow = match class {
             FailureClass::Temporary { from_server } => self.repeats(cause) && from_server,
@@ -38,11 +38,12 @@ impl BackOff {
             .saturating_mul(1 << self.failures.min(16))
             .min(longest);
         self.failures += 1;
-        // Never less than a tenth, or a server that refuses at once would be asked in a tight loop.
+        // At least a tenth of the bound; otherwise a server that refuses connections could be
+        // retried in a tight loop.
         ceiling.mul_f64(0.1 + 0.9 * share())
     }
 
-    /// Whether this is the third failure in a minute with the same cause.
+    /// Returns `true` for the third failure with the same cause within a minute.
     fn repeats(&mut self, cause: &str) -> bool {
         let now = Instant::now();
         if self.cause != cause {
@@ -56,9 +57,9 @@ impl BackOff {
     }
 }
 
-/// A random number between 0 and 1.
+/// Returns a random number between 0 and 1.
 fn share() -> f64 {
-    // A fresh hasher state is random; 32 bits of it fit into an f64 exactly.
+    // A new hasher is randomly seeded, and 32 bits are represented exactly in an `f64`.
     let random = RandomState::new().hash_one(0u8) >> 32;
     f64::from(u32::try_from(random).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn waits_grow_to_their_bound_and_start_anew() {
+    async fn delays_grow_to_the_limit_and_reset() {
         let limits = Limits::default();
         let mut back_off = BackOff::default();
         let temporary = FailureClass::Temporary { from_server: false };
@@ -87,16 +88,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_cannot_heal_soon_waits_longer() {
+    async fn conflicts_and_repeated_stream_errors_wait_longer() {
         let limits = Limits::default();
         assert!(
             BackOff::default().after(FailureClass::Conflict, "conflict", &limits)
                 >= Duration::from_secs(6)
         );
         let mut back_off = BackOff::default();
-        let says = FailureClass::Temporary { from_server: true };
-        back_off.after(says, "undefined-condition", &limits);
-        back_off.after(says, "undefined-condition", &limits);
-        assert!(back_off.after(says, "undefined-condition", &limits) >= Duration::from_secs(6));
+        let stream_error = FailureClass::Temporary { from_server: true };
+        back_off.after(stream_error, "undefined-condition", &limits);
+        back_off.after(stream_error, "undefined-condition", &limits);
+        assert!(
+            back_off.after(stream_error, "undefined-condition", &limits) >= Duration::from_secs(6)
+        );
     }
 }

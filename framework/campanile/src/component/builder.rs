@@ -1,5 +1,4 @@
-//! From settings to a component: everything that can be wrong is found here, before anything
-//! connects.
+//! The builder of a component. All errors in the settings are found here, before anything connects.
 
 use std::fmt;
 use std::future::Future;
@@ -30,7 +29,7 @@ use crate::router::{RouteError, Router};
 use crate::stanza::Stanza;
 use crate::xep::defaults;
 
-/// Settings of a component.
+/// The settings of a component.
 #[must_use = "a builder does nothing before `build`"]
 pub struct ComponentBuilder {
     domain: String,
@@ -52,7 +51,7 @@ pub struct ComponentBuilder {
     fresh: Option<Duration>,
 }
 
-/// What can be replaced while the component runs.
+/// The parts that can be replaced while the component runs.
 pub(super) struct Parts {
     pub(super) app: App,
     pub(super) modules: Vec<Arc<dyn Module>>,
@@ -60,30 +59,30 @@ pub(super) struct Parts {
     pub(super) response_forwarder: Option<Arc<dyn ResponseForwarder>>,
 }
 
-/// Where the next attempt connects to, and with which secret.
+/// The server to connect to, and the secret to use.
 #[derive(Clone)]
 pub(super) struct Target {
-    /// As people know it.
+    /// The address as configured, for logs and errors.
     pub(super) server: String,
     pub(super) connect: Connect,
     pub(super) secret: Secret,
 }
 
-/// Why a component cannot be built.
+/// The error if a component cannot be built.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The domain is no domain.
+    /// The domain is invalid.
     Domain(String),
-    /// The server's address is missing or wrong.
+    /// The address of the server is missing or invalid.
     Server(String),
-    /// There is no secret.
+    /// The secret is missing.
     NoSecret,
-    /// There is nothing to handle stanzas with.
+    /// There is no router, module or service to handle stanzas.
     NoService,
-    /// Modules and routers want the same stanzas.
+    /// Routes of modules and routers overlap.
     Mount(MountError),
-    /// A handler asks for placeholders that its route does not have.
+    /// A handler needs placeholders that its route does not have.
     Route(RouteError),
 }
 
@@ -91,12 +90,12 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Domain(why) | Self::Server(why) => f.write_str(why),
-            Self::NoSecret => {
-                f.write_str("a component needs the secret that it shares with the server")
+            Self::NoSecret => f.write_str("missing secret: set the secret shared with the server"),
+            Self::NoService => {
+                f.write_str("nothing handles stanzas: add a router, a module or a service")
             }
-            Self::NoService => f.write_str("a component needs a router, a module or a service"),
             Self::Mount(error) => error.fmt(f),
-            Self::Route(unfit) => write!(f, "{}: {unfit}", unfit.location()),
+            Self::Route(error) => write!(f, "{}: {error}", error.location()),
         }
     }
 }
@@ -133,21 +132,22 @@ impl ComponentBuilder {
         }
     }
 
-    /// Where the server listens for components: `host:port`, `[v6]:port` or `unix:/path`.
+    /// Sets the address at which the server accepts components: `host:port`, `[v6]:port` or
+    /// `unix:/path`.
     pub fn server(mut self, address: impl Into<String>) -> Self {
         self.server = Some(address.into());
         self
     }
 
-    /// Speaks TLS from the first byte.
+    /// Uses direct TLS, from the first byte.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: crate::connection::Tls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Connects by calling this for each attempt, in place of an address: pipes within the process,
-    /// proxies.
+    /// Sets a function that opens the connection for each attempt. Use this instead of an address
+    /// to connect through a proxy or an in-process pipe.
     pub fn connector<F, Fut>(mut self, connect: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -157,20 +157,22 @@ impl ComponentBuilder {
         self
     }
 
-    /// The secret shared with the server.
+    /// Sets the secret shared with the server.
     pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
         self.secret = Some(secret.into());
         self
     }
 
-    /// Replaces the bounds.
+    /// Sets the limits. See [`Limits`] for the defaults.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Decides which stanzas are handled one after the other: those with the same key. By default
-    /// these are the stanzas from one bare JID to one bare JID; `None` means in no order at all.
+    /// Sets the function that assigns an ordering key to each stanza. Stanzas with the same key are
+    /// handled one after the other; stanzas with `None` are handled in no particular order.
+    ///
+    /// By default, stanzas from one bare JID to one bare JID share a key.
     pub fn ordering(
         mut self,
         key: impl Fn(&Stanza) -> Option<u64> + Send + Sync + 'static,
@@ -179,10 +181,10 @@ impl ComponentBuilder {
         self
     }
 
-    /// Handles stanzas with the routes of this router; called again, with the routes of both.
+    /// Adds a router. If called several times, the routes are merged.
     ///
     /// # Panics
-    /// When two routes of the routers are equal.
+    /// If routes of the routers overlap.
     #[track_caller]
     pub fn router(mut self, router: Router) -> Self {
         self.router = Some(match self.router.take() {
@@ -197,26 +199,25 @@ impl ComponentBuilder {
         self.shared_module(Arc::new(module))
     }
 
-    /// Mounts a module that was chosen at run time.
+    /// Mounts a module selected at run time.
     pub fn shared_module(mut self, module: Arc<dyn Module>) -> Self {
         self.modules.push(module);
         self
     }
 
-    /// Mounts modules that were chosen at run time, by a [`Catalog`](crate::module::Catalog) for
-    /// one.
+    /// Mounts modules selected at run time, for example by a [`Catalog`](crate::module::Catalog).
     pub fn modules(mut self, modules: impl IntoIterator<Item = Arc<dyn Module>>) -> Self {
         self.modules.extend(modules);
         self
     }
 
-    /// Leaves service discovery and ping to others. The keepalive works all the same.
+    /// Disables the built-in handlers for service discovery and ping. The keepalive is unaffected.
     pub fn without_defaults(mut self) -> Self {
         self.defaults = false;
         self
     }
 
-    /// Handles all stanzas with one service, in place of routers and modules.
+    /// Sets the service that handles all stanzas, instead of routers and modules.
     pub fn service<S>(mut self, service: S) -> Self
     where
         S: Service<Inbound, Response = Reply> + Send + 'static,
@@ -227,8 +228,8 @@ impl ComponentBuilder {
         self
     }
 
-    /// Wraps the whole component in a layer of tower's or of one's own. A layer added later is
-    /// further outside.
+    /// Applies a tower layer to the whole component. Each layer is placed outside the ones added
+    /// before.
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<App> + Send + 'static,
@@ -242,16 +243,18 @@ impl ComponentBuilder {
         self
     }
 
-    /// Wraps the writer in a layer: it sees every stanza that leaves, answers, sent stanzas and
-    /// requests alike, in the order in which they are written. A layer added later is further
-    /// outside, and sees a stanza earlier.
+    /// Applies a tower layer to outbound stanzas: replies, sent stanzas and requests, in the order
+    /// in which they are written. Each layer is placed outside the ones added before, so it sees a
+    /// stanza earlier.
     ///
-    /// The stanza has both addresses and its id. The layer may change it, refuse it with an error,
-    /// keep it by not calling the inner service, or call that more than once. Whoever wanted the
-    /// stanza sent is told of the error: the peer whose request was answered, by the rules of
-    /// [`into_stanza_error`](crate::error::into_stanza_error), or the caller of the [`Client`]. One stanza passes after the
-    /// other, so a layer that awaits holds up those behind it; it may do so for
-    /// [`Limits::handler_timeout`]. The pings of the connection to itself do not pass.
+    /// The stanza has both addresses and an id. The layer may modify it, reject it with an error,
+    /// drop it by not calling the inner service, or call the inner service several times. An error
+    /// is reported to the originator: for a reply, to the peer, converted by
+    /// [`into_stanza_error`](crate::error::into_stanza_error); for a sent stanza, to the caller of the [`Client`].
+    ///
+    /// Stanzas pass one after the other, so a layer that awaits delays all later stanzas. Each call
+    /// may take up to [`Limits::handler_timeout`]. Keepalive pings do not pass through these
+    /// layers.
     ///
     /// ```
     /// use campanile::component::Component;
@@ -277,33 +280,35 @@ impl ComponentBuilder {
         self
     }
 
-    /// Goes on trying although the server refuses the component and never took it.
+    /// Keeps reconnecting even if the server refuses the component on its first connection. By
+    /// default, [`run`](Component::run) then returns an error.
     pub fn keep_trying(mut self) -> Self {
         self.persistent = true;
         self
     }
 
-    /// Gives answers that belong to another process on the same JID to this, where several are
-    /// mounted on it. Without it, to that of the first [module that has
-    /// one](crate::module::Module::response_forwarder).
+    /// Sets the transport that forwards IQ responses to the process that sent the request, for
+    /// deployments where several processes share one JID. Defaults to the first [module that
+    /// provides one](crate::module::Module::response_forwarder).
     pub fn response_forwarder(mut self, response_forwarder: Arc<dyn ResponseForwarder>) -> Self {
         self.response_forwarder = Some(response_forwarder);
         self
     }
 
-    /// The component is asked at any time whether it is ready: the last proof that stanzas reach it
-    /// is never to be older than this. In quiet times it pings itself through the server whenever
-    /// the proof is a third as old, and it counts as [ready](super::Status::is_ready) only once
-    /// there was a first proof on the stream.
+    /// Sets the maximum age of the readiness check.
+    ///
+    /// While idle, the component pings itself through the server every `age / 3`. It is
+    /// [ready](super::Status::is_ready) only after the first check on the current stream has
+    /// succeeded.
     pub fn readiness_max_age(mut self, age: Duration) -> Self {
         self.fresh = Some(age);
         self
     }
 
-    /// Checks the settings.
+    /// Validates the settings and builds the component.
     ///
     /// # Errors
-    /// See [`BuildError`].
+    /// Returns a [`BuildError`] if a setting is missing or invalid.
     pub fn build(mut self) -> Result<Component, BuildError> {
         let domain = domain(&self.domain)?;
         let limits = Arc::new(self.limits.clone());
@@ -354,13 +359,13 @@ impl ComponentBuilder {
         Ok(Component { runner, status })
     }
 
-    /// Builds what can be replaced while the component runs. `domain` is that of the component it
-    /// is for.
+    /// Builds the parts that can be replaced while the component runs. `own` is the address of that
+    /// component.
     pub(super) fn into_parts(self, own: &Jid, limits: &Limits) -> Result<Parts, BuildError> {
         let domain = domain(&self.domain)?;
         if domain != own.to_bare() {
             return Err(BuildError::Domain(format!(
-                "{domain} is not the domain of this component, {own}"
+                "domain {domain} does not match the domain of this component, {own}"
             )));
         }
         let (server, connect) = self.target()?;
@@ -422,9 +427,10 @@ impl ComponentBuilder {
                 Arc::clone(connect),
             ));
         }
-        let text = self.server.as_deref().ok_or_else(|| {
-            BuildError::Server("a component needs its server's address".to_owned())
-        })?;
+        let text = self
+            .server
+            .as_deref()
+            .ok_or_else(|| BuildError::Server("missing server address".to_owned()))?;
         let address: ServerAddress = text
             .parse()
             .map_err(|error| BuildError::Server(format!("{error}")))?;
@@ -440,7 +446,7 @@ impl ComponentBuilder {
         if !address.is_local() {
             tracing::warn!(
                 server = text,
-                "the link to the server is neither encrypted nor on this machine: use TLS or a \
+                "connection to the server is not encrypted and leaves this host; use TLS or a \
                 tunnel"
             );
         }
@@ -452,13 +458,14 @@ impl ComponentBuilder {
     }
 }
 
-/// A bare domain, prepared and in lower case: Prosody compares the header's `to` byte for byte.
+/// Parses and prepares a bare domain. It must be in lower case, because Prosody compares the `to`
+/// of the stream header byte by byte.
 fn domain(text: &str) -> Result<BareJid, BuildError> {
     let jid = BareJid::new(text)
-        .map_err(|error| BuildError::Domain(format!("{text:?} is no domain: {error}")))?;
+        .map_err(|error| BuildError::Domain(format!("invalid domain {text:?}: {error}")))?;
     if jid.node().is_some() {
         return Err(BuildError::Domain(format!(
-            "{text:?} is an address within a domain: a component is mounted on a domain"
+            "invalid domain {text:?}: expected a domain without a localpart"
         )));
     }
     Ok(jid)

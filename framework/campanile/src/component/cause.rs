@@ -1,18 +1,19 @@
-//! Why a component is not mounted: what kind of trouble it is, and what to change on which server.
+//! Classification and explanation of connection failures.
 
 use jid::BareJid;
 
 use crate::error::LinkError;
 
-/// What a failure means for the next attempt.
+/// The class of a failure, which determines the delay before the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FailureClass {
-    /// May heal by itself soon. `from_server`: the server gave a stream error; the same one again
-    /// and again will not heal soon.
+    /// May recover soon. `from_server` is set for a stream error sent by the server; if it repeats,
+    /// it is unlikely to recover soon.
     Temporary { from_server: bool },
-    /// Another connection holds the JID, often a half-open one of our own that dies in time.
+    /// Another connection holds the JID, often a half-open one of this component that will time
+    /// out.
     Conflict,
-    /// Will not heal before somebody changes a configuration.
+    /// Cannot recover without a change of configuration.
     Refused,
 }
 
@@ -32,7 +33,7 @@ impl FailureClass {
     }
 }
 
-/// The failure in words that say what to change.
+/// Describes the failure and how to fix it.
 pub(super) fn explain(error: &LinkError, domain: &BareJid, server: &str) -> String {
     match error {
         LinkError::Stream(stream) => {
@@ -58,9 +59,7 @@ pub(super) fn explain(error: &LinkError, domain: &BareJid, server: &str) -> Stri
             },
         },
         LinkError::Read(fault) => {
-            format!(
-                "{server} sent what is no XMPP stream ({fault}): does it expect TLS on this port?"
-            )
+            format!("{server} sent no XMPP stream ({fault}): does it expect TLS on this port?")
         }
         LinkError::TimedOut(what) => {
             format!("{server}: {what}: does it expect TLS on this port, or is it overloaded?")
@@ -70,7 +69,7 @@ pub(super) fn explain(error: &LinkError, domain: &BareJid, server: &str) -> Stri
     }
 }
 
-/// What to change when it is TLS that failed.
+/// Returns how to fix a TLS failure.
 #[cfg(feature = "tls")]
 fn tls_advice(error: &std::io::Error) -> Option<&'static str> {
     use rustls::{CertificateError, Error, InvalidMessage};
@@ -78,25 +77,24 @@ fn tls_advice(error: &std::io::Error) -> Option<&'static str> {
     let certificate = match error.get_ref()?.downcast_ref::<Error>()? {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             return Some(
-                "it speaks no TLS on this port: connect without, or to the port where it does",
+                "the server does not use TLS on this port; connect without TLS, or use its TLS \
+                port",
             );
         }
         Error::InvalidCertificate(certificate) => certificate,
         _ => return None,
     };
     match certificate {
-        CertificateError::UnknownIssuer => {
-            Some("name the certificate of its issuer as the CA file")
-        }
+        CertificateError::UnknownIssuer => Some("set the CA file to the certificate of its issuer"),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Some("expect a server name that the certificate has")
+            Some("set the server name to one that the certificate is valid for")
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            Some("the server needs a new one")
+            Some("install a new certificate on the server")
         }
-        // What `openssl req -x509` makes unless it is told otherwise.
+        // `openssl req -x509` creates a CA certificate by default.
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Some(
-            "the server shows a certificate that is made to issue others; it needs one of its own \
+            "the server uses a CA certificate as its own; install a server certificate \
              (openssl req -x509: -addext basicConstraints=critical,CA:FALSE)",
         ),
         _ => None,
@@ -117,38 +115,33 @@ fn advice(condition: &str, domain: &BareJid) -> String {
              'host:activate(\"{domain}\")'"
         ),
         "not-authorized" => format!(
-            "the secret is wrong, or, on ejabberd, which says the same of both, {domain} is not \
-            among the `hosts` of this \
-             listener. On Prosody compare component_secret of Component \"{domain}\"; on ejabberd \
-             the password at \
-             hosts: {domain}: {{password: …}}"
+            "the secret is wrong, or, on ejabberd, which reports both in the same way, {domain} \
+            is not among the `hosts` of this listener. On Prosody compare \
+            component_secret of Component \"{domain}\"; on ejabberd the password at \
+            hosts: {domain}: {{password: …}}"
         ),
         "conflict" => format!(
-            "another connection is mounted on {domain}, or is a virtual host of that name. If it \
-            is an old connection of \
-             this very component, it goes away by itself; Prosody lets the new one win with \
-             component_conflict_resolve = \"kick_old\""
+            "another connection is mounted on {domain}, or it is a virtual host of that name. \
+            An old connection of this component times out; on Prosody, the new one wins with \
+            component_conflict_resolve = \"kick_old\""
         ),
-        "improper-addressing" => format!(
-            "it cannot use {domain} as an address: is this its \
-            component port?"
-        ),
+        "improper-addressing" => {
+            format!("it cannot use {domain} as an address: is this its component port?")
+        }
         "invalid-namespace" => {
-            "it speaks another protocol on this port, the one for clients or servers perhaps: is \
-            this \
-             its component port?"
+            "this port uses another protocol, possibly the one for clients or servers: is this \
+            its component port?"
                 .to_owned()
         }
         "invalid-from" => "it refused the sender of a stanza".to_owned(),
-        "not-well-formed" => {
-            "it could not read a stanza, or found it too large: Prosody says this \
-            of anything beyond \
-             component_stanza_size_limit"
+        "not-well-formed" => "it could not parse a stanza, or the stanza was too large: Prosody \
+            reports this for stanzas above component_stanza_size_limit"
+            .to_owned(),
+        "policy-violation" => {
+            "a stanza was too large for it (ejabberd: max_stanza_size), or stanzas \
+            came too fast"
                 .to_owned()
         }
-        "policy-violation" => "a stanza was too large for it (ejabberd: max_stanza_size), or came \
-            too fast"
-            .to_owned(),
         _ => String::new(),
     }
 }
@@ -166,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_follow_what_can_heal() {
+    fn failures_are_classified_by_condition() {
         assert_eq!(
             FailureClass::of(&stream("conflict")),
             FailureClass::Conflict
@@ -202,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn words_name_the_domain_and_both_servers() {
+    fn explanation_names_the_domain_and_both_servers() {
         let domain = BareJid::new("bot.example.org").unwrap();
         let unknown = explain(&stream("host-unknown"), &domain, "127.0.0.1:5347");
         assert!(
@@ -215,30 +208,31 @@ mod tests {
             "{secret}"
         );
     }
+
     #[cfg(feature = "tls")]
     #[test]
-    fn a_certificate_that_is_refused_is_explained() {
+    fn rejected_certificate_is_explained() {
         use rustls::{CertificateError, Error, InvalidMessage};
         let domain = BareJid::new("bot.example.org").unwrap();
         for (error, words) in [
             (
                 Error::InvalidCertificate(CertificateError::UnknownIssuer),
-                "as the CA file",
+                "set the CA file",
             ),
             (
                 Error::InvalidCertificate(CertificateError::NotValidForName),
-                "a server name that the certificate has",
+                "set the server name to one that the certificate is valid for",
             ),
             (
                 Error::InvalidMessage(InvalidMessage::InvalidContentType),
-                "it speaks no TLS on this port",
+                "does not use TLS on this port",
             ),
         ] {
             let error = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
-            let said = explain(&LinkError::Io(error), &domain, "127.0.0.1:5347");
+            let explanation = explain(&LinkError::Io(error), &domain, "127.0.0.1:5347");
             assert!(
-                said.starts_with("127.0.0.1:5347: ") && said.contains(words),
-                "{said}"
+                explanation.starts_with("127.0.0.1:5347: ") && explanation.contains(words),
+                "{explanation}"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Telling modules what happens to the component they are part of.
+//! Calls the life cycle methods of modules.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use crate::client::Client;
 use crate::error::BoxError;
 use crate::module::Module;
 
-/// The modules of a component, and how far they have been told. Whoever replaces some of them holds
-/// it meanwhile.
+/// The modules of a component and the stage of its life cycle. The lock is held while modules are
+/// replaced.
 pub(super) struct Lifecycle(Mutex<ModuleSet>);
 
-/// All modules, one after the other.
+/// The modules of a component, in order.
 pub(super) struct ModuleSet {
     members: Vec<Member>,
     stage: Stage,
 }
 
-/// How far a component has come.
+/// The stage of the life cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     New,
@@ -32,11 +32,11 @@ enum Stage {
 
 struct Member {
     module: Arc<dyn Module>,
-    /// What it does about the present stream.
+    /// The running `online` call for the current stream.
     online: Option<Task>,
 }
 
-/// A task that ends with whoever holds this.
+/// A task that is aborted on drop.
 struct Task(JoinHandle<()>);
 
 impl Drop for Task {
@@ -57,7 +57,7 @@ impl Lifecycle {
         self.0.lock().await
     }
 
-    /// Starts all modules, one after the other; the first one that fails stops the start.
+    /// Starts all modules, one after the other, and stops at the first error.
     pub(super) async fn start(&self, client: &Client) -> Result<(), BoxError> {
         let mut set = self.lock().await;
         for member in &set.members {
@@ -67,7 +67,8 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// A stream is open. Modules may make requests now, so they are told in tasks of their own.
+    /// Calls `online` on all modules, in separate tasks, because modules may wait for responses to
+    /// requests.
     pub(super) async fn online(&self, client: &Client) {
         let mut set = self.lock().await;
         set.stage = Stage::Online;
@@ -76,13 +77,13 @@ impl Lifecycle {
             .for_each(|member| member.go_online(client));
     }
 
-    /// The component is told to stop, and the stream is still open.
+    /// Calls `leave` on all modules, while the stream is still open.
     pub(super) async fn leave(&self, client: &Client, within: Duration) {
         let modules: Vec<_> = self.lock().await.modules().collect();
         leave(&modules, client, within).await;
     }
 
-    /// The stream has ended: whoever still works for it is stopped first.
+    /// Aborts the running `online` calls, then calls `offline` on all modules.
     pub(super) async fn offline(&self, within: Duration) {
         let mut set = self.lock().await;
         set.stage = Stage::Started;
@@ -94,7 +95,7 @@ impl Lifecycle {
         }
     }
 
-    /// The component stops.
+    /// Calls `stop` on all modules.
     pub(super) async fn stop(&self, within: Duration) {
         let mut set = self.lock().await;
         set.stage = Stage::Ended;
@@ -113,7 +114,8 @@ impl ModuleSet {
         self.members.iter().map(|member| Arc::clone(&member.module))
     }
 
-    /// Lets those go that are not among `staying`, as at the end of a component.
+    /// Removes the modules that are not in `staying`, with the same calls as at the end of a
+    /// component.
     pub(super) async fn remove_others(
         &mut self,
         staying: &[Arc<dyn Module>],
@@ -147,11 +149,11 @@ impl ModuleSet {
         }
     }
 
-    /// Takes in those that are not there yet; the order is that of `all`.
+    /// Adds and starts the modules that are not present yet. The order becomes that of `all`.
     ///
     /// # Errors
-    /// When one does not start within the time; it is not taken in, nor are those that come after
-    /// it.
+    /// Returns an error if a module does not start in time. That module and the ones after it are
+    /// not added.
     pub(super) async fn add_missing(
         &mut self,
         all: &[Arc<dyn Module>],
@@ -170,7 +172,7 @@ impl ModuleSet {
             if self.stage != Stage::New {
                 let started = timeout(within, member.start(client)).await;
                 started.unwrap_or_else(|_| {
-                    Err(format!("{} takes too long to start", module.name()).into())
+                    Err(format!("{}: start timed out", module.name()).into())
                 })?;
             }
             if self.stage == Stage::Online {
@@ -207,17 +209,18 @@ impl Member {
         )));
     }
 
-    /// Ends what it does about the present stream.
+    /// Aborts the running `online` call.
     async fn halt(&mut self) {
         if let Some(mut task) = self.online.take() {
             task.0.abort();
-            // It was stopped, or had ended, or had panicked: then the runtime has said so.
+            // Canceled, completed, or panicked; a panic has already been reported by the panic
+            // hook.
             let _ = (&mut task.0).await;
         }
     }
 
     async fn offline(&self, within: Duration) {
-        self.tell(
+        self.call(
             within,
             "offline",
             |module| async move { module.offline().await },
@@ -226,36 +229,36 @@ impl Member {
     }
 
     async fn stop(&self, within: Duration) {
-        self.tell(within, "stop", |module| async move { module.stop().await })
+        self.call(within, "stop", |module| async move { module.stop().await })
             .await;
     }
 
-    async fn tell<F>(&self, within: Duration, what: &str, call: impl Fn(Arc<dyn Module>) -> F)
+    async fn call<F>(&self, within: Duration, what: &str, method: impl Fn(Arc<dyn Module>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let module = &self.module;
-        // In a task, so that a module that panics stops no other.
-        let told = tokio::spawn(call(Arc::clone(module)));
-        let abort = told.abort_handle();
-        match timeout(within, told).await {
+        // In a separate task, so that a panic does not affect other modules.
+        let called = tokio::spawn(method(Arc::clone(module)));
+        let abort = called.abort_handle();
+        match timeout(within, called).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::error!(module = module.name(), what, %error, "a module failed")
+                tracing::error!(module = module.name(), what, %error, "module call failed")
             }
             Err(_) => {
                 abort.abort();
                 tracing::warn!(
                     module = module.name(),
                     what,
-                    "a module takes too long and is left behind"
+                    "module call timed out; abandoned"
                 );
             }
         }
     }
 }
 
-/// Lets modules say what they have to say before they go, all at the same time.
+/// Calls `leave` on all modules concurrently.
 async fn leave(modules: &[Arc<dyn Module>], client: &Client, within: Duration) {
     let mut leaving = JoinSet::new();
     for module in modules {
@@ -266,11 +269,11 @@ async fn leave(modules: &[Arc<dyn Module>], client: &Client, within: Duration) {
     let all = async {
         while let Some(left) = leaving.join_next().await {
             if let Err(error) = left {
-                tracing::error!(what = "leave", %error, "a module failed");
+                tracing::error!(what = "leave", %error, "module call failed");
             }
         }
     };
     if timeout(within, all).await.is_err() {
-        tracing::warn!(what = "leave", "a module takes too long and is left behind");
+        tracing::warn!(what = "leave", "module call timed out; abandoned");
     }
 }

@@ -1,4 +1,4 @@
-//! A component: built from a router and modules, run until it is told to stop.
+//! Components: built from a router and modules, and run until they are stopped.
 
 mod backoff;
 mod builder;
@@ -36,24 +36,24 @@ pub struct Component {
 }
 
 impl Component {
-    /// Begins a component that will be mounted on this domain.
+    /// Creates a builder for a component on this domain.
     pub fn builder(domain: impl Into<String>) -> ComponentBuilder {
         ComponentBuilder::new(domain.into())
     }
 
-    /// The handle to send with. It stays valid across reconnects.
+    /// Returns the handle for sending stanzas. It stays valid across reconnects.
     #[must_use]
     pub fn client(&self) -> Client {
         self.runner.client.clone()
     }
 
-    /// Where the component stands, now and later.
+    /// Returns a receiver of the connection status, which can be read and awaited.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
     }
 
-    /// A handle to read the counters with, also while the component runs.
+    /// Returns a handle for reading the metrics, also while the component runs.
     #[must_use]
     pub fn metrics(&self) -> MetricsHandle {
         MetricsHandle {
@@ -62,7 +62,7 @@ impl Component {
         }
     }
 
-    /// A handle to replace what the component does, also while it runs.
+    /// Returns a handle for replacing routes and modules, also while the component runs.
     #[must_use]
     pub fn reload_handle(&self) -> ReloadHandle {
         ReloadHandle::new(&self.runner)
@@ -76,22 +76,24 @@ impl Component {
         self.run_until(std::future::pending()).await
     }
 
-    /// Connects, serves, and connects again, until `stop` is ready. Then requests are refused, what
-    /// was begun is finished within the grace period, and the stream is closed. Dropping the future
-    /// ends all at once.
+    /// Connects, handles stanzas and reconnects, until the future `stop` completes.
+    ///
+    /// It then shuts down gracefully: new requests are rejected, calls in progress may complete
+    /// within the grace period, and the stream is closed. Dropping the returned future ends the
+    /// component immediately.
     ///
     /// # Errors
-    /// [`RunErrorKind::Refused`] when the server refuses the component and never took it, unless
-    /// the builder was told to [keep trying](Builder::keep_trying); [`RunErrorKind::Service`] when
-    /// the service fails for good.
+    /// Returns [`RunErrorKind::Refused`] if the server refuses the component on its first
+    /// connection, unless [`keep_trying`](ComponentBuilder::keep_trying) is set, and
+    /// [`RunErrorKind::Service`] if the service or a module fails permanently.
     pub async fn run_until(self, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
-        let (tell, told) = oneshot::channel();
-        // A task of its own, on a worker of the runtime: awaited in `block_on` the component would
-        // live outside of the workers, and every handler that is not done at once would wake a
-        // thread and be waited for by another.
+        let (stop_sender, stop_receiver) = oneshot::channel();
+        // Runs in a separate task on a worker thread. Awaited in `block_on`, the component would
+        // run outside the workers, and every handler that does not complete immediately would wake
+        // another thread.
         let mut running = Running(tokio::spawn(self.runner.run(Stop::new(async move {
-            if told.await.is_err() {
-                // Dropped without a word: the task is about to be aborted.
+            if stop_receiver.await.is_err() {
+                // This future is being dropped, and the task is about to be aborted.
                 std::future::pending::<()>().await;
             }
         }))));
@@ -99,13 +101,13 @@ impl Component {
             ended = &mut running.0 => return outcome(ended).await,
             () = stop => {}
         }
-        // It may have ended by itself meanwhile.
-        let _ = tell.send(());
+        // The component may have ended in the meantime.
+        let _ = stop_sender.send(());
         outcome((&mut running.0).await).await
     }
 }
 
-/// The task of a component, which ends with whoever waits for it.
+/// The task of a component. It is aborted when the caller stops waiting.
 struct Running(JoinHandle<Result<(), RunError>>);
 
 impl Drop for Running {
@@ -118,7 +120,8 @@ async fn outcome(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), R
     match ended.map_err(JoinError::try_into_panic) {
         Ok(ended) => ended,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // Only the end of the runtime aborts the task, and that is the end of who waits here, too.
+        // The task is canceled only when the runtime shuts down, and then this future is never
+        // polled again.
         Err(Err(_)) => std::future::pending().await,
     }
 }
@@ -131,7 +134,7 @@ impl fmt::Debug for Component {
     }
 }
 
-/// Reads the counters of a component.
+/// A handle for reading the metrics of a component.
 #[derive(Debug, Clone)]
 pub struct MetricsHandle {
     counters: Arc<Registry>,
@@ -139,13 +142,13 @@ pub struct MetricsHandle {
 }
 
 impl MetricsHandle {
-    /// A reading of all counters.
+    /// Returns a snapshot of all counters.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters.read()
     }
 
-    /// What waits now, at most a second old.
+    /// Returns the current gauges, at most one second old.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
         let shared = self.client.shared();
@@ -154,13 +157,13 @@ impl MetricsHandle {
             .read(shared.queue.len(), shared.pending.len())
     }
 
-    /// Why links ended and attempts failed, and how often.
+    /// Returns the causes of lost connections and failed attempts, with their counts.
     #[must_use]
     pub fn causes(&self) -> Vec<(Cause, u64)> {
         self.counters.causes.read()
     }
 
-    /// What became of the IQ requests that the component made.
+    /// Returns counts of the IQ requests sent, by outcome.
     #[must_use]
     pub fn requests(&self) -> Requests {
         self.client.shared().pending.counters.read()

@@ -1,4 +1,5 @@
-//! What a running component does can be replaced, between two stanzas, and the stream stays.
+//! Replaces routes and modules of a running component between two stanzas, without closing the
+//! stream.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -12,7 +13,7 @@ use crate::dispatch::HotSwap;
 use crate::error::BoxError;
 use crate::limits::Limits;
 
-/// Replaces what a component does, also while it runs.
+/// A handle for replacing routes, layers and modules of a component, also while it runs.
 #[derive(Clone)]
 pub struct ReloadHandle {
     hot_swap: Arc<HotSwap<App>>,
@@ -22,13 +23,13 @@ pub struct ReloadHandle {
     limits: Arc<Limits>,
 }
 
-/// Why a component goes on as it was, or almost.
+/// The error if a component cannot be replaced.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReloadError {
-    /// The new settings cannot be used. Nothing was changed.
+    /// The new settings are invalid. Nothing has changed.
     Build(BuildError),
-    /// A new module did not start. Routes are as they were; the modules that were to go have
+    /// A new module failed to start. The old routes remain; the modules to be removed have been
     /// stopped.
     Module(BoxError),
     /// The component has ended.
@@ -39,7 +40,7 @@ impl fmt::Display for ReloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Build(error) => error.fmt(f),
-            Self::Module(_) => f.write_str("a module did not start"),
+            Self::Module(_) => f.write_str("module failed to start"),
             Self::Ended => f.write_str("the component has ended"),
         }
     }
@@ -66,16 +67,17 @@ impl ReloadHandle {
         }
     }
 
-    /// Replaces routes, layers and modules by those of this builder, and keeps the stream.
+    /// Replaces routes, layers and modules with those of this builder. The stream stays open.
     ///
-    /// Modules that are the very same ([`ComponentBuilder::shared_module`] with the same `Arc`) go on; of
-    /// the others the old ones are told to leave and to stop, then the new ones are started, and
-    /// meanwhile stanzas wait. A handler that has a stanza finishes it. Server, TLS and secret hold
-    /// from the next connection on. Limits, ordering and outbound layers stay as they were: they
-    /// belong to the running link.
+    /// Modules that are the same `Arc` in both ([`ComponentBuilder::shared_module`]) keep running.
+    /// The other old modules are stopped, then the new ones are started; stanzas wait in the
+    /// meantime. Calls in progress complete with the old handlers. The server address, TLS settings
+    /// and secret take effect with the next connection. Limits, ordering and outbound layers do not
+    /// change, because they belong to the running connection.
     ///
     /// # Errors
-    /// See [`ReloadError`].
+    /// Returns a [`ReloadError`] if the settings are invalid, a module fails to start, or the
+    /// component has ended.
     pub async fn reload(&self, with: ComponentBuilder) -> Result<(), ReloadError> {
         let lifecycle = self.modules.upgrade().ok_or(ReloadError::Ended)?;
         let parts = with
@@ -95,7 +97,7 @@ impl ReloadHandle {
                     .zip(&parts.modules)
                     .all(|(a, b)| Arc::ptr_eq(a, b))
         };
-        // Stanzas are handled again whatever happens, and when this future is dropped.
+        // Resumes handling in any case, also if this future is dropped.
         let paused = changes.then(|| self.hot_swap.pause());
         if changes {
             set.remove_others(&parts.modules, &self.client, within)

@@ -1,5 +1,5 @@
-//! The life of a component: connect, serve, find out why it ended, wait, connect again; until it is
-//! told to stop.
+//! The main loop of a component: connect, handle stanzas, classify the failure, wait, and
+//! reconnect, until stopped.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -26,7 +26,7 @@ use crate::limits::Limits;
 use crate::metrics::{Cause, Registry};
 use campanile_stanza::reader::ReaderLimits;
 
-/// Everything that lives as long as the component.
+/// The state that lives as long as the component.
 pub(super) struct Runner {
     pub(super) domain: BareJid,
     pub(super) target: Arc<Mutex<Target>>,
@@ -37,29 +37,29 @@ pub(super) struct Runner {
     pub(super) outbox: Outbox,
     pub(super) keepalive: Keepalive,
     pub(super) status: Watch,
-    /// Go on trying although the server refuses us and never took us.
+    /// Keep reconnecting even if the server refuses the component on its first connection.
     pub(super) persistent: bool,
     pub(super) log: AttemptLog,
     pub(super) modules: Arc<Lifecycle>,
 }
 
-/// What ends one round of the life.
+/// The outcome of one connection attempt.
 enum Attempt {
     Stopped,
     Failed { error: LinkError, held: Duration },
 }
 
-/// The wish to stop. Once there it stays, and may be asked for again.
+/// The request to stop. Once complete it stays complete, and can be awaited again.
 pub(super) struct Stop {
-    wish: Pin<Box<dyn Future<Output = ()> + Send>>,
-    there: bool,
+    future: Pin<Box<dyn Future<Output = ()> + Send>>,
+    complete: bool,
 }
 
 impl Stop {
-    pub(super) fn new(wish: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(super) fn new(future: impl Future<Output = ()> + Send + 'static) -> Self {
         Self {
-            wish: Box::pin(wish),
-            there: false,
+            future: Box::pin(future),
+            complete: false,
         }
     }
 }
@@ -68,9 +68,9 @@ impl Future for Stop {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.there {
-            ready!(self.wish.as_mut().poll(cx));
-            self.there = true;
+        if !self.complete {
+            ready!(self.future.as_mut().poll(cx));
+            self.complete = true;
         }
         Poll::Ready(())
     }
@@ -81,14 +81,14 @@ impl Runner {
         self.modules
             .start(&self.client)
             .await
-            .map_err(|error| RunError::service("a module did not start", error))?;
+            .map_err(|error| RunError::service("module failed to start", error))?;
         let mut back_off = BackOff::default();
         let mut mounted = false;
         let result = loop {
             let (error, held) = match self.attempt(&mut stop, &mut mounted).await {
                 Ok(Attempt::Stopped) => break Ok(()),
-                Ok(Attempt::Failed { error, .. }) if stop.there => {
-                    tracing::warn!(jid = %self.domain, %error, "the link was lost while stopping");
+                Ok(Attempt::Failed { error, .. }) if stop.complete => {
+                    tracing::warn!(jid = %self.domain, %error, "connection lost while stopping");
                     break Ok(());
                 }
                 Ok(Attempt::Failed { error, held }) => (error, held),
@@ -120,13 +120,18 @@ impl Runner {
         let (running, waiting) = self.dispatch.load();
         let unsent = self.outbox.len();
         if running + waiting + unsent > 0 {
-            tracing::warn!(jid = %self.domain, running, waiting, unsent, "stopped without a link: \
-                these are lost");
+            tracing::warn!(
+                jid = %self.domain,
+                running,
+                waiting,
+                unsent,
+                "component stopped without a connection; pending stanzas are lost"
+            );
         }
         result
     }
 
-    /// Where to connect to: a reload may have changed it.
+    /// Returns the server to connect to. A reload may have changed it.
     fn target(&self) -> Target {
         self.target
             .lock()
@@ -151,7 +156,8 @@ impl Runner {
         };
         *mounted = true;
         let since = Instant::now();
-        // Now, not when the last stream was lost: what waited in between has grown older.
+        // At the start of the new connection rather than the end of the last one, because queued
+        // replies have aged in between.
         self.outbox.restart(
             &self.client.shared().pending,
             self.limits.reply_max_age,
@@ -159,7 +165,7 @@ impl Runner {
         );
         self.counters.connected.inc();
         self.log.mounted(&self.domain, &target.server);
-        // First: whoever is told may ask something at once.
+        // Before the status is published, because watchers may send requests immediately.
         self.client.shared().pending.connect();
         self.status.send_replace(Status::Mounted {
             live: self.keepalive.shortest().is_none(),
@@ -178,8 +184,8 @@ impl Runner {
         shared.queue.forget_requests();
         self.modules.offline(self.limits.shutdown_grace).await;
         if failed > 0 {
-            tracing::info!(jid = %self.domain, requests = failed, "requests have failed because \
-                their link is gone");
+            tracing::info!(jid = %self.domain, requests = failed, "pending requests failed; \
+                connection closed");
         }
         match ended {
             Ended::Stopped => Ok(Attempt::Stopped),
@@ -187,10 +193,7 @@ impl Runner {
                 error,
                 held: since.elapsed(),
             }),
-            Ended::Service(error) => Err(RunError::service(
-                "the service will never be ready again",
-                error,
-            )),
+            Ended::Service(error) => Err(RunError::service("service failed permanently", error)),
         }
     }
 
@@ -223,16 +226,16 @@ impl Runner {
         let modules = &self.modules;
         let client = &self.client;
         let within = self.limits.shutdown_grace / 2;
-        // The link goes on while the modules take their leave, and drains only then.
-        let left = async move {
+        // The connection is still served while modules run `leave`, and is drained only afterward.
+        let leaving = async move {
             stop.await;
             modules.leave(client, within).await;
         };
-        Link::new(io, reader, parts).run(pin!(left)).await
+        Link::new(io, reader, parts).run(pin!(leaving)).await
     }
 }
 
-/// However the run ends, also by being dropped: nobody waits for a component that is gone.
+/// Releases everything that waits for the component, also if it is dropped.
 impl Drop for Runner {
     fn drop(&mut self) {
         self.client.shared().close();
@@ -247,7 +250,7 @@ async fn open(
 ) -> Result<(crate::connection::Io, campanile_stanza::reader::Reader), LinkError> {
     let mut io = timeout(limits.connect_timeout, (target.connect)())
         .await
-        .map_err(|_| LinkError::TimedOut("the server cannot be reached"))??;
+        .map_err(|_| LinkError::TimedOut("connecting timed out"))??;
     let bounds = ReaderLimits {
         max_stanza: limits.max_stanza_in.max(10_000),
         max_depth: limits.max_depth,
@@ -263,11 +266,11 @@ async fn open(
     Ok((io, reader))
 }
 
-/// Says what happens to the link, and does not say the same thing over and over.
+/// Logs connection events, and suppresses repetitions.
 #[derive(Debug, Default)]
 pub(super) struct AttemptLog {
     last: Option<(String, Instant)>,
-    left_out: u32,
+    suppressed: u32,
 }
 
 impl AttemptLog {
@@ -287,22 +290,31 @@ impl AttemptLog {
             .as_ref()
             .is_some_and(|(last, at)| last == why && now.duration_since(*at) < Self::REPEAT);
         if known {
-            self.left_out += 1;
+            self.suppressed += 1;
             return;
         }
-        let retry = retry.as_secs_f32();
-        let attempts = std::mem::take(&mut self.left_out);
+        let retry_in = human(retry);
+        let suppressed = std::mem::take(&mut self.suppressed);
         self.last = Some((why.to_owned(), now));
         if refused && !mounted {
-            tracing::error!(jid = %domain, retry, attempts, "refused: {why}");
+            tracing::error!(jid = %domain, %retry_in, suppressed, "refused: {why}");
         } else {
-            tracing::warn!(jid = %domain, retry, attempts, "not mounted: {why}");
+            tracing::warn!(jid = %domain, %retry_in, suppressed, "disconnected: {why}");
         }
     }
 
     fn mounted(&mut self, domain: &BareJid, server: &str) {
         *self = Self::default();
         tracing::info!(jid = %domain, server, "mounted");
+    }
+}
+
+/// Formats a duration in human units: `220ms`, `1.5s`.
+fn human(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{}ms", duration.as_millis())
+    } else {
+        format!("{:.1}s", duration.as_secs_f64())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a component is doing, for those who watch it.
+//! The connection status of a component.
 
 use std::time::Duration;
 
@@ -6,40 +6,40 @@ use tokio::sync::watch;
 
 use crate::error::LinkError;
 
-/// Where a component stands.
+/// The connection status of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Status {
     /// Not connected yet.
     Connecting,
-    /// Mounted: the server has taken the handshake.
+    /// The server has accepted the handshake.
     Mounted {
-        /// Stanzas are known to reach us: a ping to ourselves came back, or others' stanzas keep
-        /// coming.
+        /// `true` if stanzas are known to arrive: the component's ping to itself has returned, or
+        /// stanzas from others keep arriving.
         live: bool,
     },
-    /// The link is lost, or was never there; it is tried again.
+    /// The connection was lost or failed, and will be retried.
     Waiting {
-        /// What went wrong, and what to change where that can be said.
+        /// The reason, with a remedy if there is one.
         why: String,
-        /// When the next attempt is made, counted from the moment of this status.
+        /// Delay until the next attempt, from the time of this status.
         retry: Duration,
-        /// The server refused us: only a changed configuration will help.
+        /// The server refused the component; a change of configuration is needed.
         refused: bool,
     },
-    /// Ended; it will not connect again.
+    /// The component has ended and will not reconnect.
     Ended,
 }
 
 impl Status {
-    /// Mounted, and stanzas are known to reach us.
+    /// Returns `true` if the component is connected and stanzas are known to arrive.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         matches!(self, Self::Mounted { live: true })
     }
 }
 
-/// Why [`run_until`](super::Component::run_until) came back without having been asked to.
+/// The error if [`run_until`](super::Component::run_until) returns without having been stopped.
 #[derive(Debug)]
 pub struct RunError {
     kind: RunErrorKind,
@@ -47,13 +47,13 @@ pub struct RunError {
     source: Option<crate::error::BoxError>,
 }
 
-/// What went wrong.
+/// The kind of a [`RunError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunErrorKind {
-    /// The server refuses this component, and it was never mounted.
+    /// The server refused the component on its first connection.
     Refused,
-    /// The service or a module failed for good.
+    /// The service or a module failed permanently.
     Service,
 }
 
@@ -74,7 +74,7 @@ impl RunError {
         }
     }
 
-    /// What went wrong.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> RunErrorKind {
         self.kind

@@ -228,10 +228,12 @@ impl Unconfirmed {
     }
 }
 
-/// The error that was never read. Prosody closes the socket with bytes unread behind it, and the
-/// reset that follows may arrive before the stream error does.
+/// Returns a substitute for a stream error that was never received.
+///
+/// Prosody closes the socket while it still has unread bytes, and the resulting reset may arrive
+/// before the stream error does.
 fn silent_error() -> StreamError {
-    let text = "the connection breaks after this stanza, and after no other".to_owned();
+    let text = "the connection is reset after this stanza and after no other".to_owned();
     StreamError {
         condition: "undefined-condition".to_owned(),
         text: Some(text),

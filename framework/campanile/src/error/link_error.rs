@@ -1,4 +1,4 @@
-//! The ways in which a stream ends or never begins.
+//! The reasons why a stream ends or cannot be opened.
 
 use std::fmt;
 use std::io;
@@ -6,26 +6,27 @@ use std::io;
 use campanile_stanza::error::StreamError;
 use campanile_stanza::reader::ReadError;
 
-/// Why there is no stream, or no longer one.
+/// The reason why a stream ended or could not be opened.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LinkError {
-    /// The server could not be reached, or the socket failed.
+    /// Connecting failed, or the socket did.
     Io(io::Error),
-    /// The server said why.
+    /// The server sent a stream error.
     Stream(StreamError),
-    /// The server sent what no stream may hold.
+    /// The server sent bytes that are not a valid stream.
     Read(ReadError),
-    /// The server closed the stream, or the connection, without a word: what both do when they
-    /// stop.
+    /// The server closed the stream or the connection without an error, as Prosody and ejabberd
+    /// do when they stop.
     Closed,
-    /// Connecting, header or handshake took too long; the text says which.
+    /// Connecting, the stream header or the handshake timed out; the text says which.
     TimedOut(&'static str),
-    /// The server sent something else than the protocol has in this place.
+    /// The server sent something that the protocol does not allow at this point.
     Protocol(&'static str),
-    /// The ping to ourselves did not come back: the link stands, but nothing is routed to it.
+    /// The component's ping to itself did not return: the connection is up, but the server routes
+    /// nothing to it.
     NoRoute,
-    /// Nothing could be written for too long.
+    /// A write made no progress for longer than the limit.
     Stalled,
 }
 
@@ -33,15 +34,13 @@ impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => write!(f, "{error}"),
-            Self::Stream(error) => write!(f, "the server ended the stream: {error}"),
-            Self::Read(error) => write!(f, "the server sent what cannot be read: {error}"),
+            Self::Stream(error) => write!(f, "stream error from the server: {error}"),
+            Self::Read(error) => write!(f, "invalid stream from the server: {error}"),
             Self::Closed => f.write_str("the server closed the connection"),
-            Self::TimedOut(what) => write!(f, "no answer in time: {what}"),
+            Self::TimedOut(what) => write!(f, "timed out: {what}"),
             Self::Protocol(what) => f.write_str(what),
-            Self::NoRoute => {
-                f.write_str("a ping to ourselves through the server did not come back")
-            }
-            Self::Stalled => f.write_str("the server takes no more bytes"),
+            Self::NoRoute => f.write_str("self-ping through the server timed out"),
+            Self::Stalled => f.write_str("the server stopped reading from the connection"),
         }
     }
 }

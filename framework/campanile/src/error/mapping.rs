@@ -1,28 +1,21 @@
-//! Any error of any layer, turned into the stanza error that the peer is told. One table, total.
+//! The mapping from any error of a handler or of middleware to the stanza error sent to the peer.
 
 use std::error::Error;
 
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::stanza::ParseError;
 
-/// What the peer is told, and whether the error itself must be logged because it is a fault of
-/// ours.
+/// The stanza error to send for an error.
 #[derive(Debug)]
 pub(crate) struct Classified {
     pub(crate) error: StanzaError,
+    /// The error is internal: it must be logged, because the peer learns nothing about it.
     pub(crate) internal: bool,
 }
 
-/// The first error of the chain that says what to answer wins; the text of any other never reaches
-/// the peer.
+/// Maps an error to a stanza error.
 ///
-/// | error | condition | type |
-/// |---|---|---|
-/// | [`StanzaError`] | as given | as given |
-/// | `tower::timeout::error::Elapsed`, `tokio::time::error::Elapsed` | remote-server-timeout | wait |
-/// | `tower::load_shed::error::Overloaded` | resource-constraint | wait |
-/// | [`ParseError`] | bad-request | modify |
-/// | anything else | internal-server-error | cancel |
+/// [`into_stanza_error`] documents the rules.
 pub(crate) fn classify(error: &BoxError) -> Classified {
     let mut link: Option<&(dyn Error + 'static)> = Some(&**error);
     while let Some(error) = link {
@@ -40,7 +33,31 @@ pub(crate) fn classify(error: &BoxError) -> Classified {
     }
 }
 
-/// The same, for those outside who want to see what a peer would be told.
+/// Converts an error returned by a handler or by middleware into the stanza error that the peer
+/// receives.
+///
+/// The first error in the `source` chain that is listed here decides. The text of any other error
+/// is never sent to the peer, because it may contain secrets; the component logs it.
+///
+/// | error | condition | type |
+/// |---|---|---|
+/// | [`StanzaError`] | as given | as given |
+/// | `tower::timeout::error::Elapsed`, `tokio::time::error::Elapsed` | remote-server-timeout | wait |
+/// | `tower::load_shed::error::Overloaded` | resource-constraint | wait |
+/// | [`ParseError`] | bad-request | modify |
+/// | anything else | internal-server-error | cancel |
+///
+/// The component applies it to every failed handler. Call it in tests and in middleware that needs
+/// to know the condition.
+///
+/// ```
+/// use campanile::error::{BoxError, Condition, into_stanza_error};
+///
+/// let error: BoxError = "disk full".into();
+/// let sent = into_stanza_error(&error);
+/// assert_eq!(sent.condition(), Condition::InternalServerError);
+/// assert_eq!(sent.text(), None);
+/// ```
 #[must_use]
 pub fn into_stanza_error(error: &BoxError) -> StanzaError {
     classify(error).error
@@ -62,7 +79,7 @@ fn known(error: &(dyn Error + 'static)) -> Option<StanzaError> {
     None
 }
 
-/// Returns the error and its sources on one line, separated by `: `, for a log.
+/// Formats the error and its chain of sources on one line, for the log.
 #[must_use]
 pub fn chain(error: &BoxError) -> String {
     let mut text = error.to_string();
@@ -96,56 +113,59 @@ mod tests {
         }
     }
 
-    fn told(error: impl Into<BoxError>) -> (Condition, ErrorType, bool) {
-        let classified = classify(&error.into());
+    fn classified(error: impl Into<BoxError>) -> (Condition, ErrorType, bool) {
+        let result = classify(&error.into());
         (
-            classified.error.condition(),
-            classified.error.error_type(),
-            classified.internal,
+            result.error.condition(),
+            result.error.error_type(),
+            result.internal,
         )
     }
 
     #[test]
-    fn every_row_of_the_table() {
+    fn each_listed_error_maps_to_its_condition() {
         let parse = Stanza::new(Kind::Message(MessageType::Chat))
             .child::<xmpp_parsers::ping::Ping>()
             .unwrap_err();
         assert_eq!(
-            told(parse),
+            classified(parse),
             (Condition::BadRequest, ErrorType::Modify, false)
         );
         let elapsed = tower::timeout::error::Elapsed::new();
         assert_eq!(
-            told(elapsed),
+            classified(elapsed),
             (Condition::RemoteServerTimeout, ErrorType::Wait, false)
         );
         let shed = tower::load_shed::error::Overloaded::new();
         assert_eq!(
-            told(shed),
+            classified(shed),
             (Condition::ResourceConstraint, ErrorType::Wait, false)
         );
         let own = StanzaError::new(Condition::Conflict).with_type(ErrorType::Modify);
-        assert_eq!(told(own), (Condition::Conflict, ErrorType::Modify, false));
         assert_eq!(
-            told("no idea"),
+            classified(own),
+            (Condition::Conflict, ErrorType::Modify, false)
+        );
+        assert_eq!(
+            classified("no idea"),
             (Condition::InternalServerError, ErrorType::Cancel, true)
         );
         assert_eq!(
-            told(WriteError::Character('\u{1}')),
+            classified(WriteError::Character('\u{1}')),
             (Condition::InternalServerError, ErrorType::Cancel, true)
         );
     }
 
     #[test]
-    fn the_first_of_the_chain_wins() {
+    fn first_known_error_in_the_chain_wins() {
         let inner = Wrapped(StanzaError::new(Condition::Gone).into());
-        assert_eq!(told(Wrapped(inner.into())).0, Condition::Gone);
+        assert_eq!(classified(Wrapped(inner.into())).0, Condition::Gone);
         assert_eq!(chain(&Wrapped("deep".into()).into()), "wrapped: deep");
     }
 
     #[test]
-    fn the_text_of_a_fault_stays_here() {
-        let told = classify(&"password is hunter2".into()).error;
-        assert_eq!(told.text(), None);
+    fn internal_error_text_is_not_sent() {
+        let sent = classify(&"password is hunter2".into()).error;
+        assert_eq!(sent.text(), None);
     }
 }

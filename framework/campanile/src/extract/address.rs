@@ -1,4 +1,4 @@
-//! Who sent a stanza, and to whom.
+//! Extractors for the sender and the recipient of a stanza.
 
 use std::convert::Infallible;
 
@@ -7,7 +7,7 @@ use jid::Jid;
 use super::FromInbound;
 use crate::inbound::Inbound;
 
-/// The address that the stanza came from.
+/// The address of the sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender(pub Jid);
 

@@ -1,4 +1,4 @@
-//! What somebody wrote behind a command.
+//! The extractor for the arguments of a chat command.
 
 use std::fmt;
 
@@ -8,21 +8,22 @@ use super::{FromInbound, PlaceholderError, Placeholders, RouteInfo};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 
-/// What stands for the placeholders of the [`ChatCommand`](crate::router::ChatCommand), or why
-/// something does not.
+/// The arguments of a [`ChatCommand`](crate::router::ChatCommand), or the reason why they cannot be
+/// parsed.
 #[derive(Debug)]
 pub(crate) struct CommandArguments(pub(crate) Result<Placeholders, ArgumentError>);
 
-/// A command was written wrongly: why, for people.
+/// The arguments of a command are missing or invalid. The text is sent to the user.
 #[derive(Debug, Clone)]
 pub(crate) struct ArgumentError(pub(crate) String);
 
-/// What stands for the placeholders of a text command: one value, a tuple in their order, or a
-/// struct with fields of their names.
+/// The arguments of a chat command, as one value, as a tuple in the order of the placeholders, or
+/// as a struct with fields of the same names.
 ///
-/// What may be left out is an `Option`; an enum without fields is a choice of words. What does not
-/// fit is answered by the router with how the command is written; the handler is not called. A
-/// handler that asks for more than the command has is refused at its registration.
+/// Use `Option` for an optional placeholder, and an enum without fields for a choice of words. If
+/// an argument is missing or invalid, the router replies with the usage of the command and does not
+/// call the handler. A handler that needs more placeholders than the command has is rejected at
+/// registration.
 ///
 /// ```
 /// use campanile::extract::Args;
@@ -32,7 +33,8 @@ pub(crate) struct ArgumentError(pub(crate) String);
 ///     format!("{city} for {} days: rain", days.unwrap_or(1))
 /// }
 ///
-/// let router: Router = Router::new().chat_command(("!weather {city} {days?}", "The weather in a city"), weather);
+/// let router: Router = Router::new()
+///     .chat_command(("!weather {city} {days?}", "The weather in a city"), weather);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Args<T>(pub T);
@@ -41,9 +43,9 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Args<T> {
     type Rejection = BoxError;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, BoxError> {
-        // A fault of ours, which the peer does not learn of.
+        // A programming error, which is not disclosed to the peer.
         let Some(CommandArguments(arguments)) = inbound.extensions().get() else {
-            return Err("the route is for no text command".into());
+            return Err("the route has no chat command".into());
         };
         let texts = arguments.as_ref().map_err(Clone::clone)?;
         texts.to().map(Self).map_err(|error| match error {

@@ -1,11 +1,11 @@
-//! Stanzas that came back.
+//! The extractor for bounced stanzas.
 
 use super::{FromInbound, Rejection, missing};
 use crate::error::StanzaError;
 use crate::inbound::Inbound;
 
-/// Why a message or presence of ours came back. Such stanzas are routed by
-/// [`Router::bounced`](crate::router::Router::bounced).
+/// The reason why a message or presence sent by the component bounced. Use
+/// [`Router::bounced`](crate::router::Router::bounced) to route such stanzas.
 ///
 /// ```
 /// use campanile::error::StanzaError;
@@ -25,7 +25,7 @@ impl<S> FromInbound<S> for StanzaError {
         if inbound.kind().is_error() {
             Ok(Self::from_stanza(inbound.stanza()))
         } else {
-            Err(missing("the stanza is no error"))
+            Err(missing("the stanza is not of type error"))
         }
     }
 }

@@ -1,15 +1,15 @@
-//! What stands in the header of a stanza besides its addresses.
+//! Extractors for the stanza header, apart from the addresses.
 
 use super::{FromInbound, Rejection, missing};
 use crate::inbound::Inbound;
 use crate::stanza::{IqType, Kind, MessageType, PresenceType};
 
-/// The id that the sender gave the stanza. Every IQ has one; messages and presence may lack it (RFC
-/// 6120 §8.1.3).
+/// The id of the stanza. Every IQ has one; it is optional for messages and presence (RFC 6120
+/// §8.1.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Id(pub String);
 
-/// The language of the stanza, as the sender wrote it: `en`, `pt-BR` (RFC 6120 §8.1.5).
+/// The language of the stanza as sent: `en`, `pt-BR` (RFC 6120 §8.1.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lang(pub String);
 
@@ -27,9 +27,22 @@ macro_rules! header {
 }
 
 header! {
-    Id, "the stanza has no id", |inbound| inbound.stanza().id().map(|id| Self(id.to_owned()));
-    Lang, "the stanza has no language", |inbound| inbound.stanza().lang().map(|lang| Self(lang.to_owned()));
-    IqType, "the stanza is no IQ", |inbound| match inbound.kind() { Kind::Iq(kind) => Some(kind), _ => None };
-    MessageType, "the stanza is no message", |inbound| match inbound.kind() { Kind::Message(kind) => Some(kind), _ => None };
-    PresenceType, "the stanza is no presence", |inbound| match inbound.kind() { Kind::Presence(kind) => Some(kind), _ => None };
+    Id, "the stanza has no id", |inbound| {
+        inbound.stanza().id().map(|id| Self(id.to_owned()))
+    };
+    Lang, "the stanza has no language", |inbound| {
+        inbound.stanza().lang().map(|lang| Self(lang.to_owned()))
+    };
+    IqType, "the stanza is not an IQ", |inbound| match inbound.kind() {
+        Kind::Iq(kind) => Some(kind),
+        _ => None,
+    };
+    MessageType, "the stanza is not a message", |inbound| match inbound.kind() {
+        Kind::Message(kind) => Some(kind),
+        _ => None,
+    };
+    PresenceType, "the stanza is not presence", |inbound| match inbound.kind() {
+        Kind::Presence(kind) => Some(kind),
+        _ => None,
+    };
 }

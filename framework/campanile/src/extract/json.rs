@@ -1,4 +1,4 @@
-//! JSON containers (XEP-0335), in and out.
+//! JSON containers (XEP-0335), as extractor and reply.
 
 use minidom::Element;
 use serde::Serialize;
@@ -10,12 +10,13 @@ use crate::inbound::Inbound;
 use crate::reply::{IntoReply, Reply};
 use crate::stanza::{ChildrenBuilder, Stanza};
 
-/// Namespace of the container.
+/// Namespace of JSON containers.
 pub(super) const NS: &str = "urn:xmpp:json:0";
 
-/// The JSON in an XEP-0335 container, which is a child of the stanza or lies anywhere within one.
+/// The JSON value in an XEP-0335 container. The container is a child of the stanza, or nested
+/// anywhere within one.
 ///
-/// As a reply it is a container by itself: the payload of an IQ result, or the child of a message.
+/// As a reply, it is the payload of an IQ result or the child of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 
@@ -46,10 +47,10 @@ pub(super) fn no_container() -> StanzaError {
 }
 
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Rejection> {
-    // The message of serde names what the sender itself wrote, and the place.
+    // The error message of serde quotes only what the sender wrote, with its position.
     serde_json::from_str(text).map_err(|error| {
         Rejection::invalid(
-            StanzaError::new(Condition::BadRequest).with_text(format!("unusable JSON: {error}")),
+            StanzaError::new(Condition::BadRequest).with_text(format!("invalid JSON: {error}")),
         )
     })
 }
@@ -61,7 +62,7 @@ fn nested(stanza: &Stanza) -> Option<String> {
         }
         element.children().find_map(search)
     }
-    // Most stanzas hold none: a look at the bytes is much cheaper than a tree.
+    // Most stanzas have no container, and searching the bytes is much cheaper than building a tree.
     let candidates = stanza
         .children()
         .iter()

@@ -1,4 +1,4 @@
-//! Simple JSON messages (XEP-0432): JSON with a datatype, in and out.
+//! Simple JSON messages (XEP-0432), as extractor and reply.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,18 +9,20 @@ use crate::inbound::Inbound;
 use crate::reply::{IntoReply, Reply};
 use crate::stanza::{Child, ChildrenBuilder};
 
-/// Namespace of the payload.
+/// Namespace of JSON messages.
 pub(crate) const NS: &str = "urn:xmpp:json-msg:0";
 
-/// What the JSON of a type is called between programs: a URI, as of a namespace (XEP-0432 §2).
+/// A type with a datatype, the URI that identifies its JSON form between applications (XEP-0432
+/// §2).
 pub trait Datatype {
-    /// The URI.
+    /// The URI of the datatype.
     const DATATYPE: &'static str;
 }
 
-/// The JSON message (XEP-0432) of datatype `T::DATATYPE`, wherever among the children it stands.
+/// The JSON message (XEP-0432) of datatype `T::DATATYPE`, found among all children of the stanza.
 ///
-/// A route for it advertises its datatype. As a reply it is such a payload by itself.
+/// A route for the datatype advertises it. As a reply, it is the payload of an IQ result or the
+/// child of a message.
 ///
 /// ```
 /// use campanile::extract::{Datatype, JsonMessage};
@@ -38,9 +40,11 @@ pub trait Datatype {
 ///     JsonMessage(Position { x: -at.x, y: at.y })
 /// }
 ///
-/// let router: Router = Router::new().message_with(PayloadPattern::datatype(Position::DATATYPE), mirror);
-/// let info = router.disco();
-/// assert!(info.info(None, None).is_some_and(|info| info.features.contains("urn:xmpp:json-msg:0#urn:example:position")));
+/// let position = PayloadPattern::datatype(Position::DATATYPE);
+/// let router: Router = Router::new().message_with(position, mirror);
+/// let disco = router.disco();
+/// let info = disco.info(None, None).unwrap();
+/// assert!(info.features.contains("urn:xmpp:json-msg:0#urn:example:position"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonMessage<T>(pub T);

@@ -1,9 +1,9 @@
-//! Texts that a stanza has in several languages.
+//! Texts in several languages.
 
 use crate::stanza::{Child, Stanza};
 use campanile_stanza::xml::CLIENT;
 
-/// A text in one or several languages; never in none.
+/// A text in one or more languages, as sent in one stanza.
 ///
 /// ```
 /// use campanile::extract::Bodies;
@@ -19,7 +19,7 @@ pub struct Localized {
 }
 
 impl Localized {
-    /// The elements of this name; `None` when there is none.
+    /// Collects the elements with this name. Returns `None` if there are none.
     pub(super) fn of(stanza: &Stanza, name: &str) -> Option<Self> {
         let lang = |child: &Child<'_>| {
             child
@@ -34,39 +34,39 @@ impl Localized {
         Some(Self { texts, own })
     }
 
-    /// The text in the stanza's own language, or the first one.
+    /// Returns the text in the language of the stanza, or the first text if there is none.
     #[must_use]
     pub fn own(&self) -> &str {
         self.texts.get(self.own).map_or("", |(_, text)| text)
     }
 
-    /// The text in the first of these languages that there is one in, else the
-    /// [own](Localized::own) one.
+    /// Returns the text in the first of these languages that is available, or
+    /// [`own`](Localized::own) if none is.
     ///
-    /// A wish for `de-AT` also takes `de` (RFC 4647 §3.4), and one for `de` takes `de-CH`: better
-    /// than nothing.
+    /// A range such as `de-AT` also matches `de` (RFC 4647 §3.4). As a last resort, `de` matches
+    /// `de-CH`.
     #[must_use]
-    pub fn choose(&self, wishes: &[&str]) -> &str {
-        wishes
+    pub fn choose(&self, languages: &[&str]) -> &str {
+        languages
             .iter()
-            .find_map(|wish| self.find(wish))
+            .find_map(|language| self.find(language))
             .unwrap_or_else(|| self.own())
     }
 
-    /// All texts in their order, each with its language where one is said.
+    /// Returns all texts in order, each with its language if known.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (Option<&str>, &str)> {
         self.texts
             .iter()
             .map(|(lang, text)| (lang.as_deref(), text.as_str()))
     }
 
-    fn find(&self, wish: &str) -> Option<&str> {
+    fn find(&self, language: &str) -> Option<&str> {
         let with = |fits: &dyn Fn(&str) -> bool| {
             self.iter()
                 .find(|(lang, _)| lang.is_some_and(fits))
                 .map(|(_, text)| text)
         };
-        let mut range = wish;
+        let mut range = language;
         loop {
             if let Some(text) = with(&|lang| lang.eq_ignore_ascii_case(range)) {
                 return Some(text);
@@ -76,15 +76,15 @@ impl Localized {
             };
             range = shorter;
         }
-        with(&|lang| primary(lang).eq_ignore_ascii_case(primary(wish)))
+        with(&|lang| primary(lang).eq_ignore_ascii_case(primary(language)))
     }
 }
 
-/// The element in the stanza's own language, or the first one.
+/// Returns the element in the language of the stanza, or the first element if there is none.
 pub(super) fn own<'a>(stanza: &'a Stanza, name: &str) -> Option<Child<'a>> {
     let mut texts = all(stanza, name);
     let first = texts.next()?;
-    // Nearly every message has one body: nothing else is looked at.
+    // Almost every message has only one body, so the language is not looked up.
     let Some(second) = texts.next() else {
         return Some(first);
     };
@@ -101,7 +101,7 @@ fn own_at(stanza: &Stanza, name: &str) -> Option<usize> {
         .or(all(stanza, name).next().map(|_| 0))
 }
 
-/// RFC 6121 §5.2.3: texts differ in language; one without `xml:lang` is in that of the stanza.
+/// RFC 6121 §5.2.3: an element without `xml:lang` is in the language of the stanza.
 fn is_own(stanza: &Stanza, text: &Child<'_>) -> bool {
     text.attribute("xml:lang")
         .is_none_or(|lang| Some(&*lang) == stanza.lang())

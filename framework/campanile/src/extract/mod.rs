@@ -1,37 +1,36 @@
-//! Typed access to a stanza: what the arguments of a handler may be.
+//! Extractors: the arguments of handlers.
 //!
-//! | extractor | what it holds | refused when |
+//! | extractor | value | extraction fails if |
 //! |---|---|---|
 //! | [`Sender`], [`Recipient`] | the address | – |
-//! | [`Id`], [`Lang`] | what the header says | it does not |
+//! | [`Id`], [`Lang`] | the id, the language | missing |
 //! | [`Kind`](crate::stanza::Kind) | kind and type | – |
-//! | [`IqType`](crate::stanza::IqType), [`MessageType`](crate::stanza::MessageType), [`PresenceType`](crate::stanza::PresenceType) | the type | it is of another kind |
-//! | [`Localpart<T>`] | what stands for the placeholders of the recipient's pattern | it is no `T` |
-//! | [`Args<T>`] | what stands for the placeholders of a text command | it is no `T`: the person is told the usage |
-//! | [`Payload<P>`] | the first child that is a `P` | there is none, or it is a bad one |
-//! | [`Payloads<P>`] | every child that is a `P`, or none | one of them is a bad one |
-//! | [`Json<T>`] | the JSON of an XEP-0335 container | there is none, or it is no `T` |
-//! | [`JsonMessage<T>`] | the XEP-0432 payload of `T`'s datatype | there is none, or it is no `T` |
-//! | [`Body`], [`Subject`] | the text, in the message's own language | there is none |
-//! | [`Bodies`], [`Subjects`] | the text in each of its languages | there is none |
-//! | [`Thread`] | the conversation | there is none |
-//! | [`Show`], [`StatusText`] | the availability of presence | it says none, or a bad one |
-//! | [`Priority`] | the priority of presence, 0 when it says none | it is a bad one |
-//! | [`Delay`] | when the stanza was first sent (XEP-0203) | it does not say so, or badly |
-//! | [`StanzaError`] | why our stanza came back | it is no error |
-//! | [`Message`], [`Presence`] | the whole stanza, parsed | it is of another kind, or a child is a bad one |
+//! | [`IqType`](crate::stanza::IqType), [`MessageType`](crate::stanza::MessageType), [`PresenceType`](crate::stanza::PresenceType) | the type | the stanza is of another kind |
+//! | [`Localpart<T>`] | the placeholders of the recipient pattern | not a valid `T` |
+//! | [`Args<T>`] | the arguments of a chat command | not a valid `T`; the router replies with the usage |
+//! | [`Payload<P>`] | the first child that is a `P` | missing or invalid |
+//! | [`Payloads<P>`] | all children that are a `P`, possibly none | one of them is invalid |
+//! | [`Json<T>`] | the JSON value in an XEP-0335 container | missing or not a valid `T` |
+//! | [`JsonMessage<T>`] | the XEP-0432 payload with the datatype of `T` | missing or not a valid `T` |
+//! | [`Body`], [`Subject`] | the text in the language of the message | missing |
+//! | [`Bodies`], [`Subjects`] | the text in every language sent | missing |
+//! | [`Thread`] | the conversation thread | missing |
+//! | [`Show`], [`StatusText`] | the availability in presence | missing or invalid |
+//! | [`Priority`] | the priority in presence, 0 by default | invalid |
+//! | [`Delay`] | the time at which the stanza was first sent (XEP-0203) | missing or invalid |
+//! | [`StanzaError`] | the error in a bounced stanza | the stanza is not an error |
+//! | [`Message`], [`Presence`] | the whole stanza, parsed | the stanza is of another kind, or a child is invalid |
 //! | [`Children`](crate::stanza::Children) | the children, unparsed | – |
 //! | [`StanzaRef`] | the stanza, unparsed | – |
-//! | [`State<T>`] | what [`with_state`](crate::router::Router::with_state) was given | – |
-//! | [`Extension<T>`] | what a layer has added | no layer did: internal-server-error |
-//! | [`Client`](crate::client::Client) | the sending handle | – |
-//! | [`Inbound`] | everything | – |
-//! | `Option<T>` | `None` when the thing is absent; a bad one is refused all the same | – |
-//! | `Result<T, T::Rejection>` | the handler decides | – |
+//! | [`State<T>`] | the state set by [`with_state`](crate::router::Router::with_state) | – |
+//! | [`Extension<T>`] | a value added by a layer | missing; the peer gets `internal-server-error` |
+//! | [`Client`](crate::client::Client) | the handle for sending stanzas | – |
+//! | [`Inbound`] | the stanza with its context | – |
+//! | `Option<T>` | `None` if `T` is missing | `T` is invalid |
+//! | `Result<T, T::Rejection>` | the value or the rejection | – |
 //!
-//! Extraction is synchronous, looks at the stanza by reference and takes nothing away from it: any
-//! arguments fit in any order. What needs I/O belongs into a layer that leaves its result in the
-//! extensions.
+//! Extraction is synchronous and borrows the stanza, so extractors can be combined in any order. To
+//! load something with I/O, use a layer that stores the result in the extensions.
 
 mod address;
 mod arguments;
@@ -74,7 +73,7 @@ pub use self::whole::{Message, Presence, StanzaRef};
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
 
-/// Something that can be taken from a stanza, given the state `S`.
+/// A type that can be extracted from a stanza, given the state `S`.
 ///
 /// ```
 /// use campanile::error::{Condition, StanzaError};
@@ -93,28 +92,32 @@ use crate::inbound::Inbound;
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be taken from a stanza",
+    message = "`{Self}` cannot be extracted from a stanza",
     label = "a handler has this argument",
     note = "arguments implement `FromInbound<S>`: `Sender`, `Payload<P>`, `Json<T>`, `Body`, \
         `State<T>`, `Client`, ...",
     note = "for `State<T>` the router's state must be a `T`, or `T` must implement `FromRef` of it"
 )]
 pub trait FromInbound<S>: Sized + 'static {
-    /// Why it cannot be taken. A [`StanzaError`] in it is what the peer is told.
+    /// The error if extraction fails. If it contains a [`StanzaError`], that error is sent to the
+    /// peer.
     type Rejection: Into<BoxError>;
 
-    /// Takes it.
+    /// Extracts the value.
     ///
     /// # Errors
-    /// When the stanza does not have it.
+    /// Returns a rejection if the value is missing or invalid.
     fn from_inbound(inbound: &Inbound, state: &S) -> Result<Self, Self::Rejection>;
 
-    /// Whether a route can ever give it. This is asked when a program starts, so that a handler
-    /// that asks for more placeholders than its route has does not fail with the first stanza. What
-    /// holds another extractor asks that one.
+    /// Checks that extraction can succeed on this route, given its placeholders.
+    ///
+    /// It is called once at start-up, so that a handler that needs more placeholders than its route
+    /// has is reported before the first stanza arrives. Wrapper extractors should delegate to the
+    /// inner extractor.
     ///
     /// # Errors
-    /// Why it can never be taken there, for who has written the program.
+    /// Returns a message for the developer that explains why extraction can never succeed on this
+    /// route.
     fn validate(_route: &RouteInfo) -> Result<(), String> {
         Ok(())
     }
@@ -152,12 +155,12 @@ macro_rules! tuples {
         impl<S, $($argument: FromInbound<S>,)*> FromInbound<S> for ($($argument,)*) {
             type Rejection = BoxError;
 
-            #[allow(unused_variables, reason = "without arguments nothing is looked at")]
+            #[allow(unused_variables, reason = "unused for the empty tuple")]
             fn from_inbound(inbound: &Inbound, state: &S) -> Result<Self, BoxError> {
                 Ok(($($argument::from_inbound(inbound, state).map_err(Into::into)?,)*))
             }
 
-            #[allow(unused_variables, reason = "without arguments nothing is looked at")]
+            #[allow(unused_variables, reason = "unused for the empty tuple")]
             fn validate(route: &RouteInfo) -> Result<(), String> {
                 $($argument::validate(route)?;)*
                 Ok(())
@@ -178,7 +181,7 @@ tuples! {
     (A B C D E F G H)
 }
 
-/// What a stanza does not have at all.
+/// Returns the rejection for a missing value.
 fn missing(text: &str) -> Rejection {
     Rejection::missing(StanzaError::new(Condition::BadRequest).with_text(text))
 }

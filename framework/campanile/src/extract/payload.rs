@@ -1,4 +1,4 @@
-//! Typed payloads, in and out.
+//! Typed payloads, as extractor and reply.
 
 pub use xmpp_parsers::delay::Delay;
 use xso::{AsXml, FromXml};
@@ -9,18 +9,18 @@ use crate::inbound::Inbound;
 use crate::reply::{IntoReply, Reply};
 use crate::stanza::ChildrenBuilder;
 
-/// A child element of the stanza as a type: of an IQ its payload.
+/// A child element of the stanza as a Rust type; for an IQ, its payload.
 ///
-/// `P` is anything that implements `xso::FromXml`, such as the types of `xmpp-parsers` and those
-/// with `#[derive(FromXml)]`; as a reply, `xso::AsXml`. The children are tried in their order, by
-/// namespace and name.
+/// To be extracted, `P` must implement `xso::FromXml`, as the types of `xmpp-parsers` and types
+/// with `#[derive(FromXml)]` do. As a reply, it must implement `xso::AsXml`. The first child whose
+/// namespace and name match is parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload<P>(pub P);
 
-/// Every child element of the stanza that is a `P`, in their order; there may be none. As a reply,
-/// all of them.
+/// All child elements of the stanza that are a `P`, in order, possibly none. As a reply, all of
+/// them are sent.
 ///
-/// A bad one among them refuses all.
+/// Extraction fails if one of them is invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payloads<P>(pub Vec<P>);
 
@@ -40,7 +40,7 @@ impl<S, P: FromXml + 'static> FromInbound<S> for Payloads<P> {
     }
 }
 
-/// When the stanza was first sent, where it was held back since (XEP-0203).
+/// The time at which a delayed stanza was first sent (XEP-0203).
 impl<S> FromInbound<S> for Delay {
     type Rejection = Rejection;
 

@@ -1,4 +1,4 @@
-//! The parts of presence (RFC 6121 §4.7.2).
+//! Extractors for the parts of presence (RFC 6121 §4.7.2).
 
 pub use xmpp_parsers::presence::{Priority, Show};
 use xso::FromXmlText;
@@ -9,8 +9,7 @@ use crate::inbound::Inbound;
 use crate::stanza::Kind;
 use campanile_stanza::xml::CLIENT;
 
-/// What a person wrote about its own availability, in the stanza's own language when there are
-/// several.
+/// The status text in presence, in the language of the stanza if there are several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusText(pub String);
 
@@ -26,17 +25,17 @@ impl<S> FromInbound<S> for StatusText {
     }
 }
 
-/// Who is simply online says no `<show/>`: take `Option<Show>`.
+/// Presence without a `<show/>` means available, so extract `Option<Show>`.
 impl<S> FromInbound<S> for Show {
     type Rejection = Rejection;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
         let text = text(inbound, "show")?.ok_or_else(|| missing("no show"))?;
-        Self::from_xml_text(text).map_err(|_| bad("the show is none of away, chat, dnd, xa"))
+        Self::from_xml_text(text).map_err(|_| bad("show must be one of away, chat, dnd, xa"))
     }
 }
 
-/// Without a `<priority/>` it is 0 (RFC 6121 §4.7.2.3).
+/// The default priority is 0 (RFC 6121 §4.7.2.3).
 impl<S> FromInbound<S> for Priority {
     type Rejection = Rejection;
 
@@ -46,7 +45,7 @@ impl<S> FromInbound<S> for Priority {
         };
         text.parse()
             .map(Self)
-            .map_err(|_| bad("the priority is no number from -128 to 127"))
+            .map_err(|_| bad("priority must be an integer from -128 to 127"))
     }
 }
 
@@ -62,7 +61,7 @@ fn text(inbound: &Inbound, name: &str) -> Result<Option<String>, Rejection> {
 fn presence(inbound: &Inbound) -> Result<(), Rejection> {
     match inbound.kind() {
         Kind::Presence(_) => Ok(()),
-        _ => Err(missing("the stanza is no presence")),
+        _ => Err(missing("the stanza is not presence")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Why something could not be taken from a stanza.
+//! The error of a failed extraction.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use super::state::MissingExtension;
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::stanza::ParseError;
 
-/// A stanza does not have what a handler asks for. It carries the error that the peer is told.
+/// A value is missing from a stanza or invalid. Holds the error that is sent to the peer.
 #[derive(Debug)]
 pub struct Rejection {
     error: Box<StanzaError>,
@@ -15,7 +15,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// The thing is not there at all: `Option` of the extractor is `None`.
+    /// Creates the rejection for a missing value. An `Option` of the extractor is then `None`.
     #[must_use]
     pub fn missing(error: impl Into<StanzaError>) -> Self {
         Self {
@@ -24,7 +24,8 @@ impl Rejection {
         }
     }
 
-    /// The thing is there, and a bad one: `Option` of the extractor is refused, too.
+    /// Creates the rejection for an invalid value. An `Option` of the extractor is rejected as
+    /// well.
     #[must_use]
     pub fn invalid(error: impl Into<StanzaError>) -> Self {
         Self {
@@ -33,13 +34,13 @@ impl Rejection {
         }
     }
 
-    /// Whether the thing is not there at all.
+    /// Returns `true` if the value is missing.
     #[must_use]
     pub const fn is_missing(&self) -> bool {
         self.missing
     }
 
-    /// What the peer is told.
+    /// Returns the error that is sent to the peer.
     #[must_use]
     pub fn stanza_error(&self) -> &StanzaError {
         &self.error
@@ -48,9 +49,9 @@ impl Rejection {
 
 impl From<ParseError> for Rejection {
     fn from(error: ParseError) -> Self {
-        let told = StanzaError::new(Condition::BadRequest).with_text(error.to_string());
+        let error_sent = StanzaError::new(Condition::BadRequest).with_text(error.to_string());
         Self {
-            error: Box::new(told),
+            error: Box::new(error_sent),
             missing: error.is_absent(),
         }
     }
@@ -58,7 +59,7 @@ impl From<ParseError> for Rejection {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the stanza does not have what the handler asks for")
+        f.write_str("extraction failed")
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is known of a route before any stanza comes.
+//! Information about a route that is known at start-up.
 
 use std::sync::Arc;
 
@@ -6,20 +6,19 @@ use serde::de::DeserializeOwned;
 
 use super::Placeholders;
 
-/// What is known of a route before any stanza comes: the placeholders of its recipient's pattern
-/// and of its text command.
+/// The placeholders of a route: those of its recipient pattern and of its chat command.
 ///
 /// See [`FromInbound::validate`](super::FromInbound::validate).
 #[derive(Debug, Clone, Default)]
 pub struct RouteInfo {
-    /// `None` while the route may still be put below another address.
+    /// `None` while `Router::at` may still add placeholders.
     pub(crate) address: Option<Vec<Arc<str>>>,
-    /// `None` when it is for no text command.
+    /// `None` if the route has no chat command.
     pub(crate) command: Option<Vec<Arc<str>>>,
 }
 
 impl RouteInfo {
-    /// Whether a `T` can stand for the placeholders of the recipient's pattern.
+    /// Checks that a `T` can be deserialized from the placeholders of the recipient pattern.
     pub(super) fn validate_address<T: DeserializeOwned>(&self) -> Result<(), String> {
         match self.address.as_deref() {
             None => Ok(()),
@@ -28,10 +27,10 @@ impl RouteInfo {
         }
     }
 
-    /// Whether a `T` can stand for the placeholders of the text command.
+    /// Checks that a `T` can be deserialized from the arguments of the chat command.
     pub(super) fn validate_command<T: DeserializeOwned>(&self) -> Result<(), String> {
         match self.command.as_deref() {
-            None => Err("the route is for no text command".to_owned()),
+            None => Err("the route has no chat command".to_owned()),
             Some(names) => Placeholders::validate::<T>(names),
         }
     }

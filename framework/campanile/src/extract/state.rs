@@ -1,4 +1,4 @@
-//! What handlers share, and what layers tell them.
+//! Extractors for shared state and for values added by layers.
 
 use std::any::type_name;
 use std::convert::Infallible;
@@ -7,7 +7,7 @@ use std::fmt;
 use super::FromInbound;
 use crate::inbound::Inbound;
 
-/// What [`Router::with_state`](crate::router::Router::with_state) was given, or a part of it.
+/// The state set by [`Router::with_state`](crate::router::Router::with_state), or a part of it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -26,18 +26,21 @@ use crate::inbound::Inbound;
 /// async fn limit(State(app): State<App>) -> String { app.limit.to_string() }
 ///
 /// let app = App { motd: "hello".into(), limit: 3 };
-/// let router: Router = Router::new().at("motd", Router::new().message(motd)).message(limit).with_state(app);
+/// let router: Router = Router::new()
+///     .at("motd", Router::new().message(motd))
+///     .message(limit)
+///     .with_state(app);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State<T>(pub T);
 
-/// A value that can be had from a reference to `S`.
+/// A value that can be created from a reference to `S`.
 #[diagnostic::on_unimplemented(
     message = "the router's state `{S}` has no `{Self}`",
     note = "give the router a state of type `{Self}`, or implement `FromRef<{S}>` for it"
 )]
 pub trait FromRef<S> {
-    /// Has it.
+    /// Creates the value.
     fn from_ref(state: &S) -> Self;
 }
 
@@ -55,7 +58,7 @@ impl<S, T: FromRef<S> + 'static> FromInbound<S> for State<T> {
     }
 }
 
-/// A value that a layer has added to the stanza's [extensions](crate::inbound::Extensions).
+/// A value that a layer added to the stanza's [extensions](crate::inbound::Extensions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extension<T>(pub T);
 
@@ -72,8 +75,8 @@ impl<S, T: Clone + Send + Sync + 'static> FromInbound<S> for Extension<T> {
     }
 }
 
-/// No layer has added the value: the layer is missing, or stands in the wrong place. A fault of
-/// ours.
+/// No layer has added the value: the layer is missing or applied in the wrong place. This is a
+/// programming error.
 #[derive(Debug)]
 pub struct MissingExtension(&'static str);
 

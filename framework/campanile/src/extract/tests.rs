@@ -1,4 +1,4 @@
-//! Each extractor on literal stanzas.
+//! Every extractor, applied to literal stanzas.
 
 use serde::Deserialize;
 use xmpp_parsers::ping::Ping;
@@ -11,14 +11,14 @@ use crate::error::classify;
 use crate::stanza::{Children, IqType, Kind, MessageType, PresenceType};
 use crate::test_util::inbound;
 
-fn take<T: FromInbound<()>>(xml: &str) -> Result<T, BoxError> {
+fn extract<T: FromInbound<()>>(xml: &str) -> Result<T, BoxError> {
     T::from_inbound(&inbound(xml), &()).map_err(Into::into)
 }
 
-/// What the peer is told, and whether it is a fault of ours.
-fn told<T: FromInbound<()>>(xml: &str) -> (Condition, Option<String>, bool) {
-    let Err(error) = take::<T>(xml) else {
-        panic!("{xml} was taken")
+/// Returns the error sent to the peer, and `true` if it is an internal fault.
+fn rejection<T: FromInbound<()>>(xml: &str) -> (Condition, Option<String>, bool) {
+    let Err(error) = extract::<T>(xml) else {
+        panic!("extraction from {xml} must fail")
     };
     let classified = classify(&error);
     (
@@ -33,9 +33,9 @@ fn bad(text: &str) -> (Condition, Option<String>, bool) {
 }
 
 #[test]
-fn addresses() {
-    let Sender(from) = take("<iq type='get' id='1'/>").unwrap();
-    let Recipient(to) = take("<iq type='get' id='1' to='x@bot.localhost/y'/>").unwrap();
+fn sender_and_recipient_are_extracted() {
+    let Sender(from) = extract("<iq type='get' id='1'/>").unwrap();
+    let Recipient(to) = extract("<iq type='get' id='1' to='x@bot.localhost/y'/>").unwrap();
     assert_eq!(
         (from.as_str(), to.as_str()),
         ("alice@example.org/desk", "x@bot.localhost/y")
@@ -43,51 +43,54 @@ fn addresses() {
 }
 
 #[test]
-fn a_payload_is_found_by_its_name() {
+fn payload_is_found_by_name() {
     let xml = "<message><body>hi</body><ping xmlns='urn:xmpp:ping'/></message>";
-    take::<Payload<Ping>>(xml).unwrap();
+    extract::<Payload<Ping>>(xml).unwrap();
     assert_eq!(
-        told::<Payload<Ping>>("<message><ping xmlns='urn:other'/></message>"),
+        rejection::<Payload<Ping>>("<message><ping xmlns='urn:other'/></message>"),
         bad("no such element")
     );
-    let (condition, text, fault) = told::<Payload<VersionResult>>(
+    let (condition, text, fault) = rejection::<Payload<VersionResult>>(
         "<iq type='set' id='1'><query xmlns='jabber:iq:version'><what/></query></iq>",
     );
     assert_eq!((condition, fault), (Condition::BadRequest, false));
-    assert!(text.unwrap().starts_with("bad element: "));
+    assert!(text.unwrap().starts_with("invalid element: "));
 }
 
 #[test]
-fn the_header() {
+fn header_fields_are_extracted() {
     let xml = "<message type='chat' id='m1' xml:lang='pt-BR'/>";
-    assert_eq!(take::<Id>(xml).unwrap().0, "m1");
-    assert_eq!(take::<Lang>(xml).unwrap().0, "pt-BR");
-    assert_eq!(told::<Id>("<presence/>"), bad("the stanza has no id"));
+    assert_eq!(extract::<Id>(xml).unwrap().0, "m1");
+    assert_eq!(extract::<Lang>(xml).unwrap().0, "pt-BR");
+    assert_eq!(rejection::<Id>("<presence/>"), bad("the stanza has no id"));
     assert_eq!(
-        told::<Lang>("<presence/>"),
+        rejection::<Lang>("<presence/>"),
         bad("the stanza has no language")
     );
-    assert!(take::<Option<Id>>("<presence/>").unwrap().is_none());
-    assert_eq!(take::<MessageType>(xml).unwrap(), MessageType::Chat);
+    assert!(extract::<Option<Id>>("<presence/>").unwrap().is_none());
+    assert_eq!(extract::<MessageType>(xml).unwrap(), MessageType::Chat);
     assert_eq!(
-        take::<IqType>("<iq type='set' id='1'/>").unwrap(),
+        extract::<IqType>("<iq type='set' id='1'/>").unwrap(),
         IqType::Set
     );
     assert_eq!(
-        take::<PresenceType>("<presence type='probe'/>").unwrap(),
+        extract::<PresenceType>("<presence type='probe'/>").unwrap(),
         PresenceType::Probe
     );
-    assert_eq!(told::<IqType>(xml), bad("the stanza is no IQ"));
-    assert_eq!(told::<PresenceType>(xml), bad("the stanza is no presence"));
+    assert_eq!(rejection::<IqType>(xml), bad("the stanza is not an IQ"));
     assert_eq!(
-        told::<MessageType>("<presence/>"),
-        bad("the stanza is no message")
+        rejection::<PresenceType>(xml),
+        bad("the stanza is not presence")
+    );
+    assert_eq!(
+        rejection::<MessageType>("<presence/>"),
+        bad("the stanza is not a message")
     );
 }
 
 #[test]
-fn every_payload_of_a_type_is_taken() {
-    let pings = |xml| take::<Payloads<Ping>>(xml).map(|pings| pings.0.len());
+fn payloads_extracts_all_of_a_type() {
+    let pings = |xml| extract::<Payloads<Ping>>(xml).map(|pings| pings.0.len());
     let ping = "<ping xmlns='urn:xmpp:ping'/>";
     assert_eq!(pings("<message><body>hi</body></message>").unwrap(), 0);
     assert_eq!(
@@ -96,7 +99,7 @@ fn every_payload_of_a_type_is_taken() {
     );
     let version = "<query xmlns='jabber:iq:version'><name>a</name><version>1</version></query>";
     assert_eq!(
-        take::<Payloads<VersionResult>>(&format!("<message>{version}</message>"))
+        extract::<Payloads<VersionResult>>(&format!("<message>{version}</message>"))
             .unwrap()
             .0
             .len(),
@@ -104,9 +107,9 @@ fn every_payload_of_a_type_is_taken() {
     );
     let one_is_bad =
         format!("<message>{version}<query xmlns='jabber:iq:version'><what/></query></message>");
-    let (condition, text, fault) = told::<Payloads<VersionResult>>(&one_is_bad);
+    let (condition, text, fault) = rejection::<Payloads<VersionResult>>(&one_is_bad);
     assert_eq!((condition, fault), (Condition::BadRequest, false));
-    assert!(text.unwrap().starts_with("bad element: "));
+    assert!(text.unwrap().starts_with("invalid element: "));
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -115,7 +118,7 @@ struct Order {
 }
 
 #[test]
-fn json_is_found_where_it_lies() {
+fn json_container_is_found_at_any_depth() {
     let rows = [
         "<message><json xmlns='urn:xmpp:json:0'>{\"count\":3}</json></message>",
         "<iq type='set' id='1'><json xmlns='urn:xmpp:json:0'>{ \"count\": 3 }</json></iq>",
@@ -125,24 +128,24 @@ fn json_is_found_where_it_lies() {
         xmlns='urn:xmpp:json:0'>{\"count\":3}</json></c></b></message>",
     ];
     for xml in rows {
-        let Json(order) = take::<Json<Order>>(xml).unwrap();
+        let Json(order) = extract::<Json<Order>>(xml).unwrap();
         assert_eq!(order, Order { count: 3 }, "{xml}");
     }
 }
 
 #[test]
-fn unusable_json_is_a_bad_request() {
+fn invalid_json_replies_bad_request() {
     let none = "<message><body>urn:xmpp:json:0</body></message>";
     assert_eq!(
-        told::<Json<Order>>(none),
+        rejection::<Json<Order>>(none),
         bad("no JSON container (XEP-0335)")
     );
     let wrong = "<message><json xmlns='urn:xmpp:json:0'>{\"count\":-1}</json></message>";
-    let (condition, text, fault) = told::<Json<Order>>(wrong);
+    let (condition, text, fault) = rejection::<Json<Order>>(wrong);
     assert_eq!((condition, fault), (Condition::BadRequest, false));
     assert!(
         text.unwrap()
-            .starts_with("unusable JSON: invalid value: integer `-1`, expected u32")
+            .starts_with("invalid JSON: invalid value: integer `-1`, expected u32")
     );
 }
 
@@ -151,7 +154,7 @@ impl Datatype for Order {
 }
 
 #[test]
-fn a_json_message_is_found_by_its_datatype() {
+fn json_message_is_found_by_datatype() {
     let payload = |datatype: &str, inner: &str| {
         format!("<payload xmlns='urn:xmpp:json-msg:0' datatype='{datatype}'>{inner}</payload>")
     };
@@ -160,32 +163,36 @@ fn a_json_message_is_found_by_its_datatype() {
         + &payload("urn:example:order", &json("{\"count\":3}"));
     let message = |children: &str| format!("<message><body>an order</body>{children}</message>");
     assert_eq!(
-        take::<JsonMessage<Order>>(&message(&both)).unwrap().0,
+        extract::<JsonMessage<Order>>(&message(&both)).unwrap().0,
         Order { count: 3 }
     );
     let other = message(&payload("urn:example:other", &json("{\"count\":3}")));
     assert_eq!(
-        told::<JsonMessage<Order>>(&other),
+        rejection::<JsonMessage<Order>>(&other),
         bad("no JSON message of datatype urn:example:order (XEP-0432)")
     );
     assert!(
-        take::<Option<JsonMessage<Order>>>(&other)
+        extract::<Option<JsonMessage<Order>>>(&other)
             .unwrap()
             .is_none()
     );
     let hollow = message(&payload("urn:example:order", ""));
     assert_eq!(
-        told::<Option<JsonMessage<Order>>>(&hollow),
+        rejection::<Option<JsonMessage<Order>>>(&hollow),
         bad("no JSON container (XEP-0335)")
     );
-    let wrong = told::<JsonMessage<Order>>(&message(&payload("urn:example:order", &json("7"))));
-    assert!(wrong.1.unwrap().starts_with("unusable JSON: "));
-    // What does not ask for the datatype finds the container all the same.
-    assert_eq!(take::<Json<Order>>(&other).unwrap().0, Order { count: 3 });
+    let wrong =
+        rejection::<JsonMessage<Order>>(&message(&payload("urn:example:order", &json("7"))));
+    assert!(wrong.1.unwrap().starts_with("invalid JSON: "));
+    // `Json` ignores the datatype and finds the container.
+    assert_eq!(
+        extract::<Json<Order>>(&other).unwrap().0,
+        Order { count: 3 }
+    );
 }
 
 #[test]
-fn the_body_is_the_one_in_the_language_of_the_message() {
+fn body_is_in_the_language_of_the_message() {
     let rows = [
         ("<message><body>a &amp; b</body></message>", "a & b"),
         (
@@ -208,19 +215,19 @@ fn the_body_is_the_one_in_the_language_of_the_message() {
         ),
     ];
     for (xml, wanted) in rows {
-        assert_eq!(take::<Body>(xml).unwrap().0, wanted, "{xml}");
+        assert_eq!(extract::<Body>(xml).unwrap().0, wanted, "{xml}");
     }
     assert_eq!(
-        told::<Body>("<message><body xmlns='urn:x'>hi</body></message>"),
+        rejection::<Body>("<message><body xmlns='urn:x'>hi</body></message>"),
         bad("no body")
     );
 }
 
 #[test]
-fn a_text_is_chosen_among_languages() {
+fn text_is_chosen_by_language() {
     let xml = "<message xml:lang='en'><body>hi</body><body xml:lang='de'>Hallo</body>\
         <body xml:lang='de-CH'>Grüezi</body><subject xml:lang='fr'>bonjour</subject></message>";
-    let Bodies(body) = take(xml).unwrap();
+    let Bodies(body) = extract(xml).unwrap();
     let rows: [(&[&str], &str); 8] = [
         (&["de"], "Hallo"),
         (&["DE-ch"], "Grüezi"),
@@ -231,144 +238,153 @@ fn a_text_is_chosen_among_languages() {
         (&[], "hi"),
         (&["d"], "hi"),
     ];
-    for (wishes, wanted) in rows {
-        assert_eq!(body.choose(wishes), wanted, "{wishes:?}");
+    for (languages, wanted) in rows {
+        assert_eq!(body.choose(languages), wanted, "{languages:?}");
     }
     assert_eq!(body.own(), "hi");
     assert_eq!(
         body.iter().collect::<Vec<_>>()[1..],
         [(Some("de"), "Hallo"), (Some("de-CH"), "Grüezi")]
     );
-    // None is in the language of the stanza: the first stands for it. A wider wish takes a narrower
-    // text.
-    let Subjects(subject) = take(xml).unwrap();
+    // No subject is in the language of the stanza, so the first one is used. A wide range matches a
+    // narrower tag.
+    let Subjects(subject) = extract(xml).unwrap();
     assert_eq!(
         (subject.own(), subject.choose(&["de"])),
         ("bonjour", "bonjour")
     );
     let Bodies(only) =
-        take("<message><body xml:lang='de-CH'>Grüezi</body><body>hi</body></message>").unwrap();
+        extract("<message><body xml:lang='de-CH'>Grüezi</body><body>hi</body></message>").unwrap();
     assert_eq!((only.own(), only.choose(&["de"])), ("hi", "Grüezi"));
     assert_eq!(
-        told::<Bodies>("<message><subject>x</subject></message>"),
+        rejection::<Bodies>("<message><subject>x</subject></message>"),
         bad("no body")
     );
 }
 
 #[test]
-fn subject_and_thread() {
+fn subject_and_thread_are_extracted() {
     let xml = "<message><subject>news</subject><thread parent='t0'>t1</thread></message>";
-    assert_eq!(take::<Subject>(xml).unwrap().0, "news");
+    assert_eq!(extract::<Subject>(xml).unwrap().0, "news");
     assert_eq!(
-        take::<Thread>(xml).unwrap(),
+        extract::<Thread>(xml).unwrap(),
         Thread {
             id: "t1".to_owned(),
             parent: Some("t0".to_owned())
         }
     );
-    assert_eq!(told::<Subject>("<message/>"), bad("no subject"));
-    assert_eq!(told::<Thread>("<message/>"), bad("no thread"));
+    assert_eq!(rejection::<Subject>("<message/>"), bad("no subject"));
+    assert_eq!(rejection::<Thread>("<message/>"), bad("no thread"));
 }
 
 #[test]
-fn the_parts_of_presence() {
+fn presence_fields_are_extracted() {
     let xml =
         "<presence><show>xa</show><status>on the moon</status><priority> -7 </priority></presence>";
-    assert_eq!(take::<Show>(xml).unwrap(), Show::Xa);
-    assert_eq!(take::<StatusText>(xml).unwrap().0, "on the moon");
-    assert_eq!(take::<Priority>(xml).unwrap(), Priority(-7));
+    assert_eq!(extract::<Show>(xml).unwrap(), Show::Xa);
+    assert_eq!(extract::<StatusText>(xml).unwrap().0, "on the moon");
+    assert_eq!(extract::<Priority>(xml).unwrap(), Priority(-7));
     let plain = "<presence/>";
-    assert!(take::<Option<Show>>(plain).unwrap().is_none());
-    assert!(take::<Option<StatusText>>(plain).unwrap().is_none());
-    assert_eq!(take::<Priority>(plain).unwrap(), Priority(0));
+    assert!(extract::<Option<Show>>(plain).unwrap().is_none());
+    assert!(extract::<Option<StatusText>>(plain).unwrap().is_none());
+    assert_eq!(extract::<Priority>(plain).unwrap(), Priority(0));
     let odd = "<presence><show>busy</show><priority>200</priority></presence>";
     assert_eq!(
-        told::<Option<Show>>(odd),
-        bad("the show is none of away, chat, dnd, xa")
+        rejection::<Option<Show>>(odd),
+        bad("show must be one of away, chat, dnd, xa")
     );
     assert_eq!(
-        told::<Priority>(odd),
-        bad("the priority is no number from -128 to 127")
+        rejection::<Priority>(odd),
+        bad("priority must be an integer from -128 to 127")
     );
-    // In a message such a child says nothing about availability.
+    // In a message, such a child does not describe availability.
     let message = "<message><status>on the moon</status></message>";
     assert_eq!(
-        told::<StatusText>(message),
-        bad("the stanza is no presence")
+        rejection::<StatusText>(message),
+        bad("the stanza is not presence")
     );
-    assert_eq!(told::<Priority>(message), bad("the stanza is no presence"));
+    assert_eq!(
+        rejection::<Priority>(message),
+        bad("the stanza is not presence")
+    );
 }
 
 #[test]
-fn a_delayed_stanza_says_since_when() {
+fn delay_is_extracted() {
     let xml = "<message><body>hi</body><delay xmlns='urn:xmpp:delay' from='example.org' \
         stamp='2026-01-02T03:04:05Z'>Offline Storage</delay></message>";
-    let delay = take::<Delay>(xml).unwrap();
+    let delay = extract::<Delay>(xml).unwrap();
     assert_eq!(delay.stamp.0.timestamp(), 1_767_323_045);
     assert_eq!(delay.data.as_deref(), Some("Offline Storage"));
-    assert!(take::<Option<Delay>>("<message/>").unwrap().is_none());
+    assert!(extract::<Option<Delay>>("<message/>").unwrap().is_none());
     let bad_stamp = "<message><delay xmlns='urn:xmpp:delay' stamp='yesterday'/></message>";
-    assert_eq!(told::<Option<Delay>>(bad_stamp).0, Condition::BadRequest);
+    assert_eq!(
+        rejection::<Option<Delay>>(bad_stamp).0,
+        Condition::BadRequest
+    );
 }
 
 #[test]
-fn why_a_stanza_came_back() {
+fn stanza_error_is_extracted_from_a_bounce() {
     let xml = "<message type='error' id='m1'><body>hi</body><error type='wait'>\
         <recipient-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
         <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>at lunch</text></error></message>";
-    let error = take::<StanzaError>(xml).unwrap();
+    let error = extract::<StanzaError>(xml).unwrap();
     assert_eq!(
         (error.condition(), error.text()),
         (Condition::RecipientUnavailable, Some("at lunch"))
     );
     assert!(
-        take::<Option<StanzaError>>("<message><body>hi</body></message>")
+        extract::<Option<StanzaError>>("<message><body>hi</body></message>")
             .unwrap()
             .is_none()
     );
 }
 
 #[test]
-fn whole_stanzas() {
+fn whole_stanzas_are_extracted() {
     let xml = "<message id='1' type='chat'><body>hi</body></message>";
-    assert_eq!(take::<Message>(xml).unwrap().id.unwrap().0, "1");
-    assert_eq!(told::<Presence>(xml).0, Condition::BadRequest);
-    let away = take::<Presence>("<presence><show>away</show></presence>").unwrap();
+    assert_eq!(extract::<Message>(xml).unwrap().id.unwrap().0, "1");
+    assert_eq!(rejection::<Presence>(xml).0, Condition::BadRequest);
+    let away = extract::<Presence>("<presence><show>away</show></presence>").unwrap();
     assert_eq!(away.show, Some(xmpp_parsers::presence::Show::Away));
-    // A bad child harms only the handler that asks for it.
+    // An invalid child matters only to a handler that extracts it.
     let busy = "<presence><show>busy</show></presence>";
-    assert_eq!(told::<Presence>(busy).0, Condition::BadRequest);
+    assert_eq!(rejection::<Presence>(busy).0, Condition::BadRequest);
     assert_eq!(
-        take::<Children>(busy).unwrap().as_bytes(),
+        extract::<Children>(busy).unwrap().as_bytes(),
         b"<show>busy</show>"
     );
-    assert_eq!(take::<StanzaRef>(xml).unwrap().id(), Some("1"));
+    assert_eq!(extract::<StanzaRef>(xml).unwrap().id(), Some("1"));
     assert_eq!(
-        take::<Kind>("<iq type='set' id='1'/>").unwrap(),
+        extract::<Kind>("<iq type='set' id='1'/>").unwrap(),
         Kind::Iq(IqType::Set)
     );
     assert_eq!(
-        take::<Client>(xml).unwrap().domain().as_str(),
+        extract::<Client>(xml).unwrap().domain().as_str(),
         "bot.localhost"
     );
-    assert_eq!(take::<Inbound>(xml).unwrap().stanza().id(), Some("1"));
+    assert_eq!(extract::<Inbound>(xml).unwrap().stanza().id(), Some("1"));
 }
 
 #[test]
-fn what_may_be_absent() {
+fn option_accepts_missing_and_rejects_invalid_values() {
     let xml = "<message><json xmlns='urn:xmpp:json:0'>no</json></message>";
-    assert!(take::<Option<Body>>(xml).unwrap().is_none());
-    assert!(take::<Option<Payload<Ping>>>(xml).unwrap().is_none());
-    assert!(take::<Option<Presence>>(xml).unwrap().is_none());
-    assert!(take::<Option<Extension<u8>>>(xml).unwrap().is_none());
-    // A bad one is not an absent one.
-    assert_eq!(told::<Option<Json<Order>>>(xml).0, Condition::BadRequest);
-    let decided = take::<Result<Json<Order>, Rejection>>(xml).unwrap();
+    assert!(extract::<Option<Body>>(xml).unwrap().is_none());
+    assert!(extract::<Option<Payload<Ping>>>(xml).unwrap().is_none());
+    assert!(extract::<Option<Presence>>(xml).unwrap().is_none());
+    assert!(extract::<Option<Extension<u8>>>(xml).unwrap().is_none());
+    // Invalid is not missing.
+    assert_eq!(
+        rejection::<Option<Json<Order>>>(xml).0,
+        Condition::BadRequest
+    );
+    let decided = extract::<Result<Json<Order>, Rejection>>(xml).unwrap();
     assert!(!decided.unwrap_err().is_missing());
 }
 
 #[test]
-fn state_and_its_parts() {
+fn state_and_its_parts_are_extracted() {
     struct App(u8);
     impl FromRef<App> for u8 {
         fn from_ref(app: &App) -> Self {
@@ -382,14 +398,14 @@ fn state_and_its_parts() {
 }
 
 #[test]
-fn an_extension_is_what_a_layer_has_added() {
+fn extension_holds_a_value_added_by_a_layer() {
     let mut inbound = inbound("<message/>");
     inbound.extensions_mut().insert(7u8);
     let Extension(value) = Extension::<u8>::from_inbound(&inbound, &()).unwrap();
     assert_eq!(value, 7);
-    // A missing layer is our fault, and the peer does not learn of it.
+    // A missing layer is an internal fault, which is not disclosed to the peer.
     assert_eq!(
-        told::<Extension<u8>>("<message/>"),
+        rejection::<Extension<u8>>("<message/>"),
         (Condition::InternalServerError, None, true)
     );
 }

@@ -1,4 +1,4 @@
-//! The texts of a message.
+//! Extractors for the texts of a message.
 
 use super::language::{self, Localized};
 use super::{FromInbound, Rejection, missing};
@@ -6,30 +6,31 @@ use crate::inbound::Inbound;
 use crate::stanza::{Child, Stanza};
 use campanile_stanza::xml::CLIENT;
 
-/// The body of a message: in the message's own language when there are several, else the first.
+/// The body of a message, in the language of the message if there are several, or else the first
+/// one.
 ///
-/// To choose among the languages that the sender offers, take [`Bodies`].
+/// Use [`Bodies`] to choose among the languages that the sender provides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body(pub String);
 
-/// The subject of a message, chosen as the [`Body`] is.
+/// The subject of a message, chosen in the same way as [`Body`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject(pub String);
 
-/// The body of a message in every language that it has.
+/// The body of a message in every language provided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bodies(pub Localized);
 
-/// The subject of a message in every language that it has.
+/// The subject of a message in every language provided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subjects(pub Localized);
 
-/// The conversation that a message belongs to (RFC 6121 §5.2.5).
+/// The conversation thread of a message (RFC 6121 §5.2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thread {
-    /// Its name, which says nothing to people.
+    /// The opaque id of the thread.
     pub id: String,
-    /// The conversation that this one began in.
+    /// The id of the parent thread, if any.
     pub parent: Option<String>,
 }
 
@@ -50,7 +51,9 @@ macro_rules! texts {
             type Rejection = Rejection;
 
             fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
-                Localized::of(inbound.stanza(), $name).map(Self).ok_or_else(|| missing(concat!("no ", $name)))
+                Localized::of(inbound.stanza(), $name)
+                    .map(Self)
+                    .ok_or_else(|| missing(concat!("no ", $name)))
             }
         }
     )+};
@@ -77,7 +80,7 @@ impl<S> FromInbound<S> for Thread {
     }
 }
 
-/// The body of a message, as [`Body`] chooses it.
+/// Returns the body of a message, chosen in the same way as [`Body`].
 pub(crate) fn body(stanza: &Stanza) -> Option<Child<'_>> {
     language::own(stanza, "body")
 }

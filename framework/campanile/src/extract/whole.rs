@@ -1,4 +1,4 @@
-//! The stanza itself, in the shapes it has.
+//! Extractors for the whole stanza.
 
 use std::convert::Infallible;
 use std::ops::Deref;

@@ -1,19 +1,24 @@
-//! Guides, in the order in which they are needed.
+//! Guides to the framework, from first steps to writing your own extractors, layers and modules.
 //!
-//! 1. [`routing`]: which handler a stanza reaches, and what is advertised
-//! 2. [`extractors`]: what a handler may ask for, and how to write an extractor
-//! 3. [`errors`]: what a peer is told when something goes wrong, and what it is not told
-//! 4. [`order`]: what runs at the same time, what waits, and what is turned away
-//! 5. [`sending`]: what a component says by itself, what it asks, and what it can know about either
-//! 6. [`modules`]: a part of a component as a crate of its own
-//! 7. [`layers`]: what stands around handlers
-//! 8. `testing`: tests of all of that without a server, with the feature `testing`
+//! 1. [`routing`]: selecting the handler for a stanza, and what is advertised
+//! 2. [`extractors`]: the arguments of handlers, and writing your own
+//! 3. [`state`]: sharing data between handlers
+//! 4. [`errors`]: error replies, and which errors are hidden from peers
+//! 5. [`order`]: concurrency, lanes, limits and backpressure
+//! 6. [`sending`]: messages, confirmed delivery, IQ requests and lists
+//! 7. [`layers`]: using and writing middleware
+//! 8. [`modules`]: packaging a part of a component as a crate
+//! 9. [`compiler_errors`]: reading the compiler's messages about handlers
+//! 10. `testing`: tests without a server (feature `testing`)
 
 #[doc = include_str!("routing.md")]
 pub mod routing {}
 
 #[doc = include_str!("extractors.md")]
 pub mod extractors {}
+
+#[doc = include_str!("state.md")]
+pub mod state {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
@@ -24,11 +29,14 @@ pub mod order {}
 #[doc = include_str!("sending.md")]
 pub mod sending {}
 
+#[doc = include_str!("layers.md")]
+pub mod layers {}
+
 #[doc = include_str!("modules.md")]
 pub mod modules {}
 
-#[doc = include_str!("layers.md")]
-pub mod layers {}
+#[doc = include_str!("compiler_errors.md")]
+pub mod compiler_errors {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}

@@ -1,4 +1,4 @@
-//! Who may speak to a component at all.
+//! Access control by JID and domain.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,19 +15,22 @@ use crate::error::{BoxError, Condition};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
 
-/// Lets in, or keeps out, bare JIDs and domains.
+/// Allows or denies stanzas by the sender's bare JID or domain.
 ///
-/// What is said of a JID goes before what is said of its domain, and of the same one `deny` goes
-/// before `allow`. Who is not named is let in as long as nobody is allowed by name. The others are
-/// told forbidden: an action that only certain entities are allowed to perform (RFC 6120 §8.3.3.4).
+/// A rule for a JID takes precedence over a rule for its domain. For the same JID or domain, `deny`
+/// takes precedence over `allow`. Senders without a rule are allowed unless the layer has an
+/// `allow` rule or is [`closed`](AccessLayer::closed). Denied senders get a `forbidden` error (RFC
+/// 6120 §8.3.3.4).
 ///
 /// ```
 /// use campanile::layer::AccessLayer;
 /// use campanile::router::Router;
 ///
 /// # fn main() -> Result<(), campanile::layer::RuleError> {
-/// let ours = AccessLayer::new().allow("example.org".parse()?).deny("mallory@example.org".parse()?);
-/// let router: Router = Router::new().message(|| async { "hello" }).layer(ours);
+/// let access = AccessLayer::new()
+///     .allow("example.org".parse()?)
+///     .deny("mallory@example.org".parse()?);
+/// let router: Router = Router::new().message(|| async { "hello" }).layer(access);
 /// # Ok(())
 /// # }
 /// ```
@@ -36,15 +39,15 @@ pub struct AccessLayer {
     rules: Arc<Rules>,
 }
 
-/// Whom a rule is about: a bare JID, or everybody of a domain.
+/// The subject of an access rule: a bare JID, or all JIDs of a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule(BareJid);
 
-/// Verdicts by JID and by domain, which no localpart tells apart from a JID: both are bare JIDs.
+/// Verdicts by bare JID. A domain is stored as a bare JID without a localpart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Rules {
     verdicts: HashMap<Box<str>, Verdict>,
-    /// Somebody is allowed by name, so nobody else is.
+    /// `true` if senders without a rule are denied.
     closed: bool,
 }
 
@@ -55,20 +58,20 @@ enum Verdict {
 }
 
 impl AccessLayer {
-    /// Everybody is let in.
+    /// Creates a layer that allows every sender.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Nobody is let in who is not let in by name.
+    /// Denies every sender that has no `allow` rule.
     #[must_use]
     pub fn closed(mut self) -> Self {
         Arc::make_mut(&mut self.rules).closed = true;
         self
     }
 
-    /// Lets somebody in, and nobody who is not let in as well.
+    /// Allows the sender. From then on, senders without a rule are denied.
     #[must_use]
     pub fn allow(mut self, rule: Rule) -> Self {
         let rules = Arc::make_mut(&mut self.rules);
@@ -80,7 +83,7 @@ impl AccessLayer {
         self
     }
 
-    /// Keeps somebody out.
+    /// Denies the sender.
     #[must_use]
     pub fn deny(mut self, rule: Rule) -> Self {
         let rules = Arc::make_mut(&mut self.rules);
@@ -90,13 +93,13 @@ impl AccessLayer {
         self
     }
 
-    /// Whether everybody is let in.
+    /// Returns `true` if every sender is allowed.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.rules.closed && self.rules.verdicts.is_empty()
     }
 
-    /// Whether somebody is let in.
+    /// Returns `true` if this sender is allowed.
     #[must_use]
     pub fn allows(&self, sender: &Jid) -> bool {
         self.rules.allows(sender)
@@ -215,12 +218,13 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_and_its_exceptions() {
+    fn rules_for_jids_take_precedence_over_rules_for_domains() {
         let rows: [(&[&str], &[&str], &str, bool); 11] = [
-            (&[], &[], "anybody@example.org/desk", true),
+            (&[], &[], "alice@example.org/desk", true),
             (&["example.org"], &[], "a@example.org/r", true),
             (&["example.org"], &[], "example.org", true),
-            // A domain is matched exactly: a name that ends like it, and one below it, are others.
+            // A domain matches exactly: neither a longer name that ends with it nor a subdomain of
+            // it.
             (&["example.org"], &[], "a@evil-example.org", false),
             (&["example.org"], &[], "a@sub.example.org", false),
             (&["A@Example.org"], &[], "a@example.org/r", true),
@@ -245,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_kept_out_is_told_so() {
+    fn denied_sender_gets_forbidden() {
         let handler = || async { "hello" };
         let mut service = layer(&["example.net"], &[]).layer(Router::new().message(handler));
         let refused = "<message from='bot.localhost' to='alice@example.org/desk' id='1' \
@@ -265,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn parsing_rejects_invalid_rules() {
         for text in ["", "a@b/c", "@b"] {
             assert!(text.parse::<Rule>().is_err(), "{text}");
         }

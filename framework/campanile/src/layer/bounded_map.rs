@@ -1,31 +1,32 @@
-//! Values by key, in a table that never grows: keys come from strangers.
+//! A map of fixed size, for keys that remote parties choose.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 
-/// How many places a key may be in. When all are taken, the most idle makes room.
+/// The number of entries in which a key may be stored. If all of them are in use, the least
+/// recently used one is evicted.
 const WAYS: usize = 8;
 
-/// A table of fixed size. What is forgotten begins anew.
+/// A map of fixed size. An evicted key starts again with the default value.
 #[derive(Debug)]
 pub(super) struct BoundedMap<V> {
     sets: Box<[[Entry<V>; WAYS]]>,
-    /// With secrets of its own, so that nobody can choose keys that fall together.
+    /// Randomly seeded, so that remote parties cannot choose keys that collide.
     hasher: RandomState,
 }
 
-/// A key, as the table knows it.
+/// The hash of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key(u64);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry<V> {
-    /// `None` is a place that nobody has used.
+    /// `None` if the entry is unused.
     key: Option<Key>,
     value: V,
 }
 
 impl<V: Copy + Default> BoundedMap<V> {
-    /// A table for about so many keys.
+    /// Creates a map for about this many keys.
     pub(super) fn new(places: usize) -> Self {
         let sets = (places / WAYS).next_power_of_two();
         Self {
@@ -38,10 +39,10 @@ impl<V: Copy + Default> BoundedMap<V> {
         Key(self.hasher.hash_one(key))
     }
 
-    /// The value of a key. When it is new and there is no room, the value with the least `used` is
-    /// forgotten.
+    /// Returns the value of a key. If the key is new and its set is full, the value with the least
+    /// `used` is evicted.
     pub(super) fn get<T: Ord>(&mut self, key: Key, used: impl Fn(&V) -> T) -> &mut V {
-        // The low bits choose the set, all of them tell the keys within it apart.
+        // The low bits select the set; the whole hash identifies the key within it.
         let at = usize::try_from(key.0 & (self.sets.len() as u64 - 1)).unwrap_or_default();
         let set = &mut self.sets[at];
         let known = set.iter().position(|place| place.key == Some(key));
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_idle_makes_room() {
+    fn get_evicts_least_recently_used() {
         let mut table = BoundedMap::<u32>::new(8);
         for value in 1..=8 {
             let key = table.key(value);
@@ -78,7 +79,7 @@ mod tests {
         let second = table.key(2);
         *table.get(stranger, |used| *used) = 99;
         assert_eq!(*table.get(second, |used| *used), 20);
-        // The first was forgotten; it comes back empty, and in place of the second.
+        // The first key was evicted. It returns with the default value and evicts the second.
         assert_eq!(*table.get(first, |used| *used), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! A layer that is an async function.
+//! Middleware from an async function.
 
 use std::fmt;
 use std::future::Future;
@@ -12,8 +12,9 @@ use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::reply::{IntoReply, Reply};
 
-/// A layer that calls this function for each stanza. What the function is given besides the stanza
-/// calls what is below.
+/// Creates a layer that calls an async function for each stanza.
+///
+/// The function receives the stanza and a [`Next`], which calls the inner service.
 ///
 /// ```
 /// use campanile::error::BoxError;
@@ -39,8 +40,9 @@ use crate::reply::{IntoReply, Reply};
 /// let router: Router = Router::new().message(greet).layer(from_fn(tenant));
 /// ```
 ///
-/// It fits around whatever is `Clone`: routes, a router. Each stanza costs two small allocations; a
-/// layer that must be cheaper is written by hand, as the ones here are.
+/// The layer can be applied to any service that is `Clone`, such as a route or a router. It
+/// allocates twice for each stanza. To avoid that, implement `Layer` and `Service` by hand, as the
+/// layers in this module do.
 pub fn from_fn<F>(function: F) -> FromFnLayer<F> {
     FromFnLayer { function }
 }
@@ -58,16 +60,16 @@ pub struct FromFn<F, S> {
     inner: S,
 }
 
-/// What is below a layer.
+/// The inner service of a [`from_fn`] layer, for one call.
 pub struct Next {
     call: Box<dyn FnOnce(Inbound) -> ReplyFuture + Send>,
 }
 
 impl Next {
-    /// Hands the stanza down, and gives back the answer.
+    /// Passes the stanza to the inner service and returns its reply.
     ///
     /// # Errors
-    /// Whatever the services below fail with.
+    /// Returns the error of the inner service.
     pub async fn run(self, inbound: Inbound) -> Result<Reply, BoxError> {
         (self.call)(inbound).await
     }
@@ -103,21 +105,21 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> ReplyFuture {
-        // The one that was ready goes with the call; its clone stays, and has to become ready by
-        // itself.
+        // The instance that was polled ready handles the call. Its clone replaces it and must be
+        // polled again.
         let clone = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, clone);
         let call = move |inbound| -> ReplyFuture {
-            let answer = ready.call(inbound);
-            Box::pin(async move { answer.await.map_err(Into::into)?.into_reply() })
+            let reply = ready.call(inbound);
+            Box::pin(async move { reply.await.map_err(Into::into)?.into_reply() })
         };
-        let answer = (self.function)(
+        let reply = (self.function)(
             inbound,
             Next {
                 call: Box::new(call),
             },
         );
-        Box::pin(async move { answer.await.into_reply() })
+        Box::pin(async move { reply.await.into_reply() })
     }
 }
 
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_function_adds_is_there_below() {
+    fn extensions_added_by_a_function_reach_the_handler() {
         let mut router = Router::new()
             .message(number)
             .layer(from_fn(numbered))
@@ -177,10 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn a_function_may_answer_itself() {
+    fn function_can_reply_without_calling_next() {
         let refuse = |_: Inbound, _: Next| std::future::ready(Condition::Forbidden);
         let mut router = Router::new().iq_get("urn:a", number).layer(from_fn(refuse));
-        let told = answer(&mut router, "<iq type='get' id='1'><a xmlns='urn:a'/></iq>");
-        assert!(told.contains("<forbidden xmlns"), "{told}");
+        let reply = answer(&mut router, "<iq type='get' id='1'><a xmlns='urn:a'/></iq>");
+        assert!(reply.contains("<forbidden xmlns"), "{reply}");
     }
 }

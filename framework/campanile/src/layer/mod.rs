@@ -1,26 +1,26 @@
-//! Layers: what stands around handlers. Ours and tower's are put together in the same way.
+//! Middleware: tower layers, the layers in this crate, and writing your own.
 //!
-//! Every service here is `Service<Inbound, Response = Reply>` with an error that becomes a
-//! [`BoxError`](crate::error::BoxError), so any layer of tower fits anywhere without an adapter:
-//! around some routes by [`Router::layer`](crate::router::Router::layer), around everything by
-//! [`ComponentBuilder::layer`](crate::component::ComponentBuilder::layer).
+//! Every service in this module is a `Service<Inbound, Response = Reply>` whose error converts to a
+//! [`BoxError`](crate::error::BoxError). Any tower layer can therefore be applied without an
+//! adapter: to some routes with [`Router::layer`](crate::router::Router::layer), or to the whole
+//! component with [`ComponentBuilder::layer`](crate::component::ComponentBuilder::layer).
 //!
-//! | layer | what it does | what the peer is told |
+//! | layer | purpose | error sent to the peer |
 //! |---|---|---|
-//! | [`TraceLayer`] | a span for each stanza, at debug level | – |
-//! | [`MetricsLayer`] | counts stanzas and measures how long they take | – |
-//! | [`AccessLayer`] | lets in, or keeps out, JIDs and domains | forbidden |
-//! | [`RateLayer`] | so many stanzas in so much time from each sender and each domain | policy-violation, to wait |
-//! | [`ReceiptsLayer`](crate::receipts::ReceiptsLayer) | confirms messages that were taken (XEP-0184) | – |
-//! | [`LoopGuardLayer`] | keeps automatic answers from feeding each other | – |
-//! | [`from_fn`] | what an async function says | what it says |
-//! | `tower::timeout` | gives up | remote-server-timeout |
-//! | `tower::limit`, around a route | waits | – |
-//! | `tower::load_shed` around a limit | gives up at once | resource-constraint |
+//! | [`TraceLayer`] | opens a debug span for each stanza | – |
+//! | [`MetricsLayer`] | counts stanzas and measures latency | – |
+//! | [`AccessLayer`] | allows or denies JIDs and domains | `forbidden` |
+//! | [`RateLayer`] | limits the rate of stanzas from each sender or domain | `policy-violation`, type `wait` |
+//! | [`ReceiptsLayer`](crate::receipts::ReceiptsLayer) | sends delivery receipts (XEP-0184) for accepted messages | – |
+//! | [`LoopGuardLayer`] | stops reply loops between bots | – |
+//! | [`from_fn`] | runs an async function | chosen by the function |
+//! | `tower::timeout` | cancels slow calls | `remote-server-timeout` |
+//! | `tower::limit`, applied to a route | limits concurrency; calls wait | – |
+//! | `tower::load_shed`, applied to a limit | rejects calls instead of waiting | `resource-constraint` |
 //!
-//! Each is a layer, which holds the settings and what is counted, and a service, which it makes.
-//! The order from the outside that serves most components: trace, metrics, access, rate, then what
-//! limits the work itself.
+//! A layer holds the settings and the counters, and is cheap to clone. The service it creates
+//! shares them. A suitable order for most components, from the outermost to the innermost, is:
+//! trace, metrics, access, rate, then limits on the work itself.
 
 mod access;
 mod bounded_map;
@@ -42,7 +42,7 @@ pub use self::response_future::ResponseFuture;
 pub use self::trace::{Trace, TraceLayer};
 pub use crate::metrics::Histogram;
 
-/// The bare JID, without copying it.
+/// Returns the bare JID without allocating.
 fn bare(jid: &jid::Jid) -> &str {
     jid.as_str()
         .split_once('/')

@@ -1,4 +1,4 @@
-//! The future of layers that may refuse.
+//! The response future of layers that may reject a stanza.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,12 +8,12 @@ use crate::error::BoxError;
 use crate::reply::Reply;
 
 pin_project_lite::pin_project! {
-    /// What the inner service says, or the refusal of a layer.
+    /// The response of the inner service, or the immediate reply of a layer.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
         inner: Option<F>,
-        refusal: Option<Result<Reply, BoxError>>,
+        reply: Option<Result<Reply, BoxError>>,
     }
 }
 
@@ -21,14 +21,14 @@ impl<F> ResponseFuture<F> {
     pub(super) fn inner(inner: F) -> Self {
         Self {
             inner: Some(inner),
-            refusal: None,
+            reply: None,
         }
     }
 
-    pub(super) fn ready(refusal: Result<Reply, BoxError>) -> Self {
+    pub(super) fn ready(reply: Result<Reply, BoxError>) -> Self {
         Self {
             inner: None,
-            refusal: Some(refusal),
+            reply: Some(reply),
         }
     }
 }
@@ -44,8 +44,9 @@ where
         let this = self.project();
         match this.inner.as_pin_mut() {
             Some(inner) => inner.poll(cx).map_err(Into::into),
-            // Polled again after the refusal was taken: as good an answer as any.
-            None => Poll::Ready(this.refusal.take().unwrap_or(Ok(Reply::Empty))),
+            // Polled again after completion, which callers must not do. An empty reply is as good
+            // as any.
+            None => Poll::Ready(this.reply.take().unwrap_or(Ok(Reply::Empty))),
         }
     }
 }

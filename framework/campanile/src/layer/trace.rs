@@ -1,4 +1,4 @@
-//! A span for each stanza.
+//! Tracing spans for stanzas.
 
 use std::task::{Context, Poll};
 
@@ -8,10 +8,10 @@ use tracing::instrument::{Instrument, Instrumented};
 
 use crate::inbound::Inbound;
 
-/// Opens a span at debug level around each stanza: kind, sender, recipient and id.
+/// Opens a debug span around each stanza, with its kind, sender, recipient and id.
 ///
-/// At the default level nothing is opened and next to nothing is paid. Failures are not logged
-/// here: the dispatcher does that for every component, with addresses and id.
+/// At the default log level, no span is created and the cost is negligible. Errors are not logged
+/// here: the dispatcher logs them for every component, with addresses and id.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TraceLayer;
 
@@ -39,8 +39,8 @@ impl<S: Service<Inbound>> Service<Inbound> for Trace<S> {
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        // An id is any text that its sender likes: `?` escapes what would break a line or a
-        // terminal.
+        // The sender chooses the id freely. Debug formatting escapes line breaks and terminal
+        // control characters.
         let span = tracing::debug_span!(
             "stanza",
             kind = %inbound.kind(),
@@ -48,8 +48,8 @@ impl<S: Service<Inbound>> Service<Inbound> for Trace<S> {
             to = %inbound.recipient(),
             id = inbound.stanza().id().map(tracing::field::debug),
         );
-        let answer = span.in_scope(|| self.inner.call(inbound));
-        answer.instrument(span)
+        let response = span.in_scope(|| self.inner.call(inbound));
+        response.instrument(span)
     }
 }
 
@@ -65,10 +65,10 @@ mod tests {
     use crate::router::Router;
     use crate::test_util::call;
 
-    /// Writes down the fields of each span.
-    struct Notes(Level, Arc<Mutex<String>>);
+    /// Records the fields of each span.
+    struct SpanRecorder(Level, Arc<Mutex<String>>);
 
-    impl Visit for Notes {
+    impl Visit for SpanRecorder {
         fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
             self.1
                 .lock()
@@ -77,7 +77,7 @@ mod tests {
         }
     }
 
-    impl Subscriber for Notes {
+    impl Subscriber for SpanRecorder {
         fn enabled(&self, metadata: &Metadata<'_>) -> bool {
             *metadata.level() <= self.0 && metadata.is_span()
         }
@@ -98,7 +98,7 @@ mod tests {
         let notes = Arc::new(Mutex::new(String::new()));
         let handler = || async {};
         let mut service = TraceLayer.layer(Router::new().message(handler));
-        tracing::subscriber::with_default(Notes(level, Arc::clone(&notes)), || {
+        tracing::subscriber::with_default(SpanRecorder(level, Arc::clone(&notes)), || {
             call(
                 &mut service,
                 "<message id='a&#10;b'><body>hi</body></message>",
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_opened_at_debug_level_only() {
+    fn span_is_opened_only_at_debug_level() {
         let wanted =
             "kind=message normal from=alice@example.org/desk to=bot.localhost id=\"a\\nb\" ";
         assert_eq!(spans(Level::DEBUG), wanted);

@@ -1,4 +1,4 @@
-//! Modules by name, so that a configuration can choose among them.
+//! A registry of modules by name, for selection in a configuration file.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -12,12 +12,11 @@ use super::Module;
 use super::settings::{self, SettingsError};
 use crate::error::BoxError;
 
-/// Modules by name, each with what makes it from its settings.
+/// A registry of modules by name. Each module is created from its settings.
 ///
-/// A module may be made more than once, also only to see whether it takes its settings: what it
-/// needs from the machine, it takes when it is [started](Module::start). Settings are whatever
-/// serde reads, in the shape of [`serde_json::Value`]: tables of a TOML file turn into it by
-/// `serde_json::to_value`.
+/// A module may be created several times, and only to validate its settings. It should therefore
+/// acquire resources in [`start`](Module::start), not on creation. Settings are passed as a
+/// [`serde_json::Value`]; tables of a TOML file are converted with `serde_json::to_value`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -44,8 +43,11 @@ use crate::error::BoxError;
 /// let catalog = Catalog::new().register("greeter", |settings| Ok(Greeter { settings }));
 ///
 /// let file = serde_json::json!({ "greeter": { "greeting": "hello" } });
-/// let modules = catalog.choose(file.as_object().ok_or("a table for each module")?)?;
-/// let component = Component::builder("bot.localhost").server("127.0.0.1:5347").secret("secret").modules(modules);
+/// let modules = catalog.choose(file.as_object().ok_or("expected a table for each module")?)?;
+/// let component = Component::builder("bot.localhost")
+///     .server("127.0.0.1:5347")
+///     .secret("secret")
+///     .modules(modules);
 /// # component.build()?;
 /// # Ok(())
 /// # }
@@ -58,14 +60,14 @@ pub struct Catalog {
 type Maker = Box<dyn Fn(&Value) -> Result<Arc<dyn Module>, Fault> + Send + Sync>;
 
 impl Catalog {
-    /// A catalog of nothing.
+    /// Creates an empty catalog.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Offers a module under this name, in place of an earlier one of the same name. What makes it
-    /// may refuse its settings.
+    /// Registers a module under this name. Replaces an earlier one with the same name. `make` may
+    /// reject the settings with an error.
     #[must_use]
     pub fn register<T, M>(
         mut self,
@@ -84,22 +86,22 @@ impl Catalog {
         self
     }
 
-    /// Offers everything that another catalog does, in place of earlier ones of the same names.
+    /// Adds all modules of another catalog. They replace modules with the same names.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.makers.extend(other.makers);
         self
     }
 
-    /// The names of all modules, sorted.
+    /// Returns the names of all modules, sorted.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.makers.keys().copied()
     }
 
-    /// Makes one module.
+    /// Creates one module.
     ///
     /// # Errors
-    /// When there is none of this name, or when it does not take the settings.
+    /// Returns an error if the name is unknown or the settings are invalid.
     pub fn make(&self, name: &str, settings: &Value) -> Result<Arc<dyn Module>, CatalogError> {
         let made = match self.makers.get(name) {
             Some(make) => make(settings),
@@ -113,10 +115,10 @@ impl Catalog {
         })
     }
 
-    /// Makes a module for each name, with the settings beside it.
+    /// Creates a module for each name in the map, from the settings stored under it.
     ///
     /// # Errors
-    /// With everything that is wrong, not only the first.
+    /// Returns all errors, not only the first.
     pub fn choose(
         &self,
         settings: &Map<String, Value>,
@@ -143,13 +145,13 @@ impl fmt::Debug for Catalog {
     }
 }
 
-/// What is wrong with the modules that a configuration asks for.
+/// Errors in the modules section of a configuration.
 #[derive(Debug)]
 pub struct CatalogError {
     faults: Vec<CatalogFault>,
 }
 
-/// What is wrong with one module that a configuration asks for.
+/// An error in the configuration of one module.
 #[derive(Debug)]
 pub struct CatalogFault {
     module: String,
@@ -164,26 +166,26 @@ enum Fault {
 }
 
 impl CatalogError {
-    /// The names of the modules that something is wrong with.
+    /// Returns the names of the modules with errors.
     pub fn modules(&self) -> impl Iterator<Item = &str> {
         self.faults.iter().map(CatalogFault::module)
     }
 
-    /// Everything that is wrong.
+    /// Returns all errors.
     pub fn faults(&self) -> impl Iterator<Item = &CatalogFault> {
         self.faults.iter()
     }
 }
 
 impl CatalogFault {
-    /// The name of the module.
+    /// Returns the name of the module.
     #[must_use]
     pub fn module(&self) -> &str {
         &self.module
     }
 
-    /// The keys that lead to the setting that is wrong, from the outside to the inside; none, when
-    /// it is about all of them. Places within a list are not counted.
+    /// Returns the keys that lead to the invalid setting, from the outermost to the innermost.
+    /// Empty if the error concerns the settings as a whole. List indexes are not included.
     pub fn path(&self) -> impl Iterator<Item = &str> {
         let path = match &self.fault {
             Fault::Unreadable(error) => error.path.as_slice(),
@@ -192,7 +194,7 @@ impl CatalogFault {
         path.iter().rev().map(String::as_str)
     }
 
-    /// What there might have been in place of a name that is unknown: modules, or keys.
+    /// Returns the known names if a name is unknown: modules, or keys.
     #[must_use]
     pub fn known(&self) -> Option<&[&'static str]> {
         match &self.fault {
@@ -202,12 +204,12 @@ impl CatalogFault {
         }
     }
 
-    /// What is wrong, without the name of the module. It cites no text of the settings, unless the
-    /// module does so itself.
+    /// Returns the error message without the name of the module. It does not quote texts from the
+    /// settings, which may be secrets, unless the module itself does so.
     #[must_use]
     pub fn why(&self) -> String {
         match &self.fault {
-            Fault::Unknown(_) => "there is no such module".to_owned(),
+            Fault::Unknown(_) => "unknown module".to_owned(),
             Fault::Unreadable(error) => error.why.clone(),
             Fault::Refused(error) => crate::error::chain(error),
         }
@@ -228,12 +230,16 @@ impl fmt::Display for CatalogFault {
         let Self { module, fault } = self;
         match fault {
             Fault::Unknown(names) => {
-                write!(f, "there is no module {module:?}, but {}", names.join(", "))
+                write!(
+                    f,
+                    "unknown module {module:?}; available: {}",
+                    names.join(", ")
+                )
             }
-            Fault::Unreadable(why) => write!(f, "the settings of {module}: {why}"),
+            Fault::Unreadable(why) => write!(f, "invalid settings for {module}: {why}"),
             Fault::Refused(error) => write!(
                 f,
-                "the settings of {module}: {}",
+                "invalid settings for {module}: {}",
                 crate::error::chain(error)
             ),
         }
@@ -281,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_chooses_modules() {
+    fn choose_creates_modules_from_a_configuration() {
         let settings = json!({ "greeter": { "greeting": "hello" } });
         let modules = catalog().choose(settings.as_object().unwrap()).unwrap();
         let mut router = module::mount(Router::new(), &modules).unwrap();
@@ -293,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_said_at_once() {
+    fn choose_reports_all_errors() {
         let settings = json!({ "greeter": { "greeting": 7 }, "greter": {}, "silent": null });
         let error = catalog()
             .choose(settings.as_object().unwrap())
@@ -302,8 +308,8 @@ mod tests {
         assert_eq!(error.modules().collect::<Vec<_>>(), ["greeter", "greter"]);
         assert_eq!(
             error.to_string(),
-            "the settings of greeter: invalid type: integer `7`, expected a string; \
-             there is no module \"greter\", but greeter, silent"
+            "invalid settings for greeter: invalid type: integer `7`, expected a string; \
+             unknown module \"greter\"; available: greeter, silent"
         );
         let refused = catalog()
             .make("greeter", &json!({ "greeting": "" }))
@@ -311,7 +317,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "the settings of greeter: the greeting is empty"
+            "invalid settings for greeter: the greeting is empty"
         );
         let unknown = catalog()
             .make("greeter", &json!({ "greeting": "", "x": 1 }))
@@ -319,7 +325,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             unknown.to_string(),
-            "the settings of greeter: unknown key \"x\", known are greeting"
+            "invalid settings for greeter: unknown key \"x\"; expected one of greeting"
         );
         let fault = unknown.faults().next().unwrap();
         assert_eq!(
@@ -333,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn two_catalogs_are_one() {
+    fn merge_combines_catalogs() {
         let other = Catalog::new().register("quiet", |(): ()| Ok(Greeter(String::new())));
         assert_eq!(
             catalog().merge(other).names().collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! Modules: routes with a life cycle, which a configuration can choose.
+//! Modules: reusable parts of a component with a life cycle.
 
 mod catalog;
 mod settings;
@@ -15,26 +15,26 @@ use crate::error::BoxError;
 use crate::metrics::Metric;
 use crate::router::{Advertised, OverlapError, Router};
 
-/// A part of a component: what it routes, what it advertises, and what it does while the component
-/// runs.
+/// A reusable part of a component: its routes, its service discovery information, and its life
+/// cycle.
 ///
-/// The router that [`mount`](Module::mount) returns is all that the component needs to know:
-/// routes, text commands, identities, features, items, nodes and forms all stand in it.
+/// The router returned by [`mount`](Module::mount) holds everything that the component needs:
+/// routes, chat commands, identities, features, items, nodes and forms.
 ///
-/// | when | what is called |
+/// | event | calls |
 /// |---|---|
-/// | the component is built | `mount`, then `advertised` with what all modules together say |
-/// | it begins to run, before the first connection | `start`, one module after the other |
-/// | a stream is open | `online`, all modules at the same time; dropped when the stream ends before it is done |
-/// | the component is told to stop while a stream is open | `leave`, all modules at the same time |
-/// | a stream has ended | `offline`, one after the other |
-/// | the component stops | `stop`, one after the other, after the last `offline` |
+/// | the component is built | `mount`, then `advertised` with the information of the component as a whole |
+/// | the component starts, before the first connection | `start`, one module after the other |
+/// | a stream is open | `online`, concurrently for all modules; dropped if the stream ends first |
+/// | the component stops while a stream is open | `leave`, concurrently for all modules |
+/// | a stream has ended | `offline`, one module after the other |
+/// | the component stops | `stop`, one module after the other, after the last `offline` |
 ///
-/// A module that is [replaced](crate::component::ReloadHandle) while the component runs is told `leave`,
-/// `offline` and `stop`; one that comes in is told `start`, and `online` where there is a stream.
+/// When modules are [replaced](crate::component::ReloadHandle) at run time, `leave`, `offline` and `stop`
+/// are called on the old ones, and `start` and, if a stream is open, `online` on the new ones.
 ///
-/// `offline` and `stop` have as long as the grace period, `leave` has half of it; one that takes
-/// longer or panics is left behind and logged.
+/// `offline` and `stop` may take as long as the shutdown grace period, `leave` half as long. A call
+/// that takes longer or panics is abandoned and logged.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -57,41 +57,44 @@ use crate::router::{Advertised, OverlapError, Router};
 /// ```
 #[async_trait]
 pub trait Module: Send + Sync + 'static {
-    /// Its name, for people: in logs and faults.
+    /// Returns the name of the module for logs and error messages.
     fn name(&self) -> &'static str;
 
-    /// Adds its routes, and what it advertises besides, to an empty router.
+    /// Adds the module's routes and service discovery information to an empty router.
     fn mount(self: Arc<Self>, router: Router) -> Router;
 
-    /// Called when all modules are mounted, and again when [others are mounted beside
-    /// it](crate::component::ReloadHandle): what the component as a whole says about itself.
+    /// Called with the component's complete service discovery information once all modules are
+    /// mounted, and again after each [reload](crate::component::ReloadHandle).
     fn advertised(&self, _disco: &Advertised) {}
 
-    /// What carries answers that belong to another process on the same JID there; see [`ResponseForwarder`].
-    /// It is asked for when the component is built, before `start`.
+    /// Returns the transport that forwards IQ responses to other processes on the same JID; see
+    /// [`ResponseForwarder`]. Called when the component is built, before `start`.
     fn response_forwarder(self: Arc<Self>) -> Option<Arc<dyn ResponseForwarder>> {
         None
     }
 
-    /// What it has counted and what waits in it, for `/metrics` and the like. It is asked at any
-    /// time, and must not block.
+    /// Returns the metrics of the module, for `/metrics` and similar. Called at any time; must not
+    /// block.
     fn metrics(&self) -> Vec<Metric> {
         Vec::new()
     }
 
-    /// Called once, before the first connection. The component does not run when it fails.
+    /// Called once, before the first connection. If it fails, the component does not start.
+    ///
+    /// # Errors
+    /// Returns an error if the module cannot work, for example because a database is unreachable.
     async fn start(&self, _client: Client) -> Result<(), BoxError> {
         Ok(())
     }
 
-    /// Called each time when a stream is open.
+    /// Called each time a stream is open.
     async fn online(&self, _client: Client) {}
 
-    /// Called once, when the component is told to stop and a stream is open: the last chance to
-    /// send something. What is sent here goes out before the stream is closed.
+    /// Called once, when the component stops while a stream is open. Stanzas sent from here are
+    /// written before the stream is closed.
     async fn leave(&self, _client: Client) {}
 
-    /// Called each time when a stream has ended.
+    /// Called each time a stream has ended.
     async fn offline(&self) {}
 
     /// Called once, when the component stops.
@@ -101,7 +104,7 @@ pub trait Module: Send + Sync + 'static {
 /// Mounts modules beside the routes of a router.
 ///
 /// # Errors
-/// When a module routes the same as another one, or as the router.
+/// Returns an error if a route of a module overlaps one of another module or of the router.
 pub fn mount(router: Router, modules: &[Arc<dyn Module>]) -> Result<Router, MountError> {
     let mut mounted = vec![("the router", router.clone())];
     let mut all = router;
@@ -115,7 +118,7 @@ pub fn mount(router: Router, modules: &[Arc<dyn Module>]) -> Result<Router, Moun
     Ok(all)
 }
 
-/// Two modules want the same stanzas.
+/// Routes of two modules overlap.
 #[derive(Debug)]
 pub struct MountError {
     module: &'static str,
@@ -142,7 +145,7 @@ impl MountError {
         }
     }
 
-    /// The module that came second.
+    /// Returns the name of the module that was mounted second.
     #[must_use]
     pub const fn module(&self) -> &'static str {
         self.module
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_stand_side_by_side() {
+    fn mount_merges_modules_and_routes() {
         let modules = [
             module("a", |router| router.message(silent)),
             module("b", |router| router.presence(silent)),
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn overlap_names_both_modules_and_both_patterns() {
+    fn mount_error_names_both_modules_and_routes() {
         let modules = [
             module("a", |router| router.presence(silent)),
             module("b", |router| router.message(silent)),
@@ -208,8 +211,8 @@ mod tests {
         assert_eq!(
             chain(&error.into()),
             format!(
-                "c cannot be mounted beside b: the route \"{pattern}\" overlaps \
-                with \"{pattern}\", which is there already"
+                "c cannot be mounted beside b: route \"{pattern}\" overlaps \
+                registered route \"{pattern}\""
             )
         );
         let error = mount(Router::new().presence(silent), &modules).unwrap_err();

@@ -1,4 +1,4 @@
-//! From the values of a configuration to a struct, with the place of what does not fit.
+//! A serde deserializer for settings, which reports the path of an invalid value.
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::Value;
 
-/// What does not fit, and where.
+/// An invalid setting, with its path.
 #[derive(Debug)]
 pub(super) struct SettingsError {
-    /// The keys that lead to it, the innermost first.
+    /// The keys that lead to the setting, the innermost first.
     pub(super) path: Vec<String>,
     pub(super) why: String,
-    /// The keys that there might be, when that one is unknown.
+    /// The known keys, if a key is unknown.
     pub(super) known: Option<&'static [&'static str]>,
 }
 
-/// Reads settings.
+/// Deserializes settings.
 pub(super) fn read<T: DeserializeOwned>(settings: &Value) -> Result<T, SettingsError> {
     T::deserialize(Settings(settings))
 }
@@ -69,13 +69,13 @@ impl Error for SettingsError {
     }
 }
 
-/// A value without its text: that may be a secret.
+/// Describes a value without quoting its text, which may be a secret.
 struct Redacted<'a>(Unexpected<'a>);
 
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Unexpected::Str(_) => f.write_str("a text"),
+            Unexpected::Str(_) => f.write_str("a string"),
             other => other.fmt(f),
         }
     }
@@ -86,8 +86,8 @@ impl fmt::Display for SettingsError {
         f.write_str(&self.why)?;
         match self.known {
             None => Ok(()),
-            Some([]) => f.write_str(", there are none"),
-            Some(known) => write!(f, ", known are {}", known.join(", ")),
+            Some([]) => f.write_str("; no keys are expected"),
+            Some(known) => write!(f, "; expected one of {}", known.join(", ")),
         }
     }
 }
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_serde_asks_for_is_read() {
+    fn read_deserializes_all_serde_types() {
         let settings = json!({
             "name": "tea", "open": true, "shelves": [{ "height": 1, "count": -2 }, { "height": 1.5, "count": 3 }],
             "door": { "locked": { "key": 7 } },
@@ -270,22 +270,22 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named_with_its_place() {
+    fn errors_report_the_path() {
         let rows = [
             (
                 json!({ "nam": "tea" }),
                 "nam",
-                "unknown key \"nam\", known are name, open, shelves, door",
+                "unknown key \"nam\"; expected one of name, open, shelves, door",
             ),
             (
                 json!({ "shelves": [{ "heigth": 1 }] }),
                 "shelves/heigth",
-                "unknown key \"heigth\", known are height, count",
+                "unknown key \"heigth\"; expected one of height, count",
             ),
             (
                 json!({ "shelves": [{ "height": "hunter2" }] }),
                 "shelves/height",
-                "invalid type: a text, expected f64",
+                "invalid type: a string, expected f64",
             ),
             (
                 json!({ "door": { "locked": { "key": 300 } } }),

@@ -1,4 +1,4 @@
-//! Answers that come after the handler has returned.
+//! Replies that are sent after the handler has returned.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,14 @@ use tokio::sync::oneshot;
 use super::Reply;
 use crate::error::BoxError;
 
-/// The answer that a [`Reply::Deferred`] waits for.
+/// A reply that is not known yet: the receiving half of [`Deferred::channel`].
+///
+/// Return it from a handler whose reply depends on work that should not block the following
+/// stanzas of the same sender, such as a call to a slow service. The component waits for the
+/// [`Responder`] without occupying a handler, and sends the reply when it arrives.
+///
+/// A reply that does not arrive within the [handler timeout](crate::limits::Limits), or within the
+/// deadline set with [`within`](Self::within), becomes `remote-server-timeout`.
 pub struct Deferred {
     answer: oneshot::Receiver<Result<Reply, BoxError>>,
     within: Option<Duration>,
@@ -17,25 +24,28 @@ pub struct Deferred {
 
 type Map = Box<dyn FnOnce(Reply) -> Reply + Send + Sync>;
 
-/// Owes the answer to a stanza whose handler has returned [`Deferred`].
+/// Sends the reply to a stanza whose handler has returned a [`Deferred`].
 ///
-/// It counts as in flight until it is used. Dropped without an answer it sends
-/// internal-server-error.
+/// The stanza counts as in flight until the responder is used or dropped. Dropping it without a
+/// reply sends `internal-server-error`.
 #[derive(Debug)]
 pub struct Responder {
     answer: oneshot::Sender<Result<Reply, BoxError>>,
 }
 
 impl Deferred {
-    /// A promise and the handle that keeps it.
+    /// Creates a deferred reply and the responder that completes it.
     ///
     /// ```
     /// use campanile::reply::{Deferred, Reply};
     ///
     /// async fn store() -> Deferred {
-    ///     let (later, answer) = Deferred::channel();
-    ///     tokio::spawn(async move { answer.send(Reply::Empty) });
-    ///     later
+    ///     let (deferred, responder) = Deferred::channel();
+    ///     tokio::spawn(async move {
+    ///         // Work that takes a while.
+    ///         responder.send(Reply::Empty);
+    ///     });
+    ///     deferred
     /// }
     /// ```
     #[must_use]
@@ -51,14 +61,17 @@ impl Deferred {
         )
     }
 
-    /// Sets a deadline other than the component's time for a handler.
+    /// Sets how long to wait for the reply, instead of the component's handler timeout.
     #[must_use]
     pub fn within(mut self, deadline: Duration) -> Self {
         self.within = Some(deadline);
         self
     }
 
-    /// Changes the answer when it is there, if it is no error: for layers.
+    /// Transforms the reply when it arrives, unless it is an error.
+    ///
+    /// Middleware uses it to change replies that are not known yet. Several transformations are
+    /// applied in the order in which they were added.
     #[must_use]
     pub fn map(mut self, map: impl FnOnce(Reply) -> Reply + Send + Sync + 'static) -> Self {
         self.map = Some(match self.map.take() {
@@ -71,33 +84,37 @@ impl Deferred {
     /// Waits for the reply.
     ///
     /// # Errors
-    /// Returns an error if the responder was dropped, or did not answer within `deadline`.
+    /// If the responder was dropped, or the deadline has passed.
     pub async fn wait(self, deadline: Duration) -> Result<Reply, BoxError> {
         match tokio::time::timeout(self.within.unwrap_or(deadline), self.answer).await {
             Ok(Ok(reply)) => match self.map {
                 Some(map) => reply.map(map),
                 None => reply,
             },
-            Ok(Err(_)) => Err("the handle for a later answer was dropped without one".into()),
+            Ok(Err(_)) => {
+                Err("the responder of a deferred reply was dropped without a reply".into())
+            }
             Err(elapsed) => Err(Box::new(elapsed)),
         }
     }
 }
 
 impl Responder {
-    /// Gives the answer. Whether anybody still waits for it is not known.
+    /// Sends the reply.
+    ///
+    /// A reply that arrives after the deadline is dropped, which the responder cannot observe.
     pub fn send(self, reply: Reply) {
         self.give(Ok(reply));
     }
 
-    /// Gives up; the error becomes a stanza error as if the handler had returned it.
+    /// Fails the stanza with an error, as if the handler had returned it.
     pub fn fail(self, error: impl Into<BoxError>) {
         self.give(Err(error.into()));
     }
 
     fn give(self, answer: Result<Reply, BoxError>) {
         if self.answer.send(answer).is_err() {
-            tracing::debug!("an answer came after its deadline and is dropped");
+            tracing::debug!("deferred reply dropped: it arrived after its deadline");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a handler may return.
+//! The [`IntoReply`] trait: the types that a handler may return.
 
 use std::borrow::Cow;
 
@@ -10,18 +10,38 @@ use crate::error::{BoxError, Condition, StanzaError};
 use crate::stanza::{Children, ChildrenBuilder, Stanza};
 use campanile_stanza::xml::CLIENT;
 
-/// What a handler may return.
+/// Types that a handler may return.
 ///
-/// | type | answer |
+/// | type | reply |
 /// |---|---|
-/// | `()`, `None` | nothing: an empty result for an IQ, silence for all else |
+/// | `()`, `None` | an empty result for an IQ request, nothing for other stanzas |
 /// | [`Payload`](crate::extract::Payload), [`Json`](crate::extract::Json), [`Children`] | IQ result, or message of the request's type |
 /// | `&str`, `String`, `Cow<str>`, [`Text`] | a message of the request's type with this body |
 /// | [`Stanza`], [`Message`], [`Presence`] | that stanza, its missing addresses filled in |
-/// | [`StanzaError`], [`Condition`] | a refusal |
-/// | `Vec`, tuples of two to four | one after the other |
-/// | `Result` | as its value; any error goes the way of all errors: see [`into_stanza_error`](crate::error::into_stanza_error) |
-/// | [`Deferred`] | what its [`Responder`](super::Responder) says |
+/// | [`StanzaError`], [`Condition`] | an error reply |
+/// | `Vec`, tuples of two to four | several replies, in order |
+/// | `Result` | that of the value; an error is converted by [`into_stanza_error`] |
+/// | [`Deferred`] | the reply that its [`Responder`](super::Responder) sends later |
+///
+/// [`Reply`] lists what each of them sends in answer to which kind of stanza. To return a type of
+/// your own, implement the trait in terms of these:
+///
+/// ```
+/// use campanile::error::BoxError;
+/// use campanile::reply::{IntoReply, Reply};
+///
+/// struct Weather {
+///     degrees: i32,
+/// }
+///
+/// impl IntoReply for Weather {
+///     fn into_reply(self) -> Result<Reply, BoxError> {
+///         format!("{} °C", self.degrees).into_reply()
+///     }
+/// }
+/// ```
+///
+/// [`into_stanza_error`]: crate::error::into_stanza_error
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as a reply",
     label = "a handler returns this",
@@ -29,14 +49,14 @@ use campanile_stanza::xml::CLIENT;
         `Stanza`, `StanzaError`, `Option`, `Vec`, `Result<_, E>` with any error, ..."
 )]
 pub trait IntoReply {
-    /// The answer, or why there is none.
+    /// Converts the value into a reply.
     ///
     /// # Errors
-    /// When the value cannot be written as XML, or is an error itself.
+    /// Returns an error if the value cannot be serialized as XML, or if it is an `Err` itself.
     fn into_reply(self) -> Result<Reply, BoxError>;
 }
 
-/// A message body.
+/// A message body: replies like the `String` it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(pub String);
 
@@ -138,7 +158,7 @@ impl<T: IntoReply> IntoReply for Vec<T> {
 macro_rules! tuples {
     ($(($($part:ident)+))+) => {$(
         impl<$($part: IntoReply),+> IntoReply for ($($part,)+) {
-            #[allow(non_snake_case, reason = "one name serves for the type and the value")]
+            #[allow(non_snake_case, reason = "one name for the type and the value")]
             fn into_reply(self) -> Result<Reply, BoxError> {
                 let ($($part,)+) = self;
                 Ok(Reply::Multiple(vec![$($part.into_reply()?),+]))

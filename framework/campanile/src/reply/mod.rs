@@ -1,4 +1,8 @@
-//! What a handler answers with, and the rules that turn it into stanzas.
+//! Replies of handlers, and the rules that turn them into stanzas.
+//!
+//! A handler returns any type that implements [`IntoReply`]. The resulting [`Reply`] has no
+//! addresses; the component adds them from the request and applies the rules of RFC 6120 and RFC
+//! 6121: an IQ request gets exactly one response, errors and results are never answered.
 
 mod deferred;
 mod into;
@@ -10,46 +14,50 @@ pub use self::into::{IntoReply, Text};
 use crate::error::{Condition, StanzaError};
 use crate::stanza::{Children, IqType, Kind, MessageType, Stanza, WriteError};
 
-/// An answer without addresses: [`address`](Reply::address) adds them, in one place.
+/// A reply without addresses, which [`address`](Reply::address) adds.
 ///
-/// | answer to → | IQ get, set | message chat, normal | groupchat, headline | presence | error, result |
+/// The rows are the variants, the columns the kinds of stanza being answered; “–” means that
+/// nothing is sent.
+///
+/// | reply to → | IQ get, set | message chat, normal | groupchat, headline | presence | error, result |
 /// |---|---|---|---|---|---|
 /// | [`Empty`](Reply::Empty) | empty result | – | – | – | – |
 /// | [`Children`](Reply::Children) | result, of at most one child | message of the same type and id | – | – | – |
 /// | [`Stanza`](Reply::Stanza) | the stanza, and an empty result | the stanza | the stanza; groupchat to the bare room | the stanza | – |
-/// | [`Error`](Reply::Error) | error | error, when the message has content | – | – | – |
+/// | [`Error`](Reply::Error) | error | error, if the message has content | – | – | – |
 /// | [`Multiple`](Reply::Multiple) | all, with at most one result or error | all | all | all | – |
-/// | [`Deferred`](Reply::Deferred) | as above, when the answer is there | | | | – |
+/// | [`Deferred`](Reply::Deferred) | as above, when the reply arrives | | | | – |
 #[derive(Debug)]
 pub enum Reply {
-    /// Nothing to say: the empty result that an IQ request is owed, silence for all else.
+    /// No content: an empty result for an IQ request, nothing for other stanzas.
     Empty,
-    /// The payload of an IQ result, or the children of a message of the same type.
+    /// The payload of an IQ result, or the child elements of a message of the same type.
     Children(Children),
-    /// A message or presence of its own type. `to` is filled in when it is missing.
+    /// A message or presence stanza with its own type. Missing addresses are filled in.
     Stanza(Box<Stanza>),
-    /// A refusal.
+    /// An error reply.
     Error(StanzaError),
-    /// One after the other. Stanzas come before the result, which is added when none is given.
+    /// Several replies, sent in order. An empty IQ result is added at the end if none is among
+    /// them.
     Multiple(Vec<Reply>),
-    /// The handler has taken the stanza over and answers by the [`Responder`] that belongs to this.
+    /// A reply that the handler's [`Responder`] sends later.
     Deferred(Deferred),
 }
 
 impl Reply {
-    /// A payload, serialised.
+    /// Creates a reply from a typed payload.
     ///
     /// # Errors
-    /// When the value cannot be written as XML.
+    /// Returns a [`WriteError`] if the value cannot be serialized as XML.
     pub fn payload<P: xso::AsXml>(payload: &P) -> Result<Self, WriteError> {
         Children::of(payload).map(Self::Children)
     }
 
-    /// Turns the answer into the stanzas that are due, each with both addresses, in the order to
-    /// send them.
+    /// Converts the reply into the stanzas to send, each with both addresses, and passes them to
+    /// `send` in order.
     ///
-    /// A [`Deferred`] must have been awaited before; one that was not, such as one among several, is a
-    /// fault of ours.
+    /// Await a [`Deferred`] first. One that is still pending here, such as one inside
+    /// [`Multiple`](Self::Multiple), is an internal error and becomes `internal-server-error`.
     pub fn address(self, request: &Stanza, mut send: impl FnMut(Stanza)) {
         // RFC 6120 §8.3.1, §8.2.3: errors and results are never answered.
         if request.kind().is_error() || request.kind().is_response() {
@@ -71,7 +79,8 @@ impl Reply {
                 Kind::Iq(_) if children.len() > 1 => {
                     tracing::error!(
                         children = children.len(),
-                        "a handler answered an IQ with more than one child"
+                        "handler replied to an IQ request with more than one child; \
+                        internal-server-error sent"
                     );
                     Self::Error(Condition::InternalServerError.into())
                         .parts(request, answered, send);
@@ -83,8 +92,7 @@ impl Reply {
                 Kind::Message(MessageType::Chat | MessageType::Normal) => {
                     send(back(request, request.kind(), children))
                 }
-                // Nothing is said in a room unasked, and nobody waits for an answer to a headline
-                // or to presence.
+                // A room must not receive automatic replies; headlines and presence expect none.
                 Kind::Message(_) | Kind::Presence(_) => {}
             },
             Self::Stanza(stanza) if stanza.kind().is_response() => {
@@ -108,21 +116,26 @@ impl Reply {
                 .into_iter()
                 .for_each(|reply| reply.parts(request, answered, send)),
             Self::Deferred(_) => {
-                tracing::error!("a later answer among several, which nobody can wait for");
-                let fault = StanzaError::new(Condition::InternalServerError);
-                Self::Error(fault).parts(request, answered, send);
+                tracing::error!(
+                    "handler returned a deferred reply inside Reply::Multiple; \
+                    internal-server-error sent"
+                );
+                let error = StanzaError::new(Condition::InternalServerError);
+                Self::Error(error).parts(request, answered, send);
             }
         }
     }
 }
 
-/// The error stanza for a request or a message.
+/// Returns the error stanza for a request or a message.
 pub(crate) fn error_reply(request: &Stanza, error: &StanzaError) -> Stanza {
     back(request, request.kind().to_error(), error.to_children())
 }
 
-/// Whether a message that is not taken must be bounced: a person must not write into the void (RFC
-/// 6121 §8.5.1), and two machines must not send each other errors for ever.
+/// Returns `true` if an unhandled or failed message must be bounced.
+///
+/// A person must learn that a message was not delivered (RFC 6121 §8.5.1), but two automated
+/// entities must not send errors to each other in a loop.
 pub(crate) fn should_bounce(stanza: &Stanza) -> bool {
     let conversation = matches!(
         stanza.kind(),
@@ -132,24 +145,25 @@ pub(crate) fn should_bounce(stanza: &Stanza) -> bool {
         (Some(from), Some(to)) => from.domain() == to.domain(),
         _ => true,
     };
-    // XEP-0203: it was delivered once before, or its sender is long gone.
+    // XEP-0203: a delayed message was delivered before, or its sender may be offline by now.
     conversation
         && !own
         && stanza.has_content()
         && stanza.children().find("urn:xmpp:delay", "delay").is_none()
 }
 
-/// A stanza from the recipient of `request` to its sender, with its id.
+/// Returns a stanza from the recipient of `request` to its sender, with the same id.
 fn back(request: &Stanza, kind: Kind, children: Children) -> Stanza {
     request.reply(kind).with_children(children)
 }
 
+/// Fills in missing addresses from the request.
 fn complete(request: &Stanza, mut stanza: Stanza) -> Stanza {
     if stanza.from().is_none() {
         stanza.set_from(request.to().cloned());
     }
     if stanza.to().is_none() {
-        // Only the room itself can be spoken to in a room (XEP-0045 §7.4).
+        // XEP-0045 §7.4: a groupchat message is addressed to the room, not to an occupant.
         let in_room = stanza.kind() == Kind::Message(MessageType::Groupchat);
         let to = request.from().cloned();
         stanza.set_to(if in_room {

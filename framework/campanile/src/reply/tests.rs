@@ -1,4 +1,4 @@
-//! The table of [`Reply`], cell by cell.
+//! Each cell of the table on [`Reply`].
 
 use xmpp_parsers::ping::Ping;
 
@@ -27,7 +27,7 @@ fn answer(reply: impl IntoReply, request: &str) -> String {
     addressed(reply.into_reply(), &stanza(request))
 }
 
-/// What goes back to Alice: the element with its addresses and id, `rest` behind them.
+/// XML of a reply to Alice: the element with its addresses and id, then `rest`.
 fn back(name: &str, id: &str, rest: &str) -> String {
     format!("<{name} from='bot.localhost' to='alice@example.org/desk' id='{id}'{rest}")
 }
@@ -45,11 +45,11 @@ fn message() -> Stanza {
 
 const PING: &str = "<ping xmlns='urn:xmpp:ping'/>";
 const NEWS: &str = " type='headline'><body>news</body></message>";
-const REFUSED: &str =
+const NOT_ACCEPTABLE: &str =
     "<error type='modify'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
 
 #[test]
-fn empty_to_an_iq_is_an_empty_result() {
+fn empty_reply_to_iq_is_empty_result() {
     assert_eq!(answer((), IQ), back("iq", "q", " type='result'/>"));
     assert_eq!(
         answer(None::<Children>, IQ),
@@ -58,14 +58,14 @@ fn empty_to_an_iq_is_an_empty_result() {
 }
 
 #[test]
-fn empty_to_all_else_is_silence() {
+fn empty_reply_to_other_stanzas_sends_nothing() {
     for request in [CHAT, NORMAL, ROOM, HEADLINE, PRESENCE] {
         assert_eq!(answer((), request), "", "{request}");
     }
 }
 
 #[test]
-fn children_to_an_iq_are_its_result() {
+fn children_reply_to_iq_is_its_result() {
     assert_eq!(
         answer(children(), IQ),
         back("iq", "q", &format!(" type='result'>{PING}</iq>"))
@@ -74,7 +74,7 @@ fn children_to_an_iq_are_its_result() {
 }
 
 #[test]
-fn children_to_a_conversation_are_a_message_of_its_type() {
+fn children_reply_to_chat_or_normal_keeps_the_type() {
     assert_eq!(
         answer(children(), CHAT),
         back("message", "m", &format!(" type='chat'>{PING}</message>"))
@@ -86,20 +86,20 @@ fn children_to_a_conversation_are_a_message_of_its_type() {
 }
 
 #[test]
-fn children_to_rooms_headlines_and_presence_are_silence() {
+fn children_reply_to_groupchat_headline_presence_sends_nothing() {
     for request in [ROOM, HEADLINE, PRESENCE] {
         assert_eq!(answer(children(), request), "", "{request}");
     }
 }
 
 #[test]
-fn a_stanza_to_an_iq_comes_before_the_empty_result() {
+fn stanza_reply_to_iq_precedes_the_empty_result() {
     let wanted = back("message", "x", NEWS) + &back("iq", "q", " type='result'/>");
     assert_eq!(answer(message(), IQ), wanted);
 }
 
 #[test]
-fn a_stanza_to_all_else_is_that_stanza() {
+fn stanza_reply_to_other_stanzas_is_sent_as_is() {
     for request in [CHAT, NORMAL, HEADLINE, PRESENCE] {
         assert_eq!(
             answer(message(), request),
@@ -110,7 +110,7 @@ fn a_stanza_to_all_else_is_that_stanza() {
 }
 
 #[test]
-fn a_stanza_keeps_the_addresses_it_has() {
+fn stanza_reply_keeps_its_addresses() {
     let stanza = message()
         .with_from(jid("news@bot.localhost"))
         .with_to(jid("bob@example.org"));
@@ -119,7 +119,7 @@ fn a_stanza_keeps_the_addresses_it_has() {
 }
 
 #[test]
-fn a_groupchat_message_goes_to_the_bare_room() {
+fn groupchat_reply_goes_to_the_bare_room_address() {
     let stanza = Stanza::new(Kind::Message(MessageType::Groupchat))
         .with_text("body", "hi all")
         .unwrap();
@@ -129,7 +129,7 @@ fn a_groupchat_message_goes_to_the_bare_room() {
 }
 
 #[test]
-fn a_result_that_a_handler_built_itself_is_the_result() {
+fn iq_result_built_by_a_handler_is_the_result() {
     let result = Stanza::new(Kind::Iq(IqType::Result))
         .with_id("wrong")
         .with_children(children());
@@ -137,25 +137,31 @@ fn a_result_that_a_handler_built_itself_is_the_result() {
 }
 
 #[test]
-fn a_refusal_to_an_iq_is_an_error() {
+fn error_reply_to_iq_is_an_iq_error() {
     assert_eq!(
         answer(Condition::NotAcceptable, IQ),
-        back("iq", "q", &format!(" type='error'>{REFUSED}</iq>"))
+        back("iq", "q", &format!(" type='error'>{NOT_ACCEPTABLE}</iq>"))
     );
 }
 
 #[test]
-fn a_refusal_to_a_conversation_with_content_is_an_error() {
-    let refused = |id| back("message", id, &format!(" type='error'>{REFUSED}</message>"));
+fn error_reply_to_message_with_content_is_a_message_error() {
+    let rejected = |id| {
+        back(
+            "message",
+            id,
+            &format!(" type='error'>{NOT_ACCEPTABLE}</message>"),
+        )
+    };
     assert_eq!(
         answer(StanzaError::new(Condition::NotAcceptable), CHAT),
-        refused("m")
+        rejected("m")
     );
-    assert_eq!(answer(Condition::NotAcceptable, NORMAL), refused("n"));
+    assert_eq!(answer(Condition::NotAcceptable, NORMAL), rejected("n"));
 }
 
 #[test]
-fn a_refusal_to_all_else_is_silence() {
+fn error_reply_to_other_stanzas_sends_nothing() {
     let empty =
         "<message type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>";
     let delayed =
@@ -167,7 +173,7 @@ fn a_refusal_to_all_else_is_silence() {
 }
 
 #[test]
-fn several_to_an_iq_have_one_result() {
+fn multiple_replies_to_iq_contain_one_result() {
     let twice = vec![
         Reply::Children(children()),
         Reply::Stanza(Box::new(message())),
@@ -175,17 +181,17 @@ fn several_to_an_iq_have_one_result() {
     ];
     let wanted = answer(children(), IQ) + &back("message", "x", NEWS);
     assert_eq!(answer(twice, IQ), wanted);
-    let refused = vec![
+    let rejected = vec![
         Reply::Error(Condition::NotAcceptable.into()),
         Reply::Children(children()),
     ];
-    assert_eq!(answer(refused, IQ), answer(Condition::NotAcceptable, IQ));
+    assert_eq!(answer(rejected, IQ), answer(Condition::NotAcceptable, IQ));
     let none = vec![Reply::Stanza(Box::new(message()))];
     assert_eq!(answer(none, IQ), answer(message(), IQ));
 }
 
 #[test]
-fn several_to_all_else_are_all_that_may_be_said() {
+fn multiple_replies_to_other_stanzas_are_all_sent() {
     let both = || {
         vec![
             Reply::Children(children()),
@@ -211,7 +217,7 @@ fn several_to_all_else_are_all_that_may_be_said() {
 }
 
 #[test]
-fn errors_and_results_are_never_answered() {
+fn errors_and_results_get_no_reply() {
     for request in SILENT {
         assert_eq!(answer((), request), "", "{request}");
         assert_eq!(answer(children(), request), "", "{request}");
@@ -222,17 +228,20 @@ fn errors_and_results_are_never_answered() {
 }
 
 #[tokio::test]
-async fn a_later_answer_is_as_if_it_had_come_at_once() {
+async fn deferred_reply_equals_immediate_reply() {
     for request in [IQ, CHAT, NORMAL, ROOM, HEADLINE, PRESENCE]
         .into_iter()
         .chain(SILENT)
     {
-        let (later, handle) = Deferred::channel();
-        handle.send(Reply::Children(children()));
-        let Ok(Reply::Deferred(later)) = later.into_reply() else {
-            panic!("not a later answer")
+        let (deferred, responder) = Deferred::channel();
+        responder.send(Reply::Children(children()));
+        let Ok(Reply::Deferred(deferred)) = deferred.into_reply() else {
+            panic!("not a deferred reply")
         };
-        let reply = later.wait(std::time::Duration::from_secs(1)).await.unwrap();
+        let reply = deferred
+            .wait(std::time::Duration::from_secs(1))
+            .await
+            .unwrap();
         assert_eq!(
             answer(reply, request),
             answer(children(), request),
@@ -242,28 +251,28 @@ async fn a_later_answer_is_as_if_it_had_come_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_later_answer_that_never_comes_is_a_fault() {
+async fn missing_deferred_reply_is_an_error() {
     let second = std::time::Duration::from_secs(1);
-    let (later, handle) = Deferred::channel();
-    drop(handle);
-    let told = addressed(later.wait(second).await, &stanza(IQ));
+    let (deferred, responder) = Deferred::channel();
+    drop(responder);
+    let told = addressed(deferred.wait(second).await, &stanza(IQ));
     assert!(told.contains("internal-server-error"), "{told}");
-    let (later, _handle) = Deferred::channel();
-    let told = addressed(later.within(second).wait(2 * second).await, &stanza(IQ));
+    let (deferred, _responder) = Deferred::channel();
+    let told = addressed(deferred.within(second).wait(2 * second).await, &stanza(IQ));
     assert!(told.contains("remote-server-timeout"), "{told}");
 }
 
 #[test]
-fn a_later_answer_among_several_is_a_fault() {
-    let (later, _handle) = Deferred::channel();
+fn deferred_reply_inside_multiple_is_internal_server_error() {
+    let (deferred, _responder) = Deferred::channel();
     assert_eq!(
-        answer(vec![later], IQ),
+        answer(vec![deferred], IQ),
         answer(Condition::InternalServerError, IQ)
     );
 }
 
 #[test]
-fn tuples_are_several() {
+fn tuple_is_multiple_replies() {
     let wanted = back("message", "x", NEWS) + &answer(children(), IQ);
     assert_eq!(answer((message(), Payload(Ping)), IQ), wanted);
     assert_eq!(
@@ -277,7 +286,7 @@ fn tuples_are_several() {
 }
 
 #[test]
-fn text_is_a_body() {
+fn text_becomes_a_message_body() {
     let wanted = back(
         "message",
         "m",
@@ -291,7 +300,7 @@ fn text_is_a_body() {
 }
 
 #[test]
-fn json_is_a_container() {
+fn json_is_sent_in_a_json_container() {
     let wanted = back(
         "iq",
         "q",
@@ -301,7 +310,7 @@ fn json_is_a_container() {
 }
 
 #[test]
-fn a_json_message_has_its_datatype() {
+fn json_message_carries_its_datatype() {
     #[derive(serde::Serialize)]
     struct Position(i8, i8);
     impl crate::extract::Datatype for Position {
@@ -317,7 +326,7 @@ fn a_json_message_has_its_datatype() {
 }
 
 #[test]
-fn several_payloads_are_children_of_one_message() {
+fn payloads_become_children_of_one_message() {
     let twice = Payloads(vec![Ping, Ping]);
     assert_eq!(
         answer(twice, CHAT),
@@ -332,7 +341,7 @@ fn several_payloads_are_children_of_one_message() {
 }
 
 #[test]
-fn a_result_with_several_children_is_a_fault_of_ours() {
+fn iq_result_with_several_children_is_internal_server_error() {
     let twice = Payloads(vec![Ping, Ping]);
     assert_eq!(
         answer(twice, IQ),
@@ -341,7 +350,7 @@ fn a_result_with_several_children_is_a_fault_of_ours() {
 }
 
 #[test]
-fn types_of_xmpp_parsers_are_stanzas() {
+fn xmpp_parsers_types_are_sent_as_stanzas() {
     let message = xmpp_parsers::message::Message::chat(jid("bob@example.org"))
         .with_body(xmpp_parsers::message::Lang(String::new()), "hi".to_owned());
     let wanted =
@@ -356,11 +365,11 @@ fn types_of_xmpp_parsers_are_stanzas() {
 }
 
 #[test]
-fn any_error_goes_the_way_of_all_errors() {
+fn result_error_is_mapped_to_a_stanza_error() {
     let number: Result<(), _> = "x".parse::<u8>().map(drop);
     assert!(answer(number, IQ).contains("internal-server-error"));
-    let refused: Result<(), _> = Err(Condition::Gone);
-    assert!(answer(refused, IQ).contains("<gone xmlns"));
+    let rejected: Result<(), _> = Err(Condition::Gone);
+    assert!(answer(rejected, IQ).contains("<gone xmlns"));
     let fine: Result<&str, std::fmt::Error> = Ok("hi");
     assert_eq!(answer(fine, CHAT), answer("hi", CHAT));
 }

@@ -1,4 +1,4 @@
-//! What the routes say about themselves: nobody lists a feature twice.
+//! Service discovery information derived from the routes, so that no feature is declared twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,45 +17,45 @@ use crate::xep::caps;
 use crate::xep::disco::{self, DiscoInfo, DiscoItem};
 use crate::xep::paging::{self, SetQuery};
 
-/// How many items are on a page at the most.
+/// Maximum number of disco items in one page.
 const PAGE: usize = 100;
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
-    /// Advertises an identity (XEP-0030). Without any, an address is `component/generic`; below
-    /// [`at`](Router::at), an identity stands in place of the wider ones.
+    /// Advertises an identity (XEP-0030). An address without one is `component/generic`. An
+    /// identity added within [`at`](Router::at) replaces those of wider patterns.
     #[must_use]
     pub fn identity(self, identity: Identity) -> Self {
         self.advertise(AdvertKind::Identity(identity))
     }
 
     /// Advertises a feature. The namespaces of IQ routes and the datatypes of JSON messages are
-    /// advertised without being asked for.
+    /// advertised automatically.
     #[must_use]
     pub fn feature(self, feature: impl Into<String>) -> Self {
         self.advertise(AdvertKind::Feature(feature.into()))
     }
 
-    /// Advertises a form (XEP-0128).
+    /// Advertises a form with extended information (XEP-0128).
     #[must_use]
     pub fn form(self, form: DataForm) -> Self {
         self.advertise(AdvertKind::Form(form))
     }
 
-    /// Lists an item. The domain lists the localparts that there are routes for without being asked
-    /// to.
+    /// Adds an item to the disco#items reply. The bare domain lists all routed localparts
+    /// automatically.
     #[must_use]
     pub fn item(self, item: DiscoItem) -> Self {
         self.advertise(AdvertKind::Item(item))
     }
 
-    /// Answers disco#info for a node. One that changes while the component runs is a route:
-    /// a [`PayloadPattern`] with a node.
+    /// Sets the disco#info reply for a node. If the information changes while the component runs,
+    /// route a [`PayloadPattern`] with the node instead.
     #[must_use]
     pub fn node(self, node: impl Into<String>, info: DiscoInfo) -> Self {
         self.advertise(AdvertKind::Node(node.into(), info))
     }
 
-    /// Lists a command for those who may run it.
+    /// Lists an ad-hoc command for users who may run it.
     pub(crate) fn offer(self, node: &str, name: &str, access: AccessLayer) -> Self {
         self.advertise(AdvertKind::Command(CommandItem {
             node: node.into(),
@@ -64,7 +64,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         }))
     }
 
-    /// Leaves everything registered so far out of disco. It works as before.
+    /// Hides everything registered so far from disco. The routes themselves still work.
     #[must_use]
     pub fn hidden(mut self) -> Self {
         let inner = self.edit();
@@ -79,7 +79,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// What is advertised, by address and node.
+    /// Returns what the router advertises, by address and node.
     #[must_use]
     pub fn disco(&self) -> Advertised {
         Advertised::new(&self.inner)
@@ -91,7 +91,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 }
 
-/// Something to be advertised at some addresses.
+/// Information to advertise at the addresses that match a pattern.
 #[derive(Clone)]
 pub(super) struct Advert {
     pub(super) recipient: RecipientPattern,
@@ -101,7 +101,7 @@ pub(super) struct Advert {
 
 #[derive(Clone)]
 pub(super) enum AdvertKind {
-    /// Nothing but that somebody is at home.
+    /// No information; only marks the address as existing.
     Address,
     Identity(Identity),
     Feature(String),
@@ -126,7 +126,7 @@ impl Advert {
 }
 
 impl<S> Inner<S> {
-    /// Whether there is something, and all of it is hidden.
+    /// Returns `true` if the router is not empty and everything in it is hidden.
     pub(super) fn is_hidden(&self) -> bool {
         let entries = self.entries.iter().map(|entry| entry.hidden);
         entries
@@ -136,16 +136,16 @@ impl<S> Inner<S> {
     }
 }
 
-/// What a router advertises, derived from its routes.
+/// The service discovery information that a router advertises, derived from its routes.
 #[derive(Debug, Clone)]
 pub struct Advertised {
     domain: AddressInfo,
     places: RecipientMap<AddressInfo>,
-    /// Localparts that the domain lists, and their names for people.
+    /// The localparts that the domain lists, with their display names.
     listed: BTreeMap<Box<str>, Option<String>>,
 }
 
-/// What one address advertises, its answers written in advance.
+/// The information about one address, with replies serialized in advance.
 #[derive(Debug, Clone)]
 struct AddressInfo {
     info: NodeInfo,
@@ -157,7 +157,7 @@ struct AddressInfo {
 #[derive(Debug, Clone)]
 struct NodeInfo {
     info: DiscoInfo,
-    /// `None` when it cannot be written; who asks for it is told why.
+    /// `None` if it cannot be serialized; each request then returns the error.
     answer: Option<Children>,
 }
 
@@ -172,9 +172,9 @@ impl Advertised {
             .adverts
             .iter()
             .map(|advert| (&advert.recipient, advert.hidden));
-        let homes: BTreeSet<_> = entries.chain(adverts).collect();
+        let addresses: BTreeSet<_> = entries.chain(adverts).collect();
         let mut listed = BTreeMap::new();
-        for (pattern, _) in homes.iter().filter(|(_, hidden)| !hidden) {
+        for (pattern, _) in addresses.iter().filter(|(_, hidden)| !hidden) {
             let LocalpartPattern::Local(localpart) = &pattern.local else {
                 continue;
             };
@@ -183,7 +183,7 @@ impl Advertised {
                 name.clone_from(&identity.name);
             }
         }
-        let patterns: BTreeSet<_> = homes.into_iter().map(|(pattern, _)| pattern).collect();
+        let patterns: BTreeSet<_> = addresses.into_iter().map(|(pattern, _)| pattern).collect();
         Self {
             domain: AddressInfo::new(inner, &RecipientPattern::domain()),
             places: RecipientMap::new(
@@ -195,15 +195,15 @@ impl Advertised {
         }
     }
 
-    /// What an address says about itself: the domain, or a localpart that something was registered
-    /// for.
+    /// Returns the disco#info of an address: the bare domain, or a localpart that something is
+    /// registered for.
     #[must_use]
     pub fn info(&self, localpart: Option<&str>, node: Option<&str>) -> Option<&DiscoInfo> {
         self.page(Address::Localpart(localpart), node)
             .map(|page| &page.info)
     }
 
-    /// The items that an address lists.
+    /// Returns the items of an address.
     #[must_use]
     pub fn items(&self, address: &BareJid) -> Vec<DiscoItem> {
         self.items_of(&address.clone().into())
@@ -235,7 +235,8 @@ impl Advertised {
         }
     }
 
-    /// What an address says about itself, asked for by the hash in its presence (XEP-0115 §6.2).
+    /// Returns the disco#info of an address that is requested by the hash in its presence (XEP-0115
+    /// §6.2).
     fn info_by_hash(&self, address: &Jid, node: Option<&str>) -> Option<&DiscoInfo> {
         let node = node.filter(|node| node.starts_with(caps::NODE))?;
         let info = &self.page(Address::Jid(address), None)?.info;
@@ -257,7 +258,7 @@ impl Advertised {
         let items = match node {
             None => self.items_of(address),
             Some(_) if commands.is_some() => commands.unwrap_or_default(),
-            // XEP-0030 §7: a node that is not there is an error, one without items is not.
+            // XEP-0030 §7: an unknown node is an error, a node without items is not.
             Some(_) if self.page(Address::Jid(address), node).is_some() => Vec::new(),
             Some(_) => return Err(Condition::ItemNotFound.into()),
         };
@@ -309,7 +310,7 @@ impl Advertised {
 }
 
 impl AddressInfo {
-    /// Everything registered for this address or for wider patterns that hold it.
+    /// Collects everything registered for this address and for wider patterns that contain it.
     fn new<S>(inner: &Inner<S>, address: &RecipientPattern) -> Self {
         let mut info = DiscoInfo::new();
         let mut nodes = BTreeMap::new();
@@ -332,7 +333,7 @@ impl AddressInfo {
             .iter()
             .filter(|it| !it.hidden && holds(&it.recipient))
             .collect();
-        // The widest first: of what can stand only once, the narrowest stays.
+        // The widest first, so that more specific information replaces it.
         adverts.sort_by_key(|advert| narrowness(&advert.recipient));
         let mut identified = narrowness(&RecipientPattern::any());
         for advert in adverts {
@@ -348,7 +349,7 @@ impl AddressInfo {
                 AdvertKind::Feature(feature) => drop(info.features.insert(feature.clone())),
                 AdvertKind::Form(form) => info.forms.push(form.clone()),
                 AdvertKind::Item(item) => items.push(item.clone()),
-                AdvertKind::Command(offer) => commands.add(offer.clone()),
+                AdvertKind::Command(command) => commands.add(command.clone()),
                 AdvertKind::Node(node, info) => {
                     drop(nodes.insert(node.clone(), NodeInfo::new(info.clone(), Some(node))))
                 }
@@ -387,7 +388,11 @@ impl NodeInfo {
     fn new(info: DiscoInfo, node: Option<&str>) -> Self {
         let answer = info.to_children(node);
         if let Err(error) = &answer {
-            tracing::warn!(node, %error, "what is advertised cannot be written as XML");
+            tracing::warn!(
+                node,
+                %error,
+                "disco info failed to serialize; requests for it get an error"
+            );
         }
         Self {
             info,
@@ -396,7 +401,7 @@ impl NodeInfo {
     }
 }
 
-/// The greater, the narrower; for patterns of which each holds the next.
+/// Returns a sort key that is greater for the more specific of two nested patterns.
 fn narrowness(pattern: &RecipientPattern) -> (usize, usize, bool) {
     let local = match &pattern.local {
         LocalpartPattern::Any => 0,

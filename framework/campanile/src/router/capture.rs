@@ -1,4 +1,4 @@
-//! What stands for the placeholders of an address, left where the handler finds it.
+//! Extraction of the placeholders in a recipient address.
 
 use jid::{NodeRef, ResourceRef};
 
@@ -9,14 +9,14 @@ use crate::extract::{AddressPlaceholders, Placeholders};
 use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 
-/// A route whose recipients are named with placeholders.
+/// A route whose recipient pattern has named placeholders.
 pub(super) struct Capture {
     route: Route,
     pattern: RecipientPattern,
 }
 
 impl Capture {
-    /// The route itself, when there is nothing to find.
+    /// Wraps the route, or returns it unchanged if the pattern has no named placeholder.
     pub(super) fn around(route: Route, pattern: &RecipientPattern) -> Route {
         if pattern.names.iter().all(|name| name.get().is_none()) {
             return route;

@@ -1,4 +1,4 @@
-//! The commands that an address offers, shown to those who may run them (XEP-0050 §2).
+//! The ad-hoc commands of an address, as service discovery lists them (XEP-0050 §2).
 
 use xmpp_parsers::disco::Identity;
 
@@ -9,7 +9,7 @@ use crate::xep::disco::{DiscoInfo, DiscoItem};
 use crate::xep::form;
 use jid::Jid;
 
-/// One command, as disco shows it.
+/// An ad-hoc command in a disco reply.
 #[derive(Debug, Clone)]
 pub(super) struct CommandItem {
     pub(super) node: Box<str>,
@@ -17,46 +17,43 @@ pub(super) struct CommandItem {
     pub(super) access: AccessLayer,
 }
 
-/// All commands of one address, in the order in which they were offered.
+/// The ad-hoc commands of one address, in order of registration.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CommandList(Vec<CommandItem>);
 
 impl CommandList {
-    pub(super) fn add(&mut self, offer: CommandItem) {
-        self.0.push(offer);
+    pub(super) fn add(&mut self, item: CommandItem) {
+        self.0.push(item);
     }
 
-    /// What a node says about itself; `None` when it is no node of commands.
+    /// Returns the disco#info reply for a node, or `None` if the node does not belong to a command.
     pub(super) fn info(&self, node: &str, asker: &Jid) -> Option<Result<DiscoInfo, Condition>> {
         if node == COMMANDS && !self.0.is_empty() {
             return Some(Ok(info("command-list", None).feature(COMMANDS)));
         }
-        let offer = self.0.iter().find(|offer| *offer.node == *node)?;
-        // XEP-0050 §2.2: forbidden, when the command is not available to who asks.
-        let seen = offer
+        let item = self.0.iter().find(|item| *item.node == *node)?;
+        // XEP-0050 §2.2: reply `forbidden` if the requester may not run the command.
+        let seen = item
             .access
             .allows(asker)
-            .then(|| info("command-node", Some(&offer.name)));
+            .then(|| info("command-node", Some(&item.name)));
         Some(
             seen.map(|info| info.feature(COMMANDS).feature(form::NS))
                 .ok_or(Condition::Forbidden),
         )
     }
 
-    /// The items of a node; `None` when it is no node of commands.
+    /// Returns the disco#items reply for a node, or `None` if the node does not belong to a
+    /// command. Commands that the requester may not run are left out.
     pub(super) fn items(&self, node: &str, asker: &Jid) -> Option<Vec<DiscoItem>> {
         if node != COMMANDS || self.0.is_empty() {
-            return self
-                .0
-                .iter()
-                .any(|offer| *offer.node == *node)
-                .then(Vec::new);
+            return self.0.iter().any(|item| *item.node == *node).then(Vec::new);
         }
-        let offered = self.0.iter().filter(|offer| offer.access.allows(asker));
-        let item = |offer: &CommandItem| DiscoItem {
+        let offered = self.0.iter().filter(|item| item.access.allows(asker));
+        let item = |item: &CommandItem| DiscoItem {
             jid: None,
-            node: Some(offer.node.to_string()),
-            name: Some(offer.name.to_string()),
+            node: Some(item.node.to_string()),
+            name: Some(item.name.to_string()),
         };
         Some(offered.map(item).collect())
     }

@@ -1,4 +1,4 @@
-//! Routers made of routers.
+//! Composition of routers: nesting, merging, layers and state.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -14,10 +14,12 @@ use crate::reply::IntoReply;
 use crate::xep::receipts::{self, ReceiptsLayer};
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
-    /// Adds the routes of another router for these recipients only: a localpart (`"bot"`), the
-    /// beginning of one (`"order-{id}"`), any localpart (`"{user}"`), the domain itself (`"@"`),
-    /// some of them with a resource (`"{user}/{device}"`); [`RecipientPattern`] has the whole list.
-    /// An argument of type [`Localpart`](crate::extract::Localpart) is what stands for the placeholders.
+    /// Adds the routes of another router, restricted to recipients that match a pattern.
+    ///
+    /// The pattern is a localpart (`"bot"`), a prefix (`"order-{id}"`), any localpart (`"{user}"`)
+    /// or the bare domain (`"@"`), optionally with a resource (`"{user}/{device}"`). See
+    /// [`RecipientPattern`] for the full syntax. Handlers read the placeholders with the
+    /// [`Localpart`](crate::extract::Localpart) extractor.
     ///
     /// ```
     /// use campanile::extract::Localpart;
@@ -30,8 +32,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// ```
     ///
     /// # Panics
-    /// When a route of the other router is for recipients outside of these, or equals one that is
-    /// here already; when a text is no pattern.
+    /// If the text is not a valid pattern, if a route of the other router can never match within
+    /// it, or if a route overlaps one that is already registered.
     #[must_use]
     #[track_caller]
     #[doc(alias = "nest")]
@@ -40,7 +42,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         R: TryInto<RecipientPattern>,
         R::Error: fmt::Display,
     {
-        // Not in closures: a panic there would not be at the caller's line.
+        // Not in a closure: the panic must point at the caller's line.
         let recipient = match recipient.try_into() {
             Ok(recipient) => recipient,
             Err(error) => panic!("{error}"),
@@ -56,7 +58,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         let patterns = patterns.chain(inner.adverts.iter_mut().map(|advert| &mut advert.recipient));
         for pattern in patterns {
             let Some(narrowed) = pattern.within(&recipient) else {
-                panic!("a route for {pattern} can never match below {recipient}");
+                panic!("a route for {pattern} can never match within {recipient}");
             };
             *pattern = narrowed;
         }
@@ -66,7 +68,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Adds the routes of another router.
     ///
     /// # Panics
-    /// When two routes overlap.
+    /// If two routes overlap.
     #[must_use]
     #[track_caller]
     pub fn merge(self, other: Self) -> Self {
@@ -76,10 +78,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         }
     }
 
-    /// Adds the routes of another router, for routers that a configuration chooses.
+    /// Adds the routes of another router. Use this instead of [`merge`](Router::merge) if the
+    /// routers are selected at run time, for example by a configuration file.
     ///
     /// # Errors
-    /// When two routes overlap.
+    /// Returns an error if two routes overlap.
     pub fn try_merge(mut self, mut other: Self) -> Result<Self, OverlapError> {
         let inner = self.edit();
         let other = std::mem::take(other.edit());
@@ -90,11 +93,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Ok(self)
     }
 
-    /// Puts a layer around every route registered so far, around each on its own.
+    /// Applies a layer to every route registered so far, to each of them separately.
     ///
-    /// The layer's service may have any error: it becomes a stanza error by
-    /// [`into_stanza_error`](crate::error::into_stanza_error). Its readiness is waited for in the future of the call. To share
-    /// one limit among all routes, put the layer around the whole router.
+    /// The error of the layer's service is converted to a stanza error by
+    /// [`into_stanza_error`](crate::error::into_stanza_error). If the service is not ready, the future of the call waits for it.
+    /// To share one limit among all routes, apply the layer to the router as a whole.
     #[must_use]
     pub fn layer<L>(mut self, layer: L) -> Self
     where
@@ -116,16 +119,20 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// Confirms messages (XEP-0184) that a route registered so far has taken, to who asks for it: a
-    /// [`ReceiptsLayer`] and the feature that belongs to it.
+    /// Sends delivery receipts (XEP-0184) for messages that the routes registered so far have
+    /// accepted.
+    ///
+    /// Applies a [`ReceiptsLayer`] and advertises its feature.
     #[must_use]
     pub fn receipts(self) -> Self {
         self.layer(ReceiptsLayer).feature(receipts::NS)
     }
 
-    /// Runs every route registered so far in a task of its own for each stanza: for handlers that
-    /// compute for long before they first wait. A route that was seen to hold up the others is
-    /// treated like this from then on.
+    /// Runs each call of the routes registered so far in its own task.
+    ///
+    /// Use this for handlers that compute for a long time before their first `.await` and would
+    /// block the dispatcher. A route that is observed to block other stanzas is spawned
+    /// automatically from then on.
     #[must_use]
     pub fn spawn(mut self) -> Self {
         self.edit()
@@ -135,9 +142,13 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// Gives the handlers registered so far their state. Handlers that lack another may follow.
+    /// Provides the state to the handlers registered so far. Handlers added later can use another
+    /// state.
     #[must_use]
-    #[allow(clippy::needless_pass_by_value, reason = "a state is handed over")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "the router takes ownership of its state"
+    )]
     pub fn with_state<S2>(mut self, state: S) -> Router<S2> {
         let inner = std::mem::take(self.edit());
         let ready = |entry: Entry<S>| Entry {

@@ -1,4 +1,4 @@
-//! Which stanzas a route is for.
+//! Filters: the conditions of a route.
 
 use std::fmt;
 
@@ -9,20 +9,25 @@ use super::{ChatCommand, RecipientPattern};
 use crate::extract::JSON_MESSAGE;
 use crate::stanza::{IqType, Kind, MessageType, PresenceType};
 
-/// The attribute that names what a JSON message holds.
+/// The attribute that holds the datatype of a JSON message.
 const DATATYPE: &str = "datatype";
 
-/// Which stanzas a route is for: kinds and types, the name of a payload, recipient.
+/// The stanzas that a route matches: kinds and types, payload name or chat command, and recipient.
 ///
 /// ```
 /// use campanile::router::Filter;
 /// use campanile::stanza::{Kind, MessageType};
 ///
-/// let notification = Filter::kinds([Kind::Message(MessageType::Normal), Kind::Message(MessageType::Headline)])
+/// let kinds = [
+///     Kind::Message(MessageType::Normal),
+///     Kind::Message(MessageType::Headline),
+/// ];
+/// let notification = Filter::kinds(kinds)
 ///     .payload(("http://jabber.org/protocol/pubsub#event", "event"));
 /// assert_eq!(
 ///     notification.to_string(),
-///     "message normal or message headline with {http://jabber.org/protocol/pubsub#event}event for any recipient",
+///     "message normal or message headline with \
+///      {http://jabber.org/protocol/pubsub#event}event for any recipient",
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,13 +39,13 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Every stanza.
+    /// Matches every stanza.
     #[must_use]
     pub fn any() -> Self {
         Self::kinds(Kinds::all())
     }
 
-    /// These kinds and types.
+    /// Matches these kinds and types.
     #[must_use]
     pub fn kinds(kinds: impl IntoIterator<Item = Kind>) -> Self {
         let kinds = kinds
@@ -54,25 +59,25 @@ impl Filter {
         }
     }
 
-    /// IQ requests of type get.
+    /// Matches IQ requests of type `get`.
     #[must_use]
     pub fn iq_get() -> Self {
         Self::kinds([Kind::Iq(IqType::Get)])
     }
 
-    /// IQ requests of type set.
+    /// Matches IQ requests of type `set`.
     #[must_use]
     pub fn iq_set() -> Self {
         Self::kinds([Kind::Iq(IqType::Set)])
     }
 
-    /// IQ requests of both types.
+    /// Matches IQ requests of both types.
     #[must_use]
     pub fn iq() -> Self {
         Self::kinds([Kind::Iq(IqType::Get), Kind::Iq(IqType::Set)])
     }
 
-    /// Messages of type chat and normal: those that one person writes to another.
+    /// Matches messages of type `chat` and `normal`, the types used in one-to-one conversations.
     #[must_use]
     pub fn conversation() -> Self {
         Self::kinds([
@@ -81,13 +86,13 @@ impl Filter {
         ])
     }
 
-    /// Messages of every type, errors and groupchat included.
+    /// Matches messages of every type, including `error` and `groupchat`.
     #[must_use]
     pub fn message() -> Self {
         Self::kinds(MessageType::ALL.iter().copied().map(Kind::Message))
     }
 
-    /// Presence of every type but error.
+    /// Matches presence of every type except `error`.
     #[must_use]
     pub fn presence() -> Self {
         let types = PresenceType::ALL
@@ -97,7 +102,7 @@ impl Filter {
         Self::kinds(types.map(Kind::Presence))
     }
 
-    /// Messages and presence of type error: those of ours that came back.
+    /// Matches bounces: messages and presence of type `error`.
     #[must_use]
     pub fn bounced() -> Self {
         Self::kinds([
@@ -106,8 +111,8 @@ impl Filter {
         ])
     }
 
-    /// Only with a payload of this name: of an IQ its one child, of a message or presence any
-    /// child.
+    /// Restricts the filter to stanzas with a matching payload: the only child of an IQ, or any
+    /// child of a message or presence. Replaces a chat command.
     #[must_use]
     pub fn payload(mut self, payload: impl Into<PayloadPattern>) -> Self {
         self.payload = Some(payload.into());
@@ -115,7 +120,8 @@ impl Filter {
         self
     }
 
-    /// Only messages whose body begins with the words of this command, in place of a payload.
+    /// Restricts the filter to messages whose body starts with the words of this command. Replaces
+    /// a payload.
     #[must_use]
     pub fn chat_command(mut self, command: ChatCommand) -> Self {
         self.command = Some(command);
@@ -123,14 +129,14 @@ impl Filter {
         self
     }
 
-    /// Only to these addresses.
+    /// Restricts the filter to these recipients.
     #[must_use]
     pub fn to(mut self, recipient: RecipientPattern) -> Self {
         self.recipient = recipient;
         self
     }
 
-    /// Whether two routes would fight over some stanza with equal right.
+    /// Returns `true` if both filters can match the same stanza and neither is more specific.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.recipient == other.recipient
             && self.payload == other.payload
@@ -153,15 +159,15 @@ impl fmt::Display for Filter {
     }
 }
 
-/// The name of a payload: a namespace, or a namespace and a local name, or these and a node or a
-/// datatype.
+/// The name of a payload: a namespace, optionally with an element name, and optionally with a node
+/// or a datatype.
 ///
-/// Made from `"urn:example:shelf"`, from `("urn:xmpp:ping", "ping")`, or from a type by
+/// Created from `"urn:example:shelf"`, from `("urn:xmpp:ping", "ping")`, or from a type by
 /// [`PayloadPattern::of`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayloadPattern {
     pub(super) namespace: Box<str>,
-    /// Empty: any element of the namespace. No element has an empty name.
+    /// Empty for any element of the namespace. No element has an empty name.
     pub(super) name: Box<str>,
     pub(super) attribute: Option<Attribute>,
 }
@@ -174,10 +180,10 @@ pub(super) struct Attribute {
 }
 
 impl PayloadPattern {
-    /// Elements that `P` can be parsed from.
+    /// Matches the elements that `P` can be parsed from.
     ///
     /// # Panics
-    /// When `P` does not say at least a namespace.
+    /// If `P` accepts elements of any namespace.
     #[must_use]
     #[track_caller]
     pub fn of<P: FromXml>() -> Self {
@@ -191,13 +197,14 @@ impl PayloadPattern {
         }
     }
 
-    /// JSON messages (XEP-0432) of this datatype, a URI. They are advertised by it.
+    /// Matches JSON messages (XEP-0432) of this datatype, a URI. The datatype is advertised in
+    /// disco.
     #[must_use]
     pub fn datatype(uri: &str) -> Self {
         Self::from((JSON_MESSAGE, "payload")).attribute(DATATYPE, uri)
     }
 
-    /// Only elements whose attribute `node` has this value (XEP-0030, XEP-0050).
+    /// Matches only elements whose `node` attribute has this value (XEP-0030, XEP-0050).
     #[must_use]
     pub fn node(self, node: &str) -> Self {
         self.attribute("node", node)
@@ -211,8 +218,8 @@ impl PayloadPattern {
         self
     }
 
-    /// What a route for this payload is advertised by: its namespace, and a datatype as XEP-0432 §4
-    /// says.
+    /// Returns the disco features of a route for this payload: its namespace and, for a JSON
+    /// message, its datatype (XEP-0432 §4).
     pub(super) fn features(&self) -> impl Iterator<Item = String> {
         let datatype = self
             .attribute
@@ -222,14 +229,14 @@ impl PayloadPattern {
         std::iter::once(self.namespace.to_string()).chain(datatype)
     }
 
-    /// Whether it is a JSON message, which is advertised although it comes in messages.
+    /// Returns `true` for a JSON message, which is advertised even though it is not an IQ payload.
     pub(super) fn is_datatype(&self) -> bool {
         self.attribute
             .as_ref()
             .is_some_and(|attribute| attribute.name == DATATYPE)
     }
 
-    /// How narrow the pattern is; 0 is the narrowest.
+    /// Returns the precedence level; 0 is the most specific.
     pub(super) fn level(&self) -> u8 {
         let named = !self.name.is_empty();
         match (&self.attribute, named) {
@@ -271,10 +278,10 @@ impl fmt::Display for PayloadPattern {
     }
 }
 
-/// How many kinds and types there are, those included that never reach a router.
+/// The number of kinds and types, including those that never reach a router.
 pub(crate) const KIND_COUNT: usize = 17;
 
-/// The place of a kind and type in a table.
+/// Returns the index of a kind and type in an array of [`KIND_COUNT`] elements.
 pub(crate) const fn kind_index(kind: Kind) -> usize {
     match kind {
         Kind::Iq(iq) => iq as usize,
@@ -288,7 +295,7 @@ pub(crate) const fn kind_index(kind: Kind) -> usize {
 pub(crate) struct Kinds(u32);
 
 impl Kinds {
-    /// Everything that reaches a router. IQ results and errors do not.
+    /// Returns every kind and type that reaches a router. IQ results and errors do not.
     fn all() -> impl Iterator<Item = Kind> {
         let iq = [IqType::Get, IqType::Set].into_iter().map(Kind::Iq);
         let message = MessageType::ALL.iter().copied().map(Kind::Message);
@@ -304,7 +311,7 @@ impl Kinds {
         self.0 >> kind_index(kind) & 1 == 1
     }
 
-    /// The fewer types, the narrower.
+    /// Returns the number of types; fewer types are more specific.
     pub(super) const fn breadth(self) -> u32 {
         self.0.count_ones()
     }
@@ -336,7 +343,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_its_own_place() {
+    fn kind_index_is_unique_for_each_kind() {
         let mut seen = [false; KIND_COUNT];
         for kind in Kinds::all().chain([Kind::Iq(IqType::Result), Kind::Iq(IqType::Error)]) {
             assert!(
@@ -348,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_says_what_it_is() {
+    fn filter_displays_its_conditions() {
         let ping = Filter::iq_get().payload(PayloadPattern::of::<xmpp_parsers::ping::Ping>());
         assert_eq!(
             ping.to_string(),

@@ -1,22 +1,27 @@
-//! The router: one lookup, one handler for each stanza.
+//! Routing of inbound stanzas: one lookup and one handler for each stanza.
 //!
-//! Precedence is fixed. Of the routes that match a stanza, the one wins that is narrower in
+//! Precedence is fixed and does not depend on the order of registration. Of all routes that match a
+//! stanza, the most specific one handles it. Routes are compared by these criteria in turn:
 //!
-//! | | first | then | then | last |
+//! | | most specific | then | then | least specific |
 //! |---|---|---|---|---|
-//! | 1. the recipient's localpart | this one, or the domain itself | the longest beginning of it | any localpart | any recipient |
-//! | 2. its resource | this one | any that there is | | not asked for |
-//! | 3. its domain | this one | | | not asked for |
-//! | 4. the payload | its name with node or datatype | its name | its namespace | a text command, of two the longer; then none |
-//! | 5. kind and type | the route for fewer types | | | |
+//! | 1. localpart of the recipient | exact localpart, or the bare domain | longest matching prefix | any localpart | any recipient |
+//! | 2. resource of the recipient | exact resource | any resource | | no condition |
+//! | 3. domain of the recipient | exact domain | | | no condition |
+//! | 4. payload | name with node or datatype | name | namespace | chat command (the longer one first), then no payload |
+//! | 5. kind and type | route for fewer types | | | |
 //!
-//! Two routes that are equal in all five and share a type overlap, and that is refused at
-//! registration. Then come the stock [duties](crate::duties), then fallbacks, in the order of
-//! recipients. What is left is answered so that nobody writes into the void: IQs and messages with
-//! content service-unavailable (feature-not-implemented where the namespace is routed and the
-//! element is not), `subscribe` and `probe` with `unsubscribed`.
+//! Two routes overlap if they are equal in all five criteria and share a type. Overlapping routes
+//! are rejected at registration.
 //!
-//! The order of the children of a message or presence plays no part.
+//! A stanza that matches no route is offered to the [default handlers](crate::defaults), then to
+//! the fallbacks, the most specific recipient first. If none of them matches, the router replies
+//! itself, so that the sender of a request or a message gets an answer: `service-unavailable` for
+//! IQ requests and for messages with content (`feature-not-implemented` for an IQ request whose
+//! namespace is routed and whose element is not), and `unsubscribed` for presence of type
+//! `subscribe` and `probe`.
+//!
+//! The order of the children within a message or presence has no effect.
 
 mod advertise;
 mod capture;
@@ -64,7 +69,8 @@ use crate::reply::IntoReply;
 
 /// Routes stanzas to handlers.
 ///
-/// `S` is the state that handlers still lack; a `Router<()>` is a [`Service`]. Cloning is cheap.
+/// `S` is the state that the handlers still need. A `Router<()>` needs none and is a [`Service`].
+/// Cloning is cheap: clones share the routes.
 ///
 /// ```
 /// use campanile::extract::{Body, Payload, Sender};
@@ -75,8 +81,8 @@ use crate::reply::IntoReply;
 ///     Payload(VersionResult { name: "Shelf".into(), version: "1".into(), os: None })
 /// }
 ///
-/// async fn greet(Sender(who): Sender, Body(body): Body) -> String {
-///     format!("{who} said {body}")
+/// async fn greet(Sender(sender): Sender, Body(body): Body) -> String {
+///     format!("hello {sender}, you wrote: {body}")
 /// }
 ///
 /// let router: Router = Router::new()
@@ -102,7 +108,7 @@ struct Entry<S> {
     hidden: bool,
 }
 
-/// What is asked first.
+/// The order in which routes are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tier {
     Route,
@@ -111,7 +117,7 @@ enum Tier {
 }
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
-    /// A router without routes.
+    /// Creates a router without routes.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -119,11 +125,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         }
     }
 
-    /// Routes IQ requests of type get with this payload: a namespace, or a pair of namespace and
-    /// name.
+    /// Routes IQ requests of type `get` with this payload: a namespace, or a pair of namespace and
+    /// element name.
     ///
     /// # Panics
-    /// When there is an equal route already.
+    /// If an overlapping route is already registered.
     #[must_use]
     #[track_caller]
     pub fn iq_get<H, A>(self, payload: impl Into<PayloadPattern>, handler: H) -> Self
@@ -136,10 +142,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.on(Filter::iq_get().payload(payload), handler)
     }
 
-    /// Routes IQ requests of type set with this payload.
+    /// Routes IQ requests of type `set` with this payload.
     ///
     /// # Panics
-    /// When there is an equal route already.
+    /// If an overlapping route is already registered.
     #[must_use]
     #[track_caller]
     pub fn iq_set<H, A>(self, payload: impl Into<PayloadPattern>, handler: H) -> Self
@@ -152,10 +158,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.on(Filter::iq_set().payload(payload), handler)
     }
 
-    /// Routes messages of type chat and normal. For other types there is [`on`](Router::on).
+    /// Routes messages of type `chat` and `normal`. Use [`on`](Router::on) for other types.
     ///
     /// # Panics
-    /// When there is an equal route already.
+    /// If an overlapping route is already registered.
     #[must_use]
     #[track_caller]
     pub fn message<H, A>(self, handler: H) -> Self
@@ -168,10 +174,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.on(Filter::conversation(), handler)
     }
 
-    /// Routes messages of type chat and normal that have this payload among their children.
+    /// Routes messages of type `chat` and `normal` that have this payload among their children.
     ///
     /// # Panics
-    /// When there is an equal route already.
+    /// If an overlapping route is already registered.
     #[must_use]
     #[track_caller]
     pub fn message_with<H, A>(self, payload: impl Into<PayloadPattern>, handler: H) -> Self
@@ -184,16 +190,20 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.on(Filter::conversation().payload(payload), handler)
     }
 
-    /// Routes messages of type chat and normal that begin with a [text command](ChatCommand):
-    /// `"!roll"`, or a pair of the command and its line in the list of commands.
+    /// Routes messages of type `chat` and `normal` whose body starts with a [chat
+    /// command](ChatCommand).
     ///
-    /// A list of all commands that begin with the same sign is written by the router: people ask
-    /// for it by `!help`, and for one of them by `!help weather`. Who writes a command wrongly is
-    /// told how it is written. All of this stands outside of layers that are put around routes, and
-    /// behind a guard of its own against [loops](crate::layer::LoopGuardLayer).
+    /// The command is a pattern such as `"!roll"`, or a pair of a pattern and its description in
+    /// the command list.
+    ///
+    /// The router adds a help command for each prefix in use: `!help` lists all commands that start
+    /// with `!`, and `!help weather` describes one of them. If the arguments of a command are
+    /// missing or invalid, the router replies with its usage. Neither reply passes through layers
+    /// added with [`layer`](Router::layer). All commands share one
+    /// [`LoopGuardLayer`](crate::layer::LoopGuardLayer).
     ///
     /// # Panics
-    /// When the text is no command, or when there is an equal route already.
+    /// If the text is not a valid command, or if an overlapping route is already registered.
     #[must_use]
     #[track_caller]
     pub fn chat_command<C, H, A>(self, command: C, handler: H) -> Self
@@ -211,10 +221,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         }
     }
 
-    /// Routes presence of every type but error.
+    /// Routes presence of every type except `error`.
     ///
     /// # Panics
-    /// When there is an equal route already.
+    /// If an overlapping route is already registered.
     #[must_use]
     #[track_caller]
     pub fn presence<H, A>(self, handler: H) -> Self
@@ -227,11 +237,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.on(Filter::presence(), handler)
     }
 
-    /// Routes what came back: messages and presence of type error. An argument of type
-    /// [`StanzaError`](crate::error::StanzaError) says why.
+    /// Routes bounces: messages and presence of type `error`. A
+    /// [`StanzaError`](crate::error::StanzaError) argument holds the reason.
     ///
     /// # Panics
-    /// When there is an equal route already.
+    /// If an overlapping route is already registered.
     #[must_use]
     #[track_caller]
     pub fn bounced<H, A>(self, handler: H) -> Self
@@ -244,10 +254,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.on(Filter::bounced(), handler)
     }
 
-    /// Routes what the filter matches.
+    /// Routes the stanzas that match the filter.
     ///
     /// # Panics
-    /// When there is an equal route already.
+    /// If an overlapping route is already registered.
     #[must_use]
     #[track_caller]
     pub fn on<H, A>(self, filter: Filter, handler: H) -> Self
@@ -265,10 +275,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         )
     }
 
-    /// Routes what the filter matches to a tower service.
+    /// Routes the stanzas that match the filter to a tower service.
     ///
     /// # Panics
-    /// When there is an equal route already.
+    /// If an overlapping route is already registered.
     #[must_use]
     #[track_caller]
     pub fn route_service<T>(self, filter: Filter, service: T) -> Self
@@ -286,10 +296,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         )
     }
 
-    /// Takes what no route is for. Below [`at`](Router::at), only what is sent to these recipients.
+    /// Handles the stanzas that match no route. Within [`at`](Router::at), it handles only stanzas
+    /// sent to these recipients.
     ///
     /// # Panics
-    /// When there is a fallback already.
+    /// If a fallback for the same recipients is already registered.
     #[must_use]
     #[track_caller]
     pub fn fallback<H, A>(self, handler: H) -> Self
@@ -307,11 +318,14 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         )
     }
 
-    /// Takes on a duty: what the filter matches, where no route is for it, and only where somebody
-    /// is at home: the domain, and localparts that something was registered for.
+    /// Registers a default handler. It runs only if no route matches, and only for the bare domain
+    /// and for localparts that something is registered for.
+    ///
+    /// Modules use default handlers for features that an application may want to override, such as
+    /// software version and entity time.
     ///
     /// # Panics
-    /// When there is an equal duty already.
+    /// If an overlapping default handler is already registered.
     #[must_use]
     #[track_caller]
     pub fn default_handler<H, A>(self, filter: Filter, handler: H) -> Self
@@ -329,7 +343,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         )
     }
 
-    /// A duty that speaks about the router itself.
+    /// Registers a default handler that replies with what the router advertises.
     #[must_use]
     #[track_caller]
     pub(crate) fn builtin(self, filter: Filter, builtin: Builtin) -> Self {
@@ -344,11 +358,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         route: Pending<S>,
         requirements: Option<Requirements>,
     ) -> Self {
-        // What stands around it may still be put around it.
-        if let Some(Err(unfit)) =
+        // Placeholders are not checked yet: `at` may still add the ones that the handler needs.
+        if let Some(Err(error)) =
             requirements.map(|requirements| requirements.validate(&filter, false))
         {
-            panic!("{unfit}");
+            panic!("{error}");
         }
         if let Err(overlap) = self.edit().push(Entry {
             tier,
@@ -363,11 +377,14 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// Whether every handler finds in its route what it asks for, now that nothing is put around
-    /// the router any more. A component looks at this when it is built.
+    /// Checks that every route provides the placeholders that its handler extracts.
+    ///
+    /// The component builder calls this once the router is complete, since [`at`](Router::at) can
+    /// add placeholders until then.
     ///
     /// # Errors
-    /// With the first that does not.
+    /// Returns the first route whose handler can never be called.
+    #[doc(hidden)]
     pub fn validate(&self) -> Result<(), RouteError> {
         let mut wanting = self
             .inner
@@ -377,7 +394,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         wanting.try_for_each(|(requirements, filter)| requirements.validate(filter, true))
     }
 
-    /// The inside, to change it: what was derived from it is gone.
+    /// Returns the contents for modification and drops the lookup table derived from them.
     fn edit(&mut self) -> &mut Inner<S> {
         let inner = Arc::make_mut(&mut self.inner);
         inner.table.take();
@@ -390,7 +407,7 @@ impl<S> Inner<S> {
         let equal =
             |other: &&Entry<S>| other.tier == entry.tier && other.filter.overlaps(&entry.filter);
         if let Some(other) = self.entries.iter().find(equal) {
-            // Both routers had taken on the stock duties: once is enough.
+            // Both routers have the built-in defaults; one copy is enough.
             if matches!(
                 (&other.route, &entry.route),
                 (Pending::Builtin(_), Pending::Builtin(_))

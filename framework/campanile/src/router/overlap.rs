@@ -1,10 +1,10 @@
-//! Two routes that want the same stanza.
+//! The error for two routes that match the same stanzas.
 
 use std::fmt;
 
 use super::Filter;
 
-/// Two routes that want the same stanza with equal right.
+/// Two routes match the same stanzas, and neither is more specific.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverlapError {
     new: String,
@@ -31,7 +31,7 @@ impl fmt::Display for OverlapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the route \"{}\" overlaps with \"{}\", which is there already",
+            "route \"{}\" overlaps registered route \"{}\"",
             self.new, self.existing
         )
     }

@@ -1,4 +1,5 @@
-//! Routes by the names of payloads: one probe for a child, whatever the number of routes.
+//! An index of routes by payload name. The cost of a lookup does not depend on the number of
+//! routes.
 
 use std::collections::HashMap;
 
@@ -6,11 +7,11 @@ use super::filter::{Attribute, PayloadPattern};
 use super::spawn::Call;
 use crate::stanza::Child;
 
-/// What decides between two routes that match the same stanza; the least wins.
+/// The order between two routes that match the same stanza; the lower value wins.
 ///
-/// Node or datatype before full name before namespace, then fewer types before more, then the one
-/// registered first. The last only ever decides between different children of one message, where
-/// any fixed order will do.
+/// A node or datatype comes before a full name, a full name before a namespace, fewer types before
+/// more, and earlier registration before later. The last criterion only decides between different
+/// children of one message, where any fixed order will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Precedence {
     pub(super) level: u8,
@@ -18,19 +19,19 @@ pub(super) struct Precedence {
     pub(super) rank: usize,
 }
 
-/// A route that asks for a payload.
+/// A route with a condition on the payload.
 #[derive(Debug, Clone)]
 pub(super) struct PayloadRoute {
     pub(super) precedence: Precedence,
     pub(super) call: Call,
 }
 
-/// A table of constant size. What is looked up comes from strangers, what is in it does not: a
-/// cheap hash will do.
+/// A hash table of fixed size. Remote input is only looked up in it and never inserted, so a cheap
+/// hash is safe.
 #[derive(Debug, Default)]
 pub(super) struct PayloadIndex {
     buckets: Vec<Vec<NameEntry>>,
-    /// Whether some route asks for a namespace alone, so that a second probe is due.
+    /// `true` if some route matches a whole namespace, which needs a second probe.
     namespaces: bool,
 }
 
@@ -40,13 +41,13 @@ struct NameEntry {
     namespace: Box<str>,
     name: Box<str>,
     plain: Option<PayloadRoute>,
-    /// Those that ask for an attribute as well, by its name and its value: a thousand nodes cost no
-    /// more than one.
+    /// Routes with a condition on an attribute, by attribute name and value. Looking up one of a
+    /// thousand nodes costs no more than looking up one of two.
     by_attribute: Vec<(&'static str, HashMap<Box<str>, PayloadRoute>)>,
 }
 
 impl PayloadIndex {
-    /// Of two routes that ask for the same, the first stays.
+    /// Builds the index. Of two routes with equal patterns, the first is kept.
     pub(super) fn new(routes: Vec<(PayloadPattern, PayloadRoute)>) -> Self {
         if routes.is_empty() {
             return Self::default();
@@ -67,12 +68,12 @@ impl PayloadIndex {
         self.buckets.is_empty()
     }
 
-    /// The best route for one child.
+    /// Returns the most specific route for one child.
     pub(super) fn find(&self, child: &Child<'_>) -> Option<&PayloadRoute> {
         let namespace = child.namespace();
         let full = self.probe(&namespace, child.name(), child);
         let wide = || self.probe(&namespace, "", child);
-        // A namespace with a node is narrower than a full name without one.
+        // A namespace with a node is more specific than a full name without one.
         if self.namespaces {
             best(full, wide())
         } else {
@@ -147,7 +148,7 @@ impl NameEntry {
     }
 }
 
-/// The one that comes first.
+/// Returns the route that takes precedence.
 pub(super) fn best<'a>(
     one: Option<&'a PayloadRoute>,
     other: Option<&'a PayloadRoute>,
@@ -159,8 +160,8 @@ pub(super) fn best<'a>(
     }
 }
 
-/// Names differ at their ends. Of the product, the highest bits depend on all bits of the key, and
-/// the lowest on few: it is the highest that choose a bucket.
+/// Names differ mostly at the end, so the hash reads their last bytes. The highest bits of the
+/// product depend on all bits of the key, so they select the bucket.
 fn hash(namespace: &str, name: &str) -> u64 {
     let lengths = (namespace.len() as u64) << 32 ^ name.len() as u64;
     let key =
@@ -168,7 +169,7 @@ fn hash(namespace: &str, name: &str) -> u64 {
     key.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// The last eight bytes, or all when there are fewer; some then count twice.
+/// Returns the last eight bytes, or all of them if there are fewer, in which case some count twice.
 fn end(bytes: &[u8]) -> u64 {
     if let Some(last) = bytes.last_chunk() {
         return u64::from_le_bytes(*last);
@@ -184,7 +185,7 @@ fn end(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    /// How many names share a bucket with a name, itself included, on average.
+    /// Returns the average number of names that share a bucket, including the name itself.
     fn crowd(names: &[(String, String)]) -> usize {
         let bits = (names.len() * 2).next_power_of_two().trailing_zeros();
         let mut buckets = vec![0usize; 1 << bits];
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_at_their_ends_fall_apart() {
+    fn names_that_differ_at_the_end_use_different_buckets() {
         let thousand =
             |name: &dyn Fn(usize) -> (String, String)| -> Vec<_> { (0..1000).map(name).collect() };
         let families = [

@@ -1,12 +1,12 @@
-//! Names of placeholders.
+//! Names of placeholders in recipient patterns.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The name of a placeholder, or none. All are equal: what a placeholder is called changes nothing
-/// in what matches.
+/// The name of a placeholder, or none. All names compare equal, because the name of a placeholder
+/// has no effect on what a pattern matches.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PlaceholderName(Option<Arc<str>>);
 

@@ -1,4 +1,4 @@
-//! Which addresses in the component's domain a route is for.
+//! Patterns for the addresses in the component's domain.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,26 +8,26 @@ use jid::{DomainPart, NodePart, ResourcePart};
 
 use super::placeholder_name::PlaceholderName;
 
-/// Which addresses in the component's domain a route is for.
+/// A pattern for the recipients of a route, within the component's domain.
 ///
-/// As text it looks like an address, of which every part but the first can be left out:
+/// Its text form resembles an address. Every part except the first is optional:
 ///
-/// | text | recipients | placeholders |
+/// | text | recipients | placeholder |
 /// |---|---|---|
 /// | `bot` | this localpart | |
-/// | `order-*`, `order-{id}` | localparts that begin like this | the rest |
-/// | `*`, `{user}` | any localpart | all of it |
-/// | `@` | the domain itself | |
-/// | `{user}@bot.example.org` | only in this domain, where a router serves several | |
-/// | `bot/desk` | only with this resource | |
-/// | `bot/*`, `bot/{device}` | only with some resource | all of it |
+/// | `order-*`, `order-{id}` | localparts with this prefix | the part after the prefix |
+/// | `*`, `{user}` | any localpart | the localpart |
+/// | `@` | the bare domain, without a localpart | |
+/// | `{user}@bot.example.org` | only this domain, if a router serves several | |
+/// | `bot/desk` | only this resource | |
+/// | `bot/*`, `bot/{device}` | any resource, but not the bare address | the resource |
 ///
-/// Without a resource in the pattern, that of the address plays no part. What stands for a
-/// placeholder is taken by the extractor [`Localpart`](crate::extract::Localpart); its name plays no part in
-/// whether two patterns are equal.
+/// A pattern without a resource matches the address with and without a resource. Handlers read the
+/// placeholders with the [`Localpart`](crate::extract::Localpart) extractor. The names of
+/// placeholders have no effect on whether two patterns are equal.
 ///
-/// Of two localparts in patterns, either they exclude each other or one is the narrower; so there
-/// is always one best match: by localpart first, then by resource, then by domain.
+/// Two localpart patterns either exclude each other, or one is more specific than the other. So
+/// there is always one best match: by localpart first, then by resource, then by domain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RecipientPattern {
     pub(super) local: LocalpartPattern,
@@ -35,7 +35,7 @@ pub struct RecipientPattern {
     pub(super) names: [PlaceholderName; 2],
 }
 
-/// The localpart.
+/// The condition on the localpart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(super) enum LocalpartPattern {
     #[default]
@@ -45,7 +45,8 @@ pub(super) enum LocalpartPattern {
     Prefix(Box<str>),
 }
 
-/// What else is asked for; nothing, as a rule. The first in order is the narrowest.
+/// The conditions on resource and domain, usually none. They are ordered from most to least
+/// specific.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(super) struct Scope {
     pub(super) resource: Resource,
@@ -68,30 +69,30 @@ pub(super) enum Domain {
 }
 
 impl RecipientPattern {
-    /// Every address: the domain and all localparts.
+    /// Matches every address: the bare domain and all localparts.
     #[must_use]
     pub fn any() -> Self {
         Self::default()
     }
 
-    /// The domain itself, without a localpart.
+    /// Matches the bare domain, without a localpart.
     #[must_use]
     pub fn domain() -> Self {
         LocalpartPattern::Domain.into()
     }
 
-    /// One localpart.
+    /// Matches one localpart.
     ///
     /// # Errors
-    /// When it cannot be a localpart.
+    /// Returns an error if the text is not a valid localpart (RFC 7622).
     pub fn localpart(localpart: &str) -> Result<Self, PatternError> {
         Ok(LocalpartPattern::Local(prepared_local(localpart)?).into())
     }
 
-    /// All localparts that begin like this.
+    /// Matches all localparts with this prefix.
     ///
     /// # Errors
-    /// When no localpart can begin like this.
+    /// Returns an error if no valid localpart starts with this text.
     pub fn prefix(beginning: &str) -> Result<Self, PatternError> {
         if beginning.is_empty() {
             return Ok(LocalpartPattern::Prefix("".into()).into());
@@ -99,8 +100,8 @@ impl RecipientPattern {
         Ok(LocalpartPattern::Prefix(prepared_local(beginning)?).into())
     }
 
-    /// Whether the pattern matches this localpart, or the domain when there is none, whatever else
-    /// it asks for.
+    /// Returns `true` if the pattern matches this localpart, or the bare domain if `None`. The
+    /// conditions on resource and domain are ignored.
     #[must_use]
     pub fn matches(&self, localpart: Option<&str>) -> bool {
         match (&self.local, localpart) {
@@ -113,7 +114,7 @@ impl RecipientPattern {
         }
     }
 
-    /// The names of its placeholders, in their order.
+    /// Returns the names of the placeholders, in order.
     pub(super) fn placeholders(&self) -> Vec<Arc<str>> {
         let [local, resource] = &self.names;
         let local = local
@@ -122,14 +123,15 @@ impl RecipientPattern {
         local.into_iter().chain(resource.get()).cloned().collect()
     }
 
-    /// Whether the other pattern matches everything that this one does.
+    /// Returns `true` if the other pattern matches every address that this one matches.
     pub(super) fn is_within(&self, outer: &Self) -> bool {
         self.local.is_within(&outer.local)
             && self.scope.resource.is_within(&outer.scope.resource)
             && (outer.scope.domain == Domain::Any || self.scope.domain == outer.scope.domain)
     }
 
-    /// What both match: the narrower of the two, if it lies within the other.
+    /// Returns the intersection of both patterns, or `None` if it is empty or neither contains the
+    /// other.
     pub(super) fn within(&self, outer: &Self) -> Option<Self> {
         let (local, name) = match (&self.local, &outer.local) {
             (LocalpartPattern::Any, _) => (&outer.local, &outer.names[0]),
@@ -170,7 +172,7 @@ impl LocalpartPattern {
 }
 
 impl Scope {
-    /// Whether nothing is asked for.
+    /// Returns `true` if there is no condition.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -235,7 +237,7 @@ fn local_of(text: &str) -> Result<RecipientPattern, PatternError> {
         None if text.contains(['{', '}']) => Err(PatternError::new(
             text,
             "localpart",
-            "a placeholder, such as {name}, stands at its end",
+            "a placeholder such as {name} must come last",
         )),
         None => RecipientPattern::localpart(text),
     }
@@ -256,7 +258,7 @@ fn resource_of(text: &str) -> Result<(Resource, PlaceholderName), PatternError> 
     }
 }
 
-/// What stands before a placeholder at the end, and its name.
+/// Splits the text into the prefix and the name of the placeholder at its end.
 fn placeholder(text: &str) -> Option<(&str, &str)> {
     let (beginning, name) = text.strip_suffix('}')?.split_once('{')?;
     (!name.is_empty()).then_some((beginning, name))
@@ -280,7 +282,7 @@ impl fmt::Display for RecipientPattern {
         };
         match &self.local {
             LocalpartPattern::Any => f.write_str("any recipient")?,
-            LocalpartPattern::Domain => f.write_str("the domain itself")?,
+            LocalpartPattern::Domain => f.write_str("the bare domain")?,
             LocalpartPattern::Local(localpart) => write!(f, "{localpart}@")?,
             LocalpartPattern::Prefix(beginning) => write!(f, "{beginning}{name}@")?,
         }
@@ -295,7 +297,7 @@ impl fmt::Display for RecipientPattern {
     }
 }
 
-/// A text is no pattern of an address, or no text command.
+/// A text is not a valid recipient pattern or chat command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternError {
     text: String,
@@ -315,13 +317,13 @@ impl PatternError {
 
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no {}: {}", self.text, self.part, self.why)
+        write!(f, "invalid {} {:?}: {}", self.part, self.text, self.why)
     }
 }
 
 impl std::error::Error for PatternError {}
 
-/// Stanzas come with prepared addresses (RFC 7622 §3.3), so patterns are compared in that form.
+/// The addresses of stanzas are prepared (RFC 7622 §3.3), so patterns are stored in prepared form.
 fn prepared_local(text: &str) -> Result<Box<str>, PatternError> {
     match NodePart::new(text) {
         Ok(part) => Ok(part.as_str().into()),
@@ -338,15 +340,15 @@ mod tests {
     }
 
     #[test]
-    fn patterns_match_prepared_localparts() {
+    fn pattern_matches_prepared_localparts() {
         let rows = [
             ("Bot", Some("bot"), true),
             ("bot", Some("bots"), false),
             ("order-*", Some("order-7"), true),
             ("order-{id}", Some("order-7"), true),
             ("order-*", Some("orders"), false),
-            ("*", Some("anybody"), true),
-            ("{user}", Some("anybody"), true),
+            ("*", Some("alice"), true),
+            ("{user}", Some("alice"), true),
             ("*", None, false),
             ("@", None, true),
             ("@", Some("bot"), false),
@@ -364,15 +366,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_says_what_it_is() {
+    fn pattern_displays_its_conditions() {
         let rows = [
             ("Bot", "bot@"),
             ("order-*", "order-*@"),
             ("order-{id}", "order-{id}@"),
-            ("@", "the domain itself"),
+            ("@", "the bare domain"),
             (
                 "@bot.example.org/x",
-                "the domain itself bot.example.org with resource x",
+                "the bare domain bot.example.org with resource x",
             ),
             ("{user}@Bot.Example.org", "{user}@bot.example.org"),
             ("bot/Desk", "bot@/Desk"),
@@ -388,14 +390,14 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_placeholder_plays_no_part() {
+    fn placeholder_name_does_not_affect_equality() {
         assert_eq!(pattern("order-{id}"), pattern("order-*"));
         assert_eq!(pattern("{user}/{device}"), pattern("*/*"));
         assert_ne!(pattern("{user}/{device}"), pattern("*"));
     }
 
     #[test]
-    fn of_two_patterns_one_is_the_narrower_or_they_exclude_each_other() {
+    fn within_intersects_nested_patterns() {
         let any = RecipientPattern::any();
         let rows = [
             ("bot", "*", Some("bot")),
@@ -430,13 +432,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused() {
+    fn parsing_rejects_invalid_patterns() {
         let rows = [
-            ("", "\"\" is no localpart"),
-            ("a b", "\"a b\" is no localpart"),
-            ("{a}b", "\"{a}b\" is no localpart"),
-            ("a@b c", "\"b c\" is no domain"),
-            ("a/", "\"\" is no resource"),
+            ("", "invalid localpart \"\": "),
+            ("a b", "invalid localpart \"a b\": "),
+            ("{a}b", "invalid localpart \"{a}b\": "),
+            ("a@b c", "invalid domain \"b c\": "),
+            ("a/", "invalid resource \"\": "),
         ];
         for (text, why) in rows {
             let error = text.parse::<RecipientPattern>().unwrap_err();

@@ -1,4 +1,4 @@
-//! Things by the recipients that they are for, the narrowest first.
+//! A map from recipient patterns to values, searched from the most specific pattern to the least.
 
 use std::collections::HashMap;
 
@@ -6,11 +6,11 @@ use jid::{Jid, NodeRef, ResourceRef};
 
 use super::recipient::{Domain, LocalpartPattern, RecipientPattern, Resource, Scope};
 
-/// An address, whole or in parts. Its parts are looked at only when something depends on them.
+/// The address to look up. Its parts are parsed only if some pattern depends on them.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Address<'a> {
     Jid(&'a Jid),
-    /// A localpart, or the domain itself, in whatever domain.
+    /// A localpart, or the bare domain if `None`, in any domain.
     Localpart(Option<&'a str>),
 }
 
@@ -34,22 +34,22 @@ impl Address<'_> {
     }
 }
 
-/// Things by recipients.
+/// Values by recipient pattern.
 #[derive(Debug, Clone)]
 pub(super) struct RecipientMap<T> {
     any: LocalpartEntry<T>,
-    /// Whether there is anything else than for any recipient.
+    /// `true` if any pattern is more specific than "any recipient".
     local: bool,
     domain: LocalpartEntry<T>,
     localparts: HashMap<Box<str>, LocalpartEntry<T>>,
-    /// The longest first, which is the narrowest.
+    /// Sorted by length, longest first: the longest prefix is the most specific.
     prefixes: Vec<(Box<str>, LocalpartEntry<T>)>,
 }
 
-/// Things for the same localparts.
+/// The values for one localpart pattern.
 #[derive(Debug, Clone)]
 struct LocalpartEntry<T> {
-    /// With a resource or a domain, the narrowest first.
+    /// Values with a condition on resource or domain, the most specific first.
     narrower: Vec<(Scope, T)>,
     whole: Option<T>,
 }
@@ -73,13 +73,14 @@ impl<T> RecipientMap<T> {
         places
     }
 
-    /// Asks what is responsible for the address, the narrowest first.
+    /// Calls `ask` with the value of each pattern that matches the address, the most specific
+    /// first, and returns the first result.
     pub(super) fn visit<'a, R>(
         &'a self,
         address: Address<'_>,
         mut ask: impl FnMut(&'a T) -> Option<R>,
     ) -> Option<R> {
-        // Most components have nothing but routes for any recipient: they pay for nothing else.
+        // Most components have only routes for any recipient and should not pay for the rest.
         let found = if self.local {
             self.visit_local(address, &mut ask)
         } else {
@@ -88,7 +89,7 @@ impl<T> RecipientMap<T> {
         found.or_else(|| self.any.visit(address, &mut ask))
     }
 
-    /// Whether a localpart is named, or its beginning is.
+    /// Returns `true` if a pattern names this localpart or a prefix of it.
     pub(super) fn lists(&self, localpart: &str) -> bool {
         self.localparts.contains_key(localpart)
             || self
@@ -97,7 +98,7 @@ impl<T> RecipientMap<T> {
                 .any(|(start, _)| localpart.starts_with(&**start))
     }
 
-    /// The same without what is for any recipient.
+    /// Works like [`visit`](Self::visit), but ignores the value for any recipient.
     pub(super) fn visit_local<'a, R>(
         &'a self,
         address: Address<'_>,

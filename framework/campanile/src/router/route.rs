@@ -1,4 +1,4 @@
-//! The one type that every route ends as.
+//! The boxed form of every route.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,10 +17,10 @@ use crate::inbound::Inbound;
 use crate::reply::{IntoReply, Reply};
 use crate::slow_handlers::{RouteStats, pend_once};
 
-/// A handler or a service, boxed: what a layer is put around.
+/// A boxed handler or service: what layers are applied to.
 ///
-/// A route is always ready. Where a service within it is not, that is waited for in the future of
-/// the call, so one route that is full does not stop the others.
+/// A route is always ready. If the service within it is not, the future of the call waits for it,
+/// so one route at capacity does not block the others.
 #[derive(Clone)]
 pub struct Route(Arc<dyn Endpoint>);
 
@@ -29,7 +29,7 @@ pub(super) trait Endpoint: Send + Sync {
 }
 
 impl Route {
-    /// The route of a service.
+    /// Creates a route from a service.
     pub fn new<T>(service: T) -> Self
     where
         T: Service<Inbound> + Clone + Send + Sync + 'static,
@@ -88,7 +88,7 @@ impl fmt::Debug for Route {
     }
 }
 
-/// A handler: called in place, since it is always ready.
+/// A handler. It is always ready, so it is called in place.
 struct HandlerEndpoint<H, A, S> {
     handler: H,
     state: S,
@@ -105,8 +105,8 @@ where
     S: Send + Sync + 'static,
 {
     fn call(&self, inbound: Inbound) -> ReplyFuture {
-        // The arguments are taken before anything is boxed, so the future holds them and not the
-        // stanza as well.
+        // Extract before boxing, so that the future holds only the arguments and not the stanza as
+        // well.
         match A::from_inbound(&inbound, &self.state) {
             Ok(arguments) => {
                 let answer = self.handler.call(arguments);
@@ -120,7 +120,7 @@ where
     }
 }
 
-/// A service: cloned for each call, and called when the clone is ready.
+/// A service. It is cloned for each call and called once the clone is ready.
 struct ServiceEndpoint<T>(T);
 
 impl<T> Endpoint for ServiceEndpoint<T>
@@ -142,17 +142,17 @@ where
     }
 }
 
-/// A route that may still lack its state.
+/// A route that may still need its state.
 pub(super) enum Pending<S> {
     Ready(Route),
     Waiting(Arc<dyn Fn(&S) -> Route + Send + Sync>),
     Builtin(Builtin),
 }
 
-/// Answers at once, and only from what the router says about itself.
+/// A built-in handler that replies immediately, from what the router advertises.
 pub(crate) type Builtin = fn(&Inbound, &Advertised) -> Result<Reply, BoxError>;
 
-/// A route without anything left to give.
+/// A route that is ready to be called.
 pub(super) enum Target {
     Route(Route),
     Builtin(Builtin),

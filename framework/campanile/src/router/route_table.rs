@@ -1,4 +1,4 @@
-//! All routes, arranged for looking up. Made once, when the router is first called.
+//! The lookup table of all routes, built when the router is first called.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use super::recipient_map::{Address, RecipientMap};
 use super::spawn::Call;
 use crate::stanza::{Kind, Stanza};
 
-/// One route on its way into the table.
+/// A route to be inserted into the table.
 pub(super) struct Entry<'a> {
     pub(super) tier: Tier,
     pub(super) filter: &'a Filter,
@@ -22,7 +22,7 @@ pub(super) struct Entry<'a> {
     pub(super) call: Call,
 }
 
-/// Routes first, then the stock duties, then the fallbacks.
+/// All routes by tier. Routes are tried first, then default handlers, then fallbacks.
 #[derive(Debug)]
 pub(super) struct RouteTable {
     routes: RecipientMap<RecipientRoutes>,
@@ -34,12 +34,12 @@ pub(super) struct RouteTable {
 impl RouteTable {
     pub(super) fn new<'a>(
         entries: impl Iterator<Item = Entry<'a>>,
-        homes: impl Iterator<Item = &'a RecipientPattern>,
+        addresses: impl Iterator<Item = &'a RecipientPattern>,
         advertised: Advertised,
     ) -> Self {
         let mut drafts: [HashMap<&RecipientPattern, Vec<Entry<'a>>>; 3] = Default::default();
-        for home in homes {
-            drafts[0].entry(home).or_default();
+        for address in addresses {
+            drafts[0].entry(address).or_default();
         }
         for entry in entries {
             drafts[entry.tier as usize]
@@ -67,7 +67,7 @@ impl RouteTable {
         &self.advertised
     }
 
-    /// The one route for this stanza.
+    /// Returns the route that handles this stanza.
     pub(super) fn find(&self, stanza: &Stanza) -> Option<&Call> {
         let to = Address::Jid(stanza.to()?);
         let ask = |group| RecipientRoutes::find(group, stanza);
@@ -77,7 +77,8 @@ impl RouteTable {
             .or_else(|| self.fallbacks.visit(to, ask))
     }
 
-    /// Whether an IQ request to this address would be taken, had its payload another name.
+    /// Returns `true` if an IQ request to this recipient could match with another element name in
+    /// the same namespace.
     pub(super) fn knows(&self, stanza: &Stanza, namespace: &str) -> bool {
         let Some(to) = stanza.to().map(Address::Jid) else {
             return false;
@@ -90,7 +91,7 @@ impl RouteTable {
         knows(&self.routes) || self.exists(stanza) && knows(&self.defaults)
     }
 
-    /// Whether somebody is at home: the domain itself, and each localpart that something was
+    /// Returns `true` if the recipient is the bare domain or a localpart that something is
     /// registered for.
     fn exists(&self, stanza: &Stanza) -> bool {
         let localpart = stanza.to().and_then(|to| to.node().map(NodeRef::as_str));
@@ -99,7 +100,7 @@ impl RouteTable {
     }
 }
 
-/// Routes for the same recipients, by kind and type.
+/// The routes for the same recipients, by kind and type.
 #[derive(Debug, Default)]
 struct RecipientRoutes {
     slots: [Option<Box<KindRoutes>>; KIND_COUNT],
@@ -107,7 +108,7 @@ struct RecipientRoutes {
     namespaces: Vec<Box<str>>,
 }
 
-/// Routes for the same recipients, kind and type.
+/// The routes for the same recipients, kind and type.
 #[derive(Debug, Default)]
 struct KindRoutes {
     names: PayloadIndex,
@@ -123,7 +124,8 @@ impl RecipientRoutes {
                 .iter()
                 .filter(|entry| entry.filter.kinds.contains(kind))
                 .collect();
-            // Overlap was refused before, so no two that ask for the same are equally broad.
+            // Overlaps were rejected at registration, so routes with equal conditions differ in
+            // breadth.
             fitting.sort_by_key(|entry| entry.filter.kinds.breadth());
             if !fitting.is_empty() {
                 group.slots[kind_index(kind)] = Some(Box::new(KindRoutes::new(&fitting)));
@@ -150,7 +152,7 @@ impl RecipientRoutes {
 }
 
 impl KindRoutes {
-    /// The routes for fewer types come first.
+    /// Builds the entry from routes sorted by breadth, those for fewer types first.
     fn new(entries: &[&Entry<'_>]) -> Self {
         let mut names = Vec::new();
         let mut commands = CommandIndex::default();
@@ -197,8 +199,8 @@ impl KindRoutes {
     }
 
     fn named(&self, stanza: &Stanza) -> Option<&Call> {
-        // An IQ request has one child. Those of a message come in any order, and servers change it:
-        // all are asked.
+        // An IQ request has one child. The children of a message are in no particular order, and
+        // servers reorder them, so all of them are looked up.
         let asked = if stanza.kind().is_request() {
             1
         } else {

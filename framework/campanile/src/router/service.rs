@@ -1,4 +1,4 @@
-//! The router at work.
+//! The router as a tower service.
 
 use std::task::{Context, Poll};
 
@@ -22,7 +22,7 @@ impl Inner<()> {
                 .iter()
                 .filter(|entry| entry.filter.command.is_some());
             let help = chat_command::help(commands.map(|entry| (&entry.filter, entry.hidden)));
-            // One for all of them; a router without commands has none.
+            // All commands share one loop guard; a router without commands needs none.
             let guard = (!help.is_empty()).then(LoopGuardLayer::new);
             let entries = self.entries.iter().enumerate().map(|(rank, entry)| {
                 let call = Call::new(
@@ -47,8 +47,8 @@ impl Inner<()> {
                     call,
                 }
             });
-            let homes = self.adverts.iter().map(|advert| &advert.recipient);
-            RouteTable::new(entries.chain(help), homes, Advertised::new(self))
+            let addresses = self.adverts.iter().map(|advert| &advert.recipient);
+            RouteTable::new(entries.chain(help), addresses, Advertised::new(self))
         })
     }
 }

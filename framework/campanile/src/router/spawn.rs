@@ -1,4 +1,4 @@
-//! Calling a route: in place, or in a task of its own when it holds up the others.
+//! Calling of routes: in place, or in a separate task if the route blocks other stanzas.
 
 use std::future::Future;
 use std::panic;
@@ -20,7 +20,7 @@ use crate::layer::LoopGuardLayer;
 use crate::reply::Reply;
 use crate::slow_handlers::RouteStats;
 
-/// A route as the table holds it.
+/// A route as stored in the lookup table.
 #[derive(Debug, Clone)]
 pub(super) enum Call {
     Route(Route, Arc<RouteStats>),
@@ -60,12 +60,12 @@ impl Call {
     }
 }
 
-/// A route that runs in a task, which ends with this.
+/// A call that runs in its own task. Dropping it aborts the task.
 struct Spawned(JoinHandle<Result<Reply, BoxError>>);
 
 impl Spawned {
     fn new(route: Route, inbound: Inbound) -> Self {
-        // What the handler does before it first waits belongs into the task, too.
+        // The synchronous part of the handler must run in the task as well.
         Self(tokio::spawn(async move { route.handle(inbound).await }))
     }
 }
@@ -75,11 +75,11 @@ impl Future for Spawned {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx).map(|joined| match joined {
-            Ok(answer) => answer,
-            // A panic is the dispatcher's to catch, wherever the handler ran.
+            Ok(reply) => reply,
+            // Panics are caught by the dispatcher, no matter where the handler runs.
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => panic::resume_unwind(panic),
-                Err(cancelled) => Err(cancelled.into()),
+                Err(canceled) => Err(canceled.into()),
             },
         })
     }

@@ -1,4 +1,4 @@
-//! The router from the outside: stanzas in, stanzas out.
+//! The router from the outside: stanzas in, replies out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,14 +13,14 @@ use crate::reply::Reply;
 use crate::stanza::{Kind, MessageType, PresenceType};
 use crate::test_util::{answer, call};
 
-/// A handler that says its name.
+/// A handler that replies with its name.
 fn say(
     name: &'static str,
 ) -> impl Fn() -> std::future::Ready<&'static str> + Clone + Send + Sync + 'static {
     move || std::future::ready(name)
 }
 
-/// Which handler was called: the text of the answer.
+/// Returns the text of the reply, which identifies the handler, or the error condition.
 fn called(router: &mut Router, xml: &str) -> String {
     match call(router, xml) {
         Ok(Reply::Children(children)) => children.first().unwrap().text().into_owned(),
@@ -36,7 +36,7 @@ fn iq(payload: &str) -> String {
 }
 
 #[test]
-fn the_narrower_payload_wins_whatever_the_order_of_registration() {
+fn specific_payload_takes_precedence_in_any_registration_order() {
     let routes = |order: [usize; 4]| {
         order
             .into_iter()
@@ -63,10 +63,10 @@ fn the_narrower_payload_wins_whatever_the_order_of_registration() {
 }
 
 #[test]
-fn the_recipient_comes_first() {
+fn recipient_takes_precedence_over_payload() {
     let mut router = Router::new()
-        .message_with(("urn:a", "q"), say("anybody, name"))
-        .message(say("anybody"))
+        .message_with(("urn:a", "q"), say("any recipient, name"))
+        .message(say("any recipient"))
         .at("*", Router::new().message(say("any localpart")))
         .at("order-*", Router::new().message(say("order")))
         .at(
@@ -87,12 +87,12 @@ fn the_recipient_comes_first() {
     assert_eq!(at("bot.localhost/resource"), "domain");
     assert_eq!(at("who@bot.localhost"), "any localpart");
     assert_eq!(at("order-7@bot.localhost/r"), "order");
-    // The narrowest recipient has no route that matches: the next one is asked.
+    // The most specific recipient has no route that matches, so the next one handles it.
     assert_eq!(at("order-new@bot.localhost"), "order");
 }
 
 #[test]
-fn resource_and_domain_narrow_a_recipient() {
+fn resource_and_domain_restrict_recipients() {
     let mut router = Router::new()
         .at(
             "bot",
@@ -106,10 +106,10 @@ fn resource_and_domain_narrow_a_recipient() {
             "bot@other.localhost/desk",
             Router::new().message(say("never: another domain")),
         )
-        .at("{user}/desk", Router::new().message(say("somebody's desk")))
+        .at("{user}/desk", Router::new().message(say("any desk")))
         .at(
             "{user}@bot.localhost",
-            Router::new().message(say("somebody here")),
+            Router::new().message(say("any user here")),
         )
         .at("@/desk", Router::new().message(say("the domain's desk")));
     let mut at = |to: &str, child: &str| {
@@ -122,11 +122,11 @@ fn resource_and_domain_narrow_a_recipient() {
         ("bot@bot.localhost", "", "bot"),
         ("bot@bot.localhost/desk", "", "bot's desk"),
         ("bot@bot.localhost/phone", "", "some resource of bot"),
-        ("x@bot.localhost/desk", "", "somebody's desk"),
-        ("x@bot.localhost/phone", "", "somebody here"),
-        ("x@bot.localhost", "", "somebody here"),
+        ("x@bot.localhost/desk", "", "any desk"),
+        ("x@bot.localhost/phone", "", "any user here"),
+        ("x@bot.localhost", "", "any user here"),
         ("bot.localhost/desk", "", "the domain's desk"),
-        // The recipient comes before the payload.
+        // The recipient takes precedence over the payload.
         ("bot@bot.localhost/desk", "<a xmlns='urn:a'/>", "bot's desk"),
         ("bot@bot.localhost", "<a xmlns='urn:a'/>", "bot, namespace"),
     ];
@@ -140,7 +140,7 @@ fn resource_and_domain_narrow_a_recipient() {
 }
 
 #[test]
-fn placeholders_are_typed() {
+fn placeholders_are_deserialized() {
     use serde::Deserialize;
 
     #[derive(Deserialize)]
@@ -201,8 +201,8 @@ fn placeholders_are_typed() {
         ("typed-a@bot.localhost/desk", "Some(\"a\") desk"),
         ("typed-a@bot.localhost/PHONE", "Some(\"a\") phone"),
         ("typed-a@bot.localhost/car", "item-not-found"),
-        // Faults of ours: no placeholder at all, and fewer than asked for. A component would not
-        // have been built.
+        // Programming errors: no placeholder at all, and fewer than extracted. A component builder
+        // would reject both.
         ("odd@bot.localhost", "internal-server-error"),
         ("pair-a@bot.localhost", "internal-server-error"),
     ];
@@ -212,11 +212,11 @@ fn placeholders_are_typed() {
 }
 
 #[test]
-fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
+fn validate_reports_mismatched_placeholders() {
     use serde::Deserialize;
 
     #[derive(Deserialize)]
-    #[allow(dead_code, reason = "nobody reads it")]
+    #[allow(dead_code, reason = "only deserialized")]
     struct Device {
         user: String,
         device: Option<bool>,
@@ -236,7 +236,7 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
     let rows: [(Router, Option<&str>); 12] = [
         (Router::new().at("order-{id}", one()), None),
         (Router::new().at("order-{id}", parsed()), None),
-        // Another router around it brings the other placeholder.
+        // The outer router provides the second placeholder.
         (
             Router::new().at("{user}/{device}", Router::new().at("a-{id}", two())),
             None,
@@ -254,11 +254,11 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
         ),
         (
             Router::new().at("{user}/{device}", one()),
-            Some("the pattern has 2 placeholders, and the handler asks for a single value"),
+            Some("the pattern has 2 placeholders, but the handler extracts a single value"),
         ),
         (
             Router::new().at("order-{id}", two()),
-            Some("the pattern has 1 placeholder, and the handler asks for 2 values"),
+            Some("the pattern has 1 placeholder, but the handler extracts 2 values"),
         ),
         (
             Router::new().at("{user}/{device}", named()),
@@ -270,15 +270,15 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
         ),
     ];
     for (router, wanted) in rows {
-        let unfit = router
+        let error = router
             .validate()
             .err()
-            .map(|unfit| (unfit.location().file(), unfit.to_string()));
+            .map(|error| (error.location().file(), error.to_string()));
         let wanted = wanted.map(|why| format!("can never be called: {why}"));
-        match (&unfit, &wanted) {
+        match (&error, &wanted) {
             (None, None) => {}
             (Some((file, text)), Some(why)) if text.ends_with(why) && *file == file!() => {}
-            _ => panic!("{wanted:?}, not {unfit:?}"),
+            _ => panic!("{wanted:?}, not {error:?}"),
         }
     }
     let component = crate::component::Component::builder("bot.localhost")
@@ -290,7 +290,7 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
     let refused = refused.build().map(drop).unwrap_err().to_string();
     let wanted = "the handler of the route \"message normal or message chat for order-{id}@\" can \
         never be called: \
-        the pattern has 1 placeholder, and the handler asks for 2 values";
+        the pattern has 1 placeholder, but the handler extracts 2 values";
     assert!(
         refused.starts_with(&format!("{}:{line}:", file!())) && refused.ends_with(wanted),
         "{refused}"
@@ -298,7 +298,7 @@ fn a_handler_that_asks_for_other_placeholders_is_found_before_any_stanza() {
 }
 
 #[test]
-fn what_came_back_is_routed() {
+fn bounces_are_routed() {
     use crate::error::StanzaError;
     use std::sync::Mutex;
 
@@ -332,7 +332,7 @@ fn what_came_back_is_routed() {
 }
 
 #[test]
-fn datatypes_are_told_apart_and_advertised() {
+fn datatypes_are_routed_and_advertised() {
     let datatype = |uri: &str| PayloadPattern::datatype(uri);
     let mut router = Router::new()
         .message_with(datatype("urn:example:a"), say("a"))
@@ -392,7 +392,7 @@ fn datatypes_are_told_apart_and_advertised() {
 }
 
 #[test]
-fn a_thousand_nodes_are_told_apart() {
+fn nodes_are_routed_by_value() {
     let command = |node: &str| {
         PayloadPattern::from(("http://jabber.org/protocol/commands", "command")).node(node)
     };
@@ -415,7 +415,7 @@ fn a_thousand_nodes_are_told_apart() {
 }
 
 #[test]
-fn a_route_for_fewer_types_wins() {
+fn route_for_fewer_types_takes_precedence() {
     let mut router = Router::new()
         .on(Filter::any(), say("anything"))
         .on(Filter::message(), say("any message"))
@@ -445,7 +445,7 @@ fn a_route_for_fewer_types_wins() {
 }
 
 #[test]
-fn the_order_of_children_plays_no_part() {
+fn order_of_children_has_no_effect() {
     let mut router = Router::new()
         .message_with(("urn:b", "b"), say("b"))
         .message_with(("urn:a", "a"), say("a"))
@@ -466,7 +466,7 @@ fn the_order_of_children_plays_no_part() {
     ];
     for order in orders {
         let all: String = order.iter().map(|at| children[*at]).collect();
-        // Both names match: the route that was registered first takes it, always.
+        // Both names match; the route that was registered first always handles it.
         assert_eq!(
             called(&mut router, &format!("<message>{all}</message>")),
             "b"
@@ -488,7 +488,7 @@ fn the_order_of_children_plays_no_part() {
 }
 
 #[test]
-fn many_names_are_told_apart() {
+fn many_payload_names_are_routed() {
     let names: Vec<_> = (0..500)
         .map(|n| (format!("urn:example:service:{n}"), format!("n{}", n % 7)))
         .collect();
@@ -509,7 +509,7 @@ fn many_names_are_told_apart() {
 }
 
 #[test]
-fn without_a_route_an_iq_is_refused() {
+fn unmatched_iq_replies_error() {
     let mut router = Router::new()
         .iq_get(("urn:a", "q"), say("q"))
         .at("x", Router::new().iq_set("urn:x", say("x")));
@@ -534,7 +534,7 @@ fn without_a_route_an_iq_is_refused() {
 }
 
 #[test]
-fn an_iq_request_has_exactly_one_child() {
+fn iq_without_exactly_one_child_replies_bad_request() {
     let mut router = Router::new().on(Filter::any(), say("anything"));
     for payload in ["", "<a xmlns='urn:a'/><b xmlns='urn:b'/>"] {
         assert_eq!(called(&mut router, &iq(payload)), "bad-request");
@@ -542,7 +542,7 @@ fn an_iq_request_has_exactly_one_child() {
 }
 
 #[test]
-fn without_a_route_nobody_writes_into_the_void() {
+fn unmatched_message_replies_service_unavailable() {
     let mut router = Router::new();
     let refused = answer(
         &mut router,
@@ -567,7 +567,7 @@ fn without_a_route_nobody_writes_into_the_void() {
 }
 
 #[test]
-fn without_a_presence_route_nobody_can_subscribe() {
+fn unmatched_subscription_replies_unsubscribed() {
     let wanted = "<presence from='x@bot.localhost' to='alice@example.org' type='unsubscribed'/>";
     for kind in ["subscribe", "probe"] {
         let xml = format!("<presence type='{kind}' to='x@bot.localhost'/>");
@@ -576,7 +576,7 @@ fn without_a_presence_route_nobody_can_subscribe() {
 }
 
 #[test]
-fn fallbacks_take_what_is_left_for_their_recipients() {
+fn fallback_handles_unmatched_stanzas_of_its_recipients() {
     let mut router = Router::new()
         .iq_get("urn:a", say("a"))
         .fallback(say("left"))
@@ -594,7 +594,7 @@ fn fallbacks_take_what_is_left_for_their_recipients() {
         called(&mut router, "<message to='y@bot.localhost'/>"),
         "left"
     );
-    // A route, though for anybody, comes before the fallback of x.
+    // A route for any recipient takes precedence over the fallback of x.
     assert_eq!(
         called(
             &mut router,
@@ -612,11 +612,11 @@ fn fallbacks_take_what_is_left_for_their_recipients() {
 }
 
 #[test]
-fn duties_are_done_where_somebody_is_at_home() {
+fn default_handlers_run_only_for_registered_addresses() {
     let ping = Filter::iq_get().payload(("urn:xmpp:ping", "ping"));
     let mut router = Router::new()
         .default_handler(ping, say("pong"))
-        .message(say("for anybody"))
+        .message(say("any recipient"))
         .at("x", Router::new())
         .at("own", Router::new().iq_get("urn:xmpp:ping", say("own")))
         .at("o-*", Router::new().message(say("o")));
@@ -630,29 +630,29 @@ fn duties_are_done_where_somebody_is_at_home() {
     assert_eq!(at("x@bot.localhost/r"), "pong");
     assert_eq!(at("o-1@bot.localhost"), "pong");
     assert_eq!(at("own@bot.localhost"), "own");
-    assert_eq!(at("nobody@bot.localhost"), "service-unavailable");
+    assert_eq!(at("unknown@bot.localhost"), "service-unavailable");
     let other = "<iq type='set' id='1'><ping xmlns='urn:xmpp:ping'/></iq>";
     assert_eq!(called(&mut router, other), "feature-not-implemented");
     assert_eq!(
         called(
             &mut router,
-            &other.replace("<iq", "<iq to='nobody@bot.localhost'")
+            &other.replace("<iq", "<iq to='unknown@bot.localhost'")
         ),
         "service-unavailable"
     );
 }
 
 #[test]
-fn overlap_names_both_routes() {
+fn overlap_error_names_both_routes() {
     let one = || Router::<()>::new().iq_get(("urn:a", "q"), say("one"));
     let both = Router::new().on(Filter::iq().payload(("urn:a", "q")), say("two"));
-    // Fewer types: not an overlap.
+    // Fewer types are more specific, so this is not an overlap.
     assert!(one().try_merge(both).is_ok());
     let error = one().try_merge(one()).unwrap_err();
     let pattern = "iq get with {urn:a}q for any recipient";
     assert_eq!(
         error.to_string(),
-        format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already")
+        format!("route \"{pattern}\" overlaps registered route \"{pattern}\"")
     );
     let chat = Filter::kinds([
         Kind::Message(MessageType::Chat),
@@ -664,8 +664,8 @@ fn overlap_names_both_routes() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the route \"message chat or message headline for any recipient\" overlaps with \
-         \"message normal or message chat for any recipient\", which is there already"
+        "route \"message chat or message headline for any recipient\" overlaps registered route \
+         \"message normal or message chat for any recipient\""
     );
     let fallback = || Router::<()>::new().at("x", Router::new().fallback(say("f")));
     let error = fallback().try_merge(fallback()).unwrap_err();
@@ -674,7 +674,7 @@ fn overlap_names_both_routes() {
 }
 
 #[test]
-fn routers_nest() {
+fn nested_routers_combine_patterns() {
     let inner = Router::new()
         .message(say("all orders"))
         .at("order-1", Router::new().message(say("order 1")));
@@ -696,7 +696,7 @@ fn routers_nest() {
 }
 
 #[test]
-fn states_can_differ() {
+fn merged_routers_can_use_different_states() {
     async fn count(State(count): State<u8>) -> String {
         count.to_string()
     }
@@ -715,7 +715,7 @@ fn states_can_differ() {
 }
 
 #[test]
-fn a_router_changes_after_it_was_called_and_its_clones_do_not() {
+fn routes_added_after_a_call_do_not_affect_clones() {
     let mut router = Router::new().message(say("message"));
     assert_eq!(called(&mut router, "<message/>"), "message");
     let mut clone = router.clone();
@@ -725,7 +725,7 @@ fn a_router_changes_after_it_was_called_and_its_clones_do_not() {
 }
 
 #[test]
-fn objects_are_handlers() {
+fn trait_objects_are_handlers() {
     #[derive(Default)]
     struct Count(AtomicUsize);
     #[async_trait]
@@ -750,7 +750,7 @@ fn objects_are_handlers() {
 }
 
 #[test]
-fn a_rejected_argument_is_a_stanza_error() {
+fn rejected_argument_replies_stanza_error() {
     async fn ping(_: Payload<Ping>) {}
     let mut router = Router::new().on(Filter::iq(), ping);
     assert_eq!(
@@ -765,7 +765,7 @@ fn a_rejected_argument_is_a_stanza_error() {
 }
 
 #[test]
-fn eight_arguments_in_any_order() {
+fn handler_takes_eight_arguments_in_any_order() {
     use crate::client::Client;
     use crate::extract::{Recipient, StanzaRef};
     use crate::stanza::Children;
@@ -795,7 +795,7 @@ fn eight_arguments_in_any_order() {
 }
 
 #[tokio::test]
-async fn a_spawned_route_runs_in_a_task() {
+async fn spawned_route_runs_in_its_own_task() {
     let here = tokio::task::try_id();
     let elsewhere = move || async move {
         if tokio::task::try_id() == here {
@@ -817,7 +817,7 @@ async fn a_spawned_route_runs_in_a_task() {
 }
 
 #[tokio::test]
-async fn a_spawned_route_ends_with_its_future_and_panics_in_it() {
+async fn spawned_route_is_aborted_on_drop_and_propagates_panics() {
     struct Held(Arc<AtomicUsize>);
     impl Drop for Held {
         fn drop(&mut self) {
@@ -828,9 +828,9 @@ async fn a_spawned_route_ends_with_its_future_and_panics_in_it() {
         panic!("no presence");
     }
     let dropped = Arc::new(AtomicUsize::new(0));
-    let begun = Arc::new(tokio::sync::Notify::new());
+    let started = Arc::new(tokio::sync::Notify::new());
     let count = Arc::clone(&dropped);
-    let notify = Arc::clone(&begun);
+    let notify = Arc::clone(&started);
     let endless = move || {
         let held = Held(Arc::clone(&count));
         let notify = Arc::clone(&notify);
@@ -842,7 +842,7 @@ async fn a_spawned_route_ends_with_its_future_and_panics_in_it() {
     };
     let mut router = Router::new().message(endless).presence(broken).spawn();
     let future = tokio::spawn(router.call(crate::test_util::inbound("<message/>")));
-    begun.notified().await;
+    started.notified().await;
     future.abort();
     assert!(future.await.unwrap_err().is_cancelled());
     while dropped.load(Ordering::Relaxed) == 0 {

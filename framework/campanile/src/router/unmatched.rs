@@ -1,4 +1,4 @@
-//! What becomes of a stanza that no route is for.
+//! Replies to stanzas that match no route.
 
 use super::route_table::RouteTable;
 use crate::error::{BoxError, Condition, StanzaError};
@@ -6,32 +6,31 @@ use crate::inbound::Inbound;
 use crate::reply::{self, Reply};
 use crate::stanza::{Kind, PresenceType, Stanza};
 
-/// The answer to a stanza without a route.
+/// Returns the reply to a stanza that matches no route.
 ///
-/// | stanza | answer |
+/// | stanza | reply |
 /// |---|---|
-/// | IQ, its namespace is routed to this address | feature-not-implemented |
-/// | any other IQ | service-unavailable |
-/// | chat or normal message with content | service-unavailable |
-/// | presence `subscribe`, `probe` | `unsubscribed` |
-/// | all else | nothing |
+/// | IQ request whose namespace is routed for this recipient | `feature-not-implemented` |
+/// | any other IQ request | `service-unavailable` |
+/// | `chat` or `normal` message with content | `service-unavailable` |
+/// | presence of type `subscribe` or `probe` | `unsubscribed` |
+/// | any other stanza | none |
 pub(super) fn answer(table: &RouteTable, inbound: &Inbound) -> Result<Reply, BoxError> {
     let stanza = inbound.stanza();
     match stanza.kind() {
         Kind::Iq(_) => Err(refusal(table, stanza).into()),
-        // RFC 6121 §8.5.1: a person must not write into the void.
+        // RFC 6121 §8.5.1: the sender learns that the message was not delivered.
         Kind::Message(_) if reply::should_bounce(stanza) => {
             Err(Condition::ServiceUnavailable.into())
         }
-        // RFC 6121 §3.1.3 and §4.3.2: who has no presence says so, else the asking server will ask
-        // again.
+        // RFC 6121 §3.1.3 and §4.3.2: without a reply, the server of the contact would ask again.
         Kind::Presence(PresenceType::Subscribe | PresenceType::Probe) => Ok(unsubscribed(inbound)),
         Kind::Message(_) | Kind::Presence(_) => Ok(Reply::Empty),
     }
 }
 
-/// RFC 6120 §8.3.3: the two differ in whether the sender may try something else of the same
-/// namespace.
+/// RFC 6120 §8.3.3: `feature-not-implemented` tells the sender that other elements of the namespace
+/// may work.
 fn refusal(table: &RouteTable, stanza: &Stanza) -> Condition {
     match stanza.children().first() {
         Some(payload) if table.knows(stanza, &payload.namespace()) => {
@@ -54,5 +53,5 @@ pub(super) fn is_bad_request(stanza: &Stanza) -> bool {
 }
 
 pub(super) fn bad_request() -> StanzaError {
-    StanzaError::new(Condition::BadRequest).with_text("an IQ request has exactly one child")
+    StanzaError::new(Condition::BadRequest).with_text("an IQ request must have exactly one child")
 }

@@ -1,4 +1,4 @@
-//! What a handler wants of its route, asked before any stanza comes.
+//! Start-up validation: does each route provide the placeholders that its handler extracts?
 
 use std::fmt;
 use std::panic::Location;
@@ -6,7 +6,7 @@ use std::panic::Location;
 use super::Filter;
 use crate::extract::{FromInbound, RouteInfo};
 
-/// What a handler wants of its route, and where it was registered.
+/// The placeholders that a handler needs, and the place where it was registered.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Requirements {
     validate: fn(&RouteInfo) -> Result<(), String>,
@@ -22,8 +22,8 @@ impl Requirements {
         }
     }
 
-    /// Whether the route has it. It has all its placeholders only when nothing can be put around it
-    /// any more.
+    /// Checks the route against the handler. `complete` is `false` while `at` may still add
+    /// placeholders.
     pub(super) fn validate(&self, filter: &Filter, complete: bool) -> Result<(), RouteError> {
         let facts = RouteInfo {
             address: complete.then(|| filter.recipient.placeholders()),
@@ -40,7 +40,8 @@ impl Requirements {
     }
 }
 
-/// A handler asks for placeholders that its route does not have: it could never be called.
+/// A route does not provide the placeholders that its handler extracts, so the handler can never be
+/// called.
 #[derive(Debug, Clone)]
 pub struct RouteError {
     route: String,
@@ -49,7 +50,7 @@ pub struct RouteError {
 }
 
 impl RouteError {
-    /// Where in the program the route is registered.
+    /// Returns the source location at which the route is registered.
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
         self.at

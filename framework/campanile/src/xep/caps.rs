@@ -1,4 +1,5 @@
-//! Entity capabilities (XEP-0115): presence says by a hash what disco#info would say at length.
+//! Entity capabilities (XEP-0115): a hash of the disco#info, sent in presence so that clients can
+//! cache the reply.
 
 use sha1::{Digest, Sha1};
 use xmpp_parsers::caps::Caps;
@@ -12,16 +13,16 @@ use crate::xep::disco::DiscoInfo;
 /// Namespace of entity capabilities.
 pub const NS: &str = ns::CAPS;
 
-/// The software that says so: a URI, which nobody has to be able to open.
+/// The URI that identifies the software. It does not have to be reachable.
 pub const NODE: &str = env!("CARGO_PKG_REPOSITORY");
 
-/// The verification string, unpacked: a SHA-1 of everything that disco#info says (XEP-0115 §5.1).
+/// Computes the verification hash, not encoded: the SHA-1 of all disco#info (XEP-0115 §5.1).
 #[must_use]
 pub fn hash(info: &DiscoInfo) -> Vec<u8> {
     Sha1::digest(text(info)).to_vec()
 }
 
-/// What goes into presence.
+/// Returns the element to add to presence.
 #[must_use]
 pub fn caps(info: &DiscoInfo) -> Caps {
     Caps {
@@ -32,7 +33,7 @@ pub fn caps(info: &DiscoInfo) -> Caps {
     }
 }
 
-/// The node that is asked for what the hash stands for (XEP-0115 §6.2).
+/// Returns the disco node under which clients request what the hash stands for (XEP-0115 §6.2).
 pub(crate) fn node(info: &DiscoInfo) -> Option<String> {
     let hash = hash(info);
     let ver = Base64.encode(&hash).ok().flatten()?;
@@ -41,8 +42,7 @@ pub(crate) fn node(info: &DiscoInfo) -> Option<String> {
 
 fn text(info: &DiscoInfo) -> String {
     let lines = |mut lines: Vec<String>| {
-        // XEP-0115 §5.1: by octets, as Rust compares text. What follows a line plays no part in its
-        // place.
+        // XEP-0115 §5.1: sort by octets, as Rust does, and before the separator is appended.
         lines.sort();
         lines
             .iter()
@@ -60,8 +60,7 @@ fn text(info: &DiscoInfo) -> String {
             name.unwrap_or_default()
         )
     });
-    // A form that is not named says nothing that others understand, and is left out by them
-    // (XEP-0115 §5.4).
+    // Clients ignore forms without a FORM_TYPE (XEP-0115 §5.4), so they are left out.
     let mut forms: Vec<_> = info
         .forms
         .iter()
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_simple_example_of_the_specification() {
+    fn hash_matches_simple_example_of_xep_0115() {
         let exodus = Identity {
             name: Some("Exodus 0.9.1".into()),
             ..Identity::new("client", "pc", "", "")
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_complex_example_of_the_specification_in_any_order() {
+    fn hash_matches_complex_example_of_xep_0115_in_any_order() {
         let field = |var: &str, values: &[&str]| {
             values
                 .iter()
@@ -167,8 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_value_plays_no_part_in_its_place() {
-        // `!` comes before `<`, so a sort of finished lines would turn them around.
+    fn values_are_sorted_without_the_separator() {
+        // `!` sorts before `<`, so sorting after the separator is appended would swap the two.
         let info = DiscoInfo::new().feature("a!").feature("a");
         assert_eq!(text(&info), "a<a!<");
     }

@@ -1,8 +1,8 @@
-//! What every component owes the network: it says what it is (XEP-0030) and that it is there
-//! (XEP-0199).
+//! Built-in default handlers: service discovery (XEP-0030) and ping (XEP-0199).
 //!
-//! Duties are done on the bare domain and on localparts that something was registered for, and only
-//! for what no route is for. Whoever wants to answer some of it in another way registers a route.
+//! They run only if no route matches, and only for the bare domain and for localparts that
+//! something is registered for. To override one of them, register a route for the same payload. To
+//! disable them, use [`without_defaults`](crate::component::ComponentBuilder::without_defaults).
 
 use xmpp_parsers::disco::DiscoItemsQuery;
 
@@ -16,18 +16,24 @@ use crate::xep::paging::{self, SetQuery};
 /// Namespace of ping (XEP-0199).
 pub const PING: &str = "urn:xmpp:ping";
 
-/// Answers disco#info, disco#items and ping from now on. Doing it twice changes nothing.
+/// Adds default handlers for disco#info, disco#items and ping. Adding them twice has no further
+/// effect.
+///
+/// [`ComponentBuilder`](crate::component::ComponentBuilder) does this for its router; call it only
+/// if you use the router as a service of your own.
 ///
 /// ```
 /// use campanile::defaults;
 /// use campanile::router::Router;
 ///
 /// let router: Router = defaults::attach(Router::new());
-/// assert!(router.disco().info(None, None).is_some_and(|info| info.features.contains("urn:xmpp:ping")));
+/// let disco = router.disco();
+/// let info = disco.info(None, None).unwrap();
+/// assert!(info.features.contains("urn:xmpp:ping"));
 /// ```
 ///
 /// # Panics
-/// When the router has an equal duty of its own.
+/// If the router has an overlapping default handler of its own.
 #[must_use]
 #[track_caller]
 pub fn attach<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
@@ -58,12 +64,12 @@ fn items(inbound: &Inbound, advertised: &Advertised) -> Result<Reply, BoxError> 
         .map(Reply::Children)
 }
 
-/// Which page is wanted (XEP-0059), where one is.
+/// Returns the requested page (XEP-0059), if the request asks for one.
 fn page(inbound: &Inbound) -> Result<Option<SetQuery>, BoxError> {
     let Some(query) = inbound.stanza().children().first() else {
         return Ok(None);
     };
-    // Hardly anybody asks for one: a look at the bytes is much cheaper than parsing.
+    // Requests for a page are rare, and searching the bytes is much cheaper than parsing.
     if memchr::memmem::find(query.as_bytes(), paging::NS.as_bytes()).is_none() {
         return Ok(None);
     }
@@ -108,16 +114,16 @@ mod tests {
 
     const ASK_INFO: &str = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
     const ASK_ITEMS: &str = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
-    const STOCK: &str = "<feature var='http://jabber.org/protocol/disco#info'/>\
+    const BUILTIN_FEATURES: &str = "<feature var='http://jabber.org/protocol/disco#info'/>\
         <feature var='http://jabber.org/protocol/disco#items'/><feature \
         var='http://jabber.org/protocol/rsm'/>";
 
     #[test]
-    fn an_empty_component_says_that_it_is_one() {
+    fn empty_component_answers_disco_and_ping() {
         let mut router = attach(Router::new());
         let info = format!(
             "<query xmlns='http://jabber.org/protocol/disco#info'>\
-             <identity category='component' type='generic'/>{STOCK}<feature \
+             <identity category='component' type='generic'/>{BUILTIN_FEATURES}<feature \
              var='urn:xmpp:ping'/></query>"
         );
         assert_eq!(
@@ -140,10 +146,10 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_at_home_where_nothing_was_registered() {
+    fn unregistered_localpart_replies_service_unavailable() {
         let mut router = attach(Router::new().message(silent));
         for payload in [ASK_INFO, ASK_ITEMS, "<ping xmlns='urn:xmpp:ping'/>"] {
-            let to = "nobody@bot.localhost";
+            let to = "unknown@bot.localhost";
             assert_eq!(
                 answer(&mut router, &get(to, payload)),
                 refused(to, "service-unavailable")
@@ -152,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_routed_is_what_is_advertised() {
+    fn routed_namespaces_are_advertised() {
         let named = |kind, name| Identity {
             category: "client".into(),
             type_: kind,
@@ -178,8 +184,8 @@ mod tests {
         );
         let info = |extra: &str, identity: &str| {
             format!(
-                "<query xmlns='http://jabber.org/protocol/disco#info'>{identity}{STOCK}<feature \
-                var='urn:example:a'/>\
+                "<query xmlns='http://jabber.org/protocol/disco#info'>{identity}\
+                 {BUILTIN_FEATURES}<feature var='urn:example:a'/>\
                  <feature var='urn:example:b'/><feature var='urn:example:c'/>{extra}<feature \
                  var='urn:xmpp:ping'/></query>"
             )
@@ -206,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn identities_are_sorted_and_each_stands_once() {
+    fn identities_are_sorted_and_unique() {
         let identity = |category: &str, name: &str| Identity::new(category, "x", "en", name);
         let router = attach(
             Router::<()>::new()
@@ -229,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_items_and_forms() {
+    fn nodes_items_and_forms_are_advertised() {
         let form = DataForm::new(
             DataFormType::Result_,
             "urn:example:form",
@@ -246,11 +252,11 @@ mod tests {
                 .item(item)
                 .node("list", DiscoInfo::new().feature("urn:example:list")),
         );
-        let told = answer(&mut router, &get("bot.localhost", ASK_INFO));
+        let reply = answer(&mut router, &get("bot.localhost", ASK_INFO));
         let wanted = "<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'>\
             <value>urn:example:form</value></field><field \
             var='x'><value>1</value></field></x></query></iq>";
-        assert!(told.ends_with(wanted), "{told}");
+        assert!(reply.ends_with(wanted), "{reply}");
         let info =
             |node| format!("<query xmlns='http://jabber.org/protocol/disco#info' node='{node}'/>");
         let items =
@@ -282,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn items_come_in_pages_to_who_asks_for_them() {
+    fn items_are_paged_on_request() {
         let item = |number: u8| DiscoItem {
             node: Some(number.to_string()),
             ..DiscoItem::default()
@@ -342,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_comes_before_a_duty() {
+    fn route_overrides_a_default_handler() {
         async fn own() -> crate::error::Condition {
             crate::error::Condition::NotAllowed
         }
@@ -357,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_later_is_advertised_too() {
+    fn routes_added_later_are_advertised() {
         let mut router = attach(Router::new()).iq_get("urn:example:late", silent);
         assert!(answer(&mut router, &get("bot.localhost", ASK_INFO)).contains("urn:example:late"));
     }

@@ -1,4 +1,4 @@
-//! Service discovery (XEP-0030): what an address says about itself.
+//! Service discovery (XEP-0030): the identities, features and items of an address.
 
 use std::collections::BTreeSet;
 
@@ -15,34 +15,35 @@ pub const INFO: &str = "http://jabber.org/protocol/disco#info";
 /// Namespace of disco#items.
 pub const ITEMS: &str = "http://jabber.org/protocol/disco#items";
 
-/// What one address, or one of its nodes, is and can do.
+/// The identities, features and extended information of an address or of one of its nodes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DiscoInfo {
-    /// What it is. Sorted, each combination of category, type and language once (XEP-0030 §3.1).
+    /// Identities, sorted and unique by category, type and language (XEP-0030 §3.1).
     pub identities: Vec<Identity>,
-    /// What it can do.
+    /// Features.
     pub features: BTreeSet<String>,
-    /// More about it (XEP-0128).
+    /// Forms with extended information (XEP-0128).
     pub forms: Vec<DataForm>,
 }
 
-/// Another address, or a node of one, that an address points to.
+/// An item: another address, or a node of an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiscoItem {
-    /// The address; `None` is the one that was asked.
+    /// The address; `None` stands for the address that was queried.
     pub jid: Option<Jid>,
     /// The node.
     pub node: Option<String>,
-    /// A name for people.
+    /// A display name.
     pub name: Option<String>,
 }
 
 impl DiscoItem {
-    /// What tells it from all other items of the same list.
+    /// Returns an id that is unique within one list of items.
     pub(crate) fn id(&self) -> String {
         let jid = self.jid.as_ref().map(Jid::as_str);
         let node = self.node.as_deref();
-        // A node may be anything, and a JID has no line breaks.
+        // A node may contain any character, but a JID contains no line break, so the id is
+        // unambiguous.
         format!("{}\n{}", jid.unwrap_or_default(), node.unwrap_or_default())
             .trim()
             .to_owned()
@@ -50,13 +51,13 @@ impl DiscoItem {
 }
 
 impl DiscoInfo {
-    /// What says nothing yet.
+    /// Creates an empty value.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an identity, in place of one of the same category, type and language.
+    /// Adds an identity. Replaces one of the same category, type and language.
     #[must_use]
     pub fn identity(mut self, identity: Identity) -> Self {
         self.add_identity(identity);
@@ -94,10 +95,10 @@ impl DiscoInfo {
         }
     }
 
-    /// The answer to disco#info.
+    /// Serializes the disco#info reply.
     ///
     /// # Errors
-    /// When some text holds a character that XML cannot carry.
+    /// Returns an error if a text contains a character that is not allowed in XML.
     pub fn to_children(&self, node: Option<&str>) -> Result<Children, WriteError> {
         Children::of(&DiscoInfoResult {
             node: node.map(str::to_owned),
@@ -108,7 +109,7 @@ impl DiscoInfo {
     }
 }
 
-/// The answer to disco#items that was asked of `address`.
+/// Serializes the disco#items reply of `address`.
 pub(crate) fn items_to_children(
     address: &Jid,
     node: Option<&str>,

@@ -1,5 +1,5 @@
-//! Long lists a page at a time (XEP-0059), for whoever is asked; for those who ask there is
-//! [`Pages`](crate::request::Pages).
+//! Result set management (XEP-0059) for the responding side. [`Pages`](crate::request::Pages) is
+//! the requesting side.
 
 use std::collections::VecDeque;
 
@@ -8,23 +8,23 @@ pub use xmpp_parsers::rsm::{SetQuery, SetResult};
 
 use crate::error::{Condition, StanzaError};
 
-/// Namespace of result sets.
+/// Namespace of result set management.
 pub const NS: &str = "http://jabber.org/protocol/rsm";
 
-/// One page of a list: its items, and where they lie.
+/// A page of a list, with its position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListPage<T> {
     /// The items, in the order of the list.
     pub items: Vec<T>,
-    /// What is told about them.
+    /// The `<set/>` element that describes the page: first and last item, and total count.
     pub set: SetResult,
 }
 
-/// Cuts out of a list the page that is asked for.
+/// Returns the page of a list that the query asks for.
 ///
-/// `id` names an item so that no other has the same name, for as long as somebody may read on. At
-/// most `most` items are on a page, also when more are asked for, or no number. The list is gone
-/// through once, and no more than a page of it is held.
+/// `id` returns the id of an item. It must be unique within the list and stable while clients page
+/// through it. A page has at most `most` items, even if the query asks for more or does not set a
+/// maximum. The list is iterated once, and no more than one page is held in memory.
 ///
 /// ```
 /// use campanile::paging::{SetQuery, page};
@@ -39,8 +39,8 @@ pub struct ListPage<T> {
 /// ```
 ///
 /// # Errors
-/// Item-not-found, when the item that the page begins behind or ends before is not there (XEP-0059
-/// §2.3).
+/// Returns `item-not-found` if the item that the page starts after or ends before does not exist
+/// (XEP-0059 §2.3).
 pub fn page<T>(
     list: impl IntoIterator<Item = T>,
     query: &SetQuery,
@@ -54,7 +54,7 @@ pub fn page<T>(
         items: VecDeque::new(),
     };
     let mut count = 0;
-    // The item that the page begins behind or ends before has been seen, if there is one.
+    // `true` once the item that the page starts after or ends before has been seen.
     let mut found = false;
     for item in list {
         match (&query.after, &query.before, query.index) {
@@ -82,9 +82,9 @@ pub fn page<T>(
     }
     let mut page = window.finish(count, id);
     if let (Some(_), Some(first)) = (&query.before, &mut page.set.first) {
-        // The place is optional (XEP-0059 §2.6). slixmpp takes a page with which the list ends for
-        // the last that it asks for, whichever way it goes, and would stop after its first step
-        // backwards.
+        // The index is optional (XEP-0059 §2.6). When slixmpp pages backward, it takes a page that
+        // ends with the last item of the list for the final page and stops after one step. It
+        // continues if the index is missing.
         first.index = first
             .index
             .filter(|index| *index == 0 || index + page.items.len() < count);
@@ -95,13 +95,13 @@ pub fn page<T>(
 /// The items that may be on the page.
 struct Window<T> {
     most: usize,
-    /// The place of the first of them in the list.
+    /// The index in the list of the first of these items.
     first: usize,
     items: VecDeque<T>,
 }
 
 impl<T> Window<T> {
-    /// Takes the first that come.
+    /// Keeps the first items that are offered.
     fn fill(&mut self, at: usize, item: T, too_early: bool) {
         if too_early || self.items.len() >= self.most {
             return;
@@ -112,7 +112,7 @@ impl<T> Window<T> {
         self.items.push_back(item);
     }
 
-    /// Keeps the last that came.
+    /// Keeps the last items that are offered.
     fn slide(&mut self, at: usize, item: T) {
         self.items.push_back(item);
         if self.items.len() > self.most {
@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    /// The items in one text, the index of the first, the last, the count.
+    /// Formats the items, the index of the first, the last, and the count.
     fn shown(list: &[&'static str], query: &SetQuery) -> Option<String> {
         let page = page(list.iter().copied(), query, 3, |item| (*item).to_owned()).ok()?;
         let SetResult { first, last, count } = page.set;
@@ -170,15 +170,15 @@ mod tests {
 
     fn is(query: &SetQuery, items: &str, index: usize) {
         let last = items.chars().last().map(String::from);
-        let told = last
+        let index_sent = last
             .as_ref()
             .filter(|last| query.before.is_none() || *last != "e");
-        let wanted = format!("{items} {:?} {last:?} Some(5)", told.map(|_| index));
+        let wanted = format!("{items} {:?} {last:?} Some(5)", index_sent.map(|_| index));
         assert_eq!(shown(&LIST, query), Some(wanted), "{query:?}");
     }
 
     #[test]
-    fn every_way_to_ask_for_a_page() {
+    fn page_supports_every_query() {
         let after = |id: &str| SetQuery {
             after: Some(id.into()),
             ..query(Some(2))
@@ -205,7 +205,7 @@ mod tests {
         is(&index(0), "ab", 0);
         is(&index(3), "de", 3);
         is(&index(4), "e", 4);
-        // XEP-0059 §2.6: beyond the end is an empty page.
+        // XEP-0059 §2.6: an index beyond the end returns an empty page.
         is(&index(5), "", 0);
         for unknown in [after("x"), before("x"), after("")] {
             assert_eq!(shown(&LIST, &unknown), None, "{unknown:?}");
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_read_from_end_to_end_both_ways() {
+    fn list_can_be_paged_forward_and_backward() {
         let mut forwards = Vec::new();
         let mut ask = query(Some(2));
         while let Ok(ListPage { items, set }) = page(LIST, &ask, 3, |item| (*item).to_owned())

@@ -1,4 +1,4 @@
-//! Who asks for a receipt gets one, when its message was taken.
+//! Delivery receipts (XEP-0184), sent once a message has been accepted.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,14 +13,15 @@ use crate::inbound::Inbound;
 use crate::reply::Reply;
 use crate::stanza::{Children, Kind, MessageType, Stanza};
 
-/// Namespace of receipts.
+/// Namespace of delivery receipts.
 pub(crate) const NS: &str = "urn:xmpp:receipts";
 
-/// Answers requests for a receipt (XEP-0184), before whatever the handler answers.
+/// Replies to requests for a delivery receipt (XEP-0184). The receipt is sent before the reply of
+/// the handler.
 ///
-/// A message that is refused has no receipt, nor has one that a handler will only answer
-/// [later](crate::reply::Deferred) until that is done, nor one without an id or of another type than
-/// chat and normal.
+/// No receipt is sent if the handler rejects the message, if the message has no id, or if its type
+/// is neither `chat` nor `normal`. If the handler defers its reply with
+/// [`Deferred`](crate::reply::Deferred), the receipt is sent together with that reply.
 ///
 /// ```
 /// use campanile::extract::Body;
@@ -96,14 +97,14 @@ where
     }
 }
 
-/// What somebody wants to know.
+/// A requested receipt.
 #[derive(Debug, Clone)]
 struct Receipt {
     kind: Kind,
     id: String,
 }
 
-/// XEP-0184 §5.3: a receipt is for a message of its own, with an id, and never for a receipt.
+/// XEP-0184 §5.3: a receipt requires a message with an id, and is never sent for a receipt.
 fn wanted(stanza: &Stanza) -> Option<Receipt> {
     if !matches!(
         stanza.kind(),
@@ -130,7 +131,7 @@ impl Receipt {
                     let receipt = Stanza::new(self.kind).with_children(received);
                     Reply::Multiple(vec![Reply::Stanza(Box::new(receipt)), reply])
                 }
-                // An id that came in can go out.
+                // The id was received as XML, so it can be written as XML.
                 Err(_) => reply,
             },
         }
@@ -161,24 +162,24 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_gets_a_receipt_before_the_answer() {
+    fn receipt_precedes_the_reply() {
         let mut silent = Router::new().message(async || ()).receipts();
         for kind in ["chat", "normal"] {
             let xml = format!("<message id='m1' type='{kind}'><body>hi</body>{REQUEST}</message>");
             assert_eq!(answer(&mut silent, &xml), receipt(kind));
         }
         let mut talking = Router::new().message(async || "hello").receipts();
-        let said = answer(
+        let reply = answer(
             &mut talking,
             &format!("<message id='m1' type='chat'>{REQUEST}<body>hi</body></message>"),
         );
         let hello = "<message from='bot.localhost' to='alice@example.org/desk' id='m1' \
             type='chat'><body>hello</body></message>";
-        assert_eq!(said, receipt("chat") + hello);
+        assert_eq!(reply, receipt("chat") + hello);
     }
 
     #[test]
-    fn nobody_else_does() {
+    fn receipt_requires_a_request_an_id_and_a_chat_or_normal_message() {
         let mut router = Router::new()
             .on(crate::router::Filter::message(), async || ())
             .receipts();
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_has_no_receipt() {
+    fn rejected_message_gets_no_receipt() {
         let xml = format!("<message id='m1' type='chat'><body>hi</body>{REQUEST}</message>");
         let mut refusing = Router::new()
             .message(async || Condition::NotAcceptable)
@@ -205,10 +206,10 @@ mod tests {
             .message(async || Err::<(), _>("broken"))
             .receipts();
         for router in [&mut refusing, &mut failing] {
-            let told = answer(router, &xml);
+            let reply = answer(router, &xml);
             assert!(
-                told.contains("type='error'") && !told.contains("<received"),
-                "{told}"
+                reply.contains("type='error'") && !reply.contains("<received"),
+                "{reply}"
             );
         }
     }

@@ -1,4 +1,4 @@
-// An argument that cannot be taken from a stanza.
+// An argument that is not an extractor.
 // names: `u32`
 
 use campanile::extract::Sender;

@@ -1,4 +1,4 @@
-// An error that is no error.
+// An error type that does not implement `Error`.
 // names: `Broken`
 
 use campanile::router::Router;

@@ -1,4 +1,4 @@
-// JSON that serde does not know.
+// JSON of a type that does not implement `Deserialize`.
 // names: `Order`
 
 use campanile::extract::Json;

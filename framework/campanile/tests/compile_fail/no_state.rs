@@ -1,4 +1,4 @@
-// A component that is given a router which still lacks its state.
+// A component with a router whose state is missing.
 // names: `Router<Shelf>`
 
 use campanile::component::Component;

@@ -1,4 +1,4 @@
-// A closure that holds what cannot be cloned.
+// A closure that captures a value that is not `Clone`.
 // names: `Shelf`
 
 use campanile::router::Router;

@@ -1,4 +1,4 @@
-// The same within an `Option`.
+// An argument that is not an extractor, in an `Option`.
 // names: `u32`
 
 use campanile::router::Router;

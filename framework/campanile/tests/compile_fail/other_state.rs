@@ -1,4 +1,4 @@
-// A router that is given another state than its handlers ask for.
+// A router with a state of another type than its handlers require.
 // names: `Shelf` `App`
 
 use campanile::extract::State;

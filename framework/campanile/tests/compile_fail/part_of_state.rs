@@ -1,4 +1,4 @@
-// A part that the state does not have.
+// A part that the state does not contain.
 // names: `Shelf` `App`
 
 use campanile::extract::State;

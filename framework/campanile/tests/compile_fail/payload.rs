@@ -1,4 +1,4 @@
-// A payload that is no XML.
+// A payload that does not implement `FromXml`.
 // names: `Order`
 
 use campanile::extract::Payload;

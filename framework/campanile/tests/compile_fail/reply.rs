@@ -1,4 +1,4 @@
-// A result that is no reply, within a `Result`.
+// A return value that is not a reply, in a `Result`.
 // names: `u32`
 
 use campanile::router::Router;

@@ -1,16 +1,16 @@
-//! RFC 6121 Appendix A, row by row: the state before, whether the stanza must pass, the state
-//! after.
+//! The tables of RFC 6121 Appendix A: the state before, whether the stanza must be routed or
+//! delivered, and the state after.
 //!
-//! The 54 rows of §A.2.3 to §A.3.4 have been held against the tables of RFC 3921 §9, from which
-//! they come unchanged but for pre-approval; the 18 of §A.2.1 and §A.2.2 are new in RFC 6121, which
-//! routes all of them (MUST). Pre-approval (§3.4) is optional and not done here: where §A.2.3 has
-//! it, nothing passes and nothing changes.
+//! The 54 rows of §A.2.3 to §A.3.4 were compared with the tables of RFC 3921 §9, from which they
+//! come unchanged except for pre-approval. The 18 rows of §A.2.1 and §A.2.2 are new in RFC 6121,
+//! which routes all of them (MUST). Pre-approval (§3.4) is optional and not supported here: where
+//! §A.2.3 has it, no stanza is sent and the state does not change.
 
 use campanile::presence::{Change, HalfState, Subscription, Transition};
 
 pub(crate) type Row = (&'static str, bool, &'static str);
 
-/// §A.2: our own stanzas.
+/// §A.2: outbound stanzas.
 pub(crate) const OUTBOUND: [(Change, [Row; 9]); 4] = [
     (Change::Subscribe, OUTBOUND_SUBSCRIBE),
     (Change::Unsubscribe, OUTBOUND_UNSUBSCRIBE),
@@ -18,7 +18,7 @@ pub(crate) const OUTBOUND: [(Change, [Row; 9]); 4] = [
     (Change::Unsubscribed, OUTBOUND_UNSUBSCRIBED),
 ];
 
-/// §A.3: those of the peer.
+/// §A.3: inbound stanzas.
 pub(crate) const INBOUND: [(Change, [Row; 9]); 4] = [
     (Change::Subscribe, INBOUND_SUBSCRIBE),
     (Change::Unsubscribe, INBOUND_UNSUBSCRIBE),
@@ -142,10 +142,10 @@ pub(crate) fn named(name: &str) -> Subscription {
     states().find(|state| state.to_string() == name).unwrap()
 }
 
-/// Every row of a table, by the caller's line when one is wrong.
+/// Checks every row of a table. Failures are reported at the line of the caller.
 #[track_caller]
-fn holds(table: [Row; 9], step: impl Fn(Subscription) -> Transition) {
-    let mut seen: Vec<_> = states().collect();
+fn check_table(table: [Row; 9], step: impl Fn(Subscription) -> Transition) {
+    let mut missing: Vec<_> = states().collect();
     for (before, passes, after) in table {
         let wanted = Transition {
             next: named(after),
@@ -157,67 +157,67 @@ fn holds(table: [Row; 9], step: impl Fn(Subscription) -> Transition) {
             (wanted, after.to_owned()),
             "{before}"
         );
-        seen.retain(|state| *state != named(before));
+        missing.retain(|state| *state != named(before));
     }
-    assert!(seen.is_empty(), "{seen:?} have no row");
+    assert!(missing.is_empty(), "no row for {missing:?}");
 }
 
 #[test]
 fn outbound_subscribe() {
-    holds(OUTBOUND_SUBSCRIBE, |state| {
+    check_table(OUTBOUND_SUBSCRIBE, |state| {
         state.outbound(Change::Subscribe)
     });
 }
 
 #[test]
 fn outbound_unsubscribe() {
-    holds(OUTBOUND_UNSUBSCRIBE, |state| {
+    check_table(OUTBOUND_UNSUBSCRIBE, |state| {
         state.outbound(Change::Unsubscribe)
     });
 }
 
 #[test]
 fn outbound_subscribed() {
-    holds(OUTBOUND_SUBSCRIBED, |state| {
+    check_table(OUTBOUND_SUBSCRIBED, |state| {
         state.outbound(Change::Subscribed)
     });
 }
 
 #[test]
 fn outbound_unsubscribed() {
-    holds(OUTBOUND_UNSUBSCRIBED, |state| {
+    check_table(OUTBOUND_UNSUBSCRIBED, |state| {
         state.outbound(Change::Unsubscribed)
     });
 }
 
 #[test]
 fn inbound_subscribe() {
-    holds(INBOUND_SUBSCRIBE, |state| state.inbound(Change::Subscribe));
+    check_table(INBOUND_SUBSCRIBE, |state| state.inbound(Change::Subscribe));
 }
 
 #[test]
 fn inbound_unsubscribe() {
-    holds(INBOUND_UNSUBSCRIBE, |state| {
+    check_table(INBOUND_UNSUBSCRIBE, |state| {
         state.inbound(Change::Unsubscribe)
     });
 }
 
 #[test]
 fn inbound_subscribed() {
-    holds(INBOUND_SUBSCRIBED, |state| {
+    check_table(INBOUND_SUBSCRIBED, |state| {
         state.inbound(Change::Subscribed)
     });
 }
 
 #[test]
 fn inbound_unsubscribed() {
-    holds(INBOUND_UNSUBSCRIBED, |state| {
+    check_table(INBOUND_UNSUBSCRIBED, |state| {
         state.inbound(Change::Unsubscribed)
     });
 }
 
 #[test]
-fn a_change_is_a_type_of_presence() {
+fn changes_map_to_presence_types() {
     for change in Change::ALL {
         assert_eq!(Change::of(change.presence_type()), Some(change));
     }

@@ -1,4 +1,4 @@
-//! Rosters from the outside: what peers and servers send, and what they see.
+//! Tests of rosters with literal XML over the embedded server.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,14 +31,14 @@ fn jid(text: &str) -> BareJid {
     text.parse().unwrap()
 }
 
-fn pair(own: &str, peer: &str) -> SubscriptionKey {
+fn key(own: &str, peer: &str) -> SubscriptionKey {
     SubscriptionKey {
         own: jid(own),
         peer: jid(peer),
     }
 }
 
-/// A component with the bot `greeter@`, whose roster is as told.
+/// Mounts a component with the bot `greeter@` and the given roster.
 async fn mounted(build: impl FnOnce(RosterBuilder) -> RosterBuilder) -> (Mounted, Roster) {
     with_store(MemoryStore::new(), build).await
 }
@@ -53,23 +53,23 @@ async fn with_store(
     (bot, roster)
 }
 
-/// A store that a test and a roster share.
+/// A store shared by a test and a roster.
 #[derive(Clone, Default)]
 struct Shared(Arc<MemoryStore>);
 
 #[async_trait::async_trait]
 impl SubscriptionStore for Shared {
-    async fn get(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError> {
-        self.0.get(pair).await
+    async fn get(&self, key: &SubscriptionKey) -> Result<Subscription, BoxError> {
+        self.0.get(key).await
     }
 
     async fn put(
         &self,
-        pair: &SubscriptionKey,
+        key: &SubscriptionKey,
         change: CompareAndSwap,
-        bounds: &SubscriptionLimits,
+        limits: &SubscriptionLimits,
     ) -> Result<PutOutcome, BoxError> {
-        self.0.put(pair, change, bounds).await
+        self.0.put(key, change, limits).await
     }
 
     async fn list(
@@ -83,10 +83,10 @@ impl SubscriptionStore for Shared {
 }
 
 impl Shared {
-    async fn set(&self, pair: &SubscriptionKey, state: &str) {
-        let before = self.get(pair).await.unwrap();
+    async fn set(&self, key: &SubscriptionKey, state: &str) {
+        let before = self.get(key).await.unwrap();
         self.put(
-            pair,
+            key,
             CompareAndSwap {
                 before,
                 after: named(state),
@@ -98,8 +98,8 @@ impl Shared {
     }
 }
 
-/// The same in trouble: another process has just made this of each new pair, and it cannot be
-/// listed the first times.
+/// A store with problems: another process changes each new subscription first, and the first calls
+/// of `list` fail.
 struct Troubled {
     store: Shared,
     overtaken: Option<&'static str>,
@@ -108,20 +108,20 @@ struct Troubled {
 
 #[async_trait::async_trait]
 impl SubscriptionStore for Troubled {
-    async fn get(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError> {
-        self.store.get(pair).await
+    async fn get(&self, key: &SubscriptionKey) -> Result<Subscription, BoxError> {
+        self.store.get(key).await
     }
 
     async fn put(
         &self,
-        pair: &SubscriptionKey,
+        key: &SubscriptionKey,
         change: CompareAndSwap,
-        bounds: &SubscriptionLimits,
+        limits: &SubscriptionLimits,
     ) -> Result<PutOutcome, BoxError> {
         if let Some(state) = self.overtaken.filter(|_| change.before.is_none()) {
-            self.store.set(pair, state).await;
+            self.store.set(key, state).await;
         }
-        self.store.put(pair, change, bounds).await
+        self.store.put(key, change, limits).await
     }
 
     async fn list(
@@ -135,13 +135,13 @@ impl SubscriptionStore for Troubled {
             .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
             .is_ok()
         {
-            return Err("the disk is away".into());
+            return Err("disk unavailable".into());
         }
         self.store.list(own, after, most).await
     }
 }
 
-/// As [`Shared`], but for what another process makes of each new pair.
+/// Wraps a store in which another process sets each new subscription to this state.
 fn overtaken(store: &Shared, state: &'static str) -> Troubled {
     Troubled {
         store: store.clone(),
@@ -154,26 +154,26 @@ fn typed(kind: &str, to: &str) -> String {
     format!("<presence type='{kind}' to='{to}'/>")
 }
 
-/// A kind and type, told apart from all else that is sent at the same time.
+/// Matches presence of this type.
 fn is(kind: PresenceType) -> impl Fn(&Stanza) -> bool {
     move |stanza| stanza.kind() == Kind::Presence(kind)
 }
 
 #[tokio::test]
-async fn every_row_of_the_inbound_tables_on_the_wire() {
+async fn inbound_stanzas_follow_appendix_a() {
     let store = Shared::default();
     let (bot, _) = with_store(store.clone(), |roster| roster.policy(Decision::Pending)).await;
     let alice = bot.user("alice@localhost");
-    let pair = pair("greeter@bot.localhost", "alice@localhost");
+    let key = key("greeter@bot.localhost", "alice@localhost");
     for (change, rows) in INBOUND {
         for (before, _, after) in rows {
-            store.set(&pair, before).await;
+            store.set(&key, before).await;
             let kind = change.presence_type();
             alice
                 .send(typed(kind.as_str(), "greeter@bot.localhost").as_str())
                 .await
                 .unwrap();
-            // A ping is answered behind all that was sent before it.
+            // The reply to a ping arrives after everything sent before it.
             alice
                 .request(
                     "<iq type='get' to='greeter@bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>",
@@ -181,7 +181,7 @@ async fn every_row_of_the_inbound_tables_on_the_wire() {
                 .await
                 .unwrap();
             assert_eq!(
-                store.get(&pair).await.unwrap().to_string(),
+                store.get(&key).await.unwrap().to_string(),
                 after,
                 "{before}, {kind}"
             );
@@ -190,7 +190,7 @@ async fn every_row_of_the_inbound_tables_on_the_wire() {
                 seen.insert(alice.recv().await.unwrap().kind().type_str());
             }
             let wanted: &[&str] = match (change, before) {
-                // §A.3.1, note 2: who sees us already is told so.
+                // §A.3.1, note 2: an existing subscription is confirmed.
                 (Change::Subscribe, "From" | "From + Pending Out" | "Both") => &["", "subscribed"],
                 (Change::Unsubscribe, _) if before != after => &["unavailable"],
                 _ => &[],
@@ -201,23 +201,23 @@ async fn every_row_of_the_inbound_tables_on_the_wire() {
 }
 
 #[tokio::test]
-async fn every_row_of_the_outbound_tables_on_the_wire() {
+async fn outbound_changes_follow_appendix_a() {
     let store = Shared::default();
     let (bot, roster) = with_store(store.clone(), |roster| roster).await;
     let alice = bot.user("alice@localhost");
-    let pair = pair("greeter@bot.localhost", "alice@localhost");
+    let key = key("greeter@bot.localhost", "alice@localhost");
     for (change, rows) in OUTBOUND {
         for (before, passes, after) in rows {
-            store.set(&pair, before).await;
+            store.set(&key, before).await;
             match change {
-                Change::Subscribe => roster.subscribe(&pair).await.unwrap(),
-                Change::Subscribed => roster.accept(&pair).await.unwrap(),
-                Change::Unsubscribe => roster.unsubscribe(&pair).await.unwrap(),
-                Change::Unsubscribed => roster.deny(&pair).await.unwrap(),
+                Change::Subscribe => roster.subscribe(&key).await.unwrap(),
+                Change::Subscribed => roster.accept(&key).await.unwrap(),
+                Change::Unsubscribe => roster.unsubscribe(&key).await.unwrap(),
+                Change::Unsubscribed => roster.deny(&key).await.unwrap(),
             }
             let kind = change.presence_type();
             assert_eq!(
-                store.get(&pair).await.unwrap().to_string(),
+                store.get(&key).await.unwrap().to_string(),
                 after,
                 "{before}, {kind}"
             );
@@ -243,7 +243,7 @@ async fn every_row_of_the_outbound_tables_on_the_wire() {
 }
 
 #[tokio::test]
-async fn who_subscribes_sees_presence() {
+async fn subscriber_receives_presence() {
     let (bot, roster) =
         mounted(|roster| roster.availability(Availability::online().status("at work"))).await;
     let alice = bot.user("alice@localhost/phone");
@@ -257,12 +257,9 @@ async fn who_subscribes_sees_presence() {
     let here = "<presence from='greeter@bot.localhost'><status>at work</status></presence>";
     alice.expect(here).await;
     alice.expect_nothing("greeter@bot.localhost").await;
-    let pair = pair("greeter@bot.localhost", "alice@localhost");
-    assert_eq!(
-        roster.subscription(&pair).await.unwrap().to_string(),
-        "From"
-    );
-    // A server asks on behalf of one resource, and that one is answered.
+    let key = key("greeter@bot.localhost", "alice@localhost");
+    assert_eq!(roster.subscription(&key).await.unwrap().to_string(), "From");
+    // A server probes on behalf of one resource, which gets the reply.
     alice
         .send(typed("probe", "greeter@bot.localhost").as_str())
         .await
@@ -284,11 +281,11 @@ async fn who_subscribes_sees_presence() {
     alice
         .expect("<presence type='unsubscribed' from='greeter@bot.localhost' to='alice@localhost'/>")
         .await;
-    assert!(roster.subscription(&pair).await.unwrap().is_none());
+    assert!(roster.subscription(&key).await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn one_address_says_something_of_its_own() {
+async fn availability_of_overrides_default() {
     let away = Availability::online().show(Show::Away);
     let (bot, _) =
         mounted(|roster| roster.availability_of(jid("greeter@bot.localhost"), away)).await;
@@ -307,28 +304,28 @@ async fn one_address_says_something_of_its_own() {
 }
 
 #[tokio::test]
-async fn who_is_not_there_has_no_presence() {
+async fn nonexistent_address_replies_unsubscribed() {
     let (bot, _) = mounted(|roster| roster).await;
     let alice = bot.user("alice@localhost");
     for kind in ["subscribe", "probe"] {
         alice
-            .send(typed(kind, "nobody@bot.localhost").as_str())
+            .send(typed(kind, "unknown@bot.localhost").as_str())
             .await
             .unwrap();
         alice
             .expect(
-                "<presence type='unsubscribed' from='nobody@bot.localhost' to='alice@localhost'/>",
+                "<presence type='unsubscribed' from='unknown@bot.localhost' to='alice@localhost'/>",
             )
             .await;
     }
     for kind in ["subscribed", "unsubscribe", "unsubscribed", "error"] {
         alice
-            .send(typed(kind, "nobody@bot.localhost").as_str())
+            .send(typed(kind, "unknown@bot.localhost").as_str())
             .await
             .unwrap();
     }
     alice.expect_nothing("bot.localhost").await;
-    // The domain itself is always there; presence of others is nobody's business here.
+    // The domain itself always exists. Presence of peers is not handled by the roster.
     alice.send(typed("subscribe", BOT).as_str()).await.unwrap();
     alice
         .expect("<presence type='subscribed' from='bot.localhost'/>")
@@ -342,7 +339,7 @@ async fn who_is_not_there_has_no_presence() {
 }
 
 #[tokio::test]
-async fn a_directory_says_who_is_there() {
+async fn bots_limit_addresses_with_presence() {
     let (bot, _) = mounted(|roster| roster.bots(["Weather"])).await;
     let alice = bot.user("alice@localhost");
     alice
@@ -361,7 +358,7 @@ async fn a_directory_says_who_is_there() {
 }
 
 #[tokio::test]
-async fn a_policy_decides() {
+async fn policy_decides_about_requests() {
     let decide = |request: &SubscriptionRequest| match request.status.as_deref() {
         Some("please") => Decision::Accept,
         Some(_) => Decision::Deny,
@@ -371,14 +368,14 @@ async fn a_policy_decides() {
     let alice = bot.user("alice@localhost");
     let ask =
         |status: &str| format!("<presence type='subscribe' to='bot.localhost'>{status}</presence>");
-    let pair = pair(BOT, "alice@localhost");
+    let key = key(BOT, "alice@localhost");
     alice
         .send(ask("<status>now!</status>").as_str())
         .await
         .unwrap();
     alice.expect("<presence type='unsubscribed'/>").await;
-    assert!(roster.subscription(&pair).await.unwrap().is_none());
-    // Nobody has decided yet, and asking again changes nothing.
+    assert!(roster.subscription(&key).await.unwrap().is_none());
+    // The request stays pending, and repeating it changes nothing.
     alice.send(ask("").as_str()).await.unwrap();
     alice
         .send(ask("<status>please</status>").as_str())
@@ -386,17 +383,17 @@ async fn a_policy_decides() {
         .unwrap();
     alice.expect_nothing(BOT).await;
     assert_eq!(
-        roster.subscription(&pair).await.unwrap().to_string(),
+        roster.subscription(&key).await.unwrap().to_string(),
         "None + Pending In"
     );
-    roster.accept(&pair).await.unwrap();
+    roster.accept(&key).await.unwrap();
     alice.expect("<presence type='subscribed'/>").await;
     alice.expect("<presence/>").await;
-    roster.deny(&pair).await.unwrap();
+    roster.deny(&key).await.unwrap();
     alice.expect("<presence type='unsubscribed'/>").await;
     alice.expect("<presence type='unavailable'/>").await;
-    // What was not asked for is not given.
-    roster.accept(&pair).await.unwrap();
+    // Accepting without a request has no effect.
+    roster.accept(&key).await.unwrap();
     alice.expect_nothing(BOT).await;
     alice
         .send(ask("<status>please</status>").as_str())
@@ -406,10 +403,10 @@ async fn a_policy_decides() {
 }
 
 #[tokio::test]
-async fn a_mutual_roster_asks_back() {
+async fn mutual_roster_subscribes_back() {
     let (bot, roster) = mounted(RosterBuilder::mutual).await;
     let alice = bot.user("alice@localhost");
-    let pair = pair(BOT, "alice@localhost");
+    let key = key(BOT, "alice@localhost");
     alice.send(typed("subscribe", BOT).as_str()).await.unwrap();
     alice.expect("<presence type='subscribed'/>").await;
     alice.expect("<presence/>").await;
@@ -418,29 +415,26 @@ async fn a_mutual_roster_asks_back() {
         .await;
     alice.send(typed("subscribed", BOT).as_str()).await.unwrap();
     alice.expect_nothing(BOT).await;
-    assert_eq!(
-        roster.subscription(&pair).await.unwrap().to_string(),
-        "Both"
-    );
+    assert_eq!(roster.subscription(&key).await.unwrap().to_string(), "Both");
     alice
         .send(typed("unsubscribe", BOT).as_str())
         .await
         .unwrap();
     alice.expect("<presence type='unavailable'/>").await;
     alice.expect("<presence type='unsubscribe'/>").await;
-    assert!(roster.subscription(&pair).await.unwrap().is_none());
+    assert!(roster.subscription(&key).await.unwrap().is_none());
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_who_see_an_address_are_told_what_it_says() {
+async fn set_sends_presence_to_all_subscribers() {
     let store = Shared::default();
     store
-        .set(&pair("greeter@bot.localhost", "alice@localhost"), "From")
+        .set(&key("greeter@bot.localhost", "alice@localhost"), "From")
         .await;
     store
-        .set(&pair("greeter@bot.localhost", "bob@localhost"), "Both")
+        .set(&key("greeter@bot.localhost", "bob@localhost"), "Both")
         .await;
-    store.set(&pair(BOT, "carol@localhost"), "From").await;
+    store.set(&key(BOT, "carol@localhost"), "From").await;
     let (bot, roster) = with_store(store, |roster| roster.settle(Duration::from_secs(3600))).await;
     let users = ["alice@localhost", "bob@localhost", "carol@localhost"].map(|jid| bot.user(jid));
     let own = jid("greeter@bot.localhost");
@@ -449,8 +443,8 @@ async fn all_who_see_an_address_are_told_what_it_says() {
         .status("lunch")
         .priority(5);
     roster.set(&own, away.clone()).await.unwrap();
-    let wanted = "<presence \
-        from='greeter@bot.localhost'><show>away</show><status>lunch</status><priority>5</priority></presence>";
+    let wanted = "<presence from='greeter@bot.localhost'><show>away</show>\
+        <status>lunch</status><priority>5</priority></presence>";
     users[0].expect(wanted).await;
     users[1].expect(wanted).await;
     users[2].expect_nothing(BOT).await;
@@ -469,7 +463,7 @@ async fn all_who_see_an_address_are_told_what_it_says() {
     users[0]
         .expect("<presence type='unavailable'><status>gone</status></presence>")
         .await;
-    // Who may see it from now on sees nothing of it yet.
+    // A new subscriber of an offline address gets no presence.
     users[2]
         .send(typed("subscribe", "greeter@bot.localhost").as_str())
         .await
@@ -478,7 +472,7 @@ async fn all_who_see_an_address_are_told_what_it_says() {
     users[2].expect_nothing("greeter@bot.localhost").await;
 }
 
-/// What a user has seen of presence, until nothing more comes.
+/// Returns the sender and type of all stanzas that a user has received.
 async fn seen(user: &User) -> Vec<(String, &'static str)> {
     let mut seen = Vec::new();
     while user.waiting() > 0 {
@@ -489,21 +483,21 @@ async fn seen(user: &User) -> Vec<(String, &'static str)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn presence_is_built_anew_with_each_stream_that_holds() {
+async fn presence_is_announced_on_each_settled_stream() {
     let store = Shared::default();
-    store.set(&pair(BOT, "alice@localhost"), "Both").await;
+    store.set(&key(BOT, "alice@localhost"), "Both").await;
     store
         .set(
-            &pair("greeter@bot.localhost", "alice@localhost"),
+            &key("greeter@bot.localhost", "alice@localhost"),
             "From + Pending Out",
         )
         .await;
     store
-        .set(&pair("gone@bot.localhost", "alice@localhost"), "Both")
+        .set(&key("gone@bot.localhost", "alice@localhost"), "Both")
         .await;
     store
         .set(
-            &pair("greeter@bot.localhost", "bob@localhost"),
+            &key("greeter@bot.localhost", "bob@localhost"),
             "None + Pending In",
         )
         .await;
@@ -511,7 +505,7 @@ async fn presence_is_built_anew_with_each_stream_that_holds() {
     let alice = bot.user("alice@localhost");
     let bob = bot.user("bob@localhost");
     for _ in 0..2 {
-        // The link is there, and has not held for long enough.
+        // The stream has not been open for long enough yet.
         tokio::time::sleep(Duration::from_secs(4)).await;
         assert_eq!(alice.waiting(), 0);
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -530,7 +524,7 @@ async fn presence_is_built_anew_with_each_stream_that_holds() {
             .await;
         bot.mounted().await;
     }
-    // A link that breaks before it has held brings nothing.
+    // A stream that breaks too early announces nothing.
     tokio::time::sleep(Duration::from_secs(4)).await;
     bot.host()
         .disconnect(BOT, &campanile_testing::host::Disconnect::Silent);
@@ -540,19 +534,19 @@ async fn presence_is_built_anew_with_each_stream_that_holds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn presence_is_sent_at_its_pace() {
+async fn announcement_is_rate_limited() {
     let store = Shared::default();
     for number in 0..1000 {
         store
-            .set(&pair(BOT, &format!("u{number}@localhost")), "From")
+            .set(&key(BOT, &format!("u{number}@localhost")), "From")
             .await;
     }
     let (bot, _) = with_store(store, |roster| roster).await;
     let last = bot.user("u999@localhost");
-    let began = Instant::now();
+    let started = Instant::now();
     last.recv_where(is(PresenceType::Available)).await.unwrap();
-    let took = began.elapsed();
-    // Five seconds until the link has held, and five for a thousand.
+    let took = started.elapsed();
+    // 5 s until presence is announced, and 5 s for 1,000 stanzas.
     assert!(
         (Duration::from_millis(9500)..Duration::from_millis(10_500)).contains(&took),
         "{took:?}"
@@ -560,9 +554,9 @@ async fn presence_is_sent_at_its_pace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_sends_presence_back_gets_no_more() {
+async fn bounced_presence_suspends_peer() {
     let store = Shared::default();
-    store.set(&pair(BOT, "alice@localhost"), "From").await;
+    store.set(&key(BOT, "alice@localhost"), "From").await;
     let (bot, roster) = with_store(store, |roster| roster.settle(Duration::from_secs(3600))).await;
     let alice = bot.user("alice@localhost");
     let own = jid(BOT);
@@ -576,7 +570,7 @@ async fn who_sends_presence_back_gets_no_more() {
         .await
         .unwrap();
     alice.expect_nothing(BOT).await;
-    // It is heard of again.
+    // The peer probes.
     alice.send(typed("probe", BOT).as_str()).await.unwrap();
     alice
         .expect("<presence><status>new</status></presence>")
@@ -587,18 +581,18 @@ async fn who_sends_presence_back_gets_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_sees_us_is_told_that_we_are_gone() {
+async fn shutdown_sends_unavailable_presence() {
     let store = Shared::default();
-    store.set(&pair(BOT, "alice@localhost"), "From").await;
+    store.set(&key(BOT, "alice@localhost"), "From").await;
     store
-        .set(&pair("greeter@bot.localhost", "alice@localhost"), "From")
+        .set(&key("greeter@bot.localhost", "alice@localhost"), "From")
         .await;
-    store.set(&pair(BOT, "bob@localhost"), "To").await;
+    store.set(&key(BOT, "bob@localhost"), "To").await;
     let (mut bot, roster) =
         with_store(store, |roster| roster.settle(Duration::from_secs(3600))).await;
     let alice = bot.user("alice@localhost");
     let bob = bot.user("bob@localhost");
-    // Who was not there need not go.
+    // An offline address sends no unavailable presence at the end.
     roster
         .set(&jid("greeter@bot.localhost"), Availability::offline())
         .await
@@ -617,13 +611,13 @@ async fn who_sees_us_is_told_that_we_are_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn strangers_fill_no_more_than_the_bounds() {
-    let mut bounds = SubscriptionLimits::default();
-    bounds.per_peer = 2;
-    bounds.per_domain = 3;
-    bounds.all = 4;
+    let mut limits = SubscriptionLimits::default();
+    limits.per_peer = 2;
+    limits.per_domain = 3;
+    limits.all = 4;
     let bots: Vec<_> = (0..9).map(|number| format!("bot{number}")).collect();
     let (bot, roster) =
-        mounted(|roster| roster.limits(bounds).bots(bots.iter().map(String::as_str))).await;
+        mounted(|roster| roster.limits(limits).bots(bots.iter().map(String::as_str))).await;
     let ask = async |user: &str, number: u8| {
         let user = bot.user(&format!("{user}/{number}"));
         user.send(typed("subscribe", &format!("bot{number}@bot.localhost")).as_str())
@@ -638,7 +632,7 @@ async fn strangers_fill_no_more_than_the_bounds() {
     assert_eq!(ask("a@one.org", 0).await, "subscribed");
     assert_eq!(ask("a@one.org", 1).await, "subscribed");
     assert_eq!(ask("a@one.org", 2).await, "unsubscribed");
-    // What is there already is not new.
+    // An existing subscription is not counted again.
     assert_eq!(ask("a@one.org", 1).await, "subscribed");
     assert_eq!(ask("b@one.org", 0).await, "subscribed");
     assert_eq!(ask("c@one.org", 0).await, "unsubscribed");
@@ -649,16 +643,13 @@ async fn strangers_fill_no_more_than_the_bounds() {
         (3, 3)
     );
     let refused = roster
-        .subscribe(&pair("bot8@bot.localhost", "z@four.org"))
+        .subscribe(&key("bot8@bot.localhost", "z@four.org"))
         .await;
-    assert_eq!(
-        refused.unwrap_err().to_string(),
-        "there are too many subscriptions"
-    );
+    assert_eq!(refused.unwrap_err().to_string(), "too many subscriptions");
 }
 
 #[tokio::test]
-async fn what_is_added_to_presence() {
+async fn extension_is_applied_to_online_presence() {
     struct Hat;
     impl PresenceExtension for Hat {
         fn extend(&self, own: &BareJid, presence: Stanza) -> Result<Stanza, WriteError> {
@@ -680,7 +671,7 @@ async fn what_is_added_to_presence() {
 }
 
 #[tokio::test]
-async fn presence_says_by_a_hash_what_disco_says() {
+async fn presence_includes_caps_hash_of_disco_info() {
     let roster = Roster::new(MemoryStore::new());
     let greeter = Router::new()
         .iq_get("urn:example:greet", async || ())
@@ -705,16 +696,16 @@ async fn presence_says_by_a_hash_what_disco_says() {
             )
         };
         let node = format!(" node='{}'", query.node.unwrap());
-        let told = alice.request(ask(&node).as_str()).await.unwrap().to_xml();
+        let reply = alice.request(ask(&node).as_str()).await.unwrap().to_xml();
         let plain = alice.request(ask("").as_str()).await.unwrap();
         let content = |xml: &str| xml.split_once("disco#info'").unwrap().1.replace(&node, "");
-        assert_eq!(content(&told), content(&plain.to_xml()));
+        assert_eq!(content(&reply), content(&plain.to_xml()));
         assert!(
-            told.contains(&node)
-                && told.contains("<feature var='http://jabber.org/protocol/caps'/>"),
-            "{told}"
+            reply.contains(&node)
+                && reply.contains("<feature var='http://jabber.org/protocol/caps'/>"),
+            "{reply}"
         );
-        // Whoever computes the hash from what is told comes to the same.
+        // The hash computed from the disco reply is the same.
         let info: xmpp_parsers::disco::DiscoInfoResult = plain.child().unwrap();
         let computed = xmpp_parsers::caps::compute_disco(&info);
         let computed =
@@ -728,11 +719,11 @@ async fn presence_says_by_a_hash_what_disco_says() {
             .to_xml();
         assert!(other.contains("<item-not-found"), "{other}");
     }
-    assert_eq!(vers.len(), 2, "each address has its own");
+    assert_eq!(vers.len(), 2, "each address has its own hash");
 }
 
 #[tokio::test]
-async fn a_roster_belongs_to_one_component() {
+async fn roster_cannot_be_mounted_twice() {
     let (_bot, roster) = mounted(|roster| roster).await;
     let host = campanile_testing::host::Host::new("s");
     let other = campanile::component::Component::builder("b.localhost")
@@ -742,16 +733,16 @@ async fn a_roster_belongs_to_one_component() {
         .ended()
         .await
         .unwrap_err();
-    assert_eq!(error.to_string(), "a module did not start");
+    assert_eq!(error.to_string(), "module failed to start");
     let idle = Roster::new(MemoryStore::new());
-    assert!(idle.subscribe(&pair(BOT, "a@x.org")).await.is_err());
+    assert!(idle.subscribe(&key(BOT, "a@x.org")).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn presence_is_built_when_the_store_is_back() {
+async fn announcement_is_retried_after_store_failure() {
     let store = Shared::default();
-    store.set(&pair(BOT, "alice@localhost"), "From").await;
-    let begun = tokio::time::Instant::now();
+    store.set(&key(BOT, "alice@localhost"), "From").await;
+    let started = tokio::time::Instant::now();
     let (bot, _) = with_store(
         Troubled {
             store,
@@ -764,13 +755,13 @@ async fn presence_is_built_when_the_store_is_back() {
     bot.user("alice@localhost")
         .expect("<presence from='bot.localhost' to='alice@localhost'/>")
         .await;
-    assert_eq!(begun.elapsed().as_secs(), 35);
+    assert_eq!(started.elapsed().as_secs(), 35);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_another_process_behind_says_no_farewell() {
+async fn shutdown_is_silent_while_another_process_serves_the_jid() {
     let store = Shared::default();
-    store.set(&pair(BOT, "alice@localhost"), "From").await;
+    store.set(&key(BOT, "alice@localhost"), "From").await;
     for (pause, farewell) in [(Duration::ZERO, false), (Duration::from_secs(601), true)] {
         let (mut bot, _) = with_store(store.clone(), |roster| roster).await;
         let alice = bot.user("alice@localhost");
@@ -780,7 +771,7 @@ async fn who_leaves_another_process_behind_says_no_farewell() {
         let ping = "<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'>\
                      <ping xmlns='urn:xmpp:ping'/></iq>";
         bot.host().inject(BOT, ping);
-        // What was sent before is there when this is answered.
+        // The reply arrives after everything sent before it.
         alice
             .request("<iq type='get' to='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
             .await
@@ -794,7 +785,7 @@ async fn who_leaves_another_process_behind_says_no_farewell() {
 }
 
 #[tokio::test]
-async fn what_another_process_has_changed_meanwhile_counts() {
+async fn conflicting_change_is_decided_again() {
     let store = Shared::default();
     let (bot, roster) = with_store(overtaken(&store, "None + Pending Out"), |roster| roster).await;
     let alice = bot.user("alice@localhost");
@@ -803,10 +794,10 @@ async fn what_another_process_has_changed_meanwhile_counts() {
         .expect("<presence type='subscribed' from='bot.localhost'/>")
         .await;
     assert_eq!(
-        store.get(&pair(BOT, "alice@localhost")).await.unwrap(),
+        store.get(&key(BOT, "alice@localhost")).await.unwrap(),
         named("From + Pending Out")
     );
-    let greeter = pair("greeter@bot.localhost", "alice@localhost");
+    let greeter = key("greeter@bot.localhost", "alice@localhost");
     roster.subscribe(&greeter).await.unwrap();
     assert_eq!(
         store.get(&greeter).await.unwrap(),
@@ -815,7 +806,7 @@ async fn what_another_process_has_changed_meanwhile_counts() {
 }
 
 #[tokio::test]
-async fn who_was_let_in_by_another_process_meanwhile_is_told_so() {
+async fn concurrent_grant_is_confirmed_to_peer() {
     let store = Shared::default();
     let (bot, _) = with_store(overtaken(&store, "From"), |roster| {
         roster.policy(Decision::Deny)
@@ -823,7 +814,7 @@ async fn who_was_let_in_by_another_process_meanwhile_is_told_so() {
     .await;
     let alice = bot.user("alice@localhost");
     alice.send(typed("subscribe", BOT).as_str()).await.unwrap();
-    // It is refused without a change, so nothing is written and nobody overtakes it.
+    // A refusal changes nothing, so nothing is written and no conflict occurs.
     alice
         .expect("<presence type='unsubscribed' from='bot.localhost'/>")
         .await;
@@ -837,16 +828,16 @@ async fn who_was_let_in_by_another_process_meanwhile_is_told_so() {
         .expect("<presence type='subscribed' from='bot.localhost'/>")
         .await;
     assert_eq!(
-        store.get(&pair(BOT, "alice@localhost")).await.unwrap(),
+        store.get(&key(BOT, "alice@localhost")).await.unwrap(),
         named("From")
     );
 }
 
 #[tokio::test]
-async fn a_store_lists_pairs_in_order_and_page_by_page() {
+async fn memory_store_lists_in_order_page_by_page() {
     let store = MemoryStore::new();
     for (own, peer) in [("b", "x"), ("a", "y"), ("a", "x"), ("c", "x"), ("b", "y")] {
-        let pair = pair(
+        let key = key(
             &format!("{own}@bot.localhost"),
             &format!("{peer}@example.org"),
         );
@@ -856,14 +847,14 @@ async fn a_store_lists_pairs_in_order_and_page_by_page() {
         };
         assert_eq!(
             store
-                .put(&pair, change, &SubscriptionLimits::default())
+                .put(&key, change, &SubscriptionLimits::default())
                 .await
                 .unwrap(),
             PutOutcome::Stored
         );
         assert_eq!(
             store
-                .put(&pair, change, &SubscriptionLimits::default())
+                .put(&key, change, &SubscriptionLimits::default())
                 .await
                 .unwrap(),
             PutOutcome::Conflict
@@ -871,7 +862,7 @@ async fn a_store_lists_pairs_in_order_and_page_by_page() {
     }
     let shown = |page: Vec<(SubscriptionKey, Subscription)>| {
         page.iter()
-            .map(|(pair, _)| format!("{}{}", &pair.own.as_str()[..1], &pair.peer.as_str()[..1]))
+            .map(|(key, _)| format!("{}{}", &key.own.as_str()[..1], &key.peer.as_str()[..1]))
             .collect::<Vec<_>>()
     };
     let all = store.list(None, None, 9).await.unwrap();

@@ -1,8 +1,9 @@
-//! Any bytes, whole, byte by byte and in two pieces: the reader sees the same, and what rxml sees.
+//! Reads arbitrary bytes at once, byte by byte and in two pieces: the events must be the same, and
+//! must agree with those of rxml.
 #![no_main]
 #![allow(
     dead_code,
-    reason = "the modules serve the tests of the reader as well"
+    reason = "the modules are shared with the tests of the reader"
 )]
 
 #[path = "../../tests/reader/compare_rxml.rs"]
@@ -19,7 +20,7 @@ use libfuzzer_sys::fuzz_target;
 
 use crate::seen::{events, snapshot};
 
-/// The bound on a stanza is larger than any document here, so that only form decides.
+/// The limit on stanzas exceeds any document here, so that only the form decides.
 const BOUNDS: ReaderLimits = ReaderLimits {
     max_stanza: 1 << 20,
     max_depth: 64,
@@ -32,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
         snapshot(&events(BOUNDS, bytes.chunks(1))),
         "byte by byte"
     );
-    // Where it is cut follows from the bytes, so that a finding can be repeated.
+    // The split depends on the bytes only, so that a finding can be reproduced.
     let sum = bytes.iter().fold(0usize, |sum, &byte| {
         sum.wrapping_mul(31).wrapping_add(byte.into())
     });

@@ -1,9 +1,9 @@
-//! What the reader takes, parsed into elements and written again, is what rxml saw before; and any
-//! text that can be written at all comes back as it was.
+//! Checks two round trips: stanzas that the reader accepts, parsed into elements and serialized
+//! again, are equal according to rxml; and any text that can be serialized is read back unchanged.
 #![no_main]
 #![allow(
     dead_code,
-    reason = "the modules serve the tests of the reader as well"
+    reason = "the modules are shared with the tests of the reader"
 )]
 
 #[path = "../../tests/reader/seen.rs"]
@@ -23,23 +23,24 @@ fuzz_target!(|bytes: &[u8]| {
     let stream = [HEADER.as_bytes(), bytes].concat();
     for event in events(ReaderLimits::default(), [&stream[..]]).0 {
         if let Event::Stanza(stanza) = event {
-            written_again(&stanza);
+            round_trip_stanza(&stanza);
         }
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
-        text_comes_back(text);
+        round_trip_text(text);
     }
 });
 
-/// By way of an element; text directly in a stanza, which no schema allows, need not survive that.
-fn written_again(stanza: &Stanza) {
+/// Converts a stanza into an element and back. Text directly in a stanza, which no schema allows,
+/// may be lost.
+fn round_trip_stanza(stanza: &Stanza) {
     let Ok(element) = stanza.to_element() else {
         return;
     };
     let again = match Stanza::try_from(&element) {
-        // XML 1.0 has more names and namespaces than servers take.
+        // XML 1.0 has more names and namespaces than servers accept.
         Err(WriteError::Name(_) | WriteError::Namespace(_)) => return,
-        again => again.expect("what was read can be written"),
+        again => again.expect("a stanza that was read can be serialized"),
     };
     if is_within_rxml(stanza.to_xml().as_bytes()) {
         assert_eq!(
@@ -50,8 +51,8 @@ fn written_again(stanza: &Stanza) {
     }
 }
 
-/// Without the text, and without the addresses: preparing a domain twice may change it again (`(E)`
-/// from U+1F114).
+/// Removes the text and the addresses: normalizing a domain twice may change it again (`(E)` from
+/// U+1F114).
 fn comparable(tree: Tree) -> Tree {
     let content = tree
         .content
@@ -67,15 +68,18 @@ fn comparable(tree: Tree) -> Tree {
     }
 }
 
-fn text_comes_back(text: &str) {
+fn round_trip_text(text: &str) {
     let empty = || {
         Stanza::new(Kind::Message(MessageType::Chat))
             .with_from(address("a@x"))
             .with_to(address("b@y"))
     };
     let Ok(message) = empty().with_text("body", text) else {
-        let legal = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..);
-        assert!(!text.chars().all(legal), "refused: {text:?}");
+        let legal = |c: char| {
+            matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}')
+                || matches!(c, '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+        };
+        assert!(!text.chars().all(legal), "rejected: {text:?}");
         return;
     };
     assert_eq!(
@@ -86,7 +90,7 @@ fn text_comes_back(text: &str) {
             .as_deref(),
         Some(text)
     );
-    // The same characters where quotes and white space have a meaning of their own.
+    // The same characters in an attribute, where quotes and white space are special.
     let attribute = message.with_id(text);
     let seen = parsed(&attribute).attribute("id").map(str::to_owned);
     assert_eq!(seen.as_deref(), attribute.id(), "{attribute:?}");

@@ -1,42 +1,43 @@
-//! Ad-hoc commands (XEP-0050) on the wire.
+//! Payloads of ad-hoc commands (XEP-0050).
 
 use minidom::Element;
 use xso::{AsXml, FromXml};
 
 use super::text_enum::text_enum;
 
-/// Namespace of ad-hoc commands; also the node that lists them (XEP-0050 §2.2).
+/// The namespace of ad-hoc commands, which is also the disco node that lists them (XEP-0050 §2.2).
 pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
 
-/// A request to run a command or to go on with it, and what is answered (XEP-0050 §4.1).
+/// The `<command/>` element: a request to run or continue a command, and its response (XEP-0050
+/// §4.1).
 #[derive(Debug, Clone, PartialEq, FromXml, AsXml)]
 #[xml(namespace = COMMANDS, name = "command")]
 pub struct CommandPayload {
-    /// Which command.
+    /// The node of the command.
     #[xml(attribute)]
     pub node: String,
-    /// The session, from the first answer on.
+    /// The session id, which the first response assigns.
     #[xml(attribute(name = "sessionid", default))]
     pub session: Option<String>,
-    /// Of a request: what to do; [`CommandAction::Execute`] unless said.
+    /// In a request: the action. `None` means [`CommandAction::Execute`].
     #[xml(attribute(default))]
     pub action: Option<CommandAction>,
-    /// Of an answer: how far it is.
+    /// In a response: the status of the session.
     #[xml(attribute(default))]
     pub status: Option<CommandStatus>,
-    /// Of an answer: which actions may follow.
+    /// In a response: the allowed next actions.
     #[xml(child(default))]
     pub actions: Option<CommandActions>,
-    /// Texts for people.
+    /// Notes for the user.
     #[xml(child(n = ..))]
     pub notes: Vec<Note>,
-    /// Forms and whatever else belongs to it.
+    /// Data forms and other payloads.
     #[xml(element(n = ..))]
     pub payloads: Vec<Element>,
 }
 
 impl CommandPayload {
-    /// The command of this node, and nothing more.
+    /// Creates a command element with the given node and nothing else.
     #[must_use]
     pub fn new(node: impl Into<String>) -> Self {
         Self {
@@ -52,68 +53,68 @@ impl CommandPayload {
 }
 
 text_enum! {
-    /// What a requester wants done with a command (XEP-0050 §3.4).
+    /// The action that a requester asks for (XEP-0050 §3.4).
     CommandAction {
-        /// To begin, or to go on as the command itself suggests.
+        /// Start the command, or continue with the default action of the step.
         Execute = "execute",
-        /// To end it without effect.
+        /// Cancel the command.
         Cancel = "cancel",
-        /// To see the step before again.
+        /// Go back to the previous step.
         Prev = "prev",
-        /// To take this step and see the next.
+        /// Submit this step and go to the next one.
         Next = "next",
-        /// To take this step and do what the command is for.
+        /// Submit this step and complete the command.
         Complete = "complete",
     }
 }
 
 text_enum! {
-    /// How far a command is (XEP-0050 §4.1).
+    /// The status of a command session (XEP-0050 §4.1).
     CommandStatus {
-        /// Done, with or without success.
+        /// The command has finished, with or without success.
         Completed = "completed",
-        /// Given up.
+        /// The command was canceled.
         Canceled = "canceled",
-        /// Waiting for the requester.
+        /// The command waits for the requester.
         Executing = "executing",
     }
 }
 
-/// Which actions may follow, besides to cancel (XEP-0050 §3.4).
+/// The allowed next actions, in addition to [`CommandAction::Cancel`] (XEP-0050 §3.4).
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromXml, AsXml)]
 #[xml(namespace = COMMANDS, name = "actions")]
 pub struct CommandActions {
-    /// What to execute means at this step.
+    /// The default action, which [`CommandAction::Execute`] performs at this step.
     #[xml(attribute(default))]
     pub execute: Option<CommandAction>,
-    /// There is a step before.
+    /// [`CommandAction::Prev`] is allowed.
     #[xml(flag)]
     pub prev: bool,
-    /// There is a step behind.
+    /// [`CommandAction::Next`] is allowed.
     #[xml(flag)]
     pub next: bool,
-    /// It may be completed now.
+    /// [`CommandAction::Complete`] is allowed.
     #[xml(flag)]
     pub complete: bool,
 }
 
 text_enum! {
-    /// How serious a note is (XEP-0050 §4.3).
+    /// The severity of a [`Note`] (XEP-0050 §4.3).
     NoteType {
-        /// Nothing but information.
+        /// Information.
         Info = "info",
-        /// Something is odd.
+        /// A warning.
         Warn = "warn",
-        /// The command failed.
+        /// An error: the command failed.
         Error = "error",
     }
 }
 
-/// A text for people beside what a command answers (XEP-0050 §4.3).
+/// A human-readable note in the response of a command (XEP-0050 §4.3).
 #[derive(Debug, Clone, PartialEq, Eq, FromXml, AsXml)]
 #[xml(namespace = COMMANDS, name = "note")]
 pub struct Note {
-    /// How serious it is; [`NoteType::Info`] unless said.
+    /// The severity. `None` means [`NoteType::Info`].
     #[xml(attribute(name = "type", default))]
     pub kind: Option<NoteType>,
     /// The text.
@@ -122,7 +123,7 @@ pub struct Note {
 }
 
 impl Note {
-    /// Information.
+    /// Creates an informational note.
     #[must_use]
     pub fn info(text: impl Into<String>) -> Self {
         Self {
@@ -131,7 +132,7 @@ impl Note {
         }
     }
 
-    /// A warning.
+    /// Creates a warning.
     #[must_use]
     pub fn warn(text: impl Into<String>) -> Self {
         Self {
@@ -140,7 +141,7 @@ impl Note {
         }
     }
 
-    /// Why the command failed.
+    /// Creates an error note.
     #[must_use]
     pub fn error(text: impl Into<String>) -> Self {
         Self {
@@ -150,26 +151,29 @@ impl Note {
     }
 }
 
-/// What exactly is wrong with a request: an application-specific condition (XEP-0050 §4.4).
+/// The application-specific error conditions of ad-hoc commands (XEP-0050 §4.4).
+///
+/// Add one to a [`StanzaError`](crate::error::StanzaError) with
+/// [`with_application`](crate::error::StanzaError::with_application).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromXml, AsXml)]
 #[xml(namespace = COMMANDS, exhaustive)]
 pub enum CommandErrorCondition {
-    /// The action does not exist.
+    /// The requested action does not exist.
     #[xml(name = "malformed-action")]
     MalformedAction,
-    /// The action is not allowed at this step.
+    /// The requested action is not allowed at this step.
     #[xml(name = "bad-action")]
     BadAction,
-    /// The language is not spoken.
+    /// The requested language is not supported.
     #[xml(name = "bad-locale")]
     BadLocale,
-    /// The form is not filled in as it must be.
+    /// The payload is invalid, such as a form with missing fields.
     #[xml(name = "bad-payload")]
     BadPayload,
-    /// There is no such session of this requester.
+    /// The requester has no session with this id.
     #[xml(name = "bad-sessionid")]
     BadSessionId,
-    /// The session is over.
+    /// The session has expired.
     #[xml(name = "session-expired")]
     SessionExpired,
 }

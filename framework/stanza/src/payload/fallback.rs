@@ -1,50 +1,52 @@
-//! Fallback indication (XEP-0428): parts of a message that are only for clients that do not know
-//! better.
+//! Fallback indication (XEP-0428): marks the parts of a message that are meant for clients without
+//! support for another payload.
 
 use xso::{AsXml, FromXml};
 
-/// Says that the body, the subject, or parts of them only stand in for a payload of some other
+/// Marks the body, the subject or parts of them as a fallback for the payload of another
 /// specification.
+///
+/// Without any part, the whole body and the whole subject are a fallback (XEP-0428 §2.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromXml, AsXml)]
 #[xml(namespace = "urn:xmpp:fallback:0", name = "fallback")]
 pub struct Fallback {
-    /// The namespace of that payload.
+    /// The namespace of the payload that the fallback is for.
     #[xml(attribute(name = "for", default))]
     pub what: Option<String>,
-    /// Parts of the body.
+    /// Fallback parts of the body.
     #[xml(child(n = ..))]
     pub body: Vec<FallbackBody>,
-    /// Parts of the subject.
+    /// Fallback parts of the subject.
     #[xml(child(n = ..))]
     pub subject: Vec<FallbackSubject>,
 }
 
-/// A part of the body; all of it, when neither end is given.
+/// A part of the body, or the whole body if neither end is given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromXml, AsXml)]
 #[xml(namespace = "urn:xmpp:fallback:0", name = "body")]
 pub struct FallbackBody {
-    /// The first character, counted in code points from 0 (XEP-0426).
+    /// The index of the first character, in code points from 0 (XEP-0426). `None` is the start.
     #[xml(attribute(default))]
     pub start: Option<usize>,
-    /// The character behind the last.
+    /// The index after the last character. `None` is the end of the text.
     #[xml(attribute(default))]
     pub end: Option<usize>,
 }
 
-/// A part of the subject; all of it, when neither end is given.
+/// A part of the subject, or the whole subject if neither end is given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromXml, AsXml)]
 #[xml(namespace = "urn:xmpp:fallback:0", name = "subject")]
 pub struct FallbackSubject {
-    /// The first character, counted in code points from 0 (XEP-0426).
+    /// The index of the first character, in code points from 0 (XEP-0426). `None` is the start.
     #[xml(attribute(default))]
     pub start: Option<usize>,
-    /// The character behind the last.
+    /// The index after the last character. `None` is the end of the text.
     #[xml(attribute(default))]
     pub end: Option<usize>,
 }
 
 impl Fallback {
-    /// All of the body stands in for a payload of this namespace.
+    /// Marks the whole body as a fallback for a payload in `namespace`.
     #[must_use]
     pub fn for_namespace(namespace: impl Into<String>) -> Self {
         Self {
@@ -54,11 +56,21 @@ impl Fallback {
         }
     }
 
-    /// The body without the parts that only stand in for something: what there is to read for who
-    /// knows that.
+    /// Returns `body` without its fallback parts.
+    ///
+    /// Use it in a client or bot that understands the payload in question. Only valid for a
+    /// `Fallback` from the same message.
+    ///
+    /// ```
+    /// use campanile::payload::{Fallback, FallbackBody};
+    ///
+    /// let quote = FallbackBody { start: Some(0), end: Some(8) };
+    /// let fallback = Fallback { body: vec![quote], ..Fallback::default() };
+    /// assert_eq!(fallback.strip("> hello\nyes"), "yes");
+    /// ```
     #[must_use]
     pub fn strip(&self, body: &str) -> String {
-        // XEP-0428 §2.1: without any child everything is a fallback.
+        // XEP-0428 §2.1: without child elements, the whole body is a fallback.
         if self.body.is_empty() && self.subject.is_empty() {
             return String::new();
         }

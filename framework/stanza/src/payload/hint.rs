@@ -2,20 +2,22 @@
 
 use xso::{AsXml, FromXml};
 
-/// What servers should do with a message besides delivering it.
+/// A hint to servers on how to process a message.
+///
+/// A message may carry several, each as a child of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromXml, AsXml)]
 #[xml(namespace = "urn:xmpp:hints", exhaustive)]
 pub enum Hint {
-    /// Keep it out of archives, but hold it for who is offline.
+    /// Do not archive the message; storing it until an offline recipient returns is allowed.
     #[xml(name = "no-permanent-store")]
     NoPermanentStore,
-    /// Store it nowhere.
+    /// Do not store the message at all.
     #[xml(name = "no-store")]
     NoStore,
-    /// Send no copies to other resources.
+    /// Do not send copies to other resources.
     #[xml(name = "no-copy")]
     NoCopy,
-    /// Store it although it does not look like it.
+    /// Store the message even if it would not be stored by default, such as one without a body.
     #[xml(name = "store")]
     Store,
 }

@@ -1,5 +1,4 @@
-//! Payload types that everybody needs: those that `xmpp-parsers` lacks, and the names of those that
-//! it has.
+//! Payload types for common XEPs: types that `xmpp-parsers` lacks, and re-exports of those it has.
 //!
 //! | XEP | types |
 //! |---|---|
@@ -13,7 +12,9 @@
 //! | 0428 Fallback Indication | [`Fallback`] |
 //! | 0461 Message Replies | [`InReplyTo`] |
 //!
-//! All of them go into [`Payload`](crate::extract::Payload) and
+//! All of them implement `FromXml` and `AsXml` of [`xso`]. Use them with the
+//! [`Payload`](crate::extract::Payload) extractor,
+//! [`Stanza::child`](crate::stanza::Stanza::child) and
 //! [`Stanza::with_child`](crate::stanza::Stanza::with_child):
 //!
 //! ```

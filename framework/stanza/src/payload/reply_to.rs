@@ -3,15 +3,15 @@
 use jid::Jid;
 use xso::{AsXml, FromXml};
 
-/// Says which message a message is the reply to.
+/// A reference to the message that a message replies to.
 #[derive(Debug, Clone, PartialEq, Eq, FromXml, AsXml)]
 #[xml(namespace = "urn:xmpp:reply:0", name = "reply")]
 pub struct InReplyTo {
-    /// Who sent that message.
+    /// The sender of that message.
     #[xml(attribute(default))]
     pub to: Option<Jid>,
-    /// Its id: in rooms the one that the room gave it (XEP-0359), else the one that its sender gave
-    /// it.
+    /// The id of that message: in a room the stanza id that the room assigned (XEP-0359),
+    /// otherwise the id set by its sender.
     #[xml(attribute)]
     pub id: String,
 }

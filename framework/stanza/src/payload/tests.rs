@@ -1,4 +1,4 @@
-//! Each type as XML, read and written.
+//! Parsing and serializing of each payload type.
 
 use xso::{AsXml, FromXml};
 
@@ -19,7 +19,7 @@ fn same<T: FromXml + AsXml + PartialEq + std::fmt::Debug>(value: &T, xml: &str) 
 }
 
 #[test]
-fn commands() {
+fn command_payloads_round_trip() {
     let request = CommandPayload {
         action: Some(CommandAction::Execute),
         ..CommandPayload::new("list")
@@ -53,7 +53,7 @@ fn commands() {
     assert_eq!(
         parse::<CommandPayload>(&other).unwrap(),
         answer,
-        "the order of children plays no part"
+        "the order of children does not matter"
     );
     assert!(
         parse::<CommandPayload>("<command xmlns='http://jabber.org/protocol/commands'/>").is_err()
@@ -68,7 +68,7 @@ fn commands() {
 }
 
 #[test]
-fn hints_replies_and_fallbacks() {
+fn hints_replies_and_fallbacks_round_trip() {
     let hints = [
         (Hint::NoPermanentStore, "no-permanent-store"),
         (Hint::NoStore, "no-store"),
@@ -101,7 +101,7 @@ fn hints_replies_and_fallbacks() {
 }
 
 #[test]
-fn what_stands_in_for_something_can_be_left_out() {
+fn strip_removes_fallback_parts() {
     let quote = "<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'><body start='0' \
         end='8'/></fallback>";
     let quote: Fallback = parse(quote).unwrap();
@@ -124,7 +124,7 @@ fn what_stands_in_for_something_can_be_left_out() {
 }
 
 #[test]
-fn what_xmpp_parsers_has_is_here_by_name() {
+fn reexported_payloads_round_trip() {
     same(
         &ChatState::Composing,
         "<composing xmlns='http://jabber.org/protocol/chatstates'/>",

@@ -1,8 +1,11 @@
-//! Attributes that take one of a few words.
+//! Enums whose values are text in an attribute.
 
-/// An enum that is written as text in XML.
+/// Defines an enum that is parsed from and written as text in XML.
 macro_rules! text_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -10,7 +13,7 @@ macro_rules! text_enum {
         }
 
         impl $name {
-            /// The word itself.
+            /// Returns the value as it is written in XML.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
@@ -27,7 +30,10 @@ macro_rules! text_enum {
             type Err = $crate::payload::text_enum::UnknownValue;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text { $($text => Ok(Self::$variant),)+ _ => Err($crate::payload::text_enum::UnknownValue) }
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err($crate::payload::text_enum::UnknownValue),
+                }
             }
         }
 
@@ -47,13 +53,13 @@ macro_rules! text_enum {
 
 pub(super) use text_enum;
 
-/// A text is none of the words that may stand there.
+/// The error for a text that is not one of an attribute's defined values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownValue;
 
 impl std::fmt::Display for UnknownValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("none of the words that may stand there")
+        f.write_str("not one of the defined values")
     }
 }
 

@@ -1,25 +1,28 @@
-//! Why a stream cannot go on.
+//! Errors of the reader, after which the stream cannot continue.
 
 use std::fmt;
 
-/// Why the stream cannot go on.
+/// The reason why received bytes are not a valid stream.
+///
+/// The stream cannot continue after it: send a stream error with [`condition`](Self::condition),
+/// and close the connection. `Display` prints the condition and the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Not namespace-well-formed XML: stream error `not-well-formed`.
+    /// The bytes are not namespace-well-formed XML: `not-well-formed`.
     NotWellFormed(&'static str),
     /// A comment, a processing instruction or a document type: `restricted-xml` (RFC 6120 §11.1).
     Restricted(&'static str),
-    /// Not UTF-8: `unsupported-encoding` (RFC 6120 §4.9.3.22, §11.6).
+    /// The encoding is not UTF-8: `unsupported-encoding` (RFC 6120 §4.9.3.22, §11.6).
     Encoding,
-    /// The first element is no stream: `invalid-namespace` (RFC 6120 §4.8.1).
+    /// The first element is not a stream header: `invalid-namespace` (RFC 6120 §4.8.1).
     NoStream,
-    /// A single tag beyond the bound: `policy-violation`.
+    /// A single tag exceeds the limits: `policy-violation`.
     TagTooLarge,
 }
 
 impl ReadError {
-    /// The condition of the stream error that RFC 6120 §4.9.3 names for this.
+    /// Returns the stream error condition of RFC 6120 §4.9.3 for this error.
     #[must_use]
     pub const fn condition(self) -> &'static str {
         match self {
@@ -36,9 +39,9 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self {
             Self::NotWellFormed(why) | Self::Restricted(why) => why,
-            Self::Encoding => "bytes that are no UTF-8",
-            Self::NoStream => "the first element is no stream",
-            Self::TagTooLarge => "a single tag beyond the bounds",
+            Self::Encoding => "encoding is not UTF-8",
+            Self::NoStream => "first element is not a stream header",
+            Self::TagTooLarge => "tag exceeds the limits",
         };
         write!(f, "{}: {why}", self.condition())
     }

@@ -1,4 +1,4 @@
-//! Start tags of the two outer levels: the stream header and the head of a stanza.
+//! Start tags of the two outer levels: stream headers and stanza headers.
 
 use std::fmt;
 
@@ -9,20 +9,20 @@ use super::Event;
 use super::tag::{Role, Tag};
 use crate::stanza::{Children, IqType, Kind, MessageType, PresenceType, Stanza};
 
-/// The header of a stream (RFC 6120 §4.7), as the peer wrote it.
+/// The header of a stream (RFC 6120 §4.7), as sent by the peer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamHeader {
-    /// The stream's id; empty in the header that Prosody sends along with an early error.
+    /// The stream id. It is empty in the header that Prosody sends before an early stream error.
     pub id: String,
-    /// The peer's idea of who it is.
+    /// The address that the peer claims for itself.
     pub from: Option<String>,
-    /// Whom the peer wants to talk to.
+    /// The address that the peer wants to connect to.
     pub to: Option<String>,
-    /// The content namespace.
+    /// The content namespace, such as `jabber:component:accept`.
     pub namespace: String,
 }
 
-/// What a stanza's own tag says, whether or not a stanza comes of it.
+/// The header of a stanza, which is the attributes of its start tag, before validation.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StanzaHeader {
     pub(crate) name: CompactString,
@@ -33,24 +33,27 @@ pub(crate) struct StanzaHeader {
     pub(crate) lang: Option<CompactString>,
 }
 
-/// Why a well-formed stanza does not reach a handler.
+/// The reason why a well-formed stanza was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StanzaDefect {
-    /// Larger than `max_stanza_in`.
+    /// The stanza exceeds [`ReaderLimits::max_stanza`](super::ReaderLimits::max_stanza).
     TooLarge,
-    /// Deeper than the bound on depth, or more attributes or namespaces than fit.
+    /// The stanza exceeds [`ReaderLimits::max_depth`](super::ReaderLimits::max_depth), or the
+    /// limit on attributes or on namespace declarations.
     TooDeep,
-    /// An IQ or presence of a type that does not exist.
+    /// An IQ or presence stanza with an unknown type.
     UnknownType,
-    /// An IQ without id (RFC 6120 §8.2.3).
+    /// An IQ without an id (RFC 6120 §8.2.3).
     MissingId,
     /// An IQ get or set without exactly one payload (RFC 6120 §8.2.3).
     PayloadCount,
 }
 
-/// A well-formed stanza that is none of those that RFC 6120 allows, or too large: its head, and
-/// why.
+/// A well-formed stanza that breaks a rule of RFC 6120 or exceeds the limits.
+///
+/// Its header is available, so that an IQ request can be answered with an error. Its children have
+/// been discarded.
 #[derive(Debug, Clone)]
 pub struct RejectedStanza {
     pub(crate) header: StanzaHeader,
@@ -58,31 +61,31 @@ pub struct RejectedStanza {
 }
 
 impl RejectedStanza {
-    /// Returns the reason for the rejection.
+    /// Returns the reason why the stanza was rejected.
     #[must_use]
     pub fn defect(&self) -> StanzaDefect {
         self.defect
     }
 
-    /// The sender, where it is a JID.
+    /// Returns the sender, if it is a valid JID.
     #[must_use]
     pub fn from(&self) -> Option<&Jid> {
         self.header.from.as_ref()
     }
 
-    /// The recipient, where it is a JID.
+    /// Returns the recipient, if it is a valid JID.
     #[must_use]
     pub fn to(&self) -> Option<&Jid> {
         self.header.to.as_ref()
     }
 
-    /// The id.
+    /// Returns the id.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.header.id.as_deref()
     }
 
-    /// `iq`, `message` or `presence`.
+    /// Returns the name of the element: `iq`, `message` or `presence`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.header.name
@@ -161,23 +164,26 @@ impl StreamHeader {
 impl StanzaHeader {
     pub(super) fn read(tag: &Tag, bytes: &[u8]) -> Self {
         let name = std::str::from_utf8(tag.name.local(bytes)).unwrap_or_default();
-        let mut head = Self {
+        let mut header = Self {
             name: name.into(),
             ..Self::default()
         };
         for attribute in &tag.attributes {
             let value = || attribute.value(bytes);
             match attribute.name.all(bytes) {
-                // An address that is no JID counts as missing: whoever wrote it cannot be answered.
-                b"from" => head.from = Jid::new(&value()).ok(),
-                b"to" => head.to = Jid::new(&value()).ok(),
-                b"id" => head.id = Some(value().into()).filter(|id: &CompactString| !id.is_empty()),
-                b"type" => head.kind = value().into(),
-                b"xml:lang" => head.lang = Some(value().into()),
+                // An address that is not a valid JID counts as missing, because no reply can be
+                // sent to it.
+                b"from" => header.from = Jid::new(&value()).ok(),
+                b"to" => header.to = Jid::new(&value()).ok(),
+                b"id" => {
+                    header.id = Some(value().into()).filter(|id: &CompactString| !id.is_empty())
+                }
+                b"type" => header.kind = value().into(),
+                b"xml:lang" => header.lang = Some(value().into()),
                 _ => {}
             }
         }
-        head
+        header
     }
 
     pub(super) fn into_event(self, children: Children) -> Event {
@@ -216,7 +222,7 @@ impl StanzaHeader {
                 }
                 Ok(Kind::Iq(kind))
             }
-            // RFC 6121 §5.2.2: an unknown type is to be taken as `normal`.
+            // RFC 6121 §5.2.2: an unknown type is treated as `normal`.
             "message" => Ok(Kind::Message(
                 MessageType::parse(&self.kind).unwrap_or(MessageType::Normal),
             )),

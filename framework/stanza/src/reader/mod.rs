@@ -1,10 +1,34 @@
-//! From bytes to stanzas: incremental, in one pass, refusing all that is not namespace-well-formed
-//! XML 1.0.
+//! An incremental reader for XMPP streams: bytes in, stanzas out.
 //!
-//! A pull parser from elsewhere would have to be checked byte by byte again (names, characters,
-//! `]]>`, duplicate attributes, undeclared prefixes), and would not say where a stanza ends. So
-//! this one looks at each byte once: a tag is taken apart when its `>` is there, text is judged as
-//! it arrives. Into which pieces the bytes were split on their way makes no difference.
+//! Append received bytes to [`Reader::buffer`], in whatever pieces they arrive, and call
+//! [`Reader::next`] until it returns `None`. The reader yields the stream header, stanzas, other
+//! top-level elements and the end of the stream as [`Event`]s.
+//!
+//! # Validation
+//!
+//! The reader accepts namespace-well-formed XML 1.0 only: names, characters, references, `]]>`,
+//! duplicate attributes, undeclared prefixes and matching tags. It rejects comments, processing
+//! instructions and document types (RFC 6120 §11.1) and every encoding but UTF-8 (§11.6). A
+//! violation is a [`ReadError`] with the stream error condition of RFC 6120; the stream cannot
+//! continue after it.
+//!
+//! A well-formed stanza that breaks a rule of RFC 6120, or exceeds [`ReaderLimits`], is an
+//! [`Event::Rejected`] with its addresses and id, so that it can be answered. The stream continues
+//! after it.
+//!
+//! # Memory
+//!
+//! The children of a stanza are a slice of the receive buffer, with the position of each child
+//! element; they are not parsed until a type is asked for: see [`Stanza`]. Children are copied only
+//! if they must be rewritten, or if the buffer has grown for a large stanza, which a small one must
+//! not keep alive. An oversized stanza is discarded while it arrives.
+//!
+//! # Design
+//!
+//! A general pull parser would not report where a stanza ends in the byte stream, and its checks
+//! would have to be repeated here. This reader scans each byte once: a tag is parsed when its `>`
+//! has arrived, text is checked as it arrives. The result does not depend on how the bytes were
+//! split.
 
 mod element;
 mod error;
@@ -32,23 +56,31 @@ use self::search::Search;
 use self::tag::Tag;
 use crate::stanza::{Children, Stanza};
 
-/// Namespace of the stream element and of stream errors (RFC 6120 §4.8.1).
+/// The namespace of the stream element and of stream errors (RFC 6120 §4.8.1).
 pub const STREAMS: &str = "http://etherx.jabber.org/streams";
 /// The content namespace of a component's stream (XEP-0114 §3).
 pub const COMPONENT: &str = "jabber:component:accept";
 
-/// Free room offered to the socket at least; a whole chunk when a new one is needed.
+/// The capacity that the buffer grows by. At least a quarter of it is offered to each read.
 const CHUNK: usize = 16 * 1024;
-/// No stanza is larger, whatever the bounds: offsets within one have 32 bits.
+/// The upper limit of `max_stanza`, because offsets within a stanza have 32 bits.
 const MAX_STANZA: usize = 1 << 30;
 
-/// Bounds of the reader.
+/// Limits on the stanzas that a [`Reader`] accepts.
+///
+/// Two further limits are fixed: 128 attributes per element, and 256 namespace bindings in scope,
+/// including those of the stream header. A stanza that exceeds them is rejected with
+/// [`StanzaDefect::TooDeep`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReaderLimits {
-    /// Largest stanza taken, in bytes. A larger one is refused alone; only one *tag* of that size
-    /// ends the stream.
+    /// The maximum size of a stanza, in bytes. The default is 1 MiB, the upper limit 1 GiB.
+    ///
+    /// A larger stanza is [rejected](Event::Rejected), and the stream continues. A single *tag*
+    /// larger than this is [`ReadError::TagTooLarge`], which ends the stream.
     pub max_stanza: usize,
-    /// Deepest nesting taken, the stanza itself being 1.
+    /// The maximum nesting depth, where the stanza itself has depth 1. The default is 64.
+    ///
+    /// A deeper stanza is [rejected](Event::Rejected), and the stream continues.
     pub max_depth: usize,
 }
 
@@ -61,37 +93,37 @@ impl Default for ReaderLimits {
     }
 }
 
-/// What the reader found.
+/// An event of the stream, returned by [`Reader::next`].
 #[derive(Debug)]
 pub enum Event {
     /// The stream header.
     Open(StreamHeader),
-    /// A stanza.
+    /// A valid stanza.
     Stanza(Stanza),
-    /// A stanza that is well-formed and still not taken. The stream goes on behind it.
+    /// A well-formed stanza that breaks a rule of RFC 6120 or exceeds the limits. The stream
+    /// continues after it.
     Rejected(RejectedStanza),
-    /// Any other element at the top of the stream.
+    /// A top-level element that is not a stanza.
     Element(StreamElement),
-    /// The end of the stream.
+    /// The end of the stream: the closing tag. Bytes after it are ignored.
     Close,
 }
 
-/// An element at the top of the stream that is no stanza: `<handshake/>`, `<stream:error/>` or
-/// unknown.
+/// A top-level element that is not a stanza, such as `<handshake/>` or `<stream:error/>`.
 #[derive(Debug)]
 pub struct StreamElement {
-    /// Namespace of the element.
+    /// The namespace of the element.
     pub namespace: String,
-    /// Local name of the element.
+    /// The local name of the element.
     pub name: String,
-    /// What it holds.
+    /// The child elements.
     pub children: Children,
-    /// Its attributes without prefix.
+    /// The attributes without a prefix.
     attributes: Vec<(String, String)>,
 }
 
 impl StreamElement {
-    /// The value of an attribute without prefix.
+    /// Returns the value of an attribute without a prefix.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes
@@ -100,14 +132,17 @@ impl StreamElement {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The character data directly in the element, references resolved.
+    /// Returns the character data directly in the element, with references resolved.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         self.children.text()
     }
 }
 
-/// The incremental reader of one stream.
+/// An incremental reader of one XMPP stream.
+///
+/// Append received bytes to [`buffer`](Self::buffer), then call [`next`](Self::next) until it
+/// returns `None`.
 ///
 /// ```
 /// use campanile_stanza::reader::{Event, Reader};
@@ -125,30 +160,30 @@ impl StreamElement {
 pub struct Reader {
     bounds: ReaderLimits,
     buffer: BytesMut,
-    /// The buffer has grown beyond what a chunk needs.
+    /// The buffer has grown for a stanza larger than a chunk.
     grown: bool,
-    /// Where the piece that is being looked at begins. Inside a stanza, the stanza begins at 0.
+    /// The start of the unprocessed bytes. Inside a stanza, the stanza starts at 0.
     at: usize,
-    /// For the end of the tag that begins at `at`, while that is not there yet.
+    /// The search for the end of the incomplete tag that starts at `at`.
     search: Search,
     cdata: bool,
     state: StreamState,
     scope: Scope,
     tag: Tag,
     partial: Option<PartialElement>,
-    /// Open elements that are only counted, because the bounds do not let them be kept.
+    /// The number of open elements that exceed the limits, which are counted but not kept.
     skipped: usize,
 }
 
-/// What one piece of the stream has led to.
+/// The result of processing one tag, section or run of text.
 #[allow(
     clippy::large_enum_variant,
-    reason = "it lives for one turn of the loop"
+    reason = "it lives for one iteration of the loop"
 )]
 enum Step {
     /// More bytes are needed.
     NeedMore,
-    /// The next piece can be looked at.
+    /// Processing can continue with the next bytes.
     Continue,
     Event(Event),
 }
@@ -160,7 +195,9 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// A reader at the start of a stream.
+    /// Creates a reader at the start of a stream.
+    ///
+    /// A `max_stanza` of more than 1 GiB is reduced to 1 GiB.
     #[must_use]
     pub fn new(bounds: ReaderLimits) -> Self {
         Self {
@@ -181,7 +218,9 @@ impl Reader {
         }
     }
 
-    /// Where bytes from the peer are appended.
+    /// Returns the buffer to which received bytes are appended.
+    ///
+    /// It has at least 4 KiB of free capacity, so that it can be passed to a read call.
     pub fn buffer(&mut self) -> &mut BytesMut {
         if self.buffer.capacity() - self.buffer.len() < CHUNK / 4 {
             self.buffer.reserve(CHUNK);
@@ -189,13 +228,14 @@ impl Reader {
         &mut self.buffer
     }
 
-    /// The next event that the bytes so far give, or `None` until there are more.
+    /// Returns the next event, or `None` until more bytes have been appended.
     ///
     /// # Errors
-    /// When the stream cannot go on. The reader must not be asked again.
+    /// Returns a [`ReadError`] if the bytes are not a valid stream. Do not use the reader after an
+    /// error.
     #[allow(
         clippy::should_implement_trait,
-        reason = "it fails, and it goes on after `None`"
+        reason = "it returns a `Result`, and continues after `None`"
     )]
     pub fn next(&mut self) -> Result<Option<Event>, ReadError> {
         if self.state == StreamState::Ending {
@@ -222,7 +262,10 @@ impl Reader {
         }
     }
 
-    /// Bytes of a stanza that has not ended yet: 0 between stanzas.
+    /// Returns the number of bytes buffered for an incomplete stanza, which is 0 between stanzas.
+    ///
+    /// Call it after [`next`](Self::next) has returned `None`, to detect a stanza that has been
+    /// incomplete for too long.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.buffer.len()
@@ -233,7 +276,7 @@ impl Reader {
         Step::NeedMore
     }
 
-    /// Lets go of bytes that nobody needs any more, and gives up a stanza that has become too
+    /// Discards processed bytes that are not needed, and rejects a stanza that has become too
     /// large.
     fn forget(&mut self) {
         if let Some(partial) = &mut self.partial {
@@ -296,17 +339,17 @@ impl Reader {
         }
     }
 
-    /// `<![CDATA[`, or what RFC 6120 §11.1 forbids.
+    /// Handles `<![CDATA[`, and markup that RFC 6120 §11.1 forbids.
     fn section(&mut self) -> Result<Step, ReadError> {
         const CDATA: &[u8] = b"<![CDATA[";
         const COMMENT: &[u8] = b"<!--";
         const DOCTYPE: &[u8] = b"<!DOCTYPE";
         let rest = &self.buffer[self.at..];
         if rest.starts_with(COMMENT) {
-            return Err(ReadError::Restricted("a comment"));
+            return Err(ReadError::Restricted("comment"));
         }
         if rest.starts_with(DOCTYPE) {
-            return Err(ReadError::Restricted("a document type"));
+            return Err(ReadError::Restricted("document type declaration"));
         }
         if rest.starts_with(CDATA) && self.scope.depth() > 0 {
             if let Some(partial) = &mut self.partial {
@@ -316,11 +359,11 @@ impl Reader {
             self.at += CDATA.len();
             return Ok(Step::Continue);
         }
-        let begins = |wanted: &[u8]| rest.len() < wanted.len() && wanted.starts_with(rest);
-        if begins(COMMENT) || begins(DOCTYPE) || begins(CDATA) {
+        let may_become = |wanted: &[u8]| rest.len() < wanted.len() && wanted.starts_with(rest);
+        if may_become(COMMENT) || may_become(DOCTYPE) || may_become(CDATA) {
             return Ok(Step::NeedMore);
         }
-        Err(ReadError::NotWellFormed("markup that XML does not know"))
+        Err(ReadError::NotWellFormed("unknown markup"))
     }
 
     fn start_tag(&mut self) -> Result<Step, ReadError> {
@@ -334,7 +377,8 @@ impl Reader {
         count_scanned(*parsed.as_ref().unwrap_or(&rest.len()));
         let length = match parsed {
             Ok(length) => within(self.bounds, Some(length), rest)?.unwrap_or(length),
-            // A fault is told when the tag is complete, however much of the tag shows it.
+            // Errors are reported when the tag is complete, so that they do not depend on how the
+            // bytes were split.
             Err(halt) => {
                 return match within(self.bounds, self.search.start_tag(rest), rest)? {
                     None => Ok(Step::NeedMore),
@@ -380,7 +424,7 @@ impl Reader {
         let bytes = &self.buffer[self.at..self.at + length];
         namespaces::open_element(&mut self.scope, &self.tag, bytes)?;
         self.partial = Some(PartialElement::open(&self.scope, &self.tag, bytes, length));
-        // The stanza begins at 0 from here on.
+        // From here, the stanza starts at 0.
         self.buffer.advance(self.at);
         self.at = length;
         if self.tag.empty {
@@ -449,9 +493,9 @@ impl Reader {
         Ok(Step::Continue)
     }
 
-    /// Where the end tag that begins at `at` ends. It must be that of the innermost element.
+    /// Returns the end of the end tag that starts at `at`, which must match the innermost element.
     fn end_tag_end(&mut self) -> Result<Option<usize>, ReadError> {
-        const MISMATCHED: ReadError = ReadError::NotWellFormed("a mismatched end tag");
+        const MISMATCHED: ReadError = ReadError::NotWellFormed("mismatched end tag");
         let rest = &self.buffer[self.at..];
         let wanted = self.scope.name();
         if self.scope.depth() == 0 {
@@ -459,7 +503,7 @@ impl Reader {
         }
         let plain = rest[2..]
             .strip_prefix(wanted)
-            .is_some_and(|behind| behind.starts_with(b">"));
+            .is_some_and(|rest| rest.starts_with(b">"));
         if plain && self.skipped == 0 {
             self.search = Search::default();
             let length = within(self.bounds, Some(wanted.len() + "</>".len()), rest)?;
@@ -479,7 +523,7 @@ impl Reader {
         }
     }
 
-    /// A top-level element is complete: its children end at `inner_end`.
+    /// Completes a top-level element whose children end at `inner_end`.
     fn finish(&mut self, inner_end: usize, end: usize) -> Result<Step, ReadError> {
         let Some(mut partial) = self.partial.take() else {
             return Ok(Step::Continue);
@@ -504,10 +548,10 @@ impl Reader {
             .map_or(Step::Continue, Step::Event))
     }
 
-    /// Cuts off the first bytes, which somebody may hold on to for long.
+    /// Splits off the first bytes, which the application may keep for a long time.
     ///
-    /// They share the buffer's memory, unless that has grown for a large stanza: kept alive by each
-    /// of the small ones behind it, it could be a thousand times what these weigh.
+    /// They share the buffer's memory, unless it has grown for a large stanza. Otherwise each of
+    /// the small stanzas after it would keep the large buffer alive, a thousand times its own size.
     fn take(&mut self, length: usize) -> BytesMut {
         let taken = self.buffer.split_to(length);
         self.grown |= length > CHUNK;
@@ -522,8 +566,7 @@ impl Reader {
     }
 }
 
-/// Holds a tag, of which `found` is the length when its end is there, against the bound on its
-/// size.
+/// Checks the size limit of a tag. `found` is its length, or `None` while it is incomplete.
 fn within(
     bounds: ReaderLimits,
     found: Option<usize>,
@@ -536,7 +579,7 @@ fn within(
     }
 }
 
-/// Counts bytes looked at, for the test that no byte is looked at again and again.
+/// Counts scanned bytes, for the test that the work is linear in the size of the stream.
 #[cfg(not(test))]
 fn count_scanned(_bytes: usize) {}
 

@@ -1,4 +1,4 @@
-//! What the names in a start tag stand for (Namespaces in XML 1.0).
+//! Resolution of the names in a start tag (Namespaces in XML 1.0).
 
 use smallvec::SmallVec;
 
@@ -7,14 +7,14 @@ use super::scope::{KnownNamespace, ResolvedNamespace, Scope};
 use super::tag::{Attribute, Role, Tag};
 use crate::xml::{XML, XMLNS};
 
-const UNDECLARED_PREFIX: ReadError = ReadError::NotWellFormed("an undeclared prefix");
-const DUPLICATE_ATTRIBUTE: ReadError = ReadError::NotWellFormed("an attribute stands twice");
+const UNDECLARED_PREFIX: ReadError = ReadError::NotWellFormed("undeclared prefix");
+const DUPLICATE_ATTRIBUTE: ReadError = ReadError::NotWellFormed("duplicate attribute");
 
-/// Opens the element of `tag` in `scope`. Every prefix must be declared, no attribute may stand
-/// twice.
+/// Opens the element of `tag` in `scope`, and checks that all prefixes are declared and that no
+/// attribute occurs twice.
 ///
-/// Tells whether the element leans on something that is not in memory around it, or is in the
-/// stream's namespace by more than inheritance, so that it must be written anew.
+/// Returns `true` if the element must be rewritten, because it uses a declaration outside of the
+/// stanza's children, or names the stream's namespace explicitly.
 pub(super) fn open_element(scope: &mut Scope, tag: &Tag, bytes: &[u8]) -> Result<bool, ReadError> {
     scope.open(tag.name.all(bytes));
     let mut prefixed = false;
@@ -38,7 +38,7 @@ pub(super) fn open_element(scope: &mut Scope, tag: &Tag, bytes: &[u8]) -> Result
     })
 }
 
-/// Namespaces in XML 1.0 §3 and §2.2: what must not be declared.
+/// Adds a declaration to `scope`. Namespaces in XML 1.0 §3 and §2.2 forbid some.
 fn declare(
     scope: &mut Scope,
     prefix: &[u8],
@@ -51,13 +51,11 @@ fn declare(
         b"xmlns" => false,
         b"xml" => *namespace == *XML,
         b"" => !reserved,
-        // Only Namespaces 1.1 lets a declaration be taken back.
+        // Only Namespaces in XML 1.1 allows undeclaring a prefix.
         _ => !reserved && !namespace.is_empty(),
     };
     if !allowed {
-        return Err(ReadError::NotWellFormed(
-            "a namespace declaration that is forbidden",
-        ));
+        return Err(ReadError::NotWellFormed("forbidden namespace declaration"));
     }
     if prefix != b"xml" {
         scope.bind(prefix, namespace.as_bytes());
@@ -65,7 +63,7 @@ fn declare(
     Ok(())
 }
 
-/// XML 1.0 §3.1: no attribute name may appear more than once in a tag.
+/// Checks that no attribute name occurs twice in a tag, as written (XML 1.0 §3.1).
 fn check_duplicates(tag: &Tag, bytes: &[u8]) -> Result<(), ReadError> {
     for (index, attribute) in tag.attributes.iter().enumerate() {
         let name = attribute.name.all(bytes);
@@ -81,7 +79,7 @@ fn check_duplicates(tag: &Tag, bytes: &[u8]) -> Result<(), ReadError> {
 
 fn element_needs_rewrite(bound: ResolvedNamespace<'_>, prefixed: bool) -> bool {
     match bound.space {
-        // The common case: inherited from the header of the stream, as it is in memory.
+        // The usual case: inherited from the stream header, which becomes `jabber:client`.
         KnownNamespace::Component => prefixed || bound.depth != 1,
         KnownNamespace::Client if !prefixed => false,
         KnownNamespace::Xml => false,
@@ -89,7 +87,8 @@ fn element_needs_rewrite(bound: ResolvedNamespace<'_>, prefixed: bool) -> bool {
     }
 }
 
-/// Namespaces in XML 1.0 §6.3: nor may two prefixes of one namespace name the same attribute.
+/// Checks that no attribute occurs twice by way of two prefixes of one namespace (Namespaces in XML
+/// 1.0 §6.3). Returns `true` if one of them uses a declaration outside of the children.
 fn attributes_need_rewrite(scope: &Scope, tag: &Tag, bytes: &[u8]) -> Result<bool, ReadError> {
     let mut rewrite = false;
     let mut seen = SmallVec::<[(&[u8], &[u8]); 4]>::new();
@@ -111,7 +110,8 @@ fn attributes_need_rewrite(scope: &Scope, tag: &Tag, bytes: &[u8]) -> Result<boo
     Ok(rewrite)
 }
 
-/// Declared by the stream or by the stanza itself, neither of which goes along with the children.
+/// Returns `true` if the stream or the stanza itself declares the namespace, because neither is
+/// part of the children.
 fn is_outside(bound: ResolvedNamespace<'_>) -> bool {
     bound.depth <= 2
 }

@@ -1,4 +1,4 @@
-//! A top-level element while it comes in.
+//! A top-level element while it is being received.
 
 use bytes::{Buf, BytesMut};
 
@@ -8,18 +8,18 @@ use super::tag::{Attribute, Role, Tag};
 use super::{Event, StreamElement};
 use crate::stanza::{ChildSpan, ChildSpans, Children, NamespaceSource};
 
-/// A top-level element of which the start tag has been read, and perhaps some children.
+/// A top-level element whose start tag has been read, and possibly some of its children.
 #[derive(Debug)]
 pub(super) struct PartialElement {
     what: Content,
-    /// Where the children begin.
+    /// The offset at which the children start.
     inner: usize,
     marks: ChildSpans,
-    /// Something in it has to be written anew: see [`super::rewrite`].
+    /// The children must be rewritten: see [`super::rewrite`].
     pub(super) rewrite: bool,
-    /// It will not be taken; its bytes are not kept.
+    /// The element is rejected, so its bytes are not kept.
     pub(super) rejected: Option<StanzaDefect>,
-    /// Its own tag did not fit, so prefixes within may be declared and yet unknown.
+    /// Its own tag exceeded the limits, so some prefix declarations are unknown.
     pub(super) scope_incomplete: bool,
 }
 
@@ -34,18 +34,18 @@ enum Content {
 }
 
 impl PartialElement {
-    /// Begins with the start tag at the beginning of `bytes`, already entered in `scope`.
+    /// Starts an element with the tag at the start of `bytes`, which `scope` already contains.
     pub(super) fn open(scope: &Scope, tag: &Tag, bytes: &[u8], inner: usize) -> Self {
         let bound = scope.resolve(tag.name.prefix(bytes));
         let name = tag.name.local(bytes);
-        let ours = bound.is_some_and(|bound| {
+        let is_stanza_namespace = bound.is_some_and(|bound| {
             matches!(
                 bound.space,
                 KnownNamespace::Component | KnownNamespace::Client
             )
         });
         let what = match name {
-            b"iq" | b"message" | b"presence" if ours => {
+            b"iq" | b"message" | b"presence" if is_stanza_namespace => {
                 Content::Stanza(StanzaHeader::read(tag, bytes))
             }
             _ => Content::Other {
@@ -71,7 +71,7 @@ impl PartialElement {
         }
     }
 
-    /// A child begins at `start`, counted from the start of the stanza.
+    /// Adds a child that starts at `start`, relative to the stanza.
     pub(super) fn open_child(&mut self, scope: &Scope, tag: &Tag, bytes: &[u8], start: usize) {
         let prefix = tag.name.prefix(bytes);
         let offset = start - self.inner;
@@ -103,21 +103,22 @@ impl PartialElement {
         });
     }
 
-    /// The child opened last ends at `end`, counted from the start of the stanza.
+    /// Sets the end of the child opened last, relative to the stanza.
     pub(super) fn close_child(&mut self, end: usize) {
         if let Some(mark) = self.marks.last_mut() {
             mark.end = offset32(end - self.inner);
         }
     }
 
-    /// Where the children lie when they end at `end`.
+    /// Returns the range of the children if they end at `end`.
     pub(super) fn inner(&self, end: usize) -> std::ops::Range<usize> {
         self.inner..end
     }
 
-    /// Completes the element. Its children lie before `inner_end`, or have been written anew.
+    /// Completes the element. Its children end at `inner_end`, or have been rewritten.
     ///
-    /// What is refused and no stanza gives no event: nobody could be answered.
+    /// Returns `None` for a rejected element that is not a stanza, because there is no sender to
+    /// answer.
     pub(super) fn finish(
         self,
         whole: BytesMut,
@@ -125,13 +126,10 @@ impl PartialElement {
         rewritten: Option<Children>,
     ) -> Option<Event> {
         if let Some(defect) = self.rejected {
-            let Content::Stanza(head) = self.what else {
+            let Content::Stanza(header) = self.what else {
                 return None;
             };
-            return Some(Event::Rejected(RejectedStanza {
-                header: head,
-                defect,
-            }));
+            return Some(Event::Rejected(RejectedStanza { header, defect }));
         }
         let children = rewritten.unwrap_or_else(|| {
             let mut bytes = whole.freeze();
@@ -140,7 +138,7 @@ impl PartialElement {
             Children::from_parts(bytes, self.marks)
         });
         Some(match self.what {
-            Content::Stanza(head) => head.into_event(children),
+            Content::Stanza(header) => header.into_event(children),
             Content::Other {
                 namespace,
                 name,
@@ -155,7 +153,7 @@ impl PartialElement {
     }
 }
 
-/// Offsets within a stanza fit: the bound on its size is below 4 GiB.
+/// Converts an offset. It fits, because stanzas are limited to less than 4 GiB.
 fn offset32(offset: usize) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
 }

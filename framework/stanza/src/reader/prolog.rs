@@ -1,11 +1,11 @@
-//! What stands before the header of the stream (XML 1.0 §2.8, production prolog, less all that RFC
-//! 6120 forbids).
+//! The bytes before the stream header (XML 1.0 §2.8, production prolog, without what RFC 6120
+//! forbids).
 
 use super::ReadError;
 use super::tag::Tag;
 use crate::xml::chars::is_space;
 
-/// How far a stream has come, as a document.
+/// The position in the stream, as an XML document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamState {
     /// Nothing has been read.
@@ -14,21 +14,21 @@ pub(super) enum StreamState {
     Marked,
     /// White space or the XML declaration has been read.
     Declared,
-    /// The header of the stream has been read.
+    /// The stream header has been read.
     Open,
-    /// The header of the stream has been read, and was its end, too.
+    /// The stream header has been read, and was an empty tag that also ends the stream.
     Ending,
     /// The stream is closed.
     Closed,
 }
 
-/// A declaration has three attributes at most, none of them long.
+/// The maximum length of the XML declaration, which has at most three short attributes.
 const MAX_DECLARATION: usize = 256;
 
-/// Judges text before the header: gives its length, and how far the document has come behind it.
+/// Checks text before the header. Returns its length and the state after it.
 pub(super) fn text(state: StreamState, text: &[u8]) -> Result<(usize, StreamState), ReadError> {
     const MARK: &[u8] = "\u{FEFF}".as_bytes();
-    // XML 1.0 §4.3.3: the mark is not part of the document.
+    // XML 1.0 §4.3.3: the byte order mark is not part of the document.
     if state == StreamState::Start && text.starts_with(MARK) {
         return Ok((MARK.len(), StreamState::Marked));
     }
@@ -45,28 +45,30 @@ pub(super) fn text(state: StreamState, text: &[u8]) -> Result<(usize, StreamStat
         .next()
         .is_some_and(|chunk| !chunk.valid().is_empty());
     Err(if is_character {
-        ReadError::NotWellFormed("text before the stream")
+        ReadError::NotWellFormed("text before the stream header")
     } else {
         ReadError::Encoding
     })
 }
 
-/// `<?xml … ?>` at the very start, or what RFC 6120 §11.1 forbids: its length, or `None` while it
-/// is unfinished.
+/// Checks `<?xml … ?>`, which may occur at the start only: any other processing instruction is
+/// forbidden (RFC 6120 §11.1).
+///
+/// Returns its length, or `None` while it is incomplete.
 pub(super) fn declaration(state: StreamState, rest: &[u8]) -> Result<Option<usize>, ReadError> {
     const START: &[u8] = b"<?xml";
-    const INSTRUCTION: ReadError = ReadError::Restricted("a processing instruction");
+    const INSTRUCTION: ReadError = ReadError::Restricted("processing instruction");
     if !matches!(state, StreamState::Start | StreamState::Marked) {
         return Err(INSTRUCTION);
     }
-    let Some(&behind) = rest.get(START.len()) else {
+    let Some(&next) = rest.get(START.len()) else {
         return if START.starts_with(rest) {
             Ok(None)
         } else {
             Err(INSTRUCTION)
         };
     };
-    if !(rest.starts_with(START) && is_space(behind)) {
+    if !(rest.starts_with(START) && is_space(next)) {
         return Err(INSTRUCTION);
     }
     let looked_at = &rest[1..rest.len().min(MAX_DECLARATION)];
@@ -76,13 +78,14 @@ pub(super) fn declaration(state: StreamState, rest: &[u8]) -> Result<Option<usiz
             Ok(Some(end + 2))
         }
         None if rest.len() < MAX_DECLARATION => Ok(None),
-        _ => Err(ReadError::NotWellFormed("the XML declaration does not end")),
+        _ => Err(ReadError::NotWellFormed("unterminated XML declaration")),
     }
 }
 
-/// XML 1.0 §2.8: version, then encoding, then standalone; RFC 6120 §11.6 allows UTF-8 only.
+/// Checks the attributes: version, encoding, standalone, in this order (XML 1.0 §2.8), and UTF-8
+/// only (RFC 6120 §11.6).
 fn check_declaration(inner: &[u8]) -> Result<(), ReadError> {
-    const BAD: ReadError = ReadError::NotWellFormed("a bad XML declaration");
+    const BAD: ReadError = ReadError::NotWellFormed("invalid XML declaration");
     let tag = [b"<xml", inner, b">"].concat();
     let mut parsed = Tag::default();
     parsed.parse(&tag)?;

@@ -1,6 +1,7 @@
-//! The slow path: children that lean on prefixes from outside, that name the stream's namespace
-//! themselves, or that hold CDATA or carriage returns, are written anew in the form that everything
-//! in memory has.
+//! The slow path: rewrites children into the form that all stanzas have in memory.
+//!
+//! It is needed for children that use prefixes declared outside of them, name the stream's
+//! namespace explicitly, or contain CDATA or carriage returns.
 
 use super::scope::{KnownNamespace, ResolvedNamespace, Scope};
 use crate::stanza::{Children, ChildrenBuilder};
@@ -8,10 +9,10 @@ use crate::xml::emit::{EmitError, Emitter};
 use crate::xml::tokens::{StartTag, Token, Tokens, attributes, split_name};
 use crate::xml::{CLIENT, escape};
 
-/// Writes `children` anew. `outer` holds what is in scope around them.
+/// Rewrites `children`. `outer` contains the declarations in scope around them.
 ///
-/// Gives `None` when names grow beyond `limit`: one long namespace can be named by a short prefix
-/// ten thousand times. Text is not counted: escaped, it grows five times at most.
+/// Returns `None` if the names exceed `limit` bytes, because a short prefix can refer to a long
+/// namespace ten thousand times. Text is not counted: escaping makes it at most five times longer.
 pub(super) fn rewrite(children: &str, outer: &Scope, limit: usize) -> Option<Children> {
     let mut rewriter = Rewriter {
         tokens: Tokens::new(children),
@@ -36,7 +37,7 @@ struct Rewriter<'a> {
     tokens: Tokens<'a>,
     outer: &'a Scope,
     inner: Scope,
-    /// How many bytes of names may still be written.
+    /// The number of bytes of names that may still be written.
     left: usize,
 }
 
@@ -123,7 +124,7 @@ fn is_declaration(name: &str) -> bool {
     name == "xmlns" || name.starts_with("xmlns:")
 }
 
-/// XML 1.0 §2.11 normalises line ends before it looks for sections.
+/// Normalizes line ends in CDATA, as XML 1.0 §2.11 requires before sections are recognized.
 fn line_ends(raw: &str) -> String {
     raw.replace("\r\n", "\n").replace('\r', "\n")
 }

@@ -1,15 +1,16 @@
-//! Open elements and the namespaces in scope.
+//! The stack of open elements and the namespaces in scope.
 
 use std::ops::Range;
 
 use super::COMPONENT;
 use crate::xml::{CLIENT, XML};
 
-/// More bindings than this at once and the stanza is let go: see [`Scope::is_over_limit`].
+/// The maximum number of bindings in scope: see [`Scope::is_over_limit`].
 const MAX_BINDINGS: usize = 256;
 
-/// The stack of open elements. Names and namespaces are kept in one buffer that shrinks with the
-/// stack.
+/// The stack of open elements.
+///
+/// Names and namespaces are stored in one buffer that shrinks with the stack.
 #[derive(Debug)]
 pub(super) struct Scope {
     text: Vec<u8>,
@@ -20,9 +21,9 @@ pub(super) struct Scope {
 #[derive(Debug)]
 struct Element {
     name: Range<usize>,
-    /// How many bindings there were before.
+    /// The number of bindings before the element.
     bindings: usize,
-    /// Which binding is the default namespace in the element.
+    /// The index of the binding that is the default namespace.
     default: usize,
 }
 
@@ -34,19 +35,19 @@ struct Binding {
     space: KnownNamespace,
 }
 
-/// The namespaces that the reader treats in a way of their own.
+/// Namespaces that the reader treats specially.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KnownNamespace {
-    /// The stream's own content namespace.
+    /// The content namespace of a component's stream.
     Component,
-    /// What it is in memory.
+    /// `jabber:client`, which replaces the content namespace in memory.
     Client,
-    /// That of the prefix `xml`.
+    /// The namespace of the prefix `xml`.
     Xml,
     Other,
 }
 
-/// A namespace, and how deep the element lies that declares it (0: none does).
+/// A resolved namespace, and the depth of the element that declares it (0 if none does).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ResolvedNamespace<'s> {
     pub(super) namespace: &'s [u8],
@@ -61,8 +62,8 @@ impl Default for Scope {
             elements: Vec::new(),
             bindings: Vec::new(),
         };
-        // Namespaces in XML 1.0 §6.2 and §3: no default namespace, and the one prefix that needs no
-        // declaration.
+        // Namespaces in XML 1.0 §6.2 and §3: initially there is no default namespace, and `xml` is
+        // the one prefix that needs no declaration.
         scope.bind(b"", b"");
         scope.bind(b"xml", XML.as_bytes());
         scope
@@ -70,16 +71,17 @@ impl Default for Scope {
 }
 
 impl Scope {
-    /// Number of open elements.
+    /// Returns the number of open elements.
     pub(super) fn depth(&self) -> usize {
         self.elements.len()
     }
 
+    /// Returns `true` if more bindings are in scope than allowed, so that the stanza is rejected.
     pub(super) fn is_over_limit(&self) -> bool {
         self.bindings.len() > MAX_BINDINGS
     }
 
-    /// Opens an element; declarations of its own follow with [`Scope::bind`].
+    /// Opens an element. Its declarations follow with [`Scope::bind`].
     pub(super) fn open(&mut self, name: &[u8]) {
         let start = self.text.len();
         self.text.extend_from_slice(name);
@@ -91,7 +93,7 @@ impl Scope {
         });
     }
 
-    /// Declares a prefix (or, empty, the default) for the element opened last.
+    /// Declares a prefix for the element opened last. An empty prefix is the default namespace.
     pub(super) fn bind(&mut self, prefix: &[u8], namespace: &[u8]) {
         let start = self.text.len();
         self.text.extend_from_slice(prefix);
@@ -116,7 +118,7 @@ impl Scope {
         });
     }
 
-    /// Name of the element opened last, as it was written.
+    /// Returns the name of the element opened last, as written.
     pub(super) fn name(&self) -> &[u8] {
         self.elements
             .last()
@@ -131,7 +133,7 @@ impl Scope {
         }
     }
 
-    /// What `prefix` stands for; `None` when nothing declares it.
+    /// Resolves `prefix`. Returns `None` if it is not declared.
     pub(super) fn resolve(&self, prefix: &[u8]) -> Option<ResolvedNamespace<'_>> {
         let binding = if prefix.is_empty() {
             &self.bindings[self.elements.last().map_or(0, |element| element.default)]
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_behind() {
+    fn closing_elements_frees_their_bindings() {
         let mut scope = Scope::default();
         let text = scope.text.len();
         let bindings = scope.bindings.len();

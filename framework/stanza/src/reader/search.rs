@@ -1,14 +1,14 @@
-//! Where a tag ends that arrives in pieces.
+//! The search for the end of a tag that arrives in pieces.
 
 use super::count_scanned;
 
-/// The search for the `>` of one tag. It goes on where it stopped, so that no byte is looked at
+/// A search for the `>` of one tag, which resumes where it stopped, so that no byte is scanned
 /// twice.
 #[derive(Debug, Default)]
 pub(super) struct Search {
-    /// How many bytes of the tag have been searched.
+    /// The number of bytes of the tag that have been searched.
     seen: usize,
-    /// The quote that is open there, or 0.
+    /// The open quote at that position, or 0.
     quote: u8,
 }
 
@@ -17,7 +17,7 @@ impl Search {
         self.seen > 0
     }
 
-    /// Length of the start tag at the beginning of `rest`; a `>` inside quotes does not end it.
+    /// Returns the length of the start tag at the start of `rest`, ignoring any `>` inside quotes.
     pub(super) fn start_tag(&mut self, rest: &[u8]) -> Option<usize> {
         let mut at = self.seen;
         count_scanned(rest.len() - at);
@@ -42,7 +42,7 @@ impl Search {
         }
     }
 
-    /// Length of the end tag at the beginning of `rest`, which has no quotes.
+    /// Returns the length of the end tag at the start of `rest`, which has no quotes.
     pub(super) fn end_tag(&mut self, rest: &[u8]) -> Option<usize> {
         let from = std::mem::replace(&mut self.seen, rest.len());
         count_scanned(rest.len() - from);
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_is_found_in_any_pieces() {
+    fn end_is_found_for_any_split() {
         let tag = b"<a b='\">' c=\"'>\" d = '>'>";
         for pieces in 1..=tag.len() {
             let mut search = Search::default();

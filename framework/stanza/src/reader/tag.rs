@@ -1,4 +1,4 @@
-//! One start tag: its name and its attributes, taken apart in one pass over its bytes.
+//! The parser for start tags: name and attributes in one pass.
 
 use std::ops::Range;
 
@@ -7,20 +7,20 @@ use super::text::check_references;
 use crate::xml::chars::{self, Class};
 use crate::xml::escape;
 
-/// More attributes than this are checked for form but not kept: see [`Tag::over_limit`].
+/// The number of attributes kept. Further ones are checked, but dropped: see [`Tag::over_limit`].
 pub(super) const MAX_ATTRIBUTES: usize = 128;
 
-/// A start tag taken apart, in memory that the next tag uses again. Offsets count from its `<`.
+/// A parsed start tag, whose memory the next tag reuses. Offsets are relative to its `<`.
 #[derive(Debug, Default)]
 pub(super) struct Tag {
     pub(super) name: Name,
     pub(super) attributes: Vec<Attribute>,
     pub(super) empty: bool,
-    /// There were more attributes than [`MAX_ATTRIBUTES`].
+    /// The tag has more than [`MAX_ATTRIBUTES`] attributes.
     pub(super) over_limit: bool,
 }
 
-/// A qualified name: where it begins and ends, and where its local part begins.
+/// A qualified name: its range, and the start of its local part.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Name {
     start: usize,
@@ -32,28 +32,28 @@ pub(super) struct Name {
 pub(super) struct Attribute {
     pub(super) name: Name,
     pub(super) value: Range<usize>,
-    /// The value holds references or white space other than U+0020.
+    /// The value contains references, or white space other than U+0020.
     pub(super) raw: bool,
     pub(super) role: Role,
 }
 
-/// What an attribute is there for.
+/// The role of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// No prefix.
+    /// An attribute without a prefix.
     Plain,
-    /// A prefix. What it stands for is known only when all declarations of the tag are.
+    /// An attribute with a prefix, which is resolved after all declarations of the tag are known.
     Prefixed,
-    /// It declares the default namespace.
+    /// A declaration of the default namespace.
     Default,
-    /// It declares the prefix that is its local name.
+    /// A declaration of the prefix that is its local name.
     Prefix,
 }
 
-/// Why a tag was not taken apart.
+/// The reason why a tag could not be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TagError {
-    /// Its end is not there yet.
+    /// The end of the tag has not arrived yet.
     Incomplete,
     Invalid(ReadError),
 }
@@ -61,7 +61,7 @@ pub(super) enum TagError {
 impl From<TagError> for ReadError {
     fn from(halt: TagError) -> Self {
         match halt {
-            TagError::Incomplete => Self::NotWellFormed("a tag does not end"),
+            TagError::Incomplete => Self::NotWellFormed("unterminated tag"),
             TagError::Invalid(fault) => fault,
         }
     }
@@ -72,9 +72,9 @@ impl Name {
         &tag[self.start..self.end]
     }
 
-    /// Empty when there is none.
+    /// Returns the prefix, which may be empty.
     pub(super) fn prefix<'a>(&self, tag: &'a [u8]) -> &'a [u8] {
-        // The colon stands before the local part.
+        // The colon precedes the local part.
         &tag[self.start..self.local.saturating_sub(1).max(self.start)]
     }
 
@@ -92,9 +92,9 @@ impl Name {
 }
 
 impl Attribute {
-    /// The value as it is meant: references resolved, white space normalised.
+    /// Returns the value, with references resolved and white space normalized.
     pub(super) fn value<'a>(&self, tag: &'a [u8]) -> std::borrow::Cow<'a, str> {
-        // Its encoding was checked on the way here.
+        // The parser has checked the encoding.
         let raw = std::str::from_utf8(&tag[self.value.clone()]).unwrap_or_default();
         if self.raw {
             escape::unescape_attribute(raw)
@@ -103,7 +103,7 @@ impl Attribute {
         }
     }
 
-    /// Name and value.
+    /// Returns the name and the value.
     pub(super) fn owned(&self, tag: &[u8]) -> (String, String) {
         (
             String::from_utf8_lossy(self.name.all(tag)).into_owned(),
@@ -113,7 +113,7 @@ impl Attribute {
 }
 
 impl Tag {
-    /// Takes apart the start tag at the beginning of `bytes`; gives its length.
+    /// Parses the start tag at the start of `bytes` and returns its length.
     pub(super) fn parse(&mut self, bytes: &[u8]) -> Result<usize, TagError> {
         self.attributes.clear();
         self.over_limit = false;
@@ -130,7 +130,7 @@ impl Tag {
                     self.empty = true;
                     return Ok(next + 2);
                 }
-                _ if next == at => return Err(bad("no white space before an attribute")),
+                _ if next == at => return Err(bad("missing white space before an attribute")),
                 _ => at = self.attribute(bytes, next)?,
             }
         }
@@ -140,12 +140,12 @@ impl Tag {
         let name = name(bytes, at)?;
         let equals = skip_space(bytes, name.end);
         if *bytes.get(equals).ok_or(TagError::Incomplete)? != b'=' {
-            return Err(bad("an attribute without value"));
+            return Err(bad("attribute without a value"));
         }
         let open = skip_space(bytes, equals + 1);
         let quote = *bytes.get(open).ok_or(TagError::Incomplete)?;
         if !matches!(quote, b'\'' | b'"') {
-            return Err(bad("an attribute value without quotes"));
+            return Err(bad("attribute value without quotes"));
         }
         let (end, raw) = value(bytes, open + 1, quote)?;
         let role = match (name.has_prefix(), name.all(bytes)) {
@@ -172,7 +172,7 @@ impl Tag {
             return Ok(());
         }
         self.over_limit = true;
-        // What tells whom to answer is kept wherever it stands.
+        // Attributes that are needed to answer the stanza are always kept.
         let name = attribute.name.all(bytes);
         if matches!(name, b"from" | b"to" | b"id" | b"type") {
             if self
@@ -180,7 +180,7 @@ impl Tag {
                 .iter()
                 .any(|other| other.name.all(bytes) == name)
             {
-                return Err(bad("an attribute stands twice"));
+                return Err(bad("duplicate attribute"));
             }
             self.attributes.push(attribute);
         }
@@ -192,7 +192,7 @@ fn bad(why: &'static str) -> TagError {
     TagError::Invalid(ReadError::NotWellFormed(why))
 }
 
-/// The name of an end tag, given with `</` and `>`.
+/// Returns the name in an end tag, which is given with `</` and `>`.
 pub(super) fn end_name(tag: &[u8]) -> &[u8] {
     let mut name = &tag[2..tag.len() - 1];
     while let [before @ .., last] = name
@@ -203,13 +203,13 @@ pub(super) fn end_name(tag: &[u8]) -> &[u8] {
     name
 }
 
-/// Whether `bytes` are a qualified name, whole.
+/// Checks that `bytes` are a qualified name.
 pub(super) fn check_name(bytes: &[u8]) -> Result<(), ReadError> {
     let text = std::str::from_utf8(bytes).map_err(|_| ReadError::Encoding)?;
     if is_qualified(text) {
         Ok(())
     } else {
-        Err(ReadError::NotWellFormed("a name that XML forbids"))
+        Err(ReadError::NotWellFormed("invalid name"))
     }
 }
 
@@ -246,11 +246,11 @@ fn name(bytes: &[u8], start: usize) -> Result<Name, TagError> {
     if starts(start) && starts(local) {
         Ok(Name { start, local, end })
     } else {
-        Err(bad("a name that XML forbids"))
+        Err(bad("invalid name"))
     }
 }
 
-/// The same for a name that is not ASCII.
+/// Reads a name that is not ASCII.
 #[cold]
 fn long_name(bytes: &[u8], start: usize) -> Result<Name, TagError> {
     let is_end = |b: &u8| chars::is_space(*b) || matches!(b, b'=' | b'/' | b'>');
@@ -268,8 +268,8 @@ fn long_name(bytes: &[u8], start: usize) -> Result<Name, TagError> {
     Ok(Name { start, local, end })
 }
 
-/// Reads an attribute value up to its quote: where that stands, and whether the value must be
-/// resolved before use.
+/// Reads an attribute value. Returns the position of its closing quote, and `true` if the value
+/// must be unescaped.
 fn value(bytes: &[u8], start: usize, quote: u8) -> Result<(usize, bool), TagError> {
     let mut at = start;
     let mut raw = false;
@@ -282,7 +282,7 @@ fn value(bytes: &[u8], start: usize, quote: u8) -> Result<(usize, bool), TagErro
             b'&' | b'\t' | b'\n' | b'\r' => raw = true,
             b'<' => return Err(bad("`<` in an attribute value")),
             0x80.. => high = true,
-            _ => return Err(bad("a character that XML forbids")),
+            _ => return Err(bad("forbidden character")),
         }
         at += 1;
     }
@@ -291,7 +291,7 @@ fn value(bytes: &[u8], start: usize, quote: u8) -> Result<(usize, bool), TagErro
         let text =
             std::str::from_utf8(value).map_err(|_| TagError::Invalid(ReadError::Encoding))?;
         if chars::forbidden(text).is_some() {
-            return Err(bad("a character that XML forbids"));
+            return Err(bad("forbidden character"));
         }
     }
     if raw {
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_taken_apart() {
+    fn tag_is_parsed_into_name_and_attributes() {
         assert_eq!(attributes("<a/>"), Ok(vec![]));
         assert_eq!(attributes("<a\n>"), Ok(vec![]));
         assert_eq!(
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_goes_on_is_short() {
+    fn truncated_tag_is_incomplete() {
         let tag = "<p:a x = '1'\ty=\"é\" xmlns:é='&lt;' />";
         for (at, _) in tag.char_indices().skip(1) {
             assert_eq!(

@@ -1,19 +1,19 @@
-//! How much work the reader does, which no event shows.
+//! Tests of the reader's work and memory, which its events do not show.
 
 use std::cell::Cell;
 
 use super::*;
 
 thread_local! {
-    /// Bytes looked at in search of an end.
+    /// The number of bytes scanned.
     pub(super) static SCANNED: Cell<usize> = const { Cell::new(0) };
 }
 
 const HEADER: &str = "<stream:stream xmlns='jabber:component:accept' \
     xmlns:stream='http://etherx.jabber.org/streams'>";
 
-/// How often each byte of the document is looked at when it comes byte by byte.
-fn looks_per_byte(stanza: &str) -> usize {
+/// Returns how often each byte is scanned on average, if the document arrives byte by byte.
+fn scans_per_byte(stanza: &str) -> usize {
     let mut reader = Reader::default();
     SCANNED.set(0);
     for byte in HEADER.bytes().chain(stanza.bytes()) {
@@ -25,7 +25,7 @@ fn looks_per_byte(stanza: &str) -> usize {
 }
 
 #[test]
-fn half_a_megabyte_byte_by_byte_is_linear() {
+fn work_is_linear_when_bytes_arrive_one_by_one() {
     const SIZE: usize = 512 * 1024;
     for (before, middle, after) in [
         ("<message><body>", "hello ", "</body></message>"),
@@ -41,23 +41,23 @@ fn half_a_megabyte_byte_by_byte_is_linear() {
         ("<message><body>", "&amp;", "</body></message>"),
     ] {
         let stanza = format!("{before}{}{after}", middle.repeat(SIZE / middle.len()));
-        let looks = looks_per_byte(&stanza);
-        // A byte that is held back is looked at again, a few times.
+        let scans = scans_per_byte(&stanza);
+        // A byte that is held back is scanned again a few times.
         assert!(
-            looks <= 8,
-            "{before}{middle}: each byte is looked at {looks} times"
+            scans <= 8,
+            "{before}{middle}: each byte is scanned {scans} times"
         );
     }
-    // The longest reference there is, held back until its end comes.
+    // The longest reference is held back until it is complete.
     let stanza = format!(
         "<message><body>{}</body></message>",
         "&#0000000000000000000000000000000000000000000000000000000065;".repeat(SIZE / 60)
     );
-    assert!(looks_per_byte(&stanza) <= 40);
+    assert!(scans_per_byte(&stanza) <= 40);
 }
 
 #[test]
-fn nothing_grows_with_what_is_lost() {
+fn memory_does_not_grow_with_skipped_elements() {
     let mut reader = Reader::new(ReaderLimits {
         max_stanza: 10_000,
         max_depth: 5,

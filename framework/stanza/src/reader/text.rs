@@ -1,16 +1,15 @@
-//! Character data, piece by piece as it arrives.
+//! Checks of character data as it arrives.
 
 use super::ReadError;
 use crate::xml::{chars, escape};
 
-/// The longest reference that means anything is `&#x10FFFF;`; this leaves room for zeros before the
-/// digits.
+/// The maximum length of a reference. `&#x10FFFF;` is the longest without leading zeros.
 const MAX_REFERENCE: usize = 64;
 
-/// How much of `text`, behind which more may come, can be judged now.
+/// Returns the length of the prefix of `text` that can be checked before more bytes arrive.
 ///
-/// Held back are an unfinished character, an unfinished reference and brackets that may begin
-/// `]]>`: a few bytes, so that looking at them again costs nothing however small the pieces are.
+/// An incomplete character, an incomplete reference and brackets that may start `]]>` are held
+/// back. These are few bytes, so that scanning them again is cheap for any size of pieces.
 pub(super) fn complete(text: &[u8], cdata: bool) -> usize {
     let tail = text.len().saturating_sub(MAX_REFERENCE);
     if !cdata
@@ -28,7 +27,7 @@ pub(super) fn complete(text: &[u8], cdata: bool) -> usize {
     text.len() - brackets.max(unfinished(text))
 }
 
-/// Length of the UTF-8 sequence at the end that lacks bytes.
+/// Returns the length of an incomplete UTF-8 sequence at the end of `text`.
 fn unfinished(text: &[u8]) -> usize {
     for back in 1..=text.len().min(3) {
         let byte = text[text.len() - back];
@@ -46,8 +45,8 @@ fn unfinished(text: &[u8]) -> usize {
     0
 }
 
-/// Checks a piece of character data; tells whether it holds a carriage return, which must be
-/// normalised (XML 1.0 §2.11).
+/// Checks a piece of character data. Returns `true` if it contains a carriage return, which must be
+/// normalized (XML 1.0 §2.11).
 pub(super) fn check(text: &[u8], cdata: bool) -> Result<bool, ReadError> {
     let summary = chars::summarize(text);
     if summary.high || summary.control {
@@ -66,25 +65,24 @@ pub(super) fn check(text: &[u8], cdata: bool) -> Result<bool, ReadError> {
 fn check_characters(text: &[u8], cdata: bool) -> Result<(), ReadError> {
     match std::str::from_utf8(text) {
         Ok(text) if chars::forbidden(text).is_some() => {
-            Err(ReadError::NotWellFormed("a character that XML forbids"))
+            Err(ReadError::NotWellFormed("forbidden character"))
         }
         Ok(_) => Ok(()),
-        // What stands first decides, so that the fault does not depend on the pieces in which the
-        // text came.
+        // The first violation decides, so that the error does not depend on how the text was split.
         Err(error) => check(&text[..error.valid_up_to()], cdata).and(Err(ReadError::Encoding)),
     }
 }
 
-/// Every `&` must begin a reference that XML itself defines.
+/// Checks that every `&` starts a reference that XML itself defines.
 pub(super) fn check_references(text: &[u8]) -> Result<(), ReadError> {
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'&', rest) {
         rest = &rest[at + 1..];
         let end = memchr::memchr(b';', &rest[..rest.len().min(MAX_REFERENCE)])
-            .ok_or(ReadError::NotWellFormed("a reference does not end"))?;
+            .ok_or(ReadError::NotWellFormed("unterminated reference"))?;
         if escape::resolve_reference(&rest[..end]).is_none() {
             return Err(ReadError::NotWellFormed(
-                "an unknown entity or a forbidden character",
+                "reference to an unknown entity or a forbidden character",
             ));
         }
         rest = &rest[end + 1..];
@@ -97,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_go_on_is_held_back() {
+    fn incomplete_sequences_are_held_back() {
         let cases: [(&[u8], usize); 10] = [
             (b"abc", 3),
             (b"abc&am", 3),
@@ -117,12 +115,12 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_that_does_not_end_is_refused() {
+    fn unterminated_reference_is_rejected() {
         let reference = |zeros: usize| format!("&#{}65;", "0".repeat(zeros)).into_bytes();
         assert_eq!(check(&reference(MAX_REFERENCE - 4), false), Ok(false));
         assert!(check(&reference(MAX_REFERENCE - 3), false).is_err());
         let endless = reference(300);
-        // It is held back only as long as it may be good.
+        // It is held back only while it may still become valid.
         assert_eq!(complete(&endless[..MAX_REFERENCE], false), 0);
         assert_eq!(
             complete(&endless[..=MAX_REFERENCE], false),
@@ -132,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_text_is_refused() {
+    fn invalid_text_is_rejected() {
         for bad in [
             b"a\x01".as_slice(),
             b"a&b;",

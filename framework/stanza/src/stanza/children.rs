@@ -1,4 +1,4 @@
-//! The child elements of a stanza: raw bytes, and where each of them begins.
+//! The child elements of a stanza: raw bytes, and the span of each element within them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,10 +13,25 @@ use crate::xml::emit::{EmitError, Emitter};
 use crate::xml::tokens::{self, StartTag, Token, Tokens};
 use crate::xml::{CLIENT, XML, chars, escape, events};
 
-/// The child elements of a stanza, in the order in which they came.
+/// The child elements of a stanza, in document order.
 ///
-/// The bytes are checked XML: they come from the [reader](crate::reader::Reader) or from a
-/// serialised value, never from a caller's string.
+/// The elements are kept as raw, well-formed XML, and parsed on demand. They come from the
+/// [reader](crate::connection::Reader) or from a serialized value, never from an unchecked string.
+/// Cloning does not copy the bytes, which are reference counted.
+///
+/// ```
+/// use campanile::stanza::Children;
+/// use xmpp_parsers::ping::Ping;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let children = Children::of(&Ping)?;
+/// let child = children.first().expect("one child");
+/// assert!(child.is("urn:xmpp:ping", "ping"));
+/// assert_eq!(child.as_str(), "<ping xmlns='urn:xmpp:ping'/>");
+/// let _: Ping = child.parse()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct Children {
     bytes: Bytes,
@@ -25,29 +40,29 @@ pub struct Children {
 
 pub(crate) type ChildSpans = SmallVec<[ChildSpan; 3]>;
 
-/// Where one child lies within the bytes of all of them.
+/// The position of one child within the bytes of all children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ChildSpan {
     pub(crate) start: u32,
     pub(crate) end: u32,
-    /// The local name, of which the start is counted from `start`.
+    /// The range of the local name, relative to `start`.
     pub(crate) name: (u32, u32),
     pub(crate) namespace: NamespaceSource,
 }
 
-/// Where the namespace of a child is written.
+/// The place where the namespace of a child is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NamespaceSource {
-    /// Nowhere: it is `jabber:client`, as all around.
+    /// Not declared: the child inherits `jabber:client`.
     Inherited,
-    /// In the prefix `xml`.
+    /// The child has the prefix `xml`.
     Xml,
-    /// As the value of an attribute, which lies there.
+    /// The value of an attribute, at this range of bytes.
     At(u32, u32),
 }
 
 impl NamespaceSource {
-    /// The same in bytes that begin elsewhere.
+    /// Adjusts the range to bytes that start elsewhere.
     fn moved(self, by: impl Fn(u32) -> u32) -> Self {
         match self {
             Self::At(from, to) => Self::At(by(from), by(to)),
@@ -57,7 +72,7 @@ impl NamespaceSource {
 }
 
 impl Children {
-    /// No child at all.
+    /// Creates an empty list of children.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -67,29 +82,29 @@ impl Children {
         Self { bytes, marks }
     }
 
-    /// One typed child.
+    /// Serializes a payload as the only child.
     ///
     /// # Errors
-    /// When the value cannot be written as XML; see [`WriteError`].
+    /// Returns a [`WriteError`] if the value cannot be serialized as XML.
     pub fn of<P: AsXml>(payload: &P) -> Result<Self, WriteError> {
         let mut children = ChildrenBuilder::default();
         children.push(payload)?;
         Ok(children.finish())
     }
 
-    /// How many child elements there are.
+    /// Returns the number of child elements.
     #[must_use]
     pub fn len(&self) -> usize {
         self.marks.len()
     }
 
-    /// Whether there is no child element.
+    /// Returns `true` if there is no child element.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()
     }
 
-    /// The children, one after the other.
+    /// Returns an iterator over the child elements, in document order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Child<'_>> + Clone {
         self.marks.iter().map(|mark| Child {
             bytes: &self.bytes,
@@ -97,30 +112,30 @@ impl Children {
         })
     }
 
-    /// The first child; of an IQ request, its payload.
+    /// Returns the first child, which is the payload of an IQ request.
     #[must_use]
     pub fn first(&self) -> Option<Child<'_>> {
         self.iter().next()
     }
 
-    /// The first child with this namespace and name.
+    /// Returns the first child with the given namespace and local name.
     #[must_use]
     pub fn find(&self, namespace: &str, name: &str) -> Option<Child<'_>> {
         self.iter().find(|child| child.is(namespace, name))
     }
 
-    /// The raw XML of all children.
+    /// Returns the raw XML of all children, including text between them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The character data between the children, references resolved.
+    /// Returns the character data between the children, with references resolved.
     pub fn text(&self) -> Cow<'_, str> {
         text_at(std::str::from_utf8(&self.bytes).unwrap_or_default(), 0)
     }
 
-    /// A copy that holds on to nothing but its own bytes, when what it came in is much larger.
+    /// Copies the bytes, so that they no longer keep a much larger receive buffer alive.
     pub fn detach(&mut self) {
         self.bytes = Bytes::copy_from_slice(&self.bytes);
     }
@@ -132,7 +147,10 @@ impl fmt::Debug for Children {
     }
 }
 
-/// One child element of a stanza, not yet parsed.
+/// One child element of a stanza, as raw XML.
+///
+/// Names and text can be read without parsing the element; [`parse`](Self::parse) converts it into
+/// a type.
 #[derive(Clone, Copy)]
 pub struct Child<'a> {
     bytes: &'a Bytes,
@@ -140,7 +158,7 @@ pub struct Child<'a> {
 }
 
 impl<'a> Child<'a> {
-    /// Local name of the element.
+    /// Returns the local name of the element.
     #[must_use]
     pub fn name(&self) -> &'a str {
         let start = self.mark.start as usize;
@@ -150,7 +168,7 @@ impl<'a> Child<'a> {
         )
     }
 
-    /// Namespace of the element.
+    /// Returns the namespace of the element.
     #[must_use]
     pub fn namespace(&self) -> Cow<'a, str> {
         match self.mark.namespace {
@@ -162,13 +180,15 @@ impl<'a> Child<'a> {
         }
     }
 
-    /// Whether the element has this namespace and local name.
+    /// Returns `true` if the element has the given namespace and local name.
     #[must_use]
     pub fn is(&self, namespace: &str, name: &str) -> bool {
         self.name() == name && self.namespace() == namespace
     }
 
-    /// The value of an attribute of the element, by its name as it is written: `node`, `xml:lang`.
+    /// Returns the value of an attribute, with references resolved.
+    ///
+    /// `name` is compared with the name as written, including a prefix: `node`, `xml:lang`.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<Cow<'a, str>> {
         let Some(Token::Start(StartTag { attributes, .. })) = Tokens::new(self.as_str()).next()
@@ -179,42 +199,45 @@ impl<'a> Child<'a> {
         Some(escape::unescape_attribute(value))
     }
 
-    /// The raw XML of the element. It may rely on `jabber:client` being the default namespace.
+    /// Returns the raw XML of the element.
+    ///
+    /// It may rely on `jabber:client` being the default namespace of its parent.
     #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {
         &self.bytes[self.mark.start as usize..self.mark.end as usize]
     }
 
-    /// The raw XML of the element, as text.
+    /// Returns the raw XML of the element as a string; see [`as_bytes`](Self::as_bytes).
     #[must_use]
     pub fn as_str(&self) -> &'a str {
         self.str(self.mark.start as usize, self.mark.end as usize)
     }
 
-    /// The character data directly in the element, references resolved.
+    /// Returns the character data directly in the element, with references resolved.
     #[must_use]
     pub fn text(&self) -> Cow<'a, str> {
         text_at(self.as_str(), 1)
     }
 
-    /// Parses the element.
+    /// Parses the element into a type.
     ///
     /// # Errors
-    /// When the element is not a `P`, or a bad one.
+    /// Returns an error for which [`ParseError::is_absent`] is `true` if the namespace or the name
+    /// is not that of `P`, and the parse error if the element is invalid.
     pub fn parse<P: FromXml>(&self) -> Result<P, ParseError> {
         events::parse(self.as_str(), None).map_err(ParseError::from)
     }
 
-    /// The element as a tree.
+    /// Converts the element into a `minidom` tree.
     ///
     /// # Errors
-    /// Never for a child that the reader has checked, but for limits that the tree's library may
-    /// have.
+    /// Does not fail for children that the reader has parsed, unless `minidom` has a limit that
+    /// they exceed.
     pub fn element(&self) -> Result<Element, ParseError> {
         self.parse()
     }
 
-    /// This child alone.
+    /// Returns a list with this child only, sharing its bytes.
     #[must_use]
     pub fn to_children(&self) -> Children {
         let shift = self.mark.start;
@@ -229,8 +252,8 @@ impl<'a> Child<'a> {
     }
 
     fn str(&self, from: usize, to: usize) -> &'a str {
-        // The reader has checked the encoding and marks lie on tag boundaries, so this never falls
-        // back.
+        // The reader has checked the encoding, and spans start and end at tag boundaries, so the
+        // fallback is never used.
         self.bytes
             .get(from..to)
             .and_then(|bytes| std::str::from_utf8(bytes).ok())
@@ -244,7 +267,7 @@ impl fmt::Debug for Child<'_> {
     }
 }
 
-/// Collects serialised children.
+/// Builds [`Children`] from serialized values.
 #[derive(Debug, Default)]
 pub struct ChildrenBuilder {
     out: Vec<u8>,
@@ -275,7 +298,7 @@ impl ChildrenBuilder {
             }));
     }
 
-    /// Text between the children.
+    /// Appends text between the children.
     pub fn push_character_data(&mut self, text: &str) -> Result<(), WriteError> {
         if let Some(c) = chars::forbidden(text) {
             return Err(WriteError::Character(c));
@@ -284,7 +307,7 @@ impl ChildrenBuilder {
         Ok(())
     }
 
-    /// An element with text and nothing else.
+    /// Appends an element with text content.
     pub fn push_text(&mut self, namespace: &str, name: &str, text: &str) -> Result<(), WriteError> {
         let start = self.out.len();
         let mut emitter = Emitter::new(&mut self.out, CLIENT);
@@ -295,7 +318,7 @@ impl ChildrenBuilder {
         self.close(start, written)
     }
 
-    /// Lets `write` write one element.
+    /// Appends the one element that `write` emits.
     pub fn push_with(
         &mut self,
         write: impl FnOnce(&mut Emitter<'_>) -> Result<(), EmitError>,
@@ -321,12 +344,12 @@ impl ChildrenBuilder {
     }
 }
 
-/// The character data at one depth, counted in open elements.
+/// Returns the character data at the given depth, which is the number of open elements.
 fn text_at(checked: &str, wanted: usize) -> Cow<'_, str> {
     let mut depth = 0usize;
     let mut text = Cow::Borrowed("");
-    for piece in Tokens::new(checked) {
-        match piece {
+    for token in Tokens::new(checked) {
+        match token {
             Token::Start(StartTag { empty: false, .. }) => depth += 1,
             Token::End => depth -= 1,
             Token::Text(raw) if depth == wanted => append(&mut text, escape::unescape_text(raw)),
@@ -345,7 +368,7 @@ fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
     }
 }
 
-/// Finds the name and the namespace of an element that the emitter wrote.
+/// Locates the name and the namespace of an element that the emitter wrote.
 fn mark(out: &[u8], start: usize) -> Option<ChildSpan> {
     let element = &out[start..];
     let name_end = element
@@ -359,7 +382,7 @@ fn mark(out: &[u8], start: usize) -> Option<ChildSpan> {
             let to = from + memchr::memchr(b'\'', value)?;
             Some(NamespaceSource::At(length(from), length(to)))
         });
-    // It writes no prefix but one.
+    // It writes no prefix other than `xml`.
     let (name_start, namespace) = match element.strip_prefix(b"<xml:") {
         Some(_) => ("<xml:".len(), NamespaceSource::Xml),
         None => ("<".len(), declared.unwrap_or(NamespaceSource::Inherited)),
@@ -373,7 +396,7 @@ fn mark(out: &[u8], start: usize) -> Option<ChildSpan> {
     })
 }
 
-/// Stanzas are bounded far below 4 GiB, by the reader and by the writer.
+/// Converts an offset. Reader and writer limit stanzas to far less than 4 GiB.
 fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
@@ -383,7 +406,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typed_child_is_marked() {
+    fn typed_child_has_name_and_namespace() {
         let ping = Children::of(&xmpp_parsers::ping::Ping).unwrap();
         let child = ping.first().unwrap();
         assert_eq!(
@@ -395,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_several_children_stands_alone() {
+    fn to_children_extracts_one_child() {
         let mut builder = ChildrenBuilder::default();
         builder.push_text(CLIENT, "body", "a & b").unwrap();
         builder.push(&xmpp_parsers::ping::Ping).unwrap();
@@ -410,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_is_read_without_parsing() {
+    fn attribute_is_read_without_parsing() {
         let element: Element = "<q xmlns='urn:x' node='a &amp; b' xml:lang='de'><r at='1'/></q>"
             .parse()
             .unwrap();
@@ -422,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_leaves_nothing_behind() {
+    fn failed_push_leaves_no_bytes() {
         let mut builder = ChildrenBuilder::default();
         assert!(builder.push_text(CLIENT, "body", "\u{1}").is_err());
         assert!(builder.finish().is_empty());

@@ -1,4 +1,4 @@
-//! Between our stanzas and the types of `xmpp-parsers`, `minidom` and `tokio-xmpp`.
+//! Conversions between [`Stanza`] and the types of `xmpp-parsers`, `minidom` and `tokio-xmpp`.
 
 use jid::Jid;
 use minidom::Element;
@@ -14,48 +14,50 @@ use super::{
 use crate::xml::emit::Emitter;
 use crate::xml::{CLIENT, XML, events};
 
-// With the feature `component`, every type of xmpp-parsers lives in another namespace, and
-// forwarded messages (MAM, carbons) are read and written wrongly.
+// With the feature `component`, all types of xmpp-parsers are in `jabber:component:accept`, and
+// forwarded messages (MAM, carbons) would be parsed and serialized in the wrong namespace.
 const _: () = assert!(
     matches!(xmpp_parsers::ns::DEFAULT_NS.as_bytes(), b"jabber:client"),
-    "some crate switches on the feature `component` of xmpp-parsers; find it: cargo tree -e \
-    features -i xmpp-parsers",
+    "a crate enables the feature `component` of xmpp-parsers, which campanile does not support; \
+    find it with: cargo tree -e features -i xmpp-parsers",
 );
 
 impl Stanza {
-    /// The whole stanza as a message.
+    /// Parses the whole stanza as a message.
     ///
     /// # Errors
-    /// When it is not a message, or one of its children is a bad one.
+    /// Returns an error if it is not a message, or if one of its children is invalid.
     pub fn to_message(&self) -> Result<Message, ParseError> {
         self.parse_as()
     }
 
-    /// The whole stanza as presence.
+    /// Parses the whole stanza as presence.
     ///
     /// # Errors
-    /// When it is not presence, or one of its children is a bad one.
+    /// Returns an error if it is not presence, or if one of its children is invalid.
     pub fn to_presence(&self) -> Result<Presence, ParseError> {
         self.parse_as()
     }
 
-    /// The whole stanza as an IQ.
+    /// Parses the whole stanza as an IQ.
     ///
     /// # Errors
-    /// When it is not an IQ, or one of its children is a bad one.
+    /// Returns an error if it is not an IQ, or if one of its children is invalid.
     pub fn to_iq(&self) -> Result<Iq, ParseError> {
         self.parse_as()
     }
 
-    /// The whole stanza as a tree.
+    /// Converts the whole stanza into a `minidom` tree.
     ///
     /// # Errors
-    /// Never for a stanza that the reader has checked.
+    /// Does not fail for stanzas that the reader has parsed.
     pub fn to_element(&self) -> Result<Element, ParseError> {
         self.parse_as()
     }
 
-    /// The stanza as XML in `jabber:client`, for people and logs.
+    /// Serializes the stanza as XML without an `xmlns` of its own, for display and logging.
+    ///
+    /// The namespace is `jabber:client`.
     #[must_use]
     pub fn to_xml(&self) -> String {
         let mut out = Vec::with_capacity(self.children.as_bytes().len() + 128);
@@ -95,7 +97,7 @@ impl Stanza {
         Ok(map)
     }
 
-    /// Takes a typed stanza apart: its own element becomes the header, the rest stays serialised.
+    /// Converts a typed stanza: its own element becomes the header, the children are serialized.
     fn from_value<T: AsXml>(value: &T) -> Result<Self, WriteError> {
         let mut parts = Parts::default();
         for item in value
@@ -166,7 +168,7 @@ impl TryFrom<&Stanza> for tokio_xmpp::Stanza {
     }
 }
 
-/// The parts of a typed stanza while its items come by.
+/// The parts of a typed stanza, collected from its XML items.
 #[derive(Default)]
 struct Parts {
     name: String,
@@ -231,7 +233,7 @@ impl Parts {
     fn finish(self) -> Result<Stanza, WriteError> {
         let wrong = || {
             WriteError::Value(format!(
-                "<{}/> of type {:?} is no stanza",
+                "not a stanza: <{}/> of type {:?}",
                 self.name, self.kind
             ))
         };
@@ -244,7 +246,7 @@ impl Parts {
         };
         let stanza = self
             .stanza
-            .ok_or_else(|| WriteError::Value("no stanza".to_owned()))?;
+            .ok_or_else(|| WriteError::Value("not a stanza".to_owned()))?;
         Ok(Stanza {
             kind,
             children: self.children.finish(),
@@ -281,11 +283,11 @@ mod tests {
         <body>a &amp; b</body><active xmlns='http://jabber.org/protocol/chatstates'/></message>";
 
     #[test]
-    fn a_typed_message_goes_out_and_comes_back() {
+    fn typed_message_round_trips() {
         let message: Message = xso::from_bytes(MESSAGE.as_bytes()).unwrap();
         let stanza = Stanza::try_from(&message).unwrap();
         assert_eq!(stanza.kind(), Kind::Message(MessageType::Chat));
-        // xmpp-parsers keeps the language with each body, not with the message.
+        // xmpp-parsers stores the language with each body, not with the message.
         assert_eq!((stanza.id(), stanza.lang()), (Some("m1"), None));
         assert_eq!(stanza.children().len(), 2);
         assert_eq!(stanza.to_message().unwrap(), message);
@@ -293,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_that_is_no_stanza_is_refused() {
+    fn element_that_is_not_a_stanza_is_rejected() {
         for xml in [
             "<iq xmlns='jabber:client' type='x'/>",
             "<foo xmlns='jabber:client'/>",
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn no_children_is_an_empty_set() {
+    fn stanza_without_children_has_empty_bytes() {
         assert_eq!(
             Stanza::new(Kind::Presence(PresenceType::Available))
                 .children()

@@ -1,4 +1,4 @@
-//! Why a stanza could not be read as a type, or written.
+//! Errors of parsing stanzas into types, and of serializing them.
 
 use std::fmt;
 
@@ -7,14 +7,16 @@ use xso::fromxml::XmlNameMatcher;
 use super::Child;
 use crate::xml::emit::EmitError;
 
-/// A child or a stanza is not what was asked for.
+/// The error of parsing a stanza or a child element into a type.
+///
+/// Returned by a handler with `?`, it becomes the stanza error `bad-request`.
 #[derive(Debug)]
 pub struct ParseError {
     source: xso::error::Error,
 }
 
 impl ParseError {
-    /// There is no element of the wanted name at all, as opposed to a bad one.
+    /// Returns `true` if the element is missing, `false` if it is present but invalid.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self.source, xso::error::Error::TypeMismatch)
@@ -40,36 +42,38 @@ impl fmt::Display for ParseError {
         if self.is_absent() {
             return f.write_str("no such element");
         }
-        write!(f, "bad element: {}", self.source)
+        write!(f, "invalid element: {}", self.source)
     }
 }
 
 impl std::error::Error for ParseError {}
 
-/// A value cannot be written as XML, or not as a stanza of this component.
+/// The error of serializing a value as XML, or of sending a stanza that the component may not send.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// A character that XML 1.0 cannot carry, in text or in an attribute.
+    /// A character in text or in an attribute that XML 1.0 does not allow.
     Character(char),
-    /// A name of an element or an attribute that is none in XML 1.0, or not in the fourth edition
-    /// of it, which servers hold to: a name of the fifth alone would end the stream.
+    /// A name of an element or an attribute that servers do not accept.
+    ///
+    /// Prosody and ejabberd implement the fourth edition of XML 1.0. They close the stream on names
+    /// that only the fifth edition allows.
     Name(String),
-    /// A namespace that no element or attribute can have: that of declarations (Namespaces in XML
-    /// 1.0 §3), or one with a line feed, at which ejabberd ends the stream.
+    /// A namespace that servers do not accept: that of namespace declarations (Namespaces in XML
+    /// 1.0 §3), or one with a line feed, on which ejabberd closes the stream.
     Namespace(String),
-    /// The value's own serialisation failed.
+    /// The serialization code of the value failed, or did not produce exactly one element.
     Value(String),
-    /// The stanza is larger than the server takes.
+    /// The stanza exceeds the size limit for outgoing stanzas.
     TooLarge {
-        /// Size in bytes, counted after escaping.
+        /// The size in bytes after escaping.
         size: usize,
-        /// The bound `max_stanza_out`.
+        /// The limit `max_stanza_out`, in bytes.
         limit: usize,
     },
-    /// The sender's address lies outside the component's domain.
+    /// The sender's address is not in the component's domain.
     ForeignSender(jid::Jid),
-    /// The recipient's address is missing.
+    /// The stanza has no recipient.
     NoRecipient,
 }
 
@@ -89,30 +93,28 @@ impl From<EmitError> for WriteError {
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Character(c) => write!(
-                f,
-                "the character U+{:04X} cannot stand in XML",
-                u32::from(*c)
-            ),
-            Self::Name(name) => write!(f, "{name:?} is no name that XML servers take"),
-            Self::Namespace(namespace) => {
-                write!(f, "{namespace:?} is no namespace that XML servers take")
+            Self::Character(c) => {
+                write!(f, "character not allowed in XML: U+{:04X}", u32::from(*c))
             }
-            Self::Value(why) => write!(f, "the value cannot be written as XML: {why}"),
+            Self::Name(name) => write!(f, "name not accepted by XMPP servers: {name:?}"),
+            Self::Namespace(namespace) => {
+                write!(f, "namespace not accepted by XMPP servers: {namespace:?}")
+            }
+            Self::Value(why) => write!(f, "value cannot be serialized as XML: {why}"),
             Self::TooLarge { size, limit } => {
-                write!(f, "the stanza has {size} bytes, the bound is {limit}")
+                write!(f, "stanza too large: {size} bytes, the limit is {limit}")
             }
             Self::ForeignSender(from) => {
-                write!(f, "the sender {from} lies outside the component's domain")
+                write!(f, "sender not in the component's domain: {from}")
             }
-            Self::NoRecipient => f.write_str("the stanza has no recipient"),
+            Self::NoRecipient => f.write_str("stanza has no recipient"),
         }
     }
 }
 
 impl std::error::Error for WriteError {}
 
-/// Whether a child may be of the type that the matcher belongs to.
+/// Returns `true` if a type with this matcher may parse the child.
 pub(super) fn matches(matcher: &XmlNameMatcher<'_>, child: &Child<'_>) -> bool {
     match matcher {
         XmlNameMatcher::Any => true,

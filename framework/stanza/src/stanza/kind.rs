@@ -1,9 +1,12 @@
-//! The three kinds of stanza and their types (RFC 6120 §8.2, RFC 6121 §4.7.1 and §5.2.2).
+//! The three kinds of stanzas and their types (RFC 6120 §8.2, RFC 6121 §4.7.1 and §5.2.2).
 
 use std::fmt;
 
 macro_rules! types {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -11,10 +14,10 @@ macro_rules! types {
         }
 
         impl $name {
-            /// Every type, in the order of declaration.
+            /// All types, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The value of the `type` attribute; of presence without one, the empty string.
+            /// Returns the value of the `type` attribute, empty for presence without one.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
@@ -36,70 +39,75 @@ macro_rules! types {
 }
 
 types! {
-    /// Type of an IQ stanza (RFC 6120 §8.2.3).
+    /// The type of an IQ stanza (RFC 6120 §8.2.3).
     IqType {
         /// A request for information.
         Get = "get",
         /// A request that changes something.
         Set = "set",
-        /// The answer to a request that succeeded.
+        /// The response to a request that succeeded.
         Result = "result",
-        /// The answer to a request that failed.
+        /// The response to a request that failed.
         Error = "error",
     }
 }
 
 types! {
-    /// Type of a message (RFC 6121 §5.2.2). An unknown one counts as [`MessageType::Normal`].
+    /// The type of a message (RFC 6121 §5.2.2).
+    ///
+    /// A message with an unknown type is treated as [`MessageType::Normal`].
     MessageType {
-        /// Outside any conversation; what a message without type is.
+        /// A single message outside of a conversation. The default for messages without a type.
         Normal = "normal",
-        /// One-to-one conversation.
+        /// A message of a one-to-one conversation.
         Chat = "chat",
-        /// From or to a room.
+        /// A message from or to a multi-user chat room.
         Groupchat = "groupchat",
         /// An alert or a notification to which no reply is expected.
         Headline = "headline",
-        /// A message that came back.
+        /// A message that could not be delivered or processed.
         Error = "error",
     }
 }
 
 types! {
-    /// Type of a presence stanza (RFC 6121 §4.7.1).
+    /// The type of a presence stanza (RFC 6121 §4.7.1).
     PresenceType {
         /// No `type` attribute: the sender is available.
         Available = "",
         /// The sender is no longer available.
         Unavailable = "unavailable",
-        /// The sender wants to see the recipient's presence.
+        /// The sender asks to receive the recipient's presence.
         Subscribe = "subscribe",
-        /// The sender lets the recipient see its presence.
+        /// The sender allows the recipient to receive its presence.
         Subscribed = "subscribed",
-        /// The sender no longer wants to see the recipient's presence.
+        /// The sender no longer wants to receive the recipient's presence.
         Unsubscribe = "unsubscribe",
-        /// The sender no longer lets the recipient see its presence.
+        /// The sender denies the request, or revokes an earlier permission.
         Unsubscribed = "unsubscribed",
-        /// A server asks for the current presence.
+        /// A server asks for the recipient's current presence.
         Probe = "probe",
-        /// A presence stanza that came back.
+        /// A presence stanza that could not be delivered or processed.
         Error = "error",
     }
 }
 
-/// What a stanza is: its kind and, within the kind, its type.
+/// The kind of a stanza, and its type within the kind.
+///
+/// `Display` prints both, such as `iq get` or `message chat`, and `presence` for available
+/// presence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Request and answer, at most one answer for each request.
+    /// A request or a response. Each request gets exactly one response.
     Iq(IqType),
-    /// Push from one entity to another.
+    /// A message pushed from one entity to another.
     Message(MessageType),
     /// Availability and subscription.
     Presence(PresenceType),
 }
 
 impl Kind {
-    /// Name of the stanza's element: `iq`, `message` or `presence`.
+    /// Returns the name of the stanza's element: `iq`, `message` or `presence`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -109,7 +117,7 @@ impl Kind {
         }
     }
 
-    /// Value of the `type` attribute; empty for available presence, which has none.
+    /// Returns the value of the `type` attribute, empty for available presence, which has none.
     #[must_use]
     pub const fn type_str(self) -> &'static str {
         match self {
@@ -119,19 +127,20 @@ impl Kind {
         }
     }
 
-    /// An IQ get or set: the one thing that must be answered (RFC 6120 §8.2.3).
+    /// Returns `true` for an IQ of type `get` or `set`, which requires a response (RFC 6120
+    /// §8.2.3).
     #[must_use]
     pub const fn is_request(self) -> bool {
         matches!(self, Self::Iq(IqType::Get | IqType::Set))
     }
 
-    /// An IQ result or error.
+    /// Returns `true` for an IQ of type `result` or `error`.
     #[must_use]
     pub const fn is_response(self) -> bool {
         matches!(self, Self::Iq(IqType::Result | IqType::Error))
     }
 
-    /// A stanza of type `error`, of any kind. It is never answered (RFC 6120 §8.3.1).
+    /// Returns `true` for type `error` of any kind. Errors are never answered (RFC 6120 §8.3.1).
     #[must_use]
     pub const fn is_error(self) -> bool {
         matches!(
@@ -142,7 +151,7 @@ impl Kind {
         )
     }
 
-    /// The same kind with type `error`.
+    /// Returns the same kind with type `error`.
     #[must_use]
     pub const fn to_error(self) -> Self {
         match self {

@@ -1,4 +1,39 @@
-//! Stanzas: what a component receives and sends.
+//! Stanzas of XMPP: parsed headers over raw XML, with lazy, typed access to the child elements.
+//!
+//! A [`Stanza`] has a [`Kind`] (IQ, message or presence, and its type), addresses, an id, a
+//! language and [`Children`]. The children are kept as the bytes that came from the stream, and are
+//! parsed only when a type is asked for, so that forwarding or rejecting a stanza costs no XML
+//! parsing. Any type that implements `FromXml` and `AsXml` of [`xso`] is a payload: all types of
+//! `xmpp-parsers`, those in [`payload`](crate::payload), and your own.
+//!
+//! In memory, every stanza is in the namespace `jabber:client`, whatever the namespace of the
+//! stream (`jabber:component:accept` for components). Stored and forwarded stanzas therefore look
+//! the same as received ones.
+//!
+//! Build a stanza and read it back:
+//!
+//! ```
+//! use campanile::stanza::{Kind, MessageType, Stanza};
+//! use jid::Jid;
+//! use xmpp_parsers::delay::Delay;
+//! use xmpp_parsers::receipts::Request;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let stanza = Stanza::chat(Jid::new("alice@example.org")?, "hello")?
+//!     .with_id("m1")
+//!     .with_child(&Request)?;
+//! assert_eq!(stanza.kind(), Kind::Message(MessageType::Chat));
+//!
+//! let body = stanza.children().find("jabber:client", "body").expect("a body");
+//! assert_eq!(body.text(), "hello");
+//!
+//! stanza.child::<Request>()?;
+//! assert!(stanza.child::<Delay>().unwrap_err().is_absent());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Reader`](crate::connection::Reader) parses stanzas from a stream.
 
 mod children;
 mod convert;
@@ -15,10 +50,11 @@ pub use self::error::{ParseError, WriteError};
 pub use self::kind::{IqType, Kind, MessageType, PresenceType};
 use crate::xml;
 
-/// One stanza: its header, parsed, and its children, as bytes until somebody asks for more.
+/// An XMPP stanza: a parsed header, and child elements that are parsed on demand.
 ///
-/// In memory everything is in `jabber:client`, whatever the stream speaks, so all types of
-/// `xmpp-parsers` fit.
+/// In memory every stanza is in `jabber:client`, whatever the namespace of the stream, so that all
+/// types of `xmpp-parsers` can be used with it. Cloning does not copy the children's bytes, which
+/// are reference counted.
 #[derive(Debug, Clone)]
 pub struct Stanza {
     pub(crate) kind: Kind,
@@ -30,8 +66,9 @@ pub struct Stanza {
 }
 
 impl Stanza {
-    /// A stanza without addresses and children. The writer fills in `from` and `id` where they are
-    /// missing.
+    /// Creates a stanza without addresses and children.
+    ///
+    /// On sending, the component fills in `from` and `id` if they are missing.
     #[must_use]
     pub fn new(kind: Kind) -> Self {
         Self {
@@ -44,86 +81,91 @@ impl Stanza {
         }
     }
 
-    /// A chat message with one body.
+    /// Creates a chat message with a body.
     ///
     /// # Errors
-    /// When `body` holds a character that XML cannot carry.
+    /// Returns [`WriteError::Character`] if `body` contains a character that XML 1.0 does not
+    /// allow.
     pub fn chat(to: impl Into<Jid>, body: &str) -> Result<Self, WriteError> {
         Self::new(Kind::Message(MessageType::Chat))
             .with_to(to)
             .with_text("body", body)
     }
 
-    /// An IQ get with this payload.
+    /// Creates an IQ request of type `get` with a payload.
     ///
     /// # Errors
-    /// When the payload cannot be written as XML.
+    /// Returns a [`WriteError`] if the payload cannot be serialized as XML.
     pub fn iq_get<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
         Self::new(Kind::Iq(IqType::Get))
             .with_to(to)
             .with_child(payload)
     }
 
-    /// An IQ set with this payload.
+    /// Creates an IQ request of type `set` with a payload.
     ///
     /// # Errors
-    /// When the payload cannot be written as XML.
+    /// Returns a [`WriteError`] if the payload cannot be serialized as XML.
     pub fn iq_set<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
         Self::new(Kind::Iq(IqType::Set))
             .with_to(to)
             .with_child(payload)
     }
 
-    /// Kind and type.
+    /// Returns the kind and type.
     #[inline]
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The id. Messages and presence may lack one (RFC 6120 §8.1.3).
+    /// Returns the id. Messages and presence may lack one (RFC 6120 §8.1.3).
     #[inline]
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// The sender. On stanzas that reach a handler it is always there.
+    /// Returns the sender. It is always present in stanzas that reach a handler.
     #[inline]
     #[must_use]
     pub fn from(&self) -> Option<&Jid> {
         self.from.as_ref()
     }
 
-    /// The recipient. On stanzas that reach a handler it is always there.
+    /// Returns the recipient. It is always present in stanzas that reach a handler.
     #[inline]
     #[must_use]
     pub fn to(&self) -> Option<&Jid> {
         self.to.as_ref()
     }
 
-    /// The language of human-readable text within, where no child says otherwise (RFC 6120 §8.1.5).
+    /// Returns the default language of human-readable text in the stanza (RFC 6120 §8.1.5).
+    ///
+    /// A child element may override it with its own `xml:lang`.
     #[inline]
     #[must_use]
     pub fn lang(&self) -> Option<&str> {
         self.lang.as_deref()
     }
 
-    /// The child elements.
+    /// Returns the child elements.
     #[inline]
     #[must_use]
     pub fn children(&self) -> &Children {
         &self.children
     }
 
-    /// Whether a message says something: a body, or anything else but notifications about other
-    /// messages.
+    /// Returns `true` if the stanza has content: a body, or any other child except notifications
+    /// about other messages and metadata added by servers.
+    ///
+    /// Chat states, receipts, markers, hints, delays, stanza ids and `<thread/>` are not content.
     #[must_use]
     pub fn has_content(&self) -> bool {
         self.children.iter().any(|child| {
             !matches!(
                 (&*child.namespace(), child.name()),
-                // XEP-0085, XEP-0184, XEP-0333, XEP-0334: nothing that a person wrote.
+                // XEP-0085, XEP-0184, XEP-0333, XEP-0334: not written by a person.
                 (
                     "http://jabber.org/protocol/chatstates"
                     | "urn:xmpp:receipts"
@@ -131,8 +173,7 @@ impl Stanza {
                     | "urn:xmpp:hints",
                     _,
                 )
-                // What servers add by themselves (XEP-0203, XEP-0359, and ejabberd's older form of
-                // it).
+                // Added by servers: XEP-0203, XEP-0359 and ejabberd's older form of the latter.
                 | ("urn:xmpp:delay" | "urn:xmpp:sid:0" | "urn:xmpp:mam:tmp", _)
                 | ("jabber:client", "thread")
             )
@@ -146,7 +187,7 @@ impl Stanza {
         self
     }
 
-    /// Sets the sender, which must lie in the component's domain.
+    /// Sets the sender. A component may send only from addresses in its own domain.
     #[must_use]
     pub fn with_from(mut self, from: impl Into<Jid>) -> Self {
         self.from = Some(from.into());
@@ -174,26 +215,29 @@ impl Stanza {
         self
     }
 
-    /// Adds one typed child.
+    /// Appends a typed child element.
     ///
     /// # Errors
-    /// When the value cannot be written as XML.
+    /// Returns a [`WriteError`] if the value cannot be serialized as XML.
     pub fn with_child<P: AsXml>(self, payload: &P) -> Result<Self, WriteError> {
         self.append(|children| children.push(payload))
     }
 
-    /// Adds a child in `jabber:client` that holds text, such as `body`, `subject` or `status`.
+    /// Appends a child element in `jabber:client` with text content, such as `body`, `subject` or
+    /// `status`.
     ///
     /// # Errors
-    /// When `text` holds a character that XML cannot carry.
+    /// Returns a [`WriteError`] if `name` is not a valid XML name, or `text` contains a character
+    /// that XML 1.0 does not allow.
     pub fn with_text(self, name: &str, text: &str) -> Result<Self, WriteError> {
         self.append(|children| children.push_text(xml::CLIENT, name, text))
     }
 
-    /// Parses the first child that is a `P`, judged by namespace and name.
+    /// Parses the first child whose namespace and name are those of `P`.
     ///
     /// # Errors
-    /// [`ParseError::is_absent`] when there is none, else what is wrong with it.
+    /// Returns an error for which [`ParseError::is_absent`] is `true` if there is no such child,
+    /// and the parse error if the child is invalid.
     pub fn child<P: FromXml>(&self) -> Result<P, ParseError> {
         let matcher = P::xml_name_matcher();
         let mut found = Err(ParseError::absent());
@@ -211,10 +255,10 @@ impl Stanza {
         found
     }
 
-    /// Parses every child that is a `P`, judged by namespace and name, in their order.
+    /// Parses all children whose namespace and name are those of `P`, in document order.
     ///
     /// # Errors
-    /// What is wrong with the first bad one.
+    /// Returns the parse error of the first invalid child.
     pub fn every_child<P: FromXml>(&self) -> Result<Vec<P>, ParseError> {
         let matcher = P::xml_name_matcher();
         let named = self
@@ -293,7 +337,7 @@ impl Stanza {
         }
     }
 
-    /// Returns about how many bytes of memory the stanza keeps alive, for bounds on queues.
+    /// Returns the approximate memory use in bytes, for limits on queues.
     #[inline]
     #[must_use]
     pub fn weight(&self) -> usize {

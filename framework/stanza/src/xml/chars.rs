@@ -1,15 +1,15 @@
-//! Which characters XML 1.0 allows, and where.
+//! Character classes of XML 1.0.
 
-/// Classes of bytes: a bit for each.
+/// Classes of ASCII bytes, one bit each.
 pub(crate) struct Class;
 
 impl Class {
     const SPACE: u8 = 1;
-    /// An ASCII byte that may begin an NCName.
+    /// May start an NCName.
     pub(crate) const NAME_START: u8 = 2;
-    /// An ASCII byte that may stand inside an NCName.
+    /// May occur inside an NCName.
     pub(crate) const NAME: u8 = 4;
-    /// An ASCII byte that means itself in an attribute value, whatever the quotes.
+    /// Stands for itself in an attribute value, with either kind of quotes.
     pub(crate) const VALUE: u8 = 8;
 }
 
@@ -39,12 +39,13 @@ pub(crate) const fn is(byte: u8, class: u8) -> bool {
     CLASS[byte as usize] & class != 0
 }
 
-/// White space between attributes and around names (XML 1.0 §2.3, production S).
+/// Returns `true` for XML white space (XML 1.0 §2.3, production S).
 pub(crate) const fn is_space(byte: u8) -> bool {
     is(byte, Class::SPACE)
 }
 
-/// Whether `name` is an NCName: a name without colon (Namespaces in XML 1.0 §3, production NCName).
+/// Returns `true` if `name` is an NCName, which is a name without colons (Namespaces in XML 1.0 §3,
+/// production NCName).
 pub(crate) fn is_ncname(name: &str) -> bool {
     let bytes = name.as_bytes();
     let Some(&first) = bytes.first() else {
@@ -57,7 +58,7 @@ pub(crate) fn is_ncname(name: &str) -> bool {
     chars.next().is_some_and(is_name_start) && chars.all(is_name_char)
 }
 
-/// XML 1.0 §2.3, production NameStartChar, less the colon.
+/// XML 1.0 §2.3, production NameStartChar, without the colon.
 fn is_name_start(c: char) -> bool {
     match c {
         '\0'..='\x7f' => is(c as u8, Class::NAME_START),
@@ -77,7 +78,7 @@ fn is_name_start(c: char) -> bool {
     }
 }
 
-/// XML 1.0 §2.3, production NameChar, less the colon.
+/// XML 1.0 §2.3, production NameChar, without the colon.
 fn is_name_char(c: char) -> bool {
     match c {
         '\0'..='\x7f' => is(c as u8, Class::NAME),
@@ -88,19 +89,22 @@ fn is_name_char(c: char) -> bool {
 
 /// XML 1.0 §2.2, production Char.
 pub(crate) const fn is_char(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
+    matches!(
+        c,
+        '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}'
+    )
 }
 
-/// What a run of bytes holds, found in one pass that the compiler turns into vector code.
+/// The classes of bytes found in a slice, computed in one pass that the compiler vectorizes.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ByteSummary {
-    /// A byte below U+0020 other than tab and line feed: a carriage return, or forbidden.
+    /// A byte below U+0020 other than tab and line feed: a carriage return or a forbidden one.
     pub(crate) control: bool,
     /// A byte above U+007F.
     pub(crate) high: bool,
-    /// `&`
+    /// An `&`.
     pub(crate) ampersand: bool,
-    /// `>`
+    /// A `>`.
     pub(crate) greater: bool,
 }
 
@@ -123,12 +127,12 @@ pub(crate) fn summarize(bytes: &[u8]) -> ByteSummary {
     }
 }
 
-/// The first character of `text` that XML 1.0 cannot carry.
+/// Returns the first character of `text` that XML 1.0 does not allow.
 #[must_use]
 pub fn forbidden(text: &str) -> Option<char> {
     let bytes = text.as_bytes();
     let summary = summarize(bytes);
-    // Beyond ASCII, only U+FFFE and U+FFFF are forbidden; surrogates are no UTF-8.
+    // Beyond ASCII, only U+FFFE and U+FFFF are forbidden; surrogates are not valid UTF-8.
     let suspect = (summary.control && bytes.iter().any(|&b| b < b' ' && !is_space(b)))
         || (summary.high && memchr::memmem::find(bytes, b"\xEF\xBF").is_some());
     if suspect {
@@ -155,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn forbidden_finds_what_xml_cannot_carry() {
+    fn forbidden_finds_characters_not_allowed_in_xml() {
         assert_eq!(
             forbidden("tab\t, line\n, return\r, é, \u{1F514}, \u{FFFD}"),
             None

@@ -1,5 +1,5 @@
-//! Writing XML in the form that everything in memory has: no prefixes but `xml`, namespaces written
-//! where they change, every character checked.
+//! Serializes XML in the form that all stanzas have in memory: no prefixes on elements except
+//! `xml`, namespaces declared where they change, all characters checked.
 
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -7,32 +7,32 @@ use xso::{AsXml, Item};
 
 use super::{XML, XMLNS, chars, escape, names};
 
-/// Why something cannot be written as XML.
+/// The reason why a value cannot be serialized as XML.
 #[derive(Debug)]
 pub enum EmitError {
-    /// A character that XML 1.0 cannot carry.
+    /// A character that XML 1.0 does not allow.
     Character(char),
-    /// A name of an element or an attribute that servers do not take.
+    /// A name of an element or an attribute that servers do not accept.
     Name(String),
-    /// A namespace that servers do not take.
+    /// A namespace that servers do not accept.
     Namespace(String),
-    /// The value's own serialisation failed.
+    /// The serialization code of the value failed.
     Value(xso::error::Error),
-    /// The value's items do not make one element.
+    /// The items of the value do not form exactly one element.
     Shape(&'static str),
     /// More output than the caller allows.
     TooLarge,
 }
 
-/// Appends elements to a buffer, keeping track of the default namespace.
+/// Appends elements to a buffer and tracks the default namespace.
 #[derive(Debug)]
 pub struct Emitter<'o> {
     out: &'o mut Vec<u8>,
     open: Vec<Open>,
     in_tag: bool,
-    /// What stands in the tag that is being written: namespaces and local names.
+    /// The namespaces and local names of the attributes in the current tag.
     attributes: SmallVec<[(CompactString, CompactString); 4]>,
-    /// Names and namespaces come from a stream, on which the server has taken them already.
+    /// Names and namespaces come from a stream, so the server accepts them.
     names_trusted: bool,
 }
 
@@ -43,7 +43,7 @@ struct Open {
 }
 
 impl<'o> Emitter<'o> {
-    /// Elements in `namespace` get no `xmlns` at the outermost level.
+    /// Creates an emitter inside an element whose default namespace is `namespace`.
     pub(crate) fn new(out: &'o mut Vec<u8>, namespace: &str) -> Self {
         let outside = Open {
             name: String::new(),
@@ -58,7 +58,7 @@ impl<'o> Emitter<'o> {
         }
     }
 
-    /// Lets names and namespaces pass that the reader has taken.
+    /// Disables the checks of names and namespaces, for those that the reader has accepted.
     pub(crate) fn trust_names(&mut self) {
         self.names_trusted = true;
     }
@@ -74,8 +74,7 @@ impl<'o> Emitter<'o> {
         self.end_tag();
         self.attributes.clear();
         let inherited = self.open.last().map_or("", |open| open.namespace.as_str());
-        // Namespaces in XML 1.0 §3: this one has its prefix, and must not be declared as the
-        // default.
+        // Namespaces in XML 1.0 §3: the namespace of `xml` must not be declared as the default.
         let (name, namespace) = match namespace {
             XML => (format!("xml:{name}"), inherited.to_owned()),
             _ => (name.to_owned(), namespace.to_owned()),
@@ -99,7 +98,7 @@ impl<'o> Emitter<'o> {
     pub fn attribute(&mut self, namespace: &str, name: &str, value: &str) -> Result<(), EmitError> {
         self.check_name(name)?;
         if !self.in_tag {
-            return Err(EmitError::Shape("an attribute outside a tag"));
+            return Err(EmitError::Shape("attribute outside of a start tag"));
         }
         // Namespaces in XML 1.0 §6.3: unique by namespace and local name.
         if self
@@ -107,10 +106,10 @@ impl<'o> Emitter<'o> {
             .iter()
             .any(|(space, other)| space == namespace && other == name)
         {
-            return Err(EmitError::Shape("an attribute stands twice"));
+            return Err(EmitError::Shape("duplicate attribute"));
         }
         match namespace {
-            // This would declare a namespace that nobody keeps track of.
+            // This would declare a namespace without the emitter tracking it.
             "" if name == "xmlns" => return Err(EmitError::Name(name.to_owned())),
             "" => self.write_attribute(name, value)?,
             XML => self.write_attribute(&format!("xml:{name}"), value)?,
@@ -159,30 +158,33 @@ impl<'o> Emitter<'o> {
         }
     }
 
-    /// Appends elements that need nothing of their surroundings but what they had where they come
-    /// from.
+    /// Appends serialized elements.
+    ///
+    /// The default namespace here must be the one that they were serialized in.
     pub(crate) fn raw(&mut self, checked: &[u8]) {
         self.end_tag();
         self.out.extend_from_slice(checked);
     }
 
-    /// Writes one typed value, whole. Its items are anybody's code, and still must make one
+    /// Serializes one typed value.
+    ///
+    /// `AsXml` may be implemented by user code, so it is checked that the items form exactly one
     /// element.
     pub fn value<T: AsXml + ?Sized>(&mut self, value: &T) -> Result<(), EmitError> {
         const NOT_ONE: EmitError = EmitError::Shape("the value is not one element");
         let outside = self.open.len();
-        let mut begun = false;
+        let mut started = false;
         for item in value.as_xml_iter().map_err(EmitError::Value)? {
             let item = item.map_err(EmitError::Value)?;
             let is_start = matches!(item, Item::ElementHeadStart(..));
-            let is_first = is_start && !begun;
+            let is_first = is_start && !started;
             if self.open.len() == outside && !is_first && !matches!(item, Item::XmlDeclaration(_)) {
                 return Err(NOT_ONE);
             }
-            begun |= is_start;
+            started |= is_start;
             self.item(&item)?;
         }
-        if begun && self.open.len() == outside {
+        if started && self.open.len() == outside {
             Ok(())
         } else {
             Err(NOT_ONE)
@@ -194,8 +196,7 @@ impl<'o> Emitter<'o> {
             Item::XmlDeclaration(_) => {}
             Item::ElementHeadStart(namespace, name) => self.start(namespace, name)?,
             Item::Attribute(namespace, name, value) => self.attribute(namespace, name, value)?,
-            // The tag is ended by what follows it, so that an element without content closes
-            // itself.
+            // The next item ends the tag, so that an element without content becomes an empty tag.
             Item::ElementHeadEnd => {}
             Item::Text(text) => self.text(text)?,
             Item::ElementFoot => self.end(),
@@ -218,8 +219,9 @@ impl<'o> Emitter<'o> {
         }
     }
 
-    /// Namespaces in XML 1.0 §3 lets nobody declare that of declarations. ejabberd's parser puts a
-    /// line feed between namespace and name, and ends the stream when there is one within.
+    /// Rejects the namespace of `xmlns`, which must not be declared (Namespaces in XML 1.0 §3), and
+    /// line feeds: ejabberd's parser separates namespace and name with one, and closes the stream
+    /// if the namespace contains another.
     fn check_namespace(&self, namespace: &str) -> Result<(), EmitError> {
         let allowed = namespace != XMLNS && (self.names_trusted || !namespace.contains('\n'));
         if allowed {
@@ -249,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn namespaces_are_written_where_they_change() {
+    fn namespaces_are_declared_where_they_change() {
         let mut out = Vec::new();
         let mut emitter = Emitter::new(&mut out, "jabber:client");
         emitter.start("urn:a", "a").unwrap();
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_namespace_of_xml_itself_is_a_prefix() {
+    fn xml_namespace_is_written_as_a_prefix() {
         let mut out = Vec::new();
         let mut emitter = Emitter::new(&mut out, "jabber:client");
         emitter.start(XML, "a").unwrap();
@@ -278,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forbidden_character_is_an_error() {
+    fn forbidden_character_is_an_error() {
         let mut out = Vec::new();
         let mut emitter = Emitter::new(&mut out, "");
         emitter.start("", "a").unwrap();
@@ -293,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_servers_do_not_take_are_errors() {
+    fn names_that_servers_do_not_accept_are_errors() {
         for bad in ["", "a b", "a:b", "1", "\u{FEFF}", "\u{1F6}", "a/><b"] {
             let mut out = Vec::new();
             let mut emitter = Emitter::new(&mut out, "");
@@ -333,7 +335,7 @@ mod tests {
         }
     }
 
-    /// A value whose serialisation gives just these items.
+    /// A value that serializes to the given items.
     struct Items(Vec<Item<'static>>);
 
     impl AsXml for Items {
@@ -360,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_one_element_or_an_error() {
+    fn value_must_be_exactly_one_element() {
         let start =
             || Item::ElementHeadStart("urn:x".into(), rxml::NcName::try_from("a").unwrap().into());
         let attribute = || {

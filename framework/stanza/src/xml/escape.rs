@@ -1,13 +1,13 @@
-//! References in, references out (XML 1.0 §4.1, §4.6).
+//! Escaping and unescaping (XML 1.0 §4.1, §4.6).
 
 use std::borrow::Cow;
 
 use super::chars;
 
-/// Reads one reference, given without `&` and `;`: the five predefined entities and character
-/// references.
+/// Resolves one reference, given without `&` and `;`: a predefined entity or a character reference.
 ///
-/// Anything else is unknown: a document type that could declare more is forbidden (RFC 6120 §11.1).
+/// Returns `None` for any other entity: the document type that could declare it is forbidden (RFC
+/// 6120 §11.1).
 pub(crate) fn resolve_reference(name: &[u8]) -> Option<char> {
     match name {
         b"lt" => Some('<'),
@@ -22,7 +22,7 @@ pub(crate) fn resolve_reference(name: &[u8]) -> Option<char> {
 }
 
 fn character(digits: &[u8], radix: u32) -> Option<char> {
-    // An empty reference would come out as U+0000, which is no character.
+    // An empty reference yields U+0000, which is not a character of XML.
     let code = digits.iter().try_fold(0u32, |code, &digit| {
         code.checked_mul(radix)?
             .checked_add(char::from(digit).to_digit(radix)?)
@@ -30,14 +30,16 @@ fn character(digits: &[u8], radix: u32) -> Option<char> {
     char::from_u32(code?).filter(|&c| chars::is_char(c))
 }
 
-/// The value of checked character data: references resolved, line ends as XML 1.0 §2.11 wants them.
+/// Returns the value of checked character data: references resolved, line ends normalized (XML 1.0
+/// §2.11).
 pub(crate) fn unescape_text(raw: &str) -> Cow<'_, str> {
     unescape(raw, memchr::memchr2(b'&', b'\r', raw.as_bytes()), |c| {
         if c == '\r' { '\n' } else { c }
     })
 }
 
-/// The value of a checked attribute: as [`text`], and white space as XML 1.0 §3.3.3 wants it.
+/// Returns the value of a checked attribute: references resolved, white space normalized (XML 1.0
+/// §2.11, §3.3.3).
 pub(crate) fn unescape_attribute(raw: &str) -> Cow<'_, str> {
     let first = raw
         .bytes()
@@ -51,7 +53,7 @@ pub(crate) fn unescape_attribute(raw: &str) -> Cow<'_, str> {
     })
 }
 
-/// `first` is the first byte that is not its own value.
+/// Unescapes `raw`. `first` is the position of the first byte that does not stand for itself.
 fn unescape(raw: &str, first: Option<usize>, plain: impl Fn(char) -> char) -> Cow<'_, str> {
     let Some(first) = first else {
         return Cow::Borrowed(raw);
@@ -75,9 +77,9 @@ fn unescape(raw: &str, first: Option<usize>, plain: impl Fn(char) -> char) -> Co
     Cow::Owned(value)
 }
 
-/// Appends `text` as character data.
+/// Appends `text` as escaped character data.
 pub fn push_text(out: &mut Vec<u8>, text: &str) {
-    // `>` only matters behind `]]`; escaping it always is what both servers do.
+    // `>` must be escaped only after `]]`; Prosody and ejabberd always escape it.
     push(out, text, |b| match b {
         b'&' => Some("&amp;"),
         b'<' => Some("&lt;"),
@@ -87,7 +89,7 @@ pub fn push_text(out: &mut Vec<u8>, text: &str) {
     });
 }
 
-/// Appends `value` as it stands between single quotes.
+/// Appends `value`, escaped for an attribute in single quotes.
 pub fn push_attribute(out: &mut Vec<u8>, value: &str) {
     push(out, value, |b| match b {
         b'&' => Some("&amp;"),
@@ -101,8 +103,8 @@ pub fn push_attribute(out: &mut Vec<u8>, value: &str) {
 }
 
 fn push(out: &mut Vec<u8>, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
-    // Nearly always there is nothing to escape; one look at a block at a time, by vector code,
-    // finds that out.
+    // Most texts need no escaping. Checking a block at a time lets the compiler vectorize the
+    // check.
     const BLOCK: usize = 32;
     let plain = |b: u8| (b >= 0x20) & (b != b'&') & (b != b'<') & (b != b'>') & (b != b'\'');
     let bytes = text.as_bytes();
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_resolve_or_are_unknown() {
+    fn known_references_resolve_and_others_do_not() {
         let good = [
             ("lt", '<'),
             ("#65", 'A'),
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_attributes_normalise_white_space_differently() {
+    fn text_and_attributes_normalize_white_space_differently() {
         assert_eq!(
             unescape_text("a\r\nb\rc&#13;\t&amp;amp;"),
             "a\nb\nc\r\t&amp;"
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pushed_comes_back() {
+    fn escaped_text_unescapes_to_the_original() {
         let value = "a<b>&'\"\r\n\t]]>é";
         let mut as_text = Vec::new();
         let mut as_attribute = Vec::new();
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_escaped_may_stand_anywhere_in_a_long_text() {
+    fn escaping_works_at_any_position_of_a_long_text() {
         for at in 0..100 {
             let value = format!("{}<{}", "x".repeat(at), "é'".repeat(100 - at));
             let mut out = b"before".to_vec();

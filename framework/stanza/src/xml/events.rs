@@ -1,4 +1,4 @@
-//! Checked XML as the events that `xso` builds its types from, without a second tokeniser.
+//! Parses checked XML into types of `xso`, by producing the events that its builders consume.
 
 use rxml::parser::EventMetrics;
 use rxml::{AttrMap, Event, Namespace, NcName, QName};
@@ -8,7 +8,7 @@ use xso::{Context, FromEventsBuilder, FromXml};
 use super::tokens::{Token, Tokens, attributes, split_name};
 use super::{CLIENT, XML, escape};
 
-/// Parses one checked element whose surroundings are in `jabber:client`.
+/// Parses one checked element whose parent is in `jabber:client`.
 pub(crate) fn parse<T: FromXml>(element: &str, lang: Option<&str>) -> Result<T, Error> {
     let mut events = Events::new(element, lang);
     let Some(Event::StartElement(_, name, attributes)) = events.next()? else {
@@ -55,18 +55,18 @@ fn finish<B: FromEventsBuilder>(
             return Ok(value);
         }
     }
-    Err(Error::Other("the element does not end"))
+    Err(Error::Other("unclosed element"))
 }
 
-/// Resolves namespaces on the way from pieces to events.
+/// Converts tokens into events, resolving namespaces.
 struct Events<'a> {
     tokens: Tokens<'a>,
     bindings: Vec<Binding<'a>>,
     langs: Vec<(usize, String)>,
     depth: usize,
-    /// An element that closed itself still owes its end.
+    /// The last element was an empty tag, so its end event is due.
     owed_end: bool,
-    /// The walk covers the children only; the end of the stanza comes after them.
+    /// The tokens cover the children only, so the end event of the stanza is due after them.
     closing: bool,
 }
 
@@ -108,8 +108,7 @@ impl<'a> Events<'a> {
                     Some(self.start(start.name, start.attributes)?)
                 }
                 Some(Token::End) => Some(self.end()),
-                // Text directly in a stanza means nothing (RFC 6120 §8.4 knows only elements
-                // there).
+                // RFC 6120 §8.4: stanzas contain elements only; text directly in one is ignored.
                 Some(Token::Text(_) | Token::Cdata(_)) if self.closing && self.depth == 1 => {
                     continue;
                 }
@@ -199,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_tree_as_an_independent_parser_sees() {
+    fn parsed_tree_equals_that_of_an_independent_parser() {
         let cases = [
             "<a xmlns='urn:a'/>",
             "<a xmlns='urn:a' k='&lt;&#10;' xml:lang='de'>t<b/>u<c xmlns='urn:c'>&amp;</c><d/></a>",
@@ -207,14 +206,14 @@ mod tests {
             "<a xmlns=''>x\r\ny</a>",
         ];
         for case in cases {
-            let ours: Element = parse(case, None).unwrap();
-            let theirs: Element = xso::from_bytes(case.as_bytes()).unwrap();
-            assert_eq!(ours, theirs, "{case}");
+            let parsed: Element = parse(case, None).unwrap();
+            let expected: Element = xso::from_bytes(case.as_bytes()).unwrap();
+            assert_eq!(parsed, expected, "{case}");
         }
     }
 
     #[test]
-    fn a_bare_child_is_in_the_client_namespace() {
+    fn child_without_xmlns_is_in_the_client_namespace() {
         let body: Element = parse("<body>hi</body>", None).unwrap();
         assert_eq!((body.name(), body.ns()), ("body", CLIENT.to_owned()));
     }

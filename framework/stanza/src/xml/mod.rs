@@ -1,9 +1,8 @@
-//! XML below the stanzas: characters, escapes, and walking over bytes that the reader has already
-//! checked.
+//! XML below the level of stanzas: character classes, escaping, tokenizing and serializing.
 //!
-//! Everything that leaves this module keeps three promises: elements in `jabber:client` directly
-//! below a stanza carry no `xmlns`, no prefix leans on something outside the bytes, and there is no
-//! CDATA.
+//! All XML that leaves this module has three properties: elements in `jabber:client` directly below
+//! a stanza carry no `xmlns`, no prefix depends on a declaration outside of the bytes, and there is
+//! no CDATA.
 
 pub(crate) mod chars;
 pub(crate) mod emit;
@@ -17,9 +16,9 @@ pub use self::emit::{EmitError, Emitter};
 pub use self::escape::{push_attribute, push_text};
 pub use self::tokens::{StartTag, Token, Tokens};
 
-/// The namespace of everything in memory, whatever the stream speaks (RFC 6120 §4.8.2).
+/// The namespace of all stanzas in memory, whatever that of the stream (RFC 6120 §4.8.2).
 pub const CLIENT: &str = "jabber:client";
-/// Bound to the prefix `xml` by definition (Namespaces in XML 1.0 §3).
+/// The namespace of the prefix `xml` (Namespaces in XML 1.0 §3).
 pub(crate) const XML: &str = "http://www.w3.org/XML/1998/namespace";
-/// Bound to the prefix `xmlns` by definition, never declared (Namespaces in XML 1.0 §3).
+/// The namespace of the prefix `xmlns`, which must not be declared (Namespaces in XML 1.0 §3).
 pub(crate) const XMLNS: &str = "http://www.w3.org/2000/xmlns/";

@@ -1,14 +1,14 @@
-//! Names that may be written: those that expat takes, which Prosody and ejabberd are built on.
+//! Names that servers accept: those that expat accepts, which Prosody and ejabberd use.
 //!
-//! XML 1.0 has widened its names in the fifth edition (§2.3). expat still has the tables of the
-//! fourth (appendix B), and nothing beyond U+FFFF; one name that it does not know, and the server
-//! ends our stream. The reader takes the names of the fifth edition, since what it refuses ends the
-//! stream as well.
+//! The fifth edition of XML 1.0 has extended the characters of names (§2.3). expat implements the
+//! tables of the fourth edition (appendix B), without characters beyond U+FFFF. On any other name
+//! the server closes the stream, so such names are never sent. The reader accepts the names of the
+//! fifth edition, because rejecting one would close the stream as well.
 
 use super::chars::{Class, is};
 
-/// Whether a server takes this as the name of an element or an attribute: a name without colon
-/// (Namespaces in XML 1.0 §3, production NCName) in the fourth edition's characters.
+/// Returns `true` if servers accept `name` as the name of an element or an attribute: an NCName
+/// (Namespaces in XML 1.0 §3) in the characters of the fourth edition.
 pub(crate) fn is_writable(name: &str) -> bool {
     let bytes = name.as_bytes();
     let Some(&first) = bytes.first() else {
@@ -18,11 +18,11 @@ pub(crate) fn is_writable(name: &str) -> bool {
         return is(first, Class::NAME_START) && bytes.iter().all(|&b| is(b, Class::NAME));
     }
     let mut chars = name.chars();
-    chars.next().is_some_and(begins) && chars.all(goes_on)
+    chars.next().is_some_and(is_name_start) && chars.all(is_name_char)
 }
 
 /// Letter or `_`.
-fn begins(c: char) -> bool {
+fn is_name_start(c: char) -> bool {
     if c.is_ascii() {
         is(c as u8, Class::NAME_START)
     } else {
@@ -31,7 +31,7 @@ fn begins(c: char) -> bool {
 }
 
 /// Letter, digit, `.`, `-`, `_`, combining character or extender.
-fn goes_on(c: char) -> bool {
+fn is_name_char(c: char) -> bool {
     if c.is_ascii() {
         is(c as u8, Class::NAME)
     } else {
@@ -39,8 +39,8 @@ fn goes_on(c: char) -> bool {
     }
 }
 
-/// Whether a character lies in one of the ranges, of which the bounds stand in order: the first
-/// character of a range, then the first behind it.
+/// Returns `true` if `c` is in one of the ranges. `bounds` lists, in ascending order, the first
+/// character of each range and the first character after it.
 fn within(bounds: &[u16], c: char) -> bool {
     u16::try_from(u32::from(c)).is_ok_and(|c| bounds.partition_point(|&bound| bound <= c) % 2 == 1)
 }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_fourth_edition() {
+    fn names_of_the_fourth_edition_are_writable() {
         for good in [
             "a", "_", "a-b.c1", "é", "a\u{B7}", "日本", "a\u{300}", "\u{D7A3}",
         ] {
@@ -131,7 +131,7 @@ mod tests {
         ] {
             assert!(!is_writable(bad), "{bad:?}");
         }
-        // Letters of the fifth edition only.
+        // Letters in the fifth edition only.
         for bad in ["\u{1F6}", "\u{2C00}", "\u{200C}", "a\u{203F}", "\u{D7A4}"] {
             assert!(!is_writable(bad), "{bad:?}");
         }

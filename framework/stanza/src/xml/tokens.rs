@@ -1,37 +1,37 @@
-//! Walking over XML that is known to be well-formed, without looking at anything twice.
+//! A tokenizer for XML that is known to be well-formed.
 
-/// One piece of checked XML.
+/// A token of checked XML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token<'a> {
     /// A start tag.
     Start(StartTag<'a>),
     /// An end tag.
     End,
-    /// Character data, references unresolved.
+    /// Character data, with unresolved references.
     Text(&'a str),
-    /// What stands inside `<![CDATA[` and `]]>`.
+    /// The content between `<![CDATA[` and `]]>`.
     Cdata(&'a str),
 }
 
-/// A start tag: its qualified name, and what stands behind it.
+/// A start tag: its qualified name, and its attributes as raw text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StartTag<'a> {
     /// The qualified name, prefix included.
     pub name: &'a str,
     /// The attributes as they are written.
     pub attributes: &'a str,
-    /// It closes itself: no [`Token::End`] follows.
+    /// An empty-element tag: no [`Token::End`] follows.
     pub empty: bool,
 }
 
-/// Iterator over the pieces of checked XML.
+/// An iterator over the tokens of checked XML.
 #[derive(Debug, Clone)]
 pub struct Tokens<'a> {
     rest: &'a str,
 }
 
 impl<'a> Tokens<'a> {
-    /// Only for bytes that the reader has checked or that [`super::emit`] wrote.
+    /// Creates an iterator. The bytes must come from the reader or from [`super::emit`].
     pub fn new(checked: &'a str) -> Self {
         Self { rest: checked }
     }
@@ -56,9 +56,9 @@ impl<'a> Tokens<'a> {
     }
 
     fn take(&mut self, length: usize) -> &'a str {
-        let (taken, rest) = self.rest.split_at(length);
+        let (token, rest) = self.rest.split_at(length);
         self.rest = rest;
-        taken
+        token
     }
 }
 
@@ -85,7 +85,7 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// Bytes from `<` to the `>` that ends the tag; a `>` inside quotes does not.
+/// Returns the length of the tag up to its closing `>`, ignoring any `>` inside quotes.
 fn tag_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -99,7 +99,7 @@ fn tag_length(text: &str) -> Option<usize> {
     }
 }
 
-/// The attributes of a checked start tag, as (qualified name, raw value).
+/// Returns the attributes of a checked start tag, as pairs of qualified name and raw value.
 pub(crate) fn attributes(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -113,7 +113,7 @@ pub(crate) fn attributes(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Splits a qualified name into prefix (empty when there is none) and local name.
+/// Splits a qualified name into its prefix, which may be empty, and its local name.
 pub(crate) fn split_name(name: &str) -> (&str, &str) {
     name.split_once(':').unwrap_or(("", name))
 }
@@ -123,8 +123,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_piece_is_seen() {
-        let pieces: Vec<_> =
+    fn each_kind_of_token_is_returned() {
+        let tokens: Vec<_> =
             Tokens::new("<a x='>' y = \"'\"><b/>t&amp;<![CDATA[<]]]]></a >").collect();
         let start = |name, attributes, empty| {
             Token::Start(StartTag {
@@ -133,14 +133,14 @@ mod tests {
                 empty,
             })
         };
-        let wanted = [
+        let expected = [
             start("a", " x='>' y = \"'\"", false),
             start("b", "", true),
             Token::Text("t&amp;"),
             Token::Cdata("<]]"),
             Token::End,
         ];
-        assert_eq!(pieces, wanted);
+        assert_eq!(tokens, expected);
         let attributes: Vec<_> = attributes(" x='>' y = \"'\"").collect();
         assert_eq!(attributes, [("x", ">"), ("y", "'")]);
     }

@@ -1,5 +1,5 @@
-//! Stanzas beyond the bounds: refused with their header, thrown away as they arrive, the stream
-//! goes on.
+//! Stanzas beyond the limits: rejected with their header, discarded while they arrive, and the
+//! stream continues.
 
 use campanile_stanza::reader::{Event, Reader, ReaderLimits, StanzaDefect};
 
@@ -13,7 +13,7 @@ const BOUNDS: ReaderLimits = ReaderLimits {
 const START: &str =
     "<message from='alice@localhost/r' to='bot@echo.localhost' id='big' type='chat'>";
 
-fn refused(defect: StanzaDefect) -> Seen {
+fn rejected(defect: StanzaDefect) -> Seen {
     let some = |text: &str| Some(text.to_owned());
     let head = Head {
         kind: "message".to_owned(),
@@ -26,13 +26,13 @@ fn refused(defect: StanzaDefect) -> Seen {
 }
 
 /// Feeds a header, one stanza made of `before`, megabytes of `middle` and `after`, and a last
-/// stanza; gives what is seen between, and how large the buffer has become.
+/// stanza. Returns the events between header and last stanza, and the maximum buffer capacity.
 fn flood(megabytes: usize, before: &str, middle: &str, after: &str) -> (Vec<Seen>, usize) {
     let mut reader = Reader::new(BOUNDS);
     let mut seen = Vec::new();
     let mut largest = 0;
     let mut give = |bytes: &[u8]| {
-        // As a socket would: never more than the reader has made room for.
+        // Like a socket: never more than the free capacity of the buffer.
         for piece in bytes.chunks(4096) {
             reader.buffer().extend_from_slice(piece);
             largest = largest.max(reader.buffer().capacity());
@@ -55,7 +55,7 @@ fn flood(megabytes: usize, before: &str, middle: &str, after: &str) -> (Vec<Seen
 }
 
 #[test]
-fn twenty_megabytes_in_one_stanza_leave_memory_flat() {
+fn oversized_stanza_uses_constant_memory() {
     for (megabytes, before, middle, after) in [
         (
             20,
@@ -86,7 +86,7 @@ fn twenty_megabytes_in_one_stanza_leave_memory_flat() {
         let (seen, largest) = flood(megabytes, before, middle, after);
         assert_eq!(
             seen,
-            [refused(StanzaDefect::TooLarge)],
+            [rejected(StanzaDefect::TooLarge)],
             "{before}{middle}{after}"
         );
         assert!(largest <= 4 * MAX, "{middle}: {largest}");
@@ -94,7 +94,7 @@ fn twenty_megabytes_in_one_stanza_leave_memory_flat() {
 }
 
 #[test]
-fn twenty_megabytes_of_nesting_leave_memory_flat() {
+fn deep_nesting_uses_constant_memory() {
     let mut reader = Reader::new(BOUNDS);
     let mut seen = Vec::new();
     let levels = 500_000;
@@ -111,11 +111,11 @@ fn twenty_megabytes_of_nesting_leave_memory_flat() {
     (0..levels / 100).for_each(|_| give(opening.as_bytes()));
     (0..levels / 100).for_each(|_| give(closing.as_bytes()));
     give(b"</message><presence/>");
-    assert_eq!(seen[1], refused(StanzaDefect::TooDeep));
+    assert_eq!(seen[1], rejected(StanzaDefect::TooDeep));
     assert!(matches!(seen[2], Seen::Stanza { .. }));
 }
 
-/// The one stanza between the header and a last one, in every split.
+/// Returns the event of one stanza between the header and a last stanza, for every split.
 fn one(bounds: ReaderLimits, stanza: &str) -> Seen {
     let seen = everywhere_within(bounds, format!("{HEADER}{stanza}<presence/>").as_bytes());
     match <[_; 3]>::try_from(seen) {
@@ -125,7 +125,7 @@ fn one(bounds: ReaderLimits, stanza: &str) -> Seen {
 }
 
 #[test]
-fn the_bound_on_size_is_exact() {
+fn size_limit_is_exact() {
     let bounds = ReaderLimits {
         max_stanza: 300,
         ..ReaderLimits::default()
@@ -144,14 +144,14 @@ fn the_bound_on_size_is_exact() {
         );
         assert_eq!(
             one(bounds, &stanza(fits + 1)),
-            refused(StanzaDefect::TooLarge),
+            rejected(StanzaDefect::TooLarge),
             "{before}"
         );
     }
 }
 
 #[test]
-fn the_bound_on_depth_is_exact() {
+fn depth_limit_is_exact() {
     let bounds = ReaderLimits {
         max_depth: 4,
         ..ReaderLimits::default()
@@ -163,12 +163,12 @@ fn the_bound_on_depth_is_exact() {
     for deep in [
         "<a><b><c><d/></c></b></a>",
         "<a><b><c><d><e/>t<e></e></d><d/></c></b></a>",
-        // What is lost is not resolved, but still XML.
+        // In skipped elements prefixes are not resolved, but the XML is still checked.
         "<a><b><c><d><p:e/></d></c></b></a><body/>",
     ] {
         assert_eq!(
             one(bounds, &format!("{START}{deep}</message>")),
-            refused(StanzaDefect::TooDeep),
+            rejected(StanzaDefect::TooDeep),
             "{deep}"
         );
     }
@@ -200,7 +200,7 @@ fn the_bound_on_depth_is_exact() {
     ));
     assert_eq!(
         one(bounds, &format!("{START}<a/></message>")),
-        refused(StanzaDefect::TooDeep)
+        rejected(StanzaDefect::TooDeep)
     );
 }
 
@@ -209,48 +209,48 @@ fn many(count: usize, attribute: impl Fn(usize) -> String) -> String {
 }
 
 #[test]
-fn more_attributes_than_fit() {
+fn too_many_attributes_reject_the_stanza() {
     let bounds = ReaderLimits::default();
     let fits = many(128, |i| format!("a{i}=''"));
     assert!(matches!(
         one(bounds, &format!("{START}<x{fits}/></message>")),
         Seen::Stanza { .. }
     ));
-    let crowd = many(129, |i| format!("a{i}=''"));
+    let too_many = many(129, |i| format!("a{i}=''"));
     assert_eq!(
-        one(bounds, &format!("{START}<x{crowd}/></message>")),
-        refused(StanzaDefect::TooDeep)
+        one(bounds, &format!("{START}<x{too_many}/></message>")),
+        rejected(StanzaDefect::TooDeep)
     );
     assert_eq!(
         one(
             bounds,
-            &format!("{START}<x{crowd}><y/></x><body/></message>")
+            &format!("{START}<x{too_many}><y/></x><body/></message>")
         ),
-        refused(StanzaDefect::TooDeep)
+        rejected(StanzaDefect::TooDeep)
     );
-    // On the stanza itself: the header is kept, wherever it stands, and what leans on a prefix that
-    // did not fit ends no stream.
-    let crowd = many(150, |i| format!("xmlns:p{i}='urn:{i}'"));
-    let stanza = START.replacen("<message", &format!("<message{crowd}"), 1);
+    // On the stanza itself: the attributes of the header are kept in any position, and a prefix
+    // whose declaration was dropped does not end the stream.
+    let too_many = many(150, |i| format!("xmlns:p{i}='urn:{i}'"));
+    let stanza = START.replacen("<message", &format!("<message{too_many}"), 1);
     assert_eq!(
         one(
             bounds,
             &format!("{stanza}<p140:x/><y p149:a=''/></message>")
         ),
-        refused(StanzaDefect::TooDeep)
+        rejected(StanzaDefect::TooDeep)
     );
     let stanza = START
-        .replacen("<message", &format!("<message{crowd}"), 1)
+        .replacen("<message", &format!("<message{too_many}"), 1)
         .replace("'chat'>", "'chat'/>");
-    assert_eq!(one(bounds, &stanza), refused(StanzaDefect::TooDeep));
-    // An attribute of the header that stands twice is told, however many are between.
-    let twice = START.replacen(" id='big'", &format!(" id='big'{crowd} id='big'"), 1);
+    assert_eq!(one(bounds, &stanza), rejected(StanzaDefect::TooDeep));
+    // A duplicate attribute of the header is detected, however many are between.
+    let twice = START.replacen(" id='big'", &format!(" id='big'{too_many} id='big'"), 1);
     let seen = everywhere_within(bounds, format!("{HEADER}{twice}").as_bytes());
     assert!(matches!(seen.last(), Some(Seen::Failed(_))), "{seen:?}");
 }
 
 #[test]
-fn more_namespaces_than_fit() {
+fn too_many_namespaces_reject_the_stanza() {
     let declare = |from: usize| many(100, |i| format!("xmlns:p{}='urn:x'", from + i));
     let a = declare(0);
     let b = declare(100);
@@ -258,7 +258,7 @@ fn more_namespaces_than_fit() {
     let stanza = format!("{START}<x{a}><x{b}><x{c}><p299:y/></x></x></x></message>");
     assert_eq!(
         one(ReaderLimits::default(), &stanza),
-        refused(StanzaDefect::TooDeep)
+        rejected(StanzaDefect::TooDeep)
     );
     let stanza = format!("{START}<x{a}/><x{b}/><x{c}><p299:y/></x></message>");
     assert!(matches!(
@@ -268,7 +268,7 @@ fn more_namespaces_than_fit() {
 }
 
 #[test]
-fn a_prefix_that_stands_for_much_is_too_large_when_written_out() {
+fn rewriting_that_exceeds_the_limit_rejects_the_stanza() {
     let namespace = "x".repeat(1000);
     let bounds = ReaderLimits {
         max_stanza: 4000,
@@ -280,9 +280,9 @@ fn a_prefix_that_stands_for_much_is_too_large_when_written_out() {
         "<p:x/>".repeat(100)
     );
     let seen = everywhere_within(bounds, format!("{HEADER}{stanza}<presence/>").as_bytes());
-    assert_eq!(seen[1], refused(StanzaDefect::TooLarge));
+    assert_eq!(seen[1], rejected(StanzaDefect::TooLarge));
     assert!(matches!(seen[2], Seen::Stanza { .. }));
-    // Text that grows by being escaped is no reason to refuse what fits.
+    // Text may grow when it is escaped, without the stanza being rejected.
     let stanza = format!(
         "{START}<body><![CDATA[{}]]></body></message>",
         "&".repeat(3000)
@@ -291,7 +291,7 @@ fn a_prefix_that_stands_for_much_is_too_large_when_written_out() {
 }
 
 #[test]
-fn an_element_that_is_no_stanza_is_thrown_away_in_silence() {
+fn oversized_element_that_is_not_a_stanza_is_discarded_silently() {
     let bounds = ReaderLimits {
         max_stanza: 300,
         max_depth: 3,
@@ -309,14 +309,14 @@ fn an_element_that_is_no_stanza_is_thrown_away_in_silence() {
 }
 
 #[test]
-fn nothing_is_kept_between_stanzas() {
+fn no_bytes_are_kept_between_stanzas() {
     let mut reader = Reader::default();
     reader.buffer().extend_from_slice(HEADER.as_bytes());
     assert!(matches!(reader.next(), Ok(Some(Event::Open(_)))));
     for _ in 0..1000 {
         reader
             .buffer()
-            .extend_from_slice(b"<presence/> stray text, of which there is much ");
+            .extend_from_slice(b"<presence/> stray text between the stanzas, here ");
         assert!(matches!(reader.next(), Ok(Some(Event::Stanza(_)))));
         assert!(matches!(reader.next(), Ok(None)));
         assert_eq!(reader.pending(), 0);
@@ -328,7 +328,7 @@ fn nothing_is_kept_between_stanzas() {
 }
 
 #[test]
-fn bounds_beyond_reason_are_cut() {
+fn unbounded_limits_are_clamped() {
     let bounds = ReaderLimits {
         max_stanza: usize::MAX,
         max_depth: usize::MAX,

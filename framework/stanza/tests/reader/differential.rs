@@ -1,4 +1,4 @@
-//! The reader against rxml, an independent parser in the same process.
+//! The reader compared with rxml, an independent parser in the same process.
 
 use campanile_stanza::reader::ReaderLimits;
 
@@ -7,20 +7,24 @@ use crate::generate::{Rng, document, mutate};
 use crate::seen::{events, everywhere, snapshot};
 use crate::tree::End;
 
-/// Documents kept because they once told something; the fuzz target starts from them, too.
+/// Regression documents, which are also the seed corpus of the fuzz target.
 pub(crate) fn corpus() -> Vec<Vec<u8>> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/reader");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/reader");
     let files =
         std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let documents: Vec<_> = files
         .map(|file| std::fs::read(file.unwrap().path()).unwrap())
         .collect();
-    assert!(documents.len() >= 20, "a corpus of {}", documents.len());
+    assert!(
+        documents.len() >= 20,
+        "the corpus has {} documents",
+        documents.len()
+    );
     documents
 }
 
 #[test]
-fn the_corpus_on_every_split() {
+fn corpus_agrees_with_rxml_for_every_split() {
     for bytes in corpus() {
         everywhere(&bytes);
         check(&bytes);
@@ -28,7 +32,7 @@ fn the_corpus_on_every_split() {
 }
 
 #[test]
-fn generated_documents() {
+fn generated_documents_agree_with_rxml() {
     let mut rng = Rng(1);
     let mut good = 0;
     for _ in 0..4000 {
@@ -38,12 +42,12 @@ fn generated_documents() {
     }
     assert!(
         (1500..3900).contains(&good),
-        "{good} of 4000 are good: too few, or too few faults"
+        "{good} of 4000 documents are well-formed: too few or too many"
     );
 }
 
 #[test]
-fn damaged_documents() {
+fn damaged_documents_agree_with_rxml() {
     let mut rng = Rng(2);
     let mut good = 0;
     for _ in 0..8000 {
@@ -52,10 +56,13 @@ fn damaged_documents() {
         good += usize::from(check(&bytes) != End::Broken);
         pieces(&mut rng, &bytes);
     }
-    assert!((1000..6000).contains(&good), "{good} of 8000 are good");
+    assert!(
+        (1000..6000).contains(&good),
+        "{good} of 8000 documents are well-formed"
+    );
 }
 
-/// Byte by byte, and in a few pieces.
+/// Reads the document byte by byte and in four random pieces.
 fn pieces(rng: &mut Rng, bytes: &[u8]) {
     let bounds = ReaderLimits::default();
     let wanted = snapshot(&events(bounds, [bytes]));

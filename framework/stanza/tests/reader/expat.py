@@ -1,10 +1,13 @@
-"""Reads documents (length in decimal, a line feed, the bytes) and prints for each what expat sees, as one line of JSON."""
+"""Prints what expat reports for each document on stdin, one line of JSON per document.
+
+A document is its length in decimal, a line feed, and its bytes.
+"""
 
 import json
 import sys
 from xml.parsers import expat
 
-# No document can hold this in a name or a namespace.
+# No name or namespace can contain this character.
 SEPARATOR = "\x01"
 
 
@@ -14,7 +17,7 @@ def split(name):
 
 
 class Reading:
-    """One document. Nothing is looked at behind the end of its root element."""
+    """The events of one document. Everything after the end of its root element is ignored."""
 
     def __init__(self):
         self.events = []
@@ -28,7 +31,8 @@ class Reading:
     def start(self, name, attributes):
         if not self.closed:
             self.depth += 1
-            self.events.append(["start", split(name), [[split(key), value] for key, value in attributes.items()]])
+            pairs = [[split(key), value] for key, value in attributes.items()]
+            self.events.append(["start", split(name), pairs])
 
     def end(self, _name):
         if not self.closed:
@@ -59,7 +63,7 @@ class Reading:
         try:
             parser.Parse(data, False)
         except (expat.ExpatError, LookupError) as error:
-            # An encoding that Python does not know is a LookupError.
+            # An encoding unknown to Python is a LookupError.
             self.error = None if self.closed else str(error)
         return vars(self)
 

@@ -1,4 +1,4 @@
-//! The reader against expat, which both servers are built on, in a process of its own.
+//! The reader compared with expat, which Prosody and ejabberd use, in a separate process.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -12,10 +12,11 @@ use crate::generate::{Rng, document, mutate};
 use crate::oracle::compare;
 use crate::tree::{Builder, Document, End, Tree};
 
-/// What expat says about one document.
+/// The result of expat for one document.
 struct Report {
     document: Document,
-    /// A comment, a processing instruction or a document type, all of which RFC 6120 §11.1 forbids.
+    /// The document has a comment, a processing instruction or a document type, which RFC 6120
+    /// §11.1 forbids.
     restricted: bool,
     version: Option<String>,
     encoding: Option<String>,
@@ -23,7 +24,7 @@ struct Report {
 }
 
 #[test]
-fn expat_agrees() {
+fn reader_agrees_with_expat() {
     let mut rng = Rng(3);
     let mut documents = corpus();
     for _ in 0..6000 {
@@ -49,23 +50,22 @@ fn expat_agrees() {
     }
     assert!(
         known * 20 < documents.len(),
-        "{known} documents are judged otherwise"
+        "{known} documents with known differences"
     );
 }
 
-/// Every character that can be written in a name is one that expat takes there, and no other is
-/// kept back.
+/// The emitter accepts exactly the name characters that expat accepts.
 #[test]
-fn names_that_are_written_are_names_for_expat() {
+fn writable_names_are_those_of_expat() {
     let mut names = Vec::new();
-    let mut taken = String::new();
+    let mut accepted = String::new();
     for c in ('\u{80}'..='\u{1FFFF}').filter(|c| c.len_utf8() < 4 || u32::from(*c) % 0x400 == 0) {
         for name in [c.to_string(), format!("a{c}")] {
             if Stanza::new(Kind::Message(MessageType::Chat))
                 .with_text(&name, "")
                 .is_ok()
             {
-                taken += &format!("<{name} {name}=''/>");
+                accepted += &format!("<{name} {name}=''/>");
             } else {
                 names.push(name);
             }
@@ -75,7 +75,7 @@ fn names_that_are_written_are_names_for_expat() {
         .iter()
         .map(|name| format!("<{name}/>").into_bytes())
         .collect();
-    documents.push(format!("<x>{taken}</x>").into_bytes());
+    documents.push(format!("<x>{accepted}</x>").into_bytes());
     let mut reports = expat(&documents);
     let all = reports.pop().unwrap();
     assert!(all.document.end == End::Closed, "{}", all.error);
@@ -83,13 +83,12 @@ fn names_that_are_written_are_names_for_expat() {
     for (name, report) in names.iter().zip(&reports) {
         assert!(
             report.document.end == End::Broken,
-            "{name:?} is a name for expat"
+            "expat accepts the name {name:?}"
         );
     }
 }
 
-/// What expat is known to judge otherwise, and rightly, since RFC 6120 §11 asks for less than all
-/// of XML.
+/// Returns `true` for known and legitimate differences: RFC 6120 §11 allows a subset of XML.
 fn is_known(bytes: &[u8], report: &Report, fault: Option<ReadError>) -> bool {
     let Document { header, end, .. } = &report.document;
     let declared = bytes.starts_with(b"<?xml");
@@ -103,7 +102,7 @@ fn is_known(bytes: &[u8], report: &Report, fault: Option<ReadError>) -> bool {
             let mark = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
             mark || encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("utf-8"))
         }
-        // It takes any version, and looks at the declaration only when that has ended.
+        // expat accepts any version, and checks the declaration only when it is complete.
         Some(ReadError::NotWellFormed(_)) if declared => {
             let version = report.version.as_ref();
             version.is_some_and(|version| !version.starts_with("1."))
@@ -113,7 +112,7 @@ fn is_known(bytes: &[u8], report: &Report, fault: Option<ReadError>) -> bool {
     }
 }
 
-/// Asks one expat about all documents.
+/// Runs one expat process on all documents.
 fn expat(documents: &[Vec<u8>]) -> Vec<Report> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reader/expat.py");
     let mut child = Command::new("python3")
@@ -121,7 +120,7 @@ fn expat(documents: &[Vec<u8>]) -> Vec<Report> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("python3 runs; it brings expat along");
+        .expect("python3, which includes expat, must be installed");
     let mut input = child.stdin.take().unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
     let reports = std::thread::scope(|scope| {
@@ -129,7 +128,7 @@ fn expat(documents: &[Vec<u8>]) -> Vec<Report> {
             for bytes in documents {
                 writeln!(input, "{}", bytes.len())
                     .and_then(|()| input.write_all(bytes))
-                    .expect("expat reads");
+                    .expect("expat reads its input");
             }
         });
         output

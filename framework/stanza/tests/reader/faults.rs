@@ -1,10 +1,10 @@
-//! What ends a stream, and the condition that the RFC has for it.
+//! Input that ends a stream, and the stream error condition of RFC 6120 for it.
 
 use campanile_stanza::reader::{ReadError, ReaderLimits};
 
 use crate::seen::{HEADER, Seen, everywhere, everywhere_within};
 
-/// The condition with which `bytes` end the stream, whatever the pieces in which they come.
+/// Returns the condition with which `bytes` end the stream, checked for every split.
 fn condition(bytes: &[u8]) -> Option<&'static str> {
     match everywhere(bytes).pop() {
         Some(Seen::Failed(fault)) => Some(fault.condition()),
@@ -17,9 +17,9 @@ fn below(xml: &[u8]) -> Option<&'static str> {
 }
 
 #[test]
-fn not_well_formed_in_a_stanza() {
+fn malformed_stanza_is_not_well_formed() {
     let bad: &[&[u8]] = &[
-        // Tags that do not match.
+        // Mismatched tags.
         b"<a></b>",
         b"<a><b></a></b>",
         b"</a>",
@@ -149,7 +149,7 @@ fn not_well_formed_in_a_stanza() {
 }
 
 #[test]
-fn bytes_that_are_no_utf8() {
+fn invalid_utf8_is_unsupported_encoding() {
     let bad: &[&[u8]] = &[
         b"\xFF",
         b"\x80",
@@ -170,7 +170,7 @@ fn bytes_that_are_no_utf8() {
             ("<a></a", ">"),
         ] {
             let document = [before.as_bytes(), bytes, after.as_bytes()].concat();
-            // RFC 6120 §4.9.3.22: also for "improperly encoded" streams.
+            // RFC 6120 §4.9.3.22: the condition also covers "improperly encoded" streams.
             assert_eq!(
                 below(&document),
                 Some("unsupported-encoding"),
@@ -182,7 +182,7 @@ fn bytes_that_are_no_utf8() {
 }
 
 #[test]
-fn what_the_rfc_forbids() {
+fn forbidden_markup_is_restricted_xml() {
     // RFC 6120 §11.1.
     for bytes in [
         "<!---->",
@@ -219,7 +219,7 @@ fn what_the_rfc_forbids() {
 }
 
 #[test]
-fn what_may_stand_before_the_header() {
+fn prolog_before_the_header_is_checked() {
     let header = HEADER.trim_start_matches("<?xml version='1.0'?>");
     for prolog in [
         "",
@@ -279,7 +279,7 @@ fn what_may_stand_before_the_header() {
             "{prolog:?}"
         );
     }
-    // The marks of UTF-16 (XML 1.0 Appendix F).
+    // The byte order marks of UTF-16 (XML 1.0 Appendix F).
     for mark in [b"\xFF\xFE<\0", b"\xFE\xFF\0<"] {
         assert_eq!(
             condition(&[mark, header.as_bytes()].concat()),
@@ -289,7 +289,7 @@ fn what_may_stand_before_the_header() {
 }
 
 #[test]
-fn the_first_element_is_a_stream() {
+fn first_element_must_be_a_stream_header() {
     for header in [
         "<foo/>",
         "<stream xmlns='urn:x'>",
@@ -309,7 +309,7 @@ fn the_first_element_is_a_stream() {
 }
 
 #[test]
-fn a_tag_beyond_the_bound() {
+fn oversized_tag_is_policy_violation() {
     let bounds = ReaderLimits {
         max_stanza: 200,
         ..ReaderLimits::default()
@@ -345,28 +345,28 @@ fn a_tag_beyond_the_bound() {
 }
 
 #[test]
-fn a_header_with_more_than_anyone_needs_is_refused() {
+fn stream_header_with_too_many_attributes_is_policy_violation() {
     let many: String = (0..200).map(|i| format!(" xmlns:p{i}='urn:{i}'")).collect();
     let header = HEADER.replace("id='1'", &many);
     assert_eq!(condition(header.as_bytes()), Some("policy-violation"));
 }
 
 #[test]
-fn faults_say_what_they_are() {
+fn read_errors_display_condition_and_reason() {
     for (fault, words) in [
         (
             ReadError::NoStream,
-            "invalid-namespace: the first element is no stream",
+            "invalid-namespace: first element is not a stream header",
         ),
         (
             ReadError::TagTooLarge,
-            "policy-violation: a single tag beyond the bounds",
+            "policy-violation: tag exceeds the limits",
         ),
         (ReadError::NotWellFormed("x"), "not-well-formed: x"),
         (ReadError::Restricted("x"), "restricted-xml: x"),
         (
             ReadError::Encoding,
-            "unsupported-encoding: bytes that are no UTF-8",
+            "unsupported-encoding: encoding is not UTF-8",
         ),
     ] {
         assert_eq!(fault.to_string(), words);

@@ -1,14 +1,10 @@
-//! The reader through its front door: bytes in, events out.
+//! Tests of the reader through its public API: bytes in, events out.
 //!
-//! Each document is read whole, byte by byte and, when it is short, in every split into two: the
-//! pieces in which it comes must make no difference. What is seen is compared with what is written
-//! here, with rxml and with expat.
+//! Each document is read whole, byte by byte and, if it is short, in every split into two, because
+//! the result must not depend on the split. The events are compared with those listed here, and
+//! with the results of rxml and expat.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test may say so and fail"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod bounds;
 mod compare_rxml;

@@ -1,4 +1,5 @@
-//! What the reader must see, worked out from what another parser sees, by the rules alone.
+//! The events that the reader must yield, derived from the result of another parser by the rules of
+//! RFC 6120.
 
 use campanile_stanza::jid::Jid;
 use campanile_stanza::reader::{ReadError, ReaderLimits, StanzaDefect};
@@ -11,7 +12,7 @@ const CLIENT: &str = "jabber:client";
 const STREAMS: &str = "http://etherx.jabber.org/streams";
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
-/// Events that a document gives; `None` when its root is no stream.
+/// Returns the expected events of a document, or `None` if its root is not a stream header.
 pub(crate) fn expected(document: &Document) -> Option<Vec<Seen>> {
     let Some(header) = &document.header else {
         return Some(Vec::new());
@@ -19,7 +20,7 @@ pub(crate) fn expected(document: &Document) -> Option<Vec<Seen>> {
     if (&*header.namespace, &*header.name) != (STREAMS, "stream") {
         return None;
     }
-    // The content namespace is a declaration, which no event shows; it is tested elsewhere.
+    // The other parser does not report declarations, so the content namespace is tested elsewhere.
     let own = |name: &str| header.attribute(name).map(str::to_owned);
     let open = Seen::Open {
         namespace: String::new(),
@@ -86,14 +87,14 @@ fn top(tree: &Tree) -> Option<Seen> {
     })
 }
 
-/// The bounds on depth and on attributes; documents here are too small for the others.
+/// Checks the limits on depth and attributes. Documents here are too small for the other limits.
 fn fits(tree: &Tree, depth: usize) -> bool {
     depth <= ReaderLimits::default().max_depth
         && tree.attributes.len() <= 128
         && tree.elements().all(|child| fits(child, depth + 1))
 }
 
-/// Kind and type as they are shown, or the rule that is broken.
+/// Returns kind and type as displayed, or the rule that is broken.
 fn kind(name: &str, kind: &str, id: bool, children: usize) -> Result<String, StanzaDefect> {
     match (name, kind) {
         ("iq", "get" | "set" | "result" | "error") if !id => Err(StanzaDefect::MissingId),
@@ -111,7 +112,7 @@ fn kind(name: &str, kind: &str, id: bool, children: usize) -> Result<String, Sta
     }
 }
 
-/// What is in the stream's namespace is in `jabber:client` in memory; attributes stay as they are.
+/// Converts elements in the stream's namespace to `jabber:client`, and leaves attributes unchanged.
 fn translated(tree: &Tree) -> Tree {
     let namespace = if tree.namespace == ACCEPT {
         CLIENT
@@ -130,57 +131,58 @@ fn translated(tree: &Tree) -> Tree {
     }
 }
 
-/// What the reader and another parser do not agree on.
+/// A difference between the reader and another parser.
 #[derive(Debug)]
 pub(crate) struct Disagreement {
     pub(crate) why: String,
-    /// Why the reader gave up, if it did.
+    /// The error of the reader, if it failed.
     pub(crate) fault: Option<ReadError>,
-    /// The other found a fault where the reader does not look: in an element beyond the bounds on
-    /// depth and attributes.
+    /// The other parser found an error where the reader does not check: in an element beyond the
+    /// limits on depth and attributes.
     ///
-    /// Such an element is thrown away as it comes: its tags are read, but which names and prefixes
-    /// stand in them is not kept, since keeping them is what the bounds forbid. So nobody misses an
-    /// attribute that stands twice there.
+    /// Such an element is discarded while it arrives. Its tags are parsed, but names and prefixes
+    /// are not kept, because the limits exist to bound that memory. Therefore a duplicate attribute
+    /// is not detected there.
     pub(crate) blind: bool,
 }
 
-/// Compares with what another parser saw in the same bytes. `again` asks the other once more.
+/// Compares the reader with the result of another parser for the same bytes. `again` runs the other
+/// parser on different bytes.
 pub(crate) fn compare(
     bytes: &[u8],
     document: &Document,
     again: impl Fn(&[u8]) -> End,
 ) -> Result<(), Disagreement> {
-    let mut ours = whole(bytes);
-    let (end, fault) = match ours.last() {
+    let mut actual = whole(bytes);
+    let (end, fault) = match actual.last() {
         Some(Seen::Close) => (End::Closed, None),
         Some(Seen::Failed(fault)) => (End::Broken, Some(*fault)),
         _ => (End::Open, None),
     };
     if end != End::Open {
-        ours.pop();
+        actual.pop();
     }
-    if let Some(Seen::Open { namespace, .. }) = ours.first_mut() {
+    if let Some(Seen::Open { namespace, .. }) = actual.first_mut() {
         namespace.clear();
     }
     let wanted = expected(document);
     let agreed = match (end, document.end) {
-        // Whatever else is wrong with a header that is none, the reader says first.
-        (End::Broken, _) if wanted.is_none() => ours.is_empty(),
-        _ if Some(&ours) != wanted.as_ref() || fault == Some(ReadError::NoStream) => false,
+        // If the root is not a stream header, the reader reports that before any other error.
+        (End::Broken, _) if wanted.is_none() => actual.is_empty(),
+        _ if Some(&actual) != wanted.as_ref() || fault == Some(ReadError::NoStream) => false,
         (End::Open, End::Broken) => is_doomed(bytes),
-        // The reader judges text as it arrives, others when it is complete.
+        // The reader checks text as it arrives, other parsers when it is complete.
         (End::Broken, End::Open) => again(&completed(bytes)) == End::Broken,
-        (ours, other) => ours == other,
+        (actual, other) => actual == other,
     };
     let blind = document.end == End::Broken
         && is_beyond_bounds(bytes)
         && wanted
             .as_ref()
-            .is_some_and(|wanted| ours.starts_with(wanted));
+            .is_some_and(|wanted| actual.starts_with(wanted));
     let why = || {
         format!(
-            "{end:?} {fault:?} {ours:?}\nthe other: {:?} {wanted:?}",
+            "{end:?} {fault:?} {actual:?}\nother parser: {:?} {wanted:?}",
             document.end
         )
     };
@@ -195,7 +197,7 @@ pub(crate) fn compare(
     }
 }
 
-/// Whether something in the document may be nested too deep, or have too many attributes.
+/// Returns `true` if the document may exceed the limits on depth or attributes.
 fn is_beyond_bounds(bytes: &[u8]) -> bool {
     let count = |bytes: &[u8], wanted| bytes.iter().filter(|&&byte| byte == wanted).count();
     count(bytes, b'<') > ReaderLimits::default().max_depth
@@ -204,7 +206,7 @@ fn is_beyond_bounds(bytes: &[u8]) -> bool {
             .any(|tag| count(tag, b'=') > 128)
 }
 
-/// The document with an end to the text with which it ends.
+/// Returns the document with its trailing text completed.
 fn completed(bytes: &[u8]) -> Vec<u8> {
     let last = |wanted: &[u8]| {
         bytes
@@ -217,8 +219,10 @@ fn completed(bytes: &[u8]) -> Vec<u8> {
     [bytes, end].concat()
 }
 
-/// The reader judges a tag, a section or a reference when it is complete; others may know earlier
-/// that it is bad.
+/// Returns `true` if every continuation of the document is an error.
+///
+/// The reader checks a tag, a section or a reference when it is complete; other parsers may reject
+/// it earlier.
 fn is_doomed(bytes: &[u8]) -> bool {
     let ends: [&[u8]; 8] = [b">", b"'>", b"\">", b";", b"]]>", b"--", b"DOCTYPE", b"?>"];
     let before = whole(bytes).len();

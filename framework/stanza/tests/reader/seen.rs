@@ -1,16 +1,16 @@
-//! What the reader makes of some bytes, in whatever pieces they come.
+//! The events that the reader yields, for every split of the bytes.
 
 use campanile_stanza::reader::{Event, ReadError, Reader, ReaderLimits, StanzaDefect};
 use campanile_stanza::stanza::{Children, Stanza};
 
 use crate::tree::{Tree, of_children};
 
-/// The header that most documents begin with, as ejabberd writes it.
+/// The stream header that most documents start with, as sent by ejabberd.
 pub(crate) const HEADER: &str = "<?xml version='1.0'?><stream:stream id='1' xml:lang='en' \
     xmlns:stream='http://etherx.jabber.org/streams' from='echo.localhost' \
     xmlns='jabber:component:accept'>";
 
-/// An event, all that can be asked of it, as plain data.
+/// An event, with all accessible details, as plain data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     Open {
@@ -39,7 +39,7 @@ pub(crate) enum Seen {
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Head {
-    /// Kind and type; of a refused stanza only its name.
+    /// Kind and type, or only the name of a rejected stanza.
     pub(crate) kind: String,
     pub(crate) from: Option<String>,
     pub(crate) to: Option<String>,
@@ -72,15 +72,15 @@ impl From<Event> for Seen {
                 head: Head::of(&stanza),
                 children: checked_children(stanza.children()),
             },
-            Event::Rejected(refused) => Self::Rejected {
+            Event::Rejected(rejected) => Self::Rejected {
                 head: Head {
-                    kind: refused.name().to_owned(),
-                    from: refused.from().map(ToString::to_string),
-                    to: refused.to().map(ToString::to_string),
-                    id: refused.id().map(str::to_owned),
+                    kind: rejected.name().to_owned(),
+                    from: rejected.from().map(ToString::to_string),
+                    to: rejected.to().map(ToString::to_string),
+                    id: rejected.id().map(str::to_owned),
                     lang: None,
                 },
-                defect: refused.defect(),
+                defect: rejected.defect(),
             },
             Event::Element(top) => Self::Element {
                 children: checked_children(&top.children),
@@ -93,7 +93,7 @@ impl From<Event> for Seen {
     }
 }
 
-/// The children as trees; what is asked of each child must agree with them.
+/// Converts the children into trees, and checks that the accessors of each child agree with them.
 fn checked_children(children: &Children) -> Vec<Tree> {
     let (trees, _) = of_children(children);
     assert_eq!(children.len(), trees.len(), "{children:?}");
@@ -114,8 +114,7 @@ fn checked_children(children: &Children) -> Vec<Tree> {
     trees
 }
 
-/// Reads `pieces` until they end or the stream does; the reader must not be asked again after a
-/// fault.
+/// Reads `pieces` until the first error. The reader must not be used after it.
 pub(crate) fn events<'a>(
     bounds: ReaderLimits,
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -135,20 +134,21 @@ pub(crate) fn events<'a>(
     (events, None)
 }
 
-/// What `bytes` give, read whole.
+/// Returns the events of `bytes`, read at once.
 pub(crate) fn whole(bytes: &[u8]) -> Vec<Seen> {
     seen(events(ReaderLimits::default(), [bytes]))
 }
 
-/// What `bytes` give, in whatever pieces: whole, byte by byte, in every split into two.
+/// Returns the events of `bytes`, after checking that reading them at once, byte by byte and in
+/// every split into two yields the same.
 pub(crate) fn everywhere(bytes: &[u8]) -> Vec<Seen> {
     everywhere_within(ReaderLimits::default(), bytes)
 }
 
-/// Longer documents are split at every second, third, … byte only.
+/// Documents longer than this are split at every second, third, … byte only.
 const SHORT: usize = 2000;
 
-/// The same under bounds of the caller's.
+/// Like [`everywhere`], with the given limits.
 pub(crate) fn everywhere_within(bounds: ReaderLimits, bytes: &[u8]) -> Vec<Seen> {
     let events_whole = events(bounds, [bytes]);
     let wanted = snapshot(&events_whole);
@@ -173,11 +173,11 @@ pub(crate) fn everywhere_within(bounds: ReaderLimits, bytes: &[u8]) -> Vec<Seen>
     seen(events_whole)
 }
 
-/// The same events in a form that is cheap to compare: everything but the trees.
+/// Converts events into a form that is cheap to compare: everything except the trees.
 pub(crate) fn snapshot((events, fault): &(Vec<Event>, Option<ReadError>)) -> Vec<String> {
     let mut all: Vec<String> = events.iter().map(shot).collect();
-    // Which fault is named may depend on what has been seen of the bytes; that there is one, and
-    // its kind, not.
+    // The reason of an error may depend on the split; that there is one, and its condition, may
+    // not.
     all.extend(fault.map(|fault| fault.condition().to_owned()));
     all
 }

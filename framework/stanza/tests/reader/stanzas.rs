@@ -1,4 +1,4 @@
-//! Stanzas: their header, and the one namespace that everything has in memory.
+//! Stanza headers, and the conversion of children to `jabber:client`.
 
 use campanile_stanza::reader::{Event, Reader, StanzaDefect};
 
@@ -8,25 +8,25 @@ use crate::tree::{Tree, tree};
 const STREAM: &str = "<stream:stream xmlns='jabber:component:accept' \
     xmlns:stream='http://etherx.jabber.org/streams' id='1'>";
 
-/// What stands below the header, in every split.
+/// Returns the events after the stream header, for every split.
 fn below(header: &str, xml: &str) -> Vec<Seen> {
     let mut seen = everywhere(format!("{header}{xml}").as_bytes());
     assert!(matches!(seen.remove(0), Seen::Open { .. }));
     seen
 }
 
-/// The children of the one stanza.
+/// Returns the children of the only stanza.
 fn children(header: &str, xml: &str) -> Vec<Tree> {
     match <[_; 1]>::try_from(below(header, xml)) {
         Ok([Seen::Stanza { children, .. }]) => children,
-        other => panic!("no single stanza: {other:?}"),
+        other => panic!("not a single stanza: {other:?}"),
     }
 }
 
 fn head(xml: &str) -> Head {
     match <[_; 1]>::try_from(below(STREAM, xml)) {
         Ok([Seen::Stanza { head, .. }]) => head,
-        other => panic!("no single stanza: {other:?}"),
+        other => panic!("not a single stanza: {other:?}"),
     }
 }
 
@@ -35,7 +35,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 #[test]
-fn the_header_of_a_stanza_in_any_order() {
+fn stanza_header_is_read_in_any_order() {
     let wanted = Head {
         kind: "message chat".to_owned(),
         from: some("alice@localhost/r"),
@@ -50,10 +50,10 @@ fn the_header_of_a_stanza_in_any_order() {
         from=\"alice@localhost/r\"></message>",
         "<message\n\tto = 'bot@echo.localhost'\r\n from= 'alice@localhost/r' id ='a/b+c=' \
         type='chat' xml:lang='en'\n></message\n>",
-        // What no RFC knows is let go of.
+        // Unknown attributes are dropped.
         "<message x:y='1' foo='2' from='alice@localhost/r' to='bot@echo.localhost' xmlns:x='urn:x' \
         id='a/b+c=' type='chat' x:from='b' xml:lang='en' x:lang='de' lang='fr'/>",
-        // Addresses are prepared on the way in: ejabberd hands them on as typed.
+        // Addresses are normalized: ejabberd forwards them as typed.
         "<message from='ALICE@LocalHost/r' to='Bot@ECHO.localhost' id='a/b+c=' type='chat' \
         xml:lang='en'/>",
         "<message from='alice&#64;localhost/r' to='bot@echo.localhost' id='a/b&#x2B;c=' \
@@ -64,7 +64,7 @@ fn the_header_of_a_stanza_in_any_order() {
 }
 
 #[test]
-fn an_address_that_is_no_jid_counts_as_missing() {
+fn invalid_address_counts_as_missing() {
     for bad in [
         "",
         "@localhost",
@@ -88,7 +88,7 @@ fn an_address_that_is_no_jid_counts_as_missing() {
 }
 
 #[test]
-fn types_are_known_or_not() {
+fn stanza_types_are_recognized() {
     for (xml, kind) in [
         ("<message/>", "message normal"),
         ("<message type=''/>", "message normal"),
@@ -97,7 +97,7 @@ fn types_are_known_or_not() {
         ("<message type='groupchat'/>", "message groupchat"),
         ("<message type='headline'/>", "message headline"),
         ("<message type='error'/>", "message error"),
-        // RFC 6121 §5.2.2: an unknown type is to be taken as `normal`.
+        // RFC 6121 §5.2.2: an unknown type is treated as `normal`.
         ("<message type='weird'/>", "message normal"),
         ("<message type='Chat'/>", "message normal"),
         ("<presence/>", "presence"),
@@ -119,7 +119,7 @@ fn types_are_known_or_not() {
 }
 
 #[test]
-fn every_defect_of_a_well_formed_stanza() {
+fn each_defect_rejects_the_stanza_only() {
     let cases = [
         ("<iq id='1' from='a@x'><a/></iq>", StanzaDefect::UnknownType),
         (
@@ -168,7 +168,7 @@ fn every_defect_of_a_well_formed_stanza() {
             id: some("1"),
             ..Head::default()
         };
-        // The next stanza arrives as if nothing had happened.
+        // The next stanza is unaffected.
         let seen = below(STREAM, &format!("{xml}<message/>"));
         let next = Seen::Stanza {
             head: Head {
@@ -201,7 +201,7 @@ fn every_defect_of_a_well_formed_stanza() {
 }
 
 #[test]
-fn children_inherit_the_one_namespace() {
+fn children_are_in_the_client_namespace() {
     let wanted = [
         tree("<body xmlns='jabber:client'>a &lt; b</body>"),
         tree("<active xmlns='http://jabber.org/protocol/chatstates'/>"),
@@ -238,7 +238,7 @@ fn children_inherit_the_one_namespace() {
 }
 
 #[test]
-fn an_archived_message_stays_in_the_client_namespace() {
+fn archived_message_stays_in_the_client_namespace() {
     let result = "<result xmlns='urn:xmpp:mam:2' queryid='q' id='28482'>\
         <forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' \
         stamp='2010-07-10T23:08:25Z'/>\
@@ -251,7 +251,7 @@ fn an_archived_message_stays_in_the_client_namespace() {
 }
 
 #[test]
-fn a_carbon_stays_in_the_client_namespace() {
+fn carbon_stays_in_the_client_namespace() {
     let carbon = "<received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>\
         <message xmlns='jabber:client' from='a@x/r' to='b@y/s' \
         type='chat'><body>hi</body></message>\
@@ -263,7 +263,7 @@ fn a_carbon_stays_in_the_client_namespace() {
 }
 
 #[test]
-fn a_delegated_iq_stays_in_the_client_namespace() {
+fn delegated_iq_stays_in_the_client_namespace() {
     let delegation = "<delegation xmlns='urn:xmpp:delegation:2'><forwarded \
         xmlns='urn:xmpp:forward:0'>\
         <iq xmlns='jabber:client' from='a@x/r' to='a@x' type='get' id='1'>\
@@ -273,7 +273,7 @@ fn a_delegated_iq_stays_in_the_client_namespace() {
         children(STREAM, &format!("<iq type='set' id='2'>{delegation}</iq>")),
         [tree(delegation)]
     );
-    // A server that forgets the namespace means its own.
+    // A forwarded stanza in the stream's own namespace is converted as well.
     let bare = delegation.replace(
         "<iq xmlns='jabber:client'",
         "<iq xmlns='jabber:component:accept'",
@@ -285,7 +285,7 @@ fn a_delegated_iq_stays_in_the_client_namespace() {
 }
 
 #[test]
-fn an_error_in_the_client_namespace_is_the_stanzas_own() {
+fn error_in_the_client_namespace_is_kept() {
     let error = "<error xmlns='jabber:client' type='cancel'>\
         <gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
     assert_eq!(
@@ -295,7 +295,7 @@ fn an_error_in_the_client_namespace_is_the_stanzas_own() {
 }
 
 #[test]
-fn prefixes_from_outside_survive_being_cut_out() {
+fn prefixes_declared_outside_are_resolved_in_children() {
     let header = "<stream:stream xmlns='jabber:component:accept' \
         xmlns:stream='http://etherx.jabber.org/streams' \
         xmlns:d='urn:d' xmlns:e='urn:old' id='1'>";
@@ -314,7 +314,7 @@ fn prefixes_from_outside_survive_being_cut_out() {
         tree("<body xmlns='urn:e'/>"),
     ];
     assert_eq!(children(header, xml), wanted);
-    // A default namespace from outside, and none at all.
+    // A default namespace declared outside, and no namespace.
     let wanted = [tree("<x xmlns='urn:x'><y/></x>"), tree("<z xmlns=''/>")];
     let xml = "<c:message xmlns:c='jabber:component:accept' xmlns='urn:x'><x><y/></x><z \
         xmlns=''/></c:message>";
@@ -322,7 +322,7 @@ fn prefixes_from_outside_survive_being_cut_out() {
 }
 
 #[test]
-fn a_namespace_is_its_value_not_its_spelling() {
+fn namespaces_are_compared_by_value_not_by_spelling() {
     let wanted = [
         tree("<x xmlns='urn:a&amp;b'/>"),
         tree("<body xmlns='jabber:client'/>"),
@@ -332,10 +332,9 @@ fn a_namespace_is_its_value_not_its_spelling() {
     assert_eq!(children(STREAM, xml), wanted);
 }
 
-/// ejabberd's parser takes none of these, so nothing of ours may have one; what another server has
-/// taken is taken.
+/// ejabberd's parser rejects these, so they are never sent, but they are accepted from a server.
 #[test]
-fn a_namespace_may_hold_what_only_a_reference_can_say() {
+fn namespace_with_references_to_white_space_is_accepted() {
     let wanted = [
         tree("<x xmlns='urn:a&#10;b' xmlns:p='urn:a&#10;b' p:k='1'><y/></x>"),
         tree("<z xmlns='urn:&#9;'/>"),
@@ -346,7 +345,7 @@ fn a_namespace_may_hold_what_only_a_reference_can_say() {
 }
 
 #[test]
-fn the_namespace_of_attributes_is_never_translated() {
+fn attribute_namespaces_are_not_converted() {
     let wanted = [tree(
         "<x xmlns='urn:x' xmlns:c='jabber:component:accept' c:k='1'/>",
     )];
@@ -359,7 +358,7 @@ fn the_namespace_of_attributes_is_never_translated() {
 }
 
 #[test]
-fn the_prefix_xml_needs_no_declaration() {
+fn xml_prefix_needs_no_declaration() {
     let wanted = [
         tree("<xml:x xml:k='1'><y xmlns='jabber:client'/></xml:x>"),
         tree("<a xmlns='urn:a' xml:space='preserve'/>"),
@@ -376,7 +375,7 @@ fn the_prefix_xml_needs_no_declaration() {
 }
 
 #[test]
-fn line_ends_and_white_space_are_normalised() {
+fn line_ends_and_white_space_are_normalized() {
     let wanted = [tree(
         "<body xmlns='jabber:client' k='a b  c&#10;d'>a\nb\n\nc&#13;d\n</body>",
     )];
@@ -391,7 +390,7 @@ fn line_ends_and_white_space_are_normalised() {
 }
 
 #[test]
-fn every_character_that_xml_allows_arrives() {
+fn all_characters_that_xml_allows_are_accepted() {
     let text = "\t\n ~\u{7F}\u{80}\u{9F}\u{7FF}\u{800}\u{D7FF}\u{E000}\u{FEFF}\u{FFFD}\u{10000}\u{1F514}\u{10FFFF}]] ]>";
     let name = "é\u{300}日本\u{10000}-._1";
     let xml = format!("<message><{name} {name}='{text}'>{text}</{name}></message>");
@@ -412,7 +411,7 @@ fn text_between_stanzas_is_ignored() {
 }
 
 #[test]
-fn what_is_no_stanza_is_an_element() {
+fn element_that_is_not_a_stanza_is_reported() {
     let element = |namespace: &str, name: &str, text: &str, children: &[&str]| Seen::Element {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
@@ -480,7 +479,7 @@ fn what_is_no_stanza_is_an_element() {
 }
 
 #[test]
-fn what_follows_the_end_of_the_stream_is_not_looked_at() {
+fn bytes_after_the_end_of_the_stream_are_ignored() {
     assert_eq!(
         below(STREAM, "</stream:stream >\n<presence/><\u{0}&"),
         [Seen::Close]
@@ -492,7 +491,7 @@ fn what_follows_the_end_of_the_stream_is_not_looked_at() {
 }
 
 #[test]
-fn an_element_has_its_attributes_by_name() {
+fn element_attributes_are_found_by_name() {
     let mut reader = Reader::default();
     reader
         .buffer()

@@ -1,4 +1,4 @@
-//! What Prosody 0.12 and ejabberd 23 write, after recordings.
+//! Streams of Prosody 0.12 and ejabberd 23, based on recordings.
 
 use crate::seen::{Seen, everywhere};
 
@@ -19,7 +19,7 @@ fn kinds(wire: &str) -> Vec<String> {
                 names.join(" ")
             )
         }
-        Seen::Rejected { head, defect } => format!("refused {} {defect:?}", head.kind),
+        Seen::Rejected { head, defect } => format!("rejected {} {defect:?}", head.kind),
         Seen::Element { name, children, .. } => {
             let names: Vec<_> = children.iter().map(|child| child.name.as_str()).collect();
             format!("<{name}> {}", names.join(" "))
@@ -31,7 +31,7 @@ fn kinds(wire: &str) -> Vec<String> {
 }
 
 #[test]
-fn prosody_opens() {
+fn prosody_stream_opens() {
     let wire = "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
         id='20722f1c-f093' \
         xmlns:stream='http://etherx.jabber.org/streams' xml:lang='en' \
@@ -47,7 +47,7 @@ fn prosody_opens() {
 }
 
 #[test]
-fn prosody_refuses_before_it_has_opened() {
+fn prosody_error_before_the_handshake_is_read() {
     let wire = "<?xml version='1.0'?><stream:stream \
         xmlns:stream='http://etherx.jabber.org/streams' version='1.0' \
         xmlns='jabber:component:accept' id=''><stream:error><host-unknown \
@@ -66,7 +66,7 @@ fn prosody_refuses_before_it_has_opened() {
 }
 
 #[test]
-fn prosody_writes_prefixes_of_its_own() {
+fn prosody_generated_prefixes_are_read() {
     let wire = "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' \
         xmlns='jabber:component:accept' id='2'>\
         <message from='alice@localhost/r' to='bot@echo.localhost'><z xmlns:ns1='urn:x' ns1:k='1' \
@@ -85,7 +85,7 @@ fn prosody_writes_prefixes_of_its_own() {
 }
 
 #[test]
-fn ejabberd_opens_and_moves_known_children_back() {
+fn ejabberd_stream_with_reordered_children_is_read() {
     let wire = "<?xml version='1.0'?><stream:stream id='17944100300096875724' xml:lang='en' \
         xmlns:stream='http://etherx.jabber.org/streams' to='me.localhost' from='echo.localhost' \
         xmlns='jabber:component:accept'><handshake/>\
@@ -112,7 +112,7 @@ fn ejabberd_opens_and_moves_known_children_back() {
 }
 
 #[test]
-fn ejabberd_says_no() {
+fn ejabberd_rejections_are_read() {
     let wire = "<?xml version='1.0'?><stream:stream id='7331121208035364653' xml:lang='en' \
         xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:component:accept'>\
         <failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/><text \

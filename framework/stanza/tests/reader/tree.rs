@@ -1,4 +1,4 @@
-//! An XML document as plain data, to compare what different parsers see.
+//! XML documents as plain data, to compare the results of different parsers.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use rxml::{Event, Parse, Parser, WithOptions, parser::Options};
 pub(crate) struct Tree {
     pub(crate) namespace: String,
     pub(crate) name: String,
-    /// By namespace and local name.
+    /// The attributes, by namespace and local name.
     pub(crate) attributes: BTreeMap<(String, String), String>,
     pub(crate) content: Vec<Content>,
 }
@@ -35,7 +35,7 @@ impl Tree {
         })
     }
 
-    /// The character data directly in the element.
+    /// Returns the character data directly in the element.
     pub(crate) fn text(&self) -> String {
         let text = |content: &Content| match content {
             Content::Text(text) => Some(text.clone()),
@@ -45,7 +45,7 @@ impl Tree {
     }
 }
 
-/// A whole stream as a parser sees it: its header, the elements below it, and how it ends.
+/// A stream as reported by a parser: its header, the top-level elements, and how it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Document {
     pub(crate) header: Option<Tree>,
@@ -55,16 +55,16 @@ pub(crate) struct Document {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum End {
-    /// More may come.
+    /// More bytes are expected.
     #[default]
     Open,
     /// The root element is closed.
     Closed,
-    /// It is not well-formed.
+    /// The document is not well-formed.
     Broken,
 }
 
-/// Builds a [`Document`] from starts, texts and ends.
+/// Builds a [`Document`] from the events of a parser.
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
     document: Document,
@@ -112,7 +112,7 @@ impl Builder {
     }
 }
 
-/// The document as rxml sees it.
+/// Parses a document with rxml.
 pub(crate) fn rxml(mut bytes: &[u8]) -> Document {
     let options = Options {
         max_token_length: 1 << 21,
@@ -147,8 +147,8 @@ pub(crate) fn rxml(mut bytes: &[u8]) -> Document {
     builder.finish()
 }
 
-/// Whether rxml knows every name that may stand in the document: its table lacks U+FDF0 to U+FFFD,
-/// which XML 1.0 §2.3 has.
+/// Returns `true` if rxml supports all names that may occur in the document: its table lacks U+FDF0
+/// to U+FFFD, which XML 1.0 §2.3 includes.
 pub(crate) fn is_within_rxml(bytes: &[u8]) -> bool {
     !bytes.utf8_chunks().any(|chunk| {
         chunk
@@ -157,7 +157,8 @@ pub(crate) fn is_within_rxml(bytes: &[u8]) -> bool {
     })
 }
 
-/// Line ends as XML 1.0 §2.11 has them: rxml refuses a lone carriage return in an attribute value.
+/// Normalizes line ends (XML 1.0 §2.11), because rxml rejects a lone carriage return in an
+/// attribute value.
 pub(crate) fn normal_line_ends(bytes: &[u8]) -> Vec<u8> {
     let mut normal = Vec::with_capacity(bytes.len());
     let mut after_return = false;
@@ -172,7 +173,7 @@ pub(crate) fn normal_line_ends(bytes: &[u8]) -> Vec<u8> {
     normal
 }
 
-/// Children as another parser sees their bytes, and the text between them.
+/// Parses children with rxml. Returns the elements and the text between them.
 pub(crate) fn of_children(children: &Children) -> (Vec<Tree>, String) {
     let bytes = [
         b"<stream><stanza xmlns='jabber:client'>",
@@ -184,13 +185,13 @@ pub(crate) fn of_children(children: &Children) -> (Vec<Tree>, String) {
     assert_eq!(
         document.end,
         End::Closed,
-        "children that cannot stand alone: {children:?}"
+        "children depend on their context: {children:?}"
     );
     let stanza = &document.tops[0];
     (stanza.elements().cloned().collect(), stanza.text())
 }
 
-/// One element, written out.
+/// Parses one element with rxml.
 pub(crate) fn tree(xml: &str) -> Tree {
     let document = rxml(format!("<stream>{xml}</stream>").as_bytes());
     assert_eq!(

@@ -1,4 +1,4 @@
-// The status page. Whatever comes from outside becomes text, never markup.
+// The status page. Untrusted text is inserted as text, never as markup.
 'use strict';
 
 const EVERY = 2000;
@@ -10,8 +10,8 @@ let paused = false;
 let last = null;
 let filled = '';
 
-// C0 and C1 but for line breaks and tabs, and what turns or hides the direction of a text, written out: a stranger's text
-// must not change how what stands beside it reads.
+// Escapes C0 and C1 controls except line breaks and tabs, and bidi controls: untrusted text must not change how the text
+// next to it reads.
 const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 const plain = (text) => String(text).replace(CONTROL, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 
@@ -31,7 +31,7 @@ function svg(name, attributes) {
   return element;
 }
 
-// Fills a table: a cell is a text, a number, or an element.
+// Fills a table. A cell is a string, a number, or an element.
 function table(id, caption, heads, rows, empty) {
   const head = make('thead', {}, make('tr', {}, ...heads.map((text) => make('th', { scope: 'col' }, text))));
   const cell = (value, index) => {
@@ -61,7 +61,7 @@ async function ask(path, body) {
   return answer;
 }
 
-// Does what a button asks, and says what went wrong.
+// Runs the action of a button, and shows its error.
 async function attempt(work) {
   try {
     await work();
@@ -93,7 +93,7 @@ function standing(component) {
   if (component.ready) return make('span', { class: 'good' }, '✓ ready');
   const words = {
     connecting: 'connecting', waiting: component.refused ? 'refused' : 'not connected', ended: 'ended',
-    mounted: 'mounted, but nothing proves that stanzas reach it',
+    mounted: 'mounted, but not known to receive stanzas',
   };
   return make('span', { class: 'bad' }, `✗ ${words[component.state]}`);
 }
@@ -103,13 +103,13 @@ function showComponents(state) {
     one.jid, standing(one), one.keepalive_age === null ? '–' : seconds(one.keepalive_age), one.server + (one.tls ? ' (TLS)' : ''),
     one.streams, listed(one.reconnects) || '–', one.mounted,
   ]);
-  table('links', `${count(rows.length, 'component')}`, ['JID', 'State', 'Last proof', 'Server', 'Streams', 'Links lost', 'Mounted'],
+  table('links', `${count(rows.length, 'component')}`, ['JID', 'State', 'Last proof', 'Server', 'Streams', 'Reconnects', 'Modules'],
     rows, 'none');
   const reasons = state.components.filter((one) => one.why);
   byId('reasons').replaceChildren(...reasons.map((one) => make('div', {}, make('h3', {}, one.jid), make('pre', {}, one.why))));
 }
 
-// What was handled and written since the start, for the speed of both.
+// Records the numbers of stanzas handled and sent, and returns their rates over time.
 function note(one, now) {
   const handled = Object.values(one.stanzas).reduce((sum, kind) => sum + kind.count, 0);
   const known = history.get(one.jid) || { points: [] };
@@ -131,7 +131,7 @@ function plot(one, points) {
   const top = Math.max(1, most);
   const line = (index) => points.map((point, at) =>
     `${((POINTS - points.length + at) / (POINTS - 1)) * 300},${97 - (point[index] / top) * 94}`).join(' ');
-  const words = `${rate(handled)} handled and ${rate(sent)} written in a second; at most ${rate(most)}`;
+  const words = `${rate(handled)} handled and ${rate(sent)} sent per second; peak ${rate(most)}`;
   const drawing = svg('svg', { viewBox: '0 0 300 100', preserveAspectRatio: 'none', role: 'img', 'aria-label': `${one.jid}: ${words}` });
   drawing.append(svg('line', { class: 'axis', x1: 0, y1: 97, x2: 300, y2: 97 }));
   if (points.length > 1) {
@@ -145,10 +145,10 @@ function showFigures(state) {
   byId('plots').replaceChildren(...state.components.map((one) => plot(one, note(one, now))));
   const slow = state.components.flatMap((one) => one.slow.map((route) => ({ ...route, jid: one.jid })));
   slow.sort((a, b) => b.longest - a.longest);
-  table('routes', 'The slowest first', ['Handler', 'Component', 'Stanzas', 'Mean', 'Longest'], slow.slice(0, 10).map((route) =>
-    [route.route, route.jid, route.count, seconds(route.total / route.count), seconds(route.longest)]), 'none was slow');
+  table('routes', 'Slowest first', ['Handler', 'Component', 'Stanzas', 'Mean', 'Longest'], slow.slice(0, 10).map((route) =>
+    [route.route, route.jid, route.count, seconds(route.total / route.count), seconds(route.longest)]), 'no slow handlers');
   const queues = state.components.flatMap((one) => one.queues.map((queue) => ({ ...queue, jid: one.jid })));
-  table('lengths', 'At most a second old', ['Queue', 'Component', 'Now', 'Bound', 'Filled'], queues.map((queue) => {
+  table('lengths', 'Updated every second', ['Queue', 'Component', 'Length', 'Limit', 'Usage'], queues.map((queue) => {
     const name = queue.name.replaceAll('_', ' ');
     if (queue.limit === null) return [name, queue.jid, queue.length, '–', '–'];
     const label = `${name} of ${queue.jid}`;
@@ -156,7 +156,7 @@ function showFigures(state) {
       make('meter', { min: 0, max: queue.limit, high: queue.limit * 0.8, value: queue.length, 'aria-label': label })];
   }), 'none');
   const faults = state.components.map((one) => [one.jid, listed(one.turned_away) || '–', listed(one.faults) || '–']);
-  table('faults', 'Since the start', ['Component', 'Turned away', 'Faults of ours'], faults, 'none');
+  table('faults', 'Since the process started', ['Component', 'Rejected stanzas', 'Faults'], faults, 'none');
 }
 
 function showLoggers(state) {
@@ -171,7 +171,7 @@ function show(state) {
   last = state;
   const ready = state.components.filter((one) => one.ready).length;
   let words = `${state.ready ? 'Ready' : 'Not ready'}: ${ready} of ${count(state.components.length, 'component')} ready`;
-  if (state.reload_refused) words += '. The last reload was refused: see the errors';
+  if (state.reload_refused) words += '. The last reload was refused; see the errors below';
   const summary = byId('summary');
   summary.className = state.ready ? 'good' : 'bad';
   if (summary.textContent !== words) summary.textContent = words;
@@ -189,7 +189,7 @@ async function look() {
     if (byId('told').dataset.of === 'state') tell('');
   } catch (error) {
     byId('summary').className = 'bad';
-    byId('summary').textContent = 'It does not say how it stands';
+    byId('summary').textContent = 'Status unavailable';
     tell(error.message, 'state');
   }
 }
@@ -215,13 +215,13 @@ async function readLetters() {
   });
   const button = (what, word, letter) =>
     make('button', { type: 'button', 'aria-label': `${word} number ${letter.seq}`, onclick: () => act(what, letter) }, word);
-  table('letters', `${count(letters.length, 'message')} not delivered yet, or given up`,
-    ['Number', 'State', 'Bot', 'Peer', 'Since', 'Why', 'Stanza', 'Do'], letters.map((letter) => [
+  table('letters', `${count(letters.length, 'message')} pending or given up`,
+    ['Number', 'State', 'Bot', 'Peer', 'Since', 'Reason', 'Stanza', 'Action'], letters.map((letter) => [
       letter.seq, letter.dead ? 'given up' : 'waiting', `${letter.bot}@${letter.component}`, letter.peer,
       moment(letter.received / 1000), letter.why || '–',
       make('details', {}, make('summary', {}, 'show'), make('pre', {}, letter.xml)),
       letter.dead ? make('span', { class: 'row' }, button('replay', 'Replay', letter), button('drop', 'Drop', letter)) : '–',
-    ]), 'nothing is undelivered');
+    ]), 'no undelivered messages');
 }
 
 async function search(before) {
@@ -234,7 +234,7 @@ async function search(before) {
     make('pre', {}, entry.erased ? '(erased)' : entry.body ?? entry.stanza)));
   if (before) byId('entries').append(...entries);
   else byId('entries').replaceChildren(...entries);
-  byId('found').textContent = `${count(byId('entries').children.length, 'entry', 'entries')}, the newest first`;
+  byId('found').textContent = `${count(byId('entries').children.length, 'entry', 'entries')}, newest first`;
   byId('older').hidden = !page.before;
   byId('older').onclick = () => attempt(() => search(page.before));
 }

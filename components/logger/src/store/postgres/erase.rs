@@ -1,8 +1,8 @@
-//! Forgetting.
+//! Erasure and retention in PostgreSQL.
 //!
-//! An update leaves the old row behind until a vacuum takes it away, and what it takes away stays
-//! in the free space of its page, in the write-ahead log and in backups: the component's page says
-//! so, and what to do.
+//! An update leaves the old row in place until a vacuum removes it. Its bytes then remain in the
+//! free space of the page, in the write-ahead log and in backups; the README describes how to
+//! remove them.
 
 use postgres::Transaction;
 
@@ -32,14 +32,14 @@ pub(super) fn erase(store: &mut Postgres, jid: &str, most: usize) -> Result<usiz
     }
     write_usage(delta, &mut transaction)?;
     if places.is_empty() {
-        // The hash goes, so that the same JID is another one when it writes again.
+        // Without the hash, the same JID gets a new number when it writes again.
         transaction.execute("DELETE FROM used WHERE party = $1", &[&party])?;
         transaction.execute(
             "UPDATE jid SET jid = $2, hash = -id WHERE id = $1",
             &[&party, &keys.hash(jid)],
         )?;
     }
-    // Every instance forgets the numbers that it remembers.
+    // Makes every instance clear its cache of JID numbers.
     transaction.execute("UPDATE epoch SET epoch = epoch + 1", &[])?;
     transaction.commit()?;
     Ok(places.len())
@@ -61,7 +61,7 @@ pub(super) fn scrub(store: &mut Postgres) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A name that is a hash already stands for entries that are all erased, and not vacuumed yet.
+/// A name that is already a hash belongs to entries that are all erased but not yet vacuumed.
 pub(super) fn unfinished(store: &mut Postgres) -> Result<Vec<String>, StoreError> {
     let rows = store
         .client
@@ -108,7 +108,7 @@ fn of_party(
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// While all have more than their due: the oldest entries of whoever sent most, and of nobody else.
+/// While the total exceeds the bound, returns the oldest entries of the largest sender only.
 fn of_largest_sender(
     transaction: &mut Transaction<'_>,
     bound: u64,
@@ -142,7 +142,7 @@ fn of_largest_sender(
     Ok(places)
 }
 
-/// Takes all but id, time and archive from an entry.
+/// Removes everything from an entry except ID, time and archive.
 fn empty(
     t: &mut Transaction<'_>,
     keys: &Keys,
@@ -186,7 +186,7 @@ fn remove(
 struct Old {
     parties: Parties,
     class: Class,
-    /// Of its stanza; `None` when it was erased before.
+    /// Size of the stanza; `None` if already erased.
     bytes: Option<usize>,
 }
 
@@ -221,7 +221,7 @@ fn old(t: &mut Transaction<'_>, keys: &Keys, place: Place) -> Result<Option<Old>
     }))
 }
 
-/// Forgets JIDs that nothing is kept of any more.
+/// Deletes JIDs without remaining entries.
 fn sweep(transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
     transaction.execute("DELETE FROM used WHERE entries <= 0 AND bytes <= 0", &[])?;
     let gone = transaction.execute(

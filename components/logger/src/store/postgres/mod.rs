@@ -1,8 +1,8 @@
-//! The store in a PostgreSQL database, which several instances may share.
+//! The PostgreSQL store, which several instances may share.
 //!
-//! Whoever writes holds a lock for the length of its transaction: places are given in the order of
-//! commits, so that nobody who pages misses an entry. Batches are large, so the lock is no
-//! bottleneck.
+//! A writer holds an advisory lock for its whole transaction. Places are thus assigned in commit
+//! order, so that a client that pages through results misses no entry. Batches are large, so the
+//! lock is not a bottleneck.
 
 mod erase;
 mod read;
@@ -11,7 +11,7 @@ mod write;
 
 use std::collections::HashMap;
 
-use campanile_postgres::{ConnectError, Database, chain};
+use campanile_storage::postgres::{ConnectError, Database, chain};
 use postgres::Client;
 
 use super::{Backend, Open, Page, Place, Prune, Query, StoreError, Usage};
@@ -23,11 +23,11 @@ use crate::new_entry::NewEntry;
 pub struct PostgresStore(Database);
 
 impl PostgresStore {
-    /// The store in the database of this [address](Database::new). The tables are made in a schema
-    /// `campanile_logger` when they are not there.
+    /// Creates a store for a database [address](Database::new). The tables are created in the
+    /// schema `campanile_logger` on first use.
     ///
     /// # Errors
-    /// When it is no such address, with the reason.
+    /// If the address is invalid, with the reason.
     pub fn new(address: &str) -> Result<Self, StoreError> {
         Database::new(address)
             .map(Self)
@@ -66,9 +66,9 @@ impl Open for PostgresStore {
 struct Postgres {
     client: Client,
     keys: Keys,
-    /// Numbers of JIDs.
+    /// Cached numbers of JIDs.
     known: HashMap<Box<str>, i64>,
-    /// Grows when somebody erases: then numbers may be stale.
+    /// Incremented by each erasure, after which cached numbers may be stale.
     epoch: i64,
 }
 
@@ -153,7 +153,7 @@ impl From<postgres::Error> for StoreError {
                 | &SqlState::T_R_DEADLOCK_DETECTED
                 | &SqlState::QUERY_CANCELED,
             ) => Self::Busy,
-            // Shutting down, starting up, crashed; too many connections; not let in; no such
+            // Shutting down, starting up or crashed; too many connections; access denied; no such
             // database.
             Some(code)
                 if ["57P", "53", "28", "3D"]

@@ -1,4 +1,4 @@
-//! Asking for entries.
+//! Queries.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use crate::store::planner::{self, Filter, Plan, bounds, into_page};
 use crate::store::usage::{ALL, HOME, RECEIVED};
 use crate::store::{Entry, Page, Place, Query, StoreError, Usage};
 
-/// How long a page may be looked for, where the index alone does not lead to it.
+/// Time limit for a page whose entries must be filtered one by one.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Entries looked at together then.
+/// Number of entries fetched per step in that case.
 const CHUNK: usize = 256;
-/// Entries looked through one by one before the index of terms is asked. What is common is found
-/// among them; the index would gather all of it first. What is not found among them is rare enough
-/// to be gathered.
+/// Number of entries scanned before the index of terms is used. Frequent terms are found by the
+/// scan, where the index would collect all matches first; terms not found by it are rare enough for
+/// the index.
 const SCAN_LIMIT: usize = 4000;
 
 const COLUMNS: &str = "e.place, (SELECT alias.id FROM alias WHERE alias.place = e.place), \
@@ -188,7 +188,7 @@ pub(super) fn usage(store: &mut Postgres, owner: Option<&str>) -> Result<Usage, 
     Ok(usage)
 }
 
-/// The number of a JID, if it has one.
+/// Returns the number of a JID, if it has one.
 pub(super) fn find(
     client: &mut impl GenericClient,
     keys: &Keys,
@@ -201,8 +201,8 @@ pub(super) fn find(
     Ok(row.map(|row| row.get(0)))
 }
 
-/// Entries and bytes of a party in an archive, sent and received; of all archives when there is
-/// none.
+/// Returns the entries and bytes that a party sent and received in an archive; in all archives if
+/// `None`.
 pub(super) fn used(
     client: &mut impl GenericClient,
     party: i64,
@@ -225,7 +225,7 @@ pub(super) fn used(
     }))
 }
 
-/// The conditions in the language of tsquery. Terms have no quotation marks in them.
+/// Formats the conditions as a `tsquery`. Terms contain no quotation marks.
 fn expression(all: &Terms) -> String {
     let term = |term: &Term| format!("'{}'{}", term.text, if term.beginning { ":*" } else { "" });
     let any =
@@ -233,7 +233,7 @@ fn expression(all: &Terms) -> String {
     all.iter().map(any).collect::<Vec<_>>().join(" & ")
 }
 
-/// What is asked for, as far as the limit.
+/// Fetches matching entries up to the limit.
 fn found(
     client: &mut impl GenericClient,
     query: &Query,
@@ -256,17 +256,18 @@ fn found(
     fetch(client, &by_terms(query, COLUMNS), query, bounds, condition)
 }
 
-/// Among the entries that come first.
+/// Scans the first entries in order.
 fn near(query: &Query, columns: &str) -> String {
     let order = if query.from_end { "DESC" } else { "ASC" };
     format!(
         "SELECT {columns} FROM (SELECT * FROM entry e WHERE e.place > $1 AND e.place < $2 ORDER BY \
         e.place {order} \
-         LIMIT {SCAN_LIMIT}) AS e WHERE e.terms @@ $4::text::tsquery ORDER BY e.place {order} LIMIT $3"
+         LIMIT {SCAN_LIMIT}) AS e WHERE e.terms @@ $4::text::tsquery ORDER BY e.place {order} \
+         LIMIT $3"
     )
 }
 
-/// By the index of terms and no other: places are computed, so that their index is of no use.
+/// Uses the index of terms only: the expression `place + 0` disables the index of places.
 fn by_terms(query: &Query, columns: &str) -> String {
     let order = if query.from_end { "DESC" } else { "ASC" };
     format!(
@@ -323,7 +324,7 @@ fn entry(row: &Row, keys: &Keys) -> Result<Entry, StoreError> {
         from: row.get(3),
         to: to.unwrap_or_else(|| archive.clone()),
         archive,
-        class: class.ok_or_else(|| StoreError::Fault("an entry of no known class".to_owned()))?,
+        class: class.ok_or_else(|| StoreError::Fault("entry has an unknown class".to_owned()))?,
         stanza: stanza.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
     })
 }

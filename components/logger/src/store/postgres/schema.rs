@@ -1,11 +1,11 @@
-//! The tables.
+//! Tables and migrations of the PostgreSQL store.
 
 use postgres::Client;
 
 use crate::keys::Keys;
 use crate::store::StoreError;
 
-/// One step for each version; the number of steps is the version.
+/// Migrations, one per version; their number is the current version.
 const STEPS: &[&str] = &[
     "
     CREATE TABLE jid (id bigserial PRIMARY KEY, hash bigint NOT NULL UNIQUE, jid text NOT NULL);
@@ -38,12 +38,12 @@ const STEPS: &[&str] = &[
 ",
 ];
 
-/// Held by whoever writes, to the end of its transaction: \"camp\" and \"logr\".
+/// The advisory lock of writers, held until the end of the transaction: "camp" and "logr".
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1667329392, 1819240306)";
 
-/// Brings the schema up to date, and gives the key of the store.
+/// Migrates the schema and returns the keys of the store.
 pub(super) fn prepare(client: &mut Client, write: bool) -> Result<Keys, StoreError> {
-    // A sort or a merge of a query stays in memory; a commit is on the disk before it is reported.
+    // A commit is on disk before it is reported.
     client.batch_execute(
         "SET search_path = campanile_logger; SET synchronous_commit = on; SET lock_timeout = \
         '10s'; SET statement_timeout = '30s'",
@@ -51,17 +51,20 @@ pub(super) fn prepare(client: &mut Client, write: bool) -> Result<Keys, StoreErr
     if write {
         migrate(client)?;
     } else {
-        // Which way a query takes is decided here; the planner knows nothing of words that it has
-        // not seen in its sample.
+        // Access paths are chosen in `read`; PostgreSQL's planner cannot estimate words that are
+        // not in its sample.
         client.batch_execute("SET enable_seqscan = off")?;
     }
     let row = client.query_opt("SELECT version, key FROM meta", &[])?;
-    let row = row.ok_or_else(|| StoreError::Unavailable("the store is not made yet".to_owned()))?;
-    let (found, key): (i64, Vec<u8>) = (row.get(0), row.get(1));
+    let row = row.ok_or_else(|| {
+        StoreError::Unavailable("store does not exist yet; `campanile run` creates it".to_owned())
+    })?;
+    let found: i64 = row.get(0);
+    let key: Vec<u8> = row.get(1);
     if usize::try_from(found) != Ok(STEPS.len()) {
         let wanted = STEPS.len();
         return Err(StoreError::Unavailable(format!(
-            "its version is {found}, this program's is {wanted}"
+            "schema version is {found}, expected {wanted}; `campanile run` upgrades older versions"
         )));
     }
     Ok(Keys::new(&key))
@@ -69,7 +72,7 @@ pub(super) fn prepare(client: &mut Client, write: bool) -> Result<Keys, StoreErr
 
 fn migrate(client: &mut Client) -> Result<(), StoreError> {
     let mut transaction = client.transaction()?;
-    // Two instances may come at the same time: the second one finds the work done.
+    // Instances may start concurrently; the second one finds the schema migrated.
     transaction.query(LOCK, &[])?;
     transaction.batch_execute(
         "CREATE SCHEMA IF NOT EXISTS campanile_logger; \
@@ -84,7 +87,7 @@ fn migrate(client: &mut Client) -> Result<(), StoreError> {
     }
     if found.is_none() {
         let key = Keys::generate()
-            .ok_or_else(|| StoreError::Fault("the system gives no randomness".to_owned()))?;
+            .ok_or_else(|| StoreError::Fault("system random number generator failed".to_owned()))?;
         transaction.execute(
             "INSERT INTO meta (version, key) VALUES (0, $1)",
             &[&key.as_slice()],

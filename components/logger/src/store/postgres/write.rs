@@ -1,4 +1,4 @@
-//! A batch becomes durable: one transaction, one statement for all of its entries.
+//! Commits of batches: one transaction, with one statement for all entries.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::new_entry::{NewEntry, domain};
 use crate::store::usage::{Parties, UsageDelta, quota_classes};
 use crate::store::{Place, StoreError, index_terms, now};
 
-/// Numbers remembered at a time.
+/// Maximum number of cached JID numbers.
 const MAX_CACHED: usize = 65_536;
 
 pub(super) fn commit(
@@ -19,7 +19,7 @@ pub(super) fn commit(
 ) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
     let kept = try_commit(store, batch);
     if kept.is_err() {
-        // Numbers that were given in a transaction that is no more.
+        // The cache may have numbers assigned in the rolled-back transaction.
         store.known.clear();
     }
     kept
@@ -56,7 +56,7 @@ fn try_commit(
         known
             .get(jid)
             .copied()
-            .ok_or_else(|| StoreError::Fault("a JID without a number".to_owned()))
+            .ok_or_else(|| StoreError::Fault("JID has no number".to_owned()))
     };
     for new_entry in batch {
         let parties = Parties {
@@ -100,7 +100,7 @@ fn try_commit(
     Ok(outcomes)
 }
 
-/// Sees to it that every JID of a batch has a number.
+/// Ensures that every JID of a batch has a number.
 fn number(
     transaction: &mut Transaction<'_>,
     keys: &Keys,
@@ -133,8 +133,8 @@ fn number(
     Ok(())
 }
 
-/// The place of an entry that was imported before, or that comes back to the store it was exported
-/// from.
+/// Returns the place of an entry that was imported before, or is re-imported into the store it was
+/// exported from.
 fn find_duplicate(
     transaction: &mut Transaction<'_>,
     new_entry: &NewEntry,
@@ -152,7 +152,7 @@ fn find_duplicate(
     Ok(row.map(|row| row.get(0)))
 }
 
-/// The first free place from a time on.
+/// Returns the first free place at or after a time.
 fn free_place(
     transaction: &mut Transaction<'_>,
     time: i64,
@@ -179,7 +179,7 @@ fn kept(transaction: &mut Transaction<'_>, party: i64, home: bool) -> Result<u64
     Ok(row.get::<_, i64>(0).unsigned_abs())
 }
 
-/// Entries as columns.
+/// Entries in columns, for `unnest`.
 #[derive(Default)]
 struct Rows<'d> {
     places: Vec<i64>,

@@ -1,4 +1,4 @@
-//! Forgetting: what was erased or has become too old is overwritten, in the index as well.
+//! Erasure and retention in SQLite. Removed data is overwritten, in the index as well.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -23,7 +23,7 @@ pub(super) fn erase(store: &mut Sqlite, jid: &str, most: usize) -> Result<usize,
         }
         usage_table::write(delta, transaction)?;
         if places.is_empty() {
-            // The hash goes, so that the same JID is another one when it writes again.
+            // Without the hash, the same JID gets a new number when it writes again.
             transaction.execute("DELETE FROM used WHERE party = ?1", [party])?;
             transaction.execute(
                 "UPDATE jid SET jid = ?2, hash = -id WHERE id = ?1",
@@ -36,9 +36,9 @@ pub(super) fn erase(store: &mut Sqlite, jid: &str, most: usize) -> Result<usize,
     erased
 }
 
-/// Writes all back into the database and cuts the log to nothing: the old bytes are in neither.
+/// Checkpoints and truncates the write-ahead log, so that neither file contains the old bytes.
 pub(super) fn scrub(db: &Connection) -> Result<(), StoreError> {
-    // Not what another process brings so far in the meantime.
+    // Only erasures completed before the checkpoint; another process may complete one meanwhile.
     let mut emptied = db.prepare_cached(
         "SELECT party FROM erasing JOIN jid ON jid.id = party WHERE jid.hash = -jid.id",
     )?;
@@ -55,8 +55,8 @@ pub(super) fn scrub(db: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A name that is a hash already stands for entries that are all erased, with old bytes that may be
-/// in the log.
+/// A name that is already a hash belongs to entries that are all erased, whose old bytes may still
+/// be in the log.
 pub(super) fn unfinished(db: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement = db.prepare_cached("SELECT jid FROM erasing JOIN jid ON jid.id = party")?;
     let names = statement
@@ -107,7 +107,7 @@ fn before(db: &Connection, time: i64, most: usize) -> Result<Vec<Place>, StoreEr
     Ok(places)
 }
 
-/// What a party sent or received.
+/// Returns the entries that a party sent or received.
 fn of_party(db: &Connection, party: i64, most: usize) -> Result<Vec<Place>, StoreError> {
     let mut statement =
         db.prepare_cached("SELECT rowid FROM term WHERE term MATCH ?1 ORDER BY rowid LIMIT ?2")?;
@@ -118,7 +118,7 @@ fn of_party(db: &Connection, party: i64, most: usize) -> Result<Vec<Place>, Stor
     Ok(places)
 }
 
-/// While all have more than their due: the oldest entries of whoever sent most, and of nobody else.
+/// While the total exceeds the bound, returns the oldest entries of the largest sender only.
 fn of_largest_sender(db: &Connection, bound: u64, most: usize) -> Result<Vec<Place>, StoreError> {
     let (_, bytes) = usage_table::entries(db, usage_table::ALL, None, &[])?;
     let mut excess = i64::try_from(bytes.saturating_sub(bound)).unwrap_or(i64::MAX);
@@ -149,7 +149,7 @@ fn of_largest_sender(db: &Connection, bound: u64, most: usize) -> Result<Vec<Pla
     Ok(places)
 }
 
-/// Takes all but id, time and archive from an entry.
+/// Removes everything from an entry except ID, time and archive.
 fn empty(
     db: &Connection,
     jids: &Jids,
@@ -194,11 +194,11 @@ fn remove(
 struct Old {
     parties: Parties,
     class: Class,
-    /// Of its stanza; `None` when it was erased before.
+    /// Size of the stanza; `None` if already erased.
     bytes: Option<usize>,
 }
 
-/// Takes an entry out of the index, by the same terms by which it was put there.
+/// Removes an entry from the index, which requires the exact terms it was added with.
 fn unindex(db: &Connection, jids: &Jids, place: Place) -> Result<Option<Old>, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT archive, sender, recipient, class, stanza, (SELECT jid FROM jid WHERE id = sender) \
@@ -256,7 +256,7 @@ fn unindex(db: &Connection, jids: &Jids, place: Place) -> Result<Option<Old>, St
     }))
 }
 
-/// Forgets JIDs that nothing is kept of any more.
+/// Deletes JIDs without remaining entries.
 fn sweep(db: &Connection) -> Result<(), StoreError> {
     db.execute("DELETE FROM used WHERE entries <= 0 AND bytes <= 0", [])?;
     db.execute(

@@ -1,4 +1,4 @@
-//! JIDs by number.
+//! Numbering of JIDs.
 
 use std::collections::HashMap;
 
@@ -7,15 +7,15 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::keys::Keys;
 use crate::store::StoreError;
 
-/// Numbers remembered at a time.
+/// Maximum number of cached JID numbers.
 const MAX_CACHED: usize = 65_536;
 
-/// The numbers of JIDs, and those remembered from before.
+/// A cache of JID numbers.
 #[derive(Debug)]
 pub(super) struct Jids {
     keys: Keys,
     known: HashMap<Box<str>, i64>,
-    /// Grows with each commit of another connection.
+    /// `PRAGMA data_version`, which changes with each commit of another connection.
     version: i64,
 }
 
@@ -28,7 +28,7 @@ impl Jids {
         }
     }
 
-    /// Forgets everything when another process has written: it may have erased.
+    /// Clears the cache if another process has written, as it may have erased a JID.
     pub(super) fn refresh(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let mut statement = connection.prepare_cached("PRAGMA data_version")?;
         let version = statement.query_row([], |row| row.get(0))?;
@@ -42,7 +42,7 @@ impl Jids {
         self.known.clear();
     }
 
-    /// The number of a JID, if it has one.
+    /// Returns the number of a JID, if it has one.
     pub(super) fn find(
         &self,
         connection: &Connection,
@@ -54,13 +54,13 @@ impl Jids {
         });
         match found.optional()? {
             Some((id, found)) if found == jid => Ok(Some(id)),
-            Some(_) => Err(StoreError::Fault("two JIDs have the same hash".to_owned())),
+            Some(_) => Err(StoreError::Fault("hash collision of two JIDs".to_owned())),
             None => Ok(None),
         }
     }
 
-    /// The number of a JID; a new one where it has none. Only within a transaction that is
-    /// committed, or followed by [`forget`](Jids::forget).
+    /// Returns the number of a JID, assigning one if needed. To be called within a transaction; if
+    /// that is rolled back, call [`forget`](Jids::forget).
     pub(super) fn number(&mut self, connection: &Connection, jid: &str) -> Result<i64, StoreError> {
         if let Some(id) = self.known.get(jid) {
             return Ok(*id);

@@ -1,4 +1,4 @@
-//! The store in one SQLite file.
+//! The SQLite store.
 
 mod erase;
 mod jids;
@@ -19,7 +19,7 @@ use super::{Backend, Open, Page, Place, Prune, Query, StoreError, Usage};
 use crate::keys::Keys;
 use crate::new_entry::NewEntry;
 
-/// A store in one file, with write-ahead log beside it.
+/// A store in one file, with a write-ahead log beside it.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     path: PathBuf,
@@ -27,7 +27,7 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// The store in this file; it is made when it is not there.
+    /// Creates a store for this file, which is created on first use.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl SqliteStore {
         }
     }
 
-    /// Sets how long to wait while another process writes. 5 s by default.
+    /// Sets how long to wait while another process writes. Default: 5 s.
     #[must_use]
     pub fn busy_timeout(self, busy_timeout: Duration) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl SqliteStore {
         }
     }
 
-    /// The file.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -80,8 +80,8 @@ impl Open for SqliteStore {
     }
 }
 
-/// Commits are on the disk before they are reported (`FULL`), and what is deleted is overwritten
-/// with zeros.
+/// Commits are on disk before they are reported (`FULL`), and deleted data is overwritten with
+/// zeros.
 const WRITES: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -102,7 +102,7 @@ struct Sqlite {
     connection: Connection,
     keys: Keys,
     jids: Jids,
-    /// The last place that was given away.
+    /// The last assigned place.
     last: Option<Place>,
 }
 

@@ -1,7 +1,7 @@
-//! Asking for entries.
+//! Queries.
 //!
-//! Whatever is asked, the index walks through the places that fit and stops when the page is full:
-//! the shortest list leads, and a page far inside is reached by seeking.
+//! The index iterates over matching places and stops when the page is full. The shortest posting
+//! list drives the iteration, and a page far inside the results is reached by seeking.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ use crate::store::index_terms::{Term, Terms};
 use crate::store::planner::{self, Filter, bounds, into_page};
 use crate::store::{Entry, Page, Place, Query, StoreError};
 
-/// How long a page may be looked for, where the index alone does not lead to it.
+/// Time limit for a page whose entries must be filtered one by one.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Entries looked at together then.
+/// Number of entries fetched per step in that case.
 const CHUNK: usize = 256;
 
 const COLUMNS: &str = "e.place, coalesce((SELECT alias.id FROM alias WHERE alias.place = e.place), \
@@ -25,7 +25,7 @@ const COLUMNS: &str = "e.place, coalesce((SELECT alias.id FROM alias WHERE alias
     (SELECT jid FROM jid WHERE id = e.archive), (SELECT jid FROM jid WHERE id = e.sender), \
     (SELECT jid FROM jid WHERE id = e.recipient), e.class, e.stanza";
 
-/// How a query is answered, in the language of FTS5.
+/// The plan of a query, with conditions in FTS5 syntax.
 enum Plan {
     Nothing,
     Scan,
@@ -33,7 +33,7 @@ enum Plan {
 }
 
 pub(super) fn page(store: &mut Sqlite, query: &Query) -> Result<Page, StoreError> {
-    // One view of the database for the whole page.
+    // One snapshot of the database for the whole page.
     let view = store.connection.unchecked_transaction()?;
     let plan = plan(store, &view, query)?;
     if !query.places.is_empty() {
@@ -87,7 +87,7 @@ pub(super) fn count(
 ) -> Result<Option<u64>, StoreError> {
     let db = &store.connection;
     if planner::is_unfiltered(query) {
-        // An unknown JID has nothing; no JID at all is everything.
+        // An unknown JID has no entries; without a JID, everything is counted.
         let number = |jid: &Option<BareJid>| -> Result<_, StoreError> {
             let Some(jid) = jid else {
                 return Ok(Some(None));
@@ -172,7 +172,7 @@ fn plan(store: &Sqlite, db: &Connection, query: &Query) -> Result<Plan, StoreErr
     )
 }
 
-/// The conditions in the language of FTS5. Terms have no quotation marks in them.
+/// Formats the conditions in FTS5 syntax. Terms contain no quotation marks.
 fn expression(all: &Terms) -> String {
     let term = |term: &Term| {
         format!(
@@ -200,7 +200,7 @@ fn scan(query: &Query, columns: &str) -> String {
 
 fn by_index(query: &Query, columns: &str) -> String {
     let order = if query.from_end { "DESC" } else { "ASC" };
-    // CROSS JOIN keeps the index in front.
+    // CROSS JOIN makes SQLite iterate over the index first.
     format!(
         "SELECT {columns} FROM term CROSS JOIN entry e ON e.place = term.rowid \
          WHERE term MATCH ?4 AND term.rowid > ?1 AND term.rowid < ?2 ORDER BY term.rowid {order} \
@@ -208,7 +208,7 @@ fn by_index(query: &Query, columns: &str) -> String {
     )
 }
 
-/// Entries that are named one by one, as far as the other conditions hold.
+/// Returns the entries at given places that fulfill the other conditions.
 fn by_places(
     store: &Sqlite,
     db: &Connection,
@@ -274,7 +274,7 @@ fn entry(row: &Row<'_>, keys: &Keys) -> Result<Entry, StoreError> {
         from: row.get(3)?,
         to: to.unwrap_or_else(|| archive.clone()),
         archive,
-        class: class.ok_or_else(|| StoreError::Fault("an entry of no known class".to_owned()))?,
+        class: class.ok_or_else(|| StoreError::Fault("entry has an unknown class".to_owned()))?,
         stanza: stanza.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
     })
 }

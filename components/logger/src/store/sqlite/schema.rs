@@ -1,40 +1,37 @@
-//! The tables, and how an older database becomes one of this version.
+//! Tables and migrations of the SQLite store.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::keys::Keys;
 use crate::store::StoreError;
 
-/// "camp" in the header of the file: nobody else's database is touched.
+/// The `application_id` in the file header ("camp"), which protects databases of other programs.
 const APPLICATION: i32 = 0x6361_6d70;
 
-/// One step for each version; the number of steps is the version.
+/// Migrations, one per version; their number is the current version.
 pub(super) const STEPS: &[&str] = &[
     "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
-    -- A JID is found by its keyed hash: its text stands in one place only, from where it can be \
+    -- JIDs are looked up by keyed hash: the text is stored in one place only, where it can be \
     erased.
     CREATE TABLE jid (id INTEGER PRIMARY KEY, hash INTEGER NOT NULL UNIQUE, jid TEXT NOT NULL);
 
     CREATE TABLE entry (
-        place     INTEGER PRIMARY KEY,  -- microseconds since 1970, made different for each: time \
-        and order in one
+        place     INTEGER PRIMARY KEY,  -- microseconds since 1970, incremented to be unique
         archive   INTEGER NOT NULL,     -- jid.id
         sender    INTEGER NOT NULL,     -- jid.id, bare
         recipient INTEGER,              -- jid.id, bare; NULL is the archive
         class     INTEGER NOT NULL,
-        stanza    BLOB                  -- as it came; NULL when it was erased
+        stanza    BLOB                  -- as received; NULL once erased
     );
 
-    -- Words, and terms for archive, parties and payloads. The texts themselves are only in the \
-    stanzas.
+    -- Words, and terms for archive, parties and payloads. Full texts are only in the stanzas.
     CREATE VIRTUAL TABLE term USING fts5 (terms, content = '', detail = none, columnsize = 0, \
     tokenize = 'ascii');
     INSERT INTO term (term, rank) VALUES ('secure-delete', 1);
 
-    -- How much each party has. Of the party 0 is what an archive has in all, of a domain what its \
-    people sent.
+    -- Usage per party. Party 0 is the total of an archive; a domain counts what its users sent.
     CREATE TABLE used (
         party   INTEGER NOT NULL,
         archive INTEGER NOT NULL,
@@ -44,27 +41,27 @@ pub(super) const STEPS: &[&str] = &[
         PRIMARY KEY (party, archive, class)
     ) WITHOUT ROWID;
 
-    -- Ids of entries that came from another store.
+    -- IDs of entries imported from another store.
     CREATE TABLE alias (id TEXT PRIMARY KEY, place INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
 
-    -- Keyed hashes of those who do not want to be logged.
+    -- Keyed hashes of JIDs that have opted out of logging.
     CREATE TABLE silent (hash TEXT PRIMARY KEY) WITHOUT ROWID;
 ",
     "
-    -- Whose erasure was begun: a kill does not let anybody be forgotten by half.
+    -- Erasures in progress, which are resumed after a crash.
     CREATE TABLE erasing (party INTEGER PRIMARY KEY);
 
-    -- More pieces of the index before they are merged: each word is written fewer times, and \
-    finding one stays quick.
+    -- More index segments before a merge: each word is rewritten less often, and lookups stay \
+    fast.
     INSERT INTO term (term, rank) VALUES ('automerge', 16), ('crisismerge', 64), ('hashsize', \
     8388608);
 ",
 ];
 
-/// Brings the schema up to date, and gives the key of the store.
+/// Migrates the schema and returns the keys of the store.
 pub(super) fn prepare(connection: &mut Connection) -> Result<Keys, StoreError> {
     if version(connection)? < STEPS.len() {
-        // Two processes may come at the same time: the second one finds the work done.
+        // Processes may start concurrently; the second one finds the schema migrated.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         migrate(&transaction)?;
         transaction.commit()?;
@@ -72,13 +69,13 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<Keys, StoreError> {
     keys(connection)
 }
 
-/// The key of a store that must be of this version.
+/// Returns the keys of a store, which must have the current schema version.
 pub(super) fn keys(connection: &Connection) -> Result<Keys, StoreError> {
     let found = version(connection)?;
     if found != STEPS.len() {
         let wanted = STEPS.len();
         return Err(StoreError::Unavailable(format!(
-            "its version is {found}, this program's is {wanted}"
+            "schema version is {found}, expected {wanted}; `campanile run` upgrades older versions"
         )));
     }
     let secret = connection
@@ -87,7 +84,7 @@ pub(super) fn keys(connection: &Connection) -> Result<Keys, StoreError> {
         })
         .optional()?;
     let secret: Vec<u8> =
-        secret.ok_or_else(|| StoreError::Fault("the database has lost its key".to_owned()))?;
+        secret.ok_or_else(|| StoreError::Fault("database has no key".to_owned()))?;
     Ok(Keys::new(&secret))
 }
 
@@ -98,7 +95,7 @@ fn migrate(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     }
     if from == 0 {
         let secret = Keys::generate()
-            .ok_or_else(|| StoreError::Fault("the system gives no randomness".to_owned()))?;
+            .ok_or_else(|| StoreError::Fault("system random number generator failed".to_owned()))?;
         transaction.execute(
             "INSERT INTO meta (name, value) VALUES ('key', ?1)",
             params![secret.as_slice()],
@@ -121,12 +118,12 @@ fn version(connection: &Connection) -> Result<usize, StoreError> {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match usize::try_from(version) {
         Ok(version) if version > STEPS.len() => Err(StoreError::Unavailable(format!(
-            "it was written by a newer program: version {version}"
+            "schema version is {version}, newer than this program; install a newer campanile"
         ))),
         Ok(0) if tables == 0 => Ok(0),
         Ok(version) if application == APPLICATION => Ok(version),
         _ => Err(StoreError::Unavailable(
-            "it is the database of another program".to_owned(),
+            "file belongs to another program; choose another file".to_owned(),
         )),
     }
 }

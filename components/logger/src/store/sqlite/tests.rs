@@ -1,4 +1,4 @@
-//! The store alone: what is kept, found, counted, erased, and what stays in the files.
+//! Tests of the store: writing, queries, counts, erasure, and the bytes left in the files.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +11,7 @@ use crate::store::{Backend, Open, Page, Prune, Query, Quota, StoreError};
 
 const HOME: &str = "logger.localhost";
 
-/// A folder of its own, removed at the end.
+/// A temporary directory, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -31,7 +31,7 @@ impl Folder {
         SqliteStore::new(self.0.join("logger.db"))
     }
 
-    /// Every byte of every file, in lower case.
+    /// Returns the bytes of all files, in lower case.
     fn bytes(&self) -> Vec<u8> {
         let files = std::fs::read_dir(&self.0)
             .unwrap()
@@ -97,7 +97,7 @@ fn bodies(page: &Page) -> Vec<String> {
 }
 
 #[test]
-fn what_is_kept_is_found_by_all_that_it_is() {
+fn query_filters_select_matching_entries() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
     let places = append(
@@ -227,7 +227,7 @@ fn what_is_kept_is_found_by_all_that_it_is() {
 }
 
 #[test]
-fn pages_go_both_ways_without_loss() {
+fn paging_in_both_directions_returns_all_entries() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
     let new_entries: Vec<_> = (0..1000)
@@ -291,7 +291,7 @@ fn pages_go_both_ways_without_loss() {
 }
 
 #[test]
-fn an_id_is_known_only_to_those_who_may_see_the_entry() {
+fn id_resolves_only_for_permitted_owner_and_archive() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
     let places = append(
@@ -325,12 +325,12 @@ fn an_id_is_known_only_to_those_who_may_see_the_entry() {
     assert_eq!(
         again.place(&query(), &id),
         Ok(places[0]),
-        "the same after a restart"
+        "ID is stable across restarts"
     );
 }
 
 #[test]
-fn an_import_keeps_ids_and_times_and_is_done_once() {
+fn import_preserves_ids_and_times_and_is_idempotent() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
     append(&mut *store, &[new_entry("alice@localhost/x", "now")]);
@@ -358,7 +358,7 @@ fn an_import_keeps_ids_and_times_and_is_done_once() {
 }
 
 #[test]
-fn quotas_refuse_one_and_keep_the_rest() {
+fn quota_rejects_single_entry_of_batch() {
     let folder = Folder::new();
     let size = new_entry("alice@localhost/x", "0000").stanza.len() as u64;
     let quota = Quota {
@@ -393,7 +393,7 @@ fn quotas_refuse_one_and_keep_the_rest() {
 }
 
 #[test]
-fn retention_by_size_takes_from_whoever_has_most() {
+fn retention_by_size_removes_from_largest_sender() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
     let mut new_entries = vec![new_entry("alice@localhost/x", "the first of all")];
@@ -417,7 +417,7 @@ fn retention_by_size_takes_from_whoever_has_most() {
 }
 
 #[test]
-fn retention_by_age_leaves_nothing_of_it() {
+fn retention_by_age_leaves_no_bytes_in_files() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
     append(
@@ -434,7 +434,7 @@ fn retention_by_age_leaves_nothing_of_it() {
     assert_eq!(found_in(&folder, &["plugh", "olda@", "xyzzy"]), [""; 0]);
 }
 
-/// Which of the texts are in some file of the store.
+/// Returns the texts that occur in any file of the store.
 fn found_in<'t>(folder: &Folder, texts: &[&'t str]) -> Vec<&'t str> {
     let bytes = folder.bytes();
     let holds = |text: &&&str| {
@@ -446,7 +446,7 @@ fn found_in<'t>(folder: &Folder, texts: &[&'t str]) -> Vec<&'t str> {
 }
 
 #[test]
-fn what_was_erased_is_in_no_file() {
+fn erased_data_is_in_no_file() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
     let words = [
@@ -467,8 +467,8 @@ fn what_was_erased_is_in_no_file() {
         );
         new_entry("alicia@secret.example/phone", &body)
     };
-    // Among many others, in many batches, in the past as well: pages of the tables split and the
-    // index is merged.
+    // Entries among many others, in many batches and with old times, so that table pages split and
+    // the index is merged.
     for round in 0..60_usize {
         let mut batch: Vec<_> = (0..40)
             .map(|n| {
@@ -501,7 +501,7 @@ fn what_was_erased_is_in_no_file() {
     while store.erase("alicia@secret.example", 50).unwrap() > 0 {}
     store.scrub().unwrap();
     assert_eq!(found_in(&folder, &words), [""; 0], "after");
-    // Ids and times are there, the rest is not; what others wrote is as it was.
+    // IDs and times remain, everything else is gone; entries of others are unchanged.
     assert_eq!(store.count(&query(), 100_000).unwrap(), all);
     assert_eq!(store.count(&of_alicia, 1000).unwrap(), Some(0));
     let page = store
@@ -534,7 +534,7 @@ fn what_was_erased_is_in_no_file() {
             .unwrap(),
         Some(60 * 41)
     );
-    // Who was forgotten may come again, and be forgotten again.
+    // An erased user can return, and be erased again.
     append(&mut *store, &[secret(0)]);
     assert_eq!(store.count(&of_alicia, 1000).unwrap(), Some(1));
     while store.erase("alicia@secret.example", 50).unwrap() > 0 {}
@@ -543,7 +543,7 @@ fn what_was_erased_is_in_no_file() {
 }
 
 #[test]
-fn an_erasure_that_was_cut_off_is_known_and_goes_on() {
+fn interrupted_erasure_is_resumed() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
     let new_entries: Vec<_> = (0..90)
@@ -556,11 +556,11 @@ fn an_erasure_that_was_cut_off_is_known_and_goes_on() {
     drop(store);
     let mut store = folder.store().open(true).unwrap();
     assert_eq!(store.unfinished().unwrap(), ["alicia@secret.example"]);
-    // Retention does not forget whose it was.
+    // Retention must not drop the record of the erasure.
     while store.prune(&Prune::Before(0), 10).unwrap() > 0 {}
     while store.erase("alicia@secret.example", 40).unwrap() > 0 {}
     drop(store);
-    // All is erased, and the log may still hold it.
+    // All entries are erased, but the write-ahead log may still contain them.
     let mut store = folder.store().open(true).unwrap();
     let names = store.unfinished().unwrap();
     assert!(names.len() == 1 && names[0].starts_with('#'), "{names:?}");
@@ -584,7 +584,7 @@ fn an_erasure_that_was_cut_off_is_known_and_goes_on() {
 }
 
 #[test]
-fn a_database_of_an_older_version_is_brought_up_to_date() {
+fn older_schema_is_migrated() {
     let folder = Folder::new();
     let old = rusqlite::Connection::open(folder.store().path()).unwrap();
     old.execute_batch(
@@ -604,7 +604,7 @@ fn a_database_of_an_older_version_is_brought_up_to_date() {
     drop(old);
     assert!(
         folder.store().open(false).is_err(),
-        "who only reads changes nothing"
+        "a reader must not migrate"
     );
     let mut store = folder.store().open(true).unwrap();
     assert_eq!(
@@ -623,11 +623,11 @@ fn a_database_of_an_older_version_is_brought_up_to_date() {
 }
 
 #[test]
-fn a_full_disk_keeps_nothing_and_heals() {
+fn full_disk_rejects_batch_and_recovers() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
     append(&mut *store, &[new_entry("alice@localhost/x", "first")]);
-    // The bound on pages is SQLite's own full disk.
+    // The page limit makes SQLite report a full disk.
     let bound = |pages: u32| {
         let other = rusqlite::Connection::open(folder.store().path()).unwrap();
         other
@@ -665,7 +665,7 @@ fn limited(path: &Path, pages: u32) -> Box<dyn Backend> {
 }
 
 #[test]
-fn a_locked_database_says_so_and_another_writer_is_seen() {
+fn locked_database_is_busy_and_cache_sees_other_writers() {
     let folder = Folder::new();
     let open = folder
         .store()
@@ -689,12 +689,12 @@ fn a_locked_database_says_so_and_another_writer_is_seen() {
     assert_eq!(
         bodies(&store.page(&alice).unwrap()),
         ["c"],
-        "numbers are not remembered across another's erasure"
+        "cached numbers are invalidated by an erasure of another process"
     );
 }
 
 #[test]
-fn a_foreign_or_newer_database_is_left_alone() {
+fn foreign_or_newer_database_is_rejected() {
     let folder = Folder::new();
     let other = rusqlite::Connection::open(folder.store().path()).unwrap();
     other.execute_batch("CREATE TABLE t (x)").unwrap();

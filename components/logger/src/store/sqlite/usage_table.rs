@@ -1,4 +1,4 @@
-//! How much everybody has, in the database.
+//! The usage table.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -29,8 +29,8 @@ pub(super) fn kept(db: &Connection, party: i64, home: bool) -> Result<u64, Store
     Ok(kept.unsigned_abs())
 }
 
-/// Entries and bytes of a party in an archive, sent and received; of all archives when there is
-/// none.
+/// Returns the entries and bytes that a party sent and received in an archive; in all archives if
+/// `None`.
 pub(super) fn entries(
     db: &Connection,
     party: i64,

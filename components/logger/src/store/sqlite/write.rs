@@ -1,4 +1,4 @@
-//! A batch becomes durable, all of it in one transaction.
+//! Commits of batches, each in one transaction.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,8 @@ use super::usage_table::{self, Parties, UsageDelta};
 use crate::new_entry::{NewEntry, domain};
 use crate::store::{Place, StoreError, index_terms, now};
 
-/// A clock that was set back by more than this is followed; else time goes on from the last entry.
+/// If the clock was set back by more than this (in microseconds), new entries carry the new time;
+/// otherwise time continues from the last entry.
 const MAX_CLOCK_STEP: i64 = 60_000_000;
 
 pub(super) fn commit(
@@ -20,7 +21,7 @@ pub(super) fn commit(
 ) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
     let kept = try_commit(store, batch);
     if kept.is_err() {
-        // Numbers that were given in a transaction that is no more.
+        // The cache may have numbers assigned in the rolled-back transaction.
         store.jids.forget();
         store.last = None;
     }
@@ -111,8 +112,8 @@ impl<'c> Entries<'c> {
         })
     }
 
-    /// The place of an entry that was imported before, or that comes back to the store it was
-    /// exported from.
+    /// Returns the place of an entry that was imported before, or is re-imported into the store it
+    /// was exported from.
     fn find_duplicate(
         &self,
         connection: &Connection,
@@ -162,7 +163,7 @@ impl<'c> Entries<'c> {
             if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
                 return Err(error.into());
             }
-            // Another process, or an entry from before the clock was set back.
+            // Taken by another process, or by an entry from before the clock was set back.
             place += 1;
         }
         if new_entry.time.is_none() {
@@ -181,7 +182,7 @@ impl<'c> Entries<'c> {
     }
 }
 
-/// Gives each entry a place of its own.
+/// Assigns unique, increasing places.
 struct Clock {
     now: i64,
     last: Place,
@@ -201,7 +202,7 @@ impl Clock {
         if last - now > MAX_CLOCK_STEP {
             tracing::warn!(
                 seconds = (last - now) / 1_000_000,
-                "the clock stands before the last entry's time: followed"
+                "clock went back; entries carry the new time"
             );
             return Ok(Self { now, last: now });
         }

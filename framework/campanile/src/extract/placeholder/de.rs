@@ -1,4 +1,4 @@
-//! From texts to what serde asks for.
+//! A serde deserializer for placeholder values.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-/// Why texts are not what was asked for.
+/// An error while deserializing placeholder values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PlaceholderError {
-    /// A text is a bad one: the fault of who wrote it.
+    /// A value is invalid, because of what the sender wrote.
     Text { name: Option<Arc<str>>, why: String },
-    /// The pattern has other placeholders than the handler asks for: a fault of ours.
+    /// The pattern does not have the placeholders that the handler extracts. This is a programming
+    /// error.
     Shape(String),
 }
 
@@ -48,14 +49,15 @@ impl Error for PlaceholderError {
 
 type Pair = (Arc<str>, Option<String>);
 
-/// All texts: a sequence, a map, or the only one of them.
+/// All values, as a sequence, a map, or a single value.
 pub(super) struct Captures<'a> {
     pub(super) pairs: &'a [Pair],
-    /// There are no texts yet: whatever is asked for gets some value.
+    /// `true` during validation at start-up, when there are no values yet and placeholders of any
+    /// type must deserialize.
     pub(super) probing: bool,
 }
 
-/// One text.
+/// One value.
 #[derive(Clone, Copy)]
 struct Capture<'a> {
     pair: &'a Pair,
@@ -81,7 +83,7 @@ impl<'a> Captures<'a> {
                 probing: self.probing,
             }),
             pairs => Err(PlaceholderError::Shape(format!(
-                "the pattern has {}, and the handler asks for a single value",
+                "the pattern has {}, but the handler extracts a single value",
                 number(pairs.len())
             ))),
         }
@@ -100,10 +102,11 @@ impl<'de> Deserializer<'de> for Captures<'_> {
     type Error = PlaceholderError;
 
     forward_to_single! {
-        deserialize_any deserialize_bool deserialize_char deserialize_str deserialize_string deserialize_option
+        deserialize_any deserialize_bool deserialize_char deserialize_str deserialize_string
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
-        deserialize_f32 deserialize_f64 deserialize_bytes deserialize_byte_buf deserialize_identifier
+        deserialize_f32 deserialize_f64 deserialize_bytes deserialize_byte_buf
+        deserialize_identifier deserialize_option
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> DeResult<V::Value> {
@@ -136,8 +139,9 @@ impl<'de> Deserializer<'de> for Captures<'_> {
 
     fn deserialize_tuple<V: Visitor<'de>>(self, wanted: usize, visitor: V) -> DeResult<V::Value> {
         if self.pairs.len() != wanted {
-            let there = number(self.pairs.len());
-            let why = format!("the pattern has {there}, and the handler asks for {wanted} values");
+            let available = number(self.pairs.len());
+            let why =
+                format!("the pattern has {available}, but the handler extracts {wanted} values");
             return Err(PlaceholderError::Shape(why));
         }
         visitor.visit_seq(Sequence(self))
@@ -193,7 +197,7 @@ impl<'a> Capture<'a> {
         }
     }
 
-    /// Gives the fault the name of the placeholder.
+    /// Adds the name of the placeholder to the error.
     fn named<T>(self, outcome: DeResult<T>) -> DeResult<T> {
         outcome.map_err(|error| match error {
             PlaceholderError::Text { name: None, why } => self.error(why),
@@ -267,24 +271,26 @@ impl<'de> Deserializer<'de> for Capture<'_> {
     ) -> DeResult<V::Value> {
         let text = self.text()?;
         if self.probing {
-            // Which of them is a matter of the text, and so is whether that one has fields.
+            // During validation, any variant will do. If it has fields, that is an error of the
+            // value, not of the shape.
             let first = variants.first().ok_or_else(|| self.error("none"))?;
             return visitor
                 .visit_enum(UnitVariant(first))
                 .map_err(|error| self.error(error));
         }
-        // Who writes to a bot on a phone writes the first letter in upper case.
+        // Phone keyboards capitalize the first letter, so variants are matched case-insensitively.
         let variant = variants
             .iter()
             .find(|variant| variant.eq_ignore_ascii_case(text));
         let Some(variant) = variant else {
-            return Err(self.error(format!("none of {}", variants.join(", "))));
+            return Err(self.error(format!("expected one of {}", variants.join(", "))));
         };
         self.named(visitor.visit_enum(UnitVariant(variant)))
     }
 
     forward_to_deserialize_any! {
-        str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
+        ignored_any
     }
 }
 

@@ -1,4 +1,4 @@
-//! What stands for the placeholders of a pattern, as Rust types.
+//! The extractor for the placeholders of a recipient pattern.
 
 mod de;
 
@@ -13,8 +13,7 @@ use super::{FromInbound, Rejection, RouteInfo};
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
 
-/// Texts by the names of the placeholders that they stand for, in the order of the pattern. What
-/// was left out is `None`.
+/// Placeholder values by name, in the order of the pattern. An omitted value is `None`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Placeholders(Vec<(Arc<str>, Option<String>)>);
 
@@ -30,8 +29,8 @@ impl Placeholders {
         })
     }
 
-    /// Whether a `T` can be made of texts for placeholders of these names. What only the texts can
-    /// tell is not looked at.
+    /// Checks that a `T` can be deserialized from placeholders with these names. Errors that depend
+    /// on the values are not detected.
     pub(crate) fn validate<T: DeserializeOwned>(names: &[Arc<str>]) -> Result<(), String> {
         let pairs: Vec<_> = names
             .iter()
@@ -47,24 +46,26 @@ impl Placeholders {
     }
 }
 
-/// What stands for the placeholders of the recipient's pattern.
+/// The placeholder values of the recipient pattern.
 #[derive(Debug)]
 pub(crate) struct AddressPlaceholders(pub(crate) Placeholders);
 
-/// What stands for the placeholders of the [`RecipientPattern`](crate::router::RecipientPattern)
-/// that the route is for: one value, a tuple in their order, or a struct with fields of their
-/// names.
+/// The placeholders of the [`RecipientPattern`](crate::router::RecipientPattern) of the route, as
+/// one value, as a tuple in the order of the pattern, or as a struct with fields of the same names.
 ///
-/// Texts, numbers, `bool`, enums without fields and `Option` are taken from their text as serde has
-/// it; what has a `FromStr` instead is taken as [`Parsed`]. An address that does not fit is not
-/// there: item-not-found.
+/// If the pattern has a placeholder for the resource, it comes after the one for the localpart.
 ///
-/// Whether the pattern has the placeholders is found when the component is built: only then is it
-/// known what stands around a route. Of a struct, a field behind one whose type is made from its
-/// text by hand is found with the first stanza.
+/// Texts, numbers, `bool`, enums without fields and `Option` are deserialized with serde. Use
+/// [`Parsed`] for a type that implements `FromStr` instead. If a value is invalid, the peer gets
+/// `item-not-found`, because no such address exists.
+///
+/// The component builder checks that the pattern has the required placeholders; the outer routers,
+/// which may add some, are not known earlier. In a struct, a field that follows a field with a
+/// hand-written `Deserialize` implementation may escape this check; it is then reported with the
+/// first stanza.
 ///
 /// ```
-/// use campanile::extract::{Localpart, Body};
+/// use campanile::extract::{Body, Localpart};
 /// use campanile::router::Router;
 ///
 /// async fn note(Localpart(order): Localpart<u32>, Body(text): Body) -> String {
@@ -82,7 +83,7 @@ pub(crate) struct AddressPlaceholders(pub(crate) Placeholders);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Localpart<T>(pub T);
 
-/// A value that is parsed by its `FromStr`, where serde is asked for one.
+/// A value that is parsed with `FromStr`, for use where serde is expected.
 ///
 /// ```
 /// use campanile::extract::{Localpart, Parsed};
@@ -99,7 +100,7 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Localpart<T> {
     type Rejection = BoxError;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, BoxError> {
-        // A fault of ours, which the peer does not learn of.
+        // A programming error, which is not disclosed to the peer.
         let Some(AddressPlaceholders(texts)) = inbound.extensions().get() else {
             return Err("the route's recipient pattern has no placeholder".into());
         };

@@ -1,13 +1,15 @@
-//! Messages, told apart by what they say.
+//! Digests of message contents.
 
 use crate::reply::Reply;
 use crate::stanza::{Children, Kind};
 
-/// What a message says, in eight bytes. Who makes two messages fall together harms nobody else.
+/// A 64-bit digest of a message. It is not cryptographic: a sender that constructs a collision only
+/// affects its own conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Digest(u64);
 
-/// The body, since machines on the way add and drop other children; without a body, all there is.
+/// Returns the digest of the body, or of all children if there is none. Only the body counts
+/// because servers and clients add and remove other children.
 pub(super) fn of_children(children: &Children) -> Digest {
     match children.find("jabber:client", "body") {
         Some(body) => Digest(hash(body.text().as_bytes())),
@@ -15,7 +17,7 @@ pub(super) fn of_children(children: &Children) -> Digest {
     }
 }
 
-/// What an answer says, if it is a message.
+/// Returns the digest of the last message in a reply, or `None` if it holds no message.
 pub(super) fn of_reply(reply: &Reply) -> Option<Digest> {
     match reply {
         Reply::Children(children) => Some(of_children(children)),
@@ -27,7 +29,7 @@ pub(super) fn of_reply(reply: &Reply) -> Option<Digest> {
     }
 }
 
-/// Four lanes, so that a long message costs a fraction of what its handling costs.
+/// Hashes in four lanes, so that hashing a long message costs a fraction of handling it.
 fn hash(bytes: &[u8]) -> u64 {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut lanes = [1u64, 2, 3, 4].map(|lane| lane.wrapping_mul(ODD));
@@ -57,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_alone_counts() {
+    fn digest_depends_on_the_body_only() {
         let plain = of("<message><body>a &amp; b</body></message>");
         let rows = [
             "<message><active xmlns='http://jabber.org/protocol/chatstates'/><body>a &#38; \
@@ -75,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn one_byte_makes_a_difference_anywhere() {
+    fn hash_depends_on_every_byte() {
         for length in [1, 7, 8, 31, 32, 33, 100] {
             let bytes = vec![b'x'; length];
             let mut seen = std::collections::HashSet::from([hash(&bytes)]);

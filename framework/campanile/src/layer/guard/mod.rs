@@ -1,4 +1,4 @@
-//! Two machines that answer each other must come to an end.
+//! Detection of reply loops between bots.
 
 mod digest;
 
@@ -19,22 +19,22 @@ use crate::inbound::Inbound;
 use crate::reply::Reply;
 use crate::stanza::{Children, Kind, MessageType, Stanza};
 
-/// How many conversations are kept in mind. Of more, the one that was silent for longest is
-/// forgotten first.
+/// Maximum number of tracked conversations. Beyond it, the conversation that has been silent for
+/// longest is dropped.
 const CONVERSATIONS: usize = 1024;
-/// How many messages in a row may equal the last answer.
+/// Number of consecutive messages equal to the last reply after which a loop is assumed.
 const ECHOES: u8 = 10;
-/// How long there is no answer then.
+/// Duration for which replies are suppressed.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Stands before automatic answers to messages, so that two bots cannot feed each other.
+/// Stops reply loops, in which two bots answer each other without end.
 ///
-/// A message that equals what was last answered to its sender counts. At the tenth in a row answers
-/// to that sender cease for a minute, which is logged once. Who says something new each time is
-/// never slowed.
+/// A message that equals the last reply to its sender counts as an echo. At the tenth echo in a
+/// row, replies to that sender are suppressed for 60 seconds, and one warning is logged. A sender
+/// whose messages differ is never affected.
 ///
-/// What is compared is the body, or all children where there is none. What is kept in mind has a
-/// fixed size.
+/// Messages are compared by body, or by all children if there is no body. Memory use is fixed: 1024
+/// conversations are tracked.
 #[derive(Debug, Clone)]
 pub struct LoopGuardLayer {
     conversations: Arc<Mutex<Conversations>>,
@@ -43,7 +43,7 @@ pub struct LoopGuardLayer {
 #[derive(Debug)]
 struct Conversations {
     table: BoundedMap<Conversation>,
-    /// Counts messages: what is used later has the greater number.
+    /// Message counter, used as a timestamp for eviction.
     clock: u64,
 }
 
@@ -56,7 +56,7 @@ struct Conversation {
 }
 
 impl LoopGuardLayer {
-    /// No conversation yet.
+    /// Creates a layer that tracks no conversation yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -85,8 +85,8 @@ impl Conversations {
 }
 
 impl Conversation {
-    /// Whether this message may be answered.
-    fn hears(&mut self, message: Digest, inbound: &Inbound) -> bool {
+    /// Records a message. Returns `false` if it must not be answered.
+    fn accepts(&mut self, message: Digest, inbound: &Inbound) -> bool {
         if let Some(until) = self.silent_until {
             if Instant::now() < until {
                 return false;
@@ -107,7 +107,7 @@ impl Conversation {
         self.silent_until = Some(Instant::now() + SILENCE);
         tracing::warn!(
             sender = %inbound.sender(), recipient = %inbound.recipient(),
-            "somebody sends back every answer: there is none for a minute"
+            "reply loop detected; suppressing replies to this sender for 60 s"
         );
         false
     }
@@ -154,13 +154,13 @@ where
                 watch: None,
             });
         }
-        let heard = of_children(inbound.stanza().children());
+        let received = of_children(inbound.stanza().children());
         let key = {
             let mut conversations = lock(&self.conversations);
             let key = conversations
                 .table
                 .key((bare(inbound.sender()), bare(inbound.recipient())));
-            if !conversations.get(key).hears(heard, &inbound) {
+            if !conversations.get(key).accepts(received, &inbound) {
                 return ResponseFuture::ready(Ok(Reply::Empty));
             }
             key
@@ -169,7 +169,7 @@ where
         let watch = Watch {
             conversations,
             key,
-            heard,
+            received,
             stanza: inbound.shared_stanza(),
         };
         ResponseFuture::inner(LoopGuardFuture {
@@ -189,14 +189,14 @@ pin_project_lite::pin_project! {
     }
 }
 
-/// Waits for the answer, to know it again.
+/// Records the digest of the reply.
 #[derive(Debug)]
 struct Watch {
     conversations: Arc<Mutex<Conversations>>,
     key: Key,
-    /// The message: an answer of the very same bytes need not be looked at.
+    /// The message. A reply that shares its bytes need not be hashed again.
     stanza: Arc<Stanza>,
-    heard: Digest,
+    received: Digest,
 }
 
 impl<F, E> Future for LoopGuardFuture<F>
@@ -207,34 +207,34 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = std::task::ready!(this.inner.poll(cx));
-        if let (Some(watch), Ok(reply)) = (this.watch.take(), &answer) {
+        let response = std::task::ready!(this.inner.poll(cx));
+        if let (Some(watch), Ok(reply)) = (this.watch.take(), &response) {
             watch.answered(reply);
         }
-        Poll::Ready(answer)
+        Poll::Ready(response)
     }
 }
 
 impl Watch {
     fn answered(self, reply: &Reply) {
-        let echo = matches!(reply, Reply::Children(children) if self.is_heard(children));
-        let said = if echo {
-            Some(self.heard)
+        let echo = matches!(reply, Reply::Children(children) if self.is_received(children));
+        let digest = if echo {
+            Some(self.received)
         } else {
             of_reply(reply)
         };
-        if said.is_some() {
-            lock(&self.conversations).get(self.key).answered = said;
+        if digest.is_some() {
+            lock(&self.conversations).get(self.key).answered = digest;
         }
     }
 
-    fn is_heard(&self, children: &Children) -> bool {
+    fn is_received(&self, children: &Children) -> bool {
         std::ptr::eq(children.as_bytes(), self.stanza.children().as_bytes())
     }
 }
 
 fn lock(conversations: &Mutex<Conversations>) -> MutexGuard<'_, Conversations> {
-    // No code that can panic runs under this lock.
+    // No code that can panic runs under this lock, so the state of a poisoned lock is valid.
     conversations.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -258,10 +258,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_sends_back_every_answer_gets_none_for_a_minute() {
+    async fn echoes_suppress_replies_for_a_minute() {
         let mut service = guarded(&LoopGuardLayer::new());
         let mut bot = |_| say(&mut service, "bot@example.org/1", "ping");
-        // The first one is new, nine equal what was answered before.
+        // The first message is new, and nine equal the last reply.
         assert_eq!((0..20).filter(|at| bot(*at)).count(), 10);
         tokio::time::advance(SILENCE - Duration::from_secs(1)).await;
         assert!(!bot(0));
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_else_is_slowed() {
+    async fn other_senders_are_not_affected() {
         let mut service = guarded(&LoopGuardLayer::new());
         assert_eq!(
             (0..20)
@@ -281,12 +281,12 @@ mod tests {
         for number in 0..1000 {
             assert!(say(&mut service, "busy@example.org", &number.to_string()));
         }
-        // Now and then something else: never ten in a row.
+        // Every ninth message differs, so there are never ten echoes in a row.
         for number in 0..100 {
             let body = if number % 9 == 0 { "other" } else { "same" };
             assert!(say(&mut service, "fond@example.org", body), "{number}");
         }
-        // Another resource is the same sender; another recipient is another conversation.
+        // Another resource belongs to the same sender; another recipient is another conversation.
         assert!(!say(&mut service, "bot@example.org/2", "ping"));
         let other =
             "<message from='bot@example.org' to='x@bot.localhost'><body>ping</body></message>";
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn two_guarded_echoes_come_to_an_end() {
+    async fn loop_between_two_guarded_bots_ends() {
         let mut left = guarded(&LoopGuardLayer::new());
         let mut right = guarded(&LoopGuardLayer::new());
         let mut spoken = 0;
@@ -302,13 +302,13 @@ mod tests {
             && say(&mut right, "left@example.org", "hello")
         {
             spoken += 1;
-            assert!(spoken < 100, "they go on for ever");
+            assert!(spoken < 100, "the loop does not end");
         }
         assert_eq!(spoken, 10);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answers_that_are_stanzas_count_and_other_stanzas_do_not() {
+    async fn replies_as_stanzas_count_and_presence_does_not() {
         let fixed = || async {
             crate::stanza::Stanza::chat("alice@example.org".parse::<jid::Jid>()?, "hi")
                 .map_err(BoxError::from)

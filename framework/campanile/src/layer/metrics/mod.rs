@@ -1,4 +1,4 @@
-//! What came, what became of it, and how long it took.
+//! Metrics of inbound stanzas: counts by outcome, and latency.
 
 mod slow;
 mod snapshot;
@@ -23,10 +23,9 @@ use crate::router::filter::{KIND_COUNT, kind_index};
 use crate::slow_handlers::{self, RouteStats};
 use crate::stanza::Kind;
 
-/// Counts stanzas by kind, type and outcome, and how long they take.
+/// Counts stanzas by kind, type and outcome, and measures their latency.
 ///
-/// Everything is a fixed number of counters, made with the layer; all services of a layer and of
-/// its clones count together.
+/// The number of counters is fixed. All services of a layer and of its clones share them.
 ///
 /// ```
 /// use campanile::layer::MetricsLayer;
@@ -41,7 +40,7 @@ pub struct MetricsLayer {
     counters: Arc<Counters>,
 }
 
-/// One counter for each kind, type and outcome, and one histogram for each kind.
+/// A counter for each kind, type and outcome, and a latency histogram for each kind.
 #[derive(Debug)]
 struct Counters {
     outcomes: [[AtomicU64; Outcome::ALL.len()]; KIND_COUNT],
@@ -50,21 +49,24 @@ struct Counters {
 }
 
 impl MetricsLayer {
-    /// Nothing counted yet.
+    /// Creates a layer with all counters at zero.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The routes that some stanzas were not done with at once; those that took longest in all come
-    /// first. For an answer that comes [later](crate::reply::Reply::Deferred) only the time until the
-    /// promise is seen.
+    /// Returns the routes with slow stanzas, sorted by total time, the longest first. A stanza is
+    /// slow if its call took at least one millisecond or did not complete when first polled.
+    ///
+    /// For a deferred reply ([`Deferred`](crate::reply::Reply::Deferred)), only the time until the
+    /// handler returns is counted.
     #[must_use]
     pub fn slow_routes(&self) -> Vec<SlowRoute> {
         self.counters.slow.read()
     }
 
-    /// What was counted so far. Each counter is read on its own.
+    /// Returns a snapshot of the counters. Counters are loaded one by one, so the snapshot is not
+    /// atomic.
     #[must_use]
     pub fn snapshot(&self) -> MetricsSnapshot {
         let count = |kind| {
@@ -127,8 +129,7 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        // The stanza is on the books before the service is called: a panic in there is counted,
-        // too.
+        // Created before the inner service is called, so that a panic in the call is counted.
         let counters = Some(Arc::clone(&self.counters));
         let entry = InFlight {
             kind: inbound.kind(),
@@ -162,25 +163,25 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Poll::Ready(answer) = this.inner.poll(cx) else {
+        let Poll::Ready(response) = this.inner.poll(cx) else {
             this.entry.is_pending();
             return Poll::Pending;
         };
-        this.entry.close(match &answer {
+        this.entry.close(match &response {
             Ok(Reply::Error(_)) => Outcome::Refused,
             Ok(_) => Outcome::Done,
             Err(_) => Outcome::Failed,
         });
-        Poll::Ready(answer)
+        Poll::Ready(response)
     }
 }
 
-/// A stanza whose outcome is open.
+/// A stanza that is being handled.
 #[derive(Debug)]
 struct InFlight {
     kind: Kind,
     since: Instant,
-    /// Where it was not done at once: the route that has it.
+    /// The route, if the call did not complete when first polled.
     route: Option<Arc<RouteStats>>,
     waited: bool,
     counters: Option<Arc<Counters>>,
@@ -208,10 +209,11 @@ impl InFlight {
 }
 
 impl InFlight {
-    /// At the first poll the route is the one that this very thread has just called.
+    /// At the first poll, the current route is the one that this thread has just called.
     fn is_pending(&mut self) {
         if !self.waited {
-            (self.waited, self.route) = (true, slow_handlers::current_route());
+            self.waited = true;
+            self.route = slow_handlers::current_route();
         }
     }
 
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_outcome_is_counted_once() {
+    async fn outcomes_are_counted_once() {
         let metrics = MetricsLayer::new();
         let router = Router::new()
             .message(|| async { "hi" })
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_done_at_once_is_known_by_its_route() {
+    async fn slow_stanzas_are_attributed_to_their_route() {
         let metrics = MetricsLayer::new();
         let mut service = metrics.layer(Router::new().message(|| async { "hi" }).presence(slow));
         service
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_counted() {
+    fn panic_is_counted() {
         async fn none() {}
         #[derive(Clone)]
         struct Broken;

@@ -1,31 +1,30 @@
-//! Which routes take long: looked at only when a stanza was not done at once, so the others pay
-//! nothing for it.
+//! Statistics of slow routes. They are updated only for slow stanzas, so other stanzas cost
+//! nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::slow_handlers::RouteStats;
 
-/// What is done at its first poll within this time is not slow.
+/// A call that completes at its first poll within this time is not slow.
 pub(super) const SLOW: Duration = Duration::from_millis(1);
-/// Routes that are remembered; a component has a few dozen.
+/// Maximum number of routes with statistics; a component has a few dozen.
 const MOST: usize = 256;
 
-/// A route that some stanzas were not done with at once.
+/// A route with slow stanzas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlowRoute {
-    /// The route: the path of its handler, or what it matches.
+    /// The route: the path of its handler, or its filter.
     pub route: String,
-    /// Stanzas that took more than a millisecond, or that the handler had to wait for something
-    /// for.
+    /// Number of stanzas whose call took at least one millisecond or had to wait.
     pub count: u64,
-    /// How long they took together.
+    /// Total time of these stanzas.
     pub total: Duration,
-    /// How long the longest took.
+    /// Time of the slowest stanza.
     pub longest: Duration,
 }
 
-/// All of a component.
+/// The slow routes of a component.
 #[derive(Debug, Default)]
 pub(super) struct SlowRoutes(Mutex<Vec<SlowRoute>>);
 
@@ -35,7 +34,7 @@ impl SlowRoutes {
         let index = routes.iter().position(|known| known.route == stats.route());
         let index = match index {
             Some(index) => index,
-            // What is beyond the bound is missing here, and counted in the latency of all.
+            // Routes beyond the bound are not listed; their latency is still in the histograms.
             None if routes.len() >= MOST => return,
             None => {
                 let route = stats.route().to_owned();
@@ -55,7 +54,7 @@ impl SlowRoutes {
         route.longest = route.longest.max(took);
     }
 
-    /// Those that took longest in all come first.
+    /// Returns the routes sorted by total time, the longest first.
     pub(super) fn read(&self) -> Vec<SlowRoute> {
         let mut routes = self
             .0

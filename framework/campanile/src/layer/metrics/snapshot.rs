@@ -1,4 +1,4 @@
-//! A reading of the counters.
+//! Snapshots of the metrics.
 
 use std::fmt;
 
@@ -6,16 +6,18 @@ use crate::metrics::Histogram;
 use crate::router::Filter;
 use crate::stanza::Kind;
 
-/// What became of a stanza.
+/// The outcome of a stanza.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It was handled; its answer may still come [later](crate::reply::Reply::Deferred).
+    /// The handler accepted it. A deferred reply may still follow
+    /// ([`Deferred`](crate::reply::Reply::Deferred)).
     Done,
-    /// A handler refused it.
+    /// The handler replied with a stanza error.
     Refused,
-    /// A handler or a layer failed, or there is no route for it.
+    /// The handler or a layer failed, or no route matched.
     Failed,
-    /// Nobody waited for the end: a timeout further out, the end of the component, or a panic.
+    /// The call was dropped before it completed: by an outer timeout, the end of the component, or
+    /// a panic.
     Abandoned,
 }
 
@@ -23,7 +25,7 @@ impl Outcome {
     /// Every outcome.
     pub const ALL: [Self; 4] = [Self::Done, Self::Refused, Self::Failed, Self::Abandoned];
 
-    /// Its name, for labels.
+    /// Returns the name used as a metric label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -41,7 +43,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// A reading of everything that a [`MetricsLayer`](super::MetricsLayer) has counted.
+/// A snapshot of the counters of a [`MetricsLayer`](super::MetricsLayer).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricsSnapshot {
     counts: Vec<(Kind, [u64; Outcome::ALL.len()])>,
@@ -63,14 +65,14 @@ impl MetricsSnapshot {
         }
     }
 
-    /// How many stanzas of this kind and type had this outcome.
+    /// Returns the number of stanzas of this kind and type with this outcome.
     #[must_use]
     pub fn count(&self, kind: Kind, outcome: Outcome) -> u64 {
         let counts = self.counts.iter().find(|(known, _)| *known == kind);
         counts.map_or(0, |(_, counts)| counts[outcome as usize])
     }
 
-    /// Every kind and type with every outcome, those that never came included.
+    /// Returns the count for every kind, type and outcome, including zeros.
     pub fn counts(&self) -> impl Iterator<Item = (Kind, Outcome, u64)> {
         self.counts.iter().flat_map(|(kind, counts)| {
             Outcome::ALL
@@ -80,25 +82,25 @@ impl MetricsSnapshot {
         })
     }
 
-    /// How many stanzas there were.
+    /// Returns the total number of stanzas.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts().map(|(.., count)| count).sum()
     }
 
-    /// How long IQ requests took.
+    /// Returns the latency of IQ requests.
     #[must_use]
     pub const fn iq_latency(&self) -> &Histogram {
         &self.latency[0]
     }
 
-    /// How long messages took.
+    /// Returns the latency of messages.
     #[must_use]
     pub const fn message_latency(&self) -> &Histogram {
         &self.latency[1]
     }
 
-    /// How long presence took.
+    /// Returns the latency of presence.
     #[must_use]
     pub const fn presence_latency(&self) -> &Histogram {
         &self.latency[2]

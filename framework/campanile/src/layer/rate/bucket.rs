@@ -1,38 +1,38 @@
-//! Token buckets, each kept as the moment at which it will be full again.
+//! Token buckets, each stored as the time at which it will be full.
 
 use tokio::time::{Duration, Instant};
 
 use super::RateLimit;
 use crate::layer::bounded_map::BoundedMap;
 
-/// How often somebody is told.
-const TOLD: Duration = Duration::from_secs(1);
+/// Minimum interval between two errors to one sender, for stanzas other than IQ requests.
+const ERROR_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What becomes of a stanza.
+/// The decision about a stanza.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
     Pass,
     Refuse,
-    /// Refused, and told of an earlier refusal just now.
+    /// Reject without an error, because one was sent within the last second.
     RefuseSilently,
 }
 
-/// A bucket for each key.
+/// A token bucket for each key.
 #[derive(Debug)]
 pub(super) struct Buckets {
     table: BoundedMap<Bucket>,
     start: Instant,
-    /// Time in which one token comes back.
+    /// Time to refill one token.
     token: Duration,
-    /// Time in which an empty bucket fills.
+    /// Time to refill an empty bucket.
     whole: Duration,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Bucket {
-    /// When the bucket will be full, since the start.
+    /// Time at which the bucket will be full, relative to `start`.
     full: Duration,
-    told: Option<Duration>,
+    last_error: Option<Duration>,
 }
 
 impl Buckets {
@@ -46,21 +46,24 @@ impl Buckets {
         }
     }
 
-    /// Takes a token out of the key's bucket.
+    /// Takes a token from the bucket of this key.
     pub(super) fn acquire(&mut self, key: &str) -> Decision {
         let now = self.start.elapsed();
         let key = self.table.key(key);
-        // A bucket that has long been full is as good as none.
+        // A full bucket equals a new one, so the bucket that has been full for longest is evicted.
         let bucket = self.table.get(key, |bucket| bucket.full);
         let full = bucket.full.max(now) + self.token;
         if full - now <= self.whole {
             bucket.full = full;
             return Decision::Pass;
         }
-        if bucket.told.is_some_and(|told| now - told < TOLD) {
+        if bucket
+            .last_error
+            .is_some_and(|last| now - last < ERROR_INTERVAL)
+        {
             return Decision::RefuseSilently;
         }
-        bucket.told = Some(now);
+        bucket.last_error = Some(now);
         Decision::Refuse
     }
 }
@@ -70,14 +73,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn strangers_do_not_push_out_who_is_held_back() {
+    async fn idle_keys_do_not_evict_limited_keys() {
         let mut buckets = Buckets::new(64, RateLimit::new(2, Duration::from_secs(60)));
         assert_eq!(
             [0; 3].map(|_| buckets.acquire("busy")),
             [Decision::Pass, Decision::Pass, Decision::Refuse]
         );
         for stranger in 0..10_000 {
-            // Each comes once, so each is more idle than the one that came twice.
+            // Each key is used once, so it is more idle than the key that was used twice.
             buckets.acquire(&stranger.to_string());
         }
         assert_eq!(buckets.acquire("busy"), Decision::RefuseSilently);

@@ -1,4 +1,4 @@
-//! So many stanzas in so much time.
+//! Rate limiting by sender or domain.
 
 mod bucket;
 
@@ -20,22 +20,20 @@ use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
 
-/// How many senders, and how many domains, are kept in mind. Of more, the most idle are forgotten
-/// first.
+/// Number of senders or domains that are tracked. Beyond it, the most idle one is dropped.
 const TABLE: usize = 4096;
 
-/// A limit on how fast stanzas may come: so many in so much time, as a bucket that fills again all
-/// the while.
+/// A rate limit: a token bucket that holds `burst` tokens and refills within `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// How many stanzas may come at once.
+    /// Maximum number of stanzas at once.
     pub burst: NonZeroU32,
-    /// In how much time as many may come again.
+    /// Time in which an empty bucket refills.
     pub per: Duration,
 }
 
 impl RateLimit {
-    /// So many stanzas in so much time; zero stanzas count as one.
+    /// Creates a limit of `burst` stanzas per `per`. Zero counts as one.
     #[must_use]
     pub fn new(burst: u32, per: Duration) -> Self {
         Self {
@@ -45,14 +43,16 @@ impl RateLimit {
     }
 }
 
-/// Limits how fast stanzas may come from one bare JID, or from all JIDs of one domain.
+/// Limits the rate of stanzas from one bare JID, or from all JIDs of one domain.
 ///
-/// Whoever is too fast is told policy-violation and to wait; for messages once in a second, the
-/// rest is counted. What is kept in mind has a fixed size. A stranger with a thousand addresses is
-/// held by a limit on domains, which stands further in than the one on senders: what a sender's own
-/// limit holds back does not weigh on its domain.
+/// A stanza over the limit is rejected with `policy-violation` of type `wait`. Every IQ request
+/// gets this error; for other stanzas, each sender or domain gets at most one error per second.
+/// Memory use is fixed.
 ///
-/// All services of a layer, and of its clones, count together.
+/// A limit on domains restrains a party that sends from many addresses. Apply it inside the limit
+/// on senders, so that stanzas rejected by the sender's own limit do not count against its domain.
+///
+/// All services of a layer and of its clones share one limit.
 ///
 /// ```
 /// use std::time::Duration;
@@ -85,13 +85,13 @@ impl RateLayer {
         Self::new(bare, limit)
     }
 
-    /// Limits each domain: all its JIDs together.
+    /// Limits each domain, counting all its JIDs together.
     #[must_use]
     pub fn per_domain(limit: RateLimit) -> Self {
         Self::new(|sender| sender.domain().as_str(), limit)
     }
 
-    /// How many stanzas were refused so far.
+    /// Returns the number of stanzas rejected so far.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.limiter.refused.load(Ordering::Relaxed)
@@ -143,8 +143,8 @@ where
     fn call(&mut self, inbound: Inbound) -> Self::Future {
         match self.limiter.acquire(inbound.sender()) {
             Decision::Pass => ResponseFuture::inner(self.inner.call(inbound)),
-            // An IQ request is answered each time (RFC 6120 §8.2.3), a flood of messages is not
-            // paid back in kind.
+            // Every IQ request must be answered (RFC 6120 §8.2.3). Other stanzas must not cause a
+            // flood of errors.
             Decision::RefuseSilently if !inbound.kind().is_request() => {
                 ResponseFuture::ready(Ok(Reply::Empty))
             }
@@ -157,7 +157,7 @@ where
 
 impl Limiter {
     fn acquire(&self, sender: &Jid) -> Decision {
-        // No code that can panic runs under this lock.
+        // No code that can panic runs under this lock, so the state of a poisoned lock is valid.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = buckets.acquire((self.key)(sender));
         if verdict != Decision::Pass {
@@ -167,16 +167,16 @@ impl Limiter {
     }
 }
 
-/// A sender, or its domain, is too fast.
+/// A sender or its domain exceeded the rate limit.
 #[derive(Debug)]
 pub struct RateLimited {
-    told: StanzaError,
+    error: StanzaError,
 }
 
 impl RateLimited {
     fn new() -> Self {
         Self {
-            told: StanzaError::new(Condition::PolicyViolation)
+            error: StanzaError::new(Condition::PolicyViolation)
                 .with_type(ErrorType::Wait)
                 .with_text("too fast"),
         }
@@ -185,13 +185,13 @@ impl RateLimited {
 
 impl fmt::Display for RateLimited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("stanzas come faster than the limit allows")
+        f.write_str("rate limit exceeded")
     }
 }
 
 impl Error for RateLimited {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.told)
+        Some(&self.error)
     }
 }
 
@@ -221,7 +221,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn a_sender_that_is_too_fast_waits() {
+    async fn sender_limit_refills_over_time() {
         let layer = RateLayer::per_sender(RateLimit::new(3, SECOND));
         let mut service = layer.layer(routes());
         let from = ["a@x.org/1", "a@x.org/2", "a@x.org", "a@x.org/1"];
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_domain_is_limited_whatever_its_senders_are_called() {
+    async fn domain_limit_covers_all_senders() {
         let layer = RateLayer::per_sender(RateLimit::new(1, SECOND));
         let mut service =
             layer.layer(RateLayer::per_domain(RateLimit::new(2, SECOND)).layer(routes()));
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_is_told_each_time_and_a_message_once_in_a_second() {
+    async fn requests_always_get_an_error_and_messages_once_per_second() {
         let layer = RateLayer::per_sender(RateLimit::new(1, SECOND * 100));
         let mut service = layer.layer(routes());
         assert!(taken(&mut service, "a@x.org"));
@@ -269,10 +269,10 @@ mod tests {
         assert_eq!(answer(&mut service, &message("a@x.org")), "");
         let request = "<iq type='get' id='1' from='a@x.org'><q xmlns='urn:x'/></iq>";
         for _ in 0..2 {
-            let told = answer(&mut service, request);
+            let reply = answer(&mut service, request);
             assert!(
-                told.contains("<policy-violation") && told.starts_with("<iq"),
-                "{told}"
+                reply.contains("<policy-violation") && reply.starts_with("<iq"),
+                "{reply}"
             );
         }
         tokio::time::advance(SECOND).await;
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn clones_count_together() {
+    async fn clones_share_the_limit() {
         let layer = RateLayer::per_sender(RateLimit::new(1, SECOND));
         let mut one = layer.layer(routes());
         let mut others = (one.clone(), layer.clone().layer(routes()));

@@ -1,4 +1,4 @@
-//! Calling the handler of a command, and telling a person who wrote it wrongly how it is written.
+//! Calls the handler of a chat command, and replies with the usage if the arguments are invalid.
 
 use std::error::Error;
 
@@ -13,14 +13,15 @@ use crate::layer::LoopGuardLayer;
 use crate::reply::{IntoReply, Reply};
 use crate::router::route::{Endpoint, Route};
 
-/// The route of a command.
+/// The route of a chat command.
 pub(in crate::router) struct CommandCall {
     route: Route,
     command: ChatCommand,
 }
 
 impl CommandCall {
-    /// Behind a guard: what is answered to a command may be one to whoever reads it.
+    /// Wraps the route. The loop guard is needed because the reply may look like a command to
+    /// another bot.
     pub(in crate::router) fn around(
         route: Route,
         command: &ChatCommand,
@@ -44,14 +45,13 @@ impl Endpoint for CommandCall {
             .unwrap_or_default();
         let arguments = self.command.arguments(&written).map_err(ArgumentError);
         inbound.extensions_mut().insert(CommandArguments(arguments));
-        let answer = self.route.handle(inbound);
+        let reply = self.route.handle(inbound);
         let usage = self.command.usage();
-        Box::pin(async move { answer.await.or_else(|error| explained(error, &usage)) })
+        Box::pin(async move { reply.await.or_else(|error| explained(error, &usage)) })
     }
 }
 
-/// Who wrote it is a person: a text helps more than a stanza error, which many clients show as "not
-/// delivered".
+/// Replies with a text instead of a stanza error, which many clients only show as "not delivered".
 fn explained(error: BoxError, usage: &str) -> Result<Reply, BoxError> {
     let mut link: Option<&(dyn Error + 'static)> = Some(&*error);
     while let Some(error) = link {

@@ -1,4 +1,4 @@
-//! Looking a command up by the words that a message begins with.
+//! Lookup of a chat command by the first words of a message.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,13 @@ use crate::stanza::Stanza;
 #[derive(Debug, Default)]
 pub(in crate::router) struct CommandIndex {
     calls: HashMap<Box<str>, Call>,
-    /// How many words the longest begins with, and how many bytes.
+    /// The word count and the byte length of the longest command; a bound on how much of a message
+    /// is read.
     longest: (usize, usize),
 }
 
 impl CommandIndex {
-    /// Of two with the same words, the first stays.
+    /// Adds a command. Of two with the same words, the first is kept.
     pub(in crate::router) fn add(&mut self, command: &ChatCommand, call: &Call) {
         self.longest.0 = self.longest.0.max(command.words.split(' ').count());
         self.longest.1 = self.longest.1.max(command.words.len());
@@ -25,7 +26,8 @@ impl CommandIndex {
             .or_insert_with(|| call.clone());
     }
 
-    /// The command of a message: of two, the one with more words.
+    /// Returns the command that a message starts with, the one with the most words if several
+    /// match.
     pub(in crate::router) fn find(&self, stanza: &Stanza) -> Option<&Call> {
         if self.calls.is_empty() {
             return None;
@@ -34,7 +36,7 @@ impl CommandIndex {
         let mut written = String::new();
         let mut found = None;
         for word in body.split_whitespace().take(self.longest.0) {
-            // In lower case a letter may take a third of its bytes; what is longer is no command,
+            // Lowercasing may shrink a letter to a third of its bytes. A longer word cannot match
             // and is not copied.
             if word.len() > self.longest.1 * 3 {
                 break;

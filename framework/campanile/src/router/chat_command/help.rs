@@ -1,4 +1,4 @@
-//! The list of commands, which the router writes itself.
+//! The built-in `!help` command.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::reply::IntoReply;
 use crate::router::route::{Endpoint, Route};
 use crate::router::{Filter, RecipientPattern};
 
-/// For each place and each sign that commands begin with: the command that lists them, where nobody
-/// has made one.
+/// Returns a help command for each combination of recipient pattern and command prefix, except
+/// where the application defines its own.
 pub(in crate::router) fn help<'a>(
     commands: impl Iterator<Item = (&'a Filter, bool)>,
 ) -> Vec<(Filter, Route)> {
@@ -49,11 +49,12 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// What is listed in one place.
+/// The commands that one help command lists.
 struct List(Vec<ChatCommand>);
 
 impl List {
-    /// What can be written here; `None` when a command of that name is there already.
+    /// Collects the commands that are available here. Returns `None` if a command named `help`
+    /// exists.
     fn new(commands: &[Candidate<'_>], recipient: &RecipientPattern, sign: &str) -> Option<Self> {
         let here = |known: &&Candidate<'_>| {
             recipient.is_within(known.recipient) && known.command.sign() == sign
@@ -68,7 +69,7 @@ impl List {
         }
         let mut listed: Vec<ChatCommand> = Vec::new();
         for known in commands.iter().filter(here).filter(|known| !known.hidden) {
-            // Registered for other kinds or for a wider place as well: once is enough.
+            // The same command may be registered for several kinds or for a wider pattern.
             if !listed.contains(known.command) {
                 listed.push(known.command.clone());
             }

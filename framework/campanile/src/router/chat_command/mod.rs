@@ -1,4 +1,4 @@
-//! Commands that people write in a chat: `!weather {city} {days?}`.
+//! Commands typed in a chat: `!weather {city} {days?}`.
 
 mod call;
 mod command_index;
@@ -18,23 +18,23 @@ pub(crate) use self::words::split as split_words;
 use super::PatternError;
 use crate::extract::Placeholders;
 
-/// A command that people write in a chat: one word or several, then placeholders.
+/// A command that users type in a chat: one or more words, followed by placeholders.
 ///
-/// | text | what people write |
+/// | pattern | matching messages |
 /// |---|---|
 /// | `!roll` | `!roll` |
 /// | `!weather {city}` | `!weather Oslo`, `!Weather New York` |
 /// | `!weather {city} {days?}` | also `!weather "New York" 3` |
 /// | `!list add {item}` | `!list add two eggs` |
 ///
-/// Case plays no part in the words of a command. Quotation marks hold words together, and the last
-/// placeholder takes everything that is left. An extractor [`Args`](crate::extract::Args) takes
-/// what stands for the placeholders.
+/// Words are matched case-insensitively. Quotation marks group words into one argument, and the
+/// last placeholder takes the rest of the message. A placeholder that ends with `?` is optional.
+/// Handlers read the arguments with the [`Args`](crate::extract::Args) extractor.
 ///
-/// A pair is a command and its line in the list of commands: `("!roll", "Rolls a die")`.
+/// A pair sets the description in the command list: `("!roll", "Rolls a die")`.
 #[derive(Debug, Clone)]
 pub struct ChatCommand {
-    /// The words in lower case, with one space between two.
+    /// Lowercase words, separated by single spaces.
     words: Box<str>,
     parameters: Arc<[Parameter]>,
     help: Option<Arc<str>>,
@@ -47,14 +47,14 @@ struct Parameter {
 }
 
 impl ChatCommand {
-    /// Sets its line in the list of commands.
+    /// Sets the description in the command list.
     #[must_use]
     pub fn help(mut self, line: &str) -> Self {
         self.help = Some(line.into());
         self
     }
 
-    /// How it is written, as manuals have it: `!weather <city> [days]`.
+    /// Returns the usage line: `!weather <city> [days]`.
     #[must_use]
     pub fn usage(&self) -> String {
         let parameter = |parameter: &Parameter| match parameter.optional {
@@ -64,7 +64,7 @@ impl ChatCommand {
         self.words.to_string() + &self.parameters.iter().map(parameter).collect::<String>()
     }
 
-    /// The names of its placeholders, in their order.
+    /// Returns the names of the placeholders, in order.
     pub(super) fn placeholders(&self) -> Vec<Arc<str>> {
         self.parameters
             .iter()
@@ -72,7 +72,7 @@ impl ChatCommand {
             .collect()
     }
 
-    /// What stands for the placeholders in what somebody wrote, or what is missing.
+    /// Parses the arguments of a message. The error is a text for the user.
     fn arguments(&self, written: &str) -> Result<Placeholders, String> {
         let rest = words::skip(written, self.words.split(' ').count());
         let mut texts = words::split(rest, self.parameters.len()).into_iter();
@@ -86,8 +86,8 @@ impl ChatCommand {
         Ok(found)
     }
 
-    /// What stands before the first letter: `!` or `/`, or nothing. Commands that share it have one
-    /// list.
+    /// Returns the characters before the first letter or digit, such as `!` or `/`, possibly none.
+    /// Commands with the same prefix share one help command.
     fn sign(&self) -> &str {
         let letter = self
             .words
@@ -97,7 +97,8 @@ impl ChatCommand {
     }
 }
 
-/// Two commands are equal when they begin with the same words: nobody could tell them apart.
+/// Two commands are equal if they start with the same words, since no message could select between
+/// them.
 impl PartialEq for ChatCommand {
     fn eq(&self, other: &Self) -> bool {
         self.words == other.words
@@ -126,7 +127,7 @@ impl FromStr for ChatCommand {
             else {
                 if part.contains(['{', '}']) {
                     return Err(wrong(
-                        "a placeholder, such as {city}, stands between spaces",
+                        "a placeholder such as {city} must be surrounded by spaces",
                     ));
                 }
                 words.push(part.to_lowercase());
@@ -136,10 +137,10 @@ impl FromStr for ChatCommand {
                 .strip_suffix('?')
                 .map_or((inner, false), |name| (name, true));
             if name.is_empty() || parameters.iter().any(|other| *other.name == *name) {
-                return Err(wrong("every placeholder has a name of its own"));
+                return Err(wrong("placeholder names must be unique and not empty"));
             }
             if !optional && parameters.last().is_some_and(|before| before.optional) {
-                return Err(wrong("what may be left out stands behind what may not"));
+                return Err(wrong("optional placeholders must come last"));
             }
             parameters.push(Parameter {
                 name: name.into(),
@@ -152,8 +153,8 @@ impl FromStr for ChatCommand {
                 .any(|part| !part.starts_with('{'))
         });
         match (words.as_slice(), in_order) {
-            ([], _) => Err(wrong("it begins with a word")),
-            (_, false) => Err(wrong("its words stand before its placeholders")),
+            ([], _) => Err(wrong("a command must start with a word")),
+            (_, false) => Err(wrong("placeholders must come after the words")),
             (words, true) => Ok(Self {
                 words: words.join(" ").into(),
                 parameters: parameters.into(),

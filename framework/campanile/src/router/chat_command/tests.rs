@@ -1,4 +1,4 @@
-//! Text commands from the outside: what somebody writes, and what comes back.
+//! Chat commands from the outside: messages in, replies out.
 
 use serde::Deserialize;
 
@@ -8,8 +8,8 @@ use crate::router::{ChatCommand, Filter, RecipientPattern, Router};
 use crate::stanza::{Kind, MessageType};
 use crate::test_util::answer;
 
-/// What is answered to this text.
-fn said(router: &mut Router, to: &str, text: &str) -> String {
+/// Returns the body of the reply to this text, or the whole reply if it has none.
+fn reply_to(router: &mut Router, to: &str, text: &str) -> String {
     let answer = answer(
         router,
         &format!("<message type='chat' to='{to}'><body>{text}</body></message>"),
@@ -20,8 +20,8 @@ fn said(router: &mut Router, to: &str, text: &str) -> String {
     body.map_or(answer.clone(), |(body, _)| body.to_owned())
 }
 
-fn told(router: &mut Router, text: &str) -> String {
-    said(router, "bot.localhost", text)
+fn reply(router: &mut Router, text: &str) -> String {
+    reply_to(router, "bot.localhost", text)
 }
 
 async fn weather(Args((city, days)): Args<(String, Option<u8>)>) -> String {
@@ -33,7 +33,7 @@ async fn roll() -> &'static str {
 }
 
 #[test]
-fn arguments_are_typed() {
+fn arguments_are_deserialized() {
     #[derive(Deserialize)]
     #[serde(rename_all = "lowercase")]
     enum Size {
@@ -72,38 +72,38 @@ fn arguments_are_typed() {
         ("!roll it, please", "4"),
     ];
     for (text, wanted) in rows {
-        assert_eq!(told(&mut router, text), wanted, "{text}");
+        assert_eq!(reply(&mut router, text), wanted, "{text}");
     }
 }
 
 #[test]
-fn who_writes_a_command_wrongly_is_told_how() {
+fn invalid_arguments_reply_with_usage() {
     let mut router = Router::new().chat_command("!weather {city} {days?}", weather);
     let usage = "Usage: !weather &lt;city&gt; [days]";
     assert_eq!(
-        told(&mut router, "!weather"),
+        reply(&mut router, "!weather"),
         format!("city is missing\n{usage}")
     );
     assert_eq!(
-        told(&mut router, "!weather Oslo x"),
+        reply(&mut router, "!weather Oslo x"),
         format!("days: invalid digit found in string\n{usage}")
     );
-    assert!(told(&mut router, "!wether Oslo").contains("service-unavailable"));
+    assert!(reply(&mut router, "!wether Oslo").contains("service-unavailable"));
 }
 
 #[test]
-fn a_handler_may_decide_itself_about_bad_arguments() {
+fn handler_can_accept_invalid_arguments() {
     async fn dice(sides: Result<Args<u32>, crate::error::BoxError>) -> String {
         sides.map_or(6, |Args(sides)| sides).to_string()
     }
     let mut router = Router::new().chat_command("!dice {sides?}", dice);
-    assert_eq!(told(&mut router, "!dice"), "6");
-    assert_eq!(told(&mut router, "!dice x"), "6");
-    assert_eq!(told(&mut router, "!dice 20"), "20");
+    assert_eq!(reply(&mut router, "!dice"), "6");
+    assert_eq!(reply(&mut router, "!dice x"), "6");
+    assert_eq!(reply(&mut router, "!dice 20"), "20");
 }
 
 #[test]
-fn the_list_of_commands_is_written_by_the_router() {
+fn help_lists_commands() {
     let mut router = Router::new()
         .chat_command(
             ("!weather {city} {days?}", "The weather in a city"),
@@ -118,26 +118,26 @@ fn the_list_of_commands_is_written_by_the_router() {
         )
         .at("own", Router::new().chat_command("!help", roll));
     let lines = "!roll\n!weather &lt;city&gt; [days] – The weather in a city";
-    assert_eq!(told(&mut router, "!help"), format!("Commands:\n{lines}"));
+    assert_eq!(reply(&mut router, "!help"), format!("Commands:\n{lines}"));
     assert_eq!(
-        told(&mut router, "/HELP"),
+        reply(&mut router, "/HELP"),
         "Commands:\n/me &lt;text&gt; – Another sign"
     );
     let at_bot = format!("Commands:\n!greet – Says hello\n{lines}");
-    assert_eq!(said(&mut router, "bot@bot.localhost", "!help"), at_bot);
+    assert_eq!(reply_to(&mut router, "bot@bot.localhost", "!help"), at_bot);
     assert_eq!(
-        said(&mut router, "bot@bot.localhost/desk", "!help nothing"),
+        reply_to(&mut router, "bot@bot.localhost/desk", "!help nothing"),
         at_bot
     );
     let weather = "Usage: !weather &lt;city&gt; [days] – The weather in a city";
-    assert_eq!(told(&mut router, "!help weather"), weather);
-    assert_eq!(told(&mut router, "!help !Weather"), weather);
-    assert_eq!(said(&mut router, "own@bot.localhost", "!help"), "4");
-    assert_eq!(told(&mut router, "!secret"), "4");
+    assert_eq!(reply(&mut router, "!help weather"), weather);
+    assert_eq!(reply(&mut router, "!help !Weather"), weather);
+    assert_eq!(reply_to(&mut router, "own@bot.localhost", "!help"), "4");
+    assert_eq!(reply(&mut router, "!secret"), "4");
 }
 
 #[test]
-fn the_command_with_more_words_wins_and_payloads_come_before() {
+fn longer_command_takes_precedence_after_payloads() {
     async fn text(Body(body): Body) -> String {
         format!("text: {body}")
     }
@@ -169,7 +169,7 @@ fn the_command_with_more_words_wins_and_payloads_come_before() {
         ("", "text: "),
     ];
     for (written, wanted) in rows {
-        assert_eq!(told(&mut router, written), wanted, "{written}");
+        assert_eq!(reply(&mut router, written), wanted, "{written}");
     }
     let normal = "<message><body>list</body></message>";
     assert!(answer(&mut router, normal).contains("<body>list</body>"));
@@ -178,8 +178,8 @@ fn the_command_with_more_words_wins_and_payloads_come_before() {
 }
 
 #[test]
-fn case_plays_no_part_whatever_it_takes_in_bytes() {
-    // U+212A KELVIN SIGN has three bytes, and is the upper case of a `k`.
+fn commands_match_case_insensitively() {
+    // U+212A KELVIN SIGN takes three bytes and is the uppercase form of `k`.
     let mut router = Router::new()
         .chat_command("k", roll)
         .chat_command("grüß dich", roll);
@@ -189,13 +189,13 @@ fn case_plays_no_part_whatever_it_takes_in_bytes() {
         } else {
             "4"
         };
-        assert!(told(&mut router, text).contains(wanted), "{text}");
+        assert!(reply(&mut router, text).contains(wanted), "{text}");
     }
-    assert!(told(&mut router, &"k".repeat(100_000)).contains("service-unavailable"));
+    assert!(reply(&mut router, &"k".repeat(100_000)).contains("service-unavailable"));
 }
 
 #[test]
-fn nobody_gives_a_command_in_a_room() {
+fn groupchat_messages_are_not_commands() {
     let mut router = Router::new().chat_command("!roll", roll);
     let room =
         "<message type='groupchat' from='room@muc.example.org/bob'><body>!roll</body></message>";
@@ -203,7 +203,7 @@ fn nobody_gives_a_command_in_a_room() {
 }
 
 #[test]
-fn commands_with_the_same_words_overlap() {
+fn commands_with_equal_words_overlap() {
     let one = || Router::<()>::new().chat_command("!weather {city}", roll);
     let error = one()
         .try_merge(Router::new().chat_command("!WEATHER {place} {days?}", weather))
@@ -211,7 +211,7 @@ fn commands_with_the_same_words_overlap() {
     let pattern = "message normal or message chat with command !weather for any recipient";
     assert_eq!(
         error.to_string(),
-        format!("the route \"{pattern}\" overlaps with \"{pattern}\", which is there already")
+        format!("route \"{pattern}\" overlaps registered route \"{pattern}\"")
     );
     assert!(
         one()
@@ -226,17 +226,17 @@ fn commands_with_the_same_words_overlap() {
         RecipientPattern::domain(),
         Router::new().chat_command("!weather {city} {days?}", weather),
     );
-    assert_eq!(told(&mut both, "!weather Oslo"), "Oslo None");
+    assert_eq!(reply(&mut both, "!weather Oslo"), "Oslo None");
 }
 
 #[test]
-fn two_bots_do_not_feed_each_other() {
+fn loop_guard_stops_replies_to_echoes() {
     async fn again(Body(body): Body) -> String {
         body
     }
     let mut router = Router::new().chat_command("!echo {text}", again);
     let answers = (0..100)
-        .filter(|_| !told(&mut router, "!echo on and on").is_empty())
+        .filter(|_| !reply(&mut router, "!echo again and again").is_empty())
         .count();
     assert_eq!(answers, 10);
 }
@@ -246,7 +246,7 @@ fn command(text: &str) -> ChatCommand {
 }
 
 #[test]
-fn a_command_says_how_it_is_written() {
+fn usage_describes_placeholders() {
     let rows = [
         ("!roll", "!roll"),
         ("  !Weather   {city} {days?}", "!weather <city> [days]"),
@@ -260,31 +260,34 @@ fn a_command_says_how_it_is_written() {
 }
 
 #[test]
-fn what_is_no_command_is_refused() {
+fn parsing_rejects_invalid_commands() {
     let rows = [
-        ("", "it begins with a word"),
-        ("{city}", "it begins with a word"),
-        ("!add {item} now", "its words stand before its placeholders"),
+        ("", "a command must start with a word"),
+        ("{city}", "a command must start with a word"),
+        ("!add {item} now", "placeholders must come after the words"),
         (
             "!add {item?} {list}",
-            "what may be left out stands behind what may not",
+            "optional placeholders must come last",
         ),
         (
             "!add {item} {item}",
-            "every placeholder has a name of its own",
+            "placeholder names must be unique and not empty",
         ),
-        ("!add {}", "every placeholder has a name of its own"),
+        ("!add {}", "placeholder names must be unique and not empty"),
         (
             "!add {item",
-            "a placeholder, such as {city}, stands between spaces",
+            "a placeholder such as {city} must be surrounded by spaces",
         ),
         (
             "!add{item}",
-            "a placeholder, such as {city}, stands between spaces",
+            "a placeholder such as {city} must be surrounded by spaces",
         ),
     ];
     for (text, why) in rows {
         let error = text.parse::<ChatCommand>().unwrap_err();
-        assert_eq!(error.to_string(), format!("{text:?} is no command: {why}"));
+        assert_eq!(
+            error.to_string(),
+            format!("invalid command {text:?}: {why}")
+        );
     }
 }

@@ -1,10 +1,10 @@
-//! What somebody wrote, in words.
+//! Splits a message into words.
 
-/// Marks that hold words together. Phones write the curly ones by themselves.
+/// Quotation marks that group words. Phones insert the curly ones automatically.
 const OPENING: [char; 2] = ['"', '“'];
 const CLOSING: [char; 3] = ['"', '”', '“'];
 
-/// What stands behind the first words.
+/// Returns the text after the first `words` words.
 pub(super) fn skip(written: &str, words: usize) -> &str {
     (0..words).fold(written, |rest, _| {
         let rest = rest.trim_start();
@@ -13,7 +13,7 @@ pub(super) fn skip(written: &str, words: usize) -> &str {
     })
 }
 
-/// At most so many words; the last one is everything that is left.
+/// Splits the text into at most `most` words; the last one takes the rest of the text.
 pub(crate) fn split(written: &str, most: usize) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = written.trim();
@@ -29,12 +29,12 @@ pub(crate) fn split(written: &str, most: usize) -> Vec<String> {
     words
 }
 
-/// The first word without its quotation marks, and what stands behind it.
+/// Splits off the first word, without its quotation marks.
 fn word(text: &str) -> (&str, &str) {
     let quoted = text
         .strip_prefix(OPENING)
         .and_then(|inner| inner.split_once(CLOSING));
-    // A mark within a word holds nothing together: `5"x7"`.
+    // A quotation mark within a word does not group anything: `5"x7"`.
     let quoted =
         quoted.filter(|(_, behind)| behind.is_empty() || behind.starts_with(char::is_whitespace));
     let (word, behind) = quoted
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_held_together_by_marks_and_the_last_takes_the_rest() {
+    fn split_groups_quoted_words_and_keeps_the_rest() {
         let rows: [(&str, usize, &[&str]); 12] = [
             ("", 2, &[]),
             ("  ", 2, &[]),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_words() {
+    fn skip_removes_leading_words() {
         assert_eq!(skip(" !list  add  eggs ", 2), "  eggs ");
         assert_eq!(skip("!list", 1), "");
         assert_eq!(skip("!list", 2), "");

@@ -1,4 +1,4 @@
-//! Commands in a chat: the words behind the command are what clients with forms would fill in.
+//! Commands in a chat: the words after the command are the values of its form fields.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::inbound::Inbound;
 use crate::router::{ChatCommand, Filter, Router, split_words};
 use crate::xep::form::{Definition, Field};
 
-/// Stands for everything that is only known once the first steps are taken.
+/// Placeholder for fields of later steps, which are unknown until the earlier steps are done.
 const MORE: &str = "...";
 
-/// Adds the text command of a command.
+/// Registers the text command for a command.
 #[track_caller]
 pub(super) fn route<S: Clone + Send + Sync + 'static>(
     router: Router<S>,
@@ -29,11 +29,11 @@ pub(super) fn route<S: Clone + Send + Sync + 'static>(
     let text: ChatCommand = match pattern(command, sign).parse() {
         Ok(text) => text,
         Err(error) => panic!(
-            "the command of node {:?} cannot be written in a chat: {error}",
+            "command {:?} cannot be offered in a chat: {error}",
             command.node
         ),
     };
-    // Who may not run it need not know of it.
+    // Commands with restricted access are not listed by `!help`.
     let secret = !command.access.is_open();
     let filter = Filter::conversation().chat_command(text.help(&command.name));
     let chat = Router::new().on(
@@ -46,12 +46,12 @@ pub(super) fn route<S: Clone + Send + Sync + 'static>(
     router.merge(if secret { chat.hidden() } else { chat })
 }
 
-/// How it is written, such as `!order {sku} {count?}`.
+/// Builds the pattern of the text command, such as `!order {sku} {count?}`.
 fn pattern<S>(command: &Command<S>, sign: &str) -> String {
     let word = command.word.as_deref().unwrap_or(&command.node);
     let fixed = command.steps.iter().filter_map(|step| match step {
         Step::Fixed(definition) => Some(&**definition),
-        Step::Asked(_) => None,
+        Step::Built(_) => None,
     });
     let fields: Vec<_> = fixed
         .flat_map(Definition::fields)
@@ -74,7 +74,7 @@ fn pattern<S>(command: &Command<S>, sign: &str) -> String {
     let asked = command
         .steps
         .iter()
-        .any(|step| matches!(step, Step::Asked(_)));
+        .any(|step| matches!(step, Step::Built(_)));
     let more = asked.then(|| format!(" {{{MORE}?}}"));
     format!(
         "{sign}{word}{}",
@@ -83,7 +83,7 @@ fn pattern<S>(command: &Command<S>, sign: &str) -> String {
 }
 
 impl<S: Send + Sync + 'static> Flow<S> {
-    /// Takes all steps at once.
+    /// Runs all steps with the words of one message.
     async fn chat(
         &self,
         inbound: &Inbound,
@@ -91,44 +91,44 @@ impl<S: Send + Sync + 'static> Flow<S> {
         texts: Vec<Option<String>>,
     ) -> Result<String, BoxError> {
         if !self.command.access.allows(inbound.sender()) {
-            return Ok(told("you may not do this"));
+            return Ok(error_text("you are not allowed to use this command"));
         }
-        let mut said = Said::new(&self.command, texts);
+        let mut input = ChatInput::new(&self.command, texts);
         let mut from = 0;
         let mut gathered = Vec::new();
         loop {
             match self
                 .next(from, gathered.clone(), inbound, state)
                 .await
-                .map_err(explained)
+                .map_err(with_usage)
             {
                 Ok(Next::Done(outcome)) => return Ok(outcome.to_text()),
                 Ok(Next::Show(shown)) => {
-                    gathered.extend(said.fill_in(&self.command, &shown)?);
+                    gathered.extend(input.fill_in(&self.command, &shown)?);
                     from = shown.at + 1;
                 }
-                Err(error) => return explained_to_person(error),
+                Err(error) => return error_reply(error),
             }
         }
     }
 }
 
-/// What somebody wrote, as values of the fields.
-struct Said {
-    /// By the names of the fields that are known beforehand.
+/// The words of a chat message, as values of form fields.
+struct ChatInput {
+    /// Values of fields of fixed forms, by the name of the field.
     values: Vec<(String, String)>,
-    /// Everything else.
+    /// The remaining text, for steps that are built by a handler.
     more: Option<String>,
 }
 
-impl Said {
+impl ChatInput {
     fn new<S>(command: &Command<S>, texts: Vec<Option<String>>) -> Self {
         let fixed = command.steps.iter().filter_map(|step| match step {
             Step::Fixed(definition) => Some(definition.fields()),
-            Step::Asked(_) => None,
+            Step::Built(_) => None,
         });
         let fields: Vec<_> = fixed.flatten().filter(|field| field.is_asked()).collect();
-        // In the order of the pattern: what is required comes first.
+        // In the order of the pattern: required fields come first.
         let (required, optional): (Vec<&Field>, Vec<&Field>) =
             fields.into_iter().partition(|field| field.is_required());
         let mut texts = texts.into_iter();
@@ -143,24 +143,24 @@ impl Said {
         }
     }
 
-    /// Fills in a form.
+    /// Fills in the form of a step.
     fn fill_in<S>(
         &mut self,
         command: &Command<S>,
         shown: &Shown,
     ) -> Result<Vec<FieldElement>, BoxError> {
         let definition = &shown.definition;
-        if matches!(command.steps.get(shown.at), Some(Step::Asked(_))) {
+        if matches!(command.steps.get(shown.at), Some(Step::Built(_))) {
             self.take_more(definition);
         }
         let fields = definition.fields().iter().filter_map(|field| {
             let var = field.var()?;
-            let said = self
+            let entered = self
                 .values
                 .iter()
                 .find(|(known, _)| known == var)
                 .map(|(_, text)| field.values_of(text));
-            let values = said.unwrap_or_else(|| field.preset().to_vec());
+            let values = entered.unwrap_or_else(|| field.preset().to_vec());
             Some(FieldElement {
                 values,
                 ..FieldElement::new(var, FieldType::TextSingle)
@@ -178,7 +178,7 @@ impl Said {
         Ok(definition.complete(&form.fields))
     }
 
-    /// Gives the words that are left to the fields of a step that nobody knew beforehand.
+    /// Assigns the remaining words to the fields of a step that was built by a handler.
     fn take_more(&mut self, definition: &Definition) {
         let asked: Vec<_> = definition
             .fields()
@@ -198,25 +198,25 @@ impl Said {
     }
 }
 
-/// A fault of what was written is told with how it is written.
-fn explained(error: BoxError) -> BoxError {
+/// Turns an error about the form into one that also shows the usage of the command.
+fn with_usage(error: BoxError) -> BoxError {
     about_form(&error).map_or(error, |text| ArgumentError(text).into())
 }
 
-/// A person reads text; what is a fault of ours stays one.
-fn explained_to_person(error: BoxError) -> Result<String, BoxError> {
+/// Turns an error into a text reply for the user. Internal errors stay errors.
+fn error_reply(error: BoxError) -> Result<String, BoxError> {
     let rescued = crate::error::into_stanza_error(&error);
     match rescued.text() {
         Some(text)
             if !error.is::<ArgumentError>()
                 && rescued.condition() != Condition::InternalServerError =>
         {
-            Ok(told(text))
+            Ok(error_text(text))
         }
         _ => Err(error),
     }
 }
 
-fn told(text: &str) -> String {
+fn error_text(text: &str) -> String {
     format!("Error: {text}")
 }

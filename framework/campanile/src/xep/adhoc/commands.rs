@@ -1,4 +1,4 @@
-//! All commands of a router.
+//! The set of commands of a router.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,9 @@ use crate::reply::Reply;
 use crate::router::{Advertised, Filter, PayloadPattern, Router};
 use crate::xep::form;
 
-/// Commands that share their sessions.
+/// A set of commands with shared sessions, limits and settings.
+///
+/// Register it with [`Router::adhoc`].
 pub struct Commands<S = ()> {
     commands: Vec<Command<S>>,
     limit: usize,
@@ -29,7 +31,7 @@ pub struct Commands<S = ()> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Commands<S> {
-    /// No command yet; sessions of ten minutes, 1,024 at a time.
+    /// Creates an empty set, with a session timeout of 10 minutes and at most 1,024 sessions.
     #[must_use]
     pub fn new() -> Self {
         let timeout = Duration::from_secs(600);
@@ -45,61 +47,69 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
         }
     }
 
-    /// Adds a command. Its node must be the only one of this name at the address.
+    /// Adds a command. Its node must be unique at its address.
     #[must_use]
-    #[allow(clippy::should_implement_trait, reason = "nothing is summed up")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "a builder method, not an addition"
+    )]
     pub fn add(mut self, command: Command<S>) -> Self {
         self.commands.push(command);
         self
     }
 
-    /// How long a session may wait for its next step.
+    /// Sets how long a session may wait for its next step. Defaults to 10 minutes.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How many sessions there may be at a time. One domain holds at most a quarter of them, one
-    /// bare JID four.
+    /// Sets the maximum number of open sessions. Defaults to 1,024.
+    ///
+    /// One domain may hold at most a quarter of them, one bare JID at most four.
     #[must_use]
     pub fn limit(mut self, sessions: usize) -> Self {
         self.limit = sessions;
         self
     }
 
-    /// Keeps the sessions in a store that several processes on one JID share: what one of them has
-    /// begun goes on at any.
+    /// Keeps the sessions in a store that is shared by several processes on one JID, so that any of
+    /// them can continue a session.
     #[must_use]
     pub fn store(mut self, store: impl SessionStore) -> Self {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// How long a step may take when the sessions are in a store, 60 s unless said: longer than a
-    /// [handler](crate::limits::Limits::handler_timeout) may. When a process dies in the middle of
-    /// a step, the session can be taken again after this time.
+    /// Sets how long a process may hold a session of a [store](Self::store) while it handles a
+    /// step. Defaults to 60 s.
+    ///
+    /// Choose a value above the [handler timeout](crate::limits::Limits::handler_timeout). If a
+    /// process dies during a step, other processes can acquire the session after this time.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// Lets people write the commands in a chat, too, each as its word behind this sign:
+    /// Makes the commands available in a chat as well, each as its name after this prefix:
     /// `!order abc 3`.
     ///
-    /// The words behind the command are the fields of its forms: the required ones first, then the
-    /// others, each in their order; a step that a function makes takes what is left. They are [text
-    /// commands](crate::router::ChatCommand) of the router: listed by `!help`, but for those that
-    /// not everybody may run.
+    /// The words after the command are the values of its fields: required fields first, then
+    /// optional ones, each group in order of definition. Steps built by a handler take the
+    /// remaining words. The commands become [text commands](crate::router::ChatCommand) of the
+    /// router and are listed by `!help`, except for those with restricted access.
     #[must_use]
     pub fn chat(mut self, sign: impl Into<String>) -> Self {
         self.sign = Some(sign.into());
         self
     }
 
-    /// The sessions, to look at while the component runs. Number, times and store are fixed from
-    /// now on.
+    /// Returns a handle for observing the sessions while the component runs.
+    ///
+    /// This fixes the session limit, timeout, lease and store; later changes to them have no
+    /// effect.
     pub fn sessions(&mut self) -> Sessions {
         self.sessions
             .get_or_insert_with(|| {
@@ -110,11 +120,12 @@ impl<S: Clone + Send + Sync + 'static> Commands<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
-    /// Offers commands (XEP-0050): each is routed by its node, and listed for those who may run it.
+    /// Registers ad-hoc commands (XEP-0050). Each is routed by its node, and listed in service
+    /// discovery for users who may run it.
     ///
     /// # Panics
-    /// When there is a command of the same node already; when one cannot be written in a chat that
-    /// is to be.
+    /// If a node is already registered, or if [`Commands::chat`] is set and a command has a name or
+    /// fields that cannot be written as a text command.
     #[must_use]
     #[track_caller]
     pub fn adhoc(self, mut commands: Commands<S>) -> Self {
@@ -143,7 +154,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 }
 
-/// XEP-0050 §4.4: the command of a node that nobody has offered.
+/// Rejects a node that has no command (XEP-0050 §4.4).
 fn unknown(_inbound: &Inbound, _advertised: &Advertised) -> Result<Reply, BoxError> {
     Err(Condition::ItemNotFound.into())
 }

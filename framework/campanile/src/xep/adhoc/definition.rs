@@ -1,4 +1,4 @@
-//! What one command is: its name, who may run it, what it asks, what it does.
+//! The definition of one command: its name, permissions, steps and final handler.
 
 use std::fmt;
 
@@ -9,24 +9,26 @@ use crate::handler::Handler;
 use crate::layer::{AccessLayer, Rule};
 use crate::xep::form::Definition;
 
-/// One command, for clients that show forms (XEP-0050) and for people who chat.
+/// One command, for clients that support forms (XEP-0050) and for chats.
 ///
-/// Its functions are [handlers](crate::handler): they take the same arguments, and
-/// [`Form<T>`](crate::form::Form) is what was filled in so far, over all steps. `S` is the state
-/// that they still lack.
+/// Its functions are [handlers](crate::handler) and take the same arguments. In them,
+/// [`Form<T>`](crate::form::Form) holds the values entered so far, over all steps. `S` is the type
+/// of the state that the handlers still need.
 pub struct Command<S = ()> {
     pub(super) node: String,
     pub(super) name: String,
     pub(super) word: Option<String>,
     pub(super) access: AccessLayer,
     pub(super) steps: Vec<Step<S>>,
-    /// Behind which steps nothing more need be asked.
-    pub(super) enough: Vec<usize>,
+    /// Indices of the steps at which the command can be completed early.
+    pub(super) completable: Vec<usize>,
     pub(super) run: Run<S, CommandOutput>,
 }
 
 impl<S: Send + Sync + 'static> Command<S> {
-    /// A command: its node, its name for people, and what it does in the end.
+    /// Creates a command from its node, its display name and its final handler.
+    ///
+    /// The node identifies the command on the wire and must be unique at its address.
     pub fn new<H, A>(node: impl Into<String>, name: impl Into<String>, handler: H) -> Self
     where
         H: Handler<A>,
@@ -40,20 +42,21 @@ impl<S: Send + Sync + 'static> Command<S> {
             word: None,
             access: AccessLayer::new(),
             steps: Vec::new(),
-            enough: Vec::new(),
+            completable: Vec::new(),
             run: run(handler, H::Output::into_command_output),
         }
     }
 
-    /// Asks for this before anything is done. Each call adds a step.
+    /// Adds a step with a fixed form. Steps are shown in the order in which they are added.
     #[must_use]
     pub fn form(mut self, definition: Definition) -> Self {
         self.steps.push(Step::Fixed(Box::new(definition)));
         self
     }
 
-    /// Asks for what this function says, which knows what was filled in before. Each call adds a
-    /// step.
+    /// Adds a step whose form is built by a handler from the values entered before.
+    ///
+    /// The handler may return `None` to skip the step.
     #[must_use]
     pub fn step<H, A>(mut self, handler: H) -> Self
     where
@@ -63,43 +66,48 @@ impl<S: Send + Sync + 'static> Command<S> {
         H::Future: Send,
     {
         self.steps
-            .push(Step::Asked(run(handler, H::Output::into_step)));
+            .push(Step::Built(run(handler, H::Output::into_step)));
         self
     }
 
-    /// What was asked up to here is enough: at the step that was added last people may also
-    /// complete the command at once (XEP-0050 §3.4). The steps behind it are then taken as their
-    /// fields are preset; one whose fields are not is shown all the same. In the default case,
-    /// `execute`, people go on to the next step.
+    /// Allows users to complete the command at the step that was added last (XEP-0050 §3.4).
+    ///
+    /// Use this when the remaining steps are optional. Their preset values are used; a step whose
+    /// required fields have no preset value is still shown. The default action, `execute`, still
+    /// moves on to the next step.
     ///
     /// ```
     /// use campanile::adhoc::Command;
     /// use campanile::form::{Definition, Field};
     ///
     /// let size = Definition::new().field(Field::text("size").required());
-    /// let extras = Definition::new().field(Field::choice("milk").option("none", "No").option("oat", "Oat").value("none"));
-    /// let coffee = Command::<()>::new("coffee", "A coffee", async || "It is on its way.").form(size).allow_complete().form(extras);
+    /// let milk = Field::choice("milk").option("none", "No").option("oat", "Oat").value("none");
+    /// let coffee = Command::<()>::new("coffee", "A coffee", async || "Your coffee is being made.")
+    ///     .form(size)
+    ///     .allow_complete()
+    ///     .form(Definition::new().field(milk));
     /// ```
     ///
     /// # Panics
-    /// When there is no step yet.
+    /// If the command has no step yet.
     #[must_use]
     #[track_caller]
     pub fn allow_complete(mut self) -> Self {
         match self.steps.len().checked_sub(1) {
-            Some(last) => self.enough.push(last),
+            Some(last) => self.completable.push(last),
             None => panic!(
-                "the command of node {:?} has not asked for anything yet",
+                "command {:?} has no steps: call form() or step() before allow_complete()",
                 self.node
             ),
         }
         self
     }
 
-    /// Only these bare JIDs and domains may see and run it. Called again, these as well.
+    /// Allows only these bare JIDs and domains to see and run the command. Further calls add to the
+    /// list. An empty list allows no one.
     ///
     /// # Panics
-    /// When a text is neither a bare JID nor a domain.
+    /// If an entry is neither a bare JID nor a domain.
     #[must_use]
     #[track_caller]
     pub fn allow<R>(mut self, who: impl IntoIterator<Item = R>) -> Self
@@ -115,21 +123,21 @@ impl<S: Send + Sync + 'static> Command<S> {
                 Err(error) => panic!("{error}"),
             }
         }
-        // Nobody at all is a list, too.
+        // An empty list is meaningful: it allows no one.
         self.access = rules
             .into_iter()
             .fold(self.access.closed(), AccessLayer::allow);
         self
     }
 
-    /// Who may see and run it.
+    /// Sets the access rules for seeing and running the command.
     #[must_use]
     pub fn access(mut self, access: AccessLayer) -> Self {
         self.access = access;
         self
     }
 
-    /// The word that runs it in a chat, where that is not its node.
+    /// Sets the name of the command in a chat. Defaults to its node.
     #[must_use]
     pub fn chat_name(mut self, word: impl Into<String>) -> Self {
         self.word = Some(word.into());

@@ -1,72 +1,70 @@
-//! What a requester is told when a command cannot go on (XEP-0050 §4.4).
+//! Error replies for command requests (XEP-0050 §4.4).
 
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::extract::Rejection;
 use crate::payload::{CommandErrorCondition, CommandPayload};
 use crate::xep::form::FormError;
 
-/// One of the conditions of the specification, each below the general one that belongs to it.
+/// Builds a stanza error with an application-specific condition of XEP-0050 and the defined
+/// condition that belongs to it.
 pub(super) fn fault(fault: CommandErrorCondition, text: impl Into<String>) -> StanzaError {
     let error = match fault {
         CommandErrorCondition::SessionExpired => StanzaError::new(Condition::NotAllowed),
         _ => StanzaError::new(Condition::BadRequest),
     };
     let error = error.with_text(text);
-    // An element without content can always be written.
+    // Serializing an empty element cannot fail.
     error.clone().with_application(&fault).unwrap_or(error)
 }
 
 pub(super) fn unknown() -> StanzaError {
-    fault(
-        CommandErrorCondition::BadSessionId,
-        "no such session of yours",
-    )
+    fault(CommandErrorCondition::BadSessionId, "unknown session")
 }
 
 pub(super) fn busy() -> StanzaError {
     fault(
         CommandErrorCondition::BadAction,
-        "the step before is still being taken",
+        "the previous step is still being processed",
     )
 }
 
 pub(super) fn expired() -> StanzaError {
     fault(
         CommandErrorCondition::SessionExpired,
-        "the session is over: begin anew",
+        "session expired: start the command again",
     )
 }
 
-/// There are too many sessions. Some will end.
+/// The session limit is reached. Of type wait, since sessions expire.
 pub(super) fn full() -> StanzaError {
     StanzaError::new(Condition::ResourceConstraint)
         .with_type(ErrorType::Wait)
-        .with_text("too many commands are under way")
+        .with_text("too many open command sessions: try again later")
 }
 
-/// The store of the sessions fails. It may be there again in a while.
-pub(super) fn out_of_reach(error: &BoxError) -> StanzaError {
-    tracing::warn!("a command cannot go on, because its session is out of reach: {error}");
+/// The session store failed. Of type wait, since the failure may be temporary.
+pub(super) fn store_failed(error: &BoxError) -> StanzaError {
+    tracing::warn!(%error, "session store failed; command rejected");
     StanzaError::new(Condition::ResourceConstraint)
         .with_type(ErrorType::Wait)
-        .with_text("commands cannot be used at the moment")
+        .with_text("commands are temporarily unavailable: try again later")
 }
 
-pub(super) fn too_much() -> StanzaError {
-    StanzaError::new(Condition::PolicyViolation).with_text("that is more than one session may hold")
+pub(super) fn too_large() -> StanzaError {
+    StanzaError::new(Condition::PolicyViolation)
+        .with_text("form data exceeds the size limit of a session")
 }
 
-/// An error of a session that names it: slixmpp tells nobody of an error that does not.
+/// Adds node and session id to an error. slixmpp ignores errors without them.
 pub(super) fn with_session(error: BoxError, command: &CommandPayload) -> BoxError {
     match error.downcast::<StanzaError>() {
-        // An element of a node and an id can be written, for both have been read.
+        // Serializing cannot fail: node and session id were read from valid XML.
         Ok(error) => error.clone().with_request(command).unwrap_or(*error).into(),
         Err(error) => error,
     }
 }
 
-/// What a function says about the form goes to who filled it in; every other error goes its own
-/// way.
+/// Turns an error about the form into bad-payload. Other errors are left alone.
 pub(super) fn of_form(error: BoxError) -> BoxError {
     match about_form(&error) {
         Some(text) => fault(CommandErrorCondition::BadPayload, text).into(),
@@ -74,7 +72,7 @@ pub(super) fn of_form(error: BoxError) -> BoxError {
     }
 }
 
-/// What an error says about what was filled in; `None` when it is about something else.
+/// Returns the text of an error about the form; `None` for any other error.
 pub(super) fn about_form(error: &BoxError) -> Option<String> {
     if let Some(error) = error.downcast_ref::<FormError>() {
         return Some(error.to_string());

@@ -1,14 +1,14 @@
-//! One command at work: what becomes of each request (XEP-0050 §2.4, §3.4).
+//! Handling of command requests (XEP-0050 §2.4, §3.4).
 
 use xmpp_parsers::data_forms::{DataForm, DataFormType, Field};
 
 use super::fault::{fault, of_form, with_session};
-use super::lease::{After, Turn};
+use super::lease::{SessionUpdate, StepResult};
 use super::output::CommandOutput;
 use super::session::{Progress, Sessions, Shown};
 use super::step::Step;
 use super::store::SessionKey;
-use super::{Command, request::Request};
+use super::{Command, request::CommandRequest};
 use crate::client::{Client, instance_of};
 use crate::error::{BoxError, Condition};
 use crate::inbound::Inbound;
@@ -18,32 +18,32 @@ use crate::payload::{
 use crate::reply::Reply;
 use crate::xep::form::{self, Definition, Gathered};
 
-/// A command, and where its sessions are.
+/// A command with its sessions.
 pub(super) struct Flow<S> {
     pub(super) command: Command<S>,
     pub(super) sessions: Sessions,
 }
 
-/// What comes after a step.
+/// The result of a step: the next form, or the output of the command.
 pub(super) enum Next {
     Show(Shown),
     Done(CommandOutput),
 }
 
 impl<S: Send + Sync + 'static> Flow<S> {
-    /// Answers one request.
+    /// Handles one request.
     pub(super) async fn handle(&self, inbound: Inbound, state: S) -> Result<Reply, BoxError> {
-        let request = Request::of(&inbound)?;
-        let answered = self.answered(&request, inbound, state).await;
-        answered.map_err(|error| match &request.session {
+        let request = CommandRequest::of(&inbound)?;
+        let reply = self.dispatch(&request, inbound, state).await;
+        reply.map_err(|error| match &request.session {
             Some(session) => with_session(error, &self.wire(session)),
             None => error,
         })
     }
 
-    async fn answered(
+    async fn dispatch(
         &self,
-        request: &Request,
+        request: &CommandRequest,
         inbound: Inbound,
         state: S,
     ) -> Result<Reply, BoxError> {
@@ -58,31 +58,31 @@ impl<S: Send + Sync + 'static> Flow<S> {
         let Some(id) = &request.session else {
             return self.begin(request, key, &inbound, &state).await;
         };
-        let held = self.hold(id, &key, &inbound, &state).await?;
-        let turn = match request.action {
-            CommandAction::Cancel => Ok(Turn {
-                after: After::Over,
-                answer: self.answer(id, CommandStatus::Canceled),
+        let session = self.acquire(id, &key, &inbound, &state).await?;
+        let result = match request.action {
+            CommandAction::Cancel => Ok(StepResult {
+                update: SessionUpdate::End,
+                reply: self.status_reply(id, CommandStatus::Canceled),
             }),
-            CommandAction::Prev => self.back(id, held.progress()),
+            CommandAction::Prev => self.previous(id, session.progress()),
             action => {
-                self.on(
+                self.submit(
                     id,
                     action,
                     request.form.as_ref(),
-                    held.progress(),
+                    session.progress(),
                     &inbound,
                     &state,
                 )
                 .await
             }
         };
-        held.settle(turn).await
+        session.settle(result).await
     }
 
     async fn begin(
         &self,
-        request: &Request,
+        request: &CommandRequest,
         key: SessionKey,
         inbound: &Inbound,
         state: &S,
@@ -90,7 +90,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
         if request.action != CommandAction::Execute {
             return Err(fault(
                 CommandErrorCondition::BadSessionId,
-                "there is no session to go on with",
+                "no session to continue: start the command with the action execute",
             )
             .into());
         }
@@ -98,17 +98,18 @@ impl<S: Send + Sync + 'static> Flow<S> {
         match self.next(0, Vec::new(), inbound, state).await? {
             Next::Done(outcome) => self.done(&id, outcome),
             Next::Show(shown) => {
-                let answer = self.show(&id, &shown, true)?;
-                self.keep(id, key, Progress { shown: vec![shown] }, inbound.client())
+                let reply = self.show(&id, &shown, true)?;
+                self.store_session(id, key, Progress { shown: vec![shown] }, inbound.client())
                     .await?;
-                Ok(answer)
+                Ok(reply)
             }
         }
     }
 
-    /// Where several processes are mounted on one JID, what was begun by one of them may go on at
-    /// any. A command with one form, always the same, needs nothing that another process knows: it
-    /// is as if it had been begun here.
+    /// Creates a local session for one that was started by another process on the same JID.
+    ///
+    /// This works for a command with a single fixed form only, because continuing it needs no state
+    /// of the other process.
     pub(super) fn adopt(
         &self,
         id: &str,
@@ -126,16 +127,16 @@ impl<S: Send + Sync + 'static> Flow<S> {
                 definition: (**definition).clone(),
                 values: Vec::new(),
             };
-            let begun =
+            let started =
                 self.sessions
                     .begin(id.to_owned(), key.clone(), Progress { shown: vec![shown] });
-            begun.inspect_err(|_| client.shared().counters.sessions_refused.inc())?;
+            started.inspect_err(|_| client.shared().counters.sessions_refused.inc())?;
         }
         Ok(())
     }
 
-    /// Takes the step that is shown, and goes on.
-    async fn on(
+    /// Checks the submitted form of the current step, and moves on.
+    async fn submit(
         &self,
         id: &str,
         action: CommandAction,
@@ -143,7 +144,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
         progress: &Progress,
         inbound: &Inbound,
         state: &S,
-    ) -> Result<Turn, BoxError> {
+    ) -> Result<StepResult, BoxError> {
         let mut shown = progress.shown.clone();
         let Some(step) = shown.last_mut() else {
             return Err(Condition::InternalServerError.into());
@@ -157,7 +158,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
         if !allowed {
             return Err(fault(
                 CommandErrorCondition::BadAction,
-                format!("this step cannot be taken by {action}"),
+                format!("action {action} is not allowed at this step"),
             )
             .into());
         }
@@ -165,44 +166,48 @@ impl<S: Send + Sync + 'static> Flow<S> {
         let from = step.at + 1;
         let mut progress = Progress { shown };
         let next = match action {
-            CommandAction::Complete => self.rest(from, &mut progress, inbound, state).await,
+            CommandAction::Complete => {
+                self.complete_rest(from, &mut progress, inbound, state)
+                    .await
+            }
             _ => self.next(from, progress.gathered(), inbound, state).await,
         };
         match next.map_err(of_form)? {
-            Next::Done(outcome) => Ok(Turn {
-                after: After::Over,
-                answer: self.done(id, outcome),
+            Next::Done(outcome) => Ok(StepResult {
+                update: SessionUpdate::End,
+                reply: self.done(id, outcome),
             }),
             Next::Show(next) => {
-                let answer = self.show(id, &next, false)?;
+                let reply = self.show(id, &next, false)?;
                 progress.shown.push(next);
-                Ok(Turn {
-                    after: After::On(progress),
-                    answer: Ok(answer),
+                Ok(StepResult {
+                    update: SessionUpdate::Continue(progress),
+                    reply: Ok(reply),
                 })
             }
         }
     }
 
-    /// Shows the step before again, as it was filled in.
-    fn back(&self, id: &str, progress: &Progress) -> Result<Turn, BoxError> {
+    /// Shows the previous step again, with the values that were entered.
+    fn previous(&self, id: &str, progress: &Progress) -> Result<StepResult, BoxError> {
         let mut shown = progress.shown.clone();
         shown.pop();
         let Some(step) = shown.last() else {
             return Err(fault(
                 CommandErrorCondition::BadAction,
-                "there is no step before this one",
+                "there is no previous step",
             )
             .into());
         };
-        let answer = self.show(id, step, shown.len() == 1)?;
-        Ok(Turn {
-            after: After::On(Progress { shown }),
-            answer: Ok(answer),
+        let reply = self.show(id, step, shown.len() == 1)?;
+        Ok(StepResult {
+            update: SessionUpdate::Continue(Progress { shown }),
+            reply: Ok(reply),
         })
     }
 
-    /// The first step from here that has something to ask; without any, the command is run.
+    /// Returns the first step from index `from` that has a form. If there is none, runs the
+    /// command.
     pub(super) async fn next(
         &self,
         from: usize,
@@ -223,9 +228,9 @@ impl<S: Send + Sync + 'static> Flow<S> {
         (self.command.run)(&inbound, state).await.map(Next::Done)
     }
 
-    /// Takes the steps from here as they are preset, up to the first that is not. XEP-0050 §3.4:
-    /// completed if possible.
-    async fn rest(
+    /// Completes the steps from index `from` with their preset values, up to the first step that
+    /// needs input. XEP-0050 §3.4: the command is completed if possible.
+    async fn complete_rest(
         &self,
         mut from: usize,
         progress: &mut Progress,
@@ -247,7 +252,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
         }
     }
 
-    /// What may follow the step, but for a step before it.
+    /// Returns the actions that are allowed at a step, except for `prev`.
     fn actions(&self, at: usize) -> CommandActions {
         let last = at + 1 >= self.command.steps.len();
         let execute = if last {
@@ -255,7 +260,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
         } else {
             CommandAction::Next
         };
-        let complete = last || self.command.enough.contains(&at);
+        let complete = last || self.command.completable.contains(&at);
         CommandActions {
             execute: Some(execute),
             prev: false,
@@ -270,29 +275,29 @@ impl<S: Send + Sync + 'static> Flow<S> {
             ..self.actions(shown.at)
         };
         let form = shown.definition.with_values(&shown.values);
-        let answer = Wire {
+        let reply = Wire {
             actions: Some(actions),
             payloads: vec![form::element(&form)?],
             ..self.wire(id)
         };
         Ok(Reply::payload(&Wire {
             status: Some(CommandStatus::Executing),
-            ..answer
+            ..reply
         })?)
     }
 
     fn done(&self, id: &str, outcome: CommandOutput) -> Result<Reply, BoxError> {
         let (notes, payloads) = outcome.into_wire()?;
-        let answer = Wire {
+        let reply = Wire {
             notes,
             payloads,
             status: Some(CommandStatus::Completed),
             ..self.wire(id)
         };
-        Ok(Reply::payload(&answer)?)
+        Ok(Reply::payload(&reply)?)
     }
 
-    fn answer(&self, id: &str, status: CommandStatus) -> Result<Reply, BoxError> {
+    fn status_reply(&self, id: &str, status: CommandStatus) -> Result<Reply, BoxError> {
         Ok(Reply::payload(&Wire {
             status: Some(status),
             ..self.wire(id)
@@ -307,14 +312,14 @@ impl<S: Send + Sync + 'static> Flow<S> {
     }
 }
 
-/// The request, with what was filled in before.
+/// Attaches the values of earlier steps to the request, for [`Form`](crate::form::Form).
 pub(super) fn gathered(inbound: &Inbound, values: Vec<Field>) -> Inbound {
     let mut inbound = inbound.clone();
     inbound.extensions_mut().insert(Gathered(values));
     inbound
 }
 
-/// What was filled in, held against what was asked.
+/// Checks a submitted form against its definition, and returns its values.
 fn values(definition: &Definition, form: Option<&DataForm>) -> Result<Vec<Field>, BoxError> {
     let nothing = || DataForm {
         type_: DataFormType::Submit,
@@ -322,8 +327,7 @@ fn values(definition: &Definition, form: Option<&DataForm>) -> Result<Vec<Field>
         instructions: None,
         fields: Vec::new(),
     };
-    // XEP-0050 §3.5.1: a form of type cancel counts as submitted, for the action says what is
-    // wanted.
+    // XEP-0050 §3.5.1: a form of type cancel counts as submitted; the action decides what happens.
     let form = form.map_or_else(nothing, |form| DataForm {
         type_: DataFormType::Submit,
         ..form.clone()

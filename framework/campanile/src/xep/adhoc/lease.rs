@@ -1,48 +1,49 @@
-//! A session while a step of it is being taken.
+//! Exclusive access to a session while one of its steps is handled.
 
 use std::sync::Arc;
 
-use super::fault::{busy, expired, out_of_reach, too_much, unknown};
+use super::fault::{busy, expired, store_failed, too_large, unknown};
 use super::serialize;
 use super::session::{Progress, Sessions};
 use super::store::{AcquireOutcome, SessionKey, SessionStore};
 use crate::error::{BoxError, StanzaError};
 use crate::reply::Reply;
 
-/// A session while a step is being taken. Dropped without a word, it is as it was.
-pub(super) struct Held<'s> {
+/// A session while one of its steps is handled. Dropping it restores the previous state.
+pub(super) struct ActiveSession<'s> {
     id: String,
     progress: Option<Progress>,
-    place: Place<'s>,
+    backend: Backend<'s>,
 }
 
-enum Place<'s> {
-    Here(&'s Sessions),
-    There(Lease),
+/// The place where the session is kept.
+enum Backend<'s> {
+    Local(&'s Sessions),
+    Store(Lease),
 }
 
-/// A session that was taken out of a store.
+/// A session that was acquired from a store.
 pub(super) struct Lease {
     store: Arc<dyn SessionStore>,
     turn: i64,
     pub(super) state: String,
 }
 
-/// What a step comes to: what becomes of the session, and what is answered.
-pub(super) struct Turn {
-    pub(super) after: After,
-    pub(super) answer: Result<Reply, BoxError>,
+/// The result of a step: the new state of the session, and the reply.
+pub(super) struct StepResult {
+    pub(super) update: SessionUpdate,
+    pub(super) reply: Result<Reply, BoxError>,
 }
 
-pub(super) enum After {
-    /// It goes on from here.
-    On(Progress),
-    /// It is done or cancelled.
-    Over,
+pub(super) enum SessionUpdate {
+    /// The session continues.
+    Continue(Progress),
+    /// The session is completed or canceled.
+    End,
 }
 
 impl Lease {
-    /// Takes a session out of the store.
+    /// Acquires a session from the store.
     pub(super) async fn acquire(
         sessions: &Sessions,
         store: &Arc<dyn SessionStore>,
@@ -50,7 +51,7 @@ impl Lease {
         key: &SessionKey,
     ) -> Result<Self, BoxError> {
         let taken = store.acquire(id, key, sessions.bounds()).await;
-        match taken.map_err(|error| out_of_reach(&error))? {
+        match taken.map_err(|error| store_failed(&error))? {
             AcquireOutcome::Acquired { turn, state } => Ok(Self {
                 store: Arc::clone(store),
                 turn,
@@ -62,26 +63,25 @@ impl Lease {
         }
     }
 
-    /// Puts it back.
-    pub(super) async fn put(&self, id: &str, state: Option<&str>) -> Result<(), StanzaError> {
+    /// Releases the session to the store: with a new state, or as ended if `state` is `None`.
+    pub(super) async fn release(&self, id: &str, state: Option<&str>) -> Result<(), StanzaError> {
         let put = self.store.release(id, self.turn, state).await;
-        if !put.map_err(|error| out_of_reach(&error))? {
+        if !put.map_err(|error| store_failed(&error))? {
             tracing::warn!(
                 session = id,
-                "a session has ended, or was taken by somebody else, before a step of its command \
-                was done"
+                "session ended or was acquired by another process before its step completed"
             );
         }
         Ok(())
     }
 }
 
-impl<'s> Held<'s> {
+impl<'s> ActiveSession<'s> {
     pub(super) fn new(sessions: &'s Sessions, id: &str, progress: Progress) -> Self {
         Self {
             id: id.to_owned(),
             progress: Some(progress),
-            place: Place::Here(sessions),
+            backend: Backend::Local(sessions),
         }
     }
 
@@ -89,62 +89,70 @@ impl<'s> Held<'s> {
         Self {
             id: id.to_owned(),
             progress: Some(progress),
-            place: Place::There(lease),
+            backend: Backend::Store(lease),
         }
     }
 
-    /// How far it is. The one step that is shown is the last.
+    /// Returns the progress of the session. Its last element is the current step.
     pub(super) fn progress(&self) -> &Progress {
         const NONE: &Progress = &Progress { shown: Vec::new() };
         self.progress.as_ref().unwrap_or(NONE)
     }
 
-    /// Puts it back as the turn wants it, and gives the answer. After an error it is as it was.
-    pub(super) async fn settle(mut self, turn: Result<Turn, BoxError>) -> Result<Reply, BoxError> {
-        let (after, answer) = match turn {
-            Ok(Turn {
-                after: After::On(progress),
+    /// Releases the session in its new state, and returns the reply. After an
+    /// error, the session keeps its previous state.
+    pub(super) async fn settle(
+        mut self,
+        result: Result<StepResult, BoxError>,
+    ) -> Result<Reply, BoxError> {
+        let (update, reply) = match result {
+            Ok(StepResult {
+                update: SessionUpdate::Continue(progress),
                 ..
-            }) if progress.is_too_large() => (None, Err(too_much().into())),
-            Ok(turn) => (Some(turn.after), turn.answer),
+            }) if progress.is_too_large() => (None, Err(too_large().into())),
+            Ok(step) => (Some(step.update), step.reply),
             Err(error) => (None, Err(error)),
         };
-        if let Place::There(lease) = &self.place {
-            return Self::settle_there(&self.id, lease, after, answer).await;
+        if let Backend::Store(lease) = &self.backend {
+            return Self::settle_in_store(&self.id, lease, update, reply).await;
         }
-        match after {
-            Some(After::On(progress)) => self.progress = Some(progress),
-            Some(After::Over) => self.progress = None,
+        match update {
+            Some(SessionUpdate::Continue(progress)) => self.progress = Some(progress),
+            Some(SessionUpdate::End) => self.progress = None,
             None => {}
         }
-        answer
+        reply
     }
 
-    async fn settle_there(
+    async fn settle_in_store(
         id: &str,
         lease: &Lease,
-        after: Option<After>,
-        answer: Result<Reply, BoxError>,
+        update: Option<SessionUpdate>,
+        reply: Result<Reply, BoxError>,
     ) -> Result<Reply, BoxError> {
-        match after {
-            Some(After::On(progress)) => lease.put(id, Some(&serialize::write(&progress)?)).await?,
-            // That it cannot be put back is in the log, and it waits for the time of the step to be
-            // over. What was done is done, and who asked for it is told so.
-            after => {
-                let state = after.is_none().then_some(lease.state.as_str());
-                let _ = lease.put(id, state).await;
+        match update {
+            Some(SessionUpdate::Continue(progress)) => {
+                lease
+                    .release(id, Some(&serialize::write(&progress)?))
+                    .await?
+            }
+            // The command has run, so its reply is sent even if the release fails. The failure is
+            // logged, and the session stays locked until its lease expires.
+            update => {
+                let state = update.is_none().then_some(lease.state.as_str());
+                let _ = lease.release(id, state).await;
             }
         }
-        answer
+        reply
     }
 }
 
-/// However the step ended: by an error, by a panic, or because it took too long. What is in a store
-/// waits there until the time of the step is over.
-impl Drop for Held<'_> {
+/// Releases a local session however the step ended: by an error, a panic or a timeout. A session in
+/// a store stays locked until its lease expires.
+impl Drop for ActiveSession<'_> {
     fn drop(&mut self) {
-        if let Place::Here(sessions) = self.place {
-            sessions.put(&self.id, self.progress.take());
+        if let Backend::Local(sessions) = self.backend {
+            sessions.release(&self.id, self.progress.take());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a command answers, for clients that show forms and for people who chat.
+//! The output of a command, for clients that support forms and for chats.
 
 use minidom::Element;
 use serde::Serialize;
@@ -9,9 +9,9 @@ use crate::payload::{Note, NoteType};
 use crate::stanza::{Children, WriteError};
 use crate::xep::form::{self, DataForm, DataFormType, Form, Table, write};
 
-/// What a command answers: notes, forms, tables, anything that is XML.
+/// The output of a command: notes, forms, tables, or any other XML payload.
 ///
-/// In a chat all of it becomes text.
+/// In a chat, it is rendered as text.
 #[derive(Debug, Clone, Default)]
 pub struct CommandOutput {
     parts: Vec<Part>,
@@ -25,32 +25,32 @@ enum Part {
     Other(Element),
 }
 
-/// What a command's handler may return.
+/// Types that the final handler of a command may return.
 ///
-/// | type | answer |
+/// | type | output |
 /// |---|---|
-/// | `()`, `None` | nothing but that it is done |
+/// | `()`, `None` | empty: the command is completed |
 /// | `&str`, `String`, [`Note`] | a note |
 /// | [`Form<T>`](Form), [`DataForm`] | a form of type result |
 /// | [`Table`] | a table |
-/// | `Vec`, pairs | one after the other |
-/// | `Result` | as its value; a [`FormError`](crate::form::FormError) is shown to who filled in the form, who may mend it; any other error goes the way of all errors |
+/// | `Vec`, pairs | all elements, in order |
+/// | `Result` | its value; a [`FormError`](crate::form::FormError) is shown to the user, who can correct the form and submit it again; any other error is handled as in [all handlers](crate::guide::errors) |
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be what a command answers",
+    message = "`{Self}` cannot be the output of a command",
     label = "a command returns this",
-    note = "commands return `()`, `String`, `Note`, `Form<T>`, `DataForm`, `Table`, `CommandOutput`, \
-        `Option`, `Vec`, pairs of these, or `Result<_, E>` with any error"
+    note = "commands return `()`, `String`, `Note`, `Form<T>`, `DataForm`, `Table`, \
+        `CommandOutput`, `Option`, `Vec`, pairs of these, or `Result<_, E>` with any error"
 )]
 pub trait IntoCommandOutput {
-    /// The answer, or why there is none.
+    /// Converts the value to the output of a command.
     ///
     /// # Errors
-    /// When the value cannot be written, or is an error itself.
+    /// If the value cannot be serialized, or is an error itself.
     fn into_command_output(self) -> Result<CommandOutput, BoxError>;
 }
 
 impl CommandOutput {
-    /// Nothing but that it is done.
+    /// Creates an empty output.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -74,10 +74,10 @@ impl CommandOutput {
         self.with(Part::Table(table))
     }
 
-    /// Adds any other payload. A chat shows none of it.
+    /// Adds any other payload. It is not shown in chats.
     ///
     /// # Errors
-    /// When it cannot be written as XML.
+    /// If the payload cannot be serialized as XML.
     pub fn payload<P: AsXml>(self, payload: &P) -> Result<Self, BoxError> {
         let element = element(payload)?;
         Ok(self.with(Part::Other(element)))
@@ -88,7 +88,7 @@ impl CommandOutput {
         self
     }
 
-    /// The parts as they stand within a `<command/>`.
+    /// Returns the parts in the form in which a `<command/>` element contains them.
     pub(super) fn into_wire(self) -> Result<(Vec<Note>, Vec<Element>), BoxError> {
         let mut notes = Vec::new();
         let mut payloads = Vec::new();
@@ -103,7 +103,7 @@ impl CommandOutput {
         Ok((notes, payloads))
     }
 
-    /// The parts as people read them in a chat.
+    /// Renders the output as text, as it is sent in a chat. An empty output becomes `Done.`.
     #[must_use]
     pub fn to_text(&self) -> String {
         let parts: Vec<_> = self.parts.iter().filter_map(Part::to_text).collect();

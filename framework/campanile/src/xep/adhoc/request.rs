@@ -1,4 +1,4 @@
-//! What a requester wants, read from its IQ.
+//! Parsing of command requests.
 
 use xmpp_parsers::data_forms::DataForm;
 
@@ -8,14 +8,14 @@ use crate::inbound::Inbound;
 use crate::payload::{CommandAction, CommandErrorCondition, CommandPayload};
 use crate::xep::form;
 
-/// A request, understood.
-pub(super) struct Request {
+/// A parsed command request.
+pub(super) struct CommandRequest {
     pub(super) session: Option<String>,
     pub(super) action: CommandAction,
     pub(super) form: Option<DataForm>,
 }
 
-impl Request {
+impl CommandRequest {
     pub(super) fn of(inbound: &Inbound) -> Result<Self, BoxError> {
         let payload = inbound
             .stanza()
@@ -27,7 +27,7 @@ impl Request {
             Some(word) => word.parse().map_err(|_| {
                 fault(
                     CommandErrorCondition::MalformedAction,
-                    format!("there is no action {word:?}"),
+                    format!("unknown action {word:?}"),
                 )
             })?,
         };
@@ -42,7 +42,7 @@ impl Request {
                 DataForm::try_from(form).map_err(|error| {
                     fault(
                         CommandErrorCondition::BadPayload,
-                        format!("bad form: {error}"),
+                        format!("invalid form: {error}"),
                     )
                 })
             });

@@ -1,11 +1,11 @@
-//! A session as a text: which steps were shown, and what was filled in.
+//! Serialization of sessions for a store, as JSON: the steps shown and the values entered.
 
 use xmpp_parsers::data_forms::{Field, FieldType};
 
 use super::session::Progress;
 use crate::error::BoxError;
 
-/// A step, and the names and values of its fields.
+/// The index of a step, and the names and values of its fields.
 type Step = (usize, Vec<(Option<String>, Vec<String>)>);
 
 pub(super) fn write(progress: &Progress) -> Result<String, BoxError> {
@@ -17,12 +17,12 @@ pub(super) fn write(progress: &Progress) -> Result<String, BoxError> {
     Ok(serde_json::to_string(&steps.collect::<Vec<Step>>())?)
 }
 
-/// The steps, by their number, with what was filled in.
+/// Parses a serialized session: the index of each step, with the values entered.
 pub(super) fn read(state: &str) -> Result<Vec<(usize, Vec<Field>)>, BoxError> {
     let field = |(var, values): (Option<String>, Vec<String>)| Field {
         var,
         values,
-        // Who reads values goes by the form that asked for them.
+        // The type is not stored: readers use the type in the definition.
         ..Field::new("", FieldType::TextSingle)
     };
     let steps: Vec<Step> = serde_json::from_str(state)?;

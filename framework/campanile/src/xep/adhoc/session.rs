@@ -1,4 +1,4 @@
-//! Commands under way: bounded in number, size and time.
+//! Command sessions, bounded in number, size and time.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,39 +8,40 @@ use tokio::time::{Duration, Instant};
 use xmpp_parsers::data_forms::Field;
 
 use super::fault::{busy, expired, full, unknown};
-use super::lease::Held;
+use super::lease::ActiveSession;
 use super::store::{SessionKey, SessionLimits, SessionStore};
 use crate::error::StanzaError;
 use crate::throttle::Throttle;
 use crate::xep::form::Definition;
 
-/// How many sessions one bare JID may have. The oldest of them ends when it begins another one.
+/// Maximum number of sessions per bare JID. Starting another one ends the oldest.
 const PER_SENDER: usize = 4;
-/// How much one session may hold, in bytes of what was filled in.
+/// Maximum size of a session, in bytes of the values entered.
 const SIZE: usize = 32 * 1024;
 
-/// The sessions of the commands of one router. Cloning is cheap, and all clones are the same
-/// sessions.
+/// A handle to the sessions of a set of [`Commands`](super::Commands), for metrics.
+///
+/// Cloning is cheap; all clones share the same sessions.
 #[derive(Clone)]
 pub struct Sessions {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    table: Mutex<Table>,
+    table: Mutex<SessionTable>,
     bounds: SessionLimits,
-    /// In whose place this table stands as long as there is none.
+    /// The shared store. Without one, sessions are kept in `table`.
     store: Option<Arc<dyn SessionStore>>,
 }
 
 #[derive(Default)]
-struct Table {
-    places: HashMap<String, Place>,
+struct SessionTable {
+    entries: HashMap<String, Entry>,
     refused: u64,
     log: Throttle,
 }
 
-struct Place {
+struct Entry {
     key: SessionKey,
     state: State,
     touched: Instant,
@@ -48,30 +49,30 @@ struct Place {
 
 enum State {
     Waiting(Progress),
-    /// A step is being taken.
+    /// A step is being handled.
     Busy,
-    /// Done, cancelled or timed out: kept as long as there is room, so that who comes late is told
-    /// so.
-    Over,
+    /// Completed, canceled or timed out. Kept as long as there is room, so that late requests get
+    /// session-expired instead of bad-sessionid.
+    Ended,
 }
 
-/// How far a command is: the steps shown, of which the last is waited for.
+/// The progress of a session: the steps shown so far. The last one is waiting for input.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pub(super) shown: Vec<Shown>,
 }
 
-/// A step that was shown, and what was filled in.
+/// A step that was shown, and the values entered.
 #[derive(Debug, Clone)]
 pub(super) struct Shown {
-    /// Which of the command's steps it is.
+    /// Index among the steps of the command.
     pub(super) at: usize,
     pub(super) definition: Definition,
     pub(super) values: Vec<Field>,
 }
 
 impl Progress {
-    /// Everything that was filled in so far.
+    /// Returns all values entered so far.
     pub(super) fn gathered(&self) -> Vec<Field> {
         self.shown
             .iter()
@@ -93,7 +94,7 @@ impl Progress {
 }
 
 impl Sessions {
-    /// So many sessions at a time, of which a domain holds a quarter.
+    /// Creates the sessions, of which one domain may hold a quarter.
     pub(super) fn new(
         limit: usize,
         timeout: Duration,
@@ -117,7 +118,7 @@ impl Sessions {
         }
     }
 
-    /// Where they are, when they are not here.
+    /// Returns the shared store, if one is configured.
     pub(super) fn store(&self) -> Option<&Arc<dyn SessionStore>> {
         self.shared.store.as_ref()
     }
@@ -126,25 +127,25 @@ impl Sessions {
         &self.shared.bounds
     }
 
-    /// How many sessions wait for their next step; of those in a [store](super::SessionStore),
-    /// none.
+    /// Returns the number of open sessions in this process. Sessions in a
+    /// [store](super::SessionStore) are not counted.
     #[must_use]
     pub fn open(&self) -> usize {
         let now = Instant::now();
         self.table()
-            .places
+            .entries
             .values()
-            .filter(|place| place.is_open(now, self.shared.bounds.timeout))
+            .filter(|entry| entry.is_open(now, self.shared.bounds.timeout))
             .count()
     }
 
-    /// How many commands were not begun because there were too many sessions.
+    /// Returns how many commands were rejected because the session limit was reached.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.table().refused
     }
 
-    /// Begins a session.
+    /// Starts a session.
     pub(super) fn begin(
         &self,
         id: String,
@@ -154,20 +155,20 @@ impl Sessions {
         let mut table = self.table();
         let now = Instant::now();
         table.make_room(&key, now, &self.shared);
-        let open = |place: &&Place| place.is_open(now, self.shared.bounds.timeout);
+        let open = |entry: &&Entry| entry.is_open(now, self.shared.bounds.timeout);
         let of_domain = table
-            .places
+            .entries
             .values()
             .filter(open)
-            .filter(|place| place.key.owner.domain() == key.owner.domain());
-        if table.places.len() >= self.shared.bounds.all
+            .filter(|entry| entry.key.owner.domain() == key.owner.domain());
+        if table.entries.len() >= self.shared.bounds.all
             || of_domain.count() >= self.bounds().per_domain
         {
             return Err(table.refuse(&key));
         }
-        table.places.insert(
+        table.entries.insert(
             id,
-            Place {
+            Entry {
                 key,
                 state: State::Waiting(progress),
                 touched: now,
@@ -176,51 +177,56 @@ impl Sessions {
         Ok(())
     }
 
-    /// Counts one that has no room in the store.
+    /// Counts a command that the store rejected because it is full.
     pub(super) fn refuse(&self, key: &SessionKey) -> StanzaError {
         self.table().refuse(key)
     }
 
-    /// Whether there is, or was of late, a session of this id.
+    /// Returns `true` if a session with this id exists, or ended recently.
     pub(super) fn knows(&self, id: &str) -> bool {
-        self.table().places.contains_key(id)
+        self.table().entries.contains_key(id)
     }
 
-    /// Takes a session to go on with it. Dropped without a word, it is as it was.
-    pub(super) fn take(&self, id: &str, key: &SessionKey) -> Result<Held<'_>, StanzaError> {
+    /// Acquires a session in order to handle its next step. Dropping the result restores the
+    /// previous state.
+    pub(super) fn acquire(
+        &self,
+        id: &str,
+        key: &SessionKey,
+    ) -> Result<ActiveSession<'_>, StanzaError> {
         let mut table = self.table();
-        let Some(place) = table.places.get_mut(id).filter(|place| place.key == *key) else {
+        let Some(entry) = table.entries.get_mut(id).filter(|entry| entry.key == *key) else {
             return Err(unknown());
         };
-        if !place.is_open(Instant::now(), self.shared.bounds.timeout) {
-            place.state = State::Over;
+        if !entry.is_open(Instant::now(), self.shared.bounds.timeout) {
+            entry.state = State::Ended;
             return Err(expired());
         }
-        match std::mem::replace(&mut place.state, State::Busy) {
-            State::Waiting(progress) => Ok(Held::new(self, id, progress)),
+        match std::mem::replace(&mut entry.state, State::Busy) {
+            State::Waiting(progress) => Ok(ActiveSession::new(self, id, progress)),
             _ => Err(busy()),
         }
     }
 
-    /// Puts a session back: as far as it is, or as one that is over. One that has ended during the
-    /// step stays over.
-    pub(super) fn put(&self, id: &str, progress: Option<Progress>) {
-        let state = progress.map_or(State::Over, State::Waiting);
-        if let Some(place) = self
+    /// Releases a session: with its new progress, or as ended. A session that ended during the step
+    /// stays ended.
+    pub(super) fn release(&self, id: &str, progress: Option<Progress>) {
+        let state = progress.map_or(State::Ended, State::Waiting);
+        if let Some(entry) = self
             .table()
-            .places
+            .entries
             .get_mut(id)
-            .filter(|place| matches!(place.state, State::Busy))
+            .filter(|entry| matches!(entry.state, State::Busy))
         {
-            *place = Place {
-                key: place.key.clone(),
+            *entry = Entry {
+                key: entry.key.clone(),
                 state,
                 touched: Instant::now(),
             };
         }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, SessionTable> {
         // No code that can panic runs under this lock.
         self.shared
             .table
@@ -229,41 +235,45 @@ impl Sessions {
     }
 }
 
-impl Table {
+impl SessionTable {
     fn refuse(&mut self, key: &SessionKey) -> StanzaError {
         self.refused += 1;
         if self.log.allow() {
-            tracing::warn!(sender = %key.owner, node = key.node, "too many commands are under way: \
-                one is refused");
+            tracing::warn!(
+                sender = %key.owner,
+                node = key.node,
+                "command rejected: too many open sessions"
+            );
         }
         full()
     }
 
-    /// What is over makes room, and so does the oldest of who has many.
+    /// Removes ended sessions if the table is full, and ends the oldest session of a sender who has
+    /// the maximum number.
     fn make_room(&mut self, key: &SessionKey, now: Instant, shared: &Shared) {
-        if self.places.len() >= shared.bounds.all {
-            self.places
-                .retain(|_, place| place.is_open(now, shared.bounds.timeout));
+        if self.entries.len() >= shared.bounds.all {
+            self.entries
+                .retain(|_, entry| entry.is_open(now, shared.bounds.timeout));
         }
         let owner = key.owner.to_bare();
-        let own = self.places.values_mut().filter(|place| {
-            place.key.owner.to_bare() == owner && place.is_open(now, shared.bounds.timeout)
+        let own = self.entries.values_mut().filter(|entry| {
+            entry.key.owner.to_bare() == owner && entry.is_open(now, shared.bounds.timeout)
         });
         let mut own: Vec<_> = own.collect();
         if own.len() >= PER_SENDER
-            && let Some(oldest) = own.iter_mut().min_by_key(|place| place.touched)
+            && let Some(oldest) = own.iter_mut().min_by_key(|entry| entry.touched)
         {
-            oldest.state = State::Over;
+            oldest.state = State::Ended;
         }
     }
 }
 
-impl Place {
+impl Entry {
     fn is_open(&self, now: Instant, timeout: Duration) -> bool {
         match self.state {
             State::Waiting(_) => now.duration_since(self.touched) < timeout,
             State::Busy => true,
-            State::Over => false,
+            State::Ended => false,
         }
     }
 }
@@ -280,9 +290,9 @@ impl fmt::Debug for Sessions {
 mod tests {
     use super::*;
 
-    /// A fifth session ends the oldest of four, also while a step of that one runs.
+    /// A fifth session of a sender ends the oldest one, even while one of its steps is handled.
     #[test]
-    fn what_ends_during_a_step_stays_over() {
+    fn session_evicted_during_step_stays_ended() {
         let sessions = Sessions::new(64, Duration::from_secs(600), Duration::from_secs(60), None);
         let key = SessionKey {
             owner: "alice@localhost/a".parse().unwrap(),
@@ -295,10 +305,10 @@ mod tests {
                 .unwrap()
         };
         ["1", "2", "3", "4"].into_iter().for_each(begin);
-        let held = sessions.take("1", &key).ok().unwrap();
+        let active = sessions.acquire("1", &key).ok().unwrap();
         begin("5");
-        drop(held);
-        assert!(sessions.take("1", &key).is_err());
+        drop(active);
+        assert!(sessions.acquire("1", &key).is_err());
         assert_eq!(sessions.open(), 4);
     }
 }

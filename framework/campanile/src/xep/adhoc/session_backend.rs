@@ -1,8 +1,8 @@
-//! Where a session is: in the table of this process, or in a store that several share.
+//! Access to sessions: in the memory of this process, or in a shared store.
 
-use super::fault::{expired, of_form, out_of_reach};
+use super::fault::{expired, of_form, store_failed};
 use super::flow::{Flow, gathered};
-use super::lease::{Held, Lease};
+use super::lease::{ActiveSession, Lease};
 use super::serialize;
 use super::session::{Progress, Shown};
 use super::store::{BeginOutcome, SessionKey};
@@ -11,15 +11,15 @@ use crate::error::BoxError;
 use crate::inbound::Inbound;
 
 impl<S: Send + Sync + 'static> Flow<S> {
-    /// Keeps a new session.
-    pub(super) async fn keep(
+    /// Stores a new session.
+    pub(super) async fn store_session(
         &self,
         id: String,
         key: SessionKey,
         progress: Progress,
         client: &Client,
     ) -> Result<(), BoxError> {
-        let begun = match self.sessions.store() {
+        let started = match self.sessions.store() {
             None => self.sessions.begin(id, key, progress),
             Some(store) => match store
                 .begin(
@@ -30,50 +30,51 @@ impl<S: Send + Sync + 'static> Flow<S> {
                 )
                 .await
             {
-                Ok(BeginOutcome::Begun) => Ok(()),
+                Ok(BeginOutcome::Started) => Ok(()),
                 Ok(BeginOutcome::Full) => Err(self.sessions.refuse(&key)),
-                Err(error) => Err(out_of_reach(&error)),
+                Err(error) => Err(store_failed(&error)),
             },
         };
-        Ok(begun.inspect_err(|_| client.shared().counters.sessions_refused.inc())?)
+        Ok(started.inspect_err(|_| client.shared().counters.sessions_refused.inc())?)
     }
 
-    /// Takes a session to go on with it.
-    pub(super) async fn hold(
+    /// Acquires a session in order to handle its next step.
+    pub(super) async fn acquire(
         &self,
         id: &str,
         key: &SessionKey,
         inbound: &Inbound,
         state: &S,
-    ) -> Result<Held<'_>, BoxError> {
+    ) -> Result<ActiveSession<'_>, BoxError> {
         let Some(store) = self.sessions.store() else {
             self.adopt(id, key, inbound.client())?;
-            return Ok(self.sessions.take(id, key)?);
+            return Ok(self.sessions.acquire(id, key)?);
         };
         let lease = Lease::acquire(&self.sessions, store, id, key).await?;
-        match self.restored(&lease.state, inbound, state).await {
-            Ok(Some(progress)) => Ok(Held::leased(lease, id, progress)),
+        match self.restore(&lease.state, inbound, state).await {
+            Ok(Some(progress)) => Ok(ActiveSession::leased(lease, id, progress)),
             Ok(None) => {
-                lease.put(id, None).await?;
+                lease.release(id, None).await?;
                 Err(expired().into())
             }
             Err(error) => {
-                lease.put(id, Some(&lease.state)).await?;
+                lease.release(id, Some(&lease.state)).await?;
                 Err(of_form(error))
             }
         }
     }
 
-    /// How far a session is that may have been begun elsewhere: its forms are made anew. None, when
-    /// a step that was taken no longer has anything to ask.
-    async fn restored(
+    /// Restores the progress of a session from the store, building its forms again.
+    ///
+    /// Returns `None` if a completed step no longer has a form.
+    async fn restore(
         &self,
-        saved: &str,
+        serialized: &str,
         inbound: &Inbound,
         state: &S,
     ) -> Result<Option<Progress>, BoxError> {
         let mut progress = Progress::default();
-        for (at, values) in serialize::read(saved)? {
+        for (at, values) in serialize::read(serialized)? {
             let Some(step) = self.command.steps.get(at) else {
                 return Ok(None);
             };

@@ -1,4 +1,4 @@
-//! The steps of a command, and the functions behind them.
+//! The steps of a command and the handlers that build them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,12 +10,12 @@ use crate::handler::Handler;
 use crate::inbound::Inbound;
 use crate::xep::form::Definition;
 
-/// Any function of a command, whatever its arguments are.
+/// A type-erased handler of a command.
 pub(super) type Run<S, T> = Arc<dyn Fn(&Inbound, &S) -> Running<T> + Send + Sync>;
 
 pub(super) type Running<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
-/// Boxes a function.
+/// Erases the type of a handler.
 pub(super) fn run<H, A, S, T>(handler: H, result: fn(H::Output) -> Result<T, BoxError>) -> Run<S, T>
 where
     H: Handler<A>,
@@ -35,15 +35,15 @@ where
     )
 }
 
-/// One form that is shown on the way.
+/// A step of a command: one form.
 pub(super) enum Step<S> {
     Fixed(Box<Definition>),
-    /// A form that depends on what was filled in before; none, when there is nothing to ask.
-    Asked(Run<S, Option<Definition>>),
+    /// A form that depends on the values entered before; `None` skips the step.
+    Built(Run<S, Option<Definition>>),
 }
 
 impl<S> Step<S> {
-    /// The form of this step for who has come here.
+    /// Returns the form of this step, or `None` if it is skipped.
     pub(super) async fn form(
         &self,
         inbound: &Inbound,
@@ -51,7 +51,7 @@ impl<S> Step<S> {
     ) -> Result<Option<Definition>, BoxError> {
         match self {
             Self::Fixed(definition) => Ok(Some((**definition).clone())),
-            Self::Asked(run) => run(inbound, state).await,
+            Self::Built(run) => run(inbound, state).await,
         }
     }
 }
@@ -60,12 +60,12 @@ impl<S> Clone for Step<S> {
     fn clone(&self) -> Self {
         match self {
             Self::Fixed(definition) => Self::Fixed(definition.clone()),
-            Self::Asked(run) => Self::Asked(Arc::clone(run)),
+            Self::Built(run) => Self::Built(Arc::clone(run)),
         }
     }
 }
 
-/// What a function that makes a step may return: a form, or none when there is nothing to ask.
+/// Types that the handler of a step may return: a form, or `None` to skip the step.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the step of a command",
     label = "a step returns this",
@@ -73,10 +73,10 @@ impl<S> Clone for Step<S> {
         error"
 )]
 pub trait IntoStep {
-    /// The form.
+    /// Converts the value to the form of a step.
     ///
     /// # Errors
-    /// When it is an error itself.
+    /// If the value is an error itself.
     fn into_step(self) -> Result<Option<Definition>, BoxError>;
 }
 

@@ -1,4 +1,4 @@
-//! Where sessions are kept that several processes on one JID share.
+//! Storage of sessions that are shared by several processes on one JID.
 
 use async_trait::async_trait;
 use jid::Jid;
@@ -6,103 +6,108 @@ use tokio::time::Duration;
 
 use crate::error::BoxError;
 
-/// Keeps the sessions of commands for several processes that are mounted on one JID: what one of
-/// them has begun goes on at any ([`Commands::store`](super::Commands::store)).
+/// A store for command sessions that are shared by several processes on one JID.
 ///
-/// There is the crate `campanile-storage` (feature `postgres`). Without a store a process keeps its sessions
-/// itself.
+/// With a store ([`Commands::store`](super::Commands::store)), a session that one process has
+/// started can be continued by any other. Without one, each process keeps its own sessions in
+/// memory. The crate `campanile-storage` (feature `postgres`) provides an implementation.
 ///
-/// What is kept of a session is a text: the steps that were shown, and what was filled in. The
-/// forms are not in it; they are made anew, so a function that makes one must make the same of the
-/// same. All processes must have the same commands.
+/// A session is stored as text: the steps shown and the values entered. Forms are not stored but
+/// built again, so a [step handler](super::Command::step) must build the same form from the same
+/// values. All processes must define the same commands.
 ///
-/// Every call must be one step, whoever else calls at the same time.
+/// Every method must be atomic with respect to concurrent calls from other processes.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
-    /// Keeps a new session, which waits for its first step to be taken. When the bare JID has as
-    /// many as it may, the one of them that waits longest is over.
+    /// Stores a new session that waits for its first step.
+    ///
+    /// If the bare JID has reached [`SessionLimits::per_sender`], its session that has been waiting
+    /// longest ends.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// If the store cannot be written.
     async fn begin(
         &self,
         id: &str,
         key: &SessionKey,
         state: &str,
-        bounds: &SessionLimits,
+        limits: &SessionLimits,
     ) -> Result<BeginOutcome, BoxError>;
 
-    /// Takes a session to go on with it. Nobody else can until it is put back, or until the time
-    /// for that is over.
+    /// Acquires a session exclusively, until it is [released](Self::release) or
+    /// [`SessionLimits::lease`] has passed.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// If the store cannot be written.
     async fn acquire(
         &self,
         id: &str,
         key: &SessionKey,
-        bounds: &SessionLimits,
+        limits: &SessionLimits,
     ) -> Result<AcquireOutcome, BoxError>;
 
-    /// Puts a session back that was taken as `turn`: with this state, or as one that is over. False
-    /// when it has ended since, or was not put back in time and somebody else has taken it; then
-    /// nothing has changed.
+    /// Releases a session that was acquired as `turn`: with a new state, or as ended if `state` is
+    /// `None`.
+    ///
+    /// Returns `false`, and changes nothing, if the session has ended meanwhile, or if its lease
+    /// expired and another process acquired it.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// If the store cannot be written.
     async fn release(&self, id: &str, turn: i64, state: Option<&str>) -> Result<bool, BoxError>;
 }
 
-/// Whose session it is, and of what: it is good for the very same three only.
+/// The owner, address and command of a session. All three must match for a session to be continued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionKey {
-    /// Who began it. A full JID, for a client.
+    /// The JID that started the session. A full JID if it is a client.
     pub owner: Jid,
-    /// The address it was begun at.
+    /// The address at which the session was started.
     pub recipient: Jid,
     /// The node of the command.
     pub node: String,
 }
 
-/// How many sessions there may be, and for how long.
+/// Limits on the number and duration of sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// Of all.
+    /// Maximum number of sessions in total.
     pub all: usize,
-    /// Of one domain.
+    /// Maximum number of sessions per domain.
     pub per_domain: usize,
-    /// Of one bare JID. The oldest of them ends when it begins another one.
+    /// Maximum number of sessions per bare JID. Starting another one ends the oldest.
     pub per_sender: usize,
-    /// How long a session may wait for its next step.
+    /// Maximum time a session waits for its next step.
     pub timeout: Duration,
-    /// How long a step may take. A session that is not put back by then, because the process is
-    /// gone, can be taken again as it was.
+    /// Maximum time a process may hold a session. If it is not released by then, because the
+    /// process has died, the session can be acquired again in its previous state.
     pub lease: Duration,
 }
 
-/// Whether a session was begun.
+/// The result of [`SessionStore::begin`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BeginOutcome {
-    /// It was.
-    Begun,
-    /// There are too many.
+    /// The session is stored.
+    Started,
+    /// The session limit is reached.
     Full,
 }
 
-/// What became of the wish to go on with a session.
+/// The result of [`SessionStore::acquire`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AcquireOutcome {
-    /// It is ours now.
+    /// The caller holds the session.
     Acquired {
-        /// Which turn it is, by which it is put back.
+        /// Fencing token, to be passed to [`SessionStore::release`]. It grows with each
+        /// acquisition.
         turn: i64,
-        /// How far it is.
+        /// The stored state.
         state: String,
     },
-    /// Somebody is taking a step of it.
+    /// Another request holds the session.
     Busy,
-    /// It is done, cancelled or timed out.
+    /// The session is completed, canceled or timed out.
     Ended,
-    /// There is no such session, or it is somebody else's.
+    /// No such session exists, or it belongs to another owner.
     Unknown,
 }

@@ -1,4 +1,4 @@
-//! What a form asks for.
+//! Form definitions.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -6,7 +6,7 @@ use xmpp_parsers::data_forms::{DataForm, DataFormType, Field as FieldElement, Fi
 
 use super::{FORM_TYPE, Field, FormError, Table, read, reflect, write};
 
-/// What a form asks for: its fields, and the words around them.
+/// The definition of a form: its fields, title and instructions.
 ///
 /// ```
 /// use campanile::form::{Definition, Field};
@@ -22,7 +22,7 @@ use super::{FORM_TYPE, Field, FormError, Table, read, reflect, write};
 /// let definition = Definition::of::<Order>()
 ///     .title("An order")
 ///     .edit("sku", |field| field.label("Article"))
-///     .edit("size", |field| field.option("small", "fits in a pocket").option("large", "does not"));
+///     .edit("size", |field| field.option("small", "Pocket size").option("large", "Full size"));
 /// assert_eq!(definition.blank().fields.len(), 5);
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -31,26 +31,34 @@ pub struct Definition {
     title: Option<String>,
     instructions: Option<String>,
     fields: Vec<Field>,
-    /// Whether the fields can be read as the struct that they were made of.
+    /// Checks that fields can be read as the struct that the definition was made of.
     typed: Option<Typed>,
 }
 
-/// Reads fields as some struct, and says only whether that can be done.
+/// Deserializes fields as a certain struct and discards the value.
 type Typed = fn(&[FieldElement]) -> Result<(), FormError>;
 
 impl Definition {
-    /// A form without fields.
+    /// Creates a form without fields.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A form with the fields of a struct: `bool` is a box to tick, an enum a choice among its
-    /// variants, `Vec` of an enum several of them, any other `Vec` several lines, all else a line
-    /// of text. What is no `Option`, `Vec` or `bool` is required.
+    /// Creates a form with the fields of a struct.
+    ///
+    /// | Rust type | field type |
+    /// |---|---|
+    /// | `bool` | boolean (check box) |
+    /// | enum without data | list-single (one of its variants) |
+    /// | `Vec` of such an enum | list-multi |
+    /// | any other `Vec` | text-multi |
+    /// | anything else | text-single |
+    ///
+    /// A field is required unless its type is `Option`, `Vec` or `bool`.
     ///
     /// # Panics
-    /// When `T` is no struct with named fields, or has `#[serde(flatten)]`.
+    /// If `T` is not a struct with named fields, or has a `#[serde(flatten)]` field.
     #[must_use]
     #[track_caller]
     pub fn of<T: DeserializeOwned>() -> Self {
@@ -61,34 +69,34 @@ impl Definition {
                 ..Self::default()
             },
             None => panic!(
-                "{} is no struct whose fields can be the fields of a form",
+                "{} is not a struct with named fields, so it cannot be a form",
                 std::any::type_name::<T>()
             ),
         }
     }
 
-    /// Names the form, so that programs know what its fields mean (XEP-0068).
+    /// Sets the form type (`FORM_TYPE`), which tells programs what the fields mean (XEP-0068).
     #[must_use]
     pub fn form_type(mut self, form_type: impl Into<String>) -> Self {
         self.form_type = Some(form_type.into());
         self
     }
 
-    /// Sets its title.
+    /// Sets the title.
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
         self
     }
 
-    /// Sets what people read before they fill it in.
+    /// Sets the instructions, which clients show above the fields.
     #[must_use]
     pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
         self.instructions = Some(instructions.into());
         self
     }
 
-    /// Adds a field, in place of one of the same name.
+    /// Adds a field, or replaces the field of the same name.
     #[must_use]
     pub fn field(mut self, field: Field) -> Self {
         match self
@@ -102,10 +110,10 @@ impl Definition {
         self
     }
 
-    /// Changes a field.
+    /// Changes an existing field, for example to set its label.
     ///
     /// # Panics
-    /// When there is no field of this name.
+    /// If the form has no field of this name.
     #[must_use]
     #[track_caller]
     pub fn edit(mut self, var: &str, edit: impl FnOnce(Field) -> Field) -> Self {
@@ -120,13 +128,13 @@ impl Definition {
         self
     }
 
-    /// Its fields.
+    /// Returns the fields.
     #[must_use]
     pub fn fields(&self) -> &[Field] {
         &self.fields
     }
 
-    /// The form to be filled in.
+    /// Returns the form for the user to fill in.
     #[must_use]
     pub fn blank(&self) -> DataForm {
         self.form(
@@ -135,15 +143,15 @@ impl Definition {
         )
     }
 
-    /// The form to be filled in, with these values in it already.
+    /// Returns the form for the user to fill in, with initial values from a struct.
     ///
     /// # Errors
-    /// When a value has no place in a field.
+    /// If a value cannot be represented in a field.
     pub fn filled<T: Serialize + ?Sized>(&self, values: &T) -> Result<DataForm, FormError> {
         Ok(self.with_values(&write(values)?))
     }
 
-    /// The form to be filled in, with the values of these fields in it already.
+    /// Returns the form for the user to fill in, with initial values from other fields.
     #[must_use]
     pub fn with_values(&self, values: &[FieldElement]) -> DataForm {
         let mut form = self.blank();
@@ -157,10 +165,10 @@ impl Definition {
         form
     }
 
-    /// These values as a result, with the labels of this form.
+    /// Returns a form of type result with these values and the labels of this form.
     ///
     /// # Errors
-    /// When a value has no place in a field.
+    /// If a value cannot be represented in a field.
     pub fn result<T: Serialize + ?Sized>(&self, values: &T) -> Result<DataForm, FormError> {
         let fields = write(values)?
             .into_iter()
@@ -172,10 +180,10 @@ impl Definition {
         })
     }
 
-    /// These values as the form filled in: what one sends to whoever asked.
+    /// Returns a form of type submit with these values: the answer to a form of a peer.
     ///
     /// # Errors
-    /// When a value has no place in a field.
+    /// If a value cannot be represented in a field.
     pub fn submit<T: Serialize + ?Sized>(&self, values: &T) -> Result<DataForm, FormError> {
         let fields = write(values)?.into_iter().map(|field| FieldElement {
             label: None,
@@ -189,10 +197,10 @@ impl Definition {
         })
     }
 
-    /// Rows of values as a result, with the labels of this form as their heads.
+    /// Returns rows of values as a table, with the labels of this form as column headings.
     ///
     /// # Errors
-    /// When a value has no place in a field.
+    /// If a value cannot be represented in a field.
     pub fn table<'r, T: Serialize + 'r>(
         &self,
         rows: impl IntoIterator<Item = &'r T>,
@@ -212,21 +220,21 @@ impl Definition {
         Table::new(self.form_type.as_deref(), self.title.clone(), heads, rows)
     }
 
-    /// Reads a form that was filled in.
+    /// Checks a submitted form and deserializes it.
     ///
     /// # Errors
-    /// When a field breaks a rule of this definition, or is no value of its type in `T`.
+    /// If a field violates this definition, or cannot be deserialized as its type in `T`.
     pub fn read<T: DeserializeOwned>(&self, form: &DataForm) -> Result<T, FormError> {
         self.rules(form)?;
         read(&self.complete(&form.fields))
     }
 
-    /// Whether a form was filled in as this definition demands. What the definition does not know
-    /// plays no part.
+    /// Checks a submitted form against this definition. Unknown fields are ignored.
     ///
     /// # Errors
-    /// When it was not filled in, belongs to another form, or one of its fields breaks a rule or is
-    /// no value of its type in the struct that the definition was made of.
+    /// If the form is not of type submit or has another form type, or if a field violates the
+    /// definition or cannot be deserialized as its type in the struct that the definition was
+    /// [made of](Self::of).
     pub fn check(&self, form: &DataForm) -> Result<(), FormError> {
         self.rules(form)?;
         self.typed
@@ -235,11 +243,13 @@ impl Definition {
 
     fn rules(&self, form: &DataForm) -> Result<(), FormError> {
         if form.type_ != DataFormType::Submit {
-            return Err(FormError::new("is not filled in"));
+            return Err(FormError::new("was not submitted"));
         }
         match (&self.form_type, form.form_type()) {
             (Some(wanted), Some(found)) if wanted != found => {
-                return Err(FormError::new(format!("is a {found}, and not a {wanted}")));
+                return Err(FormError::new(format!(
+                    "is of type {found}, expected {wanted}"
+                )));
             }
             _ => {}
         }
@@ -248,8 +258,8 @@ impl Definition {
             .try_for_each(|field| field.check(values_of(&form.fields, field)))
     }
 
-    /// The fields of a filled form that this one asked for, those included that clients leave out
-    /// when they are empty.
+    /// Returns the submitted fields that are part of this definition, including those that clients
+    /// leave out when they are empty.
     pub(crate) fn complete(&self, fields: &[FieldElement]) -> Vec<FieldElement> {
         let asked = self.fields.iter().filter_map(|field| {
             let found = fields
@@ -282,8 +292,8 @@ impl Definition {
         }
     }
 
-    /// The field with what this form says about it, but for what only matters to whoever fills it
-    /// in.
+    /// Adds type and label of the definition to a field, without the attributes that only matter
+    /// for input.
     fn labelled(&self, field: FieldElement) -> FieldElement {
         match self.fields.iter().find(|known| known.0.var == field.var) {
             Some(known) => FieldElement {

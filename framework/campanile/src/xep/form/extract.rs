@@ -1,4 +1,4 @@
-//! A filled form as an argument of a handler, and as its reply.
+//! Forms as handler arguments and replies.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,11 +11,14 @@ use crate::inbound::Inbound;
 use crate::reply::{IntoReply, Reply};
 use crate::stanza::Stanza;
 
-/// The fields of a filled data form (XEP-0004) as a struct.
+/// Extracts the fields of a submitted data form (XEP-0004) as a struct.
 ///
-/// The form is a child of the stanza, or of the payload of an IQ. In a function of a
-/// [command](crate::adhoc) it is what was filled in so far. As a reply it is a form of type
-/// result.
+/// The form is a child of the stanza, or of the payload of an IQ. In a handler of a
+/// [command](crate::adhoc), `Form` holds the values entered so far. As a reply, it becomes a form
+/// of type result.
+///
+/// A stanza without a form is rejected with bad-request, and a form that does not fit `T` with
+/// not-acceptable and the name of the field.
 ///
 /// ```
 /// use campanile::form::Form;
@@ -34,7 +37,7 @@ use crate::stanza::Stanza;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form<T>(pub T);
 
-/// The fields that a command has gathered, over all its steps.
+/// The values entered in the previous steps of a command.
 #[derive(Debug, Clone)]
 pub(crate) struct Gathered(pub(crate) Vec<Field>);
 
@@ -47,7 +50,7 @@ impl<S, T: DeserializeOwned + 'static> FromInbound<S> for Form<T> {
         }
         let form = find(inbound.stanza())?;
         if form.type_ != DataFormType::Submit {
-            return Err(FormError::new("is not filled in").into());
+            return Err(FormError::new("was not submitted").into());
         }
         Ok(Self(read(&form.fields)?))
     }
@@ -98,9 +101,8 @@ fn find(stanza: &Stanza) -> Result<DataForm, Rejection> {
         .and_then(|element| element.get_child("x", NS))
     {
         Some(form) => DataForm::try_from(form.clone()).map_err(|error| {
-            let told =
-                StanzaError::new(Condition::BadRequest).with_text(format!("bad element: {error}"));
-            Rejection::invalid(told)
+            let text = format!("bad element: {error}");
+            Rejection::invalid(StanzaError::new(Condition::BadRequest).with_text(text))
         }),
         None => Err(Rejection::missing(
             StanzaError::new(Condition::BadRequest).with_text("no data form (XEP-0004)"),

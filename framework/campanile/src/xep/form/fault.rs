@@ -1,79 +1,89 @@
-//! What is wrong with a form.
+//! Errors in forms.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::error::{Condition, StanzaError};
 
-/// A form, or one field of it, is not as it must be.
+/// An error in a form, or in one of its fields.
 ///
-/// Returned from a handler, it tells the peer so: not-acceptable, with a text that names the field.
+/// When a handler returns it, the peer receives not-acceptable with a text that names the field. In
+/// an [ad-hoc command](crate::adhoc), the user can correct the form and submit it again.
+///
+/// ```
+/// use campanile::form::FormError;
+///
+/// let error = FormError::field("day", "must not be in the past");
+/// assert_eq!(error.to_string(), "field \"day\" must not be in the past");
+/// ```
 #[derive(Debug, Clone)]
 pub struct FormError {
     field: Option<String>,
-    why: String,
-    told: Box<StanzaError>,
+    reason: String,
+    stanza_error: Box<StanzaError>,
 }
 
 impl FormError {
-    /// Something about the whole form.
-    pub fn new(why: impl Into<String>) -> Self {
-        Self::build(None, why.into())
+    /// Creates an error about the whole form. The text completes a sentence that starts with
+    /// "form".
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self::build(None, reason.into())
     }
 
-    /// Something about one field, as in `"must not lie in the past"`.
-    pub fn field(var: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::build(Some(var.into()), why.into())
+    /// Creates an error about one field. The text completes a sentence that starts with the name of
+    /// the field, as in `"must not be in the past"`.
+    pub fn field(var: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::build(Some(var.into()), reason.into())
     }
 
-    /// The field that is wrong, by its `var`; `None` when it is about the whole form.
+    /// Returns the name of the field, or `None` if the error is about the whole form.
     #[must_use]
     pub fn var(&self) -> Option<&str> {
         self.field.as_deref()
     }
 
-    /// The same, about this field where it is about none yet.
+    /// Sets the field, unless the error already names one.
     pub(super) fn at(self, var: &str) -> Self {
         if self.field.is_some() {
             self
         } else {
-            Self::field(var, self.why)
+            Self::field(var, self.reason)
         }
     }
 
-    fn build(field: Option<String>, why: String) -> Self {
-        let told =
-            StanzaError::new(Condition::NotAcceptable).with_text(text(field.as_deref(), &why));
+    fn build(field: Option<String>, reason: String) -> Self {
+        let stanza_error =
+            StanzaError::new(Condition::NotAcceptable).with_text(text(field.as_deref(), &reason));
         Self {
             field,
-            why,
-            told: Box::new(told),
+            reason,
+            stanza_error: Box::new(stanza_error),
         }
     }
 }
 
-fn text(field: Option<&str>, why: &str) -> String {
+fn text(field: Option<&str>, reason: &str) -> String {
     match field {
-        Some(field) => format!("the field {field:?} {why}"),
-        None => format!("the form {why}"),
+        Some(field) => format!("field {field:?} {reason}"),
+        None => format!("form {reason}"),
     }
 }
 
 impl fmt::Display for FormError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&text(self.field.as_deref(), &self.why))
+        f.write_str(&text(self.field.as_deref(), &self.reason))
     }
 }
 
 impl Error for FormError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.told)
+        Some(&*self.stanza_error)
     }
 }
 
 impl serde::de::Error for FormError {
-    fn custom<T: fmt::Display>(why: T) -> Self {
-        Self::new(format!("is not as it must be: {why}"))
+    fn custom<T: fmt::Display>(reason: T) -> Self {
+        Self::new(format!("is invalid: {reason}"))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -81,23 +91,23 @@ impl serde::de::Error for FormError {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::field(field, "is there twice")
+        Self::field(field, "is given twice")
     }
 
     fn unknown_field(field: &str, _expected: &'static [&'static str]) -> Self {
-        Self::field(field, "is not known")
+        Self::field(field, "is unknown")
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         Self::new(format!(
-            "cannot be {variant:?}: it is one of {}",
+            "must be one of {}, not {variant:?}",
             expected.join(", ")
         ))
     }
 }
 
 impl serde::ser::Error for FormError {
-    fn custom<T: fmt::Display>(why: T) -> Self {
-        Self::new(format!("cannot be written: {why}"))
+    fn custom<T: fmt::Display>(reason: T) -> Self {
+        Self::new(format!("cannot be serialized: {reason}"))
     }
 }

@@ -1,10 +1,18 @@
-//! One field of a form that is to be filled in.
+//! Fields of form definitions.
 
 use xmpp_parsers::data_forms::{Field as FieldElement, FieldType, Option_};
 
 use super::FormError;
 
-/// One field of a form that is to be filled in (XEP-0004 §3.3).
+/// A field of a form definition (XEP-0004 §3.3).
+///
+/// ```
+/// use campanile::form::{Definition, Field};
+///
+/// let form = Definition::new()
+///     .field(Field::text("name").label("Your name").required())
+///     .field(Field::choice("size").option("s", "Small").option("l", "Large").value("s"));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field(pub(super) FieldElement);
 
@@ -13,62 +21,65 @@ impl Field {
         Self(FieldElement::new(var, kind))
     }
 
-    /// A line of text.
+    /// Creates a field for one line of text (text-single).
     #[must_use]
     pub fn text(var: &str) -> Self {
         Self::new(var, FieldType::TextSingle)
     }
 
-    /// Several lines of text.
+    /// Creates a field for several lines of text (text-multi).
     #[must_use]
     pub fn lines(var: &str) -> Self {
         Self::new(var, FieldType::TextMulti)
     }
 
-    /// A line of text that clients do not show.
+    /// Creates a field for a line of text that clients hide during input, such as a password
+    /// (text-private).
     #[must_use]
     pub fn secret(var: &str) -> Self {
         Self::new(var, FieldType::TextPrivate)
     }
 
-    /// A box to tick.
+    /// Creates a check box (boolean).
     #[must_use]
     pub fn boolean(var: &str) -> Self {
         Self::new(var, FieldType::Boolean)
     }
 
-    /// One of several [options](Field::option).
+    /// Creates a choice of one of several [options](Field::option) (list-single).
     #[must_use]
     pub fn choice(var: &str) -> Self {
         Self::new(var, FieldType::ListSingle)
     }
 
-    /// Any number of several [options](Field::option).
+    /// Creates a choice of any number of [options](Field::option) (list-multi).
     #[must_use]
     pub fn choices(var: &str) -> Self {
         Self::new(var, FieldType::ListMulti)
     }
 
-    /// An address.
+    /// Creates a field for a JID (jid-single).
     #[must_use]
     pub fn jid(var: &str) -> Self {
         Self::new(var, FieldType::JidSingle)
     }
 
-    /// Any number of addresses.
+    /// Creates a field for any number of JIDs (jid-multi).
     #[must_use]
     pub fn jids(var: &str) -> Self {
         Self::new(var, FieldType::JidMulti)
     }
 
-    /// A value that clients give back as it is, and do not show. It is no secret, and whoever sends
-    /// another value back is refused.
+    /// Creates a field that clients do not show and send back unchanged (hidden).
+    ///
+    /// The value is visible to the user's client, so it must not be a secret. A form with a
+    /// different value is rejected.
     #[must_use]
     pub fn hidden(var: &str, value: impl Into<String>) -> Self {
         Self::new(var, FieldType::Hidden).value(value)
     }
 
-    /// A text between the fields, such as a heading. It has no value.
+    /// Creates a static text between the fields, such as a heading (fixed). It has no value.
     #[must_use]
     pub fn fixed(text: impl Into<String>) -> Self {
         Self(FieldElement {
@@ -77,35 +88,35 @@ impl Field {
         })
     }
 
-    /// Sets what clients show beside the field.
+    /// Sets the label that clients show beside the field.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.0.label = Some(label.into());
         self
     }
 
-    /// Sets an explanation.
+    /// Sets a description, which clients show as a hint or tooltip.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.0.desc = Some(description.into());
         self
     }
 
-    /// The form is not taken while this is empty.
+    /// Makes the field required: a form without a value for it is rejected.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.0.required = true;
         self
     }
 
-    /// The field may stay empty.
+    /// Makes the field optional.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.0.required = false;
         self
     }
 
-    /// Adds an option to a choice, or labels the one of this value.
+    /// Adds an option to a choice, or changes the label of the option with this value.
     #[must_use]
     pub fn option(mut self, value: impl Into<String>, label: impl Into<String>) -> Self {
         let value = value.into();
@@ -122,15 +133,15 @@ impl Field {
         self
     }
 
-    /// Adds a value that the field has before anybody fills it in.
+    /// Adds a preset value.
     #[must_use]
     pub fn value(mut self, value: impl Into<String>) -> Self {
         self.0.values.push(value.into());
         self
     }
 
-    /// Turns a line of text into another type that holds one: a jid, a secret, several lines.
-    /// Options go with choices only.
+    /// Changes the type of the field, for example from text to JID. Options are removed unless the
+    /// new type is a choice.
     #[must_use]
     pub fn of_type(mut self, kind: FieldType) -> Self {
         if !matches!(kind, FieldType::ListSingle | FieldType::ListMulti) {
@@ -140,13 +151,13 @@ impl Field {
         self
     }
 
-    /// Its name in the form; `None` for a fixed text.
+    /// Returns the name of the field, or `None` for a static text.
     #[must_use]
     pub fn var(&self) -> Option<&str> {
         self.0.var.as_deref()
     }
 
-    /// Whether people fill it in.
+    /// Returns `true` if the field takes input from users.
     pub(crate) fn is_asked(&self) -> bool {
         self.0.var.is_some() && !matches!(self.0.type_, FieldType::Fixed | FieldType::Hidden)
     }
@@ -155,12 +166,12 @@ impl Field {
         self.0.required
     }
 
-    /// The values that it has before anybody fills it in.
+    /// Returns the preset values.
     pub(crate) fn preset(&self) -> &[String] {
         &self.0.values
     }
 
-    /// The values that somebody means by a text.
+    /// Converts text from a chat to values of this field.
     pub(crate) fn values_of(&self, text: &str) -> Vec<String> {
         let one = |text: &str| vec![text.to_owned()];
         match (&self.0.type_, text.to_lowercase().as_str()) {
@@ -172,23 +183,23 @@ impl Field {
                     .split([',', ' ', '\n'])
                     .map(str::trim)
                     .filter(|part| !part.is_empty());
-                parts.map(|part| self.option_meant(part)).collect()
+                parts.map(|part| self.matching_option(part)).collect()
             }
-            (FieldType::ListSingle, _) => vec![self.option_meant(text)],
+            (FieldType::ListSingle, _) => vec![self.matching_option(text)],
             _ => one(text),
         }
     }
 
-    /// The option that is meant, whatever its case; the text itself when there is none.
-    fn option_meant(&self, text: &str) -> String {
-        let meant = self.0.options.iter().find(|option| {
+    /// Returns the option whose value or label matches, ignoring case, or else the text itself.
+    fn matching_option(&self, text: &str) -> String {
+        let matching = self.0.options.iter().find(|option| {
             let label = option.label.as_deref().unwrap_or_default();
             option.value.eq_ignore_ascii_case(text) || label.eq_ignore_ascii_case(text)
         });
-        meant.map_or_else(|| text.to_owned(), |option| option.value.clone())
+        matching.map_or_else(|| text.to_owned(), |option| option.value.clone())
     }
 
-    /// Whether it may have more than one value.
+    /// Returns `true` if the field may have more than one value.
     pub(super) fn takes_several(&self) -> bool {
         matches!(
             self.0.type_,
@@ -196,16 +207,16 @@ impl Field {
         )
     }
 
-    /// Whether it being left out says something: nothing of the list, box not ticked.
+    /// Returns `true` if a missing field has a meaning: an empty list, or an unchecked box.
     pub(super) fn may_be_left_out(&self) -> bool {
         self.takes_several() || self.0.type_ == FieldType::Boolean
     }
 
-    /// Whether these values may be its own.
+    /// Checks values against the rules of this field.
     pub(super) fn check(&self, values: &[String]) -> Result<(), FormError> {
         let Some(var) = self.var() else { return Ok(()) };
         self.check_values(values)
-            .map_err(|why| FormError::field(var, why))
+            .map_err(|reason| FormError::field(var, reason))
     }
 
     fn check_values(&self, values: &[String]) -> Result<(), String> {
@@ -213,7 +224,7 @@ impl Field {
         match self.0.type_ {
             FieldType::Fixed => return Ok(()),
             FieldType::Hidden if !self.0.values.is_empty() && self.0.values != values => {
-                return Err("is not to be changed".to_owned());
+                return Err("must not be changed".to_owned());
             }
             _ if blank && self.0.required => return Err("is required".to_owned()),
             _ if blank => return Ok(()),
@@ -228,11 +239,11 @@ impl Field {
     fn check_value(&self, value: &str) -> Result<(), String> {
         match self.0.type_ {
             FieldType::Boolean if !matches!(value.trim(), "0" | "1" | "true" | "false") => {
-                Err(format!("cannot be {value:?}: true or false is wanted"))
+                Err(format!("must be true or false, not {value:?}"))
             }
             FieldType::JidSingle | FieldType::JidMulti => match jid::Jid::new(value) {
                 Ok(_) => Ok(()),
-                Err(error) => Err(format!("cannot be {value:?}, which is no JID: {error}")),
+                Err(error) => Err(format!("must be a JID, not {value:?}: {error}")),
             },
             FieldType::ListSingle | FieldType::ListMulti
                 if !self.0.options.iter().any(|option| option.value == value) =>
@@ -244,7 +255,7 @@ impl Field {
                     .map(|option| option.value.as_str())
                     .collect();
                 Err(format!(
-                    "cannot be {value:?}: it is one of {}",
+                    "must be one of {}, not {value:?}",
                     options.join(", ")
                 ))
             }

@@ -1,31 +1,37 @@
-//! Data forms (XEP-0004): a struct of serde as a form that people fill in.
+//! Data forms (XEP-0004): serde structs as forms that users fill in.
 //!
-//! | you want | you have |
+//! A data form is the XMPP counterpart of an HTML form: typed fields with labels that clients show
+//! as a dialog. Use it to ask users for several values at once, to return structured results, and
+//! to configure other services such as chat rooms. A struct with `#[derive(Deserialize)]` is enough
+//! to define a form.
+//!
+//! | task | API |
 //! |---|---|
-//! | a form that asks for the fields of a struct | [`Definition::of`] |
-//! | what somebody filled in, as an argument of a handler | [`Form<T>`](Form) |
-//! | the same, checked against the definition | [`Definition::read`] |
-//! | an answer that a client shows as a form, or as a table | [`Definition::result`], [`Definition::table`] |
-//! | to fill in a form of somebody else | [`Definition::submit`], [`write()`] |
+//! | define a form with the fields of a struct | [`Definition::of`] |
+//! | receive a submitted form as a handler argument | [`Form<T>`](Form) |
+//! | read a submitted form and check it against its definition | [`Definition::read`] |
+//! | return a result that clients show as a form or table | [`Definition::result`], [`Definition::table`] |
+//! | fill in a form that was received from a peer | [`Definition::submit`], [`write()`] |
 //!
-//! Fields and values of serde:
+//! # Mapping of types
 //!
 //! | field type | read as | written from |
 //! |---|---|---|
-//! | text-single, text-private, hidden, jid-single | text, numbers, anything that is read from text | the same |
+//! | text-single, text-private, hidden, jid-single | strings, numbers, and any type that deserializes from a string | the same |
 //! | boolean | `bool`: `1`, `true`, `0`, `false` | `bool` |
-//! | text-multi | `Vec`, or text with line breaks | the same |
-//! | list-single | an enum, or text | an enum |
+//! | text-multi | `Vec`, or a string with line breaks | the same |
+//! | list-single | an enum, or a string | an enum |
 //! | list-multi, jid-multi | `Vec` | `Vec` |
-//! | any of them, empty | `None`, `[]`, `false` | `None` has no field |
-//! | fixed | – | – |
+//! | any of these, empty | `None`, `[]`, `false` | `None` is left out |
+//! | fixed | ignored | never |
 //!
-//! A field is named by `var`, as serde names it: `#[serde(rename = "muc#roomconfig_roomname")]`.
-//! With `#[serde(flatten)]` serde no longer says which types it wants, so that only text and lists
-//! of it can be flattened.
+//! The name of a field (`var`) is its serde name, which can be changed by `#[serde(rename =
+//! "muc#roomconfig_roomname")]`. With `#[serde(flatten)]`, serde does not tell which types it
+//! expects, so only strings and lists of strings can be flattened.
 //!
-//! What is wrong is said by [`FormError`], which names the field, and becomes not-acceptable for
-//! the peer.
+//! # Errors
+//!
+//! [`FormError`] names the field that is invalid. The peer receives it as not-acceptable.
 
 mod definition;
 mod extract;
@@ -54,5 +60,5 @@ pub(crate) use self::xml::element;
 /// Namespace of data forms.
 pub const NS: &str = "jabber:x:data";
 
-/// The field that names the form (XEP-0068).
+/// Name of the field that identifies the form type (XEP-0068).
 const FORM_TYPE: &str = "FORM_TYPE";

@@ -1,4 +1,4 @@
-//! From the fields of a form to a struct.
+//! Deserialization of form fields.
 
 use serde::Deserializer;
 use serde::de::value::StrDeserializer;
@@ -11,10 +11,13 @@ use xmpp_parsers::data_forms::{Field, FieldType};
 
 use super::{FORM_TYPE, FormError};
 
-/// Reads a struct, or a map by `var`, from filled fields.
+/// Deserializes fields into a struct, or into a map with field names as keys.
+///
+/// The fields are not checked against a definition; see
+/// [`Definition::read`](super::Definition::read).
 ///
 /// # Errors
-/// When a field is missing or no value of its type.
+/// If a field is missing, or cannot be deserialized as its type.
 pub fn read<T: DeserializeOwned>(fields: &[Field]) -> Result<T, FormError> {
     T::deserialize(Fields {
         rest: fields.iter(),
@@ -22,7 +25,7 @@ pub fn read<T: DeserializeOwned>(fields: &[Field]) -> Result<T, FormError> {
     })
 }
 
-/// The fields as a map from `var` to values.
+/// The fields as a map from names to values.
 struct Fields<'a> {
     rest: std::slice::Iter<'a, Field>,
     value: Option<(&'a str, &'a [String])>,
@@ -72,8 +75,8 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, FormError> {
-        // XEP-0004 §3.3: fixed fields are for people. XEP-0068: FORM_TYPE names the form and is
-        // none of its values.
+        // XEP-0004 §3.3: fixed fields are static text. XEP-0068: FORM_TYPE identifies the form and
+        // is not one of its values.
         let values = |field: &&Field| {
             field.type_ != FieldType::Fixed && field.var.as_deref() != Some(FORM_TYPE)
         };
@@ -97,12 +100,12 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 struct Values<'a>(&'a [String]);
 
 impl<'a> Values<'a> {
-    /// Nothing was filled in. Clients send an empty value as often as none.
+    /// Returns `true` if the field is empty. Clients send an empty value as often as none.
     fn is_blank(self) -> bool {
         self.0.iter().all(String::is_empty)
     }
 
-    /// The one value.
+    /// Returns the only value.
     fn single(self) -> Result<&'a str, FormError> {
         match self.0 {
             [] => Err(FormError::new("has no value")),
@@ -111,7 +114,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// All lines of a text.
+    /// Joins the lines of a text.
     fn text(self) -> String {
         self.0.join("\n")
     }
@@ -119,8 +122,8 @@ impl<'a> Values<'a> {
     fn parsed<T: std::str::FromStr>(self, wanted: &str) -> Result<T, FormError> {
         let value = self.single()?.trim();
         value.parse().map_err(|_| match value {
-            "" => FormError::new(format!("is empty: {wanted} is wanted")),
-            value => FormError::new(format!("cannot be {value:?}: {wanted} is wanted")),
+            "" => FormError::new(format!("must be {wanted}, but is empty")),
+            value => FormError::new(format!("must be {wanted}, not {value:?}")),
         })
     }
 }
@@ -142,17 +145,17 @@ impl<'de> Deserializer<'de> for Values<'_> {
         deserialize_i32 visit_i32 i32, "a whole number";
         deserialize_i64 visit_i64 i64, "a whole number";
         deserialize_i128 visit_i128 i128, "a whole number";
-        deserialize_u8 visit_u8 u8, "a whole number from 0";
-        deserialize_u16 visit_u16 u16, "a whole number from 0";
-        deserialize_u32 visit_u32 u32, "a whole number from 0";
-        deserialize_u64 visit_u64 u64, "a whole number from 0";
-        deserialize_u128 visit_u128 u128, "a whole number from 0";
+        deserialize_u8 visit_u8 u8, "a non-negative whole number";
+        deserialize_u16 visit_u16 u16, "a non-negative whole number";
+        deserialize_u32 visit_u32 u32, "a non-negative whole number";
+        deserialize_u64 visit_u64 u64, "a non-negative whole number";
+        deserialize_u128 visit_u128 u128, "a non-negative whole number";
         deserialize_f32 visit_f32 f32, "a number";
         deserialize_f64 visit_f64 f64, "a number";
-        deserialize_char visit_char char, "one character";
+        deserialize_char visit_char char, "a single character";
     }
 
-    /// What is asked for without a type, as by maps and flattened structs.
+    /// Handles requests without a type, as made by maps and flattened structs.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FormError> {
         if self.0.len() > 1 {
             self.deserialize_seq(visitor)
@@ -162,14 +165,14 @@ impl<'de> Deserializer<'de> for Values<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FormError> {
-        // XEP-0004 §3.3; a box that was not ticked may come without a value.
+        // XEP-0004 §3.3; an unchecked box may be sent without a value.
         match self.0 {
             [] => visitor.visit_bool(false),
             _ => match self.single()?.trim() {
                 "1" | "true" => visitor.visit_bool(true),
                 "0" | "false" | "" => visitor.visit_bool(false),
                 other => Err(FormError::new(format!(
-                    "cannot be {other:?}: true or false is wanted"
+                    "must be true or false, not {other:?}"
                 ))),
             },
         }
@@ -249,7 +252,7 @@ impl<'de> Deserializer<'de> for Values<'_> {
     forward_to_deserialize_any! { bytes byte_buf map struct identifier }
 }
 
-/// The values of a field that may have several, one by one.
+/// The values of a multi-value field as a sequence.
 struct Each<'a>(&'a [String]);
 
 impl<'de> SeqAccess<'de> for Each<'_> {
@@ -272,7 +275,7 @@ impl<'de> SeqAccess<'de> for Each<'_> {
     }
 }
 
-/// The chosen one of several options: a variant without content.
+/// The selected option, as an enum variant without data.
 struct Choice<'a>(&'a str);
 
 impl<'de> EnumAccess<'de> for Choice<'_> {
@@ -293,11 +296,11 @@ impl<'de> VariantAccess<'de> for Choice<'_> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value, FormError> {
-        Err(self.has_content())
+        Err(self.variant_with_data())
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, FormError> {
-        Err(self.has_content())
+        Err(self.variant_with_data())
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -305,14 +308,14 @@ impl<'de> VariantAccess<'de> for Choice<'_> {
         _: &'static [&'static str],
         _: V,
     ) -> Result<V::Value, FormError> {
-        Err(self.has_content())
+        Err(self.variant_with_data())
     }
 }
 
 impl Choice<'_> {
-    fn has_content(&self) -> FormError {
+    fn variant_with_data(&self) -> FormError {
         FormError::new(format!(
-            "cannot be {:?}: a field has no place for what belongs to it",
+            "cannot be {:?}: form fields cannot hold enum variants with data",
             self.0
         ))
     }

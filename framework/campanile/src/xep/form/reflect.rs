@@ -1,5 +1,5 @@
-//! The fields of a struct, found by asking serde for them: a struct that can be read knows its
-//! form.
+//! Discovery of the fields of a struct, by running its `Deserialize` implementation against a stub
+//! that records what is requested.
 
 use serde::Deserializer;
 use serde::de::value::StrDeserializer;
@@ -9,50 +9,50 @@ use xmpp_parsers::data_forms::FieldType;
 
 use super::{Field, FormError};
 
-/// A field for each one of the struct, in their order; `None` when `T` is no struct with named
-/// fields.
+/// Returns a form field for each field of `T`, in order of declaration, or `None` if `T` is not a
+/// struct with named fields.
 pub(super) fn fields<T: DeserializeOwned>() -> Option<Vec<Field>> {
     let mut names = None;
-    stopped(&T::deserialize(Struct {
+    assert_stopped(&T::deserialize(Struct {
         names: &mut names,
-        look_at: None,
+        target: None,
     }));
     let names = names?;
     names.iter().map(|name| field::<T>(name)).collect()
 }
 
-/// The struct is read up to the one field, and no further: no value has to be made up.
+/// Deserializes the struct up to this field and then stops, so that no values have to be invented.
 fn field<T: DeserializeOwned>(name: &'static str) -> Option<Field> {
-    let mut seen = Seen::default();
-    stopped(&T::deserialize(Struct {
+    let mut traits = FieldTraits::default();
+    assert_stopped(&T::deserialize(Struct {
         names: &mut None,
-        look_at: Some((name, &mut seen)),
+        target: Some((name, &mut traits)),
     }));
-    Some(seen.field(name))
+    Some(traits.field(name))
 }
 
-/// What was wanted has been noted down by now.
-fn stopped<T>(read: &Result<T, FormError>) {
-    debug_assert!(read.is_err(), "nothing can be read where no value is");
+/// Asserts that deserialization stopped; what it requested has been recorded by then.
+fn assert_stopped<T>(read: &Result<T, FormError>) {
+    debug_assert!(read.is_err(), "the stub has no values to deserialize");
 }
 
-/// What is known of a field's type.
+/// The properties of a field's type, as far as they are known.
 #[derive(Default)]
-struct Seen {
+struct FieldTraits {
     kind: Option<FieldType>,
     options: &'static [&'static str],
     optional: bool,
     several: bool,
 }
 
-impl Seen {
+impl FieldTraits {
     fn field(self, name: &str) -> Field {
         let kind = match (self.kind, self.several) {
             (Some(FieldType::ListSingle), true) => FieldType::ListMulti,
             (_, true) => FieldType::TextMulti,
             (kind, false) => kind.unwrap_or(FieldType::TextSingle),
         };
-        // A box that is not ticked and a list of nothing are answers, too.
+        // An unchecked box and an empty list are valid input.
         let required = !self.optional && !self.several && kind != FieldType::Boolean;
         let field = self
             .options
@@ -65,13 +65,13 @@ impl Seen {
 }
 
 fn stop() -> FormError {
-    FormError::custom("nothing more has to be read")
+    FormError::custom("stopped after recording the type")
 }
 
-/// Stands in for a form.
+/// A stub for a form, passed to `Deserialize`.
 struct Struct<'a> {
     names: &'a mut Option<&'static [&'static str]>,
-    look_at: Option<(&'static str, &'a mut Seen)>,
+    target: Option<(&'static str, &'a mut FieldTraits)>,
 }
 
 impl<'de> Deserializer<'de> for Struct<'_> {
@@ -109,10 +109,10 @@ impl<'de> Deserializer<'de> for Struct<'_> {
         visitor: V,
     ) -> Result<V::Value, FormError> {
         *self.names = Some(names);
-        match self.look_at {
-            Some((name, seen)) => visitor.visit_map(One {
+        match self.target {
+            Some((name, traits)) => visitor.visit_map(Target {
                 name: Some(name),
-                seen,
+                traits,
             }),
             None => Err(stop()),
         }
@@ -124,13 +124,13 @@ impl<'de> Deserializer<'de> for Struct<'_> {
     }
 }
 
-/// The one field that is looked at.
-struct One<'a> {
+/// The field whose type is recorded.
+struct Target<'a> {
     name: Option<&'static str>,
-    seen: &'a mut Seen,
+    traits: &'a mut FieldTraits,
 }
 
-impl<'de> MapAccess<'de> for One<'_> {
+impl<'de> MapAccess<'de> for Target<'_> {
     type Error = FormError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -144,25 +144,25 @@ impl<'de> MapAccess<'de> for One<'_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, FormError> {
-        seed.deserialize(Look(self.seen))
+        seed.deserialize(Recorder(self.traits))
     }
 }
 
-impl<'de> SeqAccess<'de> for Look<'_> {
+impl<'de> SeqAccess<'de> for Recorder<'_> {
     type Error = FormError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, FormError> {
-        seed.deserialize(Look(self.0)).map(Some)
+        seed.deserialize(Recorder(self.0)).map(Some)
     }
 }
 
-/// Stands in for a value, and notes what was asked of it.
-struct Look<'a>(&'a mut Seen);
+/// A stub for a value, which records the requested type.
+struct Recorder<'a>(&'a mut FieldTraits);
 
-impl<'de> Deserializer<'de> for Look<'_> {
+impl<'de> Deserializer<'de> for Recorder<'_> {
     type Error = FormError;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, FormError> {

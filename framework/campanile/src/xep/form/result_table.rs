@@ -1,4 +1,4 @@
-//! Several results at once (XEP-0004 §3.4): `xmpp-parsers` has no type for them.
+//! Forms with several results (XEP-0004 §3.4), for which `xmpp-parsers` has no type.
 
 use serde::Serialize;
 use xmpp_parsers::data_forms::{DataFormType, Field, FieldType};
@@ -6,15 +6,15 @@ use xso::{AsXml, FromXml};
 
 use super::{FORM_TYPE, FormError, write};
 
-/// Rows of values with their heads: a data form of type result.
+/// A table: a data form of type result with column headings and rows.
 ///
-/// Made by [`Definition::table`](super::Definition::table), or read from what a peer answers.
+/// Create one with [`Definition::table`](super::Definition::table), or parse the reply of a peer.
 #[derive(Debug, Clone, PartialEq, FromXml, AsXml)]
 #[xml(namespace = "jabber:x:data", name = "x")]
 pub struct Table {
     #[xml(attribute = "type")]
     kind: DataFormType,
-    /// What it shows.
+    /// The title.
     #[xml(extract(fields(text(type_ = String)), default))]
     pub title: Option<String>,
     #[xml(child(n = ..))]
@@ -60,7 +60,7 @@ impl Table {
         })
     }
 
-    /// The heads of the columns: labels, or the names of fields that have none.
+    /// Returns the column headings: the labels, or the field names if there are none.
     pub fn heads(&self) -> impl Iterator<Item = &str> {
         self.reported
             .fields
@@ -68,7 +68,7 @@ impl Table {
             .filter_map(|field| field.label.as_deref().or(field.var.as_deref()))
     }
 
-    /// The columns, by the `var` of their heads.
+    /// Returns the field names of the columns.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.reported
             .fields
@@ -76,13 +76,13 @@ impl Table {
             .filter_map(|field| field.var.as_deref())
     }
 
-    /// The rows, as the fields of each.
+    /// Returns the rows, each as a list of fields.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[Field]> {
         self.items.iter().map(|item| item.fields.as_slice())
     }
 }
 
-/// One row: the columns that have a head, without the type that stands in the head.
+/// Builds a row from the fields that have a heading. Their types are given in the heading only.
 fn item<T: Serialize>(heads: &[Field], row: &T) -> Result<Item, FormError> {
     let headed = |field: &Field| heads.iter().any(|head| head.var == field.var);
     let plain = |field: Field| Field {

@@ -1,4 +1,4 @@
-//! Forms as XML, in and out.
+//! Tests of forms with literal XML.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ fn xml<P: xso::AsXml>(payload: &P) -> String {
 
 fn wrong<T>(read: Result<T, FormError>) -> (Option<String>, String) {
     let Err(error) = read else {
-        panic!("the form was taken")
+        panic!("the form was accepted")
     };
     (error.var().map(str::to_owned), error.to_string())
 }
@@ -85,12 +85,12 @@ fn order() -> Order {
 }
 
 #[test]
-fn a_struct_is_read_from_its_fields() {
+fn read_deserializes_struct() {
     assert_eq!(read::<Order>(&submitted(ORDER).fields).unwrap(), order());
 }
 
 #[test]
-fn a_struct_is_written_as_fields() {
+fn write_serializes_struct() {
     let form = DataForm {
         type_: DataFormType::Submit,
         title: None,
@@ -109,7 +109,7 @@ fn a_struct_is_written_as_fields() {
 }
 
 #[test]
-fn what_was_left_empty_is_none_nothing_or_false() {
+fn empty_fields_read_as_none_empty_or_false() {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Empty {
         text: String,
@@ -135,7 +135,7 @@ fn what_was_left_empty_is_none_nothing_or_false() {
 }
 
 #[test]
-fn lines_are_one_text_where_one_is_wanted() {
+fn multi_line_text_joins_into_string() {
     let fields = submitted("<field var='a'><value>x</value><value>y</value></field>").fields;
     let joined: BTreeMap<String, String> = read(&fields).unwrap();
     assert_eq!(joined["a"], "x\ny");
@@ -151,28 +151,28 @@ fn lines_are_one_text_where_one_is_wanted() {
 }
 
 #[test]
-fn faults_name_the_field() {
+fn errors_name_the_field() {
     let rows = [
         (
             ORDER.replace(" 3 ", "-3"),
             "count",
-            "cannot be \"-3\": a whole number from 0 is wanted",
+            "must be a non-negative whole number, not \"-3\"",
         ),
         (
             ORDER.replace(" 3 ", ""),
             "count",
-            "is empty: a whole number from 0 is wanted",
+            "must be a non-negative whole number, but is empty",
         ),
         (ORDER.replace("var='sku'", "var='ska'"), "sku", "is missing"),
         (
             ORDER.replace("large", "huge"),
             "size",
-            "cannot be \"huge\": it is one of small, large",
+            "must be one of small, large, not \"huge\"",
         ),
         (
             ORDER.replace("true", "perhaps"),
             "gift",
-            "cannot be \"perhaps\": true or false is wanted",
+            "must be true or false, not \"perhaps\"",
         ),
         (
             ORDER.replace("<value>large", "<value>small</value><value>large"),
@@ -182,17 +182,17 @@ fn faults_name_the_field() {
         (
             format!("{ORDER}<field var='sku'><value>b</value></field>"),
             "sku",
-            "is there twice",
+            "is given twice",
         ),
     ];
     for (fields, var, why) in rows {
-        let wanted = (Some(var.to_owned()), format!("the field {var:?} {why}"));
+        let wanted = (Some(var.to_owned()), format!("field {var:?} {why}"));
         assert_eq!(wrong(read::<Order>(&submitted(&fields).fields)), wanted);
     }
 }
 
 #[test]
-fn what_has_parts_has_no_place_in_a_field() {
+fn nested_values_are_rejected() {
     #[derive(Serialize)]
     struct Outer {
         inner: Inner,
@@ -206,7 +206,7 @@ fn what_has_parts_has_no_place_in_a_field() {
     }));
     assert_eq!(var.as_deref(), Some("inner"));
     assert!(
-        why.contains("cannot be written: a field holds text"),
+        why.contains("cannot be serialized: form fields hold plain values only"),
         "{why}"
     );
     assert!(write(&3).is_err() && write("x").is_err());
@@ -227,7 +227,7 @@ fn definition() -> Definition {
 }
 
 #[test]
-fn a_struct_knows_its_form() {
+fn definition_of_struct_has_its_fields() {
     let wanted = "<x xmlns='jabber:x:data' type='form'><title>An order</title><instructions>What \
         do you want?</instructions>\
         <field var='FORM_TYPE' type='hidden'><value>urn:example:order</value></field>\
@@ -247,7 +247,7 @@ fn a_struct_knows_its_form() {
 }
 
 #[test]
-fn a_form_can_be_filled_in_before_it_is_asked() {
+fn filled_form_contains_initial_values() {
     let filled = definition().filled(&order()).unwrap();
     let value = |var: &str| {
         filled
@@ -275,7 +275,7 @@ fn a_form_can_be_filled_in_before_it_is_asked() {
 }
 
 #[test]
-fn what_comes_back_is_held_against_the_definition() {
+fn submitted_form_is_checked_against_definition() {
     let definition = definition().edit("tags", Field::required);
     let cart = "<field var='cart'><value>7</value></field>";
     let good = format!("{ORDER}{cart}");
@@ -283,10 +283,10 @@ fn what_comes_back_is_held_against_the_definition() {
         definition.read::<Order>(&submitted(&good)).unwrap(),
         order()
     );
-    let field = |var: &str, why: &str| (Some(var.to_owned()), format!("the field {var:?} {why}"));
-    let form = |why: &str| (None, format!("the form {why}"));
+    let field = |var: &str, why: &str| (Some(var.to_owned()), format!("field {var:?} {why}"));
+    let form = |why: &str| (None, format!("form {why}"));
     let rows = [
-        (submitted(ORDER), field("cart", "is not to be changed")),
+        (submitted(ORDER), field("cart", "must not be changed")),
         (
             submitted(&good.replace("abc", "")),
             field("sku", "is required"),
@@ -297,15 +297,15 @@ fn what_comes_back_is_held_against_the_definition() {
         ),
         (
             submitted(&good.replace("large", "huge")),
-            field("size", "cannot be \"huge\": it is one of small, large"),
+            field("size", "must be one of small, large, not \"huge\""),
         ),
         (
             submitted(&good.replace("urn:example:order", "urn:x")),
-            form("is a urn:x, and not a urn:example:order"),
+            form("is of type urn:x, expected urn:example:order"),
         ),
         (
             parse("<x xmlns='jabber:x:data' type='cancel'/>"),
-            form("is not filled in"),
+            form("was not submitted"),
         ),
     ];
     for (form, wanted) in rows {
@@ -314,7 +314,7 @@ fn what_comes_back_is_held_against_the_definition() {
 }
 
 #[test]
-fn clients_leave_out_what_is_empty() {
+fn omitted_fields_read_as_empty() {
     let fields = "<field var='sku'><value>abc</value></field><field \
         var='count'><value>3</value></field>\
         <field var='size'><value>small</value></field><field var='cart'><value>7</value></field>";
@@ -326,7 +326,7 @@ fn clients_leave_out_what_is_empty() {
 }
 
 #[test]
-fn addresses_are_checked() {
+fn jid_fields_are_validated() {
     let definition = Definition::new()
         .field(Field::jid("who"))
         .field(Field::jids("all"));
@@ -359,7 +359,7 @@ fn addresses_are_checked() {
 }
 
 #[test]
-fn results_have_labels_and_no_rules() {
+fn result_has_labels_without_input_rules() {
     let result = definition().result(&order()).unwrap();
     let text = xml(&result);
     assert!(
@@ -377,7 +377,7 @@ fn results_have_labels_and_no_rules() {
 }
 
 #[test]
-fn rows_become_a_table() {
+fn table_has_headings_and_rows() {
     #[derive(Serialize, Deserialize)]
     struct Row {
         name: String,
@@ -414,8 +414,8 @@ fn rows_become_a_table() {
 }
 
 #[test]
-#[should_panic(expected = "is no struct whose fields can be the fields of a form")]
-fn what_has_no_fields_has_no_form() {
+#[should_panic(expected = "is not a struct with named fields, so it cannot be a form")]
+fn definition_of_list_panics() {
     let _ = Definition::of::<Vec<String>>();
 }
 
@@ -424,7 +424,7 @@ async fn order_in(Form(order): Form<Order>) -> Form<Order> {
 }
 
 #[test]
-fn a_handler_takes_and_gives_forms() {
+fn handler_extracts_and_replies_forms() {
     let mut router = Router::new()
         .message_with((NS, "x"), order_in)
         .iq_set(("urn:example:shop", "order"), order_in);
@@ -441,25 +441,25 @@ fn a_handler_takes_and_gives_forms() {
     };
     let form = format!("<x xmlns='jabber:x:data' type='submit'>{ORDER}</x>");
     assert!(answer(&mut router, &nested(&form)).contains("<value>abc</value>"));
-    let told = answer(&mut router, &nested(&form.replace("large", "huge")));
+    let reply = answer(&mut router, &nested(&form.replace("large", "huge")));
     assert!(
-        told.contains("<not-acceptable") && told.contains("the field \"size\" cannot be"),
-        "{told}"
+        reply.contains("<not-acceptable") && reply.contains("field \"size\" must be one of"),
+        "{reply}"
     );
-    let told = answer(&mut router, &nested(""));
+    let reply = answer(&mut router, &nested(""));
     assert!(
-        told.contains("<bad-request") && told.contains("no data form"),
-        "{told}"
+        reply.contains("<bad-request") && reply.contains("no data form"),
+        "{reply}"
     );
-    let told = answer(
+    let reply = answer(
         &mut router,
         &nested("<x xmlns='jabber:x:data' type='cancel'/>"),
     );
-    assert!(told.contains("the form is not filled in"), "{told}");
+    assert!(reply.contains("form was not submitted"), "{reply}");
 }
 
 #[test]
-fn an_absent_form_is_none_and_a_bad_one_is_refused() {
+fn optional_form_is_none_if_absent_and_rejected_if_invalid() {
     let take =
         |xml: &str| <Option<Form<Order>> as FromInbound<()>>::from_inbound(&inbound(xml), &());
     assert!(
@@ -470,7 +470,7 @@ fn an_absent_form_is_none_and_a_bad_one_is_refused() {
     let error = take("<message><x xmlns='jabber:x:data' type='submit'/></message>").unwrap_err();
     assert_eq!(
         into_stanza_error(&error).text(),
-        Some("the field \"sku\" is missing")
+        Some("field \"sku\" is missing")
     );
     let error = take("<message><x xmlns='jabber:x:data' type='what'/></message>").unwrap_err();
     assert_eq!(

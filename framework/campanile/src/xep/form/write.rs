@@ -1,4 +1,4 @@
-//! From a struct to the fields of a form.
+//! Serialization of structs to form fields.
 
 use serde::Serialize;
 use serde::ser::{Error, Serializer};
@@ -9,15 +9,15 @@ use xmpp_parsers::data_forms::{Field, FieldType};
 
 use super::FormError;
 
-/// Writes a struct, or a map, as fields. What is `None` has no field.
+/// Serializes a struct or a map to fields. `None` values are left out.
 ///
 /// # Errors
-/// When a value has no place in a field, such as a struct within the struct.
+/// If a value cannot be represented in a field, such as a nested struct.
 pub fn write<T: Serialize + ?Sized>(value: &T) -> Result<Vec<Field>, FormError> {
     value.serialize(Outer)
 }
 
-/// The struct itself.
+/// Serializer for the struct.
 struct Outer;
 
 /// The fields written so far.
@@ -84,16 +84,16 @@ impl SerializeMap for Written {
     }
 }
 
-/// What a field holds: its type as far as the value tells, and the values. `None` is no field at
-/// all.
-type Held = Option<(FieldType, Vec<String>)>;
+/// The content of a field: its type, as far as it follows from the value, and its values. `None` if
+/// the field is left out.
+type Content = Option<(FieldType, Vec<String>)>;
 
-/// The value of one field.
+/// Serializer for the value of one field.
 struct Value;
 
-fn text(text: &impl ToString) -> Result<Held, FormError> {
+fn text(text: &impl ToString) -> Result<Content, FormError> {
     let text = text.to_string();
-    // XEP-0004 §3.3: the values of text-multi are its lines, those of all other fields have none.
+    // XEP-0004 §3.3: the values of text-multi are its lines; other fields cannot hold line breaks.
     if text.contains('\n') {
         return Ok(Some((
             FieldType::TextMulti,
@@ -103,7 +103,7 @@ fn text(text: &impl ToString) -> Result<Held, FormError> {
     Ok(Some((FieldType::TextSingle, vec![text])))
 }
 
-/// A list under way.
+/// Serializer for a list.
 struct Values(Vec<String>);
 
 impl Values {
@@ -114,7 +114,7 @@ impl Values {
         Ok(())
     }
 
-    fn finish(self) -> Held {
+    fn finish(self) -> Content {
         Some((FieldType::TextMulti, self.0))
     }
 }
@@ -122,14 +122,14 @@ impl Values {
 macro_rules! lists {
     ($($list:ident $push:ident;)+) => {$(
         impl $list for Values {
-            type Ok = Held;
+            type Ok = Content;
             type Error = FormError;
 
             fn $push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), FormError> {
                 self.push(value)
             }
 
-            fn end(self) -> Result<Held, FormError> {
+            fn end(self) -> Result<Content, FormError> {
                 Ok(self.finish())
             }
         }
@@ -144,22 +144,22 @@ lists! {
 
 macro_rules! texts {
     ($($serialize:ident $value:ty;)+) => {$(
-        fn $serialize(self, value: $value) -> Result<Held, FormError> {
+        fn $serialize(self, value: $value) -> Result<Content, FormError> {
             text(&value)
         }
     )+};
 }
 
 impl Serializer for Value {
-    type Ok = Held;
+    type Ok = Content;
     type Error = FormError;
     type SerializeSeq = Values;
     type SerializeTuple = Values;
     type SerializeTupleStruct = Values;
-    type SerializeTupleVariant = Impossible<Held, FormError>;
-    type SerializeMap = Impossible<Held, FormError>;
-    type SerializeStruct = Impossible<Held, FormError>;
-    type SerializeStructVariant = Impossible<Held, FormError>;
+    type SerializeTupleVariant = Impossible<Content, FormError>;
+    type SerializeMap = Impossible<Content, FormError>;
+    type SerializeStruct = Impossible<Content, FormError>;
+    type SerializeStructVariant = Impossible<Content, FormError>;
 
     texts! {
         serialize_i8 i8;
@@ -178,30 +178,30 @@ impl Serializer for Value {
         serialize_str &str;
     }
 
-    fn serialize_bool(self, value: bool) -> Result<Held, FormError> {
+    fn serialize_bool(self, value: bool) -> Result<Content, FormError> {
         Ok(Some((
             FieldType::Boolean,
             vec![if value { "1" } else { "0" }.to_owned()],
         )))
     }
 
-    fn serialize_bytes(self, _: &[u8]) -> Result<Held, FormError> {
-        Err(FormError::custom("bytes are no text"))
+    fn serialize_bytes(self, _: &[u8]) -> Result<Content, FormError> {
+        Err(FormError::custom("byte arrays are not supported"))
     }
 
-    fn serialize_none(self) -> Result<Held, FormError> {
+    fn serialize_none(self) -> Result<Content, FormError> {
         Ok(None)
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Held, FormError> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Content, FormError> {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<Held, FormError> {
+    fn serialize_unit(self) -> Result<Content, FormError> {
         Ok(None)
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<Held, FormError> {
+    fn serialize_unit_struct(self, _: &'static str) -> Result<Content, FormError> {
         Ok(None)
     }
 
@@ -210,7 +210,7 @@ impl Serializer for Value {
         _: &'static str,
         _: u32,
         variant: &'static str,
-    ) -> Result<Held, FormError> {
+    ) -> Result<Content, FormError> {
         Ok(Some((FieldType::ListSingle, vec![variant.to_owned()])))
     }
 
@@ -218,7 +218,7 @@ impl Serializer for Value {
         self,
         _: &'static str,
         value: &T,
-    ) -> Result<Held, FormError> {
+    ) -> Result<Content, FormError> {
         value.serialize(self)
     }
 
@@ -228,7 +228,7 @@ impl Serializer for Value {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<Held, FormError> {
+    ) -> Result<Content, FormError> {
         Err(nested())
     }
 
@@ -278,17 +278,17 @@ impl Serializer for Value {
 }
 
 fn nested() -> FormError {
-    FormError::custom("a field holds text, and nothing that has parts")
+    FormError::custom("form fields hold plain values only")
 }
 
-fn no_struct<T>() -> Result<T, FormError> {
+fn not_a_struct<T>() -> Result<T, FormError> {
     Err(FormError::custom("only structs and maps have fields"))
 }
 
-macro_rules! nothing_else {
+macro_rules! unsupported {
     ($($serialize:ident $value:ty;)+) => {$(
         fn $serialize(self, _: $value) -> Result<Vec<Field>, FormError> {
-            no_struct()
+            not_a_struct()
         }
     )+};
 }
@@ -304,7 +304,7 @@ impl Serializer for Outer {
     type SerializeStruct = Written;
     type SerializeStructVariant = Impossible<Vec<Field>, FormError>;
 
-    nothing_else! {
+    unsupported! {
         serialize_bool bool;
         serialize_i8 i8;
         serialize_i16 i16;
@@ -343,7 +343,7 @@ impl Serializer for Outer {
         _: u32,
         _: &'static str,
     ) -> Result<Vec<Field>, FormError> {
-        no_struct()
+        not_a_struct()
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -361,15 +361,15 @@ impl Serializer for Outer {
         _: &'static str,
         _: &T,
     ) -> Result<Vec<Field>, FormError> {
-        no_struct()
+        not_a_struct()
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, FormError> {
-        no_struct()
+        not_a_struct()
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, FormError> {
-        no_struct()
+        not_a_struct()
     }
 
     fn serialize_tuple_struct(
@@ -377,7 +377,7 @@ impl Serializer for Outer {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleStruct, FormError> {
-        no_struct()
+        not_a_struct()
     }
 
     fn serialize_tuple_variant(
@@ -387,7 +387,7 @@ impl Serializer for Outer {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleVariant, FormError> {
-        no_struct()
+        not_a_struct()
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Written, FormError> {
@@ -405,6 +405,6 @@ impl Serializer for Outer {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeStructVariant, FormError> {
-        no_struct()
+        not_a_struct()
     }
 }

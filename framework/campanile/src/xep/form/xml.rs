@@ -1,4 +1,4 @@
-//! Forms as they go out.
+//! Serialization of forms.
 
 use minidom::Element;
 use rxml::{Namespace, NcName};
@@ -7,10 +7,10 @@ use xmpp_parsers::data_forms::{DataForm, DataFormType};
 use super::NS;
 use crate::stanza::{Children, WriteError};
 
-/// The form as an element in which every field says its type.
+/// Serializes a form with an explicit type on every field.
 ///
-/// XEP-0004 §3.3 lets `text-single` be left out, and xmpp-parsers does; Profanity can neither show
-/// nor fill in a field without one.
+/// XEP-0004 §3.3 allows `text-single` to be omitted, and xmpp-parsers omits it. Profanity, however,
+/// can neither show nor fill in a field without a type.
 pub(crate) fn element(form: &DataForm) -> Result<Element, WriteError> {
     let children = Children::of(form)?;
     let value = |error: &dyn std::fmt::Display| WriteError::Value(error.to_string());
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_is_to_be_shown_says_its_type() {
+    fn shown_fields_have_explicit_types() {
         let form = |kind: &str, of_a: &str| {
             format!(
                 "<x xmlns='jabber:x:data' type='{kind}'><field \

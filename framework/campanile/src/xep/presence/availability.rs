@@ -1,4 +1,4 @@
-//! What an address of ours says about itself.
+//! Availability of the component's addresses.
 
 use jid::{BareJid, Jid};
 use xmpp_parsers::presence::Show;
@@ -6,7 +6,15 @@ use xso::AsXmlText;
 
 use crate::stanza::{Kind, PresenceType, Stanza, WriteError};
 
-/// What an address of ours says about itself (RFC 6121 §4.7.2).
+/// The availability of an address: online or offline, with an optional status (RFC 6121 §4.7.2).
+///
+/// ```
+/// use campanile::presence::Availability;
+/// use campanile::xmpp_parsers::presence::Show;
+///
+/// let lunch = Availability::online().show(Show::Away).status("Back at two");
+/// assert!(lunch.is_online());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Availability {
     online: bool,
@@ -16,7 +24,7 @@ pub struct Availability {
 }
 
 impl Availability {
-    /// There, and nothing more to say.
+    /// Creates an online availability.
     #[must_use]
     pub fn online() -> Self {
         Self {
@@ -25,40 +33,40 @@ impl Availability {
         }
     }
 
-    /// Not there.
+    /// Creates an offline availability.
     #[must_use]
     pub fn offline() -> Self {
         Self::default()
     }
 
-    /// Says how it is there, or how it is away.
+    /// Sets the kind of availability, such as away or busy. It is sent while online only.
     #[must_use]
     pub fn show(mut self, show: Show) -> Self {
         self.show = Some(show);
         self
     }
 
-    /// Says something to people.
+    /// Sets the status text, which clients show beside the contact.
     #[must_use]
     pub fn status(mut self, status: impl Into<String>) -> Self {
         self.status = Some(status.into());
         self
     }
 
-    /// Sets the priority.
+    /// Sets the priority. Defaults to 0. It is sent while online only.
     #[must_use]
     pub fn priority(mut self, priority: i8) -> Self {
         self.priority = priority;
         self
     }
 
-    /// Whether it is there.
+    /// Returns `true` if online.
     #[must_use]
     pub fn is_online(&self) -> bool {
         self.online
     }
 
-    /// The stanza that says so.
+    /// Builds the presence stanza.
     pub(super) fn stanza(&self, own: &BareJid, peer: &Jid) -> Result<Stanza, WriteError> {
         let kind = if self.online {
             PresenceType::Available

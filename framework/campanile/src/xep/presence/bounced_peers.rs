@@ -1,44 +1,44 @@
-//! Peers that have sent our presence back.
+//! Peers that have returned presence as an error.
 
 use std::collections::{HashSet, VecDeque};
 
 use super::SubscriptionKey;
 
-/// How many are kept in mind. Of more, the first is forgotten, and gets our presence once more.
+/// Maximum number of entries. Beyond it, the oldest is dropped, and its peer gets presence again.
 const MOST: usize = 10_000;
 
-/// Pairs whose peer is sent no presence until it is heard of.
+/// Subscriptions whose peer gets no presence until it subscribes or probes again.
 #[derive(Debug, Default)]
 pub(super) struct BouncedPeers {
-    pairs: HashSet<SubscriptionKey>,
+    keys: HashSet<SubscriptionKey>,
     order: VecDeque<SubscriptionKey>,
 }
 
 impl BouncedPeers {
-    pub(super) fn add(&mut self, pair: SubscriptionKey) {
-        if !self.pairs.insert(pair.clone()) {
+    pub(super) fn add(&mut self, key: SubscriptionKey) {
+        if !self.keys.insert(key.clone()) {
             return;
         }
-        self.order.push_back(pair);
+        self.order.push_back(key);
         if self.order.len() > MOST
             && let Some(first) = self.order.pop_front()
         {
-            self.pairs.remove(&first);
+            self.keys.remove(&first);
         }
     }
 
-    pub(super) fn remove(&mut self, pair: &SubscriptionKey) {
-        if self.pairs.remove(pair) {
-            self.order.retain(|known| known != pair);
+    pub(super) fn remove(&mut self, key: &SubscriptionKey) {
+        if self.keys.remove(key) {
+            self.order.retain(|known| known != key);
         }
     }
 
-    pub(super) fn contains(&self, pair: &SubscriptionKey) -> bool {
-        self.pairs.contains(pair)
+    pub(super) fn contains(&self, key: &SubscriptionKey) -> bool {
+        self.keys.contains(key)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.pairs.len()
+        self.keys.len()
     }
 }
 
@@ -47,18 +47,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_makes_room() {
-        let pair = |number: usize| SubscriptionKey {
+    fn oldest_entry_is_dropped_when_full() {
+        let key = |number: usize| SubscriptionKey {
             own: "b.localhost".parse().unwrap(),
             peer: format!("u{number}@example.org").parse().unwrap(),
         };
         let mut bounced_peers = BouncedPeers::default();
-        (0..=MOST).for_each(|number| bounced_peers.add(pair(number)));
-        bounced_peers.add(pair(5));
+        (0..=MOST).for_each(|number| bounced_peers.add(key(number)));
+        bounced_peers.add(key(5));
         assert_eq!(bounced_peers.len(), MOST);
-        assert!(!bounced_peers.contains(&pair(0)) && bounced_peers.contains(&pair(5)));
-        bounced_peers.remove(&pair(5));
-        assert!(!bounced_peers.contains(&pair(5)));
+        assert!(!bounced_peers.contains(&key(0)) && bounced_peers.contains(&key(5)));
+        bounced_peers.remove(&key(5));
+        assert!(!bounced_peers.contains(&key(5)));
         assert_eq!(bounced_peers.order.len(), MOST - 1);
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes of presence that concerns subscriptions.
+//! Handling of inbound presence: subscription stanzas, probes and errors.
 
 use jid::Jid;
 
@@ -14,10 +14,10 @@ use crate::stanza::{Kind, PresenceType, Stanza};
 use campanile_stanza::xml::CLIENT;
 
 impl Inner {
-    /// Takes one stanza.
+    /// Handles one stanza.
     pub(super) async fn handle(&self, inbound: &Inbound) -> Result<Reply, BoxError> {
-        // Prosody sends a full JID where a bare one belongs.
-        let pair = SubscriptionKey {
+        // Prosody sends a full JID where RFC 6121 requires a bare one.
+        let key = SubscriptionKey {
             own: inbound.recipient().to_bare(),
             peer: inbound.sender().to_bare(),
         };
@@ -25,60 +25,67 @@ impl Inner {
             return Ok(Reply::Empty);
         };
         if kind == PresenceType::Error {
-            return Ok(self.bounced(pair));
+            return Ok(self.bounced(key));
         }
-        self.bounced_peers().remove(&pair);
-        if !self.exists(&pair.own).await {
-            return Ok(nobody(&pair, kind));
+        self.bounced_peers().remove(&key);
+        if !self.exists(&key.own).await {
+            return Ok(no_such_address(&key, kind));
         }
         if kind == PresenceType::Probe {
-            return self.probed(&pair, inbound.sender()).await;
+            return self.probed(&key, inbound.sender()).await;
         }
-        let answers = match Change::of(kind) {
-            Some(Change::Subscribe) => self.asked(&pair, status(inbound.stanza())).await?,
-            Some(change) => self.changed(&pair, change).await?,
+        let replies = match Change::of(kind) {
+            Some(Change::Subscribe) => {
+                self.subscribe_requested(&key, status(inbound.stanza()))
+                    .await?
+            }
+            Some(change) => self.changed(&key, change).await?,
             None => Vec::new(),
         };
-        Ok(several(answers))
+        Ok(several(replies))
     }
 
-    /// Who sends our presence back gets no more of it until it is heard of again.
-    fn bounced(&self, pair: SubscriptionKey) -> Reply {
-        tracing::debug!(own = %pair.own, peer = %pair.peer, "presence came back: none is sent \
-            there any more");
-        self.bounced_peers().add(pair);
+    /// Suspends presence to a peer that returned it as an error, until the peer subscribes or
+    /// probes.
+    fn bounced(&self, key: SubscriptionKey) -> Reply {
+        tracing::debug!(
+            own = %key.own,
+            peer = %key.peer,
+            "presence bounced; no more presence is sent to this peer"
+        );
+        self.bounced_peers().add(key);
         Reply::Empty
     }
 
-    /// RFC 6121 §4.3.2
-    async fn probed(&self, pair: &SubscriptionKey, prober: &Jid) -> Result<Reply, BoxError> {
-        let subscription = self.settings.store.get(pair).await?;
+    /// Answers a probe (RFC 6121 §4.3.2).
+    async fn probed(&self, key: &SubscriptionKey, prober: &Jid) -> Result<Reply, BoxError> {
+        let subscription = self.settings.store.get(key).await?;
         if subscription.from != HalfState::Subscribed {
-            return Ok(one(stanza(pair, PresenceType::Unsubscribed)));
+            return Ok(one(stanza(key, PresenceType::Unsubscribed)));
         }
         Ok(one(self.presence(
-            pair,
+            key,
             prober,
-            &self.availability(&pair.own),
+            &self.availability(&key.own),
         )?))
     }
 
-    /// A peer wants to see us (RFC 6121 §3.1.3).
-    async fn asked(
+    /// Handles a subscription request (RFC 6121 §3.1.3).
+    async fn subscribe_requested(
         &self,
-        pair: &SubscriptionKey,
+        key: &SubscriptionKey,
         status: Option<String>,
     ) -> Result<Vec<Stanza>, BoxError> {
-        let _lock = self.lock(pair).await;
+        let _lock = self.lock(key).await;
         let mut decided = None;
         loop {
-            let before = self.settings.store.get(pair).await?;
+            let before = self.settings.store.get(key).await?;
             let step = before.inbound(Change::Subscribe);
             if before.from == HalfState::Subscribed {
-                return self.granted(pair, before);
+                return self.granted(key, before);
             }
             if !step.passes {
-                // Asked before, and somebody is still to decide.
+                // Requested before, and the decision is still pending.
                 return Ok(Vec::new());
             }
             let decision = match decided {
@@ -87,7 +94,7 @@ impl Inner {
                     self.settings
                         .policy
                         .decide(&SubscriptionRequest {
-                            key: pair.clone(),
+                            key: key.clone(),
                             status: status.clone(),
                         })
                         .await
@@ -96,20 +103,20 @@ impl Inner {
             decided = Some(decision);
             let after = self.after(decision, step.next);
             match (
-                self.keep(pair, CompareAndSwap { before, after }).await?,
+                self.put(key, CompareAndSwap { before, after }).await?,
                 decision,
             ) {
                 (PutOutcome::Conflict, _) => {}
-                (PutOutcome::Stored, Decision::Accept) => return self.granted(pair, after),
+                (PutOutcome::Stored, Decision::Accept) => return self.granted(key, after),
                 (PutOutcome::Stored, Decision::Pending) => return Ok(Vec::new()),
                 (PutOutcome::Full, _) | (_, Decision::Deny) => {
-                    return Ok(vec![stanza(pair, PresenceType::Unsubscribed)]);
+                    return Ok(vec![stanza(key, PresenceType::Unsubscribed)]);
                 }
             }
         }
     }
 
-    /// What a request makes of a subscription in which it is pending.
+    /// Returns the subscription after a decision about a pending request.
     fn after(&self, decision: Decision, pending: Subscription) -> Subscription {
         match decision {
             Decision::Accept => {
@@ -126,63 +133,59 @@ impl Inner {
         }
     }
 
-    /// What a peer is sent that sees us from now on, or has lost that it does.
-    fn granted(
-        &self,
-        pair: &SubscriptionKey,
-        after: Subscription,
-    ) -> Result<Vec<Stanza>, BoxError> {
-        let mut answers = vec![stanza(pair, PresenceType::Subscribed)];
-        let availability = self.availability(&pair.own);
+    /// Builds the replies to a peer that is subscribed, newly or already.
+    fn granted(&self, key: &SubscriptionKey, after: Subscription) -> Result<Vec<Stanza>, BoxError> {
+        let mut replies = vec![stanza(key, PresenceType::Subscribed)];
+        let availability = self.availability(&key.own);
         if availability.is_online() {
-            // RFC 6121 §3.1.5; ejabberd does not probe for it.
-            answers.push(self.presence(pair, &pair.peer.clone().into(), &availability)?);
+            // RFC 6121 §3.1.5; ejabberd does not probe after a subscription.
+            replies.push(self.presence(key, &key.peer.clone().into(), &availability)?);
         }
         if self.settings.mutual && after.to == HalfState::Pending {
-            answers.push(stanza(pair, PresenceType::Subscribe));
+            replies.push(stanza(key, PresenceType::Subscribe));
         }
-        Ok(answers)
+        Ok(replies)
     }
 
-    /// A peer grants, or ends something.
+    /// Handles `subscribed`, `unsubscribe` and `unsubscribed` from a peer.
     async fn changed(
         &self,
-        pair: &SubscriptionKey,
+        key: &SubscriptionKey,
         change: Change,
     ) -> Result<Vec<Stanza>, BoxError> {
-        let _lock = self.lock(pair).await;
+        let _lock = self.lock(key).await;
         loop {
-            let before = self.settings.store.get(pair).await?;
+            let before = self.settings.store.get(key).await?;
             let step = before.inbound(change);
             if !step.passes {
                 return Ok(Vec::new());
             }
-            let mut answers = Vec::new();
+            let mut replies = Vec::new();
             let mut after = step.next;
             if change == Change::Unsubscribe {
-                // RFC 6121 §3.3.3: who no longer sees us is told that we are gone.
-                answers.push(self.presence(
-                    pair,
-                    &pair.peer.clone().into(),
+                // RFC 6121 §3.3.3: send unavailable presence to the former subscriber.
+                replies.push(self.presence(
+                    key,
+                    &key.peer.clone().into(),
                     &Availability::offline(),
                 )?);
                 if self.settings.mutual && after.to != HalfState::None {
                     after = after.outbound(Change::Unsubscribe).next;
-                    answers.push(stanza(pair, PresenceType::Unsubscribe));
+                    replies.push(stanza(key, PresenceType::Unsubscribe));
                 }
             }
-            if self.keep(pair, CompareAndSwap { before, after }).await? != PutOutcome::Conflict {
-                return Ok(answers);
+            if self.put(key, CompareAndSwap { before, after }).await? != PutOutcome::Conflict {
+                return Ok(replies);
             }
         }
     }
 }
 
-/// RFC 6121 §3.1.3, §4.3.2: who is not there has no presence.
-fn nobody(pair: &SubscriptionKey, kind: PresenceType) -> Reply {
+/// Answers presence for an address that does not exist (RFC 6121 §3.1.3, §4.3.2).
+fn no_such_address(key: &SubscriptionKey, kind: PresenceType) -> Reply {
     match kind {
         PresenceType::Subscribe | PresenceType::Probe => {
-            one(stanza(pair, PresenceType::Unsubscribed))
+            one(stanza(key, PresenceType::Unsubscribed))
         }
         _ => Reply::Empty,
     }

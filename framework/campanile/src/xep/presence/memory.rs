@@ -1,4 +1,4 @@
-//! Subscriptions that are forgotten with the process.
+//! Subscriptions in memory.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -14,8 +14,9 @@ use super::{
 };
 use crate::error::BoxError;
 
-/// Subscriptions that are forgotten with the process: for tests, and for bots that nobody has to
-/// find again.
+/// A subscription store in memory, for tests and for bots that need no lasting contacts.
+///
+/// All subscriptions are lost when the process ends.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     table: Mutex<Table>,
@@ -23,13 +24,13 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Table {
-    pairs: BTreeMap<SubscriptionKey, Subscription>,
-    /// How many pairs each peer and each domain of peers has.
+    subscriptions: BTreeMap<SubscriptionKey, Subscription>,
+    /// Number of subscriptions per peer and per domain.
     counts: HashMap<String, usize>,
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -46,24 +47,32 @@ impl Table {
         self.counts.get(key).copied().unwrap_or_default()
     }
 
-    fn has_room(&self, pair: &SubscriptionKey, bounds: &SubscriptionLimits) -> bool {
-        let (peer, domain) = keys(pair);
-        bounds.admit(self.count(&peer), self.count(&domain), self.pairs.len())
+    fn has_room(&self, key: &SubscriptionKey, bounds: &SubscriptionLimits) -> bool {
+        let (peer, domain) = count_keys(key);
+        bounds.admit(
+            self.count(&peer),
+            self.count(&domain),
+            self.subscriptions.len(),
+        )
     }
 
-    fn insert(&mut self, pair: &SubscriptionKey, subscription: Subscription) {
-        if self.pairs.insert(pair.clone(), subscription).is_none() {
-            let (peer, domain) = keys(pair);
+    fn insert(&mut self, key: &SubscriptionKey, subscription: Subscription) {
+        if self
+            .subscriptions
+            .insert(key.clone(), subscription)
+            .is_none()
+        {
+            let (peer, domain) = count_keys(key);
             *self.counts.entry(peer).or_default() += 1;
             *self.counts.entry(domain).or_default() += 1;
         }
     }
 
-    fn remove(&mut self, pair: &SubscriptionKey) {
-        if self.pairs.remove(pair).is_none() {
+    fn remove(&mut self, key: &SubscriptionKey) {
+        if self.subscriptions.remove(key).is_none() {
             return;
         }
-        let (peer, domain) = keys(pair);
+        let (peer, domain) = count_keys(key);
         self.release(peer);
         self.release(domain);
     }
@@ -78,36 +87,42 @@ impl Table {
     }
 }
 
-/// A peer and its domain, told apart although a peer may be a domain.
-fn keys(pair: &SubscriptionKey) -> (String, String) {
-    (pair.peer.to_string(), format!("@{}", pair.peer.domain()))
+/// Returns the keys under which a peer and its domain are counted. They differ even if the peer is
+/// a domain.
+fn count_keys(key: &SubscriptionKey) -> (String, String) {
+    (key.peer.to_string(), format!("@{}", key.peer.domain()))
 }
 
 #[async_trait]
 impl SubscriptionStore for MemoryStore {
-    async fn get(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError> {
-        Ok(self.table().pairs.get(pair).copied().unwrap_or_default())
+    async fn get(&self, key: &SubscriptionKey) -> Result<Subscription, BoxError> {
+        Ok(self
+            .table()
+            .subscriptions
+            .get(key)
+            .copied()
+            .unwrap_or_default())
     }
 
     async fn put(
         &self,
-        pair: &SubscriptionKey,
+        key: &SubscriptionKey,
         change: CompareAndSwap,
         bounds: &SubscriptionLimits,
     ) -> Result<PutOutcome, BoxError> {
         let mut table = self.table();
-        let known = table.pairs.get(pair).copied();
+        let known = table.subscriptions.get(key).copied();
         if known.unwrap_or_default() != change.before {
             return Ok(PutOutcome::Conflict);
         }
         if change.after.is_none() {
-            table.remove(pair);
+            table.remove(key);
             return Ok(PutOutcome::Stored);
         }
-        if known.is_none() && !table.has_room(pair, bounds) {
+        if known.is_none() && !table.has_room(key, bounds) {
             return Ok(PutOutcome::Full);
         }
-        table.insert(pair, change.after);
+        table.insert(key, change.after);
         Ok(PutOutcome::Stored)
     }
 
@@ -119,15 +134,15 @@ impl SubscriptionStore for MemoryStore {
     ) -> Result<Vec<(SubscriptionKey, Subscription)>, BoxError> {
         let table = self.table();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let pairs = table
-            .pairs
+        let entries = table
+            .subscriptions
             .range::<SubscriptionKey, _>((from, Bound::Unbounded));
-        let of_own = pairs
-            .skip_while(|(pair, _)| own.is_some_and(|own| pair.own < *own))
-            .take_while(|(pair, _)| own.is_none_or(|own| pair.own == *own));
+        let of_own = entries
+            .skip_while(|(key, _)| own.is_some_and(|own| key.own < *own))
+            .take_while(|(key, _)| own.is_none_or(|own| key.own == *own));
         Ok(of_own
             .take(most)
-            .map(|(pair, subscription)| (pair.clone(), *subscription))
+            .map(|(key, subscription)| (key.clone(), *subscription))
             .collect())
     }
 }

@@ -1,9 +1,9 @@
-//! Presence of the component and its bots: subscriptions (RFC 6121), probes, and who is told what
-//! when.
+//! Presence of the component and its bots: subscriptions and probes (RFC 6121).
 //!
-//! A server keeps rosters for its users and for nobody else. What it does for them, a component
-//! does for its own addresses: it remembers who may see whom, answers probes, and says by itself
-//! that it is there and that it is gone.
+//! Servers keep rosters for their users only, so a component must do this work for its own
+//! addresses. A [`Roster`] stores the subscriptions, answers probes, and announces when the
+//! addresses go online and offline. With it, users can add a bot to their contact list and see its
+//! status.
 //!
 //! ```
 //! use campanile::component::Component;
@@ -12,41 +12,51 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let bot = Router::new().message(async || "hello");
-//! let roster = Roster::builder(MemoryStore::new()).availability(Availability::online().status("at work")).build();
+//! let roster = Roster::builder(MemoryStore::new())
+//!     .availability(Availability::online().status("at work"))
+//!     .build();
 //! let component = Component::builder("bot.example.org")
 //!     .server("127.0.0.1:5347")
 //!     .secret("secret")
 //!     .router(Router::new().at("greeter", bot))
 //!     .module(roster.clone())
 //!     .build()?;
-//! // While it runs: roster.set(&"greeter@bot.example.org".parse()?, Availability::offline()).await?;
+//! // While the component runs:
+//! // roster.set(&"greeter@bot.example.org".parse()?, Availability::offline()).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! | when | what is sent |
-//! |---|---|
-//! | a peer subscribes to an address that is there | `subscribed` and presence, as the [`Policy`] says; who sees us already is told so again |
-//! | to one that is not | `unsubscribed` |
-//! | a peer unsubscribes | `unavailable` |
-//! | a server probes | presence, or `unsubscribed` to who may not see it |
-//! | a stream has been open for five seconds | presence to all who see us, probes to all whom we see, 200 a second with jitter |
-//! | [`Roster::set`] | the new presence to all who see that address, at the same pace |
-//! | the component stops | `unavailable` to all who see us, unless [another process](crate::client::Client::has_peers) goes on |
+//! # What is sent
 //!
-//! Presence of who is online carries the hash of what [disco](crate::disco) says about that very
-//! address (XEP-0115), and whatever else [adorns](Adorn) it, such as the hash of a
+//! A *subscriber* is a peer that may see the presence of an address.
+//!
+//! | event | presence sent |
+//! |---|---|
+//! | a peer subscribes to an existing address | `subscribed` and the current presence, if the [`Policy`] accepts; also if the peer is subscribed already |
+//! | a peer subscribes to an address that does not exist | `unsubscribed` |
+//! | a peer unsubscribes | `unavailable` |
+//! | a server probes | the current presence, or `unsubscribed` if the peer is not subscribed |
+//! | the stream has been open for 5 s ([`settle`](RosterBuilder::settle)) | presence to all subscribers and probes to all contacts, 200 per second with jitter ([`per_second`](RosterBuilder::per_second)) |
+//! | [`Roster::set`] | the new presence to all subscribers of the address, at the same rate |
+//! | the component stops | `unavailable` to all subscribers, unless [another process](crate::client::Client::has_peers) serves the JID |
+//!
+//! Presence of online addresses includes the hash of their [service discovery](crate::disco)
+//! information (XEP-0115), and the output of any [`PresenceExtension`], such as the hash of a
 //! [photo](crate::vcard).
 //!
-//! Who sends our presence back as an error is sent no more of it until it subscribes or probes
-//! again.
+//! If a peer returns presence as an error, no more presence is sent to it until it subscribes or
+//! probes again.
 //!
-//! Subscriptions are kept in a [`SubscriptionStore`], which several processes may share, and
-//! bounded by peer and by domain ([`SubscriptionLimits`]): what does not fit is answered `unsubscribed`,
-//! counted ([`Roster::refused`],
-//! [`subscriptions_refused`](crate::metrics::Counters::subscriptions_refused)) and logged. Presence of
-//! peers that we see is routed to handlers as any other. Pre-approval (RFC 6121 §3.4), which is
-//! optional, is not done.
+//! # Storage and limits
+//!
+//! Subscriptions are kept in a [`SubscriptionStore`], which several processes can share. Their
+//! number is limited per peer and per domain ([`SubscriptionLimits`]). Requests beyond a limit are
+//! answered with `unsubscribed`, counted ([`Roster::refused`],
+//! [`subscriptions_refused`](crate::metrics::Counters::subscriptions_refused)) and logged.
+//!
+//! Presence of contacts is routed to handlers like any other presence stanza. Pre-approval of
+//! subscriptions (RFC 6121 §3.4), which is optional, is not supported.
 
 mod availability;
 mod bounced_peers;
@@ -72,11 +82,14 @@ pub use self::store::{
 pub use self::subscription::{Change, HalfState, Subscription, Transition};
 use crate::stanza::{Stanza, WriteError};
 
-/// Adds something to the presence of an address of ours, such as the hash of its photo.
+/// Extends the presence of the component's addresses, for example with the hash of a photo.
+///
+/// Register it with [`RosterBuilder::extension`]. It is applied to presence of online addresses
+/// only.
 pub trait PresenceExtension: Send + Sync + 'static {
-    /// Adds it.
+    /// Returns the presence with child elements added.
     ///
     /// # Errors
-    /// When it cannot be written as XML.
+    /// If a child cannot be serialized as XML.
     fn extend(&self, own: &BareJid, presence: Stanza) -> Result<Stanza, WriteError>;
 }

@@ -1,4 +1,4 @@
-//! The life of a roster: presence is built anew with each stream, and taken back at the end.
+//! Lifecycle of a roster: presence is announced on each new stream, and withdrawn on shutdown.
 
 use std::sync::{Arc, PoisonError};
 
@@ -18,8 +18,8 @@ use crate::router::{Advertised, Filter, Router};
 use crate::stanza::{Kind, PresenceType, Stanza};
 use crate::xep::caps;
 
-/// What a roster takes: subscriptions, probes, and presence that came back.
-const TAKEN: [PresenceType; 6] = [
+/// Presence types handled by a roster: subscriptions, probes and errors.
+const HANDLED: [PresenceType; 6] = [
     PresenceType::Subscribe,
     PresenceType::Subscribed,
     PresenceType::Unsubscribe,
@@ -28,7 +28,7 @@ const TAKEN: [PresenceType; 6] = [
     PresenceType::Error,
 ];
 
-/// How long to wait for a store that has failed, before presence is built anew from the beginning.
+/// Delay before presence is announced again from the start after the store has failed.
 const RETRY: Duration = Duration::from_secs(30);
 
 #[async_trait]
@@ -46,7 +46,7 @@ impl Module for Roster {
             router
         };
         router.on(
-            Filter::kinds(TAKEN.map(Kind::Presence)),
+            Filter::kinds(HANDLED.map(Kind::Presence)),
             move |inbound: Inbound| {
                 let inner = Arc::clone(&self.inner);
                 async move { inner.handle(&inbound).await }
@@ -60,8 +60,8 @@ impl Module for Roster {
             .disco
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        // A roster belongs to one component; mounted on another one too, it keeps to the first.
-        // Once it runs, this is the first one again, with other modules beside it.
+        // A roster belongs to one component; if it is also mounted on another, it keeps to the
+        // first. Once it is running, a call means that the modules of that component were replaced.
         if known.is_none() || self.inner.client.get().is_some() {
             *known = Some(disco.clone());
         }
@@ -72,50 +72,51 @@ impl Module for Roster {
         self.inner
             .client
             .set(client)
-            .map_err(|_| "a roster belongs to one component".into())
+            .map_err(|_| "a roster can be mounted on one component only".into())
     }
 
     async fn online(&self, client: Client) {
         tokio::time::sleep(self.inner.settings.settle).await;
-        while let Err(error) = self.inner.rebuild(&client).await {
-            tracing::error!(%error, "presence is not complete: tried again in {} s", RETRY.as_secs());
+        while let Err(error) = self.inner.announce(&client).await {
+            tracing::error!(%error, retry_in = ?RETRY, "presence announcement failed");
             tokio::time::sleep(RETRY).await;
         }
     }
 
     async fn leave(&self, client: Client) {
         if client.has_peers() {
-            tracing::info!("another process is mounted on this JID: its addresses stay online");
+            tracing::info!("another process serves this JID; its addresses stay online");
             return;
         }
-        if let Err(error) = self.inner.take_back(&client).await {
-            tracing::error!(%error, "not everybody is told that we are gone");
+        if let Err(error) = self.inner.withdraw(&client).await {
+            tracing::error!(%error, "failed to send unavailable presence to all subscribers");
         }
     }
 }
 
 impl Roster {
-    /// Changes what an address of ours says about itself, and tells all who see it, at the [pace]
-    /// of the roster.
+    /// Sets the availability of an address, and sends it to all subscribers at the [rate] of the
+    /// roster.
     ///
-    /// [pace]: super::RosterBuilder::per_second
+    /// [rate]: super::RosterBuilder::per_second
     ///
     /// # Errors
-    /// When the store cannot be read, or the component has ended.
+    /// If the store cannot be read, or if the component is not running yet or has ended. The new
+    /// availability is kept in any case.
     pub async fn set(&self, own: &BareJid, availability: Availability) -> Result<(), BoxError> {
         let inner = &self.inner;
         inner.set_availability(own.clone(), availability);
         let client = inner
             .client
             .get()
-            .ok_or("the component of this roster does not run yet")?;
-        let mut pace = Pacing::new(inner.settings.per_second);
-        let mut pairs = Scan::new(&*inner.settings.store, Some(own));
-        while let Some((pair, subscription)) = pairs.next().await? {
-            if inner.sees_us(&pair, subscription) {
-                pace.wait().await;
+            .ok_or("the component of this roster is not running yet")?;
+        let mut pacing = Pacing::new(inner.settings.per_second);
+        let mut scan = Scan::new(&*inner.settings.store, Some(own));
+        while let Some((key, subscription)) = scan.next().await? {
+            if inner.is_subscriber(&key, subscription) {
+                pacing.wait().await;
                 client
-                    .send(inner.to_all(&pair, &inner.availability(own))?)
+                    .send(inner.broadcast(&key, &inner.availability(own))?)
                     .await?;
             }
         }
@@ -124,74 +125,75 @@ impl Roster {
 }
 
 impl Inner {
-    /// XEP-0114 knows no presence: after a reconnect nobody knows of us, and we know of nobody.
-    async fn rebuild(&self, client: &Client) -> Result<(), BoxError> {
-        let mut pace = Pacing::new(self.settings.per_second);
-        let mut pairs = Scan::new(&*self.settings.store, None);
-        while let Some((pair, subscription)) = pairs.next().await? {
-            if !is_of(&pair, client) || !self.exists(&pair.own).await {
+    /// Announces all addresses and probes all contacts. Servers keep no presence for components
+    /// (XEP-0114), so this is needed after each reconnect.
+    async fn announce(&self, client: &Client) -> Result<(), BoxError> {
+        let mut pacing = Pacing::new(self.settings.per_second);
+        let mut scan = Scan::new(&*self.settings.store, None);
+        while let Some((key, subscription)) = scan.next().await? {
+            if !is_of(&key, client) || !self.exists(&key.own).await {
                 continue;
             }
-            for stanza in self.anew(&pair, subscription)? {
-                pace.wait().await;
+            for stanza in self.announcement(&key, subscription)? {
+                pacing.wait().await;
                 client.send(stanza).await?;
             }
         }
         Ok(())
     }
 
-    /// What one peer is sent on a new stream.
-    fn anew(
+    /// Builds the stanzas for one peer on a new stream.
+    fn announcement(
         &self,
-        pair: &SubscriptionKey,
+        key: &SubscriptionKey,
         subscription: Subscription,
     ) -> Result<Vec<Stanza>, BoxError> {
-        let availability = self.availability(&pair.own);
+        let availability = self.availability(&key.own);
         let mut stanzas = Vec::new();
-        if self.sees_us(pair, subscription) && availability.is_online() {
-            stanzas.push(self.to_all(pair, &availability)?);
+        if self.is_subscriber(key, subscription) && availability.is_online() {
+            stanzas.push(self.broadcast(key, &availability)?);
         }
         match subscription.to {
-            HalfState::Subscribed => stanzas.push(stanza(pair, PresenceType::Probe)),
-            // RFC 6121 §3.1.2: a request that was lost is made again.
-            HalfState::Pending => stanzas.push(stanza(pair, PresenceType::Subscribe)),
+            HalfState::Subscribed => stanzas.push(stanza(key, PresenceType::Probe)),
+            // RFC 6121 §3.1.2: repeat a request that may have been lost.
+            HalfState::Pending => stanzas.push(stanza(key, PresenceType::Subscribe)),
             HalfState::None => {}
         }
         Ok(stanzas)
     }
 
-    /// Nobody else says on our behalf that we are gone.
-    async fn take_back(&self, client: &Client) -> Result<(), BoxError> {
-        let told = self.leave();
-        let mut pairs = Scan::new(&*self.settings.store, None);
-        while let Some((pair, subscription)) = pairs.next().await? {
-            if is_of(&pair, client)
-                && self.sees_us(&pair, subscription)
-                && told.is_online(&pair.own)
+    /// Sends unavailable presence to all subscribers. No server does this on behalf of a component.
+    async fn withdraw(&self, client: &Client) -> Result<(), BoxError> {
+        let previous = self.go_offline();
+        let mut scan = Scan::new(&*self.settings.store, None);
+        while let Some((key, subscription)) = scan.next().await? {
+            if is_of(&key, client)
+                && self.is_subscriber(&key, subscription)
+                && previous.is_online(&key.own)
             {
                 client
-                    .send(self.to_all(&pair, &Availability::offline())?)
+                    .send(self.broadcast(&key, &Availability::offline())?)
                     .await?;
             }
         }
         Ok(())
     }
 
-    fn sees_us(&self, pair: &SubscriptionKey, subscription: Subscription) -> bool {
-        subscription.from == HalfState::Subscribed && !self.bounced_peers().contains(pair)
+    fn is_subscriber(&self, key: &SubscriptionKey, subscription: Subscription) -> bool {
+        subscription.from == HalfState::Subscribed && !self.bounced_peers().contains(key)
     }
 
-    /// Presence for all resources of the peer.
-    fn to_all(
+    /// Builds presence for all resources of the peer.
+    fn broadcast(
         &self,
-        pair: &SubscriptionKey,
+        key: &SubscriptionKey,
         availability: &Availability,
     ) -> Result<Stanza, BoxError> {
-        Ok(self.presence(pair, &pair.peer.clone().into(), availability)?)
+        Ok(self.presence(key, &key.peer.clone().into(), availability)?)
     }
 }
 
-/// Whether a pair is this component's: a store may be that of several.
-fn is_of(pair: &SubscriptionKey, client: &Client) -> bool {
-    pair.own.domain() == client.domain().domain()
+/// Returns `true` if a subscription belongs to this component. A store may be shared by several.
+fn is_of(key: &SubscriptionKey, client: &Client) -> bool {
+    key.own.domain() == client.domain().domain()
 }

@@ -1,15 +1,15 @@
-//! Sending to many, so that no server is flooded.
+//! Rate limiting for presence broadcasts, so that servers are not flooded.
 
 use std::hash::{BuildHasher, RandomState};
 
 use tokio::time::{Duration, Instant};
 
-/// Lets one stanza go at a time, so many in a second on the average.
+/// Spaces out stanzas to a given average rate, with jitter.
 #[derive(Debug)]
 pub(super) struct Pacing {
     gap: Duration,
     random: RandomState,
-    /// When the next one may go. Late ones make no others early.
+    /// Time at which the last stanza was due. Delays are not made up for by a burst.
     due: Option<Instant>,
     count: u64,
 }
@@ -24,9 +24,9 @@ impl Pacing {
         }
     }
 
-    /// Waits until the next one may go.
+    /// Waits until the next stanza may be sent.
     pub(super) async fn wait(&mut self) {
-        // From when it was due, not from when it went: a timer is late by a millisecond each time.
+        // Measured from when the last one was due, not sent: timers are up to a millisecond late.
         let now = Instant::now();
         let due = self
             .due
@@ -37,11 +37,11 @@ impl Pacing {
         tokio::time::sleep_until(due).await;
     }
 
-    /// Half of the gap to one and a half: several components that lost the same server do not come
-    /// in step.
+    /// Returns a random gap between 50 % and 150 % of the average, so that several components that
+    /// lost the same server do not send in lockstep.
     fn next(&mut self) -> Duration {
         self.count += 1;
-        // A keyed hash of a count is as good a random number as any.
+        // A keyed hash of a counter is random enough here.
         let random = u32::try_from(self.random.hash_one(self.count) >> 44).unwrap_or_default();
         self.gap / 2 + self.gap.mul_f64(f64::from(random) / f64::from(1u32 << 20))
     }
@@ -52,9 +52,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gaps_differ_and_are_right_on_the_average() {
-        let mut pace = Pacing::new(200);
-        let gaps: Vec<_> = (0..1000).map(|_| pace.next()).collect();
+    fn gaps_vary_around_their_average() {
+        let mut pacing = Pacing::new(200);
+        let gaps: Vec<_> = (0..1000).map(|_| pacing.next()).collect();
         let bounds = Duration::from_micros(2500)..=Duration::from_micros(7500);
         assert!(gaps.iter().all(|gap| bounds.contains(gap)));
         let all: Duration = gaps.iter().sum();

@@ -1,4 +1,4 @@
-//! Who may see our presence, and which addresses of ours there are.
+//! Decisions about subscription requests, and the directory of addresses.
 
 use std::collections::HashSet;
 
@@ -7,29 +7,43 @@ use jid::BareJid;
 
 use super::SubscriptionKey;
 
-/// Somebody wants to see the presence of an address of ours.
+/// A request of a peer to see the presence of an address.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SubscriptionRequest {
-    /// Who wants to see whose.
+    /// The address and the peer.
     pub key: SubscriptionKey,
-    /// What the person wrote with it.
+    /// The message that the user added to the request.
     pub status: Option<String>,
 }
 
-/// What becomes of a request.
+/// A decision about a subscription request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Granted.
+    /// The request is granted.
     Accept,
-    /// Refused.
+    /// The request is refused.
     Deny,
-    /// Neither: somebody decides later, by [`Roster::accept`](super::Roster::accept) or
-    /// [`Roster::deny`](super::Roster::deny).
+    /// The request stays pending until the program calls [`Roster::accept`](super::Roster::accept)
+    /// or [`Roster::deny`](super::Roster::deny).
     Pending,
 }
 
-/// Decides about requests. A [`Decision`] decides the same for all, a function about each.
+/// A policy for subscription requests.
+///
+/// A [`Decision`] is a policy that treats all requests alike; a function from
+/// [`&SubscriptionRequest`](SubscriptionRequest) to [`Decision`] decides about each. Implement the
+/// trait if a decision needs I/O.
+///
+/// ```
+/// use campanile::presence::{Decision, MemoryStore, Roster, SubscriptionRequest};
+///
+/// let colleagues = |request: &SubscriptionRequest| match request.key.peer.domain().as_str() {
+///     "example.org" => Decision::Accept,
+///     _ => Decision::Deny,
+/// };
+/// let roster = Roster::builder(MemoryStore::new()).policy(colleagues).build();
+/// ```
 #[async_trait]
 pub trait Policy: Send + Sync + 'static {
     /// Decides about one request.
@@ -50,10 +64,13 @@ impl<F: Fn(&SubscriptionRequest) -> Decision + Send + Sync + 'static> Policy for
     }
 }
 
-/// Says which addresses of ours there are: only they have presence. The domain itself always has.
+/// A directory of the existing addresses. Only these have presence, besides the domain itself.
+///
+/// Implemented for functions from [`&BareJid`](BareJid) to `bool`, and for a `HashSet<String>` of
+/// localparts.
 #[async_trait]
 pub trait Directory: Send + Sync + 'static {
-    /// Whether there is this address.
+    /// Returns `true` if the address exists.
     async fn exists(&self, own: &BareJid) -> bool;
 }
 
@@ -64,7 +81,7 @@ impl<F: Fn(&BareJid) -> bool + Send + Sync + 'static> Directory for F {
     }
 }
 
-/// The localparts in it, and no others.
+/// Contains the addresses with these localparts.
 #[async_trait]
 impl Directory for HashSet<String> {
     async fn exists(&self, own: &BareJid) -> bool {

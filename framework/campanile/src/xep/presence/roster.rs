@@ -1,4 +1,4 @@
-//! The subscriptions of a component's addresses, and their presence.
+//! The roster: subscriptions and presence of a component's addresses.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -24,12 +24,13 @@ use crate::throttle::Throttle;
 use crate::xep::caps;
 use crate::xep::disco::DiscoInfo;
 
-/// How many changes of subscriptions may be under way at a time, but for those that fall together.
+/// Number of locks, and so of subscription changes that can be made concurrently.
 const LOCKS: usize = 64;
 
-/// The subscriptions of a component's addresses, and their presence: a
-/// [module](crate::module::Module) for the component, and a handle for the program. Cloning is
-/// cheap, and all clones are the same roster.
+/// The roster of a component: the subscriptions and presence of its addresses.
+///
+/// It is a [module](crate::module::Module), to be registered with the component, and a handle for
+/// the program. Cloning is cheap; all clones are the same roster.
 #[derive(Clone)]
 pub struct Roster {
     pub(super) inner: Arc<Inner>,
@@ -39,26 +40,26 @@ pub(super) struct Inner {
     pub(super) settings: Settings,
     pub(super) client: OnceLock<Client>,
     pub(super) disco: RwLock<Option<Advertised>>,
-    told: RwLock<Told>,
+    current: RwLock<CurrentAvailability>,
     bounced_peers: Mutex<BouncedPeers>,
-    /// Each change of a subscription is read, decided and written behind one of these.
+    /// A subscription is read, decided about and written while one of these is held.
     locks: Vec<tokio::sync::Mutex<()>>,
     hasher: RandomState,
     refused: AtomicU64,
     log: Mutex<Throttle>,
 }
 
-/// What the addresses of ours say about themselves.
+/// The current availability of all addresses.
 #[derive(Debug, Clone)]
-pub(super) struct Told {
-    all: Availability,
-    /// Those of which the program has said something.
-    each: HashMap<BareJid, Availability>,
+pub(super) struct CurrentAvailability {
+    default: Availability,
+    /// Addresses whose availability differs from the default.
+    overrides: HashMap<BareJid, Availability>,
 }
 
-impl Told {
+impl CurrentAvailability {
     fn of(&self, own: &BareJid) -> &Availability {
-        self.each.get(own).unwrap_or(&self.all)
+        self.overrides.get(own).unwrap_or(&self.default)
     }
 
     pub(super) fn is_online(&self, own: &BareJid) -> bool {
@@ -86,13 +87,13 @@ pub(super) struct Settings {
 pub struct RosterBuilder(Settings);
 
 impl Roster {
-    /// A roster that accepts everybody, of all addresses that something is routed to.
+    /// Creates a roster for all routed addresses that accepts every request.
     #[must_use]
     pub fn new(store: impl SubscriptionStore) -> Self {
         Self::builder(store).build()
     }
 
-    /// Begins a roster that keeps its subscriptions in this store.
+    /// Creates a builder for a roster that keeps its subscriptions in this store.
     pub fn builder(store: impl SubscriptionStore) -> RosterBuilder {
         RosterBuilder(Settings {
             store: Arc::new(store),
@@ -110,82 +111,84 @@ impl Roster {
         })
     }
 
-    /// The subscription of a pair.
+    /// Returns the subscription between an address and a peer.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    pub async fn subscription(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError> {
-        self.inner.settings.store.get(pair).await
+    /// If the store cannot be read.
+    pub async fn subscription(&self, key: &SubscriptionKey) -> Result<Subscription, BoxError> {
+        self.inner.settings.store.get(key).await
     }
 
-    /// Lets a peer see an address of ours, when it has asked for that.
+    /// Grants a pending subscription request. Without a pending request, it has no effect.
     ///
     /// # Errors
-    /// When the store fails, or the component has ended.
-    pub async fn accept(&self, pair: &SubscriptionKey) -> Result<(), BoxError> {
-        if self.change(pair, Change::Subscribed).await? {
-            self.tell(pair).await?;
+    /// If the store fails, or if the component is not running yet or has ended.
+    pub async fn accept(&self, key: &SubscriptionKey) -> Result<(), BoxError> {
+        if self.change(key, Change::Subscribed).await? {
+            self.send_presence(key).await?;
         }
         Ok(())
     }
 
-    /// Refuses a request, or no longer lets a peer see an address of ours.
+    /// Refuses a pending subscription request, or cancels a subscription of a peer.
     ///
     /// # Errors
-    /// When the store fails, or the component has ended.
-    pub async fn deny(&self, pair: &SubscriptionKey) -> Result<(), BoxError> {
-        self.change(pair, Change::Unsubscribed).await.map(drop)
+    /// If the store fails, or if the component is not running yet or has ended.
+    pub async fn deny(&self, key: &SubscriptionKey) -> Result<(), BoxError> {
+        self.change(key, Change::Unsubscribed).await.map(drop)
     }
 
-    /// Asks a peer to let an address of ours see its presence, which is then routed as any other.
+    /// Requests a subscription to the presence of a peer, which is then routed to handlers like any
+    /// other presence.
     ///
     /// # Errors
-    /// When the store fails or is full, or the component has ended.
-    pub async fn subscribe(&self, pair: &SubscriptionKey) -> Result<(), BoxError> {
-        self.change(pair, Change::Subscribe).await.map(drop)
+    /// If the store fails or is full, or if the component is not running yet or has ended.
+    pub async fn subscribe(&self, key: &SubscriptionKey) -> Result<(), BoxError> {
+        self.change(key, Change::Subscribe).await.map(drop)
     }
 
-    /// No longer wants to see a peer's presence.
+    /// Ends the subscription to the presence of a peer.
     ///
     /// # Errors
-    /// When the store fails, or the component has ended.
-    pub async fn unsubscribe(&self, pair: &SubscriptionKey) -> Result<(), BoxError> {
-        self.change(pair, Change::Unsubscribe).await.map(drop)
+    /// If the store fails, or if the component is not running yet or has ended.
+    pub async fn unsubscribe(&self, key: &SubscriptionKey) -> Result<(), BoxError> {
+        self.change(key, Change::Unsubscribe).await.map(drop)
     }
 
-    /// What an address of ours says about itself.
+    /// Returns the current availability of an address.
     #[must_use]
     pub fn availability(&self, own: &BareJid) -> Availability {
         self.inner.availability(own)
     }
 
-    /// How many requests were refused because there were too many subscriptions.
+    /// Returns how many subscriptions were rejected because a limit was reached.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.inner.refused.load(Ordering::Relaxed)
     }
 
-    /// How many pairs are sent no presence because the peer has sent it back.
+    /// Returns how many subscriptions are suspended because the peer has returned presence as an
+    /// error.
     #[must_use]
     pub fn bounced_peers(&self) -> usize {
         self.inner.bounced_peers().len()
     }
 
-    /// One of our own changes. True when it went out.
-    async fn change(&self, pair: &SubscriptionKey, change: Change) -> Result<bool, BoxError> {
+    /// Makes an outbound change. Returns `true` if its stanza was sent.
+    async fn change(&self, key: &SubscriptionKey, change: Change) -> Result<bool, BoxError> {
         let inner = &self.inner;
         let client = inner
             .client
             .get()
-            .ok_or("the component of this roster does not run yet")?;
+            .ok_or("the component of this roster is not running yet")?;
         let passes = {
-            let _lock = inner.lock(pair).await;
+            let _lock = inner.lock(key).await;
             loop {
-                let before = inner.settings.store.get(pair).await?;
+                let before = inner.settings.store.get(key).await?;
                 let step = before.outbound(change);
                 match inner
-                    .keep(
-                        pair,
+                    .put(
+                        key,
                         CompareAndSwap {
                             before,
                             after: step.next,
@@ -194,34 +197,34 @@ impl Roster {
                     .await?
                 {
                     PutOutcome::Stored => break step.passes,
-                    PutOutcome::Full => return Err("there are too many subscriptions".into()),
+                    PutOutcome::Full => return Err("too many subscriptions".into()),
                     PutOutcome::Conflict => {}
                 }
             }
         };
         if passes {
-            client.send(stanza(pair, change.presence_type())).await?;
+            client.send(stanza(key, change.presence_type())).await?;
         }
         if passes && change == Change::Unsubscribed {
-            // RFC 6121 §3.2.2: who may no longer see us must not go on believing that we are there.
-            client.send(stanza(pair, PresenceType::Unavailable)).await?;
+            // RFC 6121 §3.2.2: the former subscriber must not keep the address as online.
+            client.send(stanza(key, PresenceType::Unavailable)).await?;
         }
         Ok(passes)
     }
 
-    /// Sends the present presence to one peer.
-    async fn tell(&self, pair: &SubscriptionKey) -> Result<(), BoxError> {
+    /// Sends the current presence to one peer.
+    async fn send_presence(&self, key: &SubscriptionKey) -> Result<(), BoxError> {
         let client = self
             .inner
             .client
             .get()
-            .ok_or("the component of this roster does not run yet")?;
-        let availability = self.inner.availability(&pair.own);
+            .ok_or("the component of this roster is not running yet")?;
+        let availability = self.inner.availability(&key.own);
         if availability.is_online() {
             client
                 .send(
                     self.inner
-                        .presence(pair, &pair.peer.clone().into(), &availability)?,
+                        .presence(key, &key.peer.clone().into(), &availability)?,
                 )
                 .await?;
         }
@@ -231,7 +234,7 @@ impl Roster {
 
 impl Inner {
     pub(super) fn availability(&self, own: &BareJid) -> Availability {
-        self.told
+        self.current
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .of(own)
@@ -239,22 +242,22 @@ impl Inner {
     }
 
     pub(super) fn set_availability(&self, own: BareJid, availability: Availability) {
-        self.told
+        self.current
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .each
+            .overrides
             .insert(own, availability);
     }
 
-    /// From now on everybody is offline. What they were before comes back.
-    pub(super) fn leave(&self) -> Told {
-        let gone = Told {
-            all: Availability::offline(),
-            each: HashMap::new(),
+    /// Sets all addresses to offline, and returns their previous availability.
+    pub(super) fn go_offline(&self) -> CurrentAvailability {
+        let offline = CurrentAvailability {
+            default: Availability::offline(),
+            overrides: HashMap::new(),
         };
         std::mem::replace(
-            &mut *self.told.write().unwrap_or_else(PoisonError::into_inner),
-            gone,
+            &mut *self.current.write().unwrap_or_else(PoisonError::into_inner),
+            offline,
         )
     }
 
@@ -266,7 +269,7 @@ impl Inner {
         }
     }
 
-    /// What disco says about an address of ours.
+    /// Reads the service discovery information of an address.
     fn advertised<T>(&self, own: &BareJid, read: impl FnOnce(&DiscoInfo) -> T) -> Option<T> {
         let disco = self.disco.read().unwrap_or_else(PoisonError::into_inner);
         disco
@@ -275,29 +278,28 @@ impl Inner {
             .map(read)
     }
 
-    pub(super) async fn lock(&self, pair: &SubscriptionKey) -> Lock<'_, ()> {
-        let hash = self.hasher.hash_one(pair) % LOCKS as u64;
+    pub(super) async fn lock(&self, key: &SubscriptionKey) -> Lock<'_, ()> {
+        let hash = self.hasher.hash_one(key) % LOCKS as u64;
         self.locks[usize::try_from(hash).unwrap_or_default()]
             .lock()
             .await
     }
 
-    /// Writes a subscription; one that is as it was need not be. A full store is said aloud, not
-    /// too often.
-    pub(super) async fn keep(
+    /// Stores a changed subscription. If the store is full, counts and logs it (rate-limited).
+    pub(super) async fn put(
         &self,
-        pair: &SubscriptionKey,
+        key: &SubscriptionKey,
         change: CompareAndSwap,
     ) -> Result<PutOutcome, BoxError> {
         if change.before == change.after {
             return Ok(PutOutcome::Stored);
         }
-        let kept = self
+        let outcome = self
             .settings
             .store
-            .put(pair, change, &self.settings.bounds)
+            .put(key, change, &self.settings.bounds)
             .await?;
-        if kept == PutOutcome::Full {
+        if outcome == PutOutcome::Full {
             self.refused.fetch_add(1, Ordering::Relaxed);
             if let Some(client) = self.client.get() {
                 client.shared().counters.subscriptions_refused.inc();
@@ -308,11 +310,14 @@ impl Inner {
                 .unwrap_or_else(PoisonError::into_inner)
                 .allow()
             {
-                tracing::warn!(own = %pair.own, peer = %pair.peer, "too many subscriptions: one is \
-                    not kept");
+                tracing::warn!(
+                    own = %key.own,
+                    peer = %key.peer,
+                    "subscription rejected: limit reached"
+                );
             }
         }
-        Ok(kept)
+        Ok(outcome)
     }
 
     pub(super) fn bounced_peers(&self) -> MutexGuard<'_, BouncedPeers> {
@@ -322,19 +327,19 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The presence of an address of ours, complete.
+    /// Builds the presence of an address, with caps and extensions.
     pub(super) fn presence(
         &self,
-        pair: &SubscriptionKey,
+        key: &SubscriptionKey,
         to: &Jid,
         availability: &Availability,
     ) -> Result<Stanza, WriteError> {
-        let stanza = availability.stanza(&pair.own, to)?;
+        let stanza = availability.stanza(&key.own, to)?;
         if !availability.is_online() {
             return Ok(stanza);
         }
         let caps = self
-            .advertised(&pair.own, caps::caps)
+            .advertised(&key.own, caps::caps)
             .filter(|_| self.settings.caps);
         let stanza = match caps {
             Some(caps) => stanza.with_child(&caps)?,
@@ -344,43 +349,43 @@ impl Inner {
             .extensions
             .iter()
             .try_fold(stanza, |stanza, extension| {
-                extension.extend(&pair.own, stanza)
+                extension.extend(&key.own, stanza)
             })
     }
 }
 
-/// Presence from bare JID to bare JID, as all about subscriptions is (RFC 6121 §3.1.1).
-pub(super) fn stanza(pair: &SubscriptionKey, kind: PresenceType) -> Stanza {
+/// Builds presence from bare JID to bare JID, as required for subscriptions (RFC 6121 §3.1.1).
+pub(super) fn stanza(key: &SubscriptionKey, kind: PresenceType) -> Stanza {
     Stanza::new(Kind::Presence(kind))
-        .with_from(pair.own.clone())
-        .with_to(pair.peer.clone())
+        .with_from(key.own.clone())
+        .with_to(key.peer.clone())
 }
 
 impl RosterBuilder {
-    /// Decides who may see our presence; [`Decision::Accept`] unless said.
+    /// Sets the policy for subscription requests. Defaults to [`Decision::Accept`].
     pub fn policy(mut self, policy: impl Policy) -> Self {
         self.0.policy = Arc::new(policy);
         self
     }
 
-    /// Asks whoever may see us to let us see it as well, and ends that when it no longer wants to
-    /// see us.
+    /// Makes subscriptions mutual: the roster requests a subscription to each new subscriber, and
+    /// ends it when the subscriber unsubscribes.
     pub fn mutual(mut self) -> Self {
         self.0.mutual = true;
         self
     }
 
-    /// Only these localparts have presence, besides the domain itself. They are there for disco and
-    /// ping as well, whatever else is routed to them.
+    /// Limits presence to these localparts, besides the domain itself. They also answer service
+    /// discovery and ping, even if nothing else is routed to them.
     ///
     /// # Panics
-    /// When a text is no localpart.
+    /// If an entry is not a valid localpart.
     #[track_caller]
     pub fn bots<'b>(mut self, localparts: impl IntoIterator<Item = &'b str>) -> Self {
         let mut known = HashSet::new();
         for localpart in localparts {
-            // In the form in which addresses come; and no closures, where a panic would not be at
-            // the caller's line.
+            // Normalized, as the addresses of stanzas are. No closures: a panic there would not be
+            // reported at the line of the caller.
             match (
                 RecipientPattern::localpart(localpart),
                 jid::NodePart::new(localpart),
@@ -396,70 +401,69 @@ impl RosterBuilder {
         self.directory(known)
     }
 
-    /// Says which addresses have presence, besides the domain itself. Unless said, those that
-    /// something was registered for in the component's router.
+    /// Sets the directory of addresses with presence, besides the domain itself. Defaults to the
+    /// addresses that have routes in the component's router.
     pub fn directory(mut self, directory: impl Directory) -> Self {
         self.0.directory = Some(Arc::new(directory));
         self
     }
 
-    /// How many subscriptions there may be.
+    /// Sets the limits on the number of subscriptions.
     pub fn limits(mut self, limits: SubscriptionLimits) -> Self {
         self.0.bounds = limits;
         self
     }
 
-    /// What every address says about itself until the program says something else;
-    /// [`Availability::online`] unless said.
+    /// Sets the initial availability of all addresses. Defaults to [`Availability::online`].
     pub fn availability(mut self, availability: Availability) -> Self {
         self.0.availability = availability;
         self
     }
 
-    /// What one address says about itself until the program says something else, in place of what
-    /// all say.
+    /// Sets the initial availability of one address, which takes precedence over
+    /// [`availability`](Self::availability).
     pub fn availability_of(mut self, own: BareJid, availability: Availability) -> Self {
         self.0.availability_of.insert(own, availability);
         self
     }
 
-    /// Adds something to all presence of who is online.
+    /// Adds an extension for the presence of online addresses.
     pub fn extension(mut self, extension: impl PresenceExtension) -> Self {
         self.0.extensions.push(Arc::new(extension));
         self
     }
 
-    /// Leaves the hash of what disco says (XEP-0115) out of presence.
+    /// Omits the hash of the service discovery information (XEP-0115) from presence.
     pub fn without_caps(mut self) -> Self {
         self.0.caps = false;
         self
     }
 
-    /// How long a link must have held before presence is sent anew; five seconds unless said.
+    /// Sets how long a stream must be open before presence is announced. Defaults to 5 s.
     pub fn settle(mut self, settle: Duration) -> Self {
         self.0.settle = settle;
         self
     }
 
-    /// How many stanzas a second are sent to all who see us; 200 unless said.
+    /// Sets the rate of broadcasts, in stanzas per second. Defaults to 200.
     pub fn per_second(mut self, stanzas: u32) -> Self {
         self.0.per_second = stanzas;
         self
     }
 
-    /// The roster.
+    /// Builds the roster.
     #[must_use]
     pub fn build(mut self) -> Roster {
-        let each = std::mem::take(&mut self.0.availability_of);
-        let told = Told {
-            all: self.0.availability.clone(),
-            each,
+        let overrides = std::mem::take(&mut self.0.availability_of);
+        let current = CurrentAvailability {
+            default: self.0.availability.clone(),
+            overrides,
         };
         let inner = Inner {
             settings: self.0,
             client: OnceLock::new(),
             disco: RwLock::default(),
-            told: RwLock::new(told),
+            current: RwLock::new(current),
             bounced_peers: Mutex::default(),
             locks: (0..LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
             hasher: RandomState::new(),

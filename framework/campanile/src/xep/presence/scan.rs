@@ -1,4 +1,4 @@
-//! All pairs of a store, one after the other: however many there are, few are held.
+//! Iteration over all subscriptions of a store, page by page.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use jid::BareJid;
 use super::{Subscription, SubscriptionKey, SubscriptionStore};
 use crate::error::BoxError;
 
-/// How many pairs are read from the store at a time.
+/// Number of subscriptions read from the store at a time.
 const PAGE: usize = 256;
 
 pub(super) struct Scan<'s> {
@@ -19,7 +19,7 @@ pub(super) struct Scan<'s> {
 }
 
 impl<'s> Scan<'s> {
-    /// Of one address of ours, or of all.
+    /// Starts a scan of the subscriptions of one address, or of all.
     pub(super) fn new(store: &'s dyn SubscriptionStore, own: Option<&'s BareJid>) -> Self {
         Self {
             store,
@@ -40,7 +40,7 @@ impl<'s> Scan<'s> {
                 .await?
                 .into();
             self.done = self.page.len() < PAGE;
-            self.last = self.page.back().map(|(pair, _)| pair.clone());
+            self.last = self.page.back().map(|(key, _)| key.clone());
         }
         Ok(self.page.pop_front())
     }

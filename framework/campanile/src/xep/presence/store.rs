@@ -1,4 +1,4 @@
-//! Where subscriptions are kept.
+//! Storage of subscriptions.
 
 use async_trait::async_trait;
 use jid::BareJid;
@@ -6,47 +6,49 @@ use jid::BareJid;
 use super::Subscription;
 use crate::error::BoxError;
 
-/// Keeps subscriptions, each of a pair of an address of ours and a peer.
+/// A store for subscriptions. Each belongs to one of the component's addresses and one peer.
 ///
-/// There is [`MemoryStore`](super::MemoryStore), which forgets everything with the process, the
-/// crate `campanile-storage` (feature `sqlite`), and `campanile-storage` (feature `postgres`) for several processes on
-/// one JID.
+/// | implementation | use |
+/// |---|---|
+/// | [`MemoryStore`](super::MemoryStore) | tests; all subscriptions are lost when the process ends |
+/// | crate `campanile-storage` (feature `sqlite`) | a single process |
+/// | crate `campanile-storage` (feature `postgres`) | several processes on one JID |
 #[async_trait]
 pub trait SubscriptionStore: Send + Sync + 'static {
-    /// Called once, before the component connects.
+    /// Opens the store. Called once, before the component connects.
     ///
     /// # Errors
-    /// When the store cannot be used: then the component does not start.
+    /// If the store cannot be used. The component then fails to start.
     async fn open(&self) -> Result<(), BoxError> {
         Ok(())
     }
 
-    /// The subscription of a pair; [`Subscription::NONE`] when none is known.
+    /// Returns the subscription of a key, or [`Subscription::NONE`] if none is stored.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    async fn get(&self, pair: &SubscriptionKey) -> Result<Subscription, BoxError>;
+    /// If the store cannot be read.
+    async fn get(&self, key: &SubscriptionKey) -> Result<Subscription, BoxError>;
 
-    /// Puts one subscription of a pair in the place of another, and forgets it when it is
-    /// [`Subscription::NONE`]. A pair that is not known yet and does not fit into the bounds is not
-    /// kept.
+    /// Replaces a subscription atomically, if it still equals [`CompareAndSwap::before`].
     ///
-    /// It is what [`get`](Self::get) gave that is replaced, and nothing else: where another process
-    /// on the same JID has been faster, the decision is to be made anew.
+    /// A subscription that becomes [`Subscription::NONE`] is deleted. A new key that would exceed
+    /// the limits is not stored. On [`PutOutcome::Conflict`], which means that another process on
+    /// the same JID was faster, the caller reads the subscription and decides again.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// If the store cannot be written.
     async fn put(
         &self,
-        pair: &SubscriptionKey,
+        key: &SubscriptionKey,
         change: CompareAndSwap,
-        bounds: &SubscriptionLimits,
+        limits: &SubscriptionLimits,
     ) -> Result<PutOutcome, BoxError>;
 
-    /// Up to so many pairs behind `after`, of one address of ours or of all, in a fixed order.
+    /// Lists up to `most` subscriptions that follow `after` in a fixed order: of one address, or of
+    /// all if `own` is `None`.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     async fn list(
         &self,
         own: Option<&BareJid>,
@@ -55,46 +57,46 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     ) -> Result<Vec<(SubscriptionKey, Subscription)>, BoxError>;
 }
 
-/// An address of ours and a peer.
+/// The key of a subscription: one of the component's addresses and a peer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionKey {
-    /// The address of ours.
+    /// The component's address.
     pub own: BareJid,
     /// The peer.
     pub peer: BareJid,
 }
 
-/// A subscription in the place of another.
+/// A change of a subscription, as passed to [`SubscriptionStore::put`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompareAndSwap {
-    /// What was read.
+    /// The subscription that was read.
     pub before: Subscription,
-    /// What is to be kept.
+    /// The subscription to store.
     pub after: Subscription,
 }
 
-/// Whether a pair was kept.
+/// The result of [`SubscriptionStore::put`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutOutcome {
-    /// It was.
+    /// The subscription was stored.
     Stored,
-    /// There is no room for a new one.
+    /// Not stored: a limit is reached.
     Full,
-    /// It was not: what is there is not what was read.
+    /// Not stored: the subscription changed since it was read.
     Conflict,
 }
 
-/// How many pairs there may be. Strangers make them: all of these are bounds on what strangers can
-/// fill.
+/// Limits on the number of subscriptions. Any user of the federation can request a subscription, so
+/// these limits protect the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubscriptionLimits {
-    /// Of one peer, with all addresses of ours. 256 unless said.
+    /// Maximum per peer, over all addresses of the component. Defaults to 256.
     pub per_peer: usize,
-    /// Of all peers of one domain. 10,000 unless said; more where that is the domain of one's own
-    /// users.
+    /// Maximum for all peers of one domain. Defaults to 10,000. Raise it if most users belong to
+    /// one domain.
     pub per_domain: usize,
-    /// Of everybody. 100,000 unless said.
+    /// Maximum in total. Defaults to 100,000.
     pub all: usize,
 }
 
@@ -109,7 +111,7 @@ impl Default for SubscriptionLimits {
 }
 
 impl SubscriptionLimits {
-    /// Whether one more fits, given how many there are.
+    /// Returns `true` if one more subscription is within the limits, given the current numbers.
     #[must_use]
     pub fn admit(&self, of_peer: usize, of_domain: usize, all: usize) -> bool {
         of_peer < self.per_peer && of_domain < self.per_domain && all < self.all

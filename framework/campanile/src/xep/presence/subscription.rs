@@ -1,35 +1,35 @@
-//! The subscription between two bare JIDs, and what each stanza does to it (RFC 6121 Appendix A).
+//! Subscription states and their transitions (RFC 6121 Appendix A).
 
 use std::fmt;
 
 use crate::stanza::PresenceType;
 
-/// The subscription between an address of ours and a peer.
+/// The subscription between one of the component's addresses and a peer.
 ///
-/// Each of its halves has three states, so there are the nine of RFC 6121 Appendix A.1; the halves
-/// do not touch each other.
+/// It has two independent halves with three states each, which makes the nine states of RFC 6121
+/// Appendix A.1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Subscription {
-    /// Whether we see the peer's presence.
+    /// The component's subscription to the peer.
     pub to: HalfState,
-    /// Whether the peer sees ours.
+    /// The peer's subscription to the component.
     pub from: HalfState,
 }
 
-/// One direction of a subscription.
+/// The state of one direction of a subscription.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum HalfState {
-    /// There is none.
+    /// Not subscribed.
     #[default]
     None,
-    /// It was asked for, and is not decided.
+    /// Requested, but not decided yet.
     Pending,
-    /// There is one.
+    /// Subscribed.
     Subscribed,
 }
 
 impl HalfState {
-    /// What a store may write for it: 0, 1 and 2, in the order above.
+    /// Returns a number for storage: 0, 1 and 2 in order of declaration.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
@@ -39,7 +39,7 @@ impl HalfState {
         }
     }
 
-    /// What was written by this [`number`](Self::number); no other means anything.
+    /// Returns the state with this [`number`](Self::number), or `None` for any other number.
     #[must_use]
     pub fn of_number(number: u8) -> Option<Self> {
         [Self::None, Self::Pending, Self::Subscribed]
@@ -51,27 +51,28 @@ impl HalfState {
 /// A stanza that changes a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// Its sender wants to see the recipient's presence.
+    /// The sender requests a subscription to the recipient's presence.
     Subscribe,
-    /// Its sender lets the recipient see its own.
+    /// The sender grants the recipient a subscription.
     Subscribed,
-    /// Its sender no longer wants to see the recipient's.
+    /// The sender ends its subscription.
     Unsubscribe,
-    /// Its sender no longer lets the recipient see its own.
+    /// The sender refuses or cancels the recipient's subscription.
     Unsubscribed,
 }
 
-/// What a stanza does.
+/// The effect of a stanza on a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
-    /// The subscription from now on.
+    /// The new subscription.
     pub next: Subscription,
-    /// Of one of ours: it must go out. Of the peer's: it is news, and not said before.
+    /// For an outbound stanza: it must be sent. For an inbound stanza: it changes something and
+    /// must be handled.
     pub passes: bool,
 }
 
 impl Change {
-    /// All four.
+    /// All changes.
     pub const ALL: [Self; 4] = [
         Self::Subscribe,
         Self::Subscribed,
@@ -79,7 +80,7 @@ impl Change {
         Self::Unsubscribed,
     ];
 
-    /// The type of presence that says it.
+    /// Returns the presence type of the stanza.
     #[must_use]
     pub const fn presence_type(self) -> PresenceType {
         match self {
@@ -90,7 +91,7 @@ impl Change {
         }
     }
 
-    /// What a type of presence says about subscriptions, if anything.
+    /// Returns the change that a presence type makes, or `None` for other types.
     #[must_use]
     pub fn of(presence: PresenceType) -> Option<Self> {
         Self::ALL
@@ -100,27 +101,27 @@ impl Change {
 }
 
 impl Subscription {
-    /// Neither sees the other, and nobody has asked.
+    /// No subscription in either direction, and no pending request.
     pub const NONE: Self = Self {
         to: HalfState::None,
         from: HalfState::None,
     };
 
-    /// Whether there is nothing to remember.
+    /// Returns `true` if there is no subscription or request.
     #[must_use]
     pub fn is_none(self) -> bool {
         self == Self::NONE
     }
 
-    /// One of our stanzas (RFC 6121 §A.2).
+    /// Returns the effect of an outbound stanza (RFC 6121 §A.2).
     #[must_use]
     pub fn outbound(self, change: Change) -> Transition {
         let Self { to, from } = self;
         match change {
-            // §A.2.1: whoever has lost it may be asked again at any time.
+            // §A.2.1: a request can be repeated at any time, since the peer may have lost it.
             Change::Subscribe => Transition {
                 next: Self {
-                    to: asked(to),
+                    to: request(to),
                     from,
                 },
                 passes: true,
@@ -133,11 +134,11 @@ impl Subscription {
                 },
                 passes: true,
             },
-            // §A.2.3: there must be a request.
+            // §A.2.3: requires a pending request.
             Change::Subscribed => Transition {
                 next: Self {
                     to,
-                    from: granted(from),
+                    from: grant(from),
                 },
                 passes: from == HalfState::Pending,
             },
@@ -152,16 +153,16 @@ impl Subscription {
         }
     }
 
-    /// One of the peer's stanzas (RFC 6121 §A.3).
+    /// Returns the effect of an inbound stanza (RFC 6121 §A.3).
     #[must_use]
     pub fn inbound(self, change: Change) -> Transition {
         let Self { to, from } = self;
         match change {
-            // §A.3.1: who sees us already is told so, and nobody is asked.
+            // §A.3.1: a peer that is subscribed already gets a confirmation without a decision.
             Change::Subscribe => Transition {
                 next: Self {
                     to,
-                    from: asked(from),
+                    from: request(from),
                 },
                 passes: from == HalfState::None,
             },
@@ -173,10 +174,10 @@ impl Subscription {
                 },
                 passes: from != HalfState::None,
             },
-            // §A.3.3: nobody can make us see what we did not ask for.
+            // §A.3.3: a peer cannot grant a subscription that was not requested.
             Change::Subscribed => Transition {
                 next: Self {
-                    to: granted(to),
+                    to: grant(to),
                     from,
                 },
                 passes: to == HalfState::Pending,
@@ -193,7 +194,7 @@ impl Subscription {
     }
 }
 
-fn asked(half: HalfState) -> HalfState {
+fn request(half: HalfState) -> HalfState {
     if half == HalfState::None {
         HalfState::Pending
     } else {
@@ -201,7 +202,7 @@ fn asked(half: HalfState) -> HalfState {
     }
 }
 
-fn granted(half: HalfState) -> HalfState {
+fn grant(half: HalfState) -> HalfState {
     if half == HalfState::Pending {
         HalfState::Subscribed
     } else {
@@ -209,7 +210,7 @@ fn granted(half: HalfState) -> HalfState {
     }
 }
 
-/// As RFC 6121 names the states.
+/// Formats the state by its name in RFC 6121 §A.1.
 impl fmt::Display for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match (self.to, self.from) {

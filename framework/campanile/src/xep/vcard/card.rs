@@ -1,4 +1,4 @@
-//! Who somebody is, for people (XEP-0054).
+//! vCards (XEP-0054).
 
 use std::fmt;
 
@@ -6,11 +6,13 @@ use sha1::{Digest, Sha1};
 use xmpp_parsers::vcard::{Binval, Photo, Type};
 use xso::{AsXml, FromXml};
 
-/// Largest photo, in bytes. In base64 and with everything else it still fits into one stanza of any
-/// server.
+/// Maximum size of a photo, in bytes. Encoded as base64, with the rest of the vCard, it still fits
+/// into one stanza on any server.
 const LARGEST: usize = 256 * 1024;
 
-/// Who somebody is, for people: what clients show of a contact (XEP-0054).
+/// A vCard: the details that clients show about a contact (XEP-0054).
+///
+/// To be served by a [`VCardModule`](super::VCardModule).
 #[derive(Debug, Clone, Default, PartialEq, FromXml, AsXml)]
 #[xml(namespace = "vcard-temp", name = "vCard")]
 pub struct VCard {
@@ -27,44 +29,46 @@ pub struct VCard {
 }
 
 impl VCard {
-    /// A card that says nothing.
+    /// Creates an empty vCard.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the name.
+    /// Sets the full name (`FN`).
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Sets the name that is used among friends.
+    /// Sets the nickname (`NICKNAME`).
     #[must_use]
     pub fn nickname(mut self, nickname: impl Into<String>) -> Self {
         self.nickname = Some(nickname.into());
         self
     }
 
-    /// Sets a page about it.
+    /// Sets the URL of a web page (`URL`).
     #[must_use]
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
         self
     }
 
-    /// Describes it.
+    /// Sets the description (`DESC`).
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Sets the photo: the content of a PNG, JPEG, GIF or WebP file.
+    /// Sets the photo from the content of a PNG, JPEG, GIF or WebP file.
+    ///
+    /// About 10 KiB is a good size (XEP-0153 §4.1).
     ///
     /// # Errors
-    /// When it is none of these, or larger than 256 KiB. Some 10 KiB serve best (XEP-0153 §4.1).
+    /// If the file has another format, or is larger than 256 KiB.
     pub fn photo(mut self, file: Vec<u8>) -> Result<Self, PhotoError> {
         if file.len() > LARGEST {
             return Err(PhotoError::TooLarge(file.len()));
@@ -79,7 +83,8 @@ impl VCard {
         Ok(self)
     }
 
-    /// The hash that tells whether a photo is known already (XEP-0153 §3).
+    /// Returns the SHA-1 hash of the photo, by which clients recognize a photo they know (XEP-0153
+    /// §3).
     #[must_use]
     pub fn photo_hash(&self) -> Option<[u8; 20]> {
         self.photo
@@ -88,7 +93,7 @@ impl VCard {
     }
 }
 
-/// By the first bytes, as browsers tell them apart.
+/// Detects the media type from the first bytes, as browsers do.
 fn media_type(file: &[u8]) -> Option<&'static str> {
     match file {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
@@ -113,13 +118,13 @@ fn media_type(file: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Why a file cannot be the photo.
+/// An error about the photo of a vCard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PhotoError {
-    /// It has this many bytes.
+    /// The file is too large. Contains its size in bytes.
     TooLarge(usize),
-    /// It is no PNG, JPEG, GIF or WebP.
+    /// The file is not a PNG, JPEG, GIF or WebP image.
     Unknown,
 }
 
@@ -128,9 +133,9 @@ impl fmt::Display for PhotoError {
         match self {
             Self::TooLarge(bytes) => write!(
                 f,
-                "a photo of {bytes} bytes is too large: {LARGEST} is the most"
+                "photo too large: {bytes} bytes, the limit is {LARGEST} bytes"
             ),
-            Self::Unknown => f.write_str("a photo is a PNG, JPEG, GIF or WebP file"),
+            Self::Unknown => f.write_str("unsupported photo format: use PNG, JPEG, GIF or WebP"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! vCards (XEP-0054) and avatars (XEP-0153) of the component and its bots.
 //!
+//! A vCard gives a bot a name, a description and a photo in the contact lists of its users.
+//!
 //! ```
 //! use campanile::component::Component;
 //! use campanile::presence::{MemoryStore, Roster};
@@ -7,9 +9,10 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let photo = b"\x89PNG\r\n\x1a\n".to_vec(); // std::fs::read("weather.png")?
+//! let weather = VCard::new().name("Weather").description("Write !weather CITY").photo(photo)?;
 //! let cards = VCardModule::new()
 //!     .domain(VCard::new().name("Example bots"))
-//!     .bot("weather", VCard::new().name("Weather").description("Ask me by !weather").photo(photo)?)?;
+//!     .bot("weather", weather)?;
 //! let roster = Roster::builder(MemoryStore::new()).extension(cards.clone()).build();
 //! let component = Component::builder("bot.example.org").server("127.0.0.1:5347").secret("secret");
 //! let component = component.module(cards).module(roster).build()?;
@@ -17,8 +20,11 @@
 //! # }
 //! ```
 //!
-//! Clients ask for a card when they meet a contact, and again when the hash in its presence is
-//! another one; so a photo needs a [`Roster`](crate::presence::Roster) that [`VCardModule`] adorns.
+//! Clients request a vCard when they first see a contact, and again when the photo hash in its
+//! presence changes. A photo therefore needs a [`Roster`](crate::presence::Roster) with the
+//! [`VCardModule`] as [extension](crate::presence::RosterBuilder::extension).
+//!
+//! To request the vCard of another user, see [`Client::vcard`](crate::client::Client::vcard).
 
 mod card;
 
@@ -38,33 +44,34 @@ use crate::xep::presence::PresenceExtension;
 /// Namespace of vCards.
 pub const NS: &str = "vcard-temp";
 
-/// The cards of a component and its bots: a [module](Module) that answers with them, and the hashes
-/// of their photos in presence. Cloning is cheap.
+/// A [module](Module) that serves the vCards of a component and its bots.
+///
+/// As a [`PresenceExtension`], it adds the hashes of their photos to presence. Cloning is cheap.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VCardModule {
-    /// By localpart; that of the domain has none.
+    /// By localpart; the domain has the key `None`.
     cards: Arc<BTreeMap<Option<String>, VCard>>,
 }
 
 impl VCardModule {
-    /// No card yet.
+    /// Creates a module without vCards.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The card of the component itself.
+    /// Sets the vCard of the component itself.
     #[must_use]
     pub fn domain(self, card: VCard) -> Self {
         self.with(None, card)
     }
 
-    /// The card of a bot. Whoever has one is there.
+    /// Sets the vCard of a bot. An address with a vCard exists for service discovery and ping, too.
     ///
     /// # Errors
-    /// When that is no localpart.
+    /// If the localpart is invalid.
     pub fn bot(self, localpart: &str, card: VCard) -> Result<Self, PatternError> {
-        // In the form in which addresses come.
+        // Normalized, as the addresses of stanzas are.
         RecipientPattern::localpart(localpart)?;
         let prepared = jid::NodePart::new(localpart).map(|part| part.as_str().to_owned());
         Ok(self.with(
@@ -90,10 +97,10 @@ impl Module for VCardModule {
             let Some(recipient) = pattern(localpart.as_deref()) else {
                 return router;
             };
-            // Written once: a photo is large, and is asked for often.
+            // Serialized once: photos are large and requested often.
             let answer = Children::of(card);
             if let Err(error) = &answer {
-                tracing::error!(localpart, %error, "a vCard cannot be written, and is not there");
+                tracing::error!(localpart, %error, "vCard not served: serialization failed");
             }
             let Ok(answer) = answer else { return router };
             router.at(
@@ -117,7 +124,7 @@ impl PresenceExtension for VCardModule {
         let Some(card) = self.cards.get(&localpart) else {
             return Ok(presence);
         };
-        // XEP-0153 §3: an empty element says that there is no photo.
+        // XEP-0153 §3: an empty element means that there is no photo.
         presence.with_child(&VCardUpdate {
             photo: Some(Photo {
                 data: card.photo_hash(),

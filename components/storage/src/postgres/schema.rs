@@ -1,30 +1,30 @@
-//! The tables of one store, in a schema of their own.
+//! Creation of a store's tables, in a schema of its own.
 
 use tokio_postgres::Client;
 
-use crate::DatabaseError;
+use super::DatabaseError;
 
-/// What a store needs in the database.
+/// The tables of a store and their version.
 #[derive(Debug, Clone, Copy)]
 pub struct Schema {
-    /// Its name.
+    /// Name of the database schema.
     pub name: &'static str,
-    /// The version of the tables. Tables of another version are left alone.
+    /// The version of the tables. Tables of another version are left unchanged and rejected.
     pub version: i64,
-    /// The statements that make them.
+    /// The statements that create the tables.
     pub tables: &'static str,
-    /// Held while they are made, so that of several processes one makes them.
+    /// Advisory lock held during creation, so that only one of several processes creates them.
     pub lock: i32,
 }
 
-/// Half of the locks: "camp".
+/// The first key of all advisory locks: "camp".
 const LOCK: i32 = 1_667_329_392;
 
 impl Schema {
-    /// Makes the tables when they are not there, and lets the connection see them.
+    /// Creates the tables if they do not exist, and sets the connection's search path to them.
     ///
     /// # Errors
-    /// When the database does not let us, or the tables are those of another version.
+    /// If the database rejects a statement, or the tables have another version.
     pub async fn prepare(&self, client: &mut Client) -> Result<(), DatabaseError> {
         let Self {
             name,
@@ -32,15 +32,15 @@ impl Schema {
             tables,
             lock,
         } = self;
-        // A commit is on the disk before it is reported; whoever holds a lock does not hold up
-        // everybody for ever.
+        // A commit is on disk before it is reported, and a lock that is held too long does not
+        // block others indefinitely.
         let settings = format!(
             "SET search_path = {name}; SET synchronous_commit = on; SET lock_timeout = '5s'; SET \
             statement_timeout = '5s'"
         );
         client.batch_execute(&settings).await?;
         let transaction = client.transaction().await?;
-        // Two processes may come at the same time: the second one finds the work done.
+        // Processes may start concurrently; the second one finds the tables created.
         transaction
             .batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK}, {lock})"))
             .await?;

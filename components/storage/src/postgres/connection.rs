@@ -1,4 +1,4 @@
-//! The one connection of a store: made when it is needed, and anew when it is lost.
+//! The connection of a store, opened on demand and reopened after a loss.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,37 +9,37 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
-use crate::{ConnectError, Database, chain};
+use super::{ConnectError, Database, chain};
 
-/// How long the database may take for anything.
+/// Time limit for connecting and for each query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long nobody tries again after a failure, so that those who wait do not wait for each other's
-/// attempts.
+/// The delay after a failed attempt to connect. Calls during this time fail immediately, rather
+/// than queue up behind further attempts.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// A connection, and the statements that a store has prepared on it.
+/// A connection with the prepared statements of a store.
 pub trait PreparedConnection: Sized + Send + Sync + 'static {
-    /// What is missing without a connection, for people: "no subscriptions".
+    /// The stored data, as named in logs: `"subscriptions"`.
     const PURPOSE: &'static str;
 
-    /// Makes the tables where they are not there, and prepares the statements.
+    /// Creates the tables if needed, and prepares the statements.
     fn prepare(client: Client) -> impl Future<Output = Result<Self, DatabaseError>> + Send;
 
-    /// The connection.
+    /// Returns the connection.
     fn client(&self) -> &Client;
 }
 
-/// The one connection of a store.
+/// Manages the single connection of a store, which is opened on demand and reopened after a loss.
 ///
-/// As long as there is none each use of it is an error; within a second of a failure nobody tries
-/// again.
+/// While the database is unreachable, every use fails. After a failed attempt, no other is made for
+/// one second.
 #[derive(Debug)]
 pub struct ConnectionManager<T> {
     database: Database,
     state: Mutex<State<T>>,
 }
 
-/// What came of the last attempt.
+/// The outcome of the last attempt to connect.
 #[derive(Debug)]
 enum State<T> {
     None,
@@ -48,7 +48,7 @@ enum State<T> {
 }
 
 impl<T: PreparedConnection> ConnectionManager<T> {
-    /// None yet.
+    /// Creates a manager without connecting.
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self {
@@ -57,31 +57,37 @@ impl<T: PreparedConnection> ConnectionManager<T> {
         }
     }
 
-    /// Host and database, for people.
+    /// Returns host and database, for logs.
     #[must_use]
     pub fn name(&self) -> &str {
         self.database.name()
     }
 
-    /// The first attempt. A database that is not there now may be there later.
+    /// Tries to connect on startup. A temporary failure is logged and not an error, as the
+    /// connection is retried on demand.
     ///
     /// # Errors
-    /// Only what time does not heal.
+    /// If the failure is permanent: access denied, invalid certificates, or tables of another
+    /// version.
     pub async fn try_open(&self) -> Result<(), BoxError> {
         match self.reconnect().await {
             Err(error) if error.is_permanent() => Err(self.describe(&error)),
             Err(error) => {
-                tracing::warn!("{} yet: {}", T::PURPOSE, self.describe(&error));
+                tracing::warn!(
+                    "{} unavailable; reconnecting on demand: {}",
+                    T::PURPOSE,
+                    self.describe(&error)
+                );
                 Ok(())
             }
             Ok(_) => Ok(()),
         }
     }
 
-    /// The connection.
+    /// Returns the connection, opening it if needed.
     ///
     /// # Errors
-    /// When there is none.
+    /// If the database is unreachable.
     pub async fn connection(&self) -> Result<Arc<T>, BoxError> {
         self.reconnect()
             .await
@@ -117,10 +123,10 @@ impl<T: PreparedConnection> ConnectionManager<T> {
         T::prepare(self.database.connect().await?).await
     }
 
-    /// Waits for an answer, and no longer than one may take: then the connection is given up.
+    /// Runs a query with a timeout of 10 s, after which the connection is dropped.
     ///
     /// # Errors
-    /// When it is an error, or does not come.
+    /// If the query fails or times out.
     pub async fn with_timeout<A>(
         &self,
         answer: impl Future<Output = Result<A, tokio_postgres::Error>>,
@@ -140,29 +146,29 @@ impl<T: PreparedConnection> ConnectionManager<T> {
     }
 }
 
-/// Why the database is of no use.
+/// The error of a store's connection or query.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DatabaseError {
-    /// There is no connection.
+    /// The connection failed.
     Connect(ConnectError),
-    /// The database refuses what it is asked.
+    /// The database returned an error.
     Database(tokio_postgres::Error),
-    /// The tables are those of another version.
+    /// The tables have another version, given here.
     Version(i64),
-    /// It does not answer.
+    /// The database did not respond in time.
     Timeout,
 }
 
 impl DatabaseError {
-    /// Whether trying again is of no use: what has to be changed is the address, the database or
-    /// the program.
+    /// Returns `true` if a retry is pointless until the address, the database or the program is
+    /// changed.
     fn is_permanent(&self) -> bool {
         let (Self::Connect(ConnectError::Database(error)) | Self::Database(error)) = self else {
             return matches!(self, Self::Version(_) | Self::Connect(ConnectError::Tls(_)));
         };
-        // Shutting down, starting up, crashed, too many connections: that passes. Without a code,
-        // nobody was there.
+        // Shutting down, starting up, crashed and too many connections are temporary. Without a
+        // code, the server was unreachable.
         error.code().is_some_and(|code| {
             !["57", "53", "55"]
                 .iter()
@@ -190,9 +196,9 @@ impl fmt::Display for DatabaseError {
             Self::Database(error) => f.write_str(&chain(error)),
             Self::Version(version) => write!(
                 f,
-                "its tables are of version {version}: use the program that made them"
+                "tables have version {version}; use the program version that created them"
             ),
-            Self::Timeout => f.write_str("the database does not answer"),
+            Self::Timeout => f.write_str("database did not respond in time"),
         }
     }
 }

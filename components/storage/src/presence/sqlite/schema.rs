@@ -1,12 +1,12 @@
-//! What is in the file.
+//! Tables of presence subscriptions.
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-/// Tells our files from those of other programs: "CaPr".
+/// The `application_id` in the file header, which protects files of other programs: "CaPr".
 const APPLICATION: i32 = 0x4361_5072;
 const VERSION: i32 = 1;
 
-/// One row for each pair. The columns of a subscription are 0 none, 1 pending, 2 there.
+/// One row per pair of addresses. Each half of a subscription is 0 none, 1 pending, 2 subscribed.
 const SCHEMA: &str = "
     CREATE TABLE subscription (
         own TEXT NOT NULL,
@@ -18,7 +18,7 @@ const SCHEMA: &str = "
     ) WITHOUT ROWID, STRICT;
     CREATE INDEX subscription_peer ON subscription (peer);
     CREATE INDEX subscription_domain ON subscription (domain);
-    -- Counted as rows come and go: a count over all of them grows with the file.
+    -- A counter, since counting all rows takes time in proportion to their number.
     CREATE TABLE total (count INTEGER NOT NULL) STRICT;
     INSERT INTO total VALUES (0);
     CREATE TRIGGER subscription_added AFTER INSERT ON subscription BEGIN UPDATE total SET count = \
@@ -27,10 +27,9 @@ const SCHEMA: &str = "
     = count - 1; END;
 ";
 
-/// Makes a new file ours, and refuses one that is not.
+/// Initializes a new file, and rejects a file of another program or version.
 pub(crate) fn prepare(connection: &mut Connection) -> Result<(), OpenErrorKind> {
-    // Readers and the one writer do not wait for each other; a commit is on the disk when it is
-    // done.
+    // Readers and the writer do not block each other, and a commit is on disk before it returns.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     let transaction =
@@ -52,7 +51,7 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), OpenErrorKind> 
     Ok(transaction.commit()?)
 }
 
-/// Why a file is not taken.
+/// The reason why a file is rejected.
 #[derive(Debug)]
 pub(crate) enum OpenErrorKind {
     Foreign,
@@ -66,7 +65,7 @@ impl From<rusqlite::Error> for OpenErrorKind {
     }
 }
 
-/// How many pairs a peer, a domain and all together have.
+/// Counts the pairs of a peer, of a domain, and in total.
 pub(crate) fn counts(
     connection: &Connection,
     peer: &str,

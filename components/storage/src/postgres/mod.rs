@@ -1,9 +1,8 @@
-//! How components reach a PostgreSQL database: addresses, and connections that are encrypted when
-//! the address says so.
+//! PostgreSQL connections: addresses, TLS, and building blocks for stores.
 //!
-//! What is kept there is the business of whoever connects: the archive of `campanile-logger`, the
-//! subscriptions of `campanile-presence-postgres`, the sessions of `campanile-command-postgres`. A
-//! store with one connection has it from [`ConnectionManager`], and its tables by a [`Schema`].
+//! A store with one connection gets it from a [`ConnectionManager`], and creates its tables with a
+//! [`Schema`]. The stores in [`presence`](crate::presence) and [`command`](crate::command) are
+//! built this way; the archive of `campanile-logger` uses [`Database::connect_blocking`].
 
 mod connection;
 mod schema;
@@ -20,11 +19,12 @@ pub use self::connection::{ConnectionManager, DatabaseError, PreparedConnection}
 pub use self::schema::Schema;
 use self::tls::{Encryption, Tls};
 
-/// How long one host of an address may take to let us in.
+/// The connection timeout for each host of an address.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where a database is, who we are there, and whether what goes there is encrypted. A password in
-/// it is never shown.
+/// The address of a database: host, credentials and TLS settings.
+///
+/// The password is never part of its `Debug` output, its name, or an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
     config: Config,
@@ -33,18 +33,19 @@ pub struct Database {
 }
 
 impl Database {
-    /// The database of this address, as in `postgres://user:password@host/database`.
+    /// Parses an address such as `postgres://user:password@host/database`.
     ///
-    /// With `?sslmode=verify-full` the connection is encrypted, and the certificate must be good
-    /// for the host: `&sslrootcert=/path/ca.pem` says whom to trust instead of the system's
-    /// authorities. `require` and `verify-ca` mean the same here. Without it nothing is encrypted.
+    /// With `?sslmode=verify-full` the connection is encrypted, and the certificate must be valid
+    /// for the host. `&sslrootcert=/path/ca.pem` names the authorities to trust instead of the
+    /// system's. `require` and `verify-ca` mean the same as `verify-full`. Without `sslmode`, the
+    /// connection is not encrypted.
     ///
     /// # Errors
-    /// When it is no such address, with the reason, which cites no part of it: it may be the
+    /// If the address is invalid. The reason never quotes the address, which may contain a
     /// password.
     pub fn new(address: &str) -> Result<Self, AddressError> {
         let (address, encryption) = tls::take_from(address).map_err(AddressError)?;
-        // The parser's own words name no part of the address; their causes do.
+        // The message of the parser does not quote the address; its sources do.
         let refused = |error: tokio_postgres::Error| AddressError(error.to_string());
         let mut config: Config = address.parse().map_err(refused)?;
         config.connect_timeout(CONNECT_TIMEOUT);
@@ -65,13 +66,13 @@ impl Database {
         })
     }
 
-    /// Host and database, for people.
+    /// Returns host and database, for logs.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether what is kept there crosses a network unencrypted.
+    /// Returns `true` if the data crosses a network unencrypted.
     #[must_use]
     pub fn is_exposed(&self) -> bool {
         let local = |host: &Host| match host {
@@ -86,10 +87,10 @@ impl Database {
         self.encryption == Encryption::Off && !self.config.get_hosts().iter().all(local)
     }
 
-    /// A connection, which ends when the client is dropped.
+    /// Connects to the database. The connection is closed when the client is dropped.
     ///
     /// # Errors
-    /// When there is none.
+    /// If the connection fails.
     pub async fn connect(&self) -> Result<Client, ConnectError> {
         match self.tls()? {
             None => {
@@ -105,12 +106,13 @@ impl Database {
         }
     }
 
-    /// A connection for a thread of its own: it blocks. Not to be called by a task.
+    /// Connects with a blocking client, for use on a thread of its own. Must not be called from an
+    /// async task.
     ///
     /// # Errors
-    /// When there is none.
-    pub fn connect_blocking(&self) -> Result<postgres::Client, ConnectError> {
-        let config = postgres::Config::from(self.config.clone());
+    /// If the connection fails.
+    pub fn connect_blocking(&self) -> Result<::postgres::Client, ConnectError> {
+        let config = ::postgres::Config::from(self.config.clone());
         Ok(match self.tls()? {
             None => config.connect(NoTls)?,
             Some(tls) => config.connect(tls)?,
@@ -127,18 +129,15 @@ impl Database {
     }
 }
 
-/// Carries a connection. Whoever waits for an answer is told of its end, so here it is for the log
-/// only.
+/// Drives a connection. Pending queries get the error themselves, so it is only logged here.
 async fn served(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
     if let Err(error) = connection.await {
-        tracing::debug!(
-            "the connection to the database has ended: {}",
-            chain(&error)
-        );
+        tracing::debug!("database connection closed: {}", chain(&error));
     }
 }
 
-/// What went wrong and why: an error of the driver says by itself only what it was about to do.
+/// Formats an error of the driver with its sources, as its own message only names the failed
+/// operation.
 #[must_use]
 pub fn chain(error: &tokio_postgres::Error) -> String {
     if let Some(error) = error.as_db_error() {
@@ -153,25 +152,25 @@ pub fn chain(error: &tokio_postgres::Error) -> String {
     text
 }
 
-/// Why a text is no address of a database.
+/// The error for an invalid database address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressError(String);
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no address of a database: {}", self.0)
+        write!(f, "invalid database address: {}", self.0)
     }
 }
 
 impl std::error::Error for AddressError {}
 
-/// Why there is no connection.
+/// The error for a failed connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The certificates to trust cannot be read.
+    /// The trusted certificates cannot be read.
     Tls(io::Error),
-    /// The database does not let us in, or is not there.
+    /// The database is unreachable or denies access.
     Database(tokio_postgres::Error),
 }
 
@@ -197,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_shown_without_its_password() {
+    fn password_is_not_shown() {
         let database = Database::new("postgres://ann:s3cret@db.example.org/archive").unwrap();
         assert_eq!(database.name(), "postgres://db.example.org/archive");
         assert!(!format!("{database:?}").contains("s3cret"));
@@ -205,21 +204,21 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.starts_with("no address of a database: ") && !error.contains("s3cret"),
+            error.starts_with("invalid database address: ") && !error.contains("s3cret"),
             "{error}"
         );
     }
 
     #[test]
-    fn what_leaves_the_machine_unencrypted_is_exposed() {
+    fn unencrypted_remote_database_is_exposed() {
         let exposed = |address| Database::new(address).unwrap().is_exposed();
         assert!(exposed("postgres://a@db.example.org/b"));
-        for covered in [
+        for safe in [
             "postgres://a@127.0.0.1/b",
             "postgres://a@%2Frun%2Fpostgresql/b",
             "postgres://a@localhost/b",
         ] {
-            assert!(!exposed(covered), "{covered}");
+            assert!(!exposed(safe), "{safe}");
         }
         assert!(!exposed(
             "postgres://a@db.example.org/b?sslmode=verify-full"

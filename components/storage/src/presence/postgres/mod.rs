@@ -1,18 +1,4 @@
-//! Presence subscriptions of a component, kept in a PostgreSQL database that several processes on
-//! one JID share.
-//!
-//! ```no_run
-//! use campanile::component::Component;
-//! use campanile::presence::Roster;
-//! use campanile_presence_postgres::{Database, PostgresSubscriptions};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let database = Database::new("postgres://campanile@db.example.org/campanile?sslmode=verify-full")?;
-//! let roster = Roster::new(PostgresSubscriptions::new(database));
-//! let component = Component::builder("bot.example.org").server("127.0.0.1:5347").secret("secret").module(roster);
-//! # Ok(())
-//! # }
-//! ```
+//! Presence subscriptions in a PostgreSQL database, shared by several processes on one JID.
 
 mod schema;
 mod statements;
@@ -27,25 +13,42 @@ use campanile::presence::{
     CompareAndSwap, HalfState, PutOutcome, Subscription, SubscriptionKey, SubscriptionLimits,
     SubscriptionStore,
 };
-use campanile_postgres::ConnectionManager;
-pub use campanile_postgres::{AddressError, Database};
 use tokio_postgres::Row;
 
 use self::statements::SubscriptionStatements;
+use crate::postgres::{ConnectionManager, Database};
 
-/// Subscriptions in a database. What a roster was told to keep is on the disk there when it goes
-/// on.
+/// Stores presence subscriptions in a PostgreSQL database, shared by several processes on one JID.
 ///
-/// There is one connection, which is made when it is needed and anew when it is lost. As long as
-/// there is none each answer is an error, so that a roster changes nothing that it cannot keep.
+/// Changes are on the database's disk before they are reported.
+///
+/// There is one connection, opened on demand and reopened after a loss. While the database is
+/// unreachable, every call fails, so that a roster changes nothing that it cannot store.
+///
+/// ```no_run
+/// use campanile::component::Component;
+/// use campanile::presence::Roster;
+/// use campanile_storage::postgres::Database;
+/// use campanile_storage::presence::PostgresSubscriptions;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let address = "postgres://campanile@db.example.org/campanile?sslmode=verify-full";
+/// let roster = Roster::new(PostgresSubscriptions::new(Database::new(address)?));
+/// let component = Component::builder("bot.example.org")
+///     .server("127.0.0.1:5347")
+///     .secret("secret")
+///     .module(roster);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct PostgresSubscriptions {
     connections: Arc<ConnectionManager<SubscriptionStatements>>,
 }
 
 impl PostgresSubscriptions {
-    /// A store in this database. The tables are made in a schema `campanile_presence` when they are
-    /// not there.
+    /// Creates a store in a database. The tables are created in the schema `campanile_presence` on
+    /// first use.
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self {
@@ -56,7 +59,7 @@ impl PostgresSubscriptions {
 
 #[async_trait]
 impl SubscriptionStore for PostgresSubscriptions {
-    /// A database that is not there now may be there later; one that is not to be used is an error.
+    /// Fails only if the error is permanent; an unreachable database is retried on demand.
     async fn open(&self) -> Result<(), BoxError> {
         self.connections.try_open().await
     }
@@ -116,7 +119,7 @@ impl SubscriptionStore for PostgresSubscriptions {
             after.map_or(("", ""), |pair| (pair.own.as_str(), pair.peer.as_str()));
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let rows = match own.map(|own| own.as_str()) {
-            // Of one address, the rows before its own need not be passed over.
+            // For one address, start at its first row.
             Some(own) => {
                 let from = if last_own < own { "" } else { last_peer };
                 if last_own > own {
@@ -153,7 +156,7 @@ impl SubscriptionStore for PostgresSubscriptions {
     }
 }
 
-/// The table has a constraint: each half has one of the numbers.
+/// A constraint of the table limits each half to valid numbers.
 fn subscription(row: &Row, first: usize) -> Result<Subscription, BoxError> {
     let half = |column| {
         Ok::<_, BoxError>(

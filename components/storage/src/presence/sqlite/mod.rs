@@ -1,16 +1,4 @@
-//! Presence subscriptions of a component, kept in a file of SQLite.
-//!
-//! ```no_run
-//! use campanile::component::Component;
-//! use campanile::presence::Roster;
-//! use campanile_presence_sqlite::SqliteSubscriptions;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let roster = Roster::new(SqliteSubscriptions::open("presence.db")?);
-//! let component = Component::builder("bot.example.org").server("127.0.0.1:5347").secret("secret").module(roster);
-//! # Ok(())
-//! # }
-//! ```
+//! Presence subscriptions in a SQLite file.
 
 mod schema;
 #[cfg(test)]
@@ -32,10 +20,27 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use self::schema::OpenErrorKind;
 
-/// How long to wait for another process that writes to the same file.
+/// The maximum wait while another process writes to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Subscriptions in a file. What a roster was told to keep is on the disk when it goes on.
+/// Stores presence subscriptions in a SQLite file.
+///
+/// Changes are on disk before they are reported. Several components of a process may share a file.
+///
+/// ```no_run
+/// use campanile::component::Component;
+/// use campanile::presence::Roster;
+/// use campanile_storage::presence::SqliteSubscriptions;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let roster = Roster::new(SqliteSubscriptions::open("presence.db")?);
+/// let component = Component::builder("bot.example.org")
+///     .server("127.0.0.1:5347")
+///     .secret("secret")
+///     .module(roster);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SqliteSubscriptions {
     file: Arc<File>,
@@ -43,12 +48,12 @@ pub struct SqliteSubscriptions {
 
 struct File {
     path: PathBuf,
-    /// `None` as long as nobody has needed it.
+    /// `None` until first used.
     connection: Mutex<Option<Connection>>,
 }
 
 impl SqliteSubscriptions {
-    /// A file that is opened, or made, when the component starts.
+    /// Creates a store for a file that is opened or created when the component starts.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -59,17 +64,17 @@ impl SqliteSubscriptions {
         }
     }
 
-    /// Opens a file, or makes it.
+    /// Opens or creates a file.
     ///
     /// # Errors
-    /// When it cannot be opened, belongs to another program, or to a later version of this one.
+    /// If the file cannot be opened, or belongs to another program or a later version of this one.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let store = Self::new(path);
         store.file.with(|_| Ok::<_, OpenError>(()))?;
         Ok(store)
     }
 
-    /// Does something with the file, where waiting for the disk holds up nobody.
+    /// Runs work on the file on a blocking thread.
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -84,7 +89,7 @@ impl File {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        // A transaction that was not committed is rolled back when it is dropped, by a panic too.
+        // Dropping an uncommitted transaction rolls it back, even during a panic.
         let mut connection = self
             .connection
             .lock()
@@ -152,7 +157,7 @@ impl SubscriptionStore for SqliteSubscriptions {
     }
 }
 
-/// What is in the file of a pair.
+/// Returns the stored subscription of a pair.
 fn known(
     connection: &Connection,
     pair: &SubscriptionKey,
@@ -165,7 +170,8 @@ fn known(
         .optional()
 }
 
-/// Looks, counts and writes in one transaction, so that two at a time cannot pass the bounds.
+/// Checks, counts and writes in one transaction, so that concurrent writers cannot exceed the
+/// limits.
 fn write(
     connection: &mut Connection,
     pair: &SubscriptionKey,
@@ -212,7 +218,7 @@ fn read(
 ) -> rusqlite::Result<Vec<(SubscriptionKey, Subscription)>> {
     let sql = "SELECT own, peer, to_peer, from_peer FROM subscription
         WHERE (own, peer) > (?1, ?2) AND (?3 IS NULL OR own = ?3) ORDER BY own, peer LIMIT ?4";
-    // Of one address, the rows before its own need not be passed over.
+    // For one address, start at its first row.
     let (from_own, from_peer) = match own {
         Some(own) if after.0.as_str() < own => (own, ""),
         _ => (after.0.as_str(), after.1.as_str()),
@@ -231,7 +237,7 @@ fn read(
     rows.collect()
 }
 
-/// The table has a constraint: each half has one of the numbers.
+/// A constraint of the table limits each half to valid numbers.
 fn subscription(row: &Row<'_>, first: usize) -> rusqlite::Result<Subscription> {
     let half = |column| {
         Ok::<_, rusqlite::Error>(HalfState::of_number(row.get(column)?).unwrap_or_default())
@@ -261,7 +267,7 @@ impl fmt::Debug for SqliteSubscriptions {
     }
 }
 
-/// Why a file cannot be used.
+/// The error for a file that cannot be used.
 #[derive(Debug)]
 pub struct OpenError {
     path: String,
@@ -272,10 +278,12 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path)?;
         match &self.kind {
-            OpenErrorKind::Foreign => f.write_str(" belongs to another program: name another file"),
+            OpenErrorKind::Foreign => {
+                f.write_str(" belongs to another program; choose another file")
+            }
             OpenErrorKind::Version(version) => write!(
                 f,
-                " is of a later version ({version}): use the program that made it"
+                " has a newer schema version ({version}); use the program version that wrote it"
             ),
             OpenErrorKind::Sqlite(_) => f.write_str(" cannot be opened"),
         }

@@ -1,5 +1,4 @@
-//! The connection to the database, encrypted: rustls on ring, and the server's certificate is
-//! always checked.
+//! TLS for database connections, with rustls. The server's certificate is always verified.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,18 +15,19 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::{TlsConnector, client};
 
-/// What an address says about encryption.
+/// The TLS settings of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Encryption {
     Off,
-    /// The certificate must be signed by one of this file, or else by one that the system trusts.
+    /// The certificate must be signed by an authority in this file, or by one that the system
+    /// trusts.
     On(Option<PathBuf>),
 }
 
-/// Takes what an address says about encryption out of it. The rest is what the driver understands.
+/// Extracts the TLS settings from an address. Returns the remaining address for the driver.
 ///
 /// # Errors
-/// What is wrong.
+/// The reason, if a setting is invalid.
 pub(super) fn take_from(address: &str) -> Result<(String, Encryption), String> {
     let (base, options) = address.split_once('?').unwrap_or((address, ""));
     let mut rest = Vec::new();
@@ -36,9 +36,9 @@ pub(super) fn take_from(address: &str) -> Result<(String, Encryption), String> {
     for option in options.split('&').filter(|option| !option.is_empty()) {
         match option.split_once('=') {
             Some(("sslmode", "disable")) => wanted = false,
-            // Encrypted without a look at the certificate is encrypted for whoever stands between.
+            // Without verification, `require` would not protect against a man in the middle.
             Some(("sslmode", "require" | "verify-ca" | "verify-full")) => wanted = true,
-            Some(("sslmode", _)) => return Err("sslmode is disable or verify-full".to_owned()),
+            Some(("sslmode", _)) => return Err("sslmode must be disable or verify-full".to_owned()),
             Some(("sslrootcert", "system")) => roots = None,
             Some(("sslrootcert", path)) => roots = Some(decoded(path)?),
             _ => rest.push(option),
@@ -57,7 +57,7 @@ pub(super) fn take_from(address: &str) -> Result<(String, Encryption), String> {
     Ok((format!("{base}?{}", rest.join("&")), encryption))
 }
 
-/// RFC 3986 §2.1.
+/// Decodes percent-encoding (RFC 3986 §2.1).
 fn decoded(text: &str) -> Result<PathBuf, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -71,19 +71,19 @@ fn decoded(text: &str) -> Result<PathBuf, String> {
         } else {
             Some(byte)
         };
-        bytes.push(plain.ok_or("sslrootcert has a % without two digits")?);
+        bytes.push(plain.ok_or("sslrootcert has an invalid percent-encoding")?);
     }
     String::from_utf8(bytes)
         .map(PathBuf::from)
-        .map_err(|_| "sslrootcert is no UTF-8".to_owned())
+        .map_err(|_| "sslrootcert is not UTF-8".to_owned())
 }
 
-/// Encrypts connections to any host that shows a good certificate.
+/// The TLS connector for any host with a valid certificate.
 #[derive(Clone)]
 pub(super) struct Tls(TlsConnector);
 
 impl Tls {
-    /// Reads the certificates to trust.
+    /// Loads the trusted certificates.
     pub(super) fn new(roots: Option<&Path>) -> io::Result<Self> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
@@ -99,7 +99,7 @@ fn trusted(file: Option<&Path>) -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let Some(file) = file else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let none = || io::Error::other("the system trusts no certificate: name one by sslrootcert");
+        let none = || io::Error::other("no system certificates found; set sslrootcert");
         return if roots.is_empty() {
             Err(none())
         } else {
@@ -112,7 +112,7 @@ fn trusted(file: Option<&Path>) -> io::Result<RootCertStore> {
             .add(certificate.map_err(described)?)
             .map_err(io::Error::other)?;
     }
-    let none = || io::Error::other(format!("{}: no certificate in this file", file.display()));
+    let none = || io::Error::other(format!("{}: file contains no certificate", file.display()));
     if roots.is_empty() {
         Err(none())
     } else {
@@ -148,7 +148,7 @@ impl TlsConnect<Socket> for ToHost {
     }
 }
 
-/// What is read and written encrypted.
+/// An encrypted connection.
 pub(super) struct Encrypted(client::TlsStream<Socket>);
 
 impl TlsStream for Encrypted {
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_says_whether_and_whom_to_trust() {
+    fn tls_settings_are_extracted_from_address() {
         let plain = (
             "postgres://a@b/c?sslmode=disable".to_owned(),
             Encryption::Off,

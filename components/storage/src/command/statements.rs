@@ -1,11 +1,11 @@
-//! The connection, and what it is asked.
+//! The connection and its prepared statements.
 
-use campanile_postgres::{DatabaseError, PreparedConnection};
+use crate::postgres::{DatabaseError, PreparedConnection};
 use tokio_postgres::{Client, Statement};
 
-use crate::schema::SCHEMA;
+use super::schema::SCHEMA;
 
-/// A connection and what it is asked.
+/// A connection and its prepared statements.
 #[derive(Debug)]
 pub(crate) struct SessionStatements {
     pub(crate) client: Client,
@@ -15,7 +15,7 @@ pub(crate) struct SessionStatements {
 }
 
 impl PreparedConnection for SessionStatements {
-    const PURPOSE: &'static str = "no sessions of commands";
+    const PURPOSE: &'static str = "command sessions";
 
     async fn prepare(mut client: Client) -> Result<Self, DatabaseError> {
         SCHEMA.prepare(&mut client).await?;

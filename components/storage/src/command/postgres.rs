@@ -1,25 +1,4 @@
-//! Sessions of ad-hoc commands, kept in a PostgreSQL database that several processes on one JID
-//! share.
-//!
-//! ```no_run
-//! use campanile::adhoc::{Command, Commands};
-//! use campanile::form::{Definition, Form};
-//! use campanile::router::Router;
-//! use campanile_command_postgres::{Database, PostgresSessions};
-//! # #[derive(serde::Deserialize)]
-//! # struct Order { sku: String }
-//! # async fn order(Form(order): Form<Order>) -> String { order.sku }
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let database = Database::new("postgres://campanile@db.example.org/campanile?sslmode=verify-full")?;
-//! let order = Command::new("order", "Order something", order).form(Definition::of::<Order>());
-//! let router: Router = Router::new().adhoc(Commands::new().store(PostgresSessions::new(database)).add(order));
-//! # Ok(())
-//! # }
-//! ```
-
-mod schema;
-mod statements;
+//! Sessions of ad-hoc commands in a PostgreSQL database, shared by several processes on one JID.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,24 +6,45 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use campanile::adhoc::{AcquireOutcome, BeginOutcome, SessionKey, SessionLimits, SessionStore};
 use campanile::error::BoxError;
-use campanile_postgres::ConnectionManager;
-pub use campanile_postgres::{AddressError, Database};
 
-use self::statements::SessionStatements;
+use super::statements::SessionStatements;
+use crate::postgres::{ConnectionManager, Database};
 
-/// Sessions in a database. Times are those of its clock, so that processes need not agree on
-/// theirs.
+/// Stores the sessions of ad-hoc commands in a PostgreSQL database.
 ///
-/// There is one connection, which is made when it is needed and anew when it is lost. As long as
-/// there is none, whoever wants to begin a command or to go on with one is told to try again later.
+/// Lets several processes on one JID share their sessions, so that a command can be continued on
+/// any of them. Timeouts follow the clock of the database, so the clocks of the processes need not
+/// agree.
+///
+/// There is one connection, opened on demand and reopened after a loss. While the database is
+/// unreachable, starting or continuing a command fails, and the user is asked to try again later.
+///
+/// ```no_run
+/// use campanile::adhoc::{Command, Commands};
+/// use campanile::form::{Definition, Form};
+/// use campanile::router::Router;
+/// use campanile_storage::command::PostgresSessions;
+/// use campanile_storage::postgres::Database;
+/// # #[derive(serde::Deserialize)]
+/// # struct Order { sku: String }
+/// # async fn order(Form(order): Form<Order>) -> String { order.sku }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let address = "postgres://campanile@db.example.org/campanile?sslmode=verify-full";
+/// let sessions = PostgresSessions::new(Database::new(address)?);
+/// let order = Command::new("order", "Order something", order).form(Definition::of::<Order>());
+/// let router: Router = Router::new().adhoc(Commands::new().store(sessions).add(order));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct PostgresSessions {
     connections: Arc<ConnectionManager<SessionStatements>>,
 }
 
 impl PostgresSessions {
-    /// Sessions in this database. The tables are made in a schema `campanile_command` when they are
-    /// not there.
+    /// Creates a store in a database. The tables are created in the schema `campanile_command` on
+    /// first use.
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl SessionStore for PostgresSessions {
             ))
             .await?;
         Ok(if row.try_get(0)? {
-            BeginOutcome::Begun
+            BeginOutcome::Started
         } else {
             BeginOutcome::Full
         })

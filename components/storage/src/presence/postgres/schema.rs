@@ -1,12 +1,12 @@
-//! The tables.
+//! Tables of presence subscriptions.
 
-use campanile_postgres::Schema;
+use crate::postgres::Schema;
 
-/// One row for each pair. The columns of a subscription are 0 none, 1 pending, 2 there. JIDs are
-/// ordered as Rust orders them, by their bytes.
+/// One row per pair of addresses. Each half of a subscription is 0 none, 1 pending, 2 subscribed.
+/// JIDs are ordered by their bytes, as in Rust.
 ///
-/// All that writes holds the row of `total` first: two at a time cannot pass the bounds, and nobody
-/// waits in a circle.
+/// Writers lock the row of `total` first, so that concurrent writers can neither exceed the limits
+/// nor deadlock.
 const TABLES: &str = r#"
     CREATE TABLE subscription (
         own text COLLATE "C" NOT NULL,
@@ -18,13 +18,15 @@ const TABLES: &str = r#"
     );
     CREATE INDEX subscription_peer ON subscription (peer);
     CREATE INDEX subscription_domain ON subscription (domain);
-    -- Counted as rows come and go: a count over all of them grows with the table.
+    -- A counter, since counting all rows takes time in proportion to their number.
     CREATE TABLE total (count bigint NOT NULL);
     INSERT INTO total VALUES (0);
-    -- halves: to and from as they were read, then as they are to be; bounds: of a peer, of a domain, of all.
-    -- 0 kept, 1 full, 2 what is there is not what was read.
-    CREATE FUNCTION put(a_own text, a_peer text, a_domain text, halves smallint[], bounds bigint[]) RETURNS smallint
-    LANGUAGE plpgsql SET search_path = campanile_presence AS $$
+    -- halves: to and from as read, then to and from as written.
+    -- bounds: per peer, per domain, in total.
+    -- 0 stored, 1 limit reached, 2 conflict: the stored halves differ from those read.
+    CREATE FUNCTION put(
+        a_own text, a_peer text, a_domain text, halves smallint[], bounds bigint[]
+    ) RETURNS smallint LANGUAGE plpgsql SET search_path = campanile_presence AS $$
     DECLARE
         of_all bigint;
         known subscription%ROWTYPE;
@@ -33,14 +35,17 @@ const TABLES: &str = r#"
         SELECT count INTO of_all FROM total FOR UPDATE;
         SELECT * INTO known FROM subscription WHERE own = a_own AND peer = a_peer;
         is_known := FOUND;
-        IF halves[1:2] <> (CASE WHEN is_known THEN ARRAY[known.to_peer, known.from_peer] ELSE '{0,0}' END) THEN
+        IF halves[1:2] <> (
+            CASE WHEN is_known THEN ARRAY[known.to_peer, known.from_peer] ELSE '{0,0}' END
+        ) THEN
             RETURN 2;
         END IF;
         IF halves[3:4] = '{0,0}'::smallint[] THEN
             DELETE FROM subscription WHERE own = a_own AND peer = a_peer;
             UPDATE total SET count = of_all - is_known::int;
         ELSIF is_known THEN
-            UPDATE subscription SET to_peer = halves[3], from_peer = halves[4] WHERE own = a_own AND peer = a_peer;
+            UPDATE subscription SET to_peer = halves[3], from_peer = halves[4]
+            WHERE own = a_own AND peer = a_peer;
         ELSIF of_all >= bounds[3]
             OR (SELECT count(*) FROM subscription WHERE peer = a_peer) >= bounds[1]
             OR (SELECT count(*) FROM subscription WHERE domain = a_domain) >= bounds[2] THEN

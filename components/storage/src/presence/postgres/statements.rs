@@ -1,11 +1,11 @@
-//! The connection, and what it is asked.
+//! The connection and its prepared statements.
 
-use campanile_postgres::{DatabaseError, PreparedConnection};
+use crate::postgres::{DatabaseError, PreparedConnection};
 use tokio_postgres::{Client, Statement};
 
-use crate::schema::SCHEMA;
+use super::schema::SCHEMA;
 
-/// A connection and what it is asked.
+/// A connection and its prepared statements.
 #[derive(Debug)]
 pub(crate) struct SubscriptionStatements {
     pub(crate) client: Client,
@@ -16,7 +16,7 @@ pub(crate) struct SubscriptionStatements {
 }
 
 impl PreparedConnection for SubscriptionStatements {
-    const PURPOSE: &'static str = "no subscriptions";
+    const PURPOSE: &'static str = "subscriptions";
 
     async fn prepare(mut client: Client) -> Result<Self, DatabaseError> {
         SCHEMA.prepare(&mut client).await?;

@@ -1,12 +1,17 @@
-//! The store by itself, and behind a roster over a restart.
+//! Tests of the store alone, and with a roster across restarts.
 
-use campanile::presence::{Change, Roster};
+use campanile::presence::{
+    Change, CompareAndSwap, HalfState, PutOutcome, Roster, Subscription, SubscriptionKey,
+    SubscriptionLimits, SubscriptionStore,
+};
 use campanile::router::Router;
 use campanile_testing as testing;
 
-use super::*;
+use rusqlite::Connection;
 
-/// A folder that is gone with the test.
+use super::SqliteSubscriptions;
+
+/// A temporary directory, removed on drop.
 struct Folder(std::path::PathBuf);
 
 impl Folder {
@@ -35,7 +40,7 @@ fn pair(own: &str, peer: &str) -> SubscriptionKey {
     }
 }
 
-/// Keeps a subscription in the place of what is there.
+/// Replaces the stored subscription.
 async fn put(
     store: &SqliteSubscriptions,
     pair: &SubscriptionKey,
@@ -57,7 +62,7 @@ fn all() -> impl Iterator<Item = Subscription> {
 }
 
 #[tokio::test]
-async fn every_state_is_kept_and_read_again() {
+async fn every_state_survives_reopening() {
     let folder = Folder::new("states");
     let pair = pair("bot@b.localhost", "alice@localhost");
     for state in all() {
@@ -74,7 +79,7 @@ async fn every_state_is_kept_and_read_again() {
 }
 
 #[tokio::test]
-async fn pairs_are_listed_in_order_and_page_by_page() {
+async fn list_returns_ordered_pages() {
     let folder = Folder::new("pages");
     let store = SqliteSubscriptions::open(folder.file()).unwrap();
     let state = Subscription::NONE.outbound(Change::Subscribe).next;
@@ -113,7 +118,7 @@ async fn pairs_are_listed_in_order_and_page_by_page() {
 }
 
 #[tokio::test]
-async fn strangers_fill_no_more_than_the_bounds() {
+async fn put_enforces_limits() {
     let folder = Folder::new("bounds");
     let store = SqliteSubscriptions::open(folder.file()).unwrap();
     let mut bounds = SubscriptionLimits::default();
@@ -137,7 +142,7 @@ async fn strangers_fill_no_more_than_the_bounds() {
             "{own} {peer}"
         );
     }
-    // What is forgotten makes room.
+    // Removing a subscription makes room.
     put(
         &store,
         &pair("0@b.localhost", "a@two.org"),
@@ -169,7 +174,7 @@ async fn strangers_fill_no_more_than_the_bounds() {
 }
 
 #[tokio::test]
-async fn what_was_read_is_replaced_and_nothing_else() {
+async fn put_reports_conflict_if_state_changed() {
     let folder = Folder::new("stale");
     let store = SqliteSubscriptions::open(folder.file()).unwrap();
     let pair = pair("bot@b.localhost", "alice@localhost");
@@ -193,7 +198,7 @@ async fn what_was_read_is_replaced_and_nothing_else() {
 }
 
 #[test]
-fn a_file_of_another_program_is_left_alone() {
+fn foreign_file_is_rejected() {
     let folder = Folder::new("foreign");
     let foreign = Connection::open(folder.file()).unwrap();
     foreign.execute_batch("CREATE TABLE theirs (x)").unwrap();
@@ -201,7 +206,7 @@ fn a_file_of_another_program_is_left_alone() {
     assert!(
         error
             .to_string()
-            .ends_with("presence.db belongs to another program: name another file"),
+            .ends_with("presence.db belongs to another program; choose another file"),
         "{error}"
     );
     let error = SqliteSubscriptions::open(folder.0.join("no/such/folder.db")).unwrap_err();
@@ -214,13 +219,13 @@ fn a_file_of_another_program_is_left_alone() {
         .unwrap();
     let error = SqliteSubscriptions::open(&later).unwrap_err();
     assert!(
-        error.to_string().contains("is of a later version (2)"),
+        error.to_string().contains("has a newer schema version (2)"),
         "{error}"
     );
 }
 
 #[tokio::test]
-async fn a_bot_knows_after_a_restart_who_may_see_it() {
+async fn subscriptions_survive_restart() {
     let folder = Folder::new("restart");
     for subscribes in [true, false] {
         let roster = Roster::builder(SqliteSubscriptions::open(folder.file()).unwrap())
@@ -250,7 +255,7 @@ async fn a_bot_knows_after_a_restart_who_may_see_it() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_used_stops_the_start() {
+async fn unusable_file_prevents_start() {
     let folder = Folder::new("start");
     let store = SqliteSubscriptions::new(folder.0.join("no/such/folder.db"));
     let host = campanile_testing::host::Host::new("s");
@@ -269,7 +274,7 @@ async fn a_file_that_cannot_be_used_stops_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_components_share_a_file() {
+async fn components_share_file() {
     let folder = Folder::new("shared");
     let store = SqliteSubscriptions::open(folder.file()).unwrap();
     let state = Subscription {
@@ -285,7 +290,7 @@ async fn two_components_share_a_file() {
         )
         .await;
     }
-    // Each speaks only as its own addresses, and is not held up by those of the other.
+    // Each component sends only from its own addresses, and skips those of the other.
     let roster = Roster::new(SqliteSubscriptions::new(folder.file()));
     let mut bot = testing::mount("b.localhost", |bot| {
         bot.router(Router::new()).module(roster)

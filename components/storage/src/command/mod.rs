@@ -1,0 +1,7 @@
+//! Stores for the sessions of ad-hoc commands (`campanile::adhoc`).
+
+mod postgres;
+mod schema;
+mod statements;
+
+pub use self::postgres::PostgresSessions;

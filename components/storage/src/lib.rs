@@ -1,0 +1,17 @@
+//! Persistent stores for Campanile components, in SQLite and PostgreSQL.
+//!
+//! Each backend is a Cargo feature; none is enabled by default.
+//!
+//! | feature | type | stores |
+//! |---|---|---|
+//! | `sqlite` | `presence::SqliteSubscriptions` | presence subscriptions of one process, in a file |
+//! | `postgres` | `presence::PostgresSubscriptions` | presence subscriptions of several processes |
+//! | `postgres` | `command::PostgresSessions` | sessions of ad-hoc commands of several processes |
+//! | `postgres` | `postgres::Database` | connections for a store of your own |
+
+#[cfg(feature = "postgres")]
+pub mod command;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod presence;
