@@ -1,9 +1,10 @@
-//! How many messages reach a webhook in a second, with and without an outbox: everything in one
-//! process, on loopback.
+//! Measures how many messages per second reach a webhook, with and without an outbox.
+//!
+//! Server, bridge and web handler run in one process, on loopback.
 //!
 //! `cargo run --release -p campanile-json-bridge --example throughput -- [MESSAGES]`
 
-#![allow(clippy::unwrap_used, reason = "a measurement that fails is none")]
+#![allow(clippy::unwrap_used, reason = "a failed measurement has no result")]
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -19,8 +20,8 @@ use campanile_testing::host::Host;
 const SENDERS: usize = 100;
 const WINDOW: usize = 4096;
 
-/// What the webhook has seen of each sender: the number of the last message, and how many came out
-/// of order.
+/// The messages seen by the webhook: the latest number of each sender, the number of messages out
+/// of order, and the total.
 #[derive(Default)]
 struct Seen {
     last: HashMap<String, u64>,
@@ -63,7 +64,7 @@ async fn measure(messages: usize, outbox: Option<PathBuf>) {
     let what = if outbox.is_some() {
         "with an outbox"
     } else {
-        "without"
+        "without an outbox"
     };
     let bridge = Arc::new(Bridge::new(Settings {
         bots: vec![bot],
@@ -85,7 +86,7 @@ async fn measure(messages: usize, outbox: Option<PathBuf>) {
     let users: Vec<_> = (0..SENDERS)
         .map(|number| host.user(&format!("u{number}@localhost/x")).unwrap())
         .collect();
-    let begun = Instant::now();
+    let started = Instant::now();
     for number in 0..messages {
         let xml = format!(
             "<message type='chat' id='{number}' to='bot@bridge.localhost'><body>A message as \
@@ -99,7 +100,7 @@ async fn measure(messages: usize, outbox: Option<PathBuf>) {
     while seen.lock().unwrap().all < messages {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    let time = begun.elapsed().as_secs_f64();
+    let time = started.elapsed().as_secs_f64();
     let seen = seen.lock().unwrap();
     println!(
         "{what}: {:.0} deliveries/s, {} out of order per sender",

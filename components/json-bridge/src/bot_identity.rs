@@ -1,4 +1,4 @@
-//! What bots have besides the bridge: presence and vCards, by modules that are mounted beside it.
+//! Presence and vCards of bots, served by modules that are mounted beside the bridge.
 
 use std::sync::Arc;
 
@@ -10,10 +10,12 @@ use campanile::vcard::{VCard, VCardModule};
 use crate::settings::{Bot, Settings};
 
 impl Settings {
-    /// The vCards of the bots, added to others. A bot with a name has one, with its name at least.
+    /// Adds the vCards of the bots to `cards`.
+    ///
+    /// A bot without a configured card, but with a name, gets a vCard that contains its name.
     ///
     /// # Errors
-    /// When a bot's localpart is none.
+    /// Returns an error if a bot's localpart is invalid.
     pub fn cards(&self, cards: VCardModule) -> Result<VCardModule, PatternError> {
         self.bots.iter().try_fold(cards, |cards, bot| {
             let named = || bot.name.as_ref().map(|name| VCard::new().name(name));
@@ -24,11 +26,14 @@ impl Settings {
         })
     }
 
-    /// A roster of a component that has these bots, and these localparts besides: each bot shows
-    /// its own presence, to those whom it lets in.
+    /// Configures the roster of a component that has these bots.
+    ///
+    /// Each bot announces its own presence to the users that its [`access`](Bot::access) list
+    /// admits. `domain` is the component's domain; `others` are localparts to register besides
+    /// those of the bots.
     ///
     /// # Panics
-    /// When a text is no localpart.
+    /// Panics if one of the localparts is invalid.
     #[track_caller]
     pub fn roster<'b>(
         &'b self,
@@ -42,7 +47,7 @@ impl Settings {
             .filter_map(|bot| Some((bot.localpart.as_deref()?, bot)));
         let mut roster = roster.bots(named.clone().map(|(localpart, _)| localpart).chain(others));
         if self.bots.iter().any(|bot| bot.localpart.is_none()) {
-            // One of them has every address.
+            // A bot without a localpart answers at every address.
             roster = roster.directory(|_: &BareJid| true);
         }
         for (localpart, bot) in named {
@@ -56,7 +61,7 @@ impl Settings {
     }
 }
 
-/// Who may write to a bot may see it.
+/// Accepts a subscription if the peer is allowed to write to the bot.
 fn decide(bots: &[Bot], request: &SubscriptionRequest) -> Decision {
     let own = request.key.own.node().map(|localpart| localpart.as_str());
     let is_own = |bot: &&Bot| bot.localpart.as_deref() == own;

@@ -1,4 +1,4 @@
-//! The module: routes for each bot, and what runs behind them.
+//! The bridge module: registers routes for each bot and runs delivery, API and broker behind them.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -32,21 +32,24 @@ use crate::to_server::ToServer;
 use crate::to_webhook::{self, Delivery};
 use crate::webhook::{Outcome, Poster};
 
-/// How often it is looked whether an operator wants something tried again.
+/// Interval at which the outbox is polled for dead letters that an operator has replayed.
 const REPLAY_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Bots in any language, reached over HTTP.
+/// The module that connects bots to web handlers.
+///
+/// Mount it with `Component::builder(…).module(bridge)`, or with `shared_module` to keep a handle
+/// for [`snapshot`](Self::snapshot).
 pub struct Bridge {
     settings: Settings,
     running: OnceLock<Arc<Running>>,
-    /// Of other bridges on the same JID, for the broker to carry where there is one.
-    answers: Arc<PeerResponses>,
+    /// IQ responses that belong to other bridges on the same JID, forwarded through the broker.
+    peer_responses: Arc<PeerResponses>,
     metrics: Arc<Metrics>,
     tasks: tokio::sync::Mutex<JoinSet<()>>,
     listening: OnceLock<std::net::SocketAddr>,
 }
 
-/// What is there once the module has started.
+/// The parts of a bridge that exist once the module has started.
 pub(crate) struct Running {
     pub(crate) settings: Settings,
     pub(crate) client: Client,
@@ -66,29 +69,33 @@ impl std::fmt::Debug for Bridge {
 }
 
 impl Bridge {
-    /// A bridge with these settings. Files are opened and ports taken when the component starts.
+    /// Creates a bridge with the given settings.
+    ///
+    /// Files are opened and ports are bound when the component starts.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let metrics = Arc::default();
         let tasks = tokio::sync::Mutex::default();
-        let answers = Arc::new(PeerResponses::new(Arc::clone(&metrics)));
+        let peer_responses = Arc::new(PeerResponses::new(Arc::clone(&metrics)));
         Self {
             settings,
             running: OnceLock::new(),
-            answers,
+            peer_responses,
             metrics,
             tasks,
             listening: OnceLock::new(),
         }
     }
 
-    /// What has been counted since the start.
+    /// Returns a snapshot of the counters since the start.
+    ///
+    /// Counters are loaded one by one, so the snapshot is not atomic.
     #[must_use]
     pub fn snapshot(&self) -> BridgeMetrics {
         self.metrics.snapshot()
     }
 
-    /// Messages that wait for webhooks, or are being delivered.
+    /// Returns the number of messages that are waiting for webhooks or being delivered.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.running
@@ -96,7 +103,8 @@ impl Bridge {
             .map_or(0, |running| running.delivery.quota.count())
     }
 
-    /// Bytes of them, as XML and as JSON.
+    /// Returns the size in bytes of the [waiting](Self::waiting) messages, counting both their XML
+    /// and their JSON.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         self.running
@@ -104,7 +112,7 @@ impl Bridge {
             .map_or(0, |running| running.delivery.quota.bytes())
     }
 
-    /// Where the HTTP side listens, once it does.
+    /// Returns the address on which the HTTP API listens, or `None` before it has started.
     #[must_use]
     pub fn listening(&self) -> Option<std::net::SocketAddr> {
         self.listening.get().copied()
@@ -116,7 +124,10 @@ impl Bridge {
             .ok_or_else(|| Condition::ServiceUnavailable.into())
     }
 
-    /// A message or presence to a bot: into the outbox, and the handler is done.
+    /// Accepts a message or presence for a bot.
+    ///
+    /// The stanza is handed to the outbox, the broker or the in-memory queue. The handler does not
+    /// wait for its delivery.
     fn accept(&self, bot: &Bot, stanza: &Stanza) -> Result<Reply, BoxError> {
         let running = self.running()?;
         let key = to_webhook::key(bot);
@@ -128,12 +139,12 @@ impl Bridge {
             let stored = broker.publish(&key, stanza, json.clone());
             running.record_event(event(&key, stanza, json));
             return Ok(self.defer(
-                stored.ok_or_else(|| self.reject_over_quota("the broker is slow"))?,
+                stored.ok_or_else(|| self.reject_over_quota("the broker is not keeping up"))?,
                 receipt(stanza),
             ));
         }
         if bot.webhook.is_none() {
-            // A bot that nobody is told of reads events.
+            // A bot without a webhook reads events.
             let event = event(&key, stanza, json);
             return Ok(match &running.outbox {
                 Some(outbox) => self.defer(outbox.event(event), receipt(stanza)),
@@ -148,7 +159,7 @@ impl Bridge {
             .delivery
             .quota
             .try_acquire(&entry.peer, entry.xml.len() + json.len());
-        let permit = permit.ok_or_else(|| self.reject_over_quota("too much waits for webhooks"))?;
+        let permit = permit.ok_or_else(|| self.reject_over_quota("the webhook queue is full"))?;
         match &running.outbox {
             Some(outbox) => {
                 let queued = QueuedEvent {
@@ -178,7 +189,10 @@ impl Bridge {
         }
     }
 
-    /// XEP-0184 §5.4: no receipt before the message is in safe hands.
+    /// Replies once the stanza is stored: with the receipt, or with `resource-constraint` if
+    /// storing fails.
+    ///
+    /// A receipt must not be sent before the message is stored (XEP-0184 §5.4).
     fn defer(&self, stored: oneshot::Receiver<()>, receipt: Option<Stanza>) -> Reply {
         let (later, answer) = Deferred::channel();
         let metrics = Arc::clone(&self.metrics);
@@ -195,16 +209,18 @@ impl Bridge {
         Reply::Deferred(later)
     }
 
-    /// Counted, and said aloud, but not for each of a flood.
+    /// Counts a rejected message and returns the error for its sender.
+    ///
+    /// Only every 1,000th rejection is logged, so that a flood does not fill the log.
     fn reject_over_quota(&self, why: &str) -> BoxError {
         let before = self.metrics.turned_away.add(1);
         if before.is_multiple_of(1000) {
-            tracing::warn!(before, "a message is turned away: {why}");
+            tracing::warn!(rejected_before = before, "message rejected: {why}");
         }
         Condition::ResourceConstraint.into()
     }
 
-    /// An IQ request: one attempt, and never the outbox.
+    /// Passes an IQ request to the bot, once. IQs are never stored in the outbox.
     fn ask(&self, bot: &Bot, stanza: Arc<Stanza>) -> Result<Reply, BoxError> {
         let running = Arc::clone(self.running()?);
         let key = to_webhook::key(bot);
@@ -227,10 +243,7 @@ impl Bridge {
                 Outcome::Taken(Some(json)) => {
                     to_webhook::answer_of(&stanza, &json).unwrap_or_else(|why| {
                         running.delivery.metrics.bad_answers.add(1);
-                        tracing::warn!(
-                            bot = key,
-                            "the answer of the bot is no answer to an iq: {why}"
-                        );
+                        tracing::warn!(bot = key, "response of the bot to an iq rejected: {why}");
                         Reply::Error(Condition::InternalServerError.into())
                     })
                 }
@@ -271,7 +284,7 @@ impl Bridge {
             );
         }
         if bot.presence {
-            // What subscriptions are about belongs to the roster.
+            // Subscription requests are handled by the roster.
             let shown = [PresenceType::Available, PresenceType::Unavailable].map(Kind::Presence);
             router = router.on(Filter::kinds(shown), take);
         }
@@ -281,14 +294,14 @@ impl Bridge {
         if bot.datatypes.is_empty() {
             return router;
         }
-        // XEP-0432 §4: one feature for each datatype that is listened for.
+        // XEP-0432 §4: one feature for each supported datatype.
         let router = router.feature(mapping::JSON_MSG);
         bot.datatypes.iter().fold(router, |router, datatype| {
             router.feature(format!("{}#{datatype}", mapping::JSON_MSG))
         })
     }
 
-    /// Reads back what waits, in order, and looks for what is wanted again.
+    /// Reads the waiting entries back from disk and queues them in order.
     fn resume(running: &Arc<Running>, outbox: &Outbox) -> Result<(), BoxError> {
         let mut after = 0;
         loop {
@@ -310,10 +323,10 @@ impl Running {
         }
     }
 
-    /// An event that nobody waits for.
+    /// Adds an event to the feed without waiting for it to be stored.
     fn record_event(&self, event: Event) {
         match &self.outbox {
-            // Whether it is on disk, nobody was promised.
+            // Nothing depends on this event being on disk.
             Some(outbox) => drop(outbox.event(event)),
             None => self.feed.publish(event),
         }
@@ -327,10 +340,10 @@ async fn poll_replays(running: Arc<Running>, outbox: Outbox) {
         match outbox.replayed() {
             Ok(entries) => {
                 entries.into_iter().for_each(|entry| running.resume(entry));
-                // So that none of them is seen twice.
+                // Their state must be on disk before the next poll, or they are seen twice.
                 outbox.flush().await;
             }
-            Err(error) => tracing::warn!("the outbox cannot be read: {error}"),
+            Err(error) => tracing::warn!("outbox read failed: {error}"),
         }
     }
 }
@@ -346,9 +359,9 @@ impl Module for Bridge {
             let routes = self.routes(&Arc::new(bot.clone()));
             match bot.localpart.as_deref().map(RecipientPattern::localpart) {
                 Some(Ok(pattern)) => router.at(pattern, routes),
-                // What is no localpart was refused with the settings.
+                // Invalid localparts have been rejected with the configuration.
                 Some(Err(error)) => {
-                    tracing::error!("a bot without an address: {error}");
+                    tracing::error!("bot skipped, its localpart is invalid: {error}");
                     router
                 }
                 None => router.merge(routes),
@@ -360,7 +373,7 @@ impl Module for Bridge {
         self.settings
             .nats
             .as_ref()
-            .map(|_| Arc::clone(&self.answers) as Arc<dyn ResponseForwarder>)
+            .map(|_| Arc::clone(&self.peer_responses) as Arc<dyn ResponseForwarder>)
     }
 
     fn metrics(&self) -> Vec<Metric> {
@@ -405,7 +418,7 @@ impl Module for Bridge {
                     nats,
                     &settings.bots,
                     &delivery,
-                    (&client, &self.answers),
+                    (&client, &self.peer_responses),
                     &mut tasks,
                 )
                 .await?,
@@ -423,8 +436,8 @@ impl Module for Bridge {
         });
         if let Some(api) = &self.settings.api {
             let (address, serving) = api::serve(api, Arc::clone(&running)).await?;
-            tracing::info!(%address, "the HTTP side listens");
-            // Set once: a component starts once.
+            tracing::info!(%address, "HTTP API started");
+            // This is the first call: a component starts once.
             let _ = self.listening.set(address);
             tasks.spawn(serving);
         }
@@ -448,14 +461,14 @@ impl Module for Bridge {
     }
 }
 
-/// The outbox; what is on disk goes to webhooks.
+/// Opens the outbox; each message goes to its webhook once it is on disk.
 fn open(
     path: &Path,
     keep: usize,
     delivery: Arc<OnceLock<Arc<Delivery>>>,
 ) -> Result<Outbox, BoxError> {
     let committed = move |queued| {
-        // Nothing is put before the module has started.
+        // No message is stored before the module has started.
         if let Some(delivery) = delivery.get() {
             delivery.push(queued);
         }
@@ -473,7 +486,7 @@ fn event(bot: &str, stanza: &Stanza, json: String) -> Event {
     }
 }
 
-/// Of the elements right in the stanza, with a space between them.
+/// Returns the namespaces of the stanza's child elements, separated by spaces.
 fn namespaces(stanza: &Stanza) -> String {
     let namespaces: Vec<_> = stanza
         .children()
@@ -507,7 +520,7 @@ fn entry(bot: &str, stanza: &Stanza) -> Entry {
     }
 }
 
-/// The receipt (XEP-0184) that the sender has asked for.
+/// Returns the delivery receipt (XEP-0184), if the sender has requested one.
 fn receipt(stanza: &Stanza) -> Option<Stanza> {
     const NS: &str = "urn:xmpp:receipts";
     let asked = matches!(

@@ -1,8 +1,8 @@
-//! The machine's clock.
+//! The system clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since 1970; a clock before that counts as 1970.
+/// Returns the time in milliseconds since 1970, or 0 if the clock is set to an earlier time.
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

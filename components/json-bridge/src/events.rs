@@ -1,4 +1,4 @@
-//! What was sent to bots, as a feed that is read by many, each from where it left off.
+//! The feed of events sent to bots. Each reader resumes from its own cursor.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,12 +8,12 @@ use tokio::sync::watch;
 
 use crate::outbox::{Event, Outbox, PAGE_BYTES};
 
-/// Events read at a time.
+/// Maximum number of events per page.
 const PAGE: usize = 100;
-/// Most bytes that a feed in memory holds.
+/// Maximum size of an in-memory feed, in bytes.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// The feed: in the outbox where there is one, else in memory.
+/// A feed of events, stored in the outbox or, without an outbox, in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Feed {
     storage: Storage,
@@ -38,11 +38,12 @@ struct Buffer {
     bytes: usize,
 }
 
-/// One page of the feed.
+/// A page of events.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) events: Vec<Event>,
-    /// Events behind the cursor were dropped before they were read: the oldest that is there.
+    /// The oldest event that is still kept, if events after the cursor were dropped before they
+    /// were read.
     pub(crate) gap: Option<i64>,
 }
 
@@ -60,7 +61,7 @@ impl Feed {
         }
     }
 
-    /// Whether anybody can read it.
+    /// Returns `true` if events are kept at all.
     pub(crate) fn is_read(&self) -> bool {
         match &self.storage {
             Storage::Disk(_) => true,
@@ -68,7 +69,7 @@ impl Feed {
         }
     }
 
-    /// Adds an event to a feed in memory; on disk the outbox does that itself.
+    /// Adds an event to an in-memory feed. The outbox adds events on disk itself.
     pub(crate) fn publish(&self, event: Event) {
         let Storage::Memory(ring) = &self.storage else {
             return;
@@ -80,7 +81,7 @@ impl Feed {
         let seq = *ring.latest.borrow() + 1;
         kept.bytes += event.json.len();
         kept.events.push_back(Event { seq, ..event });
-        // Who has not read them is told of the gap.
+        // Readers that have not read the dropped events get a `gap` event.
         while kept.events.len() > ring.keep || kept.bytes > MAX_BYTES {
             let Some(oldest) = kept.events.pop_front() else {
                 break;
@@ -90,7 +91,7 @@ impl Feed {
         ring.latest.send_replace(seq);
     }
 
-    /// The events behind a cursor, of one bot or of all (`*`).
+    /// Returns the events after a cursor, of one bot or of all bots (`*`).
     pub(crate) async fn page(&self, bot: &str, after: i64) -> Result<Page, BoxError> {
         let (events, oldest) = match &self.storage {
             Storage::Disk(outbox) => {
@@ -107,9 +108,9 @@ impl Feed {
                 let wanted = |event: &&Event| event.seq > after && (bot == "*" || event.bot == bot);
                 let mut bytes = 0;
                 let fits = |event: &&Event| {
-                    let begun = bytes <= PAGE_BYTES;
+                    let has_room = bytes <= PAGE_BYTES;
                     bytes += event.json.len();
-                    begun
+                    has_room
                 };
                 let page = events
                     .iter()
@@ -127,7 +128,7 @@ impl Feed {
         })
     }
 
-    /// The cursor of who wants only what comes from now on.
+    /// Returns the cursor after which only new events follow.
     pub(crate) fn latest(&self) -> Result<i64, BoxError> {
         match &self.storage {
             Storage::Disk(outbox) => outbox.latest_event(),
@@ -135,7 +136,7 @@ impl Feed {
         }
     }
 
-    /// Changes whenever there are more.
+    /// Returns a receiver that changes whenever events are added.
     pub(crate) fn watch(&self) -> watch::Receiver<i64> {
         match &self.storage {
             Storage::Disk(outbox) => outbox.watch_events(),

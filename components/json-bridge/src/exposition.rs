@@ -1,4 +1,4 @@
-//! What a bridge has counted, as figures for operators.
+//! The metrics of a bridge as exported to Prometheus.
 
 use campanile::metrics::Metric;
 
@@ -6,13 +6,13 @@ use crate::metrics::BridgeMetrics;
 
 const MESSAGES: (&str, &str) = (
     "campanile_webhook_messages_total",
-    "Messages to webhooks by what became of them",
+    "Messages to webhooks by outcome",
 );
 
-/// Everything that a bridge counts, and what waits in it.
+/// Returns all counters of a bridge, with the number of waiting messages and its limit as gauges.
 #[allow(
     clippy::cast_precision_loss,
-    reason = "no count of what waits in memory comes near 2^52"
+    reason = "the number of messages in memory is far below 2^52"
 )]
 pub(crate) fn collect(metrics: &BridgeMetrics, waiting: usize, most: usize) -> Vec<Metric> {
     let outcomes = [
@@ -28,32 +28,32 @@ pub(crate) fn collect(metrics: &BridgeMetrics, waiting: usize, most: usize) -> V
     figures.extend([
         Metric::counter(
             "campanile_webhook_retries_total",
-            "Attempts that failed and are made again",
+            "Delivery attempts that failed and are retried",
             metrics.failed,
         ),
         Metric::counter(
             "campanile_webhook_bad_answers_total",
-            "Answers of webhooks that are no stanzas, or that the bot may not send",
+            "Webhook responses that are not valid stanzas, or that the bot may not send",
             metrics.bad_answers,
         ),
         Metric::gauge(
             "campanile_webhook_waiting",
-            "Messages that wait for webhooks",
+            "Messages waiting for webhooks or being delivered",
             waiting as f64,
         ),
         Metric::gauge(
             "campanile_webhook_waiting_limit",
-            "How many messages may wait for webhooks",
+            "Limit on the number of waiting messages (max_waiting)",
             most as f64,
         ),
         Metric::counter(
             "campanile_api_stanzas_total",
-            "Stanzas accepted from callers of the HTTP side",
+            "Stanzas accepted from clients of the HTTP API",
             metrics.accepted,
         ),
         Metric::counter(
             "campanile_broker_lost_answers_total",
-            "Answers to requests of other bridges that the broker did not take",
+            "IQ responses for other bridges that could not be forwarded through the broker",
             metrics.lost_answers,
         ),
     ]);

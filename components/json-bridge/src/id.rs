@@ -1,14 +1,14 @@
-//! Ids that nobody can guess.
+//! Unguessable ids.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// A fresh one, of 24 characters.
+/// Returns a new random id of 24 characters.
 pub(crate) fn fresh() -> String {
     let mut bytes = [0u8; 18];
     if SystemRandom::new().fill(&mut bytes).is_err() {
-        // The machine has no randomness: then they are at least all different.
+        // The system has no source of randomness; the ids are at least unique.
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         bytes[..8].copy_from_slice(&next.to_be_bytes());

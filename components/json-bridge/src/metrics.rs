@@ -1,13 +1,13 @@
-//! What a bridge counts.
+//! Counters of a bridge.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One number that only grows.
+/// A monotonic counter.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds, and says what it was before.
+    /// Adds to the counter and returns its previous value.
     pub(crate) fn add(&self, more: u64) -> u64 {
         self.0.fetch_add(more, Ordering::Relaxed)
     }
@@ -17,46 +17,41 @@ impl Counter {
     }
 }
 
-/// All of a bridge.
+/// The counters of a bridge; see [`BridgeMetrics`] for their meaning.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    /// Messages that a webhook took.
     pub(crate) delivered: Counter,
-    /// Messages that a webhook refused for good.
     pub(crate) refused: Counter,
-    /// Attempts that failed and are made again.
     pub(crate) failed: Counter,
-    /// Messages given up.
     pub(crate) dead: Counter,
-    /// Messages turned away because as many as the bound allows were waiting.
     pub(crate) turned_away: Counter,
-    /// Answers of webhooks that are no stanzas, or that the bot may not send.
     pub(crate) bad_answers: Counter,
-    /// Stanzas accepted from callers.
     pub(crate) accepted: Counter,
-    /// Answers to requests of other bridges that the broker did not take.
     pub(crate) lost_answers: Counter,
 }
 
-/// What a bridge has counted since it started.
+/// A snapshot of the counters of a bridge, since it started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct BridgeMetrics {
-    /// Messages that a webhook took.
+    /// Messages that a webhook accepted.
     pub delivered: u64,
-    /// Messages that a webhook refused for good.
+    /// Messages that a webhook rejected permanently.
     pub refused: u64,
-    /// Attempts that failed and are made again.
+    /// Delivery attempts that failed and are retried.
     pub failed: u64,
-    /// Messages given up.
+    /// Messages given up, and kept as dead letters where there is an outbox.
     pub dead: u64,
-    /// Messages turned away because as many as the bound allows were waiting.
+    /// Messages rejected with `resource-constraint` because a queue was full or could not store
+    /// them.
     pub turned_away: u64,
-    /// Answers of webhooks that are no stanzas, or that the bot may not send.
+    /// Webhook responses and broker messages that are not valid stanzas, or that the bot is not
+    /// permitted to send.
     pub bad_answers: u64,
-    /// Stanzas accepted from callers.
+    /// Stanzas accepted from clients of the HTTP API, or sent for bots behind a broker.
     pub accepted: u64,
-    /// Answers to requests of other bridges on the same JID that the broker did not take.
+    /// IQ responses for other bridges on the same JID that could not be forwarded through the
+    /// broker.
     pub lost_answers: u64,
 }
 

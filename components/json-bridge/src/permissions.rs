@@ -1,5 +1,6 @@
-//! As whom somebody may speak, and to whom: the same for callers of the HTTP side and for bots
-//! elsewhere.
+//! Permissions of senders: the addresses they may use as `from` and as `to`.
+//!
+//! The same rules hold for clients of the HTTP API and for bots behind a broker.
 
 use std::fmt;
 
@@ -8,28 +9,29 @@ use campanile::stanza::Stanza;
 
 use crate::settings::{Bot, Grant};
 
-/// What somebody may do.
+/// The permissions of an API token or of a bot.
 #[derive(Debug, Clone)]
 pub(crate) struct Permissions {
-    /// The one address to speak as; `None` for every one in the domain.
+    /// The only permitted `from`; `None` permits every address of the domain.
     own: Option<BareJid>,
     to: Grant,
     domain: Jid,
 }
 
-/// Why a stanza is not sent on somebody's behalf.
+/// The reason why a stanza may not be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Denied {
-    /// Not as this address.
+    /// The `from` address is not permitted.
     From(String),
-    /// Not to that one.
+    /// The `to` address is not permitted.
     To(String),
-    /// It says not to whom.
+    /// The stanza has no `to` address.
     MissingTo,
 }
 
 impl Permissions {
-    /// Those of a bot; one without a localpart has every address that no other has.
+    /// Returns the permissions of a bot. A bot without a localpart may use every address of the
+    /// domain.
     pub(crate) fn of_bot(bot: &Bot, domain: &Jid) -> Self {
         let own = bot
             .localpart
@@ -42,7 +44,7 @@ impl Permissions {
         }
     }
 
-    /// To speak as every address of the domain.
+    /// Returns permissions for every address of the domain.
     pub(crate) fn domain_wide(to: Grant, domain: &Jid) -> Self {
         Self {
             own: None,
@@ -51,12 +53,12 @@ impl Permissions {
         }
     }
 
-    /// Whether they are those of one address alone.
+    /// Returns `true` if only one `from` address is permitted.
     pub(crate) fn is_single_address(&self) -> bool {
         self.own.is_some()
     }
 
-    /// Fills in and checks the addresses.
+    /// Fills in a missing `from` and checks both addresses.
     pub(crate) fn address(&self, stanza: Stanza) -> Result<Stanza, Denied> {
         let usual = || {
             self.own
@@ -80,7 +82,7 @@ impl Permissions {
 }
 
 impl Denied {
-    /// The key of the JSON that is at fault.
+    /// Returns the JSON key that caused the error.
     pub(crate) const fn field(&self) -> &'static str {
         match self {
             Self::From(_) => "from",
@@ -92,9 +94,9 @@ impl Denied {
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::From(jid) => write!(f, "no right to speak as {jid}"),
-            Self::To(jid) => write!(f, "no right to write to {jid}"),
-            Self::MissingTo => f.write_str("is missing"),
+            Self::From(jid) => write!(f, "not permitted to send as {jid}"),
+            Self::To(jid) => write!(f, "not permitted to send to {jid}"),
+            Self::MissingTo => f.write_str("required"),
         }
     }
 }

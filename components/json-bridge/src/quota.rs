@@ -1,9 +1,11 @@
-//! Room for what waits for webhooks: by number and by bytes, and a quarter of both for one sender.
+//! Quota on messages that wait for webhooks, by count and by bytes.
+//!
+//! One sender may use a quarter of each.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The room of all bots together. Cloning is cheap.
+/// The quota shared by all bots. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct Quota(Arc<Shared>);
 
@@ -16,7 +18,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct InUse {
     all: Amount,
-    /// Those who hold some, so never more than messages that wait.
+    /// Senders with at least one permit, so there are never more of them than waiting messages.
     senders: HashMap<Box<str>, Amount>,
 }
 
@@ -26,7 +28,7 @@ struct Amount {
     bytes: usize,
 }
 
-/// What one message takes up, until this is dropped.
+/// The share of the quota that one message uses, released on drop.
 #[derive(Debug)]
 pub(crate) struct Permit {
     quota: Quota,
@@ -42,12 +44,12 @@ impl Quota {
         }))
     }
 
-    /// A place for one message of a bare JID; none where the bounds leave no room.
+    /// Acquires a permit for one message of a bare JID, or returns `None` if the quota is used up.
     pub(crate) fn try_acquire(&self, sender: &str, bytes: usize) -> Option<Permit> {
         let mut in_use = self.in_use();
         let limit = self.0.limit;
         let own = in_use.senders.get(sender).copied().unwrap_or_default();
-        // The first one of a sender may be larger than a quarter.
+        // The first message of a sender may be larger than a quarter.
         let all = in_use.all.with(bytes);
         let own = if own.count == 0 {
             Amount::default()
@@ -60,17 +62,17 @@ impl Quota {
         Some(self.acquire(&mut in_use, sender, bytes))
     }
 
-    /// A place whatever the bounds, for what was promised before.
+    /// Acquires a permit regardless of the quota, for messages that were accepted earlier.
     pub(crate) fn acquire_unchecked(&self, sender: &str, bytes: usize) -> Permit {
         self.acquire(&mut self.in_use(), sender, bytes)
     }
 
-    /// Messages that hold a place.
+    /// Returns the number of messages that hold a permit.
     pub(crate) fn count(&self) -> usize {
         self.in_use().all.count
     }
 
-    /// Bytes of them.
+    /// Returns the number of bytes in use.
     pub(crate) fn bytes(&self) -> usize {
         self.in_use().all.bytes
     }
@@ -87,7 +89,7 @@ impl Quota {
     }
 
     fn in_use(&self) -> MutexGuard<'_, InUse> {
-        // No code that can panic runs under this lock.
+        // No code that can panic runs while this lock is held.
         self.0.in_use.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,7 +149,7 @@ mod tests {
             (permits.len(), quota.try_acquire("a@b", 10).is_none()),
             (2, true)
         );
-        // A quarter of the bytes is 250; the first of a sender may have more.
+        // A quarter of the bytes is 250; the first message of a sender may be larger.
         let large = quota.try_acquire("c@b", 400).unwrap();
         assert!(quota.try_acquire("c@b", 10).is_none() && quota.try_acquire("d@b", 600).is_none());
         drop(large);

@@ -1,4 +1,4 @@
-//! Secrets of webhooks and tokens of callers, shown to nobody.
+//! Webhook secrets and API tokens that are never printed.
 
 use std::fmt;
 
@@ -6,35 +6,41 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-/// A secret that `Debug` does not print.
+/// A webhook secret or an API token.
+///
+/// `Debug` prints a placeholder instead of the value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a secret.
+    /// Wraps a secret.
     #[must_use]
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
     }
 
-    /// The secret itself, for whoever it is meant for.
+    /// Returns the secret itself.
     #[cfg(feature = "nats")]
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is the same text. How long that takes says nothing about where they differ.
+    /// Returns `true` if the secret equals `other`.
+    ///
+    /// The comparison takes constant time, so that its duration does not reveal where the two
+    /// differ.
     #[must_use]
     pub fn is(&self, other: &str) -> bool {
-        // Of equal length whatever is given: what is compared are digests under a key that is used
-        // once.
+        // Digests are compared, which have equal length for any input.
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"campanile token");
         let digest = hmac::sign(&key, self.0.as_bytes());
         hmac::verify(&key, other.as_bytes(), digest.as_ref()).is_ok()
     }
 
-    /// The signature of a message by Standard Webhooks 1.0.0: `v1,` and the HMAC of
-    /// `id.timestamp.body`.
+    /// Returns the Standard Webhooks 1.0.0 signature of a message.
+    ///
+    /// The signature is `v1,` followed by the base64 of the HMAC-SHA256 of `id.timestamp.body`.
+    /// `timestamp` is in seconds since 1970.
     #[must_use]
     pub fn signature(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &self.key()));
@@ -43,7 +49,8 @@ impl Secret {
         format!("v1,{}", STANDARD.encode(context.sign()))
     }
 
-    /// `whsec_` and base64, as Standard Webhooks writes secrets; else the text as it is.
+    /// Returns the HMAC key: the decoded base64 after `whsec_`, as Standard Webhooks writes
+    /// secrets, or else the text itself.
     fn key(&self) -> Vec<u8> {
         let encoded = self
             .0
@@ -65,7 +72,7 @@ mod tests {
 
     #[test]
     fn signatures_match_standard_webhooks() {
-        // The example of the specification's libraries.
+        // The example used by the Standard Webhooks libraries.
         let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         let signature = secret.signature(
             "msg_p5jXN8AQM9LWM0D4loKWxJek",

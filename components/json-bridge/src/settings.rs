@@ -1,4 +1,4 @@
-//! What an operator says about a bridge.
+//! Settings of a bridge and its bots.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,27 +13,30 @@ use crate::mapping::Mode;
 use crate::secret::Secret;
 use crate::webhook::Webhook;
 
-/// A bridge.
+/// The settings of a bridge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// The bots, each an address.
+    /// The bots. Each has an address of its own, except a bot without a localpart.
     pub bots: Vec<Bot>,
-    /// The HTTP side, where there is one.
+    /// The HTTP API. `None`, the default, disables it.
     pub api: Option<Api>,
-    /// The file of the outbox. Without one nothing survives the process, and nobody is promised
-    /// anything.
+    /// The SQLite file of the outbox. With `None`, the default, and without a broker, waiting
+    /// messages are lost when the process ends, and no delivery receipts are sent.
     pub outbox: Option<PathBuf>,
-    /// How long a message is tried before its sender is told that it was not delivered.
+    /// Time for which delivery of a message is retried before its sender gets an error. Defaults to
+    /// 1 h.
     pub max_age: Duration,
-    /// How long a webhook has for an IQ.
+    /// Timeout for the response of a webhook to an IQ. Defaults to 20 s.
     pub iq_timeout: Duration,
-    /// Messages that may wait for webhooks, all bots together. One sender may have a quarter of it.
+    /// Maximum number of messages that wait for webhooks, for all bots together. One sender may use
+    /// a quarter of it. Defaults to 16,384.
     pub max_waiting: usize,
-    /// Bytes of them, as XML and as JSON. One sender may have a quarter of it.
+    /// Maximum size of the waiting messages in bytes, as XML and as JSON. One sender may use a
+    /// quarter of it. Defaults to 64 MiB.
     pub max_waiting_bytes: usize,
-    /// Events that are kept for readers of streams.
+    /// Number of events that are kept for `GET /v1/events`. Defaults to 10,000.
     pub keep_events: usize,
-    /// Where there is a broker, it takes the place of the outbox for what bots are sent.
+    /// The broker, which replaces the outbox for stanzas sent to bots. Defaults to `None`.
     pub nats: Option<Nats>,
 }
 
@@ -53,51 +56,57 @@ impl Default for Settings {
     }
 }
 
-/// One bot.
+/// The settings of one bot.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Bot {
-    /// What stands before the domain; `None` for every address of it that no other bot has.
+    /// The localpart of the bot's address. `None` makes it the bot for every address of the domain
+    /// that no other bot has.
     pub localpart: Option<String>,
-    /// Its name in service discovery.
+    /// The bot's name in service discovery.
     pub name: Option<String>,
-    /// Who may write to it and see its presence, of those whom the component lets in.
+    /// The JIDs that may write to the bot and see its presence, among those that the component
+    /// admits. Defaults to all of them.
     pub access: AccessLayer,
-    /// Whether it is told of the presence that is sent to it.
+    /// Delivers presence that is sent to the bot, as well as messages. Defaults to `false`.
     pub presence: bool,
-    /// What its own presence says, where the component has a roster; that it is there, unless said.
+    /// The bot's own presence, if the component has a roster. Defaults to available.
     pub availability: Option<Availability>,
-    /// Its vCard, with its avatar.
+    /// The bot's vCard, including its avatar.
     pub card: Option<VCard>,
-    /// Where its stanzas are sent. Without one they are read as events.
+    /// The webhook to which the bot's stanzas are posted. A bot without one reads events.
     pub webhook: Option<Webhook>,
-    /// A token that speaks as this bot on the HTTP side, and reads its events.
+    /// A token for the HTTP API, valid for sending as this bot and reading its events.
     pub token: Option<Secret>,
-    /// Datatypes of JSON messages (XEP-0432) that it listens for, to be advertised.
+    /// The datatypes of JSON messages (XEP-0432) that the bot supports, advertised in disco.
     pub datatypes: Vec<String>,
-    /// Namespaces of IQ requests that it answers.
+    /// The payload namespaces of the IQ requests that the bot answers.
     pub iq: Vec<String>,
-    /// How much of a stanza its JSON holds.
+    /// The extent to which the bot's JSON also contains the XML of a stanza. Defaults to never.
     pub mode: Mode,
-    /// To whom it may write unasked; a domain stands for everybody of it. The sender of a stanza it
-    /// may always answer.
+    /// The recipients to which the bot may send on its own initiative. It may always reply to the
+    /// sender of a stanza.
     pub to: Grant,
 }
 
-/// A NATS server with JetStream (feature `nats`).
+/// A connection to a NATS server with JetStream (feature `nats`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nats {
-    /// Where it is: `nats://127.0.0.1:4222`, or `tls://…`; several with commas between them.
+    /// The server URL, `nats://host:port` or `tls://host:port`; several URLs are separated by
+    /// commas. Defaults to `nats://127.0.0.1:4222`.
     pub url: String,
-    /// How the bridge logs in.
+    /// The credentials of the bridge. Defaults to none.
     pub login: Login,
-    /// What subjects and streams begin with. Each component has one of its own.
+    /// The prefix of all subjects and streams. It must be unique per component. Defaults to
+    /// `campanile`.
     pub prefix: String,
-    /// Other processes serve the same component on the same broker: they share the work, and take
-    /// over what one of them leaves. The order per sender is not kept then.
+    /// Set it if other processes serve the same component on the same broker. They share the work
+    /// and take over from a process that dies; the order per sender is not preserved. Defaults to
+    /// `false`.
     pub shared: bool,
-    /// Bytes that may wait in each of the streams. Beyond it senders are told.
+    /// Maximum size of each stream in bytes. When a stream is full, senders get an error. Defaults
+    /// to 1 GiB.
     pub max_bytes: i64,
-    /// Copies of the streams, in a cluster.
+    /// Number of replicas of each stream in a NATS cluster. Defaults to 1.
     pub replicas: usize,
 }
 
@@ -114,43 +123,47 @@ impl Default for Nats {
     }
 }
 
-/// How a bridge logs in at a broker.
+/// The credentials with which a bridge logs in to a broker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Login {
-    /// The broker asks for nothing.
+    /// No authentication.
     #[default]
     Open,
-    /// A token.
+    /// An authentication token.
     Token(Secret),
-    /// A name and a password.
+    /// A user name and a password.
     Password(String, Secret),
 }
 
-/// The HTTP side.
+/// The HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
-    /// Where it listens. Port 0 takes any.
+    /// The address to listen on. Port 0 selects any free port.
     pub listen: SocketAddr,
-    /// A token that speaks as every address of the component, to whom the grant says.
+    /// A token that may send as every address of the component. With `None`, only the tokens of
+    /// bots are valid.
     pub token: Option<Secret>,
-    /// To whom that token may write.
+    /// The recipients to which that token may send.
     pub to: Grant,
 }
 
-/// To whom something may be sent.
+/// A set of permitted recipients.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Grant {
-    /// To the users of the component's parent domain.
+    /// The users of the component's parent domain: for `bridge.example.org`, those of
+    /// `example.org`.
     #[default]
     Parent,
-    /// To these: bare JIDs, and domains for everybody of them.
+    /// The given bare JIDs. A domain covers all users of that domain.
     Only(Vec<BareJid>),
-    /// To everybody.
+    /// Every address.
     Anybody,
 }
 
 impl Grant {
-    /// Whether it holds for this address. `domain` is the component's.
+    /// Returns `true` if the recipient is permitted.
+    ///
+    /// `domain` is the domain of the component.
     #[must_use]
     pub fn covers(&self, to: &Jid, domain: &str) -> bool {
         match self {

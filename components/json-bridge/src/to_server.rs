@@ -1,5 +1,4 @@
-//! To the server, until it has taken a stanza: what callers have sent, and what webhooks have
-//! answered.
+//! Confirmed delivery to the server, for stanzas from API clients and from webhook responses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +12,10 @@ use crate::mapping;
 use crate::metrics::Metrics;
 use crate::outbox::{Entry, Outbox};
 
-/// Stanzas that may be on their way to the server. Confirmed delivery holds as many.
+/// Maximum number of stanzas in flight to the server; confirmed delivery holds as many.
 const MAX_IN_FLIGHT: usize = 4096;
 
-/// The way to the server.
+/// Sends stanzas to the server and retries until the server has confirmed them.
 pub(crate) struct ToServer {
     client: Client,
     outbox: Option<Outbox>,
@@ -25,16 +24,17 @@ pub(crate) struct ToServer {
     metrics: Arc<Metrics>,
 }
 
-/// How the way of a stanza has ended.
+/// The outcome of sending a stanza to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SendOutcome {
-    /// The server has it.
+    /// The server has received the stanza.
     Confirmed,
-    /// It cannot be written: it was never sent.
+    /// The stanza cannot be serialized, and was never sent.
     Invalid(String),
-    /// The server refuses it, or its time was over: it stays in the outbox for an operator.
+    /// The server rejected the stanza, or `max_age` has passed; it stays in the outbox as a dead
+    /// letter.
     GivenUp(String),
-    /// The process ends; the next one goes on.
+    /// The process is shutting down; the next process sends the stanza.
     Interrupted,
 }
 
@@ -54,12 +54,12 @@ impl ToServer {
         }
     }
 
-    /// Room for one more stanza, where there is some.
+    /// Reserves capacity for one stanza, or returns `None` if too many are in flight.
     pub(crate) fn try_reserve(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).try_acquire_owned().ok()
     }
 
-    /// Room for so many stanzas, as soon as there is.
+    /// Waits for capacity for `stanzas` stanzas.
     pub(crate) async fn reserve(&self, stanzas: usize) -> Option<OwnedSemaphorePermit> {
         let stanzas = u32::try_from(stanzas.min(MAX_IN_FLIGHT)).unwrap_or(u32::MAX);
         // The semaphore is never closed.
@@ -69,7 +69,7 @@ impl ToServer {
             .ok()
     }
 
-    /// Sends until the server has it, with the same id each time.
+    /// Sends a stanza until the server has confirmed it, with the same id each time.
     pub(crate) async fn send(&self, stanza: &Stanza, accepted: i64) -> SendOutcome {
         loop {
             return match self.client.send_confirmed(stanza.clone()).await {
@@ -85,11 +85,11 @@ impl ToServer {
         }
     }
 
-    /// Notes in the outbox how it has ended.
+    /// Records the outcome in the outbox.
     pub(crate) fn settle(&self, seq: i64, outcome: &SendOutcome) {
         match outcome {
             SendOutcome::Confirmed | SendOutcome::Invalid(_) => {
-                self.mark(|outbox| outbox.done(seq))
+                self.mark(|outbox| outbox.done(seq));
             }
             SendOutcome::GivenUp(why) => {
                 self.metrics.dead.add(1);
@@ -99,10 +99,10 @@ impl ToServer {
         }
     }
 
-    /// Goes on with what an earlier process was to send.
+    /// Resumes sending an entry that an earlier process accepted.
     pub(crate) fn resume(self: &Arc<Self>, entry: Entry) {
         let this = Arc::clone(self);
-        // As many as were accepted, and that was bounded.
+        // The number of tasks is bounded by the number of entries accepted earlier.
         tokio::spawn(async move {
             match mapping::from_xml(&entry.xml) {
                 Ok(stanza) => {
@@ -113,9 +113,9 @@ impl ToServer {
                 Err(fault) => {
                     tracing::error!(
                         id = entry.id,
-                        "an entry of the outbox is no stanza: {fault}"
+                        "outbox entry is not a valid stanza, kept as a dead letter: {fault}"
                     );
-                    this.mark(|outbox| outbox.dead(entry.seq, "this is no stanza"));
+                    this.mark(|outbox| outbox.dead(entry.seq, "not a valid stanza"));
                 }
             }
         });
@@ -134,10 +134,10 @@ impl ToServer {
 }
 
 impl SendOutcome {
-    /// Says in the log that a stanza was not sent.
+    /// Logs a warning if the stanza was not sent.
     pub(crate) fn warn(&self, to: &str, id: &str) {
         if let Self::Invalid(why) | Self::GivenUp(why) = self {
-            tracing::warn!(to, id, "not sent: {why}");
+            tracing::warn!(to, id, "stanza not sent: {why}");
         }
     }
 }

@@ -1,4 +1,7 @@
-//! From the outbox to webhooks: in order for each sender, the others at the same time.
+//! Delivery of messages to webhooks.
+//!
+//! Messages are delivered in order per lane. *Lane*: all messages from one bare JID to one bot.
+//! Lanes run concurrently.
 
 mod reply;
 
@@ -26,14 +29,14 @@ use crate::settings::{Bot, Settings};
 use crate::to_server::{SendOutcome, ToServer};
 use crate::webhook::{Outcome, Poster, Webhook};
 
-/// Attempts of one bot at the same time.
+/// Maximum number of concurrent delivery attempts per bot.
 const MAX_PARALLEL: usize = 64;
 const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
-/// How long the next message of a sender waits for the reply to the last one to be with the server.
+/// Time for which the next message of a lane waits for the server to confirm the previous reply.
 const CONFIRM_WAIT: Duration = Duration::from_secs(5);
 const MAX_BACKOFF: Duration = Duration::from_secs(300);
 
-/// What is on its way to webhooks.
+/// The messages that are waiting for webhooks, and the tasks that deliver them.
 pub(crate) struct Delivery {
     lanes: Mutex<HashMap<Lane, VecDeque<QueuedEvent>>>,
     bots: HashMap<String, Target>,
@@ -46,7 +49,7 @@ pub(crate) struct Delivery {
     pub(crate) metrics: Arc<Metrics>,
 }
 
-/// A bot and the bare JID of a sender.
+/// The key of a lane: a bot and the bare JID of a sender.
 type Lane = (String, String);
 
 /// A bot with a webhook.
@@ -92,25 +95,25 @@ impl Delivery {
         }
     }
 
-    /// Whether the bot's webhook has said that it is gone.
+    /// Returns `true` if the bot's webhook is disabled because it returned 410 Gone.
     pub(crate) fn is_gone(&self, bot: &str) -> bool {
         self.bots
             .get(bot)
             .is_some_and(|target| target.gone.load(Ordering::Relaxed))
     }
 
-    /// An entry from disk, as after a start. Its room is taken whatever the bounds.
+    /// Queues an entry read from disk, regardless of the quota.
     pub(crate) fn resume(self: &Arc<Self>, entry: Entry) {
         let body = self.bots.get(&entry.bot).and_then(|target| {
             let stanza = mapping::from_xml(&entry.xml).ok()?;
             mapping::to_json(&stanza, target.bot.mode).ok()
         });
         let Some(body) = body else {
-            let why = "no bot with a webhook has this address any more";
+            let why = "no bot with a webhook has this address";
             tracing::warn!(
                 bot = entry.bot,
                 id = entry.id,
-                "given up, see `campanile outbox list`: {why}"
+                "message given up, see `campanile outbox list`: {why}"
             );
             self.metrics.dead.add(1);
             return self.mark(|outbox| outbox.dead(entry.seq, why));
@@ -127,7 +130,7 @@ impl Delivery {
         });
     }
 
-    /// Puts an entry behind those of the same sender. Room for it was reserved.
+    /// Appends a message to its lane. Its quota has been acquired already.
     pub(crate) fn push(self: &Arc<Self>, queued: QueuedEvent) {
         let lane = (queued.entry.bot.clone(), queued.entry.peer.clone());
         let mut lanes = self.lanes();
@@ -137,7 +140,7 @@ impl Delivery {
         }
         lanes.insert(lane.clone(), VecDeque::from([queued]));
         drop(lanes);
-        // A lane ends when it is empty, so there are never more than messages that wait.
+        // A lane ends when it is empty, so there are never more lanes than waiting messages.
         self.runtime.spawn(Arc::clone(self).run(lane));
     }
 
@@ -179,7 +182,7 @@ impl Delivery {
                 Outcome::Gone => {
                     self.disable(target, &entry.bot);
                     return self
-                        .give_up(queued, "the webhook is gone (410)", Condition::Gone.into())
+                        .give_up(queued, "webhook returned 410 Gone", Condition::Gone.into())
                         .await;
                 }
                 Outcome::Retry { after, why, error } => {
@@ -188,8 +191,8 @@ impl Delivery {
                     tracing::info!(
                         bot = entry.bot,
                         id = entry.id,
-                        ?pause,
-                        "not delivered: {why}"
+                        retry_in = format_args!("{}ms", pause.as_millis()),
+                        "delivery failed: {why}"
                     );
                     if Instant::now() + pause >= end {
                         return self.give_up(queued, &why, error).await;
@@ -201,9 +204,9 @@ impl Delivery {
         }
     }
 
-    /// One attempt, when one of the bot's turns is free.
+    /// Makes one attempt, as soon as the bot has a free delivery slot.
     async fn attempt(&self, target: &Target, queued: &QueuedEvent) -> Outcome {
-        // The semaphore is never closed; without a permit the attempt is made all the same.
+        // The semaphore is never closed, so acquiring cannot fail.
         let _turn = target.permits.acquire().await;
         if target.gone.load(Ordering::Relaxed) {
             return Outcome::Gone;
@@ -215,10 +218,7 @@ impl Delivery {
 
     fn disable(&self, target: &Target, bot: &str) {
         if !target.gone.swap(true, Ordering::Relaxed) {
-            tracing::error!(
-                bot,
-                "the webhook says that it is gone (410): it is asked no more until the next start"
-            );
+            tracing::error!(bot, "webhook returned 410 Gone; disabled until restart");
         }
     }
 
@@ -229,13 +229,13 @@ impl Delivery {
             bot = entry.bot,
             id = entry.id,
             from = entry.peer,
-            "given up, see `campanile outbox list`: {why}"
+            "message given up, see `campanile outbox list`: {why}"
         );
         self.complete(queued, Some(why), error_reply(entry, error))
             .await;
     }
 
-    /// The stanzas that the answer of a webhook sends.
+    /// Returns the stanzas that a webhook's response sends.
     fn replies(&self, bot: &Bot, entry: &Entry, json: Option<Bytes>) -> Vec<Stanza> {
         let (Some(json), Ok(stanza)) = (json, mapping::from_xml(&entry.xml)) else {
             return Vec::new();
@@ -245,17 +245,17 @@ impl Delivery {
             tracing::warn!(
                 bot = entry.bot,
                 id = entry.id,
-                "the answer of the webhook is no reply: {why}"
+                "webhook response ignored, it is not a valid reply: {why}"
             );
             Vec::new()
         })
     }
 
-    /// The end of a message: done, or dead when it says why; and what that sends.
+    /// Completes a message, or gives it up if `dead` has a reason, and sends the resulting stanzas.
     ///
-    /// On disk the one takes the place of the other in one step. So what is sent need not wait for
-    /// the disk: as long as the stanzas are not there the message is, and after a `kill -9` the
-    /// webhook is asked again and gives the same answer.
+    /// On disk, the stanzas replace the message in one transaction. Sending them therefore does not
+    /// have to wait for the disk: until the stanzas are stored, the message still is, and after a
+    /// `kill -9` it is posted again and the webhook returns the same response.
     async fn complete(&self, queued: &QueuedEvent, dead: Option<&str>, stanzas: Vec<Stanza>) {
         let entry = &queued.entry;
         let sends: Vec<_> = stanzas
@@ -285,15 +285,15 @@ impl Delivery {
             ack,
             permit,
         ));
-        // It goes on by itself. While the link is down, the next messages of the sender do not wait
-        // for it.
+        // The task keeps running after the timeout, so that the next messages of the lane do not
+        // wait while the connection to the server is down.
         let _ = tokio::time::timeout(CONFIRM_WAIT, sending).await;
     }
 
-    /// Keeps for the operator what was given up and was not in the outbox, where there is one.
+    /// Stores a dead letter for a message that was not in the outbox, if there is an outbox.
     pub(crate) async fn dead_letter(&self, entry: Entry, why: &str) {
         if let Some(outbox) = &self.outbox {
-            // An error means that the disk has failed, which is in the log.
+            // An error means that the disk has failed, which the writer has logged.
             let _ = outbox.dead_letter(entry, why).await;
         }
     }
@@ -310,7 +310,9 @@ impl Delivery {
                 self.poster.post(&hook, &id, body).await
             }
             Ok(_) => Outcome::Gone,
-            Err(_) => crate::webhook::unreachable("no turn in time".to_owned()),
+            Err(_) => {
+                crate::webhook::unreachable("no free delivery slot before the timeout".to_owned())
+            }
         }
     }
 
@@ -325,7 +327,7 @@ impl Delivery {
     }
 }
 
-/// What the sender is told, where an error is due.
+/// Returns the error for the sender of a message, if its kind of stanza takes errors.
 fn error_reply(entry: &Entry, error: StanzaError) -> Vec<Stanza> {
     let mut due = Vec::new();
     if let Ok(stanza) = mapping::from_xml(&entry.xml) {
@@ -334,9 +336,10 @@ fn error_reply(entry: &Entry, error: StanzaError) -> Vec<Stanza> {
     due
 }
 
-/// A stanza that the end of a message sends, as what is owed to the server. Its id, where it has
-/// none, follows from the message's: should it be sent once more by another process, it is the
-/// same.
+/// Returns the outbox entry for a stanza that results from a message.
+///
+/// A stanza without an id gets one that is derived from the message's id, so that it has the same
+/// id if another process sends it again.
 fn outgoing(entry: &Entry, at: usize, stanza: Stanza) -> (Entry, Stanza) {
     let id = stanza
         .id()
@@ -362,7 +365,7 @@ fn outgoing(entry: &Entry, at: usize, stanza: Stanza) -> (Entry, Stanza) {
     )
 }
 
-/// Sends until the server has all of them, in their order, and notes that.
+/// Sends stanzas in order until the server has confirmed all of them, and records the outcomes.
 async fn send(
     to_server: Arc<ToServer>,
     sends: Vec<(Entry, Stanza)>,
@@ -370,7 +373,7 @@ async fn send(
     ack: Option<Arc<dyn ExternalAck>>,
     permit: Option<OwnedSemaphorePermit>,
 ) {
-    // Asked in their order, they are written in their order.
+    // The futures are polled in order, so the stanzas are written in order.
     let outcomes = join_all(
         sends
             .iter()
@@ -385,8 +388,7 @@ async fn send(
         acknowledge(ack).await;
     }
     let Some(stored) = stored else { return };
-    // An error means that the disk has failed; then the message is still there, and the webhook is
-    // asked again.
+    // An error means that the disk has failed; the message is then still stored and posted again.
     if let Ok(seqs) = stored.await {
         seqs.into_iter()
             .zip(&outcomes)
@@ -400,15 +402,15 @@ async fn acknowledge(ack: Option<Arc<dyn ExternalAck>>) {
     }
 }
 
-/// What a bot is called in the outbox.
+/// Returns the name of a bot in the outbox: its localpart, or an empty string.
 pub(crate) fn key(bot: &Bot) -> String {
     bot.localpart.clone().unwrap_or_default()
 }
 
-/// Between half and the whole of it, so that many senders do not come back at once.
+/// Returns a random duration between half of `wait` and `wait`, to spread retries over time.
 fn jittered(wait: Duration) -> Duration {
     let mut byte = [0u8; 1];
-    // Without randomness the waits are equal, which is no fault.
+    // Without randomness all waits are equal, which is acceptable.
     let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut byte);
     wait / 2 + wait.mul_f32(f32::from(byte[0]) / 512.0)
 }

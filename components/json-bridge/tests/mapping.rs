@@ -1,10 +1,10 @@
-//! Stanzas to JSON and back, on literal XML.
+//! Conversion between stanzas and JSON, tested on literal XML.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::needless_pass_by_value,
-    reason = "a test may say so and fail"
+    reason = "tests may panic"
 )]
 
 mod schema;
@@ -18,13 +18,13 @@ fn json_of(xml: &str) -> Value {
     let json: Value = serde_json::from_str(&text).unwrap();
     #[allow(
         clippy::needless_pass_by_value,
-        reason = "a table of literals reads better so"
+        reason = "keeps the tables of literals short"
     )]
     schema::check(&json);
     json
 }
 
-/// Both ways: the XML gives the JSON, and the JSON gives the XML.
+/// Checks both directions: the XML gives the JSON, and the JSON gives the XML.
 fn both(xml: &str, json: Value) {
     assert_eq!(json_of(xml), json, "{xml}");
     let back = from_json(&json.to_string()).unwrap();
@@ -139,7 +139,11 @@ fn message_keys_round_trip() {
              <message xmlns='jabber:client' from='c@x' to='d@x' \
              type='chat'><body>x</body></message></forwarded>",
             "forwarded",
-            json!({"delay": "s", "message": {"kind": "message", "type": "chat", "from": "c@x", "to": "d@x", "body": "x"}}),
+            json!({
+                "delay": "s",
+                "message":
+                    {"kind": "message", "type": "chat", "from": "c@x", "to": "d@x", "body": "x"}
+            }),
         ),
     ] {
         both(&message(xml), with(key, value));
@@ -209,7 +213,11 @@ fn iq_keys_round_trip() {
              type='hidden'><value>t</value></field>\
              <field var='a'><value>1</value><value>2</value></field></x></query>",
             "disco",
-            json!({"identities": [{"category": "client", "type": "bot", "name": "b"}], "features": ["f"], "extensions": {"t": {"a": ["1", "2"]}}}),
+            json!({
+                "identities": [{"category": "client", "type": "bot", "name": "b"}],
+                "features": ["f"],
+                "extensions": {"t": {"a": ["1", "2"]}}
+            }),
         ),
         (
             "result",
@@ -230,7 +238,11 @@ fn iq_keys_round_trip() {
             sessionid='s'>\
              <actions execute='next'><next/></actions><note type='info'>t</note></command>",
             "command",
-            json!({"node": "n", "status": "executing", "sessionid": "s", "actions": {"execute": "next", "next": true}, "note": {"type": "info", "text": "t"}}),
+            json!({
+                "node": "n", "status": "executing", "sessionid": "s",
+                "actions": {"execute": "next", "next": true},
+                "note": {"type": "info", "text": "t"}
+            }),
         ),
         (
             "result",
@@ -243,7 +255,10 @@ fn iq_keys_round_trip() {
             "<slot xmlns='urn:xmpp:http:upload:0'><get url='g'/><put url='p'><header \
             name='A'>b</header></put></slot>",
             "upload_slot",
-            json!({"get": {"url": "g"}, "put": {"url": "p", "headers": [{"name": "A", "value": "b"}]}}),
+            json!({
+                "get": {"url": "g"},
+                "put": {"url": "p", "headers": [{"name": "A", "value": "b"}]}
+            }),
         ),
         (
             "set",
@@ -280,7 +295,7 @@ fn iq_keys_round_trip() {
     );
     assert_eq!(
         fault(r#"{"ping":true,"version":true}"#).1,
-        "an iq has one payload (RFC 6120 §8.2.3)"
+        "an iq can have only one payload (RFC 6120 §8.2.3)"
     );
 }
 
@@ -294,9 +309,10 @@ fn data_forms_keep_options() {
          <option label='One'><value>1</value></option><option><value>2</value></option></field>\
          <field var='m' type='text-multi'><value>x</value><value>y</value></field>\
          <field var='j' type='jid-multi'><value>a@x</value></field></x></command></iq>",
-        json!({"kind": "iq", "type": "result", "id": "1", "command": {"node": "n", "form": {"type": "form", "title": "T", "fields": [
-            {"var": "a", "type": "list-single", "label": "L", "desc": "d", "required": true, "value": "1",
-             "options": [{"label": "One", "value": "1"}, {"value": "2"}]},
+        json!({"kind": "iq", "type": "result", "id": "1", "command": {"node": "n", "form": {
+            "type": "form", "title": "T", "fields": [
+            {"var": "a", "type": "list-single", "label": "L", "desc": "d", "required": true,
+             "value": "1", "options": [{"label": "One", "value": "1"}, {"value": "2"}]},
             {"var": "m", "type": "text-multi", "value": "x\ny"},
             {"var": "j", "type": "jid-multi", "value": ["a@x"]},
         ]}}}),
@@ -364,7 +380,7 @@ fn embedded_json_is_preserved_verbatim() {
         &message("<json xmlns='urn:xmpp:json:0'>{\"a\":[]}</json>"),
         with("json", json!({"a": []})),
     );
-    // Characters that XML cannot carry, written plainly in a string, are escaped.
+    // Unescaped characters in a JSON string that XML does not allow are escaped.
     let escaped = from_json("{\"to\":\"b@y\",\"json\":\"\u{FFFE}\"}").unwrap();
     assert!(escaped.to_xml().contains("\"\\ufffe\""));
 }
@@ -398,49 +414,49 @@ fn faults_report_field_path() {
         (
             r#"{"body":"a\u0000"}"#,
             "body",
-            "the character U+0000 cannot stand in XML",
+            "character U+0000 is not allowed in XML",
         ),
         (
             r#"{"id":"\u0001"}"#,
             "id",
-            "the character U+0001 cannot stand in XML",
+            "character U+0001 is not allowed in XML",
         ),
-        (r#"{"to":"@"}"#, "to", "this is no JID: "),
-        (r#"{"bodi":"a"}"#, "bodi", "unknown"),
-        (r#"{"kind":"iq","body":"a"}"#, "body", "belongs to no iq"),
+        (r#"{"to":"@"}"#, "to", "invalid JID: "),
+        (r#"{"bodi":"a"}"#, "bodi", "unknown key"),
+        (r#"{"kind":"iq","body":"a"}"#, "body", "not allowed in iq"),
+        (r#"{"kind":"iq","type":"chat"}"#, "type", "not a type of iq"),
         (
-            r#"{"kind":"iq","type":"chat"}"#,
-            "type",
-            "there is no iq of this type",
+            r#"{"kind":"x"}"#,
+            "kind",
+            "expected message, presence or iq",
         ),
-        (r#"{"kind":"x"}"#, "kind", "write message, presence or iq"),
-        (r#"{"body":["a"]}"#, "body", "write a string"),
+        (r#"{"body":["a"]}"#, "body", "expected a string"),
         (
             r#"{"thread":{"id":"a","x":1}}"#,
             "thread.x",
-            "unknown; known are id, parent",
+            "unknown key; expected one of id, parent",
         ),
         (
             r#"{"reactions":{"reactions":[1,null]}}"#,
             "reactions.reactions[1]",
-            "write a string",
+            "expected a string",
         ),
         (
             r#"{"payload":{"datatype":"d"}}"#,
             "payload.data",
-            "is missing",
+            "required",
         ),
         (
             r#"{"payload":[{"datatype":"d","data":1},{}]}"#,
             "payload[1].datatype",
-            "is missing",
+            "required",
         ),
         (
             r#"{"container":{"name":"a b","xmlns":"u","json":1}}"#,
             "",
             "",
         ),
-        (r#"{"state":"body"}"#, "state", "write one of "),
+        (r#"{"state":"body"}"#, "state", "expected one of "),
         (
             r#"{"xml":"<body>a</body>","body":"b"}"#,
             "body",
@@ -451,10 +467,10 @@ fn faults_report_field_path() {
             "xml",
             "more data follows the element",
         ),
-        (r#"[]"#, "", "write an object"),
-        ("\"", "", "this is no JSON: "),
+        (r#"[]"#, "", "expected an object"),
+        ("\"", "", "invalid JSON: "),
         ("{\"body\":\"\\ud800\"}", "body", ""),
-        (r#"{"xmpp":[]}"#, "xmpp", "unknown"),
+        (r#"{"xmpp":[]}"#, "xmpp", "unknown key"),
     ] {
         let (path, said) = fault(json);
         assert_eq!(path, field, "{json}: {said}");
@@ -466,12 +482,13 @@ fn faults_report_field_path() {
         "{}".to_owned() + &"}}".repeat(60)
     );
     assert!(
-        fault(&deep).1.contains("recursion limit") || fault(&deep).1.contains("too many stanzas"),
+        fault(&deep).1.contains("recursion limit")
+            || fault(&deep).1.contains("too many nested stanzas"),
         "{:?}",
         fault(&deep)
     );
     let fault = many_from_json(r#"{"xmpp":[{"body":"a"},{"body":1.5,"x":1}]}"#).unwrap_err();
-    assert_eq!(fault.to_string(), "xmpp[1].x: unknown");
+    assert_eq!(fault.to_string(), "xmpp[1].x: unknown key");
     assert_eq!(
         many_from_json(r#"{"xmpp":[{"body":"a"},{"ping":true}]}"#)
             .unwrap()
@@ -495,7 +512,7 @@ fn lossless_mode_preserves_everything() {
         from_json(&json).unwrap().to_element().unwrap(),
         stanza.to_element().unwrap()
     );
-    // Where the keys say all, there is no XML.
+    // If the keys restore the whole stanza, there is no XML.
     let plain = from_xml(&message("<body>a</body>")).unwrap();
     assert_eq!(
         to_json(&plain, Mode::Lossless),
@@ -522,14 +539,14 @@ fn client_xml_must_be_exactly_one_stanza() {
         assert!(from_xml(bad).is_err(), "{bad}");
         let inside: Result<Stanza, _> = from_json(&json!({"to": "a@b", "xml": bad}).to_string());
         if let Ok(stanza) = inside {
-            // What is well-formed stays a child, whatever it is called.
+            // Well-formed input remains a child element, whatever its name.
             assert_eq!(stanza.to_element().unwrap().name(), "message", "{bad}");
             assert!(from_xml(&stanza.to_xml()).is_ok(), "{bad}");
         }
     }
 }
 
-/// Attempts to say more than one stanza, or something that a server would end the stream for.
+/// Attempts to smuggle in a second stanza, or input for which a server would close the stream.
 const INJECTIONS: &[&str] = &[
     "",
     " ",

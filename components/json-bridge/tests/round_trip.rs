@@ -1,10 +1,6 @@
-//! Generated stanzas through JSON and back. `CAMPANILE_ROUND_TRIPS=100000` for the large run.
+//! Round trips of generated stanzas through JSON. `CAMPANILE_ROUND_TRIPS=100000` sets their number.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test may say so and fail"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod schema;
 
@@ -13,7 +9,7 @@ use std::collections::BTreeMap;
 use campanile::stanza::Stanza;
 use campanile_json_bridge::mapping::{Mode, from_json, from_xml, to_json};
 
-/// Xorshift: the same stanzas each time.
+/// A xorshift generator with a fixed seed, so that every run uses the same stanzas.
 struct Rng(u64);
 
 impl Rng {
@@ -159,7 +155,7 @@ fn elements(stanza: &Stanza) -> campanile::minidom::Element {
     stanza.to_element().unwrap()
 }
 
-/// The members as they are written, in no order.
+/// Returns the members of an object verbatim, regardless of their order.
 fn members(json: &str) -> BTreeMap<String, String> {
     let raw: BTreeMap<String, Box<serde_json::value::RawValue>> =
         serde_json::from_str(json).unwrap();
@@ -171,11 +167,9 @@ fn members(json: &str) -> BTreeMap<String, String> {
 #[test]
 fn generated_stanzas_survive_json_round_trip() {
     let rounds = std::env::var("CAMPANILE_ROUND_TRIPS").map_or(2000, |text| text.parse().unwrap());
-    let (mut rng, mut refused, mut with_xml) = (
-        Rng(88_172_645_463_325_252),
-        BTreeMap::<String, usize>::new(),
-        0,
-    );
+    let mut rng = Rng(88_172_645_463_325_252);
+    let mut refused = BTreeMap::<String, usize>::new();
+    let mut with_xml = 0;
     for _ in 0..rounds {
         let xml = rng.stanza();
         let stanza = from_xml(&xml).unwrap_or_else(|fault| panic!("{fault}: {xml}"));
@@ -190,7 +184,7 @@ fn generated_stanzas_survive_json_round_trip() {
             }
         }
         let json = to_json(&stanza, Mode::Plain).unwrap();
-        // Numbers beyond what the test's own parser holds are no fault of the mapping.
+        // Numbers that the parser of this test cannot represent are valid nonetheless.
         if let Ok(value) = serde_json::from_str(&json) {
             schema::check(&value);
         }
@@ -198,10 +192,10 @@ fn generated_stanzas_survive_json_round_trip() {
         assert_eq!(
             members(&to_json(&once, Mode::Plain).unwrap()),
             members(&json),
-            "what the keys hold is kept"
+            "content of keys is preserved"
         );
     }
-    println!("{rounds} stanzas, {with_xml} needed their XML, refused: {refused:?}");
+    println!("{rounds} stanzas, {with_xml} needed XML, rejected: {refused:?}");
     assert!(
         refused.values().sum::<usize>() * 1000 <= rounds,
         "{refused:?}"

@@ -55,7 +55,7 @@ const ONE: &[(&str, &str)] = &[
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\nwebhook={url='ftp://x'}",
-        "6:14: \"ftp://x\" is no http or https URL\n    help: write a URL, \
+        "6:14: \"ftp://x\" is not an http or https URL\n    help: write a URL, \
         such as \"https://bots.example.org/hook\"",
     ),
     (

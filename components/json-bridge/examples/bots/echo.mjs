@@ -1,4 +1,5 @@
-// A bot in Node, without packages: answers messages and IQs. HOOK_SECRET is the webhook's secret.
+// A webhook bot in Node, without packages: replies to messages and IQs.
+// Run: HOOK_SECRET=whsec_… node echo.mjs PORT
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 
@@ -6,7 +7,8 @@ const key = Buffer.from(process.env.HOOK_SECRET.replace(/^whsec_/, ""), "base64"
 
 function isSigned(headers, body) {
   const { "webhook-id": id, "webhook-timestamp": stamp, "webhook-signature": given = "" } = headers;
-  const wanted = Buffer.from("v1," + createHmac("sha256", key).update(`${id}.${stamp}.`).update(body).digest("base64"));
+  const hmac = createHmac("sha256", key).update(`${id}.${stamp}.`).update(body);
+  const wanted = Buffer.from("v1," + hmac.digest("base64"));
   const same = (one) => one.length === wanted.length && timingSafeEqual(Buffer.from(one), wanted);
   return Math.abs(Date.now() / 1000 - Number(stamp)) < 300 && given.split(" ").some(same);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A bot in Python, standard library only: answers messages and IQs. HOOK_SECRET is the webhook's secret."""
+"""A webhook bot, standard library only. Run: HOOK_SECRET=whsec_… python3 echo.py PORT"""
 import base64, hashlib, hmac, json, os, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,8 +10,8 @@ def is_signed(headers, body):
     identity, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "0")
     signed = hmac.new(KEY, f"{identity}.{stamp}.".encode() + body, hashlib.sha256).digest()
     wanted = "v1," + base64.b64encode(signed).decode()
-    given = headers.get("webhook-signature", "").split()
-    return abs(time.time() - int(stamp)) < 300 and any(hmac.compare_digest(wanted, one) for one in given)
+    sent = headers.get("webhook-signature", "").split()
+    return abs(time.time() - int(stamp)) < 300 and any(hmac.compare_digest(wanted, s) for s in sent)
 
 
 class Bot(BaseHTTPRequestHandler):
@@ -24,7 +24,8 @@ class Bot(BaseHTTPRequestHandler):
         stanza = json.loads(body)
         if stanza["kind"] == "iq":
             return self.answer(200, {"version": {"name": "echo.py", "version": "1"}})
-        self.answer(200, {"body": "you said: " + stanza["body"]}) if "body" in stanza else self.answer(204)
+        reply = {"body": "you said: " + stanza["body"]} if "body" in stanza else None
+        self.answer(200 if reply else 204, reply)
 
     def answer(self, status, reply=None):
         body = b"" if reply is None else json.dumps(reply).encode()

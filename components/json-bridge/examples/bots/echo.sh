@@ -1,13 +1,15 @@
 #!/bin/sh
-# A bot in shell, with curl and jq or python3: reads events and answers, with no port of its own.
-# API is where the bridge listens, TOKEN the bot's token; the cursor is kept in $CURSOR, so that nothing is missed.
+# A bot in shell, with curl and python3: reads events and replies, and listens on no port.
+# Run: API=http://127.0.0.1:5391 TOKEN=… sh echo.sh
+# The cursor is stored in the file $CURSOR, so that the bot misses nothing after a restart.
 CURSOR=${CURSOR:-./cursor}
 while :; do
     curl -sN -H "Authorization: Bearer $TOKEN" -H "Accept: application/x-ndjson" \
         "$API/v1/events?kind=message&since=$(cat "$CURSOR" 2>/dev/null || echo 0)" |
     while read -r event; do
         [ -n "$event" ] || continue
-        id=$(printf %s "$event" | python3 -c 'import json,sys; print(json.load(sys.stdin).get("id", ""))')
+        id=$(printf %s "$event" |
+            python3 -c 'import json,sys; print(json.load(sys.stdin).get("id", ""))')
         [ -n "$id" ] || continue
         printf %s "$event" | python3 -c '
 import json, sys
@@ -15,8 +17,9 @@ stanza = json.load(sys.stdin)["stanza"]
 if "body" in stanza and stanza["type"] == "chat":
     print(json.dumps({"to": stanza["from"], "body": "you said: " + stanza["body"]}))' |
         while read -r reply; do
-            curl -sf -o /dev/null --retry 9 -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \
-                -H "Idempotency-Key: answer-$id" -d "$reply" "$API/v1/messages"
+            curl -sf -o /dev/null --retry 9 -H "Authorization: Bearer $TOKEN" \
+                -H "Content-Type: application/json" -H "Idempotency-Key: answer-$id" \
+                -d "$reply" "$API/v1/messages"
         done
         echo "$id" > "$CURSOR"
     done

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A bot in Python, standard library only, on Server-Sent Events: no port of its own. API and TOKEN say where and who."""
+"""A bot that reads Server-Sent Events and listens on no port, standard library only.
+Run: API=http://127.0.0.1:5391 TOKEN=… python3 sse.py"""
 import json, os, time, urllib.request
 
 API, TOKEN = os.environ["API"], os.environ["TOKEN"]

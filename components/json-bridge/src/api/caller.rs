@@ -1,4 +1,4 @@
-//! Who asks, as whom it may speak, and to whom.
+//! Authentication and permissions of API clients.
 
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -11,16 +11,16 @@ use crate::secret::Secret;
 use crate::settings::{Api, Bot};
 use crate::to_webhook;
 
-/// Somebody with a token.
+/// An API client, identified by its token.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
-    /// The bot, or empty for the token of the whole.
+    /// The name of the bot; empty for the token of `api`, which covers the whole domain.
     pub(super) name: String,
     token: Secret,
     permissions: Permissions,
 }
 
-/// Everybody with a token.
+/// All API clients.
 #[derive(Debug)]
 pub(super) struct Callers(Vec<Caller>);
 
@@ -48,7 +48,7 @@ impl Callers {
         )
     }
 
-    /// Who has sent these headers.
+    /// Returns the client that has sent a request with these headers.
     pub(super) fn find(&self, headers: &HeaderMap) -> Result<&Caller, Problem> {
         same_origin(headers)?;
         let given = headers
@@ -63,17 +63,17 @@ impl Callers {
         let Some(token) = token else {
             return Err(Problem::new(
                 401,
-                "send the header Authorization: Bearer, with a token of the configuration",
+                "missing token: send the header `Authorization: Bearer TOKEN`",
             ));
         };
         self.0
             .iter()
             .find(|caller| caller.token.is(token))
-            .ok_or_else(|| Problem::new(401, "nobody has this token"))
+            .ok_or_else(|| Problem::new(401, "invalid token"))
     }
 }
 
-/// A page of another site cannot make a browser ask this one.
+/// Rejects requests that a browser sends on behalf of a page of another origin (CSRF).
 fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| {
         headers
@@ -87,12 +87,15 @@ fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
     if host.is_some() && host == text(HOST) {
         Ok(())
     } else {
-        Err(Problem::new(403, "asked by a page of another origin"))
+        Err(Problem::new(
+            403,
+            "cross-origin request: `Origin` differs from `Host`",
+        ))
     }
 }
 
 impl Caller {
-    /// Fills in and checks the addresses by the caller's grant.
+    /// Fills in a missing `from` and checks both addresses against the client's permissions.
     pub(super) fn address(&self, stanza: Stanza) -> Result<Stanza, Problem> {
         self.permissions.address(stanza).map_err(|denied| {
             let status = if denied == Denied::MissingTo {
@@ -104,7 +107,7 @@ impl Caller {
         })
     }
 
-    /// Whose events it may read: its own bot's, or all.
+    /// Returns the feed that the client may read: that of its bot, or `*` for all bots.
     pub(super) fn feed(&self) -> &str {
         if self.permissions.is_single_address() {
             &self.name

@@ -1,4 +1,4 @@
-//! Connections: bounded in number, and in the time that a request may take to arrive.
+//! HTTP connections, with limits on their number and on the time to receive a request.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// Connections at the same time.
+/// Maximum number of concurrent connections.
 const MAX_CONNECTIONS: usize = 1024;
-/// The head of a request must be there by then; so must the next request on an idle connection.
+/// Timeout for receiving the head of a request, and for the next request on an idle connection.
 const HEAD: Duration = Duration::from_secs(30);
 
-/// Serves until dropped.
+/// Accepts and serves connections until the future is dropped.
 pub(super) async fn serve(listener: TcpListener, router: Router) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    // Aborts what is open when this is dropped.
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // Aborts open connections when dropped.
     let mut open = tokio::task::JoinSet::new();
     loop {
-        // Beyond the bound new ones wait in the backlog of the socket.
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+        // Connections over the limit wait in the backlog of the socket.
+        let Ok(permit) = Arc::clone(&slots).acquire_owned().await else {
             return;
         };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!("no connection can be taken: {error}");
+                tracing::warn!("accept failed: {error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -45,7 +45,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
                 .serve_connection(TokioIo::new(stream), service)
                 .await
             {
-                tracing::debug!("a connection ended: {error}");
+                tracing::debug!("connection closed: {error}");
             }
             drop(permit);
             Ok::<(), Infallible>(())

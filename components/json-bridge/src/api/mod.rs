@@ -1,4 +1,4 @@
-//! The HTTP side: what programs ask of XMPP.
+//! The HTTP API: sending stanzas, querying XMPP entities and reading events.
 
 mod caller;
 mod listen;
@@ -22,12 +22,12 @@ use self::openapi::Operation;
 use crate::bridge::Running;
 use crate::settings;
 
-/// Largest body taken: what Prosody takes as a stanza.
+/// Maximum size of a request body, equal to Prosody's stanza size limit.
 const MAX_BODY: usize = 512 * 1024;
-/// Readers of events.
+/// Maximum number of concurrent event readers.
 const MAX_READERS: usize = 256;
 
-/// What every request sees.
+/// The state shared by all requests.
 struct Shared {
     running: Arc<Running>,
     callers: Callers,
@@ -36,7 +36,7 @@ struct Shared {
 
 type State = axum::extract::State<Arc<Shared>>;
 
-/// Takes the port; the future serves.
+/// Binds the port, and returns its address and a future that serves the API.
 pub(crate) async fn serve(
     api: &settings::Api,
     running: Arc<Running>,
@@ -55,7 +55,7 @@ pub(crate) async fn serve(
     Ok((address, listen::serve(listener, router)))
 }
 
-/// The routes are those of the document.
+/// Builds the router from the operations of the OpenAPI document.
 fn router(shared: Arc<Shared>) -> Router {
     let router = Operation::ALL
         .iter()
@@ -63,9 +63,9 @@ fn router(shared: Arc<Shared>) -> Router {
             router.route(operation.path(), handler(*operation))
         });
     router
-        .fallback(|| async { problem::Problem::new(404, "there is nothing at this path") })
+        .fallback(|| async { problem::Problem::new(404, "no such path; see GET /v1/openapi.json") })
         .method_not_allowed_fallback(|| async {
-            problem::Problem::new(405, "this path has another method")
+            problem::Problem::new(405, "wrong method for this path; see GET /v1/openapi.json")
         })
         .with_state(shared)
 }

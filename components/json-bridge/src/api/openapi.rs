@@ -1,4 +1,4 @@
-//! The document of the HTTP side, from the same list that the routes are made of.
+//! The OpenAPI document of the HTTP API, built from the same list as the routes.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::send::as_json;
 use crate::mapping::SCHEMA;
 
-/// One operation.
+/// An operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Messages,
@@ -64,17 +64,17 @@ impl Operation {
         match self {
             Self::Messages => "Send a message",
             Self::Presence => "Send presence",
-            Self::Iq => "Make a request and wait for its answer",
-            Self::Stanzas => "Send any one stanza, as JSON or XML",
-            Self::Echo => "Show what becomes of a stanza, and send nothing",
+            Self::Iq => "Send an IQ request and wait for its response",
+            Self::Stanzas => "Send one stanza of any kind, as JSON or XML",
+            Self::Echo => "Convert a stanza between JSON and XML without sending it",
             Self::Ping => "Ping an address",
-            Self::Disco => "Ask an address for its identities and features",
-            Self::Items => "Ask an address for its items",
-            Self::Version => "Ask an address for its software",
-            Self::Events => "Read what is sent to bots, as Server-Sent Events or NDJSON",
-            Self::Document => "This document",
-            Self::Schema => "The JSON Schema of stanzas",
-            Self::Health => "Whether the process answers",
+            Self::Disco => "Query the identities and features of an address",
+            Self::Items => "Query the items of an address",
+            Self::Version => "Query the software version of an address",
+            Self::Events => "Read the events of bots, as Server-Sent Events or NDJSON",
+            Self::Document => "Get this OpenAPI document",
+            Self::Schema => "Get the JSON Schema of stanzas",
+            Self::Health => "Check that the API is up",
         }
     }
 
@@ -93,7 +93,7 @@ impl Operation {
         matches!(self, Self::Document | Self::Schema | Self::Health)
     }
 
-    /// Statuses beside those that every operation with a token has.
+    /// Returns the response statuses, except 401, which every authenticated operation has.
     const fn statuses(self) -> &'static [u16] {
         match self {
             Self::Messages | Self::Presence => &[202, 400, 403, 408, 413, 415, 422, 503],
@@ -109,12 +109,12 @@ impl Operation {
     }
 }
 
-/// The document.
+/// Serves the OpenAPI document.
 pub(super) async fn document() -> Response {
     as_json(StatusCode::OK, &format!("{:#}\n", build()))
 }
 
-/// The schema of stanzas.
+/// Serves the JSON Schema of stanzas.
 pub(super) async fn schema() -> Response {
     as_json(StatusCode::OK, SCHEMA)
 }
@@ -137,21 +137,30 @@ fn build() -> Value {
             "schemas": {
                 "Stanza": stanza_schema(),
                 "Accepted": {"type": "object", "required": ["id", "state"], "properties": {
-                    "id": {"type": "string", "description": "the id of the stanza"},
+                    "id": {"type": "string", "description": "The id of the stanza."},
                     "state": {"enum": ["taken", "unknown", "repeated"], "description":
-                        "taken: the server has it; unknown: it is kept and sent again with the \
-                        same id; repeated: this key was used before"}
+                        "`taken`: the XMPP server has received the stanza. `unknown`: not \
+                        confirmed yet; the stanza is stored and sent with the same id until it is. \
+                        `repeated`: the Idempotency-Key was used before, and no second stanza was \
+                        sent."}
                 }},
-                "Problem": {"type": "object", "required": ["title", "status", "detail"], "properties": {
-                    "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"},
-                    "field": {"type": "string"}
-                }}
+                "Problem": {
+                    "type": "object",
+                    "required": ["title", "status", "detail"],
+                    "properties": {
+                        "title": {"type": "string", "description": "The status in words."},
+                        "status": {"type": "integer", "description": "The HTTP status."},
+                        "detail": {"type": "string", "description": "What is wrong, in words."},
+                        "field": {"type": "string", "description":
+                            "The path of the offending key, such as `payload.data`."}
+                    }
+                }
             }
         }
     })
 }
 
-/// The schema's own references, moved to where they stand here.
+/// Returns the JSON Schema of stanzas, with its references adjusted to this document.
 fn stanza_schema() -> Value {
     let moved = SCHEMA.replace("#/$defs/", "#/components/schemas/Stanza/$defs/");
     serde_json::from_str(&moved).unwrap_or(Value::Bool(true))
@@ -186,24 +195,31 @@ fn describe(operation: Operation) -> Value {
 }
 
 fn parameters(operation: Operation) -> Vec<Value> {
-    let of = |place: &str, name: &str, about: &str| json!({"in": place, "name": name, "required": place == "path", "description": about, "schema": {"type": "string"}});
+    let of = |place: &str, name: &str, about: &str| {
+        json!({
+            "in": place,
+            "name": name,
+            "required": place == "path",
+            "description": about,
+            "schema": {"type": "string"}
+        })
+    };
     match operation {
         Operation::Ping | Operation::Disco | Operation::Items | Operation::Version => {
-            vec![of("path", "to", "a JID")]
+            vec![of("path", "to", "The JID to query, percent-encoded.")]
         }
         Operation::Messages | Operation::Presence | Operation::Stanzas => {
             let mut known = vec![of(
                 "header",
                 "Idempotency-Key",
-                "the same key never sends a second stanza, \
-                    for a day",
+                "A unique key of 1 to 255 ASCII characters. For 24 hours, repeating a request \
+                with the same key does not send a second stanza.",
             )];
             if operation == Operation::Messages {
                 known.push(of(
                     "query",
                     "to",
-                    "to whom, where the body of the request is \
-                    text/plain",
+                    "The recipient, if the body of the request is text/plain.",
                 ));
             }
             known
@@ -212,25 +228,41 @@ fn parameters(operation: Operation) -> Vec<Value> {
             (
                 "query",
                 "since",
-                "the cursor: what comes after this id; 0 for all that is kept; without it, what \
-                comes from now on",
+                "The cursor: return events after this id. 0 returns all events that are kept. \
+                Without a cursor, only new events are returned.",
             ),
-            ("header", "Last-Event-ID", "the same, as browsers send it"),
-            ("query", "kind", "only message, presence or iq"),
-            ("query", "type", "only of this type"),
-            ("query", "from", "only from this JID, or of this domain"),
-            ("query", "to", "only to this JID"),
+            (
+                "header",
+                "Last-Event-ID",
+                "The cursor, as sent by browsers when they reconnect. Overrides `since`.",
+            ),
+            (
+                "query",
+                "kind",
+                "Only stanzas of this kind: message, presence or iq.",
+            ),
+            ("query", "type", "Only stanzas of this type."),
+            (
+                "query",
+                "from",
+                "Only stanzas from this full JID, bare JID or domain.",
+            ),
+            (
+                "query",
+                "to",
+                "Only stanzas to this full JID, bare JID or domain.",
+            ),
             (
                 "query",
                 "namespace",
-                "only with an element of this namespace right in the stanza",
+                "Only stanzas with a child element in this namespace.",
             ),
             (
                 "query",
                 "datatype",
-                "only with a payload of this datatype (XEP-0432)",
+                "Only stanzas with a payload of this datatype (XEP-0432).",
             ),
-            ("query", "limit", "end after so many events"),
+            ("query", "limit", "Close the stream after this many events."),
         ]
         .iter()
         .map(|(place, name, about)| of(place, name, about))

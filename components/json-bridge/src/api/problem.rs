@@ -1,4 +1,4 @@
-//! Refusals as problem JSON (RFC 9457).
+//! Error responses as problem JSON (RFC 9457).
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::mapping::Fault;
 
-/// A refusal.
+/// An error response.
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
     status: StatusCode,
@@ -16,7 +16,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// With one of the statuses that the document lists.
+    /// Creates a problem with a status that the OpenAPI document lists for the operation.
     pub(super) fn new(status: u16, detail: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self {
@@ -32,7 +32,7 @@ impl Problem {
         self
     }
 
-    /// Come back after so many seconds.
+    /// Sets the `Retry-After` header, in seconds.
     pub(super) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
@@ -71,8 +71,7 @@ impl IntoResponse for Problem {
             self.status,
             StatusCode::UNAUTHORIZED | StatusCode::SERVICE_UNAVAILABLE
         ) {
-            // Who may not come in, or for whom there is no room, shall not hold a connection that
-            // others wait for.
+            // A rejected client must not occupy a connection that others are waiting for.
             headers.insert(
                 header::CONNECTION,
                 header::HeaderValue::from_static("close"),

@@ -1,4 +1,4 @@
-//! `POST`: messages, presence, IQ requests, raw stanzas; and the echo of a conversion.
+//! `POST` operations: messages, presence, IQ requests, stanzas of any kind, and `/v1/echo`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +24,9 @@ use crate::mapping::{self, Mode};
 use crate::outbox::{Accepted, Direction, Entry, Key};
 use crate::to_server::SendOutcome;
 
-/// A body must have arrived by then.
+/// Timeout for receiving a request body.
 const BODY: Duration = Duration::from_secs(15);
-/// How long a caller is kept waiting for the server to take a stanza.
+/// Time for which a request waits for the server to confirm a stanza.
 const ANSWER: Duration = Duration::from_secs(5);
 
 pub(super) async fn message(shared: State, request: Request) -> Result<Response, Problem> {
@@ -37,7 +37,7 @@ pub(super) async fn presence(shared: State, request: Request) -> Result<Response
     send(&shared, request, "presence").await
 }
 
-/// Any one stanza, as JSON or as XML.
+/// Sends one stanza of any kind, as JSON or as XML.
 pub(super) async fn stanza(shared: State, request: Request) -> Result<Response, Problem> {
     send(&shared, request, "").await
 }
@@ -48,7 +48,7 @@ pub(super) async fn iq(shared: State, request: Request) -> Result<Response, Prob
     ask(&shared.running, caller.address(read.stanza)?).await
 }
 
-/// What becomes of a stanza, in both languages.
+/// Converts a stanza and returns it as JSON and as XML, without sending it.
 pub(super) async fn echo(shared: State, request: Request) -> Result<Response, Problem> {
     shared.callers.find(request.headers())?;
     let stanza = read(request, "").await?.stanza;
@@ -62,7 +62,7 @@ pub(super) async fn echo(shared: State, request: Request) -> Result<Response, Pr
     ))
 }
 
-/// What a caller sent.
+/// A parsed request.
 struct Read {
     stanza: Stanza,
     key: Option<Key>,
@@ -72,7 +72,8 @@ async fn read(request: Request, kind: &str) -> Result<Read, Problem> {
     let (head, body) = request.into_parts();
     let format = Format::of(&head.headers, kind)?;
     let bytes = whole(body).await?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(400, "this is no UTF-8"))?;
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| Problem::new(400, "the body is not UTF-8"))?;
     let stanza = match format {
         Format::Json => mapping::from_json_as(text, kind)?,
         Format::Xml => mapping::from_xml(text)?,
@@ -84,15 +85,17 @@ async fn read(request: Request, kind: &str) -> Result<Read, Problem> {
         }
     };
     if !kind.is_empty() && stanza.kind().name() != kind {
-        return Err(Problem::new(422, format!("this path takes {kind} stanzas")).field("kind"));
+        return Err(
+            Problem::new(422, format!("this path accepts only {kind} stanzas")).field("kind"),
+        );
     }
     if matches!(stanza.kind(), Kind::Iq(IqType::Result | IqType::Error)) {
-        return Err(Problem::new(422, "only requests are sent: get or set").field("type"));
+        return Err(Problem::new(422, "only requests can be sent: use get or set").field("type"));
     }
     if stanza.kind().is_request() && stanza.children().len() != 1 {
         return Err(Problem::new(
             422,
-            "an iq request has exactly one payload (RFC 6120 §8.2.3)",
+            "an iq request must have exactly one payload (RFC 6120 §8.2.3)",
         ));
     }
     let target = head
@@ -103,19 +106,19 @@ async fn read(request: Request, kind: &str) -> Result<Read, Problem> {
     Ok(Read { stanza, key })
 }
 
-/// How a body is written.
+/// The format of a request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Json,
     Xml,
-    /// `to=…&body=…`: keys whose values are texts.
+    /// A form, `to=…&body=…`, with string values.
     Form,
-    /// The body of a message; its other keys stand in the query.
+    /// The body of a message as plain text. Other keys are taken from the query.
     Text,
 }
 
 impl Format {
-    /// XML is taken where any stanza is.
+    /// Determines the format by the content type. XML is accepted only where any kind of stanza is.
     fn of(headers: &HeaderMap, kind: &str) -> Result<Self, Problem> {
         let given = headers
             .get(CONTENT_TYPE)
@@ -137,12 +140,16 @@ impl Format {
             ("text/plain", "message") => Ok(Self::Text),
             (_, "") => Err(Problem::new(
                 415,
-                "send application/json or application/xmpp+xml",
+                "unsupported content type: send application/json or application/xmpp+xml",
             )),
-            (_, "iq") => Err(Problem::new(415, "send application/json")),
+            (_, "iq") => Err(Problem::new(
+                415,
+                "unsupported content type: send application/json",
+            )),
             _ => Err(Problem::new(
                 415,
-                "send application/json or application/x-www-form-urlencoded",
+                "unsupported content type: send application/json or \
+                application/x-www-form-urlencoded",
             )),
         }
     }
@@ -151,12 +158,15 @@ impl Format {
 async fn whole(body: Body) -> Result<bytes::Bytes, Problem> {
     match tokio::time::timeout(BODY, to_bytes(body, MAX_BODY)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        // A body that breaks off has nobody left to be answered.
+        // After an aborted upload there is no client left to read the response.
         Ok(Err(_)) => Err(Problem::new(
             413,
-            format!("the body has more than {MAX_BODY} bytes"),
+            format!("the body is larger than {MAX_BODY} bytes"),
         )),
-        Err(_) => Err(Problem::new(408, "the body did not arrive in time")),
+        Err(_) => Err(Problem::new(
+            408,
+            format!("the body was not received within {} s", BODY.as_secs()),
+        )),
     }
 }
 
@@ -169,7 +179,7 @@ fn key(headers: &HeaderMap, used_for: &[&[u8]]) -> Result<Option<Key>, Problem> 
         .ok()
         .filter(|key| (1..=255).contains(&key.len()));
     let key = key
-        .ok_or_else(|| Problem::new(400, "Idempotency-Key has 1 to 255 ASCII characters"))?
+        .ok_or_else(|| Problem::new(400, "Idempotency-Key must be 1 to 255 ASCII characters"))?
         .to_owned();
     let mut context = digest::Context::new(&digest::SHA256);
     used_for.iter().for_each(|part| context.update(part));
@@ -188,8 +198,7 @@ async fn send(shared: &Shared, request: Request, kind: &str) -> Result<Response,
     if stanza.kind().is_request() {
         return ask(&shared.running, stanza).await;
     }
-    let full =
-        || Problem::new(503, "as many stanzas as the bound allows are on their way").retry_after(1);
+    let full = || Problem::new(503, "too many stanzas in flight").retry_after(1);
     let permit = shared.running.to_server.try_reserve().ok_or_else(full)?;
     let id = stanza.id().map_or_else(crate::id::fresh, str::to_owned);
     let stanza = stanza.with_id(&id);
@@ -199,7 +208,7 @@ async fn send(shared: &Shared, request: Request, kind: &str) -> Result<Response,
     keep(shared, caller, stanza, key, permit).await
 }
 
-/// Without an outbox: taken by the server, or refused.
+/// Sends a stanza without an outbox: it succeeds only if the server confirms it in time.
 async fn at_once(
     shared: &Shared,
     stanza: Stanza,
@@ -209,7 +218,7 @@ async fn at_once(
     if keyed {
         return Err(Problem::new(
             400,
-            "Idempotency-Key needs an outbox, and this bridge has none",
+            "Idempotency-Key needs an outbox, which is disabled in this bridge",
         ));
     }
     let id = stanza.id().unwrap_or_default().to_owned();
@@ -222,14 +231,14 @@ async fn at_once(
         Ok(_) => Ok(accepted(shared, &id, "taken")),
         Err(ConfirmError::Unknown) => Err(Problem::new(
             503,
-            format!("whether the server took {id} is not known"),
+            format!("the server has not confirmed {id}; it may have been delivered"),
         )),
         Err(ConfirmError::Write(error)) => Err(Problem::new(422, error.to_string())),
         Err(error) => Err(Problem::new(503, format!("not sent: {error}")).retry_after(5)),
     }
 }
 
-/// With one: it is on disk before the caller is answered, and is sent until the server takes it.
+/// Stores a stanza in the outbox before responding, and sends it until the server confirms it.
 async fn keep(
     shared: &Shared,
     caller: &Caller,
@@ -238,7 +247,7 @@ async fn keep(
     permit: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
     let Some(outbox) = &shared.running.outbox else {
-        return Err(Problem::new(503, "there is no outbox"));
+        return Err(Problem::new(503, "the outbox is disabled"));
     };
     let id = stanza.id().unwrap_or_default().to_owned();
     let peer = stanza
@@ -264,33 +273,34 @@ async fn keep(
         Ok(Accepted::Conflict) => {
             return Err(Problem::new(
                 422,
-                "this Idempotency-Key was used for something else",
+                "this Idempotency-Key was used for a different request",
             ));
         }
         Err(error) => return Err(Problem::new(503, error.to_string()).retry_after(5)),
     };
-    let (id, (done, taken)) = (entry.id.clone(), oneshot::channel());
+    let id = entry.id.clone();
+    let (done, confirmed) = oneshot::channel();
     let to_server = Arc::clone(&shared.running.to_server);
     tokio::spawn(async move {
         let outcome = to_server.send(&stanza, entry.received).await;
         to_server.settle(entry.seq, &outcome);
         drop(permit);
         if let Err(outcome) = done.send(outcome) {
-            // Whoever asked has been told that it is not known.
+            // The client has already received the state `unknown`.
             outcome.warn(&entry.peer, &entry.id);
         }
     });
-    match tokio::time::timeout(ANSWER, taken).await {
+    match tokio::time::timeout(ANSWER, confirmed).await {
         Ok(Ok(SendOutcome::Confirmed)) => Ok(accepted(shared, &id, "taken")),
         Ok(Ok(SendOutcome::Invalid(why) | SendOutcome::GivenUp(why))) => {
             Err(Problem::new(422, why))
         }
-        // It is kept, and sent again with the same id.
+        // The stanza is stored, and sent with the same id until the server confirms it.
         _ => Ok(accepted(shared, &id, "unknown")),
     }
 }
 
-/// An IQ request, and its answer as it comes: a result, or an error of the peer.
+/// Sends an IQ request and returns the peer's response, a result or an error.
 pub(super) async fn ask(running: &Running, stanza: Stanza) -> Result<Response, Problem> {
     let from = stanza.from().cloned();
     let to = stanza.to().cloned();
@@ -307,10 +317,10 @@ pub(super) async fn ask(running: &Running, stanza: Stanza) -> Result<Response, P
             );
             return Ok(as_json(StatusCode::OK, &body));
         }
-        Err(IqError::Timeout) => return Err(Problem::new(504, "no answer in time")),
+        Err(IqError::Timeout) => return Err(Problem::new(504, "no response before the timeout")),
         Err(IqError::Write(error)) => return Err(Problem::new(422, error.to_string())),
         Err(IqError::TooMany) => {
-            return Err(Problem::new(429, "too many requests wait for answers").retry_after(1));
+            return Err(Problem::new(429, "too many pending iq requests").retry_after(1));
         }
         Err(error) => return Err(Problem::new(503, error.to_string()).retry_after(5)),
     };

@@ -1,4 +1,4 @@
-//! `GET`: what is asked most, without a body.
+//! `GET` operations for the most common IQ requests.
 
 use std::collections::HashMap;
 
@@ -56,7 +56,7 @@ async fn ask(
     send::ask(&shared.running, caller.address(stanza)?).await
 }
 
-/// The parameters of a query, the last of each name.
+/// Parses a query string or a form. The last parameter of each name wins.
 pub(super) fn query(text: Option<&str>) -> HashMap<String, String> {
     let pairs = text
         .unwrap_or_default()

@@ -1,4 +1,4 @@
-//! `GET /v1/events`: Server-Sent Events or NDJSON, each reader from its own cursor.
+//! `GET /v1/events`: events as Server-Sent Events or NDJSON, from the reader's own cursor.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -20,13 +20,13 @@ use super::shortcuts::query;
 use crate::events::Feed;
 use crate::outbox::Event;
 
-/// A reader that hears nothing for this long gets a blank line, so that both sides see a dead link.
+/// Interval of heartbeats on an idle stream, which let both sides detect a dead connection.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 
-/// The events that the caller may read, from its cursor on.
+/// Streams the events that the client may read, starting at its cursor.
 ///
-/// A slow reader holds up nobody: it reads from the feed at its own pace. One that falls behind
-/// what is kept is told so by an event `gap`, never silently.
+/// A slow reader does not block others, because each reads from the feed at its own pace. A reader
+/// that has missed events that are no longer kept gets a `gap` event.
 pub(super) async fn events(
     shared: State,
     RawQuery(text): RawQuery,
@@ -38,11 +38,9 @@ pub(super) async fn events(
     let cursor = cursor(&query, &headers, &feed)?;
     let limit = query.get("limit").map(|text| {
         text.parse()
-            .map_err(|_| Problem::new(400, "write a number").field("limit"))
+            .map_err(|_| Problem::new(400, "expected a number").field("limit"))
     });
-    let full = || {
-        Problem::new(503, "as many readers as the bound allows are there already").retry_after(30)
-    };
+    let full = || Problem::new(503, "too many event readers").retry_after(30);
     let permit = Arc::clone(&shared.readers)
         .try_acquire_owned()
         .map_err(|_| full())?;
@@ -80,19 +78,19 @@ fn cursor(
     match header.or(query.get("since").map(String::as_str)) {
         Some(text) => text
             .parse()
-            .map_err(|_| Problem::new(400, "write the id of an event").field("since")),
+            .map_err(|_| Problem::new(400, "expected an event id").field("since")),
         None => feed
             .latest()
             .map_err(|error| Problem::new(503, error.to_string())),
     }
 }
 
-/// What a reader wants.
+/// The filter of a reader.
 #[derive(Debug)]
 struct Filter {
-    /// Members of the event's JSON, and what they must be.
+    /// Keys of the event's JSON and their required values.
     exactly: Vec<(&'static str, String)>,
-    /// Members that are addresses, and whose they must be.
+    /// Keys that hold addresses, and the required full JID, bare JID or domain.
     addresses: Vec<(&'static str, String)>,
     namespace: Option<String>,
     datatype: Option<String>,
@@ -122,8 +120,8 @@ impl Filter {
         if self.exactly.is_empty() && self.addresses.is_empty() && self.datatype.is_none() {
             return true;
         }
-        // What holds numbers that this parser does not take has no members to look at: it is let
-        // through, not dropped.
+        // JSON that this parser rejects, such as huge numbers, cannot be inspected. Such events
+        // are delivered rather than dropped.
         let Ok(json) = serde_json::from_str::<Value>(&event.json) else {
             return true;
         };
@@ -140,7 +138,7 @@ impl Filter {
     }
 }
 
-/// The full JID, the bare one, or its domain.
+/// Returns `true` if `wanted` is the JID, its bare JID or its domain.
 fn is_of(jid: &str, wanted: &str) -> bool {
     let bare = jid.split('/').next().unwrap_or_default();
     let domain = bare.rsplit('@').next().unwrap_or_default();
@@ -173,14 +171,14 @@ impl Reader {
         })
     }
 
-    /// The next piece of text: a page of events, or a heartbeat.
+    /// Returns the next chunk of the stream: a page of events or a heartbeat.
     async fn next(&mut self) -> Option<String> {
         while self.left > 0 {
             self.changed.borrow_and_update();
             let page = match self.feed.page(&self.bot, self.cursor).await {
                 Ok(page) => page,
                 Err(error) => {
-                    tracing::error!("events cannot be read: {error}");
+                    tracing::error!("event read failed: {error}");
                     return None;
                 }
             };
@@ -227,7 +225,7 @@ impl Reader {
     }
 }
 
-/// JSON of a payload may have line breaks, between its parts only: there they are space.
+/// Replaces line breaks by spaces. In valid JSON they occur only between tokens.
 fn one_line(json: &str) -> String {
     json.replace(['\n', '\r'], " ")
 }

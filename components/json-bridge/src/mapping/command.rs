@@ -1,5 +1,5 @@
-//! Ad-hoc commands (XEP-0050) as JSON: a node, or
-//! `{node, action, actions, status, sessionid, note, form, data}`.
+//! Ad-hoc commands (XEP-0050) as JSON: a node, or an object with `node`, `action`, `actions`,
+//! `status`, `sessionid`, `note`, `form` and `data`.
 
 use campanile::minidom::Element;
 use serde_json::{Map, Value};
@@ -67,7 +67,7 @@ const WHOLE: Shape = Shape::Record(&[
     },
 ]);
 
-/// A command, whichever way it goes.
+/// The codec of commands.
 pub(super) const COMMAND: Codec = Codec {
     read: read_command,
     write: write_command,
@@ -88,7 +88,7 @@ fn write_command(command: &mut Element, value: &Value, path: &str) -> Result<(),
         set(command, "node", &string(value, path)?);
         return Ok(());
     };
-    // `data` is the short form of a form filled in.
+    // `data` is the short notation of a submitted form.
     let mut members: Map<_, _> = members.clone();
     if let Some(data) = members.remove("data") {
         members.entry("form").or_insert(data);

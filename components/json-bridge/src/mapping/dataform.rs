@@ -1,5 +1,7 @@
-//! Data forms (XEP-0004): the long form of forms to fill in, and the short one, `{var: value}`, of
-//! those filled in.
+//! Data forms (XEP-0004) as JSON.
+//!
+//! The long notation describes a form with its fields; the short one, `{var: value}`, a submitted
+//! form.
 
 use campanile::minidom::Element;
 use serde_json::{Map, Value, json};
@@ -9,7 +11,7 @@ use super::shape::{Codec, Shape, object, push_text, set, string};
 
 pub(super) const NS: &str = "jabber:x:data";
 
-/// A form, whichever.
+/// The shape of forms in both notations.
 pub(super) const FORM: Shape = Shape::Own(Codec { read, write });
 
 fn read(form: &Element) -> Value {
@@ -58,7 +60,7 @@ fn read_field(field: &Element) -> Value {
     match values.as_slice() {
         _ if is_list => drop(members.insert("value".to_owned(), values.into())),
         [] => {}
-        // XEP-0004 §3.3: of text-multi, each value is one line.
+        // XEP-0004 §3.3: each value of a text-multi field is one line.
         lines => drop(members.insert("value".to_owned(), lines.join("\n").into())),
     }
     let options: Vec<Value> = field
@@ -105,7 +107,7 @@ fn write(form: &mut Element, value: &Value, path: &str) -> Result<(), Fault> {
     let path = format!("{path}.fields");
     let fields = members.get("fields").map_or(Some(&none), Value::as_array);
     for (index, field) in fields
-        .ok_or_else(|| Fault::field(&path, "write a list"))?
+        .ok_or_else(|| Fault::field(&path, "expected an array"))?
         .iter()
         .enumerate()
     {
@@ -114,7 +116,7 @@ fn write(form: &mut Element, value: &Value, path: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// `{var: value}`: a form filled in. A list is several values.
+/// Writes a submitted form in the short notation, `{var: value}`. An array becomes several values.
 fn write_short(form: &mut Element, members: &Map<String, Value>, path: &str) -> Result<(), Fault> {
     set(form, "type", "submit");
     for (var, value) in members {
@@ -176,7 +178,7 @@ fn write_option(value: &Value, path: &str) -> Result<Element, Fault> {
     }
     let value = members
         .get("value")
-        .ok_or_else(|| Fault::field(format!("{path}.value"), "is missing"))?;
+        .ok_or_else(|| Fault::field(format!("{path}.value"), "required"))?;
     option.append_child(text_element("value", value, &format!("{path}.value"))?);
     Ok(option)
 }
@@ -186,7 +188,7 @@ fn list<'v>(value: Option<&'v Value>, path: &str) -> Result<&'v [Value], Fault> 
         value
             .as_array()
             .map(Vec::as_slice)
-            .ok_or_else(|| Fault::field(path, "write a list"))
+            .ok_or_else(|| Fault::field(path, "expected an array"))
     })
 }
 

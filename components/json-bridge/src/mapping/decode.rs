@@ -1,4 +1,4 @@
-//! From JSON to a stanza.
+//! Conversion of JSON into a stanza.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::text::{MAX_DEPTH, forbidden};
 use super::{Mode, encode, error, nested, payload, shape, xml};
 
 const HEADER: [&str; 6] = ["kind", "type", "from", "to", "id", "lang"];
-/// Keys beside those of the table.
+/// Content keys that are not in [`KEYS`].
 const MORE: [&str; 10] = [
     "error",
     "xml",
@@ -28,7 +28,7 @@ const MORE: [&str; 10] = [
     "json",
     "container",
 ];
-/// Which keys say what kind a stanza is that does not say so itself.
+/// Keys that imply the kind of a stanza without `kind`.
 const IMPLIED: [(&str, &[&str]); 3] = [
     (
         "iq",
@@ -58,11 +58,14 @@ const IMPLIED: [(&str, &[&str]); 3] = [
 
 type Members = BTreeMap<String, Box<RawValue>>;
 
-/// The stanza that the JSON is.
+/// Converts JSON into a stanza.
+///
+/// `depth` is the number of enclosing stanzas; `answering` is the kind of the stanza that this one
+/// replies to, which supplies defaults for `kind` and `type`.
 pub(super) fn decode(text: &str, depth: usize, answering: Option<Kind>) -> Result<Stanza, Fault> {
-    // One stanza within another costs two levels.
+    // Each nested stanza adds two levels of JSON.
     if depth > MAX_DEPTH / 4 {
-        return Err(Fault::field("", "too many stanzas within stanzas"));
+        return Err(Fault::field("", "too many nested stanzas"));
     }
     let members = object(text)?;
     let kind = kind(&members, answering)?;
@@ -86,7 +89,10 @@ pub(super) fn decode(text: &str, depth: usize, answering: Option<Kind>) -> Resul
     }
     content(&members, kind, depth, &mut elements)?;
     if matches!(kind, Kind::Iq(_)) && stanza.children().len() + elements.len() > 1 {
-        return Err(Fault::field("", "an iq has one payload (RFC 6120 §8.2.3)"));
+        return Err(Fault::field(
+            "",
+            "an iq can have only one payload (RFC 6120 §8.2.3)",
+        ));
     }
     for element in elements {
         stanza = stanza
@@ -98,8 +104,8 @@ pub(super) fn decode(text: &str, depth: usize, answering: Option<Kind>) -> Resul
 
 fn object(text: &str) -> Result<Members, Fault> {
     serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Fault::field("", "write an object"),
-        _ => Fault::syntax("", format!("this is no JSON: {error}")),
+        serde_json::error::Category::Data => Fault::field("", "expected an object"),
+        _ => Fault::syntax("", format!("invalid JSON: {error}")),
     })
 }
 
@@ -111,7 +117,7 @@ fn text_of(raw: &RawValue, path: &str) -> Result<String, Fault> {
     match value(raw, path)? {
         Value::String(text) => Ok(text),
         Value::Number(number) => Ok(number.to_string()),
-        _ => Err(Fault::field(path, "write a string")),
+        _ => Err(Fault::field(path, "expected a string")),
     }
 }
 
@@ -153,13 +159,12 @@ fn kind(members: &Members, answering: Option<Kind>) -> Result<Kind, Fault> {
         (_, None) => String::new(),
     };
     if !["message", "presence", "iq"].contains(&name.as_str()) {
-        return Err(Fault::field("kind", "write message, presence or iq"));
+        return Err(Fault::field("kind", "expected message, presence or iq"));
     }
-    xml::kind(&name, &type_)
-        .ok_or_else(|| Fault::field("type", format!("there is no {name} of this type")))
+    xml::kind(&name, &type_).ok_or_else(|| Fault::field("type", format!("not a type of {name}")))
 }
 
-/// The type of a message that answers another; nobody answers an error.
+/// Returns the default type of a message that replies to another. A reply to an error is `normal`.
 fn answering_type(answering: Option<Kind>) -> String {
     let kind = answering.map_or("normal", Kind::type_str);
     if kind == "error" { "normal" } else { kind }.to_owned()
@@ -182,7 +187,7 @@ fn header(mut stanza: Stanza, members: &Members) -> Result<Stanza, Fault> {
     let jid = |key: &str| -> Result<Option<Jid>, Fault> {
         let text = optional(members, key)?;
         text.map(|text| {
-            Jid::new(&text).map_err(|why| Fault::field(key, format!("this is no JID: {why}")))
+            Jid::new(&text).map_err(|why| Fault::field(key, format!("invalid JID: {why}")))
         })
         .transpose()
     };
@@ -197,7 +202,7 @@ fn header(mut stanza: Stanza, members: &Members) -> Result<Stanza, Fault> {
         match text.as_deref().and_then(forbidden) {
             Some(c) => Err(Fault::field(
                 key,
-                format!("the character U+{:04X} cannot stand in XML", u32::from(c)),
+                format!("character U+{:04X} is not allowed in XML", u32::from(c)),
             )),
             None => Ok(text),
         }
@@ -208,7 +213,7 @@ fn header(mut stanza: Stanza, members: &Members) -> Result<Stanza, Fault> {
     Ok(plain("lang")?.into_iter().fold(stanza, Stanza::with_lang))
 }
 
-/// A key that is none is a fault: what it was meant to say would vanish.
+/// Rejects unknown keys, because their content would be lost.
 fn known(members: &Members, kind: Kind) -> Result<(), Fault> {
     for key in members.keys().map(String::as_str) {
         let mut named = KEYS.iter().filter(|entry| entry.key == key).peekable();
@@ -220,16 +225,16 @@ fn known(members: &Members, kind: Kind) -> Result<(), Fault> {
             continue;
         }
         let why = if elsewhere {
-            format!("belongs to no {}", kind.name())
+            format!("not allowed in {}", kind.name())
         } else {
-            "unknown".to_owned()
+            "unknown key".to_owned()
         };
         return Err(Fault::field(key, why));
     }
     Ok(())
 }
 
-/// Every content key as an element, in the order of the table.
+/// Converts the content keys into elements, in the order of [`KEYS`].
 fn content(
     members: &Members,
     kind: Kind,
@@ -260,7 +265,7 @@ fn content(
         to.push(element);
     }
     for holder in Holder::ALL {
-        // Of a container, `null` is the JSON and no absence.
+        // For `json`, `null` is the content; for other keys it means absent.
         let raw = if holder == Holder::Json {
             members.get("json")
         } else {
@@ -283,7 +288,7 @@ fn content(
     short_forms(members, kind, to)
 }
 
-/// Other ways to say the same, taken and not given.
+/// Converts the shorthand keys, which are accepted as input but never produced.
 fn short_forms(members: &Members, kind: Kind, to: &mut Vec<Element>) -> Result<(), Fault> {
     if let (Kind::Message(_), Some(url), false) = (
         kind,
@@ -303,19 +308,20 @@ fn short_forms(members: &Members, kind: Kind, to: &mut Vec<Element>) -> Result<(
     Ok(())
 }
 
-/// XEP-0085 §5: the five states; another name would make another element.
+/// Returns the chat state, one of the five of XEP-0085 §5. Any other name would create an arbitrary
+/// element.
 fn state(value: &Value) -> Result<String, Fault> {
     let states = ["active", "composing", "gone", "inactive", "paused"];
     let state = value.as_str().filter(|state| states.contains(state));
     state
         .map(str::to_owned)
-        .ok_or_else(|| Fault::field("state", format!("write one of {}", states.join(", "))))
+        .ok_or_else(|| Fault::field("state", format!("expected one of {}", states.join(", "))))
 }
 
 fn stanza_ids(value: &Value, to: &mut Vec<Element>) -> Result<(), Fault> {
     let items = value
         .as_array()
-        .ok_or_else(|| Fault::field("stanza_ids", "write a list"))?;
+        .ok_or_else(|| Fault::field("stanza_ids", "expected an array"))?;
     for (index, item) in items.iter().enumerate() {
         let path = format!("stanza_ids[{index}]");
         let mut element = Element::bare("stanza-id", "urn:xmpp:sid:0");
@@ -329,7 +335,7 @@ fn stanza_ids(value: &Value, to: &mut Vec<Element>) -> Result<(), Fault> {
                 _ => {
                     return Err(Fault::field(
                         format!("{path}.{key}"),
-                        "unknown; known are by, id",
+                        "unknown key; expected one of by, id",
                     ));
                 }
             }
@@ -344,13 +350,13 @@ fn error_children(
     stanza_error: campanile::error::StanzaError,
 ) -> Result<Children, Fault> {
     use campanile::reply::Reply;
-    // The library writes errors as answers only: ask it for one.
+    // The library creates error stanzas only as replies, so reply to a dummy stanza.
     let asked = match kind {
         Kind::Iq(_) => xml::kind("iq", "get"),
         _ => xml::kind("message", "chat"),
     };
     let jid = |text| Jid::new(text).map_err(|error| Fault::field("error", error));
-    let asked = Stanza::new(asked.ok_or_else(|| Fault::field("type", "no such type"))?);
+    let asked = Stanza::new(asked.ok_or_else(|| Fault::field("type", "unknown type"))?);
     let asked = asked
         .with_from(jid("a.invalid")?)
         .with_to(jid("b.invalid")?)
@@ -361,7 +367,7 @@ fn error_children(
     Ok(children)
 }
 
-/// XML and other content must say the same: nobody can tell which one was meant.
+/// Rejects content keys that contradict `xml`, because it is unclear which of the two is meant.
 fn agrees(stanza: &Stanza, members: &Members) -> Result<(), Fault> {
     let own = encode::encode(stanza, Mode::Plain).map_err(|error| Fault::field("xml", error))?;
     let own = object(&own)?;
@@ -374,7 +380,7 @@ fn agrees(stanza: &Stanza, members: &Members) -> Result<(), Fault> {
         if !same {
             return Err(Fault::field(
                 key,
-                "contradicts `xml`: leave one of them out",
+                "contradicts `xml`; remove one of the two",
             ));
         }
     }

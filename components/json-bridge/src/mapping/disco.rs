@@ -10,18 +10,18 @@ use super::shape::{Codec, object, push_text, set, string};
 const INFO_NS: &str = "http://jabber.org/protocol/disco#info";
 const ITEMS_NS: &str = "http://jabber.org/protocol/disco#items";
 
-/// `true`, a node, or `{node, identities, features, extensions}`.
+/// The codec of disco#info: `true`, a node, or `{node, identities, features, extensions}`.
 pub(super) const INFO: Codec = Codec {
     read: read_info,
     write: write_info,
 };
-/// `true`, a node, or a list of items.
+/// The codec of disco#items: `true`, a node, or an array of items.
 pub(super) const ITEMS: Codec = Codec {
     read: read_items,
     write: write_items,
 };
 
-/// A question: for the whole, or for a node of it.
+/// Returns the JSON of a query: its node, or `true` without one.
 fn question(element: &Element) -> Value {
     element.attr("node").map_or(Value::Bool(true), Value::from)
 }
@@ -70,7 +70,7 @@ fn identity(element: &Element) -> Value {
     attributes(element, &["category", "type", "name"]).into()
 }
 
-/// A form by its FORM_TYPE, the rest in the short form (XEP-0128).
+/// Returns the FORM_TYPE of an extension form (XEP-0128) and its fields in the short notation.
 fn extension(form: &Element) -> Option<(String, Value)> {
     let values = |field: &Element| -> Vec<String> {
         field
@@ -199,7 +199,7 @@ fn write_items(query: &mut Element, value: &Value, path: &str) -> Result<(), Fau
     Ok(())
 }
 
-/// Whether the value is a question: `true`, or a node.
+/// Returns `true` if the value is a query, that is `true` or a node, and sets the node.
 fn ask(query: &mut Element, value: &Value, path: &str) -> Result<bool, Fault> {
     match value {
         Value::Bool(true) => {}
@@ -231,6 +231,6 @@ fn list<'v>(value: Option<&'v Value>, path: &str) -> Result<&'v [Value], Fault> 
         value
             .as_array()
             .map(Vec::as_slice)
-            .ok_or_else(|| Fault::field(path, "write a list"))
+            .ok_or_else(|| Fault::field(path, "expected an array"))
     })
 }

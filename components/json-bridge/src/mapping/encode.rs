@@ -1,4 +1,4 @@
-//! From a stanza to JSON.
+//! Conversion of a stanza into JSON.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use super::payload::Holder;
 use super::text::quoted;
 use super::{Mode, error, nested, payload, shape};
 
-/// An object whose members are JSON already.
+/// A JSON object that is built from serialized members.
 #[derive(Debug, Default)]
 pub(super) struct Object {
     text: String,
@@ -19,10 +19,10 @@ pub(super) struct Object {
 }
 
 impl Object {
-    /// Adds a member.
+    /// Adds a member whose value is already JSON.
     pub(super) fn put(&mut self, key: &'static str, json: impl AsRef<str>) {
         self.text.push(if self.keys.is_empty() { '{' } else { ',' });
-        // Keys are ours and need no escapes; writing to a string does not fail.
+        // Keys are constants without special characters; writing to a string does not fail.
         let _ = write!(self.text, "\"{key}\":{}", json.as_ref());
         self.keys.push(key);
     }
@@ -38,7 +38,7 @@ impl Object {
     }
 }
 
-/// The stanza as JSON.
+/// Converts a stanza into JSON.
 pub(super) fn encode(stanza: &Stanza, mode: Mode) -> Result<String, Unmappable> {
     let mut object = Object::default();
     header(stanza, &mut object);
@@ -47,8 +47,8 @@ pub(super) fn encode(stanza: &Stanza, mode: Mode) -> Result<String, Unmappable> 
     }
     let mut payloads = Vec::new();
     let mut ids = Vec::new();
-    // The reader has checked them; what the tree's library does not take is left out, as unknown
-    // elements are.
+    // The stream reader has checked the elements. Those that minidom rejects are left out, like
+    // unknown elements.
     for element in stanza
         .children()
         .iter()
@@ -106,7 +106,7 @@ fn header(stanza: &Stanza, object: &mut Object) {
     }
 }
 
-/// One element; the first of each key counts, as in the mapping that this follows.
+/// Adds the key for an element, unless it is present: the first element wins, as in mod_rest.
 fn one(kind: Kind, element: &Element, object: &mut Object) -> Result<(), Unmappable> {
     if let (Kind::Message(_), Some(key)) = (kind, nested::key(element)) {
         if !object.has(key) {
@@ -146,7 +146,7 @@ fn stanza_ids(ids: &[Element]) -> String {
     format!("[{}]", ids.iter().map(one).collect::<Vec<_>>().join(","))
 }
 
-/// Adds the content as XML: always, or where the JSON so far does not give the same stanza.
+/// Adds the content as XML, either always or only if the JSON so far does not restore the stanza.
 fn raw(stanza: &Stanza, mode: Mode, object: &mut Object) {
     let so_far = format!("{}}}", object.text);
     let same = || {

@@ -1,4 +1,4 @@
-//! Stanza errors as JSON: `error{type,condition,text,by}`.
+//! Stanza errors as JSON: `{type, condition, text, by}`.
 
 use campanile::error::{Condition, ErrorType, StanzaError};
 use campanile::jid::Jid;
@@ -18,12 +18,12 @@ const TYPES: [ErrorType; 5] = [
     ErrorType::Wait,
 ];
 
-/// The error of a stanza of type `error`.
+/// Returns the JSON of the error in a stanza of type `error`.
 pub(super) fn read(stanza: &Stanza) -> String {
     json(&StanzaError::from_stanza(stanza))
 }
 
-/// A stanza error as JSON.
+/// Converts a stanza error into JSON.
 #[must_use]
 pub fn json(error: &StanzaError) -> String {
     let mut object = Object::default();
@@ -38,7 +38,7 @@ pub fn json(error: &StanzaError) -> String {
     object.finish()
 }
 
-/// A stanza error from JSON.
+/// Converts JSON into a stanza error.
 pub(super) fn write(value: &Value) -> Result<StanzaError, Fault> {
     let members = object(value, "error")?;
     let text = |key: &str| {
@@ -51,16 +51,15 @@ pub(super) fn write(value: &Value) -> Result<StanzaError, Fault> {
     let known = Condition::ALL
         .iter()
         .find(|known| known.as_str() == condition);
-    let known =
-        known.ok_or_else(|| Fault::field("error.condition", "this is none of RFC 6120 §8.3.3"))?;
+    let known = known
+        .ok_or_else(|| Fault::field("error.condition", "not a condition of RFC 6120 §8.3.3"))?;
     let mut error = StanzaError::new(*known);
     if let Some(kind) = text("type")? {
         let known = TYPES.into_iter().find(|known| known.as_str() == kind);
         error =
-            error
-                .with_type(known.ok_or_else(|| {
-                    Fault::field("error.type", "this is none of RFC 6120 §8.3.2")
-                })?);
+            error.with_type(known.ok_or_else(|| {
+                Fault::field("error.type", "not an error type of RFC 6120 §8.3.2")
+            })?);
     }
     if let Some(by) = text("by")? {
         error = error.with_by(Jid::new(&by).map_err(|why| Fault::field("error.by", why))?);

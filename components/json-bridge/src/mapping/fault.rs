@@ -1,8 +1,10 @@
-//! Why JSON is no stanza, or a stanza no JSON.
+//! Errors of the conversion between stanzas and JSON.
 
 use std::fmt;
 
-/// JSON that cannot become a stanza: which field, and why.
+/// An error in JSON or XML that cannot be converted into a stanza.
+///
+/// Names the offending field and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     field: String,
@@ -11,7 +13,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Text that is no JSON at all, or XML that is none.
+    /// Creates a fault for text that is not well-formed JSON or XML.
     pub(crate) fn syntax(field: impl Into<String>, why: impl fmt::Display) -> Self {
         Self {
             field: field.into(),
@@ -20,7 +22,7 @@ impl Fault {
         }
     }
 
-    /// A field that cannot be what it is.
+    /// Creates a fault for a field with an invalid value.
     pub(crate) fn field(field: impl Into<String>, why: impl fmt::Display) -> Self {
         Self {
             field: field.into(),
@@ -29,19 +31,20 @@ impl Fault {
         }
     }
 
-    /// The path of the field, such as `payload.data`; empty for the whole.
+    /// Returns the path of the field, such as `payload.data`. It is empty if the fault concerns the
+    /// whole input.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.field
     }
 
-    /// What is wrong with it.
+    /// Returns the reason.
     #[must_use]
     pub fn why(&self) -> &str {
         &self.why
     }
 
-    /// The text itself is broken, and not what it says.
+    /// Returns `true` if the input is not well-formed, as opposed to having an invalid value.
     #[must_use]
     pub const fn is_syntax(&self) -> bool {
         self.syntax
@@ -59,13 +62,13 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A stanza that has no JSON: it holds a container (XEP-0335) whose JSON is broken.
+/// An error: the stanza cannot be converted because it contains invalid JSON (XEP-0335).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmappable(pub(super) String);
 
 impl fmt::Display for Unmappable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the JSON within is unusable: {}", self.0)
+        write!(f, "invalid JSON in the stanza: {}", self.0)
     }
 }
 

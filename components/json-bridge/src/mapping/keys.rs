@@ -1,4 +1,4 @@
-//! Which element is which key: the one list that both directions and the schema's tests go by.
+//! The mapping of keys to elements, shared by both directions of the conversion and the schema.
 
 use super::shape::Place::{Attribute, Child, Count, Each, Foreign, Of, Own, Switch};
 use super::shape::{Field, Place, Shape};
@@ -6,7 +6,7 @@ use super::{command, dataform, disco, misc};
 
 pub(super) const CLIENT: &str = "jabber:client";
 
-/// Kinds of stanza that have a key.
+/// The kinds of stanza in which a key is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum On {
     All,
@@ -15,13 +15,13 @@ pub(super) enum On {
     Iq,
 }
 
-/// One key: an element of this namespace and name, of this shape.
+/// A key, and the namespace, name and shape of its element.
 #[derive(Debug)]
 pub(super) struct KeySpec {
     pub(super) on: On,
     pub(super) key: &'static str,
     pub(super) ns: &'static str,
-    /// Empty where the name is what the key says.
+    /// Empty if the value of the key is the name.
     pub(super) name: &'static str,
     pub(super) shape: Shape,
 }
@@ -156,8 +156,8 @@ const PUT: Shape = Shape::Record(&[
     ),
 ]);
 
-/// Every key but those of the header, and `payload`, `json`, `container`, `forwarded` and the
-/// `archive` of messages, which hold JSON or stanzas themselves.
+/// All keys except those of the header, and except `payload`, `json`, `container`, `forwarded` and
+/// the `archive` of messages, which hold JSON or stanzas themselves.
 pub(super) const KEYS: &[KeySpec] = &[
     entry(On::Message, "subject", CLIENT, "subject", Shape::Text),
     entry(On::Message, "body", CLIENT, "body", Shape::Text),
@@ -393,7 +393,7 @@ const UPLOAD: Shape = Shape::Record(&[
 ]);
 
 impl On {
-    /// Whether a key of these kinds belongs to a stanza of that name.
+    /// Returns `true` if the key is allowed in a stanza of the given name.
     pub(super) fn is(self, stanza: &str) -> bool {
         match self {
             Self::All => true,

@@ -1,4 +1,4 @@
-//! Shapes of a few elements that are like no other.
+//! Codecs of elements that no generic shape fits.
 
 use campanile::minidom::Element;
 use serde_json::Value;
@@ -8,12 +8,12 @@ use super::shape::{Codec, string};
 
 const XHTML: &str = "http://www.w3.org/1999/xhtml";
 
-/// XHTML-IM (XEP-0071): the body element as XML.
+/// The codec of XHTML-IM (XEP-0071): the body element as XML.
 pub(super) const HTML: Codec = Codec {
     read: read_html,
     write: write_html,
 };
-/// The name says it all.
+/// The codec of empty elements whose name is the value.
 pub(super) const NAME_ONLY: Codec = Codec {
     read: |element| element.name().into(),
     write: |_, _, _| Ok(()),
@@ -26,8 +26,8 @@ fn read_html(html: &Element) -> Value {
 
 fn write_html(html: &mut Element, value: &Value, path: &str) -> Result<(), Fault> {
     let text = string(value, path)?;
-    // Within an element of ours, so that it cannot be a document with a prologue, and is read by
-    // the stanza's rules.
+    // Parsed inside another element, so that it cannot be a document with a prologue and follows
+    // the rules for stanzas.
     let body = super::xml::children(&text).map_err(|fault| Fault::field(path, fault.why()))?;
     let mut elements = body.iter().filter_map(|child| child.element().ok());
     match (elements.next(), elements.next()) {
@@ -35,7 +35,7 @@ fn write_html(html: &mut Element, value: &Value, path: &str) -> Result<(), Fault
         _ => {
             return Err(Fault::field(
                 path,
-                format!("write one <body xmlns='{XHTML}'/>"),
+                format!("expected a single <body xmlns='{XHTML}'/>"),
             ));
         }
     }

@@ -1,7 +1,8 @@
-//! Stanzas as JSON and JSON as stanzas: pure, without I/O.
+//! Conversion between stanzas and JSON, without I/O.
 //!
-//! The keys are those of Prosody's mod_rest, so that who speaks to that can switch without change.
-//! `SCHEMA.md` beside this crate lists them, and what is lost; [`SCHEMA`] is the JSON Schema of it.
+//! The keys are those of Prosody's mod_rest, so that its clients can switch without changes.
+//! `SCHEMA.md` of this crate lists the keys and what the conversion does not preserve; [`SCHEMA`]
+//! is the JSON Schema.
 
 mod command;
 mod dataform;
@@ -29,50 +30,64 @@ pub use self::payload::{JSON, JSON_MSG};
 pub use self::text::MAX_DEPTH;
 pub use self::xml::stanza as from_xml;
 
-/// The JSON Schema of stanzas as JSON.
+/// The JSON Schema of stanzas, as JSON text.
 pub const SCHEMA: &str = include_str!("../../schema.json");
 
-/// Most stanzas in one `{"xmpp": […]}`.
+/// Maximum number of stanzas in one `{"xmpp": […]}`.
 pub const MAX_STANZAS: usize = 100;
 
-/// How much of a stanza its JSON holds.
+/// The extent to which the JSON of a stanza also contains its XML.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// What has a key.
+    /// Never. Content without a key is lost.
     #[default]
     Plain,
-    /// All of it: the content as XML in `xml`, where the keys alone would not give it back.
+    /// Only if the keys alone would not restore the stanza. Nothing is lost.
     Lossless,
-    /// The content as XML in `xml`, always, beside the keys.
+    /// Always.
     Raw,
 }
 
-/// The stanza as JSON.
+/// Converts a stanza into JSON.
 ///
 /// # Errors
-/// When the JSON in a container of the stanza is broken, or nested deeper than [`MAX_DEPTH`].
+/// Returns an error if a JSON container in the stanza holds invalid JSON, or JSON nested deeper
+/// than [`MAX_DEPTH`].
 pub fn to_json(stanza: &Stanza, mode: Mode) -> Result<String, Unmappable> {
     encode::encode(stanza, mode)
 }
 
-/// The stanza that the JSON is.
+/// Converts JSON into a stanza.
+///
+/// ```
+/// use campanile_json_bridge::mapping::from_json;
+///
+/// let stanza = from_json(r#"{"type": "chat", "to": "alice@example.org", "body": "hi"}"#)?;
+/// assert_eq!(
+///     stanza.to_xml(),
+///     "<message to='alice@example.org' type='chat'><body>hi</body></message>"
+/// );
+/// # Ok::<(), campanile_json_bridge::mapping::Fault>(())
+/// ```
 ///
 /// # Errors
-/// See [`Fault`].
+/// Returns a [`Fault`] if the text is not JSON, or has an unknown key or an invalid value.
 pub fn from_json(json: &str) -> Result<Stanza, Fault> {
     decode::decode(json, 0, None)
 }
 
-/// The stanzas that the JSON is: one, or those of `{"xmpp": […]}`.
+/// Converts JSON into stanzas: a single one, or those of `{"xmpp": […]}`.
 ///
 /// # Errors
-/// See [`Fault`]; also for more than [`MAX_STANZAS`].
+/// As [`from_json`], and if there are more than [`MAX_STANZAS`].
 pub fn many_from_json(json: &str) -> Result<Vec<Stanza>, Fault> {
     many(json, None)
 }
 
-/// The same, where it answers a stanza of this kind: to an IQ request an `iq` of type result, to a
-/// message a message of its type, unless the JSON says otherwise.
+/// Converts JSON into stanzas that reply to a stanza of kind `request`.
+///
+/// Unless the JSON says otherwise, the reply to an IQ request is an `iq` of type `result`, and the
+/// reply to a message is a message of the same type.
 ///
 /// # Errors
 /// As [`many_from_json`].
@@ -85,11 +100,13 @@ pub fn many_from_json_for(json: &str, request: Kind) -> Result<Vec<Stanza>, Faul
     many(json, Some(answer))
 }
 
-/// The stanza that the JSON is, of this kind unless it says otherwise: `message` (then of type
-/// chat), `presence`, `iq`, or empty for what the JSON implies.
+/// Converts JSON into a stanza of the given kind, unless the JSON says otherwise.
+///
+/// `kind` is `message` (of type `chat`), `presence` or `iq`. If it is empty, the keys of the JSON
+/// determine the kind.
 ///
 /// # Errors
-/// See [`Fault`].
+/// As [`from_json`].
 pub fn from_json_as(json: &str, kind: &str) -> Result<Stanza, Fault> {
     let default = match kind {
         "message" => Some(Kind::Message(MessageType::Chat)),

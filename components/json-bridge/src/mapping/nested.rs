@@ -1,4 +1,4 @@
-//! Stanzas within messages: forwarded ones (XEP-0297), and results of an archive (XEP-0313).
+//! Stanzas nested in messages: forwarded stanzas (XEP-0297) and archive results (XEP-0313).
 
 use campanile::minidom::Element;
 use campanile::stanza::Stanza;
@@ -15,7 +15,7 @@ const FORWARD: &str = "urn:xmpp:forward:0";
 const MAM: &str = "urn:xmpp:mam:2";
 const DELAY: &str = "urn:xmpp:delay";
 
-/// The key of a message that the element is the value of.
+/// Returns the message key for an element, if it holds a nested stanza.
 pub(super) fn key(element: &Element) -> Option<&'static str> {
     if element.is("forwarded", FORWARD) {
         return Some("forwarded");
@@ -23,7 +23,7 @@ pub(super) fn key(element: &Element) -> Option<&'static str> {
     element.is("result", MAM).then_some("archive")
 }
 
-/// The JSON of an element that [`key`] knows.
+/// Converts an element that [`key`] accepts into JSON.
 pub(super) fn read(element: &Element) -> Result<String, Unmappable> {
     if element.is("forwarded", FORWARD) {
         return forwarded(element);
@@ -57,7 +57,7 @@ fn forwarded(element: &Element) -> Result<String, Unmappable> {
     Ok(object.finish())
 }
 
-/// The element of a key that [`key`] knows.
+/// Converts the JSON of a key that [`key`] returns into an element.
 pub(super) fn write(key: &str, value: &Value, depth: usize) -> Result<Element, Fault> {
     if key == "forwarded" {
         return write_forwarded(value, key, depth);

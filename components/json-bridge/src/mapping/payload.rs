@@ -1,4 +1,4 @@
-//! Containers of JSON (XEP-0335) and JSON messages (XEP-0432) as real JSON, kept as it is written.
+//! JSON containers (XEP-0335) and JSON messages (XEP-0432) as real JSON, preserved verbatim.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use super::fault::{Fault, Unmappable};
 use super::shape::{push_text, set, string};
 use super::text::{checked, for_xml, quoted};
 
-/// Namespace of the container.
+/// The namespace of JSON containers (XEP-0335).
 pub const JSON: &str = "urn:xmpp:json:0";
-/// Namespace of the message payload, and the feature that says that some datatypes are listened
-/// for.
+/// The namespace of JSON messages (XEP-0432), and the disco feature of bots that support some
+/// datatype.
 pub const JSON_MSG: &str = "urn:xmpp:json-msg:0";
 
-/// What holds JSON, in the order of [`write`].
+/// A kind of element that holds JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holder {
     /// `payload`: a datatype and its data.
     Payload,
-    /// `json`: a container right in the stanza.
+    /// `json`: a container that is a direct child of the stanza.
     Json,
-    /// `container`: one in an element of any namespace, with nothing else.
+    /// `container`: a container inside an element of any namespace.
     Container,
 }
 
@@ -39,7 +39,7 @@ impl Holder {
         }
     }
 
-    /// What kind of holder the element is.
+    /// Returns the kind of holder, if the element holds JSON.
     pub(super) fn of(element: &Element) -> Option<Self> {
         if element.is("json", JSON) {
             return Some(Self::Json);
@@ -53,7 +53,7 @@ impl Holder {
     }
 }
 
-/// The JSON of a holder.
+/// Converts a holder into JSON.
 pub(super) fn read(holder: Holder, element: &Element) -> Result<String, Unmappable> {
     let container = if holder == Holder::Json {
         Some(element)
@@ -85,7 +85,7 @@ pub(super) fn read(holder: Holder, element: &Element) -> Result<String, Unmappab
     Ok(object.finish())
 }
 
-/// The elements of a holder: one, or several of a list of payloads.
+/// Converts JSON into the elements of a holder; an array of payloads gives several.
 pub(super) fn write(holder: Holder, json: &str) -> Result<Vec<Element>, Fault> {
     if holder == Holder::Json {
         return Ok(vec![container(json, "json")?]);
@@ -94,16 +94,16 @@ pub(super) fn write(holder: Holder, json: &str) -> Result<Vec<Element>, Fault> {
         let items: Vec<&RawValue> =
             serde_json::from_str(json).map_err(|error| Fault::syntax(holder.key(), error))?;
         let one = |(index, item): (usize, &&RawValue)| {
-            held(holder, item.get(), &format!("payload[{index}]"))
+            write_one(holder, item.get(), &format!("payload[{index}]"))
         };
         return items.iter().enumerate().map(one).collect();
     }
-    Ok(vec![held(holder, json, holder.key())?])
+    Ok(vec![write_one(holder, json, holder.key())?])
 }
 
-fn held(holder: Holder, json: &str, path: &str) -> Result<Element, Fault> {
+fn write_one(holder: Holder, json: &str, path: &str) -> Result<Element, Fault> {
     let members: BTreeMap<String, &RawValue> =
-        serde_json::from_str(json).map_err(|_| Fault::field(path, "write an object"))?;
+        serde_json::from_str(json).map_err(|_| Fault::field(path, "expected an object"))?;
     let inner = if holder == Holder::Payload {
         "data"
     } else {
@@ -117,14 +117,14 @@ fn held(holder: Holder, json: &str, path: &str) -> Result<Element, Fault> {
     if let Some(unknown) = members.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(Fault::field(
             format!("{path}.{unknown}"),
-            format!("unknown; known are {}", known.join(", ")),
+            format!("unknown key; expected one of {}", known.join(", ")),
         ));
     }
     let text = |key: &str| {
         let path = format!("{path}.{key}");
         let raw = members
             .get(key)
-            .ok_or_else(|| Fault::field(&path, "is missing"))?;
+            .ok_or_else(|| Fault::field(&path, "required"))?;
         string(
             &serde_json::from_str::<Value>(raw.get())
                 .map_err(|error| Fault::field(&path, error))?,
@@ -141,7 +141,7 @@ fn held(holder: Holder, json: &str, path: &str) -> Result<Element, Fault> {
     let path = format!("{path}.{inner}");
     let raw = members
         .get(inner)
-        .ok_or_else(|| Fault::field(&path, "is missing"))?;
+        .ok_or_else(|| Fault::field(&path, "required"))?;
     element.append_child(container(raw.get(), &path)?);
     Ok(element)
 }

@@ -1,31 +1,56 @@
-//! The JSON Schema, generated from the table, so that neither can say what the other does not.
+//! Generator of the JSON Schema, which keeps `schema.json` in step with [`KEYS`].
 
 use serde_json::{Map, Value, json};
 
 use super::keys::{KEYS, On};
 use super::shape::{Field, Place, Shape};
 
-/// The whole schema.
+/// Builds the schema.
 fn schema() -> Value {
     let mut stanza = header();
     for entry in KEYS {
         let here = of(entry.key, &entry.shape);
-        // `archive` and `oob` are one thing in a message and another in an IQ.
+        // `archive` and `oob` have different shapes in messages and in IQs.
         match stanza.remove(entry.key) {
             Some(there) if there != here => {
-                drop(stanza.insert(entry.key.to_owned(), json!({"anyOf": [there, here]})))
+                drop(stanza.insert(entry.key.to_owned(), json!({"anyOf": [there, here]})));
             }
             _ => drop(stanza.insert(entry.key.to_owned(), here)),
         }
     }
+    for (key, schema) in &mut stanza {
+        let description = describe(key);
+        if let Some(rules) = schema.as_object_mut() {
+            rules.insert("description".to_owned(), description.into());
+        } else {
+            // `true` accepts any value, as does an object without rules.
+            *schema = json!({ "description": description });
+        }
+    }
+    let payload = [
+        ("datatype", json!({"type": "string"})),
+        ("data", json!(true)),
+    ];
+    let forwarded = [
+        ("delay", json!({"type": "string"})),
+        ("message", json!({"$ref": "#/$defs/stanza"})),
+    ];
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A stanza of XMPP, or several",
+        "title": "One or several XMPP stanzas",
+        "description": "A stanza is an XMPP message, presence or IQ request. Keys that do not \
+            belong to its kind are rejected.",
         "anyOf": [
             {"$ref": "#/$defs/stanza"},
             {
                 "type": "object",
-                "properties": {"xmpp": {"type": "array", "maxItems": super::MAX_STANZAS, "items": {"$ref": "#/$defs/stanza"}}},
+                "properties": {
+                    "xmpp": {
+                        "type": "array",
+                        "maxItems": super::MAX_STANZAS,
+                        "items": {"$ref": "#/$defs/stanza"}
+                    }
+                },
                 "required": ["xmpp"],
                 "additionalProperties": false
             }
@@ -33,8 +58,8 @@ fn schema() -> Value {
         "$defs": {
             "stanza": {"type": "object", "properties": stanza, "additionalProperties": false},
             "dataform": dataform(),
-            "payload": record(&[("datatype", json!({"type": "string"})), ("data", json!(true))], &["datatype", "data"]),
-            "forwarded": record(&[("delay", json!({"type": "string"})), ("message", json!({"$ref": "#/$defs/stanza"}))], &[])
+            "payload": record(&payload, &["datatype", "data"]),
+            "forwarded": record(&forwarded, &[])
         }
     })
 }
@@ -49,11 +74,7 @@ fn header() -> Map<String, Value> {
     for key in ["type", "from", "to", "id", "lang", "oob_url"] {
         keys.insert(key.into(), string());
     }
-    keys.insert(
-        "xml".into(),
-        json!({"type": "string", "description": "the content as XML, in place of all content \
-            keys"}),
-    );
+    keys.insert("xml".into(), string());
     let error = [
         ("type", string()),
         ("condition", string()),
@@ -136,7 +157,7 @@ fn place(field: &Field) -> Value {
     }
 }
 
-/// Shapes that a function reads and writes.
+/// Returns the schemas of keys with a custom conversion.
 fn own(key: &str) -> Value {
     let string = || json!({"type": "string"});
     let strings = || json!({"type": "array", "items": {"type": "string"}});
@@ -170,14 +191,15 @@ fn own(key: &str) -> Value {
         }
         "command" => json!({"anyOf": [question[0], question[1], {"type": "object", "properties": {
             "node": string(), "action": string(), "status": string(), "sessionid": string(),
-            "actions": {}, "note": {}, "form": {"$ref": "#/$defs/dataform"}, "data": {"type": "object"}
+            "actions": {}, "note": {}, "form": {"$ref": "#/$defs/dataform"},
+            "data": {"type": "object"}
         }, "additionalProperties": false}]}),
         "dataform" | "form" => json!({"$ref": "#/$defs/dataform"}),
         other => panic!("{other} has no schema"),
     }
 }
 
-/// The long form, or `{var: value}`.
+/// Returns the schema of data forms, in the long and in the short notation.
 fn dataform() -> Value {
     let string = || json!({"type": "string"});
     let one_or_more =
@@ -201,7 +223,84 @@ fn dataform() -> Value {
         ("instructions", string()),
         ("fields", json!({"type": "array", "items": field})),
     ];
-    json!({"anyOf": [record(&members, &[]), {"type": "object", "additionalProperties": one_or_more}]})
+    let short = json!({"type": "object", "additionalProperties": one_or_more});
+    json!({"anyOf": [record(&members, &[]), short]})
+}
+
+/// Returns the description of a key of the stanza.
+fn describe(key: &str) -> &'static str {
+    match key {
+        "kind" => "The kind of stanza. May be omitted when sending if other keys imply it.",
+        "type" => {
+            "The type of the stanza: chat, normal, groupchat, headline or error for messages; \
+            available, unavailable, subscribe, subscribed, unsubscribe, unsubscribed, probe or \
+            error for presence; get, set, result or error for IQs."
+        }
+        "from" => "The JID of the sender.",
+        "to" => "The JID of the recipient.",
+        "id" => "The id of the stanza.",
+        "lang" => "The language of the stanza's texts (xml:lang).",
+        "xml" => "The whole content of the stanza as XML, in place of all content keys.",
+        "error" => "The error of a stanza of type error (RFC 6120 §8.3).",
+        "payload" => "A JSON message: a datatype and its data, or several of them (XEP-0432).",
+        "json" => "Any JSON, as a direct child of the stanza (XEP-0335).",
+        "container" => "Any JSON, inside an element with the given name and namespace (XEP-0335).",
+        "stanza_ids" => {
+            "Ids assigned by servers and rooms, with the JID that assigned them (XEP-0359)."
+        }
+        "forwarded" => "A forwarded message (XEP-0297).",
+        "archive" => {
+            "In a message, a result from an archive; in an IQ, an archive query (XEP-0313)."
+        }
+        "join" => "Input only: true joins a room, like an empty `muc`.",
+        "oob_url" => "The URL of `oob`. As input, a shorthand for `oob`.",
+        "subject" => "The subject of a message.",
+        "body" => "The text of a message.",
+        "thread" => "The conversation that a message belongs to: its id, and a parent thread.",
+        "html" => "The text as XHTML (XEP-0071): a <body/> element as XML.",
+        "oob" => "A URL with a description (XEP-0066).",
+        "state" => "The chat state of the sender, such as typing (XEP-0085).",
+        "receipt" => "true requests a delivery receipt (XEP-0184).",
+        "received" => "A delivery receipt: the id of the message that was received (XEP-0184).",
+        "replace" => "A correction: the id of the message to replace (XEP-0308).",
+        "reply" => "The message that this one replies to (XEP-0461).",
+        "reactions" => "Emoji reactions to a message (XEP-0444).",
+        "displayed" => "The id of the message that was displayed (XEP-0333).",
+        "markable" => "true requests a `displayed` marker (XEP-0333).",
+        "fallback" => "true marks the body as a fallback for older clients (XEP-0428).",
+        "occupant_id" => "The stable id of a room occupant (XEP-0421).",
+        "invite" => "An invitation to a room (XEP-0249).",
+        "reference" => "A reference in the body, such as a mention (XEP-0372).",
+        "attach_to" => "The id of the message to which this one is attached (XEP-0367).",
+        "encryption" => "The namespace of the encryption method of the message (XEP-0380).",
+        "show" => "The availability: away, chat, dnd or xa.",
+        "status" => "The status text of a presence.",
+        "priority" => "The priority of a presence, from -128 to 127.",
+        "caps" => "The entity capabilities of the sender (XEP-0115).",
+        "muc" => "Joins a room, with options (XEP-0045).",
+        "idle_since" => "The time since when the user has been idle (XEP-0319).",
+        "vcard_update" => "The hash of the sender's avatar (XEP-0153).",
+        "ping" => "A ping (XEP-0199).",
+        "version" => "A software version query or its result (XEP-0092).",
+        "disco" => {
+            "A service discovery query for identities and features, or its result (XEP-0030)."
+        }
+        "items" => "A service discovery query for items, or its result (XEP-0030).",
+        "command" => "An ad-hoc command (XEP-0050).",
+        "lastactivity" => "A last activity query or its result (XEP-0012).",
+        "gateway" => "An interaction with a gateway (XEP-0100).",
+        "register" => "In-band registration (XEP-0077).",
+        "extdisco" => "External services, such as STUN and TURN servers (XEP-0215).",
+        "stats" => "Server statistics (XEP-0039).",
+        "result" => "The end of a page of archive results (XEP-0313).",
+        "upload_request" => "A request for an upload slot (XEP-0363).",
+        "upload_slot" => "An upload slot (XEP-0363).",
+        "delay" => "The time at which a delayed stanza was sent originally (XEP-0203).",
+        "nick" => "The nickname of the sender (XEP-0172).",
+        "dataform" => "A data form that is a direct child of the stanza (XEP-0004).",
+        "rsm" => "Paging of a result set (XEP-0059).",
+        other => panic!("{other} has no description"),
+    }
 }
 
 #[test]
@@ -213,7 +312,7 @@ fn schema_file_matches_keys() {
     }
     assert!(
         now == super::SCHEMA,
-        "run this test with CAMPANILE_WRITE_SCHEMA=1 and look at what changed"
+        "schema.json is out of date: run this test with CAMPANILE_WRITE_SCHEMA=1 and check the diff"
     );
     assert!(
         KEYS.iter()

@@ -1,4 +1,4 @@
-//! How one element looks as JSON, said once for both directions.
+//! Declarative shapes of elements in JSON, used for both directions of the conversion.
 
 use campanile::minidom::Element;
 use campanile::xso::exports::rxml::NcName;
@@ -7,26 +7,26 @@ use serde_json::{Map, Value};
 use super::fault::Fault;
 use super::text::forbidden;
 
-/// How an element looks as JSON.
+/// The JSON shape of an element.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
     /// A string: the character data.
     Text,
-    /// A whole number: the character data.
+    /// An integer: the character data.
     Number,
     /// `true`.
     Flag,
-    /// A string: the value of this attribute.
+    /// A string: the value of the attribute.
     Attribute(&'static str),
-    /// An object; `true` for an element with nothing in it.
+    /// An object, or `true` for an empty element.
     Record(&'static [Field]),
-    /// A list: the child elements of this name.
+    /// An array: the child elements of the given name.
     List(&'static str, &'static Shape),
-    /// Something of its own.
+    /// A custom conversion.
     Own(Codec),
 }
 
-/// Both directions of a shape that no other describes.
+/// A pair of functions that convert an element from and to JSON.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Codec {
     pub(super) read: fn(&Element) -> Value,
@@ -40,28 +40,28 @@ pub(super) struct Field {
     pub(super) place: Place,
 }
 
-/// Where a member is written in XML.
+/// The location of a member in XML.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
-    /// This attribute, a string.
+    /// An attribute with a string.
     Attribute(&'static str),
-    /// This attribute, a number.
+    /// An attribute with a number.
     Count(&'static str),
-    /// This attribute, true or false.
+    /// An attribute with a boolean.
     Switch(&'static str),
-    /// The character data.
+    /// The character data of the element itself.
     Own,
-    /// The child element of this name.
+    /// The child element of the given name.
     Child(&'static str, &'static Shape),
-    /// An attribute of the child element of this name.
+    /// A child element's attribute: the name of the child, then of the attribute.
     Of(&'static str, &'static str),
-    /// A child element of another namespace.
+    /// A child element of another namespace: namespace, name and shape.
     Foreign(&'static str, &'static str, &'static Shape),
-    /// All child elements of this name.
+    /// All child elements of the given name, as an array.
     Each(&'static str, &'static Shape),
 }
 
-/// The element as JSON.
+/// Converts an element into JSON.
 pub(super) fn read(shape: &Shape, element: &Element) -> Value {
     match shape {
         Shape::Text => element.text().into(),
@@ -111,14 +111,14 @@ fn each(element: &Element, name: &str, shape: &Shape) -> Value {
         .collect()
 }
 
-/// A number where it is one, else the text as it is.
+/// Returns an integer if the text is one, or else the text.
 fn number(text: &str) -> Value {
     text.trim()
         .parse::<i64>()
         .map_or_else(|_| text.into(), Value::from)
 }
 
-/// Fills the element from JSON.
+/// Fills an element from JSON.
 pub(super) fn write(
     shape: &Shape,
     element: &mut Element,
@@ -146,7 +146,7 @@ fn record(fields: &[Field], element: &mut Element, value: &Value, path: &str) ->
             let known: Vec<_> = fields.iter().map(|field| field.key).collect();
             return Err(Fault::field(
                 format!("{path}.{key}"),
-                format!("unknown; known are {}", known.join(", ")),
+                format!("unknown key; expected one of {}", known.join(", ")),
             ));
         }
     }
@@ -165,14 +165,14 @@ fn put(field: &Field, element: &mut Element, value: &Value, path: &str) -> Resul
         Place::Switch(name) => {
             let on = value
                 .as_bool()
-                .ok_or_else(|| Fault::field(path, "write true or false"))?;
+                .ok_or_else(|| Fault::field(path, "expected true or false"))?;
             set(element, name, if on { "true" } else { "false" });
         }
         Place::Own => push_text(element, &string(value, path)?),
         Place::Child(name, Shape::Flag) => {
             if value
                 .as_bool()
-                .ok_or_else(|| Fault::field(path, "write true or false"))?
+                .ok_or_else(|| Fault::field(path, "expected true or false"))?
             {
                 element.append_child(Element::bare(name, ns));
             }
@@ -214,7 +214,7 @@ fn write_each(
 ) -> Result<(), Fault> {
     let items = value
         .as_array()
-        .ok_or_else(|| Fault::field(path, "write a list"))?;
+        .ok_or_else(|| Fault::field(path, "expected an array"))?;
     let ns = to.ns();
     for (index, item) in items.iter().enumerate() {
         append(to, (&ns, name), shape, item, &format!("{path}[{index}]"))?;
@@ -226,21 +226,21 @@ fn flag(value: &Value, path: &str) -> Result<(), Fault> {
     if *value == Value::Bool(true) {
         Ok(())
     } else {
-        Err(Fault::field(path, "write true, or leave it out"))
+        Err(Fault::field(path, "expected true, or no key at all"))
     }
 }
 
-/// A string, or a number as one, in characters that XML can carry.
+/// Returns a string, or a number as a string, and rejects characters that XML does not allow.
 pub(super) fn string(value: &Value, path: &str) -> Result<String, Fault> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
-        _ => return Err(Fault::field(path, "write a string")),
+        _ => return Err(Fault::field(path, "expected a string")),
     };
     match forbidden(&text) {
         Some(c) => Err(Fault::field(
             path,
-            format!("the character U+{:04X} cannot stand in XML", u32::from(c)),
+            format!("character U+{:04X} is not allowed in XML", u32::from(c)),
         )),
         None => Ok(text),
     }
@@ -249,10 +249,10 @@ pub(super) fn string(value: &Value, path: &str) -> Result<String, Fault> {
 pub(super) fn object<'v>(value: &'v Value, path: &str) -> Result<&'v Map<String, Value>, Fault> {
     value
         .as_object()
-        .ok_or_else(|| Fault::field(path, "write an object"))
+        .ok_or_else(|| Fault::field(path, "expected an object"))
 }
 
-/// Sets an attribute. The names are ours, all of them good.
+/// Sets an attribute. All names are constants and valid, so none is ever skipped.
 pub(super) fn set(element: &mut Element, name: &str, value: &str) {
     if let Ok(name) = NcName::try_from(name) {
         element.attrs_mut().insert(
@@ -263,7 +263,7 @@ pub(super) fn set(element: &mut Element, name: &str, value: &str) {
     }
 }
 
-/// An empty text is no node.
+/// Appends a text node, unless the text is empty.
 pub(super) fn push_text(element: &mut Element, text: &str) {
     if !text.is_empty() {
         element.append_text_node(text);

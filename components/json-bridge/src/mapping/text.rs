@@ -1,29 +1,28 @@
-//! JSON as text: kept as it is written, so that numbers of any size and escapes of any kind pass
+//! JSON as text. It is preserved verbatim, so that numbers of any size and all escapes pass
 //! unchanged.
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-/// Deepest nesting of JSON taken, in either direction: what most parsers take.
+/// Maximum nesting depth of JSON in both directions, equal to the limit of most parsers.
 pub const MAX_DEPTH: usize = 127;
 
-/// The JSON of a container, without the space around it.
+/// Validates the JSON of a container and returns it without surrounding whitespace.
 ///
 /// # Errors
-/// When it is no JSON, or too deep.
+/// Returns a message if the text is not JSON, or nested deeper than [`MAX_DEPTH`].
 pub(super) fn checked(text: &str) -> Result<&str, String> {
     let text = text.trim_matches([' ', '\t', '\n', '\r']);
     if depth(text) > MAX_DEPTH {
         return Err(format!("nested deeper than {MAX_DEPTH}"));
     }
-    // Validates the syntax and keeps nothing.
+    // Validates the syntax without building a value.
     serde_json::from_str::<&RawValue>(text).map_err(|error| error.to_string())?;
     Ok(text)
 }
 
-/// The same JSON in characters that XML can carry: U+FFFE and U+FFFF stand in strings only, and get
-/// escaped there.
+/// Escapes U+FFFE and U+FFFF, which XML does not allow. In valid JSON they occur only in strings.
 pub(super) fn for_xml(json: &str) -> Cow<'_, str> {
     if !json.contains(['\u{FFFE}', '\u{FFFF}']) {
         return Cow::Borrowed(json);
@@ -34,12 +33,12 @@ pub(super) fn for_xml(json: &str) -> Cow<'_, str> {
     )
 }
 
-/// A text as a JSON string.
+/// Returns a text as a JSON string.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// XML 1.0 §2.2.
+/// Returns the first character that XML does not allow (XML 1.0 §2.2).
 pub(super) fn forbidden(text: &str) -> Option<char> {
     let is_bad = |c: char| {
         (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}')

@@ -1,21 +1,22 @@
-//! XML from callers: exactly one stanza, read by the rules of a stream, and written anew.
+//! XML from clients: exactly one stanza, parsed by the stream reader and serialized again.
 
 use campanile::stanza::{Children, Kind, Stanza};
 use campanile_stanza::reader::{ElementError, ReaderLimits};
 
 use super::fault::Fault;
 
-/// The one stanza that the text is, in `jabber:client`, given or inherited.
+/// Parses a text that consists of one stanza in `jabber:client`, declared or by default.
 ///
-/// What comes out is not the text: it has been read into a tree and is written anew, so it holds
-/// what our own writer lets out and nothing else.
+/// The result is serialized from the parsed tree, so it contains only what the library's writer
+/// accepts, and no part of the original text.
 ///
 /// # Errors
-/// When the text is anything but one well-formed stanza, or holds what the writer refuses.
+/// Returns a [`Fault`] if the text is not exactly one well-formed stanza, or contains something
+/// that the writer rejects.
 pub fn stanza(text: &str) -> Result<Stanza, Fault> {
     let read = read(text)?;
-    // As a child of another it keeps the attributes as they are written: an address that is none
-    // has left no trace.
+    // The reader drops invalid addresses of a stanza. Parsed as a child element, the stanza keeps
+    // its attributes, so that they can be compared.
     let within = self::read(&format!("<message>{}</message>", text.trim()))?;
     for (key, parsed) in [("from", read.from()), ("to", read.to())] {
         let written = within
@@ -23,16 +24,16 @@ pub fn stanza(text: &str) -> Result<Stanza, Fault> {
             .first()
             .and_then(|child| child.attribute(key).map(|value| value.into_owned()));
         if let (Some(written), None) = (written, parsed) {
-            return Err(Fault::field(key, format!("{written:?} is no JID")));
+            return Err(Fault::field(key, format!("invalid JID: {written:?}")));
         }
     }
     rewritten(&read)
 }
 
-/// Reads what must be one stanza.
+/// Parses a text that consists of one stanza.
 fn read(text: &str) -> Result<Stanza, Fault> {
     let limits = ReaderLimits {
-        // The caller's body has a limit of its own.
+        // The request body has a limit of its own.
         max_stanza: text.len().saturating_add(1024),
         ..ReaderLimits::default()
     };
@@ -44,12 +45,12 @@ fn read(text: &str) -> Result<Stanza, Fault> {
     })
 }
 
-/// The child elements that the text is, each read and written anew.
+/// Parses a text that consists of child elements, and serializes each of them again.
 ///
 /// # Errors
-/// When the text is anything else.
+/// Returns a [`Fault`] if the text is anything else.
 pub(super) fn children(text: &str) -> Result<Children, Fault> {
-    // A text that ends this element early leaves more than one, which is refused.
+    // A text that closes the wrapping element results in more than one stanza, which is rejected.
     let wrapped = read(&format!("<message>{text}</message>"))?;
     Ok(rewritten(&wrapped)?.children().clone())
 }
@@ -57,12 +58,12 @@ pub(super) fn children(text: &str) -> Result<Children, Fault> {
 fn rewritten(read: &Stanza) -> Result<Stanza, Fault> {
     let element = read.to_element().map_err(|error| Fault::field("", error))?;
     let written = Stanza::try_from(&element).map_err(|error| Fault::field("", error))?;
-    // The tree has no place for a type that does not exist: it is normal by now (RFC 6121 §5.2.2).
+    // An unknown message type is not kept: the reader has treated it as normal (RFC 6121 §5.2.2).
     let stanza = Stanza::new(read.kind()).with_children(written.children().clone());
     Ok(header(stanza, read))
 }
 
-/// The same header as another stanza's.
+/// Copies the header of another stanza.
 fn header(mut stanza: Stanza, like: &Stanza) -> Stanza {
     stanza = like
         .from()
@@ -74,7 +75,7 @@ fn header(mut stanza: Stanza, like: &Stanza) -> Stanza {
     like.lang().into_iter().fold(stanza, Stanza::with_lang)
 }
 
-/// The kind of stanza that name and type say; an empty type is the default one.
+/// Returns the kind of a stanza by its name and type. An empty type is the default one.
 pub(super) fn kind(name: &str, kind: &str) -> Option<Kind> {
     use campanile::stanza::{IqType, MessageType, PresenceType};
     match name {

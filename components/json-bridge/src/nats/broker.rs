@@ -1,4 +1,4 @@
-//! The connection to the broker, and what is done with it.
+//! The connection to the broker, and the tasks that publish to it and consume from it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +23,13 @@ use crate::settings::{Bot, Login, Nats};
 use crate::to_webhook::{self, Delivery};
 use crate::webhook::Outcome;
 
-/// How long the component's start waits for the broker; then it goes on without, and senders are
-/// told to wait.
+/// Timeout for the broker at the start of the component. After that the component starts anyway,
+/// and senders get `resource-constraint` until the broker is reachable.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two attempts at something that failed.
+/// Delay before a failed operation is retried.
 pub(super) const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// The broker.
+/// The connection to NATS.
 pub(crate) struct Broker {
     client: Client,
     names: Names,
@@ -37,7 +37,7 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// Connects, makes the streams, and begins to take from them.
+    /// Connects, creates the streams, and starts consuming from them.
     pub(crate) async fn start(
         nats: &Nats,
         bots: &[Bot],
@@ -53,7 +53,7 @@ impl Broker {
             .map_err(BoxError::from)
             .flatten()
         {
-            tracing::warn!("the broker is not ready: {why}");
+            tracing::warn!("broker not ready, starting without it: {why}");
         }
         let (publisher, publishing) = Publisher::new(jetstream.clone());
         tasks.spawn(publishing);
@@ -87,20 +87,20 @@ impl Broker {
                         streams(&jetstream, &nats, &names).await?;
                         inbound.run(&jetstream).await
                     };
-                    log_and_pause("for a webhook", taken.await).await;
+                    log_and_pause("messages for a webhook", taken.await).await;
                 }
             });
         }
-        if let Some(mut going) = answers.open() {
+        if let Some(mut outgoing) = answers.open() {
             let answers = Arc::clone(answers);
             let component = component.clone();
-            let line = client.clone();
+            let connection = client.clone();
             let own = names.clone();
             tasks.spawn(async move {
                 loop {
                     log_and_pause(
-                        "from other bridges",
-                        forward((&answers, &mut going), &line, &own, &component).await,
+                        "responses of other bridges",
+                        forward((&answers, &mut outgoing), &connection, &own, &component).await,
                     )
                     .await;
                 }
@@ -114,7 +114,7 @@ impl Broker {
                     streams(&jetstream, &nats, &own).await?;
                     outbound.run(&jetstream).await
                 };
-                log_and_pause("from bots", taken.await).await;
+                log_and_pause("messages from bots", taken.await).await;
             }
         });
         Ok(Self {
@@ -124,8 +124,9 @@ impl Broker {
         })
     }
 
-    /// Hands a stanza to the broker; the receiver says when that has it. `None` when too many wait
-    /// for that already.
+    /// Publishes a stanza. The receiver resolves once the broker has acknowledged it.
+    ///
+    /// Returns `None` if too many stanzas are waiting for an acknowledgment.
     pub(crate) fn publish(
         &self,
         bot: &str,
@@ -136,7 +137,7 @@ impl Broker {
             .publish(self.names.inbound(bot, stanza.kind()), json)
     }
 
-    /// Asks whichever bot answers requests.
+    /// Sends an IQ request to any one bot process that serves requests.
     pub(crate) async fn ask(&self, bot: &str, body: Bytes, within: Duration) -> Outcome {
         let request = async_nats::Request::new()
             .payload(body)
@@ -155,10 +156,10 @@ impl Broker {
     }
 }
 
-/// Why taking from a stream has ended; it is begun again.
+/// Logs why a consumer has stopped, and waits before it is started again.
 async fn log_and_pause(what: &str, ended: Result<(), BoxError>) {
     if let Err(error) = ended {
-        tracing::warn!("nothing is taken {what} for now: {error}");
+        tracing::warn!("consumer of {what} stopped, retrying: {error}");
     }
     tokio::time::sleep(RETRY_DELAY).await;
 }
@@ -184,14 +185,15 @@ async fn connect(nats: &Nats) -> Result<Client, BoxError> {
     Ok(options.connect(addresses).await?)
 }
 
-/// Makes the streams that are not there.
+/// Creates the streams that do not exist.
 async fn streams(jetstream: &Context, nats: &Nats, names: &Names) -> Result<(), BoxError> {
     for (way, subject) in [("in", names.all_inbound()), ("out", names.all_outbound())] {
         let config = stream::Config {
             name: names.stream(way),
             subjects: vec![subject],
             retention: RetentionPolicy::WorkQueue,
-            // What does not fit is refused, and its sender told: nothing is pushed out.
+            // A full stream rejects new messages, so their senders get an error. No message that
+            // has been accepted is discarded.
             discard: DiscardPolicy::New,
             max_bytes: nats.max_bytes,
             num_replicas: nats.replicas,

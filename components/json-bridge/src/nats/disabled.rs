@@ -1,4 +1,4 @@
-//! In place of the broker where the feature `nats` is off.
+//! The stub that replaces the broker without the feature `nats`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::settings::{Bot, Nats};
 use crate::to_webhook::Delivery;
 use crate::webhook::Outcome;
 
-/// There is none.
+/// A broker that cannot exist.
 pub(crate) enum Broker {}
 
 impl Broker {
-    #[allow(clippy::unused_async, reason = "as the one that is there")]
+    #[allow(clippy::unused_async, reason = "same signature as the real broker")]
     pub(crate) async fn start(
         _nats: &Nats,
         _bots: &[Bot],
@@ -27,7 +27,7 @@ impl Broker {
         _whose: (&Client, &Arc<PeerResponses>),
         _tasks: &mut JoinSet<()>,
     ) -> Result<Self, BoxError> {
-        Err("this program was built without NATS (feature `nats`)".into())
+        Err("this program was built without NATS; rebuild it with the feature `nats`".into())
     }
 
     pub(crate) fn publish(
@@ -39,7 +39,7 @@ impl Broker {
         match *self {}
     }
 
-    #[allow(clippy::unused_async, reason = "as the one that is there")]
+    #[allow(clippy::unused_async, reason = "same signature as the real broker")]
     pub(crate) async fn ask(&self, _bot: &str, _body: Bytes, _within: Duration) -> Outcome {
         match *self {}
     }

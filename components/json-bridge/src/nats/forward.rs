@@ -1,5 +1,6 @@
-//! The way of answers through the broker, both directions. It is not kept: whoever asked waits no
-//! longer than its time.
+//! Forwarding of IQ responses between bridges on the same JID, in both directions.
+//!
+//! Responses are not stored, because a request is bounded by its timeout anyway.
 
 use async_nats::Client;
 use campanile::error::BoxError;
@@ -10,23 +11,24 @@ use super::peer_responses::{PeerResponse, PeerResponses};
 use super::subject::Names;
 use crate::mapping;
 
-/// Carries what is handed over, and takes what was carried here, until the broker is gone.
+/// Publishes queued responses and accepts forwarded ones until the connection ends.
 pub(super) async fn forward(
-    (answers, going): (&PeerResponses, &mut Receiver<PeerResponse>),
+    (answers, outgoing): (&PeerResponses, &mut Receiver<PeerResponse>),
     nats: &Client,
     names: &Names,
     component: &campanile::client::Client,
 ) -> Result<(), BoxError> {
-    let mut coming = nats.subscribe(names.answer(component.instance())).await?;
+    let mut incoming = nats.subscribe(names.answer(component.instance())).await?;
     loop {
         tokio::select! {
-            message = coming.next() => match message {
-                Some(message) => take(&message.payload, component),
+            message = incoming.next() => match message {
+                Some(message) => accept(&message.payload, component),
                 None => return Ok(()),
             },
-            Some((instance, answer)) = going.recv() => {
-                // It waits for room in the client's own buffer, and no longer.
-                if let Err(error) = nats.publish(names.answer(&instance), answer.to_xml().into()).await {
+            Some((instance, answer)) = outgoing.recv() => {
+                // This waits only for space in the client's own buffer.
+                let subject = names.answer(&instance);
+                if let Err(error) = nats.publish(subject, answer.to_xml().into()).await {
                     answers.record_lost(&instance, &error.to_string());
                 }
             }
@@ -34,12 +36,11 @@ pub(super) async fn forward(
     }
 }
 
-fn take(payload: &[u8], component: &campanile::client::Client) {
+fn accept(payload: &[u8], component: &campanile::client::Client) {
     let text = String::from_utf8_lossy(payload);
     match mapping::from_xml(&text) {
-        // Whoever asked may have given up by now, or the answer is a forgery: both are nothing to
-        // act upon.
+        // The request may have timed out, or the response may be forged. Both are ignored.
         Ok(answer) => drop(component.accept_response(answer)),
-        Err(fault) => tracing::warn!("what another bridge has handed over cannot be read: {fault}"),
+        Err(fault) => tracing::warn!("forwarded response is not a valid stanza: {fault}"),
     }
 }

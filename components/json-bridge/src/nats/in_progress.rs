@@ -1,4 +1,4 @@
-//! Messages of a stream that are being worked on.
+//! Messages of a stream that are being processed.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,17 +11,22 @@ use tokio::task::AbortHandle;
 
 use crate::outbox::ExternalAck;
 
-/// The broker gives a message to somebody else when it has heard nothing of it for this long.
+/// The broker redelivers a message, possibly to another process, if it gets neither an
+/// acknowledgment nor a progress report within this time.
 pub(super) const ACK_WAIT: Duration = Duration::from_secs(30);
-/// How often it hears that a message is still worked on.
+/// Interval of progress reports.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// The messages of one consumer that are here, by their numbers in the stream. Cloning is cheap.
+/// The messages of one consumer that this process is working on, by stream sequence number.
+///
+/// Cloning is cheap.
 #[derive(Debug, Clone, Default)]
 pub(super) struct InProgress(Arc<Mutex<HashSet<u64>>>);
 
-/// One of them. Until it is done the broker hears that it is worked on; dropped before, the broker
-/// gives it out again.
+/// A message that has not been acknowledged yet.
+///
+/// The broker gets progress reports until the value is dropped. A message that is dropped without
+/// an acknowledgment is redelivered.
 pub(super) struct UnackedMessage {
     message: Arc<Message>,
     sequence: u64,
@@ -30,20 +35,22 @@ pub(super) struct UnackedMessage {
 }
 
 impl InProgress {
-    /// Takes a message, unless it is here already: the broker may give it out again when it has
-    /// missed our word.
+    /// Starts tracking a message.
+    ///
+    /// Returns `None` if this process is working on it already: the broker redelivers a message if
+    /// a progress report was lost.
     pub(super) fn track(&self, message: Message) -> Option<UnackedMessage> {
         let sequence = message.info().ok()?.stream_sequence;
         if !self.all().insert(sequence) {
             return None;
         }
         let message = Arc::new(message);
-        let told = Arc::clone(&message);
+        let reported = Arc::clone(&message);
         let progress = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(PROGRESS).await;
-                if let Err(error) = told.ack_with(AckKind::Progress).await {
-                    tracing::debug!("the broker cannot be told of progress: {error}");
+                if let Err(error) = reported.ack_with(AckKind::Progress).await {
+                    tracing::debug!("progress report failed: {error}");
                 }
             }
         });
@@ -69,7 +76,7 @@ impl UnackedMessage {
         self.sequence
     }
 
-    /// `Nats-Msg-Id`, the same each time.
+    /// Returns `Nats-Msg-Id`, which is the same on each delivery.
     pub(super) fn id(&self) -> Option<String> {
         Some(
             self.message
@@ -81,7 +88,7 @@ impl UnackedMessage {
         )
     }
 
-    /// Milliseconds since 1970 when the broker got it.
+    /// Returns the time at which the broker stored the message, in milliseconds since 1970.
     pub(super) fn published(&self) -> i64 {
         let info = self.message.info();
         let nanos = info
@@ -97,7 +104,7 @@ impl ExternalAck for UnackedMessage {
         if let Err(error) = self.message.ack().await {
             tracing::warn!(
                 sequence = self.sequence,
-                "the broker cannot be told that a message is done: {error}"
+                "acknowledgment failed, the broker will redeliver: {error}"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! From the broker to webhooks.
+//! Delivery from the broker to webhooks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,14 +14,14 @@ use crate::mapping;
 use crate::outbox::{Direction, Entry, ExternalAck, QueuedEvent};
 use crate::to_webhook::Delivery;
 
-/// Messages of one bot that may be on their way to its webhook; the others wait at the broker.
+/// Maximum number of messages per bot that are being delivered; others wait at the broker.
 const MAX_IN_PROGRESS: i64 = 1000;
 
-/// Takes what is for one bot with a webhook.
+/// The consumer for one bot with a webhook.
 pub(super) struct Inbound {
     bot: String,
     names: Names,
-    /// Another process may be taking as well.
+    /// `true` if other processes consume from the same stream.
     shared: bool,
     started: AtomicBool,
     in_progress: InProgress,
@@ -40,14 +40,14 @@ impl Inbound {
         }
     }
 
-    /// Takes until the broker is gone.
+    /// Consumes messages until the connection to the broker ends.
     pub(super) async fn run(&self, jetstream: &Context) -> Result<(), BoxError> {
         let stream = jetstream.get_stream(self.names.stream("in")).await?;
         let name = token(&self.bot);
         if !self.shared && !self.started.load(Ordering::Relaxed) {
-            // What the process before had taken and not done would come only after SILENCE, behind
-            // what is newer. A new consumer begins with the oldest. An error says that there was
-            // none.
+            // Messages that an earlier process left unacknowledged would be redelivered only after
+            // ACK_WAIT, behind newer ones. A new consumer starts with the oldest message. An error
+            // means that there was no consumer.
             let _ = stream.delete_consumer(&name).await;
         }
         let config = pull::Config {
@@ -78,7 +78,7 @@ impl Inbound {
             tracing::error!(
                 bot = self.bot,
                 sequence = unacked.sequence(),
-                "what is in the stream is no stanza"
+                "stream message dropped, it is not a valid stanza"
             );
             return unacked.ack().await;
         };
@@ -92,7 +92,7 @@ impl Inbound {
         let bot = self.bot.clone();
         let xml = stanza.to_xml();
         let received = unacked.published();
-        // The consumer bounds how many there are.
+        // The number of messages is already limited by the consumer.
         let permit = self
             .delivery
             .quota

@@ -1,15 +1,16 @@
-//! NATS JetStream between bridge and bots: a broker that several of each share.
+//! NATS JetStream between bridges and bots, so that several processes of each can share the work.
 //!
-//! | subject | what is on it | who takes it |
+//! | subject | content | consumer |
 //! |---|---|---|
-//! | `PREFIX.in.BOT.KIND.TYPE` | each message, and presence for those who ask for it, as JSON | the bot, or the bridge for its webhook |
-//! | `PREFIX.out.BOT` | what a bot sends, as JSON | one of the bridges |
-//! | `PREFIX.iq.BOT` | IQ requests, by request and reply, not kept | the bot |
-//! | `PREFIX.refused.BOT` | why something on `out` was not sent, not kept | whoever listens |
-//! | `PREFIX.answer.INSTANCE` | an answer that came out at another bridge on the same JID, as XML, not kept | the bridge that asked |
+//! | `PREFIX.in.BOT.KIND.TYPE` | messages, and presence for bots that enable it, as JSON | the bot, or the bridge for its webhook |
+//! | `PREFIX.out.BOT` | stanzas to send, published by a bot as JSON | one of the bridges |
+//! | `PREFIX.iq.BOT` | IQ requests, by request/reply; not stored | the bot |
+//! | `PREFIX.refused.BOT` | the reason why a message on `out` was rejected; not stored | any subscriber |
+//! | `PREFIX.answer.INSTANCE` | an IQ response that arrived at another bridge on the same JID, as XML; not stored | the bridge that sent the request |
 //!
-//! `in` and `out` are streams with the retention of a work queue, and are acknowledged one by one:
-//! what is not done by somebody who died is done by another. `Nats-Msg-Id` is the same each time.
+//! `in` and `out` are streams with work-queue retention. Each message is acknowledged individually,
+//! and redelivered to another process if its consumer dies. `Nats-Msg-Id` is the same on each
+//! delivery.
 
 #[cfg(feature = "nats")]
 mod broker;

@@ -1,4 +1,4 @@
-//! From bots at the broker to the server.
+//! Delivery from bots behind the broker to the XMPP server.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use crate::permissions::Permissions;
 use crate::to_server::SendOutcome;
 use crate::to_webhook::Delivery;
 
-/// Messages that may be on their way to the server; the others wait at the broker.
+/// Maximum number of messages in flight to the server; others wait at the broker.
 const MAX_IN_PROGRESS: usize = 1000;
-/// All bridges share this consumer.
+/// The name of the durable consumer that all bridges share.
 const CONSUMER: &str = "bridge";
 
-/// Takes what bots send.
+/// The consumer of stanzas that bots send.
 pub(super) struct Outbound {
     client: Client,
     names: Names,
-    /// By the bot's token.
+    /// The permissions of each bot, by its subject token.
     permissions: HashMap<String, Permissions>,
     in_progress: InProgress,
     delivery: Arc<Delivery>,
@@ -52,7 +52,7 @@ impl Outbound {
         }
     }
 
-    /// Takes until the broker is gone.
+    /// Consumes messages until the connection to the broker ends.
     pub(super) async fn run(&self, jetstream: &Context) -> Result<(), BoxError> {
         let stream = jetstream.get_stream(self.names.stream("out")).await?;
         let config = pull::Config {
@@ -64,13 +64,14 @@ impl Outbound {
         };
         let consumer: PullConsumer = stream.get_or_create_consumer(CONSUMER, config).await?;
         let mut messages = consumer.messages().await?;
-        // Begun in their order, they are written in their order.
+        // Messages are started in order, so their stanzas are written in order.
         let mut sending = FuturesUnordered::new();
         loop {
             tokio::select! {
                 message = messages.next(), if sending.len() < MAX_IN_PROGRESS => {
                     let Some(message) = message else { return Ok(()) };
-                    sending.extend(self.in_progress.track(message?).map(|unacked| self.process(unacked)));
+                    let unacked = self.in_progress.track(message?);
+                    sending.extend(unacked.map(|unacked| self.process(unacked)));
                 }
                 Some(()) = sending.next() => {}
             }
@@ -87,7 +88,7 @@ impl Outbound {
             .to_owned();
         let stanzas = match self.read(&bot, &unacked) {
             Ok(stanzas) => stanzas,
-            Err(fault) => return self.refuse(&bot, &unacked, &fault).await,
+            Err(fault) => return self.terminate(&bot, &unacked, &fault).await,
         };
         let accepted = unacked.published();
         let outcomes = join_all(
@@ -99,21 +100,23 @@ impl Outbound {
         for (stanza, outcome) in stanzas.iter().zip(&outcomes) {
             match outcome {
                 SendOutcome::Confirmed => drop(self.delivery.metrics.accepted.add(1)),
-                SendOutcome::Invalid(why) => self.say(&bot, &unacked, &Fault::field("", why)).await,
+                SendOutcome::Invalid(why) => {
+                    self.reject(&bot, &unacked, &Fault::field("", why)).await;
+                }
                 SendOutcome::GivenUp(why) => self.dead_letter(&bot, stanza, accepted, why).await,
-                // The next process takes all of them again, with the same ids.
+                // The next process sends all of them again, with the same ids.
                 SendOutcome::Interrupted => return,
             }
         }
         unacked.ack().await;
     }
 
-    /// The stanzas of one message, as the bot may send them.
+    /// Parses the stanzas of a message and checks them against the permissions of the bot.
     fn read(&self, bot: &str, unacked: &UnackedMessage) -> Result<Vec<Stanza>, Fault> {
         let permissions = self
             .permissions
             .get(bot)
-            .ok_or_else(|| Fault::field("", "the bridge has no such bot"))?;
+            .ok_or_else(|| Fault::field("", "unknown bot"))?;
         let text = std::str::from_utf8(&unacked.message().payload)
             .map_err(|why| Fault::syntax("", why))?;
         let id = unacked
@@ -123,7 +126,7 @@ impl Outbound {
             if !matches!(stanza.kind(), Kind::Message(_) | Kind::Presence(_)) {
                 return Err(Fault::field(
                     "kind",
-                    "only messages and presence are sent from here; ask by POST /v1/iq",
+                    "only messages and presence can be sent here; send iq requests by POST /v1/iq",
                 ));
             }
             let stanza = permissions
@@ -141,32 +144,38 @@ impl Outbound {
             .collect()
     }
 
-    async fn refuse(&self, bot: &str, unacked: &UnackedMessage, fault: &Fault) {
-        self.say(bot, unacked, fault).await;
+    async fn terminate(&self, bot: &str, unacked: &UnackedMessage, fault: &Fault) {
+        self.reject(bot, unacked, fault).await;
         if let Err(error) = unacked.message().ack_with(AckKind::Term).await {
-            tracing::warn!("the broker cannot be told that a message is refused: {error}");
+            tracing::warn!("termination of a rejected message failed: {error}");
         }
     }
 
-    /// Counted, logged, and told to whoever listens.
-    async fn say(&self, bot: &str, unacked: &UnackedMessage, fault: &Fault) {
+    /// Counts and logs a rejected message, and publishes the reason on `PREFIX.refused.BOT`.
+    async fn reject(&self, bot: &str, unacked: &UnackedMessage, fault: &Fault) {
         self.delivery.metrics.bad_answers.add(1);
         tracing::warn!(
             bot,
             sequence = unacked.sequence(),
-            "not sent for a bot: {fault}"
+            "message from a bot rejected: {fault}"
         );
-        let told = json!({"id": unacked.id(), "sequence": unacked.sequence(), "field": fault.path(), "detail": fault.why()});
+        let rejection = json!({
+            "id": unacked.id(),
+            "sequence": unacked.sequence(),
+            "field": fault.path(),
+            "detail": fault.why()
+        });
         if let Err(error) = self
             .client
-            .publish(self.names.refused(bot), told.to_string().into())
+            .publish(self.names.refused(bot), rejection.to_string().into())
             .await
         {
-            tracing::warn!("the broker cannot be told why: {error}");
+            tracing::warn!("rejection not published: {error}");
         }
     }
 
-    /// What was given up stays for the operator, where there is an outbox.
+    /// Counts and logs a stanza that was given up, and stores it as a dead letter if there is an
+    /// outbox.
     async fn dead_letter(&self, bot: &str, stanza: &Stanza, received: i64, why: &str) {
         let id = stanza.id().unwrap_or_default().to_owned();
         let peer = stanza
@@ -174,7 +183,7 @@ impl Outbound {
             .map(|to| to.to_bare().to_string())
             .unwrap_or_default();
         self.delivery.metrics.dead.add(1);
-        tracing::warn!(bot, id, to = peer, "not sent: {why}");
+        tracing::warn!(bot, id, to = peer, "stanza not sent: {why}");
         let entry = Entry {
             seq: 0,
             direction: Direction::ToServer,

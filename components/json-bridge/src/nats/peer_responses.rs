@@ -1,4 +1,4 @@
-//! Answers to requests that another bridge on the same JID has made, to be carried there.
+//! IQ responses to requests of other bridges on the same JID, queued for forwarding.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,56 +8,53 @@ use tokio::sync::mpsc;
 
 use crate::metrics::Metrics;
 
-/// Answers that may wait to be written to the broker.
+/// Maximum number of responses that wait to be published.
 const WAIT: usize = 1024;
 
-/// What takes answers where the stream is read, and never waits.
+/// Queues responses without blocking the task that reads the XMPP stream.
 #[derive(Debug)]
 pub(crate) struct PeerResponses {
-    line: OnceLock<mpsc::Sender<PeerResponse>>,
+    queue: OnceLock<mpsc::Sender<PeerResponse>>,
     metrics: Arc<Metrics>,
 }
 
-/// An answer, and the instance that it belongs to.
+/// A response, and the instance of the component that has sent the request.
 pub(super) type PeerResponse = (String, Stanza);
 
 impl PeerResponses {
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
-            line: OnceLock::new(),
+            queue: OnceLock::new(),
             metrics,
         }
     }
 
-    /// The end at which they come out; none for who asks a second time.
+    /// Returns the receiving end of the queue, or `None` on the second call.
     #[cfg_attr(
         not(feature = "nats"),
         expect(dead_code, reason = "there is no broker")
     )]
     pub(super) fn open(&self) -> Option<mpsc::Receiver<PeerResponse>> {
-        let (line, end) = mpsc::channel(WAIT);
-        self.line.set(line).ok().map(|()| end)
+        let (queue, end) = mpsc::channel(WAIT);
+        self.queue.set(queue).ok().map(|()| end)
     }
 
-    /// One is lost: counted, and said. Whoever asked is told by the end of its time.
+    /// Counts and logs a lost response. The request fails by its timeout.
     pub(super) fn record_lost(&self, instance: &str, why: &str) {
         self.metrics.lost_answers.add(1);
-        tracing::warn!(
-            instance,
-            "an answer to another bridge's request is lost: {why}"
-        );
+        tracing::warn!(instance, "response for another bridge lost: {why}");
     }
 }
 
 impl ResponseForwarder for PeerResponses {
     fn forward(&self, instance: &str, answer: Stanza) {
-        let carried = (instance.to_owned(), answer);
+        let response = (instance.to_owned(), answer);
         if self
-            .line
+            .queue
             .get()
-            .is_none_or(|line| line.try_send(carried).is_err())
+            .is_none_or(|queue| queue.try_send(response).is_err())
         {
-            self.record_lost(instance, "the broker is slow");
+            self.record_lost(instance, "the broker is not keeping up");
         }
     }
 }

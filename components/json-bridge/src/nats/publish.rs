@@ -1,4 +1,4 @@
-//! Into the stream for bots, in order, each acknowledged by the broker.
+//! Publishing to the stream for bots, in order, with an acknowledgment for each message.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use campanile::error::BoxError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
-/// Kibibytes that may wait for the broker's word.
+/// Maximum size of messages that wait for an acknowledgment, in KiB.
 const MAX_UNACKED_KIB: usize = 64 * 1024;
-/// Stanzas that may wait to be written.
+/// Maximum number of stanzas that wait to be published.
 const WAIT: usize = 4096;
-/// The broker has its say by then, or the sender is told to try again.
+/// Timeout for the acknowledgment, after which the sender gets `resource-constraint`.
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Publishes one stanza after the other.
+/// Publishes stanzas one after the other.
 pub(super) struct Publisher {
     publications: mpsc::Sender<Publication>,
     permits: Arc<Semaphore>,
@@ -31,7 +31,7 @@ struct Publication {
 }
 
 impl Publisher {
-    /// The future publishes what is handed over.
+    /// Returns a publisher and the future that does the publishing.
     pub(super) fn new(jetstream: Context) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (publications, mut receiver) = mpsc::channel::<Publication>(WAIT);
         let publishing = async move {
@@ -48,8 +48,10 @@ impl Publisher {
         )
     }
 
-    /// The receiver says when the broker has it; it fails when that is not known. `None`: too much
-    /// waits.
+    /// Queues a stanza. The receiver resolves once the broker has acknowledged it, and fails if it
+    /// has not.
+    ///
+    /// Returns `None` if too many bytes or stanzas are waiting.
     pub(super) fn publish(&self, subject: String, json: String) -> Option<oneshot::Receiver<()>> {
         let size = u32::try_from(json.len() / 1024 + 1).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.permits)
@@ -68,7 +70,7 @@ impl Publisher {
     }
 }
 
-/// Written here, one after the other; the broker's word is waited for elsewhere.
+/// Publishes a stanza, and spawns a task that waits for its acknowledgment.
 async fn publish(jetstream: &Context, publication: Publication) {
     let Publication {
         subject,
@@ -87,19 +89,19 @@ async fn publish(jetstream: &Context, publication: Publication) {
         jetstream.publish_with_headers(subject.clone(), headers, json.into()),
     )
     .await;
-    let word = match written
+    let pending_ack = match written
         .map_err(BoxError::from)
         .and_then(|written| Ok(written?))
     {
-        Ok(word) => word,
+        Ok(pending_ack) => pending_ack,
         Err(error) => return tracing::warn!(subject, "not published: {error}"),
     };
     tokio::spawn(async move {
-        match timeout(ACK_TIMEOUT, async { word.await }).await {
-            // Whoever waited may have gone away.
+        match timeout(ACK_TIMEOUT, async { pending_ack.await }).await {
+            // The receiver may have been dropped.
             Ok(Ok(_)) => drop(stored.send(())),
             Ok(Err(error)) => tracing::warn!(subject, "not published: {error}"),
-            Err(_) => tracing::warn!(subject, "the broker has not said that it has a stanza"),
+            Err(_) => tracing::warn!(subject, "not acknowledged by the broker in time"),
         }
         drop(permit);
     });

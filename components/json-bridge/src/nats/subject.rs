@@ -1,8 +1,8 @@
-//! Names of subjects, streams and consumers.
+//! Names of NATS subjects, streams and consumers.
 
 use campanile::stanza::Kind;
 
-/// What the names of one component begin with.
+/// The names of one component, which share a prefix.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     prefix: String,
@@ -15,7 +15,7 @@ impl Names {
         }
     }
 
-    /// Where a stanza for a bot is published.
+    /// Returns the subject on which a stanza for a bot is published.
     pub(super) fn inbound(&self, bot: &str, kind: Kind) -> String {
         format!(
             "{}.in.{}.{}.{}",
@@ -26,45 +26,46 @@ impl Names {
         )
     }
 
-    /// All that is for one bot.
+    /// Returns the filter for everything sent to one bot.
     pub(super) fn all_of(&self, bot: &str) -> String {
         format!("{}.in.{}.>", self.prefix, token(bot))
     }
 
-    /// All that is for any bot.
+    /// Returns the filter for everything sent to any bot.
     pub(super) fn all_inbound(&self) -> String {
         format!("{}.in.>", self.prefix)
     }
 
-    /// All that bots send.
+    /// Returns the filter for everything that bots send.
     pub(super) fn all_outbound(&self) -> String {
         format!("{}.out.*", self.prefix)
     }
 
-    /// Where IQ requests to a bot are made.
+    /// Returns the subject of IQ requests to a bot.
     pub(super) fn iq(&self, bot: &str) -> String {
         format!("{}.iq.{}", self.prefix, token(bot))
     }
 
-    /// Where a bot, by its token, is told what was not sent.
+    /// Returns the subject for rejected messages of a bot, given its token.
     pub(super) fn refused(&self, token: &str) -> String {
         format!("{}.refused.{token}", self.prefix)
     }
 
-    /// Where answers come that belong to one instance of a component.
+    /// Returns the subject for IQ responses that belong to one instance of the component.
     pub(super) fn answer(&self, instance: &str) -> String {
         format!("{}.answer.{instance}", self.prefix)
     }
 
-    /// The stream for bots, or from them. Names of streams have no dots.
+    /// Returns the name of the stream for a direction, `in` or `out`. Stream names contain no dots.
     pub(super) fn stream(&self, way: &str) -> String {
         format!("{}-{way}", self.prefix.replace('.', "-"))
     }
 }
 
-/// A localpart as one token of a subject, which is also the name of the bot's consumer: what is no
-/// letter, digit or `-` is written as `=` and its bytes in hexadecimal. The bot for all addresses
-/// that no other has is `_`.
+/// Encodes a localpart as one token of a subject, which is also the name of the bot's consumer.
+///
+/// Bytes other than letters, digits and `-` are written as `=` and two hexadecimal digits. The bot
+/// for all other addresses is `_`.
 pub(super) fn token(bot: &str) -> String {
     if bot.is_empty() {
         return "_".to_owned();

@@ -1,4 +1,4 @@
-//! The outbox as an operator sees it, also beside a process that is using it.
+//! Operator access to the outbox, safe to use while a bridge has it open.
 
 use std::path::Path;
 
@@ -7,47 +7,47 @@ use rusqlite::{Connection, Row, params};
 
 use super::store::{self, DEAD, REPLAY};
 
-/// Something that was not delivered, or not yet.
+/// An undelivered entry of the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undelivered {
-    /// Its number.
+    /// The sequence number of the entry.
     pub seq: i64,
-    /// The id that the webhook sees on each attempt, or that of the stanza.
+    /// The `webhook-id` of a message, or the id of a stanza for the server.
     pub id: String,
-    /// The bot that it is for, or the caller that it comes from.
+    /// The bot to which the message is addressed, or the API client that has sent the stanza.
     pub bot: String,
-    /// The JID at the other end.
+    /// The bare JID of the remote user.
     pub peer: String,
-    /// Milliseconds since 1970 when it was taken over.
+    /// The time at which the entry was accepted, in milliseconds since 1970.
     pub received: i64,
-    /// Given up, and waits for an operator; else it is still tried.
+    /// `true` if the entry is a dead letter, `false` if delivery is still being retried.
     pub dead: bool,
-    /// Why it was given up.
+    /// The reason why the entry is a dead letter.
     pub why: Option<String>,
-    /// The stanza.
+    /// The stanza as XML.
     pub xml: String,
 }
 
-/// Lists what is undelivered, has it tried again, drops it.
+/// Lists, replays and drops undelivered entries of an outbox.
 #[derive(Debug)]
 pub struct Admin(Connection);
 
 impl Admin {
-    /// Opens the outbox in this file, which must be there.
+    /// Opens an existing outbox file.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
+    /// Returns an error if the file does not exist or cannot be opened.
     pub fn open(path: &Path) -> Result<Self, BoxError> {
         if !path.exists() {
-            return Err(format!("there is no outbox at {}", path.display()).into());
+            return Err(format!("no outbox at {}", path.display()).into());
         }
         Ok(Self(store::open(path)?))
     }
 
-    /// What is undelivered, the oldest first, at most `most`.
+    /// Returns at most `most` undelivered entries, the oldest first.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Returns an error if the outbox cannot be read.
     pub fn list(&self, most: usize) -> Result<Vec<Undelivered>, BoxError> {
         let sql =
             "SELECT seq, id, bot, peer, received, state, why, xml FROM entry ORDER BY seq LIMIT ?";
@@ -71,10 +71,12 @@ impl Admin {
             .collect::<Result<_, _>>()?)
     }
 
-    /// Has dead ones tried again, with a full time to live: one, or all. Says how many.
+    /// Marks one dead letter, or all of them, for redelivery with a full time to live.
+    ///
+    /// A running bridge picks them up within 2 seconds. Returns the number of entries.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the outbox cannot be written.
     pub fn replay(&self, seq: Option<i64>) -> Result<usize, BoxError> {
         let sql =
             "UPDATE entry SET state = ?, received = ? WHERE state = ? AND (seq = ? OR ? IS NULL)";
@@ -83,10 +85,10 @@ impl Admin {
             .execute(sql, params![REPLAY, crate::clock::now(), DEAD, seq, seq])?)
     }
 
-    /// Drops dead ones: one, or all. Says how many.
+    /// Deletes one dead letter, or all of them, and returns the number of entries.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the outbox cannot be written.
     pub fn drop(&self, seq: Option<i64>) -> Result<usize, BoxError> {
         Ok(self.0.execute(
             "DELETE FROM entry WHERE state = ? AND (seq = ? OR ? IS NULL)",
@@ -96,12 +98,18 @@ impl Admin {
 }
 
 impl Undelivered {
-    /// As one JSON object, on one line.
+    /// Returns the entry as a JSON object on one line.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::json!({
-            "seq": self.seq, "id": self.id, "bot": self.bot, "peer": self.peer, "received": self.received,
-            "dead": self.dead, "why": self.why, "xml": self.xml,
+            "seq": self.seq,
+            "id": self.id,
+            "bot": self.bot,
+            "peer": self.peer,
+            "received": self.received,
+            "dead": self.dead,
+            "why": self.why,
+            "xml": self.xml,
         })
         .to_string()
     }

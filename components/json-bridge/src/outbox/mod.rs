@@ -1,8 +1,8 @@
-//! What is owed to a webhook or to the server, on disk until it is done (SQLite).
+//! The durable outbox: undelivered messages for webhooks and stanzas for the server, in SQLite.
 //!
-//! One thread writes. All that comes while it commits goes into the next transaction, so that one
-//! flush of the disk serves many messages (`synchronous = FULL`: what was committed is still there
-//! after the machine lost its power).
+//! A single thread writes. Operations that arrive during a commit are batched into the next
+//! transaction, so that one disk flush serves many messages. With `synchronous = FULL`, committed
+//! entries survive a power failure.
 
 mod admin;
 mod store;
@@ -23,87 +23,87 @@ pub(crate) use self::store::PAGE_BYTES;
 use self::writer::{Op, Writer};
 use crate::quota::Permit;
 
-/// Which way an entry goes.
+/// The direction of an entry. The values are stored in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// To the webhook of a bot.
     ToWebhook = 0,
-    /// To the server, on behalf of a caller.
+    /// To the server, for an API client or a webhook response.
     ToServer = 1,
 }
 
-/// What is owed.
+/// An undelivered stanza.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Given by the store, rising.
+    /// The ascending sequence number, assigned by the store.
     pub(crate) seq: i64,
     pub(crate) direction: Direction,
-    /// The id of the webhook's message, or of the stanza.
+    /// The `webhook-id`, or the id of the stanza.
     pub(crate) id: String,
     pub(crate) bot: String,
-    /// The bare JID that messages are kept in order for.
+    /// The bare JID of the remote user, within whose lane messages stay in order.
     pub(crate) peer: String,
     pub(crate) xml: String,
-    /// Milliseconds since 1970.
+    /// The time of acceptance, in milliseconds since 1970.
     pub(crate) received: i64,
 }
 
-/// An entry for a webhook, with what is posted and the room that it takes up.
+/// An entry for a webhook, with the body to post and its share of the quota.
 #[derive(Debug)]
 pub(crate) struct QueuedEvent {
     pub(crate) entry: Entry,
     pub(crate) body: Bytes,
-    /// Namespaces of what the stanza holds, for readers of events.
+    /// The namespaces of the stanza's child elements, for filtering events.
     pub(crate) namespaces: String,
     pub(crate) _permit: Permit,
-    /// Where it came from, when that is not the outbox.
+    /// The acknowledgment to send on completion, if the message is stored outside the outbox.
     pub(crate) ack: Option<Arc<dyn ExternalAck>>,
 }
 
-/// A message that is kept elsewhere until it is done.
+/// A message that is stored outside the outbox until it is acknowledged.
 #[async_trait]
 pub(crate) trait ExternalAck: fmt::Debug + Send + Sync {
-    /// It is done, and all that it has sent is with the server.
+    /// Acknowledges the message: it is delivered, and the server has all resulting stanzas.
     async fn ack(&self);
 }
 
-/// An event for those who read a stream of them.
+/// An event for readers of `GET /v1/events`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) seq: i64,
     pub(crate) bot: String,
     pub(crate) json: String,
-    /// Namespaces of what the stanza holds, with a space between them.
+    /// The namespaces of the stanza's child elements, separated by spaces.
     pub(crate) namespaces: String,
 }
 
-/// A caller's key, and what it was used for.
+/// An idempotency key, and a digest of the request that used it.
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(crate) key: String,
     pub(crate) digest: String,
 }
 
-/// What became of something that a caller wants sent.
+/// The result of accepting a stanza from an API client.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    /// It is on disk.
+    /// The stanza is stored.
     New(Box<Entry>),
-    /// It was there before, under this id.
+    /// The key was used before for the same request; the id is that of the stanza sent then.
     Before(String),
-    /// The key was used for something else.
+    /// The key was used before for a different request.
     Conflict,
 }
 
-/// The durable outbox. Cheap to clone.
+/// A handle to the durable outbox. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
     writer: Arc<Writer>,
-    /// For reading, beside the writer.
+    /// A second connection, for reading concurrently with the writer.
     reader: Arc<Mutex<Connection>>,
 }
 
-/// The outbox cannot take anything: its thread has ended, or the disk failed.
+/// An error: the outbox cannot be written because its thread has stopped or the disk has failed.
 #[derive(Debug)]
 pub(crate) struct Broken;
 
@@ -116,8 +116,9 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 impl Outbox {
-    /// Opens or makes the file. `committed` gets each parcel when it is on disk, in order, on the
-    /// writer's thread.
+    /// Opens or creates the file.
+    ///
+    /// `committed` is called on the writer's thread with each message once it is on disk, in order.
     pub(crate) fn open(
         path: &Path,
         events: i64,
@@ -131,8 +132,8 @@ impl Outbox {
         })
     }
 
-    /// Takes a message over; the receiver says when it is on disk. It fails when the outbox takes
-    /// nothing now.
+    /// Stores a message. The receiver resolves once it is on disk, and fails if it cannot be
+    /// stored.
     pub(crate) fn put(&self, queued: QueuedEvent) -> oneshot::Receiver<()> {
         let (stored, receiver) = oneshot::channel();
         self.writer.send(Op::Put {
@@ -142,7 +143,7 @@ impl Outbox {
         receiver
     }
 
-    /// Takes an event over that no webhook is told of. Its number is given by the store.
+    /// Stores an event that is not delivered to a webhook. The store assigns its sequence number.
     pub(crate) fn event(&self, event: Event) -> oneshot::Receiver<()> {
         let (stored, receiver) = oneshot::channel();
         self.writer.send(Op::Event {
@@ -152,8 +153,10 @@ impl Outbox {
         receiver
     }
 
-    /// An entry is done, or given up when it says why; what that sends is put in its place, in one
-    /// step. The receiver is given the numbers of those.
+    /// Completes an entry, or turns it into a dead letter if `dead` has a reason, and stores the
+    /// resulting stanzas in the same transaction.
+    ///
+    /// The receiver resolves to the sequence numbers of these stanzas.
     pub(crate) fn complete(
         &self,
         seq: i64,
@@ -170,7 +173,7 @@ impl Outbox {
         receiver
     }
 
-    /// Takes over what a caller wants sent, once for each of its keys.
+    /// Stores a stanza from an API client, at most once per key.
     pub(crate) async fn accept(&self, entry: Entry, key: Option<Key>) -> Result<Accepted, Broken> {
         let (stored, receiver) = oneshot::channel();
         self.writer.send(Op::Accept {
@@ -181,17 +184,18 @@ impl Outbox {
         receiver.await.map_err(|_| Broken)
     }
 
-    /// An entry is done. Not awaited: at worst it is delivered once more, with the same id.
+    /// Removes a delivered entry. Not awaited: if the write is lost, the entry is delivered once
+    /// more, with the same id.
     pub(crate) fn done(&self, seq: i64) {
         self.writer.push(Op::Done(seq));
     }
 
-    /// An entry is given up; it stays for `campanile outbox`.
+    /// Turns an entry into a dead letter, which stays for `campanile outbox`.
     pub(crate) fn dead(&self, seq: i64, why: &str) {
         self.writer.push(Op::Dead(seq, why.to_owned()));
     }
 
-    /// Keeps for the operator what was given up and was kept elsewhere until then.
+    /// Stores a dead letter for a message that was stored outside the outbox.
     pub(crate) fn dead_letter(&self, entry: Entry, why: &str) -> oneshot::Receiver<()> {
         let (stored, receiver) = oneshot::channel();
         self.writer.push(Op::DeadLetter {
@@ -202,12 +206,12 @@ impl Outbox {
         receiver
     }
 
-    /// All that waits, and what was asked to be tried again; those are waiting from now on.
+    /// Returns a page of the waiting entries after `after`.
     pub(crate) fn waiting(&self, after: i64) -> Result<Vec<Entry>, BoxError> {
         Ok(store::waiting(&self.lock(), after)?)
     }
 
-    /// Entries that somebody wants tried again.
+    /// Returns a page of the dead letters that an operator has replayed, and marks them as waiting.
     pub(crate) fn replayed(&self) -> Result<Vec<Entry>, BoxError> {
         let entries = store::replayed(&self.lock())?;
         for entry in &entries {
@@ -216,7 +220,7 @@ impl Outbox {
         Ok(entries)
     }
 
-    /// The events of a bot behind a cursor, at most `most`, and the oldest that is kept.
+    /// Returns at most `most` events of a bot after a cursor, and the oldest event that is kept.
     pub(crate) fn events(
         &self,
         bot: &str,
@@ -230,21 +234,21 @@ impl Outbox {
         ))
     }
 
-    /// The latest event there is.
+    /// Returns the sequence number of the latest event.
     pub(crate) fn latest_event(&self) -> Result<i64, BoxError> {
         Ok(store::latest_event(&self.lock())?)
     }
 
-    /// Told with the number of the latest event whenever there are more.
+    /// Returns a receiver of the latest event's sequence number.
     pub(crate) fn watch_events(&self) -> tokio::sync::watch::Receiver<i64> {
         self.writer.events()
     }
 
-    /// Waits until all that was put before is on disk.
+    /// Waits until all earlier operations are on disk.
     pub(crate) async fn flush(&self) {
         let (done, receiver) = oneshot::channel();
         self.writer.send(Op::Flush(done));
-        // An error means that there is no thread any more, and nothing to flush.
+        // An error means that the writer has stopped and there is nothing to flush.
         let _ = receiver.await;
     }
 

@@ -1,4 +1,4 @@
-//! The tables and what is asked of them.
+//! Tables and statements of the outbox.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Direction, Entry, Event};
 
-/// Waits for its delivery.
+/// The state of an entry that is waiting for delivery.
 pub(super) const WAITING: i64 = 0;
-/// Given up.
+/// The state of a dead letter.
 pub(super) const DEAD: i64 = 1;
-/// Given up, and wanted again.
+/// The state of a dead letter that an operator has replayed.
 pub(super) const REPLAY: i64 = 2;
 
 const TABLES: &str = "
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS answered(
 CREATE INDEX IF NOT EXISTS answered_at ON answered(at);
 ";
 
-/// Bytes of events read at a time.
+/// Size of a page of events in bytes. A page ends after the event that exceeds it.
 pub(crate) const PAGE_BYTES: usize = 256 * 1024;
 
 const COLUMNS: &str = "seq, way, id, bot, peer, xml, received";
@@ -40,7 +40,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.execute_batch(TABLES)?;
-    // A file of an earlier version has events without namespaces.
+    // Files of earlier versions have no column `namespaces`.
     let known = "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'namespaces'";
     if connection.query_row(known, [], |row| row.get::<_, i64>(0))? == 0 {
         connection
@@ -78,7 +78,7 @@ pub(super) fn put_event(
     Ok(connection.last_insert_rowid())
 }
 
-/// Keeps the latest `keep` events.
+/// Deletes all but the latest `keep` events.
 pub(super) fn trim_events(connection: &Connection, keep: i64) -> rusqlite::Result<()> {
     let sql = "DELETE FROM event WHERE seq <= (SELECT max(seq) FROM event) - ?";
     connection.prepare_cached(sql)?.execute([keep]).map(drop)
@@ -104,7 +104,7 @@ pub(super) fn state(
         .map(drop)
 }
 
-/// A page of what waits.
+/// Returns a page of waiting entries.
 pub(super) fn waiting(connection: &Connection, after: i64) -> rusqlite::Result<Vec<Entry>> {
     let sql =
         format!("SELECT {COLUMNS} FROM entry WHERE state = 0 AND seq > ? ORDER BY seq LIMIT 1000");
@@ -156,8 +156,9 @@ pub(super) fn events(
         })
     };
     let mut statement = connection.prepare_cached(sql)?;
-    // A page is bounded in bytes as well, and holds one event at least.
-    let (mut page, mut bytes): (Vec<Event>, usize) = (Vec::new(), 0);
+    // A page is limited in bytes as well, and contains at least one event.
+    let mut page: Vec<Event> = Vec::new();
+    let mut bytes: usize = 0;
     for event in statement.query_map(params![after, bot, bot, most], read)? {
         let event = event?;
         bytes += event.json.len();
@@ -169,7 +170,7 @@ pub(super) fn events(
     Ok(page)
 }
 
-/// The oldest event that is kept; 0 when there is none.
+/// Returns the oldest event that is kept, or 0 if there is none.
 pub(super) fn oldest_event(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("SELECT coalesce(min(seq), 0) FROM event")?
@@ -183,7 +184,8 @@ pub(super) fn latest_event(connection: &Connection) -> rusqlite::Result<i64> {
         .query_row([], |row| row.get(0))
 }
 
-/// What a key was answered with; `None` when it is new, and then it is kept.
+/// Returns the stanza id and request digest stored for a key, or stores a new key and returns
+/// `None`. Keys expire after a day.
 pub(super) fn idempotent(
     connection: &Connection,
     (key, id, digest): (&str, &str, &str),

@@ -1,4 +1,4 @@
-//! The one thread that writes.
+//! The writer thread of the outbox.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
@@ -10,36 +10,36 @@ use super::store::{self, DEAD, WAITING};
 use super::{Accepted, Entry, Event, Key, QueuedEvent};
 use crate::clock::now;
 
-/// Operations that may wait for the thread.
+/// Maximum number of operations that wait for the thread.
 const WAIT: usize = 32_768;
-/// Most operations in one transaction.
+/// Maximum number of operations per transaction.
 const BATCH: usize = 2048;
 
 pub(super) enum Op {
-    /// For a webhook: the entry, and what is posted, which is the event as well.
+    /// Stores a message for a webhook; its body is also the event.
     Put {
         queued: Box<QueuedEvent>,
         stored: oneshot::Sender<()>,
     },
-    /// For readers of events alone.
+    /// Stores an event for event readers only.
     Event {
         event: Box<Event>,
         stored: oneshot::Sender<()>,
     },
-    /// The end of an entry, and what it sends.
+    /// Removes an entry or turns it into a dead letter, and stores the resulting stanzas.
     Complete {
         seq: i64,
         dead: Option<String>,
         sends: Vec<Entry>,
         stored: oneshot::Sender<Vec<i64>>,
     },
-    /// For the server, once for each key of a caller.
+    /// Stores a stanza for the server, at most once per idempotency key.
     Accept {
         entry: Box<Entry>,
         key: Option<Key>,
         stored: oneshot::Sender<Accepted>,
     },
-    /// What was given up, and was kept elsewhere until then.
+    /// Stores a dead letter for a message that was stored elsewhere.
     DeadLetter {
         entry: Box<Entry>,
         why: String,
@@ -51,7 +51,7 @@ pub(super) enum Op {
     Flush(oneshot::Sender<()>),
 }
 
-/// What is told to others once the transaction is on disk.
+/// A notification that is sent once the transaction is on disk.
 enum Notify {
     Queued(oneshot::Sender<()>, Box<QueuedEvent>),
     Recorded(oneshot::Sender<()>),
@@ -86,24 +86,24 @@ impl Writer {
         Ok(Self { ops, events })
     }
 
-    /// Hands an operation over that somebody waits for; when there is no room it is dropped, and
-    /// that one told.
+    /// Queues an operation whose result is awaited. If the queue is full, the operation is dropped
+    /// and its receiver fails.
     pub(super) fn send(&self, op: Op) {
         match self.ops.try_send(op) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
-                tracing::warn!("the disk is too slow: the outbox takes nothing for now")
+                tracing::warn!("outbox queue filled up, the disk is too slow; operation rejected");
             }
-            Err(TrySendError::Disconnected(_)) => tracing::error!("the outbox has ended"),
+            Err(TrySendError::Disconnected(_)) => tracing::error!("outbox writer stopped"),
         }
     }
 
-    /// Hands an operation over that must not get lost: waits for room.
+    /// Queues an operation that must not be lost, blocking while the queue is full.
     pub(super) fn push(&self, op: Op) {
-        // The thread waits for nobody but the disk, so this is short, and happens only when 32,768
-        // others wait.
+        // The thread waits only for the disk, so blocking is short, and it happens only while
+        // 32,768 operations are waiting.
         if self.ops.send(op).is_err() {
-            tracing::error!("the outbox has ended");
+            tracing::error!("outbox writer stopped");
         }
     }
 
@@ -124,9 +124,9 @@ impl Thread {
         while let Ok(first) = ops.recv() {
             let more = std::iter::from_fn(|| ops.try_recv().ok()).take(BATCH - 1);
             let batch: Vec<Op> = std::iter::once(first).chain(more).collect();
-            // Whoever waits for a part of a failed batch is told by the drop of its sender.
+            // If a batch fails, its senders are dropped, and with them every receiver fails.
             if let Err(error) = self.commit(batch) {
-                tracing::error!("the outbox cannot be written: {error}");
+                tracing::error!("outbox write failed: {error}");
             }
         }
     }
@@ -208,7 +208,7 @@ impl Thread {
         Ok(())
     }
 
-    /// Key and entry in one transaction: a key that is known has its stanza.
+    /// Stores key and entry in the same transaction, so that every known key has its stanza.
     fn accept(&self, mut entry: Entry, key: Option<Key>) -> rusqlite::Result<Accepted> {
         if let Some(Key { key, digest }) = key {
             let before = store::idempotent(&self.connection, (&key, &entry.id, &digest), now())?;
@@ -224,7 +224,7 @@ impl Thread {
         Ok(Accepted::New(Box::new(entry)))
     }
 
-    /// Whoever has gone away misses nothing.
+    /// Sends a notification. Receivers that were dropped are ignored.
     fn notify(&self, notify: Notify) {
         match notify {
             Notify::Queued(stored, queued) => {

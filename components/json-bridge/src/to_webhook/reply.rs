@@ -1,4 +1,4 @@
-//! What the answer of a webhook sends.
+//! Conversion of webhook responses into stanzas.
 
 use campanile::jid::Jid;
 use campanile::reply::Reply;
@@ -7,8 +7,10 @@ use campanile::stanza::{Kind, MessageType, Stanza};
 use crate::mapping::{self, Fault};
 use crate::settings::Bot;
 
-/// The stanzas that the answer to a message sends: to its sender, from the bot, unless the bot's
-/// grant says more.
+/// Parses the response to a message into stanzas.
+///
+/// By default they go from the bot to the sender of the message; the bot's grant permits other
+/// recipients.
 pub(crate) fn replies_of(request: &Stanza, bot: &Bot, json: &[u8]) -> Result<Vec<Stanza>, Fault> {
     let text = utf8(json)?;
     let stanzas = mapping::many_from_json_for(text, request.kind())?;
@@ -18,16 +20,16 @@ pub(crate) fn replies_of(request: &Stanza, bot: &Bot, json: &[u8]) -> Result<Vec
         .collect()
 }
 
-/// The answer to an IQ request.
+/// Parses the response to an IQ request.
 pub(crate) fn answer_of(request: &Stanza, json: &[u8]) -> Result<Reply, Fault> {
     let mut stanzas = mapping::many_from_json_for(utf8(json)?, request.kind())?;
     match (stanzas.pop(), stanzas.is_empty()) {
         (Some(stanza), true) if stanza.kind().is_response() => Ok(Reply::Stanza(Box::new(stanza))),
         (Some(_), true) => Err(Fault::field(
             "type",
-            "the answer to an iq is of type result or error",
+            "the response to an iq must be of type result or error",
         )),
-        _ => Err(Fault::field("xmpp", "an iq has one answer")),
+        _ => Err(Fault::field("xmpp", "an iq takes exactly one response")),
     }
 }
 
@@ -39,30 +41,27 @@ fn addressed(stanza: Stanza, request: &Stanza, bot: &Bot) -> Result<Stanza, Faul
     if !matches!(stanza.kind(), Kind::Message(_) | Kind::Presence(_)) {
         return Err(Fault::field(
             "kind",
-            "a message is answered with messages and presence; ask by POST /v1/iq",
+            "a response can send only messages and presence; send iq requests by POST /v1/iq",
         ));
     }
     let (Some(own), Some(peer)) = (request.to(), request.from()) else {
-        return Err(Fault::field("", "the message had no addresses"));
+        return Err(Fault::field("", "the message has no `from` or no `to`"));
     };
     let from = stanza.from().unwrap_or(own).clone();
     if from.to_bare() != own.to_bare() {
         return Err(Fault::field(
             "from",
-            format!("the bot is {}", own.to_bare()),
+            format!("must be the bot's own address, {}", own.to_bare()),
         ));
     }
     let to = stanza.to().cloned().unwrap_or_else(|| back(peer, &stanza));
     if to.to_bare() != peer.to_bare() && !bot.to.covers(&to, own.domain().as_str()) {
-        return Err(Fault::field(
-            "to",
-            format!("the bot may not write to {to} unasked"),
-        ));
+        return Err(Fault::field("to", format!("not permitted to send to {to}")));
     }
     Ok(stanza.with_from(from).with_to(to))
 }
 
-/// Only the room itself can be spoken to in a room (XEP-0045 §7.4).
+/// Returns the recipient of a reply: for groupchat messages the room itself (XEP-0045 §7.4).
 fn back(peer: &Jid, stanza: &Stanza) -> Jid {
     match stanza.kind() {
         Kind::Message(MessageType::Groupchat) => peer.to_bare().into(),

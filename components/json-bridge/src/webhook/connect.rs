@@ -1,4 +1,4 @@
-//! Connections to webhooks, plain and over TLS.
+//! TCP and TLS connections to webhooks.
 
 use std::future::Future;
 use std::io;
@@ -24,16 +24,16 @@ use super::guard;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Makes connections.
+/// A hyper connector that checks the address it connects to.
 #[derive(Clone)]
 pub(super) struct Connector {
     tls: Arc<ClientConfig>,
-    /// Only to public addresses.
+    /// Refuses private addresses.
     guarded: bool,
 }
 
 impl Connector {
-    /// A connector that trusts the certificates of this machine.
+    /// Creates a connector that trusts the root certificates of the system.
     pub(super) fn new(guarded: bool) -> Result<Self, BoxError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -65,9 +65,9 @@ impl Connector {
         Ok(TokioIo::new(Stream::Tls(Box::new(tls))))
     }
 
-    /// Tries each address of the name, but for those that are not allowed.
+    /// Tries each permitted address of the host in turn.
     async fn tcp(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for address in tokio::net::lookup_host((host, port)).await? {
             match self.one(address).await {
                 Ok(stream) => return Ok(stream),
@@ -79,7 +79,7 @@ impl Connector {
 
     async fn one(&self, address: SocketAddr) -> io::Result<TcpStream> {
         if self.guarded && !guard::is_public(address.ip()) {
-            let why = "the address is private, and the URL does not come from the configuration";
+            let why = "private address refused: the URL does not come from the configuration";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
         TcpStream::connect(address).await
@@ -103,7 +103,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// A connection.
+/// A plain or encrypted connection.
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),

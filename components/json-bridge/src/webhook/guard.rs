@@ -1,12 +1,12 @@
-//! Which addresses a URL from strangers may lead to.
+//! Protection against server-side request forgery by URLs from untrusted sources.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether the address is on the public internet: nothing of this machine, of the network that it
-/// stands in, or of none.
+/// Returns `true` if the address is on the public internet, and not on this machine, a private
+/// network or a reserved range.
 ///
-/// It is asked about the address that is connected to, after the name was resolved: a name may say
-/// one thing to a check and another to the connection.
+/// The check applies to the resolved address of the connection, because a host name may resolve
+/// differently between a check and the connection (DNS rebinding).
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => public_v4(v4),
@@ -36,8 +36,8 @@ fn public_v6(address: Ipv6Addr) -> bool {
     if let Some(v4) = address.to_ipv4_mapped() {
         return public_v4(v4);
     }
-    // Only what is allocated as global unicast, without documentation, tunnels that hold an IPv4
-    // address, and benchmarks.
+    // Global unicast only, without documentation, benchmarking, and tunnels that embed an IPv4
+    // address.
     let global = segments[0] & 0xE000 == 0x2000;
     let special = (segments[0] == 0x2001 && (segments[1] == 0x0DB8 || segments[1] < 0x0200))
         || segments[0] == 0x2002;

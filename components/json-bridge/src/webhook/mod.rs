@@ -1,4 +1,4 @@
-//! Web handlers: one signed POST for each attempt, and what its answer means.
+//! Webhooks: one signed POST per attempt, and the interpretation of its response.
 
 mod connect;
 mod guard;
@@ -14,37 +14,38 @@ pub(crate) use self::outcome::unreachable;
 pub(crate) use self::post::Poster;
 use crate::secret::Secret;
 
-/// Where the stanzas of a bot are sent.
+/// The webhook of a bot: a URL and the secrets that sign requests to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
     pub(crate) url: Uri,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) guarded: bool,
-    /// How long one attempt may take.
     pub(crate) timeout: Duration,
 }
 
 impl Webhook {
-    /// A webhook at a URL that the operator wrote: it may lead anywhere.
+    /// Creates a webhook with a trusted URL, which may point to any address.
     ///
-    /// Each secret signs, so that one can be exchanged while both sides know the old one. Without
-    /// any, nothing is signed.
+    /// Requests carry one signature per secret, so that a secret can be rotated while the handler
+    /// still accepts the old one. Without secrets, requests are not signed.
     ///
     /// # Errors
-    /// When the text is no absolute http or https URL.
+    /// Returns a message if the text is not an absolute http or https URL, or if it contains a user
+    /// name or a password.
     pub fn new(url: &str, secrets: impl IntoIterator<Item = Secret>) -> Result<Self, String> {
         let parsed: Uri = url
             .parse()
-            .map_err(|error| format!("{url:?} is no URL: {error}"))?;
+            .map_err(|error| format!("{url:?} is not a URL: {error}"))?;
         if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.host().is_none() {
-            return Err(format!("{url:?} is no http or https URL"));
+            return Err(format!("{url:?} is not an http or https URL"));
         }
         if parsed
             .authority()
             .is_some_and(|authority| authority.as_str().contains('@'))
         {
             return Err(
-                "the URL holds a name or a password: requests are signed instead".to_owned(),
+                "the URL contains a user name or a password; use a webhook secret instead"
+                    .to_owned(),
             );
         }
         let secrets = secrets.into_iter().collect();
@@ -56,14 +57,14 @@ impl Webhook {
         })
     }
 
-    /// The URL comes from somebody else: it must not lead to a private address.
+    /// Refuses connections to private addresses, for URLs from untrusted sources.
     #[must_use]
     pub fn guarded(mut self) -> Self {
         self.guarded = true;
         self
     }
 
-    /// How long one attempt may take, in place of 20 s.
+    /// Sets the timeout of one attempt. Defaults to 20 s.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

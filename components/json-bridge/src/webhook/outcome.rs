@@ -1,4 +1,4 @@
-//! What the answer of a webhook means for a stanza.
+//! The outcome of a webhook request, and the mapping of HTTP statuses to stanza errors.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use bytes::Bytes;
 use campanile::error::{Condition, ErrorType, StanzaError};
 use hyper::StatusCode;
 
-/// How one attempt ended.
+/// The outcome of one attempt.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// Taken, with the body of the answer where that is JSON.
+    /// The webhook accepted the stanza. Holds the response body if that is JSON.
     Taken(Option<Bytes>),
-    /// Refused for good: the sender is told.
+    /// The webhook rejected the stanza permanently. The sender gets this error.
     Refused(StanzaError),
-    /// The handler is gone for good (410): no more attempts for anybody.
+    /// The webhook returned 410 Gone and is disabled.
     Gone,
-    /// To be tried again, not before this time where the handler said one; else the sender is told
-    /// this.
+    /// The attempt failed and is retried, not before `after` if the webhook sent `Retry-After`. The
+    /// sender gets `error` once retrying has ended.
     Retry {
         after: Option<Duration>,
         why: String,
@@ -25,7 +25,8 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// By the status, for a message; an IQ has one attempt and takes a retry as the error.
+    /// Maps a status to the outcome for a message. An IQ has one attempt, so it treats a retry as
+    /// an error.
     pub(super) fn of(
         status: StatusCode,
         retry_after: Option<Duration>,
@@ -36,8 +37,7 @@ impl Outcome {
             410 => Self::Gone,
             408 | 425 | 429 => Self::retry(status, retry_after),
             400..=499 => Self::Refused(error(status)),
-            // A redirect is not followed: whoever answers there has not been asked for by the
-            // operator.
+            // Redirects are not followed, because the operator has not approved their target.
             _ => Self::retry(status, retry_after),
         }
     }
@@ -45,13 +45,13 @@ impl Outcome {
     fn retry(status: StatusCode, after: Option<Duration>) -> Self {
         Self::Retry {
             after,
-            why: format!("the webhook answered {status}"),
+            why: format!("webhook returned {status}"),
             error: error(status),
         }
     }
 }
 
-/// No connection, or none in time.
+/// Returns the outcome for a webhook that cannot be reached or does not respond in time.
 pub(crate) fn unreachable(why: String) -> Outcome {
     Outcome::Retry {
         after: None,
@@ -60,7 +60,7 @@ pub(crate) fn unreachable(why: String) -> Outcome {
     }
 }
 
-/// The stanza error for a status: the registry that mod_rest follows.
+/// Maps a status to a stanza error, as mod_rest does.
 fn error(status: StatusCode) -> StanzaError {
     use Condition as C;
     use ErrorType::{Modify, Wait};
@@ -89,7 +89,8 @@ fn error(status: StatusCode) -> StanzaError {
     kind.into_iter().fold(error, StanzaError::with_type)
 }
 
-/// RFC 6120 has dropped `payment-required`: not-authorized says the same of what to do.
+/// Returns `not-authorized` in place of `payment-required`, which RFC 6120 has removed. Both ask
+/// the sender to authenticate or to obtain access.
 fn payment_required() -> StanzaError {
     StanzaError::new(Condition::NotAuthorized).with_text("payment required")
 }
@@ -111,17 +112,17 @@ mod tests {
                 _ => assert!(matches!(outcome, Outcome::Refused(_)), "{status}"),
             }
         }
-        let told = |code| error(StatusCode::from_u16(code).unwrap());
+        let mapped = |code| error(StatusCode::from_u16(code).unwrap());
         assert_eq!(
-            (told(404).condition(), told(404).error_type()),
+            (mapped(404).condition(), mapped(404).error_type()),
             (Condition::ItemNotFound, ErrorType::Cancel)
         );
         assert_eq!(
-            (told(500).condition(), told(500).error_type()),
+            (mapped(500).condition(), mapped(500).error_type()),
             (Condition::InternalServerError, ErrorType::Wait)
         );
         assert_eq!(
-            (told(413).condition(), told(413).error_type()),
+            (mapped(413).condition(), mapped(413).error_type()),
             (Condition::ResourceConstraint, ErrorType::Modify)
         );
     }

@@ -1,4 +1,4 @@
-//! One attempt.
+//! A single delivery attempt.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use super::connect::Connector;
 use super::{Outcome, Webhook, unreachable};
 use crate::clock::now;
 
-/// Largest answer read.
+/// Maximum size of a response body.
 const MAX_ANSWER: usize = 512 * 1024;
-/// An idle connection is closed before most servers close it: a request into a closed one is an
-/// attempt lost.
+/// Idle timeout of pooled connections. It is shorter than that of most servers, because a request
+/// on a connection that the server has just closed is a wasted attempt.
 const IDLE: Duration = Duration::from_secs(4);
 
 type Http = Client<Connector, Full<Bytes>>;
 
-/// Posts stanzas to webhooks, over connections that are kept.
+/// Posts stanzas to webhooks over pooled connections.
 #[derive(Clone)]
 pub(crate) struct Poster {
     trusted: Http,
@@ -51,7 +51,7 @@ impl Poster {
         })
     }
 
-    /// Posts the body, signed with each secret of the webhook, under this id.
+    /// Posts a body with the given `webhook-id`, signed with each secret of the webhook.
     pub(crate) async fn post(&self, hook: &Webhook, id: &str, body: Bytes) -> Outcome {
         let request = match request(hook, id, body) {
             Ok(request) => request,
@@ -69,7 +69,10 @@ impl Poster {
         match tokio::time::timeout(hook.timeout, attempt).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => unreachable(chain(&*error)),
-            Err(_) => unreachable(format!("no answer in {} s", hook.timeout.as_secs_f32())),
+            Err(_) => unreachable(format!(
+                "no response within {} s",
+                hook.timeout.as_secs_f32()
+            )),
         }
     }
 }
@@ -108,7 +111,7 @@ async fn read(response: Response<hyper::body::Incoming>) -> Result<Outcome, BoxE
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(is_json);
-    // The rest is read as well, so that the connection can serve the next one.
+    // The body is always read to its end, so that the connection can be reused.
     let bytes = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
     let blank = bytes.iter().all(u8::is_ascii_whitespace);
     let json = (is_json && !blank).then_some(bytes);
@@ -120,7 +123,7 @@ fn is_json(content_type: &str) -> bool {
     kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
 }
 
-/// In seconds; the form with a date is left to the usual waits.
+/// Parses `Retry-After` in seconds. The form with a date is ignored, and the usual backoff applies.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers
         .get(RETRY_AFTER)?
@@ -132,7 +135,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         .map(Duration::from_secs)
 }
 
-/// An error and its causes: hyper says little at the top.
+/// Formats an error with its causes, since hyper's top-level message says little.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

@@ -1,4 +1,4 @@
-//! From HTTP to XMPP.
+//! The HTTP API.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -152,7 +152,7 @@ async fn slow_request_body_times_out_with_408() {
          Content-Length: 100\r\n\r\n{";
     let mut stream = tokio::net::TcpStream::connect(side.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
-    // The time that it has passes at once when nothing else is to be done.
+    // Paused time skips to the timeout as soon as all tasks are idle.
     tokio::time::pause();
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).await.unwrap();
@@ -350,7 +350,7 @@ async fn iq_request_returns_its_response() {
         )
         .await;
     assert_eq!(answer.json()["kind"], "iq", "{answer:?}");
-    let answer = side.get("/v1/ping/nobody@localhost%2Fx").await;
+    let answer = side.get("/v1/ping/absent@localhost%2Fx").await;
     assert_eq!(
         (answer.status, answer.json()["type"].as_str()),
         (200, Some("error")),

@@ -1,4 +1,4 @@
-//! What bots have: who may write to them, presence, vCards.
+//! Access lists, presence and vCards of bots.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::http::ask;
 use crate::setup::{Hook, bot, mounted, until, webhook};
 
-/// With what a daemon mounts beside it.
+/// Mounts a bridge with the roster and the vCard module, as the daemon does.
 async fn mount_with_identity(settings: Settings) -> (Mounted, Arc<Bridge>) {
     let cards = settings.cards(VCardModule::new()).unwrap();
     let domain: BareJid = "bridge.localhost".parse().unwrap();

@@ -1,4 +1,4 @@
-//! The example bots, each as a process of its own.
+//! The example bots, each run as a process.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -36,16 +36,16 @@ async fn listens(address: SocketAddr) {
     crate::setup::eventually(async || tokio::net::TcpStream::connect(address).await.is_ok()).await;
 }
 
-/// What alice gets next; a bot that says nothing fails its test, and does not hold up the others.
+/// Returns the next stanza for alice. The timeout keeps a silent bot from blocking other tests.
 async fn heard(alice: &User) -> String {
     tokio::time::timeout(TIMEOUT, alice.recv())
         .await
-        .expect("the bot answers in time")
+        .expect("reply in time")
         .unwrap()
         .to_xml()
 }
 
-/// A bot with a webhook: messages and IQs.
+/// Tests a bot with a webhook: messages and IQs.
 async fn answers(program: &str, script: &str) {
     let address = free_port().await;
     let _bot = run(
@@ -82,7 +82,7 @@ async fn node_webhook_bot_replies() {
     answers("node", "echo.mjs").await;
 }
 
-/// A bot without a port: it reads events.
+/// Tests a bot that reads events and listens on no port.
 async fn reads(program: &str, script: &str) {
     let folder = Folder::new(script);
     let api = Api {

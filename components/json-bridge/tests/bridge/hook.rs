@@ -1,4 +1,4 @@
-//! From XMPP to web handlers.
+//! Delivery from XMPP to web handlers.
 
 use campanile::error::{Condition, StanzaError};
 use campanile_json_bridge::{Secret, Settings};
@@ -37,8 +37,10 @@ async fn message_is_posted_signed_and_response_becomes_reply() {
         reply.to_xml()
     );
     let got = hook.got(1).await.remove(0);
-    let wanted = json!({"kind": "message", "type": "chat", "from": "alice@localhost/phone", "to": "bot@bridge.localhost",
-                        "id": "1", "body": "hello"});
+    let wanted = json!({
+        "kind": "message", "type": "chat", "from": "alice@localhost/phone",
+        "to": "bot@bridge.localhost", "id": "1", "body": "hello"
+    });
     assert_eq!(got.json(), wanted);
     assert_eq!(got.header("content-type"), "application/json");
     let id = got.header("webhook-id");
@@ -129,7 +131,7 @@ async fn failed_delivery_retries_in_order_without_blocking_other_senders() {
     bob.send(message("b1", "<body>x</body>").as_str())
         .await
         .unwrap();
-    // a1 failed, b1 goes on, a1 again is redirected and fails, then a1 and a2.
+    // a1 fails, b1 is delivered, a1 fails again by a redirect, then a1 and a2 are delivered.
     let got = hook.got(5).await;
     let ids: Vec<_> = got
         .iter()

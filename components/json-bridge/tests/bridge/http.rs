@@ -1,4 +1,4 @@
-//! A client of one request, so that tests see the very bytes.
+//! A minimal HTTP client for one request, so that tests see the exact bytes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,7 +19,7 @@ impl Answer {
     }
 }
 
-/// `POST /v1/messages` and its headers, as lines.
+/// Sends a request. `head` has the method and path on the first line, then one header per line.
 pub(crate) async fn ask(to: SocketAddr, head: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(to).await.unwrap();
     let lines: String = head
@@ -34,11 +34,11 @@ pub(crate) async fn ask(to: SocketAddr, head: &str, body: &str) -> Answer {
         {length}\r\n{lines}\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    // A server that refuses early may close before all is written.
+    // A server that rejects a request early may close the connection before all is written.
     let _ = stream.write_all(body.as_bytes()).await;
     let mut answer = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await;
-    let _ = read.expect("an answer in time");
+    let _ = read.expect("response in time");
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head

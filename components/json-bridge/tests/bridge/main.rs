@@ -1,10 +1,6 @@
-//! A bridge on the embedded host, web handlers on loopback.
+//! Tests of the bridge on the embedded host, with web handlers on loopback.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test may say so and fail"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod api;
 mod bots;

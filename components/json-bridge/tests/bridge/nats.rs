@@ -1,4 +1,4 @@
-//! A broker between bridge and bots: Debian's nats-server.
+//! A bridge with a broker: Debian's nats-server.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 use crate::setup::{Folder, Hook, bot, eventually, mounted, until, webhook};
 
-/// A broker on a free port of loopback. It ends with the test.
+/// A broker on a free loopback port, killed at the end of the test.
 struct Broker {
     process: Child,
     port: u16,
@@ -68,8 +68,8 @@ impl Broker {
     }
 }
 
-/// A free port below the range from which the kernel takes those of outgoing connections: none of
-/// these is in the way when the broker is started again.
+/// Returns a free port below the ephemeral range, so that no outgoing connection occupies it while
+/// the broker restarts.
 fn port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 12_000 + u16::try_from(std::process::id() * 97 % 5_000).unwrap();
@@ -88,12 +88,12 @@ fn run(port: u16, folder: &Folder) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command
         .spawn()
-        .expect("nats-server is there: `tests/run install`")
+        .expect("nats-server is installed (`tests/run install`)")
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        // It may have ended.
+        // The process may have exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -165,7 +165,7 @@ async fn bot_consumes_in_stream_and_publishes_to_out_stream() {
     };
     let reply = json!({"to": "alice@localhost/phone", "body": "hi"});
     send("r1", reply.clone()).await;
-    // The same again is no second stanza.
+    // A repeated message sends no second stanza.
     send("r1", reply).await;
     alice
         .expect("<message from='bot@bridge.localhost' id='r1-0'><body>hi</body></message>")
@@ -187,7 +187,7 @@ async fn bot_consumes_in_stream_and_publishes_to_out_stream() {
         );
     }
     until(|| bridge.snapshot().accepted == 1 && bridge.snapshot().bad_answers == 4).await;
-    // Everything was acknowledged.
+    // All messages have been acknowledged.
     eventually(async || {
         streams
             .get_stream("t-x-out")
@@ -216,8 +216,8 @@ async fn iq_uses_request_reply() {
         .queue_subscribe("t.x.iq.bot", "workers".into())
         .await
         .unwrap();
-    // The broker takes a connection's words in their order: with an answer to this one, it knows of
-    // the worker.
+    // The broker processes the commands of a connection in order, so a response to this one means
+    // that the subscription is active.
     streams.get_stream("t-x-in").await.unwrap();
     let answering = async {
         let request = requests.next().await.unwrap();
@@ -239,7 +239,7 @@ async fn iq_uses_request_reply() {
     };
     let answer = tokio::time::timeout(Duration::from_secs(60), asked)
         .await
-        .expect("in time");
+        .expect("response in time");
     assert!(answer.contains("<name>on nats</name>"), "{answer}");
 }
 
@@ -270,7 +270,7 @@ async fn webhook_receives_stream_messages_in_order() {
     };
     assert!(
         replied.await.contains("-0'"),
-        "the id of a reply follows from the message's"
+        "the id of a reply is derived from the id of the message"
     );
     let (_, streams) = broker.client().await;
     eventually(async || {
@@ -306,7 +306,7 @@ async fn broker_outage_rejects_messages_and_recovers() {
     );
     assert_eq!(bridge.snapshot().turned_away, 1);
     broker.start_again().await;
-    // Refused as long as the bridge has not found it.
+    // Messages are rejected until the bridge has reconnected.
     let receipted = |id: String| {
         move |stanza: &campanile::stanza::Stanza| stanza.to_xml().contains(&format!("id='{id}'/>"))
     };
@@ -332,7 +332,7 @@ async fn broker_outage_rejects_messages_and_recovers() {
     .await;
 }
 
-/// An answer that comes out at the wrong one of two bridges finds the request.
+/// A response that arrives at the wrong one of two bridges is forwarded to the other.
 #[tokio::test]
 async fn bridges_sharing_a_jid_forward_responses() {
     let broker = Broker::start("answers").await;
@@ -362,7 +362,7 @@ async fn bridges_sharing_a_jid_forward_responses() {
     let peer: Jid = "alice@localhost/phone".parse().unwrap();
     for bridge in &both {
         bridge.mounted().await;
-        // Until a bridge listens to what others carry, an answer may be lost.
+        // A response may be lost until the bridge has subscribed to forwarded responses.
         eventually(async || bridge.client().ping(peer.clone()).await.is_ok()).await;
     }
     let asks = (0..50).flat_map(|_| &both).map(|bridge| {

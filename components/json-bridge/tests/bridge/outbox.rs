@@ -1,4 +1,4 @@
-//! What survives.
+//! The outbox: restarts, dead letters and quotas.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn dead_letters_can_be_listed_replayed_and_dropped_while_bridge_runs() {
     let alice = mounted.user("alice@localhost/phone");
     for _ in 0..2 {
         alice.send(MESSAGE).await.unwrap();
-        // Only now the sender is told.
+        // The sender gets an error only now.
         assert_eq!(
             StanzaError::from_stanza(&alice.recv().await.unwrap()).condition(),
             Condition::ServiceUnavailable
@@ -166,7 +166,7 @@ async fn slow_bot_does_not_delay_other_bots() {
             .await
             .unwrap();
     }
-    // As many attempts at the slow one as one bot may have, and none of them has been answered.
+    // The slow bot has the maximum number of concurrent attempts, all without a response.
     quick.got(100).await;
     slow.got(64).await;
     until(|| bridge.waiting() == 100).await;

@@ -1,4 +1,4 @@
-//! What the tests have in common.
+//! Helpers shared by the tests.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 pub(crate) const SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
 
-/// One request that a webhook got.
+/// A request received by a webhook.
 #[derive(Debug, Clone)]
 pub(crate) struct Got {
     pub(crate) headers: HeaderMap,
@@ -33,18 +33,18 @@ impl Got {
     }
 }
 
-/// A web handler: answers from a list, 204 when that is empty, and keeps what it got.
+/// A web handler that records requests and responds from a list, or with 204 once it is empty.
 #[derive(Clone, Default)]
 pub(crate) struct Hook {
     got: Arc<Mutex<Vec<Got>>>,
     answers: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
     news: Arc<Notify>,
-    /// Each request waits for one of these before it is answered.
+    /// If set, each request waits for a permit before it gets a response.
     turns: Option<Arc<tokio::sync::Semaphore>>,
 }
 
 impl Hook {
-    /// Listens, and answers first with these.
+    /// Starts a handler with the given responses.
     pub(crate) async fn start(answers: &[(u16, &'static str)]) -> (Self, SocketAddr) {
         Self {
             answers: Arc::new(Mutex::new(answers.iter().copied().collect())),
@@ -54,7 +54,7 @@ impl Hook {
         .await
     }
 
-    /// Listens, and answers nothing before [`Hook::release`].
+    /// Starts a handler that sends no response before [`Hook::release`].
     pub(crate) async fn hanging() -> (Self, SocketAddr) {
         Self {
             turns: Some(Arc::new(tokio::sync::Semaphore::new(0))),
@@ -64,7 +64,7 @@ impl Hook {
         .await
     }
 
-    /// From now on everything is answered.
+    /// Releases all requests.
     pub(crate) fn release(&self) {
         self.turns.as_ref().unwrap().close();
     }
@@ -87,7 +87,7 @@ impl Hook {
         self.got.lock().unwrap().push(Got { headers, body });
         self.news.notify_waiters();
         if let Some(turns) = &self.turns {
-            // Closed: go on.
+            // An error means that the semaphore was closed by `release`.
             let _ = turns.acquire().await;
         }
         let (status, body) = self
@@ -112,7 +112,7 @@ impl Hook {
         self.got.lock().unwrap().len()
     }
 
-    /// Waits for so many requests.
+    /// Waits until at least `count` requests have been received, and returns all of them.
     pub(crate) async fn got(&self, count: usize) -> Vec<Got> {
         let enough = async {
             loop {
@@ -126,7 +126,7 @@ impl Hook {
         };
         tokio::time::timeout(Duration::from_secs(60), enough)
             .await
-            .expect("the webhook is asked in time")
+            .expect("requests in time")
     }
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn webhook(address: SocketAddr) -> Webhook {
     Webhook::new(&format!("http://{address}/hook"), [Secret::new(SECRET)]).unwrap()
 }
 
-/// A bot `bot` with this webhook and the token `bot-token`.
+/// Returns a bot `bot` with the given webhook and the token `bot-token`.
 pub(crate) fn bot(webhook: Option<Webhook>) -> Bot {
     Bot {
         localpart: Some("bot".into()),
@@ -157,7 +157,7 @@ pub(crate) async fn mounted(settings: Settings) -> (Mounted, Arc<Bridge>) {
     )
 }
 
-/// A folder that goes with the test.
+/// A temporary folder, removed at the end of the test.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -180,7 +180,7 @@ impl Drop for Folder {
     }
 }
 
-/// Awaits a condition that changes behind the scenes.
+/// Waits until a condition holds.
 pub(crate) async fn until(mut wanted: impl FnMut() -> bool) {
     let seen = async {
         while !wanted() {
@@ -189,10 +189,10 @@ pub(crate) async fn until(mut wanted: impl FnMut() -> bool) {
     };
     tokio::time::timeout(Duration::from_secs(60), seen)
         .await
-        .expect("in time");
+        .expect("condition met in time");
 }
 
-/// Awaits a condition that is asked about.
+/// Waits until an asynchronous condition holds.
 pub(crate) async fn eventually(mut wanted: impl AsyncFnMut() -> bool) {
     let seen = async {
         while !wanted().await {
@@ -201,5 +201,5 @@ pub(crate) async fn eventually(mut wanted: impl AsyncFnMut() -> bool) {
     };
     tokio::time::timeout(Duration::from_secs(60), seen)
         .await
-        .expect("in time");
+        .expect("condition met in time");
 }

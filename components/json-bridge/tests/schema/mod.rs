@@ -1,9 +1,9 @@
-//! As much of JSON Schema as our own schema uses.
+//! A validator for the subset of JSON Schema that `schema.json` uses.
 
 use campanile_json_bridge::mapping::SCHEMA;
 use serde_json::Value;
 
-/// Fails the test when the stanza is not what the schema says.
+/// Panics if the stanza does not conform to the schema.
 pub(crate) fn check(stanza: &Value) {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     if let Err(why) = valid(&schema, &schema, stanza) {
@@ -87,7 +87,7 @@ fn valid(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
                 true
             }
             "$schema" | "title" | "description" | "$defs" => true,
-            other => panic!("the schema uses {other}, which this test does not know"),
+            other => panic!("the schema uses {other}, which this validator does not support"),
         };
         if !good {
             return Err(format!("{rule} {wanted}, found {value}"));
@@ -105,6 +105,6 @@ fn is(name: &Value, value: &Value) -> bool {
         "object" => value.is_object(),
         "array" => value.is_array(),
         "null" => value.is_null(),
-        other => panic!("no such type: {other}"),
+        other => panic!("unknown type: {other}"),
     }
 }
