@@ -1,7 +1,9 @@
-// The status page in a browser: node page.mjs URL TOKEN SCREENSHOTS MODULES
+// Tests the status page in a browser.
 //
-// Exits with 0 when nothing of what strangers wrote was run, nothing was asked of other hosts, everything can be reached by
-// the keyboard, and axe-core finds nothing serious in light, dark and narrow.
+// Usage: node page.mjs URL TOKEN SCREENSHOTS MODULES
+//
+// Exits with 0 if no hostile text was executed, no other host was contacted, every control can be reached with the keyboard,
+// and axe-core reports no serious violation in the light, dark and narrow layouts.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -20,26 +22,26 @@ async function open(options) {
   const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(20000);
-  page.on('pageerror', (error) => wrong.push(`error in the page: ${error.message}`));
-  page.on('dialog', (dialog) => wrong.push(`a dialog: ${dialog.message()}`) && dialog.dismiss());
+  page.on('pageerror', (error) => wrong.push(`page error: ${error.message}`));
+  page.on('dialog', (dialog) => wrong.push(`dialog opened: ${dialog.message()}`) && dialog.dismiss());
   page.on('console', (message) => {
-    // The browser says this of every answer that is a refusal, those that are part of the test as well.
+    // The browser logs every failed response, including the intended 401.
     if (message.type() === 'error' && !message.text().includes('status of 401')) wrong.push(`console: ${message.text()}`);
   });
   page.on('request', (request) => {
-    if (!request.url().startsWith(url)) wrong.push(`asked of another host: ${request.url()}`);
+    if (!request.url().startsWith(url)) wrong.push(`request to another host: ${request.url()}`);
   });
   await page.goto(url);
   await page.waitForFunction(() => document.getElementById('summary').textContent.includes('of 3 components ready'));
   return page;
 }
 
-// By the keyboard alone, from the top of the page.
+// Enters the token with the keyboard alone, from the top of the page.
 async function unlock(page) {
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the components');
   for (let steps = 0; (await page.evaluate(() => document.activeElement.id)) !== 'token'; steps += 1) {
-    assert.ok(steps < 10, 'the token cannot be reached by the keyboard');
+    assert.ok(steps < 10, 'the token field cannot be reached with the keyboard');
     await page.keyboard.press('Tab');
   }
   await page.keyboard.type('this is not it, not at all');
@@ -51,19 +53,19 @@ async function unlock(page) {
   assert.equal(await page.evaluate(() => document.activeElement.id), 'errors');
 }
 
-// Everything that needs the token, and what strangers wrote in it.
+// Checks the content behind the token, including hostile text.
 async function content(page) {
   await page.waitForFunction(() => document.querySelectorAll('#letters tbody tr').length > 0);
   const letters = page.locator('#letters');
   await letters.locator('summary').first().click();
-  assert.match(await letters.innerText(), /onerror=/, 'the stanza is shown as it is');
-  assert.match(await letters.innerText(), /\\u\{202e\}bell/, 'what turns the direction of a text is written out');
+  assert.match(await letters.innerText(), /onerror=/, 'the stanza is shown unchanged');
+  assert.match(await letters.innerText(), /\\u\{202e\}bell/, 'bidirectional control characters are escaped');
   assert.match(await letters.innerText(), /given up/);
   await page.getByLabel('Words, such as bell*').fill('bell*');
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.getElementById('found').textContent.startsWith('1 entry'));
   assert.match(await page.locator('#entries').innerText(), /<script>window\.pwned=1<\/script>/);
-  assert.equal(await page.locator('#entries img, #letters img, #lines img, main script').count(), 0, 'text has become markup');
+  assert.equal(await page.locator('#entries img, #letters img, #lines img, main script').count(), 0, 'text was rendered as markup');
   await page.getByRole('button', { name: 'Refresh' }).first().click();
   assert.match(await page.locator('#lines').innerText(), /given up/);
 }
@@ -72,7 +74,7 @@ async function replay(page) {
   await page.getByRole('button', { name: /^Replay number/ }).first().focus();
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.querySelector('#letters').innerText.includes('waiting'));
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'read-undelivered', 'the focus is not lost');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'read-undelivered', 'the focus is kept');
 }
 
 async function look(page, name) {
@@ -85,7 +87,7 @@ async function look(page, name) {
   wrong.push(...serious.map((one) => `${name}: ${words(one)}`));
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (wide > 0) wrong.push(`${name}: the page is ${wide} pixels wider than the window`);
-  if (await page.evaluate(() => window.pwned)) wrong.push(`${name}: what a stranger wrote was run`);
+  if (await page.evaluate(() => window.pwned)) wrong.push(`${name}: hostile text was executed`);
   await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
 }
 
@@ -99,7 +101,7 @@ try {
     const page = await open(options);
     await unlock(page);
     await content(page);
-    // A plot needs three looks to be a line.
+    // A plot needs three samples to be a line.
     await page.waitForFunction(() => document.querySelectorAll('#plots polyline').length > 0);
     await look(page, name);
     if (name === 'narrow') await replay(page);

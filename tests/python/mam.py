@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""The MAM plug-in of slixmpp against an archive: mam.py HOST PORT JID PASSWORD ARCHIVE COUNT
+"""Tests an archive with slixmpp's MAM plugin.
 
-Sends COUNT messages, waits for the receipt of the last one, and asks for them in every way that the plug-in knows.
-Ends with 0 and the line "all well", or with the assertion that failed.
+Usage: mam.py HOST PORT JID PASSWORD ARCHIVE COUNT
+
+Sends COUNT messages, waits for the receipt of the last one, and queries them in every way the plugin supports.
+Exits with 0 and prints "all tests passed", or fails with the assertion.
 """
 import asyncio
 import sys
@@ -18,7 +20,7 @@ NO_TLS = {"unencrypted_plain": True, "unencrypted_scram": True, "encrypted_plain
 MAM, DATA, RSM = "urn:xmpp:mam:2", "jabber:x:data", "http://jabber.org/protocol/rsm"
 
 
-class Asker:
+class Tester:
     def __init__(self, host, port, jid, password, archive, count):
         self.archive, self.count = archive, count
         client = self.client = ClientXMPP(jid, password, plugin_config={"feature_mechanisms": NO_TLS})
@@ -37,7 +39,7 @@ class Asker:
             waiting.set_result(None)
 
     async def fill(self):
-        """Each thousandth message asks for a receipt, which is waited for: one sender may not flood a component."""
+        """Sends the messages. Waits for a receipt after every 1,000, because floods by one sender are rejected."""
         for number in range(self.count):
             last = number % 1000 == 999 or number == self.count - 1
             request = "<request xmlns='urn:xmpp:receipts'/>" if last else ""
@@ -58,7 +60,7 @@ class Asker:
         return int(body.split()[0][1:])
 
     async def ask(self, fields=(), rsm="", flip=False, **options):
-        """A query of the plug-in with more in it than the plug-in can say: (ids, numbers, fin)."""
+        """Sends a query with parameters that the plugin does not support. Returns (ids, numbers, fin)."""
         plugin = self.client.plugin["xep_0313"]
         iq, mask = plugin._pre_mam_retrieve(self.archive, **options)
         query = iq["mam"].xml
@@ -129,7 +131,7 @@ class Asker:
         _, some, _ = await self.ask(end=start)
         assert some == [0], some
         own = self.client.boundjid
-        for with_jid, count in ((own.bare, self.count), (own.full, None), ("nobody@localhost", 0)):
+        for with_jid, count in ((own.bare, self.count), (own.full, None), ("unknown@localhost", 0)):
             _, some, fin = await self.ask(with_jid=with_jid, rsm="<max>5</max>")
             assert some == (every[:5] if count != 0 else []), (with_jid, some)
             assert count is None or fin["rsm"]["count"] == str(count), (with_jid, str(fin))
@@ -141,12 +143,12 @@ class Asker:
 
 async def main():
     host, port, jid, password, archive, count = sys.argv[1:]
-    asker = Asker(host, int(port), jid, password, archive, int(count))
-    await asyncio.wait_for(asker.online, 30)
-    await asker.fill()
-    await asker.check()
-    asker.client.disconnect()
-    print("all well", flush=True)
+    tester = Tester(host, int(port), jid, password, archive, int(count))
+    await asyncio.wait_for(tester.online, 30)
+    await tester.fill()
+    await tester.check()
+    tester.client.disconnect()
+    print("all tests passed", flush=True)
 
 
 asyncio.run(main())

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""slixmpp's own plug-ins as the client side: plugins.py HOST PORT JID PASSWORD SHOP
+"""Tests a component with slixmpp's plugins.
 
-Each is used as its documentation says and in no other way. A line for each that works; ends with 0 when all do, else with
-what was wrong.
+Usage: plugins.py HOST PORT JID PASSWORD SHOP
+
+Each plugin is used as documented. Prints a line for each that works, and a traceback for each that does not. Exits with 0
+if all work.
 """
 import asyncio
 import hashlib
@@ -36,7 +38,7 @@ class Customer:
         return self.client.plugin["xep_" + number]
 
     def next_event(self, name, fits=lambda _: True):
-        """The next event of this name that fits; the plug-ins tell what they have seen by events."""
+        """Waits for the next matching event of this name. Plugins report through events."""
         future = asyncio.get_running_loop().create_future()
 
         def happened(data):
@@ -55,17 +57,17 @@ class Customer:
         assert ("client", "bot", "en", "Shopkeeper") in info["disco_info"]["identities"], info
         assert "urn:xmpp:receipts" in info["disco_info"]["features"], info
         assert await self.plugin("0030").supports(self.shop, feature=COMMANDS)
-        # Not by has_identity: with 0115 beside it, slixmpp 1.17 forgets to await what it has in its cache, and fails at anybody's.
+        # has_identity is not usable: with 0115 loaded, slixmpp 1.17 does not await its cache and always fails.
         items = await self.plugin("0030").get_items(self.shop)
         assert any(item[0] == self.keeper for item in items["disco_items"]["items"]), items
         try:
             await self.plugin("0030").get_info(self.shop, node="no such node")
-            raise AssertionError("a node that is not there")
+            raise AssertionError("an unknown node was found")
         except IqError as error:
             assert error.condition == "item-not-found", error
 
     async def xep_0059(self):
-        """Forward and backward, by pages of seven."""
+        """Pages forward and backward, seven items each."""
         for reverse in (False, True):
             found, pages = [], 0
             query = self.client.make_iq_get(ito=self.shop)
@@ -79,7 +81,7 @@ class Customer:
             assert pages == (len(found) + 6) // 7, pages
 
     async def xep_0050(self):
-        """Found by disco, filled in over two steps, cancelled, and filled in wrongly."""
+        """Discovers a command, completes its two steps, cancels it, and submits invalid values."""
         listed = await self.plugin("0050").get_commands(self.shop)
         assert (self.shop, "order", "Order something") in listed["disco_items"]["items"], listed
         done = asyncio.get_running_loop().create_future()
@@ -105,7 +107,7 @@ class Customer:
         values = await asyncio.wait_for(done, WITHIN)
         assert (values["sku"], values["count"]) == ("tea", "3"), values
         await self.cancelled()
-        await self.mended()
+        await self.corrected()
 
     async def cancelled(self):
         done = asyncio.get_running_loop().create_future()
@@ -117,8 +119,8 @@ class Customer:
         self.start({"next": first}, done)
         assert await asyncio.wait_for(done, WITHIN) == "canceled"
 
-    async def mended(self):
-        """What is wrong with a form is said, and the step is taken again."""
+    async def corrected(self):
+        """An invalid form is rejected with a reason, and the step can be repeated."""
         done = asyncio.get_running_loop().create_future()
 
         def first(iq, session):
@@ -148,7 +150,7 @@ class Customer:
         return answer
 
     async def xep_0004(self):
-        """The form of a command, with its types, and its answer as slixmpp makes it of the values."""
+        """Submits a command's form as slixmpp builds it from the field types."""
         iq = await self.plugin("0050").send_command(self.shop, "order")
         form = iq["command"]["form"]
         fields = form.get_fields()
@@ -168,7 +170,7 @@ class Customer:
         self.photo = hashlib.sha1(card["PHOTO"]["BINVAL"]).hexdigest()
 
     async def xep_0115(self):
-        """The bot's presence has a hash that slixmpp finds to be that of its disco#info; and its photo's (XEP-0153)."""
+        """The hash in the bot's presence matches its disco#info, and the photo hash its vCard (XEP-0153)."""
         bot = lambda presence: presence["from"].bare == self.keeper and presence["type"] == "available"
         seen, changed = self.next_event("entity_caps", bot), self.next_event("vcard_avatar_update", bot)
         seen, changed = asyncio.ensure_future(seen), asyncio.ensure_future(changed)
@@ -178,7 +180,7 @@ class Customer:
         presence = await seen
         ver, end = presence["caps"]["ver"], time.monotonic() + WITHIN
         while (known := await self.plugin("0115").get_caps(jid=presence["from"])) is None:
-            assert time.monotonic() < end, "%s is not the hash of what disco#info says" % ver
+            assert time.monotonic() < end, "%s is not the hash of the disco#info" % ver
             await asyncio.sleep(0.01)
         assert "urn:xmpp:receipts" in known["features"], known
         assert await self.plugin("0115").get_verstring(presence["from"]) == ver
@@ -204,33 +206,33 @@ class Customer:
     async def xep_0202(self):
         stanza = await self.plugin("0202").get_entity_time(self.shop)
         try:
-            told = stanza["entity_time"]["time"]
+            time_sent = stanza["entity_time"]["time"]
         except ValueError:
-            # slixmpp 1.17 puts a Z behind the one that XEP-0202 asks for, and can read nobody's time, the server's included.
-            await self.cannot_read_the_time_of_the_server()
+            # slixmpp 1.17 appends a second Z to the one required by XEP-0202, and cannot parse any reply, the server's included.
+            await self.assert_server_time_is_unreadable()
             text = stanza.xml.findtext("{urn:xmpp:time}time/{urn:xmpp:time}utc")
-            told = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z")
-        assert abs((datetime.now(timezone.utc) - told).total_seconds()) < 60, told
+            time_sent = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z")
+        assert abs((datetime.now(timezone.utc) - time_sent).total_seconds()) < 60, time_sent
 
-    async def cannot_read_the_time_of_the_server(self):
+    async def assert_server_time_is_unreadable(self):
         stanza = await self.plugin("0202").get_entity_time(self.client.boundjid.domain)
         assert stanza["type"] == "result", stanza
         try:
-            told = stanza["entity_time"]["time"]
+            time_sent = stanza["entity_time"]["time"]
         except ValueError:
             return
-        raise AssertionError("of the server slixmpp can read %s" % told)
+        raise AssertionError("slixmpp can parse the server's time: %s" % time_sent)
 
     async def xep_0335(self):
         message = self.client.make_message(mto=self.shop, mtype="chat")
         message["json"]["value"] = {"sku": "tea", "count": 2}
         answer = self.next_event("json_container")
-        self.client.add_filter("in", self.tell_of_json)
+        self.client.add_filter("in", self.emit_json_event)
         message.send()
         assert (await answer)["json"]["value"] == {"sku": "tea", "count": 4}
 
-    def tell_of_json(self, stanza):
-        """The one plug-in that has no event of its own."""
+    def emit_json_event(self, stanza):
+        """Emits an event for JSON containers, because the plugin has none."""
         if stanza.xml.find("{urn:xmpp:json:0}json") is not None:
             self.client.event("json_container", stanza)
         return stanza
@@ -241,14 +243,14 @@ async def main():
     customer = Customer(host, int(port), jid, password, shop)
     await customer.online
     failed = False
-    # 0054 first: what it finds, the presence must say as well.
+    # 0054 before 0115: the photo hash in the presence must match the vCard.
     for number in ["0030", "0059", "0004", "0050", "0054", "0115", "0184", "0092", "0199", "0202", "0335"]:
         try:
             await asyncio.wait_for(getattr(customer, "xep_" + number)(), 2 * WITHIN)
             print(number, flush=True)
         except Exception:
             failed = True
-            print("%s does not work: %s" % (number, traceback.format_exc()), flush=True)
+            print("%s failed: %s" % (number, traceback.format_exc()), flush=True)
     customer.client.disconnect()
     await asyncio.wait_for(customer.client.disconnected, WITHIN)
     sys.exit(failed)

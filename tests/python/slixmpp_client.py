@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A person on slixmpp, told what to do by JSON lines on standard input; what happens goes out as JSON lines.
+"""A slixmpp client controlled by JSON lines on standard input. Events are printed as JSON lines.
 
-Commands                                                                          answered with
+Command                                                                           Event
   {"do": "login", "jid": J, "password": P, "host": H, "port": N}                  {"event": "online", "jid": FULL}
   {"do": "message", "id": I, "to": J, "type": T, "body": B|null, "children": XML}
   {"do": "presence", "to": J|null, "type": T|null, "children": XML}
@@ -9,8 +9,8 @@ Commands                                                                        
   {"do": "disco", "tag": N, "what": "info"|"items", "to": J, "node": NODE|null}    the same
   {"do": "raw", "xml": TEXT}
   {"do": "logout"}                                                                {"event": "offline", "reason": TEXT}
-Every stanza that comes in, answers included: {"event": "stanza", "xml": XML}.
-An iq without an answer: {"event": "failed", "tag": N, "reason": TEXT}. The end of the input ends the program.
+Every received stanza, responses included: {"event": "stanza", "xml": XML}.
+An iq without a response: {"event": "failed", "tag": N, "reason": TEXT}. The program ends with its input.
 """
 import asyncio
 import json
@@ -32,7 +32,7 @@ def tell(event, **fields):
 
 
 def as_text(xml):
-    # Not slixmpp's own tostring, which drops attributes in namespaces that it does not know.
+    # slixmpp's own tostring drops attributes in unknown namespaces.
     return ET.tostring(xml, encoding="unicode")
 
 
@@ -41,8 +41,11 @@ def elements(text):
 
 
 class Client(ClientXMPP):
-    """Gives its parser no half of a tag: an expat that puts off what was incomplete until twice as much is there (Debian's,
-    since CVE-2023-52425) would keep a long tag, and all behind it, until somebody says more."""
+    """Passes only complete tags to the parser.
+
+    expat defers incomplete tokens until twice as much input is buffered (since CVE-2023-52425; Debian's version too), and
+    would hold back a long tag and all input after it until more arrives.
+    """
 
     held = b""
 
@@ -62,7 +65,7 @@ class Driver:
     def login(self, jid, password, host, port):
         client = self.client = Client(jid, password, plugin_config={"feature_mechanisms": NO_TLS})
         client.enable_plaintext, client.enable_starttls, client.enable_direct_tls = True, False, False
-        client.auto_authorize = None  # subscriptions are the test's business
+        client.auto_authorize = None  # tests handle subscriptions
         client.register_plugin("xep_0030")
         client.add_event_handler("session_start", lambda _: tell("online", jid=client.boundjid.full))
         client.add_event_handler("disconnected", lambda reason: tell("offline", reason=str(reason)))
@@ -110,8 +113,8 @@ class Driver:
         except IqError as error:
             stanza = error.iq
         except IqTimeout:
-            return tell("failed", tag=tag, reason="no answer within %d s" % ANSWER_WITHIN)
-        except Exception as error:  # whatever slixmpp raises, the test must hear of it
+            return tell("failed", tag=tag, reason="no response within %d s" % ANSWER_WITHIN)
+        except Exception as error:  # reports any exception of slixmpp to the test
             return tell("failed", tag=tag, reason=repr(error))
         tell("answer", tag=tag, xml=as_text(stanza.xml))
 

@@ -1,5 +1,4 @@
-//! Callers of the bridge's HTTP side that mean no good: the limits hold, and everybody else is
-//! served.
+//! Abusive callers of the bridge's HTTP API: limits hold, and other callers are still served.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +11,17 @@ use tokio::time::timeout;
 
 use crate::support::mounted;
 
-/// Who want to read events, and never read them.
+/// Number of callers that open an event stream and never read it.
 const READERS: usize = 10_000;
-/// Of them so many may.
+/// Maximum number of event streams.
 const SERVED: usize = 256;
-/// Who come at the same time.
+/// Number of concurrent connection attempts.
 const AT_ONCE: usize = 100;
-/// What all of them may cost the daemon, in KiB.
+/// Maximum growth of the daemon's memory, in KiB.
 const MOST: u64 = 32 * 1024;
 
-/// One reader of events: the connection, where it is served, else nothing, once it is closed.
+/// Opens an event stream. Returns the connection if it is served, or `None` once it has been
+/// closed.
 async fn reader(api: u16) -> Option<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", api)).await.unwrap();
     let head = format!(
@@ -33,7 +33,7 @@ async fn reader(api: u16) -> Option<TcpStream> {
     match &status {
         b"HTTP/1.1 200" => Some(stream),
         b"HTTP/1.1 503" => {
-            // Nobody waits behind it.
+            // The connection is closed after the response.
             stream.read_to_end(&mut Vec::new()).await.unwrap();
             None
         }
@@ -41,7 +41,7 @@ async fn reader(api: u16) -> Option<TcpStream> {
     }
 }
 
-/// What is answered to so many megabytes of a body, and how much was written before that.
+/// Posts an oversized body. Returns the status line and the number of bytes written before it.
 async fn oversized(api: u16, megabytes: usize) -> (String, usize) {
     let mut stream = TcpStream::connect(("127.0.0.1", api)).await.unwrap();
     let length = megabytes << 20;
@@ -58,7 +58,7 @@ async fn oversized(api: u16, megabytes: usize) -> (String, usize) {
         }
     }
     let mut answer = [0; 12];
-    // The answer may have been overtaken by the reset.
+    // A reset may have discarded the response.
     let read = stream.read(&mut answer).await.unwrap_or(0);
     (
         String::from_utf8_lossy(&answer[..read]).into_owned(),
@@ -82,8 +82,8 @@ async fn api_survives_abusive_callers() {
         let head = format!("Authorization: Bearer {token}\r\n");
         let answer = timeout(wait::TIMEOUT, http::post(api, "/v1/messages", &head, body)).await;
         answer
-            .expect("an answer in time")
-            .expect("an answer")
+            .expect("a response in time")
+            .expect("a response")
             .split(' ')
             .nth(1)
             .unwrap()
@@ -93,16 +93,16 @@ async fn api_survives_abusive_callers() {
     assert_eq!(post("whole", to_alice).await, "202");
     let (before, _) = daemon.process().resident().unwrap();
 
-    let begun = Instant::now();
+    let started = Instant::now();
     let idle: Vec<_> = stream::iter(0..READERS)
         .map(|_| reader(api))
         .buffer_unordered(AT_ONCE)
         .filter_map(std::future::ready)
         .collect()
         .await;
-    let took = begun.elapsed();
+    let took = started.elapsed();
     assert_eq!(idle.len(), SERVED);
-    // While they sit there, everybody else is served, and each other kind of bad caller is told.
+    // Meanwhile other callers are served, and each kind of invalid request gets its error.
     assert_eq!(post("whole", to_alice).await, "202");
     for token in ["", "hole", "wholes", "WHOLE"] {
         assert_eq!(post(token, to_alice).await, "401", "{token:?}");
@@ -136,7 +136,7 @@ async fn api_survives_abusive_callers() {
     );
     drop(idle);
     let served = async || reader(api).await.map(drop);
-    wait::until("room for a reader", Duration::from_secs(20), served)
+    wait::until("capacity for a reader", Duration::from_secs(20), served)
         .await
         .unwrap();
     assert!(daemon.stop().await.success());

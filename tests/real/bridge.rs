@@ -1,4 +1,4 @@
-//! The JSON bridge in the daemon: a user writes, an example bot answers.
+//! The JSON bridge in the daemon, with the example bots.
 
 use std::ffi::OsStr;
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use campanile_tests::{
 
 const HOOK_SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
 
-/// An example bot, ended with the test.
+/// An example bot, killed at the end of the test.
 struct Bot(Child);
 
 impl Bot {
@@ -37,7 +37,7 @@ impl Bot {
 
 impl Drop for Bot {
     fn drop(&mut self) {
-        // It may have ended.
+        // The bot may already have ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -70,7 +70,7 @@ async fn bots_reply_over_every_transport(server: Server) {
     let secret = [("HOOK_SECRET", HOOK_SECRET)];
     let url = format!("http://127.0.0.1:{api}");
     let cursor = daemon.folder().at("cursor");
-    // A bot that starts late is no matter: its messages wait.
+    // Messages to a bot that starts later are queued.
     let _bots = [
         Bot::start("python3", "echo.py", &python.to_string(), &secret),
         Bot::start("node", "echo.mjs", &node.to_string(), &secret),
@@ -123,7 +123,7 @@ async fn bots_reply_over_every_transport(server: Server) {
         .await
         .unwrap();
     assert!(info.xml.contains("jabber:iq:version"), "{}", info.xml);
-    // A bot shows that it is there.
+    // The bot has presence.
     alice.presence(None, None, "").await;
     alice
         .presence(Some("shell@bridge.localhost"), Some("subscribe"), "")
@@ -172,7 +172,7 @@ async fn bot_replies_through_nats(server: Server) {
         })
         .await;
     let mut alice = SlixmppClient::login(&server, "alice").await;
-    // Before any bot is there: it waits in the stream.
+    // Before any bot runs: the message is queued in the stream.
     alice.message("bot@bridge.localhost", "early").await;
     let _bots =
         [(); 2].map(|()| Bot::start(interpreter(), "on_nats.py", &nats.url(), &[("BOT", "bot")]));
@@ -204,21 +204,21 @@ on_both!(
     Setup::new().component("bridge.localhost")
 );
 
-/// How long answers take, in the middle.
+/// Returns the median round-trip time of a message.
 async fn median(alice: &mut TokioXmppClient, to: &str) -> Duration {
     let mut times = Vec::new();
     for number in 0..200 {
-        let begun = Instant::now();
+        let started = Instant::now();
         alice.message(to, &format!("hello {number}")).await;
         alice.message_from(to).await;
-        times.push(begun.elapsed());
+        times.push(started.elapsed());
     }
     times.sort_unstable();
     times[times.len() / 2]
 }
 
-/// The figures are for people to read (`--nocapture`, `CAMPANILE_BIN` names a release build): no
-/// test is timed.
+/// Prints latencies for manual inspection (`--nocapture`; `CAMPANILE_BIN` selects a release build).
+/// Nothing is asserted about them.
 async fn bridge_latency_is_reported(server: Server) {
     let hook = WebhookEndpoint::start(Some(r#"{"body":"hello"}"#)).await;
     let one = |jid: &str, tables: &str| {

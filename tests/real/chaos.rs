@@ -1,5 +1,5 @@
-//! Nothing is lost between XMPP and a bot, whatever is killed: the bridge, the server, the webhook,
-//! the broker.
+//! Chaos tests: no message between XMPP and a bot is lost when the bridge, the server, the webhook
+//! or the NATS server is killed.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,18 +27,18 @@ const BOT: &str = "bot@bridge.localhost";
 pub(crate) const USERS: &str = "users.localhost";
 pub(crate) const HOOK_SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
 const SENDERS: usize = 3;
-/// Messages that a sender has under way at a time.
+/// Number of messages in flight per sender.
 const BURST: usize = 8;
-/// Longer than a receipt takes that comes at all.
+/// Time limit for replies to a burst, some of which may never arrive.
 const WORD: Duration = Duration::from_millis(500);
 
-/// How often something is killed; `CAMPANILE_CHAOS` says otherwise.
+/// Returns the number of kills: 6, unless `CAMPANILE_CHAOS` is set.
 fn rounds() -> usize {
     std::env::var("CAMPANILE_CHAOS").map_or(6, |rounds| rounds.parse().unwrap())
 }
 
-/// How long the webhook is down while everybody goes on, in seconds; `CAMPANILE_CHAOS_DOWN` says
-/// otherwise.
+/// Returns how long the webhook is down while senders continue: 2 seconds, unless
+/// `CAMPANILE_CHAOS_DOWN` is set.
 fn down() -> Duration {
     Duration::from_secs(
         std::env::var("CAMPANILE_CHAOS_DOWN").map_or(2, |seconds| seconds.parse().unwrap()),
@@ -49,14 +49,14 @@ fn setup() -> Setup {
     Setup::new().component(BRIDGE).component(USERS)
 }
 
-/// People who write to a bot, on a component of their own: what they were told.
+/// Users who write to a bot, on a separate component, and the replies they received.
 #[derive(Debug, Default)]
 pub(crate) struct Users {
-    /// Ids of messages that have a receipt.
+    /// Ids of messages with a receipt.
     pub(crate) receipted: Mutex<HashSet<String>>,
-    /// The messages that came for `inbox`: the ids under which each text came.
+    /// Messages received by `inbox`: the ids with which each text arrived.
     pub(crate) inbox: Mutex<HashMap<String, HashSet<String>>>,
-    /// Answers of any kind.
+    /// Number of replies of any kind.
     answers: AtomicUsize,
     news: Notify,
 }
@@ -83,7 +83,7 @@ impl Users {
         self.news.notify_waiters();
     }
 
-    /// Waits for so many more answers, and no longer than they take.
+    /// Waits until `goal` replies have arrived, or for the time limit.
     async fn answers(&self, goal: usize) {
         let enough = async {
             loop {
@@ -94,7 +94,7 @@ impl Users {
                 news.await;
             }
         };
-        // What was written to a bridge that is dead is not always answered.
+        // Messages to a killed bridge are not always answered.
         let _ = timeout(WORD, enough).await;
     }
 
@@ -132,7 +132,7 @@ impl Users {
     }
 }
 
-/// Writes to one address until told to stop: how many.
+/// Sends messages to one address until stopped. Returns their number.
 pub(crate) fn write(
     users: Arc<Users>,
     client: Client,
@@ -150,7 +150,7 @@ pub(crate) fn write(
                     type='chat' \
                      id='{id}'><body>{id}</body><request xmlns='urn:xmpp:receipts'/></message>"
                 );
-                // While there is no stream it waits for one.
+                // Waits while there is no stream.
                 client.send(stanza(&xml)).await.unwrap();
                 number += 1;
             }
@@ -166,8 +166,8 @@ fn stanza(xml: &str) -> Stanza {
         .unwrap()
 }
 
-/// Asks for messages to be sent until told to stop, each until it is accepted: those that were, and
-/// what each was called.
+/// Posts messages to the API until stopped, each until it is accepted. Returns the accepted texts
+/// with their stanza ids.
 pub(crate) fn post(
     (api, name): (u16, &'static str),
     to: String,
@@ -182,7 +182,7 @@ pub(crate) fn post(
                 format!("Authorization: Bearer whole\r\nIdempotency-Key: {name}-{number}\r\n");
             let body = json!({"to": to, "body": text}).to_string();
             let ids: &mut HashSet<String> = accepted.entry(text).or_default();
-            // Twice over: a key that is repeated sends nothing more.
+            // Twice: a repeated idempotency key must not send again.
             for _ in 0..2 {
                 ids.insert(accept(api, &headers, &body).await);
             }
@@ -192,9 +192,9 @@ pub(crate) fn post(
     })
 }
 
-/// Asks until it is accepted, and gives the stanza's id.
+/// Posts a message until it is accepted. Returns the stanza's id.
 async fn accept(api: u16, headers: &str, body: &str) -> String {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let answer = timeout(
             Duration::from_secs(5),
@@ -208,16 +208,16 @@ async fn accept(api: u16, headers: &str, body: &str) -> String {
         {
             Some(id) => return id,
             None => assert!(
-                begun.elapsed() < Duration::from_secs(60),
+                started.elapsed() < Duration::from_secs(60),
                 "{body} is not accepted"
             ),
         }
-        // As `wait::until` does it, which would make this future one that cannot be spawned.
+        // Like `wait::until`, which would make this future `!Send`.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// The id of the stanza when it was accepted; what is in the way for now is said by a 503 or a 409.
+/// Returns the id of an accepted stanza. Temporary failures are a 503 or a 409.
 fn accepted_id(answer: &str) -> Option<String> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?;
@@ -284,7 +284,7 @@ impl Chaos {
         self.users.receipted.lock().unwrap().len()
     }
 
-    /// Goes on until so many more receipts have come.
+    /// Waits for this many more receipts.
     async fn progress(&self, count: usize) {
         let goal = self.receipts() + count;
         let come = async || (self.receipts() >= goal).then_some(());
@@ -292,8 +292,8 @@ impl Chaos {
         come.unwrap_or_else(|error| panic!("{error}\n{}", self.daemon.output().tail()));
     }
 
-    /// Goes on until so many more answers have come: a receipt, or a refusal when too much waits
-    /// for the webhook.
+    /// Waits for this many more replies: receipts, or errors when the queue for the webhook is
+    /// full.
     async fn answers(&self, count: usize) {
         let counted = || self.users.answers.load(Ordering::Relaxed);
         let goal = counted() + count;
@@ -304,7 +304,7 @@ impl Chaos {
         come.unwrap_or_else(|error| panic!("{error}\n{}", self.daemon.output().tail()));
     }
 
-    /// Ends it, and looks whether all is there.
+    /// Stops the senders and asserts that nothing is missing.
     async fn end(mut self, what: &str) {
         self.stop.send(true).unwrap();
         let mut sent = 0;
@@ -331,12 +331,12 @@ impl Chaos {
                 .collect::<Vec<_>>()
         };
         let all = async || (missing().is_empty() && unsent().is_empty()).then_some(());
-        // Attempts are up to a minute apart behind a webhook that was down for one.
-        let all = wait::until("all of them", Duration::from_secs(60) + 2 * down(), all).await;
+        // Retries are up to a minute apart after long downtime of the webhook.
+        let all = wait::until("all messages", Duration::from_secs(60) + 2 * down(), all).await;
         let tail = self.daemon.output().tail();
         assert!(
             all.is_ok(),
-            "{} receipted: missing {:?}; not sent {:?}\n{tail}",
+            "{} receipts: missing {:?}; not sent {:?}\n{tail}",
             receipted.len(),
             missing(),
             unsent()
@@ -352,11 +352,11 @@ impl Chaos {
                 .unwrap_or_default();
             assert!(
                 ids.len() == 1 && came.is_subset(ids),
-                "{text} was accepted as {ids:?} and came as {came:?}"
+                "{text} was accepted as {ids:?} and arrived as {came:?}"
             );
         }
         eprintln!(
-            "{what}: {sent} written, {} receipted, 0 of them missing, {again} posted again; {} \
+            "{what}: {sent} written, {} with receipt, 0 of them missing, {again} posted again; {} \
             accepted, 0 not sent",
             receipted.len(),
             accepted.len()
@@ -373,8 +373,8 @@ pub(crate) fn text(posted: &Posted) -> Option<String> {
     posted.json()["body"].as_str().map(str::to_owned)
 }
 
-/// Each sender's messages came in their order at first, and each under one id of the webhook; how
-/// many came again.
+/// Asserts that first deliveries are in order per sender, and that each message has one webhook id.
+/// Returns the number of repeated deliveries.
 fn in_order(posted: &[Posted]) -> usize {
     let mut names = HashMap::new();
     let mut last = HashMap::new();
@@ -391,20 +391,20 @@ fn in_order(posted: &[Posted]) -> usize {
         };
         let name = posted.head["webhook-id"].clone();
         if let Some(before) = names.insert(id.clone(), name.clone()) {
-            assert_eq!(before, name, "{id} came under two ids");
+            assert_eq!(before, name, "{id} has two webhook ids");
             again += 1;
             continue;
         }
         let before = last.insert(sender.to_owned(), number);
         assert!(
             before.is_none_or(|before| before < number),
-            "{id} came behind {before:?}"
+            "{id} arrived after {before:?}"
         );
     }
     again
 }
 
-/// The bridge is killed with -9 again and again, and in between the webhook is down.
+/// Kills the bridge repeatedly with SIGKILL, with webhook downtime in between.
 async fn bridge_loses_nothing_when_killed(server: Server) {
     let mut chaos = Chaos::start(&server, "", &format!("inbox@{USERS}")).await;
     for round in 0..rounds() {
@@ -429,7 +429,7 @@ async fn bridge_loses_nothing_when_killed(server: Server) {
 }
 on_both!(bridge_loses_nothing_when_killed, setup());
 
-/// The same behind a broker, which is killed, too.
+/// The same with a NATS server, which is killed, too.
 async fn bridge_loses_nothing_when_broker_is_killed(server: Server) {
     let mut nats = Nats::start().await;
     let table = format!("[component.json_bridge.nats]\nurl = '{}'\n", nats.url());
@@ -447,7 +447,7 @@ async fn bridge_loses_nothing_when_broker_is_killed(server: Server) {
     chaos.progress(50).await;
     chaos
         .end(&format!(
-            "{:?} behind a broker, {} kills",
+            "{:?} with NATS, {} kills",
             server.kind(),
             rounds()
         ))
@@ -455,8 +455,8 @@ async fn bridge_loses_nothing_when_broker_is_killed(server: Server) {
 }
 on_both!(bridge_loses_nothing_when_broker_is_killed, setup());
 
-/// The server goes and comes back. What is accepted goes to a bot of the same bridge: it has no
-/// other way than the server.
+/// Restarts the server. Posted messages go to a bot of the same bridge, so they pass through the
+/// server.
 async fn bridge_loses_nothing_when_server_restarts(mut server: Server) {
     let chaos = Chaos::start(&server, "", &format!("other@{BRIDGE}")).await;
     for round in 0..rounds() {

@@ -1,4 +1,4 @@
-//! Confirmed delivery: what a real server has taken is there, however often it is stopped and
+//! Confirmed delivery: no confirmed message is lost when a real server is repeatedly stopped and
 //! killed.
 
 use std::collections::HashMap;
@@ -21,14 +21,14 @@ const JID: &str = "one.localhost";
 const RESTARTS: u64 = 8;
 const SENDERS: usize = 16;
 
-/// How often each message has come, and in which order each sender's first came.
+/// Number of deliveries of each message, and the order of first deliveries by sender.
 #[derive(Debug, Default)]
 struct Inbox {
     times: HashMap<String, u32>,
     order: HashMap<String, Vec<usize>>,
 }
 
-/// A component that sends to itself, through the server.
+/// A component that sends messages to itself through the server.
 fn component(server: &Server) -> (ComponentBuilder, Arc<Mutex<Inbox>>) {
     let inbox = Arc::new(Mutex::new(Inbox::default()));
     let counted = Arc::clone(&inbox);
@@ -71,7 +71,7 @@ fn message(id: &str, size: usize) -> Stanza {
     .with_id(id)
 }
 
-/// Sends one message after the other until told to stop, and gives back how many.
+/// Sends messages in sequence until stopped. Returns their number.
 fn send_on(client: Client, sender: usize, stop: watch::Receiver<bool>) -> JoinHandle<usize> {
     tokio::spawn(async move {
         let mut number = 0;
@@ -125,7 +125,7 @@ async fn confirmed_messages_are_delivered(mut server: Server) {
             .cloned()
             .collect::<Vec<_>>()
     };
-    // The server gave them to us before it gave us the ping; the handlers may need a moment.
+    // The server has delivered them before the confirming ping; the handlers may need a moment.
     let come = wait::until("all messages", wait::TIMEOUT, async || {
         lost().is_empty().then_some(())
     })
@@ -141,7 +141,7 @@ async fn confirmed_messages_are_delivered(mut server: Server) {
     let inbox = inbox.lock().unwrap();
     assert!(
         inbox.order.values().all(|numbers| numbers.is_sorted()),
-        "what one sender sent is in its order"
+        "messages of one sender arrive in order"
     );
     assert!(
         stats.connected > RESTARTS && stats.confirmed >= RESTARTS * 200,
@@ -149,7 +149,7 @@ async fn confirmed_messages_are_delivered(mut server: Server) {
     );
     let twice = inbox.times.values().filter(|&&times| times > 1).count();
     println!(
-        "{:?}: {} messages over {} streams, {} written again, {twice} came more than once",
+        "{:?}: {} messages over {} streams, {} resent, {twice} delivered more than once",
         server.kind(),
         sent.len(),
         stats.connected,
@@ -162,8 +162,7 @@ on_both!(
     Setup::new().component(JID)
 );
 
-/// The server ends the stream over a stanza that it finds too large; the others are not made to
-/// suffer.
+/// The server closes the stream because of one oversized stanza; all others are delivered.
 async fn poisoned_stanza_is_isolated(server: Server) {
     let (builder, inbox) = component(&server);
     let component = builder.build().unwrap();
@@ -188,7 +187,7 @@ async fn poisoned_stanza_is_isolated(server: Server) {
             taken.unwrap();
             continue;
         }
-        // Prosody resets the connection, so that its error does not always arrive.
+        // Prosody resets the connection, so its error does not always arrive.
         let wanted: &[_] = match server.kind() {
             Kind::Prosody => &["not-well-formed", "undefined-condition"],
             Kind::Ejabberd => &["policy-violation"],
@@ -202,8 +201,8 @@ async fn poisoned_stanza_is_isolated(server: Server) {
     wait::until("the others", wait::TIMEOUT, all).await.unwrap();
     let poisoned = stats.counters().poisoned;
     let streams = stats.counters().connected;
-    // The one that ends with the stanza, the one of its trial, and more when others waited behind
-    // it.
+    // The stream closed by the stanza, the one of its isolated retry, and more if others were
+    // queued behind it.
     assert!(
         poisoned == 1 && (2..=6).contains(&streams),
         "{streams} streams, {poisoned} given up"

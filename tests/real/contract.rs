@@ -1,6 +1,5 @@
-//! The bridge held against what others have written: the library of Standard Webhooks, a validator
-//! of OpenAPI documents, and schemathesis, which asks the HTTP side what its document allows and
-//! what it does not.
+//! The bridge checked with independent tools: the Standard Webhooks library, an OpenAPI validator,
+//! and schemathesis, which sends requests within and beyond the API's OpenAPI document.
 
 use std::process::{Command, Output};
 
@@ -12,7 +11,7 @@ use serde_json::json;
 use crate::support::mounted;
 
 const SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
-/// How long schemathesis asks, in seconds; `CAMPANILE_SCHEMATHESIS` says otherwise.
+/// Duration of the schemathesis run in seconds, unless `CAMPANILE_SCHEMATHESIS` is set.
 const SECONDS: &str = "20";
 
 async fn run(mut command: Command) -> Output {
@@ -41,7 +40,7 @@ for changed in [dict(posted['head'], **{'webhook-id': 'msg_other'}), dict(posted
         Webhook(sys.argv[1]).verify(posted['body'], changed)
     except WebhookVerificationError:
         continue
-    sys.exit('a changed request is taken')
+    sys.exit('a modified request was accepted')
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,10 +105,10 @@ async fn http_api_conforms_to_openapi() {
     assert!(validated.status.success(), "{}", said(&validated));
     let seconds = std::env::var("CAMPANILE_SCHEMATHESIS").unwrap_or_else(|_| SECONDS.to_owned());
     let folder = Folder::new("schemathesis");
-    // These say that somebody else does not answer, and are documented.
-    let told = "[checks.not_a_server_error]\nexpected-statuses = \
+    // Documented responses for an unresponsive upstream.
+    let settings = "[checks.not_a_server_error]\nexpected-statuses = \
         [\"2xx\", \"4xx\", \"502\", \"503\", \"504\"]\n";
-    folder.write("schemathesis.toml", told);
+    folder.write("schemathesis.toml", settings);
     let mut ask = Command::new(interpreter());
     ask.current_dir(folder.path()).args([
         "-m",
@@ -129,7 +128,7 @@ async fn http_api_conforms_to_openapi() {
         "--checks",
         "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
     ]);
-    // A stream of events has no end.
+    // The event stream does not end.
     ask.args(["--exclude-path", "/v1/events", "--request-timeout", "30"]);
     let asked = run(ask).await;
     println!("{}", said(&asked));

@@ -1,4 +1,4 @@
-//! Broken set-ups, and what `campanile check --connect` makes of them.
+//! Diagnoses of `campanile check --connect` for broken setups.
 
 use campanile_tests::daemon::{self, CommandOutput, Daemon};
 use campanile_tests::folder::Folder;
@@ -9,7 +9,7 @@ use campanile_tests::{
 
 use crate::support::mounted;
 
-/// A component with the echo on it, and short waits.
+/// Returns the configuration of an echo component with short timeouts.
 fn component(jid: &str, address: &str, more: &str) -> String {
     format!(
         "[[component]]\njid = \"{jid}\"\naddress = \"{address}\"\nsecret \
@@ -25,7 +25,7 @@ async fn check(configuration: &str) -> CommandOutput {
     daemon::command(&folder, &["check", "--config", "check.toml", "--connect"]).await
 }
 
-/// Runs the doctor on a set-up; it must find the fault, say all of this, and not show the secret.
+/// Asserts that the check fails, prints these fragments, and does not reveal the secret.
 async fn assert_finding(name: &str, configuration: &str, words: &[&str]) {
     let checked = check(configuration).await;
     assert_report(name, &checked, 69, words);
@@ -43,13 +43,13 @@ fn assert_report(name: &str, checked: &CommandOutput, code: i32, words: &[&str])
     for word in words {
         assert!(
             checked.stdout.contains(word),
-            "{name}: no {word:?} in {}",
+            "{name}: missing {word:?} in {}",
             checked.stdout
         );
     }
     assert!(
         !checked.stdout.contains(SECRET),
-        "{name}: a secret was shown: {}",
+        "{name}: the secret was printed: {}",
         checked.stdout
     );
 }
@@ -62,7 +62,7 @@ fn setup() -> Setup {
         .federated()
 }
 
-/// A set-up without a fault: what the doctor says of all others means something.
+/// A healthy setup passes, which gives the other diagnoses their meaning.
 async fn doctor_passes_healthy_setup(server: Server) {
     let checked = check(&component(
         "echo.localhost",
@@ -153,8 +153,7 @@ async fn doctor_explains_wrong_address(server: Server) {
         "tls = {{ server_name = \"example.org\", ca_file = \"{}\" }}",
         server.ca_file()
     );
-    // Prosody refuses to begin under a name that it does not have, ejabberd shows the certificate
-    // that it has.
+    // Prosody rejects an unknown server name, ejabberd presents its certificate anyway.
     let said = if server.kind() == Kind::Prosody {
         "UnrecognisedName"
     } else {
@@ -269,14 +268,14 @@ async fn doctor_explains_prosody_rejections() {
     refusals(Prosody::start(&setup()).await).await;
 }
 
-/// Only ejabberd takes a listener's host of the same name as a virtual host.
+/// Only ejabberd accepts a listener's host with the name of a virtual host.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_explains_ejabberd_rejections() {
     refusals(Ejabberd::start(&setup().component("localhost")).await).await;
 }
 
-/// Nothing connects beside it; it says itself how it stands, before and after the server has
-/// stopped to route.
+/// The doctor queries a running daemon instead of connecting, before and after the server stops
+/// routing.
 async fn doctor_queries_running_daemon(mut server: Server) {
     let admin = format!("[admin]\nlisten = \"127.0.0.1:{}\"\n", ports::free());
     let bounds = "keepalive = \"1s\"\nkeepalive_deadline = \"3s\"\n";
@@ -294,7 +293,7 @@ async fn doctor_queries_running_daemon(mut server: Server) {
         daemon::command_with(&folder, &arguments, &environment).await
     };
     let well = "on this machine: mounted, and stanzas reach it";
-    let ready = wait::until("that it is ready", wait::TIMEOUT, async || {
+    let ready = wait::until("readiness", wait::TIMEOUT, async || {
         let checked = beside().await;
         checked.stdout.contains(well).then_some(checked)
     });
@@ -323,7 +322,7 @@ async fn doctor_queries_running_daemon(mut server: Server) {
             )
         }
     };
-    let found = wait::until("that it says why", wait::TIMEOUT, async || {
+    let found = wait::until("the reason", wait::TIMEOUT, async || {
         let checked = beside().await;
         checked.stdout.contains(broken).then_some(checked)
     });
@@ -356,7 +355,7 @@ on_both!(
     setup().max_stanza_size(100_000)
 );
 
-/// It takes connections and does not go on: the kernel answers for a process that is stopped.
+/// A stopped server: the kernel still accepts connections for it.
 async fn doctor_finds_hanging_server(server: Server) {
     let process = server.process().expect("it runs").pid().to_string();
     let signal = |name: &str| {
@@ -428,7 +427,7 @@ async fn doctor_finds_prosody_component_without_secret() {
     .await;
 }
 
-/// The new one wins there: the doctor says so before it connects, and the old one comes back.
+/// With `kick_old` the doctor replaces the existing connection, and warns before it connects.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_replaces_connection_with_kick_old() {
     let server =

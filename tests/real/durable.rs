@@ -1,11 +1,10 @@
-//! A receipt is written when the disk has the entry, and not before: seen from outside, system call
-//! by system call.
+//! A receipt is sent only after the entry has been synced to disk, verified by strace.
 
 use campanile_tests::{Daemon, RawServer};
 
 const LOGGER: &str = "logger.localhost";
 const MESSAGES: usize = 600;
-/// Messages sent in one go; they are kept in groups.
+/// Number of messages sent at once; they are committed in groups.
 const BURST: usize = 150;
 const CALLS: &str = "write,writev,sendto,sendmsg,pwrite64,fdatasync,fsync";
 
@@ -53,12 +52,12 @@ async fn receipt_follows_fdatasync() {
             .iter()
             .find(|(_, bytes)| bytes.contains(&kept))
             .map(|(at, _)| *at);
-        let kept = kept.unwrap_or_else(|| panic!("message {number} is not in the log"));
+        let kept = kept.unwrap_or_else(|| panic!("message {number} is not in the write-ahead log"));
         let synced = *trace
             .synced
             .iter()
             .find(|at| **at > kept)
-            .expect("the log is synced");
+            .expect("the write-ahead log is synced");
         let sent = trace
             .sent
             .iter()
@@ -78,21 +77,21 @@ async fn receipt_follows_fdatasync() {
     );
 }
 
-/// Lines of the trace that matter, each with its place.
+/// Relevant calls in the trace, with their line numbers.
 #[derive(Default)]
 struct Trace {
-    /// What was written to the write-ahead log.
+    /// Writes to the write-ahead log.
     kept: Vec<(usize, String)>,
-    /// When the log was on the disk: the call has returned.
+    /// Completed syncs of the write-ahead log.
     synced: Vec<usize>,
-    /// What was written to the server, with receipts in it: the call begins.
+    /// Writes to the server that contain receipts, when the call starts.
     sent: Vec<(usize, String)>,
 }
 
 impl Trace {
     fn read(lines: &[String]) -> Self {
         let mut trace = Self::default();
-        // Threads that are within a sync of the log, whose end is on another line.
+        // Threads in an unfinished sync call, which ends on another line.
         let mut syncing = Vec::new();
         for (at, line) in lines.iter().enumerate() {
             let (thread, call) = line.split_once(char::is_whitespace).unwrap_or((line, ""));

@@ -1,4 +1,4 @@
-//! What people get from a daemon that is mounted on two servers at once.
+//! A daemon connected to two servers at once, used by clients of both.
 
 use campanile_tests::{Daemon, Ejabberd, Prosody, Server, SlixmppClient};
 
@@ -24,7 +24,7 @@ const BASICS: [&str; 4] = [
     "<query xmlns='jabber:iq:last'/>",
 ];
 
-/// One process, one file, two servers; an echo and a disco component on each.
+/// One daemon and one configuration with an echo and a disco component on each of two servers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn daemon_serves_two_servers_at_once() {
     let jids = |server: &str| {
@@ -136,7 +136,7 @@ async fn requests(alice: &mut SlixmppClient, jid: &str) {
     );
 }
 
-/// The next thing that comes is the echo of what was written after them.
+/// Asserts that responses are not answered: the next stanza is the echo of a later message.
 async fn answers_to_nothing(alice: &mut SlixmppClient, jid: &str) {
     alice.take_all();
     let gone = "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";

@@ -1,4 +1,4 @@
-//! Clients of other makes at the embedded server.
+//! Third-party clients on the embedded server.
 
 use campanile_tests::demo::{Demo, PASSWORD};
 use campanile_tests::{SlixmppClient, TokioXmppClient};
@@ -27,7 +27,7 @@ async fn slixmpp_uses_embedded_server() {
         (id.as_str(), Some("hello & <welcome>"))
     );
 
-    // The roster, and the bot's presence in it.
+    // Roster and presence of the bot.
     let roster = "<query xmlns='jabber:iq:roster'/>";
     assert_eq!(
         alice
@@ -63,7 +63,7 @@ async fn slixmpp_uses_embedded_server() {
         (Some("bot@echo.localhost"), Some("to"))
     );
 
-    // What the component's owner sees of it.
+    // The demo prints the traffic.
     demo.output()
         .line(campanile_tests::wait::TIMEOUT, |line| {
             line.contains("hello & <welcome>")
@@ -107,7 +107,7 @@ async fn tokio_xmpp_uses_embedded_server() {
             .is_none()
     );
 
-    // The two of them, each on a client of another make.
+    // Two users with different client libraries.
     let mut alice = SlixmppClient::login_at(&demo.address(), "alice@localhost", PASSWORD).await;
     alice.message(bob.jid(), "Are you there, too?").await;
     assert_eq!(

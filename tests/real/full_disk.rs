@@ -1,5 +1,5 @@
-//! A disk that is full: senders are told, no receipt is false, and when there is room again all
-//! goes on by itself.
+//! A full disk: senders get an error, no receipt is false, and the logger recovers once space is
+//! available.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -21,11 +21,11 @@ fn configuration(server: &RawServer, store: &str) -> String {
     )
 }
 
-/// A file system of its own in memory, which is soon full.
+/// A small tmpfs.
 struct SmallDisk(Folder);
 
 impl SmallDisk {
-    /// None where mounting is not permitted.
+    /// Mounts the file system. Returns `None` if mounting is not permitted.
     fn mount(megabytes: u32) -> Option<Self> {
         let folder = Folder::new("disk");
         let size = format!("size={megabytes}m");
@@ -47,7 +47,7 @@ impl SmallDisk {
             .status();
         assert!(
             grown.is_ok_and(|status| status.success()),
-            "cannot make the disk larger"
+            "cannot enlarge the disk"
         );
     }
 }
@@ -67,7 +67,7 @@ impl Drop for SmallDisk {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logger_recovers_from_full_disk() {
     let Some(disk) = SmallDisk::mount(4) else {
-        println!("no disk can be mounted here: tested by a bound on the size of files alone");
+        println!("mounting is not permitted here; only the file size limit is tested");
         return;
     };
     let server = RawServer::listen().await;
@@ -76,13 +76,13 @@ async fn logger_recovers_from_full_disk() {
     fills_up_and_heals(&server, daemon, || disk.grow(64)).await;
 }
 
-/// The same where nothing can be mounted: no file of the process may grow beyond a bound.
+/// The same without mounting: the process has a file size limit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logger_recovers_from_file_size_limit() {
     let folder = Folder::new("bounded");
     let server = RawServer::listen().await;
     let configuration = configuration(&server, &folder.at("logger.db"));
-    // The signal that comes with the bound would end the process.
+    // SIGXFSZ would kill the process.
     let mut daemon = Daemon::start_behind(
         &["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"],
         &configuration,
@@ -94,7 +94,7 @@ async fn logger_recovers_from_file_size_limit() {
             .status();
         assert!(
             bounded.is_ok_and(|status| status.success()),
-            "cannot bound the size of files"
+            "cannot set the file size limit"
         );
     };
     bound("1000000");
@@ -108,13 +108,13 @@ async fn fills_up_and_heals(server: &RawServer, mut daemon: Daemon, make_room: i
         replies.send(&mut component, BURST).await;
         assert!(
             replies.next < 100_000,
-            "it is never full\n{}",
+            "the disk never fills up\n{}",
             daemon.output().tail()
         );
     }
     assert!(
         replies.kept.len() > BURST,
-        "it is full from the start: {}",
+        "the disk is full from the start: {}",
         replies.kept.len()
     );
     check(&daemon, &replies);
@@ -124,7 +124,7 @@ async fn fills_up_and_heals(server: &RawServer, mut daemon: Daemon, make_room: i
     while replies.kept.len() < full + 3 * BURST {
         assert!(
             started.elapsed() < Duration::from_secs(30),
-            "it does not heal\n{}",
+            "the logger does not recover\n{}",
             daemon.output().tail()
         );
         replies.send(&mut component, BURST).await;
@@ -140,7 +140,7 @@ async fn fills_up_and_heals(server: &RawServer, mut daemon: Daemon, make_room: i
     assert!(daemon.wait(campanile_tests::wait::TIMEOUT).await.success());
 }
 
-/// What senders were told, by the numbers of their messages.
+/// Replies to senders, by message number.
 #[derive(Default)]
 struct Replies {
     next: usize,
@@ -149,10 +149,10 @@ struct Replies {
 }
 
 impl Replies {
-    /// Sends some messages, and waits for the answer to each.
+    /// Sends messages and waits for the reply to each.
     async fn send(&mut self, component: &mut AttachedComponent, count: usize) {
         let message = |number: usize| {
-            // A sender of its own: each is told.
+            // From different senders, because replies are limited per sender.
             format!(
                 "<message from='u{number}@localhost/x' to='{LOGGER}' type='chat' \
                 id='{number}'><body>n{number} {}</body>\
@@ -200,11 +200,11 @@ impl Replies {
             text.as_deref(),
             Some("the archive is unavailable; try again later")
         );
-        assert!(self.refused.insert(number), "{number} is told twice");
+        assert!(self.refused.insert(number), "{number} has two errors");
     }
 }
 
-/// What has a receipt is in the archive, once; what was refused is not.
+/// Asserts that every message with a receipt is archived exactly once, and no rejected one is.
 fn check(daemon: &Daemon, replies: &Replies) {
     let mut export = Command::new(daemon::binary());
     export.args([
@@ -235,9 +235,9 @@ fn check(daemon: &Daemon, replies: &Replies) {
     };
     let there: Vec<usize> = lines
         .lines()
-        .map(|line| number(line).expect("one of ours"))
+        .map(|line| number(line).expect("a test message"))
         .collect();
     let once: BTreeSet<usize> = there.iter().copied().collect();
-    assert_eq!(once.len(), there.len(), "something is there twice");
+    assert_eq!(once.len(), there.len(), "an entry is archived twice");
     assert_eq!(once, replies.kept);
 }

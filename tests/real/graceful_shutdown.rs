@@ -1,5 +1,4 @@
-//! SIGTERM under load: what the daemon has read it answers; the rest it counts, and the count is
-//! right.
+//! SIGTERM under load: every stanza that the daemon has read is answered or counted as unanswered.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +14,12 @@ use crate::support::{component, mounted, setup};
 
 const ECHO: &str = "echo.localhost";
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
-/// Stanzas of each user.
+/// Number of stanzas per user.
 const EACH: usize = 3000;
-/// Answers after which the daemon is told to stop.
+/// Number of replies after which the daemon is stopped.
 const ENOUGH: usize = 1500;
 
-/// What has become of stanzas, by id.
+/// Outcomes of stanzas by id.
 #[derive(Default)]
 struct Outcomes(BTreeMap<String, String>);
 
@@ -50,7 +49,7 @@ impl Outcomes {
             })
     }
 
-    /// How many had this outcome, or one that begins so.
+    /// Returns the number of outcomes with this prefix.
     fn of(&self, beginning: &str) -> u64 {
         self.0
             .values()
@@ -58,7 +57,7 @@ impl Outcomes {
             .count() as u64
     }
 
-    /// How many requests and how many messages of so many each are without an answer.
+    /// Returns the number of unanswered requests and messages.
     fn missing(&self, requests: usize, messages: usize) -> (u64, u64) {
         (
             requests as u64 - self.of("iq"),
@@ -75,7 +74,7 @@ fn stanza(number: usize, id: &str, from: &str) -> String {
     }
 }
 
-/// Requests and messages that the daemon, which has ended, says it has left without an answer.
+/// Returns the numbers of requests and messages that the daemon has logged as unanswered.
 fn left(daemon: &Daemon) -> (u64, u64) {
     let lines = daemon.output().lines();
     let events = lines
@@ -92,7 +91,7 @@ fn left(daemon: &Daemon) -> (u64, u64) {
         })
 }
 
-/// Three people who send without a pause; the daemon is stopped in the midst of it.
+/// Three clients send continuously while the daemon is stopped.
 async fn shutdown_under_load_accounts_for_every_stanza(server: Server) {
     let proxy = Proxy::start(server.component_address()).await;
     let mut daemon = Daemon::start(&component(ECHO, proxy.address(), "[component.echo]"));
@@ -108,7 +107,7 @@ async fn shutdown_under_load_accounts_for_every_stanza(server: Server) {
     let enough = timeout(TIMEOUT, counted.wait_for(|count| *count >= ENOUGH))
         .await
         .is_ok();
-    assert!(enough, "only {} answers", *count.borrow());
+    assert!(enough, "only {} replies", *count.borrow());
     assert!(daemon.stop().await.success(), "{}", daemon.output().tail());
     ended.send_replace(true);
     let mut outcomes = Outcomes::default();
@@ -124,7 +123,7 @@ async fn shutdown_under_load_accounts_for_every_stanza(server: Server) {
         server.kind(),
         outcomes.count()
     );
-    // What the component said or left is all that came to it.
+    // Replies and logged stanzas together are all that the server wrote.
     let said = |kind: &str| {
         ["answered", "recipient-unavailable"].map(|how| outcomes.of(&format!("{kind} {how}")))
     };
@@ -135,19 +134,19 @@ async fn shutdown_under_load_accounts_for_every_stanza(server: Server) {
     assert_eq!(
         ours,
         (seen.requests as u64, seen.messages as u64),
-        "what came, and what became of it"
+        "every stanza is answered or counted"
     );
-    // What the senders miss beyond that the server had taken for the component, and never wrote: it
-    // lay in a queue that ended with the stream. On Prosody it is usual, on ejabberd it is rare.
+    // The rest was accepted by the server and never written to the component: it was queued when
+    // the stream ended. Common on Prosody, rare on ejabberd.
     eprintln!(
-        "lost within the server: {:?}",
+        "lost in the server: {:?}",
         (missing.0 - left.0, missing.1 - left.1)
     );
 }
 on_both!(shutdown_under_load_accounts_for_every_stanza, setup());
 
-/// Sends everything, as fast as the server takes it; gives what has become of it when the daemon
-/// has ended.
+/// Sends all stanzas as fast as the server accepts them. Returns their outcomes when the daemon has
+/// ended.
 async fn load(
     client: RawClient,
     count: watch::Sender<usize>,
@@ -167,7 +166,7 @@ async fn load(
                 .unwrap();
         }
         ended.wait_for(|ended| *ended).await.unwrap();
-        // Behind all that is said of the others.
+        // After the replies to all other stanzas.
         writer
             .write("<iq type='get' id='fence' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
             .await
@@ -176,7 +175,7 @@ async fn load(
     });
     let mut outcomes = Outcomes::default();
     loop {
-        let stanza = reader.next().await.expect("the server goes on");
+        let stanza = reader.next().await.expect("the stream is open");
         if stanza.attribute("id") == "fence" {
             break;
         }
@@ -187,8 +186,7 @@ async fn load(
     outcomes
 }
 
-/// Everything is in the socket at once: what the daemon answers and what it counts is all there
-/// was.
+/// With all stanzas in the socket buffer, replies and counts still add up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutdown_accounts_for_full_socket() {
     const ALL: usize = 40_000;
@@ -199,7 +197,7 @@ async fn shutdown_accounts_for_full_socket() {
     let writing = tokio::spawn(async move {
         for number in 0..ALL {
             let from = format!(" from='u{}@localhost/r'", number % 50);
-            // Behind the component's closing tag a server need not write any more.
+            // After the component's closing tag a server stops writing.
             if !writer
                 .write(&stanza(number, &format!("n-{number}"), &from))
                 .await
@@ -222,7 +220,7 @@ async fn shutdown_accounts_for_full_socket() {
     let missing = outcomes.missing(written.div_ceil(2), written / 2);
     let left = left(&daemon);
     eprintln!(
-        "a hand-made server: {written} written, {:?}, missing {missing:?}, left by the daemon \
+        "raw server: {written} written, {:?}, missing {missing:?}, left by the daemon \
         {left:?}",
         outcomes.count()
     );

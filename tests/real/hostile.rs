@@ -1,4 +1,4 @@
-//! What strangers can send: the stream stays, and each stanza gets what it is due.
+//! Hostile stanzas: the stream stays open, and each stanza gets the expected reply.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::support::{component, components, mounted, setup};
 
 const ECHO: &str = "echo.localhost";
 const COUNT: usize = 10_000;
-/// So many are under way at a time.
+/// Number of stanzas in flight.
 const BLOCK: usize = 250;
-/// The size of what comes behind a block, both ways: more than a server reads at a time.
+/// Size of the message after each block, in both directions: more than a server reads at once.
 const PUSH: usize = 32 * 1024;
 
-/// What is due to a block of stanzas, and what has come of it.
+/// Expected replies to a block of stanzas, and unexpected ones.
 #[derive(Default)]
 struct Expectations {
     open: BTreeMap<String, Vec<String>>,
@@ -53,19 +53,19 @@ impl Expectations {
             .collect();
         assert!(
             surplus.is_empty() && open.is_empty(),
-            "{what}: came and was not due: {surplus:#?}\nis still due: {open:#?}"
+            "{what}: unexpected: {surplus:#?}\nmissing: {open:#?}"
         );
     }
 }
 
-/// Writes the stanzas and waits for what is due to each.
+/// Writes the stanzas and waits for the expected reply to each.
 async fn exchange(alice: &mut SlixmppClient, stanzas: &[Hostile]) {
     let mut expected = Expectations::default();
     stanzas.iter().for_each(|stanza| expected.expect(stanza));
     let all: String = stanzas.iter().map(|stanza| stanza.xml.as_str()).collect();
     alice.raw(&all).await;
-    // The servers' parser may put off a long tag that came in halves, and all behind it, until
-    // twice as much is there (expat since CVE-2023-52425; Debian's as of 2.5.0-1+deb12u2).
+    // The servers' parser may defer a long tag that arrived in pieces, and all input after it,
+    // until twice as much is buffered (expat since CVE-2023-52425; Debian's since 2.5.0-1+deb12u2).
     let fence = alice
         .message(
             ECHO,
@@ -91,7 +91,8 @@ async fn exchange(alice: &mut SlixmppClient, stanzas: &[Hostile]) {
     assert!(fenced, "no echo after a block of stanzas");
 }
 
-/// What a server does not pass on it answers itself; what it lets through is ours to answer.
+/// Adjusts the expected outcome: stanzas that a server rejects itself are answered by it, the
+/// others by the component.
 fn as_on(kind: Kind, mut stanza: Hostile) -> Hostile {
     let seen = tree::read(&stanza.xml);
     let id = seen.attribute("id");
@@ -103,17 +104,17 @@ fn as_on(kind: Kind, mut stanza: Hostile) -> Hostile {
         ))
     };
     match (kind, seen.name.as_str()) {
-        // An IQ without id, even a result.
+        // Prosody rejects an IQ without id, even a result.
         (Kind::Prosody, "iq")
             if !stanza.xml.contains(" id=") && seen.attribute("type") != "error" =>
         {
             stanza.outcome = refused(to);
         }
-        // A type that does not exist, in the name of the bare address.
+        // Prosody rejects an unknown presence type on behalf of the bare JID.
         (Kind::Prosody, "presence") if stanza.outcome != Outcome::Skipped => {
             stanza.outcome = refused(to.split('/').next().unwrap_or_default());
         }
-        // What cannot stand in <show/> and <priority/>.
+        // ejabberd rejects invalid values of `<show/>` and `<priority/>`.
         (Kind::Ejabberd, "presence")
             if ["<show>busy", "<priority>high"]
                 .iter()
@@ -126,7 +127,7 @@ fn as_on(kind: Kind, mut stanza: Hostile) -> Hostile {
     stanza
 }
 
-/// The stanzas that end the stream of a library that parses each of them (peers of ours do).
+/// Stanzas that make libraries with strict parsing close the stream.
 async fn malformed_stanzas_are_answered(server: Server) {
     let mut daemon = Daemon::start(&components(&server.component_address()));
     mounted(&mut daemon, ECHO).await;
@@ -221,7 +222,7 @@ async fn daemon_survives_hostile_server() {
             let Ok(answer) = component.next_within(campanile_tests::wait::TIMEOUT).await else {
                 break;
             };
-            expected.receive(&answer.expect("the stream goes on"), Origin::Component);
+            expected.receive(&answer.expect("the stream is open"), Origin::Component);
         }
         expected.assert_met("a block of stanzas");
     }
@@ -239,11 +240,11 @@ async fn daemon_survives_hostile_server() {
         Some("last")
     );
     assert!(daemon.stop().await.success());
-    assert_eq!(component.next().await, None, "nothing but what is due");
+    assert_eq!(component.next().await, None, "no further stanzas");
     counts.report("a server");
 }
 
-/// Twenty megabytes in one stanza: ejabberd sets no bound of its own.
+/// A stanza of twenty megabytes, which ejabberd does not limit, is rejected without being buffered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn oversized_stanza_is_rejected_without_buffering() {
     let server = Ejabberd::start(&setup()).await;
@@ -283,9 +284,7 @@ async fn oversized_stanza_is_rejected_without_buffering() {
         assert_eq!(alice.message_from(ECHO).await.body().as_deref(), Some(id));
     }
     let (_, after) = daemon.process().resident().unwrap();
-    eprintln!(
-        "most memory ever used, before and after two stanzas of 20 MB: {before} KiB, {after} KiB"
-    );
+    eprintln!("peak memory before and after two stanzas of 20 MB: {before} KiB, {after} KiB");
     assert!(
         after <= before + 4 * 1024,
         "{before} KiB before, {after} KiB after"

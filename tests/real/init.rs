@@ -1,4 +1,4 @@
-//! What `campanile init` writes, run as it is.
+//! Runs the output of `campanile init` unchanged.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -10,13 +10,13 @@ use crate::support::mounted;
 
 const JID: &str = "fresh.localhost";
 
-/// Both sides of a component that the server has not had before: it answers a person without
-/// anything being edited.
+/// Generates the configuration of both sides, for a component that is new to the server. It works
+/// without edits.
 async fn generated_configuration_works(server: Server) {
     let folder = Folder::new("init");
     let (kind, address) = match server.kind() {
         Kind::Prosody => ("prosody", server.component_address()),
-        // A second listener, on a port of its own.
+        // A second listener on its own port.
         Kind::Ejabberd => ("ejabberd", format!("127.0.0.1:{}", ports::free())),
     };
     let written = daemon::command(

@@ -1,4 +1,4 @@
-//! Two processes with the same components on one ejabberd, with one database and one broker.
+//! Two daemons with the same components on one ejabberd, with a shared database and NATS server.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -24,12 +24,12 @@ use crate::support::{LIMITS, mounted};
 const LOGGER: &str = "logger.localhost";
 const ECHO: &str = "echo.localhost";
 const BOT: &str = "bot@bridge.localhost";
-/// Requests of each instance.
+/// Number of requests per instance.
 const REQUESTS: usize = 1000;
-/// Of them under way at a time.
+/// Number of requests in flight.
 const WINDOW: usize = 32;
 
-/// One of the two.
+/// One of the two daemons.
 struct Instance {
     daemon: Daemon,
     api: u16,
@@ -66,7 +66,7 @@ impl Instance {
         Self { daemon, api, admin }
     }
 
-    /// Asks so many people; how many of them answer.
+    /// Sends the requests. Returns the number of responses.
     async fn asks(&self) -> usize {
         let ask = |number| async move {
             let path = format!("/v1/ping/{USERS}?{number}");
@@ -94,10 +94,10 @@ async fn knows_of_the_other(daemon: &mut Daemon, jid: &str) {
         let message = line["message"].as_str().unwrap_or_default();
         message.starts_with("another process is mounted on this JID") && line["jid"] == jid
     };
-    daemon.logs("that it is not alone", warned).await;
+    daemon.logs("another process on the JID", warned).await;
 }
 
-/// The sum of the series that begin so.
+/// Returns the sum of all series with this prefix.
 async fn metric(admin: u16, beginning: &str) -> f64 {
     let text = http::get(admin, "/metrics", "").await.unwrap();
     let value = |line: &str| {
@@ -107,7 +107,7 @@ async fn metric(admin: u16, beginning: &str) -> f64 {
     text.lines().filter_map(value).flatten().sum()
 }
 
-/// What one of the stores has, by the ids of the stanzas.
+/// Returns the ids of all archived stanzas.
 async fn archived(postgres: &Postgres) -> HashSet<String> {
     let address = postgres.address();
     let read =
@@ -136,9 +136,9 @@ async fn archived(postgres: &Postgres) -> HashSet<String> {
     read.await.unwrap()
 }
 
-/// ejabberd deals stanzas out at random, the answers to requests of ours included. Work is shared,
-/// each request is answered whichever of the two the answer went to, and when one of them is killed
-/// nothing that was acknowledged is lost.
+/// ejabberd distributes stanzas at random, including responses to the instances' own requests. Both
+/// instances share the work, each request gets its response whichever instance receives it, and
+/// nothing acknowledged is lost when one instance is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_share_work() {
     let setup = [LOGGER, BRIDGE, USERS]
@@ -161,7 +161,7 @@ async fn instances_share_work() {
         instance.knows_of_the_other(LOGGER).await;
     }
     for _ in 0..20 {
-        // The second request of each comes to either, too.
+        // The second step of each command may reach either instance, too.
         let step = client
             .command(LOGGER.parse::<Jid>().unwrap(), "search")
             .await
@@ -237,7 +237,7 @@ async fn instances_share_work() {
         .collect()
     };
     let all = async || Vec::is_empty(&missing()).then_some(());
-    let all = wait::until("all of them", Duration::from_secs(90), all).await;
+    let all = wait::until("all messages", Duration::from_secs(90), all).await;
     assert!(
         all.is_ok(),
         "missing: {:?}\n{}",
@@ -270,7 +270,7 @@ async fn instances_share_work() {
     }
 }
 
-/// Ann, on a component of her own: what she sends, and the presence that she is sent.
+/// Test user Ann, on a separate component: sends presence, and records the presence she receives.
 struct Ann {
     client: Client,
     seen: mpsc::UnboundedReceiver<PresenceType>,
@@ -278,10 +278,10 @@ struct Ann {
 
 impl Ann {
     async fn start(server: &Server) -> Self {
-        let (told, seen) = mpsc::unbounded_channel();
+        let (sender, seen) = mpsc::unbounded_channel();
         let see = move |stanza: StanzaRef| {
             if let Kind::Presence(kind) = stanza.kind() {
-                let _ = told.send(kind);
+                let _ = sender.send(kind);
             }
             async {}
         };
@@ -312,21 +312,26 @@ impl Ann {
         self.client.send(stanza).await.unwrap();
     }
 
-    /// What is wanted comes; besides, each process that is mounted says that it is there.
+    /// Waits for presence of this type. Available presence may arrive in between, because each
+    /// instance announces itself.
     async fn sees(&mut self, wanted: PresenceType) {
         loop {
             let seen = tokio::time::timeout(wait::TIMEOUT, self.seen.recv()).await;
-            let seen = seen.expect("presence is due").unwrap();
+            let seen = seen.expect("presence in time").unwrap();
             if seen == wanted {
                 return;
             }
-            assert_eq!(seen, PresenceType::Available, "while {wanted:?} is due");
+            assert_eq!(
+                seen,
+                PresenceType::Available,
+                "while waiting for {wanted:?}"
+            );
         }
     }
 }
 
-/// A subscription that one of the two was told of is known to both, and whoever leaves the other
-/// behind does not say that the address is gone.
+/// A subscription is known to both instances, and an instance that stops does not announce the
+/// address as offline.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_share_contacts() {
     let setup = [ECHO, USERS]
@@ -361,7 +366,7 @@ async fn instances_share_contacts() {
         }
         counts
     };
-    // As often as it takes until each of them has been asked.
+    // Repeats until each instance has received a probe.
     while probes().await.contains(&0.0) {
         ann.send(PresenceType::Probe).await;
         ann.sees(PresenceType::Available).await;
@@ -371,7 +376,7 @@ async fn instances_share_contacts() {
     assert!(other.stop().await.success());
     for _ in 0..20 {
         ann.send(PresenceType::Probe).await;
-        // Nobody says that it is gone.
+        // No unavailable presence is sent.
         ann.sees(PresenceType::Available).await;
     }
     assert!(daemons.pop().unwrap().stop().await.success());

@@ -1,5 +1,4 @@
-//! The logger on real servers: what slixmpp's plug-in finds in it, and what it keeps whatever
-//! happens.
+//! The logger on real servers: slixmpp's MAM plugin, outages, shared databases, and the README.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -80,8 +79,7 @@ async fn asked_by_slixmpp(server: &Server, mut daemon: Daemon) {
     assert!(daemon.stop().await.success());
 }
 
-/// A database that goes and comes back: senders are told, nothing has a receipt that is not kept,
-/// and all heals by itself.
+/// A database outage: senders get an error, no receipt is false, and the logger recovers.
 async fn logger_recovers_from_database_outage(server: Server) {
     const ASKED: &str = "<request xmlns='urn:xmpp:receipts'/>";
     let mut postgres = Postgres::start().await;
@@ -115,7 +113,7 @@ async fn logger_recovers_from_database_outage(server: Server) {
         }
         assert!(
             started.elapsed() < Duration::from_secs(30),
-            "not back\n{}",
+            "the logger does not recover\n{}",
             daemon.output().tail()
         );
     }
@@ -130,8 +128,8 @@ async fn logger_recovers_from_database_outage(server: Server) {
 }
 on_both!(logger_recovers_from_database_outage, setup());
 
-/// ejabberd spreads what is sent over all who are mounted on a domain: each keeps its share, and
-/// each finds all.
+/// ejabberd distributes stanzas among all connections of a domain: each instance stores its share,
+/// and each finds all entries.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_share_database() {
     const MESSAGES: usize = 200;
@@ -165,7 +163,7 @@ async fn instances_share_database() {
             receipt.xml
         );
     }
-    // Whoever is asked knows all of it, and so does the one that stays.
+    // Each instance reports all entries, and so does the remaining one.
     for _ in 0..4 {
         alice.message(LOGGER, "!stats").await;
         let stats = alice.message_from(LOGGER).await.body().unwrap();
@@ -188,7 +186,7 @@ const README: &str = "../components/logger/README.md";
 const BEGIN: &str = "<!-- The test `readme_transcript_matches_server` writes this, with \
     CAMPANILE_BLESS=1. -->\n```text\n";
 
-/// The transcript in the component's README is what goes over the wire, whichever the server.
+/// The transcript in the component's README matches the traffic on either server.
 async fn readme_transcript_matches_server(server: Server) {
     let mut daemon = logger(&server).await;
     let mut alice = RawClient::login(&server, "alice", "phone").await;
@@ -202,8 +200,12 @@ async fn readme_transcript_matches_server(server: Server) {
     let mut transcript = String::new();
     alice.reader.wire();
     for stanza in sent {
-        alice.writer.write(&stanza).await.expect("the server reads");
-        alice.reader.next().await.expect("an answer");
+        alice
+            .writer
+            .write(&stanza)
+            .await
+            .expect("the connection is open");
+        alice.reader.next().await.expect("a reply");
         transcript += &format!("C: {stanza}\nS: {}\n", alice.reader.wire().trim());
     }
     assert!(daemon.stop().await.success());
@@ -221,8 +223,8 @@ async fn readme_transcript_matches_server(server: Server) {
 }
 on_both!(readme_transcript_matches_server, setup());
 
-/// What the lines of a transcript mean. Servers write attributes in any order, may add the language
-/// of the stream, and may leave out the type that a message has without one.
+/// Parses a transcript for comparison by meaning. Servers order attributes freely, may add the
+/// stream's language, and may omit the default message type.
 fn meaning(transcript: &str) -> Vec<(String, Tree)> {
     let lines = transcript.lines().filter_map(|line| line.split_once(": "));
     let stanza = |xml: &str| {
@@ -237,7 +239,7 @@ fn meaning(transcript: &str) -> Vec<(String, Tree)> {
         .collect()
 }
 
-/// The two stanzas of the component's README.
+/// The two stanzas in the component's README.
 async fn logger_stores_and_returns_payload(server: Server) {
     let mut daemon = logger(&server).await;
     let mut alice = SlixmppClient::login(&server, "alice").await;

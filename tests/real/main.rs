@@ -1,9 +1,9 @@
-//! Tests against real servers and real clients. Prosody, ejabberd, openssl and a Python environment
-//! with slixmpp must be there: `tests/run` sees to it.
+//! Tests with real servers and real clients. They need Prosody, ejabberd, openssl and a Python
+//! environment with slixmpp, which `tests/run` installs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test fails by panicking"
+    reason = "tests fail by panicking"
 )]
 
 mod api_abuse;

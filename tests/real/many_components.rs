@@ -1,4 +1,4 @@
-//! Very many components in one process.
+//! Many components in one daemon.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -11,8 +11,9 @@ use crate::support::{log_is, setup_for};
 const COUNT: usize = 200;
 const SOON: Duration = Duration::from_secs(60);
 
-/// With a queue of five waiting connections some of them look open and are silent for seconds: with
-/// the shipped bounds they are all up in time, at first and after a restart of the server.
+/// With ejabberd's default backlog of five, some connections look established but are silent for
+/// seconds. With the default limits all components still connect in time, initially and after a
+/// server restart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn components_connect_with_default_ejabberd_backlog() {
     let jids: Vec<String> = (0..COUNT)
@@ -23,7 +24,7 @@ async fn components_connect_with_default_ejabberd_backlog() {
     let tables = jids.iter().map(|jid| {
         format!("[[component]]\njid = \"{jid}\"\nsecret = \"{SECRET}\"\n[component.echo]\n")
     });
-    // The build is not what is measured.
+    // Builds the daemon before the measurement.
     daemon::binary();
     let start = Instant::now();
     let mut daemon = Daemon::start(&(server_table + &tables.collect::<String>()));
@@ -42,7 +43,7 @@ async fn components_connect_with_default_ejabberd_backlog() {
     assert!(daemon.stop().await.success());
 }
 
-/// Waits until each of them is said to be mounted behind that many lines of the log.
+/// Waits until each component has logged its connection after line `before` of the log.
 async fn up(daemon: &Daemon, jids: &[String], before: usize, since: Instant, what: &str) {
     let mut missing: BTreeSet<&str> = jids.iter().map(String::as_str).collect();
     let mut read = before;
@@ -62,7 +63,7 @@ async fn up(daemon: &Daemon, jids: &[String], before: usize, since: Instant, wha
     eprintln!("{COUNT} components up after {:?} {what}", since.elapsed());
     assert!(
         all.is_ok() && since.elapsed() < SOON,
-        "still missing: {missing:?}\n{}",
+        "not connected: {missing:?}\n{}",
         daemon.output().tail()
     );
 }

@@ -1,5 +1,5 @@
-//! What Prometheus gets: sound by its own tool's word, and small and quick however many stanzas
-//! there were.
+//! The metrics endpoint: valid according to promtool, small and fast however many stanzas were
+//! handled.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -9,15 +9,15 @@ use campanile_tests::{Daemon, http, ports, wait};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Stanzas, unless `CAMPANILE_STANZAS` says otherwise.
+/// Number of stanzas, unless `CAMPANILE_STANZAS` is set.
 const STANZAS: usize = 50_000;
-/// Under way at a time.
+/// Number of stanzas in flight.
 const WINDOW: usize = 250;
 const SENDERS: usize = 10_000;
 const MOST_BYTES: usize = 200_000;
 const LONGEST: Duration = Duration::from_millis(20);
 
-/// A server that lets every component in.
+/// Accepts a component without checking its secret.
 async fn attach(listener: &TcpListener) -> TcpStream {
     let (mut stream, _) = listener.accept().await.unwrap();
     read_until(&mut stream, ">").await;
@@ -34,13 +34,13 @@ async fn read_until(stream: &mut TcpStream, end: &str) {
     let mut chunk = [0; 1024];
     while !read.contains(end) {
         let count = stream.read(&mut chunk).await.unwrap();
-        assert_ne!(count, 0, "the component left: {read}");
+        assert_ne!(count, 0, "the component disconnected: {read}");
         read.push_str(std::str::from_utf8(&chunk[..count]).unwrap());
     }
 }
 
-/// Messages, IQ and presence of every type that a server passes on, from strangers with names of
-/// their choice.
+/// Returns a message, IQ or presence of a type that a server passes on, from a sender with
+/// arbitrary names.
 fn stanza(number: usize) -> String {
     let sender = format!(
         "user{}@evil{}.example/r\"{number}",
@@ -63,7 +63,7 @@ fn stanza(number: usize) -> String {
     }
 }
 
-/// Sends them all, so many at a time: the next come when a ping behind them is answered.
+/// Sends all stanzas in batches. Each batch is followed by a ping whose response is awaited.
 async fn send(stream: &mut TcpStream, count: usize) {
     for start in (0..count).step_by(WINDOW) {
         let mut batch: String = (start..(start + WINDOW).min(count)).map(stanza).collect();
@@ -120,17 +120,17 @@ async fn metrics_stay_small_and_valid() {
     );
     assert!(
         !body.contains("evil") && !body.contains("stranger"),
-        "a stranger has chosen a label: {body}"
+        "a label was chosen by a sender: {body}"
     );
     assert!(body.len() < MOST_BYTES, "{} bytes", body.len());
-    // The quickest: other tests have the machine as well.
+    // The fastest one, because other tests run in parallel.
     assert!(quickest < LONGEST, "{quickest:?}");
     check(body);
     drop(stream);
     assert_eq!(daemon.stop().await.code(), Some(0));
 }
 
-/// `promtool check metrics` reads them from its stdin.
+/// Validates metrics with `promtool check metrics`.
 fn check(metrics: &str) {
     let mut command = Command::new("promtool");
     command
@@ -140,7 +140,7 @@ fn check(metrics: &str) {
         .stderr(Stdio::piped());
     let mut child = command
         .spawn()
-        .expect("promtool runs (apt-get install prometheus; tests/run does it)");
+        .expect("promtool runs (installed by `tests/run install`)");
     child
         .stdin
         .take()

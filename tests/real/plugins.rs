@@ -1,4 +1,4 @@
-//! slixmpp's own plug-ins against a component that has all that they are for.
+//! slixmpp's plugins with a component that supports the features they are for.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,9 +24,9 @@ use serde::{Deserialize, Serialize};
 use crate::support::setup_for;
 
 const SHOP: &str = "shop.localhost";
-/// What disco#items lists beside the bot.
+/// Number of disco#items besides the bot.
 const SHELVES: usize = 250;
-/// Signature and no more: nobody looks further.
+/// A PNG signature. The rest is not inspected.
 const PHOTO: &[u8] = b"\x89PNG\r\n\x1a\n and so on";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ struct Order {
     count: u32,
 }
 
-/// What was filled in, in all steps.
+/// Fields of all steps.
 #[derive(Debug, Deserialize)]
 struct Filled {
     sku: String,
@@ -48,7 +48,7 @@ fn order() -> adhoc::Command<()> {
         .title("An order")
         .edit("sku", |field| field.label("Article"));
     let delivery = async |Form(order): Form<Order>| {
-        // One is carried home.
+        // A single item needs no delivery.
         (order.count > 1).then(|| {
             Definition::new()
                 .title("Its way")
@@ -60,7 +60,7 @@ fn order() -> adhoc::Command<()> {
         .step(delivery)
 }
 
-/// Which way it goes is seen in the number of parcels.
+/// Encodes the delivery in the count: without express delivery it is 1.
 async fn ordered(Form(filled): Form<Filled>) -> Form<Order> {
     let count = if filled.express == Some(true) {
         filled.count
@@ -137,7 +137,7 @@ async fn slixmpp_plugins_work(server: Server) {
     let ended = asker.end(Duration::from_secs(120)).await;
     assert!(ended.success(), "{ended}\n{}", output.tail());
     eprintln!(
-        "slixmpp's plug-ins on {:?}: {}",
+        "slixmpp's plugins on {:?}: {}",
         server.kind(),
         output.lines().join(", ")
     );

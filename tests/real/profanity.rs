@@ -1,4 +1,4 @@
-//! A person with Profanity, at the embedded server and at Prosody.
+//! The Profanity client, on the embedded server and on Prosody.
 
 use campanile::adhoc::{Command, Commands};
 use campanile::component::Component;
@@ -12,10 +12,10 @@ use campanile_tests::setup::{SECRET, password};
 use campanile_tests::{Prosody, Setup};
 use serde::Deserialize;
 
-/// From the login to a conversation, at whatever server: the component has a bot, and the commands
+/// Runs a session from discovery to a conversation. The component must have a bot and the commands
 /// `about` and `order`.
 async fn a_person_finds_her_way(alice: &Profanity, component: &str) {
-    // Finds the component.
+    // Discovers the component.
     alice
         .does("/disco items localhost", &format!("-   {component}"))
         .await;
@@ -41,7 +41,7 @@ async fn a_person_finds_her_way(alice: &Profanity, component: &str) {
     alice.does("/form submit", "").await;
     alice.does("/win 1", "3 × Bells are on their way").await;
 
-    // Has the bot in her roster, and sees it.
+    // Adds the bot to the roster and receives its presence.
     alice
         .does(
             &format!("/roster add bot@{component} Bot"),
@@ -52,7 +52,7 @@ async fn a_person_finds_her_way(alice: &Profanity, component: &str) {
         .does(&format!("/sub request bot@{component}"), "++ Bot is online")
         .await;
 
-    // Speaks to it.
+    // Messages the bot.
     alice
         .does(
             &format!("/msg bot@{component} Is anybody up there?"),

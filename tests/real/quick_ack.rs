@@ -1,5 +1,5 @@
-//! A server with Nagle's algorithm on does not wait for the delayed acknowledgement of what we
-//! leave without an answer.
+//! The component acknowledges stanzas without a reply immediately, so that a server with Nagle's
+//! algorithm enabled is not delayed.
 
 use std::time::{Duration, Instant};
 
@@ -10,15 +10,15 @@ use campanile_tests::RawServer;
 use campanile_tests::setup::SECRET;
 use tokio::sync::mpsc;
 
-/// Beyond the first segments, which the kernel acknowledges at once.
+/// More than the first segments, which the kernel acknowledges immediately.
 const ROUNDS: usize = 60;
 
 #[tokio::test]
 async fn unanswered_stanza_is_acknowledged_immediately() {
     let server = RawServer::listen().await;
-    let (heard, mut hears) = mpsc::channel(2);
+    let (received, mut receiver) = mpsc::channel(2);
     let listen = move |_: Body| {
-        heard.try_send(Instant::now()).unwrap();
+        received.try_send(Instant::now()).unwrap();
         async {}
     };
     let builder = Component::builder("bot.localhost")
@@ -32,18 +32,18 @@ async fn unanswered_stanza_is_acknowledged_immediately() {
     let attached = server.accept().await;
     let mut late = Vec::new();
     for _ in 0..ROUNDS {
-        // The second is held back until the first is acknowledged.
+        // The second message is held back until the first is acknowledged.
         for body in ["one", "two"] {
             let stanza = format!(
                 "<message from='a@localhost/x' to='bot.localhost'><body>{body}</body></message>"
             );
             attached.write(&stanza).await;
         }
-        let one = hears.recv().await.unwrap();
-        let two = hears.recv().await.unwrap();
+        let one = receiver.recv().await.unwrap();
+        let two = receiver.recv().await.unwrap();
         late.push(two - one);
     }
     late.sort_unstable();
-    // In the middle, as the machine may have other things to do; it was 40 ms.
+    // The median, because the machine may be busy. Delayed acknowledgment takes 40 ms.
     assert!(late[ROUNDS / 2] < Duration::from_millis(20), "{late:?}");
 }

@@ -1,5 +1,5 @@
-//! Somebody who has only the front page: a new project, one dependency by path, the program that
-//! stands there.
+//! The README as a quick start: a new project, one path dependency, and the program from the
+//! README.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,11 +14,11 @@ use campanile_tests::{Prosody, SlixmppClient, cargo, target_directory};
 use crate::support::setup_for;
 
 const BOT: &str = "bot.localhost";
-/// As it stands on the front page.
+/// Server address in the README.
 const ADDRESS: &str = "127.0.0.1:5347";
 const HELLO: &str = "alice@localhost/home, you said: hello";
 
-/// What somebody would write below the program.
+/// Tests that a user would add to the program.
 const TESTS: &str = r#"
 #[cfg(test)]
 mod tests {
@@ -27,8 +27,8 @@ mod tests {
 
     #[tokio::test]
     async fn handler_replies() {
-        let answer = call(app(), "<message type='chat'><body>hello</body></message>").await;
-        answer.assert_reply("<message type='chat'><body>alice@localhost/home, you said: hello</body></message>");
+        let replies = call(app(), "<message type='chat'><body>hello</body></message>").await;
+        replies.assert_reply("<message type='chat'><body>alice@localhost/home, you said: hello</body></message>");
     }
 
     #[tokio::test]
@@ -41,15 +41,15 @@ mod tests {
 }
 "#;
 
-/// A project of its own, at the same place each time: what is built for it is there the next time.
+/// A separate project at a fixed path, so that its build is reused.
 struct Project {
     path: PathBuf,
 }
 
 impl Project {
-    /// Nothing comes from a network: what this build has fetched is enough, in the same versions.
+    /// Creates the project. Works offline, with the dependency versions of this workspace.
     fn new() -> Self {
-        // Not where it will lie: within a workspace cargo would make a member of it.
+        // In another folder, because cargo would add it to the surrounding workspace.
         let outside = Folder::new("quick-start");
         let mut new = cargo::command(outside.path());
         new.args(["new", "--quiet", "--vcs", "none", "greeter"]);
@@ -112,13 +112,13 @@ fn repository() -> PathBuf {
         .to_owned()
 }
 
-/// The first program of the front page.
+/// Returns the first program of the README.
 fn program() -> String {
     let page = std::fs::read_to_string(repository().join("README.md")).unwrap();
     let (_, program) = page
         .split_once("```rust\n")
-        .expect("the front page has a program");
-    let program = program.split_once("```").expect("and it ends").0;
+        .expect("the README has a program");
+    let program = program.split_once("```").expect("the code block ends").0;
     assert!(
         program.lines().count() <= 25,
         "the program has grown:\n{program}"
@@ -131,7 +131,7 @@ fn program() -> String {
 async fn readme_program_compiles_and_runs() {
     let server = Prosody::start(&setup_for(&[BOT])).await;
     let project = Project::new();
-    // Without any server.
+    // Without a server.
     project.write(&(program() + TESTS));
     project.cargo(&["test"]);
     project.write(&program().replace(ADDRESS, &server.component_address()));
@@ -142,7 +142,7 @@ async fn readme_program_compiles_and_runs() {
     let output = Output::default();
     let mut greeter = Process::start("greeter", command, &output);
     let mut alice = SlixmppClient::login_as(&server, "alice@localhost/home", "alice-pw").await;
-    // Until it is there, Prosody answers in its place.
+    // Until it has connected, Prosody answers in its place.
     let answer = loop {
         alice.message(BOT, "hello").await;
         let answer = alice.message_from(BOT).await;

@@ -1,5 +1,5 @@
-//! What an orchestrator is told: a component is ready while stanzas reach it, and no longer than
-//! ten seconds after.
+//! Readiness for orchestrators: a component is ready while stanzas reach it, and not ready within
+//! ten seconds after that stops.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use crate::support::setup;
 
-/// How soon it must show.
+/// Time limit for readiness to change.
 const SOON: Duration = Duration::from_secs(10);
-/// How long the link may take to heal: TCP tries again ever more slowly.
+/// Time limit for recovery: TCP retransmits at growing intervals.
 const HEALED: Duration = Duration::from_secs(60);
 
-/// The daemon with an admin port, the bounds as they are by default but for `limits`.
+/// Returns a configuration with an admin port and default limits except for `limits`.
 fn configuration(address: &str, port: u16, limits: &str) -> String {
     format!(
         "[admin]\nlisten = '127.0.0.1:{port}'\n[[component]]\njid = 'echo.localhost'\naddress = \
@@ -23,7 +23,7 @@ fn configuration(address: &str, port: u16, limits: &str) -> String {
     )
 }
 
-/// What stands between the daemon and the server, and can be made to lose everything.
+/// A link between daemon and server that can drop all traffic.
 enum Between {
     Namespace(Namespace),
     Proxy(Proxy),
@@ -37,7 +37,7 @@ impl Between {
         }
     }
 
-    /// The status that `/readyz` has.
+    /// Returns the HTTP status of `/readyz`.
     async fn status(&self, port: u16) -> Option<u16> {
         let answer = match self {
             Self::Namespace(namespace) => namespace.get(port, "/readyz")?,
@@ -47,7 +47,7 @@ impl Between {
     }
 }
 
-/// Waits until readiness is as wanted, and says how long that took.
+/// Waits until readiness has this status. Returns the time that took.
 async fn until(
     between: &Between,
     port: u16,
@@ -75,15 +75,15 @@ async fn loses_and_heals(between: &Between, port: u16, daemon: &mut Daemon) {
     assert_eq!(daemon.stop().await.code(), Some(0));
 }
 
-/// Packets are lost in a network namespace, without a reset; where the machine permits none, a pipe
-/// swallows the bytes.
+/// Drops packets in a network namespace without a reset. Without permission to create one, a proxy
+/// discards the bytes.
 async fn half_open_connection_fails_readiness(server: Server) {
     let port = ports::free();
     let Some(namespace) = Namespace::new() else {
-        println!("no network namespace can be made here: a pipe stands in for it");
+        println!("cannot create a network namespace here; using a proxy instead");
         return silent_proxy_fails_readiness(server).await;
     };
-    // The server listens on loopback alone: a tap that never holds back brings it within reach.
+    // The server only listens on loopback: a transparent proxy makes it reachable.
     let proxy = Proxy::start_at(&namespace.near(), server.component_address()).await;
     let mut daemon = Daemon::start_in(&namespace, &configuration(proxy.address(), port, ""));
     loses_and_heals(&Between::Namespace(namespace), port, &mut daemon).await;
@@ -100,7 +100,7 @@ async fn silent_proxy_fails_readiness(server: Server) {
 
 on_both!(silent_proxy_fails_readiness, setup());
 
-/// Prosody's `host:deactivate` takes the route away; with `host:activate` it comes back.
+/// Prosody's `host:deactivate` removes the route, `host:activate` restores it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deactivated_host_fails_readiness() {
     let server = Prosody::start(&setup()).await;

@@ -1,4 +1,4 @@
-//! Servers that say no, or nothing: what the daemon makes of it, and how soon.
+//! Servers that reject a component, or do not respond: how the daemon reacts, and how fast.
 
 use std::time::{Duration, Instant};
 
@@ -7,16 +7,16 @@ use campanile_tests::{Daemon, Ejabberd, Prosody, RawComponent, Server, on_both};
 
 use crate::support::{component, components, log_contains, mounted, setup};
 
-/// From the server's answer to the end of the process.
+/// Time limit from the server's rejection to the exit of the daemon.
 const SOON: Duration = Duration::from_secs(2);
 
-/// The daemon ends with 69 soon after it was refused; gives what it said.
+/// Asserts that the daemon exits with 69 soon after the rejection. Returns its output.
 async fn refused(configuration: &str, last: &str) -> String {
-    // The best of three: a machine that stands still for a moment is not the daemon's delay.
+    // The best of three attempts, because the machine may stall for a moment.
     for _ in 0..3 {
         let mut daemon = Daemon::start(configuration);
         daemon
-            .logs("that it was refused", |line| {
+            .logs("the rejection", |line| {
                 log_contains(line, "refused: ", last)
             })
             .await;
@@ -30,7 +30,7 @@ async fn refused(configuration: &str, last: &str) -> String {
             return said;
         }
     }
-    panic!("in no try of three it ended within {SOON:?}");
+    panic!("the daemon did not end within {SOON:?} in three attempts");
 }
 
 async fn wrong_secret_ends_daemon(server: Server) {
@@ -44,7 +44,7 @@ async fn wrong_secret_ends_daemon(server: Server) {
         said.contains("secret is wrong") && said.contains("component_secret"),
         "{said}"
     );
-    assert!(!said.contains("wr0ng"), "a secret was shown: {said}");
+    assert!(!said.contains("wr0ng"), "the secret was printed: {said}");
 }
 on_both!(wrong_secret_ends_daemon, setup());
 
@@ -58,7 +58,7 @@ async fn unknown_domain_ends_daemon(server: Server) {
         "x.localhost",
     )
     .await;
-    // ejabberd says the same of an unknown domain as of a wrong secret.
+    // ejabberd reports the same error for an unknown domain and for a wrong secret.
     assert!(
         said.contains("no component of this name") || said.contains("is not among the `hosts`"),
         "{said}"
@@ -66,14 +66,14 @@ async fn unknown_domain_ends_daemon(server: Server) {
 }
 on_both!(unknown_domain_ends_daemon, setup());
 
-/// One that is refused does not hurt the other, and is tried again.
+/// A rejected component is retried and does not affect the other one.
 async fn rejected_component_does_not_affect_others(server: Server) {
     let address = server.component_address();
     let configuration =
         components(&address) + &component("x.localhost", &address, "[component.echo]");
     let mut daemon = Daemon::start(&configuration);
     daemon
-        .logs("that it was refused", |line| {
+        .logs("the rejection", |line| {
             log_contains(line, "refused: ", "x.localhost")
         })
         .await;
@@ -104,7 +104,7 @@ async fn prosody_conflict_is_retried() {
     assert!(daemon.stop().await.success());
 }
 
-/// ejabberd knows a conflict only with a host of its own.
+/// ejabberd reports a conflict only with one of its virtual hosts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ejabberd_virtual_host_conflict_is_reported() {
     let server = Ejabberd::start(&setup().component("localhost")).await;

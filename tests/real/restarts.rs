@@ -1,4 +1,4 @@
-//! Servers that come and go, and take the component's route away.
+//! Server restarts and lost routes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,12 +23,12 @@ const ECHO: &str = "echo.localhost";
 const ASKER: &str = "asker.localhost";
 const PING: &str = "<ping xmlns='urn:xmpp:ping'/>";
 const ROUNDS: usize = 20;
-/// Messages under way at a time.
+/// Number of messages in flight.
 const WINDOW: usize = 256;
-/// How many echoes there are before the server goes.
+/// Number of echoes before the server is stopped.
 const ENOUGH: usize = 300;
 
-/// How often each message was answered, in all rounds.
+/// Number of replies to each message, in all rounds.
 #[derive(Default)]
 struct Echoes(BTreeMap<String, usize>);
 
@@ -42,9 +42,9 @@ impl Echoes {
     }
 }
 
-/// Twenty times, stopped and killed in turn, while a client sends without a pause: the daemon's
-/// component is back without help, no message is answered twice, and what another component has
-/// asked fails at once with a reason.
+/// Stops or kills the server twenty times while a client sends continuously. The component
+/// reconnects, no message is answered twice, and pending requests of another component fail
+/// immediately with a reason.
 async fn component_reconnects_after_server_restarts(mut server: Server) {
     let mut daemon = Daemon::start(&component(
         ECHO,
@@ -57,7 +57,7 @@ async fn component_reconnects_after_server_restarts(mut server: Server) {
     let mut slowest = Duration::ZERO;
     for round in 0..ROUNDS {
         let mut bob = RawClient::login(&server, "bob", "home").await;
-        // Until the component is back the server answers in its place.
+        // Until the component has reconnected, the server answers in its place.
         let back = bob
             .get_until_answered(ECHO, PING, |stanza| echoes.see(stanza))
             .await;
@@ -113,7 +113,7 @@ on_both!(
     setup_for(&[ECHO, ASKER])
 );
 
-/// A component that asks, in this process.
+/// Starts a component that sends requests, in this process.
 fn asker(server: &Server) -> (Client, watch::Receiver<Status>) {
     let mut limits = Limits::default();
     limits.back_off = (Duration::from_millis(200), Duration::from_secs(1));
@@ -131,7 +131,7 @@ fn asker(server: &Server) -> (Client, watch::Receiver<Status>) {
     (client, status)
 }
 
-/// Asks what will never be answered; gives what comes of it, and when.
+/// Sends a request that is never answered. Returns its result and when it failed.
 fn ask(client: &Client, peer: &str) -> JoinHandle<(Result<(), IqError>, Instant)> {
     let client = client.clone();
     let peer = Jid::new(peer).unwrap();
@@ -143,7 +143,7 @@ fn ask(client: &Client, peer: &str) -> JoinHandle<(Result<(), IqError>, Instant)
 
 async fn until_asked(reader: &mut Reader, echoes: &mut Echoes) {
     loop {
-        let stanza = reader.next().await.expect("the request comes");
+        let stanza = reader.next().await.expect("the request arrives");
         if stanza.is_from(ASKER) && stanza.name == "iq" {
             return;
         }
@@ -151,7 +151,7 @@ async fn until_asked(reader: &mut Reader, echoes: &mut Echoes) {
     }
 }
 
-/// Sends until the server or the window is gone; gives how many.
+/// Sends messages until the connection or the window is closed. Returns their number.
 async fn send(mut writer: Writer, round: usize, window: Arc<Semaphore>) -> usize {
     for number in 0.. {
         let Ok(permit) = window.acquire().await else {
@@ -165,10 +165,10 @@ async fn send(mut writer: Writer, round: usize, window: Arc<Semaphore>) -> usize
             return number;
         }
     }
-    unreachable!("it sends for ever")
+    unreachable!("the loop is infinite")
 }
 
-/// Reads so many echoes, or to the end of the stream.
+/// Reads `count` echoes, or to the end of the stream.
 async fn listen(reader: &mut Reader, echoes: &mut Echoes, window: &Semaphore, count: usize) {
     let before = echoes.0.len();
     while echoes.0.len() - before < count {
@@ -180,8 +180,8 @@ async fn listen(reader: &mut Reader, echoes: &mut Echoes, window: &Semaphore, co
     }
 }
 
-/// After a deactivation Prosody keeps the link and routes nothing to it: only the ping to ourselves
-/// finds that.
+/// After `host:deactivate` Prosody keeps the connection open but routes nothing to it, which only
+/// the self-ping detects.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_route_is_detected_and_restored() {
     let server = Prosody::start(&setup()).await;
@@ -189,7 +189,7 @@ async fn lost_route_is_detected_and_restored() {
     mounted(&mut daemon, ECHO).await;
     server.shell("host:deactivate('echo.localhost')");
     daemon
-        .logs("that the route is gone", |line| {
+        .logs("the lost route", |line| {
             log_contains(line, "disconnected: ", ECHO)
         })
         .await;

@@ -1,5 +1,5 @@
-//! What the router goes by, as it is after a server has had it in hands: bodies, JSON messages,
-//! resources, bounces.
+//! Routing attributes after a real server has processed them: bodies, JSON messages, resources,
+//! bounces.
 
 use campanile::component::Component;
 use campanile::error::StanzaError;
@@ -37,15 +37,15 @@ async fn device(Localpart((user, device)): Localpart<(String, String)>) -> Strin
     format!("{user} at {device}")
 }
 
-/// What came back, as the handler sees it.
+/// Bounces, as received by the handler.
 type Bounces = mpsc::UnboundedSender<(String, Option<Id>, StanzaError)>;
 
 fn router(bounces: Bounces) -> Router {
     let bounced = move |Sender(from): Sender, id: Option<Id>, why: StanzaError| {
-        let told = bounces
+        let sent = bounces
             .send((from.to_string(), id, why))
             .map_err(|_| "the test is over");
-        std::future::ready(told)
+        std::future::ready(sent)
     };
     Router::new()
         .chat_command(
@@ -129,10 +129,10 @@ async fn routing_attributes_survive_server(server: Server) {
         "{info:?}"
     );
 
-    let nobody: campanile::jid::Jid = "nobody@localhost".parse().unwrap();
+    let unknown: campanile::jid::Jid = "unknown@localhost".parse().unwrap();
     client
         .send(
-            Stanza::chat(nobody, "are you there?")
+            Stanza::chat(unknown, "are you there?")
                 .unwrap()
                 .with_id("b1"),
         )
@@ -144,7 +144,7 @@ async fn routing_attributes_survive_server(server: Server) {
         .unwrap();
     assert_eq!(
         (from.as_str(), id),
-        ("nobody@localhost", Some(Id("b1".to_owned())))
+        ("unknown@localhost", Some(Id("b1".to_owned())))
     );
     assert_eq!(why.condition().to_string(), "service-unavailable");
     running.abort();

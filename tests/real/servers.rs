@@ -1,4 +1,4 @@
-//! The servers themselves: what the snippets in `deploy/` promise.
+//! Server behavior that the snippets in `deploy/` promise.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ async fn server_keeps_ports_and_data_across_restarts(mut server: Server) {
     assert!(rest.is_ok(), "the stream is still open: {rest:?}");
     assert!(
         TcpStream::connect(&address).await.is_err(),
-        "{address} still answers"
+        "{address} still accepts connections"
     );
     server.start_again().await;
     RawComponent::attach(&address, "one.localhost", SECRET).await;

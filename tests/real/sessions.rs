@@ -1,4 +1,4 @@
-//! Sessions of commands in a real PostgreSQL: what several processes on one JID share.
+//! Command sessions in PostgreSQL, shared by several processes on one JID.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const BOUNDS: SessionLimits = SessionLimits {
     lease: Duration::from_secs(60),
 };
 
-/// As another process has it: with a connection of its own.
+/// Returns a store with its own connection, as in another process.
 fn store(server: &Postgres) -> PostgresSessions {
     PostgresSessions::new(Database::new(&server.address()).unwrap())
 }
@@ -95,12 +95,12 @@ async fn session_is_shared_between_processes() {
     assert_eq!(take(&one, "a", ALICE).await, AcquireOutcome::Busy);
     assert!(
         !other.release("a", 7, Some("[]")).await.unwrap(),
-        "a turn that was not taken"
+        "the turn was never acquired"
     );
     assert!(other.release("a", 1, Some("[[1,[]]]")).await.unwrap());
     assert!(
         !other.release("a", 1, None).await.unwrap(),
-        "it was put back already"
+        "the turn was already released"
     );
     assert_eq!(take(&one, "a", ALICE).await, taken(2, "[[1,[]]]"));
     assert!(one.release("a", 2, None).await.unwrap());
@@ -129,25 +129,25 @@ async fn expired_lease_is_reacquired() {
         other => Some(other),
     };
     assert_eq!(
-        wait::until("its time to be over", Duration::from_secs(10), again)
+        wait::until("the end of the lease", Duration::from_secs(10), again)
             .await
             .unwrap(),
         taken(2, STEPS)
     );
     assert!(
         !dead.release("a", 1, None).await.unwrap(),
-        "somebody else has it"
+        "another process holds the lease"
     );
     assert!(living.release("a", 2, Some(STEPS)).await.unwrap());
 
-    // And what waits too long is over.
+    // A session that waits too long expires.
     let short = SessionLimits {
         timeout: Duration::from_millis(300),
         ..BOUNDS
     };
     let over = async || match living.acquire("a", &key(ALICE), &short).await.unwrap() {
         AcquireOutcome::Acquired { turn, state } => {
-            // Not touched: as it was, and as old.
+            // Releases the lease without updating the session's age.
             let client = Database::new(&server.address())
                 .unwrap()
                 .connect()
@@ -161,15 +161,14 @@ async fn expired_lease_is_reacquired() {
         other => Some(other),
     };
     assert_eq!(
-        wait::until("it to be over", Duration::from_secs(10), over)
+        wait::until("the end of the session", Duration::from_secs(10), over)
             .await
             .unwrap(),
         AcquireOutcome::Ended
     );
 }
 
-/// Components that share a database need not agree on how long a session may wait, nor on how many
-/// there are.
+/// Components that share a database may use different timeouts and limits.
 #[tokio::test]
 async fn components_have_separate_sessions() {
     const ALICE: &str = "alice@localhost/home";
@@ -194,8 +193,8 @@ async fn components_have_separate_sessions() {
     assert_eq!(take(&store, "a", ALICE).await, taken(1, STEPS));
 }
 
-/// Those that wait too long are not among the four of somebody: the one that ends is one that still
-/// could go on.
+/// Expired sessions do not count against a sender's limit of four: a new session ends the oldest
+/// live one.
 #[tokio::test]
 async fn expired_sessions_do_not_count_against_sender() {
     const ALICE: &str = "alice@localhost/home";
@@ -214,7 +213,7 @@ async fn expired_sessions_do_not_count_against_sender() {
             client.batch_execute(aged).await.unwrap();
         }
     }
-    // A step of the first is being taken; that does not make it another's.
+    // A session with a step in progress can be ended, too.
     assert_eq!(take(&store, "1", ALICE).await, taken(1, STEPS));
     assert_eq!(begin(&store, "5", ALICE).await, BeginOutcome::Started);
     assert_eq!(take(&store, "1", ALICE).await, AcquireOutcome::Ended);
@@ -224,11 +223,11 @@ async fn expired_sessions_do_not_count_against_sender() {
     }
     assert!(
         !store.release("1", 1, Some(STEPS)).await.unwrap(),
-        "it has ended meanwhile"
+        "the session has ended meanwhile"
     );
 }
 
-/// Four processes at a time: the bounds hold, and what is over makes room.
+/// Four concurrent writers: limits hold, and ended sessions free capacity.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn session_limits_hold_across_processes() {
     let server = Postgres::start().await;
@@ -237,14 +236,14 @@ async fn session_limits_hold_across_processes() {
         tokio::spawn(async move {
             let mut full = 0;
             for number in 0..100 {
-                // One domain tries most.
+                // One domain makes most attempts.
                 let owner = format!(
                     "u{}@domain{}.org/r",
                     number % 12,
                     [0, 0, 0, 1, 2][number % 5]
                 );
-                let begun = begin(&store, &format!("{process}-{number}"), &owner).await;
-                full += usize::from(begun == BeginOutcome::Full);
+                let outcome = begin(&store, &format!("{process}-{number}"), &owner).await;
+                full += usize::from(outcome == BeginOutcome::Full);
             }
             full
         })
@@ -273,17 +272,17 @@ async fn session_limits_hold_across_processes() {
         .get(0);
     assert!(
         full > 0 && (40..=50).contains(&all),
-        "{full} were full, {all} are there"
+        "{full} rejected, {all} stored"
     );
 
-    // One more of somebody who has four ends the oldest of theirs; one that is over makes room for
-    // somebody else.
+    // A fifth session of one sender ends its oldest one, which frees capacity.
     let sql = "SELECT bare, id FROM campanile_command.session s WHERE state IS NOT NULL \
         AND (SELECT count(*) FROM campanile_command.session o \
         WHERE o.bare = s.bare AND o.state IS NOT NULL) = 4 \
         ORDER BY bare, touched LIMIT 1";
     let row = client.query_one(sql, &[]).await.unwrap();
-    let (bare, oldest): (String, String) = (row.get(0), row.get(1));
+    let bare: String = row.get(0);
+    let oldest: String = row.get(1);
     let store = store(&server);
     let new = format!("{bare}/r");
     assert_eq!(begin(&store, "new", &new).await, BeginOutcome::Started);
@@ -332,10 +331,10 @@ struct Order {
     size: String,
 }
 
-/// How many steps a process has taken.
+/// Number of steps handled by a process.
 type Taken = Arc<AtomicUsize>;
 
-/// Depends on the step before.
+/// Depends on the previous step.
 async fn sizes(Form(Kind { kind }): Form<Kind>, State(taken): State<Taken>) -> Definition {
     taken.fetch_add(1, Ordering::Relaxed);
     Definition::new().field(
@@ -350,7 +349,7 @@ async fn order(Form(order): Form<Order>, State(taken): State<Taken>) -> String {
     format!("{} {}", order.kind, order.size)
 }
 
-/// One of two processes; counts the steps that it takes.
+/// Starts one of two components and counts the steps it handles.
 async fn process(server: &Server, postgres: &Postgres) -> Taken {
     let taken = Taken::default();
     let order = Command::new("order", "Order something", order)
@@ -369,7 +368,7 @@ async fn process(server: &Server, postgres: &Postgres) -> Taken {
     taken
 }
 
-/// ejabberd deals the steps of one command out at random.
+/// ejabberd distributes the steps of a command at random.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn multi_step_command_spans_instances() {
     let server = Ejabberd::start(&Setup::new().component(SHOP).component(USERS)).await;
@@ -404,6 +403,6 @@ async fn multi_step_command_spans_instances() {
         assert_eq!(step.notes()[0].text, format!("hat {number} s"));
     }
     let steps = processes.map(|taken| taken.load(Ordering::Relaxed));
-    eprintln!("40 commands of two forms: {steps:?} functions were run by each process");
+    eprintln!("40 commands with two forms: {steps:?} steps handled by each process");
     assert!(steps.iter().all(|steps| *steps > 10), "{steps:?}");
 }

@@ -1,5 +1,5 @@
-//! The status page in a real browser, with hostile text from strangers on it: Debian's Chromium
-//! without a window, driven by a script that also has axe-core look at it.
+//! The status page with hostile text in a real browser: headless Chromium driven by a script, which
+//! also runs axe-core.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -9,12 +9,13 @@ use campanile_tests::{Daemon, Prosody, RawClient, http, ports, target_directory,
 
 use crate::support::setup_for;
 
-const TOKEN: &str = "a-token-that-nobody-guesses";
-/// What a stranger would like to run in an operator's browser.
+const TOKEN: &str = "a-token-that-is-hard-to-guess";
+/// Script injection by a remote user.
 const HOSTILE: &str = "&lt;img src=x \
     onerror=\"window.pwned=1\"&gt;&lt;script&gt;window.pwned=1&lt;/script&gt;\u{202e}bell";
 
-/// Where `tests/run` puts what the script needs, or what `CAMPANILE_TESTS_NODE` names.
+/// Returns the folder of the script's Node modules: the one that `tests/run` creates, or the one
+/// named by `CAMPANILE_TESTS_NODE`.
 fn modules() -> PathBuf {
     std::env::var_os("CAMPANILE_TESTS_NODE")
         .map_or_else(|| target_directory().join("tests-page"), PathBuf::from)
@@ -31,7 +32,7 @@ async fn status_page_escapes_hostile_text() {
     let admin = ports::free();
     let hook = ports::free();
     let address = server.component_address();
-    let nobody = ports::free();
+    let closed = ports::free();
     let head = |jid: &str, address: &str| {
         format!(
             "[[component]]\njid = '{jid}'\naddress = '{address}'\nsecret = 'a secret for \
@@ -45,7 +46,7 @@ async fn status_page_escapes_hostile_text() {
          '1s'\n{}[component.echo]\n",
         head("logger.localhost", &address),
         head("bridge.localhost", &address),
-        head("absent.localhost", &format!("127.0.0.1:{nobody}")),
+        head("absent.localhost", &format!("127.0.0.1:{closed}")),
     );
     let mut daemon = Daemon::start(&configuration);
     let mut alice = RawClient::login(&server, "alice", "&lt;svg onload=window.pwned=1&gt;").await;
@@ -65,7 +66,7 @@ async fn status_page_escapes_hostile_text() {
             .await
             .filter(|text| text.contains("\"dead\":true"))
     };
-    wait::until("a message that was given up", Duration::from_secs(30), dead)
+    wait::until("a dead letter", Duration::from_secs(30), dead)
         .await
         .unwrap();
 

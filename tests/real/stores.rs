@@ -1,4 +1,4 @@
-//! The two stores of the logger: the same entries, the same questions, the same answers.
+//! The logger's SQLite and PostgreSQL stores return equal results for equal queries.
 
 use campanile_logger::{Class, export};
 
@@ -8,7 +8,7 @@ use campanile_logger::store::{
 use campanile_tests::Postgres;
 use campanile_tests::folder::Folder;
 
-/// A line as it is exported.
+/// Returns a line in the export format.
 fn line(number: u32) -> String {
     let from = format!("u{}@localhost", number % 7);
     let archive = if number.is_multiple_of(11) {
@@ -43,7 +43,7 @@ fn fill(backend: &mut dyn Backend) {
     for batch in drafts.chunks(64) {
         assert!(backend.commit(batch).unwrap().iter().all(Result::is_ok));
     }
-    // A second time nothing is added.
+    // Duplicates are ignored.
     backend.commit(&drafts[..64]).unwrap();
 }
 
@@ -67,7 +67,7 @@ fn questions() -> Vec<Query> {
             ..base.clone()
         },
         Query {
-            owner: jid("nobody@localhost"),
+            owner: jid("unknown@localhost"),
             ..base.clone()
         },
         Query {
@@ -138,7 +138,7 @@ fn questions() -> Vec<Query> {
         .collect()
 }
 
-/// Everything that a question gives, page by page.
+/// Returns all results of a query, page by page.
 fn pages(backend: &mut dyn Backend, query: &Query) -> Vec<String> {
     let mut found = Vec::new();
     let mut query = query.clone();
@@ -183,8 +183,8 @@ fn same(one: &mut dyn Backend, other: &mut dyn Backend) -> usize {
     compared
 }
 
-/// A server that is deaf to who does not encrypt, with a certificate of an authority that the
-/// system does not know.
+/// A server that rejects unencrypted connections, with a certificate of a CA that the system does
+/// not trust.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn encrypted_connection_verifies_server() {
     let server = Postgres::start_encrypted().await;
@@ -258,7 +258,7 @@ async fn stores_return_equal_results() {
             let bytes = backend.usage(None).unwrap().bytes;
             while backend.prune(&Prune::Above(bytes * 3 / 4), 25).unwrap() > 0 {}
         }
-        // The hashes of erased JIDs are keyed, each store by its own key; all else is equal.
+        // Hashes of erased JIDs are keyed per store; everything else is equal.
         let query = Query {
             archive: Some("logger.localhost".parse().unwrap()),
             words: "w5".into(),

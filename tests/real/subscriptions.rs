@@ -1,4 +1,4 @@
-//! Subscriptions in a real PostgreSQL: what several processes on one JID share.
+//! Presence subscriptions in PostgreSQL, shared by several processes on one JID.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use campanile_storage::presence::PostgresSubscriptions;
 use campanile_testing as testing;
 use campanile_tests::{Postgres, wait};
 
-/// As another process has it: with a connection of its own.
+/// Returns a store with its own connection, as in another process.
 fn store(server: &Postgres) -> PostgresSubscriptions {
     PostgresSubscriptions::new(Database::new(&server.address()).unwrap())
 }
@@ -32,7 +32,7 @@ fn all() -> impl Iterator<Item = Subscription> + Clone {
         .flat_map(move |to| halves.map(|from| Subscription { to, from }))
 }
 
-/// Keeps a subscription in the place of what is there.
+/// Replaces the current subscription.
 async fn put(
     store: &PostgresSubscriptions,
     pair: &SubscriptionKey,
@@ -86,7 +86,7 @@ async fn keys_are_listed_in_byte_order() {
         to: HalfState::None,
         from: HalfState::Subscribed,
     };
-    // By their bytes, as Rust orders them: not by a language.
+    // Ordered by bytes, as in Rust, not by a locale.
     let addresses = [
         "a-1@b.org",
         "_@b.org",
@@ -128,7 +128,7 @@ async fn keys_are_listed_in_byte_order() {
     }
 }
 
-/// Four processes at a time: the bounds hold, and each change builds on the one before.
+/// Four concurrent writers: limits hold, and no update is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_writers_respect_limits() {
     let server = Postgres::start().await;
@@ -152,7 +152,7 @@ async fn concurrent_writers_respect_limits() {
                 match put(&store, &pair(&own, &peer), state, &bounds).await {
                     PutOutcome::Stored => kept += 1,
                     PutOutcome::Full => full += 1,
-                    // Another process was faster, and has kept the same.
+                    // Another writer has stored the same value first.
                     PutOutcome::Conflict => {}
                 }
             }
@@ -172,7 +172,7 @@ async fn concurrent_writers_respect_limits() {
     };
     assert!(
         full > 0 && listed.len() == 60,
-        "{full} were full, {} are kept",
+        "{full} rejected, {} stored",
         listed.len()
     );
     for (pair, _) in &listed {
@@ -187,7 +187,7 @@ async fn concurrent_writers_respect_limits() {
             pair.peer
         );
     }
-    // What is forgotten makes room again.
+    // A removed entry frees capacity.
     let gone = &listed[0].0;
     let new = pair("new@b.localhost", "new@new.org");
     assert_eq!(
@@ -247,7 +247,7 @@ async fn subscription_store_recovers_from_outage() {
         PutOutcome::Stored
     );
     server.stop().await;
-    // Whoever starts meanwhile does start, and is told what is missing when it needs it.
+    // A store can be opened during the outage; queries report the error.
     later.open().await.unwrap();
     for store in [&here, &later] {
         let why = store.get(&pair).await.unwrap_err().to_string();
@@ -273,9 +273,9 @@ async fn unusable_database_prevents_startup() {
             .open()
             .await
     };
-    let nobody = server.address().replace("campanile@", "nobody@");
-    let why = open(&nobody).await.unwrap_err().to_string();
-    assert!(why.contains("role \"nobody\" does not exist"), "{why}");
+    let unknown = server.address().replace("campanile@", "unknown@");
+    let why = open(&unknown).await.unwrap_err().to_string();
+    assert!(why.contains("role \"unknown\" does not exist"), "{why}");
     store(&server).open().await.unwrap();
     let client = Database::new(&server.address())
         .unwrap()

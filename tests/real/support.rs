@@ -1,25 +1,24 @@
-//! What the tests of the daemon share: a configuration with short waits, so that a test sees what a
-//! day would show, and what the daemon says about it.
+//! Shared helpers: configurations with short timeouts, and assertions on the daemon's log.
 
 use campanile_tests::{Daemon, Setup};
 use serde_json::Value;
 
-/// The bounds of every component here.
+/// Limits of every component in these tests.
 pub(crate) const LIMITS: &str = "limits = { keepalive = \"1s\", keepalive_deadline = \"3s\", \
     back_off = [\"200ms\", \"1s\"], slow_retry = [\"1s\", \"2s\"] }";
 
-/// A server that knows an echo and a disco component.
+/// Returns a setup with an echo and a disco component.
 pub(crate) fn setup() -> Setup {
     setup_for(&["echo.localhost", "disco.localhost"])
 }
 
-/// A server that knows these components.
+/// Returns a setup with these components.
 pub(crate) fn setup_for(jids: &[impl AsRef<str>]) -> Setup {
     jids.iter()
         .fold(Setup::new(), |setup, jid| setup.component(jid.as_ref()))
 }
 
-/// Those two components at the server with this address.
+/// Returns the configuration of both components.
 pub(crate) fn components(address: &str) -> String {
     let echo = component("echo.localhost", address, "[component.echo]");
     let disco = component(
@@ -30,7 +29,7 @@ pub(crate) fn components(address: &str) -> String {
     echo + &disco
 }
 
-/// One component, with the tables that are mounted on it.
+/// Returns the configuration of a component with these tables.
 pub(crate) fn component(jid: &str, address: &str, tables: &str) -> String {
     format!(
         "[[component]]\njid = \"{jid}\"\naddress = \"{address}\"\nsecret = \"a secret for \
@@ -38,7 +37,7 @@ pub(crate) fn component(jid: &str, address: &str, tables: &str) -> String {
     )
 }
 
-/// Waits until the daemon has said that this component is mounted.
+/// Waits until the daemon has logged that a component is connected.
 pub(crate) async fn mounted(daemon: &mut Daemon, jid: &str) {
     daemon
         .logs(&format!("that {jid} is mounted"), |line| {
@@ -47,12 +46,12 @@ pub(crate) async fn mounted(daemon: &mut Daemon, jid: &str) {
         .await;
 }
 
-/// Whether a log line is exactly this message about this component.
+/// Returns `true` if a log line has exactly this message for a component.
 pub(crate) fn log_is(line: &Value, message: &str, jid: &str) -> bool {
     line["message"] == message && line["jid"] == jid
 }
 
-/// Whether the message of a log line about this component holds these words.
+/// Returns `true` if the message of a log line for a component contains this text.
 pub(crate) fn log_contains(line: &Value, words: &str, jid: &str) -> bool {
     line["jid"] == jid
         && line["message"]

@@ -1,4 +1,4 @@
-//! The two kinds of people, talking to each other.
+//! The two client fixtures, tested against each other.
 
 use campanile_tests::{Server, Setup, SlixmppClient, TokioXmppClient, on_both};
 
@@ -12,10 +12,13 @@ async fn clients_exchange_messages(server: Server) {
     let id = alice
         .message_with(bob.jid(), "chat", Some("hello & <welcome>"), DATA)
         .await;
-    let heard = bob.message_from(alice.jid()).await;
-    assert_eq!(heard.id.unwrap().0, id);
-    assert_eq!(heard.bodies.values().next().unwrap(), "hello & <welcome>");
-    let data = heard
+    let received = bob.message_from(alice.jid()).await;
+    assert_eq!(received.id.unwrap().0, id);
+    assert_eq!(
+        received.bodies.values().next().unwrap(),
+        "hello & <welcome>"
+    );
+    let data = received
         .payloads
         .iter()
         .find(|payload| payload.is("data", "MY-FORMAT-NS"))
@@ -26,9 +29,9 @@ async fn clients_exchange_messages(server: Server) {
     );
 
     let id = bob.message(alice.jid(), "hello yourself").await;
-    let heard = alice.message_from("bob@localhost").await;
+    let received = alice.message_from("bob@localhost").await;
     assert_eq!(
-        (heard.attr("id"), heard.body().as_deref()),
+        (received.attr("id"), received.body().as_deref()),
         (id.as_str(), Some("hello yourself"))
     );
     alice.logout().await;
@@ -101,8 +104,8 @@ async fn clients_send_raw_stanzas(server: Server) {
         .collect();
     alice.raw(&many).await;
     for number in 0..500 {
-        let heard = carol.message_from(alice.jid()).await;
-        assert_eq!(heard.body(), Some(number.to_string()));
+        let received = carol.message_from(alice.jid()).await;
+        assert_eq!(received.body(), Some(number.to_string()));
     }
 }
 on_both!(clients_send_raw_stanzas, Setup::new());

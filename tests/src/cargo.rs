@@ -1,10 +1,10 @@
-//! Cargo, as somebody calls it who is not within a test.
+//! Cargo invocations that are independent of the running test.
 
 use std::path::Path;
 use std::process::Command;
 
-/// What cargo tells a running test about its package makes build scripts run again, now and at the
-/// next build.
+/// Prefixes of variables that cargo sets for a running test. Passed on, they would rerun build
+/// scripts, now and in the next build.
 const ABOUT_A_PACKAGE: [&str; 5] = [
     "CARGO_PKG_",
     "CARGO_MANIFEST_",
@@ -13,7 +13,7 @@ const ABOUT_A_PACKAGE: [&str; 5] = [
     "CARGO_PRIMARY_",
 ];
 
-/// The cargo that built this, in a folder.
+/// Returns a command for the cargo that built this test, in a folder.
 pub fn command(folder: impl AsRef<Path>) -> Command {
     let mut command = Command::new(env!("CARGO"));
     for (name, _) in std::env::vars_os() {
@@ -28,10 +28,10 @@ pub fn command(folder: impl AsRef<Path>) -> Command {
     command
 }
 
-/// Runs a command to its end, and gives what it wrote.
+/// Runs a command to completion and returns its standard output.
 ///
 /// # Panics
-/// When it fails, with what it said.
+/// If it fails, with its output.
 pub fn run(mut command: Command) -> String {
     let output = command
         .output()

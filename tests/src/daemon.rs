@@ -1,4 +1,4 @@
-//! The `campanile` binary as operators run it.
+//! Fixture for the `campanile` binary.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::process::Process;
 use crate::wait::{self, TIMEOUT};
 
-/// `campanile run` with a configuration of its own.
+/// A `campanile run` process with its own configuration and folder.
 #[derive(Debug)]
 pub struct Daemon {
     process: Process,
@@ -23,13 +23,13 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it; `configuration` is the text of a `campanile.toml`. Whether it is up,
-    /// [`Daemon::logs`] tells.
+    /// Starts the daemon. `configuration` is the text of a `campanile.toml`. Use [`Daemon::logs`]
+    /// to wait until it is ready.
     pub fn start(configuration: &str) -> Self {
         Self::start_with(configuration, &[])
     }
 
-    /// As [`Daemon::start`], with variables of the environment.
+    /// Like [`Daemon::start`], with environment variables.
     pub fn start_with(configuration: &str, environment: &[(&str, &str)]) -> Self {
         Self::launch(
             Command::new(binary()),
@@ -39,7 +39,7 @@ impl Daemon {
         )
     }
 
-    /// Starts it within a network namespace.
+    /// Starts the daemon in a network namespace.
     pub fn start_in(namespace: &Namespace, configuration: &str) -> Self {
         Self::launch(
             namespace.command(binary()),
@@ -49,7 +49,7 @@ impl Daemon {
         )
     }
 
-    /// As [`Daemon::start`], behind a program that becomes the daemon.
+    /// Like [`Daemon::start`], through a program that replaces itself with the daemon (`exec`).
     pub fn start_behind(program: &[&str], configuration: &str) -> Self {
         let (program, arguments) = program.split_first().expect("a program");
         let mut command = Command::new(program);
@@ -57,12 +57,12 @@ impl Daemon {
         Self::launch(command, Folder::new("daemon"), configuration, &[])
     }
 
-    /// As [`Daemon::start`], with strace beside it that records these system calls and all that
-    /// they carry.
+    /// Like [`Daemon::start`], with strace attached, which records these system calls and their
+    /// data.
     pub fn start_traced(configuration: &str, calls: &str) -> Self {
         let folder = Folder::new("daemon");
         let mut command = Command::new("strace");
-        // -D: what is started is the daemon itself, the tracer stands beside it.
+        // -D: the started process is the daemon itself, and the tracer is a separate process.
         command.args(["-D", "-f", "-y", "-s", "200000", "-o", &folder.at("trace")]);
         command
             .args(["-e", &format!("trace={calls}"), "--"])
@@ -70,7 +70,8 @@ impl Daemon {
         Self::launch(command, folder, configuration, &[])
     }
 
-    /// What strace has recorded, once the daemon has ended: see [`Daemon::start_traced`].
+    /// Returns the strace output of a daemon started by [`Daemon::start_traced`], once it has
+    /// ended.
     pub async fn trace(&self) -> Vec<String> {
         let path = self.folder.path().join("trace");
         let pid = self.process.pid().to_string();
@@ -104,12 +105,12 @@ impl Daemon {
         }
     }
 
-    /// Kills it, as the machine would.
+    /// Kills the daemon with SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Starts it with the same configuration in the same folder, after it has ended.
+    /// Restarts the daemon after it has ended, with the same configuration and folder.
     pub fn start_again(&mut self) {
         self.process = Self::process_in(Command::new(binary()), &self.folder, &[], &self.output);
     }
@@ -130,20 +131,19 @@ impl Daemon {
             ])
             .current_dir(folder.path())
             .env_remove("RUST_LOG")
-            // Locks are per JID; tests that run side by side use the same ones on servers of their
-            // own.
+            // Locks are per JID, and parallel tests use the same JIDs on different servers.
             .env("XDG_RUNTIME_DIR", folder.path())
             .envs(environment.iter().copied());
         Process::start("campanile run", command, output)
     }
 
-    /// Writes a new configuration over the old one; `SIGHUP` makes the daemon read it.
+    /// Replaces the configuration and sends `SIGHUP` to reload it.
     pub fn reconfigure(&mut self, configuration: &str) {
         self.folder.write("campanile.toml", configuration);
         self.signal("HUP");
     }
 
-    /// The first log line, old or new, for which `fits` holds.
+    /// Waits for the first log line, past or future, that satisfies `fits`.
     pub async fn logs(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let parse = |line: &str| serde_json::from_str::<Value>(line).ok();
         let line = self
@@ -157,7 +157,7 @@ impl Daemon {
             Err(error) => {
                 let ended = self.process.ended();
                 panic!(
-                    "campanile did not log {what}: {error}; ended: {ended:?}\n{}",
+                    "campanile did not log {what}: {error}; exit status: {ended:?}\n{}",
                     self.output.tail()
                 )
             }
@@ -169,50 +169,50 @@ impl Daemon {
         self.process.signal(signal);
     }
 
-    /// Waits for its end.
+    /// Waits until the daemon ends.
     pub async fn wait(&mut self, within: Duration) -> ExitStatus {
         self.process.end(within).await
     }
 
-    /// `SIGTERM`, and the exit status.
+    /// Sends `SIGTERM` and returns the exit status.
     pub async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait(TIMEOUT).await
     }
 
-    /// Its process: memory, processor time, whether it runs.
+    /// Returns the process, for memory, CPU time and exit status.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// What it wrote.
+    /// Returns the output.
     pub fn output(&self) -> &Output {
         &self.output
     }
 
-    /// Its folder, where paths of the configuration begin.
+    /// Returns the working folder, which relative paths in the configuration refer to.
     pub fn folder(&self) -> &Folder {
         &self.folder
     }
 }
 
-/// How a command of the binary ended, and what it wrote.
+/// Exit code and output of a command.
 #[derive(Debug)]
 pub struct CommandOutput {
-    /// Its exit code.
+    /// Exit code, unless killed by a signal.
     pub code: Option<i32>,
-    /// What people asked for.
+    /// Standard output.
     pub stdout: String,
-    /// Faults and logs.
+    /// Standard error: faults and logs.
     pub stderr: String,
 }
 
-/// Runs a command of the binary to its end, in this folder; locks are looked for there, too.
+/// Runs a `campanile` command to completion in a folder, which also holds the lock files.
 pub async fn command(folder: &Folder, arguments: &[&str]) -> CommandOutput {
     command_with(folder, arguments, &[]).await
 }
 
-/// As [`command`], with variables of the environment.
+/// Like [`command`], with environment variables.
 pub async fn command_with(
     folder: &Folder,
     arguments: &[&str],
@@ -238,8 +238,8 @@ pub async fn command_with(
     }
 }
 
-/// The binary that belongs to the code as it is: built once per test process, unless
-/// `CAMPANILE_BIN` names another.
+/// Returns the path of the binary. It is built from the current source once per test process,
+/// unless `CAMPANILE_BIN` names another one.
 pub fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| std::env::var_os("CAMPANILE_BIN").map_or_else(build, PathBuf::from))
@@ -276,8 +276,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// Stands in for the daemon: says what it was told, reads its configuration again on HUP, ends
-    /// on TERM.
+    /// A fake daemon: logs its arguments, rereads its configuration on HUP, exits on TERM.
     const SCRIPT: &str = r#"#!/bin/sh
 trap 'echo "{\"message\":\"reloaded\",\"text\":\"$(cat "$3")\"}" >&2' HUP
 trap 'exit 5' TERM

@@ -1,4 +1,4 @@
-//! `campanile demo --listen`: the embedded server, for clients of other makes.
+//! Fixture for `campanile demo --listen`, the embedded server for XMPP clients.
 
 use std::process::{Command, ExitStatus};
 
@@ -7,10 +7,10 @@ use crate::output::Output;
 use crate::process::Process;
 use crate::wait::TIMEOUT;
 
-/// The password of both its users, `alice` and `bob`.
+/// Password of both users, `alice` and `bob`.
 pub const PASSWORD: &str = "demo";
 
-/// The demo, while it listens on a free port of loopback.
+/// A demo process that listens on a free loopback port.
 #[derive(Debug)]
 pub struct Demo {
     process: Process,
@@ -19,7 +19,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts it, and waits until clients may log in.
+    /// Starts the demo and waits until clients can log in.
     pub async fn start() -> Self {
         let output = Output::default();
         let mut command = Command::new(binary());
@@ -30,8 +30,12 @@ impl Demo {
         let line = output
             .line(TIMEOUT, |line| line.starts_with("Clients may log in on "))
             .await;
-        let line = line
-            .unwrap_or_else(|error| panic!("the demo does not listen: {error}\n{}", output.tail()));
+        let line = line.unwrap_or_else(|error| {
+            panic!(
+                "the demo did not start listening: {error}\n{}",
+                output.tail()
+            )
+        });
         let address = line
             .trim_start_matches("Clients may log in on ")
             .split(',')
@@ -45,17 +49,17 @@ impl Demo {
         }
     }
 
-    /// Where clients connect, as `host:port`.
+    /// Returns the client address, as `host:port`.
     pub fn address(&self) -> String {
         self.address.clone()
     }
 
-    /// What it shows.
+    /// Returns the output.
     pub fn output(&self) -> &Output {
         &self.output
     }
 
-    /// Ctrl-C, and the exit status.
+    /// Sends `SIGINT` and returns the exit status.
     pub async fn stop(&mut self) -> ExitStatus {
         self.process.signal("INT");
         self.process.end(TIMEOUT).await

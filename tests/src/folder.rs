@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 static MADE: AtomicU32 = AtomicU32::new(0);
 
-/// A folder that only we may read, gone when dropped unless `CAMPANILE_TESTS_KEEP` is set.
+/// A folder with mode 0700, removed when dropped unless `CAMPANILE_TESTS_KEEP` is set.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
 }
 
 impl Folder {
-    /// Makes one whose name begins with `name`. Paths stay short: the path of a UNIX socket has
-    /// about 100 bytes.
+    /// Creates a folder whose name contains `name`. Paths are kept short, because a UNIX socket
+    /// path is limited to about 100 bytes.
     pub fn new(name: &str) -> Self {
         loop {
             let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -24,22 +24,22 @@ impl Folder {
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Self { path },
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => panic!("cannot make the folder {}: {error}", path.display()),
+                Err(error) => panic!("cannot create the folder {}: {error}", path.display()),
             }
         }
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The path of something in it, as text for a configuration file.
+    /// Returns the path of a file in the folder, as text for a configuration.
     pub fn at(&self, name: &str) -> String {
         self.path.join(name).display().to_string()
     }
 
-    /// Writes a file, with the folders above it.
+    /// Writes a file, and creates its parent folders.
     pub fn write(&self, name: &str, text: &str) {
         let path = self.path.join(name);
         let parent = path.parent().expect("a file in the folder has a parent");
@@ -48,11 +48,12 @@ impl Folder {
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
     }
 
-    /// Says who may read and write a file.
+    /// Sets the permissions of a file.
     pub fn permit(&self, name: &str, mode: u32) {
         let path = self.path.join(name);
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode))
-            .unwrap_or_else(|error| panic!("cannot change {}: {error}", path.display()));
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap_or_else(|error| {
+            panic!("cannot set the permissions of {}: {error}", path.display())
+        });
     }
 }
 

@@ -1,17 +1,17 @@
-//! Questions to the HTTP sides of the daemon.
+//! Minimal HTTP client for the daemon's HTTP endpoints.
 
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What an HTTP server on loopback answers, head and body; `None` when nobody listens.
+/// Sends a GET request to loopback and returns head and body, or `None` if nothing listens.
 pub async fn get(port: u16, path: &str, headers: &str) -> Option<String> {
     ask(port, &format!("GET {path} HTTP/1.1\r\n{headers}"), "").await
 }
 
-/// As [`get`], with a JSON body; `None` also when the connection ends before an answer has come
-/// whole.
+/// Sends a POST request with a JSON body. Also returns `None` if the connection ends before the
+/// response is complete.
 pub async fn post(port: u16, path: &str, headers: &str, body: &str) -> Option<String> {
     let length = body.len();
     let head = format!(

@@ -1,25 +1,25 @@
-//! Fixtures for the integration tests: real servers, real clients, and the daemon, each as
-//! processes of their own.
+//! Fixtures for the integration tests: real servers, real clients and the daemon, each in its own
+//! process.
 //!
 //! - [`Prosody`] and [`Ejabberd`] start a [`Server`] from the snippets in `deploy/`, in a temporary
-//!   folder and on free loopback ports.
-//! - [`SlixmppClient`] is a slixmpp client in another process, [`TokioXmppClient`] a `tokio_xmpp::Client` in
-//!   this one.
-//! - [`clients::Profanity`] types into Profanity, on a terminal that nobody sits at.
+//!   folder on free loopback ports.
+//! - [`SlixmppClient`] is a slixmpp client in another process, [`TokioXmppClient`] a tokio-xmpp
+//!   client in this process.
+//! - [`clients::Profanity`] drives Profanity in a tmux terminal.
 //! - [`Daemon`] runs the `campanile` binary.
-//! - [`RawComponent`] is a component written out byte by byte, for what no library would send;
-//!   [`RawServer`] and [`RawClient`] are a server and a client of that kind.
-//! - [`WebhookEndpoint`] is the program behind a webhook, [`Nats`] the broker that may stand between.
-//! - [`hostile`] makes stanzas that nobody should send, each with what is to become of it.
+//! - [`RawComponent`], [`RawServer`] and [`RawClient`] exchange raw XML, for input that no library
+//!   would send.
+//! - [`WebhookEndpoint`] is an HTTP endpoint that receives webhooks, [`Nats`] a NATS server.
+//! - [`hostile`] generates malformed and abusive stanzas with their expected outcomes.
 //!
-//! A fixture that cannot do its work panics, with what the process behind it said last. Whatever a
-//! fixture started ends when it is dropped; if the test process itself is killed, a guard beside
-//! each process ends it by its pid.
+//! A fixture that fails panics with the last output of its process. Processes started by a fixture
+//! are killed when it is dropped. If the test process itself is killed, a guard process kills them
+//! by pid.
 #![allow(
     clippy::expect_used,
     clippy::missing_panics_doc,
     clippy::unwrap_used,
-    reason = "a fixture that fails is a test that fails"
+    reason = "fixtures fail tests by panicking"
 )]
 
 pub mod cargo;
@@ -61,7 +61,7 @@ pub use server::{Ejabberd, Kind, Prosody, Server};
 pub use setup::{Component, Setup};
 pub use webhook_endpoint::WebhookEndpoint;
 
-/// The target directory of this build.
+/// Returns the target directory of this build.
 pub fn target_directory() -> std::path::PathBuf {
     profile_directory()
         .parent()
@@ -69,7 +69,7 @@ pub fn target_directory() -> std::path::PathBuf {
         .to_owned()
 }
 
-/// Where binaries of this build's profile lie. A test runs from `deps/` below it.
+/// Returns the directory of this build's profile. Test binaries are in `deps/` below it.
 fn profile_directory() -> std::path::PathBuf {
     let test = std::env::current_exe().expect("the test knows its own path");
     let mut above = test.ancestors().skip(1);
@@ -79,13 +79,13 @@ fn profile_directory() -> std::path::PathBuf {
     deps.parent().expect("deps/ lies in a profile").to_owned()
 }
 
-/// Runs one test body on Prosody and on ejabberd: `on_both!(name, setup)` makes the tests
-/// `name::on_prosody` and `name::on_ejabberd` out of `async fn name(server: Server)`.
+/// Defines a test that runs on Prosody and on ejabberd: `on_both!(name, setup)` generates the tests
+/// `name::on_prosody` and `name::on_ejabberd` from `async fn name(server: Server)`.
 #[macro_export]
 macro_rules! on_both {
     ($name:ident, $setup:expr) => {
         mod $name {
-            #[allow(unused_imports, reason = "the set-up may name what is above")]
+            #[allow(unused_imports, reason = "the setup may use items of the parent")]
             use super::*;
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

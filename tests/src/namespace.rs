@@ -1,25 +1,25 @@
-//! A network namespace beside this one, with one link to it that can be cut: what is sent then is
-//! lost, and nobody is told.
+//! A network namespace with one link to the current one. When the link is cut, packets are lost
+//! silently.
 
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 static NEXT: AtomicU8 = AtomicU8::new(0);
 
-/// A namespace, until dropped.
+/// A network namespace, removed when dropped.
 #[derive(Debug)]
 pub struct Namespace {
     name: String,
-    /// This side's end of the link.
+    /// Near end of the link.
     link: String,
     number: u8,
 }
 
 impl Namespace {
-    /// Makes one; `None` where the machine does not permit that: it takes root and `ip` (iproute2).
+    /// Creates a namespace. Returns `None` without root or `ip` (iproute2).
     #[must_use]
     pub fn new() -> Option<Self> {
-        // The link's name has at most 15 characters.
+        // Link names have at most 15 characters.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let id = format!("{}x{number}", std::process::id() % 100_000);
         let namespace = Self {
@@ -45,13 +45,13 @@ impl Namespace {
         steps.iter().all(|step| ip(step)).then_some(namespace)
     }
 
-    /// Where the namespace finds this side.
+    /// Returns the address of the near end.
     #[must_use]
     pub fn near(&self) -> String {
         self.address(1)
     }
 
-    /// The start of a command within the namespace.
+    /// Returns a command that runs in the namespace.
     #[must_use]
     pub fn command(&self, program: &std::path::Path) -> Command {
         let mut command = Command::new("ip");
@@ -59,16 +59,16 @@ impl Namespace {
         command
     }
 
-    /// From now on everything that is sent over the link is lost; or it arrives again.
+    /// Cuts the link, so that all packets are lost, or restores it.
     pub fn cut(&self, cut: bool) {
         let state = if cut { "down" } else { "up" };
         assert!(
             ip(&format!("link set {} {state}", self.link)),
-            "the link cannot be set {state}"
+            "cannot set the link {state}"
         );
     }
 
-    /// What an HTTP server within the namespace answers at this port of its loopback.
+    /// Sends a GET request to a port on the namespace's loopback and returns the response.
     #[must_use]
     pub fn get(&self, port: u16, path: &str) -> Option<String> {
         let script = format!(
@@ -86,7 +86,7 @@ impl Namespace {
             .then(|| String::from_utf8_lossy(&stdout).into_owned())
     }
 
-    /// Links get networks of their own, out of what no machine of a test network has.
+    /// Returns an address of the link, from a range that test networks do not use.
     fn address(&self, end: u8) -> String {
         format!(
             "10.213.{}.{}",
@@ -98,7 +98,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // The link goes with either of its ends.
+        // Deleting one end removes the link.
         let _ = ip(&format!("link del {}", self.link));
         let _ = ip(&format!("netns del {}", self.name));
     }

@@ -1,4 +1,4 @@
-//! A throw-away NATS server with JetStream, of Debian's, on a free loopback port.
+//! Fixture for a NATS server with JetStream (Debian package), on a free loopback port.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::ports;
 use crate::process::Process;
 use crate::wait;
 
-/// A broker. Ends when dropped.
+/// A NATS server, killed when dropped.
 #[derive(Debug)]
 pub struct Nats {
     process: Option<Process>,
@@ -19,7 +19,7 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Returns once it answers.
+    /// Starts a server and waits until it accepts connections.
     pub async fn start() -> Self {
         let folder = Folder::new("nats");
         let port = ports::free();
@@ -33,19 +33,19 @@ impl Nats {
         this
     }
 
-    /// Its address, for a configuration.
+    /// Returns the URL, for a configuration.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Kills it, as the machine would.
+    /// Kills the server with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill();
         }
     }
 
-    /// Starts it with the same data on the same port.
+    /// Restarts the server with the same data and port.
     pub async fn start_again(&mut self) {
         let mut command = Command::new("nats-server");
         let port = self.port.to_string();

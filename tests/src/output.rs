@@ -1,4 +1,4 @@
-//! What a process writes, line by line.
+//! Captured output of a process, by line.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Older lines are forgotten beyond this.
+/// Maximum number of lines kept. Older lines are dropped.
 const LINES: usize = 20_000;
 
-/// Shared by the threads that read and the tests that look. Clones are the same log.
+/// Captured lines, shared between reading threads and tests. Clones share the same lines.
 #[derive(Debug, Clone)]
 pub struct Output {
     lines: Arc<Mutex<VecDeque<String>>>,
@@ -28,7 +28,7 @@ impl Default for Output {
 }
 
 impl Output {
-    /// Collects `from` in a thread until its end.
+    /// Reads `from` to its end in a thread.
     pub fn collect(&self, from: impl Read + Send + 'static) {
         let output = self.clone();
         std::thread::spawn(move || {
@@ -38,12 +38,12 @@ impl Output {
         });
     }
 
-    /// All lines that are kept.
+    /// Returns all lines kept.
     pub fn lines(&self) -> Vec<String> {
         self.lock().iter().cloned().collect()
     }
 
-    /// The last lines, for failure messages.
+    /// Returns the last 30 lines, for failure messages.
     pub fn tail(&self) -> String {
         let lines = self.lock();
         let skipped = lines.len().saturating_sub(30);
@@ -53,10 +53,10 @@ impl Output {
             .fold(String::new(), |text, line| text + "  | " + line + "\n")
     }
 
-    /// The first line, old or new, for which `matches` holds.
+    /// Waits for the first line, past or future, that satisfies `matches`.
     ///
     /// # Errors
-    /// When none came in time.
+    /// Returns an error if there is none in time.
     pub async fn line(
         &self,
         within: Duration,
@@ -69,16 +69,16 @@ impl Output {
                 if let Some(line) = self.lock().iter().find(|line| matches(line)).cloned() {
                     return line;
                 }
-                // The sender lives in `self`: this cannot fail.
+                // Cannot fail: the sender lives in `self`.
                 let _ = written.changed().await;
             }
         };
         timeout(within, search)
             .await
-            .map_err(|_| format!("no such line within {within:?}"))
+            .map_err(|_| format!("no matching line within {within:?}"))
     }
 
-    /// Adds a line of our own.
+    /// Appends a line.
     pub fn push(&self, line: String) {
         let mut lines = self.lock();
         if lines.len() == LINES {

@@ -3,16 +3,16 @@
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below the range from which the kernel takes ports for outgoing connections, so that none of
-/// those is in the way when a server is stopped and started again on the same port.
+/// Start of the port range. It lies below the kernel's ephemeral ports, so that none of those
+/// blocks a port when a server is stopped and restarted on it.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
 static TAKEN: AtomicU16 = AtomicU16::new(0);
 
-/// A port that is free now and that this process hands out once.
+/// Returns a free port that this process has not returned before.
 pub fn free() -> u16 {
-    // Test processes that run side by side begin at different places.
+    // Parallel test processes start at different ports.
     let start = std::process::id().wrapping_mul(97) % u32::from(COUNT);
     for _ in 0..COUNT {
         let step = TAKEN.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! A throw-away PostgreSQL of Debian's, on a free loopback port.
+//! Fixture for PostgreSQL (Debian package), on a free loopback port.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,27 +11,27 @@ use crate::process::Process;
 use crate::server::certificate;
 use crate::wait;
 
-/// A database server with one database. Ends when dropped.
+/// A database server with one database, killed when dropped.
 #[derive(Debug)]
 pub struct Postgres {
     process: Option<Process>,
     output: Output,
     port: u16,
     folder: Folder,
-    /// Arguments of the server besides the usual ones.
+    /// Additional server arguments.
     more: Vec<String>,
 }
 
 impl Postgres {
-    /// Makes a cluster and starts it.
+    /// Creates a cluster and starts it.
     pub async fn start() -> Self {
         let mut this = Self::make();
         this.start_again().await;
         this
     }
 
-    /// As [`Postgres::start`], with a certificate by [`Postgres::authority`], and deaf to who does
-    /// not encrypt.
+    /// Like [`Postgres::start`], with a certificate signed by [`Postgres::authority`]. Unencrypted
+    /// connections are rejected.
     pub async fn start_encrypted() -> Self {
         let mut this = Self::make();
         certificate::make(&this.folder);
@@ -52,7 +52,7 @@ impl Postgres {
         this
     }
 
-    /// The file with the certificate of whoever signed the server's.
+    /// Returns the path of the CA certificate.
     pub fn authority(&self) -> String {
         self.folder.at("ca.pem")
     }
@@ -89,12 +89,12 @@ impl Postgres {
         }
     }
 
-    /// Its address, for a configuration.
+    /// Returns the connection URL, for a configuration.
     pub fn address(&self) -> String {
         format!("postgres://campanile@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Stops it: what was begun is broken off.
+    /// Stops the server; open transactions are aborted.
     pub async fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal("INT");
@@ -102,7 +102,7 @@ impl Postgres {
         }
     }
 
-    /// Starts it with the same data on the same port.
+    /// Restarts the server with the same data and port.
     pub async fn start_again(&mut self) {
         let mut command = as_user("postgres");
         command.args([
@@ -125,14 +125,14 @@ impl Postgres {
         };
         let before = ready(&self.output);
         self.process = Some(Process::start("postgres", command, &self.output));
-        // It listens before it answers.
+        // The server listens before it accepts queries.
         let up = async || (ready(&self.output) > before).then_some(());
         let started = wait::until("PostgreSQL", Duration::from_secs(30), up).await;
         started.unwrap_or_else(|error| panic!("{error}\n{}", self.output.tail()));
     }
 }
 
-/// Root may not run PostgreSQL; Debian's package makes a user for it.
+/// PostgreSQL refuses to run as root. Debian's package creates a user for it.
 fn is_root() -> bool {
     Command::new("id")
         .arg("-u")
@@ -145,13 +145,13 @@ fn give(paths: &[&Path]) {
         let given = Command::new("chown").arg("postgres").args(paths).status();
         assert!(
             given.is_ok_and(|status| status.success()),
-            "there is no user postgres: `tests/run install`"
+            "missing user postgres: run `tests/run install`"
         );
     }
 }
 
-/// One of the server's programs. It becomes the program itself, so that its process id is that of
-/// the server.
+/// Returns a command for one of the server's programs. `setpriv` replaces itself with the program,
+/// so the process id is that of the server.
 fn as_user(program: &str) -> Command {
     let path = programs().join(program);
     if !is_root() {
@@ -170,10 +170,10 @@ fn as_user(program: &str) -> Command {
 }
 
 fn programs() -> PathBuf {
-    let versions =
-        std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is there: `tests/run install`");
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .expect("PostgreSQL is installed by `tests/run install`");
     let newest = versions
         .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
         .max();
-    newest.expect("PostgreSQL is there: `tests/run install`")
+    newest.expect("PostgreSQL is installed by `tests/run install`")
 }

@@ -1,4 +1,4 @@
-//! A process that ends with its owner.
+//! Child processes that end with their owner.
 
 use std::io::Write;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::output::Output;
 use crate::wait;
 
-/// A child process. Dropped, it is killed and reaped; and should this process be killed before, a
-/// guard ends it.
+/// A child process, killed and reaped when dropped. If the test process is killed first, a guard
+/// process kills the child.
 ///
-/// Only the pid of a child that was not yet reaped is ever signalled, so it cannot have become
-/// somebody else's.
+/// Signals are only sent to children that have not been reaped yet, so the pid cannot have been
+/// reused.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -22,8 +22,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with nothing on its standard input; standard output and error go to
-    /// `output`.
+    /// Starts a command without standard input. Standard output and error go to `output`.
     pub fn start(name: &str, mut command: Command, output: &Output) -> Self {
         command.stdin(Stdio::null());
         let mut process = Self::spawn(name, command, output);
@@ -31,7 +30,7 @@ impl Process {
         process
     }
 
-    /// Starts `command` to be spoken to: only its standard error goes to `output`.
+    /// Starts a command with piped standard input and output. Only standard error goes to `output`.
     pub fn start_piped(
         name: &str,
         mut command: Command,
@@ -63,12 +62,12 @@ impl Process {
         }
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its status, once it has ended.
+    /// Returns the exit status once the process has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             self.ended = self
@@ -82,13 +81,13 @@ impl Process {
         self.ended
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     pub async fn end(&mut self, within: Duration) -> ExitStatus {
         let waited = wait::until("its end", within, async || self.ended()).await;
         waited.unwrap_or_else(|error| panic!("{}: {error}\n{}", self.name, self.output.tail()))
     }
 
-    /// Sends a signal by its short name (`TERM`, `HUP`, `STOP` …), if the process still runs.
+    /// Sends a signal by its short name (`TERM`, `HUP`, `STOP`, …) if the process is still running.
     pub fn signal(&mut self, signal: &str) {
         if self.ended().is_none() {
             let pid = self.pid().to_string();
@@ -103,17 +102,17 @@ impl Process {
         }
     }
 
-    /// Kills it, as the machine would.
+    /// Kills the process with SIGKILL.
     pub fn kill(&mut self) {
         if self.ended().is_none() {
-            // An error means that it ended meanwhile; the wait tells.
+            // Fails if the process has just ended, which the wait below reports.
             let _ = self.child.kill();
             self.ended = self.child.wait().ok();
             self.release_guard();
         }
     }
 
-    /// Resident memory now and its highest mark, in KiB; none once it has ended.
+    /// Returns current and peak resident memory in KiB, or `None` once the process has ended.
     pub fn resident(&self) -> Option<(u64, u64)> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
         let field = |name: &str| {
@@ -123,12 +122,12 @@ impl Process {
         Some((field("VmRSS:")?, field("VmHWM:")?))
     }
 
-    /// Processor time used so far, in steps of 10 ms (the kernel's unit for user space); none once
-    /// it has ended.
+    /// Returns the CPU time used so far, in steps of 10 ms (the kernel's unit in user space), or
+    /// `None` once the process has ended.
     pub fn cpu(&self) -> Option<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
-        // The second field is the name in brackets, which may hold spaces; utime and stime are 14
-        // and 15.
+        // The second field is the name in parentheses, which may contain spaces; utime and stime
+        // are fields 14 and 15.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
         let user: u64 = fields.next()?.parse().ok()?;
         let system: u64 = fields.next()?.parse().ok()?;
@@ -137,7 +136,7 @@ impl Process {
 
     fn release_guard(&mut self) {
         if let Some(mut guard) = self.guard.take() {
-            // A guard that is gone already has nothing to be told.
+            // The guard may already have ended.
             let _ = guard
                 .stdin
                 .take()
@@ -153,8 +152,8 @@ impl Drop for Process {
     }
 }
 
-/// Waits for a line on its input; when the input closes without one, our process is gone and its
-/// child must go too.
+/// Starts a guard process. It waits for a line on its input, and kills the child if the input
+/// closes without one because the test process has died.
 fn guard(pid: u32) -> Child {
     let script = "trap '' HUP INT TERM; read -r _ || kill -s KILL \"$1\"";
     Command::new("sh")
@@ -199,7 +198,10 @@ mod tests {
             .unwrap();
         process.signal("TERM");
         assert_eq!(process.end(wait::TIMEOUT).await.code(), Some(3));
-        assert!(process.resident().is_none(), "what is gone has no memory");
+        assert!(
+            process.resident().is_none(),
+            "an ended process has no memory"
+        );
     }
 
     #[tokio::test]
@@ -227,7 +229,7 @@ mod tests {
             .line(wait::TIMEOUT, |line| line == "ready")
             .await
             .unwrap();
-        // As when our process is killed: the guard's input closes without a word.
+        // As when the test process is killed: the guard's input closes without a line.
         let mut guard = process.guard.take().unwrap();
         drop(guard.stdin.take());
         guard.wait().unwrap();

@@ -1,4 +1,4 @@
-//! Stands between a component and its server, and counts what the server writes.
+//! A TCP proxy between a component and its server, which counts the stanzas of the server.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,16 +9,16 @@ use tokio::sync::watch;
 
 use crate::tree::{Tree, Trees};
 
-/// Passes every byte on, both ways.
+/// A transparent TCP proxy.
 #[derive(Debug)]
 pub struct Proxy {
     address: String,
-    /// Nothing is passed on, and nobody is told.
+    /// Set while bytes are held back.
     silent: watch::Sender<bool>,
     seen: Arc<Mutex<Seen>>,
 }
 
-/// What a server has written to its components, their own pings to themselves left out.
+/// Stanzas written by the server to its components, except self-pings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
     /// IQ requests.
@@ -28,12 +28,12 @@ pub struct Seen {
 }
 
 impl Proxy {
-    /// Listens on loopback, and connects to `server` for each component that comes.
+    /// Listens on loopback and connects to `server` for each component.
     pub async fn start(server: String) -> Self {
         Self::start_at("127.0.0.1", server).await
     }
 
-    /// The same on an address of this machine.
+    /// Like [`Proxy::start`], on another local address.
     pub async fn start_at(host: &str, server: String) -> Self {
         let listener = TcpListener::bind((host, 0))
             .await
@@ -45,7 +45,7 @@ impl Proxy {
         let counts = Arc::clone(&seen);
         tokio::spawn(async move {
             while let Ok((component, _)) = listener.accept().await {
-                // A server that is down is told to the component by a connection that ends.
+                // If the server is down, the component's connection is closed.
                 let Ok(server) = TcpStream::connect(&server).await else {
                     continue;
                 };
@@ -76,18 +76,17 @@ impl Proxy {
         }
     }
 
-    /// Where components connect.
+    /// Returns the address for components.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// From now on nothing is passed on, and no connection is closed; or what was held back goes
-    /// on.
+    /// Holds back all bytes without closing connections, or resumes forwarding.
     pub fn blackhole(&self, silent: bool) {
         self.silent.send_replace(silent);
     }
 
-    /// What went to components so far.
+    /// Returns the stanzas written to components so far.
     pub fn seen(&self) -> Seen {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,7 +107,7 @@ impl Seen {
     }
 }
 
-/// Passes bytes on to the end of the stream, each seen before it goes on.
+/// Forwards bytes to the end of the stream and shows them to `see` first.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -117,13 +116,13 @@ async fn pass(
 ) {
     let mut chunk = vec![0; 16 * 1024];
     while let Ok(count) = from.read(&mut chunk).await {
-        // An error means that the tap is gone, and with it the wish for silence.
+        // Fails if the proxy has been dropped, which also ends the hold.
         let _ = silent.wait_for(|silent| !silent).await;
         see(&chunk[..count]);
         if count == 0 || to.write_all(&chunk[..count]).await.is_err() {
             break;
         }
     }
-    // The other side may be gone already.
+    // The other side may already be disconnected.
     let _ = to.shutdown().await;
 }

@@ -1,5 +1,5 @@
-//! A client written out byte by byte (RFC 6120), which never comes back by itself: what it sends
-//! and what it gets is counted to the last stanza.
+//! A client that exchanges raw XML with a server (RFC 6120) and never reconnects, so that sent and
+//! received stanzas can be counted exactly.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,28 +18,28 @@ use crate::setup::password;
 use crate::tree::{self, Tree, Trees};
 use crate::wait::TIMEOUT;
 
-/// Of what came first, as it stood on the wire, in bytes.
+/// Maximum size of the recorded raw input, in bytes.
 const WIRE: usize = 64 * 1024;
-/// Stanzas between the reading task and the test; beyond it the server waits, as with a slow
-/// client.
+/// Capacity between the reading task and the test, in stanzas. Beyond it the server waits, as for a
+/// slow client.
 const STANZAS: usize = 100_000;
 
-/// A client, logged in without presence.
+/// A client that is logged in without presence.
 #[derive(Debug)]
 pub struct RawClient {
-    /// The full address.
+    /// Full JID.
     pub jid: String,
-    /// Its writing half, to be driven on its own where that helps.
+    /// Writing half, which can be used separately.
     pub writer: Writer,
-    /// Its reading half.
+    /// Reading half.
     pub reader: Reader,
 }
 
-/// Writes.
+/// Writing half of a client stream.
 #[derive(Debug)]
 pub struct Writer(OwnedWriteHalf);
 
-/// Reads, from a task that goes on while nobody asks.
+/// Reading half of a client stream, fed by a background task.
 #[derive(Debug)]
 pub struct Reader {
     stanzas: mpsc::Receiver<Tree>,
@@ -47,7 +47,7 @@ pub struct Reader {
 }
 
 impl RawClient {
-    /// Logs a user of the server's set-up in, with this resource.
+    /// Logs in a configured user with this resource.
     pub async fn login(server: &Server, user: &str, resource: &str) -> Self {
         let address = server.client_address();
         let login = timeout(TIMEOUT, async {
@@ -109,11 +109,11 @@ impl RawClient {
         }
     }
 
-    /// Asks by an IQ of type `get` until the answer is a result; `meanwhile` is shown whatever else
-    /// comes.
+    /// Sends an IQ get repeatedly until the response is a result. `meanwhile` is called with all
+    /// other stanzas.
     ///
     /// # Errors
-    /// What was asked, when that did not come within a minute.
+    /// Returns a description if there is no result within a minute.
     pub async fn get_until_answered(
         &mut self,
         to: &str,
@@ -147,32 +147,32 @@ impl RawClient {
 }
 
 impl Writer {
-    /// Writes bytes as they are.
+    /// Writes XML unchanged.
     ///
     /// # Errors
-    /// When the server is gone.
+    /// Returns an error if the connection is closed.
     pub async fn write(&mut self, xml: &str) -> std::io::Result<()> {
         self.0.write_all(xml.as_bytes()).await
     }
 }
 
 impl Reader {
-    /// The next stanza; none at the end of the stream.
+    /// Returns the next stanza, or `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<Tree> {
         self.next_within(TIMEOUT)
             .await
             .unwrap_or_else(|_| panic!("nothing from the server within {TIMEOUT:?}"))
     }
 
-    /// As [`Reader::next`].
+    /// Like [`Reader::next`], with a time limit.
     ///
     /// # Errors
-    /// When nothing came in time.
+    /// Returns an error if no stanza arrives in time.
     pub async fn next_within(&mut self, within: Duration) -> Result<Option<Tree>, Elapsed> {
         timeout(within, self.stanzas.recv()).await
     }
 
-    /// What has come as it stood on the wire, since this was last asked.
+    /// Returns the raw input since the last call.
     pub fn wire(&self) -> String {
         std::mem::take(&mut *self.wire.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -194,8 +194,8 @@ async fn begin(stream: &mut TcpStream) -> Trees {
     trees
 }
 
-/// Writes, and gives the next element. What stands outside of any stream is read as if it were in
-/// one.
+/// Writes XML and returns the next element. With `outside`, a stream header is implied, because
+/// none precedes the input.
 async fn ask(stream: &mut TcpStream, trees: &mut Trees, xml: &str, outside: bool) -> Tree {
     if outside {
         trees.feed(b"<stream>");

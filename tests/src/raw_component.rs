@@ -1,4 +1,5 @@
-//! A component written out byte by byte (XEP-0114), for what no library would send.
+//! A component that exchanges raw XML with a server (XEP-0114), for input that no library would
+//! send.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::wait::TIMEOUT;
 
-/// A stream of its own; what was read and not yet asked for is kept as text.
+/// A component stream. Input that has been read but not requested is buffered as text.
 #[derive(Debug)]
 pub struct RawComponent<S = TcpStream> {
     stream: S,
@@ -17,7 +18,7 @@ pub struct RawComponent<S = TcpStream> {
 }
 
 impl RawComponent {
-    /// Connects and proves itself; the answer of the server is checked.
+    /// Connects and authenticates, and asserts that the server accepts the handshake.
     pub async fn attach(address: &str, domain: &str, secret: &str) -> Self {
         let stream = TcpStream::connect(address)
             .await
@@ -27,7 +28,7 @@ impl RawComponent {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> RawComponent<S> {
-    /// As [`RawComponent::attach`], over a stream that stands already.
+    /// Like [`RawComponent::attach`], over an established connection.
     pub async fn attach_over(stream: S, domain: &str, secret: &str) -> Self {
         let mut component = Self::open(stream, domain).await;
         let answer = component.authenticate(secret).await;
@@ -35,7 +36,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawComponent<S> {
         component
     }
 
-    /// Opens the stream: XEP-0114 §3, step 1.
+    /// Opens the stream (XEP-0114 §3, step 1).
     pub async fn open(stream: S, domain: &str) -> Self {
         let mut component = Self {
             stream,
@@ -49,8 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawComponent<S> {
         component
     }
 
-    /// Reads the server's header and sends the digest of its id: steps 2 and 3. Returns the next
-    /// element.
+    /// Reads the server's header and sends the digest (steps 2 and 3). Returns the next element.
     pub async fn authenticate(&mut self, secret: &str) -> String {
         let header = self.read_past("<stream:stream ", ">").await;
         let id = header
@@ -67,7 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawComponent<S> {
         self.read_past("<", ">").await
     }
 
-    /// Writes bytes as they are.
+    /// Writes XML unchanged.
     pub async fn write(&mut self, xml: &str) {
         self.stream
             .write_all(xml.as_bytes())
@@ -75,7 +75,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawComponent<S> {
             .unwrap_or_else(|error| panic!("cannot write {xml}: {error}"));
     }
 
-    /// The next text that begins with `start` and ends with `end`; what stood before it is skipped.
+    /// Returns the next text that begins with `start` and ends with `end`, and skips the input
+    /// before it.
     pub async fn read_past(&mut self, start: &str, end: &str) -> String {
         let read = timeout(TIMEOUT, async {
             loop {
@@ -97,10 +98,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawComponent<S> {
         }
     }
 
-    /// Everything up to the end of the stream.
+    /// Returns all input up to the end of the stream.
     ///
     /// # Errors
-    /// What was read, when the stream has not ended in time.
+    /// Returns the input so far if the stream has not ended in time.
     pub async fn read_to_end(&mut self, within: Duration) -> Result<String, String> {
         let ended = timeout(within, async { while self.read_more().await {} })
             .await
@@ -117,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawComponent<S> {
         Some(found)
     }
 
-    /// False at the end of the stream; a reset is an end, too.
+    /// Reads more input. Returns `false` at the end of the stream or on a reset.
     async fn read_more(&mut self) -> bool {
         let mut chunk = vec![0; 16 * 1024];
         let count = self.stream.read(&mut chunk).await.unwrap_or(0);

@@ -1,4 +1,5 @@
-//! A server written out byte by byte (XEP-0114), for what no real server would let through.
+//! A server that exchanges raw XML with a component (XEP-0114), for input that no real server would
+//! pass on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,30 +14,31 @@ use tokio::time::timeout;
 use crate::tree::{self, Tree, Trees};
 use crate::wait::TIMEOUT;
 
-/// Stanzas between the reading task and the test; beyond it the component waits, as with a slow
-/// server.
+/// Capacity between the reading task and the test, in stanzas. Beyond it the component waits, as
+/// for a slow server.
 const STANZAS: usize = 4096;
 
-/// Listens on loopback. It takes every secret.
+/// A listener on loopback that accepts every secret.
 #[derive(Debug)]
 pub struct RawServer {
     listener: TcpListener,
 }
 
-/// A component that is attached. What it sends to itself comes back to it, as with any server.
+/// A connected component. Its stanzas to itself are routed back, as by any server.
 #[derive(Debug)]
 pub struct AttachedComponent {
-    /// The writing half, to be driven on its own where that helps.
+    /// Writing half, which can be used separately.
     pub writer: Writer,
     stanzas: mpsc::Receiver<Tree>,
 }
 
-/// Writes, until the component closes the stream. Clones write to the same one.
+/// Writing half of a component stream, open until the component closes the stream. Clones share the
+/// stream.
 #[derive(Debug, Clone)]
 pub struct Writer(Arc<Mutex<Option<OwnedWriteHalf>>>);
 
 impl RawServer {
-    /// Listens on a port of its own.
+    /// Listens on a free port.
     pub async fn listen() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
@@ -44,12 +46,12 @@ impl RawServer {
         Self { listener }
     }
 
-    /// Where components connect.
+    /// Returns the address for components.
     pub fn address(&self) -> String {
         self.listener.local_addr().expect("it listens").to_string()
     }
 
-    /// Waits for the next component, and lets it in.
+    /// Waits for the next component and accepts it.
     pub async fn accept(&self) -> AttachedComponent {
         let accepted = timeout(TIMEOUT, async {
             let (stream, _) = self.listener.accept().await.expect("it listens");
@@ -103,7 +105,7 @@ impl AttachedComponent {
         Self { writer, stanzas }
     }
 
-    /// Writes bytes as they are.
+    /// Writes XML unchanged.
     pub async fn write(&self, xml: &str) {
         assert!(
             self.writer.write(xml).await,
@@ -111,24 +113,25 @@ impl AttachedComponent {
         );
     }
 
-    /// The next stanza that is not for the component itself; none at the end of the stream.
+    /// Returns the next stanza that is not addressed to the component itself, or `None` at the end
+    /// of the stream.
     pub async fn next(&mut self) -> Option<Tree> {
         self.next_within(TIMEOUT)
             .await
             .unwrap_or_else(|_| panic!("nothing from the component within {TIMEOUT:?}"))
     }
 
-    /// As [`AttachedComponent::next`].
+    /// Like [`AttachedComponent::next`], with a time limit.
     ///
     /// # Errors
-    /// When nothing came in time.
+    /// Returns an error if no stanza arrives in time.
     pub async fn next_within(&mut self, within: Duration) -> Result<Option<Tree>, Elapsed> {
         timeout(within, self.stanzas.recv()).await
     }
 }
 
 impl Writer {
-    /// Writes bytes as they are. False, and nothing written, once the component has closed the
+    /// Writes XML unchanged. Returns `false` without writing once the component has closed the
     /// stream.
     pub async fn write(&self, xml: &str) -> bool {
         match &mut *self.0.lock().await {
@@ -137,16 +140,16 @@ impl Writer {
         }
     }
 
-    /// Closes our side, behind all that was written.
+    /// Closes the server's side of the stream.
     async fn close(&self) {
         if let Some(mut writer) = self.0.lock().await.take() {
-            // A component that is gone already needs no good-bye.
+            // The component may already be disconnected.
             let _ = writer.write_all(b"</stream:stream>").await;
         }
     }
 }
 
-/// Reads to the end; closes the stream when the component does.
+/// Reads to the end of the stream, and closes the stream when the component does.
 async fn hear(
     mut reader: OwnedReadHalf,
     mut trees: Trees,
@@ -162,7 +165,7 @@ async fn hear(
                 }
                 continue;
             }
-            // Not here: whoever writes may have to wait for us to read.
+            // In a separate task: writing may block until the component has been read from.
             let writer = writer.clone();
             tokio::spawn(async move { writer.write(&ping(&stanza)).await });
         }
@@ -177,7 +180,7 @@ fn is_at(jid: &str, domain: &str) -> bool {
     bare.rsplit('@').next() == Some(domain)
 }
 
-/// The component's ping to itself, as it comes back.
+/// Returns the component's self-ping as a server routes it back.
 fn ping(stanza: &Tree) -> String {
     let attributes =
         ["from", "to", "id", "type"].map(|name| format!(" {name}='{}'", stanza.attribute(name)));

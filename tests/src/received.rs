@@ -1,23 +1,23 @@
-//! A stanza that a person received.
+//! Received stanzas.
 
 use minidom::Element;
 
-/// As text and parsed, always in `jabber:client`.
+/// A received stanza, as text and parsed, always in `jabber:client`.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// As it was told to us.
+    /// Text of the stanza.
     pub xml: String,
-    /// The same, parsed.
+    /// Parsed stanza.
     pub stanza: Element,
 }
 
-/// The namespace of stanzas between client and server.
+/// Namespace of stanzas between client and server.
 pub const CLIENT: &str = "jabber:client";
-/// The namespace of the conditions of stanza errors.
+/// Namespace of the conditions of stanza errors.
 pub const CONDITIONS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
 impl Received {
-    /// Parses it.
+    /// Parses a stanza.
     pub fn new(xml: String) -> Self {
         let stanza = xml
             .parse()
@@ -25,27 +25,27 @@ impl Received {
         Self { xml, stanza }
     }
 
-    /// Whether it is a `message`, `presence` or `iq`.
+    /// Returns `true` if the stanza is of this kind: `message`, `presence` or `iq`.
     pub fn is(&self, kind: &str) -> bool {
         self.stanza.name() == kind
     }
 
-    /// An attribute of the stanza; an empty text when it is absent.
+    /// Returns an attribute of the stanza, or an empty string if it is missing.
     pub fn attr<'a>(&'a self, name: &'a str) -> &'a str {
         self.stanza.attr(name).unwrap_or_default()
     }
 
-    /// The text of its body.
+    /// Returns the text of the body.
     pub fn body(&self) -> Option<String> {
         self.child("body", CLIENT).map(Element::text)
     }
 
-    /// A child by name and namespace.
+    /// Returns a child by name and namespace.
     pub fn child(&self, name: &str, namespace: &str) -> Option<&Element> {
         self.stanza.get_child(name, namespace)
     }
 
-    /// Type and condition of its error, as `cancel/service-unavailable`.
+    /// Returns type and condition of the error, such as `cancel/service-unavailable`.
     pub fn error(&self) -> Option<String> {
         let error = self.child("error", CLIENT)?;
         let condition = error

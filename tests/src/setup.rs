@@ -1,16 +1,16 @@
-//! What a server is asked to be.
+//! Server configurations for tests.
 
-/// The secret of components that name none.
+/// Default secret of components.
 pub const SECRET: &str = "a secret for tests";
 
-/// A component the server knows.
+/// A component configured on the server.
 #[derive(Debug, Clone)]
 pub struct Component {
-    /// Its domain.
+    /// Domain of the component.
     pub jid: String,
-    /// What it proves itself with.
+    /// Shared secret.
     pub secret: String,
-    /// Prosody: `component_conflict_resolve`.
+    /// Value of Prosody's `component_conflict_resolve`.
     pub conflict_resolve: Option<String>,
 }
 
@@ -25,14 +25,14 @@ impl From<&str> for Component {
 }
 
 impl Component {
-    /// With a secret of its own.
+    /// Sets the secret.
     #[must_use]
     pub fn secret(mut self, secret: &str) -> Self {
         secret.clone_into(&mut self.secret);
         self
     }
 
-    /// On Prosody the new connection of two wins.
+    /// Makes Prosody replace an existing connection with a new one.
     #[must_use]
     pub fn kick_old(mut self) -> Self {
         self.conflict_resolve = Some("kick_old".to_owned());
@@ -40,28 +40,29 @@ impl Component {
     }
 }
 
-/// Hosts `localhost` with users, `rooms.localhost` with rooms, and components on one port.
+/// A server configuration: `localhost` with users, `rooms.localhost` with rooms, and components on
+/// one port.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// Components, all on the same listener.
     pub components: Vec<Component>,
-    /// Local parts of users at `localhost`; the password of `alice` is `alice-pw`.
+    /// Localparts of users at `localhost`; the password of `alice` is `alice-pw`.
     pub users: Vec<String>,
-    /// The largest stanza a component may send; none: what the snippet says.
+    /// Maximum size of stanzas from a component. `None` keeps the snippet's value.
     pub max_stanza_size: Option<u64>,
-    /// ejabberd: whether the snippet's `backlog` line stays.
+    /// Keeps the `backlog` line of the ejabberd snippet.
     pub backlog: bool,
-    /// Whether there is a port for components over TLS, too.
+    /// Adds a TLS port for components.
     pub tls: bool,
-    /// ejabberd: whether the snippet's `global_routes` line stays.
+    /// Keeps the `global_routes` line of the ejabberd snippet.
     pub global_routes_off: bool,
-    /// Whether there is a port for other servers, too.
+    /// Adds a server-to-server port.
     pub federated: bool,
-    /// More of Prosody's configuration, as one of its files.
+    /// Additional Prosody configuration, as a separate file.
     pub prosody: String,
-    /// More of ejabberd's, at the top level.
+    /// Additional top-level ejabberd configuration.
     pub ejabberd: String,
-    /// More items for ejabberd's `listen`.
+    /// Additional items of ejabberd's `listen`.
     pub ejabberd_listen: String,
 }
 
@@ -72,7 +73,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// Users alice, bob and carol, no component.
+    /// Creates a setup with the users alice, bob and carol, without components.
     #[must_use]
     pub fn new() -> Self {
         let users = ["alice", "bob", "carol"].map(str::to_owned).to_vec();
@@ -90,63 +91,63 @@ impl Setup {
         }
     }
 
-    /// One more component.
+    /// Adds a component.
     #[must_use]
     pub fn component(mut self, component: impl Into<Component>) -> Self {
         self.components.push(component.into());
         self
     }
 
-    /// One more user.
+    /// Adds a user.
     #[must_use]
     pub fn user(mut self, name: &str) -> Self {
         self.users.push(name.to_owned());
         self
     }
 
-    /// See [`Setup::max_stanza_size`](field@Self::max_stanza_size).
+    /// Sets [`Setup::max_stanza_size`](field@Self::max_stanza_size).
     #[must_use]
     pub fn max_stanza_size(mut self, bytes: u64) -> Self {
         self.max_stanza_size = Some(bytes);
         self
     }
 
-    /// ejabberd as it is without the snippet's `backlog` line.
+    /// Removes the `backlog` line of the ejabberd snippet.
     #[must_use]
     pub fn default_backlog(mut self) -> Self {
         self.backlog = false;
         self
     }
 
-    /// A port for components over TLS, too.
+    /// Adds a TLS port for components.
     #[must_use]
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
     }
 
-    /// ejabberd as it is without the snippet's `global_routes` line.
+    /// Removes the `global_routes` line of the ejabberd snippet.
     #[must_use]
     pub fn global_routes(mut self) -> Self {
         self.global_routes_off = false;
         self
     }
 
-    /// A port for other servers, too.
+    /// Adds a server-to-server port.
     #[must_use]
     pub fn federated(mut self) -> Self {
         self.federated = true;
         self
     }
 
-    /// More of Prosody's configuration, as one of its files.
+    /// Adds Prosody configuration, as a separate file.
     #[must_use]
     pub fn prosody(mut self, lua: &str) -> Self {
         self.prosody.push_str(lua);
         self
     }
 
-    /// More of ejabberd's configuration: at the top level, and items for `listen`.
+    /// Adds ejabberd configuration: top-level options and items of `listen`.
     #[must_use]
     pub fn ejabberd(mut self, top: &str, listen: &str) -> Self {
         self.ejabberd.push_str(top);
@@ -155,7 +156,7 @@ impl Setup {
     }
 }
 
-/// The password of a user.
+/// Returns the password of a user.
 pub fn password(user: &str) -> String {
     format!("{user}-pw")
 }

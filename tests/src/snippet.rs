@@ -1,16 +1,15 @@
-//! The files in `deploy/`, filled in as an operator would.
+//! Configuration snippets from `deploy/`, filled in as an operator would.
 //!
-//! Each change must find what it changes: a snippet that no longer holds a documented line fails
-//! the tests.
+//! Every edit must match: a snippet that no longer contains a documented line fails the tests.
 
 use std::path::Path;
 
-/// The domain and the secret that stand in the snippets.
+/// Domain used in the snippets.
 pub const DOMAIN: &str = "echo.example.org";
-/// See [`DOMAIN`].
+/// Secret used in the snippets.
 pub const SECRET: &str = "\"change-me\"";
 
-/// The text of a snippet.
+/// A configuration snippet.
 #[derive(Debug, Clone)]
 pub struct Snippet {
     name: String,
@@ -18,7 +17,7 @@ pub struct Snippet {
 }
 
 impl Snippet {
-    /// Reads `deploy/NAME`.
+    /// Reads a file in `deploy/`.
     pub fn read(name: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../deploy")
@@ -31,19 +30,19 @@ impl Snippet {
         }
     }
 
-    /// Puts `new` wherever `old` stands.
+    /// Replaces every occurrence of `old` with `new`.
     #[must_use]
     pub fn replace(mut self, old: &str, new: &str) -> Self {
         assert!(
             self.text.contains(old),
-            "deploy/{} no longer holds {old}",
+            "deploy/{} no longer contains {old}",
             self.name
         );
         self.text = self.text.replace(old, new);
         self
     }
 
-    /// Gives the option `key` a value, also where the snippet only shows it behind a comment sign.
+    /// Sets an option, even if it is commented out in the snippet.
     #[must_use]
     pub fn set(self, key: &str, value: &str) -> Self {
         self.edit(key, |line| {
@@ -55,27 +54,27 @@ impl Snippet {
         })
     }
 
-    /// Takes the line of the option `key` out.
+    /// Removes the line of an option.
     #[must_use]
     pub fn without(self, key: &str) -> Self {
         self.edit(key, |_| Some(String::new()))
     }
 
-    /// Writes the line that begins with `key` once for each of `lines`.
+    /// Replaces the line of an option with the result of `lines`, which may be several lines.
     #[must_use]
     pub fn repeat(self, key: &str, lines: impl Fn(&str) -> String) -> Self {
         self.edit(key, |line| Some(lines(line)))
     }
 
-    /// What stands behind the line `header` (the items of a YAML list).
+    /// Returns the text after a header line, such as the items of a YAML list.
     pub fn below(&self, header: &str) -> &str {
         let at = self.text.find(&format!("\n{header}\n"));
-        let at =
-            at.unwrap_or_else(|| panic!("deploy/{} no longer holds the line {header}", self.name));
+        let at = at
+            .unwrap_or_else(|| panic!("deploy/{} no longer contains the line {header}", self.name));
         &self.text[at + header.len() + 2..]
     }
 
-    /// The whole text.
+    /// Returns the whole text.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -98,7 +97,7 @@ impl Snippet {
         self.text = changed.collect();
         assert_eq!(
             found, 1,
-            "deploy/{} has not exactly one line for {key}",
+            "deploy/{} must have exactly one line for {key}",
             self.name
         );
         self
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "has not exactly one line for c")]
+    #[should_panic(expected = "must have exactly one line for c")]
     fn missing_option_panics() {
         let _ = snippet("a = 1\n").set("c", "2");
     }

@@ -1,5 +1,4 @@
-//! XML as plain data, read by rxml: what was sent and what came back are compared by what they
-//! mean, however it is written.
+//! XML trees parsed by rxml, so that sent and received XML can be compared by meaning.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,37 +8,37 @@ use rxml::parser::Options;
 use rxml::{Event, Parse, Parser, WithOptions};
 use tokio::io::AsyncReadExt;
 
-/// One element.
+/// An XML element.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tree {
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its local name.
+    /// Local name.
     pub name: String,
-    /// By namespace and local name.
+    /// Attributes by namespace and local name.
     pub attributes: BTreeMap<(String, String), String>,
-    /// What is in it, in order.
+    /// Content in document order.
     pub content: Vec<Content>,
 }
 
-/// Something in an element.
+/// Content of an element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// A child.
+    /// A child element.
     Element(Tree),
-    /// Character data, as long as no child comes between.
+    /// Character data between child elements.
     Text(String),
 }
 
 impl Tree {
-    /// An attribute without a prefix; an empty text when it is absent.
+    /// Returns an attribute without a prefix, or an empty string if it is missing.
     pub fn attribute(&self, name: &str) -> &str {
         self.attributes
             .get(&(String::new(), name.to_owned()))
             .map_or("", String::as_str)
     }
 
-    /// The children.
+    /// Returns the child elements.
     pub fn elements(&self) -> impl Iterator<Item = &Self> {
         self.content.iter().filter_map(|content| match content {
             Content::Element(tree) => Some(tree),
@@ -47,7 +46,7 @@ impl Tree {
         })
     }
 
-    /// The character data directly in it.
+    /// Returns the character data directly in the element.
     pub fn text(&self) -> String {
         let text = self.content.iter().filter_map(|content| match content {
             Content::Text(text) => Some(text.as_str()),
@@ -56,13 +55,14 @@ impl Tree {
         text.collect()
     }
 
-    /// Whether its sender is an address in this domain.
+    /// Returns `true` if the sender is in this domain.
     pub fn is_from(&self, domain: &str) -> bool {
         let bare = self.attribute("from").split('/').next().unwrap_or_default();
         bare.rsplit('@').next() == Some(domain)
     }
 
-    /// The same text for the same meaning: full names, attributes in order.
+    /// Returns a canonical form, which is equal for equivalent XML: expanded names, sorted
+    /// attributes.
     pub fn canonical(&self) -> String {
         let mut out = format!("<{{{}}}{}", self.namespace, self.name);
         for ((namespace, name), value) in &self.attributes {
@@ -82,10 +82,10 @@ impl Tree {
     }
 }
 
-/// One element, written out with all that it needs.
+/// Parses a single element that declares its namespaces.
 ///
 /// # Panics
-/// When it is not that.
+/// If the text is not a single element.
 pub fn read(xml: &str) -> Tree {
     let tops = Trees::default().feed(format!("<all>{xml}</all>").as_bytes());
     tops.into_iter()
@@ -93,8 +93,8 @@ pub fn read(xml: &str) -> Tree {
         .unwrap_or_else(|| panic!("no element: {xml}"))
 }
 
-/// The elements that the next bytes complete; none at the end of the stream, of which a reset is
-/// one.
+/// Reads once and returns the elements completed by the input, or `None` at the end of the stream
+/// or on a reset.
 pub async fn next(
     reader: &mut (impl AsyncReadExt + Unpin),
     trees: &mut Trees,
@@ -104,7 +104,7 @@ pub async fn next(
     (count > 0).then(|| trees.feed(&chunk[..count]))
 }
 
-/// Reads a stream as it comes in: its header, and each element below it.
+/// Incremental parser of a stream: its header, and each top-level element.
 pub struct Trees {
     parser: Parser,
     header: Option<Tree>,
@@ -137,10 +137,10 @@ impl Default for Trees {
 }
 
 impl Trees {
-    /// The elements that these bytes complete.
+    /// Parses bytes and returns the elements they complete.
     ///
     /// # Panics
-    /// When the bytes are no XML with namespaces.
+    /// If the bytes are not namespace-well-formed XML.
     pub fn feed(&mut self, mut bytes: &[u8]) -> Vec<Tree> {
         let mut complete = Vec::new();
         while !self.closed {
@@ -161,18 +161,18 @@ impl Trees {
                 Ok(Some(Event::EndElement(_))) => complete.extend(self.end()),
                 Ok(Some(_)) => {}
                 Ok(None) | Err(EndOrError::NeedMoreData) => break,
-                Err(EndOrError::Error(error)) => panic!("no XML: {error}; open: {:#?}", self.open),
+                Err(EndOrError::Error(error)) => panic!("not XML: {error}; open: {:#?}", self.open),
             }
         }
         complete
     }
 
-    /// The stream's own element, once it has come.
+    /// Returns the stream header, once it has been received.
     pub fn header(&self) -> Option<&Tree> {
         self.header.as_ref()
     }
 
-    /// Whether the stream has been closed.
+    /// Returns `true` once the stream has been closed.
     pub fn is_closed(&self) -> bool {
         self.closed
     }

@@ -1,20 +1,20 @@
-//! Waiting for a condition, with a deadline.
+//! Polling for a condition, with a deadline.
 
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long most things may take on a busy machine with two cores.
+/// Time limit for most operations on a busy machine with two cores.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often a condition is looked at that cannot wake us.
+/// Interval between polls.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Looks until `probe` gives something.
+/// Polls until `probe` returns a value.
 ///
 /// # Errors
-/// What was waited for, when it did not come in time.
+/// Returns a description of the condition if it was not met in time.
 pub async fn until<T>(
     what: &str,
     within: Duration,
@@ -32,7 +32,7 @@ pub async fn until<T>(
     }
 }
 
-/// Whether something accepts connections at `address`.
+/// Returns `true` if the address accepts connections.
 pub async fn answers(address: &str) -> bool {
     matches!(
         timeout(Duration::from_secs(1), TcpStream::connect(address)).await,

@@ -1,4 +1,4 @@
-//! The program behind a webhook, byte by byte: what it is posted is kept, and it can be down.
+//! An HTTP endpoint that records webhook requests, and can simulate downtime.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,34 +9,34 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A web handler. Ends with the runtime.
+/// A webhook endpoint, which runs until the runtime ends.
 #[derive(Debug, Clone)]
 pub struct WebhookEndpoint {
-    /// Where it listens.
+    /// Address of the listener.
     pub address: SocketAddr,
     posted: Arc<Mutex<Vec<Posted>>>,
     down: Arc<AtomicBool>,
     refused: Arc<AtomicU64>,
 }
 
-/// One request that it has taken.
+/// An accepted request.
 #[derive(Debug, Clone)]
 pub struct Posted {
-    /// Headers, by their names in lower case.
+    /// Headers by lower-case name.
     pub head: HashMap<String, String>,
-    /// The body as it came.
+    /// Request body.
     pub body: String,
 }
 
 impl Posted {
-    /// The stanza.
+    /// Returns the stanza in the body.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).expect("a webhook is posted JSON")
+        serde_json::from_str(&self.body).expect("webhook bodies are JSON")
     }
 }
 
 impl WebhookEndpoint {
-    /// Listens, and answers every request with this JSON, or with nothing.
+    /// Listens and responds to every request with this JSON, or with an empty body.
     pub async fn start(answer: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
@@ -58,19 +58,19 @@ impl WebhookEndpoint {
         this
     }
 
-    /// While it is down it answers 503, and takes nothing.
+    /// Simulates downtime: requests get a 503 and are not recorded.
     pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
     }
 
-    /// How many requests came while it was down.
+    /// Returns the number of requests during downtime.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// What it has taken.
+    /// Returns the accepted requests.
     pub fn posted(&self) -> MutexGuard<'_, Vec<Posted>> {
-        self.posted.lock().expect("no test panics with it")
+        self.posted.lock().expect("the lock is never poisoned")
     }
 
     async fn serve(&self, stream: TcpStream, answer: Option<&'static str>) -> Option<()> {

@@ -1,4 +1,4 @@
-//! Rooms, and who has them when.
+//! Rooms and their bookings.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// A room.
+/// A room that can be booked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
     pub(crate) name: &'static str,
@@ -32,7 +32,7 @@ const ROOMS: [Room; 3] = [
     },
 ];
 
-/// When a room can be had.
+/// Weekday of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Day {
@@ -49,7 +49,7 @@ impl fmt::Display for Day {
     }
 }
 
-/// One line of the list.
+/// One booking.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Entry {
     day: Day,
@@ -58,12 +58,12 @@ pub(crate) struct Entry {
     note: Option<String>,
 }
 
-/// Who has which room when. It cannot grow: there are so many rooms and days.
+/// All bookings. Bounded by the number of rooms and days.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Calendar(Arc<Mutex<BTreeMap<(Day, &'static str), Entry>>>);
 
 impl Calendar {
-    /// The rooms with so many seats that nobody has then.
+    /// Returns the rooms that are free on a day and have enough seats.
     pub(crate) fn free(&self, day: Day, people: u8) -> Vec<Room> {
         let entries = self.entries();
         ROOMS
@@ -72,7 +72,7 @@ impl Calendar {
             .collect()
     }
 
-    /// Books a room; false when somebody else has it.
+    /// Books a room. Returns `false` if it is already taken.
     pub(crate) fn take(&self, day: Day, room: &Room, who: String, note: Option<String>) -> bool {
         let mut entries = self.entries();
         if entries.contains_key(&(day, room.name)) {
@@ -90,7 +90,7 @@ impl Calendar {
         true
     }
 
-    /// All bookings, by day and room.
+    /// Returns all bookings, ordered by day and room.
     pub(crate) fn bookings(&self) -> Vec<Entry> {
         self.entries().values().cloned().collect()
     }

@@ -1,8 +1,12 @@
-//! A wizard: a room is booked over several steps. The same definition serves clients that show
-//! forms (XEP-0050) and people who write one line in a chat: `!book tuesday 3 attic`.
+//! A multi-step ad-hoc command that books a room. One definition serves clients that show forms
+//! (XEP-0050) and users who write one line in a chat: `!book tuesday 3 attic`.
 //!
-//! `BOT_SECRET=secret cargo run -p example-booking` mounts it on `rooms.localhost`, at the server
-//! on 127.0.0.1:5347.
+//! Run it next to an XMPP server that accepts components on 127.0.0.1:5347 and knows the domain
+//! `rooms.localhost`:
+//!
+//! ```text
+//! BOT_SECRET=secret cargo run -p example-booking
+//! ```
 
 mod calendar;
 
@@ -15,14 +19,14 @@ use serde::Deserialize;
 
 use self::calendar::{Calendar, Day};
 
-/// What is filled in first.
+/// Fields of the first form.
 #[derive(Debug, Deserialize)]
 struct Wish {
     day: Day,
     people: u8,
 }
 
-/// What is filled in over all steps.
+/// Fields of all forms together.
 #[derive(Debug, Deserialize)]
 struct Booking {
     day: Day,
@@ -32,7 +36,7 @@ struct Booking {
     note: Option<String>,
 }
 
-/// Which room: those that are free then, and large enough.
+/// Returns the second form: a choice of rooms that are free and large enough.
 async fn rooms(
     State(calendar): State<Calendar>,
     Form(wish): Form<Wish>,
@@ -51,7 +55,7 @@ async fn rooms(
     Ok(Definition::new().title("Which room?").field(rooms))
 }
 
-/// What nobody has to fill in.
+/// Returns the third form, which is optional.
 async fn extras() -> Definition {
     Definition::new()
         .title("Anything else?")
@@ -71,8 +75,8 @@ async fn book(
         projector,
         note,
     } = booking;
-    // Somebody else may have been faster, or a program has left out what the steps before have
-    // found.
+    // Another user may have booked the room meanwhile, or a program may have submitted a room that
+    // was not offered.
     let wanted = calendar
         .free(day, people)
         .into_iter()

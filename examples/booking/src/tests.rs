@@ -1,4 +1,4 @@
-//! The wizard as clients and people meet it.
+//! Tests of the command, through forms and through the chat.
 
 use campanile::error::{Condition, StanzaError};
 use campanile_testing::Mounted;
@@ -29,7 +29,7 @@ fn request(attributes: &str, fields: &[(&str, &str)]) -> String {
     )
 }
 
-/// Takes a step; gives back the session and what is answered.
+/// Submits a step. Returns the session id and the reply.
 async fn step(user: &User, attributes: &str, fields: &[(&str, &str)]) -> (String, String) {
     let answer = user
         .request(request(attributes, fields))
@@ -75,7 +75,10 @@ async fn wizard_books_room_step_by_step() {
             "The hall, for forty",
         ],
     );
-    assert!(!second.contains("attic"), "it is too small: {second}");
+    assert!(
+        !second.contains("attic"),
+        "the attic is too small: {second}"
+    );
     let (_, again) = step(&alice, &format!("{session} action='prev'"), &[]).await;
     holds(&again, &["<value>tuesday</value>", "<value>5</value>"]);
     step(&alice, &session, &[("day", "tuesday"), ("people", "3")]).await;
@@ -123,7 +126,7 @@ async fn optional_step_can_be_skipped() {
         &done,
         &["status='completed'", "The attic is yours on Friday."],
     );
-    // Whoever comes too late is told so, and takes another one.
+    // The second user gets an error and books another room.
     let late = bob
         .request(request(&sessions[1], &[("room", "attic")]))
         .await
@@ -189,7 +192,7 @@ async fn chat_command_books_room_in_one_line() -> Result<(), Box<dyn std::error:
         let body = answer
             .children()
             .find("jabber:client", "body")
-            .ok_or("an answer has a body")?;
+            .ok_or("the reply has no body")?;
         assert_eq!(body.text(), wanted, "{said}");
     }
     Ok(())

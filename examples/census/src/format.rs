@@ -1,13 +1,13 @@
-//! What is asked, and how the results look.
+//! XML types of the query and the results.
 
 use campanile::jid::Jid;
 use campanile::paging::{SetQuery, SetResult};
 use xso::{AsXml, FromXml};
 
-/// The census's namespace. The route advertises it.
+/// Namespace of the census. The route advertises it through service discovery.
 pub(crate) const CENSUS: &str = "urn:example:census";
 
-/// Somebody wants a page of the results.
+/// Request for a page of results.
 #[derive(Debug, FromXml)]
 #[xml(namespace = CENSUS, name = "results")]
 pub(crate) struct Query {
@@ -15,7 +15,7 @@ pub(crate) struct Query {
     pub(crate) set: Option<SetQuery>,
 }
 
-/// A page of the results.
+/// A page of results.
 #[derive(Debug, AsXml)]
 #[xml(namespace = CENSUS, name = "results")]
 pub(crate) struct Results {
@@ -25,7 +25,7 @@ pub(crate) struct Results {
     pub(crate) set: SetResult,
 }
 
-/// What one of them answered, or why it did not.
+/// Result for one user: the software, or the reason of the failure.
 #[derive(Debug, Clone, AsXml)]
 #[xml(namespace = CENSUS, name = "answer")]
 pub(crate) struct Answer {

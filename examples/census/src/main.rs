@@ -1,9 +1,13 @@
-//! A census: everybody who sends it presence is counted, `!ask` asks all of them at the same time
-//! for the software that they use (XEP-0092), and what they answered is shown page by page
+//! A census of client software. Every user who sends presence is counted. `!ask` queries all of
+//! them concurrently for their software version (XEP-0092), and the results are served in pages
 //! (XEP-0059).
 //!
-//! `BOT_SECRET=secret cargo run -p example-census` mounts it on `census.localhost`, at the server
-//! on 127.0.0.1:5347.
+//! Run it next to an XMPP server that accepts components on 127.0.0.1:5347 and knows the domain
+//! `census.localhost`:
+//!
+//! ```text
+//! BOT_SECRET=secret cargo run -p example-census
+//! ```
 
 mod format;
 mod survey;
@@ -19,10 +23,10 @@ use campanile::stanza::{PresenceType, Stanza};
 use self::format::{CENSUS, Query, Results};
 use self::survey::Survey;
 
-/// Most answers on one page.
+/// Maximum number of results on one page.
 const PAGE: usize = 50;
 
-/// Who is there, and who has gone.
+/// Tracks which users are online.
 async fn presence(Sender(who): Sender, State(survey): State<Survey>, kind: PresenceType) {
     match kind {
         PresenceType::Available => survey.add(who),
@@ -31,8 +35,10 @@ async fn presence(Sender(who): Sender, State(survey): State<Survey>, kind: Prese
     }
 }
 
-/// Asks everybody. That takes longer than somebody waits for an answer, so the result is a message
-/// of its own.
+/// Starts a survey of all users.
+///
+/// A survey takes longer than a user waits for a reply, so the result is sent as a separate
+/// message.
 async fn ask(
     Sender(who): Sender,
     Recipient(me): Recipient,
@@ -40,25 +46,25 @@ async fn ask(
     client: Client,
 ) -> String {
     let Some(members) = survey.begin() else {
-        return "They are being asked at this moment.".to_owned();
+        return "A survey is already running.".to_owned();
     };
-    let text = format!("Asking {} of them.", members.len());
+    let text = format!("Asking {} users.", members.len());
     tokio::spawn(async move {
         let (answered, asked) = survey.run(&client, members).await;
-        let told = Stanza::chat(who, &format!("{answered} of {asked} have answered."))
-            .map(|told| told.with_from(me));
-        let sent = match told {
-            Ok(told) => client.send(told).await,
+        let message = Stanza::chat(who, &format!("{answered} of {asked} users replied."))
+            .map(|message| message.with_from(me));
+        let sent = match message {
+            Ok(message) => client.send(message).await,
             Err(error) => Err(error.into()),
         };
         if let Err(error) = sent {
-            tracing::warn!(%error, "nobody was told of the result");
+            tracing::warn!(%error, "sending the survey result failed");
         }
     });
     text
 }
 
-/// One page of what the last survey brought.
+/// Returns one page of the results of the last survey.
 async fn results(
     State(survey): State<Survey>,
     Payload(Query { set }): Payload<Query>,
@@ -81,7 +87,7 @@ async fn results(
 fn app() -> Router {
     Router::new()
         .presence(presence)
-        .chat_command(("!ask", "Asks everybody what they use"), ask)
+        .chat_command(("!ask", "Asks all users for their software"), ask)
         .iq_get((CENSUS, "results"), results)
         .feature(paging::NS)
         .with_state(Survey::default())

@@ -1,4 +1,4 @@
-//! Who is there, and asking all of them.
+//! Online users, and the survey among them.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,15 +12,15 @@ use tower::timeout::TimeoutLayer;
 
 use crate::format::Answer;
 
-/// How many are asked at the same time. A server that is asked too much at once keeps all of its
-/// users waiting.
+/// Maximum number of concurrent requests. A component that sends too many at once delays all users
+/// of its server.
 pub(crate) const AT_A_TIME: usize = 16;
-/// How long one of them has for its answer.
+/// Time limit for one response.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many are remembered. Strangers send presence, so there is an end to it.
+/// Maximum number of users. Anyone can send presence, so the list must be bounded.
 const MEMBERS: usize = 10_000;
 
-/// Who is there, and what they answered last. Cloning is cheap.
+/// Online users and the results of the last survey. Cloning is cheap.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Survey(Arc<Shared>);
 
@@ -32,28 +32,29 @@ struct Shared {
 }
 
 impl Survey {
-    /// Somebody has come.
+    /// Adds a user who came online.
     pub(crate) fn add(&self, who: Jid) {
         let mut members = lock(&self.0.members);
         if members.len() < MEMBERS || members.contains(&who) {
             members.insert(who);
         } else {
-            tracing::warn!(%who, "there are too many already: one is not counted");
+            tracing::warn!(%who, "user not counted: too many users");
         }
     }
 
-    /// Somebody has gone.
+    /// Removes a user who went offline.
     pub(crate) fn remove(&self, who: &Jid) {
         lock(&self.0.members).remove(who);
     }
 
-    /// Whom to ask; `None` while they are being asked.
+    /// Starts a survey. Returns the users to ask, or `None` if a survey is already running.
     pub(crate) fn begin(&self) -> Option<Vec<Jid>> {
         let idle = !self.0.running.swap(true, Ordering::AcqRel);
         idle.then(|| lock(&self.0.members).iter().cloned().collect())
     }
 
-    /// Asks all of them, so many at a time; gives back how many have answered, of how many.
+    /// Queries all users with limited concurrency. Returns the number of users who replied, and the
+    /// number of all.
     pub(crate) async fn run(&self, client: &Client, members: Vec<Jid>) -> (usize, usize) {
         let client = client.layer(TimeoutLayer::new(ANSWER_TIMEOUT));
         let mut asking = JoinSet::new();
@@ -65,7 +66,7 @@ impl Survey {
             asking.spawn(one(client.clone(), jid));
         }
         answers.extend(asking.join_all().await);
-        // In the order in which they are shown, whoever was the fastest.
+        // In display order, independent of response times.
         answers.sort_by(|one, other| one.jid.cmp(&other.jid));
         let count = (
             answers
@@ -79,13 +80,13 @@ impl Survey {
         count
     }
 
-    /// What the last survey brought, by JID.
+    /// Returns the results of the last survey, ordered by JID.
     pub(crate) fn answers(&self) -> Arc<Vec<Answer>> {
         Arc::clone(&lock(&self.0.answers))
     }
 }
 
-/// Asks one of them. Whatever comes of it is an answer.
+/// Queries one user. A failure is recorded as a result too.
 async fn one(client: Client, jid: Jid) -> Answer {
     let (software, failure) = match client.version(jid.clone()).await {
         Ok(version) => (Some(format!("{} {}", version.name, version.version)), None),

@@ -1,4 +1,4 @@
-//! A crowd that is asked, and the pages of what it answered.
+//! Tests with many virtual users.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,14 +18,14 @@ use crate::survey::{ANSWER_TIMEOUT, AT_A_TIME};
 const SERVICE: &str = "census.localhost";
 const CROWD: usize = 60;
 
-/// How many are being asked, and how many have been at most.
+/// Number of pending requests, now and at most.
 #[derive(Debug, Default)]
 struct Asked {
     now: AtomicUsize,
     most: AtomicUsize,
 }
 
-/// Answers after a second; every tenth never does, and every tenth does not know.
+/// Replies after a second. Every tenth user never replies, and every tenth replies with an error.
 async fn virtual_user(user: User, number: usize, asked: Arc<Asked>) -> Result<(), BoxError> {
     user.send(format!("<presence to='{SERVICE}'/>")).await?;
     let request = user
@@ -52,7 +52,7 @@ async fn virtual_user(user: User, number: usize, asked: Arc<Asked>) -> Result<()
         _ => Reply::payload(&version)?,
     };
     user.answer(&request, reply).await?;
-    // Online until the end, so that nobody else answers for it.
+    // Stays online until the end, so that the server does not answer in its place.
     user.recv().await;
     Ok(())
 }
@@ -71,20 +71,20 @@ async fn survey_limits_concurrency_and_pages_results() -> Result<(), BoxError> {
     let began = Instant::now();
     alice.say(SERVICE, "!ask").await?;
     alice
-        .expect("<message type='chat'><body>Asking 60 of them.</body></message>")
+        .expect("<message type='chat'><body>Asking 60 users.</body></message>")
         .await;
     alice.say(SERVICE, "!ask").await?;
     alice
-        .expect("<message type='chat'><body>They are being asked at this moment.</body></message>")
+        .expect("<message type='chat'><body>A survey is already running.</body></message>")
         .await;
     alice
-        .expect("<message type='chat'><body>48 of 60 have answered.</body></message>")
+        .expect("<message type='chat'><body>48 of 60 users replied.</body></message>")
         .await;
     assert_eq!(asked.most.load(Ordering::SeqCst), AT_A_TIME);
     let took = began.elapsed();
     assert!(
         took < 4 * ANSWER_TIMEOUT,
-        "one after the other they would have taken more than a minute: {took:?}"
+        "sequential requests would take more than a minute: {took:?}"
     );
 
     let mut read = Vec::new();
@@ -115,7 +115,7 @@ async fn survey_limits_concurrency_and_pages_results() -> Result<(), BoxError> {
     }
     alice
         .ask_error(
-            &request("<after>nobody@localhost</after>"),
+            &request("<after>unknown@localhost</after>"),
             Condition::ItemNotFound,
         )
         .await;
@@ -141,10 +141,10 @@ async fn survey_skips_unavailable_users() -> Result<(), BoxError> {
     bot.counted(|stats| stats.taken == 2).await;
     alice.say(SERVICE, "!ask").await?;
     alice
-        .expect("<message type='chat'><body>Asking 0 of them.</body></message>")
+        .expect("<message type='chat'><body>Asking 0 users.</body></message>")
         .await;
     alice
-        .expect("<message type='chat'><body>0 of 0 have answered.</body></message>")
+        .expect("<message type='chat'><body>0 of 0 users replied.</body></message>")
         .await;
     let empty = "<iq type='result'><results xmlns='urn:example:census'>\
         <set xmlns='http://jabber.org/protocol/rsm'><count>0</count></set></results></iq>";

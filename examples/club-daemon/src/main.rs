@@ -1,9 +1,13 @@
-//! The program `campanile` with one module more, somebody else's: one line mounts it, and a table
-//! of the configuration switches it on.
+//! The `campanile` daemon with a third-party module. One line adds the module, and a table in the
+//! configuration enables it.
 //!
-//! `cargo run -p example-club-daemon -- run --config examples/club-daemon/club.toml` serves
-//! `club.localhost`, at the server on 127.0.0.1:5347; `-- check` finds every fault of the
-//! configuration, those of the module's table included.
+//! ```text
+//! cargo run -p example-club-daemon -- run --config examples/club-daemon/club.toml
+//! ```
+//!
+//! serves `club.localhost` on the XMPP server at 127.0.0.1:5347. The `check` command validates the
+//! configuration, including the module's table. Logging works as in `campanile`, with `RUST_LOG`
+//! and `--log-format`.
 
 use std::process::ExitCode;
 

@@ -1,9 +1,9 @@
-//! The program as a process: what it says about its configuration, and what it does at a server.
+//! Tests of the daemon as a process: configuration errors, and a module on a server.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test may say so and fail"
+    reason = "tests fail by panicking"
 )]
 
 use std::io::Write;
@@ -14,17 +14,17 @@ use campanile_testing::host::Host;
 
 const CLUB: &str = include_str!("../club.toml");
 
-/// The program while it runs. It is killed when the test is over.
+/// The running daemon, killed at the end of the test.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended already, as a rule.
+        // Usually it has already ended.
         let _ = self.0.kill();
     }
 }
 
-/// Starts it with a configuration from stdin.
+/// Starts a command with a configuration from stdin.
 fn start(command: &str, configuration: &str) -> Child {
     let mut program = Command::new(env!("CARGO_BIN_EXE_example-club-daemon"));
     program
@@ -57,7 +57,7 @@ fn configuration_table_enables_module() {
         said.contains("club.localhost on 127.0.0.1:5347: guestbook, disco, ping"),
         "{said}"
     );
-    // The modules that come with the program are there as ever.
+    // The built-in modules are still available.
     let said = String::from_utf8(
         check(&CLUB.replace(
             "[component.guestbook]",
@@ -96,8 +96,9 @@ fn invalid_table_reports_position_and_remedy() {
         ),
         (
             "[component.guestbook]\nlocalpart = 'guests'\nentries = 0",
-            "stdin:7:12: [component.guestbook]: a guestbook without room for entries is none\n    \
-            help: see the documentation of the module\n",
+            "stdin:7:12: [component.guestbook]: `entries` must be at least 1\n    \
+             help: see the documentation of the module
+",
         ),
     ];
     let (head, _) = CLUB.split_once("[component.guestbook]").unwrap();
@@ -134,9 +135,9 @@ async fn module_replies_on_server() {
     };
     let answer = tokio::time::timeout(Duration::from_secs(30), answered)
         .await
-        .expect("an answer in time");
+        .expect("a reply in time");
     assert!(
-        answer.contains("<body>Thank you. The book has 1 entries.</body>"),
+        answer.contains("<body>Thank you. Entries: 1.</body>"),
         "{answer}"
     );
     let killed = Command::new("kill")

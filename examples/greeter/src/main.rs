@@ -1,7 +1,11 @@
-//! The program of the front page: a bot that answers every message.
+//! The program in the README: a bot that replies to every message.
 //!
-//! `BOT_SECRET=secret cargo run -p example-greeter` mounts it on `bot.localhost`, at the server on
-//! 127.0.0.1:5347.
+//! Run it next to an XMPP server that accepts components on 127.0.0.1:5347 and knows the domain
+//! `bot.localhost`:
+//!
+//! ```text
+//! BOT_SECRET=secret cargo run -p example-greeter
+//! ```
 
 use campanile::component::Component;
 use campanile::extract::{Body, Sender};
@@ -52,7 +56,7 @@ mod tests {
         let said = answer
             .children()
             .find("jabber:client", "body")
-            .ok_or("an answer has a body")?;
+            .ok_or("the reply has no body")?;
         assert_eq!(said.text(), "alice@localhost/phone, you said: hello");
         Ok(())
     }

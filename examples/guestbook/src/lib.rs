@@ -1,7 +1,7 @@
-//! A module as a third party would publish it: a guestbook, signed by a command in a chat.
+//! A module as a third party would publish it: a guestbook that is signed with a chat command.
 //!
-//! Its users need one line, `.module(Guestbook::new(settings)?)`, or one in their
-//! [catalog](campanile::module::Catalog), which makes it from a configuration.
+//! Programs add it with one line, `.module(Guestbook::new(settings)?)`, or offer it in their
+//! [catalog](campanile::module::Catalog), which creates it from a configuration.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,13 +16,13 @@ use campanile::router::{RecipientPattern, Router};
 use campanile::xmpp_parsers::disco::Identity;
 use serde::Deserialize;
 
-/// Settings, as a configuration has them.
+/// Settings of a guestbook, as read from a configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The localpart at which it can be signed.
+    /// Localpart of the bot.
     pub localpart: String,
-    /// How many entries are kept; the oldest makes room.
+    /// Maximum number of entries. The oldest entry is dropped first. Defaults to 100.
     #[serde(default = "hundred")]
     pub entries: usize,
 }
@@ -31,7 +31,7 @@ fn hundred() -> usize {
     100
 }
 
-/// A guestbook.
+/// A guestbook module.
 #[derive(Debug)]
 pub struct Guestbook {
     recipient: RecipientPattern,
@@ -40,17 +40,17 @@ pub struct Guestbook {
 }
 
 impl Guestbook {
-    /// An empty guestbook.
+    /// Creates an empty guestbook.
     ///
     /// # Errors
-    /// When the settings name no localpart, or no room for entries.
+    /// Returns an error if the localpart is invalid, or if `entries` is 0.
     pub fn new(settings: Settings) -> Result<Self, BoxError> {
         let Settings {
             localpart,
             entries: most,
         } = settings;
         if most == 0 {
-            return Err("a guestbook without room for entries is none".into());
+            return Err("`entries` must be at least 1".into());
         }
         Ok(Self {
             recipient: RecipientPattern::localpart(&localpart)?,
@@ -75,7 +75,7 @@ impl Guestbook {
             .map(|(who, text)| format!("{who}: {text}"))
             .collect();
         if lines.is_empty() {
-            "Nobody has signed yet.".to_owned()
+            "No entries yet.".to_owned()
         } else {
             lines.join("\n")
         }
@@ -97,18 +97,18 @@ impl Module for Guestbook {
         let book = Arc::clone(&self);
         let sign = move |Sender(who): Sender, Args(text): Args<String>| {
             let count = book.sign(who.into_bare(), text);
-            async move { format!("Thank you. The book has {count} entries.") }
+            async move { format!("Thank you. Entries: {count}.") }
         };
         let read = move || std::future::ready(self.read());
         let routes = Router::new()
             .identity(Identity::new("client", "bot", "en", "Guestbook"))
             .chat_command(("!sign {text}", "Signs the guestbook"), sign)
-            .chat_command(("!read", "Reads it"), read);
+            .chat_command(("!read", "Shows the entries"), read);
         router.at(recipient, routes)
     }
 
     async fn online(&self, client: Client) {
-        tracing::info!(at = %client.domain(), localpart = %self.recipient, "the guestbook can be \
-            signed");
+        let domain = client.domain();
+        tracing::info!(%domain, localpart = %self.recipient, "guestbook opened");
     }
 }

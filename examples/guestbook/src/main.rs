@@ -1,19 +1,23 @@
-//! A program that offers modules and lets a configuration choose among them.
+//! A program that lets a configuration choose among its modules.
 //!
-//! `BOT_SECRET=secret cargo run -p example-guestbook examples/guestbook/modules.json` mounts what
-//! the file says on `club.localhost`, at the server on 127.0.0.1:5347.
+//! Run it next to an XMPP server that accepts components on 127.0.0.1:5347 and knows the domain
+//! `club.localhost`:
+//!
+//! ```text
+//! BOT_SECRET=secret cargo run -p example-guestbook examples/guestbook/modules.json
+//! ```
 
 use campanile::component::{Component, ComponentBuilder};
 use campanile::error::BoxError;
 use campanile::module::Catalog;
 use example_guestbook::Guestbook;
 
-/// Every module that this program has; a crate of somebody else is one line.
+/// Returns all modules of this program. A module of another crate takes one line.
 fn catalog() -> Catalog {
     Catalog::new().register("guestbook", Guestbook::new)
 }
 
-/// A component with the modules that the configuration asks for.
+/// Adds the modules that the configuration selects.
 fn configured(
     builder: ComponentBuilder,
     configuration: &str,
@@ -54,13 +58,10 @@ mod tests {
         .await;
         let alice = club.user("alice@localhost");
         for (said, wanted) in [
-            ("!read", "Nobody has signed yet."),
-            (
-                "!sign What a nice place",
-                "Thank you. The book has 1 entries.",
-            ),
-            ("!sign \"Once more\"", "Thank you. The book has 2 entries."),
-            ("!sign And again", "Thank you. The book has 2 entries."),
+            ("!read", "No entries yet."),
+            ("!sign What a nice place", "Thank you. Entries: 1."),
+            ("!sign \"Once more\"", "Thank you. Entries: 2."),
+            ("!sign And again", "Thank you. Entries: 2."),
             (
                 "!read",
                 "alice@localhost: Once more\nalice@localhost: And again",
@@ -101,7 +102,7 @@ mod tests {
             ),
             (
                 "{\"guestbook\":{\"localpart\":\"a\",\"entries\":0}}",
-                "invalid settings for guestbook: a guestbook without room for entries is none",
+                "invalid settings for guestbook: `entries` must be at least 1",
             ),
         ] {
             let refused = configured(Component::builder("club.localhost"), file).map(drop);

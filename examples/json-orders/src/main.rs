@@ -1,8 +1,12 @@
-//! A shop that takes orders as JSON, from programs that never see XML types: by IQ in an XEP-0335
-//! container, and by message as XEP-0432 has it, with a datatype that service discovery tells.
+//! A shop that accepts orders as JSON: by IQ in an XEP-0335 container, and by message (XEP-0432)
+//! with a datatype that is advertised through service discovery. The handlers never see XML types.
 //!
-//! `BOT_SECRET=secret cargo run -p example-json-orders` mounts it on `shop.localhost`, at the
-//! server on 127.0.0.1:5347.
+//! Run it next to an XMPP server that accepts components on 127.0.0.1:5347 and knows the domain
+//! `shop.localhost`:
+//!
+//! ```text
+//! BOT_SECRET=secret cargo run -p example-json-orders
+//! ```
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +38,7 @@ impl Datatype for Receipt {
     const DATATYPE: &'static str = "urn:example:shop:receipt";
 }
 
-/// What the shop has, by article.
+/// Stock by article.
 #[derive(Debug, Clone)]
 struct Shelf(Arc<Mutex<HashMap<String, u32>>>);
 
@@ -52,8 +56,7 @@ impl Shelf {
             return Err(StanzaError::new(Condition::ItemNotFound).with_text("no such article"));
         };
         *left = left.checked_sub(order.count).ok_or_else(|| {
-            StanzaError::new(Condition::ResourceConstraint)
-                .with_text(format!("only {left} of them are left"))
+            StanzaError::new(Condition::ResourceConstraint).with_text(format!("only {left} left"))
         })?;
         Ok(Receipt {
             sku: order.sku,
@@ -74,7 +77,7 @@ async fn by_message(
     State(shelf): State<Shelf>,
     JsonMessage(order): JsonMessage<Order>,
 ) -> Result<JsonMessage<Receipt>, StanzaError> {
-    tracing::info!(%who, ?order, "an order");
+    tracing::info!(%who, ?order, "order received");
     shelf.take(order).map(JsonMessage)
 }
 
@@ -135,7 +138,7 @@ mod tests {
             (
                 "{\"sku\":\"tea\",\"count\":8}",
                 Condition::ResourceConstraint,
-                "only 7 of them are left",
+                "only 7 left",
             ),
             (
                 "{\"sku\":\"tea\"}",

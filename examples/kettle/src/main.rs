@@ -1,8 +1,12 @@
-//! A bot that one has in one's roster: whoever subscribes sees whether it is at work, its vCard has
-//! a photo, and it takes commands in a chat.
+//! A bot for the roster. Subscribers see its status, its vCard has a photo, and it handles chat
+//! commands.
 //!
-//! `BOT_SECRET=secret cargo run -p example-kettle` mounts `kettle@kitchen.localhost`, at the server
-//! on 127.0.0.1:5347.
+//! Run it next to an XMPP server that accepts components on 127.0.0.1:5347 and knows the domain
+//! `kitchen.localhost`, and add `kettle@kitchen.localhost` to your roster:
+//!
+//! ```text
+//! BOT_SECRET=secret cargo run -p example-kettle
+//! ```
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,12 +20,12 @@ use campanile::vcard::{VCard, VCardModule};
 use campanile::xmpp_parsers::disco::Identity;
 use campanile::xmpp_parsers::presence::Show;
 
-/// The localpart of the bot.
+/// Localpart of the bot.
 const KETTLE: &str = "kettle";
-/// How many cups go into it.
+/// Capacity in cups.
 const CAPACITY: u8 = 7;
 
-/// What the handlers share: what is in the kettle and for whom, and who is told of it.
+/// State shared by the handlers: the current boil, and the roster of subscribers.
 #[derive(Debug, Clone)]
 struct Kitchen {
     boiling: Arc<Mutex<Option<(u8, BareJid)>>>,
@@ -29,7 +33,7 @@ struct Kitchen {
 }
 
 impl Kitchen {
-    /// Begins, unless it is boiling for somebody already.
+    /// Starts boiling. Fails with the current boil if there is one.
     fn begin(&self, cups: u8, who: BareJid) -> Result<(), (u8, BareJid)> {
         match &mut *self.boiling.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(other) => Err(other.clone()),
@@ -40,7 +44,7 @@ impl Kitchen {
         }
     }
 
-    /// Ends; gives back what was boiling.
+    /// Stops boiling. Returns the finished boil.
     fn end(&self) -> Option<(u8, BareJid)> {
         self.boiling
             .lock()
@@ -48,19 +52,18 @@ impl Kitchen {
             .take()
     }
 
-    /// Tells all who have the bot in their rosters. That may be many, so it is no part of the
-    /// answer.
+    /// Sends the new status to all subscribers, in the background because there may be many.
     fn tell(&self, own: BareJid, availability: Availability) {
         let roster = self.roster.clone();
         tokio::spawn(async move {
             if let Err(error) = roster.set(&own, availability).await {
-                tracing::warn!(%error, "not everybody was told");
+                tracing::warn!(%error, "sending presence to all subscribers failed");
             }
         });
     }
 }
 
-/// What it says while it waits for somebody.
+/// Returns the status of an idle kettle.
 fn idle() -> Availability {
     Availability::online().status("cold")
 }
@@ -72,25 +75,25 @@ async fn boil(
     Args(cups): Args<u8>,
 ) -> String {
     if !(1..=CAPACITY).contains(&cups) {
-        return format!("It holds one cup at least, and {CAPACITY} at most.");
+        return format!("I can boil 1 to {CAPACITY} cups.");
     }
     if let Err((cups, other)) = kitchen.begin(cups, who.to_bare()) {
-        return format!("It is boiling {cups} cups for {other}.");
+        return format!("Already boiling {cups} cups for {other}.");
     }
     let status = format!("boiling {cups} cups");
     kitchen.tell(
         me.to_bare(),
         Availability::online().show(Show::Dnd).status(status),
     );
-    format!("{cups} cups it is.")
+    format!("Boiling {cups} cups.")
 }
 
 async fn off(Recipient(me): Recipient, State(kitchen): State<Kitchen>) -> String {
     match kitchen.end() {
-        None => "It is cold already.".to_owned(),
+        None => "The kettle is already off.".to_owned(),
         Some((cups, who)) => {
             kitchen.tell(me.to_bare(), idle());
-            format!("There are {cups} cups for {who}.")
+            format!("Stopped. {cups} cups are ready for {who}.")
         }
     }
 }
@@ -99,7 +102,7 @@ async fn fallback() -> &'static str {
     "I can only boil water. Write !help."
 }
 
-/// The bot, its card, and the roster that says how it is.
+/// Adds the bot, its vCard, and the roster that publishes its presence.
 fn mount(kitchen: ComponentBuilder) -> Result<ComponentBuilder, BoxError> {
     let photo = include_bytes!("../kettle.png").to_vec();
     let card = VCard::new()
@@ -109,8 +112,8 @@ fn mount(kitchen: ComponentBuilder) -> Result<ComponentBuilder, BoxError> {
     let cards = VCardModule::new()
         .domain(VCard::new().name("The kitchen"))
         .bot(KETTLE, card)?;
-    // Who subscribes is accepted. With campanile-storage in place of this store, a restart
-    // forgets nobody.
+    // All subscription requests are accepted. Subscriptions are lost on restart; a store of
+    // campanile-storage would keep them.
     let roster = Roster::builder(MemoryStore::new())
         .availability(idle())
         .extension(cards.clone())
@@ -122,7 +125,7 @@ fn mount(kitchen: ComponentBuilder) -> Result<ComponentBuilder, BoxError> {
     let bot = Router::new()
         .identity(Identity::new("client", "bot", "en", "Kettle"))
         .chat_command(("!boil {cups}", "Boils water"), boil)
-        .chat_command(("!off", "Enough"), off)
+        .chat_command(("!off", "Stops boiling"), off)
         .message(fallback)
         .with_state(state);
     Ok(kitchen
@@ -156,7 +159,7 @@ mod tests {
     use super::*;
 
     const BOT: &str = "kettle@kitchen.localhost";
-    /// As `sha1sum kettle.png` has it.
+    /// Output of `sha1sum kettle.png`.
     const HASH: &str = "1bba3fc9911761ec55ffca8a6f51214154221c93";
 
     async fn mounted() -> Mounted {
@@ -193,23 +196,27 @@ mod tests {
             );
         }
         let rows = [
-            ("!boil 9", "It holds one cup at least, and 7 at most.", None),
+            ("!boil 9", "I can boil 1 to 7 cups.", None),
             (
                 "!boil 3",
-                "3 cups it is.",
+                "Boiling 3 cups.",
                 Some((Some("dnd"), "boiling 3 cups")),
             ),
-            ("!boil 2", "It is boiling 3 cups for alice@localhost.", None),
+            (
+                "!boil 2",
+                "Already boiling 3 cups for alice@localhost.",
+                None,
+            ),
             (
                 "!off",
-                "There are 3 cups for alice@localhost.",
+                "Stopped. 3 cups are ready for alice@localhost.",
                 Some((None, "cold")),
             ),
-            ("!off", "It is cold already.", None),
+            ("!off", "The kettle is already off.", None),
             ("tea, please", "I can only boil water. Write !help.", None),
             (
                 "!help",
-                "Commands:\n!boil <cups> – Boils water\n!off – Enough",
+                "Commands:\n!boil <cups> – Boils water\n!off – Stops boiling",
                 None,
             ),
         ];
@@ -223,9 +230,9 @@ mod tests {
             for user in [&alice, &bob] {
                 let Some((show, status)) = seen else { continue };
                 let presence = user.recv().await.ok_or("the host is closed")?;
-                let told = (text(&presence, "show"), text(&presence, "status"));
+                let shown = (text(&presence, "show"), text(&presence, "status"));
                 assert_eq!(
-                    told,
+                    shown,
                     (show.map(str::to_owned), Some(status.to_owned())),
                     "{said}"
                 );

@@ -1,4 +1,4 @@
-//! The layer: between its hours it lets through, else it refuses.
+//! Hand-written middleware that rejects stanzas outside of office hours.
 
 use std::future::{Ready, ready};
 use std::ops::Range;
@@ -11,7 +11,8 @@ use campanile::reply::Reply;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Lets stanzas through at these hours only. What time it is says a function.
+/// Layer that passes stanzas only during these hours. The clock is a function, so that tests can
+/// set it.
 #[derive(Debug, Clone)]
 pub(crate) struct OfficeHours {
     hours: Range<u8>,
@@ -35,7 +36,7 @@ impl<S> Layer<S> for OfficeHours {
     }
 }
 
-/// The service that the layer makes.
+/// Service created by [`OfficeHours`].
 #[derive(Debug, Clone)]
 pub(crate) struct Attended<S> {
     inner: S,
@@ -58,19 +59,19 @@ where
         if self.office.hours.contains(&(self.office.hour)()) {
             return Either::Open(Box::pin(self.inner.call(inbound)));
         }
-        // An error like any other: the sender is told, and nobody else has to know of it.
+        // Returned as an error, so that the sender receives it as a stanza error.
         let hours = &self.office.hours;
-        let told = StanzaError::new(Condition::RecipientUnavailable)
+        let error = StanzaError::new(Condition::RecipientUnavailable)
             .with_type(ErrorType::Wait)
             .with_text(format!(
-                "somebody is here from {} to {}",
+                "the office is open from {} to {}",
                 hours.start, hours.end
             ));
-        Either::Closed(ready(Err(told.into())))
+        Either::Closed(ready(Err(error.into())))
     }
 }
 
-/// What is below, or the refusal.
+/// Future of the inner service, or the rejection.
 pub(crate) enum Either<F> {
     Open(Pin<Box<F>>),
     Closed(Ready<Result<Reply, BoxError>>),

@@ -1,8 +1,12 @@
-//! Layers of one's own: one by hand, which refuses outside of office hours, and one that is an
-//! async function, which leaves something for the handler.
+//! Custom middleware in two forms: a hand-written layer that rejects stanzas outside of office
+//! hours, and an async function that passes an extension to the handler.
 //!
-//! `BOT_SECRET=secret cargo run -p example-office-hours` mounts it on `office.localhost`, at the
-//! server on 127.0.0.1:5347.
+//! Run it next to an XMPP server that accepts components on 127.0.0.1:5347 and knows the domain
+//! `office.localhost`:
+//!
+//! ```text
+//! BOT_SECRET=secret cargo run -p example-office-hours
+//! ```
 
 mod hours;
 
@@ -18,18 +22,18 @@ use campanile::router::Router;
 
 use self::hours::OfficeHours;
 
-/// Who writes, as the office knows it.
+/// A known sender.
 #[derive(Debug, Clone)]
 struct Customer {
     name: String,
 }
 
-/// Looks the sender up, and leaves what it finds.
+/// Middleware that looks up the sender and stores it as an extension.
 async fn customer(mut inbound: Inbound, next: Next) -> Result<Reply, BoxError> {
     let name = inbound
         .sender()
         .node()
-        .map_or("somebody", |node| node.as_str())
+        .map_or("guest", |node| node.as_str())
         .to_owned();
     inbound.extensions_mut().insert(Customer { name });
     next.run(inbound).await
@@ -40,12 +44,11 @@ async fn greet(Extension(customer): Extension<Customer>) -> String {
 }
 
 async fn emergency() -> &'static str {
-    "Somebody is on the way."
+    "Help is coming."
 }
 
 fn app(hour: fn() -> u8) -> Router {
-    // Layers stand around the routes that are there already, so the emergency comes through at
-    // night, too.
+    // Layers wrap the routes that were added before them, so `!emergency` works at any hour.
     Router::new()
         .message(greet)
         .layer(from_fn(customer))
@@ -53,7 +56,7 @@ fn app(hour: fn() -> u8) -> Router {
         .chat_command(("!emergency", "At any hour"), emergency)
 }
 
-/// The hour in UTC.
+/// Returns the current hour in UTC.
 fn now() -> u8 {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -106,14 +109,14 @@ mod tests {
             .expect(
                 "<message type='error'><error type='wait'>\
                  <recipient-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-                 <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>somebody is here \
-                 from 9 to 17</text>\
+                 <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>the office is \
+                 open from 9 to 17</text>\
                  </error></message>",
             )
             .await;
         alice.say(OFFICE, "!emergency").await?;
         alice
-            .expect("<message type='chat'><body>Somebody is on the way.</body></message>")
+            .expect("<message type='chat'><body>Help is coming.</body></message>")
             .await;
         Ok(())
     }

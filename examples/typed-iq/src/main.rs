@@ -1,8 +1,12 @@
-//! A service that is asked by IQ in a format of its own: the elements are Rust types, and what is
-//! no such element is refused before the handler is called.
+//! A service that handles IQ requests with a custom payload. The elements are Rust types, and
+//! invalid ones are rejected before the handler is called.
 //!
-//! `BOT_SECRET=secret cargo run -p example-typed-iq` mounts it on `format.localhost`, at the server
-//! on 127.0.0.1:5347.
+//! Run it next to an XMPP server that accepts components on 127.0.0.1:5347 and knows the domain
+//! `format.localhost`:
+//!
+//! ```text
+//! BOT_SECRET=secret cargo run -p example-typed-iq
+//! ```
 
 use campanile::component::Component;
 use campanile::error::{Condition, StanzaError};
@@ -10,22 +14,21 @@ use campanile::extract::{Payload, Sender};
 use campanile::router::Router;
 use xso::{AsXml, FromXml};
 
-/// The format's namespace. The route advertises it.
+/// Namespace of the payload. The route advertises it through service discovery.
 const MY_FORMAT: &str = "MY-FORMAT-NS";
 
-/// Some text, to be counted. Elements within it are refused; said otherwise, they would be passed
-/// over.
+/// A text to count. Child elements are rejected; without `on_unknown_child`, they would be ignored.
 #[derive(Debug, FromXml)]
 #[xml(namespace = MY_FORMAT, name = "data", on_unknown_child = Fail)]
 struct Data {
-    /// What to count: nothing said is `chars`.
+    /// Unit to count: `chars` (the default) or `words`.
     #[xml(attribute(default))]
     unit: Option<String>,
     #[xml(text)]
     text: String,
 }
 
-/// How many there are.
+/// Result of a count.
 #[derive(Debug, AsXml)]
 #[xml(namespace = MY_FORMAT, name = "count")]
 struct Count {
@@ -44,9 +47,8 @@ async fn count(
         "chars" => data.text.chars().count(),
         "words" => data.text.split_whitespace().count(),
         _ => {
-            return Err(
-                StanzaError::new(Condition::NotAcceptable).with_text("a unit is chars or words")
-            );
+            return Err(StanzaError::new(Condition::NotAcceptable)
+                .with_text("unknown unit; use chars or words"));
         }
     };
     tracing::info!(%who, unit, number, "counted");

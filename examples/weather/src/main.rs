@@ -1,8 +1,11 @@
-//! A bot that understands commands written in a chat: their arguments are Rust types, and `!help`
-//! lists them.
+//! A bot with chat commands. Their arguments are Rust types, and `!help` lists them.
 //!
-//! `BOT_SECRET=secret cargo run -p example-weather` mounts it on `weather.localhost`, at the server
-//! on 127.0.0.1:5347.
+//! Run it next to an XMPP server that accepts components on 127.0.0.1:5347 and knows the domain
+//! `weather.localhost`:
+//!
+//! ```text
+//! BOT_SECRET=secret cargo run -p example-weather
+//! ```
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,10 +16,10 @@ use campanile::extract::{Args, State};
 use campanile::router::Router;
 use serde::Deserialize;
 
-/// Degrees Celsius by city, in lower case.
+/// Temperature in degrees Celsius by lower-case city name.
 type Stations = Arc<HashMap<&'static str, f32>>;
 
-/// A choice of words: the bot says which there are when somebody writes another.
+/// Choice of a unit. The bot lists the choices if a user writes another word.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Unit {
@@ -39,9 +42,7 @@ async fn weather(
     Args((city, unit)): Args<(String, Option<Unit>)>,
 ) -> Result<String, StanzaError> {
     let Some(celsius) = stations.get(&*city.to_lowercase()) else {
-        return Err(
-            StanzaError::new(Condition::ItemNotFound).with_text("there is no station in that city")
-        );
+        return Err(StanzaError::new(Condition::ItemNotFound).with_text("no station in that city"));
     };
     Ok(format!(
         "{city}: {}",
@@ -56,7 +57,7 @@ async fn stations(State(stations): State<Stations>) -> String {
 }
 
 async fn fallback() -> &'static str {
-    "I do not understand that. Write !help."
+    "Unknown command. Write !help for a list."
 }
 
 fn app() -> Router {
@@ -104,7 +105,7 @@ mod tests {
             ("!weather Oslo", "Oslo: -4 °C"),
             ("!Weather \"New York\" fahrenheit", "New York: 52 °F"),
             ("!stations", "new york, oslo"),
-            ("hello", "I do not understand that. Write !help."),
+            ("hello", "Unknown command. Write !help for a list."),
             ("!weather", "city is missing\nUsage: !weather <city> [unit]"),
             (
                 "!weather Oslo kelvin",
@@ -122,7 +123,7 @@ mod tests {
             let body = answer
                 .children()
                 .find("jabber:client", "body")
-                .ok_or("an answer has a body")?;
+                .ok_or("the reply has no body")?;
             assert_eq!(body.text(), wanted, "{said}");
         }
         alice.say("weather.localhost", "!weather Atlantis").await?;
@@ -130,7 +131,7 @@ mod tests {
             .expect(
                 "<message type='error'><error type='cancel'><item-not-found \
             xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>there is no station in \
+            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>no station in \
             that city</text></error></message>",
             )
             .await;

@@ -1,5 +1,4 @@
-//! A handler, a router or a layer alone: one stanza in, and what comes of it. Nothing is mounted,
-//! nothing connects.
+//! Calls a handler, router or layer directly, without a component or a connection.
 
 use std::future::poll_fn;
 
@@ -16,19 +15,19 @@ use campanile::limits::Limits;
 use campanile::reply::Reply;
 use campanile::stanza::Stanza;
 
-/// What a stanza without sender is from, and one without recipient to.
+/// Default sender and recipient.
 const SENDER: &str = "alice@localhost/home";
 const RECIPIENT: &str = "bot.localhost";
 
-/// Calls a service with one stanza, as a component does, and gives what would go out.
+/// Calls a service with one stanza, as a component does, and returns its replies.
 ///
-/// That is a [`Router`](campanile::router::Router), or whatever stands in layers. A stanza without
-/// sender is from `alice@localhost/home`, one without recipient to `bot.localhost`, an IQ without
-/// id has one. An error becomes what the peer would be told of it ([`into_stanza_error`](campanile::error::into_stanza_error)); an answer that was
-/// promised for [later](campanile::reply::Deferred) is waited for.
+/// The service is a [`Router`](campanile::router::Router), with or without layers. A stanza without a
+/// sender is sent by `alice@localhost/home`, one without a recipient is sent to `bot.localhost`,
+/// and an IQ without an id gets one. An error is turned into the stanza error that the peer would
+/// receive ([`into_stanza_error`](campanile::error::into_stanza_error)). A reply that was promised for [later](campanile::reply::Deferred) is awaited.
 ///
-/// The handler's [`Client`] leads nowhere: for a component that asks or sends by itself there is
-/// [`mount`](super::mount).
+/// The handler's [`Client`] is not connected. To test a component that sends stanzas or requests
+/// itself, use [`mount`](super::mount).
 ///
 /// ```
 /// use campanile::{extract::Sender, router::Router};
@@ -40,13 +39,17 @@ const RECIPIENT: &str = "bot.localhost";
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let answer = testing::call(Router::new().message(greet), "<message type='chat'><body>hi</body></message>").await;
-/// answer.assert_reply("<message to='alice@localhost/home' type='chat'><body>Hello alice@localhost/home</body></message>");
+/// let message = "<message type='chat'><body>hi</body></message>";
+/// let replies = testing::call(Router::new().message(greet), message).await;
+/// replies.assert_reply(
+///     "<message to='alice@localhost/home' type='chat'>\
+///      <body>Hello alice@localhost/home</body></message>",
+/// );
 /// # }
 /// ```
 ///
 /// # Panics
-/// When the text is no stanza that could reach a handler, or the service does not become ready.
+/// If the text is not a stanza that could reach a handler, or if the service does not become ready.
 pub async fn call<S>(mut service: S, xml: &str) -> Replies
 where
     S: Service<Inbound, Response = Reply>,
@@ -55,7 +58,7 @@ where
     let stanza = addressed(xml);
     let asked = show::stanza(&stanza);
     let inbound = Inbound::new(stanza.clone(), Client::detached(&domain(&stanza)));
-    let inbound = inbound.unwrap_or_else(|| panic!("a stanza without addresses: {asked}"));
+    let inbound = inbound.unwrap_or_else(|| panic!("the stanza has no addresses: {asked}"));
     let answered = match poll_fn(|cx| service.poll_ready(cx)).await {
         Ok(()) => service.call(inbound).await,
         Err(error) => Err(error),
@@ -80,11 +83,11 @@ where
     }
 }
 
-/// What a service has answered.
+/// Replies of a service to one stanza, returned by [`call`].
 ///
-/// The checks panic at the caller's line. `{any}` in what is wanted stands for any text.
+/// Assertions panic with the caller's location. `{any}` in a wanted stanza matches any text.
 #[derive(Debug)]
-#[must_use = "what was answered is known when it is looked at"]
+#[must_use = "replies are only checked by an assertion"]
 pub struct Replies {
     asked: String,
     stanzas: Vec<Stanza>,
@@ -92,23 +95,23 @@ pub struct Replies {
 }
 
 impl Replies {
-    /// There is one stanza, and it is this one, which is given back.
+    /// Asserts that there is exactly one reply, which matches, and returns it.
     ///
-    /// Kind, type and children must be the same; addresses and id only where the wanted stanza has
+    /// Kind, type and children are always compared; addresses and id only if the wanted stanza has
     /// them.
     ///
     /// # Panics
-    /// When it is another one, none, or several.
+    /// If the reply differs, is missing, or is not the only one.
     #[track_caller]
     pub fn assert_reply(&self, wanted: &str) -> &Stanza {
         self.assert_replies(&[wanted]);
         &self.stanzas[0]
     }
 
-    /// There are these stanzas, in this order.
+    /// Asserts that the replies match these stanzas, in this order.
     ///
     /// # Panics
-    /// When they are others.
+    /// If they differ.
     #[track_caller]
     pub fn assert_replies(&self, wanted: &[&str]) {
         let wanted: Vec<_> = wanted.iter().map(|wanted| Wanted::parse(wanted)).collect();
@@ -118,28 +121,29 @@ impl Replies {
             .or_else(|| {
                 let few = wanted.len();
                 let many = self.stanzas.len();
-                (few != many).then(|| format!("there are {many} stanzas, not {few}"))
+                (few != many).then(|| format!("there are {many} replies, not {few}"))
             });
         if let Some(why) = difference {
             self.fail(&why, &show::join(wanted.iter().map(Wanted::show)));
         }
     }
 
-    /// There is no answer.
+    /// Asserts that there is no reply.
     ///
     /// # Panics
-    /// When there is one.
+    /// If there is one.
     #[track_caller]
     pub fn assert_no_reply(&self) {
         if !self.stanzas.is_empty() {
-            self.fail("there is an answer", "nothing");
+            self.fail("there is a reply", "nothing");
         }
     }
 
-    /// There is one stanza, an error with this condition, which is given back.
+    /// Asserts that there is exactly one reply, a stanza error with this condition, and returns the
+    /// error.
     ///
     /// # Panics
-    /// When it is anything else.
+    /// If the reply is anything else.
     #[track_caller]
     pub fn assert_error(&self, condition: Condition) -> StanzaError {
         match self.stanzas.as_slice() {
@@ -150,13 +154,13 @@ impl Replies {
                 StanzaError::from_stanza(error)
             }
             _ => self.fail(
-                "this is not that error",
+                "the condition or kind differs",
                 &format!("an error {}", condition.as_str()),
             ),
         }
     }
 
-    /// The stanzas, in order.
+    /// Returns the replies, in order.
     #[must_use]
     pub fn stanzas(&self) -> &[Stanza] {
         &self.stanzas
@@ -183,7 +187,7 @@ impl Replies {
 
 fn addressed(xml: &str) -> Stanza {
     let mut stanza = RawStanza::plain(xml)
-        .unwrap_or_else(|error| panic!("no handler would see this: {error}\n  {xml}"));
+        .unwrap_or_else(|error| panic!("not a stanza that reaches a handler: {error}\n  {xml}"));
     if stanza.from().is_none() {
         stanza.set_from(Some(known(SENDER)));
     }
@@ -196,7 +200,7 @@ fn addressed(xml: &str) -> Stanza {
     stanza
 }
 
-/// The component's, as far as the stanza shows it.
+/// Returns the component's domain, derived from the stanza.
 fn domain(stanza: &Stanza) -> BareJid {
     let to = stanza.to().cloned().unwrap_or_else(|| known(RECIPIENT));
     BareJid::from_parts(None, to.domain())

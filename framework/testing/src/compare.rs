@@ -1,4 +1,4 @@
-//! Whether a stanza is the one that was wanted, and where it is not.
+//! Comparison of seen stanzas with wanted ones.
 
 use jid::Jid;
 use minidom::Element;
@@ -7,22 +7,24 @@ use super::show;
 use crate::host::RawStanza;
 use campanile::stanza::Stanza;
 
-/// Stands for any text in what is wanted.
+/// Placeholder for any text in a wanted stanza.
 const ANY: &str = "{any}";
 
-/// A stanza as a test describes it: what it does not mention is not looked at.
+/// A stanza as described by a test. Attributes that it does not mention are ignored.
 pub(super) struct Wanted {
     stanza: Stanza,
 }
 
 impl Wanted {
+    /// Parses a wanted stanza.
+    ///
     /// # Panics
-    /// When the text is not a stanza.
+    /// If the text is not a stanza.
     #[track_caller]
     pub(super) fn parse(xml: &str) -> Self {
         match RawStanza::plain(xml) {
             Ok(stanza) => Self { stanza },
-            Err(error) => panic!("what the test wants cannot be read: {error}\n  {xml}"),
+            Err(error) => panic!("invalid wanted stanza: {error}\n  {xml}"),
         }
     }
 
@@ -30,10 +32,9 @@ impl Wanted {
         self.difference(seen).is_none()
     }
 
-    /// Where the stanza differs, in words.
+    /// Describes the first difference, if any.
     ///
-    /// Kind, type and children are always compared, addresses, id and language where they are
-    /// given.
+    /// Kind, type and children are always compared; addresses, id and language if they are given.
     pub(super) fn difference(&self, seen: &Stanza) -> Option<String> {
         let wanted = &self.stanza;
         if wanted.kind() != seen.kind() {
@@ -59,7 +60,7 @@ impl Wanted {
             .or_else(|| list(&trees(wanted), &trees(seen), wanted.kind().name()))
     }
 
-    /// For people.
+    /// Formats the stanza for a failure message.
     pub(super) fn show(&self) -> String {
         show::stanza(&self.stanza)
     }
@@ -72,9 +73,9 @@ fn named(stanza: &Stanza) -> String {
     }
 }
 
-/// The children as trees, so that neither prefixes nor the order of attributes matter.
+/// Returns the children as trees, which compare independently of prefixes and attribute order.
 fn trees(stanza: &Stanza) -> Vec<Element> {
-    // What the reader has taken has a tree.
+    // Children accepted by the reader always convert.
     stanza
         .children()
         .iter()
@@ -83,9 +84,8 @@ fn trees(stanza: &Stanza) -> Vec<Element> {
 }
 
 fn list(wanted: &[Element], seen: &[Element], path: &str) -> Option<String> {
-    let missing = |element: &Element| format!("there is no {} in {path}", tag(element));
-    let surplus =
-        |element: &Element| format!("there is {} in {path}, which is not wanted", tag(element));
+    let missing = |element: &Element| format!("missing {} in {path}", tag(element));
+    let surplus = |element: &Element| format!("unexpected {} in {path}", tag(element));
     for at in 0..wanted.len().max(seen.len()) {
         let difference = match (wanted.get(at), seen.get(at)) {
             (Some(wanted), Some(seen)) if wanted.is(seen.name(), seen.ns().as_str()) => {
@@ -103,7 +103,7 @@ fn list(wanted: &[Element], seen: &[Element], path: &str) -> Option<String> {
     None
 }
 
-/// Two elements of one name.
+/// Compares two elements of the same name.
 fn element(wanted: &Element, seen: &Element, path: &str) -> Option<String> {
     let path = format!("{path}/{}", wanted.name());
     for ((space, name), value) in wanted.attrs().iter() {
@@ -120,7 +120,7 @@ fn element(wanted: &Element, seen: &Element, path: &str) -> Option<String> {
         .iter()
         .find(|((space, name), _)| wanted.attrs().get(*space, *name).is_none());
     if let Some(((_, name), value)) = surplus {
-        return Some(format!("{path} has {name}={value:?}, which is not wanted"));
+        return Some(format!("{path} has unexpected {name}={value:?}"));
     }
     let children = |element: &Element| element.children().cloned().collect::<Vec<_>>();
     let difference = list(&children(wanted), &children(seen), &path);
@@ -138,7 +138,7 @@ fn tag(element: &Element) -> String {
     }
 }
 
-/// Whether a text is the wanted one, in which `{any}` stands for any text.
+/// Returns `true` if a text matches the wanted one, in which `{any}` matches any text.
 fn text_matches(wanted: &str, seen: &str) -> bool {
     let mut pieces = wanted.split(ANY);
     let Some(mut rest) = pieces.next().and_then(|first| seen.strip_prefix(first)) else {
@@ -197,13 +197,10 @@ mod tests {
                 "from is \"a@x/r\", not \"b@x\"",
             ),
             ("<message type='chat' id='2'/>", "id is \"1\", not \"2\""),
-            (
-                "<message type='chat'/>",
-                "there is <body> in message, which is not wanted",
-            ),
+            ("<message type='chat'/>", "unexpected <body> in message"),
             (
                 "<message type='chat'><body>hi</body></message>",
-                "there is <x xmlns='urn:x'> in message, which is not wanted",
+                "unexpected <x xmlns='urn:x'> in message",
             ),
             (
                 "<message type='chat'><body>ho</body><x xmlns='urn:x' a='2'><y/></x></message>",
@@ -211,7 +208,7 @@ mod tests {
             ),
             (
                 "<message type='chat'><body>hi</body><x xmlns='urn:z' a='2'><y/></x></message>",
-                "there is no <x xmlns='urn:z'> in message",
+                "missing <x xmlns='urn:z'> in message",
             ),
             (
                 "<message type='chat'><body>hi</body><x xmlns='urn:x' a='3'><y/></x></message>",
@@ -224,11 +221,11 @@ mod tests {
             ),
             (
                 "<message type='chat'><body>hi</body><x xmlns='urn:x'><y/></x></message>",
-                "message/x has a=\"2\", which is not wanted",
+                "message/x has unexpected a=\"2\"",
             ),
             (
                 "<message type='chat'><body>hi</body><x xmlns='urn:x' a='2'><y/><y/></x></message>",
-                "there is no <y xmlns='urn:x'> in message/x",
+                "missing <y xmlns='urn:x'> in message/x",
             ),
         ] {
             assert_eq!(difference(wanted, seen).as_deref(), Some(named), "{wanted}");

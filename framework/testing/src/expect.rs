@@ -1,4 +1,4 @@
-//! What a test wants a virtual user to see.
+//! Assertions on virtual users.
 
 use std::future::Future;
 use std::panic::Location;
@@ -12,16 +12,18 @@ use campanile::error::{Condition, StanzaError};
 use campanile::reply::Reply;
 use campanile::stanza::Stanza;
 
-/// With the feature `testing`. These panic at the caller's line, and say what was wanted, what was
-/// seen, and where the two differ. `{any}` in what is wanted stands for any text.
+/// Assertions, with the feature `testing`.
+///
+/// They panic with the caller's location, and show the wanted stanza, the seen stanza, and the
+/// difference. `{any}` in a wanted stanza matches any text.
 impl User {
-    /// Waits for the next stanza, which must be this one, and gives it back.
+    /// Waits for the next stanza, asserts that it matches, and returns it.
     ///
-    /// Kind, type and children must be the same; addresses and id only where the wanted stanza has
+    /// Kind, type and children are always compared; addresses and id only if the wanted stanza has
     /// them.
     ///
     /// # Panics
-    /// When another one comes, or none in time.
+    /// If another stanza arrives, or none within [`TIMEOUT`](super::TIMEOUT).
     #[track_caller]
     pub fn expect(&self, wanted: &str) -> impl Future<Output = Stanza> + use<'_> {
         let wanted = Wanted::parse(wanted);
@@ -32,10 +34,10 @@ impl User {
         }
     }
 
-    /// Waits for this stanza, whatever else comes before or behind it, which stays where it is.
+    /// Waits for a matching stanza and returns it. Other stanzas stay in the mailbox.
     ///
     /// # Panics
-    /// When it does not come in time.
+    /// If it does not arrive within [`TIMEOUT`](super::TIMEOUT).
     #[track_caller]
     pub fn expect_among(&self, wanted: &str) -> impl Future<Output = Stanza> + use<'_> {
         let wanted = Wanted::parse(wanted);
@@ -45,7 +47,7 @@ impl User {
                 Ok(Some(found)) => found,
                 _ => self.fail(
                     place,
-                    "it has not come",
+                    "the stanza did not arrive",
                     &wanted.show(),
                     &show::stanzas(&self.take_waiting()),
                 ),
@@ -53,10 +55,11 @@ impl User {
         }
     }
 
-    /// Waits for these stanzas, in any order, and nothing else before the last of them.
+    /// Waits for these stanzas, in any order.
     ///
     /// # Panics
-    /// When another one comes, or one of them does not in time.
+    /// If any other stanza arrives before the last of them, or if one of them does not arrive in
+    /// time.
     #[track_caller]
     pub fn expect_all<'u>(&'u self, wanted: &[&str]) -> impl Future<Output = ()> + use<'u> {
         let mut wanted: Vec<_> = wanted.iter().map(|wanted| Wanted::parse(wanted)).collect();
@@ -67,17 +70,17 @@ impl User {
                 let seen = self.within(place, &left).await;
                 match wanted.iter().position(|wanted| wanted.is(&seen)) {
                     Some(at) => drop(wanted.remove(at)),
-                    None => self.fail(place, "this is none of them", &left, &show::stanza(&seen)),
+                    None => self.fail(place, "unexpected stanza", &left, &show::stanza(&seen)),
                 }
             }
         }
     }
 
-    /// Waits for the next stanza, which must be an error with this condition, and gives the error
-    /// back.
+    /// Waits for the next stanza, asserts that it is an error with this condition, and returns the
+    /// error.
     ///
     /// # Panics
-    /// When it is anything else, or nothing comes in time.
+    /// If it is anything else, or if nothing arrives in time.
     #[track_caller]
     pub fn expect_error(
         &self,
@@ -90,10 +93,10 @@ impl User {
         }
     }
 
-    /// Sends an IQ request, of which the answer must be this one.
+    /// Sends an IQ request, asserts that the response matches, and returns it.
     ///
     /// # Panics
-    /// When it is another one, or none comes in time.
+    /// If the response differs, or does not arrive in time.
     #[track_caller]
     pub fn ask<'u>(
         &'u self,
@@ -109,11 +112,11 @@ impl User {
         }
     }
 
-    /// Sends an IQ request, of which the answer must be an error with this condition; gives the
-    /// error back.
+    /// Sends an IQ request, asserts that the response is an error with this condition, and returns
+    /// the error.
     ///
     /// # Panics
-    /// When the answer is anything else, or none comes in time.
+    /// If the response is anything else, or does not arrive in time.
     #[track_caller]
     pub fn ask_error<'u>(
         &'u self,
@@ -128,12 +131,13 @@ impl User {
         }
     }
 
-    /// Answers an IQ request with a result that holds this payload, or none when the text is empty.
+    /// Replies to an IQ request with a result with this payload, or without one if the text is
+    /// empty.
     ///
-    /// Errors, and all else that a handler could answer, are sent by [`answer`](User::answer).
+    /// Errors and other replies are sent by [`answer`](User::answer).
     ///
     /// # Panics
-    /// When the text is no XML, or the request is none.
+    /// If the text is not XML, or `request` is not an IQ request.
     #[track_caller]
     pub fn result<'u>(
         &'u self,
@@ -145,10 +149,10 @@ impl User {
         assert!(
             request.kind().is_request(),
             "{}",
-            show::failure("this is no request", "one", &show::stanza(request))
+            show::failure("not an IQ request", "an IQ request", &show::stanza(request))
         );
         let children = children
-            .unwrap_or_else(|error| panic!("no payload: {error}\n  {payload}"))
+            .unwrap_or_else(|error| panic!("invalid payload: {error}\n  {payload}"))
             .into_children();
         async move {
             if let Err(error) = self.answer(request, Reply::Children(children)).await {
@@ -157,36 +161,33 @@ impl User {
         }
     }
 
-    /// Nothing has come, and nothing that this user has sent to this address will bring anything.
+    /// Asserts that no stanza has arrived, and that nothing this user has sent to the address will
+    /// be answered.
     ///
-    /// Found without a guess at how long to wait: a request is answered behind all that was sent
-    /// before it.
+    /// No fixed wait is needed: a ping is sent, and its response arrives after the replies to all
+    /// earlier stanzas.
     ///
     /// # Panics
-    /// When something has come.
+    /// If a stanza has arrived.
     #[track_caller]
     pub fn expect_nothing<'u>(&'u self, from: &str) -> impl Future<Output = ()> + use<'u> {
         let place = Location::caller();
         let request = format!("<iq type='get' to='{from}'><ping xmlns='urn:xmpp:ping'/></iq>");
         async move {
-            self.answered(place, request, "the answer to a ping").await;
+            self.answered(place, request, "the response to a ping")
+                .await;
             let seen = self.take_waiting();
             if !seen.is_empty() {
-                self.fail(
-                    place,
-                    "something has come",
-                    "nothing",
-                    &show::stanzas(&seen),
-                );
+                self.fail(place, "unexpected stanza", "nothing", &show::stanzas(&seen));
             }
         }
     }
 
-    /// Sends so many stanzas, one after the other, as fast as they are taken. The function makes
-    /// each from its number, which begins at 0.
+    /// Sends `count` stanzas in a row, as fast as they are accepted. The function creates each from
+    /// its number, starting at 0.
     ///
     /// # Panics
-    /// When one is no stanza.
+    /// If one is not a stanza.
     #[track_caller]
     pub fn flood<'u, P: IntoRawStanza>(
         &'u self,
@@ -212,7 +213,7 @@ impl User {
             Ok(None) => self.fail(place, "the host is closed", wanted, "nothing"),
             Err(_) => self.fail(
                 place,
-                &format!("nothing has come within {TIMEOUT:?}"),
+                &format!("no stanza within {TIMEOUT:?}"),
                 wanted,
                 "nothing",
             ),
@@ -230,7 +231,7 @@ impl User {
             Ok(Err(error)) => self.fail(place, &error.to_string(), wanted, "nothing"),
             Err(_) => self.fail(
                 place,
-                &format!("there was no answer within {TIMEOUT:?}"),
+                &format!("no response within {TIMEOUT:?}"),
                 wanted,
                 &show::stanzas(&self.take_waiting()),
             ),
@@ -254,7 +255,7 @@ impl User {
         if !seen.kind().is_error() || error.condition() != condition {
             self.fail(
                 place,
-                "this is not that error",
+                "the condition or kind differs",
                 &error_of(condition),
                 &show::stanza(seen),
             );

@@ -1,4 +1,4 @@
-//! A connection with faults, between a component and whatever it connects to.
+//! Fault injection on the connection between a component and its server.
 
 use std::fmt;
 use std::future::Future;
@@ -11,10 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use campanile::connection::Io;
 
-/// Stands between one component and its server, and does harm when told to.
+/// A connection with injectable faults, between one component and its server.
 ///
-/// Settings hold for the connection that stands and for those that follow, except that a cut is
-/// over with the next connection.
+/// Faults apply to the current connection and to later ones, except that a cut only affects the
+/// current one.
 #[derive(Clone)]
 pub struct Wire {
     connect: Arc<dyn Fn() -> Connecting + Send + Sync>,
@@ -29,10 +29,10 @@ struct Faults {
     silent: bool,
     blocked: bool,
     refused: bool,
-    /// Bytes until the link breaks, in each direction.
+    /// Remaining bytes before the connection is cut, in each direction.
     read_left: Option<usize>,
     written_left: Option<usize>,
-    /// Which connection is the present one; earlier ones are cut.
+    /// Number of the current connection, and of the last one that was cut.
     present: usize,
     cut: usize,
     attempts: usize,
@@ -42,7 +42,7 @@ struct Faults {
 }
 
 impl Wire {
-    /// A wire in front of what this connects to.
+    /// Creates a wire in front of this connector.
     pub fn new<F, Fut>(connect: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -54,11 +54,12 @@ impl Wire {
         }
     }
 
-    /// What [`ComponentBuilder::connector`](campanile::component::ComponentBuilder::connector) takes.
+    /// Returns a connector for [`ComponentBuilder::connector`](campanile::component::ComponentBuilder::connector).
     pub fn connector(&self) -> impl Fn() -> Connecting + Clone + Send + Sync + 'static {
         let wire = self.clone();
         move || {
-            let (wire, refused) = (wire.clone(), wire.attempt());
+            let wire = wire.clone();
+            let refused = wire.attempt();
             let connecting = (wire.connect)();
             Box::pin(async move {
                 if refused {
@@ -70,48 +71,48 @@ impl Wire {
         }
     }
 
-    /// One byte per read and per write.
+    /// Limits each read and each write to one byte.
     pub fn split(&self, on: bool) {
         self.change(|faults| faults.split = on);
     }
 
-    /// Nothing from the server arrives, and nothing ends.
+    /// Stops delivery of bytes from the server while the connection stays open.
     pub fn silence(&self, on: bool) {
         self.change(|faults| faults.silent = on);
     }
 
-    /// The server takes nothing.
+    /// Stops writes to the server, as if it did not read.
     pub fn block(&self, on: bool) {
         self.change(|faults| faults.blocked = on);
     }
 
-    /// Connections are refused.
+    /// Refuses new connections.
     pub fn refuse(&self, on: bool) {
         self.change(|faults| faults.refused = on);
     }
 
-    /// Breaks the connection that stands, both ways.
+    /// Cuts the current connection in both directions.
     pub fn cut(&self) {
         self.change(|faults| faults.cut = faults.present);
     }
 
-    /// Breaks the connection when so many more bytes have come from the server.
+    /// Cuts the connection after this many more bytes from the server.
     pub fn cut_after_read(&self, bytes: usize) {
         self.change(|faults| faults.read_left = Some(bytes));
     }
 
-    /// Breaks the connection when so many more bytes have gone to the server.
+    /// Cuts the connection after this many more bytes to the server.
     pub fn cut_after_written(&self, bytes: usize) {
         self.change(|faults| faults.written_left = Some(bytes));
     }
 
-    /// How often the component has tried to connect.
+    /// Returns the number of connection attempts.
     #[must_use]
     pub fn attempts(&self) -> usize {
         self.lock().attempts
     }
 
-    /// Bytes that have gone to the server, on all connections.
+    /// Returns the number of bytes written to the server, on all connections.
     #[must_use]
     pub fn written(&self) -> u64 {
         self.lock().written
@@ -154,7 +155,7 @@ impl fmt::Debug for Wire {
     }
 }
 
-/// One connection through the wire.
+/// One connection with faults.
 struct FaultyIo {
     io: Io,
     number: usize,
@@ -213,7 +214,7 @@ impl FaultyIo {
     }
 }
 
-/// How much of a read or a write may happen.
+/// Outcome of a read or write under the current faults.
 enum Allowance {
     Bytes(usize),
     Wait,
@@ -221,8 +222,8 @@ enum Allowance {
 }
 
 impl Faults {
-    // The waker is kept in any case: whatever the connection itself waits for, a change of the
-    // faults must be seen.
+    // The waker is always kept: a change of the faults must wake the task, whatever the connection
+    // itself waits for.
 
     fn read(&mut self, number: usize, wanted: usize, waker: &Waker) -> Allowance {
         self.reading = Some(waker.clone());

@@ -1,11 +1,11 @@
-//! For tests of components: handlers called alone, virtual users, faults on the wire, byte
-//! transcripts. The [guide](campanile::guide::testing) goes through all of it.
+//! Test utilities for components: handlers without a connection, virtual users, fault injection,
+//! and byte-exact transcripts. The [guide](campanile::guide::testing) explains each of them.
 //!
-//! Everything here panics when a test must fail, and says what was wanted and what was seen, as
-//! XML. Nothing needs a socket or a server, so a test on a paused clock
-//! (`#[tokio::test(start_paused = true)]`) spends minutes in no time.
+//! Assertions panic with the caller's location, and show the wanted and the seen stanza as XML. No
+//! sockets and no server are needed, so tests on a paused clock
+//! (`#[tokio::test(start_paused = true)]`) run through minutes of waiting without delay.
 //!
-//! A handler, and what it answers:
+//! Call a handler and assert its reply:
 //!
 //! ```
 //! use campanile::{extract::Sender, router::Router};
@@ -17,12 +17,15 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! let answer = testing::call(Router::new().message(greet), "<message type='chat'><body>hi</body></message>").await;
-//! answer.assert_reply("<message type='chat'><body>Hello alice@localhost/home</body></message>");
+//! let message = "<message type='chat'><body>hi</body></message>";
+//! let replies = testing::call(Router::new().message(greet), message).await;
+//! replies.assert_reply(
+//!     "<message type='chat'><body>Hello alice@localhost/home</body></message>",
+//! );
 //! # }
 //! ```
 //!
-//! A component with its users:
+//! Run a component with virtual users:
 //!
 //! ```
 //! # use campanile::{extract::Sender, router::Router};
@@ -35,12 +38,17 @@
 //! let bot = testing::mount("bot.localhost", |bot| bot.router(Router::new().message(greet))).await;
 //! let alice = bot.user("alice@localhost");
 //! alice.say("bot.localhost", "hi").await?;
-//! alice.expect("<message from='bot.localhost' type='chat'><body>Hello alice@localhost/home</body></message>").await;
+//! alice
+//!     .expect(
+//!         "<message from='bot.localhost' type='chat'>\
+//!          <body>Hello alice@localhost/home</body></message>",
+//!     )
+//!     .await;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A component that asks its users, and a link that breaks:
+//! Reply to a component's requests, and break its connection:
 //!
 //! ```
 //! use campanile::client::{Empty, IqError};
@@ -51,29 +59,35 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), campanile::error::BoxError> {
 //! let bot = testing::mount("bot.localhost", |bot| bot.router(Router::new())).await;
-//! let (alice, bob) = (bot.user("alice@localhost"), bot.user("bob@localhost"));
-//! let (client, to_alice, to_bob) = (bot.client(), alice.jid().clone(), bob.jid().clone());
-//! let asking = tokio::spawn(async move { (client.iq_get::<Empty>(to_alice, &Ping).await, client.iq_get::<Empty>(to_bob, &Ping).await) });
-//! let ping = alice.expect("<iq type='get' from='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>").await;
-//! alice.answer(&ping, Reply::Empty).await?;
-//! bob.expect("<iq type='get' from='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+//! let alice = bot.user("alice@localhost");
+//! let client = bot.client();
+//! let peer = alice.jid().clone();
+//! let requests = tokio::spawn(async move {
+//!     let first = client.iq_get::<Empty>(peer.clone(), &Ping).await;
+//!     let second = client.iq_get::<Empty>(peer, &Ping).await;
+//!     (first, second)
+//! });
+//! let ping = "<iq type='get' from='bot.localhost'><ping xmlns='urn:xmpp:ping'/></iq>";
+//! let request = alice.expect(ping).await;
+//! alice.answer(&request, Reply::Empty).await?;
+//! alice.expect(ping).await;
 //! bot.wire().cut();
-//! let (alice, bob) = asking.await?;
-//! assert!(alice.is_ok() && matches!(bob, Err(IqError::Disconnected)));
+//! let (first, second) = requests.await?;
+//! assert!(first.is_ok() && matches!(second, Err(IqError::Disconnected)));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! | fault | how |
+//! | Fault | API |
 //! |---|---|
-//! | one byte per read and write | [`Wire::split`] |
-//! | the link breaks, now or within a stanza | [`Wire::cut`], [`Wire::cut_after_read`], [`Wire::cut_after_written`] |
-//! | the server is silent; takes nothing; is not there | [`Wire::silence`], [`Wire::block`], [`Wire::refuse`] |
-//! | the server stops and starts | [`Host::stop`](crate::host::Host::stop), [`Host::start`](crate::host::Host::start) |
-//! | a stream error, such as a conflict | [`Host::disconnect`](crate::host::Host::disconnect) |
-//! | bytes that no server would send | [`Host::inject`](crate::host::Host::inject), [`Transcript`] |
-//! | a flood | [`User::flood`](crate::host::User::flood) |
-//! | late and forged answers | [`User::answer`](crate::host::User::answer), [`User::send`](crate::host::User::send) as another user |
+//! | One byte per read and write | [`Wire::split`] |
+//! | Connection lost, now or within a stanza | [`Wire::cut`], [`Wire::cut_after_read`], [`Wire::cut_after_written`] |
+//! | Server silent, not reading, or unreachable | [`Wire::silence`], [`Wire::block`], [`Wire::refuse`] |
+//! | Server restart | [`Host::stop`](crate::host::Host::stop), [`Host::start`](crate::host::Host::start) |
+//! | Stream error, such as `conflict` | [`Host::disconnect`](crate::host::Host::disconnect) |
+//! | Invalid bytes from the server | [`Host::inject`](crate::host::Host::inject), [`Transcript`] |
+//! | Flood | [`User::flood`](crate::host::User::flood) |
+//! | Late and forged responses | [`User::answer`](crate::host::User::answer), [`User::send`](crate::host::User::send) as another user |
 
 mod call;
 mod compare;
@@ -92,6 +106,7 @@ pub use self::mount::{Mounted, Running, mount, start};
 pub use self::player::TranscriptResult;
 pub use self::transcript::{Transcript, digest};
 
-/// How long a test waits for what must come, unless it says otherwise: longer than a handler or a
-/// request may take by default. On a paused clock it costs nothing.
+/// Time limit for an expected stanza: 40 seconds.
+///
+/// Longer than a handler or a request may take by default. Free of delay on a paused clock.
 pub const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(40);

@@ -1,4 +1,4 @@
-//! Components that run while a test looks at them.
+//! Components that run in the background of a test.
 
 use std::ops::Deref;
 
@@ -14,10 +14,10 @@ use campanile::component::{
 };
 use campanile::metrics::Counters;
 
-/// Longer than any wait before a component connects again, but for the slowest.
+/// Time limit for reconnecting: longer than any default retry delay.
 const RECONNECT_TIMEOUT: Duration = Duration::from_secs(200);
 
-/// A component that runs in a task, until dropped.
+/// A component that runs in a background task until dropped.
 #[derive(Debug)]
 pub struct Running {
     client: Client,
@@ -28,7 +28,9 @@ pub struct Running {
     task: JoinHandle<Result<(), RunError>>,
 }
 
-/// A component mounted on a host of its own, with a [`Wire`] in between.
+/// A component connected to its own [`Host`] through a [`Wire`].
+///
+/// Dereferences to [`Running`].
 #[derive(Debug)]
 pub struct Mounted {
     host: Host,
@@ -36,11 +38,12 @@ pub struct Mounted {
     running: Running,
 }
 
-/// Mounts a component on this domain. The closure completes it, with a router or a service at the
-/// least.
+/// Runs a component on this domain and waits until it is connected.
+///
+/// The closure completes the builder, at least with a router or a service.
 ///
 /// # Panics
-/// When the component cannot be built, or is not mounted in time.
+/// If the component cannot be built, or does not connect in time.
 pub async fn mount(
     domain: &str,
     complete: impl FnOnce(ComponentBuilder) -> ComponentBuilder,
@@ -59,22 +62,22 @@ pub async fn mount(
     }
 }
 
-/// Runs a component.
+/// Runs a component in a background task.
 ///
 /// # Panics
-/// When the component cannot be built.
+/// If the component cannot be built.
 #[must_use]
 pub fn start(builder: ComponentBuilder) -> Running {
     let component = builder
         .build()
-        .unwrap_or_else(|error| panic!("the component cannot be built: {error}"));
+        .unwrap_or_else(|error| panic!("cannot build the component: {error}"));
     let (stop, stopped) = oneshot::channel();
     let client = component.client();
     let reload_handle = component.reload_handle();
     let stats = component.metrics();
     let status = component.status();
     let task = tokio::spawn(component.run_until(async {
-        // Dropped without a word, the task is aborted anyway.
+        // The sender is only dropped when the task is aborted anyway.
         let _ = stopped.await;
     }));
     Running {
@@ -88,61 +91,61 @@ pub fn start(builder: ComponentBuilder) -> Running {
 }
 
 impl Running {
-    /// The handle that the component sends with.
+    /// Returns the component's client.
     #[must_use]
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// What replaces what the component does.
+    /// Returns the handle that replaces the component's service.
     #[must_use]
     pub fn reload_handle(&self) -> ReloadHandle {
         self.reload_handle.clone()
     }
 
-    /// Counters, levels and causes.
+    /// Returns the handle to counters, gauges and errors.
     #[must_use]
     pub fn metrics(&self) -> MetricsHandle {
         self.stats.clone()
     }
 
-    /// What the component has counted.
+    /// Returns a snapshot of the component's counters.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.stats.counters()
     }
 
-    /// Where the component stands.
+    /// Returns the current status.
     #[must_use]
     pub fn status(&self) -> Status {
         self.status.borrow().clone()
     }
 
-    /// Waits until the component stands as wanted, and gives that status back.
+    /// Waits until the status satisfies the predicate, and returns it.
     ///
     /// # Panics
-    /// When it does not come to that in time.
+    /// If it does not in time.
     pub async fn until(&self, wanted: impl FnMut(&Status) -> bool) -> Status {
         let mut status = self.status.clone();
         match timeout(RECONNECT_TIMEOUT, status.wait_for(wanted)).await {
             Ok(Ok(found)) => found.clone(),
-            _ => panic!("the component does not get there: {:?}", self.status()),
+            _ => panic!("the status was not reached: {:?}", self.status()),
         }
     }
 
-    /// Waits until the component is mounted.
+    /// Waits until the component is connected and authenticated.
     ///
     /// # Panics
-    /// When it is not in time.
+    /// If it does not connect in time.
     pub async fn mounted(&self) {
         self.until(|status| matches!(status, Status::Mounted { .. }))
             .await;
     }
 
-    /// Waits until the counters are as wanted.
+    /// Waits until the counters satisfy the predicate.
     ///
     /// # Panics
-    /// When they are not in time.
+    /// If they do not within [`TIMEOUT`].
     pub async fn counted(&self, mut wanted: impl FnMut(&Counters) -> bool) {
         let counted = timeout(TIMEOUT, async {
             while !wanted(&self.counters()) {
@@ -151,29 +154,29 @@ impl Running {
         });
         assert!(
             counted.await.is_ok(),
-            "the component does not count so far: {:?}",
+            "the counters were not reached: {:?}",
             self.counters()
         );
     }
 
-    /// Tells the component to stop, as SIGTERM does.
+    /// Starts a graceful shutdown, as SIGTERM does in the daemon.
     pub fn stop(&mut self) {
-        // The receiver is gone when the component has ended already.
+        // The receiver is gone if the component has already ended.
         let _ = self.stop.take().map(|stop| stop.send(()));
     }
 
-    /// Waits for the end, and gives back how it ended.
+    /// Waits until the component ends, and returns its result.
     ///
     /// # Errors
     /// As [`Component::run_until`].
     ///
     /// # Panics
-    /// When the component panicked, or does not end in time.
+    /// If the component panicked, or does not end in time.
     pub async fn ended(&mut self) -> Result<(), RunError> {
         match timeout(RECONNECT_TIMEOUT, &mut self.task).await {
             Ok(Ok(result)) => result,
-            Ok(Err(error)) => panic!("the component did not end by itself: {error}"),
-            Err(_) => panic!("the component does not end: {:?}", self.status()),
+            Ok(Err(error)) => panic!("the component panicked: {error}"),
+            Err(_) => panic!("the component did not end: {:?}", self.status()),
         }
     }
 }
@@ -185,22 +188,22 @@ impl Drop for Running {
 }
 
 impl Mounted {
-    /// The host.
+    /// Returns the host.
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The connection between component and host.
+    /// Returns the connection between component and host, for fault injection.
     #[must_use]
     pub fn wire(&self) -> &Wire {
         &self.wire
     }
 
-    /// A virtual user, online until dropped.
+    /// Connects a virtual user, which is online until dropped.
     ///
     /// # Panics
-    /// When that is no address of a user, or taken.
+    /// If `jid` is not the address of a user, or is already online.
     #[must_use]
     #[track_caller]
     pub fn user(&self, jid: &str) -> User {
@@ -209,7 +212,7 @@ impl Mounted {
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The component, to stop it.
+    /// Returns the running component, for methods that take `&mut self`, such as [`Running::stop`].
     pub fn running(&mut self) -> &mut Running {
         &mut self.running
     }

@@ -1,4 +1,4 @@
-//! Playing transcripts, and telling how that went.
+//! Playback of transcripts, and its results.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -13,33 +13,32 @@ use super::show::cut;
 use super::transcript::{Step, Transcript};
 use campanile::connection::Io;
 
-/// How long the component may take for what is expected: longer than any wait before it connects
-/// again.
+/// Time limit for one expected step: longer than any retry delay.
 const STEP_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Tells how transcripts were played.
+/// Result of playing transcripts, returned by [`Transcript::play`].
 #[derive(Debug)]
-#[must_use = "whether the transcripts were followed is known by `done` alone"]
+#[must_use = "transcripts are only verified by `done` or `next`"]
 pub struct TranscriptResult {
     left: usize,
     results: mpsc::UnboundedReceiver<Result<(), String>>,
 }
 
 impl TranscriptResult {
-    /// Waits until all transcripts have been played to their ends.
+    /// Waits until all transcripts have been played to the end.
     ///
     /// # Panics
-    /// When the component did something else, or nothing in time.
+    /// If the component deviates from a transcript, or does not act in time.
     pub async fn done(mut self) {
         while self.left > 0 {
             self.next().await;
         }
     }
 
-    /// Waits until the next transcript has been played to its end.
+    /// Waits until the next transcript has been played to the end.
     ///
     /// # Panics
-    /// When the component did something else, or nothing in time.
+    /// If the component deviates from the transcript, or does not act in time.
     pub async fn next(&mut self) {
         match timeout(10 * STEP_TIMEOUT, self.results.recv()).await {
             Ok(Some(Ok(()))) => self.left -= 1,
@@ -79,7 +78,7 @@ pub(super) fn play(
                 bytewise: transcript.bytewise,
             };
             let result = player.run(&transcript.steps).await;
-            // A test that does not ask how it went does not want to know.
+            // Fails if the test has dropped the result.
             let _ =
                 report.send(result.map_err(|failure| format!("connection {number}, {failure}")));
         });
@@ -88,10 +87,10 @@ pub(super) fn play(
     (connector, played)
 }
 
-/// Plays one transcript.
+/// Plays one transcript on one connection.
 struct Player {
     io: DuplexStream,
-    /// Read and not expected yet.
+    /// Bytes read and not yet matched.
     read: Vec<u8>,
     named: HashMap<String, String>,
     bytewise: bool,
@@ -112,7 +111,7 @@ impl Player {
             Step::Expect(wanted) => timeout(STEP_TIMEOUT, self.expect(wanted))
                 .await
                 .unwrap_or_else(|_| {
-                    Err(self.failure(wanted, &format!("nothing more within {STEP_TIMEOUT:?}")))
+                    Err(self.failure(wanted, &format!("no more input within {STEP_TIMEOUT:?}")))
                 }),
             Step::Send(bytes) => self.send(bytes).await,
             Step::Wait(time) => {
@@ -122,7 +121,10 @@ impl Player {
             Step::ExpectEnd => timeout(STEP_TIMEOUT, self.expect_end())
                 .await
                 .unwrap_or_else(|_| {
-                    Err(self.failure("the end", &format!("no end within {STEP_TIMEOUT:?}")))
+                    Err(self.failure(
+                        "the end of the stream",
+                        &format!("not closed within {STEP_TIMEOUT:?}"),
+                    ))
                 }),
             Step::Hold => self.hold().await,
         }
@@ -137,11 +139,11 @@ impl Player {
                     self.named.extend(named);
                     return Ok(());
                 }
-                Matched::Mismatch => return Err(self.failure(wanted, "something else")),
+                Matched::Mismatch => return Err(self.failure(wanted, "unexpected bytes")),
                 Matched::Partial => {}
             }
             if !self.more().await? {
-                return Err(self.failure(wanted, "the end"));
+                return Err(self.failure(wanted, "unexpected end of stream"));
             }
         }
     }
@@ -153,7 +155,7 @@ impl Player {
             self.io
                 .write_all(part)
                 .await
-                .map_err(|error| format!("the component does not read: {error}"))?;
+                .map_err(|error| format!("writing to the component failed: {error}"))?;
             tokio::task::yield_now().await;
         }
         Ok(())
@@ -165,7 +167,7 @@ impl Player {
                 return Ok(());
             }
         }
-        Err(self.failure("the end", "something else"))
+        Err(self.failure("the end of the stream", "unexpected bytes"))
     }
 
     async fn hold(&mut self) -> Result<(), String> {
@@ -175,7 +177,7 @@ impl Player {
         Ok(())
     }
 
-    /// False at the end.
+    /// Reads more bytes. Returns `false` at end of file.
     async fn more(&mut self) -> Result<bool, String> {
         let count = self
             .io
@@ -207,7 +209,7 @@ impl Player {
     }
 }
 
-/// A piece of what is expected: literal text, or the name of any text.
+/// Part of an expectation: literal text, or a named placeholder.
 enum Piece<'w> {
     Text(&'w str),
     Any(&'w str),
@@ -236,7 +238,7 @@ fn pieces(wanted: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Whether bytes begin as the pieces say.
+/// Matches the start of the input.
 fn match_prefix(pieces: &[Piece<'_>], bytes: &[u8]) -> Matched {
     let mut at = 0;
     let mut named = Vec::new();
@@ -251,7 +253,7 @@ fn match_prefix(pieces: &[Piece<'_>], bytes: &[u8]) -> Matched {
         };
         let rest = &bytes[at..];
         if let Some(name) = open.take() {
-            // Any text ends where the literal text behind it begins.
+            // A placeholder ends where the following literal text starts.
             let Some(end) = memchr::memmem::find(rest, text) else {
                 return Matched::Partial;
             };
@@ -297,7 +299,9 @@ mod tests {
     }
 
     #[tokio::test]
-    #[should_panic(expected = "connection 1, step 1: something else\n  wanted: <a/>\n    seen: <b")]
+    #[should_panic(
+        expected = "connection 1, step 1: unexpected bytes\n  wanted: <a/>\n    seen: <b"
+    )]
     async fn unexpected_byte_fails_transcript() {
         let (connector, played) = Transcript::play([Transcript::new().expect("<a/>")]);
         connector().await.unwrap().write_all(b"<b").await.unwrap();

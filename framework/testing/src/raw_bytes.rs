@@ -1,19 +1,19 @@
-//! What no server would send.
+//! Injection of raw bytes into a component's stream.
 
 use crate::host::Host;
 
-/// With the feature `testing`.
+/// Fault injection, with the feature `testing`.
 impl Host {
-    /// Sends these bytes to the component of this domain as they are: stray text, a forged sender,
-    /// half a stanza, a closing tag with the connection left open.
+    /// Sends bytes to the component of this domain unchanged: stray text, a forged sender, a
+    /// partial stanza, a closing tag on a connection that stays open.
     ///
     /// # Panics
-    /// When no component is mounted there, or when it takes nothing any more.
+    /// If no component is mounted on the domain, or if its stream has ended.
     #[track_caller]
     pub fn inject(&self, domain: &str, bytes: &str) {
         assert!(
             self.push_raw(domain, bytes.as_bytes()),
-            "no component on {domain} takes {bytes}"
+            "no component on {domain} accepts {bytes}"
         );
     }
 }

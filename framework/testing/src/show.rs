@@ -1,15 +1,14 @@
-//! Stanzas for people who look for what went wrong: as XML, one element below the other where a
-//! line would be long.
+//! Formatting of stanzas in failure messages: as XML, indented if long.
 
 use campanile::stanza::Stanza;
 use campanile_stanza::xml::{Token, Tokens};
 
-/// Longer ones are spread over several lines.
+/// Longer stanzas are spread over several lines.
 const LINE: usize = 100;
-/// What nobody would read is left out.
+/// Longer text is truncated to this many characters.
 const SHOWN: usize = 4000;
 
-/// One stanza.
+/// Formats one stanza.
 pub(super) fn stanza(stanza: &Stanza) -> String {
     let xml = stanza.to_xml();
     if xml.chars().count() <= LINE {
@@ -19,7 +18,7 @@ pub(super) fn stanza(stanza: &Stanza) -> String {
     }
 }
 
-/// Several, one below the other.
+/// Formats several stanzas, one per line.
 pub(super) fn stanzas(stanzas: &[Stanza]) -> String {
     if stanzas.is_empty() {
         "nothing".to_owned()
@@ -28,12 +27,12 @@ pub(super) fn stanzas(stanzas: &[Stanza]) -> String {
     }
 }
 
-/// Puts each text on a line of its own.
+/// Joins texts with line breaks.
 pub(super) fn join(texts: impl Iterator<Item = String>) -> String {
     texts.collect::<Vec<_>>().join("\n")
 }
 
-/// What was wanted and what was seen, with the reason above and both below each other.
+/// Formats a failure: the reason, the wanted and the seen text, aligned.
 pub(super) fn failure(head: &str, wanted: &str, seen: &str) -> String {
     format!(
         "{head}\n  wanted: {}\n    seen: {}\n",
@@ -42,7 +41,7 @@ pub(super) fn failure(head: &str, wanted: &str, seen: &str) -> String {
     )
 }
 
-/// What a person can still read.
+/// Truncates long text.
 pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{} … ({} bytes)", &text[..end], text.len()),
@@ -50,12 +49,12 @@ pub(super) fn cut(text: &str) -> String {
     }
 }
 
-/// Lines behind the first begin where the first does.
+/// Aligns continuation lines with the first.
 fn indented(text: &str) -> String {
     text.replace('\n', "\n          ")
 }
 
-/// An element that holds nothing but text stays on one line.
+/// Indents XML. An element that contains only text stays on one line.
 fn spread(xml: &str) -> String {
     let mut lines = String::new();
     let mut depth = 0usize;

@@ -1,4 +1,4 @@
-//! A server that is nothing but a table: what it expects to read, byte for byte, and what it sends.
+//! Scripted servers: the bytes they expect and the bytes they send.
 
 use std::fmt::Write as _;
 use std::io;
@@ -9,11 +9,11 @@ use tokio::time::Duration;
 use super::player::{self, TranscriptResult};
 use campanile::connection::Io;
 
-/// What happens on one connection, seen from the server.
+/// Script of one connection, from the server's point of view.
 ///
-/// `{name}` in what is expected stands for any text, and for the same text in what is sent later:
-/// so the id of a stanza can be given back. The connection ends with the table, unless that says
-/// [`hold`](Transcript::hold).
+/// `{name}` in expected bytes matches any text and captures it. The same placeholder in bytes that
+/// are sent later is replaced by the captured text, for example to return a stanza's id. The
+/// connection is closed at the end of the script, unless it ends with [`hold`](Transcript::hold).
 ///
 /// ```
 /// use campanile::component::Component;
@@ -25,14 +25,19 @@ use campanile::connection::Io;
 /// let refusal = Transcript::new()
 ///     .expect("<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' ")
 ///     .expect("xmlns:stream='http://etherx.jabber.org/streams' to='bot.localhost'>")
-///     .send("<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='7'>")
+///     .send("<stream:stream xmlns='jabber:component:accept' ")
+///     .send("xmlns:stream='http://etherx.jabber.org/streams' id='7'>")
 ///     .expect("<handshake>8f686092db4c9bf481b6a3835d96c27c6e6ab6e2</handshake>")
-///     .send("<stream:error><not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>");
-/// let (connector, played) = Transcript::play([refusal]);
-/// let bot = Component::builder("bot.localhost").connector(connector).secret("wrong").router(Router::new());
+///     .send("<stream:error><not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>")
+///     .send("</stream:error></stream:stream>");
+/// let (connector, result) = Transcript::play([refusal]);
+/// let bot = Component::builder("bot.localhost")
+///     .connector(connector)
+///     .secret("wrong")
+///     .router(Router::new());
 /// let error = bot.build()?.run().await.unwrap_err();
 /// assert!(error.to_string().contains("the secret is wrong"));
-/// played.done().await;
+/// result.done().await;
 /// # Ok(())
 /// # }
 /// ```
@@ -53,13 +58,13 @@ pub(super) enum Step {
 }
 
 impl Transcript {
-    /// An empty table: the connection is accepted, and ends.
+    /// Creates an empty script, which accepts the connection and closes it.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The opening of the stream of a component with this domain and the secret `s3cr3t`, up to the
-    /// server's `<handshake/>`, with the id `3BF96D32`.
+    /// Creates a script with the stream opening of a component with this domain and the secret
+    /// `s3cr3t`, up to the server's `<handshake/>`. The stream id is `3BF96D32`.
     pub fn opening(domain: &str) -> Self {
         Self::new()
             .expect("<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' ")
@@ -77,7 +82,7 @@ impl Transcript {
             .send("<handshake/>")
     }
 
-    /// Reads the ping to itself that a component sends on every new stream, and routes it back.
+    /// Expects the self-ping that a component sends on every new stream, and routes it back.
     pub fn self_ping(self, domain: &str) -> Self {
         let ping = |id: &str| {
             format!(
@@ -88,17 +93,17 @@ impl Transcript {
         self.expect(&ping("{ping}")).send(&ping("{ping}"))
     }
 
-    /// The component must send this next.
+    /// Expects these bytes from the component next.
     pub fn expect(self, bytes: &str) -> Self {
         self.step(Step::Expect(bytes.to_owned()))
     }
 
-    /// The server sends this. What follows directly is sent in the same segment.
+    /// Sends text. Consecutive sends are written in one segment.
     pub fn send(self, bytes: &str) -> Self {
         self.send_bytes(bytes)
     }
 
-    /// The server sends bytes that need not be text.
+    /// Sends bytes, which need not be UTF-8.
     pub fn send_bytes(mut self, bytes: impl AsRef<[u8]>) -> Self {
         if let Some(Step::Send(sent)) = self.steps.last_mut() {
             sent.extend_from_slice(bytes.as_ref());
@@ -107,29 +112,30 @@ impl Transcript {
         self.step(Step::Send(bytes.as_ref().to_vec()))
     }
 
-    /// Nothing happens for this long.
+    /// Waits for a duration.
     pub fn wait(self, time: Duration) -> Self {
         self.step(Step::Wait(time))
     }
 
-    /// The component must close its side.
+    /// Expects the component to close its side of the connection.
     pub fn expect_end(self) -> Self {
         self.step(Step::ExpectEnd)
     }
 
-    /// The server stays connected, says nothing, and reads what comes until the component goes.
+    /// Keeps the connection open without sending anything, and discards input until the component
+    /// disconnects.
     pub fn hold(self) -> Self {
         self.step(Step::Hold)
     }
 
-    /// Sends one byte at a time.
+    /// Sends bytes one at a time.
     pub fn bytewise(mut self) -> Self {
         self.bytewise = true;
         self
     }
 
-    /// A connector that plays one table per connection, and refuses the connections after the last,
-    /// and a handle that tells how it went.
+    /// Returns a connector that plays one transcript per connection, and a handle to the results.
+    /// Connections after the last transcript are refused.
     pub fn play(
         transcripts: impl IntoIterator<Item = Self>,
     ) -> (
@@ -145,8 +151,10 @@ impl Transcript {
     }
 }
 
-/// SHA-1 of stream id and secret in lower-case hex (XEP-0114 §3), computed apart from the library's
-/// own.
+/// Returns the handshake digest: SHA-1 of stream id and secret in lower-case hexadecimal (XEP-0114
+/// §3).
+///
+/// Implemented independently of the framework's own digest, so that tests do not share its bugs.
 #[must_use]
 pub fn digest(id: &str, secret: &str) -> String {
     let digest = Sha1::digest([id.as_bytes(), secret.as_bytes()].concat());

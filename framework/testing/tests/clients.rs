@@ -1,9 +1,9 @@
-//! People's clients at the embedded host: logging in, rosters, subscriptions, presence.
+//! Tests of XMPP clients on the embedded host: login, rosters, subscriptions, presence.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test may say so and fail"
+    reason = "tests fail by panicking"
 )]
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ const HEADER: &str = "<?xml version='1.0'?><stream:stream to='localhost' version
     xmlns:stream='http://etherx.jabber.org/streams'>";
 const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 
-/// A client as far as a test needs one.
+/// A minimal client.
 struct Client {
     socket: TcpStream,
     reader: Reader,
@@ -74,7 +74,7 @@ impl Client {
         client
     }
 
-    /// Logs in, asks for the roster, and becomes available.
+    /// Logs in, requests the roster, and sends initial presence.
     async fn online(host: &Host, user: &str, resource: &str) -> Self {
         let mut client = Self::login(host, user, resource).await;
         client
@@ -90,7 +90,7 @@ impl Client {
         client
     }
 
-    /// A stream header, and the features that follow on it.
+    /// Opens a stream and reads the features.
     async fn begin(&mut self) {
         self.reader = Reader::default();
         self.send(HEADER).await;
@@ -114,7 +114,7 @@ impl Client {
                 self.socket.read_buf(self.reader.buffer()),
             )
             .await;
-            if read.expect("something is said in time").unwrap() == 0 {
+            if read.expect("input in time").unwrap() == 0 {
                 return None;
             }
         }
@@ -127,7 +127,7 @@ impl Client {
         }
     }
 
-    /// The next stanza is this one; `ID` stands for any id.
+    /// Expects the next stanza. `ID` matches any id, `ME` is the client's JID.
     async fn expect(&mut self, wanted: &str) {
         let seen = self.next().await;
         let id = seen.id().unwrap_or_default().to_owned();
@@ -137,7 +137,7 @@ impl Client {
         );
     }
 
-    /// A stream error with this condition, and the end.
+    /// Expects a stream error with this condition, and the end of the stream.
     async fn expect_end(&mut self, condition: &str) {
         let Some(Event::Element(error)) = self.event().await else {
             panic!("no stream error")
@@ -146,7 +146,7 @@ impl Client {
         assert!(matches!(self.event().await, Some(Event::Close)));
     }
 
-    /// Nothing has come but what was expected: a ping of the server is answered behind it.
+    /// Expects no further stanza: the response to a ping arrives next.
     async fn expect_nothing(&mut self) {
         self.send("<iq type='get' to='localhost' id='last'><ping xmlns='urn:xmpp:ping'/></iq>")
             .await;
@@ -181,7 +181,7 @@ async fn bot(host: &Host) -> Running {
     bot
 }
 
-// Logging in.
+// Login.
 
 #[tokio::test]
 async fn client_logs_in_and_messages_component() {
@@ -260,7 +260,7 @@ async fn invalid_login_is_rejected() {
     };
     for (sent, condition) in [
         (plain("alice", "wrong"), "not-authorized"),
-        (plain("nobody", "alice"), "not-authorized"),
+        (plain("unknown", "alice"), "not-authorized"),
         (
             format!("<auth xmlns='{SASL}' mechanism='GSSAPI'/>"),
             "invalid-mechanism",
@@ -272,7 +272,7 @@ async fn invalid_login_is_rejected() {
     ] {
         failed(&mut client, &sent, condition).await;
     }
-    // The fifth is the last.
+    // The fifth failure closes the connection.
     failed(
         &mut client,
         &format!("<response xmlns='{SASL}'>YQ==</response>"),
@@ -332,7 +332,7 @@ async fn newest_client_takes_over_resource() {
     let second = Client::login(&host, "alice", "desk").await;
     assert_eq!(second.jid, "alice@localhost/desk");
     first.expect_end("conflict").await;
-    // A virtual user is not driven out.
+    // A virtual user is not replaced.
     let _home = host.user("alice@localhost/home").unwrap();
     let third = Client::login(&host, "alice", "home").await;
     assert!(
@@ -350,7 +350,7 @@ async fn invalid_stanza_is_answered_and_stream_stays_open() {
         .send("<iq to='bot.localhost' type='weird' id='1'/>")
         .await;
     assert!(alice.next().await.to_xml().contains("<bad-request "));
-    // The component that will come is not there yet.
+    // The component is not connected yet.
     alice
         .send("<message to='bot.localhost' type='chat' id='2'><body>hi</body></message>")
         .await;
@@ -420,7 +420,7 @@ async fn client_subscribes_to_bot_presence() {
         )
         .await;
 
-    // The other way round.
+    // The bot subscribes to alice.
     bot.send("<presence type='subscribe' to='alice@localhost'/>")
         .await
         .unwrap();
@@ -441,7 +441,7 @@ async fn client_subscribes_to_bot_presence() {
         .expect("<presence from='ME' to='alice@localhost'><show>away</show></presence>")
         .await;
 
-    // A probe is answered, and the next client asks for presence by itself.
+    // A probe is answered, and a new client of alice probes the bot.
     bot.send("<presence type='probe' to='alice@localhost'/>")
         .await
         .unwrap();
@@ -470,7 +470,7 @@ async fn client_subscribes_to_bot_presence() {
             .to_xml()
             .contains("from='alice@localhost/phone'")
     );
-    // A negative priority is for presence alone.
+    // A resource with negative priority receives no messages.
     bot.send("<message to='alice@localhost' type='chat'><body>hi</body></message>")
         .await
         .unwrap();
@@ -482,7 +482,7 @@ async fn client_subscribes_to_bot_presence() {
         .await;
     phone.expect_nothing().await;
 
-    // Gone without a word.
+    // Disconnected without unavailable presence.
     drop(phone);
     bot.expect("<presence type='unavailable' from='alice@localhost/phone'/>")
         .await;
@@ -490,7 +490,7 @@ async fn client_subscribes_to_bot_presence() {
         .expect("<presence from='alice@localhost/phone' to='alice@localhost' type='unavailable'/>")
         .await;
 
-    // Taken out of the roster, all is over.
+    // Removing the roster item ends both subscriptions.
     alice
         .send(
             "<iq type='set' id='9'><query xmlns='jabber:iq:roster'><item jid='bot@example.org' \
@@ -527,7 +527,7 @@ async fn accounts_exchange_presence() {
         .send("<presence type='subscribe' to='bob@localhost'/>")
         .await;
     assert!(alice.next().await.to_xml().contains("ask='subscribe'"));
-    // Bob was not there to be asked; he is when he comes.
+    // The request is delivered with Bob's initial presence.
     bob.send("<presence/>").await;
     bob.expect("<presence from='ME' to='bob@localhost'/>").await;
     bob.expect("<presence from='alice@localhost' to='bob@localhost' type='subscribe'/>")
@@ -541,7 +541,7 @@ async fn accounts_exchange_presence() {
     alice
         .expect("<presence from='bob@localhost/desk' to='alice@localhost'/>")
         .await;
-    // A conversation goes on when one client has left for another.
+    // A message for a vanished resource is delivered to another one.
     alice
         .send("<message to='bob@localhost/gone' type='chat'><body>hi</body></message>")
         .await;
@@ -581,7 +581,7 @@ async fn closing_host_closes_client_streams() {
     tokio::join!(goodbye, host.close());
 }
 
-/// A client that reads nothing must not make the host grow, nor delay others.
+/// A stalled client must not grow the host's memory or delay other clients.
 #[tokio::test]
 async fn stalled_client_buffer_is_bounded() {
     let host = host();

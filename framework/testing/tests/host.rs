@@ -1,9 +1,9 @@
-//! The embedded host, spoken to in raw bytes: what it takes, and what it says when it does not.
+//! Tests of the embedded host with raw bytes: accepted input, and the wording of errors.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test may say so and fail"
+    reason = "tests fail by panicking"
 )]
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ const HEADER: &str = "<stream:stream xmlns='jabber:component:accept' \
 const EMPTY: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
     xmlns:stream='http://etherx.jabber.org/streams' version='1.0' id=''>";
 
-/// A component that is nothing but its bytes.
+/// A component that reads and writes raw bytes.
 struct Raw(DuplexStream);
 
 impl Raw {
@@ -35,7 +35,7 @@ impl Raw {
         raw
     }
 
-    /// Opens the stream and answers with the digest of this secret.
+    /// Opens the stream, sends the digest of this secret, and returns the reply.
     async fn shake(&mut self, secret: &str) -> String {
         self.send(HEADER).await;
         let header = self.until('>', 2).await;
@@ -53,7 +53,7 @@ impl Raw {
         self.0.write_all(xml.as_bytes()).await.unwrap();
     }
 
-    /// Reads up to the `n`th of this character.
+    /// Reads up to the `n`th occurrence of a character.
     async fn until(&mut self, last: char, n: usize) -> String {
         let mut text = String::new();
         while text.matches(last).count() < n {
@@ -62,7 +62,7 @@ impl Raw {
         text
     }
 
-    /// Reads to the end of file.
+    /// Reads to end of file.
     async fn rest(mut self) -> String {
         let mut text = String::new();
         self.0.read_to_string(&mut text).await.unwrap();
@@ -87,7 +87,7 @@ fn xml(stanza: Option<Stanza>) -> String {
 async fn alice_gets(alice: &User) -> String {
     xml(tokio::time::timeout(Duration::from_secs(5), alice.recv())
         .await
-        .expect("nothing came"))
+        .expect("no stanza in time"))
 }
 
 #[tokio::test]
@@ -271,21 +271,21 @@ async fn component_stanzas_are_validated() {
     let mut raw = Raw::mounted(&host).await;
     raw.send("<message from='echo.localhost' id='1'><body>x</body></message>")
         .await;
-    let told = "<message to='echo.localhost' id='1' type='error'><error type='modify'>\
+    let reply = "<message to='echo.localhost' id='1' type='error'><error type='modify'>\
         <bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><text \
         xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' \
         xml:lang='en'>Components MUST specify a &apos;to&apos; address on \
         stanzas</text></error></message>";
     assert_eq!(
         raw.until('>', 7).await.replace('\'', "\""),
-        told.replace("&apos;", "'").replace('\'', "\"")
+        reply.replace("&apos;", "'").replace('\'', "\"")
     );
     raw.send("<iq from='echo.localhost' to='alice@localhost' type='weird' id='2'/>")
         .await;
-    let told = "<iq from='alice@localhost' to='echo.localhost' id='2' type='error'><error \
+    let reply = "<iq from='alice@localhost' to='echo.localhost' id='2' type='error'><error \
         type='modify'>\
         <bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>";
-    assert_eq!(raw.until('>', 5).await, told);
+    assert_eq!(raw.until('>', 5).await, reply);
 }
 
 #[tokio::test]
@@ -333,13 +333,13 @@ async fn stanzas_are_routed_between_components_and_users() {
     let alice = host.user("alice@localhost/a").unwrap();
     let phone = host.user("alice@localhost/phone").unwrap();
 
-    // A ping to itself comes back.
+    // A self-ping is routed back.
     let ping = "<iq from='echo.localhost/ping' to='echo.localhost/pong' id='1' type='get'><ping \
         xmlns='urn:xmpp:ping'/></iq>";
     echo.send(ping).await;
     assert_eq!(echo.until('>', 3).await, ping);
 
-    // A bare JID is every resource, a full JID is one.
+    // A bare JID addresses every resource, a full JID one.
     echo.send(
         "<message from='echo.localhost' to='alice@localhost' type='chat' \
         id='2'><body>x</body></message>",
@@ -361,7 +361,7 @@ async fn stanzas_are_routed_between_components_and_users() {
     );
     assert_eq!(alice.waiting(), 0);
 
-    // Nobody there, and nobody who answers for an account.
+    // Offline user, virtual account without replies, unreachable server.
     for (to, condition) in [
         (
             "bob@localhost/r",
@@ -539,14 +539,15 @@ async fn stalled_component_applies_backpressure() {
             .await
             .is_err()
     );
-    // Others are served, and the component itself is heard.
+    // Other recipients are served, and the component's own stanzas are read.
     echo.send(
         "<message from='echo.localhost' to='alice@localhost/home'><body>still \
         here</body></message>",
     )
     .await;
     assert!(alice_gets(&alice).await.contains("still here"));
-    // What a component sends to itself cannot wait for it to read: it is bounced, and then dropped.
+    // A component's stanzas to itself cannot wait for it to read: they are bounced, and then
+    // dropped.
     let own = format!(
         "<message from='echo.localhost' to='echo.localhost' id='1'><body>{body}</body></message>"
     );
@@ -563,8 +564,7 @@ async fn stalled_component_applies_backpressure() {
 
 #[tokio::test]
 async fn host_survives_malformed_input() {
-    // Hostile bytes, each in a connection of its own; the library's reader is what stands in the
-    // way.
+    // Malformed bytes, each on a new connection. The framework's reader rejects them.
     let host = Host::new("s3cr3t");
     let alice = host.user("alice@localhost").unwrap();
     for hostile in [

@@ -1,9 +1,9 @@
-//! The test kit itself: what it lets pass, and what it says when a test must fail.
+//! Tests of the `testing` module: passing assertions, and the messages of failing ones.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test may say so and fail"
+    reason = "tests fail by panicking"
 )]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,12 +33,12 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap()
 }
 
-/// The message of a failed check.
+/// Returns the panic message of a failed assertion.
 fn failure(check: impl FnOnce()) -> String {
-    said(&*catch_unwind(AssertUnwindSafe(check)).expect_err("the check fails"))
+    said(&*catch_unwind(AssertUnwindSafe(check)).expect_err("the assertion fails"))
 }
 
-/// The message of a failed test.
+/// Returns the panic message of a failed test.
 async fn failed(test: impl Future<Output = ()> + Send + 'static) -> String {
     said(
         &*tokio::spawn(test)
@@ -89,10 +89,10 @@ async fn call_runs_router_without_component() {
     call("<iq type='get'><x xmlns='urn:x'/></iq>")
         .await
         .assert_error(Condition::Gone);
-    let told = call("<iq type='set'><unknown xmlns='urn:unknown'/></iq>")
+    let error = call("<iq type='set'><unknown xmlns='urn:unknown'/></iq>")
         .await
         .assert_error(Condition::ServiceUnavailable);
-    assert_eq!(told.text(), None);
+    assert_eq!(error.text(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,7 +115,7 @@ async fn call_supports_layers_and_deferred_replies() {
     campanile_testing::call(layer.layer(Router::new().message(echo)), HI)
         .await
         .assert_error(Condition::Forbidden);
-    // A layer that fails is what the peer would be told.
+    // An error of a layer becomes the stanza error that the peer would receive.
     let broken = tower::service_fn(async |_| {
         Err::<Reply, BoxError>(StanzaError::new(Condition::Conflict).into())
     });
@@ -143,15 +143,15 @@ async fn failed_reply_assertion_shows_difference() {
          seen: <message from='bot.localhost' to='alice@localhost/home' \
          type='chat'><body>hi</body></message>\n"
     );
-    assert!(failure(|| answer.assert_no_reply()).contains("there is an answer"));
+    assert!(failure(|| answer.assert_no_reply()).contains("there is a reply"));
     assert!(
         failure(|| drop(answer.assert_error(Condition::Gone))).contains("wanted: an error gone\n")
     );
     assert!(
-        failure(|| answer.assert_replies(&[HI, HI])).starts_with("there are 1 stanzas, not 2\n")
+        failure(|| answer.assert_replies(&[HI, HI])).starts_with("there are 1 replies, not 2\n")
     );
 
-    // An error of ours tells its peer nothing, and the test everything.
+    // An internal error reveals nothing to the peer, and everything to the test.
     let broken = async || Err::<(), BoxError>("the disk is full".into());
     let answer: Replies = campanile_testing::call(Router::new().message(broken), HI).await;
     let text = failure(|| drop(answer.assert_reply(HI).clone()));
@@ -161,7 +161,7 @@ async fn failed_reply_assertion_shows_difference() {
     );
 }
 
-// With one.
+// With a component.
 
 #[tokio::test(start_paused = true)]
 async fn failed_expectation_shows_location_and_xml() {
@@ -200,7 +200,7 @@ async fn missing_stanza_times_out_in_virtual_time() {
     })
     .await;
     assert!(
-        text.contains("nothing has come within 40s\n  wanted: <message type='chat'>"),
+        text.contains("no stanza within 40s\n  wanted: <message type='chat'>"),
         "{text}"
     );
     let text = failed(async {
@@ -211,7 +211,7 @@ async fn missing_stanza_times_out_in_virtual_time() {
     })
     .await;
     assert!(
-        text.contains("it has not come\n  wanted: <presence/>\n    seen: <message "),
+        text.contains("the stanza did not arrive\n  wanted: <presence/>\n    seen: <message "),
         "{text}"
     );
     let text = failed(async {
@@ -222,7 +222,7 @@ async fn missing_stanza_times_out_in_virtual_time() {
     })
     .await;
     assert!(
-        text.contains("something has come\n  wanted: nothing\n    seen: <message "),
+        text.contains("unexpected stanza\n  wanted: nothing\n    seen: <message "),
         "{text}"
     );
 }
@@ -235,7 +235,7 @@ async fn expectations_cover_errors_and_any_order() {
     let ask = "<iq type='get' to='bot.localhost'><x xmlns='urn:x'/></iq>";
     alice.ask_error(ask, Condition::ServiceUnavailable).await;
     alice
-        .send("<message to='nobody@nowhere.example' type='chat'><body>hi</body></message>")
+        .send("<message to='carol@nowhere.example' type='chat'><body>hi</body></message>")
         .await
         .unwrap();
     alice.expect_error(Condition::RemoteServerNotFound).await;
@@ -272,7 +272,7 @@ async fn expectations_cover_errors_and_any_order() {
     })
     .await;
     assert!(
-        text.contains("this is not that error\n  wanted: an error gone\n    seen: <iq "),
+        text.contains("the condition or kind differs\n  wanted: an error gone\n    seen: <iq "),
         "{text}"
     );
 }
@@ -290,7 +290,7 @@ async fn flood_is_shed_and_counted() {
             format!("<iq type='get' to='bot.localhost' id='{n}'><x xmlns='urn:x'/></iq>")
         })
         .await;
-    // One runs, a quarter of 40 waits.
+    // One handler runs; the sender may occupy a quarter of the 40 queue slots.
     for _ in 0..89 {
         mallory.expect_error(Condition::ResourceConstraint).await;
     }
@@ -304,16 +304,16 @@ async fn flood_is_shed_and_counted() {
 
 #[tokio::test]
 async fn call_fills_in_default_sender() {
-    let whom = async |Sender(who): Sender| who.to_string();
-    campanile_testing::call(Router::new().message(whom), HI)
+    let sender = async |Sender(who): Sender| who.to_string();
+    campanile_testing::call(Router::new().message(sender), HI)
         .await
         .assert_reply("<message type='chat'><body>alice@localhost/home</body></message>");
     let text = failed(async move {
-        drop(campanile_testing::call(Router::new().message(whom), "<message>").await)
+        drop(campanile_testing::call(Router::new().message(sender), "<message>").await)
     })
     .await;
     assert!(
-        text.starts_with("no handler would see this: not one stanza"),
+        text.starts_with("not a stanza that reaches a handler: not a single stanza"),
         "{text}"
     );
 }

@@ -1,4 +1,4 @@
-//! People on the other side.
+//! XMPP clients.
 
 mod profanity;
 mod slixmpp_client;

@@ -1,4 +1,4 @@
-//! A person on Profanity, who types commands and reads the screen.
+//! The Profanity client, driven through its terminal.
 
 use super::terminal::Terminal;
 
@@ -9,7 +9,7 @@ pub struct Profanity {
 }
 
 impl Profanity {
-    /// Logs in at a server that listens on `host:port`.
+    /// Logs in at a server on `host:port`.
     pub async fn login_at(address: &str, jid: &str, password: &str) -> Self {
         let (host, port) = address.rsplit_once(':').expect("host and port");
         let terminal = Terminal::start("profanity").await;
@@ -23,13 +23,13 @@ impl Profanity {
         Self { terminal }
     }
 
-    /// Types a line, and waits until the screen shows what must come of it.
+    /// Types a line and waits until the screen shows the expected text.
     pub async fn does(&self, line: &str, comes: &str) {
         self.terminal.enter(line);
         self.terminal.shows(comes).await;
     }
 
-    /// Waits until this stands on the screen.
+    /// Waits until the screen shows this text.
     pub async fn sees(&self, text: &str) {
         self.terminal.shows(text).await;
     }

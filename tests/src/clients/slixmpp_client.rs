@@ -1,4 +1,5 @@
-//! A person on slixmpp, in another process (`python/slixmpp_client.py` says what the two tell each other).
+//! A slixmpp client in another process. `python/slixmpp_client.py` documents the protocol between
+//! the two.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -17,16 +18,16 @@ use crate::server::Server;
 use crate::setup::password;
 use crate::wait::TIMEOUT;
 
-/// Events between the reading thread and the test; beyond it slixmpp waits, as with a slow socket.
+/// Capacity between the reading thread and the test, in events. Beyond it slixmpp waits, as for a
+/// slow socket.
 const EVENTS: usize = 4096;
-/// Stanzas that came and were not asked for.
+/// Maximum number of received stanzas that the test has not taken.
 const INBOX: usize = 200_000;
 
-/// What a person was told about an IQ: the answer, be it a result or an error, or why there is
-/// none.
+/// Response to an IQ, a result or an error, or the reason why there is none.
 pub type Answer = Result<Received, String>;
 
-/// A client of slixmpp, logged in.
+/// A slixmpp client, logged in.
 #[derive(Debug)]
 pub struct SlixmppClient {
     jid: String,
@@ -39,17 +40,17 @@ pub struct SlixmppClient {
 }
 
 impl SlixmppClient {
-    /// Logs a user of the server's set-up in, without presence.
+    /// Logs in a configured user, without presence.
     pub async fn login(server: &Server, user: &str) -> Self {
         Self::login_as(server, &format!("{user}@localhost"), &password(user)).await
     }
 
-    /// Logs in by address (`alice@localhost/home` asks for a resource) and password.
+    /// Logs in with a JID and password. A full JID (`alice@localhost/home`) requests a resource.
     pub async fn login_as(server: &Server, jid: &str, password: &str) -> Self {
         Self::login_at(&server.client_address(), jid, password).await
     }
 
-    /// Logs in at a server that listens on `host:port`.
+    /// Logs in at a server on `host:port`.
     pub async fn login_at(address: &str, jid: &str, password: &str) -> Self {
         let mut client = Self::begin();
         let (host, port) = address.rsplit_once(':').expect("host and port");
@@ -69,7 +70,7 @@ impl SlixmppClient {
         client
     }
 
-    /// The full address.
+    /// Returns the full JID.
     pub fn jid(&self) -> &str {
         &self.jid
     }
@@ -79,8 +80,8 @@ impl SlixmppClient {
         self.message_with(to, "chat", Some(body), "").await
     }
 
-    /// Sends a message with any type and children (XML without an own namespace is in
-    /// `jabber:client`).
+    /// Sends a message of any type with any children. XML without a namespace is in
+    /// `jabber:client`.
     pub async fn message_with(
         &mut self,
         to: &str,
@@ -89,26 +90,28 @@ impl SlixmppClient {
         children: &str,
     ) -> String {
         let id = format!("m{}", self.number());
-        self.tell(&json!({"do": "message", "id": id, "to": to, "type": kind, "body": body, "children": children}));
+        self.tell(&json!({
+            "do": "message", "id": id, "to": to, "type": kind, "body": body, "children": children
+        }));
         id
     }
 
-    /// Sends presence: to all, or to one address; of a type, or available.
+    /// Sends presence, broadcast or directed, of a type or available.
     pub async fn presence(&mut self, to: Option<&str>, kind: Option<&str>, children: &str) {
         self.tell(&json!({"do": "presence", "to": to, "type": kind, "children": children}));
     }
 
-    /// Asks by an IQ (`get` or `set`) and waits for the answer.
+    /// Sends an IQ (`get` or `set`) and waits for the response.
     ///
     /// # Errors
-    /// When there was no answer within 15 s.
+    /// Returns an error if there is no response within 15 s.
     pub async fn iq(&mut self, kind: &str, to: &str, payload: &str) -> Answer {
         let tag = self.number();
         self.tell(&json!({"do": "iq", "tag": tag, "type": kind, "to": to, "payload": payload}));
         self.answer(tag).await
     }
 
-    /// Asks for disco#info as slixmpp does it.
+    /// Queries disco#info with slixmpp's plugin.
     ///
     /// # Errors
     /// As [`SlixmppClient::iq`].
@@ -116,7 +119,7 @@ impl SlixmppClient {
         self.disco("info", to, node).await
     }
 
-    /// Asks for disco#items as slixmpp does it.
+    /// Queries disco#items with slixmpp's plugin.
     ///
     /// # Errors
     /// As [`SlixmppClient::iq`].
@@ -124,12 +127,12 @@ impl SlixmppClient {
         self.disco("items", to, node).await
     }
 
-    /// Writes text into the stream as it is: one stanza, many, or something worse.
+    /// Writes raw text to the stream, which need not be a single stanza.
     pub async fn raw(&mut self, xml: &str) {
         self.tell(&json!({"do": "raw", "xml": xml}));
     }
 
-    /// The first stanza that fits, of those that came and were not yet taken, or of those to come.
+    /// Waits for the first matching stanza among those received and not yet taken.
     pub async fn next(&mut self, what: &str, fits: impl Fn(&Received) -> bool) -> Received {
         self.next_within(TIMEOUT, fits).await.unwrap_or_else(|| {
             let inbox: Vec<&str> = self
@@ -138,14 +141,14 @@ impl SlixmppClient {
                 .map(|received| received.xml.as_str())
                 .collect();
             panic!(
-                "{}: no {what}; came: {inbox:#?}\n{}",
+                "{}: no {what}; received: {inbox:#?}\n{}",
                 self.jid,
                 self.output.tail()
             )
         })
     }
 
-    /// The next message from an address, with or without its resource.
+    /// Waits for the next message from a bare or full JID.
     pub async fn message_from(&mut self, from: &str) -> Received {
         let bare = |jid: &str| jid.split('/').next().unwrap_or_default().to_owned();
         let wanted = |received: &Received| {
@@ -155,7 +158,7 @@ impl SlixmppClient {
         self.next(&format!("message from {from}"), wanted).await
     }
 
-    /// As [`SlixmppClient::next`]; none when nothing that fits came in time.
+    /// Like [`SlixmppClient::next`], but returns `None` if no stanza matches in time.
     pub async fn next_within(
         &mut self,
         within: Duration,
@@ -171,7 +174,7 @@ impl SlixmppClient {
         }
     }
 
-    /// Takes all stanzas that have come so far.
+    /// Removes and returns all stanzas received so far.
     pub fn take_all(&mut self) -> Vec<Received> {
         while let Ok(event) = self.events.try_recv() {
             self.keep(&event);
@@ -242,7 +245,7 @@ impl SlixmppClient {
             Some(xml) if event["event"] == "stanza" => {
                 assert!(
                     self.inbox.len() < INBOX,
-                    "{}: nobody takes the stanzas",
+                    "{}: too many stanzas have not been taken",
                     self.jid
                 );
                 self.inbox.push_back(Received::new(xml.to_owned()));
@@ -252,10 +255,10 @@ impl SlixmppClient {
     }
 
     fn tell(&mut self, command: &Value) {
-        let told = writeln!(self.input, "{command}").and_then(|()| self.input.flush());
-        if let Err(error) = told {
+        let sent = writeln!(self.input, "{command}").and_then(|()| self.input.flush());
+        if let Err(error) = sent {
             panic!(
-                "slixmpp (pid {}) does not listen: {error}\n{}",
+                "writing to slixmpp (pid {}) failed: {error}\n{}",
                 self.process.pid(),
                 self.output.tail()
             );
@@ -268,7 +271,7 @@ impl SlixmppClient {
     }
 }
 
-/// Passes what slixmpp says on, from a thread that ends with the pipe.
+/// Forwards events from slixmpp, in a thread that ends with the pipe.
 fn listen(spoken: ChildStdout) -> mpsc::Receiver<Value> {
     let (sender, events) = mpsc::channel(EVENTS);
     std::thread::spawn(move || {
@@ -283,8 +286,8 @@ fn listen(spoken: ChildStdout) -> mpsc::Receiver<Value> {
     events
 }
 
-/// The virtual environment that `tests/run` makes in the target directory, or what
-/// `CAMPANILE_TESTS_PYTHON` names.
+/// Returns the Python interpreter: that of the virtual environment that `tests/run` creates in the
+/// target directory, or the one named by `CAMPANILE_TESTS_PYTHON`.
 pub fn interpreter() -> PathBuf {
     if let Some(path) = std::env::var_os("CAMPANILE_TESTS_PYTHON") {
         return path.into();
@@ -292,7 +295,7 @@ pub fn interpreter() -> PathBuf {
     let path = crate::target_directory().join("tests-venv/bin/python");
     assert!(
         path.exists(),
-        "no {}: `tests/run venv` makes it",
+        "missing {}: run `tests/run venv`",
         path.display()
     );
     path

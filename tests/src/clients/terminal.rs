@@ -1,4 +1,4 @@
-//! A terminal that nobody sits at: tmux, for programs that fill the screen.
+//! A headless terminal (tmux), for full-screen programs.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,23 +8,22 @@ use crate::output::Output;
 use crate::process::Process;
 use crate::wait::{self, TIMEOUT};
 
-/// A program on a terminal of 200 columns and 60 lines.
+/// A program in a terminal of 200 columns and 60 lines.
 #[derive(Debug)]
 pub struct Terminal {
-    #[allow(dead_code, reason = "it ends with us")]
+    #[allow(dead_code, reason = "killed when dropped")]
     server: Process,
     output: Output,
     folder: Folder,
 }
 
 impl Terminal {
-    /// Starts a program, as a shell would; what it keeps at home is kept in a folder that goes away
-    /// with it.
+    /// Starts a program. Its home folder is temporary.
     pub async fn start(program: &str) -> Self {
         let folder = Folder::new("terminal");
         let output = Output::default();
         folder.write("tmux.conf", "");
-        // In the foreground, so that it is a child of ours like any other.
+        // In the foreground, so that it is a direct child process.
         let mut command = tmux(&folder);
         command.args(["-f", &folder.at("tmux.conf"), "-D"]);
         for variable in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
@@ -49,28 +48,28 @@ impl Terminal {
         terminal
     }
 
-    /// Types a line, and Enter.
+    /// Types a line and presses Enter.
     pub fn enter(&self, line: &str) {
         for keys in [&["send-keys", "-l", line][..], &["send-keys", "Enter"]] {
             assert!(
                 self.ask(keys).is_some(),
-                "nobody takes {line:?} any more:\n{}",
+                "the terminal no longer accepts {line:?}:\n{}",
                 self.output.tail()
             );
         }
     }
 
-    /// What stands on the screen.
+    /// Returns the text on the screen.
     pub fn screen(&self) -> String {
         self.ask(&["capture-pane", "-p"]).unwrap_or_default()
     }
 
-    /// Waits until this stands on the screen.
+    /// Waits until the screen shows this text.
     pub async fn shows(&self, text: &str) {
         self.shows_within(text, TIMEOUT).await;
     }
 
-    /// As [`Terminal::shows`], with a patience of one's own.
+    /// Like [`Terminal::shows`], with a time limit.
     pub async fn shows_within(&self, text: &str, within: Duration) {
         let seen = wait::until(text, within, async || {
             self.screen().contains(text).then_some(())

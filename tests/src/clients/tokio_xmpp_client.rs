@@ -1,9 +1,9 @@
-//! A person on `tokio_xmpp::Client`, in this process.
+//! A `tokio_xmpp::Client` in this process.
 //!
-//! The client lives on a single-threaded runtime of its own. In tokio-xmpp 6 the receiving half of
-//! a client gives up for good, without a waker, when it looks for a stanza while another thread is
-//! sending one (`StanzaReceiver::poll_next` only tries the lock that `StanzaSender::send` holds);
-//! on one thread the two cannot meet.
+//! The client runs on its own single-threaded runtime. In tokio-xmpp 6 the receiving half of a
+//! client stops permanently, without a waker, when it polls for a stanza while another thread is
+//! sending one (`StanzaReceiver::poll_next` only tries the lock that `StanzaSender::send` holds).
+//! On one thread this cannot happen.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -25,10 +25,11 @@ use crate::server::Server;
 use crate::setup::password;
 use crate::wait::TIMEOUT;
 
-/// Events between the client and the test; beyond it the client waits, as with a slow socket.
+/// Capacity between the client and the test, in events. Beyond it the client waits, as for a slow
+/// socket.
 const EVENTS: usize = 4096;
 
-/// A client of tokio-xmpp, logged in.
+/// A tokio-xmpp client, logged in.
 #[derive(Debug)]
 pub struct TokioXmppClient {
     orders: mpsc::Sender<Order>,
@@ -39,7 +40,7 @@ pub struct TokioXmppClient {
 }
 
 impl TokioXmppClient {
-    /// Logs a user of the server's set-up in, without presence.
+    /// Logs in a configured user, without presence.
     pub async fn login(server: &Server, user: &str) -> Self {
         Self::login_at(
             &server.client_address(),
@@ -49,7 +50,7 @@ impl TokioXmppClient {
         .await
     }
 
-    /// Logs in at a server that listens on `host:port`.
+    /// Logs in at a server on `host:port`.
     pub async fn login_at(address: &str, user: &str, password: &str) -> Self {
         let jid = Jid::new(user).expect("a JID");
         let address = DnsConfig::Addr {
@@ -77,7 +78,7 @@ impl TokioXmppClient {
         }
     }
 
-    /// The full address.
+    /// Returns the full JID.
     pub fn jid(&self) -> &str {
         &self.jid
     }
@@ -108,24 +109,24 @@ impl TokioXmppClient {
         id
     }
 
-    /// Sends any stanza, and returns when it is written.
+    /// Sends a stanza and waits until it is written.
     pub async fn send(&mut self, stanza: Stanza) {
         let (written, wait) = oneshot::channel();
-        let told = self
+        let sent = self
             .orders
             .send(Order::Send(Box::new(stanza), written))
             .await;
         assert!(
-            told.is_ok() && wait.await.is_ok(),
+            sent.is_ok() && wait.await.is_ok(),
             "{}: the stanza was not written",
             self.jid
         );
     }
 
-    /// Asks by an IQ of type `get` and waits for the answer: the payload of a result, or the error.
+    /// Sends an IQ get and waits for the response. Returns the payload of the result.
     ///
     /// # Errors
-    /// The stanza error, when that was the answer.
+    /// Returns the stanza error if the response is one.
     pub async fn get(&mut self, to: &str, payload: &str) -> Result<Option<Element>, StanzaError> {
         let payload = element(payload);
         self.ask(
@@ -140,7 +141,7 @@ impl TokioXmppClient {
         .await
     }
 
-    /// As [`TokioXmppClient::get`], of type `set`.
+    /// Like [`TokioXmppClient::get`], with an IQ set.
     ///
     /// # Errors
     /// As [`TokioXmppClient::get`].
@@ -158,13 +159,13 @@ impl TokioXmppClient {
         .await
     }
 
-    /// The first stanza that fits, of those that came and were not yet taken, or of those to come.
+    /// Waits for the first matching stanza among those received and not yet taken.
     pub async fn next(&mut self, what: &str, fits: impl Fn(&Stanza) -> bool) -> Stanza {
         let found = self.next_within(TIMEOUT, fits).await;
-        found.unwrap_or_else(|| panic!("{}: no {what}; came: {:#?}", self.jid, self.inbox))
+        found.unwrap_or_else(|| panic!("{}: no {what}; received: {:#?}", self.jid, self.inbox))
     }
 
-    /// The next message from an address, with or without its resource.
+    /// Waits for the next message from a bare or full JID.
     pub async fn message_from(&mut self, from: &str) -> Message {
         let from = Jid::new(from).expect("a JID");
         let wanted = |stanza: &Stanza| match stanza {
@@ -180,7 +181,7 @@ impl TokioXmppClient {
         }
     }
 
-    /// As [`TokioXmppClient::next`]; none when nothing that fits came in time.
+    /// Like [`TokioXmppClient::next`], but returns `None` if no stanza matches in time.
     pub async fn next_within(
         &mut self,
         within: Duration,
@@ -203,9 +204,9 @@ impl TokioXmppClient {
     /// Closes the stream.
     pub async fn logout(self) {
         let (closed, wait) = oneshot::channel();
-        let told = self.orders.send(Order::Close(closed)).await;
+        let sent = self.orders.send(Order::Close(closed)).await;
         assert!(
-            told.is_ok() && wait.await.is_ok(),
+            sent.is_ok() && wait.await.is_ok(),
             "{}: the stream was not closed",
             self.jid
         );
@@ -234,15 +235,14 @@ impl TokioXmppClient {
     }
 }
 
-/// What the thread of the client is asked to do; who asked hears when it is done, and loses the
-/// answer on failure.
+/// Command to the client's thread. The sender is notified on success, and dropped on failure.
 #[derive(Debug)]
 enum Order {
     Send(Box<Stanza>, oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
-/// Starts the client in a thread that ends when the orders or the events are dropped.
+/// Starts the client in a thread, which ends when the commands or the events are dropped.
 fn run(
     jid: Jid,
     password: String,
@@ -272,7 +272,7 @@ async fn serve(
             order = orders.recv() => match order {
                 Some(Order::Send(stanza, written)) => {
                     if client.send_stanza(*stanza).await.is_ok() {
-                        // Nobody waits any more: the test is over.
+                        // Fails if the test has ended.
                         let _ = written.send(());
                     }
                 }
@@ -294,7 +294,7 @@ async fn serve(
     }
 }
 
-/// Parses XML; what names no namespace is in `jabber:client`.
+/// Parses XML. Elements without a namespace are in `jabber:client`.
 fn element(xml: &str) -> Element {
     let wrapped = format!("<all xmlns='{CLIENT}'>{xml}</all>");
     let all: Element = wrapped

@@ -1,4 +1,4 @@
-//! What is in a stanza: any XML that namespaces allow.
+//! Random stanza content: any namespace-well-formed XML.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ const NAMESPACES: [&str; 7] = [
     "urn:&lt;&#xe9;&amp;",
     "urn:xmpp:forward:0",
 ];
-/// Those that servers have their own ideas about.
+/// Namespaces that servers treat specially.
 const STRANGE: [&str; 4] = [
     "",
     "jabber:client",
@@ -51,11 +51,11 @@ const VALUES: [&str; 8] = [
     "get",
     "&#65;",
 ];
-/// What the two servers write in another way than they have read it.
+/// White space that both servers rewrite.
 const SPACES: [&str; 3] = ["&#13;", "&#9;&#10;", "\r\n"];
 
 impl Generator {
-    /// Any number of children, most often few.
+    /// Generates any number of children, usually few.
     pub(super) fn children(&mut self) -> String {
         let mut out = String::new();
         if self.rng.one_in(2) {
@@ -67,7 +67,7 @@ impl Generator {
         out
     }
 
-    /// A payload in a namespace that nobody answers for.
+    /// Generates a payload in a namespace without a handler.
     pub(super) fn child(&mut self, out: &mut String) {
         match self.rng.below(30) {
             0 => self.many_attributes(out),
@@ -77,7 +77,7 @@ impl Generator {
         }
     }
 
-    /// A child that the stanza's own namespace knows, or seems to.
+    /// Generates a child in the stanza's own namespace, valid or not.
     fn own_child(&mut self, out: &mut String) {
         let name = self
             .rng
@@ -117,7 +117,7 @@ impl Generator {
         }
         if depth == 0 || self.rng.one_in(4) {
             let strange = self.origin == Origin::Component && self.rng.one_in(10);
-            // The last of the strange ones may not be bound at all.
+            // The last one must not be declared.
             let namespace = if strange {
                 self.rng.pick(&STRANGE[..3])
             } else {
@@ -154,7 +154,7 @@ impl Generator {
         let _ = write!(out, "</{prefix}{name}\n>");
     }
 
-    /// Character data, sometimes a lot of it.
+    /// Generates character data, sometimes long.
     fn text(&mut self) -> String {
         let text = if self.origin == Origin::Component && self.rng.one_in(8) {
             self.rng.pick(&SPACES)
@@ -178,7 +178,7 @@ impl Generator {
         }
     }
 
-    /// Deep, and within the bound.
+    /// Generates deeply nested elements.
     fn nested(&mut self, out: &mut String, from: usize, below: usize) {
         let depth = from + self.rng.below(below - from);
         out.push_str("<n xmlns='urn:n'>");
@@ -201,7 +201,7 @@ impl Generator {
         let _ = write!(out, "<l xmlns='urn:l'>{}</l>", text.repeat(times));
     }
 
-    /// A child beyond the bound on depth, or on attributes.
+    /// Generates a child beyond the limit on depth or attributes.
     pub(super) fn beyond(&mut self, out: &mut String) {
         if self.rng.one_in(2) {
             self.nested(out, 64, 500);

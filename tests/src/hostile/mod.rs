@@ -1,7 +1,7 @@
-//! Stanzas that nobody should send and anybody can, each with what is to become of it.
+//! Generator of hostile stanzas with their expected outcomes.
 //!
-//! All are well-formed: what is not ends a stream, on real servers too. The same seed gives the
-//! same stanzas everywhere.
+//! All of them are well-formed, because malformed XML ends the stream on real servers too. A seed
+//! produces the same stanzas everywhere.
 
 mod children;
 mod stanza;
@@ -14,39 +14,40 @@ use crate::tree::{Content, Tree, Trees};
 
 const ACCEPT: &str = "jabber:component:accept";
 
-/// Who writes: what a client may send is less, since its server looks at it first.
+/// Origin of a stanza. A client can send less, because its server validates stanzas first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// A client, whose server adds the sender, reorders children and drops what it does not know.
+    /// A client, whose server adds the sender, reorders children and drops unknown content.
     Client,
-    /// The server itself, on the component's own stream.
+    /// The server itself, on the component's stream.
     Component,
 }
 
-/// One of them.
+/// A hostile stanza.
 #[derive(Debug, Clone)]
 pub struct Hostile {
-    /// To be written as it is.
+    /// Raw XML.
     pub xml: String,
-    /// What is to become of it.
+    /// Expected outcome.
     pub outcome: Outcome,
 }
 
-/// What becomes of a stanza. Answers are in the words of [`shape`].
+/// Expected outcome of a stanza. Replies are given in the format of [`shape`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Taken, and answered by a handler, a duty, or for want of a route.
+    /// Accepted, and answered by a route or a default handler, or with the error for a missing
+    /// route.
     Accepted(String),
     /// Answered with bad-request.
     BadRequest(String),
-    /// Answered with another error, because of a bound.
+    /// Answered with another error because of a limit.
     Bounded(String),
-    /// Not answered at all.
+    /// Not answered.
     Skipped,
 }
 
 impl Outcome {
-    /// The answer that is due.
+    /// Returns the expected reply.
     pub fn answer(&self) -> Option<&str> {
         match self {
             Self::Accepted(answer) | Self::BadRequest(answer) | Self::Bounded(answer) => {
@@ -57,7 +58,7 @@ impl Outcome {
     }
 }
 
-/// How many of each fate there were.
+/// Number of stanzas by outcome.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OutcomeCounts {
     /// See [`Outcome::Accepted`].
@@ -71,7 +72,7 @@ pub struct OutcomeCounts {
 }
 
 impl OutcomeCounts {
-    /// Counts one more.
+    /// Counts an outcome.
     pub fn count(&mut self, outcome: &Outcome) {
         *match outcome {
             Outcome::Accepted(_) => &mut self.accepted,
@@ -81,10 +82,10 @@ impl OutcomeCounts {
         } += 1;
     }
 
-    /// Says how many there were of each; none of the three that matter may be rare.
+    /// Prints the counts, and checks that accepted, rejected and skipped stanzas are all common.
     ///
     /// # Panics
-    /// When one of them is below 5 %.
+    /// If one of them is below 5 %.
     pub fn report(&self, from: &str) {
         let Self {
             accepted,
@@ -108,7 +109,7 @@ impl OutcomeCounts {
     }
 }
 
-/// Makes hostile stanzas for the components of a domain that echoes messages.
+/// Generates hostile stanzas for a component that echoes messages.
 #[derive(Debug)]
 pub struct Generator {
     rng: Rng,
@@ -118,7 +119,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// All that follows depends on the seed alone.
+    /// Creates a generator whose output depends on the seed alone.
     pub fn new(seed: u64, origin: Origin, domain: &str) -> Self {
         Self {
             rng: Rng(seed),
@@ -138,13 +139,14 @@ impl Iterator for Generator {
     }
 }
 
-/// What matters of an answer: kind, type, id, sender; of an error its condition, of a message its
-/// children.
+/// Returns the relevant part of a reply: kind, type, id and sender; the condition of an error, the
+/// children of a message.
 ///
-/// An id that is none of ours counts as none: IQs and messages never leave a component without one.
+/// Ids that the generator did not create count as missing, because IQs and messages never leave a
+/// component without an id.
 ///
-/// Behind a real server (`Origin::Client`) the order of children and text between them do not matter,
-/// and of a child in the stanza's own namespace only its name and text.
+/// Behind a real server (`Origin::Client`) the order of children and the text between them are
+/// ignored, and of a child in the stanza's own namespace only name and text are compared.
 pub fn shape(stanza: &Tree, origin: Origin) -> String {
     let kind = match (stanza.name.as_str(), stanza.attribute("type")) {
         ("message", "") => "normal",
@@ -174,7 +176,7 @@ pub fn shape(stanza: &Tree, origin: Origin) -> String {
     out
 }
 
-/// What an echo of this must hold.
+/// Returns the content that an echo must have.
 fn content(stanza: &Tree, origin: Origin) -> String {
     let own = |tree: &Tree| origin == Origin::Client && tree.namespace == CLIENT;
     let mut parts: Vec<String> = Vec::new();
@@ -194,8 +196,8 @@ fn content(stanza: &Tree, origin: Origin) -> String {
     parts.concat()
 }
 
-/// On a component's stream `jabber:client` at the top of a stanza and what inherits it means the
-/// stream's own namespace.
+/// On a component's stream, `jabber:client` at the top of a stanza and in inheriting elements means
+/// the stream's own namespace.
 fn inherited(tree: &Tree) -> Tree {
     if tree.namespace != CLIENT && tree.namespace != ACCEPT {
         return tree.clone();
@@ -211,7 +213,7 @@ fn inherited(tree: &Tree) -> Tree {
     }
 }
 
-/// Reads a stanza as it stands on the wire.
+/// Parses a stanza in the context of its stream.
 fn parse(xml: &str, origin: Origin) -> Tree {
     let namespace = if origin == Origin::Client {
         CLIENT
@@ -224,7 +226,7 @@ fn parse(xml: &str, origin: Origin) -> Tree {
     let mut trees = Trees::default();
     let mut tops = trees.feed((header + xml).as_bytes());
     tops.pop()
-        .unwrap_or_else(|| panic!("not one stanza: {xml}"))
+        .unwrap_or_else(|| panic!("not a single stanza: {xml}"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The stanzas themselves.
+//! Random stanzas.
 
 use super::{Generator, Hostile, Origin, Outcome, content, parse};
 
-/// As it is written, and what it means. Only a server may be trusted to leave the first one alone.
+/// Type attributes and their meaning. Only a server may be trusted to leave the first one alone.
 const TYPES: [(&str, &str); 10] = [
     ("", "normal"),
     (" type='weird'", "normal"),
@@ -16,13 +16,13 @@ const TYPES: [(&str, &str); 10] = [
     (" type='error'", "error"),
 ];
 
-/// A head: everything of a stanza that stands in its own tag.
+/// The attributes of a stanza.
 struct Head {
-    /// As it is written.
+    /// Raw XML.
     attributes: String,
     id: String,
     to: String,
-    /// Whether it has addresses that can be answered.
+    /// Set if both addresses are valid, so that a reply is possible.
     whole: bool,
 }
 
@@ -64,7 +64,7 @@ impl Generator {
         } else if beyond || (large && children.len() > 1024 * 1024) {
             Outcome::Bounded(error("policy-violation"))
         } else if large && children.len() > 512 * 1024 {
-            // It comes in, and cannot go out.
+            // Accepted on input, and too large for output.
             Outcome::Bounded(error("internal-server-error"))
         } else {
             let children = content(&parse(&xml, self.origin), self.origin);
@@ -82,7 +82,7 @@ impl Generator {
             to,
             whole,
         } = &head;
-        let at_home = !to.contains('@');
+        let to_domain = !to.contains('@');
         let (kind, request) = self.rng.pick(&[
             ("get", true),
             ("get", true),
@@ -94,7 +94,7 @@ impl Generator {
             ("GET", true),
         ]);
         let payloads = self.rng.pick(&[1, 1, 1, 1, 0, 2, 3]);
-        let (mut children, answer) = self.payload(kind, at_home);
+        let (mut children, answer) = self.payload(kind, to_domain);
         match payloads {
             0 => children.clear(),
             more => (1..more).for_each(|_| self.child(&mut children)),
@@ -127,8 +127,8 @@ impl Generator {
         Hostile { xml, outcome }
     }
 
-    /// One payload, and the condition with which a request that holds it is refused, if it is.
-    fn payload(&mut self, kind: &str, at_home: bool) -> (String, Option<&'static str>) {
+    /// Generates a payload and the condition with which a request with it is rejected, if any.
+    fn payload(&mut self, kind: &str, to_domain: bool) -> (String, Option<&'static str>) {
         let (payload, answer) = match self.rng.below(8) {
             0 => (
                 "<ping xmlns='urn:xmpp:ping' weird='1'><a/>text</ping>",
@@ -153,10 +153,10 @@ impl Generator {
                 return (payload, Some("service-unavailable"));
             }
         };
-        let answer = match (at_home, kind) {
-            // Nobody is at home there.
+        let answer = match (to_domain, kind) {
+            // There is no such address.
             (false, _) => Some("service-unavailable"),
-            // The namespace is known, and nothing of it can be set.
+            // The namespace is known, but does not support set.
             (true, "set") => Some("feature-not-implemented"),
             (true, _) => answer,
         };
@@ -216,7 +216,7 @@ impl Generator {
         }
     }
 
-    /// What is no stanza at all.
+    /// Generates top-level content that is not a stanza.
     fn unknown(&mut self) -> Hostile {
         let mut xml = match self.rng.below(8) {
             0 => "stray text &amp; white space\n".to_owned(),
@@ -242,7 +242,8 @@ impl Generator {
         }
     }
 
-    /// Between the two bounds, or beyond both; a server lets its clients send less.
+    /// Generates a body between the two size limits, or beyond both. Servers limit their clients to
+    /// less.
     fn large_body(&mut self, beyond: bool) -> String {
         let size = match self.origin {
             Origin::Client => 100_000 + self.rng.below(100_000),
@@ -291,7 +292,8 @@ impl Generator {
         }
     }
 
-    /// What a client's server sees to: the sender, and that both addresses are JIDs.
+    /// Generates addresses, which a client's server would validate: the sender, and that both are
+    /// JIDs.
     fn addresses(&mut self, attributes: &mut String, to: &str, whole: &mut bool) {
         let sender = format!("u{}@localhost/é desk", self.rng.below(200));
         let odd = self.rng.below(40);
@@ -310,7 +312,7 @@ impl Generator {
             3 => " to='@@/'",
             4 => " to='localhost'",
             5 => " to='bot@elsewhere.localhost'",
-            // The domain in another writing is the same domain.
+            // Domains are case-insensitive.
             6 => &format!(" to='{}'", to.replace("localhost", "LocalHost")),
             _ => "",
         };
@@ -324,7 +326,7 @@ impl Generator {
         }
     }
 
-    /// Start tag, children, end tag.
+    /// Assembles a stanza.
     fn tag(&mut self, name: &str, attributes: &str, children: &str) -> String {
         if children.is_empty() && self.rng.one_in(2) {
             return format!("<{name}{attributes}/>");

@@ -1,10 +1,10 @@
-//! A certificate authority and a certificate for `localhost`, by the `openssl` program.
+//! Creates a certificate authority and a certificate for `localhost` with the `openssl` program.
 
 use std::process::Command;
 
 use crate::folder::Folder;
 
-/// Makes `ca.pem`, `certificate.pem`, `key.pem`, and `both.pem` with certificate and key.
+/// Creates `ca.pem`, `certificate.pem`, `key.pem`, and `both.pem` with certificate and key.
 pub(crate) fn make(folder: &Folder) {
     folder.write(
         "leaf.ext",

@@ -1,5 +1,5 @@
-//! ejabberd 23 as Debian ships it, as a plain Erlang node: `ejabberdctl` insists on a system user
-//! and on fixed folders.
+//! ejabberd 23 from Debian, run as a plain Erlang node, because `ejabberdctl` requires a system
+//! user and fixed folders.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,14 +33,14 @@ pub(super) fn configure(site: &Site, setup: &Setup) {
     }
 }
 
-/// Puts the items of a snippet's `listen:` beside those that are there.
+/// Adds the items of a snippet's `listen:` to the existing ones.
 pub(super) fn add(site: &Site, snippet: &str) {
     let path = site.folder.path().join("ejabberd.yml");
     let text = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let (_, items) = snippet
         .split_once("\nlisten:\n")
-        .expect("a snippet of ejabberd has a list of listeners");
+        .expect("the snippet has a list of listeners");
     site.folder.write(
         "ejabberd.yml",
         &text.replace("\nacl:\n", &format!("\n{items}\nacl:\n")),
@@ -88,7 +88,7 @@ pub(super) fn shell(site: &Site, line: &str) -> Command {
     command
 }
 
-/// The node makes the users last, when everything else has started.
+/// Returns `true` once the users exist. The node creates them last.
 pub(super) fn has_users(site: &Site) -> bool {
     site.folder.path().join("users.made").exists()
 }
@@ -97,7 +97,8 @@ fn name(site: &Site) -> String {
     format!("campanile{}@127.0.0.1", site.node)
 }
 
-/// An Erlang node on loopback, without the port mapper daemon that would outlive it.
+/// Returns a command for an Erlang node on loopback, without the port mapper daemon, which would
+/// outlive it.
 fn node(site: &Site, name: &str) -> Command {
     let mut command = Command::new("erl");
     command
@@ -117,8 +118,8 @@ fn node(site: &Site, name: &str) -> Command {
     command
 }
 
-/// Debian puts ejabberd's own code beside the machine's libraries, where Erlang does not look by
-/// itself.
+/// Returns the library folder of ejabberd. Debian installs it where Erlang does not look by
+/// default.
 fn libraries() -> PathBuf {
     let has_ejabberd = |folder: &Path| {
         let names = std::fs::read_dir(folder)
@@ -139,7 +140,7 @@ fn libraries() -> PathBuf {
         .filter(|path| path.is_dir())
         .find(|path| has_ejabberd(path))
         .unwrap_or_else(|| {
-            panic!("ejabberd is not installed (apt-get install ejabberd; tests/run does it)")
+            panic!("ejabberd is not installed: run `tests/run install` or apt-get install ejabberd")
         })
 }
 
@@ -147,7 +148,7 @@ fn attach(snippet: &str, setup: &Setup) -> Snippet {
     let mut snippet = Snippet::read(&format!("ejabberd/{snippet}.yml")).repeat(DOMAIN, |line| {
         assert!(
             line.contains(SECRET),
-            "the secret stands beside the domain: {line}"
+            "domain and secret must be on one line: {line}"
         );
         let lines = setup.components.iter().map(|component| {
             line.replace(DOMAIN, &component.jid)
@@ -170,17 +171,15 @@ fn attach(snippet: &str, setup: &Setup) -> Snippet {
     }
 }
 
-/// A term per user, read by the node itself: no need to quote names for a command line.
+/// Returns one term per user, read by the node itself, which avoids quoting on a command line.
 fn users(setup: &Setup) -> String {
     let line = |user: &String| format!("{{<<\"{user}\">>, <<\"{}\">>}}.\n", password(user));
     setup.users.iter().map(line).collect()
 }
 
 fn make_users(site: &Site) -> String {
-    let (users, made) = (
-        site.folder.at("users.erl.txt"),
-        site.folder.at("users.made"),
-    );
+    let users = site.folder.at("users.erl.txt");
+    let made = site.folder.at("users.made");
     format!(
         "{{ok, Users}} = file:consult(\"{users}\"), \
          [case ejabberd_auth:try_register(Name, <<\"localhost\">>, Password) of \
@@ -191,7 +190,7 @@ fn make_users(site: &Site) -> String {
 
 fn main_file(site: &Site, listeners: &str) -> String {
     let client = site.client;
-    // Neither rated nor archived, as with Prosody.
+    // Without rate limits and archiving, as with Prosody.
     format!(
         r#"
 hosts: [localhost]

@@ -1,4 +1,4 @@
-//! Real servers, each in a temporary folder and on free loopback ports.
+//! Fixtures for real servers, each in a temporary folder on free loopback ports.
 
 pub(crate) mod certificate;
 mod ejabberd;
@@ -13,41 +13,41 @@ use crate::process::Process;
 use crate::setup::Setup;
 use crate::wait::{self, answers};
 
-/// A start on two busy cores.
+/// Time limit for starting on two busy cores.
 const START: Duration = Duration::from_secs(60);
 
-/// Starts Prosody.
+/// Starts Prosody servers.
 #[derive(Debug)]
 pub struct Prosody;
 
 impl Prosody {
-    /// Returns once clients and components are answered.
+    /// Starts a server and waits until it accepts clients and components.
     pub async fn start(setup: &Setup) -> Server {
         Server::start(Kind::Prosody, setup).await
     }
 }
 
-/// Starts ejabberd.
+/// Starts ejabberd servers.
 #[derive(Debug)]
 pub struct Ejabberd;
 
 impl Ejabberd {
-    /// Returns once clients and components are answered.
+    /// Starts a server and waits until it accepts clients and components.
     pub async fn start(setup: &Setup) -> Server {
         Server::start(Kind::Ejabberd, setup).await
     }
 }
 
-/// Which server it is.
+/// Server implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Prosody, a process of `prosody`.
+    /// Prosody, run as a `prosody` process.
     Prosody,
-    /// ejabberd, an Erlang node.
+    /// ejabberd, run as an Erlang node.
     Ejabberd,
 }
 
-/// A server that runs, or is stopped and can be started again.
+/// A server that can be stopped and restarted.
 #[derive(Debug)]
 pub struct Server {
     kind: Kind,
@@ -56,8 +56,8 @@ pub struct Server {
     site: Site,
 }
 
-/// What outlives a restart. The process stands before it in [`Server`], so it ends before the
-/// folder goes.
+/// State that outlives a restart. In [`Server`] the process precedes it, so that it ends before the
+/// folder is removed.
 #[derive(Debug)]
 struct Site {
     folder: Folder,
@@ -65,7 +65,7 @@ struct Site {
     component: u16,
     tls: Option<u16>,
     servers: Option<u16>,
-    /// ejabberd: where its Erlang node listens.
+    /// Port of ejabberd's Erlang node.
     node: u16,
 }
 
@@ -73,7 +73,7 @@ impl Server {
     async fn start(kind: Kind, setup: &Setup) -> Self {
         let mut setup = setup.clone();
         if setup.components.is_empty() {
-            // Without any Prosody would not open the port that is waited for below.
+            // Without components Prosody would not open the port, which is waited for below.
             setup.components.push("unused.localhost".into());
         }
         let folder = Folder::new(match kind {
@@ -107,7 +107,7 @@ impl Server {
         server
     }
 
-    /// Starts it on the same ports and with the same data, after [`Server::stop`] or
+    /// Restarts the server with the same ports and data, after [`Server::stop`] or
     /// [`Server::kill`].
     pub async fn start_again(&mut self) {
         assert!(self.process.is_none(), "{:?} is running", self.kind);
@@ -133,19 +133,19 @@ impl Server {
         self.process = Some(process);
     }
 
-    /// Ends it as an operator does, and waits for that.
+    /// Stops the server with SIGTERM and waits until it has ended.
     pub async fn stop(&mut self) {
         let mut process = self.running();
         process.signal("TERM");
         process.end(START).await;
     }
 
-    /// Ends it as a failing machine does.
+    /// Kills the server with SIGKILL.
     pub fn kill(&mut self) {
         self.running().kill();
     }
 
-    /// Runs a command of the server's own shell and returns what it printed: for Prosody a line of
+    /// Runs a command in the server's shell and returns its output: for Prosody a line of
     /// `prosodyctl shell` (`host:deactivate("echo.localhost")`), for ejabberd the words of an
     /// `ejabberdctl` command.
     pub fn shell(&self, line: &str) -> String {
@@ -167,8 +167,8 @@ impl Server {
         printed
     }
 
-    /// Adds a snippet to the configuration, as an operator does; the server's shell makes it read
-    /// that anew.
+    /// Adds a snippet to the configuration. It takes effect when the server is reloaded through its
+    /// shell.
     pub fn add(&self, snippet: &str) {
         match self.kind {
             Kind::Prosody => self.site.folder.write("conf.d/added.cfg.lua", snippet),
@@ -176,49 +176,49 @@ impl Server {
         }
     }
 
-    /// Which server it is.
+    /// Returns the server implementation.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Where clients log in, without TLS.
+    /// Returns the client address, without TLS.
     pub fn client_address(&self) -> String {
         format!("127.0.0.1:{}", self.site.client)
     }
 
-    /// Where components connect.
+    /// Returns the component address.
     pub fn component_address(&self) -> String {
         format!("127.0.0.1:{}", self.site.component)
     }
 
-    /// Where components connect over TLS; the set-up must ask for it. The certificate is for
+    /// Returns the component address with TLS, if enabled in the setup. The certificate is for
     /// `localhost`.
     pub fn component_tls_address(&self) -> String {
         format!(
             "127.0.0.1:{}",
-            self.site.tls.expect("the set-up asks for TLS")
+            self.site.tls.expect("the setup enables TLS")
         )
     }
 
-    /// Where other servers connect; the set-up must ask for it.
+    /// Returns the server-to-server address, if enabled in the setup.
     pub fn server_address(&self) -> String {
         format!(
             "127.0.0.1:{}",
-            self.site.servers.expect("the set-up asks for federation")
+            self.site.servers.expect("the setup enables federation")
         )
     }
 
-    /// The certificate authority behind [`Server::component_tls_address`], as a file.
+    /// Returns the path of the CA certificate for [`Server::component_tls_address`].
     pub fn ca_file(&self) -> String {
         self.site.folder.at("ca.pem")
     }
 
-    /// What the server has logged.
+    /// Returns the server's log.
     pub fn output(&self) -> &Output {
         &self.output
     }
 
-    /// Its process, while it runs.
+    /// Returns the process while it is running.
     pub fn process(&self) -> Option<&Process> {
         self.process.as_ref()
     }

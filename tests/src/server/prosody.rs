@@ -1,4 +1,5 @@
-//! Prosody 0.12 as Debian ships it: a main file that includes `conf.d/`, where the snippets lie.
+//! Prosody 0.12 from Debian, with a main configuration file that includes the snippets in
+//! `conf.d/`.
 
 use std::process::Command;
 
@@ -84,8 +85,8 @@ fn main_file(site: &Site) -> String {
     let client = site.client;
     let data = folder.at("data");
     let socket = folder.at("shell.sock");
-    // Stanzas of users are not rated (mod_limits is absent) and nothing is archived: the tests look
-    // at components.
+    // No rate limits for users (no mod_limits) and no archiving, because the tests are about
+    // components.
     format!(
         r#"
 run_as_root = true

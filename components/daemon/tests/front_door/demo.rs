@@ -108,7 +108,7 @@ fn prompt_commands_send_their_stanzas() {
         "echo.localhost → alice  presence: available",
         "carol@localhost → alice  error service-unavailable (cancel)",
         "echo.localhost → alice  “a\\u{9b}b”",
-        "not one stanza: ",
+        "not a single stanza: ",
         "unknown command /dance: type /help for a list of commands",
         "/to JID          set the recipient",
     ] {

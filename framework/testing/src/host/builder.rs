@@ -1,4 +1,4 @@
-//! Settings of a host.
+//! Host settings and their builder.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,20 +8,33 @@ use super::state::Shared;
 use campanile::connection::Secret;
 use campanile::stanza::Stanza;
 
-/// What happens when a second component wants a domain that is taken.
+/// Policy for a second component that connects to an occupied domain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnConflict {
-    /// The new one is refused, as by Prosody unless told otherwise.
+    /// Rejects the new connection with a `conflict` stream error. This is Prosody's default.
     #[default]
     KickNew,
-    /// The new one wins: Prosody with `component_conflict_resolve = "kick_old"`.
+    /// Closes the old connection with a `conflict` stream error, as Prosody does with
+    /// `component_conflict_resolve = "kick_old"`.
     KickOld,
-    /// Both are mounted and get the stanzas in turn. ejabberd does this, at random.
+    /// Keeps both connections and distributes stanzas round-robin. ejabberd does the same at
+    /// random.
     Share,
 }
 
-/// Settings of a host.
+/// Builder for a [`Host`] with custom settings.
+///
+/// ```
+/// use campanile_testing::host::{Host, OnConflict};
+///
+/// let host = Host::builder()
+///     .component("echo.localhost", "s3cr3t")
+///     .account("alice", "wonderland")
+///     .on_conflict(OnConflict::KickOld)
+///     .build();
+/// assert!(host.domains().is_empty());
+/// ```
 #[must_use = "a builder does nothing before `build`"]
 #[derive(Default)]
 pub struct HostBuilder {
@@ -33,10 +46,10 @@ pub struct HostBuilder {
     observer: Option<Observer>,
 }
 
-/// Sees every stanza on its way.
+/// Callback that receives every routed stanza.
 pub(super) type Observer = Box<dyn Fn(&Stanza) + Send + Sync>;
 
-/// What a host was told.
+/// Settings of a running host.
 pub(super) struct Settings {
     pub(super) domain: String,
     pub(super) secret: Option<Secret>,
@@ -48,46 +61,51 @@ pub(super) struct Settings {
 }
 
 impl HostBuilder {
-    /// The domain of the server itself, which no component can have; `localhost` unless set.
+    /// Sets the domain of the server itself, which no component can use. Defaults to `localhost`.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// Lets components of any domain attach with this secret.
+    /// Accepts components of any domain with this secret.
     pub fn secret(mut self, secret: impl Into<String>) -> Self {
         self.secret = Some(Secret::new(secret));
         self
     }
 
-    /// Lets a component of this domain attach with this secret. The domain is compared byte for
-    /// byte, as by Prosody.
+    /// Accepts a component of this domain with this secret, which takes precedence over
+    /// [`secret`](HostBuilder::secret).
+    ///
+    /// The domain is compared byte for byte, as in Prosody.
     pub fn component(mut self, domain: impl Into<String>, secret: impl Into<String>) -> Self {
         self.secrets.insert(domain.into(), Secret::new(secret));
         self
     }
 
-    /// Lets clients log in as this localpart of the host's own domain, once
-    /// [`Host::listen_for_clients`] is called. A name that is no localpart is nobody's.
+    /// Adds an account on the host's own domain, for clients that log in through
+    /// [`Host::listen_for_clients`].
+    ///
+    /// A name that is not a valid localpart is ignored.
     pub fn account(mut self, localpart: impl Into<String>, password: impl Into<String>) -> Self {
         self.accounts
             .insert(localpart.into(), Secret::new(password));
         self
     }
 
-    /// What happens when a second component wants a domain that is taken.
+    /// Sets the policy for a second component on an occupied domain. Defaults to
+    /// [`OnConflict::KickNew`].
     pub fn on_conflict(mut self, on_conflict: OnConflict) -> Self {
         self.on_conflict = on_conflict;
         self
     }
 
-    /// Calls this for every stanza that is routed, before it is delivered.
+    /// Sets a callback that is called with every routed stanza before delivery.
     pub fn observer(mut self, observer: impl Fn(&Stanza) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }
 
-    /// Opens the host. Without any secret, no component can attach.
+    /// Opens the host. Without a secret, no component can connect.
     #[must_use]
     pub fn build(self) -> Host {
         Host::open(Shared::new(Settings {
@@ -102,8 +120,7 @@ impl HostBuilder {
 }
 
 impl Settings {
-    /// The secret of a component with this domain, written as in its stream header; `None` when
-    /// there is none.
+    /// Returns the secret for a domain as written in the stream header, or `None` if there is none.
     pub(super) fn secret_for(&self, domain: &str) -> Option<&Secret> {
         if domain == self.domain {
             return None;
@@ -113,8 +130,8 @@ impl Settings {
             .or_else(|| self.secret.as_ref().filter(|_| is_domain(domain)))
     }
 
-    /// Whether a component may come to this domain, so that it counts as offline and not as
-    /// unknown.
+    /// Returns `true` if a component may connect on this domain, which then counts as offline
+    /// instead of unknown.
     pub(super) fn expects(&self, domain: &str) -> bool {
         let below = || {
             domain
@@ -125,7 +142,7 @@ impl Settings {
     }
 }
 
-/// A domain in its prepared form: Prosody would not find any other.
+/// Returns `true` if `text` is a normalized domain. Prosody would not find any other form.
 fn is_domain(text: &str) -> bool {
     jid::BareJid::new(text).is_ok_and(|jid| jid.node().is_none() && jid.as_str() == text)
 }

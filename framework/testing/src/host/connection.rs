@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last, whoever is at the other end.
+//! Connection handling shared by component and client streams.
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -16,41 +16,41 @@ use campanile_stanza::reader::{Event, ReadError, Reader, ReaderLimits};
 const MAX_STANZA: usize = 524_288;
 /// ejabberd's `negotiation_timeout`.
 const OPENING: Duration = Duration::from_secs(30);
-/// How long what was still to be sent may take, and the other side to close.
+/// Maximum time to flush pending output, and again for the peer to close its side.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Whether the stream goes on.
+/// Decision to continue or end the stream.
 pub(super) type Flow = ControlFlow<()>;
 
-/// Whoever is at the other end, as far as the server knows it.
+/// Server-side state of one stream.
 pub(super) trait Peer: Send + 'static {
-    /// What waits for the socket.
+    /// Returns the buffer of outgoing bytes.
     fn stream(&self) -> &Arc<WriteBuffer>;
 
-    /// Whether the opening is over, which has its time.
+    /// Returns `true` once negotiation is complete. Until then the opening timeout applies.
     fn is_open(&self) -> bool;
 
-    /// What was read. The reader can be replaced, for a stream that begins anew.
+    /// Handles an event. The reader can be replaced when the stream restarts.
     fn event(&mut self, event: Event, reader: &mut Reader) -> impl Future<Output = Flow> + Send;
 
-    /// What was read is no stream, or none that can go on: the last words.
+    /// Handles input that is not a valid stream, and sends the final error.
     fn fault(&mut self, fault: ReadError);
 
-    /// The opening took too long: the last words.
+    /// Handles a negotiation timeout, and sends the final error.
     fn late(&mut self);
 
-    /// The stream has ended; nothing must come on it any more. Called once or twice.
+    /// Unregisters the stream, so that nothing more is routed to it. Called once or twice.
     fn leave(&mut self);
 }
 
-/// Serves a connection in a task of its own, or drops it when that is not possible.
+/// Serves a connection in a new task. Drops it if there is no runtime, or no capacity.
 pub(super) fn spawn<P: Peer>(
     shared: &Arc<Shared>,
     io: Io,
     peer: impl FnOnce(Arc<WriteBuffer>) -> P,
 ) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-        tracing::error!("the host takes connections within a tokio runtime only");
+        tracing::error!("connection dropped: the host must be used within a tokio runtime");
         return;
     };
     let stream = Arc::new(WriteBuffer::default());
@@ -72,16 +72,16 @@ async fn run<P: Peer>(mut peer: P, io: Io, shared: Arc<Shared>) {
     };
     peer.leave();
     if let Err(error) = written {
-        tracing::debug!(%error, "a peer no longer takes what is sent to it");
+        tracing::debug!(%error, "connection lost while writing");
     } else {
-        // Closing with bytes unread would reset the connection, and the other side might never read
-        // why.
+        // Closing with unread bytes would reset the connection, and the peer might never read the
+        // reason.
         let _ = timeout(LINGER, discard(&mut read)).await;
     }
     shared.disconnected();
 }
 
-/// Reads until the stream ends. The last words, if any, are then on their way.
+/// Reads until the stream ends. A final error, if any, is then in the write buffer.
 async fn listen<P: Peer>(peer: &mut P, io: &mut (impl AsyncRead + Unpin)) {
     let deadline = Instant::now() + OPENING;
     let mut reader = reader();
@@ -117,7 +117,7 @@ async fn events<P: Peer>(peer: &mut P, reader: &mut Reader) -> Flow {
     }
 }
 
-/// A reader at the start of a stream.
+/// Returns a reader for a new stream.
 pub(super) fn reader() -> Reader {
     Reader::new(ReaderLimits {
         max_stanza: MAX_STANZA,
@@ -125,7 +125,7 @@ pub(super) fn reader() -> Reader {
     })
 }
 
-/// Reads to the end and keeps nothing.
+/// Reads and discards input until end of file.
 async fn discard(io: &mut (impl AsyncRead + Unpin)) -> std::io::Result<()> {
     let mut bytes = [0; 4096];
     while io.read(&mut bytes).await? > 0 {}

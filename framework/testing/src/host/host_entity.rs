@@ -1,4 +1,4 @@
-//! The host as an address: ping and disco, so that whoever asks finds the components.
+//! Replies of the host's own address: ping and service discovery, which lists the components.
 
 use jid::BareJid;
 use xmpp_parsers::disco::{DiscoInfoResult, DiscoItemsResult, Identity, Item};
@@ -8,7 +8,7 @@ use super::state::Shared;
 use campanile::error::Condition;
 use campanile::stanza::{Children, IqType, Kind, Stanza};
 
-/// The payload of the result, or why there is none.
+/// Returns the payload of the result, or an error condition.
 pub(super) fn answer(host: &Shared, stanza: &Stanza) -> Result<Children, Condition> {
     let payload = stanza
         .children()

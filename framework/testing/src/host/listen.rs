@@ -1,4 +1,4 @@
-//! Components and clients that come over TCP.
+//! TCP listeners for components and clients.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,10 +11,11 @@ use tokio::time::Duration;
 use super::state::Shared;
 use campanile::connection::Io;
 
-/// How long to wait before a port is tried again that was taken while the host was stopped.
+/// Delay before rebinding a port that was taken while the host was stopped, and after a failed
+/// accept.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// What is done with a connection: a component's, or a client's.
+/// Function that serves an accepted connection: as a component, or as a client.
 pub(super) type Serve = fn(&Arc<Shared>, Io);
 
 pub(super) async fn listen(
@@ -34,8 +35,8 @@ pub(super) async fn listen(
     Ok(address)
 }
 
-/// Accepts while the host runs. Stopped, it gives the port up, so that connecting is refused as by
-/// a stopped server.
+/// Accepts connections while the host runs. While stopped, the port is released, so that
+/// connections are refused as by a stopped server.
 async fn serve(
     shared: Weak<Shared>,
     mut running: watch::Receiver<bool>,
@@ -44,15 +45,14 @@ async fn serve(
     to: Serve,
 ) {
     let mut listener = Some(listener);
-    // The channel is gone when the host is.
+    // The channel closes with the host.
     while running.wait_for(|running| *running).await.is_ok() {
         let bound = match listener.take() {
             Some(bound) => bound,
             None => match TcpListener::bind(address).await {
                 Ok(bound) => bound,
                 Err(error) => {
-                    tracing::warn!(%address, %error, "the host cannot listen again; it goes on \
-                        trying");
+                    tracing::warn!(%address, %error, "listening failed; retrying");
                     tokio::time::sleep(RETRY).await;
                     continue;
                 }
@@ -75,8 +75,8 @@ async fn accept(shared: &Weak<Shared>, listener: TcpListener, to: Serve) {
                 serve_one(&shared, connection, to);
             }
             Err(error) => {
-                // Out of file descriptors, most likely: it passes when connections end.
-                tracing::warn!(%error, "the host cannot accept a connection");
+                // Most likely out of file descriptors, which clears when connections end.
+                tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(RETRY).await;
             }
         }
@@ -85,7 +85,7 @@ async fn accept(shared: &Weak<Shared>, listener: TcpListener, to: Serve) {
 
 fn serve_one(shared: &Arc<Shared>, connection: TcpStream, to: Serve) {
     if let Err(error) = connection.set_nodelay(true) {
-        tracing::debug!(%error, "a connection that is slower than it could be");
+        tracing::debug!(%error, "setting TCP_NODELAY failed; the connection may be slow");
     }
     to(shared, Box::new(connection));
 }

@@ -1,4 +1,4 @@
-//! What has come for a virtual user and was not looked at yet, bounded.
+//! A bounded queue of stanzas for a virtual user.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use campanile::stanza::Stanza;
 
-/// Stanzas that wait for one user, and their bytes.
+/// Maximum number of queued stanzas for one user, and their total size.
 const STANZAS: usize = 65_536;
 const BYTES: usize = 32 * 1024 * 1024;
 
@@ -25,10 +25,10 @@ struct State {
 }
 
 impl Mailbox {
-    /// Takes a copy of a stanza in; false when there is no room.
+    /// Appends a copy of a stanza. Returns `false` if the mailbox is full or closed.
     pub(super) fn push(&self, stanza: &Stanza) -> bool {
         let mut stanza = stanza.clone();
-        // It may wait for long, and must not keep alive the much larger chunk that it came in.
+        // The stanza may stay queued for long, and must not keep its much larger input chunk alive.
         stanza.children_mut().detach();
         let mut state = self.lock();
         if state.closed || state.stanzas.len() >= STANZAS || state.bytes + stanza.weight() > BYTES {
@@ -41,8 +41,8 @@ impl Mailbox {
         true
     }
 
-    /// The first stanza that is wanted, as soon as it is there; the others stay. `None` when the
-    /// host is closed.
+    /// Waits for the first stanza that matches, and leaves the others in place. Returns `None` when
+    /// the host is closed.
     pub(super) async fn take(&self, wanted: impl Fn(&Stanza) -> bool) -> Option<Stanza> {
         loop {
             let arrived = self.arrived.notified();
@@ -61,14 +61,14 @@ impl Mailbox {
         }
     }
 
-    /// Everything that is there.
+    /// Removes and returns all queued stanzas.
     pub(super) fn take_all(&self) -> Vec<Stanza> {
         let mut state = self.lock();
         state.bytes = 0;
         state.stanzas.drain(..).collect()
     }
 
-    /// Takes nothing in any more; what is there can still be taken out.
+    /// Rejects further stanzas. Queued ones can still be received.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.arrived.notify_waiters();
@@ -79,7 +79,7 @@ impl Mailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The caller's predicate may panic under this lock; the state is whole all the same.
+        // The caller's predicate may panic under this lock; the state is consistent even then.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

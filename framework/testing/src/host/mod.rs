@@ -1,11 +1,9 @@
-//! A server for components (XEP-0114) within this process: to try a component without a server, and
-//! to test it.
+//! An embedded XEP-0114 server, for testing components and running them without a real server.
 //!
-//! Components attach over TCP or through a pipe in memory, as many as there are; virtual users talk
-//! to them, and they to each other. What the host refuses it refuses in Prosody's words, so that a
-//! component that stands here stands there. People's clients may [log
-//! in](Host::listen_for_clients), too, over loopback; what they have is kept in memory, and nothing
-//! goes to other servers.
+//! Components connect over TCP or through an in-memory pipe. Virtual users ([`User`]) exchange
+//! stanzas with them and with each other. Errors use the same wording as Prosody, so a component
+//! that handles them here handles them there. XMPP clients can [log in](Host::listen_for_clients)
+//! over loopback. All state is kept in memory, and there is no federation with other servers.
 //!
 //! ```
 //! use campanile::component::Component;
@@ -19,14 +17,17 @@
 //! #     Ok::<_, BoxError>(Reply::Children(inbound.stanza().children().clone()))
 //! # });
 //! let host = Host::new("s3cr3t");
-//! let component = Component::builder("echo.localhost").connector(host.connector()).secret("s3cr3t").service(echo);
+//! let component = Component::builder("echo.localhost")
+//!     .connector(host.connector())
+//!     .secret("s3cr3t")
+//!     .service(echo);
 //! tokio::spawn(component.build()?.run());
 //! host.mounted("echo.localhost").await;
 //!
 //! let alice = host.user("alice@localhost")?;
 //! alice.send("<message type='chat' to='echo.localhost'><body>hi</body></message>").await?;
-//! let answer = alice.recv().await.ok_or("the host is closed")?;
-//! assert_eq!(answer.children().as_bytes(), b"<body>hi</body>");
+//! let reply = alice.recv().await.ok_or("the host is closed")?;
+//! assert_eq!(reply.children().as_bytes(), b"<body>hi</body>");
 //! # Ok(())
 //! # }
 //! ```
@@ -63,45 +64,48 @@ use self::state::Shared;
 pub use self::user::{User, UserError};
 use campanile::connection::{Io, Transport};
 
-/// Room of a pipe in memory, in bytes, each way.
+/// Capacity of an in-memory pipe, in bytes, in each direction.
 const PIPE: usize = 64 * 1024;
-/// How long a component may take to close its side when the host closes.
+/// Maximum time a component may take to close its side when the host closes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An XEP-0114 server in this process. Cloning is cheap; when the last clone and the last [`User`]
-/// are gone, the host is.
+/// An XEP-0114 server in this process.
+///
+/// Cloning is cheap. The host closes when the last clone and the last [`User`] are dropped.
 #[derive(Clone)]
 pub struct Host {
     shared: Arc<Shared>,
-    // Connections keep `shared` alive, and must not keep the host open.
+    // Connections hold `shared` too, but must not keep the host open.
     _open: Arc<Open>,
 }
 
-/// How the host ends the stream of a component.
+/// The way in which the host ends a component's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Disconnect {
-    /// End of file without a word, as Prosody and ejabberd do when they stop.
+    /// Closes the connection without a closing tag, as Prosody and ejabberd do when they stop.
     Silent,
-    /// A closing tag, then end of file.
+    /// Sends a closing tag, then closes the connection.
     Closed,
-    /// A stream error (RFC 6120 §4.9), then end of file.
+    /// Sends a stream error (RFC 6120 §4.9), then closes the connection.
     Error {
-        /// Name of the condition, such as `conflict`.
+        /// Name of the condition, such as `conflict`. An invalid name is sent as
+        /// `undefined-condition`.
         condition: String,
-        /// Words for people.
+        /// Human-readable description.
         text: Option<String>,
     },
 }
 
 impl Host {
-    /// A host for users at `localhost` that takes components of any other domain with this secret.
+    /// Creates a host that serves users at `localhost` and accepts components of any other domain
+    /// with this secret.
     #[must_use]
     pub fn new(secret: impl Into<String>) -> Self {
         Self::builder().secret(secret).build()
     }
 
-    /// A host with settings of its own.
+    /// Returns a builder, for settings other than those of [`new`](Host::new).
     pub fn builder() -> HostBuilder {
         HostBuilder::default()
     }
@@ -114,8 +118,10 @@ impl Host {
         }
     }
 
-    /// What [`ComponentBuilder::connector`](campanile::component::ComponentBuilder::connector) takes: a pipe in memory
-    /// for each attempt, refused while the host is stopped.
+    /// Returns a connector for [`ComponentBuilder::connector`](campanile::component::ComponentBuilder::connector).
+    ///
+    /// Each connection attempt opens a new in-memory pipe. Attempts fail with
+    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) while the host is stopped.
     pub fn connector(&self) -> impl Fn() -> Ready<io::Result<Io>> + Clone + Send + Sync + 'static {
         let shared = Arc::downgrade(&self.shared);
         move || {
@@ -127,42 +133,48 @@ impl Host {
         }
     }
 
-    /// Serves one connection that a component has made by other means, in a task of its own.
+    /// Serves a connection that was established by other means, in a new task.
     pub fn attach(&self, connection: impl Transport + 'static) {
         session::spawn(&self.shared, Box::new(connection));
     }
 
-    /// Listens for components on a TCP address until the host is closed, and gives the address
-    /// back: port 0 is a free one.
+    /// Listens for components on a TCP address until the host is closed.
+    ///
+    /// Returns the local address. Port 0 selects a free port.
     ///
     /// # Errors
-    /// When the address is taken or not allowed.
+    /// Returns an error if the address cannot be bound.
     pub async fn listen(&self, address: SocketAddr) -> io::Result<SocketAddr> {
         listen::listen(&self.shared, address, session::spawn).await
     }
 
-    /// Listens for people's clients on a TCP address until the host is closed, and gives the
-    /// address back: port 0 is a free one. The accounts are those of [`HostBuilder::account`].
+    /// Listens for XMPP clients on a TCP address until the host is closed.
     ///
-    /// Clients log in by SASL (SCRAM-SHA-256, SCRAM-SHA-1, PLAIN), have a roster, presence and
-    /// subscriptions, and find the components by disco. There is no TLS: this is for loopback.
+    /// Returns the local address. Port 0 selects a free port. The accounts are those added by
+    /// [`HostBuilder::account`].
+    ///
+    /// Clients log in with SASL (SCRAM-SHA-256, SCRAM-SHA-1, PLAIN). They have a roster, presence
+    /// and subscriptions, and discover components through service discovery. There is no TLS, so
+    /// listen on loopback only.
     ///
     /// # Errors
-    /// When the address is taken or not allowed.
+    /// Returns an error if the address cannot be bound.
     pub async fn listen_for_clients(&self, address: SocketAddr) -> io::Result<SocketAddr> {
         listen::listen(&self.shared, address, clients::spawn).await
     }
 
-    /// A virtual user, online until dropped. A bare JID gets a resource, as clients do.
+    /// Connects a virtual user, which is online until dropped.
+    ///
+    /// A bare JID gets the resource `home`.
     ///
     /// # Errors
-    /// [`UserError::Jid`] when it is no address of a user, [`UserError::Taken`] when that very
-    /// address is online or lies in a component's domain.
+    /// Returns [`UserError::Jid`] if `jid` is not the address of a user, and [`UserError::Taken`]
+    /// if that address is already online or lies in a component's domain.
     pub fn user(&self, jid: &str) -> Result<User, UserError> {
         User::online(self, jid)
     }
 
-    /// Waits until a component is mounted on this domain.
+    /// Waits until a component is connected and authenticated (*mounted*) on this domain.
     pub async fn mounted(&self, domain: &str) {
         self.shared.until(|state| state.is_mounted(domain)).await;
     }
@@ -172,14 +184,14 @@ impl Host {
         self.shared.until(|state| !state.is_mounted(domain)).await;
     }
 
-    /// The domains on which components are mounted.
+    /// Returns the domains on which components are mounted, sorted.
     #[must_use]
     pub fn domains(&self) -> Vec<String> {
         self.shared.state().domains()
     }
 
-    /// Stanzas that were dropped because nobody was there to be told: answers and errors without a
-    /// recipient, or beyond the bounds on what waits.
+    /// Returns the number of stanzas dropped because no error could be returned for them: responses
+    /// and errors without a recipient, or stanzas beyond the bounds on queues.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
@@ -192,7 +204,7 @@ impl Host {
             .is_some_and(|stream| stream.push(bytes).is_ok())
     }
 
-    /// Ends the streams of the components on this domain. They may come back at once.
+    /// Ends the streams of all components on this domain. They may reconnect at once.
     pub fn disconnect(&self, domain: &str, how: &Disconnect) {
         for stream in self.shared.state().unmount_domain(domain) {
             stream.finish(how.bytes().as_bytes());
@@ -200,22 +212,22 @@ impl Host {
         self.shared.changed.notify_waiters();
     }
 
-    /// Ends all streams without a word and refuses new ones, as a server does that stops. Users
-    /// stay online.
+    /// Ends all streams without a closing tag and refuses new connections, like a server that
+    /// stops. Users stay online.
     pub fn stop(&self) {
         self.shared.stop(&Disconnect::Silent);
     }
 
-    /// Lets components connect again after [`stop`](Host::stop).
+    /// Accepts connections again after [`stop`](Host::stop).
     pub fn start(&self) {
         self.shared.running.send_replace(true);
     }
 
-    /// Stops for good, closing each stream properly, and waits until the components have closed
-    /// their side.
+    /// Shuts the host down: closes each stream and waits until the components have closed their
+    /// side, for at most five seconds.
     pub async fn close(self) {
         self.shared.stop(&Disconnect::Closed);
-        // A component that does not close its side is cut off.
+        // On timeout, the remaining connections are dropped.
         let _ = timeout(CLOSE_TIMEOUT, self.shared.until(|state| state.streams == 0)).await;
         self.shared.state().close_mailboxes();
     }
@@ -263,7 +275,7 @@ fn refused() -> io::Error {
     io::Error::from(io::ErrorKind::ConnectionRefused)
 }
 
-/// A JID's domain part as an address of its own.
+/// Returns the domain part of a JID as a JID.
 fn domain_of(jid: &Jid) -> Jid {
     jid::BareJid::from_parts(None, jid.domain()).into()
 }

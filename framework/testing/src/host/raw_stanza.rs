@@ -1,4 +1,5 @@
-//! What a virtual user sends: a stanza, or XML that is none and still must reach a component.
+//! Stanzas sent by virtual users: valid ones, and XML that is not a valid stanza but must still
+//! reach a component.
 
 use compact_str::CompactString;
 use jid::Jid;
@@ -8,24 +9,24 @@ use campanile::stanza::{Kind, PresenceType, Stanza};
 use campanile_stanza::reader::{Event, read_element};
 use campanile_stanza::xml;
 
-/// A stanza on its way, with the bytes to use where they say more than the stanza does.
+/// A stanza together with its raw XML, if that is not a valid stanza.
 #[derive(Debug)]
 pub struct RawStanza {
     pub(crate) stanza: Stanza,
-    /// Well-formed XML that RFC 6120 does not allow as a stanza; `stanza` stands in for it.
+    /// Well-formed XML that RFC 6120 does not allow as a stanza; `stanza` is then a placeholder.
     xml: Option<String>,
 }
 
-/// What a [`User`](super::User) can send: a [`Stanza`], or XML as text.
+/// A value that a [`User`](super::User) can send: a [`Stanza`], or XML as text.
 ///
-/// XML must be one well-formed stanza without prefixes from outside; namespaces are inherited, so
-/// `<body>` needs none. What is no valid stanza (`type='weird'`, an IQ without id) is sent as it
-/// is, since clients do that.
+/// XML must be one well-formed stanza element that declares the prefixes it uses. The default
+/// namespace is inherited, so `<body>` needs no declaration. Stanzas that RFC 6120 does not allow
+/// (`type='weird'`, an IQ without id) are sent unchanged, because clients send such stanzas.
 pub trait IntoRawStanza: sealed::Sealed {
-    /// The stanza, checked.
+    /// Converts the value into a stanza.
     ///
     /// # Errors
-    /// [`UserError::Xml`] when it is no stanza at all.
+    /// Returns [`UserError::Xml`] if the text is not a single stanza element.
     fn into_raw_stanza(self) -> Result<RawStanza, UserError>;
 }
 
@@ -73,19 +74,17 @@ impl RawStanza {
                 stanza: refused.to_stanza(),
                 xml: Some(xml.to_owned()),
             }),
-            _ => Err(UserError::Xml(
-                "this is no iq, message or presence".to_owned(),
-            )),
+            _ => Err(UserError::Xml("not an iq, message or presence".to_owned())),
         }
     }
 
-    /// A stanza alone, for tests that say what they want. An IQ may lack its id.
+    /// Parses a valid stanza, for assertions. An IQ may lack its id.
     pub(crate) fn plain(xml: &str) -> Result<Stanza, UserError> {
         let mut raw = Self::read(xml.trim())?;
         let nameless = raw.stanza.id().is_none();
         raw.identify(|| CompactString::const_new("any"))?;
         if raw.xml.is_some() {
-            return Err(UserError::Xml("RFC 6120 does not allow it".to_owned()));
+            return Err(UserError::Xml("not allowed by RFC 6120".to_owned()));
         }
         if nameless {
             raw.stanza.set_id(None);
@@ -93,7 +92,7 @@ impl RawStanza {
         Ok(raw.stanza)
     }
 
-    /// Writes the sender's address on it, as a server does (RFC 6120 §8.1.2.1).
+    /// Stamps the sender's address on the stanza, as a server does (RFC 6120 §8.1.2.1).
     pub(super) fn stamp(&mut self, sender: &Jid) -> Result<(), UserError> {
         let bare: Jid = sender.to_bare().into();
         match self.stanza.from() {
@@ -119,7 +118,7 @@ impl RawStanza {
         Ok(())
     }
 
-    /// Gives an IQ an id when it has none.
+    /// Adds an id if there is none.
     pub(super) fn identify(&mut self, id: impl FnOnce() -> CompactString) -> Result<(), UserError> {
         if self.stanza.id().is_some() {
             return Ok(());
@@ -127,13 +126,13 @@ impl RawStanza {
         let id = id();
         match self.xml.take() {
             None => self.stanza.set_id(Some(&id)),
-            // It may have been the id alone that was missing.
+            // The stanza may be valid now.
             Some(xml) => *self = Self::read(&with_attribute(&xml, self.stanza.kind(), "id", &id))?,
         }
         Ok(())
     }
 
-    /// The stanza as it stands on a component's stream.
+    /// Returns the bytes of the stanza on a component's stream.
     pub(super) fn bytes(&self) -> Vec<u8> {
         match &self.xml {
             Some(raw) => raw.clone().into_bytes(),
@@ -142,7 +141,7 @@ impl RawStanza {
     }
 }
 
-/// The stanza's text with one more attribute on its own tag.
+/// Returns the XML with an attribute added to its root element.
 fn with_attribute(text: &str, kind: Kind, name: &str, value: &str) -> String {
     let mut escaped = Vec::new();
     xml::push_attribute(&mut escaped, value);

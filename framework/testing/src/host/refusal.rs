@@ -1,4 +1,4 @@
-//! What Prosody 0.12 says when it refuses, word for word.
+//! Stream and stanza errors with the exact wording of Prosody 0.12.
 
 use jid::Jid;
 use minidom::Element;
@@ -8,15 +8,15 @@ use campanile_stanza::xml;
 
 pub(super) const CLOSE: &str = "</stream:stream>";
 
-/// The header that comes with an error where none was sent yet: with a version, and with an empty
-/// id.
-pub(super) const EMPTY_HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
-    xmlns:stream='http://etherx.jabber.org/streams' version='1.0' id=''>";
+/// Stream header sent with an error if none was sent yet: with a version, and with an empty id.
+pub(super) const EMPTY_HEADER: &str = "<?xml version='1.0'?><stream:stream \
+    xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' \
+    version='1.0' id=''>";
 
-/// A stream error, and the end of the stream (RFC 6120 §4.9).
+/// Returns a stream error followed by the closing tag (RFC 6120 §4.9).
 pub(super) fn stream_error(condition: &str, text: Option<&str>) -> String {
     const NAMESPACE: &str = "urn:ietf:params:xml:ns:xmpp-streams";
-    // It may come from the user of the host, and must be a name; `undefined-condition` is one.
+    // May come from the host's user, and must be a valid name; `undefined-condition` is one.
     let name = !condition.is_empty()
         && condition
             .bytes()
@@ -67,7 +67,7 @@ pub(super) fn foreign_sender(from: Option<&Jid>, domain: &str) -> String {
     stream_error("invalid-from", Some(&text))
 }
 
-/// The component of this domain is not connected.
+/// Returns the error for a component that is not connected.
 pub(super) fn offline(recipient: &Jid) -> StanzaError {
     let error = StanzaError::new(Condition::RemoteServerTimeout)
         .with_type(ErrorType::Wait)
@@ -109,20 +109,20 @@ mod tests {
         let wanted = "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
             xmlns:stream='http://etherx.jabber.org/streams' version='1.0' id=''><stream:error>\
             <improper-addressing xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
-            <text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>A &apos;to&apos; attribute is required on stream headers</text>\
-            </stream:error></stream:stream>";
+            <text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>A &apos;to&apos; attribute is \
+            required on stream headers</text></stream:error></stream:stream>";
         assert_eq!(no_to(), wanted);
         assert_eq!(
             stream_error("not a name", Some("<\u{1}>")),
             "<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
-             <text \
-             xmlns='urn:ietf:params:xml:ns:xmpp-streams'>&lt;&gt;</text></stream:error></stream:stream>"
+             <text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>&lt;&gt;</text></stream:error>\
+             </stream:stream>"
         );
     }
 
     #[test]
     fn offline_error_names_component_unless_addressed_directly() {
-        let told = |jid: &str| {
+        let error = |jid: &str| {
             String::from_utf8(
                 offline(&Jid::new(jid).unwrap())
                     .to_children()
@@ -136,7 +136,7 @@ mod tests {
             <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>Component \
             unavailable</text>\
             <not-connected xmlns='xmpp:prosody.im/protocol/component'/></error>";
-        assert_eq!(told("bot@echo.localhost/r"), wanted);
-        assert!(told("echo.localhost").starts_with("<error type='wait'><remote-server-timeout "));
+        assert_eq!(error("bot@echo.localhost/r"), wanted);
+        assert!(error("echo.localhost").starts_with("<error type='wait'><remote-server-timeout "));
     }
 }

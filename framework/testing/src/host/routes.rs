@@ -1,4 +1,4 @@
-//! From sender to recipient, and back when that is not possible.
+//! Stanza routing and error replies.
 
 use jid::Jid;
 
@@ -11,7 +11,7 @@ use campanile::error::{Condition, ErrorType, StanzaError};
 use campanile::stanza::{Children, IqType, Kind, MessageType, Stanza};
 
 impl Shared {
-    /// Delivers what a user sends, waiting for room at a component.
+    /// Delivers a user's stanza, waiting for capacity at a component.
     pub(super) async fn deliver_waiting(&self, raw: RawStanza) {
         let Some(to) = raw.stanza.to().cloned() else {
             return self.for_own_account(raw.stanza);
@@ -27,7 +27,7 @@ impl Shared {
         }
     }
 
-    /// Delivers a stanza with both addresses at once, or bounces it.
+    /// Delivers a stanza that has both addresses, or bounces it, without waiting.
     pub(super) fn deliver(&self, stanza: &Stanza) {
         let Some(to) = stanza.to().cloned() else {
             return;
@@ -57,12 +57,12 @@ impl Shared {
         }
     }
 
-    /// RFC 6121 §8.5: what a server does for an account, as far as there is one.
+    /// Delivers a stanza to the virtual users of an account (RFC 6121 §8.5, as far as it applies).
     fn deliver_to_account(&self, online: &[Endpoint], to: &Jid, stanza: &Stanza) {
         let bare = to.resource().is_none();
         let unavailable = || StanzaError::new(Condition::ServiceUnavailable);
         match stanza.kind() {
-            // Nobody stores a roster or a vCard here, so the account has no answers of its own.
+            // Virtual accounts store no roster or vCard, so the account itself has no replies.
             Kind::Iq(_) | Kind::Message(MessageType::Groupchat) if bare => {
                 self.bounce(stanza, &unavailable())
             }
@@ -79,7 +79,7 @@ impl Shared {
         }
     }
 
-    /// Sends an error back, unless the stanza is one, or an answer (RFC 6120 §8.3.1).
+    /// Replies with an error, unless the stanza is an error or a response (RFC 6120 §8.3.1).
     pub(super) fn bounce(&self, stanza: &Stanza, error: &StanzaError) {
         if stanza.kind().is_error() || stanza.kind().is_response() {
             self.count_dropped();
@@ -92,8 +92,8 @@ impl Shared {
         self.deliver(&stanza.reply(kind).with_children(children));
     }
 
-    /// RFC 6120 §10.3: without `to` a stanza is for the sender's own account, which knows nothing
-    /// here.
+    /// Handles a stanza without `to`, which is addressed to the sender's own account (RFC 6120
+    /// §10.3). A virtual account handles no requests.
     fn for_own_account(&self, mut stanza: Stanza) {
         stanza.set_to(stanza.from().map(|from| from.to_bare().into()));
         if !matches!(stanza.kind(), Kind::Presence(_)) {

@@ -1,4 +1,4 @@
-//! The stream of one component, from its header to its end.
+//! Component streams (XEP-0114).
 
 use crate::host::ids;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use campanile_stanza::reader::{
     StreamHeader,
 };
 
-/// Serves a connection in a task of its own, or drops it when that is not possible.
+/// Serves a component's connection in a new task. Drops it if there is no runtime, or no capacity.
 pub(super) fn spawn(shared: &Arc<Shared>, io: Io) {
     let session = |stream| Session {
         shared: Arc::clone(shared),
@@ -60,7 +60,7 @@ impl Peer for Session {
     fn fault(&mut self, fault: ReadError) {
         match fault {
             ReadError::NoStream => self.refuse("invalid-namespace", None),
-            // Prosody says this of everything that it cannot read, comments included.
+            // Prosody's condition for all input that it cannot parse, comments included.
             _ => self.refuse("not-well-formed", None),
         }
     }
@@ -118,7 +118,7 @@ impl Session {
         if !element.children.is_empty() {
             return self.end_with("not-authorized", None);
         }
-        // Lower case and no white space, which is what satisfies ejabberd too.
+        // Lower case without white space, which satisfies ejabberd too.
         let right = self
             .shared
             .settings
@@ -139,8 +139,8 @@ impl Session {
         let Phase::Mounted { domain } = &self.phase else {
             return self.tell(stanza, &StanzaError::new(Condition::ServiceUnavailable));
         };
-        // Without `from`, Prosody 13 and ejabberd close the stream; an address that is no JID
-        // counts as missing.
+        // Without `from`, Prosody 13 and ejabberd close the stream; an invalid JID counts as
+        // missing.
         if stanza
             .from()
             .is_none_or(|from| from.domain().as_str() != domain)
@@ -154,10 +154,10 @@ impl Session {
         Flow::Continue(())
     }
 
-    /// A stanza that is well-formed and still none (RFC 6120 §8.2.3), or too large.
+    /// Handles a stanza that is well-formed but invalid (RFC 6120 §8.2.3), or too large.
     fn refused(&mut self, refused: RejectedStanza) -> Flow {
         if matches!(refused.defect(), StanzaDefect::TooLarge) {
-            // This is what Prosody says of it.
+            // Prosody's condition for oversized stanzas.
             return self.end_with("not-well-formed", None);
         }
         self.tell(
@@ -166,7 +166,7 @@ impl Session {
         )
     }
 
-    /// Sends a stanza error to the component itself.
+    /// Replies to the component with a stanza error.
     fn tell(&self, stanza: &Stanza, error: &StanzaError) -> Flow {
         if stanza.kind().is_error() || stanza.kind().is_response() {
             self.shared.count_dropped();

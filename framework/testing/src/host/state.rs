@@ -1,4 +1,4 @@
-//! Who is there: streams, mounted components, users.
+//! Shared state of a host: streams, mounted components, users and accounts.
 
 use crate::host::ids;
 use std::collections::{HashMap, VecDeque};
@@ -14,10 +14,11 @@ use super::mailbox::Mailbox;
 use super::write_buffer::WriteBuffer;
 use super::{Disconnect, refusal};
 
-/// Connections at a time, and domains that are remembered after their component has left.
+/// Maximum number of concurrent connections, and of domains remembered after their component has
+/// left.
 const STREAMS: usize = 4096;
 
-/// What connections, users and the handle share.
+/// State shared by connections, users and the host handle.
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) dropped: AtomicU64,
@@ -34,30 +35,30 @@ pub(super) struct State {
     /// Domains that have or had a component.
     mounts: HashMap<String, VecDeque<Arc<WriteBuffer>>>,
     users: HashMap<BareJid, Vec<(Jid, Arc<Mailbox>)>>,
-    /// Whose clients may log in.
+    /// Accounts that clients can log in to.
     pub(super) accounts: HashMap<BareJid, Account>,
-    /// Connections of clients.
+    /// Number of client connections.
     pub(super) clients: usize,
 }
 
-/// What became of the wish to be mounted.
+/// Result of mounting a component.
 pub(super) enum MountOutcome {
     Mounted,
     Conflict,
 }
 
-/// Where a stanza goes.
+/// Destination of a stanza.
 pub(super) enum Target {
     Component(Arc<WriteBuffer>),
-    /// A component's domain, with nobody mounted on it.
+    /// A component's domain without a mounted component.
     Offline,
     /// The host's own domain.
     Host,
-    /// All that are online at a bare JID, or the one at a full JID.
+    /// Virtual users: all resources of a bare JID, or the one of a full JID.
     Account(Vec<Endpoint>),
-    /// Somebody who can log in.
+    /// An account that clients can log in to.
     Registered(BareJid),
-    /// Another server, of which there is none.
+    /// A domain of another server, which is unreachable.
     RemoteServer,
 }
 
@@ -96,7 +97,7 @@ impl Shared {
         *self.running.borrow()
     }
 
-    /// Ends every stream, and takes no new ones until started again.
+    /// Ends every stream and rejects new connections until the host is started again.
     pub(super) fn stop(&self, how: &Disconnect) {
         self.running.send_replace(false);
         let streams = self.state().unmount_all();
@@ -106,7 +107,7 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
-    /// Waits until the tables are as wanted.
+    /// Waits until the predicate holds.
     pub(super) async fn until(&self, wanted: impl Fn(&State) -> bool) {
         loop {
             let changed = self.changed.notified();
@@ -117,7 +118,7 @@ impl Shared {
         }
     }
 
-    /// Takes in a connection; false when there are too many, or the host is stopped.
+    /// Registers a connection. Returns `false` if there are too many, or the host is stopped.
     pub(super) fn connect(&self, stream: &Arc<WriteBuffer>) -> bool {
         let mut state = self.state();
         let room = state.streams < STREAMS && self.is_running();
@@ -128,7 +129,7 @@ impl Shared {
         room
     }
 
-    /// Counts a client in; false when there are so many already.
+    /// Counts a client connection. Returns `false` if there are `most` already.
     pub(super) fn take_client(&self, most: usize) -> bool {
         let mut state = self.state();
         let room = state.clients < most;
@@ -136,8 +137,8 @@ impl Shared {
         room
     }
 
-    /// Mounts a component whose handshake was right, and tells it so before anything else reaches
-    /// it.
+    /// Mounts an authenticated component. The handshake reply is sent before any stanza can be
+    /// routed to it.
     pub(super) fn mount(&self, domain: &str, stream: &Arc<WriteBuffer>) -> MountOutcome {
         let mut state = self.state();
         state.opened(stream);
@@ -149,8 +150,7 @@ impl Shared {
             OnConflict::KickOld => old = std::mem::take(mounted),
             OnConflict::Share => {}
         }
-        // A stream that has ended in this moment takes nothing, and is taken out again by its own
-        // end.
+        // If the stream has just ended, the push fails and the stream unmounts itself.
         let _ = stream.push(b"<handshake/>");
         mounted.push_back(Arc::clone(stream));
         drop(state);
@@ -161,7 +161,7 @@ impl Shared {
         MountOutcome::Mounted
     }
 
-    /// No stanza goes to this stream any more.
+    /// Removes a stream from routing.
     pub(super) fn unmount(&self, domain: Option<&str>, stream: &Arc<WriteBuffer>) {
         let mut state = self.state();
         state.opened(stream);
@@ -177,7 +177,7 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
-    /// A connection is gone.
+    /// Counts a closed connection.
     pub(super) fn disconnected(&self) {
         self.state().streams -= 1;
         self.changed.notify_waiters();
@@ -187,7 +187,7 @@ impl Shared {
         let domain = to.domain().as_str();
         let mut state = self.state();
         if let Some(mounted) = state.mounts.get_mut(domain) {
-            // Those that share a domain get the stanzas in turn.
+            // Components that share a domain are served round-robin.
             mounted.rotate_left(usize::from(mounted.len() > 1));
             return mounted.back().map_or(Target::Offline, |stream| {
                 Target::Component(Arc::clone(stream))
@@ -221,7 +221,7 @@ impl State {
         self.mounts.get(domain)?.front()
     }
 
-    /// Whether a component has this domain, or had it.
+    /// Returns `true` if a component has or had this domain.
     pub(super) fn is_component(&self, domain: &str) -> bool {
         self.mounts.contains_key(domain)
     }
@@ -250,7 +250,7 @@ impl State {
                 .values_mut()
                 .flat_map(|mounted| mounted.drain(..)),
         );
-        // Those of clients are unbound by their own end.
+        // Client resources are unbound when their streams end.
         let resources = self
             .accounts
             .values()
@@ -259,12 +259,12 @@ impl State {
         streams
     }
 
-    /// The opening of this stream is over, one way or the other.
+    /// Marks the negotiation of a stream as finished, successfully or not.
     pub(super) fn opened(&mut self, stream: &Arc<WriteBuffer>) {
         self.opening.retain(|other| !Arc::ptr_eq(other, stream));
     }
 
-    /// False when that very JID is online.
+    /// Registers a virtual user. Returns `false` if that full JID is already online.
     pub(super) fn sign_on(&mut self, jid: &Jid, mailbox: &Arc<Mailbox>) -> bool {
         let resources = self.users.entry(jid.to_bare()).or_default();
         if resources.iter().any(|(other, _)| other == jid) {
@@ -291,7 +291,7 @@ impl State {
             .for_each(|(_, mailbox)| mailbox.close());
     }
 
-    /// Virtual users.
+    /// Returns the virtual users at a JID: all resources of a bare JID, or one.
     pub(super) fn online(&self, to: &Jid) -> Vec<Endpoint> {
         let resources = self.users.get(&to.to_bare()).into_iter().flatten();
         let wanted = resources.filter(|(jid, _)| to.resource().is_none() || jid == to);

@@ -1,4 +1,4 @@
-//! Virtual users: people on the other side of a component, without a client.
+//! Virtual users, which exchange stanzas with components without a client.
 
 use crate::host::ids;
 use std::fmt;
@@ -12,28 +12,30 @@ use super::raw_stanza::IntoRawStanza;
 use campanile::reply::Reply;
 use campanile::stanza::{Stanza, WriteError};
 
-/// A user of the host, online until dropped.
+/// A virtual user of a [`Host`], online until dropped.
 ///
-/// All methods take `&self`: one task may send while another receives.
+/// All methods take `&self`, so one task may send while another receives.
+///
+/// With the feature `testing`, assertions such as [`expect`](User::expect) are available.
 pub struct User {
     host: Host,
     jid: Jid,
     mailbox: Arc<Mailbox>,
 }
 
-/// What a user cannot be or do.
+/// Errors of [`User`] methods and of [`Host::user`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum UserError {
-    /// No address of a user.
+    /// The text is not the address of a user.
     Jid(String),
-    /// This address is online already, or belongs to a component.
+    /// The address is already online, or belongs to a component.
     Taken(Jid),
-    /// The text is not one stanza.
+    /// The text is not a single stanza.
     Xml(String),
-    /// A stanza names somebody else as its sender.
+    /// The stanza names another sender.
     Sender(Jid),
-    /// A stanza cannot be written.
+    /// The stanza cannot be serialized.
     Write(WriteError),
     /// The host is closed.
     Closed,
@@ -44,9 +46,7 @@ impl User {
         let mut jid =
             Jid::new(text).map_err(|error| UserError::Jid(format!("{text:?}: {error}")))?;
         if jid.node().is_none() {
-            return Err(UserError::Jid(format!(
-                "{text:?} has no name before the domain"
-            )));
+            return Err(UserError::Jid(format!("{text:?} has no localpart")));
         }
         if jid.resource().is_none() {
             jid = Jid::new(&format!("{jid}/home"))
@@ -67,20 +67,20 @@ impl User {
         })
     }
 
-    /// The full JID.
+    /// Returns the full JID.
     #[must_use]
     pub fn jid(&self) -> &Jid {
         &self.jid
     }
 
-    /// Sends a stanza, or XML as text. Waits while the component takes nothing.
+    /// Sends a stanza, or XML as text. Waits while the component's buffer is full.
     ///
-    /// The sender's address is filled in. What cannot be delivered comes back as an error stanza,
-    /// as from a server.
+    /// The sender's address is filled in. A stanza that cannot be delivered is answered with an
+    /// error stanza, as by a server.
     ///
     /// # Errors
-    /// [`UserError::Xml`] when the text is not one stanza, [`UserError::Sender`] when it names
-    /// another sender.
+    /// Returns [`UserError::Xml`] if the text is not a single stanza, and [`UserError::Sender`] if
+    /// it names another sender.
     pub async fn send(&self, stanza: impl IntoRawStanza) -> Result<(), UserError> {
         let mut raw = stanza.into_raw_stanza()?;
         raw.stamp(&self.jid)?;
@@ -91,19 +91,21 @@ impl User {
     /// Sends a chat message.
     ///
     /// # Errors
-    /// When `to` is no JID, or when `body` holds a character that XML cannot carry.
+    /// Returns an error if `to` is not a JID, or if `body` contains a character that XML does not
+    /// allow.
     pub async fn say(&self, to: &str, body: &str) -> Result<(), UserError> {
         let to = Jid::new(to).map_err(|error| UserError::Jid(format!("{to:?}: {error}")))?;
         self.send(Stanza::chat(to, body).map_err(UserError::Write)?)
             .await
     }
 
-    /// Sends an IQ get or set and waits for the answer, a result or an error. Other stanzas stay
-    /// where they are. An id is filled in when there is none.
+    /// Sends an IQ get or set and waits for the response, a result or an error.
+    ///
+    /// Other stanzas stay in the mailbox. A missing id is filled in.
     ///
     /// # Errors
-    /// As [`send`](User::send), and [`UserError::Closed`] when the host is closed before an answer
-    /// comes.
+    /// As [`send`](User::send), and [`UserError::Closed`] if the host is closed before a response
+    /// arrives.
     pub async fn request(&self, iq: impl IntoRawStanza) -> Result<Stanza, UserError> {
         let mut raw = iq.into_raw_stanza()?;
         raw.identify(|| ids::fresh())?;
@@ -119,7 +121,7 @@ impl User {
         self.mailbox.take(answer).await.ok_or(UserError::Closed)
     }
 
-    /// Answers a stanza as a component's handler would.
+    /// Replies to a stanza as a component's handler would.
     ///
     /// # Errors
     /// As [`send`](User::send).
@@ -132,24 +134,24 @@ impl User {
         Ok(())
     }
 
-    /// The next stanza, as soon as there is one. `None` when the host is closed.
+    /// Receives the next stanza. Returns `None` when the host is closed.
     pub async fn recv(&self) -> Option<Stanza> {
         self.mailbox.take(|_| true).await
     }
 
-    /// The next stanza that is wanted; the others stay where they are. `None` when the host is
-    /// closed.
+    /// Receives the next stanza that matches, and leaves the others in the mailbox. Returns `None`
+    /// when the host is closed.
     pub async fn recv_where(&self, wanted: impl Fn(&Stanza) -> bool) -> Option<Stanza> {
         self.mailbox.take(wanted).await
     }
 
-    /// Everything that has come and was not received yet, without waiting.
+    /// Removes and returns all stanzas that have not been received yet, without waiting.
     #[must_use]
     pub fn take_waiting(&self) -> Vec<Stanza> {
         self.mailbox.take_all()
     }
 
-    /// How many stanzas have come and were not received yet.
+    /// Returns the number of stanzas that have not been received yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.mailbox.len()
@@ -174,11 +176,11 @@ impl fmt::Debug for User {
 impl fmt::Display for UserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Jid(why) => write!(f, "no address of a user: {why}"),
-            Self::Taken(jid) => write!(f, "{jid} is online already, or belongs to a component"),
-            Self::Xml(why) => write!(f, "not one stanza: {why}"),
-            Self::Sender(jid) => write!(f, "a user cannot send as {jid}"),
-            Self::Write(error) => write!(f, "the stanza cannot be written: {error}"),
+            Self::Jid(why) => write!(f, "not the address of a user: {why}"),
+            Self::Taken(jid) => write!(f, "{jid} is already online, or belongs to a component"),
+            Self::Xml(why) => write!(f, "not a single stanza: {why}"),
+            Self::Sender(jid) => write!(f, "not permitted to send as {jid}"),
+            Self::Write(error) => write!(f, "cannot serialize the stanza: {error}"),
             Self::Closed => f.write_str("the host is closed"),
         }
     }

@@ -1,4 +1,4 @@
-//! What waits for the socket of one component or client: bytes, bounded, with an end.
+//! A bounded buffer of outgoing bytes for one component or client.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,16 +6,16 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::time::{Duration, timeout};
 
-/// Users wait with sending while more than this waits for a component: not much, or one who floods
-/// would delay all.
+/// Users wait before sending while more than this is buffered for a component. Kept small, so that
+/// a flood by one user does not delay the others.
 const ROOM: usize = 64 * 1024;
-/// What other components send is bounced beyond this. A component cannot be made to wait: it may be
-/// the very one that does not read, because it waits until the host has read what it writes.
+/// Limit above which stanzas from other components are bounced. A component cannot be made to wait:
+/// it may be the very one that does not read, because it waits until the host has read its output.
 const LIMIT: usize = 8 * 1024 * 1024;
-/// Prosody's `send_timeout`: a component that takes no byte for so long is gone.
+/// Prosody's `send_timeout`: a peer that accepts no byte for this long is disconnected.
 const STALL: Duration = Duration::from_secs(180);
 
-/// The bytes on their way to one component.
+/// Bytes to be written to one peer.
 #[derive(Debug, Default)]
 pub(super) struct WriteBuffer {
     state: Mutex<State>,
@@ -26,13 +26,13 @@ pub(super) struct WriteBuffer {
 #[derive(Debug, Default)]
 struct State {
     bytes: Vec<u8>,
-    /// Taken out and not written yet.
+    /// Removed from `bytes` and not written yet.
     in_hand: usize,
-    /// Nothing can be added any more.
+    /// The buffer rejects further bytes.
     finished: bool,
 }
 
-/// Why bytes were not taken.
+/// Reason why bytes were rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PushError {
     Full,
@@ -40,17 +40,17 @@ pub(super) enum PushError {
 }
 
 impl WriteBuffer {
-    /// Adds a stanza at once.
+    /// Appends a stanza without waiting.
     pub(super) fn push(&self, bytes: &[u8]) -> Result<(), PushError> {
         self.add(bytes, LIMIT)
     }
 
-    /// Adds a stanza at once, where no more than this waits.
+    /// Appends a stanza without waiting if at most `limit` bytes are buffered.
     pub(super) fn push_within(&self, bytes: &[u8], limit: usize) -> Result<(), PushError> {
         self.add(bytes, limit)
     }
 
-    /// Adds a stanza when there is room; false when the stream has ended.
+    /// Waits for capacity and appends a stanza. Returns `false` if the stream has ended.
     pub(super) async fn push_waiting(&self, bytes: &[u8]) -> bool {
         loop {
             let room = self.room.notified();
@@ -62,7 +62,7 @@ impl WriteBuffer {
         }
     }
 
-    /// Adds the last bytes; the connection ends behind them.
+    /// Appends the final bytes, after which the connection ends.
     pub(super) fn finish(&self, last: &[u8]) {
         let mut state = self.lock();
         if !state.finished {
@@ -74,7 +74,7 @@ impl WriteBuffer {
         self.room.notify_waiters();
     }
 
-    /// Writes until the end, and shuts the connection down behind it.
+    /// Writes buffered bytes until the buffer is finished, then shuts the socket down.
     pub(super) async fn write_to(
         &self,
         mut socket: impl AsyncWrite + Unpin,

@@ -1,4 +1,5 @@
-//! An archive of a million entries: how fast it fills, how it grows, and how soon pages of searches come.
+//! Measurements of an archive with a million entries: throughput while it fills, memory, and query
+//! latency.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -17,19 +18,20 @@ use crate::server::{JID, Server};
 use crate::stanza::ID_LEN;
 
 const WINDOW: u32 = 4096;
-/// The filling is looked at in so many parts.
+/// Number of parts in which filling is measured.
 const PARTS: u64 = 10;
-/// Each question is asked so often, each time about something else.
+/// Number of repetitions of each query, with different parameters.
 const ASKED: u32 = 40;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-/// Pages that begin so far inside, in per cent.
+/// Start positions of pages within the archive, in percent.
 const DEPTHS: [u64; 3] = [10, 50, 90];
-/// A word of every message.
+/// Word contained in every message.
 const COMMON: &str = "noon";
 const MAM: &str = "urn:xmpp:mam:2";
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
-/// Fills the archive of each peer that has one, and asks it. True when all could be done.
+/// Fills and queries the archive of each peer that has one. Returns `true` if anything was
+/// measured.
 pub fn measure(cli: &Cli, peers: &[Peer]) -> Result<bool> {
     let mut text = String::new();
     for peer in peers
@@ -50,11 +52,11 @@ pub fn measure(cli: &Cli, peers: &[Peer]) -> Result<bool> {
             )?;
             Ok(format!("{}\n\n{filled}\n{asked}", peer.title))
         });
-        text += &done.with_context(|| format!("its last words: {}", running.log_tail()))?;
+        text += &done.with_context(|| format!("last log lines: {}", running.log_tail()))?;
         let memory = Memory::read(flow.pid)?;
         writeln!(
             text,
-            "\nAfter all that {} MiB of memory, at most {} MiB.\n",
+            "\nMemory afterwards: {} MiB, peak {} MiB.\n",
             memory.now_kib >> 10,
             memory.peak_kib >> 10
         )?;
@@ -68,10 +70,11 @@ pub fn measure(cli: &Cli, peers: &[Peer]) -> Result<bool> {
     Ok(!text.is_empty())
 }
 
-/// A table with a row for each part.
+/// Fills the archive. Returns a table with a row for each part.
 fn fill(flow: &mut Flow, entries: u64) -> Result<String> {
-    let mut table =
-        "| entries | messages/s | CPU of the component | others used | memory |\n|---|---|---|---|---|\n".to_owned();
+    let mut table = "| entries | messages/s | CPU of the component | others used | memory |\n\
+        |---|---|---|---|---|\n"
+        .to_owned();
     for part in 1..=PARTS {
         let before = Mark::read(flow.pid, flow.ledger.answered)?;
         flow.run_count(entries / PARTS, Pace::Rolling)?;
@@ -89,21 +92,22 @@ fn fill(flow: &mut Flow, entries: u64) -> Result<String> {
     let faults = flow.ledger.faults;
     ensure!(
         flow.ledger.open == 0 && faults.errors == 0 && faults.wrong == 0,
-        "not all is archived: {faults:?}"
+        "not all messages are archived: {faults:?}"
     );
     Ok(table)
 }
 
-/// A table with a row for each question.
+/// Runs the queries. Returns a table with a row for each.
 fn questions(asker: &mut Asker<'_>, entries: u64) -> Result<String> {
     let mut table =
         "| page of 50 | asked by | entries | median | slowest |\n|---|---|---|---|---|\n"
             .to_owned();
     let senders = scenario::FILL.senders;
     let user = |number: u32| format!("u{:05}@localhost/bench", number * 997 % senders);
-    // The first word of the first message of the same user.
+    // The unique word of the same user's first message.
     let own = |number: u32| format!("m{:08x}", number * 997 % senders);
-    let (first, last) = ("<max>50</max>", "<max>50</max><before/>");
+    let first = "<max>50</max>";
+    let last = "<max>50</max><before/>";
     let ids: Vec<String> = DEPTHS
         .into_iter()
         .map(|percent| asker.id_of(entries * percent / 100))
@@ -120,7 +124,8 @@ fn questions(asker: &mut Asker<'_>, entries: u64) -> Result<String> {
         }
         times.sort_unstable();
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
-        let (median, slowest) = (ms(times[times.len() / 2]), ms(times[times.len() - 1]));
+        let median = ms(times[times.len() / 2]);
+        let slowest = ms(times[times.len() - 1]);
         let by = if who(0) == ADMIN {
             "an admin"
         } else {
@@ -206,7 +211,8 @@ struct Page {
 }
 
 impl Asker<'_> {
-    /// One page, from the question's first byte to the answer's last.
+    /// Requests one page and measures the time from the first byte of the query to the last of the
+    /// response.
     fn ask(&mut self, who: &str, form: &str, set: &str) -> Result<Page> {
         self.asked += 1;
         let id = format!("q{}", self.asked);
@@ -216,11 +222,13 @@ impl Asker<'_> {
         link.out.extend_from_slice(
             format!("<iq type='set' from='{who}' to='{JID}' id='{id}'>{query}</iq>").as_bytes(),
         );
-        let (started, mut entries, mut end) = (Instant::now(), 0, None);
+        let started = Instant::now();
+        let mut entries = 0;
+        let mut end = None;
         while end.is_none() {
             ensure!(
                 started.elapsed() < ANSWER_TIMEOUT,
-                "no answer to {query} of {who}"
+                "no response to {query} of {who}"
             );
             link.flush()?;
             link.wait(true, ANSWER_TIMEOUT)?;
@@ -237,12 +245,13 @@ impl Asker<'_> {
                 }
             })?;
         }
-        let (took, end) = (started.elapsed(), end.unwrap_or_default());
+        let took = started.elapsed();
+        let end = end.unwrap_or_default();
         ensure!(end.contains("<fin "), "{query} of {who}: {end}");
         Ok(Page { took, entries, end })
     }
 
-    /// The archive's id of a message by its number.
+    /// Returns the archive id of a message by its number.
     fn id_of(&mut self, number: u64) -> Result<String> {
         let word = format!("m{number:08x}");
         ensure!(word.len() == ID_LEN, "no such message");

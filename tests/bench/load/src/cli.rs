@@ -1,4 +1,4 @@
-//! What can be asked for on the command line.
+//! Command line options.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,58 +9,60 @@ use crate::flow::Extent;
 use crate::peer::Peer;
 use crate::scenario::{Flow, Scenario};
 
-/// Puts load on XMPP components (XEP-0114) over loopback TCP and prints what they made of it.
+/// Measures XMPP components (XEP-0114) under load over loopback TCP.
 #[derive(Debug, Parser)]
 #[command(name = "bench-load", version)]
 pub struct Cli {
-    /// The main scenarios, three rounds of one second each (the default).
+    /// Run the main scenarios, three rounds of one second each (default).
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// All scenarios and windows, five rounds of two seconds each; about an hour.
+    /// Run all scenarios and windows, five rounds of two seconds each; takes about an hour.
     #[arg(long)]
     pub full: bool,
-    /// Only this peer; may be given several times.
+    /// Measure only this peer; can be repeated.
     #[arg(long, value_name = "PEER")]
     pub only: Vec<String>,
-    /// Only this scenario, in all its windows; may be given several times.
+    /// Run only this scenario, with all its windows; can be repeated.
     #[arg(long, value_name = "SCENARIO")]
     pub scenario: Vec<String>,
-    /// Only this window.
+    /// Run only with this window.
     #[arg(long)]
     pub window: Option<u32>,
+    /// Number of rounds.
     #[arg(long)]
     pub rounds: Option<u32>,
-    /// Seconds measured in each run.
+    /// Measured time of each run, in seconds.
     #[arg(long)]
     pub seconds: Option<f64>,
-    /// Seconds for which the server does not read in scenario `stall`.
+    /// Time for which the server does not read in scenario `stall`, in seconds.
     #[arg(long)]
     pub stall_seconds: Option<f64>,
-    /// Stanzas of a run that goes by number.
+    /// Number of stanzas in runs of fixed size.
     #[arg(long)]
     pub count: Option<u64>,
-    /// Measure another component too; {port}, {jid}, {secret} and {config} are filled in.
+    /// Measure another component, too; {port}, {jid}, {secret} and {config} are replaced.
     #[arg(long, value_name = "NAME=COMMAND", value_parser = Peer::parse)]
     pub command: Vec<Peer>,
-    /// Write every single measurement to this file.
+    /// Write all measurements to this file as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Write the tables to this file, too.
+    /// Also write the tables to this file.
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
-    /// Say which peers and scenarios there are, and end.
+    /// List peers and scenarios, and exit.
     #[arg(long)]
     pub list: bool,
-    /// Fill archives with a million entries (--count says otherwise) and ask them.
+    /// Fill archives with a million entries (see --count) and query them.
     #[arg(long, conflicts_with = "instructions")]
     pub archive: bool,
-    /// Count instructions for each echoed stanza under callgrind and compare with the committed figures.
+    /// Count instructions per echoed stanza under callgrind and compare them with the committed
+    /// numbers.
     #[arg(long)]
     pub instructions: bool,
-    /// With --instructions: write the figures instead of comparing them.
+    /// With --instructions: write the numbers instead of comparing them.
     #[arg(long, requires = "instructions")]
     pub bless: bool,
-    /// The folder of the bench.
+    /// Folder of the benchmark.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub bench_dir: PathBuf,
 }
@@ -82,7 +84,7 @@ impl Cli {
         }
     }
 
-    /// How much an archive is filled with.
+    /// Returns the number of archive entries.
     pub fn entries(&self) -> u64 {
         self.count.unwrap_or(1_000_000)
     }
@@ -91,7 +93,8 @@ impl Cli {
         self.rounds.unwrap_or(if self.full { 5 } else { 3 }).max(1)
     }
 
-    /// Memory does not scatter as time does: what is run for its sake is run once.
+    /// Returns the number of rounds of a scenario. Memory varies less than time, so memory
+    /// scenarios run once.
     pub fn rounds_of(&self, scenario: &Scenario) -> u32 {
         if scenario.flow == Flow::Window {
             self.rounds()
@@ -104,13 +107,13 @@ impl Cli {
         self.only.is_empty() || self.only.contains(&peer.name)
     }
 
-    /// The windows in which a scenario is to be run.
+    /// Returns the windows to run a scenario with.
     pub fn windows_of(&self, scenario: &Scenario) -> Vec<u32> {
         let named = self.scenario.iter().any(|name| name == scenario.name);
         let all = if named || self.full {
             scenario.windows
         } else if self.scenario.is_empty() && scenario.quick {
-            // Chat shows the round trip as well, even in a hurry.
+            // The quick run of `chat` includes the round-trip time.
             &scenario.windows[..scenario.windows.len().min(if scenario.name == "chat" {
                 2
             } else {

@@ -1,4 +1,4 @@
-//! The loop that keeps so many stanzas in flight, and the two measurements that need no more than that.
+//! The main loop, which keeps a window of stanzas in flight, and the two basic measurements.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -11,23 +11,23 @@ use crate::process::Memory;
 use crate::sample::{Mark, Sample};
 use crate::scenario::{Scenario, Source};
 
-/// How long and how much.
+/// Duration and size of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
     pub warm_up: Duration,
     pub measured: Duration,
-    /// Stanzas of a run that goes by number.
+    /// Number of stanzas in runs of fixed size.
     pub count: u64,
-    /// How long the server does not read.
+    /// Time for which the server does not read.
     pub stall: Duration,
 }
 
-/// When the next stanzas are sent.
+/// Policy for sending the next stanzas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// As soon as fewer than the window are in flight.
+    /// Keeps the window full.
     Rolling,
-    /// Only when all are answered: equal batches, for counts that must come out equal.
+    /// Sends the next batch when all stanzas are answered, for reproducible counts.
     Lockstep,
 }
 
@@ -41,20 +41,21 @@ pub struct Flow {
     scenario: &'static str,
     window: u32,
     rate: Option<u32>,
-    /// When the stanzas that a rate counts began.
+    /// Start time and first stanza of the rate-limited period.
     paced_since: (Instant, u32),
     base: Instant,
 }
 
-/// An unanswered stanza is waited for so long.
+/// Time to wait for outstanding replies.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
-/// So long nothing at all: the rest will not come. Under valgrind a batch takes its time.
+/// Time without any input after which a run of fixed size is given up. Batches are slow under
+/// valgrind.
 const SILENCE: Duration = Duration::from_secs(15);
-/// So many answers make a component warm.
+/// Number of replies after which a component counts as warmed up.
 const WARM_AFTER: u64 = 20_000;
 const TURN: Duration = Duration::from_millis(100);
 const PACED_TURN: Duration = Duration::from_millis(1);
-/// A run that goes by number is given up after so long.
+/// Time limit of a run of fixed size.
 const COUNT_AT_MOST: Duration = Duration::from_secs(300);
 
 impl Flow {
@@ -74,7 +75,7 @@ impl Flow {
         }
     }
 
-    /// Throughput, latency and CPU over a fixed time, after a warm-up.
+    /// Measures throughput, latency and CPU over a fixed time, after a warm-up.
     pub fn measure(mut self, extent: &Extent) -> Result<Sample> {
         let start = Memory::read(self.pid)?;
         self.warm_up(extent.warm_up)?;
@@ -94,7 +95,7 @@ impl Flow {
         ))
     }
 
-    /// The same over a fixed number; memory is read a second after the last answer.
+    /// Measures a fixed number of stanzas. Memory is read one second after the last reply.
     pub fn measure_count(mut self, extent: &Extent) -> Result<Sample> {
         let start = Memory::read(self.pid)?;
         let before = self.mark()?;
@@ -113,7 +114,8 @@ impl Flow {
         ))
     }
 
-    /// A just-in-time compiler wants numbers, not seconds: on a busy machine the warm-up takes longer.
+    /// Warms the component up. Just-in-time compilers need a number of stanzas, not seconds, so
+    /// this takes longer on a busy machine.
     fn warm_up(&mut self, time: Duration) -> Result<()> {
         let deadline = Instant::now() + time * 6;
         self.run_for(time)?;
@@ -123,7 +125,7 @@ impl Flow {
         Ok(())
     }
 
-    /// Sends `count` and waits for the answers, as long as any come.
+    /// Sends `count` stanzas and waits for the replies, as long as any arrive.
     pub fn run_count(&mut self, count: u64, pace: Pace) -> Result<()> {
         let last = u64::from(self.seq) + count;
         let deadline = Instant::now() + COUNT_AT_MOST;
@@ -149,7 +151,7 @@ impl Flow {
         Ok(())
     }
 
-    /// Reads what is still due; what does not come is counted.
+    /// Reads outstanding replies. Missing ones are counted.
     fn drain(&mut self) -> Result<()> {
         let mut quiet = Instant::now();
         while self.ledger.open > 0 && quiet.elapsed() < ANSWER_TIMEOUT {
@@ -161,7 +163,7 @@ impl Flow {
         Ok(())
     }
 
-    /// How many stanzas may have been sent by now.
+    /// Returns the number of stanzas that may have been sent by now.
     fn due(&self) -> u64 {
         let (since, from) = self.paced_since;
         self.rate.map_or(u64::MAX, |rate| {
@@ -188,7 +190,7 @@ impl Flow {
         }
     }
 
-    /// Writes, waits, reads. Gives the number of bytes read.
+    /// Writes, waits and reads once. Returns the number of bytes read.
     fn turn(&mut self) -> Result<usize> {
         self.link.flush()?;
         self.link.wait(

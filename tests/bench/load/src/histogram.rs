@@ -1,4 +1,4 @@
-//! Latencies in buckets of fixed number: 64 to each doubling, so at most 1.6 % off.
+//! Latency histogram with 64 buckets per power of two, for an error of at most 1.6 %.
 
 const STEPS: u64 = 64;
 const SHIFT: u32 = STEPS.trailing_zeros();
@@ -32,7 +32,7 @@ impl Histogram {
         (self.count, self.max) = (0, 0);
     }
 
-    /// The value below which the share `quantile` of all values lies, in nanoseconds.
+    /// Returns a quantile in nanoseconds.
     pub fn quantile(&self, quantile: f64) -> u64 {
         let wanted = ((self.count as f64 * quantile).ceil() as u64).max(1);
         let mut seen = 0;
@@ -54,7 +54,7 @@ fn bucket_of(value: u64) -> usize {
     (u64::from(doubling + 1) * STEPS + (value >> doubling) - STEPS) as usize
 }
 
-/// The largest value of a bucket.
+/// Returns the largest value of a bucket.
 fn top_of(bucket: usize) -> u64 {
     let bucket = bucket as u64;
     if bucket < STEPS {

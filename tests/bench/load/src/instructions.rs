@@ -1,6 +1,6 @@
-//! Instructions for each echoed stanza, counted by callgrind: a figure that does not depend on how busy the machine is.
+//! Instructions per echoed stanza, counted by callgrind: independent of the machine's load.
 //!
-//! Two counts are taken in equal batches and subtracted, so that start and end of the program fall out.
+//! Two runs with equal batches are subtracted, which cancels startup and shutdown.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,9 +18,9 @@ use crate::server::Server;
 const BATCH: u32 = 64;
 const FEW: u64 = 1_024;
 const MANY: u64 = 5_120;
-/// How far a figure may be from the committed one.
+/// Allowed relative deviation from the committed number.
 const TOLERANCE: f64 = 0.05;
-/// Under valgrind everything takes its time.
+/// Connecting is slow under valgrind.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(120);
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 const FILE: &str = "instructions.txt";
@@ -28,12 +28,16 @@ const FILE: &str = "instructions.txt";
 /// Lines of `PEER SCENARIO INSTRUCTIONS`.
 type Figures = BTreeMap<(String, String), f64>;
 
-/// Counts for each peer and scenario that has a committed figure, or that was asked for by name. True when all agree.
+/// Counts instructions for each peer and scenario with a committed number, or selected by name.
+/// Returns `true` if all agree.
 pub fn check(cli: &Cli, peers: &[Peer]) -> Result<bool> {
     let file = cli.bench_dir.join(FILE);
     let mut figures = read(&file)?;
     let mut agreed = true;
-    for peer in peers.iter().filter(|peer| peer.is_available(&cli.bench_dir)) {
+    for peer in peers
+        .iter()
+        .filter(|peer| peer.is_available(&cli.bench_dir))
+    {
         for scenario in scenario::ALL {
             let key = (peer.name.clone(), scenario.name.to_owned());
             let named = cli.only.contains(&peer.name)
@@ -60,7 +64,7 @@ pub fn check(cli: &Cli, peers: &[Peer]) -> Result<bool> {
 fn say(key: &(String, String), counted: f64, committed: Option<f64>) -> bool {
     let off = committed.map(|committed| counted / committed - 1.0);
     let agrees = off.is_none_or(|off| off.abs() <= TOLERANCE);
-    let beside = off.map_or("no figure committed".to_owned(), |off| {
+    let beside = off.map_or("no committed number".to_owned(), |off| {
         format!(
             "committed {:.0}, {:+.1} %, {}",
             committed.unwrap_or(0.0),
@@ -69,7 +73,7 @@ fn say(key: &(String, String), counted: f64, committed: Option<f64>) -> bool {
         )
     });
     println!(
-        "{} {}: {counted:.0} instructions for each stanza ({beside})",
+        "{} {}: {counted:.0} instructions per stanza ({beside})",
         key.0, key.1
     );
     agrees
@@ -86,7 +90,7 @@ fn count_run(cli: &Cli, peer: &Peer, scenario: &Scenario, stanzas: u64) -> Resul
     let out = cli
         .bench_dir
         .join(format!("target/runs/{}.callgrind", peer.name));
-    // Of an earlier run; there may be none.
+    // May not exist.
     let _ = fs::remove_file(&out);
     let under = [
         "valgrind",
@@ -97,7 +101,7 @@ fn count_run(cli: &Cli, peer: &Peer, scenario: &Scenario, stanzas: u64) -> Resul
     let server = Server::bind(0)?;
     let mut running = peer.start(&cli.bench_dir, server.port, &under)?;
     let stream = server.accept(&mut running.child, CONNECTS_WITHIN);
-    let stream = stream.with_context(|| format!("its last words: {}", running.log_tail()))?;
+    let stream = stream.with_context(|| format!("last log lines: {}", running.log_tail()))?;
     let mut flow = Flow::new(stream, running.pid(), scenario, BATCH);
     flow.run_count(stanzas, Pace::Lockstep)?;
     ensure!(
@@ -110,17 +114,17 @@ fn count_run(cli: &Cli, peer: &Peer, scenario: &Scenario, stanzas: u64) -> Resul
     total(&out)
 }
 
-/// The sum that callgrind writes at the end of its file.
+/// Reads the total from callgrind's output.
 fn total(out: &PathBuf) -> Result<u64> {
-    let text = fs::read_to_string(out).context("callgrind left no counts")?;
+    let text = fs::read_to_string(out).context("callgrind wrote no output")?;
     let line = text
         .lines()
         .rev()
         .find_map(|line| line.strip_prefix("totals: "));
-    line.context("callgrind left no sum")?
+    line.context("callgrind wrote no total")?
         .trim()
         .parse()
-        .context("callgrind's sum")
+        .context("invalid total of callgrind")
 }
 
 fn read(file: &Path) -> Result<Figures> {
@@ -136,9 +140,9 @@ fn read(file: &Path) -> Result<Figures> {
             key,
             words
                 .next()
-                .context("no figure")?
+                .context("no number")?
                 .parse()
-                .context("not a figure")?,
+                .context("invalid number")?,
         ))
     };
     text.lines()

@@ -1,4 +1,4 @@
-//! What was sent and what came back for it: answers matched by id, order kept for each sender, latency.
+//! Accounting of sent stanzas and replies: matching by id, order per sender, latency.
 
 use serde::Serialize;
 
@@ -8,23 +8,23 @@ use crate::scenario::{Expect, Source};
 use crate::server::JID;
 use crate::stanza;
 
-/// What went wrong, or differently, with answers.
+/// Counts of incorrect replies.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Faults {
-    /// Answered with a stanza error where something else was due (or the other way round).
+    /// Error replies where none was expected, and vice versa.
     pub errors: u64,
-    /// The right id, but other content or another recipient.
+    /// Replies with the right id but wrong content or recipient.
     pub wrong: u64,
-    /// An answer of one sender that came after a later one of the same sender.
+    /// Replies to a sender out of order.
     pub reordered: u64,
-    /// An answer to nothing that was open: a second one, or an id never sent.
+    /// Replies to stanzas that are not outstanding: duplicates, or unknown ids.
     pub stray: u64,
     pub unanswered: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
-    /// The number of the open stanza plus one; 0 when free.
+    /// Number of the outstanding stanza plus one; 0 if free.
     seq1: u32,
     sent_at: u64,
 }
@@ -32,7 +32,7 @@ struct Slot {
 #[derive(Debug)]
 pub struct Ledger {
     slots: Vec<Slot>,
-    /// For each sender the highest number answered, plus one.
+    /// Highest answered number per sender, plus one.
     latest: Vec<u32>,
     senders: u32,
     expect: Expect,
@@ -63,7 +63,7 @@ impl Ledger {
         let at = seq as usize & (self.slots.len() - 1);
         let slot = &mut self.slots[at];
         if slot.seq1 != 0 {
-            // Eight windows later it is still open: given up.
+            // Still outstanding after eight windows: given up.
             self.faults.unanswered += 1;
             self.open -= 1;
         }
@@ -74,7 +74,7 @@ impl Ledger {
         self.open += 1;
     }
 
-    /// Takes a stanza from the component in; `out` gets what the server writes in turn.
+    /// Records a stanza from the component. The server's own output is appended to `out`.
     pub fn came(&mut self, stanza: Stanza<'_>, now: u64, out: &mut Vec<u8>) {
         let attributes = stanza.attributes();
         let Some(seq) = stanza::seq_of(attributes.id) else {
@@ -92,7 +92,7 @@ impl Ledger {
         self.judge(stanza, seq);
     }
 
-    /// Counts an answer in without a look at what is open: for floods larger than any table.
+    /// Records a reply without matching it, for floods larger than the table.
     pub fn came_uncounted(&mut self, stanza: Stanza<'_>, out: &mut Vec<u8>) {
         match stanza::seq_of(stanza.attributes().id) {
             Some(seq) => {
@@ -109,7 +109,7 @@ impl Ledger {
         self.slots.fill(Slot::default());
     }
 
-    /// Is it the answer that was due, and in its turn?
+    /// Verifies content, recipient and order of a reply.
     fn judge(&mut self, stanza: Stanza<'_>, seq: u32) {
         let attributes = stanza.attributes();
         let sender = seq % self.senders;
@@ -132,7 +132,7 @@ impl Ledger {
     fn content_is_due(&self, stanza: Stanza<'_>, id: &[u8]) -> bool {
         let holds = |needle: &[u8]| memchr::memmem::find(stanza.content, needle).is_some();
         match self.expect {
-            // The body begins with the id; that all of it is there is seen from the length.
+            // The body starts with the id; its length shows that it is complete.
             Expect::Echo => stanza.content.len() >= self.content_len && holds(id),
             Expect::Result => true,
             Expect::ResultWith(text) => holds(text.as_bytes()),
@@ -142,8 +142,8 @@ impl Ledger {
     }
 }
 
-/// What is no answer goes where a server would send it: back to the component when it is for its own domain
-/// (a ping to oneself); a request to anybody else is refused.
+/// Routes other stanzas as a server would: back to the component if addressed to its own domain (a
+/// self-ping); requests to other domains get an error.
 fn route(stanza: Stanza<'_>, out: &mut Vec<u8>) {
     let attributes = stanza.attributes();
     let domain = attributes
@@ -166,7 +166,8 @@ fn route(stanza: Stanza<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(part);
         }
         out.extend_from_slice(
-            b"'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+            b"'><error type='cancel'>\
+              <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
         );
     }
 }
@@ -197,7 +198,8 @@ mod tests {
     fn echo(seq: u32, sender: u32) -> String {
         let body = format!("m{seq:08x}{}", "x".repeat(40));
         format!(
-            "<message to='u{sender:05}@localhost/bench' id='m{seq:08x}' type='chat'><body>{body}</body></message>"
+            "<message to='u{sender:05}@localhost/bench' id='m{seq:08x}' type='chat'>\
+             <body>{body}</body></message>"
         )
     }
 
@@ -220,9 +222,9 @@ mod tests {
             .iter()
             .for_each(|&seq| ledger.sent(seq, 0));
         feed(&mut ledger, &echo(101, 1));
-        feed(&mut ledger, &echo(1, 1)); // after a later one of the same sender
-        feed(&mut ledger, &echo(1, 1)); // a second time
-        feed(&mut ledger, &echo(2, 9)); // to somebody else
+        feed(&mut ledger, &echo(1, 1)); // out of order
+        feed(&mut ledger, &echo(1, 1)); // duplicate
+        feed(&mut ledger, &echo(2, 9)); // wrong recipient
         feed(
             &mut ledger,
             "<message to='u00003@localhost/bench' id='m00000003' type='error'><error/></message>",
@@ -241,7 +243,8 @@ mod tests {
     #[test]
     fn unrelated_stanza_is_routed() {
         let mut ledger = ledger();
-        let ping = "<iq type='get' from='echo.localhost' to='echo.localhost' id='k1'><ping xmlns='urn:xmpp:ping'/></iq>";
+        let ping = "<iq type='get' from='echo.localhost' to='echo.localhost' id='k1'>\
+            <ping xmlns='urn:xmpp:ping'/></iq>";
         assert_eq!(feed(&mut ledger, ping), ping);
         let asked = feed(
             &mut ledger,

@@ -1,4 +1,4 @@
-//! The stream to the component: one thread, one socket that never blocks, batched writes.
+//! The stream to the component: one thread, one non-blocking socket, batched writes.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,9 +9,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::scan::{self, Found, Stanza};
 
-/// No more stanzas are rendered while more bytes than this wait to be written.
+/// High-water mark of the output buffer, in bytes. No stanzas are rendered above it.
 const OUT_MARK: usize = 256 * 1024;
-/// What is read at once: small enough that new stanzas are on their way before all answers are looked at.
+/// Read size in bytes: small enough that new stanzas are sent before all replies are processed.
 const CHUNK: usize = 64 * 1024;
 
 #[derive(Debug)]
@@ -44,11 +44,11 @@ impl Link {
         self.written == self.out.len()
     }
 
-    /// Writes what the socket takes now.
+    /// Writes as much as the socket accepts.
     pub fn flush(&mut self) -> Result<()> {
         while !self.is_flushed() {
             match self.stream.write(&self.out[self.written..]) {
-                Ok(0) => bail!("the component's socket takes nothing"),
+                Ok(0) => bail!("the component's socket accepts no data"),
                 Ok(n) => self.written += n,
                 Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                 Err(e) => return Err(e.into()),
@@ -64,7 +64,7 @@ impl Link {
         Ok(())
     }
 
-    /// Waits until there is something to read (if `reading`) or room for what waits to be written.
+    /// Waits for input (if `reading`) or for write capacity.
     pub fn wait(&self, reading: bool, patience: Duration) -> Result<()> {
         let mut interest = PollFlags::empty();
         interest.set(PollFlags::IN, reading);
@@ -76,7 +76,7 @@ impl Link {
         }
     }
 
-    /// Reads once and hands every whole stanza to `take`, with the buffer for what must be written in turn.
+    /// Reads once and passes every complete stanza to `take`, with the output buffer.
     pub fn read(&mut self, mut take: impl FnMut(Stanza<'_>, &mut Vec<u8>)) -> Result<usize> {
         if self.input.len() - self.filled < CHUNK {
             self.input.resize(self.filled + 4 * CHUNK, 0);

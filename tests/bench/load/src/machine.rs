@@ -1,4 +1,4 @@
-//! The machine that a figure was taken on, and how much of it somebody else was using meanwhile.
+//! The machine, and the CPU time used by other processes.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ pub struct Machine {
     pub load_average: String,
 }
 
-/// CPU time of the whole machine, in ticks.
+/// CPU time of the machine, in ticks.
 #[derive(Debug, Clone, Copy)]
 pub struct Ticks {
     busy: u64,
@@ -51,7 +51,8 @@ impl Ticks {
             .filter_map(|field| field.parse().ok())
             .collect();
         let at = |i: usize| fields.get(i).copied().unwrap_or(0);
-        // user nice system idle iowait irq softirq steal; what follows is contained in user and nice.
+        // Fields: user nice system idle iowait irq softirq steal; later ones are included in user
+        // and nice.
         let busy = at(0) + at(1) + at(2) + at(5) + at(6);
         Self {
             busy,
@@ -60,7 +61,8 @@ impl Ticks {
         }
     }
 
-    /// The share of the machine, in per cent, used since `before` by others than the `ours` nanoseconds of CPU.
+    /// Returns the percentage of the machine used by other processes since `before`, where `ours`
+    /// is the CPU time of the measured ones in nanoseconds.
     pub fn others_since(&self, before: &Self, ours: u64) -> f64 {
         let all = self.all.saturating_sub(before.all) as f64;
         let used = (self.busy + self.steal).saturating_sub(before.busy + before.steal) as f64;

@@ -1,4 +1,4 @@
-//! The bench's load generator: a XEP-0114 server that keeps a component busy and looks at what it costs.
+//! Load generator: an XEP-0114 server that keeps a component busy and measures its resource usage.
 
 mod archive;
 mod cli;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Is all as it should be?
+/// Runs the selected mode. Returns `true` on success.
 fn run(mut cli: Cli) -> Result<bool> {
     cli.bench_dir = cli.bench_dir.canonicalize()?;
     let mut peers = Peer::known();
@@ -64,13 +64,13 @@ fn check_names(cli: &Cli, peers: &[Peer]) -> Result<()> {
     for name in &cli.only {
         ensure!(
             peers.iter().any(|peer| peer.name == *name),
-            "no peer {name}; --list names them"
+            "unknown peer {name}; run with --list for all names"
         );
     }
     for name in &cli.scenario {
         ensure!(
             scenario::ALL.iter().any(|s| s.name == name),
-            "no scenario {name}; --list names them"
+            "unknown scenario {name}; run with --list for all names"
         );
     }
     Ok(())

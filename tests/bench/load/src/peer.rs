@@ -1,4 +1,4 @@
-//! The components that are measured: how each is started, and what it can answer.
+//! The measured components: their commands and supported scenarios.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::postgres::{self, Postgres};
 use crate::server::{JID, SECRET};
 
-/// Who sees all of an archive.
+/// Archive admin, who can query all entries.
 pub const ADMIN: &str = "auditor@localhost";
 
 /// A component that can be measured.
@@ -19,19 +19,20 @@ pub const ADMIN: &str = "auditor@localhost";
 pub struct Peer {
     pub name: String,
     pub title: String,
-    /// Program and arguments. `{bench}` is the folder of the bench, `{root}` that of the product; `{port}`, `{jid}`
-    /// and `{secret}` are the server's; `{config}` is a file for the daemon, written when it is asked for.
+    /// Program and arguments. Placeholders: `{bench}` and `{root}` are the folders of the benchmark
+    /// and the repository; `{port}`, `{jid}` and `{secret}` those of the server; `{config}` is a
+    /// generated daemon configuration.
     command: Vec<String>,
-    /// Names of scenarios; none stands for all.
+    /// Supported scenarios; empty means all.
     scenarios: &'static [&'static str],
 }
 
-/// A component that runs.
+/// A running component.
 #[derive(Debug)]
 pub struct Running {
     pub child: Child,
     log: PathBuf,
-    /// Where it keeps what it is sent; ends after it.
+    /// Database, stopped after the component.
     _database: Option<Postgres>,
 }
 
@@ -56,7 +57,7 @@ const STOCK: &[&str] = &[
     "million",
     "stall",
 ];
-/// What a program of a few lines on a library can be asked.
+/// Scenarios for short programs on a library.
 const PROGRAM: &[&str] = &[
     "chat",
     "chat-4k",
@@ -180,7 +181,7 @@ const KNOWN: &[Row] = &[
 ];
 
 impl Peer {
-    /// All that the bench knows by name.
+    /// Returns all built-in peers.
     pub fn known() -> Vec<Self> {
         let peer = |&(name, title, command, scenarios): &Row| Self {
             name: name.to_owned(),
@@ -191,7 +192,7 @@ impl Peer {
         KNOWN.iter().map(peer).collect()
     }
 
-    /// Any other component, from `NAME=COMMAND`.
+    /// Parses a custom peer from `NAME=COMMAND`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, command) = text.split_once('=').ok_or("expected NAME=COMMAND")?;
         let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
@@ -210,7 +211,8 @@ impl Peer {
         self.scenarios.is_empty() || self.scenarios.contains(&scenario)
     }
 
-    /// Has it been built? A name without a slash is looked up by the system.
+    /// Returns `true` if the peer has been built. Program names without a slash are looked up in
+    /// the path.
     pub fn is_available(&self, bench: &Path) -> bool {
         let files = self
             .command
@@ -225,12 +227,12 @@ impl Peer {
         self.name == "logger-postgres"
     }
 
-    /// Starts it, `under` another program (valgrind) if there is one.
+    /// Starts the component, optionally under another program (valgrind).
     pub fn start(&self, bench: &Path, port: u16, under: &[String]) -> Result<Running> {
         let folder = bench.join("target/runs");
         fs::create_dir_all(&folder)?;
         let config = folder.join(format!("{}.toml", self.name));
-        // Under valgrind all handlers are slow; they are to be counted where they run otherwise.
+        // All handlers are slow under valgrind, which must not change how they are run.
         let overrun = if under.is_empty() { "20ms" } else { "1h" };
         let database = self.has_database().then(Postgres::start).transpose()?;
         let store = match &database {
@@ -239,7 +241,7 @@ impl Peer {
         };
         fs::write(&config, daemon_config(port, overrun, store.as_deref()))?;
         for file in ["logger.db", "logger.db-wal", "logger.db-shm"] {
-            // Each run begins with an empty archive; most peers have none.
+            // Starts with an empty archive. Most peers have none.
             let _ = fs::remove_file(folder.join(file));
         }
         let log = folder.join(format!("{}.log", self.name));
@@ -273,10 +275,10 @@ impl Running {
         self.child.id()
     }
 
-    /// Ends it: asked first, and by force after `grace`.
+    /// Stops the component with SIGTERM, and with SIGKILL after `grace`.
     pub fn stop(mut self, grace: Duration) -> Result<()> {
         if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
-            // Refused only when it has ended already.
+            // Fails only if the process has already ended.
             let _ = kill_process(pid, Signal::TERM);
         }
         let deadline = Instant::now() + grace;
@@ -286,7 +288,7 @@ impl Running {
         Ok(())
     }
 
-    /// The last lines it wrote.
+    /// Returns the last lines of the log.
     pub fn log_tail(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
@@ -297,14 +299,14 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only when it has ended already.
+        // Both fail only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 fn fill(word: &str, bench: &Path, port: u16, config: &Path) -> String {
-    // tests/bench: the product is two folders up.
+    // The repository is two folders above tests/bench.
     let root = bench.ancestors().nth(2).unwrap_or(bench);
     word.replace("{bench}", &bench.to_string_lossy())
         .replace("{root}", &root.to_string_lossy())
@@ -319,6 +321,8 @@ fn daemon_config(port: u16, overrun: &str, store: Option<&str>) -> String {
         format!("logger]\nstore = \"{store}\"\nadmins = [\"{ADMIN}\"]")
     });
     format!(
-        "[server]\naddress = \"127.0.0.1:{port}\"\n\n[[component]]\njid = \"{JID}\"\nsecret = \"{SECRET}\"\nlimits = {{ slow_handler = \"{overrun}\" }}\n[component.{mounted}\n"
+        "[server]\naddress = \"127.0.0.1:{port}\"\n\n\
+         [[component]]\njid = \"{JID}\"\nsecret = \"{SECRET}\"\n\
+         limits = {{ slow_handler = \"{overrun}\" }}\n[component.{mounted}\n"
     )
 }

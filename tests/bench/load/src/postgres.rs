@@ -1,4 +1,4 @@
-//! A throw-away PostgreSQL with Debian's settings, for the archive that lies in one.
+//! A temporary PostgreSQL with Debian's settings, for the PostgreSQL archive.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,7 +13,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(30);
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 const ALL: &str = "/usr/lib/postgresql";
 
-/// A database server. It ends, and its files go, when dropped.
+/// A database server, stopped and deleted when dropped.
 #[derive(Debug)]
 pub struct Postgres {
     child: Child,
@@ -21,14 +21,14 @@ pub struct Postgres {
     port: u16,
 }
 
-/// Whether there is one on this machine.
+/// Returns `true` if PostgreSQL is installed.
 pub fn is_available() -> bool {
     programs().is_ok()
 }
 
 impl Postgres {
     pub fn start() -> Result<Self> {
-        // Not below the bench: the database's own user must be able to reach it.
+        // Not in the benchmark's folder, which the database user may not be able to access.
         let folder =
             std::env::temp_dir().join(format!("campanile-bench-postgres-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
@@ -37,7 +37,7 @@ impl Postgres {
                 .arg("postgres")
                 .arg(&folder)
                 .status()?;
-            ensure!(given.success(), "there is no user postgres");
+            ensure!(given.success(), "missing user postgres");
         }
         let data = folder.join("data");
         let mut made = as_user("initdb")?;
@@ -91,7 +91,7 @@ impl Postgres {
                 return Ok(());
             }
             if self.child.try_wait()?.is_some() || Instant::now() > deadline {
-                bail!("PostgreSQL does not start: {said}");
+                bail!("PostgreSQL did not start: {said}");
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -101,19 +101,20 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // Refused only when it has ended already. INT: clients are not waited for.
+            // Fails only if the process has already ended. INT does not wait for clients.
             let _ = kill_process(pid, Signal::INT);
         }
         let deadline = Instant::now() + ENDS_WITHIN;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
         }
-        // What is left of it is in a folder for temporary files.
+        // Leftovers are in the folder for temporary files.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// One of the server's programs. It becomes the program itself, so that its process id is that of the server.
+/// Returns a command for one of the server's programs. `setpriv` replaces itself with the program,
+/// so the process id is that of the server.
 fn as_user(program: &str) -> Result<Command> {
     let path = programs()?.join(program);
     if !getuid().is_root() {

@@ -1,19 +1,19 @@
-//! What the component's process has used, from /proc: CPU of all its threads, and memory.
+//! CPU time and memory of a process, from /proc.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result};
 
-/// The unit of utime and stime in /proc/PID/stat as Linux shows it to user space, in nanoseconds (USER_HZ = 100).
+/// Unit of utime and stime in /proc/PID/stat, in nanoseconds (USER_HZ = 100).
 const TICK: u64 = 10_000_000;
 
-/// A reading of the CPU time of a process.
+/// CPU time of a process at one instant.
 #[derive(Debug, Clone)]
 pub struct Cpu {
-    /// Nanoseconds on a CPU, of each living thread.
+    /// CPU time of each live thread, in nanoseconds.
     threads: BTreeMap<u32, u64>,
-    /// User and system time of the whole process, threads that have ended included, in coarse ticks.
+    /// User and system time of the whole process, including ended threads, in coarse ticks.
     ticks: u64,
 }
 
@@ -26,8 +26,8 @@ pub struct Memory {
 impl Cpu {
     pub fn read(pid: u32) -> Result<Self> {
         let mut threads = BTreeMap::new();
-        for task in
-            fs::read_dir(format!("/proc/{pid}/task")).context("the component's process is gone")?
+        for task in fs::read_dir(format!("/proc/{pid}/task"))
+            .context("the component's process has ended")?
         {
             let path = task?.path();
             let Some(tid) = path
@@ -37,7 +37,7 @@ impl Cpu {
             else {
                 continue;
             };
-            // A thread may end between the listing and the reading.
+            // A thread may end between listing and reading.
             let Ok(text) = fs::read_to_string(path.join("schedstat")) else {
                 continue;
             };
@@ -51,7 +51,8 @@ impl Cpu {
         })
     }
 
-    /// CPU time used since `before`, in nanoseconds: exact, unless a thread ended in between.
+    /// Returns the CPU time used since `before`, in nanoseconds: exact unless a thread ended in
+    /// between.
     pub fn since(&self, before: &Self) -> u64 {
         if before
             .threads
@@ -70,7 +71,7 @@ impl Cpu {
 impl Memory {
     pub fn read(pid: u32) -> Result<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))
-            .context("the component's process is gone")?;
+            .context("the component's process has ended")?;
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             line.split_whitespace().next()?.parse().ok()
@@ -84,7 +85,8 @@ impl Memory {
 
 fn ticks(pid: u32) -> Result<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field is the name in brackets, which may hold spaces; utime and stime are the 14th and 15th.
+    // The second field is the name in parentheses, which may contain spaces; utime and stime are
+    // fields 14 and 15.
     let after = stat
         .rsplit_once(')')
         .context("unexpected /proc/PID/stat")?
@@ -107,7 +109,7 @@ mod tests {
     fn cpu_and_memory_of_own_process_are_read() {
         let pid = std::process::id();
         let before = Cpu::read(pid).unwrap();
-        // However fast this was compiled to be: until it shows.
+        // Works until the CPU time is measurable, at any optimization level.
         let shows = (0..10_000).any(|_| {
             std::hint::black_box((0..1_000_000_u64).fold(0, |a, b| std::hint::black_box(a ^ b)));
             Cpu::read(pid).unwrap().since(&before) > 100_000

@@ -1,4 +1,4 @@
-//! One line that says where the bench is; on anything but a terminal, a line for each finished run.
+//! Progress output: a single updated line on a terminal, otherwise a line per finished run.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ impl Progress {
                 self.total,
                 self.left()
             );
-            // A line of progress that cannot be shown is no reason to stop.
+            // Progress output is optional.
             let _ = stderr().flush();
         }
     }
@@ -58,7 +58,7 @@ impl Progress {
 fn describe(sample: &Sample) -> String {
     if let Some(stall) = sample.stall {
         return format!(
-            "{} sent, {} answered ({} refused), {} not, {} reconnects, peak {:.1} MiB{}{}",
+            "{} sent, {} answered ({} rejected), {} unanswered, {} reconnects, peak {:.1} MiB{}{}",
             stall.sent,
             stall.answered,
             stall.refused,
@@ -69,7 +69,7 @@ fn describe(sample: &Sample) -> String {
             if stall.alive {
                 ""
             } else {
-                ", SILENT AFTERWARDS"
+                ", NO REPLIES AFTERWARDS"
             },
         );
     }

@@ -1,4 +1,5 @@
-//! All runs, interleaved: every round takes each peer once, so that a slow minute of the machine hits all of them.
+//! Runs all measurements, interleaved: each round includes every peer, so that slow phases of the
+//! machine affect all of them.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::stall;
 
 pub const CONNECTS_WITHIN: Duration = Duration::from_secs(20);
 
-/// One run to be made.
+/// A planned run.
 #[derive(Debug, Clone, Copy)]
 struct Run<'a> {
     round: u32,
@@ -26,21 +27,21 @@ struct Run<'a> {
     peer: &'a Peer,
 }
 
-/// Measures `peers` and prints the tables. True when every run could be made.
+/// Measures the peers and prints the tables. Returns `true` if every run succeeded.
 pub fn run(cli: &Cli, peers: &[Peer]) -> Result<bool> {
-    let (there, missing): (Vec<&Peer>, Vec<&Peer>) =
-        peers.iter().partition(|peer| peer.is_available(&cli.bench_dir));
+    let (there, missing): (Vec<&Peer>, Vec<&Peer>) = peers
+        .iter()
+        .partition(|peer| peer.is_available(&cli.bench_dir));
     missing
         .iter()
-        .for_each(|peer| eprintln!("not built, left out: {}", peer.name));
-    ensure!(
-        !there.is_empty(),
-        "no peer is built; tests/bench/run builds them"
-    );
+        .for_each(|peer| eprintln!("skipped, not built: {}", peer.name));
+    ensure!(!there.is_empty(), "no peer is built; run tests/bench/run");
     let runs = plan(cli, &there);
-    let (extent, machine) = (cli.extent(), Machine::read());
+    let extent = cli.extent();
+    let machine = Machine::read();
     let mut progress = Progress::new(runs.len());
-    let (mut samples, mut failures) = (Vec::new(), Vec::new());
+    let mut samples = Vec::new();
+    let mut failures = Vec::new();
     for run in runs {
         let what = run.describe();
         progress.begin(&what);
@@ -68,7 +69,7 @@ pub fn run(cli: &Cli, peers: &[Peer]) -> Result<bool> {
 fn plan<'a>(cli: &Cli, peers: &[&'a Peer]) -> Vec<Run<'a>> {
     let mut runs = Vec::new();
     for round in 0..cli.rounds() {
-        // Each round begins with another peer: nobody always follows the same one.
+        // Each round starts with another peer, so that the order varies.
         let order = (0..peers.len()).map(|i| peers[(i + round as usize) % peers.len()]);
         for scenario in scenario::ALL
             .iter()
@@ -92,7 +93,7 @@ fn measure(cli: &Cli, run: &Run<'_>, extent: &Extent) -> Result<Sample> {
     let server = Server::bind(0)?;
     let mut running = run.peer.start(&cli.bench_dir, server.port, &[])?;
     let sample = measure_running(&server, &mut running, run, extent);
-    let sample = sample.with_context(|| format!("its last words: {}", running.log_tail()));
+    let sample = sample.with_context(|| format!("last log lines: {}", running.log_tail()));
     running.stop(Duration::from_millis(500))?;
     let mut sample = sample?;
     sample.peer.clone_from(&run.peer.name);

@@ -1,4 +1,4 @@
-//! One measurement, and the readings it is made from.
+//! A measurement, and the snapshots it is computed from.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ pub struct Sample {
     pub seconds: f64,
     pub stanzas: u64,
     pub per_second: f64,
-    /// CPU of the component, all threads, user and system, for one stanza.
+    /// CPU time of the component per stanza: all threads, user and system.
     pub cpu_us: f64,
     pub p50_us: f64,
     pub p99_us: f64,
@@ -27,14 +27,14 @@ pub struct Sample {
     pub rss_end_kib: u64,
     pub rss_peak_kib: u64,
     pub faults: Faults,
-    /// How busy the load generator itself was: at 100 it is the bottleneck.
+    /// CPU usage of the load generator; at 100 it is the bottleneck.
     pub load_busy_percent: f64,
-    /// The share of the machine that was used by neither of the two.
+    /// Percentage of the machine used by other processes.
     pub others_percent: f64,
     pub stall: Option<Stall>,
 }
 
-/// What became of a flood while the server did not read.
+/// Result of a flood while the server did not read.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Stall {
     pub seconds: f64,
@@ -42,15 +42,15 @@ pub struct Stall {
     pub answered: u64,
     pub refused: u64,
     pub unanswered: u64,
-    /// How often the component gave the link up and came back.
+    /// Number of reconnects of the component.
     pub reconnects: u64,
-    /// The flood was cut short because the component had grown past all bounds.
+    /// The flood was stopped early because the component's memory exceeded the limit.
     pub cut_short: bool,
-    /// Does it still answer afterwards?
+    /// The component still replies afterwards.
     pub alive: bool,
 }
 
-/// All readings at one instant.
+/// Snapshot of all counters.
 #[derive(Debug)]
 pub struct Mark {
     at: Instant,
@@ -60,7 +60,7 @@ pub struct Mark {
     answered: u64,
 }
 
-/// What was used between two marks.
+/// Resource usage between two snapshots.
 #[derive(Debug)]
 pub struct Span {
     pub seconds: f64,
@@ -71,7 +71,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// CPU of the component for each answer, in microseconds.
+    /// Returns the CPU time per reply, in microseconds.
     pub fn cpu_micros(&self) -> f64 {
         self.cpu_nanos as f64 / 1e3 / self.answered.max(1) as f64
     }
@@ -104,7 +104,7 @@ impl Mark {
 }
 
 impl Sample {
-    /// `weight` stanzas for each answer in `span`.
+    /// Creates a sample from a span in which each reply stands for `weight` stanzas.
     pub fn new(
         scenario: &'static str,
         window: u32,

@@ -1,33 +1,33 @@
-//! Finds whole stanzas in what a component writes, without an XML parser: as fast as the bytes can be looked at.
+//! Finds complete stanzas in a component's output without an XML parser, at memory bandwidth.
 //!
-//! It leans on two things that every component measured here does: `>` is escaped in attribute values, and there
-//! are no comments, processing instructions or CDATA.
+//! It relies on two properties of every component measured here: `>` is escaped in attribute
+//! values, and there are no comments, processing instructions or CDATA sections.
 
 use memchr::memchr;
 
-/// One stanza from the component.
+/// A stanza of the component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stanza<'a> {
-    /// All of it.
+    /// The whole stanza.
     pub raw: &'a [u8],
-    /// What stands between its first and its last tag.
+    /// Content between start and end tag.
     pub content: &'a [u8],
     head: &'a [u8],
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// A stanza, and the place behind it.
+    /// A stanza, and the offset after it.
     Stanza(Stanza<'a>, usize),
-    /// Not all of it is there yet.
+    /// Incomplete input.
     Partial,
-    /// The stream is over.
+    /// End of the stream.
     End,
     /// Not a stanza.
     Nonsense,
 }
 
-/// The attributes of a stanza that matter here.
+/// The relevant attributes of a stanza.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Attributes<'a> {
     pub id: &'a [u8],
@@ -36,7 +36,7 @@ pub struct Attributes<'a> {
     pub to: &'a [u8],
 }
 
-/// The first stanza in `bytes`.
+/// Returns the first stanza in `bytes`.
 pub fn first(bytes: &[u8]) -> Found<'_> {
     let Some(start) = memchr(b'<', bytes) else {
         return Found::Partial;
@@ -111,7 +111,7 @@ impl<'a> Stanza<'a> {
     }
 }
 
-/// Where the closing tag of the element whose content begins at `at` begins and ends.
+/// Returns start and end of the closing tag of the element whose content starts at `at`.
 fn end_of_content(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
     let mut depth = 1usize;
     loop {

@@ -1,19 +1,19 @@
-//! What is sent, to whom, and what must come back.
+//! Scenarios: stanzas to send and expected replies.
 
 use crate::server::JID;
 use crate::stanza::Template;
 
-/// One kind of load.
+/// A load scenario.
 #[derive(Debug)]
 pub struct Scenario {
     pub name: &'static str,
     pub title: &'static str,
     pub senders: u32,
-    /// Stanzas in flight, one run for each; the first belongs to `--quick` too.
+    /// Numbers of stanzas in flight, one run for each; the first is part of `--quick`.
     pub windows: &'static [u32],
     pub quick: bool,
     pub flow: Flow,
-    /// Stanzas a second at the most, evenly.
+    /// Maximum rate in stanzas per second.
     pub rate: Option<u32>,
     load: Load,
     expect: Expect,
@@ -21,17 +21,17 @@ pub struct Scenario {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// So many in flight, for a time.
+    /// Keeps a window in flight for a fixed time.
     Window,
-    /// So many in flight, until a great number is through; then a look at memory.
+    /// Keeps a window in flight for a fixed number of stanzas, then measures memory.
     Count,
-    /// As fast as the socket takes them, while the server reads nothing; then a look at memory.
+    /// Sends as fast as possible while the server does not read, then measures memory.
     Stall,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
-    /// The whole content comes back.
+    /// The whole content is returned.
     Echo,
     Result,
     ResultWith(&'static str),
@@ -41,38 +41,40 @@ pub enum Expect {
 
 #[derive(Debug, Clone, Copy)]
 enum Load {
-    /// A chat message to a localpart, padded: the whole stanza to 150 bytes, or the body to 4 KiB.
+    /// A chat message to a localpart: the whole stanza padded to 150 bytes, or the body to 4 KiB.
     Chat(&'static str),
     Chat4k,
-    /// The same as `Chat`, with a request for a receipt.
+    /// Like `Chat`, with a receipt request.
     Receipt,
-    /// An IQ to an address with a payload.
+    /// An IQ with a payload: address prefix, type, payload.
     Iq(&'static str, &'static str, &'static str),
-    /// Fifteen presences, then a chat message whose echo says that all sixteen were taken.
+    /// Fifteen presence stanzas, then a chat message whose echo confirms all sixteen.
     Presence,
 }
 
-/// Where a run takes its stanzas from.
+/// Source of the stanzas of a run.
 #[derive(Debug)]
 pub struct Source {
     pub senders: u32,
     pub expect: Expect,
-    /// How long the content of an echo must be at least.
+    /// Minimum length of an echo's content.
     pub content_len: usize,
-    /// How many stanzas one answer stands for.
+    /// Number of stanzas per reply.
     pub weight: u32,
     filler: Option<Template>,
     answered: Template,
 }
 
 const CHAT_LEN: usize = 150;
-/// An id and a blank.
+/// An id and a space.
 const BODY_MIN: usize = crate::stanza::ID_LEN + 1;
 const PRESENCE_WEIGHT: u32 = 16;
 const PROSE: &str =
-    "The bell is rung at noon, and whoever hears it answers in the order of hearing. ";
-const TYPED: &str = "<order xmlns='urn:campanile:bench' item='{id}' quantity='3' express='true'><note>ring twice</note></order>";
-const JSON: &str = "<json xmlns='urn:xmpp:json:0'>{\"item\":\"{id}\",\"quantity\":3,\"express\":true,\"note\":\"ring twice\"}</json>";
+    "The bell is rung at noon, and everyone who hears it replies in order of hearing. ";
+const TYPED: &str = "<order xmlns='urn:campanile:bench' item='{id}' quantity='3' express='true'>\
+    <note>ring twice</note></order>";
+const JSON: &str = "<json xmlns='urn:xmpp:json:0'>{\"item\":\"{id}\",\"quantity\":3,\
+    \"express\":true,\"note\":\"ring twice\"}</json>";
 const DISCO: &str = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
 
 const CHAT: Scenario = Scenario {
@@ -93,7 +95,7 @@ const IQ: Scenario = Scenario {
     ..CHAT
 };
 
-/// Each handler sends its answer by itself, and ends when that is done.
+/// Handlers that send the reply themselves and wait until it is sent.
 const SENT: Scenario = Scenario {
     senders: 1000,
     windows: &[1024],
@@ -101,7 +103,7 @@ const SENT: Scenario = Scenario {
     ..CHAT
 };
 
-/// What fills an archive: of a million, each of its senders owns ten.
+/// Scenario that fills an archive: each sender owns ten of a million entries.
 pub const FILL: Scenario = Scenario {
     name: "archive",
     title: "message archived, receipt after the commit, 100,000 senders",
@@ -139,8 +141,8 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "unhandled",
-        title: "IQ get nobody handles",
-        load: Load::Iq("", "get", "<nobody xmlns='urn:campanile:bench:nobody'/>"),
+        title: "IQ get without a handler",
+        load: Load::Iq("", "get", "<unknown xmlns='urn:campanile:bench:unknown'/>"),
         expect: Expect::Error,
         ..IQ
     },
@@ -292,7 +294,7 @@ impl Scenario {
 }
 
 impl Source {
-    /// Appends the stanzas numbered `seq`, the last of which will be answered.
+    /// Appends the stanzas numbered `seq`, of which the last is answered.
     pub fn render(&self, out: &mut Vec<u8>, seq: u32) {
         let sender = seq % self.senders;
         if let Some(filler) = &self.filler {
@@ -302,38 +304,43 @@ impl Source {
     }
 }
 
-/// A chat message of exactly [`CHAT_LEN`] bytes, and the length of its body.
+/// Returns a chat message of exactly [`CHAT_LEN`] bytes, and the length of its body.
 fn chat_of_len(local: &str) -> (Template, usize) {
     let body_len = CHAT_LEN - (chat(local, BODY_MIN).len() - BODY_MIN);
     (chat(local, body_len), body_len)
 }
 
-/// As long as a chat message, and to the domain itself: that is where an archive is.
+/// Returns a message with a receipt request, of similar length, to the domain itself, which is the
+/// archive's address.
 fn receipt() -> Template {
     let prose: String = PROSE.chars().take(60).collect();
     Template::new(&format!(
-        "<message from='u{{n}}@localhost/bench' to='{JID}' type='chat' id='{{id}}'><body>{{id}} {prose}</body><request xmlns='urn:xmpp:receipts'/></message>"
+        "<message from='u{{n}}@localhost/bench' to='{JID}' type='chat' id='{{id}}'>\
+         <body>{{id}} {prose}</body><request xmlns='urn:xmpp:receipts'/></message>"
     ))
 }
 
-/// The body begins with the id: no two messages are equal (or a guard against loops might take them for one), and
-/// an answer with another's body is seen.
+/// Returns a chat message whose body starts with the id. All messages differ (a loop guard might
+/// otherwise drop them), and mixed-up replies are detected.
 fn chat(local: &str, body_len: usize) -> Template {
     let prose: String = PROSE.chars().cycle().take(body_len - BODY_MIN).collect();
     Template::new(&format!(
-        "<message from='u{{n}}@localhost/bench' to='{local}@{JID}' type='chat' id='{{id}}'><body>{{id}} {prose}</body></message>"
+        "<message from='u{{n}}@localhost/bench' to='{local}@{JID}' type='chat' id='{{id}}'>\
+         <body>{{id}} {prose}</body></message>"
     ))
 }
 
 fn iq(local: &str, kind: &str, payload: &str) -> Template {
     Template::new(&format!(
-        "<iq from='u{{n}}@localhost/bench' to='{local}{JID}' type='{kind}' id='{{id}}'>{payload}</iq>"
+        "<iq from='u{{n}}@localhost/bench' to='{local}{JID}' type='{kind}' id='{{id}}'>\
+         {payload}</iq>"
     ))
 }
 
 fn presence() -> Template {
     Template::new(&format!(
-        "<presence from='u{{n}}@localhost/bench' to='bot@{JID}'><show>away</show><status>{{id}}</status></presence>"
+        "<presence from='u{{n}}@localhost/bench' to='bot@{JID}'>\
+         <show>away</show><status>{{id}}</status></presence>"
     ))
 }
 

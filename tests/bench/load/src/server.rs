@@ -1,4 +1,4 @@
-//! The accepting side of XEP-0114, as far as a component needs it to come up.
+//! Server side of the XEP-0114 handshake.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -26,7 +26,8 @@ impl Server {
         Ok(Self { listener, port })
     }
 
-    /// Waits for `component` to connect and shakes hands with it. Gives its socket, not blocking.
+    /// Waits for the component to connect, performs the handshake, and returns the non-blocking
+    /// socket.
     pub fn accept(&self, component: &mut Child, patience: Duration) -> Result<TcpStream> {
         let deadline = Instant::now() + patience;
         loop {
@@ -36,11 +37,11 @@ impl Server {
                 Err(e) => return Err(e.into()),
             }
             if let Some(status) = component.try_wait()? {
-                bail!("it ended before it connected ({status})");
+                bail!("the component ended before it connected ({status})");
             }
             ensure!(
                 Instant::now() < deadline,
-                "it did not connect within {patience:?}"
+                "the component did not connect within {patience:?}"
             );
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -54,7 +55,7 @@ fn handshake(mut stream: TcpStream) -> Result<TcpStream> {
     let header = read_until(&mut stream, "<stream:stream", ">")?;
     ensure!(
         header.contains("jabber:component:accept"),
-        "the header is not one of XEP-0114: {header}"
+        "not an XEP-0114 header: {header}"
     );
     write!(
         stream,
@@ -62,14 +63,14 @@ fn handshake(mut stream: TcpStream) -> Result<TcpStream> {
          xmlns:stream='http://etherx.jabber.org/streams' from='{JID}' id='{STREAM_ID}'>"
     )?;
     let handshake = read_until(&mut stream, "<handshake", "</handshake>")?;
-    // XEP-0114 §3: the SHA-1 of stream id and secret, in lower-case hexadecimal.
+    // XEP-0114 §3: SHA-1 of stream id and secret, in lower-case hexadecimal.
     ensure!(handshake.contains(&digest()), "wrong digest: {handshake}");
     stream.write_all(b"<handshake/>")?;
     stream.set_nonblocking(true)?;
     Ok(stream)
 }
 
-/// Reads byte by byte, so as to take nothing of what follows.
+/// Reads byte by byte, so that no later input is consumed.
 fn read_until(stream: &mut TcpStream, open: &str, close: &str) -> Result<String> {
     let mut text = String::new();
     let mut byte = [0];

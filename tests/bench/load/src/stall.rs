@@ -1,4 +1,4 @@
-//! A server that writes as fast as it can and reads nothing for a while: how far does the component grow?
+//! Measures memory of a component while the server writes at full speed and does not read.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,8 @@ use crate::process::Memory;
 use crate::sample::{Mark, Sample, Stall};
 use crate::server::Server;
 
-/// Past this the flood ends: the component has no bound, and the machine is needed for the others.
+/// Memory limit that ends the flood: the component is unbounded, and the other peers need the
+/// machine.
 const CUT_SHORT_KIB: u64 = 1024 * 1024;
 const LOOK: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_secs(3);
@@ -79,7 +80,7 @@ fn flood(
     Ok(())
 }
 
-/// The server reads again, and writes no more than what it has begun.
+/// Reads again, and writes only the remainder of started output.
 fn read_all(
     flow: &mut Flow,
     server: &Server,
@@ -111,7 +112,7 @@ fn still_answers(flow: &mut Flow) -> bool {
     flow.run_for(Duration::from_millis(500)).is_ok() && flow.ledger.answered > before
 }
 
-/// What was on the old link is gone; it shows as unanswered.
+/// Accepts a new connection. Stanzas on the old one count as unanswered.
 fn reconnect(
     flow: &mut Flow,
     server: &Server,

@@ -1,11 +1,11 @@
-//! Stanza bytes with holes: built once, copied and patched for every stanza sent.
+//! Stanza templates: built once, copied and patched for every stanza.
 
 /// `m` and eight hexadecimal digits.
 pub const ID_LEN: usize = 9;
 const SENDER_LEN: usize = 5;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// One stanza whose id and sender are filled in when it is sent.
+/// A stanza whose id and sender are filled in when it is sent.
 #[derive(Debug, Clone)]
 pub struct Template {
     bytes: Vec<u8>,
@@ -14,7 +14,7 @@ pub struct Template {
 }
 
 impl Template {
-    /// In `text`, `{id}` stands for the id and `{n}` for the five digits of the sender.
+    /// Parses a template, in which `{id}` is the id and `{n}` the five digits of the sender.
     pub fn new(text: &str) -> Self {
         let mut made = Self {
             bytes: Vec::new(),
@@ -64,7 +64,7 @@ impl Template {
     }
 }
 
-/// The number in an id that [`Template::render`] wrote.
+/// Parses the number in an id written by [`Template::render`].
 pub fn seq_of(id: &[u8]) -> Option<u32> {
     let digits: &[u8; 8] = id.strip_prefix(b"m")?.try_into().ok()?;
     digits.iter().try_fold(0u32, |sum, &digit| {
@@ -77,7 +77,7 @@ pub fn seq_of(id: &[u8]) -> Option<u32> {
     })
 }
 
-/// The number of the sender in a JID like `u00042@localhost/bench`.
+/// Parses the sender's number in a JID such as `u00042@localhost/bench`.
 pub fn sender_of(jid: &[u8]) -> Option<u32> {
     let digits = jid.strip_prefix(b"u")?.get(..SENDER_LEN)?;
     digits.iter().try_fold(0u32, |sum, &digit| {

@@ -1,8 +1,8 @@
-/* An echo on libstrophe:  libstrophe PORT
+/* Echo component on libstrophe.  Usage: libstrophe PORT
  *
- * As released, libstrophe's component mode reads a NULL pointer: only xmpp_connect_client() makes the state of stream
- * management that every stanza looks at. So a client connection that cannot get anywhere makes one, and the
- * component takes it over. Only public calls are used. */
+ * The released component mode of libstrophe dereferences a NULL pointer: only xmpp_connect_client() creates the stream
+ * management state that is accessed for every stanza. As a workaround, a client connection that never connects creates
+ * the state, and the component takes it over. Only public functions are used. */
 #include <stdlib.h>
 #include <string.h>
 #include <strophe.h>
@@ -49,11 +49,11 @@ static void on_client(xmpp_conn_t *conn, xmpp_conn_event_t event, int error, xmp
     (void)userdata;
 }
 
-/* The empty state of stream management of a client that connects to nothing. */
+/* Returns the empty stream management state of a client that never connects. */
 static xmpp_sm_state_t *empty_state(xmpp_ctx_t *ctx)
 {
     xmpp_conn_t *client = xmpp_conn_new(ctx);
-    xmpp_conn_set_jid(client, "nobody@localhost");
+    xmpp_conn_set_jid(client, "unused@localhost");
     xmpp_conn_set_pass(client, "none");
     xmpp_connect_client(client, "nowhere.invalid", 1, on_client, NULL);
     return xmpp_conn_get_sm_state(client);

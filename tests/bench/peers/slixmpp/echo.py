@@ -1,4 +1,4 @@
-"""An echo on slixmpp:  echo.py PORT"""
+"""Echo component on slixmpp.  Usage: echo.py PORT"""
 import asyncio
 import sys
 
@@ -10,7 +10,7 @@ from slixmpp.xmlstream.matcher import StanzaPath
 
 
 class Order(ElementBase):
-    """The payload of scenario `typed`."""
+    """Payload of scenario `typed`."""
 
     name = "order"
     namespace = "urn:campanile:bench"

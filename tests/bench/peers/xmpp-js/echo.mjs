@@ -1,4 +1,4 @@
-// An echo on xmpp.js:  node echo.mjs PORT
+// Echo component on xmpp.js.  Usage: node echo.mjs PORT
 import { component, xml } from "@xmpp/component";
 
 const xmpp = component({

@@ -1,4 +1,5 @@
-//! `bench-subject PORT`: the library under load, with a handler of each kind, each on a localpart of its own.
+//! `bench-subject PORT`: a program on the framework with one handler of each measured kind, each on
+//! its own localpart.
 
 use std::time::Duration;
 
@@ -68,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Passed on as bytes.
+/// Returns the children unparsed.
 async fn unread(children: Children) -> Children {
     children
 }
@@ -85,12 +86,12 @@ async fn whole(message: Message) -> Message {
     }
 }
 
-/// Done when it is written.
+/// Sends the reply and waits until it is written.
 async fn sent(message: StanzaRef, client: Client) -> Result<(), BoxError> {
     Ok(client.send(echo(&message)).await?)
 }
 
-/// Done when the server has taken it.
+/// Sends the reply and waits until the server has confirmed it.
 async fn confirmed(message: StanzaRef, client: Client) -> Result<(), BoxError> {
     client.send_confirmed(echo(&message)).await?;
     Ok(())

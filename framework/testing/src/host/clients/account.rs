@@ -1,4 +1,4 @@
-//! Accounts and their resources.
+//! Accounts, their credentials and their bound resources.
 
 use crate::host::ids;
 use std::sync::{Arc, OnceLock};
@@ -13,30 +13,31 @@ use crate::host::write_buffer::WriteBuffer;
 use campanile::connection::Secret;
 use campanile::stanza::Stanza;
 
-/// Addresses to which a client has sent its presence by itself, and that are told when it leaves.
+/// Maximum number of recipients of directed presence that are remembered, to be sent unavailable
+/// presence when the client leaves.
 const DIRECTED: usize = 100;
 
-/// Somebody who may log in.
+/// An account that clients can log in to.
 pub(in crate::host) struct Account {
     pub(super) login: Arc<Login>,
     pub(super) roster: Roster,
     pub(in crate::host) resources: Vec<Resource>,
 }
 
-/// How somebody logs in.
+/// Credentials of an account.
 pub(super) struct Login {
     pub(super) password: Secret,
     salt: Vec<u8>,
     keys: [OnceLock<Keys>; 2],
 }
 
-/// One client of an account, bound.
+/// A bound resource: one client of an account.
 pub(in crate::host) struct Resource {
     pub(super) jid: Jid,
     pub(in crate::host) stream: Arc<WriteBuffer>,
-    /// It has asked for the roster, and is told of changes.
+    /// The client has requested the roster and receives roster pushes.
     pub(super) interested: bool,
-    /// What it last sent to all, while it is available.
+    /// Last broadcast presence, while the resource is available.
     pub(super) presence: Option<Stanza>,
     directed: Vec<Jid>,
 }
@@ -63,7 +64,7 @@ impl Account {
 }
 
 impl Login {
-    /// Derived when first asked for: that takes a while.
+    /// Returns the SCRAM keys, derived on first use because derivation is slow.
     pub(super) fn keys(&self, hash: Hash) -> Keys {
         let derived = &self.keys[usize::from(hash == Hash::Sha256)];
         derived
@@ -73,7 +74,7 @@ impl Login {
 }
 
 impl Resource {
-    /// RFC 6121 §4.7.2.3; `None` while it is not available.
+    /// Returns the priority (RFC 6121 §4.7.2.3), or `None` while the resource is unavailable.
     pub(super) fn priority(&self) -> Option<i8> {
         let presence = self.presence.as_ref()?;
         let priority = presence.children().find("jabber:client", "priority");
@@ -84,7 +85,7 @@ impl Resource {
         )
     }
 
-    /// Remembers, or forgets, who has had presence of it directly.
+    /// Records that directed presence was sent to an address, or withdrawn.
     pub(super) fn directed(&mut self, to: &Jid, available: bool) {
         self.directed.retain(|other| other != to);
         if available && self.directed.len() < DIRECTED {
@@ -105,7 +106,7 @@ impl Shared {
             .map(|account| Arc::clone(&account.login))
     }
 
-    /// Binds a resource (RFC 6120 §7), the wished one where that is possible.
+    /// Binds a resource (RFC 6120 §7), the requested one if it is free.
     pub(super) fn bind(
         &self,
         account: &BareJid,
@@ -137,14 +138,14 @@ impl Shared {
         }
         drop(state);
         if let Some(old) = old {
-            // As Prosody does: the client that is here now is the one that its user looks at.
+            // As in Prosody, the newest client wins: it is the one its user is looking at.
             self.say_unavailable(account, &old.jid, old.presence.is_some(), Vec::new());
             old.stream.finish(refusal::replaced().as_bytes());
         }
         Some(jid)
     }
 
-    /// The client is gone.
+    /// Unbinds the resource of a closed stream.
     pub(super) fn unbind(&self, account: &BareJid, stream: &Arc<WriteBuffer>) {
         let mut state = self.state();
         state.opened(stream);

@@ -1,4 +1,5 @@
-//! What a server answers in the name of an account: roster, vCard, private storage, disco, ping.
+//! IQ requests that the server handles on behalf of an account: roster, vCard, private storage,
+//! disco, ping.
 
 use crate::host::ids;
 use jid::{BareJid, Jid};
@@ -18,8 +19,8 @@ const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 type Answer = Result<Children, Condition>;
 
 impl Shared {
-    /// Answers a request to a bare account, or to none: that is the sender's own (RFC 6120
-    /// §10.3.3).
+    /// Handles a request to a bare account JID, or without `to`, which means the sender's own
+    /// account (RFC 6120 §10.3.3).
     pub(super) fn answer_for_account(&self, account: &BareJid, stanza: &Stanza) {
         let own = stanza.from().is_some_and(|from| from.to_bare() == *account);
         let answer = match (stanza.kind(), stanza.children().first()) {
@@ -52,7 +53,7 @@ impl Shared {
                     items: account.roster.items(),
                 })
             }
-            // Nothing is stored: XEP-0054 §3.1 and XEP-0049 §3 give the empty element back.
+            // Nothing is stored: XEP-0054 §3.1 and XEP-0049 §3 return the empty element.
             (VCARD, "vCard") | (PRIVATE, "query") => Ok(payload.to_children()),
             (ns::PING, "ping") => Ok(Children::new()),
             _ => foreign_get(payload),
@@ -63,11 +64,11 @@ impl Shared {
         match (&*payload.namespace(), payload.name()) {
             (ns::ROSTER, "query") => {
                 let query: roster::Roster = payload.parse().map_err(|_| Condition::BadRequest)?;
-                // RFC 6121 §2.1.5: one item.
+                // RFC 6121 §2.1.5: exactly one item.
                 let [item] = <[_; 1]>::try_from(query.items).map_err(|_| Condition::BadRequest)?;
                 self.change_roster(account, item)
             }
-            // RFC 3921 §3, which RFC 6120 has made a matter of form.
+            // RFC 3921 §3; a no-op since RFC 6120.
             (SESSION, "session") => Ok(Children::new()),
             _ => Err(Condition::ServiceUnavailable),
         }
@@ -109,7 +110,7 @@ impl Shared {
         Ok(Children::new())
     }
 
-    /// RFC 6121 §2.1.6: tells the clients of an account what has become of a contact.
+    /// Sends a roster push for a contact to the account's interested resources (RFC 6121 §2.1.6).
     pub(super) fn push_item(&self, account: &BareJid, contact: &BareJid) {
         let Some(item) = self.with_roster(account, |roster| roster.item(contact)) else {
             return;
@@ -134,7 +135,7 @@ impl Shared {
     }
 }
 
-/// What anybody may know of an account.
+/// Handles a get request from another user.
 fn foreign_get(payload: &Child<'_>) -> Answer {
     match (&*payload.namespace(), payload.name()) {
         (ns::DISCO_INFO, "query") => {

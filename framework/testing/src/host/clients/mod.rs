@@ -1,6 +1,6 @@
-//! People's clients: streams with SASL and resource binding (RFC 6120), and what a server does for
-//! their accounts (RFC 6121): roster, subscriptions, presence. In memory, bounded, for the accounts
-//! that the host was given.
+//! Client streams with SASL and resource binding (RFC 6120), and the server side of their accounts
+//! (RFC 6121): roster, subscriptions, presence. Accounts are fixed when the host is built; all
+//! state is bounded and kept in memory.
 
 mod account;
 mod iq;
@@ -23,12 +23,12 @@ use campanile::error::{Condition, StanzaError};
 use campanile::stanza::{Kind, MessageType, PresenceType, Stanza};
 use jid::{BareJid, Jid};
 
-/// Clients at a time.
+/// Maximum number of concurrent clients.
 pub(super) const CLIENTS: usize = 256;
-/// Bytes that wait for one client; what does not fit is bounced.
+/// Maximum number of bytes buffered for one client; further stanzas are bounced.
 const WAITING: usize = 1024 * 1024;
 
-/// Where stanzas for a user go.
+/// Delivery target of a user's stanzas.
 #[derive(Clone)]
 pub(super) enum Endpoint {
     /// A virtual user.
@@ -38,7 +38,7 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// False when there is no room.
+    /// Queues a stanza. Returns `false` if there is no capacity.
     pub(super) fn push(&self, stanza: &Stanza) -> bool {
         match self {
             Self::Virtual(mailbox) => mailbox.push(stanza),
@@ -47,21 +47,21 @@ impl Endpoint {
     }
 }
 
-/// Which resources of an account a stanza is for.
+/// Selects the resources of an account that receive a stanza.
 #[derive(Clone, Copy)]
 enum ResourceFilter<'j> {
-    /// This very one.
+    /// The resource of a full JID.
     Full(&'j Jid),
-    /// Those with presence and a priority that is not negative (RFC 6121 §8.5.2.1).
+    /// Available resources with a non-negative priority (RFC 6121 §8.5.2.1).
     NonNegative,
-    /// Those with presence.
+    /// Available resources.
     Available,
-    /// Those that have asked for the roster.
+    /// Interested resources, which have requested the roster.
     Interested,
 }
 
 impl Shared {
-    /// RFC 6121 §8.5: a stanza for somebody who has an account here.
+    /// Delivers a stanza to a registered account (RFC 6121 §8.5).
     pub(super) fn deliver_to_registered(&self, account: &BareJid, to: &Jid, stanza: &Stanza) {
         let bare = to.resource().is_none();
         match stanza.kind() {
@@ -72,7 +72,8 @@ impl Shared {
             Kind::Message(MessageType::Groupchat) if bare => self.bounce(stanza, &unavailable()),
             Kind::Message(kind) => {
                 let gone = bare || self.endpoints(account, ResourceFilter::Full(to)).is_empty();
-                // RFC 6121 §8.5.3.2.1: a conversation goes on with whatever client there is.
+                // RFC 6121 §8.5.3.2.1: a message for a vanished resource is delivered to the
+                // others.
                 let anybody =
                     bare || (gone && matches!(kind, MessageType::Chat | MessageType::Normal));
                 self.deliver_to(
@@ -111,7 +112,8 @@ impl Shared {
         }
     }
 
-    /// Virtual users of the same name see what all resources see.
+    /// Returns the endpoints that match. Virtual users with the account's bare JID count as
+    /// matching resources.
     fn endpoints(&self, account: &BareJid, which: ResourceFilter<'_>) -> Vec<Endpoint> {
         let state = self.state();
         let virtual_users = match which {

@@ -1,4 +1,4 @@
-//! Presence of accounts and subscriptions to it (RFC 6121 §3 and §4).
+//! Presence and presence subscriptions of accounts (RFC 6121 §3 and §4).
 
 use jid::{BareJid, Jid};
 
@@ -11,7 +11,7 @@ use campanile::error::{Condition, ErrorType, StanzaError};
 use campanile::stanza::{Kind, PresenceType, Stanza};
 
 impl Shared {
-    /// Takes a stanza of a client, of which the sender is right.
+    /// Handles a stanza from a client whose sender has been verified.
     pub(super) async fn client_sends(&self, client: &Jid, stanza: Stanza) {
         let account = client.to_bare();
         let own = stanza.to().is_none_or(|to| *to == account);
@@ -43,7 +43,7 @@ impl Shared {
         }
     }
 
-    /// RFC 6121 §4.2 to §4.5: presence that is for all who may see it.
+    /// Broadcasts presence to all subscribers (RFC 6121 §4.2 to §4.5).
     fn broadcast(&self, account: &BareJid, client: &Jid, stanza: Stanza) {
         let available = stanza.kind() == Kind::Presence(PresenceType::Available);
         let known = self.with_account(account, |account| {
@@ -64,12 +64,12 @@ impl Shared {
             .with_roster(account, |roster| roster.watchers())
             .unwrap_or_default();
         let to_all = watchers.into_iter().map(Jid::from).chain(directed);
-        // To its own resources, itself included.
+        // To the account's own resources, including this one.
         for to in to_all.chain([account.clone().into()]) {
             self.deliver(&stanza.clone().with_to(to));
         }
         if !available {
-            // It is told as well, although it is not available any more.
+            // RFC 6121 §4.5.2: the client itself receives it too, although it is now unavailable.
             self.deliver_to(
                 account,
                 ResourceFilter::Full(client),
@@ -80,7 +80,8 @@ impl Shared {
         }
     }
 
-    /// The first presence of a client: it learns what it has missed.
+    /// Handles the initial presence of a client: sends it the presence of other resources, probes
+    /// contacts, and delivers pending subscription requests.
     fn begin(&self, account: &BareJid, client: &Jid) {
         let others = self
             .presences(account)
@@ -113,7 +114,8 @@ impl Shared {
         }
     }
 
-    /// RFC 6121 §4.5.2 and §4.6.3: somebody has left without a word.
+    /// Sends unavailable presence for a client that disconnected without it (RFC 6121 §4.5.2 and
+    /// §4.6.3).
     pub(super) fn say_unavailable(
         &self,
         account: &BareJid,
@@ -121,22 +123,22 @@ impl Shared {
         was_available: bool,
         directed: Vec<Jid>,
     ) {
-        let mut told = directed;
+        let mut recipients = directed;
         if was_available {
-            told.extend(
+            recipients.extend(
                 self.with_roster(account, |roster| roster.watchers())
                     .into_iter()
                     .flatten()
                     .map(Jid::from),
             );
-            told.push(account.clone().into());
+            recipients.push(account.clone().into());
         }
-        for to in told {
+        for to in recipients {
             self.deliver(&presence(client.clone(), to, PresenceType::Unavailable));
         }
     }
 
-    /// RFC 6121 §3, the side of the account that sends.
+    /// Handles an outbound subscription stanza (RFC 6121 §3).
     async fn subscription_of(&self, account: &BareJid, stanza: Stanza) {
         let (Some(to), Kind::Presence(kind)) = (stanza.to(), stanza.kind()) else {
             return;
@@ -151,14 +153,14 @@ impl Shared {
             self.push_item(account, &contact);
         }
         if outcome.pass {
-            // RFC 6121 §3.1.2: between bare JIDs.
+            // RFC 6121 §3.1.2: subscriptions are between bare JIDs.
             let stanza = stanza.with_from(account.clone()).with_to(contact.clone());
             self.deliver_waiting(RawStanza::from(stanza)).await;
         }
         self.show(account, &contact, &outcome);
     }
 
-    /// The same, the side that receives.
+    /// Handles an inbound subscription stanza (RFC 6121 §3).
     pub(super) fn subscription_for(&self, account: &BareJid, stanza: &Stanza) {
         let (Some(from), Kind::Presence(kind)) = (stanza.from(), stanza.kind()) else {
             return;
@@ -187,7 +189,7 @@ impl Shared {
         self.show(account, &contact, &outcome);
     }
 
-    /// A contact may see the account from now on, or no longer.
+    /// Sends a contact the presence that it has gained or lost permission to see.
     fn show(&self, account: &BareJid, contact: &BareJid, outcome: &Outcome) {
         match outcome.seen {
             Some(true) => self.show_to(account, &contact.clone().into()),
@@ -214,7 +216,7 @@ impl Shared {
         }
     }
 
-    /// RFC 6121 §4.3.2: somebody wants to know where the account stands.
+    /// Replies to a presence probe (RFC 6121 §4.3.2).
     pub(super) fn probed(&self, account: &BareJid, stanza: &Stanza) {
         let Some(from) = stanza.from() else { return };
         let watcher = from.to_bare();
@@ -232,7 +234,7 @@ impl Shared {
         }
     }
 
-    /// What the available resources of an account last sent to all.
+    /// Returns the last broadcast presence of each available resource.
     fn presences(&self, account: &BareJid) -> Vec<Stanza> {
         let presences = |account: &mut Account| {
             account

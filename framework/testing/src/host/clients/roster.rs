@@ -1,5 +1,5 @@
-//! The roster of one account: who may see whose presence (RFC 6121 §2 and §3, Appendix A), as its
-//! server keeps it.
+//! Server-side roster of one account: contacts and subscription states (RFC 6121 §2, §3 and
+//! Appendix A).
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use xmpp_parsers::roster::{Ask, Group, Item, Subscription};
 
 use campanile::stanza::PresenceType;
 
-/// Contacts of one account.
+/// Maximum number of contacts of one account.
 const CONTACTS: usize = 1000;
-/// Groups of one contact.
+/// Maximum number of groups of one contact.
 const GROUPS: usize = 20;
 
 #[derive(Debug, Default)]
@@ -20,35 +20,35 @@ pub(super) struct Roster {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Contact {
-    /// It is in the list that clients see, and not only somebody who asks.
+    /// Part of the roster that clients see, not only a pending subscription request.
     listed: bool,
     name: Option<String>,
     groups: Vec<Group>,
-    /// The account sees the contact's presence.
+    /// The account is subscribed to the contact's presence.
     to: bool,
-    /// The contact sees the account's presence.
+    /// The contact is subscribed to the account's presence.
     from: bool,
-    /// The account has asked the contact.
+    /// The account has sent a subscription request to the contact.
     ask: bool,
-    /// The contact has asked the account, which did not answer yet.
+    /// The contact has sent a subscription request that is still pending.
     asked: bool,
 }
 
-/// What follows from a presence stanza about a subscription.
+/// Effects of a subscription stanza.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// The contact's item has changed: clients are told.
+    /// The roster item has changed, so clients receive a roster push.
     pub(super) push: bool,
-    /// The stanza goes to whom it is for.
+    /// The stanza is passed on to its recipient.
     pub(super) pass: bool,
-    /// The contact may see the account's presence from now on, or no longer.
+    /// Whether the contact may now see the account's presence, if that has changed.
     pub(super) seen: Option<bool>,
-    /// What the account's server answers by itself.
+    /// Automatic reply of the account's server.
     pub(super) answer: Option<PresenceType>,
 }
 
 impl Roster {
-    /// What an account sends to a contact. `None` when there are too many contacts.
+    /// Applies an outbound subscription stanza. Returns `None` if there are too many contacts.
     pub(super) fn outbound(&mut self, contact: &BareJid, kind: PresenceType) -> Option<Outcome> {
         let before = self.listed(contact);
         let entry = self.entry(contact)?;
@@ -63,7 +63,7 @@ impl Roster {
             }
             PresenceType::Unsubscribe => (entry.to, entry.ask) = (false, false),
             PresenceType::Subscribed => {
-                // RFC 6121 Appendix A.2.3: nobody has asked, or it is so already.
+                // RFC 6121 Appendix A.2.3: routed only if a request is pending.
                 outcome.pass = entry.asked;
                 if entry.asked {
                     (entry.from, entry.asked, entry.listed) = (true, false, true);
@@ -80,13 +80,13 @@ impl Roster {
         Some(outcome)
     }
 
-    /// What a contact sends to the account. `None` when there are too many contacts.
+    /// Applies an inbound subscription stanza. Returns `None` if there are too many contacts.
     pub(super) fn inbound(&mut self, contact: &BareJid, kind: PresenceType) -> Option<Outcome> {
         let before = self.listed(contact);
         let entry = self.entry(contact)?;
         let mut outcome = Outcome::default();
         match kind {
-            // RFC 6121 §3.1.3: it is so already.
+            // RFC 6121 §3.1.3: already subscribed.
             PresenceType::Subscribe if entry.from => {
                 outcome.answer = Some(PresenceType::Subscribed)
             }
@@ -110,7 +110,7 @@ impl Roster {
         Some(outcome)
     }
 
-    /// Puts a contact into the list, or renames it. False when there are too many.
+    /// Adds or updates a contact. Returns `false` if there are too many.
     pub(super) fn set(&mut self, item: Item) -> bool {
         let Some(entry) = self.entry(&item.jid) else {
             return false;
@@ -122,7 +122,8 @@ impl Roster {
         true
     }
 
-    /// Takes a contact out; tells whether the account saw it, and it the account.
+    /// Removes a contact. Returns whether there was an outbound and an inbound subscription or
+    /// request.
     pub(super) fn remove(&mut self, contact: &BareJid) -> Option<(bool, bool)> {
         let gone = self
             .contacts
@@ -133,7 +134,7 @@ impl Roster {
         Some((gone.to || gone.ask, gone.from || gone.asked))
     }
 
-    /// The list as clients see it.
+    /// Returns the roster as clients see it.
     pub(super) fn items(&self) -> Vec<Item> {
         self.contacts
             .iter()
@@ -142,7 +143,7 @@ impl Roster {
             .collect()
     }
 
-    /// One item of it; as removed, when it is not there.
+    /// Returns one roster item, with `subscription='remove'` if there is none.
     pub(super) fn item(&self, jid: &BareJid) -> Item {
         let gone = || Item {
             subscription: Subscription::Remove,
@@ -151,17 +152,17 @@ impl Roster {
         self.listed(jid).unwrap_or_else(gone)
     }
 
-    /// Those who see the account's presence.
+    /// Returns the contacts subscribed to the account's presence.
     pub(super) fn watchers(&self) -> Vec<BareJid> {
         self.those(|entry| entry.from)
     }
 
-    /// Those whose presence the account sees.
+    /// Returns the contacts whose presence the account is subscribed to.
     pub(super) fn watched(&self) -> Vec<BareJid> {
         self.those(|entry| entry.to)
     }
 
-    /// Those who have asked and wait for an answer.
+    /// Returns the contacts with a pending subscription request.
     pub(super) fn asking(&self) -> Vec<BareJid> {
         self.those(|entry| entry.asked)
     }
@@ -190,8 +191,8 @@ impl Roster {
         room.then(|| self.contacts.entry(jid.clone()).or_default())
     }
 
-    /// Forgets a contact of whom nothing is left to know; tells whether the list looks otherwise
-    /// than before.
+    /// Removes a contact without any state left. Returns `true` if the roster item differs from
+    /// `before`.
     fn has_changed(&mut self, contact: &BareJid, before: Option<&Item>) -> bool {
         let changed = self.listed(contact).as_ref() != before;
         if self
@@ -248,7 +249,7 @@ mod tests {
         format!("{:?}{ask}{asked}", item.subscription).to_lowercase()
     }
 
-    /// Each step: who sends what, where that leads to, whether it goes on to the other.
+    /// Columns: sent by the account, type, resulting state, whether the stanza is passed on.
     #[test]
     fn roster_follows_subscription_state_machine() {
         let mut roster = Roster::default();

@@ -1,5 +1,5 @@
-//! Logging in (RFC 6120 §6): PLAIN and SCRAM. Without TLS a password of PLAIN is read by whoever
-//! reads the wire, so this is for loopback.
+//! SASL authentication (RFC 6120 §6) with PLAIN and SCRAM. Without TLS, PLAIN exposes the password
+//! on the wire, so this is for loopback only.
 
 use crate::host::ids;
 use base64::Engine;
@@ -9,10 +9,10 @@ use jid::BareJid;
 use super::scram::{self, Challenged, First, Hash};
 use crate::host::state::Shared;
 
-/// The strongest first.
+/// Offered mechanisms, the strongest first.
 pub(super) const MECHANISMS: [&str; 3] = ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"];
 
-/// Where an exchange stands; a finished one is none.
+/// State of a SASL exchange. `None` before it starts and after it ends.
 #[derive(Default)]
 pub(super) enum Exchange {
     #[default]
@@ -22,17 +22,17 @@ pub(super) enum Exchange {
     Final(BareJid, Box<Challenged>),
 }
 
-/// What the server says next.
+/// The server's next message.
 pub(super) enum Step {
     Challenge(String),
-    /// Who it is, and the last words of the exchange, if any.
+    /// The authenticated account, and additional data, if any.
     Success(BareJid, Option<String>),
-    /// A condition of RFC 6120 §6.5.
+    /// A failure condition (RFC 6120 §6.5).
     Failure(&'static str),
 }
 
 impl Exchange {
-    /// The exchange of a mechanism, or none when it is not offered.
+    /// Starts an exchange. Returns [`None`](Self::None) if the mechanism is not offered.
     pub(super) fn begin(mechanism: &str) -> Self {
         match mechanism {
             "PLAIN" => Self::Plain,
@@ -42,7 +42,7 @@ impl Exchange {
         }
     }
 
-    /// Goes on with what the client has sent, in base64; `=` stands for nothing (RFC 6120 §6.4.2).
+    /// Processes a base64-encoded client message; `=` is an empty one (RFC 6120 §6.4.2).
     pub(super) fn step(&mut self, text: &str, shared: &Shared) -> Step {
         let encoded = if text == "=" { "" } else { text };
         let message = BASE64
@@ -54,7 +54,7 @@ impl Exchange {
         };
         match std::mem::take(self) {
             Self::None => Step::Failure("malformed-request"),
-            // A client need not begin with its message.
+            // The initial response is optional.
             initial @ (Self::Plain | Self::First(_)) if text.is_empty() => {
                 *self = initial;
                 Step::Challenge(String::new())
@@ -92,7 +92,7 @@ impl Exchange {
 }
 
 impl Step {
-    /// The element that says it.
+    /// Returns the XML of the message.
     pub(super) fn xml(&self) -> String {
         const SASL: &str = xmpp_parsers::ns::SASL;
         match self {
@@ -106,7 +106,7 @@ impl Step {
     }
 }
 
-/// RFC 4616: authorization identity, user, password.
+/// Verifies a PLAIN message: authorization identity, user, password (RFC 4616).
 fn plain(message: &str, shared: &Shared) -> Step {
     let parts: Vec<_> = message.split('\0').collect();
     let &[wish, user, password] = parts.as_slice() else {

@@ -1,12 +1,12 @@
-//! SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677), the server's side, without channel binding:
-//! there is no TLS here.
+//! Server side of SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding
+//! because there is no TLS.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// RFC 7677 §4 asks for no less.
+/// Minimum number of iterations in RFC 7677 §4.
 const ITERATIONS: u32 = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Hash {
     Sha256,
 }
 
-/// What a server keeps in place of a password (RFC 5802 §3).
+/// Keys stored in place of a password (RFC 5802 §3).
 #[derive(Clone)]
 pub(super) struct Keys {
     salt: Vec<u8>,
@@ -23,10 +23,10 @@ pub(super) struct Keys {
     server: Vec<u8>,
 }
 
-/// The client's first message, taken apart.
+/// The parsed client-first-message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct First {
-    /// Whom the client wants to act as, when it is not the user.
+    /// Authorization identity, if it was given.
     pub(super) authorization: Option<String>,
     pub(super) user: String,
     nonce: String,
@@ -34,13 +34,13 @@ pub(super) struct First {
     bare: String,
 }
 
-/// An exchange that waits for the client's proof.
+/// State between the challenge and the client's proof.
 pub(super) struct Challenged {
     hash: Hash,
     keys: Keys,
     header: String,
     nonce: String,
-    /// Both first messages, which the proof is about.
+    /// Both first messages, which are part of the signed AuthMessage.
     first_messages: String,
 }
 
@@ -52,7 +52,7 @@ impl Hash {
         }
     }
 
-    /// RFC 2104. Both functions work on blocks of 64 bytes.
+    /// Computes an HMAC (RFC 2104). Both hash functions use blocks of 64 bytes.
     fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
         const BLOCK: usize = 64;
         let mut block = if key.len() > BLOCK {
@@ -66,7 +66,7 @@ impl Hash {
         self.digest(&[pad(0x5c), inner].concat())
     }
 
-    /// RFC 5802 §2.2, the function Hi.
+    /// Computes the salted password: the function Hi of RFC 5802 §2.2.
     fn salted(self, password: &str, salt: &[u8], iterations: u32) -> Vec<u8> {
         let mut turn = self.hmac(password.as_bytes(), &[salt, &1u32.to_be_bytes()].concat());
         let mut sum = turn.clone();
@@ -77,7 +77,7 @@ impl Hash {
         sum
     }
 
-    /// Takes time, as it is meant to.
+    /// Derives the keys of a password. Slow by design.
     pub(super) fn keys(self, password: &str, salt: &[u8]) -> Keys {
         let salted = self.salted(password, salt, ITERATIONS);
         Keys {
@@ -89,10 +89,10 @@ impl Hash {
 }
 
 impl First {
-    /// RFC 5802 §7, `client-first-message`. `None` when it is none, or asks for what is not
-    /// offered.
+    /// Parses a `client-first-message` (RFC 5802 §7). Returns `None` if it is invalid or requests
+    /// channel binding.
     pub(super) fn parse(message: &str) -> Option<Self> {
-        // `y`: the client could bind to a channel and saw that the server cannot.
+        // `y`: the client supports channel binding, and saw that the server does not.
         let rest = message
             .strip_prefix("n,")
             .or_else(|| message.strip_prefix("y,"))?;
@@ -119,7 +119,7 @@ impl First {
         })
     }
 
-    /// The server's first message, and the exchange that waits for the second.
+    /// Returns the server-first-message and the state that verifies the proof.
     pub(super) fn challenge(self, hash: Hash, keys: Keys, fresh: &str) -> (String, Challenged) {
         let nonce = self.nonce + fresh;
         let challenge = format!("r={nonce},s={},i={ITERATIONS}", BASE64.encode(&keys.salt));
@@ -138,7 +138,7 @@ impl First {
 }
 
 impl Challenged {
-    /// Checks `client-final-message`, and gives the server's last one back. `None` when the
+    /// Verifies a `client-final-message`. Returns the server-final-message, or `None` if the
     /// password is wrong.
     pub(super) fn finish(&self, message: &str) -> Option<String> {
         let (without_proof, proof) = message.rsplit_once(",p=")?;
@@ -164,7 +164,7 @@ impl Challenged {
     }
 }
 
-/// RFC 5802 §5.1: `=2C` is a comma and `=3D` is `=`; any other `=` is wrong.
+/// Decodes a username: `=2C` is a comma and `=3D` is `=`; any other `=` is invalid (RFC 5802 §5.1).
 fn unescaped(name: &str) -> Option<String> {
     let mut parts = name.split('=');
     let mut plain = parts.next()?.to_owned();
@@ -186,7 +186,7 @@ fn xor(left: &mut [u8], right: &[u8]) {
         .for_each(|(left, right)| *left ^= right);
 }
 
-/// In a time that does not tell where they differ.
+/// Compares in constant time.
 pub(super) fn equal(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len()
         && left
@@ -200,7 +200,7 @@ pub(super) fn equal(left: &[u8], right: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// The exchange of an RFC: user `user`, password `pencil`.
+    /// Runs the exchange of an RFC's example: user `user`, password `pencil`.
     fn exchange(hash: Hash, salt: &str, nonces: (&str, &str), proof: &str) -> Option<String> {
         let first = First::parse(&format!("n,,n=user,r={}", nonces.0)).unwrap();
         assert_eq!((first.user.as_str(), &first.authorization), ("user", &None));

@@ -1,4 +1,4 @@
-//! The stream of one client, from its header to its end.
+//! Client streams: SASL, resource binding, and stanzas.
 
 use crate::host::ids;
 use std::sync::Arc;
@@ -22,13 +22,16 @@ use campanile_stanza::reader::{
 };
 use campanile_stanza::xml::CLIENT;
 
-/// Failed logins before a connection is closed.
+/// Maximum number of failed logins before the connection is closed.
 const ATTEMPTS: usize = 5;
 
-/// Serves a client in a task of its own, or drops it when that is not possible.
+/// Serves a client's connection in a new task. Drops it if there is no runtime, or no capacity.
 pub(in crate::host) fn spawn(shared: &Arc<Shared>, io: Io) {
     if !shared.take_client(CLIENTS) {
-        tracing::warn!(most = CLIENTS, "the host takes no more clients");
+        tracing::warn!(
+            max_clients = CLIENTS,
+            "client connection dropped: too many clients"
+        );
         return;
     }
     let counted = Counted(Arc::clone(shared));
@@ -47,7 +50,7 @@ struct Session {
     stream: Arc<WriteBuffer>,
     phase: Phase,
     failures: usize,
-    #[allow(dead_code, reason = "it counts until it is dropped")]
+    #[allow(dead_code, reason = "decrements the count when dropped")]
     counted: Counted,
 }
 
@@ -59,7 +62,8 @@ impl Drop for Counted {
     }
 }
 
-/// How far the client has come. Each stream header is followed by what is still to be done.
+/// Negotiation phase. Each stream header is followed by the features that are still to be
+/// negotiated.
 enum Phase {
     Header(Option<BareJid>),
     Authenticating(Exchange),
@@ -184,7 +188,7 @@ impl Session {
                     _ => exchange.step(&element.text(), &self.shared),
                 }
             }
-            // Nothing is what `=` stands for, in what is no beginning.
+            // An empty `response` is equivalent to `=`.
             "response" if element.text().is_empty() => exchange.step("=", &self.shared),
             "response" => exchange.step(&element.text(), &self.shared),
             "abort" => Step::Failure("aborted"),
@@ -198,8 +202,8 @@ impl Session {
         match step {
             Step::Challenge(_) => {}
             Step::Success(account, _) => {
-                // RFC 6120 §6.4.6: a new stream on the same connection. What has come of it already
-                // is its beginning.
+                // RFC 6120 §6.4.6: a new stream on the same connection. Buffered input belongs to
+                // it.
                 let rest = std::mem::take(reader.buffer());
                 *reader = connection::reader();
                 reader.buffer().extend_from_slice(&rest);
@@ -240,7 +244,7 @@ impl Session {
         }
     }
 
-    /// RFC 6120 §7.
+    /// Binds a resource (RFC 6120 §7).
     fn bind(&mut self, account: &BareJid, stanza: &Stanza) -> Flow {
         let query = stanza
             .child::<BindQuery>()
@@ -263,7 +267,7 @@ impl Session {
         }
     }
 
-    /// A stanza that is well-formed and still none (RFC 6120 §8.2.3), or too large.
+    /// Handles a stanza that is well-formed but invalid (RFC 6120 §8.2.3), or too large.
     fn refused(&mut self, refused: RejectedStanza) -> Flow {
         match refused.defect() {
             StanzaDefect::TooLarge => self.end_with("policy-violation"),
@@ -307,7 +311,7 @@ impl Session {
     }
 
     fn refuse(&self, condition: &str) {
-        // RFC 6120 §4.9.1.2: an error stands within a stream.
+        // RFC 6120 §4.9.1.2: an error must be preceded by a stream header.
         let header = if matches!(self.phase, Phase::Header(_)) {
             self.header()
         } else {

@@ -1,4 +1,4 @@
-//! The runs of one peer in one scenario and window, taken together.
+//! Aggregates the runs of one peer in one scenario and window.
 
 use crate::sample::Sample;
 
@@ -8,7 +8,7 @@ pub(super) struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// `None` when nothing was measured there.
+    /// Returns the runs, or `None` if there are none.
     pub(super) fn find(
         samples: &'a [Sample],
         peer: &str,
@@ -31,7 +31,7 @@ impl<'a> Cell<'a> {
             .fold(f64::MIN, f64::max)
     }
 
-    /// Median (lowest–highest).
+    /// Formats the median with the range: median (lowest–highest).
     pub(super) fn spread(&self, value: impl Fn(&Sample) -> f64, show: fn(f64) -> String) -> String {
         let lowest = self
             .samples
@@ -61,7 +61,7 @@ pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-/// 1234567 as 1,234,567.
+/// Formats 1234567 as 1,234,567.
 pub(super) fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut shown = String::new();
@@ -74,7 +74,7 @@ pub(super) fn thousands(value: f64) -> String {
     shown
 }
 
-/// Two digits where they tell something.
+/// Formats with two decimals below 10, otherwise one.
 pub(super) fn small(value: f64) -> String {
     if value < 10.0 {
         format!("{value:.2}")

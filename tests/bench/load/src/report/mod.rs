@@ -1,4 +1,4 @@
-//! What is printed and written when all runs are through.
+//! The final report.
 
 mod cells;
 mod tables;
@@ -22,7 +22,7 @@ pub struct Report<'a> {
     pub peers: Vec<&'a Peer>,
 }
 
-/// A run that could not be made.
+/// A failed run.
 #[derive(Debug, Serialize)]
 pub struct Failure {
     pub run: String,
@@ -76,7 +76,7 @@ impl Report<'_> {
             .fold(0.0, f64::max);
         format!(
             "{} cores ({}), Linux {}, loopback TCP; load generator and component share the cores. {} rounds of {:.1} s, \
-             interleaved: median (lowest–highest). Others used {others:.0} % of the machine meanwhile (median; at most \
+             interleaved: median (lowest–highest). Other processes used {others:.0} % of the machine (median; at most \
              {worst:.0} %), load average at the start {}.\n",
             machine.cores,
             machine.cpu,
@@ -96,7 +96,7 @@ impl Report<'_> {
         if lines.is_empty() {
             lines
         } else {
-            format!("Runs that could not be made:\n\n{lines}")
+            format!("Failed runs:\n\n{lines}")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Markdown: one table to paste, one about memory, and one for each scenario and window.
+//! Markdown tables: an overview, memory, and details by scenario and window.
 
 use super::Report;
 use super::cells::{Cell, small, thousands};
@@ -9,7 +9,7 @@ use crate::scenario::{self, Flow, Scenario};
 
 const MIB: f64 = 1024.0;
 
-/// The table for the front page: who answers how much, at what price.
+/// Returns the overview table for the README: throughput, CPU and latency by component.
 pub(super) fn overview(report: &Report<'_>) -> String {
     let head = "| component | chat 150 B, window 256: stanza/s | CPU µs | body 4 KiB, window 256: stanza/s | ping, window 256: stanza/s \
                 | round trip p50 µs (window 1) | p99.9 ms (chat, window 256) | peak RSS MiB |\n|---|---|---|---|---|---|---|---|\n";
@@ -31,7 +31,7 @@ pub(super) fn overview(report: &Report<'_>) -> String {
     }
 }
 
-/// What becomes of memory when much goes through, or nothing can.
+/// Returns the memory table: after many stanzas, and while the server does not read.
 pub(super) fn memory(report: &Report<'_>) -> String {
     let rows: String = report
         .peers
@@ -48,11 +48,11 @@ pub(super) fn memory(report: &Report<'_>) -> String {
         .map_or(0.0, |stall| stall.seconds);
     format!(
         "| component | RSS MiB after many stanzas of 10,000 senders | how many | peak RSS MiB, server not reading for {stall:.0} s | sent meanwhile \
-         | answered | of these refused | never answered | reconnects | answers afterwards |\n|---|---|---|---|---|---|---|---|---|---|\n{rows}"
+         | answered | of these rejected | unanswered | reconnects | replies afterwards |\n|---|---|---|---|---|---|---|---|---|---|\n{rows}"
     )
 }
 
-/// Everything, by scenario and window.
+/// Returns the detailed tables by scenario and window.
 pub(super) fn details(report: &Report<'_>) -> String {
     let mut text = String::new();
     for scenario in scenario::ALL
@@ -120,7 +120,7 @@ fn memory_row(report: &Report<'_>, peer: &Peer) -> Option<String> {
     Some(format!("| {} | {rss} | {count} | {rest} |\n", peer.title))
 }
 
-/// Of the run in which it grew most.
+/// Returns the columns of the run with the highest peak.
 fn stall_columns(cell: &Cell<'_>) -> String {
     let worst = cell
         .samples()

@@ -1,4 +1,4 @@
-//! What was aimed at beside what was measured.
+//! Targets compared with measurements.
 
 use super::Report;
 use super::cells::{Cell, small, thousands};
@@ -6,7 +6,7 @@ use crate::sample::Sample;
 
 const MIB: f64 = 1024.0;
 
-/// A value that is held against a bound, for one build of the product.
+/// Value compared with a target, for one build of the product.
 type Measure = fn(&Build<'_>) -> Option<f64>;
 
 enum Bound {
@@ -22,7 +22,7 @@ struct Target {
     measure: Measure,
 }
 
-/// The samples, and which peers stand for the daemon and for a program on the library.
+/// Samples, and the names of the daemon and library peers of one build.
 struct Build<'a> {
     samples: &'a [Sample],
     daemon: &'static str,
@@ -156,17 +156,15 @@ const TARGETS: &[Target] = &[
     },
 ];
 
-/// Empty when the product was not among the peers.
+/// Returns the target table, empty if the product was not measured.
 pub(super) fn table(report: &Report<'_>) -> String {
     let build = |daemon, library| Build {
         samples: &report.samples,
         daemon,
         library,
     };
-    let (release, dist) = (
-        build("campanile", "library"),
-        build("campanile-dist", "library-dist"),
-    );
+    let release = build("campanile", "library");
+    let dist = build("campanile-dist", "library-dist");
     let mut text = String::new();
     for target in TARGETS {
         let measured = [(target.measure)(&release), (target.measure)(&dist)];
@@ -214,7 +212,7 @@ impl Build<'_> {
         self.median(self.library, scenario, 256, value)
     }
 
-    /// Measured on the release build only.
+    /// Returns an archive measurement, taken on the release build only.
     fn archive(&self, peer: &str, scenario: &str, value: fn(&Sample) -> f64) -> Option<f64> {
         (self.daemon == "campanile").then(|| self.median(peer, scenario, 4096, value))?
     }

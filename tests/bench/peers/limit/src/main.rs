@@ -1,5 +1,5 @@
-//! `bench-limit PORT`: answers by copying bytes between the marks it knows the load generator to write. It understands
-//! nothing and checks nothing; what it reaches is what sockets and wake-ups alone allow.
+//! `bench-limit PORT`: replies by copying bytes between known markers, without parsing or checking.
+//! Its throughput is the limit set by sockets and wake-ups.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -40,7 +40,8 @@ fn main() -> Result<()> {
 fn handshake(stream: &mut TcpStream) -> Result<()> {
     write!(
         stream,
-        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='{JID}'>"
+        "<stream:stream xmlns='jabber:component:accept' \
+         xmlns:stream='http://etherx.jabber.org/streams' to='{JID}'>"
     )?;
     let header = read_to(stream, b"id='")?;
     let id = read_to(stream, b"'")?;
@@ -67,7 +68,7 @@ fn read_to(stream: &mut TcpStream, end: &[u8]) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-/// What ends a message, and what ends an IQ.
+/// End markers of messages and IQs.
 struct Marks {
     message: Finder<'static>,
     iq: Finder<'static>,
@@ -81,15 +82,18 @@ impl Marks {
         }
     }
 
-    /// Appends the answer to the first stanza of `input` and gives the place behind it, if it is all there.
+    /// Appends the reply to the first stanza and returns the offset after it, if it is complete.
     fn answer(&self, input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         let is_iq = input.starts_with(b"<iq");
         let mark = if is_iq { &self.iq } else { &self.message };
         let end = mark.find(input)? + mark.needle().len();
-        // from, to, type and id, in this order: each value stands between two quotes.
+        // Attributes from, to, type and id, in this order, each in quotes.
         let mut quotes = memchr_iter(b'\'', &input[..end]);
         let mut value = || Some(quotes.next()? + 1..quotes.next()?);
-        let (from, to, _, id) = (value()?, value()?, value()?, value()?);
+        let from = value()?;
+        let to = value()?;
+        value()?;
+        let id = value()?;
         let id_ends = id.end;
         let opened: &[u8] = if is_iq {
             b"<iq type='result' from='"

@@ -1,6 +1,6 @@
-//! What both programs have in common: the stream, and the answer to a stanza.
+//! Connection and replies shared by both programs.
 
-// The code that xso derives for a child's text converts it into what it is already.
+// Code derived by xso for a child's text contains a no-op conversion.
 #![allow(clippy::useless_conversion)]
 
 use anyhow::Result;
@@ -16,7 +16,7 @@ use xmpp_parsers::ns;
 use xmpp_parsers::stanza_error::{DefinedCondition, ErrorType, StanzaError};
 use xso::{AsXml, FromXml};
 
-/// The payload of scenario `typed`.
+/// Payload of scenario `typed`.
 #[derive(FromXml, AsXml, Debug)]
 #[xml(namespace = "urn:campanile:bench", name = "order")]
 struct Order {
@@ -30,7 +30,7 @@ struct Order {
     note: String,
 }
 
-/// The content of scenario `json`.
+/// Payload of scenario `json`.
 #[derive(Serialize, Deserialize)]
 struct JsonOrder {
     item: String,
@@ -39,14 +39,14 @@ struct JsonOrder {
     note: String,
 }
 
-/// Connects to the port that the command line names.
+/// Connects to the port given on the command line.
 pub async fn connect() -> Result<Component<TcpServerConnector>> {
     let port: u16 = std::env::args().nth(1).unwrap_or_default().parse()?;
     let address = DnsConfig::addr(&format!("127.0.0.1:{port}"));
     Ok(Component::new_plaintext("echo.localhost", "s3cr3t", address, Timeouts::tight()).await?)
 }
 
-/// Messages are echoed, requests answered.
+/// Returns the reply to a stanza: an echo of a message, or a response to a request.
 pub fn answer(stanza: Stanza) -> Option<Stanza> {
     match stanza {
         Stanza::Message(message) => echo(message).map(Stanza::Message),

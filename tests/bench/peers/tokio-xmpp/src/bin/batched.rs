@@ -1,4 +1,4 @@
-//! The same, but flushed only when no further stanza is ready.
+//! Echo that flushes only when no further stanza is ready.
 
 use anyhow::Result;
 use futures::{FutureExt, SinkExt, StreamExt};

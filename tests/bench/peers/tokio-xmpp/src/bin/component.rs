@@ -1,4 +1,4 @@
-//! The loop that tokio-xmpp's own example has: take one, answer it, flush.
+//! Echo with the loop of tokio-xmpp's example: receive, reply, flush.
 
 use anyhow::Result;
 use futures::StreamExt;
