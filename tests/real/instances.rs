@@ -92,7 +92,7 @@ impl Instance {
 async fn knows_of_the_other(daemon: &mut Daemon, jid: &str) {
     let warned = |line: &serde_json::Value| {
         let message = line["message"].as_str().unwrap_or_default();
-        message.starts_with("another process is mounted on this JID") && line["jid"] == jid
+        message.starts_with("another process is connected with this JID") && line["jid"] == jid
     };
     daemon.logs("another process on the JID", warned).await;
 }

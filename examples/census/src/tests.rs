@@ -104,7 +104,10 @@ async fn survey_limits_concurrency_and_pages_results() -> Result<(), BoxError> {
     }
     for (number, wanted) in [
         (2, "jid='user02@localhost/can' software='tin can 2'"),
-        (3, "jid='user03@localhost/can' failure='no answer in time'"),
+        (
+            3,
+            "jid='user03@localhost/can' failure='no response within the timeout'",
+        ),
         (
             7,
             "jid='user07@localhost/can' failure='service-unavailable'",

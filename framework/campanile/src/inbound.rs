@@ -1,4 +1,4 @@
-//! A stanza on its way in: what every service and every layer is called with.
+//! Inbound stanzas, as services and layers receive them.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -9,11 +9,11 @@ use jid::Jid;
 use crate::client::Client;
 use crate::stanza::{Kind, Stanza};
 
-/// A stanza on its way to a handler, with what layers have added to it.
+/// An inbound stanza with the extensions that layers have added to it.
 ///
-/// IQ results and errors never become one: they resolve the [`Client`]'s pending requests. The
-/// stanza has a sender and a recipient, and the recipient lies in the component's domain. Cloning
-/// is cheap.
+/// IQ results and errors never become an `Inbound`: they complete the [`Client`]'s pending
+/// requests. An inbound stanza has a sender and a recipient, and the recipient lies in the
+/// component's domain. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct Inbound {
     stanza: Arc<Stanza>,
@@ -22,7 +22,7 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// A stanza on its way in; `None` when it lacks its sender or its recipient.
+    /// Creates an inbound stanza, or returns `None` if its sender or recipient is missing.
     #[must_use]
     pub fn new(stanza: impl Into<Arc<Stanza>>, client: Client) -> Option<Self> {
         let stanza = stanza.into();
@@ -40,19 +40,19 @@ impl Inbound {
         &self.stanza
     }
 
-    /// The stanza, shared.
+    /// Returns the stanza as a shared pointer.
     #[must_use]
     pub fn shared_stanza(&self) -> Arc<Stanza> {
         Arc::clone(&self.stanza)
     }
 
-    /// Kind and type of the stanza.
+    /// Returns the kind and type of the stanza.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.stanza.kind()
     }
 
-    /// Who sent it.
+    /// Returns the sender.
     #[must_use]
     #[allow(
         clippy::missing_panics_doc,
@@ -63,7 +63,7 @@ impl Inbound {
         self.stanza.from().expect("an inbound stanza has a sender")
     }
 
-    /// To whom in the component's domain it was sent.
+    /// Returns the recipient, an address in the component's domain.
     #[must_use]
     #[allow(
         clippy::missing_panics_doc,
@@ -74,25 +74,25 @@ impl Inbound {
         self.stanza.to().expect("an inbound stanza has a recipient")
     }
 
-    /// What layers have added.
+    /// Returns the extensions that layers have added.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
     }
 
-    /// What layers have added, to add more.
+    /// Returns a mutable reference to the extensions, for layers to add to.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
     }
 
-    /// The handle to send with.
+    /// Returns the client of the component.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
     }
 }
 
-/// Values by type, at most one of each: how a layer tells something to the handlers below it.
+/// A map of values by type, with which a layer passes data to the handlers below it.
 ///
 /// ```
 /// use campanile::inbound::Extensions;
@@ -111,14 +111,14 @@ pub struct Extensions {
 }
 
 impl Extensions {
-    /// Adds a value, in place of an earlier one of the same type.
+    /// Inserts a value, replacing an earlier one of the same type.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         let id = TypeId::of::<T>();
         self.values.retain(|(other, _)| *other != id);
         self.values.push((id, Arc::new(value)));
     }
 
-    /// The value of this type.
+    /// Returns the value of this type.
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         let id = TypeId::of::<T>();

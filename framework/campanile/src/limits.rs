@@ -1,69 +1,87 @@
-//! Every bound of a component, in one place.
+//! All limits of a component in one place.
 
 use std::time::Duration;
 
-/// The bounds of one component. The defaults suit a server on the same machine or the same network.
+/// The limits of one component.
+///
+/// The defaults suit a server on the same machine or the same network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Handlers that run at a time, waiting answers included. One sender holds at most a quarter,
-    /// one domain all but an eighth.
+    /// Maximum number of concurrently running handlers, deferred replies included. Default: 1,024.
+    ///
+    /// One sender may use at most a quarter, one domain all but an eighth.
     pub in_flight: usize,
-    /// Stanzas that wait for a handler, all together. One sender holds at most a quarter, one
-    /// domain all but an eighth.
+    /// Maximum number of stanzas queued for a handler. Default: 16,384.
+    ///
+    /// One sender may use at most a quarter, one domain all but an eighth.
     pub waiting: usize,
-    /// Bytes of stanzas that wait for a handler or that one is at work on, all together. One sender
-    /// holds at most a quarter, one domain all but an eighth. One stanza alone always fits.
+    /// Maximum bytes of stanzas that are queued or being handled. Default: 32 MiB.
+    ///
+    /// One sender may use at most a quarter, one domain all but an eighth. A single stanza always
+    /// fits.
     pub waiting_bytes: usize,
-    /// While more bytes than this wait for the socket, nothing is read; reading goes on at half of
-    /// it.
+    /// Outbound buffer size in bytes above which nothing is read from the server. Reading resumes
+    /// at half of it. Default: 1 MiB.
     pub outbound: usize,
-    /// IQ requests of ours that wait for an answer.
+    /// Maximum number of the component's own IQ requests without a response. Default: 4,096.
     pub max_pending_iqs: usize,
-    /// Messages that one IQ request of ours may collect; see [`ResponseCollector`](crate::client::ResponseCollector).
+    /// Maximum number of messages that one IQ request may collect; see
+    /// [`ResponseCollector`](crate::client::ResponseCollector). Default: 1,024.
     pub max_collected: usize,
-    /// Bytes of messages that all IQ requests of ours may collect.
+    /// Maximum bytes of messages that all IQ requests together may collect. Default: 16 MiB.
     pub max_collected_bytes: usize,
-    /// Stanzas of ours that wait for the server to take them; see
-    /// [`send_confirmed`](crate::client::Client::send_confirmed).
+    /// Maximum number of unconfirmed stanzas; see
+    /// [`send_confirmed`](crate::client::Client::send_confirmed). Default: 4,096.
     pub unconfirmed: usize,
-    /// Bytes of stanzas of ours that wait for the server to take them.
+    /// Maximum bytes of unconfirmed stanzas. Default: 4 MiB.
     pub unconfirmed_bytes: usize,
-    /// How long a stanza of ours may wait for the server to take it.
+    /// Timeout for the server to confirm a stanza. Default: 300 s.
     pub unconfirmed_age: Duration,
-    /// How long the answer to an IQ request of ours may take.
+    /// Timeout of the component's own IQ requests. Default: 30 s.
     pub iq_timeout: Duration,
-    /// How long a handler may take.
+    /// Timeout of handlers. Default: 30 s.
     pub handler_timeout: Duration,
-    /// How long a handler may hold up the others in one go. One that does is moved to tasks of its
-    /// own from then on, as is one that takes more than a hundredth of this time eight times within
-    /// 100 ms.
+    /// Time that a handler may block the connection's thread in one poll. Default: 20 ms.
+    ///
+    /// The route of a handler that exceeds it runs in tasks of its own from then on, and so does
+    /// one that exceeds a hundredth of this time eight times within 100 ms.
     pub slow_handler: Duration,
-    /// How long what is in flight may take when the component stops. The server then has as long
-    /// again to close its side of the stream, as long as it says something every 5 s.
+    /// Time for running handlers and queued stanzas to complete during a graceful shutdown.
+    /// Default: 10 s.
+    ///
+    /// After that, the server has the same time again to close its side of the stream, as long as
+    /// it sends something every 5 s.
     pub shutdown_grace: Duration,
-    /// Largest stanza taken, in bytes; never below 10,000 (RFC 6120 §13.12).
+    /// Largest inbound stanza in bytes, at least 10,000 (RFC 6120 §13.12). Default: 1 MiB.
     pub max_stanza_in: usize,
-    /// Largest stanza sent, in bytes after escaping. Prosody's own bound is the default.
+    /// Largest outbound stanza in bytes after escaping. Default: 512 KiB, which is Prosody's own
+    /// limit.
     pub max_stanza_out: usize,
-    /// Deepest nesting of a stanza taken.
+    /// Maximum nesting depth of an inbound stanza. Default: 64.
     pub max_depth: usize,
-    /// How long after the last proof of a live route the component pings itself through the server.
+    /// Time since the last stanza that proved the route to be live after which the component pings
+    /// itself through the server. Default: 60 s.
     pub keepalive: Duration,
-    /// How long that ping may be under way before a second one is sent, and that one before the
-    /// link is given up. The route is in doubt after two thirds of it.
+    /// Timeout of the keepalive ping. Default: 15 s.
+    ///
+    /// After one timeout a second ping is sent, after another one the connection is dropped. After
+    /// two thirds of the first, the route counts as doubtful.
     pub keepalive_deadline: Duration,
-    /// How long connecting, header and handshake may take. ejabberd listens with a backlog of 5.
+    /// Timeout of connecting and of each step of the handshake. Default: 15 s. Note that ejabberd
+    /// listens with a backlog of 5.
     pub connect_timeout: Duration,
-    /// How long a write may make no progress before the link is given up.
+    /// Time without progress of a write after which the connection is dropped. Default: 30 s.
     pub write_stall: Duration,
-    /// How long an answer that could not be written may wait for the next stream.
+    /// Maximum age of a reply that could not be written, on the next stream. Older ones are
+    /// dropped. Default: 30 s.
     pub reply_max_age: Duration,
-    /// First and longest wait before connecting again.
+    /// Initial and maximum delay between reconnection attempts. Default: 1 s and 60 s.
     pub back_off: (Duration, Duration),
-    /// First and longest wait when trying again soon cannot help.
+    /// Initial and maximum delay when retrying soon cannot help, for example because the server
+    /// refused the component. Default: 60 s and 600 s.
     pub slow_retry: (Duration, Duration),
-    /// How long a stream must have held before the waits start anew.
+    /// Minimum lifetime of a stream that resets the reconnection delay. Default: 30 s.
     pub stable_after: Duration,
 }
 
@@ -113,8 +131,9 @@ impl Limits {
         self.waiting_bytes / 4
     }
 
-    // Nearly all users of most components are of one domain: it gets all but an eighth, and that
-    // eighth keeps the door open for everybody else when a domain sends ten thousand of its users.
+    // Nearly all users of most components belong to one domain, so one domain may use all but an
+    // eighth. That eighth stays available to other domains when ten thousand users of one domain
+    // flood the component.
 
     pub(crate) fn in_flight_per_domain(&self) -> usize {
         self.in_flight - self.in_flight / 8

@@ -1,26 +1,25 @@
-//! Routes that hold up the others: after one overrun they run in a task of their own.
+//! Detection of handlers that block the thread of the connection; their routes then run in tasks of
+//! their own.
 //!
-//! The router leaves the mark of the route it calls, the dispatcher looks at the clock and sets it.
-//! So neither needs to know the other, and a route that never overruns costs one store and one
-//! load.
+//! The router records the route that it calls, and the dispatcher measures the poll, so neither
+//! depends on the other. A route that is never slow costs one store and one load.
 
 use std::cell::RefCell;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-// The real clock: what is measured is a thread that is held up, also while tokio's clock stands
-// still.
+// The real clock: this measures a blocked thread, even while tokio's clock is paused.
 use std::time::{Duration, Instant};
 
-/// How long a turn of the link may take before others get theirs. Each turn that ends with work
-/// left costs a system call and, on an idle machine, a move to another core; a shorter one was
-/// dearer by an eighth and answered no sooner.
+/// Duration of a turn of the connection after which it yields. Each turn that ends with work left
+/// costs a system call and, on an idle machine, a move to another core: a shorter turn cost an
+/// eighth more and did not reply any sooner.
 pub(crate) const TURN: Duration = Duration::from_micros(500);
-/// How many first polls of a handler may take a hundredth of the bound
-/// [`slow_handler`](crate::limits::Limits::slow_handler). The clock on the wall also counts what other
-/// processes took from us meanwhile, so one such poll proves nothing: a route is moved after
-/// several in a short time, or one that is long.
+/// The number of slow first polls within [`SLOW_WINDOW`] after which a route is moved. A poll is
+/// slow if it takes a hundredth of [`slow_handler`](crate::limits::Limits::slow_handler). The wall
+/// clock includes the time that other processes took from this one, so a single slow poll proves
+/// nothing unless it reaches the limit itself.
 const SLOW_POLLS: u32 = 8;
 const SLOW_WINDOW: Duration = Duration::from_millis(100);
 
@@ -28,12 +27,12 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<RouteStats>>> = const { RefCell::new(None) };
 }
 
-/// Whether a route has overrun, or is to run in a task of its own from the start.
+/// The poll times of one route, and whether it runs in a task of its own.
 #[derive(Debug)]
 pub(crate) struct RouteStats {
     route: String,
     spawn: AtomicBool,
-    /// Overruns that came shortly one after the other, and when that began.
+    /// Number of slow polls within the current window, and the start of that window.
     slow_polls: Mutex<(u32, Option<Instant>)>,
 }
 
@@ -46,14 +45,14 @@ impl RouteStats {
         })
     }
 
-    /// Called by the router right before it calls the route. True when the route must not be polled
-    /// inline.
+    /// Records that the router is about to call this route. Returns `true` if the route must not be
+    /// polled inline.
     pub(crate) fn enter(self: &Arc<Self>) -> bool {
         CURRENT.with_borrow_mut(|current| *current = Some(Arc::clone(self)));
         self.spawn.load(Ordering::Relaxed)
     }
 
-    /// The route's name, for people.
+    /// Returns the display name of the route.
     pub(crate) fn route(&self) -> &str {
         &self.route
     }
@@ -72,13 +71,13 @@ impl RouteStats {
     }
 }
 
-/// The route that was called last on this thread.
+/// Returns the route that was called last on this thread.
 pub(crate) fn current_route() -> Option<Arc<RouteStats>> {
     CURRENT.with_borrow(Option::clone)
 }
 
-/// Polls `future` only from its second poll on: the first one is the dispatcher's, which then gives
-/// it a task.
+/// Starts polling `future` at the second poll: the first one is the dispatcher's, which then spawns
+/// a task.
 pub(crate) async fn pend_once<F: Future>(future: F) -> F::Output {
     let mut first = true;
     std::future::poll_fn(|cx| {
@@ -92,7 +91,7 @@ pub(crate) async fn pend_once<F: Future>(future: F) -> F::Output {
     future.await
 }
 
-/// Called by the dispatcher after a first poll that took this long.
+/// Records the duration of a first poll.
 #[inline]
 pub(crate) fn record(took: Duration, bound: Duration) {
     if took > bound / 100 {
@@ -106,8 +105,8 @@ fn record_slow(took: Duration, bound: Duration) {
         return;
     };
     if stats.is_slow(took, bound, Instant::now()) && !stats.spawn.swap(true, Ordering::Relaxed) {
-        tracing::warn!(route = %stats.route, ?took, "a handler held up the others; its route runs \
-            in tasks of its own from now on");
+        tracing::warn!(route = %stats.route, ?took, "handler blocked the connection; \
+            its route now runs in separate tasks");
     }
 }
 
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_long_poll_or_several_short_ones_are_too_much() {
+    fn one_long_poll_or_several_short_ones_mark_route_as_slow() {
         const BOUND: Duration = Duration::from_millis(20);
         let stats = RouteStats::new("route", false);
         let now = Instant::now();

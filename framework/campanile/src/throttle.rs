@@ -1,11 +1,11 @@
-//! A log line that repeats must not fill the disk.
+//! Rate limit for repeated log lines.
 
 use tokio::time::{Duration, Instant};
 
 const WINDOW: Duration = Duration::from_secs(10);
 const LINES: u32 = 10;
 
-/// Lets ten lines through in ten seconds, and says afterwards how many it held back.
+/// Allows ten lines in ten seconds, and then logs how many were suppressed.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     window: Option<Instant>,
@@ -14,7 +14,7 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// Whether the next line may be written.
+    /// Returns `true` if the next line may be logged.
     pub(crate) fn allow(&mut self) -> bool {
         let now = Instant::now();
         if self
@@ -22,10 +22,7 @@ impl Throttle {
             .is_none_or(|start| now.duration_since(start) >= WINDOW)
         {
             if self.held_back > 0 {
-                tracing::warn!(
-                    lines = self.held_back,
-                    "similar lines were left out of the log"
-                );
+                tracing::warn!(lines = self.held_back, "suppressed repeated log lines");
             }
             *self = Self {
                 window: Some(now),
@@ -47,7 +44,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn ten_lines_in_ten_seconds() {
+    async fn throttle_allows_ten_lines_in_ten_seconds() {
         let mut throttle = Throttle::default();
         assert_eq!((0..30).filter(|_| throttle.allow()).count(), 10);
         tokio::time::advance(WINDOW).await;

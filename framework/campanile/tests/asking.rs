@@ -1,5 +1,5 @@
-//! What a component asks of others: each helper against the wire text of its specification, and
-//! lists page by page.
+//! Typed IQ requests of a component: each helper against the XML of its specification, and paged
+//! lists.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,7 +33,7 @@ async fn bot() -> Mounted {
     mount(BOT, |bot| bot.router(Router::new())).await
 }
 
-/// Asks, and answers the request, which must be this one, with this payload.
+/// Runs a request, expects this stanza, and answers it with this payload.
 async fn asked<T: Send + 'static, F>(user: &User, asking: F, wanted: &str, payload: &str) -> T
 where
     F: Future<Output = T> + Send + 'static,
@@ -60,7 +60,7 @@ fn seconds(time: SystemTime) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ping_says_how_long_it_took() {
+async fn ping_returns_round_trip_time() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let client = bot.client();
@@ -75,7 +75,7 @@ async fn ping_says_how_long_it_took() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn version_idle_time_and_clock_are_told() {
+async fn version_last_activity_and_entity_time_are_parsed() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let client = bot.client();
@@ -139,7 +139,7 @@ async fn version_idle_time_and_clock_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_and_nonsense_are_errors() {
+async fn error_replies_and_invalid_payloads_are_errors() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let client = bot.client();
@@ -164,7 +164,7 @@ async fn refusals_and_nonsense_are_errors() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn disco_info_is_what_a_router_would_say() {
+async fn disco_info_is_parsed_and_sorted() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let client = bot.client();
@@ -189,7 +189,7 @@ async fn disco_info_is_what_a_router_would_say() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bot_asks_as_itself() {
+async fn asking_as_sets_sender() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let client = bot
@@ -212,7 +212,7 @@ struct Service {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_command_is_run_step_by_step() {
+async fn command_runs_step_by_step() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let client = bot.client();
@@ -298,7 +298,7 @@ async fn a_command_is_run_step_by_step() {
 // vCards.
 
 #[tokio::test(start_paused = true)]
-async fn a_vcard_is_read_as_far_as_it_goes() {
+async fn incomplete_vcard_is_parsed() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     for (photo, wanted) in [
@@ -347,7 +347,7 @@ async fn a_vcard_is_read_as_far_as_it_goes() {
 
 // Pages.
 
-/// Which part of a list of so many items a request for a page is about.
+/// Returns the range of a list of `length` items that a request for a page selects.
 fn part(set: &Element, length: usize) -> std::ops::Range<usize> {
     let child = |name| {
         set.get_child(name, "http://jabber.org/protocol/rsm")
@@ -384,7 +384,7 @@ fn set(part: &std::ops::Range<usize>, length: usize) -> String {
     format!("<set xmlns='http://jabber.org/protocol/rsm'>{ends}<count>{length}</count></set>")
 }
 
-/// Answers disco#items with pages, for ever; the task gives nothing back.
+/// Answers disco#items with pages until the user is gone.
 fn serve_items(user: User, length: usize) -> JoinHandle<()> {
     tokio::spawn(async move {
         while let Some(request) = user.recv().await {
@@ -425,7 +425,7 @@ async fn rooms(mut pages: Pages<DiscoItem>) -> Vec<usize> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_is_read_page_by_page_in_both_directions() {
+async fn list_is_read_page_by_page_in_both_directions() {
     for length in [0, 1, 9, 10, 11, 95] {
         let bot = bot().await;
         let alice = bot.user("alice@localhost");
@@ -455,7 +455,7 @@ async fn a_list_is_read_page_by_page_in_both_directions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_knows_no_pages_is_asked_once() {
+async fn entity_without_paging_is_queried_once() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     for set in [
@@ -476,9 +476,9 @@ async fn whoever_knows_no_pages_is_asked_once() {
     alice.expect_nothing(BOT).await;
 }
 
-/// A server that gives the same page whatever it is asked for would otherwise be asked for ever.
+/// Otherwise a server that always returns the same page would be queried forever.
 #[tokio::test(start_paused = true)]
-async fn a_page_that_leads_nowhere_is_the_last() {
+async fn page_without_progress_ends_the_list() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let client = bot.client();
@@ -496,7 +496,7 @@ async fn a_page_that_leads_nowhere_is_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_an_error_or_a_dropped_future_the_same_page_is_asked_for_again() {
+async fn page_is_requested_again_after_error_or_dropped_future() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let mut pages = bot.client().disco_items(alice.jid().clone()).page_size(1);
@@ -539,7 +539,7 @@ async fn after_an_error_or_a_dropped_future_the_same_page_is_asked_for_again() {
 
 // Archives.
 
-/// Answers queries to an archive with pages of messages, all of a page and its end in one segment.
+/// Answers archive queries with pages of messages, each page and its end in one segment.
 fn serve_archive(bot: &Mounted, archive: User, length: usize) -> JoinHandle<()> {
     let host = bot.host().clone();
     tokio::spawn(async move {
@@ -593,10 +593,9 @@ async fn hails(mut pages: Pages<Archived>) -> Vec<usize> {
     hails
 }
 
-/// Five hundred messages over pages of two hundred, while the only handler never ends and nothing
-/// more may wait.
+/// 500 messages in pages of 200, while the only handler never ends and the queue is full.
 #[tokio::test(start_paused = true)]
-async fn an_archive_is_read_whole_while_the_dispatcher_is_full() {
+async fn archive_is_read_completely_while_dispatcher_is_full() {
     let mut limits = Limits::default();
     (limits.in_flight, limits.waiting) = (4, 4);
     let never = async |_: campanile::extract::StanzaRef| std::future::pending::<()>().await;
@@ -633,7 +632,7 @@ async fn an_archive_is_read_whole_while_the_dispatcher_is_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_archive_is_asked_for_what_is_wanted() {
+async fn archive_query_contains_all_filters() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_278_803_305_250);
@@ -672,9 +671,9 @@ async fn an_archive_is_asked_for_what_is_wanted() {
     assert!(asking.await.unwrap().unwrap());
 }
 
-/// What an archive holds may be anything: each message stands for itself.
+/// An archive may contain anything; each message is parsed separately.
 #[tokio::test(start_paused = true)]
-async fn a_message_that_cannot_be_read_harms_no_other() {
+async fn invalid_archived_message_does_not_affect_others() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let client = bot.client();
@@ -734,7 +733,7 @@ async fn a_message_that_cannot_be_read_harms_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_ends_of_an_archive_are_told() {
+async fn archive_ends_are_parsed() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let end = |id: &str, seconds| ArchiveEnd {

@@ -1,4 +1,5 @@
-//! What a component sends by itself: errors for whoever makes them, answers from whoever was asked.
+//! Stanzas and IQ requests sent by a component outside of replies: errors for the caller that
+//! causes them, responses from the address that was asked.
 
 #![allow(
     clippy::unwrap_used,
@@ -37,7 +38,7 @@ async fn bot_with(change: impl FnOnce(&mut Limits)) -> Mounted {
     mount(BOT, |bot| bot.router(Router::new()).limits(limits)).await
 }
 
-/// Starts a request; the task gives its result.
+/// Starts a request; the task returns its result.
 fn ask(client: Client, to: &Jid) -> tokio::task::JoinHandle<Result<(), IqError>> {
     let to = to.clone();
     tokio::spawn(async move { client.iq_get::<Empty>(to, &Ping).await.map(drop) })
@@ -46,7 +47,7 @@ fn ask(client: Client, to: &Jid) -> tokio::task::JoinHandle<Result<(), IqError>>
 // Sending.
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_written_is_an_error_for_its_caller_alone() {
+async fn invalid_stanza_fails_only_for_its_caller() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let client = bot.client();
@@ -68,7 +69,7 @@ async fn what_cannot_be_written_is_an_error_for_its_caller_alone() {
             WriteError::Character(_)
         ));
     }
-    // The bound counts what is written: `&` is five bytes.
+    // The limit applies to the escaped stanza: `&` is five bytes.
     for (body, fits) in [
         ("x".repeat(524_288), false),
         ("&".repeat(110_000), false),
@@ -144,10 +145,10 @@ async fn what_cannot_be_written_is_an_error_for_its_caller_alone() {
     assert_eq!(bot.counters().connected, 1);
 }
 
-/// Names of XML 1.0's fifth edition, which both servers' parser does not know and ends the stream
-/// at.
+/// Names of the fifth edition of XML 1.0, which the parser of both servers does not know and closes
+/// the stream on.
 #[tokio::test(start_paused = true)]
-async fn names_that_servers_do_not_take_are_an_error_for_their_caller_alone() {
+async fn xml_names_rejected_by_servers_fail_only_for_their_caller() {
     let router = Router::new().message(async || Reply::payload(&Element::bare("\u{1F6}", "urn:x")));
     let bot = mount(BOT, |bot| bot.router(router)).await;
     let alice = bot.user("alice@localhost");
@@ -179,7 +180,7 @@ async fn names_that_servers_do_not_take_are_an_error_for_their_caller_alone() {
     let wanted = "<message type='error'><error type='cancel'>\
         <internal-server-error xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
     alice.expect(wanted).await;
-    // What servers do know goes out.
+    // Names that servers accept are sent.
     let known = Element::builder("é", "urn:x")
         .append(Element::bare("日\u{300}", "urn:x"))
         .build();
@@ -199,7 +200,7 @@ async fn names_that_servers_do_not_take_are_an_error_for_their_caller_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_answers_what_cannot_be_written_has_answered_with_an_error() {
+async fn unserializable_reply_becomes_internal_server_error() {
     let large = async || "x".repeat(600_000);
     let other = async |Sender(who): Sender| Stanza::chat(who.clone(), "hi").unwrap().with_from(who);
     let router = Router::new()
@@ -223,7 +224,7 @@ async fn a_handler_that_answers_what_cannot_be_written_has_answered_with_an_erro
 }
 
 #[tokio::test(start_paused = true)]
-async fn send_waits_for_room_and_is_done_when_written() {
+async fn send_waits_for_space_and_completes_when_written() {
     let bot = bot_with(|limits| {
         limits.outbound = 32 * 1024;
         limits.max_stanza_out = 16 * 1024;
@@ -239,7 +240,7 @@ async fn send_waits_for_room_and_is_done_when_written() {
     let sends: Vec<_> = (0..100).map(send).collect();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(sends.iter().all(|send| !send.is_finished()));
-    // One that is given up is not sent, whether it waits for room or for the socket.
+    // A canceled stanza is not sent, whether it is waiting for space or for the socket.
     sends[20].abort();
     sends[97].abort();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -257,14 +258,14 @@ async fn send_waits_for_room_and_is_done_when_written() {
         (pong.kind(), written, alice.waiting()),
         (Kind::Iq(IqType::Result), 98, 98)
     );
-    // The clock stands still as long as anything can be done.
+    // The paused clock does not advance while any task is runnable.
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
-// Asking.
+// IQ requests.
 
 #[tokio::test(start_paused = true)]
-async fn only_who_was_asked_can_answer() {
+async fn response_counts_only_from_the_requested_address() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let mallory = bot.user("mallory@evil.example");
@@ -280,7 +281,7 @@ async fn only_who_was_asked_can_answer() {
                 .unwrap();
         }
     }
-    // The bare JID and the server are not the address that was asked either.
+    // Neither the bare JID nor the server is the address that was asked.
     bot.host().inject(
         BOT,
         &format!("<iq type='result' id='{id}' from='alice@localhost' to='bot.localhost'/>"),
@@ -297,13 +298,13 @@ async fn only_who_was_asked_can_answer() {
     assert!(!asking.is_finished());
     alice.answer(&request, Reply::Empty).await.unwrap();
     asking.await.unwrap().unwrap();
-    // Once answered, it is over.
+    // A second response is unsolicited.
     alice.answer(&request, Reply::Empty).await.unwrap();
     bot.counted(|counters| counters.unsolicited == 8).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_given_as_it_is() {
+async fn response_payload_is_parsed() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let client = bot.client();
@@ -353,7 +354,7 @@ async fn an_answer_is_given_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_too_large_to_read_is_still_one() {
+async fn oversize_response_completes_request_with_error() {
     let bot = bot_with(|limits| limits.max_stanza_in = 10_000).await;
     let alice = bot.user("alice@localhost");
     let asking = ask(bot.client(), alice.jid());
@@ -371,7 +372,7 @@ async fn an_answer_that_is_too_large_to_read_is_still_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_has_its_time() {
+async fn request_times_out() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let began = Instant::now();
@@ -384,7 +385,7 @@ async fn a_request_has_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_are_bounded_and_those_given_up_are_forgotten() {
+async fn pending_requests_are_limited_and_canceled_ones_removed() {
     let bot = bot_with(|limits| limits.max_pending_iqs = 3).await;
     let alice = bot.user("alice@localhost");
     let asking: Vec<_> = (0..3).map(|_| ask(bot.client(), alice.jid())).collect();
@@ -408,14 +409,14 @@ async fn requests_are_bounded_and_those_given_up_are_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_asks_its_own_sender_is_answered() {
+async fn handler_can_send_request_to_its_own_sender() {
     let ask_back = async |Sender(who): Sender, client: Client| {
         let version = client.iq_get::<VersionResult>(who, &VersionQuery).await;
         version.map_or_else(|error| error.to_string(), |version| version.name)
     };
     let bot = mount(BOT, |bot| bot.router(Router::new().message(ask_back))).await;
     let alice = bot.user("alice@localhost");
-    // Also when more of the same lane wait behind it.
+    // Works even with more stanzas queued in the same lane.
     for _ in 0..3 {
         alice.say(BOT, "who are you?").await.unwrap();
     }
@@ -441,7 +442,7 @@ async fn a_handler_that_asks_its_own_sender_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn results_are_read_while_all_handlers_are_busy() {
+async fn results_are_processed_while_all_handlers_are_busy() {
     let gate = Arc::new(Notify::new());
     let inner = Arc::clone(&gate);
     let held = move |Body(_): Body| {
@@ -470,7 +471,7 @@ async fn results_are_read_while_all_handlers_are_busy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ids_are_its_own_and_differ() {
+async fn request_ids_are_generated_and_unique() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     let mut ids = std::collections::HashSet::new();

@@ -1,5 +1,5 @@
-//! Confirmed delivery: when a stanza counts as taken, what is sent again and what is not, and what
-//! is told instead.
+//! Confirmed sending: when a stanza counts as accepted, what is resent, and which error is returned
+//! otherwise.
 
 #![allow(
     clippy::unwrap_used,
@@ -40,7 +40,7 @@ fn message(id: &str, body: &str) -> Stanza {
     Stanza::chat(alice(), body).unwrap().with_id(id)
 }
 
-/// The same as it is written.
+/// The same message as XML.
 fn wire(id: &str) -> String {
     format!(
         "<message from='{BOT}' to='alice@localhost/home' id='{id}' \
@@ -90,7 +90,7 @@ fn scripted(transcripts: impl IntoIterator<Item = Transcript>) -> (Running, Tran
     (start(builder), played)
 }
 
-/// Everything that has come to a user, by id.
+/// Counts everything that a user has received, by id.
 async fn received(user: &User) -> HashMap<String, usize> {
     let mut ids = HashMap::new();
     while user.waiting() > 0 {
@@ -100,10 +100,10 @@ async fn received(user: &User) -> HashMap<String, usize> {
     ids
 }
 
-// Taken.
+// Acceptance.
 
 #[tokio::test(start_paused = true)]
-async fn a_stanza_is_taken_when_a_ping_behind_it_has_come_back() {
+async fn stanza_is_confirmed_when_a_later_ping_comes_back() {
     let server = Transcript::opening(BOT)
         .self_ping(BOT)
         .expect(&wire("m1"))
@@ -119,10 +119,10 @@ async fn a_stanza_is_taken_when_a_ping_behind_it_has_come_back() {
     assert_eq!((bot.counters().confirmed, bot.counters().resent), (1, 0));
 }
 
-/// The ping of the stream's beginning was written before, and says nothing; nor does one that
-/// somebody else has sent.
+/// The first ping of the stream was written before the stanza and confirms nothing, nor does a ping
+/// of another sender.
 #[tokio::test(start_paused = true)]
-async fn no_other_ping_confirms() {
+async fn other_pings_do_not_confirm() {
     let stranger = "<iq type='get' id='0123-ping' from='bot.localhost/ping' \
         to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
     let forged = "<iq type='get' id='{p}' from='mallory@evil.example/x' \
@@ -148,10 +148,10 @@ async fn no_other_ping_confirms() {
     assert_eq!(began.elapsed(), SECOND * 2);
 }
 
-/// One that comes out at another process on the JID is followed by others, and is no sign that the
-/// server holds it back.
+/// A ping that is routed to another process on the JID is followed by others, and is no sign that
+/// the server holds it back.
 #[tokio::test(start_paused = true)]
-async fn pings_that_others_get_are_not_pushed() {
+async fn pings_routed_to_other_processes_are_not_flushed_with_white_space() {
     let stranger = "<iq type='get' id='0123-ping' from='bot.localhost/ping' \
         to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
     let server = Transcript::opening(BOT)
@@ -163,7 +163,7 @@ async fn pings_that_others_get_are_not_pushed() {
         .send(&ping("known"))
         .expect(&wire("m1"));
     let names: Vec<_> = (0..12).map(|number| format!("p{number}")).collect();
-    // Four at once, and every two seconds four more, with nothing between them.
+    // Four at once, and four more every two seconds, with nothing in between.
     let server = names
         .iter()
         .fold(server, |server, name| server.expect(&ping(name)));
@@ -191,7 +191,7 @@ async fn many_stanzas_share_one_ping() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn presence_and_what_has_no_id_get_one() {
+async fn presence_and_stanzas_without_id_get_one() {
     let bot = bot(|bot| bot).await;
     let alice = bot.user("alice@localhost");
     let presence =
@@ -201,7 +201,7 @@ async fn presence_and_what_has_no_id_get_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_passes_the_outbound_layers_is_sent_again_as_they_made_it() {
+async fn stanza_is_resent_as_modified_by_outbound_layers() {
     let passed = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&passed);
     let stamp = MapRequestLayer::new(move |stanza: Stanza| {
@@ -225,12 +225,12 @@ async fn what_passes_the_outbound_layers_is_sent_again_as_they_made_it() {
     assert_eq!(passed.load(Ordering::Relaxed), 1);
 }
 
-// Links that break.
+// Lost connections.
 
-/// Two stanzas, an answer and a plain message in between, and a link that breaks after each byte of
-/// it, either way.
+/// Two confirmed stanzas with a reply and a plain message in between; the connection is lost after
+/// each byte of them, in either direction.
 #[tokio::test(start_paused = true)]
-async fn wherever_the_link_breaks_what_is_confirmed_has_arrived() {
+async fn confirmed_stanzas_arrive_wherever_the_connection_is_lost() {
     let cuts = (0..700).map(|n| (n, 0)).chain((0..400).map(|n| (0, n)));
     let mut again = HashSet::new();
     for (written, read) in cuts {
@@ -267,16 +267,16 @@ async fn wherever_the_link_breaks_what_is_confirmed_has_arrived() {
             "cut {written}/{read}: {got:?}"
         );
     }
-    // Some cuts came too late to matter, others did not.
+    // Some cuts came too late to have an effect, others did not.
     assert_eq!(
         again,
         HashSet::from([("first", 1), ("first", 2), ("second", 1), ("second", 2)])
     );
 }
 
-/// A server that stops and starts all the time, while stanzas are sent all the time.
+/// A server that restarts continuously while stanzas are sent continuously.
 #[tokio::test(start_paused = true)]
-async fn through_two_hundred_restarts_every_awaited_stanza_arrives() {
+async fn awaited_stanzas_arrive_through_two_hundred_restarts() {
     let bot = bot_with(|limits| {
         limits.back_off = (Duration::from_millis(10), Duration::from_millis(100))
     })
@@ -296,7 +296,7 @@ async fn through_two_hundred_restarts_every_awaited_stanza_arrives() {
                         .await
                         .unwrap();
                     sent.push(id);
-                    // Something else to do, for a time that differs.
+                    // A delay that differs each time.
                     sleep(Duration::from_micros(100 * (1 + sender))).await;
                 }
                 sent
@@ -358,7 +358,7 @@ async fn through_two_hundred_restarts_every_awaited_stanza_arrives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_sent_while_the_link_was_down_keeps_its_order() {
+async fn stanzas_sent_while_disconnected_keep_their_order() {
     let bot = bot(|bot| bot).await;
     let alice = bot.user("alice@localhost");
     bot.counted(|counters| counters.round_trips == 1).await;
@@ -399,10 +399,10 @@ async fn what_was_sent_while_the_link_was_down_keeps_its_order() {
     assert_eq!(bot.counters().resent, 3);
 }
 
-/// Several processes on one domain of ejabberd: a ping comes out at any of them, and only its own
+/// Several processes on one domain of ejabberd: a ping is routed to any of them, and only the own
 /// one confirms.
 #[tokio::test(start_paused = true)]
-async fn processes_that_share_a_domain_confirm_each_their_own() {
+async fn processes_sharing_a_domain_confirm_their_own_stanzas() {
     let host = Host::builder()
         .secret("s3cr3t")
         .on_conflict(OnConflict::Share)
@@ -416,7 +416,7 @@ async fn processes_that_share_a_domain_confirm_each_their_own() {
         )
     };
     let processes = [process(), process(), process()];
-    // They find out about each other.
+    // They detect each other.
     sleep(SECOND * 300).await;
     let alice = host.user("alice@localhost").unwrap();
     let began = Instant::now();
@@ -429,16 +429,16 @@ async fn processes_that_share_a_domain_confirm_each_their_own() {
         }
     }
     assert_eq!(received(&alice).await.len(), 90);
-    // Stanzas go to each in turn, so most pings come out elsewhere, and each of these costs two
-    // seconds.
+    // Stanzas go to each process in turn, so most pings are routed to another one, and each of
+    // these costs two seconds.
     let took = began.elapsed() / 90;
     assert!(took <= SECOND * 10, "{took:?}");
 }
 
-// What is told instead.
+// Errors.
 
 #[tokio::test(start_paused = true)]
-async fn time_that_is_over_says_whether_the_stanza_was_sent() {
+async fn timeout_error_tells_whether_the_stanza_was_sent() {
     let bot = bot_with(|limits| limits.unconfirmed_age = SECOND * 10).await;
     let alice = bot.user("alice@localhost");
     bot.counted(|counters| counters.round_trips == 1).await;
@@ -468,7 +468,7 @@ async fn time_that_is_over_says_whether_the_stanza_was_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_waits_for_any_more_is_not_sent_again() {
+async fn abandoned_stanza_is_not_resent() {
     let bot = bot(|bot| bot).await;
     let alice = bot.user("alice@localhost");
     bot.counted(|counters| counters.round_trips == 1).await;
@@ -488,7 +488,7 @@ async fn what_nobody_waits_for_any_more_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_component_that_ends_says_what_it_knows() {
+async fn shutdown_error_tells_whether_the_stanza_was_sent() {
     let mut bot = bot(|bot| bot).await;
     let _alice = bot.user("alice@localhost");
     bot.counted(|counters| counters.round_trips == 1).await;
@@ -520,7 +520,7 @@ async fn a_component_that_ends_says_what_it_knows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_component_that_stops_waits_for_what_is_to_be_confirmed() {
+async fn shutdown_waits_for_confirmations() {
     let mut bot = bot(|bot| bot).await;
     let alice = bot.user("alice@localhost");
     bot.counted(|counters| counters.round_trips == 1).await;
@@ -537,7 +537,7 @@ async fn a_component_that_stops_waits_for_what_is_to_be_confirmed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_wait_is_bounded_by_number_and_bytes() {
+async fn unconfirmed_stanzas_are_limited_by_number_and_bytes() {
     for (change, wanted) in [
         (
             (|limits: &mut Limits| limits.unconfirmed = 8) as fn(&mut Limits),
@@ -571,11 +571,11 @@ async fn what_may_wait_is_bounded_by_number_and_bytes() {
     }
 }
 
-// Suspects.
+// Quarantine.
 
-/// The server takes offence at one of three: it is found, the others arrive.
+/// One of three stanzas makes the server close the stream: it is found, the others arrive.
 #[tokio::test(start_paused = true)]
-async fn a_stanza_that_ends_streams_is_found_and_given_up() {
+async fn poisoned_stanza_is_found_and_given_up() {
     for condition in ["policy-violation", "not-well-formed", "invalid-from"] {
         let all = Transcript::opening(BOT)
             .self_ping(BOT)
@@ -595,7 +595,7 @@ async fn a_stanza_that_ends_streams_is_found_and_given_up() {
             .expect(&wire("c"))
             .expect(&ping("p5"))
             .send(&ping("p5"))
-            // What came meanwhile had to wait.
+            // Stanzas sent meanwhile had to wait.
             .expect(&wire("d"))
             .expect(&ping("p6"))
             .send(&ping("p6"))
@@ -627,10 +627,10 @@ async fn a_stanza_that_ends_streams_is_found_and_given_up() {
     }
 }
 
-/// Prosody closes the socket while bytes of ours are unread, so that its stream error does not
-/// always arrive. What ends one stream after the other is found all the same.
+/// Prosody closes the socket while sent bytes are unread, so its stream error does not always
+/// arrive. A stanza that ends one stream after the other is found all the same.
 #[tokio::test(start_paused = true)]
-async fn a_stanza_that_ends_streams_without_a_word_is_found_too() {
+async fn poisoned_stanza_is_found_without_a_stream_error() {
     let all = wire("a") + &wire("b") + &wire("c");
     let quarantine = |first: &str| {
         let opened = Transcript::opening(BOT).self_ping(BOT);
@@ -676,9 +676,9 @@ async fn a_stanza_that_ends_streams_without_a_word_is_found_too() {
     );
 }
 
-/// The same for a plain stanza that is never written whole.
+/// The same for an unconfirmed stanza that is never written completely.
 #[tokio::test(start_paused = true)]
-async fn a_stanza_that_is_cut_off_every_time_is_given_up() {
+async fn stanza_cut_off_every_time_is_given_up() {
     let begin = format!(
         "<message from='{BOT}' to='alice@localhost/home' id='large' type='chat'><body>xxxxx"
     );
@@ -710,9 +710,9 @@ async fn a_stanza_that_is_cut_off_every_time_is_given_up() {
     assert_eq!((bot.counters().poisoned, bot.counters().connected), (1, 7));
 }
 
-/// Other stream errors and breaks say nothing about what was sent.
+/// Other stream errors and lost connections say nothing about what was sent.
 #[tokio::test(start_paused = true)]
-async fn other_stream_errors_make_no_suspects() {
+async fn other_stream_errors_start_no_quarantine() {
     let both = wire("a") + &wire("b");
     for end in [error("reset"), "</stream:stream>".to_owned(), String::new()] {
         let first = Transcript::opening(BOT)
@@ -740,7 +740,7 @@ async fn other_stream_errors_make_no_suspects() {
     }
 }
 
-/// A server that ends the stream within a stanza, since it finds that too large.
+/// A server that closes the stream within a stanza because it is too large.
 fn strict(opened: Transcript, id: &str) -> Transcript {
     let begin = format!(
         "<message from='{BOT}' to='alice@localhost/home' id='{id}' type='chat'><body>xxxxx"
@@ -754,9 +754,9 @@ fn roomy() -> Limits {
     limits
 }
 
-/// Written again and again, a stanza that is too large would end every stream.
+/// A stanza that is too large would end every stream if it were always resent.
 #[tokio::test(start_paused = true)]
-async fn what_is_too_large_for_the_server_ends_two_streams_and_no_more() {
+async fn oversize_stanza_ends_at_most_two_streams() {
     for confirmed in [true, false] {
         let (connector, _played) = Transcript::play([
             strict(Transcript::opening(BOT).self_ping(BOT), "large"),
@@ -795,10 +795,10 @@ async fn what_is_too_large_for_the_server_ends_two_streams_and_no_more() {
     }
 }
 
-/// An answer that the server finds too large is given up in the same way, and later ones are
+/// A reply that is too large for the server is given up in the same way, and later ones are
 /// written.
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_too_large_for_the_server_is_given_up() {
+async fn oversize_reply_is_given_up() {
     let ask = |id: &str| {
         format!(
             "<message from='alice@localhost/home' to='{BOT}' id='{id}' \
@@ -836,9 +836,10 @@ async fn an_answer_that_is_too_large_for_the_server_is_given_up() {
     assert_eq!((bot.counters().connected, bot.counters().poisoned), (3, 1));
 }
 
-/// While one is on trial nothing else is written; but when too much waits, the trial is over.
+/// While a stanza is in quarantine nothing else is written, but the quarantine ends when too much
+/// waits.
 #[tokio::test(start_paused = true)]
-async fn a_trial_ends_when_too_much_waits_for_it() {
+async fn quarantine_ends_when_too_much_is_waiting() {
     let body = "x".repeat(8000);
     let ask = |n| {
         format!(
@@ -879,9 +880,9 @@ async fn a_trial_ends_when_too_much_waits_for_it() {
     assert_eq!((bot.counters().connected, bot.counters().poisoned), (2, 0));
 }
 
-/// Requests and their answers are nobody's suspects: they have failed with their link.
+/// Requests and their responses are never suspected: they have failed with their connection.
 #[tokio::test(start_paused = true)]
-async fn a_handler_can_send_confirmed_to_its_own_sender() {
+async fn handler_can_send_confirmed_to_its_own_sender() {
     let handler = async |client: Client, Body(body): Body| -> Result<Reply, StanzaError> {
         client
             .send_confirmed(message("from-handler", &body))
@@ -900,13 +901,13 @@ async fn a_handler_can_send_confirmed_to_its_own_sender() {
     bot.counted(|counters| counters.confirmed == 3).await;
 }
 
-// Everything at once.
+// Random faults.
 
-/// A source of numbers that are the same in each run.
+/// A deterministic random number generator.
 struct Dice(u64);
 
 impl Dice {
-    /// Less than `sides`.
+    /// Returns a number below `sides`.
     fn roll(&mut self, sides: u64) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -917,7 +918,7 @@ impl Dice {
     }
 }
 
-/// Does harm for a while.
+/// Injects faults for a while.
 async fn harm(bot: &Mounted, dice: &mut Dice) {
     let wire = bot.wire();
     let host = bot.host();
@@ -960,11 +961,11 @@ async fn harm(bot: &Mounted, dice: &mut Dice) {
     }
 }
 
-/// Stanzas of all kinds, and links that break in every way, by chance: what was taken has come, in
-/// its order, and nobody waits for ever. The server's offence is never meant, so hardly anything is
-/// given up.
+/// Stanzas of all kinds and random faults of the connection: accepted stanzas have arrived in
+/// order, and no future waits forever. The stream errors are not due to stanzas, so hardly anything
+/// is given up.
 #[tokio::test(start_paused = true)]
-async fn whatever_happens_what_was_taken_has_come() {
+async fn accepted_stanzas_have_arrived_under_random_faults() {
     let mut sent = 0;
     let mut given_up = 0;
     for seed in 0..12 {
@@ -992,7 +993,7 @@ async fn whatever_happens_what_was_taken_has_come() {
                             &format!("s{sender}-{n}"),
                             &"x".repeat(10 + usize::try_from(dice.roll(3000)).unwrap()),
                         );
-                        // Some are plain, and may be lost.
+                        // Some are not confirmed and may be lost.
                         if dice.roll(4) == 0 {
                             client.send(message).await.unwrap();
                         } else {

@@ -1,5 +1,5 @@
-//! Who is handled when: order in a lane, no waiting across lanes, bounds that are said aloud,
-//! handlers that go wrong.
+//! The dispatcher: order within a lane, no waiting across lanes, limits with error replies, failing
+//! handlers.
 
 #![allow(
     clippy::unwrap_used,
@@ -38,7 +38,7 @@ fn ask(id: impl std::fmt::Display, to: &str, name: &str) -> String {
     format!("<iq to='{to}' type='get' id='{id}'><{name} xmlns='urn:{name}'/></iq>")
 }
 
-fn told(stanza: &Stanza) -> (Condition, ErrorType) {
+fn error_of(stanza: &Stanza) -> (Condition, ErrorType) {
     assert!(stanza.kind().is_error(), "{}", stanza.to_xml());
     let error = StanzaError::from_stanza(stanza);
     (error.condition(), error.error_type())
@@ -55,7 +55,7 @@ async fn bot(router: Router, change: impl FnOnce(&mut Limits)) -> Mounted {
 // Order.
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_sleeps_for_one_sender_delays_no_other() {
+async fn slow_handler_does_not_delay_other_senders() {
     let slow = async |Sender(who): Sender| {
         if who.to_string().starts_with("alice@") {
             sleep(Duration::from_secs(5)).await;
@@ -67,7 +67,7 @@ async fn a_handler_that_sleeps_for_one_sender_delays_no_other() {
     let began = Instant::now();
     alice.send(ask(1, BOT, "x")).await.unwrap();
     alice.send(ask(2, BOT, "x")).await.unwrap();
-    // Another recipient is another lane, of the same sender too; only requests that sleep are slow.
+    // Another recipient is another lane, even for the same sender; only the requests are slow.
     alice
         .send(ask(3, "other@bot.localhost", "x"))
         .await
@@ -92,7 +92,7 @@ async fn a_handler_that_sleeps_for_one_sender_delays_no_other() {
     );
 }
 
-/// Yields a few times, as the text says: no two runs are the same, and nothing is drawn by lot.
+/// Yields as many times as the text says: no two runs are the same, without any randomness.
 async fn yields(Body(body): Body) -> String {
     let turns = body.bytes().fold(0u32, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add(byte.into())
@@ -104,7 +104,7 @@ async fn yields(Body(body): Body) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_stanzas_of_a_hundred_senders_come_back_in_order() {
+async fn thousand_stanzas_of_hundred_senders_are_answered_in_order() {
     const WINDOW: usize = 100;
     let bot = bot(Router::new().message(yields), |_| {}).await;
     let senders = (0..100).map(|n| {
@@ -137,7 +137,7 @@ async fn next_is(user: &User, n: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_order_is_a_knob() {
+async fn custom_ordering_is_applied() {
     let handler = async |Body(body): Body| {
         sleep(Duration::from_secs(if body == "slow" { 5 } else { 1 })).await;
         body
@@ -174,21 +174,21 @@ async fn the_order_is_a_knob() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_yields_is_heard_of_at_once() {
+async fn reply_of_yielding_handler_is_sent_at_once() {
     let bot = bot(Router::new().iq_get(X, tokio::task::yield_now), |_| {}).await;
     let alice = bot.user("alice@localhost");
     let began = Instant::now();
     for id in 0..100 {
         alice.ask(&ask(id, BOT, "x"), "<iq type='result'/>").await;
     }
-    // The clock stands still as long as anything can be done: nothing waited for the next tick of
-    // the link.
+    // The paused clock does not advance while any task is runnable: nothing waited for the next
+    // tick of the connection.
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
-// Bounds.
+// Limits.
 
-/// What one sender floods a component with, and where to.
+/// Floods a component from one sender, to this many localparts.
 async fn flood(alice: &User, count: usize, localparts: usize) {
     for n in 0..count {
         let to = if localparts > 1 {
@@ -201,11 +201,11 @@ async fn flood(alice: &User, count: usize, localparts: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_is_answered_while_another_sender_is_served() {
+async fn flood_is_rejected_while_another_sender_is_served() {
     for localparts in [1, 10_000] {
         let gate = Arc::new(AtomicBool::new(false));
         let open = Arc::clone(&gate);
-        // Waits until the gate opens; a flood of requests that hang.
+        // Waits until the gate opens: the flood consists of requests that hang.
         let hang = move || {
             let open = Arc::clone(&open);
             async move {
@@ -233,7 +233,7 @@ async fn a_flood_is_answered_while_another_sender_is_served() {
             }
         };
         tokio::join!(flooding, serving);
-        // Beyond one quarter of what may run and of what may wait, each request is told so.
+        // Each request beyond a quarter of the running and queued ones gets an error.
         bot.counted(|counters| counters.shed == (COUNT - waiting - running) as u64)
             .await;
         bob.ask(&ask("still", BOT, "y"), "<iq type='result'/>")
@@ -245,13 +245,13 @@ async fn a_flood_is_answered_while_another_sender_is_served() {
         while mallory.waiting() > 0 {
             let refusal = mallory.recv().await.unwrap();
             assert_eq!(
-                told(&refusal),
+                error_of(&refusal),
                 (Condition::ResourceConstraint, ErrorType::Wait)
             );
             assert!(answered.insert(refusal.id().unwrap().to_owned()));
         }
         assert_eq!(answered.len(), COUNT - waiting - running, "{localparts}");
-        // And the rest is handled as soon as it can be.
+        // The rest is handled as soon as possible.
         gate.store(true, Ordering::Relaxed);
         while answered.len() < COUNT {
             let answer = timeout(Duration::from_secs(60), mallory.recv())
@@ -264,9 +264,10 @@ async fn a_flood_is_answered_while_another_sender_is_served() {
     }
 }
 
-/// However many users a domain sends, an eighth of everything is left to those of other domains.
+/// However many users of one domain flood the component, an eighth of everything is left to other
+/// domains.
 #[tokio::test(start_paused = true)]
-async fn a_domain_of_very_many_shuts_nobody_else_out() {
+async fn flood_from_one_domain_leaves_capacity_for_others() {
     let router = Router::new()
         .iq_get(X, std::future::pending::<()>)
         .iq_get(Y, quick);
@@ -281,7 +282,7 @@ async fn a_domain_of_very_many_shuts_nobody_else_out() {
         .collect();
     for (id, mallory) in crowd.iter().enumerate() {
         mallory.send(ask(id, BOT, "x")).await.unwrap();
-        // Served as ever, whoever hangs.
+        // Served as usual while the others hang.
         let began = Instant::now();
         bob.ask(&ask(id, BOT, "y"), "<iq type='result'/>").await;
         assert_eq!(began.elapsed(), Duration::ZERO, "beside {id} others");
@@ -294,7 +295,7 @@ async fn a_domain_of_very_many_shuts_nobody_else_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_bounds_of_all_senders_together_hold_too() {
+async fn limits_apply_to_all_senders_together() {
     let gate = Arc::new(Notify::new());
     let inner = Arc::clone(&gate);
     let hang = move || {
@@ -316,7 +317,7 @@ async fn the_bounds_of_all_senders_together_hold_too() {
     bot.counted(|counters| counters.taken + counters.shed == 120)
         .await;
     assert_eq!((bot.counters().taken, bot.counters().shed), (16 + 40, 64));
-    // Each gets one answer to each, however it turns out.
+    // Each request gets exactly one response.
     let release = async {
         while bot.counters().sent < 120 {
             gate.notify_waiters();
@@ -340,7 +341,7 @@ async fn the_bounds_of_all_senders_together_hold_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_that_wait_are_bounded_as_well() {
+async fn queued_bytes_are_limited() {
     let bot = bot(Router::new().message(pending::<()>), |limits| {
         limits.waiting_bytes = 400_000
     })
@@ -351,12 +352,12 @@ async fn bytes_that_wait_are_bounded_as_well() {
     }
     bot.counted(|counters| counters.taken + counters.shed == 20)
         .await;
-    // What runs and what waits are a quarter of the bytes.
+    // Running and queued stanzas are limited to a quarter of the bytes.
     assert_eq!((bot.counters().taken, bot.counters().shed), (1 + 8, 11));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_messages_is_told_once_a_second() {
+async fn errors_for_rejected_messages_are_limited_to_one_per_second() {
     let bot = bot(Router::new().message(pending::<()>), |limits| {
         limits.waiting = 4
     })
@@ -375,7 +376,7 @@ async fn a_flood_of_messages_is_told_once_a_second() {
     for user in [&alice, &bob] {
         for _ in 0..5 {
             assert_eq!(
-                told(&user.recv().await.unwrap()),
+                error_of(&user.recv().await.unwrap()),
                 (Condition::ResourceConstraint, ErrorType::Wait)
             );
         }
@@ -389,7 +390,7 @@ async fn a_flood_of_messages_is_told_once_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_wrote_is_shed_without_a_word() {
+async fn stanzas_without_a_due_error_are_rejected_silently() {
     let bot = bot(
         Router::new().message(pending::<()>).presence(pending::<()>),
         |limits| limits.waiting = 4,
@@ -411,10 +412,10 @@ async fn what_nobody_wrote_is_shed_without_a_word() {
     alice.expect_nothing("localhost").await;
 }
 
-// Handlers that go wrong.
+// Failing handlers.
 
 #[tokio::test]
-async fn a_panic_is_the_handlers_own() {
+async fn panic_in_handler_replies_internal_server_error() {
     let in_call = || -> std::future::Ready<()> { panic!("in the call") };
     let in_poll = async || -> () { panic!("in the first poll") };
     let later = async || -> () {
@@ -441,7 +442,7 @@ async fn a_panic_is_the_handlers_own() {
     assert_eq!((bot.counters().panics, bot.counters().connected), (9, 1));
 }
 
-/// A service that is ready for as long as its count lasts.
+/// A service that is ready a limited number of times.
 struct Fickle(usize, fn() -> Result<(), BoxError>);
 
 impl Service<Inbound> for Fickle {
@@ -460,7 +461,7 @@ impl Service<Inbound> for Fickle {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_never_ready_again_ends_its_component() {
+async fn failed_service_ends_the_component() {
     let failures: [fn() -> Result<(), BoxError>; 2] = [
         || Err("the disk is gone".into()),
         || panic!("the disk is gone"),
@@ -480,7 +481,7 @@ async fn a_service_that_is_never_ready_again_ends_its_component() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_has_its_time() {
+async fn handler_times_out() {
     let bot = bot(
         Router::new().iq_get(X, pending::<()>).iq_get(Y, quick),
         |_| {},
@@ -490,7 +491,7 @@ async fn a_handler_has_its_time() {
     let began = Instant::now();
     let answer = alice.request(ask(1, BOT, "x")).await.unwrap();
     assert_eq!(
-        told(&answer),
+        error_of(&answer),
         (Condition::RemoteServerTimeout, ErrorType::Wait)
     );
     assert_eq!(
@@ -501,7 +502,7 @@ async fn a_handler_has_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_blocks_is_out_of_the_way_from_then_on() {
+async fn blocking_handler_is_moved_to_separate_tasks() {
     let tasks: Arc<Mutex<Vec<_>>> = Arc::default();
     let seen = Arc::clone(&tasks);
     let calls = Arc::new(AtomicUsize::new(0));
@@ -510,7 +511,7 @@ async fn a_handler_that_blocks_is_out_of_the_way_from_then_on() {
         let calls = Arc::clone(&calls);
         async move {
             seen.lock().unwrap().push(tokio::task::id());
-            // Once is enough.
+            // Blocks only once.
             if calls.fetch_add(1, Ordering::Relaxed) == 0 {
                 std::thread::sleep(Duration::from_millis(50));
             }
@@ -521,15 +522,15 @@ async fn a_handler_that_blocks_is_out_of_the_way_from_then_on() {
     for id in 0..4 {
         alice.ask(&ask(id, BOT, "x"), "<iq type='result'/>").await;
     }
-    // The first call ran in the task of the component itself, the others each in its own.
+    // The first call ran in the task of the component itself, each of the others in its own.
     let tasks = tasks.lock().unwrap();
     assert_eq!(tasks.iter().collect::<HashSet<_>>().len(), 4, "{tasks:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_woken_from_elsewhere_goes_on() {
-    // Its first poll has a waker that does nothing; the task that takes over must poll it once more
-    // by itself.
+async fn handler_woken_from_another_thread_continues() {
+    // The waker of its first poll does nothing; the task that takes over must poll it again without
+    // a wake.
     let waiting: Arc<Mutex<Option<std::task::Waker>>> = Arc::default();
     let done = Arc::new(AtomicBool::new(false));
     let inner = Arc::clone(&waiting);
@@ -562,10 +563,10 @@ async fn a_handler_woken_from_elsewhere_goes_on() {
     );
 }
 
-// Layers of tower around the whole.
+// Tower layers around the whole service.
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_full_is_waited_for() {
+async fn stanzas_wait_until_the_service_is_ready() {
     let slow = async || sleep(Duration::from_secs(1)).await;
     let bot = mount(BOT, |bot| {
         bot.router(Router::new().iq_get(X, slow))
@@ -586,7 +587,7 @@ async fn a_service_that_is_full_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn load_that_is_shed_is_told() {
+async fn shed_load_replies_with_an_error() {
     let slow = async || sleep(Duration::from_secs(1)).await;
     let layer = ServiceBuilder::new()
         .layer(LoadShedLayer::new())
@@ -604,7 +605,7 @@ async fn load_that_is_shed_is_told() {
     let mut answers = HashMap::new();
     for user in &users {
         let answer = user.recv().await.unwrap();
-        let condition = answer.kind().is_error().then(|| told(&answer).0);
+        let condition = answer.kind().is_error().then(|| error_of(&answer).0);
         *answers.entry(condition).or_insert(0) += 1;
     }
     assert_eq!(
@@ -613,11 +614,11 @@ async fn load_that_is_shed_is_told() {
     );
 }
 
-// Promises.
+// Deferred replies.
 
 type Promises = Arc<Mutex<Vec<Responder>>>;
 
-/// A handler that promises, and leaves the keeping to the test.
+/// A handler with deferred replies, which the test sends.
 fn promising() -> (Router, Promises) {
     let promises = Promises::default();
     let kept = Arc::clone(&promises);
@@ -634,7 +635,7 @@ fn take(promises: &Promises) -> Responder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_promise_frees_the_lane_and_is_kept_later() {
+async fn deferred_reply_frees_the_lane() {
     let (router, promises) = promising();
     let bot = bot(router, |_| {}).await;
     let alice = bot.user("alice@localhost");
@@ -659,7 +660,7 @@ async fn a_promise_frees_the_lane_and_is_kept_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_promise_that_is_dropped_is_an_error() {
+async fn dropped_deferred_reply_is_an_error() {
     let (router, promises) = promising();
     let bot = bot(router, |_| {}).await;
     let alice = bot.user("alice@localhost");
@@ -669,14 +670,14 @@ async fn a_promise_that_is_dropped_is_an_error() {
     };
     let (answer, ()) = tokio::join!(alice.request(ask(1, BOT, "x")), dropping);
     assert_eq!(
-        told(&answer.unwrap()),
+        error_of(&answer.unwrap()),
         (Condition::InternalServerError, ErrorType::Cancel)
     );
     assert_eq!(bot.counters().faults, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_promise_has_its_time() {
+async fn deferred_reply_times_out() {
     let (router, promises) = promising();
     let own = async || {
         let (later, answer) = Deferred::channel();
@@ -692,18 +693,18 @@ async fn a_promise_has_its_time() {
         let began = Instant::now();
         let answer = alice.request(ask(1, BOT, name)).await.unwrap();
         assert_eq!(
-            told(&answer),
+            error_of(&answer),
             (Condition::RemoteServerTimeout, ErrorType::Wait)
         );
         assert_eq!(began.elapsed(), Duration::from_secs(time));
     }
-    // Too late is too late, and no second answer.
+    // A late reply is not sent: the request already has a response.
     take(&promises).send(Reply::Empty);
     alice.expect_nothing(BOT).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_promise_counts_as_in_flight_for_its_sender_and_for_all() {
+async fn deferred_reply_counts_as_in_flight_for_sender_and_in_total() {
     let (router, promises) = promising();
     let bot = bot(router, |limits| limits.in_flight = 8).await;
     let users: Vec<_> = (0..5)

@@ -1,4 +1,5 @@
-//! Stopping: what is owed is answered, what is new is refused, and the stream is closed properly.
+//! Graceful shutdown: pending replies are sent, new requests are rejected, and the stream is closed
+//! cleanly.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,13 +28,13 @@ use xmpp_parsers::ping::Ping;
 const BOT: &str = "bot.localhost";
 const ASK: &str = "<iq to='bot.localhost' type='get' id='1'><x xmlns='urn:x'/></iq>";
 
-/// What an error says, in short.
-fn told(stanza: &Stanza) -> (Condition, ErrorType) {
+/// Returns the condition and type of an error.
+fn error_of(stanza: &Stanza) -> (Condition, ErrorType) {
     let error = StanzaError::from_stanza(stanza);
     (error.condition(), error.error_type())
 }
 
-/// A component whose requests take this long.
+/// Mounts a component whose requests take this long.
 async fn slow(time: Duration) -> Mounted {
     let slow = move || async move { tokio::time::sleep(time).await };
     mount(BOT, |bot| {
@@ -43,7 +44,7 @@ async fn slow(time: Duration) -> Mounted {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_component_closes_its_stream_and_ends() {
+async fn idle_component_closes_its_stream_and_ends() {
     let script = Transcript::opening(BOT)
         .self_ping(BOT)
         .expect("</stream:stream>")
@@ -64,7 +65,7 @@ async fn an_idle_component_closes_its_stream_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn behind_its_closing_tag_a_component_says_nothing() {
+async fn nothing_is_sent_after_the_closing_tag() {
     let script = Transcript::opening(BOT)
         .self_ping(BOT)
         .expect("</stream:stream>")
@@ -87,10 +88,9 @@ async fn behind_its_closing_tag_a_component_says_nothing() {
     assert_eq!(bot.counters().after_close, 4);
 }
 
-/// A server with a long queue of its own is read to its closing tag; one that never comes to it is
-/// left.
+/// A server with a long queue is read up to its closing tag; one that never sends it is abandoned.
 #[tokio::test(start_paused = true)]
-async fn who_still_writes_is_waited_for() {
+async fn shutdown_waits_for_a_server_that_is_still_writing() {
     const LATE: &str = "<message from='a@x' to='bot.localhost'><body>hello?</body></message>";
     let opening = || {
         Transcript::opening(BOT)
@@ -128,7 +128,7 @@ async fn who_still_writes_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_in_flight_is_finished_and_what_is_new_is_refused() {
+async fn shutdown_completes_handlers_and_rejects_new_stanzas() {
     let mut bot = slow(Duration::from_secs(5)).await;
     let alice = bot.user("alice@localhost");
     let bob = bot.user("bob@localhost");
@@ -145,12 +145,12 @@ async fn what_is_in_flight_is_finished_and_what_is_new_is_refused() {
         bot.running().stop();
         let refused = bob.request(ASK).await.unwrap();
         assert_eq!(
-            told(&refused),
+            error_of(&refused),
             (Condition::RecipientUnavailable, ErrorType::Wait)
         );
         bob.say(BOT, "hello?").await.unwrap();
         assert_eq!(
-            told(&bob.recv().await.unwrap()),
+            error_of(&bob.recv().await.unwrap()),
             (Condition::RecipientUnavailable, ErrorType::Wait)
         );
     };
@@ -160,7 +160,7 @@ async fn what_is_in_flight_is_finished_and_what_is_new_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_grace_period_what_runs_and_what_waits_is_answered() {
+async fn handlers_and_queued_stanzas_get_errors_after_the_grace_period() {
     let mut bot = slow(Duration::from_secs(25)).await;
     let alice = bot.user("alice@localhost");
     for id in ["runs", "waits"] {
@@ -188,18 +188,18 @@ async fn after_the_grace_period_what_runs_and_what_waits_is_answered() {
             .unwrap()
     };
     assert_eq!(
-        told(find("runs")),
+        error_of(find("runs")),
         (Condition::RemoteServerTimeout, ErrorType::Wait)
     );
     assert_eq!(
-        told(find("waits")),
+        error_of(find("waits")),
         (Condition::RecipientUnavailable, ErrorType::Wait)
     );
     bot.running().ended().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_was_promised_is_waited_for() {
+async fn shutdown_waits_for_deferred_reply() {
     let go = Arc::new(Notify::new());
     let gate = Arc::clone(&go);
     let later = move || {
@@ -231,7 +231,7 @@ async fn an_answer_that_was_promised_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_given_to_send_is_sent() {
+async fn shutdown_sends_queued_stanzas() {
     let mut bot = slow(Duration::ZERO).await;
     let alice = bot.user("alice@localhost");
     let sends: Vec<_> = (0..200)
@@ -264,11 +264,11 @@ async fn what_was_given_to_send_is_sent() {
     assert!(matches!(late, Err(IqError::Closed)), "{late:?}");
 }
 
-/// Everything that is sent is answered, by the component as long as it is there and by the server
-/// afterwards, but for what the server had passed on when the component closed its side; and of
-/// that the component knows the number.
+/// Every request is answered: by the component while it runs, and by the server afterwards. The
+/// exceptions are those that the server had already routed when the component closed its side, and
+/// the component counts exactly these.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_that_is_owed_an_answer_stays_without_one() {
+async fn every_request_is_answered_or_counted() {
     for round in 0..3 {
         let pause = move || async move { tokio::time::sleep(Duration::from_millis(3)).await };
         let mut bot = mount(BOT, |bot| {
@@ -313,7 +313,7 @@ async fn nothing_that_is_owed_an_answer_stays_without_one() {
                 answers += 1;
                 assert!(
                     seen.insert(answer.id().unwrap().to_owned()),
-                    "answered twice"
+                    "duplicate response"
                 );
             }
             ids += seen.len();
@@ -329,7 +329,7 @@ async fn nothing_that_is_owed_an_answer_stays_without_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_never_closes_is_left_after_a_while() {
+async fn shutdown_abandons_a_server_that_never_closes() {
     let script = || {
         Transcript::opening(BOT)
             .self_ping(BOT)
@@ -357,7 +357,7 @@ async fn a_server_that_never_closes_is_left_after_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_takes_nothing_is_left_too() {
+async fn shutdown_abandons_a_server_that_accepts_nothing() {
     let mut bot = slow(Duration::ZERO).await;
     let alice = bot.user("alice@localhost");
     bot.wire().block(true);
@@ -374,7 +374,7 @@ async fn a_server_that_takes_nothing_is_left_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_link_that_is_lost_while_stopping_ends_it() {
+async fn lost_connection_ends_the_shutdown() {
     let mut bot = slow(Duration::from_secs(5)).await;
     let alice = bot.user("alice@localhost");
     alice.send(ASK).await.unwrap();
@@ -387,8 +387,8 @@ async fn a_link_that_is_lost_while_stopping_ends_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_component_that_is_not_mounted_stops_at_once() {
-    // Waiting for its next attempt.
+async fn disconnected_component_stops_at_once() {
+    // While waiting for its next attempt.
     let host = Host::new("s3cr3t");
     host.stop();
     let mut bot = start(
@@ -402,7 +402,7 @@ async fn a_component_that_is_not_mounted_stops_at_once() {
     let began = Instant::now();
     bot.stop();
     bot.ended().await.unwrap();
-    // Opening a stream, with a silent server.
+    // While opening a stream to a silent server.
     let (connector, _played) = Transcript::play([Transcript::new().hold()]);
     let mut bot = start(
         Component::builder(BOT)
@@ -417,7 +417,7 @@ async fn a_component_that_is_not_mounted_stops_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_it_is_gone_at_once() {
+async fn dropped_component_ends_at_once() {
     let bot = slow(Duration::from_secs(20)).await;
     let host = bot.host().clone();
     let client = bot.client();
@@ -436,7 +436,7 @@ async fn dropped_it_is_gone_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_host_closing_is_a_lost_link_for_the_component() {
+async fn closing_the_host_is_a_lost_connection_for_the_component() {
     let echo = async |Body(body): Body| body;
     let bot = mount(BOT, |bot| bot.router(Router::new().message(echo))).await;
     let closing = tokio::spawn(bot.host().clone().close());

@@ -1,5 +1,5 @@
-//! Floods in real time and in real memory: what others notice of them, and how far a component
-//! grows.
+//! Floods in real time and real memory: their effect on other senders, and the memory that a
+//! component uses.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,9 +29,9 @@ const Y: (&str, &str) = ("urn:y", "y");
 
 async fn quick() {}
 
-// Time.
+// Latency.
 
-/// Floods until told to stop, and takes the refusals, of which it gives the number back.
+/// Floods until `enough` is set, and returns the number of rejections.
 async fn flood(
     mallory: Arc<User>,
     (localparts, size): (usize, usize),
@@ -62,8 +62,8 @@ async fn flood(
     refused.await.unwrap()
 }
 
-/// How long bob's requests take, in order of time, and how many of mallory's were refused
-/// meanwhile.
+/// Returns the latencies of Bob's requests in ascending order, and how many of Mallory's were
+/// rejected meanwhile.
 async fn served_beside_a_flood(localparts: usize, size: usize) -> (Vec<Duration>, usize) {
     let bot = mount(BOT, |bot| {
         bot.router(Router::new().iq_get(X, pending::<()>).iq_get(Y, quick))
@@ -87,11 +87,11 @@ async fn served_beside_a_flood(localparts: usize, size: usize) -> (Vec<Duration>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn beside_a_flood_another_sender_is_served_at_once() {
-    // Without optimisation the embedded host is no match for its own flood of requests of no size.
+async fn other_senders_are_served_at_once_during_a_flood() {
+    // Without optimization, the embedded host cannot keep up with its own flood of empty requests.
     let smallest = if cfg!(debug_assertions) { 1000 } else { 0 };
     for (localparts, size) in [(1, 1000), (10_000, 1000), (1, smallest), (10_000, smallest)] {
-        // The machine may be busy with other things; the component must not be.
+        // The machine may be busy with other work; the component must not be.
         let mut rounds = (0..5).map(|_| served_beside_a_flood(localparts, size));
         loop {
             let round = rounds.next().expect("one round of five is fast");
@@ -100,7 +100,7 @@ async fn beside_a_flood_another_sender_is_served_at_once() {
             let median = at(500);
             let p99 = at(990);
             println!(
-                "flood of {size} bytes to {localparts} localparts, {refused} refused: others p50 \
+                "flood of {size} bytes to {localparts} localparts, {refused} rejected: others p50 \
                 {median:?}, p99 {p99:?}"
             );
             assert!(refused > 1000);
@@ -111,11 +111,11 @@ async fn beside_a_flood_another_sender_is_served_at_once() {
     }
 }
 
-/// The first stanza of a handler that blocks is a pause for all; from then on it blocks a thread of
-/// its own, and the others are served meanwhile: each later one waits until somebody else has had
-/// an answer.
+/// The first call of a blocking handler delays everyone. From then on it blocks a thread of its own
+/// while other senders are served: each later call returns only after another sender has received a
+/// response.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_blocks_is_one_pause_for_the_others() {
+async fn blocking_handler_delays_other_senders_only_once() {
     let (served, waiting) = mpsc::channel::<()>();
     let waiting = Arc::new(Mutex::new(waiting));
     let calls = Arc::new(AtomicUsize::new(0));
@@ -154,7 +154,7 @@ async fn a_handler_that_blocks_is_one_pause_for_the_others() {
             .unwrap();
     }
     for id in 0..20 {
-        // Within one of mallory's handlers, but for the first.
+        // Within one of Mallory's handlers, except for the first.
         while calls.load(Ordering::Relaxed) <= id.min(19) {
             tokio::task::yield_now().await;
         }
@@ -175,19 +175,20 @@ async fn a_handler_that_blocks_is_one_pause_for_the_others() {
     );
 }
 
-// Memory. The component is a process of its own, so that nothing is counted but what it holds.
+// Memory. The component runs in a separate process, so that only its own memory is measured.
 
-/// Where the component of this process connects to; set for the process that the tests below start.
+/// The address that the component of this process connects to; set for the process that the tests
+/// below start.
 const SERVER: &str = "CAMPANILE_FLOODED_SERVER";
 
-/// Not a test: what runs in the other process.
+/// Not a test: the body of the other process.
 #[tokio::test]
-async fn the_flooded_component() {
+async fn flooded_component_process() {
     let Ok(address) = std::env::var(SERVER) else {
         return;
     };
     let router = Router::new().message(pending::<()>).iq_get(Y, quick);
-    // The server of these tests routes nothing, not even a ping to ourselves.
+    // The server of these tests routes nothing, not even keepalive pings.
     let mut limits = Limits::default();
     limits.keepalive_deadline = Duration::from_secs(3600);
     let bot = Component::builder(BOT)
@@ -199,7 +200,7 @@ async fn the_flooded_component() {
     pending::<()>().await;
 }
 
-/// A component whose handlers never end, in another process, and the server's side of its stream.
+/// A component in another process whose handlers never end, and the server's side of its stream.
 struct Flooded {
     process: Child,
     stream: TcpStream,
@@ -211,7 +212,7 @@ impl Flooded {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "the_flooded_component"])
+            .args(["--exact", "flooded_component_process"])
             .env(SERVER, address)
             .stdout(Stdio::null())
             .spawn()
@@ -228,8 +229,8 @@ impl Flooded {
         }
     }
 
-    /// Sends so many stanzas, and waits until all are taken or refused. How many were refused
-    /// aloud?
+    /// Sends `count` stanzas and waits until all are accepted or rejected. Returns the number of
+    /// rejections with an error.
     fn flood(&mut self, count: usize, stanza: impl Fn(usize) -> String) -> usize {
         let mut batch = String::new();
         for n in 0..count {
@@ -239,15 +240,15 @@ impl Flooded {
                 batch.clear();
             }
         }
-        // Everybody else's handlers run or wait; what is no request at all is told so at once.
+        // All handlers are running or queued; an invalid stanza is rejected at once.
         let last = "<iq from='bob@localhost/r' to='bot.localhost' type='weird' id='last'/>";
         self.stream.write_all(last.as_bytes()).unwrap();
         self.refused
             .recv_timeout(Duration::from_secs(120))
-            .expect("the component answers behind the flood")
+            .expect("the component responds after the flood")
     }
 
-    /// The largest resident memory so far, in KiB.
+    /// Returns the peak resident memory in KiB.
     fn peak(&self) -> usize {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
@@ -261,13 +262,13 @@ impl Flooded {
 
 impl Drop for Flooded {
     fn drop(&mut self) {
-        // It may have ended.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Counts errors until the answer to the last request, each time.
+/// Counts errors up to each response to the last request.
 fn count(mut answers: impl BufRead, told: &mpsc::Sender<usize>) {
     let mut refused = 0;
     let mut tag = Vec::new();
@@ -305,7 +306,7 @@ fn until(stream: &mut TcpStream, end: &str) {
     }
 }
 
-/// A message to a handler that never ends, from one of ten thousand senders to one of as many
+/// A message to a handler that never ends, from one of ten thousand senders to one of about as many
 /// localparts.
 fn message(n: usize, body: &str) -> String {
     let sender = n % 10_000;
@@ -317,26 +318,26 @@ fn message(n: usize, body: &str) -> String {
 }
 
 #[test]
-fn a_flood_that_waits_takes_little_memory() {
+fn queued_flood_uses_little_memory() {
     for (count, size) in [(60_000, 80), (30_000, 2_000), (2_000, 60_000)] {
         let mut bot = Flooded::start();
         let body = "x".repeat(size);
         let refused = bot.flood(count, |n| message(n, &body));
         let peak = bot.peak();
         println!(
-            "{count} messages of {size} bytes to handlers that never end: {refused} senders told, \
+            "{count} messages of {size} bytes to handlers that never end: {refused} rejected, \
             peak {peak} KiB"
         );
         assert!(
             peak <= 64 * 1024 && refused > 0,
-            "{peak} KiB, {refused} refused"
+            "{peak} KiB, {refused} rejected"
         );
     }
 }
 
-/// What comes behind a large stanza must not keep its memory.
+/// A stanza that follows a large one must not keep its memory alive.
 #[test]
-fn small_stanzas_do_not_hold_on_to_large_ones() {
+fn small_stanzas_do_not_keep_large_buffers_alive() {
     let mut bot = Flooded::start();
     let text = "x".repeat(300_000);
     bot.flood(1000, |n| {

@@ -1,5 +1,4 @@
-//! The opening of a stream, byte for byte: what servers really send, what they could send, and what
-//! is made of it.
+//! Stream opening, byte by byte: what servers send, what they could send, and how it is handled.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +19,7 @@ const STREAMS: &str = "xmlns:stream='http://etherx.jabber.org/streams'";
 const ACCEPT: &str = "xmlns='jabber:component:accept'";
 /// `printf 3BF96D32s3cr3t | sha1sum`
 const HANDSHAKE: &str = "<handshake>ba33290100f616a33656a931798d6c9011cfa840</handshake>";
-/// Prosody's header where it has not sent its own: a version, and an empty id.
+/// Prosody's header if it has not sent one yet: with a version and an empty id.
 const EMPTY_ID: &str = "<?xml version='1.0'?><stream:stream \
     xmlns:stream='http://etherx.jabber.org/streams' version='1.0' \
     xmlns='jabber:component:accept' id=''>";
@@ -29,7 +28,7 @@ async fn echo(Body(body): Body) -> String {
     body
 }
 
-/// A server's side up to the component's header.
+/// The server's side up to the component's header.
 fn header() -> Transcript {
     Transcript::new().expect(&format!(
         "<?xml version='1.0'?><stream:stream {ACCEPT} {STREAMS} to='{DOMAIN}'>"
@@ -43,7 +42,7 @@ fn open() -> String {
     )
 }
 
-/// A server's side up to the component's handshake.
+/// The server's side up to the component's handshake.
 fn shaken() -> Transcript {
     header().send(&open()).expect(HANDSHAKE)
 }
@@ -68,11 +67,11 @@ fn run(transcript: Transcript) -> (Running, TranscriptResult) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_shape_of_a_good_opening_is_taken() {
+async fn all_valid_stream_openings_are_accepted() {
     let plain = open();
     let headers = [
         plain.clone(),
-        // ejabberd's order, and Prosody's after another start.
+        // ejabberd's order of attributes, and Prosody's after another start.
         format!(
             "<?xml version='1.0'?><stream:stream id='3BF96D32' xml:lang='en' {STREAMS} \
             from='{DOMAIN}' {ACCEPT}>"
@@ -81,7 +80,7 @@ async fn every_shape_of_a_good_opening_is_taken() {
             "<stream:stream from=\"{DOMAIN}\" xmlns=\"jabber:component:accept\" id=\"3BF96D32\" \
             {STREAMS} >"
         ),
-        // Other prefixes, attributes that nobody asked for, white space wherever it may be.
+        // Other prefixes, unknown attributes, white space wherever it is allowed.
         format!(
             "<s:stream xmlns:s='http://etherx.jabber.org/streams' id='3BF96D32' {ACCEPT} \
             version='1.0'>"
@@ -151,14 +150,14 @@ async fn stanzas_in_the_segment_of_the_handshake_are_handled() {
     played.done().await;
 }
 
-/// What becomes of a refusal: whether only a changed configuration helps, how soon it is tried
-/// again, what is said.
+/// A rejected connection attempt: whether only a configuration change helps, how soon it is
+/// retried, and its message.
 struct Refusal {
     name: &'static str,
     server: Transcript,
     refused: bool,
     slow: bool,
-    /// Between bars.
+    /// Expected fragments of the message, separated by bars.
     words: &'static str,
 }
 
@@ -211,7 +210,7 @@ fn refusals() -> Vec<Refusal> {
             "conflict|virtual host",
         ),
         row(
-            "ejabberd: virtual host, and gone before we can answer",
+            "ejabberd: virtual host, closed before the handshake",
             header().send(&(open() + &error("conflict", "Unable to register route"))),
             false,
             true,
@@ -260,7 +259,7 @@ fn refusals() -> Vec<Refusal> {
             "system-shutdown",
         ),
         row(
-            "unheard of",
+            "unknown condition",
             shaken().send(&error("out-of-tea", "\u{85}[31m\nred\u{202e}")),
             false,
             false,
@@ -271,7 +270,7 @@ fn refusals() -> Vec<Refusal> {
             header().send(&open().replace("component:accept", "client")),
             false,
             false,
-            "is this its component port?",
+            "check that this is its component port",
         ),
         row(
             "a header without id",
@@ -345,7 +344,7 @@ fn refusals() -> Vec<Refusal> {
             "did not answer the handshake",
         ),
         row(
-            "spaces for ever",
+            "endless white space",
             shaken()
                 .send(" ")
                 .wait(Duration::from_secs(9))
@@ -373,7 +372,7 @@ fn refusals() -> Vec<Refusal> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_refusal_has_its_class_and_its_words() {
+async fn rejections_are_classified_and_described() {
     for Refusal {
         name,
         server,
@@ -416,7 +415,7 @@ async fn every_refusal_has_its_class_and_its_words() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_component_that_is_refused_ends_unless_told_otherwise() {
+async fn rejected_component_ends_unless_keep_trying_is_set() {
     for Refusal {
         name,
         server,
@@ -442,7 +441,7 @@ async fn a_component_that_is_refused_ends_unless_told_otherwise() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_component_that_was_mounted_before_goes_on_when_it_is_refused() {
+async fn component_that_was_connected_keeps_trying_when_rejected() {
     let (connector, mut played) = Transcript::play([
         Transcript::opening(DOMAIN),
         shaken().send(&error("not-authorized", "")),
@@ -462,7 +461,7 @@ async fn a_component_that_was_mounted_before_goes_on_when_it_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_complaint_three_times_a_minute_is_tried_more_slowly() {
+async fn same_error_three_times_a_minute_is_retried_more_slowly() {
     let complaint = || shaken().send(&error("undefined-condition", ""));
     let (connector, _played) = Transcript::play([complaint(), complaint(), complaint()]);
     let bot = start(
@@ -484,7 +483,7 @@ async fn the_same_complaint_three_times_a_minute_is_tried_more_slowly() {
 }
 
 #[tokio::test]
-async fn a_port_that_nobody_listens_on_is_named() {
+async fn refused_tcp_connection_names_the_port() {
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -1,4 +1,5 @@
-//! A live socket is not a live route: the ping to ourselves, and what is made of it.
+//! The keepalive: a live socket is not a live route, so the component pings itself through the
+//! server.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +25,7 @@ async fn bot() -> Mounted {
     mount(BOT, |bot| bot.router(router())).await
 }
 
-/// Runs a component against this server.
+/// Runs a component against a scripted server.
 fn scripted(transcript: Transcript) -> (Running, TranscriptResult) {
     let (connector, played) = Transcript::play([transcript]);
     (
@@ -49,7 +50,7 @@ async fn lost(bot: &Running) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ping_that_comes_back_is_proof() {
+async fn completed_round_trip_is_counted() {
     let bot = bot().await;
     for round_trips in 1..=3 {
         bot.counted(|counters| counters.round_trips == round_trips)
@@ -58,12 +59,12 @@ async fn a_ping_that_comes_back_is_proof() {
         sleep(Duration::from_secs(60)).await;
     }
     assert_eq!(bot.counters().connected, 1);
-    // Neither is it handled, nor does anybody answer it.
+    // The ping is neither dispatched nor answered.
     assert_eq!((bot.counters().taken, bot.counters().unsolicited), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ping_that_does_not_come_back_ends_the_link() {
+async fn lost_pings_end_the_connection() {
     let (bot, _played) = scripted(Transcript::opening(BOT).hold());
     bot.mounted().await;
     let began = Instant::now();
@@ -77,20 +78,21 @@ async fn a_ping_that_does_not_come_back_ends_the_link() {
             .await
             .contains("self-ping through the server timed out")
     );
-    // Its second one neither.
+    // Neither does the second one come back.
     assert!(
         began.elapsed() >= Duration::from_secs(30) && began.elapsed() <= Duration::from_secs(32)
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_others_are_heard_the_deadline_rests() {
+async fn inbound_stanzas_reset_the_deadline() {
     let presence = "<presence from='alice@localhost/home' to='bot.localhost'/>";
     let mut busy = Transcript::opening(BOT);
     for _ in 0..12 {
         busy = busy.wait(Duration::from_secs(8)).send(presence);
     }
-    // Results, errors and strays prove nothing: whoever sends them may not need a route to us.
+    // Results, errors and stray stanzas prove nothing: their senders may not need a route to the
+    // component.
     for other in [
         "<iq from='a@x' to='bot.localhost' type='result' id='1'/>",
         "<presence from='a@x' to='other.localhost'/>",
@@ -112,7 +114,7 @@ async fn while_others_are_heard_the_deadline_rests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_that_is_proved_again_is_live_again() {
+async fn late_round_trip_makes_the_route_live_again() {
     let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping \
         xmlns='urn:xmpp:ping'/></iq>";
     let late = Transcript::opening(BOT)
@@ -128,9 +130,9 @@ async fn a_route_that_is_proved_again_is_live_again() {
     assert_eq!(bot.counters().round_trips, 1);
 }
 
-/// One ping may be lost to a hiccup; the second one proves the route.
+/// One ping may be lost to a brief disturbance; the second one proves the route to be live.
 #[tokio::test(start_paused = true)]
-async fn a_second_ping_is_sent_before_the_link_is_given_up() {
+async fn second_ping_is_sent_before_the_connection_is_dropped() {
     let ping = |id| {
         format!(
             "<iq type='get' id='{{{id}}}' from='bot.localhost/ping' to='bot.localhost/pong'><ping \
@@ -160,7 +162,7 @@ async fn a_second_ping_is_sent_before_the_link_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_is_a_failure_whoever_it_seems_to_be_from() {
+async fn error_reply_to_ping_is_a_failure_from_any_sender() {
     let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping \
         xmlns='urn:xmpp:ping'/></iq>";
     for from in ["bot.localhost/pong", "localhost", "alice@localhost/home"] {
@@ -182,7 +184,7 @@ async fn an_error_is_a_failure_whoever_it_seems_to_be_from() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forged_ping_proves_nothing() {
+async fn forged_ping_is_ignored() {
     let ping = "<iq type='get' id='{ping}' from='bot.localhost/ping' to='bot.localhost/pong'><ping \
         xmlns='urn:xmpp:ping'/></iq>";
     let forged = "<iq type='get' id='{ping}' from='mallory@evil.example/x' \
@@ -204,9 +206,9 @@ async fn a_forged_ping_proves_nothing() {
     assert_eq!(bot.counters().round_trips, 0);
 }
 
-/// Several processes on one domain of ejabberd: the pings of each come out at any of them.
+/// Several processes on one domain of ejabberd: the pings of each are routed to any of them.
 #[tokio::test(start_paused = true)]
-async fn processes_that_share_a_domain_all_stay() {
+async fn processes_sharing_a_domain_stay_connected() {
     let host = Host::builder()
         .secret("s3cr3t")
         .on_conflict(OnConflict::Share)
@@ -226,7 +228,7 @@ async fn processes_that_share_a_domain_all_stay() {
             .map(|process| process.counters().connected)
             .sum::<u64>()
     };
-    // They have to find out about each other, which may cost a link.
+    // They have to detect each other, which may cost a connection.
     sleep(Duration::from_secs(300)).await;
     let before = connected();
     assert!(before <= 9, "{before}");
@@ -235,7 +237,7 @@ async fn processes_that_share_a_domain_all_stay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stranger_makes_a_missing_ping_less_of_a_sign() {
+async fn more_pings_may_be_lost_with_other_processes_on_the_jid() {
     let stranger = "<iq type='get' id='0123-ping' from='bot.localhost/ping' \
         to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
     let (bot, _played) = scripted(Transcript::opening(BOT).expect("<iq").send(stranger).hold());
@@ -254,7 +256,7 @@ async fn a_stranger_makes_a_missing_ping_less_of_a_sign() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_falls_silent_is_found() {
+async fn silent_server_is_detected() {
     let bot = bot().await;
     bot.counted(|counters| counters.round_trips == 1).await;
     bot.wire().silence(true);
@@ -274,7 +276,7 @@ async fn a_server_that_falls_silent_is_found() {
     bot.counted(|counters| counters.round_trips == 2).await;
 }
 
-/// How long it takes until the component counts as ready, or no longer.
+/// Returns how long it takes until the component counts as ready, or as not ready.
 async fn until_ready(bot: &Running, ready: bool) -> Duration {
     let began = Instant::now();
     bot.until(|status| status.is_ready() == ready).await;
@@ -282,11 +284,12 @@ async fn until_ready(bot: &Running, ready: bool) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_at_any_time_gets_a_fresh_answer() {
+async fn readiness_is_never_older_than_its_maximum_age() {
     let fresh = Duration::from_secs(10);
     let bot = mount(BOT, |bot| bot.router(router()).readiness_max_age(fresh)).await;
     until_ready(&bot, true).await;
-    // However long the link was quiet before, and wherever between two pings it becomes silent.
+    // However long the connection was quiet before, and wherever between two pings it becomes
+    // silent.
     for quiet in [0, 1700, 3300, 61_000] {
         sleep(Duration::from_millis(quiet)).await;
         assert!(bot.status().is_ready());
@@ -300,7 +303,7 @@ async fn who_asks_at_any_time_gets_a_fresh_answer() {
         until_ready(&bot, true).await;
     }
     assert_eq!(bot.counters().connected, 1);
-    // As of the last tick of the link's clock.
+    // As of the last tick of the connection's timer.
     let fresh = || {
         bot.metrics()
             .gauges()
@@ -313,7 +316,7 @@ async fn who_asks_at_any_time_gets_a_fresh_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_ready_before_the_first_proof() {
+async fn component_is_not_ready_before_the_first_round_trip() {
     let (connector, _played) = Transcript::play([Transcript::opening(BOT).hold()]);
     let asked = Component::builder(BOT)
         .connector(connector)
@@ -326,16 +329,17 @@ async fn nobody_is_ready_before_the_first_proof() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_anybody_who_asks_pings_stay_rare() {
+async fn pings_stay_rare_without_a_maximum_age() {
     let bot = bot().await;
     sleep(Duration::from_secs(59)).await;
     assert_eq!(bot.counters().round_trips, 1);
 }
 
-/// A server whose parser puts off the tag that came in halves, and all behind it, until twice as
-/// much has come: the second ping brings that much, and the link lives.
+/// A server whose parser holds back a tag that arrived in halves, and everything after it, until
+/// twice as much has arrived. The white space after the second ping brings that much, and the
+/// connection survives.
 #[tokio::test(start_paused = true)]
-async fn a_second_ping_pushes_what_a_parser_holds() {
+async fn second_ping_flushes_a_deferring_parser() {
     let ping = |name: &str| {
         format!(
             "<iq type='get' id='{{{name}}}' from='{BOT}/ping' to='{BOT}/pong'><ping \

@@ -1,4 +1,4 @@
-//! One open stream: a server that takes nothing, links that break in the wrong places.
+//! One open stream: servers that accept nothing, and connections lost at any byte.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ async fn echo(Body(body): Body) -> String {
     body
 }
 
-/// The same without a router, so always done at its first poll.
+/// The same without a router, so it always completes at its first poll.
 async fn back(inbound: Inbound) -> Result<Reply, BoxError> {
     Ok(Reply::Children(inbound.stanza().children().clone()))
 }
@@ -56,10 +56,10 @@ async fn lost(bot: &Running) -> String {
     }
 }
 
-// Breaking in the wrong places.
+// Lost and fragmented connections.
 
 #[tokio::test(start_paused = true)]
-async fn one_byte_at_a_time_is_a_stream_like_any_other() {
+async fn stream_can_arrive_one_byte_at_a_time() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     bot.wire().split(true);
@@ -76,7 +76,7 @@ async fn one_byte_at_a_time_is_a_stream_like_any_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stanza_that_was_written_in_part_is_written_again_whole() {
+async fn partially_written_stanza_is_resent_completely() {
     let whole = message("x").to_xml().len();
     for cut in [1, 10, whole - 1, whole + 20] {
         let bot = bot().await;
@@ -94,9 +94,9 @@ async fn a_stanza_that_was_written_in_part_is_written_again_whole() {
     }
 }
 
-/// So much that the beginning of the stanza is no longer needed for this stream.
+/// So large that the beginning of the stanza has already left the buffer.
 #[tokio::test(start_paused = true)]
-async fn a_large_stanza_that_was_written_in_part_is_written_again_whole() {
+async fn large_partially_written_stanza_is_resent_completely() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     bot.counted(|counters| counters.round_trips == 1).await;
@@ -124,7 +124,7 @@ async fn a_large_stanza_that_was_written_in_part_is_written_again_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_written_whole_is_not_written_again() {
+async fn completely_written_stanza_is_not_resent() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     bot.client().send(message("once")).await.unwrap();
@@ -138,7 +138,7 @@ async fn what_was_written_whole_is_not_written_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_a_stanza_and_the_end_costs_the_link_alone() {
+async fn connection_closed_within_a_stanza_only_ends_the_connection() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     for half in [
@@ -159,7 +159,7 @@ async fn half_a_stanza_and_the_end_costs_the_link_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closing_tag_ends_the_stream_though_the_connection_stays() {
+async fn closing_tag_ends_the_stream_on_an_open_connection() {
     let bot = bot().await;
     bot.host().inject(BOT, "</stream:stream>");
     assert!(lost(&bot).await.contains("closed the connection"));
@@ -168,7 +168,7 @@ async fn a_closing_tag_ends_the_stream_though_the_connection_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_stanza_is_counted_and_costs_nothing() {
+async fn unknown_elements_are_counted_and_ignored() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     bot.host().inject(
@@ -192,7 +192,7 @@ async fn what_is_no_stanza_is_counted_and_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_ends_the_stream_with_the_reason() {
+async fn invalid_xml_ends_the_stream_with_a_stream_error() {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let mut server = Raw::open(ours, theirs).await;
     server
@@ -206,7 +206,7 @@ async fn what_cannot_be_read_ends_the_stream_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_errors_are_named_and_classed() {
+async fn stream_errors_are_reported_and_classified() {
     for (condition, slow, words) in [
         ("conflict", true, "another connection is mounted"),
         ("system-shutdown", false, "system-shutdown"),
@@ -236,10 +236,10 @@ async fn stream_errors_are_named_and_classed() {
     }
 }
 
-/// A server that is gone the moment it has said why: what we write meets a closed socket, and its
-/// words must be read all the same.
+/// A server that closes the socket right after its stream error: writes fail, but the error must be
+/// read all the same.
 #[tokio::test]
-async fn last_words_are_read_although_nothing_can_be_written() {
+async fn final_stream_error_is_read_after_a_failed_write() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let bot = start(
@@ -250,7 +250,7 @@ async fn last_words_are_read_although_nothing_can_be_written() {
     );
     let (mut server, _) = listener.accept().await.unwrap();
     opening(&mut server).await;
-    // Enough to fill the socket's buffers, so that a write is under way.
+    // Enough to fill the socket's buffers, so that a write is in progress.
     let senders: Vec<_> = (0..40).map(|_| bot.client()).collect();
     let senders = senders.into_iter().map(|client| {
         tokio::spawn(async move { client.send(message(&"x".repeat(500_000))).await })
@@ -270,10 +270,10 @@ async fn last_words_are_read_although_nothing_can_be_written() {
     senders.into_iter().for_each(|sender| sender.abort());
 }
 
-// A server that takes nothing.
+// Servers that accept nothing.
 
 #[tokio::test(start_paused = true)]
-async fn a_write_without_progress_for_half_a_minute_ends_the_link() {
+async fn stalled_write_ends_the_connection() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     bot.counted(|counters| counters.round_trips == 1).await;
@@ -298,7 +298,7 @@ async fn a_write_without_progress_for_half_a_minute_ends_the_link() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_server_is_no_dead_one() {
+async fn slow_server_is_not_dropped() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
     bot.wire().split(true);
@@ -318,7 +318,7 @@ async fn a_slow_server_is_no_dead_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_reader_pauses_while_much_waits_and_goes_on_at_half_of_it() {
+async fn reader_pauses_at_the_outbound_limit_and_resumes_at_half() {
     const MARK: usize = 64 * 1024;
     let mut limits = Limits::default();
     limits.outbound = MARK;
@@ -331,7 +331,7 @@ async fn the_reader_pauses_while_much_waits_and_goes_on_at_half_of_it() {
     let answer = format!(
         "<message from='bot.localhost' to='a@x' id='1' type='chat'><body>{body}</body></message>"
     );
-    // It takes what the pipe holds, what it has read, and answers up to the mark.
+    // It accepts what the pipe holds, what it has already read, and replies up to the limit.
     let mut accepted = 0;
     while timeout(
         Duration::from_secs(1),
@@ -344,7 +344,8 @@ async fn the_reader_pauses_while_much_waits_and_goes_on_at_half_of_it() {
     }
     let taken = accepted * stanza.len();
     assert!(taken > MARK && taken < MARK + 40_000, "{taken}");
-    // The pipe is full in the middle of a stanza; is anything read from it?
+    // The pipe is full in the middle of a stanza; the write completes only if something is read
+    // from it.
     let goes_on = async |server: &mut Raw| {
         timeout(Duration::from_secs(1), server.io.write_all(b" "))
             .await
@@ -358,7 +359,7 @@ async fn the_reader_pauses_while_much_waits_and_goes_on_at_half_of_it() {
     assert!(rest.ends_with(&answer));
 }
 
-/// A component with little room for what it writes, on a blocked wire, that has read so many
+/// Mounts a component with a small outbound limit on a blocked wire, which has read this many
 /// messages in one segment.
 async fn cramped(room: usize, messages: usize) -> Mounted {
     let mut limits = Limits::default();
@@ -378,7 +379,7 @@ async fn cramped(room: usize, messages: usize) -> Mounted {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_read_before_a_pause_is_handled_right_behind_it() {
+async fn stanzas_read_before_a_pause_are_handled_right_after_it() {
     let bot = cramped(1024, 30).await;
     let alice = bot.user("alice@localhost");
     assert!(bot.counters().taken < 30, "{:?}", bot.counters());
@@ -395,7 +396,7 @@ async fn what_was_read_before_a_pause_is_handled_right_behind_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_clients_have_queued_is_taken_as_soon_as_there_is_room() {
+async fn queued_stanzas_are_taken_as_soon_as_there_is_space() {
     let bot = cramped(4096, 15).await;
     let alice = bot.user("alice@localhost");
     let sends = (0..30).map(|_| (bot.client(), message("queued")));
@@ -415,7 +416,7 @@ async fn what_clients_have_queued_is_taken_as_soon_as_there_is_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_blocked_link_loses_nothing_and_holds_little() {
+async fn blocked_connection_loses_nothing_and_buffers_little() {
     let bot = mount(BOT, |bot| bot.service(service_fn(back))).await;
     let alice = bot.user("alice@localhost");
     bot.wire().block(true);
@@ -427,8 +428,8 @@ async fn a_blocked_link_loses_nothing_and_holds_little() {
     };
     let mut flood = std::pin::pin!(flood);
     assert!(timeout(Duration::from_secs(20), &mut flood).await.is_err());
-    // 1 MiB of answers, the pipe, and what the host lets users queue up: the rest of 20 MB waits
-    // with its sender.
+    // 1 MiB of replies, the pipe, and what the host lets users queue: the rest of 20 MB waits with
+    // its sender.
     assert!(bot.counters().taken < 250, "{:?}", bot.counters());
     bot.wire().block(false);
     let began = Instant::now();
@@ -439,7 +440,7 @@ async fn a_blocked_link_loses_nothing_and_holds_little() {
         }
     };
     tokio::join!(flood, receive);
-    // The clock stands still as long as anything can be done: nothing waited to be woken.
+    // The paused clock does not advance while any task is runnable: nothing waited to be woken.
     assert_eq!(
         (
             bot.counters().connected,
@@ -450,7 +451,7 @@ async fn a_blocked_link_loses_nothing_and_holds_little() {
     );
 }
 
-/// A server of raw bytes that this test drives.
+/// A raw byte stream as the server, driven by the test.
 struct Raw {
     io: DuplexStream,
     bot: Running,
@@ -461,7 +462,7 @@ impl Raw {
         Self::open_with(ours, theirs, Limits::default()).await
     }
 
-    /// Plays the server up to the handshake.
+    /// Acts as the server up to the handshake.
     async fn open_with(mut ours: DuplexStream, theirs: DuplexStream, limits: Limits) -> Self {
         let pipe = std::sync::Mutex::new(Some(theirs));
         let connect = move || {
@@ -499,7 +500,7 @@ impl Raw {
     }
 }
 
-/// The server's side of an opening, up to the ping of the component to itself, which it swallows.
+/// The server's side of a stream opening, up to the first keepalive ping, which it drops.
 async fn opening(io: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) {
     until(io, b"to='bot.localhost'>").await;
     let header = "<stream:stream xmlns='jabber:component:accept' \

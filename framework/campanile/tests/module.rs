@@ -1,5 +1,4 @@
-//! The life of a module: what it is told, when, and what becomes of one that fails or takes too
-//! long.
+//! The lifecycle of a module: its callbacks, their order, and modules that fail or hang.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +23,7 @@ const BOT: &str = "bot.localhost";
 
 type Log = Arc<Mutex<Vec<String>>>;
 
-/// A module that writes down what it is told, and does as `act` says.
+/// A module that logs its callbacks and then does what `act` returns.
 struct Diary {
     name: &'static str,
     log: Log,
@@ -37,7 +36,7 @@ enum Act {
     Fail,
     Panic,
     Forever,
-    /// Asks somebody, who is there only now.
+    /// Sends a request, which succeeds only while connected.
     Ask,
 }
 
@@ -127,9 +126,9 @@ async fn mounted(modules: impl IntoIterator<Item = Diary>) -> (Mounted, Vec<Arc<
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_module_is_told_what_happens_in_order() {
+async fn module_callbacks_are_called_in_order() {
     let log = Log::default();
-    // The stream is still good for a request when the component takes its leave.
+    // The stream can still be used for requests in `leave`.
     let act = |what: &str| {
         if matches!(what, "online" | "leave") {
             Act::Ask
@@ -175,7 +174,7 @@ async fn a_module_is_told_what_happens_in_order() {
             "mount", "start", "online", "offline", "online", "leave", "offline", "stop"
         ]
     );
-    // One after the other, in the order in which they were mounted.
+    // One after the other, in the order of registration.
     for what in ["mount", "start", "offline", "stop"] {
         let who: Vec<_> = seen
             .iter()
@@ -190,7 +189,7 @@ async fn a_module_is_told_what_happens_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_module_that_does_not_start_stops_the_start() {
+async fn failed_module_start_ends_the_component() {
     let log = Log::default();
     let host = campanile_testing::host::Host::new("secret");
     let builder = campanile::component::Component::builder(BOT)
@@ -206,7 +205,7 @@ async fn a_module_that_does_not_start_stops_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_module_that_panics_or_hangs_holds_up_no_other() {
+async fn panicking_or_hanging_module_does_not_block_others() {
     let log = Log::default();
     let panics = |what: &str| {
         if what == "start" {
@@ -240,7 +239,7 @@ async fn a_module_that_panics_or_hangs_holds_up_no_other() {
             .count();
         assert_eq!(who, 3, "{what}: {seen:?}");
     }
-    // The grace period of ten seconds, once for each that hangs.
+    // The grace period of ten seconds, once for each module that hangs.
     assert!(
         began.elapsed() < Duration::from_secs(30),
         "{:?}",

@@ -1,4 +1,5 @@
-//! The outbound layers: what they see, what they may do, and who is told when they refuse.
+//! Outbound layers: what they see, what they may do, and who receives the error of a rejected
+//! stanza.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,7 +33,7 @@ use xmpp_parsers::version::VersionResult;
 const BOT: &str = "bot.localhost";
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A component that says what it is told, and its version.
+/// Mounts a component that echoes messages and answers version requests.
 async fn bot(complete: impl FnOnce(ComponentBuilder) -> ComponentBuilder) -> Mounted {
     let version = async || {
         Payload(VersionResult {
@@ -59,7 +60,7 @@ fn text(stanza: &Stanza) -> String {
         .unwrap_or_default()
 }
 
-/// What a layer does with a stanza.
+/// The action of a layer on a stanza.
 enum Verdict {
     Pass(Stanza),
     Keep,
@@ -69,7 +70,7 @@ enum Verdict {
     Stuck,
 }
 
-/// A layer that does as it is told.
+/// A layer that applies the verdict of a function.
 #[derive(Clone)]
 struct Judge(fn(Stanza) -> Verdict);
 
@@ -119,7 +120,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_that_leaves_passes_in_the_order_of_the_wire() {
+async fn all_stanzas_pass_layers_in_wire_order() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let tap = |mark: &'static str| {
         let seen = Arc::clone(&seen);
@@ -167,7 +168,7 @@ async fn everything_that_leaves_passes_in_the_order_of_the_wire() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_may_change_keep_and_double() {
+async fn layer_can_modify_drop_and_duplicate_stanzas() {
     let judge = Judge(|stanza| match text(&stanza).as_str() {
         "keep" => Verdict::Keep,
         "twice" => Verdict::Twice(stanza),
@@ -193,7 +194,7 @@ async fn a_layer_may_change_keep_and_double() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_wanted_a_refused_stanza_sent_is_told() {
+async fn rejected_stanza_fails_for_its_sender() {
     let judge = Judge(|stanza| {
         let payload = stanza
             .children()
@@ -244,7 +245,7 @@ async fn whoever_wanted_a_refused_stanza_sent_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_writes_no_bad_byte_either() {
+async fn layer_cannot_write_invalid_stanzas() {
     let judge = Judge(|stanza| match text(&stanza).as_str() {
         "id" => Verdict::Pass(stanza.with_id("\u{1}")),
         "from" => Verdict::Pass(stanza.with_from(Jid::new("mallory@evil.example").unwrap())),
@@ -285,8 +286,8 @@ async fn a_layer_writes_no_bad_byte_either() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_that_awaits_keeps_the_order() {
-    // The first waits longest.
+async fn waiting_layer_keeps_the_order() {
+    // The first stanza waits longest.
     let judge =
         Judge(|stanza| Verdict::Wait(SECOND / (1 + text(&stanza).parse::<u32>().unwrap()), stanza));
     let bot = bot(|bot| bot.outbound(judge)).await;
@@ -312,7 +313,7 @@ async fn a_layer_that_awaits_keeps_the_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_that_limits_the_rate_spaces_what_is_written() {
+async fn rate_limit_layer_spaces_stanzas() {
     let bot = bot(|bot| bot.outbound(RateLimitLayer::new(2, SECOND))).await;
     let alice = bot.user("alice@localhost");
     let began = Instant::now();
@@ -328,7 +329,7 @@ async fn a_layer_that_limits_the_rate_spaces_what_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_that_keeps_a_stanza_too_long_is_given_up() {
+async fn stanza_held_too_long_by_a_layer_times_out() {
     let stuck = Judge(|stanza| {
         if text(&stanza) == "bad" {
             Verdict::Stuck
@@ -347,7 +348,7 @@ async fn a_layer_that_keeps_a_stanza_too_long_is_given_up() {
     );
     assert!(began.elapsed() >= SECOND * 30 && began.elapsed() <= SECOND * 32);
     alice.say(BOT, "bad").await.unwrap();
-    // Longer than `expect` waits.
+    // Longer than the timeout of `expect`.
     sleep(SECOND * 25).await;
     let timed_out = "<message type='error'><error type='wait'>\
         <remote-server-timeout xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
@@ -359,8 +360,8 @@ async fn a_layer_that_keeps_a_stanza_too_long_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn layers_that_are_not_ready_hold_a_stanza_up_for_a_while() {
-    // One an hour.
+async fn stanza_times_out_while_layers_are_not_ready() {
+    // One per hour.
     let bot = bot(|bot| bot.outbound(RateLimitLayer::new(1, SECOND * 3600))).await;
     let alice = bot.user("alice@localhost");
     let client = bot.client();
@@ -378,7 +379,7 @@ async fn layers_that_are_not_ready_hold_a_stanza_up_for_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_that_panics_harms_one_stanza() {
+async fn panicking_layer_affects_one_stanza() {
     let judge = Judge(|stanza| {
         if text(&stanza) == "bad" {
             panic!("on purpose")
@@ -398,9 +399,10 @@ async fn a_layer_that_panics_harms_one_stanza() {
     assert_eq!((bot.counters().panics, bot.counters().connected), (1, 1));
 }
 
-/// A layer that will never be ready again ends the component, as one around the service does.
+/// An outbound layer that will never be ready again ends the component, as one around the service
+/// does.
 #[tokio::test(start_paused = true)]
-async fn layers_that_are_broken_end_the_component() {
+async fn failed_layer_ends_the_component() {
     struct Broken;
     impl<S> Layer<S> for Broken {
         type Service = Broken;
@@ -432,7 +434,7 @@ async fn layers_that_are_broken_end_the_component() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_the_layers_outlives_the_link() {
+async fn stanzas_queued_for_layers_outlive_the_connection() {
     let judge = Judge(|stanza| Verdict::Wait(SECOND * 2, stanza));
     let bot = bot(|bot| bot.outbound(judge)).await;
     let alice = bot.user("alice@localhost");
@@ -450,7 +452,7 @@ async fn what_waits_for_the_layers_outlives_the_link() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_the_layers_is_finished_before_the_stream_is_closed() {
+async fn stanzas_queued_for_layers_are_sent_before_the_stream_is_closed() {
     let judge = Judge(|stanza| Verdict::Wait(SECOND, stanza));
     let mut bot = bot(|bot| bot.outbound(judge)).await;
     let alice = bot.user("alice@localhost");
@@ -463,15 +465,15 @@ async fn what_waits_for_the_layers_is_finished_before_the_stream_is_closed() {
     assert_eq!(alice.waiting(), 5);
 }
 
-/// Nothing grows without bound while the layers hold everything up: the reader stops, as for a
-/// server that takes nothing.
+/// Nothing grows without limit while the layers block: the reader stops, as it does for a server
+/// that accepts nothing.
 #[tokio::test(start_paused = true)]
-async fn layers_that_hold_everything_up_stop_the_reader() {
+async fn blocked_layers_stop_the_reader() {
     let judge = Judge(|stanza| Verdict::Wait(SECOND, stanza));
     let mut limits = Limits::default();
     (limits.outbound, limits.max_stanza_out) = (32 * 1024, 16 * 1024);
-    // However long this machine stands still: a route that is given tasks of its own has some more
-    // stanzas under way.
+    // However long this machine is suspended: a route that runs in separate tasks would have some
+    // more stanzas in flight.
     limits.slow_handler = Duration::from_secs(3600);
     let bot = bot(|bot| bot.outbound(judge).limits(limits)).await;
     let alice = bot.user("alice@localhost");

@@ -1,5 +1,5 @@
-//! Misuse at start-up speaks at the user's line. A binary of its own, because the panic hook is
-//! global.
+//! Misuse at startup panics with the location of the caller. A separate binary, because the panic
+//! hook is global.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
@@ -11,7 +11,7 @@ use campanile::router::{Filter, Router};
 
 async fn silent() {}
 
-/// File and text of the panic.
+/// Returns the file and message of the panic.
 fn misuse(f: impl FnOnce() -> Router + panic::UnwindSafe) -> (String, String) {
     static SEEN: Mutex<Option<String>> = Mutex::new(None);
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -26,7 +26,7 @@ fn misuse(f: impl FnOnce() -> Router + panic::UnwindSafe) -> (String, String) {
 }
 
 #[test]
-fn misuse_panics_at_the_line_of_the_caller() {
+fn misuse_panics_at_the_location_of_the_caller() {
     let overlap = |pattern| format!("route \"{pattern}\" overlaps registered route \"{pattern}\"");
     let never = |route, why| {
         let route = format!("message normal or message chat {route}for any recipient");

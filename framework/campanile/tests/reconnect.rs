@@ -1,5 +1,4 @@
-//! Links that are lost and found again: what fails at once, what waits, what is sent twice and what
-//! is not.
+//! Lost connections and reconnects: what fails at once, what waits, what is resent and what is not.
 
 #![allow(
     clippy::unwrap_used,
@@ -39,7 +38,7 @@ async fn waiting(bot: &Running) -> Duration {
     }
 }
 
-/// A component whose handlers wait until the test lets them go.
+/// Mounts a component whose handlers wait until the test releases them.
 async fn held() -> (Mounted, Arc<Notify>) {
     let gate = Arc::new(Notify::new());
     let inner = Arc::clone(&gate);
@@ -57,14 +56,14 @@ async fn held() -> (Mounted, Arc<Notify>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_each_of_twenty_restarts_the_component_is_back() {
+async fn component_reconnects_after_each_of_twenty_restarts() {
     let echo = |Body(body): Body| async move { body };
     let bot = mount(BOT, |bot| bot.router(Router::new().message(echo))).await;
     let alice = bot.user("alice@localhost");
     let bob = bot.user("bob@localhost");
     let mut answers: HashMap<String, usize> = HashMap::new();
     for round in 0..20 {
-        // Requests of ours that are under way, and messages that come all the time.
+        // The component's own requests in flight, and a steady flow of messages.
         let asking = ask(&bot, bob.jid());
         bob.expect("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>")
             .await;
@@ -77,7 +76,7 @@ async fn after_each_of_twenty_restarts_the_component_is_back() {
         assert!(matches!(result, Err(IqError::Disconnected)), "{result:?}");
         assert_eq!(at, broken, "it fails at once");
         waiting(&bot).await;
-        // While it is down nobody is left waiting either.
+        // While the server is down, requests fail at once.
         let result = bot.client().iq_get::<Empty>(bob.jid().clone(), &Ping).await;
         assert!(matches!(result, Err(IqError::Disconnected)), "{result:?}");
         alice.say(BOT, &format!("{round}.down")).await.unwrap();
@@ -86,7 +85,8 @@ async fn after_each_of_twenty_restarts_the_component_is_back() {
         alice.say(BOT, &format!("{round}.up")).await.unwrap();
         loop {
             let answer = alice.recv().await.unwrap();
-            // What came while the component was down has come back as an error, without its body.
+            // Messages sent while the component was disconnected have come back as errors, without
+            // their bodies.
             let Some(body) = answer.children().find("jabber:client", "body") else {
                 continue;
             };
@@ -104,7 +104,7 @@ async fn after_each_of_twenty_restarts_the_component_is_back() {
     );
 }
 
-/// Starts a request of the component; gives back its result and when that was known.
+/// Starts a request of the component; returns its result and when that was known.
 fn ask(bot: &Mounted, peer: &Jid) -> tokio::task::JoinHandle<(Result<(), IqError>, Instant)> {
     let client = bot.client();
     let peer = peer.clone();
@@ -114,7 +114,7 @@ fn ask(bot: &Mounted, peer: &Jid) -> tokio::task::JoinHandle<(Result<(), IqError
     })
 }
 
-/// Asks in the very moment in which whoever watches the status is told.
+/// Sends a request at the very moment at which a status observer is woken.
 struct AskWhenTold {
     client: Client,
     peer: Jid,
@@ -131,7 +131,7 @@ impl Wake for AskWhenTold {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_told_that_the_component_is_mounted_can_make_requests() {
+async fn requests_work_as_soon_as_the_status_is_mounted() {
     let host = Host::new("secret");
     let bob = host.user("bob@localhost/r").unwrap();
     let component = Component::builder(BOT)
@@ -159,7 +159,7 @@ async fn who_is_told_that_the_component_is_mounted_can_make_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_finished_while_the_link_is_down_goes_out_on_the_next_stream() {
+async fn reply_completed_while_disconnected_is_sent_on_the_next_stream() {
     let (bot, gate) = held().await;
     let alice = bot.user("alice@localhost");
     alice.say(BOT, "hold this").await.unwrap();
@@ -179,7 +179,7 @@ async fn an_answer_finished_while_the_link_is_down_goes_out_on_the_next_stream()
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_too_old_stays_behind() {
+async fn stale_reply_is_dropped() {
     let (bot, gate) = held().await;
     let alice = bot.user("alice@localhost");
     alice.say(BOT, "hold this").await.unwrap();
@@ -194,9 +194,9 @@ async fn an_answer_that_is_too_old_stays_behind() {
     bot.counted(|counters| counters.stale == 1).await;
 }
 
-/// A handler that takes its time is not too old: its answer is as young as its end.
+/// A slow handler is not stale: the age of its reply counts from its end.
 #[tokio::test(start_paused = true)]
-async fn a_lost_link_cancels_no_handler() {
+async fn lost_connection_cancels_no_handler() {
     let (bot, gate) = held().await;
     let alice = bot.user("alice@localhost");
     alice.say(BOT, "hold this").await.unwrap();
@@ -211,16 +211,16 @@ async fn a_lost_link_cancels_no_handler() {
         .await;
 }
 
-/// Answers that were made and not written are no younger than those that were not made.
+/// Replies in the buffer age just like those that were not serialized yet.
 #[tokio::test(start_paused = true)]
-async fn answers_that_wait_for_the_socket_grow_old_too() {
+async fn buffered_replies_become_stale_too() {
     let bot = mount(BOT, |bot| {
         bot.router(Router::new().message(async |Body(body): Body| body))
     })
     .await;
     let alice = bot.user("alice@localhost");
     bot.wire().block(true);
-    alice.say(BOT, "written to nobody").await.unwrap();
+    alice.say(BOT, "never delivered").await.unwrap();
     bot.counted(|counters| counters.taken == 1).await;
     bot.host().stop();
     waiting(&bot).await;
@@ -233,7 +233,7 @@ async fn answers_that_wait_for_the_socket_grow_old_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_sent_while_the_link_is_down_waits_for_the_next() {
+async fn stanza_sent_while_disconnected_waits_for_the_next_stream() {
     let bot = mount(BOT, |bot| bot.router(Router::new())).await;
     let alice = bot.user("alice@localhost");
     bot.host().stop();
@@ -254,7 +254,7 @@ async fn what_is_sent_while_the_link_is_down_waits_for_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_was_not_written_is_not_written_later() {
+async fn unwritten_request_is_not_written_after_a_reconnect() {
     let bot = mount(BOT, |bot| bot.router(Router::new())).await;
     let bob = bot.user("bob@localhost");
     bot.counted(|counters| counters.round_trips == 1).await;
@@ -272,7 +272,7 @@ async fn a_request_that_was_not_written_is_not_written_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waits_grow_and_start_anew_when_a_stream_has_held() {
+async fn reconnection_delays_grow_and_reset_after_a_stable_stream() {
     let bot = mount(BOT, |bot| bot.router(Router::new())).await;
     bot.wire().refuse(true);
     bot.wire().cut();
@@ -293,9 +293,9 @@ async fn waits_grow_and_start_anew_when_a_stream_has_held() {
     assert!(waiting(&bot).await <= Duration::from_secs(1));
 }
 
-/// The very first attempt may fail like any other.
+/// The first attempt may fail like any other.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_is_not_there_yet_is_waited_for() {
+async fn component_waits_for_a_server_that_is_not_up_yet() {
     let host = campanile_testing::host::Host::new("s3cr3t");
     host.stop();
     let builder = campanile::component::Component::builder(BOT)
@@ -322,9 +322,9 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
         .await;
 }
 
-/// What a link had read and not handled is handled, and answered on the next one.
+/// Stanzas that were read but not handled are handled, and answered on the next stream.
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_a_handler_outlives_the_link() {
+async fn queued_stanzas_outlive_the_connection() {
     let (bot, gate) = held().await;
     let alice = bot.user("alice@localhost");
     for n in 0..5 {
@@ -344,7 +344,7 @@ async fn what_waits_for_a_handler_outlives_the_link() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_answer_to_a_request_of_the_last_stream_resolves_nothing() {
+async fn late_response_from_the_previous_stream_is_unsolicited() {
     let bot = mount(BOT, |bot| {
         bot.router(Router::new().message(async |Sender(who): Sender| who.to_string()))
     })

@@ -1,4 +1,5 @@
-//! What a component does is replaced while it runs: between two stanzas, and the stream stays.
+//! Reloading of a running component: routes and modules are replaced between two stanzas, and the
+//! stream stays open.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,11 +23,11 @@ const BOT: &str = "bot.localhost";
 
 type Log = Arc<Mutex<Vec<String>>>;
 
-/// Says its name, and writes down what it is told.
+/// A module that serves its name and logs its callbacks.
 struct Named {
     name: &'static str,
     log: Log,
-    /// Waited for at the start.
+    /// Awaited in `start`.
     gate: Option<Arc<Notify>>,
     fails: bool,
 }
@@ -90,22 +91,22 @@ impl Named {
     }
 }
 
-fn told(log: &Log) -> Vec<String> {
+fn take_log(log: &Log) -> Vec<String> {
     std::mem::take(&mut *log.lock().unwrap())
 }
 
-/// Settings for the running component of this name.
-fn anew(bot: &Mounted) -> ComponentBuilder {
+/// Returns a builder with the settings of the running component.
+fn rebuilt(bot: &Mounted) -> ComponentBuilder {
     Component::builder(BOT)
         .connector(bot.wire().connector())
         .secret("s3cr3t")
 }
 
-fn says(word: &'static str) -> Router {
+fn replies(word: &'static str) -> Router {
     Router::new().message(move || std::future::ready(word))
 }
 
-async fn hears(bot: &Mounted, word: &str) {
+async fn expect_reply(bot: &Mounted, word: &str) {
     let alice = bot.user("alice@localhost");
     alice.say(BOT, "hi").await.unwrap();
     alice
@@ -116,20 +117,20 @@ async fn hears(bot: &Mounted, word: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn routes_are_replaced_and_the_stream_stays() {
-    let bot = mount(BOT, |bot| bot.router(says("one"))).await;
-    hears(&bot, "one").await;
+async fn reload_replaces_routes_and_keeps_the_stream() {
+    let bot = mount(BOT, |bot| bot.router(replies("one"))).await;
+    expect_reply(&bot, "one").await;
     bot.reload_handle()
-        .reload(anew(&bot).router(says("two")))
+        .reload(rebuilt(&bot).router(replies("two")))
         .await
         .unwrap();
-    hears(&bot, "two").await;
-    // Service discovery tells what is routed now.
+    expect_reply(&bot, "two").await;
+    // Service discovery describes the new routes.
     bot.reload_handle()
-        .reload(anew(&bot).router(says("three").feature("urn:three")))
+        .reload(rebuilt(&bot).router(replies("three").feature("urn:three")))
         .await
         .unwrap();
-    hears(&bot, "three").await;
+    expect_reply(&bot, "three").await;
     let alice = bot.user("alice@localhost");
     let asked = alice.request(
         "<iq type='get' to='bot.localhost'><query \
@@ -140,7 +141,7 @@ async fn routes_are_replaced_and_the_stream_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_finishes_what_it_has() {
+async fn running_handler_completes_after_reload() {
     let begun = Arc::new(Notify::new());
     let go = Arc::new(Notify::new());
     let tell = Arc::clone(&begun);
@@ -159,7 +160,7 @@ async fn a_handler_finishes_what_it_has() {
     alice.say(BOT, "hi").await.unwrap();
     begun.notified().await;
     bot.reload_handle()
-        .reload(anew(&bot).router(says("the new one")))
+        .reload(rebuilt(&bot).router(replies("the new one")))
         .await
         .unwrap();
     let bob = bot.user("bob@localhost");
@@ -173,7 +174,7 @@ async fn a_handler_finishes_what_it_has() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn modules_that_stay_go_on_and_stanzas_wait_for_the_others() {
+async fn kept_modules_stay_and_stanzas_wait_for_new_modules() {
     let log = Log::default();
     let gate = Arc::new(Notify::new());
     let [keep, go]: [Arc<dyn Module>; 2] = [
@@ -183,12 +184,12 @@ async fn modules_that_stay_go_on_and_stanzas_wait_for_the_others() {
     let bot = mount(BOT, |bot| {
         bot.shared_module(Arc::clone(&keep))
             .shared_module(go)
-            .router(says("old"))
+            .router(replies("old"))
     })
     .await;
-    hears(&bot, "old").await;
+    expect_reply(&bot, "old").await;
     assert_eq!(
-        told(&log),
+        take_log(&log),
         ["keep start", "go start", "keep online", "go online"]
     );
 
@@ -196,10 +197,10 @@ async fn modules_that_stay_go_on_and_stanzas_wait_for_the_others() {
         gate: Some(Arc::clone(&gate)),
         ..Named::new("come", &log)
     };
-    let with = anew(&bot)
+    let with = rebuilt(&bot)
         .shared_module(keep)
         .module(come)
-        .router(says("new"));
+        .router(replies("new"));
     let handle = bot.reload_handle();
     let replaced = tokio::spawn(async move { handle.reload(with).await });
     let alice = bot.user("alice@localhost");
@@ -209,14 +210,14 @@ async fn modules_that_stay_go_on_and_stanzas_wait_for_the_others() {
     }
     alice.say(BOT, "hi").await.unwrap();
     bot.counted(|counters| counters.taken == 2).await;
-    // It waits for whoever comes.
+    // It waits for the new module.
     assert_eq!(alice.waiting(), 0);
     gate.notify_one();
     replaced.await.unwrap().unwrap();
     alice
         .expect("<message type='chat'><body>new</body></message>")
         .await;
-    let lines = told(&log);
+    let lines = take_log(&log);
     assert_eq!(
         lines,
         [
@@ -231,16 +232,16 @@ async fn modules_that_stay_go_on_and_stanzas_wait_for_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_module_that_does_not_start_leaves_the_old_routes() {
+async fn failed_module_start_keeps_the_old_routes() {
     let log = Log::default();
-    let bot = mount(BOT, |bot| bot.router(says("old"))).await;
+    let bot = mount(BOT, |bot| bot.router(replies("old"))).await;
     let broken = Named {
         fails: true,
         ..Named::new("broken", &log)
     };
     let error = bot
         .reload_handle()
-        .reload(anew(&bot).module(broken).router(says("new")))
+        .reload(rebuilt(&bot).module(broken).router(replies("new")))
         .await
         .unwrap_err();
     let ReloadError::Module(why) = &error else {
@@ -253,30 +254,30 @@ async fn a_module_that_does_not_start_leaves_the_old_routes() {
             "broken: the port is taken".into()
         )
     );
-    hears(&bot, "old").await;
-    // It can be tried again.
+    expect_reply(&bot, "old").await;
+    // The reload can be repeated.
     bot.reload_handle()
         .reload(
-            anew(&bot)
+            rebuilt(&bot)
                 .module(Named::new("sound", &log))
-                .router(says("new")),
+                .router(replies("new")),
         )
         .await
         .unwrap();
-    hears(&bot, "new").await;
+    expect_reply(&bot, "new").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_built_changes_nothing() {
+async fn invalid_builder_changes_nothing() {
     let log = Log::default();
     let kept: Arc<dyn Module> = Arc::new(Named::new("kept", &log));
-    let bot = mount(BOT, |bot| bot.shared_module(kept).router(says("old"))).await;
-    hears(&bot, "old").await;
-    told(&log);
-    let twice = anew(&bot)
+    let bot = mount(BOT, |bot| bot.shared_module(kept).router(replies("old"))).await;
+    expect_reply(&bot, "old").await;
+    take_log(&log);
+    let twice = rebuilt(&bot)
         .module(Named::new("same", &log))
         .module(Named::new("same", &log))
-        .router(says("new"));
+        .router(replies("new"));
     assert!(matches!(
         bot.reload_handle().reload(twice).await,
         Err(ReloadError::Build(_))
@@ -284,18 +285,18 @@ async fn what_cannot_be_built_changes_nothing() {
     let other = Component::builder("other.localhost")
         .connector(bot.wire().connector())
         .secret("s")
-        .router(says("new"));
+        .router(replies("new"));
     assert!(matches!(
         bot.reload_handle().reload(other).await,
         Err(ReloadError::Build(_))
     ));
-    hears(&bot, "old").await;
-    assert_eq!(told(&log), [""; 0]);
+    expect_reply(&bot, "old").await;
+    assert_eq!(take_log(&log), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_and_secret_hold_from_the_next_connection_on() {
-    let bot = mount(BOT, |bot| bot.router(says("old"))).await;
+async fn server_and_secret_apply_to_the_next_connection() {
+    let bot = mount(BOT, |bot| bot.router(replies("old"))).await;
     let reached = Arc::new(AtomicBool::new(false));
     let connect = bot.wire().connector();
     let flag = Arc::clone(&reached);
@@ -307,14 +308,14 @@ async fn server_and_secret_hold_from_the_next_connection_on() {
         .server("there:5347")
         .connector(connect)
         .secret("s3cr3t")
-        .router(says("new"));
+        .router(replies("new"));
     bot.reload_handle().reload(elsewhere).await.unwrap();
-    hears(&bot, "new").await;
+    expect_reply(&bot, "new").await;
     assert!(!reached.load(Ordering::Relaxed));
     bot.wire().cut();
     bot.counted(|counters| counters.connected == 2).await;
     assert!(reached.load(Ordering::Relaxed));
-    hears(&bot, "new").await;
+    expect_reply(&bot, "new").await;
     let causes: Vec<_> = bot
         .metrics()
         .causes()
@@ -325,10 +326,10 @@ async fn server_and_secret_hold_from_the_next_connection_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_component_that_has_ended_is_not_replaced() {
-    let mut bot = mount(BOT, |bot| bot.router(says("old"))).await;
+async fn ended_component_cannot_be_reloaded() {
+    let mut bot = mount(BOT, |bot| bot.router(replies("old"))).await;
     let handle = bot.reload_handle();
-    let with = anew(&bot).router(says("new"));
+    let with = rebuilt(&bot).router(replies("new"));
     bot.running().stop();
     bot.running().ended().await.unwrap();
     assert_eq!(bot.status(), Status::Ended);

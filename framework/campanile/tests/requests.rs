@@ -1,4 +1,4 @@
-//! Requests and what is around them: layers of tower's, and messages that come with an answer.
+//! IQ requests with tower layers around them, and messages collected with a response.
 
 #![allow(
     clippy::unwrap_used,
@@ -46,7 +46,7 @@ fn ping(client: &Client, to: &Jid) -> tokio::task::JoinHandle<Result<Empty, IqEr
 
 // Layers.
 
-/// Asks again, a few times, when the peer says that it may.
+/// Retries a few times if the error type is `wait`.
 #[derive(Clone)]
 struct Patient(Arc<AtomicUsize>);
 
@@ -69,7 +69,7 @@ impl Policy<IqRequest, IqResponse, IqError> for Patient {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_asks_again_through_a_retry_layer() {
+async fn retry_layer_repeats_requests() {
     let bot = bot(|_| {}).await;
     let alice = bot.user("alice@localhost");
     let patient = bot
@@ -94,14 +94,14 @@ async fn a_client_asks_again_through_a_retry_layer() {
     alice.answer(&request, Reply::Empty).await.unwrap();
     asking.await.unwrap().unwrap();
     assert_eq!(began.elapsed(), SECOND * 2);
-    // Each attempt is a request of its own: a late answer to an earlier one is none.
+    // Each attempt is a separate request: a late response to an earlier one does not count.
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_layer_is_a_timeout_and_a_limit_waits_or_refuses() {
+async fn timeout_and_concurrency_limit_layers_apply() {
     let bot = bot(|_| {}).await;
     let alice = bot.user("alice@localhost");
     let quick = bot.client().layer(TimeoutLayer::new(SECOND));
@@ -142,7 +142,7 @@ async fn a_timeout_layer_is_a_timeout_and_a_limit_waits_or_refuses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_sees_the_request_and_what_fails_below_it_keeps_its_name() {
+async fn layer_sees_the_request_and_inner_errors_keep_their_type() {
     let bot = bot(|limits| limits.iq_timeout = SECOND * 7).await;
     let alice = bot.user("alice@localhost");
     let client = bot
@@ -182,7 +182,7 @@ async fn a_layer_sees_the_request_and_what_fails_below_it_keeps_its_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_is_a_service() {
+async fn client_is_a_tower_service() {
     let bot = bot(|_| {}).await;
     let alice = bot.user("alice@localhost");
     let mut client = bot.client();
@@ -206,7 +206,7 @@ async fn a_client_is_a_service() {
             .is_err()
             && response.collected().is_empty()
     );
-    // Only a request has an answer.
+    // Only a request has a response.
     let message = Stanza::chat(alice.jid().clone(), "hi").unwrap();
     assert!(matches!(
         client.request(IqRequest::new(message)).await,
@@ -214,7 +214,7 @@ async fn a_client_is_a_service() {
     ));
 }
 
-// Messages that come with an answer.
+// Messages collected with a response.
 
 const ARCHIVE: &str = "urn:xmpp:mam:2";
 
@@ -225,7 +225,7 @@ fn result(query: &str, n: usize) -> String {
     )
 }
 
-/// Asks with a collector for the query `q`.
+/// Sends a request with a collector for the query `q`.
 fn collect(client: &Client, to: &Jid) -> tokio::task::JoinHandle<Result<IqResponse, IqError>> {
     let request = IqRequest::get(to.clone(), &Ping).unwrap();
     let request = request.with_collector(ResponseCollector::new(
@@ -245,10 +245,9 @@ fn ids(response: &IqResponse) -> Vec<usize> {
         .collect()
 }
 
-/// All of an archive's page in one segment, while every handler is busy and everything that may
-/// wait does.
+/// A whole page of an archive in one segment, while every handler is busy and the queue is full.
 #[tokio::test(start_paused = true)]
-async fn two_hundred_results_and_the_end_in_one_segment_are_all_there() {
+async fn two_hundred_results_in_one_segment_are_all_collected() {
     let gate = Arc::new(Notify::new());
     let inner = Arc::clone(&gate);
     let held = move |_: Children| {
@@ -294,7 +293,7 @@ async fn two_hundred_results_and_the_end_in_one_segment_are_all_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_belongs_to_the_answer_is_collected() {
+async fn only_matching_messages_are_collected() {
     let bot = mount(BOT, |bot| {
         bot.router(Router::new().message(async |Body(body): Body| body))
     })
@@ -328,14 +327,14 @@ async fn only_what_belongs_to_the_answer_is_collected() {
     alice
         .expect_among("<message type='chat'><body>as ever</body></message>")
         .await;
-    // Once it is over nothing is taken any more.
+    // After the response nothing is collected.
     let taken = bot.counters().taken;
     alice.send(result("q", 7)).await.unwrap();
     bot.counted(|counters| counters.taken == taken + 1).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_of_one_peer_collect_each_its_own() {
+async fn concurrent_requests_to_one_peer_collect_their_own_messages() {
     let bot = bot(|_| {}).await;
     let alice = bot.user("alice@localhost");
     let ask = |query: &str| {
@@ -365,7 +364,7 @@ async fn requests_of_one_peer_collect_each_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_collector_takes_no_more_and_fails_its_request() {
+async fn full_collector_fails_its_request() {
     for change in [
         |limits: &mut Limits| limits.max_collected = 3,
         |limits: &mut Limits| limits.max_collected_bytes = 1200,
@@ -385,7 +384,7 @@ async fn a_full_collector_takes_no_more_and_fails_its_request() {
             counters.uncollected > 0 && counters.taken == 0,
             "{counters:?}"
         );
-        // The room is free again.
+        // The space is free again.
         let asking = collect(&bot.client(), alice.jid());
         let request = alice.expect(PING).await;
         alice.send(result("q", 11)).await.unwrap();
@@ -395,7 +394,7 @@ async fn a_full_collector_takes_no_more_and_fails_its_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_forgotten_collects_nothing() {
+async fn abandoned_request_collects_nothing() {
     let bot = bot(|_| {}).await;
     let alice = bot.user("alice@localhost");
     let asking = collect(&bot.client(), alice.jid());

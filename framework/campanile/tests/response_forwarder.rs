@@ -1,4 +1,5 @@
-//! Processes on one JID: an answer that comes out at the wrong one finds whoever asked.
+//! Several processes on one JID: a response routed to the wrong process reaches the one that sent
+//! the request.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +20,7 @@ use campanile_testing::{Running, start};
 
 const BOT: &str = "bot.localhost";
 
-/// The processes that know of each other, by instance.
+/// The processes that can forward to each other, by instance.
 #[derive(Debug, Default)]
 struct Line(Mutex<HashMap<String, Client>>);
 
@@ -28,7 +29,7 @@ impl ResponseForwarder for Line {
         if let Some(client) = self.0.lock().unwrap().get(instance) {
             assert!(
                 client.accept_response(answer),
-                "nobody waits for it at {instance}"
+                "no pending request at {instance}"
             );
         }
     }
@@ -62,7 +63,7 @@ async fn processes(host: &Host, line: Option<&Arc<Line>>) -> [Running; 2] {
 }
 
 /// Answers every ping.
-fn answering(user: User) {
+fn answer_pings(user: User) {
     tokio::spawn(async move {
         while let Some(request) = user.recv().await {
             let id = request.id().unwrap_or_default();
@@ -73,13 +74,13 @@ fn answering(user: User) {
     });
 }
 
-/// How many of a hundred requests of each process are answered, and how many answers were handed
-/// over.
+/// Returns how many of a hundred requests of each process are answered, and how many responses were
+/// forwarded.
 async fn answered(both: &[Running; 2]) -> (usize, u64) {
     let mut answered = 0;
     for _ in 0..50 {
-        // Stanzas go to each process in turn: of two requests of one process, one answer comes out
-        // at the other.
+        // Stanzas go to each process in turn: of two requests of one process, one response is
+        // routed to the other.
         for bot in both.iter().flat_map(|bot| [bot, bot]) {
             match bot
                 .client()
@@ -106,9 +107,9 @@ fn host() -> Host {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_finds_the_process_that_asked() {
+async fn response_is_forwarded_to_the_requesting_process() {
     let host = host();
-    answering(host.user("alice@localhost/r").unwrap());
+    answer_pings(host.user("alice@localhost/r").unwrap());
     let line = Arc::default();
     let both = processes(&host, Some(&line)).await;
     let (answered, forwarded) = answered(&both).await;
@@ -117,17 +118,17 @@ async fn an_answer_finds_the_process_that_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_handover_about_half_of_them_are_lost() {
+async fn half_of_the_responses_are_lost_without_a_forwarder() {
     let host = host();
-    answering(host.user("alice@localhost/r").unwrap());
+    answer_pings(host.user("alice@localhost/r").unwrap());
     let both = processes(&host, None).await;
     let (answered, forwarded) = answered(&both).await;
     assert!(answered < 150 && forwarded == 0, "{answered}");
 }
 
-/// A forger knows no id that counts; one who does is still not the address that was asked.
+/// A forger knows no valid id, and even with one is not the address that was asked.
 #[tokio::test(start_paused = true)]
-async fn an_answer_from_elsewhere_counts_as_little_as_ever() {
+async fn forwarded_response_from_another_address_is_rejected() {
     let host = host();
     let alice = host.user("alice@localhost/r").unwrap();
     let mallory = host.user("mallory@localhost/r").unwrap();
@@ -154,7 +155,7 @@ async fn an_answer_from_elsewhere_counts_as_little_as_ever() {
             .accept_response(forged.with_from(alice.jid().clone()))
     );
     assert!(!asked.is_finished());
-    // It goes on as if nothing had happened: answered, or out of time where the answer went to the
+    // The request is unaffected: it is answered, or times out if the response was routed to the
     // other stream.
     let id = request.id().unwrap();
     alice

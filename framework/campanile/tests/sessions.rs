@@ -1,5 +1,5 @@
-//! Commands whose sessions several processes share: two components on one JID, each at a server of
-//! its own here.
+//! Ad-hoc commands with sessions shared by several processes: two components on one JID, each on a
+//! server of its own here.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ use serde::Deserialize;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
-/// What a database would be.
+/// Stands for a database.
 #[derive(Clone, Default)]
 struct Shared {
     rows: Arc<Mutex<HashMap<String, Row>>>,
@@ -71,7 +71,7 @@ impl SessionStore for Shared {
         };
         assert!(
             rows.insert(id.to_owned(), row).is_none(),
-            "an id was given twice"
+            "duplicate session id"
         );
         Ok(BeginOutcome::Started)
     }
@@ -110,13 +110,13 @@ impl SessionStore for Shared {
     }
 }
 
-/// What the functions of the commands have to do with.
+/// State of the command functions.
 #[derive(Clone)]
 struct Shop {
     open: Arc<AtomicBool>,
-    /// An order is carried out when there is one of these.
+    /// Permits to carry out an order.
     hands: Arc<Semaphore>,
-    /// That an order waits for one.
+    /// Notified when an order waits for a permit.
     busy: Arc<Notify>,
     done: Arc<Mutex<Vec<String>>>,
 }
@@ -144,7 +144,7 @@ struct Order {
     gift: bool,
 }
 
-/// Depends on the step before.
+/// Depends on the previous step.
 async fn sizes(
     Form(Kind { kind }): Form<Kind>,
     State(shop): State<Shop>,
@@ -173,7 +173,10 @@ async fn order(Form(order): Form<Order>, State(shop): State<Shop>) -> String {
 
 #[derive(Deserialize)]
 struct Gift {
-    #[allow(dead_code, reason = "read by the last step, together with all else")]
+    #[allow(
+        dead_code,
+        reason = "read by the last step, together with everything else"
+    )]
     gift: bool,
 }
 
@@ -203,7 +206,7 @@ fn request(attributes: &str, fields: &[(&str, &str)]) -> String {
     )
 }
 
-/// Sends a request; the answer's session, and its words.
+/// Sends a request; returns the session and the notes of the response.
 async fn run(user: &User, attributes: &str, fields: &[(&str, &str)]) -> (String, String) {
     let request = request(attributes, fields);
     let answer = user.request(request.as_str()).await.unwrap();
@@ -233,7 +236,7 @@ async fn begin(user: &User) -> String {
 }
 
 #[tokio::test]
-async fn a_command_goes_on_wherever_the_server_sends_its_steps() {
+async fn command_continues_in_any_process() {
     let store = Shared::default();
     let shop = Shop::default();
     let processes = [process(&store, &shop).await, process(&store, &shop).await];
@@ -246,11 +249,10 @@ async fn a_command_goes_on_wherever_the_server_sends_its_steps() {
         words.contains("A hat") && words.contains("a small hat") && words.contains("<prev/>"),
         "{words}"
     );
-    // What a function says of a form is said wherever it is, and the step can be taken again
-    // elsewhere.
+    // A form error is reported by any process, and the step can be submitted again to another one.
     let (_, words) = run(&one, &session, &[("size", "xl")]).await;
     assert_eq!(words, "BadRequest bad-payload");
-    // Back at the first step there is what was filled in.
+    // The first step still contains the submitted values.
     let (_, words) = run(&one, &format!("{session} action='prev'"), &[]).await;
     assert!(
         words.contains("var='kind'") && words.contains("<value>hat</value>"),
@@ -285,7 +287,7 @@ async fn a_command_goes_on_wherever_the_server_sends_its_steps() {
 }
 
 #[tokio::test]
-async fn a_session_is_good_for_who_began_it_until_it_is_cancelled() {
+async fn session_belongs_to_its_creator_until_canceled() {
     let store = Shared::default();
     let shop = Shop::default();
     let here = process(&store, &shop).await;
@@ -312,7 +314,7 @@ async fn a_session_is_good_for_who_began_it_until_it_is_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_is_taken_once_at_a_time_and_again_when_its_process_is_gone() {
+async fn step_is_leased_and_retried_after_its_process_is_gone() {
     let store = Shared::default();
     let shop = Shop::default();
     let deadly = Shop {
@@ -326,7 +328,7 @@ async fn a_step_is_taken_once_at_a_time_and_again_when_its_process_is_gone() {
     for fields in [[("kind", "hat")], [("size", "s")]] {
         run(&alice, &session, &fields).await;
     }
-    // One process is in the middle of the last step, and dies of it.
+    // One process crashes in the middle of the last step.
     let sent = request(&session, &[("gift", "0")]).replace("<iq ", "<iq id='1' ");
     dying
         .user("alice@localhost")
@@ -353,7 +355,7 @@ async fn a_step_is_taken_once_at_a_time_and_again_when_its_process_is_gone() {
 }
 
 #[tokio::test]
-async fn what_was_asked_and_is_not_any_more_ends_the_session() {
+async fn removed_step_ends_the_session() {
     let store = Shared::default();
     let shop = Shop::default();
     let bot = process(&store, &shop).await;
@@ -370,7 +372,7 @@ async fn what_was_asked_and_is_not_any_more_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_full_or_fails_is_said_and_counted() {
+async fn full_or_failing_store_is_reported_and_counted() {
     let store = Shared::default();
     let shop = Shop::default();
     let bot = process(&store, &shop).await;

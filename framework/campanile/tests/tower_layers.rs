@@ -1,5 +1,5 @@
-//! Every layer of tower's that makes sense here stands around a route and around the whole service
-//! without an adapter, and what it does reaches the peer as a stanza error.
+//! Tower layers around a route and around the whole service without an adapter; their errors reach
+//! the peer as stanza errors.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -33,8 +33,9 @@ fn message() -> Inbound {
     Inbound::new(stanza, Client::detached(&"bot.localhost".parse().unwrap())).unwrap()
 }
 
-/// What the peer is told: the first child of the answer, or the condition and type of the error.
-fn told(answer: Result<Reply, BoxError>) -> String {
+/// Returns what the peer receives: the text of the first child, or the condition and type of the
+/// error.
+fn outcome_of(answer: Result<Reply, BoxError>) -> String {
     match answer {
         Ok(Reply::Children(children)) => children.first().unwrap().text().into_owned(),
         Ok(other) => format!("{other:?}"),
@@ -45,7 +46,7 @@ fn told(answer: Result<Reply, BoxError>) -> String {
     }
 }
 
-/// A handler that waits for permission.
+/// A handler that waits for a permit.
 fn patient(permission: &Arc<Notify>) -> Router {
     let permission = Arc::clone(permission);
     Router::new().message(move || {
@@ -57,7 +58,7 @@ fn patient(permission: &Arc<Notify>) -> Router {
     })
 }
 
-/// The same stack around one route and around the whole router.
+/// Applies the same layer to one route and to the whole router.
 fn both<L>(router: &Router, layer: impl Fn() -> L) -> [Route; 2]
 where
     L: Layer<Route> + Layer<Router> + Send + Sync + 'static,
@@ -77,17 +78,17 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn timeout_gives_up() {
+async fn timeout_layer_replies_with_an_error() {
     for mut service in both(&patient(&Arc::default()), || TimeoutLayer::new(SECOND)) {
         assert_eq!(
-            told(service.call(message()).await),
+            outcome_of(service.call(message()).await),
             "remote-server-timeout wait"
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn concurrency_limit_waits_and_load_shed_gives_up() {
+async fn concurrency_limit_waits_and_load_shed_rejects() {
     let permission = Arc::new(Notify::new());
     let shed = || {
         ServiceBuilder::new()
@@ -99,31 +100,31 @@ async fn concurrency_limit_waits_and_load_shed_gives_up() {
         let first = tokio::spawn(service.call(message()));
         tokio::task::yield_now().await;
         assert_eq!(
-            told(service.call(message()).await),
+            outcome_of(service.call(message()).await),
             "resource-constraint wait"
         );
         permission.notify_one();
-        assert_eq!(told(first.await.unwrap()), "done");
+        assert_eq!(outcome_of(first.await.unwrap()), "done");
     }
     for mut service in both(&patient(&permission), || ConcurrencyLimitLayer::new(1)) {
         let first = tokio::spawn(service.call(message()));
         tokio::task::yield_now().await;
         let second = tokio::spawn(service.call(message()));
         permission.notify_one();
-        assert_eq!(told(first.await.unwrap()), "done");
+        assert_eq!(outcome_of(first.await.unwrap()), "done");
         permission.notify_one();
-        assert_eq!(told(second.await.unwrap()), "done");
+        assert_eq!(outcome_of(second.await.unwrap()), "done");
     }
     let shed_alone = both(&patient(&permission), LoadShedLayer::new);
     for mut service in shed_alone {
         permission.notify_one();
-        assert_eq!(told(service.call(message()).await), "done");
+        assert_eq!(outcome_of(service.call(message()).await), "done");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn rate_limit_behind_a_buffer_spaces_stanzas() {
-    // tower's rate limit is no Clone: a buffer in front of it is.
+async fn buffered_rate_limit_spaces_stanzas() {
+    // tower's rate limit is not `Clone`: a buffer in front of it is.
     let spaced = || {
         ServiceBuilder::new()
             .layer(BufferLayer::new(8))
@@ -134,14 +135,14 @@ async fn rate_limit_behind_a_buffer_spaces_stanzas() {
         let start = Instant::now();
         for _ in 0..6 {
             let answer = service.clone().oneshot(message()).await;
-            assert_eq!(told(answer), "done");
+            assert_eq!(outcome_of(answer), "done");
         }
         assert_eq!(start.elapsed().as_secs(), 2);
     }
 }
 
 #[tokio::test]
-async fn buffer_shares_a_service_that_is_no_clone() {
+async fn buffer_shares_a_service_that_is_not_clone() {
     let buffered = ServiceBuilder::new()
         .buffer(4)
         .service(tower::util::BoxService::new(patient(&Arc::default())));
@@ -149,12 +150,12 @@ async fn buffer_shares_a_service_that_is_no_clone() {
         .route_service(Filter::presence(), buffered.clone())
         .message(|| async { "done" });
     for mut service in both(&router, || BufferLayer::new(4)) {
-        assert_eq!(told(service.call(message()).await), "done");
+        assert_eq!(outcome_of(service.call(message()).await), "done");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_without_clone_stands_around_a_whole_component() {
+async fn rate_limit_without_clone_wraps_a_whole_component() {
     let stack = ServiceBuilder::new()
         .load_shed()
         .layer(RateLimitLayer::new(100, SECOND))
@@ -171,13 +172,13 @@ async fn a_limit_without_clone_stands_around_a_whole_component() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn layers_stand_in_the_order_of_their_names() {
+async fn layers_are_applied_in_order() {
     let metrics = campanile::layer::MetricsLayer::new();
     let router = patient(&Arc::default())
         .layer(TimeoutLayer::new(SECOND))
         .layer(metrics.clone());
     assert_eq!(
-        told(router.oneshot(message()).await),
+        outcome_of(router.oneshot(message()).await),
         "remote-server-timeout wait"
     );
     let failed = campanile::layer::Outcome::Failed;

@@ -1,4 +1,4 @@
-//! Sending until the server is known to have taken a stanza.
+//! Confirmed sending: a stanza is kept and resent until the server is known to have accepted it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,42 +14,46 @@ use crate::error::StreamError;
 use crate::limits::Limits;
 use crate::stanza::{Stanza, WriteError};
 
-/// The server has taken a stanza.
+/// Proof that the server has accepted a stanza.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Confirmation {
-    /// To how many streams it was written. When that is more than one, the recipient may have got
-    /// it more than once, each time with the same id.
+    /// The number of streams on which the stanza was written.
+    ///
+    /// If this is more than one, the recipient may have received the stanza more than once, each
+    /// time with the same id.
     pub streams: u32,
 }
 
-/// A stanza is not known to have been taken by the server.
+/// The error of [`Client::send_confirmed`]: the server is not known to have accepted the stanza.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConfirmError {
-    /// It cannot be written; the stream has seen nothing of it.
+    /// The stanza cannot be serialized. Nothing was written to the stream.
     Write(WriteError),
-    /// An outbound layer refused it, or kept it for too long; the stream has seen nothing of it.
+    /// An outbound layer rejected the stanza or held it for too long. Nothing was written to the
+    /// stream.
     Layer(BoxError),
-    /// Its time was over before it was written: it was not sent.
+    /// The timeout elapsed before the stanza was written: it was not sent.
     Expired,
-    /// It was written, and its time was over, or the component ended, before the server was known
-    /// to have taken it.
+    /// The stanza was written, but the timeout elapsed or the component ended before the server was
+    /// known to have accepted it.
     Unknown,
-    /// The server ends streams over it: it was tried alone, between two pings, and the stream ended
-    /// each time. When the server gave no reason that could be read, the condition is
-    /// `undefined-condition`. It will not be sent again.
+    /// The server closes the stream because of this stanza; it is not sent again.
+    ///
+    /// The stanza was sent alone, between two pings, and the stream ended each time. If the server
+    /// gave no readable reason, the condition is `undefined-condition`.
     Refused(StreamError),
-    /// The component ended before it was written: it was not sent.
+    /// The component ended before the stanza was written: it was not sent.
     Closed,
 }
 
-/// Who waits for the server to take a stanza.
+/// The sender's side of a confirmed stanza.
 #[derive(Debug)]
 pub(crate) struct Confirm {
     taken: oneshot::Sender<Result<(), ConfirmError>>,
     streams: Arc<AtomicU32>,
-    /// The room that the stanza takes up until it is confirmed or given up.
+    /// The share of the budget that the stanza occupies until it is confirmed or given up.
     _permit: OwnedSemaphorePermit,
 }
 
@@ -58,25 +62,25 @@ impl Confirm {
         !self.taken.is_closed()
     }
 
-    /// The whole stanza has been given to the socket.
+    /// Records that the whole stanza was written to the socket.
     pub(crate) fn written(&self) {
         self.streams.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn end(self, result: Result<(), ConfirmError>) {
-        // The sender may have gone away; then nobody misses the news.
+        // The sender may have dropped its future; then the result is not needed.
         let _ = self.taken.send(result);
     }
 }
 
-/// Room for stanzas that are kept until they are confirmed, by their number and their bytes.
+/// The budget for unconfirmed stanzas, by count and by bytes.
 #[derive(Debug)]
 pub(super) struct Budget {
     bytes: Arc<Semaphore>,
     all: u32,
-    /// A small stanza takes up this much, so that there are never too many of them.
+    /// The minimum charge for one stanza, which bounds their number.
     least: u32,
-    /// How long a stanza is kept, unless its sender says otherwise.
+    /// The default timeout of a stanza.
     age: Duration,
 }
 
@@ -110,20 +114,21 @@ impl Budget {
 }
 
 impl Client {
-    /// Sends a stanza and waits until the server has taken it, for [`Limits::unconfirmed_age`] at
-    /// the most.
+    /// Sends a stanza and waits until the server has accepted it, for up to
+    /// [`Limits::unconfirmed_age`].
     ///
     /// The stanza is kept until a ping that was written after it has come back through the server.
-    /// If the link breaks before that, it is sent again on the next stream, with the same id: the
-    /// recipient gets it at least once. Stanzas that are sent at the same time share one ping, so
-    /// have many under way where throughput matters. What may wait here is bounded:
-    /// [`Limits::unconfirmed`].
+    /// If the connection is lost before that, the stanza is sent again on the next stream with the
+    /// same id, so the recipient gets it at least once. Stanzas sent at the same time share one
+    /// ping: for throughput, keep many in flight. The number of unconfirmed stanzas is bounded by
+    /// [`Limits::unconfirmed`]; beyond that, this method waits.
     ///
-    /// *Taken* means that the server has routed it. Whether it has reached its recipient only the
-    /// recipient can say (XEP-0184), and what cannot be delivered comes back as an error stanza.
+    /// *Accepted* means that the server has routed the stanza. Whether it reached its recipient
+    /// only the recipient can tell (delivery receipts, XEP-0184). A stanza that cannot be delivered
+    /// comes back as an error stanza.
     ///
-    /// Dropping the future gives the stanza up: it is not sent again, and not at all if it has not
-    /// been written.
+    /// Dropping the future gives the stanza up: it is not sent again, and not sent at all if it has
+    /// not been written yet.
     ///
     /// ```
     /// # use campanile::{client::{Client, ConfirmError}, error::BoxError, jid::Jid};
@@ -132,9 +137,9 @@ impl Client {
     /// # async fn example(client: Client, to: Jid) -> Result<(), BoxError> {
     /// let invoice = Stanza::chat(to, "Your invoice is ready")?.with_id("invoice-4711");
     /// match client.send_confirmed(invoice).await {
-    ///     Ok(taken) => println!("taken, on stream {}", taken.streams),
-    ///     Err(ConfirmError::Unknown) => println!("perhaps; send it again with the same id"),
-    ///     Err(error) => println!("no: {error}"),
+    ///     Ok(confirmation) => println!("accepted after {} stream(s)", confirmation.streams),
+    ///     Err(ConfirmError::Unknown) => println!("unknown; retry with the same id"),
+    ///     Err(error) => println!("not sent: {error}"),
     /// }
     /// # Ok(())
     /// # }
@@ -147,7 +152,8 @@ impl Client {
             .await
     }
 
-    /// The same, with a time of its own, which begins now.
+    /// Like [`send_confirmed`](Self::send_confirmed), with a timeout for this stanza that starts
+    /// now.
     ///
     /// # Errors
     /// See [`ConfirmError`].
@@ -174,7 +180,7 @@ impl Shared {
         mut stanza: Stanza,
         streams: Arc<AtomicU32>,
     ) -> Result<(), ConfirmError> {
-        // Presence, too: it may be sent more than once.
+        // Presence gets an id as well, because it may be sent more than once.
         if stanza.id().is_none() {
             stanza.set_id(Some(&self.ids.fresh()));
         }
@@ -199,7 +205,7 @@ impl Shared {
 }
 
 impl ConfirmError {
-    /// Layers pass on what the writer says, and add their own.
+    /// Converts the error of an outbound layer; a write error passed through is unwrapped.
     pub(crate) fn of_layer(error: BoxError) -> Self {
         error
             .downcast()
@@ -210,18 +216,19 @@ impl ConfirmError {
 impl fmt::Display for ConfirmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Write(_) => f.write_str("the stanza cannot be written"),
-            Self::Layer(_) => f.write_str("a layer did not let the stanza out"),
-            Self::Expired => {
-                f.write_str("the time for the stanza was over before it could be sent")
-            }
+            Self::Write(_) => f.write_str("cannot serialize the stanza"),
+            Self::Layer(_) => f.write_str("an outbound layer rejected the stanza"),
+            Self::Expired => f.write_str("timed out before the stanza was sent"),
             Self::Unknown => {
-                f.write_str("the stanza was sent, and whether the server has taken it is not known")
+                f.write_str("the stanza was sent, but the server did not confirm it in time")
             }
             Self::Refused(error) => {
-                write!(f, "the server ends the stream over the stanza: {error}")
+                write!(
+                    f,
+                    "the server closes the stream because of this stanza: {error}"
+                )
             }
-            Self::Closed => f.write_str("the component ended before the stanza could be sent"),
+            Self::Closed => f.write_str("the component ended before the stanza was sent"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How sending and asking fail.
+//! Errors of sending stanzas and of IQ requests.
 
 use std::fmt;
 
@@ -6,48 +6,51 @@ use crate::error::StreamError;
 use crate::error::{BoxError, StanzaError};
 use crate::stanza::{ParseError, WriteError};
 
-/// A stanza was not sent.
+/// The error of [`Client::send`](super::Client::send): the stanza was not sent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendError {
-    /// It cannot be written; the stream has seen nothing of it.
+    /// The stanza cannot be serialized. Nothing was written to the stream.
     Write(WriteError),
-    /// An outbound layer refused it, or kept it for too long; the stream has seen nothing of it.
+    /// An outbound layer rejected the stanza or held it for too long. Nothing was written to the
+    /// stream.
     Layer(BoxError),
-    /// The server ends streams while this stanza is being written, also with nothing else beside
-    /// it: it is too large for it, most likely. It will not be sent again.
+    /// The server closes the stream while this stanza is being written, even when it is sent alone.
+    /// Most likely it is too large for the server. It is not sent again.
     Refused(StreamError),
-    /// The component has ended, and will not connect again.
+    /// The component has ended and will not reconnect.
     Closed,
 }
 
-/// A request has no result.
+/// The error of an IQ request.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum IqError {
-    /// The peer answered with an error.
+    /// The peer replied with an error.
     Refused(StanzaError),
-    /// The peer's result is not what was asked for.
+    /// The payload of the result is not of the expected type.
     Answer(ParseError),
-    /// No answer came in time. Whether the request was carried out is not known.
+    /// No response arrived within the timeout. Whether the peer processed the request is unknown.
     Timeout,
-    /// The link is down, or broke before the answer came. Whether the request was carried out is
-    /// not known.
+    /// The component is not connected, or the connection was lost before the response arrived. In
+    /// the second case, whether the peer processed the request is unknown.
     Disconnected,
-    /// As many requests as the bound allows are waiting already.
+    /// [`Limits::max_pending_iqs`](crate::limits::Limits::max_pending_iqs) requests are already
+    /// waiting for a response.
     TooMany,
-    /// More messages came with the answer than the bound allows; see [`ResponseCollector`](super::ResponseCollector).
+    /// More messages came with the response than the limits allow; see
+    /// [`ResponseCollector`](super::ResponseCollector).
     TooMuch,
-    /// The request cannot be written.
+    /// The request cannot be serialized.
     Write(WriteError),
-    /// A layer refused the request: one around the client, or one on the way out of the component.
+    /// A layer rejected the request: one around the client, or an outbound layer of the component.
     Layer(BoxError),
-    /// The component has ended, and will not connect again.
+    /// The component has ended and will not reconnect.
     Closed,
 }
 
 impl SendError {
-    /// Layers pass on what the writer says, and add their own.
+    /// Converts the error of an outbound layer; a write error passed through is unwrapped.
     pub(crate) fn of_layer(error: BoxError) -> Self {
         error
             .downcast()
@@ -56,7 +59,8 @@ impl SendError {
 }
 
 impl IqError {
-    /// Layers pass on what the writer or the client says, and add their own.
+    /// Converts the error of a layer; an error of the writer or of the client passed through is
+    /// unwrapped.
     pub(crate) fn of_layer(error: BoxError) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(error) => return *error,
@@ -86,10 +90,13 @@ impl From<WriteError> for IqError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Write(_) => f.write_str("the stanza cannot be written"),
-            Self::Layer(_) => f.write_str("a layer did not let the stanza out"),
+            Self::Write(_) => f.write_str("cannot serialize the stanza"),
+            Self::Layer(_) => f.write_str("an outbound layer rejected the stanza"),
             Self::Refused(error) => {
-                write!(f, "the server ends the stream over the stanza: {error}")
+                write!(
+                    f,
+                    "the server closes the stream because of this stanza: {error}"
+                )
             }
             Self::Closed => f.write_str("the component has ended"),
         }
@@ -99,14 +106,14 @@ impl fmt::Display for SendError {
 impl fmt::Display for IqError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Refused(_) => "the peer answered with an error",
-            Self::Answer(_) => "the peer's answer is not what was asked for",
-            Self::Timeout => "no answer in time",
-            Self::Disconnected => "the link to the server is down",
-            Self::TooMany => "too many requests are waiting for answers",
-            Self::TooMuch => "more came with the answer than can be taken",
-            Self::Write(_) => "the request cannot be written",
-            Self::Layer(_) => "a layer did not let the request out",
+            Self::Refused(_) => "the peer replied with an error",
+            Self::Answer(_) => "unexpected payload in the response",
+            Self::Timeout => "no response within the timeout",
+            Self::Disconnected => "not connected to the server",
+            Self::TooMany => "too many pending requests",
+            Self::TooMuch => "the response exceeds the limits for collected messages",
+            Self::Write(_) => "cannot serialize the request",
+            Self::Layer(_) => "a layer rejected the request",
             Self::Closed => "the component has ended",
         })
     }
@@ -123,8 +130,8 @@ impl std::error::Error for SendError {
     }
 }
 
-// The peer's error is no source: `?` in a handler must not pass on to one peer what another one
-// said.
+// The peer's error is not a source: `?` in a handler must not forward the words of one peer to
+// another.
 impl std::error::Error for IqError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {

@@ -1,33 +1,34 @@
-//! Answers that come out elsewhere: several processes may be mounted on one JID.
+//! Forwarding of IQ responses between processes that share one JID.
 
 use std::fmt;
 
 use crate::stanza::Stanza;
 
-/// The length of what names an instance in an id, and of the rest behind a hyphen. See
+/// Lengths of the instance prefix of an id and of the part after the hyphen. See
 /// [`Ids`](super::Ids).
 const INSTANCE: usize = 8;
 const REST: usize = 24;
 
-/// Carries answers to the process that they belong to.
+/// Forwards IQ responses to the process that sent the request.
 ///
-/// ejabberd gives each stanza for a JID to any one of the connections that are mounted on it, the
-/// answers to our own requests included. The id of a request tells which process made it: an answer
-/// that belongs to another one is given to its handover, and there to
-/// [`Client::accept_response`](super::Client::accept_response). It counts only if it comes from the
-/// address that was asked, as every answer does.
+/// When several processes are connected with the same JID, ejabberd routes each stanza for that JID
+/// to any one of the connections, including responses to the processes' own requests. The id of a
+/// request names the process that sent it. A response that belongs to another process is passed to
+/// this forwarder, which must deliver it to
+/// [`Client::accept_response`](super::Client::accept_response) in that process. There, as always,
+/// it counts only if it comes from the address that was asked.
 ///
-/// Set by [`ComponentBuilder::handover`](crate::component::ComponentBuilder::handover).
+/// Set with [`ComponentBuilder::response_forwarder`](crate::component::ComponentBuilder::response_forwarder).
 pub trait ResponseForwarder: fmt::Debug + Send + Sync + 'static {
-    /// An IQ result or error has come here that belongs to this
-    /// [instance](super::Client::instance).
+    /// Forwards an IQ result or error to the process with this [instance](super::Client::instance)
+    /// id.
     ///
-    /// It is called where the stream is read, and must not wait: what cannot be passed on at once
-    /// is dropped, and whoever asked is told that no answer came in time.
+    /// Called on the task that reads the stream, so it must not block. A response that cannot be
+    /// passed on at once is dropped; the request then ends with a timeout.
     fn forward(&self, instance: &str, answer: Stanza);
 }
 
-/// The instance that has made a request with this id; none when the id is of another form.
+/// Returns the instance that created this id, or `None` if the id has another form.
 pub(crate) fn instance_of(id: &str) -> Option<&str> {
     let (instance, rest) = id.split_once('-')?;
     let hex = |text: &str| {
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_names_its_instance() {
+    fn id_contains_its_instance() {
         let ids = Ids::new();
         assert_eq!(instance_of(&ids.fresh()), Some(ids.instance()));
         for other in [

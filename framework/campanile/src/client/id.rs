@@ -1,4 +1,4 @@
-//! Ids that nobody can guess: anybody in the federation can send an IQ result to a component.
+//! Unguessable ids: anyone in the federation can send an IQ result to a component.
 
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
@@ -37,12 +37,12 @@ impl Ids {
         }
     }
 
-    /// Tells this process from every other that is mounted on the same JID.
+    /// Returns the id of this process, unique among the processes connected with the same JID.
     pub(crate) fn instance(&self) -> &str {
         &self.instance
     }
 
-    /// Instance, and 96 bits that cannot be guessed.
+    /// Returns a new id: the instance, a hyphen and 96 unguessable bits.
     pub(crate) fn fresh(&self) -> CompactString {
         // No code that can panic with a broken pool runs under this lock.
         let random = self
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_differ_and_name_their_instance() {
+    fn ids_are_unique_and_contain_their_instance() {
         let ids = Ids::new();
         let made: HashSet<_> = (0..1000).map(|_| ids.fresh()).collect();
         assert_eq!(made.len(), 1000);

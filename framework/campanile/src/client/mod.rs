@@ -1,4 +1,4 @@
-//! The sending handle: messages, presence and IQ requests that a component starts by itself.
+//! The sending handle of a component: messages, presence and IQ requests outside of a reply.
 
 mod confirm;
 mod error;
@@ -32,26 +32,27 @@ use crate::stanza::{Kind, Stanza, WriteError};
 pub use campanile_stanza::payload::{Empty, FromResult};
 use campanile_stanza::xml;
 
-/// So many keepalive intervals another process on the same JID is believed to be there. Of two,
-/// every second ping of the other comes back to itself: ten in a row do so once in a thousand
-/// times.
+/// Keepalive intervals for which another process on the same JID is assumed to be connected. With
+/// two processes, every second ping of the other process comes back to itself; ten in a row do so
+/// once in a thousand times.
 const PEER_MEMORY: u32 = 10;
 
-/// Sends stanzas and makes requests, from anywhere, as long as the component runs.
+/// Sends stanzas and IQ requests from anywhere, as long as the component runs.
 ///
-/// Cloning is cheap. A client is there before the first connection and stays across reconnects.
+/// Cloning is cheap. A client can be created before the first connection and stays valid across
+/// reconnects.
 ///
-/// XEP-0114 knows no acknowledgements: what [`send`](Client::send) reports as done has been written
-/// to the stream, and whether it arrived is not known. What matters more is sent by
-/// [`send_confirmed`](Client::send_confirmed).
+/// XEP-0114 has no acknowledgements: when [`send`](Client::send) returns, the stanza has been
+/// written to the stream, but whether it arrived is unknown. Use
+/// [`send_confirmed`](Client::send_confirmed) for stanzas that must not be lost.
 #[derive(Debug, Clone)]
 pub struct Client {
     shared: Arc<Shared>,
-    /// What requests pass, in a client that was given layers of its own.
+    /// The layers around requests, if any were added to this client.
     layers: Option<Arc<Layered>>,
 }
 
-/// What clients and the connection share.
+/// State shared between clients and the connection.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) domain: Jid,
@@ -59,27 +60,28 @@ pub(crate) struct Shared {
     pub(crate) pending: Pending,
     pub(crate) queue: Queue,
     response_forwarder: RwLock<Option<Arc<dyn ResponseForwarder>>>,
-    /// When another process on the same JID was last heard of.
+    /// Time at which another process on the same JID was last detected.
     peer_instance: Mutex<Option<Instant>>,
     unconfirmed: Budget,
     bounds: Bounds,
-    /// What the component has counted.
+    /// The metrics of the component.
     pub(crate) counters: Arc<Registry>,
 }
 
-/// Bounds of the client.
+/// The limits that apply to the client.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
-    /// Largest stanza sent, in bytes after escaping.
+    /// Largest outbound stanza, in bytes after escaping.
     max_stanza: usize,
-    /// How long an answer may take.
+    /// Default timeout of a request.
     timeout: Duration,
-    /// Bytes that may wait in the queue.
+    /// Maximum number of bytes in the queue.
     queued: usize,
     pending: PendingBounds,
-    /// How long another process on the same JID is believed to be there.
+    /// Time for which another process on the same JID is assumed to be connected after its last
+    /// ping.
     peer_instance: Duration,
-    /// The component has outbound layers, which want stanzas and not bytes.
+    /// Set if the component has outbound layers, which take stanzas instead of bytes.
     layered: bool,
 }
 
@@ -101,7 +103,7 @@ impl Bounds {
 }
 
 impl Client {
-    /// `layered`: the component has outbound layers.
+    /// Creates the client of a component. `layered` is set if the component has outbound layers.
     pub(crate) fn new(domain: &BareJid, limits: &Limits, layered: bool) -> Self {
         let bounds = Bounds::new(limits, layered);
         let shared = Shared {
@@ -121,8 +123,9 @@ impl Client {
         }
     }
 
-    /// A client of a component that is not running: whatever is sent with it fails. For tests of
-    /// handlers.
+    /// Creates a client that is not connected to a component, for tests of handlers.
+    ///
+    /// Everything sent with it fails.
     #[must_use]
     pub fn detached(domain: &BareJid) -> Self {
         let client = Self::new(domain, &Limits::default(), false);
@@ -134,21 +137,24 @@ impl Client {
         &self.shared
     }
 
-    /// The component's own address.
+    /// Returns the JID of the component.
     #[must_use]
     pub fn domain(&self) -> &Jid {
         &self.shared.domain
     }
 
-    /// What tells this process from every other that is mounted on the same JID: the ids of its
-    /// requests begin with it.
+    /// Returns the id of this process, unique among the processes connected with the same JID.
+    ///
+    /// The ids of its requests begin with it.
     #[must_use]
     pub fn instance(&self) -> &str {
         self.shared.ids.instance()
     }
 
-    /// Whether another process is mounted on the same JID, as far as is known: one of its pings
-    /// came here within the last ten [keepalive intervals](crate::limits::Limits::keepalive).
+    /// Returns `true` if another process is connected with the same JID, as far as is known.
+    ///
+    /// Another process is detected when one of its pings arrives here, and is assumed to be
+    /// connected for ten [keepalive intervals](crate::limits::Limits::keepalive) after that.
     #[must_use]
     pub fn has_peers(&self) -> bool {
         self.shared
@@ -156,28 +162,30 @@ impl Client {
             .is_some_and(|heard| heard.elapsed() < self.shared.bounds.peer_instance)
     }
 
-    /// Takes an IQ result or error that came to another process on the same JID, and was [handed
-    /// over](ResponseForwarder). False when nobody here waits for it, or it is not from the address that was
+    /// Accepts an IQ result or error that was [forwarded](ResponseForwarder) by another process on
+    /// the same JID.
+    ///
+    /// Returns `false` if no request is waiting for it, or if it is not from the address that was
     /// asked.
     pub fn accept_response(&self, answer: Stanza) -> bool {
         answer.kind().is_response() && self.shared.pending.resolve(answer)
     }
 
-    /// A fresh id that nobody can guess.
+    /// Returns a new unguessable id.
     #[must_use]
     pub fn fresh_id(&self) -> String {
         self.shared.ids.fresh().into()
     }
 
-    /// Sends a message or presence, and waits until it has been written to the stream.
+    /// Sends a message or presence and waits until it has been written to the stream.
     ///
-    /// Waits for room first, and for a connection when there is none. `from` defaults to the
-    /// component's domain, a message without id gets a fresh one. Dropping the future takes the
-    /// stanza back while that is possible.
+    /// Waits for space in the queue first, and for a connection if there is none. `from` defaults
+    /// to the component's domain; a message without an id gets a new one. Dropping the future
+    /// withdraws the stanza if it has not been written yet.
     ///
     /// # Errors
-    /// When the stanza cannot be written ([`SendError::Write`]), or when the component has ended
-    /// ([`SendError::Closed`]).
+    /// See [`SendError`]; among them: the stanza cannot be serialized ([`SendError::Write`]), or
+    /// the component has ended ([`SendError::Closed`]).
     pub async fn send(&self, stanza: Stanza) -> Result<(), SendError> {
         let content = self.shared.encode(stanza)?;
         self.shared.queue.written(content).await
@@ -185,7 +193,7 @@ impl Client {
 }
 
 impl Shared {
-    /// What carries answers to the process that asked, from now on.
+    /// Replaces the response forwarder.
     pub(crate) fn set_response_forwarder(
         &self,
         response_forwarder: Option<Arc<dyn ResponseForwarder>>,
@@ -196,7 +204,7 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner) = response_forwarder;
     }
 
-    /// What carries answers to the process that asked.
+    /// Returns the response forwarder.
     pub(crate) fn response_forwarder(&self) -> Option<Arc<dyn ResponseForwarder>> {
         self.response_forwarder
             .read()
@@ -204,7 +212,7 @@ impl Shared {
             .clone()
     }
 
-    /// Another process on the same JID has been heard of.
+    /// Records that another process on the same JID was detected.
     pub(crate) fn heard_peer_instance(&self, now: Instant) {
         *self
             .peer_instance
@@ -219,14 +227,14 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fails whatever waits, and all that comes later.
+    /// Fails everything that is waiting and everything sent later.
     pub(crate) fn close(&self) {
         self.queue.close();
         self.unconfirmed.close();
         self.pending.close();
     }
 
-    /// Sends a request and waits for the answer.
+    /// Sends a request and waits for the response.
     async fn ask(&self, request: IqRequest) -> Result<IqResponse, IqError> {
         let IqRequest {
             stanza,
@@ -236,7 +244,7 @@ impl Shared {
         let id = self.ids.fresh();
         let peer = stanza.to().cloned().ok_or(WriteError::NoRecipient)?;
         if !stanza.kind().is_request() {
-            return Err(WriteError::Value(format!("{} is no request", stanza.kind())).into());
+            return Err(WriteError::Value(format!("{} is not a request", stanza.kind())).into());
         }
         let content = self.encode(stanza.with_id(&id))?;
         let waiting = self.pending.register(id.clone(), peer, collect)?;
@@ -250,7 +258,7 @@ impl Shared {
             .unwrap_or(Err(IqError::Timeout))
     }
 
-    /// Completes a stanza, checks it, and serialises it unless layers want to see it.
+    /// Completes and checks a stanza, and serializes it unless outbound layers need it as a stanza.
     pub(crate) fn encode(&self, mut stanza: Stanza) -> Result<Content, WriteError> {
         let mut out = Vec::new();
         self.complete(&mut stanza)?;
@@ -262,8 +270,8 @@ impl Shared {
         })
     }
 
-    /// Fills in what the server wants on every stanza (servers.md of both: `from`, `to`; an id on
-    /// messages and IQ).
+    /// Fills in the attributes that both servers require: `from`, `to`, and an id on messages and
+    /// IQs.
     pub(crate) fn complete(&self, stanza: &mut Stanza) -> Result<(), WriteError> {
         match stanza.from() {
             None => stanza.set_from(Some(self.domain.clone())),
@@ -288,7 +296,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Appends a complete stanza, or nothing when it is too large for the server.
+    /// Serializes a complete stanza; appends nothing if it is too large for the server.
     pub(crate) fn append(&self, stanza: &Stanza, out: &mut Vec<u8>) -> Result<(), WriteError> {
         let start = out.len();
         stanza.write_to(out);

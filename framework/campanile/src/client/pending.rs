@@ -1,4 +1,4 @@
-//! Requests that wait for their answers.
+//! IQ requests that wait for their responses.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,11 +14,12 @@ use crate::error::StanzaError;
 use crate::metrics::RequestCounters;
 use crate::stanza::{IqType, Kind, Stanza};
 
-/// The requests without an answer, by id; the answer must come from the peer that was asked.
+/// The pending requests by id. A response must come from the peer that was asked.
 #[derive(Debug)]
 pub(crate) struct Pending {
     table: Mutex<Table>,
-    /// How many requests collect messages: without any, messages need not be looked at.
+    /// The number of requests that collect messages; while it is zero, messages need not be
+    /// checked.
     collecting: AtomicUsize,
     bounds: PendingBounds,
     pub(crate) counters: RequestCounters,
@@ -26,18 +27,18 @@ pub(crate) struct Pending {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PendingBounds {
-    /// Requests at a time.
+    /// Maximum number of pending requests.
     pub(crate) requests: usize,
-    /// Messages that one request may collect.
+    /// Maximum number of messages collected by one request.
     pub(crate) collected: usize,
-    /// Bytes of messages that all requests may collect.
+    /// Maximum bytes of messages collected by all requests together.
     pub(crate) collected_bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     requests: HashMap<CompactString, PendingRequest>,
-    /// The ids of requests that collect messages, by peer.
+    /// Ids of the requests that collect messages, by peer.
     collectors: HashMap<Jid, Vec<CompactString>>,
     collected_bytes: usize,
     connected: bool,
@@ -60,14 +61,14 @@ struct Collector {
     full: bool,
 }
 
-/// What became of a message that may belong to an answer.
+/// The outcome of offering a message to the pending requests.
 #[allow(
     clippy::large_enum_variant,
     reason = "it is taken apart where it is made"
 )]
 #[derive(Debug)]
 pub(crate) enum Offered {
-    /// Nothing: it goes its usual way.
+    /// No request collects it: it is dispatched as usual.
     Unwanted(Stanza),
     Collected,
     /// Its collector is full; the request will fail.
@@ -76,7 +77,7 @@ pub(crate) enum Offered {
 
 type Answer = Result<IqResponse, IqError>;
 
-/// A place in the table, left when dropped.
+/// An entry of the table, removed on drop.
 #[derive(Debug)]
 pub(crate) struct PendingGuard<'p> {
     pending: &'p Pending,
@@ -94,7 +95,8 @@ impl Pending {
         }
     }
 
-    /// Takes a place before the request is sent, so that no answer can come too early.
+    /// Registers a request. Called before the request is sent, so that no response can come too
+    /// early.
     pub(crate) fn register(
         &self,
         id: CompactString,
@@ -143,14 +145,14 @@ impl Pending {
         })
     }
 
-    /// Whether any request collects messages.
+    /// Returns `true` if any request collects messages.
     pub(crate) fn is_collecting(&self) -> bool {
-        // The request is sent after it was registered, by way of a lock, and messages come after
-        // that.
+        // The request is sent after it was registered, with a lock in between, and its messages
+        // come after that: relaxed ordering is sufficient.
         self.collecting.load(Ordering::Relaxed) > 0
     }
 
-    /// Gives a message to the request that it belongs to.
+    /// Offers a message to the request that collects it.
     pub(crate) fn offer(&self, mut message: Stanza) -> Offered {
         let mut table = self.lock();
         let bounds = self.bounds;
@@ -178,7 +180,7 @@ impl Pending {
                 collector.messages = Vec::new();
                 return Offered::TooMany;
             }
-            // What is kept must not keep alive the much larger chunk that it came in.
+            // A kept message must not keep alive the much larger chunk that it was read in.
             message.children_mut().detach();
             collector.bytes += weight;
             *collected_bytes += weight;
@@ -188,13 +190,14 @@ impl Pending {
         Offered::Unwanted(message)
     }
 
-    /// Gives an IQ result or error to whoever waits for it; false when nobody does.
+    /// Completes the request that an IQ result or error responds to; returns `false` if there is
+    /// none.
     pub(crate) fn resolve(&self, response: Stanza) -> bool {
         let (Some(id), Some(from)) = (response.id(), response.from()) else {
             return false;
         };
         let mut table = self.lock();
-        // RFC 6120 §8.1.2.1, §8.2.3: the pair of peer and id tells an answer from a forgery.
+        // RFC 6120 §8.1.2.1, §8.2.3: matching both peer and id tells a response from a forgery.
         if table
             .requests
             .get(id)
@@ -235,27 +238,27 @@ impl Pending {
         answer.send(result).is_ok()
     }
 
-    /// Ends a request that will not be sent.
+    /// Fails a request that will not be sent.
     pub(crate) fn fail(&self, id: &str, error: IqError) {
         let request = self.remove(&mut self.lock(), id);
         if let Some(request) = request {
-            // The asker may have gone away in this moment; then nobody misses the news.
+            // The requester may have dropped its future just now; then the result is not needed.
             let _ = request.answer.send(Err(error));
         }
     }
 
-    /// From now on requests can be sent.
+    /// Allows requests from now on.
     pub(crate) fn connect(&self) {
         self.lock().connected = true;
     }
 
-    /// Fails every request, and all that come later.
+    /// Fails every request, including later ones.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.disconnect();
     }
 
-    /// Fails every request at once: their answers would come on a stream that is gone.
+    /// Fails every pending request: their responses would come on a stream that is gone.
     pub(crate) fn disconnect(&self) -> usize {
         let mut table = self.lock();
         table.connected = false;
@@ -267,13 +270,13 @@ impl Pending {
         let count = requests.len();
         self.counters.disconnected.add(count as u64);
         for (_, request) in requests {
-            // The asker may have gone away in this moment; then nobody misses the news.
+            // The requester may have dropped its future just now; then the result is not needed.
             let _ = request.answer.send(Err(IqError::Disconnected));
         }
         count
     }
 
-    /// How many requests have no answer yet.
+    /// Returns the number of pending requests.
     pub(crate) fn len(&self) -> usize {
         self.lock().requests.len()
     }

@@ -1,4 +1,4 @@
-//! What clients want sent, until the connection takes it.
+//! The queue between clients and the connection.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use crate::error::BoxError;
 use crate::error::StreamError;
 use crate::stanza::Stanza;
 
-/// Stanzas in the order in which they were sent, bounded by their bytes.
+/// A queue of stanzas in the order in which they were sent, bounded by their bytes.
 #[derive(Debug)]
 pub(crate) struct Queue {
     budget: std::sync::Arc<Semaphore>,
@@ -26,47 +26,47 @@ struct Inner {
     closed: bool,
 }
 
-/// One stanza, and who wants to know of it.
+/// One stanza and its completion.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) content: Content,
     pub(crate) completion: Completion,
 }
 
-/// What a client wants sent, checked.
+/// The content of a queued stanza, already checked.
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// Serialised.
+    /// Serialized bytes.
     Bytes(Vec<u8>),
-    /// For the outbound layers of the component, and how many bytes it has as it is.
+    /// A stanza for the outbound layers, and its size in bytes as it is.
     Stanza(Box<Stanza>, usize),
 }
 
-/// Who wants to know that a stanza was written.
+/// The party to notify when a stanza has been written, accepted or rejected.
 #[derive(Debug)]
 pub(crate) enum Completion {
-    /// A sender; the permit is the room that the stanza takes up.
+    /// A sender; the permit is the stanza's share of the queue.
     Sender {
         written: oneshot::Sender<Result<(), SendError>>,
         _permit: OwnedSemaphorePermit,
     },
-    /// Nobody, but the stanza goes with its request: when that is forgotten, it need not be sent.
+    /// A request. If the request is gone, the stanza need not be sent.
     Request {
         id: CompactString,
         _permit: OwnedSemaphorePermit,
     },
-    /// A sender who waits until the server has taken it.
+    /// A sender that waits until the server has accepted the stanza.
     Confirmed(Box<Confirm>),
-    /// Whoever it is, the stanza itself is kept, and they with it.
+    /// None here: the stanza is kept elsewhere together with its completion.
     Kept,
-    /// Nobody: an answer.
+    /// None: a reply.
     Answer,
-    /// Nobody, and no other stream than this one: what the connection itself has to say.
+    /// None, and not to be sent on another stream: data of the connection itself.
     Stream,
 }
 
 impl Completion {
-    /// Whether anybody still wants the stanza to be sent.
+    /// Returns `true` if the stanza still has to be sent.
     pub(crate) fn is_wanted(&self, pending: &Pending) -> bool {
         match self {
             Self::Sender { written, .. } => !written.is_closed(),
@@ -76,32 +76,33 @@ impl Completion {
         }
     }
 
-    /// The stanza has been written, or taken where that was asked for, or a layer has seen to it.
+    /// Reports success: the stanza was written, was confirmed if that was requested, or was
+    /// consumed by a layer.
     pub(crate) fn done(self) {
         match self {
-            // The sender may have gone away; its stanza was sent all the same.
+            // The sender may have dropped its future; its stanza was sent all the same.
             Self::Sender { written, .. } => drop(written.send(Ok(()))),
             Self::Confirmed(confirm) => confirm.end(Ok(())),
             Self::Request { .. } | Self::Kept | Self::Answer | Self::Stream => {}
         }
     }
 
-    /// The server ends streams over the stanza.
+    /// Reports that the stanza makes the server close the stream.
     pub(crate) fn fail_poisoned(self, error: &StreamError) {
         match self {
             Self::Sender { written, .. } => {
                 drop(written.send(Err(SendError::Refused(error.clone()))))
             }
             Self::Confirmed(confirm) => confirm.end(Err(ConfirmError::Refused(error.clone()))),
-            // A request has failed with its link.
+            // A request has already failed with its connection.
             Self::Request { .. } | Self::Kept | Self::Answer | Self::Stream => {}
         }
     }
 
-    /// An outbound layer did not let the stanza out: whoever waits is told.
+    /// Reports that an outbound layer rejected the stanza.
     pub(crate) fn refuse(self, error: BoxError, pending: &Pending) {
         match self {
-            // The sender may have gone away; then nobody misses the news.
+            // The sender may have dropped its future; then the result is not needed.
             Self::Sender { written, .. } => drop(written.send(Err(SendError::of_layer(error)))),
             Self::Request { id, .. } => pending.fail(&id, IqError::of_layer(error)),
             Self::Confirmed(confirm) => confirm.end(Err(ConfirmError::of_layer(error))),
@@ -128,7 +129,7 @@ impl Queue {
         }
     }
 
-    /// Queues a stanza and waits until it is written.
+    /// Queues a stanza and waits until it has been written.
     pub(crate) async fn written(&self, content: Content) -> Result<(), SendError> {
         let budget = self.budget(content.len()).await.ok_or(SendError::Closed)?;
         let (written, done) = oneshot::channel();
@@ -142,7 +143,7 @@ impl Queue {
         done.await.unwrap_or(Err(SendError::Closed))
     }
 
-    /// Queues a request; its answer will tell what became of it.
+    /// Queues a request, which is completed by its response.
     pub(crate) async fn request(&self, content: Content, id: CompactString) -> Result<(), IqError> {
         let budget = self.budget(content.len()).await.ok_or(IqError::Closed)?;
         self.push(Entry {
@@ -155,7 +156,8 @@ impl Queue {
         Ok(())
     }
 
-    /// The next stanza to write. Without one, the connection is woken when there is.
+    /// Returns the next stanza to write. If there is none, the connection is woken when one
+    /// arrives.
     pub(crate) fn poll_pop(&self, waker: &Waker) -> Option<Entry> {
         let mut inner = self.lock();
         let entry = inner.entries.pop_front();
@@ -170,7 +172,7 @@ impl Queue {
         entry
     }
 
-    /// Drops requests that nobody waits for any more.
+    /// Removes all queued requests, whose callers have been failed with the connection.
     pub(crate) fn forget_requests(&self) {
         self.lock()
             .entries
@@ -181,7 +183,7 @@ impl Queue {
         self.lock().entries.len()
     }
 
-    /// Fails what waits, and all that comes later.
+    /// Fails everything that is waiting and everything queued later.
     pub(crate) fn close(&self) {
         self.budget.close();
         let mut inner = self.lock();

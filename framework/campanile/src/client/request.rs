@@ -1,4 +1,4 @@
-//! IQ requests: what is asked, what comes back, and layers around the asking.
+//! IQ requests, their responses, and layers around them.
 
 use std::fmt;
 use std::future::Future;
@@ -18,7 +18,7 @@ use super::{Client, FromResult, IqError};
 use crate::error::BoxError;
 use crate::stanza::{Children, ParseError, Stanza, WriteError};
 
-/// An IQ request before it is sent: what layers around a [`Client`] see.
+/// An IQ request before it is sent, as seen by the layers around a [`Client`].
 #[derive(Debug, Clone)]
 pub struct IqRequest {
     pub(super) stanza: Stanza,
@@ -26,19 +26,23 @@ pub struct IqRequest {
     pub(super) collect: Option<ResponseCollector>,
 }
 
-/// What a request brought: the payload of the result, and the messages that came before it.
+/// The response to an IQ request: the payload of the result and the messages collected before it.
 #[derive(Debug, Clone, Default)]
 pub struct IqResponse {
     pub(super) children: Children,
     pub(super) collected: Vec<Stanza>,
 }
 
-/// Which messages are part of the answer to a request: those from the peer that was asked, with a
-/// child element of this name of which one attribute has this value.
+/// A filter for the messages that are part of the response to a request.
 ///
-/// They are taken out of the stream in its order, before the result, and reach no handler. So an
-/// archive's messages (XEP-0313 §4.2) are complete when the request is, however busy the handlers
-/// are.
+/// It matches messages from the peer that was asked which have a child element of the given name
+/// with the given attribute value.
+///
+/// Matching messages are taken out of the stream in order, before the result, and do not reach any
+/// handler. The messages of an archive (XEP-0313 §4.2) are therefore complete when the request
+/// completes, however busy the handlers are. At most
+/// [`Limits::max_collected`](crate::limits::Limits::max_collected) messages are collected per
+/// request; beyond that, the request fails with [`IqError::TooMuch`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseCollector {
     namespace: String,
@@ -48,7 +52,7 @@ pub struct ResponseCollector {
 }
 
 impl IqRequest {
-    /// An IQ request that is there already. Its id is replaced.
+    /// Creates a request from an existing IQ stanza. Its id is replaced.
     #[must_use]
     pub fn new(stanza: Stanza) -> Self {
         Self {
@@ -58,31 +62,30 @@ impl IqRequest {
         }
     }
 
-    /// An IQ get.
+    /// Creates an IQ get.
     ///
     /// # Errors
-    /// When the payload cannot be written as XML.
+    /// If the payload cannot be serialized as XML.
     pub fn get<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
         Stanza::iq_get(to, payload).map(Self::new)
     }
 
-    /// An IQ set.
+    /// Creates an IQ set.
     ///
     /// # Errors
-    /// When the payload cannot be written as XML.
+    /// If the payload cannot be serialized as XML.
     pub fn set<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
         Stanza::iq_set(to, payload).map(Self::new)
     }
 
-    /// The request comes from this address within the component's domain, not from the domain
-    /// itself.
+    /// Sets the sender to an address within the component's domain, instead of the domain itself.
     #[must_use]
     pub fn with_from(mut self, from: impl Into<Jid>) -> Self {
         self.stanza = self.stanza.with_from(from);
         self
     }
 
-    /// How long the answer may take, in place of
+    /// Sets the timeout of this request, overriding
     /// [`Limits::iq_timeout`](crate::limits::Limits::iq_timeout).
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
@@ -90,14 +93,14 @@ impl IqRequest {
         self
     }
 
-    /// Takes messages out of the stream that belong to the answer.
+    /// Collects the messages that belong to the response.
     #[must_use]
     pub fn with_collector(mut self, collect: ResponseCollector) -> Self {
         self.collect = Some(collect);
         self
     }
 
-    /// The IQ request.
+    /// Returns the IQ stanza.
     #[must_use]
     pub fn stanza(&self) -> &Stanza {
         &self.stanza
@@ -105,29 +108,30 @@ impl IqRequest {
 }
 
 impl IqResponse {
-    /// The payload of the result.
+    /// Returns the payload of the result.
     #[must_use]
     pub fn children(&self) -> &Children {
         &self.children
     }
 
-    /// The messages that came before the result, in their order.
+    /// Returns the collected messages, in the order of the stream.
     #[must_use]
     pub fn collected(&self) -> &[Stanza] {
         &self.collected
     }
 
-    /// The payload as a type.
+    /// Reads the payload as a type.
     ///
     /// # Errors
-    /// When it is something else.
+    /// If the payload is of another type.
     pub fn parse<A: FromResult>(&self) -> Result<A, ParseError> {
         A::from_result(self.children.clone())
     }
 }
 
 impl ResponseCollector {
-    /// Messages with an element of this namespace and name, of which this attribute has this value.
+    /// Matches messages that have a child element of this namespace and name with this attribute
+    /// value.
     pub fn new(
         (namespace, name): (&str, &str),
         (attribute, value): (impl Into<String>, impl Into<String>),
@@ -150,10 +154,10 @@ impl ResponseCollector {
     }
 }
 
-/// The service that a layered client asks with.
+/// The service behind a layered client.
 pub(super) type Layered = BoxCloneSyncService<IqRequest, IqResponse, BoxError>;
 
-/// The future of a request.
+/// The future of an IQ request, returned by the [`Service`] implementation of [`Client`].
 pub struct IqResponseFuture(Pin<Box<dyn Future<Output = Result<IqResponse, IqError>> + Send>>);
 
 impl Future for IqResponseFuture {
@@ -170,10 +174,10 @@ impl fmt::Debug for IqResponseFuture {
     }
 }
 
-/// Asking is a service, so layers of tower's and of one's own fit around it; [`Client::layer`]
-/// makes a client of that.
+/// Sends IQ requests, so that tower layers and your own can be put around a client; see
+/// [`Client::layer`].
 ///
-/// It is always ready: a request beyond the bounds fails with [`IqError::TooMany`].
+/// The service is always ready: a request beyond the limits fails with [`IqError::TooMany`].
 impl Service<IqRequest> for Client {
     type Response = IqResponse;
     type Error = IqError;
@@ -190,12 +194,14 @@ impl Service<IqRequest> for Client {
 }
 
 impl Client {
-    /// A client whose requests pass this layer: retry, timeout, limit. A layer added later is
-    /// further outside. What must see whether the layer below is ready, such as load shedding
-    /// around a limit, is given with it as one stack.
+    /// Returns a client whose requests pass through this layer, such as a retry, timeout or
+    /// concurrency limit.
     ///
-    /// Only requests pass, not what is sent without an answer: that and everything else passes the
-    /// component's own [outbound layers](crate::component::ComponentBuilder::outbound).
+    /// Each layer wraps those added before it. A layer that depends on the readiness of an inner
+    /// one, such as load shedding around a limit, must be added together with it as one stack.
+    ///
+    /// Only IQ requests pass through the layer. Everything that the component sends, requests
+    /// included, passes through its [outbound layers](crate::component::ComponentBuilder::outbound).
     ///
     /// ```
     /// # use campanile::{client::{Client, IqError}, jid::Jid, xmpp_parsers};
@@ -205,9 +211,11 @@ impl Client {
     /// use xmpp_parsers::version::{VersionQuery, VersionResult};
     ///
     /// # async fn example(client: Client, to: Jid) -> Result<(), IqError> {
-    /// // Ten requests at a time, and five seconds for each, whatever it waited for.
-    /// let careful = client.layer(GlobalConcurrencyLimitLayer::new(10)).layer(TimeoutLayer::new(Duration::from_secs(5)));
-    /// let version: VersionResult = careful.iq_get(to, &VersionQuery).await?;
+    /// // At most ten requests at a time, each within five seconds including its wait.
+    /// let limited = client
+    ///     .layer(GlobalConcurrencyLimitLayer::new(10))
+    ///     .layer(TimeoutLayer::new(Duration::from_secs(5)));
+    /// let version: VersionResult = limited.iq_get(to, &VersionQuery).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -226,10 +234,10 @@ impl Client {
         }
     }
 
-    /// Makes a request and waits for the result.
+    /// Sends a request and waits for the result.
     ///
-    /// The answer counts only when it comes from the very address that was asked. Dropping the
-    /// future forgets the request.
+    /// A response counts only if it comes from the address that was asked. Dropping the future
+    /// discards the request.
     ///
     /// # Errors
     /// See [`IqError`].
@@ -257,7 +265,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// See [`IqError`]; a result that is no `A` is [`IqError::Answer`].
+    /// See [`IqError`]; a result that is not an `A` is [`IqError::Answer`].
     pub async fn iq_get<A: FromResult>(
         &self,
         to: impl Into<Jid>,
@@ -272,7 +280,7 @@ impl Client {
     /// Sends an IQ set and waits for the result, often [`Empty`].
     ///
     /// # Errors
-    /// See [`IqError`]; a result that is no `A` is [`IqError::Answer`].
+    /// See [`IqError`]; a result that is not an `A` is [`IqError::Answer`].
     pub async fn iq_set<A: FromResult>(
         &self,
         to: impl Into<Jid>,

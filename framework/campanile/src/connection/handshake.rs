@@ -1,4 +1,4 @@
-//! Opening a component's stream (XEP-0114 §3).
+//! Opens the stream of a component (XEP-0114 §3).
 
 use jid::BareJid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,8 +9,8 @@ use super::transport::Io;
 use crate::error::{LinkError, StreamError};
 use campanile_stanza::reader::{COMPONENT, Event, Reader, ReaderLimits, STREAMS, StreamElement};
 
-/// Sends the header, proves knowledge of the secret, and gives the reader back: stanzas may have
-/// come in the same segment as the server's `<handshake/>`.
+/// Sends the stream header, authenticates with the secret, and returns the reader: stanzas may have
+/// arrived in the same segment as the server's `<handshake/>`.
 pub(crate) async fn open(
     io: &mut Io,
     domain: &BareJid,
@@ -50,8 +50,8 @@ async fn write(io: &mut Io, bytes: &[u8]) -> std::io::Result<()> {
     io.flush().await
 }
 
-/// The stream error that the server sent before it was gone. Servers close the socket behind it at
-/// once, so that a write may fail before it has been read.
+/// Reads the stream error that the server sent before it closed the socket. Servers close the
+/// socket right after the error, so a write may fail before the error has been read.
 pub(super) async fn read_final_error(io: &mut Io, reader: &mut Reader) -> Option<LinkError> {
     let reading = async {
         loop {
@@ -70,14 +70,14 @@ pub(super) async fn read_final_error(io: &mut Io, reader: &mut Reader) -> Option
 
 async fn expect_header(io: &mut Io, reader: &mut Reader) -> Result<String, LinkError> {
     match next(io, reader).await? {
-        // Prosody refuses with a header of empty id and the error right behind it.
+        // Prosody rejects with a header that has an empty id, followed by the error.
         Event::Open(header) if header.id.is_empty() => match next(io, reader).await? {
             Event::Element(element) => Err(refusal(&element)),
             _ => Err(LinkError::Protocol("the server's stream header has no id")),
         },
-        // Answering a header in another namespace would prove nothing: this is no component port.
+        // Authenticating in another namespace would prove nothing: this is not a component port.
         Event::Open(header) if header.namespace != COMPONENT => Err(LinkError::Protocol(
-            "the server speaks another protocol here: is this its component port?",
+            "the server speaks another protocol here: check that this is its component port",
         )),
         Event::Open(header) => Ok(header.id),
         _ => Err(LinkError::Protocol("the server sent no stream header")),

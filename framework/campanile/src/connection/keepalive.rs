@@ -1,5 +1,7 @@
-//! A live socket is not a live route: after a module reload Prosody keeps the link and routes
-//! nothing to it. Only a ping to ourselves through the server finds that.
+//! The keepalive: pings that the component sends to itself through the server.
+//!
+//! A live socket is not a live route: after a module reload Prosody keeps the connection but routes
+//! nothing to it. Only a ping to the component itself through the server detects that.
 
 use std::collections::VecDeque;
 
@@ -10,75 +12,74 @@ use crate::client::{Ids, Shared};
 use crate::limits::Limits;
 use crate::stanza::{IqType, Kind, Stanza};
 
-/// Ends the ids of our pings, so that another process on the same JID is told apart.
+/// Suffix of the ids of keepalive pings, by which pings of another process on the same JID are
+/// recognized.
 const SUFFIX: &str = "-ping";
-/// How long another process on the same JID is remembered.
+/// Time for which another process on the same JID is assumed to be connected after its last ping.
 const PEER_MEMORY: Duration = Duration::from_secs(600);
-/// How many pings in a row may be lost: the first may be lost to a hiccup.
+/// Maximum number of consecutive lost pings; the first may be lost to a brief disturbance.
 const MAX_LOST: u32 = 2;
-/// With others on the same JID, every ping may come out at one of them; so many do not by chance.
+/// The same with other processes on the JID: any ping may be routed to one of them, but so many in
+/// a row are not by chance.
 const PEER_MAX_LOST: u32 = 9;
-/// With others on the same JID, and somebody who waits for a ping to come back: so many at once,
-/// that one of them does.
+/// Pings sent at once with other processes on the JID while a confirmation is awaited, so that one
+/// of them comes back here.
 const PEER_BURST: usize = 4;
-/// With others on the same JID, and somebody who waits for a ping to come back: how soon the next
-/// one is sent.
+/// Delay before the next ping with other processes on the JID while a confirmation is awaited.
 const PEER_RETRY: Duration = Duration::from_secs(2);
-/// The same while the proof must never be old.
+/// Longest pause between pings with other processes on the JID while readiness has a maximum age.
 const PEER_PAUSE: Duration = Duration::from_secs(1);
-/// Pings that are remembered while they are under way.
+/// Maximum number of pings remembered while in flight.
 const MAX_IN_FLIGHT: usize = 16;
 
-/// The ping to ourselves and what is known of it. It outlives connections, since the others on our
-/// JID do.
+/// The state of the keepalive. It outlives connections, because other processes on the JID do.
 #[derive(Debug)]
 pub(crate) struct Keepalive {
     interval: Duration,
     deadline: Duration,
-    /// How old the last proof may be before the route is in doubt, where somebody wants to know
-    /// that at any time.
+    /// Maximum age of the last proof of a live route, if readiness has to be known at any time.
     max_age: Option<Duration>,
     next: Instant,
-    /// Pings of this stream of which none has come back yet, the oldest first.
+    /// Pings of this stream without a round trip yet, the oldest first.
     in_flight: VecDeque<Ping>,
-    /// When the oldest of them was written.
+    /// Time at which the oldest of them was written.
     since: Option<Instant>,
-    /// When something last came in that only a live route brings.
+    /// Time of the last stanza that proves the route to be live.
     heard: Instant,
-    /// When another process on our JID was last heard of.
+    /// Time at which another process on the same JID was last detected.
     last_peer: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Ping {
     id: CompactString,
-    /// Position in the stream behind its last byte.
+    /// Stream position after its last byte.
     end: u64,
     written: Option<Instant>,
 }
 
-/// What a stanza means to the keepalive.
+/// The meaning of an inbound stanza for the keepalive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PingEvent {
-    /// Nothing: it goes its usual way.
+    /// Not part of the keepalive: handled as usual.
     Unrelated,
-    /// A ping has come back: stanzas reach us, and the server has taken everything before this
-    /// position of the stream.
+    /// A ping has come back: the route is live, and the server has accepted everything before this
+    /// stream position.
     RoundTrip { position: u64 },
-    /// Our ping was answered with an error, whoever it seems to be from.
+    /// A ping of this component was answered with an error, whatever its sender address.
     Failure,
-    /// A ping that another process sent from this JID.
+    /// A ping of another process with the same JID.
     Peer,
 }
 
-/// What is to be done at this moment.
+/// The action due now.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Nothing,
     Ping,
-    /// No proof for so long that the route is in doubt.
+    /// No proof of a live route for so long that it is doubtful.
     Doubt,
-    /// No proof in time.
+    /// No proof of a live route in time.
     GiveUp,
 }
 
@@ -96,54 +97,56 @@ impl Keepalive {
         }
     }
 
-    /// The proof is never to be older than this: in quiet times a ping is sent whenever it is a
-    /// third as old.
+    /// Sets the maximum age of the last proof of a live route. While the stream is quiet, a ping is
+    /// sent as soon as the last proof is a third as old.
     pub(crate) fn readiness_max_age(mut self, max_age: Option<Duration>) -> Self {
         self.max_age = max_age;
         self
     }
 
-    /// What the clock of a link must be fine enough for.
+    /// Returns the interval that the timer of the connection must be able to measure.
     pub(crate) fn shortest(&self) -> Option<Duration> {
         self.max_age
     }
 
-    /// When something last came in that only a live route brings, or the stream began.
+    /// Returns when the last stanza proved the route to be live, or when the stream began.
     pub(crate) fn last_heard(&self) -> Instant {
         self.heard
     }
 
-    /// Whether the last proof is too old for somebody who wants to know at any time. The clock of a
-    /// link is not finer than a tenth of that, and whoever asks takes a moment.
+    /// Returns `true` if the last proof is too old for readiness. The margin of two tenths covers
+    /// the resolution of the connection's timer, which is a tenth, and the time that a readiness
+    /// check takes.
     pub(crate) fn is_doubtful(&self, now: Instant) -> bool {
         self.max_age
             .is_some_and(|max_age| now.duration_since(self.heard) >= max_age * 8 / 10)
     }
 
-    /// A new stream: nothing is under way, nothing was heard.
+    /// Resets the state for a new stream.
     pub(crate) fn restart(&mut self, now: Instant) {
         (self.next, self.heard, self.since) = (now, now, None);
         self.in_flight.clear();
     }
 
-    /// A request, a message or presence came in at about this time: the deadline rests.
+    /// Records that a request, message or presence came in at about this time, which resets the
+    /// deadline.
     pub(crate) fn heard(&mut self, now: Instant) {
         self.heard = now;
     }
 
-    /// Whether a ping may still come back.
+    /// Returns `true` if a ping may still come back.
     pub(crate) fn is_in_flight(&self) -> bool {
         !self.in_flight.is_empty()
     }
 
-    /// Whether none has come back for as long as one may take. With others on the same JID, one
-    /// ping that comes out there says nothing yet.
+    /// Returns `true` if no ping has come back within the deadline. With other processes on the
+    /// JID, a single ping that is routed to them proves nothing yet.
     pub(crate) fn is_overdue(&self, now: Instant) -> bool {
         self.since
             .is_some_and(|since| now.duration_since(since) >= self.deadline)
     }
 
-    /// Judges a stanza that may be our ping, or the answer to it.
+    /// Classifies a stanza that may be a keepalive ping or the response to one.
     pub(crate) fn observe(&mut self, stanza: &Stanza, shared: &Shared, now: Instant) -> PingEvent {
         let Some(id) = stanza.id().filter(|id| id.ends_with(SUFFIX)) else {
             return PingEvent::Unrelated;
@@ -154,8 +157,8 @@ impl Keepalive {
             .is_some_and(|from| from.domain() == shared.domain.domain());
         match stanza.kind() {
             Kind::Iq(IqType::Get) if from_here && id.starts_with(shared.ids.instance()) => {
-                // One of an earlier stream, or a late one, proves as much, but for what was written
-                // before it.
+                // A ping of an earlier stream, or a late one, also proves the route to be live, but
+                // confirms nothing that was written before it.
                 let position = ping.map_or(0, |ping| ping.end);
                 if position > 0 {
                     self.in_flight.clear();
@@ -166,7 +169,7 @@ impl Keepalive {
                 PingEvent::RoundTrip { position }
             }
             Kind::Iq(IqType::Error) if ping.is_some() => PingEvent::Failure,
-            // Whatever another process has written, it says nothing about what we have.
+            // The ping of another process confirms nothing that this process has written.
             Kind::Iq(IqType::Get) if from_here => {
                 self.heard(now);
                 let known = self.has_peers(now);
@@ -175,7 +178,7 @@ impl Keepalive {
                 if known {
                     return PingEvent::RoundTrip { position: 0 };
                 }
-                // It shall know of us, too.
+                // Lets the other process detect this one, too.
                 self.next = self.next.min(now);
                 PingEvent::Peer
             }
@@ -183,8 +186,8 @@ impl Keepalive {
         }
     }
 
-    /// What is to be done now, when the stream has been written up to `position`. `awaited`:
-    /// somebody waits to hear that what was written has been taken.
+    /// Returns the action due now, when the stream has been written up to `position`. `awaited` is
+    /// set while something waits for confirmation.
     pub(crate) fn tick(&mut self, now: Instant, position: u64, awaited: bool) -> Due {
         let has_peers = self.has_peers(now);
         let pause = self.pause(has_peers);
@@ -223,7 +226,7 @@ impl Keepalive {
         }
     }
 
-    /// How long nothing may be heard before a ping is sent, where the proof must never be old.
+    /// Returns the longest quiet time before a ping is sent, if readiness has a maximum age.
     fn pause(&self, has_peers: bool) -> Option<Duration> {
         let pause = self.max_age? / 3;
         Some(if has_peers {
@@ -233,7 +236,8 @@ impl Keepalive {
         })
     }
 
-    /// Pings to send at once. `awaited`: somebody waits for one to come back.
+    /// Returns the number of pings to send at once. `awaited` is set while something waits for
+    /// confirmation.
     pub(crate) fn burst(&self, now: Instant, awaited: bool) -> usize {
         if awaited && self.has_peers(now) {
             PEER_BURST
@@ -242,13 +246,14 @@ impl Keepalive {
         }
     }
 
-    /// On ejabberd, several processes may be mounted on one JID: each stanza goes to any of them.
+    /// Returns `true` if other processes are connected with the same JID. ejabberd allows that, and
+    /// routes each stanza to any one of them.
     fn has_peers(&self, now: Instant) -> bool {
         self.last_peer
             .is_some_and(|last| now.duration_since(last) < PEER_MEMORY)
     }
 
-    /// The ping to send.
+    /// Creates the next ping.
     pub(crate) fn ping(&mut self, shared: &Shared, ids: &Ids) -> Vec<u8> {
         let id = format_compact!("{}{SUFFIX}", ids.fresh());
         let domain = &shared.domain;
@@ -267,7 +272,7 @@ impl Keepalive {
         ping.into_bytes()
     }
 
-    /// The ping ends at this position of the stream.
+    /// Records the stream position at which the last ping ends.
     pub(crate) fn queued(&mut self, end: u64) {
         if let Some(ping) = self.in_flight.back_mut() {
             ping.end = end;

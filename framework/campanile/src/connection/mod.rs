@@ -1,4 +1,5 @@
-//! Bytes to stanzas and back: the stream of one component (XEP-0114, RFC 6120 §4).
+//! The connection to the server: transport, handshake, reading and writing of the component's
+//! stream (XEP-0114, RFC 6120 §4).
 
 pub(crate) mod handshake;
 mod keepalive;

@@ -1,9 +1,8 @@
-//! What stanzas pass on their way out: the layers that the component was built with, in front of
-//! the writer.
+//! Outbound layers: the middleware between the component and the writer.
 //!
-//! One stanza after the other, in the order in which they will stand on the wire: a layer that
-//! awaits holds up those behind it, and is given up after a while. Without layers there is no
-//! stack, and nothing is paid for it.
+//! Stanzas pass through one after the other, in the order in which they will be written. A layer
+//! that waits delays those behind it and times out after a while. Without layers, none of this
+//! exists or costs anything.
 
 use std::collections::VecDeque;
 use std::future::{Future, Ready, ready};
@@ -25,46 +24,46 @@ use crate::stanza::Stanza;
 /// The whole stack, boxed once at its outermost layer.
 pub(crate) type Outbound = BoxService<Stanza, (), BoxError>;
 
-/// Stanzas that are passed on before others get their turn.
+/// Maximum number of stanzas passed on in one turn.
 const TURN: usize = 64;
 
 type LayerFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 
-/// The layers of a component, and the stanzas that wait for them.
+/// The outbound layers of a component and the stanzas queued for them.
 pub(crate) struct OutboundLayers {
     service: Outbound,
     written: Written,
     waiting: VecDeque<InFlight>,
-    /// The stanza that the layers have, since when, and what they do with it.
+    /// The stanza in the layers, when it entered them, and their future.
     in_flight: Option<(InFlight, Instant, LayerFuture)>,
-    /// Since when the layers are not ready for the next one.
+    /// Since when the layers have not been ready for the next stanza.
     blocked: Option<Instant>,
-    /// Bytes of everything that waits, about.
+    /// Approximate bytes of the stanza in flight and those queued.
     weight: usize,
-    /// How long the layers may keep a stanza.
+    /// Maximum time for which the layers may hold a stanza.
     timeout: Duration,
 }
 
-/// A stanza on its way through the layers.
+/// A stanza queued for the layers or in them.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     pub(crate) stanza: Stanza,
     pub(crate) completion: Completion,
     pub(crate) since: Instant,
-    /// The stanza that this one answers, without children, where its sender must hear of it in any
-    /// case.
+    /// The request that this stanza replies to, without children, if its sender must get a response
+    /// in any case.
     pub(crate) request: Option<Box<Stanza>>,
     pub(crate) weight: usize,
 }
 
-/// A stanza that has passed, as bytes, or what a layer has against it.
+/// The result of the layers: the serialized stanza, or the error of a layer.
 pub(crate) struct LayerResult {
     pub(crate) result: Result<Vec<u8>, BoxError>,
     pub(crate) in_flight: InFlight,
 }
 
 impl OutboundLayers {
-    /// Puts the layers around the writer.
+    /// Wraps the layers around the writer.
     pub(crate) fn new(
         shared: &Arc<Shared>,
         timeout: Duration,
@@ -92,7 +91,7 @@ impl OutboundLayers {
         self.waiting.push_back(in_flight);
     }
 
-    /// Bytes of what is within the layers and before them.
+    /// Returns the bytes of the stanzas in the layers and queued for them.
     pub(super) fn weight(&self) -> usize {
         self.weight
     }
@@ -101,7 +100,7 @@ impl OutboundLayers {
         self.waiting.is_empty() && self.in_flight.is_none()
     }
 
-    /// Removes what may no longer be sent.
+    /// Keeps only the queued stanzas for which `keep` returns `true`.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&InFlight) -> bool) {
         let weight = &mut self.weight;
         self.waiting.retain(|in_flight| {
@@ -111,18 +110,18 @@ impl OutboundLayers {
         });
     }
 
-    /// Forgets everything, also what the layers have.
+    /// Drops everything, including the stanza in the layers.
     pub(super) fn clear(&mut self) {
         (self.in_flight, self.weight) = (None, 0);
         self.waiting.clear();
         self.written.take();
     }
 
-    /// Passes stanzas on, as far as the layers let them. `Ok(true)` when there is more to do at
-    /// once.
+    /// Passes stanzas through the layers as far as they are ready. Returns `true` if there is more
+    /// to do at once.
     ///
     /// # Errors
-    /// When the layers will never be ready again.
+    /// If the layers will never be ready again.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -160,7 +159,8 @@ impl OutboundLayers {
         Ok(true)
     }
 
-    /// Hands the next stanza to the layers. False when there is none, or they are not ready for it.
+    /// Passes the next stanza to the layers. Returns `false` if there is none, or if the layers are
+    /// not ready for it.
     fn begin(&mut self, cx: &mut Context<'_>, pending: &Pending) -> Result<bool, BoxError> {
         while self
             .waiting
@@ -193,7 +193,7 @@ impl OutboundLayers {
         Ok(true)
     }
 
-    /// The next stanza, when the layers have not been ready for it for too long.
+    /// Removes the next stanza if the layers have not been ready for it for too long.
     fn take_timed_out(&mut self) -> Option<InFlight> {
         self.blocked
             .take_if(|since| since.elapsed() >= self.timeout)?;
@@ -203,7 +203,7 @@ impl OutboundLayers {
     }
 }
 
-/// One layer more, further outside.
+/// Boxes the outermost layer.
 pub(crate) fn wrapped<S>(service: S) -> Outbound
 where
     S: Service<Stanza, Response = ()> + Send + 'static,
@@ -213,19 +213,20 @@ where
     BoxService::new(service.map_err(Into::into))
 }
 
-/// Polls without tokio's budget: the stanzas before this one must not make it yield.
+/// Polls without tokio's cooperative budget, so that earlier stanzas cannot force this one to
+/// yield.
 fn poll(future: &mut LayerFuture, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
     catch_panic(|| std::pin::pin!(tokio::task::coop::unconstrained(future.as_mut())).poll(cx))
         .unwrap_or_else(|error| Poll::Ready(Err(error)))
 }
 
-/// A layer panicked; the message is for the log alone.
+/// The panic of a layer. The message is only for the log.
 #[derive(Debug)]
 pub(super) struct Panicked(String);
 
 impl std::fmt::Display for Panicked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "an outbound layer panicked: {}", self.0)
+        write!(f, "outbound layer panicked: {}", self.0)
     }
 }
 
@@ -239,7 +240,7 @@ fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, BoxError> {
     })
 }
 
-/// The innermost service: checks the stanza once more, since layers may have changed it, and writes
+/// The innermost service: checks the stanza again, since layers may have changed it, and serializes
 /// it.
 #[derive(Debug)]
 struct Writer {
@@ -264,8 +265,8 @@ impl Service<Stanza> for Writer {
     }
 }
 
-/// What the writer has written of the stanza that passes: usually one, but a layer may drop or
-/// double it.
+/// The output of the writer for the stanza in flight: usually one stanza, but a layer may drop or
+/// duplicate it.
 #[derive(Debug, Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,11 @@
-//! What waits for the socket, in whole stanzas, so that a broken link costs none of them.
+//! The outbound buffer, in whole stanzas, so that a lost connection loses none of them.
+//!
+//! A stanza takes one of these paths to the socket:
+//!
+//! - Directly into `bytes`, if there are no outbound layers and no quarantine.
+//! - Through [`OutboundLayers`] first, if the component has any.
+//! - Into the queue of the quarantine, while the server may have closed a stream because of one of
+//!   the stanzas written before.
 
 use std::collections::VecDeque;
 use std::task::Context;
@@ -16,34 +23,34 @@ use crate::reply;
 use crate::stanza::{Stanza, WriteError};
 use crate::throttle::Throttle;
 
-/// So many streams in a row that break without progress are no chance any more.
+/// Consecutive streams lost without progress after which the stanzas written to them are suspected.
 const MAX_FAILED_STREAMS: u32 = 2;
 
-/// Serialised stanzas on their way to the socket. It outlives connections.
+/// A buffer of serialized stanzas. It outlives connections.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
-    /// How much of `bytes` the socket has taken.
+    /// The number of bytes of `bytes` that have been written to the socket.
     sent: usize,
-    /// Where each stanza in `bytes` ends, counted from the first byte of this stream.
+    /// The end of each stanza in `bytes`, as a stream position.
     boundaries: VecDeque<Boundary>,
-    /// Position of `bytes[0]` in the stream.
+    /// Stream position of `bytes[0]`.
     base: u64,
-    /// Where the stanza at the front of `marks` begins.
+    /// Stream position at which the first stanza of `boundaries` begins.
     front: u64,
-    /// The present, as of the last [`Outbox::tick`]: precise enough for the age of an answer.
+    /// The current time as of the last [`Outbox::tick`], precise enough for the age of a reply.
     now: Instant,
-    /// The outbound layers, when the component has any.
+    /// The outbound layers, if the component has any.
     layers: Option<Box<OutboundLayers>>,
     unconfirmed: Unconfirmed,
-    /// The server may have ended the last stream over the stanza at the front.
+    /// Set if the server may have closed the last stream because of the first stanza.
     front_suspected: bool,
-    /// A ping of this stream has come back; and something was confirmed by one.
+    /// Set once a ping of this stream has come back.
     round_trip_seen: bool,
     progress: bool,
-    /// Streams in a row that broke without a word, and without progress.
+    /// Consecutive streams lost without an error and without progress.
     failed_streams: u32,
-    /// Something stands between an answer and the socket: layers, or a trial.
+    /// Set if replies do not go directly into `bytes`: there are outbound layers, or a quarantine.
     indirect: bool,
     log: Throttle,
 }
@@ -79,12 +86,12 @@ impl Outbox {
         self.now = now;
     }
 
-    /// The present, as far as this knows.
+    /// Returns the current time as of the last tick.
     pub(crate) fn now(&self) -> Instant {
         self.now
     }
 
-    /// What is added meanwhile counts as old as it is, and not as added now.
+    /// Adds stanzas with an earlier time of origin.
     pub(crate) fn at_time<T>(&mut self, since: Instant, add: impl FnOnce(&mut Self) -> T) -> T {
         let now = std::mem::replace(&mut self.now, since);
         let added = add(self);
@@ -92,7 +99,7 @@ impl Outbox {
         added
     }
 
-    /// Bytes that wait for the socket, or for the outbound layers, or for the end of a trial.
+    /// Returns the bytes that wait for the socket, the outbound layers or the end of a quarantine.
     pub(crate) fn len(&self) -> usize {
         let waiting = self.bytes.len() - self.sent;
         if self.indirect {
@@ -106,7 +113,7 @@ impl Outbox {
         self.layers.as_ref().map_or(0, |layers| layers.weight()) + self.unconfirmed.added()
     }
 
-    /// Whether some stanzas have not been written yet, or are not known to have been taken.
+    /// Returns `true` if stanzas are in the layers, unconfirmed or in quarantine.
     pub(crate) fn is_owed(&self) -> bool {
         let in_flight = self
             .layers
@@ -115,7 +122,8 @@ impl Outbox {
         in_flight || !self.unconfirmed.is_empty() || self.unconfirmed.is_quarantine_active()
     }
 
-    /// Whether something waits for the server to take it, or to be seen to work: a ping will tell.
+    /// Returns `true` if the round trip of a ping is awaited, to confirm stanzas or to prove that a
+    /// stream works.
     pub(crate) fn awaits_round_trip(&self) -> bool {
         !self.unconfirmed.is_empty()
             || (self.unconfirmed.is_quarantine_active() && !self.round_trip_seen)
@@ -125,7 +133,8 @@ impl Outbox {
         &self.bytes[self.sent..]
     }
 
-    /// Adds an answer to a request: it always fits, since what is in flight is bounded.
+    /// Adds a reply to a request. It always fits, because the number of handlers in flight is
+    /// limited.
     pub(crate) fn answer(
         &mut self,
         shared: &Shared,
@@ -159,7 +168,7 @@ impl Outbox {
         });
     }
 
-    /// Adds what a client has queued.
+    /// Adds a stanza from the queue of the clients.
     pub(crate) fn entry(&mut self, entry: Entry) {
         match (entry.content, &mut self.layers) {
             (Content::Bytes(bytes), _) => self.add(bytes, entry.completion),
@@ -174,15 +183,15 @@ impl Outbox {
                     weight,
                 });
             }
-            // Clients keep stanzas for layers only.
+            // Clients queue unserialized stanzas only for layers.
             (Content::Stanza(..), None) => {}
         }
     }
 
-    /// Lets the outbound layers work. True when there is more to do at once.
+    /// Polls the outbound layers. Returns `true` if there is more to do at once.
     ///
     /// # Errors
-    /// When the layers will never be ready again.
+    /// If the layers will never be ready again.
     pub(crate) fn pass(
         &mut self,
         cx: &mut Context<'_>,
@@ -192,7 +201,8 @@ impl Outbox {
         let Some(mut layers) = self.layers.take() else {
             return Ok(false);
         };
-        // Without the stack, what is said instead of a refused answer goes straight to the socket.
+        // While the layers are taken out, the error sent in place of a rejected reply bypasses
+        // them.
         let more = layers.poll(cx, &shared.pending, |passed| {
             self.passed(passed, shared, counters)
         });
@@ -209,8 +219,8 @@ impl Outbox {
         }
     }
 
-    /// A layer has something against a stanza. An IQ request and the sender of a message are
-    /// answered all the same.
+    /// Handles a stanza that a layer rejected. The sender of an IQ request or message gets an error
+    /// reply all the same.
     fn refused(
         &mut self,
         in_flight: InFlight,
@@ -229,21 +239,17 @@ impl Outbox {
             let to = in_flight.stanza.to().map(Jid::as_str);
             let id = in_flight.stanza.id();
             let why = crate::error::chain(&error);
-            tracing::error!(
-                ?to,
-                ?id,
-                ?why,
-                "an outbound layer did not let an answer out"
-            );
+            tracing::error!(?to, ?id, ?why, "outbound layer rejected a reply");
         }
         if let Some(request) = in_flight.request {
             let refusal = reply::error_reply(&request, &crate::error::classify(&error).error);
-            // Conditions and addresses that came in can always be written.
+            // Conditions and addresses that were received can always be written.
             let _ = self.answer(shared, refusal, &request);
         }
     }
 
-    /// Gives up what has not passed the outbound layers: nothing may follow our closing tag.
+    /// Drops everything that has not passed the outbound layers: nothing may follow the closing
+    /// tag.
     pub(crate) fn abandon(&mut self) {
         if let Some(layers) = &mut self.layers {
             layers.clear();
@@ -252,13 +258,13 @@ impl Outbox {
         self.indirect = self.layers.is_some();
     }
 
-    /// A ping to ourselves that ended at this position has come back.
+    /// Handles a ping that ended at this stream position and has come back.
     pub(crate) fn confirm(&mut self, position: u64, counters: &Registry) {
         self.round_trip_seen |= position > 0;
         self.progress |= self.unconfirmed.confirm(position, counters);
     }
 
-    /// The stream has broken, perhaps over something that we have sent.
+    /// Handles the loss of a stream, which may be due to a stanza that was sent.
     pub(crate) fn connection_lost(&mut self, error: &LinkError, counters: &Registry) {
         match error {
             LinkError::Stream(error) if error.is_about_a_stanza() => {
@@ -267,8 +273,8 @@ impl Outbox {
             LinkError::Io(_) | LinkError::Closed if self.unconfirmed.is_quarantine_active() => {
                 self.isolate(None, counters)
             }
-            // Both servers end like this when they stop; but what ends one stream after the other
-            // may be in them.
+            // Both servers close streams like this when they stop, but repeated losses may be due
+            // to a stanza.
             LinkError::Io(_) | LinkError::Closed if self.is_stuck() => {
                 self.failed_streams += 1;
                 if self.failed_streams >= MAX_FAILED_STREAMS {
@@ -279,8 +285,8 @@ impl Outbox {
         }
     }
 
-    /// Nothing was confirmed on this stream although something was written, or the very first
-    /// stanza was cut off.
+    /// Returns `true` if nothing was confirmed on this stream although something was written, or if
+    /// the very first stanza was cut off.
     fn is_stuck(&self) -> bool {
         let cut = self.front < self.position() && !self.round_trip_seen;
         !self.progress && (self.unconfirmed.is_written() || cut)
@@ -297,9 +303,9 @@ impl Outbox {
         self.front_suspected = begun && !kept;
     }
 
-    /// While there are suspects: the next stanza, once the one before is known to be innocent.
+    /// Writes the next stanza of a quarantine, once the one before has been confirmed.
     pub(crate) fn advance_quarantine(&mut self, pending: &Pending) {
-        // Only a stream that works can say anything about a stanza.
+        // A stream proves something about a stanza only if the stream was seen to work.
         if !self.unconfirmed.is_quarantine_active() || !self.round_trip_seen {
             return;
         }
@@ -309,12 +315,12 @@ impl Outbox {
         self.indirect = self.layers.is_some() || self.unconfirmed.is_quarantine_active();
     }
 
-    /// Whether stanzas of clients have to wait until the suspects among them are known.
+    /// Returns `true` while a quarantine is active, in which stanzas of clients have to wait.
     pub(crate) fn is_quarantine_active(&self) -> bool {
         self.unconfirmed.is_quarantine_active()
     }
 
-    /// Too much waits for the end of a trial.
+    /// Ends a quarantine for which too much is waiting.
     pub(crate) fn release(&mut self) {
         if self.unconfirmed.is_quarantine_active() {
             let waiting = self.unconfirmed.release();
@@ -323,23 +329,24 @@ impl Outbox {
         }
     }
 
-    /// Adds bytes that belong to this stream alone.
+    /// Adds bytes that belong only to this stream.
     pub(crate) fn push_control(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         self.push_boundary(Completion::Stream);
     }
 
-    /// Position behind everything that has been added so far.
+    /// Returns the stream position after everything added so far.
     pub(crate) fn end(&self) -> u64 {
         self.base + self.bytes.len() as u64
     }
 
-    /// Position up to which the socket has taken everything.
+    /// Returns the stream position up to which the socket has accepted everything.
     pub(crate) fn position(&self) -> u64 {
         self.base + self.sent as u64
     }
 
-    /// The socket has taken `count` more bytes: whoever waits to hear of it is told.
+    /// Records that the socket has accepted `count` more bytes, and completes the stanzas that end
+    /// within them.
     pub(crate) fn advance(&mut self, count: usize, counters: &Registry) {
         self.sent += count;
         let position = self.position();
@@ -359,9 +366,11 @@ impl Outbox {
         self.compact();
     }
 
-    /// Prepares for the next stream. What the server is not known to have taken is written again if
-    /// that was asked for, and so, whole, is a stanza that was written in part. Requests that
-    /// nobody waits for any more and answers that are too old are left out.
+    /// Prepares for the next stream.
+    ///
+    /// Unconfirmed stanzas are written again if confirmation was requested, and so, from its
+    /// beginning, is a stanza that was written in part. Requests without a waiting caller and
+    /// replies that are too old are dropped.
     pub(crate) fn restart(&mut self, pending: &Pending, answer_age: Duration, counters: &Registry) {
         let now = Instant::now();
         let is_fresh = |since: Instant| {
@@ -392,8 +401,8 @@ impl Outbox {
         }
     }
 
-    /// What the stream that is over leaves behind: what was written and is kept, and what was not
-    /// written whole.
+    /// Takes the stanzas that the last stream left: those written and kept, and those not
+    /// completely written.
     fn take_unsent(
         &mut self,
     ) -> (
@@ -437,7 +446,7 @@ impl Outbox {
         (again, left)
     }
 
-    /// Adds a stanza, unless it has to wait for the end of a trial.
+    /// Adds a stanza, or queues it if a quarantine is active.
     fn add(&mut self, bytes: Vec<u8>, completion: Completion) {
         let encoded = EncodedStanza {
             bytes,
@@ -483,12 +492,11 @@ impl Outbox {
             self.base += self.sent as u64;
             self.sent = 0;
             self.bytes.clear();
-            // A burst must not leave its memory behind.
+            // Returns the memory of a burst.
             self.bytes.shrink_to(KEEP);
             self.boundaries.shrink_to(KEEP / 64);
         } else {
-            // Not what was sent of the stanza at the front: on the next stream that is sent again,
-            // whole.
+            // The sent part of the first stanza is kept: the next stream needs the whole stanza.
             let done = offset(self.front, self.base);
             if done >= KEEP {
                 self.base += done as u64;
@@ -500,6 +508,6 @@ impl Outbox {
 }
 
 fn offset(position: u64, base: u64) -> usize {
-    // Both lie within the buffer, whose length is a usize.
+    // Both positions lie within the buffer, whose length is a `usize`.
     usize::try_from(position - base).unwrap_or(0)
 }

@@ -4,12 +4,13 @@ use std::fmt::{self, Write};
 
 use sha1::{Digest, Sha1};
 
-/// A secret that shows itself to nobody: `Debug` does not print it, and there is no `Display`.
+/// The secret of a component, which is never printed: its `Debug` output hides it, and there is no
+/// `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a secret.
+    /// Creates a secret.
     #[must_use]
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())

@@ -1,15 +1,15 @@
-//! What crosses the wire, as trace events of the target `campanile::wire`: for looking on while
-//! something goes wrong.
+//! Logs the raw XML of a connection as trace events of the target `campanile::wire`, for debugging.
 //!
-//! One event for each read and each write, so that nothing is paid for a stanza. The handshake is
-//! over by then: what is shown holds no secret of ours, but everything that people write.
+//! There is one event per read and per write, so that no stanza pays for it. Logging starts after
+//! the handshake, so the output contains no secret of the component, but it does contain everything
+//! that people write.
 
 use jid::Jid;
 use tracing::Level;
 
 const TARGET: &str = "campanile::wire";
 
-/// Whether anybody looks on.
+/// Returns `true` if the target is enabled.
 #[inline]
 pub(super) fn is_enabled() -> bool {
     tracing::enabled!(target: TARGET, Level::TRACE)
@@ -17,7 +17,7 @@ pub(super) fn is_enabled() -> bool {
 
 #[cold]
 pub(super) fn log(jid: &Jid, way: &str, bytes: &[u8]) {
-    // A read may end within a character; Debug escapes what would break a line.
+    // A read may end within a character; Debug escapes line breaks.
     let xml = String::from_utf8_lossy(bytes);
     tracing::trace!(target: TARGET, %jid, bytes = bytes.len(), ?xml, "{way}");
 }

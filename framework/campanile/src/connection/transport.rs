@@ -1,4 +1,4 @@
-//! Reaching the server: TCP, TLS from the first byte, UNIX socket, or a pipe within the process.
+//! Transports to the server: TCP, direct TLS, UNIX socket, or a pipe within the process.
 
 use std::fmt;
 use std::future::Future;
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use super::quickack::QuickAckStream;
 
-/// Anything that bytes go through both ways.
+/// A bidirectional byte stream.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
@@ -21,17 +21,27 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 /// An open connection.
 pub type Io = Box<dyn Transport>;
 
-/// Makes a connection for each attempt.
+/// Opens a connection; called for each attempt.
 pub(crate) type Connect =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = io::Result<Io>> + Send>> + Send + Sync>;
 
-/// Where the server listens for components.
+/// The address on which the server listens for components.
+///
+/// Parsed from `host:port`, `[v6]:port` or `unix:/path`.
+///
+/// ```
+/// use campanile::connection::ServerAddress;
+///
+/// let address: ServerAddress = "[::1]:5347".parse()?;
+/// assert!(address.is_local());
+/// # Ok::<_, campanile::connection::AddressError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServerAddress {
-    /// A host name or an IP address, resolved anew for each attempt, and a port.
+    /// A host name or IP address, resolved again for each attempt, and a port.
     Tcp {
-        /// Name or address; an IPv6 address without brackets.
+        /// Name or address; an IPv6 address has no brackets.
         host: String,
         /// The port.
         port: u16,
@@ -40,7 +50,7 @@ pub enum ServerAddress {
     Unix(PathBuf),
 }
 
-/// A text is no server address.
+/// The error of parsing a [`ServerAddress`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressError(String);
 
@@ -48,7 +58,7 @@ impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} is no server address: write host:port, [v6]:port or unix:/path",
+            "{:?} is not a server address: write host:port, [v6]:port or unix:/path",
             self.0
         )
     }
@@ -96,7 +106,8 @@ impl fmt::Display for ServerAddress {
 }
 
 impl ServerAddress {
-    /// Whether bytes stay on this machine, as far as the text of the address tells.
+    /// Returns `true` if the address is on this machine, as far as its text tells: `localhost`, a
+    /// loopback address or a UNIX socket.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match self {
@@ -125,7 +136,7 @@ impl ServerAddress {
         let Self::Tcp { host, port } = self else {
             return Err(io::Error::from(io::ErrorKind::Unsupported));
         };
-        // Tries each address that the name has; a container may come back with another one.
+        // Tries every address of the name; a restarted container may have another one.
         QuickAckStream::new(TcpStream::connect((host.as_str(), *port)).await?)
     }
 }
@@ -146,18 +157,19 @@ mod tls {
 
     use super::{Io, ServerAddress};
 
-    /// TLS from the first byte: ejabberd with `tls: true`, Prosody with `mod_net_multiplex`.
+    /// Direct TLS, from the first byte: ejabberd with `tls: true`, Prosody with
+    /// `mod_net_multiplex`.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Tls {
-        /// The name that the server's certificate must have: not the component's, as the server has
-        /// none for that.
+        /// The name to verify in the server's certificate. It is not the component's: the server
+        /// has no certificate for that.
         pub server_name: String,
-        /// Certificates to trust instead of the system's, in PEM.
+        /// A PEM file of certificates to trust instead of the system's.
         pub ca_file: Option<PathBuf>,
     }
 
     impl Tls {
-        /// Reads the certificates to trust.
+        /// Loads the trusted certificates.
         pub(crate) fn connector(&self) -> io::Result<(TlsConnector, ServerName<'static>)> {
             let name = ServerName::try_from(self.server_name.clone())
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
@@ -181,7 +193,7 @@ mod tls {
                 }
                 if roots.is_empty() {
                     return Err(io::Error::other(format!(
-                        "{}: no certificate in this file",
+                        "{}: no certificate found in this file",
                         file.display()
                     )));
                 }
@@ -191,7 +203,7 @@ mod tls {
             let (added, _) = roots.add_parsable_certificates(found.certs);
             if added == 0 {
                 return Err(io::Error::other(
-                    "the system trusts no certificate: name a ca_file",
+                    "no trusted certificates found on this system: set ca_file",
                 ));
             }
             Ok(roots)
@@ -199,7 +211,7 @@ mod tls {
     }
 
     impl ServerAddress {
-        /// Connects and lets TLS begin at once.
+        /// Connects with direct TLS.
         pub(crate) async fn connect_tls(&self, tls: &Tls) -> io::Result<Io> {
             let (connector, name) = tls.connector()?;
             match self {
@@ -219,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_and_shown() {
+    fn server_addresses_round_trip_and_invalid_ones_are_rejected() {
         for good in [
             "127.0.0.1:5347",
             "[::1]:5347",

@@ -1,8 +1,8 @@
-//! Stanzas that are kept until the server is known to have taken them, and those that it may have
-//! ended a stream over.
+//! Stanzas that are kept until the server confirms them, and the quarantine of those that may have
+//! made it close a stream.
 //!
-//! XEP-0114 has no acknowledgements. But servers handle a stream in its order, so when a ping to
-//! ourselves comes back, all that was written before it has been taken.
+//! XEP-0114 has no acknowledgements. But servers process a stream in order, so when a keepalive
+//! ping comes back, everything written before it has been accepted.
 
 use std::collections::VecDeque;
 
@@ -12,24 +12,24 @@ use crate::client::{Completion, Pending};
 use crate::error::StreamError;
 use crate::metrics::Registry;
 
-/// What was added to this stream and is kept, in its order.
+/// The kept stanzas of this stream, in order.
 #[derive(Debug, Default)]
 pub(super) struct Unconfirmed {
     kept: VecDeque<Kept>,
-    /// How many of them, from the front, have been written.
+    /// The number of them, from the front, that have been written.
     written: usize,
     quarantine: Option<Quarantine>,
 }
 
-/// A whole stanza as bytes, and who wants to know of it.
+/// A serialized stanza and its completion.
 #[derive(Debug)]
 pub(super) struct EncodedStanza {
     pub(super) bytes: Vec<u8>,
     pub(super) completion: Completion,
     pub(super) since: Instant,
-    /// The server may have ended a stream over it.
+    /// Set if the server may have closed a stream because of it.
     pub(super) suspected: bool,
-    /// How many streams have broken without a word while it was on trial.
+    /// The number of streams lost without an error while it was in quarantine.
     pub(super) failures: u32,
 }
 
@@ -39,27 +39,28 @@ struct Kept {
     end: u64,
 }
 
-/// So many streams that break without a word while a stanza is on trial are no chance any more:
-/// each of them had been seen to work right before.
+/// Streams lost without an error while a stanza is isolated after which it counts as poisoned: each
+/// of them had been seen to work right before, so this is not by chance.
 const MAX_FAILURES: u32 = 3;
 
-/// Suspects are written one at a time, each alone between two pings; all else waits for its turn.
+/// Suspected stanzas are written one at a time, each alone between two pings; everything else
+/// waits.
 #[derive(Debug, Default)]
 struct Quarantine {
     waiting: VecDeque<EncodedStanza>,
-    /// Bytes of what has come since the trial began.
+    /// Bytes of the stanzas queued since the quarantine began.
     added: usize,
 }
 
 impl EncodedStanza {
-    /// Whether it must not be forgotten once it is written.
+    /// Returns `true` if the stanza must be kept after it has been written.
     pub(super) fn is_kept(&self) -> bool {
         self.suspected || matches!(self.completion, Completion::Confirmed(_))
     }
 }
 
 impl Unconfirmed {
-    /// A stanza has been added that ends at this position.
+    /// Keeps a stanza that ends at this stream position.
     pub(super) fn keep(&mut self, encoded: EncodedStanza, end: u64) {
         self.kept.push_back(Kept { encoded, end });
     }
@@ -68,7 +69,7 @@ impl Unconfirmed {
         self.kept.is_empty()
     }
 
-    /// The next of them has been written.
+    /// Records that the next kept stanza has been written.
     pub(super) fn mark_written(&mut self) {
         if let Some(Kept {
             encoded:
@@ -84,7 +85,7 @@ impl Unconfirmed {
         self.written += 1;
     }
 
-    /// The server has taken everything before this position. True when that is something new.
+    /// Confirms everything before this stream position. Returns `true` if that is new.
     pub(super) fn confirm(&mut self, position: u64, counters: &Registry) -> bool {
         let before = self.kept.len();
         while self.written > 0
@@ -95,21 +96,23 @@ impl Unconfirmed {
             kept.encoded.completion.done();
         }
         if self.kept.is_empty() {
-            // A burst must not leave its memory behind.
+            // Returns the memory of a burst.
             self.kept.shrink_to(1024);
         }
         self.kept.len() < before
     }
 
-    /// Whether any of them has been written whole.
+    /// Returns `true` if any kept stanza has been written completely.
     pub(super) fn is_written(&self) -> bool {
         self.written > 0
     }
 
-    /// The server has ended the stream over a stanza, or may have. One that was alone on trial is
-    /// it, else all that was written, in whole or in part, is suspect. `begun`: some of the stanza
-    /// behind the last written one was written. Without an error the server said nothing, and it
-    /// takes more than one such stream.
+    /// Handles a stream that the server closed, or may have closed, because of a stanza.
+    ///
+    /// A stanza that was isolated is the cause; otherwise all stanzas that were written, completely
+    /// or in part, become suspected. `begun` is set if a part of the stanza after the last complete
+    /// one was written. Without an error from the server, it takes more than one such stream to
+    /// condemn an isolated stanza.
     pub(super) fn isolate(
         &mut self,
         error: Option<&StreamError>,
@@ -142,13 +145,14 @@ impl Unconfirmed {
         }) = self.kept.pop_front()
         {
             counters.poisoned.inc();
-            tracing::error!(%error, bytes = bytes.len(), "the server ends streams over a stanza: \
-                it is not sent again");
+            tracing::error!(%error, bytes = bytes.len(), "stanza poisoned: the server \
+                closes the stream because of it; not sending it again");
             completion.fail_poisoned(&error);
         }
     }
 
-    /// The stream is over: what was written, and what was not.
+    /// Takes all kept stanzas after the end of a stream: those that were written, and those that
+    /// were not.
     pub(super) fn take(
         &mut self,
     ) -> (
@@ -168,19 +172,19 @@ impl Unconfirmed {
         self.quarantine.is_some()
     }
 
-    /// Bytes that wait and were not there when the trial began.
+    /// Returns the bytes of the stanzas queued since the quarantine began.
     pub(super) fn added(&self) -> usize {
         self.quarantine
             .as_ref()
             .map_or(0, |quarantine| quarantine.added)
     }
 
-    /// Suspects have to be told from the others.
+    /// Begins a quarantine, which finds the poisoned stanza among the suspected ones.
     pub(super) fn begin_quarantine(&mut self, waiting: VecDeque<EncodedStanza>) {
         self.quarantine = Some(Quarantine { waiting, added: 0 });
     }
 
-    /// Gives back the parcel unless it has to wait for the end of the trial.
+    /// Queues a stanza if a quarantine is active, or returns it.
     pub(super) fn hold(&mut self, encoded: EncodedStanza) -> Option<EncodedStanza> {
         let Some(quarantine) = &mut self.quarantine else {
             return Some(encoded);
@@ -190,7 +194,7 @@ impl Unconfirmed {
         None
     }
 
-    /// What is written next: nothing while a suspect is on trial.
+    /// Returns the next stanza to write, or `None` while a suspected one is isolated.
     pub(super) fn next(&mut self, pending: &Pending) -> Option<EncodedStanza> {
         let quarantine = self.quarantine.as_mut()?;
         if self.kept.front().is_some_and(|kept| kept.encoded.suspected) {
@@ -206,7 +210,7 @@ impl Unconfirmed {
         None
     }
 
-    /// Ends the trial; gives back what has waited for that.
+    /// Ends the quarantine and returns the stanzas it has queued.
     pub(super) fn end_quarantine(&mut self) -> VecDeque<EncodedStanza> {
         self.quarantine
             .take()
@@ -214,8 +218,8 @@ impl Unconfirmed {
             .unwrap_or_default()
     }
 
-    /// Lets all suspects go: with others around them, nothing could be held against one of them any
-    /// more.
+    /// Releases all suspected stanzas: once others are written around them, a lost stream can no
+    /// longer be attributed to one of them.
     pub(super) fn release(&mut self) -> VecDeque<EncodedStanza> {
         self.kept
             .iter_mut()

@@ -1,4 +1,4 @@
-//! Calling a service and polling what it gives, with panics caught.
+//! Calls a service and polls its future, catching panics.
 
 use std::any::Any;
 use std::future::Future;
@@ -14,28 +14,28 @@ use crate::reply::Reply;
 
 pub(super) type Outcome = Result<Reply, BoxError>;
 
-/// A handler panicked; the message is for the log alone.
+/// The panic of a handler or layer. The message is only for the log.
 #[derive(Debug)]
 pub(super) struct Panicked(String);
 
 impl std::fmt::Display for Panicked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "a handler or a layer panicked: {}", self.0)
+        write!(f, "handler or layer panicked: {}", self.0)
     }
 }
 
 impl std::error::Error for Panicked {}
 
-/// What became of the first poll.
+/// The outcome of the first poll.
 pub(super) enum First {
     Ready(Outcome),
     Pending(Running),
 }
 
-/// A handler that was not done at once.
+/// The future of a handler that did not complete at its first poll.
 pub(super) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// Asks the service whether it is ready. One that panics is never ready again.
+/// Polls the service for readiness. A service that panics is never ready again.
 pub(super) fn poll_ready<S>(service: &mut S, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>>
 where
     S: Service<Inbound>,
@@ -49,9 +49,9 @@ where
 
 /// Calls the service and polls its future once.
 ///
-/// The waker does nothing: a future that is not ready is polled again by the task that takes it
-/// over. Without `unconstrained` a handler could be told to yield only because the stanzas before
-/// it used up the task's budget.
+/// The waker does nothing: a pending future is polled again by the task that takes it over. Without
+/// `unconstrained`, a handler could be forced to yield only because the stanzas before it used up
+/// the task's budget.
 pub(super) fn first_poll<S>(service: &mut S, inbound: Inbound) -> First
 where
     S: Service<Inbound, Response = Reply>,
@@ -59,8 +59,7 @@ where
     S::Future: Unpin + Send + 'static,
 {
     let called = catch_unwind(AssertUnwindSafe(|| {
-        // Component services are boxed once at their outermost layer, so there is nothing to pin
-        // here.
+        // Component services are boxed once at their outermost layer, so no pinning is needed here.
         let mut future = service.call(inbound);
         let mut context = Context::from_waker(Waker::noop());
         let polled = pin!(tokio::task::coop::unconstrained(&mut future)).poll(&mut context);
@@ -74,7 +73,7 @@ where
     called.unwrap_or_else(|panic| First::Ready(Err(Box::new(Panicked(message(&*panic))))))
 }
 
-/// Polls to the end, turning a panic into an error.
+/// Polls a future to completion, turning a panic into an error.
 pub(super) async fn finish(mut running: Running) -> Outcome {
     std::future::poll_fn(move |context| {
         catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context)))

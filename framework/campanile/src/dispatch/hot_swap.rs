@@ -1,13 +1,13 @@
-//! The service can be replaced between two stanzas.
+//! Replaces the service of a running dispatcher between two stanzas.
 //!
-//! The dispatcher looks once a turn whether there is something new. While the slot is held the
-//! service counts as not ready: what comes in waits its turn, within the usual bounds.
+//! The dispatcher checks for a change once a turn. While it is paused, the service counts as not
+//! ready: inbound stanzas are queued, within the usual limits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// What the dispatcher is to call from its next turn on.
+/// The pending replacement of a dispatcher's service.
 #[derive(Debug)]
 pub(crate) struct HotSwap<S> {
     changed: AtomicBool,
@@ -18,7 +18,7 @@ pub(crate) struct HotSwap<S> {
 struct State<S> {
     service: Option<S>,
     paused: bool,
-    /// Of the link, where it waits for the slot to open.
+    /// The waker of the connection, if it waits for the end of a pause.
     waker: Option<Waker>,
 }
 
@@ -37,36 +37,35 @@ impl<S> Default for HotSwap<S> {
 }
 
 impl<S> HotSwap<S> {
-    /// Replaces the service.
+    /// Replaces the service from the dispatcher's next turn on.
     pub(crate) fn swap(&self, service: S) {
-        // The old one, where the dispatcher has not even seen it, is dropped when nothing is locked
-        // any more.
+        // An earlier replacement that the dispatcher never saw is dropped outside of the lock.
         let old = self.lock().service.replace(service);
         self.changed.store(true, Ordering::Release);
         drop(old);
     }
 
-    /// Lets stanzas wait until what this gives is dropped.
+    /// Pauses the dispatcher until the returned guard is dropped.
     pub(crate) fn pause(self: &Arc<Self>) -> PauseGuard<S> {
         self.lock().paused = true;
         self.changed.store(true, Ordering::Release);
         PauseGuard(Arc::clone(self))
     }
 
-    /// Whether there is something new.
+    /// Returns `true` if anything has changed since the last [`HotSwap::take`].
     #[inline]
     pub(super) fn is_changed(&self) -> bool {
         self.changed.load(Ordering::Relaxed)
     }
 
-    /// Whether stanzas have to wait, and the new service, where there is one.
+    /// Returns whether the dispatcher is paused, and the new service if there is one.
     pub(super) fn take(&self) -> (bool, Option<S>) {
         let mut state = self.lock();
         self.changed.store(false, Ordering::Relaxed);
         (state.paused, state.service.take())
     }
 
-    /// Has the link woken when the slot opens.
+    /// Wakes the connection when the pause ends.
     pub(super) fn wait(&self, waker: &Waker) {
         let mut state = self.lock();
         if state.paused {
@@ -82,7 +81,7 @@ impl<S> HotSwap<S> {
     }
 }
 
-/// Stanzas wait as long as this is there.
+/// Keeps the dispatcher paused until dropped.
 pub(crate) struct PauseGuard<S>(Arc<HotSwap<S>>);
 
 impl<S> Drop for PauseGuard<S> {

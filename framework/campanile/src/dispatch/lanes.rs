@@ -1,5 +1,16 @@
-//! Who waits for whom: stanzas of one lane in order, lanes of one sender in turn, senders
-//! round-robin; and how much of it one sender, and one domain, may have.
+//! The run queue: stanzas of one lane in order, lanes of one sender in turn, senders round-robin,
+//! with limits per sender and per domain.
+//!
+//! ```text
+//! domain example.org             at most 7/8 of all handlers
+//! └─ sender alice@example.org    at most 1/4 of all handlers
+//!    ├─ lane alice → bot         stanzas in order, one at a time
+//!    └─ lane alice → other bot   runs concurrently with the lane above
+//! ```
+//!
+//! The run queue holds each sender that has a ready lane and a free handler slot. If the sender's
+//! domain has no free slot when its turn comes, the sender is moved to the blocked list of its
+//! domain, and returns to the run queue when a handler of that domain completes.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -9,15 +20,15 @@ use super::prehashed::PrehashedMap;
 use crate::limits::Limits;
 use crate::stanza::Stanza;
 
-/// Hash of a lane (bare sender, bare recipient). Two lanes with one hash are handled in one order,
-/// which harms nobody; the hash is keyed, so nobody can bring it about.
+/// Hash of a lane (bare sender, bare recipient). Two lanes with the same hash are handled in one
+/// order, which does no harm. The hash is keyed, so a sender cannot provoke it.
 pub(super) type LaneKey = u64;
-/// Hash of a bare sender. Two senders with one hash share one quota.
+/// Hash of a bare sender. Two senders with the same hash share one quota.
 pub(super) type SenderKey = u64;
-/// Hash of a sender's domain. Two domains with one hash share one quota.
+/// Hash of a sender's domain. Two domains with the same hash share one quota.
 pub(super) type DomainKey = u64;
 
-/// A lane, the sender it belongs to, and the sender's domain.
+/// The keys of a stanza: its lane, its sender, and the sender's domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keys {
     pub(super) lane: LaneKey,
@@ -25,24 +36,24 @@ pub(super) struct Keys {
     pub(super) domain: DomainKey,
 }
 
-/// What runs and what waits. Only lanes and senders that have something running or waiting are
-/// kept.
+/// Running handlers and queued stanzas. Only lanes, senders and domains with something running or
+/// queued are kept.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     lanes: PrehashedMap<LaneKey, Lane>,
     senders: PrehashedMap<SenderKey, Sender>,
     domains: PrehashedMap<DomainKey, Domain>,
-    /// Senders with a ready lane and room for one more handler, each once.
+    /// Senders with a ready lane and a free handler slot, each once.
     run_queue: VecDeque<SenderKey>,
     waiting: usize,
-    /// Bytes of stanzas that wait or are in a handler's hands.
+    /// Bytes of queued stanzas and of those being handled.
     bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
     busy: bool,
-    /// With the sender of each: an order of the user's own may put several into one lane.
+    /// Each stanza with its sender: a custom ordering may put several senders into one lane.
     waiting: VecDeque<(SenderKey, Arc<Stanza>)>,
 }
 
@@ -52,9 +63,9 @@ struct Sender {
     running: usize,
     waiting: usize,
     bytes: usize,
-    /// Lanes that wait and are not busy.
+    /// Lanes with queued stanzas that are not busy.
     ready: VecDeque<LaneKey>,
-    /// In the ring, or taken out of it until its domain has room.
+    /// In the run queue, or blocked until its domain has a free slot.
     queued: bool,
 }
 
@@ -63,7 +74,7 @@ struct Domain {
     running: usize,
     waiting: usize,
     bytes: usize,
-    /// Senders whose turn it was when as many handlers ran for the domain as may.
+    /// Senders whose turn came while the domain was using all the handlers it may.
     blocked: VecDeque<SenderKey>,
 }
 
@@ -74,12 +85,12 @@ struct Usage<'l> {
 }
 
 impl Lanes {
-    /// Nothing runs and nothing waits.
+    /// Returns `true` if nothing runs and nothing is queued.
     pub(super) fn is_empty(&self) -> bool {
         self.senders.is_empty()
     }
 
-    /// Whether a stanza of this size for this place could be handled at once.
+    /// Returns `true` if a stanza with these keys and this size could be handled at once.
     pub(super) fn is_free(&self, keys: Keys, bytes: usize, limits: &Limits) -> bool {
         let usage = self.usage(keys);
         !self.lanes.contains_key(&keys.lane)
@@ -92,7 +103,7 @@ impl Lanes {
                 .is_none_or(|domain| domain.running < limits.in_flight_per_domain())
     }
 
-    /// Who else than all has something for this place, if they have.
+    /// Returns the usage of a stanza's sender and domain.
     fn usage(&self, keys: Keys) -> Usage<'_> {
         Usage {
             sender: self.senders.get(&keys.sender),
@@ -100,8 +111,8 @@ impl Lanes {
         }
     }
 
-    /// Whether the bounds on bytes allow another stanza. One alone always fits, of all, of its
-    /// domain and of its sender.
+    /// Returns `true` if the limits on bytes admit another stanza. A single stanza always fits: in
+    /// total, in its domain and for its sender.
     fn fits(&self, Usage { sender, domain }: Usage<'_>, bytes: usize, limits: &Limits) -> bool {
         let fits = |held: usize, most: usize| held == 0 || held + bytes <= most;
         fits(self.bytes, limits.waiting_bytes)
@@ -115,7 +126,7 @@ impl Lanes {
             )
     }
 
-    /// Lets a stanza wait; gives it back when the bounds do not allow that.
+    /// Queues a stanza, or returns it if the limits do not admit it.
     pub(super) fn wait(
         &mut self,
         keys: Keys,
@@ -152,7 +163,7 @@ impl Lanes {
         Ok(())
     }
 
-    /// The next stanza to handle. Its lane counts as busy until [`Lanes::done`].
+    /// Returns the next stanza to handle. Its lane is busy until [`Lanes::done`].
     pub(super) fn next(&mut self, limits: &Limits) -> Option<(Keys, Arc<Stanza>)> {
         self.block_domains(limits);
         let key = self.run_queue.pop_front()?;
@@ -180,7 +191,7 @@ impl Lanes {
         ))
     }
 
-    /// A stanza that did not wait is being handled, and will be for a while.
+    /// Records that a stanza that was not queued is being handled and has not completed at once.
     pub(super) fn start(&mut self, keys: Keys, bytes: usize) {
         self.lanes.entry(keys.lane).or_default().busy = true;
         let sender = self.senders.entry(keys.sender).or_default();
@@ -193,7 +204,7 @@ impl Lanes {
         self.bytes += bytes;
     }
 
-    /// The stanza of this size that kept this lane busy has been handled.
+    /// Records that the stanza of this size that kept this lane busy has been handled.
     pub(super) fn done(&mut self, keys: Keys, bytes: usize, limits: &Limits) {
         let mut next = None;
         if let Entry::Occupied(mut lane) = self.lanes.entry(keys.lane) {
@@ -216,7 +227,7 @@ impl Lanes {
             }
         }
         self.bytes -= bytes;
-        // The lane is the turn of whoever is next in it, and that may be another sender.
+        // The next stanza in the lane may be from another sender.
         if let Some(key) = next
             && let Some(sender) = self.senders.get_mut(&key)
         {
@@ -236,19 +247,20 @@ impl Lanes {
         }
     }
 
-    /// Stanzas that wait.
+    /// Returns the number of queued stanzas.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Whether a stanza waits that may be handled now.
+    /// Returns `true` if a queued stanza may be handled now.
     pub(super) fn has_ready(&mut self, limits: &Limits) -> bool {
         self.block_domains(limits);
         !self.run_queue.is_empty()
     }
 
-    /// Passes over those whose turn it would be, while their domain has as many handlers as it may:
-    /// one of them comes back with each of these that is done.
+    /// Moves senders at the front of the run queue to the blocked list of their domain while it is
+    /// using all the handlers it may. Each handler of that domain that completes returns one of
+    /// them.
     fn block_domains(&mut self, limits: &Limits) {
         while let Some(&key) = self.run_queue.front() {
             let domain = self
@@ -265,7 +277,7 @@ impl Lanes {
         }
     }
 
-    /// Everything that waits, taken out in no particular order.
+    /// Removes and returns all queued stanzas, in no particular order.
     pub(super) fn drain(&mut self, limits: &Limits) -> Vec<Arc<Stanza>> {
         let waiting = self
             .lanes
@@ -318,7 +330,7 @@ impl Lanes {
         }
     }
 
-    /// After a flood, tables as large as it was would stay for ever.
+    /// Returns memory after a flood, whose tables would otherwise stay allocated.
     fn release_memory(&mut self) {
         const KEEP: usize = 1024;
         if self.lanes.capacity() > KEEP {
@@ -357,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn senders_take_turns_and_lanes_keep_their_order() {
+    fn senders_alternate_and_lanes_keep_their_order() {
         let mut lanes = Lanes::default();
         let limits = Limits::default();
         for (sender, lane, id) in [
@@ -379,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_may_hold_several_senders() {
+    fn lane_can_contain_several_senders() {
         let mut lanes = Lanes::default();
         let limits = Limits::default();
         let keys = |sender| Keys {
@@ -397,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_lane_waits_and_one_sender_gets_a_quarter() {
+    fn busy_lane_queues_and_sender_is_limited_to_a_quarter() {
         let limits = Limits {
             in_flight: 8,
             ..Limits::default()
@@ -414,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bounds_hold_in_all_and_per_sender() {
+    fn limits_apply_in_total_and_per_sender() {
         let limits = Limits {
             waiting: 8,
             ..Limits::default()
@@ -436,14 +448,14 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_leaves_an_eighth_to_the_others() {
+    fn domain_leaves_an_eighth_for_others() {
         let limits = Limits {
             in_flight: 16,
             waiting: 16,
             ..Limits::default()
         };
         let mut lanes = Lanes::default();
-        // Each of the many users of domain 1 does what one alone may.
+        // Each of the many users of domain 1 stays within the limits of a single user.
         let evil = |user: u64| Keys {
             lane: user,
             sender: user,
@@ -467,7 +479,7 @@ mod tests {
         lanes.wait(honest, stanza("honest"), &limits).unwrap();
         assert_eq!(lanes.next(&limits).unwrap().1.id(), Some("honest"));
         assert!(lanes.next(&limits).is_none() && !lanes.has_ready(&limits));
-        // One done is one more to do.
+        // A completed handler makes room for exactly one more.
         lanes.done(evil(0), 0, &limits);
         assert!(lanes.has_ready(&limits));
         assert_eq!(lanes.next(&limits).unwrap().0, evil(14));
@@ -482,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_in_hand_count_as_those_that_wait() {
+    fn bytes_being_handled_count_like_queued_bytes() {
         let one = stanza("s").weight();
         let limits = Limits {
             waiting_bytes: 8 * one,
@@ -496,7 +508,8 @@ mod tests {
             !lanes.is_free(keys(1, 2), one, &limits)
                 && lanes.wait(keys(1, 2), stanza("s"), &limits).is_err()
         );
-        // One alone is taken whatever its size, so that a small bound does not shut anybody out.
+        // A single stanza is accepted whatever its size, so that a small limit does not lock any
+        // sender out.
         assert!(
             lanes.is_free(keys(2, 0), one, &limits) && !lanes.is_free(keys(2, 0), 7 * one, &limits)
         );

@@ -1,8 +1,8 @@
-//! Which stanza is handled when: order within a lane, concurrency across lanes, bounds on
-//! everything.
+//! The dispatcher: order within a lane, concurrency across lanes, and limits on everything.
 //!
-//! A handler that is done at its first poll costs no task and no table entry. The dispatcher
-//! outlives connections: a lost link cancels no handler.
+//! A *lane* is all stanzas from one bare JID to one bare JID; they are handled in order. A handler
+//! that completes at its first poll costs no task and no table entry. The dispatcher outlives
+//! connections: a lost connection cancels no handler.
 
 mod call;
 mod hot_swap;
@@ -36,19 +36,20 @@ use crate::slow_handlers;
 use crate::stanza::Stanza;
 use crate::throttle::Throttle;
 
-/// Decides which stanzas are handled one after the other: those with the same key.
+/// A function that assigns stanzas to lanes: stanzas with the same key are handled in order, one
+/// after the other.
 ///
-/// `None` means that the stanza may be handled at any time.
+/// `None` means that the stanza may be handled at any time, concurrently with all others.
 pub type Ordering = Arc<dyn Fn(&Stanza) -> Option<u64> + Send + Sync>;
 
-/// Calls the service of one component, and writes what it answers.
+/// Calls the service of one component and writes its replies.
 pub(crate) struct Dispatch<S> {
     service: S,
-    /// What is to replace it.
+    /// The replacement of the service, if there is one.
     hot_swap: Arc<HotSwap<S>>,
-    /// Nothing is begun until the slot opens.
+    /// Set while the service is paused: no handler is started.
     paused: bool,
-    /// `poll_ready` has said yes and `call` has not been called since.
+    /// `poll_ready` returned ready and `call` has not been called since.
     ready: bool,
     limits: Arc<Limits>,
     client: Client,
@@ -57,11 +58,11 @@ pub(crate) struct Dispatch<S> {
     hasher: RandomState,
     unordered: u64,
     lanes: Lanes,
-    /// Outcomes, and when they were known: a link that was lost in between must not make an answer
-    /// young again.
+    /// The running handlers. Each outcome carries the time at which it was known, so that a reply
+    /// does not become younger while there is no connection.
     tasks: JoinSet<(Outcome, Instant)>,
     in_flight: PrehashedMap<Id, InFlightHandler>,
-    /// A task was begun whose end would wake nobody yet.
+    /// A task was spawned whose end would not wake this task yet.
     unpolled_tasks: bool,
     error_throttle: ErrorThrottle,
     log: Throttle,
@@ -112,16 +113,16 @@ where
         self
     }
 
-    /// Where another service can be put in place of this one.
+    /// Returns the handle that replaces the service.
     pub(crate) fn hot_swap(&self) -> Arc<HotSwap<S>> {
         Arc::clone(&self.hot_swap)
     }
 
-    /// Takes the next stanza from the stream: handles it at once, lets it wait, or tells its sender
-    /// that it cannot.
+    /// Takes the next stanza from the stream: handles it at once, queues it, or rejects it with an
+    /// error.
     ///
     /// # Errors
-    /// When the service will never be ready again.
+    /// If the service will never be ready again.
     pub(crate) fn offer(
         &mut self,
         cx: &mut Context<'_>,
@@ -133,7 +134,7 @@ where
             self.refuse(&stanza, Condition::RecipientUnavailable, out);
             return Ok(());
         }
-        // While nothing runs and nothing waits, nobody needs to know whose turn it is.
+        // While nothing runs and nothing waits, there is no need to compute the keys.
         let keys = if self.lanes.is_empty() {
             None
         } else {
@@ -149,7 +150,7 @@ where
         }
         let keys = keys.unwrap_or_else(|| self.keys(&stanza));
         let mut stanza = stanza;
-        // A stanza that waits must not keep alive the much larger chunk that it came in.
+        // A queued stanza must not keep alive the much larger chunk that it was read in.
         stanza.children_mut().detach();
         match self.lanes.wait(keys, Arc::new(stanza), &self.limits) {
             Ok(()) => self.counters.taken.inc(),
@@ -161,11 +162,11 @@ where
         Ok(())
     }
 
-    /// Writes the answers of handlers that are done and, where `start` says so, starts stanzas that
-    /// waited for them, `turn` at the most. True when there is more to do at once.
+    /// Writes the replies of completed handlers and, if `start` is set, starts queued stanzas, up
+    /// to `turn` in all. Returns `true` if there is more to do at once.
     ///
     /// # Errors
-    /// When the service will never be ready again.
+    /// If the service will never be ready again.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -188,14 +189,14 @@ where
         }
     }
 
-    /// Tasks were begun since [`Dispatch::poll`], which must be called again for their end to wake
-    /// anybody.
+    /// Returns `true` if tasks were spawned since the last [`Dispatch::poll`], which must then be
+    /// called again so that their end wakes this task.
     pub(crate) fn has_unpolled_tasks(&self) -> bool {
         self.unpolled_tasks
     }
 
-    /// Settles what is done, until nothing is: then whoever waits is woken by the next task that
-    /// ends.
+    /// Processes completed tasks until there are none; from then on the next task that ends wakes
+    /// the connection.
     fn join(&mut self, cx: &mut Context<'_>, left: &mut usize, out: &mut Outbox) {
         while *left > 0 {
             let Poll::Ready(Some(done)) = self.tasks.poll_join_next_with_id(cx) else {
@@ -242,23 +243,23 @@ where
         Ok(())
     }
 
-    /// From now on requests are refused; what waits and what runs is finished.
+    /// Rejects new stanzas from now on; queued stanzas and running handlers are completed.
     pub(crate) fn drain(&mut self) {
         self.draining = true;
     }
 
-    /// Nothing waits, nothing runs.
+    /// Returns `true` if no handler runs and no stanza is queued.
     pub(crate) fn is_idle(&self) -> bool {
         self.in_flight.is_empty() && self.lanes.waiting() == 0
     }
 
-    /// Handlers that run, and stanzas that wait for one.
+    /// Returns the numbers of running handlers and queued stanzas.
     pub(crate) fn load(&self) -> (usize, usize) {
         (self.in_flight.len(), self.lanes.waiting())
     }
 
-    /// The grace period is over: what waits is refused, what runs is answered with
-    /// `remote-server-timeout`.
+    /// Aborts everything after the grace period: queued stanzas are rejected, running handlers are
+    /// answered with `remote-server-timeout`.
     pub(crate) fn abort(&mut self, out: &mut Outbox) {
         for stanza in self.lanes.drain(&self.limits) {
             self.counters.late.inc();
@@ -301,7 +302,7 @@ where
             return;
         };
         self.ready = false;
-        // The real clock, not tokio's: what is measured is a handler that blocks this very thread.
+        // The real clock, not tokio's: this measures how long the handler blocks this thread.
         let start = std::time::Instant::now();
         let first = call::first_poll(&mut self.service, inbound);
         slow_handlers::record(start.elapsed(), self.limits.slow_handler);
@@ -347,7 +348,8 @@ where
         self.write(&stanza, reply, out);
     }
 
-    /// The handler's lane is free again; what it owes counts as in flight, for its sender as well.
+    /// Waits for a deferred reply. The handler's lane is free again, but the reply still counts as
+    /// in flight, for its sender too.
     fn defer(&mut self, keys: Option<Keys>, stanza: Arc<Stanza>, later: Deferred) {
         let keys = keys.unwrap_or_else(|| self.keys(&stanza));
         let keys = Keys {
@@ -374,9 +376,9 @@ where
             let from = stanza.from().map(|j| j.as_str());
             let to = stanza.to().map(|j| j.as_str());
             let id = stanza.id();
-            // Debug escapes control characters and line breaks in text from outside.
-            tracing::error!(?from, ?to, ?id, kind = %stanza.kind(), ?why, "a stanza was not handled: \
-                a fault of ours");
+            // Debug escapes control characters and line breaks in untrusted text.
+            tracing::error!(?from, ?to, ?id, kind = %stanza.kind(), ?why, "handler failed with an \
+                internal error");
         }
         classified.error
     }
@@ -395,11 +397,13 @@ where
         let Some(error) = failed else { return };
         self.counters.unwritable.inc();
         if self.log.allow() {
-            tracing::error!(to = ?request.from().map(|j| j.as_str()), id = ?request.id(), %error, "an answer cannot be written");
+            let to = request.from().map(|j| j.as_str());
+            let id = request.id();
+            tracing::error!(?to, ?id, %error, "reply could not be serialized");
         }
         let error = StanzaError::new(Condition::InternalServerError);
         if (request.kind().is_request() && !answered) || reply::should_bounce(request) {
-            // Conditions and addresses that came in can always be written.
+            // Conditions and addresses that were received can always be written.
             let _ = out.answer(
                 self.client.shared(),
                 reply::error_reply(request, &error),
@@ -408,8 +412,8 @@ where
         }
     }
 
-    /// Says no without a handler. Messages are answered once per sender and second, or overload
-    /// would feed itself.
+    /// Rejects a stanza without calling a handler. Errors for messages are limited to one per
+    /// sender and second, or overload would amplify itself.
     fn refuse(&mut self, stanza: &Stanza, condition: Condition, out: &mut Outbox) {
         if !stanza.kind().is_request() {
             if !reply::should_bounce(stanza) {
@@ -440,8 +444,8 @@ where
         }
     }
 
-    /// A lane that nobody else is in. It may meet another one by chance, which only costs a little
-    /// time.
+    /// Returns a lane of its own. It may collide with another one by chance, which only costs a
+    /// little concurrency.
     fn fresh_lane(&mut self) -> u64 {
         self.unordered = self.unordered.wrapping_add(1);
         self.hash(("unordered", self.unordered))
@@ -457,7 +461,7 @@ async fn with_end_time(running: impl Future<Output = Outcome>) -> (Outcome, Inst
     (outcome, Instant::now())
 }
 
-/// A JID without its resource, as text and without a copy.
+/// Returns a JID without its resource, as text and without copying.
 fn bare(jid: &jid::Jid) -> &str {
     let resource = jid
         .resource()

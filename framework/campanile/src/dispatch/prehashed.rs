@@ -1,12 +1,12 @@
-//! Tables by keys that no stranger chooses: hashes that are keyed already, and numbers of ours.
+//! Maps whose keys cannot be chosen by a remote sender: keyed hashes and task ids.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// A table that spends no keyed hash on its keys.
+/// A hash map that does not hash its keys a second time.
 pub(super) type PrehashedMap<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
 
-/// Spreads a number over all bits: a table looks at the highest and at the lowest ones.
+/// A hasher that spreads a number over all bits: hash maps use the highest and the lowest ones.
 #[derive(Debug, Default)]
 pub(super) struct Spread(u64);
 
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_in_a_row_differ_in_their_highest_and_lowest_bits() {
+    fn consecutive_numbers_differ_in_highest_and_lowest_bits() {
         let hash = |key| {
             let mut spread = Spread::default();
             spread.write_u64(key);

@@ -1,11 +1,11 @@
-//! Why links end and attempts fail, in classes that can be counted.
+//! Causes of lost connections and failed attempts, classified for counting.
 
 use super::Counter;
 use crate::error::LinkError;
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
-        /// Why a link ended, or could not be opened.
+        /// The cause of a lost connection or a failed connection attempt.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Cause {
@@ -13,10 +13,10 @@ macro_rules! causes {
         }
 
         impl Cause {
-            /// Every cause.
+            /// All causes.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
-            /// Its name, for labels.
+            /// Returns the name used in metric labels.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -30,38 +30,38 @@ macro_rules! causes {
 causes! {
     /// The server closed the stream or the connection.
     Closed = "closed",
-    /// Nothing listens at the server's address.
+    /// The connection was refused: nothing listens at the server's address.
     NothingListens = "nothing_listens",
-    /// The socket failed, or TLS did.
+    /// An I/O or TLS error.
     Io = "io",
-    /// Connecting, header or handshake took too long.
+    /// Connecting, the stream header or the handshake timed out.
     Timeout = "timeout",
-    /// The ping to ourselves was lost or refused.
+    /// The keepalive ping through the server was lost or rejected.
     NoRoute = "no_route",
-    /// The server took no bytes for too long.
+    /// The server accepted no bytes for too long.
     Stalled = "stalled",
-    /// What the server sent is no XMPP stream.
+    /// The server did not send a valid XMPP stream.
     NoXmpp = "no_xmpp",
-    /// Another connection has the domain.
+    /// The domain is in use by another connection.
     Conflict = "conflict",
-    /// The secret is wrong, or the domain on ejabberd.
+    /// The secret is wrong, or, on ejabberd, the domain.
     NotAuthorized = "not_authorized",
-    /// The server has no such component.
+    /// The server does not know the component.
     HostUnknown = "host_unknown",
-    /// The server stops.
+    /// The server is shutting down.
     SystemShutdown = "system_shutdown",
-    /// The server could not read a stanza.
+    /// The server could not parse a stanza.
     NotWellFormed = "not_well_formed",
-    /// A stanza was too large for the server, or stanzas came too fast.
+    /// A stanza was too large for the server, or the component sent too fast.
     PolicyViolation = "policy_violation",
-    /// The server refused the sender of a stanza.
+    /// The server rejected the sender of a stanza.
     InvalidFrom = "invalid_from",
     /// Any other stream error.
     StreamError = "stream_error",
 }
 
 impl Cause {
-    /// What an error counts as.
+    /// Returns the cause that an error is counted as.
     #[must_use]
     pub fn of(error: &LinkError) -> Self {
         match error {
@@ -92,7 +92,7 @@ impl Cause {
     }
 }
 
-/// One counter for each cause.
+/// One counter per cause.
 #[derive(Debug)]
 pub(crate) struct Causes([Counter; Cause::ALL.len()]);
 
@@ -107,7 +107,7 @@ impl Causes {
         self.0[cause as usize].inc();
     }
 
-    /// Those that have occurred.
+    /// Returns the causes that have occurred, with their counts.
     pub(crate) fn read(&self) -> Vec<(Cause, u64)> {
         let all = Cause::ALL
             .iter()
@@ -122,7 +122,7 @@ mod tests {
     use crate::error::StreamError;
 
     #[test]
-    fn every_cause_has_a_counter_and_a_name_of_its_own() {
+    fn causes_have_distinct_counters_and_names() {
         let causes = Causes::default();
         Cause::ALL.iter().for_each(|cause| causes.inc(*cause));
         let read = causes.read();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_classed() {
+    fn errors_are_classified() {
         let stream = |condition: &str| {
             LinkError::Stream(StreamError {
                 condition: condition.to_owned(),

@@ -1,4 +1,4 @@
-//! What waits in a component, looked at once a second by the link itself: no stanza pays for it.
+//! Gauges of a component, updated by the connection once a second so that no stanza pays for it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -6,29 +6,29 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Not mounted: there is no proof of anything.
+/// Marks that there is no stream.
 const NEVER: u64 = u64::MAX;
 
-/// What waits in a component now, at most a second old.
+/// A snapshot of what a component is holding, at most a second old.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gauges {
-    /// Handlers that run, answers that are owed for later included.
+    /// Running handlers, deferred replies included.
     pub handlers: usize,
-    /// Stanzas that wait for a handler.
+    /// Stanzas queued for a handler.
     pub waiting: usize,
-    /// Bytes that wait for the socket.
+    /// Bytes buffered for the socket.
     pub outbound_bytes: usize,
-    /// Stanzas of our own that wait to be taken over by the connection.
+    /// The component's own stanzas queued for the connection.
     pub sending: usize,
-    /// IQ requests of our own without an answer yet.
+    /// The component's own IQ requests without a response yet.
     pub requests: usize,
-    /// How long ago something last came in that only a live route brings; `None` while there is no
-    /// stream.
+    /// Time since the last inbound stanza that proves the route to be live, or `None` if there is
+    /// no stream.
     pub keepalive_age: Option<Duration>,
 }
 
-/// What the link sees of it.
+/// The live gauges that the connection updates.
 #[derive(Debug)]
 pub(crate) struct AtomicGauges {
     handlers: AtomicUsize,
@@ -52,14 +52,14 @@ impl Default for AtomicGauges {
 }
 
 impl AtomicGauges {
-    /// Notes how much runs, waits and is to be written.
+    /// Records running handlers, queued stanzas and buffered bytes.
     pub(crate) fn set(&self, (handlers, waiting): (usize, usize), outbound_bytes: usize) {
         self.handlers.store(handlers, Ordering::Relaxed);
         self.waiting.store(waiting, Ordering::Relaxed);
         self.outbound_bytes.store(outbound_bytes, Ordering::Relaxed);
     }
 
-    /// Notes when something last came in; `None`: there is no stream.
+    /// Records when the last stanza came in, or `None` if there is no stream.
     pub(crate) fn set_keepalive(&self, when: Option<Instant>) {
         let since = |when: Instant| {
             when.saturating_duration_since(*self.origin.get_or_init(|| when))
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_proof_grows_older() {
+    async fn keepalive_age_increases_with_time() {
         let gauges = AtomicGauges::default();
         assert_eq!(gauges.read(0, 0).keepalive_age, None);
         gauges.set_keepalive(Some(Instant::now()));

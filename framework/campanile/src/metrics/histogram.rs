@@ -1,15 +1,16 @@
-//! How long something took, in buckets that are fixed once and for all.
+//! Histograms of durations with fixed buckets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper bounds of the buckets in microseconds; one more takes all above.
+/// Upper bounds of the buckets in microseconds; one more bucket holds everything above.
 const BOUNDS: [u64; 13] = [
     5, 10, 25, 100, 250, 1_000, 2_500, 10_000, 25_000, 100_000, 1_000_000, 5_000_000, 30_000_000,
 ];
 
-/// Counts how long something takes: one atomic counter for each bucket, of which there is a fixed
-/// number.
+/// A concurrent histogram of durations with a fixed number of buckets, each an atomic counter.
+///
+/// Record durations with [`record`](Self::record) and read them with [`snapshot`](Self::snapshot).
 #[derive(Debug, Default)]
 pub struct AtomicHistogram {
     counts: [AtomicU64; BOUNDS.len() + 1],
@@ -18,7 +19,7 @@ pub struct AtomicHistogram {
 }
 
 impl AtomicHistogram {
-    /// Adds one that took this long.
+    /// Records a duration.
     pub fn record(&self, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS
@@ -29,7 +30,7 @@ impl AtomicHistogram {
         self.sum.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// A reading. Each counter is read on its own.
+    /// Returns a snapshot. Counters are loaded one by one, so the snapshot is not atomic.
     #[must_use]
     pub fn snapshot(&self) -> Histogram {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -40,7 +41,7 @@ impl AtomicHistogram {
     }
 }
 
-/// How long stanzas, answers or other things took.
+/// A snapshot of a histogram of durations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Histogram {
     counts: [u64; BOUNDS.len() + 1],
@@ -48,20 +49,20 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// How many.
+    /// Returns the number of recorded durations.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// How long they took together.
+    /// Returns the sum of the recorded durations.
     #[must_use]
     pub const fn sum(&self) -> Duration {
         self.sum
     }
 
-    /// Upper bounds of the buckets, and how many took no longer. The last bound is `None`: all of
-    /// them.
+    /// Returns the upper bound of each bucket with the number of durations up to it. The last bound
+    /// is `None`, for all of them.
     pub fn cumulative(&self) -> impl Iterator<Item = (Option<Duration>, u64)> {
         let bounds = BOUNDS
             .into_iter()
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_belongs_to_its_bucket() {
+    fn bucket_includes_its_upper_bound() {
         let buckets = AtomicHistogram::default();
         for micros in [0, 5, 6, 1_000, 60_000_000] {
             buckets.record(Duration::from_micros(micros));

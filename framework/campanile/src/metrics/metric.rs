@@ -1,37 +1,45 @@
-//! Figures of a module's own, for whoever shows them.
+//! Metrics of modules.
 
 use super::Histogram;
 
-/// One figure: what is counted or measured, and how much of it there is now.
+/// A metric with its current value.
 ///
-/// Names and labels are those of Prometheus: a name ends in its unit, or in `_total` when it only
-/// grows, and a label takes few values, none of which strangers choose.
+/// Names and labels follow the conventions of Prometheus: a name ends in its unit, or in `_total`
+/// if it is a counter. A label must take few values, none of them chosen by remote users.
+///
+/// ```
+/// use campanile::metrics::Metric;
+///
+/// let orders = Metric::counter("shelf_orders_total", "Orders by outcome", 17)
+///     .with("outcome", "shipped");
+/// assert_eq!(orders.labels, [("outcome", "shipped")]);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
-    /// Its name, such as `shelf_orders_total`.
+    /// The name, such as `shelf_orders_total`.
     pub name: &'static str,
-    /// What it means, for people.
+    /// The description shown to people.
     pub help: &'static str,
-    /// Labels besides the component, each with its value.
+    /// Labels and their values, in addition to the component.
     pub labels: Vec<(&'static str, &'static str)>,
-    /// How much.
+    /// The current value.
     pub value: MetricValue,
 }
 
-/// How much there is.
+/// The value of a [`Metric`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum MetricValue {
-    /// What only grows.
+    /// A monotonic counter.
     Counter(u64),
-    /// What goes up and down.
+    /// A value that goes up and down.
     Gauge(f64),
-    /// How long something took.
+    /// A histogram of durations, in seconds.
     Histogram(Histogram),
 }
 
 impl Metric {
-    /// What only grows.
+    /// Creates a counter.
     #[must_use]
     pub const fn counter(name: &'static str, help: &'static str, value: u64) -> Self {
         Self {
@@ -42,7 +50,7 @@ impl Metric {
         }
     }
 
-    /// What goes up and down.
+    /// Creates a gauge.
     #[must_use]
     pub const fn gauge(name: &'static str, help: &'static str, value: f64) -> Self {
         Self {
@@ -53,7 +61,7 @@ impl Metric {
         }
     }
 
-    /// How long something took.
+    /// Creates a histogram of durations, in seconds.
     #[must_use]
     pub const fn histogram(name: &'static str, help: &'static str, value: Histogram) -> Self {
         Self {

@@ -1,4 +1,7 @@
-//! What a component has counted since it started, and what waits in it now.
+//! Metrics of a component: counters since its start and gauges of its queues.
+//!
+//! Read them with [`MetricsHandle`](crate::component::MetricsHandle). The metrics of a module are
+//! [`Metric`]s.
 
 mod cause;
 mod gauges;
@@ -16,14 +19,16 @@ pub use self::metric::{Metric, MetricValue};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {
-        /// A reading of all counters.
+        /// A snapshot of all counters.
+        ///
+        /// Counters are loaded one by one, so the snapshot is not atomic.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Counters {
             $($(#[$doc])* pub $name: u64,)+
         }
 
-        /// The counters themselves; each is read on its own, so a reading is no moment in time.
+        /// The live counters and gauges of a component.
         #[derive(Debug, Default)]
         pub(crate) struct Registry {
             $(pub(crate) $name: Counter,)+
@@ -38,7 +43,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// Name and value of every counter.
+            /// Returns the name and value of every counter.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name),)+].into_iter()
             }
@@ -47,62 +52,62 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Stanzas that reached a handler or wait for one.
+    /// Stanzas accepted for handling: handled, running or queued.
     taken,
-    /// Stanzas that were well-formed and still refused: unknown type, no id, no payload.
+    /// Stanzas that were well-formed but rejected: unknown type, no id, no payload.
     malformed,
-    /// Stanzas beyond the bounds on size or depth.
+    /// Stanzas beyond the limits on size or depth.
     oversize,
-    /// Stanzas for another domain, or without a usable sender: never answered.
+    /// Stanzas for another domain, or without a usable sender. They are never answered.
     stray,
-    /// IQ results and errors that nobody waited for, forgeries among them.
+    /// IQ results and errors without a matching request, forgeries included.
     unsolicited,
-    /// IQ results and errors that belong to another process on the same JID, and were handed over
-    /// to it.
+    /// IQ results and errors forwarded to another process on the same JID.
     forwarded,
-    /// Messages that a request of ours had asked for and had no room for.
+    /// Messages that matched a request's collector but exceeded its limits.
     uncollected,
-    /// Top-level elements that a component's stream does not know.
+    /// Unknown top-level elements of the stream.
     unknown,
-    /// Stanzas beyond the bounds on what waits.
+    /// Stanzas rejected because the queues were full.
     shed,
-    /// Errors for shed messages that were not sent, because the sender got one a moment ago.
+    /// Errors for rejected messages that were not sent, because the sender had received one within
+    /// the last second.
     shed_silently,
-    /// Requests that came while the component was stopping.
+    /// Stanzas rejected during a graceful shutdown.
     late,
-    /// Requests, messages and presence that came after the component had closed its side, and are
-    /// owed nothing.
+    /// Requests, messages and presence received after the component had closed its side of the
+    /// stream. They are not answered.
     after_close,
     /// Handlers that panicked.
     panics,
-    /// Handlers and layers that failed with an error of ours.
+    /// Handlers and layers that failed with an internal error.
     faults,
-    /// Handlers that did not answer in time.
+    /// Handlers that timed out.
     timeouts,
-    /// Answers that could not be written, and became internal-server-error.
+    /// Replies that could not be serialized and were replaced by `internal-server-error`.
     unwritable,
-    /// Answers that were too old for the next stream.
+    /// Replies that were dropped because they were too old for the next stream.
     stale,
     /// Stanzas written to a stream.
     sent,
-    /// Stanzas that the server is known to have taken, of those for which that was asked.
+    /// Stanzas sent with confirmation that the server is known to have accepted.
     confirmed,
-    /// Stanzas written to one more stream, because the one before broke before the server was known
-    /// to have taken them.
+    /// Stanzas written again to another stream, because the connection was lost before they were
+    /// confirmed.
     resent,
-    /// Stanzas over which the server ends streams: they were given up.
+    /// Poisoned stanzas: given up because they make the server close the stream.
     poisoned,
-    /// Ad-hoc commands that were not begun, because there were too many sessions.
+    /// Ad-hoc commands rejected because there were too many sessions.
     sessions_refused,
-    /// Subscriptions that were not kept, because there were too many.
+    /// Subscriptions that were not stored because there were too many.
     subscriptions_refused,
-    /// Streams opened, handshake included.
+    /// Streams opened, including the handshake.
     connected,
-    /// Pings to ourselves that came back.
+    /// Keepalive pings that completed a round trip through the server.
     round_trips,
 }
 
-/// One counter.
+/// A monotonic counter.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -120,23 +125,23 @@ impl Counter {
     }
 }
 
-/// What became of the IQ requests that a component made.
+/// The outcomes of the component's own IQ requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Requests {
-    /// Requests with a result.
+    /// Requests that received a result.
     pub result: u64,
-    /// Requests that were refused.
+    /// Requests that received an error.
     pub error: u64,
-    /// Requests without an answer in time, or that nobody waited for any longer.
+    /// Requests that timed out or were dropped by their caller.
     pub unanswered: u64,
-    /// Requests that failed with their link.
+    /// Requests that failed because the connection was lost.
     pub disconnected: u64,
-    /// How long answers took, errors among them.
+    /// Response times, errors included.
     pub latency: Histogram,
 }
 
-/// The same while it is counted.
+/// The live counters behind [`Requests`].
 #[derive(Debug, Default)]
 pub(crate) struct RequestCounters {
     pub(crate) result: Counter,

@@ -4,21 +4,23 @@ use xso::FromXml;
 
 use crate::stanza::{Children, IqType, Kind, ParseError, Stanza};
 
-/// The result of a request whose payload is of no interest.
+/// A result whose payload is ignored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Empty;
 
-/// What the payload of an IQ result can be read as: any `xso::FromXml`, [`Children`] as they came,
-/// or [`Empty`].
+/// A type that can be read from the payload of an IQ result.
+///
+/// Implemented for every `xso::FromXml` type, for [`Children`] (the payload as it is) and for
+/// [`Empty`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from an IQ result",
-    note = "it is a type that implements `xso::FromXml`, or `Children`, or `Empty`"
+    note = "use a type that implements `xso::FromXml`, or `Children`, or `Empty`"
 )]
 pub trait FromResult: Sized {
     /// Reads the payload.
     ///
     /// # Errors
-    /// When it is something else.
+    /// If the payload is of another type.
     fn from_result(payload: Children) -> Result<Self, ParseError>;
 }
 

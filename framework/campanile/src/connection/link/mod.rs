@@ -1,5 +1,5 @@
-//! One open stream: reading, handling and writing, driven together on every wake, so that none can
-//! block another.
+//! One open stream: reading, dispatching and writing are driven together on every wake, so that
+//! none can block another.
 
 mod shutdown;
 
@@ -33,22 +33,22 @@ use campanile_stanza::reader::{
     Event, ReadError, Reader, RejectedStanza, STREAMS, StanzaDefect, StreamElement,
 };
 
-/// Stanzas handled before what they were answered is written, and others get their turn if this one
-/// has lasted for long.
+/// Maximum number of stanzas handled before their replies are written, and before the connection
+/// yields if the turn has been long.
 const TURN_STANZAS: usize = 256;
-/// Bytes of answers after which the same happens.
+/// Bytes of replies after which the same happens.
 const TURN_BYTES: usize = 64 * 1024;
 
-/// What a link tells those who watch it.
+/// The state of the route, as reported to observers of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// Proof that stanzas reach us, or a reason to believe so.
+    /// Stanzas are proved, or assumed with reason, to reach the component.
     Live,
-    /// No proof for a while.
+    /// There has been no proof for a while.
     Doubtful,
 }
 
-/// What a link works with and leaves behind for the next one.
+/// The parts of a component that outlive a connection.
 pub(crate) struct Parts<'l, S> {
     pub(crate) dispatch: &'l mut Dispatch<S>,
     pub(crate) outbox: &'l mut Outbox,
@@ -59,19 +59,21 @@ pub(crate) struct Parts<'l, S> {
     pub(crate) route: &'l (dyn Fn(Route) + Send + Sync),
 }
 
-/// White space behind a ping when none has come back in time. A parser that puts off what was
-/// incomplete until twice as much is there (expat since CVE-2023-52425, ejabberd's on Debian) may
-/// hold a long tag of ours and all behind it, the ping too: this is as much as it can want for a
-/// tag of that length, and the link is not taken for dead.
+/// Size of the white space after a ping when none has come back in time.
+///
+/// A parser that defers incomplete tokens until twice as much data is there (expat since
+/// CVE-2023-52425, ejabberd's on Debian) may hold back a long tag and everything after it,
+/// including the ping. This is as much as it can need for a tag of that length, so the connection
+/// is not dropped without reason.
 // RFC 6120 §4.6.1: white space between stanzas.
 const PUSH: usize = 64 * 1024;
 
-/// How a link ended.
+/// The way in which a connection ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// As asked: everything owed was answered, the stream was closed from both sides.
+    /// By a graceful shutdown: every reply was written, and both sides closed the stream.
     Stopped,
-    /// By the server or the network.
+    /// Lost, because of the server or the network.
     Lost(LinkError),
     /// The service will never be ready again.
     Service(BoxError),
@@ -84,27 +86,28 @@ pub(crate) struct Link<'l, S> {
     timer: Interval,
     now: Instant,
     phase: Phase,
-    /// More waits for the socket than the mark allows: nothing is read.
+    /// Set while the outbound buffer is above its limit: nothing is read.
     paused: bool,
-    /// The reader may hold events that have not been looked at.
+    /// Set if the reader may hold unprocessed events.
     unread: bool,
-    /// Since when the socket has taken nothing.
+    /// Since when the socket has accepted nothing.
     stalled: Option<Instant>,
-    /// When bytes came last; exact only to a tick.
+    /// Time at which bytes last came in, exact to one tick.
     heard: Instant,
-    /// What came after our closing tag, and is owed nothing: requests, messages, presence.
+    /// Stanzas received after our closing tag, which are not answered: requests, messages,
+    /// presence.
     after_close: [u64; 3],
-    /// What had been refused, and what without a word, when the drain began.
+    /// The numbers of rejected stanzas, and of those without an error reply, when the drain began.
     before_drain: Option<[u64; 2]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
-    /// Finishing what was begun, until this time at the latest.
+    /// Completing handlers and queued stanzas, until this time at the latest.
     Draining(Instant),
-    /// Our closing tag is written or waits to be; the server has until this time at the latest to
-    /// close its side, and no more than a few seconds without a byte.
+    /// Our closing tag is written or buffered. The server has until this time to close its side,
+    /// and must not be silent for more than a few seconds.
     Closing(Instant),
 }
 
@@ -133,8 +136,7 @@ where
         }
     }
 
-    /// Runs until the stream ends. When `stop` is ready, finishes what was begun and closes the
-    /// stream.
+    /// Runs until the stream ends. When `stop` completes, drains and closes the stream.
     pub(crate) async fn run(
         mut self,
         mut stop: Pin<&mut (dyn Future<Output = ()> + Send)>,
@@ -162,14 +164,14 @@ where
         ended
     }
 
-    /// A poll function, to be called again after a wake.
+    /// Polls the connection; called again after a wake.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         while self.timer.poll_tick(cx).is_ready() {
             if let Err(error) = self.tick(cx) {
                 return Poll::Ready(Ended::Lost(error));
             }
         }
-        // The real clock: how long this thread is busy.
+        // The real clock: this measures how long the thread is busy.
         let began = std::time::Instant::now();
         loop {
             let more = match self.turn(cx, began) {
@@ -193,23 +195,23 @@ where
             if self.finish_draining(more) {
                 continue;
             }
-            // Nobody wakes us for what was left alone for lack of room, once there is room.
+            // There is no wake for work that was left for lack of space, once there is space.
             let resumes = self.paused && !self.is_full();
             if more || resumes || (left && self.has_room()) {
                 if began.elapsed() < TURN {
                     continue;
                 }
-                // Others get their turn: this task may have work for ever. No sooner, for the
-                // runtime wakes an idle thread by a system call each time, which then fetches this
-                // task from another core.
+                // Yields to other tasks, since this one may never run out of work. It does not
+                // yield sooner: each time, the runtime would wake an idle thread with a system
+                // call, which then fetches this task from another core.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             match self.read(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(ended)) => return Poll::Ready(ended),
-                // Judged when all that has come is read: this process may have stood still for as
-                // long.
+                // Checked only after everything received has been read: this process may itself
+                // have been suspended.
                 Poll::Pending if self.is_server_silent() => {
                     return Poll::Ready(Ended::Lost(NOT_CLOSED));
                 }
@@ -218,12 +220,12 @@ where
         }
     }
 
-    /// Handles what has been read and what has been finished, for one turn. True when there is more
-    /// at once.
+    /// Processes received stanzas and completed handlers for one turn. Returns `true` if there is
+    /// more to do at once.
     fn turn(&mut self, cx: &mut Context<'_>, began: std::time::Instant) -> Result<bool, Ended> {
         self.paused = self.is_full();
         if self.paused {
-            // Nothing would be read, and so no proof that would let a trial go on.
+            // Nothing would be read, and so no round trip could advance the quarantine.
             self.parts.outbox.release();
         }
         let mut more = self.dispatch(cx)?;
@@ -235,7 +237,8 @@ where
     }
 
     fn dispatch(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
-        // While the server takes nothing, nothing new is begun: every answer would have to be kept.
+        // While the server accepts nothing, no handler is started: every reply would have to be
+        // kept.
         let start = !self.paused;
         self.parts
             .dispatch
@@ -270,8 +273,8 @@ where
         Ok(true)
     }
 
-    /// Whether so much waits for the socket that nothing is read: down to half of the mark, once it
-    /// was reached.
+    /// Returns `true` if the outbound buffer is above its limit, or, once it was reached, above
+    /// half of it.
     fn is_full(&self) -> bool {
         let waiting = self.parts.outbox.len();
         let mark = self.parts.limits.outbound;
@@ -282,7 +285,7 @@ where
         }
     }
 
-    /// Whether what clients have queued may be taken over.
+    /// Returns `true` if stanzas may be taken from the queue of the clients.
     fn has_room(&self) -> bool {
         self.parts.outbox.len() < self.parts.limits.outbound
             && !self.parts.outbox.is_quarantine_active()
@@ -291,7 +294,7 @@ where
     fn event(&mut self, cx: &mut Context<'_>, event: Event) -> Result<(), Ended> {
         match event {
             Event::Stanza(stanza) => self.stanza(cx, stanza),
-            // Nothing may follow our closing tag.
+            // Nothing may be written after our closing tag.
             Event::Rejected(refused) if matches!(self.phase, Phase::Closing(_)) => {
                 self.count_late(refused.name());
                 Ok(())
@@ -330,8 +333,8 @@ where
             }
             PingEvent::Failure => return Err(Ended::Lost(LinkError::NoRoute)),
             PingEvent::Peer => {
-                tracing::warn!(jid = %shared.domain, "another process is mounted on this JID: \
-                    stanzas are shared with it");
+                tracing::warn!(jid = %shared.domain, "another process is connected with this JID; \
+                    the server distributes stanzas among them");
                 return Ok(());
             }
         }
@@ -357,7 +360,7 @@ where
             .map_err(Ended::Service)
     }
 
-    /// Gives an answer to whoever waits for it, here or in another process on the same JID.
+    /// Passes a response to the pending request, here or in another process on the same JID.
     fn answer(&self, stanza: Stanza) {
         let shared = self.parts.client.shared();
         let counters = self.parts.counters;
@@ -376,7 +379,7 @@ where
         }
     }
 
-    /// Gives a message to the request that it came for; whatever else there is comes back.
+    /// Passes a message to the request that collects it; returns any other stanza.
     fn uncollected(&self, stanza: Stanza) -> Option<Stanza> {
         let pending = &self.parts.client.shared().pending;
         if !matches!(stanza.kind(), Kind::Message(_)) || !pending.is_collecting() {
@@ -390,23 +393,22 @@ where
         None
     }
 
-    /// Not ours to answer: with ejabberd's `global_routes` on, one link gets the stanzas of all
-    /// domains.
+    /// Counts a stanza that this component must not answer: with ejabberd's `global_routes`, one
+    /// connection gets the stanzas of all domains.
     fn stray(&self, stanza: &Stanza) {
         if self.parts.counters.stray.get() == 0 {
             let from = stanza.from().map(jid::Jid::as_str);
             let to = stanza.to().map(jid::Jid::as_str);
             tracing::warn!(
                 jid = %self.parts.client.domain(), ?from, ?to,
-                "a stanza for another domain, or without a usable sender, is ignored, as will be \
-                all that follow; \
-                 on ejabberd, set `global_routes: false` on the listener",
+                "stanza for another domain or without a usable sender ignored; further ones are \
+                ignored silently; on ejabberd, set `global_routes: false` on the listener",
             );
         }
         self.parts.counters.stray.inc();
     }
 
-    /// Answers a stanza that is well-formed and still none.
+    /// Replies to a stanza that is well-formed but invalid.
     fn refused(&mut self, refused: RejectedStanza) {
         let counter = match refused.defect() {
             StanzaDefect::TooLarge | StanzaDefect::TooDeep => &self.parts.counters.oversize,
@@ -421,7 +423,8 @@ where
             return;
         };
         if stanza.kind() == Kind::Iq(IqType::Result) {
-            // An answer to one of our own requests that is too large to be read is still an answer.
+            // A response to one of our own requests that is too large to be read still completes
+            // it.
             let refused = stanza
                 .with_kind(Kind::Iq(IqType::Error))
                 .with_children(error.to_children());
@@ -436,7 +439,7 @@ where
             .outbox
             .answer(self.parts.client.shared(), refusal, &stanza)
         {
-            tracing::debug!(%error, "a refusal cannot be written");
+            tracing::debug!(%error, "error reply could not be serialized");
         }
     }
 
@@ -444,14 +447,15 @@ where
         if element.namespace == STREAMS && element.name == "error" {
             return Err(LinkError::Stream(StreamError::read(element)));
         }
-        // A well-formed element ends no stream; ejabberd sees it the same way.
+        // An unknown element does not end the stream; ejabberd does the same.
         self.parts.counters.unknown.inc();
-        tracing::debug!(name = ?element.name, namespace = ?element.namespace, "an unknown element \
-            is ignored");
+        tracing::debug!(name = ?element.name, namespace = ?element.namespace, "unknown element \
+            ignored");
         Ok(())
     }
 
-    /// Takes over what clients have queued, as long as there is room. True when more may be there.
+    /// Takes stanzas from the queue of the clients while there is space. Returns `true` if there
+    /// may be more.
     fn take_queue(&mut self, cx: &mut Context<'_>) -> bool {
         if matches!(self.phase, Phase::Closing(_)) {
             return false;
@@ -461,7 +465,7 @@ where
             let Some(entry) = shared.queue.poll_pop(cx.waker()) else {
                 return false;
             };
-            // What its sender no longer waits for is taken back as long as it can be.
+            // A stanza whose sender has gone is withdrawn as long as that is possible.
             if entry.completion.is_wanted(&shared.pending) {
                 self.parts.outbox.entry(entry);
             }
@@ -522,7 +526,7 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// What depends on time and on nothing else.
+    /// Handles everything that depends only on time.
     fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {
         self.now = Instant::now();
         self.parts.outbox.tick(self.now);
@@ -536,7 +540,7 @@ where
                 tracing::warn!(
                     running,
                     waiting,
-                    "the grace period is over before all is answered"
+                    "shutdown grace period expired; remaining stanzas are rejected"
                 );
                 self.parts.dispatch.abort(self.parts.outbox);
                 self.close();
@@ -554,7 +558,7 @@ where
             return Ok(());
         }
         if self.paused {
-            // We do not listen: that nothing is heard says nothing about the route.
+            // Nothing is being read, so silence says nothing about the route.
             self.parts.keepalive.heard(self.now);
         }
         self.parts
@@ -581,8 +585,8 @@ where
         Ok(())
     }
 
-    /// Lets a ping follow whatever waits to be confirmed: one at a time, so that many stanzas share
-    /// it.
+    /// Sends a ping after stanzas that await confirmation: one at a time, so that many stanzas
+    /// share it.
     fn ping_for_confirmation(&mut self) {
         self.parts
             .outbox
@@ -593,7 +597,8 @@ where
         }
     }
 
-    /// One ping, or several where somebody waits and one may come out elsewhere.
+    /// Sends a ping, or several if a confirmation is awaited and pings may be routed to another
+    /// process.
     fn ping(&mut self) {
         let shared = self.parts.client.shared();
         let awaited = self.parts.outbox.awaits_round_trip();
@@ -607,7 +612,7 @@ where
         }
     }
 
-    /// Tells the server why, as far as it still listens.
+    /// Sends the stream error to the server, if it is still reading.
     async fn send_stream_error(&mut self, fault: ReadError) {
         use tokio::io::AsyncWriteExt;
         let error = format!(
@@ -618,13 +623,13 @@ where
         let said =
             tokio::time::timeout(Duration::from_secs(1), self.io.write_all(error.as_bytes())).await;
         if !matches!(said, Ok(Ok(()))) {
-            tracing::debug!("the server no longer listens to why the stream ends");
+            tracing::debug!("stream error could not be sent; the server is no longer reading");
         }
     }
 }
 
-/// The clock of a link: fine enough for its shortest bound, and at most one wake a second when
-/// idle.
+/// Creates the timer of a connection: fine enough for its shortest limit, and at most one wake per
+/// second when idle.
 fn timer(limits: &Limits, fresh: Option<Duration>) -> Interval {
     let bounds = [
         limits.keepalive,
@@ -639,7 +644,7 @@ fn timer(limits: &Limits, fresh: Option<Duration>) -> Interval {
     timer
 }
 
-/// The stanza that a refused one stands for, and what its sender is told, where anything is due.
+/// Returns the stanza to reply to for a rejected one, and the error, if a reply is due.
 fn stanza_for_reply(rejected: &RejectedStanza) -> Option<(Stanza, StanzaError)> {
     rejected.from()?;
     let stanza = rejected.to_stanza();

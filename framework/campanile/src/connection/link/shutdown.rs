@@ -1,5 +1,5 @@
-//! How a stream ends that is to end: what was begun is finished, our closing tag is said, and the
-//! server's is waited for.
+//! Graceful shutdown of a stream: running handlers complete, our closing tag is written, and the
+//! server's closing tag is awaited.
 
 use tokio::time::{Duration, Instant};
 use tower_service::Service;
@@ -11,8 +11,8 @@ use crate::inbound::Inbound;
 use crate::reply::Reply;
 
 pub(super) const NOT_CLOSED: LinkError = LinkError::TimedOut("the server did not close the stream");
-/// For how long a server may say nothing before it closes its side. One that still writes what it
-/// had queued is waited for.
+/// Maximum silence of the server before it closes its side. A server that still writes what it
+/// had queued is given more time.
 const SILENCE: Duration = Duration::from_secs(5);
 
 impl<S> Link<'_, S>
@@ -27,7 +27,7 @@ where
         self.parts.dispatch.drain();
     }
 
-    /// Closes the stream once nothing is owed any more. True when something was done.
+    /// Closes the stream once everything has been completed. Returns `true` if it did.
     pub(super) fn finish_draining(&mut self, more: bool) -> bool {
         let queued = self.parts.client.shared().queue.len() > 0;
         let waits = self.unread || queued || self.parts.outbox.is_owed();
@@ -48,13 +48,13 @@ where
         self.phase = Phase::Closing(self.heard + self.parts.limits.shutdown_grace);
     }
 
-    /// Whether the server has said nothing for too long since our closing tag.
+    /// Returns `true` if the server has been silent for too long since our closing tag.
     pub(super) fn is_server_silent(&self) -> bool {
         let silence = self.parts.limits.shutdown_grace.min(SILENCE);
         matches!(self.phase, Phase::Closing(_)) && self.now.duration_since(self.heard) >= silence
     }
 
-    /// Came after our closing tag.
+    /// Counts a stanza received after our closing tag.
     pub(super) fn count_late(&mut self, name: &str) {
         let [requests, messages, presence] = &mut self.after_close;
         let count = match name {
@@ -66,7 +66,8 @@ where
         self.parts.counters.after_close.inc();
     }
 
-    /// What a stop has refused or left without an answer: senders miss no more than this.
+    /// Logs the stanzas that the shutdown has rejected or not answered; senders have lost no
+    /// others.
     pub(super) fn log_late_stanzas(&self) {
         let jid = self.parts.client.domain();
         let [before, untold_before] = self.before_drain.unwrap_or_else(|| self.refused_so_far());
@@ -76,14 +77,14 @@ where
         if refused > 0 {
             tracing::info!(
                 %jid, refused, untold,
-                "came while the component was stopping and was refused; who wrote several messages \
-                was told once a second"
+                "stanzas rejected during shutdown; errors for messages are limited to one per \
+                sender and second"
             );
         }
         let [requests, messages, presence] = self.after_close;
         if requests + messages + presence > 0 {
-            tracing::info!(%jid, requests, messages, presence, "came after the stream was closed \
-                and is not answered");
+            tracing::info!(%jid, requests, messages, presence, "stanzas received after the \
+                stream was closed; not answered");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Running the commands of others (XEP-0050).
+//! Running ad-hoc commands of other entities (XEP-0050).
 
 use jid::Jid;
 use xmpp_parsers::data_forms::DataForm;
@@ -6,7 +6,7 @@ use xmpp_parsers::data_forms::DataForm;
 use crate::client::{Client, IqError};
 use crate::payload::{CommandAction, CommandActions, CommandPayload, CommandStatus, Note};
 
-/// What a command has answered, and how to go on.
+/// The response of a command, with the methods to continue it.
 ///
 /// ```
 /// # use campanile::{client::Client, error::BoxError, jid::Jid};
@@ -34,7 +34,9 @@ pub struct CommandStep {
 }
 
 impl Client {
-    /// Runs a command. Which ones there are is said by [`Client::disco_items_of`] the node
+    /// Starts a command.
+    ///
+    /// The available commands are listed by [`Client::disco_items_of`] with the node
     /// [`COMMANDS`](crate::payload::COMMANDS).
     ///
     /// # Errors
@@ -53,13 +55,13 @@ impl Client {
 }
 
 impl CommandStep {
-    /// The command has done what it is for, and there is nothing to go on with.
+    /// Returns `true` if the command has completed and cannot be continued.
     #[must_use]
     pub fn is_completed(&self) -> bool {
         self.answer.status == Some(CommandStatus::Completed)
     }
 
-    /// The form to fill in, or the result.
+    /// Returns the form to fill in, or the result.
     #[must_use]
     pub fn form(&self) -> Option<DataForm> {
         self.answer
@@ -68,25 +70,25 @@ impl CommandStep {
             .find_map(|payload| DataForm::try_from(payload.clone()).ok())
     }
 
-    /// Texts for people.
+    /// Returns the notes to show to people.
     #[must_use]
     pub fn notes(&self) -> &[Note] {
         &self.answer.notes
     }
 
-    /// Which actions may follow; `None` means that the command is completed by the next one.
+    /// Returns the actions that may follow, or `None` if the next one completes the command.
     #[must_use]
     pub fn actions(&self) -> Option<&CommandActions> {
         self.answer.actions.as_ref()
     }
 
-    /// The whole answer.
+    /// Returns the whole response.
     #[must_use]
     pub fn answer(&self) -> &CommandPayload {
         &self.answer
     }
 
-    /// Goes on as the command itself suggests.
+    /// Continues with the command's default action.
     ///
     /// # Errors
     /// See [`IqError`].
@@ -94,7 +96,7 @@ impl CommandStep {
         self.act(CommandAction::Execute, form).await
     }
 
-    /// Takes this step, and asks for the next one.
+    /// Submits this step and requests the next one.
     ///
     /// # Errors
     /// See [`IqError`].
@@ -102,7 +104,7 @@ impl CommandStep {
         self.act(CommandAction::Next, form).await
     }
 
-    /// Takes this step as the last one.
+    /// Submits this step and completes the command.
     ///
     /// # Errors
     /// See [`IqError`].
@@ -110,7 +112,7 @@ impl CommandStep {
         self.act(CommandAction::Complete, form).await
     }
 
-    /// Goes back to the step before.
+    /// Returns to the previous step.
     ///
     /// # Errors
     /// See [`IqError`].
@@ -118,7 +120,7 @@ impl CommandStep {
         self.act(CommandAction::Prev, None).await
     }
 
-    /// Gives the command up.
+    /// Cancels the command.
     ///
     /// # Errors
     /// See [`IqError`].

@@ -1,4 +1,4 @@
-//! Message archives (XEP-0313): of a room, of an account, of oneself.
+//! Message archives (XEP-0313) of rooms, accounts and the component itself.
 
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use super::{FetchedPage, Pages};
 use crate::client::{Client, IqError, IqRequest, IqResponse, ResponseCollector};
 use crate::stanza::{MessageType, ParseError, Stanza};
 
-/// An archive, and which of its messages are wanted.
+/// A query on a message archive.
 ///
 /// ```
 /// # use campanile::{client::{Client, IqError}, jid::Jid};
@@ -40,7 +40,7 @@ pub struct Archive {
     fields: Vec<Field>,
 }
 
-/// A message that an archive holds.
+/// A message from an archive.
 #[derive(Debug, Clone)]
 pub struct Archived {
     id: String,
@@ -50,24 +50,24 @@ pub struct Archived {
 /// The oldest and the newest message of an archive (XEP-0313 §4.1.5).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ArchiveEnds {
-    /// The oldest; `None` when there is none at all.
+    /// The oldest message, or `None` if the archive is empty.
     pub first: Option<ArchiveEnd>,
-    /// The newest.
+    /// The newest message, or `None` if the archive is empty.
     pub last: Option<ArchiveEnd>,
 }
 
-/// Id and time of a message in an archive.
+/// The id and time of a message in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveEnd {
-    /// Its id in the archive.
+    /// The id in the archive.
     pub id: String,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub when: SystemTime,
 }
 
 impl Client {
-    /// The archive at an address: a room's, or an account's where the component has the right to
-    /// read it.
+    /// Starts a query on the archive at an address: that of a room, or of an account that the
+    /// component has the right to read.
     #[must_use]
     pub fn archive(&self, to: impl Into<Jid>) -> Archive {
         Archive {
@@ -80,43 +80,43 @@ impl Client {
 }
 
 impl Archive {
-    /// Only messages exchanged with this JID; of a room, those of an occupant.
+    /// Selects messages exchanged with this JID, or in the archive of a room, those of an occupant.
     #[must_use]
     pub fn with(self, jid: &Jid) -> Self {
         self.field("with", jid.as_str())
     }
 
-    /// Only messages from this time on.
+    /// Selects messages from this time on.
     #[must_use]
     pub fn since(self, time: SystemTime) -> Self {
         self.field("start", &utc(time))
     }
 
-    /// Only messages up to this time.
+    /// Selects messages up to this time.
     #[must_use]
     pub fn until(self, time: SystemTime) -> Self {
         self.field("end", &utc(time))
     }
 
-    /// Only the messages of a pubsub node.
+    /// Selects the messages of a pubsub node.
     #[must_use]
     pub fn node(mut self, node: impl Into<String>) -> Self {
         self.node = Some(node.into());
         self
     }
 
-    /// Any other field of the form (XEP-0313 §4.1.6), such as a full-text search.
+    /// Sets any other field of the query form (XEP-0313 §4.1.6), such as a full-text search.
     #[must_use]
     pub fn field(mut self, var: &str, value: &str) -> Self {
         self.fields.push(Field::text_single(var, value));
         self
     }
 
-    /// The messages, the oldest first unless read [backwards](Pages::backwards). All messages of a
-    /// page are taken out of the stream before any handler sees them: none is lost, however busy
-    /// the handlers are.
+    /// Returns the messages, the oldest first unless read [backwards](Pages::backwards).
     ///
-    /// A page larger than [`Limits::max_collected`](crate::limits::Limits::max_collected) is
+    /// All messages of a page are taken out of the stream before any handler sees them, so none is
+    /// lost, however busy the handlers are. A page larger than
+    /// [`Limits::max_collected`](crate::limits::Limits::max_collected) fails with
     /// [`IqError::TooMuch`].
     #[must_use]
     pub fn messages(self) -> Pages<Archived> {
@@ -140,7 +140,7 @@ impl Archive {
         })
     }
 
-    /// The oldest and the newest message of the whole archive.
+    /// Requests the oldest and the newest message of the whole archive.
     ///
     /// # Errors
     /// See [`IqError`].
@@ -158,29 +158,29 @@ impl Archive {
 }
 
 impl Archived {
-    /// Its id in the archive: what [`Pages::after`] and [`Pages::before`] want.
+    /// Returns the id in the archive, for [`Pages::after`] and [`Pages::before`].
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// When it was sent, where the archive says so.
+    /// Returns the time at which it was sent, if the archive gives one.
     #[must_use]
     pub fn when(&self) -> Option<SystemTime> {
         let stamp = self.forwarded()?.get_child("delay", DELAY)?.attr("stamp")?;
         stamp.parse::<Stamp>().ok().map(|stamp| stamp.0.into())
     }
 
-    /// The message.
+    /// Returns the message.
     ///
     /// # Errors
-    /// When the archive holds something else.
+    /// If the archive contains something else.
     pub fn message(&self) -> Result<Stanza, ParseError> {
         let message = self
             .forwarded()
             .and_then(|forwarded| forwarded.get_child("message", CLIENT));
         let mut message = message.cloned().ok_or_else(ParseError::absent)?;
-        // RFC 6121 §5.2.2: an unknown type is the same as none.
+        // RFC 6121 §5.2.2: an unknown type is treated as `normal`.
         if message
             .attr("type")
             .is_some_and(|kind| MessageType::parse(kind).is_none())
@@ -221,7 +221,7 @@ fn form(fields: Vec<Field>) -> DataForm {
     DataForm::new(DataFormType::Submit, MAM, fields)
 }
 
-/// XEP-0082.
+/// Formats a time (XEP-0082).
 fn utc(time: SystemTime) -> String {
     DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

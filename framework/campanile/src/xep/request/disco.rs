@@ -1,4 +1,4 @@
-//! What others say about themselves (XEP-0030).
+//! Service discovery of other entities (XEP-0030).
 
 use jid::Jid;
 use xmpp_parsers::disco::{DiscoInfoQuery, DiscoInfoResult, DiscoItemsQuery, DiscoItemsResult};
@@ -8,7 +8,7 @@ use crate::client::{Client, IqError};
 use crate::xep::disco::{DiscoInfo, DiscoItem};
 
 impl Client {
-    /// What an entity, or one of its nodes, is and can do.
+    /// Requests the identities, features and forms of an entity or of one of its nodes.
     ///
     /// # Errors
     /// See [`IqError`].
@@ -33,16 +33,16 @@ impl Client {
         Ok(info.identities.into_iter().fold(found, DiscoInfo::identity))
     }
 
-    /// What belongs to an entity: the rooms of a service, the services of a server.
+    /// Lists the items of an entity: the rooms of a service, the services of a server.
     ///
-    /// An entity that knows no pages (XEP-0059) gives all of them at once.
+    /// An entity without support for paging (XEP-0059) returns all of them at once.
     #[must_use]
     pub fn disco_items(&self, to: impl Into<Jid>) -> Pages<DiscoItem> {
         self.items(to.into(), None)
     }
 
-    /// What belongs to a node of an entity; the commands of an entity are those of the node
-    /// [`COMMANDS`](crate::payload::COMMANDS).
+    /// Lists the items of a node of an entity; the node [`COMMANDS`](crate::payload::COMMANDS)
+    /// lists its commands.
     #[must_use]
     pub fn disco_items_of(&self, to: impl Into<Jid>, node: impl Into<String>) -> Pages<DiscoItem> {
         self.items(to.into(), Some(node.into()))

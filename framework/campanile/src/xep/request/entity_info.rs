@@ -1,4 +1,4 @@
-//! Is it there, what is it, since when is it idle, what time is it there.
+//! Ping, software version, last activity and time of other entities.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,22 +15,22 @@ use xso::{AsXml, FromXml};
 
 use crate::client::{Client, Empty, IqError};
 
-/// Since when somebody or something is idle (XEP-0012).
+/// The last activity of an entity (XEP-0012).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastActivity {
-    /// Of a bare JID: since it was last online. Of a full JID: since the person last did something.
-    /// Of a server or a component: since it was started.
+    /// Time since the last activity. For a bare JID: since it was last online. For a full JID:
+    /// since its user was last active. For a server or component: since it was started.
     pub ago: Duration,
-    /// What the person said on leaving.
+    /// The status text of the last unavailable presence.
     pub status: Option<String>,
 }
 
 /// The time at another entity (XEP-0202).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntityTime {
-    /// The time, to the second as a rule.
+    /// The time, usually to the second.
     pub utc: SystemTime,
-    /// How far its local time is ahead of UTC, in seconds; west of Greenwich it is negative.
+    /// The offset of its local time from UTC in seconds, negative west of Greenwich.
     pub ahead: i32,
 }
 
@@ -44,10 +44,10 @@ struct Last {
 }
 
 impl Client {
-    /// Pings an entity (XEP-0199), and says how long the answer took.
+    /// Pings an entity (XEP-0199) and returns the round-trip time.
     ///
-    /// An entity that does not know ping answers with an error, which proves as much that it is
-    /// there.
+    /// An entity without support for ping answers with an error ([`IqError::Refused`]), which
+    /// proves just as well that it is online.
     ///
     /// # Errors
     /// See [`IqError`].
@@ -57,7 +57,7 @@ impl Client {
         Ok(began.elapsed())
     }
 
-    /// Name, version and operating system of an entity's software (XEP-0092).
+    /// Requests the name, version and operating system of an entity's software (XEP-0092).
     ///
     /// # Errors
     /// See [`IqError`].
@@ -65,7 +65,7 @@ impl Client {
         self.iq_get(to, &VersionQuery).await
     }
 
-    /// Since when an entity is idle (XEP-0012).
+    /// Requests the last activity of an entity (XEP-0012).
     ///
     /// # Errors
     /// See [`IqError`].
@@ -86,7 +86,7 @@ impl Client {
         })
     }
 
-    /// What time it is at an entity (XEP-0202).
+    /// Requests the time of an entity (XEP-0202).
     ///
     /// # Errors
     /// See [`IqError`].
@@ -99,7 +99,7 @@ impl Client {
         };
         let bad = |error| IqError::Answer(xso::error::Error::text_parse_error(error).into());
         let utc = DateTime::parse_from_rfc3339(&text("utc")).map_err(bad)?;
-        // XEP-0082 §3.2: `Z` is a time zone, too.
+        // XEP-0082 §3.2: `Z` is a time zone as well.
         let zone = DateTime::parse_from_rfc3339(&format!("2000-01-01T00:00:00{}", text("tzo")))
             .map_err(bad)?;
         Ok(EntityTime {

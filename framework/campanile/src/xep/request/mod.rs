@@ -1,20 +1,20 @@
-//! What a component often asks of others, as plain types: one method of [`Client`] for each.
+//! Common IQ requests as methods of [`Client`] with plain types.
 //!
-//! | XEP | method | what comes back |
+//! | XEP | Method | Returns |
 //! |---|---|---|
-//! | [0199](https://xmpp.org/extensions/xep-0199.html) | [`Client::ping`] | how long it took |
+//! | [0199](https://xmpp.org/extensions/xep-0199.html) | [`Client::ping`] | the round-trip time |
 //! | [0030](https://xmpp.org/extensions/xep-0030.html) | [`Client::disco_info`] | [`DiscoInfo`](crate::disco::DiscoInfo) |
 //! | 0030 | [`Client::disco_items`] | [`Pages`] of [`DiscoItem`](crate::disco::DiscoItem) |
 //! | [0092](https://xmpp.org/extensions/xep-0092.html) | [`Client::version`] | [`Version`] |
 //! | [0012](https://xmpp.org/extensions/xep-0012.html) | [`Client::last_activity`] | [`LastActivity`] |
 //! | [0202](https://xmpp.org/extensions/xep-0202.html) | [`Client::entity_time`] | [`EntityTime`] |
-//! | [0050](https://xmpp.org/extensions/xep-0050.html) | [`Client::command`] | [`CommandStep`], which goes on to the next |
-//! | [0313](https://xmpp.org/extensions/xep-0313.html) | [`Client::archive`] | [`Archive`], and from it [`Pages`] of [`Archived`] |
+//! | [0050](https://xmpp.org/extensions/xep-0050.html) | [`Client::command`] | [`CommandStep`], which continues to the next step |
+//! | [0313](https://xmpp.org/extensions/xep-0313.html) | [`Client::archive`] | [`Archive`], which returns [`Pages`] of [`Archived`] |
 //! | [0054](https://xmpp.org/extensions/xep-0054.html) | [`Client::vcard`] | [`PeerVCard`] |
-//! | [0059](https://xmpp.org/extensions/xep-0059.html) | [`Pages::new`] | pages of anything |
+//! | [0059](https://xmpp.org/extensions/xep-0059.html) | [`Pages::new`] | pages of any list |
 //!
-//! All of them pass the layers of the client that they are called on; all else is asked with
-//! [`Client::iq_get`] and [`Client::iq_set`].
+//! All of them pass through the layers of the client that they are called on. Send any other
+//! request with [`Client::iq_get`] and [`Client::iq_set`].
 //!
 //! ```
 //! # use campanile::{client::{Client, IqError}, jid::Jid};
@@ -48,8 +48,8 @@ pub use self::vcard::{PeerVCard, Photo};
 use crate::client::{Client, IqRequest};
 
 impl Client {
-    /// A client whose requests come from this address within the component's domain, unless they
-    /// say otherwise.
+    /// Returns a client whose requests are sent from this address within the component's domain,
+    /// unless they set another one.
     #[must_use]
     pub fn asking_as(&self, from: impl Into<Jid>) -> Self {
         let from = from.into();

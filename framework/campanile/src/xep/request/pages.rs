@@ -1,4 +1,4 @@
-//! Lists that come page by page (XEP-0059).
+//! Paged lists (XEP-0059).
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,21 +11,22 @@ use crate::client::IqError;
 
 type Fetched<T> = Pin<Box<dyn Future<Output = Result<FetchedPage<T>, IqError>> + Send>>;
 
-/// One page.
+/// One page of a list.
 #[derive(Debug, Clone)]
 pub struct FetchedPage<T> {
-    /// What is on it, in the order of the whole list.
+    /// The items, in the order of the whole list.
     pub items: Vec<T>,
-    /// Where it lies. `None`: whoever was asked knows no pages, and this is all there is.
+    /// The position of the page, or `None` if the entity does not support paging and these are all
+    /// items.
     pub set: Option<SetResult>,
-    /// There is nothing further in this direction, and that is known for sure.
+    /// Set if the entity states that there is nothing further in this direction.
     pub complete: bool,
 }
 
-/// A list that is asked for page by page, as far as somebody wants to read it.
+/// A list that is requested page by page, as far as it is read.
 ///
-/// The next page is asked for when the last one has been read. A future that is dropped loses
-/// nothing: the page is asked for again. After an error the same page may be tried again.
+/// The next page is requested once the previous one has been read. Dropping a future loses nothing:
+/// the page is requested again. After an error, the same page can be requested again.
 ///
 /// ```
 /// # use campanile::{client::{Client, IqError}, jid::Jid};
@@ -41,7 +42,7 @@ pub struct Pages<T> {
     fetch: Box<dyn FnMut(SetQuery) -> Fetched<T> + Send>,
     size: usize,
     backwards: bool,
-    /// The item that the next page begins behind, or ends before.
+    /// The item after which the next page begins, or before which it ends.
     at: Option<String>,
     ended: bool,
     items: VecDeque<T>,
@@ -49,7 +50,7 @@ pub struct Pages<T> {
 }
 
 impl<T> Pages<T> {
-    /// Pages of which each is asked for by calling this.
+    /// Creates a list from a function that requests one page.
     pub fn new<F, Fut>(mut fetch: F) -> Self
     where
         F: FnMut(SetQuery) -> Fut + Send + 'static,
@@ -66,35 +67,36 @@ impl<T> Pages<T> {
         }
     }
 
-    /// How many items to ask for at a time; 100 unless said. Fewer may come, or more.
+    /// Sets the number of items to request at a time. Default: 100. The entity may return fewer or
+    /// more.
     #[must_use]
     pub fn page_size(mut self, size: usize) -> Self {
         self.size = size.max(1);
         self
     }
 
-    /// Begins behind the item with this id (XEP-0059 §2.2).
+    /// Starts after the item with this id (XEP-0059 §2.2).
     #[must_use]
     pub fn after(mut self, id: impl Into<String>) -> Self {
         (self.at, self.backwards) = (Some(id.into()), false);
         self
     }
 
-    /// Begins at the end of the list, and reads it backwards (XEP-0059 §2.5).
+    /// Reads the list backwards from its end (XEP-0059 §2.5).
     #[must_use]
     pub fn backwards(mut self) -> Self {
         self.backwards = true;
         self
     }
 
-    /// Begins before the item with this id, and reads the list backwards (XEP-0059 §2.3).
+    /// Reads the list backwards from before the item with this id (XEP-0059 §2.3).
     #[must_use]
     pub fn before(mut self, id: impl Into<String>) -> Self {
         (self.at, self.backwards) = (Some(id.into()), true);
         self
     }
 
-    /// The next item; `None` at the end.
+    /// Returns the next item, or `None` at the end.
     ///
     /// # Errors
     /// See [`IqError`].
@@ -105,7 +107,7 @@ impl<T> Pages<T> {
         Ok(self.items.pop_front())
     }
 
-    /// All items that are left, `most` at the most.
+    /// Returns the remaining items, up to `most`.
     ///
     /// # Errors
     /// See [`IqError`].
@@ -119,7 +121,7 @@ impl<T> Pages<T> {
         Ok(all)
     }
 
-    /// How many items the whole list has, as was last said with a page. It may be an estimate
+    /// Returns the size of the whole list, as stated by the last page. It may be an estimate
     /// (XEP-0059 §2.6).
     #[must_use]
     pub fn count(&self) -> Option<usize> {
@@ -165,8 +167,8 @@ impl<T> Pages<T> {
             set.last
         };
         self.count = set.count.or(self.count);
-        // Only an empty page, or the word of whoever was asked, is the end: counts may be
-        // estimates. One whose edge stays where it is would be asked for for ever.
+        // Only an empty page or an explicit statement is the end: counts may be estimates. A page
+        // that does not move on would be requested forever.
         self.ended = complete || items.is_empty() || edge.is_none() || edge == self.at;
         self.at = edge.or(self.at.take());
         self.items.extend(items);

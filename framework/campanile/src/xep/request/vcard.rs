@@ -1,4 +1,4 @@
-//! The vCard of others (XEP-0054).
+//! vCards of other entities (XEP-0054).
 
 use jid::Jid;
 use minidom::Element;
@@ -7,7 +7,7 @@ use xmpp_parsers::vcard::{Photo as PhotoElement, VCardQuery};
 
 use crate::client::{Client, IqError};
 
-/// What somebody says about himself.
+/// The vCard of an account or room.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PeerVCard {
     element: Element,
@@ -16,17 +16,18 @@ pub struct PeerVCard {
 /// A picture in a vCard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Photo {
-    /// Its media type, such as `image/png`, as its owner says.
+    /// The media type as stated by its owner, such as `image/png`.
     pub kind: String,
-    /// The picture.
+    /// The image data.
     pub bytes: Vec<u8>,
 }
 
 impl Client {
-    /// The vCard of an account or a room.
+    /// Requests the vCard of an account or room.
     ///
     /// # Errors
-    /// See [`IqError`]; somebody without one is refused with `item-not-found`, or has an empty one.
+    /// See [`IqError`]. For an entity without a vCard, the server replies with `item-not-found` or
+    /// an empty vCard.
     pub async fn vcard(&self, to: impl Into<Jid>) -> Result<PeerVCard, IqError> {
         let element: Element = self.iq_get(to, &VCardQuery).await?;
         Ok(PeerVCard { element })
@@ -34,20 +35,20 @@ impl Client {
 }
 
 impl PeerVCard {
-    /// The full name.
+    /// Returns the full name.
     #[must_use]
     pub fn full_name(&self) -> Option<String> {
         self.text("FN")
     }
 
-    /// The nickname.
+    /// Returns the nickname.
     #[must_use]
     pub fn nickname(&self) -> Option<String> {
         self.text("NICKNAME")
     }
 
-    /// The text of the first element with this name, such as `URL`, `BDAY` or `DESC`, or of a way
-    /// to it, such as `ORG/ORGNAME`.
+    /// Returns the text of the first element with this name, such as `URL`, `BDAY` or `DESC`, or at
+    /// this path, such as `ORG/ORGNAME`.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         let found = name.split('/').try_fold(&self.element, |element, name| {
@@ -56,7 +57,7 @@ impl PeerVCard {
         Some(found.text()).filter(|text| !text.is_empty())
     }
 
-    /// The picture, when it is there and not only linked to.
+    /// Returns the picture if it is embedded and not only linked.
     #[must_use]
     pub fn photo(&self) -> Option<Photo> {
         let photo = PhotoElement::try_from(self.element.get_child("PHOTO", VCARD)?.clone()).ok()?;
@@ -66,7 +67,7 @@ impl PeerVCard {
         })
     }
 
-    /// The whole of it.
+    /// Returns the whole vCard as XML.
     #[must_use]
     pub fn element(&self) -> &Element {
         &self.element
