@@ -25,10 +25,12 @@ PHRASES = [
     "in good order",
 ]
 # Identifiers count too: `nobody_answers` is read as often as a sentence.
-PHRASE = re.compile(r"(?<![A-Za-z])(" + "|".join(phrase.replace(" ", "[ _]") for phrase in PHRASES) + r")(?![A-Za-z])", re.I)
+PHRASE = re.compile(r"(?<![A-Za-z])(" + "|".join(phrase.replace(" ", "[ _]") for phrase in PHRASES) + r")(?![A-Za-z])(?! in\b)", re.I)
 # This list itself, foreign text, and data.
 SKIPPED = re.compile(r"(^tests/lint/|^LICENSE|\.lock$|package-lock\.json$|/corpus/|\.dict$|\.png$)")
 MAX_WIDTH = 100
+# What begins a line of a comment.
+MARKER = re.compile(r"^\s*(//[/!]?|#)?\s*")
 
 
 def tracked():
@@ -50,13 +52,11 @@ def findings(name):
     rust = name.endswith(".rs")
     previous = ""
     for number, line in enumerate(lines, 1):
-        if match := PHRASE.search(line):
-            yield number, "phrase", match.group(0)
         # A phrase may be split by a line break.
-        joined = re.sub(r"\s*(//[/!]?)?\s*", " ", previous, count=1).rstrip() + " " + re.sub(r"^\s*(//[/!]?|#)?\s*", "", line)
+        here = MARKER.sub("", line)
+        joined = f"{MARKER.sub('', previous).rstrip()} {here}"
         for match in PHRASE.finditer(joined):
-            boundary = len(joined) - len(re.sub(r"^\s*(//[/!]?|#)?\s*", "", line)) - 1
-            if match.start() < boundary < match.end():
+            if match.end() > len(joined) - len(here):
                 yield number, "phrase", match.group(0)
         if rust:
             doc = DOC.match(line)

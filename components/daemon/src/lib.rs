@@ -8,7 +8,9 @@
 //! # use campanile::{module::Module, router::Router};
 //! # #[derive(serde::Deserialize)] struct Settings {}
 //! # struct Guestbook;
-//! # impl Guestbook { fn new(_: Settings) -> Result<Self, campanile::error::BoxError> { Ok(Self) } }
+//! # impl Guestbook {
+//! #     fn new(_: Settings) -> Result<Self, campanile::error::BoxError> { Ok(Self) }
+//! # }
 //! # impl Module for Guestbook {
 //! #     fn name(&self) -> &'static str { "guestbook" }
 //! #     fn mount(self: Arc<Self>, router: Router) -> Router { router }

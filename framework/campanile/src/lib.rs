@@ -100,8 +100,9 @@
 //!
 //! [`run_until`](component::Component::run_until) reconnects after a lost connection, with delays
 //! that depend on the cause. When its argument completes, it shuts down gracefully: it rejects new
-//! requests, waits for running handlers ([`Limits::shutdown_grace`](limits::Limits::shutdown_grace), 10 s by
-//! default), and closes the stream.
+//! requests, waits for running handlers
+//! ([`Limits::shutdown_grace`](limits::Limits::shutdown_grace), 10 s by default), and closes the
+//! stream.
 //!
 //! # Handlers
 //!
@@ -173,7 +174,8 @@
 //! async fn whole(inbound: Inbound) {}
 //! # let _: Router<&'static str> = Router::new()
 //! #     .iq_get("urn:a", addresses).iq_get("urn:b", text).iq_get("urn:c", payload)
-//! #     .iq_get("urn:d", json).chat_command("!weather {city} {days}", args).iq_get("urn:e", shared).iq_get("urn:f", whole);
+//! #     .iq_get("urn:d", json).chat_command("!weather {city} {days}", args)
+//! #     .iq_get("urn:e", shared).iq_get("urn:f", whole);
 //! ```
 //!
 //! → [`extract`] lists all extractors; [`guide::extractors`] explains how to write your own
@@ -390,8 +392,8 @@
 //!
 //! # Testing
 //!
-//! With the crate `campanile-testing`, handlers and components are tested without a server. Stanzas are
-//! written as XML, and time can be virtual:
+//! With the crate `campanile-testing`, handlers and components are tested without a server. Stanzas
+//! are written as XML, and time can be virtual:
 //!
 //! ```
 //! use campanile::extract::Sender;
@@ -470,6 +472,8 @@
 //! | `tokio-xmpp` | conversions to and from `tokio_xmpp::Stanza` |
 //!
 //! No feature is enabled by default.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod client;
 pub mod component;

@@ -751,7 +751,8 @@ async fn archive_ends_are_parsed() {
         (full, ends),
         ("<metadata xmlns='urn:xmpp:mam:2'/>", ArchiveEnds::default()),
     ] {
-        let (client, to): (Client, Jid) = (bot.client(), alice.jid().clone());
+        let client: Client = bot.client();
+        let to: Jid = alice.jid().clone();
         let ask = async move { client.archive(to).ends().await };
         let query = "<iq type='get'><metadata xmlns='urn:xmpp:mam:2'/></iq>";
         assert_eq!(asked(&alice, ask, query, answer).await.unwrap(), wanted);

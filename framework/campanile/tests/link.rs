@@ -346,15 +346,15 @@ async fn reader_pauses_at_the_outbound_limit_and_resumes_at_half() {
     assert!(taken > MARK && taken < MARK + 40_000, "{taken}");
     // The pipe is full in the middle of a stanza; the write completes only if something is read
     // from it.
-    let goes_on = async |server: &mut Raw| {
+    let accepts_more = async |server: &mut Raw| {
         timeout(Duration::from_secs(1), server.io.write_all(b" "))
             .await
             .is_ok()
     };
     server.take(MARK * 4 / 10).await;
-    assert!(!goes_on(&mut server).await);
+    assert!(!accepts_more(&mut server).await);
     server.take(MARK * 2 / 10).await;
-    assert!(goes_on(&mut server).await);
+    assert!(accepts_more(&mut server).await);
     let rest = server.take(accepted * answer.len() - MARK * 6 / 10).await;
     assert!(rest.ends_with(&answer));
 }

@@ -298,11 +298,9 @@ async fn only_matching_messages_are_collected() {
         bot.router(Router::new().message(async |Body(body): Body| body))
     })
     .await;
-    let (alice, mallory, other) = (
-        bot.user("alice@localhost"),
-        bot.user("mallory@localhost"),
-        bot.user("alice@localhost/other"),
-    );
+    let alice = bot.user("alice@localhost");
+    let mallory = bot.user("mallory@localhost");
+    let other = bot.user("alice@localhost/other");
     let asking = collect(&bot.client(), alice.jid());
     let request = alice.expect(PING).await;
     alice.send(result("q", 1)).await.unwrap();

@@ -21,10 +21,11 @@ const RECIPIENT: &str = "bot.localhost";
 
 /// Calls a service with one stanza, as a component does, and returns its replies.
 ///
-/// The service is a [`Router`](campanile::router::Router), with or without layers. A stanza without a
-/// sender is sent by `alice@localhost/home`, one without a recipient is sent to `bot.localhost`,
+/// The service is a [`Router`](campanile::router::Router), with or without layers. A stanza without
+/// a sender is sent by `alice@localhost/home`, one without a recipient is sent to `bot.localhost`,
 /// and an IQ without an id gets one. An error is turned into the stanza error that the peer would
-/// receive ([`into_stanza_error`](campanile::error::into_stanza_error)). A reply that was promised for [later](campanile::reply::Deferred) is awaited.
+/// receive ([`into_stanza_error`](campanile::error::into_stanza_error)). A reply that was promised
+/// for [later](campanile::reply::Deferred) is awaited.
 ///
 /// The handler's [`Client`] is not connected. To test a component that sends stanzas or requests
 /// itself, use [`mount`](super::mount).

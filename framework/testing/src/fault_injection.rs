@@ -54,7 +54,8 @@ impl Wire {
         }
     }
 
-    /// Returns a connector for [`ComponentBuilder::connector`](campanile::component::ComponentBuilder::connector).
+    /// Returns a connector for
+    /// [`ComponentBuilder::connector`](campanile::component::ComponentBuilder::connector).
     pub fn connector(&self) -> impl Fn() -> Connecting + Clone + Send + Sync + 'static {
         let wire = self.clone();
         move || {

@@ -89,6 +89,8 @@
 //! | Flood | [`User::flood`](crate::host::User::flood) |
 //! | Late and forged responses | [`User::answer`](crate::host::User::answer), [`User::send`](crate::host::User::send) as another user |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod call;
 mod compare;
 mod expect;

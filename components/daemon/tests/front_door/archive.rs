@@ -169,7 +169,7 @@ fn invalid_commands_fail_with_a_reason() {
     assert_eq!(ended.code, Some(64));
     assert_eq!(
         ended.stderr,
-        "campanile: line 3: archive is missing; 0 entries are imported\n"
+        "campanile: line 3: archive is missing; 0 entries imported\n"
     );
     let ended = archive.run(&["prune"], "");
     assert_eq!(ended.code, Some(64), "a rule is needed: {}", ended.stderr);

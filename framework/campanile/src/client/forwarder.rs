@@ -18,7 +18,9 @@ const REST: usize = 24;
 /// [`Client::accept_response`](super::Client::accept_response) in that process. There, as always,
 /// it counts only if it comes from the address that was asked.
 ///
-/// Set with [`ComponentBuilder::response_forwarder`](crate::component::ComponentBuilder::response_forwarder).
+/// Set with [`ComponentBuilder::response_forwarder`].
+///
+/// [`ComponentBuilder::response_forwarder`]: crate::component::ComponentBuilder::response_forwarder
 pub trait ResponseForwarder: fmt::Debug + Send + Sync + 'static {
     /// Forwards an IQ result or error to the process with this [instance](super::Client::instance)
     /// id.

@@ -201,7 +201,8 @@ impl Client {
     /// one, such as load shedding around a limit, must be added together with it as one stack.
     ///
     /// Only IQ requests pass through the layer. Everything that the component sends, requests
-    /// included, passes through its [outbound layers](crate::component::ComponentBuilder::outbound).
+    /// included, passes through its [outbound
+    /// layers](crate::component::ComponentBuilder::outbound).
     ///
     /// ```
     /// # use campanile::{client::{Client, IqError}, jid::Jid, xmpp_parsers};

@@ -250,7 +250,8 @@ impl ComponentBuilder {
     /// The stanza has both addresses and an id. The layer may modify it, reject it with an error,
     /// drop it by not calling the inner service, or call the inner service several times. An error
     /// is reported to the originator: for a reply, to the peer, converted by
-    /// [`into_stanza_error`](crate::error::into_stanza_error); for a sent stanza, to the caller of the [`Client`].
+    /// [`into_stanza_error`](crate::error::into_stanza_error); for a sent stanza, to the caller of
+    /// the [`Client`].
     ///
     /// Stanzas pass one after the other, so a layer that awaits delays all later stanzas. Each call
     /// may take up to [`Limits::handler_timeout`]. Keepalive pings do not pass through these

@@ -30,8 +30,9 @@ use crate::router::{Advertised, OverlapError, Router};
 /// | a stream has ended | `offline`, one module after the other |
 /// | the component stops | `stop`, one module after the other, after the last `offline` |
 ///
-/// When modules are [replaced](crate::component::ReloadHandle) at run time, `leave`, `offline` and `stop`
-/// are called on the old ones, and `start` and, if a stream is open, `online` on the new ones.
+/// When modules are [replaced](crate::component::ReloadHandle) at run time, `leave`, `offline` and
+/// `stop` are called on the old ones, and `start` and, if a stream is open, `online` on the new
+/// ones.
 ///
 /// `offline` and `stop` may take as long as the shutdown grace period, `leave` half as long. A call
 /// that takes longer or panics is abandoned and logged.

@@ -96,8 +96,9 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// Applies a layer to every route registered so far, to each of them separately.
     ///
     /// The error of the layer's service is converted to a stanza error by
-    /// [`into_stanza_error`](crate::error::into_stanza_error). If the service is not ready, the future of the call waits for it.
-    /// To share one limit among all routes, apply the layer to the router as a whole.
+    /// [`into_stanza_error`](crate::error::into_stanza_error). If the service is not ready, the
+    /// future of the call waits for it. To share one limit among all routes, apply the layer to the
+    /// router as a whole.
     #[must_use]
     pub fn layer<L>(mut self, layer: L) -> Self
     where

@@ -10,7 +10,7 @@ const LIMITS: ReaderLimits = ReaderLimits {
     max_depth: 1024,
 };
 
-/// Why a string is not one stanza or one element.
+/// The reason why a string is not one stanza or one element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ElementError {

@@ -66,8 +66,8 @@ impl<'o> Emitter<'o> {
     /// Opens an element.
     ///
     /// # Errors
-    /// Returns [`EmitError`] if `name` is not an XML name, or `namespace` holds a character that XML
-    /// forbids.
+    /// Returns [`EmitError`] if `name` is not an XML name, or `namespace` holds a character that
+    /// XML forbids.
     pub fn start(&mut self, namespace: &str, name: &str) -> Result<(), EmitError> {
         self.check_name(name)?;
         self.check_namespace(namespace)?;

@@ -9,7 +9,7 @@ use crate::tree::End;
 
 /// Regression documents, which are also the seed corpus of the fuzz target.
 pub(crate) fn corpus() -> Vec<Vec<u8>> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/reader");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/reader");
     let files =
         std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let documents: Vec<_> = files

@@ -52,7 +52,7 @@ fn prosody_error_before_the_handshake_is_read() {
         xmlns:stream='http://etherx.jabber.org/streams' version='1.0' \
         xmlns='jabber:component:accept' id=''><stream:error><host-unknown \
         xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
-        <text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>nobody.localhost does not match any \
+        <text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>missing.localhost does not match any \
         configured external \
         components</text></stream:error></stream:stream>";
     assert_eq!(

@@ -118,7 +118,8 @@ impl Host {
         }
     }
 
-    /// Returns a connector for [`ComponentBuilder::connector`](campanile::component::ComponentBuilder::connector).
+    /// Returns a connector for
+    /// [`ComponentBuilder::connector`](campanile::component::ComponentBuilder::connector).
     ///
     /// Each connection attempt opens a new in-memory pipe. Attempts fail with
     /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) while the host is stopped.

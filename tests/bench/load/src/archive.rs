@@ -116,7 +116,8 @@ fn questions(asker: &mut Asker<'_>, entries: u64) -> Result<String> {
                    who: &dyn Fn(u32) -> String,
                    words: &dyn Fn(u32) -> String,
                    set: &dyn Fn(u32) -> String| {
-        let (mut times, mut found) = (Vec::new(), 0);
+        let mut times = Vec::new();
+        let mut found = 0;
         for number in 0..ASKED {
             let page = asker.ask(&who(number), &form(&words(number), ""), &set(number))?;
             times.push(page.took);

@@ -41,7 +41,7 @@ pub(super) struct Outcome {
     pub(super) push: bool,
     /// The stanza is passed on to its recipient.
     pub(super) pass: bool,
-    /// Whether the contact may now see the account's presence, if that has changed.
+    /// The contact's new permission to see the account's presence, if that has changed.
     pub(super) seen: Option<bool>,
     /// Automatic reply of the account's server.
     pub(super) answer: Option<PresenceType>,

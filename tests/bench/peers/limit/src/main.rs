@@ -19,7 +19,8 @@ fn main() -> Result<()> {
     handshake(&mut stream)?;
     let mut input = vec![0; 256 * 1024];
     let marks = Marks::new();
-    let (mut filled, mut out) = (0, Vec::new());
+    let mut filled = 0;
+    let mut out = Vec::new();
     loop {
         let got = stream.read(&mut input[filled..])?;
         if got == 0 {
@@ -60,7 +61,8 @@ fn handshake(stream: &mut TcpStream) -> Result<()> {
 }
 
 fn read_to(stream: &mut TcpStream, end: &[u8]) -> Result<Vec<u8>> {
-    let (mut text, mut byte) = (Vec::new(), [0]);
+    let mut text = Vec::new();
+    let mut byte = [0];
     while !text.ends_with(end) {
         ensure!(stream.read(&mut byte)? == 1, "closed");
         text.push(byte[0]);
