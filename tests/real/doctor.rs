@@ -14,7 +14,7 @@ fn component(jid: &str, address: &str, more: &str) -> String {
     format!(
         "[[component]]\njid = \"{jid}\"\naddress = \"{address}\"\nsecret \
         = \"{SECRET}\"\n{more}\n[component.echo]\n\
-         [component.limits]\nopen = \"2s\"\n"
+         [component.limits]\nconnect_timeout = \"2s\"\n"
     )
 }
 
@@ -444,7 +444,7 @@ async fn doctor_replaces_connection_with_kick_old() {
         "kick_old",
         &checked,
         0,
-        &["(with component_conflict_resolve = \"kick_old\" it ends the\nother)"],
+        &["(with component_conflict_resolve = \"kick_old\" it closes the\nother one)"],
     );
     assert!(
         other

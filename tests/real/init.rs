@@ -68,7 +68,7 @@ async fn generated_configuration_works(server: Server) {
     assert!(
         checked
             .stdout
-            .contains("fresh.localhost: mounted, and left again; 20 pings"),
+            .contains("fresh.localhost: mounted and unmounted; 20 pings"),
         "{}",
         checked.stdout
     );

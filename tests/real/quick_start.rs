@@ -73,7 +73,8 @@ impl Project {
         let framework = repository().join("framework/campanile");
         let campanile = framework.to_str().unwrap();
         project.cargo(&["add", "--path", campanile]);
-        project.cargo(&["add", "--dev", "--path", campanile, "--features", "testing"]);
+        let testing = repository().join("framework/testing");
+        project.cargo(&["add", "--dev", "--path", testing.to_str().unwrap()]);
         project.cargo(&[
             "add",
             "tokio",

@@ -20,7 +20,7 @@ pub(crate) async fn run(archive: Archive) {
         match archive.store.finish_erasing().await {
             Ok(None) => {}
             Ok(Some(entries)) => {
-                tracing::info!(store = %archive.store.name(), entries, "erasure completed")
+                tracing::info!(store = %archive.store.name(), entries, "erasure completed");
             }
             Err(error) => {
                 tracing::warn!(store = %archive.store.name(), %error, "interrupted erasure not \
@@ -31,7 +31,7 @@ pub(crate) async fn run(archive: Archive) {
             match archive.store.prune(rule).await {
                 Ok(0) => {}
                 Ok(pruned) => {
-                    tracing::info!(store = %archive.store.name(), pruned, "old entries removed")
+                    tracing::info!(store = %archive.store.name(), pruned, "old entries removed");
                 }
                 Err(error) => {
                     tracing::warn!(store = %archive.store.name(), %error, "old entries not \

@@ -123,7 +123,7 @@ fn arguments() -> Vec<Case> {
         }),
         Case::new("order: Payload of a derived type", move || {
             let typed = |Payload(order): Payload<Order>| async move {
-                drop(black_box((order.item, order.quantity)))
+                drop(black_box((order.item, order.quantity)));
             };
             work(
                 Router::new().iq_set("urn:example:shelf", typed),
@@ -132,7 +132,7 @@ fn arguments() -> Vec<Case> {
         }),
         Case::new("order: Json of a derived type", move || {
             let typed = |Json(order): Json<JsonOrder>| async move {
-                drop(black_box((order.item, order.quantity)))
+                drop(black_box((order.item, order.quantity)));
             };
             work(Router::new().iq_set("urn:xmpp:json:0", typed), [set(json)])
         }),

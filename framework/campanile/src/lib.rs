@@ -414,7 +414,7 @@
 //! # }
 //! ```
 //!
-//! → [`guide::testing`]
+//! → the [guide](https://docs.rs/campanile-testing/latest/campanile_testing/guide) of that crate
 //!
 //! # Observability
 //!

@@ -278,7 +278,7 @@ async fn confirmed_stanzas_arrive_wherever_the_connection_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn awaited_stanzas_arrive_through_two_hundred_restarts() {
     let bot = bot_with(|limits| {
-        limits.back_off = (Duration::from_millis(10), Duration::from_millis(100))
+        limits.back_off = (Duration::from_millis(10), Duration::from_millis(100));
     })
     .await;
     let alice = bot.user("alice@localhost");
@@ -545,7 +545,7 @@ async fn unconfirmed_stanzas_are_limited_by_number_and_bytes() {
         ),
         (
             |limits: &mut Limits| {
-                (limits.unconfirmed_bytes, limits.max_stanza_out) = (16 * 1024, 4096)
+                (limits.unconfirmed_bytes, limits.max_stanza_out) = (16 * 1024, 4096);
             },
             16,
         ),

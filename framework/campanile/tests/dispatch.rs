@@ -216,7 +216,7 @@ async fn flood_is_rejected_while_another_sender_is_served() {
         };
         let router = Router::new().iq_get(X, hang).iq_get(Y, quick);
         let bot = bot(router, |limits| {
-            (limits.handler_timeout, limits.in_flight) = (Duration::from_secs(3600), 512)
+            (limits.handler_timeout, limits.in_flight) = (Duration::from_secs(3600), 512);
         })
         .await;
         let mallory = bot.user("mallory@evil.example");
@@ -303,7 +303,7 @@ async fn limits_apply_to_all_senders_together() {
         async move { gate.notified().await }
     };
     let bot = bot(Router::new().iq_get(X, hang), |limits| {
-        (limits.in_flight, limits.waiting) = (16, 40)
+        (limits.in_flight, limits.waiting) = (16, 40);
     })
     .await;
     let users: Vec<_> = (0..30)
@@ -343,7 +343,7 @@ async fn limits_apply_to_all_senders_together() {
 #[tokio::test(start_paused = true)]
 async fn queued_bytes_are_limited() {
     let bot = bot(Router::new().message(pending::<()>), |limits| {
-        limits.waiting_bytes = 400_000
+        limits.waiting_bytes = 400_000;
     })
     .await;
     let alice = bot.user("alice@localhost");
@@ -359,7 +359,7 @@ async fn queued_bytes_are_limited() {
 #[tokio::test(start_paused = true)]
 async fn errors_for_rejected_messages_are_limited_to_one_per_second() {
     let bot = bot(Router::new().message(pending::<()>), |limits| {
-        limits.waiting = 4
+        limits.waiting = 4;
     })
     .await;
     let alice = bot.user("alice@localhost");

@@ -55,7 +55,7 @@ impl Diary {
             self.log
                 .lock()
                 .unwrap()
-                .push(format!("{} {text}", self.name))
+                .push(format!("{} {text}", self.name));
         };
         write(what.to_owned());
         match (self.act)(what) {

@@ -21,7 +21,7 @@ macro_rules! conditions {
     ($($(#[$doc:meta])* $variant:ident = $text:literal, $kind:ident;)+) => {
         /// A defined condition of a stanza error (RFC 6120 §8.3.3).
         ///
-        /// Converts into a [`StanzaError`] and into a [`BoxError`], so that a handler can write
+        /// Converts into a [`StanzaError`] and into a boxed error, so that a handler can write
         /// `Err(Condition::Forbidden.into())` or use `?`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Condition {

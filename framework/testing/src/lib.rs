@@ -1,5 +1,5 @@
 //! Test utilities for components: handlers without a connection, virtual users, fault injection,
-//! and byte-exact transcripts. The [guide](campanile::guide::testing) explains each of them.
+//! and byte-exact transcripts. The [guide](crate::guide) explains each of them.
 //!
 //! Assertions panic with the caller's location, and show the wanted and the seen stanza as XML. No
 //! sockets and no server are needed, so tests on a paused clock
@@ -95,6 +95,8 @@ mod call;
 mod compare;
 mod expect;
 mod fault_injection;
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 pub mod host;
 mod mount;
 mod player;

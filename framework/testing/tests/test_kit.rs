@@ -132,7 +132,7 @@ async fn failed_reply_assertion_shows_difference() {
             answer
                 .assert_reply("<message type='chat'><body>ho</body></message>")
                 .clone(),
-        )
+        );
     });
     assert_eq!(
         other,
@@ -309,7 +309,7 @@ async fn call_fills_in_default_sender() {
         .await
         .assert_reply("<message type='chat'><body>alice@localhost/home</body></message>");
     let text = failed(async move {
-        drop(campanile_testing::call(Router::new().message(sender), "<message>").await)
+        drop(campanile_testing::call(Router::new().message(sender), "<message>").await);
     })
     .await;
     assert!(

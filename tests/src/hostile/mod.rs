@@ -183,7 +183,7 @@ fn content(stanza: &Tree, origin: Origin) -> String {
     for content in &stanza.content {
         match content {
             Content::Element(tree) if own(tree) => {
-                parts.push(format!("<{}>{:?}", tree.name, tree.text()))
+                parts.push(format!("<{}>{:?}", tree.name, tree.text()));
             }
             Content::Element(tree) => parts.push(inherited(tree).canonical()),
             Content::Text(text) if origin == Origin::Component => parts.push(format!("{text:?}")),

@@ -147,7 +147,7 @@ fn from_credential(name: &str, span: &Range<usize>, faults: &mut Faults<'_>) -> 
                 span,
                 format!("cannot read the credential {name:?}: {error}"),
                 remedy,
-            )
+            );
         })
         .ok()
         .map(|(secret, _)| secret)

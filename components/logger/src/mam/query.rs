@@ -121,10 +121,11 @@ impl MamQuery {
                 }
                 ("start", text) => {
                     self.start =
-                        Some(time::parse(text).ok_or_else(|| bad("start is not a timestamp"))?)
+                        Some(time::parse(text).ok_or_else(|| bad("start is not a timestamp"))?);
                 }
                 ("end", text) => {
-                    self.end = Some(time::parse(text).ok_or_else(|| bad("end is not a timestamp"))?)
+                    self.end =
+                        Some(time::parse(text).ok_or_else(|| bad("end is not a timestamp"))?);
                 }
                 ("before-id", id) => self.before_id = Some(id.to_owned()),
                 ("after-id", id) => self.after_id = Some(id.to_owned()),
@@ -155,7 +156,7 @@ impl MamQuery {
                         text.trim()
                             .parse()
                             .map_err(|_| bad("max is not a number"))?,
-                    )
+                    );
                 }
                 "before" => self.before = Some(text),
                 "after" if text.is_empty() => {}

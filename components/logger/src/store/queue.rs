@@ -211,7 +211,7 @@ impl Thread {
         loop {
             match self.next() {
                 Turn::Batch(new_entries, completions) => {
-                    self.batch(&new_entries, completions, runtime)
+                    self.batch(&new_entries, completions, runtime);
                 }
                 Turn::Job(job) => match self.backend() {
                     Ok(backend) => job(Ok(&mut **backend)),
@@ -308,7 +308,7 @@ impl Thread {
             completions
                 .into_iter()
                 .zip(outcomes)
-                .for_each(|(completion, outcome)| completion.complete(&outcome))
+                .for_each(|(completion, outcome)| completion.complete(&outcome));
         };
         // Replies sent from a runtime thread wake their tasks without another switch between
         // threads.

@@ -91,7 +91,7 @@ impl Completion {
     pub(crate) fn fail_poisoned(self, error: &StreamError) {
         match self {
             Self::Sender { written, .. } => {
-                drop(written.send(Err(SendError::Refused(error.clone()))))
+                drop(written.send(Err(SendError::Refused(error.clone()))));
             }
             Self::Confirmed(confirm) => confirm.end(Err(ConfirmError::Refused(error.clone()))),
             // A request has already failed with its connection.

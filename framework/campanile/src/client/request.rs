@@ -278,7 +278,7 @@ impl Client {
             .map_err(IqError::Answer)
     }
 
-    /// Sends an IQ set and waits for the result, often [`Empty`].
+    /// Sends an IQ set and waits for the result, often [`Empty`](super::Empty).
     ///
     /// # Errors
     /// See [`IqError`]; a result that is not an `A` is [`IqError::Answer`].

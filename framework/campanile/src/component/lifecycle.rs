@@ -244,7 +244,7 @@ impl Member {
         match timeout(within, called).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::error!(module = module.name(), what, %error, "module call failed")
+                tracing::error!(module = module.name(), what, %error, "module call failed");
             }
             Err(_) => {
                 abort.abort();

@@ -204,7 +204,7 @@ impl Outbox {
         // While the layers are taken out, the error sent in place of a rejected reply bypasses
         // them.
         let more = layers.poll(cx, &shared.pending, |passed| {
-            self.passed(passed, shared, counters)
+            self.passed(passed, shared, counters);
         });
         self.layers = Some(layers);
         more
@@ -268,10 +268,10 @@ impl Outbox {
     pub(crate) fn connection_lost(&mut self, error: &LinkError, counters: &Registry) {
         match error {
             LinkError::Stream(error) if error.is_about_a_stanza() => {
-                self.isolate(Some(error), counters)
+                self.isolate(Some(error), counters);
             }
             LinkError::Io(_) | LinkError::Closed if self.unconfirmed.is_quarantine_active() => {
-                self.isolate(None, counters)
+                self.isolate(None, counters);
             }
             // Both servers close streams like this when they stop, but repeated losses may be due
             // to a stanza.

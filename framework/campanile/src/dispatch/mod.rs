@@ -218,7 +218,7 @@ where
                 continue;
             }
             out.at_time(since, |out| {
-                self.settle(Some(handler.keys), handler.stanza, outcome, out)
+                self.settle(Some(handler.keys), handler.stanza, outcome, out);
             });
         }
     }

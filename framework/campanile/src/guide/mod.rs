@@ -37,6 +37,3 @@ pub mod modules {}
 
 #[doc = include_str!("compiler_errors.md")]
 pub mod compiler_errors {}
-
-#[doc = include_str!("testing.md")]
-pub mod testing {}

@@ -90,7 +90,7 @@ impl Reply {
                     send(back(request, Kind::Iq(IqType::Result), children));
                 }
                 Kind::Message(MessageType::Chat | MessageType::Normal) => {
-                    send(back(request, request.kind(), children))
+                    send(back(request, request.kind(), children));
                 }
                 // A room must not receive automatic replies; headlines and presence expect none.
                 Kind::Message(_) | Kind::Presence(_) => {}

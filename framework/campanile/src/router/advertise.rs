@@ -351,7 +351,7 @@ impl AddressInfo {
                 AdvertKind::Item(item) => items.push(item.clone()),
                 AdvertKind::Command(command) => commands.add(command.clone()),
                 AdvertKind::Node(node, info) => {
-                    drop(nodes.insert(node.clone(), NodeInfo::new(info.clone(), Some(node))))
+                    drop(nodes.insert(node.clone(), NodeInfo::new(info.clone(), Some(node))));
                 }
             }
         }

@@ -62,7 +62,7 @@ impl Fallback {
     /// `Fallback` from the same message.
     ///
     /// ```
-    /// use campanile::payload::{Fallback, FallbackBody};
+    /// use campanile_stanza::payload::{Fallback, FallbackBody};
     ///
     /// let quote = FallbackBody { start: Some(0), end: Some(8) };
     /// let fallback = Fallback { body: vec![quote], ..Fallback::default() };

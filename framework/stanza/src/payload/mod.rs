@@ -12,9 +12,8 @@
 //! | 0428 Fallback Indication | [`Fallback`] |
 //! | 0461 Message Replies | [`InReplyTo`] |
 //!
-//! All of them implement `FromXml` and `AsXml` of [`xso`]. Use them with the
-//! [`Payload`](crate::extract::Payload) extractor,
-//! [`Stanza::child`](crate::stanza::Stanza::child) and
+//! All of them implement `FromXml` and `AsXml` of [`xso`]. Use them with the `Payload` extractor of
+//! the crate `campanile`, [`Stanza::child`](crate::stanza::Stanza::child) and
 //! [`Stanza::with_child`](crate::stanza::Stanza::with_child):
 //!
 //! ```

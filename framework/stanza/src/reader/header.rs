@@ -176,7 +176,7 @@ impl StanzaHeader {
                 b"from" => header.from = Jid::new(&value()).ok(),
                 b"to" => header.to = Jid::new(&value()).ok(),
                 b"id" => {
-                    header.id = Some(value().into()).filter(|id: &CompactString| !id.is_empty())
+                    header.id = Some(value().into()).filter(|id: &CompactString| !id.is_empty());
                 }
                 b"type" => header.kind = value().into(),
                 b"xml:lang" => header.lang = Some(value().into()),

@@ -16,11 +16,11 @@ use crate::xml::{CLIENT, XML, chars, escape, events};
 /// The child elements of a stanza, in document order.
 ///
 /// The elements are kept as raw, well-formed XML, and parsed on demand. They come from the
-/// [reader](crate::connection::Reader) or from a serialized value, never from an unchecked string.
+/// [reader](crate::reader::Reader) or from a serialized value, never from an unchecked string.
 /// Cloning does not copy the bytes, which are reference counted.
 ///
 /// ```
-/// use campanile::stanza::Children;
+/// use campanile_stanza::stanza::Children;
 /// use xmpp_parsers::ping::Ping;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -299,6 +299,9 @@ impl ChildrenBuilder {
     }
 
     /// Appends text between the children.
+    ///
+    /// # Errors
+    /// Returns [`WriteError`] for a character that XML forbids.
     pub fn push_character_data(&mut self, text: &str) -> Result<(), WriteError> {
         if let Some(c) = chars::forbidden(text) {
             return Err(WriteError::Character(c));
@@ -308,6 +311,9 @@ impl ChildrenBuilder {
     }
 
     /// Appends an element with text content.
+    ///
+    /// # Errors
+    /// Returns [`WriteError`] for a name or a character that XML forbids.
     pub fn push_text(&mut self, namespace: &str, name: &str, text: &str) -> Result<(), WriteError> {
         let start = self.out.len();
         let mut emitter = Emitter::new(&mut self.out, CLIENT);
@@ -319,6 +325,9 @@ impl ChildrenBuilder {
     }
 
     /// Appends the one element that `write` emits.
+    ///
+    /// # Errors
+    /// Returns [`WriteError`] if `write` fails; nothing is appended then.
     pub fn push_with(
         &mut self,
         write: impl FnOnce(&mut Emitter<'_>) -> Result<(), EmitError>,

@@ -190,7 +190,7 @@ impl Parts {
                 }
             }
             Item::Attribute(namespace, name, value) if self.depth == 1 => {
-                self.attribute(namespace, name, value)?
+                self.attribute(namespace, name, value)?;
             }
             Item::ElementHeadStart(..) => {
                 self.depth += 1;

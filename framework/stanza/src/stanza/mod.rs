@@ -13,7 +13,7 @@
 //! Build a stanza and read it back:
 //!
 //! ```
-//! use campanile::stanza::{Kind, MessageType, Stanza};
+//! use campanile_stanza::stanza::{Kind, MessageType, Stanza};
 //! use jid::Jid;
 //! use xmpp_parsers::delay::Delay;
 //! use xmpp_parsers::receipts::Request;
@@ -33,7 +33,7 @@
 //! # }
 //! ```
 //!
-//! [`Reader`](crate::connection::Reader) parses stanzas from a stream.
+//! [`Reader`](crate::reader::Reader) parses stanzas from a stream.
 
 mod children;
 mod convert;

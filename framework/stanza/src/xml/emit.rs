@@ -170,6 +170,9 @@ impl<'o> Emitter<'o> {
     ///
     /// `AsXml` may be implemented by user code, so it is checked that the items form exactly one
     /// element.
+    ///
+    /// # Errors
+    /// Returns [`EmitError`] if the value cannot be serialized, or is not exactly one element.
     pub fn value<T: AsXml + ?Sized>(&mut self, value: &T) -> Result<(), EmitError> {
         const NOT_ONE: EmitError = EmitError::Shape("the value is not one element");
         let outside = self.open.len();

@@ -46,7 +46,7 @@ impl Shared {
             },
             Target::Offline => self.bounce(stanza, &refusal::offline(to)),
             Target::RemoteServer => {
-                self.bounce(stanza, &StanzaError::new(Condition::RemoteServerNotFound))
+                self.bounce(stanza, &StanzaError::new(Condition::RemoteServerNotFound));
             }
             Target::Host => match host_entity::answer(self, stanza) {
                 Ok(children) => self.answer(stanza, Kind::Iq(IqType::Result), children),
@@ -64,7 +64,7 @@ impl Shared {
         match stanza.kind() {
             // Virtual accounts store no roster or vCard, so the account itself has no replies.
             Kind::Iq(_) | Kind::Message(MessageType::Groupchat) if bare => {
-                self.bounce(stanza, &unavailable())
+                self.bounce(stanza, &unavailable());
             }
             Kind::Message(MessageType::Error) if bare => self.count_dropped(),
             Kind::Presence(_) if online.is_empty() => {}

@@ -51,7 +51,7 @@ impl Peer for Session {
         match event {
             Event::Open(header) => self.open(header),
             Event::Stanza(stanza) => self.stanza(&stanza),
-            Event::Rejected(refused) => self.refused(refused),
+            Event::Rejected(refused) => self.refused(&refused),
             Event::Element(element) => self.element(&element),
             Event::Close => self.end(refusal::CLOSE),
         }
@@ -155,7 +155,7 @@ impl Session {
     }
 
     /// Handles a stanza that is well-formed but invalid (RFC 6120 §8.2.3), or too large.
-    fn refused(&mut self, refused: RejectedStanza) -> Flow {
+    fn refused(&mut self, refused: &RejectedStanza) -> Flow {
         if matches!(refused.defect(), StanzaDefect::TooLarge) {
             // Prosody's condition for oversized stanzas.
             return self.end_with("not-well-formed", None);

@@ -108,7 +108,7 @@ impl User {
     /// arrives.
     pub async fn request(&self, iq: impl IntoRawStanza) -> Result<Stanza, UserError> {
         let mut raw = iq.into_raw_stanza()?;
-        raw.identify(|| ids::fresh())?;
+        raw.identify(ids::fresh)?;
         raw.stamp(&self.jid)?;
         let id = raw.stanza.id().map(str::to_owned);
         let to = raw.stanza.to().cloned();

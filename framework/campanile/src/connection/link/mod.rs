@@ -300,7 +300,7 @@ where
                 Ok(())
             }
             Event::Rejected(refused) => {
-                self.refused(refused);
+                self.refused(&refused);
                 Ok(())
             }
             Event::Element(element) => self.element(&element).map_err(Ended::Lost),
@@ -409,7 +409,7 @@ where
     }
 
     /// Replies to a stanza that is well-formed but invalid.
-    fn refused(&mut self, refused: RejectedStanza) {
+    fn refused(&mut self, refused: &RejectedStanza) {
         let counter = match refused.defect() {
             StanzaDefect::TooLarge | StanzaDefect::TooDeep => &self.parts.counters.oversize,
             _ => &self.parts.counters.malformed,
@@ -419,7 +419,7 @@ where
         let here = refused
             .to()
             .is_some_and(|to| to.domain() == domain.domain());
-        let Some((stanza, error)) = stanza_for_reply(&refused).filter(|_| here) else {
+        let Some((stanza, error)) = stanza_for_reply(refused).filter(|_| here) else {
             return;
         };
         if stanza.kind() == Kind::Iq(IqType::Result) {

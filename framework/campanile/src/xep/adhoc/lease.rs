@@ -134,7 +134,7 @@ impl<'s> ActiveSession<'s> {
             Some(SessionUpdate::Continue(progress)) => {
                 lease
                     .release(id, Some(&serialize::write(&progress)?))
-                    .await?
+                    .await?;
             }
             // The command has run, so its reply is sent even if the release fails. The failure is
             // logged, and the session stays locked until its lease expires.

@@ -94,7 +94,7 @@ impl Shared {
                 | PresenceType::Unsubscribed,
             ) => self.subscription_for(account, stanza),
             Kind::Presence(_) if bare => {
-                self.deliver_to(account, ResourceFilter::Available, stanza)
+                self.deliver_to(account, ResourceFilter::Available, stanza);
             }
             Kind::Presence(_) => self.deliver_to(account, ResourceFilter::Full(to), stanza),
         }

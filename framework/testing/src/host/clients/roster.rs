@@ -88,7 +88,7 @@ impl Roster {
         match kind {
             // RFC 6121 §3.1.3: already subscribed.
             PresenceType::Subscribe if entry.from => {
-                outcome.answer = Some(PresenceType::Subscribed)
+                outcome.answer = Some(PresenceType::Subscribed);
             }
             PresenceType::Subscribe => outcome.pass = !std::mem::replace(&mut entry.asked, true),
             PresenceType::Unsubscribe => {

@@ -90,7 +90,7 @@ impl Peer for Session {
         match event {
             Event::Open(header) => self.open(&header),
             Event::Stanza(stanza) => self.stanza(stanza).await,
-            Event::Rejected(refused) => self.refused(refused),
+            Event::Rejected(refused) => self.refused(&refused),
             Event::Element(element) => self.element(&element, reader),
             Event::Close => self.end(refusal::CLOSE),
         }
@@ -268,7 +268,7 @@ impl Session {
     }
 
     /// Handles a stanza that is well-formed but invalid (RFC 6120 §8.2.3), or too large.
-    fn refused(&mut self, refused: RejectedStanza) -> Flow {
+    fn refused(&mut self, refused: &RejectedStanza) -> Flow {
         match refused.defect() {
             StanzaDefect::TooLarge => self.end_with("policy-violation"),
             _ => self.tell(&refused.to_stanza(), Condition::BadRequest),
