@@ -10,6 +10,7 @@
 //! - [`RawComponent`], [`RawServer`] and [`RawClient`] exchange raw XML, for input that no library
 //!   would send.
 //! - [`WebhookEndpoint`] is an HTTP endpoint that receives webhooks, [`Nats`] a NATS server.
+//! - [`workspace`] finds crates and [`imports`] finds imports between files, for `architecture.rs`.
 //! - [`hostile`] generates malformed and abusive stanzas with their expected outcomes.
 //!
 //! A fixture that fails panics with the last output of its process. Processes started by a fixture
@@ -29,6 +30,7 @@ pub mod demo;
 pub mod folder;
 pub mod hostile;
 pub mod http;
+pub mod imports;
 pub mod namespace;
 pub mod nats;
 pub mod output;
@@ -47,6 +49,7 @@ pub mod snippet;
 pub mod tree;
 pub mod wait;
 pub mod webhook_endpoint;
+pub mod workspace;
 
 pub use clients::{SlixmppClient, TokioXmppClient};
 pub use daemon::Daemon;

@@ -484,6 +484,7 @@ pub mod extract;
 pub mod guide;
 pub mod handler;
 pub mod inbound;
+mod kinds;
 pub mod layer;
 pub mod limits;
 pub mod metrics;

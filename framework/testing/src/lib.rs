@@ -101,6 +101,7 @@ pub mod host;
 mod mount;
 mod player;
 mod raw_bytes;
+mod script;
 mod show;
 mod transcript;
 

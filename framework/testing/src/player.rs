@@ -9,14 +9,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, timeout};
 
+use super::script::{Script, Step};
 use super::show::cut;
-use super::transcript::{Step, Transcript};
 use campanile::connection::Io;
 
 /// Time limit for one expected step: longer than any retry delay.
 const STEP_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Result of playing transcripts, returned by [`Transcript::play`].
+/// Result of playing transcripts, returned by [`Transcript::play`](crate::Transcript::play).
 #[derive(Debug)]
 #[must_use = "transcripts are only verified by `done` or `next`"]
 pub struct TranscriptResult {
@@ -49,23 +49,23 @@ impl TranscriptResult {
 }
 
 pub(super) fn play(
-    transcripts: Vec<Transcript>,
+    scripts: Vec<Script>,
 ) -> (
     impl Fn() -> Ready<io::Result<Io>> + Send + Sync + 'static,
     TranscriptResult,
 ) {
     let (report, results) = mpsc::unbounded_channel();
     let played = TranscriptResult {
-        left: transcripts.len(),
+        left: scripts.len(),
         results,
     };
-    let transcripts = Mutex::new((1usize..).zip(transcripts));
+    let scripts = Mutex::new((1usize..).zip(scripts));
     let connector = move || {
-        let next = transcripts
+        let next = scripts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .next();
-        let Some((number, transcript)) = next else {
+        let Some((number, script)) = next else {
             return ready(Err(io::ErrorKind::ConnectionRefused.into()));
         };
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
@@ -75,9 +75,9 @@ pub(super) fn play(
                 io: ours,
                 read: Vec::new(),
                 named: HashMap::new(),
-                bytewise: transcript.bytewise,
+                bytewise: script.bytewise,
             };
-            let result = player.run(&transcript.steps).await;
+            let result = player.run(&script.steps).await;
             // Fails if the test has dropped the result.
             let _ =
                 report.send(result.map_err(|failure| format!("connection {number}, {failure}")));
@@ -278,6 +278,7 @@ fn match_prefix(pieces: &[Piece<'_>], bytes: &[u8]) -> Matched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Transcript;
 
     #[tokio::test]
     async fn captured_text_is_sent_back() {

@@ -7,6 +7,7 @@ use sha1::{Digest, Sha1};
 use tokio::time::Duration;
 
 use super::player::{self, TranscriptResult};
+use super::script::{Script, Step};
 use campanile::connection::Io;
 
 /// Script of one connection, from the server's point of view.
@@ -44,17 +45,7 @@ use campanile::connection::Io;
 #[derive(Debug, Clone, Default)]
 #[must_use = "a transcript does nothing before it is played"]
 pub struct Transcript {
-    pub(super) steps: Vec<Step>,
-    pub(super) bytewise: bool,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Step {
-    Expect(String),
-    Send(Vec<u8>),
-    Wait(Duration),
-    ExpectEnd,
-    Hold,
+    script: Script,
 }
 
 impl Transcript {
@@ -105,7 +96,7 @@ impl Transcript {
 
     /// Sends bytes, which need not be UTF-8.
     pub fn send_bytes(mut self, bytes: impl AsRef<[u8]>) -> Self {
-        if let Some(Step::Send(sent)) = self.steps.last_mut() {
+        if let Some(Step::Send(sent)) = self.script.steps.last_mut() {
             sent.extend_from_slice(bytes.as_ref());
             return self;
         }
@@ -130,7 +121,7 @@ impl Transcript {
 
     /// Sends bytes one at a time.
     pub fn bytewise(mut self) -> Self {
-        self.bytewise = true;
+        self.script.bytewise = true;
         self
     }
 
@@ -142,11 +133,12 @@ impl Transcript {
         impl Fn() -> std::future::Ready<io::Result<Io>> + Send + Sync + 'static,
         TranscriptResult,
     ) {
-        player::play(transcripts.into_iter().collect())
+        let scripts = transcripts.into_iter().map(|transcript| transcript.script);
+        player::play(scripts.collect())
     }
 
     fn step(mut self, step: Step) -> Self {
-        self.steps.push(step);
+        self.script.steps.push(step);
         self
     }
 }

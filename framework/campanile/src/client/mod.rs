@@ -7,6 +7,7 @@ mod id;
 mod pending;
 mod queue;
 mod request;
+mod send_confirmed;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,7 +15,6 @@ use std::time::Duration;
 use jid::{BareJid, Jid};
 use tokio::time::Instant;
 
-use self::confirm::Budget;
 pub(crate) use self::confirm::Confirm;
 pub use self::confirm::{ConfirmError, Confirmation};
 pub use self::error::{IqError, SendError};
@@ -26,6 +26,7 @@ pub(crate) use self::pending::{Offered, Pending};
 pub(crate) use self::queue::{Completion, Content, Entry, Queue};
 use self::request::Layered;
 pub use self::request::{IqRequest, IqResponse, IqResponseFuture, ResponseCollector};
+use self::send_confirmed::Budget;
 use crate::limits::Limits;
 use crate::metrics::Registry;
 use crate::stanza::{Kind, Stanza, WriteError};

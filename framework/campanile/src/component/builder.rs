@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::lifecycle::Lifecycle;
 use super::run::{AttemptLog, Runner, watch};
+use super::target::Target;
 use super::{App, Component};
 use crate::client::{Client, ResponseForwarder};
 use crate::connection::{
@@ -57,15 +58,6 @@ pub(super) struct Parts {
     pub(super) modules: Vec<Arc<dyn Module>>,
     pub(super) target: Target,
     pub(super) response_forwarder: Option<Arc<dyn ResponseForwarder>>,
-}
-
-/// The server to connect to, and the secret to use.
-#[derive(Clone)]
-pub(super) struct Target {
-    /// The address as configured, for logs and errors.
-    pub(super) server: String,
-    pub(super) connect: Connect,
-    pub(super) secret: Secret,
 }
 
 /// The error if a component cannot be built.

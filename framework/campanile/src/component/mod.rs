@@ -7,6 +7,7 @@ mod lifecycle;
 mod reload_handle;
 mod run;
 mod status;
+mod target;
 
 use std::fmt;
 use std::future::Future;

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::App;
-use super::builder::{BuildError, ComponentBuilder, Target};
+use super::builder::{BuildError, ComponentBuilder};
 use super::lifecycle::Lifecycle;
 use super::run::Runner;
+use super::target::Target;
 use crate::client::Client;
 use crate::dispatch::HotSwap;
 use crate::error::BoxError;

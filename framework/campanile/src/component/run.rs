@@ -12,10 +12,10 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::App;
 use super::backoff::BackOff;
-use super::builder::Target;
 use super::cause::{FailureClass, explain};
 use super::lifecycle::Lifecycle;
 use super::status::{RunError, Status, Watch};
+use super::target::Target;
 use crate::client::Client;
 use crate::connection::handshake;
 use crate::connection::link::{Ended, Link, Parts, Route};

@@ -7,6 +7,7 @@ use xso::fromxml::XmlNameMatcher;
 
 use super::{ChatCommand, RecipientPattern};
 use crate::extract::JSON_MESSAGE;
+use crate::kinds::Kinds;
 use crate::stanza::{IqType, Kind, MessageType, PresenceType};
 
 /// The attribute that holds the datatype of a JSON message.
@@ -32,7 +33,7 @@ const DATATYPE: &str = "datatype";
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    pub(crate) kinds: Kinds,
+    pub(super) kinds: Kinds,
     pub(super) payload: Option<PayloadPattern>,
     pub(super) command: Option<ChatCommand>,
     pub(super) recipient: RecipientPattern,
@@ -48,9 +49,10 @@ impl Filter {
     /// Matches these kinds and types.
     #[must_use]
     pub fn kinds(kinds: impl IntoIterator<Item = Kind>) -> Self {
-        let kinds = kinds
-            .into_iter()
-            .fold(Kinds(0), |set, kind| Kinds(set.0 | 1 << kind_index(kind)));
+        Self::of(Kinds::new(kinds))
+    }
+
+    fn of(kinds: Kinds) -> Self {
         Self {
             kinds,
             payload: None,
@@ -89,17 +91,13 @@ impl Filter {
     /// Matches messages of every type, including `error` and `groupchat`.
     #[must_use]
     pub fn message() -> Self {
-        Self::kinds(MessageType::ALL.iter().copied().map(Kind::Message))
+        Self::of(Kinds::message())
     }
 
     /// Matches presence of every type except `error`.
     #[must_use]
     pub fn presence() -> Self {
-        let types = PresenceType::ALL
-            .iter()
-            .copied()
-            .filter(|kind| *kind != PresenceType::Error);
-        Self::kinds(types.map(Kind::Presence))
+        Self::of(Kinds::presence())
     }
 
     /// Matches bounces: messages and presence of type `error`.
@@ -141,7 +139,7 @@ impl Filter {
         self.recipient == other.recipient
             && self.payload == other.payload
             && self.command == other.command
-            && self.kinds.0 & other.kinds.0 != 0
+            && self.kinds.overlaps(other.kinds)
             && self.kinds.breadth() == other.kinds.breadth()
     }
 }
@@ -278,81 +276,9 @@ impl fmt::Display for PayloadPattern {
     }
 }
 
-/// The number of kinds and types, including those that never reach a router.
-pub(crate) const KIND_COUNT: usize = 17;
-
-/// Returns the index of a kind and type in an array of [`KIND_COUNT`] elements.
-pub(crate) const fn kind_index(kind: Kind) -> usize {
-    match kind {
-        Kind::Iq(iq) => iq as usize,
-        Kind::Message(message) => 4 + message as usize,
-        Kind::Presence(presence) => 9 + presence as usize,
-    }
-}
-
-/// A set of kinds and types.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kinds(u32);
-
-impl Kinds {
-    /// Returns every kind and type that reaches a router. IQ results and errors do not.
-    fn all() -> impl Iterator<Item = Kind> {
-        let iq = [IqType::Get, IqType::Set].into_iter().map(Kind::Iq);
-        let message = MessageType::ALL.iter().copied().map(Kind::Message);
-        let presence = PresenceType::ALL.iter().copied().map(Kind::Presence);
-        iq.chain(message).chain(presence)
-    }
-
-    pub(crate) fn iter(self) -> impl Iterator<Item = Kind> {
-        Self::all().filter(move |kind| self.contains(*kind))
-    }
-
-    pub(super) const fn contains(self, kind: Kind) -> bool {
-        self.0 >> kind_index(kind) & 1 == 1
-    }
-
-    /// Returns the number of types; fewer types are more specific.
-    pub(super) const fn breadth(self) -> u32 {
-        self.0.count_ones()
-    }
-}
-
-impl fmt::Display for Kinds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = [
-            ("stanza", Filter::any()),
-            ("presence", Filter::presence()),
-            ("message", Filter::message()),
-        ];
-        if let Some((name, _)) = whole.iter().find(|(_, filter)| filter.kinds == *self) {
-            return write!(f, "any {name}");
-        }
-        for (count, kind) in self.iter().enumerate() {
-            let or = if count > 0 { " or " } else { "" };
-            match kind {
-                Kind::Presence(PresenceType::Available) => write!(f, "{or}presence available")?,
-                kind => write!(f, "{or}{kind}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn kind_index_is_unique_for_each_kind() {
-        let mut seen = [false; KIND_COUNT];
-        for kind in Kinds::all().chain([Kind::Iq(IqType::Result), Kind::Iq(IqType::Error)]) {
-            assert!(
-                !std::mem::replace(&mut seen[kind_index(kind)], true),
-                "{kind}"
-            );
-        }
-        assert!(seen.iter().all(|seen| *seen));
-    }
 
     #[test]
     fn filter_displays_its_conditions() {

@@ -28,7 +28,7 @@ mod capture;
 mod chat_command;
 mod command_list;
 mod compose;
-pub(crate) mod filter;
+mod filter;
 mod overlap;
 mod payload_index;
 mod placeholder_name;

@@ -7,11 +7,12 @@ use jid::NodeRef;
 use super::Tier;
 use super::advertise::Advertised;
 use super::chat_command::CommandIndex;
-use super::filter::{Filter, KIND_COUNT, kind_index};
+use super::filter::Filter;
 use super::payload_index::{PayloadIndex, PayloadRoute, Precedence, best};
 use super::recipient::RecipientPattern;
 use super::recipient_map::{Address, RecipientMap};
 use super::spawn::Call;
+use crate::kinds::{KIND_COUNT, Kinds, kind_index};
 use crate::stanza::{Kind, Stanza};
 
 /// A route to be inserted into the table.
@@ -119,7 +120,7 @@ struct KindRoutes {
 impl RecipientRoutes {
     fn new(entries: &[Entry<'_>]) -> Self {
         let mut group = Self::default();
-        for kind in Filter::any().kinds.iter() {
+        for kind in Kinds::all() {
             let mut fitting: Vec<_> = entries
                 .iter()
                 .filter(|entry| entry.filter.kinds.contains(kind))

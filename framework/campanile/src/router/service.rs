@@ -68,7 +68,7 @@ impl Service<Inbound> for Router<()> {
             return Box::pin(std::future::ready(Err(unmatched::bad_request().into())));
         }
         match table.find(inbound.stanza()) {
-            Some(call) => call.handle(inbound, table),
+            Some(call) => call.handle(inbound, table.advertised()),
             None => Box::pin(std::future::ready(unmatched::answer(table, &inbound))),
         }
     }

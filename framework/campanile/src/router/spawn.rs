@@ -8,11 +8,10 @@ use std::task::{Context, Poll};
 
 use tokio::task::JoinHandle;
 
-use super::Filter;
 use super::capture::Capture;
 use super::chat_command::CommandCall;
 use super::route::{Route, Target};
-use super::route_table::RouteTable;
+use super::{Advertised, Filter};
 use crate::error::BoxError;
 use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
@@ -47,15 +46,13 @@ impl Call {
         }
     }
 
-    pub(super) fn handle(&self, inbound: Inbound, table: &RouteTable) -> ReplyFuture {
+    pub(super) fn handle(&self, inbound: Inbound, advertised: &Advertised) -> ReplyFuture {
         match self {
             Self::Route(route, stats) if stats.enter() => {
                 Box::pin(Spawned::new(route.clone(), inbound))
             }
             Self::Route(route, _) => route.handle(inbound),
-            Self::Builtin(builtin) => {
-                Box::pin(std::future::ready(builtin(&inbound, table.advertised())))
-            }
+            Self::Builtin(builtin) => Box::pin(std::future::ready(builtin(&inbound, advertised))),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use minidom::Element;
 use smallvec::SmallVec;
+use xso::fromxml::XmlNameMatcher;
 use xso::{AsXml, FromXml};
 
 use super::{ParseError, WriteError};
@@ -186,6 +187,15 @@ impl<'a> Child<'a> {
         self.name() == name && self.namespace() == namespace
     }
 
+    /// Returns `true` if a type with this matcher may parse the element.
+    pub(super) fn may_be(&self, matcher: &XmlNameMatcher<'_>) -> bool {
+        match matcher {
+            XmlNameMatcher::Any => true,
+            XmlNameMatcher::InNamespace(namespace) => self.namespace() == *namespace,
+            XmlNameMatcher::Specific(namespace, name) => self.is(namespace, name),
+        }
+    }
+
     /// Returns the value of an attribute, with references resolved.
     ///
     /// `name` is compared with the name as written, including a prefix: `node`, `xml:lang`.
@@ -301,7 +311,8 @@ impl ChildrenBuilder {
     /// Appends text between the children.
     ///
     /// # Errors
-    /// Returns [`WriteError`] for a character that XML forbids.
+    /// Returns [`WriteError::Character`] if the text contains a character that XML 1.0 does not
+    /// allow.
     pub fn push_character_data(&mut self, text: &str) -> Result<(), WriteError> {
         if let Some(c) = chars::forbidden(text) {
             return Err(WriteError::Character(c));
@@ -313,7 +324,8 @@ impl ChildrenBuilder {
     /// Appends an element with text content.
     ///
     /// # Errors
-    /// Returns [`WriteError`] for a name or a character that XML forbids.
+    /// Returns [`WriteError`] if the name, the namespace or the text cannot be written as XML;
+    /// nothing is appended then.
     pub fn push_text(&mut self, namespace: &str, name: &str, text: &str) -> Result<(), WriteError> {
         let start = self.out.len();
         let mut emitter = Emitter::new(&mut self.out, CLIENT);
@@ -327,7 +339,7 @@ impl ChildrenBuilder {
     /// Appends the one element that `write` emits.
     ///
     /// # Errors
-    /// Returns [`WriteError`] if `write` fails; nothing is appended then.
+    /// Returns the error of `write`; nothing is appended then.
     pub fn push_with(
         &mut self,
         write: impl FnOnce(&mut Emitter<'_>) -> Result<(), EmitError>,

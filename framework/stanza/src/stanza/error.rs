@@ -2,9 +2,6 @@
 
 use std::fmt;
 
-use xso::fromxml::XmlNameMatcher;
-
-use super::Child;
 use crate::xml::emit::EmitError;
 
 /// The error of parsing a stanza or a child element into a type.
@@ -113,12 +110,3 @@ impl fmt::Display for WriteError {
 }
 
 impl std::error::Error for WriteError {}
-
-/// Returns `true` if a type with this matcher may parse the child.
-pub(super) fn matches(matcher: &XmlNameMatcher<'_>, child: &Child<'_>) -> bool {
-    match matcher {
-        XmlNameMatcher::Any => true,
-        XmlNameMatcher::InNamespace(namespace) => child.namespace() == *namespace,
-        XmlNameMatcher::Specific(namespace, name) => child.is(namespace, name),
-    }
-}

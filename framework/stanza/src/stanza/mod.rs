@@ -241,11 +241,7 @@ impl Stanza {
     pub fn child<P: FromXml>(&self) -> Result<P, ParseError> {
         let matcher = P::xml_name_matcher();
         let mut found = Err(ParseError::absent());
-        for child in self
-            .children
-            .iter()
-            .filter(|child| error::matches(&matcher, child))
-        {
+        for child in self.children.iter().filter(|child| child.may_be(&matcher)) {
             found = xml::events::parse(child.as_str(), self.lang()).map_err(ParseError::from);
             if found.as_ref().is_err_and(ParseError::is_absent) {
                 continue;
@@ -261,10 +257,7 @@ impl Stanza {
     /// Returns the parse error of the first invalid child.
     pub fn every_child<P: FromXml>(&self) -> Result<Vec<P>, ParseError> {
         let matcher = P::xml_name_matcher();
-        let named = self
-            .children
-            .iter()
-            .filter(|child| error::matches(&matcher, child));
+        let named = self.children.iter().filter(|child| child.may_be(&matcher));
         let parsed = named
             .map(|child| xml::events::parse(child.as_str(), self.lang()).map_err(ParseError::from));
         parsed

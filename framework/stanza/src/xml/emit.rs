@@ -172,7 +172,7 @@ impl<'o> Emitter<'o> {
     /// element.
     ///
     /// # Errors
-    /// Returns [`EmitError`] if the value cannot be serialized, or is not exactly one element.
+    /// Returns [`EmitError`] if they do not, or contain something that XML or servers forbid.
     pub fn value<T: AsXml + ?Sized>(&mut self, value: &T) -> Result<(), EmitError> {
         const NOT_ONE: EmitError = EmitError::Shape("the value is not one element");
         let outside = self.open.len();

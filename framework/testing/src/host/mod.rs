@@ -35,6 +35,7 @@
 mod builder;
 mod clients;
 mod connection;
+mod endpoint;
 mod host_entity;
 mod ids;
 mod listen;
@@ -43,8 +44,10 @@ mod raw_stanza;
 mod refusal;
 mod routes;
 mod session;
+mod settings;
 mod state;
 mod user;
+mod user_error;
 mod write_buffer;
 
 use std::fmt;
@@ -58,10 +61,12 @@ use jid::Jid;
 use tokio::io::DuplexStream;
 use tokio::time::{Duration, timeout};
 
-pub use self::builder::{HostBuilder, OnConflict};
+pub use self::builder::HostBuilder;
 pub use self::raw_stanza::{IntoRawStanza, RawStanza};
+pub use self::settings::OnConflict;
 use self::state::Shared;
-pub use self::user::{User, UserError};
+pub use self::user::User;
+pub use self::user_error::UserError;
 use campanile::connection::{Io, Transport};
 
 /// Capacity of an in-memory pipe, in bytes, in each direction.

@@ -2,7 +2,7 @@
 
 use jid::Jid;
 
-use super::clients::Endpoint;
+use super::endpoint::Endpoint;
 use super::raw_stanza::{RawStanza, encode};
 use super::state::{Shared, Target};
 use super::write_buffer::PushError;

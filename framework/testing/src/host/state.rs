@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jid::{BareJid, Jid};
 use tokio::sync::{Notify, watch};
 
-use super::builder::{OnConflict, Settings};
-use super::clients::{Account, Endpoint};
+use super::clients::Account;
+use super::endpoint::Endpoint;
 use super::mailbox::Mailbox;
+use super::settings::{OnConflict, Settings};
 use super::write_buffer::WriteBuffer;
 use super::{Disconnect, refusal};
 

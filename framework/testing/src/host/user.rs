@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use jid::Jid;
 
-use super::Host;
 use super::mailbox::Mailbox;
 use super::raw_stanza::IntoRawStanza;
+use super::{Host, UserError};
 use campanile::reply::Reply;
-use campanile::stanza::{Stanza, WriteError};
+use campanile::stanza::Stanza;
 
 /// A virtual user of a [`Host`], online until dropped.
 ///
@@ -21,24 +21,6 @@ pub struct User {
     host: Host,
     jid: Jid,
     mailbox: Arc<Mailbox>,
-}
-
-/// Errors of [`User`] methods and of [`Host::user`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum UserError {
-    /// The text is not the address of a user.
-    Jid(String),
-    /// The address is already online, or belongs to a component.
-    Taken(Jid),
-    /// The text is not a single stanza.
-    Xml(String),
-    /// The stanza names another sender.
-    Sender(Jid),
-    /// The stanza cannot be serialized.
-    Write(WriteError),
-    /// The host is closed.
-    Closed,
 }
 
 impl User {
@@ -170,27 +152,5 @@ impl fmt::Debug for User {
             .field("jid", &self.jid.as_str())
             .field("waiting", &self.waiting())
             .finish()
-    }
-}
-
-impl fmt::Display for UserError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Jid(why) => write!(f, "not the address of a user: {why}"),
-            Self::Taken(jid) => write!(f, "{jid} is already online, or belongs to a component"),
-            Self::Xml(why) => write!(f, "not a single stanza: {why}"),
-            Self::Sender(jid) => write!(f, "not permitted to send as {jid}"),
-            Self::Write(error) => write!(f, "cannot serialize the stanza: {error}"),
-            Self::Closed => f.write_str("the host is closed"),
-        }
-    }
-}
-
-impl std::error::Error for UserError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Write(error) => Some(error),
-            _ => None,
-        }
     }
 }

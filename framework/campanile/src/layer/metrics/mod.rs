@@ -17,9 +17,9 @@ pub use self::slow::SlowRoute;
 use self::slow::{SLOW, SlowRoutes};
 pub use self::snapshot::{MetricsSnapshot, Outcome};
 use crate::inbound::Inbound;
+use crate::kinds::{KIND_COUNT, kind_index};
 use crate::metrics::AtomicHistogram;
 use crate::reply::Reply;
-use crate::router::filter::{KIND_COUNT, kind_index};
 use crate::slow_handlers::{self, RouteStats};
 use crate::stanza::Kind;
 

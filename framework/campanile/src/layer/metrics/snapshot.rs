@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crate::kinds::Kinds;
 use crate::metrics::Histogram;
-use crate::router::Filter;
 use crate::stanza::Kind;
 
 /// The outcome of a stanza.
@@ -56,11 +56,7 @@ impl MetricsSnapshot {
         latency: [Histogram; 3],
     ) -> Self {
         Self {
-            counts: Filter::any()
-                .kinds
-                .iter()
-                .map(|kind| (kind, count(kind)))
-                .collect(),
+            counts: Kinds::all().map(|kind| (kind, count(kind))).collect(),
             latency,
         }
     }

@@ -7,7 +7,7 @@ use xmpp_parsers::data_forms::{DataForm, DataFormType, Field as FieldElement, Fi
 use super::Command;
 use super::fault::about_form;
 use super::flow::{Flow, Next};
-use super::session::Shown;
+use super::progress::Shown;
 use super::step::Step;
 use crate::error::{BoxError, Condition};
 use crate::extract::{Args, ArgumentError, State};

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::fault::{busy, expired, store_failed, too_large, unknown};
+use super::progress::Progress;
 use super::serialize;
-use super::session::{Progress, Sessions};
+use super::session::Sessions;
 use super::store::{AcquireOutcome, SessionKey, SessionStore};
 use crate::error::{BoxError, StanzaError};
 use crate::reply::Reply;
@@ -77,12 +78,17 @@ impl Lease {
 }
 
 impl<'s> ActiveSession<'s> {
-    pub(super) fn new(sessions: &'s Sessions, id: &str, progress: Progress) -> Self {
-        Self {
+    /// Acquires a session of this process.
+    pub(super) fn local(
+        sessions: &'s Sessions,
+        id: &str,
+        key: &SessionKey,
+    ) -> Result<Self, StanzaError> {
+        Ok(Self {
             id: id.to_owned(),
-            progress: Some(progress),
+            progress: Some(sessions.acquire(id, key)?),
             backend: Backend::Local(sessions),
-        }
+        })
     }
 
     pub(super) fn leased(lease: Lease, id: &str, progress: Progress) -> Self {
@@ -154,5 +160,34 @@ impl Drop for ActiveSession<'_> {
         if let Backend::Local(sessions) = self.backend {
             sessions.release(&self.id, self.progress.take());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Duration;
+
+    use super::*;
+
+    /// A fifth session of a sender ends the oldest one, even while one of its steps is handled.
+    #[test]
+    fn session_evicted_during_step_stays_ended() {
+        let sessions = Sessions::new(64, Duration::from_secs(600), Duration::from_secs(60), None);
+        let key = SessionKey {
+            owner: "alice@localhost/a".parse().unwrap(),
+            recipient: "bot.localhost".parse().unwrap(),
+            node: "order".to_owned(),
+        };
+        let begin = |id: &str| {
+            sessions
+                .begin(id.to_owned(), key.clone(), Progress::default())
+                .unwrap()
+        };
+        ["1", "2", "3", "4"].into_iter().for_each(begin);
+        let active = ActiveSession::local(&sessions, "1", &key).ok().unwrap();
+        begin("5");
+        drop(active);
+        assert!(sessions.acquire("1", &key).is_err());
+        assert_eq!(sessions.open(), 4);
     }
 }

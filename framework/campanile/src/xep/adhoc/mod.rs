@@ -70,6 +70,7 @@ mod fault;
 mod flow;
 mod lease;
 mod output;
+mod progress;
 mod request;
 mod serialize;
 mod session;

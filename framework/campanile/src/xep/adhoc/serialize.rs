@@ -2,7 +2,7 @@
 
 use xmpp_parsers::data_forms::{Field, FieldType};
 
-use super::session::Progress;
+use super::progress::Progress;
 use crate::error::BoxError;
 
 /// The index of a step, and the names and values of its fields.

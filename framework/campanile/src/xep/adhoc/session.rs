@@ -5,19 +5,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::{Duration, Instant};
-use xmpp_parsers::data_forms::Field;
 
 use super::fault::{busy, expired, full, unknown};
-use super::lease::ActiveSession;
+use super::progress::Progress;
 use super::store::{SessionKey, SessionLimits, SessionStore};
 use crate::error::StanzaError;
 use crate::throttle::Throttle;
-use crate::xep::form::Definition;
 
 /// Maximum number of sessions per bare JID. Starting another one ends the oldest.
 const PER_SENDER: usize = 4;
-/// Maximum size of a session, in bytes of the values entered.
-const SIZE: usize = 32 * 1024;
 
 /// A handle to the sessions of a set of [`Commands`](super::Commands), for metrics.
 ///
@@ -54,43 +50,6 @@ enum State {
     /// Completed, canceled or timed out. Kept as long as there is room, so that late requests get
     /// session-expired instead of bad-sessionid.
     Ended,
-}
-
-/// The progress of a session: the steps shown so far. The last one is waiting for input.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    pub(super) shown: Vec<Shown>,
-}
-
-/// A step that was shown, and the values entered.
-#[derive(Debug, Clone)]
-pub(super) struct Shown {
-    /// Index among the steps of the command.
-    pub(super) at: usize,
-    pub(super) definition: Definition,
-    pub(super) values: Vec<Field>,
-}
-
-impl Progress {
-    /// Returns all values entered so far.
-    pub(super) fn gathered(&self) -> Vec<Field> {
-        self.shown
-            .iter()
-            .flat_map(|shown| shown.values.iter().cloned())
-            .collect()
-    }
-
-    pub(super) fn is_too_large(&self) -> bool {
-        self.size() > SIZE
-    }
-
-    fn size(&self) -> usize {
-        let fields = self.shown.iter().flat_map(|shown| &shown.values);
-        fields
-            .flat_map(|field| &field.values)
-            .map(String::len)
-            .sum()
-    }
 }
 
 impl Sessions {
@@ -187,13 +146,8 @@ impl Sessions {
         self.table().entries.contains_key(id)
     }
 
-    /// Acquires a session in order to handle its next step. Dropping the result restores the
-    /// previous state.
-    pub(super) fn acquire(
-        &self,
-        id: &str,
-        key: &SessionKey,
-    ) -> Result<ActiveSession<'_>, StanzaError> {
+    /// Acquires a session in order to handle its next step, until [`release`](Self::release).
+    pub(super) fn acquire(&self, id: &str, key: &SessionKey) -> Result<Progress, StanzaError> {
         let mut table = self.table();
         let Some(entry) = table.entries.get_mut(id).filter(|entry| entry.key == *key) else {
             return Err(unknown());
@@ -203,7 +157,7 @@ impl Sessions {
             return Err(expired());
         }
         match std::mem::replace(&mut entry.state, State::Busy) {
-            State::Waiting(progress) => Ok(ActiveSession::new(self, id, progress)),
+            State::Waiting(progress) => Ok(progress),
             _ => Err(busy()),
         }
     }
@@ -283,32 +237,5 @@ impl fmt::Debug for Sessions {
         f.debug_struct("Sessions")
             .field("open", &self.open())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A fifth session of a sender ends the oldest one, even while one of its steps is handled.
-    #[test]
-    fn session_evicted_during_step_stays_ended() {
-        let sessions = Sessions::new(64, Duration::from_secs(600), Duration::from_secs(60), None);
-        let key = SessionKey {
-            owner: "alice@localhost/a".parse().unwrap(),
-            recipient: "bot.localhost".parse().unwrap(),
-            node: "order".to_owned(),
-        };
-        let begin = |id: &str| {
-            sessions
-                .begin(id.to_owned(), key.clone(), Progress::default())
-                .unwrap();
-        };
-        ["1", "2", "3", "4"].into_iter().for_each(begin);
-        let active = sessions.acquire("1", &key).ok().unwrap();
-        begin("5");
-        drop(active);
-        assert!(sessions.acquire("1", &key).is_err());
-        assert_eq!(sessions.open(), 4);
     }
 }

@@ -3,8 +3,8 @@
 use super::fault::{expired, of_form, store_failed};
 use super::flow::{Flow, gathered};
 use super::lease::{ActiveSession, Lease};
+use super::progress::{Progress, Shown};
 use super::serialize;
-use super::session::{Progress, Shown};
 use super::store::{BeginOutcome, SessionKey};
 use crate::client::Client;
 use crate::error::BoxError;
@@ -48,7 +48,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
     ) -> Result<ActiveSession<'_>, BoxError> {
         let Some(store) = self.sessions.store() else {
             self.adopt(id, key, inbound.client())?;
-            return Ok(self.sessions.acquire(id, key)?);
+            return Ok(ActiveSession::local(&self.sessions, id, key)?);
         };
         let lease = Lease::acquire(&self.sessions, store, id, key).await?;
         match self.restore(&lease.state, inbound, state).await {

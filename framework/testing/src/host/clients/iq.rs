@@ -8,6 +8,7 @@ use xmpp_parsers::ns;
 use xmpp_parsers::roster::{self, Subscription};
 
 use super::ResourceFilter;
+use crate::host::endpoint::Endpoint;
 use crate::host::state::Shared;
 use campanile::error::{Condition, StanzaError};
 use campanile::stanza::{Child, Children, IqType, Kind, PresenceType, Stanza};
@@ -123,7 +124,7 @@ impl Shared {
         };
         for endpoint in self.endpoints(account, ResourceFilter::Interested) {
             // Virtual users have no roster.
-            if let super::Endpoint::Client(_) = endpoint {
+            if let Endpoint::Client(_) = endpoint {
                 let push = Stanza::new(Kind::Iq(IqType::Set))
                     .with_id(ids::fresh())
                     .with_children(children.clone());

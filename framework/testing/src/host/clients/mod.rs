@@ -3,6 +3,7 @@
 //! state is bounded and kept in memory.
 
 mod account;
+mod binding;
 mod iq;
 mod presence;
 mod roster;
@@ -14,39 +15,15 @@ use std::sync::Arc;
 
 pub(super) use self::account::Account;
 pub(super) use self::session::spawn;
-use super::mailbox::Mailbox;
-use super::raw_stanza::encode;
+use super::endpoint::Endpoint;
 use super::routes::overloaded;
 use super::state::Shared;
-use super::write_buffer::WriteBuffer;
 use campanile::error::{Condition, StanzaError};
 use campanile::stanza::{Kind, MessageType, PresenceType, Stanza};
 use jid::{BareJid, Jid};
 
 /// Maximum number of concurrent clients.
 pub(super) const CLIENTS: usize = 256;
-/// Maximum number of bytes buffered for one client; further stanzas are bounced.
-const WAITING: usize = 1024 * 1024;
-
-/// Delivery target of a user's stanzas.
-#[derive(Clone)]
-pub(super) enum Endpoint {
-    /// A virtual user.
-    Virtual(Arc<Mailbox>),
-    /// A client.
-    Client(Arc<WriteBuffer>),
-}
-
-impl Endpoint {
-    /// Queues a stanza. Returns `false` if there is no capacity.
-    pub(super) fn push(&self, stanza: &Stanza) -> bool {
-        match self {
-            Self::Virtual(mailbox) => mailbox.push(stanza),
-            Self::Client(stream) => stream.push_within(&encode(stanza), WAITING).is_ok(),
-        }
-    }
-}
-
 /// Selects the resources of an account that receive a stanza.
 #[derive(Clone, Copy)]
 enum ResourceFilter<'j> {
