@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 use std::io;
 
-use crate::cli::{Check, LogFormat};
+use crate::cli::Check;
 use crate::config::{Component, Config, Source};
 use crate::doctor::{self, Report};
 use crate::escape::Escaped;
 use crate::exit::Exit;
-use crate::{build, diagnostics, say};
+use crate::log::LogFormat;
+use crate::output::say;
+use crate::{build, diagnostics, runtime};
 
 /// Reads the configuration and reports every fault in it.
 pub(crate) fn check(options: &Check) -> Exit {
@@ -31,7 +33,7 @@ pub(crate) fn check(options: &Check) -> Exit {
     let said = say(io::stdout(), &overview(&config), Exit::Done);
     if options.connect && said == Exit::Done {
         say(io::stdout(), doctor::WARNING, Exit::Done);
-        return crate::runtime(LogFormat::Text, async {
+        return runtime::block_on(LogFormat::Text, async {
             let reports = doctor::examine(&config, options.resolver).await;
             print_reports(&config.components, &reports)
         });

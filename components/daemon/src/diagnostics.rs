@@ -4,11 +4,11 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 
-use crate::cli::LogFormat;
 use crate::config::{Failure, Fault};
 use crate::escape::Escaped;
 use crate::exit::Exit;
-use crate::say;
+use crate::log::LogFormat;
+use crate::output::say;
 
 /// Reports a configuration that could not be loaded, and returns the exit code.
 pub(crate) fn failure(failure: &Failure, format: LogFormat) -> Exit {

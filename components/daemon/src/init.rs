@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use campanile::jid::BareJid;
 
-use crate::cli::{Init, LogFormat, ServerKind};
+use crate::cli::{Init, ServerKind};
+use crate::diagnostics;
 use crate::exit::Exit;
-use crate::{diagnostics, say};
+use crate::log::LogFormat;
+use crate::output::say;
 
 const PROSODY: &str = include_str!("../../../deploy/prosody/component.cfg.lua");
 const PROSODY_PORTS: &str = include_str!("../../../deploy/prosody/listen.cfg.lua");

@@ -43,19 +43,21 @@ mod init;
 mod log;
 mod notify;
 mod outbox;
+mod output;
 mod run;
+mod runtime;
 mod store;
 
-use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use campanile::module::Catalog;
 use clap::{CommandFactory, Parser};
 use tracing::level_filters::LevelFilter;
 
-use crate::cli::{Cli, Command, LogFormat};
+use crate::cli::{Cli, Command};
 use crate::exit::Exit;
+use crate::output::say;
 
 /// Runs the daemon with these modules in addition to the built-in ones.
 ///
@@ -115,39 +117,4 @@ fn completions(shell: clap_complete::Shell) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "campanile", &mut script);
     say(io::stdout(), &String::from_utf8_lossy(&script), Exit::Done)
-}
-
-/// Runs a future to completion on a multi-threaded runtime.
-fn runtime(format: LogFormat, work: impl Future<Output = Exit>) -> Exit {
-    // Each component is one connection: more than two threads would only move work between caches.
-    let threads = std::env::var("TOKIO_WORKER_THREADS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let threads = threads
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |all| all.get().min(2)));
-    let built = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads.max(1))
-        .enable_all()
-        .build();
-    let runtime = match built {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            diagnostics::line(&format!("cannot start threads: {error}"), format);
-            return Exit::Machine;
-        }
-    };
-    let exit = runtime.block_on(work);
-    // A name resolution that is still running would delay the exit.
-    runtime.shutdown_background();
-    exit
-}
-
-/// Writes a text and returns `exit`, or [`Exit::Machine`] when writing fails, as on a full disk.
-///
-/// A closed pipe is not a failure: readers such as `head` stop early.
-fn say(mut to: impl Write, text: &str, exit: Exit) -> Exit {
-    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Machine,
-        _ => exit,
-    }
 }

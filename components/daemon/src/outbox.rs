@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use campanile::error::BoxError;
 use campanile_json_bridge::{Admin, Undelivered};
 
-use crate::cli::{LogFormat, Outbox, OutboxCommand, Which};
+use crate::cli::{Outbox, OutboxCommand, Which};
 use crate::config::{Config, Source};
+use crate::diagnostics;
 use crate::escape::Escaped;
 use crate::exit::Exit;
-use crate::{diagnostics, say};
+use crate::log::LogFormat;
+use crate::output::say;
 
 /// Maximum number of entries shown.
 const MOST: usize = 10_000;

@@ -3,7 +3,9 @@
 //! Each store has one writer thread.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
+
+use parking_lot::Mutex;
 
 #[cfg(feature = "postgres")]
 use campanile_logger::store::PostgresStore;
@@ -15,10 +17,7 @@ static STORES: OnceLock<Mutex<HashMap<StoreAddress, Store>>> = OnceLock::new();
 
 /// Returns the store with this address. It is opened on first use.
 pub(crate) fn store(address: &StoreAddress) -> Store {
-    let mut stores = STORES
-        .get_or_init(Mutex::default)
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut stores = STORES.get_or_init(Mutex::default).lock();
     stores
         .entry(address.clone())
         .or_insert_with(|| open(address))

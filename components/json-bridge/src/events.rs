@@ -1,9 +1,10 @@
 //! The feed of events sent to bots. Each reader resumes from its own cursor.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use campanile::error::BoxError;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::outbox::{Event, Outbox, PAGE_BYTES};
@@ -77,7 +78,7 @@ impl Feed {
         if ring.keep == 0 {
             return;
         }
-        let mut kept = ring.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = ring.events.lock();
         let seq = *ring.latest.borrow() + 1;
         kept.bytes += event.json.len();
         kept.events.push_back(Event { seq, ..event });
@@ -100,11 +101,7 @@ impl Feed {
                 tokio::task::spawn_blocking(move || outbox.events(&bot, after, PAGE)).await??
             }
             Storage::Memory(ring) => {
-                let events = &ring
-                    .events
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .events;
+                let events = &ring.events.lock().events;
                 let wanted = |event: &&Event| event.seq > after && (bot == "*" || event.bot == bot);
                 let mut bytes = 0;
                 let fits = |event: &&Event| {

@@ -47,6 +47,8 @@ mod bridge;
 mod clock;
 mod events;
 mod exposition;
+#[doc(hidden)]
+pub mod http;
 mod id;
 pub mod mapping;
 mod metrics;
@@ -56,6 +58,7 @@ mod permissions;
 mod quota;
 mod secret;
 mod settings;
+mod state;
 mod to_server;
 mod to_webhook;
 mod webhook;

@@ -3,7 +3,9 @@
 //! One sender may use a quarter of each.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// The quota shared by all bots. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -90,7 +92,7 @@ impl Quota {
 
     fn in_use(&self) -> MutexGuard<'_, InUse> {
         // No code that can panic runs while this lock is held.
-        self.0.in_use.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.in_use.lock()
     }
 }
 

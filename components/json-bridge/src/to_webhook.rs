@@ -6,8 +6,8 @@
 mod reply;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use campanile::error::{Condition, StanzaError};
 use campanile::reply::Reply;
 use campanile::stanza::Stanza;
 use futures_util::future::join_all;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
@@ -323,7 +324,7 @@ impl Delivery {
     }
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<Lane, VecDeque<QueuedEvent>>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lanes.lock()
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::inbound::Inbound;
 use campanile::jid::{BareJid, Jid};
 use campanile::reply::{Deferred, Reply};
+use parking_lot::{Mutex, RwLock};
 
 use crate::Settings;
 use crate::keys::Keys;
@@ -71,7 +72,7 @@ impl Archive {
 
     /// Returns `true` if this user has opted out of logging.
     pub(crate) fn is_opted_out(&self, jid: &Jid) -> bool {
-        let opt_outs = self.opt_outs.read().unwrap_or_else(PoisonError::into_inner);
+        let opt_outs = self.opt_outs.read();
         if opt_outs.hashes.is_empty() {
             return false;
         }
@@ -104,16 +105,13 @@ impl Archive {
             keys: Some(keys),
             hashes: hashes.into_iter().collect(),
         };
-        *self
-            .opt_outs
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = opt_outs;
+        *self.opt_outs.write() = opt_outs;
         Ok(())
     }
 
     /// Registers a running query. A user may run one query at a time.
     pub(crate) fn begin(&self, requester: &BareJid) -> Result<QueryGuard, BoxError> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock();
         if !running.insert(requester.clone()) {
             let error = StanzaError::new(Condition::ResourceConstraint)
                 .with_text("only one query at a time");
@@ -142,9 +140,6 @@ pub(crate) struct QueryGuard {
 
 impl Drop for QueryGuard {
     fn drop(&mut self) {
-        self.all
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.requester);
+        self.all.lock().remove(&self.requester);
     }
 }

@@ -19,6 +19,7 @@ mod keys;
 mod mam;
 mod new_entry;
 mod permissions;
+mod quota;
 mod retention;
 mod settings;
 pub mod store;
@@ -26,7 +27,7 @@ pub mod time;
 mod tokenizer;
 mod xml;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use campanile::client::Client;
@@ -36,6 +37,7 @@ use campanile::module::Module;
 use campanile::router::{Filter, Router};
 use campanile::stanza::{Kind, MessageType};
 use campanile::xmpp_parsers::disco::Identity;
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use self::archive::Archive;
@@ -62,10 +64,7 @@ impl Logger {
     }
 
     fn set_maintenance(&self, task: Option<JoinHandle<()>>) {
-        let mut maintenance = self
-            .maintenance
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut maintenance = self.maintenance.lock();
         if let Some(old) = std::mem::replace(&mut *maintenance, task) {
             old.abort();
         }

@@ -3,7 +3,7 @@
 use campanile::jid::{BareJid, Jid};
 use campanile::stanza::{Child, Children, Kind, MessageType, Stanza};
 
-use crate::store::Quota;
+use crate::quota::Quota;
 use crate::tokenizer::{self, WordSet};
 
 /// Namespace of XEP-0359.

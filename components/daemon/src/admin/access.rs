@@ -11,7 +11,7 @@
 //! rebinding).
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -160,7 +160,7 @@ impl FromRequestParts<Arc<Shared>> for Figures {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        let access = shared.access.read().unwrap_or_else(PoisonError::into_inner);
+        let access = shared.access.read();
         access
             .figures(parts.extensions.get::<Peer>(), &parts.headers)
             .map(|()| Self)
@@ -171,12 +171,7 @@ impl FromRequestParts<Arc<Shared>> for Content {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        shared
-            .access
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .content(&parts.headers)
-            .map(|()| Self)
+        shared.access.read().content(&parts.headers).map(|()| Self)
     }
 }
 

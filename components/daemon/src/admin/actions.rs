@@ -1,6 +1,5 @@
 //! Recent errors, the log filter, and reloads.
 
-use std::sync::PoisonError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
@@ -97,7 +96,7 @@ pub(super) async fn change_log(
 }
 
 fn set_revert(shared: &Shared, revert: Option<tokio::task::JoinHandle<()>>) {
-    let mut current = shared.revert.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut current = shared.revert.lock();
     if let Some(old) = std::mem::replace(&mut *current, revert) {
         old.abort();
     }

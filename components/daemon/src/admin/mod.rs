@@ -7,7 +7,6 @@ mod access;
 mod actions;
 mod archive;
 mod health;
-mod listen;
 mod metrics;
 mod outbox;
 mod page;
@@ -16,22 +15,27 @@ mod process;
 mod state;
 mod text;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
+use campanile_json_bridge::http;
+use parking_lot::{Mutex, RwLock};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use self::access::Access;
+use self::access::{Access, Peer};
 use self::problem::Problem;
 use crate::config;
 use crate::run::components::Registry;
 use crate::run::reload::Reloads;
+
+/// Maximum number of concurrent connections.
+const MAX_CONNECTIONS: usize = 64;
 
 /// The admin port; serves until dropped.
 #[derive(Debug)]
@@ -79,7 +83,13 @@ impl Admin {
             reload,
             revert: Mutex::default(),
         });
-        let serving = tokio::spawn(listen::serve(listener, router(Arc::clone(&shared))));
+        let router = router(Arc::clone(&shared));
+        let serving = tokio::spawn(http::serve(
+            listener,
+            "admin port",
+            MAX_CONNECTIONS,
+            move |address| router.clone().layer(Extension(Peer(address))),
+        ));
         Ok(Self {
             shared,
             settings: settings.clone(),
@@ -94,11 +104,7 @@ impl Admin {
             tracing::warn!("settings changed: listen of [admin]; it applies after a restart");
         }
         if let (Some(admin), Some(settings)) = (admin, settings) {
-            *admin
-                .shared
-                .access
-                .write()
-                .unwrap_or_else(PoisonError::into_inner) = Access::new(settings);
+            *admin.shared.access.write() = Access::new(settings);
         }
     }
 }

@@ -17,10 +17,12 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use self::filter::Filter;
 pub(crate) use self::filter::moment;
-use crate::cli::{ConfigFile, LogFormat};
+use crate::cli::ConfigFile;
 use crate::config::{Config, Source, StoreAddress};
+use crate::diagnostics;
 use crate::exit::Exit;
-use crate::{diagnostics, store};
+use crate::log::LogFormat;
+use crate::store;
 
 #[derive(Debug, Args)]
 pub(crate) struct Archive {

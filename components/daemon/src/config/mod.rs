@@ -19,6 +19,7 @@ mod server;
 mod source;
 mod table;
 mod tap;
+mod tap_store;
 pub(crate) mod unit;
 mod vcard;
 
@@ -141,7 +142,7 @@ fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> (Vec<Component>, Option
     }
     table.finish(faults);
     each_jid_once(&components, faults);
-    tap::resolve(&mut components, faults);
+    tap_store::resolve(&mut components, faults);
     (components, admin)
 }
 

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use campanile::jid::BareJid;
 
-use super::component::Component;
 use super::fault::Faults;
 use super::logger::{self, StoreAddress};
 use super::table::{Table, Value};
@@ -22,9 +21,9 @@ pub(crate) struct Tap {
 /// known only after all components have been read.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
-    archive: BareJid,
-    store: Option<StoreAddress>,
-    span: Range<usize>,
+    pub(super) archive: BareJid,
+    pub(super) store: Option<StoreAddress>,
+    pub(super) span: Range<usize>,
 }
 
 pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Wish> {
@@ -65,44 +64,4 @@ fn archive(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
         },
         Some,
     )
-}
-
-/// Sets the store of every tap to that of the logger that serves its archive.
-pub(super) fn resolve(components: &mut [Component], faults: &mut Faults<'_>) {
-    let loggers = components
-        .iter()
-        .filter_map(|it| Some((it.jid.clone(), it.logger.as_ref()?.store.clone())));
-    let loggers: Vec<(BareJid, StoreAddress)> = loggers.collect();
-    for component in components {
-        let Some(Wish {
-            archive,
-            store,
-            span,
-        }) = component.tap_wish.take()
-        else {
-            continue;
-        };
-        if archive.domain() == component.jid.domain() {
-            let remedy = "write the address of a logger on another JID; this one archives what it \
-                receives anyway";
-            faults.push(
-                &span,
-                "a component cannot be tapped into its own archive",
-                remedy,
-            );
-            continue;
-        }
-        let serves = |(jid, _): &&(BareJid, StoreAddress)| jid.domain() == archive.domain();
-        match store.or_else(|| loggers.iter().find(serves).map(|(_, store)| store.clone())) {
-            Some(store) => component.tap = Some(Tap { archive, store }),
-            None => {
-                let what = format!("no [component.logger] in this file serves {archive}");
-                faults.push(
-                    &span,
-                    what,
-                    "add the store of that logger: store = \"sqlite:logger.db\"",
-                );
-            }
-        }
-    }
 }

@@ -27,10 +27,11 @@ use self::adhoc::AdhocCommands;
 use self::listen::ClientListener;
 use self::output::Output;
 use self::web_bot::WebBot;
-use crate::cli::{Demo, LogFormat};
+use crate::cli::Demo;
 use crate::config::{Config, Source};
 use crate::exit::Exit;
-use crate::{build, diagnostics, log};
+use crate::log::{self, LogFormat};
+use crate::{build, diagnostics, runtime};
 
 /// The user of the demo.
 const ALICE: &str = "alice@localhost";
@@ -56,7 +57,7 @@ pub(crate) fn demo(options: &Demo, format: LogFormat) -> Exit {
         Ok(config) => config,
         Err(failure) => return diagnostics::failure(&failure, format),
     };
-    crate::runtime(format, async {
+    runtime::block_on(format, async {
         match play(&config, options, bot).await {
             Ok(()) => Exit::Done,
             Err(error) if error.is::<Refused>() => {

@@ -1,10 +1,10 @@
 //! Output of the demo: each stanza with its sender and recipient, as it passes.
 
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
 
 use campanile::jid::Jid;
 use campanile::stanza::Stanza;
+use parking_lot::Mutex;
 
 use super::{PEOPLE, describe};
 use crate::escape::Escaped;
@@ -49,19 +49,13 @@ impl Output {
     /// Shows a prompt.
     pub(super) fn ask(&self, prompt: &str) {
         let prompt = self.paint(GREEN, prompt);
-        self.prompt
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone_from(&prompt);
+        self.prompt.lock().clone_from(&prompt);
         put(&prompt);
     }
 
     /// Removes the prompt after input.
     pub(super) fn asked(&self) {
-        self.prompt
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.prompt.lock().clear();
     }
 
     /// Shows a stanza from or to a user. The keepalive of the components is not shown.
@@ -97,7 +91,7 @@ impl Output {
 
     /// Writes above the prompt.
     fn write(&self, text: &str) {
-        let prompt = self.prompt.lock().unwrap_or_else(PoisonError::into_inner);
+        let prompt = self.prompt.lock();
         if prompt.is_empty() {
             put(text);
         } else {

@@ -1,11 +1,13 @@
 //! Logging to stderr: filter, format, and changes at run time.
 
+mod format;
 mod recent;
 mod throttle;
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
+use parking_lot::Mutex;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::field::MakeExt;
@@ -16,9 +18,9 @@ use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
+pub(crate) use self::format::LogFormat;
 pub(crate) use self::recent::{Line, Recent};
 use self::throttle::{Throttle, Throttled};
-use crate::cli::LogFormat;
 use crate::escape::{Escaped, is_control};
 
 /// The log of this process.
@@ -100,17 +102,13 @@ impl Log {
         self.filter
             .reload(filter)
             .map_err(|error| error.to_string())?;
-        text.clone_into(&mut self.words.1.lock().unwrap_or_else(PoisonError::into_inner));
+        text.clone_into(&mut self.words.1.lock());
         Ok(())
     }
 
     /// Returns the current filter, in the syntax of [`change`](Self::change).
     pub(crate) fn filter(&self) -> String {
-        self.words
-            .1
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.words.1.lock().clone()
     }
 
     /// Returns the last warnings and errors.
@@ -219,7 +217,7 @@ mod tests {
             tracing::info!("once");
             tracing::warn!("and again");
         });
-        let text = String::from_utf8(lines.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(lines.lock().clone()).unwrap();
         assert_eq!(
             (text.matches("often").count(), throttle.suppressed()),
             (1000, 100)
@@ -235,7 +233,7 @@ mod tests {
 
     impl Write for Writing {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt::{Debug, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use parking_lot::{Mutex, MutexGuard};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -89,11 +90,8 @@ impl Recent {
         });
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Line>> {
-        self.shared
-            .lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Line>> {
+        self.shared.lines.lock()
     }
 }
 

@@ -1,12 +1,13 @@
 //! The components of this process, with their settings, modules and status.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use campanile::component::{Component, MetricsHandle, ReloadHandle, Status};
 use campanile::error::BoxError;
 use campanile::jid::BareJid;
 use campanile::layer::MetricsLayer;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 
 use super::lock::Lock;
@@ -57,10 +58,7 @@ impl Registry {
 
     /// Returns the handles of all current components.
     pub(crate) fn handles(&self) -> Vec<Arc<ComponentHandle>> {
-        self.handles
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.handles.read().clone()
     }
 
     /// Returns the component with this JID.
@@ -78,7 +76,7 @@ impl Registry {
     }
 
     pub(super) fn set(&self, handles: Vec<Arc<ComponentHandle>>) {
-        *self.handles.write().unwrap_or_else(PoisonError::into_inner) = handles;
+        *self.handles.write() = handles;
     }
 
     /// Builds a component that is ready to run, and its handle.
@@ -123,10 +121,7 @@ impl ComponentHandle {
 
     /// Takes the lock of an ended component, for its replacement.
     pub(super) fn take_lock(&self) -> Option<Lock> {
-        self.lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.lock.lock().take()
     }
 
     pub(super) fn set_built(&self, built: Built) {
@@ -134,6 +129,6 @@ impl ComponentHandle {
     }
 
     fn lock_built(&self) -> MutexGuard<'_, Built> {
-        self.built.lock().unwrap_or_else(PoisonError::into_inner)
+        self.built.lock()
     }
 }

@@ -23,10 +23,11 @@ use self::reload::Reloads;
 use self::signals::{Action, Signals};
 use self::systemd::SystemdNotifier;
 use crate::admin::Admin;
-use crate::cli::{ConfigFile, LogFormat};
+use crate::cli::ConfigFile;
 use crate::config::{Config, Source};
 use crate::exit::Exit;
-use crate::{build, diagnostics};
+use crate::log::LogFormat;
+use crate::{build, diagnostics, runtime};
 
 /// Delay between the first connection attempts of two components.
 ///
@@ -63,7 +64,7 @@ pub(crate) fn run(options: &ConfigFile, format: LogFormat) -> Exit {
         reloads: Arc::default(),
         all: JoinSet::new(),
     };
-    crate::runtime(format, running.serve(components, &config, format))
+    runtime::block_on(format, running.serve(components, &config, format))
 }
 
 /// Locks every JID for this process: a second process would be refused, or receive half of the

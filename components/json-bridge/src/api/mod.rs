@@ -1,9 +1,11 @@
 //! The HTTP API: sending stanzas, querying XMPP entities and reading events.
 
+mod ask;
+mod body;
 mod caller;
-mod listen;
 mod openapi;
 mod problem;
+mod query;
 mod send;
 mod shortcuts;
 mod stream;
@@ -18,12 +20,12 @@ use campanile::error::BoxError;
 use tokio::sync::Semaphore;
 
 use self::caller::Callers;
-use self::openapi::Operation;
-use crate::bridge::Running;
+use crate::http;
 use crate::settings;
+use crate::state::Running;
 
-/// Maximum size of a request body, equal to Prosody's stanza size limit.
-const MAX_BODY: usize = 512 * 1024;
+/// Maximum number of concurrent connections.
+const MAX_CONNECTIONS: usize = 1024;
 /// Maximum number of concurrent event readers.
 const MAX_READERS: usize = 256;
 
@@ -52,17 +54,19 @@ pub(crate) async fn serve(
         callers,
         readers,
     }));
-    Ok((address, listen::serve(listener, router)))
+    let serving = http::serve(listener, "HTTP API", MAX_CONNECTIONS, move |_| {
+        router.clone()
+    });
+    Ok((address, serving))
 }
 
-/// Builds the router from the operations of the OpenAPI document.
 fn router(shared: Arc<Shared>) -> Router {
-    let router = Operation::ALL
-        .iter()
-        .fold(Router::new(), |router, operation| {
-            router.route(operation.path(), handler(*operation))
-        });
-    router
+    let router = Router::new();
+    routes()
+        .into_iter()
+        .fold(router, |router, (path, handler)| {
+            router.route(path, handler)
+        })
         .fallback(|| async { problem::Problem::new(404, "no such path; see GET /v1/openapi.json") })
         .method_not_allowed_fallback(|| async {
             problem::Problem::new(405, "wrong method for this path; see GET /v1/openapi.json")
@@ -70,20 +74,21 @@ fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-fn handler(operation: Operation) -> MethodRouter<Arc<Shared>> {
-    match operation {
-        Operation::Messages => post(send::message),
-        Operation::Presence => post(send::presence),
-        Operation::Iq => post(send::iq),
-        Operation::Stanzas => post(send::stanza),
-        Operation::Echo => post(send::echo),
-        Operation::Ping => get(shortcuts::ping),
-        Operation::Disco => get(shortcuts::disco),
-        Operation::Items => get(shortcuts::items),
-        Operation::Version => get(shortcuts::version),
-        Operation::Events => get(stream::events),
-        Operation::Document => get(openapi::document),
-        Operation::Schema => get(openapi::schema),
-        Operation::Health => get(|| async { "ok\n" }),
-    }
+/// Returns all routes. `openapi.json` describes each of them.
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 13] {
+    [
+        ("/v1/messages", post(send::message)),
+        ("/v1/presence", post(send::presence)),
+        ("/v1/iq", post(send::iq)),
+        ("/v1/stanzas", post(send::stanza)),
+        ("/v1/echo", post(send::echo)),
+        ("/v1/ping/{to}", get(shortcuts::ping)),
+        ("/v1/disco/{to}", get(shortcuts::disco)),
+        ("/v1/items/{to}", get(shortcuts::items)),
+        ("/v1/version/{to}", get(shortcuts::version)),
+        ("/v1/events", get(stream::events)),
+        ("/v1/openapi.json", get(openapi::document)),
+        ("/v1/schema.json", get(openapi::schema)),
+        ("/healthz", get(|| async { "ok\n" })),
+    ]
 }

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::State;
 use super::problem::Problem;
-use super::shortcuts::query;
+use super::query::query;
 use crate::events::Feed;
 use crate::outbox::Event;
 

@@ -10,11 +10,12 @@ mod writer;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use campanile::error::BoxError;
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -252,9 +253,7 @@ impl Outbox {
         let _ = receiver.await;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
-        self.reader
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock()
     }
 }

@@ -27,6 +27,7 @@ use self::read_pool::ReadPool;
 pub use self::sqlite::SqliteStore;
 use crate::keys::Keys;
 use crate::new_entry::{Class, NewEntry};
+pub use crate::quota::Quota;
 
 /// The primary key of an entry: its time in microseconds since 1970, incremented where needed to be
 /// unique. Entries are ordered by it.
@@ -216,15 +217,6 @@ pub struct Usage {
     pub span: Option<(Place, Place)>,
     /// The ten largest senders, with their number of entries and bytes.
     pub senders: Vec<(String, u64, u64)>,
-}
-
-/// Storage quotas.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Quota {
-    /// Maximum bytes per sender (bare JID); `None` for no limit.
-    pub per_sender: Option<u64>,
-    /// Maximum bytes of all senders of one domain together; `None` for no limit.
-    pub per_domain: Option<u64>,
 }
 
 /// A store, with one writer thread and a pool of connections for reading. Cloning is cheap.

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use campanile::metrics::Metric;
 use campanile::reply::{Reply, Responder};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -187,7 +188,7 @@ impl Drop for Writer {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Pending> {
         // Each change is a single call, so a panic elsewhere cannot leave it inconsistent.
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending.lock()
     }
 }
 
@@ -229,10 +230,7 @@ impl Thread {
             if pending.closed {
                 return Turn::End;
             }
-            pending = shared
-                .changed
-                .wait(pending)
-                .unwrap_or_else(PoisonError::into_inner);
+            shared.changed.wait(&mut pending);
         }
         pending = self.gather(&shared, pending);
         let mut batch = (Vec::new(), Vec::new());

@@ -1,7 +1,8 @@
 //! A pool of connections for reading, used on blocking threads.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::{Backend, Open, StoreError};
@@ -35,21 +36,14 @@ impl ReadPool {
             .map_err(|_| StoreError::Unavailable("closed".to_owned()))?;
         let this = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || {
-            let idle = this
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop();
+            let idle = this.idle.lock().pop();
             let mut backend = match idle {
                 Some(backend) => backend,
                 None => this.open.open(false)?,
             };
             let outcome = job(&mut *backend);
             if !matches!(&outcome, Err(error) if error.is_fatal()) {
-                this.idle
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(backend);
+                this.idle.lock().push(backend);
             }
             outcome
         });

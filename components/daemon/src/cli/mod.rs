@@ -1,5 +1,8 @@
 //! The command line.
 
+mod config_file;
+mod help;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -8,33 +11,9 @@ use campanile::jid::BareJid;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-const ABOUT: &str = "\
-Ready-made components for XMPP servers, in one process.
-
-Campanile connects to Prosody, ejabberd or any other server with a component port (XEP-0114), with \
-one connection
-for each component in its configuration, and serves the addresses of that component.";
-
-const HELP: &str = "\
-Getting started:
-  campanile demo                         run every component on an embedded server
-  campanile init prosody                 write a configuration, and print the server's part of it
-  campanile check --config my.toml       report every fault of a configuration
-  campanile run --config my.toml         serve until SIGTERM or SIGINT
-
-Environment:
-  CAMPANILE_CONFIG   the configuration file, unless --config is given
-  RUST_LOG           log filter: error, warn, info (the default), debug, trace, or levels by \
-  target: info,campanile=debug
-  NO_COLOR           disables colors on a terminal
-
-Exit codes:
-  0   success
-  64  wrong usage
-  69  refused by the server
-  70  internal error, or forced shutdown
-  71  system error: already running, port in use, permission denied, disk full
-  78  invalid configuration";
+pub(crate) use self::config_file::ConfigFile;
+use crate::archive_cli::{self, Archive};
+use crate::log::LogFormat;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -43,7 +22,7 @@ Exit codes:
     version,
     about = "Ready-made components for XMPP servers, in one process"
 )]
-#[command(long_about = ABOUT, after_help = HELP, disable_help_subcommand = true, max_term_width = 100)]
+#[command(long_about = help::ABOUT, after_help = help::HELP, disable_help_subcommand = true, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Format of log lines on stderr
     #[arg(
@@ -59,53 +38,34 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// Plain text
-    #[default]
-    Text,
-    /// One JSON object per line
-    Json,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run every component on an embedded server, show a conversation with each, and exit
-    #[command(after_help = DEMO)]
+    #[command(after_help = help::DEMO)]
     Demo(Demo),
     /// Report every fault of the configuration, with its line and a remedy
-    #[command(after_help = CHECK)]
+    #[command(after_help = help::CHECK)]
     Check(Check),
     /// Serve the components of the configuration until SIGTERM or SIGINT
-    #[command(after_help = RUN)]
+    #[command(after_help = help::RUN)]
     Run(ConfigFile),
     /// Write a configuration with a new secret, and print the snippet for the server
-    #[command(after_help = INIT)]
+    #[command(after_help = help::INIT)]
     Init(Init),
     /// Search, export, import and prune the archive of a logger
-    #[command(after_help = crate::archive_cli::EXAMPLES)]
-    Archive(crate::archive_cli::Archive),
+    #[command(after_help = archive_cli::EXAMPLES)]
+    Archive(Archive),
     /// List, replay and drop undelivered messages of the JSON bridge
-    #[command(after_help = OUTBOX)]
+    #[command(after_help = help::OUTBOX)]
     Outbox(Outbox),
     /// Print the completion script of a shell
-    #[command(after_help = COMPLETIONS)]
+    #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// The shell
         shell: Shell,
     },
     /// Print the version
     Version,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ConfigFile {
-    /// The configuration file; - reads it from stdin
-    ///
-    /// Defaults to CAMPANILE_CONFIG, then ./campanile.toml, then /etc/campanile/campanile.toml.
-    /// Paths in the file are relative to the folder of the file.
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -253,58 +213,6 @@ pub(crate) struct Which {
     #[arg(long)]
     pub(crate) all: bool,
 }
-
-const OUTBOX: &str = "\
-Examples:
-  campanile outbox list                        with or without a running daemon
-  campanile outbox replay 17                   a running daemon retries it within seconds
-  campanile outbox drop --all --component bridge.example.org";
-
-const DEMO: &str = "\
-Examples:
-  campanile demo                               show the conversation
-  campanile demo --xml                         show it with the stanzas
-  campanile demo --interactive                 start a prompt: type a message, or /help
-  printf 'hello\\n/quit\\n' | campanile demo -i  drive the prompt from a script
-  campanile demo --listen                      accept Profanity, Gajim, slixmpp, …; prints the \
-  accounts
-  campanile demo --listen 127.0.0.1:15222      accept them on another port";
-
-const INIT: &str = "\
-Examples:
-  campanile init prosody --jid echo.example.org > /etc/prosody/conf.d/echo.cfg.lua
-  campanile init ejabberd --jid echo.example.org --folder /etc/campanile --systemd
-  campanile init openfire --jid echo.example.org --address openfire.example.org:5275
-
-Writes campanile.toml and a secret that only its owner can read; existing files are never \
-overwritten. The snippet for
-the server, which contains the secret, goes to stdout.";
-
-const CHECK: &str = "\
-Examples:
-  campanile check                              ./campanile.toml or /etc/campanile/campanile.toml
-  campanile check --config my.toml --connect   also connect to the servers
-  campanile check --connect --resolver 9.9.9.9 query public DNS
-  my-template | campanile check --config -     read the configuration from stdin
-
-Exits with 0 if there is no fault, 78 for a fault in the file, 69 for a fault found by --connect.";
-
-const RUN: &str = "\
-Examples:
-  campanile run --config my.toml
-  campanile run --config my.toml --log-format json 2>> campanile.log
-  RUST_LOG=campanile=debug campanile run --config my.toml
-
-The first SIGTERM or SIGINT finishes pending work, closes the streams and exits with 0; a second \
-one exits at once with 70.
-SIGHUP reloads the configuration. Exits with 69 if every component is refused by its server and \
-none was ever mounted;
-otherwise refused components are retried and do not affect the others.";
-
-const COMPLETIONS: &str = "\
-Examples:
-  campanile completions bash > /etc/bash_completion.d/campanile
-  campanile completions fish > ~/.config/fish/completions/campanile.fish";
 
 #[cfg(test)]
 mod tests {
