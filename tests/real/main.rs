@@ -23,6 +23,7 @@ mod instances;
 mod logger;
 mod many_components;
 mod metrics;
+mod migrations;
 mod plugins;
 mod profanity;
 mod quick_ack;

@@ -8,6 +8,7 @@
 //! | `postgres` | `presence::PostgresSubscriptions` | presence subscriptions of several processes |
 //! | `postgres` | `command::PostgresSessions` | sessions of ad-hoc commands of several processes |
 //! | `postgres` | `postgres::Database` | connections for a store of your own |
+//! | both | `sqlite::Schema`, `postgres::Schema` | versions and migrations of a store's tables |
 
 #[cfg(feature = "postgres")]
 pub mod command;
@@ -15,3 +16,10 @@ pub mod command;
 pub mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod presence;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod version;
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use self::version::VersionError;

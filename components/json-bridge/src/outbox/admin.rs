@@ -5,7 +5,8 @@ use std::path::Path;
 use campanile::error::BoxError;
 use rusqlite::{Connection, Row, params};
 
-use super::store::{self, DEAD, REPLAY};
+use super::schema;
+use super::store::{DEAD, REPLAY};
 
 /// An undelivered entry of the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Admin {
         if !path.exists() {
             return Err(format!("no outbox at {}", path.display()).into());
         }
-        Ok(Self(store::open(path)?))
+        Ok(Self(schema::open(path)?))
     }
 
     /// Returns at most `most` undelivered entries, the oldest first.

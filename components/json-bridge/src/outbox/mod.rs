@@ -5,6 +5,7 @@
 //! entries survive a power failure.
 
 mod admin;
+mod schema;
 mod store;
 mod writer;
 
@@ -125,8 +126,8 @@ impl Outbox {
         events: i64,
         committed: impl Fn(QueuedEvent) + Send + 'static,
     ) -> Result<Self, BoxError> {
-        let reader = store::open(path)?;
-        let writer = Writer::start(store::open(path)?, events, Box::new(committed))?;
+        let reader = schema::open(path)?;
+        let writer = Writer::start(schema::open(path)?, events, Box::new(committed))?;
         Ok(Self {
             writer: Arc::new(writer),
             reader: Arc::new(Mutex::new(reader)),

@@ -1,8 +1,5 @@
 //! Tables and statements of the outbox.
 
-use std::path::Path;
-use std::time::Duration;
-
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Direction, Entry, Event};
@@ -14,41 +11,10 @@ pub(super) const DEAD: i64 = 1;
 /// The state of a dead letter that an operator has replayed.
 pub(super) const REPLAY: i64 = 2;
 
-const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS entry(
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, way INTEGER NOT NULL, id TEXT NOT NULL, bot TEXT NOT \
-    NULL, peer TEXT NOT NULL,
-    xml TEXT NOT NULL, received INTEGER NOT NULL, state INTEGER NOT NULL, why TEXT);
-CREATE INDEX IF NOT EXISTS entry_state ON entry(state) WHERE state > 0;
-CREATE TABLE IF NOT EXISTS event(
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, bot TEXT NOT NULL, json TEXT NOT NULL, namespaces TEXT \
-    NOT NULL DEFAULT '');
-CREATE TABLE IF NOT EXISTS answered(
-    key TEXT PRIMARY KEY, id TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT \
-    ROWID;
-CREATE INDEX IF NOT EXISTS answered_at ON answered(at);
-";
-
 /// Size of a page of events in bytes. A page ends after the event that exceeds it.
 pub(crate) const PAGE_BYTES: usize = 256 * 1024;
 
 const COLUMNS: &str = "seq, way, id, bot, peer, xml, received";
-
-pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.execute_batch(TABLES)?;
-    // Files of earlier versions have no column `namespaces`.
-    let known = "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'namespaces'";
-    if connection.query_row(known, [], |row| row.get::<_, i64>(0))? == 0 {
-        connection
-            .execute_batch("ALTER TABLE event ADD COLUMN namespaces TEXT NOT NULL DEFAULT ''")?;
-    }
-    connection.set_prepared_statement_cache_capacity(32);
-    Ok(connection)
-}
 
 pub(super) fn put(connection: &Connection, entry: &Entry) -> rusqlite::Result<i64> {
     let sql =

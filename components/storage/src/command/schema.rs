@@ -95,7 +95,6 @@ const TABLES: &str = r#"
 /// The lock is "cmds"; the one in [`TABLES`] is "sess".
 pub(crate) const SCHEMA: Schema = Schema {
     name: "campanile_command",
-    version: 1,
-    tables: TABLES,
+    steps: &[TABLES],
     lock: 1_668_113_523,
 };

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
 use super::{ConnectError, Database, chain};
+use crate::VersionError;
 
 /// Time limit for connecting and for each query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -154,8 +155,8 @@ pub enum DatabaseError {
     Connect(ConnectError),
     /// The database returned an error.
     Database(tokio_postgres::Error),
-    /// The tables have another version, given here.
-    Version(i64),
+    /// The tables have another version.
+    Version(VersionError),
     /// The database did not respond in time.
     Timeout,
 }
@@ -183,6 +184,12 @@ impl From<ConnectError> for DatabaseError {
     }
 }
 
+impl From<VersionError> for DatabaseError {
+    fn from(error: VersionError) -> Self {
+        Self::Version(error)
+    }
+}
+
 impl From<tokio_postgres::Error> for DatabaseError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Database(error)
@@ -194,10 +201,7 @@ impl fmt::Display for DatabaseError {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::Database(error) => f.write_str(&chain(error)),
-            Self::Version(version) => write!(
-                f,
-                "tables have version {version}; use the program version that created them"
-            ),
+            Self::Version(error) => error.fmt(f),
             Self::Timeout => f.write_str("database did not respond in time"),
         }
     }

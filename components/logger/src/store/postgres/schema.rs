@@ -1,13 +1,12 @@
 //! Tables and migrations of the PostgreSQL store.
 
+use campanile_storage::postgres::{DatabaseError, Schema};
 use postgres::Client;
 
 use crate::keys::Keys;
 use crate::store::StoreError;
 
-/// Migrations, one per version; their number is the current version.
-const STEPS: &[&str] = &[
-    "
+const TABLES: &str = "
     CREATE TABLE jid (id bigserial PRIMARY KEY, hash bigint NOT NULL UNIQUE, jid text NOT NULL);
     CREATE TABLE entry (
         place     bigint PRIMARY KEY,
@@ -32,11 +31,14 @@ const STEPS: &[&str] = &[
     CREATE TABLE silent (hash text PRIMARY KEY);
     CREATE TABLE epoch (epoch bigint NOT NULL);
     INSERT INTO epoch VALUES (1);
-",
-    "
-    CREATE TABLE erasing (party bigint PRIMARY KEY);
-",
-];
+";
+
+/// The lock is "logr", the one of [`LOCK`].
+const SCHEMA: Schema = Schema {
+    name: "campanile_logger",
+    steps: &[TABLES, "CREATE TABLE erasing (party bigint PRIMARY KEY)"],
+    lock: 1_819_240_306,
+};
 
 /// The advisory lock of writers, held until the end of the transaction: "camp" and "logr".
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1667329392, 1819240306)";
@@ -49,7 +51,8 @@ pub(super) fn prepare(client: &mut Client, write: bool) -> Result<Keys, StoreErr
         '10s'; SET statement_timeout = '30s'",
     )?;
     if write {
-        migrate(client)?;
+        create_key(client)?;
+        SCHEMA.migrate_blocking(client)?;
     } else {
         // Access paths are chosen in `read`; PostgreSQL's planner cannot estimate words that are
         // not in its sample.
@@ -61,31 +64,20 @@ pub(super) fn prepare(client: &mut Client, write: bool) -> Result<Keys, StoreErr
     })?;
     let found: i64 = row.get(0);
     let key: Vec<u8> = row.get(1);
-    if usize::try_from(found) != Ok(STEPS.len()) {
-        let wanted = STEPS.len();
-        return Err(StoreError::Unavailable(format!(
-            "schema version is {found}, expected {wanted}; `campanile run` upgrades older versions"
-        )));
-    }
+    SCHEMA.check(found).map_err(DatabaseError::from)?;
     Ok(Keys::new(&key))
 }
 
-fn migrate(client: &mut Client) -> Result<(), StoreError> {
+/// Creates the table `meta` at version 0, with the key in the same row.
+fn create_key(client: &mut Client) -> Result<(), StoreError> {
     let mut transaction = client.transaction()?;
-    // Instances may start concurrently; the second one finds the schema migrated.
+    // Instances may start concurrently; the second one finds the key created.
     transaction.query(LOCK, &[])?;
     transaction.batch_execute(
         "CREATE SCHEMA IF NOT EXISTS campanile_logger; \
          CREATE TABLE IF NOT EXISTS meta (version bigint NOT NULL, key bytea NOT NULL)",
     )?;
-    let found = transaction
-        .query_opt("SELECT version FROM meta", &[])?
-        .map(|row| row.get::<_, i64>(0));
-    let from = usize::try_from(found.unwrap_or_default()).unwrap_or(usize::MAX);
-    for step in STEPS.iter().skip(from) {
-        transaction.batch_execute(step)?;
-    }
-    if found.is_none() {
+    if transaction.query_opt("SELECT FROM meta", &[])?.is_none() {
         let key = Keys::generate()
             .ok_or_else(|| StoreError::Fault("system random number generator failed".to_owned()))?;
         transaction.execute(
@@ -93,9 +85,15 @@ fn migrate(client: &mut Client) -> Result<(), StoreError> {
             &[&key.as_slice()],
         )?;
     }
-    if from < STEPS.len() {
-        let version = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-        transaction.execute("UPDATE meta SET version = $1", &[&version])?;
-    }
     Ok(transaction.commit()?)
+}
+
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Connect(error) => error.into(),
+            DatabaseError::Database(error) => error.into(),
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
 }

@@ -1,16 +1,13 @@
 //! Tables and migrations of the SQLite store.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use campanile_storage::sqlite::{Schema, SchemaError, Step};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::keys::Keys;
 use crate::store::StoreError;
 
-/// The `application_id` in the file header ("camp"), which protects databases of other programs.
-const APPLICATION: i32 = 0x6361_6d70;
-
-/// Migrations, one per version; their number is the current version.
-pub(super) const STEPS: &[&str] = &[
-    "
+/// The tables of version 1.
+pub(super) const TABLES: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
     -- JIDs are looked up by keyed hash: the text is stored in one place only, where it can be \
@@ -46,8 +43,9 @@ pub(super) const STEPS: &[&str] = &[
 
     -- Keyed hashes of JIDs that have opted out of logging.
     CREATE TABLE silent (hash TEXT PRIMARY KEY) WITHOUT ROWID;
-",
-    "
+";
+
+const ERASURES: &str = "
     -- Erasures in progress, which are resumed after a crash.
     CREATE TABLE erasing (party INTEGER PRIMARY KEY);
 
@@ -55,29 +53,24 @@ pub(super) const STEPS: &[&str] = &[
     fast.
     INSERT INTO term (term, rank) VALUES ('automerge', 16), ('crisismerge', 64), ('hashsize', \
     8388608);
-",
-];
+";
+
+/// The `application_id` is "camp".
+const SCHEMA: Schema = Schema {
+    application: 0x6361_6d70,
+    unversioned: None,
+    steps: &[Step::Call(create), Step::Sql(ERASURES)],
+};
 
 /// Migrates the schema and returns the keys of the store.
 pub(super) fn prepare(connection: &mut Connection) -> Result<Keys, StoreError> {
-    if version(connection)? < STEPS.len() {
-        // Processes may start concurrently; the second one finds the schema migrated.
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        migrate(&transaction)?;
-        transaction.commit()?;
-    }
+    SCHEMA.migrate(connection)?;
     keys(connection)
 }
 
 /// Returns the keys of a store, which must have the current schema version.
 pub(super) fn keys(connection: &Connection) -> Result<Keys, StoreError> {
-    let found = version(connection)?;
-    if found != STEPS.len() {
-        let wanted = STEPS.len();
-        return Err(StoreError::Unavailable(format!(
-            "schema version is {found}, expected {wanted}; `campanile run` upgrades older versions"
-        )));
-    }
+    SCHEMA.check(connection)?;
     let secret = connection
         .query_row("SELECT value FROM meta WHERE name = 'key'", [], |row| {
             row.get(0)
@@ -88,42 +81,24 @@ pub(super) fn keys(connection: &Connection) -> Result<Keys, StoreError> {
     Ok(Keys::new(&secret))
 }
 
-fn migrate(transaction: &Transaction<'_>) -> Result<(), StoreError> {
-    let from = version(transaction)?;
-    for step in STEPS.iter().skip(from) {
-        transaction.execute_batch(step)?;
-    }
-    if from == 0 {
-        let secret = Keys::generate()
-            .ok_or_else(|| StoreError::Fault("system random number generator failed".to_owned()))?;
-        transaction.execute(
-            "INSERT INTO meta (name, value) VALUES ('key', ?1)",
-            params![secret.as_slice()],
-        )?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(
-        None,
-        "user_version",
-        i64::try_from(STEPS.len()).unwrap_or(i64::MAX),
+/// Creates the tables and the key.
+fn create(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(TABLES)?;
+    let no_key = || "system random number generator failed".into();
+    let secret =
+        Keys::generate().ok_or_else(|| rusqlite::Error::ToSqlConversionFailure(no_key()))?;
+    transaction.execute(
+        "INSERT INTO meta (name, value) VALUES ('key', ?1)",
+        params![secret.as_slice()],
     )?;
     Ok(())
 }
 
-fn version(connection: &Connection) -> Result<usize, StoreError> {
-    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let application = number("application_id")?;
-    let version = number("user_version")?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    match usize::try_from(version) {
-        Ok(version) if version > STEPS.len() => Err(StoreError::Unavailable(format!(
-            "schema version is {version}, newer than this program; install a newer campanile"
-        ))),
-        Ok(0) if tables == 0 => Ok(0),
-        Ok(version) if application == APPLICATION => Ok(version),
-        _ => Err(StoreError::Unavailable(
-            "file belongs to another program; choose another file".to_owned(),
-        )),
+impl From<SchemaError> for StoreError {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Sqlite(error) => error.into(),
+            error => Self::Unavailable(error.to_string()),
+        }
     }
 }

@@ -61,7 +61,6 @@ const TABLES: &str = r#"
 /// The lock is "pres".
 pub(crate) const SCHEMA: Schema = Schema {
     name: "campanile_presence",
-    version: 1,
-    tables: TABLES,
+    steps: &[TABLES],
     lock: 1_886_545_267,
 };

@@ -18,7 +18,7 @@ use campanile::presence::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use self::schema::OpenErrorKind;
+use crate::sqlite::SchemaError;
 
 /// The maximum wait while another process writes to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -107,11 +107,11 @@ impl File {
             Ok(connection)
         };
         let opened = Connection::open(&self.path)
-            .map_err(OpenErrorKind::Sqlite)
+            .map_err(SchemaError::Sqlite)
             .and_then(prepared);
-        opened.map_err(|kind| OpenError {
+        opened.map_err(|cause| OpenError {
             path: self.path.display().to_string(),
-            kind,
+            cause,
         })
     }
 }
@@ -271,29 +271,22 @@ impl fmt::Debug for SqliteSubscriptions {
 #[derive(Debug)]
 pub struct OpenError {
     path: String,
-    kind: OpenErrorKind,
+    cause: SchemaError,
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path)?;
-        match &self.kind {
-            OpenErrorKind::Foreign => {
-                f.write_str(" belongs to another program; choose another file")
-            }
-            OpenErrorKind::Version(version) => write!(
-                f,
-                " has a newer schema version ({version}); use the program version that wrote it"
-            ),
-            OpenErrorKind::Sqlite(_) => f.write_str(" cannot be opened"),
+        match &self.cause {
+            SchemaError::Sqlite(_) => write!(f, "{} cannot be opened", self.path),
+            cause => cause.fmt(f),
         }
     }
 }
 
 impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
-            OpenErrorKind::Sqlite(error) => Some(error),
+        match &self.cause {
+            SchemaError::Sqlite(error) => Some(error),
             _ => None,
         }
     }

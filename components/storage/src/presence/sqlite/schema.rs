@@ -1,13 +1,11 @@
 //! Tables of presence subscriptions.
 
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, Result, params};
 
-/// The `application_id` in the file header, which protects files of other programs: "CaPr".
-const APPLICATION: i32 = 0x4361_5072;
-const VERSION: i32 = 1;
+use crate::sqlite::{Schema, SchemaError, Step};
 
 /// One row per pair of addresses. Each half of a subscription is 0 none, 1 pending, 2 subscribed.
-const SCHEMA: &str = "
+const TABLES: &str = "
     CREATE TABLE subscription (
         own TEXT NOT NULL,
         peer TEXT NOT NULL,
@@ -27,42 +25,19 @@ const SCHEMA: &str = "
     = count - 1; END;
 ";
 
-/// Initializes a new file, and rejects a file of another program or version.
-pub(crate) fn prepare(connection: &mut Connection) -> Result<(), OpenErrorKind> {
+/// The `application_id` is "CaPr".
+const SCHEMA: Schema = Schema {
+    application: 0x4361_5072,
+    unversioned: None,
+    steps: &[Step::Sql(TABLES)],
+};
+
+/// Creates or migrates the tables, and rejects a file of another program or a later version.
+pub(crate) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
     // Readers and the writer do not block each other, and a commit is on disk before it returns.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    let transaction =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let number = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let empty = transaction
-        .query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))
-        .optional()?
-        .is_none();
-    match (number("application_id")?, number("user_version")?) {
-        (APPLICATION, VERSION) => return Ok(()),
-        (APPLICATION, version) => return Err(OpenErrorKind::Version(version)),
-        _ if !empty => return Err(OpenErrorKind::Foreign),
-        _ => {}
-    }
-    transaction.execute_batch(SCHEMA)?;
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
-    Ok(transaction.commit()?)
-}
-
-/// The reason why a file is rejected.
-#[derive(Debug)]
-pub(crate) enum OpenErrorKind {
-    Foreign,
-    Version(i32),
-    Sqlite(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for OpenErrorKind {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
+    SCHEMA.migrate(connection)
 }
 
 /// Counts the pairs of a peer, of a domain, and in total.

@@ -219,7 +219,9 @@ fn foreign_file_is_rejected() {
         .unwrap();
     let error = SqliteSubscriptions::open(&later).unwrap_err();
     assert!(
-        error.to_string().contains("has a newer schema version (2)"),
+        error.to_string().ends_with(
+            "later.db has schema 2, this campanile supports 1: install the newer version"
+        ),
         "{error}"
     );
 }

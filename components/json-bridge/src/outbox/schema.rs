@@ -1,0 +1,130 @@
+//! Tables and migrations of the outbox.
+
+use std::path::Path;
+use std::time::Duration;
+
+use campanile_storage::sqlite::{Schema, SchemaError, Step};
+use rusqlite::{Connection, Transaction};
+
+/// The tables of version 1, whose files did not carry a version.
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS entry(
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, way INTEGER NOT NULL, id TEXT NOT NULL, bot TEXT NOT \
+    NULL, peer TEXT NOT NULL,
+    xml TEXT NOT NULL, received INTEGER NOT NULL, state INTEGER NOT NULL, why TEXT);
+CREATE INDEX IF NOT EXISTS entry_state ON entry(state) WHERE state > 0;
+CREATE TABLE IF NOT EXISTS event(
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, bot TEXT NOT NULL, json TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS answered(
+    key TEXT PRIMARY KEY, id TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT \
+    ROWID;
+CREATE INDEX IF NOT EXISTS answered_at ON answered(at);
+";
+
+/// The `application_id` is "CaOb".
+const SCHEMA: Schema = Schema {
+    application: 0x4361_4f62,
+    unversioned: Some("entry"),
+    steps: &[Step::Sql(TABLES), Step::Call(complete)],
+};
+
+/// Completes version 1: its files may lack tables, if their creation was interrupted, and the
+/// column `namespaces`, which later programs added without a version.
+fn complete(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(TABLES)?;
+    let known = "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'namespaces'";
+    if transaction.query_row(known, [], |row| row.get::<_, i64>(0))? == 0 {
+        transaction
+            .execute_batch("ALTER TABLE event ADD COLUMN namespaces TEXT NOT NULL DEFAULT ''")?;
+    }
+    Ok(())
+}
+
+/// Opens or creates an outbox, and migrates it to the current version.
+pub(super) fn open(path: &Path) -> Result<Connection, SchemaError> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    SCHEMA.migrate(&mut connection)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A path of a file that is removed on drop, with its write-ahead log.
+    struct File(std::path::PathBuf);
+
+    impl File {
+        fn new(name: &str) -> Self {
+            let name = format!("campanile-outbox-{}-{name}.db", std::process::id());
+            Self(std::env::temp_dir().join(name))
+        }
+
+        /// Returns a file of version 1, as written before versions were stored.
+        fn unversioned(name: &str, event: &str) -> Self {
+            let file = Self::new(name);
+            let old = Connection::open(&file.0).unwrap();
+            old.execute_batch(TABLES).unwrap();
+            old.execute_batch(event).unwrap();
+            file
+        }
+    }
+
+    impl Drop for File {
+        fn drop(&mut self) {
+            for end in ["", "-wal", "-shm"] {
+                let mut path = self.0.clone().into_os_string();
+                path.push(end);
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    #[test]
+    fn files_without_version_are_migrated() {
+        let first = "INSERT INTO event (bot, json) VALUES ('b', '{}')";
+        let later = format!(
+            "ALTER TABLE event ADD COLUMN namespaces TEXT NOT NULL DEFAULT ''; {first}; \
+             UPDATE event SET namespaces = 'a'"
+        );
+        let interrupted = format!("{later}; DROP TABLE answered");
+        for (name, event, expected) in [
+            ("first", first, ""),
+            ("later", &later, "a"),
+            ("interrupted", &interrupted, "a"),
+        ] {
+            let file = File::unversioned(name, event);
+            for _ in 0..2 {
+                let connection = open(&file.0).unwrap();
+                let read = |sql| {
+                    connection
+                        .query_row(sql, [], |row| row.get::<_, String>(0))
+                        .unwrap()
+                };
+                assert_eq!(read("SELECT namespaces FROM event"), expected, "{name}");
+                let version = "SELECT cast(user_version AS TEXT) FROM pragma_user_version";
+                assert_eq!(read(version), "2", "{name}");
+                assert_eq!(read("SELECT count(*) || '' FROM answered"), "0", "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn newer_or_foreign_file_is_rejected() {
+        let file = File::new("newer");
+        let connection = open(&file.0).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        let error = open(&file.0).unwrap_err().to_string();
+        let newer = "newer.db has schema 99, this campanile supports 2: install the newer version";
+        assert!(error.ends_with(newer), "{error}");
+        let file = File::new("foreign");
+        let connection = Connection::open(&file.0).unwrap();
+        connection.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        let error = open(&file.0).unwrap_err().to_string();
+        assert!(error.contains("belongs to another program"), "{error}");
+    }
+}
