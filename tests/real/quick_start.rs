@@ -73,14 +73,9 @@ impl Project {
         let framework = repository().join("framework/campanile");
         let campanile = framework.to_str().unwrap();
         project.cargo(&["add", "--path", campanile]);
-        let testing = repository().join("framework/testing");
-        project.cargo(&["add", "--dev", "--path", testing.to_str().unwrap()]);
-        project.cargo(&[
-            "add",
-            "tokio",
-            "--features",
-            "macros,rt-multi-thread,signal",
-        ]);
+        let kit = repository().join("framework/testing");
+        project.cargo(&["add", "--dev", "--path", kit.to_str().unwrap()]);
+        project.cargo(&["add", "tokio", "--features", "macros,rt-multi-thread"]);
         // The features that this build has fetched.
         project.cargo(&[
             "add",
@@ -121,7 +116,7 @@ fn program() -> String {
         .expect("the README has a program");
     let program = program.split_once("```").expect("the code block ends").0;
     assert!(
-        program.lines().count() <= 25,
+        program.lines().count() <= 21,
         "the program has grown:\n{program}"
     );
     assert!(program.contains(ADDRESS), "{program}");

@@ -11,10 +11,9 @@
 mod calendar;
 
 use campanile::adhoc::{Command, Commands};
-use campanile::component::Component;
 use campanile::extract::{Sender, State};
 use campanile::form::{Definition, Field, Form, FormError, Table};
-use campanile::router::Router;
+use campanile::{Component, Router, shutdown_signal};
 use serde::Deserialize;
 
 use self::calendar::{Calendar, Day};
@@ -128,9 +127,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .secret(secret)
         .router(app)
         .build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
-        .await?;
-    Ok(())
+    Ok(bot.run_until(shutdown_signal()).await?)
 }
 
 #[cfg(test)]

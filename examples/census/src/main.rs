@@ -12,13 +12,10 @@
 mod format;
 mod survey;
 
-use campanile::client::Client;
-use campanile::component::Component;
-use campanile::error::StanzaError;
 use campanile::extract::{Payload, Recipient, Sender, State};
 use campanile::paging::{self, SetQuery, page};
-use campanile::router::Router;
-use campanile::stanza::{PresenceType, Stanza};
+use campanile::stanza::PresenceType;
+use campanile::{Client, Component, Router, Stanza, StanzaError, shutdown_signal};
 
 use self::format::{CENSUS, Query, Results};
 use self::survey::Survey;
@@ -104,9 +101,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .secret(secret)
         .router(app())
         .build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
-        .await?;
-    Ok(())
+    Ok(bot.run_until(shutdown_signal()).await?)
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@
 //! BOT_SECRET=secret cargo run -p example-greeter
 //! ```
 
-use campanile::component::Component;
 use campanile::extract::{Body, Sender};
-use campanile::router::Router;
+use campanile::{Component, Router, shutdown_signal};
 
 async fn greet(Sender(from): Sender, Body(body): Body) -> String {
     format!("{from}, you said: {body}")
@@ -22,15 +21,12 @@ fn app() -> Router {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt::init();
-    let secret = std::env::var("BOT_SECRET")?;
     let bot = Component::builder("bot.localhost")
         .server("127.0.0.1:5347")
-        .secret(secret)
+        .secret(std::env::var("BOT_SECRET")?)
         .router(app())
         .build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
-        .await?;
-    Ok(())
+    Ok(bot.run_until(shutdown_signal()).await?)
 }
 
 #[cfg(test)]

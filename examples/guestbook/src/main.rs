@@ -7,9 +7,9 @@
 //! BOT_SECRET=secret cargo run -p example-guestbook examples/guestbook/modules.json
 //! ```
 
-use campanile::component::{Component, ComponentBuilder};
-use campanile::error::BoxError;
+use campanile::component::ComponentBuilder;
 use campanile::module::Catalog;
+use campanile::{BoxError, Component, shutdown_signal};
 use example_guestbook::Guestbook;
 
 /// Returns all modules of this program. A module of another crate takes one line.
@@ -38,9 +38,7 @@ async fn main() -> Result<(), BoxError> {
         .server("127.0.0.1:5347")
         .secret(std::env::var("BOT_SECRET")?);
     let club = configured(club, &std::fs::read_to_string(file)?)?.build()?;
-    club.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
-        .await?;
-    Ok(())
+    Ok(club.run_until(shutdown_signal()).await?)
 }
 
 #[cfg(test)]

@@ -11,10 +11,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use campanile::component::Component;
-use campanile::error::{Condition, StanzaError};
 use campanile::extract::{Datatype, Json, JsonMessage, Sender, State};
-use campanile::router::{PayloadPattern, Router};
+use campanile::router::PayloadPattern;
+use campanile::{Component, Condition, Router, StanzaError, shutdown_signal};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize)]
@@ -99,9 +98,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .secret(secret)
         .router(app())
         .build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
-        .await?;
-    Ok(())
+    Ok(bot.run_until(shutdown_signal()).await?)
 }
 
 #[cfg(test)]

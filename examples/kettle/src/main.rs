@@ -10,15 +10,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use campanile::component::{Component, ComponentBuilder};
-use campanile::error::BoxError;
+use campanile::component::ComponentBuilder;
 use campanile::extract::{Args, Recipient, Sender, State};
 use campanile::jid::BareJid;
 use campanile::presence::{Availability, MemoryStore, Roster};
-use campanile::router::Router;
 use campanile::vcard::{VCard, VCardModule};
 use campanile::xmpp_parsers::disco::Identity;
 use campanile::xmpp_parsers::presence::Show;
+use campanile::{BoxError, Component, Router, shutdown_signal};
 
 /// Localpart of the bot.
 const KETTLE: &str = "kettle";
@@ -144,10 +143,7 @@ async fn main() -> Result<(), BoxError> {
         .server("127.0.0.1:5347")
         .secret(secret);
     let kitchen = mount(kitchen)?.build()?;
-    kitchen
-        .run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
-        .await?;
-    Ok(())
+    Ok(kitchen.run_until(shutdown_signal()).await?)
 }
 
 #[cfg(test)]

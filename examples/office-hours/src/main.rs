@@ -12,13 +12,10 @@ mod hours;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use campanile::component::Component;
-use campanile::error::BoxError;
 use campanile::extract::Extension;
-use campanile::inbound::Inbound;
 use campanile::layer::{Next, from_fn};
 use campanile::reply::Reply;
-use campanile::router::Router;
+use campanile::{BoxError, Component, Inbound, Router, shutdown_signal};
 
 use self::hours::OfficeHours;
 
@@ -76,9 +73,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .secret(secret)
         .router(app(now))
         .build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
-        .await?;
-    Ok(())
+    Ok(bot.run_until(shutdown_signal()).await?)
 }
 
 #[cfg(test)]

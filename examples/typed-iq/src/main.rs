@@ -8,10 +8,8 @@
 //! BOT_SECRET=secret cargo run -p example-typed-iq
 //! ```
 
-use campanile::component::Component;
-use campanile::error::{Condition, StanzaError};
 use campanile::extract::{Payload, Sender};
-use campanile::router::Router;
+use campanile::{Component, Condition, Router, StanzaError, shutdown_signal};
 use xso::{AsXml, FromXml};
 
 /// Namespace of the payload. The route advertises it through service discovery.
@@ -70,9 +68,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .secret(secret)
         .router(app())
         .build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
-        .await?;
-    Ok(())
+    Ok(bot.run_until(shutdown_signal()).await?)
 }
 
 #[cfg(test)]

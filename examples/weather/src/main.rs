@@ -10,10 +10,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use campanile::component::Component;
-use campanile::error::{Condition, StanzaError};
 use campanile::extract::{Args, State};
-use campanile::router::Router;
+use campanile::{Component, Condition, Router, StanzaError, shutdown_signal};
 use serde::Deserialize;
 
 /// Temperature in degrees Celsius by lower-case city name.
@@ -86,9 +84,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .secret(secret)
         .router(app())
         .build()?;
-    bot.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
-        .await?;
-    Ok(())
+    Ok(bot.run_until(shutdown_signal()).await?)
 }
 
 #[cfg(test)]

@@ -50,11 +50,14 @@ pub type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, BoxError>> + Se
 )]
 pub trait Handler<Args>: Clone + Send + Sync + 'static {
     /// The return type of the function.
+    #[doc(hidden)]
     type Output;
     /// The future that the function returns.
+    #[doc(hidden)]
     type Future: Future<Output = Self::Output> + 'static;
 
     /// Calls the function.
+    #[doc(hidden)]
     fn call(&self, args: Args) -> Self::Future;
 }
 
@@ -101,6 +104,7 @@ pub trait StanzaHandler: Send + Sync + 'static {
 ///
 /// It holds the stanza. It appears in the trait bounds only; user code never names it.
 #[derive(Debug)]
+#[doc(hidden)]
 pub struct ViaObject(Inbound);
 
 impl<S> FromInbound<S> for ViaObject {

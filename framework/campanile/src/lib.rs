@@ -55,16 +55,15 @@
 //! ```text
 //! cargo new greeter && cd greeter
 //! cargo add campanile
-//! cargo add tokio --features macros,rt-multi-thread,signal
+//! cargo add tokio --features macros,rt-multi-thread
 //! cargo add tracing-subscriber
 //! ```
 //!
 //! This component replies to every chat message:
 //!
 //! ```no_run
-//! use campanile::component::Component;
 //! use campanile::extract::{Body, Sender};
-//! use campanile::router::Router;
+//! use campanile::{Component, Router, shutdown_signal};
 //!
 //! async fn greet(Sender(sender): Sender, Body(body): Body) -> String {
 //!     format!("{sender}, you said: {body}")
@@ -80,8 +79,7 @@
 //!         .secret(std::env::var("BOT_SECRET")?)
 //!         .router(Router::new().message(greet))
 //!         .build()?;
-//!     let ctrl_c = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-//!     Ok(bot.run_until(ctrl_c).await?)
+//!     Ok(bot.run_until(shutdown_signal()).await?)
 //! }
 //! ```
 //!
@@ -99,10 +97,14 @@
 //! the log says why. To try a component without a server, see [Testing](#testing).
 //!
 //! [`run_until`](component::Component::run_until) reconnects after a lost connection, with delays
-//! that depend on the cause. When its argument completes, it shuts down gracefully: it rejects new
-//! requests, waits for running handlers
+//! that depend on the cause. When its argument completes, in this case on Ctrl+C or SIGTERM, it
+//! shuts down gracefully: it rejects new requests, waits for running handlers
 //! ([`Limits::shutdown_grace`](limits::Limits::shutdown_grace), 10 s by default), and closes the
 //! stream.
+//!
+//! The root of the crate re-exports the types that most programs name: [`Component`], [`Router`],
+//! [`Client`], [`Inbound`], [`Stanza`], [`StanzaError`], [`Condition`], [`BoxError`] and
+//! [`Limits`].
 //!
 //! # Handlers
 //!
@@ -478,6 +480,7 @@
 pub mod client;
 pub mod component;
 pub mod connection;
+#[doc(hidden)]
 pub mod dispatch;
 pub mod error;
 pub mod extract;
@@ -491,6 +494,7 @@ pub mod metrics;
 pub mod module;
 pub mod reply;
 pub mod router;
+mod shutdown;
 mod slow_handlers;
 #[cfg(test)]
 mod test_util;
@@ -498,6 +502,19 @@ mod throttle;
 mod xep;
 
 pub use campanile_stanza::{payload, stanza};
+
+pub use crate::shutdown::shutdown_signal;
+// The types that most programs name, so that one `use` brings them.
+#[doc(no_inline)]
+pub use crate::{
+    client::Client,
+    component::Component,
+    error::{BoxError, Condition, StanzaError},
+    inbound::Inbound,
+    limits::Limits,
+    router::Router,
+    stanza::Stanza,
+};
 
 pub use crate::xep::{
     adhoc, caps, defaults, disco, form, paging, presence, receipts, request, vcard,

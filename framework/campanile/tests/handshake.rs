@@ -432,6 +432,9 @@ async fn rejected_component_ends_unless_keep_trying_is_set() {
         if refused {
             let error = bot.ended().await.unwrap_err();
             assert_eq!(error.kind(), RunErrorKind::Refused, "{name}");
+            // As `main` prints it: the reason once, without the names of fields.
+            assert_eq!(format!("{error:?}"), error.to_string(), "{name}");
+            assert!(error.link_error().is_some(), "{name}");
             assert_eq!(bot.status(), Status::Ended, "{name}");
         } else {
             bot.until(|status| matches!(status, Status::Waiting { .. }))

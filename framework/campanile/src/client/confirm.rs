@@ -116,8 +116,8 @@ impl std::error::Error for ConfirmError {
         match self {
             Self::Write(error) => Some(error),
             Self::Layer(error) => Some(&**error),
-            Self::Refused(error) => Some(error),
-            Self::Expired | Self::Unknown | Self::Closed => None,
+            // `Display` includes the stream error.
+            Self::Refused(_) | Self::Expired | Self::Unknown | Self::Closed => None,
         }
     }
 }

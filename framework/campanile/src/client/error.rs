@@ -124,8 +124,8 @@ impl std::error::Error for SendError {
         match self {
             Self::Write(error) => Some(error),
             Self::Layer(error) => Some(&**error),
-            Self::Refused(error) => Some(error),
-            Self::Closed => None,
+            // `Display` includes the stream error.
+            Self::Refused(_) | Self::Closed => None,
         }
     }
 }

@@ -158,6 +158,7 @@ impl ResponseCollector {
 pub(super) type Layered = BoxCloneSyncService<IqRequest, IqResponse, BoxError>;
 
 /// The future of an IQ request, returned by the [`Service`] implementation of [`Client`].
+#[doc(hidden)]
 pub struct IqResponseFuture(Pin<Box<dyn Future<Output = Result<IqResponse, IqError>> + Send>>);
 
 impl Future for IqResponseFuture {

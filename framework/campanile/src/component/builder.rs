@@ -18,10 +18,11 @@ use super::target::Target;
 use super::{App, Component};
 use crate::client::{Client, ResponseForwarder};
 use crate::connection::{
-    Connect, Io, Keepalive, Outbound, OutboundLayers, Outbox, Secret, ServerAddress, wrapped,
+    AddressError, Connect, Io, Keepalive, Outbound, OutboundLayers, Outbox, Secret, ServerAddress,
+    wrapped,
 };
 use crate::dispatch::{Dispatch, Ordering};
-use crate::error::BoxError;
+use crate::error::{BoxError, write_chain};
 use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::module::{self, Module, MountError};
@@ -61,13 +62,30 @@ pub(super) struct Parts {
 }
 
 /// The error if a component cannot be built.
-#[derive(Debug)]
+///
+/// `Debug`, which `main` prints when it returns the error, shows the text and all sources.
 #[non_exhaustive]
 pub enum BuildError {
-    /// The domain is invalid.
-    Domain(String),
-    /// The address of the server is missing or invalid.
-    Server(String),
+    /// The domain is not a valid JID.
+    Domain {
+        /// The domain as configured.
+        domain: String,
+        /// The reason.
+        source: jid::Error,
+    },
+    /// The domain has a localpart.
+    Localpart(BareJid),
+    /// The domain is not the one of the component that is [reloaded](super::ReloadHandle::reload).
+    OtherDomain {
+        /// The domain of the builder.
+        domain: BareJid,
+        /// The domain of the component.
+        component: Jid,
+    },
+    /// The address of the server is missing.
+    NoServer,
+    /// The address of the server is invalid.
+    Server(AddressError),
     /// The secret is missing.
     NoSecret,
     /// There is no router, module or service to handle stanzas.
@@ -81,7 +99,17 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Domain(why) | Self::Server(why) => f.write_str(why),
+            Self::Domain { domain, .. } => write!(f, "invalid domain {domain:?}"),
+            Self::Localpart(domain) => write!(
+                f,
+                "invalid domain \"{domain}\": expected a domain without a localpart"
+            ),
+            Self::OtherDomain { domain, component } => write!(
+                f,
+                "domain {domain} does not match the domain of this component, {component}"
+            ),
+            Self::NoServer => f.write_str("missing server address"),
+            Self::Server(error) => error.fmt(f),
             Self::NoSecret => f.write_str("missing secret: set the secret shared with the server"),
             Self::NoService => {
                 f.write_str("nothing handles stanzas: add a router, a module or a service")
@@ -95,9 +123,16 @@ impl fmt::Display for BuildError {
 impl std::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Domain { source, .. } => Some(source),
             Self::Mount(error) => error.source(),
             _ => None,
         }
+    }
+}
+
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_chain(self, f)
     }
 }
 
@@ -357,9 +392,10 @@ impl ComponentBuilder {
     pub(super) fn into_parts(self, own: &Jid, limits: &Limits) -> Result<Parts, BuildError> {
         let domain = domain(&self.domain)?;
         if domain != own.to_bare() {
-            return Err(BuildError::Domain(format!(
-                "domain {domain} does not match the domain of this component, {own}"
-            )));
+            return Err(BuildError::OtherDomain {
+                domain,
+                component: own.clone(),
+            });
         }
         let (server, connect) = self.target()?;
         let target = Target {
@@ -420,13 +456,8 @@ impl ComponentBuilder {
                 Arc::clone(connect),
             ));
         }
-        let text = self
-            .server
-            .as_deref()
-            .ok_or_else(|| BuildError::Server("missing server address".to_owned()))?;
-        let address: ServerAddress = text
-            .parse()
-            .map_err(|error| BuildError::Server(format!("{error}")))?;
+        let text = self.server.as_deref().ok_or(BuildError::NoServer)?;
+        let address: ServerAddress = text.parse().map_err(BuildError::Server)?;
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls.clone() {
             let connect: Connect = Arc::new(move || {
@@ -454,12 +485,12 @@ impl ComponentBuilder {
 /// Parses and prepares a bare domain. It must be in lower case, because Prosody compares the `to`
 /// of the stream header byte by byte.
 fn domain(text: &str) -> Result<BareJid, BuildError> {
-    let jid = BareJid::new(text)
-        .map_err(|error| BuildError::Domain(format!("invalid domain {text:?}: {error}")))?;
+    let jid = BareJid::new(text).map_err(|source| BuildError::Domain {
+        domain: text.to_owned(),
+        source,
+    })?;
     if jid.node().is_some() {
-        return Err(BuildError::Domain(format!(
-            "invalid domain {text:?}: expected a domain without a localpart"
-        )));
+        return Err(BuildError::Localpart(jid));
     }
     Ok(jid)
 }

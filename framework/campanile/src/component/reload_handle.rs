@@ -11,7 +11,7 @@ use super::run::Runner;
 use super::target::Target;
 use crate::client::Client;
 use crate::dispatch::HotSwap;
-use crate::error::BoxError;
+use crate::error::{BoxError, write_chain};
 use crate::limits::Limits;
 
 /// A handle for replacing routes, layers and modules of a component, also while it runs.
@@ -25,7 +25,8 @@ pub struct ReloadHandle {
 }
 
 /// The error if a component cannot be replaced.
-#[derive(Debug)]
+///
+/// `Debug` shows the text and all sources.
 #[non_exhaustive]
 pub enum ReloadError {
     /// The new settings are invalid. Nothing has changed.
@@ -54,6 +55,12 @@ impl std::error::Error for ReloadError {
             Self::Module(error) => Some(&**error),
             Self::Ended => None,
         }
+    }
+}
+
+impl fmt::Debug for ReloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_chain(self, f)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::error::LinkError;
+use crate::error::{BoxError, LinkError, write_chain};
 
 /// The connection status of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,16 @@ impl Status {
 }
 
 /// The error if [`run_until`](super::Component::run_until) returns without having been stopped.
-#[derive(Debug)]
+///
+/// `Debug`, which `main` prints when it returns the error, shows the text and all sources.
 pub struct RunError {
-    kind: RunErrorKind,
     text: String,
-    source: Option<crate::error::BoxError>,
+    cause: RunErrorCause,
+}
+
+enum RunErrorCause {
+    Refused(LinkError),
+    Service(BoxError),
 }
 
 /// The kind of a [`RunError`].
@@ -58,26 +63,40 @@ pub enum RunErrorKind {
 }
 
 impl RunError {
-    pub(super) fn refused(text: String, source: LinkError) -> Self {
+    pub(super) fn refused(text: String, error: LinkError) -> Self {
         Self {
-            kind: RunErrorKind::Refused,
             text,
-            source: Some(Box::new(source)),
+            cause: RunErrorCause::Refused(error),
         }
     }
 
-    pub(super) fn service(text: &str, source: crate::error::BoxError) -> Self {
+    pub(super) fn service(text: &str, error: BoxError) -> Self {
         Self {
-            kind: RunErrorKind::Service,
             text: text.to_owned(),
-            source: Some(source),
+            cause: RunErrorCause::Service(error),
         }
     }
 
     /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> RunErrorKind {
-        self.kind
+        match self.cause {
+            RunErrorCause::Refused(_) => RunErrorKind::Refused,
+            RunErrorCause::Service(_) => RunErrorKind::Service,
+        }
+    }
+
+    /// Returns the failure that made the server refuse the component, for
+    /// [`RunErrorKind::Refused`].
+    ///
+    /// It is not a [source](std::error::Error::source), because the text of this error describes
+    /// it already.
+    #[must_use]
+    pub fn link_error(&self) -> Option<&LinkError> {
+        match &self.cause {
+            RunErrorCause::Refused(error) => Some(error),
+            RunErrorCause::Service(_) => None,
+        }
     }
 }
 
@@ -89,7 +108,16 @@ impl std::fmt::Display for RunError {
 
 impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| &**source as _)
+        match &self.cause {
+            RunErrorCause::Refused(_) => None,
+            RunErrorCause::Service(error) => Some(&**error),
+        }
+    }
+}
+
+impl std::fmt::Debug for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write_chain(self, f)
     }
 }
 

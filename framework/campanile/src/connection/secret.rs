@@ -19,6 +19,7 @@ impl Secret {
     /// Returns the proof of knowledge for a stream: SHA-1 of stream id and secret, in lower-case
     /// hexadecimal (XEP-0114 §3). ejabberd takes no upper-case digits.
     #[must_use]
+    #[doc(hidden)]
     pub fn handshake(&self, stream_id: &str) -> String {
         let mut hash = Sha1::new();
         hash.update(stream_id.as_bytes());

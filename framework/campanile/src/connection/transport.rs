@@ -109,6 +109,7 @@ impl ServerAddress {
     /// Returns `true` if the address is on this machine, as far as its text tells: `localhost`, a
     /// loopback address or a UNIX socket.
     #[must_use]
+    #[doc(hidden)]
     pub fn is_local(&self) -> bool {
         match self {
             Self::Tcp { host, .. } => {

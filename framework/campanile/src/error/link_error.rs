@@ -45,12 +45,11 @@ impl fmt::Display for LinkError {
     }
 }
 
+// `Display` includes the inner error, so the chain continues with its source.
 impl std::error::Error for LinkError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io(error) => Some(error),
-            Self::Stream(error) => Some(error),
-            Self::Read(error) => Some(error),
+            Self::Io(error) => error.source(),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! The mapping from any error of a handler or of middleware to the stanza error sent to the peer.
 
 use std::error::Error;
+use std::fmt;
 
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::stanza::ParseError;
@@ -82,14 +83,31 @@ fn known(error: &(dyn Error + 'static)) -> Option<StanzaError> {
 /// Formats the error and its chain of sources on one line, for the log.
 #[must_use]
 pub fn chain(error: &BoxError) -> String {
-    let mut text = error.to_string();
-    let mut link = error.source();
-    while let Some(error) = link {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        link = error.source();
+    Chain(&**error).to_string()
+}
+
+/// Writes the error and its chain of sources on one line: `Debug` of the errors that `main`
+/// usually returns, because the standard library prints that.
+pub(crate) fn write_chain(
+    error: &(dyn Error + 'static),
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, "{}", Chain(error))
+}
+
+/// Displays an error and its chain of sources, separated by colons.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut link = self.0.source();
+        while let Some(error) = link {
+            write!(f, ": {error}")?;
+            link = error.source();
+        }
+        Ok(())
     }
-    text
 }
 
 #[cfg(test)]

@@ -53,6 +53,8 @@ mod whole;
 
 use std::convert::Infallible;
 
+pub use campanile_derive::FromRef;
+
 pub use self::address::{Recipient, Sender};
 pub use self::arguments::Args;
 pub(crate) use self::arguments::{ArgumentError, CommandArguments};
@@ -119,6 +121,7 @@ pub trait FromInbound<S>: Sized + 'static {
     /// # Errors
     /// Returns a message for the developer that explains why extraction can never succeed on this
     /// route.
+    #[doc(hidden)]
     fn validate(_route: &RouteInfo) -> Result<(), String> {
         Ok(())
     }

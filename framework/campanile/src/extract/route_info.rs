@@ -10,6 +10,7 @@ use super::Placeholders;
 ///
 /// See [`FromInbound::validate`](super::FromInbound::validate).
 #[derive(Debug, Clone, Default)]
+#[doc(hidden)]
 pub struct RouteInfo {
     /// `None` while `Router::at` may still add placeholders.
     pub(crate) address: Option<Vec<Arc<str>>>,

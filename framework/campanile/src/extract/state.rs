@@ -18,6 +18,7 @@ use crate::inbound::Inbound;
 /// #[derive(Clone)]
 /// struct App { motd: Arc<str>, limit: usize }
 ///
+/// // Or `#[derive(FromRef)]` for all fields.
 /// impl FromRef<App> for Arc<str> {
 ///     fn from_ref(app: &App) -> Self { Arc::clone(&app.motd) }
 /// }
@@ -35,6 +36,32 @@ use crate::inbound::Inbound;
 pub struct State<T>(pub T);
 
 /// A value that can be created from a reference to `S`.
+///
+/// `#[derive(FromRef)]` on a state implements it for the type of each field, except fields with
+/// `#[from_ref(skip)]`:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use campanile::Router;
+/// use campanile::extract::{FromRef, State};
+///
+/// #[derive(Clone, FromRef)]
+/// struct App {
+///     motd: Arc<str>,
+///     limit: usize,
+///     // A second field of one type would be ambiguous.
+///     #[from_ref(skip)]
+///     _burst: usize,
+/// }
+///
+/// async fn motd(State(motd): State<Arc<str>>, State(limit): State<usize>) -> String {
+///     motd.chars().take(limit).collect()
+/// }
+///
+/// let app = App { motd: "hello".into(), limit: 3, _burst: 9 };
+/// let router: Router = Router::new().message(motd).with_state(app);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the router's state `{S}` has no `{Self}`",
     note = "give the router a state of type `{Self}`, or implement `FromRef<{S}>` for it"

@@ -173,6 +173,7 @@ impl<S> Layer<S> for AccessLayer {
 
 /// The service of [`AccessLayer`].
 #[derive(Debug, Clone)]
+#[doc(hidden)]
 pub struct Access<S> {
     inner: S,
     rules: Arc<Rules>,

@@ -49,12 +49,14 @@ pub fn from_fn<F>(function: F) -> FromFnLayer<F> {
 
 /// The layer of [`from_fn`].
 #[derive(Clone, Copy)]
+#[doc(hidden)]
 pub struct FromFnLayer<F> {
     function: F,
 }
 
 /// The service of [`from_fn`].
 #[derive(Clone, Copy)]
+#[doc(hidden)]
 pub struct FromFn<F, S> {
     function: F,
     inner: S,

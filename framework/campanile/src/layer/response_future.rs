@@ -10,6 +10,7 @@ use crate::reply::Reply;
 pin_project_lite::pin_project! {
     /// The response of the inner service, or the immediate reply of a layer.
     #[derive(Debug)]
+    #[doc(hidden)]
     pub struct ResponseFuture<F> {
         #[pin]
         inner: Option<F>,

@@ -25,6 +25,7 @@ impl<S> Layer<S> for TraceLayer {
 
 /// The service of [`TraceLayer`].
 #[derive(Debug, Clone)]
+#[doc(hidden)]
 pub struct Trace<S> {
     inner: S,
 }

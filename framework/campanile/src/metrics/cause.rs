@@ -63,7 +63,7 @@ causes! {
 impl Cause {
     /// Returns the cause that an error is counted as.
     #[must_use]
-    pub fn of(error: &LinkError) -> Self {
+    pub(crate) fn of(error: &LinkError) -> Self {
         match error {
             LinkError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 Self::NothingListens

@@ -58,6 +58,7 @@ impl Reply {
     ///
     /// Await a [`Deferred`] first. One that is still pending here, such as one inside
     /// [`Multiple`](Self::Multiple), is an internal error and becomes `internal-server-error`.
+    #[doc(hidden)]
     pub fn address(self, request: &Stanza, mut send: impl FnMut(Stanza)) {
         // RFC 6120 §8.3.1, §8.2.3: errors and results are never answered.
         if request.kind().is_error() || request.kind().is_response() {

@@ -63,6 +63,7 @@ impl Route {
 
     /// Handles one stanza.
     #[must_use]
+    #[doc(hidden)]
     pub fn handle(&self, inbound: Inbound) -> ReplyFuture {
         self.0.call(inbound)
     }

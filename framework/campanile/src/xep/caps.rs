@@ -14,10 +14,12 @@ use crate::xep::disco::DiscoInfo;
 pub const NS: &str = ns::CAPS;
 
 /// The URI that identifies the software. It does not have to be reachable.
+#[doc(hidden)]
 pub const NODE: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// Computes the verification hash, not encoded: the SHA-1 of all disco#info (XEP-0115 §5.1).
 #[must_use]
+#[doc(hidden)]
 pub fn hash(info: &DiscoInfo) -> Vec<u8> {
     Sha1::digest(text(info)).to_vec()
 }

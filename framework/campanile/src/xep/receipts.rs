@@ -44,6 +44,7 @@ impl<S> Layer<S> for ReceiptsLayer {
 
 /// The service of [`ReceiptsLayer`].
 #[derive(Debug, Clone)]
+#[doc(hidden)]
 pub struct Receipts<S> {
     inner: S,
 }
@@ -73,6 +74,7 @@ where
 pin_project_lite::pin_project! {
     /// The future of [`Receipts`].
     #[derive(Debug)]
+    #[doc(hidden)]
     pub struct ReceiptsFuture<F> {
         #[pin]
         inner: F,

@@ -41,14 +41,7 @@ impl std::fmt::Display for ElementError {
     }
 }
 
-impl std::error::Error for ElementError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Read(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for ElementError {}
 
 impl From<ReadError> for ElementError {
     fn from(error: ReadError) -> Self {

@@ -35,6 +35,7 @@
 //!
 //! [`Reader`](crate::reader::Reader) parses stanzas from a stream.
 
+mod builders;
 mod children;
 mod convert;
 mod error;
@@ -44,6 +45,7 @@ use compact_str::CompactString;
 use jid::Jid;
 use xso::{AsXml, FromXml};
 
+pub use self::builders::{MessageBuilder, PresenceBuilder};
 pub use self::children::{Child, Children, ChildrenBuilder};
 pub(crate) use self::children::{ChildSpan, ChildSpans, NamespaceSource};
 pub use self::error::{ParseError, WriteError};
@@ -82,6 +84,8 @@ impl Stanza {
     }
 
     /// Creates a chat message with a body.
+    ///
+    /// For a subject, a thread or other types of messages, see [`MessageBuilder`].
     ///
     /// # Errors
     /// Returns [`WriteError::Character`] if `body` contains a character that XML 1.0 does not

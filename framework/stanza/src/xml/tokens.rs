@@ -31,7 +31,8 @@ pub struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    /// Creates an iterator. The bytes must come from the reader or from an [`Emitter`](super::Emitter).
+    /// Creates an iterator. The bytes must come from the reader or from an
+    /// [`Emitter`](super::Emitter).
     pub fn new(checked: &'a str) -> Self {
         Self { rest: checked }
     }

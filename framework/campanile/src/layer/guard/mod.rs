@@ -126,6 +126,7 @@ impl<S> Layer<S> for LoopGuardLayer {
 
 /// The service of [`LoopGuardLayer`].
 #[derive(Debug, Clone)]
+#[doc(hidden)]
 pub struct LoopGuard<S> {
     inner: S,
     conversations: Arc<Mutex<Conversations>>,
@@ -182,6 +183,7 @@ where
 pin_project_lite::pin_project! {
     /// The future of [`LoopGuard`].
     #[derive(Debug)]
+    #[doc(hidden)]
     pub struct LoopGuardFuture<F> {
         #[pin]
         inner: F,

@@ -111,6 +111,7 @@ impl<S> Layer<S> for MetricsLayer {
 
 /// The service of [`MetricsLayer`].
 #[derive(Debug, Clone)]
+#[doc(hidden)]
 pub struct MetricsService<S> {
     inner: S,
     counters: Arc<Counters>,
@@ -148,6 +149,7 @@ where
 pin_project_lite::pin_project! {
     /// The future of [`MetricsService`].
     #[derive(Debug)]
+    #[doc(hidden)]
     pub struct MetricsFuture<F> {
         #[pin]
         inner: F,

@@ -122,6 +122,7 @@ impl<S> Layer<S> for RateLayer {
 
 /// The service of [`RateLayer`].
 #[derive(Debug, Clone)]
+#[doc(hidden)]
 pub struct Rate<S> {
     inner: S,
     limiter: Arc<Limiter>,

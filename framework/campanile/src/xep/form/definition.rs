@@ -153,7 +153,7 @@ impl Definition {
 
     /// Returns the form for the user to fill in, with initial values from other fields.
     #[must_use]
-    pub fn with_values(&self, values: &[FieldElement]) -> DataForm {
+    pub(crate) fn with_values(&self, values: &[FieldElement]) -> DataForm {
         let mut form = self.blank();
         for field in &mut form.fields {
             let known =

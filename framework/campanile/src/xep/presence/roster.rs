@@ -170,6 +170,7 @@ impl Roster {
     /// Returns how many subscriptions are suspended because the peer has returned presence as an
     /// error.
     #[must_use]
+    #[doc(hidden)]
     pub fn bounced_peers(&self) -> usize {
         self.inner.bounced_peers().len()
     }

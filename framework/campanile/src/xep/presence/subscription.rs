@@ -50,6 +50,7 @@ impl HalfState {
 
 /// A stanza that changes a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[doc(hidden)]
 pub enum Change {
     /// The sender requests a subscription to the recipient's presence.
     Subscribe,
@@ -63,6 +64,7 @@ pub enum Change {
 
 /// The effect of a stanza on a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Transition {
     /// The new subscription.
     pub next: Subscription,
@@ -115,6 +117,7 @@ impl Subscription {
 
     /// Returns the effect of an outbound stanza (RFC 6121 §A.2).
     #[must_use]
+    #[doc(hidden)]
     pub fn outbound(self, change: Change) -> Transition {
         let Self { to, from } = self;
         match change {
@@ -155,6 +158,7 @@ impl Subscription {
 
     /// Returns the effect of an inbound stanza (RFC 6121 §A.3).
     #[must_use]
+    #[doc(hidden)]
     pub fn inbound(self, change: Change) -> Transition {
         let Self { to, from } = self;
         match change {

@@ -1,10 +1,55 @@
 //! All limits of a component in one place.
 
+mod setters;
+
 use std::time::Duration;
 
 /// The limits of one component.
 ///
-/// The defaults suit a server on the same machine or the same network.
+/// The defaults suit a server on the same machine or the same network. Each field has a setter,
+/// which names the range of useful values; the ranges are not enforced.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use campanile::Limits;
+///
+/// let limits = Limits::default()
+///     .with_in_flight(64)
+///     .with_iq_timeout(Duration::from_secs(10));
+/// assert_eq!(limits.in_flight, 64);
+/// ```
+///
+/// # Queue
+///
+/// Handlers and queues: memory, concurrency, and the time that work may take:
+/// [`in_flight`](Self::in_flight), [`waiting`](Self::waiting),
+/// [`waiting_bytes`](Self::waiting_bytes), [`outbound`](Self::outbound),
+/// [`unconfirmed`](Self::unconfirmed), [`unconfirmed_bytes`](Self::unconfirmed_bytes),
+/// [`unconfirmed_age`](Self::unconfirmed_age), [`handler_timeout`](Self::handler_timeout),
+/// [`slow_handler`](Self::slow_handler), [`shutdown_grace`](Self::shutdown_grace).
+///
+/// # Stanza
+///
+/// Sizes of single stanzas: [`max_stanza_in`](Self::max_stanza_in),
+/// [`max_stanza_out`](Self::max_stanza_out), [`max_depth`](Self::max_depth).
+///
+/// # IQ
+///
+/// The component's own IQ requests: [`max_pending_iqs`](Self::max_pending_iqs),
+/// [`iq_timeout`](Self::iq_timeout), [`max_collected`](Self::max_collected),
+/// [`max_collected_bytes`](Self::max_collected_bytes).
+///
+/// # Keepalive
+///
+/// Detection of dead connections: [`keepalive`](Self::keepalive),
+/// [`keepalive_deadline`](Self::keepalive_deadline), [`write_stall`](Self::write_stall).
+///
+/// # Retry
+///
+/// Connecting, and reconnecting after a failure: [`connect_timeout`](Self::connect_timeout),
+/// [`reply_max_age`](Self::reply_max_age), [`back_off`](Self::back_off),
+/// [`slow_retry`](Self::slow_retry), [`stable_after`](Self::stable_after).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -24,13 +69,6 @@ pub struct Limits {
     /// Outbound buffer size in bytes above which nothing is read from the server. Reading resumes
     /// at half of it. Default: 1 MiB.
     pub outbound: usize,
-    /// Maximum number of the component's own IQ requests without a response. Default: 4,096.
-    pub max_pending_iqs: usize,
-    /// Maximum number of messages that one IQ request may collect; see
-    /// [`ResponseCollector`](crate::client::ResponseCollector). Default: 1,024.
-    pub max_collected: usize,
-    /// Maximum bytes of messages that all IQ requests together may collect. Default: 16 MiB.
-    pub max_collected_bytes: usize,
     /// Maximum number of unconfirmed stanzas; see
     /// [`send_confirmed`](crate::client::Client::send_confirmed). Default: 4,096.
     pub unconfirmed: usize,
@@ -38,8 +76,6 @@ pub struct Limits {
     pub unconfirmed_bytes: usize,
     /// Timeout for the server to confirm a stanza. Default: 300 s.
     pub unconfirmed_age: Duration,
-    /// Timeout of the component's own IQ requests. Default: 30 s.
-    pub iq_timeout: Duration,
     /// Timeout of handlers. Default: 30 s.
     pub handler_timeout: Duration,
     /// Time that a handler may block the connection's thread in one poll. Default: 20 ms.
@@ -60,6 +96,15 @@ pub struct Limits {
     pub max_stanza_out: usize,
     /// Maximum nesting depth of an inbound stanza. Default: 64.
     pub max_depth: usize,
+    /// Maximum number of the component's own IQ requests without a response. Default: 4,096.
+    pub max_pending_iqs: usize,
+    /// Timeout of the component's own IQ requests. Default: 30 s.
+    pub iq_timeout: Duration,
+    /// Maximum number of messages that one IQ request may collect; see
+    /// [`ResponseCollector`](crate::client::ResponseCollector). Default: 1,024.
+    pub max_collected: usize,
+    /// Maximum bytes of messages that all IQ requests together may collect. Default: 16 MiB.
+    pub max_collected_bytes: usize,
     /// Time since the last stanza that proved the route to be live after which the component pings
     /// itself through the server. Default: 60 s.
     pub keepalive: Duration,
@@ -68,11 +113,11 @@ pub struct Limits {
     /// After one timeout a second ping is sent, after another one the connection is dropped. After
     /// two thirds of the first, the route counts as doubtful.
     pub keepalive_deadline: Duration,
+    /// Time without progress of a write after which the connection is dropped. Default: 30 s.
+    pub write_stall: Duration,
     /// Timeout of connecting and of each step of the handshake. Default: 15 s. Note that ejabberd
     /// listens with a backlog of 5.
     pub connect_timeout: Duration,
-    /// Time without progress of a write after which the connection is dropped. Default: 30 s.
-    pub write_stall: Duration,
     /// Maximum age of a reply that could not be written, on the next stream. Older ones are
     /// dropped. Default: 30 s.
     pub reply_max_age: Duration,
@@ -93,23 +138,23 @@ impl Default for Limits {
             waiting: 16_384,
             waiting_bytes: 32 * 1024 * 1024,
             outbound: 1024 * 1024,
-            max_pending_iqs: 4096,
             unconfirmed: 4096,
             unconfirmed_bytes: 4 * 1024 * 1024,
             unconfirmed_age: seconds(300),
-            max_collected: 1024,
-            max_collected_bytes: 16 * 1024 * 1024,
-            iq_timeout: seconds(30),
             handler_timeout: seconds(30),
             slow_handler: Duration::from_millis(20),
             shutdown_grace: seconds(10),
             max_stanza_in: 1024 * 1024,
             max_stanza_out: 524_288,
             max_depth: 64,
+            max_pending_iqs: 4096,
+            iq_timeout: seconds(30),
+            max_collected: 1024,
+            max_collected_bytes: 16 * 1024 * 1024,
             keepalive: seconds(60),
             keepalive_deadline: seconds(15),
-            connect_timeout: seconds(15),
             write_stall: seconds(30),
+            connect_timeout: seconds(15),
             reply_max_age: seconds(30),
             back_off: (seconds(1), seconds(60)),
             slow_retry: (seconds(60), seconds(600)),
