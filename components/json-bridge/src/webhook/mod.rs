@@ -4,6 +4,8 @@ mod connect;
 mod guard;
 mod outcome;
 mod post;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

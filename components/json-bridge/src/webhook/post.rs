@@ -1,5 +1,6 @@
 //! A single delivery attempt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::connect::Connector;
+use super::connect::{Connector, connector, tls};
 use super::{Outcome, Webhook, unreachable};
 use crate::clock::now;
 
@@ -37,17 +38,17 @@ impl std::fmt::Debug for Poster {
 
 impl Poster {
     pub(crate) fn new() -> Result<Self, BoxError> {
-        let client = |guarded| -> Result<Http, BoxError> {
-            let mut builder = Client::builder(TokioExecutor::new());
-            builder
+        let tls = tls()?;
+        let client = |guarded| {
+            Client::builder(TokioExecutor::new())
                 .pool_idle_timeout(IDLE)
                 .pool_timer(TokioTimer::new())
-                .pool_max_idle_per_host(64);
-            Ok(builder.build(Connector::new(guarded)?))
+                .pool_max_idle_per_host(64)
+                .build(connector(Arc::clone(&tls), guarded))
         };
         Ok(Self {
-            trusted: client(false)?,
-            guarded: client(true)?,
+            trusted: client(false),
+            guarded: client(true),
         })
     }
 

@@ -1,0 +1,125 @@
+//! Connections of webhook requests, against listeners on loopback.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use super::{Outcome, Poster, Webhook};
+
+/// Hosts of a URL that lead to this machine or to a private network without a lookup in DNS.
+const PRIVATE: [&str; 10] = [
+    "127.0.0.1",
+    "0.0.0.0",
+    "10.0.0.1",
+    "169.254.169.254",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[fd00::1]",
+    "[fe80::1]",
+    "localhost",
+];
+/// Further notations of 127.0.0.1, which the resolver of the system accepts. With https, they are
+/// already refused as server names.
+const LOOPBACK: [&str; 4] = ["127.1", "2130706433", "0x7f.0.0.1", "017700000001"];
+
+fn webhook(url: &str) -> Webhook {
+    Webhook::new(url, []).unwrap()
+}
+
+/// Posts once, and returns the reason of the failure.
+async fn failure(poster: &Poster, hook: &Webhook) -> String {
+    match poster.post(hook, "1", Bytes::from_static(b"{}")).await {
+        Outcome::Retry { why, .. } => why,
+        outcome => panic!("{}: {outcome:?}", hook.url),
+    }
+}
+
+#[tokio::test]
+async fn private_address_in_url_of_guarded_webhook_is_refused() {
+    let poster = Poster::new().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let http = PRIVATE.into_iter().chain(LOOPBACK);
+    let urls = http.map(|host| format!("http://{host}:{port}/hook"));
+    let https = PRIVATE.map(|host| format!("https://{host}:{port}/hook"));
+    for url in urls.chain(https) {
+        assert_eq!(
+            failure(&poster, &webhook(&url).guarded()).await,
+            "client error (Connect): private address refused: the URL does not come from the \
+            configuration",
+            "{url}"
+        );
+    }
+    // Loopback is connected immediately, so a connection would be waiting by now.
+    let waiting = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+    assert!(waiting.is_err(), "{waiting:?}");
+}
+
+#[tokio::test]
+async fn redirect_is_not_followed() {
+    let poster = Poster::new().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut buffer = [0; 4096];
+        let _ = stream.read(&mut buffer).await.unwrap();
+        let answer = format!(
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{address}/other\r\n\
+            content-length: 0\r\n\r\n"
+        );
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        // A followed redirect would arrive on this connection or on another.
+        tokio::select! {
+            read = stream.read(&mut buffer) => read.unwrap() == 0,
+            _ = listener.accept() => false,
+        }
+    });
+    assert_eq!(
+        failure(&poster, &webhook(&format!("http://{address}/hook"))).await,
+        "webhook returned 307 Temporary Redirect"
+    );
+    assert!(server.await.unwrap());
+}
+
+#[tokio::test]
+async fn connection_errors_name_their_cause() {
+    let poster = Poster::new().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .await
+            .unwrap();
+    });
+    assert_eq!(
+        failure(&poster, &webhook(&format!("https://{address}/hook"))).await,
+        "client error (Connect): received corrupt message of type InvalidContentType"
+    );
+    server.await.unwrap();
+    // The listener is closed.
+    let refused = "client error (Connect): Connection refused (os error 111)";
+    assert_eq!(
+        failure(&poster, &webhook(&format!("http://{address}/"))).await,
+        refused
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn stalled_tls_handshake_times_out() {
+    let poster = Poster::new().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let start = Instant::now();
+    assert_eq!(
+        failure(&poster, &webhook(&format!("https://{address}/hook"))).await,
+        "client error (Connect): timed out"
+    );
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
