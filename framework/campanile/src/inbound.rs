@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jid::Jid;
 
 use crate::client::Client;
+use crate::slow_handlers::CalledRoute;
 use crate::stanza::{Kind, Stanza};
 
 /// An inbound stanza with the extensions that layers have added to it.
@@ -19,19 +20,39 @@ pub struct Inbound {
     stanza: Arc<Stanza>,
     extensions: Extensions,
     client: Client,
+    called_route: CalledRoute,
 }
 
 impl Inbound {
     /// Creates an inbound stanza, or returns `None` if its sender or recipient is missing.
     #[must_use]
     pub fn new(stanza: impl Into<Arc<Stanza>>, client: Client) -> Option<Self> {
-        let stanza = stanza.into();
+        Self::with_called_route(stanza.into(), client, CalledRoute::default())
+    }
+
+    /// Like [`Inbound::new`], with the record of the called route that the dispatcher reads.
+    pub(crate) fn with_called_route(
+        stanza: Arc<Stanza>,
+        client: Client,
+        called_route: CalledRoute,
+    ) -> Option<Self> {
         let addressed = stanza.from().is_some() && stanza.to().is_some();
         addressed.then(|| Self {
             stanza,
             extensions: Extensions::default(),
             client,
+            called_route,
         })
+    }
+
+    /// Returns the record of the route called for this stanza.
+    pub(crate) fn called_route(&self) -> &CalledRoute {
+        &self.called_route
+    }
+
+    /// Starts a new record of the called route, for a call that the dispatcher does not measure.
+    pub(crate) fn detach_called_route(&mut self) {
+        self.called_route = CalledRoute::default();
     }
 
     /// The stanza.

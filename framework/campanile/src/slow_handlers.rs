@@ -1,13 +1,12 @@
 //! Detection of handlers that block the thread of the connection; their routes then run in tasks of
 //! their own.
 //!
-//! The router records the route that it calls, and the dispatcher measures the poll, so neither
-//! depends on the other. A route that is never slow costs one store and one load.
+//! The router records the route that it calls in the [`CalledRoute`] of the stanza, and the
+//! dispatcher measures the poll, so neither depends on the other.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 // The real clock: this measures a blocked thread, even while tokio's clock is paused.
 use std::time::{Duration, Instant};
@@ -23,8 +22,35 @@ pub(crate) const TURN: Duration = Duration::from_micros(500);
 const SLOW_POLLS: u32 = 8;
 const SLOW_WINDOW: Duration = Duration::from_millis(100);
 
-thread_local! {
-    static CURRENT: RefCell<Option<Arc<RouteStats>>> = const { RefCell::new(None) };
+/// The route called last for one stanza, shared by the stanza's [`Inbound`](crate::inbound::Inbound)
+/// and the dispatcher.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CalledRoute(Arc<Mutex<Option<Arc<RouteStats>>>>);
+
+impl CalledRoute {
+    /// Returns an empty record for the next stanza. It reuses this allocation, unless the last
+    /// stanza is still being handled.
+    pub(crate) fn renew(&mut self) -> Self {
+        match Arc::get_mut(&mut self.0) {
+            Some(route) => *route.get_mut().unwrap_or_else(PoisonError::into_inner) = None,
+            None => *self = Self::default(),
+        }
+        self.clone()
+    }
+
+    /// Returns the route that was called last.
+    pub(crate) fn get(&self) -> Option<Arc<RouteStats>> {
+        self.lock().clone()
+    }
+
+    fn set(&self, route: &Arc<RouteStats>) {
+        *self.lock() = Some(Arc::clone(route));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<RouteStats>>> {
+        // No code that can panic runs under this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The poll times of one route, and whether it runs in a task of its own.
@@ -47,8 +73,8 @@ impl RouteStats {
 
     /// Records that the router is about to call this route. Returns `true` if the route must not be
     /// polled inline.
-    pub(crate) fn enter(self: &Arc<Self>) -> bool {
-        CURRENT.with_borrow_mut(|current| *current = Some(Arc::clone(self)));
+    pub(crate) fn enter(self: &Arc<Self>, called: &CalledRoute) -> bool {
+        called.set(self);
         self.spawn.load(Ordering::Relaxed)
     }
 
@@ -71,11 +97,6 @@ impl RouteStats {
     }
 }
 
-/// Returns the route that was called last on this thread.
-pub(crate) fn current_route() -> Option<Arc<RouteStats>> {
-    CURRENT.with_borrow(Option::clone)
-}
-
 /// Starts polling `future` at the second poll: the first one is the dispatcher's, which then spawns
 /// a task.
 pub(crate) async fn pend_once<F: Future>(future: F) -> F::Output {
@@ -91,17 +112,17 @@ pub(crate) async fn pend_once<F: Future>(future: F) -> F::Output {
     future.await
 }
 
-/// Records the duration of a first poll.
+/// Records the duration of the first poll of a call.
 #[inline]
-pub(crate) fn record(took: Duration, bound: Duration) {
+pub(crate) fn record(called: &CalledRoute, took: Duration, bound: Duration) {
     if took > bound / 100 {
-        record_slow(took, bound);
+        record_slow(called, took, bound);
     }
 }
 
 #[cold]
-fn record_slow(took: Duration, bound: Duration) {
-    let Some(stats) = CURRENT.with_borrow_mut(Option::take) else {
+fn record_slow(called: &CalledRoute, took: Duration, bound: Duration) {
+    let Some(stats) = called.get() else {
         return;
     };
     if stats.is_slow(took, bound, Instant::now()) && !stats.spawn.swap(true, Ordering::Relaxed) {
@@ -113,6 +134,20 @@ fn record_slow(took: Duration, bound: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn record_of_a_stanza_in_progress_is_not_reused() {
+        let stats = RouteStats::new("route", false);
+        let mut current = CalledRoute::default();
+        let first = current.renew();
+        stats.enter(&first);
+        assert!(current.get().is_some());
+        let second = current.renew();
+        assert!(first.get().is_some() && second.get().is_none());
+        stats.enter(&second);
+        drop(second);
+        assert!(current.renew().get().is_none());
+    }
 
     #[test]
     fn one_long_poll_or_several_short_ones_mark_route_as_slow() {

@@ -1,5 +1,7 @@
 //! Errors of building a component, as `main` prints them.
 
+#![allow(clippy::unwrap_used, reason = "a test may say so and fail")]
+
 use std::error::Error;
 
 use campanile::component::{BuildError, ComponentBuilder};

@@ -16,6 +16,7 @@ use tokio::time::{Duration, Instant};
 use super::outbound_layers::{InFlight, LayerResult, OutboundLayers, Panicked};
 use super::unconfirmed::{EncodedStanza, Unconfirmed};
 use crate::client::{Completion, Content, Entry, Pending, Shared};
+use crate::dispatch::ReplySink;
 use crate::error::BoxError;
 use crate::error::{LinkError, StreamError};
 use crate::metrics::Registry;
@@ -86,19 +87,6 @@ impl Outbox {
         self.now = now;
     }
 
-    /// Returns the current time as of the last tick.
-    pub(crate) fn now(&self) -> Instant {
-        self.now
-    }
-
-    /// Adds stanzas with an earlier time of origin.
-    pub(crate) fn at_time<T>(&mut self, since: Instant, add: impl FnOnce(&mut Self) -> T) -> T {
-        let now = std::mem::replace(&mut self.now, since);
-        let added = add(self);
-        self.now = now;
-        added
-    }
-
     /// Returns the bytes that wait for the socket, the outbound layers or the end of a quarantine.
     pub(crate) fn len(&self) -> usize {
         let waiting = self.bytes.len() - self.sent;
@@ -133,36 +121,16 @@ impl Outbox {
         &self.bytes[self.sent..]
     }
 
-    /// Adds a reply to a request. It always fits, because the number of handlers in flight is
-    /// limited.
-    pub(crate) fn answer(
-        &mut self,
-        shared: &Shared,
-        mut stanza: Stanza,
-        request: &Stanza,
-    ) -> Result<(), WriteError> {
-        let start = self.bytes.len();
-        shared.complete(&mut stanza)?;
-        shared.append(&stanza, &mut self.bytes)?;
-        if self.indirect {
-            let bytes = self.bytes.split_off(start);
-            self.push_to_layers(stanza, bytes, request);
-        } else {
-            self.push_boundary(Completion::Answer);
-        }
-        Ok(())
-    }
-
-    fn push_to_layers(&mut self, stanza: Stanza, bytes: Vec<u8>, request: &Stanza) {
+    fn push_to_layers(&mut self, stanza: Stanza, bytes: Vec<u8>, request: &Stanza, since: Instant) {
         let Some(layers) = &mut self.layers else {
-            return self.add(bytes, Completion::Answer);
+            return self.add(bytes, Completion::Answer, since);
         };
         let owed = stanza.kind().is_response() || reply::should_bounce(request);
         let request = owed.then(|| Box::new(request.clone_header()));
         layers.push(InFlight {
             stanza,
             completion: Completion::Answer,
-            since: self.now,
+            since,
             request,
             weight: bytes.len(),
         });
@@ -171,7 +139,7 @@ impl Outbox {
     /// Adds a stanza from the queue of the clients.
     pub(crate) fn entry(&mut self, entry: Entry) {
         match (entry.content, &mut self.layers) {
-            (Content::Bytes(bytes), _) => self.add(bytes, entry.completion),
+            (Content::Bytes(bytes), _) => self.add(bytes, entry.completion, self.now),
             (Content::Stanza(stanza, weight), Some(layers)) => {
                 let stanza = *stanza;
                 let completion = entry.completion;
@@ -214,7 +182,7 @@ impl Outbox {
         let LayerResult { result, in_flight } = passed;
         match result {
             Ok(bytes) if bytes.is_empty() => in_flight.completion.done(),
-            Ok(bytes) => self.at_time(in_flight.since, |out| out.add(bytes, in_flight.completion)),
+            Ok(bytes) => self.add(bytes, in_flight.completion, in_flight.since),
             Err(error) => self.refused(in_flight, error, shared, counters),
         }
     }
@@ -244,7 +212,7 @@ impl Outbox {
         if let Some(request) = in_flight.request {
             let refusal = reply::error_reply(&request, &crate::error::classify(&error).error);
             // Conditions and addresses that were received can always be written.
-            let _ = self.answer(shared, refusal, &request);
+            let _ = self.write_reply(shared, refusal, &request, self.now);
         }
     }
 
@@ -332,7 +300,7 @@ impl Outbox {
     /// Adds bytes that belong only to this stream.
     pub(crate) fn push_control(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
-        self.push_boundary(Completion::Stream);
+        self.push_boundary(Completion::Stream, self.now);
     }
 
     /// Returns the stream position after everything added so far.
@@ -447,11 +415,11 @@ impl Outbox {
     }
 
     /// Adds a stanza, or queues it if a quarantine is active.
-    fn add(&mut self, bytes: Vec<u8>, completion: Completion) {
+    fn add(&mut self, bytes: Vec<u8>, completion: Completion, since: Instant) {
         let encoded = EncodedStanza {
             bytes,
             completion,
-            since: self.now,
+            since,
             suspected: false,
             failures: 0,
         };
@@ -477,11 +445,11 @@ impl Outbox {
         });
     }
 
-    fn push_boundary(&mut self, completion: Completion) {
+    fn push_boundary(&mut self, completion: Completion, since: Instant) {
         let end = self.end();
         self.boundaries.push_back(Boundary {
             end,
-            since: self.now,
+            since,
             completion,
         });
     }
@@ -504,6 +472,31 @@ impl Outbox {
                 self.sent -= done;
             }
         }
+    }
+}
+
+impl ReplySink for Outbox {
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn write_reply(
+        &mut self,
+        shared: &Shared,
+        mut reply: Stanza,
+        request: &Stanza,
+        since: Instant,
+    ) -> Result<(), WriteError> {
+        let start = self.bytes.len();
+        shared.complete(&mut reply)?;
+        shared.append(&reply, &mut self.bytes)?;
+        if self.indirect {
+            let bytes = self.bytes.split_off(start);
+            self.push_to_layers(reply, bytes, request, since);
+        } else {
+            self.push_boundary(Completion::Answer, since);
+        }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ mod hot_swap;
 mod lanes;
 mod overload;
 mod prehashed;
+mod reply_sink;
 
 use std::fmt;
 use std::future::Future;
@@ -25,14 +26,14 @@ pub(crate) use self::hot_swap::HotSwap;
 use self::lanes::{Keys, Lanes};
 use self::overload::ErrorThrottle;
 use self::prehashed::PrehashedMap;
+pub(crate) use self::reply_sink::ReplySink;
 use crate::client::Client;
-use crate::connection::Outbox;
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::metrics::Registry;
 use crate::reply::{self, Deferred, Reply};
-use crate::slow_handlers;
+use crate::slow_handlers::{self, CalledRoute};
 use crate::stanza::Stanza;
 use crate::throttle::Throttle;
 
@@ -64,6 +65,8 @@ pub(crate) struct Dispatch<S> {
     in_flight: PrehashedMap<Id, InFlightHandler>,
     /// A task was spawned whose end would not wake this task yet.
     unpolled_tasks: bool,
+    /// The route called for the last stanza.
+    called_route: CalledRoute,
     error_throttle: ErrorThrottle,
     log: Throttle,
     draining: bool,
@@ -102,6 +105,7 @@ where
             tasks: JoinSet::new(),
             in_flight: PrehashedMap::default(),
             unpolled_tasks: false,
+            called_route: CalledRoute::default(),
             error_throttle: ErrorThrottle::new(),
             log: Throttle::default(),
             draining: false,
@@ -127,7 +131,7 @@ where
         &mut self,
         cx: &mut Context<'_>,
         stanza: Stanza,
-        out: &mut Outbox,
+        out: &mut impl ReplySink,
     ) -> Result<(), BoxError> {
         if self.draining {
             self.counters.late.inc();
@@ -172,7 +176,7 @@ where
         cx: &mut Context<'_>,
         turn: usize,
         start: bool,
-        out: &mut Outbox,
+        out: &mut impl ReplySink,
     ) -> Result<bool, BoxError> {
         if self.hot_swap.is_changed() {
             self.apply_swap();
@@ -197,7 +201,7 @@ where
 
     /// Processes completed tasks until there are none; from then on the next task that ends wakes
     /// the connection.
-    fn join(&mut self, cx: &mut Context<'_>, left: &mut usize, out: &mut Outbox) {
+    fn join(&mut self, cx: &mut Context<'_>, left: &mut usize, out: &mut impl ReplySink) {
         while *left > 0 {
             let Poll::Ready(Some(done)) = self.tasks.poll_join_next_with_id(cx) else {
                 self.unpolled_tasks = false;
@@ -217,9 +221,7 @@ where
                 self.counters.stale.inc();
                 continue;
             }
-            out.at_time(since, |out| {
-                self.settle(Some(handler.keys), handler.stanza, outcome, out);
-            });
+            self.settle(Some(handler.keys), handler.stanza, outcome, since, out);
         }
     }
 
@@ -227,7 +229,7 @@ where
         &mut self,
         cx: &mut Context<'_>,
         left: &mut usize,
-        out: &mut Outbox,
+        out: &mut impl ReplySink,
     ) -> Result<(), BoxError> {
         while *left > 0
             && self.lanes.has_ready(&self.limits)
@@ -260,7 +262,7 @@ where
 
     /// Aborts everything after the grace period: queued stanzas are rejected, running handlers are
     /// answered with `remote-server-timeout`.
-    pub(crate) fn abort(&mut self, out: &mut Outbox) {
+    pub(crate) fn abort(&mut self, out: &mut impl ReplySink) {
         for stanza in self.lanes.drain(&self.limits) {
             self.counters.late.inc();
             self.refuse(&stanza, Condition::RecipientUnavailable, out);
@@ -269,7 +271,7 @@ where
         for (_, handler) in std::mem::take(&mut self.in_flight) {
             self.counters.timeouts.inc();
             let error = StanzaError::new(Condition::RemoteServerTimeout);
-            self.write(&handler.stanza, Reply::Error(error), out);
+            self.write(&handler.stanza, Reply::Error(error), out.now(), out);
         }
     }
 
@@ -297,21 +299,34 @@ where
         Ok(true)
     }
 
-    fn call(&mut self, keys: Option<Keys>, stanza: Arc<Stanza>, waited: bool, out: &mut Outbox) {
-        let Some(inbound) = Inbound::new(Arc::clone(&stanza), self.client.clone()) else {
+    fn call(
+        &mut self,
+        keys: Option<Keys>,
+        stanza: Arc<Stanza>,
+        waited: bool,
+        out: &mut impl ReplySink,
+    ) {
+        let called_route = self.called_route.renew();
+        let shared = Arc::clone(&stanza);
+        let Some(inbound) = Inbound::with_called_route(shared, self.client.clone(), called_route)
+        else {
             return;
         };
         self.ready = false;
         // The real clock, not tokio's: this measures how long the handler blocks this thread.
         let start = std::time::Instant::now();
         let first = call::first_poll(&mut self.service, inbound);
-        slow_handlers::record(start.elapsed(), self.limits.slow_handler);
+        slow_handlers::record(
+            &self.called_route,
+            start.elapsed(),
+            self.limits.slow_handler,
+        );
         match first {
             First::Ready(outcome) => {
                 if let Some(keys) = keys.filter(|_| waited) {
                     self.lanes.done(keys, stanza.weight(), &self.limits);
                 }
-                self.settle(keys, stanza, outcome, out);
+                self.settle(keys, stanza, outcome, out.now(), out);
             }
             First::Pending(running) => {
                 let keys = keys.unwrap_or_else(|| self.keys(&stanza));
@@ -338,14 +353,15 @@ where
         keys: Option<Keys>,
         stanza: Arc<Stanza>,
         outcome: Outcome,
-        out: &mut Outbox,
+        since: Instant,
+        out: &mut impl ReplySink,
     ) {
         let reply = match outcome {
             Ok(Reply::Deferred(later)) => return self.defer(keys, stanza, later),
             Ok(reply) => reply,
             Err(error) => Reply::Error(self.classify(&stanza, &error)),
         };
-        self.write(&stanza, reply, out);
+        self.write(&stanza, reply, since, out);
     }
 
     /// Waits for a deferred reply. The handler's lane is free again, but the reply still counts as
@@ -383,13 +399,14 @@ where
         classified.error
     }
 
-    fn write(&mut self, request: &Stanza, reply: Reply, out: &mut Outbox) {
+    /// Writes a reply, whose age counts from `since`.
+    fn write(&mut self, request: &Stanza, reply: Reply, since: Instant, out: &mut impl ReplySink) {
         let shared = self.client.shared();
         let mut failed = None;
         let mut answered = false;
         reply.address(request, |stanza| {
             let response = stanza.kind().is_response();
-            match out.answer(shared, stanza, request) {
+            match out.write_reply(shared, stanza, request, since) {
                 Ok(()) => answered |= response,
                 Err(error) => failed = Some(error),
             }
@@ -404,17 +421,14 @@ where
         let error = StanzaError::new(Condition::InternalServerError);
         if (request.kind().is_request() && !answered) || reply::should_bounce(request) {
             // Conditions and addresses that were received can always be written.
-            let _ = out.answer(
-                self.client.shared(),
-                reply::error_reply(request, &error),
-                request,
-            );
+            let refusal = reply::error_reply(request, &error);
+            let _ = out.write_reply(self.client.shared(), refusal, request, since);
         }
     }
 
     /// Rejects a stanza without calling a handler. Errors for messages are limited to one per
     /// sender and second, or overload would amplify itself.
-    fn refuse(&mut self, stanza: &Stanza, condition: Condition, out: &mut Outbox) {
+    fn refuse(&mut self, stanza: &Stanza, condition: Condition, out: &mut impl ReplySink) {
         if !stanza.kind().is_request() {
             if !reply::should_bounce(stanza) {
                 return;
@@ -426,7 +440,7 @@ where
             }
         }
         let error = StanzaError::new(condition).with_type(crate::error::ErrorType::Wait);
-        self.write(stanza, Reply::Error(error), out);
+        self.write(stanza, Reply::Error(error), out.now(), out);
     }
 
     fn keys(&mut self, stanza: &Stanza) -> Keys {

@@ -111,7 +111,7 @@ where
         match A::from_inbound(&inbound, &self.state) {
             Ok(arguments) => {
                 let answer = self.handler.call(arguments);
-                if self.stats.enter() {
+                if self.stats.enter(inbound.called_route()) {
                     return Box::pin(pend_once(async move { answer.await.into_reply() }));
                 }
                 Box::pin(async move { answer.await.into_reply() })

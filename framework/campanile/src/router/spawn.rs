@@ -48,7 +48,7 @@ impl Call {
 
     pub(super) fn handle(&self, inbound: Inbound, advertised: &Advertised) -> ReplyFuture {
         match self {
-            Self::Route(route, stats) if stats.enter() => {
+            Self::Route(route, stats) if stats.enter(inbound.called_route()) => {
                 Box::pin(Spawned::new(route.clone(), inbound))
             }
             Self::Route(route, _) => route.handle(inbound),
@@ -61,7 +61,9 @@ impl Call {
 struct Spawned(JoinHandle<Result<Reply, BoxError>>);
 
 impl Spawned {
-    fn new(route: Route, inbound: Inbound) -> Self {
+    fn new(route: Route, mut inbound: Inbound) -> Self {
+        // The task runs beside the dispatcher, which must not see what it calls.
+        inbound.detach_called_route();
         // The synchronous part of the handler must run in the task as well.
         Self(tokio::spawn(async move { route.handle(inbound).await }))
     }

@@ -20,7 +20,7 @@ use crate::inbound::Inbound;
 use crate::kinds::{KIND_COUNT, kind_index};
 use crate::metrics::AtomicHistogram;
 use crate::reply::Reply;
-use crate::slow_handlers::{self, RouteStats};
+use crate::slow_handlers::{CalledRoute, RouteStats};
 use crate::stanza::Kind;
 
 /// Counts stanzas by kind, type and outcome, and measures their latency.
@@ -135,8 +135,7 @@ where
         let entry = InFlight {
             kind: inbound.kind(),
             since: Instant::now(),
-            route: None,
-            waited: false,
+            progress: Progress::FirstPoll(inbound.called_route().clone()),
             counters,
         };
         MetricsFuture {
@@ -183,10 +182,16 @@ where
 struct InFlight {
     kind: Kind,
     since: Instant,
-    /// The route, if the call did not complete when first polled.
-    route: Option<Arc<RouteStats>>,
-    waited: bool,
+    progress: Progress,
     counters: Option<Arc<Counters>>,
+}
+
+#[derive(Debug)]
+enum Progress {
+    /// The call has not been pending yet.
+    FirstPoll(CalledRoute),
+    /// The call did not complete when first polled, and had reached this route by then.
+    Waited(Option<Arc<RouteStats>>),
 }
 
 impl InFlight {
@@ -204,27 +209,25 @@ impl InFlight {
         };
         let took = self.since.elapsed();
         counters.latency[latency].record(took);
-        if took >= SLOW || self.waited {
+        if took >= SLOW || matches!(self.progress, Progress::Waited(_)) {
             self.is_slow(&counters, took);
         }
     }
 }
 
 impl InFlight {
-    /// At the first poll, the current route is the one that this thread has just called.
+    /// Keeps the route that the first poll has reached.
     fn is_pending(&mut self) {
-        if !self.waited {
-            self.waited = true;
-            self.route = slow_handlers::current_route();
+        if let Progress::FirstPoll(called) = &self.progress {
+            self.progress = Progress::Waited(called.get());
         }
     }
 
     #[cold]
     fn is_slow(&mut self, counters: &Counters, took: std::time::Duration) {
-        let route = if self.waited {
-            self.route.take()
-        } else {
-            slow_handlers::current_route()
+        let route = match &mut self.progress {
+            Progress::FirstPoll(called) => called.get(),
+            Progress::Waited(route) => route.take(),
         };
         if let Some(route) = route {
             counters.slow.add(&route, took);
