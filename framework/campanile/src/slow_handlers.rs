@@ -22,7 +22,7 @@ pub(crate) const TURN: Duration = Duration::from_micros(500);
 const SLOW_POLLS: u32 = 8;
 const SLOW_WINDOW: Duration = Duration::from_millis(100);
 
-/// The route called last for one stanza, shared by the stanza's [`Inbound`](crate::inbound::Inbound)
+/// The route called last for one stanza, shared by its [`Inbound`](crate::inbound::Inbound)
 /// and the dispatcher.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CalledRoute(Arc<Mutex<Option<Arc<RouteStats>>>>);

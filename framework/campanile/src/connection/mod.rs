@@ -6,6 +6,7 @@ mod keepalive;
 pub(crate) mod link;
 mod outbound_layers;
 mod outbox;
+mod quarantine;
 mod quickack;
 mod secret;
 mod trace;

@@ -14,18 +14,15 @@ use jid::Jid;
 use tokio::time::{Duration, Instant};
 
 use super::outbound_layers::{InFlight, LayerResult, OutboundLayers, Panicked};
+use super::quarantine::{Partial, Quarantine};
 use super::unconfirmed::{EncodedStanza, Unconfirmed};
 use crate::client::{Completion, Content, Entry, Pending, Shared};
 use crate::dispatch::ReplySink;
-use crate::error::BoxError;
-use crate::error::{LinkError, StreamError};
+use crate::error::{BoxError, LinkError};
 use crate::metrics::Registry;
 use crate::reply;
 use crate::stanza::{Stanza, WriteError};
 use crate::throttle::Throttle;
-
-/// Consecutive streams lost without progress after which the stanzas written to them are suspected.
-const MAX_FAILED_STREAMS: u32 = 2;
 
 /// A buffer of serialized stanzas. It outlives connections.
 #[derive(Debug)]
@@ -44,15 +41,7 @@ pub(crate) struct Outbox {
     /// The outbound layers, if the component has any.
     layers: Option<Box<OutboundLayers>>,
     unconfirmed: Unconfirmed,
-    /// Set if the server may have closed the last stream because of the first stanza.
-    front_suspected: bool,
-    /// Set once a ping of this stream has come back.
-    round_trip_seen: bool,
-    progress: bool,
-    /// Consecutive streams lost without an error and without progress.
-    failed_streams: u32,
-    /// Set if replies do not go directly into `bytes`: there are outbound layers, or a quarantine.
-    indirect: bool,
+    quarantine: Quarantine,
     log: Throttle,
 }
 
@@ -72,13 +61,9 @@ impl Outbox {
             base: 0,
             front: 0,
             now: Instant::now(),
-            indirect: layers.is_some(),
             layers: layers.map(Box::new),
             unconfirmed: Unconfirmed::default(),
-            front_suspected: false,
-            round_trip_seen: false,
-            progress: false,
-            failed_streams: 0,
+            quarantine: Quarantine::default(),
             log: Throttle::default(),
         }
     }
@@ -90,15 +75,21 @@ impl Outbox {
     /// Returns the bytes that wait for the socket, the outbound layers or the end of a quarantine.
     pub(crate) fn len(&self) -> usize {
         let waiting = self.bytes.len() - self.sent;
-        if self.indirect {
-            waiting + self.indirect_len()
-        } else {
+        if self.is_direct() {
             waiting
+        } else {
+            waiting + self.indirect_len()
         }
     }
 
+    /// Returns `true` if stanzas go directly into `bytes`: there are no outbound layers and no
+    /// quarantine.
+    fn is_direct(&self) -> bool {
+        self.layers.is_none() && !self.quarantine.is_active()
+    }
+
     fn indirect_len(&self) -> usize {
-        self.layers.as_ref().map_or(0, |layers| layers.weight()) + self.unconfirmed.added()
+        self.layers.as_ref().map_or(0, |layers| layers.weight()) + self.quarantine.added()
     }
 
     /// Returns `true` if stanzas are in the layers, unconfirmed or in quarantine.
@@ -107,14 +98,13 @@ impl Outbox {
             .layers
             .as_ref()
             .is_some_and(|layers| !layers.is_empty());
-        in_flight || !self.unconfirmed.is_empty() || self.unconfirmed.is_quarantine_active()
+        in_flight || !self.unconfirmed.is_empty() || self.quarantine.is_active()
     }
 
     /// Returns `true` if the round trip of a ping is awaited, to confirm stanzas or to prove that a
     /// stream works.
     pub(crate) fn awaits_round_trip(&self) -> bool {
-        !self.unconfirmed.is_empty()
-            || (self.unconfirmed.is_quarantine_active() && !self.round_trip_seen)
+        !self.unconfirmed.is_empty() || self.quarantine.awaits_proof()
     }
 
     pub(crate) fn unsent(&self) -> &[u8] {
@@ -222,78 +212,46 @@ impl Outbox {
         if let Some(layers) = &mut self.layers {
             layers.clear();
         }
-        drop(self.unconfirmed.end_quarantine());
-        self.indirect = self.layers.is_some();
+        self.quarantine.abandon();
     }
 
     /// Handles a ping that ended at this stream position and has come back.
     pub(crate) fn confirm(&mut self, position: u64, counters: &Registry) {
-        self.round_trip_seen |= position > 0;
-        self.progress |= self.unconfirmed.confirm(position, counters);
+        let confirmed = self.unconfirmed.confirm(position, counters);
+        self.quarantine.round_trip(position, confirmed);
     }
 
     /// Handles the loss of a stream, which may be due to a stanza that was sent.
     pub(crate) fn connection_lost(&mut self, error: &LinkError, counters: &Registry) {
-        match error {
-            LinkError::Stream(error) if error.is_about_a_stanza() => {
-                self.isolate(Some(error), counters);
-            }
-            LinkError::Io(_) | LinkError::Closed if self.unconfirmed.is_quarantine_active() => {
-                self.isolate(None, counters);
-            }
-            // Both servers close streams like this when they stop, but repeated losses may be due
-            // to a stanza.
-            LinkError::Io(_) | LinkError::Closed if self.is_stuck() => {
-                self.failed_streams += 1;
-                if self.failed_streams >= MAX_FAILED_STREAMS {
-                    self.isolate(None, counters);
-                }
-            }
-            _ => self.failed_streams = 0,
-        }
-    }
-
-    /// Returns `true` if nothing was confirmed on this stream although something was written, or if
-    /// the very first stanza was cut off.
-    fn is_stuck(&self) -> bool {
-        let cut = self.front < self.position() && !self.round_trip_seen;
-        !self.progress && (self.unconfirmed.is_written() || cut)
-    }
-
-    fn isolate(&mut self, error: Option<&StreamError>, counters: &Registry) {
-        self.failed_streams = 0;
-        let begun = self.front < self.position();
-        let kept = self
-            .boundaries
-            .front()
-            .is_some_and(|boundary| matches!(boundary.completion, Completion::Kept));
-        self.unconfirmed.isolate(error, begun && kept, counters);
-        self.front_suspected = begun && !kept;
+        let partial = match self.boundaries.front() {
+            _ if self.front >= self.position() => Partial::NotBegun,
+            Some(Boundary {
+                completion: Completion::Kept,
+                ..
+            }) => Partial::Kept,
+            _ => Partial::NotKept,
+        };
+        self.quarantine
+            .stream_lost(error, partial, &mut self.unconfirmed, counters);
     }
 
     /// Writes the next stanza of a quarantine, once the one before has been confirmed.
     pub(crate) fn advance_quarantine(&mut self, pending: &Pending) {
-        // A stream proves something about a stanza only if the stream was seen to work.
-        if !self.unconfirmed.is_quarantine_active() || !self.round_trip_seen {
-            return;
-        }
-        while let Some(encoded) = self.unconfirmed.next(pending) {
+        while let Some(encoded) = self.quarantine.next(&self.unconfirmed, pending) {
             self.append(encoded);
         }
-        self.indirect = self.layers.is_some() || self.unconfirmed.is_quarantine_active();
     }
 
     /// Returns `true` while a quarantine is active, in which stanzas of clients have to wait.
     pub(crate) fn is_quarantine_active(&self) -> bool {
-        self.unconfirmed.is_quarantine_active()
+        self.quarantine.is_active()
     }
 
     /// Ends a quarantine for which too much is waiting.
     pub(crate) fn release(&mut self) {
-        if self.unconfirmed.is_quarantine_active() {
-            let waiting = self.unconfirmed.release();
+        if self.quarantine.is_active() {
+            let waiting = self.quarantine.release(&mut self.unconfirmed);
             waiting.into_iter().for_each(|encoded| self.append(encoded));
-            self.indirect = self.layers.is_some();
         }
     }
 
@@ -358,14 +316,9 @@ impl Outbox {
             completion => completion.is_wanted(pending),
         };
         let again = again.filter(is_due).inspect(|_| counters.resent.inc());
-        let encoded_stanzas: VecDeque<_> = again.chain(left.into_iter().filter(is_due)).collect();
-        if encoded_stanzas.iter().any(|encoded| encoded.suspected) {
-            self.unconfirmed.begin_quarantine(encoded_stanzas);
-            self.indirect = true;
-        } else {
-            encoded_stanzas
-                .into_iter()
-                .for_each(|encoded| self.append(encoded));
+        let unsent = again.chain(left.into_iter().filter(is_due)).collect();
+        for encoded in self.quarantine.begin_stream(unsent) {
+            self.append(encoded);
         }
     }
 
@@ -382,9 +335,8 @@ impl Outbox {
         let base = self.base;
         let mut start = self.front;
         (self.sent, self.base, self.front) = (0, 0, 0);
-        (self.round_trip_seen, self.progress) = (false, false);
         let (again, mut kept) = self.unconfirmed.take();
-        let mut front_suspected = std::mem::take(&mut self.front_suspected);
+        let (mut front_suspected, waiting) = self.quarantine.end_stream();
         let mut left = Vec::with_capacity(boundaries.len());
         for Boundary {
             end,
@@ -409,8 +361,7 @@ impl Outbox {
                 }
             });
         }
-        left.extend(self.unconfirmed.end_quarantine());
-        self.indirect = self.layers.is_some();
+        left.extend(waiting);
         (again, left)
     }
 
@@ -423,7 +374,7 @@ impl Outbox {
             suspected: false,
             failures: 0,
         };
-        if let Some(encoded) = self.unconfirmed.hold(encoded) {
+        if let Some(encoded) = self.quarantine.hold(encoded) {
             self.append(encoded);
         }
     }
@@ -490,11 +441,11 @@ impl ReplySink for Outbox {
         let start = self.bytes.len();
         shared.complete(&mut reply)?;
         shared.append(&reply, &mut self.bytes)?;
-        if self.indirect {
+        if self.is_direct() {
+            self.push_boundary(Completion::Answer, since);
+        } else {
             let bytes = self.bytes.split_off(start);
             self.push_to_layers(reply, bytes, request, since);
-        } else {
-            self.push_boundary(Completion::Answer, since);
         }
         Ok(())
     }

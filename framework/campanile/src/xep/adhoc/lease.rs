@@ -181,7 +181,7 @@ mod tests {
         let begin = |id: &str| {
             sessions
                 .begin(id.to_owned(), key.clone(), Progress::default())
-                .unwrap()
+                .unwrap();
         };
         ["1", "2", "3", "4"].into_iter().for_each(begin);
         let active = ActiveSession::local(&sessions, "1", &key).ok().unwrap();
