@@ -46,7 +46,7 @@ enum State {
     Active(Held),
 }
 
-/// What round trips of pings have proved about the current stream.
+/// Proof from round trips of pings on the current stream.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Proof {
     #[default]
