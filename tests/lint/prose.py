@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Checks the text of tracked files against the style rules in CONTRIBUTING.md.
+"""Checks the text of tracked files against the style rules of the project.
 
 prose.py [FILE…]    without files: every tracked file. Prints FILE:LINE: RULE: TEXT; exits 1 if there is any finding.
 
 Rules
   question    the first line of a doc comment begins with What, Who, Whether, How, Where, Why or When
-  phrase      a phrase that CONTRIBUTING.md bans, in any text, comment, string or identifier
+  phrase      a phrase of the list below, in any text, comment, string or identifier
   tuple-let   several bindings packed into one `let (a, b) = (x, y)`
   width       a Rust line over 100 columns that could be broken (tables, URLs and raw strings may be longer)
 """
