@@ -13,10 +13,11 @@ use crate::exit::Exit;
 use crate::log::LogFormat;
 use crate::output::say;
 
-const PROSODY: &str = include_str!("../../../deploy/prosody/component.cfg.lua");
-const PROSODY_PORTS: &str = include_str!("../../../deploy/prosody/listen.cfg.lua");
-const EJABBERD: &str = include_str!("../../../deploy/ejabberd/component.yml");
-const OPENFIRE: &str = include_str!("../../../deploy/openfire/component.txt");
+// Symbolic links into deploy/, so that a package of this crate contains the files.
+const PROSODY: &str = include_str!("snippets/prosody-component.cfg.lua");
+const PROSODY_PORTS: &str = include_str!("snippets/prosody-listen.cfg.lua");
+const EJABBERD: &str = include_str!("snippets/ejabberd-component.yml");
+const OPENFIRE: &str = include_str!("snippets/openfire-component.txt");
 // Placeholders in the snippets: the component's domain, the server's domain, and the secret.
 const DOMAIN: &str = "echo.example.org";
 const HOST: &str = "example.org";

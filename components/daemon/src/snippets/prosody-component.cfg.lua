@@ -1,0 +1,1 @@
+../../../../deploy/prosody/component.cfg.lua

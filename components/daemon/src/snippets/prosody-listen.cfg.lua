@@ -1,0 +1,1 @@
+../../../../deploy/prosody/listen.cfg.lua
