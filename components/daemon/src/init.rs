@@ -112,9 +112,9 @@ fn configuration(options: &Init) -> String {
         of the sources,\n\
          # or /usr/share/doc/campanile/campanile.toml.\n\n\
          [server]\naddress = \"{address}\"\n\n\
-         [[component]]\njid = \"{jid}\"\n{secret}\n\
-         # Each table mounts a module on this JID.\n[component.echo]\n[component.disco]\nname \
-         = \"Echo\"\n",
+         [[component]]\njid = \"{jid}\"\n{secret}\n\n\
+         # Each table mounts a module on this JID.\n[component.echo]\n\n[component.disco]\n\
+         name = \"Echo\"\n",
         options.server.name()
     )
 }

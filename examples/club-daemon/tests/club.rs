@@ -76,27 +76,27 @@ fn invalid_table_reports_position_and_remedy() {
     let rows = [
         (
             "[component.guestbok]",
-            "stdin:7:12: unknown key \"guestbok\" in [[component]]\n    help: did you mean \
+            "stdin:8:12: unknown key \"guestbok\" in [[component]]\n    help: did you mean \
             `guestbook`?\n",
         ),
         (
             "[component.guestbook]\nentires = 1",
-            "stdin:8:1: unknown key \"entires\" in [component.guestbook]\n    help: did you mean \
+            "stdin:9:1: unknown key \"entires\" in [component.guestbook]\n    help: did you mean \
             `entries`?\n",
         ),
         (
             "[component.guestbook]\nlocalpart = 7",
-            "stdin:8:1: `localpart`: invalid type: integer `7`, expected a string\n    help: see \
+            "stdin:9:1: `localpart`: invalid type: integer `7`, expected a string\n    help: see \
             the documentation of the module\n",
         ),
         (
             "[component.guestbook]",
-            "stdin:7:12: [component.guestbook]: missing field `localpart`\n    help: see the \
+            "stdin:8:12: [component.guestbook]: missing field `localpart`\n    help: see the \
             documentation of the module\n",
         ),
         (
             "[component.guestbook]\nlocalpart = 'guests'\nentries = 0",
-            "stdin:7:12: [component.guestbook]: `entries` must be at least 1\n    \
+            "stdin:8:12: [component.guestbook]: `entries` must be at least 1\n    \
              help: see the documentation of the module
 ",
         ),
