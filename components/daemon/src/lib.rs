@@ -34,6 +34,7 @@ mod builtin_modules;
 mod check;
 mod cli;
 mod config;
+mod config_cli;
 mod demo;
 mod diagnostics;
 mod doctor;
@@ -89,6 +90,7 @@ pub fn main(modules: Catalog) -> ExitCode {
         Command::Demo(options) => demo::demo(&options, cli.log_format),
         Command::Init(options) => init::init(&options),
         Command::Run(file) => run::run(&file, cli.log_format),
+        Command::Config(options) => config_cli::run(&options),
         Command::Archive(options) => archive_cli::run(&options, cli.log_format),
         Command::Outbox(options) => outbox::outbox(&options, cli.log_format),
         Command::Completions { shell } => completions(shell),

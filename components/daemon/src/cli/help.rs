@@ -12,6 +12,7 @@ Getting started:
   campanile demo                         run every component on an embedded server
   campanile init prosody                 write a configuration, and print the server's part of it
   campanile check --config my.toml       report every fault of a configuration
+  campanile config fmt my.toml           format a configuration
   campanile run --config my.toml         serve until SIGTERM or SIGINT
 
 Environment:

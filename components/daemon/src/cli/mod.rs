@@ -13,6 +13,7 @@ use clap_complete::Shell;
 
 pub(crate) use self::config_file::ConfigFile;
 use crate::archive_cli::{self, Archive};
+use crate::config_cli::{self, ConfigCommands};
 use crate::log::LogFormat;
 
 /// The command line.
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Write a configuration with a new secret, and print the snippet for the server
     #[command(after_help = help::INIT)]
     Init(Init),
+    /// Format the configuration file
+    #[command(after_help = config_cli::EXAMPLES)]
+    Config(ConfigCommands),
     /// Search, export, import and prune the archive of a logger
     #[command(after_help = archive_cli::EXAMPLES)]
     Archive(Archive),

@@ -27,16 +27,30 @@ pub(crate) struct Source {
 impl Source {
     /// Reads the named file, or the first of the default locations that exists.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, Failure> {
-        let from_environment =
-            || std::env::var_os("CAMPANILE_CONFIG").filter(|name| !name.is_empty());
-        let named = named
-            .map(Path::to_path_buf)
-            .or_else(|| from_environment().map(PathBuf::from));
-        match named {
+        match Self::named(named) {
             Some(path) if path.as_os_str() == "-" => Self::stdin(),
             Some(path) => Self::file(&path).map_err(|error| unreadable(&path, &error)),
             None => Self::usual(),
         }
+    }
+
+    /// Returns the named file, or that of CAMPANILE_CONFIG.
+    pub(crate) fn named(named: Option<&Path>) -> Option<PathBuf> {
+        let from_environment =
+            || std::env::var_os("CAMPANILE_CONFIG").filter(|name| !name.is_empty());
+        named
+            .map(Path::to_path_buf)
+            .or_else(|| from_environment().map(PathBuf::from))
+    }
+
+    /// Returns the file as named by the operator, or `stdin`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the content, which may hold secrets.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Reads the configuration again for a reload.

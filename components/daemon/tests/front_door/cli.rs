@@ -16,6 +16,8 @@ fn help_has_examples_and_exits_0() {
         &["--help"][..],
         &["run", "--help"],
         &["check", "--help"],
+        &["config", "--help"],
+        &["config", "fmt", "--help"],
         &["completions", "--help"],
     ] {
         let ended = with(arguments);
@@ -49,6 +51,7 @@ fn wrong_usage_exits_64() {
         (&["init"], "<SERVER>"),
         (&["check", "--resolver", "9.9.9.9"], "--connect"),
         (&["archive"], "Usage: campanile archive"),
+        (&["config"], "Usage: campanile config"),
         (&["outbox", "drop"], "<NUMBER|--all>"),
         (&["chekc"], "a similar subcommand exists: 'check'"),
         (

@@ -4,6 +4,7 @@
 mod admin;
 mod archive;
 mod cli;
+mod config_fmt;
 mod crash;
 mod demo;
 mod deploy;

@@ -1,0 +1,38 @@
+//! `campanile config`: commands on the configuration file itself.
+
+mod fmt;
+mod layout;
+mod replace;
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+use clap::{Args, Subcommand};
+
+use self::fmt::Fmt;
+use crate::exit::Exit;
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCommands {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Format the configuration file; comments, quoting and order are kept
+    #[command(after_help = fmt::HELP)]
+    Fmt(Fmt),
+}
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  campanile config fmt                         format the configuration in place
+  campanile config fmt --check my.toml         exit with 78 if my.toml is not formatted";
+
+/// Runs the command.
+pub(crate) fn run(options: &ConfigCommands) -> Exit {
+    match &options.command {
+        Command::Fmt(options) => fmt::fmt(options),
+    }
+}
