@@ -11,15 +11,10 @@ use campanile::module::Module;
 use campanile::presence::{Availability, Decision, MemoryStore, Roster};
 use campanile::router::Router;
 use campanile::vcard::VCardModule;
-use campanile::xmpp_parsers::disco::Identity;
 use campanile_basics::Basics;
 use campanile_disco::Disco;
 use campanile_json_bridge::Bridge;
-use campanile_logger::store::Quota;
 use campanile_logger::{AuditLayer, Logger};
-#[cfg(feature = "postgres")]
-use campanile_storage::presence::PostgresSubscriptions;
-use campanile_storage::presence::SqliteSubscriptions;
 
 use crate::{config, diagnostics, store};
 
@@ -53,17 +48,17 @@ impl fmt::Debug for ModuleSet {
 #[derive(Clone, PartialEq)]
 enum ModuleSpec {
     Basics,
-    Disco(config::Disco),
+    Disco(campanile_disco::Settings),
     /// A module of the catalog.
     Chosen(config::Chosen),
     /// A logger, and the JIDs that may use its archive.
     Logger(config::Logger, Vec<BareJid>),
     Tap(config::Tap),
-    Bridge(config::Bridge),
+    Bridge(campanile_json_bridge::Settings),
     /// Presence, with the bots of a bridge and the vCards whose photos are announced.
     Presence(
         config::Presence,
-        Option<config::Bridge>,
+        Option<campanile_json_bridge::Settings>,
         Option<VCardModule>,
     ),
     Cards(VCardModule),
@@ -141,10 +136,17 @@ fn tap(settings: &config::Tap) -> AuditLayer {
 /// Returns the access rules: without `allow`, a bridge admits the users of its parent domain.
 fn access(settings: &config::Component) -> config::Access {
     let mut access = settings.access.clone();
-    if let (Some(bridge), true) = (&settings.bridge, access.allow.is_empty()) {
-        access.allow.extend(bridge.parent.clone());
+    let is_open = |bridge: &campanile_json_bridge::Settings| bridge.everybody;
+    if access.allow.is_empty() && settings.bridge.as_ref().is_some_and(|it| !is_open(it)) {
+        access.allow.extend(parent(&settings.jid));
     }
     access
+}
+
+/// Returns the parent domain of a component.
+fn parent(jid: &BareJid) -> Option<BareJid> {
+    let (_, parent) = jid.domain().as_str().split_once('.')?;
+    BareJid::new(parent).ok()
 }
 
 /// Adds the middleware around the modules, from the inside out.
@@ -214,14 +216,14 @@ fn parts(settings: &config::Component) -> Vec<ModuleSpec> {
 fn module(part: &ModuleSpec, settings: &config::Component) -> Result<Arc<dyn Module>, BoxError> {
     Ok(match part {
         ModuleSpec::Basics => Arc::new(Basics::new("campanile", env!("CARGO_PKG_VERSION"))),
-        ModuleSpec::Disco(settings) => Arc::new(Disco::new(disco(settings))),
+        ModuleSpec::Disco(settings) => Arc::new(Disco::new(settings.clone())),
         ModuleSpec::Chosen(chosen) => chosen.make()?,
-        ModuleSpec::Logger(logger, _) => Arc::new(Logger::new(
-            store::store(&logger.store),
-            archive(settings, logger),
-        )),
+        ModuleSpec::Logger(logger, _) => {
+            let store = store::store(&logger.store);
+            Arc::new(Logger::new(store, archive(settings, &logger.settings)))
+        }
         ModuleSpec::Tap(settings) => Arc::new(tap(settings)),
-        ModuleSpec::Bridge(bridge) => Arc::new(Bridge::new(bridge.settings.clone())),
+        ModuleSpec::Bridge(bridge) => Arc::new(Bridge::new(bridge.clone())),
         ModuleSpec::Presence(presence, _, cards) => {
             Arc::new(roster(settings, presence, cards.as_ref()))
         }
@@ -236,7 +238,7 @@ fn cards(settings: &config::Component) -> Option<VCardModule> {
     };
     let own = settings.vcard.clone().unwrap_or_default();
     // Invalid localparts were rejected when the settings were read.
-    Some(bridge.settings.cards(own.clone()).unwrap_or(own))
+    Some(bridge.cards(own.clone()).unwrap_or(own))
 }
 
 /// Builds the presence module; it announces the photo of a vCard.
@@ -247,11 +249,7 @@ fn roster(
 ) -> Roster {
     let builder = match &settings.store {
         config::PresenceStore::Memory => Roster::builder(MemoryStore::new()),
-        config::PresenceStore::Sqlite(path) => Roster::builder(SqliteSubscriptions::new(path)),
-        #[cfg(feature = "postgres")]
-        config::PresenceStore::Postgres(address) => {
-            Roster::builder(PostgresSubscriptions::new(address.database()))
-        }
+        config::PresenceStore::Address(address) => address.roster(),
     };
     let here = Availability::online();
     let builder = builder.limits(settings.bounds).availability(
@@ -262,7 +260,7 @@ fn roster(
     );
     let others = settings.bots.iter().map(String::as_str);
     let builder = match &component.bridge {
-        Some(bridge) => bridge.settings.roster(builder, &component.jid, others),
+        Some(bridge) => bridge.roster(builder, &component.jid, others),
         None => builder.bots(others),
     };
     let builder = if settings.accept {
@@ -285,44 +283,16 @@ fn roster(
 ///
 /// The archive may be used by the JIDs in `allow`; without `allow`, by the users of the parent
 /// domain.
-fn archive(component: &config::Component, logger: &config::Logger) -> campanile_logger::Settings {
-    let parent = component
-        .jid
-        .domain()
-        .as_str()
-        .split_once('.')
-        .and_then(|(_, parent)| BareJid::new(parent).ok());
-    let parent = parent.filter(|_| component.access.allow.is_empty());
+fn archive(
+    component: &config::Component,
+    logger: &campanile_logger::Settings,
+) -> campanile_logger::Settings {
+    let parent = parent(&component.jid).filter(|_| component.access.allow.is_empty());
     let allowed = component.access.allow.iter().chain(&parent);
     campanile_logger::Settings {
         users: allowed.fold(AccessLayer::new().closed(), |users, jid| {
             users.allow(jid.clone().into())
         }),
-        admins: logger.admins.clone(),
-        formats: logger.formats.clone(),
-        honor_hints: logger.honor_hints,
-        presence: logger.presence,
-        iq: logger.iq,
-        retention: logger.retention,
-        max_bytes: logger.max_size.map(|size| size as u64),
-        quota: Quota {
-            per_sender: logger.quota_per_sender.map(|size| size as u64),
-            per_domain: logger.quota_per_domain.map(|size| size as u64),
-        },
-        ..campanile_logger::Settings::default()
-    }
-}
-
-fn disco(settings: &config::Disco) -> campanile_disco::Settings {
-    let identity = |identity: &config::Identity| Identity {
-        category: identity.category.clone(),
-        type_: identity.kind.clone(),
-        lang: identity.lang.clone(),
-        name: identity.name.clone(),
-    };
-    campanile_disco::Settings {
-        name: settings.name.clone(),
-        identities: settings.identities.iter().map(identity).collect(),
-        contacts: settings.contacts.clone(),
+        ..logger.clone()
     }
 }

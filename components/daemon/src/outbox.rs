@@ -36,7 +36,7 @@ pub(crate) fn outbox(options: &Outbox, format: LogFormat) -> Exit {
         .iter()
         .filter(|component| wanted(component.jid.as_str()));
     let paths: Vec<PathBuf> = bridges
-        .filter_map(|component| component.bridge.as_ref()?.settings.outbox.clone())
+        .filter_map(|component| component.bridge.as_ref()?.outbox.clone())
         .collect();
     if paths.is_empty() {
         diagnostics::line(

@@ -9,28 +9,20 @@
 //! | [0030](https://xmpp.org/extensions/xep-0030.html) | identities |
 //! | [0157](https://xmpp.org/extensions/xep-0157.html) | contact addresses, as a form in disco#info |
 
+mod settings;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use campanile::module::Module;
 use campanile::router::{RecipientPattern, Router};
 use campanile::xmpp_parsers::data_forms::{DataForm, DataFormType, Field, FieldType};
-use campanile::xmpp_parsers::disco::Identity;
+use campanile::xmpp_parsers::disco;
+
+pub use self::settings::{Contacts, Identity, Settings};
 
 /// `FORM_TYPE` of contact addresses (XEP-0157 §2).
 pub const CONTACTS: &str = "http://jabber.org/network/serverinfo";
-
-/// The service discovery information to add.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Settings {
-    /// The display name of every identity without a name. If there are no identities, it names the
-    /// default identity `component/generic`.
-    pub name: Option<String>,
-    /// The identities of the component, with category and type as registered for XEP-0030.
-    pub identities: Vec<Identity>,
-    /// Contact addresses: a purpose (`abuse`, `admin`, `support`, …) and its URIs.
-    pub contacts: Vec<(String, Vec<String>)>,
-}
 
 /// A module that advertises identities and contact addresses.
 #[derive(Debug, Clone, Default)]
@@ -45,34 +37,29 @@ impl Disco {
         Self { settings }
     }
 
-    fn identities(&self) -> Vec<Identity> {
-        if self.settings.identities.is_empty() {
-            let name = self.settings.name.clone();
-            return vec![Identity {
-                category: "component".into(),
-                type_: "generic".into(),
-                lang: None,
-                name,
-            }];
-        }
-        let named = |identity: &Identity| {
-            let name = identity.name.clone().or_else(|| self.settings.name.clone());
-            Identity {
-                name,
-                ..identity.clone()
-            }
+    fn identities(&self) -> Vec<disco::Identity> {
+        let generic = [Identity::new("component", "generic")];
+        let identities = match self.settings.identities.as_slice() {
+            [] => &generic,
+            identities => identities,
         };
-        self.settings.identities.iter().map(named).collect()
+        let named = |identity: &Identity| disco::Identity {
+            category: identity.category.clone(),
+            type_: identity.kind.clone(),
+            lang: identity.lang.clone(),
+            name: identity.name.clone().or_else(|| self.settings.name.clone()),
+        };
+        identities.iter().map(named).collect()
     }
 
     /// The contact form (XEP-0157 §2), with one field per purpose.
     fn contacts(&self) -> Option<DataForm> {
-        let field = |(purpose, uris): &(String, Vec<String>)| {
+        let field = |(purpose, uris): (&str, &[String])| {
             let mut field = Field::new(&format!("{purpose}-addresses"), FieldType::ListMulti);
-            field.values.clone_from(uris);
+            field.values = uris.to_vec();
             field
         };
-        let fields: Vec<_> = self.settings.contacts.iter().map(field).collect();
+        let fields: Vec<_> = self.settings.contacts.purposes().map(field).collect();
         (!fields.is_empty()).then(|| DataForm::new(DataFormType::Result_, CONTACTS, fields))
     }
 }
@@ -122,13 +109,13 @@ mod tests {
 
     #[test]
     fn contacts_are_advertised_as_form() {
-        let contacts = vec![(
-            "abuse".to_owned(),
-            vec![
+        let contacts = Contacts {
+            abuse: vec![
                 "mailto:abuse@example.org".to_owned(),
                 "xmpp:abuse@example.org".to_owned(),
             ],
-        )];
+            ..Contacts::default()
+        };
         let text = xml(&advertised(Settings {
             contacts,
             ..Settings::default()

@@ -5,11 +5,13 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
+use serde::Deserialize;
 
 /// A webhook secret or an API token.
 ///
 /// `Debug` prints a placeholder instead of the value.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Secret(String);
 
 impl Secret {
@@ -19,9 +21,9 @@ impl Secret {
         Self(secret.into())
     }
 
-    /// Returns the secret itself.
-    #[cfg(feature = "nats")]
-    pub(crate) fn reveal(&self) -> &str {
+    /// Returns the secret itself, which must not be logged.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 

@@ -8,8 +8,11 @@
 //! | `postgres` | `presence::PostgresSubscriptions` | presence subscriptions of several processes |
 //! | `postgres` | `command::PostgresSessions` | sessions of ad-hoc commands of several processes |
 //! | `postgres` | `postgres::Database` | connections for a store of your own |
+//! | `sqlite` | `StoreAddress` | the address of a store in a configuration file |
 //! | both | `sqlite::Schema`, `postgres::Schema` | versions and migrations of a store's tables |
 
+#[cfg(feature = "sqlite")]
+mod address;
 #[cfg(feature = "postgres")]
 pub mod command;
 #[cfg(feature = "postgres")]
@@ -21,5 +24,7 @@ pub mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod version;
 
+#[cfg(feature = "sqlite")]
+pub use self::address::StoreAddress;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use self::version::VersionError;

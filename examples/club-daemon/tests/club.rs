@@ -80,25 +80,33 @@ fn invalid_table_reports_position_and_remedy() {
             `guestbook`?\n",
         ),
         (
-            "[component.guestbook]\nentires = 1",
-            "stdin:9:1: unknown key \"entires\" in [component.guestbook]\n    help: did you mean \
+            "[component.guestbook]\nlocalpart = 'guests'\nentires = 1",
+            "stdin:10:1: unknown key \"entires\" in [component.guestbook]\n    help: did you mean \
             `entries`?\n",
         ),
         (
             "[component.guestbook]\nlocalpart = 7",
-            "stdin:9:1: `localpart`: invalid type: integer `7`, expected a string\n    help: see \
-            the documentation of the module\n",
+            "stdin:9:13: `localpart` cannot be a number\n    help: write a string in quotation marks\n",
         ),
         (
             "[component.guestbook]",
-            "stdin:8:12: [component.guestbook]: missing field `localpart`\n    help: see the \
-            documentation of the module\n",
+            "stdin:8:12: [component.guestbook] has no localpart\n    help: add localpart = …\n",
         ),
         (
             "[component.guestbook]\nlocalpart = 'guests'\nentries = 0",
-            "stdin:8:12: [component.guestbook]: `entries` must be at least 1\n    \
-             help: see the documentation of the module
-",
+            "stdin:10:11: `entries` is out of range\n    help: write a value from 1 to 100000\n",
+        ),
+        (
+            "[component.guestbook]\nlocalpart = 'a b'",
+            "stdin:8:12: invalid localpart \"a b\": localpart doesn’t pass nodeprep validation\n    \
+             help: see the documentation of the module\n",
+        ),
+        (
+            "[component.guestbook]\nentries = '5'\nlocalprat = 'guests'",
+            "stdin:8:12: [component.guestbook] has no localpart\n    help: add localpart = …\n\
+             stdin:9:11: `entries` cannot be \"5\"\n    help: write a whole number\n\
+             stdin:10:1: unknown key \"localprat\" in [component.guestbook]\n    help: did you mean \
+             `localpart`?\n3 faults\n",
         ),
     ];
     let (head, _) = CLUB.split_once("[component.guestbook]").unwrap();

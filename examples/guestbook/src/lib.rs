@@ -13,6 +13,7 @@ use campanile::extract::{Args, Sender};
 use campanile::jid::BareJid;
 use campanile::module::Module;
 use campanile::router::{RecipientPattern, Router};
+use campanile::settings;
 use campanile::xmpp_parsers::disco::Identity;
 use serde::Deserialize;
 
@@ -22,8 +23,11 @@ use serde::Deserialize;
 pub struct Settings {
     /// Localpart of the bot.
     pub localpart: String,
-    /// Maximum number of entries. The oldest entry is dropped first. Defaults to 100.
-    #[serde(default = "hundred")]
+    /// Maximum number of entries, 1 to 100,000. The oldest entry is dropped first. Defaults to 100.
+    #[serde(
+        default = "hundred",
+        deserialize_with = "settings::count::<_, _, 1, 100_000>"
+    )]
     pub entries: usize,
 }
 

@@ -91,7 +91,7 @@ mod tests {
             ),
             (
                 "{\"guestbook\":{}}",
-                "invalid settings for guestbook: missing field `localpart`",
+                "invalid settings for guestbook: the table has no localpart; add localpart = …",
             ),
             (
                 "{\"guestbook\":{\"localpart\":\"a b\"}}",
@@ -100,7 +100,8 @@ mod tests {
             ),
             (
                 "{\"guestbook\":{\"localpart\":\"a\",\"entries\":0}}",
-                "invalid settings for guestbook: `entries` must be at least 1",
+                "invalid settings for guestbook: entries: `entries` is out of range; write a value \
+                from 1 to 100000",
             ),
         ] {
             let refused = configured(Component::builder("club.localhost"), file).map(drop);

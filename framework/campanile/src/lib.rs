@@ -494,6 +494,7 @@ pub mod metrics;
 pub mod module;
 pub mod reply;
 pub mod router;
+pub mod settings;
 mod shutdown;
 mod slow_handlers;
 #[cfg(test)]

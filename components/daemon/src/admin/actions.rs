@@ -1,5 +1,6 @@
 //! Recent errors, the log filter, and reloads.
 
+use campanile::settings::parse_duration;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
@@ -9,7 +10,6 @@ use serde_json::{Value, json};
 use super::access::Content;
 use super::problem::{Problem, json_of};
 use super::{Shared, State};
-use crate::config::unit;
 use crate::log::{self, Line, Log};
 
 /// Longest duration of a temporary log filter.
@@ -62,7 +62,7 @@ pub(super) async fn change_log(
     let span = match &wish["for"] {
         Value::Null => None,
         Value::String(text) => {
-            let span = unit::duration(text).filter(|span| *span <= LONGEST);
+            let span = parse_duration(text).filter(|span| *span <= LONGEST);
             Some(span.ok_or_else(|| {
                 Problem::new(
                     422,

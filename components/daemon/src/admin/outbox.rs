@@ -56,7 +56,7 @@ pub(super) async fn remove(
 }
 
 fn outboxes(shared: &Shared) -> Vec<(String, PathBuf)> {
-    let outbox = |built: crate::run::components::Built| built.settings.bridge?.settings.outbox;
+    let outbox = |built: crate::run::components::Built| built.settings.bridge?.outbox;
     let handles = shared.registry.handles();
     handles
         .iter()

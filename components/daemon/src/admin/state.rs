@@ -57,7 +57,7 @@ fn component(handle: &ComponentHandle) -> Value {
     let queues = queues
         .map(|(name, length, limit)| json!({ "name": name, "length": length, "limit": limit }));
     let bridge = built.settings.bridge.as_ref();
-    let outbox = bridge.is_some_and(|bridge| bridge.settings.outbox.is_some());
+    let outbox = bridge.is_some_and(|bridge| bridge.outbox.is_some());
     let mut value = json!({
         "jid": handle.jid.as_str(),
         "server": built.settings.address.to_string(),

@@ -3,12 +3,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use campanile::jid::{BareJid, Jid};
+use campanile::settings::parse_duration;
 use campanile_logger::store::Query;
 use campanile_logger::time;
 use clap::Args;
 
 use super::Failure;
-use crate::config::unit;
 
 #[derive(Debug, Args)]
 pub(super) struct Filter {
@@ -58,7 +58,7 @@ pub(crate) fn moment(text: &str) -> Result<i64, String> {
     };
     let found = time::parse(text).or_else(|| time::parse(&format!("{text}T00:00:00Z")));
     found
-        .or_else(|| unit::duration(text).and_then(ago))
+        .or_else(|| parse_duration(text).and_then(ago))
         .ok_or_else(|| {
             format!(
                 "{text:?} is not a time: write 2026-01-31T12:00:00Z, 2026-01-31, or an age such as \

@@ -12,17 +12,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use campanile::jid::BareJid;
-use campanile_logger::store::StoreError;
+use campanile_logger::store::{Open, StoreError};
+use campanile_storage::StoreAddress;
 use clap::{Args, Subcommand, ValueEnum};
 
 use self::filter::Filter;
 pub(crate) use self::filter::moment;
 use crate::cli::ConfigFile;
-use crate::config::{Config, Source, StoreAddress};
+use crate::config::{Config, Source};
 use crate::diagnostics;
 use crate::exit::Exit;
 use crate::log::LogFormat;
-use crate::store;
 
 #[derive(Debug, Args)]
 pub(crate) struct Archive {
@@ -194,8 +194,8 @@ fn address(config: &Config, wanted: Option<&BareJid>) -> Result<StoreAddress, Fa
 }
 
 fn work(command: &Command, address: &StoreAddress) -> Result<(), Failure> {
-    let reader = || store::connect(address, false);
-    let writer = || store::connect(address, true);
+    let reader = || address.open(false);
+    let writer = || address.open(true);
     match command {
         Command::Search {
             words,

@@ -5,13 +5,13 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use campanile::settings::parse_size;
 use campanile_logger::export;
 use campanile_logger::store::{Backend, Prune, StoreError};
 
 use super::filter::moment;
 use super::progress::Progress;
 use super::{Failure, counted, named};
-use crate::config::unit;
 
 /// Number of entries per step.
 const STEP: usize = 500;
@@ -87,7 +87,7 @@ pub(super) fn prune(
         (Some(time), _) => Prune::Before(moment(time).map_err(Failure::Usage)?),
         (None, size) => {
             let size = size.unwrap_or_default();
-            let bytes = unit::size(size)
+            let bytes = parse_size(size)
                 .ok_or_else(|| Failure::Usage(format!("{size:?} is not a size: write 10GiB")))?;
             Prune::Above(bytes as u64)
         }

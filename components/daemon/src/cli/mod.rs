@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// Write a configuration with a new secret, and print the snippet for the server
     #[command(after_help = help::INIT)]
     Init(Init),
-    /// Format the configuration file
+    /// Format the configuration file, or print its JSON Schema
     #[command(after_help = config_cli::EXAMPLES)]
     Config(ConfigCommands),
     /// Search, export, import and prune the archive of a logger

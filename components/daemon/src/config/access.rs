@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use campanile::jid::{BareJid, Jid};
-
-use super::fault::Faults;
-use super::table::{Table, Value};
-use super::unit;
+use campanile::jid::BareJid;
+use campanile::settings::{invalid, parse_duration, text};
+use serde::{Deserialize, Deserializer};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -23,6 +21,16 @@ pub(crate) struct Access {
     pub(crate) per_domain: Option<Rate>,
 }
 
+/// Rate limits of a component.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Rates {
+    /// Stanzas per sender, such as `20/s` or `1000/10s`.
+    pub(super) per_sender: Option<Rate>,
+    /// Stanzas of all senders of one domain together.
+    pub(super) per_domain: Option<Rate>,
+}
+
 /// A number of stanzas per period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rate {
@@ -30,73 +38,36 @@ pub(crate) struct Rate {
     pub(crate) per: Duration,
 }
 
-pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Access {
-    let mut list = |key| {
-        table
-            .take(key)
-            .and_then(|value| jids(&value, faults))
-            .unwrap_or_default()
-    };
-    let allow = list("allow");
-    let deny = list("deny");
-    let mut access = Access {
-        allow,
-        deny,
-        ..Access::default()
-    };
-    if let Some(mut table) = table.table("rate", "[component.rate]", faults) {
-        let mut rate = |key| table.take(key).and_then(|value| rate(&value, faults));
-        (access.per_sender, access.per_domain) = (rate("per_sender"), rate("per_domain"));
-        table.finish(faults);
+impl Rate {
+    /// Parses a rate: `20/s`, `1000/10s`.
+    fn parse(text: &str) -> Option<Self> {
+        let (burst, per) = text.split_once('/')?;
+        let burst = burst.trim().parse().ok().filter(|burst| *burst > 0)?;
+        let per = parse_duration(per).or_else(|| parse_duration(&format!("1{per}")))?;
+        let is_sound = (Duration::from_millis(1)..=DAY).contains(&per);
+        is_sound.then_some(Self { burst, per })
     }
-    access
 }
 
-fn rate(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Rate> {
-    let text = value.text(faults)?;
-    let parsed = text.split_once('/').and_then(|(burst, per)| {
-        let per = unit::duration(per).or_else(|| unit::duration(&format!("1{per}")));
-        Some(Rate {
-            burst: burst.trim().parse().ok()?,
-            per: per?,
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "a string in quotation marks", |text| {
+            Self::parse(text).ok_or_else(|| {
+                invalid(
+                    format_args!("the value cannot be {text:?}"),
+                    "write a rate, such as \"20/s\" or \"1000/10s\"",
+                )
+            })
         })
-    });
-    let sound =
-        |rate: &Rate| rate.burst > 0 && (Duration::from_millis(1)..=DAY).contains(&rate.per);
-    if parsed.filter(sound).is_none() {
-        let what = format!("`{}` cannot be {text:?}", value.key);
-        faults.push(
-            &value.span,
-            what,
-            "write a rate, such as \"20/s\" or \"1000/10s\"",
-        );
     }
-    parsed.filter(sound)
 }
 
-pub(super) fn jids(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<BareJid>> {
-    let items = value.list("JIDs and domains", faults)?;
-    if items.is_empty() && value.key == "allow" {
-        faults.push(
-            &value.span,
-            "`allow` is empty",
-            "list the permitted senders, or remove `allow` to permit everyone",
-        );
+impl schemars::JsonSchema for Rate {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Rate".into()
     }
-    Some(items.iter().filter_map(|item| jid(item, faults)).collect())
-}
 
-fn jid(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
-    let text = value.text(faults)?;
-    let what = match Jid::new(text).map(Jid::try_into_full) {
-        Ok(Err(bare)) => return Some(bare),
-        Ok(Ok(_)) => format!("{text:?} has a resource, which changes with each login"),
-        Err(error) => format!("{text:?} is not a JID: {error}"),
-    };
-    faults.push(
-        &value.span,
-        what,
-        "write user@example.org, or example.org for all of its users",
-    );
-    None
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+ */ *([0-9]+ *)?(ms|s|m|h|d)$" })
+    }
 }

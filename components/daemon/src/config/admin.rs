@@ -2,15 +2,28 @@
 
 use std::net::SocketAddr;
 
+use campanile::settings::{Segment, invalid, required, text};
 use campanile_json_bridge::Secret;
+use serde::{Deserialize, Deserializer};
 
+use super::draft::Draft;
 use super::fault::Faults;
-use super::secret::{self, Keys};
-use super::table::{Table, Value};
 
-const TOKEN: Keys = ["token", "token_file", "token_env", "token_credential"];
 /// Shortest token, in bytes; a shorter one could be guessed.
 const SHORTEST: usize = 16;
+
+/// Health, metrics and the status page.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdminTable {
+    /// The address to listen on, with a port.
+    listen: Listen,
+    /// The token for content and changes, at least 16 bytes. Without it, both are disabled.
+    token: Option<Token>,
+    /// Host names accepted from browsers and probes, besides loopback and `listen`.
+    #[serde(default)]
+    hosts: Vec<Host>,
+}
 
 /// Validated settings of the admin port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,72 +35,79 @@ pub(crate) struct Admin {
     pub(crate) hosts: Vec<String>,
 }
 
-pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Admin> {
-    let span = table.span.clone();
-    let listen = table.take("listen");
-    let token = secret::text(&mut table, &TOKEN, faults);
-    if token.as_ref().is_some_and(|token| token.len() < SHORTEST) {
-        let remedy = "use at least 16 random characters, such as the output of `openssl rand -hex \
-            24`";
-        faults.push(&span, "the token of [admin] is too short", remedy);
+impl AdminTable {
+    /// Warns if the port listens to the network.
+    pub(super) fn resolve(self, draft: &Draft<'_, '_>, faults: &mut Faults<'_>) -> Admin {
+        let path = ["admin", "listen"].map(|key| Segment::Key(key.to_owned()));
+        if !self.listen.0.ip().is_loopback() {
+            faults.warn(
+                &draft.document.span(&path),
+                "tokens and content cross the network unencrypted",
+                "listen on loopback behind a TLS proxy",
+            );
+        }
+        Admin {
+            listen: self.listen.0,
+            token: self.token.map(|token| token.0),
+            hosts: self.hosts.into_iter().map(|host| host.0).collect(),
+        }
     }
-    let hosts = table
-        .take("hosts")
-        .and_then(|value| hosts(&value, faults))
-        .unwrap_or_default();
-    table.finish(faults);
-    let Some(listen) = listen else {
-        faults.push(
-            &span,
-            "[admin] needs `listen`",
-            "write listen = \"127.0.0.1:5390\"",
-        );
-        return None;
-    };
-    let listen = address(&listen, faults)?;
-    Some(Admin {
-        listen,
-        token: token.map(Secret::new),
-        hosts,
-    })
 }
 
-fn address(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<SocketAddr> {
-    let text = value.text(faults)?;
-    let Ok(address) = text.parse::<SocketAddr>() else {
-        let remedy = "write \"127.0.0.1:5390\" or \"[::1]:5390\"";
-        faults.push(
-            &value.span,
-            format!("{text:?} is not an address with a port"),
-            remedy,
-        );
-        return None;
-    };
-    if !address.ip().is_loopback() {
-        let remedy = "listen on loopback behind a TLS proxy";
-        faults.warn(
-            &value.span,
-            "tokens and content cross the network unencrypted",
-            remedy,
-        );
+#[derive(Debug, schemars::JsonSchema)]
+#[schemars(inline)]
+struct Listen(#[schemars(with = "String")] SocketAddr);
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let remedy = "write listen = \"127.0.0.1:5390\"";
+        required(deserializer, "listen", remedy, |text| {
+            text.parse().map(Self).map_err(|_| {
+                invalid(
+                    format_args!("{text:?} is not an address with a port"),
+                    "write \"127.0.0.1:5390\" or \"[::1]:5390\"",
+                )
+            })
+        })
     }
-    Some(address)
 }
 
-fn hosts(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {
-    let items = value.list("host names", faults)?;
-    Some(items.iter().filter_map(|item| host(item, faults)).collect())
+#[derive(Debug, schemars::JsonSchema)]
+#[schemars(inline)]
+struct Token(Secret);
+
+impl<'de> Deserialize<'de> for Token {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "a string in quotation marks", |text| {
+            if text.len() < SHORTEST {
+                return Err(invalid(
+                    "the token of [admin] is too short",
+                    "use at least 16 random characters, such as the output of `openssl rand -hex \
+                     24`",
+                ));
+            }
+            Ok(Self(Secret::new(text)))
+        })
+    }
 }
 
-/// Reads a host name without a port: the port of a `Host` header is ignored.
-fn host(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    let text = value.text(faults)?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-.[]:".contains(c);
-    if text.is_empty() || !text.chars().all(fits) || (text.contains(':') && !text.starts_with('['))
-    {
-        let remedy = "write only the name, such as \"status.example.org\"";
-        faults.push(&value.span, format!("{text:?} is not a host name"), remedy);
-        return None;
+/// A host name without a port: the port of a `Host` header is ignored.
+#[derive(Debug, schemars::JsonSchema)]
+#[schemars(inline)]
+struct Host(String);
+
+impl<'de> Deserialize<'de> for Host {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "a string in quotation marks", |text| {
+            let fits = |c: char| c.is_ascii_alphanumeric() || "-.[]:".contains(c);
+            let has_port = text.contains(':') && !text.starts_with('[');
+            if text.is_empty() || !text.chars().all(fits) || has_port {
+                return Err(invalid(
+                    format_args!("{text:?} is not a host name"),
+                    "write only the name, such as \"status.example.org\"",
+                ));
+            }
+            Ok(Self(text.to_ascii_lowercase()))
+        })
     }
-    Some(text.to_ascii_lowercase())
 }

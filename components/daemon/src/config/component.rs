@@ -3,22 +3,25 @@
 use std::ops::Range;
 
 use campanile::connection::{Secret, ServerAddress, Tls};
-use campanile::jid::{BareJid, Jid};
+use campanile::jid::BareJid;
 use campanile::limits::Limits;
 use campanile::vcard::VCardModule;
+use campanile_storage::StoreAddress;
 
-use super::access::{self, Access};
-use super::bridge::{self, Bridge};
-use super::disco::{self, Disco};
+use super::access::Access;
+use super::domain::Domain;
+use super::draft::At;
 use super::fault::Faults;
-use super::logger::{self, Logger};
-use super::modules::{self, Chosen};
-use super::presence::{self, Presence};
-use super::server::Server;
-use super::table::{Table, Value};
+use super::file::ComponentTable;
+use super::modules::Chosen;
+use super::presence::Presence;
+use super::server::{self, ServerTable};
+use super::state_file::state_file;
 use super::tap::{self, Tap};
-use super::{limits, secret, vcard};
 use crate::escape::Escaped;
+
+/// Default of `in_flight` with an archive, whose replies wait for a commit, thousands at a time.
+const IN_FLIGHT_OF_AN_ARCHIVE: usize = 8192;
 
 /// Validated settings of one component.
 #[derive(Debug, Clone)]
@@ -36,72 +39,68 @@ pub(crate) struct Component {
     pub(crate) logger: Option<Logger>,
     pub(crate) tap: Option<Tap>,
     pub(super) tap_wish: Option<tap::Wish>,
-    pub(crate) disco: Disco,
-    pub(crate) bridge: Option<Bridge>,
+    pub(crate) disco: campanile_disco::Settings,
+    pub(crate) bridge: Option<campanile_json_bridge::Settings>,
     pub(crate) presence: Option<Presence>,
     pub(crate) vcard: Option<VCardModule>,
 }
 
+/// Validated settings of an archive.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Logger {
+    pub(crate) store: StoreAddress,
+    pub(crate) settings: campanile_logger::Settings,
+}
+
 impl Component {
-    /// Reads one table.
-    ///
-    /// Every part is read even if another one is invalid, so that all faults are found at once.
-    pub(super) fn read(
-        mut table: Table<'_>,
-        defaults: &Server,
+    /// Checks one table as a whole, and resolves its paths.
+    pub(super) fn resolve(
+        table: ComponentTable,
+        defaults: &ServerTable,
+        modules: Vec<Chosen>,
+        at: At<'_>,
         faults: &mut Faults<'_>,
     ) -> Option<Self> {
-        let jid = jid(&mut table, faults);
-        let secret = secret::read(&mut table, faults);
-        let server = Server::read(&mut table, faults).resolve(defaults, &table, faults);
-        let access = access::read(&mut table, faults);
-        let disco = table
-            .table("disco", "[component.disco]", faults)
-            .map(|table| disco::read(table, faults));
-        let logger = table
-            .table("logger", "[component.logger]", faults)
-            .map(|table| logger::read(table, faults));
-        let usual = limits::usual(logger.is_some());
-        let limits = match table.table("limits", "[component.limits]", faults) {
-            Some(table) => limits::read(table, usual, faults),
-            None => usual,
+        let jid = jid(table.jid, at, faults);
+        let secret = secret(table.secret, at, faults);
+        let server = server::resolve(table.address, table.tls, defaults, at, faults);
+        let has_logger = table.logger.is_some();
+        let logger = table.logger.and_then(|logger| archive(logger, at, faults));
+        let mut limits = table.limits;
+        if has_logger && !at.has(&["limits", "in_flight"]) {
+            limits.in_flight = IN_FLIGHT_OF_AN_ARCHIVE;
+        }
+        let tap_wish = table.tap.map(|tap| tap.resolve(at, faults));
+        let vcard = table.vcard.map(VCardModule::from);
+        let jid = jid?;
+        let bridge = table.json_bridge;
+        let bridge = bridge.map(|bridge| outbox(bridge, &jid, at, faults));
+        let presence = match (table.presence, &bridge) {
+            (Some(presence), _) => Some(presence.resolve(at, faults)),
+            (None, Some(bridge)) if !at.has(&["presence"]) => {
+                Some(Presence::of_bots(&jid, bridge.outbox.is_some(), faults))
+            }
+            (None, _) => None,
         };
-        let tap = table
-            .table("tap", "[component.tap]", faults)
-            .map(|table| tap::read(table, faults));
-        let domain = jid.as_ref().map(|(jid, _)| jid.clone());
-        let bridge = table.table("json_bridge", "[component.json_bridge]", faults);
-        let bridge = bridge.map(|table| bridge::read(table, domain.as_ref(), faults));
-        let presence = table.table("presence", "[component.presence]", faults);
-        let presence = presence.map(|table| presence::read(table, faults));
-        let vcard = table
-            .table("vcard", "[component.vcard]", faults)
-            .map(|table| vcard::read(table, faults));
-        let modules = modules::read(&mut table, faults);
-        table.finish(faults);
-        let (jid, span) = jid?;
         let (address, tls) = server?;
-        let bridge = bridge.flatten();
-        let of_bots = |bridge: &Bridge, faults: &Faults<'_>| {
-            Presence::of_bots(&jid, bridge.settings.outbox.is_some(), faults)
-        };
-        let presence = match presence {
-            Some(presence) => presence,
-            None => bridge.as_ref().map(|bridge| of_bots(bridge, faults)),
-        };
         Some(Self {
             jid,
-            span,
+            span: at.span(&["jid"]),
             address,
             tls,
             secret: secret?,
             limits,
-            access,
+            access: Access {
+                allow: table.allow,
+                deny: table.deny,
+                per_sender: table.rate.per_sender,
+                per_domain: table.rate.per_domain,
+            },
             modules,
-            logger: logger.flatten(),
+            logger,
             tap: None,
-            tap_wish: tap.flatten(),
-            disco: disco.unwrap_or_default(),
+            tap_wish,
+            disco: table.disco,
             bridge,
             presence,
             vcard,
@@ -115,59 +114,103 @@ impl Component {
 
     /// Lists the modules on this JID for the log and `campanile check`.
     pub(crate) fn mounted(&self) -> String {
-        let modules: String = self
+        let mut mounted: Vec<String> = self
             .modules
             .iter()
-            .map(|module| format!("{}, ", module.name))
+            .map(|module| module.name.to_owned())
             .collect();
-        let logger = self
-            .logger
-            .as_ref()
-            .map(|logger| format!("logger on {}, ", Escaped(&logger.store)));
-        let bridge = if self.bridge.is_some() {
-            "json-bridge, "
-        } else {
-            ""
-        };
-        let presence = if self.presence.is_some() {
-            "presence, "
-        } else {
-            ""
-        };
-        let vcard = if self.vcard.is_some() { "vcard, " } else { "" };
-        let tap = self
-            .tap
-            .as_ref()
-            .map(|tap| format!("tap into {}, ", Escaped(&tap.archive)))
-            .unwrap_or_default();
-        let more = format!("{bridge}{tap}{presence}{vcard}");
-        format!(
-            "{modules}{}{more}disco, ping, version, time, last",
-            logger.unwrap_or_default()
-        )
+        if let Some(logger) = &self.logger {
+            mounted.push(format!("logger on {}", Escaped(&logger.store)));
+        }
+        if self.bridge.is_some() {
+            mounted.push("json-bridge".to_owned());
+        }
+        if let Some(tap) = &self.tap {
+            mounted.push(format!("tap into {}", Escaped(&tap.archive)));
+        }
+        if self.presence.is_some() {
+            mounted.push("presence".to_owned());
+        }
+        if self.vcard.is_some() {
+            mounted.push("vcard".to_owned());
+        }
+        mounted.push("disco, ping, version, time, last".to_owned());
+        mounted.join(", ")
     }
 }
 
-fn jid(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<(BareJid, Range<usize>)> {
-    let Some(value) = table.take("jid") else {
-        let remedy = "write jid = \"echo.example.org\", the domain configured on the server";
-        faults.push(&table.span, format!("{} has no jid", table.name), remedy);
-        return None;
-    };
-    Some((domain(&value, faults)?, value.span))
+fn jid(given: Option<Domain>, at: At<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
+    if given.is_none() && !at.is_wrong(&["jid"]) {
+        faults.push(
+            &at.span(&[]),
+            "[[component]] has no jid",
+            "write jid = \"echo.example.org\", the domain configured on the server",
+        );
+    }
+    given.map(|domain| domain.0)
 }
 
-fn domain(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
-    let text = value.text(faults)?;
-    let what = match Jid::new(text).map(Jid::try_into_full) {
-        Ok(Err(bare)) if bare.node().is_none() => return Some(bare),
-        Ok(_) => format!("{text:?} is an address within a domain"),
-        Err(error) => format!("{text:?} is not a domain: {error}"),
+fn secret(
+    given: Option<campanile_json_bridge::Secret>,
+    at: At<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<Secret> {
+    if given.is_none() && !at.is_wrong(&["secret"]) {
+        faults.push(
+            &at.span(&[]),
+            "[[component]] has no secret",
+            "write one of secret, secret_file, secret_env, secret_credential",
+        );
+    }
+    given.map(|secret| Secret::new(secret.reveal()))
+}
+
+/// Checks that an archive has a store, and resolves its path.
+fn archive(
+    mut settings: campanile_logger::Settings,
+    at: At<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<Logger> {
+    let Some(store) = settings.store.take() else {
+        if !at.is_wrong(&["logger", "store"]) {
+            faults.push(
+                &at.span(&["logger"]),
+                "[component.logger] has no store",
+                "write store = \"sqlite:logger.db\" to keep the archive in that file",
+            );
+        }
+        return None;
     };
-    faults.push(
-        &value.span,
-        what,
-        "write a whole domain without a scheme or port, such as \"echo.example.org\"",
-    );
-    None
+    if store.is_exposed() {
+        faults.warn_exposed(&at.span(&["logger", "store"]), "archive data");
+    }
+    Some(Logger {
+        store: store.within(&faults.path("")),
+        settings,
+    })
+}
+
+/// Sets the default file of the outbox, and warns of an API that listens to the network.
+fn outbox(
+    mut bridge: campanile_json_bridge::Settings,
+    jid: &BareJid,
+    at: At<'_>,
+    faults: &mut Faults<'_>,
+) -> campanile_json_bridge::Settings {
+    // `outbox = false` is an explicit choice: pending messages are lost on exit.
+    if !at.has(&["json_bridge", "outbox"]) {
+        bridge.outbox = Some(state_file(&format!("{jid}.outbox.db"), faults));
+    }
+    if bridge
+        .api
+        .as_ref()
+        .is_some_and(|api| !api.listen.ip().is_loopback())
+    {
+        faults.warn(
+            &at.span(&["json_bridge", "api", "listen"]),
+            "tokens and messages cross the network unencrypted",
+            "listen on loopback behind a TLS proxy",
+        );
+    }
+    bridge
 }

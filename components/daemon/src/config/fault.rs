@@ -94,6 +94,16 @@ impl<'t> Faults<'t> {
         self.warnings.push((span.start, warning));
     }
 
+    /// Warns of a database that is reached without encryption; `data` names what is kept there.
+    pub(super) fn warn_exposed(&mut self, span: &Range<usize>, data: &str) {
+        self.warn(
+            span,
+            format!("{data} crosses the network unencrypted"),
+            "append ?sslmode=verify-full to the address, and &sslrootcert=/path/ca.pem for a \
+             private CA",
+        );
+    }
+
     /// Returns faults and warnings, each in file order.
     pub(super) fn finish(mut self) -> (Vec<Fault>, Vec<Fault>) {
         self.faults.sort_by_key(|(at, _)| *at);

@@ -1,45 +1,40 @@
-//! The configuration file: one walk finds every fault, each with its position and a remedy.
+//! The configuration file: every fault at once, each with its position and a remedy.
+//!
+//! [`document`] parses the file and resolves secrets; the settings types of the components are read
+//! from the result, and [`compose`] checks what concerns several of them.
 
 mod access;
 mod admin;
-mod bridge;
 mod component;
-#[cfg(feature = "postgres")]
-mod database;
-mod disco;
+mod compose;
+mod document;
+mod domain;
+mod draft;
 mod fault;
-mod limits;
-mod logger;
+mod file;
 mod modules;
-mod nats;
 mod nearest;
 mod presence;
+pub(crate) mod schema;
 mod secret;
 mod server;
+mod setting_fault;
 mod source;
-mod table;
+mod state_file;
 mod tap;
 mod tap_store;
-pub(crate) mod unit;
 mod vcard;
-
-use toml::de::DeTable;
 
 pub(crate) use self::access::{Access, Rate};
 pub(crate) use self::admin::Admin;
-pub(crate) use self::bridge::Bridge;
-pub(crate) use self::component::Component;
-pub(crate) use self::disco::{Disco, Identity};
+pub(crate) use self::component::{Component, Logger};
+use self::document::Document;
 pub(crate) use self::fault::Fault;
 use self::fault::Faults;
-pub(crate) use self::logger::{Logger, StoreAddress};
 pub(crate) use self::modules::Chosen;
 pub(crate) use self::presence::{Presence, PresenceStore};
-use self::server::Server;
 pub(crate) use self::source::Source;
-use self::table::{Table, Value};
 pub(crate) use self::tap::Tap;
-use crate::builtin_modules;
 use crate::exit::Exit;
 
 /// A configuration without faults.
@@ -83,19 +78,9 @@ impl Config {
             }
         };
         let mut faults = Faults::new(source, text);
-        let (document, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
-            let span = error.span().unwrap_or(0..0);
-            faults.push_broken(
-                &span,
-                format!("invalid TOML: {}", error.message()),
-                "see https://toml.io; strings need quotation marks",
-            );
-        }
-        let (components, admin) = top(
-            Table::new("the file", 0..0, document.get_ref()),
-            &mut faults,
-        );
+        let table = document::parse(text, &mut faults);
+        let document = Document::new(text, table.get_ref());
+        let (components, admin) = compose::compose(&document, &mut faults);
         let (found, warnings) = faults.finish();
         if !found.is_empty() {
             return Err(Failure::Wrong {
@@ -109,90 +94,6 @@ impl Config {
             admin,
             warnings,
         })
-    }
-}
-
-fn top(mut table: Table<'_>, faults: &mut Faults<'_>) -> (Vec<Component>, Option<Admin>) {
-    let defaults = table.table("server", "[server]", faults).map(|mut table| {
-        let server = Server::read(&mut table, faults);
-        table.finish(faults);
-        server
-    });
-    let defaults = defaults.unwrap_or_default();
-    let tables = table
-        .take("component")
-        .map(|value| component_tables(&value, faults));
-    if tables.is_none() {
-        faults.push(
-            &(0..0),
-            "no [[component]] in the file",
-            "write one [[component]] for each JID to serve",
-        );
-    }
-    let read = |table| Component::read(table, &defaults, faults);
-    let mut components: Vec<Component> = tables.into_iter().flatten().filter_map(read).collect();
-    let admin = table
-        .table("admin", "[admin]", faults)
-        .and_then(|table| admin::read(table, faults));
-    for misplaced in builtin_modules::catalog().names() {
-        misplace(&mut table, misplaced, faults);
-    }
-    for misplaced in ["disco", "json_bridge", "limits", "presence", "tap", "vcard"] {
-        misplace(&mut table, misplaced, faults);
-    }
-    table.finish(faults);
-    each_jid_once(&components, faults);
-    tap_store::resolve(&mut components, faults);
-    (components, admin)
-}
-
-/// Reports a component's table at the top level of the file.
-fn misplace(table: &mut Table<'_>, name: &'static str, faults: &mut Faults<'_>) {
-    let what = format!("[{name}] belongs to a component");
-    table.refuse(
-        name,
-        &what,
-        &format!("write [component.{name}] below its [[component]]"),
-        faults,
-    );
-}
-
-fn component_tables<'t>(value: &Value<'t>, faults: &mut Faults<'_>) -> Vec<Table<'t>> {
-    if value.is_table() {
-        faults.push(
-            &value.key_span,
-            "[component] is a single table",
-            "write [[component]] with double brackets; a file may have several",
-        );
-        return Vec::new();
-    }
-    let items = value.list("tables", faults).unwrap_or_default();
-    items
-        .iter()
-        .filter_map(|item| item.table("[[component]]", faults))
-        .collect()
-}
-
-/// Reports JIDs that occur twice.
-///
-/// A second connection for a JID would be refused by the server, or receive half of the stanzas.
-fn each_jid_once(components: &[Component], faults: &mut Faults<'_>) {
-    for (index, component) in components.iter().enumerate() {
-        if let Some(first) = components[..index]
-            .iter()
-            .find(|earlier| earlier.jid == component.jid)
-        {
-            let (line, _) = faults.position(&first.span);
-            let what = format!(
-                "{} is already served by the [[component]] at line {line}",
-                component.jid
-            );
-            faults.push(
-                &component.span,
-                what,
-                "mount everything for one JID in one [[component]]",
-            );
-        }
     }
 }
 

@@ -5,14 +5,35 @@ use std::path::PathBuf;
 use campanile::jid::BareJid;
 use campanile::presence::SubscriptionLimits;
 use campanile::router::RecipientPattern;
+use campanile::settings::{invalid, required, text};
+use campanile_storage::StoreAddress;
+use serde::{Deserialize, Deserializer};
 
-use super::bridge;
-#[cfg(feature = "postgres")]
-use super::database::{self, PostgresAddress};
+use super::draft::At;
 use super::fault::Faults;
-use super::table::{Table, Value};
+use super::state_file::state_file;
 
-const MOST: usize = 100_000_000;
+/// Presence of a component and its bots.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PresenceTable {
+    /// The store of subscriptions: `memory`, `sqlite:PATH` or `postgres://…`.
+    store: PresenceStore,
+    /// Localparts of further addresses that have presence.
+    #[serde(default)]
+    bots: Vec<Bot>,
+    /// Accepts subscription requests. Default: true.
+    #[serde(default = "yes")]
+    accept: bool,
+    /// Subscribes to the presence of those who subscribe. Default: false.
+    #[serde(default)]
+    mutual: bool,
+    /// The status text.
+    status: Option<String>,
+    /// Limits on the number of subscriptions.
+    #[serde(default)]
+    bounds: SubscriptionLimits,
+}
 
 /// Validated presence settings of one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,123 +50,97 @@ pub(crate) struct Presence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PresenceStore {
     Memory,
-    Sqlite(PathBuf),
-    #[cfg(feature = "postgres")]
-    Postgres(PostgresAddress),
+    Address(StoreAddress),
 }
 
-pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Presence> {
-    let remedy = "write store = \"sqlite:presence.db\", or \"memory\" to lose all contacts on exit";
-    let store = match table.take("store") {
-        Some(value) => store(&value, remedy, faults),
-        None => {
-            faults.push(&table.span, "[component.presence] has no store", remedy);
-            None
-        }
-    };
-    let bots = table
-        .take("bots")
-        .and_then(|value| bots(&value, faults))
-        .unwrap_or_default();
-    let mut flag = |key, usual, faults: &mut Faults<'_>| {
-        table
-            .take(key)
-            .and_then(|value: Value<'_>| value.flag(faults))
-            .unwrap_or(usual)
-    };
-    let accept = flag("accept", true, faults);
-    let mutual = flag("mutual", false, faults);
-    let status = table
-        .take("status")
-        .and_then(|value| value.text(faults))
-        .map(str::to_owned);
-    let mut bounds = SubscriptionLimits::default();
-    if let Some(mut table) = table.table("bounds", "[component.presence.bounds]", faults) {
-        let mut count = |key, bound: &mut usize| {
-            *bound = table
-                .take(key)
-                .and_then(|value| value.count(1..=MOST, faults))
-                .unwrap_or(*bound);
+impl PresenceTable {
+    /// Resolves the path of the store.
+    pub(super) fn resolve(self, at: At<'_>, faults: &mut Faults<'_>) -> Presence {
+        let store = match self.store {
+            PresenceStore::Memory => PresenceStore::Memory,
+            PresenceStore::Address(address) => {
+                if address.is_exposed() {
+                    faults.warn_exposed(&at.span(&["presence", "store"]), "presence data");
+                }
+                PresenceStore::Address(address.within(&faults.path("")))
+            }
         };
-        count("per_peer", &mut bounds.per_peer);
-        count("per_domain", &mut bounds.per_domain);
-        count("all", &mut bounds.all);
-        table.finish(faults);
+        Presence {
+            store,
+            bots: self.bots.into_iter().map(|bot| bot.0).collect(),
+            accept: self.accept,
+            mutual: self.mutual,
+            status: self.status,
+            bounds: self.bounds,
+        }
     }
-    table.finish(faults);
-    Some(Presence {
-        store: store?,
-        bots,
-        accept,
-        mutual,
-        status,
-        bounds,
-    })
 }
 
 impl Presence {
     /// Returns the default settings for bots, with the store next to their outbox if they have one.
     pub(super) fn of_bots(domain: &BareJid, has_outbox: bool, faults: &Faults<'_>) -> Self {
+        let file = || -> PathBuf { state_file(&format!("{domain}.presence.db"), faults) };
         let store = if has_outbox {
-            PresenceStore::Sqlite(bridge::beside(&format!("{domain}.presence.db"), faults))
+            PresenceStore::Address(StoreAddress::Sqlite(file()))
         } else {
             PresenceStore::Memory
         };
-        let bots = Vec::new();
-        let status = None;
-        let bounds = SubscriptionLimits::default();
         Self {
             store,
-            bots,
+            bots: Vec::new(),
             accept: true,
             mutual: false,
-            status,
-            bounds,
+            status: None,
+            bounds: SubscriptionLimits::default(),
         }
     }
 }
 
-fn store(value: &Value<'_>, remedy: &str, faults: &mut Faults<'_>) -> Option<PresenceStore> {
-    match value.text(faults)?.split_once(':') {
-        None if value.text(faults) == Some("memory") => Some(PresenceStore::Memory),
-        Some(("sqlite", path)) if !path.is_empty() => {
-            Some(PresenceStore::Sqlite(faults.path(path)))
-        }
-        #[cfg(feature = "postgres")]
-        Some(("postgres" | "postgresql", _)) => {
-            database::read(value, "presence data", faults).map(PresenceStore::Postgres)
-        }
-        #[cfg(not(feature = "postgres"))]
-        Some(("postgres" | "postgresql", _)) => {
-            let remedy = "rebuild it with `--features postgres`, or write \"sqlite:presence.db\"";
-            faults.push(
-                &value.span,
-                "this program was built without PostgreSQL",
-                remedy,
-            );
-            None
-        }
-        _ => {
-            faults.push(&value.span, "`store` is not a known kind of store", remedy);
-            None
-        }
+fn yes() -> bool {
+    true
+}
+
+impl<'de> Deserialize<'de> for PresenceStore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let remedy =
+            "write store = \"sqlite:presence.db\", or \"memory\" to lose all contacts on exit";
+        required(deserializer, "store", remedy, |text| match text {
+            "memory" => Ok(Self::Memory),
+            address => StoreAddress::parse(address, remedy).map(Self::Address),
+        })
     }
 }
 
-fn bots(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<Vec<String>> {
-    let items = value.list("localparts", faults)?;
-    Some(items.iter().filter_map(|item| bot(item, faults)).collect())
+impl schemars::JsonSchema for PresenceStore {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PresenceStore".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^(memory$|sqlite:.|postgres(ql)?://.)"
+        })
+    }
 }
 
-fn bot(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    let text = value.text(faults)?;
-    if let Err(error) = RecipientPattern::localpart(text) {
-        faults.push(
-            &value.span,
-            error.to_string(),
-            "write the part before the @, such as \"weather\"",
-        );
-        return None;
+/// A valid localpart.
+#[derive(Debug, schemars::JsonSchema)]
+#[schemars(inline)]
+struct Bot(String);
+
+impl<'de> Deserialize<'de> for Bot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(
+            deserializer,
+            "a string in quotation marks",
+            |text| match RecipientPattern::localpart(text) {
+                Ok(_) => Ok(Self(text.to_owned())),
+                Err(error) => Err(invalid(
+                    error,
+                    "write the part before the @, such as \"weather\"",
+                )),
+            },
+        )
     }
-    Some(text.to_owned())
 }

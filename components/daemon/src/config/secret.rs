@@ -5,54 +5,83 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use campanile::connection::Secret;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::source::readable_by_everybody;
-use super::table::{Table, Value};
 
 /// The keys of one secret: inline, a file, an environment variable, a systemd credential.
-pub(super) type Keys = [&'static str; 4];
+pub(super) type Sources = [&'static str; 4];
 
-const KEYS: Keys = ["secret", "secret_file", "secret_env", "secret_credential"];
+/// The keys that are secrets in any table, those of added modules included.
+///
+/// The settings types know only the first of each; the others are resolved before.
+pub(super) const SECRETS: [Sources; 4] = [
+    ["secret", "secret_file", "secret_env", "secret_credential"],
+    [
+        "old_secret",
+        "old_secret_file",
+        "old_secret_env",
+        "old_secret_credential",
+    ],
+    ["token", "token_file", "token_env", "token_credential"],
+    [
+        "password",
+        "password_file",
+        "password_env",
+        "password_credential",
+    ],
+];
+
 const LARGEST: u64 = 64 * 1024;
 
-/// Reads the secret of a component from exactly one of the four keys.
-pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Secret> {
-    if !KEYS.iter().any(|key| table.has(key)) {
-        let what = format!("{} has no secret", table.name);
-        faults.push(
-            &table.span,
-            what,
-            format!("write one of {}", KEYS.join(", ")),
-        );
-        return None;
-    }
-    text(table, &KEYS, faults).map(Secret::new)
+/// A key and its value in the file.
+struct Given<'t> {
+    source: &'static str,
+    key: Range<usize>,
+    value: &'t Spanned<DeValue<'t>>,
 }
 
-/// Reads an optional secret.
-pub(super) fn text(table: &mut Table<'_>, keys: &Keys, faults: &mut Faults<'_>) -> Option<String> {
-    let given: Vec<Value<'_>> = keys.iter().filter_map(|key| table.take(key)).collect();
-    let value = match given.as_slice() {
+/// Reads a secret, of which a table has at least one of the keys.
+pub(super) fn read(
+    table: &DeTable<'_>,
+    sources: &Sources,
+    faults: &mut Faults<'_>,
+) -> Option<String> {
+    let given = |source: &&'static str| {
+        let (key, value) = table.get_key_value(*source)?;
+        Some(Given {
+            source,
+            key: key.span(),
+            value,
+        })
+    };
+    let all: Vec<Given<'_>> = sources.iter().filter_map(given).collect();
+    let one = match all.as_slice() {
         [] => return None,
-        [value] => value,
+        [one] => one,
         [first, second, ..] => {
-            let what = format!("`{}` and `{}` are both given", first.key, second.key);
-            faults.push(&second.key_span, what, "keep one of them");
+            let cause = format!("`{}` and `{}` are both given", first.source, second.source);
+            faults.push(&second.key, cause, "keep one of them");
             return None;
         }
     };
-    let text = value.text(faults)?;
-    let secret = match keys.iter().position(|key| *key == value.key) {
-        Some(0) => inline(text, value, faults),
-        Some(1) => from_file(&faults.path(text), &value.span, faults),
-        Some(2) => from_environment(text, &value.span, faults),
-        _ => from_credential(text, &value.span, faults),
+    let span = one.value.span();
+    let DeValue::String(text) = one.value.get_ref() else {
+        let cause = format!("`{}` is not a string", one.source);
+        faults.push(&span, cause, "write a string in quotation marks");
+        return None;
+    };
+    let secret = match sources.iter().position(|source| *source == one.source) {
+        Some(0) => inline(text, &one.key, faults),
+        Some(1) => from_file(&faults.path(text.as_ref()), &span, faults),
+        Some(2) => from_environment(text, &span, faults),
+        _ => from_credential(text, &span, faults),
     }?;
     if secret.is_empty() {
         faults.push(
-            &value.span,
+            &span,
             "the secret is empty",
             "write the secret configured on the server",
         );
@@ -61,11 +90,11 @@ pub(super) fn text(table: &mut Table<'_>, keys: &Keys, faults: &mut Faults<'_>) 
     Some(secret)
 }
 
-fn inline(text: &str, value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
+fn inline(text: &str, key: &Range<usize>, faults: &mut Faults<'_>) -> Option<String> {
     if faults.source_is_exposed() {
         let remedy = "run chmod o-r on this file, or move the secret to its own file (secret_file)";
         faults.warn(
-            &value.key_span,
+            key,
             "this secret is readable by every user on this machine",
             remedy,
         );

@@ -1,196 +1,191 @@
 //! Server address and TLS: `[server]`, and overrides of a component.
 
+use std::fmt;
 use std::fs;
-use std::ops::Range;
 use std::path::PathBuf;
 
 use campanile::connection::{ServerAddress, Tls};
 use campanile::jid::BareJid;
+use campanile::settings::{self, FilePath, Segment, invalid, text};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 
+use super::draft::At;
 use super::fault::Faults;
-use super::table::{Table, Value};
 
-/// The server settings of one table.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Server {
-    address: Setting<ServerAddress>,
-    tls: Setting<Option<TlsTable>>,
+/// The server of all components that do not name another.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ServerTable {
+    /// The component port of the server: `host:port`, `[v6]:port` or `unix:/path`.
+    #[serde(deserialize_with = "address")]
+    #[schemars(schema_with = "settings::schema::text")]
+    address: Option<ServerAddress>,
+    /// TLS to the server, or `false` for none.
+    tls: Option<TlsSetting>,
 }
 
-/// The value of an optional key. An invalid one has been reported already, and causes no further
-/// faults.
-#[derive(Debug, Clone, Default)]
-enum Setting<T> {
-    #[default]
-    Missing,
-    Wrong,
-    Is(T),
-}
-
+/// TLS settings, or `false`.
 #[derive(Debug, Clone)]
-struct TlsTable {
-    span: Range<usize>,
+pub(super) enum TlsSetting {
+    Off,
+    On(TlsTable),
+}
+
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsTable {
+    /// The name in the server's certificate. Default: the host of the address.
+    #[serde(default, deserialize_with = "server_name")]
     server_name: Option<String>,
-    ca_file: Option<PathBuf>,
+    /// A PEM file of certificates to trust instead of the system's.
+    #[schemars(with = "Option<FilePath>")]
+    ca_file: Option<CaFile>,
 }
 
-impl Server {
-    pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Self {
-        let address = table.take("address").map(|value| address(&value, faults));
-        let tls = table.take("tls").map(|value| {
-            if value.is_off() {
-                Some(None)
-            } else {
-                tls(&value, faults).map(Some)
-            }
-        });
-        Self {
-            address: Setting::of(address),
-            tls: Setting::of(tls),
-        }
-    }
+/// A file with at least one certificate.
+#[derive(Debug, Clone)]
+struct CaFile(PathBuf);
 
-    /// Returns address and TLS settings for the component of this table.
-    pub(super) fn resolve(
-        self,
-        defaults: &Self,
-        table: &Table<'_>,
-        faults: &mut Faults<'_>,
-    ) -> Option<(ServerAddress, Option<Tls>)> {
-        let address = match self.address.or(&defaults.address) {
-            Setting::Is(address) => Some(address),
-            Setting::Wrong => None,
-            Setting::Missing => {
-                let remedy = "write address = \"127.0.0.1:5347\" here or in [server]";
-                faults.push(
-                    &table.span,
-                    format!("{} has no server address", table.name),
-                    remedy,
-                );
-                None
-            }
-        };
-        let tls = match self.tls.or(&defaults.tls) {
-            Setting::Is(Some(tls)) => Some(tls),
-            Setting::Is(None) | Setting::Missing => return address.map(|address| (address, None)),
-            Setting::Wrong => return None,
-        };
-        let address = address?;
-        let tls = tls.map(|tls| tls.resolve(&address, faults))?;
-        tls.map(|tls| (address, Some(tls)))
+/// Returns address and TLS settings of a component, which override those of `[server]`.
+pub(super) fn resolve(
+    address: Option<ServerAddress>,
+    tls: Option<TlsSetting>,
+    defaults: &ServerTable,
+    at: At<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<(ServerAddress, Option<Tls>)> {
+    let of_server = |key: &str| {
+        vec![
+            Segment::Key("server".to_owned()),
+            Segment::Key(key.to_owned()),
+        ]
+    };
+    let is_wrong = |key: &str| at.is_wrong(&[key]) || at.draft.is_wrong(&of_server(key));
+    let tls_path = match &tls {
+        Some(_) => at.span(&["tls"]),
+        None => at.draft.document.span(&of_server("tls")),
+    };
+    let address = address.or_else(|| defaults.address.clone());
+    if address.is_none() && !is_wrong("address") {
+        faults.push(
+            &at.span(&[]),
+            "[[component]] has no server address",
+            "write address = \"127.0.0.1:5347\" here or in [server]",
+        );
     }
+    let address = match address? {
+        ServerAddress::Unix(path) => ServerAddress::Unix(faults.path(path)),
+        address => address,
+    };
+    let TlsSetting::On(table) = tls
+        .or_else(|| defaults.tls.clone())
+        .unwrap_or(TlsSetting::Off)
+    else {
+        return Some((address, None));
+    };
+    let host = match &address {
+        ServerAddress::Tcp { host, .. } => Some(host.clone()),
+        _ => None,
+    };
+    let Some(server_name) = table.server_name.or(host) else {
+        faults.push(
+            &tls_path,
+            "TLS over a UNIX socket needs `server_name`",
+            "write server_name = \"…\", the name in the server's certificate",
+        );
+        return None;
+    };
+    let tls = Tls {
+        server_name,
+        ca_file: table.ca_file.map(|file| file.0),
+    };
+    Some((address, Some(tls)))
 }
 
-impl<T: Clone> Setting<T> {
-    fn of(read: Option<Option<T>>) -> Self {
-        match read {
-            None => Self::Missing,
-            Some(None) => Self::Wrong,
-            Some(Some(value)) => Self::Is(value),
-        }
-    }
-
-    fn or(self, other: &Self) -> Self {
-        if matches!(self, Self::Missing) {
-            other.clone()
-        } else {
-            self
-        }
-    }
-}
-
-impl TlsTable {
-    fn resolve(self, address: &ServerAddress, faults: &mut Faults<'_>) -> Option<Tls> {
-        let server_name = self.server_name.or_else(|| match address {
-            ServerAddress::Tcp { host, .. } => Some(host.clone()),
-            _ => None,
-        });
-        let Some(server_name) = server_name else {
-            let remedy = "write server_name = \"…\", the name in the server's certificate";
-            faults.push(
-                &self.span,
-                "TLS over a UNIX socket needs `server_name`",
-                remedy,
-            );
-            return None;
-        };
-        Some(Tls {
-            server_name,
-            ca_file: self.ca_file,
+/// Reads a server address.
+pub(super) fn address<'de, D>(deserializer: D) -> Result<Option<ServerAddress>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    text(deserializer, "a string in quotation marks", |text| {
+        text.parse().map(Some).map_err(|_| {
+            invalid(
+                format_args!("{text:?} is not a server address"),
+                "write host:port, [v6]:port or unix:/path",
+            )
         })
-    }
-}
-
-fn address(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<ServerAddress> {
-    let text = value.text(faults)?;
-    match text.parse() {
-        Ok(ServerAddress::Unix(path)) => Some(ServerAddress::Unix(faults.path(path))),
-        Ok(address) => Some(address),
-        Err(_) => {
-            let remedy = "write host:port, [v6]:port or unix:/path";
-            faults.push(
-                &value.span,
-                format!("{text:?} is not a server address"),
-                remedy,
-            );
-            None
-        }
-    }
-}
-
-fn tls(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<TlsTable> {
-    let mut table = value.table("`tls`", faults)?;
-    let server_name = table
-        .take("server_name")
-        .map(|value| server_name(&value, faults));
-    let ca_file = table.take("ca_file").map(|value| ca_file(&value, faults));
-    table.finish(faults);
-    Some(TlsTable {
-        span: value.span.clone(),
-        server_name: lift(server_name)?,
-        ca_file: lift(ca_file)?,
     })
 }
 
-/// Turns a missing key into `Some(None)`, and an invalid one into `None`.
-fn lift<T>(read: Option<Option<T>>) -> Option<Option<T>> {
-    match read {
-        None => Some(None),
-        Some(value) => value.map(Some),
-    }
+fn server_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    text(deserializer, "a string in quotation marks", |text| {
+        let is_domain = BareJid::new(text).is_ok_and(|jid| jid.node().is_none());
+        if is_domain || text.parse::<std::net::IpAddr>().is_ok() {
+            return Ok(Some(text.to_owned()));
+        }
+        Err(invalid(
+            format_args!("{text:?} is not a server name"),
+            "write the name in the server's certificate",
+        ))
+    })
 }
 
-fn server_name(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    let text = value.text(faults)?;
-    let domain = BareJid::new(text).is_ok_and(|jid| jid.node().is_none());
-    if domain || text.parse::<std::net::IpAddr>().is_ok() {
-        return Some(text.to_owned());
+impl<'de> Deserialize<'de> for CaFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let path: PathBuf = FilePath::deserialize(deserializer)?.into();
+        let cause = match fs::read(&path) {
+            Err(error) => format!("cannot read {}: {error}", path.display()),
+            Ok(pem) if !holds_certificate(&pem) => format!("no certificate in {}", path.display()),
+            Ok(_) => return Ok(Self(path)),
+        };
+        Err(invalid(
+            cause,
+            "name a PEM file of trusted certificates; paths are relative to this file's folder",
+        ))
     }
-    faults.push(
-        &value.span,
-        format!("{text:?} is not a server name"),
-        "write the name in the server's certificate",
-    );
-    None
-}
-
-fn ca_file(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<PathBuf> {
-    let text = value.text(faults)?;
-    let path = faults.path(text);
-    let what = match fs::read(&path) {
-        Err(error) => format!("cannot read {}: {error}", path.display()),
-        Ok(pem) if !holds_certificate(&pem) => format!("no certificate in {}", path.display()),
-        Ok(_) => return Some(path),
-    };
-    faults.push(
-        &value.span,
-        what,
-        "name a PEM file of trusted certificates; paths are relative to this file's folder",
-    );
-    None
 }
 
 fn holds_certificate(pem: &[u8]) -> bool {
     let mark = b"-----BEGIN CERTIFICATE-----";
     pem.windows(mark.len()).any(|window| window == mark)
+}
+
+impl<'de> Deserialize<'de> for TlsSetting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TlsVisitor)
+    }
+}
+
+struct TlsVisitor;
+
+impl<'de> Visitor<'de> for TlsVisitor {
+    type Value = TlsSetting;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<TlsSetting, E> {
+        if flag {
+            return Err(E::invalid_type(Unexpected::Bool(true), &self));
+        }
+        Ok(TlsSetting::Off)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TlsSetting, A::Error> {
+        TlsTable::deserialize(MapAccessDeserializer::new(map)).map(TlsSetting::On)
+    }
+}
+
+impl schemars::JsonSchema for TlsSetting {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Tls".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let table = generator.subschema_for::<TlsTable>();
+        schemars::json_schema!({ "anyOf": [{ "const": false }, table] })
+    }
 }

@@ -3,10 +3,22 @@
 use std::ops::Range;
 
 use campanile::jid::BareJid;
+use campanile::settings::{invalid, required};
+use campanile_storage::StoreAddress;
+use serde::{Deserialize, Deserializer};
 
+use super::draft::At;
 use super::fault::Faults;
-use super::logger::{self, StoreAddress};
-use super::table::{Table, Value};
+
+/// Records the traffic of this component in an archive.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TapTable {
+    /// The address of the archive, a bare JID of a logger.
+    archive: Archive,
+    /// The store of that logger, if it is not part of this file.
+    store: Option<StoreAddress>,
+}
 
 /// Validated settings of a tap.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,42 +38,35 @@ pub(super) struct Wish {
     pub(super) span: Range<usize>,
 }
 
-pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Wish> {
-    let archive = match table.take("archive") {
-        Some(value) => archive(&value, faults),
-        None => {
-            let remedy = "write archive = \"shop@logger.example.org\", an address of a logger";
-            faults.push(&table.span, "[component.tap] has no archive", remedy);
-            None
+impl TapTable {
+    /// Resolves the path of the store.
+    pub(super) fn resolve(self, at: At<'_>, faults: &mut Faults<'_>) -> Wish {
+        if self.store.as_ref().is_some_and(StoreAddress::is_exposed) {
+            faults.warn_exposed(&at.span(&["tap", "store"]), "archive data");
         }
-    };
-    let store = table
-        .take("store")
-        .map(|value| logger::store(&value, faults));
-    let span = table.span.clone();
-    table.finish(faults);
-    match store {
-        Some(None) => None,
-        store => Some(Wish {
-            archive: archive?,
-            store: store.flatten(),
-            span,
-        }),
+        let folder = faults.path("");
+        Wish {
+            archive: self.archive.0,
+            store: self.store.map(|store| store.within(&folder)),
+            span: at.span(&["tap"]),
+        }
     }
 }
 
-fn archive(value: &Value<'_>, faults: &mut Faults<'_>) -> Option<BareJid> {
-    let text = value.text(faults)?;
-    BareJid::new(text).map_or_else(
-        |error| {
-            let what = format!("{text:?} is not an archive address: {error}");
-            faults.push(
-                &value.span,
-                what,
-                "write a bare JID of a logger, such as \"shop@logger.example.org\"",
-            );
-            None
-        },
-        Some,
-    )
+#[derive(Debug, schemars::JsonSchema)]
+#[schemars(inline)]
+struct Archive(#[schemars(with = "String")] BareJid);
+
+impl<'de> Deserialize<'de> for Archive {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let remedy = "write archive = \"shop@logger.example.org\", an address of a logger";
+        required(deserializer, "archive", remedy, |text| {
+            BareJid::new(text).map(Self).map_err(|error| {
+                invalid(
+                    format_args!("{text:?} is not an archive address: {error}"),
+                    "write a bare JID of a logger, such as \"shop@logger.example.org\"",
+                )
+            })
+        })
+    }
 }

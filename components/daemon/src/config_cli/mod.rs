@@ -3,6 +3,7 @@
 mod fmt;
 mod layout;
 mod replace;
+mod schema;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -23,16 +24,21 @@ enum Command {
     /// Format the configuration file; comments, quoting and order are kept
     #[command(after_help = fmt::HELP)]
     Fmt(Fmt),
+    /// Print the JSON Schema of the configuration file
+    #[command(after_help = schema::HELP)]
+    Schema,
 }
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile config fmt                         format the configuration in place
-  campanile config fmt --check my.toml         exit with 78 if my.toml is not formatted";
+  campanile config fmt --check my.toml         exit with 78 if my.toml is not formatted
+  campanile config schema                      print the JSON Schema, for editors";
 
 /// Runs the command.
 pub(crate) fn run(options: &ConfigCommands) -> Exit {
     match &options.command {
         Command::Fmt(options) => fmt::fmt(options),
+        Command::Schema => schema::schema(),
     }
 }

@@ -18,13 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::connection::ServerAddress;
+use campanile::settings::show_size;
 
 pub(crate) use self::diagnostic::Diagnostic;
 use self::diagnostic::{EJABBERD, ON_SERVER, OURS, PROSODY};
 use self::dns::Resolver;
 use self::probe_component::{PINGS, Pings, Probe, largest, parent, smaller};
 use self::running_daemon::RunningDaemon;
-use crate::config::unit::show_size;
 use crate::config::{Component, Config};
 use crate::run::lock::{Lock, LockError};
 

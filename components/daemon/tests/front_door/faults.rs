@@ -32,7 +32,8 @@ const ONE: &[(&str, &str)] = &[
     ),
     (
         "component = 1",
-        "1:13: `component` cannot be a number\n    help: write a list of tables",
+        "1:1: `component` is not a list of tables\n    help: write [[component]] with double \
+        brackets; a file may have several",
     ),
     (
         "server = 'a:1'\n[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'",
@@ -45,7 +46,7 @@ const ONE: &[(&str, &str)] = &[
     // The admin port and the bridge.
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[admin]\ntoken='0123456789abcdef'",
-        "5:2: [admin] needs `listen`\n    help: write listen = \"127.0.0.1:5390\"",
+        "5:2: [admin] has no listen\n    help: write listen = \"127.0.0.1:5390\"",
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]",
@@ -62,6 +63,61 @@ const ONE: &[(&str, &str)] = &[
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='x'}",
         "6:13: \"x\" is not an address with a port\n    help: write \"127.0.0.1:5391\" or \"[::1]:5391\"",
     ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\nwebhook={secret='s3cret'}",
+        "6:9: [component.json_bridge.webhook] has no url\n    help: write url = \
+        \"http://127.0.0.1:8080/hook\", where the handler listens",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\nwebhook={url='http://x',tiemout='1s'}",
+        "6:25: unknown key \"tiemout\" in [component.json_bridge.webhook]\n    help: did you mean `timeout`?",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\nwebhook='http://x'",
+        "6:9: `webhook` cannot be a string\n    help: write a webhook, as in { url = \
+        \"http://127.0.0.1:8080/hook\", secret_env = \"HOOK_SECRET\" }",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='127.0.0.1:1'}\nto='a.b'",
+        "7:4: `to` cannot be a string\n    help: write a list of JIDs and domains, or \"anybody\"",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='127.0.0.1:1'}\nxml='s3cret'",
+        "7:5: `xml` is not a known word\n    help: write \"never\", \"lossless\" or \"always\"",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge.bots.'a b']\nname='x'",
+        "5:29: \"a b\" is not a localpart\n    help: name a bot by its localpart, as in \
+        [component.json_bridge.bots.helpdesk]",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge.bots.x]\navatar='no.png'",
+        "6:8: cannot read no.png: No such file or directory (os error 2)\n    help: name a PNG, JPEG, \
+        GIF or WebP file of about 10 KiB; paths are relative to this file's folder",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='127.0.0.1:1'}\noutbox=true",
+        "7:8: `outbox` cannot be a boolean\n    help: write the path of a file in quotation marks, or false",
+    ),
+    // Keys that are secrets, in any table.
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='127.0.0.1:1',token_env='NO_SUCH_TOKEN'}",
+        "6:37: environment variable NO_SUCH_TOKEN is not set\n    help: set it where campanile is \
+        started (systemd: EnvironmentFile=), or use secret_file",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret=1",
+        "4:8: `secret` is not a string\n    help: write a string in quotation marks",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nsecret_file='/dev/null'",
+        "6:13: the secret is empty\n    help: write the secret configured on the server",
+    ),
+    // Numbers.
+    (
+        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nin_flight=99999999999999999999",
+        "6:11: `in_flight` has a number out of range\n    help: write a smaller number",
+    ),
     // The logger.
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nretention='90d'",
@@ -70,8 +126,8 @@ const ONE: &[(&str, &str)] = &[
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nstore='mysql:x'",
-        "6:7: `store` is not a known kind of store\n    help: write \"sqlite:logger.db\" to keep \
-        the archive in that file",
+        "6:7: `store` is not a known kind of store\n    help: write \"sqlite:FILE\", such as \
+        \"sqlite:campanile.db\"",
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nstore='sqlite:x'\nadmin=['a@b']",
@@ -258,7 +314,7 @@ const ONE: &[(&str, &str)] = &[
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.vcard.bots.weather]\nnmae='x'",
-        "6:1: unknown key \"nmae\" in [component.vcard.bots.…]\n    help: did you mean `name`?",
+        "6:1: unknown key \"nmae\" in [component.vcard.bots.weather]\n    help: did you mean `name`?",
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.vcard.bots.'a b']",
@@ -339,19 +395,23 @@ const ONE: &[(&str, &str)] = &[
 
 #[test]
 fn every_fault_has_position_and_remedy() {
+    let mut differences = String::new();
     for (configuration, words) in ONE {
         let ended = check(configuration);
-        assert_eq!(
-            ended.stderr,
-            format!("stdin:{words}\n1 fault\n"),
-            "of\n{configuration}"
-        );
+        let wanted = format!("stdin:{words}\n1 fault\n");
+        if ended.stderr != wanted {
+            differences += &format!(
+                "of\n{configuration}\nwanted {wanted}found {}\n",
+                ended.stderr
+            );
+        }
         assert_eq!(
             (ended.code, ended.stdout.as_str()),
             (Some(78), ""),
             "{configuration}"
         );
     }
+    assert!(differences.is_empty(), "{differences}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod admin;
 mod archive;
 mod cli;
 mod config_fmt;
+mod config_schema;
 mod crash;
 mod demo;
 mod deploy;

@@ -69,7 +69,7 @@ fn sample_contains_every_setting() {
         ("[component.tap]", "[component.tap]"),
         ("[component.vcard]", "[component.vcard]"),
         (
-            "[component.vcard.bots.…]",
+            "[component.vcard.bots.helpdesk]",
             "[component.vcard.bots.helpdesk]",
         ),
         ("[component.rate]", "[component.rate]"),
@@ -78,7 +78,7 @@ fn sample_contains_every_setting() {
         ("[component.logger.quota]", "[component.logger.quota]"),
         ("[component.json_bridge]", "[component.json_bridge]"),
         (
-            "[component.json_bridge.bots.…]",
+            "[component.json_bridge.bots.helpdesk]",
             "[component.json_bridge.bots.helpdesk]",
         ),
     ] {

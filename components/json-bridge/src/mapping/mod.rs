@@ -22,6 +22,7 @@ mod text;
 mod xml;
 
 use campanile::stanza::{IqType, Kind, MessageType, PresenceType, Stanza};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub use self::error::json as error_json;
@@ -37,14 +38,18 @@ pub const SCHEMA: &str = include_str!("../../schema.json");
 pub const MAX_STANZAS: usize = 100;
 
 /// The extent to which the JSON of a stanza also contains its XML.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Mode {
     /// Never. Content without a key is lost.
     #[default]
+    #[serde(rename = "never")]
     Plain,
     /// Only if the keys alone would not restore the stanza. Nothing is lost.
+    #[serde(rename = "lossless")]
     Lossless,
     /// Always.
+    #[serde(rename = "always")]
     Raw,
 }
 

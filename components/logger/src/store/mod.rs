@@ -1,5 +1,6 @@
 //! Storage of entries: the [`Store`], its backends and queries.
 
+mod address;
 mod error;
 mod index_terms;
 mod metrics;

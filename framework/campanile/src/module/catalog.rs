@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Module;
-use super::settings::{self, SettingsError};
 use crate::error::BoxError;
+use crate::settings::{SettingsFault, SettingsReader};
 
 /// A registry of modules by name. Each module is created from its settings.
 ///
@@ -57,7 +57,8 @@ pub struct Catalog {
     makers: BTreeMap<&'static str, Maker>,
 }
 
-type Maker = Box<dyn Fn(&Value) -> Result<Arc<dyn Module>, Fault> + Send + Sync>;
+type Maker =
+    Box<dyn Fn(&Value, &SettingsReader) -> Result<Arc<dyn Module>, Vec<Fault>> + Send + Sync>;
 
 impl Catalog {
     /// Creates an empty catalog.
@@ -78,9 +79,15 @@ impl Catalog {
         T: DeserializeOwned,
         M: Module,
     {
-        let maker = move |settings: &Value| -> Result<Arc<dyn Module>, Fault> {
-            let settings = settings::read(settings).map_err(Fault::Unreadable)?;
-            Ok(Arc::new(make(settings).map_err(Fault::Refused)?))
+        let maker = move |settings: &Value, reader: &SettingsReader| {
+            let (settings, faults) = reader.read(settings);
+            match settings {
+                Some(settings) if faults.is_empty() => match make(settings) {
+                    Ok(module) => Ok(Arc::new(module) as Arc<dyn Module>),
+                    Err(error) => Err(vec![Fault::Refused(error)]),
+                },
+                _ => Err(faults.into_iter().map(Fault::Settings).collect()),
+            }
         };
         self.makers.insert(name, Box::new(maker));
         self
@@ -98,20 +105,28 @@ impl Catalog {
         self.makers.keys().copied()
     }
 
-    /// Creates one module.
+    /// Creates one module from settings, which `reader` reads.
     ///
     /// # Errors
-    /// Returns an error if the name is unknown or the settings are invalid.
-    pub fn make(&self, name: &str, settings: &Value) -> Result<Arc<dyn Module>, CatalogError> {
+    /// Returns an error if the name is unknown or the settings have faults.
+    pub fn make(
+        &self,
+        name: &str,
+        settings: &Value,
+        reader: &SettingsReader,
+    ) -> Result<Arc<dyn Module>, CatalogError> {
         let made = match self.makers.get(name) {
-            Some(make) => make(settings),
-            None => Err(Fault::Unknown(self.names().collect())),
+            Some(make) => make(settings, reader),
+            None => Err(vec![Fault::Unknown(self.names().collect())]),
         };
-        made.map_err(|fault| CatalogError {
-            faults: vec![CatalogFault {
-                module: name.to_owned(),
-                fault,
-            }],
+        made.map_err(|faults| CatalogError {
+            faults: faults
+                .into_iter()
+                .map(|fault| CatalogFault {
+                    module: name.to_owned(),
+                    fault,
+                })
+                .collect(),
         })
     }
 
@@ -123,10 +138,11 @@ impl Catalog {
         &self,
         settings: &Map<String, Value>,
     ) -> Result<Vec<Arc<dyn Module>>, CatalogError> {
+        let reader = SettingsReader::new();
         let mut modules = Vec::new();
         let mut faults = Vec::new();
         for (name, settings) in settings {
-            match self.make(name, settings) {
+            match self.make(name, settings, &reader) {
                 Ok(module) => modules.push(module),
                 Err(error) => faults.extend(error.faults),
             }
@@ -161,7 +177,7 @@ pub struct CatalogFault {
 #[derive(Debug)]
 enum Fault {
     Unknown(Vec<&'static str>),
-    Unreadable(SettingsError),
+    Settings(SettingsFault),
     Refused(BoxError),
 }
 
@@ -184,33 +200,23 @@ impl CatalogFault {
         &self.module
     }
 
-    /// Returns the keys that lead to the invalid setting, from the outermost to the innermost.
-    /// Empty if the error concerns the settings as a whole. List indexes are not included.
-    pub fn path(&self) -> impl Iterator<Item = &str> {
-        let path = match &self.fault {
-            Fault::Unreadable(error) => error.path.as_slice(),
-            Fault::Unknown(_) | Fault::Refused(_) => &[],
-        };
-        path.iter().rev().map(String::as_str)
-    }
-
-    /// Returns the known names if a name is unknown: modules, or keys.
+    /// Returns the fault of a setting. `None` if the module is unknown, or if it refused its
+    /// settings as a whole.
     #[must_use]
-    pub fn known(&self) -> Option<&[&'static str]> {
+    pub fn setting(&self) -> Option<&SettingsFault> {
         match &self.fault {
-            Fault::Unknown(names) => Some(names.as_slice()),
-            Fault::Unreadable(error) => error.known,
-            Fault::Refused(_) => None,
+            Fault::Settings(fault) => Some(fault),
+            Fault::Unknown(_) | Fault::Refused(_) => None,
         }
     }
 
-    /// Returns the error message without the name of the module. It does not quote texts from the
-    /// settings, which may be secrets, unless the module itself does so.
+    /// Returns the cause without the name of the module. It does not quote texts from the settings,
+    /// which may be secrets, unless the module itself does so.
     #[must_use]
-    pub fn why(&self) -> String {
+    pub fn cause(&self) -> String {
         match &self.fault {
             Fault::Unknown(_) => "unknown module".to_owned(),
-            Fault::Unreadable(error) => error.why.clone(),
+            Fault::Settings(fault) => fault.cause("the table"),
             Fault::Refused(error) => crate::error::chain(error),
         }
     }
@@ -236,7 +242,7 @@ impl fmt::Display for CatalogFault {
                     names.join(", ")
                 )
             }
-            Fault::Unreadable(why) => write!(f, "invalid settings for {module}: {why}"),
+            Fault::Settings(fault) => write!(f, "invalid settings for {module}: {fault}"),
             Fault::Refused(error) => write!(
                 f,
                 "invalid settings for {module}: {}",
@@ -293,7 +299,10 @@ mod tests {
         let mut router = module::mount(Router::new(), &modules).unwrap();
         assert!(answer(&mut router, "<message/>").contains("<body>hello</body>"));
         assert_eq!(
-            catalog().make("silent", &Value::Null).unwrap().name(),
+            catalog()
+                .make("silent", &Value::Null, &SettingsReader::new())
+                .unwrap()
+                .name(),
             "greeter"
         );
     }
@@ -308,11 +317,15 @@ mod tests {
         assert_eq!(error.modules().collect::<Vec<_>>(), ["greeter", "greter"]);
         assert_eq!(
             error.to_string(),
-            "invalid settings for greeter: invalid type: integer `7`, expected a string; \
-             unknown module \"greter\"; available: greeter, silent"
+            "invalid settings for greeter: greeting: `greeting` cannot be a number; write a string in \
+             quotation marks; unknown module \"greter\"; available: greeter, silent"
         );
         let refused = catalog()
-            .make("greeter", &json!({ "greeting": "" }))
+            .make(
+                "greeter",
+                &json!({ "greeting": "" }),
+                &SettingsReader::new(),
+            )
             .map(drop)
             .unwrap_err();
         assert_eq!(
@@ -320,22 +333,25 @@ mod tests {
             "invalid settings for greeter: the greeting is empty"
         );
         let unknown = catalog()
-            .make("greeter", &json!({ "greeting": "", "x": 1 }))
+            .make(
+                "greeter",
+                &json!({ "greeting": 1, "x": 1 }),
+                &SettingsReader::new(),
+            )
             .map(drop)
             .unwrap_err();
+        let faults: Vec<String> = unknown.faults().map(ToString::to_string).collect();
         assert_eq!(
-            unknown.to_string(),
-            "invalid settings for greeter: unknown key \"x\"; expected one of greeting"
+            faults,
+            [
+                "invalid settings for greeter: greeting: `greeting` cannot be a number; write a \
+                 string in quotation marks",
+                "invalid settings for greeter: x: unknown key \"x\" in the table; use one of greeting",
+            ]
         );
-        let fault = unknown.faults().next().unwrap();
-        assert_eq!(
-            (fault.module(), fault.path().collect::<Vec<_>>()),
-            ("greeter", vec!["x"])
-        );
-        assert_eq!(
-            (fault.known(), fault.why()),
-            (Some(&["greeting"][..]), "unknown key \"x\"".to_owned())
-        );
+        let fault = unknown.faults().nth(1).unwrap();
+        assert_eq!(fault.module(), "greeter");
+        assert_eq!(fault.setting().unwrap().known(), Some(&["greeting"][..]));
     }
 
     #[test]

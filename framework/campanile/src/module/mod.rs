@@ -1,7 +1,6 @@
 //! Modules: reusable parts of a component with a life cycle.
 
 mod catalog;
-mod settings;
 
 use std::error::Error;
 use std::fmt;

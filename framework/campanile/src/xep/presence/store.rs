@@ -2,9 +2,14 @@
 
 use async_trait::async_trait;
 use jid::BareJid;
+use serde::Deserialize;
 
 use super::Subscription;
 use crate::error::BoxError;
+use crate::settings;
+
+/// Largest limit that a configuration file may set.
+const MAX_COUNT: u64 = 100_000_000;
 
 /// A store for subscriptions. Each belongs to one of the component's addresses and one peer.
 ///
@@ -88,15 +93,20 @@ pub enum PutOutcome {
 
 /// Limits on the number of subscriptions. Any user of the federation can request a subscription, so
 /// these limits protect the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SubscriptionLimits {
     /// Maximum per peer, over all addresses of the component. Defaults to 256.
+    #[serde(deserialize_with = "settings::count::<_, _, 1, MAX_COUNT>")]
     pub per_peer: usize,
     /// Maximum for all peers of one domain. Defaults to 10,000. Raise it if most users belong to
     /// one domain.
+    #[serde(deserialize_with = "settings::count::<_, _, 1, MAX_COUNT>")]
     pub per_domain: usize,
     /// Maximum in total. Defaults to 100,000.
+    #[serde(deserialize_with = "settings::count::<_, _, 1, MAX_COUNT>")]
     pub all: usize,
 }
 

@@ -25,7 +25,7 @@ pub struct VCard {
     #[xml(extract(default, name = "DESC", fields(text(type_ = String))))]
     description: Option<String>,
     #[xml(child(default))]
-    photo: Option<Photo>,
+    pub(super) photo: Option<Photo>,
 }
 
 impl VCard {

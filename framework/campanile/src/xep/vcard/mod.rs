@@ -27,6 +27,7 @@
 //! To request the vCard of another user, see [`Client::vcard`](crate::client::Client::vcard).
 
 mod card;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use jid::BareJid;
 use xmpp_parsers::vcard_update::{Photo, VCardUpdate};
 
 pub use self::card::{PhotoError, VCard};
+pub use self::settings::PhotoFile;
 use crate::module::Module;
 use crate::router::{PatternError, RecipientPattern, Router};
 use crate::stanza::{Children, Stanza, WriteError};

@@ -1,5 +1,9 @@
 //! Settings of a bridge and its bots.
 
+mod nats;
+mod parts;
+mod table;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,13 +12,20 @@ use campanile::jid::{BareJid, Jid};
 use campanile::layer::AccessLayer;
 use campanile::presence::Availability;
 use campanile::vcard::VCard;
+use serde::Deserialize;
 
+use self::nats::NatsTable;
+use self::table::SettingsTable;
 use crate::mapping::Mode;
 use crate::secret::Secret;
 use crate::webhook::Webhook;
 
 /// The settings of a bridge.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// In a configuration file, the keys of a [`Bot`] without a localpart stand beside those of the
+/// bridge, and the other bots in tables named by their localparts.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "SettingsTable")]
 pub struct Settings {
     /// The bots. Each has an address of its own, except a bot without a localpart.
     pub bots: Vec<Bot>,
@@ -23,6 +34,10 @@ pub struct Settings {
     /// The SQLite file of the outbox. With `None`, the default, and without a broker, waiting
     /// messages are lost when the process ends, and no delivery receipts are sent.
     pub outbox: Option<PathBuf>,
+    /// Permits users of any domain to write to the bots. The default, `false`, permits those of the
+    /// component's parent domain. Enforced by the program that mounts the bridge, unless the
+    /// component has a list of permitted senders.
+    pub everybody: bool,
     /// Time for which delivery of a message is retried before its sender gets an error. Defaults to
     /// 1 h.
     pub max_age: Duration,
@@ -46,6 +61,7 @@ impl Default for Settings {
             bots: Vec::new(),
             api: None,
             outbox: None,
+            everybody: false,
             max_age: Duration::from_secs(3600),
             iq_timeout: Duration::from_secs(20),
             max_waiting: 16_384,
@@ -89,7 +105,8 @@ pub struct Bot {
 }
 
 /// A connection to a NATS server with JetStream (feature `nats`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "NatsTable")]
 pub struct Nats {
     /// The server URL, `nats://host:port` or `tls://host:port`; several URLs are separated by
     /// commas. Defaults to `nats://127.0.0.1:4222`.
@@ -178,5 +195,16 @@ impl Grant {
                 })
             }
         }
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Settings {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "JsonBridge".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        SettingsTable::json_schema(generator)
     }
 }

@@ -20,14 +20,18 @@ const SIZES: [(&str, usize); 6] = [
 ];
 
 /// Parses a duration: `500ms`, `30s`, `5m`, `1h`, `90d`.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+///
+/// Returns `None` for a number without a unit, and for fractions.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let (_, milliseconds) = TIMES.iter().find(|(name, _)| *name == unit)?;
     number.checked_mul(*milliseconds).map(Duration::from_millis)
 }
 
 /// Parses a size in bytes: `65536`, `64KiB`, `1MiB`.
-pub(crate) fn size(text: &str) -> Option<usize> {
+#[must_use]
+pub fn parse_size(text: &str) -> Option<usize> {
     if let Ok(plain) = text.parse() {
         return Some(plain);
     }
@@ -36,8 +40,9 @@ pub(crate) fn size(text: &str) -> Option<usize> {
     usize::try_from(number).ok()?.checked_mul(*bytes)
 }
 
-/// Formats a duration in the largest unit that divides it evenly.
-pub(super) fn show_duration(duration: Duration) -> String {
+/// Formats a duration in the largest unit that divides it evenly, in quotation marks.
+#[must_use]
+pub fn show_duration(duration: Duration) -> String {
     let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let (unit, of) = TIMES
         .iter()
@@ -50,8 +55,10 @@ pub(super) fn show_duration(duration: Duration) -> String {
     }
 }
 
-/// Formats a size in the largest binary unit that divides it evenly.
-pub(crate) fn show_size(size: usize) -> String {
+/// Formats a size in the largest binary unit that divides it evenly, in quotation marks. A size
+/// that none divides is a plain number.
+#[must_use]
+pub fn show_size(size: usize) -> String {
     match SIZES[..3]
         .iter()
         .rev()
@@ -83,7 +90,7 @@ mod tests {
             ("90d", 7_776_000_000),
         ] {
             assert_eq!(
-                duration(text),
+                parse_duration(text),
                 Some(Duration::from_millis(milliseconds)),
                 "{text}"
             );
@@ -99,7 +106,7 @@ mod tests {
             "99999999999999999999s",
             "18446744073709551615d",
         ] {
-            assert_eq!(duration(bad), None, "{bad:?}");
+            assert_eq!(parse_duration(bad), None, "{bad:?}");
         }
         assert_eq!(show_duration(Duration::from_secs(90)), "\"90s\"");
         assert_eq!(show_duration(Duration::from_secs(86_400)), "\"1d\"");
@@ -114,10 +121,10 @@ mod tests {
             ("1 MiB", 1_048_576),
             ("2kB", 2000),
         ] {
-            assert_eq!(size(text), Some(bytes), "{text}");
+            assert_eq!(parse_size(text), Some(bytes), "{text}");
         }
         for bad in ["", "MiB", "1M", "1mib", "-1", "1.5MiB", "99999999999GiB"] {
-            assert_eq!(size(bad), None, "{bad:?}");
+            assert_eq!(parse_size(bad), None, "{bad:?}");
         }
         assert_eq!(show_size(10_000), "10000");
         assert_eq!(show_size(1 << 20), "\"1MiB\"");

@@ -1,0 +1,192 @@
+//! Deserialization of the parts of a bridge: webhooks, the HTTP API, and permitted recipients.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use campanile::jid::BareJid;
+use campanile::settings::{self, invalid, required};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::{Api, Grant};
+use crate::secret::Secret;
+use crate::webhook::Webhook;
+
+/// A webhook as written in a configuration file.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a webhook, as in { url = \"http://127.0.0.1:8080/hook\", secret_env = \"HOOK_SECRET\" }"
+)]
+pub(super) struct WebhookTable {
+    /// The URL to which stanzas are posted.
+    url: WebhookUrl,
+    /// The secret that signs requests.
+    secret: Option<Secret>,
+    /// The secret before the current one, while the handler still expects it.
+    old_secret: Option<Secret>,
+    /// Timeout of a request, `100ms` to `5m`. Default: `20s`.
+    #[serde(default, deserialize_with = "settings::duration::<_, _, 100, 300_000>")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(schema_with = "settings::schema::duration")
+    )]
+    timeout: Option<Duration>,
+}
+
+/// A valid URL of a webhook.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct WebhookUrl(String);
+
+impl<'de> Deserialize<'de> for WebhookUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let remedy = "write url = \"http://127.0.0.1:8080/hook\", where the handler listens";
+        required(deserializer, "url", remedy, |text| {
+            match Webhook::new(text, []) {
+                Ok(_) => Ok(Self(text.to_owned())),
+                Err(cause) => Err(invalid(
+                    cause,
+                    "write a URL, such as \"https://bots.example.org/hook\"",
+                )),
+            }
+        })
+    }
+}
+
+impl TryFrom<WebhookTable> for Webhook {
+    type Error = String;
+
+    fn try_from(table: WebhookTable) -> Result<Self, String> {
+        let secrets = [table.secret, table.old_secret];
+        let webhook = Self::new(&table.url.0, secrets.into_iter().flatten())?;
+        Ok(match table.timeout {
+            Some(timeout) => webhook.with_timeout(timeout),
+            None => webhook,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Webhook {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = WebhookTable::deserialize(deserializer)?;
+        Self::try_from(table).map_err(Error::custom)
+    }
+}
+
+/// The HTTP API as written in a configuration file.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(
+    deny_unknown_fields,
+    expecting = "`api`, such as { listen = \"127.0.0.1:5391\", token_env = \"BRIDGE_TOKEN\" }"
+)]
+pub(super) struct ApiTable {
+    /// The address to listen on, with a port.
+    listen: Listen,
+    /// A token that may send as every address of the component.
+    token: Option<Secret>,
+    /// The recipients to which that token may send.
+    #[serde(default)]
+    to: Grant,
+}
+
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct Listen(#[cfg_attr(feature = "schema", schemars(with = "String"))] SocketAddr);
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let remedy = "write listen = \"127.0.0.1:5391\"";
+        required(deserializer, "listen", remedy, |text| {
+            text.parse().map(Self).map_err(|_| {
+                invalid(
+                    format_args!("{text:?} is not an address with a port"),
+                    "write \"127.0.0.1:5391\" or \"[::1]:5391\"",
+                )
+            })
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Api {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = ApiTable::deserialize(deserializer)?;
+        Ok(Self {
+            listen: table.listen.0,
+            token: table.token,
+            to: table.to,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Grant {
+    /// Reads `"anybody"`, or a list of JIDs and domains.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(GrantVisitor)
+    }
+}
+
+struct GrantVisitor;
+
+impl<'de> Visitor<'de> for GrantVisitor {
+    type Value = Grant;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of JIDs and domains, or \"anybody\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Grant, E> {
+        match text {
+            "anybody" => Ok(Grant::Anybody),
+            other => Err(E::invalid_type(serde::de::Unexpected::Str(other), &self)),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Grant, A::Error> {
+        let list: Vec<BareJid> = settings::jids(SeqAccessDeserializer::new(items))?;
+        Ok(Grant::Only(list))
+    }
+}
+
+#[cfg(feature = "schema")]
+mod schemas {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::{Api, ApiTable, Grant, Webhook, WebhookTable};
+
+    impl JsonSchema for Webhook {
+        fn schema_name() -> Cow<'static, str> {
+            "Webhook".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            WebhookTable::json_schema(generator)
+        }
+    }
+
+    impl JsonSchema for Api {
+        fn schema_name() -> Cow<'static, str> {
+            "Api".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            ApiTable::json_schema(generator)
+        }
+    }
+
+    impl JsonSchema for Grant {
+        fn schema_name() -> Cow<'static, str> {
+            "Recipients".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "anyOf": [{ "const": "anybody" }, { "type": "array", "items": { "type": "string" } }]
+            })
+        }
+    }
+}

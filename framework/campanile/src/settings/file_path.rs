@@ -1,0 +1,110 @@
+//! Paths of files, relative to the configuration.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+
+/// The path of a file that a setting names.
+///
+/// A [`SettingsReader`](super::SettingsReader) resolves relative paths against the folder of the
+/// configuration file, so that they do not depend on the directory a program was started in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FilePath(PathBuf);
+
+impl FilePath {
+    /// The name by which the deserializer of this module recognizes the type.
+    pub(super) const NAME: &'static str = "campanile::settings::FilePath";
+
+    /// Returns the path.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl From<FilePath> for PathBuf {
+    fn from(path: FilePath) -> Self {
+        path.0
+    }
+}
+
+impl<'de> Deserialize<'de> for FilePath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(Self::NAME, PathVisitor)
+    }
+}
+
+struct PathVisitor;
+
+impl<'de> Visitor<'de> for PathVisitor {
+    type Value = FilePath;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the path of a file in quotation marks")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<FilePath, E> {
+        Ok(FilePath(text.into()))
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<FilePath, D::Error> {
+        inner.deserialize_str(self)
+    }
+}
+
+/// Reads the path of a file, or `None` from the value `false`.
+///
+/// For `#[serde(deserialize_with = "…")]`.
+///
+/// # Errors
+/// If the value is neither a string nor `false`.
+pub fn file_or_false<'de, D>(deserializer: D) -> Result<Option<PathBuf>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    deserializer.deserialize_newtype_struct(FilePath::NAME, FileOrFalse)
+}
+
+struct FileOrFalse;
+
+impl<'de> Visitor<'de> for FileOrFalse {
+    type Value = Option<PathBuf>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the path of a file in quotation marks, or false")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(text.into()))
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
+        if flag {
+            return Err(E::invalid_type(Unexpected::Bool(true), &self));
+        }
+        Ok(None)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Self::Value, D::Error> {
+        inner.deserialize_any(self)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for FilePath {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "FilePath".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A path, relative to the folder of the configuration file."
+        })
+    }
+}
