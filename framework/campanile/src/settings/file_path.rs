@@ -48,6 +48,10 @@ impl<'de> Visitor<'de> for PathVisitor {
         Ok(FilePath(text.into()))
     }
 
+    fn visit_byte_buf<E: Error>(self, path: Vec<u8>) -> Result<FilePath, E> {
+        Ok(FilePath(from_bytes(path)))
+    }
+
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<FilePath, D::Error> {
         inner.deserialize_str(self)
     }
@@ -79,6 +83,10 @@ impl<'de> Visitor<'de> for FileOrFalse {
         Ok(Some(text.into()))
     }
 
+    fn visit_byte_buf<E: Error>(self, path: Vec<u8>) -> Result<Self::Value, E> {
+        Ok(Some(from_bytes(path)))
+    }
+
     fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
         if flag {
             return Err(E::invalid_type(Unexpected::Bool(true), &self));
@@ -89,6 +97,30 @@ impl<'de> Visitor<'de> for FileOrFalse {
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Self::Value, D::Error> {
         inner.deserialize_any(self)
     }
+}
+
+/// Returns the bytes of a path that is not UTF-8.
+#[cfg(unix)]
+pub(super) fn bytes(path: PathBuf) -> Vec<u8> {
+    use std::os::unix::ffi::OsStringExt;
+    path.into_os_string().into_vec()
+}
+
+#[cfg(unix)]
+fn from_bytes(path: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    std::ffi::OsString::from_vec(path).into()
+}
+
+// Elsewhere, an invalid path can at least be named in an error.
+#[cfg(not(unix))]
+pub(super) fn bytes(path: PathBuf) -> Vec<u8> {
+    path.to_string_lossy().into_owned().into_bytes()
+}
+
+#[cfg(not(unix))]
+fn from_bytes(path: Vec<u8>) -> PathBuf {
+    String::from_utf8_lossy(&path).into_owned().into()
 }
 
 #[cfg(feature = "schema")]

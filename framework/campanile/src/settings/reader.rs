@@ -135,6 +135,8 @@ impl Passes {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use serde::Deserialize;
     use serde_json::json;
 
@@ -267,6 +269,14 @@ mod tests {
         let reader = SettingsReader::new().folder("/etc/bot");
         let (path, _) = reader.read::<FilePath>(&json!("card.png"));
         assert_eq!(path.unwrap().as_path().to_str(), Some("/etc/bot/card.png"));
+        let folder = std::ffi::OsStr::from_bytes(b"/etc/b\xf6t");
+        let (path, _) = SettingsReader::new()
+            .folder(folder)
+            .read::<FilePath>(&json!("a"));
+        assert_eq!(
+            path.unwrap().as_path().as_os_str().as_bytes(),
+            b"/etc/b\xf6t/a"
+        );
         let (path, _) = reader.read::<FilePath>(&json!("/card.png"));
         assert_eq!(path.unwrap().as_path().to_str(), Some("/card.png"));
         let (_, faults) = reader.read::<FilePath>(&json!(1));

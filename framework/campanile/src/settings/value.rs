@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::error::ReadError;
 use super::fault::Segment;
-use super::file_path::FilePath;
+use super::file_path::{FilePath, bytes};
 use super::placeholder::Placeholder;
 
 /// The context of all values in one pass.
@@ -132,7 +132,10 @@ impl<'de> Deserializer<'de> for Node<'de, '_> {
         match self.value {
             Value::String(path) if name == FilePath::NAME => {
                 let path = self.context.folder.join(path);
-                visitor.visit_str(&path.to_string_lossy())
+                match path.to_str() {
+                    Some(path) => visitor.visit_str(path),
+                    None => visitor.visit_byte_buf(bytes(path)),
+                }
             }
             _ => visitor.visit_newtype_struct(self),
         }
