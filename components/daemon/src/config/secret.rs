@@ -74,9 +74,9 @@ pub(super) fn read(
         return None;
     };
     let secret = match sources.iter().position(|source| *source == one.source) {
-        Some(0) => inline(text, &one.key, faults),
+        Some(0) => inline(text, sources[1], &one.key, faults),
         Some(1) => from_file(&faults.path(text.as_ref()), &span, faults),
-        Some(2) => from_environment(text, &span, faults),
+        Some(2) => from_environment(text, sources[1], &span, faults),
         _ => from_credential(text, &span, faults),
     }?;
     if secret.is_empty() {
@@ -90,9 +90,10 @@ pub(super) fn read(
     Some(secret)
 }
 
-fn inline(text: &str, key: &Range<usize>, faults: &mut Faults<'_>) -> Option<String> {
+fn inline(text: &str, file: &str, key: &Range<usize>, faults: &mut Faults<'_>) -> Option<String> {
     if faults.source_is_exposed() {
-        let remedy = "run chmod o-r on this file, or move the secret to its own file (secret_file)";
+        let remedy =
+            format!("run chmod o-r on this file, or move the secret to its own file ({file})");
         faults.warn(
             key,
             "this secret is readable by every user on this machine",
@@ -126,7 +127,12 @@ fn from_file(path: &Path, span: &Range<usize>, faults: &mut Faults<'_>) -> Optio
     }
 }
 
-fn from_environment(name: &str, span: &Range<usize>, faults: &mut Faults<'_>) -> Option<String> {
+fn from_environment(
+    name: &str,
+    file: &str,
+    span: &Range<usize>,
+    faults: &mut Faults<'_>,
+) -> Option<String> {
     let found = std::env::var(name).ok();
     if found.is_none() {
         // The value may be the secret itself, written under the wrong key. Only a value in the
@@ -139,11 +145,9 @@ fn from_environment(name: &str, span: &Range<usize>, faults: &mut Faults<'_>) ->
         } else {
             "no environment variable of this name is set".to_owned()
         };
-        faults.push(
-            span,
-            what,
-            "set it where campanile is started (systemd: EnvironmentFile=), or use secret_file",
-        );
+        let remedy =
+            format!("set it where campanile is started (systemd: EnvironmentFile=), or use {file}");
+        faults.push(span, what, remedy);
     }
     found
 }

@@ -103,7 +103,7 @@ const ONE: &[(&str, &str)] = &[
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='127.0.0.1:1',token_env='NO_SUCH_TOKEN'}",
         "6:37: environment variable NO_SUCH_TOKEN is not set\n    help: set it where campanile is \
-        started (systemd: EnvironmentFile=), or use secret_file",
+        started (systemd: EnvironmentFile=), or use token_file",
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret=1",
