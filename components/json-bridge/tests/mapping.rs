@@ -348,7 +348,8 @@ fn stanza_errors_map_by_condition() {
 fn embedded_json_is_preserved_verbatim() {
     let big = r#"{ "n":1e400,"i":123456789012345678901234567890,"z":"\u0000\ud83d\ude00 <&]]>" }"#;
     let json = format!(
-        r#"{{"kind":"message","type":"chat","to":"b@y","payload":{{"datatype":"urn:d","data":{big}}}}}"#
+        r#"{{"kind":"message","type":"chat","to":"b@y",
+            "payload":{{"datatype":"urn:d","data":{big}}}}}"#
     );
     let stanza = from_json(&json).unwrap();
     let wanted = big

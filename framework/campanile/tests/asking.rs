@@ -82,7 +82,8 @@ async fn version_last_activity_and_entity_time_are_parsed() {
     let to = alice.jid().clone();
     let ask = async move { client.version(to).await };
     let query = "<iq type='get'><query xmlns='jabber:iq:version'/></iq>";
-    let version = "<query xmlns='jabber:iq:version'><name>Exodus</name><version>0.7.0.4</version><os>Windows-XP 5.01</os></query>";
+    let version = "<query xmlns='jabber:iq:version'><name>Exodus</name>\
+        <version>0.7.0.4</version><os>Windows-XP 5.01</os></query>";
     let version = asked(&alice, ask, query, version).await.unwrap();
     assert_eq!(
         (&*version.name, &*version.version, version.os.as_deref()),

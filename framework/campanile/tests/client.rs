@@ -348,9 +348,8 @@ async fn response_payload_is_parsed() {
     let (version, wrong, refused) = asking.await.unwrap();
     assert_eq!(version.unwrap().name, "test");
     assert!(matches!(wrong, Err(IqError::Answer(_))));
-    assert!(
-        matches!(refused, Err(IqError::Refused(error)) if error.condition() == Condition::Forbidden && error.text() == Some("no"))
-    );
+    assert!(matches!(refused, Err(IqError::Refused(error))
+            if error.condition() == Condition::Forbidden && error.text() == Some("no")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -366,7 +365,8 @@ async fn oversize_response_completes_request_with_error() {
     alice.send(result).await.unwrap();
     let error = asking.await.unwrap();
     assert!(
-        matches!(&error, Err(IqError::Refused(error)) if error.condition() == Condition::PolicyViolation),
+        matches!(&error, Err(IqError::Refused(error))
+            if error.condition() == Condition::PolicyViolation),
         "{error:?}"
     );
 }

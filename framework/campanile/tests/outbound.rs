@@ -343,7 +343,8 @@ async fn stanza_held_too_long_by_a_layer_times_out() {
     let began = Instant::now();
     let late = client.send(message(alice.jid(), "bad")).await;
     assert!(
-        matches!(&late, Err(SendError::Layer(error)) if error.is::<tower::timeout::error::Elapsed>()),
+        matches!(&late, Err(SendError::Layer(error))
+            if error.is::<tower::timeout::error::Elapsed>()),
         "{late:?}"
     );
     assert!(began.elapsed() >= SECOND * 30 && began.elapsed() <= SECOND * 32);
@@ -369,7 +370,8 @@ async fn stanza_times_out_while_layers_are_not_ready() {
     let began = Instant::now();
     let late = client.send(message(alice.jid(), "second")).await;
     assert!(
-        matches!(&late, Err(SendError::Layer(error)) if error.is::<tower::timeout::error::Elapsed>()),
+        matches!(&late, Err(SendError::Layer(error))
+            if error.is::<tower::timeout::error::Elapsed>()),
         "{late:?}"
     );
     assert!(began.elapsed() >= SECOND * 30 && began.elapsed() <= SECOND * 32);

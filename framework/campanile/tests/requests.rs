@@ -58,7 +58,8 @@ impl Policy<IqRequest, IqResponse, IqError> for Patient {
         _: &mut IqRequest,
         result: &mut Result<IqResponse, IqError>,
     ) -> Option<Self::Future> {
-        let again = matches!(result, Err(IqError::Refused(error)) if error.condition() == Condition::ResourceConstraint);
+        let again = matches!(result, Err(IqError::Refused(error))
+            if error.condition() == Condition::ResourceConstraint);
         let left = self.0.fetch_sub(1, Ordering::Relaxed) > 0;
         (again && left).then(|| tokio::time::sleep(SECOND))
     }
@@ -134,7 +135,8 @@ async fn timeout_and_concurrency_limit_layers_apply() {
     let request = alice.expect(PING).await;
     let shed = shedding.iq_get::<Empty>(alice.jid().clone(), &Ping).await;
     assert!(
-        matches!(&shed, Err(IqError::Layer(error)) if error.is::<tower::load_shed::error::Overloaded>()),
+        matches!(&shed, Err(IqError::Layer(error))
+            if error.is::<tower::load_shed::error::Overloaded>()),
         "{shed:?}"
     );
     alice.answer(&request, Reply::Empty).await.unwrap();
@@ -171,7 +173,8 @@ async fn layer_sees_the_request_and_inner_errors_keep_their_type() {
         .unwrap();
     let refused = asking.await.unwrap();
     assert!(
-        matches!(&refused, Err(IqError::Refused(error)) if error.condition() == Condition::Forbidden),
+        matches!(&refused, Err(IqError::Refused(error))
+            if error.condition() == Condition::Forbidden),
         "{refused:?}"
     );
     assert!(matches!(

@@ -95,9 +95,10 @@ impl Client {
         self.reader = Reader::default();
         self.send(HEADER).await;
         assert!(matches!(self.event().await, Some(Event::Open(_))));
-        assert!(
-            matches!(self.event().await, Some(Event::Element(features)) if features.name == "features")
-        );
+        let Some(Event::Element(features)) = self.event().await else {
+            panic!("no features");
+        };
+        assert_eq!(features.name, "features");
     }
 
     async fn send(&mut self, xml: &str) {

@@ -10,12 +10,23 @@ const POSTGRES: &str = "6:7: `store` is not a database address\n    help: write 
 const POSTGRES: &str = "6:7: this program was built without PostgreSQL\n    help: rebuild it with \
     `--features postgres`, or write \"sqlite:presence.db\"";
 
+/// Expands to a complete component, followed by these lines.
+macro_rules! component {
+    ($lines:literal) => {
+        concat!(
+            "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n",
+            $lines
+        )
+    };
+}
+
 /// Configurations with one fault, and the output after the file name.
 const ONE: &[(&str, &str)] = &[
     // The file as a whole.
     (
         "",
-        "1:1: no [[component]] in the file\n    help: write one [[component]] for each JID to serve",
+        "1:1: no [[component]] in the file\n    help: write one [[component]] for each JID to \
+        serve",
     ),
     (
         "colour = 1\n[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'",
@@ -27,8 +38,8 @@ const ONE: &[(&str, &str)] = &[
     ),
     (
         "[component]\njid='a.b'",
-        "1:2: [component] is a single table\n    help: write [[component]] with double brackets; a file \
-        may have several",
+        "1:2: [component] is a single table\n    help: write [[component]] with double brackets; a \
+        file may have several",
     ),
     (
         "component = 1",
@@ -40,68 +51,70 @@ const ONE: &[(&str, &str)] = &[
         "1:10: `server` cannot be a string\n    help: write [server] on a line of its own",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[echo]",
-        "5:2: [echo] belongs to a component\n    help: write [component.echo] below its [[component]]",
+        component!("[echo]"),
+        "5:2: [echo] belongs to a component\n    help: write [component.echo] below its \
+        [[component]]",
     ),
     // The admin port and the bridge.
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[admin]\ntoken='0123456789abcdef'",
+        component!("[admin]\ntoken='0123456789abcdef'"),
         "5:2: [admin] has no listen\n    help: write listen = \"127.0.0.1:5390\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]",
+        component!("[component.json_bridge]"),
         "5:12: [component.json_bridge] needs a webhook, an api, bots or a nats section\n    help: \
         write webhook = { url = \"http://127.0.0.1:8080/hook\" }, or \
          api = { listen = \"127.0.0.1:5391\" }",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\nwebhook={url='ftp://x'}",
+        component!("[component.json_bridge]\nwebhook={url='ftp://x'}"),
         "6:14: \"ftp://x\" is not an http or https URL\n    help: write a URL, \
         such as \"https://bots.example.org/hook\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='x'}",
-        "6:13: \"x\" is not an address with a port\n    help: write \"127.0.0.1:5391\" or \"[::1]:5391\"",
+        component!("[component.json_bridge]\napi={listen='x'}"),
+        "6:13: \"x\" is not an address with a port\n    help: write \"127.0.0.1:5391\" or \
+        \"[::1]:5391\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\nwebhook={secret='s3cret'}",
+        component!("[component.json_bridge]\nwebhook={secret='s3cret'}"),
         "6:9: [component.json_bridge.webhook] has no url\n    help: write url = \
         \"http://127.0.0.1:8080/hook\", where the handler listens",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\nwebhook={url='http://x',tiemout='1s'}",
+        component!("[component.json_bridge]\nwebhook={url='http://x',tiemout='1s'}"),
         "6:25: unknown key \"tiemout\" in [component.json_bridge.webhook]\n    help: did you mean `timeout`?",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\nwebhook='http://x'",
+        component!("[component.json_bridge]\nwebhook='http://x'"),
         "6:9: `webhook` cannot be a string\n    help: write a webhook, as in { url = \
         \"http://127.0.0.1:8080/hook\", secret_env = \"HOOK_SECRET\" }",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='127.0.0.1:1'}\nto='a.b'",
+        component!("[component.json_bridge]\napi={listen='127.0.0.1:1'}\nto='a.b'"),
         "7:4: `to` cannot be a string\n    help: write a list of JIDs and domains, or \"anybody\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='127.0.0.1:1'}\nxml='s3cret'",
+        component!("[component.json_bridge]\napi={listen='127.0.0.1:1'}\nxml='s3cret'"),
         "7:5: `xml` is not a known word\n    help: write \"never\", \"lossless\" or \"always\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge.bots.'a b']\nname='x'",
+        component!("[component.json_bridge.bots.'a b']\nname='x'"),
         "5:29: \"a b\" is not a localpart\n    help: name a bot by its localpart, as in \
         [component.json_bridge.bots.helpdesk]",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge.bots.x]\navatar='no.png'",
+        component!("[component.json_bridge.bots.x]\navatar='no.png'"),
         "6:8: cannot read no.png: No such file or directory (os error 2)\n    help: name a PNG, JPEG, \
         GIF or WebP file of about 10 KiB; paths are relative to this file's folder",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='127.0.0.1:1'}\noutbox=true",
+        component!("[component.json_bridge]\napi={listen='127.0.0.1:1'}\noutbox=true"),
         "7:8: `outbox` cannot be a boolean\n    help: write the path of a file in quotation marks, or false",
     ),
     // Keys that are secrets, in any table.
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={listen='127.0.0.1:1',token_env='NO_SUCH_TOKEN'}",
+        component!("[component.json_bridge]\napi={listen='127.0.0.1:1',token_env='NO_SUCH_TOKEN'}"),
         "6:37: environment variable NO_SUCH_TOKEN is not set\n    help: set it where campanile is \
         started (systemd: EnvironmentFile=), or use token_file",
     ),
@@ -110,51 +123,51 @@ const ONE: &[(&str, &str)] = &[
         "4:8: `secret` is not a string\n    help: write a string in quotation marks",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nsecret_file='/dev/null'",
+        component!("[component.limits]\nsecret_file='/dev/null'"),
         "6:13: the secret is empty\n    help: write the secret configured on the server",
     ),
     // Numbers.
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nin_flight=99999999999999999999",
+        component!("[component.limits]\nin_flight=99999999999999999999"),
         "6:11: `in_flight` has a number out of range\n    help: write a smaller number",
     ),
     // The logger.
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nretention='90d'",
-        "5:12: [component.logger] has no store\n    help: write store = \"sqlite:logger.db\" to keep \
-        the archive in that file",
+        component!("[component.logger]\nretention='90d'"),
+        "5:12: [component.logger] has no store\n    help: write store = \"sqlite:logger.db\" to \
+        keep the archive in that file",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nstore='mysql:x'",
+        component!("[component.logger]\nstore='mysql:x'"),
         "6:7: `store` is not a known kind of store\n    help: write \"sqlite:FILE\", such as \
         \"sqlite:campanile.db\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nstore='sqlite:x'\nadmin=['a@b']",
+        component!("[component.logger]\nstore='sqlite:x'\nadmin=['a@b']"),
         "7:1: unknown key \"admin\" in [component.logger]\n    help: did you mean `admins`?",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\nstore='sqlite:x'\nretention='1s'",
+        component!("[component.logger]\nstore='sqlite:x'\nretention='1s'"),
         "7:11: `retention` is out of range\n    help: write a value from \"1m\" to \"36500d\"",
     ),
     // The tap.
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.tap]",
-        "5:12: [component.tap] has no archive\n    help: write archive = \"shop@logger.example.org\", an \
-        address of a logger",
+        component!("[component.tap]"),
+        "5:12: [component.tap] has no archive\n    help: write archive = \
+        \"shop@logger.example.org\", an address of a logger",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.tap]\narchive='x@l.b'",
+        component!("[component.tap]\narchive='x@l.b'"),
         "5:12: no [component.logger] in this file serves x@l.b\n    help: add the store of that \
         logger: store = \"sqlite:logger.db\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.tap]\narchive='x@A.b'\nstore='sqlite:x'",
+        component!("[component.tap]\narchive='x@A.b'\nstore='sqlite:x'"),
         "5:12: a component cannot be tapped into its own archive\n    help: write the address of a \
         logger on another JID; this one archives what it receives anyway",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.tap]\narchive='x@l.b/r'\nstore='sqlite:x'",
+        component!("[component.tap]\narchive='x@l.b/r'\nstore='sqlite:x'"),
         "6:9: \"x@l.b/r\" is not an archive address: resource found while parsing a bare \
         JID\n    help: write a bare JID of a logger, such as \"shop@logger.example.org\"",
     ),
@@ -180,9 +193,9 @@ const ONE: &[(&str, &str)] = &[
     ),
     // The same JID in another spelling.
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[[component]]\njid='A.B'\naddress='c:1'\nsecret='d'",
-        "6:5: a.b is already served by the [[component]] at line 2\n    help: mount everything for one \
-        JID in one [[component]]",
+        component!("[[component]]\njid='A.B'\naddress='c:1'\nsecret='d'"),
+        "6:5: a.b is already served by the [[component]] at line 2\n    help: mount everything for \
+        one JID in one [[component]]",
     ),
     // The server.
     (
@@ -192,7 +205,8 @@ const ONE: &[(&str, &str)] = &[
     ),
     (
         "[server]\naddress='localhost'\n[[component]]\njid='a.b'\nsecret='d'",
-        "2:9: \"localhost\" is not a server address\n    help: write host:port, [v6]:port or unix:/path",
+        "2:9: \"localhost\" is not a server address\n    help: write host:port, [v6]:port or \
+        unix:/path",
     ),
     (
         "[[component]]\njid='a.b'\nsecret='d'\naddress='unix:/x'\ntls={}",
@@ -233,13 +247,13 @@ const ONE: &[(&str, &str)] = &[
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret_file='none'",
-        "4:13: cannot read none: No such file or directory (os error 2)\n    help: name a file that \
-        holds only the secret; paths are relative to this file's folder",
+        "4:13: cannot read none: No such file or directory (os error 2)\n    help: name a file \
+        that holds only the secret; paths are relative to this file's folder",
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret_env='NO_SUCH_SECRET'",
-        "4:12: environment variable NO_SUCH_SECRET is not set\n    help: set it where campanile is started \
-        (systemd: EnvironmentFile=), or use secret_file",
+        "4:12: environment variable NO_SUCH_SECRET is not set\n    help: set it where campanile is \
+        started (systemd: EnvironmentFile=), or use secret_file",
     ),
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret_credential='echo'",
@@ -253,130 +267,134 @@ const ONE: &[(&str, &str)] = &[
     ),
     // Modules.
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.ehco]",
+        component!("[component.ehco]"),
         "5:12: unknown key \"ehco\" in [[component]]\n    help: did you mean `echo`?",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\necho=true",
+        component!("echo=true"),
         "5:6: `echo` cannot be a boolean\n    help: write [component.echo] on a line of its own",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.echo]\nloud=true",
-        "6:1: unknown key \"loud\" in [component.echo]\n    help: remove it; this table has no keys",
+        component!("[component.echo]\nloud=true"),
+        "6:1: unknown key \"loud\" in [component.echo]\n    help: remove it; this table has no \
+        keys",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.disco]\nnmae='x'",
+        component!("[component.disco]\nnmae='x'"),
         "6:1: unknown key \"nmae\" in [component.disco]\n    help: did you mean `name`?",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.disco]\nidentities=[{category='client'}]",
+        component!("[component.disco]\nidentities=[{category='client'}]"),
         "6:13: an identity needs `category` and `type`\n    help: write both, as registered at \
         https://xmpp.org/registrar/disco-categories.html",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.disco]\ncontacts={abuse=['me']}",
-        "6:18: \"me\" is not a URI\n    help: write a contact URI, such as \"mailto:abuse@example.org\" \
-        or \"xmpp:help@example.org\"",
+        component!("[component.disco]\ncontacts={abuse=['me']}"),
+        "6:18: \"me\" is not a URI\n    help: write a contact URI, such as \
+        \"mailto:abuse@example.org\" or \"xmpp:help@example.org\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.disco.contacts]\npress=[]",
-        "6:1: unknown key \"press\" in [component.disco.contacts]\n    help: use one of abuse, admin, \
-        feedback, sales, security, status, support",
+        component!("[component.disco.contacts]\npress=[]"),
+        "6:1: unknown key \"press\" in [component.disco.contacts]\n    help: use one of abuse, \
+        admin, feedback, sales, security, status, support",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.presence]",
+        component!("[component.presence]"),
         "5:12: [component.presence] has no store\n    help: write store = \"sqlite:presence.db\", \
         or \"memory\" to lose all contacts on exit",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.presence]\nstore='disk'",
-        "6:7: `store` is not a known kind of store\n    help: write store = \"sqlite:presence.db\", \
-        or \"memory\" to lose all contacts on exit",
+        component!("[component.presence]\nstore='disk'"),
+        "6:7: `store` is not a known kind of store\n    help: write store = \
+        \"sqlite:presence.db\", or \"memory\" to lose all contacts on exit",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\ncolour='red'",
-        "5:1: unknown key \"colour\" in [[component]]\n    help: use one of jid, secret, secret_file, \
-        secret_env, secret_credential, address, tls, allow, deny, rate, disco, logger, limits, \
-        tap, json_bridge, presence, vcard, echo",
+        component!("colour='red'"),
+        "5:1: unknown key \"colour\" in [[component]]\n    help: use one of jid, secret, \
+        secret_file, secret_env, secret_credential, address, tls, allow, deny, rate, disco, \
+        logger, limits, tap, json_bridge, presence, vcard, echo",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.presence]\nstore='postgres://a:s3cret@b:port/c'",
+        component!("[component.presence]\nstore='postgres://a:s3cret@b:port/c'"),
         POSTGRES,
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.presence]\nstore='memory'\nacept=true",
+        component!("[component.presence]\nstore='memory'\nacept=true"),
         "7:1: unknown key \"acept\" in [component.presence]\n    help: did you mean `accept`?",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.vcard]\nphoto='no.png'",
-        "6:7: cannot read no.png: No such file or directory (os error 2)\n    help: name a PNG, JPEG, \
-        GIF or WebP file of about 10 KiB; paths are relative to this file's folder",
+        component!("[component.vcard]\nphoto='no.png'"),
+        "6:7: cannot read no.png: No such file or directory (os error 2)\n    help: name a PNG, \
+        JPEG, GIF or WebP file of about 10 KiB; paths are relative to this file's folder",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.vcard.bots.weather]\nnmae='x'",
+        component!("[component.vcard.bots.weather]\nnmae='x'"),
         "6:1: unknown key \"nmae\" in [component.vcard.bots.weather]\n    help: did you mean `name`?",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.vcard.bots.'a b']",
-        "5:23: invalid localpart \"a b\": localpart doesn’t pass nodeprep validation\n    help: name a bot \
-        by its localpart, as in [component.vcard.bots.weather]",
+        component!("[component.vcard.bots.'a b']"),
+        "5:23: invalid localpart \"a b\": localpart doesn’t pass nodeprep validation\n    help: \
+        name a bot by its localpart, as in [component.vcard.bots.weather]",
     ),
     // Permissions and rate limits.
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\nallow='a.b'",
+        component!("allow='a.b'"),
         "5:7: `allow` cannot be a string\n    help: write a list of JIDs and domains",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\ndeny=['a.b', 'x@a.b/phone']",
+        component!("deny=['a.b', 'x@a.b/phone']"),
         "5:14: \"x@a.b/phone\" has a resource, which changes with each login\n    help: write \
         user@example.org, or example.org for all of its users",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\nallow=[]",
-        "5:7: `allow` is empty\n    help: list the permitted senders, or remove `allow` to permit everyone",
+        component!("allow=[]"),
+        "5:7: `allow` is empty\n    help: list the permitted senders, or remove `allow` to permit \
+        everyone",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.rate]\nper_sender='20'",
-        "6:12: `per_sender` cannot be \"20\"\n    help: write a rate, such as \"20/s\" or \"1000/10s\"",
+        component!("[component.rate]\nper_sender='20'"),
+        "6:12: `per_sender` cannot be \"20\"\n    help: write a rate, such as \"20/s\" or \
+        \"1000/10s\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.rate]\nper_domain='0/s'",
-        "6:12: `per_domain` cannot be \"0/s\"\n    help: write a rate, such as \"20/s\" or \"1000/10s\"",
+        component!("[component.rate]\nper_domain='0/s'"),
+        "6:12: `per_domain` cannot be \"0/s\"\n    help: write a rate, such as \"20/s\" or \
+        \"1000/10s\"",
     ),
     // Limits.
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nshutdown_grace='30'",
+        component!("[component.limits]\nshutdown_grace='30'"),
         "6:16: `shutdown_grace` cannot be \"30\"\n    help: write a duration with its unit, such \
         as \"500ms\", \"30s\", \"5m\" or \"1h\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nkeepalive='10ms'",
+        component!("[component.limits]\nkeepalive='10ms'"),
         "6:11: `keepalive` is out of range\n    help: write a value from \"1s\" to \"1d\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nmax_stanza_in=9999",
+        component!("[component.limits]\nmax_stanza_in=9999"),
         "6:15: `max_stanza_in` is out of range\n    help: write a value from 10000 to \"256MiB\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nmax_stanza_in='1M'",
+        component!("[component.limits]\nmax_stanza_in='1M'"),
         "6:15: `max_stanza_in` cannot be \"1M\"\n    help: write a size, such as 65536, \"64KiB\" \
         or \"1MiB\"",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nin_flight=0",
+        component!("[component.limits]\nin_flight=0"),
         "6:11: `in_flight` is out of range\n    help: write a value from 1 to 1000000",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nin_flight=-1",
+        component!("[component.limits]\nin_flight=-1"),
         "6:11: `in_flight` cannot be -1\n    help: write a whole number",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nback_off=['1m','1s']",
+        component!("[component.limits]\nback_off=['1m','1s']"),
         "6:10: `back_off`: the first delay exceeds the longest\n    help: write the first and the \
         longest delay, such as [\"1s\", \"60s\"]",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.limits]\nhandler-timeout='1s'",
+        component!("[component.limits]\nhandler-timeout='1s'"),
         "6:1: unknown key \"handler-timeout\" in [component.limits]\n    help: did you mean \
         `handler_timeout`?",
     ),
@@ -387,7 +405,7 @@ const ONE: &[(&str, &str)] = &[
         https://toml.io; strings need quotation marks",
     ),
     (
-        "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\nsecret='e'",
+        component!("secret='e'"),
         "5:1: invalid TOML: duplicate key\n    help: see https://toml.io; strings need quotation \
         marks",
     ),

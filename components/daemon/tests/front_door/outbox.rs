@@ -86,7 +86,8 @@ fn undeliverable_message_is_acknowledged_stored_replayed_and_dropped() {
 #[test]
 fn missing_outbox_is_reported() {
     let (mut command, folder) = campanile(&["outbox", "list"]);
-    let bridge = "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.json_bridge]\napi={ listen='127.0.0.1:0' }\n";
+    let bridge = "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n\
+        [component.json_bridge]\napi={ listen='127.0.0.1:0' }\n";
     folder.write("campanile.toml", bridge);
     let ended = end(&mut command, "");
     assert_eq!(ended.code, Some(71));

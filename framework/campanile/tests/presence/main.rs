@@ -768,8 +768,8 @@ async fn shutdown_is_silent_while_another_process_serves_the_jid() {
         alice
             .expect("<presence from='bot.localhost' to='alice@localhost'/>")
             .await;
-        let ping = "<iq type='get' id='0123-ping' from='bot.localhost/ping' to='bot.localhost/pong'>\
-                     <ping xmlns='urn:xmpp:ping'/></iq>";
+        let ping = "<iq type='get' id='0123-ping' from='bot.localhost/ping' \
+                     to='bot.localhost/pong'><ping xmlns='urn:xmpp:ping'/></iq>";
         bot.host().inject(BOT, ping);
         // The reply arrives after everything sent before it.
         alice

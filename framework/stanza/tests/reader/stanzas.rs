@@ -391,7 +391,8 @@ fn line_ends_and_white_space_are_normalized() {
 
 #[test]
 fn all_characters_that_xml_allows_are_accepted() {
-    let text = "\t\n ~\u{7F}\u{80}\u{9F}\u{7FF}\u{800}\u{D7FF}\u{E000}\u{FEFF}\u{FFFD}\u{10000}\u{1F514}\u{10FFFF}]] ]>";
+    let text = "\t\n ~\u{7F}\u{80}\u{9F}\u{7FF}\u{800}\u{D7FF}\u{E000}\u{FEFF}\u{FFFD}\
+        \u{10000}\u{1F514}\u{10FFFF}]] ]>";
     let name = "é\u{300}日本\u{10000}-._1";
     let xml = format!("<message><{name} {name}='{text}'>{text}</{name}></message>");
     let wanted = tree(&format!(
