@@ -2,9 +2,13 @@
 //!
 //! | XEP | payload | response |
 //! |---|---|---|
-//! | [0092](https://xmpp.org/extensions/xep-0092.html) | `{jabber:iq:version}query` | name and version, without the operating system |
-//! | [0202](https://xmpp.org/extensions/xep-0202.html) | `{urn:xmpp:time}time` | UTC |
-//! | [0012](https://xmpp.org/extensions/xep-0012.html) | `{jabber:iq:last}query` | seconds since the component started |
+//! | [0092] | `{jabber:iq:version}query` | name and version, without the operating system |
+//! | [0202] | `{urn:xmpp:time}time` | UTC |
+//! | [0012] | `{jabber:iq:last}query` | seconds since the component started |
+//!
+//! [0012]: https://xmpp.org/extensions/xep-0012.html
+//! [0092]: https://xmpp.org/extensions/xep-0092.html
+//! [0202]: https://xmpp.org/extensions/xep-0202.html
 
 mod last_activity;
 

@@ -6,8 +6,11 @@
 //!
 //! | XEP | |
 //! |---|---|
-//! | [0030](https://xmpp.org/extensions/xep-0030.html) | identities |
-//! | [0157](https://xmpp.org/extensions/xep-0157.html) | contact addresses, as a form in disco#info |
+//! | [0030] | identities |
+//! | [0157] | contact addresses, as a form in disco#info |
+//!
+//! [0030]: https://xmpp.org/extensions/xep-0030.html
+//! [0157]: https://xmpp.org/extensions/xep-0157.html
 
 mod settings;
 

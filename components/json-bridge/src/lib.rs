@@ -16,8 +16,12 @@
 //!
 //! | XEP | supported as |
 //! |---|---|
-//! | [0184](https://xmpp.org/extensions/xep-0184.html) | delivery receipts, sent once the message is in the outbox |
-//! | [0335](https://xmpp.org/extensions/xep-0335.html), [0432](https://xmpp.org/extensions/xep-0432.html) | JSON inside stanzas, passed on as JSON; datatypes advertised in disco |
+//! | [0184] | delivery receipts, sent once the message is in the outbox |
+//! | [0335], [0432] | JSON inside stanzas, passed on as JSON; datatypes advertised in disco |
+//!
+//! [0184]: https://xmpp.org/extensions/xep-0184.html
+//! [0335]: https://xmpp.org/extensions/xep-0335.html
+//! [0432]: https://xmpp.org/extensions/xep-0432.html
 //!
 //! # Example
 //!

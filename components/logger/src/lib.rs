@@ -4,9 +4,9 @@
 //! | function | |
 //! |---|---|
 //! | store | messages of every type with any payload; optionally presence and IQ sets |
-//! | acknowledge | a receipt (XEP-0184) or an IQ result, sent once the entry is on disk and never before |
-//! | search | MAM (XEP-0313) with full text (XEP-0431), paged by RSM (XEP-0059); commands; `campanile archive` |
-//! | erase | by age, by size, and on a user's request: no byte of an erased entry stays in any file |
+//! | acknowledge | a receipt (XEP-0184) or an IQ result, sent only once the entry is on disk |
+//! | search | MAM (XEP-0313) with full text (XEP-0431) and RSM; commands; `campanile archive` |
+//! | erase | by age, by size, and on a user's request; no byte of an entry stays in any file |
 //!
 //! Each localpart is a separate archive.
 

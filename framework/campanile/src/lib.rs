@@ -290,8 +290,8 @@
 //! use campanile::router::Router;
 //!
 //! async fn double(Body(text): Body) -> Result<String, BoxError> {
-//!     let invalid = || StanzaError::new(Condition::NotAcceptable).with_text("please send a number");
-//!     let number: u32 = text.trim().parse().map_err(|_| invalid())?; // sent to the peer
+//!     let invalid = StanzaError::new(Condition::NotAcceptable).with_text("please send a number");
+//!     let number: u32 = text.trim().parse().map_err(|_| invalid)?; // sent to the peer
 //!     let double = number.checked_mul(2).ok_or("overflow")?; // logged; internal-server-error
 //!     Ok(double.to_string())
 //! }
@@ -342,12 +342,17 @@
 //!
 //! | method | use |
 //! |---|---|
-//! | [`send`](client::Client::send) | messages and presence; returns once the stanza is written to the stream |
-//! | [`send_confirmed`](client::Client::send_confirmed) | important stanzas; returns once the server has processed it, and sends it again after a reconnect |
-//! | [`iq_get`](client::Client::iq_get), [`iq_set`](client::Client::iq_set) | IQ requests with a typed response |
+//! | [`send`] | messages and presence; returns once the stanza is written to the stream |
+//! | [`send_confirmed`] | important stanzas; waits for the server, and sends again after a reconnect |
+//! | [`iq_get`], [`iq_set`] | IQ requests with a typed response |
 //! | [`request`] | methods for common requests: version, disco, archives, vCards, commands |
 //!
 //! → [`guide::sending`]
+//!
+//! [`send`]: client::Client::send
+//! [`send_confirmed`]: client::Client::send_confirmed
+//! [`iq_get`]: client::Client::iq_get
+//! [`iq_set`]: client::Client::iq_set
 //!
 //! # Middleware
 //!
@@ -378,7 +383,7 @@
 //! |---|---|
 //! | routes | [`Router::layer`](router::Router::layer) |
 //! | a component | [`ComponentBuilder::layer`](component::ComponentBuilder::layer) |
-//! | everything a component sends | [`ComponentBuilder::outbound`](component::ComponentBuilder::outbound) |
+//! | outbound stanzas | [`ComponentBuilder::outbound`](component::ComponentBuilder::outbound) |
 //! | requests of one client | [`Client::layer`](client::Client::layer) |
 //!
 //! → [`layer`] lists the layers of this crate; [`guide::layers`] explains how to write your own
@@ -440,7 +445,8 @@
 //! | vCards and photos (XEP-0054, XEP-0153) | [`vcard`] |
 //! | paged lists (XEP-0059) | [`paging`] |
 //! | delivery receipts (XEP-0184) | [`ReceiptsLayer`](receipts::ReceiptsLayer) |
-//! | JSON containers (XEP-0335) and JSON messages (XEP-0432) | [`Json`](extract::Json), [`JsonMessage`](extract::JsonMessage) |
+//! | JSON containers (XEP-0335) | [`Json`](extract::Json) |
+//! | JSON messages (XEP-0432) | [`JsonMessage`](extract::JsonMessage) |
 //! | common payload types | [`payload`] |
 //!
 //! # Required dependencies

@@ -33,7 +33,7 @@
 //!        <delay xmlns='urn:xmpp:delay' stamp='2026-01-01T08:00:00Z'/>\
 //!      </message>",
 //! )?;
-//! let body = message.children().find("jabber:client", "body").map(|body| body.text().into_owned());
+//! let body = message.children().find("jabber:client", "body").map(|body| body.text());
 //! assert_eq!(body.as_deref(), Some("Good morning"));
 //! let delay: Delay = message.child()?;
 //! assert_eq!(delay.stamp.0.timestamp(), 1_767_254_400);

@@ -81,13 +81,22 @@
 //! | Fault | API |
 //! |---|---|
 //! | One byte per read and write | [`Wire::split`] |
-//! | Connection lost, now or within a stanza | [`Wire::cut`], [`Wire::cut_after_read`], [`Wire::cut_after_written`] |
-//! | Server silent, not reading, or unreachable | [`Wire::silence`], [`Wire::block`], [`Wire::refuse`] |
-//! | Server restart | [`Host::stop`](crate::host::Host::stop), [`Host::start`](crate::host::Host::start) |
-//! | Stream error, such as `conflict` | [`Host::disconnect`](crate::host::Host::disconnect) |
-//! | Invalid bytes from the server | [`Host::inject`](crate::host::Host::inject), [`Transcript`] |
-//! | Flood | [`User::flood`](crate::host::User::flood) |
-//! | Late and forged responses | [`User::answer`](crate::host::User::answer), [`User::send`](crate::host::User::send) as another user |
+//! | Connection lost | [`Wire::cut`] |
+//! | Connection lost within a stanza | [`Wire::cut_after_read`], [`Wire::cut_after_written`] |
+//! | Server silent, blocked, unreachable | [`Wire::silence`], [`Wire::block`], [`Wire::refuse`] |
+//! | Server restart | [`Host::stop`], [`Host::start`] |
+//! | Stream error, such as `conflict` | [`Host::disconnect`] |
+//! | Invalid bytes from the server | [`Host::inject`], [`Transcript`] |
+//! | Flood | [`User::flood`] |
+//! | Late and forged responses | [`User::answer`], [`User::send`] as another user |
+//!
+//! [`Host::stop`]: crate::host::Host::stop
+//! [`Host::start`]: crate::host::Host::start
+//! [`Host::disconnect`]: crate::host::Host::disconnect
+//! [`Host::inject`]: crate::host::Host::inject
+//! [`User::flood`]: crate::host::User::flood
+//! [`User::answer`]: crate::host::User::answer
+//! [`User::send`]: crate::host::User::send
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -23,7 +23,12 @@ use crate::log::LogFormat;
     version,
     about = "Ready-made components for XMPP servers, in one process"
 )]
-#[command(long_about = help::ABOUT, after_help = help::HELP, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    long_about = help::ABOUT,
+    after_help = help::HELP,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     /// Format of log lines on stderr
     #[arg(
@@ -171,7 +176,13 @@ pub(crate) struct Demo {
     ///
     /// Connections have no TLS, so use this on the local machine only. On an address that other
     /// machines can reach, the passwords are generated at each start.
-    #[arg(short, long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:5222")]
+    #[arg(
+        short,
+        long,
+        value_name = "ADDRESS",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:5222"
+    )]
     pub(crate) listen: Option<SocketAddr>,
 
     /// Also show the XML of each stanza

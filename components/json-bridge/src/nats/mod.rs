@@ -2,15 +2,16 @@
 //!
 //! | subject | content | consumer |
 //! |---|---|---|
-//! | `PREFIX.in.BOT.KIND.TYPE` | messages, and presence for bots that enable it, as JSON | the bot, or the bridge for its webhook |
+//! | `PREFIX.in.BOT.KIND.TYPE` | messages and presence, as JSON | the bot, or the bridge for its webhook |
 //! | `PREFIX.out.BOT` | stanzas to send, published by a bot as JSON | one of the bridges |
 //! | `PREFIX.iq.BOT` | IQ requests, by request/reply; not stored | the bot |
-//! | `PREFIX.refused.BOT` | the reason why a message on `out` was rejected; not stored | any subscriber |
-//! | `PREFIX.answer.INSTANCE` | an IQ response that arrived at another bridge on the same JID, as XML; not stored | the bridge that sent the request |
+//! | `PREFIX.refused.BOT` | why a message on `out` was rejected; not stored | any subscriber |
+//! | `PREFIX.answer.INSTANCE` | IQ responses, as XML; not stored | the bridge that sent the request |
 //!
-//! `in` and `out` are streams with work-queue retention. Each message is acknowledged individually,
-//! and redelivered to another process if its consumer dies. `Nats-Msg-Id` is the same on each
-//! delivery.
+//! Presence is published only for bots that enable it. `answer` forwards the IQ responses that
+//! arrive at another bridge on the same JID. `in` and `out` are streams with work-queue retention.
+//! Each message is acknowledged individually, and redelivered to another process if its consumer
+//! dies. `Nats-Msg-Id` is the same on each delivery.
 
 #[cfg(feature = "nats")]
 mod broker;

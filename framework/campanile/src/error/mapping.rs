@@ -43,8 +43,8 @@ pub(crate) fn classify(error: &BoxError) -> Classified {
 /// | error | condition | type |
 /// |---|---|---|
 /// | [`StanzaError`] | as given | as given |
-/// | `tower::timeout::error::Elapsed`, `tokio::time::error::Elapsed` | remote-server-timeout | wait |
-/// | `tower::load_shed::error::Overloaded` | resource-constraint | wait |
+/// | `Elapsed` of `tower::timeout` and `tokio::time` | remote-server-timeout | wait |
+/// | `Overloaded` of `tower::load_shed` | resource-constraint | wait |
 /// | [`ParseError`] | bad-request | modify |
 /// | anything else | internal-server-error | cancel |
 ///

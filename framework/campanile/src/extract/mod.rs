@@ -4,14 +4,14 @@
 //! |---|---|---|
 //! | [`Sender`], [`Recipient`] | the address | – |
 //! | [`Id`], [`Lang`] | the id, the language | missing |
-//! | [`Kind`](crate::stanza::Kind) | kind and type | – |
-//! | [`IqType`](crate::stanza::IqType), [`MessageType`](crate::stanza::MessageType), [`PresenceType`](crate::stanza::PresenceType) | the type | the stanza is of another kind |
+//! | [`Kind`] | kind and type | – |
+//! | [`IqType`], [`MessageType`], [`PresenceType`] | the type | not of this kind |
 //! | [`Localpart<T>`] | the placeholders of the recipient pattern | not a valid `T` |
-//! | [`Args<T>`] | the arguments of a chat command | not a valid `T`; the router replies with the usage |
+//! | [`Args<T>`] | the arguments of a chat command | not a valid `T`; the peer gets the usage |
 //! | [`Payload<P>`] | the first child that is a `P` | missing or invalid |
 //! | [`Payloads<P>`] | all children that are a `P`, possibly none | one of them is invalid |
-//! | [`Json<T>`] | the JSON value in an XEP-0335 container | missing or not a valid `T` |
-//! | [`JsonMessage<T>`] | the XEP-0432 payload with the datatype of `T` | missing or not a valid `T` |
+//! | [`Json<T>`] | the JSON value in an XEP-0335 container | missing or invalid |
+//! | [`JsonMessage<T>`] | the XEP-0432 payload with the datatype of `T` | missing or invalid |
 //! | [`Body`], [`Subject`] | the text in the language of the message | missing |
 //! | [`Bodies`], [`Subjects`] | the text in every language sent | missing |
 //! | [`Thread`] | the conversation thread | missing |
@@ -19,18 +19,26 @@
 //! | [`Priority`] | the priority in presence, 0 by default | invalid |
 //! | [`Delay`] | the time at which the stanza was first sent (XEP-0203) | missing or invalid |
 //! | [`StanzaError`] | the error in a bounced stanza | the stanza is not an error |
-//! | [`Message`], [`Presence`] | the whole stanza, parsed | the stanza is of another kind, or a child is invalid |
-//! | [`Children`](crate::stanza::Children) | the children, unparsed | – |
+//! | [`Message`], [`Presence`] | the whole stanza, parsed | not of this kind, or invalid |
+//! | [`Children`] | the children, unparsed | – |
 //! | [`StanzaRef`] | the stanza, unparsed | – |
-//! | [`State<T>`] | the state set by [`with_state`](crate::router::Router::with_state) | – |
+//! | [`State<T>`] | the state set by [`with_state`] | – |
 //! | [`Extension<T>`] | a value added by a layer | missing; the peer gets `internal-server-error` |
-//! | [`Client`](crate::client::Client) | the handle for sending stanzas | – |
+//! | [`Client`] | the handle for sending stanzas | – |
 //! | [`Inbound`] | the stanza with its context | – |
 //! | `Option<T>` | `None` if `T` is missing | `T` is invalid |
 //! | `Result<T, T::Rejection>` | the value or the rejection | – |
 //!
 //! Extraction is synchronous and borrows the stanza, so extractors can be combined in any order. To
 //! load something with I/O, use a layer that stores the result in the extensions.
+//!
+//! [`Kind`]: crate::stanza::Kind
+//! [`IqType`]: crate::stanza::IqType
+//! [`MessageType`]: crate::stanza::MessageType
+//! [`PresenceType`]: crate::stanza::PresenceType
+//! [`Children`]: crate::stanza::Children
+//! [`with_state`]: crate::router::Router::with_state
+//! [`Client`]: crate::client::Client
 
 mod address;
 mod arguments;

@@ -10,17 +10,19 @@
 //! | [`TraceLayer`] | opens a debug span for each stanza | – |
 //! | [`MetricsLayer`] | counts stanzas and measures latency | – |
 //! | [`AccessLayer`] | allows or denies JIDs and domains | `forbidden` |
-//! | [`RateLayer`] | limits the rate of stanzas from each sender or domain | `policy-violation`, type `wait` |
-//! | [`ReceiptsLayer`](crate::receipts::ReceiptsLayer) | sends delivery receipts (XEP-0184) for accepted messages | – |
+//! | [`RateLayer`] | limits the rate of each sender or domain | `policy-violation`, type `wait` |
+//! | [`ReceiptsLayer`] | sends delivery receipts (XEP-0184) for accepted messages | – |
 //! | [`LoopGuardLayer`] | stops reply loops between bots | – |
 //! | [`from_fn`] | runs an async function | chosen by the function |
 //! | `tower::timeout` | cancels slow calls | `remote-server-timeout` |
 //! | `tower::limit`, applied to a route | limits concurrency; calls wait | – |
-//! | `tower::load_shed`, applied to a limit | rejects calls instead of waiting | `resource-constraint` |
+//! | `tower::load_shed`, applied to a limit | rejects excess calls | `resource-constraint` |
 //!
 //! A layer holds the settings and the counters, and is cheap to clone. The service it creates
 //! shares them. A suitable order for most components, from the outermost to the innermost, is:
 //! trace, metrics, access, rate, then limits on the work itself.
+//!
+//! [`ReceiptsLayer`]: crate::receipts::ReceiptsLayer
 
 mod access;
 mod bounded_map;

@@ -22,7 +22,7 @@ use crate::router::{Advertised, OverlapError, Router};
 ///
 /// | event | calls |
 /// |---|---|
-/// | the component is built | `mount`, then `advertised` with the information of the component as a whole |
+/// | the component is built | `mount`, then `advertised` with the whole component's information |
 /// | the component starts, before the first connection | `start`, one module after the other |
 /// | a stream is open | `online`, concurrently for all modules; dropped if the stream ends first |
 /// | the component stops while a stream is open | `leave`, concurrently for all modules |

@@ -15,13 +15,16 @@ use campanile_stanza::xml::CLIENT;
 /// | type | reply |
 /// |---|---|
 /// | `()`, `None` | an empty result for an IQ request, nothing for other stanzas |
-/// | [`Payload`](crate::extract::Payload), [`Json`](crate::extract::Json), [`Children`] | IQ result, or message of the request's type |
+/// | [`Payload`], [`Json`], [`Children`] | an IQ result, or a message of the request's type |
 /// | `&str`, `String`, `Cow<str>`, [`Text`] | a message of the request's type with this body |
 /// | [`Stanza`], [`Message`], [`Presence`] | that stanza, its missing addresses filled in |
 /// | [`StanzaError`], [`Condition`] | an error reply |
 /// | `Vec`, tuples of two to four | several replies, in order |
 /// | `Result` | that of the value; an error is converted by [`into_stanza_error`] |
 /// | [`Deferred`] | the reply that its [`Responder`](super::Responder) sends later |
+///
+/// [`Payload`]: crate::extract::Payload
+/// [`Json`]: crate::extract::Json
 ///
 /// [`Reply`] lists what each of them sends in answer to which kind of stanza. To return a type of
 /// your own, implement the trait in terms of these:

@@ -17,16 +17,20 @@ use crate::stanza::{Children, IqType, Kind, MessageType, Stanza, WriteError};
 /// A reply without addresses, which [`address`](Reply::address) adds.
 ///
 /// The rows are the variants, the columns the kinds of stanza being answered; “–” means that
-/// nothing is sent.
+/// nothing is sent. A returned groupchat message without an address goes to the bare JID of the
+/// room.
 ///
-/// | reply to → | IQ get, set | message chat, normal | groupchat, headline | presence | error, result |
+/// | reply to → | IQ get, set | chat, normal | groupchat, headline | presence | error, result |
 /// |---|---|---|---|---|---|
 /// | [`Empty`](Reply::Empty) | empty result | – | – | – | – |
-/// | [`Children`](Reply::Children) | result, of at most one child | message of the same type and id | – | – | – |
-/// | [`Stanza`](Reply::Stanza) | the stanza, and an empty result | the stanza | the stanza; groupchat to the bare room | the stanza | – |
+/// | [`Children`][children] | result, at most one child | message of the same type and id | – | – | – |
+/// | [`Stanza`][stanza] | the stanza, an empty result | the stanza | the stanza | the stanza | – |
 /// | [`Error`](Reply::Error) | error | error, if the message has content | – | – | – |
 /// | [`Multiple`](Reply::Multiple) | all, with at most one result or error | all | all | all | – |
 /// | [`Deferred`](Reply::Deferred) | as above, when the reply arrives | | | | – |
+///
+/// [children]: Reply::Children
+/// [stanza]: Reply::Stanza
 #[derive(Debug)]
 pub enum Reply {
     /// No content: an empty result for an IQ request, nothing for other stanzas.

@@ -8,8 +8,10 @@
 //! | 1. localpart of the recipient | exact localpart, or the bare domain | longest matching prefix | any localpart | any recipient |
 //! | 2. resource of the recipient | exact resource | any resource | | no condition |
 //! | 3. domain of the recipient | exact domain | | | no condition |
-//! | 4. payload | name with node or datatype | name | namespace | chat command (the longer one first), then no payload |
+//! | 4. payload | name with node or datatype | name | namespace | chat command, then none |
 //! | 5. kind and type | route for fewer types | | | |
+//!
+//! Of two chat commands that match, the longer one is more specific.
 //!
 //! Two routes overlap if they are equal in all five criteria and share a type. Overlapping routes
 //! are rejected at registration.

@@ -2,7 +2,7 @@
 //!
 //! | XEP | types |
 //! |---|---|
-//! | 0050 Ad-Hoc Commands | [`CommandPayload`], [`CommandActions`], [`Note`], [`CommandErrorCondition`] |
+//! | 0050 Commands | [`CommandPayload`], [`CommandActions`], [`Note`], [`CommandErrorCondition`] |
 //! | 0085 Chat State Notifications | [`ChatState`] |
 //! | 0184 Message Delivery Receipts | [`ReceiptRequest`], [`Received`] |
 //! | 0203 Delayed Delivery | [`Delay`] |

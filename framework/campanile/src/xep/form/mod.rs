@@ -10,7 +10,7 @@
 //! | define a form with the fields of a struct | [`Definition::of`] |
 //! | receive a submitted form as a handler argument | [`Form<T>`](Form) |
 //! | read a submitted form and check it against its definition | [`Definition::read`] |
-//! | return a result that clients show as a form or table | [`Definition::result`], [`Definition::table`] |
+//! | return a result, shown as a form or table | [`Definition::result`], [`Definition::table`] |
 //! | fill in a form that was received from a peer | [`Definition::submit`], [`write()`] |
 //!
 //! # Mapping of types

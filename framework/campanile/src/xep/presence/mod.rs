@@ -33,13 +33,18 @@
 //!
 //! | event | presence sent |
 //! |---|---|
-//! | a peer subscribes to an existing address | `subscribed` and the current presence, if the [`Policy`] accepts; also if the peer is subscribed already |
+//! | a peer subscribes to an existing address | `subscribed` and the current presence, if the [`Policy`] accepts |
 //! | a peer subscribes to an address that does not exist | `unsubscribed` |
 //! | a peer unsubscribes | `unavailable` |
-//! | a server probes | the current presence, or `unsubscribed` if the peer is not subscribed |
-//! | the stream has been open for 5 s ([`settle`](RosterBuilder::settle)) | presence to all subscribers and probes to all contacts, 200 per second with jitter ([`per_second`](RosterBuilder::per_second)) |
-//! | [`Roster::set`] | the new presence to all subscribers of the address, at the same rate |
-//! | the component stops | `unavailable` to all subscribers, unless [another process](crate::client::Client::has_peers) serves the JID |
+//! | a server probes | the current presence, or `unsubscribed` if not subscribed |
+//! | the stream has been open for 5 s ([`settle`]) | presence to subscribers, probes to contacts |
+//! | [`Roster::set`] | the new presence to all subscribers of the address |
+//! | the component stops | `unavailable` to all subscribers |
+//!
+//! A peer that is subscribed already gets the same two stanzas, without a decision of the policy.
+//! Presence to all subscribers and probes to all contacts are sent at 200 per second, with jitter
+//! ([`per_second`]). `unavailable` is not sent while [another
+//! process](crate::client::Client::has_peers) serves the JID.
 //!
 //! Presence of online addresses includes the hash of their [service discovery](crate::disco)
 //! information (XEP-0115), and the output of any [`PresenceExtension`], such as the hash of a
@@ -57,6 +62,9 @@
 //!
 //! Presence of contacts is routed to handlers like any other presence stanza. Pre-approval of
 //! subscriptions (RFC 6121 §3.4), which is optional, is not supported.
+//!
+//! [`settle`]: RosterBuilder::settle
+//! [`per_second`]: RosterBuilder::per_second
 
 mod availability;
 mod bounced_peers;

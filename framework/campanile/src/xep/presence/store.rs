@@ -15,7 +15,7 @@ const MAX_COUNT: u64 = 100_000_000;
 ///
 /// | implementation | use |
 /// |---|---|
-/// | [`MemoryStore`](super::MemoryStore) | tests; all subscriptions are lost when the process ends |
+/// | [`MemoryStore`](super::MemoryStore) | tests; subscriptions are lost when the process ends |
 /// | crate `campanile-storage` (feature `sqlite`) | a single process |
 /// | crate `campanile-storage` (feature `postgres`) | several processes on one JID |
 #[async_trait]

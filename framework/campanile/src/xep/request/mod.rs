@@ -2,16 +2,16 @@
 //!
 //! | XEP | Method | Returns |
 //! |---|---|---|
-//! | [0199](https://xmpp.org/extensions/xep-0199.html) | [`Client::ping`] | the round-trip time |
-//! | [0030](https://xmpp.org/extensions/xep-0030.html) | [`Client::disco_info`] | [`DiscoInfo`](crate::disco::DiscoInfo) |
+//! | [0199] | [`Client::ping`] | the round-trip time |
+//! | [0030] | [`Client::disco_info`] | [`DiscoInfo`](crate::disco::DiscoInfo) |
 //! | 0030 | [`Client::disco_items`] | [`Pages`] of [`DiscoItem`](crate::disco::DiscoItem) |
-//! | [0092](https://xmpp.org/extensions/xep-0092.html) | [`Client::version`] | [`Version`] |
-//! | [0012](https://xmpp.org/extensions/xep-0012.html) | [`Client::last_activity`] | [`LastActivity`] |
-//! | [0202](https://xmpp.org/extensions/xep-0202.html) | [`Client::entity_time`] | [`EntityTime`] |
-//! | [0050](https://xmpp.org/extensions/xep-0050.html) | [`Client::command`] | [`CommandStep`], which continues to the next step |
-//! | [0313](https://xmpp.org/extensions/xep-0313.html) | [`Client::archive`] | [`Archive`], which returns [`Pages`] of [`Archived`] |
-//! | [0054](https://xmpp.org/extensions/xep-0054.html) | [`Client::vcard`] | [`PeerVCard`] |
-//! | [0059](https://xmpp.org/extensions/xep-0059.html) | [`Pages::new`] | pages of any list |
+//! | [0092] | [`Client::version`] | [`Version`] |
+//! | [0012] | [`Client::last_activity`] | [`LastActivity`] |
+//! | [0202] | [`Client::entity_time`] | [`EntityTime`] |
+//! | [0050] | [`Client::command`] | [`CommandStep`], which continues to the next step |
+//! | [0313] | [`Client::archive`] | [`Archive`], which returns [`Pages`] of [`Archived`] |
+//! | [0054] | [`Client::vcard`] | [`PeerVCard`] |
+//! | [0059] | [`Pages::new`] | pages of any list |
 //!
 //! All of them pass through the layers of the client that they are called on. Send any other
 //! request with [`Client::iq_get`] and [`Client::iq_set`].
@@ -22,13 +22,24 @@
 //! let mut items = client.disco_items(server);
 //! while let Some(item) = items.next().await? {
 //!     let address = item.jid.unwrap_or_else(|| client.domain().clone());
-//!     if client.disco_info(address.clone(), None).await?.features.contains("http://jabber.org/protocol/muc") {
+//!     let info = client.disco_info(address.clone(), None).await?;
+//!     if info.features.contains("http://jabber.org/protocol/muc") {
 //!         println!("{address} has rooms");
 //!     }
 //! }
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [0012]: https://xmpp.org/extensions/xep-0012.html
+//! [0030]: https://xmpp.org/extensions/xep-0030.html
+//! [0050]: https://xmpp.org/extensions/xep-0050.html
+//! [0054]: https://xmpp.org/extensions/xep-0054.html
+//! [0059]: https://xmpp.org/extensions/xep-0059.html
+//! [0092]: https://xmpp.org/extensions/xep-0092.html
+//! [0199]: https://xmpp.org/extensions/xep-0199.html
+//! [0202]: https://xmpp.org/extensions/xep-0202.html
+//! [0313]: https://xmpp.org/extensions/xep-0313.html
 
 mod adhoc;
 mod archive;
