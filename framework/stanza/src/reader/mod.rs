@@ -31,30 +31,34 @@
 //! split.
 
 mod element;
+mod end_tag;
 mod error;
 mod header;
+mod limits;
 mod namespaces;
 mod partial;
 mod prolog;
 mod rewrite;
 mod scope;
 mod search;
+mod start_tag;
+mod stream_element;
 mod tag;
 mod text;
-
-use std::borrow::Cow;
 
 use bytes::{Buf, BytesMut};
 
 pub use self::element::{ElementError, read_element};
 pub use self::error::ReadError;
 pub use self::header::{RejectedStanza, StanzaDefect, StreamHeader};
+pub use self::limits::ReaderLimits;
 use self::partial::PartialElement;
 use self::prolog::StreamState;
 use self::scope::Scope;
 use self::search::Search;
+pub use self::stream_element::StreamElement;
 use self::tag::Tag;
-use crate::stanza::{Children, Stanza};
+use crate::stanza::Stanza;
 
 /// The namespace of the stream element and of stream errors (RFC 6120 §4.8.1).
 pub const STREAMS: &str = "http://etherx.jabber.org/streams";
@@ -63,35 +67,6 @@ pub const COMPONENT: &str = "jabber:component:accept";
 
 /// The capacity that the buffer grows by. At least a quarter of it is offered to each read.
 const CHUNK: usize = 16 * 1024;
-/// The upper limit of `max_stanza`, because offsets within a stanza have 32 bits.
-const MAX_STANZA: usize = 1 << 30;
-
-/// Limits on the stanzas that a [`Reader`] accepts.
-///
-/// Two further limits are fixed: 128 attributes per element, and 256 namespace bindings in scope,
-/// including those of the stream header. A stanza that exceeds them is rejected with
-/// [`StanzaDefect::TooDeep`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReaderLimits {
-    /// The maximum size of a stanza, in bytes. The default is 1 MiB, the upper limit 1 GiB.
-    ///
-    /// A larger stanza is [rejected](Event::Rejected), and the stream continues. A single *tag*
-    /// larger than this is [`ReadError::TagTooLarge`], which ends the stream.
-    pub max_stanza: usize,
-    /// The maximum nesting depth, where the stanza itself has depth 1. The default is 64.
-    ///
-    /// A deeper stanza is [rejected](Event::Rejected), and the stream continues.
-    pub max_depth: usize,
-}
-
-impl Default for ReaderLimits {
-    fn default() -> Self {
-        Self {
-            max_stanza: 1024 * 1024,
-            max_depth: 64,
-        }
-    }
-}
 
 /// An event of the stream, returned by [`Reader::next`].
 #[derive(Debug)]
@@ -107,36 +82,6 @@ pub enum Event {
     Element(StreamElement),
     /// The end of the stream: the closing tag. Bytes after it are ignored.
     Close,
-}
-
-/// A top-level element that is not a stanza, such as `<handshake/>` or `<stream:error/>`.
-#[derive(Debug)]
-pub struct StreamElement {
-    /// The namespace of the element.
-    pub namespace: String,
-    /// The local name of the element.
-    pub name: String,
-    /// The child elements.
-    pub children: Children,
-    /// The attributes without a prefix.
-    attributes: Vec<(String, String)>,
-}
-
-impl StreamElement {
-    /// Returns the value of an attribute without a prefix.
-    #[must_use]
-    pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(other, _)| other == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// Returns the character data directly in the element, with references resolved.
-    #[must_use]
-    pub fn text(&self) -> Cow<'_, str> {
-        self.children.text()
-    }
 }
 
 /// An incremental reader of one XMPP stream.
@@ -201,10 +146,7 @@ impl Reader {
     #[must_use]
     pub fn new(bounds: ReaderLimits) -> Self {
         Self {
-            bounds: ReaderLimits {
-                max_stanza: bounds.max_stanza.min(MAX_STANZA),
-                ..bounds
-            },
+            bounds: bounds.clamped(),
             buffer: BytesMut::new(),
             grown: false,
             at: 0,
@@ -364,218 +306,6 @@ impl Reader {
             return Ok(Step::NeedMore);
         }
         Err(ReadError::NotWellFormed("unknown markup"))
-    }
-
-    fn start_tag(&mut self) -> Result<Step, ReadError> {
-        let rest = &self.buffer[self.at..];
-        if self.search.has_started()
-            && within(self.bounds, self.search.start_tag(rest), rest)?.is_none()
-        {
-            return Ok(Step::NeedMore);
-        }
-        let parsed = self.tag.parse(rest);
-        count_scanned(*parsed.as_ref().unwrap_or(&rest.len()));
-        let length = match parsed {
-            Ok(length) => within(self.bounds, Some(length), rest)?.unwrap_or(length),
-            // Errors are reported when the tag is complete, so that they do not depend on how the
-            // bytes were split.
-            Err(halt) => {
-                return match within(self.bounds, self.search.start_tag(rest), rest)? {
-                    None => Ok(Step::NeedMore),
-                    Some(_) => Err(halt.into()),
-                };
-            }
-        };
-        match self.scope.depth() {
-            0 => self.open_stream(length),
-            1 => self.open_top(length),
-            _ => self.open_inner(length),
-        }
-    }
-
-    fn open_stream(&mut self, length: usize) -> Result<Step, ReadError> {
-        let bytes = &self.buffer[self.at..self.at + length];
-        if self.tag.over_limit {
-            return Err(ReadError::TagTooLarge);
-        }
-        namespaces::open_element(&mut self.scope, &self.tag, bytes)?;
-        let namespace = |prefix| {
-            self.scope
-                .resolve(prefix)
-                .map_or(&b""[..], |bound| bound.namespace)
-        };
-        if namespace(self.tag.name.prefix(bytes)) != STREAMS.as_bytes()
-            || self.tag.name.local(bytes) != b"stream"
-        {
-            return Err(ReadError::NoStream);
-        }
-        let header = StreamHeader::read(&self.tag, bytes, namespace(b""));
-        self.state = if self.tag.empty {
-            StreamState::Ending
-        } else {
-            StreamState::Open
-        };
-        self.at += length;
-        self.forget();
-        Ok(Step::Event(Event::Open(header)))
-    }
-
-    fn open_top(&mut self, length: usize) -> Result<Step, ReadError> {
-        let bytes = &self.buffer[self.at..self.at + length];
-        namespaces::open_element(&mut self.scope, &self.tag, bytes)?;
-        self.partial = Some(PartialElement::open(&self.scope, &self.tag, bytes, length));
-        // From here, the stanza starts at 0.
-        self.buffer.advance(self.at);
-        self.at = length;
-        if self.tag.empty {
-            self.finish(length, length)
-        } else {
-            Ok(Step::Continue)
-        }
-    }
-
-    fn open_inner(&mut self, length: usize) -> Result<Step, ReadError> {
-        let Some(partial) = &mut self.partial else {
-            return Ok(Step::Continue);
-        };
-        let bytes = &self.buffer[self.at..self.at + length];
-        let depth = self.scope.depth();
-        let fits =
-            depth <= self.bounds.max_depth && !self.tag.over_limit && !self.scope.is_over_limit();
-        if self.skipped > 0 || partial.scope_incomplete || !fits {
-            self.skipped += usize::from(!self.tag.empty);
-            partial.rejected.get_or_insert(StanzaDefect::TooDeep);
-            self.at += length;
-            return Ok(Step::Continue);
-        }
-        partial.rewrite |= namespaces::open_element(&mut self.scope, &self.tag, bytes)?;
-        let is_child = depth == 2 && partial.rejected.is_none();
-        if is_child {
-            partial.open_child(&self.scope, &self.tag, bytes, self.at);
-        }
-        self.at += length;
-        if self.tag.empty {
-            self.scope.close();
-            if is_child {
-                partial.close_child(self.at);
-            }
-        }
-        Ok(Step::Continue)
-    }
-
-    fn end_tag(&mut self) -> Result<Step, ReadError> {
-        let Some(end) = self.end_tag_end()? else {
-            return Ok(Step::NeedMore);
-        };
-        let start = std::mem::replace(&mut self.at, end);
-        if self.skipped > 0 {
-            self.skipped -= 1;
-            return Ok(Step::Continue);
-        }
-        match self.scope.depth() {
-            1 => {
-                self.scope.close();
-                self.state = StreamState::Closed;
-                return Ok(Step::Event(Event::Close));
-            }
-            2 => return self.finish(start, end),
-            depth => {
-                self.scope.close();
-                if let Some(partial) = self
-                    .partial
-                    .as_mut()
-                    .filter(|partial| depth == 3 && partial.rejected.is_none())
-                {
-                    partial.close_child(end);
-                }
-            }
-        }
-        Ok(Step::Continue)
-    }
-
-    /// Returns the end of the end tag that starts at `at`, which must match the innermost element.
-    fn end_tag_end(&mut self) -> Result<Option<usize>, ReadError> {
-        const MISMATCHED: ReadError = ReadError::NotWellFormed("mismatched end tag");
-        let rest = &self.buffer[self.at..];
-        let wanted = self.scope.name();
-        if self.scope.depth() == 0 {
-            return Err(MISMATCHED);
-        }
-        let plain = rest[2..]
-            .strip_prefix(wanted)
-            .is_some_and(|rest| rest.starts_with(b">"));
-        if plain && self.skipped == 0 {
-            self.search = Search::default();
-            let length = within(self.bounds, Some(wanted.len() + "</>".len()), rest)?;
-            return Ok(length.map(|length| self.at + length));
-        }
-        let Some(length) = within(self.bounds, self.search.end_tag(rest), rest)? else {
-            return Ok(None);
-        };
-        let name = tag::end_name(&rest[..length]);
-        if self.skipped > 0 || name != wanted {
-            tag::check_name(name)?;
-        }
-        if self.skipped == 0 && name != wanted {
-            Err(MISMATCHED)
-        } else {
-            Ok(Some(self.at + length))
-        }
-    }
-
-    /// Completes a top-level element whose children end at `inner_end`.
-    fn finish(&mut self, inner_end: usize, end: usize) -> Result<Step, ReadError> {
-        let Some(mut partial) = self.partial.take() else {
-            return Ok(Step::Continue);
-        };
-        if end > self.bounds.max_stanza {
-            partial.rejected.get_or_insert(StanzaDefect::TooLarge);
-        }
-        let mut rewritten = None;
-        if partial.rewrite && partial.rejected.is_none() {
-            let inner = std::str::from_utf8(&self.buffer[partial.inner(inner_end)])
-                .map_err(|_| ReadError::Encoding)?;
-            rewritten = rewrite::rewrite(inner, &self.scope, 2 * self.bounds.max_stanza);
-            if rewritten.is_none() {
-                partial.rejected = Some(StanzaDefect::TooLarge);
-            }
-        }
-        self.scope.close();
-        self.at = 0;
-        let whole = self.take(end);
-        Ok(partial
-            .finish(whole, inner_end, rewritten)
-            .map_or(Step::Continue, Step::Event))
-    }
-
-    /// Splits off the first bytes, which the application may keep for a long time.
-    ///
-    /// They share the buffer's memory, unless it has grown for a large stanza. Otherwise each of
-    /// the small stanzas after it would keep the large buffer alive, a thousand times its own size.
-    fn take(&mut self, length: usize) -> BytesMut {
-        let taken = self.buffer.split_to(length);
-        self.grown |= length > CHUNK;
-        if !self.grown {
-            return taken;
-        }
-        if self.buffer.len() <= CHUNK {
-            self.buffer = BytesMut::from(&self.buffer[..]);
-            self.grown = false;
-        }
-        BytesMut::from(&taken[..])
-    }
-}
-
-/// Checks the size limit of a tag. `found` is its length, or `None` while it is incomplete.
-fn within(
-    bounds: ReaderLimits,
-    found: Option<usize>,
-    rest: &[u8],
-) -> Result<Option<usize>, ReadError> {
-    if found.unwrap_or(rest.len()) > bounds.max_stanza {
-        Err(ReadError::TagTooLarge)
-    } else {
-        Ok(found)
     }
 }
 
