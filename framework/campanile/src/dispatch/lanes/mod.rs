@@ -12,6 +12,9 @@
 //! domain has no free slot when its turn comes, the sender is moved to the blocked list of its
 //! domain, and returns to the run queue when a handler of that domain completes.
 
+mod admission;
+mod drain;
+
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -78,52 +81,10 @@ struct Domain {
     blocked: VecDeque<SenderKey>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Usage<'l> {
-    sender: Option<&'l Sender>,
-    domain: Option<&'l Domain>,
-}
-
 impl Lanes {
     /// Returns `true` if nothing runs and nothing is queued.
     pub(super) fn is_empty(&self) -> bool {
         self.senders.is_empty()
-    }
-
-    /// Returns `true` if a stanza with these keys and this size could be handled at once.
-    pub(super) fn is_free(&self, keys: Keys, bytes: usize, limits: &Limits) -> bool {
-        let usage = self.usage(keys);
-        !self.lanes.contains_key(&keys.lane)
-            && self.fits(usage, bytes, limits)
-            && usage.sender.is_none_or(|sender| {
-                sender.running < limits.in_flight_per_sender() && sender.ready.is_empty()
-            })
-            && usage
-                .domain
-                .is_none_or(|domain| domain.running < limits.in_flight_per_domain())
-    }
-
-    /// Returns the usage of a stanza's sender and domain.
-    fn usage(&self, keys: Keys) -> Usage<'_> {
-        Usage {
-            sender: self.senders.get(&keys.sender),
-            domain: self.domains.get(&keys.domain),
-        }
-    }
-
-    /// Returns `true` if the limits on bytes admit another stanza. A single stanza always fits: in
-    /// total, in its domain and for its sender.
-    fn fits(&self, Usage { sender, domain }: Usage<'_>, bytes: usize, limits: &Limits) -> bool {
-        let fits = |held: usize, most: usize| held == 0 || held + bytes <= most;
-        fits(self.bytes, limits.waiting_bytes)
-            && fits(
-                domain.map_or(0, |domain| domain.bytes),
-                limits.waiting_bytes_per_domain(),
-            )
-            && fits(
-                sender.map_or(0, |sender| sender.bytes),
-                limits.waiting_bytes_per_sender(),
-            )
     }
 
     /// Queues a stanza, or returns it if the limits do not admit it.
@@ -134,15 +95,7 @@ impl Lanes {
         limits: &Limits,
     ) -> Result<(), Arc<Stanza>> {
         let bytes = stanza.weight();
-        let usage = self.usage(keys);
-        let few = self.waiting < limits.waiting
-            && usage
-                .sender
-                .is_none_or(|sender| sender.waiting < limits.waiting_per_sender())
-            && usage
-                .domain
-                .is_none_or(|domain| domain.waiting < limits.waiting_per_domain());
-        if !few || !self.fits(usage, bytes, limits) {
+        if !self.may_wait(keys, bytes, limits) {
             return Err(stanza);
         }
         self.waiting += 1;
@@ -206,27 +159,8 @@ impl Lanes {
 
     /// Records that the stanza of this size that kept this lane busy has been handled.
     pub(super) fn done(&mut self, keys: Keys, bytes: usize, limits: &Limits) {
-        let mut next = None;
-        if let Entry::Occupied(mut lane) = self.lanes.entry(keys.lane) {
-            lane.get_mut().busy = false;
-            next = lane.get().waiting.front().map(|(sender, _)| *sender);
-            if next.is_none() {
-                lane.remove();
-            }
-        }
-        if let Some(sender) = self.senders.get_mut(&keys.sender) {
-            sender.running -= 1;
-            sender.bytes -= bytes;
-        }
-        if let Some(domain) = self.domains.get_mut(&keys.domain) {
-            domain.running -= 1;
-            domain.bytes -= bytes;
-            self.run_queue.extend(domain.blocked.pop_front());
-            if domain.running == 0 && domain.waiting == 0 {
-                self.domains.remove(&keys.domain);
-            }
-        }
-        self.bytes -= bytes;
+        let next = self.release_lane(keys.lane);
+        self.release_slots(keys, bytes);
         // The next stanza in the lane may be from another sender.
         if let Some(key) = next
             && let Some(sender) = self.senders.get_mut(&key)
@@ -245,6 +179,37 @@ impl Lanes {
         if self.senders.is_empty() {
             self.release_memory();
         }
+    }
+
+    /// Marks a lane as not busy. Returns the sender of the next stanza in it.
+    fn release_lane(&mut self, key: LaneKey) -> Option<SenderKey> {
+        let Entry::Occupied(mut lane) = self.lanes.entry(key) else {
+            return None;
+        };
+        lane.get_mut().busy = false;
+        let next = lane.get().waiting.front().map(|(sender, _)| *sender);
+        if next.is_none() {
+            lane.remove();
+        }
+        next
+    }
+
+    /// Frees the handler slot and the bytes of a stanza, and a slot of its domain for a blocked
+    /// sender.
+    fn release_slots(&mut self, keys: Keys, bytes: usize) {
+        if let Some(sender) = self.senders.get_mut(&keys.sender) {
+            sender.running -= 1;
+            sender.bytes -= bytes;
+        }
+        if let Some(domain) = self.domains.get_mut(&keys.domain) {
+            domain.running -= 1;
+            domain.bytes -= bytes;
+            self.run_queue.extend(domain.blocked.pop_front());
+            if domain.running == 0 && domain.waiting == 0 {
+                self.domains.remove(&keys.domain);
+            }
+        }
+        self.bytes -= bytes;
     }
 
     /// Returns the number of queued stanzas.
@@ -277,48 +242,6 @@ impl Lanes {
         }
     }
 
-    /// Removes and returns all queued stanzas, in no particular order.
-    pub(super) fn drain(&mut self, limits: &Limits) -> Vec<Arc<Stanza>> {
-        let waiting = self
-            .lanes
-            .values_mut()
-            .flat_map(|lane| lane.waiting.drain(..));
-        let waiting: Vec<_> = waiting.collect();
-        self.lanes.retain(|_, lane| lane.busy);
-        for (key, stanza) in &waiting {
-            self.bytes -= stanza.weight();
-            if let Some(sender) = self.senders.get_mut(key) {
-                sender.bytes -= stanza.weight();
-                if let Some(domain) = self.domains.get_mut(&sender.domain) {
-                    domain.bytes -= stanza.weight();
-                }
-            }
-        }
-        self.senders.retain(|_, sender| {
-            let Sender {
-                domain,
-                running,
-                bytes,
-                ..
-            } = *sender;
-            *sender = Sender {
-                domain,
-                running,
-                bytes,
-                ..Sender::default()
-            };
-            running > 0
-        });
-        self.domains.retain(|_, domain| {
-            (domain.waiting, domain.blocked) = (0, VecDeque::new());
-            domain.running > 0
-        });
-        self.run_queue.clear();
-        self.waiting = 0;
-        debug_assert!(limits.waiting >= waiting.len());
-        waiting.into_iter().map(|(_, stanza)| stanza).collect()
-    }
-
     fn schedule(&mut self, key: SenderKey, limits: &Limits) {
         if let Some(sender) = self.senders.get_mut(&key)
             && !sender.queued
@@ -343,181 +266,4 @@ impl Lanes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stanza::{Kind, MessageType};
-
-    fn stanza(id: &str) -> Arc<Stanza> {
-        Arc::new(Stanza::new(Kind::Message(MessageType::Chat)).with_id(id))
-    }
-
-    fn keys(sender: u64, lane: u64) -> Keys {
-        Keys {
-            lane: sender * 1000 + lane,
-            sender,
-            domain: sender,
-        }
-    }
-
-    fn order(lanes: &mut Lanes, limits: &Limits) -> Vec<String> {
-        let mut ids = Vec::new();
-        while let Some((keys, stanza)) = lanes.next(limits) {
-            ids.push(stanza.id().unwrap_or_default().to_owned());
-            lanes.done(keys, stanza.weight(), limits);
-        }
-        ids
-    }
-
-    #[test]
-    fn senders_alternate_and_lanes_keep_their_order() {
-        let mut lanes = Lanes::default();
-        let limits = Limits::default();
-        for (sender, lane, id) in [
-            (1, 0, "a1"),
-            (1, 0, "a2"),
-            (1, 1, "b1"),
-            (1, 2, "c1"),
-            (2, 0, "x1"),
-            (2, 0, "x2"),
-        ] {
-            lanes.wait(keys(sender, lane), stanza(id), &limits).unwrap();
-        }
-        assert_eq!(
-            order(&mut lanes, &limits),
-            ["a1", "x1", "b1", "x2", "c1", "a2"]
-        );
-        assert_eq!((lanes.waiting, lanes.bytes), (0, 0));
-        assert!(lanes.lanes.is_empty() && lanes.senders.is_empty() && lanes.run_queue.is_empty());
-    }
-
-    #[test]
-    fn lane_can_contain_several_senders() {
-        let mut lanes = Lanes::default();
-        let limits = Limits::default();
-        let keys = |sender| Keys {
-            lane: 7,
-            sender,
-            domain: sender % 2,
-        };
-        lanes.start(keys(1), 0);
-        for (sender, id) in [(1, "a"), (2, "b"), (1, "c"), (3, "d")] {
-            lanes.wait(keys(sender), stanza(id), &limits).unwrap();
-        }
-        lanes.done(keys(1), 0, &limits);
-        assert_eq!(order(&mut lanes, &limits), ["a", "b", "c", "d"]);
-        assert!(lanes.is_empty() && lanes.lanes.is_empty() && lanes.run_queue.is_empty());
-    }
-
-    #[test]
-    fn busy_lane_queues_and_sender_is_limited_to_a_quarter() {
-        let limits = Limits {
-            in_flight: 8,
-            ..Limits::default()
-        };
-        let mut lanes = Lanes::default();
-        lanes.start(keys(1, 0), 0);
-        assert!(!lanes.is_free(keys(1, 0), 0, &limits) && lanes.is_free(keys(1, 1), 0, &limits));
-        lanes.start(keys(1, 1), 0);
-        assert!(!lanes.is_free(keys(1, 2), 0, &limits) && lanes.is_free(keys(2, 0), 0, &limits));
-        lanes.wait(keys(1, 2), stanza("late"), &limits).unwrap();
-        assert!(!lanes.has_ready(&limits));
-        lanes.done(keys(1, 0), 0, &limits);
-        assert_eq!(order(&mut lanes, &limits), ["late"]);
-    }
-
-    #[test]
-    fn limits_apply_in_total_and_per_sender() {
-        let limits = Limits {
-            waiting: 8,
-            ..Limits::default()
-        };
-        let mut lanes = Lanes::default();
-        for sender in 1..=4 {
-            for n in 0..2 {
-                assert!(lanes.wait(keys(sender, n), stanza("s"), &limits).is_ok());
-            }
-            assert!(
-                lanes
-                    .wait(keys(sender, 9), stanza("over"), &limits)
-                    .is_err()
-            );
-        }
-        assert!(lanes.wait(keys(5, 0), stanza("over"), &limits).is_err());
-        assert_eq!(lanes.drain(&limits).len(), 8);
-        assert!(lanes.wait(keys(5, 0), stanza("fits"), &limits).is_ok());
-    }
-
-    #[test]
-    fn domain_leaves_an_eighth_for_others() {
-        let limits = Limits {
-            in_flight: 16,
-            waiting: 16,
-            ..Limits::default()
-        };
-        let mut lanes = Lanes::default();
-        // Each of the many users of domain 1 stays within the limits of a single user.
-        let evil = |user: u64| Keys {
-            lane: user,
-            sender: user,
-            domain: 1,
-        };
-        for user in 0..14 {
-            assert!(lanes.is_free(evil(user), 0, &limits), "{user}");
-            lanes.start(evil(user), 0);
-        }
-        assert!(!lanes.is_free(evil(14), 0, &limits));
-        let shed = (14..100)
-            .filter(|&user| lanes.wait(evil(user), stanza("evil"), &limits).is_err())
-            .count();
-        assert_eq!(shed, 86 - 14);
-        let honest = Keys {
-            lane: 100,
-            sender: 100,
-            domain: 2,
-        };
-        assert!(lanes.is_free(honest, 0, &limits));
-        lanes.wait(honest, stanza("honest"), &limits).unwrap();
-        assert_eq!(lanes.next(&limits).unwrap().1.id(), Some("honest"));
-        assert!(lanes.next(&limits).is_none() && !lanes.has_ready(&limits));
-        // A completed handler makes room for exactly one more.
-        lanes.done(evil(0), 0, &limits);
-        assert!(lanes.has_ready(&limits));
-        assert_eq!(lanes.next(&limits).unwrap().0, evil(14));
-        assert!(lanes.next(&limits).is_none());
-        lanes.done(honest, stanza("honest").weight(), &limits);
-        for user in 1..14 {
-            lanes.done(evil(user), 0, &limits);
-        }
-        lanes.done(evil(14), stanza("evil").weight(), &limits);
-        assert_eq!(order(&mut lanes, &limits).len(), 13);
-        assert!(lanes.is_empty() && lanes.domains.is_empty() && lanes.run_queue.is_empty());
-    }
-
-    #[test]
-    fn bytes_being_handled_count_like_queued_bytes() {
-        let one = stanza("s").weight();
-        let limits = Limits {
-            waiting_bytes: 8 * one,
-            ..Limits::default()
-        };
-        let mut lanes = Lanes::default();
-        lanes.start(keys(1, 0), one);
-        assert!(lanes.is_free(keys(1, 1), one, &limits));
-        lanes.start(keys(1, 1), one);
-        assert!(
-            !lanes.is_free(keys(1, 2), one, &limits)
-                && lanes.wait(keys(1, 2), stanza("s"), &limits).is_err()
-        );
-        // A single stanza is accepted whatever its size, so that a small limit does not lock any
-        // sender out.
-        assert!(
-            lanes.is_free(keys(2, 0), one, &limits) && !lanes.is_free(keys(2, 0), 7 * one, &limits)
-        );
-        lanes.done(keys(1, 0), one, &limits);
-        lanes.wait(keys(1, 1), stanza("s"), &limits).unwrap();
-        lanes.drain(&limits);
-        assert_eq!(lanes.bytes, one);
-        lanes.done(keys(1, 1), one, &limits);
-        assert!(lanes.is_empty() && lanes.is_free(keys(2, 0), 100 * one, &limits));
-    }
-}
+mod tests;
