@@ -3,6 +3,7 @@
 //! Messages are delivered in order per lane. *Lane*: all messages from one bare JID to one bot.
 //! Lanes run concurrently.
 
+mod complete;
 mod reply;
 
 use std::collections::{HashMap, VecDeque};
@@ -11,30 +12,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use campanile::error::{Condition, StanzaError};
-use campanile::reply::Reply;
-use campanile::stanza::Stanza;
-use futures_util::future::join_all;
+use campanile::error::Condition;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use self::complete::error_reply;
 pub(crate) use self::reply::{answer_of, replies_of};
 use crate::clock::now;
 use crate::mapping;
 use crate::metrics::Metrics;
-use crate::outbox::{Direction, Entry, ExternalAck, Outbox, QueuedEvent};
+use crate::outbox::{Entry, Outbox, QueuedEvent};
 use crate::quota::Quota;
 use crate::settings::{Bot, Settings};
-use crate::to_server::{SendOutcome, ToServer};
+use crate::to_server::ToServer;
 use crate::webhook::{Outcome, Poster, Webhook};
 
 /// Maximum number of concurrent delivery attempts per bot.
 const MAX_PARALLEL: usize = 64;
 const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
-/// Time for which the next message of a lane waits for the server to confirm the previous reply.
-const CONFIRM_WAIT: Duration = Duration::from_secs(5);
 const MAX_BACKOFF: Duration = Duration::from_secs(300);
 
 /// The messages that are waiting for webhooks, and the tasks that deliver them.
@@ -223,82 +220,6 @@ impl Delivery {
         }
     }
 
-    async fn give_up(&self, queued: &QueuedEvent, why: &str, error: StanzaError) {
-        let entry = &queued.entry;
-        self.metrics.dead.add(1);
-        tracing::warn!(
-            bot = entry.bot,
-            id = entry.id,
-            from = entry.peer,
-            "message given up, see `campanile outbox list`: {why}"
-        );
-        self.complete(queued, Some(why), error_reply(entry, error))
-            .await;
-    }
-
-    /// Returns the stanzas that a webhook's response sends.
-    fn replies(&self, bot: &Bot, entry: &Entry, json: Option<Bytes>) -> Vec<Stanza> {
-        let (Some(json), Ok(stanza)) = (json, mapping::from_xml(&entry.xml)) else {
-            return Vec::new();
-        };
-        replies_of(&stanza, bot, &json).unwrap_or_else(|why| {
-            self.metrics.bad_answers.add(1);
-            tracing::warn!(
-                bot = entry.bot,
-                id = entry.id,
-                "webhook response ignored, it is not a valid reply: {why}"
-            );
-            Vec::new()
-        })
-    }
-
-    /// Completes a message, or gives it up if `dead` has a reason, and sends the resulting stanzas.
-    ///
-    /// On disk, the stanzas replace the message in one transaction. Sending them therefore does not
-    /// have to wait for the disk: until the stanzas are stored, the message still is, and after a
-    /// `kill -9` it is posted again and the webhook returns the same response.
-    async fn complete(&self, queued: &QueuedEvent, dead: Option<&str>, stanzas: Vec<Stanza>) {
-        let entry = &queued.entry;
-        let sends: Vec<_> = stanzas
-            .into_iter()
-            .enumerate()
-            .map(|(at, stanza)| outgoing(entry, at, stanza))
-            .collect();
-        let entries = sends.iter().map(|(entry, _)| entry.clone()).collect();
-        let stored = match (&self.outbox, &queued.ack) {
-            (Some(outbox), None) => Some(outbox.complete(entry.seq, dead, entries)),
-            (_, ack) => {
-                if let (Some(why), Some(_)) = (dead, ack) {
-                    self.dead_letter(entry.clone(), why).await;
-                }
-                None
-            }
-        };
-        let ack = queued.ack.clone();
-        if sends.is_empty() {
-            return acknowledge(ack).await;
-        }
-        let permit = self.to_server.reserve(sends.len()).await;
-        let sending = self.runtime.spawn(send(
-            Arc::clone(&self.to_server),
-            sends,
-            stored,
-            ack,
-            permit,
-        ));
-        // The task keeps running after the timeout, so that the next messages of the lane do not
-        // wait while the connection to the server is down.
-        let _ = tokio::time::timeout(CONFIRM_WAIT, sending).await;
-    }
-
-    /// Stores a dead letter for a message that was not in the outbox, if there is an outbox.
-    pub(crate) async fn dead_letter(&self, entry: Entry, why: &str) {
-        if let Some(outbox) = &self.outbox {
-            // An error means that the disk has failed, which the writer has logged.
-            let _ = outbox.dead_letter(entry, why).await;
-        }
-    }
-
     /// Posts an IQ request, once.
     pub(crate) async fn ask(&self, bot: &str, body: Bytes, within: Duration) -> Outcome {
         let Some(target) = self.bots.get(bot) else {
@@ -325,81 +246,6 @@ impl Delivery {
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<Lane, VecDeque<QueuedEvent>>> {
         self.lanes.lock()
-    }
-}
-
-/// Returns the error for the sender of a message, if its kind of stanza takes errors.
-fn error_reply(entry: &Entry, error: StanzaError) -> Vec<Stanza> {
-    let mut due = Vec::new();
-    if let Ok(stanza) = mapping::from_xml(&entry.xml) {
-        Reply::Error(error).address(&stanza, |stanza| due.push(stanza));
-    }
-    due
-}
-
-/// Returns the outbox entry for a stanza that results from a message.
-///
-/// A stanza without an id gets one that is derived from the message's id, so that it has the same
-/// id if another process sends it again.
-fn outgoing(entry: &Entry, at: usize, stanza: Stanza) -> (Entry, Stanza) {
-    let id = stanza
-        .id()
-        .map_or_else(|| format!("{}-{at}", entry.id), str::to_owned);
-    let stanza = stanza.with_id(&id);
-    let peer = stanza
-        .to()
-        .map(|to| to.to_bare().to_string())
-        .unwrap_or_default();
-    let bot = entry.bot.clone();
-    let xml = stanza.to_xml();
-    (
-        Entry {
-            seq: 0,
-            direction: Direction::ToServer,
-            id,
-            bot,
-            peer,
-            xml,
-            received: now(),
-        },
-        stanza,
-    )
-}
-
-/// Sends stanzas in order until the server has confirmed all of them, and records the outcomes.
-async fn send(
-    to_server: Arc<ToServer>,
-    sends: Vec<(Entry, Stanza)>,
-    stored: Option<oneshot::Receiver<Vec<i64>>>,
-    ack: Option<Arc<dyn ExternalAck>>,
-    permit: Option<OwnedSemaphorePermit>,
-) {
-    // The futures are polled in order, so the stanzas are written in order.
-    let outcomes = join_all(
-        sends
-            .iter()
-            .map(|(entry, stanza)| to_server.send(stanza, entry.received)),
-    )
-    .await;
-    drop(permit);
-    for ((entry, _), outcome) in sends.iter().zip(&outcomes) {
-        outcome.warn(&entry.peer, &entry.id);
-    }
-    if !outcomes.contains(&SendOutcome::Interrupted) {
-        acknowledge(ack).await;
-    }
-    let Some(stored) = stored else { return };
-    // An error means that the disk has failed; the message is then still stored and posted again.
-    if let Ok(seqs) = stored.await {
-        seqs.into_iter()
-            .zip(&outcomes)
-            .for_each(|(seq, outcome)| to_server.settle(seq, outcome));
-    }
-}
-
-async fn acknowledge(ack: Option<Arc<dyn ExternalAck>>) {
-    if let Some(ack) = ack {
-        ack.ack().await;
     }
 }
 
