@@ -39,6 +39,11 @@ impl Class {
         }
     }
 
+    /// Returns the class that is stored as this number.
+    pub(crate) fn of_number(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| *class as i64 == number)
+    }
+
     /// Returns the name used in exports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

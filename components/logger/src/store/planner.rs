@@ -1,11 +1,18 @@
 //! Query planning, common to all backends.
 
+use std::time::{Duration, Instant};
+
 use campanile::jid::Jid;
 
 use super::index_terms::{self, Term, Terms};
 use super::{Entry, Page, Query, StoreError};
 use crate::new_entry::{self, Class, bare};
 use crate::tokenizer;
+
+/// Time limit for a page whose entries must be filtered one by one.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Number of entries fetched per step in that case.
+const CHUNK: usize = 256;
 
 /// The execution plan of a query.
 pub(super) enum Plan {
@@ -89,6 +96,45 @@ pub(super) fn bounds(query: &Query) -> (i64, i64) {
         .flatten()
         .min();
     (low.unwrap_or(i64::MIN), high.unwrap_or(i64::MAX))
+}
+
+/// Collects a page from `scan`, which calls its last argument with the next entries between two
+/// places, up to a limit: `[low, high, limit]`.
+///
+/// # Errors
+/// [`StoreError::Busy`] if few entries match and the scan takes too long.
+pub(super) fn collect(
+    query: &Query,
+    mut scan: impl FnMut([i64; 3], &mut dyn FnMut(Entry)) -> Result<(), StoreError>,
+) -> Result<Page, StoreError> {
+    let filter = Filter::new(query);
+    let (mut low, mut high) = bounds(query);
+    let wanted = query.limit + 1;
+    let chunk = if filter.accepts_all() {
+        wanted
+    } else {
+        wanted.max(CHUNK)
+    };
+    let limit = i64::try_from(chunk).unwrap_or(i64::MAX);
+    let mut entries = Vec::new();
+    let deadline = Instant::now() + SEARCH_TIMEOUT;
+    while entries.len() < wanted {
+        let mut seen = 0;
+        scan([low, high, limit], &mut |entry| {
+            seen += 1;
+            *(if query.from_end { &mut high } else { &mut low }) = entry.place;
+            if entries.len() < wanted && filter.matches(&entry) {
+                entries.push(entry);
+            }
+        })?;
+        if seen < chunk {
+            break;
+        }
+        if Instant::now() > deadline {
+            return Err(StoreError::Busy);
+        }
+    }
+    Ok(into_page(entries, query))
 }
 
 /// Drops the extra entry that only indicates more, and sorts the page chronologically.

@@ -23,6 +23,14 @@ impl Parties {
     }
 }
 
+/// An entry as it is accounted.
+pub(super) struct Accounted {
+    pub(super) parties: Parties,
+    pub(super) class: Class,
+    /// Size of the stanza; `None` if already erased.
+    pub(super) bytes: Option<usize>,
+}
+
 /// The pseudo-party whose usage is the total of an archive.
 pub(super) const ALL: i64 = 0;
 /// Offsets added to the class of received entries, and of entries sent by the users of a domain,
@@ -83,24 +91,24 @@ impl UsageDelta {
         self.change(parties, class, 1, i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    pub(super) fn remove(&mut self, parties: &Parties, class: Class, bytes: usize) {
-        self.change(
-            parties,
-            class,
-            -1,
-            -i64::try_from(bytes).unwrap_or(i64::MAX),
-        );
+    /// Records the removal of an entry, which may have been erased before.
+    pub(super) fn remove(&mut self, entry: &Accounted) {
+        let Accounted { parties, class, .. } = entry;
+        match entry.bytes {
+            Some(bytes) => {
+                let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+                self.change(parties, *class, -1, -bytes);
+            }
+            None => self.one(ALL, parties.archive, *class as i64, (-1, 0)),
+        }
     }
 
     /// Records an erased entry: it remains for admins only, with no bytes.
-    pub(super) fn empty(&mut self, parties: &Parties, class: Class, bytes: usize) {
-        self.remove(parties, class, bytes);
-        self.one(ALL, parties.archive, class as i64, (1, 0));
-    }
-
-    /// Records the removal of an erased entry.
-    pub(super) fn remove_empty(&mut self, parties: &Parties, class: Class) {
-        self.one(ALL, parties.archive, class as i64, (-1, 0));
+    pub(super) fn empty(&mut self, entry: &Accounted) {
+        if entry.bytes.is_some() {
+            self.remove(entry);
+            self.one(ALL, entry.parties.archive, entry.class as i64, (1, 0));
+        }
     }
 
     fn change(&mut self, parties: &Parties, class: Class, entries: i64, bytes: i64) {

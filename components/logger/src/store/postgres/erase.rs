@@ -11,7 +11,7 @@ use super::{Postgres, read, schema};
 use crate::keys::Keys;
 use crate::new_entry::{Class, domain};
 use crate::store::index_terms::{self, Term};
-use crate::store::usage::{ALL, Parties, RECEIVED, UsageDelta};
+use crate::store::usage::{ALL, Accounted, Parties, RECEIVED, UsageDelta};
 use crate::store::{Place, Prune, StoreError};
 
 pub(super) fn erase(store: &mut Postgres, jid: &str, most: usize) -> Result<usize, StoreError> {
@@ -159,9 +159,7 @@ fn empty(
         place = $1",
         &[&place, &terms],
     )?;
-    if let Some(bytes) = old.bytes {
-        delta.empty(&old.parties, old.class, bytes);
-    }
+    delta.empty(&old);
     Ok(())
 }
 
@@ -176,21 +174,15 @@ fn remove(
     };
     t.execute("DELETE FROM entry WHERE place = $1", &[&place])?;
     t.execute("DELETE FROM alias WHERE place = $1", &[&place])?;
-    match old.bytes {
-        Some(bytes) => delta.remove(&old.parties, old.class, bytes),
-        None => delta.remove_empty(&old.parties, old.class),
-    }
+    delta.remove(&old);
     Ok(())
 }
 
-struct Old {
-    parties: Parties,
-    class: Class,
-    /// Size of the stanza; `None` if already erased.
-    bytes: Option<usize>,
-}
-
-fn old(t: &mut Transaction<'_>, keys: &Keys, place: Place) -> Result<Option<Old>, StoreError> {
+fn old(
+    t: &mut Transaction<'_>,
+    keys: &Keys,
+    place: Place,
+) -> Result<Option<Accounted>, StoreError> {
     let row = t.query_opt(
         "SELECT archive, sender, recipient, class, length(stanza), (SELECT jid FROM jid WHERE id = \
         sender) \
@@ -207,14 +199,11 @@ fn old(t: &mut Transaction<'_>, keys: &Keys, place: Place) -> Result<Option<Old>
         recipient: row.get(2),
     };
     let class: i16 = row.get(3);
-    let class = Class::ALL
-        .into_iter()
-        .find(|known| *known as i16 == class)
-        .unwrap_or(Class::Message);
+    let class = Class::of_number(i64::from(class)).unwrap_or(Class::Message);
     let bytes = row
         .get::<_, Option<i32>>(4)
         .and_then(|bytes| usize::try_from(bytes).ok());
-    Ok(Some(Old {
+    Ok(Some(Accounted {
         parties,
         class,
         bytes,

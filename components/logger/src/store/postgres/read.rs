@@ -1,7 +1,5 @@
 //! Queries.
 
-use std::time::{Duration, Instant};
-
 use postgres::types::ToSql;
 use postgres::{GenericClient, Row};
 
@@ -9,14 +7,10 @@ use super::Postgres;
 use crate::keys::Keys;
 use crate::new_entry::Class;
 use crate::store::index_terms::{Term, Terms};
-use crate::store::planner::{self, Filter, Plan, bounds, into_page};
+use crate::store::planner::{self, Filter, Plan, bounds};
 use crate::store::usage::{ALL, HOME, RECEIVED};
 use crate::store::{Entry, Page, Place, Query, StoreError, Usage};
 
-/// Time limit for a page whose entries must be filtered one by one.
-const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Number of entries fetched per step in that case.
-const CHUNK: usize = 256;
 /// Number of entries scanned before the index of terms is used. Frequent terms are found by the
 /// scan, where the index would collect all matches first; terms not found by it are rare enough for
 /// the index.
@@ -34,34 +28,12 @@ pub(super) fn page(store: &mut Postgres, query: &Query) -> Result<Page, StoreErr
         Plan::Scan => None,
         Plan::Match(terms) => Some(expression(terms)),
     };
-    let filter = Filter::new(query);
-    let (mut low, mut high) = bounds(query);
-    let wanted = query.limit + 1;
-    let chunk = if filter.accepts_all() {
-        wanted
-    } else {
-        wanted.max(CHUNK)
-    };
-    let mut entries = Vec::new();
-    let deadline = Instant::now() + SEARCH_TIMEOUT;
-    while entries.len() < wanted {
-        let limit = i64::try_from(chunk).unwrap_or(i64::MAX);
-        let rows = found(client, query, [&low, &high, &limit], condition.as_ref())?;
-        for row in &rows {
-            let entry = entry(row, keys)?;
-            *(if query.from_end { &mut high } else { &mut low }) = entry.place;
-            if entries.len() < wanted && filter.matches(&entry) {
-                entries.push(entry);
-            }
+    planner::collect(query, |[low, high, limit], visit| {
+        for row in &found(client, query, [&low, &high, &limit], condition.as_ref())? {
+            visit(entry(row, keys)?);
         }
-        if rows.len() < chunk {
-            break;
-        }
-        if Instant::now() > deadline {
-            return Err(StoreError::Busy);
-        }
-    }
-    Ok(into_page(entries, query))
+        Ok(())
+    })
 }
 
 pub(super) fn count(
@@ -317,7 +289,7 @@ fn entry(row: &Row, keys: &Keys) -> Result<Entry, StoreError> {
     let to: Option<String> = row.get(4);
     let class: i16 = row.get(5);
     let stanza: Option<Vec<u8>> = row.get(6);
-    let class = Class::ALL.into_iter().find(|known| *known as i16 == class);
+    let class = Class::of_number(i64::from(class));
     Ok(Entry {
         place,
         id: alias.unwrap_or_else(|| keys.id(place)),

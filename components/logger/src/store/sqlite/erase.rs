@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::Sqlite;
 use super::jids::Jids;
-use super::usage_table::{self, Parties, UsageDelta};
+use super::usage_table::{self, Accounted, Parties, UsageDelta};
 use crate::new_entry::{Class, Index, domain};
 use crate::store::index_terms::{self, Term};
 use crate::store::{Place, Prune, StoreError};
@@ -165,9 +165,7 @@ fn empty(
         .execute(params![place, terms])?;
     db.prepare_cached("UPDATE entry SET stanza = NULL WHERE place = ?1")?
         .execute([place])?;
-    if let Some(bytes) = old.bytes {
-        delta.empty(&old.parties, old.class, bytes);
-    }
+    delta.empty(&old);
     Ok(())
 }
 
@@ -184,22 +182,12 @@ fn remove(
         .execute([place])?;
     db.prepare_cached("DELETE FROM alias WHERE place = ?1")?
         .execute([place])?;
-    match old.bytes {
-        Some(bytes) => delta.remove(&old.parties, old.class, bytes),
-        None => delta.remove_empty(&old.parties, old.class),
-    }
+    delta.remove(&old);
     Ok(())
 }
 
-struct Old {
-    parties: Parties,
-    class: Class,
-    /// Size of the stanza; `None` if already erased.
-    bytes: Option<usize>,
-}
-
 /// Removes an entry from the index, which requires the exact terms it was added with.
-fn unindex(db: &Connection, jids: &Jids, place: Place) -> Result<Option<Old>, StoreError> {
+fn unindex(db: &Connection, jids: &Jids, place: Place) -> Result<Option<Accounted>, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT archive, sender, recipient, class, stanza, (SELECT jid FROM jid WHERE id = sender) \
         FROM entry WHERE place = ?1",
@@ -220,10 +208,7 @@ fn unindex(db: &Connection, jids: &Jids, place: Place) -> Result<Option<Old>, St
     let Some(((archive, sender, recipient), class, stanza, from)) = row.optional()? else {
         return Ok(None);
     };
-    let class = Class::ALL
-        .into_iter()
-        .find(|known| *known as i64 == class)
-        .unwrap_or(Class::Message);
+    let class = Class::of_number(class).unwrap_or(Class::Message);
     let home = jids.find(db, domain(&from))?;
     let parties = Parties {
         archive,
@@ -249,7 +234,7 @@ fn unindex(db: &Connection, jids: &Jids, place: Place) -> Result<Option<Old>, St
     let mut delete =
         db.prepare_cached("INSERT INTO term (term, rowid, terms) VALUES ('delete', ?1, ?2)")?;
     delete.execute(params![place, terms])?;
-    Ok(Some(Old {
+    Ok(Some(Accounted {
         parties,
         class,
         bytes: stanza.map(|stanza| stanza.len()),

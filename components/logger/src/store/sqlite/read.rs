@@ -3,8 +3,6 @@
 //! The index iterates over matching places and stops when the page is full. The shortest posting
 //! list drives the iteration, and a page far inside the results is reached by seeking.
 
-use std::time::{Duration, Instant};
-
 use campanile::jid::BareJid;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -14,11 +12,6 @@ use crate::new_entry::Class;
 use crate::store::index_terms::{Term, Terms};
 use crate::store::planner::{self, Filter, bounds, into_page};
 use crate::store::{Entry, Page, Place, Query, StoreError};
-
-/// Time limit for a page whose entries must be filtered one by one.
-const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Number of entries fetched per step in that case.
-const CHUNK: usize = 256;
 
 const COLUMNS: &str = "e.place, coalesce((SELECT alias.id FROM alias WHERE alias.place = e.place), \
     ''), \
@@ -44,40 +37,17 @@ pub(super) fn page(store: &mut Sqlite, query: &Query) -> Result<Page, StoreError
         Plan::Scan => scan(query, COLUMNS),
         Plan::Match(_) => by_index(query, COLUMNS),
     };
-    let filter = Filter::new(query);
-    let (mut low, mut high) = bounds(query);
-    let wanted = query.limit + 1;
-    let chunk = if filter.accepts_all() {
-        wanted
-    } else {
-        wanted.max(CHUNK)
-    };
-    let mut entries = Vec::new();
-    let deadline = Instant::now() + SEARCH_TIMEOUT;
     let mut statement = view.prepare_cached(&sql)?;
-    while entries.len() < wanted {
-        let limit = i64::try_from(chunk).unwrap_or(i64::MAX);
+    planner::collect(query, |[low, high, limit], visit| {
         let mut rows = match &plan {
             Plan::Match(terms) => statement.query(params![low, high, limit, terms])?,
             _ => statement.query(params![low, high, limit])?,
         };
-        let mut seen = 0;
         while let Some(row) = rows.next()? {
-            seen += 1;
-            let entry = entry(row, &store.keys)?;
-            *(if query.from_end { &mut high } else { &mut low }) = entry.place;
-            if entries.len() < wanted && filter.matches(&entry) {
-                entries.push(entry);
-            }
+            visit(entry(row, &store.keys)?);
         }
-        if seen < chunk {
-            break;
-        }
-        if Instant::now() > deadline {
-            return Err(StoreError::Busy);
-        }
-    }
-    Ok(into_page(entries, query))
+        Ok(())
+    })
 }
 
 pub(super) fn count(
@@ -263,7 +233,7 @@ fn entry(row: &Row<'_>, keys: &Keys) -> Result<Entry, StoreError> {
     let to: Option<String> = row.get(4)?;
     let class: i64 = row.get(5)?;
     let stanza: Option<Vec<u8>> = row.get(6)?;
-    let class = Class::ALL.into_iter().find(|known| *known as i64 == class);
+    let class = Class::of_number(class);
     Ok(Entry {
         place,
         id: if alias.is_empty() {

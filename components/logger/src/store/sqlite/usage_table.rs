@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Sqlite;
 use crate::new_entry::Class;
 use crate::store::usage::quota_classes;
-pub(super) use crate::store::usage::{ALL, HOME, Parties, RECEIVED, UsageDelta};
+pub(super) use crate::store::usage::{ALL, Accounted, HOME, Parties, RECEIVED, UsageDelta};
 use crate::store::{StoreError, Usage};
 
 pub(super) fn write(delta: UsageDelta, db: &Connection) -> Result<(), StoreError> {
