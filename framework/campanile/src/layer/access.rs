@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use jid::{BareJid, Jid};
 use tower_layer::Layer;
-use tower_service::Service;
 
-use super::{ResponseFuture, bare};
+use super::bare;
+use super::gate::{Gate, Gated};
 use crate::error::{BoxError, Condition};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
@@ -161,42 +160,17 @@ impl fmt::Display for RuleError {
 impl std::error::Error for RuleError {}
 
 impl<S> Layer<S> for AccessLayer {
-    type Service = Access<S>;
+    type Service = Gated<S, Self>;
 
-    fn layer(&self, inner: S) -> Access<S> {
-        Access {
-            inner,
-            rules: Arc::clone(&self.rules),
-        }
+    fn layer(&self, inner: S) -> Self::Service {
+        Gated::new(inner, self.clone())
     }
 }
 
-/// The service of [`AccessLayer`].
-#[derive(Debug, Clone)]
-#[doc(hidden)]
-pub struct Access<S> {
-    inner: S,
-    rules: Arc<Rules>,
-}
-
-impl<S> Service<Inbound> for Access<S>
-where
-    S: Service<Inbound, Response = Reply>,
-    S::Error: Into<BoxError>,
-{
-    type Response = Reply;
-    type Error = BoxError;
-    type Future = ResponseFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, inbound: Inbound) -> Self::Future {
-        if self.rules.allows(inbound.sender()) {
-            return ResponseFuture::inner(self.inner.call(inbound));
-        }
-        ResponseFuture::ready(Err(Condition::Forbidden.into()))
+impl Gate for AccessLayer {
+    fn check(&self, inbound: &Inbound) -> Option<Result<Reply, BoxError>> {
+        let denied = !self.allows(inbound.sender());
+        denied.then(|| Err(Condition::Forbidden.into()))
     }
 }
 

@@ -27,19 +27,21 @@
 mod access;
 mod bounded_map;
 mod from_fn;
+mod gate;
 mod guard;
 mod metrics;
 mod rate;
 mod response_future;
 mod trace;
 
-pub use self::access::{Access, AccessLayer, Rule, RuleError};
+pub use self::access::{AccessLayer, Rule, RuleError};
 pub use self::from_fn::{FromFn, FromFnLayer, Next, from_fn};
+pub use self::gate::{Gate, Gated};
 pub use self::guard::{LoopGuard, LoopGuardFuture, LoopGuardLayer};
 pub use self::metrics::{
     MetricsFuture, MetricsLayer, MetricsService, MetricsSnapshot, Outcome, SlowRoute,
 };
-pub use self::rate::{Rate, RateLayer, RateLimit, RateLimited};
+pub use self::rate::{RateLayer, RateLimit, RateLimited};
 pub use self::response_future::ResponseFuture;
 pub use self::trace::{Trace, TraceLayer};
 pub use crate::metrics::Histogram;

@@ -7,15 +7,14 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use jid::Jid;
 use tower_layer::Layer;
-use tower_service::Service;
 
 use self::bucket::{Buckets, Decision};
-use super::{ResponseFuture, bare};
+use super::bare;
+use super::gate::{Gate, Gated};
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
@@ -110,48 +109,21 @@ impl RateLayer {
 }
 
 impl<S> Layer<S> for RateLayer {
-    type Service = Rate<S>;
+    type Service = Gated<S, Self>;
 
-    fn layer(&self, inner: S) -> Rate<S> {
-        Rate {
-            inner,
-            limiter: Arc::clone(&self.limiter),
-        }
+    fn layer(&self, inner: S) -> Self::Service {
+        Gated::new(inner, self.clone())
     }
 }
 
-/// The service of [`RateLayer`].
-#[derive(Debug, Clone)]
-#[doc(hidden)]
-pub struct Rate<S> {
-    inner: S,
-    limiter: Arc<Limiter>,
-}
-
-impl<S> Service<Inbound> for Rate<S>
-where
-    S: Service<Inbound, Response = Reply>,
-    S::Error: Into<BoxError>,
-{
-    type Response = Reply;
-    type Error = BoxError;
-    type Future = ResponseFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, inbound: Inbound) -> Self::Future {
+impl Gate for RateLayer {
+    fn check(&self, inbound: &Inbound) -> Option<Result<Reply, BoxError>> {
         match self.limiter.acquire(inbound.sender()) {
-            Decision::Pass => ResponseFuture::inner(self.inner.call(inbound)),
+            Decision::Pass => None,
             // Every IQ request must be answered (RFC 6120 §8.2.3). Other stanzas must not cause a
             // flood of errors.
-            Decision::RefuseSilently if !inbound.kind().is_request() => {
-                ResponseFuture::ready(Ok(Reply::Empty))
-            }
-            Decision::Refuse | Decision::RefuseSilently => {
-                ResponseFuture::ready(Err(RateLimited::new().into()))
-            }
+            Decision::RefuseSilently if !inbound.kind().is_request() => Some(Ok(Reply::Empty)),
+            Decision::Refuse | Decision::RefuseSilently => Some(Err(RateLimited::new().into())),
         }
     }
 }
@@ -198,6 +170,8 @@ impl Error for RateLimited {
 
 #[cfg(test)]
 mod tests {
+    use tower_service::Service;
+
     use super::*;
     use crate::router::Router;
     use crate::test_util::{answer, call};
