@@ -37,11 +37,13 @@ mod definition;
 mod extract;
 mod fault;
 mod field;
+mod field_value;
 mod read;
 mod reflect;
 mod result_table;
 #[cfg(test)]
 mod tests;
+mod transparent;
 mod write;
 mod xml;
 

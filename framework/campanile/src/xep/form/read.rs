@@ -9,6 +9,7 @@ use serde::de::{VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use xmpp_parsers::data_forms::{Field, FieldType};
 
+use super::transparent::transparent;
 use super::{FORM_TYPE, FormError};
 
 /// Deserializes fields into a struct, or into a map with field names as keys.
@@ -42,21 +43,7 @@ impl<'de> Deserializer<'de> for Fields<'_> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, FormError> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, FormError> {
-        visitor.visit_newtype_struct(self)
-    }
+    transparent!(newtype, unit);
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FormError> {
         visitor.visit_some(self)
@@ -198,21 +185,7 @@ impl<'de> Deserializer<'de> for Values<'_> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, FormError> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, FormError> {
-        visitor.visit_newtype_struct(self)
-    }
+    transparent!(newtype, unit);
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FormError> {
         let values = if self.is_blank() { &[] } else { self.0 };

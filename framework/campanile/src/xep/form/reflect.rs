@@ -7,6 +7,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Error, MapAccess, SeqAccess, 
 use serde::forward_to_deserialize_any;
 use xmpp_parsers::data_forms::FieldType;
 
+use super::transparent::transparent;
 use super::{Field, FormError};
 
 /// Returns a form field for each field of `T`, in order of declaration, or `None` if `T` is not a
@@ -81,25 +82,11 @@ impl<'de> Deserializer<'de> for Struct<'_> {
         Err(stop())
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, FormError> {
-        visitor.visit_newtype_struct(self)
-    }
+    transparent!(newtype, unit);
 
     fn deserialize_unit<V: Visitor<'de>>(self, _: V) -> Result<V::Value, FormError> {
         *self.names = Some(&[]);
         Err(stop())
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, FormError> {
-        self.deserialize_unit(visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -180,13 +167,7 @@ impl<'de> Deserializer<'de> for Recorder<'_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, FormError> {
-        visitor.visit_newtype_struct(self)
-    }
+    transparent!(newtype);
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FormError> {
         self.0.several = true;
