@@ -2,27 +2,6 @@
 //! ([XEP-0114](https://xmpp.org/extensions/xep-0114.html)), built on
 //! [tower](https://docs.rs/tower) and [tokio](https://docs.rs/tokio).
 //!
-//! # Table of contents
-//!
-//! - [Concepts](#concepts)
-//! - [Getting started](#getting-started)
-//! - [Handlers](#handlers)
-//! - [Extractors](#extractors)
-//! - [Replies](#replies)
-//! - [Routing](#routing)
-//! - [State](#state)
-//! - [Error handling](#error-handling)
-//! - [Ordering, limits and backpressure](#ordering-limits-and-backpressure)
-//! - [Sending](#sending)
-//! - [Middleware](#middleware)
-//! - [Modules](#modules)
-//! - [Testing](#testing)
-//! - [Observability](#observability)
-//! - [Protocol support](#protocol-support)
-//! - [Required dependencies](#required-dependencies)
-//! - [Examples](#examples)
-//! - [Feature flags](#feature-flags)
-//!
 //! # Concepts
 //!
 //! An XMPP server exchanges *stanzas*: messages, presence, and IQ requests with their responses. An
@@ -180,7 +159,7 @@
 //! #     .iq_get("urn:e", shared).iq_get("urn:f", whole);
 //! ```
 //!
-//! → [`extract`] lists all extractors; [`guide::extractors`] explains how to write your own
+//! See [`extract`] for all extractors, and [`guide::extractors`] for how to write your own.
 //!
 //! # Replies
 //!
@@ -248,7 +227,7 @@
 //! matter. Two routes of equal precedence are rejected when the router is built. [Service
 //! discovery](disco) is answered from the routes, so clients see what the component supports.
 //!
-//! → [`guide::routing`]
+//! See [`guide::routing`] for addresses, text commands, and service discovery.
 //!
 //! # State
 //!
@@ -276,12 +255,12 @@
 //! let router: Router = Router::new().message(visit).with_state(AppState::default());
 //! ```
 //!
-//! → [`guide::state`] covers mutable state, parts of a state, and state per address
+//! See [`guide::state`] for mutable state, parts of a state, and state per address.
 //!
 //! # Error handling
 //!
 //! Handlers can return any error with `?`. If the error, or any of its sources, is a
-//! [`StanzaError`](error::StanzaError), the peer receives that. All other errors are logged, and
+//! [`StanzaError`](error::StanzaError), the peer receives it. All other errors are logged, and
 //! the peer receives internal-server-error without any text, so that no internal detail leaks.
 //!
 //! ```
@@ -299,7 +278,7 @@
 //! let router: Router = Router::new().message(double);
 //! ```
 //!
-//! → [`guide::errors`]
+//! See [`guide::errors`] for the rules, and for errors that a component receives.
 //!
 //! # Ordering, limits and backpressure
 //!
@@ -315,7 +294,7 @@
 //! component sends: [`Client::send`](client::Client::send) waits while more than 1 MiB is waiting
 //! to be written, and if the server does not read, the component stops reading from it as well.
 //!
-//! → [`guide::order`]
+//! See [`guide::order`] for slow handlers, limits and overload.
 //!
 //! # Sending
 //!
@@ -347,7 +326,7 @@
 //! | [`iq_get`], [`iq_set`] | IQ requests with a typed response |
 //! | [`request`] | methods for common requests: version, disco, archives, vCards, commands |
 //!
-//! → [`guide::sending`]
+//! See [`guide::sending`] for delivery guarantees, IQ requests and paged lists.
 //!
 //! [`send`]: client::Client::send
 //! [`send_confirmed`]: client::Client::send_confirmed
@@ -386,7 +365,7 @@
 //! | outbound stanzas | [`ComponentBuilder::outbound`](component::ComponentBuilder::outbound) |
 //! | requests of one client | [`Client::layer`](client::Client::layer) |
 //!
-//! → [`layer`] lists the layers of this crate; [`guide::layers`] explains how to write your own
+//! See [`layer`] for the layers of this crate, and [`guide::layers`] for how to write your own.
 //!
 //! # Modules
 //!
@@ -395,7 +374,7 @@
 //! package a part of a component as a crate, which others add in one line, and to let a
 //! configuration file [select](module::Catalog) which parts run.
 //!
-//! → [`guide::modules`]
+//! See [`guide::modules`] for the calls of a module, and for settings.
 //!
 //! # Testing
 //!
@@ -421,7 +400,7 @@
 //! # }
 //! ```
 //!
-//! → the [guide](https://docs.rs/campanile-testing/latest/campanile_testing/guide) of that crate
+//! See the [guide](https://docs.rs/campanile-testing/latest/campanile_testing/guide) of that crate.
 //!
 //! # Observability
 //!
