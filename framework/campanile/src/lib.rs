@@ -472,6 +472,7 @@ pub mod extract;
 pub mod guide;
 pub mod handler;
 pub mod inbound;
+mod instances;
 mod kinds;
 pub mod layer;
 pub mod limits;

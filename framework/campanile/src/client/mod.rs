@@ -2,41 +2,32 @@
 
 mod confirm;
 mod error;
-mod forwarder;
-mod id;
 mod pending;
 mod queue;
 mod request;
 mod send_confirmed;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jid::{BareJid, Jid};
-use tokio::time::Instant;
 
 pub(crate) use self::confirm::Confirm;
 pub use self::confirm::{ConfirmError, Confirmation};
 pub use self::error::{IqError, SendError};
-pub use self::forwarder::ResponseForwarder;
-pub(crate) use self::forwarder::instance_of;
-pub(crate) use self::id::Ids;
 use self::pending::PendingBounds;
 pub(crate) use self::pending::{Offered, Pending};
 pub(crate) use self::queue::{Completion, Content, Entry, Queue};
 use self::request::Layered;
 pub use self::request::{IqRequest, IqResponse, IqResponseFuture, ResponseCollector};
 use self::send_confirmed::Budget;
+pub use crate::instances::ResponseForwarder;
+use crate::instances::{Ids, Instances, SharedJid, SingleInstance};
 use crate::limits::Limits;
 use crate::metrics::Registry;
 use crate::stanza::{Kind, Stanza, WriteError};
 pub use campanile_stanza::payload::{Empty, FromResult};
 use campanile_stanza::xml;
-
-/// Keepalive intervals for which another process on the same JID is assumed to be connected. With
-/// two processes, every second ping of the other process comes back to itself; ten in a row do so
-/// once in a thousand times.
-const PEER_MEMORY: u32 = 10;
 
 /// Sends stanzas and IQ requests from anywhere, as long as the component runs.
 ///
@@ -60,9 +51,8 @@ pub(crate) struct Shared {
     pub(crate) ids: Ids,
     pub(crate) pending: Pending,
     pub(crate) queue: Queue,
-    response_forwarder: RwLock<Option<Arc<dyn ResponseForwarder>>>,
-    /// Time at which another process on the same JID was last detected.
-    peer_instance: Mutex<Option<Instant>>,
+    /// The processes that are connected with the same JID.
+    pub(crate) instances: Arc<dyn Instances>,
     unconfirmed: Budget,
     bounds: Bounds,
     /// The metrics of the component.
@@ -79,9 +69,6 @@ struct Bounds {
     /// Maximum number of bytes in the queue.
     queued: usize,
     pending: PendingBounds,
-    /// Time for which another process on the same JID is assumed to be connected after its last
-    /// ping.
-    peer_instance: Duration,
     /// Set if the component has outbound layers, which take stanzas instead of bytes.
     layered: bool,
 }
@@ -97,7 +84,6 @@ impl Bounds {
                 collected: limits.max_collected,
                 collected_bytes: limits.max_collected_bytes,
             },
-            peer_instance: limits.keepalive * PEER_MEMORY,
             layered,
         }
     }
@@ -106,14 +92,25 @@ impl Bounds {
 impl Client {
     /// Creates the client of a component. `layered` is set if the component has outbound layers.
     pub(crate) fn new(domain: &BareJid, limits: &Limits, layered: bool) -> Self {
+        let ids = Ids::new();
+        let instances = Arc::new(SharedJid::new(&ids, limits));
+        Self::with_instances(domain, limits, layered, ids, instances)
+    }
+
+    fn with_instances(
+        domain: &BareJid,
+        limits: &Limits,
+        layered: bool,
+        ids: Ids,
+        instances: Arc<dyn Instances>,
+    ) -> Self {
         let bounds = Bounds::new(limits, layered);
         let shared = Shared {
             domain: domain.clone().into(),
-            ids: Ids::new(),
+            ids,
+            instances,
             pending: Pending::new(bounds.pending),
             queue: Queue::new(bounds.queued),
-            response_forwarder: RwLock::default(),
-            peer_instance: Mutex::default(),
             unconfirmed: Budget::new(limits),
             bounds,
             counters: Arc::default(),
@@ -129,7 +126,8 @@ impl Client {
     /// Everything sent with it fails.
     #[must_use]
     pub fn detached(domain: &BareJid) -> Self {
-        let client = Self::new(domain, &Limits::default(), false);
+        let instances = Arc::new(SingleInstance);
+        let client = Self::with_instances(domain, &Limits::default(), false, Ids::new(), instances);
         client.shared.close();
         client
     }
@@ -158,9 +156,7 @@ impl Client {
     /// connected for ten [keepalive intervals](crate::limits::Limits::keepalive) after that.
     #[must_use]
     pub fn has_peers(&self) -> bool {
-        self.shared
-            .peer_instance()
-            .is_some_and(|heard| heard.elapsed() < self.shared.bounds.peer_instance)
+        self.shared.instances.has_peers()
     }
 
     /// Accepts an IQ result or error that was [forwarded](ResponseForwarder) by another process on
@@ -168,8 +164,8 @@ impl Client {
     ///
     /// Returns `false` if no request is waiting for it, or if it is not from the address that was
     /// asked.
-    pub fn accept_response(&self, answer: Stanza) -> bool {
-        answer.kind().is_response() && self.shared.pending.resolve(answer)
+    pub fn accept_response(&self, response: Stanza) -> bool {
+        response.kind().is_response() && self.shared.pending.resolve(response)
     }
 
     /// Returns a new unguessable id.
@@ -194,40 +190,6 @@ impl Client {
 }
 
 impl Shared {
-    /// Replaces the response forwarder.
-    pub(crate) fn set_response_forwarder(
-        &self,
-        response_forwarder: Option<Arc<dyn ResponseForwarder>>,
-    ) {
-        *self
-            .response_forwarder
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = response_forwarder;
-    }
-
-    /// Returns the response forwarder.
-    pub(crate) fn response_forwarder(&self) -> Option<Arc<dyn ResponseForwarder>> {
-        self.response_forwarder
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Records that another process on the same JID was detected.
-    pub(crate) fn heard_peer_instance(&self, now: Instant) {
-        *self
-            .peer_instance
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(now);
-    }
-
-    fn peer_instance(&self) -> Option<Instant> {
-        *self
-            .peer_instance
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Fails everything that is waiting and everything sent later.
     pub(crate) fn close(&self) {
         self.queue.close();

@@ -352,7 +352,7 @@ impl ComponentBuilder {
             target,
             response_forwarder,
         } = self.into_parts(client.domain(), &limits)?;
-        client.shared().set_response_forwarder(response_forwarder);
+        client.shared().instances.set_forwarder(response_forwarder);
         let dispatch = Dispatch::new(
             app,
             client.clone(),
@@ -367,8 +367,9 @@ impl ComponentBuilder {
             };
             OutboundLayers::new(client.shared(), limits.handler_timeout, layers)
         });
-        let keepalive =
-            Keepalive::new(&limits, tokio::time::Instant::now()).readiness_max_age(fresh);
+        let instances = Arc::clone(&client.shared().instances);
+        let keepalive = Keepalive::new(&limits, instances, tokio::time::Instant::now())
+            .readiness_max_age(fresh);
         let (watch, status) = watch();
         let runner = Runner {
             domain,

@@ -117,7 +117,8 @@ impl ReloadHandle {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = parts.target;
         self.client
             .shared()
-            .set_response_forwarder(parts.response_forwarder);
+            .instances
+            .set_forwarder(parts.response_forwarder);
         self.hot_swap.swap(parts.app);
         drop(paused);
         Ok(())

@@ -4,31 +4,19 @@
 //! nothing to it. Only a ping to the component itself through the server detects that.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use compact_str::{CompactString, format_compact};
 use tokio::time::{Duration, Instant};
 
-use crate::client::{Ids, Shared};
+use crate::client::Shared;
+use crate::instances::Instances;
 use crate::limits::Limits;
 use crate::stanza::{IqType, Kind, Stanza};
 
 /// Suffix of the ids of keepalive pings, by which pings of another process on the same JID are
 /// recognized.
 const SUFFIX: &str = "-ping";
-/// Time for which another process on the same JID is assumed to be connected after its last ping.
-const PEER_MEMORY: Duration = Duration::from_secs(600);
-/// Maximum number of consecutive lost pings; the first may be lost to a brief disturbance.
-const MAX_LOST: u32 = 2;
-/// The same with other processes on the JID: any ping may be routed to one of them, but so many in
-/// a row are not by chance.
-const PEER_MAX_LOST: u32 = 9;
-/// Pings sent at once with other processes on the JID while a confirmation is awaited, so that one
-/// of them comes back here.
-const PEER_BURST: usize = 4;
-/// Delay before the next ping with other processes on the JID while a confirmation is awaited.
-const PEER_RETRY: Duration = Duration::from_secs(2);
-/// Longest pause between pings with other processes on the JID while readiness has a maximum age.
-const PEER_PAUSE: Duration = Duration::from_secs(1);
 /// Maximum number of pings remembered while in flight.
 const MAX_IN_FLIGHT: usize = 16;
 
@@ -46,8 +34,8 @@ pub(crate) struct Keepalive {
     since: Option<Instant>,
     /// Time of the last stanza that proves the route to be live.
     heard: Instant,
-    /// Time at which another process on the same JID was last detected.
-    last_peer: Option<Instant>,
+    /// The processes on the same JID, to which pings of this one may be routed.
+    instances: Arc<dyn Instances>,
 }
 
 #[derive(Debug)]
@@ -84,7 +72,7 @@ pub(crate) enum Due {
 }
 
 impl Keepalive {
-    pub(crate) fn new(limits: &Limits, now: Instant) -> Self {
+    pub(crate) fn new(limits: &Limits, instances: Arc<dyn Instances>, now: Instant) -> Self {
         Self {
             interval: limits.keepalive,
             deadline: limits.keepalive_deadline,
@@ -93,7 +81,7 @@ impl Keepalive {
             in_flight: VecDeque::new(),
             since: None,
             heard: now,
-            last_peer: None,
+            instances,
         }
     }
 
@@ -156,7 +144,7 @@ impl Keepalive {
             .from()
             .is_some_and(|from| from.domain() == shared.domain.domain());
         match stanza.kind() {
-            Kind::Iq(IqType::Get) if from_here && id.starts_with(shared.ids.instance()) => {
+            Kind::Iq(IqType::Get) if from_here && shared.ids.is_own(id) => {
                 // A ping of an earlier stream, or a late one, also proves the route to be live, but
                 // confirms nothing that was written before it.
                 let position = ping.map_or(0, |ping| ping.end);
@@ -172,10 +160,7 @@ impl Keepalive {
             // The ping of another process confirms nothing that this process has written.
             Kind::Iq(IqType::Get) if from_here => {
                 self.heard(now);
-                let known = self.has_peers(now);
-                self.last_peer = Some(now);
-                shared.heard_peer_instance(now);
-                if known {
+                if self.instances.record_peer(now) {
                     return PingEvent::RoundTrip { position: 0 };
                 }
                 // Lets the other process detect this one, too.
@@ -189,10 +174,11 @@ impl Keepalive {
     /// Returns the action due now, when the stream has been written up to `position`. `awaited` is
     /// set while something waits for confirmation.
     pub(crate) fn tick(&mut self, now: Instant, position: u64, awaited: bool) -> Due {
-        let has_peers = self.has_peers(now);
-        let pause = self.pause(has_peers);
+        let policy = self.instances.ping_policy(now);
         let Some(ping) = self.in_flight.back_mut() else {
-            let quiet = pause.is_some_and(|pause| now.duration_since(self.heard) >= pause);
+            let quiet = policy
+                .pause(self.max_age)
+                .is_some_and(|pause| now.duration_since(self.heard) >= pause);
             return if quiet || now >= self.next {
                 Due::Ping
             } else {
@@ -204,20 +190,14 @@ impl Keepalive {
         }
         let written = *ping.written.get_or_insert(now);
         let waited = now.duration_since(self.heard.max(*self.since.get_or_insert(written)));
-        let patience = if has_peers { PEER_MAX_LOST } else { MAX_LOST };
-        let rest = match pause {
-            Some(pause) if has_peers => pause,
-            _ if awaited && has_peers => PEER_RETRY.min(self.deadline),
-            _ => self.deadline,
-        };
         let rested = now.duration_since(if awaited {
             written
         } else {
             written.max(self.heard)
         });
-        if waited >= self.deadline * patience {
+        if waited >= self.deadline * policy.max_lost() {
             Due::GiveUp
-        } else if rested >= rest {
+        } else if rested >= policy.retry(self.max_age, awaited, self.deadline) {
             Due::Ping
         } else if waited >= self.deadline * 2 / 3 {
             Due::Doubt
@@ -226,36 +206,15 @@ impl Keepalive {
         }
     }
 
-    /// Returns the longest quiet time before a ping is sent, if readiness has a maximum age.
-    fn pause(&self, has_peers: bool) -> Option<Duration> {
-        let pause = self.max_age? / 3;
-        Some(if has_peers {
-            pause.min(PEER_PAUSE)
-        } else {
-            pause
-        })
-    }
-
     /// Returns the number of pings to send at once. `awaited` is set while something waits for
     /// confirmation.
     pub(crate) fn burst(&self, now: Instant, awaited: bool) -> usize {
-        if awaited && self.has_peers(now) {
-            PEER_BURST
-        } else {
-            1
-        }
-    }
-
-    /// Returns `true` if other processes are connected with the same JID. ejabberd allows that, and
-    /// routes each stanza to any one of them.
-    fn has_peers(&self, now: Instant) -> bool {
-        self.last_peer
-            .is_some_and(|last| now.duration_since(last) < PEER_MEMORY)
+        self.instances.ping_policy(now).burst(awaited)
     }
 
     /// Creates the next ping.
-    pub(crate) fn ping(&mut self, shared: &Shared, ids: &Ids) -> Vec<u8> {
-        let id = format_compact!("{}{SUFFIX}", ids.fresh());
+    pub(crate) fn ping(&mut self, shared: &Shared) -> Vec<u8> {
+        let id = format_compact!("{}{SUFFIX}", shared.ids.fresh());
         let domain = &shared.domain;
         let ping = format!(
             "<iq type='get' id='{id}' from='{domain}/ping' to='{domain}/pong'><ping \

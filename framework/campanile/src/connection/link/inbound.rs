@@ -2,11 +2,10 @@
 
 use std::task::Context;
 
-use compact_str::CompactString;
 use tower_service::Service;
 
 use super::{Ended, Link, Phase, Route};
-use crate::client::{Offered, instance_of};
+use crate::client::Offered;
 use crate::connection::keepalive::PingEvent;
 use crate::error::{BoxError, LinkError};
 use crate::inbound::Inbound;
@@ -46,7 +45,7 @@ where
             }
         }
         if stanza.kind().is_response() {
-            self.answer(stanza);
+            self.accept_response(stanza);
             return Ok(());
         }
         if stanza.from().is_none()
@@ -70,20 +69,20 @@ where
 
 impl<S> Link<'_, S> {
     /// Passes a response to the pending request, here or in another process on the same JID.
-    fn answer(&self, stanza: Stanza) {
+    fn accept_response(&self, response: Stanza) {
         let shared = self.parts.client.shared();
         let counters = self.parts.counters;
-        let foreign = stanza
-            .id()
-            .filter(|id| !id.starts_with(shared.ids.instance()));
-        if let Some(instance) = foreign.and_then(instance_of).map(CompactString::from)
-            && let Some(response_forwarder) = shared.response_forwarder()
-        {
+        let is_own = response.id().is_some_and(|id| shared.ids.is_own(id));
+        let response = if is_own {
+            Some(response)
+        } else {
+            shared.instances.forward(response)
+        };
+        let Some(response) = response else {
             counters.forwarded.inc();
-            response_forwarder.forward(&instance, stanza);
             return;
-        }
-        if !shared.pending.resolve(stanza) {
+        };
+        if !shared.pending.resolve(response) {
             counters.unsolicited.inc();
         }
     }

@@ -30,7 +30,7 @@ impl<S> Link<'_, S> {
         let shared = self.parts.client.shared();
         let awaited = self.parts.outbox.awaits_round_trip();
         for _ in 0..self.parts.keepalive.burst(self.now, awaited) {
-            let ping = self.parts.keepalive.ping(shared, &shared.ids);
+            let ping = self.parts.keepalive.ping(shared);
             self.parts.outbox.push_control(&ping);
             self.parts.keepalive.queued(self.parts.outbox.end());
         }

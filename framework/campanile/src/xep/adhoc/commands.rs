@@ -7,11 +7,11 @@ use tokio::time::Duration;
 
 use super::flow::Flow;
 use super::session::Sessions;
-use super::store::SessionStore;
 use super::{Command, chat};
 use crate::error::{BoxError, Condition};
 use crate::extract::State;
 use crate::inbound::Inbound;
+use crate::instances::SessionStore;
 use crate::payload::COMMANDS;
 use crate::reply::Reply;
 use crate::router::{Advertised, Filter, PayloadPattern, Router};

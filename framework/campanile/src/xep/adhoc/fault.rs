@@ -2,6 +2,7 @@
 
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::extract::Rejection;
+use crate::instances::LeaseError;
 use crate::payload::{CommandErrorCondition, CommandPayload};
 use crate::xep::form::FormError;
 
@@ -48,6 +49,16 @@ pub(super) fn store_failed(error: &BoxError) -> StanzaError {
     StanzaError::new(Condition::ResourceConstraint)
         .with_type(ErrorType::Wait)
         .with_text("commands are temporarily unavailable: try again later")
+}
+
+/// The session could not be acquired from the store.
+pub(super) fn not_acquired(error: LeaseError) -> StanzaError {
+    match error {
+        LeaseError::Busy => busy(),
+        LeaseError::Ended => expired(),
+        LeaseError::Unknown => unknown(),
+        LeaseError::Store(error) => store_failed(&error),
+    }
 }
 
 pub(super) fn too_large() -> StanzaError {

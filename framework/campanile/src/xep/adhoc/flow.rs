@@ -2,17 +2,17 @@
 
 use xmpp_parsers::data_forms::{DataForm, DataFormType, Field};
 
+use super::active_session::{SessionUpdate, StepResult};
 use super::fault::{fault, of_form, with_session};
-use super::lease::{SessionUpdate, StepResult};
 use super::output::CommandOutput;
 use super::progress::{Progress, Shown};
 use super::session::Sessions;
 use super::step::Step;
-use super::store::SessionKey;
 use super::{Command, request::CommandRequest};
-use crate::client::{Client, instance_of};
+use crate::client::Client;
 use crate::error::{BoxError, Condition};
 use crate::inbound::Inbound;
+use crate::instances::SessionKey;
 use crate::payload::{
     CommandAction, CommandActions, CommandErrorCondition, CommandPayload as Wire, CommandStatus,
 };
@@ -117,12 +117,10 @@ impl<S: Send + Sync + 'static> Flow<S> {
         key: &SessionKey,
         client: &Client,
     ) -> Result<(), BoxError> {
-        let is_foreign = client.has_peers()
-            && instance_of(id).is_some_and(|instance| instance != client.instance());
         let [Step::Fixed(definition)] = &self.command.steps[..] else {
             return Ok(());
         };
-        if is_foreign && !self.sessions.knows(id) {
+        if client.shared().instances.belongs_to_peer(id) && !self.sessions.knows(id) {
             let shown = Shown {
                 at: 0,
                 definition: (**definition).clone(),

@@ -63,12 +63,12 @@
 //! own sessions. A command with a single fixed form still works across processes, since its form
 //! needs no stored state. For all other commands, configure a shared [`SessionStore`].
 
+mod active_session;
 mod chat;
 mod commands;
 mod definition;
 mod fault;
 mod flow;
-mod lease;
 mod output;
 mod progress;
 mod request;
@@ -76,11 +76,10 @@ mod serialize;
 mod session;
 mod session_backend;
 mod step;
-mod store;
 
 pub use self::commands::Commands;
 pub use self::definition::Command;
 pub use self::output::{CommandOutput, IntoCommandOutput};
 pub use self::session::Sessions;
 pub use self::step::IntoStep;
-pub use self::store::{AcquireOutcome, BeginOutcome, SessionKey, SessionLimits, SessionStore};
+pub use crate::instances::{AcquireOutcome, BeginOutcome, SessionKey, SessionLimits, SessionStore};

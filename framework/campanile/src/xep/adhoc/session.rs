@@ -8,8 +8,8 @@ use tokio::time::{Duration, Instant};
 
 use super::fault::{busy, expired, full, unknown};
 use super::progress::Progress;
-use super::store::{SessionKey, SessionLimits, SessionStore};
 use crate::error::StanzaError;
+use crate::instances::{SessionKey, SessionLimits, SessionStore};
 use crate::throttle::Throttle;
 
 /// Maximum number of sessions per bare JID. Starting another one ends the oldest.

@@ -1,14 +1,14 @@
 //! Access to sessions: in the memory of this process, or in a shared store.
 
-use super::fault::{expired, of_form, store_failed};
+use super::active_session::ActiveSession;
+use super::fault::{expired, not_acquired, of_form, store_failed};
 use super::flow::{Flow, gathered};
-use super::lease::{ActiveSession, Lease};
 use super::progress::{Progress, Shown};
 use super::serialize;
-use super::store::{BeginOutcome, SessionKey};
 use crate::client::Client;
 use crate::error::BoxError;
 use crate::inbound::Inbound;
+use crate::instances::{BeginOutcome, Lease, SessionKey};
 
 impl<S: Send + Sync + 'static> Flow<S> {
     /// Stores a new session.
@@ -50,18 +50,16 @@ impl<S: Send + Sync + 'static> Flow<S> {
             self.adopt(id, key, inbound.client())?;
             return Ok(ActiveSession::local(&self.sessions, id, key)?);
         };
-        let lease = Lease::acquire(&self.sessions, store, id, key).await?;
-        match self.restore(&lease.state, inbound, state).await {
-            Ok(Some(progress)) => Ok(ActiveSession::leased(lease, id, progress)),
-            Ok(None) => {
-                lease.release(id, None).await?;
-                Err(expired().into())
-            }
-            Err(error) => {
-                lease.release(id, Some(&lease.state)).await?;
-                Err(of_form(error))
-            }
-        }
+        let lease = Lease::acquire(store, id, key, self.sessions.bounds()).await;
+        let lease = lease.map_err(not_acquired)?;
+        let (state, error) = match self.restore(lease.state(), inbound, state).await {
+            Ok(Some(progress)) => return Ok(ActiveSession::leased(lease, progress)),
+            Ok(None) => (None, expired().into()),
+            Err(error) => (Some(lease.state()), of_form(error)),
+        };
+        let released = lease.release(state).await;
+        released.map_err(|error| store_failed(&error))?;
+        Err(error)
     }
 
     /// Restores the progress of a session from the store, building its forms again.

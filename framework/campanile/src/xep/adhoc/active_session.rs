@@ -1,33 +1,24 @@
-//! Exclusive access to a session while one of its steps is handled.
+//! A session while one of its steps is handled.
 
-use std::sync::Arc;
-
-use super::fault::{busy, expired, store_failed, too_large, unknown};
+use super::fault::{store_failed, too_large};
 use super::progress::Progress;
 use super::serialize;
 use super::session::Sessions;
-use super::store::{AcquireOutcome, SessionKey, SessionStore};
 use crate::error::{BoxError, StanzaError};
+use crate::instances::{Lease, SessionKey};
 use crate::reply::Reply;
 
-/// A session while one of its steps is handled. Dropping it restores the previous state.
+/// A session that no other request can continue meanwhile. Dropping it restores the previous
+/// state.
 pub(super) struct ActiveSession<'s> {
-    id: String,
     progress: Option<Progress>,
     backend: Backend<'s>,
 }
 
 /// The place where the session is kept.
 enum Backend<'s> {
-    Local(&'s Sessions),
+    Local { sessions: &'s Sessions, id: String },
     Store(Lease),
-}
-
-/// A session that was acquired from a store.
-pub(super) struct Lease {
-    store: Arc<dyn SessionStore>,
-    turn: i64,
-    pub(super) state: String,
 }
 
 /// The result of a step: the new state of the session, and the reply.
@@ -43,40 +34,6 @@ pub(super) enum SessionUpdate {
     End,
 }
 
-impl Lease {
-    /// Acquires a session from the store.
-    pub(super) async fn acquire(
-        sessions: &Sessions,
-        store: &Arc<dyn SessionStore>,
-        id: &str,
-        key: &SessionKey,
-    ) -> Result<Self, BoxError> {
-        let taken = store.acquire(id, key, sessions.bounds()).await;
-        match taken.map_err(|error| store_failed(&error))? {
-            AcquireOutcome::Acquired { turn, state } => Ok(Self {
-                store: Arc::clone(store),
-                turn,
-                state,
-            }),
-            AcquireOutcome::Busy => Err(busy().into()),
-            AcquireOutcome::Ended => Err(expired().into()),
-            AcquireOutcome::Unknown => Err(unknown().into()),
-        }
-    }
-
-    /// Releases the session to the store: with a new state, or as ended if `state` is `None`.
-    pub(super) async fn release(&self, id: &str, state: Option<&str>) -> Result<(), StanzaError> {
-        let put = self.store.release(id, self.turn, state).await;
-        if !put.map_err(|error| store_failed(&error))? {
-            tracing::warn!(
-                session = id,
-                "session ended or was acquired by another process before its step completed"
-            );
-        }
-        Ok(())
-    }
-}
-
 impl<'s> ActiveSession<'s> {
     /// Acquires a session of this process.
     pub(super) fn local(
@@ -85,15 +42,17 @@ impl<'s> ActiveSession<'s> {
         key: &SessionKey,
     ) -> Result<Self, StanzaError> {
         Ok(Self {
-            id: id.to_owned(),
             progress: Some(sessions.acquire(id, key)?),
-            backend: Backend::Local(sessions),
+            backend: Backend::Local {
+                sessions,
+                id: id.to_owned(),
+            },
         })
     }
 
-    pub(super) fn leased(lease: Lease, id: &str, progress: Progress) -> Self {
+    /// Wraps a session of the store.
+    pub(super) fn leased(lease: Lease, progress: Progress) -> Self {
         Self {
-            id: id.to_owned(),
             progress: Some(progress),
             backend: Backend::Store(lease),
         }
@@ -105,8 +64,8 @@ impl<'s> ActiveSession<'s> {
         self.progress.as_ref().unwrap_or(NONE)
     }
 
-    /// Releases the session in its new state, and returns the reply. After an
-    /// error, the session keeps its previous state.
+    /// Releases the session in its new state, and returns the reply. After an error, the session
+    /// keeps its previous state.
     pub(super) async fn settle(
         mut self,
         result: Result<StepResult, BoxError>,
@@ -120,34 +79,12 @@ impl<'s> ActiveSession<'s> {
             Err(error) => (None, Err(error)),
         };
         if let Backend::Store(lease) = &self.backend {
-            return Self::settle_in_store(&self.id, lease, update, reply).await;
+            return settle_in_store(lease, update, reply).await;
         }
         match update {
             Some(SessionUpdate::Continue(progress)) => self.progress = Some(progress),
             Some(SessionUpdate::End) => self.progress = None,
             None => {}
-        }
-        reply
-    }
-
-    async fn settle_in_store(
-        id: &str,
-        lease: &Lease,
-        update: Option<SessionUpdate>,
-        reply: Result<Reply, BoxError>,
-    ) -> Result<Reply, BoxError> {
-        match update {
-            Some(SessionUpdate::Continue(progress)) => {
-                lease
-                    .release(id, Some(&serialize::write(&progress)?))
-                    .await?;
-            }
-            // The command has run, so its reply is sent even if the release fails. The failure is
-            // logged, and the session stays locked until its lease expires.
-            update => {
-                let state = update.is_none().then_some(lease.state.as_str());
-                let _ = lease.release(id, state).await;
-            }
         }
         reply
     }
@@ -157,10 +94,33 @@ impl<'s> ActiveSession<'s> {
 /// a store stays locked until its lease expires.
 impl Drop for ActiveSession<'_> {
     fn drop(&mut self) {
-        if let Backend::Local(sessions) = self.backend {
-            sessions.release(&self.id, self.progress.take());
+        if let Backend::Local { sessions, id } = &self.backend {
+            sessions.release(id, self.progress.take());
         }
     }
+}
+
+/// Releases a session to the store, and returns the reply.
+async fn settle_in_store(
+    lease: &Lease,
+    update: Option<SessionUpdate>,
+    reply: Result<Reply, BoxError>,
+) -> Result<Reply, BoxError> {
+    match update {
+        Some(SessionUpdate::Continue(progress)) => {
+            let state = serialize::write(&progress)?;
+            let released = lease.release(Some(&state)).await;
+            released.map_err(|error| store_failed(&error))?;
+        }
+        // The command has run, so its reply is sent even if the release fails. The failure is
+        // logged, and the session stays locked until its lease expires.
+        update => {
+            let state = update.is_none().then(|| lease.state());
+            let released = lease.release(state).await;
+            let _ = released.map_err(|error| store_failed(&error));
+        }
+    }
+    reply
 }
 
 #[cfg(test)]

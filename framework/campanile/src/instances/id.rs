@@ -1,10 +1,14 @@
-//! Unguessable ids: anyone in the federation can send an IQ result to a component.
+//! Ids of stanzas and sessions, which name the instance that created them.
+//!
+//! They are unguessable, because anyone in the federation can send an IQ result to a component.
 
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
 use compact_str::CompactString;
 
+/// Random bytes in the id of an instance.
+const INSTANCE: usize = 4;
 /// Random bytes in an id, behind the instance.
 const RANDOM: usize = 12;
 /// Random bytes fetched from the operating system at a time, so that most ids cost no system call.
@@ -30,7 +34,7 @@ impl Ids {
             used: POOL,
         };
         let mut instance = CompactString::default();
-        push_hex(&mut instance, &pool.take()[..4]);
+        push_hex(&mut instance, &pool.take()[..INSTANCE]);
         Self {
             pool: Mutex::new(pool),
             instance,
@@ -40,6 +44,12 @@ impl Ids {
     /// Returns the id of this process, unique among the processes connected with the same JID.
     pub(crate) fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// Returns `true` if this instance may have created an id. It compares the beginning only, at
+    /// the cost of a few instructions for each response.
+    pub(crate) fn is_own(&self, id: &str) -> bool {
+        id.starts_with(self.instance())
     }
 
     /// Returns a new id: the instance, a hyphen and 96 unguessable bits.
@@ -84,6 +94,17 @@ impl std::fmt::Debug for Pool {
     }
 }
 
+/// Returns the instance that created this id, or `None` if the id has another form.
+pub(super) fn instance_of(id: &str) -> Option<&str> {
+    let (instance, rest) = id.split_once('-')?;
+    let hex = |text: &str| {
+        text.bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let has_lengths = instance.len() == 2 * INSTANCE && rest.len() == 2 * RANDOM;
+    (has_lengths && hex(instance) && hex(rest)).then_some(instance)
+}
+
 fn push_hex(text: &mut CompactString, bytes: &[u8]) {
     for byte in bytes {
         // Writing to a string does not fail.
@@ -107,5 +128,20 @@ mod tests {
                 .all(|id| id.starts_with(ids.instance()) && id.len() == 33)
         );
         assert_ne!(Ids::new().instance(), ids.instance());
+    }
+
+    #[test]
+    fn id_contains_its_instance() {
+        let ids = Ids::new();
+        assert_eq!(instance_of(&ids.fresh()), Some(ids.instance()));
+        for other in [
+            "",
+            "1",
+            "purple7f3a",
+            "a-b",
+            &format!("{}-ping", ids.fresh()),
+        ] {
+            assert_eq!(instance_of(other), None, "{other}");
+        }
     }
 }

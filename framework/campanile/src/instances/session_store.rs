@@ -8,15 +8,18 @@ use crate::error::BoxError;
 
 /// A store for command sessions that are shared by several processes on one JID.
 ///
-/// With a store ([`Commands::store`](super::Commands::store)), a session that one process has
-/// started can be continued by any other. Without one, each process keeps its own sessions in
-/// memory. The crate `campanile-storage` (feature `postgres`) provides an implementation.
+/// With a store ([`Commands::store`]), a session that one process has started can be continued by
+/// any other. Without one, each process keeps its own sessions in memory. The crate
+/// `campanile-storage` (feature `postgres`) provides an implementation.
 ///
 /// A session is stored as text: the steps shown and the values entered. Forms are not stored but
-/// built again, so a [step handler](super::Command::step) must build the same form from the same
-/// values. All processes must define the same commands.
+/// built again, so a [step handler] must build the same form from the same values. All processes
+/// must define the same commands.
 ///
 /// Every method must be atomic with respect to concurrent calls from other processes.
+///
+/// [`Commands::store`]: crate::adhoc::Commands::store
+/// [step handler]: crate::adhoc::Command::step
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// Stores a new session that waits for its first step.
