@@ -2,7 +2,8 @@
 //! configuration enables it.
 //!
 //! ```text
-//! cargo run -p example-club-daemon -- run --config examples/club-daemon/club.toml
+//! cargo run -p example-guestbook --features daemon --bin club-daemon -- \
+//!     run --config examples/guestbook/club.toml
 //! ```
 //!
 //! serves `club.localhost` on the XMPP server at 127.0.0.1:5347. The `check` command validates the

@@ -26,7 +26,7 @@ impl Drop for Running {
 
 /// Starts a command with a configuration from stdin.
 fn start(command: &str, configuration: &str) -> Child {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_example-club-daemon"));
+    let mut program = Command::new(env!("CARGO_BIN_EXE_club-daemon"));
     program
         .args([command, "--config", "-"])
         .env_remove("RUST_LOG");
