@@ -400,7 +400,7 @@ async fn multi_step_command_spans_instances() {
             Some(format!("a small hat {number}").as_str())
         );
         let step = step.complete(fill("size", "s".to_owned())).await.unwrap();
-        assert_eq!(step.notes()[0].text, format!("hat {number} s"));
+        assert_eq!(step.answer().notes[0].text, format!("hat {number} s"));
     }
     let steps = processes.map(|taken| taken.load(Ordering::Relaxed));
     eprintln!("40 commands with two forms: {steps:?} steps handled by each process");

@@ -118,9 +118,7 @@ pub(crate) fn assemble(
     if let Some(tls) = &settings.tls {
         builder = builder.tls(tls.clone());
     }
-    for module in parts.modules() {
-        builder = builder.shared_module(Arc::clone(module));
-    }
+    builder = builder.modules(parts.modules().cloned());
     // Innermost, so that rejected senders cannot fill an archive. Replies to them are recorded as
     // they leave.
     if let Some(tap) = settings.tap.as_ref().map(tap) {

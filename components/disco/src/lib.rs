@@ -88,8 +88,9 @@ mod tests {
     use super::*;
 
     fn advertised(settings: Settings) -> campanile::disco::DiscoInfo {
-        let router =
-            campanile::defaults::attach(Arc::new(Disco::new(settings)).mount(Router::new()));
+        let router = Arc::new(Disco::new(settings))
+            .mount(Router::new())
+            .with_defaults();
         router.disco().info(None, None).cloned().unwrap_or_default()
     }
 

@@ -77,7 +77,7 @@ async fn measure(messages: usize, outbox: Option<PathBuf>) {
         .secret("secret");
     tokio::spawn(
         component
-            .shared_module(Arc::clone(&bridge) as Arc<_>)
+            .modules([Arc::clone(&bridge) as Arc<_>])
             .build()
             .unwrap()
             .run(),

@@ -13,8 +13,9 @@ mod format;
 mod survey;
 
 use campanile::extract::{Payload, Recipient, Sender, State};
-use campanile::paging::{self, SetQuery, page};
+use campanile::paging::{SetQuery, page};
 use campanile::stanza::PresenceType;
+use campanile::xmpp_parsers::ns;
 use campanile::{Client, Component, Router, Stanza, StanzaError, shutdown_signal};
 
 use self::format::{CENSUS, Query, Results};
@@ -86,7 +87,7 @@ fn app() -> Router {
         .presence(presence)
         .chat_command(("!ask", "Asks all users for their software"), ask)
         .iq_get((CENSUS, "results"), results)
-        .feature(paging::NS)
+        .feature(ns::RSM)
         .with_state(Survey::default())
 }
 

@@ -63,7 +63,7 @@ impl Inbound {
 
     /// Returns the stanza as a shared pointer.
     #[must_use]
-    pub fn shared_stanza(&self) -> Arc<Stanza> {
+    pub(crate) fn shared_stanza(&self) -> Arc<Stanza> {
         Arc::clone(&self.stanza)
     }
 

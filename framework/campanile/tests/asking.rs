@@ -220,7 +220,7 @@ async fn command_runs_step_by_step() {
     let to = alice.jid().clone();
     let running = tokio::spawn(async move {
         let step = client.command(to, "config").await.unwrap();
-        assert!(!step.is_completed() && step.actions().unwrap().next);
+        assert!(!step.is_completed() && step.answer().actions.as_ref().unwrap().next);
         assert_eq!(
             step.form().unwrap().fields[0].var.as_deref(),
             Some("service")
@@ -229,7 +229,7 @@ async fn command_runs_step_by_step() {
             .submit(&Service { service: "httpd" })
             .unwrap();
         let step = step.next(Some(form)).await.unwrap();
-        assert_eq!(step.notes()[0].text, "nearly there");
+        assert_eq!(step.answer().notes[0].text, "nearly there");
         let step = step.prev().await.unwrap();
         step.complete(None).await.unwrap()
     });
@@ -293,7 +293,7 @@ async fn command_runs_step_by_step() {
     .await;
     let done = running.await.unwrap();
     assert!(done.is_completed());
-    assert_eq!(done.notes()[0].kind, Some(NoteType::Error));
+    assert_eq!(done.answer().notes[0].kind, Some(NoteType::Error));
 }
 
 // vCards.
@@ -333,7 +333,7 @@ async fn incomplete_vcard_is_parsed() {
         .await
         .unwrap();
         assert_eq!(
-            (card.full_name().as_deref(), card.nickname()),
+            (card.text("FN").as_deref(), card.text("NICKNAME")),
             (Some("Peter & Paul"), None)
         );
         assert_eq!(card.text("ORG/ORGNAME").as_deref(), Some("XSF"));
@@ -432,7 +432,7 @@ async fn list_is_read_page_by_page_in_both_directions() {
         let alice = bot.user("alice@localhost");
         let to = alice.jid().clone();
         let _serving = serve_items(alice, length);
-        let items = || bot.client().disco_items(to.clone()).page_size(10);
+        let items = || bot.client().disco_items(to.clone(), None).page_size(10);
         assert_eq!(rooms(items()).await, (0..length).collect::<Vec<_>>());
         assert_eq!(
             rooms(items().backwards()).await,
@@ -465,7 +465,7 @@ async fn entity_without_paging_is_queried_once() {
     ] {
         let client = bot.client();
         let to = alice.jid().clone();
-        let ask = async move { rooms(client.disco_items_of(to, "n")).await };
+        let ask = async move { rooms(client.disco_items(to, Some("n"))).await };
         let items = format!(
             "<query xmlns='http://jabber.org/protocol/disco#items' node='n'><item \
             jid='room0@x'/><item jid='room1@x' node='y'/>{set}</query>"
@@ -484,7 +484,7 @@ async fn page_without_progress_ends_the_list() {
     let alice = bot.user("alice@localhost");
     let client = bot.client();
     let to = alice.jid().clone();
-    let asking = tokio::spawn(async move { rooms(client.disco_items(to)).await });
+    let asking = tokio::spawn(async move { rooms(client.disco_items(to, None)).await });
     let page = format!(
         "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='room0@x'/>{}</query>",
         set(&(0..1), 9)
@@ -500,7 +500,10 @@ async fn page_without_progress_ends_the_list() {
 async fn page_is_requested_again_after_error_or_dropped_future() {
     let bot = bot().await;
     let alice = bot.user("alice@localhost");
-    let mut pages = bot.client().disco_items(alice.jid().clone()).page_size(1);
+    let mut pages = bot
+        .client()
+        .disco_items(alice.jid().clone(), None)
+        .page_size(1);
     let page = |n: usize| {
         format!(
             "<query xmlns='http://jabber.org/protocol/disco#items'><item \

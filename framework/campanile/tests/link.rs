@@ -468,8 +468,7 @@ impl Raw {
         let connect = move || {
             let pipe = pipe.lock().unwrap().take();
             std::future::ready(
-                pipe.map(|pipe| Box::new(pipe) as _)
-                    .ok_or_else(|| std::io::ErrorKind::ConnectionRefused.into()),
+                pipe.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ConnectionRefused)),
             )
         };
         let bot = start(

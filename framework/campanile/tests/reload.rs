@@ -182,9 +182,7 @@ async fn kept_modules_stay_and_stanzas_wait_for_new_modules() {
         Arc::new(Named::new("go", &log)),
     ];
     let bot = mount(BOT, |bot| {
-        bot.shared_module(Arc::clone(&keep))
-            .shared_module(go)
-            .router(replies("old"))
+        bot.modules([Arc::clone(&keep), go]).router(replies("old"))
     })
     .await;
     expect_reply(&bot, "old").await;
@@ -198,7 +196,7 @@ async fn kept_modules_stay_and_stanzas_wait_for_new_modules() {
         ..Named::new("come", &log)
     };
     let with = rebuilt(&bot)
-        .shared_module(keep)
+        .modules([keep])
         .module(come)
         .router(replies("new"));
     let handle = bot.reload_handle();
@@ -271,7 +269,7 @@ async fn failed_module_start_keeps_the_old_routes() {
 async fn invalid_builder_changes_nothing() {
     let log = Log::default();
     let kept: Arc<dyn Module> = Arc::new(Named::new("kept", &log));
-    let bot = mount(BOT, |bot| bot.shared_module(kept).router(replies("old"))).await;
+    let bot = mount(BOT, |bot| bot.modules([kept]).router(replies("old"))).await;
     expect_reply(&bot, "old").await;
     take_log(&log);
     let twice = rebuilt(&bot)

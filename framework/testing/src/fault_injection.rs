@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use campanile::connection::Io;
+use crate::io::Io;
 
 /// A connection with injectable faults, between one component and its server.
 ///
@@ -17,11 +17,11 @@ use campanile::connection::Io;
 /// current one.
 #[derive(Clone)]
 pub struct Wire {
-    connect: Arc<dyn Fn() -> Connecting + Send + Sync>,
+    connect: Arc<dyn Fn() -> Connecting<Io> + Send + Sync>,
     faults: Arc<Mutex<Faults>>,
 }
 
-type Connecting = Pin<Box<dyn Future<Output = io::Result<Io>> + Send>>;
+type Connecting<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
 #[derive(Debug, Default)]
 struct Faults {
@@ -43,20 +43,24 @@ struct Faults {
 
 impl Wire {
     /// Creates a wire in front of this connector.
-    pub fn new<F, Fut>(connect: F) -> Self
+    pub fn new<F, Fut, T>(connect: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = io::Result<Io>> + Send + 'static,
+        Fut: Future<Output = io::Result<T>> + Send + 'static,
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         Self {
-            connect: Arc::new(move || Box::pin(connect())),
+            connect: Arc::new(move || {
+                let connecting = connect();
+                Box::pin(async move { Ok(Box::new(connecting.await?) as Io) })
+            }),
             faults: Arc::default(),
         }
     }
 
     /// Returns a connector for
     /// [`ComponentBuilder::connector`](campanile::component::ComponentBuilder::connector).
-    pub fn connector(&self) -> impl Fn() -> Connecting + Clone + Send + Sync + 'static {
+    pub fn connector(&self) -> impl Fn() -> Connecting<FaultyIo> + Clone + Send + Sync + 'static {
         let wire = self.clone();
         move || {
             let wire = wire.clone();
@@ -67,7 +71,7 @@ impl Wire {
                     return Err(io::ErrorKind::ConnectionRefused.into());
                 }
                 let io = connecting.await?;
-                Ok(Box::new(wire.wrap(io)) as Io)
+                Ok(wire.wrap(io))
             })
         }
     }
@@ -156,11 +160,19 @@ impl fmt::Debug for Wire {
     }
 }
 
-/// One connection with faults.
-struct FaultyIo {
+/// A connection that a [`Wire`] has opened.
+pub struct FaultyIo {
     io: Io,
     number: usize,
     faults: Arc<Mutex<Faults>>,
+}
+
+impl fmt::Debug for FaultyIo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyIo")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AsyncRead for FaultyIo {

@@ -104,6 +104,7 @@ mod call;
 mod compare;
 mod expect;
 mod fault_injection;
+mod io;
 #[doc = include_str!("guide.md")]
 pub mod guide {}
 pub mod host;
@@ -115,7 +116,7 @@ mod show;
 mod transcript;
 
 pub use self::call::{Replies, call};
-pub use self::fault_injection::Wire;
+pub use self::fault_injection::{FaultyIo, Wire};
 pub use self::mount::{Mounted, Running, mount, start};
 pub use self::player::TranscriptResult;
 pub use self::transcript::{Transcript, digest};

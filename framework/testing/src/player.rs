@@ -11,7 +11,6 @@ use tokio::time::{Duration, timeout};
 
 use super::script::{Script, Step};
 use super::show::cut;
-use campanile::connection::Io;
 
 /// Time limit for one expected step: longer than any retry delay.
 const STEP_TIMEOUT: Duration = Duration::from_secs(120);
@@ -51,7 +50,7 @@ impl TranscriptResult {
 pub(super) fn play(
     scripts: Vec<Script>,
 ) -> (
-    impl Fn() -> Ready<io::Result<Io>> + Send + Sync + 'static,
+    impl Fn() -> Ready<io::Result<DuplexStream>> + Send + Sync + 'static,
     TranscriptResult,
 ) {
     let (report, results) = mpsc::unbounded_channel();
@@ -82,7 +81,7 @@ pub(super) fn play(
             let _ =
                 report.send(result.map_err(|failure| format!("connection {number}, {failure}")));
         });
-        ready(Ok(Box::new(theirs) as Io))
+        ready(Ok(theirs))
     };
     (connector, played)
 }

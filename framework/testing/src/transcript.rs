@@ -8,7 +8,7 @@ use tokio::time::Duration;
 
 use super::player::{self, TranscriptResult};
 use super::script::{Script, Step};
-use campanile::connection::Io;
+use tokio::io::DuplexStream;
 
 /// Script of one connection, from the server's point of view.
 ///
@@ -130,7 +130,7 @@ impl Transcript {
     pub fn play(
         transcripts: impl IntoIterator<Item = Self>,
     ) -> (
-        impl Fn() -> std::future::Ready<io::Result<Io>> + Send + Sync + 'static,
+        impl Fn() -> std::future::Ready<io::Result<DuplexStream>> + Send + Sync + 'static,
         TranscriptResult,
     ) {
         let scripts = transcripts.into_iter().map(|transcript| transcript.script);

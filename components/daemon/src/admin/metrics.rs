@@ -168,12 +168,7 @@ fn stanzas(text: &mut Text, handle: &ComponentHandle) {
             count,
         );
     }
-    let latencies = [
-        ("iq", snapshot.iq_latency()),
-        ("message", snapshot.message_latency()),
-        ("presence", snapshot.presence_latency()),
-    ];
-    for (kind, latency) in latencies {
+    for (kind, latency) in snapshot.latencies() {
         let labels = [("component", jid), ("kind", kind)];
         text.seconds(
             "campanile_handler_seconds",

@@ -89,32 +89,24 @@ fn component(handle: &ComponentHandle) -> Value {
 /// Returns the number of stanzas by kind and outcome.
 fn stanzas(handle: &ComponentHandle) -> Value {
     let snapshot = handle.metrics.snapshot();
-    let latencies = [
-        snapshot.iq_latency(),
-        snapshot.message_latency(),
-        snapshot.presence_latency(),
-    ];
-    let kinds = ["iq", "message", "presence"]
-        .into_iter()
-        .zip(latencies)
-        .map(|(kind, latency)| {
-            let of = |outcome| -> u64 {
-                let fits = |(other, is, _): &(_, Outcome, u64)| {
-                    metrics::label(*other).0 == kind && *is == outcome
-                };
-                snapshot
-                    .counts()
-                    .filter(fits)
-                    .map(|(.., count)| count)
-                    .sum()
+    let kinds = snapshot.latencies().map(|(kind, latency)| {
+        let of = |outcome| -> u64 {
+            let fits = |(other, is, _): &(_, Outcome, u64)| {
+                metrics::label(*other).0 == kind && *is == outcome
             };
-            let mut counts =
-                json!({ "seconds": latency.sum().as_secs_f64(), "count": latency.count() });
-            for outcome in Outcome::ALL {
-                counts[outcome.as_str()] = of(outcome).into();
-            }
-            (kind.to_owned(), counts)
-        });
+            snapshot
+                .counts()
+                .filter(fits)
+                .map(|(.., count)| count)
+                .sum()
+        };
+        let mut counts =
+            json!({ "seconds": latency.sum().as_secs_f64(), "count": latency.count() });
+        for outcome in Outcome::ALL {
+            counts[outcome.as_str()] = of(outcome).into();
+        }
+        (kind.to_owned(), counts)
+    });
     Value::Object(kinds.collect())
 }
 

@@ -141,7 +141,7 @@ impl Probe {
         let Ok(host) = Jid::new(parent) else { return };
         let items = tokio::time::timeout(
             REPLY_TIMEOUT,
-            self.client.disco_items(host).collect(10 * SIBLINGS),
+            self.client.disco_items(host, None).collect(10 * SIBLINGS),
         )
         .await;
         // Without a reply to disco#items there are no siblings to ping.

@@ -27,7 +27,7 @@ use crate::state::Running;
 
 /// The module that connects bots to web handlers.
 ///
-/// Mount it with `Component::builder(…).module(bridge)`, or with `shared_module` to keep a handle
+/// Mount it with `Component::builder(…).module(bridge)`, or with `modules` to keep a handle
 /// for [`snapshot`](Self::snapshot).
 pub struct Bridge {
     settings: Settings,

@@ -29,7 +29,10 @@ async fn mount_with_identity(settings: Settings) -> (Mounted, Arc<Bridge>) {
     let bridge = Arc::new(Bridge::new(settings));
     let shared = Arc::clone(&bridge);
     let mounted = mount("bridge.localhost", |builder| {
-        builder.shared_module(shared).module(cards).module(roster)
+        builder
+            .modules([shared as Arc<_>])
+            .module(cards)
+            .module(roster)
     })
     .await;
     (mounted, bridge)

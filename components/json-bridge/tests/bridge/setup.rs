@@ -152,7 +152,10 @@ pub(crate) async fn mounted(settings: Settings) -> (Mounted, Arc<Bridge>) {
     let bridge = Arc::new(Bridge::new(settings));
     let shared = Arc::clone(&bridge);
     (
-        mount("bridge.localhost", |builder| builder.shared_module(shared)).await,
+        mount("bridge.localhost", |builder| {
+            builder.modules([shared as Arc<_>])
+        })
+        .await,
         bridge,
     )
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jid::{BareJid, Jid};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tower::util::BoxService;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_layer::Layer;
@@ -29,7 +30,6 @@ use crate::module::{self, Module, MountError};
 use crate::reply::Reply;
 use crate::router::{RouteError, Router};
 use crate::stanza::Stanza;
-use crate::xep::defaults;
 
 /// The settings of a component.
 #[must_use = "a builder does nothing before `build`"]
@@ -175,12 +175,16 @@ impl ComponentBuilder {
 
     /// Sets a function that opens the connection for each attempt. Use this instead of an address
     /// to connect through a proxy or an in-process pipe.
-    pub fn connector<F, Fut>(mut self, connect: F) -> Self
+    pub fn connector<F, Fut, T>(mut self, connect: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = io::Result<Io>> + Send + 'static,
+        Fut: Future<Output = io::Result<T>> + Send + 'static,
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.connect = Some(Arc::new(move || Box::pin(connect())));
+        self.connect = Some(Arc::new(move || {
+            let connecting = connect();
+            Box::pin(async move { Ok(Box::new(connecting.await?) as Io) })
+        }));
         self
     }
 
@@ -222,23 +226,20 @@ impl ComponentBuilder {
     }
 
     /// Mounts a module.
-    pub fn module(self, module: impl Module) -> Self {
-        self.shared_module(Arc::new(module))
-    }
-
-    /// Mounts a module selected at run time.
-    pub fn shared_module(mut self, module: Arc<dyn Module>) -> Self {
-        self.modules.push(module);
+    pub fn module(mut self, module: impl Module) -> Self {
+        self.modules.push(Arc::new(module));
         self
     }
 
-    /// Mounts modules selected at run time, for example by a [`Catalog`](crate::module::Catalog).
+    /// Mounts shared modules: those that a program keeps a handle to, or that a
+    /// [`Catalog`](crate::module::Catalog) selects at run time.
     pub fn modules(mut self, modules: impl IntoIterator<Item = Arc<dyn Module>>) -> Self {
         self.modules.extend(modules);
         self
     }
 
-    /// Disables the built-in handlers for service discovery and ping. The keepalive is unaffected.
+    /// Disables the [built-in handlers](Router::with_defaults) for service discovery and ping. The
+    /// keepalive is unaffected.
     pub fn without_defaults(mut self) -> Self {
         self.defaults = false;
         self
@@ -414,7 +415,7 @@ impl ComponentBuilder {
                     .map_err(BuildError::Mount)?;
                 router.validate().map_err(BuildError::Route)?;
                 let router = if self.defaults {
-                    defaults::attach(router)
+                    router.with_defaults()
                 } else {
                     router
                 };

@@ -20,7 +20,7 @@ use tower::util::BoxService;
 pub use self::builder::{BuildError, ComponentBuilder};
 pub use self::reload_handle::{ReloadError, ReloadHandle};
 use self::run::{Runner, Stop};
-pub use self::status::{RunError, RunErrorKind, Status};
+pub use self::status::{RunError, Status};
 use crate::client::Client;
 use crate::error::BoxError;
 use crate::inbound::Inbound;
@@ -84,9 +84,9 @@ impl Component {
     /// component immediately.
     ///
     /// # Errors
-    /// Returns [`RunErrorKind::Refused`] if the server refuses the component on its first
-    /// connection, unless [`keep_trying`](ComponentBuilder::keep_trying) is set, and
-    /// [`RunErrorKind::Service`] if the service or a module fails permanently.
+    /// If the server refuses the component on its first connection, unless
+    /// [`keep_trying`](ComponentBuilder::keep_trying) is set, or if the service or a module fails
+    /// permanently.
     pub async fn run_until(self, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
         let (stop_sender, stop_receiver) = oneshot::channel();
         // Runs in a separate task on a worker thread. Awaited in `block_on`, the component would

@@ -77,7 +77,7 @@ impl ReloadHandle {
 
     /// Replaces routes, layers and modules with those of this builder. The stream stays open.
     ///
-    /// Modules that are the same `Arc` in both ([`ComponentBuilder::shared_module`]) keep running.
+    /// Modules that are the same `Arc` in both ([`ComponentBuilder::modules`]) keep running.
     /// The other old modules are stopped, then the new ones are started; stanzas wait in the
     /// meantime. Calls in progress complete with the old handlers. The server address, TLS settings
     /// and secret take effect with the next connection. Limits, ordering and outbound layers do not

@@ -52,16 +52,6 @@ enum RunErrorCause {
     Service(BoxError),
 }
 
-/// The kind of a [`RunError`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RunErrorKind {
-    /// The server refused the component on its first connection.
-    Refused,
-    /// The service or a module failed permanently.
-    Service,
-}
-
 impl RunError {
     pub(super) fn refused(text: String, error: LinkError) -> Self {
         Self {
@@ -77,17 +67,9 @@ impl RunError {
         }
     }
 
-    /// Returns the kind of the error.
-    #[must_use]
-    pub fn kind(&self) -> RunErrorKind {
-        match self.cause {
-            RunErrorCause::Refused(_) => RunErrorKind::Refused,
-            RunErrorCause::Service(_) => RunErrorKind::Service,
-        }
-    }
-
-    /// Returns the failure that made the server refuse the component, for
-    /// [`RunErrorKind::Refused`].
+    /// Returns the failure if the server refused the component on its first connection.
+    ///
+    /// It is `None` if the service or a module failed permanently.
     ///
     /// It is not a [source](std::error::Error::source), because the text of this error describes
     /// it already.

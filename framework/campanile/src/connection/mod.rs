@@ -18,6 +18,7 @@ pub(crate) use self::outbound_layers::{Outbound, OutboundLayers, wrapped};
 pub(crate) use self::outbox::Outbox;
 pub use self::secret::Secret;
 pub(crate) use self::transport::Connect;
+pub(crate) use self::transport::Io;
 #[cfg(feature = "tls")]
 pub use self::transport::Tls;
-pub use self::transport::{AddressError, Io, ServerAddress, Transport};
+pub use self::transport::{AddressError, ServerAddress};

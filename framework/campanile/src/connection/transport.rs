@@ -14,12 +14,12 @@ use tokio::net::TcpStream;
 use super::quickack::QuickAckStream;
 
 /// A bidirectional byte stream.
-pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 /// An open connection.
-pub type Io = Box<dyn Transport>;
+pub(crate) type Io = Box<dyn Transport>;
 
 /// Opens a connection; called for each attempt.
 pub(crate) type Connect =

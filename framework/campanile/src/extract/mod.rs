@@ -77,7 +77,7 @@ pub(crate) use self::placeholder::{AddressPlaceholders, PlaceholderError, Placeh
 pub use self::presence::{Priority, Show, StatusText};
 pub use self::rejection::Rejection;
 pub use self::route_info::RouteInfo;
-pub use self::state::{Extension, FromRef, MissingExtension, State};
+pub use self::state::{Extension, FromRef, State};
 pub(crate) use self::text::body;
 pub use self::text::{Bodies, Body, Subject, Subjects, Thread};
 pub use self::whole::{Message, Presence, StanzaRef};

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 
 use super::FromInbound;
+use crate::error::BoxError;
 use crate::inbound::Inbound;
 
 /// The state set by [`Router::with_state`](crate::router::Router::with_state), or a part of it.
@@ -90,22 +91,22 @@ impl<S, T: FromRef<S> + 'static> FromInbound<S> for State<T> {
 pub struct Extension<T>(pub T);
 
 impl<S, T: Clone + Send + Sync + 'static> FromInbound<S> for Extension<T> {
-    type Rejection = MissingExtension;
+    type Rejection = BoxError;
 
-    fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, MissingExtension> {
+    fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, BoxError> {
         inbound
             .extensions()
             .get()
             .cloned()
             .map(Self)
-            .ok_or(MissingExtension(type_name::<T>()))
+            .ok_or_else(|| MissingExtension(type_name::<T>()).into())
     }
 }
 
 /// No layer has added the value: the layer is missing or applied in the wrong place. This is a
 /// programming error.
 #[derive(Debug)]
-pub struct MissingExtension(&'static str);
+pub(super) struct MissingExtension(&'static str);
 
 impl fmt::Display for MissingExtension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

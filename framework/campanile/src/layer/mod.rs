@@ -41,7 +41,7 @@ pub use self::guard::{LoopGuard, LoopGuardFuture, LoopGuardLayer};
 pub use self::metrics::{
     MetricsFuture, MetricsLayer, MetricsService, MetricsSnapshot, Outcome, SlowRoute,
 };
-pub use self::rate::{RateLayer, RateLimit, RateLimited};
+pub use self::rate::{RateLayer, RateLimit};
 pub use self::response_future::ResponseFuture;
 pub use self::trace::{Trace, TraceLayer};
 pub use crate::metrics::Histogram;

@@ -14,7 +14,7 @@ macro_rules! causes {
 
         impl Cause {
             /// All causes.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)+];
 
             /// Returns the name used in metric labels.
             #[must_use]

@@ -182,11 +182,6 @@ enum Fault {
 }
 
 impl CatalogError {
-    /// Returns the names of the modules with errors.
-    pub fn modules(&self) -> impl Iterator<Item = &str> {
-        self.faults.iter().map(CatalogFault::module)
-    }
-
     /// Returns all errors.
     pub fn faults(&self) -> impl Iterator<Item = &CatalogFault> {
         self.faults.iter()
@@ -314,7 +309,10 @@ mod tests {
             .choose(settings.as_object().unwrap())
             .map(drop)
             .unwrap_err();
-        assert_eq!(error.modules().collect::<Vec<_>>(), ["greeter", "greter"]);
+        assert_eq!(
+            error.faults().map(CatalogFault::module).collect::<Vec<_>>(),
+            ["greeter", "greter"]
+        );
         assert_eq!(
             error.to_string(),
             "invalid settings for greeter: greeting: `greeting` cannot be a number; write a string in \

@@ -105,7 +105,7 @@ pub trait Module: Send + Sync + 'static {
 ///
 /// # Errors
 /// Returns an error if a route of a module overlaps one of another module or of the router.
-pub fn mount(router: Router, modules: &[Arc<dyn Module>]) -> Result<Router, MountError> {
+pub(crate) fn mount(router: Router, modules: &[Arc<dyn Module>]) -> Result<Router, MountError> {
     let mut mounted = vec![("the router", router.clone())];
     let mut all = router;
     for module in modules {
@@ -143,12 +143,6 @@ impl MountError {
             other,
             overlap,
         }
-    }
-
-    /// Returns the name of the module that was mounted second.
-    #[must_use]
-    pub const fn module(&self) -> &'static str {
-        self.module
     }
 }
 
@@ -206,7 +200,7 @@ mod tests {
             module("c", |router| router.on(Filter::conversation(), silent)),
         ];
         let error = mount(Router::new(), &modules).unwrap_err();
-        assert_eq!(error.module(), "c");
+        assert_eq!(error.module, "c");
         let pattern = "message normal or message chat for any recipient";
         assert_eq!(
             chain(&error.into()),

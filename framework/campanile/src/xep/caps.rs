@@ -11,7 +11,7 @@ use xso::text::{Base64, TextCodec};
 use crate::xep::disco::DiscoInfo;
 
 /// Namespace of entity capabilities.
-pub const NS: &str = ns::CAPS;
+pub(crate) const NS: &str = ns::CAPS;
 
 /// The URI that identifies the software. It does not have to be reachable.
 #[doc(hidden)]

@@ -1,10 +1,7 @@
 //! Built-in default handlers: service discovery (XEP-0030) and ping (XEP-0199).
-//!
-//! They run only if no route matches, and only for the bare domain and for localparts that
-//! something is registered for. To override one of them, register a route for the same payload. To
-//! disable them, use [`without_defaults`](crate::component::ComponentBuilder::without_defaults).
 
 use xmpp_parsers::disco::DiscoItemsQuery;
+use xmpp_parsers::ns::PING;
 
 use crate::error::BoxError;
 use crate::inbound::Inbound;
@@ -13,36 +10,37 @@ use crate::router::{Advertised, Filter, Router};
 use crate::xep::disco::{INFO, ITEMS};
 use crate::xep::paging::{self, SetQuery};
 
-/// Namespace of ping (XEP-0199).
-pub const PING: &str = "urn:xmpp:ping";
-
-/// Adds default handlers for disco#info, disco#items and ping. Adding them twice has no further
-/// effect.
-///
-/// [`ComponentBuilder`](crate::component::ComponentBuilder) does this for its router; call it only
-/// if you use the router as a service of your own.
-///
-/// ```
-/// use campanile::defaults;
-/// use campanile::router::Router;
-///
-/// let router: Router = defaults::attach(Router::new());
-/// let disco = router.disco();
-/// let info = disco.info(None, None).unwrap();
-/// assert!(info.features.contains("urn:xmpp:ping"));
-/// ```
-///
-/// # Panics
-/// If the router has an overlapping default handler of its own.
-#[must_use]
-#[track_caller]
-pub fn attach<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    let query = |namespace| Filter::iq_get().payload((namespace, "query"));
-    let router = router
-        .builtin(query(INFO), info)
-        .builtin(query(ITEMS), items)
-        .feature(paging::NS);
-    router.builtin(Filter::iq_get().payload((PING, "ping")), ping)
+impl<S: Clone + Send + Sync + 'static> Router<S> {
+    /// Adds the built-in handlers for service discovery (XEP-0030) and ping (XEP-0199). Adding them
+    /// twice has no further effect.
+    ///
+    /// They run only if no route matches, and only for the bare domain and for localparts that
+    /// something is registered for. To override one of them, register a route for the same payload.
+    ///
+    /// [`ComponentBuilder`](crate::component::ComponentBuilder) does this for its router, unless
+    /// [`without_defaults`](crate::component::ComponentBuilder::without_defaults) is set; call it
+    /// only if you use the router as a service of your own.
+    ///
+    /// ```
+    /// use campanile::router::Router;
+    ///
+    /// let router: Router = Router::new().with_defaults();
+    /// let disco = router.disco();
+    /// let info = disco.info(None, None).unwrap();
+    /// assert!(info.features.contains("urn:xmpp:ping"));
+    /// ```
+    ///
+    /// # Panics
+    /// If the router has an overlapping default handler of its own.
+    #[must_use]
+    #[track_caller]
+    pub fn with_defaults(self) -> Self {
+        let query = |namespace| Filter::iq_get().payload((namespace, "query"));
+        self.builtin(query(INFO), info)
+            .builtin(query(ITEMS), items)
+            .feature(paging::NS)
+            .builtin(Filter::iq_get().payload((PING, "ping")), ping)
+    }
 }
 
 fn info(inbound: &Inbound, advertised: &Advertised) -> Result<Reply, BoxError> {
@@ -120,7 +118,7 @@ mod tests {
 
     #[test]
     fn empty_component_answers_disco_and_ping() {
-        let mut router = attach(Router::new());
+        let mut router = Router::new().with_defaults();
         let info = format!(
             "<query xmlns='http://jabber.org/protocol/disco#info'>\
              <identity category='component' type='generic'/>{BUILTIN_FEATURES}<feature \
@@ -147,7 +145,7 @@ mod tests {
 
     #[test]
     fn unregistered_localpart_replies_service_unavailable() {
-        let mut router = attach(Router::new().message(silent));
+        let mut router = Router::new().message(silent).with_defaults();
         for payload in [ASK_INFO, ASK_ITEMS, "<ping xmlns='urn:xmpp:ping'/>"] {
             let to = "unknown@bot.localhost";
             assert_eq!(
@@ -169,19 +167,18 @@ mod tests {
             .identity(named("bot".into(), "Greeter".into()))
             .iq_set(("urn:example:greet", "greet"), silent)
             .message_with("urn:example:message", silent);
-        let mut router = attach(
-            Router::new()
-                .iq_get("urn:example:b", silent)
-                .iq_get(("urn:example:a", "q"), silent)
-                .iq_set(("urn:example:a", "q"), silent)
-                .at(
-                    "quiet",
-                    Router::new().iq_get("urn:example:secret", silent).hidden(),
-                )
-                .at("greeter", bot)
-                .feature("urn:example:c")
-                .fallback(silent),
-        );
+        let mut router = Router::new()
+            .iq_get("urn:example:b", silent)
+            .iq_get(("urn:example:a", "q"), silent)
+            .iq_set(("urn:example:a", "q"), silent)
+            .at(
+                "quiet",
+                Router::new().iq_get("urn:example:secret", silent).hidden(),
+            )
+            .at("greeter", bot)
+            .feature("urn:example:c")
+            .fallback(silent)
+            .with_defaults();
         let info = |extra: &str, identity: &str| {
             format!(
                 "<query xmlns='http://jabber.org/protocol/disco#info'>{identity}\
@@ -214,13 +211,12 @@ mod tests {
     #[test]
     fn identities_are_sorted_and_unique() {
         let identity = |category: &str, name: &str| Identity::new(category, "x", "en", name);
-        let router = attach(
-            Router::<()>::new()
-                .identity(identity("b", "old"))
-                .identity(identity("a", "a"))
-                .identity(identity("b", "new"))
-                .at("o-*", Router::new().identity(identity("o", "order"))),
-        );
+        let router = Router::<()>::new()
+            .identity(identity("b", "old"))
+            .identity(identity("a", "a"))
+            .identity(identity("b", "new"))
+            .at("o-*", Router::new().identity(identity("o", "order")))
+            .with_defaults();
         let disco = router.disco();
         let names = |localpart| {
             let info = disco.info(localpart, None).unwrap();
@@ -246,12 +242,11 @@ mod tests {
             name: Some("The list".into()),
             ..DiscoItem::default()
         };
-        let mut router = attach(
-            Router::new()
-                .form(form)
-                .item(item)
-                .node("list", DiscoInfo::new().feature("urn:example:list")),
-        );
+        let mut router = Router::new()
+            .form(form)
+            .item(item)
+            .node("list", DiscoInfo::new().feature("urn:example:list"))
+            .with_defaults();
         let reply = answer(&mut router, &get("bot.localhost", ASK_INFO));
         let wanted = "<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'>\
             <value>urn:example:form</value></field><field \
@@ -293,11 +288,11 @@ mod tests {
             node: Some(number.to_string()),
             ..DiscoItem::default()
         };
-        let mut router = attach(
-            (0..120).fold(Router::new().at("bot", Router::new()), |router, number| {
+        let mut router = (0..120)
+            .fold(Router::new().at("bot", Router::new()), |router, number| {
                 router.item(item(number))
-            }),
-        );
+            })
+            .with_defaults();
         let mut ask = |set: &str| {
             let set = format!("<set xmlns='http://jabber.org/protocol/rsm'>{set}</set>");
             let query =
@@ -353,7 +348,10 @@ mod tests {
             crate::error::Condition::NotAllowed
         }
         let routes = || Router::new().iq_get("urn:xmpp:ping", own).fallback(own);
-        let mut router = attach(attach(routes()).merge(attach(Router::new())));
+        let mut router = routes()
+            .with_defaults()
+            .merge(Router::new().with_defaults())
+            .with_defaults();
         let ping = get("bot.localhost", "<ping xmlns='urn:xmpp:ping'/>");
         assert_eq!(
             answer(&mut router, &ping),
@@ -364,7 +362,9 @@ mod tests {
 
     #[test]
     fn routes_added_later_are_advertised() {
-        let mut router = attach(Router::new()).iq_get("urn:example:late", silent);
+        let mut router = Router::new()
+            .with_defaults()
+            .iq_get("urn:example:late", silent);
         assert!(answer(&mut router, &get("bot.localhost", ASK_INFO)).contains("urn:example:late"));
     }
 }

@@ -11,9 +11,9 @@ use xmpp_parsers::rsm::SetResult;
 use crate::stanza::{Children, WriteError};
 
 /// Namespace of disco#info.
-pub const INFO: &str = "http://jabber.org/protocol/disco#info";
+pub(crate) const INFO: &str = "http://jabber.org/protocol/disco#info";
 /// Namespace of disco#items.
-pub const ITEMS: &str = "http://jabber.org/protocol/disco#items";
+pub(crate) const ITEMS: &str = "http://jabber.org/protocol/disco#items";
 
 /// The identities, features and extended information of an address or of one of its nodes.
 #[derive(Debug, Clone, Default, PartialEq)]

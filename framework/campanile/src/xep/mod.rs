@@ -2,7 +2,7 @@
 
 pub mod adhoc;
 pub mod caps;
-pub mod defaults;
+mod defaults;
 pub mod disco;
 pub mod form;
 pub mod paging;

@@ -9,7 +9,7 @@ pub use xmpp_parsers::rsm::{SetQuery, SetResult};
 use crate::error::{Condition, StanzaError};
 
 /// Namespace of result set management.
-pub const NS: &str = "http://jabber.org/protocol/rsm";
+pub(crate) const NS: &str = "http://jabber.org/protocol/rsm";
 
 /// A page of a list, with its position.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,7 +9,7 @@ use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use super::state::Shared;
 use super::write_buffer::WriteBuffer;
-use campanile::connection::Io;
+use crate::io::Io;
 use campanile_stanza::reader::{Event, ReadError, Reader, ReaderLimits};
 
 /// Prosody's `component_stanza_size_limit`.

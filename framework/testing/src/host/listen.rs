@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Duration;
 
 use super::state::Shared;
-use campanile::connection::Io;
+use crate::io::Io;
 
 /// Delay before rebinding a port that was taken while the host was stopped, and after a failed
 /// accept.

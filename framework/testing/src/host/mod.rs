@@ -58,7 +58,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jid::Jid;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::time::{Duration, timeout};
 
 pub use self::builder::HostBuilder;
@@ -67,7 +67,6 @@ pub use self::settings::OnConflict;
 use self::state::Shared;
 pub use self::user::User;
 pub use self::user_error::UserError;
-use campanile::connection::{Io, Transport};
 
 /// Capacity of an in-memory pipe, in bytes, in each direction.
 const PIPE: usize = 64 * 1024;
@@ -128,19 +127,21 @@ impl Host {
     ///
     /// Each connection attempt opens a new in-memory pipe. Attempts fail with
     /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) while the host is stopped.
-    pub fn connector(&self) -> impl Fn() -> Ready<io::Result<Io>> + Clone + Send + Sync + 'static {
+    pub fn connector(
+        &self,
+    ) -> impl Fn() -> Ready<io::Result<DuplexStream>> + Clone + Send + Sync + 'static {
         let shared = Arc::downgrade(&self.shared);
         move || {
             let pipe = shared
                 .upgrade()
                 .ok_or_else(refused)
                 .and_then(|shared| pipe(&shared));
-            ready(pipe.map(|pipe| Box::new(pipe) as Io))
+            ready(pipe)
         }
     }
 
     /// Serves a connection that was established by other means, in a new task.
-    pub fn attach(&self, connection: impl Transport + 'static) {
+    pub fn attach(&self, connection: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
         session::spawn(&self.shared, Box::new(connection));
     }
 

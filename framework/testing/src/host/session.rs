@@ -8,7 +8,7 @@ use super::raw_stanza::encode;
 use super::refusal;
 use super::state::{MountOutcome, Shared};
 use super::write_buffer::WriteBuffer;
-use campanile::connection::Io;
+use crate::io::Io;
 use campanile::error::{Condition, StanzaError};
 use campanile::stanza::Stanza;
 use campanile_stanza::reader::{

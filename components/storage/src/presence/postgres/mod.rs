@@ -91,7 +91,7 @@ impl SubscriptionStore for PostgresSubscriptions {
             change.after.to,
             change.after.from,
         ]
-        .map(|half| i16::from(half.number()));
+        .map(|half| i16::from(u8::from(half)));
         let bounds = [bounds.per_peer, bounds.per_domain, bounds.all]
             .map(|most| i64::try_from(most).unwrap_or(i64::MAX));
         let row = self
@@ -160,7 +160,7 @@ impl SubscriptionStore for PostgresSubscriptions {
 fn subscription(row: &Row, first: usize) -> Result<Subscription, BoxError> {
     let half = |column| {
         Ok::<_, BoxError>(
-            HalfState::of_number(u8::try_from(row.try_get::<_, i16>(column)?)?).unwrap_or_default(),
+            HalfState::try_from(u8::try_from(row.try_get::<_, i16>(column)?)?).unwrap_or_default(),
         )
     };
     Ok(Subscription {

@@ -187,7 +187,7 @@ fn write(
     if known.unwrap_or_default() != change.before {
         return Ok(PutOutcome::Conflict);
     }
-    let halves = (change.after.to.number(), change.after.from.number());
+    let halves = (u8::from(change.after.to), u8::from(change.after.from));
     if change.after.is_none() {
         transaction.execute(
             "DELETE FROM subscription WHERE own = ?1 AND peer = ?2",
@@ -240,7 +240,7 @@ fn read(
 /// A constraint of the table limits each half to valid numbers.
 fn subscription(row: &Row<'_>, first: usize) -> rusqlite::Result<Subscription> {
     let half = |column| {
-        Ok::<_, rusqlite::Error>(HalfState::of_number(row.get(column)?).unwrap_or_default())
+        Ok::<_, rusqlite::Error>(HalfState::try_from(row.get::<_, u8>(column)?).unwrap_or_default())
     };
     Ok(Subscription {
         to: half(first)?,

@@ -78,27 +78,8 @@ impl MetricsSnapshot {
         })
     }
 
-    /// Returns the total number of stanzas.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.counts().map(|(.., count)| count).sum()
-    }
-
-    /// Returns the latency of IQ requests.
-    #[must_use]
-    pub const fn iq_latency(&self) -> &Histogram {
-        &self.latency[0]
-    }
-
-    /// Returns the latency of messages.
-    #[must_use]
-    pub const fn message_latency(&self) -> &Histogram {
-        &self.latency[1]
-    }
-
-    /// Returns the latency of presence.
-    #[must_use]
-    pub const fn presence_latency(&self) -> &Histogram {
-        &self.latency[2]
+    /// Returns the latency of stanzas by kind: `iq`, `message` and `presence`.
+    pub fn latencies(&self) -> impl Iterator<Item = (&'static str, &Histogram)> {
+        ["iq", "message", "presence"].into_iter().zip(&self.latency)
     }
 }

@@ -142,7 +142,7 @@ impl Limiter {
 
 /// A sender or its domain exceeded the rate limit.
 #[derive(Debug)]
-pub struct RateLimited {
+struct RateLimited {
     error: StanzaError,
 }
 

@@ -102,7 +102,7 @@ impl<S: Send + Sync + 'static> Flow<S> {
                 .await
                 .map_err(with_usage)
             {
-                Ok(Next::Done(outcome)) => return Ok(outcome.to_text()),
+                Ok(Next::Done(outcome)) => return Ok(outcome.to_string()),
                 Ok(Next::Show(shown)) => {
                     gathered.extend(input.fill_in(&self.command, &shown)?);
                     from = shown.at + 1;

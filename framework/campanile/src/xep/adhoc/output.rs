@@ -1,5 +1,7 @@
 //! The output of a command, for clients that support forms and for chats.
 
+use std::fmt;
+
 use minidom::Element;
 use serde::Serialize;
 use xso::AsXml;
@@ -102,15 +104,16 @@ impl CommandOutput {
         }
         Ok((notes, payloads))
     }
+}
 
-    /// Renders the output as text, as it is sent in a chat. An empty output becomes `Done.`.
-    #[must_use]
-    pub fn to_text(&self) -> String {
+/// Renders the output as text, as it is sent in a chat. An empty output becomes `Done.`.
+impl fmt::Display for CommandOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: Vec<_> = self.parts.iter().filter_map(Part::to_text).collect();
         if parts.is_empty() {
-            "Done.".to_owned()
+            f.write_str("Done.")
         } else {
-            parts.join("\n")
+            f.write_str(&parts.join("\n"))
         }
     }
 }

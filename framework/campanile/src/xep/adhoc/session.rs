@@ -33,7 +33,6 @@ struct Shared {
 #[derive(Default)]
 struct SessionTable {
     entries: HashMap<String, Entry>,
-    refused: u64,
     log: Throttle,
 }
 
@@ -96,12 +95,6 @@ impl Sessions {
             .values()
             .filter(|entry| entry.is_open(now, self.shared.bounds.timeout))
             .count()
-    }
-
-    /// Returns how many commands were rejected because the session limit was reached.
-    #[must_use]
-    pub fn refused(&self) -> u64 {
-        self.table().refused
     }
 
     /// Starts a session.
@@ -191,7 +184,6 @@ impl Sessions {
 
 impl SessionTable {
     fn refuse(&mut self, key: &SessionKey) -> StanzaError {
-        self.refused += 1;
         if self.log.allow() {
             tracing::warn!(
                 sender = %key.owner,

@@ -11,7 +11,8 @@
 //! | receive a submitted form as a handler argument | [`Form<T>`](Form) |
 //! | read a submitted form and check it against its definition | [`Definition::read`] |
 //! | return a result, shown as a form or table | [`Definition::result`], [`Definition::table`] |
-//! | fill in a form that was received from a peer | [`Definition::submit`], [`write()`] |
+//! | read a form or a result that was received from a peer | [`read()`] |
+//! | fill in a form that was received from a peer | [`Definition::submit`] |
 //!
 //! # Mapping of types
 //!
@@ -56,11 +57,11 @@ pub use self::fault::FormError;
 pub use self::field::Field;
 pub use self::read::read;
 pub use self::result_table::Table;
-pub use self::write::write;
+pub(crate) use self::write::write;
 pub(crate) use self::xml::element;
 
 /// Namespace of data forms.
-pub const NS: &str = "jabber:x:data";
+pub(crate) const NS: &str = "jabber:x:data";
 
 /// Name of the field that identifies the form type (XEP-0068).
 const FORM_TYPE: &str = "FORM_TYPE";

@@ -11,7 +11,7 @@ use super::field_value::Value;
 ///
 /// # Errors
 /// If a value cannot be represented in a field, such as a nested struct.
-pub fn write<T: Serialize + ?Sized>(value: &T) -> Result<Vec<Field>, FormError> {
+pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> Result<Vec<Field>, FormError> {
     value.serialize(Outer)
 }
 

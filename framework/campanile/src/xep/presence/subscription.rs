@@ -17,6 +17,8 @@ pub struct Subscription {
 }
 
 /// The state of one direction of a subscription.
+///
+/// It converts to and from a number for storage: 0, 1 and 2 in order of declaration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum HalfState {
     /// Not subscribed.
@@ -28,23 +30,27 @@ pub enum HalfState {
     Subscribed,
 }
 
-impl HalfState {
-    /// Returns a number for storage: 0, 1 and 2 in order of declaration.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        match self {
-            Self::None => 0,
-            Self::Pending => 1,
-            Self::Subscribed => 2,
+impl From<HalfState> for u8 {
+    fn from(half: HalfState) -> Self {
+        match half {
+            HalfState::None => 0,
+            HalfState::Pending => 1,
+            HalfState::Subscribed => 2,
         }
     }
+}
 
-    /// Returns the state with this [`number`](Self::number), or `None` for any other number.
-    #[must_use]
-    pub fn of_number(number: u8) -> Option<Self> {
-        [Self::None, Self::Pending, Self::Subscribed]
-            .into_iter()
-            .find(|half| half.number() == number)
+/// Fails with the number if it stands for no state.
+impl TryFrom<u8> for HalfState {
+    type Error = u8;
+
+    fn try_from(number: u8) -> Result<Self, u8> {
+        match number {
+            0 => Ok(Self::None),
+            1 => Ok(Self::Pending),
+            2 => Ok(Self::Subscribed),
+            other => Err(other),
+        }
     }
 }
 

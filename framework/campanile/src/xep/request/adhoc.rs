@@ -4,7 +4,7 @@ use jid::Jid;
 use xmpp_parsers::data_forms::DataForm;
 
 use crate::client::{Client, IqError};
-use crate::payload::{CommandAction, CommandActions, CommandPayload, CommandStatus, Note};
+use crate::payload::{CommandAction, CommandPayload, CommandStatus};
 
 /// The response of a command, with the methods to continue it.
 ///
@@ -36,7 +36,7 @@ pub struct CommandStep {
 impl Client {
     /// Starts a command.
     ///
-    /// The available commands are listed by [`Client::disco_items_of`] with the node
+    /// The available commands are listed by [`Client::disco_items`] with the node
     /// [`COMMANDS`](crate::payload::COMMANDS).
     ///
     /// # Errors
@@ -70,19 +70,10 @@ impl CommandStep {
             .find_map(|payload| DataForm::try_from(payload.clone()).ok())
     }
 
-    /// Returns the notes to show to people.
-    #[must_use]
-    pub fn notes(&self) -> &[Note] {
-        &self.answer.notes
-    }
-
-    /// Returns the actions that may follow, or `None` if the next one completes the command.
-    #[must_use]
-    pub fn actions(&self) -> Option<&CommandActions> {
-        self.answer.actions.as_ref()
-    }
-
     /// Returns the whole response.
+    ///
+    /// It contains the notes to show to people and the actions that may follow. Without actions,
+    /// the next step completes the command.
     #[must_use]
     pub fn answer(&self) -> &CommandPayload {
         &self.answer

@@ -33,23 +33,15 @@ impl Client {
         Ok(info.identities.into_iter().fold(found, DiscoInfo::identity))
     }
 
-    /// Lists the items of an entity: the rooms of a service, the services of a server.
+    /// Lists the items of an entity or of one of its nodes: the rooms of a service, the services of
+    /// a server. The node [`COMMANDS`](crate::payload::COMMANDS) lists its commands.
     ///
     /// An entity without support for paging (XEP-0059) returns all of them at once.
     #[must_use]
-    pub fn disco_items(&self, to: impl Into<Jid>) -> Pages<DiscoItem> {
-        self.items(to.into(), None)
-    }
-
-    /// Lists the items of a node of an entity; the node [`COMMANDS`](crate::payload::COMMANDS)
-    /// lists its commands.
-    #[must_use]
-    pub fn disco_items_of(&self, to: impl Into<Jid>, node: impl Into<String>) -> Pages<DiscoItem> {
-        self.items(to.into(), Some(node.into()))
-    }
-
-    fn items(&self, to: Jid, node: Option<String>) -> Pages<DiscoItem> {
+    pub fn disco_items(&self, to: impl Into<Jid>, node: Option<&str>) -> Pages<DiscoItem> {
         let client = self.clone();
+        let to = to.into();
+        let node = node.map(str::to_owned);
         Pages::new(move |set| {
             let client = client.clone();
             let to = to.clone();

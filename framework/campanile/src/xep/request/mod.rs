@@ -19,7 +19,7 @@
 //! ```
 //! # use campanile::{client::{Client, IqError}, jid::Jid};
 //! # async fn example(client: Client, server: Jid) -> Result<(), IqError> {
-//! let mut items = client.disco_items(server);
+//! let mut items = client.disco_items(server, None);
 //! while let Some(item) = items.next().await? {
 //!     let address = item.jid.unwrap_or_else(|| client.domain().clone());
 //!     let info = client.disco_info(address.clone(), None).await?;

@@ -31,7 +31,7 @@ pub struct FetchedPage<T> {
 /// ```
 /// # use campanile::{client::{Client, IqError}, jid::Jid};
 /// # async fn example(client: Client, rooms: Jid) -> Result<(), IqError> {
-/// let mut rooms = client.disco_items(rooms).page_size(20);
+/// let mut rooms = client.disco_items(rooms, None).page_size(20);
 /// while let Some(room) = rooms.next().await? {
 ///     println!("{:?} of {:?}", room.name, rooms.count());
 /// }

@@ -35,20 +35,8 @@ impl Client {
 }
 
 impl PeerVCard {
-    /// Returns the full name.
-    #[must_use]
-    pub fn full_name(&self) -> Option<String> {
-        self.text("FN")
-    }
-
-    /// Returns the nickname.
-    #[must_use]
-    pub fn nickname(&self) -> Option<String> {
-        self.text("NICKNAME")
-    }
-
-    /// Returns the text of the first element with this name, such as `URL`, `BDAY` or `DESC`, or at
-    /// this path, such as `ORG/ORGNAME`.
+    /// Returns the text of the first element with this name, such as `FN` (the full name),
+    /// `NICKNAME`, `URL`, `BDAY` or `DESC`, or at this path, such as `ORG/ORGNAME`.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         let found = name.split('/').try_fold(&self.element, |element, name| {

@@ -86,7 +86,7 @@ impl VCard {
     /// Returns the SHA-1 hash of the photo, by which clients recognize a photo they know (XEP-0153
     /// §3).
     #[must_use]
-    pub fn photo_hash(&self) -> Option<[u8; 20]> {
+    pub(super) fn photo_hash(&self) -> Option<[u8; 20]> {
         self.photo
             .as_ref()
             .map(|photo| Sha1::digest(&photo.binval.data).into())

@@ -44,7 +44,7 @@ use crate::stanza::{Children, Stanza, WriteError};
 use crate::xep::presence::PresenceExtension;
 
 /// Namespace of vCards.
-pub const NS: &str = "vcard-temp";
+pub(crate) const NS: &str = "vcard-temp";
 
 /// A [module](Module) that serves the vCards of a component and its bots.
 ///

@@ -14,7 +14,7 @@ use crate::host::raw_stanza::encode;
 use crate::host::refusal;
 use crate::host::state::Shared;
 use crate::host::write_buffer::WriteBuffer;
-use campanile::connection::Io;
+use crate::io::Io;
 use campanile::error::{Condition, StanzaError};
 use campanile::stanza::{Children, IqType, Kind, Stanza};
 use campanile_stanza::reader::{
