@@ -9,6 +9,7 @@ use super::{CHUNK, Event, ReadError, Reader, Step, rewrite, tag};
 
 impl Reader {
     /// Handles an end tag.
+    #[inline]
     pub(super) fn end_tag(&mut self) -> Result<Step, ReadError> {
         let Some(end) = self.end_tag_end()? else {
             return Ok(Step::NeedMore);
@@ -72,6 +73,7 @@ impl Reader {
     }
 
     /// Completes a top-level element whose children end at `inner_end`.
+    #[inline]
     pub(super) fn finish(&mut self, inner_end: usize, end: usize) -> Result<Step, ReadError> {
         let Some(mut partial) = self.partial.take() else {
             return Ok(Step::Continue);

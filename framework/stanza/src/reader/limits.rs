@@ -42,6 +42,7 @@ impl ReaderLimits {
     }
 
     /// Checks the size of a tag. `found` is its length, or `None` while it is incomplete.
+    #[inline]
     pub(super) fn check_tag(
         self,
         found: Option<usize>,

@@ -9,6 +9,7 @@ use super::{Event, ReadError, Reader, STREAMS, Step, count_scanned, namespaces};
 
 impl Reader {
     /// Handles a start tag or an empty-element tag.
+    #[inline]
     pub(super) fn start_tag(&mut self) -> Result<Step, ReadError> {
         let rest = &self.buffer[self.at..];
         if self.search.has_started()

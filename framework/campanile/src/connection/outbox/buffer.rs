@@ -32,27 +32,32 @@ struct Boundary {
 
 impl Buffer {
     /// Returns the bytes that the socket has not accepted yet.
+    #[inline]
     pub(super) fn unsent(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
     /// Returns the stream position after everything added so far.
+    #[inline]
     pub(super) fn end(&self) -> u64 {
         self.base + self.bytes.len() as u64
     }
 
     /// Returns the stream position up to which the socket has accepted everything.
+    #[inline]
     pub(super) fn position(&self) -> u64 {
         self.base + self.sent as u64
     }
 
     /// Returns the buffer for the bytes of the next stanza, which
     /// [`end_stanza`](Self::end_stanza) must follow.
+    #[inline]
     pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
     /// Records that a stanza ends after the bytes added so far.
+    #[inline]
     pub(super) fn end_stanza(&mut self, completion: Completion, since: Instant) {
         let end = self.end();
         self.boundaries.push_back(Boundary {
@@ -73,11 +78,13 @@ impl Buffer {
     ///
     /// Take the stanzas that end within them with [`pop_written`](Self::pop_written), then call
     /// [`compact`](Self::compact).
+    #[inline]
     pub(super) fn advance(&mut self, count: usize) {
         self.sent += count;
     }
 
     /// Returns the completion of the next stanza that the socket has accepted completely.
+    #[inline]
     pub(super) fn pop_written(&mut self) -> Option<Completion> {
         let position = self.position();
         let boundary = self
@@ -88,6 +95,7 @@ impl Buffer {
     }
 
     /// Frees the bytes of stanzas that the socket has accepted.
+    #[inline]
     pub(super) fn compact(&mut self) {
         if self.sent == self.bytes.len() {
             self.base += self.sent as u64;

@@ -12,6 +12,7 @@ struct Usage<'l> {
 
 impl Lanes {
     /// Returns `true` if a stanza with these keys and this size could be handled at once.
+    #[inline]
     pub(in crate::dispatch) fn is_free(&self, keys: Keys, bytes: usize, limits: &Limits) -> bool {
         let usage = self.usage(keys);
         !self.lanes.contains_key(&keys.lane)
@@ -38,6 +39,7 @@ impl Lanes {
     }
 
     /// Returns the usage of a stanza's sender and domain.
+    #[inline]
     fn usage(&self, keys: Keys) -> Usage<'_> {
         Usage {
             sender: self.senders.get(&keys.sender),
@@ -47,6 +49,7 @@ impl Lanes {
 
     /// Returns `true` if the limits on bytes admit another stanza. A single stanza always fits: in
     /// total, in its domain and for its sender.
+    #[inline]
     fn fits(&self, Usage { sender, domain }: Usage<'_>, bytes: usize, limits: &Limits) -> bool {
         let fits = |held: usize, most: usize| held == 0 || held + bytes <= most;
         fits(self.bytes, limits.waiting_bytes)
