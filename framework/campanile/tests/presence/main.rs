@@ -165,10 +165,9 @@ async fn inbound_stanzas_follow_appendix_a() {
     let (bot, _) = with_store(store.clone(), |roster| roster.policy(Decision::Pending)).await;
     let alice = bot.user("alice@localhost");
     let key = key("greeter@bot.localhost", "alice@localhost");
-    for (change, rows) in INBOUND {
+    for (kind, rows) in INBOUND {
         for (before, _, after) in rows {
             store.set(&key, before).await;
-            let kind = change.presence_type();
             alice
                 .send(typed(kind.as_str(), "greeter@bot.localhost").as_str())
                 .await
@@ -189,10 +188,12 @@ async fn inbound_stanzas_follow_appendix_a() {
             while alice.waiting() > 0 {
                 seen.insert(alice.recv().await.unwrap().kind().type_str());
             }
-            let wanted: &[&str] = match (change, before) {
+            let wanted: &[&str] = match (kind, before) {
                 // §A.3.1, note 2: an existing subscription is confirmed.
-                (Change::Subscribe, "From" | "From + Pending Out" | "Both") => &["", "subscribed"],
-                (Change::Unsubscribe, _) if before != after => &["unavailable"],
+                (PresenceType::Subscribe, "From" | "From + Pending Out" | "Both") => {
+                    &["", "subscribed"]
+                }
+                (PresenceType::Unsubscribe, _) if before != after => &["unavailable"],
                 _ => &[],
             };
             assert!(seen.iter().eq(wanted), "{before}, {kind}: {seen:?}");
@@ -206,16 +207,15 @@ async fn outbound_changes_follow_appendix_a() {
     let (bot, roster) = with_store(store.clone(), |roster| roster).await;
     let alice = bot.user("alice@localhost");
     let key = key("greeter@bot.localhost", "alice@localhost");
-    for (change, rows) in OUTBOUND {
+    for (kind, rows) in OUTBOUND {
         for (before, passes, after) in rows {
             store.set(&key, before).await;
-            match change {
-                Change::Subscribe => roster.subscribe(&key).await.unwrap(),
-                Change::Subscribed => roster.accept(&key).await.unwrap(),
-                Change::Unsubscribe => roster.unsubscribe(&key).await.unwrap(),
-                Change::Unsubscribed => roster.deny(&key).await.unwrap(),
+            match kind {
+                PresenceType::Subscribe => roster.subscribe(&key).await.unwrap(),
+                PresenceType::Subscribed => roster.accept(&key).await.unwrap(),
+                PresenceType::Unsubscribe => roster.unsubscribe(&key).await.unwrap(),
+                _ => roster.deny(&key).await.unwrap(),
             }
-            let kind = change.presence_type();
             assert_eq!(
                 store.get(&key).await.unwrap().to_string(),
                 after,
@@ -231,10 +231,10 @@ async fn outbound_changes_follow_appendix_a() {
             while alice.waiting() > 0 {
                 seen.insert(alice.recv().await.unwrap().kind().type_str());
             }
-            let wanted: &[&str] = match (change, passes) {
+            let wanted: &[&str] = match (kind, passes) {
                 (_, false) => &[],
-                (Change::Subscribed, true) => &["", "subscribed"],
-                (Change::Unsubscribed, true) => &["unavailable", "unsubscribed"],
+                (PresenceType::Subscribed, true) => &["", "subscribed"],
+                (PresenceType::Unsubscribed, true) => &["unavailable", "unsubscribed"],
                 (_, true) => &[kind.as_str()],
             };
             assert!(seen.iter().eq(wanted), "{before}, {kind}: {seen:?}");

@@ -1,10 +1,11 @@
 //! Tests of the store alone, and with a roster across restarts.
 
 use campanile::presence::{
-    Change, CompareAndSwap, HalfState, PutOutcome, Roster, Subscription, SubscriptionKey,
+    CompareAndSwap, HalfState, PutOutcome, Roster, Subscription, SubscriptionKey,
     SubscriptionLimits, SubscriptionStore,
 };
 use campanile::router::Router;
+use campanile::stanza::PresenceType;
 use campanile_testing as testing;
 
 use rusqlite::Connection;
@@ -82,7 +83,9 @@ async fn every_state_survives_reopening() {
 async fn list_returns_ordered_pages() {
     let folder = Folder::new("pages");
     let store = SqliteSubscriptions::open(folder.file()).unwrap();
-    let state = Subscription::NONE.outbound(Change::Subscribe).next;
+    let state = Subscription::NONE
+        .outbound(PresenceType::Subscribe)
+        .unwrap();
     for (own, peer) in [("b", "x"), ("a", "y"), ("a", "x"), ("c", "x"), ("b", "y")] {
         let pair = pair(
             &format!("{own}@b.localhost"),
@@ -123,7 +126,7 @@ async fn put_enforces_limits() {
     let store = SqliteSubscriptions::open(folder.file()).unwrap();
     let mut bounds = SubscriptionLimits::default();
     (bounds.per_peer, bounds.per_domain, bounds.all) = (2, 3, 4);
-    let state = Subscription::NONE.inbound(Change::Subscribe).next;
+    let state = Subscription::NONE.inbound(PresenceType::Subscribe).unwrap();
     let rows = [
         ("0", "a@one.org", PutOutcome::Stored),
         ("1", "a@one.org", PutOutcome::Stored),

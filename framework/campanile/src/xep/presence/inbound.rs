@@ -4,8 +4,8 @@ use jid::Jid;
 
 use super::roster::{Inner, stanza};
 use super::{
-    Availability, Change, CompareAndSwap, Decision, HalfState, PutOutcome, Subscription,
-    SubscriptionKey, SubscriptionRequest,
+    Availability, CompareAndSwap, Decision, HalfState, PutOutcome, Subscription, SubscriptionKey,
+    SubscriptionRequest,
 };
 use crate::error::BoxError;
 use crate::inbound::Inbound;
@@ -34,13 +34,15 @@ impl Inner {
         if kind == PresenceType::Probe {
             return self.probed(&key, inbound.sender()).await;
         }
-        let replies = match Change::of(kind) {
-            Some(Change::Subscribe) => {
+        let replies = match kind {
+            PresenceType::Subscribe => {
                 self.subscribe_requested(&key, status(inbound.stanza()))
                     .await?
             }
-            Some(change) => self.changed(&key, change).await?,
-            None => Vec::new(),
+            PresenceType::Subscribed | PresenceType::Unsubscribe | PresenceType::Unsubscribed => {
+                self.changed(&key, kind).await?
+            }
+            _ => Vec::new(),
         };
         Ok(several(replies))
     }
@@ -80,14 +82,13 @@ impl Inner {
         let mut decided = None;
         loop {
             let before = self.settings.store.get(key).await?;
-            let step = before.inbound(Change::Subscribe);
             if before.from == HalfState::Subscribed {
                 return self.granted(key, before);
             }
-            if !step.passes {
+            let Some(pending) = before.inbound(PresenceType::Subscribe) else {
                 // Requested before, and the decision is still pending.
                 return Ok(Vec::new());
-            }
+            };
             let decision = match decided {
                 Some(decision) => decision,
                 None => {
@@ -101,7 +102,7 @@ impl Inner {
                 }
             };
             decided = Some(decision);
-            let after = self.after(decision, step.next);
+            let after = self.after(decision, pending);
             match (
                 self.put(key, CompareAndSwap { before, after }).await?,
                 decision,
@@ -120,15 +121,15 @@ impl Inner {
     fn after(&self, decision: Decision, pending: Subscription) -> Subscription {
         match decision {
             Decision::Accept => {
-                let after = pending.outbound(Change::Subscribed).next;
+                let after = reply(pending, PresenceType::Subscribed);
                 let mutual = self.settings.mutual && after.to == HalfState::None;
                 if mutual {
-                    after.outbound(Change::Subscribe).next
+                    reply(after, PresenceType::Subscribe)
                 } else {
                     after
                 }
             }
-            Decision::Deny => pending.outbound(Change::Unsubscribed).next,
+            Decision::Deny => reply(pending, PresenceType::Unsubscribed),
             Decision::Pending => pending,
         }
     }
@@ -151,18 +152,16 @@ impl Inner {
     async fn changed(
         &self,
         key: &SubscriptionKey,
-        change: Change,
+        kind: PresenceType,
     ) -> Result<Vec<Stanza>, BoxError> {
         let _lock = self.lock(key).await;
         loop {
             let before = self.settings.store.get(key).await?;
-            let step = before.inbound(change);
-            if !step.passes {
+            let Some(mut after) = before.inbound(kind) else {
                 return Ok(Vec::new());
-            }
+            };
             let mut replies = Vec::new();
-            let mut after = step.next;
-            if change == Change::Unsubscribe {
+            if kind == PresenceType::Unsubscribe {
                 // RFC 6121 §3.3.3: send unavailable presence to the former subscriber.
                 replies.push(self.presence(
                     key,
@@ -170,7 +169,7 @@ impl Inner {
                     &Availability::offline(),
                 )?);
                 if self.settings.mutual && after.to != HalfState::None {
-                    after = after.outbound(Change::Unsubscribe).next;
+                    after = reply(after, PresenceType::Unsubscribe);
                     replies.push(stanza(key, PresenceType::Unsubscribe));
                 }
             }
@@ -179,6 +178,11 @@ impl Inner {
             }
         }
     }
+}
+
+/// Returns the subscription after a stanza that this side sends in reply.
+fn reply(before: Subscription, kind: PresenceType) -> Subscription {
+    before.outbound(kind).unwrap_or(before)
 }
 
 /// Answers presence for an address that does not exist (RFC 6121 §3.1.3, §4.3.2).

@@ -87,7 +87,7 @@ pub use self::roster::{Roster, RosterBuilder};
 pub use self::store::{
     CompareAndSwap, PutOutcome, SubscriptionKey, SubscriptionLimits, SubscriptionStore,
 };
-pub use self::subscription::{Change, HalfState, Subscription, Transition};
+pub use self::subscription::{HalfState, Subscription};
 use crate::stanza::{Stanza, WriteError};
 
 /// Extends the presence of the component's addresses, for example with the hash of a photo.

@@ -54,60 +54,6 @@ impl TryFrom<u8> for HalfState {
     }
 }
 
-/// A stanza that changes a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[doc(hidden)]
-pub enum Change {
-    /// The sender requests a subscription to the recipient's presence.
-    Subscribe,
-    /// The sender grants the recipient a subscription.
-    Subscribed,
-    /// The sender ends its subscription.
-    Unsubscribe,
-    /// The sender refuses or cancels the recipient's subscription.
-    Unsubscribed,
-}
-
-/// The effect of a stanza on a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[doc(hidden)]
-pub struct Transition {
-    /// The new subscription.
-    pub next: Subscription,
-    /// For an outbound stanza: it must be sent. For an inbound stanza: it changes something and
-    /// must be handled.
-    pub passes: bool,
-}
-
-impl Change {
-    /// All changes.
-    pub const ALL: [Self; 4] = [
-        Self::Subscribe,
-        Self::Subscribed,
-        Self::Unsubscribe,
-        Self::Unsubscribed,
-    ];
-
-    /// Returns the presence type of the stanza.
-    #[must_use]
-    pub const fn presence_type(self) -> PresenceType {
-        match self {
-            Self::Subscribe => PresenceType::Subscribe,
-            Self::Subscribed => PresenceType::Subscribed,
-            Self::Unsubscribe => PresenceType::Unsubscribe,
-            Self::Unsubscribed => PresenceType::Unsubscribed,
-        }
-    }
-
-    /// Returns the change that a presence type makes, or `None` for other types.
-    #[must_use]
-    pub fn of(presence: PresenceType) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|change| change.presence_type() == presence)
-    }
-}
-
 impl Subscription {
     /// No subscription in either direction, and no pending request.
     pub const NONE: Self = Self {
@@ -121,103 +67,64 @@ impl Subscription {
         self == Self::NONE
     }
 
-    /// Returns the effect of an outbound stanza (RFC 6121 §A.2).
+    /// Returns the subscription after an outbound stanza (RFC 6121 §A.2).
+    ///
+    /// Returns `None` if the stanza must not be sent: it would change nothing, or its type is not
+    /// one of the four that change a subscription. `subscribe` and `unsubscribe` are always sent.
     #[must_use]
-    #[doc(hidden)]
-    pub fn outbound(self, change: Change) -> Transition {
+    pub fn outbound(self, kind: PresenceType) -> Option<Self> {
         let Self { to, from } = self;
-        match change {
+        match kind {
             // §A.2.1: a request can be repeated at any time, since the peer may have lost it.
-            Change::Subscribe => Transition {
-                next: Self {
-                    to: request(to),
-                    from,
-                },
-                passes: true,
-            },
+            PresenceType::Subscribe => Some(Self {
+                to: request(to).unwrap_or(to),
+                from,
+            }),
             // §A.2.2
-            Change::Unsubscribe => Transition {
-                next: Self {
-                    to: HalfState::None,
-                    from,
-                },
-                passes: true,
-            },
+            PresenceType::Unsubscribe => Some(Self {
+                to: HalfState::None,
+                from,
+            }),
             // §A.2.3: requires a pending request.
-            Change::Subscribed => Transition {
-                next: Self {
-                    to,
-                    from: grant(from),
-                },
-                passes: from == HalfState::Pending,
-            },
+            PresenceType::Subscribed => grant(from).map(|from| Self { to, from }),
             // §A.2.4
-            Change::Unsubscribed => Transition {
-                next: Self {
-                    to,
-                    from: HalfState::None,
-                },
-                passes: from != HalfState::None,
-            },
+            PresenceType::Unsubscribed => end(from).map(|from| Self { to, from }),
+            _ => None,
         }
     }
 
-    /// Returns the effect of an inbound stanza (RFC 6121 §A.3).
+    /// Returns the subscription after an inbound stanza (RFC 6121 §A.3).
+    ///
+    /// Returns `None` if the stanza must not be delivered: it changes nothing, or its type is not
+    /// one of the four that change a subscription. A `subscribe` from a peer that is subscribed
+    /// already is confirmed with `subscribed` all the same (§3.1.3).
     #[must_use]
-    #[doc(hidden)]
-    pub fn inbound(self, change: Change) -> Transition {
+    pub fn inbound(self, kind: PresenceType) -> Option<Self> {
         let Self { to, from } = self;
-        match change {
-            // §A.3.1: a peer that is subscribed already gets a confirmation without a decision.
-            Change::Subscribe => Transition {
-                next: Self {
-                    to,
-                    from: request(from),
-                },
-                passes: from == HalfState::None,
-            },
+        match kind {
+            // §A.3.1
+            PresenceType::Subscribe => request(from).map(|from| Self { to, from }),
             // §A.3.2
-            Change::Unsubscribe => Transition {
-                next: Self {
-                    to,
-                    from: HalfState::None,
-                },
-                passes: from != HalfState::None,
-            },
+            PresenceType::Unsubscribe => end(from).map(|from| Self { to, from }),
             // §A.3.3: a peer cannot grant a subscription that was not requested.
-            Change::Subscribed => Transition {
-                next: Self {
-                    to: grant(to),
-                    from,
-                },
-                passes: to == HalfState::Pending,
-            },
+            PresenceType::Subscribed => grant(to).map(|to| Self { to, from }),
             // §A.3.4
-            Change::Unsubscribed => Transition {
-                next: Self {
-                    to: HalfState::None,
-                    from,
-                },
-                passes: to != HalfState::None,
-            },
+            PresenceType::Unsubscribed => end(to).map(|to| Self { to, from }),
+            _ => None,
         }
     }
 }
 
-fn request(half: HalfState) -> HalfState {
-    if half == HalfState::None {
-        HalfState::Pending
-    } else {
-        half
-    }
+fn request(half: HalfState) -> Option<HalfState> {
+    (half == HalfState::None).then_some(HalfState::Pending)
 }
 
-fn grant(half: HalfState) -> HalfState {
-    if half == HalfState::Pending {
-        HalfState::Subscribed
-    } else {
-        half
-    }
+fn grant(half: HalfState) -> Option<HalfState> {
+    (half == HalfState::Pending).then_some(HalfState::Subscribed)
+}
+
+fn end(half: HalfState) -> Option<HalfState> {
+    (half != HalfState::None).then_some(HalfState::None)
 }
 
 /// Formats the state by its name in RFC 6121 §A.1.

@@ -1,11 +1,12 @@
-//! Server-side roster of one account: contacts and subscription states (RFC 6121 §2, §3 and
-//! Appendix A).
+//! Server-side roster of one account: contacts, and their subscriptions (RFC 6121 §2 and §3). The
+//! transitions are those of [`campanile::presence`].
 
 use std::collections::BTreeMap;
 
 use jid::BareJid;
-use xmpp_parsers::roster::{Ask, Group, Item, Subscription};
+use xmpp_parsers::roster::{self, Ask, Group, Item};
 
+use campanile::presence::{HalfState, Subscription};
 use campanile::stanza::PresenceType;
 
 /// Maximum number of contacts of one account.
@@ -24,14 +25,7 @@ struct Contact {
     listed: bool,
     name: Option<String>,
     groups: Vec<Group>,
-    /// The account is subscribed to the contact's presence.
-    to: bool,
-    /// The contact is subscribed to the account's presence.
-    from: bool,
-    /// The account has sent a subscription request to the contact.
-    ask: bool,
-    /// The contact has sent a subscription request that is still pending.
-    asked: bool,
+    subscription: Subscription,
 }
 
 /// Effects of a subscription stanza.
@@ -50,64 +44,42 @@ pub(super) struct Outcome {
 impl Roster {
     /// Applies an outbound subscription stanza. Returns `None` if there are too many contacts.
     pub(super) fn outbound(&mut self, contact: &BareJid, kind: PresenceType) -> Option<Outcome> {
-        let before = self.listed(contact);
-        let entry = self.entry(contact)?;
-        let mut outcome = Outcome {
-            pass: true,
-            ..Outcome::default()
-        };
-        match kind {
-            PresenceType::Subscribe => {
-                entry.ask |= !entry.to;
-                entry.listed = true;
-            }
-            PresenceType::Unsubscribe => (entry.to, entry.ask) = (false, false),
-            PresenceType::Subscribed => {
-                // RFC 6121 Appendix A.2.3: routed only if a request is pending.
-                outcome.pass = entry.asked;
-                if entry.asked {
-                    (entry.from, entry.asked, entry.listed) = (true, false, true);
-                    outcome.seen = Some(true);
-                }
-            }
-            _ => {
-                outcome.pass = entry.asked || entry.from;
-                outcome.seen = entry.from.then_some(false);
-                (entry.from, entry.asked) = (false, false);
-            }
-        }
-        outcome.push = self.has_changed(contact, before.as_ref());
-        Some(outcome)
+        let lists = matches!(kind, PresenceType::Subscribe | PresenceType::Subscribed);
+        self.apply(contact, lists, |before| before.outbound(kind))
     }
 
     /// Applies an inbound subscription stanza. Returns `None` if there are too many contacts.
     pub(super) fn inbound(&mut self, contact: &BareJid, kind: PresenceType) -> Option<Outcome> {
-        let before = self.listed(contact);
+        let outcome = self.apply(contact, false, |before| before.inbound(kind))?;
+        // RFC 6121 §3.1.3: a contact that is subscribed already gets a confirmation.
+        let confirms = kind == PresenceType::Subscribe && self.is_watcher(contact);
+        Some(Outcome {
+            answer: confirms.then_some(PresenceType::Subscribed),
+            ..outcome
+        })
+    }
+
+    /// Applies a transition. If there is one and it `lists` the contact, clients see the contact.
+    fn apply(
+        &mut self,
+        contact: &BareJid,
+        lists: bool,
+        transition: impl FnOnce(Subscription) -> Option<Subscription>,
+    ) -> Option<Outcome> {
+        let item = self.listed(contact);
         let entry = self.entry(contact)?;
-        let mut outcome = Outcome::default();
-        match kind {
-            // RFC 6121 §3.1.3: already subscribed.
-            PresenceType::Subscribe if entry.from => {
-                outcome.answer = Some(PresenceType::Subscribed);
-            }
-            PresenceType::Subscribe => outcome.pass = !std::mem::replace(&mut entry.asked, true),
-            PresenceType::Unsubscribe => {
-                outcome.pass = entry.from || entry.asked;
-                outcome.seen = entry.from.then_some(false);
-                (entry.from, entry.asked) = (false, false);
-            }
-            PresenceType::Subscribed => {
-                outcome.pass = entry.ask && !entry.to;
-                entry.to |= entry.ask;
-                entry.ask = false;
-            }
-            _ => {
-                outcome.pass = entry.ask || entry.to;
-                (entry.to, entry.ask) = (false, false);
-            }
-        }
-        outcome.push = self.has_changed(contact, before.as_ref());
-        Some(outcome)
+        let before = entry.subscription;
+        let after = transition(before);
+        entry.subscription = after.unwrap_or(before);
+        entry.listed |= lists && after.is_some();
+        let seen = entry.is_watcher();
+        let was_seen = before.from == HalfState::Subscribed;
+        Some(Outcome {
+            push: self.has_changed(contact, item.as_ref()),
+            pass: after.is_some(),
+            seen: (seen != was_seen).then_some(seen),
+            answer: None,
+        })
     }
 
     /// Adds or updates a contact. Returns `false` if there are too many.
@@ -129,9 +101,9 @@ impl Roster {
             .contacts
             .get(contact)
             .filter(|entry| entry.listed)?
-            .clone();
+            .subscription;
         self.contacts.remove(contact);
-        Some((gone.to || gone.ask, gone.from || gone.asked))
+        Some((gone.to != HalfState::None, gone.from != HalfState::None))
     }
 
     /// Returns the roster as clients see it.
@@ -146,7 +118,7 @@ impl Roster {
     /// Returns one roster item, with `subscription='remove'` if there is none.
     pub(super) fn item(&self, jid: &BareJid) -> Item {
         let gone = || Item {
-            subscription: Subscription::Remove,
+            subscription: roster::Subscription::Remove,
             ..Contact::default().item(jid)
         };
         self.listed(jid).unwrap_or_else(gone)
@@ -154,21 +126,21 @@ impl Roster {
 
     /// Returns the contacts subscribed to the account's presence.
     pub(super) fn watchers(&self) -> Vec<BareJid> {
-        self.those(|entry| entry.from)
+        self.those(Contact::is_watcher)
     }
 
     /// Returns the contacts whose presence the account is subscribed to.
     pub(super) fn watched(&self) -> Vec<BareJid> {
-        self.those(|entry| entry.to)
+        self.those(|entry| entry.subscription.to == HalfState::Subscribed)
     }
 
     /// Returns the contacts with a pending subscription request.
     pub(super) fn asking(&self) -> Vec<BareJid> {
-        self.those(|entry| entry.asked)
+        self.those(|entry| entry.subscription.from == HalfState::Pending)
     }
 
     pub(super) fn is_watcher(&self, jid: &BareJid) -> bool {
-        self.contacts.get(jid).is_some_and(|entry| entry.from)
+        self.contacts.get(jid).is_some_and(Contact::is_watcher)
     }
 
     fn those(&self, wanted: impl Fn(&Contact) -> bool) -> Vec<BareJid> {
@@ -207,17 +179,26 @@ impl Roster {
 }
 
 impl Contact {
+    /// Returns `true` if the contact is subscribed to the account's presence.
+    fn is_watcher(&self) -> bool {
+        self.subscription.from == HalfState::Subscribed
+    }
+
     fn item(&self, jid: &BareJid) -> Item {
+        let to = self.subscription.to;
         Item {
             jid: jid.clone(),
             name: self.name.clone(),
-            subscription: match (self.to, self.from) {
-                (true, true) => Subscription::Both,
-                (true, false) => Subscription::To,
-                (false, true) => Subscription::From,
-                (false, false) => Subscription::None,
+            subscription: match (to == HalfState::Subscribed, self.is_watcher()) {
+                (true, true) => roster::Subscription::Both,
+                (true, false) => roster::Subscription::To,
+                (false, true) => roster::Subscription::From,
+                (false, false) => roster::Subscription::None,
             },
-            ask: if self.ask { Ask::Subscribe } else { Ask::None },
+            ask: match to {
+                HalfState::Pending => Ask::Subscribe,
+                HalfState::None | HalfState::Subscribed => Ask::None,
+            },
             groups: self.groups.clone(),
             approved: None,
         }
@@ -293,13 +274,16 @@ mod tests {
         assert!(outcome.pass && !outcome.push && roster.items().is_empty());
         assert_eq!(roster.asking(), [bot()]);
         assert!(roster.outbound(&bot(), Subscribed).unwrap().push);
-        assert_eq!(roster.items()[0].subscription, Subscription::From);
+        assert_eq!(roster.items()[0].subscription, roster::Subscription::From);
         assert_eq!(
             roster.inbound(&bot(), Subscribe).unwrap().answer,
             Some(Subscribed)
         );
         assert_eq!(roster.remove(&bot()), Some((false, true)));
-        assert_eq!(roster.item(&bot()).subscription, Subscription::Remove);
+        assert_eq!(
+            roster.item(&bot()).subscription,
+            roster::Subscription::Remove
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use jid::BareJid;
 pub use self::builder::RosterBuilder;
 pub(super) use self::state::{Inner, stanza};
 use super::{
-    Availability, Change, CompareAndSwap, PutOutcome, Subscription, SubscriptionKey,
+    Availability, CompareAndSwap, PutOutcome, Subscription, SubscriptionKey,
     SubscriptionStore,
 };
 use crate::client::Client;
@@ -53,7 +53,7 @@ impl Roster {
     /// # Errors
     /// If the store fails, or if the component is not running yet or has ended.
     pub async fn accept(&self, key: &SubscriptionKey) -> Result<(), BoxError> {
-        if self.change(key, Change::Subscribed).await? {
+        if self.change(key, PresenceType::Subscribed).await? {
             self.send_presence(key).await?;
         }
         Ok(())
@@ -64,7 +64,7 @@ impl Roster {
     /// # Errors
     /// If the store fails, or if the component is not running yet or has ended.
     pub async fn deny(&self, key: &SubscriptionKey) -> Result<(), BoxError> {
-        self.change(key, Change::Unsubscribed).await.map(drop)
+        self.change(key, PresenceType::Unsubscribed).await.map(drop)
     }
 
     /// Requests a subscription to the presence of a peer, which is then routed to handlers like any
@@ -73,7 +73,7 @@ impl Roster {
     /// # Errors
     /// If the store fails or is full, or if the component is not running yet or has ended.
     pub async fn subscribe(&self, key: &SubscriptionKey) -> Result<(), BoxError> {
-        self.change(key, Change::Subscribe).await.map(drop)
+        self.change(key, PresenceType::Subscribe).await.map(drop)
     }
 
     /// Ends the subscription to the presence of a peer.
@@ -81,7 +81,7 @@ impl Roster {
     /// # Errors
     /// If the store fails, or if the component is not running yet or has ended.
     pub async fn unsubscribe(&self, key: &SubscriptionKey) -> Result<(), BoxError> {
-        self.change(key, Change::Unsubscribe).await.map(drop)
+        self.change(key, PresenceType::Unsubscribe).await.map(drop)
     }
 
     /// Returns the current availability of an address.
@@ -105,34 +105,27 @@ impl Roster {
     }
 
     /// Makes an outbound change. Returns `true` if its stanza was sent.
-    async fn change(&self, key: &SubscriptionKey, change: Change) -> Result<bool, BoxError> {
+    async fn change(&self, key: &SubscriptionKey, kind: PresenceType) -> Result<bool, BoxError> {
         let inner = &self.inner;
         let client = self.client()?;
         let passes = {
             let _lock = inner.lock(key).await;
             loop {
                 let before = inner.settings.store.get(key).await?;
-                let step = before.outbound(change);
-                match inner
-                    .put(
-                        key,
-                        CompareAndSwap {
-                            before,
-                            after: step.next,
-                        },
-                    )
-                    .await?
-                {
-                    PutOutcome::Stored => break step.passes,
+                let Some(after) = before.outbound(kind) else {
+                    break false;
+                };
+                match inner.put(key, CompareAndSwap { before, after }).await? {
+                    PutOutcome::Stored => break true,
                     PutOutcome::Full => return Err("too many subscriptions".into()),
                     PutOutcome::Conflict => {}
                 }
             }
         };
         if passes {
-            client.send(stanza(key, change.presence_type())).await?;
+            client.send(stanza(key, kind)).await?;
         }
-        if passes && change == Change::Unsubscribed {
+        if passes && kind == PresenceType::Unsubscribed {
             // RFC 6121 §3.2.2: the former subscriber must not keep the address as online.
             client.send(stanza(key, PresenceType::Unavailable)).await?;
         }
