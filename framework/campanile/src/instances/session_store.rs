@@ -24,8 +24,8 @@ use crate::error::BoxError;
 pub trait SessionStore: Send + Sync + 'static {
     /// Stores a new session that waits for its first step.
     ///
-    /// If the bare JID has reached [`SessionLimits::per_sender`], its session that has been waiting
-    /// longest ends.
+    /// [`SessionLimits::admit`] decides whether it can start, and how many other sessions of the
+    /// bare JID end.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -38,7 +38,8 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> Result<BeginOutcome, BoxError>;
 
     /// Acquires a session exclusively, until it is [released](Self::release) or
-    /// [`SessionLimits::lease`] has passed.
+    /// [`SessionLimits::lease`] has passed. [`SessionLimits::is_open`] decides whether it has timed
+    /// out.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -85,6 +86,29 @@ pub struct SessionLimits {
     /// Maximum time a process may hold a session. If it is not released by then, because the
     /// process has died, the session can be acquired again in its previous state.
     pub lease: Duration,
+}
+
+impl SessionLimits {
+    /// Returns `true` if a session that has not ended is open: one of its steps is being handled
+    /// (`busy`), or it has `waited` for its next step for less than [`timeout`](Self::timeout).
+    #[must_use]
+    pub fn is_open(&self, waited: Duration, busy: bool) -> bool {
+        busy || waited < self.timeout
+    }
+
+    /// Returns how many sessions of the sender must end before a new one starts, given the current
+    /// numbers of open sessions. Returns `None` if a limit is reached.
+    ///
+    /// The sessions that have waited longest end first.
+    #[must_use]
+    pub fn admit(&self, of_sender: usize, of_domain: usize, all: usize) -> Option<usize> {
+        let ending = (of_sender + 1)
+            .saturating_sub(self.per_sender)
+            .min(of_sender);
+        let fits = of_domain.saturating_sub(ending) < self.per_domain
+            && all.saturating_sub(ending) < self.all;
+        fits.then_some(ending)
+    }
 }
 
 /// The result of [`SessionStore::begin`].

@@ -93,7 +93,7 @@ impl Sessions {
         self.table()
             .entries
             .values()
-            .filter(|entry| entry.is_open(now, self.shared.bounds.timeout))
+            .filter(|entry| entry.is_open(now, self.bounds()))
             .count()
     }
 
@@ -106,16 +106,7 @@ impl Sessions {
     ) -> Result<(), StanzaError> {
         let mut table = self.table();
         let now = Instant::now();
-        table.make_room(&key, now, &self.shared);
-        let open = |entry: &&Entry| entry.is_open(now, self.shared.bounds.timeout);
-        let of_domain = table
-            .entries
-            .values()
-            .filter(open)
-            .filter(|entry| entry.key.owner.domain() == key.owner.domain());
-        if table.entries.len() >= self.shared.bounds.all
-            || of_domain.count() >= self.bounds().per_domain
-        {
+        if !table.make_room(&key, now, self.bounds()) {
             return Err(table.refuse(&key));
         }
         table.entries.insert(
@@ -145,7 +136,7 @@ impl Sessions {
         let Some(entry) = table.entries.get_mut(id).filter(|entry| entry.key == *key) else {
             return Err(unknown());
         };
-        if !entry.is_open(Instant::now(), self.shared.bounds.timeout) {
+        if !entry.is_open(Instant::now(), self.bounds()) {
             entry.state = State::Ended;
             return Err(expired());
         }
@@ -194,31 +185,41 @@ impl SessionTable {
         full()
     }
 
-    /// Removes ended sessions if the table is full, and ends the oldest session of a sender who has
-    /// the maximum number.
-    fn make_room(&mut self, key: &SessionKey, now: Instant, shared: &Shared) {
-        if self.entries.len() >= shared.bounds.all {
-            self.entries
-                .retain(|_, entry| entry.is_open(now, shared.bounds.timeout));
-        }
+    /// Ends the oldest sessions of a sender who has the maximum number, and removes ended sessions
+    /// if the table is full. Returns `false` if a limit is reached.
+    fn make_room(&mut self, key: &SessionKey, now: Instant, limits: &SessionLimits) -> bool {
         let owner = key.owner.to_bare();
-        let own = self.entries.values_mut().filter(|entry| {
-            entry.key.owner.to_bare() == owner && entry.is_open(now, shared.bounds.timeout)
-        });
-        let mut own: Vec<_> = own.collect();
-        if own.len() >= PER_SENDER
-            && let Some(oldest) = own.iter_mut().min_by_key(|entry| entry.touched)
-        {
-            oldest.state = State::Ended;
+        let mut of_sender = Vec::new();
+        let mut of_domain = 0;
+        let mut all = 0;
+        let open = |entry: &&mut Entry| entry.is_open(now, limits);
+        for entry in self.entries.values_mut().filter(open) {
+            all += 1;
+            of_domain += usize::from(entry.key.owner.domain() == owner.domain());
+            if entry.key.owner.to_bare() == owner {
+                of_sender.push(entry);
+            }
         }
+        let Some(ending) = limits.admit(of_sender.len(), of_domain, all) else {
+            return false;
+        };
+        of_sender.sort_by_key(|entry| entry.touched);
+        for entry in of_sender.into_iter().take(ending) {
+            entry.state = State::Ended;
+        }
+        if self.entries.len() >= limits.all {
+            self.entries.retain(|_, entry| entry.is_open(now, limits));
+        }
+        true
     }
 }
 
 impl Entry {
-    fn is_open(&self, now: Instant, timeout: Duration) -> bool {
+    fn is_open(&self, now: Instant, limits: &SessionLimits) -> bool {
+        let waited = now.duration_since(self.touched);
         match self.state {
-            State::Waiting(_) => now.duration_since(self.touched) < timeout,
-            State::Busy => true,
+            State::Waiting(_) => limits.is_open(waited, false),
+            State::Busy => limits.is_open(waited, true),
             State::Ended => false,
         }
     }
@@ -229,5 +230,60 @@ impl fmt::Debug for Sessions {
         f.debug_struct("Sessions")
             .field("open", &self.open())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_sessions_are_limited_per_sender_domain_and_in_total() {
+        let limits = SessionLimits {
+            all: 16,
+            per_domain: 6,
+            per_sender: 4,
+            timeout: Duration::from_secs(600),
+            lease: Duration::from_secs(60),
+        };
+        for (of_sender, of_domain, all, expected) in [
+            (0, 0, 0, Some(0)),
+            (3, 5, 15, Some(0)),
+            (4, 6, 16, Some(1)),
+            (5, 7, 17, Some(2)),
+            (3, 6, 6, None),
+            (4, 7, 7, None),
+            (3, 5, 16, None),
+        ] {
+            assert_eq!(
+                limits.admit(of_sender, of_domain, all),
+                expected,
+                "{of_sender}, {of_domain}, {all}"
+            );
+        }
+        let late = limits.timeout;
+        assert!(limits.is_open(late - Duration::from_nanos(1), false));
+        assert!(!limits.is_open(late, false) && limits.is_open(late, true));
+    }
+
+    /// A sender with the maximum number of sessions can replace one of them in a full table.
+    #[test]
+    fn sender_replaces_session_in_full_table() {
+        let sessions = Sessions::new(16, Duration::from_secs(600), Duration::from_secs(60), None);
+        let begin = |id: usize, domain: &str| {
+            let key = SessionKey {
+                owner: format!("user@{domain}/home").parse().unwrap(),
+                recipient: "bot.localhost".parse().unwrap(),
+                node: "order".to_owned(),
+            };
+            sessions.begin(id.to_string(), key, Progress::default())
+        };
+        for id in 0..16 {
+            begin(id, ["a.org", "b.org", "c.org", "d.org"][id % 4]).unwrap();
+        }
+        assert!(begin(16, "e.org").is_err());
+        begin(17, "b.org").unwrap();
+        assert!(!sessions.knows("1") && sessions.knows("5"));
+        assert_eq!(sessions.open(), 16);
     }
 }
