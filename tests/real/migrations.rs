@@ -1,7 +1,16 @@
 //! Schema migrations in PostgreSQL.
 
+use std::time::Duration;
+
+use campanile::adhoc::{AcquireOutcome, BeginOutcome, SessionKey, SessionLimits, SessionStore};
+use campanile::presence::{
+    CompareAndSwap, HalfState, PutOutcome, Subscription, SubscriptionKey, SubscriptionLimits,
+    SubscriptionStore,
+};
 use campanile_logger::store::{Open, PostgresStore, StoreError};
+use campanile_storage::command::PostgresSessions;
 use campanile_storage::postgres::{Database, Schema};
+use campanile_storage::presence::PostgresSubscriptions;
 use campanile_tests::Postgres;
 
 const FIRST: &str = "CREATE TABLE first (x bigint); INSERT INTO first VALUES (1)";
@@ -98,4 +107,108 @@ async fn logger_migrates_older_and_rejects_newer_database() {
         }
     });
     tested.await.unwrap();
+}
+
+/// Turns a schema into version 1, with functions of the same signatures.
+async fn downgrade(database: &Database, schema: &str, undo: &str) {
+    let client = database.connect().await.unwrap();
+    let sql = format!("SET search_path = {schema}; UPDATE meta SET version = 1; {undo}");
+    client.batch_execute(&sql).await.unwrap();
+}
+
+/// Returns the number of functions in a schema.
+async fn functions(database: &Database, schema: &str) -> i64 {
+    let client = database.connect().await.unwrap();
+    let sql = "SELECT count(*) FROM pg_proc WHERE pronamespace = $1::text::regnamespace";
+    client.query_one(sql, &[&schema]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn subscriptions_of_version_1_are_kept() {
+    const NAME: &str = "campanile_presence";
+    let server = Postgres::start().await;
+    let database = Database::new(&server.address()).unwrap();
+    let key = SubscriptionKey {
+        own: "b.localhost".parse().unwrap(),
+        peer: "alice@localhost".parse().unwrap(),
+    };
+    let asked = Subscription {
+        to: HalfState::None,
+        from: HalfState::Pending,
+    };
+    let both = Subscription {
+        to: HalfState::Subscribed,
+        from: HalfState::Subscribed,
+    };
+    let limits = {
+        let mut limits = SubscriptionLimits::default();
+        limits.all = 1;
+        limits
+    };
+    let put = async |before, after| {
+        let store = PostgresSubscriptions::new(database.clone());
+        let change = CompareAndSwap { before, after };
+        store.put(&key, change, &limits).await.unwrap()
+    };
+    assert_eq!(put(Subscription::NONE, asked).await, PutOutcome::Stored);
+    let undo = "ALTER TABLE total DROP COLUMN revision;
+        CREATE FUNCTION put(text, text, text, smallint[], bigint[]) RETURNS smallint
+        LANGUAGE sql AS 'SELECT 0::smallint';";
+    downgrade(&database, NAME, undo).await;
+    assert_eq!(functions(&database, NAME).await, 1);
+    for (before, after, outcome) in [
+        (asked, both, PutOutcome::Stored),
+        (Subscription::NONE, both, PutOutcome::Conflict),
+        (both, Subscription::NONE, PutOutcome::Stored),
+        (Subscription::NONE, both, PutOutcome::Stored),
+    ] {
+        assert_eq!(put(before, after).await, outcome);
+    }
+    assert_eq!(functions(&database, NAME).await, 0);
+}
+
+#[tokio::test]
+async fn sessions_of_version_1_are_kept() {
+    const NAME: &str = "campanile_command";
+    let server = Postgres::start().await;
+    let database = Database::new(&server.address()).unwrap();
+    let key = SessionKey {
+        owner: "alice@localhost/home".parse().unwrap(),
+        recipient: "shop.localhost".parse().unwrap(),
+        node: "order".to_owned(),
+    };
+    let limits = SessionLimits {
+        all: 3,
+        per_domain: 2,
+        per_sender: 2,
+        timeout: Duration::from_secs(600),
+        lease: Duration::from_secs(60),
+    };
+    let begin = async |id| {
+        let store = PostgresSessions::new(database.clone());
+        store.begin(id, &key, "[]", &limits).await.unwrap()
+    };
+    assert_eq!(begin("old").await, BeginOutcome::Started);
+    let undo = "DROP TABLE total;
+        CREATE FUNCTION is_open(text, timestamptz, timestamptz, interval) RETURNS boolean
+        LANGUAGE sql AS 'SELECT true';
+        CREATE FUNCTION begin(
+            text, text, text, text, text, text, text, text, bigint[], interval
+        ) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+        CREATE FUNCTION take(
+            text, text, text, text, interval, interval,
+            OUT became smallint, OUT a_turn bigint, OUT a_state text
+        ) LANGUAGE sql AS $$ SELECT 3::smallint, 0::bigint, '' $$;";
+    downgrade(&database, NAME, undo).await;
+    assert_eq!(functions(&database, NAME).await, 3);
+    let store = PostgresSessions::new(database.clone());
+    let acquired = store.acquire("old", &key, &limits).await.unwrap();
+    let state = "[]".to_owned();
+    assert_eq!(acquired, AcquireOutcome::Acquired { turn: 1, state });
+    for id in ["2", "3"] {
+        assert_eq!(begin(id).await, BeginOutcome::Started);
+    }
+    let ended = store.acquire("old", &key, &limits).await.unwrap();
+    assert_eq!(ended, AcquireOutcome::Ended);
+    assert_eq!(functions(&database, NAME).await, 0);
 }

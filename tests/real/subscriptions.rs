@@ -283,11 +283,11 @@ async fn unusable_database_prevents_startup() {
         .await
         .unwrap();
     client
-        .batch_execute("UPDATE campanile_presence.meta SET version = 2")
+        .batch_execute("UPDATE campanile_presence.meta SET version = 3")
         .await
         .unwrap();
     let why = store(&server).open().await.unwrap_err().to_string();
     let newer =
-        "campanile_presence has schema 2, this campanile supports 1: install the newer version";
+        "campanile_presence has schema 3, this campanile supports 2: install the newer version";
     assert!(why.ends_with(newer), "{why}");
 }

@@ -1,5 +1,6 @@
 //! Stores for the sessions of ad-hoc commands (`campanile::adhoc`).
 
+mod admission;
 mod postgres;
 mod schema;
 mod statements;

@@ -6,9 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use campanile::adhoc::{AcquireOutcome, BeginOutcome, SessionKey, SessionLimits, SessionStore};
 use campanile::error::BoxError;
+use tokio::sync::Mutex;
 
+use super::admission::{Age, Room, Snapshot};
 use super::statements::SessionStatements;
 use crate::postgres::{ConnectionManager, Database};
+
+/// Maximum number of attempts to start or acquire a session. Each failure means that another
+/// process has done so.
+const ATTEMPTS: usize = 100;
 
 /// Stores the sessions of ad-hoc commands in a PostgreSQL database.
 ///
@@ -40,6 +46,8 @@ use crate::postgres::{ConnectionManager, Database};
 #[derive(Clone)]
 pub struct PostgresSessions {
     connections: Arc<ConnectionManager<SessionStatements>>,
+    /// Held while a session is started, so that only processes compete, not the tasks of each.
+    starting: Arc<Mutex<()>>,
 }
 
 impl PostgresSessions {
@@ -49,76 +57,146 @@ impl PostgresSessions {
     pub fn new(database: Database) -> Self {
         Self {
             connections: Arc::new(ConnectionManager::new(database)),
+            starting: Arc::default(),
         }
     }
-}
 
-#[async_trait]
-impl SessionStore for PostgresSessions {
-    async fn begin(
+    async fn snapshot(&self, key: &SessionKey) -> Result<Snapshot, BoxError> {
+        let connection = self.connections.connection().await?;
+        let component = key.recipient.domain().as_str();
+        let bare = key.owner.to_bare();
+        let domain = key.owner.domain().as_str();
+        let rows = self
+            .connections
+            .with_timeout(
+                connection
+                    .client
+                    .query(&connection.list, &[&component, &bare.as_str(), &domain]),
+            )
+            .await?;
+        Snapshot::read(&rows)
+    }
+
+    /// Returns `false`, and changes nothing, if another session was started since `revision`.
+    async fn insert(
         &self,
         id: &str,
         key: &SessionKey,
         state: &str,
-        bounds: &SessionLimits,
-    ) -> Result<BeginOutcome, BoxError> {
+        revision: i64,
+        room: &Room,
+    ) -> Result<bool, BoxError> {
         let connection = self.connections.connection().await?;
-        let owner = key.owner.as_str();
         let bare = key.owner.to_bare();
-        let most = [bounds.all, bounds.per_domain, bounds.per_sender]
-            .map(|most| i64::try_from(most).unwrap_or(i64::MAX));
-        let row = self
+        let inserted = self
             .connections
-            .with_timeout(connection.client.query_one(
-                &connection.begin,
+            .with_timeout(connection.client.execute(
+                &connection.insert,
                 &[
                     &id,
-                    &owner,
+                    &key.owner.as_str(),
                     &bare.as_str(),
                     &key.owner.domain().as_str(),
                     &key.recipient.as_str(),
                     &key.recipient.domain().as_str(),
                     &key.node,
                     &state,
-                    &&most[..],
-                    &bounds.timeout.as_secs_f64(),
+                    &revision,
+                    &room.ended,
+                    &room.dropped,
                 ],
             ))
             .await?;
-        Ok(if row.try_get(0)? {
-            BeginOutcome::Started
-        } else {
-            BeginOutcome::Full
+        Ok(inserted == 1)
+    }
+
+    /// Acquires a session that was last acquired as `turn`. Returns `None` if it has been acquired
+    /// again or has ended meanwhile.
+    async fn acquire_after(
+        &self,
+        id: &str,
+        turn: i64,
+        limits: &SessionLimits,
+    ) -> Result<Option<AcquireOutcome>, BoxError> {
+        let connection = self.connections.connection().await?;
+        let lease = limits.lease.as_secs_f64();
+        let row = self
+            .connections
+            .with_timeout(
+                connection
+                    .client
+                    .query_opt(&connection.acquire, &[&id, &turn, &lease]),
+            )
+            .await?;
+        row.map(|row| {
+            Ok(AcquireOutcome::Acquired {
+                turn: row.try_get(0)?,
+                state: row.try_get(1)?,
+            })
         })
+        .transpose()
+    }
+}
+
+#[async_trait]
+impl SessionStore for PostgresSessions {
+    /// The limits are checked on a snapshot, which must still be the current state when the session
+    /// is stored; otherwise, they are checked again. No lock is held in between, so a process that
+    /// stalls does not block others.
+    async fn begin(
+        &self,
+        id: &str,
+        key: &SessionKey,
+        state: &str,
+        limits: &SessionLimits,
+    ) -> Result<BeginOutcome, BoxError> {
+        let _starting = self.starting.lock().await;
+        for _ in 0..ATTEMPTS {
+            let found = self.snapshot(key).await?;
+            let revision = found.revision;
+            let Some(room) = found.make_room(limits) else {
+                return Ok(BeginOutcome::Full);
+            };
+            if self.insert(id, key, state, revision, &room).await? {
+                return Ok(BeginOutcome::Started);
+            }
+        }
+        Err("too many concurrent starts of command sessions".into())
     }
 
     async fn acquire(
         &self,
         id: &str,
         key: &SessionKey,
-        bounds: &SessionLimits,
+        limits: &SessionLimits,
     ) -> Result<AcquireOutcome, BoxError> {
-        let connection = self.connections.connection().await?;
         let owner = key.owner.as_str();
         let recipient = key.recipient.as_str();
-        let time_out = bounds.timeout.as_secs_f64();
-        let lease = bounds.lease.as_secs_f64();
-        let row = self
-            .connections
-            .with_timeout(connection.client.query_one(
-                &connection.take,
-                &[&id, &owner, &recipient, &key.node, &time_out, &lease],
-            ))
-            .await?;
-        Ok(match row.try_get::<_, i16>(0)? {
-            0 => AcquireOutcome::Acquired {
-                turn: row.try_get(1)?,
-                state: row.try_get(2)?,
-            },
-            1 => AcquireOutcome::Busy,
-            2 => AcquireOutcome::Ended,
-            _ => AcquireOutcome::Unknown,
-        })
+        for _ in 0..ATTEMPTS {
+            let connection = self.connections.connection().await?;
+            let row = self
+                .connections
+                .with_timeout(
+                    connection
+                        .client
+                        .query_opt(&connection.find, &[&id, &owner, &recipient, &key.node]),
+                )
+                .await?;
+            let Some(row) = row else {
+                return Ok(AcquireOutcome::Unknown);
+            };
+            let age = Age::read(&row, 1)?;
+            if !age.is_open(limits) {
+                return Ok(AcquireOutcome::Ended);
+            }
+            if age.is_busy {
+                return Ok(AcquireOutcome::Busy);
+            }
+            if let Some(acquired) = self.acquire_after(id, row.try_get(0)?, limits).await? {
+                return Ok(acquired);
+            }
+        }
+        Ok(AcquireOutcome::Busy)
     }
 
     async fn release(&self, id: &str, turn: i64, state: Option<&str>) -> Result<bool, BoxError> {
@@ -128,7 +206,7 @@ impl SessionStore for PostgresSessions {
             .with_timeout(
                 connection
                     .client
-                    .execute(&connection.put, &[&id, &turn, &state]),
+                    .execute(&connection.release, &[&id, &turn, &state]),
             )
             .await?;
         Ok(changed == 1)

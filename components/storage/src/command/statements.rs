@@ -9,9 +9,12 @@ use super::schema::SCHEMA;
 #[derive(Debug)]
 pub(crate) struct SessionStatements {
     pub(crate) client: Client,
-    pub(crate) begin: Statement,
-    pub(crate) take: Statement,
-    pub(crate) put: Statement,
+    /// Reads what the limits apply to.
+    pub(crate) list: Statement,
+    pub(crate) insert: Statement,
+    pub(crate) find: Statement,
+    pub(crate) acquire: Statement,
+    pub(crate) release: Statement,
 }
 
 impl PreparedConnection for SessionStatements {
@@ -19,26 +22,13 @@ impl PreparedConnection for SessionStatements {
 
     async fn prepare(mut client: Client) -> Result<Self, DatabaseError> {
         SCHEMA.prepare(&mut client).await?;
-        let begin = client
-            .prepare("SELECT begin($1, $2, $3, $4, $5, $6, $7, $8, $9, make_interval(secs => $10))")
-            .await?;
-        let take = client
-            .prepare(
-                "SELECT became, a_turn, a_state \
-                 FROM take($1, $2, $3, $4, make_interval(secs => $5), make_interval(secs => $6))",
-            )
-            .await?;
-        let put = client
-            .prepare(
-                "UPDATE session SET state = $3, until = NULL, touched = now() WHERE id = $1 \
-                AND turn = $2 AND until IS NOT NULL",
-            )
-            .await?;
         Ok(Self {
+            list: client.prepare(LIST).await?,
+            insert: client.prepare(INSERT).await?,
+            find: client.prepare(FIND).await?,
+            acquire: client.prepare(ACQUIRE).await?,
+            release: client.prepare(RELEASE).await?,
             client,
-            begin,
-            take,
-            put,
         })
     }
 
@@ -46,3 +36,30 @@ impl PreparedConnection for SessionStatements {
         &self.client
     }
 }
+
+/// One statement, and thus one snapshot. Without sessions, it is one row without an id.
+const LIST: &str = "SELECT revision, id, bare = $2, domain = $3, state IS NULL,
+        (extract(epoch FROM now() - touched) * 1000000)::bigint, coalesce(until >= now(), false)
+    FROM total LEFT JOIN session ON component = $1";
+/// Changes nothing if a session was started since revision `$9`. The row of `total` is locked
+/// first, so that the other session is visible or rolled back.
+const INSERT: &str = "WITH current AS (
+        UPDATE total SET revision = revision + 1 WHERE revision = $9 RETURNING 1
+    ), ended AS (
+        UPDATE session SET state = NULL, until = NULL, turn = turn + 1
+        FROM current WHERE id = ANY($10)
+    ), dropped AS (
+        DELETE FROM session USING current WHERE id = ANY($11)
+    )
+    INSERT INTO session (id, owner, bare, domain, recipient, component, node, state)
+    SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text
+    FROM current";
+const FIND: &str = "SELECT turn, state IS NULL,
+        (extract(epoch FROM now() - touched) * 1000000)::bigint, coalesce(until >= now(), false)
+    FROM session WHERE id = $1 AND owner = $2 AND recipient = $3 AND node = $4";
+/// Changes nothing if the session was acquired or has ended since it was read.
+const ACQUIRE: &str = "UPDATE session
+    SET turn = turn + 1, until = now() + make_interval(secs => $3)
+    WHERE id = $1 AND turn = $2 AND state IS NOT NULL RETURNING turn, state";
+const RELEASE: &str = "UPDATE session SET state = $3, until = NULL, touched = now()
+    WHERE id = $1 AND turn = $2 AND until IS NOT NULL";

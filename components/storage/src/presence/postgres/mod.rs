@@ -2,6 +2,7 @@
 
 mod schema;
 mod statements;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,9 +14,11 @@ use campanile::presence::{
     CompareAndSwap, HalfState, PutOutcome, Subscription, SubscriptionKey, SubscriptionLimits,
     SubscriptionStore,
 };
+use tokio::sync::Mutex;
 use tokio_postgres::Row;
 
 use self::statements::SubscriptionStatements;
+use self::write::stored_if;
 use crate::postgres::{ConnectionManager, Database};
 
 /// Stores presence subscriptions in a PostgreSQL database, shared by several processes on one JID.
@@ -44,6 +47,8 @@ use crate::postgres::{ConnectionManager, Database};
 #[derive(Clone)]
 pub struct PostgresSubscriptions {
     connections: Arc<ConnectionManager<SubscriptionStatements>>,
+    /// Held while a row is added, so that only processes compete, not the tasks of each.
+    adding: Arc<Mutex<()>>,
 }
 
 impl PostgresSubscriptions {
@@ -53,6 +58,7 @@ impl PostgresSubscriptions {
     pub fn new(database: Database) -> Self {
         Self {
             connections: Arc::new(ConnectionManager::new(database)),
+            adding: Arc::default(),
         }
     }
 }
@@ -81,30 +87,12 @@ impl SubscriptionStore for PostgresSubscriptions {
         change: CompareAndSwap,
         bounds: &SubscriptionLimits,
     ) -> Result<PutOutcome, BoxError> {
-        let connection = self.connections.connection().await?;
-        let own = pair.own.as_str();
-        let peer = pair.peer.as_str();
-        let domain = pair.peer.domain().as_str();
-        let halves = [
-            change.before.to,
-            change.before.from,
-            change.after.to,
-            change.after.from,
-        ]
-        .map(|half| i16::from(u8::from(half)));
-        let bounds = [bounds.per_peer, bounds.per_domain, bounds.all]
-            .map(|most| i64::try_from(most).unwrap_or(i64::MAX));
-        let row = self
-            .connections
-            .with_timeout(connection.client.query_one(
-                &connection.put,
-                &[&own, &peer, &domain, &&halves[..], &&bounds[..]],
-            ))
-            .await?;
-        match row.try_get::<_, i16>(0)? {
-            0 => Ok(PutOutcome::Stored),
-            1 => Ok(PutOutcome::Full),
-            _ => Ok(PutOutcome::Conflict),
+        let CompareAndSwap { before, after } = change;
+        match (before.is_none(), after.is_none()) {
+            (true, true) => Ok(stored_if(self.get(pair).await?.is_none())),
+            (true, false) => self.add(pair, after, bounds).await,
+            (false, true) => self.remove(pair, before).await,
+            (false, false) => self.replace(pair, before, after).await,
         }
     }
 

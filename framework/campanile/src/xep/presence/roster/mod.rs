@@ -12,8 +12,7 @@ use jid::BareJid;
 pub use self::builder::RosterBuilder;
 pub(super) use self::state::{Inner, stanza};
 use super::{
-    Availability, CompareAndSwap, PutOutcome, Subscription, SubscriptionKey,
-    SubscriptionStore,
+    Availability, CompareAndSwap, PutOutcome, Subscription, SubscriptionKey, SubscriptionStore,
 };
 use crate::client::Client;
 use crate::error::BoxError;
