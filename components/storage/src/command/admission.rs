@@ -10,6 +10,9 @@ use tokio_postgres::Row;
 /// The sessions of a component in one snapshot, as seen by a new one.
 pub(super) struct Snapshot {
     pub(super) revision: i64,
+    /// Number of sessions, including ended ones.
+    stored: usize,
+    /// All sessions of the sender's domain; all of the component if it has the maximum number.
     sessions: Vec<StoredSession>,
 }
 
@@ -58,9 +61,9 @@ impl StoredSession {
     fn read(row: &Row, id: String) -> Result<Self, BoxError> {
         Ok(Self {
             id,
-            is_of_sender: row.try_get(2)?,
-            is_of_domain: row.try_get(3)?,
-            age: Age::read(row, 4)?,
+            is_of_sender: row.try_get(3)?,
+            is_of_domain: row.try_get(4)?,
+            age: Age::read(row, 5)?,
         })
     }
 }
@@ -70,27 +73,26 @@ impl Snapshot {
         let first = rows.first().ok_or("the table `total` is empty")?;
         let mut sessions = Vec::new();
         for row in rows {
-            if let Some(id) = row.try_get(1)? {
+            if let Some(id) = row.try_get(2)? {
                 sessions.push(StoredSession::read(row, id)?);
             }
         }
         Ok(Self {
             revision: first.try_get(0)?,
+            stored: usize::try_from(first.try_get::<_, i64>(1)?)?,
             sessions,
         })
     }
 
-    /// Returns `None` if a limit is reached.
-    ///
-    /// Ended sessions are kept for twice the timeout to recognize late requests, as long as there
-    /// is room.
+    /// Returns `None` if a limit is reached. Ended sessions are kept as long as there is room.
     pub(super) fn make_room(self, limits: &SessionLimits) -> Option<Room> {
-        let is_full = self.sessions.len() >= limits.all;
+        let is_full = self.stored >= limits.all;
         let (open, over): (Vec<_>, Vec<_>) = self
             .sessions
             .into_iter()
             .partition(|session| session.age.is_open(limits));
-        let all = open.len();
+        // Below the maximum, ended sessions make no difference.
+        let all = if is_full { open.len() } else { self.stored };
         let of_domain = open.iter().filter(|session| session.is_of_domain).count();
         let mut of_sender: Vec<_> = open
             .into_iter()
@@ -99,19 +101,15 @@ impl Snapshot {
         let ending = limits.admit(of_sender.len(), of_domain, all)?;
         of_sender.sort_by_key(|session| Reverse(session.age.waited));
         let ended = of_sender.into_iter().take(ending).map(|session| session.id);
-        let dropped = over
-            .into_iter()
-            .filter(|session| is_full || session.age.waited > limits.timeout.saturating_mul(2))
-            .map(|session| session.id);
         Some(if is_full {
             Room {
+                dropped: over.into_iter().map(|over| over.id).chain(ended).collect(),
                 ended: Vec::new(),
-                dropped: dropped.chain(ended).collect(),
             }
         } else {
             Room {
+                dropped: Vec::new(),
                 ended: ended.collect(),
-                dropped: dropped.collect(),
             }
         })
     }

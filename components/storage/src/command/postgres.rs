@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use campanile::adhoc::{AcquireOutcome, BeginOutcome, SessionKey, SessionLimits, SessionStore};
@@ -61,18 +62,22 @@ impl PostgresSessions {
         }
     }
 
-    async fn snapshot(&self, key: &SessionKey) -> Result<Snapshot, BoxError> {
+    async fn snapshot(
+        &self,
+        key: &SessionKey,
+        limits: &SessionLimits,
+    ) -> Result<Snapshot, BoxError> {
         let connection = self.connections.connection().await?;
         let component = key.recipient.domain().as_str();
         let bare = key.owner.to_bare();
         let domain = key.owner.domain().as_str();
+        let most = i64::try_from(limits.all).unwrap_or(i64::MAX);
         let rows = self
             .connections
-            .with_timeout(
-                connection
-                    .client
-                    .query(&connection.list, &[&component, &bare.as_str(), &domain]),
-            )
+            .with_timeout(connection.client.query(
+                &connection.list,
+                &[&component, &bare.as_str(), &domain, &most],
+            ))
             .await?;
         Snapshot::read(&rows)
     }
@@ -85,6 +90,7 @@ impl PostgresSessions {
         state: &str,
         revision: i64,
         room: &Room,
+        retention: Duration,
     ) -> Result<bool, BoxError> {
         let connection = self.connections.connection().await?;
         let bare = key.owner.to_bare();
@@ -104,6 +110,7 @@ impl PostgresSessions {
                     &revision,
                     &room.ended,
                     &room.dropped,
+                    &retention.as_secs_f64(),
                 ],
             ))
             .await?;
@@ -150,14 +157,19 @@ impl SessionStore for PostgresSessions {
         state: &str,
         limits: &SessionLimits,
     ) -> Result<BeginOutcome, BoxError> {
+        // Ended sessions are kept for the same time again, to recognize late requests.
+        let retention = limits.timeout.saturating_mul(2);
         let _starting = self.starting.lock().await;
         for _ in 0..ATTEMPTS {
-            let found = self.snapshot(key).await?;
+            let found = self.snapshot(key, limits).await?;
             let revision = found.revision;
             let Some(room) = found.make_room(limits) else {
                 return Ok(BeginOutcome::Full);
             };
-            if self.insert(id, key, state, revision, &room).await? {
+            if self
+                .insert(id, key, state, revision, &room, retention)
+                .await?
+            {
                 return Ok(BeginOutcome::Started);
             }
         }

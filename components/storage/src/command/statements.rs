@@ -37,19 +37,26 @@ impl PreparedConnection for SessionStatements {
     }
 }
 
-/// One statement, and thus one snapshot. Without sessions, it is one row without an id.
-const LIST: &str = "SELECT revision, id, bare = $2, domain = $3, state IS NULL,
+/// One statement, and thus one snapshot. The sessions of other domains are listed only if the
+/// component has `$4` or more. Without sessions, the result is one row without an id.
+const LIST: &str = "WITH stored AS MATERIALIZED (
+        SELECT count(*) AS count FROM session WHERE component = $1
+    )
+    SELECT revision, stored.count, id, bare = $2, domain = $3, state IS NULL,
         (extract(epoch FROM now() - touched) * 1000000)::bigint, coalesce(until >= now(), false)
-    FROM total LEFT JOIN session ON component = $1";
+    FROM total CROSS JOIN stored
+    LEFT JOIN session ON component = $1 AND (domain = $3 OR stored.count >= $4)";
 /// Changes nothing if a session was started since revision `$9`. The row of `total` is locked
-/// first, so that the other session is visible or rolled back.
+/// first, so that the other session is visible or rolled back. Rows older than `$12` seconds are
+/// deleted, too.
 const INSERT: &str = "WITH current AS (
         UPDATE total SET revision = revision + 1 WHERE revision = $9 RETURNING 1
     ), ended AS (
         UPDATE session SET state = NULL, until = NULL, turn = turn + 1
         FROM current WHERE id = ANY($10)
     ), dropped AS (
-        DELETE FROM session USING current WHERE id = ANY($11)
+        DELETE FROM session USING current WHERE id = ANY($11) OR (component = $6
+            AND touched < now() - make_interval(secs => $12) AND coalesce(until < now(), true))
     )
     INSERT INTO session (id, owner, bare, domain, recipient, component, node, state)
     SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text
