@@ -62,4 +62,4 @@ pub use self::fault::{Segment, SettingsFault};
 pub use self::fields::{count, delays, duration, invalid, required, size, text};
 pub use self::file_path::{FilePath, file_or_false};
 pub use self::reader::SettingsReader;
-pub use self::units::{parse_duration, parse_size, show_duration, show_size};
+pub use self::units::{parse_duration, parse_size, show_size};

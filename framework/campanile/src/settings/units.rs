@@ -41,8 +41,7 @@ pub fn parse_size(text: &str) -> Option<usize> {
 }
 
 /// Formats a duration in the largest unit that divides it evenly, in quotation marks.
-#[must_use]
-pub fn show_duration(duration: Duration) -> String {
+pub(super) fn show_duration(duration: Duration) -> String {
     let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let (unit, of) = TIMES
         .iter()

@@ -136,7 +136,7 @@ impl PostgresSubscriptions {
     }
 }
 
-/// What the limits apply to, in one snapshot.
+/// The rows that the limits apply to, in one snapshot.
 struct Snapshot {
     revision: i64,
     all: usize,
