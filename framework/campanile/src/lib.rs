@@ -19,7 +19,7 @@
 //!
 //! | axum | this crate |
 //! |---|---|
-//! | request | [`Inbound`](inbound::Inbound): a stanza |
+//! | request | [`Inbound`]: a stanza |
 //! | response | [`Reply`](reply::Reply) |
 //! | method and path | kind, payload and recipient |
 //! | `FromRequest` | [`FromInbound`](extract::FromInbound) |
@@ -203,7 +203,7 @@
 //!
 //! # Routing
 //!
-//! A [`Router`](router::Router) selects exactly one handler for each stanza, by its kind and type,
+//! A [`Router`] selects exactly one handler for each stanza, by its kind and type,
 //! the names of its payloads, and its recipient:
 //!
 //! ```
@@ -286,7 +286,7 @@
 //! handled one after the other, in the order in which they arrived. Different lanes run
 //! concurrently, so a slow handler delays only the sender it works for.
 //!
-//! Every queue, map and set of tasks has a bound, listed in [`Limits`](limits::Limits). One sender
+//! Every queue, map and set of tasks has a bound, listed in [`Limits`]. One sender
 //! may use at most a quarter of the capacity, so a single flood does not block other users. A
 //! stanza beyond a limit is rejected, [counted](metrics) and logged.
 //!
@@ -298,7 +298,7 @@
 //!
 //! # Sending
 //!
-//! A [`Client`](client::Client) sends messages, presence and IQ requests. Handlers extract it as an
+//! A [`Client`] sends messages, presence and IQ requests. Handlers extract it as an
 //! argument; other parts of a program get it from
 //! [`Component::client`](component::Component::client).
 //!

@@ -82,8 +82,8 @@ const ONE: &[(&str, &str)] = &[
         \"http://127.0.0.1:8080/hook\", where the handler listens",
     ),
     (
-        component!("[component.json_bridge]\nwebhook={url='http://x',tiemout='1s'}"),
-        "6:25: unknown key \"tiemout\" in [component.json_bridge.webhook]\n    help: did you mean `timeout`?",
+        component!("[component.json_bridge]\nwebhook={url='http://x',time_out='1s'}"),
+        "6:25: unknown key \"time_out\" in [component.json_bridge.webhook]\n    help: did you mean `timeout`?",
     ),
     (
         component!("[component.json_bridge]\nwebhook='http://x'"),

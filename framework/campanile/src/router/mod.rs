@@ -16,12 +16,12 @@
 //! Two routes overlap if they are equal in all five criteria and share a type. Overlapping routes
 //! are rejected at registration.
 //!
-//! A stanza that matches no route is offered to the [default handlers](crate::defaults), then to
-//! the fallbacks, the most specific recipient first. If none of them matches, the router replies
-//! itself, so that the sender of a request or a message gets an answer: `service-unavailable` for
-//! IQ requests and for messages with content (`feature-not-implemented` for an IQ request whose
-//! namespace is routed and whose element is not), and `unsubscribed` for presence of type
-//! `subscribe` and `probe`.
+//! A stanza that matches no route is offered to the default handlers (see
+//! [`Router::default_handler`]), then to the fallbacks, the most specific recipient first. If none
+//! of them matches, the router replies itself, so that the sender of a request or a message gets an
+//! answer: `service-unavailable` for IQ requests and for messages with content
+//! (`feature-not-implemented` for an IQ request whose namespace is routed and whose element is
+//! not), and `unsubscribed` for presence of type `subscribe` and `probe`.
 //!
 //! The order of the children within a message or presence has no effect.
 

@@ -162,8 +162,12 @@ impl<'a> Child<'a> {
     /// Returns the local name of the element.
     #[must_use]
     pub fn name(&self) -> &'a str {
+        text(self.name_bytes())
+    }
+
+    fn name_bytes(&self) -> &'a [u8] {
         let start = self.mark.start as usize;
-        self.str(
+        self.slice(
             start + self.mark.name.0 as usize,
             start + self.mark.name.1 as usize,
         )
@@ -176,7 +180,7 @@ impl<'a> Child<'a> {
             NamespaceSource::Inherited => Cow::Borrowed(CLIENT),
             NamespaceSource::Xml => Cow::Borrowed(XML),
             NamespaceSource::At(from, to) => {
-                escape::unescape_attribute(self.str(from as usize, to as usize))
+                escape::unescape_attribute(text(self.slice(from as usize, to as usize)))
             }
         }
     }
@@ -184,7 +188,9 @@ impl<'a> Child<'a> {
     /// Returns `true` if the element has the given namespace and local name.
     #[must_use]
     pub fn is(&self, namespace: &str, name: &str) -> bool {
-        self.name() == name && self.namespace() == namespace
+        // Called for each child of each stanza: bytes are compared without another look at their
+        // encoding.
+        self.name_bytes() == name.as_bytes() && self.namespace() == namespace
     }
 
     /// Returns `true` if a type with this matcher may parse the element.
@@ -220,7 +226,7 @@ impl<'a> Child<'a> {
     /// Returns the raw XML of the element as a string; see [`as_bytes`](Self::as_bytes).
     #[must_use]
     pub fn as_str(&self) -> &'a str {
-        self.str(self.mark.start as usize, self.mark.end as usize)
+        text(self.slice(self.mark.start as usize, self.mark.end as usize))
     }
 
     /// Returns the character data directly in the element, with references resolved.
@@ -261,14 +267,17 @@ impl<'a> Child<'a> {
         Children::from_parts(bytes, SmallVec::from_slice(&[mark]))
     }
 
-    fn str(&self, from: usize, to: usize) -> &'a str {
-        // The reader has checked the encoding, and spans start and end at tag boundaries, so the
-        // fallback is never used.
-        self.bytes
-            .get(from..to)
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
-            .unwrap_or_default()
+    fn slice(&self, from: usize, to: usize) -> &'a [u8] {
+        // Spans are made together with the bytes, so the fallback is never used.
+        self.bytes.get(from..to).unwrap_or_default()
     }
+}
+
+/// Returns bytes as text.
+fn text(bytes: &[u8]) -> &str {
+    // The reader has checked the encoding, and spans start and end at tag boundaries, so the
+    // fallback is never used.
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 impl fmt::Debug for Child<'_> {
