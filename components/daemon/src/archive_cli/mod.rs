@@ -18,7 +18,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use self::filter::Filter;
 pub(crate) use self::filter::moment;
-use crate::cli::ConfigFile;
+use crate::cli::config_file::ConfigFile;
 use crate::config::{Config, Source};
 use crate::diagnostics;
 use crate::exit::Exit;

@@ -1,6 +1,6 @@
 //! The command line.
 
-mod config_file;
+pub(crate) mod config_file;
 mod help;
 
 use std::net::{IpAddr, SocketAddr};

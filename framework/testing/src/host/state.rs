@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jid::{BareJid, Jid};
 use tokio::sync::{Notify, watch};
 
-use super::clients::Account;
+use super::clients::account::Account;
 use super::endpoint::Endpoint;
 use super::mailbox::Mailbox;
 use super::settings::{OnConflict, Settings};

@@ -2,7 +2,7 @@
 //! (RFC 6121): roster, subscriptions, presence. Accounts are fixed when the host is built; all
 //! state is bounded and kept in memory.
 
-mod account;
+pub(super) mod account;
 mod binding;
 mod iq;
 mod presence;
@@ -13,7 +13,6 @@ mod session;
 
 use std::sync::Arc;
 
-pub(super) use self::account::Account;
 pub(super) use self::session::spawn;
 use super::endpoint::Endpoint;
 use super::routes::overloaded;
