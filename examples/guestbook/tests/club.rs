@@ -97,6 +97,13 @@ fn invalid_table_reports_position_and_remedy() {
             "stdin:10:11: `entries` is out of range\n    help: write a value from 1 to 100000\n",
         ),
         (
+            // Both were reported when the file was converted; neither is missing as well.
+            "[component.guestbook]\nlocalpart = 99999999999999999999\nentries = nan",
+            "stdin:9:13: `localpart` has a number out of range\n    help: write a smaller number\n\
+             stdin:10:11: `entries` has a number out of range\n    help: write a smaller number\n\
+             2 faults\n",
+        ),
+        (
             "[component.guestbook]\nlocalpart = 'a b'",
             "stdin:8:12: invalid localpart \"a b\": localpart doesn’t pass nodeprep validation\n    \
              help: see the documentation of the module\n",

@@ -25,20 +25,14 @@ pub(super) fn compose(
     refuse_misplaced(&mut root, document, faults);
     require_components(&mut root, document, faults);
     let mut values = Value::Object(root);
-    let chosen = modules::take(&mut values, document, faults);
+    let chosen = modules::take(&mut values, &left_out, document, faults);
     let reader = SettingsReader::new().folder(faults.path(""));
     let (file, found) = reader.read::<File>(&values);
-    let mut wrong = left_out;
     for fault in &found {
-        wrong.push(fault.path().to_vec());
-        // A number that does not fit was reported when the file was converted.
-        let is_known = wrong[..wrong.len() - 1]
-            .iter()
-            .any(|path| path == fault.path());
-        if !is_known {
-            setting_fault::push(fault.path(), fault, document, faults);
-        }
+        setting_fault::push(fault.path(), fault, &left_out, document, faults);
     }
+    let mut wrong = left_out;
+    wrong.extend(found.iter().map(|fault| fault.path().to_vec()));
     let Some(file) = file else {
         return (Vec::new(), None);
     };

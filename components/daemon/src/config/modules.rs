@@ -52,6 +52,7 @@ pub(super) fn offered() -> impl Iterator<Item = &'static str> {
 /// component.
 pub(super) fn take(
     root: &mut Value,
+    left_out: &[Vec<Segment>],
     document: &Document<'_>,
     faults: &mut Faults<'_>,
 ) -> BTreeMap<usize, Vec<Chosen>> {
@@ -70,7 +71,7 @@ pub(super) fn take(
                     "rebuild the program with another name for the module",
                 );
             } else if let Some(settings) = table.remove(name) {
-                let module = one(name, settings, &path, document, faults);
+                let module = one(name, settings, &path, left_out, document, faults);
                 chosen.entry(index).or_default().extend(module);
             }
         }
@@ -92,6 +93,7 @@ fn one(
     name: &'static str,
     settings: Value,
     path: &[Segment],
+    left_out: &[Vec<Segment>],
     document: &Document<'_>,
     faults: &mut Faults<'_>,
 ) -> Option<Chosen> {
@@ -118,15 +120,21 @@ fn one(
         return Some(chosen);
     };
     for fault in error.faults() {
-        push(path, fault, document, faults);
+        push(path, fault, left_out, document, faults);
     }
     None
 }
 
-fn push(path: &[Segment], fault: &CatalogFault, document: &Document<'_>, faults: &mut Faults<'_>) {
+fn push(
+    path: &[Segment],
+    fault: &CatalogFault,
+    left_out: &[Vec<Segment>],
+    document: &Document<'_>,
+    faults: &mut Faults<'_>,
+) {
     if let Some(setting) = fault.setting() {
         let whole: Vec<Segment> = path.iter().chain(setting.path()).cloned().collect();
-        return setting_fault::push(&whole, setting, document, faults);
+        return setting_fault::push(&whole, setting, left_out, document, faults);
     }
     let cause = fault.cause();
     let (cause, remedy) = cause

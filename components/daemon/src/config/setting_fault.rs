@@ -21,12 +21,20 @@ pub(super) const SECTIONS: [&str; 8] = [
 ];
 
 /// Adds a fault of a setting; `path` leads to it from the top of the file.
+///
+/// Values that were left out of the settings have been reported with a fault of their own.
 pub(super) fn push(
     path: &[Segment],
     fault: &SettingsFault,
+    left_out: &[Vec<Segment>],
     document: &Document<'_>,
     faults: &mut Faults<'_>,
 ) {
+    let missing = fault.missing().map(|key| Segment::Key(key.to_owned()));
+    let place: Vec<Segment> = path.iter().cloned().chain(missing).collect();
+    if left_out.contains(&place) {
+        return;
+    }
     let (span, table) = match path.split_last() {
         Some((_, table)) if fault.is_key() => (document.key_span(path), table),
         _ => (document.span(path), path),

@@ -1,9 +1,11 @@
 //! `[component.vcard]`: vCards of a component and its bots.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use campanile::jid::NodePart;
 use campanile::router::RecipientPattern;
-use campanile::settings::{FilePath, invalid, text};
+use campanile::settings::{self, FilePath, invalid, text};
 use campanile::vcard::{PhotoFile, VCard, VCardModule};
 use serde::{Deserialize, Deserializer};
 
@@ -23,12 +25,19 @@ pub(super) struct VCardsTable {
     #[schemars(with = "Option<FilePath>")]
     photo: Option<PhotoFile>,
     /// vCards of bots by localpart.
+    #[serde(deserialize_with = "settings::unique")]
     bots: BTreeMap<Localpart, VCard>,
 }
 
-/// A valid localpart.
+/// A localpart in prepared form.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, schemars::JsonSchema)]
 struct Localpart(String);
+
+impl fmt::Display for Localpart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl<'de> Deserialize<'de> for Localpart {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -36,7 +45,10 @@ impl<'de> Deserialize<'de> for Localpart {
             deserializer,
             "a localpart",
             |text| match RecipientPattern::localpart(text) {
-                Ok(_) => Ok(Self(text.to_owned())),
+                Ok(_) => {
+                    let prepared = NodePart::new(text).map(|part| part.as_str().to_owned());
+                    Ok(Self(prepared.unwrap_or_else(|_| text.to_owned())))
+                }
                 Err(error) => Err(invalid(
                     error,
                     "name a bot by its localpart, as in [component.vcard.bots.weather]",

@@ -112,6 +112,18 @@ const ONE: &[(&str, &str)] = &[
         component!("[component.json_bridge]\napi={listen='127.0.0.1:1'}\noutbox=true"),
         "7:8: `outbox` cannot be a boolean\n    help: write the path of a file in quotation marks, or false",
     ),
+    (
+        component!(
+            "[component.json_bridge.bots]\nhelp={webhook={url='http://x'}}\nHelp={webhook={url='http://y'}}"
+        ),
+        "5:24: [component.json_bridge.bots] has two keys for help\n    help: keep one of them; upper \
+        and lower case make no difference",
+    ),
+    (
+        component!("[component.vcard.bots]\nhelp={}\nHelp={}"),
+        "5:18: [component.vcard.bots] has two keys for help\n    help: keep one of them; upper \
+        and lower case make no difference",
+    ),
     // Keys that are secrets, in any table.
     (
         component!("[component.json_bridge]\napi={listen='127.0.0.1:1',token_env='NO_SUCH_TOKEN'}"),

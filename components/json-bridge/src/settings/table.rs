@@ -1,6 +1,7 @@
 //! The settings as written in a configuration file, `[component.json_bridge]` for the daemon.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -109,7 +110,7 @@ table_of_a_bot! {
     /// A JSON bridge: bots, their webhooks, and the HTTP API.
     struct SettingsTable {
         /// Bots by localpart.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "settings::unique")]
         bots: BTreeMap<Localpart, BotTable>,
         /// The HTTP API.
         api: Option<Api>,
@@ -210,6 +211,12 @@ fn bots(named: BTreeMap<Localpart, BotTable>, whole: Bot) -> Vec<Bot> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Localpart(String);
+
+impl fmt::Display for Localpart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl<'de> Deserialize<'de> for Localpart {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -80,7 +80,8 @@ impl SettingsFault {
     }
 
     /// Returns the key that the table at the path lacks.
-    pub(super) fn missing(&self) -> Option<&str> {
+    #[must_use]
+    pub fn missing(&self) -> Option<&str> {
         match self.kind {
             Kind::Missing => self.cause.strip_prefix(HAS_NO),
             _ => None,

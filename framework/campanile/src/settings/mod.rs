@@ -54,6 +54,7 @@ mod placeholder;
 mod reader;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod unique;
 mod units;
 mod value;
 
@@ -62,4 +63,5 @@ pub use self::fault::{Segment, SettingsFault};
 pub use self::fields::{count, delays, duration, invalid, required, size, text};
 pub use self::file_path::{FilePath, file_or_false};
 pub use self::reader::SettingsReader;
+pub use self::unique::unique;
 pub use self::units::{parse_duration, parse_size, show_size};
