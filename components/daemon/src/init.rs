@@ -1,8 +1,8 @@
-//! `campanile init`: writes a configuration and a secret, and prints the snippet for the server.
+//! `campanile init`: writes a configuration, a secret, and the snippet for the server.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use campanile::jid::BareJid;
@@ -28,7 +28,7 @@ const CONFIG: &str = "campanile.toml";
 /// Folder of the credentials for the unit in deploy/systemd.
 const SECRETS: &str = "/etc/campanile/secrets";
 
-/// Writes the configuration and the secret, and prints the snippet for the server.
+/// Writes the configuration and the secret, and writes or prints the snippet for the server.
 pub(crate) fn init(options: &Init) -> Exit {
     let written = secret().and_then(|secret| write(options, &secret).map(|()| secret));
     let secret = match written {
@@ -38,31 +38,75 @@ pub(crate) fn init(options: &Init) -> Exit {
             return Exit::Machine;
         }
     };
+    say(io::stderr(), &next_steps(options), Exit::Done);
+    if options.output.is_some() {
+        return Exit::Done;
+    }
+    say(io::stdout(), &snippet(options, &secret), Exit::Done)
+}
+
+/// Tells what has been written, and what is left to do.
+fn next_steps(options: &Init) -> String {
     let config = options.folder.join(CONFIG);
-    let secret_file = secret_file(options);
     let config = config.display();
+    let secret_file = secret_file(options);
     let secret_file = secret_file.display();
+    let server = options.server.name();
+    let snippet = match &options.output {
+        Some(output) => {
+            let output = output.display();
+            format!(
+                "written: {output}, the configuration of the server, with the secret (readable by \
+                 its owner and group)\nLet the server read it (such as chgrp {server} {output}), \
+                 and reload the server. Then run:\n"
+            )
+        }
+        None => "The configuration of the server is on stdout. Once it is in place, run:\n".into(),
+    };
     let alone = format!("campanile check --config {config} --connect");
     let check = if options.systemd {
         format!("systemd-run -P -p LoadCredential=secret:{SECRETS} {alone}")
     } else {
         alone
     };
-    let text = format!(
-        "written: {config} and {secret_file} (readable only by its owner)\nThe configuration of \
-        the server is on stdout. Once it is in place, run:\n  {check}\n"
-    );
-    say(io::stderr(), &text, Exit::Done);
-    say(io::stdout(), &snippet(options, &secret), Exit::Done)
+    format!(
+        "written: {config} and {secret_file} (readable only by its owner)\n{snippet}  {check}\n"
+    )
 }
 
+/// Writes all files, or none: an unused secret would make the next attempt fail.
 fn write(options: &Init, secret: &str) -> io::Result<()> {
     let file = secret_file(options);
-    create(&file, &format!("{secret}\n"), 0o600)?;
-    create(&options.folder.join(CONFIG), &configuration(options), 0o644).inspect_err(|_| {
-        // An unused secret would make the next attempt fail.
-        let _ = fs::remove_file(&file);
-    })
+    for folder in [Some(options.folder.as_path()), file.parent()] {
+        create_folder(folder.unwrap_or(Path::new("")))?;
+    }
+    let mut files = vec![
+        (file, format!("{secret}\n"), 0o600),
+        (options.folder.join(CONFIG), configuration(options), 0o644),
+    ];
+    if let Some(output) = &options.output {
+        // The server runs as another user, whose group may be given the file.
+        files.push((output.clone(), snippet(options, secret), 0o640));
+    }
+    for (count, (path, text, mode)) in files.iter().enumerate() {
+        create(path, text, *mode).inspect_err(|_| {
+            for (path, ..) in &files[..count] {
+                // The error that is reported came first.
+                let _ = fs::remove_file(path);
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Creates a folder that only its owner can read, and its parents.
+fn create_folder(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    let created = builder.recursive(true).mode(0o700).create(folder);
+    created.map_err(|error| named("create", folder, &error))
 }
 
 /// Returns the path of the secret: next to the configuration, or in the folder of credentials.
@@ -83,19 +127,32 @@ fn secret() -> io::Result<String> {
 
 /// Writes a new file; fails if it exists.
 fn create(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let named = |error: io::Error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot write {}: {error}", path.display()),
-        )
-    };
+    let named = |error: io::Error| named("write", path, &error);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
         .open(path)
         .map_err(named)?;
-    file.write_all(text.as_bytes()).map_err(named)
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all());
+    written.map_err(|error| {
+        // Half a file would prevent the next attempt.
+        let _ = fs::remove_file(path);
+        named(error)
+    })
+}
+
+fn named(what: &str, path: &Path, error: &io::Error) -> io::Error {
+    let help = match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            "; existing files are never overwritten: move it away first"
+        }
+        _ => "",
+    };
+    let path = path.display();
+    io::Error::new(error.kind(), format!("cannot {what} {path}: {error}{help}"))
 }
 
 fn configuration(options: &Init) -> String {

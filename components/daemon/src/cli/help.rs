@@ -47,13 +47,15 @@ Examples:
 
 pub(super) const INIT: &str = "\
 Examples:
-  campanile init prosody --jid echo.example.org > /etc/prosody/conf.d/echo.cfg.lua
+  campanile init prosody --jid echo.example.org --output /etc/prosody/conf.d/echo.cfg.lua
   campanile init ejabberd --jid echo.example.org --folder /etc/campanile --systemd
   campanile init openfire --jid echo.example.org --address openfire.example.org:5275
 
 Writes campanile.toml and a secret that only its owner can read; existing files are never \
 overwritten. The snippet for
-the server, which contains the secret, goes to stdout.";
+the server, which contains the secret, goes to stdout or to the file named by --output. Avoid `>`: \
+the shell empties
+its file before this command runs, also when nothing is written.";
 
 pub(super) const CHECK: &str = "\
 Examples:

@@ -121,9 +121,13 @@ pub(crate) struct Init {
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) address: Option<ServerAddress>,
 
-    /// The folder for campanile.toml and the secret; neither file may exist
+    /// The folder for campanile.toml and the secret; created if missing, neither file may exist
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub(crate) folder: PathBuf,
+
+    /// Write the configuration of the server to this new file, instead of stdout
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 
     /// Write the secret to FOLDER/secrets, from which the unit in deploy/systemd loads credentials
     #[arg(long)]

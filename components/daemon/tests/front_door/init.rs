@@ -146,7 +146,10 @@ fn init_never_overwrites_files() {
     let ended = init(&folder, &["prosody"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(71), ""));
     assert!(
-        ended.stderr.contains("cannot write ./campanile.toml: "),
+        ended
+            .stderr
+            .contains("cannot write ./campanile.toml: File exists")
+            && ended.stderr.contains("move it away first"),
         "{}",
         ended.stderr
     );
@@ -155,6 +158,59 @@ fn init_never_overwrites_files() {
         "mine"
     );
     assert!(!folder.path().join("echo.example.org.secret").exists());
+}
+
+#[test]
+fn output_is_written_once_and_never_emptied() {
+    let folder = new_folder();
+    let arguments = [
+        "prosody",
+        "--folder",
+        "etc/campanile",
+        "--output",
+        "echo.cfg.lua",
+    ];
+    let ended = init(&folder, &arguments);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), ""),
+        "{}",
+        ended.stderr
+    );
+    let snippet = folder.path().join("echo.cfg.lua");
+    let written = fs::read_to_string(&snippet).unwrap();
+    let mode = |path: &str| {
+        let file = fs::metadata(folder.path().join(path)).unwrap();
+        file.permissions().mode() & 0o777
+    };
+    assert!(
+        written.contains("Component \"echo.example.org\""),
+        "{written}"
+    );
+    assert_eq!(
+        (mode("echo.cfg.lua"), mode("etc/campanile")),
+        (0o640, 0o700)
+    );
+    assert!(
+        ended.stderr.contains("chgrp prosody echo.cfg.lua"),
+        "{}",
+        ended.stderr
+    );
+
+    // A second run leaves everything as it is, and a failure leaves nothing behind.
+    let again = init(&folder, &arguments);
+    assert_eq!(again.code, Some(71));
+    assert_eq!(fs::read_to_string(&snippet).unwrap(), written);
+    let elsewhere = ["prosody", "--folder", "new", "--output", "echo.cfg.lua"];
+    let again = init(&folder, &elsewhere);
+    assert_eq!(again.code, Some(71));
+    assert!(
+        again.stderr.contains("cannot write echo.cfg.lua: "),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(fs::read_to_string(&snippet).unwrap(), written);
+    assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 0);
 }
 
 #[test]
