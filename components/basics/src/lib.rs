@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use campanile::error::BoxError;
 use campanile::extract::Payload;
 use campanile::module::Module;
 use campanile::router::{Filter, RecipientPattern, Router};
@@ -91,7 +92,7 @@ impl Module for Basics {
     }
 
     // Default handlers: they apply to addresses that exist, and explicit routes take precedence.
-    fn mount(self: Arc<Self>, router: Router) -> Router {
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
         let basics = Arc::clone(&self);
         let version = move |_: Payload<VersionQuery>| {
             let answer = basics.version();
@@ -102,11 +103,11 @@ impl Module for Basics {
             async move { answer }
         };
         let get = |namespace, name| Filter::iq_get().payload((namespace, name));
-        router
+        Ok(router
             .default_handler(get(VERSION, "query"), version)
             .default_handler(get(TIME, "time"), time)
             // XEP-0012 §5: for a component this is its uptime. Its localparts have none.
-            .default_handler(get(LAST, "query").to(RecipientPattern::domain()), last)
+            .default_handler(get(LAST, "query").to(RecipientPattern::domain()), last))
     }
 }
 

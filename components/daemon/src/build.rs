@@ -18,11 +18,6 @@ use campanile_logger::{AuditLayer, Logger};
 
 use crate::{config, diagnostics, store};
 
-/// Builds a component that is ready to run.
-pub(crate) fn component(settings: &config::Component) -> Result<Component, BoxError> {
-    Ok(builder(settings)?.build()?)
-}
-
 /// Returns a component builder with all settings applied.
 pub(crate) fn builder(settings: &config::Component) -> Result<ComponentBuilder, BoxError> {
     Ok(assemble(
@@ -64,6 +59,22 @@ enum ModuleSpec {
     Cards(VCardModule),
 }
 
+impl ModuleSpec {
+    /// Returns the name of the table below `[component]`, if there has to be one.
+    fn table(&self) -> Option<&'static str> {
+        match self {
+            Self::Basics => None,
+            Self::Disco(_) => Some("disco"),
+            Self::Chosen(chosen) => Some(chosen.name),
+            Self::Logger(..) => Some("logger"),
+            Self::Tap(_) => Some("tap"),
+            Self::Bridge(_) => Some("json_bridge"),
+            Self::Presence(..) => Some("presence"),
+            Self::Cards(_) => Some("vcard"),
+        }
+    }
+}
+
 impl ModuleSet {
     pub(crate) fn new(settings: &config::Component) -> Result<Self, BoxError> {
         Self::from(settings, &Self(Vec::new()))
@@ -88,6 +99,12 @@ impl ModuleSet {
                 .map(make)
                 .collect::<Result<_, _>>()?,
         ))
+    }
+
+    /// Returns the table of the configuration that enables a module.
+    pub(crate) fn table_of(&self, module: &str) -> Option<&'static str> {
+        let found = self.0.iter().find(|(_, it)| it.name() == module);
+        found.and_then(|(spec, _)| spec.table())
     }
 
     /// Returns the modules that are also in `other`.

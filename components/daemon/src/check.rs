@@ -10,26 +10,21 @@ use crate::escape::Escaped;
 use crate::exit::Exit;
 use crate::log::LogFormat;
 use crate::output::say;
-use crate::{build, diagnostics, runtime};
+use crate::{diagnostics, load, runtime};
 
 /// Reads the configuration and reports every fault in it.
 pub(crate) fn check(options: &Check) -> Exit {
-    let config = match Source::read(options.file.config.as_deref())
-        .and_then(|source| Config::parse(&source))
-    {
-        Ok(config) => config,
-        // Diagnostics are for people here, whatever the log format is.
-        Err(failure) => return diagnostics::failure(&failure, LogFormat::Text),
-    };
+    let config =
+        match Source::read(options.file.config.as_deref()).and_then(|source| load::load(&source)) {
+            Ok(config) => config,
+            // Diagnostics are for people here, whatever the log format is.
+            Err(failure) => return diagnostics::failure(&failure, LogFormat::Text),
+        };
     say(
         io::stderr(),
         &diagnostics::list(&config.warnings, "warning: "),
         Exit::Done,
     );
-    if let Err(why) = buildable(&config) {
-        diagnostics::line(&why, LogFormat::Text);
-        return Exit::Config;
-    }
     let said = say(io::stdout(), &overview(&config), Exit::Done);
     if options.connect && said == Exit::Done {
         say(io::stdout(), doctor::WARNING, Exit::Done);
@@ -39,14 +34,6 @@ pub(crate) fn check(options: &Check) -> Exit {
         });
     }
     said
-}
-
-/// Checks that the modules of each component can be mounted together.
-fn buildable(config: &Config) -> Result<(), String> {
-    for settings in &config.components {
-        build::component(settings).map_err(|error| build::explain(&settings.jid, &error))?;
-    }
-    Ok(())
 }
 
 fn overview(config: &Config) -> String {

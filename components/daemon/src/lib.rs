@@ -13,7 +13,7 @@
 //! # }
 //! # impl Module for Guestbook {
 //! #     fn name(&self) -> &'static str { "guestbook" }
-//! #     fn mount(self: Arc<Self>, router: Router) -> Router { router }
+//! #     fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> { Ok(router) }
 //! # }
 //!
 //! use campanile::module::Catalog;
@@ -41,6 +41,7 @@ mod doctor;
 mod escape;
 mod exit;
 mod init;
+mod load;
 mod log;
 mod notify;
 mod outbox;

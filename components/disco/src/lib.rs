@@ -17,6 +17,7 @@ mod settings;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use campanile::error::BoxError;
 use campanile::module::Module;
 use campanile::router::{RecipientPattern, Router};
 use campanile::xmpp_parsers::data_forms::{DataForm, DataFormType, Field, FieldType};
@@ -73,13 +74,13 @@ impl Module for Disco {
         "disco"
     }
 
-    fn mount(self: Arc<Self>, router: Router) -> Router {
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
         let router = self.identities().into_iter().fold(router, Router::identity);
-        match self.contacts() {
+        Ok(match self.contacts() {
             // XEP-0157 §3: for the service itself, not for each of its addresses.
             Some(form) => router.at(RecipientPattern::domain(), Router::new().form(form)),
             None => router,
-        }
+        })
     }
 }
 
@@ -90,6 +91,7 @@ mod tests {
     fn advertised(settings: Settings) -> campanile::disco::DiscoInfo {
         let router = Arc::new(Disco::new(settings))
             .mount(Router::new())
+            .unwrap()
             .with_defaults();
         router.disco().info(None, None).cloned().unwrap_or_default()
     }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use campanile::error::BoxError;
 use campanile::layer::LoopGuardLayer;
 use campanile::module::Module;
 use campanile::router::Router;
@@ -36,8 +37,8 @@ impl Module for Echo {
         "echo"
     }
 
-    fn mount(self: Arc<Self>, router: Router) -> Router {
-        router.merge(Router::new().message(echo).layer(self.guard.clone()))
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
+        Ok(router.merge(Router::new().message(echo).layer(self.guard.clone())))
     }
 }
 

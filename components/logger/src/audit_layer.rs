@@ -99,8 +99,8 @@ impl Module for AuditLayer {
         "tap"
     }
 
-    fn mount(self: Arc<Self>, router: Router) -> Router {
-        router
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
+        Ok(router)
     }
 
     async fn stop(&self) {

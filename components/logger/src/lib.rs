@@ -88,7 +88,7 @@ impl Module for Logger {
         "logger"
     }
 
-    fn mount(self: Arc<Self>, router: Router) -> Router {
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
         let settings = &self.archive.settings;
         let mut routes = Router::new()
             .identity(Identity::new_anonymous::<_, _, String, String>(
@@ -109,8 +109,8 @@ impl Module for Logger {
         }
         for format in &settings.formats {
             routes = routes
-                .iq_set(format.as_str(), ingest::set)
-                .iq_get(format.as_str(), ingest::get);
+                .try_on(Filter::iq_set().payload(format.as_str()), ingest::set)?
+                .try_on(Filter::iq_get().payload(format.as_str()), ingest::get)?;
         }
         if settings.presence {
             routes = routes.presence(ingest::presence);
@@ -119,9 +119,9 @@ impl Module for Logger {
             routes = routes.fallback(ingest::other);
         }
         // Every localpart is an archive, with service discovery of its own.
-        router
+        Ok(router
             .merge(routes.with_state(self.archive.clone()))
-            .at("*", Router::new())
+            .at("*", Router::new()))
     }
 
     fn metrics(&self) -> Vec<Metric> {

@@ -38,6 +38,7 @@ pub struct Settings {
     pub admins: Vec<BareJid>,
     /// Payload namespaces that are advertised in service discovery, stored by IQ set and returned
     /// by IQ get.
+    #[serde(deserialize_with = "settings::distinct")]
     pub formats: Vec<String>,
     /// Obeys the hints `no-store` and `no-permanent-store` (XEP-0334). Default: `true`.
     pub honor_hints: bool,

@@ -96,7 +96,7 @@ impl Module for Guestbook {
         "guestbook"
     }
 
-    fn mount(self: Arc<Self>, router: Router) -> Router {
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
         let recipient = self.recipient.clone();
         let book = Arc::clone(&self);
         let sign = move |Sender(who): Sender, Args(text): Args<String>| {
@@ -108,7 +108,8 @@ impl Module for Guestbook {
             .identity(Identity::new("client", "bot", "en", "Guestbook"))
             .chat_command(("!sign {text}", "Signs the guestbook"), sign)
             .chat_command(("!read", "Shows the entries"), read);
-        router.at(recipient, routes)
+        // The recipient comes from the settings, so a conflict is an error rather than a panic.
+        Ok(router.try_at(recipient, routes)?)
     }
 
     async fn online(&self, client: Client) {

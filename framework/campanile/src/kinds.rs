@@ -61,6 +61,11 @@ impl Kinds {
         self.0 & other.0 != 0
     }
 
+    /// Returns `true` if both have a type of messages in common.
+    pub(crate) fn shares_messages(self, other: Self) -> bool {
+        self.0 & other.0 & Self::message().0 != 0
+    }
+
     /// Returns the number of types; fewer types are more specific.
     pub(crate) const fn breadth(self) -> u32 {
         self.0.count_ones()

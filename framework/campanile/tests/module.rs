@@ -82,15 +82,15 @@ impl Module for Diary {
         self.name
     }
 
-    fn mount(self: Arc<Self>, router: Router) -> Router {
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
         self.log
             .lock()
             .unwrap()
             .push(format!("{} mount", self.name));
-        router.at(
+        Ok(router.at(
             self.name,
             Router::new().feature(format!("urn:example:{}", self.name)),
-        )
+        ))
     }
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {

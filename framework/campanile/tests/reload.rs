@@ -38,10 +38,12 @@ impl Module for Named {
         self.name
     }
 
-    fn mount(self: Arc<Self>, router: Router) -> Router {
-        router.iq_get(format!("urn:{}", self.name).as_str(), move || {
-            std::future::ready(())
-        })
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
+        Ok(
+            router.iq_get(format!("urn:{}", self.name).as_str(), move || {
+                std::future::ready(())
+            }),
+        )
     }
 
     async fn start(&self, _client: Client) -> Result<(), BoxError> {
@@ -263,6 +265,50 @@ async fn failed_module_start_keeps_the_old_routes() {
         .await
         .unwrap();
     expect_reply(&bot, "new").await;
+}
+
+/// A module that panics when it starts, or when it is mounted.
+struct Panicking {
+    at: &'static str,
+}
+
+#[async_trait]
+impl Module for Panicking {
+    fn name(&self) -> &'static str {
+        "panicking"
+    }
+
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
+        assert_ne!(self.at, "mount");
+        Ok(router)
+    }
+
+    async fn start(&self, _client: Client) -> Result<(), BoxError> {
+        assert_ne!(self.at, "start");
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn panicking_module_keeps_the_old_routes() {
+    let bot = mount(BOT, |bot| bot.router(replies("old"))).await;
+    for (at, said) in [
+        ("mount", "panicking panicked when it was mounted"),
+        ("start", "panicking: start failed: task "),
+    ] {
+        let error = bot
+            .reload_handle()
+            .reload(
+                rebuilt(&bot)
+                    .module(Panicking { at })
+                    .router(replies("new")),
+            )
+            .await
+            .unwrap_err();
+        let text = campanile::error::chain(&error.into());
+        assert!(text.contains(said), "{text}");
+        expect_reply(&bot, "old").await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@ use super::draft::At;
 use super::fault::Faults;
 use super::file::ComponentTable;
 use super::modules::Chosen;
+use super::places::Places;
 use super::presence::Presence;
 use super::server::{self, ServerTable};
 use super::state_file::state_file;
@@ -29,6 +30,7 @@ pub(crate) struct Component {
     pub(crate) jid: BareJid,
     /// Position of the JID in the file.
     pub(super) span: Range<usize>,
+    pub(crate) places: Places,
     pub(crate) address: ServerAddress,
     pub(crate) tls: Option<Tls>,
     pub(crate) secret: Secret,
@@ -86,6 +88,7 @@ impl Component {
         Some(Self {
             jid,
             span: at.span(&["jid"]),
+            places: Places::of(at, faults),
             address,
             tls,
             secret: secret?,

@@ -70,6 +70,12 @@ impl At<'_> {
         self.draft.document.span(&component_path(self.index, keys))
     }
 
+    /// Returns the position of a value below this table, if it is in the file.
+    pub(super) fn find(&self, keys: &[&str]) -> Option<Range<usize>> {
+        let span = self.span(keys);
+        (!span.is_empty()).then_some(span)
+    }
+
     /// Returns `true` if a value below this table was reported with a fault.
     pub(super) fn is_wrong(&self, keys: &[&str]) -> bool {
         self.draft.is_wrong(&component_path(self.index, keys))

@@ -123,6 +123,11 @@ impl<'t> Faults<'t> {
         self.source.exposed
     }
 
+    /// Returns the name of the file.
+    pub(super) fn file(&self) -> &str {
+        &self.source.name
+    }
+
     /// Returns line and column of a span.
     pub(super) fn position(&self, span: &Range<usize>) -> (usize, usize) {
         position(self.text, span.start)

@@ -14,6 +14,7 @@ mod fault;
 mod file;
 mod modules;
 mod nearest;
+mod places;
 mod presence;
 pub(crate) mod schema;
 mod secret;

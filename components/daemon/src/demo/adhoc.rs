@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use campanile::adhoc::{Command, Commands};
+use campanile::error::BoxError;
 use campanile::form::{Definition, Form};
 use campanile::module::Module;
 use campanile::router::Router;
@@ -25,12 +26,12 @@ impl Module for AdhocCommands {
         "adhoc"
     }
 
-    fn mount(self: Arc<Self>, router: Router) -> Router {
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
         let form = Definition::of::<Order>()
             .title("An order")
             .edit("article", |field| field.label("Article"))
             .edit("count", |field| field.label("How many").value("1"));
-        router.adhoc(
+        Ok(router.adhoc(
             Commands::new()
                 .add(Command::new(
                     "about",
@@ -38,6 +39,6 @@ impl Module for AdhocCommands {
                     async || "A Campanile component on an embedded server.",
                 ))
                 .add(Command::new("order", "Order something", order).form(form)),
-        )
+        ))
     }
 }

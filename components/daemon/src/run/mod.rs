@@ -27,7 +27,7 @@ use crate::cli::ConfigFile;
 use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::log::LogFormat;
-use crate::{build, diagnostics, runtime};
+use crate::{build, diagnostics, load, runtime};
 
 /// Delay between the first connection attempts of two components.
 ///
@@ -38,7 +38,7 @@ const START_INTERVAL: Duration = Duration::from_millis(20);
 /// Serves the components of the configuration until a signal stops the process.
 pub(crate) fn run(options: &ConfigFile, format: LogFormat) -> Exit {
     let config =
-        match Source::read(options.config.as_deref()).and_then(|source| Config::parse(&source)) {
+        match Source::read(options.config.as_deref()).and_then(|source| load::load(&source)) {
             Ok(config) => config,
             Err(failure) => return diagnostics::failure(&failure, format),
         };

@@ -9,7 +9,7 @@ use super::components::{Built, ComponentHandle, Registry};
 use super::lock::Lock;
 use crate::build::{self, ModuleSet};
 use crate::config::{self, Config, Failure, Source};
-use crate::diagnostics;
+use crate::{diagnostics, load};
 
 /// Result of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,8 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry
         new: Vec::new(),
         config: None,
     };
-    let config = match read(options) {
+    let source = Source::again(options.config.as_deref());
+    let config = match source.and_then(|source| load::load(&source)) {
         Ok(config) => config,
         Err(failure) => {
             log_faults(&failure);
@@ -131,22 +132,6 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry
         new,
         config: Some(config),
     }
-}
-
-fn read(options: &crate::cli::ConfigFile) -> Result<Config, Failure> {
-    let config =
-        Source::again(options.config.as_deref()).and_then(|source| Config::parse(&source))?;
-    // Find modules that cannot be mounted together before anything changes.
-    for settings in &config.components {
-        if let Err(error) = build::component(settings) {
-            let text = build::explain(&settings.jid, &error);
-            return Err(Failure::Unread {
-                exit: crate::exit::Exit::Config,
-                text,
-            });
-        }
-    }
-    Ok(config)
 }
 
 fn log_faults(failure: &Failure) {

@@ -55,6 +55,35 @@ const ONE: &[(&str, &str)] = &[
         "5:2: [echo] belongs to a component\n    help: write [component.echo] below its \
         [[component]]",
     ),
+    // Modules that cannot be mounted together.
+    (
+        component!("[component.echo]\n[component.logger]\nstore='sqlite:a.db'"),
+        "6:12: logger cannot be mounted beside echo: route \"message normal or message chat or \
+        message groupchat or message headline for any recipient\" overlaps registered route \
+        \"message normal or message chat for any recipient\"; [component.echo] is at line 5\n    \
+        help: mount one of them on a JID of its own; to archive the traffic of this component, \
+        write [component.tap] with archive = \"ARCHIVE@LOGGER\" instead of [component.logger]",
+    ),
+    (
+        component!("[component.json_bridge]\nwebhook={url='http://x'}\n[component.echo]"),
+        "5:12: json-bridge cannot be mounted beside echo: route \"any message for any recipient\" \
+        overlaps registered route \"message normal or message chat for any recipient\"; \
+        [component.echo] is at line 7\n    help: mount one of them on a JID of its own",
+    ),
+    (
+        component!("[component.json_bridge]\nwebhook={url='http://x'}\niq=['urn:a','urn:a']"),
+        "7:4: `iq` has \"urn:a\" twice\n    help: remove one of them",
+    ),
+    (
+        component!("[component.logger]\nstore='sqlite:a.db'\nformats=['']"),
+        "7:9: `formats` has an empty text\n    help: remove it, or write a namespace such as \
+        \"urn:example:order\"",
+    ),
+    (
+        component!("[component.logger]\nstore='sqlite:a.db'\nformats=[\"a\\u0001\"]"),
+        "7:9: `formats` has a control character, which XML does not allow\n    help: write a \
+        namespace such as \"urn:example:order\"",
+    ),
     // The admin port and the bridge.
     (
         component!("[admin]\ntoken='0123456789abcdef'"),

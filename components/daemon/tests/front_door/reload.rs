@@ -58,6 +58,10 @@ fn reload_logs_changes_and_keeps_the_stream() {
     assert!(!ended.stderr.contains("another secret"), "{}", ended.stderr);
 }
 
+/// Two spellings of one localpart, which once ended the daemon at a reload.
+const BOTS: &str = "[component.json_bridge.bots.helpdesk]\nwebhook = { url = 'http://127.0.0.1:9/' }\n\
+    [component.json_bridge.bots.HelpDesk]\nwebhook = { url = 'http://127.0.0.1:9/' }\n";
+
 #[test]
 fn faulty_file_changes_nothing() {
     let (address, _events) = server::start(&[Answer::Route]);
@@ -73,6 +77,14 @@ fn faulty_file_changes_nothing() {
             "cannot read no: ",
         ),
         ("this is no TOML".to_owned(), "invalid TOML"),
+        (
+            echo(address, BOTS),
+            "json_bridge.bots] has two keys for helpdesk",
+        ),
+        (
+            echo(address, "[component.logger]\nstore = 'sqlite:a.db'\n"),
+            "logger cannot be mounted beside echo",
+        ),
     ] {
         running.configure(&faulty);
         running.signal("HUP");
@@ -85,7 +97,7 @@ fn faulty_file_changes_nothing() {
         "{metrics}"
     );
     assert!(
-        metrics.contains("campanile_config_reloads_total{outcome=\"refused\"} 3\n"),
+        metrics.contains("campanile_config_reloads_total{outcome=\"refused\"} 5\n"),
         "{metrics}"
     );
     assert_eq!(

@@ -110,18 +110,15 @@ impl Module for Bridge {
         "json-bridge"
     }
 
-    fn mount(self: Arc<Self>, router: Router) -> Router {
-        self.settings.bots.iter().fold(router, |router, bot| {
-            let routes = self.routes(&Arc::new(bot.clone()));
-            match bot.localpart.as_deref().map(RecipientPattern::localpart) {
-                Some(Ok(pattern)) => router.at(pattern, routes),
-                // Invalid localparts have been rejected with the configuration.
-                Some(Err(error)) => {
-                    tracing::error!("bot skipped, its localpart is invalid: {error}");
-                    router
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
+        self.settings.bots.iter().try_fold(router, |router, bot| {
+            let routes = self.routes(&Arc::new(bot.clone()))?;
+            Ok(match bot.localpart.as_deref() {
+                Some(localpart) => {
+                    router.try_at(RecipientPattern::localpart(localpart)?, routes)?
                 }
-                None => router.merge(routes),
-            }
+                None => router.try_merge(routes)?,
+            })
         })
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use campanile::extract::StanzaRef;
-use campanile::router::{Filter, PayloadPattern, Router};
+use campanile::router::{Filter, OverlapError, PayloadPattern, Router};
 use campanile::stanza::{Kind, PresenceType};
 use campanile::xmpp_parsers::disco::Identity;
 
@@ -12,7 +12,7 @@ use crate::mapping;
 use crate::settings::Bot;
 
 impl Bridge {
-    pub(super) fn routes(self: &Arc<Self>, bot: &Arc<Bot>) -> Router {
+    pub(super) fn routes(self: &Arc<Self>, bot: &Arc<Bot>) -> Result<Router, OverlapError> {
         let bridge = Arc::clone(self);
         let one = Arc::clone(bot);
         let take = move |StanzaRef(stanza): StanzaRef| {
@@ -34,10 +34,10 @@ impl Bridge {
                 let asked = bridge.ask(&one, stanza);
                 async move { asked }
             };
-            router = router.on(
+            router = router.try_on(
                 Filter::iq().payload(PayloadPattern::from(namespace.as_str())),
                 ask,
-            );
+            )?;
         }
         if bot.presence {
             // Subscription requests are handled by the roster.
@@ -48,12 +48,12 @@ impl Bridge {
             router = router.layer(bot.access.clone());
         }
         if bot.datatypes.is_empty() {
-            return router;
+            return Ok(router);
         }
         // XEP-0432 §4: one feature for each supported datatype.
         let router = router.feature(mapping::JSON_MSG);
-        bot.datatypes.iter().fold(router, |router, datatype| {
+        Ok(bot.datatypes.iter().fold(router, |router, datatype| {
             router.feature(format!("{}#{datatype}", mapping::JSON_MSG))
-        })
+        }))
     }
 }

@@ -45,10 +45,10 @@ macro_rules! table_of_a_bot {
             /// The name in service discovery.
             name: Option<String>,
             /// Datatypes of JSON messages (XEP-0432) that the bot supports.
-            #[serde(default)]
+            #[serde(default, deserialize_with = "settings::distinct")]
             datatypes: Vec<String>,
             /// Payload namespaces of the IQ requests that the bot answers.
-            #[serde(default)]
+            #[serde(default, deserialize_with = "settings::distinct")]
             iq: Vec<String>,
             /// The extent to which JSON also contains the XML of a stanza.
             #[serde(default)]

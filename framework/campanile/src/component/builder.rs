@@ -421,9 +421,10 @@ impl ComponentBuilder {
                 };
                 if !self.modules.is_empty() {
                     let disco = router.disco();
-                    self.modules
-                        .iter()
-                        .for_each(|module| module.advertised(&disco));
+                    for module in &self.modules {
+                        module::guarded(module.name(), || module.advertised(&disco))
+                            .map_err(BuildError::Mount)?;
+                    }
                 }
                 BoxService::new(router)
             }
@@ -435,12 +436,10 @@ impl ComponentBuilder {
             .layers
             .into_iter()
             .fold(BoxService::new(timed), |app, layer| layer(app));
-        let of_modules = || {
-            self.modules
-                .iter()
-                .find_map(|module| Arc::clone(module).response_forwarder())
+        let response_forwarder = match self.response_forwarder {
+            Some(forwarder) => Some(forwarder),
+            None => forwarder_of(&self.modules).map_err(BuildError::Mount)?,
         };
-        let response_forwarder = self.response_forwarder.or_else(of_modules);
         Ok(Parts {
             app,
             modules: self.modules,
@@ -486,6 +485,19 @@ impl ComponentBuilder {
 
 /// Parses and prepares a bare domain. It must be in lower case, because Prosody compares the `to`
 /// of the stream header byte by byte.
+/// Returns the forwarder of the first module that has one.
+fn forwarder_of(
+    modules: &[Arc<dyn Module>],
+) -> Result<Option<Arc<dyn ResponseForwarder>>, MountError> {
+    for module in modules {
+        let forwarder = module::guarded(module.name(), || Arc::clone(module).response_forwarder())?;
+        if forwarder.is_some() {
+            return Ok(forwarder);
+        }
+    }
+    Ok(None)
+}
+
 fn domain(text: &str) -> Result<BareJid, BuildError> {
     let jid = BareJid::new(text).map_err(|source| BuildError::Domain {
         domain: text.to_owned(),

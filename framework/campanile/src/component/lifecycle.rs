@@ -33,13 +33,13 @@ enum Stage {
 struct Member {
     module: Arc<dyn Module>,
     /// The running `online` call for the current stream.
-    online: Option<Task>,
+    online: Option<AbortOnDrop<()>>,
 }
 
 /// A task that is aborted on drop.
-struct Task(JoinHandle<()>);
+struct AbortOnDrop<T>(JoinHandle<T>);
 
-impl Drop for Task {
+impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -197,16 +197,23 @@ impl Member {
     }
 
     async fn start(&self, client: &Client) -> Result<(), BoxError> {
-        let started = self.module.start(client.clone()).await;
-        started.map_err(|error| format!("{}: {error}", self.module.name()).into())
+        let module = Arc::clone(&self.module);
+        let client = client.clone();
+        let name = module.name();
+        // In a separate task, so that a panic is an error of this module only.
+        let mut started = AbortOnDrop(tokio::spawn(async move { module.start(client).await }));
+        match (&mut started.0).await {
+            Ok(started) => started.map_err(|error| format!("{name}: {error}").into()),
+            Err(error) => Err(format!("{name}: start failed: {error}").into()),
+        }
     }
 
     fn go_online(&mut self, client: &Client) {
         let module = Arc::clone(&self.module);
         let client = client.clone();
-        self.online = Some(Task(tokio::spawn(
-            async move { module.online(client).await },
-        )));
+        self.online = Some(AbortOnDrop(tokio::spawn(async move {
+            module.online(client).await;
+        })));
     }
 
     /// Aborts the running `online` call.

@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, Ready, ready};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -18,7 +17,7 @@ use tower::util::BoxService;
 use tower_service::Service;
 
 use crate::client::{Completion, Pending, Shared};
-use crate::error::BoxError;
+use crate::error::{BoxError, catch_panic};
 use crate::stanza::Stanza;
 
 /// The whole stack, boxed once at its outermost layer.
@@ -175,7 +174,7 @@ impl OutboundLayers {
         if self.waiting.is_empty() {
             return Ok(false);
         }
-        match catch_panic(|| self.service.poll_ready(cx)) {
+        match checked(|| self.service.poll_ready(cx)) {
             Ok(Poll::Ready(Ok(()))) => self.blocked = None,
             Ok(Poll::Pending) => {
                 self.blocked.get_or_insert_with(Instant::now);
@@ -187,7 +186,7 @@ impl OutboundLayers {
             return Ok(false);
         };
         let stanza = in_flight.stanza.clone();
-        let future = catch_panic(|| -> LayerFuture { self.service.call(stanza) });
+        let future = checked(|| -> LayerFuture { self.service.call(stanza) });
         let future = future.unwrap_or_else(|error| Box::pin(ready(Err(error))));
         self.in_flight = Some((in_flight, Instant::now(), future));
         Ok(true)
@@ -216,7 +215,7 @@ where
 /// Polls without tokio's cooperative budget, so that earlier stanzas cannot force this one to
 /// yield.
 fn poll(future: &mut LayerFuture, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-    catch_panic(|| std::pin::pin!(tokio::task::coop::unconstrained(future.as_mut())).poll(cx))
+    checked(|| std::pin::pin!(tokio::task::coop::unconstrained(future.as_mut())).poll(cx))
         .unwrap_or_else(|error| Poll::Ready(Err(error)))
 }
 
@@ -232,12 +231,9 @@ impl std::fmt::Display for Panicked {
 
 impl std::error::Error for Panicked {}
 
-fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, BoxError> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Panicked(text.unwrap_or_else(|| "no message".to_owned())).into()
-    })
+/// Calls a layer, and turns its panic into an error.
+fn checked<T>(call: impl FnOnce() -> T) -> Result<T, BoxError> {
+    catch_panic(call).map_err(|text| Panicked(text).into())
 }
 
 /// The innermost service: checks the stanza again, since layers may have changed it, and serializes

@@ -1,14 +1,12 @@
 //! Calls a service and polls its future, catching panics.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use tower_service::Service;
 
-use crate::error::BoxError;
+use crate::error::{BoxError, catch_panic};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
 
@@ -41,10 +39,8 @@ where
     S: Service<Inbound>,
     S::Error: Into<BoxError>,
 {
-    catch_unwind(AssertUnwindSafe(|| {
-        service.poll_ready(cx).map_err(Into::into)
-    }))
-    .unwrap_or_else(|panic| Poll::Ready(Err(Box::new(Panicked(message(&*panic))))))
+    catch_panic(|| service.poll_ready(cx).map_err(Into::into))
+        .unwrap_or_else(|text| Poll::Ready(Err(Box::new(Panicked(text)))))
 }
 
 /// Calls the service and polls its future once.
@@ -58,7 +54,7 @@ where
     S::Error: Into<BoxError>,
     S::Future: Unpin + Send + 'static,
 {
-    let called = catch_unwind(AssertUnwindSafe(|| {
+    let called = catch_panic(|| {
         // Component services are boxed once at their outermost layer, so no pinning is needed here.
         let mut future = service.call(inbound);
         let mut context = Context::from_waker(Waker::noop());
@@ -69,21 +65,15 @@ where
                 First::Pending(Box::pin(async move { future.await.map_err(Into::into) }))
             }
         }
-    }));
-    called.unwrap_or_else(|panic| First::Ready(Err(Box::new(Panicked(message(&*panic))))))
+    });
+    called.unwrap_or_else(|text| First::Ready(Err(Box::new(Panicked(text)))))
 }
 
 /// Polls a future to completion, turning a panic into an error.
 pub(super) async fn finish(mut running: Running) -> Outcome {
     std::future::poll_fn(move |context| {
-        catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context)))
-            .unwrap_or_else(|panic| Poll::Ready(Err(Box::new(Panicked(message(&*panic))))))
+        catch_panic(|| running.as_mut().poll(context))
+            .unwrap_or_else(|text| Poll::Ready(Err(Box::new(Panicked(text)))))
     })
     .await
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
 }

@@ -1,10 +1,12 @@
 //! Errors: of a stanza, of the stream, and of the connection.
 
+mod catch_panic;
 mod link_error;
 mod mapping;
 
 pub use campanile_stanza::error::{Condition, ErrorType, StanzaError, StreamError};
 
+pub(crate) use self::catch_panic::catch_panic;
 pub use self::link_error::LinkError;
 pub use self::mapping::{chain, into_stanza_error};
 pub(crate) use self::mapping::{classify, write_chain};

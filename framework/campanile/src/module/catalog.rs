@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Module;
-use crate::error::BoxError;
+use crate::error::{BoxError, catch_panic};
 use crate::settings::{SettingsFault, SettingsReader};
 
 /// A registry of modules by name. Each module is created from its settings.
@@ -22,6 +22,7 @@ use crate::settings::{SettingsFault, SettingsReader};
 /// use std::sync::Arc;
 ///
 /// use campanile::component::Component;
+/// use campanile::error::BoxError;
 /// use campanile::module::{Catalog, Module};
 /// use campanile::router::Router;
 /// use serde::Deserialize;
@@ -34,8 +35,8 @@ use crate::settings::{SettingsFault, SettingsReader};
 /// impl Module for Greeter {
 ///     fn name(&self) -> &'static str { "greeter" }
 ///
-///     fn mount(self: Arc<Self>, router: Router) -> Router {
-///         router.message(move || std::future::ready(self.settings.greeting.clone()))
+///     fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
+///         Ok(router.message(move || std::future::ready(self.settings.greeting.clone())))
 ///     }
 /// }
 ///
@@ -82,9 +83,10 @@ impl Catalog {
         let maker = move |settings: &Value, reader: &SettingsReader| {
             let (settings, faults) = reader.read(settings);
             match settings {
-                Some(settings) if faults.is_empty() => match make(settings) {
-                    Ok(module) => Ok(Arc::new(module) as Arc<dyn Module>),
-                    Err(error) => Err(vec![Fault::Refused(error)]),
+                Some(settings) if faults.is_empty() => match catch_panic(|| make(settings)) {
+                    Ok(Ok(module)) => Ok(Arc::new(module) as Arc<dyn Module>),
+                    Ok(Err(error)) => Err(vec![Fault::Refused(error)]),
+                    Err(text) => Err(vec![Fault::Refused(format!("panicked: {text}").into())]),
                 },
                 _ => Err(faults.into_iter().map(Fault::Settings).collect()),
             }
@@ -272,8 +274,8 @@ mod tests {
             "greeter"
         }
 
-        fn mount(self: Arc<Self>, router: Router) -> Router {
-            router.message(move || std::future::ready(self.0.clone()))
+        fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
+            Ok(router.message(move || std::future::ready(self.0.clone())))
         }
     }
 

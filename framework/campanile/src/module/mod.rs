@@ -1,18 +1,19 @@
 //! Modules: reusable parts of a component with a life cycle.
 
 mod catalog;
+mod mount;
 
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 pub use self::catalog::{Catalog, CatalogError, CatalogFault};
+pub use self::mount::MountError;
+pub(crate) use self::mount::{guarded, mount};
 use crate::client::{Client, ResponseForwarder};
 use crate::error::BoxError;
 use crate::metrics::Metric;
-use crate::router::{Advertised, OverlapError, Router};
+use crate::router::{Advertised, Router};
 
 /// A reusable part of a component: its routes, its service discovery information, and its life
 /// cycle.
@@ -39,6 +40,7 @@ use crate::router::{Advertised, OverlapError, Router};
 /// ```
 /// use std::sync::Arc;
 ///
+/// use campanile::error::BoxError;
 /// use campanile::module::Module;
 /// use campanile::router::Router;
 ///
@@ -47,11 +49,11 @@ use crate::router::{Advertised, OverlapError, Router};
 /// impl Module for Greeter {
 ///     fn name(&self) -> &'static str { "greeter" }
 ///
-///     fn mount(self: Arc<Self>, router: Router) -> Router {
-///         router.message(move || {
+///     fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
+///         Ok(router.message(move || {
 ///             let this = Arc::clone(&self);
 ///             async move { this.greeting.clone() }
-///         })
+///         }))
 ///     }
 /// }
 /// ```
@@ -61,7 +63,14 @@ pub trait Module: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Adds the module's routes and service discovery information to an empty router.
-    fn mount(self: Arc<Self>, router: Router) -> Router;
+    ///
+    /// Use [`try_on`](Router::try_on), [`try_at`](Router::try_at) and
+    /// [`try_merge`](Router::try_merge) for routes that come from a configuration: the other
+    /// methods panic if two routes overlap. A panic is caught and reported as a [`MountError`].
+    ///
+    /// # Errors
+    /// Returns an error if the settings of the module cannot be routed.
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError>;
 
     /// Called with the component's complete service discovery information once all modules are
     /// mounted, and again after each [reload](crate::component::ReloadHandle).
@@ -99,122 +108,4 @@ pub trait Module: Send + Sync + 'static {
 
     /// Called once, when the component stops.
     async fn stop(&self) {}
-}
-
-/// Mounts modules beside the routes of a router.
-///
-/// # Errors
-/// Returns an error if a route of a module overlaps one of another module or of the router.
-pub(crate) fn mount(router: Router, modules: &[Arc<dyn Module>]) -> Result<Router, MountError> {
-    let mut mounted = vec![("the router", router.clone())];
-    let mut all = router;
-    for module in modules {
-        let own = Arc::clone(module).mount(Router::new());
-        all = all
-            .try_merge(own.clone())
-            .map_err(|overlap| MountError::new(module.name(), &mounted, &own, overlap))?;
-        mounted.push((module.name(), own));
-    }
-    Ok(all)
-}
-
-/// Routes of two modules overlap.
-#[derive(Debug)]
-pub struct MountError {
-    module: &'static str,
-    other: &'static str,
-    overlap: OverlapError,
-}
-
-impl MountError {
-    fn new(
-        module: &'static str,
-        mounted: &[(&'static str, Router)],
-        own: &Router,
-        overlap: OverlapError,
-    ) -> Self {
-        let overlaps = |(_, other): &&(&str, Router)| other.clone().try_merge(own.clone()).is_err();
-        let other = mounted
-            .iter()
-            .find(overlaps)
-            .map_or("the router", |(name, _)| *name);
-        Self {
-            module,
-            other,
-            overlap,
-        }
-    }
-}
-
-impl fmt::Display for MountError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} cannot be mounted beside {}", self.module, self.other)
-    }
-}
-
-impl Error for MountError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.overlap)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::chain;
-    use crate::router::Filter;
-
-    struct Fixed(&'static str, fn(Router) -> Router);
-
-    impl Module for Fixed {
-        fn name(&self) -> &'static str {
-            self.0
-        }
-
-        fn mount(self: Arc<Self>, router: Router) -> Router {
-            (self.1)(router)
-        }
-    }
-
-    async fn silent() {}
-
-    fn module(name: &'static str, routes: fn(Router) -> Router) -> Arc<dyn Module> {
-        Arc::new(Fixed(name, routes))
-    }
-
-    #[test]
-    fn mount_merges_modules_and_routes() {
-        let modules = [
-            module("a", |router| router.message(silent)),
-            module("b", |router| router.presence(silent)),
-        ];
-        let router = mount(Router::new().iq_get("urn:x", silent), &modules).unwrap();
-        assert_eq!(router.disco().info(None, None).unwrap().features.len(), 1);
-    }
-
-    #[test]
-    fn mount_error_names_both_modules_and_routes() {
-        let modules = [
-            module("a", |router| router.presence(silent)),
-            module("b", |router| router.message(silent)),
-            module("c", |router| router.on(Filter::conversation(), silent)),
-        ];
-        let error = mount(Router::new(), &modules).unwrap_err();
-        assert_eq!(error.module, "c");
-        let pattern = "message normal or message chat for any recipient";
-        assert_eq!(
-            chain(&error.into()),
-            format!(
-                "c cannot be mounted beside b: route \"{pattern}\" overlaps \
-                registered route \"{pattern}\""
-            )
-        );
-        let error = mount(Router::new().presence(silent), &modules).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("a cannot be mounted beside the router"),
-            "{error}"
-        );
-    }
 }

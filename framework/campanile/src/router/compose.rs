@@ -7,7 +7,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::advertise::{Advert, AdvertKind};
-use super::{Entry, Inner, OverlapError, RecipientPattern, Route, Router};
+use super::{Entry, Inner, NestError, OverlapError, RecipientPattern, Route, Router, Tier};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::reply::IntoReply;
@@ -37,16 +37,31 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     #[must_use]
     #[track_caller]
     #[doc(alias = "nest")]
-    pub fn at<R>(self, recipient: R, mut router: Self) -> Self
+    pub fn at<R>(self, recipient: R, router: Self) -> Self
     where
         R: TryInto<RecipientPattern>,
         R::Error: fmt::Display,
     {
-        // Not in a closure: the panic must point at the caller's line.
-        let recipient = match recipient.try_into() {
-            Ok(recipient) => recipient,
+        match self.try_at(recipient, router) {
+            Ok(router) => router,
             Err(error) => panic!("{error}"),
-        };
+        }
+    }
+
+    /// Adds the routes of another router, restricted to recipients that match a pattern. Use this
+    /// instead of [`at`](Router::at) if the recipient comes from a configuration.
+    ///
+    /// # Errors
+    /// Returns an error if the text is not a valid pattern, if a route of the other router can
+    /// never match within it, or if a route overlaps one that is already registered.
+    pub fn try_at<R>(self, recipient: R, mut router: Self) -> Result<Self, NestError>
+    where
+        R: TryInto<RecipientPattern>,
+        R::Error: fmt::Display,
+    {
+        let recipient = recipient
+            .try_into()
+            .map_err(|error| NestError::Recipient(error.to_string()))?;
         let inner = router.edit();
         inner
             .adverts
@@ -58,11 +73,14 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         let patterns = patterns.chain(inner.adverts.iter_mut().map(|advert| &mut advert.recipient));
         for pattern in patterns {
             let Some(narrowed) = pattern.within(&recipient) else {
-                panic!("a route for {pattern} can never match within {recipient}");
+                return Err(NestError::Unreachable {
+                    route: pattern.to_string(),
+                    recipient: recipient.to_string(),
+                });
             };
             *pattern = narrowed;
         }
-        self.merge(router)
+        self.try_merge(router).map_err(NestError::Overlap)
     }
 
     /// Adds the routes of another router.
@@ -91,6 +109,20 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         }
         inner.adverts.extend(other.adverts);
         Ok(self)
+    }
+
+    /// Returns a route that takes messages away from the other router, or the other way round,
+    /// although the two can be merged: their routes differ only in the types of messages.
+    pub(crate) fn contested_by(&self, other: &Self) -> Option<OverlapError> {
+        let contested = |(own, theirs): &(&Entry<S>, &Entry<S>)| {
+            own.tier == theirs.tier && own.filter.contests(&theirs.filter)
+        };
+        let pairs = self.inner.entries.iter();
+        let pairs =
+            pairs.flat_map(|own| other.inner.entries.iter().map(move |theirs| (own, theirs)));
+        pairs.clone().find(contested).map(|(own, theirs)| {
+            OverlapError::new(&own.filter, &theirs.filter, own.tier == Tier::Fallback)
+        })
     }
 
     /// Applies a layer to every route registered so far, to each of them separately.

@@ -134,6 +134,17 @@ impl Filter {
         self
     }
 
+    /// Returns `true` if both filters match the same messages, and are equally specific or differ
+    /// only in their types.
+    pub(super) fn contests(&self, other: &Self) -> bool {
+        self.recipient == other.recipient
+            && self.payload == other.payload
+            && self.command == other.command
+            && self.kinds.overlaps(other.kinds)
+            && (self.kinds.breadth() == other.kinds.breadth()
+                || self.kinds.shares_messages(other.kinds))
+    }
+
     /// Returns `true` if both filters can match the same stanza and neither is more specific.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.recipient == other.recipient

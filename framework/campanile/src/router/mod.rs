@@ -55,7 +55,7 @@ pub use self::advertise::Advertised;
 pub use self::chat_command::ChatCommand;
 pub(crate) use self::chat_command::split_words;
 pub use self::filter::{Filter, PayloadPattern};
-pub use self::overlap::OverlapError;
+pub use self::overlap::{NestError, OverlapError};
 pub use self::recipient::{PatternError, RecipientPattern};
 pub(crate) use self::route::Builtin;
 use self::route::Pending;
@@ -277,6 +277,31 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         )
     }
 
+    /// Routes the stanzas that match the filter. Use this instead of [`on`](Router::on) if the
+    /// filter comes from a configuration.
+    ///
+    /// # Errors
+    /// Returns an error if an overlapping route is already registered.
+    ///
+    /// # Panics
+    /// If the handler extracts placeholders that the filter does not have.
+    #[track_caller]
+    pub fn try_on<H, A>(mut self, filter: Filter, handler: H) -> Result<Self, OverlapError>
+    where
+        H: Handler<A>,
+        A: FromInbound<S>,
+        H::Output: IntoReply,
+        H::Future: Send,
+    {
+        self.add(
+            Tier::Route,
+            filter,
+            Pending::handler(handler),
+            Some(Requirements::of::<A, S>()),
+        )?;
+        Ok(self)
+    }
+
     /// Routes the stanzas that match the filter to a tower service.
     ///
     /// # Panics
@@ -360,23 +385,34 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         route: Pending<S>,
         requirements: Option<Requirements>,
     ) -> Self {
+        if let Err(overlap) = self.add(tier, filter, route, requirements) {
+            panic!("{overlap}");
+        }
+        self
+    }
+
+    #[track_caller]
+    fn add(
+        &mut self,
+        tier: Tier,
+        filter: Filter,
+        route: Pending<S>,
+        requirements: Option<Requirements>,
+    ) -> Result<(), OverlapError> {
         // Placeholders are not checked yet: `at` may still add the ones that the handler needs.
         if let Some(Err(error)) =
             requirements.map(|requirements| requirements.validate(&filter, false))
         {
             panic!("{error}");
         }
-        if let Err(overlap) = self.edit().push(Entry {
+        self.edit().push(Entry {
             tier,
             filter,
             route,
             requirements,
             spawned: false,
             hidden: false,
-        }) {
-            panic!("{overlap}");
-        }
-        self
+        })
     }
 
     /// Checks that every route provides the placeholders that its handler extracts.

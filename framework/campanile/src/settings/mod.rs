@@ -46,6 +46,7 @@
 //! the value.
 
 mod address;
+mod distinct;
 mod error;
 mod fault;
 mod fields;
@@ -59,6 +60,7 @@ mod units;
 mod value;
 
 pub use self::address::{allow, jids};
+pub use self::distinct::distinct;
 pub use self::fault::{Segment, SettingsFault};
 pub use self::fields::{count, delays, duration, invalid, required, size, text};
 pub use self::file_path::{FilePath, file_or_false};

@@ -37,21 +37,23 @@ impl Module for Roster {
         "presence"
     }
 
-    fn mount(self: Arc<Self>, router: Router) -> Router {
-        let bots = self.inner.settings.bots.iter();
-        let router = bots.fold(router, |router, bot| router.at(bot.clone(), Router::new()));
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
+        let mut bots = self.inner.settings.bots.iter();
+        let router = bots.try_fold(router, |router, bot| {
+            router.try_at(bot.clone(), Router::new())
+        })?;
         let router = if self.inner.settings.caps {
             router.feature(caps::NS)
         } else {
             router
         };
-        router.on(
+        Ok(router.on(
             Filter::kinds(HANDLED.map(Kind::Presence)),
             move |inbound: Inbound| {
                 let inner = Arc::clone(&self.inner);
                 async move { inner.handle(&inbound).await }
             },
-        )
+        ))
     }
 
     fn advertised(&self, disco: &Advertised) {

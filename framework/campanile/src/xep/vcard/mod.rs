@@ -38,6 +38,7 @@ use xmpp_parsers::vcard_update::{Photo, VCardUpdate};
 
 pub use self::card::{PhotoError, VCard};
 pub use self::settings::PhotoFile;
+use crate::error::BoxError;
 use crate::module::Module;
 use crate::router::{PatternError, RecipientPattern, Router};
 use crate::stanza::{Children, Stanza, WriteError};
@@ -94,29 +95,21 @@ impl Module for VCardModule {
         "vcard"
     }
 
-    fn mount(self: Arc<Self>, router: Router) -> Router {
-        self.cards.iter().fold(router, |router, (localpart, card)| {
-            let Some(recipient) = pattern(localpart.as_deref()) else {
-                return router;
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
+        let mut router = router;
+        for (localpart, card) in self.cards.iter() {
+            let recipient = match localpart {
+                Some(localpart) => RecipientPattern::localpart(localpart)?,
+                None => RecipientPattern::domain(),
             };
             // Serialized once: photos are large and requested often.
-            let answer = Children::of(card);
-            if let Err(error) = &answer {
-                tracing::error!(localpart, %error, "vCard not served: serialization failed");
-            }
-            let Ok(answer) = answer else { return router };
-            router.at(
+            let answer = Children::of(card)?;
+            router = router.try_at(
                 recipient,
                 Router::new().iq_get((NS, "vCard"), move || std::future::ready(answer.clone())),
-            )
-        })
-    }
-}
-
-fn pattern(localpart: Option<&str>) -> Option<RecipientPattern> {
-    match localpart {
-        Some(localpart) => RecipientPattern::localpart(localpart).ok(),
-        None => Some(RecipientPattern::domain()),
+            )?;
+        }
+        Ok(router)
     }
 }
 
