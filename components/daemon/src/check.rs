@@ -62,13 +62,15 @@ fn overview(config: &Config) -> String {
 fn print_reports(components: &[Component], reports: &[Report]) -> Exit {
     let mut text = String::new();
     let mut exit = Exit::Done;
-    for (Component { jid, .. }, report) in components.iter().zip(reports) {
+    let jids = components.iter().map(|component| component.jid.as_str());
+    // The last report is that of the admin port.
+    for (about, report) in jids.chain(["[admin]"]).zip(reports) {
         if let Some(well) = &report.well {
             // Writing to a string does not fail.
-            let _ = writeln!(text, "{jid}: {}", Escaped(well));
+            let _ = writeln!(text, "{about}: {}", Escaped(well));
         }
         for diagnostic in &report.diagnostics {
-            text.push_str(&diagnostic.show(jid.as_str()));
+            text.push_str(&diagnostic.show(about));
             if diagnostic.is_fault() {
                 exit = Exit::Refused;
             }

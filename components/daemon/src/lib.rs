@@ -72,7 +72,7 @@ use crate::output::say;
 #[must_use]
 pub fn main(modules: Catalog) -> ExitCode {
     builtin_modules::add(modules);
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse().and_then(Cli::with_config) {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
     };

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
+use campanile::client::Client;
 use campanile::error::{BoxError, StanzaError};
 use campanile::handler::ReplyFuture;
 use campanile::inbound::Inbound;
@@ -101,6 +102,16 @@ impl Module for AuditLayer {
 
     fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
         Ok(router)
+    }
+
+    async fn check(&self) -> Result<(), BoxError> {
+        let checked = self.store.check().await;
+        checked.map_err(|error| format!("{}: {error}", self.store.name()).into())
+    }
+
+    async fn start(&self, _client: Client) -> Result<(), BoxError> {
+        // An archive that cannot be opened must not show only when the first stanza is lost.
+        self.store.at_start(self.store.write(|_| Ok(())).await)
     }
 
     async fn stop(&self) {

@@ -44,7 +44,7 @@ use self::archive::Archive;
 pub use self::audit_layer::{Audit, AuditLayer};
 pub use self::new_entry::{Class, NewEntry};
 pub use self::settings::Settings;
-use self::store::{Store, StoreError};
+use self::store::Store;
 
 /// A module that archives the stanzas sent to any address of its domain.
 #[derive(Debug)]
@@ -128,20 +128,15 @@ impl Module for Logger {
         self.archive.store.metrics()
     }
 
+    async fn check(&self) -> Result<(), BoxError> {
+        let store = &self.archive.store;
+        let checked = store.check().await;
+        checked.map_err(|error| format!("{}: {error}", store.name()).into())
+    }
+
     async fn start(&self, _client: Client) -> Result<(), BoxError> {
-        match self.archive.refresh_opt_outs().await {
-            Ok(()) => {}
-            // These failures are temporary; senders get an error in the meantime.
-            Err(error @ (StoreError::Busy | StoreError::NoSpace)) => {
-                tracing::warn!(store = %self.archive.store.name(), %error, "archive unavailable; \
-                    entries are rejected until it recovers");
-            }
-            Err(error) if self.archive.store.is_remote() => {
-                tracing::warn!(store = %self.archive.store.name(), %error, "archive unavailable; \
-                    entries are rejected until it recovers");
-            }
-            Err(error) => return Err(format!("{}: {error}", self.archive.store.name()).into()),
-        }
+        let opened = self.archive.refresh_opt_outs().await;
+        self.archive.store.at_start(opened)?;
         self.set_maintenance(Some(tokio::spawn(retention::run(self.archive.clone()))));
         Ok(())
     }

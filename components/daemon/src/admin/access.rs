@@ -34,7 +34,7 @@ pub(super) struct Figures;
 pub(super) struct Content;
 
 /// The token, and the accepted `Host` names.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Access {
     token: Option<Secret>,
     hosts: Vec<String>,

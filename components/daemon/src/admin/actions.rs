@@ -5,12 +5,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::access::Content;
 use super::problem::{Problem, json_of};
 use super::{Shared, State};
 use crate::log::{self, Line, Log};
+use crate::run::reload_report::{Outcome, ReloadFault};
 
 /// Longest duration of a temporary log filter.
 const LONGEST: Duration = Duration::from_secs(86_400);
@@ -47,6 +50,17 @@ pub(super) async fn log(_: Content) -> Result<Response, Problem> {
     Ok(json_of(&json!({ "filter": the_log()?.filter() })))
 }
 
+/// A change of the log filter.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogChange {
+    /// The new filter; without one, the initial filter is restored.
+    filter: Option<String>,
+    /// The duration of the change; without one, it lasts until the next restart.
+    #[serde(rename = "for")]
+    span: Option<String>,
+}
+
 /// Changes the log filter: `{"filter": "info,campanile::wire=trace", "for": "10m"}`.
 ///
 /// Without `filter`, restores the initial one.
@@ -55,13 +69,13 @@ pub(super) async fn change_log(
     axum::extract::State(shared): State,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let wish: Value =
-        serde_json::from_slice(&body).map_err(|error| Problem::new(400, error.to_string()))?;
-    let filter = wish["filter"].as_str();
+    let change: LogChange = serde_json::from_slice(&body)
+        .map_err(|error| Problem::new(422, format!("invalid request: {error}")))?;
+    let filter = change.filter.as_deref();
     let log = the_log()?;
-    let span = match &wish["for"] {
-        Value::Null => None,
-        Value::String(text) => {
+    let span = match &change.span {
+        None => None,
+        Some(text) => {
             let span = parse_duration(text).filter(|span| *span <= LONGEST);
             Some(span.ok_or_else(|| {
                 Problem::new(
@@ -70,7 +84,6 @@ pub(super) async fn change_log(
                 )
             })?)
         }
-        _ => return Err(Problem::new(422, "`for` must be a string, such as \"10m\"")),
     };
     log.change(filter)
         .map_err(|why| Problem::new(422, format!("the filter {why}")))?;
@@ -106,16 +119,29 @@ fn the_log() -> Result<&'static Log, Problem> {
     log::log().ok_or_else(|| Problem::new(503, "logging is not initialized"))
 }
 
-/// Requests a reload, as SIGHUP does. The log shows its result.
+/// Reloads the configuration, as SIGHUP does, and returns the outcome with all faults.
 pub(super) async fn reload(
     _: Content,
     axum::extract::State(shared): State,
 ) -> Result<Response, Problem> {
-    match shared.reload.try_send(()) {
-        Ok(()) => Ok(json_of(&json!({ "asked": true }))),
-        Err(_) => Err(Problem::new(
+    let (report, reported) = oneshot::channel();
+    if shared.reload.try_send(report).is_err() {
+        return Err(Problem::new(
             409,
             "a reload is in progress, or campanile is shutting down",
-        )),
+        ));
     }
+    // Dropped without a report at a shutdown.
+    let Ok(report) = reported.await else {
+        return Err(Problem::new(503, "campanile is shutting down"));
+    };
+    let faults: Vec<Value> = report.faults.iter().map(ReloadFault::to_json).collect();
+    let outcome = report.outcome.as_str();
+    if report.outcome == Outcome::Refused {
+        let detail = "reload refused; the old configuration stays in force";
+        return Err(Problem::new(422, detail)
+            .with("outcome", outcome.into())
+            .with("faults", faults.into()));
+    }
+    Ok(json_of(&json!({ "outcome": outcome, "faults": faults })))
 }

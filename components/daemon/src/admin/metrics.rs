@@ -15,7 +15,7 @@ use super::text::Text;
 use super::{Shared, State, process};
 use crate::log;
 use crate::run::components::ComponentHandle;
-use crate::run::reload::Outcome as Reload;
+use crate::run::reload_report::Outcome as Reload;
 
 pub(super) async fn metrics(_: Figures, axum::extract::State(shared): State) -> Response {
     typed("text/plain; version=0.0.4; charset=utf-8", all(&shared))

@@ -25,14 +25,14 @@ use axum::{Extension, Router};
 use campanile_json_bridge::http;
 use parking_lot::{Mutex, RwLock};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use self::access::{Access, Peer};
 use self::problem::Problem;
 use crate::config;
 use crate::run::components::Registry;
-use crate::run::reload::Reloads;
+use crate::run::reload_report::{ReloadReport, Reloads};
 
 /// Maximum number of concurrent connections.
 const MAX_CONNECTIONS: usize = 64;
@@ -51,8 +51,8 @@ struct Shared {
     registry: Arc<Registry>,
     reloads: Arc<Reloads>,
     access: RwLock<Access>,
-    /// Requests a reload of the configuration.
-    reload: mpsc::Sender<()>,
+    /// Requests a reload of the configuration; the report comes back.
+    reload: mpsc::Sender<oneshot::Sender<ReloadReport>>,
     /// Resets the log filter after a delay.
     revert: Mutex<Option<JoinHandle<()>>>,
 }
@@ -68,7 +68,7 @@ impl Admin {
         settings: &config::Admin,
         registry: &Arc<Registry>,
         reloads: &Arc<Reloads>,
-        reload: mpsc::Sender<()>,
+        reload: mpsc::Sender<oneshot::Sender<ReloadReport>>,
     ) -> Result<Self, String> {
         let listen = settings.listen;
         let taken = TcpListener::bind(listen).await;
@@ -97,15 +97,21 @@ impl Admin {
         })
     }
 
-    /// Applies a new configuration: token and hosts at once, the address after a restart.
-    pub(crate) fn change(admin: Option<&Self>, settings: Option<&config::Admin>) {
+    /// Applies a new configuration: token and hosts at once, the address after a restart. Returns
+    /// `true` if anything changed.
+    pub(crate) fn change(admin: Option<&Self>, settings: Option<&config::Admin>) -> bool {
         let listens = admin.map(|admin| admin.settings.listen);
         if listens != settings.map(|settings| settings.listen) {
             tracing::warn!("settings changed: listen of [admin]; it applies after a restart");
         }
-        if let (Some(admin), Some(settings)) = (admin, settings) {
-            *admin.shared.access.write() = Access::new(settings);
-        }
+        let (Some(admin), Some(settings)) = (admin, settings) else {
+            return admin.is_some() != settings.is_some();
+        };
+        let access = Access::new(settings);
+        let mut current = admin.shared.access.write();
+        let different = *current != access;
+        *current = access;
+        different
     }
 }
 

@@ -2,13 +2,15 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 /// An error response.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
     detail: String,
+    /// Further members of the response (RFC 9457 §3.2).
+    more: Map<String, Value>,
 }
 
 impl Problem {
@@ -17,15 +19,25 @@ impl Problem {
         Self {
             status,
             detail: detail.into(),
+            more: Map::new(),
         }
+    }
+
+    /// Adds a member.
+    pub(super) fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let body = json!({ "title": title, "status": self.status.as_u16(), "detail": self.detail });
-        let mut response = typed("application/problem+json", body.to_string());
+        let mut body = self.more;
+        body.insert("title".to_owned(), title.into());
+        body.insert("status".to_owned(), self.status.as_u16().into());
+        body.insert("detail".to_owned(), self.detail.into());
+        let mut response = typed("application/problem+json", Value::Object(body).to_string());
         *response.status_mut() = self.status;
         if self.status == StatusCode::UNAUTHORIZED {
             response

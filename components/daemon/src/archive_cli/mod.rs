@@ -37,6 +37,13 @@ pub(crate) struct Archive {
     command: Command,
 }
 
+impl Archive {
+    /// Returns the place of the option that names the configuration.
+    pub(crate) fn config(&mut self) -> &mut Option<PathBuf> {
+        &mut self.file.config
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show the newest matching entries

@@ -10,6 +10,6 @@ pub(crate) struct ConfigFile {
     ///
     /// Defaults to CAMPANILE_CONFIG, then ./campanile.toml, then /etc/campanile/campanile.toml.
     /// Paths in the file are relative to the folder of the file.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
 }

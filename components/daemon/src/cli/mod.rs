@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use campanile::connection::ServerAddress;
 use campanile::jid::BareJid;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use self::config_file::ConfigFile;
@@ -40,8 +41,50 @@ pub(crate) struct Cli {
     )]
     pub(crate) log_format: LogFormat,
 
+    /// The configuration file, as after the command
+    // An id of its own: the values of global arguments with one id are shared between commands.
+    #[arg(id = "config_before", short, long = "config", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Hands `--config` to the command, if it stands before it.
+    ///
+    /// # Errors
+    /// Fails if the command reads no configuration, or has the option twice.
+    pub(crate) fn with_config(mut self) -> Result<Self, clap::Error> {
+        let Some(file) = self.config.take() else {
+            return Ok(self);
+        };
+        let place = match &mut self.command {
+            Command::Check(check) => &mut check.file.config,
+            Command::Run(options) => &mut options.config,
+            Command::Archive(archive) => archive.config(),
+            Command::Outbox(outbox) => &mut outbox.config,
+            Command::Config(config) => match config.file() {
+                Some(place) => place,
+                None => return Err(unexpected("this command reads no configuration")),
+            },
+            Command::Demo(_)
+            | Command::Init(_)
+            | Command::Completions { .. }
+            | Command::Version => return Err(unexpected("this command reads no configuration")),
+        };
+        if place.replace(file).is_some() {
+            return Err(unexpected("the configuration is named twice"));
+        }
+        Ok(self)
+    }
+}
+
+fn unexpected(why: &str) -> clap::Error {
+    Cli::command().error(
+        ErrorKind::ArgumentConflict,
+        format!("unexpected --config: {why}"),
+    )
 }
 
 #[derive(Debug, Subcommand)]

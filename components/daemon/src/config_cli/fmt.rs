@@ -20,7 +20,7 @@ pub(super) struct Fmt {
     /// The configuration file; - formats stdin to stdout
     ///
     /// Defaults to CAMPANILE_CONFIG, then ./campanile.toml, then /etc/campanile/campanile.toml.
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
 
     /// Report a file that is not formatted, and write nothing
     #[arg(long)]

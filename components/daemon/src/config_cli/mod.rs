@@ -8,6 +8,8 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use self::fmt::Fmt;
@@ -17,6 +19,16 @@ use crate::exit::Exit;
 pub(crate) struct ConfigCommands {
     #[command(subcommand)]
     command: Command,
+}
+
+impl ConfigCommands {
+    /// Returns the place of the name of the configuration, if the command reads it.
+    pub(crate) fn file(&mut self) -> Option<&mut Option<PathBuf>> {
+        match &mut self.command {
+            Command::Fmt(fmt) => Some(&mut fmt.file),
+            Command::Schema => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

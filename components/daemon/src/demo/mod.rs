@@ -118,7 +118,7 @@ async fn play(config: &Config, options: &Demo, bot: WebBot) -> Result<(), BoxErr
     }
     host.close().await;
     serving.abort();
-    Ok(())
+    output.check()
 }
 
 /// Starts the components, with presence and ad-hoc commands added.

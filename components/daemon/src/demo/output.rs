@@ -1,12 +1,14 @@
 //! Output of the demo: each stanza with its sender and recipient, as it passes.
 
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
+use campanile::error::BoxError;
 use campanile::jid::Jid;
 use campanile::stanza::Stanza;
 use parking_lot::Mutex;
 
-use super::{PEOPLE, describe};
+use super::{PEOPLE, Refused, describe};
 use crate::escape::Escaped;
 
 /// Id prefix of stanzas that the demo sends for its own use and does not show.
@@ -25,6 +27,8 @@ pub(super) struct Output {
     colors: bool,
     /// The prompt on the last line, while input is expected.
     prompt: Mutex<String>,
+    /// The first error of a write.
+    failed: OnceLock<io::Error>,
 }
 
 impl Output {
@@ -33,6 +37,15 @@ impl Output {
             xml,
             colors,
             prompt: Mutex::default(),
+            failed: OnceLock::new(),
+        }
+    }
+
+    /// Returns an error if a write failed, as on a full disk.
+    pub(super) fn check(&self) -> Result<(), BoxError> {
+        match self.failed.get() {
+            Some(error) => Err(Refused(format!("cannot write to stdout: {error}")).into()),
+            None => Ok(()),
         }
     }
 
@@ -50,7 +63,7 @@ impl Output {
     pub(super) fn ask(&self, prompt: &str) {
         let prompt = self.paint(GREEN, prompt);
         self.prompt.lock().clone_from(&prompt);
-        put(&prompt);
+        self.put(&prompt);
     }
 
     /// Removes the prompt after input.
@@ -93,9 +106,23 @@ impl Output {
     fn write(&self, text: &str) {
         let prompt = self.prompt.lock();
         if prompt.is_empty() {
-            put(text);
+            self.put(text);
         } else {
-            put(&format!("\r\x1b[K{text}{prompt}"));
+            self.put(&format!("\r\x1b[K{text}{prompt}"));
+        }
+    }
+
+    /// Writes to stdout. A closed pipe is no failure: readers such as `head` stop early.
+    fn put(&self, text: &str) {
+        let mut stdout = io::stdout().lock();
+        let written = stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush());
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            // Only the first one is reported.
+            let _ = self.failed.set(error);
         }
     }
 }
@@ -115,12 +142,4 @@ fn person(jid: Option<&Jid>) -> Option<&'static str> {
     PEOPLE
         .into_iter()
         .find(|name| jid.node().is_some_and(|node| node.as_str() == *name))
-}
-
-/// Writes to stdout, and ignores errors: the reader may have stopped early, as `head` does.
-fn put(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
 }

@@ -10,6 +10,7 @@ mod federation;
 mod probe_component;
 mod probe_port;
 mod refusal;
+mod resources;
 mod running_daemon;
 mod snippet;
 
@@ -47,8 +48,10 @@ pub(crate) struct Report {
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// Examines all components concurrently, and returns the reports in file order.
+/// Examines all components concurrently, and returns the reports in file order, followed by that
+/// of the admin port.
 pub(crate) async fn examine(config: &Config, resolver: Option<SocketAddr>) -> Vec<Report> {
+    let admin = admin(config).await;
     let resolver = resolver.map(Resolver).or_else(Resolver::of_this_machine);
     let running = Arc::new(RunningDaemon::new(config.admin.clone()));
     let one = |component: &Component| {
@@ -63,7 +66,23 @@ pub(crate) async fn examine(config: &Config, resolver: Option<SocketAddr>) -> Ve
             }),
         );
     }
+    reports.push(Report {
+        well: None,
+        diagnostics: admin.into_iter().collect(),
+    });
     reports
+}
+
+/// Checks the admin port, unless a component of the file runs: then its daemon may use the port.
+async fn admin(config: &Config) -> Option<Diagnostic> {
+    let admin = config.admin.as_ref()?;
+    for component in &config.components {
+        // The lock is released at once.
+        if let Err(LockError::Held { .. }) = Lock::acquire(&component.jid) {
+            return None;
+        }
+    }
+    resources::of_admin(admin).await
 }
 
 async fn one(
@@ -78,14 +97,17 @@ async fn one(
         }
         Err(nowhere) => return Diagnostic::failed(nowhere.to_string()).into(),
     };
-    match Probe::begin(&settings).await {
+    let mut resources = resources::of_modules(&settings).await;
+    let mut report: Report = match Probe::begin(&settings).await {
         Err(why) => {
             let within = PROBE_TIMEOUT.min(settings.limits.connect_timeout);
             let port = probe_port::probe(&settings.address, &settings.jid, within).await;
             refusal::explain(&settings, &why, &port).await.into()
         }
         Ok(probe) => mounted(&settings, probe, resolver).await,
-    }
+    };
+    report.diagnostics.append(&mut resources);
+    report
 }
 
 /// Examines a mounted component.

@@ -85,7 +85,18 @@ pub(crate) fn log() -> Option<&'static Log> {
 }
 
 /// Parses levels by target, in the syntax of `RUST_LOG`.
+///
+/// A word alone must be a level: otherwise a typing error such as `verbose` would be a target at
+/// TRACE, and silence everything else.
 fn targets(text: &str) -> Result<Targets, String> {
+    let words = text.split(',').map(str::trim);
+    let mut alone = words.filter(|word| !word.is_empty() && !word.contains('='));
+    if let Some(word) = alone.find(|word| word.parse::<LevelFilter>().is_err()) {
+        return Err(format!(
+            "is invalid ({word:?} is not a level): write error, warn, info, debug, trace or off, \
+             or a level for a target, such as {word}=debug"
+        ));
+    }
     text.trim().parse().map_err(|error| {
         format!(
             "is invalid ({error}): write a level, or levels by target, such as \

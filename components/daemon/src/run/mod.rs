@@ -3,7 +3,8 @@
 mod all_refused;
 pub(crate) mod components;
 pub(crate) mod lock;
-pub(crate) mod reload;
+mod reload;
+pub(crate) mod reload_report;
 pub(crate) mod signals;
 mod systemd;
 
@@ -12,14 +13,14 @@ use std::sync::Arc;
 
 use campanile::component::{Component, RunError};
 use campanile::jid::BareJid;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Duration, timeout};
 
 use self::all_refused::Watched;
 use self::components::{ComponentHandle, Registry};
 use self::lock::Lock;
-use self::reload::Reloads;
+use self::reload_report::{Outcome, ReloadReport, Reloads};
 use self::signals::{Action, Signals};
 use self::systemd::SystemdNotifier;
 use crate::admin::Admin;
@@ -123,7 +124,8 @@ struct Running<'r> {
 enum End {
     Signal(&'static str),
     Refused(Vec<(String, String)>),
-    Ended,
+    /// All components have ended, with this exit code.
+    Ended(Exit),
 }
 
 impl Running<'_> {
@@ -170,9 +172,9 @@ impl Running<'_> {
                 diagnostics::refusals(&refusals, format);
                 Exit::Refused
             }
-            End::Ended => {
+            End::Ended(exit) => {
                 diagnostics::line("every component has ended", format);
-                return Exit::Fault;
+                return exit;
             }
         };
         systemd.stopping();
@@ -180,7 +182,7 @@ impl Running<'_> {
             handle.stop.send_replace(true);
         }
         tokio::select! {
-            () = all_ended(&mut self.all) => exit,
+            _ = all_ended(&mut self.all) => exit,
             signal = signals.stop() => {
                 tracing::warn!("{signal} received again; exiting at once, pending requests stay \
                     unanswered");
@@ -209,7 +211,7 @@ impl Running<'_> {
     async fn until_told(
         &mut self,
         signals: &mut Signals,
-        asked: &mut mpsc::Receiver<()>,
+        asked: &mut mpsc::Receiver<oneshot::Sender<ReloadReport>>,
         admin: Option<&Admin>,
         systemd: &SystemdNotifier,
     ) -> End {
@@ -220,19 +222,23 @@ impl Running<'_> {
                 .iter()
                 .map(|handle| Watched::new(handle))
                 .collect();
-            tokio::select! {
+            let client = tokio::select! {
                 signal = signals.next() => match signal {
                     Action::Stop(signal) => return End::Signal(signal),
                     Action::Reload => {
                         tracing::info!("SIGHUP received; reloading the configuration");
+                        None
                     }
                 },
                 // Without an admin port the channel is closed, and this branch is disabled.
-                Some(()) = asked.recv() => tracing::info!("reload requested through the admin \
-                    port; reloading the configuration"),
+                Some(client) = asked.recv() => {
+                    tracing::info!("reload requested through the admin port; reloading the \
+                        configuration");
+                    Some(client)
+                }
                 refusals = all_refused::all_refused(watched) => return End::Refused(refusals),
-                () = all_ended(&mut self.all) => return End::Ended,
-            }
+                exit = all_ended(&mut self.all) => return End::Ended(exit),
+            };
             systemd.reloading();
             let options = self.options;
             let registry = Arc::clone(&self.registry);
@@ -248,12 +254,20 @@ impl Running<'_> {
                     return End::Signal(signal);
                 }
             };
-            self.reloads.count(reloaded.outcome);
+            let mut report = reloaded.report;
             self.start(reloaded.new);
-            if let Some(config) = &reloaded.config {
-                Admin::change(admin, config.admin.as_ref());
+            if let Some(config) = &reloaded.config
+                && Admin::change(admin, config.admin.as_ref())
+                && report.outcome == Outcome::Unchanged
+            {
+                report.outcome = Outcome::Applied;
             }
-            tracing::info!(outcome = reloaded.outcome.as_str(), "reload finished");
+            self.reloads.count(report.outcome);
+            tracing::info!(outcome = report.outcome.as_str(), "reload finished");
+            if let Some(client) = client {
+                // The client may have given up.
+                let _ = client.send(report);
+            }
             systemd.reloaded();
         }
     }
@@ -266,10 +280,19 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 /// Waits until all components have ended; a failure of one does not affect the others.
-async fn all_ended(running: &mut JoinSet<(BareJid, Result<(), RunError>)>) {
+///
+/// Returns [`Exit::Machine`] if all that failed are modules that could not start, because of a port
+/// in use or a store that cannot be opened.
+async fn all_ended(running: &mut JoinSet<(BareJid, Result<(), RunError>)>) -> Exit {
+    let mut exit = Exit::Machine;
     while let Some(ended) = running.join_next().await {
+        let at_start = matches!(&ended, Ok((_, Err(error))) if error.is_start_failure());
+        if !at_start {
+            exit = Exit::Fault;
+        }
         log_end(ended);
     }
+    exit
 }
 
 fn log_end(ended: Result<(BareJid, Result<(), RunError>), JoinError>) {

@@ -1,64 +1,22 @@
 //! Reload on SIGHUP: applies a changed configuration without closing streams.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use campanile::component::{Component, ReloadError, Status};
+use campanile::jid::BareJid;
 
 use super::components::{Built, ComponentHandle, Registry};
 use super::lock::Lock;
+use super::reload_report::{Outcome, ReloadFault, ReloadReport};
 use crate::build::{self, ModuleSet};
 use crate::config::{self, Config, Failure, Source};
+use crate::exit::Exit;
 use crate::{diagnostics, load};
-
-/// Result of a reload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Applied,
-    Unchanged,
-    Refused,
-}
-
-/// Counts reloads by outcome.
-#[derive(Debug, Default)]
-pub(crate) struct Reloads {
-    counts: [AtomicU64; 3],
-    /// `true` if the last reload was refused.
-    refused: std::sync::atomic::AtomicBool,
-}
-
-impl Outcome {
-    pub(crate) const ALL: [Self; 3] = [Self::Applied, Self::Unchanged, Self::Refused];
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Unchanged => "unchanged",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-impl Reloads {
-    pub(super) fn count(&self, outcome: Outcome) {
-        self.counts[outcome as usize].fetch_add(1, Ordering::Relaxed);
-        self.refused
-            .store(outcome == Outcome::Refused, Ordering::Relaxed);
-    }
-
-    pub(crate) fn read(&self, outcome: Outcome) -> u64 {
-        self.counts[outcome as usize].load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn was_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
-    }
-}
 
 /// Result of a reload, with the components to start.
 #[derive(Debug)]
 pub(super) struct Reloaded {
-    pub(super) outcome: Outcome,
+    pub(super) report: ReloadReport,
     /// Components to start.
     pub(super) new: Vec<(Arc<ComponentHandle>, Component)>,
     /// The new configuration, unless the reload was refused.
@@ -69,30 +27,22 @@ pub(super) struct Reloaded {
 ///
 /// A fault anywhere in the file leaves everything unchanged.
 pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry) -> Reloaded {
-    let refused = || Reloaded {
-        outcome: Outcome::Refused,
-        new: Vec::new(),
-        config: None,
-    };
     let source = Source::again(options.config.as_deref());
     let config = match source.and_then(|source| load::load(&source)) {
         Ok(config) => config,
-        Err(failure) => {
-            log_faults(&failure);
-            return refused();
-        }
+        Err(failure) => return refused(ReloadReport::refused(failure)),
     };
     config.warnings.iter().for_each(diagnostics::warn);
     let old = registry.handles();
     let new = match added(&config, registry, &old) {
         Ok(new) => new,
-        Err(why) => {
-            tracing::error!("reload refused, the old configuration stays in force: {why}");
-            return refused();
+        Err(text) => {
+            let exit = Exit::Machine;
+            return refused(ReloadReport::refused(Failure::Unread { exit, text }));
         }
     };
     let mut changed = !new.is_empty();
-    let mut failed = false;
+    let mut faults = Vec::new();
     let mut handles = Vec::new();
     for settings in &config.components {
         let known = old
@@ -101,7 +51,7 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry
         if let Some(handle) = known {
             match change(handle, settings).await {
                 Ok(different) => changed |= different,
-                Err(NotChanged) => failed = true,
+                Err(NotChanged(why)) => faults.push(ReloadFault::Elsewhere(why)),
             }
             handles.push(Arc::clone(handle));
         } else if let Some((handle, _)) = new.iter().find(|(handle, _)| handle.jid == settings.jid)
@@ -122,38 +72,29 @@ pub(super) async fn reload(options: &crate::cli::ConfigFile, registry: &Registry
         gone.stop.send_replace(true);
     }
     registry.set(handles);
-    let outcome = match (failed, changed) {
-        (true, _) => Outcome::Refused,
-        (false, true) => Outcome::Applied,
-        (false, false) => Outcome::Unchanged,
+    let outcome = match (faults.is_empty(), changed) {
+        (false, _) => Outcome::Refused,
+        (true, true) => Outcome::Applied,
+        (true, false) => Outcome::Unchanged,
     };
     Reloaded {
-        outcome,
+        report: ReloadReport { outcome, faults },
         new,
         config: Some(config),
     }
 }
 
-fn log_faults(failure: &Failure) {
-    match failure {
-        Failure::Unread { text, .. } => {
-            tracing::error!("reload refused, the old configuration stays in force: {text}");
-        }
-        Failure::Wrong { faults, .. } => {
-            for config::Fault {
-                file,
-                at: (line, column),
-                what,
-                remedy,
-            } in faults
-            {
-                tracing::error!(file, line, column, remedy, "{what}");
-            }
-            tracing::error!(
-                faults = faults.len(),
-                "reload refused; the old configuration stays in force"
-            );
-        }
+/// Logs the faults of a reload that changes nothing.
+fn refused(report: ReloadReport) -> Reloaded {
+    report.faults.iter().for_each(ReloadFault::log);
+    tracing::error!(
+        faults = report.faults.len(),
+        "reload refused; the old configuration stays in force"
+    );
+    Reloaded {
+        report,
+        new: Vec::new(),
+        config: None,
     }
 }
 
@@ -189,8 +130,15 @@ fn is_ended(handle: &ComponentHandle) -> bool {
     matches!(&*handle.status.borrow(), Status::Ended)
 }
 
-/// A change that was not applied; the reason has been logged.
-struct NotChanged;
+/// A change that was not applied, with the reason, which has been logged.
+struct NotChanged(String);
+
+impl NotChanged {
+    fn log(jid: &BareJid, why: &str) -> Self {
+        tracing::error!(%jid, "component not changed: {why}");
+        Self(format!("{jid} not changed: {why}"))
+    }
+}
 
 /// Applies new settings to a running component. Returns `true` if anything changed.
 async fn change(
@@ -207,37 +155,24 @@ async fn change(
     // one direction.
     let mut settings = settings.clone();
     settings.tap.clone_from(&old.settings.tap);
-    let parts = match ModuleSet::from(&settings, &old.parts) {
-        Ok(parts) => parts,
-        Err(error) => {
-            tracing::error!(%jid, "component not changed: {}", diagnostics::chain(&*error));
-            return Err(NotChanged);
-        }
-    };
+    let parts = ModuleSet::from(&settings, &old.parts)
+        .map_err(|error| NotChanged::log(jid, &diagnostics::chain(&*error)))?;
     let built = Built { settings, parts };
-    match handle
-        .reload_handle
-        .reload(build::assemble(
-            &built.settings,
-            &built.parts,
-            &handle.metrics,
-        ))
-        .await
-    {
+    let builder = build::assemble(&built.settings, &built.parts, &handle.metrics);
+    match handle.reload_handle.reload(builder).await {
         Ok(()) => {
             handle.set_built(built);
             difference.log(jid);
-            return Ok(true);
+            Ok(true)
         }
         Err(ReloadError::Module(error)) => {
-            tracing::error!(%jid, "change failed, rolling back: {}", diagnostics::chain(&*error));
+            let why = diagnostics::chain(&*error);
+            tracing::error!(%jid, "change failed, rolling back: {why}");
             roll_back(handle, &old, &built.parts).await;
+            Err(NotChanged(format!("{jid} not changed: {why}")))
         }
-        Err(error) => {
-            tracing::error!(%jid, "component not changed: {}", diagnostics::chain(&error));
-        }
+        Err(error) => Err(NotChanged::log(jid, &diagnostics::chain(&error))),
     }
-    Err(NotChanged)
 }
 
 /// Rebuilds the old modules after a replacement failed to start.

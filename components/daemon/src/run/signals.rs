@@ -3,6 +3,11 @@
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Duration, Instant};
+
+/// The same stop signal twice within this time counts once: service managers and process groups
+/// may deliver it twice.
+const ONE_STOP: Duration = Duration::from_secs(1);
 
 /// Handlers for SIGTERM, SIGINT and SIGHUP.
 #[derive(Debug)]
@@ -10,6 +15,8 @@ pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// The last stop signal, and its time.
+    stopped: Option<(&'static str, Instant)>,
 }
 
 /// The action requested by a signal.
@@ -27,15 +34,24 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            stopped: None,
         })
     }
 
     /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> Action {
-        tokio::select! {
-            _ = self.terminate.recv() => Action::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Action::Stop("SIGINT"),
-            _ = self.hang_up.recv() => Action::Reload,
+        loop {
+            let signal = tokio::select! {
+                _ = self.terminate.recv() => "SIGTERM",
+                _ = self.interrupt.recv() => "SIGINT",
+                _ = self.hang_up.recv() => return Action::Reload,
+            };
+            let again = |(last, at): (&str, Instant)| last == signal && at.elapsed() < ONE_STOP;
+            if !self.stopped.is_some_and(again) {
+                self.stopped = Some((signal, Instant::now()));
+                return Action::Stop(signal);
+            }
+            tracing::info!("{signal} received again within {ONE_STOP:?}; counted once");
         }
     }
 

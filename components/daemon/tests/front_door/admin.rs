@@ -220,6 +220,11 @@ fn log_filter_changes_at_run_time() {
     assert_eq!(http::with_token(admin, "/api/log").json()["filter"], "info");
     let wrong = http::post(admin, "/api/log", "{\"filter\":\"campanile=loud\"}");
     assert_eq!(wrong.status, 422, "{wrong:?}");
+    let unknown = http::post(admin, "/api/log", "{\"level\":\"debug\"}");
+    assert!(
+        unknown.status == 422 && unknown.body.contains("unknown field `level`"),
+        "{unknown:?}"
+    );
     let changed = http::post(
         admin,
         "/api/log",

@@ -80,16 +80,46 @@ fn wrong_usage_exits_64() {
 
 #[test]
 fn invalid_log_filter_is_wrong_usage() {
-    let (mut command, _folder) = campanile(&["run"]);
-    let ended = end(command.env("RUST_LOG", "campanile=loud"), "");
-    assert_eq!(ended.code, Some(64));
-    assert!(
-        ended
-            .stderr
-            .starts_with("campanile: RUST_LOG=\"campanile=loud\" is invalid"),
-        "{}",
-        ended.stderr
-    );
+    for (filter, said) in [
+        ("campanile=loud", " is invalid"),
+        (
+            "verbose",
+            " is invalid (\"verbose\" is not a level): write error, warn,",
+        ),
+        ("info,hyper", "such as hyper=debug"),
+    ] {
+        let (mut command, _folder) = campanile(&["run"]);
+        let ended = end(command.env("RUST_LOG", filter), "");
+        assert_eq!(ended.code, Some(64));
+        let start = format!("campanile: RUST_LOG={filter:?}");
+        assert!(
+            ended.stderr.starts_with(&start) && ended.stderr.contains(said),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn config_option_may_stand_before_or_after_the_command() {
+    let file = "[[component]]\njid='a.b'\naddress='c:1'\nsecret='d'\n[component.logger]\n\
+        store='sqlite:a.db'\n";
+    for (arguments, code) in [
+        (&["--config", "my.toml", "check"][..], 0),
+        (&["check", "--config", "my.toml"], 0),
+        (&["-c", "my.toml", "config", "fmt", "--check"], 78),
+        (&["-c", "my.toml", "archive", "search", "x"], 71),
+        (&["archive", "-c", "my.toml", "search", "x"], 71),
+        (&["archive", "search", "-c", "my.toml", "x"], 71),
+        (&["-c", "my.toml", "check", "-c", "my.toml"], 64),
+        (&["-c", "my.toml", "config", "schema"], 64),
+        (&["-c", "my.toml", "version"], 64),
+    ] {
+        let (mut command, folder) = campanile(arguments);
+        folder.write("my.toml", file);
+        let ended = end(&mut command, "");
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.stderr);
+    }
 }
 
 #[test]

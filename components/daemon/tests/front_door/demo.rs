@@ -49,6 +49,25 @@ fn demo_shows_a_conversation_with_every_component() {
 }
 
 #[test]
+fn demo_fails_if_its_output_cannot_be_written() {
+    let (mut command, _folder) = campanile(&["demo"]);
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut child = command
+        .stdout(full)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = String::new();
+    let mut output = child.stderr.take().unwrap();
+    std::io::Read::read_to_string(&mut output, &mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(71), "{stderr}");
+    assert!(
+        stderr.contains("cannot write to stdout: No space left on device"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn xml_option_shows_stanzas() {
     let ended = with(&["demo", "--xml"]);
     assert_eq!(ended.code, Some(0));

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 
 use crate::admin::{component, start, table, until};
-use crate::http;
+use crate::http::{self, TOKEN};
 use crate::process::{Running, campanile};
 use crate::server::{self, Answer};
 
@@ -110,6 +110,34 @@ fn faulty_file_changes_nothing() {
 }
 
 #[test]
+fn reload_request_returns_the_outcome_and_the_faults() {
+    let (address, _events) = server::start(&[Answer::Route]);
+    let (running, admin) = start(&echo(address, ""));
+    until(admin, "/readyz", |answer| answer.status == 200);
+    let reload = || http::post(admin, "/api/reload", "");
+    assert_eq!(reload().json()["outcome"], "unchanged");
+
+    running.configure(&echo(address, "[component.disko]\n"));
+    let refused = reload();
+    assert_eq!(refused.status, 422, "{refused:?}");
+    let problem = refused.json();
+    assert_eq!(problem["outcome"], "refused");
+    assert_eq!(
+        problem["faults"],
+        serde_json::json!([{
+            "file": "campanile.toml", "line": 9, "column": 12,
+            "what": "unknown key \"disko\" in [[component]]", "remedy": "did you mean `disco`?",
+        }])
+    );
+
+    // Another token is a change, and applies at once.
+    let other = echo(address, "").replace(TOKEN, "another-token-than-that");
+    running.configure(&other);
+    assert_eq!(reload().json()["outcome"], "applied");
+    assert_eq!(reload().status, 401);
+}
+
+#[test]
 fn reload_adds_and_removes_components() {
     let (address, _events) = server::start(&[Answer::Route]);
     let (other, gone) = server::start(&[Answer::Route]);
@@ -142,6 +170,7 @@ fn reload_adds_and_removes_components() {
     running.configure(&echo(address, &component("more.example.org", other)));
     let asked = http::post(admin, "/api/reload", "");
     assert_eq!(asked.status, 200, "{asked:?}");
+    assert_eq!(asked.json()["outcome"], "applied");
     running.logs("the mount", |event| {
         event["message"] == "mounted" && event["jid"] == "more.example.org"
     });

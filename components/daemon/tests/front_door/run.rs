@@ -1,9 +1,9 @@
 //! `campanile run`: log lines, exit codes, and behavior at a server.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use crate::process::{Running, campanile, end};
+use crate::process::{Folder, Running, campanile, end};
 use crate::server::{self, Answer};
 
 fn component(jid: &str, address: impl std::fmt::Display) -> String {
@@ -163,6 +163,9 @@ fn second_signal_exits_at_once() {
             .unwrap_or_default()
             .starts_with("SIGTERM received; finishing")
     });
+    // Delivered twice, it is still the first signal.
+    running.signal("TERM");
+    running.says("SIGTERM received again within 1s; counted once");
     running.signal("INT");
     let ended = running.end();
     assert_eq!(ended.code, Some(70), "{}", ended.stderr);
@@ -367,4 +370,85 @@ fn echo_returns_payload_unchanged() {
     assert!(said.starts_with(BACK), "{said}");
     running.signal("TERM");
     assert_eq!(running.end().code, Some(0));
+}
+
+/// Setups that `check` finds faultless, and that fail on this machine: the lines after the
+/// component, and the reason.
+fn unusable(folder: &Folder, taken: SocketAddr) -> Vec<(String, String)> {
+    folder.write(
+        "no.db",
+        "This file is no database, but long enough for SQLite to see that.\n",
+    );
+    let logger = |path: &str| format!("[component.logger]\nstore = 'sqlite:{path}'\n");
+    let bridge = |keys: &str| {
+        format!("[component.json_bridge]\nwebhook = {{ url = 'http://127.0.0.1:9/' }}\n{keys}\n")
+    };
+    let api =
+        format!("api = {{ listen = '{taken}', token = 'a-token-of-16-bytes' }}\noutbox = false");
+    let no_folder = "no-such-folder does not exist; create it";
+    vec![
+        (logger("no-such-folder/a.db"), no_folder.into()),
+        (logger("no.db"), "file is not a database".into()),
+        (
+            bridge(&api),
+            format!("API: {taken}: Address already in use"),
+        ),
+        (bridge("outbox = 'no-such-folder/o.db'"), no_folder.into()),
+        (bridge("outbox = 'no.db'"), "file is not a database".into()),
+        (
+            "[component.presence]\nstore = 'sqlite:no-such-folder/p.db'\n".into(),
+            no_folder.into(),
+        ),
+        (
+            "[component.tap]\narchive = 'a@b.c'\nstore = 'sqlite:no.db'\n".into(),
+            "tap cannot start: sqlite:".into(),
+        ),
+    ]
+}
+
+#[test]
+fn check_finds_what_would_keep_modules_from_starting() {
+    let (address, _events) = server::start(&[Answer::Route]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (_, folder) = campanile(&[]);
+    for (more, why) in unusable(&folder, taken.local_addr().unwrap()) {
+        let text = component("echo.example.org", address).replace("[component.echo]\n", "");
+        folder.write("campanile.toml", &format!("{text}{more}"));
+        let ran = |arguments: &[&str]| {
+            let (mut command, _own) = campanile(arguments);
+            end(command.current_dir(folder.path()), "")
+        };
+        let check = ran(&["check"]);
+        assert_eq!(check.code, Some(0), "{more}: {}", check.stderr);
+        let check = ran(&["check", "--connect"]);
+        assert_eq!(check.code, Some(69), "{more}: {}", check.stdout);
+        assert!(check.stdout.contains(&why), "{more}: {}", check.stdout);
+        let run = ran(&["run"]);
+        assert_eq!(run.code, Some(71), "{more}: {}", run.stderr);
+        assert!(
+            run.stderr.contains("component is down until restart"),
+            "{more}: {}",
+            run.stderr
+        );
+    }
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 2, "check and run created files: {left:?}");
+}
+
+#[test]
+fn check_finds_a_taken_admin_port() {
+    let (address, _events) = server::start(&[Answer::Route]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap();
+    let text = component("echo.example.org", address) + &format!("[admin]\nlisten = '{listen}'\n");
+    let (mut command, _folder) = campanile(&["check", "--config", "-", "--connect"]);
+    let check = end(&mut command, &text);
+    assert_eq!(check.code, Some(69), "{}", check.stdout);
+    assert!(
+        check.stdout.contains(&format!(
+            "[admin]: FAULT: cannot listen on {listen}: Address already in use"
+        )),
+        "{}",
+        check.stdout
+    );
 }

@@ -22,6 +22,7 @@ use crate::api;
 use crate::exposition;
 use crate::metrics::{BridgeMetrics, Metrics};
 use crate::nats::PeerResponses;
+use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::state::Running;
 
@@ -131,6 +132,19 @@ impl Module for Bridge {
 
     fn metrics(&self) -> Vec<Metric> {
         exposition::collect(&self.snapshot(), self.waiting(), self.settings.max_waiting)
+    }
+
+    async fn check(&self) -> Result<(), BoxError> {
+        if let Some(api) = &self.settings.api {
+            let bound = tokio::net::TcpListener::bind(api.listen).await;
+            bound.map_err(|error| format!("API: {}: {error}", api.listen))?;
+        }
+        let Some(path) = self.settings.outbox.clone() else {
+            return Ok(());
+        };
+        let shown = path.display().to_string();
+        let examined = tokio::task::spawn_blocking(move || Outbox::examine(&path)).await?;
+        examined.map_err(|error| format!("outbox {shown}: {error}").into())
     }
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {

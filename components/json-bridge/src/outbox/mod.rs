@@ -121,6 +121,14 @@ impl Outbox {
     /// Opens or creates the file.
     ///
     /// `committed` is called on the writer's thread with each message once it is on disk, in order.
+    /// Checks that a file could be used, without changing it.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, or belongs to another program or a newer version.
+    pub(crate) fn examine(path: &Path) -> Result<(), BoxError> {
+        Ok(schema::examine(path)?)
+    }
+
     pub(crate) fn open(
         path: &Path,
         events: i64,

@@ -28,6 +28,11 @@ const SCHEMA: Schema = Schema {
     steps: &[Step::Sql(TABLES), Step::Call(complete)],
 };
 
+/// Checks that a file could be used, without changing it.
+pub(super) fn examine(path: &Path) -> Result<(), SchemaError> {
+    SCHEMA.examine(path)
+}
+
 /// Completes version 1: its files may lack tables, if their creation was interrupted, and the
 /// column `namespaces`, which later programs added without a version.
 fn complete(transaction: &Transaction<'_>) -> rusqlite::Result<()> {

@@ -18,6 +18,15 @@ impl Open for StoreAddress {
         }
     }
 
+    fn check(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(path) => SqliteStore::new(path).check(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(database) => PostgresStore::from((**database).clone()).check(),
+            _ => Ok(()),
+        }
+    }
+
     fn name(&self) -> String {
         match self {
             #[cfg(feature = "postgres")]

@@ -16,6 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use campanile::error::BoxError;
 use campanile::jid::{BareJid, Jid};
 use campanile::metrics::Metric;
 
@@ -41,6 +42,14 @@ pub trait Open: Send + Sync + 'static {
     /// # Errors
     /// If the database is missing, locked, or has a newer schema version.
     fn open(&self, write: bool) -> Result<Box<dyn Backend>, StoreError>;
+
+    /// Checks that the database could be opened, without changing anything.
+    ///
+    /// # Errors
+    /// If the database cannot be used.
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Returns a name for logs, without secrets.
     fn name(&self) -> String;
@@ -287,6 +296,30 @@ impl Store {
     }
 
     /// Waits until all queued entries are on disk.
+    /// Checks that the database could be opened, without changing anything.
+    ///
+    /// # Errors
+    /// If the database cannot be used.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let open = Arc::clone(&self.open);
+        let checked = tokio::task::spawn_blocking(move || open.check()).await;
+        checked.unwrap_or_else(|error| Err(StoreError::Fault(error.to_string())))
+    }
+
+    /// Reports a failure at the start of a module: `Err` if it is permanent, a warning if the store
+    /// may recover. Senders get an error in the meantime.
+    pub(crate) fn at_start(&self, opened: Result<(), StoreError>) -> Result<(), BoxError> {
+        let Err(error) = opened else { return Ok(()) };
+        let store = self.name();
+        let is_temporary = matches!(error, StoreError::Busy | StoreError::NoSpace);
+        if is_temporary || self.is_remote() {
+            tracing::warn!(store, %error, "archive unavailable; entries are rejected until it \
+                recovers");
+            return Ok(());
+        }
+        Err(format!("{store}: {error}").into())
+    }
+
     pub(crate) async fn flush(&self) {
         if let Err(error) = self.write(|_| Ok(())).await {
             tracing::warn!(store = %self.name(), %error, "archive not flushed");

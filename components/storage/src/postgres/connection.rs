@@ -85,6 +85,23 @@ impl<T: PreparedConnection> ConnectionManager<T> {
         }
     }
 
+    /// Checks that the database can be reached, without creating or migrating tables.
+    ///
+    /// # Errors
+    /// If the database is unreachable or denies access.
+    pub async fn check(&self) -> Result<(), BoxError> {
+        let connecting = self.database.connect();
+        match tokio::time::timeout(QUERY_TIMEOUT, connecting).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.describe(&error.into())),
+            Err(_) => Err(format!(
+                "{}: no connection within {QUERY_TIMEOUT:?}",
+                self.database.name()
+            )
+            .into()),
+        }
+    }
+
     /// Returns the connection, opening it if needed.
     ///
     /// # Errors

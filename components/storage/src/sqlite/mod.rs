@@ -3,6 +3,7 @@
 //! The version is the `user_version` in the file header, and the `application_id` there protects
 //! files of other programs.
 
+mod examine;
 #[cfg(test)]
 mod tests;
 
@@ -142,6 +143,8 @@ pub enum SchemaError {
     Version(VersionError),
     /// The file at this path belongs to another program.
     Foreign(String),
+    /// The file cannot be used, with the reason.
+    Unusable(String),
     /// SQLite failed.
     Sqlite(rusqlite::Error),
 }
@@ -159,6 +162,7 @@ impl fmt::Display for SchemaError {
             Self::Foreign(path) => {
                 write!(f, "{path} belongs to another program; choose another file")
             }
+            Self::Unusable(why) => f.write_str(why),
             Self::Sqlite(error) => error.fmt(f),
         }
     }

@@ -81,7 +81,7 @@ impl Runner {
         self.modules
             .start(&self.client)
             .await
-            .map_err(|error| RunError::service("module failed to start", error))?;
+            .map_err(RunError::start)?;
         let mut back_off = BackOff::default();
         let mut mounted = false;
         let result = loop {

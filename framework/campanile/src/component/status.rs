@@ -50,6 +50,7 @@ pub struct RunError {
 enum RunErrorCause {
     Refused(LinkError),
     Service(BoxError),
+    Start(BoxError),
 }
 
 impl RunError {
@@ -67,6 +68,19 @@ impl RunError {
         }
     }
 
+    pub(super) fn start(error: BoxError) -> Self {
+        Self {
+            text: "module failed to start".to_owned(),
+            cause: RunErrorCause::Start(error),
+        }
+    }
+
+    /// Returns `true` if a module failed to start, for example because its port is in use.
+    #[must_use]
+    pub fn is_start_failure(&self) -> bool {
+        matches!(self.cause, RunErrorCause::Start(_))
+    }
+
     /// Returns the failure if the server refused the component on its first connection.
     ///
     /// It is `None` if the service or a module failed permanently.
@@ -77,7 +91,7 @@ impl RunError {
     pub fn link_error(&self) -> Option<&LinkError> {
         match &self.cause {
             RunErrorCause::Refused(error) => Some(error),
-            RunErrorCause::Service(_) => None,
+            RunErrorCause::Service(_) | RunErrorCause::Start(_) => None,
         }
     }
 }
@@ -92,7 +106,7 @@ impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.cause {
             RunErrorCause::Refused(_) => None,
-            RunErrorCause::Service(error) => Some(&**error),
+            RunErrorCause::Service(error) | RunErrorCause::Start(error) => Some(&**error),
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::router::{Advertised, Router};
 ///
 /// | event | calls |
 /// |---|---|
+/// | a configuration is checked | `check`, on a module that does not run |
 /// | the component is built | `mount`, then `advertised` with the whole component's information |
 /// | the component starts, before the first connection | `start`, one module after the other |
 /// | a stream is open | `online`, concurrently for all modules; dropped if the stream ends first |
@@ -86,6 +87,16 @@ pub trait Module: Send + Sync + 'static {
     /// block.
     fn metrics(&self) -> Vec<Metric> {
         Vec::new()
+    }
+
+    /// Checks what [`start`](Module::start) needs, such as files and ports, without changing
+    /// anything. Called before a start by programs that check their configuration, such as
+    /// `campanile check --connect`.
+    ///
+    /// # Errors
+    /// Returns the reason that the module could not start.
+    async fn check(&self) -> Result<(), BoxError> {
+        Ok(())
     }
 
     /// Called once, before the first connection. If it fails, the component does not start.

@@ -57,15 +57,17 @@ async function ask(path, body) {
   if (body !== undefined) Object.assign(options, { method: 'POST', body: JSON.stringify(body) });
   const response = await fetch(path, options);
   const answer = await response.json();
-  if (!response.ok) throw new Error(answer.detail || response.statusText);
+  if (!response.ok) {
+    const faults = (answer.faults ?? []).map((fault) => (fault.line ? `line ${fault.line}: ${fault.what}` : fault.what));
+    throw new Error([answer.detail || response.statusText, ...faults].join('; '));
+  }
   return answer;
 }
 
-// Runs the action of a button, and shows its error.
+// Runs the action of a button, and shows the text that it returns, or its error.
 async function attempt(work) {
   try {
-    await work();
-    tell('');
+    tell((await work()) ?? '');
   } catch (error) {
     tell(error.message);
   }
@@ -282,9 +284,13 @@ on('usual', 'click', () => changeLog(null));
 on('read-errors', 'click', readErrors);
 on('read-undelivered', 'click', readLetters);
 on('reload', 'click', async () => {
-  await ask('api/reload', {});
   byId('found').textContent = '';
-  await readErrors();
+  try {
+    const { outcome } = await ask('api/reload', {});
+    return outcome === 'applied' ? 'Configuration applied' : 'Configuration unchanged';
+  } finally {
+    await readErrors();
+  }
 });
 on('pause', 'click', () => {
   paused = !paused;

@@ -53,6 +53,11 @@ impl Open for PostgresStore {
         }))
     }
 
+    fn check(&self) -> Result<(), StoreError> {
+        self.0.connect_blocking()?;
+        Ok(())
+    }
+
     fn name(&self) -> String {
         self.0.name().to_owned()
     }

@@ -75,6 +75,10 @@ impl Open for SqliteStore {
         }))
     }
 
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(schema::examine(&self.path)?)
+    }
+
     fn name(&self) -> String {
         format!("sqlite:{}", self.path.display())
     }

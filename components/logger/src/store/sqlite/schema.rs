@@ -1,5 +1,7 @@
 //! Tables and migrations of the SQLite store.
 
+use std::path::Path;
+
 use campanile_storage::sqlite::{Schema, SchemaError, Step};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -61,6 +63,11 @@ const SCHEMA: Schema = Schema {
     unversioned: None,
     steps: &[Step::Call(create), Step::Sql(ERASURES)],
 };
+
+/// Checks that a file could be used, without changing it.
+pub(super) fn examine(path: &Path) -> Result<(), SchemaError> {
+    SCHEMA.examine(path)
+}
 
 /// Migrates the schema and returns the keys of the store.
 pub(super) fn prepare(connection: &mut Connection) -> Result<Keys, StoreError> {

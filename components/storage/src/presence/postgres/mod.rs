@@ -65,6 +65,10 @@ impl PostgresSubscriptions {
 
 #[async_trait]
 impl SubscriptionStore for PostgresSubscriptions {
+    async fn check(&self) -> Result<(), BoxError> {
+        self.connections.check().await
+    }
+
     /// Fails only if the error is permanent; an unreachable database is retried on demand.
     async fn open(&self) -> Result<(), BoxError> {
         self.connections.try_open().await

@@ -118,6 +118,12 @@ impl File {
 
 #[async_trait]
 impl SubscriptionStore for SqliteSubscriptions {
+    async fn check(&self) -> Result<(), BoxError> {
+        let path = self.file.path.clone();
+        let examined = tokio::task::spawn_blocking(move || schema::examine(&path)).await?;
+        examined.map_err(|error| format!("{}: {error}", self.file.path.display()).into())
+    }
+
     async fn open(&self) -> Result<(), BoxError> {
         self.with(|_| Ok(())).await
     }

@@ -1,5 +1,7 @@
 //! Tables of presence subscriptions.
 
+use std::path::Path;
+
 use rusqlite::{Connection, Result, params};
 
 use crate::sqlite::{Schema, SchemaError, Step};
@@ -31,6 +33,11 @@ const SCHEMA: Schema = Schema {
     unversioned: None,
     steps: &[Step::Sql(TABLES)],
 };
+
+/// Checks that a file could be used, without changing it.
+pub(crate) fn examine(path: &Path) -> Result<(), SchemaError> {
+    SCHEMA.examine(path)
+}
 
 /// Creates or migrates the tables, and rejects a file of another program or a later version.
 pub(crate) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {

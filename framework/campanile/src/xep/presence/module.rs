@@ -69,6 +69,10 @@ impl Module for Roster {
         }
     }
 
+    async fn check(&self) -> Result<(), BoxError> {
+        self.inner.settings.store.check().await
+    }
+
     async fn start(&self, client: Client) -> Result<(), BoxError> {
         self.inner.settings.store.open().await?;
         self.inner

@@ -20,6 +20,14 @@ const MAX_COUNT: u64 = 100_000_000;
 /// | crate `campanile-storage` (feature `postgres`) | several processes on one JID |
 #[async_trait]
 pub trait SubscriptionStore: Send + Sync + 'static {
+    /// Checks that the store could be opened, without changing anything.
+    ///
+    /// # Errors
+    /// If the store cannot be used.
+    async fn check(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
     /// Opens the store. Called once, before the component connects.
     ///
     /// # Errors
