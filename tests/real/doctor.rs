@@ -453,3 +453,27 @@ async fn doctor_replaces_connection_with_kick_old() {
             .contains("<conflict")
     );
 }
+
+/// From ejabberd 24.10 on, `mod_privilege` of any virtual host drops IQs to bare addresses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_explains_ejabberd_with_mod_privilege() {
+    let privilege = "  mod_privilege: {roster: {both: admin}}\n";
+    let server = Ejabberd::start(&setup().ejabberd(privilege, "")).await;
+    let configuration = component("echo.localhost", &server.component_address(), "");
+    if server.release() < (24, 10) {
+        let passes = ["20 pings to itself returned"];
+        assert_report("mod_privilege", &check(&configuration).await, 0, &passes);
+        return;
+    }
+    assert_finding(
+        "mod_privilege",
+        &configuration,
+        &[
+            "FAULT: the server drops IQs of echo.localhost to addresses without a resource: pings \
+            to echo.localhost and localhost did not return, those to echo.localhost/check did",
+            "ejabberd 24.10 and later does this if a virtual host has mod_privilege",
+            "mod_privilege: …      # remove it from the modules of all virtual hosts",
+        ],
+    )
+    .await;
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use campanile_tests::release_is_newer;
 use campanile_tests::setup::SECRET;
 use campanile_tests::{Component, Ejabberd, Kind, Prosody, RawComponent, Server, Setup, on_both};
 use tokio::net::TcpStream;
@@ -28,6 +29,22 @@ async fn components_connect(server: Server) {
     assert!(came.contains("urn:xmpp:ping"), "{came}");
 }
 on_both!(components_connect, two());
+
+/// Tells the versions in the output, and that the newer ones are in use if they were asked for.
+async fn release_is_the_expected_one(server: Server) {
+    let release = server.release();
+    eprintln!("{:?} {release:?}", server.kind());
+    let newer = match server.kind() {
+        Kind::Prosody => (13, 0),
+        Kind::Ejabberd => (24, 10),
+    };
+    assert!(
+        !release_is_newer() || release >= newer,
+        "{:?} {release:?} instead of {newer:?} or later",
+        server.kind()
+    );
+}
+on_both!(release_is_the_expected_one, two());
 
 async fn wrong_secret_is_rejected(server: Server) {
     let stream = TcpStream::connect(server.component_address())

@@ -60,6 +60,7 @@ pub use raw_client::RawClient;
 pub use raw_component::RawComponent;
 pub use raw_server::RawServer;
 pub use received::Received;
+pub use server::release::is_newer as release_is_newer;
 pub use server::{Ejabberd, Kind, Prosody, Server};
 pub use setup::{Component, Setup};
 pub use webhook_endpoint::WebhookEndpoint;

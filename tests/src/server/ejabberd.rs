@@ -1,10 +1,9 @@
-//! ejabberd 23 from Debian, run as a plain Erlang node, because `ejabberdctl` requires a system
+//! ejabberd from Debian, run as a plain Erlang node, because `ejabberdctl` requires a system
 //! user and fixed folders.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Site;
+use super::{Site, release};
 use crate::setup::{Setup, password};
 use crate::snippet::{DOMAIN, SECRET, Snippet};
 
@@ -114,34 +113,8 @@ fn node(site: &Site, name: &str) -> Command {
         .args(["-erl_epmd_port", &site.node.to_string()])
         .args(["-kernel", "inet_dist_use_interface", "{127,0,0,1}"])
         .env("HOME", site.folder.at("home"))
-        .env("ERL_LIBS", libraries());
+        .env("ERL_LIBS", release::erlang_libraries());
     command
-}
-
-/// Returns the library folder of ejabberd. Debian installs it where Erlang does not look by
-/// default.
-fn libraries() -> PathBuf {
-    let has_ejabberd = |folder: &Path| {
-        let names = std::fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.file_name());
-        names
-            .into_iter()
-            .any(|name| name.to_string_lossy().starts_with("ejabberd-"))
-    };
-    let below = std::fs::read_dir("/usr/lib")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    below
-        .filter(|path| path.is_dir())
-        .find(|path| has_ejabberd(path))
-        .unwrap_or_else(|| {
-            panic!("ejabberd is not installed: run `tests/run install` or apt-get install ejabberd")
-        })
 }
 
 fn attach(snippet: &str, setup: &Setup) -> Snippet {

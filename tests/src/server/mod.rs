@@ -3,6 +3,7 @@
 pub(crate) mod certificate;
 mod ejabberd;
 mod prosody;
+pub(crate) mod release;
 
 use std::time::Duration;
 
@@ -211,6 +212,18 @@ impl Server {
     /// Returns the path of the CA certificate for [`Server::component_tls_address`].
     pub fn ca_file(&self) -> String {
         self.site.folder.at("ca.pem")
+    }
+
+    /// Returns the release, such as `(0, 12)` for Prosody 0.12.3 and `(24, 12)` for ejabberd 24.12.
+    pub fn release(&self) -> (u32, u32) {
+        let (marker, text) = match self.kind {
+            Kind::Prosody => ("Prosody version ", self.output.lines().join("\n")),
+            Kind::Ejabberd => ("ejabberd ", self.shell("status")),
+        };
+        let mut numbers = text.split(marker).skip(1).filter_map(release::numbers);
+        numbers
+            .next()
+            .unwrap_or_else(|| panic!("no version in {text}"))
     }
 
     /// Returns the server's log.

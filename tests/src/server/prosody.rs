@@ -1,9 +1,9 @@
-//! Prosody 0.12 from Debian, with a main configuration file that includes the snippets in
+//! Prosody from Debian, with a main configuration file that includes the snippets in
 //! `conf.d/`.
 
 use std::process::Command;
 
-use super::Site;
+use super::{Site, release};
 use crate::setup::{Component, Setup, password};
 use crate::snippet::{DOMAIN, SECRET, Snippet};
 
@@ -40,13 +40,13 @@ pub(super) fn configure(site: &Site, setup: &Setup) {
 }
 
 pub(super) fn command(site: &Site) -> Command {
-    let mut command = Command::new("prosody");
+    let mut command = Command::new(release::prosody_program("prosody"));
     command.args(["-F", "--config", &site.folder.at("prosody.cfg.lua")]);
     command
 }
 
 pub(super) fn shell(site: &Site, line: &str) -> Command {
-    let mut command = Command::new("prosodyctl");
+    let mut command = Command::new(release::prosody_program("prosodyctl"));
     command.args([
         "--root",
         "--config",

@@ -125,7 +125,10 @@ async fn mounted(settings: &Component, mut probe: Probe, resolver: Option<Resolv
     let astray = if probe.strays() > 0 {
         Some(strays(settings))
     } else {
-        route(settings, &probe, pings)
+        match pings.back {
+            0 => unanswered(settings, &probe).await,
+            _ => route(settings, &probe, pings),
+        }
     };
     let mut diagnostics: Vec<Diagnostic> = astray.into_iter().collect();
     // If stanzas go elsewhere, so would the large one.
@@ -157,6 +160,38 @@ async fn mounted(settings: &Component, mut probe: Probe, resolver: Option<Resolv
         )
     });
     Report { well, diagnostics }
+}
+
+/// Reports a component that got none of its pings to its bare domain.
+async fn unanswered(settings: &Component, probe: &Probe) -> Option<Diagnostic> {
+    let pings = probe.ping_resource().await;
+    if pings.back == 0 {
+        return route(settings, probe, pings);
+    }
+    match parent(&settings.jid) {
+        Some(host) if probe.reaches(host).await => None,
+        host => Some(dropped_to_bare_addresses(settings, host)),
+    }
+}
+
+/// Reports `mod_privilege` of ejabberd 24.10 and later, which drops the IQs of components to bare
+/// addresses (ejabberd#4609). A ping to the component's own domain stays lost in any case.
+fn dropped_to_bare_addresses(settings: &Component, host: Option<&str>) -> Diagnostic {
+    let jid = &settings.jid;
+    let host = host.unwrap_or("the server");
+    Diagnostic::fault(format!(
+        "the server drops IQs of {jid} to addresses without a resource: pings to {jid} and {host} \
+        did not return, those to {jid}/check did. Requests to users and to the server, such as \
+        vCards and disco, time out. ejabberd 24.10 and later does this if a virtual host has \
+        mod_privilege"
+    ))
+    .line(
+        EJABBERD,
+        format!(
+            "mod_privilege: …      # remove it from the modules of all virtual hosts; from \
+            ejabberd 25.03 on, an entry for {jid} in that of {host} is enough"
+        ),
+    )
 }
 
 /// Reports stanzas for the component that do not reach this connection.

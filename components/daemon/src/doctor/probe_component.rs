@@ -29,6 +29,7 @@ const OVERHEAD: usize = 256;
 /// Stanza size that every server must accept (RFC 6120 §13.12).
 const SMALLEST: usize = 10_000;
 const PADDING: &str = "urn:campanile:check";
+const RESOURCE: &str = "check";
 
 /// A component that is mounted briefly.
 pub(super) struct Probe {
@@ -114,15 +115,36 @@ impl Probe {
         self.stats.counters().stray
     }
 
-    /// Pings itself through the server.
+    /// Pings itself through the server, at its bare domain.
     pub(super) async fn ping_itself(&self) -> Pings {
+        self.ping_at(self.client.domain().clone()).await
+    }
+
+    /// Pings itself through the server, at an address with a resource.
+    pub(super) async fn ping_resource(&self) -> Pings {
+        let domain = self.client.domain().to_bare();
+        // The resource is valid.
+        let at = domain.with_resource_str(RESOURCE).map(Jid::from);
+        self.ping_at(at.unwrap_or(domain.into())).await
+    }
+
+    /// Returns `true` if another domain of the server answers a ping.
+    pub(super) async fn reaches(&self, domain: &str) -> bool {
+        let Ok(domain) = Jid::new(domain) else {
+            return false;
+        };
+        // An error is an answer as well.
+        !matches!(
+            asked(self.client.clone(), domain, ping()).await,
+            Err(IqError::Timeout | IqError::Disconnected)
+        )
+    }
+
+    async fn ping_at(&self, address: Jid) -> Pings {
+        let before = self.back.load(Ordering::Relaxed);
         let mut pings = JoinSet::new();
         for _ in 0..PINGS {
-            pings.spawn(asked(
-                self.client.clone(),
-                self.client.domain().clone(),
-                ping(),
-            ));
+            pings.spawn(asked(self.client.clone(), address.clone(), ping()));
         }
         let mut slowest = Duration::ZERO;
         while let Some(answered) = pings.join_next().await {
@@ -131,7 +153,7 @@ impl Probe {
             }
         }
         Pings {
-            back: self.back.load(Ordering::Relaxed),
+            back: self.back.load(Ordering::Relaxed) - before,
             slowest,
         }
     }
