@@ -52,7 +52,7 @@ impl Inbound {
 
     /// Starts a new record of the called route, for a call that the dispatcher does not measure.
     pub(crate) fn detach_called_route(&mut self) {
-        self.called_route = CalledRoute::default();
+        self.called_route = self.called_route.detached();
     }
 
     /// The stanza.

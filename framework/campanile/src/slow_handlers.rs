@@ -25,14 +25,23 @@ const SLOW_WINDOW: Duration = Duration::from_millis(100);
 /// The route called last for one stanza, shared by its [`Inbound`](crate::inbound::Inbound)
 /// and the dispatcher.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CalledRoute(Arc<Mutex<Option<Arc<RouteStats>>>>);
+pub(crate) struct CalledRoute(Arc<Mutex<Called>>);
+
+#[derive(Debug, Clone, Default)]
+struct Called {
+    route: Option<Arc<RouteStats>>,
+    /// The message has a body, and the route handles only an annotation such as a chat state.
+    body_ignored: bool,
+}
 
 impl CalledRoute {
     /// Returns an empty record for the next stanza. It reuses this allocation, unless the last
     /// stanza is still being handled.
     pub(crate) fn renew(&mut self) -> Self {
         match Arc::get_mut(&mut self.0) {
-            Some(route) => *route.get_mut().unwrap_or_else(PoisonError::into_inner) = None,
+            Some(called) => {
+                *called.get_mut().unwrap_or_else(PoisonError::into_inner) = Called::default();
+            }
             None => *self = Self::default(),
         }
         self.clone()
@@ -40,14 +49,29 @@ impl CalledRoute {
 
     /// Returns the route that was called last.
     pub(crate) fn get(&self) -> Option<Arc<RouteStats>> {
-        self.lock().clone()
+        self.lock().route.clone()
+    }
+
+    /// Records that the body of this message reaches no handler for bodies.
+    pub(crate) fn ignore_body(&self) {
+        self.lock().body_ignored = true;
+    }
+
+    /// Returns `true` if the body of this message reached no handler for bodies.
+    pub(crate) fn is_body_ignored(&self) -> bool {
+        self.lock().body_ignored
+    }
+
+    /// Returns a copy that no longer changes with this record.
+    pub(crate) fn detached(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.lock().clone())))
     }
 
     fn set(&self, route: &Arc<RouteStats>) {
-        *self.lock() = Some(Arc::clone(route));
+        self.lock().route = Some(Arc::clone(route));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<RouteStats>>> {
+    fn lock(&self) -> MutexGuard<'_, Called> {
         // No code that can panic runs under this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -23,6 +23,9 @@
 //! (`feature-not-implemented` for an IQ request whose namespace is routed and whose element is
 //! not), and `unsubscribed` for presence of type `subscribe` and `probe`.
 //!
+//! A message with a body reaches a route for an annotation, such as a chat state or a marker, only
+//! if nothing else matches (see [`Router::message_with`]).
+//!
 //! The order of the children within a message or presence has no effect.
 
 mod advertise;
@@ -177,6 +180,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 
     /// Routes messages of type `chat` and `normal` that have this payload among their children.
+    ///
+    /// Chat states, markers, receipts, hints and [other elements that only annotate a
+    /// message](crate::stanza::is_annotation) are usually sent together with a body. A message with
+    /// a body goes to their handler only if nothing else matches: no other payload, chat command,
+    /// [`message`](Router::message) route or fallback. The handler then sees the message, but no
+    /// [receipt](Router::receipts) is sent, because its text was not read.
     ///
     /// # Panics
     /// If an overlapping route is already registered.

@@ -12,8 +12,9 @@ use super::payload_index::{PayloadIndex, PayloadRoute, Precedence, best};
 use super::recipient::RecipientPattern;
 use super::recipient_map::{Address, RecipientMap};
 use super::spawn::Call;
+use crate::extract::body;
 use crate::kinds::{KIND_COUNT, Kinds, kind_index};
-use crate::stanza::{Kind, Stanza};
+use crate::stanza::{Kind, Stanza, is_annotation};
 
 /// A route to be inserted into the table.
 pub(super) struct Entry<'a> {
@@ -29,7 +30,28 @@ pub(super) struct RouteTable {
     routes: RecipientMap<RecipientRoutes>,
     defaults: RecipientMap<RecipientRoutes>,
     fallbacks: RecipientMap<RecipientRoutes>,
+    /// `true` if some route for messages handles an annotation, such as a chat state.
+    annotations: bool,
     advertised: Advertised,
+}
+
+/// The route that handles a stanza.
+#[derive(Debug)]
+pub(super) enum Found<'a> {
+    Route(&'a Call),
+    /// A route for an annotation of a message, such as a chat state, while no route takes the
+    /// body of the message.
+    Annotation(&'a Call),
+}
+
+/// The routes to search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Search {
+    All,
+    /// All but the routes for annotations of messages.
+    Content,
+    /// The routes for annotations of messages only.
+    Annotations,
 }
 
 impl RouteTable {
@@ -42,7 +64,9 @@ impl RouteTable {
         for address in addresses {
             drafts[0].entry(address).or_default();
         }
+        let mut annotations = false;
         for entry in entries {
+            annotations |= is_annotation_route(entry.filter);
             drafts[entry.tier as usize]
                 .entry(&entry.filter.recipient)
                 .or_default()
@@ -60,6 +84,7 @@ impl RouteTable {
             routes,
             defaults,
             fallbacks,
+            annotations,
             advertised,
         }
     }
@@ -69,9 +94,24 @@ impl RouteTable {
     }
 
     /// Returns the route that handles this stanza.
-    pub(super) fn find(&self, stanza: &Stanza) -> Option<&Call> {
+    ///
+    /// The body of a message is never won by a route for an annotation, such as the chat state that
+    /// most clients add to each message, if any other route matches.
+    pub(super) fn find(&self, stanza: &Stanza) -> Option<Found<'_>> {
+        let message = matches!(stanza.kind(), Kind::Message(_));
+        if !(self.annotations && message && body(stanza).is_some()) {
+            return self.search(stanza, Search::All).map(Found::Route);
+        }
+        let content = self.search(stanza, Search::Content).map(Found::Route);
+        content.or_else(|| {
+            self.search(stanza, Search::Annotations)
+                .map(Found::Annotation)
+        })
+    }
+
+    fn search(&self, stanza: &Stanza, search: Search) -> Option<&Call> {
         let to = Address::Jid(stanza.to()?);
-        let ask = |group| RecipientRoutes::find(group, stanza);
+        let ask = |group| RecipientRoutes::find(group, stanza, search);
         self.routes
             .visit(to, ask)
             .or_else(|| self.defaults.visit(to, ask).filter(|_| self.exists(stanza)))
@@ -113,6 +153,8 @@ struct RecipientRoutes {
 #[derive(Debug, Default)]
 struct KindRoutes {
     names: PayloadIndex,
+    /// The routes for annotations of messages, such as chat states.
+    annotations: PayloadIndex,
     commands: CommandIndex,
     any: Option<Call>,
 }
@@ -145,10 +187,10 @@ impl RecipientRoutes {
         self.namespaces.iter().any(|known| **known == *namespace)
     }
 
-    fn find(&self, stanza: &Stanza) -> Option<&Call> {
+    fn find(&self, stanza: &Stanza, search: Search) -> Option<&Call> {
         self.slots[kind_index(stanza.kind())]
             .as_deref()?
-            .find(stanza)
+            .find(stanza, search)
     }
 }
 
@@ -156,6 +198,7 @@ impl KindRoutes {
     /// Builds the entry from routes sorted by breadth, those for fewer types first.
     fn new(entries: &[&Entry<'_>]) -> Self {
         let mut names = Vec::new();
+        let mut annotations = Vec::new();
         let mut commands = CommandIndex::default();
         let mut any = None;
         for Entry {
@@ -169,7 +212,12 @@ impl KindRoutes {
                         breadth: filter.kinds.breadth(),
                         rank: *rank,
                     };
-                    names.push((
+                    let index = if is_annotation_route(filter) {
+                        &mut annotations
+                    } else {
+                        &mut names
+                    };
+                    index.push((
                         pattern.clone(),
                         PayloadRoute {
                             precedence,
@@ -183,35 +231,56 @@ impl KindRoutes {
         }
         Self {
             names: PayloadIndex::new(names),
+            annotations: PayloadIndex::new(annotations),
             commands,
             any,
         }
     }
 
-    fn find(&self, stanza: &Stanza) -> Option<&Call> {
-        let named = if self.names.is_empty() {
-            None
-        } else {
-            self.named(stanza)
-        };
-        named
+    fn find(&self, stanza: &Stanza, search: Search) -> Option<&Call> {
+        if search == Search::Annotations {
+            return named(&self.annotations, stanza);
+        }
+        let mut found = named(&self.names, stanza);
+        if search == Search::All {
+            found = found.or_else(|| named(&self.annotations, stanza));
+        }
+        found
             .or_else(|| self.commands.find(stanza))
             .or(self.any.as_ref())
     }
+}
 
-    fn named(&self, stanza: &Stanza) -> Option<&Call> {
-        // An IQ request has one child. The children of a message are in no particular order, and
-        // servers reorder them, so all of them are looked up.
-        let asked = if stanza.kind().is_request() {
-            1
-        } else {
-            stanza.children().len()
-        };
-        let children = stanza.children().iter().take(asked);
-        children
-            .map(|child| self.names.find(&child))
-            .reduce(best)
-            .flatten()
-            .map(|named| &named.call)
+/// Returns the most specific route for a child of the stanza.
+fn named<'a>(index: &'a PayloadIndex, stanza: &Stanza) -> Option<&'a Call> {
+    if index.is_empty() {
+        return None;
     }
+    // An IQ request has one child. The children of a message are in no particular order, and
+    // servers reorder them, so all of them are looked up.
+    let asked = if stanza.kind().is_request() {
+        1
+    } else {
+        stanza.children().len()
+    };
+    let children = stanza.children().iter().take(asked);
+    children
+        .map(|child| index.find(&child))
+        .reduce(best)
+        .flatten()
+        .map(|named| &named.call)
+}
+
+/// Returns `true` for a route that handles annotations of messages and nothing else.
+fn is_annotation_route(filter: &Filter) -> bool {
+    let messages = || {
+        filter
+            .kinds
+            .iter()
+            .all(|kind| matches!(kind, Kind::Message(_)))
+    };
+    filter
+        .payload
+        .as_ref()
+        .is_some_and(|payload| is_annotation(&payload.namespace, &payload.name) && messages())
 }

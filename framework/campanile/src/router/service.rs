@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use tower_service::Service;
 
 use super::route::Target;
-use super::route_table::{self, RouteTable};
+use super::route_table::{self, Found, RouteTable};
 use super::spawn::Call;
 use super::{Advertised, Inner, Router, Tier, chat_command, unmatched};
 use crate::error::BoxError;
@@ -68,7 +68,11 @@ impl Service<Inbound> for Router<()> {
             return Box::pin(std::future::ready(Err(unmatched::bad_request().into())));
         }
         match table.find(inbound.stanza()) {
-            Some(call) => call.handle(inbound, table.advertised()),
+            Some(Found::Route(call)) => call.handle(inbound, table.advertised()),
+            Some(Found::Annotation(call)) => {
+                inbound.called_route().ignore_body();
+                call.handle(inbound, table.advertised())
+            }
             None => Box::pin(std::future::ready(unmatched::answer(table, &inbound))),
         }
     }

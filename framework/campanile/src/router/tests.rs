@@ -488,6 +488,77 @@ fn order_of_children_has_no_effect() {
 }
 
 #[test]
+fn annotation_never_wins_a_body() {
+    const ACTIVE: &str = "<active xmlns='http://jabber.org/protocol/chatstates'/>";
+    let signals = || {
+        Router::new().on(
+            Filter::message().payload("http://jabber.org/protocol/chatstates"),
+            say("typing"),
+        )
+    };
+    let groups = || Filter::kinds([Kind::Message(MessageType::Groupchat)]);
+    let rows = [
+        (signals().message(say("chat")), "chat", "chat"),
+        (signals().message(say("chat")), "headline", "typing"),
+        (signals().on(groups(), say("room")), "groupchat", "room"),
+        (
+            signals().on(Filter::message(), say("any")),
+            "headline",
+            "any",
+        ),
+        (signals().bounced(say("bounced")), "error", "bounced"),
+        (
+            signals().chat_command("!hi {name?}", say("command")),
+            "chat",
+            "command",
+        ),
+        (
+            signals().message_with("urn:a", say("payload")),
+            "chat",
+            "payload",
+        ),
+        (signals().fallback(say("fallback")), "chat", "fallback"),
+        // A route for all recipients, while the recipient has one for the chat state only.
+        (
+            Router::new().at("@", signals()).message(say("chat")),
+            "chat",
+            "chat",
+        ),
+        (
+            Router::new()
+                .at("@", signals().spawn())
+                .merge(Router::new().fallback(say("fallback"))),
+            "chat",
+            "fallback",
+        ),
+    ];
+    for (mut router, kind, wanted) in rows {
+        let payload = "<a xmlns='urn:a'/>";
+        for children in [
+            format!("<body>!hi</body>{ACTIVE}{payload}"),
+            format!("{payload}{ACTIVE}<body>!hi</body>"),
+        ] {
+            let xml = format!("<message type='{kind}'>{children}</message>");
+            assert_eq!(called(&mut router, &xml), wanted, "{xml}");
+        }
+        let alone = format!("<message type='{kind}'>{ACTIVE}</message>");
+        if !matches!(wanted, "fallback") {
+            assert_eq!(called(&mut router, &alone), "typing", "{alone}");
+        }
+    }
+}
+
+#[test]
+fn payload_takes_precedence_over_annotation() {
+    let mut router = Router::new()
+        .message_with(("urn:xmpp:hints", "store"), say("hint"))
+        .message_with("urn:xmpp:omemo:2", say("encrypted"));
+    let xml = "<message><store xmlns='urn:xmpp:hints'/><encrypted xmlns='urn:xmpp:omemo:2'/>\
+        </message>";
+    assert_eq!(called(&mut router, xml), "encrypted");
+}
+
+#[test]
 fn many_payload_names_are_routed() {
     let names: Vec<_> = (0..500)
         .map(|n| (format!("urn:example:service:{n}"), format!("n{}", n % 7)))

@@ -11,6 +11,7 @@ use xmpp_parsers::receipts::Received;
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
+use crate::slow_handlers::CalledRoute;
 use crate::stanza::{Children, Kind, MessageType, Stanza};
 
 /// Namespace of delivery receipts.
@@ -20,7 +21,9 @@ pub(crate) const NS: &str = "urn:xmpp:receipts";
 /// the handler.
 ///
 /// No receipt is sent if the handler rejects the message, if the message has no id, or if its type
-/// is neither `chat` nor `normal`. If the handler defers its reply with
+/// is neither `chat` nor `normal`. Nor is one sent for a message with a body that only the handler
+/// of an annotation such as a chat state has seen (see
+/// [`message_with`](crate::router::Router::message_with)). If the handler defers its reply with
 /// [`Deferred`](crate::reply::Deferred), the receipt is sent together with that reply.
 ///
 /// ```
@@ -63,7 +66,7 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        let wanted = wanted(inbound.stanza());
+        let wanted = wanted(&inbound);
         ReceiptsFuture {
             inner: self.inner.call(inbound),
             wanted,
@@ -104,10 +107,12 @@ where
 struct Receipt {
     kind: Kind,
     id: String,
+    called: CalledRoute,
 }
 
 /// XEP-0184 §5.3: a receipt requires a message with an id, and is never sent for a receipt.
-fn wanted(stanza: &Stanza) -> Option<Receipt> {
+fn wanted(inbound: &Inbound) -> Option<Receipt> {
+    let stanza = inbound.stanza();
     if !matches!(
         stanza.kind(),
         Kind::Message(MessageType::Chat | MessageType::Normal)
@@ -120,6 +125,7 @@ fn wanted(stanza: &Stanza) -> Option<Receipt> {
     Some(Receipt {
         kind: stanza.kind(),
         id: id.to_owned(),
+        called: inbound.called_route().clone(),
     })
 }
 
@@ -127,6 +133,8 @@ impl Receipt {
     fn before(self, reply: Reply) -> Reply {
         match reply {
             refused if is_refusal(&refused) => refused,
+            // Only known now: this layer may stand outside of the router.
+            unread if self.called.is_body_ignored() => unread,
             Reply::Deferred(later) => Reply::Deferred(later.map(move |reply| self.before(reply))),
             reply => match Children::of(&Received { id: self.id }) {
                 Ok(received) => {

@@ -35,6 +35,7 @@
 //!
 //! [`Reader`](crate::reader::Reader) parses stanzas from a stream.
 
+mod annotation;
 mod builders;
 mod children;
 mod convert;
@@ -45,6 +46,7 @@ use compact_str::CompactString;
 use jid::Jid;
 use xso::{AsXml, FromXml};
 
+pub use self::annotation::is_annotation;
 pub use self::builders::{MessageBuilder, PresenceBuilder};
 pub use self::children::{Child, Children, ChildrenBuilder};
 pub(crate) use self::children::{ChildSpan, ChildSpans, NamespaceSource};
@@ -163,25 +165,12 @@ impl Stanza {
     /// Returns `true` if the stanza has content: a body, or any other child except notifications
     /// about other messages and metadata added by servers.
     ///
-    /// Chat states, receipts, markers, hints, delays, stanza ids and `<thread/>` are not content.
+    /// [`is_annotation`] lists the elements that are not content.
     #[must_use]
     pub fn has_content(&self) -> bool {
-        self.children.iter().any(|child| {
-            !matches!(
-                (&*child.namespace(), child.name()),
-                // XEP-0085, XEP-0184, XEP-0333, XEP-0334: not written by a person.
-                (
-                    "http://jabber.org/protocol/chatstates"
-                    | "urn:xmpp:receipts"
-                    | "urn:xmpp:chat-markers:0"
-                    | "urn:xmpp:hints",
-                    _,
-                )
-                // Added by servers: XEP-0203, XEP-0359 and ejabberd's older form of the latter.
-                | ("urn:xmpp:delay" | "urn:xmpp:sid:0" | "urn:xmpp:mam:tmp", _)
-                | ("jabber:client", "thread")
-            )
-        })
+        self.children
+            .iter()
+            .any(|child| !is_annotation(&child.namespace(), child.name()))
     }
 
     /// Sets the id.
