@@ -1,15 +1,18 @@
 //! Detection of handlers that block the thread of the connection; their routes then run in tasks of
-//! their own.
+//! their own, and pass the work of their thread on to another one.
 //!
 //! The router records the route that it calls in the [`CalledRoute`] of the stanza, and the
 //! dispatcher measures the poll, so neither depends on the other.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
 // The real clock: this measures a blocked thread, even while tokio's clock is paused.
 use std::time::{Duration, Instant};
+
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Duration of a turn of the connection after which it yields. Each turn that ends with work left
 /// costs a system call and, on an idle machine, a move to another core: a shorter turn cost an
@@ -30,6 +33,8 @@ pub(crate) struct CalledRoute(Arc<Mutex<Called>>);
 #[derive(Debug, Clone, Default)]
 struct Called {
     route: Option<Arc<RouteStats>>,
+    /// The route around it: a handler is called within its layers.
+    outer: Option<Arc<RouteStats>>,
     /// The message has a body, and the route handles only an annotation such as a chat state.
     body_ignored: bool,
 }
@@ -67,8 +72,21 @@ impl CalledRoute {
         Self(Arc::new(Mutex::new(self.lock().clone())))
     }
 
+    /// Returns the outermost route, and the one that was called last.
+    fn routes(&self) -> Option<(Arc<RouteStats>, Arc<RouteStats>)> {
+        let called = self.lock();
+        let route = called.route.clone()?;
+        Some((
+            called.outer.clone().unwrap_or_else(|| Arc::clone(&route)),
+            route,
+        ))
+    }
+
     fn set(&self, route: &Arc<RouteStats>) {
-        self.lock().route = Some(Arc::clone(route));
+        let mut called = self.lock();
+        if let Some(outer) = called.route.replace(Arc::clone(route)) {
+            called.outer.get_or_insert(outer);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Called> {
@@ -82,6 +100,8 @@ impl CalledRoute {
 pub(crate) struct RouteStats {
     route: String,
     spawn: AtomicBool,
+    /// The handler within the route, by whose name it is shown while it runs in tasks.
+    handler: OnceLock<Arc<RouteStats>>,
     /// Number of slow polls within the current window, and the start of that window.
     slow_polls: Mutex<(u32, Option<Instant>)>,
 }
@@ -91,6 +111,7 @@ impl RouteStats {
         Arc::new(Self {
             route: route.into(),
             spawn: AtomicBool::new(spawn),
+            handler: OnceLock::new(),
             slow_polls: Mutex::default(),
         })
     }
@@ -98,8 +119,15 @@ impl RouteStats {
     /// Records that the router is about to call this route. Returns `true` if the route must not be
     /// polled inline.
     pub(crate) fn enter(self: &Arc<Self>, called: &CalledRoute) -> bool {
+        let spawn = self.spawn.load(Ordering::Relaxed);
+        let shown = self.handler.get().filter(|_| spawn);
+        called.set(shown.unwrap_or(self));
+        spawn
+    }
+
+    /// Records that this handler is about to be called.
+    pub(crate) fn record_call(self: &Arc<Self>, called: &CalledRoute) {
         called.set(self);
-        self.spawn.load(Ordering::Relaxed)
     }
 
     /// Returns the display name of the route.
@@ -121,19 +149,36 @@ impl RouteStats {
     }
 }
 
-/// Starts polling `future` at the second poll: the first one is the dispatcher's, which then spawns
-/// a task.
-pub(crate) async fn pend_once<F: Future>(future: F) -> F::Output {
-    let mut first = true;
-    std::future::poll_fn(|cx| {
-        if std::mem::take(&mut first) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+pin_project_lite::pin_project! {
+    /// A future that may block its thread at any poll.
+    ///
+    /// A worker of the runtime first passes its queue on to another thread, and the sockets that it
+    /// watches with it. Being in a task of its own is not enough: tokio runs a task that was just
+    /// spawned on the same worker, right after the task that has spawned it, and wakes no other
+    /// one for it. With as many blocking calls as workers, there would be no other one.
+    #[derive(Debug)]
+    pub(crate) struct OffWorker<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+/// Prepares a future for running in a task of its own although it blocks its thread.
+pub(crate) fn off_worker<F: Future>(future: F) -> OffWorker<F> {
+    OffWorker { future }
+}
+
+impl<F: Future> Future for OffWorker<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let future = self.project().future;
+        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| future.poll(cx)),
+            // A runtime of one thread has no other one to pass its work to.
+            _ => future.poll(cx),
         }
-        Poll::Ready(())
-    })
-    .await;
-    future.await
+    }
 }
 
 /// Records the duration of the first poll of a call.
@@ -146,12 +191,17 @@ pub(crate) fn record(called: &CalledRoute, took: Duration, bound: Duration) {
 
 #[cold]
 fn record_slow(called: &CalledRoute, took: Duration, bound: Duration) {
-    let Some(stats) = called.get() else {
+    let Some((outer, route)) = called.routes() else {
         return;
     };
-    if stats.is_slow(took, bound, Instant::now()) && !stats.spawn.swap(true, Ordering::Relaxed) {
-        tracing::warn!(route = %stats.route, ?took, "handler blocked the connection; \
+    // The outermost route includes the layers of the handler, which may be what blocks.
+    if outer.is_slow(took, bound, Instant::now()) && !outer.spawn.swap(true, Ordering::Relaxed) {
+        tracing::warn!(route = %route.route, ?took, "handler blocked the connection; \
             its route now runs in separate tasks");
+        if !Arc::ptr_eq(&outer, &route) {
+            // The first one stays.
+            let _ = outer.handler.set(route);
+        }
     }
 }
 

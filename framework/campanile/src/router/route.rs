@@ -15,7 +15,7 @@ use crate::extract::FromInbound;
 use crate::handler::{Handler, ReplyFuture};
 use crate::inbound::Inbound;
 use crate::reply::{IntoReply, Reply};
-use crate::slow_handlers::{RouteStats, pend_once};
+use crate::slow_handlers::RouteStats;
 
 /// A boxed handler or service: what layers are applied to.
 ///
@@ -106,14 +106,12 @@ where
     S: Send + Sync + 'static,
 {
     fn call(&self, inbound: Inbound) -> ReplyFuture {
+        self.stats.record_call(inbound.called_route());
         // Extract before boxing, so that the future holds only the arguments and not the stanza as
         // well.
         match A::from_inbound(&inbound, &self.state) {
             Ok(arguments) => {
                 let answer = self.handler.call(arguments);
-                if self.stats.enter(inbound.called_route()) {
-                    return Box::pin(pend_once(async move { answer.await.into_reply() }));
-                }
                 Box::pin(async move { answer.await.into_reply() })
             }
             Err(rejection) => Box::pin(std::future::ready(Err(rejection.into()))),

@@ -17,7 +17,7 @@ use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::layer::LoopGuardLayer;
 use crate::reply::Reply;
-use crate::slow_handlers::RouteStats;
+use crate::slow_handlers::{RouteStats, off_worker};
 
 /// A route as stored in the lookup table.
 #[derive(Debug, Clone)]
@@ -65,7 +65,8 @@ impl Spawned {
         // The task runs beside the dispatcher, which must not see what it calls.
         inbound.detach_called_route();
         // The synchronous part of the handler must run in the task as well.
-        Self(tokio::spawn(async move { route.handle(inbound).await }))
+        let call = off_worker(async move { route.handle(inbound).await });
+        Self(tokio::spawn(call))
     }
 }
 
