@@ -483,6 +483,7 @@ pub mod router;
 pub mod settings;
 mod shutdown;
 mod slow_handlers;
+pub mod supervise;
 #[cfg(test)]
 mod test_util;
 mod throttle;

@@ -251,11 +251,12 @@ pub(super) fn turned_away(stats: &Counters) -> [(&'static str, u64); 9] {
     ]
 }
 
-pub(super) fn faults(stats: &Counters) -> [(&'static str, u64); 6] {
+pub(super) fn faults(stats: &Counters) -> [(&'static str, u64); 7] {
     [
         ("panic", stats.panics),
         ("fault", stats.faults),
         ("timeout", stats.timeouts),
+        ("task", stats.task_failures),
         ("unwritable", stats.unwritable),
         ("stale", stats.stale),
         ("poisoned", stats.poisoned),

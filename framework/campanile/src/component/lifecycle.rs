@@ -10,6 +10,7 @@ use tokio::time::{Duration, timeout};
 use crate::client::Client;
 use crate::error::BoxError;
 use crate::module::Module;
+use crate::supervise::restarting;
 
 /// The modules of a component and the stage of its life cycle. The lock is held while modules are
 /// replaced.
@@ -212,7 +213,13 @@ impl Member {
         let module = Arc::clone(&self.module);
         let client = client.clone();
         self.online = Some(AbortOnDrop(tokio::spawn(async move {
-            module.online(client).await;
+            let name = format!("{}: online", module.name());
+            let count = || client.shared().counters.task_failures.inc();
+            let online = || async {
+                module.online(client.clone()).await;
+                Ok(())
+            };
+            restarting(&name, count, online).await;
         })));
     }
 
@@ -220,8 +227,7 @@ impl Member {
     async fn halt(&mut self) {
         if let Some(mut task) = self.online.take() {
             task.0.abort();
-            // Canceled, completed, or panicked; a panic has already been reported by the panic
-            // hook.
+            // Canceled or completed; panics are caught in the task.
             let _ = (&mut task.0).await;
         }
     }

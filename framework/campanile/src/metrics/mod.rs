@@ -84,6 +84,8 @@ counters! {
     faults,
     /// Handlers that timed out.
     timeouts,
+    /// Background tasks of modules that failed or panicked; they were started again.
+    task_failures,
     /// Replies that could not be serialized and were replaced by `internal-server-error`.
     unwritable,
     /// Replies that were dropped because they were too old for the next stream.

@@ -36,7 +36,9 @@ use crate::router::{Advertised, Router};
 /// ones.
 ///
 /// `offline` and `stop` may take as long as the shutdown grace period, `leave` half as long. A call
-/// that takes longer or panics is abandoned and logged.
+/// that takes longer or panics is abandoned and logged. A call of `online` that panics is counted,
+/// logged, and repeated after a delay, as long as the stream is open. Run other background tasks of
+/// a module with [`supervise`](crate::supervise::supervise).
 ///
 /// ```
 /// use std::sync::Arc;
