@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use campanile::Limits;
 use campanile::component::{Component, Status};
 use campanile::router::Router;
 use campanile_testing::host::{Host, OnConflict};
@@ -356,4 +357,31 @@ async fn second_ping_flushes_a_deferring_parser() {
     bot.counted(|counters| counters.round_trips == 1).await;
     assert!(bot.status().is_ready());
     assert_eq!(bot.counters().connected, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_duration_is_accepted_as_a_limit() {
+    let never = Duration::MAX;
+    let limits = Limits::default()
+        .with_keepalive(never)
+        .with_keepalive_deadline(never)
+        .with_shutdown_grace(never)
+        .with_handler_timeout(never)
+        .with_iq_timeout(never)
+        .with_unconfirmed_age(never)
+        .with_connect_timeout(never)
+        .with_back_off((never, never));
+    let mut bot = mount("bot.localhost", |bot| {
+        bot.limits(limits)
+            .readiness_max_age(never)
+            .router(Router::new().message(async || "hello"))
+    })
+    .await;
+    let alice = bot.user("alice@localhost");
+    alice.say("bot.localhost", "hi").await.unwrap();
+    alice
+        .expect("<message type='chat'><body>hello</body></message>")
+        .await;
+    bot.running().stop();
+    bot.running().ended().await.unwrap();
 }

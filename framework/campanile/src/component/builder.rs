@@ -25,7 +25,7 @@ use crate::connection::{
 use crate::dispatch::{Dispatch, Ordering};
 use crate::error::{BoxError, write_chain};
 use crate::inbound::Inbound;
-use crate::limits::Limits;
+use crate::limits::{Limits, YEAR};
 use crate::module::{self, Module, MountError};
 use crate::reply::Reply;
 use crate::router::{RouteError, Router};
@@ -330,7 +330,7 @@ impl ComponentBuilder {
     /// [ready](super::Status::is_ready) only after the first check on the current stream has
     /// succeeded.
     pub fn readiness_max_age(mut self, age: Duration) -> Self {
-        self.fresh = Some(age);
+        self.fresh = Some(age.min(YEAR));
         self
     }
 
@@ -340,7 +340,7 @@ impl ComponentBuilder {
     /// Returns a [`BuildError`] if a setting is missing or invalid.
     pub fn build(mut self) -> Result<Component, BuildError> {
         let domain = domain(&self.domain)?;
-        let limits = Arc::new(self.limits.clone());
+        let limits = Arc::new(self.limits.clone().clamped());
         let outbound = std::mem::take(&mut self.outbound);
         let ordering = self.ordering.take();
         let fresh = self.fresh;

@@ -25,6 +25,8 @@ const MIN_TIMEOUT: u64 = 100;
 const SECOND: u64 = 1000;
 /// Longest duration: short enough for a failure to be noticed.
 const DAY: u64 = 86_400_000;
+/// Longest duration of limits that were not deserialized, as good as forever.
+pub(crate) const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// The limits of one component.
 ///
@@ -266,6 +268,31 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Returns the limits with all durations reduced to a year, so that they can be added to a time
+    /// and multiplied. `Duration::MAX` is a usual way to say "never".
+    pub(crate) fn clamped(mut self) -> Self {
+        for duration in [
+            &mut self.unconfirmed_age,
+            &mut self.handler_timeout,
+            &mut self.slow_handler,
+            &mut self.shutdown_grace,
+            &mut self.iq_timeout,
+            &mut self.keepalive,
+            &mut self.keepalive_deadline,
+            &mut self.write_stall,
+            &mut self.connect_timeout,
+            &mut self.reply_max_age,
+            &mut self.back_off.0,
+            &mut self.back_off.1,
+            &mut self.slow_retry.0,
+            &mut self.slow_retry.1,
+            &mut self.stable_after,
+        ] {
+            *duration = (*duration).min(YEAR);
+        }
+        self
+    }
+
     pub(crate) fn in_flight_per_sender(&self) -> usize {
         (self.in_flight / 4).max(1)
     }

@@ -4,6 +4,7 @@ use tokio::time::{Duration, Instant};
 
 use super::RateLimit;
 use crate::layer::bounded_map::BoundedMap;
+use crate::limits::YEAR;
 
 /// Minimum interval between two errors to one sender, for stanzas other than IQ requests.
 const ERROR_INTERVAL: Duration = Duration::from_secs(1);
@@ -37,12 +38,13 @@ struct Bucket {
 
 impl Buckets {
     pub(super) fn new(keys: usize, limit: RateLimit) -> Self {
-        let token = limit.per / limit.burst.get();
+        let per = limit.per.min(YEAR);
+        let token = per / limit.burst.get();
         Self {
             table: BoundedMap::new(keys),
             start: Instant::now(),
             token,
-            whole: limit.per,
+            whole: per,
         }
     }
 
@@ -71,6 +73,16 @@ impl Buckets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn any_period_is_accepted() {
+        let mut buckets = Buckets::new(64, RateLimit::new(1, Duration::MAX));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(
+            [0; 2].map(|_| buckets.acquire("alice")),
+            [Decision::Pass, Decision::Refuse]
+        );
+    }
 
     #[tokio::test(start_paused = true)]
     async fn idle_keys_do_not_evict_limited_keys() {

@@ -221,7 +221,53 @@ fn form(fields: Vec<Field>) -> DataForm {
     DataForm::new(DataFormType::Submit, MAM, fields)
 }
 
-/// Formats a time (XEP-0082).
+/// Formats a time (XEP-0082), which has a year of four digits. Any other time becomes the earliest
+/// or latest one.
 fn utc(time: SystemTime) -> String {
-    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    const YEAR_1: i64 = -62_135_596_800;
+    const END_OF_YEAR_9999: i64 = 253_402_300_799;
+    const SECOND: u32 = 1_000_000_000;
+    let (seconds, nanos) = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => (
+            i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+            after.subsec_nanos(),
+        ),
+        Err(before) => {
+            let before = before.duration();
+            let nanos = before.subsec_nanos();
+            let whole = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
+            let seconds = whole.saturating_add(i64::from(nanos > 0));
+            (-seconds, (SECOND - nanos) % SECOND)
+        }
+    };
+    DateTime::<Utc>::from_timestamp(seconds.clamp(YEAR_1, END_OF_YEAR_9999), nanos)
+        .unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_beyond_four_digits_of_year_are_clamped() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        let rows = [
+            (
+                epoch + Duration::from_millis(1500),
+                "1970-01-01T00:00:01.500Z",
+            ),
+            (
+                epoch - Duration::from_millis(1500),
+                "1969-12-31T23:59:58.500Z",
+            ),
+            (epoch + Duration::from_secs(1 << 62), "9999-12-31T23:59:59Z"),
+            (epoch - Duration::from_secs(1 << 62), "0001-01-01T00:00:00Z"),
+        ];
+        for (time, wanted) in rows {
+            assert_eq!(utc(time), wanted);
+        }
+    }
 }

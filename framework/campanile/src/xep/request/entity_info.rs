@@ -20,6 +20,8 @@ use crate::client::{Client, Empty, IqError};
 pub struct LastActivity {
     /// Time since the last activity. For a bare JID: since it was last online. For a full JID:
     /// since its user was last active. For a server or component: since it was started.
+    ///
+    /// The entity may claim any number of seconds, so subtract it from a time with `checked_sub`.
     pub ago: Duration,
     /// The status text of the last unavailable presence.
     pub status: Option<String>,
