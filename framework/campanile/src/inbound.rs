@@ -73,7 +73,8 @@ impl Inbound {
         self.stanza.kind()
     }
 
-    /// Returns the sender.
+    /// Returns the sender, or its bare JID if the rest is not supported; see
+    /// [`Stanza::raw_from`].
     #[must_use]
     #[allow(
         clippy::missing_panics_doc,
@@ -84,7 +85,8 @@ impl Inbound {
         self.stanza.from().expect("an inbound stanza has a sender")
     }
 
-    /// Returns the recipient, an address in the component's domain.
+    /// Returns the recipient, an address in the component's domain, or its bare JID if the rest is
+    /// not supported; see [`Stanza::raw_to`].
     #[must_use]
     #[allow(
         clippy::missing_panics_doc,

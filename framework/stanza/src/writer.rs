@@ -29,8 +29,8 @@ fn encode(stanza: &Stanza, out: &mut Vec<u8>) {
     out.push(b'<');
     out.extend_from_slice(name);
     // Stringprep allows `'` and `&` in resources, so JIDs are escaped like any other value.
-    attribute(out, b" from='", stanza.from.as_ref().map(jid::Jid::as_str));
-    attribute(out, b" to='", stanza.to.as_ref().map(jid::Jid::as_str));
+    attribute(out, b" from='", stanza.from_text());
+    attribute(out, b" to='", stanza.to_text());
     attribute(out, b" id='", stanza.id());
     attribute(
         out,

@@ -218,6 +218,11 @@ fn counters(text: &mut Text, jid: &str, stats: &Counters) {
             stats.resent,
         ),
         (
+            "campanile_stanzas_raw_address_total",
+            "Stanzas with an address that is not a valid JID",
+            stats.raw_addresses,
+        ),
+        (
             "campanile_iq_responses_forwarded_total",
             "IQ responses forwarded to another process",
             stats.forwarded,

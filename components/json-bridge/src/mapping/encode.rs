@@ -92,8 +92,8 @@ fn header(stanza: &Stanza, object: &mut Object) {
         kind.type_str()
     };
     object.put("type", quoted(type_));
-    let from = stanza.from().map(|jid| jid.as_str());
-    let to = stanza.to().map(|jid| jid.as_str());
+    let from = stanza.from_text();
+    let to = stanza.to_text();
     for (key, value) in [
         ("from", from),
         ("to", to),

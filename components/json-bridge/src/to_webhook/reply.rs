@@ -54,6 +54,13 @@ fn addressed(stanza: Stanza, request: &Stanza, bot: &Bot) -> Result<Stanza, Faul
             format!("must be the bot's own address, {}", own.to_bare()),
         ));
     }
+    let in_room = stanza.kind() == Kind::Message(MessageType::Groupchat);
+    if stanza.to().is_none() && request.raw_from().is_some() && !in_room {
+        // The sender's resource has characters that a JID here cannot hold.
+        let mut stanza = stanza.with_from(from);
+        stanza.set_to_sender_of(request);
+        return Ok(stanza);
+    }
     let to = stanza.to().cloned().unwrap_or_else(|| back(peer, &stanza));
     if to.to_bare() != peer.to_bare() && !bot.to.covers(&to, own.domain().as_str()) {
         return Err(Fault::field("to", format!("not permitted to send to {to}")));

@@ -237,6 +237,8 @@ impl Shared {
     /// IQs.
     pub(crate) fn complete(&self, stanza: &mut Stanza) -> Result<(), WriteError> {
         match stanza.from() {
+            // A reply from the address that the request was sent to.
+            None if stanza.raw_from().is_some() => {}
             None => stanza.set_from(Some(self.domain.clone())),
             // Prosody closes the stream with invalid-from for anything else.
             Some(from) if from.domain() != self.domain.domain() => {
@@ -245,7 +247,7 @@ impl Shared {
             Some(_) => {}
         }
         // ejabberd closes the stream with improper-addressing.
-        if stanza.to().is_none() {
+        if stanza.to_text().is_none() {
             return Err(WriteError::NoRecipient);
         }
         if stanza.id().is_none() && !matches!(stanza.kind(), Kind::Presence(_)) {

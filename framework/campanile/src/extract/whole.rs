@@ -7,6 +7,7 @@ use std::sync::Arc;
 pub use xmpp_parsers::message::Message;
 pub use xmpp_parsers::presence::Presence;
 
+use super::address::readable;
 use super::{FromInbound, Rejection};
 use crate::client::Client;
 use crate::inbound::Inbound;
@@ -28,6 +29,7 @@ impl<S> FromInbound<S> for Message {
     type Rejection = Rejection;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
+        readable_addresses(inbound)?;
         Ok(inbound.stanza().to_message()?)
     }
 }
@@ -36,8 +38,14 @@ impl<S> FromInbound<S> for Presence {
     type Rejection = Rejection;
 
     fn from_inbound(inbound: &Inbound, _state: &S) -> Result<Self, Rejection> {
+        readable_addresses(inbound)?;
         Ok(inbound.stanza().to_presence()?)
     }
+}
+
+fn readable_addresses(inbound: &Inbound) -> Result<(), Rejection> {
+    readable(inbound.stanza().raw_from())?;
+    readable(inbound.stanza().raw_to())
 }
 
 macro_rules! always {

@@ -60,6 +60,9 @@ counters! {
     oversize,
     /// Stanzas for another domain, or without a usable sender. They are never answered.
     stray,
+    /// Stanzas with an address that is not a valid JID, because of characters newer than Unicode
+    /// 3.2. They are handled, or answered with `jid-malformed`.
+    raw_addresses,
     /// IQ results and errors without a matching request, forgeries included.
     unsolicited,
     /// IQ results and errors forwarded to another process on the same JID.

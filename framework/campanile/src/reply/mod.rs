@@ -146,8 +146,8 @@ pub(crate) fn should_bounce(stanza: &Stanza) -> bool {
         stanza.kind(),
         Kind::Message(MessageType::Chat | MessageType::Normal)
     );
-    let own = match (stanza.from(), stanza.to()) {
-        (Some(from), Some(to)) => from.domain() == to.domain(),
+    let own = match (stanza.from_domain(), stanza.to_domain()) {
+        (Some(from), Some(to)) => from == to,
         _ => true,
     };
     // XEP-0203: a delayed message was delivered before, or its sender may be offline by now.
@@ -164,18 +164,16 @@ fn back(request: &Stanza, kind: Kind, children: Children) -> Stanza {
 
 /// Fills in missing addresses from the request.
 fn complete(request: &Stanza, mut stanza: Stanza) -> Stanza {
-    if stanza.from().is_none() {
-        stanza.set_from(request.to().cloned());
+    if stanza.from_text().is_none() {
+        stanza.set_from_recipient_of(request);
     }
-    if stanza.to().is_none() {
+    if stanza.to_text().is_none() {
         // XEP-0045 §7.4: a groupchat message is addressed to the room, not to an occupant.
-        let in_room = stanza.kind() == Kind::Message(MessageType::Groupchat);
-        let to = request.from().cloned();
-        stanza.set_to(if in_room {
-            to.map(|to| to.into_bare().into())
+        if stanza.kind() == Kind::Message(MessageType::Groupchat) {
+            stanza.set_to(request.from().map(|from| from.to_bare().into()));
         } else {
-            to
-        });
+            stanza.set_to_sender_of(request);
+        }
     }
     stanza
 }

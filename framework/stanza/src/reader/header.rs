@@ -7,7 +7,9 @@ use jid::Jid;
 
 use super::Event;
 use super::tag::{Role, Tag};
-use crate::stanza::{Children, IqType, Kind, MessageType, PresenceType, Stanza};
+use crate::stanza::{
+    Address, Children, IqType, Kind, MessageType, PresenceType, RawAddresses, Stanza,
+};
 
 /// The header of a stream (RFC 6120 §4.7), as sent by the peer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,8 +30,8 @@ pub(crate) struct StanzaHeader {
     pub(crate) name: CompactString,
     pub(crate) kind: CompactString,
     pub(crate) id: Option<CompactString>,
-    pub(crate) from: Option<Jid>,
-    pub(crate) to: Option<Jid>,
+    pub(crate) from: Address,
+    pub(crate) to: Address,
     pub(crate) lang: Option<CompactString>,
 }
 
@@ -70,13 +72,13 @@ impl RejectedStanza {
     /// Returns the sender, if it is a valid JID.
     #[must_use]
     pub fn from(&self) -> Option<&Jid> {
-        self.header.from.as_ref()
+        self.header.from.jid.as_ref()
     }
 
     /// Returns the recipient, if it is a valid JID.
     #[must_use]
     pub fn to(&self) -> Option<&Jid> {
-        self.header.to.as_ref()
+        self.header.to.jid.as_ref()
     }
 
     /// Returns the id.
@@ -118,9 +120,10 @@ impl RejectedStanza {
         };
         Stanza {
             id: header.id,
-            from: header.from,
-            to: header.to,
+            from: header.from.jid,
+            to: header.to.jid,
             lang: header.lang,
+            raw: RawAddresses::new(header.from.raw, header.to.raw),
             ..Stanza::new(kind)
         }
     }
@@ -171,10 +174,8 @@ impl StanzaHeader {
         for attribute in &tag.attributes {
             let value = || attribute.value(bytes);
             match attribute.name.all(bytes) {
-                // An address that is not a valid JID counts as missing, because no reply can be
-                // sent to it.
-                b"from" => header.from = Jid::new(&value()).ok(),
-                b"to" => header.to = Jid::new(&value()).ok(),
+                b"from" => header.from = Address::read(&value()),
+                b"to" => header.to = Address::read(&value()),
                 b"id" => {
                     header.id = Some(value().into()).filter(|id: &CompactString| !id.is_empty());
                 }
@@ -202,10 +203,11 @@ impl StanzaHeader {
         Event::Stanza(Stanza {
             kind,
             id,
-            from,
-            to,
+            from: from.jid,
+            to: to.jid,
             lang,
             children,
+            raw: RawAddresses::new(from.raw, to.raw),
         })
     }
 

@@ -83,8 +83,8 @@ impl Stanza {
             }
             Ok(())
         };
-        insert("from", self.from.as_ref().map(Jid::as_str))?;
-        insert("to", self.to.as_ref().map(Jid::as_str))?;
+        insert("from", self.from_text())?;
+        insert("to", self.to_text())?;
         insert("id", self.id())?;
         insert(
             "type",

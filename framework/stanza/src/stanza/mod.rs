@@ -41,6 +41,7 @@ mod children;
 mod convert;
 mod error;
 mod kind;
+mod raw_address;
 
 use compact_str::CompactString;
 use jid::Jid;
@@ -52,6 +53,7 @@ pub use self::children::{Child, Children, ChildrenBuilder};
 pub(crate) use self::children::{ChildSpan, ChildSpans, NamespaceSource};
 pub use self::error::{ParseError, WriteError};
 pub use self::kind::{IqType, Kind, MessageType, PresenceType};
+pub(crate) use self::raw_address::{Address, RawAddresses};
 use crate::xml;
 
 /// An XMPP stanza: a parsed header, and child elements that are parsed on demand.
@@ -67,6 +69,7 @@ pub struct Stanza {
     pub(crate) to: Option<Jid>,
     pub(crate) lang: Option<CompactString>,
     pub(crate) children: Children,
+    pub(crate) raw: Option<Box<RawAddresses>>,
 }
 
 impl Stanza {
@@ -82,6 +85,7 @@ impl Stanza {
             to: None,
             lang: None,
             children: Children::new(),
+            raw: None,
         }
     }
 
@@ -183,14 +187,14 @@ impl Stanza {
     /// Sets the sender. A component may send only from addresses in its own domain.
     #[must_use]
     pub fn with_from(mut self, from: impl Into<Jid>) -> Self {
-        self.from = Some(from.into());
+        self.set_from(Some(from.into()));
         self
     }
 
     /// Sets the recipient.
     #[must_use]
     pub fn with_to(mut self, to: impl Into<Jid>) -> Self {
-        self.to = Some(to.into());
+        self.set_to(Some(to.into()));
         self
     }
 
@@ -269,12 +273,18 @@ impl Stanza {
     #[inline]
     pub fn set_from(&mut self, from: Option<Jid>) {
         self.from = from;
+        if let Some(raw) = &mut self.raw {
+            raw.from = None;
+        }
     }
 
     /// Sets or removes the recipient.
     #[inline]
     pub fn set_to(&mut self, to: Option<Jid>) {
         self.to = to;
+        if let Some(raw) = &mut self.raw {
+            raw.to = None;
+        }
     }
 
     /// Sets or removes the id.
@@ -307,6 +317,7 @@ impl Stanza {
             to: self.from.clone(),
             lang: None,
             children: Children::new(),
+            raw: self.raw.as_deref().map(RawAddresses::swapped),
         }
     }
 
@@ -320,6 +331,7 @@ impl Stanza {
             to: self.to.clone(),
             lang: self.lang.clone(),
             children: Children::new(),
+            raw: self.raw.clone(),
         }
     }
 

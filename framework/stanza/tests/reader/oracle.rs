@@ -50,7 +50,7 @@ fn top(tree: &Tree) -> Option<Seen> {
     }
     let jid = |name| {
         tree.attribute(name)
-            .and_then(|jid| Jid::new(jid).ok())
+            .and_then(address)
             .map(|jid| jid.to_string())
     };
     let head = Head {
@@ -231,4 +231,15 @@ fn is_doomed(bytes: &[u8]) -> bool {
         .iter()
         .any(|seen| matches!(seen.last(), Some(Seen::Failed(_))))
         && after.iter().all(|seen| seen.len() <= before + 1)
+}
+
+/// Returns the address, or its bare JID if the resource has characters that `jid` may not know.
+fn address(text: &str) -> Option<Jid> {
+    let bare = || {
+        let (bare, _) = text.split_once('/')?;
+        Jid::new(bare)
+            .ok()
+            .filter(|_| !text.is_ascii() && text.len() <= 3071)
+    };
+    Jid::new(text).ok().or_else(bare)
 }

@@ -1,6 +1,8 @@
 //! Stanza headers, and the conversion of children to `jabber:client`.
 
+use campanile_stanza::jid::Jid;
 use campanile_stanza::reader::{Event, Reader, StanzaDefect};
+use campanile_stanza::stanza::Stanza;
 
 use crate::seen::{HEADER, Head, Seen, everywhere};
 use crate::tree::{Tree, tree};
@@ -84,6 +86,30 @@ fn invalid_address_counts_as_missing() {
             },
             "{bad}"
         );
+    }
+}
+
+#[test]
+fn address_with_unknown_characters_is_kept_as_received() {
+    let rows = [
+        ("a@b/🐎", Some("a@b"), Some("a@b/🐎")),
+        ("b/🐎", Some("b"), Some("b/🐎")),
+        ("🐎@b/r", None, Some("🐎@b/r")),
+        ("a@b/é", Some("a@b/é"), None),
+        ("a@🐎 b/r", None, None),
+    ];
+    for (text, jid, raw) in rows {
+        let xml = format!("<presence from='{text}' to='{text}'/>");
+        let stanza = Stanza::parse(&xml).unwrap();
+        let found = stanza.from().map(|from| from.as_str());
+        assert_eq!((found, stanza.raw_from()), (jid, raw), "{text}");
+        assert_eq!((stanza.to(), stanza.raw_to()), (stanza.from(), raw));
+        let reply = stanza.reply(stanza.kind());
+        assert_eq!(reply.to_text(), stanza.from_text());
+        if raw.is_some() {
+            assert_eq!(reply.to_xml(), xml);
+        }
+        assert_eq!(reply.with_to(Jid::new("x").unwrap()).to_text(), Some("x"));
     }
 }
 

@@ -13,7 +13,7 @@ use campanile::stanza::{Children, IqType, Kind, MessageType, Stanza};
 impl Shared {
     /// Delivers a user's stanza, waiting for capacity at a component.
     pub(super) async fn deliver_waiting(&self, raw: RawStanza) {
-        let Some(to) = raw.stanza.to().cloned() else {
+        let Some(to) = recipient(&raw.stanza) else {
             return self.for_own_account(raw.stanza);
         };
         self.observe(&raw.stanza);
@@ -29,7 +29,7 @@ impl Shared {
 
     /// Delivers a stanza that has both addresses, or bounces it, without waiting.
     pub(super) fn deliver(&self, stanza: &Stanza) {
-        let Some(to) = stanza.to().cloned() else {
+        let Some(to) = recipient(stanza) else {
             return;
         };
         self.observe(stanza);
@@ -106,6 +106,14 @@ impl Shared {
             observer(stanza);
         }
     }
+}
+
+/// Returns the recipient, or its domain if the rest of the address cannot be held as a JID.
+fn recipient(stanza: &Stanza) -> Option<Jid> {
+    stanza
+        .to()
+        .cloned()
+        .or_else(|| Jid::new(&stanza.to_domain()?).ok())
 }
 
 pub(super) fn overloaded() -> StanzaError {

@@ -141,13 +141,10 @@ impl Session {
         };
         // Without `from`, Prosody 13 and ejabberd close the stream; an invalid JID counts as
         // missing.
-        if stanza
-            .from()
-            .is_none_or(|from| from.domain().as_str() != domain)
-        {
+        if stanza.from_domain().is_none_or(|from| *from != **domain) {
             return self.end(&refusal::foreign_sender(stanza.from(), domain));
         }
-        if stanza.to().is_none() {
+        if stanza.to_text().is_none() {
             return self.tell(stanza, &refusal::no_recipient());
         }
         self.shared.deliver(stanza);

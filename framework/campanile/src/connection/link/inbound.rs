@@ -1,5 +1,6 @@
 //! Received stanzas: round trips of pings, responses to requests, and stanzas for the handlers.
 
+use std::ops::ControlFlow;
 use std::task::Context;
 
 use tower_service::Service;
@@ -7,9 +8,10 @@ use tower_service::Service;
 use super::{Ended, Link, Phase, Route};
 use crate::client::Offered;
 use crate::connection::keepalive::PingEvent;
-use crate::error::{BoxError, LinkError};
+use crate::dispatch::ReplySink;
+use crate::error::{BoxError, Condition, LinkError, StanzaError};
 use crate::inbound::Inbound;
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
 use crate::stanza::{Kind, Stanza};
 
 impl<S> Link<'_, S>
@@ -48,12 +50,13 @@ where
             self.accept_response(stanza);
             return Ok(());
         }
-        if stanza.from().is_none()
-            || stanza
-                .to()
-                .is_none_or(|to| to.domain() != shared.domain.domain())
-        {
+        if !is_addressed(&stanza, shared.domain.domain().as_str()) {
             self.stray(&stanza);
+            return Ok(());
+        }
+        if (stanza.raw_from().is_some() || stanza.raw_to().is_some())
+            && self.raw_address(&stanza).is_break()
+        {
             return Ok(());
         }
         self.parts.keepalive.heard(self.now);
@@ -72,6 +75,11 @@ impl<S> Link<'_, S> {
     fn accept_response(&self, response: Stanza) {
         let shared = self.parts.client.shared();
         let counters = self.parts.counters;
+        if response.raw_from().is_some() {
+            // No request was sent to it, and its bare JID must not stand for it.
+            counters.unsolicited.inc();
+            return;
+        }
         let is_own = response.id().is_some_and(|id| shared.ids.is_own(id));
         let response = if is_own {
             Some(response)
@@ -90,7 +98,8 @@ impl<S> Link<'_, S> {
     /// Passes a message to the request that collects it; returns any other stanza.
     fn uncollected(&self, stanza: Stanza) -> Option<Stanza> {
         let pending = &self.parts.client.shared().pending;
-        if !matches!(stanza.kind(), Kind::Message(_)) || !pending.is_collecting() {
+        let collectable = matches!(stanza.kind(), Kind::Message(_)) && stanza.raw_from().is_none();
+        if !collectable || !pending.is_collecting() {
             return Some(stanza);
         }
         match pending.offer(stanza) {
@@ -105,14 +114,56 @@ impl<S> Link<'_, S> {
     /// connection gets the stanzas of all domains.
     fn stray(&self, stanza: &Stanza) {
         if self.parts.counters.stray.get() == 0 {
-            let from = stanza.from().map(jid::Jid::as_str);
-            let to = stanza.to().map(jid::Jid::as_str);
-            tracing::warn!(
-                jid = %self.parts.client.domain(), ?from, ?to,
-                "stanza for another domain or without a usable sender ignored; further ones are \
-                ignored silently; on ejabberd, set `global_routes: false` on the listener",
-            );
+            let from = stanza.from_text();
+            let to = stanza.to_text();
+            let jid = self.parts.client.domain();
+            if stanza.to_domain().is_some() && stanza.from_domain().is_some() {
+                tracing::warn!(%jid, ?from, ?to, "stanza for another domain ignored; further ones \
+                    are ignored silently; on ejabberd, set `global_routes: false` on the listener");
+            } else {
+                tracing::warn!(%jid, ?from, ?to, "stanza without a usable sender or recipient \
+                    ignored; further ones are ignored silently");
+            }
         }
         self.parts.counters.stray.inc();
     }
+
+    /// Counts and logs a stanza with an address that is not a valid JID. If not even its bare JID
+    /// is one, no handler can take it, so it is answered here.
+    #[cold]
+    fn raw_address(&mut self, stanza: &Stanza) -> ControlFlow<()> {
+        self.parts.counters.raw_addresses.inc();
+        let handled = stanza.from().is_some() && stanza.to().is_some();
+        if self.address_log.allow() {
+            tracing::warn!(
+                jid = %self.parts.client.domain(), from = ?stanza.from_text(),
+                to = ?stanza.to_text(), kind = %stanza.kind(), handled,
+                "address has characters newer than Unicode 3.2, which are not supported; replies \
+                go to it as received",
+            );
+        }
+        if handled {
+            return ControlFlow::Continue(());
+        }
+        if stanza.kind().is_request() || reply::should_bounce(stanza) {
+            let error = StanzaError::new(Condition::JidMalformed);
+            self.write_error(stanza, &error);
+        }
+        ControlFlow::Break(())
+    }
+
+    /// Writes an error for a stanza that reaches no handler.
+    pub(super) fn write_error(&mut self, stanza: &Stanza, error: &StanzaError) {
+        let refusal = reply::error_reply(stanza, error);
+        let shared = self.parts.client.shared();
+        let outbox = &mut *self.parts.outbox;
+        if let Err(error) = outbox.write_reply(shared, refusal, stanza, outbox.now()) {
+            tracing::debug!(%error, "error reply could not be serialized");
+        }
+    }
+}
+
+/// Returns `true` if the stanza has a sender, and a recipient in this domain.
+pub(super) fn is_addressed(stanza: &Stanza, domain: &str) -> bool {
+    stanza.from_text().is_some() && stanza.to_domain().is_some_and(|to| to == domain)
 }

@@ -31,6 +31,7 @@ use crate::limits::Limits;
 use crate::metrics::Registry;
 use crate::reply::Reply;
 use crate::slow_handlers::TURN;
+use crate::throttle::Throttle;
 
 /// Maximum number of stanzas handled before their replies are written, and before the connection
 /// yields if the turn has been long.
@@ -87,6 +88,7 @@ pub(crate) struct Link<'l, S> {
     /// Stanzas received after our closing tag, which are not answered: requests, messages,
     /// presence.
     after_close: [u64; 3],
+    address_log: Throttle,
     /// The numbers of rejected stanzas, and of those without an error reply, when the drain began.
     before_drain: Option<[u64; 2]>,
 }
@@ -122,6 +124,7 @@ where
             stalled: None,
             heard: now,
             after_close: [0; 3],
+            address_log: Throttle::default(),
             before_drain: None,
         }
     }

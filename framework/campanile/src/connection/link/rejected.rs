@@ -3,7 +3,7 @@
 use campanile_stanza::reader::{RejectedStanza, StanzaDefect};
 
 use super::Link;
-use crate::dispatch::ReplySink;
+use super::inbound::is_addressed;
 use crate::error::{Condition, ErrorType, StanzaError};
 use crate::stanza::{IqType, Kind, MessageType, PresenceType, Stanza};
 
@@ -16,10 +16,9 @@ impl<S> Link<'_, S> {
         };
         counter.inc();
         let domain = self.parts.client.domain();
-        let here = refused
-            .to()
-            .is_some_and(|to| to.domain() == domain.domain());
-        let Some((stanza, error)) = stanza_for_reply(refused).filter(|_| here) else {
+        let Some((stanza, error)) = stanza_for_reply(refused)
+            .filter(|(stanza, _)| is_addressed(stanza, domain.domain().as_str()))
+        else {
             return;
         };
         if stanza.kind() == Kind::Iq(IqType::Result) {
@@ -28,23 +27,18 @@ impl<S> Link<'_, S> {
             let refused = stanza
                 .with_kind(Kind::Iq(IqType::Error))
                 .with_children(error.to_children());
-            if !self.parts.client.shared().pending.resolve(refused) {
+            let raw = refused.raw_from().is_some();
+            if raw || !self.parts.client.shared().pending.resolve(refused) {
                 self.parts.counters.unsolicited.inc();
             }
             return;
         }
-        let refusal = crate::reply::error_reply(&stanza, &error);
-        let shared = self.parts.client.shared();
-        let outbox = &mut *self.parts.outbox;
-        if let Err(error) = outbox.write_reply(shared, refusal, &stanza, outbox.now()) {
-            tracing::debug!(%error, "error reply could not be serialized");
-        }
+        self.write_error(&stanza, &error);
     }
 }
 
 /// Returns the stanza to reply to for a rejected one, and the error, if a reply is due.
 fn stanza_for_reply(rejected: &RejectedStanza) -> Option<(Stanza, StanzaError)> {
-    rejected.from()?;
     let stanza = rejected.to_stanza();
     let owed = match stanza.kind() {
         Kind::Iq(_) | Kind::Message(MessageType::Chat | MessageType::Normal) => true,
