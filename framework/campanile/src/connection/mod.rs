@@ -2,6 +2,7 @@
 //! stream (XEP-0114, RFC 6120 §4).
 
 pub(crate) mod handshake;
+mod happy_eyeballs;
 mod keepalive;
 pub(crate) mod link;
 mod outbound_layers;
@@ -13,6 +14,8 @@ mod trace;
 mod transport;
 mod unconfirmed;
 
+#[doc(hidden)]
+pub use self::happy_eyeballs::connect_to_any;
 pub(crate) use self::keepalive::Keepalive;
 pub(crate) use self::outbound_layers::{Outbound, OutboundLayers, wrapped};
 pub(crate) use self::outbox::Outbox;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::happy_eyeballs::connect_to_any;
 use super::quickack::QuickAckStream;
 
 /// A bidirectional byte stream.
@@ -137,8 +138,9 @@ impl ServerAddress {
         let Self::Tcp { host, port } = self else {
             return Err(io::Error::from(io::ErrorKind::Unsupported));
         };
-        // Tries every address of the name; a restarted container may have another one.
-        QuickAckStream::new(TcpStream::connect((host.as_str(), *port)).await?)
+        // Resolved for each attempt: a restarted container may have another address.
+        let addresses = tokio::net::lookup_host((host.as_str(), *port)).await?;
+        QuickAckStream::new(connect_to_any(addresses, TcpStream::connect).await?)
     }
 }
 
