@@ -7,6 +7,9 @@ use tokio::time::{Duration, Instant};
 use super::cause::FailureClass;
 use crate::limits::Limits;
 
+/// The longest delay for a server on this machine.
+const LOCAL: Duration = Duration::from_secs(5);
+
 /// Exponential backoff with jitter: each delay is a random share of a bound that doubles with each
 /// failure, so that components do not all reconnect at the same time.
 #[derive(Debug, Default)]
@@ -23,14 +26,23 @@ impl BackOff {
         *self = Self::default();
     }
 
-    /// Returns the delay after a failure with this cause.
-    pub(super) fn after(&mut self, class: FailureClass, cause: &str, limits: &Limits) -> Duration {
+    /// Returns the delay after a failure with this cause. `local` is set for a server on this
+    /// machine: attempts cost it nothing, and few components connect to it.
+    pub(super) fn after(
+        &mut self,
+        class: FailureClass,
+        cause: &str,
+        limits: &Limits,
+        local: bool,
+    ) -> Duration {
         let slow = match class {
             FailureClass::Temporary { from_server } => self.repeats(cause) && from_server,
             FailureClass::Conflict | FailureClass::Refused => true,
         };
         let (first, longest) = if slow {
             limits.slow_retry
+        } else if local {
+            (limits.back_off.0, limits.back_off.1.min(LOCAL))
         } else {
             limits.back_off
         };
@@ -74,7 +86,7 @@ mod tests {
         let mut back_off = BackOff::default();
         let temporary = FailureClass::Temporary { from_server: false };
         let waits: Vec<_> = (0..20)
-            .map(|_| back_off.after(temporary, "gone", &limits))
+            .map(|_| back_off.after(temporary, "gone", &limits, false))
             .collect();
         for (failure, wait) in waits.iter().enumerate() {
             let ceiling = Duration::from_secs(1 << failure.min(10)).min(Duration::from_secs(60));
@@ -84,22 +96,35 @@ mod tests {
             );
         }
         back_off.reset();
-        assert!(back_off.after(temporary, "gone", &limits) <= Duration::from_secs(1));
+        assert!(back_off.after(temporary, "gone", &limits, false) <= Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn local_server_is_tried_again_after_five_seconds_at_most() {
+        let limits = Limits::default();
+        let mut back_off = BackOff::default();
+        let temporary = FailureClass::Temporary { from_server: false };
+        let longest = (0..20).map(|_| back_off.after(temporary, "gone", &limits, true));
+        assert!(longest.max().unwrap() <= LOCAL);
+        // What waiting cannot mend is still retried slowly.
+        let refused = back_off.after(FailureClass::Refused, "refused", &limits, true);
+        assert!(refused > LOCAL);
     }
 
     #[tokio::test(start_paused = true)]
     async fn conflicts_and_repeated_stream_errors_wait_longer() {
         let limits = Limits::default();
         assert!(
-            BackOff::default().after(FailureClass::Conflict, "conflict", &limits)
+            BackOff::default().after(FailureClass::Conflict, "conflict", &limits, false)
                 >= Duration::from_secs(6)
         );
         let mut back_off = BackOff::default();
         let stream_error = FailureClass::Temporary { from_server: true };
-        back_off.after(stream_error, "undefined-condition", &limits);
-        back_off.after(stream_error, "undefined-condition", &limits);
+        back_off.after(stream_error, "undefined-condition", &limits, false);
+        back_off.after(stream_error, "undefined-condition", &limits, false);
         assert!(
-            back_off.after(stream_error, "undefined-condition", &limits) >= Duration::from_secs(6)
+            back_off.after(stream_error, "undefined-condition", &limits, false)
+                >= Duration::from_secs(6)
         );
     }
 }

@@ -13,8 +13,9 @@ use tower::{ServiceBuilder, ServiceExt};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::attempt_log::AttemptLog;
 use super::lifecycle::Lifecycle;
-use super::run::{AttemptLog, Runner, watch};
+use super::run::{Runner, watch};
 use super::target::Target;
 use super::{App, Component};
 use crate::client::{Client, ResponseForwarder};
@@ -400,8 +401,12 @@ impl ComponentBuilder {
             });
         }
         let (server, connect) = self.target()?;
+        let local = server
+            .parse()
+            .is_ok_and(|address: ServerAddress| address.is_local());
         let target = Target {
             server,
+            local,
             connect,
             secret: self.secret.ok_or(BuildError::NoSecret)?,
         };

@@ -33,9 +33,14 @@ impl FailureClass {
     }
 }
 
-/// Describes the failure and how to fix it.
-pub(super) fn explain(error: &LinkError, domain: &BareJid, server: &str) -> String {
+/// Describes the failure and how to fix it. `mounted` is set if the connection was lost after the
+/// handshake: then the address, the port and the secret are right.
+pub(super) fn explain(error: &LinkError, domain: &BareJid, server: &str, mounted: bool) -> String {
     match error {
+        LinkError::Read(fault) if mounted => format!("{server} sent invalid XML: {fault}"),
+        LinkError::TimedOut(_) | LinkError::Io(_) if mounted => {
+            format!("connection to {server} lost: {}", bare_text(error))
+        }
         LinkError::Stream(stream) => {
             let advice = advice(&stream.condition, domain);
             format!(
@@ -66,6 +71,15 @@ pub(super) fn explain(error: &LinkError, domain: &BareJid, server: &str) -> Stri
         }
         LinkError::Closed => format!("{server} closed the connection"),
         other => format!("{server}: {other}"),
+    }
+}
+
+/// Returns the error without a prefix.
+fn bare_text(error: &LinkError) -> String {
+    match error {
+        LinkError::TimedOut(what) => (*what).to_owned(),
+        LinkError::Io(error) => error.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -195,14 +209,35 @@ mod tests {
     }
 
     #[test]
+    fn explanation_of_a_lost_connection_has_no_advice_for_connecting() {
+        let domain = BareJid::new("bot.example.org").unwrap();
+        let fault = campanile_stanza::reader::ReadError::NotWellFormed("mismatched end tag");
+        let rows = [
+            (
+                LinkError::Read(fault),
+                "127.0.0.1:5347 sent invalid XML: not-well-formed: mismatched end tag",
+            ),
+            (
+                LinkError::TimedOut("the server stopped reading"),
+                "connection to 127.0.0.1:5347 lost: the server stopped reading",
+            ),
+        ];
+        for (error, wanted) in rows {
+            assert_eq!(explain(&error, &domain, "127.0.0.1:5347", true), wanted);
+            let opening = explain(&error, &domain, "127.0.0.1:5347", false);
+            assert!(opening.contains("does it expect TLS"), "{opening}");
+        }
+    }
+
+    #[test]
     fn explanation_names_the_domain_and_both_servers() {
         let domain = BareJid::new("bot.example.org").unwrap();
-        let unknown = explain(&stream("host-unknown"), &domain, "127.0.0.1:5347");
+        let unknown = explain(&stream("host-unknown"), &domain, "127.0.0.1:5347", false);
         assert!(
             unknown.contains("Component \"bot.example.org\""),
             "{unknown}"
         );
-        let secret = explain(&stream("not-authorized"), &domain, "127.0.0.1:5347");
+        let secret = explain(&stream("not-authorized"), &domain, "127.0.0.1:5347", false);
         assert!(
             secret.contains("ejabberd") && secret.contains("Prosody"),
             "{secret}"
@@ -229,7 +264,7 @@ mod tests {
             ),
         ] {
             let error = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
-            let explanation = explain(&LinkError::Io(error), &domain, "127.0.0.1:5347");
+            let explanation = explain(&LinkError::Io(error), &domain, "127.0.0.1:5347", false);
             assert!(
                 explanation.starts_with("127.0.0.1:5347: ") && explanation.contains(words),
                 "{explanation}"

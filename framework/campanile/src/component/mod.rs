@@ -1,5 +1,6 @@
 //! Components: built from a router and modules, and run until they are stopped.
 
+mod attempt_log;
 mod backoff;
 mod builder;
 mod cause;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::App;
+use super::attempt_log::{AttemptLog, Failure};
 use super::backoff::BackOff;
 use super::cause::{FailureClass, explain};
 use super::lifecycle::Lifecycle;
@@ -46,7 +47,11 @@ pub(super) struct Runner {
 /// The outcome of one connection attempt.
 enum Attempt {
     Stopped,
-    Failed { error: LinkError, held: Duration },
+    Failed {
+        error: LinkError,
+        /// The lifetime of the stream, or `None` if it did not open.
+        held: Option<Duration>,
+    },
 }
 
 /// The request to stop. Once complete it stays complete, and can be awaited again.
@@ -94,15 +99,23 @@ impl Runner {
                 Ok(Attempt::Failed { error, held }) => (error, held),
                 Err(error) => break Err(error),
             };
-            if held >= self.limits.stable_after {
+            let stable = held.is_some_and(|held| held >= self.limits.stable_after);
+            if stable {
                 back_off.reset();
             }
             let class = FailureClass::of(&error);
             self.counters.causes.inc(Cause::of(&error));
-            let why = explain(&error, &self.domain, &self.target().server);
+            let target = self.target();
+            let why = explain(&error, &self.domain, &target.server, held.is_some());
             let refused = class == FailureClass::Refused;
-            let retry = back_off.after(class, &error.to_string(), &self.limits);
-            self.log.failed(&self.domain, &why, retry, refused, mounted);
+            let retry = back_off.after(class, &error.to_string(), &self.limits, target.local);
+            self.log.failed(&Failure {
+                domain: &self.domain,
+                why: &why,
+                retry,
+                refused: refused && !mounted,
+                stable,
+            });
             self.status.send_replace(Status::Waiting {
                 why: why.clone(),
                 retry,
@@ -141,6 +154,7 @@ impl Runner {
 
     async fn attempt(&mut self, stop: &mut Stop, mounted: &mut bool) -> Result<Attempt, RunError> {
         let target = self.target();
+        self.log.attempt();
         let opened = tokio::select! {
             () = &mut *stop => return Ok(Attempt::Stopped),
             opened = open(&target, &self.domain, &self.limits) => opened,
@@ -148,10 +162,7 @@ impl Runner {
         let (io, reader) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                return Ok(Attempt::Failed {
-                    error,
-                    held: Duration::ZERO,
-                });
+                return Ok(Attempt::Failed { error, held: None });
             }
         };
         *mounted = true;
@@ -191,7 +202,7 @@ impl Runner {
             Ended::Stopped => Ok(Attempt::Stopped),
             Ended::Lost(error) => Ok(Attempt::Failed {
                 error,
-                held: since.elapsed(),
+                held: Some(since.elapsed()),
             }),
             Ended::Service(error) => Err(RunError::service("service failed permanently", error)),
         }
@@ -204,12 +215,16 @@ impl Runner {
         stop: &mut Stop,
     ) -> Ended {
         let status = &self.status;
+        let domain = &self.domain;
         let route = move |route| {
             status.send_if_modified(|status| {
                 let now = Status::Mounted {
                     live: route == Route::Live,
                 };
                 let changed = *status != now;
+                if changed {
+                    log_readiness(domain, now.is_ready());
+                }
                 *status = now;
                 changed
             });
@@ -243,6 +258,14 @@ impl Drop for Runner {
     }
 }
 
+fn log_readiness(jid: &BareJid, ready: bool) {
+    if ready {
+        tracing::info!(%jid, "ready; the route through the server is confirmed");
+    } else {
+        tracing::warn!(%jid, "not ready; the route through the server is not confirmed in time");
+    }
+}
+
 async fn open(
     target: &Target,
     domain: &BareJid,
@@ -264,58 +287,6 @@ async fn open(
     )
     .await?;
     Ok((io, reader))
-}
-
-/// Logs connection events, and suppresses repetitions.
-#[derive(Debug, Default)]
-pub(super) struct AttemptLog {
-    last: Option<(String, Instant)>,
-    suppressed: u32,
-}
-
-impl AttemptLog {
-    const REPEAT: Duration = Duration::from_secs(60);
-
-    fn failed(
-        &mut self,
-        domain: &BareJid,
-        why: &str,
-        retry: Duration,
-        refused: bool,
-        mounted: bool,
-    ) {
-        let now = Instant::now();
-        let known = self
-            .last
-            .as_ref()
-            .is_some_and(|(last, at)| last == why && now.duration_since(*at) < Self::REPEAT);
-        if known {
-            self.suppressed += 1;
-            return;
-        }
-        let retry_in = human(retry);
-        let suppressed = std::mem::take(&mut self.suppressed);
-        self.last = Some((why.to_owned(), now));
-        if refused && !mounted {
-            tracing::error!(jid = %domain, %retry_in, suppressed, "refused: {why}");
-        } else {
-            tracing::warn!(jid = %domain, %retry_in, suppressed, "disconnected: {why}");
-        }
-    }
-
-    fn mounted(&mut self, domain: &BareJid, server: &str) {
-        *self = Self::default();
-        tracing::info!(jid = %domain, server, "mounted");
-    }
-}
-
-/// Formats a duration in human units: `220ms`, `1.5s`.
-fn human(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{}ms", duration.as_millis())
-    } else {
-        format!("{:.1}s", duration.as_secs_f64())
-    }
 }
 
 pub(super) fn watch() -> (Watch, watch::Receiver<Status>) {

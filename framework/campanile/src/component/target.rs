@@ -7,6 +7,8 @@ use crate::connection::{Connect, Secret};
 pub(super) struct Target {
     /// The address as configured, for logs and errors.
     pub(super) server: String,
+    /// The server is on this machine.
+    pub(super) local: bool,
     pub(super) connect: Connect,
     pub(super) secret: Secret,
 }

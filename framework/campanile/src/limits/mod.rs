@@ -216,7 +216,8 @@ pub struct Limits {
         schemars(schema_with = "settings::schema::duration")
     )]
     pub reply_max_age: Duration,
-    /// Initial and maximum delay between reconnection attempts. Default: 1 s and 60 s.
+    /// Initial and maximum delay between reconnection attempts, at most 5 s for a server on this
+    /// machine. Default: 1 s and 60 s.
     #[serde(deserialize_with = "settings::delays::<_, MIN_TIMEOUT, DAY>")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "settings::schema::delays"))]
     pub back_off: (Duration, Duration),

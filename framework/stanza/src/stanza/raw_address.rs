@@ -44,8 +44,9 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Reads an address. It counts as missing if no reply can be sent to it: without a valid domain,
-    /// beyond the maximum length, or if it is invalid although all of its characters are known.
+    /// Reads an address. It counts as missing if no reply can be sent to it: without a valid
+    /// domain, beyond the maximum length, or if it is invalid although all of its characters are
+    /// known.
     pub(crate) fn read(text: &str) -> Self {
         match Jid::new(text) {
             Ok(jid) => Self {

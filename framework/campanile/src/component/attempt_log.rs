@@ -1,0 +1,134 @@
+//! The log of lost connections, failed attempts and reconnects.
+
+use jid::BareJid;
+use tokio::time::{Duration, Instant};
+
+/// Interval of the lines while an outage lasts, and of those about a connection that keeps failing.
+const REPEAT: Duration = Duration::from_secs(30);
+/// Maximum number of causes whose first occurrence in an outage is logged at once.
+const CAUSES: usize = 4;
+
+/// Logs an outage in few lines: its start, one line every 30 s, and its end. Repetitions are
+/// counted.
+#[derive(Debug, Default)]
+pub(super) struct AttemptLog {
+    outage: Option<Outage>,
+}
+
+/// A lost or failed connection, and what followed until a connection was stable.
+#[derive(Debug)]
+struct Outage {
+    /// Start of the current period without a connection.
+    since: Instant,
+    attempts: u32,
+    /// The failures since the last line.
+    repeated: u32,
+    causes: Vec<String>,
+    failed: Option<Instant>,
+    mounted: Option<Instant>,
+    connected: bool,
+}
+
+/// A failure to be logged.
+pub(super) struct Failure<'a> {
+    pub(super) domain: &'a BareJid,
+    pub(super) why: &'a str,
+    pub(super) retry: Duration,
+    /// The server refused the component before it was ever connected.
+    pub(super) refused: bool,
+    /// The connection had been stable.
+    pub(super) stable: bool,
+}
+
+impl AttemptLog {
+    pub(super) fn failed(&mut self, failure: &Failure<'_>) {
+        if failure.stable {
+            self.outage = None;
+        }
+        let now = Instant::now();
+        let outage = self.outage.get_or_insert_with(|| Outage::new(now));
+        if std::mem::take(&mut outage.connected) {
+            outage.since = now;
+            outage.attempts = 0;
+        }
+        if !outage.is_due(failure.why, now) {
+            outage.repeated += 1;
+            return;
+        }
+        let jid = failure.domain;
+        let retry_in = human(failure.retry);
+        let attempt = outage.attempts;
+        let lasts = human(now.duration_since(outage.since));
+        let repeated = std::mem::take(&mut outage.repeated);
+        let why = failure.why;
+        if failure.refused {
+            tracing::error!(%jid, %retry_in, attempt, outage = %lasts, repeated, "refused: {why}");
+        } else {
+            tracing::warn!(%jid, %retry_in, attempt, outage = %lasts, repeated, "disconnected: \
+                {why}");
+        }
+    }
+
+    /// Records the start of an attempt to connect.
+    pub(super) fn attempt(&mut self) {
+        if let Some(outage) = &mut self.outage {
+            outage.attempts = outage.attempts.saturating_add(1);
+        }
+    }
+
+    pub(super) fn mounted(&mut self, jid: &BareJid, server: &str) {
+        let Some(outage) = &mut self.outage else {
+            tracing::info!(%jid, server, "mounted");
+            return;
+        };
+        outage.connected = true;
+        let now = Instant::now();
+        if is_recent(outage.mounted, now) {
+            return;
+        }
+        outage.mounted = Some(now);
+        let lasted = human(now.duration_since(outage.since));
+        tracing::info!(%jid, server, outage = %lasted, attempts = outage.attempts, "mounted again");
+    }
+}
+
+impl Outage {
+    fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            attempts: 0,
+            repeated: 0,
+            causes: Vec::new(),
+            failed: None,
+            mounted: None,
+            connected: false,
+        }
+    }
+
+    /// Returns `true` if a failure must be logged: the first one with its cause, or after a while.
+    fn is_due(&mut self, why: &str, now: Instant) -> bool {
+        let new = self.causes.len() < CAUSES && !self.causes.iter().any(|cause| cause == why);
+        if new {
+            self.causes.push(why.to_owned());
+        }
+        let due = new || !is_recent(self.failed, now);
+        if due {
+            self.failed = Some(now);
+        }
+        due
+    }
+}
+
+fn is_recent(last: Option<Instant>, now: Instant) -> bool {
+    last.is_some_and(|last| now.duration_since(last) < REPEAT)
+}
+
+/// Formats a duration in human units: `220ms`, `1.5s`, `2m 5s`.
+fn human(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{}ms", duration.as_millis()),
+        1..60 => format!("{:.1}s", duration.as_secs_f64()),
+        _ => format!("{}m {}s", seconds / 60, seconds % 60),
+    }
+}
