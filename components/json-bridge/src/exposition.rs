@@ -56,6 +56,11 @@ pub(crate) fn collect(metrics: &BridgeMetrics, waiting: usize, most: usize) -> V
             "IQ responses for other bridges that could not be forwarded through the broker",
             metrics.lost_answers,
         ),
+        Metric::counter(
+            "campanile_bridge_panics_total",
+            "Panics of background tasks of the bridge, which were restarted",
+            metrics.panics,
+        ),
     ]);
     figures
 }

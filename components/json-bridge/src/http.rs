@@ -18,7 +18,7 @@ const HEAD: Duration = Duration::from_secs(30);
 ///
 /// Log lines begin with `name`. `router` is called with the peer address of each connection.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     name: &'static str,
     limit: usize,
     router: impl Fn(SocketAddr) -> Router,
@@ -40,7 +40,11 @@ pub async fn serve(
             }
         };
         let router = router(address);
-        while open.try_join_next().is_some() {}
+        while let Some(ended) = open.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!("{name} connection ended, please report this: {error}");
+            }
+        }
         open.spawn(async move {
             if let Err(error) = connection(stream, router).await {
                 tracing::debug!("{name} connection failed: {error}");

@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     pub(crate) bad_answers: Counter,
     pub(crate) accepted: Counter,
     pub(crate) lost_answers: Counter,
+    pub(crate) panics: Counter,
 }
 
 /// A snapshot of the counters of a bridge, since it started.
@@ -53,6 +54,8 @@ pub struct BridgeMetrics {
     /// IQ responses for other bridges on the same JID that could not be forwarded through the
     /// broker.
     pub lost_answers: u64,
+    /// Panics of background tasks, which were restarted.
+    pub panics: u64,
 }
 
 impl Metrics {
@@ -66,6 +69,7 @@ impl Metrics {
             bad_answers: self.bad_answers.read(),
             accepted: self.accepted.read(),
             lost_answers: self.lost_answers.read(),
+            panics: self.panics.read(),
         }
     }
 }

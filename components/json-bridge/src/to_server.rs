@@ -7,10 +7,11 @@ use campanile::client::{Client, ConfirmError};
 use campanile::stanza::Stanza;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::clock::now;
+use crate::clock::age;
 use crate::mapping;
 use crate::metrics::Metrics;
 use crate::outbox::{Entry, Outbox};
+use crate::supervise::catch;
 
 /// Maximum number of stanzas in flight to the server; confirmed delivery holds as many.
 const MAX_IN_FLIGHT: usize = 4096;
@@ -102,8 +103,8 @@ impl ToServer {
     /// Resumes sending an entry that an earlier process accepted.
     pub(crate) fn resume(self: &Arc<Self>, entry: Entry) {
         let this = Arc::clone(self);
-        // The number of tasks is bounded by the number of entries accepted earlier.
-        tokio::spawn(async move {
+        let metrics = Arc::clone(&self.metrics);
+        let sending = async move {
             match mapping::from_xml(&entry.xml) {
                 Ok(stanza) => {
                     let outcome = this.send(&stanza.with_id(&entry.id), entry.received).await;
@@ -118,12 +119,14 @@ impl ToServer {
                     this.mark(|outbox| outbox.dead(entry.seq, "not a valid stanza"));
                 }
             }
-        });
+        };
+        // The number of tasks is bounded by the number of entries accepted earlier. After a panic,
+        // the entry stays in the outbox.
+        tokio::spawn(async move { catch("sending", &metrics, sending).await });
     }
 
     fn is_too_old(&self, accepted: i64) -> bool {
-        let lived = u64::try_from(now() - accepted).unwrap_or(0);
-        Duration::from_millis(lived) >= self.max_age
+        age(accepted) >= self.max_age
     }
 
     fn mark(&self, how: impl FnOnce(&Outbox)) {

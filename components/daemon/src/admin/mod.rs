@@ -85,7 +85,7 @@ impl Admin {
         });
         let router = router(Arc::clone(&shared));
         let serving = tokio::spawn(http::serve(
-            listener,
+            Arc::new(listener),
             "admin port",
             MAX_CONNECTIONS,
             move |address| router.clone().layer(Extension(Peer(address))),

@@ -23,6 +23,7 @@ use self::caller::Callers;
 use crate::http;
 use crate::settings;
 use crate::state::Running;
+use crate::supervise::supervise;
 
 /// Maximum number of concurrent connections.
 const MAX_CONNECTIONS: usize = 1024;
@@ -49,15 +50,21 @@ pub(crate) async fn serve(
     let address = listener.local_addr()?;
     let callers = Callers::new(api, &running.settings.bots, running.client.domain());
     let readers = Arc::new(Semaphore::new(MAX_READERS));
+    let metrics = Arc::clone(&running.delivery.metrics);
     let router = router(Arc::new(Shared {
         running,
         callers,
         readers,
     }));
-    let serving = http::serve(listener, "HTTP API", MAX_CONNECTIONS, move |_| {
-        router.clone()
-    });
-    Ok((address, serving))
+    let listener = Arc::new(listener);
+    let serving = move || {
+        let router = router.clone();
+        let listener = Arc::clone(&listener);
+        http::serve(listener, "HTTP API", MAX_CONNECTIONS, move |_| {
+            router.clone()
+        })
+    };
+    Ok((address, supervise("HTTP API", metrics, serving)))
 }
 
 fn router(shared: Arc<Shared>) -> Router {

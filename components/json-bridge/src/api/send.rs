@@ -19,6 +19,7 @@ use super::{Shared, State};
 use crate::clock::now;
 use crate::mapping::{self, Mode};
 use crate::outbox::{Accepted, Direction, Entry, Key};
+use crate::supervise::catch;
 use crate::to_server::SendOutcome;
 
 /// Time for which a request waits for the server to confirm a stanza.
@@ -147,7 +148,8 @@ async fn keep(
     let id = entry.id.clone();
     let (done, confirmed) = oneshot::channel();
     let to_server = Arc::clone(&shared.running.to_server);
-    tokio::spawn(async move {
+    let metrics = Arc::clone(&shared.running.delivery.metrics);
+    let sending = async move {
         let outcome = to_server.send(&stanza, entry.received).await;
         to_server.settle(entry.seq, &outcome);
         drop(permit);
@@ -155,7 +157,9 @@ async fn keep(
             // The client has already received the state `unknown`.
             outcome.warn(&entry.peer, &entry.id);
         }
-    });
+    };
+    // After a panic, the stanza stays in the outbox.
+    tokio::spawn(async move { catch("sending", &metrics, sending).await });
     match tokio::time::timeout(ANSWER, confirmed).await {
         Ok(Ok(SendOutcome::Confirmed)) => Ok(accepted(shared, &id, "taken")),
         Ok(Ok(SendOutcome::Invalid(why) | SendOutcome::GivenUp(why))) => {

@@ -105,7 +105,7 @@ impl Bridge {
     fn defer(&self, stored: oneshot::Receiver<()>, receipt: Option<Stanza>) -> Reply {
         let (later, answer) = Deferred::channel();
         let metrics = Arc::clone(&self.metrics);
-        tokio::spawn(async move {
+        let replying = async move {
             match stored.await {
                 Ok(()) => answer
                     .send(receipt.map_or(Reply::Empty, |receipt| Reply::Stanza(Box::new(receipt)))),
@@ -114,7 +114,9 @@ impl Bridge {
                     answer.fail(StanzaError::new(Condition::ResourceConstraint));
                 }
             }
-        });
+        };
+        // A dropped answer replies with an error.
+        self.spawn("receipt", replying);
         Reply::Deferred(later)
     }
 

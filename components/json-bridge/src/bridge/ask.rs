@@ -28,7 +28,7 @@ impl Bridge {
             return Err(Condition::ServiceUnavailable.into());
         }
         let (later, answer) = Deferred::channel();
-        tokio::spawn(async move {
+        self.spawn("iq request", async move {
             let outcome = match &running.broker {
                 Some(broker) if !has_hook => broker.ask(&key, body, within).await,
                 _ => running.delivery.ask(&key, body, within).await,

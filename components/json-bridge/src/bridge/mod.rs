@@ -25,6 +25,7 @@ use crate::nats::PeerResponses;
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::state::Running;
+use crate::supervise::{catch, supervise};
 
 /// The module that connects bots to web handlers.
 ///
@@ -98,6 +99,12 @@ impl Bridge {
         self.listening.get().copied()
     }
 
+    /// Spawns a task whose panic is counted and logged.
+    fn spawn(&self, work: &'static str, future: impl Future<Output = ()> + Send + 'static) {
+        let metrics = Arc::clone(&self.metrics);
+        tokio::spawn(async move { catch(work, &metrics, future).await });
+    }
+
     fn running(&self) -> Result<&Arc<Running>, BoxError> {
         self.running
             .get()
@@ -159,7 +166,9 @@ impl Module for Bridge {
         }
         if let Some(outbox) = running.outbox.clone() {
             replay::resume(&running, &outbox)?;
-            tasks.spawn(replay::poll(Arc::clone(&running), outbox));
+            let polled = Arc::clone(&running);
+            let poll = move || replay::poll(Arc::clone(&polled), outbox.clone());
+            tasks.spawn(supervise("outbox poll", Arc::clone(&self.metrics), poll));
         }
         let _ = self.running.set(running);
         Ok(())

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::Bridge;
 use crate::events::Feed;
+use crate::metrics::Metrics;
 use crate::nats::Broker;
 use crate::outbox::Outbox;
 use crate::state::Running;
@@ -33,7 +34,12 @@ impl Bridge {
         };
         let slot = Arc::new(OnceLock::<Arc<Delivery>>::new());
         let outbox = match &settings.outbox {
-            Some(path) => Some(open_outbox(path, keep, Arc::clone(&slot))?),
+            Some(path) => Some(open_outbox(
+                path,
+                keep,
+                Arc::clone(&slot),
+                Arc::clone(&metrics),
+            )?),
             None => None,
         };
         let way_out = outbox.clone();
@@ -83,6 +89,7 @@ fn open_outbox(
     path: &Path,
     keep: usize,
     delivery: Arc<OnceLock<Arc<Delivery>>>,
+    metrics: Arc<Metrics>,
 ) -> Result<Outbox, BoxError> {
     let committed = move |queued| {
         // No message is stored before the module has started.
@@ -90,6 +97,6 @@ fn open_outbox(
             delivery.push(queued);
         }
     };
-    let opened = Outbox::open(path, i64::try_from(keep)?, committed);
+    let opened = Outbox::open(path, i64::try_from(keep)?, committed, metrics);
     opened.map_err(|error| format!("{}: {error}", path.display()).into())
 }

@@ -18,8 +18,10 @@ use super::outbound::Outbound;
 use super::peer_responses::PeerResponses;
 use super::publish::Publisher;
 use super::subject::Names;
+use crate::metrics::Metrics;
 use crate::permissions::Permissions;
 use crate::settings::{Bot, Login, Nats};
+use crate::supervise::catch;
 use crate::to_webhook::{self, Delivery};
 use crate::webhook::Outcome;
 
@@ -55,7 +57,8 @@ impl Broker {
         {
             tracing::warn!("broker not ready, starting without it: {why}");
         }
-        let (publisher, publishing) = Publisher::new(jetstream.clone());
+        let (publisher, publishing) =
+            Publisher::new(jetstream.clone(), Arc::clone(&delivery.metrics));
         tasks.spawn(publishing);
         let permissions = bots.iter().map(|bot| {
             (
@@ -81,13 +84,14 @@ impl Broker {
             let jetstream = jetstream.clone();
             let nats = nats.clone();
             let names = names.clone();
+            let metrics = Arc::clone(&delivery.metrics);
             tasks.spawn(async move {
                 loop {
-                    let taken = async {
+                    let taken = Box::pin(async {
                         streams(&jetstream, &nats, &names).await?;
                         inbound.run(&jetstream).await
-                    };
-                    log_and_pause("messages for a webhook", taken.await).await;
+                    });
+                    log_and_pause("messages for a webhook", &metrics, taken).await;
                 }
             });
         }
@@ -96,25 +100,25 @@ impl Broker {
             let component = component.clone();
             let connection = client.clone();
             let own = names.clone();
+            let metrics = Arc::clone(&delivery.metrics);
             tasks.spawn(async move {
                 loop {
-                    log_and_pause(
-                        "responses of other bridges",
-                        forward((&answers, &mut outgoing), &connection, &own, &component).await,
-                    )
-                    .await;
+                    let forwarding =
+                        forward((&answers, &mut outgoing), &connection, &own, &component);
+                    log_and_pause("responses of other bridges", &metrics, forwarding).await;
                 }
             });
         }
         let nats = nats.clone();
         let own = names.clone();
+        let metrics = Arc::clone(&delivery.metrics);
         tasks.spawn(async move {
             loop {
-                let taken = async {
+                let taken = Box::pin(async {
                     streams(&jetstream, &nats, &own).await?;
                     outbound.run(&jetstream).await
-                };
-                log_and_pause("messages from bots", taken.await).await;
+                });
+                log_and_pause("messages from bots", &metrics, taken).await;
             }
         });
         Ok(Self {
@@ -156,9 +160,13 @@ impl Broker {
     }
 }
 
-/// Logs why a consumer has stopped, and waits before it is started again.
-async fn log_and_pause(what: &str, ended: Result<(), BoxError>) {
-    if let Err(error) = ended {
+/// Runs a consumer until it stops, logs the reason, and waits before it is started again.
+async fn log_and_pause(
+    what: &str,
+    metrics: &Metrics,
+    consumer: impl Future<Output = Result<(), BoxError>>,
+) {
+    if let Some(Err(error)) = catch(what, metrics, consumer).await {
         tracing::warn!("consumer of {what} stopped, retrying: {error}");
     }
     tokio::time::sleep(RETRY_DELAY).await;

@@ -10,6 +10,9 @@ use campanile::error::BoxError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
+use crate::metrics::Metrics;
+use crate::supervise::catch;
+
 /// Maximum size of messages that wait for an acknowledgment, in KiB.
 const MAX_UNACKED_KIB: usize = 64 * 1024;
 /// Maximum number of stanzas that wait to be published.
@@ -32,11 +35,16 @@ struct Publication {
 
 impl Publisher {
     /// Returns a publisher and the future that does the publishing.
-    pub(super) fn new(jetstream: Context) -> (Self, impl Future<Output = ()> + Send + use<>) {
+    pub(super) fn new(
+        jetstream: Context,
+        metrics: Arc<Metrics>,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (publications, mut receiver) = mpsc::channel::<Publication>(WAIT);
         let publishing = async move {
             while let Some(publication) = receiver.recv().await {
-                publish(&jetstream, publication).await;
+                let publishing = publish(&jetstream, &metrics, publication);
+                // After a panic, the sender gets an error, because `stored` is dropped.
+                catch("publication", &metrics, publishing).await;
             }
         };
         (
@@ -71,7 +79,7 @@ impl Publisher {
 }
 
 /// Publishes a stanza, and spawns a task that waits for its acknowledgment.
-async fn publish(jetstream: &Context, publication: Publication) {
+async fn publish(jetstream: &Context, metrics: &Arc<Metrics>, publication: Publication) {
     let Publication {
         subject,
         json,
@@ -96,7 +104,7 @@ async fn publish(jetstream: &Context, publication: Publication) {
         Ok(pending_ack) => pending_ack,
         Err(error) => return tracing::warn!(subject, "not published: {error}"),
     };
-    tokio::spawn(async move {
+    let acknowledged = async move {
         match timeout(ACK_TIMEOUT, async { pending_ack.await }).await {
             // The receiver may have been dropped.
             Ok(Ok(_)) => drop(stored.send(())),
@@ -104,5 +112,7 @@ async fn publish(jetstream: &Context, publication: Publication) {
             Err(_) => tracing::warn!(subject, "not acknowledged by the broker in time"),
         }
         drop(permit);
-    });
+    };
+    let metrics = Arc::clone(metrics);
+    tokio::spawn(async move { catch("acknowledgment", &metrics, acknowledged).await });
 }

@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 pub use self::admin::{Admin, Undelivered};
 pub(crate) use self::store::PAGE_BYTES;
 use self::writer::{Op, Writer};
+use crate::metrics::Metrics;
 use crate::quota::Permit;
 
 /// The direction of an entry. The values are stored in the database.
@@ -133,9 +134,10 @@ impl Outbox {
         path: &Path,
         events: i64,
         committed: impl Fn(QueuedEvent) + Send + 'static,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, BoxError> {
         let reader = schema::open(path)?;
-        let writer = Writer::start(schema::open(path)?, events, Box::new(committed))?;
+        let writer = Writer::start(schema::open(path)?, events, Box::new(committed), metrics)?;
         Ok(Self {
             writer: Arc::new(writer),
             reader: Arc::new(Mutex::new(reader)),

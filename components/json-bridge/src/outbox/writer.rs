@@ -1,5 +1,7 @@
 //! The writer thread of the outbox.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use campanile::error::BoxError;
@@ -9,6 +11,8 @@ use tokio::sync::{oneshot, watch};
 use super::store::{self, DEAD, WAITING};
 use super::{Accepted, Entry, Event, Key, QueuedEvent};
 use crate::clock::now;
+use crate::metrics::Metrics;
+use crate::supervise;
 
 /// Maximum number of operations that wait for the thread.
 const WAIT: usize = 32_768;
@@ -71,6 +75,7 @@ impl Writer {
         connection: Connection,
         keep: i64,
         committed: Box<dyn Fn(QueuedEvent) + Send>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, BoxError> {
         let (ops, receiver) = sync_channel(WAIT);
         let (tell, events) = watch::channel(0);
@@ -78,6 +83,7 @@ impl Writer {
             connection,
             keep,
             committed,
+            metrics,
             tell,
         };
         std::thread::Builder::new()
@@ -116,6 +122,7 @@ struct Thread {
     connection: Connection,
     keep: i64,
     committed: Box<dyn Fn(QueuedEvent) + Send>,
+    metrics: Arc<Metrics>,
     tell: watch::Sender<i64>,
 }
 
@@ -124,9 +131,12 @@ impl Thread {
         while let Ok(first) = ops.recv() {
             let more = std::iter::from_fn(|| ops.try_recv().ok()).take(BATCH - 1);
             let batch: Vec<Op> = std::iter::once(first).chain(more).collect();
-            // If a batch fails, its senders are dropped, and with them every receiver fails.
-            if let Err(error) = self.commit(batch) {
-                tracing::error!("outbox write failed: {error}");
+            // If a batch fails, its senders are dropped, and with them every receiver fails. A panic
+            // also rolls the transaction back.
+            match catch_unwind(AssertUnwindSafe(|| self.commit(batch))) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!("outbox write failed: {error}"),
+                Err(panic) => supervise::report("outbox writer", &self.metrics, &*panic),
             }
         }
     }

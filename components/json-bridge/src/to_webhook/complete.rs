@@ -15,6 +15,7 @@ use crate::clock::now;
 use crate::mapping;
 use crate::outbox::{Direction, Entry, ExternalAck, QueuedEvent};
 use crate::settings::Bot;
+use crate::supervise::catch;
 use crate::to_server::{SendOutcome, ToServer};
 
 /// Time for which the next message of a lane waits for the server to confirm the previous reply.
@@ -69,13 +70,12 @@ impl Delivery {
             return acknowledge(ack).await;
         }
         let permit = self.to_server.reserve(sends.len()).await;
-        let sending = self.runtime.spawn(send(
-            Arc::clone(&self.to_server),
-            sends,
-            stored,
-            ack,
-            permit,
-        ));
+        let sending = send(Arc::clone(&self.to_server), sends, stored, ack, permit);
+        let metrics = Arc::clone(&self.metrics);
+        // After a panic, the stanzas stay in the outbox.
+        let sending = self
+            .runtime
+            .spawn(async move { catch("sending", &metrics, sending).await });
         // The task keeps running after the timeout, so that the next messages of the lane do not
         // wait while the connection to the server is down.
         let _ = tokio::time::timeout(CONFIRM_WAIT, sending).await;

@@ -20,12 +20,13 @@ use tokio::time::Instant;
 
 use self::complete::error_reply;
 pub(crate) use self::reply::{answer_of, replies_of};
-use crate::clock::now;
+use crate::clock::age;
 use crate::mapping;
 use crate::metrics::Metrics;
 use crate::outbox::{Entry, Outbox, QueuedEvent};
 use crate::quota::Quota;
 use crate::settings::{Bot, Settings};
+use crate::supervise::catch;
 use crate::to_server::ToServer;
 use crate::webhook::{Outcome, Poster, Webhook};
 
@@ -144,7 +145,13 @@ impl Delivery {
 
     async fn run(self: Arc<Self>, lane: Lane) {
         while let Some(queued) = self.next(&lane) {
-            self.deliver(&queued).await;
+            let delivered = catch("delivery", &self.metrics, self.deliver(&queued)).await;
+            if delivered.is_none() {
+                let error = Condition::InternalServerError.into();
+                let given_up = self.give_up(&queued, "internal error", error);
+                // After a second panic, the message stays in the outbox until the next start.
+                catch("end of a delivery", &self.metrics, given_up).await;
+            }
         }
     }
 
@@ -162,11 +169,14 @@ impl Delivery {
         let Some(target) = self.bots.get(&entry.bot) else {
             return;
         };
-        let lived = Duration::from_millis(u64::try_from(now() - entry.received).unwrap_or(0));
-        let end = Instant::now() + self.max_age.saturating_sub(lived);
+        // The clock of the system may be set while a message is retried.
+        let started = Instant::now();
+        let lived = age(entry.received);
         let mut wait = INITIAL_BACKOFF;
         loop {
-            match self.attempt(target, queued).await {
+            // A panic in an attempt counts as a failed attempt.
+            let attempt = catch("delivery", &self.metrics, self.attempt(target, queued)).await;
+            match attempt.unwrap_or_else(panicked) {
                 Outcome::Taken(json) => {
                     self.metrics.delivered.add(1);
                     return self
@@ -185,16 +195,20 @@ impl Delivery {
                 }
                 Outcome::Retry { after, why, error } => {
                     self.metrics.failed.add(1);
-                    let pause = after.unwrap_or_default().max(jittered(wait));
+                    let lived = lived.saturating_add(started.elapsed());
+                    let left = self.max_age.saturating_sub(lived);
+                    if left.is_zero() {
+                        return self.give_up(queued, &why, error).await;
+                    }
+                    // The last attempt is made at the end of `max_age`, also if the webhook asks
+                    // for a later time.
+                    let pause = after.unwrap_or_default().max(jittered(wait)).min(left);
                     tracing::info!(
                         bot = entry.bot,
                         id = entry.id,
                         retry_in = format_args!("{}ms", pause.as_millis()),
                         "delivery failed: {why}"
                     );
-                    if Instant::now() + pause >= end {
-                        return self.give_up(queued, &why, error).await;
-                    }
                     tokio::time::sleep(pause).await;
                     wait = (wait * 2).min(MAX_BACKOFF);
                 }
@@ -246,6 +260,15 @@ impl Delivery {
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<Lane, VecDeque<QueuedEvent>>> {
         self.lanes.lock()
+    }
+}
+
+/// Returns the outcome of an attempt that panicked.
+fn panicked() -> Outcome {
+    Outcome::Retry {
+        after: None,
+        why: "internal error".to_owned(),
+        error: Condition::InternalServerError.into(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Delivery from XMPP to web handlers.
 
+use std::time::{Duration, Instant};
+
 use campanile::error::{Condition, StanzaError};
 use campanile_json_bridge::{Secret, Settings};
 use serde_json::json;
 
-use crate::setup::{Folder, Hook, SECRET, bot, mounted, until, webhook};
+use crate::setup::{Folder, Got, Hook, Response, SECRET, bot, mounted, until, webhook};
 
 fn message(id: &str, children: &str) -> String {
     format!("<message type='chat' id='{id}' to='bot@bridge.localhost'>{children}</message>")
@@ -313,4 +315,58 @@ async fn receipt_is_sent_after_message_is_stored() {
         "<received xmlns='urn:xmpp:receipts' id='m1'/>"
     );
     assert_eq!(hook.got(1).await[0].json()["receipt"], json!(true));
+}
+
+#[tokio::test]
+async fn huge_retry_after_delays_the_last_attempt_to_the_end_of_max_age() {
+    for after in [
+        "18446744073709551615",
+        "99999999999999999999999",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Tuesday, 06-Nov-68 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 2067",
+    ] {
+        let failed = Response::json(503, "").header("retry-after", after);
+        let (hook, address) = Hook::start_with([failed]).await;
+        let settings = Settings {
+            bots: vec![bot(Some(webhook(address)))],
+            max_age: Duration::from_millis(1500),
+            ..Settings::default()
+        };
+        let (mounted, bridge) = mounted(settings).await;
+        let alice = mounted.user("alice@localhost/phone");
+        let accepted = Instant::now();
+        for id in ["1", "2"] {
+            alice
+                .send(message(id, "<body>x</body>").as_str())
+                .await
+                .unwrap();
+        }
+        until(|| bridge.snapshot().delivered == 2).await;
+        assert!(accepted.elapsed() >= Duration::from_millis(1450), "{after}");
+        let ids: Vec<_> = hook.got(3).await.iter().map(Got::json).collect();
+        assert_eq!((&ids[0]["id"], &ids[2]["id"]), (&json!("1"), &json!("2")));
+        assert_eq!(bridge.snapshot().dead, 0, "{after}");
+    }
+}
+
+#[tokio::test]
+async fn message_is_given_up_when_an_attempt_after_max_age_fails() {
+    let (hook, address) = Hook::start(&[(503, ""); 9]).await;
+    let settings = Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        max_age: Duration::from_millis(2500),
+        ..Settings::default()
+    };
+    let (mounted, _) = mounted(settings).await;
+    let alice = mounted.user("alice@localhost/phone");
+    let accepted = Instant::now();
+    alice
+        .send(message("1", "<body>x</body>").as_str())
+        .await
+        .unwrap();
+    alice.recv().await.unwrap();
+    assert!(accepted.elapsed() >= Duration::from_millis(2450));
+    // At once, after up to 1 s, after up to 2 s more, and at the end.
+    assert!((3..=4).contains(&hook.count()), "{}", hook.count());
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use campanile_json_bridge::{Bot, Bridge, Grant, Secret, Settings, Webhook};
 use campanile_testing::{Mounted, mount};
 use tokio::net::TcpListener;
@@ -33,11 +32,37 @@ impl Got {
     }
 }
 
+/// A response of a web handler.
+#[derive(Debug, Clone)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    /// Returns a response with a JSON body.
+    pub(crate) fn json(status: u16, body: impl AsRef<[u8]>) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: body.as_ref().to_vec(),
+        }
+    }
+
+    /// Replaces or adds a header.
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.retain(|(other, _)| *other != name);
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
 /// A web handler that records requests and responds from a list, or with 204 once it is empty.
 #[derive(Clone, Default)]
 pub(crate) struct Hook {
     got: Arc<Mutex<Vec<Got>>>,
-    answers: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
+    answers: Arc<Mutex<VecDeque<Response>>>,
     news: Arc<Notify>,
     /// If set, each request waits for a permit before it gets a response.
     turns: Option<Arc<tokio::sync::Semaphore>>,
@@ -46,8 +71,18 @@ pub(crate) struct Hook {
 impl Hook {
     /// Starts a handler with the given responses.
     pub(crate) async fn start(answers: &[(u16, &'static str)]) -> (Self, SocketAddr) {
+        let answers = answers
+            .iter()
+            .map(|&(status, body)| Response::json(status, body).header("location", "/elsewhere"));
+        Self::start_with(answers).await
+    }
+
+    /// Starts a handler with the given responses.
+    pub(crate) async fn start_with(
+        answers: impl IntoIterator<Item = Response>,
+    ) -> (Self, SocketAddr) {
         Self {
-            answers: Arc::new(Mutex::new(answers.iter().copied().collect())),
+            answers: Arc::new(Mutex::new(answers.into_iter().collect())),
             ..Self::default()
         }
         .listen()
@@ -82,7 +117,7 @@ impl Hook {
         (hook, address)
     }
 
-    async fn take(&self, headers: HeaderMap, body: &Bytes) -> Response {
+    async fn take(&self, headers: HeaderMap, body: &Bytes) -> axum::response::Response {
         let body = String::from_utf8(body.to_vec()).unwrap();
         self.got.lock().unwrap().push(Got { headers, body });
         self.news.notify_waiters();
@@ -90,22 +125,16 @@ impl Hook {
             // An error means that the semaphore was closed by `release`.
             let _ = turns.acquire().await;
         }
-        let (status, body) = self
-            .answers
-            .lock()
-            .unwrap()
-            .pop_front()
-            .unwrap_or((204, ""));
-        let status = StatusCode::from_u16(status).unwrap();
-        (
-            status,
-            [
-                ("content-type", "application/json"),
-                ("location", "/elsewhere"),
-            ],
-            body,
-        )
-            .into_response()
+        let answer = self.answers.lock().unwrap().pop_front();
+        let answer = answer.unwrap_or_else(|| Response::json(204, ""));
+        let mut response = axum::response::Response::new(answer.body.into());
+        *response.status_mut() = StatusCode::from_u16(answer.status).unwrap();
+        for (name, value) in answer.headers {
+            response
+                .headers_mut()
+                .append(name, value.try_into().unwrap());
+        }
+        response
     }
 
     pub(crate) fn count(&self) -> usize {
