@@ -36,6 +36,11 @@ pub(crate) fn collect(metrics: &BridgeMetrics, waiting: usize, most: usize) -> V
             "Webhook responses that are not valid stanzas, or that the bot may not send",
             metrics.bad_answers,
         ),
+        Metric::counter(
+            "campanile_webhook_dropped_answers_total",
+            "Webhook responses to errors, own messages and room history, which get no reply",
+            metrics.dropped_answers,
+        ),
         Metric::gauge(
             "campanile_webhook_waiting",
             "Messages waiting for webhooks or being delivered",

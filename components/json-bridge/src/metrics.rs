@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     pub(crate) dead: Counter,
     pub(crate) turned_away: Counter,
     pub(crate) bad_answers: Counter,
+    pub(crate) dropped_answers: Counter,
     pub(crate) accepted: Counter,
     pub(crate) lost_answers: Counter,
     pub(crate) panics: Counter,
@@ -49,6 +50,8 @@ pub struct BridgeMetrics {
     /// Webhook responses and broker messages that are not valid stanzas, or that the bot is not
     /// permitted to send.
     pub bad_answers: u64,
+    /// Webhook responses to messages that get no automatic reply, such as errors.
+    pub dropped_answers: u64,
     /// Stanzas accepted from clients of the HTTP API, or sent for bots behind a broker.
     pub accepted: u64,
     /// IQ responses for other bridges on the same JID that could not be forwarded through the
@@ -67,6 +70,7 @@ impl Metrics {
             dead: self.dead.read(),
             turned_away: self.turned_away.read(),
             bad_answers: self.bad_answers.read(),
+            dropped_answers: self.dropped_answers.read(),
             accepted: self.accepted.read(),
             lost_answers: self.lost_answers.read(),
             panics: self.panics.read(),

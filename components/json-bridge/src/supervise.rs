@@ -1,4 +1,4 @@
-//! Supervision of background tasks: a panic is counted and logged, and the work goes on.
+//! Supervision of background tasks: a panic is counted and logged, and the work continues.
 
 use std::any::Any;
 use std::future::Future;

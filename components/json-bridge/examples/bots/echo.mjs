@@ -15,7 +15,8 @@ function isSigned(headers, body) {
 
 function answer(stanza) {
   if (stanza.kind === "iq") return { version: { name: "echo.mjs", version: "1" } };
-  return stanza.body === undefined ? undefined : { body: `you said: ${stanza.body}` };
+  if (stanza.type === "error" || stanza.body === undefined) return undefined;
+  return { body: `you said: ${stanza.body}` };
 }
 
 createServer(async (request, response) => {

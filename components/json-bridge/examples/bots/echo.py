@@ -24,8 +24,8 @@ class Bot(BaseHTTPRequestHandler):
         stanza = json.loads(body)
         if stanza["kind"] == "iq":
             return self.answer(200, {"version": {"name": "echo.py", "version": "1"}})
-        reply = {"body": "you said: " + stanza["body"]} if "body" in stanza else None
-        self.answer(200 if reply else 204, reply)
+        text = stanza.get("body") if stanza["type"] != "error" else None
+        self.answer(200 if text else 204, text and {"body": "you said: " + text})
 
     def answer(self, status, reply=None):
         body = b"" if reply is None else json.dumps(reply).encode()

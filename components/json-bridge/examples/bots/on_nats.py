@@ -6,12 +6,12 @@ PREFIX, BOT = os.environ.get("PREFIX", "campanile"), os.environ.get("BOT", "bot"
 
 
 def answer(stanza):
-    return "body" in stanza and {"to": stanza["from"], "body": "you said: " + stanza["body"]}
+    text = stanza["type"] == "chat" and stanza.get("body")
+    return text and {"to": stanza["from"], "body": "you said: " + text}
 
 
 async def take(stream, message):
-    stanza = json.loads(message.data)
-    if reply := answer(stanza):
+    if reply := answer(json.loads(message.data)):
         headers = {"Nats-Msg-Id": "re-" + message.headers["Nats-Msg-Id"]}  # deduplicates replies
         await stream.publish(f"{PREFIX}.out.{BOT}", json.dumps(reply).encode(), headers=headers)
     await message.ack()

@@ -131,8 +131,8 @@ impl Thread {
         while let Ok(first) = ops.recv() {
             let more = std::iter::from_fn(|| ops.try_recv().ok()).take(BATCH - 1);
             let batch: Vec<Op> = std::iter::once(first).chain(more).collect();
-            // If a batch fails, its senders are dropped, and with them every receiver fails. A panic
-            // also rolls the transaction back.
+            // If a batch fails, its senders are dropped, and with them every receiver fails. A
+            // panic also rolls the transaction back.
             match catch_unwind(AssertUnwindSafe(|| self.commit(batch))) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!("outbox write failed: {error}"),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use campanile::error::StanzaError;
-use campanile::reply::Reply;
-use campanile::stanza::Stanza;
+use campanile::reply::{Reply, permits_reply};
+use campanile::stanza::{Kind, MessageType, Stanza};
 use futures_util::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -27,6 +27,17 @@ impl Delivery {
         let (Some(json), Ok(stanza)) = (json, mapping::from_xml(&entry.xml)) else {
             return Vec::new();
         };
+        if !permits_reply(&stanza) || is_own_reflection(&stanza) {
+            self.metrics.dropped_answers.add(1);
+            tracing::info!(
+                bot = entry.bot,
+                id = entry.id,
+                from = entry.peer,
+                kind = stanza.kind().type_str(),
+                "webhook response dropped; errors, own messages and room history get no reply"
+            );
+            return Vec::new();
+        }
         replies_of(&stanza, bot, &json).unwrap_or_else(|why| {
             self.metrics.bad_answers.add(1);
             tracing::warn!(
@@ -111,6 +122,19 @@ pub(super) fn error_reply(entry: &Entry, error: StanzaError) -> Vec<Stanza> {
         Reply::Error(error).address(&stanza, |stanza| due.push(stanza));
     }
     due
+}
+
+/// Returns `true` for a message that a room has sent back to the bot that wrote it.
+///
+/// The bridge does not know the bot's nickname. It recognizes the ids that [`outgoing`] gives to
+/// replies, which rooms preserve (XEP-0045 §7.4). The reply of another bridge's bot is not answered
+/// either, because the two would talk to each other without end.
+fn is_own_reflection(stanza: &Stanza) -> bool {
+    let is_reply = |id: &str| {
+        let parts = id.strip_prefix("msg_").and_then(|id| id.rsplit_once('-'));
+        parts.is_some_and(|(random, at)| random.len() == 24 && at.parse::<u8>().is_ok())
+    };
+    stanza.kind() == Kind::Message(MessageType::Groupchat) && stanza.id().is_some_and(is_reply)
 }
 
 /// Returns the outbox entry for a stanza that results from a message.

@@ -7,6 +7,7 @@ mod bots;
 mod examples;
 mod hook;
 mod http;
+mod loops;
 #[cfg(feature = "nats")]
 mod nats;
 mod outbox;

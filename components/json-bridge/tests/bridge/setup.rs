@@ -13,6 +13,8 @@ use campanile_testing::{Mounted, mount};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+/// The token of the API that covers all bots.
+pub(crate) const TOKEN: &str = "whole-token";
 pub(crate) const SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
 
 /// A request received by a webhook.

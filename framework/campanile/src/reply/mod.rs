@@ -29,6 +29,11 @@ use crate::stanza::{Children, IqType, Kind, MessageType, Stanza, WriteError};
 /// | [`Multiple`](Reply::Multiple) | all, with at most one result or error | all | all | all | – |
 /// | [`Deferred`](Reply::Deferred) | as above, when the reply arrives | | | | – |
 ///
+/// Messages that an automatic reply could turn into a loop get no reply either: those from the
+/// address that they are sent to, room history (`groupchat` with a delay, XEP-0045 §7.2.13), and
+/// copies of other messages (XEP-0280, XEP-0313). A delayed one-to-one message, as from offline
+/// storage, is answered.
+///
 /// [children]: Reply::Children
 /// [stanza]: Reply::Stanza
 #[derive(Debug)]
@@ -64,8 +69,7 @@ impl Reply {
     /// [`Multiple`](Self::Multiple), is an internal error and becomes `internal-server-error`.
     #[doc(hidden)]
     pub fn address(self, request: &Stanza, mut send: impl FnMut(Stanza)) {
-        // RFC 6120 §8.3.1, §8.2.3: errors and results are never answered.
-        if request.kind().is_error() || request.kind().is_response() {
+        if !permits_reply(request) {
             return;
         }
         let mut answered = !request.kind().is_request();
@@ -130,6 +134,31 @@ impl Reply {
             }
         }
     }
+}
+
+/// Returns `true` if an automatic reply may be sent to a stanza.
+///
+/// Errors and results are never answered (RFC 6120 §8.3.1, §8.2.3). A message is not answered if
+/// its reply could come back as the next message.
+#[doc(hidden)]
+#[must_use]
+pub fn permits_reply(request: &Stanza) -> bool {
+    if request.kind().is_error() || request.kind().is_response() {
+        return false;
+    }
+    let Kind::Message(kind) = request.kind() else {
+        return true;
+    };
+    let is_own = match (request.from(), request.to()) {
+        (Some(from), Some(to)) => from.to_bare() == to.to_bare(),
+        _ => false,
+    };
+    let has = |ns, name| request.children().find(ns, name).is_some();
+    let is_history = kind == MessageType::Groupchat && has("urn:xmpp:delay", "delay");
+    let is_copy = has("urn:xmpp:carbons:2", "received")
+        || has("urn:xmpp:carbons:2", "sent")
+        || has("urn:xmpp:mam:2", "result");
+    !(is_own || is_history || is_copy)
 }
 
 /// Returns the error stanza for a request or a message.

@@ -14,13 +14,19 @@ const ROOM: &str =
     "<message type='groupchat' id='g' from='room@muc.example.org/bob'><body>hi</body></message>";
 const HEADLINE: &str = "<message type='headline' id='h'><body>hi</body></message>";
 const PRESENCE: &str = "<presence id='p'/>";
-const SILENT: [&str; 6] = [
+const SILENT: [&str; 11] = [
     "<message type='error' id='e'><body>hi</body></message>",
     "<presence type='error'/>",
     "<iq type='result' id='r'/>",
     "<iq type='error' id='r'/>",
     "<iq type='result' id='r'><a xmlns='urn:a'/></iq>",
     "<message type='error' id='e'/>",
+    "<message type='chat' id='o' from='bot.localhost/x'><body>own</body></message>",
+    "<message type='groupchat' id='g' from='room@muc.example.org/bob'><body>hi</body>\
+    <delay xmlns='urn:xmpp:delay' stamp='2026-01-31T12:00:00Z'/></message>",
+    "<message type='chat' id='c'><received xmlns='urn:xmpp:carbons:2'/></message>",
+    "<message type='chat' id='c'><sent xmlns='urn:xmpp:carbons:2'/></message>",
+    "<message id='c'><result xmlns='urn:xmpp:mam:2' id='1'/></message>",
 ];
 
 fn answer(reply: impl IntoReply, request: &str) -> String {
@@ -62,6 +68,15 @@ fn empty_reply_to_other_stanzas_sends_nothing() {
     for request in [CHAT, NORMAL, ROOM, HEADLINE, PRESENCE] {
         assert_eq!(answer((), request), "", "{request}");
     }
+}
+
+#[test]
+fn delayed_chat_message_is_answered() {
+    let delayed = CHAT.replace(
+        "</message>",
+        "<delay xmlns='urn:xmpp:delay' stamp='2026-01-31T12:00:00Z'/></message>",
+    );
+    assert_eq!(answer(children(), &delayed), answer(children(), CHAT));
 }
 
 #[test]
