@@ -106,6 +106,11 @@ const ONE: &[(&str, &str)] = &[
         \"[::1]:5391\"",
     ),
     (
+        component!("[component.json_bridge]\nwebhook={url='http://127.0.0.5:99999/hook'}"),
+        "6:14: \"99999\" in the URL is not a port from 1 to 65535\n    help: write a URL, such as \
+        \"https://bots.example.org/hook\"",
+    ),
+    (
         component!("[component.json_bridge]\nwebhook={secret='s3cret'}"),
         "6:9: [component.json_bridge.webhook] has no url\n    help: write url = \
         \"http://127.0.0.1:8080/hook\", where the handler listens",

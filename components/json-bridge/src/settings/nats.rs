@@ -79,7 +79,7 @@ fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::
     text(deserializer, "a string in quotation marks", |text| {
         let is_one = |one: &str| {
             let parts = one.trim().split_once("://");
-            matches!(parts, Some(("nats" | "tls", host)) if !host.is_empty())
+            matches!(parts, Some(("nats" | "tls", host)) if is_host(host))
         };
         if text.split(',').all(is_one) && !text.contains('@') {
             return Ok(Some(text.to_owned()));
@@ -91,6 +91,20 @@ fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::
              with `user` and `password`",
         ))
     })
+}
+
+/// Returns `true` for a host, with a port from 1 to 65535 or without one.
+fn is_host(text: &str) -> bool {
+    let text = text.strip_suffix('/').unwrap_or(text);
+    // An IPv6 address stands in brackets.
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let is_port = |port: &str| {
+        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|n| n > 0)
+    };
+    !host.is_empty() && port.is_none_or(is_port)
 }
 
 fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -50,6 +50,9 @@ impl Webhook {
                     .to_owned(),
             );
         }
+        if let Some(port) = bad_port(&parsed) {
+            return Err(format!("{port:?} in the URL is not a port from 1 to 65535"));
+        }
         let secrets = secrets.into_iter().collect();
         Ok(Self {
             url: parsed,
@@ -72,4 +75,14 @@ impl Webhook {
         self.timeout = timeout;
         self
     }
+}
+
+/// Returns the port of a URL, if it is not a valid one.
+///
+/// `Uri` accepts any digits as a port, and then has none, so that requests would go to port 80.
+fn bad_port(url: &Uri) -> Option<&str> {
+    let authority = url.authority()?.as_str();
+    let host = url.host().unwrap_or_default();
+    let port = authority.strip_prefix(host)?.strip_prefix(':')?;
+    (!port.parse::<u16>().is_ok_and(|port| port > 0) || port.starts_with('+')).then_some(port)
 }

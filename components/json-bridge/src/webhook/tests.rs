@@ -123,3 +123,20 @@ async fn stalled_tls_handshake_times_out() {
     );
     assert_eq!(start.elapsed().as_secs(), 10);
 }
+
+#[test]
+fn url_with_invalid_port_is_refused() {
+    for port in ["99999", "0", "", "65536", "00"] {
+        for host in ["127.0.0.5", "[::1]", "hooks.example.org"] {
+            let error = Webhook::new(&format!("http://{host}:{port}/hook"), []).unwrap_err();
+            assert!(error.contains("port"), "{host}:{port}: {error}");
+        }
+    }
+    for good in [
+        "http://[::1]/",
+        "https://a.example:65535",
+        "http://127.0.0.1:80/x",
+    ] {
+        webhook(good);
+    }
+}
